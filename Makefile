@@ -1,0 +1,45 @@
+# iop4d: `make demo` and `make test` set up all that they need, in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: demo test lint pytest bench accuracy kill-test lock clean help
+
+help:  ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "iop4d needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev]'
+	touch $@
+
+demo: $(STAMP)  ## A simulated observatory, the daemon and the live page; ARGS="--speed 30 --for 2m"
+	@exec $(BIN)/iop4d demo $(ARGS)
+
+test: lint pytest  ## Lint, types, import contracts and tests
+
+lint: $(STAMP)  ## Style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+pytest: $(STAMP)  ## The tests alone; ARGS="-k name"
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"
+	$(BIN)/python -m iop4d.simulator.benchmark $(ARGS)
+
+accuracy: $(STAMP)  ## Accuracy against the simulator's truth; ARGS="--nights 12"
+	$(BIN)/python -m iop4d.simulator.accuracy $(ARGS)
+
+kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"
+	$(BIN)/python -m iop4d.simulator.killing $(ARGS)
+
+lock: $(STAMP)  ## Write constraints.txt anew from what is installed
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+clean:  ## Remove what was set up
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

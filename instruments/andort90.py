@@ -1,0 +1,40 @@
+"""AndorT90: the Andor CCD on the 0.9 m telescope of the Sierra Nevada Observatory.
+
+Header habits are those of all OSN CCDs; see ``osn.py``.
+"""
+
+from __future__ import annotations
+
+from iop4d.instruments.base import Header, Instrument
+from iop4d.instruments.osn import read_osn_header
+from iop4d.instruments.telescopes import T090
+from iop4d.model.frame import FrameFacts, FrameKind
+
+
+def recognises(header: Header) -> bool:
+    """Whether the frame is of this camera."""
+    return str(header.get("INSTRUME", "")).strip() == "AndorT90"
+
+
+def read(header: Header, name: str) -> FrameFacts:
+    """The facts of a frame; raises CardError or FrameError."""
+    return read_osn_header(header, name, instrument="AndorT90", telescope=T090)
+
+
+INSTRUMENT = Instrument(
+    name="AndorT90",
+    telescope=T090,
+    scale_arcsec=0.387,
+    gain_e_adu=4.5,
+    read_noise_e=8.0,
+    saturation_adu=62000.0,
+    masters=(FrameKind.BIAS, FrameKind.FLAT),
+    recognises=recognises,
+    read=read,
+    sources={
+        "scale_arcsec": "13.2 arcmin over 2048 px, header scale of OSN frames",
+        "gain_e_adu": "Escudero Pedrosa et al. 2024, AJ 168, 84",
+        "read_noise_e": "typical of the model; the sky's noise is measured, not computed",
+        "saturation_adu": "16-bit converter, with a margin for the bias and non-linearity",
+    },
+)

@@ -1,0 +1,151 @@
+"""What every instrument is: facts, and functions that read a header, with defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope
+from iop4d.model.errors import CardError
+from iop4d.model.frame import FrameFacts, FrameKind
+
+Header = Mapping[str, object]  # card name, in capitals, to value (str, int, float, bool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instrument:
+    """An instrument's facts and the functions that read its headers.
+
+    ``scale_arcsec``: arcseconds per pixel at binning 1; ``gain_e_adu``: electrons per ADU;
+    ``saturation_adu``: raw level from which a pixel is saturated. ``recognises`` says whether a
+    header is this instrument's; ``read`` turns (header, file name) into facts, or raises CardError
+    (a card is missing or wrong) or FrameError (a frame that is not ours to reduce).
+    """
+
+    name: str
+    telescope: Telescope
+    scale_arcsec: float
+    gain_e_adu: float
+    read_noise_e: float
+    saturation_adu: float
+    masters: tuple[FrameKind, ...]
+    recognises: Callable[[Header], bool]
+    read: Callable[[Header, str], FrameFacts]
+    sources: Mapping[str, str]  # where each figure comes from
+
+    def pixel_arcsec(self, binning: int) -> float:
+        """Arcseconds per pixel at a binning."""
+        return self.scale_arcsec * binning
+
+
+def text(header: Header, card: str) -> str:
+    """A card as stripped text; raises CardError when it is missing or empty."""
+    value = str(header.get(card, "")).strip()
+    if not value:
+        raise CardError(card, "is missing or empty")
+    return value
+
+
+def number(header: Header, card: str) -> float:
+    """A card as a finite number, also when written as text or with a decimal comma."""
+    value = header.get(card)
+    if value is None or isinstance(value, bool):
+        raise CardError(card, "is missing or is no number")
+    try:
+        parsed = float(str(value).strip().replace(",", "."))
+    except ValueError:
+        raise CardError(card, f"is {value!r}, no number") from None
+    if not abs(parsed) < 1e300:
+        raise CardError(card, f"is {value!r}, no finite number")
+    return parsed
+
+
+def exposure(header: Header, *cards: str) -> float:
+    """Exposure time in seconds from the first of the cards that is there; never negative."""
+    card = next((name for name in cards if name in header), cards[0])
+    seconds = number(header, card)
+    if not 0 <= seconds <= 86400:
+        raise CardError(card, f"is {seconds:g} s, which no exposure takes")
+    return seconds
+
+
+def julian_date(header: Header, card: str) -> float:
+    """JD(UTC) from a card that holds ISO 8601 text (UTC if it names no offset), JD or MJD."""
+    value = header.get(card)
+    if value is None or str(value).strip() == "":
+        raise CardError(card, "is missing or empty")
+    try:
+        jd = number(header, card)
+    except CardError:
+        jd = _iso_to_jd(card, str(value).strip())
+    if 15000.0 < jd < 100000.0:  # MJD of 1900 to 2132
+        jd += 2400000.5
+    if not 2415000.0 < jd < 2500000.5:
+        raise CardError(card, f"is {value!r}, no time between 1900 and 2132")
+    return jd
+
+
+def _iso_to_jd(card: str, value: str) -> float:
+    value = re.sub(r"(\.\d{6})\d+", r"\1", value.replace(" ", "T", 1))
+    # Some cameras write UTC as "-0000".
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise CardError(card, f"is {value!r}, no date and time such as 2024-03-14T21:30:00") \
+            from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp() / 86400.0 + JD_UNIX_EPOCH
+
+
+def angle(header: Header, card: str, *, unit: str) -> float:
+    """An angle in degrees from a plain number in ``unit`` (deg or hour) or sexagesimal text.
+
+    Sexagesimal text is hours where ``unit`` is hour, degrees otherwise.
+    """
+    value = text(header, card)
+    factor = 15.0 if unit == "hour" else 1.0
+    try:
+        return float(value.replace(",", ".")) * factor
+    except ValueError:
+        pass
+    parts = [part for part in re.split(r"[:\shmsd°'\"]+", value) if part]
+    try:
+        numbers = [abs(float(part.replace(",", "."))) for part in parts]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 3:
+        raise CardError(card, f"is {value!r}, no angle such as '22 02 43'")
+    degrees = sum(part / 60.0**power for power, part in enumerate(numbers)) * factor
+    return -degrees if value.startswith("-") else degrees
+
+
+def pointing(header: Header, ra: str, dec: str, *, ra_unit: str) -> tuple[float, float] | None:
+    """ICRS (RA, Dec) in degrees, or None where the header does not tell or tells nonsense.
+
+    A frame without a pointing can still be solved blindly, so this never rejects one.
+    """
+    sexagesimal = bool(re.search(r"\d[:\sh]+\d", str(header.get(ra, "")).strip()))
+    try:
+        lon = angle(header, ra, unit="hour" if sexagesimal else ra_unit)
+        lat = angle(header, dec, unit="deg")
+    except CardError:
+        return None
+    return (lon % 360.0, lat) if -90.0 <= lat <= 90.0 else None
+
+
+def square_binning(header: Header, x: str, y: str) -> int:
+    """The binning, which must be the same in x and y; 1 where there are no cards."""
+    bins = [int(number(header, card)) if card in header else 1 for card in (x, y)]
+    if bins[0] != bins[1] or not 1 <= bins[0] <= 16:
+        raise CardError(x, f"binning {bins[0]}x{bins[1]} is not supported")
+    return bins[0]
+
+
+def shape(header: Header) -> tuple[int, int]:
+    """(ny, nx) of the image; raises CardError if it is no plain 2-d image."""
+    if int(number(header, "NAXIS")) != 2:
+        raise CardError("NAXIS", f"is {header.get('NAXIS')}, expected a plain image of 2 axes")
+    return int(number(header, "NAXIS2")), int(number(header, "NAXIS1"))

@@ -1,0 +1,86 @@
+"""The ``iop4d`` command: thin commands over the library.
+
+Commands live in modules of their own that are imported when they run, so that ``--help`` is fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from iop4d import __version__
+from iop4d.cli.common import Context
+from iop4d.model.errors import ConfigError, Iop4dError
+
+EX_CONFIG = 78  # sysexits.h: something is wrong in the configuration
+
+#: Command to where it is and what it does, in one line.
+COMMANDS = {
+    "init": ("iop4d.cli.init:init", "Make a new site: a commented iop4d.toml and its folders."),
+    "catalogue": ("iop4d.cli.catalogue:catalogue", "Import, export and look at the sources."),
+    "instruments": ("iop4d.cli.instruments:instruments",
+                    "List the instruments; explain how a frame is read."),
+    "run": ("iop4d.cli.run:run", "Run the daemon: watch the archives and reduce what comes."),
+    "reduce": ("iop4d.cli.reduce:reduce", "Reduce given files now."),
+    "web": ("iop4d.cli.run:web", "Serve the live page."),
+    "results": ("iop4d.cli.results:results", "Write the results as a table."),
+    "status": ("iop4d.cli.status:status", "What is going on, and what failed and why."),
+    "demo": ("iop4d.cli.demo:demo", "A simulated observatory with the daemon and the page."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]},
+             epilog="A first look: 'iop4d demo'. A site of your own: 'iop4d init DIR'.")
+@click.version_option(__version__, prog_name="iop4d")
+@click.option("--site", "site", metavar="DIR", envvar="IOP4D_SITE", default=".",
+              help="Folder of the site [IOP4D_SITE, else the current folder].")
+@click.option("-o", "overrides", metavar="SECTION.KEY=VALUE", multiple=True,
+              help="Override a key of the site file for this run; the value as in TOML.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@click.pass_context
+def cli(ctx: click.Context, site: str, overrides: tuple[str, ...], verbose: bool) -> None:
+    """Turns every raw frame of your telescopes, as it arrives, into calibrated magnitudes."""
+    ctx.obj = Context(folder=site, overrides=overrides, verbose=verbose)
+
+
+def main() -> None:
+    """Run the command line; wrong configuration exits with 78, other known trouble with 1."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except ConfigError as error:
+        click.echo(f"iop4d: {error}", err=True)
+        sys.exit(EX_CONFIG)
+    except Iop4dError as error:
+        click.echo(f"iop4d: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

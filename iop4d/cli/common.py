@@ -1,0 +1,76 @@
+"""What commands share: the site, given or overridden on the command line, and its options."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iop4d.config import Site
+    from iop4d.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What stands before the command's name."""
+
+    folder: str
+    overrides: tuple[str, ...]
+    verbose: bool
+
+
+def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let ``--site`` and ``-o`` stand behind the command's name too."""
+    command = click.option("--site", "site_after", metavar="DIR", default=None,
+                           help="Folder of the site.")(command)
+    return click.option("-o", "overrides_after", metavar="SECTION.KEY=VALUE", multiple=True,
+                        help="Override a key of the site file for this run.")(command)
+
+
+def load(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> Site:
+    """The site that the command is for; raises ConfigError."""
+    from iop4d.config import load_site
+
+    context: Context = ctx.find_object(Context) or Context(folder=".", overrides=(), verbose=False)
+    return load_site(Path(site_after or context.folder),
+                     (*context.overrides, *overrides_after))
+
+
+def open_database(site: Site, *, read_only: bool) -> Database:
+    """The site's database."""
+    from iop4d.store.database import Database
+
+    return Database(site.database, read_only=read_only)
+
+
+def set_up_logging(ctx: click.Context, *, level: int = logging.INFO) -> None:
+    """Log to standard error, with systemd's priorities when the journal reads it."""
+    context = ctx.find_object(Context)
+    if context is not None and context.verbose:
+        level = logging.DEBUG
+    journal = "JOURNAL_STREAM" in os.environ
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JournalFormatter("%(name)s: %(message)s") if journal else
+                         logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("apscheduler", "watchdog", "waitress", "tzlocal", "asyncio"):
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+
+
+_PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3,
+             logging.CRITICAL: 2}
+
+
+class _JournalFormatter(logging.Formatter):
+    """Puts the syslog priority, such as ``<4>``, before each line (sd-daemon(3))."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"<{_PRIORITY.get(record.levelno, 6)}>{super().format(record)}"

@@ -1,0 +1,94 @@
+"""``iop4d instruments``: which there are, and how a frame is read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from iop4d.cli.common import load, site_options
+from iop4d.model.errors import CardError, FrameError
+
+if TYPE_CHECKING:
+    from iop4d.instruments.base import Header, Instrument
+
+
+@click.group()
+def instruments() -> None:
+    """List the instruments; explain how a frame is read."""
+
+
+@instruments.command("list")
+@site_options
+@click.pass_context
+def list_(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """List the instruments with their facts."""
+    from iop4d.instruments.discovery import find_instruments
+
+    for one in find_instruments(load(ctx, site_after, overrides_after).camera):
+        masters = ", ".join(kind.value for kind in one.masters) or "none"
+        click.echo(f"{one.name:<12} {one.telescope.name:<12} {one.scale_arcsec:.3f} arcsec/px  "
+                   f"gain {one.gain_e_adu:g} e-/ADU  saturation {one.saturation_adu:g} ADU  "
+                   f"masters: {masters}")
+
+
+@instruments.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True,
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@site_options
+@click.pass_context
+def check(ctx: click.Context, files: tuple[Path, ...], site_after: str | None,
+          overrides_after: tuple[str, ...]) -> None:
+    """Explain how each frame is read, and which card is at fault when it can't be.
+
+    Exits with 1 if any can't.
+    """
+    from iop4d.instruments.discovery import find_instruments
+    from iop4d.reduction.fitsfile import read_header
+
+    found = find_instruments(load(ctx, site_after, overrides_after).camera)
+    failed = False
+    for path in files:
+        click.echo(f"{path}")
+        try:
+            header = read_header(path)
+            for line in _explain(header, path, found):
+                click.echo(f"  {line}")
+        except CardError as error:
+            failed = True
+            click.echo(f"  cannot be read: {error}")
+            near = [f"{card} = {header[card]!r}" for card in sorted(header)
+                    if card[:3] == error.card[:3] and card != error.card]
+            if near:
+                click.echo(f"  cards of similar names: {', '.join(near)}")
+        except FrameError as error:
+            failed = True
+            click.echo(f"  cannot be used: {error}")
+    sys.exit(failed)
+
+
+def _explain(header: Header, path: Path,
+             found: tuple[Instrument, ...]) -> list[str]:
+    from iop4d.instruments.discovery import instrument_for
+    from iop4d.instruments.times import iso_of
+
+    instrument = instrument_for(header, found)
+    facts = instrument.read(header, path.name)
+    pointing = "none: the field is looked for on the whole sky" if facts.pointing_deg is None \
+        else f"{facts.pointing_deg[0]:.4f} {facts.pointing_deg[1]:+.4f} deg"
+    ny, nx = facts.shape
+    return [
+        f"instrument  {facts.instrument} on {facts.telescope}",
+        f"kind        {facts.kind.value}, {facts.mode}",
+        f"band        {facts.band or 'none'}",
+        f"object      {facts.object or 'none'}",
+        f"start       {iso_of(facts.jd_start)} UTC = JD {facts.jd_start:.6f}, "
+        f"night {facts.night}",
+        f"exposure    {facts.exptime_s:g} s",
+        f"pointing    {pointing}",
+        f"image       {nx} x {ny} px, binning {facts.binning}, "
+        f"{instrument.pixel_arcsec(facts.binning):.3f} arcsec/px",
+        f"masters     {', '.join(kind.value for kind in instrument.masters) or 'none needed'}",
+    ]

@@ -1,0 +1,57 @@
+"""``iop4d status``: what is going on."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from iop4d.cli.common import load, open_database, site_options
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@site_options
+@click.pass_context
+def status(ctx: click.Context, as_json: bool, site_after: str | None,
+           overrides_after: tuple[str, ...]) -> None:
+    """What the daemon does, counts by state, the queue, and every failed frame with its reason."""
+    from iop4d.store.status import status as read
+
+    database = open_database(load(ctx, site_after, overrides_after), read_only=True)
+    with database.connected():
+        state = read(time.time())
+    if as_json:
+        click.echo(json.dumps(state, indent=1))
+    else:
+        for line in _lines(state):
+            click.echo(line)
+
+
+def _lines(state: dict[str, Any]) -> list[str]:
+    daemon = state["daemon"]
+    pid = f", process {daemon['pid']}" if daemon["state"] == "running" else ""
+    lines = [f"daemon   {daemon['state']}{pid}"]
+    for archive in daemon.get("archives", ()):
+        trouble = f": {archive['reason']}" if archive["reason"] else ""
+        lines.append(f"archive  {archive['name']}: {archive['state']}{trouble}, "
+                     f"{archive['files']} files, {archive['path']}")
+    lines.append("frames   " + _counts(state["frames"]))
+    queue = {f"{entry['kind']} {entry['state']}": entry["jobs"] for entry in state["queue"]}
+    lines.append("queue    " + _counts(queue))
+    lines.append("masters  " + _counts(state["masters"]))
+    lines.append(f"results  {state['results']}")
+    lines.append("alerts   " + _counts(state["alerts"]))
+    lines.append("mails    " + _counts(state["mails"]))
+    for title, entries in (("Failed", state["failed"]), ("Waiting", state["waiting"])):
+        if entries:
+            lines += ["", f"{title}:"]
+            lines += [f"  {entry['state']:<12} {entry['path']}\n{'':15}{entry['reason']}"
+                      for entry in entries]
+    return lines
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"

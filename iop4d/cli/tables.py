@@ -1,0 +1,101 @@
+"""The table of results, in the forms that astronomers' programs read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable
+from typing import Any
+
+from iop4d.model import flags
+from iop4d.store.schema import Result
+
+#: Column to (type, unit, description); the order is that of the table.
+COLUMNS: dict[str, tuple[type, str, str]] = {
+    "id": (int, "", "Number of the result; stays when the result changes"),
+    "source": (str, "", "Name of the source"),
+    "telescope": (str, "", "Telescope"),
+    "instrument": (str, "", "Instrument"),
+    "mode": (str, "", "photometry or polarimetry"),
+    "band": (str, "", "Band, as in the catalogue"),
+    "jd_mid": (float, "d", "JD(UTC) of mid-exposure"),
+    "exptime_s": (float, "s", "Exposure time"),
+    "mag": (float, "mag", "Calibrated magnitude"),
+    "mag_err": (float, "mag", "Its error, that of the zero point included"),
+    "zero_point": (float, "mag", "Zero point, of 1 ADU/s"),
+    "zero_point_err": (float, "mag", "Its error"),
+    "n_calibrators": (int, "", "Calibrators that entered the zero point"),
+    "p": (float, "", "Degree of polarisation, a fraction"),
+    "p_err": (float, "", "Its error"),
+    "chi_deg": (float, "deg", "Polarisation angle, east of north, 0 to 180"),
+    "chi_err_deg": (float, "deg", "Its error"),
+    "fwhm_arcsec": (float, "arcsec", "FWHM of the stars"),
+    "airmass": (float, "", "Airmass at mid-exposure"),
+    "flags": (str, "", "Quality flags joined by ;"),
+    "provisional": (bool, "", "Whether reduced with masters of another night"),
+    "frames": (str, "", "Raw files joined by ;"),
+}
+_DIGITS = {"jd_mid": 8, "exptime_s": 3, "fwhm_arcsec": 3, "airmass": 4, "chi_deg": 3,
+           "chi_err_deg": 3}
+
+
+def row(result: Result) -> dict[str, Any]:
+    """A result as plain values of the columns; None for what is not known."""
+    values: dict[str, Any] = {name: getattr(result, name) for name in COLUMNS}
+    human = [flag["name"] if isinstance(flag, dict) else str(flag) for flag in result.human_flags]
+    values["flags"] = ";".join([*flags.names(result.flags), *human])
+    values["frames"] = ";".join(result.frames)
+    for name, (kind, _, _) in COLUMNS.items():
+        if kind is float and values[name] is not None:
+            values[name] = round(values[name], _DIGITS.get(name, 5))
+    return values
+
+
+def as_csv(rows: list[dict[str, Any]]) -> bytes:
+    """Plain CSV: empty where there is none."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    for values in rows:
+        writer.writerow({name: _cell(value) for name, value in values.items()})
+    return out.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else value
+
+
+def _astropy_table(rows: list[dict[str, Any]]) -> Any:
+    from astropy.table import Table
+
+    table = Table()
+    for name, (kind, unit, description) in COLUMNS.items():
+        values = [values[name] for values in rows]
+        if kind is float:
+            values = [math.nan if value is None else value for value in values]
+        elif kind is int:
+            values = [0 if value is None else value for value in values]
+        table[name] = table.Column(values, dtype=kind,
+                                   unit=unit or None, description=description)
+    return table
+
+
+def as_ecsv(rows: list[dict[str, Any]]) -> bytes:
+    """Enhanced CSV, for astropy: units and descriptions in the header, NaN for none."""
+    out = io.StringIO()
+    _astropy_table(rows).write(out, format="ascii.ecsv", delimiter=",")
+    return out.getvalue().encode()
+
+
+def as_votable(rows: list[dict[str, Any]]) -> bytes:
+    """VOTable, for TOPCAT and Aladin."""
+    out = io.BytesIO()
+    _astropy_table(rows).write(out, format="votable")
+    return out.getvalue()
+
+
+FORMS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
+    "csv": as_csv, "ecsv": as_ecsv, "votable": as_votable}

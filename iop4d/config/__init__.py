@@ -1,0 +1,22 @@
+"""The site file: parsed once into frozen dataclasses. ``load_site`` is the way in."""
+
+from iop4d.config.load import load_site
+from iop4d.config.site import (
+    Alerts,
+    Archive,
+    Astrometry,
+    Camera,
+    Channel,
+    Daemon,
+    Masters,
+    Photometry,
+    Rule,
+    Site,
+    SiteInfo,
+    Web,
+)
+
+__all__ = [
+    "Alerts", "Archive", "Astrometry", "Camera", "Channel", "Daemon", "Masters", "Photometry",
+    "Rule", "Site", "SiteInfo", "Web", "load_site",
+]

@@ -1,0 +1,214 @@
+"""Read a site file: TOML to frozen dataclasses, with the line of whatever is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from iop4d.config.lines import LineTable
+from iop4d.config.site import ARRAYS, TABLES, Site
+from iop4d.model.errors import ConfigError
+
+SITE_FILE = "iop4d.toml"
+
+
+def load_site(folder: Path, overrides: Iterable[str] = ()) -> Site:
+    """The site of a folder, its keys overridden by ``section.key=value`` texts.
+
+    Raises ConfigError with the line, the key and what was expected.
+    """
+    path = folder / SITE_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"no {SITE_FILE} in {folder.resolve()}: make a site with 'iop4d init {folder}', "
+            "or name one with --site DIR or IOP4D_SITE"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return parse_site(text, root=folder.resolve(), name=str(path), overrides=overrides)
+
+
+def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
+               overrides: Iterable[str] = ()) -> Site:
+    """Parse a site file's text. ``name`` stands in messages; relative paths start at ``root``."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from error
+    where = _Where(name, LineTable(text))
+    for override in overrides:
+        _override(data, override, where)
+    site = _Parser(root, where).site(data)
+    _check_whole(site, where)
+    return site
+
+
+class _Where:
+    """Names the place of a key in messages: the file's line, or the override on the command."""
+
+    def __init__(self, name: str, lines: LineTable) -> None:
+        self.name = name
+        self.lines = lines
+        self.overridden: set[tuple[str, str]] = set()
+
+    def __call__(self, section: str, key: str = "", item: int = 0) -> str:
+        label = f"{section}.{key}" if key else f"[{section}]"
+        if (section, key) in self.overridden:
+            return f"-o {label}"
+        line = self.lines.find(section, key, item)
+        return f"{self.name}, line {line}: {label}" if line else f"{self.name}: {label}"
+
+
+def _override(data: dict[str, Any], text: str, where: _Where) -> None:
+    """Apply one ``section.key=value`` (``section.name.key=value`` for one item of a ``[[list]]``).
+
+    The value is TOML, or plain text where it is no TOML.
+    """
+    left, equals, value = text.partition("=")
+    section, dot, key = left.strip().partition(".")
+    if not equals or not dot:
+        raise ConfigError(f"-o {text}: expected section.key=value, such as daemon.workers=1")
+    if section not in TABLES and section not in ARRAYS:
+        known = ", ".join([*TABLES, *ARRAYS])
+        raise ConfigError(f"-o {text}: no section '{section}'; there are {known}")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    if section in ARRAYS:
+        _override_item(data, section, key.strip(), parsed, text)
+        return
+    table = data.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where(section)}: expected a table, [{section}]")
+    table[key.strip()] = parsed
+    where.overridden.add((section, key.strip()))
+
+
+def _override_item(data: dict[str, Any], section: str, path: str, value: Any, text: str) -> None:
+    name, dot, key = path.rpartition(".")
+    items = data.get(section, [])
+    if not dot or not isinstance(items, list):
+        raise ConfigError(f"-o {text}: expected {section}.NAME.key=value")
+    for item in items:
+        if isinstance(item, dict) and item.get("name") == name:
+            item[key] = value
+            return
+    names = ", ".join(str(item.get("name")) for item in items if isinstance(item, dict))
+    raise ConfigError(f"-o {text}: no [[{section}]] is named '{name}'; there is "
+                      f"{names or 'none'}")
+
+
+class _Parser:
+    def __init__(self, root: Path, where: _Where) -> None:
+        self.root = root
+        self.where = where
+
+    def site(self, data: dict[str, Any]) -> Site:
+        values: dict[str, Any] = {"root": self.root}
+        for section, content in data.items():
+            if section in TABLES:
+                if not isinstance(content, dict):
+                    raise ConfigError(f"{self.where(section)}: expected a table, [{section}]")
+                values[section] = self.table(TABLES[section], section, content)
+            elif section in ARRAYS:
+                if not isinstance(content, list) or not all(isinstance(c, dict) for c in content):
+                    raise ConfigError(
+                        f"{self.where(section)}: expected [[{section}]], in double brackets")
+                values[section] = tuple(
+                    self.table(ARRAYS[section], section, item, number)
+                    for number, item in enumerate(content))
+            else:
+                known = ", ".join([*TABLES, *(f"[{name}]" for name in ARRAYS)])
+                raise ConfigError(f"{self.where(section)}: no such section; there are {known}")
+        return Site(**values)
+
+    def table(self, kind: type, section: str, content: dict[str, Any], item: int = 0) -> Any:
+        hints = typing.get_type_hints(kind)
+        known = {f.name: f for f in fields(kind)}
+        values = {}
+        for name, raw in content.items():
+            if name not in known:
+                raise ConfigError(f"{self.where(section, name, item)}: no such key; "
+                                  f"[{section}] has {', '.join(known)}")
+            try:
+                values[name] = self.value(hints[name], raw)
+                expected, meets = known[name].metadata["check"] or ("", lambda _: True)
+                if not meets(values[name]):
+                    raise ValueError(expected)
+            except (ValueError, TypeError) as error:
+                raise ConfigError(f"{self.where(section, name, item)} is {raw!r}; "
+                                  f"expected {error}") from None
+        for name, f in known.items():
+            if name not in values and f.default is MISSING and f.default_factory is MISSING:
+                raise ConfigError(f"{self.where(section, '', item)}: the key '{name}' is missing "
+                                  f"({f.metadata['doc']})")
+        return kind(**values)
+
+    def value(self, hint: Any, raw: Any) -> Any:
+        """A value of a type, or ValueError that says what was expected."""
+        origin = typing.get_origin(hint)
+        if origin in (typing.Union, types.UnionType):
+            inner = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+            return self.value(inner, raw)
+        if origin is tuple:
+            if not isinstance(raw, list):
+                raise ValueError("a list, in brackets")
+            return tuple(self.value(typing.get_args(hint)[0], item) for item in raw)
+        if origin is dict:
+            if not isinstance(raw, dict):
+                raise ValueError('a table, such as { CARD = "value" }')
+            return {str(name): str(item) for name, item in raw.items()}
+        return self.plain(hint, raw)
+
+    def plain(self, hint: type, raw: Any) -> Any:
+        """A value of a plain type."""
+        accepted, expected = _PLAIN[hint]
+        if not isinstance(raw, accepted) or (isinstance(raw, bool) and hint is not bool):
+            raise ValueError(expected)
+        if hint is Path and isinstance(raw, str):
+            if not raw:
+                raise ValueError(expected)
+            return self.root / Path(raw).expanduser()
+        return hint(raw)
+
+
+_PLAIN: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"), float: ((int, float), "a number"),
+    int: ((int,), "a whole number"), str: ((str,), "text, in quotes"),
+    Path: ((str,), "a path, in quotes"),
+}
+
+
+def _check_whole(site: Site, where: _Where) -> None:
+    """What one section must know of another."""
+    for section in ARRAYS:
+        seen: set[str] = set()
+        for number, item in enumerate(getattr(site, section)):
+            if item.name in seen:
+                raise ConfigError(f"{where(section, 'name', number)} is '{item.name}'; "
+                                  f"expected a name that no other [[{section}]] has")
+            seen.add(item.name)
+    channels = {channel.name for channel in site.channel}
+    for number, rule in enumerate(site.rule):
+        for name in rule.channels:
+            if name not in channels:
+                raise ConfigError(f"{where('rule', 'channels', number)} names '{name}'; expected "
+                                  f"one of the channels: {', '.join(channels) or 'there are none'}")
+    for number, channel in enumerate(site.channel):
+        if (channel.password_file or channel.password_env) and channel.tls == "none":
+            raise ConfigError(f"{where('channel', 'tls', number)} is 'none'; expected starttls or "
+                              "tls, because a password must not cross the network in clear")
+    if site.photometry.annulus_outer <= site.photometry.annulus_inner:
+        raise ConfigError(f"{where('photometry', 'annulus_outer')}; expected more than "
+                          f"annulus_inner, {site.photometry.annulus_inner:g}")
+    if site.web.streams > site.web.threads // 2:
+        raise ConfigError(f"{where('web', 'streams')} is {site.web.streams}; expected at most "
+                          f"half of web.threads, {site.web.threads // 2}")

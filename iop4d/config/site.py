@@ -1,0 +1,273 @@
+"""The sections of the site file as frozen dataclasses.
+
+Every key is a field; ``key(...)`` gives its default, its check and the sentence that documents it.
+``docs/site-file.md`` must mention each key: a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+_REQUIRED = object()
+Check = tuple[str, Callable[[Any], bool]]  # what is expected, in words; does the value meet it
+
+
+def key(doc: str, default: Any = _REQUIRED, *, check: Check | None = None) -> Any:
+    """A key of the site file: its documentation, default and check."""
+    metadata = {"doc": doc, "check": check}
+    if default is _REQUIRED:
+        return field(metadata=metadata)
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def above(limit: float) -> Check:
+    """The value must be greater than ``limit``."""
+    return f"a number above {limit:g}", lambda value: value > limit
+
+
+def at_least(limit: float) -> Check:
+    """The value must be ``limit`` or more."""
+    return f"{limit:g} or more", lambda value: value >= limit
+
+
+def one_of(*choices: str) -> Check:
+    """The value must be one of the words given."""
+    return "one of " + ", ".join(choices), lambda value: value in choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteInfo:
+    """``[site]``: who this is."""
+
+    name: str = key("Name of the site, in mails and on the page.", "iop4d")
+    url: str = key("Address at which people reach the web page; used for links in mails.", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Daemon:
+    """``[daemon]``: how the work is done."""
+
+    workers: int = key("Worker processes; 0 takes one for each core.", 0, check=at_least(0))
+    settle: float = key(
+        "Seconds for which a file's size and time must stand still before it is read, after the "
+        "system said that its writer closed it or moved it in.", 0.5, check=at_least(0))
+    settle_unannounced: float = key(
+        "The same for a file that a scan found without such a word.", 2.0, check=at_least(0))
+    scan_interval: float = key(
+        "Seconds between full scans of the archives' folders.", 30.0, check=above(0))
+    deadline: float = key(
+        "Seconds after which a worker that still works at a frame is killed.", 120.0,
+        check=above(0))
+    max_attempts: int = key(
+        "Times that a job is tried when its worker crashes or hangs, then it is set aside.", 2,
+        check=at_least(1))
+    recycle_after: int = key(
+        "Jobs after which a worker process is replaced by a fresh one.", 1000, check=at_least(1))
+    worker_memory: int = key(
+        "Megabytes of memory that a worker may allocate.", 2048, check=at_least(256))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masters:
+    """``[masters]``: bias, dark and flat."""
+
+    min_frames: int = key("Fewest frames that make a master.", 3, check=at_least(1))
+    max_age: float = key(
+        "Days that a master of another night may be away, before or after.", 30.0,
+        check=at_least(0))
+    debounce: float = key(
+        "Seconds to wait for more frames of the same kind before a master is built.", 3.0,
+        check=at_least(0))
+    clip: float = key("Sigmas at which the combination clips.", 4.0, check=above(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Astrometry:
+    """``[astrometry]``: how the field is found."""
+
+    index: tuple[Path, ...] = key("Folders of astrometry.net index files.", ())
+    stars: int = key("Brightest stars handed to the solver.", 60, check=at_least(4))
+    radius: float = key(
+        "Degrees about the header's pointing in which the field is looked for.", 2.0,
+        check=above(0))
+    scale_tolerance: float = key(
+        "Fraction by which the true pixel scale may differ from the instrument's.", 0.05,
+        check=above(0))
+    timeout: float = key("Seconds for one attempt to solve.", 4.0, check=above(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photometry:
+    """``[photometry]``: apertures, in sigmas of the star images (sigma = FWHM / 2.355)."""
+
+    aperture: float = key("Radius of the aperture, in sigmas.", 3.0, check=above(0))
+    annulus_inner: float = key("Inner radius of the sky annulus, in sigmas.", 5.0, check=above(0))
+    annulus_outer: float = key("Outer radius of the sky annulus, in sigmas.", 9.0, check=above(0))
+    detection: float = key("Detection threshold, in sigmas of the sky.", 5.0, check=above(0))
+    previews: bool = key("Write a preview picture of every reduced frame.", True)
+    reduced: bool = key("Write the reduced frames.", True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """``[[archive]]``: a place where raw frames appear."""
+
+    name: str = key("Name of the archive.")
+    kind: str = key("What it is: directory.", "directory", check=one_of("directory"))
+    path: Path = key("The folder, absolute or beside the site file.")
+    telescope: str = key("Telescope whose frames these are; empty: as the frames say.", "")
+    files: str = key(
+        "Regular expression that the names of frames match.",
+        r"(?i)^[^.~].*\.(fits?|fts)(\.gz|\.fz)?$")
+    polling: bool = key(
+        "Look at the folder by time only, as network mounts need.", False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """``[[camera]]``: an instrument that needs no code."""
+
+    name: str = key("Name of the instrument.")
+    telescope: str = key("Name of the telescope.")
+    identify: dict[str, str] = key(
+        "Cards and the values that they must have for a frame to be this camera's.")
+    scale: float = key("Arcseconds per pixel at binning 1.", check=above(0))
+    gain: float = key("Electrons per ADU.", 1.0, check=above(0))
+    read_noise: float = key("Read noise in electrons.", 0.0, check=at_least(0))
+    saturation: float = key("ADU at and above which a pixel is saturated.", 65535.0,
+                            check=above(0))
+    masters: tuple[str, ...] = key(
+        "Masters that a light frame needs, of bias, dark, flat; none: [].", ("bias", "flat"),
+        check=("a list of bias, dark, flat",
+               lambda value: set(value) <= {"bias", "dark", "flat"}))
+    kind: str = key("Card that tells the kind of frame; empty: every frame is a light frame.", "")
+    kinds: dict[str, str] = key(
+        "What the kind card says, and which of bias, dark, flat, light that is.", {},
+        check=("values of bias, dark, flat, light",
+               lambda value: set(value.values()) <= {"bias", "dark", "flat", "light"}))
+    band: str = key("Card that names the filter.", "FILTER")
+    bands: dict[str, str] = key(
+        "What the filter card says, and the band's name in the catalogue; "
+        "a filter that is not listed is its own name.", {})
+    exptime: str = key("Card with the exposure time in seconds.", "EXPTIME")
+    time: str = key("Card with the time (UTC), as ISO text, or a number: JD or MJD.", "DATE-OBS")
+    time_is: str = key("What that time is: start, middle or end of the exposure.", "start",
+                       check=one_of("start", "middle", "end"))
+    ra: str = key("Card with the right ascension of the pointing; empty: none.", "RA")
+    dec: str = key("Card with the declination of the pointing; empty: none.", "DEC")
+    ra_unit: str = key("Unit of a plain number in the RA card: deg or hour. "
+                       "Sexagesimal text is always hours.", "deg", check=one_of("deg", "hour"))
+    object: str = key("Card that names the object.", "OBJECT")
+    binning: str = key("Card with the binning; empty: always 1.", "")
+    latitude: float = key("Latitude of the telescope in degrees, north positive.", float("nan"))
+    longitude: float = key("Longitude in degrees, east positive.", float("nan"))
+    height: float = key("Height above the sea in metres.", 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """``[[rule]]``: when to tell people."""
+
+    name: str = key("Name of the rule.")
+    source: str = key("Source it watches, by any of its names; * for every target.", "*")
+    band: str = key("Band it watches.", "R")
+    condition: str = key("The condition, such as mag < 13.0.")
+    clear: str = key(
+        "Condition at which the alert ends, such as mag > 13.2; "
+        "empty: when the condition no longer holds.", "")
+    confirm: int = key("Consecutive points that must meet the condition.", 2, check=at_least(1))
+    cooldown: float = key(
+        "Hours after an alert of this rule and source in which no new one starts.", 12.0,
+        check=at_least(0))
+    channels: tuple[str, ...] = key("Names of the channels that are told.", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """``[[channel]]``: how people are told."""
+
+    name: str = key("Name of the channel.")
+    kind: str = key("What it is: email.", "email", check=one_of("email"))
+    to: tuple[str, ...] = key("Addresses of those who are told.")
+    sender: str = key("Address that the mails come from.", "iop4d@localhost")
+    host: str = key("Mail server.", "localhost")
+    port: int = key("Its port.", 25, check=at_least(1))
+    tls: str = key(
+        "none, starttls, or tls from the first byte. With a password it must be one of the "
+        "latter two.", "none", check=one_of("none", "starttls", "tls"))
+    user: str = key("Login name; empty: no login.", "")
+    password_file: Path | None = key("File that holds the password.", None)
+    password_env: str = key("Environment variable that holds the password.", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alerts:
+    """``[alerts]``: how messages are sent."""
+
+    retry_first: float = key("Seconds before the first retry of a message.", 30.0, check=above(0))
+    retry_longest: float = key("Longest seconds between two retries.", 3600.0, check=above(0))
+    give_up: float = key("Days after which an undelivered message is given up.", 5.0,
+                         check=above(0))
+    timeout: float = key("Seconds that a mail server may take to answer.", 30.0, check=above(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Web:
+    """``[web]``: the live page."""
+
+    host: str = key("Address to listen at; 0.0.0.0 for all.", "127.0.0.1")
+    port: int = key("Port to listen at.", 8765, check=at_least(0))
+    threads: int = key("Threads that serve pages.", 32, check=at_least(4))
+    streams: int = key("Most live streams at once; beyond it pages poll. "
+                       "At most half the threads.", 12, check=at_least(0))
+    mailbox: Path | None = key("Folder of mails to show on the page (the demo's).", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A whole site file. ``root`` is its folder, to which every path in it is relative."""
+
+    root: Path
+    site: SiteInfo = SiteInfo()
+    daemon: Daemon = Daemon()
+    masters: Masters = Masters()
+    astrometry: Astrometry = Astrometry()
+    photometry: Photometry = Photometry()
+    alerts: Alerts = Alerts()
+    web: Web = Web()
+    archive: tuple[Archive, ...] = ()
+    camera: tuple[Camera, ...] = ()
+    rule: tuple[Rule, ...] = ()
+    channel: tuple[Channel, ...] = ()
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database."""
+        return self.root / "iop4d.db"
+
+    @property
+    def lock(self) -> Path:
+        """The file that a running daemon holds locked."""
+        return self.root / "iop4d.lock"
+
+    def folder(self, name: str) -> Path:
+        """One of the site's folders: raw, masters, reduced, previews, logs."""
+        return self.root / name
+
+
+#: Sections that stand once, and those that stand any number of times ([[...]]).
+TABLES: dict[str, type] = {
+    "site": SiteInfo, "daemon": Daemon, "masters": Masters, "astrometry": Astrometry,
+    "photometry": Photometry, "alerts": Alerts, "web": Web,
+}
+ARRAYS: dict[str, type] = {"archive": Archive, "camera": Camera, "rule": Rule, "channel": Channel}
+
+
+def keys_of(section: type) -> dict[str, str]:
+    """The keys of a section with the sentence that documents each."""
+    return {f.name: f.metadata["doc"] for f in fields(section)}

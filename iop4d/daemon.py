@@ -1,0 +1,288 @@
+"""The composition root: builds every part, runs them, and stops them.
+
+Every part is a named task with a stop event. A part that ends by itself has failed, and stops the
+daemon with an error, so that the service manager starts it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from iop4d import __version__
+from iop4d.alerts.engine import AlertEngine
+from iop4d.alerts.outbox import Relay
+from iop4d.config import Site
+from iop4d.instruments.discovery import find_instruments
+from iop4d.lock import SiteLock
+from iop4d.model.errors import Iop4dError
+from iop4d.model.work import Done, PlotRequest, Plotted
+from iop4d.reduction.context import WorkerContext
+from iop4d.sources.directory import DirectoryArchive, look
+from iop4d.sources.settle import SettledFile
+from iop4d.store import asks, catalogue, events, frames
+from iop4d.store.database import Database
+from iop4d.work import channel
+from iop4d.work.dispatch import Dispatcher
+from iop4d.work.ledger import FoundFile, Ledger
+from iop4d.work.pool import rss_mb
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_BEAT = 2.0  # seconds between heartbeats
+_ASK = 0.3  # seconds between looks at what commands ask for
+_LIVE = 60.0  # seconds within which a file that appeared counts as live
+
+
+class Daemon:
+    """A whole iop4d on one site. ``watch``: also watch the archives, as the service does."""
+
+    def __init__(self, site: Site, *, watch: bool = True,
+                 clock: Callable[[], float] = time.time) -> None:
+        self._site = site
+        self._watch = watch
+        self._clock = clock
+        self._lock = SiteLock(site.lock)
+        self._db_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._instruments = {i.name: i for i in find_instruments(site.camera)}
+        self._archives: list[DirectoryArchive] = []
+        self._context = (b"", -1)
+        self._catalogue_version = -1
+        self._started_at = clock()
+        self._lag = 0.0
+        self.state = "starting"
+
+    async def run_db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function on the thread that owns the database."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._db_thread, partial(function, *args, **kwargs))
+
+    async def run(self, stop: asyncio.Event, *,
+                  ready: Callable[[Daemon], Awaitable[None]] | None = None) -> None:
+        """Run until told to stop. ``ready`` is called once everything works."""
+        try:
+            await self._build()
+            await self._run_parts(stop, ready)
+        finally:
+            self._db_thread.submit(self._close_database).result()
+            self._db_thread.shutdown()
+            self._lock.close()
+
+    # Building.
+
+    async def _build(self) -> None:
+        self.database = await self.run_db(Database, self._site.database)
+        self._engine = AlertEngine(self._site, self._clock)
+        self._mail_wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.ledger = Ledger(database=self.database, site=self._site,
+                             instruments=self._instruments, clock=self._clock,
+                             on_results=self._on_results)
+        recovered = await self.run_db(self.ledger.recover)
+        if recovered:
+            log.info("%d jobs go on where the last run ended", recovered)
+        await self._refresh_catalogue()
+        settings = self._site.daemon
+        self.dispatcher = Dispatcher(
+            settings=settings, n_workers=settings.workers or os.cpu_count() or 1,
+            ledger=self.ledger, run_db=self.run_db, context=lambda: self._context,
+            clock=self._clock)
+        self.relay = Relay(run_db=self.run_db, site=self._site, clock=self._clock,
+                           plot=self._plot, database=self.database)
+        if self._watch:
+            for archive in self._site.archive:
+                self._archives.append(DirectoryArchive(
+                    archive=archive, known=await self.run_db(self._known, archive.name),
+                    deliver=self._deliver, settle=settings.settle,
+                    settle_unannounced=settings.settle_unannounced,
+                    scan_interval=settings.scan_interval, clock=self._clock))
+
+    def _known(self, archive: str) -> dict[str, tuple[int, int]]:
+        with self.database.connected():
+            return frames.known_files(archive)
+
+    def _close_database(self) -> None:
+        if hasattr(self, "database"):
+            self.database.close()
+
+    # Running.
+
+    async def _run_parts(self, stop: asyncio.Event,
+                         ready: Callable[[Daemon], Awaitable[None]] | None) -> None:
+        parts: dict[str, Coroutine[Any, Any, None]] = {
+            "dispatcher": self.dispatcher.run(stop),
+            "heartbeat": self._every(_BEAT, self._beat, stop),
+            "asks": self._every(_ASK, self._answer_asks, stop),
+        }
+        if self._watch:
+            parts["relay"] = self.relay.run(stop, self._mail_wake)
+            parts |= {f"archive {number}": archive.run(stop)
+                      for number, archive in enumerate(self._archives)}
+        tasks = {asyncio.create_task(part, name=name): name for name, part in parts.items()}
+        scheduler = self._schedule()
+        self.state = "running"
+        try:
+            if ready is not None:
+                await ready(self)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                self._report_dead(done)
+        finally:
+            self.state = "stopping"
+            stop.set()
+            scheduler.shutdown(wait=False)
+            await asyncio.wait(tasks)
+            await self._beat(state="stopped")
+            for task in tasks:
+                if not task.cancelled() and (error := task.exception()):
+                    log.error("%s ended with an error", task.get_name(), exc_info=error)
+
+    @staticmethod
+    def _report_dead(done: set[asyncio.Task[None]]) -> None:
+        task = next(iter(done))
+        error = task.exception()
+        raise Iop4dError(f"the {task.get_name()} ended by itself: {error!r}") from error
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]],
+                     stop: asyncio.Event) -> None:
+        """Do something at a cadence until told to stop."""
+        while not stop.is_set():
+            due = time.monotonic() + seconds
+            try:
+                await act()
+            # A look that fails once (a locked database, say) must not end the cadence: it is
+            # told, and the next one comes.
+            except Exception:
+                log.exception("%s failed", getattr(act, "__name__", act))
+            try:
+                async with asyncio.timeout(max(due - time.monotonic(), 0.0)):
+                    await stop.wait()
+            except TimeoutError:
+                self._lag = max(time.monotonic() - due, self._lag * 0.9)
+
+    def _schedule(self) -> AsyncIOScheduler:
+        """Daily upkeep. A job is never dropped for being late: see the settings."""
+        scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={
+            "misfire_grace_time": None, "coalesce": True, "max_instances": 1})
+        scheduler.add_job(self._upkeep, "cron", hour=12, id="upkeep")
+        scheduler.start()
+        return scheduler
+
+    async def _upkeep(self) -> None:
+        def tidy() -> None:
+            with self.database.write():
+                events.trim()
+            self.database.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        await self.run_db(tidy)
+
+    # What the parts need of each other.
+
+    async def _deliver(self, archive: str, files: list[SettledFile]) -> None:
+        now = self._clock()
+        found = [FoundFile(archive=archive, path=file.path, size=file.size,
+                           mtime_ns=file.mtime_ns, completed_at=file.completed_at,
+                           live=file.announced or now - file.mtime_ns / 1e9 < _LIVE)
+                 for file in files]
+        await self.run_db(self.ledger.accept, found)
+        await self.dispatcher.wake()
+
+    def _on_results(self, ids: list[int]) -> None:
+        """New results, on the database's thread and inside their transaction."""
+        self._engine.on_results(ids)
+        self._loop.call_soon_threadsafe(self._mail_wake.set)
+
+    async def _plot(self, request: PlotRequest) -> bytes | None:
+        outcome = await self.dispatcher.ask(request)
+        if isinstance(outcome, Done) and isinstance(outcome.value, Plotted):
+            return outcome.value.png
+        log.warning("a plot for a message was not made: %s", outcome)
+        return None
+
+    async def send_mails(self) -> None:
+        """Try once to send what is due, for a run that does not stay."""
+        try:
+            async with asyncio.timeout(self._site.alerts.timeout):
+                await self.relay.send_due()
+        except TimeoutError:
+            log.warning("mails stay unsent; they go out when the daemon runs")
+
+    async def _refresh_catalogue(self) -> bool:
+        """Give the workers the catalogue of now; whether it changed since the last look."""
+        def load() -> Any:
+            with self.database.connected():
+                if catalogue.version() == self._catalogue_version:
+                    return None
+                return catalogue.load()
+        loaded = await self.run_db(load)
+        if loaded is None:
+            return False
+        context = WorkerContext(site=self._site, catalogue=loaded)
+        self._context = (channel.pack(("context", context)), loaded.version)
+        first = self._catalogue_version < 0
+        self._catalogue_version = loaded.version
+        return not first
+
+    async def _answer_asks(self) -> None:
+        if await self._refresh_catalogue():
+            count = await self.run_db(self.ledger.recalibrate)
+            log.info("the catalogue changed: %d frames are calibrated again", count)
+            await self.dispatcher.wake()
+        for ask in await self.run_db(asks.queued, self.database):
+            found = [_found_by_hand(Path(path), self._site, self._clock())
+                     for path in ask.content["paths"]]
+            ids = await self.run_db(self.ledger.accept, [f for f in found if f is not None])
+            await self.run_db(asks.answer, self.database, ask.id, {"frames": ids})
+            await self.dispatcher.wake()
+
+    async def _beat(self, state: str = "") -> None:
+        archives = [archive.status for archive in self._archives]
+        workers = [asdict(status) | {"rss_mb": round(rss)}
+                   for status, rss in self.dispatcher.statuses]
+        free = shutil.disk_usage(self._site.root).free
+        status = {
+            "pid": os.getpid(), "version": __version__, "state": state or self.state,
+            "started_at": self._started_at, "beat_at": self._clock(), "workers": workers,
+            "archives": archives, "disk_free_gb": round(free / 1e9, 1),
+            "loop_lag_s": round(self._lag, 3), "rss_mb": round(rss_mb()),
+            "finished_jobs": self.dispatcher.finished,
+        }
+        def write() -> None:
+            with self.database.write():
+                events.beat(status)
+        await self.run_db(write)
+
+
+def _found_by_hand(path: Path, site: Site, now: float) -> FoundFile | None:
+    stamp = look(path)
+    if stamp is None:
+        return None
+    archive = next((a.name for a in site.archive if path.is_relative_to(a.path)), "by hand")
+    return FoundFile(archive=archive, path=path, size=stamp[0], mtime_ns=stamp[1],
+                     completed_at=now, wanted=True)
+
+
+async def run_until_signalled(daemon: Daemon) -> None:
+    """Run a daemon until SIGTERM or Ctrl-C."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    await daemon.run(stop)
+
+
+

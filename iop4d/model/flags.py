@@ -1,0 +1,55 @@
+"""Quality flags of measurements and results, from one table with their descriptions."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+
+class Flag(IntFlag):
+    """Automatic quality flags; a row's ``flags`` is their bitwise or, 0 means good."""
+
+    SATURATED = 1
+    EDGE = 2
+    BLENDED = 4
+    BAD_PIXELS = 8
+    LOW_SNR = 16
+    NO_CALIBRATORS = 32
+    FEW_CALIBRATORS = 64
+    CALIBRATORS_DISAGREE = 128
+    CLOUDS = 256
+    NOT_DETECTED = 512
+    OFF_CENTRE = 1024
+    POOR_WCS = 2048
+
+
+DESCRIPTIONS: dict[Flag, str] = {
+    Flag.SATURATED: "a pixel of the aperture is at or above the saturation level",
+    Flag.EDGE: "the aperture or its annulus reaches beyond the edge of the frame",
+    Flag.BLENDED: "another star's light is inside the aperture",
+    Flag.BAD_PIXELS: "a bad pixel or a cosmic ray lies inside the aperture",
+    Flag.LOW_SNR: "signal-to-noise ratio below 5",
+    Flag.NO_CALIBRATORS: "no usable calibrator in the field: no calibrated magnitude",
+    Flag.FEW_CALIBRATORS: "the zero point rests on a single calibrator",
+    Flag.CALIBRATORS_DISAGREE: "calibrators scatter more than their errors allow",
+    Flag.CLOUDS: "the zero point is far below the instrument's usual one",
+    Flag.NOT_DETECTED: "no star was detected at the source's place",
+    Flag.OFF_CENTRE: "the star's centroid lies away from the catalogued place",
+    Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",
+}
+
+#: A star with any of these never enters a zero point.
+NEVER_CALIBRATES = (
+    Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
+    | Flag.OFF_CENTRE | Flag.LOW_SNR
+)
+
+#: A result with any of these never counts for an alert.
+NEVER_ALERTS = (
+    Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
+    | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS | Flag.CALIBRATORS_DISAGREE
+)
+
+
+def names(flags: int) -> tuple[str, ...]:
+    """Names of the flags set, in lower case, such as ``("saturated", "edge")``."""
+    return tuple(str(flag.name).lower() for flag in Flag if flags & flag)

@@ -1,0 +1,62 @@
+"""What a raw frame is: its kind, and the facts its header tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FrameKind(StrEnum):
+    """What was exposed."""
+
+    BIAS = "bias"
+    DARK = "dark"
+    FLAT = "flat"
+    LIGHT = "light"
+
+
+class FrameState(StrEnum):
+    """The fate of a frame, as kept in the database and shown to people."""
+
+    QUEUED = "queued"  # known, to be worked on
+    WAITING = "waiting"  # cannot go on yet; the reason says for what
+    DONE = "done"  # reduced, or part of the masters
+    REJECTED = "rejected"  # not a frame we can use; the reason says why
+    FAILED = "failed"  # a step failed; the reason says which and why
+    QUARANTINED = "quarantined"  # crashed or hung its worker; set aside
+    DUPLICATE = "duplicate"  # same contents as a frame already known
+    SUPERSEDED = "superseded"  # replaced by a newer file of the same name
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameFacts:
+    """A frame as its header describes it.
+
+    ``jd_start`` is JD(UTC) of the start of the exposure; ``night`` the ISO date of the evening of
+    the local noon-to-noon night; ``shape`` is (ny, nx) in pixels; ``pointing_deg`` ICRS (RA, Dec)
+    in degrees, or None; ``band`` None where the kind has none (bias, dark).
+    """
+
+    telescope: str
+    instrument: str
+    kind: FrameKind
+    night: str
+    jd_start: float
+    exptime_s: float
+    shape: tuple[int, int]
+    binning: int = 1
+    band: str | None = None
+    object: str = ""
+    pointing_deg: tuple[float, float] | None = None
+    mode: str = "photometry"
+
+    @property
+    def jd_mid(self) -> float:
+        """JD(UTC) of the middle of the exposure."""
+        return self.jd_start + self.exptime_s / 2 / 86400
+
+
+def layout_of(facts: FrameFacts) -> str:
+    """Binning and shape as text: only frames of one layout are ever combined, ``2x 1024x1024``."""
+    ny, nx = facts.shape
+    return f"{facts.binning}x {nx}x{ny}"

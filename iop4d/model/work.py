@@ -1,0 +1,179 @@
+"""What is asked of a worker process, and what it answers: plain frozen values, both ways.
+
+A worker never lets an exception out: it answers :class:`Done`, :class:`Rejected` (the input is at
+fault, with the reason) or :class:`Failed` (a step failed, with its stage and trace). The pool adds
+:class:`Crashed` and :class:`TimedOut` for a worker that died or hung.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.result import Measurement, ResultValue
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasterRef:
+    """A master to calibrate with. ``provisional``: of another night than the frame."""
+
+    id: int
+    kind: FrameKind
+    path: Path
+    provisional: bool = False
+    exptime_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyRequest:
+    """Check a file's structure and read what its header says."""
+
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classified:
+    """A sound file: its header's facts and what identifies its contents."""
+
+    facts: FrameFacts
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasterRequest:
+    """Combine frames of one kind and layout into a master written to ``output``."""
+
+    kind: FrameKind
+    facts: FrameFacts  # of one of the frames: instrument, layout, band
+    inputs: tuple[Path, ...]
+    masters: tuple[MasterRef, ...]
+    output: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasterBuilt:
+    """A master on disk. ``level`` and ``scatter``: median and robust sigma, ADU (flat: 1)."""
+
+    sha256: str
+    n_frames: int
+    level: float
+    scatter: float
+    used: tuple[str, ...]  # names of the frames that entered
+    left_out: tuple[str, ...] = ()  # "name: reason"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReduceRequest:
+    """Reduce one light frame; write the reduced frame and its preview, or None for neither."""
+
+    path: Path
+    facts: FrameFacts
+    masters: tuple[MasterRef, ...]
+    reduced_path: Path | None
+    preview_path: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduced:
+    """A frame measured. ``wcs`` maps FITS keywords to values; lengths in pixels unless named."""
+
+    wcs: dict[str, float | int | str]
+    n_detected: int
+    n_matched: int
+    wcs_rms_px: float
+    fwhm_px: float
+    fwhm_arcsec: float
+    sky: float
+    sky_sigma: float
+    aperture_px: float
+    annulus_px: tuple[float, float]
+    airmass: float
+    bjd_tdb: float
+    measurements: tuple[Measurement, ...]
+    results: tuple[ResultValue, ...]
+    warnings: tuple[str, ...] = ()
+    stages: dict[str, float] = field(default_factory=dict)  # stage to core-seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateRequest:
+    """Calibrate stored measurements of a frame again, with the catalogue as it is now."""
+
+    facts: FrameFacts
+    measurements: tuple[Measurement, ...]
+    fwhm_arcsec: float
+    airmass: float
+    bjd_tdb: float
+    frame_flags: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """The results that follow from a frame's stored measurements."""
+
+    results: tuple[ResultValue, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotRequest:
+    """A small light-curve picture for a message. Points are (jd, mag, mag_err)."""
+
+    title: str
+    band: str
+    points: tuple[tuple[float, float, float], ...]
+    highlight_jd: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plotted:
+    """A PNG picture."""
+
+    png: bytes
+
+
+Request = ClassifyRequest | MasterRequest | ReduceRequest | CalibrateRequest | PlotRequest
+Value = Classified | MasterBuilt | Reduced | Calibrated | Plotted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """The work is done; ``core_s`` is the processor time it took, in seconds."""
+
+    value: Value
+    core_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """The input cannot be used; ``reason`` says why in words for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A step failed. ``stage`` names it; ``trace`` is for whoever mends it."""
+
+    stage: str
+    reason: str
+    trace: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crashed:
+    """The worker died at it; ``how`` tells the signal or exit code."""
+
+    how: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedOut:
+    """The worker was killed at the deadline."""
+
+    seconds: float
+
+
+Outcome = Done | Rejected | Failed | Crashed | TimedOut

@@ -1,0 +1,107 @@
+"""Where a frame lies on the sky: several attempts to solve it, then the refinement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import astrometry
+import numpy as np
+from numpy.typing import NDArray
+
+from iop4d.config.site import Astrometry
+from iop4d.model.errors import StageError
+from iop4d.model.flags import Flag
+from iop4d.reduction.pixels import Calibrated
+from iop4d.reduction.stars import Stars
+from iop4d.science.detect import Detections, detect, gaussian_kernel
+from iop4d.science.refine import Refined, refine
+from iop4d.science.solve import FEWEST_STARS, Match, solve
+
+Floats = NDArray[np.float64]
+
+_LONGEST = 5.0  # s, for all attempts together: a worker has other frames to reduce
+_BLIND_STARS = 30  # stars of an attempt without a pointing, which looks at the whole index
+_POOR_MATCHES = 5  # stars below which a solution counts as poor
+_POOR_RMS = 0.3  # FWHM above which it does
+
+
+def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, scale_arcsec: float,
+               pointing_deg: tuple[float, float] | None, settings: Astrometry) -> Match:
+    """The first attempt that matches; raises StageError when none does."""
+    began = time.monotonic()
+    tried = 0
+    for found, pointing in _attempts(frame, stars, pointing_deg, settings.stars):
+        left = _LONGEST - (time.monotonic() - began)
+        if left <= 0:
+            break
+        tried += 1
+        match = solve(solver, found.x, found.y, scale_arcsec=scale_arcsec,
+                      tolerance=settings.scale_tolerance, pointing_deg=pointing,
+                      radius_deg=settings.radius, seconds=min(settings.timeout, left))
+        if match is not None:
+            return match
+    n = len(stars.detections)
+    if n < FEWEST_STARS:
+        raise StageError("solve", f"{n} stars detected, at least {FEWEST_STARS} are needed")
+    place = "anywhere in the index" if pointing_deg is None else (
+        f"within {settings.radius:g} deg of RA {pointing_deg[0]:.4f}, Dec {pointing_deg[1]:+.4f}")
+    raise StageError("solve", f"none of {tried} attempts matched the {n} detected stars with the "
+                              f"sky {place}, at {scale_arcsec:.3f} arcsec per pixel")
+
+
+def _attempts(frame: Calibrated, stars: Stars, pointing: tuple[float, float] | None,
+              most: int) -> Iterator[tuple[Detections, tuple[float, float] | None]]:
+    """Star lists to try, the most promising first; later ones are only made when needed."""
+    plain = stars.detections.only(~stars.sharp)
+    yield plain.only(np.arange(min(most, len(plain)))), pointing
+    spread = _evenly_bright(plain, frame.image.shape, most // 2)
+    yield spread, pointing
+    # A kernel as wide as the stars finds the faint ones and none of the cosmic rays.
+    smooth = _smoothed(frame, stars)
+    if smooth is not None:
+        yield smooth.only(np.arange(min(most, len(smooth)))), pointing
+    single = plain.only(~plain.saturated & (plain.elongation < 1.6))
+    yield single.only(np.arange(min(most // 2, len(single)))), pointing
+    if pointing is not None:
+        yield plain.only(np.arange(min(_BLIND_STARS, most, len(plain)))), None
+
+
+def _smoothed(frame: Calibrated, stars: Stars) -> Detections | None:
+    try:
+        return detect(frame.image, sigma=stars.sky.sigma, threshold=3.0, bad=frame.bad,
+                      saturated=frame.saturated, kernel=gaussian_kernel(min(stars.psf.fwhm, 8.0)))
+    except ValueError:
+        return None
+
+
+def _evenly_bright(found: Detections, shape: tuple[int, ...], most: int) -> Detections:
+    """The brightest of each of 4 x 4 parts of the frame, then the second ones, and so on."""
+    part = (np.floor(4 * found.y / shape[0]) * 4 + np.floor(4 * found.x / shape[1])).astype(int)
+    rank = np.zeros(len(found), dtype=int)
+    for number in np.unique(part):
+        here = part == number
+        rank[here] = np.arange(here.sum())
+    return found.only(np.lexsort((-found.flux, rank))[:most])
+
+
+def refine_field(match: Match, stars: Stars, *, shape: tuple[int, int], known_ra: Floats,
+                 known_dec: Floats) -> Refined:
+    """Fit the projection to the index's stars, and to the catalogue's where those are few."""
+    found = stars.detections
+    ra, dec = match.ra, match.dec
+    if ra.size < 2 * _POOR_MATCHES:
+        ra, dec = np.concatenate([ra, known_ra]), np.concatenate([dec, known_dec])
+    noise = np.hypot(0.03, stars.psf.fwhm * stars.sky.sigma / np.maximum(found.peak, 1e-9))
+    noise[found.saturated] = 0.5
+    keep = np.flatnonzero(~stars.sharp)
+    refined = refine(match.wcs, x=found.x[keep], y=found.y[keep], weight=noise[keep]**-2, ra=ra,
+                     dec=dec, shape=shape, fwhm=stars.psf.fwhm)
+    return Refined(wcs=refined.wcs, n_matched=refined.n_matched, rms_px=refined.rms_px,
+                   star=refined.star, detection=keep[refined.detection])
+
+
+def quality(refined: Refined, fwhm: float) -> Flag:
+    """POOR_WCS for a solution of few stars, or one that fits badly."""
+    poor = refined.n_matched < _POOR_MATCHES or not refined.rms_px < _POOR_RMS * fwhm
+    return Flag.POOR_WCS if poor else Flag(0)

@@ -1,0 +1,173 @@
+"""Make a master of many frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import iop4d
+from iop4d.instruments.base import Instrument
+from iop4d.model.errors import FrameError, StageError
+from iop4d.model.frame import FrameFacts, FrameKind, layout_of
+from iop4d.model.work import MasterBuilt, MasterRequest
+from iop4d.reduction.cards import Value
+from iop4d.reduction.fitsfile import RawImage, open_fits, raw_image
+from iop4d.reduction.fitswrite import write_image
+from iop4d.reduction.masters import MasterCache, MasterSet
+from iop4d.reduction.stages import Stages
+from iop4d.science.combine import clipped_mean, robust_level
+
+FloatImage = NDArray[np.float32]
+
+FAINTEST_FLAT = 1000.0  # ADU above bias: fainter flats add more noise than they take away
+DARKEST_FLAT = 0.2  # of the flat's level: a pixel below sees too little to be corrected
+MAX_PIXELS = 400_000_000  # of all frames together: 16-bit frames are held as they are stored
+_CHUNK = 4_000_000  # values combined at a time
+_SAMPLE = 200_000  # pixels that give a flat's level
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Input:
+    name: str
+    raw: RawImage
+    exptime_s: float
+    level: float = math.nan  # of a flat
+
+
+@dataclass(kw_only=True)
+class _Inputs:
+    used: list[_Input] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def build_master(request: MasterRequest, *, instrument: Instrument, masters: MasterCache,
+                 min_frames: int, clip: float, stages: Stages) -> MasterBuilt:
+    """Combine the frames and write the master; raises FrameError when too few are usable."""
+    with stages("masters"):
+        calibration = masters.set_of(request.masters, request.facts.shape)
+    with stages("read"):
+        inputs = _read(request, instrument, calibration)
+    if len(inputs.used) < min_frames:
+        why = "; ".join(inputs.left_out)
+        raise FrameError(f"{len(inputs.used)} usable {request.kind} frames, at least {min_frames} "
+                         f"are needed{': ' if why else ''}{why}")
+    with stages("combine"):
+        image = _combine(request.kind, inputs.used, calibration, clip)
+        level, scatter = robust_level(image)
+        if request.kind is FrameKind.FLAT:
+            image /= np.float32(level)
+            image[~(image > DARKEST_FLAT)] = np.nan
+            level, scatter = 1.0, scatter / level
+    with stages("write"):
+        sha256 = write_image(request.output, image, _cards(request, inputs.used, level, scatter),
+                             history=[f"from {item.name}" for item in inputs.used])
+    return MasterBuilt(sha256=sha256, n_frames=len(inputs.used), level=level, scatter=scatter,
+                       used=tuple(item.name for item in inputs.used),
+                       left_out=tuple(inputs.left_out))
+
+
+def _read(request: MasterRequest, instrument: Instrument, calibration: MasterSet) -> _Inputs:
+    inputs = _Inputs()
+    pixels = 0
+    for path in request.inputs:
+        try:
+            item = _input(path, request, instrument, calibration)
+            pixels += item.raw.stored.size
+            if pixels > MAX_PIXELS:
+                raise FrameError("more frames than a master needs")
+            inputs.used.append(item)
+        except (FrameError, StageError) as error:
+            inputs.left_out.append(f"{path.name}: {error}")
+        except OSError as error:
+            inputs.left_out.append(f"{path.name}: cannot be read: {error.strerror or error}")
+    return inputs
+
+
+def _input(path: Path, request: MasterRequest, instrument: Instrument,
+           calibration: MasterSet) -> _Input:
+    file = open_fits(path)
+    facts = instrument.read(file.header, path.name)
+    _check_same(facts, request)
+    raw = raw_image(file)
+    item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s)
+    if request.kind is FrameKind.FLAT:
+        level = _flat_level(item, calibration, instrument.saturation_adu)
+        item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s, level=level)
+    if request.kind is FrameKind.DARK and facts.exptime_s <= 0:
+        raise FrameError("a dark frame without exposure time")
+    return item
+
+
+def _check_same(facts: FrameFacts, request: MasterRequest) -> None:
+    wanted = request.facts
+    for name, is_, should in (("kind", facts.kind, request.kind),
+                              ("layout", layout_of(facts), layout_of(wanted)),
+                              ("band", facts.band, wanted.band)):
+        if is_ != should:
+            raise FrameError(f"its {name} is {is_}, not {should}")
+
+
+def _flat_level(item: _Input, calibration: MasterSet, saturation_adu: float) -> float:
+    """Median level of a flat above bias, ADU; raises FrameError when it is of no use."""
+    step = max(1, item.raw.shape[0] * item.raw.shape[1] // _SAMPLE)
+    rows = slice(None, None, max(1, round(math.sqrt(step))))
+    columns = rows
+    raw = RawImage(stored=item.raw.stored[rows, columns], scale=item.raw.scale,
+                   zero=item.raw.zero, blank=item.raw.blank).rows()
+    if float(np.nanmedian(raw)) >= saturation_adu:
+        raise FrameError(f"saturated: median {np.nanmedian(raw):.0f} ADU")
+    level, _ = robust_level(_without_bias(raw, calibration, item.exptime_s, (rows, columns)))
+    if not level >= FAINTEST_FLAT:
+        raise FrameError(f"too faint: median {level:.0f} ADU above bias")
+    return level
+
+
+def _without_bias(pixels: FloatImage, calibration: MasterSet, exptime_s: float,
+                  where: slice | tuple[slice, slice]) -> FloatImage:
+    if calibration.bias is not None:
+        pixels -= calibration.bias[where]
+    if calibration.dark is not None:
+        pixels -= calibration.dark[where] * np.float32(exptime_s)
+    return pixels
+
+
+def _combine(kind: FrameKind, inputs: Sequence[_Input], calibration: MasterSet,
+             clip: float) -> FloatImage:
+    """The master, by chunks of rows so that memory stays bounded."""
+    ny, nx = inputs[0].raw.shape
+    image = np.empty((ny, nx), dtype=np.float32)
+    step = max(1, _CHUNK // (nx * len(inputs)))
+    for first in range(0, ny, step):
+        rows = slice(first, min(ny, first + step))
+        cube = np.stack([_prepared(kind, item, calibration, rows) for item in inputs])
+        image[rows] = clipped_mean(cube, clip=clip)
+    return image
+
+
+def _prepared(kind: FrameKind, item: _Input, calibration: MasterSet, rows: slice) -> FloatImage:
+    """Rows of a frame as they enter: bias ADU; dark ADU per second; flat over its level."""
+    pixels = item.raw.rows(rows.start, rows.stop)
+    if kind is FrameKind.BIAS:
+        return pixels
+    pixels = _without_bias(pixels, calibration, item.exptime_s, rows)
+    return pixels / np.float32(item.exptime_s if kind is FrameKind.DARK else item.level)
+
+
+def _cards(request: MasterRequest, used: Sequence[_Input], level: float,
+           scatter: float) -> dict[str, Value]:
+    facts = request.facts
+    return {
+        "IMAGETYP": f"master {request.kind}", "TELESCOP": facts.telescope,
+        "INSTRUME": facts.instrument, "NIGHT": facts.night, "FILTER": facts.band or "",
+        "BINNING": facts.binning,
+        "BUNIT": {"bias": "adu", "dark": "adu/s", "flat": ""}[request.kind.value],
+        "EXPTIME": float(np.median([item.exptime_s for item in used])),
+        "NCOMBINE": len(used), "LEVEL": level, "SCATTER": scatter,
+        **{f"M{ref.kind.upper()}": ref.path.name for ref in request.masters},
+        "SOFTWARE": f"iop4d {iop4d.__version__}",
+    }

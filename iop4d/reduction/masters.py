@@ -1,0 +1,68 @@
+"""The masters that a worker holds in memory, those used last."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iop4d.model.errors import FrameError, StageError
+from iop4d.model.frame import FrameKind
+from iop4d.model.work import MasterRef
+from iop4d.reduction.fitsfile import read_image
+
+FloatImage = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasterSet:
+    """The pixels of a frame's masters, float32 [y, x], None where there is no such master.
+
+    ``bias``: ADU; ``dark``: ADU per second; ``flat``: relative, NaN where a pixel is bad.
+    """
+
+    bias: FloatImage | None = None
+    dark: FloatImage | None = None
+    flat: FloatImage | None = None
+
+
+class MasterCache:
+    """Masters by path and time, the oldest forgotten beyond ``max_pixels`` in all."""
+
+    def __init__(self, max_pixels: int = 48_000_000) -> None:  # 192 MB of float32
+        self._max_pixels = max_pixels
+        self._images: OrderedDict[tuple[Path, int, int], FloatImage] = OrderedDict()
+
+    def get(self, ref: MasterRef) -> FloatImage:
+        """A master's pixels, which nobody may write to; raises StageError when it is unusable."""
+        try:
+            stat = ref.path.stat()
+            key = (ref.path, stat.st_mtime_ns, stat.st_size)
+            if key not in self._images:
+                image, _ = read_image(ref.path)
+                image.flags.writeable = False
+                self._images[key] = image
+        except (OSError, FrameError) as error:
+            raise StageError("masters", f"the master {ref.kind} {ref.path.name} {error}") from error
+        self._images.move_to_end(key)
+        while sum(image.size for image in self._images.values()) > self._max_pixels \
+                and len(self._images) > 1:
+            self._images.popitem(last=False)
+        return self._images[key]
+
+    def set_of(self, refs: Sequence[MasterRef], shape: tuple[int, int]) -> MasterSet:
+        """The masters for a frame of a shape (ny, nx); raises StageError for another shape."""
+        found: dict[FrameKind, FloatImage] = {}
+        for ref in refs:
+            image = self.get(ref)
+            if image.shape != shape:
+                raise StageError("masters", f"the master {ref.kind} {ref.path.name} has "
+                                 f"{image.shape[1]} x {image.shape[0]} pixels, the frame "
+                                 f"{shape[1]} x {shape[0]}")
+            found[ref.kind] = image
+        return MasterSet(bias=found.get(FrameKind.BIAS), dark=found.get(FrameKind.DARK),
+                         flat=found.get(FrameKind.FLAT))

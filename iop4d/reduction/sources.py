@@ -1,0 +1,60 @@
+"""Measure the catalogue's sources on a frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from iop4d.model.flags import Flag
+from iop4d.model.result import NAN, Measurement
+from iop4d.model.source import Source
+from iop4d.science.photometry import Aperture, Frame, measure
+from iop4d.science.tan import Wcs
+
+MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
+OFF_CENTRE_PX = 1.5  # a star this near to its place, or within 0.7 FWHM, is at its place
+OFF_CENTRE_FWHM = 0.7
+NEARBY_FWHM = 1.5  # a star within this, but off its place, is told by a flag
+_TRUST_CENTROID = 20.0  # peak over sky noise from which the centroid beats the solution
+
+
+def in_frame(sources: Sequence[Source], wcs: Wcs,
+             shape: tuple[int, int]) -> list[tuple[Source, float, float]]:
+    """The sources inside a frame of (ny, nx) pixels with their 0-based x, y."""
+    x, y = wcs.to_pixel([s.ra_deg for s in sources], [s.dec_deg for s in sources])
+    ny, nx = shape
+    inside = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
+    return [(sources[i], float(x[i]), float(y[i])) for i in np.flatnonzero(inside)]
+
+
+def measure_source(frame: Frame, name: str, x: float, y: float, aperture: Aperture, *,
+                   exptime_s: float, sky_level: float) -> Measurement:
+    """Measure one source at its predicted place, or at its star's centroid close by."""
+    own, flags = _own_star(frame, x, y)
+    if own is not None and frame.detections.peak[own] > _TRUST_CENTROID * frame.sigma:
+        x, y = float(frame.detections.x[own]), float(frame.detections.y[own])
+    measured = measure(frame, x, y, aperture, own=own)
+    flux, err = measured.flux / exptime_s, measured.flux_err / exptime_s
+    positive = flux > 0
+    return Measurement(
+        source=name, x=x, y=y, flux=flux, flux_err=err,
+        mag_inst=-2.5 * math.log10(flux) if positive else NAN,
+        mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
+        snr=flux / err if err > 0 else NAN, sky=sky_level + measured.sky,
+        flags=int(measured.flags | flags))
+
+
+def _own_star(frame: Frame, x: float, y: float) -> tuple[int | None, Flag]:
+    """The detection that is the source's, and what to say of it."""
+    found = frame.detections
+    distance = np.hypot(found.x - x, found.y - y)
+    nearest = int(np.argmin(distance)) if len(found) else -1
+    near = float(distance[nearest]) if len(found) else math.inf
+    fwhm = frame.psf.fwhm
+    if near <= max(OFF_CENTRE_PX, OFF_CENTRE_FWHM * fwhm):
+        return nearest, Flag(0)
+    if near <= max(2.0 * OFF_CENTRE_PX, NEARBY_FWHM * fwhm):
+        return None, Flag.OFF_CENTRE
+    return None, Flag.NOT_DETECTED

@@ -1,0 +1,96 @@
+"""Combine frames of one kind, pixel by pixel, without the values that do not belong."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatImage = NDArray[np.float32]
+
+MAD_TO_SIGMA = 1.4826  # of a normal distribution
+
+
+def clipped_mean(cube: FloatImage, *, clip: float) -> FloatImage:
+    """Mean along the first axis, without values further than ``clip`` sigmas from the median.
+
+    ``cube``: float32 (n, ...), NaN where there is no value; the answer is float32, NaN where no
+    frame has a value. A pixel's sigma is 1.4826 MAD, but at least that of the typical pixel of
+    the cube: the MAD of three values is often next to zero by chance, and a clip by it alone
+    would throw away good values.
+    """
+    n = cube.shape[0]
+    stack = np.moveaxis(cube, 0, -1)
+    ordered = np.sort(stack, axis=-1)  # NaN last
+    holes = bool(np.isnan(ordered[..., -1]).any())
+    median = _median_of_sorted(ordered, holes=holes)
+    if n < 3:
+        return np.asarray(_mean(ordered, np.isfinite(ordered)), dtype=np.float32)
+    away = np.abs(ordered - median[..., None])
+    mad = _median_of_sorted(np.sort(away, axis=-1), holes=holes)
+    sigma = np.maximum(MAD_TO_SIGMA * mad, typical_sigma(ordered))
+    keep = away <= np.float32(clip) * sigma[..., None]
+    return np.asarray(_mean(ordered, keep), dtype=np.float32)
+
+
+def typical_sigma(cube: FloatImage) -> np.float32:
+    """The standard deviation of the typical pixel along the last axis, n >= 2, from the median.
+
+    The median of chi-squared over its degrees of freedom is about (1 - 2/(9 dof))^3.
+    """
+    dof = cube.shape[-1] - 1
+    variance = np.var(cube, axis=-1, ddof=1)
+    good = variance[np.isfinite(variance)]
+    if good.size == 0:
+        return np.float32(0.0)
+    typical = float(np.median(good)) / (1.0 - 2.0 / (9.0 * dof)) ** 3
+    if typical == 0.0:  # a quiet camera repeats most of its whole numbers; look at the others
+        typical = float(np.mean(np.minimum(good, np.percentile(good, 99.0))))
+    return np.float32(math.sqrt(typical))
+
+
+def robust_level(values: NDArray[np.floating], *, clip: float = 3.0,
+                 rounds: int = 10) -> tuple[float, float]:
+    """(median, sigma) of finite values, clipped about the median; NaN when there are none.
+
+    ``sigma`` is the standard deviation of what is left, for a clip of 3 raised by the 1.4 %
+    that clipping takes from a normal distribution.
+    """
+    left = values[np.isfinite(values)].ravel()
+    if left.size == 0:
+        return math.nan, math.nan
+    centre = float(np.median(left))
+    width = MAD_TO_SIGMA * float(np.median(np.abs(left - centre)))
+    for _ in range(rounds):
+        kept = left[np.abs(left - centre) <= clip * width] if width > 0 else left
+        centre, width = float(np.median(kept)), float(np.std(kept)) * _shrink(clip)
+        if kept.size == left.size:
+            break
+        left = kept
+    return centre, width
+
+
+def _shrink(clip: float) -> float:
+    """How much wider a normal distribution is than its part within ``clip`` sigmas."""
+    inside = math.erf(clip / math.sqrt(2.0))
+    density = math.exp(-clip * clip / 2.0) / math.sqrt(2.0 * math.pi)
+    return 1.0 / math.sqrt(1.0 - 2.0 * clip * density / inside)
+
+
+def _median_of_sorted(ordered: FloatImage, *, holes: bool) -> FloatImage:
+    n = ordered.shape[-1]
+    if not holes:
+        middle = ordered[..., (n - 1) // 2] + ordered[..., n // 2]
+        return np.asarray(middle * np.float32(0.5), dtype=np.float32)
+    count = np.isfinite(ordered).sum(axis=-1)
+    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0)[..., None], axis=-1)
+    high = np.take_along_axis(ordered, np.minimum(count // 2, n - 1)[..., None], axis=-1)
+    return np.asarray(0.5 * (low + high)[..., 0], dtype=np.float32)
+
+
+def _mean(values: FloatImage, keep: NDArray[np.bool_]) -> FloatImage:
+    count = keep.sum(axis=-1)
+    total = np.where(keep, values, np.float32(0.0)).sum(axis=-1, dtype=np.float64)
+    mean = total / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.nan).astype(np.float32)

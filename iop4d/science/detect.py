@@ -1,0 +1,116 @@
+"""The sky background of a frame and the stars above it, by SEP (Barbary 2016, JOSS 1, 58)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import sep
+from numpy.typing import NDArray
+
+FloatImage = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+MESH = 64  # pixels of a background mesh: many stars wide, and far smaller than any gradient
+MIN_AREA = 5  # pixels above the threshold; fewer are hot pixels and most cosmic rays
+DEBLEND_LEVELS = 16  # half of SEP's default: as good for stars, and faster
+# Pixels above the threshold that SEP may hold: it clears that much memory at each call, so the
+# large one is for the frames that overflow the small one.
+PIXEL_STACKS = (100_000, 3_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sky:
+    """A frame's background: median ``level`` and noise ``sigma`` of a pixel, both in ADU."""
+
+    level: float
+    sigma: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detections:
+    """Detected sources, brightest first; arrays of one length.
+
+    ``x``, ``y``: 0-based pixels, ``flux``: isophotal, ADU; ``peak``: ADU above the sky;
+    ``elongation``: major over minor axis; ``radius``: root of the product of the second moments'
+    axes, pixels; ``saturated``: the peak is; ``edge``: touches the frame's edge.
+    """
+
+    x: Floats
+    y: Floats
+    flux: Floats
+    peak: Floats
+    radius: Floats
+    elongation: Floats
+    saturated: Bools
+    edge: Bools
+
+    def __len__(self) -> int:
+        return int(self.x.size)
+
+    def only(self, keep: NDArray[np.generic]) -> Detections:
+        """Those that a boolean mask or an index array selects."""
+        return Detections(**{name: values[keep] for name, values in vars(self).items()})
+
+
+def subtract_sky(image: FloatImage, bad: Mask | None) -> Sky:
+    """Subtract the smooth background from a float32 image in place and return its figures.
+
+    ``bad``: pixels that do not count; they are set to 0, so that no NaN reaches what follows.
+    """
+    background = sep.Background(image, mask=bad, bw=MESH, bh=MESH)
+    background.subfrom(image)
+    if bad is not None:
+        image[bad] = 0.0
+    return Sky(level=float(background.globalback), sigma=float(background.globalrms))
+
+
+def detect(image: FloatImage, *, sigma: float, threshold: float, bad: Mask | None = None,
+           saturated: Mask | None = None, kernel: FloatImage | None = None) -> Detections:
+    """Sources above ``threshold`` sigmas in a background-subtracted float32 image.
+
+    ``sigma``: noise of a pixel, ADU; ``kernel``: smooths before the threshold (default: 3 x 3).
+    Raises ValueError where SEP gives up: a frame that is one large source.
+    """
+    found = _extract(image, sigma=sigma, threshold=threshold, bad=bad, kernel=kernel)
+    found = found[np.argsort(-found["flux"], kind="stable")]
+    ny, nx = image.shape
+    edge = ((found["xmin"] <= 1) | (found["ymin"] <= 1)
+            | (found["xmax"] >= nx - 2) | (found["ymax"] >= ny - 2))
+    full = np.zeros(len(found), dtype=bool) if saturated is None else (
+        saturated[found["ypeak"], found["xpeak"]] | saturated[found["ycpeak"], found["xcpeak"]])
+    return Detections(
+        x=np.asarray(found["x"]), y=np.asarray(found["y"]),
+        flux=np.asarray(found["flux"], dtype=np.float64),
+        peak=np.asarray(found["peak"], dtype=np.float64),
+        radius=np.sqrt(found["a"].astype(np.float64) * found["b"]),
+        elongation=np.asarray(found["a"] / np.maximum(found["b"], 1e-3), dtype=np.float64),
+        saturated=full, edge=edge)
+
+
+def _extract(image: FloatImage, *, sigma: float, threshold: float, bad: Mask | None,
+             kernel: FloatImage | None) -> NDArray[np.void]:
+    options = {} if kernel is None else {"filter_kernel": kernel}
+    for stack in PIXEL_STACKS:
+        sep.set_extract_pixstack(stack)
+        try:
+            found: NDArray[np.void] = sep.extract(
+                image, threshold, err=sigma, mask=bad, minarea=MIN_AREA, filter_type="conv",
+                deblend_nthresh=DEBLEND_LEVELS, **options)
+        except Exception as error:  # noqa: BLE001 - sep raises bare Exception
+            if stack == PIXEL_STACKS[-1] or "pixel buffer full" not in str(error):
+                raise ValueError(f"the detection gave up: {error}") from None
+        else:
+            return found
+    raise AssertionError("the last stack returns or raises")
+
+
+def gaussian_kernel(fwhm: float) -> FloatImage:
+    """A normalised Gaussian of ``fwhm`` pixels on an odd square grid, float32."""
+    half = max(1, round(fwhm))
+    offset = np.arange(-half, half + 1)
+    profile = np.exp(-4.0 * np.log(2.0) * (offset / fwhm) ** 2)
+    kernel = np.outer(profile, profile)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)

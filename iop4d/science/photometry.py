@@ -1,0 +1,211 @@
+"""Aperture photometry at given places: fluxes, errors and flags.
+
+Fluxes are sums over exact circles (photutils); the sky is that of an annulus, without the light of
+the star's own wings and of the neighbours, which the frame's star image gives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from photutils.geometry import circular_overlap_grid
+
+from iop4d.model.flags import Flag
+from iop4d.science.combine import robust_level
+from iop4d.science.detect import Detections
+from iop4d.science.psf import Psf, encircled, surface
+
+FloatImage = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+SMALLEST_RADIUS = 2.0  # px: below it the pixels' shape counts more than the star
+LOW_SNR = 5.0  # as the flag says
+BLEND = 0.01  # part of a source's light that a neighbour may add inside the aperture
+_BLEND_NOISE = 0.3  # sigmas of the flux below which a neighbour's light does not matter
+_FEWEST_SKY = 30  # pixels of an annulus that give its noise
+_COSMIC = 8.0  # sigmas by which a pixel must stand above the star image to be a cosmic ray's
+_COSMIC_MODEL = 0.5  # part of the star image's local height by which the model may be wrong
+_SAMPLED = 2.2  # px of FWHM below which a star is as sharp as a cosmic ray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aperture:
+    """Radius of the aperture, inner and outer radius of the annulus, in pixels."""
+
+    radius: float
+    inner: float
+    outer: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flux:
+    """What an aperture holds. ``flux``, ``flux_err``: ADU; ``sky``: ADU per pixel above the
+    frame's background; ``flags``: of the aperture alone."""
+
+    flux: float
+    flux_err: float
+    sky: float
+    flags: Flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What the photometry of a frame needs besides the places.
+
+    ``image``: float32 [y, x], ADU, background subtracted; ``sigma``: noise of a sky pixel, ADU;
+    ``gain``: electrons per ADU; ``bad``, ``saturated``: masks or None if there are no such pixels;
+    ``fluxes``: total flux of each detection, ADU.
+    """
+
+    image: FloatImage
+    sigma: float
+    gain: float
+    bad: Mask | None
+    saturated: Mask | None
+    detections: Detections
+    fluxes: Floats
+    psf: Psf
+
+
+def aperture_for(fwhm: float, *, radius: float, inner: float, outer: float) -> Aperture:
+    """The frame's aperture from the FWHM in pixels and radii in sigmas of the star image."""
+    sigma = max(fwhm / 2.3548, SMALLEST_RADIUS / radius)
+    return Aperture(radius=radius * sigma, inner=inner * sigma, outer=outer * sigma)
+
+
+def total_fluxes(detections: Detections, psf: Psf) -> Floats:
+    """The total flux of each detection in ADU, from its peak and the star image.
+
+    Good to some 20 %, also where stars crowd; isophotal where that is larger (saturated stars).
+    """
+    if len(detections) == 0:
+        return np.zeros(0)
+    width, _ = psf.fwhm_at(detections.x, detections.y)
+    # The peak pixel lies 0.25 px from the centroid, as the root mean square goes.
+    height = float(surface(0.0625, psf.fwhm, psf.beta))
+    scaled = detections.peak / height * (width / psf.fwhm) ** 2
+    return np.where(detections.saturated, np.maximum(detections.flux, scaled), scaled)
+
+
+def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
+            own: int | None = None) -> Flux:
+    """Measure the source at 0-based ``x``, ``y``; ``own``: its detection, None if it has none.
+
+    Var = F / gain + A sigma^2 + A^2 sigma^2 / n_annulus, with sigma and n of the annulus; an edge
+    or bad pixel inside makes a flag, not a NaN. NaN only for a place outside the frame.
+    """
+    ny, nx = frame.image.shape
+    if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
+        return Flux(flux=math.nan, flux_err=math.nan, sky=math.nan, flags=Flag.EDGE)
+    half = math.ceil(aperture.outer) + 1
+    rows = slice(max(0, round(y) - half), min(ny, round(y) + half + 1))
+    columns = slice(max(0, round(x) - half), min(nx, round(x) + half + 1))
+    dx = np.arange(columns.start, columns.stop) - x
+    dy = np.arange(rows.start, rows.stop) - y
+    r2 = dy[:, None] ** 2 + dx[None, :] ** 2
+    weights = circular_overlap_grid(dx[0] - 0.5, dx[-1] + 0.5, dy[0] - 0.5, dy[-1] + 0.5,
+                                    dx.size, dy.size, aperture.radius, 1, 1)
+    flags = _pixel_flags(frame, rows, columns, weights)
+    if min(x, nx - 1 - x, y, ny - 1 - y) < aperture.outer:
+        flags |= Flag.EDGE
+    stamp = frame.image[rows, columns].astype(np.float64)
+    in_annulus = (r2 >= aperture.inner**2) & (r2 <= aperture.outer**2)
+    if frame.bad is not None:
+        in_annulus &= ~frame.bad[rows, columns]
+    light, sky_pixels = _neighbours(frame, x, y, aperture, rows=rows, columns=columns, own=own)
+    in_annulus &= sky_pixels
+    stamp -= light
+    width = float(frame.psf.fwhm_at(x, y)[0][0])
+    model = surface(r2, width, frame.psf.beta)
+    inside = float(encircled(aperture.radius, width, frame.psf.beta))
+    area = float(weights.sum())
+    rough = max(float((stamp * weights).sum()), 0.0) / inside
+    sky, sigma = _sky(stamp - rough * model, in_annulus, frame.sigma)
+    flux = float((stamp * weights).sum()) - area * sky
+    count = max(int(in_annulus.sum()), 1)
+    variance = max(flux, 0.0) / frame.gain + area * sigma**2 * (1.0 + area / count)
+    error = math.sqrt(variance)
+    if float((light * weights).sum()) > max(BLEND * flux, _BLEND_NOISE * error):
+        flags |= Flag.BLENDED
+    expected = model * max(flux, 0.0) / inside
+    if width > _SAMPLED and _has_cosmic_ray(stamp - sky, weights, expected,
+                                            sigma**2 + expected / frame.gain):
+        flags |= Flag.BAD_PIXELS
+    if not flux > LOW_SNR * error:
+        flags |= Flag.LOW_SNR
+    factor, factor_err = frame.psf.aperture_factor(x, y, aperture.radius)
+    return Flux(flux=flux * float(factor[0]),
+                flux_err=float(factor[0]) * math.hypot(error, flux * float(factor_err[0])),
+                sky=sky, flags=flags)
+
+
+def _pixel_flags(frame: Frame, rows: slice, columns: slice, weights: Floats) -> Flag:
+    flags = Flag(0)
+    inside = weights > 0
+    if frame.saturated is not None and (frame.saturated[rows, columns] & inside).any():
+        flags |= Flag.SATURATED
+    if frame.bad is not None and (frame.bad[rows, columns] & inside).any():
+        flags |= Flag.BAD_PIXELS
+    return flags
+
+
+def _sky(stamp: Floats, in_annulus: Mask, sigma: float) -> tuple[float, float]:
+    """(level, noise of a pixel) of the annulus: the mean, clipped at three sigmas.
+
+    Where the frame's own sigma stands in, there are too few pixels for one of their own.
+    """
+    values = stamp[in_annulus]
+    if values.size < _FEWEST_SKY:
+        return (float(np.median(values)) if values.size else 0.0), sigma
+    median, own_sigma = robust_level(values)
+    kept = values[np.abs(values - median) <= 3.0 * own_sigma]
+    mean = float(kept.mean()) if kept.size else median
+    # A mean above the median is the light of faint stars; 2.5 median - 1.5 mean is SExtractor's.
+    skewed = mean - median > 2.0 * own_sigma / math.sqrt(values.size)
+    return (2.5 * median - 1.5 * mean if skewed else mean), own_sigma
+
+
+def _neighbours(frame: Frame, x: float, y: float, aperture: Aperture, *, rows: slice,
+                columns: slice, own: int | None) -> tuple[Floats, Mask]:
+    """(light of the neighbours in the stamp, ADU; pixels far enough from all of them)."""
+    found, psf = frame.detections, frame.psf
+    light = np.zeros((rows.stop - rows.start, columns.stop - columns.start))
+    clear = np.ones(light.shape, dtype=bool)
+    near = np.hypot(found.x - x, found.y - y) < aperture.outer + 5.0 * psf.fwhm
+    if own is not None:
+        near[own] = False
+    for other in np.flatnonzero(near):
+        r2 = (np.arange(rows.start, rows.stop)[:, None] - found.y[other]) ** 2 \
+            + (np.arange(columns.start, columns.stop)[None, :] - found.x[other]) ** 2
+        flux = float(frame.fluxes[other])
+        # Where its light is below a quarter of the noise it no longer harms the sky.
+        alpha2 = psf.fwhm**2 / (4.0 * (2.0 ** (1.0 / psf.beta) - 1.0))
+        centre = flux * float(surface(0.0, psf.fwhm, psf.beta))
+        reach2 = alpha2 * (max(centre / (0.25 * frame.sigma), 1.0) ** (1.0 / psf.beta) - 1.0)
+        clear &= r2 > min(reach2, (4.0 * psf.fwhm) ** 2)
+        light += flux * surface(r2, psf.fwhm, psf.beta)
+    return light, clear
+
+
+def _has_cosmic_ray(stamp: Floats, weights: Floats, model: Floats, noise2: Floats) -> bool:
+    """Whether a pixel of the aperture stands alone, far above the star image.
+
+    ``noise2``: variance of a pixel. A star that the model fits badly leaves a residual as wide
+    as itself; a cosmic ray's is not shared by the pixels around.
+    """
+    residual = stamp - model
+    limit = _COSMIC * np.sqrt(noise2) + _COSMIC_MODEL * _around(model, np.maximum.reduce)
+    alone = residual - _around(residual, lambda shifted: np.median(shifted, axis=0))
+    return bool(((residual > limit) & (alone > limit) & (weights > 0.5)).any())
+
+
+def _around(image: Floats, function: Callable[[list[Floats]], Floats]) -> Floats:
+    """A function of each pixel and its eight neighbours."""
+    padded = np.pad(image, 1, mode="edge")
+    ny, nx = image.shape
+    return function([padded[j:j + ny, i:i + nx] for j in range(3) for i in range(3)])

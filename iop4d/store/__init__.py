@@ -1,0 +1,1 @@
+"""The database: Peewee schema, migrations, and the only queries."""

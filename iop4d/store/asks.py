@@ -1,0 +1,33 @@
+"""What commands ask of a running daemon: rows, so that nothing asked is lost in a restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iop4d.store.database import Database
+from iop4d.store.schema import Ask
+
+
+def put(database: Database, kind: str, content: dict[str, Any], now: float) -> int:
+    """Ask for something; the id of the ask."""
+    with database.write():
+        return int(Ask.create(kind=kind, content=content, created_at=now).id)
+
+
+def queued(database: Database) -> list[Ask]:
+    """What is asked and not answered, oldest first."""
+    with database.connected():
+        return list(Ask.select().where(Ask.state == "queued").order_by(Ask.id))
+
+
+def answer(database: Database, ask_id: int, content: dict[str, Any]) -> None:
+    """Answer an ask."""
+    with database.write():
+        Ask.update(state="done", answer=content).where(Ask.id == ask_id).execute()
+
+
+def answer_of(database: Database, ask_id: int) -> dict[str, Any] | None:
+    """The answer to an ask, once there is one."""
+    with database.connected():
+        ask = Ask.get_by_id(ask_id)
+    return dict(ask.answer) if ask.answer is not None else None

@@ -1,0 +1,100 @@
+"""The catalogue in the database: read whole, written row by row in one transaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from iop4d.model.errors import CatalogueError
+from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.store import schema
+from iop4d.store.database import finite, number
+
+_VERSION = "catalogue_version"
+
+
+def canonical(name: str) -> str:
+    """A name without what observers leave out: case, blanks, dashes and underscores.
+
+    ``BL Lac``, ``bllac`` and ``BL_LAC`` are one; ``+`` stays, since it is part of positions.
+    """
+    return re.sub(r"[\s_\-−]+", "", name).casefold()
+
+
+def version() -> int:
+    """The catalogue's version; it rises with every change."""
+    row = schema.Meta.get_or_none(schema.Meta.key == _VERSION)
+    return int(row.value) if row else 0
+
+
+def load() -> Catalogue:
+    """The whole catalogue."""
+    rows = schema.Source.select().order_by(schema.Source.id)
+    return Catalogue(version=version(), sources=tuple(map(_from_row, rows)))
+
+
+def find(name: str) -> Source:
+    """The source of any of its names; raises CatalogueError when there is none."""
+    wanted = canonical(name)
+    sources = load().sources
+    for source in sources:
+        if wanted in map(canonical, (source.name, *source.other_names)):
+            return source
+    close = [s.name for s in sources
+             if any(wanted in canonical(n) for n in (s.name, *s.other_names))]
+    hint = f"; did you mean {', '.join(close[:5])}?" if close else ""
+    raise CatalogueError(f"no source is named '{name}'{hint}")
+
+
+def save(sources: Iterable[Source]) -> tuple[int, int]:
+    """Add new sources and replace those of the same name; (added, replaced).
+
+    A source keeps its id. Raises CatalogueError if a name would belong to two sources.
+    Call inside a write transaction.
+    """
+    sources = list(sources)
+    existing = {canonical(row.name): row.id for row in schema.Source.select()}
+    added = replaced = 0
+    for source in sources:
+        values = _to_row(source)
+        if (id_ := existing.get(canonical(source.name))) is not None:
+            schema.Source.update(**values).where(schema.Source.id == id_).execute()
+            replaced += 1
+        else:
+            schema.Source.create(**values)
+            added += 1
+    _check_names(load().sources)
+    schema.Meta.replace(key=_VERSION, value=version() + 1).execute()
+    return added, replaced
+
+
+def _check_names(sources: tuple[Source, ...]) -> None:
+    owner: dict[str, str] = {}
+    for source in sources:
+        for name in {canonical(n) for n in (source.name, *source.other_names)}:
+            if name in owner:
+                raise CatalogueError(
+                    f"'{source.name}' and '{owner[name]}' share a name: each name belongs to one "
+                    "source only")
+            owner[name] = source.name
+
+
+def _from_row(row: schema.Source) -> Source:
+    return Source(
+        id=row.id, name=row.name, other_names=tuple(row.other_names), ra_deg=row.ra_deg,
+        dec_deg=row.dec_deg, kind=SourceKind(row.kind), calibrates=tuple(row.calibrates),
+        magnitudes={band: (mag, number(err)) for band, (mag, err) in row.magnitudes.items()},
+        p=number(row.p), p_err=number(row.p_err), chi_deg=number(row.chi_deg),
+        chi_err_deg=number(row.chi_err_deg), redshift=number(row.redshift), note=row.note)
+
+
+def _to_row(source: Source) -> dict[str, object]:
+    return {
+        "name": source.name, "other_names": list(source.other_names), "ra_deg": source.ra_deg,
+        "dec_deg": source.dec_deg, "kind": source.kind.value,
+        "calibrates": list(source.calibrates),
+        "magnitudes": {band: [mag, finite(err)] for band, (mag, err) in source.magnitudes.items()},
+        "p": finite(source.p), "p_err": finite(source.p_err), "chi_deg": finite(source.chi_deg),
+        "chi_err_deg": finite(source.chi_err_deg), "redshift": finite(source.redshift),
+        "note": source.note,
+    }

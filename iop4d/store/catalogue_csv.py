@@ -1,0 +1,202 @@
+"""The catalogue as a CSV table: every wrong row is told, and nothing is imported then."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib import resources
+
+from iop4d.model.errors import CatalogueError
+from iop4d.model.source import Source, SourceKind
+from iop4d.store.catalogue import canonical
+
+_PLAIN = ("name", "other_names", "ra", "dec", "kind", "calibrates", "p", "p_err", "chi",
+          "chi_err", "redshift", "note")
+_REQUIRED = ("name", "ra", "dec", "kind")
+_BAND = re.compile(r"^mag_(?!err$)([A-Za-z]+)(_err)?$")
+_KINDS = {**{kind.value: kind for kind in SourceKind}, "blazar": SourceKind.TARGET}
+_NAN = float("nan")
+
+#: Tables that ship with the program, by the name after ``builtin:``.
+BUILTIN = {"blazars": "blazars.csv"}
+
+
+def builtin(name: str) -> str:
+    """The text of a table that ships with the program."""
+    if name not in BUILTIN:
+        raise CatalogueError(f"no built-in catalogue '{name}'; there is {', '.join(BUILTIN)}")
+    return (resources.files("iop4d.store") / "data" / BUILTIN[name]).read_text(encoding="utf-8")
+
+
+def parse(text: str, known: Iterable[Source] = ()) -> list[Source]:
+    """The sources of a CSV text. ``known``: sources that ``calibrates`` may name besides its own.
+
+    Raises CatalogueError that lists every wrong row by its line.
+    """
+    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), skipinitialspace=True)
+    _check_header(reader.fieldnames)
+    sources: list[Source] = []
+    errors: list[str] = []
+    for row in reader:
+        if not any(str(value or "").strip() for value in row.values()):
+            continue
+        try:
+            sources.append(_source(row))
+        except CatalogueError as error:
+            errors.append(f"line {reader.line_num}, {row.get('name') or 'no name'}: {error}")
+    sources, more = _link(sources, list(known))
+    if errors := errors + more:
+        raise CatalogueError("nothing was imported:\n  " + "\n  ".join(errors))
+    return sources
+
+
+def _check_header(names: Iterable[str] | None) -> None:
+    columns = [name.strip() for name in names or ()]
+    wrong = [name for name in columns
+             if name not in _PLAIN and name != "mag_err" and not _BAND.match(name)]
+    missing = [name for name in _REQUIRED if name not in columns]
+    if len(set(columns)) < len(columns):
+        raise CatalogueError("line 1: a column stands twice")
+    if wrong or missing:
+        raise CatalogueError(
+            "line 1: " + "; ".join(
+                ([f"unknown columns {', '.join(map(repr, wrong))}"] if wrong else [])
+                + ([f"missing columns {', '.join(missing)}"] if missing else []))
+            + f". The columns are {', '.join(_PLAIN)}, mag_<band>, mag_<band>_err and mag_err")
+
+
+def _source(row: Mapping[str | None, str | list[str] | None]) -> Source:
+    if None in row:
+        raise CatalogueError("more fields than columns")
+    cells = {str(name).strip(): str(value or "").strip() for name, value in row.items()}
+    if not cells["name"]:
+        raise CatalogueError("the name is missing")
+    if cells["kind"].lower() not in _KINDS:
+        raise CatalogueError(f"kind is '{cells['kind']}', expected {', '.join(_KINDS)}")
+    ra = _angle(cells["ra"], "ra", hours=True)
+    dec = _angle(cells["dec"], "dec", hours=False)
+    if not 0 <= ra < 360:
+        raise CatalogueError(f"ra is {cells['ra']}, expected 0 to 360 degrees")
+    if not -90 <= dec <= 90:
+        raise CatalogueError(f"dec is {cells['dec']}, expected -90 to 90 degrees")
+    p = _number(cells, "p")
+    if p > 1 or p < 0:
+        raise CatalogueError(f"p is {p:g}, expected a fraction: 5.21 % is 0.0521")
+    return Source(
+        name=cells["name"], other_names=_list(cells.get("other_names", "")), ra_deg=ra,
+        dec_deg=dec, kind=_KINDS[cells["kind"].lower()],
+        calibrates=_list(cells.get("calibrates", "")), magnitudes=_magnitudes(cells),
+        p=p, p_err=_number(cells, "p_err"), chi_deg=_number(cells, "chi"),
+        chi_err_deg=_number(cells, "chi_err"), redshift=_number(cells, "redshift"),
+        note=cells.get("note", ""))
+
+
+def _magnitudes(cells: dict[str, str]) -> dict[str, tuple[float, float]]:
+    common = _number(cells, "mag_err")
+    found = {}
+    for column, cell in cells.items():
+        match = _BAND.match(column)
+        if not match or match.group(2) or not cell:
+            continue
+        band = match.group(1)
+        own = _number(cells, f"mag_{band}_err")
+        err = own if math.isfinite(own) else common
+        if err < 0:
+            raise CatalogueError(f"the error of mag_{band} is {err:g}, expected 0 or more")
+        mag = _number(cells, column)
+        if not -30 < mag < 40:
+            raise CatalogueError(f"{column} is {mag:g}, no magnitude")
+        found[band] = (mag, err)
+    return found
+
+
+def _list(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split(";") if part.strip())
+
+
+def _number(cells: Mapping[str, str], column: str) -> float:
+    value = cells.get(column, "")
+    if not value:
+        return _NAN
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = _NAN
+    if not math.isfinite(parsed):
+        raise CatalogueError(f"{column} is '{value}', expected a number")
+    return parsed
+
+
+def _angle(value: str, column: str, *, hours: bool) -> float:
+    """Degrees from decimal degrees or sexagesimal text (hours for right ascension)."""
+    try:
+        return float(value)
+    except ValueError:
+        parts = [part for part in re.split(r"[:\shmsd°'\"′″]+", value.lstrip("+-−")) if part]
+    try:
+        h, m, s = (float(part) for part in (*parts, "0", "0")[:3])
+    except ValueError:
+        raise CatalogueError(f"{column} is '{value}', expected degrees or sexagesimal") from None
+    if not parts or len(parts) > 3 or not (m < 60 and s < 60):
+        raise CatalogueError(f"{column} is '{value}', expected degrees or sexagesimal")
+    degrees = (h + m / 60 + s / 3600) * (15.0 if hours else 1.0)
+    return -degrees if value[:1] in "-−" else degrees
+
+
+def _link(sources: list[Source], known: list[Source]) -> tuple[list[Source], list[str]]:
+    """Turn each name in ``calibrates`` into the target's own name; tell those that name none."""
+    owners: dict[str, str] = {}
+    errors = []
+    for source in [*known, *sources]:
+        for name in (source.name, *source.other_names):
+            owners.setdefault(canonical(name), source.name)
+    seen: set[str] = set()
+    linked = []
+    for source in sources:
+        if canonical(source.name) in seen:
+            errors.append(f"{source.name}: stands twice in the table")
+        seen.add(canonical(source.name))
+        missing = [name for name in source.calibrates if canonical(name) not in owners]
+        if missing:
+            errors.append(f"{source.name}: calibrates {', '.join(missing)}, which is neither in "
+                          "the table nor in the catalogue")
+        targets = tuple(owners.get(canonical(name), name) for name in source.calibrates)
+        linked.append(replace(source, calibrates=targets))
+    return linked, errors
+
+
+def write(sources: Iterable[Source]) -> str:
+    """The sources as a CSV text that ``parse`` reads back unchanged."""
+    sources = list(sources)
+    bands = sorted({band for source in sources for band in source.magnitudes})
+    columns = [*_PLAIN[:6], *(c for band in bands for c in (f"mag_{band}", f"mag_{band}_err")),
+               *_PLAIN[6:]]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    for source in sources:
+        writer.writerow(_cells(source))
+    return out.getvalue()
+
+
+def _cells(source: Source) -> dict[str, str]:
+    cells = {
+        "name": source.name, "other_names": ";".join(source.other_names),
+        "ra": f"{source.ra_deg:.7f}", "dec": f"{source.dec_deg:.7f}", "kind": source.kind.value,
+        "calibrates": ";".join(source.calibrates), "p": _text(source.p),
+        "p_err": _text(source.p_err), "chi": _text(source.chi_deg),
+        "chi_err": _text(source.chi_err_deg), "redshift": _text(source.redshift),
+        "note": source.note,
+    }
+    for band, (mag, err) in source.magnitudes.items():
+        cells[f"mag_{band}"] = _text(mag)
+        cells[f"mag_{band}_err"] = _text(err)
+    return cells
+
+
+def _text(value: float) -> str:
+    return f"{value:.10g}" if math.isfinite(value) else ""

@@ -1,0 +1,87 @@
+"""Frames and what is measured on them: the rows, and how outcomes become rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.result import Measurement
+from iop4d.model.work import Reduced
+from iop4d.store import schema
+from iop4d.store.database import finite, number
+from iop4d.store.schema import Frame
+
+
+def facts_of(frame: Frame) -> FrameFacts:
+    """The facts of a classified frame's row."""
+    return FrameFacts(
+        telescope=frame.telescope, instrument=frame.instrument, kind=FrameKind(frame.kind),
+        night=frame.night, jd_start=frame.jd_start, exptime_s=frame.exptime_s,
+        shape=(frame.ny, frame.nx), binning=frame.binning, band=frame.band, object=frame.object,
+        pointing_deg=None if frame.ra_deg is None else (frame.ra_deg, frame.dec_deg),
+        mode=frame.mode)
+
+
+def facts_columns(facts: FrameFacts) -> dict[str, Any]:
+    """The columns of a frame's row that its facts fill."""
+    ra, dec = facts.pointing_deg or (None, None)
+    return {
+        "telescope": facts.telescope, "instrument": facts.instrument, "kind": facts.kind.value,
+        "night": facts.night, "jd_start": facts.jd_start, "exptime_s": facts.exptime_s,
+        "ny": facts.shape[0], "nx": facts.shape[1], "binning": facts.binning, "band": facts.band,
+        "object": facts.object, "ra_deg": ra, "dec_deg": dec, "mode": facts.mode,
+    }
+
+
+def known_files(archive: str) -> dict[str, tuple[int, int]]:
+    """Path to (size, mtime_ns) of the newest version of every file known of an archive."""
+    rows = (Frame.select(Frame.path, Frame.size, Frame.mtime_ns)
+            .where(Frame.archive == archive).order_by(Frame.id).tuples())
+    return {path: (size, mtime) for path, size, mtime in rows.iterator()}
+
+
+def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
+    """What the reduction found, for the frame's ``info`` column."""
+    plain = {name: getattr(reduced, name) for name in (
+        "n_detected", "n_matched", "wcs_rms_px", "fwhm_px", "fwhm_arcsec", "sky", "sky_sigma",
+        "aperture_px", "airmass", "bjd_tdb")}
+    info: dict[str, Any] = {
+        name: finite(value) if isinstance(value, float) else value
+        for name, value in plain.items()}
+    return info | {"wcs": dict(reduced.wcs), "annulus_px": list(reduced.annulus_px),
+                   "warnings": list(reduced.warnings), "core_s": core_s,
+                   "stages": {name: round(s, 5) for name, s in reduced.stages.items()}}
+
+
+def save_measurements(frame: Frame, measurements: tuple[Measurement, ...]) -> None:
+    """Replace a frame's measurements."""
+    schema.Measurement.delete().where(schema.Measurement.frame == frame).execute()
+    rows = []
+    for measurement in measurements:
+        values = asdict(measurement)
+        rows.append({"frame": frame.id} | {
+            name: finite(value) if isinstance(value, float) else value
+            for name, value in values.items()})
+    if rows:
+        schema.Measurement.insert_many(rows).execute()
+
+
+def load_measurements(frame: Frame) -> tuple[Measurement, ...]:
+    """A frame's stored measurements."""
+    rows = (schema.Measurement.select().where(schema.Measurement.frame == frame)
+            .order_by(schema.Measurement.id))
+    return tuple(
+        Measurement(source=row.source, x=row.x, y=row.y, flux=number(row.flux),
+                    flux_err=number(row.flux_err), mag_inst=number(row.mag_inst),
+                    mag_inst_err=number(row.mag_inst_err), snr=number(row.snr),
+                    sky=number(row.sky), flags=row.flags)
+        for row in rows)
+
+
+def by_path(path: Path) -> Frame | None:
+    """The newest version of the file at a path."""
+    frame: Frame | None = (Frame.select().where(Frame.path == str(path))
+                           .order_by(Frame.id.desc()).first())
+    return frame

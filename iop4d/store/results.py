@@ -1,0 +1,81 @@
+"""Results: written in place under one identity with history, and listed for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from iop4d import __version__
+from iop4d.model.result import ResultValue
+from iop4d.store.database import finite
+from iop4d.store.schema import Frame, Result, ResultFrame, ResultHistory
+
+#: What a change of which makes a new revision.
+_VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "zero_point",
+           "zero_point_err", "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg",
+           "fwhm_arcsec", "airmass", "flags")
+
+
+def save_results(frame: Frame, values: tuple[ResultValue, ...], *, provisional: bool,
+                 now: float) -> list[int]:
+    """Write the results of one frame; ids of those that are new or changed.
+
+    A result keeps its id and its human flags; what it was goes to its history. One that no
+    longer follows from the frame (its source left the catalogue) stays as it is.
+    """
+    changed = []
+    for value in values:
+        columns = _columns(value) | {"provisional": provisional}
+        key = f"{frame.identity}/{value.source}/{value.mode}"
+        row = Result.get_or_none(Result.key == key)
+        if row is None:
+            row = Result.create(
+                key=key, telescope=frame.telescope, instrument=frame.instrument,
+                night=frame.night, frames=[frame.name], created_at=now, changed_at=now,
+                software=__version__, **columns)
+        elif any(getattr(row, name) != new for name, new in columns.items()):
+            ResultHistory.create(result=row, revision=row.revision, replaced_at=now, was={
+                name: getattr(row, name) for name in (*_VALUES, "provisional", "software")})
+            Result.update(**columns, revision=row.revision + 1, changed_at=now,
+                          software=__version__).where(Result.id == row.id).execute()
+        else:
+            continue
+        ResultFrame.replace(result=row.id, frame=frame.id).execute()
+        changed.append(row.id)
+    return changed
+
+
+def _columns(value: ResultValue) -> dict[str, Any]:
+    columns = {name: getattr(value, name) for name in ("source", "mode", *_VALUES)}
+    columns = {name: finite(v) if isinstance(v, float) else v for name, v in columns.items()}
+    columns["calibrators"] = [
+        {"source": use.source, "zero_point": finite(use.zero_point),
+         "zero_point_err": finite(use.zero_point_err), "weight": finite(use.weight),
+         "why_not": use.why_not}
+        for use in value.calibrators]
+    return columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which results: any of the sources' names, bands, and JD(UTC) limits, both ends included."""
+
+    sources: tuple[str, ...] = ()
+    bands: tuple[str, ...] = ()
+    since_jd: float | None = None
+    until_jd: float | None = None
+
+
+def select(chosen: Selection) -> Iterator[Result]:
+    """The results of a selection, in order of time."""
+    query = Result.select().order_by(Result.jd_mid, Result.source, Result.id)
+    if chosen.sources:
+        query = query.where(Result.source.in_(chosen.sources))
+    if chosen.bands:
+        query = query.where(Result.band.in_(chosen.bands))
+    if chosen.since_jd is not None:
+        query = query.where(Result.jd_mid >= chosen.since_jd)
+    if chosen.until_jd is not None:
+        query = query.where(Result.jd_mid <= chosen.until_jd)
+    return iter(query.iterator())

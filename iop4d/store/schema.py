@@ -1,0 +1,276 @@
+"""The tables. Times named ``*_at`` are Unix seconds; JSON columns hold plain values as text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import peewee as pw
+
+SCHEMA_VERSION = 1
+
+
+class JSONField(pw.TextField):
+    """Plain values kept as JSON text."""
+
+    def db_value(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def python_value(self, value: str | None) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class Table(pw.Model):
+    """Base of all tables; bound to a database when one is opened."""
+
+
+class Meta(Table):
+    """Single values: the catalogue's version, the daemon's heartbeat."""
+
+    key = pw.CharField(primary_key=True)
+    value = JSONField()
+
+
+class Frame(Table):
+    """One file of raw data, known by telescope, night, name and version."""
+
+    archive = pw.CharField()
+    path = pw.CharField(index=True)
+    telescope = pw.CharField(default="")
+    night = pw.CharField(default="", index=True)
+    name = pw.CharField()
+    version = pw.IntegerField(default=1)
+    identity = pw.CharField(null=True, index=True)  # telescope/night/name, ~2 for a namesake
+    size = pw.BigIntegerField()
+    mtime_ns = pw.BigIntegerField()
+    sha256 = pw.CharField(null=True, index=True)
+    state = pw.CharField(index=True)
+    reason = pw.TextField(default="")
+    trace = pw.TextField(default="")
+    kind = pw.CharField(null=True)
+    instrument = pw.CharField(null=True)
+    band = pw.CharField(null=True)
+    object = pw.CharField(default="")
+    mode = pw.CharField(default="photometry")
+    exptime_s = pw.FloatField(null=True)
+    jd_start = pw.FloatField(null=True)
+    binning = pw.IntegerField(null=True)
+    ny = pw.IntegerField(null=True)
+    nx = pw.IntegerField(null=True)
+    ra_deg = pw.FloatField(null=True)
+    dec_deg = pw.FloatField(null=True)
+    reduced_path = pw.CharField(null=True)
+    preview_path = pw.CharField(null=True)
+    provisional = pw.BooleanField(default=False)
+    masters = JSONField(default=list)  # ids and revisions of the masters used
+    info = JSONField(default=dict)  # what the reduction found: FWHM, sky, WCS, stages, ...
+    wanted = pw.BooleanField(default=False)  # asked for by hand: goes first
+    completed_at = pw.FloatField()  # the file stood complete
+    seen_at = pw.FloatField()
+    changed_at = pw.FloatField(index=True)
+
+    class Meta:
+        indexes = ((("telescope", "night", "name"), False),
+                   (("instrument", "kind", "night"), False))
+
+
+class Job(Table):
+    """One piece of work. ``key`` is the frame's or the master's id."""
+
+    kind = pw.CharField()
+    key = pw.IntegerField()
+    state = pw.CharField()  # queued, running, waiting, done, failed
+    priority = pw.IntegerField(default=0)
+    attempts = pw.IntegerField(default=0)  # times it was begun
+    crashes = pw.IntegerField(default=0)  # times its worker died or hung at it
+    not_before = pw.FloatField(default=0.0)
+    again = pw.BooleanField(default=False)  # asked for again while it runs
+    reason = pw.TextField(default="")
+    changed_at = pw.FloatField()
+
+    class Meta:
+        indexes = ((("kind", "key"), True), (("state", "priority", "not_before"), False))
+
+
+class Master(Table):
+    """A bias, dark or flat of one instrument, layout and night."""
+
+    key = pw.CharField(unique=True)
+    kind = pw.CharField()
+    telescope = pw.CharField()
+    instrument = pw.CharField()
+    layout = pw.CharField()
+    band = pw.CharField(null=True)
+    night = pw.CharField()
+    exptime_s = pw.FloatField(default=0.0)
+    state = pw.CharField(default="wanted")  # wanted, ready, refused
+    reason = pw.TextField(default="")
+    path = pw.CharField(null=True)
+    sha256 = pw.CharField(null=True)
+    n_frames = pw.IntegerField(default=0)
+    level = pw.FloatField(null=True)
+    scatter = pw.FloatField(null=True)
+    frames = JSONField(default=list)
+    left_out = JSONField(default=list)
+    masters = JSONField(default=list)  # what it was itself calibrated with
+    revision = pw.IntegerField(default=0)
+    changed_at = pw.FloatField()
+
+    class Meta:
+        indexes = ((("instrument", "layout", "kind", "state"), False),)
+
+
+class Measurement(Table):
+    """Aperture photometry of one source on one frame; see ``model.result.Measurement``."""
+
+    frame = pw.ForeignKeyField(Frame, on_delete="CASCADE")
+    source = pw.CharField(index=True)
+    x = pw.FloatField()
+    y = pw.FloatField()
+    flux = pw.FloatField(null=True)
+    flux_err = pw.FloatField(null=True)
+    mag_inst = pw.FloatField(null=True)
+    mag_inst_err = pw.FloatField(null=True)
+    snr = pw.FloatField(null=True)
+    sky = pw.FloatField(null=True)
+    flags = pw.IntegerField(default=0)
+
+    class Meta:
+        indexes = ((("frame", "source"), True),)
+
+
+class Result(Table):
+    """A calibrated point; changes in place under the same id, with its history kept."""
+
+    key = pw.CharField(unique=True)  # identity of the frame/source/mode
+    source = pw.CharField()
+    telescope = pw.CharField()
+    instrument = pw.CharField()
+    night = pw.CharField(index=True)
+    mode = pw.CharField()
+    band = pw.CharField()
+    jd_mid = pw.FloatField()
+    bjd_tdb = pw.FloatField(null=True)
+    exptime_s = pw.FloatField()
+    mag = pw.FloatField(null=True)
+    mag_err = pw.FloatField(null=True)
+    zero_point = pw.FloatField(null=True)
+    zero_point_err = pw.FloatField(null=True)
+    n_calibrators = pw.IntegerField(default=0)
+    p = pw.FloatField(null=True)
+    p_err = pw.FloatField(null=True)
+    chi_deg = pw.FloatField(null=True)
+    chi_err_deg = pw.FloatField(null=True)
+    fwhm_arcsec = pw.FloatField(null=True)
+    airmass = pw.FloatField(null=True)
+    flags = pw.IntegerField(default=0)
+    human_flags = JSONField(default=list)
+    provisional = pw.BooleanField(default=False)
+    frames = JSONField(default=list)  # raw file names
+    calibrators = JSONField(default=list)
+    software = pw.CharField(default="")
+    revision = pw.IntegerField(default=1)
+    created_at = pw.FloatField()
+    changed_at = pw.FloatField(index=True)
+
+    class Meta:
+        indexes = ((("source", "band", "jd_mid"), False),)
+
+
+class ResultFrame(Table):
+    """Which frames a result rests on."""
+
+    result = pw.ForeignKeyField(Result, on_delete="CASCADE")
+    frame = pw.ForeignKeyField(Frame, on_delete="CASCADE")
+
+    class Meta:
+        primary_key = pw.CompositeKey("result", "frame")
+        indexes = ((("frame",), False),)
+
+
+class ResultHistory(Table):
+    """A result as it was before it changed."""
+
+    result = pw.ForeignKeyField(Result, on_delete="CASCADE")
+    revision = pw.IntegerField()
+    replaced_at = pw.FloatField()
+    was = JSONField()
+
+
+class Source(Table):
+    """A source of the catalogue; see ``model.source.Source``."""
+
+    name = pw.CharField(unique=True)
+    other_names = JSONField(default=list)
+    ra_deg = pw.FloatField()
+    dec_deg = pw.FloatField()
+    kind = pw.CharField()
+    calibrates = JSONField(default=list)
+    magnitudes = JSONField(default=dict)  # band to [magnitude, error or null]
+    p = pw.FloatField(null=True)
+    p_err = pw.FloatField(null=True)
+    chi_deg = pw.FloatField(null=True)
+    chi_err_deg = pw.FloatField(null=True)
+    redshift = pw.FloatField(null=True)
+    note = pw.TextField(default="")
+
+
+class Alert(Table):
+    """One episode of a rule on a source and band."""
+
+    rule = pw.CharField()
+    source = pw.CharField()
+    band = pw.CharField()
+    episode = pw.IntegerField()
+    state = pw.CharField()  # firing, resolved
+    condition = pw.CharField()
+    fired_jd = pw.FloatField()
+    resolved_jd = pw.FloatField(null=True)
+    points = JSONField(default=list)  # ids of the results that confirmed it
+    fired_at = pw.FloatField()
+    resolved_at = pw.FloatField(null=True)
+
+    class Meta:
+        indexes = ((("rule", "source", "band", "episode"), True),)
+
+
+class Outbox(Table):
+    """A message to one recipient, to be sent, or sent."""
+
+    dedup_key = pw.CharField(unique=True)
+    alert = pw.ForeignKeyField(Alert, null=True)
+    channel = pw.CharField()
+    recipient = pw.CharField()
+    message_id = pw.CharField()
+    content = JSONField()
+    state = pw.CharField(index=True)  # queued, sent, failed
+    attempts = pw.IntegerField(default=0)
+    not_before = pw.FloatField(default=0.0)
+    last_error = pw.TextField(default="")
+    created_at = pw.FloatField()
+    sent_at = pw.FloatField(null=True)
+
+
+class Event(Table):
+    """What happened, for the live page; ``id`` rises and is never used twice."""
+
+    id = pw.AutoField()
+    at = pw.FloatField()
+    kind = pw.CharField()
+    content = JSONField(default=dict)
+
+
+class Ask(Table):
+    """What a command asks of the daemon."""
+
+    kind = pw.CharField()
+    content = JSONField()
+    state = pw.CharField(default="queued", index=True)  # queued, done
+    answer = JSONField(null=True)
+    created_at = pw.FloatField()
+
+
+TABLES: tuple[type[Table], ...] = (
+    Meta, Frame, Job, Master, Measurement, Result, ResultFrame, ResultHistory, Source, Alert,
+    Outbox, Event, Ask,
+)

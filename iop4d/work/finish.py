@@ -1,0 +1,221 @@
+"""What an outcome means: the rows it writes and the jobs that follow. Inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from iop4d.config import Site
+from iop4d.instruments.base import Instrument
+from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.work import (
+    Calibrated,
+    Classified,
+    Crashed,
+    Done,
+    Failed,
+    MasterBuilt,
+    Outcome,
+    Reduced,
+    ReduceRequest,
+    Rejected,
+    TimedOut,
+)
+from iop4d.store import frames as frame_store
+from iop4d.store.events import emit
+from iop4d.store.results import save_results
+from iop4d.store.schema import Frame, Job, Master
+from iop4d.work import jobs, masters
+from iop4d.work.jobs import Claim, JobKind, Priority
+
+#: Stage of a failure that passes by itself: the file was still being written.
+CHANGED = "changed"
+_CHANGED_RETRY = 2.0  # seconds
+
+
+class Finisher:
+    """Turns outcomes into rows."""
+
+    def __init__(self, *, site: Site, instruments: dict[str, Instrument],
+                 clock: Callable[[], float], on_results: Callable[[list[int]], None]) -> None:
+        self._site = site
+        self._instruments = instruments
+        self._clock = clock
+        self._on_results = on_results
+
+    def finish(self, claim: Claim, outcome: Outcome) -> None:
+        """Write what came of a job and end it."""
+        match outcome:
+            case Done():
+                self._done(claim, outcome)
+            case Rejected(reason=reason):
+                self._end(claim, FrameState.REJECTED, reason)
+            case Failed(stage=stage, reason=reason) if stage == CHANGED:
+                now = self._clock()
+                self._set(claim.key, FrameState.QUEUED, reason=reason)
+                jobs.later(claim.job_id, not_before=now + _CHANGED_RETRY, now=now)
+            case Failed(stage=stage, reason=reason, trace=trace):
+                self._end(claim, FrameState.FAILED, f"{stage}: {reason}", trace)
+            case Crashed(how=how):
+                self._crashed(claim, f"the worker died: {how}")
+            case TimedOut(seconds=seconds):
+                self._crashed(claim, f"no end after {seconds:g} s")
+
+    def set_waiting(self, frame: Frame, reason: str, *, job_id: int) -> None:
+        """A frame cannot go on yet."""
+        jobs.wait(job_id, reason=reason, now=self._clock())
+        if frame.state != FrameState.WAITING or frame.reason != reason:
+            self._set(frame.id, FrameState.WAITING, reason=reason)
+
+    def _done(self, claim: Claim, outcome: Done) -> None:
+        now = self._clock()
+        match outcome.value:
+            case Classified() as classified:
+                self._classified(claim, classified)
+            case Reduced() as reduced:
+                self._reduced(claim, reduced, outcome.core_s)
+            case MasterBuilt() as built:
+                self._master(claim, built)
+            case Calibrated(results=results):
+                frame = Frame.get_by_id(claim.key)
+                self._results(save_results(frame, results, provisional=frame.provisional,
+                                           now=now))
+        jobs.close(claim.job_id, "done", now=now)
+
+    # A file was read and found sound.
+
+    def _classified(self, claim: Claim, classified: Classified) -> None:
+        frame = Frame.get_by_id(claim.key)
+        facts, now = classified.facts, self._clock()
+        wrong = self._foreign(frame, facts.telescope)
+        Frame.update(sha256=classified.sha256, trace="",
+                     **frame_store.facts_columns(facts)).where(Frame.id == frame.id).execute()
+        if wrong:
+            self._set(frame.id, FrameState.REJECTED, reason=wrong)
+            return
+        frame = Frame.get_by_id(frame.id)
+        if self._is_duplicate(frame):
+            return
+        self._set(frame.id, FrameState.QUEUED)
+        if facts.kind is FrameKind.LIGHT:
+            live = frame.seen_at - frame.completed_at < 60.0
+            priority = (Priority.REDUCE + Priority.WANTED * frame.wanted + Priority.LIVE * live)
+            jobs.queue(JobKind.REDUCE, frame.id, priority=priority, now=now)
+        else:
+            masters.enlist(frame, facts, self._site, now)
+
+    def _foreign(self, frame: Frame, telescope: str) -> str:
+        expected = next((a.telescope for a in self._site.archive if a.name == frame.archive), "")
+        if expected and expected != telescope:
+            return (f"a frame of {telescope} in the archive '{frame.archive}', which is that of "
+                    f"{expected}")
+        return ""
+
+    def _is_duplicate(self, frame: Frame) -> bool:
+        """Give a frame its identity among its namesakes; whether it is one already known."""
+        same_name = (Frame.telescope == frame.telescope) & (Frame.night == frame.night) & (
+            Frame.name == frame.name) & (Frame.id != frame.id) & Frame.identity.is_null(False)
+        namesakes = list(Frame.select().where(same_name).order_by(Frame.id))
+        for other in namesakes:
+            stands = other.state not in (FrameState.DUPLICATE, FrameState.SUPERSEDED)
+            if (stands and other.sha256 == frame.sha256 and other.path != frame.path
+                    and Path(other.path).exists()):
+                self._set(frame.id, FrameState.DUPLICATE,
+                          reason=f"the same file as frame {other.id}, {other.path}")
+                return True
+        identity = f"{frame.telescope}/{frame.night}/{frame.name}"
+        version = 1
+        replaced = [o for o in namesakes if o.path == frame.path or not Path(o.path).exists()]
+        if replaced:  # a new version of the same file: its results change in place
+            identity, version = replaced[-1].identity, replaced[-1].version + 1
+            for other in replaced:
+                self._set(other.id, FrameState.SUPERSEDED, reason=f"replaced by frame {frame.id}")
+        elif namesakes and frame.identity is None:
+            identity = f"{identity}~{len({o.identity for o in namesakes}) + 1}"
+        Frame.update(identity=frame.identity or identity, version=version).where(
+            Frame.id == frame.id).execute()
+        return False
+
+    # A frame was measured.
+
+    def _reduced(self, claim: Claim, reduced: Reduced, core_s: float) -> None:
+        assert isinstance(claim.request, ReduceRequest)
+        now = self._clock()
+        frame = Frame.get_by_id(claim.key)
+        request = claim.request
+        provisional = any(master.provisional for master in request.masters)
+        info = frame_store.reduced_info(reduced, core_s)
+        info["latency_s"] = frame.info.get("latency_s", round(now - frame.completed_at, 3))
+        Frame.update(
+            info=info, provisional=provisional,
+            masters=[[m.id, Master.get_by_id(m.id).revision if _path_is(m.id, m.path) else 0]
+                     for m in request.masters],
+            reduced_path=str(request.reduced_path) if request.reduced_path else None,
+            preview_path=str(request.preview_path) if request.preview_path else None,
+        ).where(Frame.id == frame.id).execute()
+        frame_store.save_measurements(frame, reduced.measurements)
+        self._set(frame.id, FrameState.DONE)
+        self._results(save_results(frame, reduced.results, provisional=provisional, now=now))
+
+    def _results(self, ids: list[int]) -> None:
+        for id_ in ids:
+            emit("result", self._clock(), id=id_)
+        if ids:
+            self._on_results(ids)
+
+    # A master was built.
+
+    def _master(self, claim: Claim, built: MasterBuilt) -> None:
+        now = self._clock()
+        master = Master.get_by_id(claim.key)
+        request = claim.request
+        used = [[m.id, Master.get_by_id(m.id).revision] for m in getattr(request, "masters", ())]
+        changed = built.sha256 != master.sha256
+        Master.update(
+            state="ready", reason="", n_frames=built.n_frames, level=built.level,
+            scatter=built.scatter, frames=list(built.used), left_out=list(built.left_out),
+            masters=used, changed_at=now,
+            **({"sha256": built.sha256, "path": str(request.output),  # type: ignore[union-attr]
+                "revision": master.revision + 1} if changed else {}),
+        ).where(Master.id == master.id).execute()
+        left_out = dict(text.partition(": ")[::2] for text in built.left_out)
+        for frame in masters.frames_of(master):
+            reason = left_out.get(frame.name, "")
+            self._set(frame.id, FrameState.DONE,
+                      reason=f"left out of the master: {reason}" if reason else "")
+        masters.follow(Master.get_by_id(master.id), self._instruments, self._site, now)
+
+    # Something went wrong.
+
+    def _end(self, claim: Claim, state: FrameState, reason: str, trace: str = "") -> None:
+        now = self._clock()
+        if claim.kind is JobKind.MASTER:
+            master = Master.get_by_id(claim.key)
+            if master.state != "ready":
+                Master.update(state="refused", reason=reason, changed_at=now).where(
+                    Master.id == master.id).execute()
+                for frame in masters.frames_of(master):
+                    self._set(frame.id, FrameState.WAITING, reason=reason)
+        elif claim.kind is not JobKind.CALIBRATE:
+            self._set(claim.key, state, reason=reason, trace=trace)
+        jobs.close(claim.job_id, "failed", now=now, reason=reason)
+
+    def _crashed(self, claim: Claim, how: str) -> None:
+        job = Job.get_by_id(claim.job_id)
+        crashes = job.crashes + 1
+        Job.update(crashes=crashes).where(Job.id == job.id).execute()
+        if crashes >= self._site.daemon.max_attempts:
+            self._end(claim, FrameState.QUARANTINED, f"set aside after {crashes} tries: {how}")
+        else:
+            jobs.later(claim.job_id, not_before=0.0, now=self._clock())
+
+    def _set(self, frame_id: int, state: FrameState, *, reason: str = "", trace: str = "") -> None:
+        now = self._clock()
+        Frame.update(state=state, reason=reason, trace=trace, changed_at=now).where(
+            Frame.id == frame_id).execute()
+        emit("frame", now, id=frame_id, state=state.value)
+
+
+def _path_is(master_id: int, path: Path) -> bool:
+    """Whether a master still is the revision that a frame was calibrated with."""
+    return bool(Master.get_by_id(master_id).path == str(path))

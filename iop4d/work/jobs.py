@@ -1,0 +1,109 @@
+"""Rows of the job table: what is queued, claimed, waiting and done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from peewee import fn
+
+from iop4d.store.schema import Job
+
+if TYPE_CHECKING:
+    from iop4d.model.work import Request
+
+
+class JobKind(StrEnum):
+    """Kinds of work; the key of a job is a frame's id, or a master's for MASTER."""
+
+    CLASSIFY = "classify"
+    MASTER = "master"
+    REDUCE = "reduce"
+    CALIBRATE = "calibrate"
+
+
+class Priority:
+    """Higher goes first. What is asked for by hand gets ``WANTED`` more, a live frame ``LIVE``."""
+
+    MASTER = 90
+    CLASSIFY = 80
+    CALIBRATE = 60
+    REDUCE = 50
+    AGAIN = 30  # a better master came: new frames go first
+    LIVE = 5
+    WANTED = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A job taken to be done now, and what to ask of a worker for it."""
+
+    job_id: int
+    kind: JobKind
+    key: int
+    label: str
+    request: Request
+
+
+def queue(kind: JobKind, key: int, *, priority: int, now: float, not_before: float = 0.0) -> None:
+    """Put a job into the queue, or back into it; one that runs is marked to run again."""
+    job = Job.get_or_none((Job.kind == kind.value) & (Job.key == key))
+    if job is None:
+        Job.create(kind=kind.value, key=key, state="queued", priority=priority,
+                   not_before=not_before, changed_at=now)
+    elif job.state == "running":
+        Job.update(again=True, priority=priority, not_before=not_before).where(
+            Job.id == job.id).execute()
+    else:
+        Job.update(state="queued", priority=priority, not_before=not_before, crashes=0,
+                   attempts=0, reason="", changed_at=now).where(Job.id == job.id).execute()
+
+
+def close(job_id: int, state: str, *, now: float, reason: str = "") -> None:
+    """End a job, or queue it again where that was asked for while it ran."""
+    again = Job.select(Job.again).where(Job.id == job_id).scalar()
+    Job.update(state="queued" if again else state, again=False, reason=reason,
+               changed_at=now).where(Job.id == job_id).execute()
+
+
+def wait(job_id: int, *, reason: str, now: float) -> None:
+    """Set a job aside until something wakes it."""
+    Job.update(state="waiting", reason=reason, changed_at=now).where(Job.id == job_id).execute()
+
+
+def later(job_id: int, *, not_before: float, now: float) -> None:
+    """Put a claimed job back, not to be looked at before a time."""
+    Job.update(state="queued", not_before=not_before, changed_at=now).where(
+        Job.id == job_id).execute()
+
+
+def begin(job_id: int, *, now: float) -> None:
+    """Count the attempt, before the work."""
+    Job.update(state="running", attempts=Job.attempts + 1, changed_at=now).where(
+        Job.id == job_id).execute()
+
+
+def due(now: float, limit: int) -> list[Job]:
+    """The jobs to do next."""
+    return list(Job.select().where((Job.state == "queued") & (Job.not_before <= now))
+                .order_by(Job.priority.desc(), Job.key).limit(limit))
+
+
+def next_due() -> float | None:
+    """When the next queued job may begin, in Unix seconds; None without any."""
+    due_at: float | None = Job.select(fn.MIN(Job.not_before)).where(
+        Job.state == "queued").scalar()
+    return due_at
+
+
+def recover(now: float) -> int:
+    """At start: what was running when the last daemon ended, and what waited, is queued again."""
+    return int(Job.update(state="queued", again=False, not_before=0.0, changed_at=now).where(
+        Job.state.in_(("running", "waiting"))).execute())
+
+
+def classifying(now: float) -> bool:
+    """Whether files are still being looked at, so that more frames of a kind may turn up."""
+    return bool(Job.select().where((Job.kind == JobKind.CLASSIFY.value) & (
+        (Job.state == "running") | ((Job.state == "queued") & (Job.not_before <= now)))).exists())

@@ -1,0 +1,237 @@
+"""The ledger: every piece of work is a row, and every outcome is one transaction.
+
+All of it runs on the thread that owns the database. What a job found, the jobs that follow and
+its own end are committed together, so a crash at any moment leaves either all of it or nothing,
+and doing a job twice gives the same rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from iop4d.config import Site
+from iop4d.instruments.base import Instrument
+from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.work import (
+    CalibrateRequest,
+    ClassifyRequest,
+    MasterRequest,
+    Outcome,
+    ReduceRequest,
+)
+from iop4d.store import frames as frame_store
+from iop4d.store.database import Database, number
+from iop4d.store.schema import Frame, Job, Master
+from iop4d.work import jobs, masters
+from iop4d.work.finish import Finisher
+from iop4d.work.jobs import Claim, JobKind, Priority
+
+_NIGHT = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
+_MASTER_WAIT = 0.1  # seconds between looks at a master that is being built
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundFile:
+    """A complete file. ``live``: it came just now, rather than having lain there."""
+
+    archive: str
+    path: Path
+    size: int
+    mtime_ns: int
+    completed_at: float
+    live: bool = False
+    wanted: bool = False
+
+
+class Ledger:
+    """What is known, what is to be done, and what came of it."""
+
+    def __init__(self, *, database: Database, site: Site, instruments: dict[str, Instrument],
+                 clock: Callable[[], float],
+                 on_results: Callable[[list[int]], None] = lambda _: None) -> None:
+        self._database = database
+        self._site = site
+        self._instruments = instruments
+        self._clock = clock
+        self._finisher = Finisher(site=site, instruments=instruments, clock=clock,
+                                  on_results=on_results)
+
+    def recover(self) -> int:
+        """Queue again what was running when the last daemon ended."""
+        with self._database.write():
+            return jobs.recover(self._clock())
+
+    def accept(self, files: Iterable[FoundFile]) -> list[int]:
+        """Take files in: a row and a job for each that is new or has changed; ids of the frames.
+
+        One that is known as it is yields its id, and is done again if it was asked for by hand.
+        """
+        with self._database.write():
+            return [self._accept(found) for found in files]
+
+    def _accept(self, found: FoundFile) -> int:
+        now = self._clock()
+        known = frame_store.by_path(found.path)
+        priority = Priority.WANTED * found.wanted + Priority.LIVE * found.live
+        if known is None or (known.sha256 and not _same(known, found)):
+            known = Frame.create(
+                archive=found.archive, path=str(found.path), name=found.path.name,
+                night=guess_night(found.path, found.mtime_ns), telescope=self._telescope(found),
+                size=found.size, mtime_ns=found.mtime_ns, state=FrameState.QUEUED,
+                wanted=found.wanted, completed_at=found.completed_at, seen_at=now, changed_at=now)
+        elif _same(known, found) and not found.wanted:
+            return int(known.id)
+        else:
+            Frame.update(size=found.size, mtime_ns=found.mtime_ns, state=FrameState.QUEUED,
+                         reason="", wanted=found.wanted, completed_at=found.completed_at,
+                         changed_at=now).where(Frame.id == known.id).execute()
+        jobs.queue(JobKind.CLASSIFY, known.id, priority=Priority.CLASSIFY + priority, now=now)
+        return int(known.id)
+
+    def _telescope(self, found: FoundFile) -> str:
+        return next((a.telescope for a in self._site.archive if a.name == found.archive), "")
+
+    def claim(self, limit: int) -> list[Claim]:
+        """Take the next jobs, at most ``limit``; each attempt is counted before the work."""
+        claims: list[Claim] = []
+        with self._database.connected():
+            if not jobs.due(self._clock(), 1):
+                return claims
+        with self._database.write():
+            now = self._clock()
+            for job in jobs.due(now, 4 * limit):
+                if len(claims) == limit:
+                    break
+                if claim := self._plan(job, now):
+                    jobs.begin(job.id, now=now)
+                    claims.append(claim)
+        return claims
+
+    def next_due(self) -> float | None:
+        """When the next queued job may begin (Unix seconds)."""
+        with self._database.connected():
+            return jobs.next_due()
+
+    def finish(self, claim: Claim, outcome: Outcome) -> None:
+        """Commit what came of a job, with the jobs that follow from it."""
+        with self._database.write():
+            self._finisher.finish(claim, outcome)
+
+    def give_back(self, claims: Iterable[Claim]) -> None:
+        """Put claimed jobs back, when the daemon stops before they are done."""
+        with self._database.write():
+            for claim in claims:
+                jobs.later(claim.job_id, not_before=0.0, now=self._clock())
+
+    def recalibrate(self) -> int:
+        """Queue every measured frame to be calibrated again from its stored measurements."""
+        now = self._clock()
+        with self._database.write():
+            rows = Frame.select(Frame.id).where(
+                (Frame.kind == FrameKind.LIGHT.value) & (Frame.state == FrameState.DONE))
+            ids = [row.id for row in rows]
+            for id_ in ids:
+                jobs.queue(JobKind.CALIBRATE, id_, priority=Priority.CALIBRATE, now=now)
+        return len(ids)
+
+    # What to ask of a worker.
+
+    def _plan(self, job: Job, now: float) -> Claim | None:
+        kind = JobKind(job.kind)
+        if kind is JobKind.MASTER:
+            return self._plan_master(job, now)
+        frame = Frame.get_by_id(job.key)
+        if kind is JobKind.CLASSIFY:
+            return Claim(job_id=job.id, kind=kind, key=job.key, label=f"classify {frame.name}",
+                         request=ClassifyRequest(path=Path(frame.path)))
+        if kind is JobKind.CALIBRATE:
+            return self._plan_calibrate(job, frame, now)
+        return self._plan_reduce(job, frame, now)
+
+    def _plan_reduce(self, job: Job, frame: Frame, now: float) -> Claim | None:
+        facts = frame_store.facts_of(frame)
+        instrument = self._instruments.get(facts.instrument)
+        if instrument is None:
+            self._finisher.set_waiting(frame, f"the instrument {facts.instrument} is no longer in "
+                                       "the site file", job_id=job.id)
+            return None
+        choice = masters.choose(facts, instrument, self._site)
+        if choice.pending_until is not None:
+            jobs.later(job.id, not_before=max(choice.pending_until, now) + _MASTER_WAIT, now=now)
+            return None
+        if choice.missing:
+            self._finisher.set_waiting(
+                frame, f"no {' and no '.join(choice.missing)} within "
+                f"{self._site.masters.max_age:g} days; it goes on when there is one",
+                job_id=job.id)
+            return None
+        place = Path(frame.telescope) / frame.night
+        stem = str(frame.identity).rsplit("/", 1)[-1].split(".")[0] + (
+            f"~{frame.identity.rsplit('~', 1)[1]}" if "~" in frame.identity else "")
+        photometry = self._site.photometry
+        return Claim(
+            job_id=job.id, kind=JobKind.REDUCE, key=frame.id, label=f"reduce {frame.name}",
+            request=ReduceRequest(
+                path=Path(frame.path), facts=facts, masters=choice.masters,
+                reduced_path=self._site.folder("reduced") / place / f"{stem}.fits"
+                if photometry.reduced else None,
+                preview_path=self._site.folder("previews") / place / f"{stem}.png"
+                if photometry.previews else None))
+
+    def _plan_master(self, job: Job, now: float) -> Claim | None:
+        master = Master.get_by_id(job.key)
+        if jobs.classifying(now):
+            jobs.later(job.id, not_before=now + _MASTER_WAIT, now=now)
+            return None
+        frames = masters.frames_of(master)
+        if not frames:
+            jobs.close(job.id, "done", now=now, reason="no frames")
+            return None
+        facts = frame_store.facts_of(frames[0])
+        choice = masters.choose(facts, self._instruments[master.instrument], self._site)
+        if choice.pending_until is not None:
+            jobs.later(job.id, not_before=max(choice.pending_until, now) + _MASTER_WAIT, now=now)
+            return None
+        if choice.missing:
+            jobs.wait(job.id, reason=f"no {' and no '.join(choice.missing)}", now=now)
+            return None
+        return Claim(
+            job_id=job.id, kind=JobKind.MASTER, key=master.id, label=f"master {master.key}",
+            request=MasterRequest(
+                kind=FrameKind(master.kind), facts=facts,
+                inputs=tuple(Path(frame.path) for frame in frames), masters=choice.masters,
+                output=masters.master_path(master, self._site, master.revision + 1)))
+
+    def _plan_calibrate(self, job: Job, frame: Frame, now: float) -> Claim | None:
+        if frame.state != FrameState.DONE:
+            jobs.close(job.id, "done", now=now, reason="the frame is not measured")
+            return None
+        info = frame.info
+        return Claim(
+            job_id=job.id, kind=JobKind.CALIBRATE, key=frame.id, label=f"calibrate {frame.name}",
+            request=CalibrateRequest(
+                facts=frame_store.facts_of(frame),
+                measurements=frame_store.load_measurements(frame),
+                fwhm_arcsec=number(info.get("fwhm_arcsec")),
+                airmass=number(info.get("airmass")),
+                bjd_tdb=number(info.get("bjd_tdb"))))
+
+
+def _same(frame: Frame, found: FoundFile) -> bool:
+    return bool(frame.size == found.size and frame.mtime_ns == found.mtime_ns)
+
+
+def guess_night(path: Path, mtime_ns: int) -> str:
+    """The night of a file whose header told none: a date in its folders' names, else its time."""
+    for part in reversed(path.parent.parts):
+        if found := _NIGHT.search(part):
+            try:
+                return date(*map(int, found.groups())).isoformat()
+            except ValueError:
+                continue
+    return (datetime.fromtimestamp(max(mtime_ns, 0) / 1e9, tz=UTC)
+            - timedelta(hours=12)).date().isoformat()

@@ -1,0 +1,159 @@
+"""Which master for which frame, and what follows when a master is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from iop4d.config import Site
+from iop4d.instruments.base import Instrument
+from iop4d.model.frame import FrameFacts, FrameKind, FrameState, layout_of
+from iop4d.model.work import MasterRef
+from iop4d.store.frames import facts_of
+from iop4d.store.schema import Frame, Job, Master
+from iop4d.work import jobs
+from iop4d.work.jobs import JobKind, Priority
+
+#: What a master itself is calibrated with.
+_BEFORE = {FrameKind.BIAS: (), FrameKind.DARK: (FrameKind.BIAS,),
+           FrameKind.FLAT: (FrameKind.BIAS, FrameKind.DARK)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The masters for a frame. ``missing`` names kinds there are none of; ``pending``: a better
+    one is about to be built, and may begin at ``pending_until`` (Unix seconds)."""
+
+    masters: tuple[MasterRef, ...] = ()
+    used: tuple[tuple[int, int], ...] = ()  # (id, revision) of each
+    missing: tuple[str, ...] = ()
+    pending_until: float | None = None
+
+    @property
+    def provisional(self) -> bool:
+        """Whether one is of another night."""
+        return any(master.provisional for master in self.masters)
+
+
+def needed(kind: FrameKind, instrument: Instrument) -> tuple[FrameKind, ...]:
+    """The kinds of master that a frame of a kind is calibrated with."""
+    if kind is FrameKind.LIGHT:
+        return instrument.masters
+    return tuple(k for k in _BEFORE[kind] if k in instrument.masters)
+
+
+def choose(facts: FrameFacts, instrument: Instrument, site: Site) -> Choice:
+    """The best masters there are: of the same night, else of the nearest, within the age limit."""
+    masters, used, missing = [], [], []
+    pending: list[float] = []
+    for kind in needed(facts.kind, instrument):
+        wanted = _key_fields(kind, facts)
+        rows = Master.select().where(*(getattr(Master, name) == value
+                                       for name, value in wanted.items() if value is not None))
+        if kind is FrameKind.FLAT and facts.band is None:
+            rows = rows.where(Master.band.is_null())
+        near = sorted(((_days(row.night, facts.night), row.night > facts.night, row.id), row)
+                      for row in rows if _days(row.night, facts.night) <= site.masters.max_age)
+        if near and near[0][0][0] == 0:
+            pending += _pending(near[0][1])
+        ready = [row for _, row in near if row.state == "ready"]
+        if not ready:
+            pending += [when for _, row in near for when in _pending(row)]
+            missing.append(_describe(kind, facts))
+            continue
+        best = ready[0]
+        used.append((best.id, best.revision))
+        masters.append(MasterRef(id=best.id, kind=kind, path=Path(best.path),
+                                 provisional=best.night != facts.night, exptime_s=best.exptime_s))
+    return Choice(masters=tuple(masters), used=tuple(used), missing=tuple(missing),
+                  pending_until=max(pending) if pending else None)
+
+
+def _pending(master: Master) -> list[float]:
+    """When the job that builds a master may begin, if it is queued or running."""
+    job = Job.get_or_none((Job.kind == JobKind.MASTER.value) & (Job.key == master.id)
+                          & Job.state.in_(("queued", "running")))
+    return [job.not_before] if job else []
+
+
+def _key_fields(kind: FrameKind, facts: FrameFacts) -> dict[str, object]:
+    return {"kind": kind.value, "telescope": facts.telescope, "instrument": facts.instrument,
+            "layout": layout_of(facts), "band": facts.band if kind is FrameKind.FLAT else None}
+
+
+def _describe(kind: FrameKind, facts: FrameFacts) -> str:
+    band = f" {facts.band}" if kind is FrameKind.FLAT and facts.band else ""
+    return f"master {kind.value}{band} of {facts.instrument} ({layout_of(facts)})"
+
+
+def _days(night: str, other: str) -> int:
+    return abs((date.fromisoformat(night) - date.fromisoformat(other)).days)
+
+
+def enlist(frame: Frame, facts: FrameFacts, site: Site, now: float) -> None:
+    """A calibration frame came: its master is to be built, or built again, once no more come."""
+    key = "/".join([facts.telescope, facts.instrument, facts.night, facts.kind.value,
+                    layout_of(facts).replace(" ", ""), facts.band or "-"])
+    master, _ = Master.get_or_create(key=key, defaults={
+        **_key_fields(facts.kind, facts), "band": facts.band, "night": facts.night,
+        "exptime_s": facts.exptime_s, "changed_at": now})
+    jobs.queue(JobKind.MASTER, master.id, priority=Priority.MASTER, now=now,
+               not_before=now + site.masters.debounce)
+
+
+def frames_of(master: Master) -> list[Frame]:
+    """The calibration frames of a master, in order of time."""
+    query = Frame.select().where(
+        (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
+        & (Frame.kind == master.kind) & (Frame.night == master.night)
+        & Frame.state.not_in((FrameState.REJECTED, FrameState.DUPLICATE, FrameState.SUPERSEDED)))
+    query = query.where(Frame.band == master.band if master.band else Frame.band.is_null())
+    rows = query.order_by(Frame.jd_start, Frame.name)
+    return [row for row in rows if layout_of(facts_of(row)) == master.layout]
+
+
+def master_path(master: Master, site: Site, revision: int) -> Path:
+    """Where a revision of a master is written; old revisions stay, since results name them."""
+    band = f"-{master.band}" if master.band else ""
+    name = f"{master.kind}{band}-{master.instrument}-{master.layout.replace(' ', '')}-r{revision}"
+    place = site.folder("masters") / str(master.telescope) / str(master.night)
+    return place / f"{name}.fits"
+
+
+def follow(master: Master, instruments: Mapping[str, Instrument], site: Site, now: float) -> None:
+    """A master was built: what waited for one goes on, and what it makes better is done again."""
+    _wake(now)
+    for other in Master.select().where((Master.instrument == master.instrument)
+                                       & (Master.layout == master.layout)
+                                       & (Master.state == "ready") & (Master.id != master.id)):
+        frames = frames_of(other)
+        if frames and _improves(facts_of(frames[0]), other.masters, instruments, site):
+            jobs.queue(JobKind.MASTER, other.id, priority=Priority.MASTER, now=now)
+    for frame in _lights(master):
+        if _improves(facts_of(frame), frame.masters, instruments, site):
+            jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.AGAIN, now=now)
+
+
+def _wake(now: float) -> None:
+    """Queue what waits; whatever still lacks a master says so again when it is claimed."""
+    Job.update(state="queued", not_before=now, changed_at=now).where(
+        Job.state == "waiting").execute()
+
+
+def _lights(master: Master) -> Iterable[Frame]:
+    return list(Frame.select().where(
+        (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
+        & (Frame.kind == FrameKind.LIGHT.value)
+        & Frame.state.in_((FrameState.DONE, FrameState.FAILED))
+        & ((Frame.provisional == True) | (Frame.night == master.night))))  # noqa: E712 - SQL
+
+
+def _improves(facts: FrameFacts, used: Iterable[Iterable[int]],
+              instruments: Mapping[str, Instrument], site: Site) -> bool:
+    instrument = instruments.get(facts.instrument)
+    if instrument is None:
+        return False
+    choice = choose(facts, instrument, site)
+    return not choice.missing and [list(pair) for pair in choice.used] != [list(u) for u in used]

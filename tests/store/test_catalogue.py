@@ -1,0 +1,110 @@
+"""The catalogue: CSV in and out, all or nothing, and names that belong to one source."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from iop4d.model.errors import CatalogueError
+from iop4d.model.source import SourceKind
+from iop4d.store import catalogue
+from iop4d.store.catalogue_csv import builtin, parse, write
+from iop4d.store.database import Database
+
+HEADER = "name,other_names,ra,dec,kind,calibrates,mag_R,mag_R_err,mag_C,mag_err,p,note\n"
+TARGET = "BL Lac,BLLac;2200+420,22:02:43.299,+42:16:39.59,target,,,,,,,\n"
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(CatalogueError) as error:
+        parse(text)
+    return str(error.value)
+
+
+def test_a_row_becomes_a_source() -> None:
+    target, star = parse(HEADER + TARGET
+                         + "B,,330.6894,-0.5,Calibrator,bl lac,11.99,0.04,9.5,0.05,,good\n")
+    assert target.other_names == ("BLLac", "2200+420")
+    assert target.ra_deg == pytest.approx((22 + 2 / 60 + 43.299 / 3600) * 15)
+    assert target.dec_deg == pytest.approx(42 + 16 / 60 + 39.59 / 3600)
+    assert star.kind is SourceKind.CALIBRATOR
+    assert star.calibrates == ("BL Lac",)  # the target's own name, however it was written
+    assert star.magnitudes == {"R": (11.99, 0.04), "C": (9.5, 0.05)}
+    assert star.dec_deg == -0.5
+    assert star.note == "good"
+
+
+def test_small_negative_declinations_keep_their_sign() -> None:
+    assert parse(HEADER + "a,,1,-00:30:00,target,,,,,,,")[0].dec_deg == -0.5
+
+
+def test_every_wrong_row_is_told_and_nothing_imported() -> None:
+    message = refusal(HEADER + TARGET
+                      + "a,,400,0,target,,,,,,,\n"
+                      + "b,,x,0,target,,,,,,,\n"
+                      + "c,,1,99,target,,,,,,,\n"
+                      + "d,,1,1,quasar,,,,,,,\n"
+                      + "e,,1,1,target,,bright,,,,,\n"
+                      + "f,,1,1,calibrator,nobody,,,,,,\n"
+                      + ",,1,1,target,,,,,,,\n"
+                      + "g,,1,1,target,,,,,,5.2,\n"
+                      + "BLLAC,,1,1,target,,,,,,,\n"
+                      + "h,,1,1,target,,1,2,3,4,0.5,note,more\n")
+    for words in ("line 3, a: ra", "line 4, b: ra", "line 5, c: dec", "line 6, d: kind",
+                  "line 7, e: mag_R", "f: calibrates nobody", "line 9, no name", "fraction",
+                  "h: more fields"):
+        assert words in message
+    assert "nothing was imported" in message
+
+
+@pytest.mark.parametrize(("header", "words"), [
+    ("name,ra,dec", "missing columns kind"), ("name,ra,dec,kind,colour", "'colour'"),
+    ("name,ra,dec,kind,mag_1", "'mag_1'"), ("name,ra,dec,kind,name", "twice"), ("", "missing")])
+def test_a_wrong_header_is_told(header: str, words: str) -> None:
+    assert words in refusal(header + "\n")
+
+
+def test_the_shipped_tables_are_whole() -> None:
+    sources = parse(builtin("blazars"))
+    kinds = [source.kind for source in sources]
+    assert (kinds.count(SourceKind.TARGET), kinds.count(SourceKind.STANDARD)) == (25, 17)
+    hiltner = next(s for s in sources if s.name == "Hiltner 960")
+    assert hiltner.p == pytest.approx(0.0521)
+    assert hiltner.chi_deg == 54.54
+
+
+def test_what_is_written_is_read_back() -> None:
+    sources = parse(builtin("blazars"))
+    again = parse(write(sources))
+    for one, other in zip(sources, again, strict=True):
+        assert one.name == other.name
+        assert one.magnitudes.keys() == other.magnitudes.keys()
+        assert one.ra_deg == pytest.approx(other.ra_deg, abs=1e-7)
+        assert one.calibrates == other.calibrates
+
+
+def test_saving_adds_replaces_and_keeps_ids(database: Database) -> None:
+    with database.write():
+        assert catalogue.save(parse(HEADER + TARGET)) == (1, 0)
+        first = catalogue.find("bllac")
+        changed = TARGET.replace(",,,,,,,\n", ",,13.1,0.1,,,,\n", 1)
+        assert catalogue.save(parse(HEADER + changed)) == (0, 1)
+        second = catalogue.find("BL LAC")
+    assert second.id == first.id
+    assert second.magnitudes == {"R": (13.1, 0.1)}
+    assert catalogue.version() == 2
+    assert math.isnan(second.p)
+
+
+def test_a_name_belongs_to_one_source(database: Database) -> None:
+    with pytest.raises(CatalogueError, match="share a name"), database.write():
+        catalogue.save(parse(HEADER + TARGET + "Other,2200+420,1,1,target,,,,,,,\n"))
+    assert catalogue.load().sources == ()
+
+
+def test_an_unknown_name_gets_a_hint(database: Database) -> None:
+    with database.write():
+        catalogue.save(parse(HEADER + TARGET))
+    with pytest.raises(CatalogueError, match="did you mean BL Lac"):
+        catalogue.find("lac")

@@ -1,0 +1,341 @@
+"""The ledger: every outcome is one transaction, and the same rows follow in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from iop4d.config import Site
+from iop4d.instruments.discovery import find_instruments
+from iop4d.model.frame import FrameFacts, FrameKind, FrameState
+from iop4d.model.result import Measurement, ResultValue
+from iop4d.model.work import (
+    Classified,
+    ClassifyRequest,
+    Crashed,
+    Done,
+    Failed,
+    MasterBuilt,
+    MasterRequest,
+    Outcome,
+    Reduced,
+    ReduceRequest,
+    Rejected,
+    TimedOut,
+)
+from iop4d.store.database import Database
+from iop4d.store.schema import Event, Frame, Job, Master, Result, ResultHistory
+from iop4d.work.jobs import Claim
+from iop4d.work.ledger import FoundFile, Ledger
+from tests.conftest import FakeClock
+
+NIGHT_JD = 2459831.4
+
+
+class Bench:
+    """A ledger with files in a folder and a worker that answers from what it is told."""
+
+    def __init__(self, site: Site, database: Database, clock: FakeClock) -> None:
+        self.site = site
+        self.clock = clock
+        self.told: list[int] = []
+        self.mag = 14.0
+        self.ledger = Ledger(
+            database=database, site=site, clock=clock, on_results=self.told.extend,
+            instruments={i.name: i for i in find_instruments()})
+
+    def drop(self, *names: str, content: str = "", folder: str = "raw", wanted: bool = False,
+             ) -> list[int]:
+        found = []
+        for name in names:
+            path = self.site.root / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or content:
+                path.write_text(content or name, encoding="utf-8")
+            info = path.stat()
+            found.append(FoundFile(archive="raw", path=path, size=info.st_size,
+                                   mtime_ns=info.st_mtime_ns, completed_at=self.clock(),
+                                   wanted=wanted))
+        return self.ledger.accept(found)
+
+    def answer(self, claim: Claim) -> Outcome:
+        request = claim.request
+        if isinstance(request, ClassifyRequest):
+            return Done(value=Classified(facts=facts_of(request.path.name), size=1,
+                                         sha256=request.path.read_text(encoding="utf-8")))
+        if isinstance(request, MasterRequest):
+            names = tuple(path.name for path in request.inputs)
+            return Done(value=MasterBuilt(sha256=",".join(names), n_frames=len(names), level=300.0,
+                                          scatter=1.0, used=names))
+        assert isinstance(request, ReduceRequest)
+        return Done(value=reduced(request, self.mag))
+
+    def work(self, answer: Callable[[Claim], Outcome] | None = None) -> list[str]:
+        """Do all there is to do; labels in the order in which it was done."""
+        done = []
+        for _ in range(500):
+            claims = self.ledger.claim(1)
+            if not claims:
+                due = self.ledger.next_due()
+                if due is None:
+                    return done
+                self.clock.now = max(self.clock.now, due) + 1e-3
+                continue
+            done.append(claims[0].label)
+            self.ledger.finish(claims[0], (answer or self.answer)(claims[0]))
+        raise AssertionError(f"no end of work: {done[-5:]}")
+
+
+def facts_of(name: str) -> FrameFacts:
+    """bias-1, flat-R-2, light-R-3 and so on; a second number is the day of the night."""
+    kind, *rest = name.split(".")[0].split("-")
+    band = rest[0] if kind in ("flat", "light") else None
+    number = int(rest[-1])
+    return FrameFacts(telescope="OSN-T090", instrument="AndorT90", kind=FrameKind(kind),
+                      night="2022-09-08" if "old" not in name else "2022-09-01",
+                      jd_start=NIGHT_JD + number / 1000, exptime_s=60.0, shape=(1024, 1024),
+                      binning=2, band=band)
+
+
+def reduced(request: ReduceRequest, mag: float) -> Reduced:
+    nan = float("nan")
+    value = ResultValue(
+        source="BL Lac", band=request.facts.band or "", mode="photometry",
+        jd_mid=request.facts.jd_mid, bjd_tdb=nan, exptime_s=60.0, mag=mag, mag_err=0.01,
+        zero_point=21.5, zero_point_err=0.01, n_calibrators=3, fwhm_arcsec=2.0, airmass=1.1,
+        flags=0)
+    return Reduced(
+        wcs={}, n_detected=100, n_matched=50, wcs_rms_px=0.05, fwhm_px=2.6, fwhm_arcsec=2.0,
+        sky=100.0, sky_sigma=5.0, aperture_px=3.3, annulus_px=(5.5, 9.9), airmass=1.1,
+        bjd_tdb=nan, results=(value,), measurements=(Measurement(
+            source="BL Lac", x=1.0, y=2.0, flux=1000.0, flux_err=5.0, mag_inst=-7.5,
+            mag_inst_err=0.005, snr=200.0, sky=100.0, flags=0),))
+
+
+@pytest.fixture
+def bench(site: Site, database: Database, clock: FakeClock) -> Bench:
+    return Bench(site, database, clock)
+
+
+CALIBRATION = ("bias-1.fit", "bias-2.fit", "bias-3.fit",
+               "flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit")
+
+
+def state(name: str) -> str:
+    return str(Frame.get(Frame.name == name).state)
+
+
+def test_a_night_becomes_masters_and_results(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    done = bench.work()
+    assert state("light-R-7.fit") == FrameState.DONE
+    assert [label for label in done if label.startswith(("master", "reduce"))] == [
+        "master OSN-T090/AndorT90/2022-09-08/bias/2x1024x1024/-",
+        "master OSN-T090/AndorT90/2022-09-08/flat/2x1024x1024/R", "reduce light-R-7.fit"]
+    assert Result.get().mag == 14.0
+    assert bench.told == [Result.get().id]
+    assert not Frame.get(Frame.name == "light-R-7.fit").provisional
+
+
+def test_any_order_of_arrival_ends_the_same(bench: Bench) -> None:
+    bench.drop("light-R-7.fit")
+    bench.work()
+    assert state("light-R-7.fit") == FrameState.WAITING
+    assert "bias" in Frame.get().reason
+    for name in reversed(CALIBRATION):
+        bench.drop(name)
+        bench.work(lambda claim: Rejected(reason="too few") if isinstance(
+            claim.request, MasterRequest) and len(claim.request.inputs) < 3
+            else bench.answer(claim))
+    assert state("light-R-7.fit") == FrameState.DONE
+    assert {state(name) for name in CALIBRATION} == {FrameState.DONE}
+
+
+def test_a_master_of_another_night_serves_until_there_is_one(bench: Bench) -> None:
+    bench.drop(*(f"old-{name}".replace("old-bias", "bias-old").replace("old-flat-R", "flat-R-old")
+                 for name in CALIBRATION), "light-R-7.fit")
+    bench.work()
+    frame = Frame.get(Frame.name == "light-R-7.fit")
+    assert frame.state == FrameState.DONE
+    assert frame.provisional
+    first = Result.get()
+    bench.mag = 14.1
+    bench.drop(*CALIBRATION)
+    bench.work()
+    second = Result.get()
+    assert not second.provisional
+    assert (second.id, second.revision, second.mag) == (first.id, first.revision + 1, 14.1) or \
+        second.revision > first.revision
+    assert [row.was["mag"] for row in ResultHistory.select()][0] == 14.0
+
+
+def test_doing_a_job_twice_gives_the_same_rows(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.work()
+    before = list(Result.select().dicts())
+    bench.drop("light-R-7.fit", wanted=True)
+    assert "reduce light-R-7.fit" in bench.work()
+    assert list(Result.select().dicts()) == before
+    assert Frame.select().where(Frame.name == "light-R-7.fit").count() == 1
+
+
+def test_a_known_file_is_not_taken_twice(bench: Bench) -> None:
+    first = bench.drop("light-R-7.fit")
+    bench.work()
+    path = bench.site.root / "raw" / "light-R-7.fit"
+    info = path.stat()
+    again = bench.ledger.accept([FoundFile(archive="raw", path=path, size=info.st_size,
+                                           mtime_ns=info.st_mtime_ns, completed_at=0.0)])
+    assert again == first
+    assert bench.work() == []
+
+
+def test_the_same_file_elsewhere_is_a_duplicate(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.work()
+    bench.drop("light-R-7.fit", folder="copy", content="light-R-7.fit")
+    bench.work()
+    rows = list(Frame.select().where(Frame.name == "light-R-7.fit").order_by(Frame.id))
+    assert [row.state for row in rows] == [FrameState.DONE, FrameState.DUPLICATE]
+    assert str(rows[0].path) in rows[1].reason
+    assert Result.select().count() == 1
+
+
+def test_a_namesake_with_other_contents_is_a_frame_of_its_own(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("light-R-7.fit", folder="other", content="different")
+    bench.work()
+    assert Result.select().count() == 2
+    assert {row.identity[-2:] for row in Frame.select().where(Frame.name == "light-R-7.fit")} == {
+        "it", "~2"}
+
+
+def test_a_replaced_file_changes_its_result_in_place(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.work()
+    first = Result.get()
+    bench.mag = 13.5
+    bench.drop("light-R-7.fit", content="new contents")
+    bench.work()
+    second = Result.get()
+    assert (second.id, second.mag, second.revision) == (first.id, 13.5, 2)
+    rows = Frame.select().where(Frame.name == "light-R-7.fit").order_by(Frame.id)
+    assert [row.state for row in rows] == [FrameState.SUPERSEDED, FrameState.DONE]
+
+
+def test_human_flags_survive_a_rerun(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.work()
+    Result.update(human_flags=["bad"]).execute()
+    bench.mag = 13.0
+    bench.drop("light-R-7.fit", wanted=True)
+    bench.work()
+    assert (Result.get().human_flags, Result.get().mag) == (["bad"], 13.0)
+
+
+@pytest.mark.parametrize(("outcome", "expected", "words"), [
+    (Rejected(reason="is truncated"), FrameState.REJECTED, "is truncated"),
+    (Failed(stage="solve", reason="no match", trace="..."), FrameState.FAILED, "solve: no match")])
+def test_a_bad_frame_keeps_its_reason(bench: Bench, outcome: Outcome, expected: FrameState,
+                                      words: str) -> None:
+    bench.drop("light-R-7.fit")
+    bench.work(lambda _: outcome)
+    assert state("light-R-7.fit") == expected
+    assert words in Frame.get().reason
+
+
+@pytest.mark.parametrize("outcome", [Crashed(how="killed by SIGSEGV"), TimedOut(seconds=120)])
+def test_a_poison_frame_is_set_aside_after_two_tries(bench: Bench, outcome: Outcome) -> None:
+    bench.drop("light-R-7.fit", "bias-1.fit")
+    done = bench.work(lambda claim: outcome if "light" in claim.label else bench.answer(claim))
+    assert done.count("classify light-R-7.fit") == 2
+    assert state("light-R-7.fit") == FrameState.QUARANTINED
+    assert "2 tries" in Frame.get(Frame.name == "light-R-7.fit").reason
+
+
+def test_a_file_that_was_still_written_is_looked_at_again(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    answers = iter([Failed(stage="changed", reason="the file changed while it was read")])
+    bench.work(lambda claim: next(answers, None) or bench.answer(claim)
+               if claim.label == "classify light-R-7.fit" else bench.answer(claim))
+    assert state("light-R-7.fit") == FrameState.DONE
+
+
+def test_a_truncated_file_that_grows_is_taken_again_under_the_same_row(bench: Bench) -> None:
+    bench.drop(*CALIBRATION)
+    first = bench.drop("light-R-7.fit", content="half")
+    bench.work(lambda claim: Rejected(reason="is truncated") if "light" in claim.label
+               else bench.answer(claim))
+    again = bench.drop("light-R-7.fit", content="the whole of it")
+    bench.work()
+    assert again == first
+    assert state("light-R-7.fit") == FrameState.DONE
+
+
+def test_work_that_was_running_is_done_after_a_restart(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.ledger.claim(3)  # and then the power fails
+    assert bench.ledger.claim(100) != []
+    assert Job.select().where(Job.state == "running").count() == 7
+    assert bench.ledger.recover() == 7
+    bench.work()
+    assert state("light-R-7.fit") == FrameState.DONE
+
+
+def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
+    def burst(_: list[int]) -> None:
+        raise RuntimeError("power failure")
+
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    broken = Ledger(database=bench.ledger._database, site=bench.site, clock=bench.clock,
+                    on_results=burst, instruments={i.name: i for i in find_instruments()})
+    with pytest.raises(RuntimeError):
+        while True:
+            claims = broken.claim(1)
+            if not claims:
+                bench.clock.advance(1.0)
+                continue
+            broken.finish(claims[0], bench.answer(claims[0]))
+    assert Result.select().count() == 0
+    assert state("light-R-7.fit") == FrameState.QUEUED
+    bench.ledger.recover()
+    bench.work()
+    assert Result.select().count() == 1
+
+
+def test_what_is_wanted_goes_before_what_lies_there(bench: Bench) -> None:
+    bench.drop(*CALIBRATION)
+    bench.work()
+    bench.drop("light-R-7.fit", "light-R-8.fit")
+    bench.drop("light-R-9.fit", wanted=True)
+    reduces = [label for label in bench.work() if label.startswith("reduce")]
+    assert reduces[0] == "reduce light-R-9.fit"
+
+
+def test_a_frame_of_another_telescope_is_refused(bench: Bench, tmp_path: Path) -> None:
+    import dataclasses
+
+    archive = dataclasses.replace(bench.site.archive[0], telescope="OSN-T150")
+    bench.site = dataclasses.replace(bench.site, archive=(archive,))
+    other = Bench(bench.site, bench.ledger._database, bench.clock)
+    other.drop("light-R-7.fit")
+    other.work()
+    assert state("light-R-7.fit") == FrameState.REJECTED
+    assert "OSN-T150" in Frame.get().reason
+
+
+def test_every_change_of_a_frame_is_an_event(bench: Bench) -> None:
+    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.work()
+    ids = [row.id for row in Event.select().order_by(Event.id)]
+    assert ids == sorted(set(ids))
+    assert Event.select().where(Event.kind == "result").count() == 1
+
+
+def test_masters_of_one_kind_never_mix_nights(bench: Bench) -> None:
+    bench.drop(*CALIBRATION, "bias-old-1.fit", "bias-old-2.fit", "bias-old-3.fit")
+    bench.work()
+    assert {(row.night, row.kind, row.n_frames) for row in Master.select()} == {
+        ("2022-09-08", "bias", 3), ("2022-09-08", "flat", 3), ("2022-09-01", "bias", 3)}

@@ -1,0 +1,173 @@
+"""The addresses for programs: status, points, results, the live stream."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib import metadata, resources
+from itertools import islice
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from iop4d.model import flags as quality
+from iop4d.store import events as store_events
+from iop4d.store import results as store_results
+from iop4d.web import formats, lightcurve, queries, sources, status, stream
+from iop4d.web.context import parts, reading
+from iop4d.web.reader import UnavailableError
+
+blueprint = Blueprint("api", __name__)
+
+BOKEH = metadata.version("bokeh")
+_RESULTS = 50_000
+_FAILED = 200
+#: A browser for which the server holds this much unread is no longer reading.
+_UNREAD = 64 << 10
+
+_COLUMNS = ("id", "key", "source", "band", "telescope", "instrument", "night", "mode", "jd_mid",
+            "bjd_tdb", "exptime_s", "mag", "mag_err", "zero_point", "zero_point_err",
+            "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg", "fwhm_arcsec", "airmass",
+            "flags", "human_flags", "provisional", "frames", "software", "revision",
+            "changed_at")
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """Whether the site answers, and whether a daemon works."""
+    try:
+        with parts().reader.connected():
+            state = status.daemon_state(store_events.heartbeat(), time.time())
+    except UnavailableError:
+        state = "down"
+    return jsonify(daemon="running" if state in ("running", "stopping") else "down")
+
+
+@blueprint.get("/api/status")
+def api_status() -> Response:
+    """The daemon, the counts by state, the queue, the archives, the frames that failed."""
+    now = time.time()
+    found, failed = status.Status(now=now), []
+    try:
+        with parts().reader.connected():
+            found = status.read(now)
+            failed = [
+                {"id": row.id, "name": row.name, "telescope": row.telescope, "night": row.night,
+                 "state": row.state, "reason": row.reason, "changed_at": row.changed_at}
+                for row in queries.failed_frames(1, _FAILED).rows]
+    except UnavailableError as error:
+        if not error.absent:
+            raise
+    return jsonify(
+        time=now, site=parts().site.site.name,
+        daemon={"state": found.daemon} | {
+            name: value for name, value in found.beat.items() if name not in ("state", "archives")},
+        archives=found.archives, frames=found.frames, queue=found.queue,
+        failed={"count": found.failed, "frames": failed}, alerts_firing=found.firing,
+        last_event=found.last_event, streams=parts().hub.count)
+
+
+@blueprint.get("/api/live")
+@reading
+def api_live() -> Response:
+    """What happened since an event, for pages that have no stream."""
+    since = request.args.get("since", 0, type=int)
+    beat = store_events.heartbeat()
+    return jsonify(last_event=status.newest_event(), kinds=queries.kinds_since(since),
+                   daemon=status.daemon_state(beat, time.time()), beat_at=beat.get("beat_at"))
+
+
+@blueprint.get("/api/results")
+@reading
+def api_results() -> Response:
+    """Results by source, band and time; times as JD(UTC) or ISO dates."""
+    names = [_source(key) for key in request.args.getlist("source") if key]
+    chosen = store_results.Selection(
+        sources=tuple(names), bands=tuple(band for band in request.args.getlist("band") if band),
+        since_jd=_time("since"), until_jd=_time("until"))
+    rows = list(islice(store_results.select(chosen), _RESULTS + 1))
+    found = [{name: getattr(row, name) for name in _COLUMNS}
+             | {"flag_names": quality.names(row.flags)} for row in rows[:_RESULTS]]
+    return jsonify(results=found, count=len(found), truncated=len(rows) > _RESULTS)
+
+
+@blueprint.get("/api/sources/<path:key>/points")
+@reading
+def api_points(key: str) -> Response:
+    """A source's points by band, those that changed at or after a time or all."""
+    after = request.args.get("after", type=float)
+    return jsonify(lightcurve.points(_source(key), after=after).plain())
+
+
+@blueprint.get("/api/sources/<path:key>/plot")
+@reading
+def api_plot(key: str) -> Response:
+    """A source's light curve as Bokeh embeds it."""
+    theme = lightcurve.DARK if request.args.get("theme") == "dark" else lightcurve.LIGHT
+    points = lightcurve.points(_source(key))
+    return jsonify(item=lightcurve.plot(points, theme) if points.bands else None,
+                   changed_at=points.changed_at, bands=list(points.bands))
+
+
+@blueprint.get("/events")
+def live_stream() -> Response:
+    """The live stream (server-sent events)."""
+    seen = request.headers.get("Last-Event-ID") or request.args.get("since") or ""
+    hub = parts().hub
+    client = hub.subscribe(int(seen) if seen.isdecimal() else None)
+    if client is None:
+        return Response("too many live pages are open\n", 503, {"Retry-After": "30"},
+                        mimetype="text/plain")
+    gone = request.environ.get("waitress.client_disconnected")
+    channel: Any = getattr(gone, "__self__", None)
+
+    def connected() -> bool:
+        # waitress takes what a browser does not read, up to 16 MB, and does not tell.
+        return not (gone and gone()) and getattr(channel, "total_outbufs_len", 0) < _UNREAD
+
+    answer = Response(stream.messages(client, connected), mimetype="text/event-stream",
+                      headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
+    answer.call_on_close(lambda: hub.unsubscribe(client))
+    return answer
+
+
+@blueprint.get(f"/assets/bokeh-{BOKEH}.min.js")
+def bokeh_script() -> Response:
+    """Bokeh's script, as its installed package has it."""
+    packed = request.accept_encodings.quality("gzip") > 0
+    answer = Response(_bokeh_script(packed), mimetype="text/javascript")
+    if packed:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["Vary"] = "Accept-Encoding"
+    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return answer
+
+
+@lru_cache(maxsize=2)
+def _bokeh_script(packed: bool) -> bytes:
+    script = resources.files("bokeh").joinpath("server/static/js/bokeh.min.js").read_bytes()
+    return gzip.compress(script, 6) if packed else script
+
+
+def _source(key: str) -> str:
+    found = sources.find(key)
+    if found is None:
+        abort(404, f"no source has the id or name {key}")
+    return found[0]
+
+
+def _time(name: str) -> float | None:
+    text = request.args.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        abort(400, f"{name}: expected a JD or a date such as 2025-11-22T21:00:00, not {text}")
+    return formats.jd_of_unix((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

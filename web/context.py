@@ -1,0 +1,71 @@
+"""What a view works with: the site, the database, the live stream, and how a page is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from flask import Flask, current_app, g, render_template
+
+from iop4d.config import Site
+from iop4d.web import sources, status
+from iop4d.web.reader import Reader
+from iop4d.web.stream import Hub
+
+_EXTENSION = "iop4d"
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the views work with."""
+
+    site: Site
+    reader: Reader
+    hub: Hub
+
+
+def install(app: Flask, installed: Parts) -> None:
+    """Give an application its parts."""
+    app.extensions[_EXTENSION] = installed
+
+
+def parts(app: Flask | None = None) -> Parts:
+    """The parts of an application, by default of the one that answers this request."""
+    return cast(Parts, (app or current_app).extensions[_EXTENSION])
+
+
+def reading(view: Callable[P, R]) -> Callable[P, R]:
+    """Run a view, and the rendering of its template, within a connection."""
+
+    @wraps(view)
+    def connected(*args: P.args, **kwargs: P.kwargs) -> R:
+        with parts().reader.connected():
+            return view(*args, **kwargs)
+
+    return connected
+
+
+def render(template: str, **context: Any) -> str:
+    """A page, with what every page shows; within a connection."""
+    now = time.time()
+    return render_template(template, site=parts().site, now=now, status=status.read(now),
+                           **context)
+
+
+def render_without_database(template: str, **context: Any) -> str:
+    """A page for when there is nothing to read."""
+    now = time.time()
+    return render_template(template, site=parts().site, now=now, status=status.Status(now=now),
+                           **context)
+
+
+def also_called(name: str) -> str:
+    """What else a source is called, as far as there is a database; read once for a request."""
+    if "other_names" not in g:
+        g.other_names = sources.other_names()
+    return cast(str, g.other_names.get(name, ""))

@@ -1,0 +1,201 @@
+"""A source's light curve: its points as columns, and the Bokeh plot that shows them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bokeh.embed import json_item
+from bokeh.layouts import column
+from bokeh.models import (
+    BoxZoomTool,
+    ColumnDataSource,
+    DataRange1d,
+    HoverTool,
+    OpenURL,
+    PanTool,
+    ResetTool,
+    SaveTool,
+    TapTool,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure
+
+from iop4d.store.schema import Result
+from iop4d.web import formats, queries
+
+#: The newest points shown; a browser draws this many without effort.
+LIMIT = 20_000
+
+_ORDER = "UBgVrRiIzJHK"
+_MARKERS = {"U": "diamond", "B": "square", "V": "triangle", "R": "circle",
+            "I": "inverted_triangle"}
+_OTHER_MARKERS = ("hex", "star", "plus", "diamond_cross", "square_pin", "circle_x")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theme:
+    """Colours of the plot."""
+
+    paper: str
+    text: str
+    line: str
+    grid: str
+    bands: dict[str, str]
+    others: tuple[str, ...]
+
+
+LIGHT = Theme(
+    paper="#ffffff", text="#3c4656", line="#aab3c0", grid="#e6eaf0",
+    bands={"U": "#7b3fb5", "B": "#1f5fc4", "V": "#1a7f4b", "R": "#c62f2f", "I": "#8a4b12"},
+    others=("#00798c", "#b5338a", "#5b6472", "#8f7a00", "#4457c9", "#2d6a4f"))
+DARK = Theme(
+    paper="#151b24", text="#b8c3d1", line="#46525f", grid="#26303c",
+    bands={"U": "#c08bf0", "B": "#6ea8ff", "V": "#4fce8a", "R": "#ff7b72", "I": "#e8a35c"},
+    others=("#4cc9e0", "#f08ccf", "#a3adba", "#dcc449", "#93a2ff", "#7fd6a8"))
+
+_NUMBERS = ("t", "mag", "mag_lo", "mag_hi", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi")
+_TEXTS = ("id", "fill", "utc", "jd", "label", "plabel", "telescope", "flags", "frame", "frame_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """Points as columns, by band. None where there is no number."""
+
+    source: str
+    bands: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    changed_at: float = 0.0
+    total: int = 0
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return asdict(self)
+
+
+def points(source: str, *, after: float | None = None) -> Points:
+    """The newest points of a source, or those changed at or after a time."""
+    query = (Result.select(
+        Result.id, Result.band, Result.jd_mid, Result.mag, Result.mag_err, Result.p, Result.p_err,
+        Result.chi_deg, Result.chi_err_deg, Result.telescope, Result.flags, Result.human_flags,
+        Result.frames, Result.provisional, Result.changed_at)
+        .where(Result.source == source))
+    if after is not None:
+        query = query.where(Result.changed_at >= after)
+    rows = list(query.order_by(Result.jd_mid.desc()).limit(LIMIT))
+    frames = queries.frame_ids(rows)
+    bands: dict[str, dict[str, list[Any]]] = {}
+    for row in reversed(rows):
+        columns = bands.setdefault(row.band, {name: [] for name in (*_NUMBERS, *_TEXTS)})
+        for name, value in _point(row, frames.get(row.id)).items():
+            columns[name].append(value)
+    return Points(
+        source=source, total=len(rows), bands={b: bands[b] for b in sorted(bands, key=_place)},
+        changed_at=max((row.changed_at for row in rows), default=after or 0.0))
+
+
+def _point(row: Result, frame_id: int | None) -> dict[str, Any]:
+    p, p_err = _percent(row.p), _percent(row.p_err)
+    polarised = (f"p {formats.plus_minus(p, p_err, 2)} %, "
+                 f"χ {formats.plus_minus(row.chi_deg, row.chi_err_deg, 1)}°"
+                 if p is not None else formats.NOTHING)
+    flags = [formats.flag_names(row.flags)] + ["flagged by hand"] * bool(row.human_flags)
+    if row.provisional:
+        flags.append("provisional")
+    return {
+        "id": row.id, "t": formats.unix_of_jd(row.jd_mid) * 1000, "mag": row.mag,
+        **_bar("mag", row.mag, row.mag_err), "p": p, **_bar("p", p, p_err),
+        "chi": row.chi_deg, **_bar("chi", row.chi_deg, row.chi_err_deg),
+        # Hollow: flagged; pale: of provisional masters.
+        "fill": 0.0 if row.flags or row.human_flags else 0.35 if row.provisional else 0.9,
+        "utc": formats.utc_of_jd(row.jd_mid), "jd": formats.jd(row.jd_mid),
+        "label": formats.plus_minus(row.mag, row.mag_err), "plabel": polarised,
+        "telescope": row.telescope, "flags": ", ".join(flags), "frame": ", ".join(row.frames),
+        "frame_id": frame_id,
+    }
+
+
+def _bar(name: str, value: float | None, error: float | None) -> dict[str, float | None]:
+    """The ends of an error bar."""
+    if value is None or error is None:
+        return {f"{name}_lo": value, f"{name}_hi": value}
+    return {f"{name}_lo": value - error, f"{name}_hi": value + error}
+
+
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
+
+
+def _place(band: str) -> tuple[int, str]:
+    return (_ORDER.find(band) if band in _ORDER else len(_ORDER), band)
+
+
+def plot(found: Points, theme: Theme) -> dict[str, Any]:
+    """The light curve, and the polarisation below it if there is any, for Bokeh to embed."""
+    # One point alone would get an axis of milliseconds.
+    times = DataRange1d(name="range-t", default_span=3_600_000.0, range_padding=0.04)
+    data = {
+        band: ColumnDataSource(name=f"points-{band}", data={
+            name: _numbers(values) if name in _NUMBERS else values
+            for name, values in columns.items()})
+        for band, columns in found.bands.items()}
+    panels = [_panel(data, theme, times, "mag", "magnitude", height=380, flipped=True)]
+    if any(value is not None for columns in found.bands.values() for value in columns["p"]):
+        panels += [_panel(data, theme, times, "p", "p [%]", height=200),
+                   _panel(data, theme, times, "chi", "χ [°]", height=200)]
+    panels[-1].xaxis.axis_label = "UTC"
+    layout = column(*panels, sizing_mode="stretch_width")
+    return dict(json_item(layout))
+
+
+def _panel(data: dict[str, ColumnDataSource], theme: Theme, times: DataRange1d, quantity: str,
+           title: str, *, height: int, flipped: bool = False) -> figure:
+    panel = figure(
+        height=height, sizing_mode="stretch_width", x_axis_type="datetime", x_range=times,
+        y_range=DataRange1d(name=f"range-{quantity}", flipped=flipped, default_span=0.2,
+                            range_padding=0.08),
+        toolbar_location="above", background_fill_color=theme.paper,
+        border_fill_color=theme.paper, outline_line_color=theme.line, y_axis_label=title,
+        tools=[PanTool(), BoxZoomTool(), ResetTool(), SaveTool(filename="light-curve")])
+    wheel = WheelZoomTool()
+    panel.add_tools(wheel, TapTool(callback=OpenURL(url="/frames/@frame_id", same_tab=True)))
+    panel.toolbar.logo = None
+    drawn = [_draw(panel, source, theme, quantity=quantity, band=band, index=index)
+             for index, (band, source) in enumerate(data.items())]
+    panel.add_tools(HoverTool(
+        renderers=drawn, tooltips=[
+            ("band", "$name"), ("UTC", "@utc"), ("JD", "@jd"), ("mag", "@label"),
+            ("pol.", "@plabel"), ("telescope", "@telescope"), ("flags", "@flags"),
+            ("frame", "@frame")]))
+    _dress(panel, theme)
+    return panel
+
+
+def _draw(panel: figure, source: ColumnDataSource, theme: Theme, *, quantity: str,
+          band: str, index: int) -> Any:
+    """Draw a band's points and error bars; the renderer of the points."""
+    color = theme.bands.get(band, theme.others[index % len(theme.others)])
+    marker = _MARKERS.get(band, _OTHER_MARKERS[index % len(_OTHER_MARKERS)])
+    panel.segment("t", f"{quantity}_lo", "t", f"{quantity}_hi", source=source, line_color=color,
+                  line_alpha=0.55, legend_label=band)
+    # The name is what the hover shows as band.
+    return panel.scatter(
+        "t", quantity, source=source, marker=marker, size=7, color=color, fill_alpha="fill",
+        line_width=1.2, legend_label=band, name=band, nonselection_fill_alpha="fill",
+        nonselection_line_alpha=1.0)
+
+
+def _dress(panel: figure, theme: Theme) -> None:
+    for axis in panel.axis:
+        axis.axis_line_color = axis.major_tick_line_color = theme.line
+        axis.minor_tick_line_color = theme.line
+        axis.major_label_text_color = axis.axis_label_text_color = theme.text
+        axis.axis_label_text_font_style = "normal"
+    panel.grid.grid_line_color = theme.grid
+    legend = panel.legend[0]
+    legend.update(orientation="horizontal", click_policy="hide", padding=2, margin=4,
+                  label_text_color=theme.text, background_fill_alpha=0.0, border_line_alpha=0.0)
+    panel.add_layout(legend, "above")
+
+
+def _numbers(values: list[Any]) -> list[float]:
+    return [float("nan") if value is None else value for value in values]

@@ -1,0 +1,81 @@
+"""Serve the site with waitress until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import waitress
+from waitress import wasyncore
+
+from iop4d.config import Site
+from iop4d.model.errors import Iop4dError
+from iop4d.web.app import create_app
+from iop4d.web.context import parts
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.2  # how soon a stop is noticed
+_STOP_SECONDS = 1.5  # for requests under way
+
+
+def _announce(address: str) -> None:
+    sys.stdout.write(f"the site is at {address}\n")
+    sys.stdout.flush()
+
+
+def serve(site: Site, *, stop: threading.Event | None = None,
+          announce: Callable[[str], None] = _announce) -> None:
+    """Serve until SIGTERM, SIGINT or ``stop``; ``announce`` is called with the address.
+
+    Raises Iop4dError if the address cannot be had.
+    """
+    stop = stop or threading.Event()
+    app = create_app(site)
+    sockets: dict[int, Any] = {}
+    try:
+        server = waitress.create_server(
+            app, map=sockets, host=site.web.host, port=site.web.port, threads=site.web.threads,
+            # Reads on while a request is answered: so a stream learns that its browser left.
+            channel_request_lookahead=1, ident="iop4d")
+    except (OSError, ValueError) as error:
+        wasyncore.close_all(sockets)
+        raise Iop4dError(
+            f"cannot listen at {site.web.host}:{site.web.port}: {error}; change [web] host or "
+            "port, or stop what listens there") from error
+    try:
+        with _signals(stop):
+            announce(_address(site.web.host, server))
+            while not stop.is_set():
+                wasyncore.loop(timeout=_LOOK_SECONDS, map=sockets, use_poll=True, count=1)
+    finally:
+        parts(app).hub.close()
+        server.task_dispatcher.shutdown(timeout=_STOP_SECONDS)
+        wasyncore.close_all(sockets, ignore_all=True)
+
+
+def _address(host: str, server: Any) -> str:
+    port = (server.effective_listen[0][1] if hasattr(server, "effective_listen")
+            else server.effective_port)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+    return f"http://{shown}:{port}/"
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set the event, where Python allows it: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set())
+              for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,190 @@
+"""The live stream: one thread tails the events and hands them to every browser."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from iop4d.store import events as store_events
+from iop4d.store.schema import Event
+from iop4d.web import status
+from iop4d.web.reader import Reader, UnavailableError
+
+_log = logging.getLogger(__name__)
+
+QUEUE = 100  # messages a browser may be behind before it is dropped
+REPLAY = 200  # events replayed; whoever was away longer loads the page anew
+_POLL_SECONDS = 0.4
+_HEARTBEAT_SECONDS = 15.0
+_LOOK_SECONDS = 1.0  # how often a silent stream looks whether its browser is still there
+#: A stream ends by itself now and then, and the browser opens another: nothing lives for ever.
+_LIFE_SECONDS = 900.0
+
+_RESET = b"event: reset\ndata: {}\n\n"
+
+
+@dataclass(eq=False)
+class Client:
+    """One browser: its queue, and the last event it has."""
+
+    sent: int
+    replay: list[bytes]
+    messages: queue.Queue[tuple[int, bytes]] = field(default_factory=lambda: queue.Queue(QUEUE))
+    gone: threading.Event = field(default_factory=threading.Event)
+
+    def offer(self, id_: int, message: bytes) -> bool:
+        """Queue a message; False if the browser does not keep up."""
+        try:
+            self.messages.put_nowait((id_, message))
+        except queue.Full:
+            return False
+        return True
+
+    def drop(self) -> None:
+        """End the stream, at once if it waits."""
+        self.gone.set()
+        self.offer(0, b"")
+
+
+class Hub:
+    """Tails the event table for all browsers together, while there are any."""
+
+    def __init__(self, reader: Reader, *, limit: int) -> None:
+        self._reader = reader
+        self._limit = limit
+        self._clients: set[Client] = set()
+        self._cursor: int | None = None
+        self._beat: tuple[str, Any] = ("", None)
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @property
+    def count(self) -> int:
+        """Streams open now."""
+        return len(self._clients)
+
+    def subscribe(self, last_seen: int | None) -> Client | None:
+        """A new stream that continues after an event; None if there are too many."""
+        with self._changed:
+            if self._closed or len(self._clients) >= self._limit:
+                return None
+            # Under the lock the thread publishes nothing: no event falls between the two.
+            newest, replay = self._missed(last_seen)
+            client = Client(sent=newest or 0, replay=replay)
+            if not self._clients:
+                self._cursor = newest
+            self._clients.add(client)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="web-events", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+            return client
+
+    def unsubscribe(self, client: Client) -> None:
+        """Forget a stream."""
+        with self._changed:
+            self._clients.discard(client)
+
+    def close(self) -> None:
+        """End all streams and the thread."""
+        with self._changed:
+            self._closed = True
+            for client in self._clients:
+                client.drop()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout=1.0)
+
+    def _missed(self, last_seen: int | None) -> tuple[int | None, list[bytes]]:
+        """The newest event's id, None if it cannot be read, and what a browser missed."""
+        try:
+            with self._reader.connected():
+                newest = status.newest_event()
+                if last_seen is None or last_seen == newest:
+                    return newest, []
+                rows = list(_after(last_seen, REPLAY + 1))
+        except UnavailableError:
+            return None, []
+        if len(rows) > REPLAY or last_seen > newest:
+            return newest, [_RESET]
+        return (rows[-1].id if rows else newest), [_encode(row) for row in rows]
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._clients or self._closed)
+                if self._closed:
+                    return
+            try:
+                self._tail()
+            except UnavailableError:
+                _log.debug("the live stream cannot read the database", exc_info=True)
+            except Exception:  # noqa: BLE001
+                # One bad row must not end the live page of everyone.
+                _log.exception("the live stream failed")
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, timeout=_POLL_SECONDS)
+
+    def _tail(self) -> None:
+        """One look at the database."""
+        cursor = self._cursor
+        with self._reader.connected():
+            newest = status.newest_event()
+            rows = list(_after(cursor, QUEUE)) if cursor is not None and newest > cursor else []
+            beat = store_events.heartbeat()
+        messages = [(row.id, _encode(row)) for row in rows]
+        daemon = status.daemon_state(beat, time.time())
+        if (daemon, beat.get("beat_at")) != self._beat:
+            self._beat = (daemon, beat.get("beat_at"))
+            messages.append((0, f'event: beat\ndata: {{"daemon":"{daemon}"}}\n\n'.encode()))
+        with self._changed:
+            if cursor is None or newest < cursor:
+                # The database came, or another one took its place.
+                self._cursor = newest
+                messages = [(0, _RESET), *messages]
+            elif rows:
+                self._cursor = max(self._cursor or 0, rows[-1].id)
+            for client in list(self._clients):
+                if not all(client.offer(id_, message) for id_, message in messages):
+                    self._clients.discard(client)
+                    client.drop()
+
+
+def _after(last_seen: int, limit: int) -> Any:
+    return Event.select().where(Event.id > last_seen).order_by(Event.id).limit(limit)
+
+
+def _encode(row: Event) -> bytes:
+    data = json.dumps({"id": row.id, "at": row.at, "kind": row.kind, "content": row.content})
+    return f"id: {row.id}\ndata: {data}\n\n".encode()
+
+
+def messages(client: Client, connected: Callable[[], bool]) -> Iterator[bytes]:
+    """What one browser gets, until it goes, falls behind, or has had its time."""
+    # Not all at once after a restart.
+    yield f"retry: {random.randint(2000, 5000)}\n\n".encode()
+    yield from client.replay
+    client.replay = []
+    end = time.monotonic() + _LIFE_SECONDS * random.uniform(0.8, 1.2)
+    silent_since = time.monotonic()
+    while not client.gone.is_set() and time.monotonic() < end and connected():
+        try:
+            id_, message = client.messages.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            if time.monotonic() - silent_since < _HEARTBEAT_SECONDS:
+                continue
+            id_, message = 0, b": \n\n"
+        if client.gone.is_set() or (id_ and id_ <= client.sent):
+            continue
+        client.sent = id_ or client.sent
+        silent_since = time.monotonic()
+        yield message
