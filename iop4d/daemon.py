@@ -222,7 +222,7 @@ class Daemon:
             log.warning("mails stay unsent; they go out when the daemon runs")
 
     async def _refresh_catalogue(self) -> bool:
-        """Give the workers the catalogue of now; whether it changed since the last look."""
+        """Give the workers the catalogue of now; whether it changed, so that there is work."""
         def load() -> Any:
             with self.database.connected():
                 if catalogue.version() == self._catalogue_version:
@@ -233,14 +233,14 @@ class Daemon:
             return False
         context = WorkerContext(site=self._site, catalogue=loaded)
         self._context = (channel.pack(("context", context)), loaded.version)
-        first = self._catalogue_version < 0
         self._catalogue_version = loaded.version
-        return not first
+        count = await self.run_db(self.ledger.follow_catalogue, loaded.version)
+        if count:
+            log.info("the catalogue changed: %d frames are calibrated again", count)
+        return True
 
     async def _answer_asks(self) -> None:
         if await self._refresh_catalogue():
-            count = await self.run_db(self.ledger.recalibrate)
-            log.info("the catalogue changed: %d frames are calibrated again", count)
             await self.dispatcher.wake()
         for ask in await self.run_db(asks.queued, self.database):
             found = [_found_by_hand(Path(path), self._site, self._clock())

@@ -172,11 +172,10 @@ async def _follow(read: Callable[[], Awaitable[Progress | None]]) -> Progress:
 
 
 def _table(ended: Progress) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("file", "state", "reason", box=box.SIMPLE, title="What failed")
+    """What failed and why: one file a row, whole names, however narrow the terminal."""
+    click.echo("\nWhat failed:", err=True)
+    width = max(len(Path(trouble.path).name) for trouble in ended.troubles)
     for trouble in ended.troubles:
-        table.add_row(trouble.path, trouble.state, trouble.reason)
-    Console(stderr=True).print(table)
+        click.echo(f"  {Path(trouble.path).name:<{width}}  {trouble.state:<11}  {trouble.reason}",
+                   err=True)
+    click.echo("'iop4d status' shows this again, with the whole paths.", err=True)

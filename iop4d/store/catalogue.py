@@ -11,6 +11,7 @@ from iop4d.store import schema
 from iop4d.store.database import finite, number
 
 _VERSION = "catalogue_version"
+_FOLLOWED = "catalogue_version_of_results"
 
 
 def canonical(name: str) -> str:
@@ -25,6 +26,13 @@ def version() -> int:
     """The catalogue's version; it rises with every change."""
     row = schema.Meta.get_or_none(schema.Meta.key == _VERSION)
     return int(row.value) if row else 0
+
+
+def follow(version: int) -> bool:
+    """Note that results rest on a version from now on; whether they rested on another."""
+    row = schema.Meta.get_or_none(schema.Meta.key == _FOLLOWED)
+    schema.Meta.replace(key=_FOLLOWED, value=version).execute()
+    return row is not None and row.value != version
 
 
 def load() -> Catalogue:

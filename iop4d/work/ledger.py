@@ -23,6 +23,7 @@ from iop4d.model.work import (
     Outcome,
     ReduceRequest,
 )
+from iop4d.store import catalogue
 from iop4d.store import frames as frame_store
 from iop4d.store.database import Database, number
 from iop4d.store.schema import Frame, Job, Master
@@ -127,10 +128,16 @@ class Ledger:
             for claim in claims:
                 jobs.later(claim.job_id, not_before=0.0, now=self._clock())
 
-    def recalibrate(self) -> int:
-        """Queue every measured frame to be calibrated again from its stored measurements."""
+    def follow_catalogue(self, version: int) -> int:
+        """Have every result rest on the catalogue of a version; how many frames are affected.
+
+        Measured frames are queued to be calibrated again from their stored measurements. The
+        version is kept with that, so a change made while no daemon ran is followed too.
+        """
         now = self._clock()
         with self._database.write():
+            if not catalogue.follow(version):
+                return 0
             rows = Frame.select(Frame.id).where(
                 (Frame.kind == FrameKind.LIGHT.value) & (Frame.state == FrameState.DONE))
             ids = [row.id for row in rows]

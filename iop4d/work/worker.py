@@ -19,10 +19,10 @@ from iop4d.work import channel
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent dies, however that happens."""
+def die_with_parent(parent: int, sign: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to end this process when its parent dies, however that happens."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, sign, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -1,0 +1,45 @@
+"""``iop4d demo``: an observatory in a box."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from iop4d.model.errors import Iop4dError
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+
+
+def seconds(text: str) -> float:
+    """``90``, ``90s``, ``2m`` or ``1h`` in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if not match:
+        raise click.BadParameter(f"'{text}': expected a time such as 90s, 2m or 1h")
+    return float(match.group(1)) * _UNITS[match.group(2)]
+
+
+@click.command()
+@click.option("--speed", type=click.FloatRange(min=0.1), default=20.0, show_default=True,
+              help="How many times faster than real the night passes.")
+@click.option("--for", "duration", metavar="TIME", callback=lambda _c, _p, v: v and seconds(v),
+              help="End by itself after this time, such as 90s or 2m.")
+@click.option("--port", type=int, default=8765, show_default=True,
+              help="Port of the live page; 0 takes a free one.")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-site"),
+              show_default=True, help="Folder of the demo's site; made anew each time.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the night.")
+def demo(speed: float, duration: float | None, port: int, folder: Path, seed: int) -> None:
+    """Start a simulated observatory, the daemon on it, and the live page.
+
+    A camera takes a night of AndorT90 frames into a folder that the daemon watches; a blazar
+    flares, a rule fires, and a mail arrives in a mailbox that the page shows. Ctrl-C, or the end of
+    --for, stops everything and prints a summary.
+    """
+    try:
+        from iop4d.sim.demo import Demo
+    except ImportError as error:
+        raise Iop4dError(f"the demo needs the extra 'demo' (pip install 'iop4d[demo]'): "
+                         f"{error}") from error
+    Demo(folder=folder, speed=speed, duration=duration, port=port, seed=seed).run()

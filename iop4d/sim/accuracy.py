@@ -1,0 +1,251 @@
+"""Accuracy against the simulator's truth: ``make accuracy``.
+
+Nights of fresh seeds in sparse, normal and crowded fields, seeing 1.5 to 4 arcsec, some with clouds,
+some with calibrators that saturate. Each night has its own errors of the catalogue's magnitudes, as
+large as the catalogue says. Isolated stars of the field are measured as targets, besides the blazar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from iop4d.config.load import parse_site
+from iop4d.model.source import Catalogue
+from iop4d.model.work import (
+    Classified,
+    ClassifyRequest,
+    Done,
+    MasterRef,
+    MasterRequest,
+    Reduced,
+    ReduceRequest,
+)
+from iop4d.reduction.context import WorkerContext
+from iop4d.reduction.perform import Workbench
+from iop4d.sim.night import Night, NightPlan, SimulatedFrame, Truth, project
+from iop4d.sim.sky import FIELDS, field_of, index_folder
+from iop4d.sim.write import write_frame
+from iop4d.store.catalogue_csv import parse
+
+CHECK_STARS = 25
+_BRIGHT = 15.0  # R magnitude up to which a star counts as bright
+_SOLVABLE = 8  # stars that a frame needs to be solved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One measured star: what it is, what was measured."""
+
+    density: str
+    seeing: float
+    night: int
+    true: float
+    mag: float
+    err: float
+    flags: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameScore:
+    """One frame: whether it was solved, and how well (rms in pixels of bright stars)."""
+
+    density: str
+    seeing: float
+    clouds: float
+    name: str
+    detectable: int
+    solved: bool
+    wcs_rms_px: float
+    reason: str
+
+
+def plan_of(seed: int, frames: int) -> NightPlan:
+    """A night drawn by its seed, cycling through all fields."""
+    rng = np.random.default_rng(seed)
+    return NightPlan(
+        seed=seed, fields=(FIELDS[seed % len(FIELDS)].object,), frames=frames,
+        exptime_s=float(rng.choice([60.0, 90.0, 240.0])), seeing_arcsec=rng.uniform(1.4, 3.6),
+        cloud_mag=float(rng.choice([0.0, 0.0, 2.0])))
+
+
+def run_night(seed: int, frames: int) -> tuple[list[FrameScore], list[Point]]:
+    """Simulate and reduce one night, and compare."""
+    plan = plan_of(seed, frames)
+    night = Night(plan)
+    field = field_of(plan.fields[0])
+    text = night.sky.catalogue_csv(seed, fields=(field,), check_stars=CHECK_STARS)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]', root=folder)
+        bench = Workbench(WorkerContext(
+            site=site, catalogue=Catalogue(version=1, sources=tuple(parse(text)))))
+        made = list(night.frames())
+        for frame in made:
+            write_frame(frame, folder)
+        masters = _masters(bench, made, folder)
+        checks = night.sky.check_stars(field, CHECK_STARS)
+        mags = night.sky.stars(field).magnitudes
+        scores, points = [], []
+        for frame in made:
+            if frame.truth is not None:
+                true = {name: float(mags[frame.truth.band][i]) for name, i in checks.items()}
+                score, found = _score(bench, frame, frame.truth, masters, folder, seed, true)
+                scores.append(score)
+                points += found
+    return scores, points
+
+
+def _classify(bench: Workbench, path: Path) -> Classified:
+    outcome = bench.perform(ClassifyRequest(path=path))
+    assert isinstance(outcome, Done), outcome
+    assert isinstance(outcome.value, Classified)
+    return outcome.value
+
+
+def _masters(bench: Workbench, made: list[SimulatedFrame], folder: Path) -> tuple[MasterRef, ...]:
+    masters: list[MasterRef] = []
+    for number, kind in enumerate(("BIAS", "FLAT"), start=1):
+        paths = tuple(folder / frame.name for frame in made if frame.kind == kind)
+        facts = _classify(bench, paths[0]).facts
+        output = folder / "masters" / f"{kind}.fits"
+        output.parent.mkdir(exist_ok=True)
+        outcome = bench.perform(MasterRequest(kind=facts.kind, facts=facts, inputs=paths,
+                                              masters=tuple(masters), output=output))
+        assert isinstance(outcome, Done), outcome
+        masters.append(MasterRef(id=number, kind=facts.kind, path=output))
+    return tuple(masters)
+
+
+def _score(bench: Workbench, frame: SimulatedFrame, truth: Truth,  # noqa: PLR0917 - plain values
+           masters: tuple[MasterRef, ...], folder: Path, night: int,
+           true: dict[str, float]) -> tuple[FrameScore, list[Point]]:
+    path = folder / frame.name
+    outcome = bench.perform(ReduceRequest(
+        path=path, facts=_classify(bench, path).facts, masters=masters, reduced_path=None,
+        preview_path=None))
+    seeing, solved = truth.fwhm_arcsec, isinstance(outcome, Done)
+    rms = float("nan")
+    points: list[Point] = []
+    if isinstance(outcome, Done) and isinstance(outcome.value, Reduced):
+        rms = _wcs_rms(outcome.value, truth)
+        true = true | {truth.source: truth.target_mag}
+        points = [Point(density=truth.density, seeing=seeing, night=night, mag=r.mag,
+                        true=true[r.source], err=r.mag_err, flags=r.flags)
+                  for r in outcome.value.results if r.source in true]
+    return FrameScore(
+        density=truth.density, seeing=seeing, clouds=truth.extinction_mag, name=frame.name,
+        detectable=_detectable(truth, frame), solved=solved, wcs_rms_px=rms,
+        reason="" if solved else str(getattr(outcome, "reason", outcome))), points
+
+
+def _detectable(truth: Truth, frame: SimulatedFrame) -> int:
+    """Stars inside the frame whose peak stands 5 sigma of the sky above it (Moffat, beta 3.5)."""
+    mag = np.array(truth.stars.mag)
+    x, y = np.array(truth.stars.x), np.array(truth.stars.y)
+    ny, nx = frame.data.shape
+    inside = (x > 5) & (x < nx - 5) & (y > 5) & (y < ny - 5)
+    flux = truth.exptime_s * 10 ** (0.4 * (21.0 - mag - truth.extinction_mag - 0.1
+                                           * truth.airmass))
+    peak = flux * 2.5 / np.pi / (1.068 * truth.fwhm_arcsec / 0.774) ** 2
+    sigma = np.sqrt(truth.sky_adu / 4.5 + (8.0 / 4.5) ** 2)
+    return int((inside & (peak > 5 * sigma)).sum())
+
+
+def _wcs_rms(reduced: Reduced, truth: Truth) -> float:
+    """Rms (px, each axis) between the solution and the truth over the middle of the frame."""
+    grid = np.linspace(100, 924, 9)
+    x, y = (axis.ravel() for axis in np.meshgrid(grid, grid))
+    ra, dec = _to_sky(truth.wcs, x, y)
+    fitted = {key: float(value) for key, value in reduced.wcs.items()
+              if key[:5] in ("CRVAL", "CRPIX") or key[:2] == "CD"}
+    fx, fy = project(fitted, ra, dec)
+    return float(np.sqrt(np.mean((fx - x) ** 2 + (fy - y) ** 2) / 2))
+
+
+def _to_sky(wcs: dict[str, float], x: NDArray[np.float64], y: NDArray[np.float64],
+            ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from astropy.io.fits import Header
+    from astropy.wcs import WCS
+
+    header = Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", **wcs})
+    ra, dec = WCS(header).all_pix2world(x, y, 0)
+    return np.asarray(ra), np.asarray(dec)
+
+
+def report(scores: list[FrameScore], points: list[Point]) -> tuple[Table, list[str]]:
+    """The table, and what is out of bounds."""
+    table = Table("field", "frames", "solved", "of 8 stars up", "WCS rms px", "bright stars",
+                  "mean mmag", "pull mean", "pull width", title="Accuracy against the truth")
+    wrong: list[str] = []
+    for density in ("sparse", "normal", "crowded", "all"):
+        mine = [s for s in scores if density in (s.density, "all")]
+        good = [p for p in points if density in (p.density, "all") and p.flags == 0
+                and np.isfinite(p.mag)]
+        if not mine or not good:
+            continue
+        able = [s for s in mine if s.detectable >= _SOLVABLE]
+        rms = np.array([s.wcs_rms_px for s in mine if s.solved])
+        pulls = np.array([(p.mag - p.true) / p.err for p in good])
+        bright = np.array([p.mag - p.true for p in good if p.true < _BRIGHT])
+        table.add_row(density, str(len(mine)), str(sum(s.solved for s in mine)),
+                      f"{sum(s.solved for s in able)} of {len(able)}",
+                      f"{np.sqrt(np.mean(rms**2)):.3f}", str(len(bright)),
+                      f"{1e3 * bright.mean():+.2f}" if len(bright) else "",
+                      f"{pulls.mean():+.3f}", f"{pulls.std():.3f}")
+        if density == "all":
+            wrong += _wrong(able, rms, bright, pulls)
+    return table, wrong
+
+
+def _wrong(able: list[FrameScore], rms: NDArray[np.float64], bright: NDArray[np.float64],
+           pulls: NDArray[np.float64]) -> list[str]:
+    wrong = [f"not solved: {s.name}, seeing {s.seeing:.1f}, clouds {s.clouds:.1f}, "
+             f"{s.detectable} stars: {s.reason}" for s in able if not s.solved]
+    if np.sqrt(np.mean(rms**2)) > 0.05:
+        wrong.append("astrometry: rms above 0.05 px")
+    if abs(bright.mean()) > 3e-3:
+        wrong.append("magnitudes of bright stars are biased by more than 3 mmag")
+    if abs(pulls.mean()) > 0.15:
+        wrong.append("pulls: mean not within 0 +- 0.15")
+    if abs(pulls.std() - 1) > 0.15:
+        wrong.append("pulls: width not within 1 +- 0.15")
+    return wrong
+
+
+def main() -> None:
+    """Run the nights and print the table; exit code 1 if anything is out of bounds."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--nights", type=int, default=60)
+    parser.add_argument("--frames", type=int, default=6, help="light frames of a night")
+    parser.add_argument("--seed", type=int, default=1000, help="seed of the first night")
+    parser.add_argument("--short", action="store_true", help="20 nights of 3 frames")
+    words = parser.parse_args()
+    nights, frames = (20, 3) if words.short else (words.nights, words.frames)
+    scores: list[FrameScore] = []
+    points: list[Point] = []
+    seeds = range(words.seed, words.seed + nights)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for some_scores, some_points in pool.map(run_night, seeds, [frames] * nights):
+            scores += some_scores
+            points += some_points
+            print(".", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
+    table, wrong = report(scores, points)
+    Console().print(table)
+    for line in wrong:
+        Console().print(line)
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

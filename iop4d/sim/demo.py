@@ -1,0 +1,177 @@
+"""The demo: a camera that takes a night, the daemon, the page, and a mailbox."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from iop4d.model.errors import Iop4dError
+from iop4d.sim import summary
+from iop4d.sim.mailbox import Mailbox
+from iop4d.sim.night import Flare, Night, NightPlan
+from iop4d.sim.service import Observer, Service
+from iop4d.sim.sky import field_of, index_folder
+from iop4d.sim.write import write_night
+
+FIELDS = ("BLLac", "S50716+714", "3C345")
+_MARK = ".iop4d-demo"  # tells a folder that the demo made, and may make anew
+_REPORT = 10.0  # seconds between lines on the screen
+
+SITE = """\
+# The demo's site: a simulated AndorT90 whose frames appear in raw/.
+[site]
+name = "iop4d demo"
+url = "{url}"
+
+[[archive]]
+name = "AndorT90"
+path = "raw"
+telescope = "OSN-T090"
+
+[astrometry]
+index = ["{index}"]
+
+[masters]
+debounce = 1.0
+
+[[rule]]
+name = "BL Lac flares"
+source = "BL Lac"
+band = "R"
+condition = "mag < 13.2"
+clear = "mag > 13.4"
+confirm = 2
+channels = ["mailbox"]
+
+[[channel]]
+name = "mailbox"
+kind = "email"
+to = ["observer@example.org"]
+sender = "iop4d@example.org"
+host = "127.0.0.1"
+port = {mail_port}
+
+[alerts]
+retry_first = 2.0
+
+[web]
+port = {port}
+mailbox = "mailbox"
+"""
+
+
+class Demo:
+    """One run of the demo, from its set-up to its summary."""
+
+    def __init__(self, *, folder: Path, speed: float, duration: float | None, port: int,
+                 seed: int) -> None:
+        self._folder = folder.resolve()
+        self._speed = speed
+        self._duration = duration
+        self._port = port or free_port()
+        self._stop = threading.Event()
+        night = (datetime.now(tz=UTC) - timedelta(hours=12)).date().isoformat()
+        self._plan = NightPlan(
+            seed=seed, night=night, fields=FIELDS, frames=100_000, seeing_arcsec=1.8,
+            cloud_mag=0.3, flare=Flare(start=0.15, rise=0.2, mag=0.9))
+        self._screen = Console(stderr=True)
+
+    def run(self) -> None:
+        """Play until Ctrl-C or the end, then say what happened."""
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, lambda *_: self._stop.set())
+        self._make_site()
+        mailbox = Mailbox(self._folder / "mailbox")
+        mailbox.start()
+        services: list[Service] = []
+        camera = threading.Thread(target=self._take_night, name="camera", daemon=True)
+        try:
+            self._write_site_file(mailbox.port)
+            self._import_catalogue()
+            services = [Service(self._folder, "run"), Service(self._folder, "web")]
+            self._say_hello()
+            camera.start()
+            self._watch(services, mailbox)
+        finally:
+            self._stop.set()
+            camera.join(10.0)
+            codes = [service.stop() for service in reversed(services)]
+            mailbox.stop()
+        self._screen.print(summary.of_site(self._folder, len(mailbox.messages())))
+        if any(codes):
+            raise Iop4dError(f"a service ended with an error; see {self._folder / 'logs'}")
+
+    def _make_site(self) -> None:
+        if self._folder.exists():
+            if not (self._folder / _MARK).exists():
+                raise Iop4dError(f"{self._folder} is no site of the demo: name another --folder")
+            shutil.rmtree(self._folder)
+        self._folder.mkdir(parents=True)
+        (self._folder / _MARK).touch()
+        for name in ("raw", "masters", "reduced", "previews", "logs"):
+            (self._folder / name).mkdir()
+
+    def _write_site_file(self, mail_port: int) -> None:
+        (self._folder / "iop4d.toml").write_text(SITE.format(
+            url=self._address, index=index_folder(), mail_port=mail_port, port=self._port),
+            encoding="utf-8")
+
+    @property
+    def _address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def _import_catalogue(self) -> None:
+        from iop4d.sim.sky import load_sky
+        from iop4d.store import catalogue, catalogue_csv
+        from iop4d.store.database import Database
+
+        text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, FIELDS)))
+        text = text.replace(",BLLac,", ",BLLac;BL Lac,")
+        database = Database(self._folder / "iop4d.db")
+        with database.write():
+            catalogue.save(catalogue_csv.parse(text))
+        database.close()
+
+    def _say_hello(self) -> None:
+        self._screen.print(f"[bold]The live page: {self._address}[/bold]")
+        self._screen.print(f"A night of {', '.join(FIELDS)} at {self._speed:g} times the real "
+                           f"speed; its site is {self._folder}. Ctrl-C ends it.")
+
+    def _take_night(self) -> None:
+        write_night(Night(self._plan), self._folder / "raw" / "OSN-T090",
+                    truth_path=self._folder / "truth.jsonl", speed=self._speed,
+                    is_over=self._stop.is_set)
+
+    def _watch(self, services: list[Service], mailbox: Mailbox) -> None:
+        observer = Observer(self._folder)
+        ends = time.monotonic() + self._duration if self._duration else None
+        said = time.monotonic()
+        while not self._stop.is_set() and (ends is None or time.monotonic() < ends):
+            dead = next((service for service in services if not service.alive), None)
+            if dead is not None:
+                raise Iop4dError(f"a service ended by itself:\n{dead.log()[-2000:]}")
+            if time.monotonic() - said > _REPORT:
+                said = time.monotonic()
+                self._report(observer.status(), mailbox)
+            self._stop.wait(0.2)
+
+    def _report(self, state: dict[str, Any], mailbox: Mailbox) -> None:
+        frames = ", ".join(f"{count} {name}" for name, count in state["frames"].items())
+        self._screen.print(f"frames: {frames or 'none yet'}; results: {state['results']}; "
+                           f"mails: {len(mailbox.messages())}")
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,139 @@
+"""The simulated sky: real blazars among invented stars."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+DATA = Path(str(resources.files("iop4d.sim") / "data"))
+FIELD_RADIUS_ARCMIN = 14.0
+BANDS = ("B", "V", "R", "I")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """A field: the target's name in the catalogue, as observers type it, and how crowded it is."""
+
+    source: str
+    object: str
+    density: str  # sparse, normal, crowded
+    mag_R: float  # of the target when it is quiet
+
+
+FIELDS: tuple[Field, ...] = (
+    Field(source="2200+420", object="BLLac", density="crowded", mag_R=13.6),
+    Field(source="0716+714", object="S50716+714", density="normal", mag_R=13.4),
+    Field(source="1641+399", object="3C345", density="sparse", mag_R=15.5),
+    Field(source="1101+384", object="Mrk421", density="sparse", mag_R=13.0),
+    Field(source="0851+202", object="OJ287", density="normal", mag_R=14.6),
+    Field(source="1959+650", object="1ES1959+650", density="crowded", mag_R=14.5),
+    Field(source="0219+428", object="3C66A", density="normal", mag_R=14.2),
+    Field(source="1226+023", object="3C273", density="sparse", mag_R=12.6),
+    Field(source="2251+158", object="3C454.3", density="normal", mag_R=15.0),
+    Field(source="1633+382", object="4C38.41", density="sparse", mag_R=15.8),
+)
+
+
+def field_of(name: str) -> Field:
+    """The field of a target, by its catalogue name or as observers type it."""
+    for field in FIELDS:
+        if name in (field.source, field.object):
+            return field
+    raise ValueError(f"no simulated field '{name}'; there are "
+                     + ", ".join(field.object for field in FIELDS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stars:
+    """Stars of a field: arrays of shape (n,); ``magnitudes`` maps band to magnitudes.
+
+    ``name`` is empty for a star that is not in the catalogue; ``kind`` is target, calibrator, star.
+    """
+
+    name: NDArray[np.str_]
+    kind: NDArray[np.str_]
+    ra: NDArray[np.float64]  # ICRS degrees
+    dec: NDArray[np.float64]
+    magnitudes: dict[str, NDArray[np.float64]]
+
+
+class Sky:
+    """All stars."""
+
+    def __init__(self, table: NDArray[np.void]) -> None:
+        self._table = table
+
+    def stars(self, field: Field) -> Stars:
+        """The stars of a field; the target is the first."""
+        rows = self._table[self._table["field"] == FIELDS.index(field)]
+        return Stars(name=rows["name"].astype(str), kind=rows["kind"].astype(str),
+                     ra=rows["ra"].astype(float), dec=rows["dec"].astype(float),
+                     magnitudes={band: rows[band].astype(float) for band in BANDS})
+
+    def check_stars(self, field: Field, count: int) -> dict[str, int]:
+        """Names of isolated stars of R 13 to 17.5 near the target, and their rows."""
+        stars = self.stars(field)
+        red = stars.magnitudes["R"]
+        x = (stars.ra - stars.ra[0]) * np.cos(np.radians(stars.dec[0])) * 60.0
+        y = (stars.dec - stars.dec[0]) * 60.0
+        found: dict[str, int] = {}
+        for i in np.flatnonzero((stars.name == "") & (red > 13.0) & (red < 17.5)
+                                & (np.hypot(x, y) < 6.0)):
+            if len(found) == count:
+                break
+            apart = np.hypot(x - x[i], y - y[i]) * 60.0
+            if not ((apart > 0) & (apart < 9.0) & (red < red[i] + 4.0)).any():
+                found[f"{field.object} check {len(found) + 1}"] = int(i)
+        return found
+
+    def catalogue_csv(self, seed: int | None = None, *, fields: tuple[Field, ...] = FIELDS,
+                      check_stars: int = 0) -> str:
+        """The targets and calibrators as a table that ``iop4d catalogue import`` takes.
+
+        With a seed, each listed magnitude is the true one plus a Gaussian error of the listed
+        ``mag_err``, since real catalogues have errors too; without, it is the true one.
+        ``check_stars``: so many more stars of each field are listed as targets, so that accuracy is
+        measured on stars that do not vary.
+        """
+        rng = np.random.default_rng(seed)
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["name", "other_names", "ra", "dec", "kind", "calibrates",
+                         *(f"mag_{band}" for band in BANDS), "mag_err"])
+        for field in fields:
+            stars = self.stars(field)
+            checks = self.check_stars(field, check_stars)
+            served = ";".join([field.source, *checks])
+            for i in np.flatnonzero(stars.name != ""):
+                place = [f"{stars.ra[i]:.7f}", f"{stars.dec[i]:.7f}"]
+                if stars.kind[i] == "target":
+                    writer.writerow([stars.name[i], field.object, *place, "target", "",
+                                     *([""] * 5)])
+                    continue
+                error = 0.005 if seed is None else float(rng.choice([0.005, 0.01, 0.02]))
+                listed = [stars.magnitudes[band][i] for band in BANDS]
+                if seed is not None:
+                    listed = [mag + rng.normal(0.0, error) for mag in listed]
+                writer.writerow([stars.name[i], "", *place, "calibrator", served,
+                                 *(f"{mag:.4f}" for mag in listed), f"{error:.4f}"])
+            for name, i in checks.items():
+                writer.writerow([name, "", f"{stars.ra[i]:.7f}", f"{stars.dec[i]:.7f}", "target",
+                                 "", *([""] * 5)])
+        return out.getvalue()
+
+
+def load_sky() -> Sky:
+    """The sky that ships with iop4d."""
+    return Sky(np.array(fits.getdata(DATA / "sky.fits", 1)))
+
+
+def index_folder() -> Path:
+    """The folder of the sky's astrometry.net index files."""
+    return DATA / "index"

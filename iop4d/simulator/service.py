@@ -1,0 +1,108 @@
+"""Start, watch and stop the real daemon and the real page as processes, for demo and checks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from iop4d.model.frame import FrameState
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame
+from iop4d.store.status import status
+
+ENDED = (FrameState.DONE, FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED,
+         FrameState.DUPLICATE, FrameState.SUPERSEDED)
+
+
+class Service:
+    """``iop4d run`` or ``iop4d web`` on a site, as a process of its own."""
+
+    def __init__(self, site: Path, *words: str) -> None:
+        self.site = site
+        self._words = words
+        self._log = (site / "logs" / f"{words[0]}.log").open("ab")
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "iop4d.simulator.tied", str(os.getpid()), "--site",
+             str(self.site), *self._words],
+            stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """Kill it as a power failure would."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Start it again."""
+        self.process = self._start()
+
+    def stop(self, seconds: float = 45.0) -> int:
+        """Ask it to stop, as systemd does; its exit code."""
+        if self.alive:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self._log.close()
+        return code
+
+    def log(self) -> str:
+        """What it wrote."""
+        path = self.site / "logs" / f"{self._words[0]}.log"
+        return path.read_text(encoding="utf-8", errors="replace")
+
+
+class Observer:
+    """Reads a site's database from outside, as the page does."""
+
+    def __init__(self, site: Path) -> None:
+        self._path = site / "iop4d.db"
+        self._database: Database | None = None
+
+    def _open(self) -> Database:
+        if self._database is None:
+            self._database = Database(self._path, read_only=True)
+        return self._database
+
+    def status(self) -> dict[str, Any]:
+        """The site's state."""
+        with self._open().connected():
+            return status(time.time())
+
+    def ended(self) -> int:
+        """How many frames have met their fate."""
+        with self._open().connected():
+            return int(Frame.select().where(Frame.state.in_(ENDED)).count())
+
+    def quiet(self, frames: int) -> bool:
+        """Whether so many frames have ended and nothing is left to do."""
+        state = self.status()
+        active = sum(entry["jobs"] for entry in state["queue"] if entry["state"] != "waiting")
+        return self.ended() >= frames and active == 0
+
+    def wait(self, frames: int, *, seconds: float, service: Service | None = None) -> bool:
+        """Wait until all is quiet with so many frames ended; whether it came to that."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if service is not None and not service.alive:
+                return False
+            if self._path.exists() and self.quiet(frames):
+                return True
+            time.sleep(0.1)
+        return False

@@ -1,0 +1,235 @@
+"""The real daemon, as a process, on a simulated night."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from iop4d.sim.checks import differences, drop, make_site, results_of, take_night
+from iop4d.sim.killing import orphans
+from iop4d.sim.mailbox import Mailbox
+from iop4d.sim.night import NightPlan
+from iop4d.sim.service import Observer, Service
+from iop4d.sim.write import bad_files
+
+PLAN = NightPlan(seed=11, fields=("3C345",), frames=4, n_bias=3, n_flat=3)
+RULE = """
+[[rule]]
+name = "always"
+source = "3C345"
+condition = "mag < 20"
+channels = ["mail"]
+[[channel]]
+name = "mail"
+to = ["observer@example.org"]
+port = {port}
+"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A night that was taken, and the results of an undisturbed ``iop4d reduce`` of it."""
+
+    frames: list[Path]
+    rows: dict[tuple[str, str], dict[str, str]]
+
+
+def iop4d(site: Path, *words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    ran = subprocess.run([sys.executable, "-m", "iop4d", "--site", str(site), *map(str, words)],
+                         capture_output=True, text=True, check=False, timeout=100)
+    assert ran.returncode == expect, ran.stderr
+    return ran
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Taken:
+    folder = tmp_path_factory.mktemp("night")
+    frames = take_night(PLAN, folder / "frames")
+    site = make_site(folder / "site", PLAN)
+    iop4d(site, "reduce", folder / "frames")
+    return Taken(frames, results_of(site))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return make_site(tmp_path / "site", PLAN)
+
+
+@pytest.fixture
+def service(site: Path) -> Iterator[Service]:
+    running = Service(site, "run")
+    yield running
+    running.stop()
+
+
+def test_reduce_measures_every_light_frame(taken: Taken) -> None:
+    assert len(taken.rows) == PLAN.frames
+    for row in taken.rows.values():
+        assert abs(float(row["mag"]) - 15.5) < 0.2
+        assert 0.003 < float(row["mag_err"]) < 0.05
+        assert (row["flags"], row["provisional"]) == ("", "false")
+
+
+def test_frames_dropped_into_the_folder_give_the_same_rows(
+        taken: Taken, site: Path, service: Service) -> None:
+    for path in taken.frames:
+        drop(path, site / "raw" / "OSN-T090" / PLAN.night)
+    assert Observer(site).wait(len(taken.frames), seconds=60, service=service), service.log()
+    assert differences(results_of(site), taken.rows) == []
+    assert list((site / "previews" / "OSN-T090" / PLAN.night).glob("*.png"))
+
+
+def test_bad_files_have_their_reason_and_harm_no_good_one(
+        taken: Taken, site: Path, service: Service) -> None:
+    raw = site / "raw" / PLAN.night
+    bad = bad_files(taken.frames[-1].read_bytes(), raw)
+    for path in taken.frames:
+        drop(path, raw)
+    assert Observer(site).wait(len(taken.frames) + len(bad), seconds=90, service=service), \
+        service.log()
+    state = json.loads(iop4d(site, "status", "--json").stdout)
+    reasons = {entry["name"]: entry["reason"] for entry in state["failed"]}
+    assert set(reasons) == set(bad)
+    assert all(len(reason) >= len("is empty") for reason in reasons.values())
+    assert "truncated" in reasons["truncated.fit"]
+    assert "empty" in reasons["empty.fit"]
+    assert "IMAGETYP" in reasons["no-kind.fit"]
+    assert "Prototype 7" in reasons["other-camera.fit"]
+    assert differences(results_of(site), taken.rows) == []
+    assert service.alive
+
+
+def test_a_daemon_that_is_killed_goes_on_where_it_was(taken: Taken, site: Path) -> None:
+    service = Service(site, "run")
+    for number, path in enumerate(taken.frames):
+        drop(path, site / "raw" / PLAN.night)
+        if number % 3 == 2:
+            time.sleep(1.2)
+            service.kill()
+            service.restart()
+    assert Observer(site).wait(len(taken.frames), seconds=90, service=service), service.log()
+    assert service.stop() == 0
+    assert differences(results_of(site), taken.rows) == []
+
+
+def test_reduce_hands_the_work_to_a_running_daemon(
+        taken: Taken, site: Path, service: Service) -> None:
+    observer = Observer(site)
+    deadline = time.monotonic() + 20
+    while observer.status()["daemon"]["state"] != "running" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    ran = iop4d(site, "reduce", *taken.frames)
+    assert "4 results" in ran.stderr
+    assert differences(results_of(site), taken.rows) == []
+    assert not list((site / "raw").rglob("*.fit"))
+
+
+def test_reduce_tells_what_failed_and_exits_with_1(taken: Taken, site: Path,
+                                                   tmp_path: Path) -> None:
+    bad = tmp_path / "bad.fit"
+    bad.write_bytes(b"no frame")
+    ran = iop4d(site, "reduce", *taken.frames, bad, expect=1)
+    assert "bad.fit" in ran.stderr
+    assert "text" in ran.stderr
+    assert len(results_of(site)) == PLAN.frames
+
+
+def test_a_lone_frame_without_masters_waits_with_its_reason(taken: Taken, site: Path) -> None:
+    ran = iop4d(site, "reduce", taken.frames[-1], expect=1)
+    assert "master bias" in " ".join(ran.stderr.split())
+    iop4d(site, "reduce", *taken.frames[:-1])
+    assert differences(results_of(site), taken.rows) == []
+
+
+def test_copies_go_to_the_raw_folder_when_asked_for(taken: Taken, site: Path) -> None:
+    iop4d(site, "reduce", "--copy", *taken.frames)
+    raw = site / "raw" / "OSN-T090" / PLAN.night
+    assert sorted(path.name for path in raw.iterdir()) == sorted(
+        path.name for path in taken.frames)
+
+
+def test_a_second_daemon_is_refused(site: Path, service: Service) -> None:
+    deadline = time.monotonic() + 20
+    while not (site / "iop4d.lock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    ran = iop4d(site, "run", expect=1)
+    assert f"process {service.process.pid}" in ran.stderr
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly_and_leaves_no_process(taken: Taken, site: Path,
+                                                sign: signal.Signals) -> None:
+    service = Service(site, "run")
+    for path in taken.frames:
+        drop(path, site / "raw" / PLAN.night)
+    time.sleep(2.5)
+    os.kill(service.process.pid, sign)
+    assert service.process.wait(40) == 0, service.log()
+    assert orphans(service.process.pid) == []
+    assert json.loads(iop4d(site, "status", "--json").stdout)["daemon"]["state"] == "stopped"
+
+
+def test_a_rule_that_fires_sends_one_mail(taken: Taken, tmp_path: Path) -> None:
+    mailbox = Mailbox(tmp_path / "mailbox")
+    mailbox.start()
+    site = make_site(tmp_path / "site", PLAN, more=RULE.format(port=mailbox.port))
+    service = Service(site, "run")
+    try:
+        for path in taken.frames:
+            drop(path, site / "raw" / PLAN.night)
+        assert Observer(site).wait(len(taken.frames), seconds=60, service=service), service.log()
+        assert mailbox.wait_for(1, seconds=10), service.log()
+        time.sleep(0.5)
+    finally:
+        service.stop()
+        mailbox.stop()
+    assert len(mailbox.messages()) == 1
+    text = mailbox.messages()[0].read_bytes()
+    assert b"image/png" in text
+    assert b"1641+399" in text
+
+
+def test_a_changed_calibrator_changes_the_results_without_reading_pixels(
+        taken: Taken, tmp_path: Path) -> None:
+    night = tmp_path / "night"
+    frames = [drop(path, night) for path in taken.frames]
+    site = make_site(tmp_path / "site", PLAN)
+    iop4d(site, "reduce", *frames)
+    before = results_of(site)
+    for path in frames:
+        path.unlink()
+    table = tmp_path / "catalogue.csv"
+    iop4d(site, "catalogue", "export", table)
+    lines = table.read_text(encoding="utf-8").splitlines()
+    header = lines[0].split(",")
+    column = header.index("mag_R")
+    for number, line in enumerate(lines[1:], start=1):
+        cells = line.split(",")
+        if cells[column]:
+            cells[column] = str(float(cells[column]) + 1.0)
+        lines[number] = ",".join(cells)
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    iop4d(site, "catalogue", "import", table)
+    service = Service(site, "run")
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            after = results_of(site)
+            if all(float(after[key]["mag"]) - float(row["mag"]) > 0.9
+                   for key, row in before.items()):
+                break
+            time.sleep(0.3)
+    finally:
+        service.stop()
+    for key, row in before.items():
+        assert float(after[key]["mag"]) - float(row["mag"]) == pytest.approx(1.0, abs=1e-4)
