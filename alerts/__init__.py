@@ -1,0 +1,1 @@
+"""Rules, the outbox and the channels: who is told what, once."""
