@@ -1,35 +1,20 @@
-"""How messages leave: a channel sends one, or says why not and whether to try again."""
+"""The channels of a site, made from their sections of the site file."""
 
 from __future__ import annotations
 
-from email.message import EmailMessage
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
-from iop4d.config import Channel
+from iop4d import config
+from iop4d.alerts.mail import EmailChannel
+from iop4d.alerts.transport import Channel, SendError
 
+__all__ = ["KINDS", "Channel", "SendError", "make_channels"]
 
-class SendError(Exception):
-    """A message was not taken. ``permanent``: it never will be; trying again is of no use.
-
-    ``whole_channel``: no other message of the channel can go now either.
-    """
-
-    def __init__(self, reason: str, *, permanent: bool = False,
-                 whole_channel: bool = False) -> None:
-        self.permanent = permanent
-        self.whole_channel = whole_channel
-        super().__init__(reason)
+#: What makes a channel of each kind, from its section and the seconds a server may take.
+KINDS: Mapping[str, Callable[[config.Channel, float], Channel]] = {"email": EmailChannel}
 
 
-class Sender(Protocol):
-    """What a channel does."""
-
-    async def send(self, message: EmailMessage, recipient: str) -> None:
-        """Send a message to one recipient; raises SendError."""
-
-
-def sender_of(channel: Channel, *, timeout: float) -> Sender:
-    """The sender of a channel of the site file."""
-    from iop4d.alerts.mail import MailSender  # one channel's library is not needed for another's
-
-    return MailSender(channel, timeout=timeout)
+def make_channels(site: config.Site) -> dict[str, Channel]:
+    """Every channel of the site by its name."""
+    return {channel.name: KINDS[channel.kind](channel, site.alerts.timeout)
+            for channel in site.channel}

@@ -1,170 +1,198 @@
-"""Turns new results into edges: rows of alerts and of messages, in the results' transaction."""
+"""Judges the rules in the transaction that writes results, and leaves alerts and mails as rows.
+
+Firing and ending are both recorded in the alert's row, and told on the page by an event. Mail goes
+out for firing alone, one to each recipient: that a source is back is no reason to wake anybody,
+and with hysteresis it comes hours later.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from email.utils import make_msgid
+from email.utils import parseaddr
 from typing import Any
 
-from iop4d.alerts import conditions
-from iop4d.alerts.rules import Episode, Point, RuleLogic, episodes
-from iop4d.config import Rule, Site
-from iop4d.model.flags import NEVER_ALERTS
+from iop4d.alerts import content
+from iop4d.alerts.rules import Edge, History, Phase, Point, Standing, Watch, judge, understand
+from iop4d.config import Channel, Site
+from iop4d.model.source import SourceKind
 from iop4d.store import catalogue
+from iop4d.store.catalogue import canonical
 from iop4d.store.events import emit
-from iop4d.store.schema import Alert, Outbox, Result, Source
+from iop4d.store.schema import Alert, Outbox, Result
 
 log = logging.getLogger(__name__)
 
-_LOOK_BACK = 3.0  # days before a new point from which points are looked at again
-_PLOTTED = (30.0, 300)  # days and number of points of the plot in a message
+_LATE = 7.0  # days before the newest point in which a late one can still make an edge
+_MOST = 2000  # points looked at for one judgement
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Compiled:
-    rule: Rule
-    logic: RuleLogic
+class _Names:
+    """The catalogue as rules need it: canonical names to sources, and which are targets."""
+
+    version: int
+    owner: dict[str, str]
+    targets: frozenset[str]
 
 
 class AlertEngine:
-    """Evaluates the site's rules. A wrong condition is refused when it is built."""
+    """The rules of a site. Raises ConfigError when a rule cannot be understood."""
 
     def __init__(self, site: Site, clock: Callable[[], float]) -> None:
         self._site = site
         self._clock = clock
-        self._rules = [_compile(rule) for rule in site.rule]
+        self._watches = tuple(understand(rule) for rule in site.rule)
         self._channels = {channel.name: channel for channel in site.channel}
+        self._names = _Names(version=-1, owner={}, targets=frozenset())
 
     def on_results(self, result_ids: list[int]) -> None:
-        """Look at new or changed results; call inside the transaction that wrote them."""
-        rows = list(Result.select().where(Result.id.in_(result_ids)))
-        for source, band in sorted({(row.source, row.band) for row in rows}):
-            since = min(row.jd_mid for row in rows if (row.source, row.band) == (source, band))
-            for compiled in self._rules:
-                if compiled.rule.band == band and _watches(compiled.rule, source):
-                    self._guarded(compiled, source, band, since)
+        """Judge the rules that watch these results; inside the transaction that wrote them."""
+        if not self._watches or not result_ids:
+            return
+        self._read_names()
+        for (source, band), since in _changed(result_ids).items():
+            for watch in self._watches:
+                if watch.rule.band == band and self._is_watched(watch, source):
+                    self._guarded(watch, source, band, since)
 
-    def _guarded(self, compiled: _Compiled, source: str, band: str, since: float) -> None:
-        """A rule that cannot be evaluated must not cost the result that was measured."""
+    def _read_names(self) -> None:
+        if catalogue.version() == self._names.version:
+            return
+        loaded = catalogue.load()
+        self._names = _Names(
+            version=loaded.version,
+            owner={canonical(name): s.name for s in loaded.sources
+                   for name in (s.name, *s.other_names)},
+            targets=frozenset(s.name for s in loaded.sources if s.kind is SourceKind.TARGET))
+        for watch in self._watches:
+            name = watch.rule.source
+            if name != "*" and canonical(name) not in self._names.owner:
+                log.warning("rule '%s' watches '%s', which is not in the catalogue",
+                            watch.rule.name, name)
+
+    def _is_watched(self, watch: Watch, source: str) -> bool:
+        if watch.rule.source == "*":
+            return source in self._names.targets
+        wanted = canonical(watch.rule.source)
+        return wanted == canonical(source) or self._names.owner.get(wanted) == source
+
+    def _guarded(self, watch: Watch, source: str, band: str, since: float) -> None:
+        """Judge a rule so that its failure leaves the results, and the other rules, in place."""
+        database = Alert._meta.database
         try:
-            with Alert._meta.database.atomic():
-                self._evaluate(compiled, source, band, since)
-        # Whatever is wrong with one rule, the result stays and people are told.
+            with database.atomic():
+                self._judge(watch, source, band, since)
+        # A fault in one rule must cost neither the measurement nor the other rules: its rows are
+        # rolled back to the savepoint and the fault is told. If the database itself failed, the
+        # whole transaction is gone, and the error goes on to whoever began it.
         except Exception as error:
-            log.exception("rule %s cannot be evaluated", compiled.rule.name)
-            emit("alert-error", self._clock(), rule=compiled.rule.name, source=source,
+            if not database.connection().in_transaction:
+                raise
+            log.exception("rule '%s' could not be judged for %s %s", watch.rule.name, source, band)
+            emit("alert-error", self._clock(), rule=watch.rule.name, source=source, band=band,
                  reason=f"{type(error).__name__}: {error}")
 
-    def _evaluate(self, compiled: _Compiled, source: str, band: str, since: float) -> None:
-        rule, logic = compiled.rule, compiled.logic
-        mine = ((Alert.rule == rule.name) & (Alert.source == source) & (Alert.band == band))
-        known = list(Alert.select().where(mine).order_by(Alert.fired_jd))
-        # Alerts that fired before the time looked at are settled; those after it are matched
-        # with what the points say now, so that a late point cannot fire an episode twice.
-        start = since - max(_LOOK_BACK, 2 * logic.cooldown_days)
-        before = [alert for alert in known if alert.fired_jd < start]
-        last = before[-1] if before else None
-        open_ = last is not None and (last.resolved_jd is None or last.resolved_jd >= start)
-        found = episodes(
-            logic, _points(source, band, start), is_firing=open_,
-            fired=(Point(id=0, jd=last.fired_jd, value=0.0),) if last and open_ else (),
-            last_fired_jd=last.fired_jd if last else None)
-        rows = ([last] if open_ and last else []) + [a for a in known if a.fired_jd >= start]
-        for episode in found:
-            self._settle(compiled, source, band, episode, rows)
+    def _judge(self, watch: Watch, source: str, band: str, since: float) -> None:
+        since, points = _points(watch, source, band, since)
+        rows = list(Alert.select().where(
+            (Alert.rule == watch.rule.name) & (Alert.source == source) & (Alert.band == band))
+            .order_by(Alert.episode.desc()).limit(2))
+        latest = rows[0] if rows else None
+        for edge in judge(watch, _history(rows), points, since=since):
+            latest = self._write(watch, source, band, edge, latest)
 
-    def _settle(self, compiled: _Compiled, source: str, band: str, episode: Episode,
-                rows: list[Alert]) -> None:
-        """Match an episode with the alert that it is, or make it one."""
-        days = max(compiled.logic.cooldown_days, 1e-3)
-        alert = min((row for row in rows if abs(row.fired_jd - episode.fired_jd) < days),
-                    key=lambda row: abs(row.fired_jd - episode.fired_jd), default=None)
-        if alert is None:
-            alert = self._fire(compiled.rule, source, band, episode)
-        else:
-            rows.remove(alert)
-        if episode.cleared_jd is not None and alert.state == "firing":
-            Alert.update(state="resolved", resolved_jd=episode.cleared_jd,
-                         resolved_at=self._clock()).where(Alert.id == alert.id).execute()
-            emit("alert", self._clock(), id=alert.id, state="resolved", rule=alert.rule,
-                 source=source, band=band)
-        elif episode.cleared_jd is None and alert.state == "resolved":
-            Alert.update(state="firing", resolved_jd=None, resolved_at=None).where(
-                Alert.id == alert.id).execute()
-
-    def _fire(self, rule: Rule, source: str, band: str, episode: Episode) -> Alert:
-        count = Alert.select().where((Alert.rule == rule.name) & (Alert.source == source)
-                                     & (Alert.band == band)).count()
+    def _write(self, watch: Watch, source: str, band: str, edge: Edge,
+               latest: Alert | None) -> Alert:
         now = self._clock()
-        alert = Alert.create(
-            rule=rule.name, source=source, band=band, episode=count + 1, state="firing",
-            condition=rule.condition, fired_jd=episode.fired_jd,
-            points=[point.id for point in episode.fired], fired_at=now)
-        emit("alert", now, id=alert.id, state="firing", rule=rule.name, source=source, band=band)
-        content = self._content(rule, alert)
-        for name in rule.channels:
-            for recipient in self._channels[name].to:
-                self._post(alert, name, recipient, content)
-        return alert
+        if edge.phase is Phase.FIRING and not edge.moved:
+            latest = Alert.create(
+                rule=watch.rule.name, source=source, band=band,
+                episode=latest.episode + 1 if latest else 1, state=Phase.FIRING.value,
+                condition=watch.rule.condition, fired_jd=edge.jd, fired_at=now,
+                points=[point.id for point in edge.points])
+            self._post(watch, latest, now)
+        else:
+            assert latest is not None
+            if edge.phase is Phase.FIRING:
+                changes = {"fired_jd": edge.jd, "points": [point.id for point in edge.points]}
+            else:
+                changes = {"state": Phase.RESOLVED.value, "resolved_jd": edge.jd,
+                           "resolved_at": latest.resolved_at or now}
+            Alert.update(**changes).where(Alert.id == latest.id).execute()
+            latest = Alert.get_by_id(latest.id)
+        emit("alert", now, id=latest.id, rule=latest.rule, source=source, band=band,
+             episode=latest.episode, state=latest.state)
+        return latest
 
-    def _post(self, alert: Alert, channel: str, recipient: str, content: dict[str, Any]) -> None:
-        words = [alert.rule, alert.source, alert.band, str(alert.episode), "fired", channel,
-                 recipient]
-        key = hashlib.sha256("\n".join(words).encode()).hexdigest()
-        Outbox.insert(
-            dedup_key=key, alert=alert.id, channel=channel, recipient=recipient,
-            message_id=make_msgid(idstring=key[:16], domain="iop4d"), content=content,
-            state="queued", created_at=self._clock()).on_conflict_ignore().execute()
-
-    def _content(self, rule: Rule, alert: Alert) -> dict[str, Any]:
-        """The message's numbers, kept so that a repeat says the same."""
-        confirming = Result.select().where(Result.id.in_(alert.points)).order_by(Result.jd_mid)
-        names = Source.get_or_none(Source.name == alert.source)
-        days, count = _PLOTTED
-        shown = list(_good(alert.source, alert.band)
-                     .where(Result.jd_mid >= alert.fired_jd - days)
-                     .where(Result.jd_mid <= alert.fired_jd)
-                     .order_by(Result.jd_mid.desc()).limit(count))
-        return {
-            "site": self._site.site.name, "url": self._site.site.url, "rule": rule.name,
-            "condition": rule.condition, "clear": rule.clear, "source": alert.source,
-            "other_names": names.other_names if names else [], "band": alert.band,
-            "alert": alert.id, "episode": alert.episode,
-            "points": [{
-                "jd": row.jd_mid, "mag": row.mag, "mag_err": row.mag_err,
-                "telescope": row.telescope, "instrument": row.instrument,
-                "zero_point": row.zero_point, "n_calibrators": row.n_calibrators,
-                "frames": row.frames} for row in confirming],
-            "light_curve": [[row.jd_mid, row.mag, row.mag_err] for row in reversed(shown)],
-        }
+    def _post(self, watch: Watch, alert: Alert, now: float) -> None:
+        """Put a message for every recipient into the outbox."""
+        channels = [self._channels[name] for name in watch.rule.channels]
+        said = content.fired(self._site.site, watch, alert) if channels else {}
+        for channel in channels:
+            for recipient in channel.to:
+                key = _digest(alert.rule, alert.source, alert.band, alert.episode, alert.state,
+                              channel.name, recipient)
+                Outbox.insert(
+                    dedup_key=key, alert=alert.id, channel=channel.name, recipient=recipient,
+                    message_id=_message_id(key, alert, channel), content=said, state="queued",
+                    created_at=now).on_conflict_ignore().execute()
 
 
-def _compile(rule: Rule) -> _Compiled:
-    return _Compiled(rule=rule, logic=RuleLogic(
-        condition=conditions.parse(rule.condition),
-        clear=conditions.parse(rule.clear) if rule.clear else None,
-        confirm=rule.confirm, cooldown_days=rule.cooldown / 24.0))
+def _changed(result_ids: list[int]) -> dict[tuple[str, str], float]:
+    """The earliest changed point of every (source, band)."""
+    earliest: dict[tuple[str, str], float] = {}
+    for id_ in result_ids:
+        row = Result.get_by_id(id_)
+        key = (row.source, row.band)
+        earliest[key] = min(row.jd_mid, earliest.get(key, row.jd_mid))
+    return earliest
 
 
-def _watches(rule: Rule, source: str) -> bool:
-    if rule.source == "*":
-        return True
-    wanted = catalogue.canonical(rule.source)
-    row = Source.get_or_none(Source.name == source)
-    names = [source, *(row.other_names if row else ())]
-    return wanted in map(catalogue.canonical, names)
+def _points(watch: Watch, source: str, band: str, since: float) -> tuple[float, list[Point]]:
+    """The good points from ``since`` on, with ``confirm - 1`` before; and where they begin."""
+    column = getattr(Result, watch.condition.quantity)
+    good = content.good_points(source, band) & column.is_null(False)
+    query = Result.select(Result.id, Result.jd_mid, column).order_by(
+        Result.jd_mid.desc(), Result.id.desc())
+    newest = next(iter(query.where(good).limit(1).tuples()), None)
+    if newest is None:
+        return since, []
+    since = max(since, newest[1] - _LATE)
+    after = list(query.where(good & (Result.jd_mid >= since)).limit(_MOST).tuples())
+    before: Iterable[Any] = query.where(good & (Result.jd_mid < since)).limit(
+        watch.rule.confirm - 1).tuples()
+    if len(after) == _MOST:
+        since, before = after[-1][1], ()
+    rows = [*after, *before]
+    return since, [Point(id=id_, jd=jd, value=value) for id_, jd, value in reversed(rows)]
 
 
-def _good(source: str, band: str) -> Any:
-    """The results that may alert."""
-    return Result.select().where(
-        (Result.source == source) & (Result.band == band) & Result.mag.is_null(False)
-        & (Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & (Result.human_flags == []))
+def _history(rows: list[Alert]) -> History:
+    """Where a rule stands, from its last two episodes, the latest first."""
+    if not rows:
+        return History()
+    latest = rows[0]
+    firing = Standing(phase=Phase.FIRING, edge_jd=latest.fired_jd, fired_jd=latest.fired_jd)
+    if latest.state == Phase.RESOLVED:
+        now = Standing(phase=Phase.RESOLVED, edge_jd=latest.resolved_jd,
+                       fired_jd=latest.fired_jd)
+        return History(now=now, before=firing)
+    before = Standing()
+    if len(rows) > 1:
+        before = Standing(phase=Phase.RESOLVED, edge_jd=rows[1].resolved_jd,
+                          fired_jd=rows[1].fired_jd)
+    return History(now=firing, before=before)
 
 
-def _points(source: str, band: str, since_jd: float) -> list[Point]:
-    rows = _good(source, band).where(Result.jd_mid >= since_jd).order_by(Result.jd_mid, Result.id)
-    return [Point(id=row.id, jd=row.jd_mid, value=row.mag) for row in rows]
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()
+
+
+def _message_id(key: str, alert: Alert, channel: Channel) -> str:
+    """An id that every attempt shares, so that a mail sent twice is known as one."""
+    domain = parseaddr(channel.sender)[1].rpartition("@")[2]
+    safe = "".join(c for c in domain if c.isascii() and (c.isalnum() or c in ".-"))
+    return f"<iop4d.{_digest(key, repr(alert.fired_jd))[:32]}@{safe or 'localhost'}>"

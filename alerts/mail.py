@@ -1,61 +1,119 @@
-"""Mail, through aiosmtplib."""
+"""Mail over SMTP: in clear only where no password is at stake, never by chance."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import ssl
 from email.message import EmailMessage
+from email.utils import parseaddr
 
 import aiosmtplib
 
-from iop4d.alerts.channels import SendError
-from iop4d.config import Channel
+from iop4d import config
+from iop4d.alerts.transport import SendError
+from iop4d.alerts.words import clean
+
+_WHOLE = 4.0  # times the timeout of one answer: the longest that a whole delivery may take
+_GOODBYE = 2.0  # seconds that a server may take over QUIT; the message is accepted by then
 
 
-class MailSender:
-    """Sends mails through one server. TLS is what the site file says, never what the server offers:
-    a server without STARTTLS would otherwise get the password in clear."""
+class EmailChannel:
+    """One mail server. A connection is made for each message: alerts are few and far between."""
 
-    def __init__(self, channel: Channel, *, timeout: float) -> None:
+    def __init__(self, channel: config.Channel, timeout: float) -> None:
         self._channel = channel
         self._timeout = timeout
 
-    async def send(self, message: EmailMessage, recipient: str) -> None:
-        """Send a mail to one recipient; raises SendError."""
-        channel = self._channel
-        try:
-            refused, _ = await aiosmtplib.send(
-                message, sender=channel.sender, recipients=[recipient], hostname=channel.host,
-                port=channel.port, username=channel.user or None, password=self._password(),
-                use_tls=channel.tls == "tls", start_tls=channel.tls == "starttls",
-                timeout=self._timeout)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            code = error.recipients[0].code
-            raise SendError(f"{recipient} refused: {error.recipients[0].message}",
-                            permanent=code >= 500) from error
-        except aiosmtplib.SMTPAuthenticationError as error:
-            raise SendError(f"login refused: {error}", whole_channel=True) from error
-        except aiosmtplib.SMTPResponseException as error:
-            raise SendError(f"{error.code} {error.message}", permanent=error.code >= 500) from error
-        except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
-            raise SendError(f"{channel.host}:{channel.port}: {error}",
-                            whole_channel=True) from error
-        if refused:
-            code, words = refused[recipient]
-            raise SendError(f"{recipient} refused: {code} {words}", permanent=code >= 500)
+    @property
+    def sender(self) -> str:
+        """The address that mails come from."""
+        return self._channel.sender
 
-    def _password(self) -> str | None:
-        """The password, read anew each time so that a changed one is taken up."""
+    async def send(self, message: EmailMessage, recipient: str) -> None:
+        """Hand a mail over to the server; raises SendError when it was not accepted.
+
+        A connection that breaks after the text was sent leaves its fate unknown: that is a
+        temporary error, and the retry carries the same Message-ID.
+        """
+        if recipient != clean(recipient, 320):  # the library would pick some address out of it
+            raise SendError(f"'{clean(recipient, 80)}' is not an address", permanent=True)
+        client = self._client()
+        try:
+            async with asyncio.timeout(_WHOLE * self._timeout):
+                await client.connect()
+                refused, _ = await client.send_message(
+                    message, sender=parseaddr(self._channel.sender)[1], recipients=[recipient])
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+            raise _send_error(error, self._where) from error
+        finally:
+            await _hang_up(client)
+        # A server that takes the text for some recipients alone is no error to the library.
+        for code, text in refused.values():
+            raise _refusal(code, text)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._channel.host}:{self._channel.port}"
+
+    def _client(self) -> aiosmtplib.SMTP:
         channel = self._channel
+        return aiosmtplib.SMTP(
+            hostname=channel.host, port=channel.port, timeout=self._timeout,
+            # Never None: that would send in clear to a server that offers no STARTTLS.
+            use_tls=channel.tls == "tls", start_tls=channel.tls == "starttls",
+            username=channel.user or None, password=self._password() if channel.user else None)
+
+    def _password(self) -> str:
+        """The password, read at each delivery: a mended file needs no restart."""
+        channel = self._channel
+        if channel.tls == "none":
+            raise SendError(f"channel '{channel.name}' has a login but no TLS; its password is "
+                            "not sent in clear", permanent=False, channel_down=True)
         if channel.password_file is not None:
             try:
                 return channel.password_file.read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SendError(f"the password file cannot be read: {error}",
-                                whole_channel=True) from error
-        if channel.password_env:
-            if channel.password_env not in os.environ:
-                raise SendError(f"the environment has no {channel.password_env}",
-                                whole_channel=True)
-            return os.environ[channel.password_env]
-        return None
+            except (OSError, UnicodeDecodeError) as error:
+                raise SendError(f"the password file cannot be read: {error}", permanent=False,
+                                channel_down=True) from error
+        if (password := os.environ.get(channel.password_env, "")):
+            return password
+        raise SendError(f"channel '{channel.name}' has no password: set password_file or "
+                        "password_env", permanent=False, channel_down=True)
+
+
+async def _hang_up(client: aiosmtplib.SMTP) -> None:
+    if client.is_connected:
+        with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
+                await client.quit()
+    client.close()
+
+
+def _send_error(error: Exception, where: str) -> SendError:
+    """What an error of the library means for the message and for its channel."""
+    match error:
+        case aiosmtplib.SMTPRecipientsRefused(recipients=[first, *_]):
+            return _refusal(first.code, first.message)
+        case aiosmtplib.SMTPDataError() | aiosmtplib.SMTPSenderRefused():
+            return _refusal(error.code, error.message)
+        case ssl.SSLError():  # before ValueError: a refused certificate is one, too
+            reason = f"no trusted TLS with {where}: {clean(str(error))}"
+        case aiosmtplib.SMTPNotSupported() | ValueError():
+            return SendError(f"not a message that {where} can take: {clean(str(error))}",
+                             permanent=True)
+        case aiosmtplib.SMTPResponseException():
+            # Its greeting, our login: the message is not at fault, and waits until it is mended.
+            reason = f"{where} answered {error.code} {clean(error.message)}"
+        case TimeoutError():
+            reason = f"{where} did not answer in time"
+        case _:
+            reason = f"{where}: {clean(str(error)) or type(error).__name__}"
+    return SendError(reason, permanent=False, channel_down=True)
+
+
+def _refusal(code: int, text: str) -> SendError:
+    """The server's answer to this message."""
+    return SendError(f"{code} {clean(text, 400)}", permanent=500 <= code < 600,
+                     channel_down=code == 421)  # 421: the service as a whole closes

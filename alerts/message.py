@@ -1,62 +1,74 @@
-"""A message as a mail: a plain part, and HTML with a small plot."""
+"""The mail of an alert: plain text and HTML that say the same, with the light curve in it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.utils import formatdate
+from email.message import EmailMessage, MIMEPart
+from email.policy import SMTP
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, select_autoescape
 
-from iop4d import __version__
-from iop4d.config import Channel
-
-_JD_EPOCH = 2440587.5  # JD of 1970-01-01T00:00 UTC
-_PLOT = "light-curve@iop4d"
+from iop4d.alerts import words
+from iop4d.model.errors import Iop4dError
+from iop4d.model.work import PlotRequest
 
 
-def _utc(jd: float) -> str:
-    moment = datetime.fromtimestamp((jd - _JD_EPOCH) * 86400.0, tz=UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+class MessageError(Iop4dError):
+    """A message cannot be written; the reason says why."""
 
 
-def _environment(*, html: bool) -> Environment:
-    environment = Environment(loader=PackageLoader("iop4d.alerts"), autoescape=html,
-                              trim_blocks=True, lstrip_blocks=True)
-    environment.filters["utc"] = _utc
-    return environment
+def compose(content: dict[str, Any], *, message_id: str, sender: str, recipient: str, at: float,
+            picture: bytes | None = None) -> EmailMessage:
+    """The mail that says ``content``; ``at`` is its date in Unix seconds.
 
-
-def one_line(text: str, longest: int = 150) -> str:
-    """A text fit for a header: one line, no control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
-
-
-def subject(content: dict[str, Any]) -> str:
-    """The subject: site, source, magnitude and condition."""
-    last = content["points"][-1]
-    name = next(iter(content["other_names"]), content["source"])
-    return one_line(f"[{content['site']}] {name} {content['band']} = {last['mag']:.3f} "
-                    f"± {last['mag_err']:.3f}: {content['condition']}")
-
-
-def build(content: dict[str, Any], *, channel: Channel, recipient: str, message_id: str,
-          plot: bytes | None) -> EmailMessage:
-    """The mail of a message's content."""
-    message = EmailMessage()
-    message["From"] = channel.sender
-    message["To"] = recipient
-    message["Subject"] = subject(content)
-    message["Date"] = formatdate(localtime=False)
-    message["Message-ID"] = message_id
-    message["Auto-Submitted"] = "auto-generated"
-    values = content | {"version": __version__, "plot": _PLOT if plot else ""}
-    message.set_content(_environment(html=False).get_template("alert.txt").render(values))
-    message.add_alternative(_environment(html=True).get_template("alert.html").render(values),
-                            subtype="html")
-    if plot:
-        html = message.get_payload()[1]
-        assert isinstance(html, EmailMessage)
-        html.add_related(plot, "image", "png", cid=f"<{_PLOT}>", filename="light-curve.png")
+    Raises MessageError when the content is not what this version writes.
+    """
+    cid = f"light-curve.{message_id.strip('<>')}" if picture else ""
+    try:
+        content = content | {"subject": words.clean(content["subject"])}
+        text = _templates().get_template("alert.txt").render(content)
+        html = _templates().get_template("alert.html").render(content, cid=cid)
+        message = EmailMessage(policy=SMTP)
+        message["Subject"] = content["subject"]
+        message["From"] = words.clean(sender)
+        message["To"] = words.clean(recipient, 320)
+        message["Date"] = datetime.fromtimestamp(at, UTC)
+        message["Message-ID"] = message_id
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        message.set_content(text, cte="quoted-printable")
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
+    except (TemplateError, KeyError, TypeError, ValueError) as error:
+        raise MessageError(f"the message cannot be written: {error}") from error
+    if picture:
+        *_, rich = message.iter_parts()
+        assert isinstance(rich, MIMEPart)
+        rich.add_related(picture, "image", "png", cid=f"<{cid}>", disposition="inline",
+                         filename="light-curve.png")
     return message
+
+
+def plot_of(content: dict[str, Any]) -> PlotRequest | None:
+    """The light curve that goes with a message; None when there is nothing to plot."""
+    try:
+        points = tuple((float(jd), float(mag), float("nan") if err is None else float(err))
+                       for jd, mag, err in content["light_curve"])
+        if not points:
+            return None
+        return PlotRequest(
+            title=f"{content['source']} {content['band']}", band=content["band"], points=points,
+            highlight_jd=content["points"][-1]["jd"], threshold=content["threshold"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise MessageError(f"the message cannot be written: {error!r}") from error
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("iop4d.alerts"), undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, autoescape=select_autoescape(["html"]))
+    environment.filters |= {"number": words.number, "headline": words.headline}
+    environment.globals["plus_minus"] = words.plus_minus
+    environment.globals["headline"] = words.headline
+    return environment

@@ -1,30 +1,36 @@
-"""Sends what lies in the outbox: at least once, with retries; a dead channel holds up no other."""
+"""Sends what is in the outbox, each channel by itself, until the server has accepted it.
+
+At least once: a message is sent, then marked; whoever is told twice, because the power failed in
+between, gets the same Message-ID again. A channel that is down is tried at growing intervals and
+keeps its messages; the others never wait for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import random
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from email.message import EmailMessage
 from typing import ParamSpec, Protocol, TypeVar
 
-from peewee import fn
-
-from iop4d.alerts.channels import Sender, SendError, sender_of
-from iop4d.alerts.message import build, one_line
+from iop4d.alerts import message
+from iop4d.alerts.channels import make_channels
+from iop4d.alerts.letters import Letter, Letters
+from iop4d.alerts.transport import Channel, SendError
 from iop4d.config import Site
 from iop4d.model.work import PlotRequest
 from iop4d.store.database import Database
-from iop4d.store.events import emit
-from iop4d.store.schema import Outbox
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_LONGEST_PAUSE = 5.0  # seconds between looks at the outbox
-_DAY = 86400.0
+
+_LONGEST_REST = 5.0  # seconds between looks when nothing wakes us
+_PLOT_WAIT = 3.0  # seconds a message waits for its picture, then it goes without
+_FINISH_IN = 5.0  # seconds that deliveries under way get when the daemon stops
+_PLOTS_KEPT = 8  # pictures, for the other recipients of the same alert
 
 
 class RunDb(Protocol):
@@ -35,127 +41,125 @@ class RunDb(Protocol):
 
 
 class Relay:
-    """Sends due messages. First sent, then marked: after a crash between the two a message goes
-    out again, under the same Message-ID."""
+    """Carries messages from the outbox to their channels. There is one on a site."""
 
-    def __init__(self, *, database: Database, run_db: RunDb, site: Site,
-                 clock: Callable[[], float],
-                 plot: Callable[[PlotRequest], Awaitable[bytes | None]]) -> None:
-        self._database = database
+    def __init__(self, *, run_db: RunDb, site: Site, clock: Callable[[], float],
+                 plot: Callable[[PlotRequest], Awaitable[bytes | None]], database: Database,
+                 channels: Mapping[str, Channel] | None = None) -> None:
         self._run_db = run_db
-        self._settings = site.alerts
-        self._channels = {channel.name: channel for channel in site.channel}
-        self._senders: dict[str, Sender] = {
-            channel.name: sender_of(channel, timeout=site.alerts.timeout)
-            for channel in site.channel}
         self._clock = clock
         self._plot = plot
-
-    async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
-        """Send until told to stop; ``wake`` is set when there may be something new."""
-        while not stop.is_set():
-            wake.clear()
-            try:
-                await self.send_due()
-            # A message that cannot be built or a database that is locked must not end the relay:
-            # it is told, and the next look comes.
-            except Exception:
-                log.exception("sending messages failed")
-            pause = await self._pause()
-            waits = [asyncio.create_task(event.wait()) for event in (stop, wake)]
-            await asyncio.wait(waits, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-            for task in waits:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        self._letters = Letters(database=database, settings=site.alerts, clock=clock)
+        self._channels = make_channels(site) if channels is None else channels
+        self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._unmarked: set[int] = set()
+        self._down: set[str] = set()
+        self._plots: dict[int, bytes] = {}
 
     async def send_due(self) -> int:
-        """Send what is due; how many were taken by their servers."""
-        rows = await self._run_db(self._due)
-        by_channel: dict[str, list[Outbox]] = {}
-        for row in rows:
-            by_channel.setdefault(row.channel, []).append(row)
-        sent = await asyncio.gather(*(self._send_all(channel, some)
-                                      for channel, some in by_channel.items()))
-        return sum(sent)
+        """Send every message that is due, all channels side by side; how many were accepted."""
+        due, _ = await self._run_db(self._letters.due)
+        return sum(await asyncio.gather(*map(self._drain, due)))
 
-    async def _send_all(self, channel: str, rows: list[Outbox]) -> int:
-        """The messages of one channel, in order; when the whole channel is dead the rest waits."""
+    async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
+        """Send messages as they come, until told to stop. ``wake``: there may be a new one."""
+        tasks: dict[str, asyncio.Task[int]] = {}
+        signals = [asyncio.create_task(stop.wait(), name="relay stop")]
+        try:
+            # Whoever restarts the daemon may have mended what kept messages back.
+            await self._run_db(self._letters.resume)
+            while not stop.is_set():
+                wake.clear()
+                rest = await self._look(tasks)
+                signals[1:] = [asyncio.create_task(wake.wait(), name="relay wake")]
+                await asyncio.wait([*signals, *tasks.values()], timeout=rest,
+                                   return_when=asyncio.FIRST_COMPLETED)
+                signals[-1].cancel()
+        finally:
+            if tasks:
+                await asyncio.wait(tasks.values(), timeout=_FINISH_IN)
+            for task in (*signals, *tasks.values()):
+                task.cancel()
+            await asyncio.gather(*signals, *tasks.values(), return_exceptions=True)
+
+    async def _look(self, tasks: dict[str, asyncio.Task[int]]) -> float:
+        """Start what is due on every channel that is idle; seconds until the next look."""
+        for name in [name for name, task in tasks.items() if task.done()]:
+            task = tasks.pop(name)
+            if not task.cancelled() and (error := task.exception()):
+                log.error("%s ended with an error", task.get_name(), exc_info=error)
+                return _LONGEST_REST  # a full disk, say, is not better a moment later
+        try:
+            due, later = await self._run_db(self._letters.due)
+        # A look that fails (a locked database, say) must not end the relay: the messages are
+        # still in the outbox, and the next look comes.
+        except Exception:
+            log.exception("the outbox could not be read; trying again")
+            return _LONGEST_REST
+        for name in due:
+            if name not in tasks:
+                tasks[name] = asyncio.create_task(self._drain(name), name=f"mails of {name}")
+        if later is None:
+            return _LONGEST_REST
+        return min(max(later - self._clock(), 0.05), _LONGEST_REST)
+
+    async def _drain(self, name: str) -> int:
+        """Send the messages of one channel that are due, oldest first; how many were accepted."""
         sent = 0
-        for number, row in enumerate(rows):
-            try:
-                await self._send(channel, row)
-            except SendError as error:
-                log.warning("message to %s through %s: %s", row.recipient, channel, error)
-                behind = rows[number + 1:] if error.whole_channel else []
-                await self._run_db(self._failed, row, error, behind)
-                if error.whole_channel:
-                    break
-            else:
-                await self._run_db(self._sent, row)
-                sent += 1
+        async with self._busy[name]:  # a look by hand and the loop must not send the same twice
+            while (letter := await self._run_db(self._letters.claim, name)) is not None:
+                sent += await self._deliver(letter)
         return sent
 
-    async def _send(self, name: str, row: Outbox) -> None:
-        if name not in self._channels:
-            raise SendError(f"the site file has no channel '{name}' any more", permanent=True)
-        message = build(row.content, channel=self._channels[name], recipient=row.recipient,
-                        message_id=row.message_id, plot=await self._picture(row))
-        await self._senders[name].send(message, row.recipient)
+    async def _deliver(self, letter: Letter) -> bool:
+        if letter.id not in self._unmarked:
+            try:
+                await self._send(letter)
+            except SendError as error:
+                log.warning("mail %d to %s on '%s' was not sent: %s", letter.id, letter.recipient,
+                            letter.channel, error)
+                await self._run_db(self._letters.mark_refused, letter, error)
+                if error.channel_down:
+                    self._down.add(letter.channel)
+                return False
+        # Until it is marked it is known here: if the disk is full, it must not be sent for ever.
+        self._unmarked.add(letter.id)
+        await self._run_db(self._letters.mark_sent, letter)
+        self._unmarked.discard(letter.id)
+        log.info("mail %d sent to %s on '%s'", letter.id, letter.recipient, letter.channel)
+        if letter.channel in self._down:
+            self._down.discard(letter.channel)
+            await self._run_db(self._letters.resume, letter.channel)
+        return True
 
-    async def _picture(self, row: Outbox) -> bytes | None:
-        """The plot; a message goes without one rather than not at all."""
-        content = row.content
-        if not content["light_curve"]:
-            return None
-        threshold = float(content["condition"].split()[-1])
+    async def _send(self, letter: Letter) -> None:
+        channel = self._channels.get(letter.channel)
+        if channel is None:
+            raise SendError(f"the site file has no channel '{letter.channel}'", permanent=False,
+                            channel_down=True)
+        await channel.send(await self._compose(letter, channel), letter.recipient)
+
+    async def _compose(self, letter: Letter, channel: Channel) -> EmailMessage:
         try:
-            return await self._plot(PlotRequest(
-                title=f"{content['source']} {content['band']}", band=content["band"],
-                points=tuple((p[0], p[1], p[2]) for p in content["light_curve"]),
-                highlight_jd=content["points"][-1]["jd"], threshold=threshold))
-        except (OSError, RuntimeError, ValueError):
-            log.exception("no plot for a message")
-            return None
+            return message.compose(
+                letter.content, message_id=letter.message_id, sender=channel.sender,
+                recipient=letter.recipient, at=letter.created_at,
+                picture=await self._picture(letter))
+        except message.MessageError as error:
+            raise SendError(str(error), permanent=True) from error
 
-    # The rows.
-
-    def _due(self) -> list[Outbox]:
-        with self._database.connected():
-            return list(Outbox.select().where(
-                (Outbox.state == "queued") & (Outbox.not_before <= self._clock()))
-                .order_by(Outbox.id).limit(100))
-
-    async def _pause(self) -> float:
-        def soonest() -> float | None:
-            with self._database.connected():
-                due: float | None = Outbox.select(fn.MIN(Outbox.not_before)).where(
-                    Outbox.state == "queued").scalar()
-                return due
-        due = await self._run_db(soonest)
-        if due is None:
-            return _LONGEST_PAUSE
-        return min(max(due - self._clock(), 0.05), _LONGEST_PAUSE)
-
-    def _sent(self, row: Outbox) -> None:
-        now = self._clock()
-        with self._database.write():
-            Outbox.update(state="sent", sent_at=now, last_error="", attempts=Outbox.attempts + 1
-                          ).where(Outbox.id == row.id).execute()
-            emit("mail", now, id=row.id, recipient=row.recipient)
-
-    def _failed(self, row: Outbox, error: SendError, behind: list[Outbox]) -> None:
-        now = self._clock()
-        attempts = row.attempts + 1
-        given_up = error.permanent or now - row.created_at > self._settings.give_up * _DAY
-        pause = min(self._settings.retry_first * 2.0 ** min(attempts - 1, 30),
-                    self._settings.retry_longest) * random.uniform(0.8, 1.2)
-        with self._database.write():
-            Outbox.update(state="failed" if given_up else "queued", attempts=attempts,
-                          not_before=now + pause, last_error=one_line(str(error), 1000)
-                          ).where(Outbox.id == row.id).execute()
-            if behind:
-                Outbox.update(not_before=now + pause).where(
-                    Outbox.id.in_([other.id for other in behind])).execute()
-            if given_up:
-                emit("mail-failed", now, id=row.id, recipient=row.recipient, reason=str(error))
+    async def _picture(self, letter: Letter) -> bytes | None:
+        """The light curve, if it is made in time: the news is worth more than its picture."""
+        key = letter.alert_id or -letter.id
+        if key not in self._plots and (request := message.plot_of(letter.content)) is not None:
+            try:
+                async with asyncio.timeout(_PLOT_WAIT):
+                    picture = await self._plot(request)
+            except TimeoutError:
+                log.warning("mail %d goes without its picture: it took too long", letter.id)
+                return None
+            if picture is not None:
+                self._plots[key] = picture
+                while len(self._plots) > _PLOTS_KEPT:
+                    self._plots.pop(next(iter(self._plots)))
+        return self._plots.get(key)

@@ -1,21 +1,49 @@
-"""When a rule fires and when it clears: a function of the points alone.
+"""When a rule fires and when it ends: a pure function of the points.
 
-Everything is counted over the good points of a source and band in the order of their time of
-observation, not in the order in which they were committed, and not by the clock on the wall. So the
-same points give the same edges after a restart or in a rerun.
+**What is promised.** The points of a (source, band) are walked in the order of their observation
+(``jd``, then id), not of their arrival. At every point the last ``confirm`` points up to it are
+looked at: if all meet the condition, an inactive rule fires there; if all meet the clear condition
+(or, without one, fail the condition), a firing rule ends there. So a point that arrives late is
+judged at its place, and an episode may be found after it is over: frames that are reduced in
+parallel give the episodes that they would have given one after the other.
+
+**The cooldown counts in the time of the points**, from the point that fired the last episode. If
+it counted on the wall clock, a rerun or a restart of a few minutes would see other edges in the
+same points, and tell people twice or not at all.
+
+**What was told stands.** No edge is undone, and none is put before one that is recorded; points
+older than the last edge change history in one way only: that edge moves to an earlier point when
+they show that the threshold was crossed sooner and nothing else happened in between. Hence the
+same point measured again cannot fire an episode twice, and a lone point that a missing neighbour
+would have stopped can fire: an alert too many, because waiting for a frame that may never come
+would be an alert too few. An episode whose own points no longer clear the bar ends where it began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from iop4d.alerts.conditions import Condition
+from iop4d.alerts.conditions import Condition, parse_condition
+from iop4d.config import Rule
+from iop4d.model.errors import ConfigError
+
+_JD_STEP = 1e-9  # days: the spacing of Julian dates of today in a double is half of it
+
+
+class Phase(StrEnum):
+    """Where a rule stands with a source and band."""
+
+    INACTIVE = "inactive"
+    FIRING = "firing"
+    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A good point: the result's id, its JD(UTC) and its value."""
+    """A good point: the id of its result, JD(UTC) of mid-exposure, and the rule's quantity."""
 
     id: int
     jd: float
@@ -23,54 +51,108 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RuleLogic:
-    """What of a rule decides: conditions, points to confirm, cooldown in days."""
+class Standing:
+    """A phase, the JD of the edge that led to it, and that of the last firing."""
 
-    condition: Condition
-    clear: Condition | None
-    confirm: int
-    cooldown_days: float
-
-    def clears(self, value: float) -> bool:
-        """Whether a value ends the alert."""
-        if self.clear is not None:
-            return self.clear.holds(value)
-        return not self.condition.holds(value)
+    phase: Phase = Phase.INACTIVE
+    edge_jd: float = -math.inf
+    fired_jd: float = -math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
-class Episode:
-    """One time that a rule fired, from the points that confirmed it to those that cleared it."""
+class History:
+    """Where a rule stands, and where it stood before its last edge."""
 
-    fired: tuple[Point, ...]
-    cleared_jd: float | None = None
+    now: Standing = Standing()
+    before: Standing | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """A change of phase at the last of ``points``. ``moved``: a recorded edge, now earlier."""
+
+    phase: Phase
+    points: tuple[Point, ...]
+    moved: bool = False
 
     @property
-    def fired_jd(self) -> float:
-        """JD(UTC) of the point at which it fired."""
-        return self.fired[-1].jd
+    def jd(self) -> float:
+        """JD(UTC) of the point at which it happened."""
+        return self.points[-1].jd
 
 
-def episodes(rule: RuleLogic, points: Sequence[Point], *,
-             last_fired_jd: float | None = None, is_firing: bool = False,
-             fired: tuple[Point, ...] = ()) -> list[Episode]:
-    """The episodes of points in order of time, beginning from a state.
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """A rule of the site file, understood."""
 
-    ``is_firing`` with ``fired``: an episode is open before the first point, and is the first of the
-    list. ``last_fired_jd``: when the last episode before fired, for the cooldown.
+    rule: Rule
+    condition: Condition
+    clear: Condition | None
+
+    def clears(self, value: float) -> bool:
+        """Whether a value speaks for the end of an episode; NaN never does."""
+        if self.clear is not None:
+            return self.clear.holds(value)
+        return not math.isnan(value) and not self.condition.holds(value)
+
+
+def understand(rule: Rule) -> Watch:
+    """A rule with its conditions parsed; raises ConfigError that names the rule."""
+    try:
+        condition = parse_condition(rule.condition)
+        clear = parse_condition(rule.clear) if rule.clear.strip() else None
+    except ConfigError as error:
+        raise ConfigError(f"[[rule]] '{rule.name}': {error}") from None
+    if clear is not None and clear.quantity != condition.quantity:
+        raise ConfigError(f"[[rule]] '{rule.name}': clear '{rule.clear}' is about "
+                          f"{clear.quantity}; expected {condition.quantity}, as in its condition")
+    if clear is not None and clear.overlaps(condition):
+        raise ConfigError(
+            f"[[rule]] '{rule.name}': clear '{rule.clear}' can hold together with the condition "
+            f"'{rule.condition}'; expected one that never does, such as mag > 13.2 for mag < 13.0")
+    return Watch(rule=rule, condition=condition, clear=clear)
+
+
+def judge(watch: Watch, history: History, points: Sequence[Point], *, since: float) -> list[Edge]:
+    """The edges that follow from points which changed, in order of time.
+
+    ``points`` are ordered by (jd, id) and good: no flag that bars an alert, a finite value. They
+    begin at the earliest changed one, at JD ``since``, preceded by ``confirm - 1`` older ones. An
+    earlier edge that only moves comes first, marked as such.
     """
-    found: list[Episode] = [Episode(fired=fired)] if is_firing else []
-    last = last_fired_jd
-    run: list[Point] = []
-    for point in points:
-        meets = rule.clears(point.value) if is_firing else rule.condition.holds(point.value)
-        run = [*run, point] if meets else []
-        if len(run) < rule.confirm:
+    edges: list[Edge] = []
+    standing = history.now
+    if history.before is not None and since <= standing.edge_jd:
+        earlier = list(_walk(watch, history.before, points, since=since, until=standing.edge_jd))
+        if len(earlier) == 1:
+            edges.append(Edge(phase=earlier[0].phase, points=earlier[0].points, moved=True))
+            fired = edges[0].jd if standing.phase is Phase.FIRING else standing.fired_jd
+            standing = Standing(phase=standing.phase, edge_jd=standing.edge_jd, fired_jd=fired)
+    return [*edges, *_walk(watch, standing, points, since=since, until=math.inf)]
+
+
+def _walk(watch: Watch, standing: Standing, points: Sequence[Point], *, since: float,
+          until: float) -> Iterator[Edge]:
+    """The edges at points from ``since`` on, after the standing's own edge and before ``until``."""
+    for end in range(watch.rule.confirm, len(points) + 1):
+        window = points[end - watch.rule.confirm:end]
+        jd = window[-1].jd
+        if jd < since or jd >= until or not _is_after(standing, jd):
             continue
-        if is_firing:
-            found[-1] = Episode(fired=found[-1].fired, cleared_jd=point.jd)
-            is_firing, run = False, []
-        elif last is None or point.jd - last >= rule.cooldown_days:
-            found.append(Episode(fired=tuple(run[-rule.confirm:])))
-            is_firing, last, run = True, point.jd, []
-    return found
+        if (phase := _turn(watch, standing, window)) is not None:
+            fired = jd if phase is Phase.FIRING else standing.fired_jd
+            standing = Standing(phase=phase, edge_jd=jd, fired_jd=fired)
+            yield Edge(phase=phase, points=tuple(window))
+
+
+def _is_after(standing: Standing, jd: float) -> bool:
+    # A firing rule looks at its own last point again: measured anew, it may end the episode.
+    return jd >= standing.edge_jd if standing.phase is Phase.FIRING else jd > standing.edge_jd
+
+
+def _turn(watch: Watch, standing: Standing, window: Sequence[Point]) -> Phase | None:
+    if standing.phase is Phase.FIRING:
+        return Phase.RESOLVED if all(watch.clears(p.value) for p in window) else None
+    cool = window[-1].jd - standing.fired_jd >= watch.rule.cooldown / 24 - _JD_STEP
+    met = cool and all(watch.condition.holds(p.value) for p in window)
+    return Phase.FIRING if met else None

@@ -24,7 +24,7 @@ from iop4d.model.errors import Iop4dError
               help="Write to a file instead of standard output.")
 @site_options
 @click.pass_context
-def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tuple[str, ...],  # noqa: PLR0917 - one for each option
+def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tuple[str, ...],
             since: str | None, until: str | None, output: Path | None, site_after: str | None,
             overrides_after: tuple[str, ...]) -> None:
     """Write one row a result, in order of time.

@@ -6,6 +6,7 @@ Every key is a field; ``key(...)`` gives its default, its check and the sentence
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -169,6 +170,11 @@ class Camera:
     height: float = key("Height above the sea in metres.", 0.0)
 
 
+_CONDITION: Check = (
+    "a quantity, one of < <= > >=, and a number, such as mag < 13.0",
+    lambda value: re.fullmatch(r"\s*[a-z_]+\s*[<>]=?\s*[-+]?\d+(\.\d*)?\s*", value) is not None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """``[[rule]]``: when to tell people."""
@@ -176,10 +182,12 @@ class Rule:
     name: str = key("Name of the rule.")
     source: str = key("Source it watches, by any of its names; * for every target.", "*")
     band: str = key("Band it watches.", "R")
-    condition: str = key("The condition, such as mag < 13.0.")
+    condition: str = key("The condition, such as mag < 13.0.", check=_CONDITION)
     clear: str = key(
         "Condition at which the alert ends, such as mag > 13.2; "
-        "empty: when the condition no longer holds.", "")
+        "empty: when the condition no longer holds.", "",
+        check=("a condition such as mag > 13.2, or nothing",
+               lambda value: not value or _CONDITION[1](value)))
     confirm: int = key("Consecutive points that must meet the condition.", 2, check=at_least(1))
     cooldown: float = key(
         "Hours after an alert of this rule and source in which no new one starts.", 12.0,

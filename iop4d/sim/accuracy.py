@@ -1,8 +1,9 @@
 """Accuracy against the simulator's truth: ``make accuracy``.
 
-Nights of fresh seeds in sparse, normal and crowded fields, seeing 1.5 to 4 arcsec, some with clouds,
-some with calibrators that saturate. Each night has its own errors of the catalogue's magnitudes, as
-large as the catalogue says. Isolated stars of the field are measured as targets, besides the blazar.
+Nights of fresh seeds in sparse, normal and crowded fields, seeing 1.5 to 4 arcsec, some with
+clouds, some with calibrators that saturate. Each night has its own errors of the catalogue's
+magnitudes, as large as the catalogue says. Isolated stars of the field are measured as targets,
+besides the blazar.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _masters(bench: Workbench, made: list[SimulatedFrame], folder: Path) -> tupl
     return tuple(masters)
 
 
-def _score(bench: Workbench, frame: SimulatedFrame, truth: Truth,  # noqa: PLR0917 - plain values
+def _score(bench: Workbench, frame: SimulatedFrame, truth: Truth,
            masters: tuple[MasterRef, ...], folder: Path, night: int,
            true: dict[str, float]) -> tuple[FrameScore, list[Point]]:
     path = folder / frame.name

@@ -69,7 +69,8 @@ class Watch:
         self._stop.set()
         self._thread.join()
         late = self.samples[len(self.samples) // 4:] or [(0.0, 0.0)]
-        return Memory(daemon=max(d for d, _ in self.samples), worker=max(w for _, w in self.samples),
+        return Memory(daemon=max(d for d, _ in self.samples),
+                      worker=max(w for _, w in self.samples),
                       first=late[0][0], last=late[-1][0])
 
 

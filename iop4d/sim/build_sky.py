@@ -56,12 +56,14 @@ def _field(field: Field, number: int, rng: np.random.Generator) -> Rows:
     target = next(s for s in sources if s.name == field.source)
     known = [s for s in sources if field.source in s.calibrates and "R" in s.magnitudes]
     rows: Rows = [(field.source, number, "target", target.ra_deg, target.dec_deg,
-                   *_colours(field.mag_R, 0.8))]
+                   *_colours(field.quiet_mag, 0.8))]
     for star in known:
         red = star.magnitudes["R"][0]
-        rows.append((star.name, number, "calibrator", star.ra_deg, star.dec_deg, *(
-            star.magnitudes.get(band, (mag, 0))[0]
-            for band, mag in zip("BVRI", _colours(red, 0.8), strict=True))))
+        blue, visual, _, infrared = (
+            star.magnitudes.get(band, (mag, 0.0))[0]
+            for band, mag in zip("BVRI", _colours(red, 0.8), strict=True))
+        rows.append((star.name, number, "calibrator", star.ra_deg, star.dec_deg,
+                     blue, visual, red, infrared))
     invented = _invented(field, rng, np.array([[r[3], r[4]] for r in rows]),
                          (target.ra_deg, target.dec_deg))
     chosen = _more_calibrators(invented, (target.ra_deg, target.dec_deg),

@@ -68,7 +68,8 @@ def flat_field(ccd: Ccd) -> Image:
         radius = np.hypot(x - rng.uniform(0, nx), y - rng.uniform(0, ny))
         size = rng.uniform(12, 30)
         flat *= 1.0 - 0.05 * np.exp(-(((radius - size) / 5.0) ** 2))
-    return flat / flat.mean()
+    normal: Image = flat / flat.mean()
+    return normal
 
 
 def bias_level(ccd: Ccd) -> Image:

@@ -1,8 +1,8 @@
 """Kill the daemon again and again while a night comes in: ``make kill-test``.
 
 The same night is reduced by a daemon that nobody disturbs and by one that is killed (SIGKILL) at
-random moments and started again. In the end the results must be the same to the last digit, no frame
-missing or doubled, and at most one mail more than once for each kill.
+random moments and started again. In the end the results must be the same to the last digit, no
+frame missing or doubled, and at most one mail more than once for each kill.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from iop4d.sim.mailbox import Mailbox
 from iop4d.sim.night import Flare, NightPlan
 from iop4d.sim.service import Observer, Service
 from iop4d.store.database import Database
-from iop4d.store.schema import Frame
+from iop4d.store.schema import Alert, Frame
 
 RULE = """
 [[rule]]
@@ -54,7 +54,7 @@ class Ended:
     rows: dict[tuple[str, str], dict[str, str]]
     frames: Counter[str]
     mails: Counter[str]  # by Message-ID
-    subjects: Counter[str]
+    alerts: set[tuple[str, str, str, int]]  # rule, source, band, episode
     kills: int
 
 
@@ -92,10 +92,10 @@ def run(folder: Path, plan: NightPlan, frames: list[Path], *, kills: int, seed: 
         raise RuntimeError(f"the daemon ended with {code}:\n{service.log()[-3000:]}")
     with Database(site / "iop4d.db", read_only=True).connected():
         states = Counter(f"{row.name} {row.state}" for row in Frame.select())
+        alerts = {(a.rule, a.source, a.band, a.episode) for a in Alert.select()}
     messages = [email.message_from_bytes(path.read_bytes()) for path in mailbox.messages()]
     return Ended(rows=results_of(site), frames=states, kills=killed,
-                 mails=Counter(str(message["Message-ID"]) for message in messages),
-                 subjects=Counter(str(message["Subject"]) for message in messages))
+                 mails=Counter(str(message["Message-ID"]) for message in messages), alerts=alerts)
 
 
 def _no_orphans(daemon: int) -> None:
@@ -125,8 +125,10 @@ def verdict(calm: Ended, killed: Ended) -> list[str]:
     if calm.frames != killed.frames:
         wrong.append(f"frames: {calm.frames - killed.frames} missing, "
                      f"{killed.frames - calm.frames} more")
-    if set(calm.subjects) != set(killed.subjects):
-        wrong.append(f"mails: {set(calm.subjects) ^ set(killed.subjects)} in one run only")
+    if calm.alerts != killed.alerts:
+        wrong.append(f"alerts: {calm.alerts ^ killed.alerts} in one run only")
+    if len(killed.mails) != len(killed.alerts):
+        wrong.append(f"mails: {len(killed.mails)} of {len(killed.alerts)}")
     repeated = sum(killed.mails.values()) - len(killed.mails)
     if repeated > killed.kills:
         wrong.append(f"mails: {repeated} repeats in {killed.kills} kills")

@@ -203,7 +203,7 @@ class Night:
     def _target_mag(self, where: Field, mag: float, mag_red: float, hours: float) -> float:
         """Slow variation of every target, and the flare of the first; colour stays."""
         phase = 2 * math.pi * (hours / 9.0 + sum(map(ord, where.source)) % 10 / 10.0)
-        mag = mag + (where.mag_R - mag_red) + 0.05 * math.sin(phase)
+        mag = mag + (where.quiet_mag - mag_red) + 0.05 * math.sin(phase)
         if self.plan.flare is not None and where == field_of(self.plan.fields[0]):
             mag -= self.plan.flare.brightening(hours)
         return mag

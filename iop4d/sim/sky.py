@@ -24,20 +24,20 @@ class Field:
     source: str
     object: str
     density: str  # sparse, normal, crowded
-    mag_R: float  # of the target when it is quiet
+    quiet_mag: float  # R of the target when it is quiet
 
 
 FIELDS: tuple[Field, ...] = (
-    Field(source="2200+420", object="BLLac", density="crowded", mag_R=13.6),
-    Field(source="0716+714", object="S50716+714", density="normal", mag_R=13.4),
-    Field(source="1641+399", object="3C345", density="sparse", mag_R=15.5),
-    Field(source="1101+384", object="Mrk421", density="sparse", mag_R=13.0),
-    Field(source="0851+202", object="OJ287", density="normal", mag_R=14.6),
-    Field(source="1959+650", object="1ES1959+650", density="crowded", mag_R=14.5),
-    Field(source="0219+428", object="3C66A", density="normal", mag_R=14.2),
-    Field(source="1226+023", object="3C273", density="sparse", mag_R=12.6),
-    Field(source="2251+158", object="3C454.3", density="normal", mag_R=15.0),
-    Field(source="1633+382", object="4C38.41", density="sparse", mag_R=15.8),
+    Field(source="2200+420", object="BLLac", density="crowded", quiet_mag=13.6),
+    Field(source="0716+714", object="S50716+714", density="normal", quiet_mag=13.4),
+    Field(source="1641+399", object="3C345", density="sparse", quiet_mag=15.5),
+    Field(source="1101+384", object="Mrk421", density="sparse", quiet_mag=13.0),
+    Field(source="0851+202", object="OJ287", density="normal", quiet_mag=14.6),
+    Field(source="1959+650", object="1ES1959+650", density="crowded", quiet_mag=14.5),
+    Field(source="0219+428", object="3C66A", density="normal", quiet_mag=14.2),
+    Field(source="1226+023", object="3C273", density="sparse", quiet_mag=12.6),
+    Field(source="2251+158", object="3C454.3", density="normal", quiet_mag=15.0),
+    Field(source="1633+382", object="4C38.41", density="sparse", quiet_mag=15.8),
 )
 
 
@@ -118,13 +118,14 @@ class Sky:
                                      *([""] * 5)])
                     continue
                 error = 0.005 if seed is None else float(rng.choice([0.005, 0.01, 0.02]))
-                listed = [stars.magnitudes[band][i] for band in BANDS]
+                listed = [float(stars.magnitudes[band][i]) for band in BANDS]
                 if seed is not None:
                     listed = [mag + rng.normal(0.0, error) for mag in listed]
                 writer.writerow([stars.name[i], "", *place, "calibrator", served,
                                  *(f"{mag:.4f}" for mag in listed), f"{error:.4f}"])
-            for name, i in checks.items():
-                writer.writerow([name, "", f"{stars.ra[i]:.7f}", f"{stars.dec[i]:.7f}", "target",
+            for name, row in checks.items():
+                writer.writerow([name, "", f"{stars.ra[row]:.7f}", f"{stars.dec[row]:.7f}",
+                                 "target",
                                  "", *([""] * 5)])
         return out.getvalue()
 

@@ -40,6 +40,8 @@ def test_the_template_says_the_defaults() -> None:
     ("[[archive]]\nname = 'a'\npath = 'x'\n[[archive]]\nname = 'a'\npath = 'y'",
      ["line 5", "no other"]),
     ("[[rule]]\nname = 'r'\ncondition = 'mag < 13'\nchannels = ['mail']", ["line 4", "mail"]),
+    ("[[rule]]\nname = 'r'\ncondition = 'mag of 13'", ["line 3", "mag < 13.0"]),
+    ("[[rule]]\nname = 'r'\ncondition = 'mag < 13'\nclear = '13'", ["line 4", "mag > 13.2"]),
     ("[archive]\nname = 'a'", ["line 1", "double brackets"]),
     ("[[site]]\nname = 'a'", ["line 1", "a table"]),
     ("[web]\nthreads = 10\nstreams = 9", ["line 3", "half"]),

@@ -1,0 +1,194 @@
+"""What the tests of alerts share: sites with rules, written points, and mail servers."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from aiosmtpd.controller import Controller
+
+from iop4d.alerts.engine import AlertEngine
+from iop4d.config import Site
+from iop4d.config.load import parse_site
+from iop4d.model.source import Source, SourceKind
+from iop4d.store import catalogue
+from iop4d.store.database import Database
+from iop4d.store.schema import Alert, Result
+from tests.conftest import FakeClock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+JD = 2461000.5
+MINUTE = 1 / 1440
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+
+RULE = """
+[[rule]]
+name = "bright"
+source = "{source}"
+band = "R"
+condition = "mag < 13.0"
+clear = "{clear}"
+confirm = {confirm}
+cooldown = {cooldown}
+channels = ["team"]
+"""
+CHANNEL = """
+[[channel]]
+name = "{name}"
+to = {to}
+sender = "iop4d <iop4d@example.org>"
+port = {port}
+{more}
+"""
+
+
+def channel(name: str = "team", port: int = 25, to: str = '["ana@example.org"]',
+            more: str = "") -> str:
+    return CHANNEL.format(name=name, port=port, to=to, more=more)
+
+
+def rule(source: str = "BL Lac", clear: str = "mag > 13.2", confirm: int = 2,
+         cooldown: float = 12.0) -> str:
+    return RULE.format(source=source, clear=clear, confirm=confirm, cooldown=cooldown)
+
+
+def site_of(root: Path, *parts: str) -> Site:
+    """A site from the parts of its file; answers of servers are waited for no longer than 1 s."""
+    head = '[site]\nurl = "https://iop4d.example.org/"\n[alerts]\ntimeout = 1.0\n'
+    return parse_site(head + "".join(parts), root=root)
+
+
+def fill_catalogue(database: Database, *more: Source) -> None:
+    with database.write():
+        catalogue.save([
+            Source(name="BL Lac", other_names=("2200+420",), ra_deg=330.68, dec_deg=42.28,
+                   kind=SourceKind.TARGET),
+            Source(name="BL Lac C1", ra_deg=330.7, dec_deg=42.29, kind=SourceKind.CALIBRATOR,
+                   calibrates=("BL Lac",)), *more])
+
+
+def point(n: float, mag: float | None, *, source: str = "BL Lac", band: str = "R", flags: int = 0,
+          err: float | None = 0.02, **more: Any) -> int:
+    """Write a point ``n`` minutes after JD, or change it if it is there; its id."""
+    values = {"mag": mag, "mag_err": err, "flags": flags, **more}
+    key = f"{source}/{band}/{n}"
+    old = Result.get_or_none(Result.key == key)
+    if old is not None:
+        Result.update(**values).where(Result.id == old.id).execute()
+        return int(old.id)
+    return int(Result.create(**{
+        "key": key, "source": source, "band": band, "telescope": "T090", "instrument": "Andor",
+        "night": "2025-11-22", "mode": "photometry", "jd_mid": JD + n * MINUTE,
+        "exptime_s": 60.0, "zero_point": 22.31, "zero_point_err": 0.012, "n_calibrators": 4,
+        "fwhm_arcsec": 1.9, "airmass": 1.12, "frames": [f"BLLac_{n}R.fit"], "created_at": 0.0,
+        "changed_at": 0.0} | values).id)
+
+
+class Night:
+    """A database with an engine that sees points as they are committed."""
+
+    def __init__(self, site: Site, clock: FakeClock) -> None:
+        self.database = Database(site.database)
+        self.clock = clock
+        self.engine = AlertEngine(site, clock)
+        fill_catalogue(self.database)
+
+    def see(self, n: float, mag: float | None, **more: Any) -> int:
+        """One point, in its own transaction."""
+        with self.database.write():
+            id_ = point(n, mag, **more)
+            self.engine.on_results([id_])
+        return id_
+
+    def see_all(self, mags: Iterable[float | None], *, start: int = 0) -> list[int]:
+        """Points one minute apart."""
+        return [self.see(start + n, mag) for n, mag in enumerate(mags)]
+
+    def episodes(self) -> list[tuple[str, float, float | None]]:
+        """State, and minutes of firing and ending, of every episode."""
+        rows = Alert.select().order_by(Alert.source, Alert.band, Alert.episode)
+        return [(row.state, minute(row.fired_jd),
+                 None if row.resolved_jd is None else minute(row.resolved_jd)) for row in rows]
+
+
+def minute(jd: float) -> float:
+    return round((jd - JD) / MINUTE, 3)
+
+
+async def run_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Stands in for the daemon's database thread."""
+    await asyncio.sleep(0)
+    return function(*args, **kwargs)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Mailbox:
+    """A real mail server that keeps what it takes; ``answers`` refuse recipients or texts."""
+
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.port = port or free_port()
+        self.mails: list[EmailMessage] = []
+        self.to: list[str] = []
+        self.commands: list[str] = []
+        self.rcpt: dict[str, str] = {}
+        self.data: list[str] = []
+        self.logins: list[tuple[bytes, bytes]] = []
+        more: dict[str, Any] = {}
+        if tls is not None:
+            more = {"tls_context": tls, "require_starttls": True, "auth_required": True,
+                    "authenticator": self._login}
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port,
+                                      server_hostname="localhost", **more)
+
+    def __enter__(self) -> Mailbox:
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+    def _login(self, _server: Any, _session: Any, _envelope: Any, _how: str, data: Any) -> Any:
+        from aiosmtpd.smtp import AuthResult
+
+        self.logins.append((data.login, data.password))
+        return AuthResult(success=True)
+
+    async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any,  # noqa: N802
+                          address: str, options: list[str]) -> str:
+        self.commands.append("MAIL")
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any,  # noqa: N802
+                          address: str, _options: list[str]) -> str:
+        self.commands.append(f"RCPT {address}")
+        answer = self.rcpt.get(address, "250 OK")
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        answer = self.data.pop(0) if self.data else "250 OK"
+        if answer == "drop":
+            server.transport.abort()
+            return "421 gone"
+        if answer.startswith("250"):
+            self.mails.append(email.message_from_bytes(
+                envelope.original_content, policy=email.policy.default))
+            self.to.extend(envelope.rcpt_tos)
+        return answer

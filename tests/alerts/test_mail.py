@@ -1,0 +1,193 @@
+"""Mail against a real server: what it refuses is told apart, and no password goes out in clear."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from iop4d.alerts.channels import make_channels
+from iop4d.alerts.mail import EmailChannel
+from iop4d.alerts.transport import SendError
+from iop4d.config.load import parse_site
+from iop4d.model.errors import ConfigError
+from tests.alerts.bench import Mailbox, channel, free_port, site_of
+
+
+def mail() -> EmailMessage:
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = "hello", "iop4d@example.org", "ana"
+    message["Message-ID"] = "<1@example.org>"
+    message.set_content("text")
+    return message
+
+
+def send(port: int, root: Path, more: str = "", to: str = "ana@example.org",
+         host: str = "127.0.0.1", message: EmailMessage | None = None) -> SendError | None:
+    """Send a mail; the error, if there is one."""
+    site = site_of(root, channel(port=port, more=f'host = "{host}"\n{more}'))
+    sender = EmailChannel(site.channel[0], timeout=0.5)
+    try:
+        asyncio.run(sender.send(message or mail(), to))
+    except SendError as error:
+        return error
+    return None
+
+
+def test_a_mail_arrives(tmp_path: Path) -> None:
+    with Mailbox() as box:
+        assert send(box.port, tmp_path) is None
+    assert [m["Subject"] for m in box.mails] == ["hello"]
+    assert box.to == ["ana@example.org"]
+
+
+@pytest.mark.parametrize(("answer", "permanent", "down"), [
+    ("550 no such user", True, False),
+    ("451 come back later", False, False),
+    ("421 closing", False, True),
+])
+def test_a_refused_recipient_is_told_by_its_code(tmp_path: Path, answer: str, permanent: bool,
+                                                 down: bool) -> None:
+    with Mailbox() as box:
+        box.rcpt["ana@example.org"] = answer
+        error = send(box.port, tmp_path)
+    assert error is not None
+    assert (error.permanent, error.channel_down, error.reason) == (permanent, down, answer)
+    assert box.mails == []
+
+
+@pytest.mark.parametrize(("answer", "permanent", "down"), [
+    ("554 spam", True, False), ("452 disk full", False, False), ("drop", False, True),
+])
+def test_a_refused_text_is_told_by_its_code(tmp_path: Path, answer: str, permanent: bool,
+                                            down: bool) -> None:
+    with Mailbox() as box:
+        box.data = [answer]
+        error = send(box.port, tmp_path)
+    assert error is not None
+    assert (error.permanent, error.channel_down) == (permanent, down)
+
+
+def test_a_dead_server_is_a_temporary_error_of_the_channel(tmp_path: Path) -> None:
+    port = free_port()
+    error = send(port, tmp_path)
+    assert error is not None
+    assert (error.permanent, error.channel_down) == (False, True)
+    assert f"127.0.0.1:{port}" in error.reason
+
+
+async def answer_with(greeting: bytes, root: Path) -> SendError:
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        sender = EmailChannel(site_of(
+            root, channel(port=port, more='host = "127.0.0.1"')).channel[0], timeout=0.1)
+        with pytest.raises(SendError) as refused:
+            await sender.send(mail(), "ana@example.org")
+        await gone.wait()
+        return refused.value
+
+
+@pytest.mark.parametrize(("greeting", "reason"), [
+    (b"", "did not answer in time"), (b"554 no service here\r\n", "554 no service here"),
+    (b"SSH-2.0-OpenSSH\r\n", "Malformed"),
+])
+def test_a_server_that_is_none_keeps_the_mail_for_later(tmp_path: Path, greeting: bytes,
+                                                        reason: str) -> None:
+    error = asyncio.run(answer_with(greeting, tmp_path))
+    assert (error.permanent, error.channel_down) == (False, True)
+    assert reason in error.reason
+
+
+def test_a_password_without_tls_is_refused_by_the_site_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must not cross the network in clear"):
+        parse_site(channel(more='user = "u"\npassword_env = "X"'), root=tmp_path)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_server_without_tls_gets_neither_password_nor_mail(
+        tmp_path: Path, tls: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOP4D_TEST_PASSWORD", "secret")
+    with Mailbox() as box:
+        error = send(box.port, tmp_path, f'tls = "{tls}"\nuser = "u"\n'
+                                         'password_env = "IOP4D_TEST_PASSWORD"')
+    assert error is not None
+    assert (error.permanent, error.channel_down) == (False, True)
+    assert "secret" not in error.reason
+    assert box.commands == []
+    assert box.mails == []
+
+
+@pytest.mark.parametrize(("more", "reason"), [
+    ('user = "u"\ntls = "starttls"', "has no password"),
+    ('user = "u"\ntls = "starttls"\npassword_file = "gone"', "cannot be read"),
+    ('user = "u"', "not sent in clear"),
+])
+def test_a_login_that_cannot_be_made_keeps_the_mail_for_later(tmp_path: Path, more: str,
+                                                              reason: str) -> None:
+    error = send(free_port(), tmp_path, more)
+    assert error is not None
+    assert (error.permanent, error.channel_down) == (False, True)
+    assert reason in error.reason
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for localhost that nobody has signed, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not here")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, private = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+         "subjectAltName=DNS:localhost", "-keyout", str(private), "-out", str(cert)],
+        check=True, capture_output=True)
+    return cert, private
+
+
+def test_with_starttls_the_password_goes_to_a_trusted_server_only(
+        tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    (tmp_path / "password").write_text("secret\n")
+    more = 'tls = "starttls"\nuser = "u"\npassword_file = "password"'
+    with Mailbox(tls=context) as box:
+        error = send(box.port, tmp_path, more, host="localhost")
+        assert error is not None
+        assert (error.permanent, error.channel_down) == (False, True)
+        assert "certificate" in error.reason
+        assert box.logins == []
+        assert box.mails == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        assert send(box.port, tmp_path, more, host="localhost") is None
+    assert box.logins == [(b"u", b"secret")]
+    assert len(box.mails) == 1
+
+
+def test_an_address_that_cannot_be_one_is_given_up(tmp_path: Path) -> None:
+    with Mailbox() as box:
+        error = send(box.port, tmp_path, to="ana\r\nRCPT TO:<eve@example.org>")
+        assert error is not None
+        assert error.permanent
+    assert box.mails == []
+
+
+def test_a_site_has_its_channels_by_name(tmp_path: Path) -> None:
+    channels = make_channels(site_of(tmp_path, channel("a"), channel("b")))
+    assert list(channels) == ["a", "b"]
+    assert channels["a"].sender == "iop4d <iop4d@example.org>"
