@@ -1,3 +1,3 @@
-"""iop4d: an observatory daemon that turns raw frames into calibrated magnitudes and polarisation."""
+"""iop4d turns raw frames, as they come, into calibrated magnitudes and polarisation."""
 
 __version__ = "0.1.0"

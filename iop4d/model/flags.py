@@ -46,7 +46,7 @@ NEVER_CALIBRATES = (
 #: A result with any of these never counts for an alert.
 NEVER_ALERTS = (
     Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
-    | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS | Flag.CALIBRATORS_DISAGREE
+    | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS
 )
 
 

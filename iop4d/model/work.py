@@ -93,27 +93,37 @@ class Reduced:
     bjd_tdb: float
     measurements: tuple[Measurement, ...]
     results: tuple[ResultValue, ...]
+    frame_flags: int = 0  # of the frame as a whole; part of its results' flags
     warnings: tuple[str, ...] = ()
     stages: dict[str, float] = field(default_factory=dict)  # stage to core-seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrateRequest:
-    """Calibrate stored measurements of a frame again, with the catalogue as it is now."""
+class MeasuredFrame:
+    """A frame's stored measurements, with what its results need besides."""
 
+    id: int
     facts: FrameFacts
     measurements: tuple[Measurement, ...]
     fwhm_arcsec: float
     airmass: float
     bjd_tdb: float
-    frame_flags: int = 0
+    flags: int = 0  # of the frame as a whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateRequest:
+    """Calibrate a target on all frames of a night together, with the catalogue as it is now."""
+
+    target: str
+    frames: tuple[MeasuredFrame, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
-    """The results that follow from a frame's stored measurements."""
+    """The target's result on each frame, by the frame's id."""
 
-    results: tuple[ResultValue, ...]
+    results: tuple[tuple[int, ResultValue], ...]
 
 
 @dataclass(frozen=True, kw_only=True)

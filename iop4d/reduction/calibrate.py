@@ -1,40 +1,109 @@
-"""From the measurements of a frame to calibrated magnitudes; no pixels needed."""
+"""From the measurements of frames to calibrated magnitudes; no pixels needed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import chdtrc
 
 from iop4d.instruments.telescopes import Telescope
-from iop4d.model.frame import FrameFacts
-from iop4d.model.result import NAN, Measurement, ResultValue
+from iop4d.model.flags import NEVER_CALIBRATES, Flag
+from iop4d.model.flags import names as flag_names
+from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.model.work import MeasuredFrame
 from iop4d.science import times
-from iop4d.science.zeropoint import Calibrator, ZeroPoint, zero_point
+from iop4d.science.ensemble import Ensemble, solve
 
+DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08
 _RESULT_KINDS = (SourceKind.TARGET, SourceKind.STANDARD)
+_DISAGREE_P = 1e-4  # probability by chance below which scatter is called disagreement
+_DISAGREE_MAG = 0.02  # and the scatter that matters, mag
 
 
-def calibrate(*, facts: FrameFacts, measurements: Sequence[Measurement], catalogue: Catalogue,
-              telescope: Telescope | None, fwhm_arcsec: float, airmass: float, bjd_tdb: float,
-              frame_flags: int = 0) -> tuple[ResultValue, ...]:
-    """A result for every target and standard that was measured in the frame's band.
+@dataclass(frozen=True, kw_only=True)
+class _Star:
+    """A calibrator in a band: name, catalogue magnitude and error."""
 
-    ``airmass`` and ``bjd_tdb`` are the frame's, for a telescope that is no longer known (None);
-    otherwise each source has its own. A target without usable calibrators has a NaN magnitude.
+    name: str
+    mag: float
+    err: float
+
+
+def targets_of(frame: MeasuredFrame, catalogue: Catalogue) -> list[Source]:
+    """The targets and standards that were measured on a frame."""
+    measured = {m.source for m in frame.measurements}
+    return [s for s in catalogue.sources if s.kind in _RESULT_KINDS and s.name in measured]
+
+
+def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Catalogue,
+              telescope: Telescope | None) -> tuple[ResultValue, ...]:
+    """The target's result on each frame, all of one band and instrument, calibrated together.
+
+    Each calibrator's offset from the catalogue is the same on all frames (``science.ensemble``).
+    Without a usable calibrator the magnitude is NaN. ``telescope``: None if no longer known; the
+    frames' own airmass and time then stand for the target's.
     """
-    measured = {measurement.source: measurement for measurement in measurements}
-    results = []
-    for source in catalogue.sources:
-        if source.kind not in _RESULT_KINDS or source.name not in measured:
-            continue
-        zero = zero_point(_calibrators(source, facts.band, measured, catalogue))
-        bjd, mass = (bjd_tdb, airmass) if telescope is None \
-            else (times.bjd_tdb(facts.jd_mid, source.ra_deg, source.dec_deg),
-                  airmass_at(facts.jd_mid, source.ra_deg, source.dec_deg, telescope))
-        results.append(_result(facts, measured[source.name], zero, fwhm_arcsec=fwhm_arcsec,
-                               airmass=mass, bjd_tdb=bjd, frame_flags=frame_flags))
-    return tuple(results)
+    band = frames[0].facts.band
+    stars = [_Star(name=s.name, mag=s.magnitudes[band][0], err=_error_of(s.magnitudes[band][1]))
+             for s in catalogue.calibrators_of(target.name) if band in s.magnitudes]
+    measured = [{m.source: m for m in frame.measurements} for frame in frames]
+    shape = (len(frames), len(stars))
+    estimates, errors = np.full(shape, NAN), np.full(shape, NAN)
+    for row, found in enumerate(measured):
+        for column, star in enumerate(stars):
+            m = found.get(star.name)
+            if m is not None and not _why_not(m):
+                estimates[row, column] = star.mag - m.mag_inst
+                errors[row, column] = m.mag_inst_err
+    ensemble = solve(estimates, errors, np.array([star.err for star in stars]))
+    flag = _disagreement(ensemble, stars)
+    return tuple(
+        _result(target, frame, found, stars, ensemble, row, flag, telescope)
+        for row, (frame, found) in enumerate(zip(frames, measured, strict=True)))
+
+
+def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measurement],
+            stars: Sequence[_Star], ensemble: Ensemble, row: int, flag: Flag,
+            telescope: Telescope | None) -> ResultValue:
+    facts, m = frame.facts, measured[target.name]
+    uses = tuple(_use(star, measured.get(star.name), ensemble, row, column)
+                 for column, star in enumerate(stars) if star.name in measured)
+    count = sum(not use.why_not for use in uses)
+    zero, err = float(ensemble.zero[row]), math.hypot(float(ensemble.random_err[row]),
+                                                      ensemble.common_err)
+    if count == 0:
+        zero, err, flag = NAN, NAN, Flag.NO_CALIBRATORS
+    elif count == 1:
+        flag |= Flag.FEW_CALIBRATORS
+    mag = m.mag_inst + zero
+    bjd, mass = (frame.bjd_tdb, frame.airmass) if telescope is None else (
+        times.bjd_tdb(facts.jd_mid, target.ra_deg, target.dec_deg),
+        airmass_at(facts.jd_mid, target.ra_deg, target.dec_deg, telescope))
+    return ResultValue(
+        source=target.name, band=facts.band or "", mode=facts.mode, jd_mid=facts.jd_mid,
+        bjd_tdb=bjd, exptime_s=facts.exptime_s, mag=mag,
+        mag_err=math.hypot(m.mag_inst_err, err) if math.isfinite(mag) else NAN,
+        zero_point=zero, zero_point_err=err, n_calibrators=count,
+        fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
+        calibrators=uses)
+
+
+def _use(star: _Star, m: Measurement | None, ensemble: Ensemble, row: int,
+         column: int) -> CalibratorUse:
+    """A calibrator's part: its zero point with its offset from the catalogue taken out."""
+    assert m is not None
+    weight = float(ensemble.weights[row, column])
+    off = float(ensemble.offsets[column])
+    why = _why_not(m)
+    if not why and weight <= 0:
+        why = f"off by {star.mag - off - m.mag_inst - float(ensemble.zero[row]):+.2f} mag here"
+    return CalibratorUse(
+        source=star.name, zero_point=star.mag - m.mag_inst - (off if math.isfinite(off) else 0.0),
+        zero_point_err=math.hypot(star.err, m.mag_inst_err), weight=weight, why_not=why)
 
 
 def airmass_at(jd: float, ra_deg: float, dec_deg: float, telescope: Telescope) -> float:
@@ -43,26 +112,27 @@ def airmass_at(jd: float, ra_deg: float, dec_deg: float, telescope: Telescope) -
                          longitude_deg=telescope.longitude_deg, height_m=telescope.height_m)
 
 
-def _calibrators(target: Source, band: str | None, measured: Mapping[str, Measurement],
-                 catalogue: Catalogue) -> list[Calibrator]:
-    """The target's calibrators that lie in the frame and have a magnitude in its band."""
-    found = []
-    for star in catalogue.calibrators_of(target.name):
-        if star.name in measured and band in star.magnitudes:
-            mag, err = star.magnitudes[band]
-            m = measured[star.name]
-            found.append(Calibrator(source=star.name, mag=mag, mag_err=err, mag_inst=m.mag_inst,
-                                    mag_inst_err=m.mag_inst_err, flags=m.flags))
-    return found
+def _disagreement(ensemble: Ensemble, stars: Sequence[_Star]) -> Flag:
+    """Whether the catalogue magnitudes scatter more than their errors allow."""
+    known = np.isfinite(ensemble.offsets) & (ensemble.trust > 0)
+    count = int(known.sum())
+    if count < 2:
+        return Flag(0)
+    offsets = ensemble.offsets[known]
+    chi2 = float(np.sum((offsets / np.array([star.err for star in stars])[known]) ** 2))
+    scatter = float(np.sqrt(np.sum(offsets**2) / (count - 1)))
+    disagree = chdtrc(count - 1, chi2) < _DISAGREE_P and scatter > _DISAGREE_MAG
+    return Flag.CALIBRATORS_DISAGREE if disagree else Flag(0)
 
 
-def _result(facts: FrameFacts, m: Measurement, zero: ZeroPoint, *, fwhm_arcsec: float,
-            airmass: float, bjd_tdb: float, frame_flags: int) -> ResultValue:
-    mag = m.mag_inst + zero.value
-    return ResultValue(
-        source=m.source, band=facts.band or "", mode=facts.mode, jd_mid=facts.jd_mid,
-        bjd_tdb=bjd_tdb, exptime_s=facts.exptime_s, mag=mag,
-        mag_err=math.hypot(m.mag_inst_err, zero.err) if math.isfinite(mag) else NAN,
-        zero_point=zero.value, zero_point_err=zero.err, n_calibrators=zero.n,
-        fwhm_arcsec=fwhm_arcsec, airmass=airmass,
-        flags=int(m.flags | zero.flags | frame_flags), calibrators=zero.uses)
+def _error_of(error: float) -> float:
+    return error if math.isfinite(error) and error > 0 else DEFAULT_ERROR
+
+
+def _why_not(m: Measurement) -> str:
+    """Why a star cannot calibrate a frame; empty if it can."""
+    if flags := m.flags & NEVER_CALIBRATES:
+        return ", ".join(flag_names(flags)).replace("_", " ")
+    if not (math.isfinite(m.mag_inst) and math.isfinite(m.mag_inst_err)):
+        return "no flux measured"
+    return ""

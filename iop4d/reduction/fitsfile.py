@@ -135,7 +135,7 @@ def _gunzip(stored: bytes) -> bytes:
     total = 0
     rest: bytes | memoryview = memoryview(stored)
     try:
-        while len(rest) and any(rest[:1]):
+        while rest and any(rest[:1]):
             member = zlib.decompressobj(wbits=31)
             while not member.eof:
                 piece = member.decompress(rest, _CHUNK)

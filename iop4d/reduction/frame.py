@@ -10,19 +10,19 @@ import numpy as np
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
-from iop4d.model.errors import FrameError, StageError
+from iop4d.model.errors import FrameError
 from iop4d.model.frame import FrameFacts
 from iop4d.model.result import Measurement
 from iop4d.model.source import Catalogue, Source
-from iop4d.model.work import Reduced, ReduceRequest
-from iop4d.reduction.calibrate import airmass_at, calibrate
+from iop4d.model.work import MeasuredFrame, Reduced, ReduceRequest
+from iop4d.reduction.calibrate import airmass_at, calibrate, targets_of
 from iop4d.reduction.field import find_field, quality, refine_field
 from iop4d.reduction.fitsfile import open_fits, raw_image
 from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.pixels import Calibrated, calibrate_pixels
 from iop4d.reduction.preview import Mark, write_preview
 from iop4d.reduction.product import write_reduced
-from iop4d.reduction.sources import in_frame, measure_source
+from iop4d.reduction.sources import in_frame, measure_source, without_false_alarms
 from iop4d.reduction.stages import Stages
 from iop4d.reduction.stars import Stars, find_sky, find_stars
 from iop4d.science import times
@@ -102,9 +102,11 @@ def _measure(frame: Calibrated, stars: Stars, wcs: Wcs, aperture: Aperture, fact
     pixels = Frame(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=stars.detections,
                    fluxes=total_fluxes(stars.detections, stars.psf), psf=stars.psf)
-    return tuple(measure_source(pixels, source.name, x, y, aperture, exptime_s=facts.exptime_s,
-                                sky_level=stars.sky.level)
-                 for source, x, y in in_frame(tools.catalogue.sources, wcs, facts.shape))
+    measured = tuple(
+        measure_source(pixels, source.name, x, y, aperture, exptime_s=facts.exptime_s,
+                       sky_level=stars.sky.level)
+        for source, x, y in in_frame(tools.catalogue.sources, wcs, facts.shape))
+    return without_false_alarms(measured) if frame.bad is None else measured
 
 
 def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Refined, aperture: Aperture,
@@ -112,16 +114,19 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Refined, aper
     telescope, wcs, fwhm = tools.instrument.telescope, field.wcs, stars.psf.fwhm
     airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
     bjd = times.bjd_tdb(facts.jd_mid, wcs.ra0, wcs.dec0)
-    results = calibrate(
-        facts=facts, measurements=measurements, catalogue=tools.catalogue, telescope=telescope,
-        fwhm_arcsec=fwhm * wcs.scale_arcsec, airmass=airmass, bjd_tdb=bjd,
-        frame_flags=int(quality(field, fwhm)))
+    measured = MeasuredFrame(
+        id=0, facts=facts, measurements=measurements, fwhm_arcsec=fwhm * wcs.scale_arcsec,
+        airmass=airmass, bjd_tdb=bjd, flags=int(quality(field, fwhm)))
+    results = tuple(
+        calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope)[0]
+        for target in targets_of(measured, tools.catalogue))
     return Reduced(
         wcs=wcs.cards(), n_detected=len(stars.detections), n_matched=field.n_matched,
         wcs_rms_px=field.rms_px, fwhm_px=fwhm, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         sky=stars.sky.level, sky_sigma=stars.sky.sigma, aperture_px=aperture.radius,
         annulus_px=(aperture.inner, aperture.outer), airmass=airmass, bjd_tdb=bjd,
-        measurements=measurements, results=results, warnings=warnings)
+        measurements=measurements, results=results, frame_flags=measured.flags,
+        warnings=warnings)
 
 
 def _warnings(request: ReduceRequest, stars: Stars) -> tuple[str, ...]:

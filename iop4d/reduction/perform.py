@@ -102,14 +102,16 @@ class Workbench:
 
     def _calibrate(self, request: CalibrateRequest, stages: Stages) -> Calibrated:
         known = {instrument.name: instrument for instrument in self._instruments}
-        instrument = known.get(request.facts.instrument)
-        with stages("results"):
-            return Calibrated(results=calibrate(
-                facts=request.facts, measurements=request.measurements,
-                catalogue=self.context.catalogue, fwhm_arcsec=request.fwhm_arcsec,
-                airmass=request.airmass, bjd_tdb=request.bjd_tdb,
-                telescope=instrument.telescope if instrument else None,
-                frame_flags=request.frame_flags))
+        instrument = known.get(request.frames[0].facts.instrument)
+        catalogue = self.context.catalogue
+        target = next((s for s in catalogue.sources if s.name == request.target), None)
+        if target is None:
+            raise StageError("calibrate", f"{request.target} is no longer in the catalogue")
+        with stages("calibrate"):
+            results = calibrate(target, request.frames, catalogue=catalogue,
+                                telescope=instrument.telescope if instrument else None)
+        return Calibrated(results=tuple(
+            (frame.id, result) for frame, result in zip(request.frames, results, strict=True)))
 
     def _named(self, name: str) -> Instrument:
         for instrument in self._instruments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ def plot_light_curve(request: PlotRequest) -> bytes:
 def _draw(axes: Axes, request: PlotRequest, shown: dict[float, float]) -> None:
     for jd, mag, err in request.points:
         chosen = request.highlight_jd is not None and abs(jd - request.highlight_jd) < 1e-6
-        axes.errorbar([shown[jd]], [mag], yerr=[err] if err == err else None, fmt="o",
+        axes.errorbar([shown[jd]], [mag], yerr=None if math.isnan(err) else [err], fmt="o",
                       markersize=8 if chosen else 4, color=_RED if chosen else _COLOUR,
                       elinewidth=1, zorder=3 if chosen else 2)
     if request.threshold is not None:

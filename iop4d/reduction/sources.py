@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,8 @@ MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
 OFF_CENTRE_PX = 1.5  # a star this near to its place, or within 0.7 FWHM, is at its place
 OFF_CENTRE_FWHM = 0.7
 NEARBY_FWHM = 1.5  # a star within this, but off its place, is told by a flag
+_BRIGHT_SNR = 50.0  # a star so bright shows what its image looks like
+_FALSE_ALARM = 0.25  # part of the bright stars from which on not all can have been hit
 _TRUST_CENTROID = 20.0  # peak over sky noise from which the centroid beats the solution
 
 
@@ -44,6 +47,19 @@ def measure_source(frame: Frame, name: str, x: float, y: float, aperture: Apertu
         mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
         snr=flux / err if err > 0 else NAN, sky=sky_level + measured.sky,
         flags=int(measured.flags | flags))
+
+
+def without_false_alarms(measured: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """The measurements without BAD_PIXELS where it is the star images that are odd.
+
+    Cosmic rays hit one star in many. A trailed or doubled star image stands out against the
+    frame's mean one in most stars at once, and then nothing is wrong with any pixel.
+    """
+    bright = [m for m in measured if m.snr > _BRIGHT_SNR]
+    hit = [m for m in bright if m.flags & Flag.BAD_PIXELS]
+    if len(hit) < 2 or len(hit) < _FALSE_ALARM * len(bright):
+        return tuple(measured)
+    return tuple(replace(m, flags=m.flags & ~int(Flag.BAD_PIXELS)) for m in measured)
 
 
 def _own_star(frame: Frame, x: float, y: float) -> tuple[int | None, Flag]:

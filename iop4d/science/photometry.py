@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ _FEWEST_SKY = 30  # pixels of an annulus that give its noise
 _COSMIC = 8.0  # sigmas by which a pixel must stand above the star image to be a cosmic ray's
 _COSMIC_MODEL = 0.5  # part of the star image's local height by which the model may be wrong
 _SAMPLED = 2.2  # px of FWHM below which a star is as sharp as a cosmic ray
+_ROUND = 1.2  # elongation of the typical star above which the frame is trailed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,13 @@ class Frame:
     detections: Detections
     fluxes: Floats
     psf: Psf
+
+    @cached_property
+    def round_stars(self) -> bool:
+        """Whether the star image is the model's closely enough to tell cosmic rays from it."""
+        bright = np.flatnonzero(~self.detections.saturated & ~self.detections.edge)[:50]
+        elongation = float(np.median(self.detections.elongation[bright])) if bright.size else 1.0
+        return self.psf.fwhm > _SAMPLED and elongation < _ROUND
 
 
 def aperture_for(fwhm: float, *, radius: float, inner: float, outer: float) -> Aperture:
@@ -133,8 +142,8 @@ def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
     if float((light * weights).sum()) > max(BLEND * flux, _BLEND_NOISE * error):
         flags |= Flag.BLENDED
     expected = model * max(flux, 0.0) / inside
-    if width > _SAMPLED and _has_cosmic_ray(stamp - sky, weights, expected,
-                                            sigma**2 + expected / frame.gain):
+    if frame.round_stars and _has_cosmic_ray(stamp - sky, weights, expected,
+                                             sigma**2 + expected / frame.gain):
         flags |= Flag.BAD_PIXELS
     if not flux > LOW_SNR * error:
         flags |= Flag.LOW_SNR

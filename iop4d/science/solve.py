@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 import astrometry
 import numpy as np
@@ -66,7 +67,7 @@ def slices(n: int) -> list[tuple[int, int]]:
     edges = [0, *(edge for edge in _SLICES if edge < n), n]
     while edges[-1] - edges[-2] > 10:
         edges.insert(-1, edges[-2] + 10)
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _parameters(first: int, last: int) -> astrometry.SolutionParameters:

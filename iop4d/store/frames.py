@@ -46,7 +46,7 @@ def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
     """What the reduction found, for the frame's ``info`` column."""
     plain = {name: getattr(reduced, name) for name in (
         "n_detected", "n_matched", "wcs_rms_px", "fwhm_px", "fwhm_arcsec", "sky", "sky_sigma",
-        "aperture_px", "airmass", "bjd_tdb")}
+        "aperture_px", "airmass", "bjd_tdb", "frame_flags")}
     info: dict[str, Any] = {
         name: finite(value) if isinstance(value, float) else value
         for name, value in plain.items()}

@@ -47,7 +47,7 @@ def progress_of(ask_id: int) -> Progress | None:
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.state] = counts.get(row.state, 0) + 1
-    busy = any(kind == "master" or key in wanted for kind, key in Job.select(
+    busy = any(kind in ("master", "calibrate") or key in wanted for kind, key in Job.select(
         Job.kind, Job.key).where(Job.state.in_(("queued", "running"))).tuples())
     troubles = tuple(Trouble(path=row.path, state=row.state, reason=row.reason)
                      for row in rows if row.state not in _GOOD)

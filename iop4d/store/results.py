@@ -11,6 +11,7 @@ from iop4d.model.result import ResultValue
 from iop4d.store.database import finite
 from iop4d.store.schema import Frame, Result, ResultFrame, ResultHistory
 
+_NEWS = 0.1  # errors by which a magnitude must change to be news
 #: What a change of which makes a new revision.
 _VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "zero_point",
            "zero_point_err", "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg",
@@ -35,15 +36,31 @@ def save_results(frame: Frame, values: tuple[ResultValue, ...], *, provisional: 
                 night=frame.night, frames=[frame.name], created_at=now, changed_at=now,
                 software=__version__, **columns)
         elif any(getattr(row, name) != new for name, new in columns.items()):
-            ResultHistory.create(result=row, revision=row.revision, replaced_at=now, was={
-                name: getattr(row, name) for name in (*_VALUES, "provisional", "software")})
-            Result.update(**columns, revision=row.revision + 1, changed_at=now,
+            news = _is_news(row, columns)
+            if news:
+                ResultHistory.create(result=row, revision=row.revision, replaced_at=now, was={
+                    name: getattr(row, name) for name in (*_VALUES, "provisional", "software")})
+            Result.update(**columns, revision=row.revision + news, changed_at=now,
                           software=__version__).where(Result.id == row.id).execute()
         else:
             continue
         ResultFrame.replace(result=row.id, frame=frame.id).execute()
         changed.append(row.id)
     return changed
+
+
+def _is_news(row: Result, columns: dict[str, Any]) -> bool:
+    """Whether a change deserves a place in the history.
+
+    With each frame of a night the zero points of all others become a little more certain: a change
+    of less than a tenth of the error, and of nothing else that matters, does not.
+    """
+    if any(getattr(row, name) != columns[name] for name in ("flags", "provisional", "band")):
+        return True
+    before, after, err = row.mag, columns["mag"], row.mag_err
+    if before is None or after is None or not err:
+        return before is not after
+    return bool(abs(after - before) > _NEWS * err)
 
 
 def _columns(value: ResultValue) -> dict[str, Any]:

@@ -197,6 +197,19 @@ class ResultHistory(Table):
     was = JSONField()
 
 
+class Series(Table):
+    """The results of one source, band and instrument in one night: calibrated together."""
+
+    key = pw.CharField(unique=True)
+    source = pw.CharField()
+    instrument = pw.CharField()
+    telescope = pw.CharField()
+    band = pw.CharField()
+    night = pw.CharField()
+    n_frames = pw.IntegerField(default=0)
+    changed_at = pw.FloatField()
+
+
 class Source(Table):
     """A source of the catalogue; see ``model.source.Source``."""
 
@@ -271,6 +284,6 @@ class Ask(Table):
 
 
 TABLES: tuple[type[Table], ...] = (
-    Meta, Frame, Job, Master, Measurement, Result, ResultFrame, ResultHistory, Source, Alert,
-    Outbox, Event, Ask,
+    Meta, Frame, Job, Master, Measurement, Result, ResultFrame, ResultHistory, Series, Source,
+    Alert, Outbox, Event, Ask,
 )

@@ -24,13 +24,17 @@ from iop4d.model.work import (
 from iop4d.store import frames as frame_store
 from iop4d.store.events import emit
 from iop4d.store.results import save_results
-from iop4d.store.schema import Frame, Job, Master
+from iop4d.store.schema import Frame, Job, Master, Result, Series
+from iop4d.store.series import series_of
 from iop4d.work import jobs, masters
 from iop4d.work.jobs import Claim, JobKind, Priority
 
 #: Stage of a failure that passes by itself: the file was still being written.
 CHANGED = "changed"
 _CHANGED_RETRY = 2.0  # seconds
+#: A series is calibrated anew so long after a new point, seconds, and longer if it is long.
+_CALIBRATE_PAUSE = 0.3
+_CALIBRATE_RATE = 100.0  # frames for which it waits a second more
 
 
 class Finisher:
@@ -76,10 +80,8 @@ class Finisher:
                 self._reduced(claim, reduced, outcome.core_s)
             case MasterBuilt() as built:
                 self._master(claim, built)
-            case Calibrated(results=results):
-                frame = Frame.get_by_id(claim.key)
-                self._results(save_results(frame, results, provisional=frame.provisional,
-                                           now=now))
+            case Calibrated() as calibrated:
+                self._calibrated(claim, calibrated)
         jobs.close(claim.job_id, "done", now=now)
 
     # A file was read and found sound.
@@ -157,9 +159,30 @@ class Finisher:
         self._set(frame.id, FrameState.DONE)
         self._results(save_results(frame, reduced.results, provisional=provisional, now=now))
 
+        facts = frame_store.facts_of(frame)
+        for value in reduced.results:
+            series = series_of(value.source, facts, now)
+            pause = _CALIBRATE_PAUSE + series.n_frames / _CALIBRATE_RATE
+            jobs.queue(JobKind.CALIBRATE, series.id, priority=Priority.CALIBRATE, now=now,
+                       not_before=now + pause)
+
+    def _calibrated(self, claim: Claim, calibrated: Calibrated) -> None:
+        """All results of a series, from all its frames."""
+        now = self._clock()
+        ids = []
+        for frame_id, value in calibrated.results:
+            frame = Frame.get_by_id(frame_id)
+            if frame.state == FrameState.DONE:
+                ids += save_results(frame, (value,), provisional=frame.provisional, now=now)
+        Series.update(n_frames=len(calibrated.results), changed_at=now).where(
+            Series.id == claim.key).execute()
+        self._results(ids)
+
     def _results(self, ids: list[int]) -> None:
-        for id_ in ids:
-            emit("result", self._clock(), id=id_)
+        rows = Result.select(Result.id, Result.source, Result.band).where(Result.id.in_(ids))
+        newest = {(row.source, row.band): row.id for row in rows.order_by(Result.id)}
+        for (source, band), id_ in newest.items():
+            emit("result", self._clock(), id=id_, source=source, band=band)
         if ids:
             self._on_results(ids)
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class JobKind(StrEnum):
-    """Kinds of work; the key of a job is a frame's id, or a master's for MASTER."""
+    """Kinds of work. A job's key is the id of a frame, a master (MASTER) or a series (CALIBRATE).
+    """
 
     CLASSIFY = "classify"
     MASTER = "master"
@@ -28,8 +29,8 @@ class Priority:
 
     MASTER = 90
     CLASSIFY = 80
-    CALIBRATE = 60
     REDUCE = 50
+    CALIBRATE = 40
     AGAIN = 30  # a better master came: new frames go first
     LIVE = 5
     WANTED = 100

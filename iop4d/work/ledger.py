@@ -25,8 +25,9 @@ from iop4d.model.work import (
 )
 from iop4d.store import catalogue
 from iop4d.store import frames as frame_store
-from iop4d.store.database import Database, number
-from iop4d.store.schema import Frame, Job, Master
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame, Job, Master, Series
+from iop4d.store.series import measured_frames
 from iop4d.work import jobs, masters
 from iop4d.work.finish import Finisher
 from iop4d.work.jobs import Claim, JobKind, Priority
@@ -129,18 +130,16 @@ class Ledger:
                 jobs.later(claim.job_id, not_before=0.0, now=self._clock())
 
     def follow_catalogue(self, version: int) -> int:
-        """Have every result rest on the catalogue of a version; how many frames are affected.
+        """Have every result rest on the catalogue of a version; how many series are affected.
 
-        Measured frames are queued to be calibrated again from their stored measurements. The
-        version is kept with that, so a change made while no daemon ran is followed too.
+        They are queued to be calibrated again from their stored measurements. The version is kept
+        with that, so a change made while no daemon ran is followed too.
         """
         now = self._clock()
         with self._database.write():
             if not catalogue.follow(version):
                 return 0
-            rows = Frame.select(Frame.id).where(
-                (Frame.kind == FrameKind.LIGHT.value) & (Frame.state == FrameState.DONE))
-            ids = [row.id for row in rows]
+            ids = [row.id for row in Series.select(Series.id)]
             for id_ in ids:
                 jobs.queue(JobKind.CALIBRATE, id_, priority=Priority.CALIBRATE, now=now)
         return len(ids)
@@ -151,12 +150,12 @@ class Ledger:
         kind = JobKind(job.kind)
         if kind is JobKind.MASTER:
             return self._plan_master(job, now)
+        if kind is JobKind.CALIBRATE:
+            return self._plan_calibrate(job, now)
         frame = Frame.get_by_id(job.key)
         if kind is JobKind.CLASSIFY:
             return Claim(job_id=job.id, kind=kind, key=job.key, label=f"classify {frame.name}",
                          request=ClassifyRequest(path=Path(frame.path)))
-        if kind is JobKind.CALIBRATE:
-            return self._plan_calibrate(job, frame, now)
         return self._plan_reduce(job, frame, now)
 
     def _plan_reduce(self, job: Job, frame: Frame, now: float) -> Claim | None:
@@ -213,19 +212,15 @@ class Ledger:
                 inputs=tuple(Path(frame.path) for frame in frames), masters=choice.masters,
                 output=masters.master_path(master, self._site, master.revision + 1)))
 
-    def _plan_calibrate(self, job: Job, frame: Frame, now: float) -> Claim | None:
-        if frame.state != FrameState.DONE:
-            jobs.close(job.id, "done", now=now, reason="the frame is not measured")
+    def _plan_calibrate(self, job: Job, now: float) -> Claim | None:
+        series = Series.get_by_id(job.key)
+        frames = measured_frames(series)
+        if not frames:
+            jobs.close(job.id, "done", now=now, reason="no frame is measured")
             return None
-        info = frame.info
-        return Claim(
-            job_id=job.id, kind=JobKind.CALIBRATE, key=frame.id, label=f"calibrate {frame.name}",
-            request=CalibrateRequest(
-                facts=frame_store.facts_of(frame),
-                measurements=frame_store.load_measurements(frame),
-                fwhm_arcsec=number(info.get("fwhm_arcsec")),
-                airmass=number(info.get("airmass")),
-                bjd_tdb=number(info.get("bjd_tdb"))))
+        return Claim(job_id=job.id, kind=JobKind.CALIBRATE, key=series.id,
+                     label=f"calibrate {series.key}",
+                     request=CalibrateRequest(target=series.source, frames=frames))
 
 
 def _same(frame: Frame, found: FoundFile) -> bool:

@@ -141,7 +141,7 @@ def test_a_source_that_is_added_later_is_watched(start: Start) -> None:
 
 @pytest.mark.parametrize("bad", [
     {"flags": int(Flag.SATURATED)}, {"flags": int(Flag.BLENDED | Flag.CLOUDS)},
-    {"flags": int(Flag.CALIBRATORS_DISAGREE)}, {"human_flags": ["bad"]},
+    {"flags": int(Flag.OFF_CENTRE)}, {"human_flags": ["bad"]},
 ])
 def test_a_bad_point_neither_fires_nor_stands_in_the_way(start: Start, bad: dict[str, object],
                                                          ) -> None:

@@ -12,6 +12,8 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.model.frame import FrameFacts, FrameKind, FrameState
 from iop4d.model.result import Measurement, ResultValue
 from iop4d.model.work import (
+    Calibrated,
+    CalibrateRequest,
     Classified,
     ClassifyRequest,
     Crashed,
@@ -69,6 +71,9 @@ class Bench:
             names = tuple(path.name for path in request.inputs)
             return Done(value=MasterBuilt(sha256=",".join(names), n_frames=len(names), level=300.0,
                                           scatter=1.0, used=names))
+        if isinstance(request, CalibrateRequest):
+            return Done(value=Calibrated(results=tuple(
+                (frame.id, result_of(frame.facts, self.mag)) for frame in request.frames)))
         assert isinstance(request, ReduceRequest)
         return Done(value=reduced(request, self.mag))
 
@@ -99,13 +104,16 @@ def facts_of(name: str) -> FrameFacts:
                       binning=2, band=band)
 
 
+def result_of(facts: FrameFacts, mag: float) -> ResultValue:
+    return ResultValue(
+        source="BL Lac", band=facts.band or "", mode="photometry", jd_mid=facts.jd_mid,
+        bjd_tdb=float("nan"), exptime_s=60.0, mag=mag, mag_err=0.01, zero_point=21.5,
+        zero_point_err=0.01, n_calibrators=3, fwhm_arcsec=2.0, airmass=1.1, flags=0)
+
+
 def reduced(request: ReduceRequest, mag: float) -> Reduced:
     nan = float("nan")
-    value = ResultValue(
-        source="BL Lac", band=request.facts.band or "", mode="photometry",
-        jd_mid=request.facts.jd_mid, bjd_tdb=nan, exptime_s=60.0, mag=mag, mag_err=0.01,
-        zero_point=21.5, zero_point_err=0.01, n_calibrators=3, fwhm_arcsec=2.0, airmass=1.1,
-        flags=0)
+    value = result_of(request.facts, mag)
     return Reduced(
         wcs={}, n_detected=100, n_matched=50, wcs_rms_px=0.05, fwhm_px=2.6, fwhm_arcsec=2.0,
         sky=100.0, sky_sigma=5.0, aperture_px=3.3, annulus_px=(5.5, 9.9), airmass=1.1,

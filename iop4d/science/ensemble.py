@@ -1,0 +1,143 @@
+"""Zero points of many frames at once, from calibrators that need not all be in every frame.
+
+The catalogue's errors are constant in time. If each frame had its zero point from whichever
+calibrators were good in it, a star that saturates in one frame and not in the next would make a
+step in the light curve, as large as its catalogue error shared among the stars. Here each
+calibrator has an offset from its catalogue magnitude that is the same in all frames, found from all
+of them, with the catalogue's error as its prior (ensemble photometry; Honeycutt 1992, PASP 104,
+435). For a single frame this is the robust mean of its calibrators' zero points, weighted with
+their variances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+FLOOR = 0.002  # mag, of a star in a frame: flat fields and scintillation are no better
+_TUKEY = 4.7  # sigmas at which a calibrator's catalogue magnitude, or a point, counts no more
+_ROUNDS = 30
+_FEWEST_ROBUST = 4  # with fewer stars nobody can say which one is wrong
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """Zero points of F frames from S calibrators; magnitudes, NaN where there is none.
+
+    ``zero``, ``random_err``: (F,) zero points and their errors from frame to frame;
+    ``common_err``: the error that all of them share, from the catalogue; ``offsets``: (S,) of each
+    calibrator, its catalogue magnitude being too large by so much; ``weights``: (F, S) in [0, 1];
+    ``trust``: (S,) how much each catalogue magnitude counts, in [0, 1].
+    """
+
+    zero: Floats
+    random_err: Floats
+    common_err: float
+    offsets: Floats
+    weights: Floats
+    trust: Floats
+
+
+def solve(estimates: Floats, errors: Floats, prior: Floats) -> Ensemble:
+    """Solve for zero points and offsets.
+
+    ``estimates``: (F, S) catalogue minus instrumental magnitude, NaN where a star is not usable;
+    ``errors``: (F, S) photometric errors; ``prior``: (S,) errors of the catalogue.
+    """
+    usable = np.isfinite(estimates) & np.isfinite(errors)
+    z = np.where(usable, estimates, 0.0)
+    sigma = np.hypot(np.where(usable, errors, 1.0), FLOOR)
+    weights = np.where(usable, sigma**-2, 0.0)
+    offsets, trust, _ = _settle(z, weights, prior)
+    residual = z - offsets - _zero(z - offsets, weights)[:, None]
+    sigma = sigma * _star_scale(residual, sigma, usable)
+    weights = np.where(usable, sigma**-2, 0.0) * _robust(residual / sigma, usable)
+    offsets, trust, variance = _settle(z, weights, prior)
+    total = weights.sum(axis=1)
+    has = total > 0
+    leverage = weights / np.maximum(weights.sum(axis=0), 1e-30)
+    random = (weights * (1.0 - leverage)).sum(axis=1) / np.where(has, total, 1.0) ** 2
+    seen = weights.any(axis=0)
+    return Ensemble(
+        zero=np.where(has, _zero(z - offsets, weights), np.nan),
+        random_err=np.where(has, np.sqrt(random), np.nan),
+        common_err=_common(offsets, variance, trust), offsets=np.where(seen, offsets, np.nan),
+        weights=weights / np.maximum(weights.max(axis=1, keepdims=True, initial=0.0), 1e-30),
+        trust=trust)
+
+
+def _settle(z: Floats, weights: Floats, prior: Floats) -> tuple[Floats, Floats, Floats]:
+    """Offsets, the trust in each catalogue magnitude, and the variance of each offset's prior.
+
+    Zero points and offsets are found in turn; that the trusted offsets average to zero, each as
+    its catalogue magnitude and its measurements are certain, is what fixes the zero points.
+    """
+    data = weights.sum(axis=0)
+    seen = data > 0
+    variance = prior**2 + 1.0 / np.where(seen, data, np.inf)
+    offsets, trust = np.zeros(z.shape[1]), seen.astype(float)
+    for _ in range(_ROUNDS):
+        residual = z - _zero(z - offsets, weights)[:, None]
+        new = np.where(seen, (weights * residual).sum(axis=0) / np.where(seen, data, 1.0), 0.0)
+        trust = _trust(new, np.sqrt(variance), seen)
+        total = float(np.sum(trust / variance))
+        if total > 0:
+            new = np.where(seen, new - float(np.sum(trust * new / variance)) / total, 0.0)
+        step = float(np.abs(new - offsets).max(initial=0.0))
+        offsets = new
+        if step < 1e-7:
+            break
+    return offsets, trust, variance
+
+
+def _zero(residual: Floats, weights: Floats) -> Floats:
+    total = weights.sum(axis=1)
+    return np.asarray((weights * residual).sum(axis=1) / np.where(total > 0, total, 1.0))
+
+
+def _trust(offsets: Floats, errors: Floats, seen: NDArray[np.bool_]) -> Floats:
+    """Tukey's biweight of the offsets, in units of their errors or of their scatter."""
+    if seen.sum() < _FEWEST_ROBUST:
+        return np.asarray(seen.astype(float))
+    centre = float(np.median(offsets[seen]))
+    normal = np.abs(offsets - centre) / errors
+    spread = max(1.0, 1.4826 * float(np.median(normal[seen])))
+    trust = np.clip(1.0 - (normal / (_TUKEY * spread)) ** 2, 0.0, 1.0) ** 2
+    return np.asarray(np.where(seen, trust, 0.0))
+
+
+def _star_scale(residual: Floats, sigma: Floats, usable: NDArray[np.bool_]) -> Floats:
+    """How much more each star scatters from frame to frame than its errors say; at least 1."""
+    scale = np.ones(residual.shape[1])
+    for star in range(residual.shape[1]):
+        values = (residual[:, star] / sigma[:, star])[usable[:, star]]
+        if values.size >= _FEWEST_ROBUST:
+            scale[star] = max(1.0, 1.4826 * float(np.median(np.abs(values))))
+    return scale
+
+
+def _robust(normal: Floats, usable: NDArray[np.bool_]) -> Floats:
+    """Tukey's biweight of each point, in frames with enough stars to tell an outlier."""
+    factor = np.clip(1.0 - (normal / _TUKEY) ** 2, 0.0, 1.0) ** 2
+    enough = usable.sum(axis=1, keepdims=True) >= _FEWEST_ROBUST
+    kept = np.where(enough, factor, 1.0) * usable
+    lost = ~(kept > 0).any(axis=1, keepdims=True)
+    return np.asarray(np.where(lost, usable, kept))
+
+
+def _common(offsets: Floats, variance: Floats, trust: Floats) -> float:
+    """The error that all zero points share, raised by the stars' scatter (Birge ratio)."""
+    share = trust / variance
+    if share.sum() <= 0:
+        return float("nan")
+    share = share / share.sum()
+    formal = float(np.sqrt(np.sum(share**2 * variance)))
+    count = int((trust > 0).sum())
+    if count < 2:
+        return formal
+    chi2 = float(np.sum(trust * offsets**2 / variance)) / (count - 1)
+    return formal * max(1.0, float(np.sqrt(chi2)))

@@ -1,0 +1,129 @@
+"""From measurements to magnitudes, without pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from iop4d.instruments.telescopes import T090
+from iop4d.model.flags import Flag
+from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.result import Measurement, ResultValue
+from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.model.work import MeasuredFrame
+from iop4d.reduction.calibrate import calibrate, targets_of
+
+TARGET = Source(name="T", ra_deg=330.68, dec_deg=42.28, kind=SourceKind.TARGET)
+FACTS = FrameFacts(telescope="OSN-T090", instrument="AndorT90", kind=FrameKind.LIGHT,
+                   night="2022-09-08", jd_start=2459831.4, exptime_s=60.0, shape=(1024, 1024),
+                   band="R")
+
+
+def star(name: str, mag: float, err: float = 0.01) -> Source:
+    return Source(name=name, ra_deg=330.7, dec_deg=42.3, kind=SourceKind.CALIBRATOR,
+                  calibrates=("T",), magnitudes={"R": (mag, err)})
+
+
+def seen(name: str, mag_inst: float, *, err: float = 0.003, flags: Flag = Flag(0)) -> Measurement:
+    return Measurement(source=name, x=1.0, y=1.0, flux=1.0, flux_err=1.0, mag_inst=mag_inst,
+                       mag_inst_err=err, snr=300.0, sky=10.0, flags=int(flags))
+
+
+def frame(*measured: Measurement, number: int = 0) -> MeasuredFrame:
+    return MeasuredFrame(id=number, facts=replace(FACTS, jd_start=FACTS.jd_start + number / 1440),
+                         measurements=measured, fwhm_arcsec=2.0, airmass=1.1, bjd_tdb=2459831.4)
+
+
+STARS = (star("A", 13.0), star("B", 14.0), star("C", 15.0))
+CATALOGUE = Catalogue(version=1, sources=(TARGET, *STARS))
+
+
+def result(*measured: Measurement, catalogue: Catalogue = CATALOGUE) -> ResultValue:
+    return calibrate(TARGET, [frame(*measured)], catalogue=catalogue, telescope=T090)[0]
+
+
+def test_the_magnitude_is_that_of_the_calibrators() -> None:
+    found = result(seen("T", -6.5), seen("A", -7.0), seen("B", -6.0), seen("C", -5.0))
+    assert found.mag == pytest.approx(13.5)
+    assert found.zero_point == pytest.approx(20.0)
+    assert found.n_calibrators == 3
+    assert found.flags == 0
+    zero_err = math.sqrt((0.01**2 + 0.003**2 + 0.002**2) / 3)
+    assert found.zero_point_err == pytest.approx(zero_err, rel=0.01)
+    assert found.mag_err == pytest.approx(math.hypot(0.003, zero_err), rel=0.01)
+    assert 1.0 < found.airmass < 2.0
+
+
+@pytest.mark.parametrize("flag", [Flag.SATURATED, Flag.BLENDED, Flag.EDGE, Flag.NOT_DETECTED,
+                                  Flag.OFF_CENTRE, Flag.BAD_PIXELS])
+def test_a_flagged_star_never_calibrates(flag: Flag) -> None:
+    found = result(seen("T", -6.5), seen("A", -6.0, flags=flag), seen("B", -6.0), seen("C", -5.0))
+    assert found.mag == pytest.approx(13.5)
+    assert found.n_calibrators == 2
+    use = next(use for use in found.calibrators if use.source == "A")
+    assert use.weight == 0
+    assert str(flag.name).lower().replace("_", " ") in use.why_not
+
+
+def test_without_calibrators_there_is_no_magnitude() -> None:
+    found = result(seen("T", -6.5), seen("A", -7.0, flags=Flag.SATURATED))
+    assert math.isnan(found.mag)
+    assert math.isnan(found.mag_err)
+    assert found.flags == Flag.NO_CALIBRATORS
+
+
+def test_a_single_calibrator_is_told() -> None:
+    found = result(seen("T", -6.5), seen("A", -7.0))
+    assert found.mag == pytest.approx(13.5)
+    assert found.flags == Flag.FEW_CALIBRATORS
+
+
+def test_calibrators_that_disagree_are_told_and_raise_the_error() -> None:
+    agree = result(seen("T", -6.5), seen("A", -7.0), seen("B", -6.0), seen("C", -5.0))
+    found = result(seen("T", -6.5), seen("A", -6.8), seen("B", -6.2), seen("C", -5.0))
+    assert found.flags & Flag.CALIBRATORS_DISAGREE
+    assert found.zero_point_err > 5 * agree.zero_point_err
+
+
+def test_another_band_and_another_target_s_stars_do_not_count() -> None:
+    other = replace(star("D", 10.0), calibrates=("U",))
+    blue = replace(star("E", 10.0), magnitudes={"B": (10.0, 0.01)})
+    catalogue = Catalogue(version=1, sources=(TARGET, *STARS, other, blue))
+    found = result(seen("T", -6.5), seen("A", -7.0), seen("D", -7.0), seen("E", -7.0),
+                   catalogue=catalogue)
+    assert found.mag == pytest.approx(13.5)
+    assert [use.source for use in found.calibrators] == ["A"]
+
+
+def test_a_flag_of_target_and_frame_is_in_the_result() -> None:
+    measured = replace(frame(seen("T", -6.5, flags=Flag.EDGE), seen("A", -7.0), seen("B", -6.0)),
+                       flags=int(Flag.POOR_WCS))
+    found = calibrate(TARGET, [measured], catalogue=CATALOGUE, telescope=T090)[0]
+    assert found.flags == Flag.EDGE | Flag.POOR_WCS
+
+
+def test_frames_of_a_night_share_their_calibrators() -> None:
+    """Star A's catalogue magnitude is off by 0.3; it saturates in every other frame."""
+    catalogue = Catalogue(version=1, sources=(TARGET, star("A", 13.3, 0.1), star("B", 14.0, 0.1),
+                                              star("C", 15.0, 0.1)))
+    frames = [frame(seen("T", -6.5), seen("B", -6.0), seen("C", -5.0), seen(
+        "A", -7.0, flags=Flag.SATURATED if n % 2 else Flag(0)), number=n) for n in range(10)]
+    found = calibrate(TARGET, frames, catalogue=catalogue, telescope=T090)
+    mags = [value.mag for value in found]
+    assert max(mags) - min(mags) < 1e-3
+    assert [value.n_calibrators for value in found[:2]] == [3, 2]
+
+
+def test_only_targets_and_standards_have_results() -> None:
+    standard = replace(star("S", 10.0), kind=SourceKind.STANDARD)
+    catalogue = Catalogue(version=1, sources=(TARGET, *STARS, standard))
+    measured = frame(seen("T", -6.5), seen("A", -7.0), seen("S", -8.0))
+    assert [s.name for s in targets_of(measured, catalogue)] == ["T", "S"]
+
+
+def test_an_unknown_telescope_leaves_the_frame_s_own_airmass() -> None:
+    found = calibrate(TARGET, [frame(seen("T", -6.5), seen("A", -7.0))], catalogue=CATALOGUE,
+                      telescope=None)[0]
+    assert (found.airmass, found.bjd_tdb) == (1.1, 2459831.4)
