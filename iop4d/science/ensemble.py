@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 FLOOR = 0.002  # mag, of a star in a frame: flat fields and scintillation are no better
 _TUKEY = 4.7  # sigmas at which a calibrator's catalogue magnitude, or a point, counts no more
 _ROUNDS = 30
+_PASSES = 2  # the first finds what is bad, the second what the first mistook for it
 _FEWEST_ROBUST = 4  # with fewer stars nobody can say which one is wrong
 
 
@@ -52,11 +53,12 @@ def solve(estimates: Floats, errors: Floats, prior: Floats) -> Ensemble:
     z = np.where(usable, estimates, 0.0)
     sigma = np.hypot(np.where(usable, errors, 1.0), FLOOR)
     weights = np.where(usable, sigma**-2, 0.0)
-    offsets, trust, _ = _settle(z, weights, prior)
-    residual = z - offsets - _zero(z - offsets, weights)[:, None]
-    sigma = sigma * _star_scale(residual, sigma, usable)
-    weights = np.where(usable, sigma**-2, 0.0) * _robust(residual / sigma, usable)
     offsets, trust, variance = _settle(z, weights, prior)
+    for _ in range(_PASSES):
+        residual = _residual(z - offsets, usable)
+        noise = sigma * _star_scale(residual, sigma, usable)
+        weights = np.where(usable, noise**-2, 0.0) * _robust(residual / noise, usable)
+        offsets, trust, variance = _settle(z, weights, prior)
     total = weights.sum(axis=1)
     has = total > 0
     leverage = weights / np.maximum(weights.sum(axis=0), 1e-30)
@@ -68,6 +70,24 @@ def solve(estimates: Floats, errors: Floats, prior: Floats) -> Ensemble:
         common_err=_common(offsets, variance, trust), offsets=np.where(seen, offsets, np.nan),
         weights=weights / np.maximum(weights.max(axis=1, keepdims=True, initial=0.0), 1e-30),
         trust=trust)
+
+
+def _residual(z: Floats, usable: NDArray[np.bool_]) -> Floats:
+    """Each point against the median of its frame, which one bad point does not move.
+
+    The medians of each star are taken out too: its offset may still hold some of a bad point.
+    """
+    shown = np.where(usable, z, np.nan)
+    for axis in (1, 0):
+        middle = np.zeros(shown.shape[1 - axis])
+        full = usable.any(axis=axis)
+        if axis == 1:
+            middle[full] = np.nanmedian(shown[full], axis=1)
+            shown = shown - middle[:, None]
+        elif shown.shape[0] >= _FEWEST_ROBUST:
+            middle[full] = np.nanmedian(shown[:, full], axis=0)
+            shown = shown - middle[None, :]
+    return np.where(usable, shown, 0.0)
 
 
 def _settle(z: Floats, weights: Floats, prior: Floats) -> tuple[Floats, Floats, Floats]:
