@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.sim.checks import differences, drop, make_site, results_of, take_night
-from iop4d.sim.killing import orphans
-from iop4d.sim.mailbox import Mailbox
-from iop4d.sim.night import NightPlan
-from iop4d.sim.service import Observer, Service
-from iop4d.sim.write import bad_files
+from iop4d.simulator.checks import differences, drop, make_site, results_of, take_night
+from iop4d.simulator.killing import orphans
+from iop4d.simulator.mailbox import Mailbox
+from iop4d.simulator.night import NightPlan
+from iop4d.simulator.service import Observer, Service
+from iop4d.simulator.write import bad_files
 
 PLAN = NightPlan(seed=11, fields=("3C345",), frames=4, n_bias=3, n_flat=3)
 RULE = """

@@ -6,6 +6,7 @@ import logging
 from typing import cast
 
 from flask import Flask, Response, jsonify, make_response, request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
 from iop4d import __version__
@@ -22,6 +23,8 @@ def create_app(site: Site) -> Flask:
     """The site's application; the database need not exist yet."""
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    # Bokeh's items name an object before they refer to it: their order must stay.
+    cast(DefaultJSONProvider, app.json).sort_keys = False
     reader = Reader(site.database)
     # Pages must find a thread, however many streams are open.
     limit = min(site.web.streams, site.web.threads // 2)

@@ -11,6 +11,7 @@ from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
     DataRange1d,
+    DatetimeTickFormatter,
     HoverTool,
     OpenURL,
     PanTool,
@@ -53,6 +54,12 @@ DARK = Theme(
     paper="#151b24", text="#b8c3d1", line="#46525f", grid="#26303c",
     bands={"U": "#c08bf0", "B": "#6ea8ff", "V": "#4fce8a", "R": "#ff7b72", "I": "#e8a35c"},
     others=("#4cc9e0", "#f08ccf", "#a3adba", "#dcc449", "#93a2ff", "#7fd6a8"))
+
+_TICKS: dict[str, Any] = {"milliseconds": "%H:%M:%S.%3N", "seconds": "%H:%M:%S", "minsec": "%H:%M:%S",
+          "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M", "days": "%m-%d",
+          "months": "%Y-%m", "years": "%Y"}
+_CONTEXT: dict[str, Any] = dict.fromkeys(("milliseconds", "seconds", "minsec", "minutes", "hourmin", "hours"),
+                         "%Y-%m-%d") | {"days": "%Y", "months": "", "years": ""}
 
 _NUMBERS = ("t", "mag", "mag_lo", "mag_hi", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi")
 _TEXTS = ("id", "fill", "utc", "jd", "label", "plabel", "telescope", "flags", "frame", "frame_id")
@@ -138,7 +145,7 @@ def plot(found: Points, theme: Theme) -> dict[str, Any]:
             name: _numbers(values) if name in _NUMBERS else values
             for name, values in columns.items()})
         for band, columns in found.bands.items()}
-    panels = [_panel(data, theme, times, "mag", "magnitude", height=380, flipped=True)]
+    panels = [_panel(data, theme, times, "mag", "magnitude", height=420, flipped=True)]
     if any(value is not None for columns in found.bands.values() for value in columns["p"]):
         panels += [_panel(data, theme, times, "p", "p [%]", height=200),
                    _panel(data, theme, times, "chi", "χ [°]", height=200)]
@@ -190,6 +197,10 @@ def _dress(panel: figure, theme: Theme) -> None:
         axis.minor_tick_line_color = theme.line
         axis.major_label_text_color = axis.axis_label_text_color = theme.text
         axis.axis_label_text_font_style = "normal"
+    # Of one form with the tables, and short enough for a phone.
+    panel.xaxis.formatter = DatetimeTickFormatter(
+        **_TICKS, context=DatetimeTickFormatter(**_CONTEXT), context_which="start",
+        hide_repeats=True)
     panel.grid.grid_line_color = theme.grid
     legend = panel.legend[0]
     legend.update(orientation="horizontal", click_policy="hide", padding=2, margin=4,

@@ -84,8 +84,8 @@ class Episode:
 
 
 def latest_frames(count: int) -> list[FrameLine]:
-    """The frames that changed last."""
-    return with_results(Frame.select(*_LISTED).order_by(Frame.changed_at.desc()).limit(count))
+    """The frames that came last."""
+    return with_results(Frame.select(*_LISTED).order_by(Frame.id.desc()).limit(count))
 
 
 def with_results(frames: Iterable[Frame]) -> list[FrameLine]:

@@ -38,7 +38,7 @@ def demo(speed: float, duration: float | None, port: int, folder: Path, seed: in
     --for, stops everything and prints a summary.
     """
     try:
-        from iop4d.sim.demo import Demo
+        from iop4d.simulator.demo import Demo
     except ImportError as error:
         raise Iop4dError(f"the demo needs the extra 'demo' (pip install 'iop4d[demo]'): "
                          f"{error}") from error

@@ -1,1 +1,1 @@
-"""A simulated observatory: a sky, a camera and nights of frames whose every star is known."""
+"""An observatory in a box: sky, camera, nights, and checks against what is true."""

@@ -1,12 +1,15 @@
-"""Make the simulated sky that ships with the program: ``python -m iop4d.simulator.build_sky``.
+"""Make the simulated sky that ships with iop4d: its star list and its index files.
 
-Writes ``data/`` anew from ``data/comparison_stars.csv``; one seed, one sky. It needs the program
-``build-astrometry-index``, which nothing else does.
+``python -m iop4d.simulator.build_sky`` writes ``data/`` anew; the same seed gives the same sky. It
+needs the program ``build-astrometry-index``, which nothing else does.
+
+Field stars are invented: number counts rise by a factor of 2 a magnitude from R = 11, as they do at
+high galactic latitude. Targets and their comparison stars stand at their true places, with the
+published magnitudes of the catalogue that ships with iop4d.
 """
 
 from __future__ import annotations
 
-import csv
 import shutil
 import subprocess
 import sys
@@ -14,117 +17,125 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from astropy.coordinates import Angle
 from astropy.io import fits
+from numpy.typing import NDArray
 
-from iop4d.simulator import invent
-from iop4d.simulator.bands import ORDER
-from iop4d.simulator.sky import data, load_sky
+from iop4d.simulator.sky import DATA, FIELD_RADIUS_ARCMIN, FIELDS, Field
+from iop4d.store.catalogue_csv import builtin, parse
 
-SEED = 20241018
-# target, as observers type it, other names, density, usual R of the target
-FIELDS = (
-    ("2200+420", "BLLac", "BL Lac;BL Lacertae", "crowded", 13.6),
-    ("0716+714", "S50716+714", "S5 0716+714;S5 0716+71", "normal", 13.5),
-    ("1641+399", "3C345", "3C 345", "sparse", 16.6),
-    ("1101+384", "Mrk421", "Mrk 421", "sparse", 13.0),
-    ("0851+202", "OJ287", "OJ 287", "sparse", 14.8),
-    ("0219+428", "3C66A", "3C 66A", "normal", 14.2),
-    ("1959+650", "1ES1959+650", "1ES 1959+650;1ES1959", "normal", 14.7),
-    ("1652+398", "Mrk501", "Mrk 501", "normal", 13.4),
-    ("2344+514", "1ES2344+514", "1ES 2344+514", "crowded", 15.0),
-    ("1226+023", "3C273", "3C 273", "sparse", 12.7),
-    ("2230+114", "CTA102", "CTA 102", "normal", 16.2),
-    ("1553+113", "PG1553+113", "PG 1553+113", "normal", 13.8),
-    ("1633+382", "4C38.41", "4C 38.41", "sparse", 16.4),
-    ("0954+658", "S40954+65", "S4 0954+65;S4 0954+658", "normal", 15.4),
-)
-_BLAZAR_COLOURS = {"B": 0.85, "V": 0.40, "R": 0.0, "I": -0.55}
-_BLENDED = ("2200+420", "2344+514", "1652+398")  # fields that get a blended calibrator
-# Presets of quads of 2 to 11 arcmin: a field of 13 arcmin with eight stars has some of each.
-_SCALES = (0, 1, 2, 3, 4)
-_INDEX_LIMIT = 17.5  # R of the faintest star in the index
+SEED = 20260308
+_BRIGHTEST, _FAINTEST = 11.0, 19.5  # R magnitudes of invented stars
+_PER_ARCMIN2 = {"sparse": 0.3, "normal": 1.5, "crowded": 6.0}  # brighter than R = 18
+_CLEAR_ARCSEC = 14.0  # no invented star is closer to a target or a comparison star
+_INDEX_LIMIT = 17.0  # R magnitude of the faintest star of the index
+_SCALES = (0, 1, 2, 3, 4)  # presets: quads of 2 to 11 arcmin
+_WANTED_CALIBRATORS = 6
+Rows = list[tuple[str, int, str, float, float, float, float, float, float]]
 
 
 def main() -> None:
-    """Write the star list, the calibrators and the index files."""
+    """Write the star list and the index files."""
     if shutil.which("build-astrometry-index") is None:
         sys.exit("build-astrometry-index is not installed (Debian: astrometry.net)")
-    folder = Path(str(data()))
-    published = _published(folder / "comparison_stars.csv")
-    stars: dict[str, invent.Ints] = {}
-    fields, calibrators = [], []
-    for number, (name, typed, other, density, red) in enumerate(FIELDS):
-        rng = np.random.default_rng([SEED, number])
-        ra, dec = next(_degrees(row) for row in published if row["name"] == name)
-        real = [invent.published_star(row, *_degrees(row)) for row in published
-                if row["calibrates"] == name and row["mag_R"]]
-        made = invent.field(name=name, ra_deg=ra, dec_deg=dec, density=density, real=real,
-                            blended=name in _BLENDED, rng=rng)
-        stars[name] = made.stars
-        calibrators += made.calibrators
-        fields.append({"name": name, "other_names": other, "typed": typed, "ra": f"{ra:.7f}",
-                       "dec": f"{dec:.7f}", "density": density,
-                       **{f"mag_{b}": f"{red + _BLAZAR_COLOURS[b]:.3f}" for b in ORDER}})
-    _write(folder / "fields.csv", fields)
-    _write(folder / "calibrators.csv", calibrators)
-    np.savez_compressed(folder / "stars.npz", allow_pickle=False, **stars)
-    load_sky.cache_clear()
-    _index(folder / "index")
-    sys.stderr.write(f"{sum(map(len, stars.values()))} invented stars, {len(calibrators)} "
-                     f"calibrators in {len(fields)} fields\n")
+    rng = np.random.default_rng(SEED)
+    rows: Rows = []
+    for number, field in enumerate(FIELDS):
+        rows += _field(field, number, rng)
+    table = np.array(rows, dtype=[
+        ("name", "U24"), ("field", "i2"), ("kind", "U12"), ("ra", "f8"), ("dec", "f8"),
+        ("B", "f4"), ("V", "f4"), ("R", "f4"), ("I", "f4")])
+    DATA.mkdir(exist_ok=True)
+    fits.writeto(DATA / "sky.fits", fits.BinTableHDU(table).data, overwrite=True)
+    _index(table)
+    print(f"{len(table)} stars in {len(FIELDS)} fields")  # noqa: T201 - a script's report
 
 
-def _published(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def _field(field: Field, number: int, rng: np.random.Generator) -> Rows:
+    """The target, its comparison stars, and the invented stars of one field."""
+    sources = parse(builtin("blazars"))
+    target = next(s for s in sources if s.name == field.source)
+    known = [s for s in sources if field.source in s.calibrates and "R" in s.magnitudes]
+    rows: Rows = [(field.source, number, "target", target.ra_deg, target.dec_deg,
+                   *_colours(field.quiet_mag, 0.8))]
+    for star in known:
+        red = star.magnitudes["R"][0]
+        blue, visual, _, infrared = (
+            star.magnitudes.get(band, (mag, 0.0))[0]
+            for band, mag in zip("BVRI", _colours(red, 0.8), strict=True))
+        rows.append((star.name, number, "calibrator", star.ra_deg, star.dec_deg,
+                     blue, visual, red, infrared))
+    invented = _invented(field, rng, np.array([[r[3], r[4]] for r in rows]),
+                         (target.ra_deg, target.dec_deg))
+    chosen = _more_calibrators(invented, (target.ra_deg, target.dec_deg),
+                               _WANTED_CALIBRATORS - len(known))
+    for order, (ra, dec, red, colour) in enumerate(invented):
+        name = f"{field.source} S{order}" if order in chosen else ""
+        rows.append((name, number, "calibrator" if name else "star", ra, dec,
+                     *_colours(red, colour)))
+    return rows
 
 
-def _degrees(row: dict[str, str]) -> tuple[float, float]:
-    return Angle(row["ra"], unit="hourangle").degree, Angle(row["dec"], unit="deg").degree
+def _colours(red: float, v_minus_r: float) -> tuple[float, float, float, float]:
+    """B, V, R, I of a star of a red magnitude and a colour V - R, along the main sequence."""
+    return red + 2.4 * v_minus_r, red + v_minus_r, red, red - 0.9 * v_minus_r
 
 
-def _write(path: Path, rows: list[dict[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def _invented(field: Field, rng: np.random.Generator, keep_clear: NDArray[np.float64],
+              centre: tuple[float, float]) -> list[tuple[float, float, float, float]]:
+    area = np.pi * FIELD_RADIUS_ARCMIN**2
+    slope = np.log10(2.0)
+    count = int(_PER_ARCMIN2[field.density] * area * 10 ** (slope * (_FAINTEST - 18.0)))
+    low, high = 10 ** (slope * _BRIGHTEST), 10 ** (slope * _FAINTEST)
+    red = np.log10(rng.uniform(low, high, count)) / slope
+    radius = FIELD_RADIUS_ARCMIN / 60.0 * np.sqrt(rng.random(count))
+    angle = rng.uniform(0.0, 2 * np.pi, count)
+    dec = centre[1] + radius * np.sin(angle)
+    ra = centre[0] + radius * np.cos(angle) / np.cos(np.radians(dec))
+    colour = rng.normal(0.45, 0.15, count).clip(0.1, 1.2)
+    free = np.ones(count, dtype=bool)
+    for star_ra, star_dec in keep_clear:
+        free &= np.hypot((ra - star_ra) * np.cos(np.radians(star_dec)), dec - star_dec) \
+            > _CLEAR_ARCSEC / 3600.0
+    order = np.argsort(red[free])
+    return [(float(a), float(d), float(m), float(c)) for a, d, m, c in zip(
+        *(values[free][order] for values in (ra, dec, red, colour)), strict=True)]
 
 
-def _index(folder: Path) -> None:
-    """One index file a scale, of all fields' bright stars and targets."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    sky, red = load_sky(), ORDER.index("R")
-    rows = np.array([(f.ra_deg, f.dec_deg, f.target_mag["R"]) for f in sky.fields])
-    for stars in sky.stars.values():
-        table = np.column_stack([stars.ra_deg, stars.dec_deg, stars.mag[:, red]])
-        rows = np.vstack([rows, table[table[:, 2] < _INDEX_LIMIT]])
-    columns = [fits.Column(name, "D", array=rows[:, i]) for i, name in enumerate(
-        ("RA", "DEC", "MAG"))]
+def _more_calibrators(stars: list[tuple[float, float, float, float]],
+                      centre: tuple[float, float], wanted: int) -> set[int]:
+    """Isolated stars of R 13 to 15.5 near the target, and one that saturates."""
+    places = np.array([[s[0] * np.cos(np.radians(centre[1])), s[1]] for s in stars])
+    red = np.array([s[2] for s in stars])
+    middle = np.array([centre[0] * np.cos(np.radians(centre[1])), centre[1]])
+    chosen: set[int] = set()
+    limits = [(13.0, 15.5)] * max(wanted, 0)
+    for low, high in limits:
+        for i in np.argsort(np.hypot(*(places - middle).T)):
+            apart = np.hypot(*(places - places[i]).T) * 3600.0
+            neighbours = (apart < 20.0) & (apart > 0) & (red < red[i] + 4.0)
+            distance = np.hypot(*(places[i] - middle)) * 60.0
+            if low < red[i] < high and 0.8 < distance < 5.5 and not neighbours.any() \
+                    and int(i) not in chosen:
+                chosen.add(int(i))
+                break
+    return chosen
+
+
+def _index(table: NDArray[np.void]) -> None:
+    folder = DATA / "index"
+    folder.mkdir(exist_ok=True)
+    bright = table[table["R"] < _INDEX_LIMIT]
+    columns = [fits.Column("RA", "D", array=bright["ra"]), fits.Column("DEC", "D",
+               array=bright["dec"]), fits.Column("MAG", "E", array=bright["R"])]
     with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "stars.fits"
-        fits.BinTableHDU.from_columns(columns).writeto(source)
+        stars = Path(scratch) / "stars.fits"
+        fits.BinTableHDU.from_columns(columns).writeto(stars)
         for scale in _SCALES:
-            made = folder / f"index-simulated-{scale:02d}.fits"
-            # -E: most of the sky is empty; -n, -p: enough of both for a field of eight stars
+            output = folder / f"index-demo-{scale:02d}.fits"
             subprocess.run(
-                ["build-astrometry-index", "-i", source, "-o", made, "-P", str(scale),  # noqa: S607 - wherever PATH has it
-                 "-S", "MAG", "-E", "-n", "30", "-p", "8", "-I", f"90{scale:02d}", "-t", scratch],
+                ["build-astrometry-index", "-i", stars, "-o", output, "-P", str(scale),  # noqa: S607 - from PATH
+                 "-S", "MAG", "-E", "-I", f"2026{scale:02d}", "-n", "60", "-t", scratch],
                 check=True, capture_output=True)
-            _forget_paths(made)
-
-
-def _forget_paths(path: Path) -> None:
-    """Blank the HISTORY and DATE cards, which hold this run's command line and clock."""
-    with fits.open(path) as hdus:
-        heads = [(hdu.fileinfo()["hdrLoc"], hdu.fileinfo()["datLoc"]) for hdu in hdus]
-    content = bytearray(path.read_bytes())
-    for start, end in heads:
-        for at in range(start, end, 80):
-            if content[at:at + 8] in (b"HISTORY ", b"DATE    "):
-                content[at:at + 80] = b"COMMENT".ljust(80)
-    path.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -1,146 +1,162 @@
-"""A CCD: from the light that falls on it to the numbers in the file. Arrays are [y, x].
-
-Its blemishes (bias pattern, flat field, hot pixels) follow from ``Camera.serial`` alone: the same
-camera has the same ones in every frame and on every night.
-"""
+"""A CCD camera: what it makes of stars, light and time. Arrays are ``[y, x]``, 0-based."""
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Image = NDArray[np.float64]
+
+_BETA = 3.5  # of the Moffat profile: wings as real seeing has them
+_ALPHA_PER_FWHM = 0.5 / np.sqrt(2 ** (1 / _BETA) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Camera:
-    """A CCD on its telescope; all figures but ``unbinned_px`` and ``pixel_arcsec`` are per binned
-    pixel as read out.
+class Ccd:
+    """A CCD's facts. ``zero_point``: magnitude of a star that gives 1 ADU/s outside the air."""
 
-    Parity: row 0 is the first in the file; with rows upwards and ``is_mirrored`` false, north is up
-    and east is left (the determinant of CD is negative), as after an even number of mirrors.
-    ``full_well_e``: charge beyond it bleeds along the column; None: the pixel holds it all.
+    name: str
+    shape: tuple[int, int]  # (ny, nx) as read out
+    pixel_arcsec: float  # as read out
+    gain_e_adu: float
+    read_noise_e: float
+    bias_adu: float
+    full_adu: float  # where the converter clips
+    zero_point: dict[str, float]
+    sky_mag: dict[str, float]  # of a square arcsecond of dark sky
+    diameter_m: float
+    height_m: float
+    seed: int  # of what never changes: flat field, bias pattern, hot pixels
+
+
+#: AndorT90 binned 2x2. The zero point makes R = 14 a star of 38,000 ADU in 60 s, which a 0.9 m
+#: telescope with a total efficiency of 0.4 gives; R = 11 saturates.
+ANDOR_T90 = Ccd(
+    name="AndorT90", shape=(1024, 1024), pixel_arcsec=0.774, gain_e_adu=4.5, read_noise_e=8.0,
+    bias_adu=330.0, full_adu=65535.0,
+    zero_point={"B": 20.9, "V": 21.1, "R": 21.0, "I": 20.5},
+    sky_mag={"B": 22.0, "V": 21.3, "R": 20.7, "I": 19.3},
+    diameter_m=0.9, height_m=2896.0, seed=90)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Psf:
+    """The star images of a frame: FWHM in pixels at the centre; it grows towards the corners."""
+
+    fwhm_px: float
+    growth: float = 0.04  # fraction by which the FWHM is larger in the corners
+    tilt: float = 0.01  # and by which it differs from left to right
+    ellipticity: float = 0.04
+    angle: float = 0.6  # radians
+
+    def fwhm_at(self, x: Image, y: Image, shape: tuple[int, int]) -> Image:
+        """FWHM in pixels at places; shape as x."""
+        u, v = 2 * x / shape[1] - 1, 2 * y / shape[0] - 1
+        return self.fwhm_px * (1 + self.growth * (u * u + v * v) / 2 + self.tilt * u)
+
+
+def flat_field(ccd: Ccd) -> Image:
+    """Relative sensitivity of each pixel, mean 1: vignetting, 1 % of grain, and dust."""
+    rng = np.random.default_rng(ccd.seed)
+    ny, nx = ccd.shape
+    y, x = np.mgrid[0:ny, 0:nx]
+    flat = 1.0 - 0.06 * ((2 * x / nx - 1) ** 2 + (2 * y / ny - 1) ** 2)
+    flat *= 1.0 + 0.01 * rng.standard_normal(ccd.shape)
+    for _ in range(8):  # doughnuts: the shadow of dust on the window
+        radius = np.hypot(x - rng.uniform(0, nx), y - rng.uniform(0, ny))
+        size = rng.uniform(12, 30)
+        flat *= 1.0 - 0.05 * np.exp(-(((radius - size) / 5.0) ** 2))
+    normal: Image = flat / flat.mean()
+    return normal
+
+
+def bias_level(ccd: Ccd) -> Image:
+    """The bias with its pattern of columns and rows, in ADU, and a few hot pixels."""
+    rng = np.random.default_rng(ccd.seed + 1)
+    ny, nx = ccd.shape
+    level = ccd.bias_adu + rng.normal(0, 0.8, nx)[None, :] + rng.normal(0, 0.4, ny)[:, None]
+    level = level + 4.0 * np.exp(-np.arange(nx) / 40.0)[None, :]
+    hot = rng.integers(0, ny * nx, 60)
+    level.ravel()[hot] += rng.exponential(400.0, 60)
+    return level
+
+
+def star_light(x: Image, y: Image, flux: Image, psf: Psf, shape: tuple[int, int]) -> Image:
+    """The light of stars on an image: ``flux`` in any unit, integrated over each pixel.
+
+    Moffat profiles of beta 3.5, whose total outside any stamp is below 1e-3 of the flux.
     """
-
-    unbinned_px: int = 2048
-    pixel_arcsec: float = 0.387
-    binning: int = 2
-    gain_e_adu: float = 4.5
-    read_noise_e: float = 8.0
-    bias_adu: float = 480.0
-    dark_e_s: float = 0.004
-    saturation_adu: int = 65535
-    full_well_e: float | None = None
-    aperture_cm: float = 90.0
-    altitude_m: float = 2896.0
-    is_mirrored: bool = False
-    hot_pixels: int = 60
-    cosmic_rays_per_minute: float = 10.0
-    psf_growth: float = 0.02
-    ellipticity: float = 0.03
-    serial: int = 90
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(ny, nx) of a frame."""
-        return (self.unbinned_px // self.binning,) * 2
-
-    @property
-    def scale_arcsec(self) -> float:
-        """Arcseconds a binned pixel."""
-        return self.pixel_arcsec * self.binning
+    image = np.zeros(shape)
+    fwhm = psf.fwhm_at(x, y, shape)
+    brightness = flux / max(float(np.median(flux)), 1e-30)
+    for factor, low, high in ((4.0, 0.0, 3.0), (8.0, 3.0, 100.0), (25.0, 100.0, np.inf)):
+        chosen = np.flatnonzero((brightness >= low) & (brightness < high))
+        half = int(np.ceil(factor * psf.fwhm_px))
+        for batch in np.array_split(chosen, max(1, len(chosen) * half * half // 200_000)):
+            _add(image, x[batch], y[batch], flux[batch], fwhm[batch], psf, half)
+    return image
 
 
-@lru_cache(maxsize=4)
-def bias_level(camera: Camera) -> Floats:
-    """The noiseless bias in ADU: a level, a ramp near the readout, rows and columns."""
-    rng = np.random.default_rng([camera.serial, 1])
-    ny, nx = camera.shape
-    columns = rng.normal(0.0, 1.2, nx) + 6.0 * np.exp(-np.arange(nx) / 40.0)
-    rows = rng.normal(0.0, 0.6, ny) + 3.0 * np.linspace(-0.5, 0.5, ny)
-    return camera.bias_adu + columns[None, :] + rows[:, None]
+def _add(image: Image, x: Image, y: Image, flux: Image, fwhm: Image, psf: Psf,
+         half: int) -> None:
+    """Add stamps of one size."""
+    if len(x) == 0:
+        return
+    ny, nx = image.shape
+    x0, y0 = np.round(x).astype(int), np.round(y).astype(int)
+    offsets = np.arange(-half, half + 1)
+    fine = 4 if psf.fwhm_px < 4 else 2  # samples a pixel each way
+    steps = (np.arange(fine) + 0.5) / fine - 0.5
+    stamps = np.zeros((len(x), 2 * half + 1, 2 * half + 1))
+    alpha = _ALPHA_PER_FWHM * fwhm
+    cos, sin = np.cos(psf.angle), np.sin(psf.angle)
+    stretch = 1.0 + psf.ellipticity / 2
+    for dy in steps:
+        for dx in steps:
+            u = (offsets[None, :] + dx + (x0 - x)[:, None])[:, None, :]
+            v = (offsets[None, :] + dy + (y0 - y)[:, None])[:, :, None]
+            along, across = (u * cos + v * sin) / stretch, (v * cos - u * sin) * stretch
+            r2 = 1.0 + (along * along + across * across) / (alpha**2)[:, None, None]
+            stamps += 1.0 / (r2 * r2 * r2 * np.sqrt(r2))
+    # The integral of (1 + r^2/a^2)^-beta over the plane is pi a^2 / (beta - 1).
+    scale = flux * (_BETA - 1) / (np.pi * alpha**2) / fine**2
+    stamps *= scale[:, None, None]
+    for stamp, cx, cy in zip(stamps, x0, y0, strict=True):
+        top, left = cy - half, cx - half
+        ys, xs = slice(max(top, 0), min(cy + half + 1, ny)), slice(max(left, 0),
+                                                                   min(cx + half + 1, nx))
+        if ys.start < ys.stop and xs.start < xs.stop:
+            image[ys, xs] += stamp[ys.start - top:ys.stop - top, xs.start - left:xs.stop - left]
 
 
-@lru_cache(maxsize=8)
-def flat_field(camera: Camera, band: str) -> Floats:
-    """Relative sensitivity, mean 1: vignetting, 1 % from pixel to pixel, shadows of dust.
-
-    The grain differs by band; dust on the window does not.
-    """
-    ny, nx = camera.shape
-    v, u = np.mgrid[-1.0:1.0:ny * 1j, -1.0:1.0:nx * 1j]
-    flat = 1.0 - 0.05 * ((u - 0.06) ** 2 + (v + 0.04) ** 2)
-    rng = np.random.default_rng([camera.serial, 2])
-    for _ in range(9):
-        radius = rng.uniform(0.02, 0.05)
-        ring = np.hypot(u - rng.uniform(-1, 1), v - rng.uniform(-1, 1)) / radius
-        flat *= 1.0 - rng.uniform(0.02, 0.05) * np.exp(-((ring - 0.75) ** 2) / 0.05)
-    grain = np.random.default_rng([camera.serial, 3, zlib.crc32(band.encode())])
-    flat *= 1.0 + 0.01 * grain.standard_normal((ny, nx))
-    return np.asarray(flat / flat.mean())
+def expose(ccd: Ccd, light_adu: Image, rng: np.random.Generator, *,
+           cosmic_rays: int = 0) -> NDArray[np.uint16]:
+    """A raw frame of expected light (ADU, after the flat field): noise, cosmic rays, clipping."""
+    electrons = np.clip(light_adu, 0, None) * ccd.gain_e_adu
+    # Beyond some hundred electrons Poisson's distribution is a Gaussian one, which is fast.
+    electrons = electrons + np.sqrt(electrons) * rng.standard_normal(ccd.shape) \
+        if electrons.mean() > 300 else rng.poisson(electrons).astype(float)
+    for _ in range(cosmic_rays):
+        _cosmic_ray(electrons, rng)
+    electrons += ccd.read_noise_e * rng.standard_normal(ccd.shape)
+    adu = electrons / ccd.gain_e_adu + bias_level(ccd)
+    return np.clip(np.rint(adu), 0, ccd.full_adu).astype(np.uint16)
 
 
-@lru_cache(maxsize=4)
-def dark_current(camera: Camera) -> Floats:
-    """Electrons a second in each pixel; a few pixels are hot."""
-    rng = np.random.default_rng([camera.serial, 4])
-    dark = np.full(camera.shape, camera.dark_e_s * camera.binning**2)
-    hot = rng.choice(dark.size, camera.hot_pixels, replace=False)
-    dark.flat[hot] += np.exp(rng.uniform(np.log(3.0), np.log(400.0), camera.hot_pixels))
-    return dark
+def _cosmic_ray(electrons: Image, rng: np.random.Generator) -> None:
+    ny, nx = electrons.shape
+    length, angle = int(rng.integers(1, 7)), rng.uniform(0, np.pi)
+    steps = np.arange(length)
+    y = (rng.uniform(0, ny) + steps * np.sin(angle)).astype(int)
+    x = (rng.uniform(0, nx) + steps * np.cos(angle)).astype(int)
+    inside = (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
+    electrons[y[inside], x[inside]] += rng.exponential(6000.0)
 
 
-def expose(camera: Camera, light_e: Floats | float, exptime_s: float,
-           rng: np.random.Generator) -> NDArray[np.uint16]:
-    """The raw frame for ``light_e`` expected photoelectrons a pixel (the flat field applied).
-
-    Photon and read noise, dark current, cosmic rays, bias; clipped at ``saturation_adu``.
-    """
-    expected = light_e + dark_current(camera) * exptime_s
-    electrons = rng.poisson(expected).astype(np.float64)
-    _cosmic_rays(electrons, camera, exptime_s, rng)
-    if camera.full_well_e is not None:
-        _bleed(electrons, camera.full_well_e)
-    electrons += camera.read_noise_e * rng.standard_normal(camera.shape, dtype=np.float32)
-    adu = electrons / camera.gain_e_adu
-    # The level drifts with the temperature of the electronics, from frame to frame.
-    adu += bias_level(camera) + rng.normal(0.0, 0.3)
-    return np.clip(np.rint(adu), 0, camera.saturation_adu).astype(np.uint16)
-
-
-def _cosmic_rays(electrons: Floats, camera: Camera, exptime_s: float,
-                 rng: np.random.Generator) -> None:
-    """Straight tracks of one to a dozen pixels."""
-    ny, nx = camera.shape
-    for _ in range(rng.poisson(camera.cosmic_rays_per_minute * exptime_s / 60.0)):
-        length = min(1.0 + rng.exponential(2.5), 15.0)
-        angle = rng.uniform(0.0, 2 * np.pi)
-        steps = np.arange(0.0, length, 0.5)
-        x = np.rint(rng.uniform(0, nx) + steps * np.cos(angle)).astype(int)
-        y = np.rint(rng.uniform(0, ny) + steps * np.sin(angle)).astype(int)
-        inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)
-        charge = rng.lognormal(np.log(1500.0), 0.8)
-        np.add.at(electrons, (y[inside], x[inside]), charge)
-
-
-def _bleed(electrons: Floats, full_well: float) -> None:
-    """Move charge beyond the full well along its column, half of it each way."""
-    for x in np.unique(np.nonzero(electrons > full_well)[1]):
-        electrons[:, x] = _overflow(electrons[:, x], full_well)
-
-
-def _overflow(column: Floats, full_well: float) -> Floats:
-    excess = np.maximum(column - full_well, 0.0)
-    left = column - excess
-    for direction in (1, -1):
-        carried = 0.0
-        for y in range(len(left))[::direction]:
-            carried += excess[y] / 2
-            room = min(max(full_well - left[y], 0.0), carried)
-            left[y] += room
-            carried -= room
-    return left
+def scintillation(ccd: Ccd, exptime_s: float, airmass: float) -> float:
+    """Relative standard deviation of a star's flux (Young 1967, with D in cm, h in m)."""
+    diameter_cm = 100 * ccd.diameter_m
+    return float(0.09 * diameter_cm ** (-2 / 3) * airmass**1.75 / np.sqrt(2 * exptime_s)
+                 * np.exp(-ccd.height_m / 8000.0))

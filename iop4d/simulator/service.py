@@ -26,14 +26,15 @@ class Service:
     def __init__(self, site: Path, *words: str) -> None:
         self.site = site
         self._words = words
-        self._log = (site / "logs" / f"{words[0]}.log").open("ab")
+        self._log = site / "logs" / f"{words[0]}.log"
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "iop4d.simulator.tied", str(os.getpid()), "--site",
-             str(self.site), *self._words],
-            stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, start_new_session=True)
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "iop4d.simulator.tied", str(os.getpid()), "--site",
+                 str(self.site), *self._words],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
 
     @property
     def alive(self) -> bool:
@@ -59,13 +60,11 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
-        self._log.close()
         return code
 
     def log(self) -> str:
         """What it wrote."""
-        path = self.site / "logs" / f"{self._words[0]}.log"
-        return path.read_text(encoding="utf-8", errors="replace")
+        return self._log.read_text(encoding="utf-8", errors="replace")
 
 
 class Observer:

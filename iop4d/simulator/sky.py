@@ -1,208 +1,144 @@
-"""The simulated sky: real blazars with their comparison stars, among invented stars.
-
-Around each of a dozen blazars lies a disc of 16 arcmin. Comparison stars stand at their true
-places with their published magnitudes; bands that nobody published are filled in by common
-colours. All other stars are invented. Nothing here varies: a target's magnitude is a light curve
-(``lightcurve.py``), so targets are no members of ``Stars``, though the index files know them.
-"""
+"""The simulated sky: real blazars among invented stars."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
-from iop4d.simulator.bands import ORDER
-from iop4d.simulator.tangent import to_sky
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-#: Radius of each field's disc of stars, degrees.
-RADIUS_DEG = 16.0 / 60.0
-_MAS = 3.6e6  # milliarcseconds in a degree: the unit of places in stars.npz
+DATA = Path(str(resources.files("iop4d.simulator") / "data"))
+FIELD_RADIUS_ARCMIN = 14.0
+BANDS = ("B", "V", "R", "I")
+_NEIGHBOUR_ARCSEC = 8.0  # within which a neighbour cannot be told apart in any seeing
+_NEIGHBOUR_LIGHT = 0.002  # part of a check star's light that such neighbours may add
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """A patch of sky round a target.
+    """A field: the target's name in the catalogue, as observers type it, and how crowded it is."""
 
-    ``name``: the target's, which the field shares; ``typed``: as observers type it into OBJECT;
-    ``density``: sparse, normal or crowded (0.3, 1.5 or 6 stars/arcmin^2 brighter than R = 18);
-    ``target_mag``: the target's usual magnitude by band.
-    """
+    source: str
+    object: str
+    density: str  # sparse, normal, crowded
+    quiet_mag: float  # R of the target when it is quiet
 
-    name: str
-    other_names: tuple[str, ...]
-    typed: str
-    ra_deg: float
-    dec_deg: float
-    density: str
-    target_mag: Mapping[str, float]
 
-    @property
-    def target(self) -> str:
-        """Name of the target in the catalogue."""
-        return self.name
+FIELDS: tuple[Field, ...] = (
+    Field(source="2200+420", object="BLLac", density="crowded", quiet_mag=13.6),
+    Field(source="0716+714", object="S50716+714", density="normal", quiet_mag=13.4),
+    Field(source="1641+399", object="3C345", density="sparse", quiet_mag=15.5),
+    Field(source="1101+384", object="Mrk421", density="sparse", quiet_mag=13.0),
+    Field(source="0851+202", object="OJ287", density="normal", quiet_mag=14.6),
+    Field(source="1959+650", object="1ES1959+650", density="crowded", quiet_mag=14.5),
+    Field(source="0219+428", object="3C66A", density="normal", quiet_mag=14.2),
+    Field(source="1226+023", object="3C273", density="sparse", quiet_mag=12.6),
+    Field(source="2251+158", object="3C454.3", density="normal", quiet_mag=15.0),
+    Field(source="1633+382", object="4C38.41", density="sparse", quiet_mag=15.8),
+)
+
+
+def field_of(name: str) -> Field:
+    """The field of a target, by its catalogue name or as observers type it."""
+    for field in FIELDS:
+        if name in (field.source, field.object):
+            return field
+    raise ValueError(f"no simulated field '{name}'; there are "
+                     + ", ".join(field.object for field in FIELDS))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibrator:
-    """A star of the catalogue: true magnitudes by band, and the errors that the catalogue lists.
-
-    ``is_blended``: another star was put within a few arcseconds; the catalogue does not say so.
-    """
-
-    name: str
-    field: str
-    ra_deg: float
-    dec_deg: float
-    mag: Mapping[str, float]
-    mag_err: Mapping[str, float]
-    is_blended: bool
-    is_invented: bool
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Stars:
-    """Stars that do not vary: ``ra_deg``, ``dec_deg`` (n), ``mag`` (n, bands of ``ORDER``).
+    """Stars of a field: arrays of shape (n,); ``magnitudes`` maps band to magnitudes.
 
-    ``names``: empty for a star that is in no catalogue.
+    ``name`` is empty for a star that is not in the catalogue; ``kind`` is target, calibrator, star.
     """
 
-    ra_deg: Floats
-    dec_deg: Floats
-    mag: Floats
-    names: tuple[str, ...]
-    is_blended: Bools
-
-    def __len__(self) -> int:
-        return len(self.names)
+    name: NDArray[np.str_]
+    kind: NDArray[np.str_]
+    ra: NDArray[np.float64]  # ICRS degrees
+    dec: NDArray[np.float64]
+    magnitudes: dict[str, NDArray[np.float64]]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Sky:
-    """All fields; ``stars`` by the field's name."""
+    """All stars."""
 
-    fields: tuple[Field, ...]
-    calibrators: tuple[Calibrator, ...]
-    stars: Mapping[str, Stars]
+    def __init__(self, table: NDArray[np.void]) -> None:
+        self._table = table
 
-    def field(self, name: str) -> Field:
-        """A field by any name of its target; raises KeyError."""
-        wanted = _plain(name)
-        for field in self.fields:
-            if wanted in map(_plain, (field.name, field.typed, *field.other_names)):
-                return field
-        raise KeyError(f"no simulated field '{name}'; there are "
-                       + ", ".join(field.typed for field in self.fields))
+    def stars(self, field: Field) -> Stars:
+        """The stars of a field; the target is the first."""
+        rows = self._table[self._table["field"] == FIELDS.index(field)]
+        return Stars(name=rows["name"].astype(str), kind=rows["kind"].astype(str),
+                     ra=rows["ra"].astype(float), dec=rows["dec"].astype(float),
+                     magnitudes={band: rows[band].astype(float) for band in BANDS})
 
-    def catalogue_csv(self, seed: int | None = None) -> str:
-        """The catalogue of targets and calibrators in iop4d's import format.
+    def check_stars(self, field: Field, count: int) -> dict[str, int]:
+        """Names of isolated stars of R 13 to 17.5 near the target, and their rows."""
+        stars = self.stars(field)
+        red = stars.magnitudes["R"]
+        x = (stars.ra - stars.ra[0]) * np.cos(np.radians(stars.dec[0])) * 60.0
+        y = (stars.dec - stars.dec[0]) * 60.0
+        found: dict[str, int] = {}
+        for i in np.flatnonzero((stars.name == "") & (red > 13.0) & (red < 17.5)
+                                & (np.hypot(x, y) < 6.0)):
+            if len(found) == count:
+                break
+            apart = np.hypot(x - x[i], y - y[i]) * 60.0
+            neighbours = (apart > 0) & (apart < _NEIGHBOUR_ARCSEC)
+            light = float(np.sum(10 ** (-0.4 * (red[neighbours] - red[i]))))
+            if light < _NEIGHBOUR_LIGHT:
+                found[f"{field.object} check {len(found) + 1}"] = int(i)
+        return found
 
-        With a ``seed`` each listed magnitude is the true one plus a Gaussian error of the listed
-        size, as in any real catalogue; with None it is the true one.
+    def catalogue_csv(self, seed: int | None = None, *, fields: tuple[Field, ...] = FIELDS,
+                      check_stars: int = 0) -> str:
+        """The targets and calibrators as a table that ``iop4d catalogue import`` takes.
+
+        With a seed, each listed magnitude is the true one plus a Gaussian error of the listed
+        ``mag_err``, since real catalogues have errors too; without, it is the true one.
+        ``check_stars``: so many more stars of each field are listed as targets, so that accuracy is
+        measured on stars that do not vary.
         """
-        rng = None if seed is None else np.random.default_rng([seed, 0xCA7])
+        rng = np.random.default_rng(seed)
         out = io.StringIO()
-        magnitudes = [c for band in ORDER for c in (f"mag_{band}", f"mag_{band}_err")]
-        columns = ["name", "other_names", "ra", "dec", "kind", "calibrates", *magnitudes, "note"]
-        writer = csv.DictWriter(out, columns, lineterminator="\n")
-        writer.writeheader()
-        for field in self.fields:
-            names = dict.fromkeys((*field.other_names, field.typed))
-            writer.writerow(_place(field.name, field.ra_deg, field.dec_deg) | {
-                "kind": "target", "other_names": ";".join(names)})
-            for star in self.calibrators:
-                if star.field == field.name:
-                    writer.writerow(_calibrator_row(star, rng))
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["name", "other_names", "ra", "dec", "kind", "calibrates",
+                         *(f"mag_{band}" for band in BANDS), "mag_err"])
+        for field in fields:
+            stars = self.stars(field)
+            checks = self.check_stars(field, check_stars)
+            served = ";".join([field.source, *checks])
+            for i in np.flatnonzero(stars.name != ""):
+                place = [f"{stars.ra[i]:.7f}", f"{stars.dec[i]:.7f}"]
+                if stars.kind[i] == "target":
+                    writer.writerow([stars.name[i], field.object, *place, "target", "",
+                                     *([""] * 5)])
+                    continue
+                error = 0.005 if seed is None else float(rng.choice([0.005, 0.01, 0.02]))
+                listed = [float(stars.magnitudes[band][i]) for band in BANDS]
+                if seed is not None:
+                    listed = [mag + rng.normal(0.0, error) for mag in listed]
+                writer.writerow([stars.name[i], "", *place, "calibrator", served,
+                                 *(f"{mag:.4f}" for mag in listed), f"{error:.4f}"])
+            for name, row in checks.items():
+                writer.writerow([name, "", f"{stars.ra[row]:.7f}", f"{stars.dec[row]:.7f}",
+                                 "target",
+                                 "", *([""] * 5)])
         return out.getvalue()
 
 
-def _place(name: str, ra: float, dec: float) -> dict[str, str]:
-    return {"name": name, "ra": f"{ra:.7f}", "dec": f"{dec:.7f}"}
-
-
-def _calibrator_row(star: Calibrator, rng: np.random.Generator | None) -> dict[str, str]:
-    row = _place(star.name, star.ra_deg, star.dec_deg) | {
-        "kind": "calibrator", "calibrates": star.field,
-        "note": "invented" if star.is_invented else ""}
-    for band in ORDER:
-        error = 0.0 if rng is None else float(rng.normal(0.0, star.mag_err[band]))
-        row[f"mag_{band}"] = f"{star.mag[band] + error:.4f}"
-        row[f"mag_{band}_err"] = f"{star.mag_err[band]:.4f}"
-    return row
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", "", name).casefold()
-
-
-def data() -> Traversable:
-    """The folder of shipped data."""
-    return resources.files("iop4d.simulator") / "data"
+def load_sky() -> Sky:
+    """The sky that ships with iop4d."""
+    return Sky(np.array(fits.getdata(DATA / "sky.fits", 1)))
 
 
 def index_folder() -> Path:
-    """The folder of this sky's astrometry.net index files."""
-    # The solver opens files by path: the package is always installed unzipped.
-    return Path(str(data() / "index"))
-
-
-@cache
-def load_sky() -> Sky:
-    """The sky that ships with the program; read once."""
-    fields = tuple(_field(row) for row in _rows("fields.csv"))
-    calibrators = tuple(_calibrator(row) for row in _rows("calibrators.csv"))
-    with (data() / "stars.npz").open("rb") as file, np.load(file) as arrays:
-        invented = {field.name: _stars(field, arrays[field.name]) for field in fields}
-    return Sky(fields=fields, calibrators=calibrators, stars={
-        field.name: _with_calibrators(
-            invented[field.name], [star for star in calibrators if star.field == field.name])
-        for field in fields})
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with (data() / name).open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _field(row: dict[str, str]) -> Field:
-    return Field(
-        name=row["name"], other_names=tuple(row["other_names"].split(";")), typed=row["typed"],
-        ra_deg=float(row["ra"]), dec_deg=float(row["dec"]), density=row["density"],
-        target_mag={band: float(row[f"mag_{band}"]) for band in ORDER})
-
-
-def _calibrator(row: dict[str, str]) -> Calibrator:
-    return Calibrator(
-        name=row["name"], field=row["field"], ra_deg=float(row["ra"]), dec_deg=float(row["dec"]),
-        mag={band: float(row[f"mag_{band}"]) for band in ORDER},
-        mag_err={band: float(row[f"mag_{band}_err"]) for band in ORDER},
-        is_blended=row["blended"] == "yes", is_invented=row["invented"] == "yes")
-
-
-def _stars(field: Field, packed: NDArray[np.int32]) -> Stars:
-    """Stars from rows of xi, eta (mas from the target) and magnitudes (mmag)."""
-    ra, dec = to_sky(packed[:, 0] / _MAS, packed[:, 1] / _MAS, field.ra_deg, field.dec_deg)
-    n = len(packed)
-    return Stars(ra_deg=ra, dec_deg=dec, mag=packed[:, 2:] / 1000.0, names=("",) * n,
-                 is_blended=np.zeros(n, dtype=np.bool_))
-
-
-def _with_calibrators(stars: Stars, calibrators: list[Calibrator]) -> Stars:
-    return Stars(
-        ra_deg=np.append(stars.ra_deg, [star.ra_deg for star in calibrators]),
-        dec_deg=np.append(stars.dec_deg, [star.dec_deg for star in calibrators]),
-        mag=np.vstack([stars.mag, [[star.mag[band] for band in ORDER] for star in calibrators]]),
-        names=(*stars.names, *(star.name for star in calibrators)),
-        is_blended=np.append(stars.is_blended, [star.is_blended for star in calibrators]))
+    """The folder of the sky's astrometry.net index files."""
+    return DATA / "index"

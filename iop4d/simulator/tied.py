@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 import signal
 import sys
 
-from iop4d.cli import main
 from iop4d.work.worker import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv.pop(1)), signal.SIGTERM)
-    main()
+    # By name, as a user calls it: the command line stands above the simulator.
+    runpy.run_module("iop4d", run_name="__main__")

@@ -146,6 +146,7 @@ def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None
         bjd_tdb=jd + 0.0037, exptime_s=120.0, mag=mag, mag_err=0.008 + 0.01 * pick.random(),
         zero_point=23.412, zero_point_err=0.006, n_calibrators=4, fwhm_arcsec=fwhm, airmass=1.21,
         flags=flags, provisional=provisional, frames=[name], software="0.1.0",
+        **_polarisation(index, pick),
         calibrators=[{"source": "C", "zero_point": 23.41, "zero_point_err": 0.01, "weight": 0.6,
                       "why_not": ""}], created_at=at, changed_at=at)
     schema.ResultFrame.create(result=result, frame=frame)
@@ -156,6 +157,14 @@ def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None
         mag_inst_err=0.005, snr=201.5, sky=214.0, flags=flags)
     events.emit("frame", at, id=frame.id, name=name, state="done")
     events.emit("result", at, id=result.id, source=source, band=band)
+
+
+def _polarisation(index: int, pick: random.Random) -> dict[str, float]:
+    """The second source's polarisation."""
+    if index % 3 != 1:
+        return {}
+    return {"p": 0.06 + 0.03 * pick.random(), "p_err": 0.004,
+            "chi_deg": 40 + 30 * pick.random(), "chi_err_deg": 2.5}
 
 
 def _hostile(site: Site, now: float) -> None:
@@ -172,6 +181,7 @@ def _hostile(site: Site, now: float) -> None:
 
 
 def _failures(now: float) -> None:
+    night = time.strftime("%Y-%m-%d", time.gmtime(now - 43200))
     for index, (state, name, reason) in enumerate((
             ("rejected", "BLLac-0031V.fit", "the file is truncated: 1,048,576 of 2,102,400 bytes"),
             ("failed", "S50716-0044R.fit", "astrometry: 3 stars detected, 6 are needed; clouds?"),
@@ -179,7 +189,7 @@ def _failures(now: float) -> None:
              "120 s"),
             ("rejected", "focus-0003.fit", "card EXPTIME: missing"))):
         schema.Frame.create(
-            archive="t220", path=f"/nowhere/{name}", telescope=TELESCOPE, night="2025-11-22",
+            archive="t220", path=f"/nowhere/{name}", telescope=TELESCOPE, night=night,
             name=name, size=1048576, mtime_ns=0, state=state, reason=reason, kind="light",
             completed_at=now, seen_at=now, changed_at=now - 400 * (index + 1),
             trace="Traceback (most recent call last):\n  ..." if state == "failed" else "")

@@ -13,12 +13,12 @@ from typing import Any
 from rich.console import Console
 
 from iop4d.model.errors import Iop4dError
-from iop4d.sim import summary
-from iop4d.sim.mailbox import Mailbox
-from iop4d.sim.night import Flare, Night, NightPlan
-from iop4d.sim.service import Observer, Service
-from iop4d.sim.sky import field_of, index_folder
-from iop4d.sim.write import write_night
+from iop4d.simulator import summary
+from iop4d.simulator.mailbox import Mailbox
+from iop4d.simulator.night import Flare, Night, NightPlan
+from iop4d.simulator.service import Observer, Service
+from iop4d.simulator.sky import field_of, index_folder
+from iop4d.simulator.write import write_night
 
 FIELDS = ("BLLac", "S50716+714", "3C345")
 _MARK = ".iop4d-demo"  # tells a folder that the demo made, and may make anew
@@ -128,7 +128,7 @@ class Demo:
         return f"http://127.0.0.1:{self._port}"
 
     def _import_catalogue(self) -> None:
-        from iop4d.sim.sky import load_sky
+        from iop4d.simulator.sky import load_sky
         from iop4d.store import catalogue, catalogue_csv
         from iop4d.store.database import Database
 

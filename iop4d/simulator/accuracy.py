@@ -22,21 +22,26 @@ from rich.console import Console
 from rich.table import Table
 
 from iop4d.config.load import parse_site
+from iop4d.model.frame import FrameFacts
 from iop4d.model.source import Catalogue
 from iop4d.model.work import (
+    Calibrated,
+    CalibrateRequest,
     Classified,
     ClassifyRequest,
     Done,
     MasterRef,
     MasterRequest,
+    MeasuredFrame,
+    Outcome,
     Reduced,
     ReduceRequest,
 )
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.perform import Workbench
-from iop4d.sim.night import Night, NightPlan, SimulatedFrame, Truth, project
-from iop4d.sim.sky import FIELDS, field_of, index_folder
-from iop4d.sim.write import write_frame
+from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth, project
+from iop4d.simulator.sky import FIELDS, field_of, index_folder
+from iop4d.simulator.write import write_frame
 from iop4d.store.catalogue_csv import parse
 
 CHECK_STARS = 25
@@ -97,13 +102,12 @@ def run_night(seed: int, frames: int) -> tuple[list[FrameScore], list[Point]]:
         masters = _masters(bench, made, folder)
         checks = night.sky.check_stars(field, CHECK_STARS)
         mags = night.sky.stars(field).magnitudes
-        scores, points = [], []
-        for frame in made:
-            if frame.truth is not None:
-                true = {name: float(mags[frame.truth.band][i]) for name, i in checks.items()}
-                score, found = _score(bench, frame, frame.truth, masters, folder, seed, true)
-                scores.append(score)
-                points += found
+        reduced = {frame.name: _reduce(bench, folder / frame.name, masters)
+                   for frame in made if frame.truth is not None}
+        scores = [_score(frame, frame.truth, reduced[frame.name])
+                  for frame in made if frame.truth is not None]
+        true = {name: float(mags[plan.bands[0]][i]) for name, i in checks.items()}
+        points = _points(bench, [f.truth for f in made if f.truth is not None], reduced, true, seed)
     return scores, points
 
 
@@ -128,26 +132,52 @@ def _masters(bench: Workbench, made: list[SimulatedFrame], folder: Path) -> tupl
     return tuple(masters)
 
 
-def _score(bench: Workbench, frame: SimulatedFrame, truth: Truth,
-           masters: tuple[MasterRef, ...], folder: Path, night: int,
-           true: dict[str, float]) -> tuple[FrameScore, list[Point]]:
-    path = folder / frame.name
-    outcome = bench.perform(ReduceRequest(
-        path=path, facts=_classify(bench, path).facts, masters=masters, reduced_path=None,
-        preview_path=None))
-    seeing, solved = truth.fwhm_arcsec, isinstance(outcome, Done)
+def _reduce(bench: Workbench, path: Path, masters: tuple[MasterRef, ...],
+            ) -> tuple[FrameFacts, Outcome]:
+    facts = _classify(bench, path).facts
+    return facts, bench.perform(ReduceRequest(path=path, facts=facts, masters=masters,
+                                              reduced_path=None, preview_path=None))
+
+
+def _points(bench: Workbench, truths: list[Truth], reduced: dict[str, tuple[FrameFacts, Outcome]],
+            true: dict[str, float], night: int) -> list[Point]:
+    """The night's results as the daemon ends with them: each series calibrated together."""
+    frames = []
+    for number, truth in enumerate(truths):
+        facts, outcome = reduced[truth.name]
+        if isinstance(outcome, Done) and isinstance(outcome.value, Reduced):
+            found = outcome.value
+            frames.append(MeasuredFrame(
+                id=number, facts=facts, measurements=found.measurements,
+                fwhm_arcsec=found.fwhm_arcsec, airmass=found.airmass, bjd_tdb=found.bjd_tdb,
+                flags=found.frame_flags))
+    points = []
+    for name in [truths[0].source, *true]:
+        mine = tuple(f for f in frames if any(m.source == name for m in f.measurements))
+        if not mine:
+            continue
+        outcome = bench.perform(CalibrateRequest(target=name, frames=mine))
+        assert isinstance(outcome, Done), outcome
+        assert isinstance(outcome.value, Calibrated)
+        for number, value in outcome.value.results:
+            truth = truths[number]
+            points.append(Point(
+                density=truth.density, seeing=truth.fwhm_arcsec, night=night, mag=value.mag,
+                true=true.get(name, truth.target_mag), err=value.mag_err, flags=value.flags))
+    return points
+
+
+def _score(frame: SimulatedFrame, truth: Truth,
+           reduced: tuple[FrameFacts, Outcome]) -> FrameScore:
+    outcome = reduced[1]
+    solved = isinstance(outcome, Done)
     rms = float("nan")
-    points: list[Point] = []
     if isinstance(outcome, Done) and isinstance(outcome.value, Reduced):
         rms = _wcs_rms(outcome.value, truth)
-        true = true | {truth.source: truth.target_mag}
-        points = [Point(density=truth.density, seeing=seeing, night=night, mag=r.mag,
-                        true=true[r.source], err=r.mag_err, flags=r.flags)
-                  for r in outcome.value.results if r.source in true]
     return FrameScore(
-        density=truth.density, seeing=seeing, clouds=truth.extinction_mag, name=frame.name,
-        detectable=_detectable(truth, frame), solved=solved, wcs_rms_px=rms,
-        reason="" if solved else str(getattr(outcome, "reason", outcome))), points
+        density=truth.density, seeing=truth.fwhm_arcsec, clouds=truth.extinction_mag,
+        name=frame.name, detectable=_detectable(truth, frame), solved=solved, wcs_rms_px=rms,
+        reason="" if solved else str(getattr(outcome, "reason", outcome)))
 
 
 def _detectable(truth: Truth, frame: SimulatedFrame) -> int:

@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from iop4d.sim.night import Night, NightPlan
-from iop4d.sim.sky import field_of, index_folder
-from iop4d.sim.write import write_frame
+from iop4d.simulator.night import Night, NightPlan
+from iop4d.simulator.sky import field_of, index_folder
+from iop4d.simulator.write import write_frame
 from iop4d.store import catalogue, catalogue_csv
 from iop4d.store.database import Database
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import psutil
 
-from iop4d.sim.checks import differences, drop, make_site, results_of, take_night
-from iop4d.sim.mailbox import Mailbox
-from iop4d.sim.night import Flare, NightPlan
-from iop4d.sim.service import Observer, Service
+from iop4d.simulator.checks import differences, drop, make_site, results_of, take_night
+from iop4d.simulator.mailbox import Mailbox
+from iop4d.simulator.night import Flare, NightPlan
+from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Frame
 

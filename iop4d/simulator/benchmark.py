@@ -20,9 +20,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from iop4d.sim.checks import drop, make_site, take_night
-from iop4d.sim.night import NightPlan
-from iop4d.sim.service import Observer, Service
+from iop4d.simulator.checks import drop, make_site, take_night
+from iop4d.simulator.night import NightPlan
+from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result
 
