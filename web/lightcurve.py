@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bokeh.embed import json_item
-from bokeh.layouts import column
+from bokeh.layouts import gridplot
 from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
@@ -20,6 +20,7 @@ from bokeh.models import (
     TapTool,
     WheelZoomTool,
 )
+from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from iop4d.store.schema import Result
@@ -55,11 +56,19 @@ DARK = Theme(
     bands={"U": "#c08bf0", "B": "#6ea8ff", "V": "#4fce8a", "R": "#ff7b72", "I": "#e8a35c"},
     others=("#4cc9e0", "#f08ccf", "#a3adba", "#dcc449", "#93a2ff", "#7fd6a8"))
 
-_TICKS: dict[str, Any] = {"milliseconds": "%H:%M:%S.%3N", "seconds": "%H:%M:%S", "minsec": "%H:%M:%S",
-          "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M", "days": "%m-%d",
-          "months": "%Y-%m", "years": "%Y"}
-_CONTEXT: dict[str, Any] = dict.fromkeys(("milliseconds", "seconds", "minsec", "minutes", "hourmin", "hours"),
-                         "%Y-%m-%d") | {"days": "%Y", "months": "", "years": ""}
+_TOOLTIPS = [
+    ("band", "$name"), ("UTC", "@utc"), ("JD", "@jd"), ("mag", "@label"), ("pol.", "@plabel"),
+    ("telescope", "@telescope"), ("flags", "@flags"), ("frame", "@frame")]
+_PANELS = {"mag": ("magnitude", 420), "p": ("p [%]", 150), "chi": ("χ [°]", 170)}
+# Of one form with the tables, and short enough for a phone.
+_DATE = "%Y-%m-%d"
+_TICKS: dict[str, Any] = {
+    "milliseconds": "%H:%M:%S.%3N", "seconds": "%H:%M:%S", "minsec": "%H:%M:%S",
+    "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M", "days": "%m-%d",
+    "months": "%Y-%m", "years": "%Y"}
+_CONTEXT: dict[str, Any] = {
+    "milliseconds": _DATE, "seconds": _DATE, "minsec": _DATE, "minutes": _DATE, "hourmin": _DATE,
+    "hours": _DATE, "days": "%Y", "months": "", "years": ""}
 
 _NUMBERS = ("t", "mag", "mag_lo", "mag_hi", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi")
 _TEXTS = ("id", "fill", "utc", "jd", "label", "plabel", "telescope", "flags", "frame", "frame_id")
@@ -145,50 +154,56 @@ def plot(found: Points, theme: Theme) -> dict[str, Any]:
             name: _numbers(values) if name in _NUMBERS else values
             for name, values in columns.items()})
         for band, columns in found.bands.items()}
-    panels = [_panel(data, theme, times, "mag", "magnitude", height=420, flipped=True)]
+    quantities = ["mag"]
     if any(value is not None for columns in found.bands.values() for value in columns["p"]):
-        panels += [_panel(data, theme, times, "p", "p [%]", height=200),
-                   _panel(data, theme, times, "chi", "χ [°]", height=200)]
+        quantities += ["p", "chi"]
+    panels = [_panel(quantity, theme, times) for quantity in quantities]
+    shown: dict[str, list[Any]] = {band: [] for band in data}
+    for panel, quantity in zip(panels, quantities, strict=True):
+        points = []
+        for index, (band, source) in enumerate(data.items()):
+            drawn = _draw(panel, source, theme, quantity=quantity, band=band, index=index)
+            points.append(drawn[0])
+            shown[band] += drawn
+        panel.add_tools(HoverTool(renderers=points, tooltips=_TOOLTIPS))
+    items = [LegendItem(label=band, renderers=drawn) for band, drawn in shown.items()]
+    # One legend for all panels: a click hides a band in each.
+    panels[0].add_layout(Legend(
+        items=items, orientation="horizontal", click_policy="hide", padding=2, margin=4,
+        label_text_color=theme.text, background_fill_alpha=0.0, border_line_alpha=0.0), "above")
     panels[-1].xaxis.axis_label = "UTC"
-    layout = column(*panels, sizing_mode="stretch_width")
+    layout = gridplot([[panel] for panel in panels], sizing_mode="stretch_width",
+                      toolbar_location="above", toolbar_options={"logo": None})
     return dict(json_item(layout))
 
 
-def _panel(data: dict[str, ColumnDataSource], theme: Theme, times: DataRange1d, quantity: str,
-           title: str, *, height: int, flipped: bool = False) -> figure:
+def _panel(quantity: str, theme: Theme, times: DataRange1d) -> figure:
+    title, height = _PANELS[quantity]
     panel = figure(
         height=height, sizing_mode="stretch_width", x_axis_type="datetime", x_range=times,
-        y_range=DataRange1d(name=f"range-{quantity}", flipped=flipped, default_span=0.2,
-                            range_padding=0.08),
-        toolbar_location="above", background_fill_color=theme.paper,
-        border_fill_color=theme.paper, outline_line_color=theme.line, y_axis_label=title,
-        tools=[PanTool(), BoxZoomTool(), ResetTool(), SaveTool(filename="light-curve")])
-    wheel = WheelZoomTool()
-    panel.add_tools(wheel, TapTool(callback=OpenURL(url="/frames/@frame_id", same_tab=True)))
-    panel.toolbar.logo = None
-    drawn = [_draw(panel, source, theme, quantity=quantity, band=band, index=index)
-             for index, (band, source) in enumerate(data.items())]
-    panel.add_tools(HoverTool(
-        renderers=drawn, tooltips=[
-            ("band", "$name"), ("UTC", "@utc"), ("JD", "@jd"), ("mag", "@label"),
-            ("pol.", "@plabel"), ("telescope", "@telescope"), ("flags", "@flags"),
-            ("frame", "@frame")]))
+        y_range=DataRange1d(name=f"range-{quantity}", flipped=quantity == "mag",
+                            default_span=0.2, range_padding=0.08),
+        background_fill_color=theme.paper, border_fill_color=theme.paper,
+        outline_line_color=theme.line, y_axis_label=title, min_border_left=62,
+        tools=[PanTool(), BoxZoomTool(), WheelZoomTool(), ResetTool(),
+               SaveTool(filename="light-curve"),
+               TapTool(callback=OpenURL(url="/frames/@frame_id", same_tab=True), visible=False)])
     _dress(panel, theme)
     return panel
 
 
 def _draw(panel: figure, source: ColumnDataSource, theme: Theme, *, quantity: str,
-          band: str, index: int) -> Any:
-    """Draw a band's points and error bars; the renderer of the points."""
+          band: str, index: int) -> tuple[Any, Any]:
+    """Draw a band's error bars and points."""
     color = theme.bands.get(band, theme.others[index % len(theme.others)])
     marker = _MARKERS.get(band, _OTHER_MARKERS[index % len(_OTHER_MARKERS)])
-    panel.segment("t", f"{quantity}_lo", "t", f"{quantity}_hi", source=source, line_color=color,
-                  line_alpha=0.55, legend_label=band)
+    bars = panel.segment("t", f"{quantity}_lo", "t", f"{quantity}_hi", source=source,
+                         line_color=color, line_alpha=0.55)
     # The name is what the hover shows as band.
-    return panel.scatter(
+    points = panel.scatter(
         "t", quantity, source=source, marker=marker, size=7, color=color, fill_alpha="fill",
-        line_width=1.2, legend_label=band, name=band, nonselection_fill_alpha="fill",
-        nonselection_line_alpha=1.0)
+        line_width=1.2, name=band, nonselection_fill_alpha="fill", nonselection_line_alpha=1.0)
+    return points, bars
 
 
 def _dress(panel: figure, theme: Theme) -> None:
@@ -197,15 +212,10 @@ def _dress(panel: figure, theme: Theme) -> None:
         axis.minor_tick_line_color = theme.line
         axis.major_label_text_color = axis.axis_label_text_color = theme.text
         axis.axis_label_text_font_style = "normal"
-    # Of one form with the tables, and short enough for a phone.
     panel.xaxis.formatter = DatetimeTickFormatter(
         **_TICKS, context=DatetimeTickFormatter(**_CONTEXT), context_which="start",
         hide_repeats=True)
     panel.grid.grid_line_color = theme.grid
-    legend = panel.legend[0]
-    legend.update(orientation="horizontal", click_policy="hide", padding=2, margin=4,
-                  label_text_color=theme.text, background_fill_alpha=0.0, border_line_alpha=0.0)
-    panel.add_layout(legend, "above")
 
 
 def _numbers(values: list[Any]) -> list[float]:

@@ -50,9 +50,10 @@ def _hours(axes: Axes, days: list[float]) -> list[float]:
     """Times as matplotlib's dates, with an axis in UTC."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=9)
+    locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
+    formatter = ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.set_xlabel(f"UTC, {_date(min(days))}" if days else "UTC")
     return [day - _JD_1970 for day in days]
 

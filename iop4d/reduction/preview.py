@@ -48,7 +48,7 @@ def write_preview(path: Path, image: NDArray[np.float32], *, sigma: float, radiu
     for mark in sorted(marks, key=lambda mark: mark.kind is SourceKind.TARGET):
         _circle(draw, mark, factor=factor, height=small.shape[0], radius=radius)
     out = BytesIO()
-    picture.save(out, format="PNG", compress_level=2)
+    picture.save(out, format="PNG", compress_level=1)
     write_atomic(path, (out.getvalue(),), durable=False)
 
 
@@ -61,7 +61,8 @@ def _shrink(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     for j in range(factor):
         for i in range(factor):
             total += image[j:ny * factor:factor, i:nx * factor:factor]
-    return total / np.float32(factor * factor)
+    total /= np.float32(factor * factor)
+    return total
 
 
 def _stretch(image: NDArray[np.float32], sigma: float) -> NDArray[np.uint8]:
@@ -69,7 +70,8 @@ def _stretch(image: NDArray[np.float32], sigma: float) -> NDArray[np.uint8]:
     scaled = np.arcsinh(image * np.float32(1.0 / (_SOFT * sigma)))
     scaled -= np.float32(low)
     scaled *= np.float32((_GREYS - 1) / (high - low))
-    return np.clip(scaled, 0, _GREYS - 1, out=scaled).astype(np.uint8)
+    np.clip(scaled, 0, _GREYS - 1, out=scaled)
+    return np.asarray(scaled, dtype=np.uint8)
 
 
 @cache

@@ -29,7 +29,7 @@ def in_frame(sources: Sequence[Source], wcs: Wcs,
     x, y = wcs.to_pixel([s.ra_deg for s in sources], [s.dec_deg for s in sources])
     ny, nx = shape
     inside = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
-    return [(sources[i], float(x[i]), float(y[i])) for i in np.flatnonzero(inside)]
+    return [(sources[i], float(x[i]), float(y[i])) for i in np.flatnonzero(inside).tolist()]
 
 
 def measure_source(frame: Frame, name: str, x: float, y: float, aperture: Aperture, *,

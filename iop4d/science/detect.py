@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 MESH = 64  # pixels of a background mesh: many stars wide, and far smaller than any gradient
+LARGE = 500_000  # pixels from which every other row tells the background well enough
 MIN_AREA = 5  # pixels above the threshold; fewer are hot pixels and most cosmic rays
 DEBLEND_LEVELS = 16  # half of SEP's default: as good for stars, and faster
 # Pixels above the threshold that SEP may hold: it clears that much memory at each call, so the
@@ -60,8 +61,15 @@ def subtract_sky(image: FloatImage, bad: Mask | None) -> Sky:
 
     ``bad``: pixels that do not count; they are set to 0, so that no NaN reaches what follows.
     """
-    background = sep.Background(image, mask=bad, bw=MESH, bh=MESH)
-    background.subfrom(image)
+    if image.size < LARGE:
+        background = sep.Background(image, mask=bad, bw=MESH, bh=MESH)
+        background.subfrom(image)
+    else:
+        background = sep.Background(
+            image[::2].copy(), mask=None if bad is None else bad[::2].copy(), bw=MESH, bh=MESH // 2)
+        smooth = background.back()
+        image[::2] -= smooth
+        image[1::2] -= smooth[:image.shape[0] // 2]
     if bad is not None:
         image[bad] = 0.0
     return Sky(level=float(background.globalback), sigma=float(background.globalrms))

@@ -73,8 +73,8 @@ def core_fwhm(image: FloatImage, x: Floats, y: Floats, *, half: int) -> Floats:
     ix, iy = np.rint(x).astype(int), np.rint(y).astype(int)
     columns, rows = ix[:, None] + step, iy[:, None] + step
     inside = ((columns >= 0) & (columns < nx))[:, None, :] & ((rows >= 0) & (rows < ny))[:, :, None]
-    stamp = image[np.clip(rows, 0, ny - 1)[:, :, None], np.clip(columns, 0, nx - 1)[:, None, :]]
-    stamp = np.where(inside, stamp, 0.0).astype(np.float64).reshape(x.size, -1)
+    cut = image[np.clip(rows, 0, ny - 1)[:, :, None], np.clip(columns, 0, nx - 1)[:, None, :]]
+    stamp = np.where(inside, cut, 0.0).astype(np.float64).reshape(x.size, -1)
     dx = np.tile(step, step.size) - (x - ix)[:, None]
     dy = np.repeat(step, step.size) - (y - iy)[:, None]
     core = half * half + 0.5 >= dx * dx + dy * dy

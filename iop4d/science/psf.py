@@ -26,7 +26,8 @@ TYPICAL_BETA = 3.0  # of seeing with wings (Trujillo et al. 2001, MNRAS 328, 977
 _PRIOR = 0.06
 _RADII = (0.45, 0.65, 0.9, 1.274, 1.7, 2.1)  # FWHM, of the curve of growth; 1.274 is 3 sigma
 _REFERENCE = 3  # the curve is normalised at this radius
-_BETAS = np.geomspace(1.8, 15.0, 40)
+_BETAS = np.geomspace(1.8, 15.0, 30)
+_SCALES = np.linspace(0.96, 1.04, 5)  # of the FWHM, which is right to some 3 %
 _ANNULUS = (2.123, 3.822)  # FWHM: 5 and 9 sigma
 _FEWEST_FOR_BETA = 3
 
@@ -116,7 +117,8 @@ def _fit_slopes(detections: Detections, widths: Widths,
     err = widths.err
     weight = err**-2
     for _ in range(4):
-        covariance = np.linalg.inv(basis.T @ (weight[:, None] * basis) + prior)
+        covariance: Floats = np.asarray(
+            np.linalg.inv(basis.T @ (weight[:, None] * basis) + prior), dtype=np.float64)
         solution = covariance @ (basis.T @ (weight * target))
         left = target - basis @ solution
         # Widths scatter more than photons make them, by neighbours and pixel phase.
@@ -132,18 +134,16 @@ def _fit_beta(image: FloatImage, detections: Detections, widths: Widths, *, fwhm
     curve = _growth(image, detections, widths, fwhm=fwhm, sigma=sigma)
     if curve is None:
         return TYPICAL_BETA
-    areas = math.pi * np.array(_RADII) ** 2
-    inner, outer = _ANNULUS
+    radii, (inner, outer) = np.array(_RADII), _ANNULUS
     best, best_beta = math.inf, TYPICAL_BETA
     for beta in _BETAS:
         # The annulus holds light of the star's own wings, which its sky takes away.
         wings = float(encircled(outer, 1.0, beta) - encircled(inner, 1.0, beta)) \
-            / (math.pi * (outer**2 - inner**2))
-        for scale in (0.96, 0.98, 1.0, 1.02, 1.04):
-            model = encircled(np.array(_RADII), scale, beta) - areas * wings
-            off = float(np.sum((model / model[_REFERENCE] - curve) ** 2))
-            if off < best:
-                best, best_beta = off, float(beta)
+            / (outer**2 - inner**2)
+        model = encircled(radii, _SCALES[:, None], beta) - radii**2 * wings
+        off = np.sum((model / model[:, _REFERENCE, None] - curve) ** 2, axis=1).min()
+        if off < best:
+            best, best_beta = float(off), float(beta)
     return best_beta
 
 

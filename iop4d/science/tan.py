@@ -49,16 +49,19 @@ class Wcs:
 
     def to_pixel(self, ra: ArrayLike, dec: ArrayLike) -> tuple[Floats, Floats]:
         """(x, y) of sky positions in degrees; NaN for those more than 90 degrees away."""
-        xi, eta = sky_to_plane(ra, dec, self.ra0, self.dec0)
+        xi, eta = (np.atleast_1d(c) for c in sky_to_plane(ra, dec, self.ra0, self.dec0))
         (a, b), (c, d) = self.cd
         det = a * d - b * c
         flat_u, flat_v = (d * xi - b * eta) / det, (a * eta - c * xi) / det
-        u, v = flat_u, flat_v
+        u, v = flat_u.copy(), flat_v.copy()
         if self.sip_a or self.sip_b:
+            # Far outside the frame a polynomial says nothing, and grows beyond all numbers.
+            near = np.hypot(u, v) < 3.0 * math.hypot(self.x0 + 1.0, self.y0 + 1.0)
             for _ in range(6):  # the distortion is small: each step wins two to three digits
-                u, v = (flat_u - _polynomial(self.sip_a, u, v),
-                        flat_v - _polynomial(self.sip_b, u, v))
-        return u + self.x0, v + self.y0
+                u[near], v[near] = (flat_u[near] - _polynomial(self.sip_a, u[near], v[near]),
+                                    flat_v[near] - _polynomial(self.sip_b, u[near], v[near]))
+        shape = np.shape(ra)
+        return (u + self.x0).reshape(shape), (v + self.y0).reshape(shape)
 
     def cards(self) -> dict[str, float | int | str]:
         """FITS keywords to values, 1-based."""

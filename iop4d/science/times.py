@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 
-import erfa
+import erfa  # type: ignore[import-untyped]
 import numpy as np
 
 LIGHT_SECOND_PER_AU = 499.004783836  # s, IAU 2012 astronomical unit over the speed of light

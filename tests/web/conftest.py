@@ -1,0 +1,87 @@
+"""An empty site, a populated one, and a real server with its address."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pysqlite3
+import pytest
+from flask.testing import FlaskClient
+
+from iop4d.config import Site
+from iop4d.store.database import Database
+from iop4d.web import create_app, serve
+from tests.web import observatory
+
+Serving = Callable[[Site], AbstractContextManager[str]]
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Site:
+    """A site whose database has no row."""
+    made = observatory.site(tmp_path / "site", mailbox=tmp_path / "site" / "mails")
+    Database(made.database).close()
+    return made
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A populated site; its tests only read it."""
+    made = observatory.site(tmp_path_factory.mktemp("filled") / "site",
+                            mailbox=tmp_path_factory.getbasetemp() / "mails")
+    observatory.fill(made)
+    assert made.web.mailbox is not None
+    observatory.write_mail(made.web.mailbox)
+    observatory.write_mail(made.web.mailbox, "0002.eml", observatory.HOSTILE)
+    return made
+
+
+@pytest.fixture
+def client(filled: Site) -> FlaskClient:
+    return create_app(filled).test_client()
+
+
+@contextmanager
+def _serving(site: Site) -> Iterator[str]:
+    stop, addresses, known = threading.Event(), [], threading.Event()
+
+    def announce(address: str) -> None:
+        addresses.append(address)
+        known.set()
+
+    thread = threading.Thread(target=serve, args=(site,),
+                              kwargs={"stop": stop, "announce": announce})
+    thread.start()
+    try:
+        assert known.wait(10)
+        yield addresses[0]
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def serving() -> Serving:
+    """Serve a site from a thread; gives its address."""
+    return _serving
+
+
+def execute(site: Site, statement: str, *values: Any) -> int:
+    """Write as the daemon would, from a connection of its own; the new row's id."""
+    connection = pysqlite3.connect(site.database, timeout=5)
+    try:
+        with connection:
+            return int(connection.execute(statement, values).lastrowid)
+    finally:
+        connection.close()
+
+
+def emit(site: Site, kind: str = "frame", content: str = '{"id":1}') -> int:
+    """Record an event."""
+    return execute(site, "INSERT INTO event (at, kind, content) VALUES (?, ?, ?)",
+                   1.0, kind, content)

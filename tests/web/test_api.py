@@ -1,0 +1,104 @@
+"""The addresses for programs give numbers as they are in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from iop4d.config import Site
+from iop4d.web import create_app
+from tests.web.conftest import emit
+
+
+def _json(client: FlaskClient, path: str) -> Any:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_status_has_daemon_counts_queue_archives_and_failures(client: FlaskClient) -> None:
+    status = _json(client, "/api/status")
+    assert status["daemon"]["state"] in ("running", "down")
+    assert status["daemon"]["workers"][0]["job"] == "reduce BLLac-0067R.fit"
+    assert status["frames"] == {"done": 24, "failed": 2, "quarantined": 1, "queued": 1,
+                                "rejected": 2}
+    assert status["queue"]["reduce"] == {"done": 3, "queued": 3, "running": 3, "waiting": 3}
+    assert status["archives"][0]["name"] == "t220"
+    assert status["failed"]["count"] == 5
+    assert "truncated" in str(status["failed"]["frames"])
+    assert status["alerts_firing"] == 1
+
+
+def test_results_are_chosen_by_source_band_and_time(client: FlaskClient) -> None:
+    everything = _json(client, "/api/results?source=BL%20Lac")["results"]
+    assert {row["source"] for row in everything} == {"2200+420"}
+    assert len(everything) == 8
+    red = _json(client, "/api/results?source=bllac&band=R&band=V")["results"]
+    assert {row["band"] for row in red} == {"R", "V"}
+    last = everything[-1]["jd_mid"]
+    assert len(_json(client, f"/api/results?source=BL%20Lac&since={last - 1e-6}")["results"]) == 1
+    assert _json(client, "/api/results?until=1990-01-01")["results"] == []
+    assert client.get("/api/results?since=yesterday").status_code == 400
+    assert client.get("/api/results?source=nobody").status_code == 404
+
+
+def test_points_are_columns_by_band(client: FlaskClient) -> None:
+    points = _json(client, "/api/sources/3C%20454.3/points")
+    assert list(points["bands"]) == [b for b in "BVRI" if b in points["bands"]]
+    columns = points["bands"]["R"]
+    assert len({len(values) for values in columns.values()}) == 1
+    for mag, low, high, label, p in zip(columns["mag"], columns["mag_lo"], columns["mag_hi"],
+                                        columns["label"], columns["p"], strict=True):
+        assert low < mag < high
+        assert label == f"{mag:.3f} ± {high - mag:.3f}"
+        assert 6 <= p <= 9
+    assert columns["t"] == sorted(columns["t"])
+
+
+def test_only_points_that_changed_are_given_when_asked(client: FlaskClient) -> None:
+    points = _json(client, "/api/sources/BL%20Lac/points")
+    newer = _json(client, f"/api/sources/BL%20Lac/points?after={points['changed_at']}")
+    assert newer["total"] == 1
+    assert newer["changed_at"] == points["changed_at"]
+
+
+def test_flagged_points_are_hollow_and_provisional_ones_pale(client: FlaskClient) -> None:
+    bands = _json(client, "/api/sources/3C%20454.3/points")["bands"]
+    looks = {(fill, "low snr" in flags, "provisional" in flags) for columns in bands.values()
+             for fill, flags in zip(columns["fill"], columns["flags"], strict=True)}
+    assert {(0.9, False, False), (0.35, False, True)} <= looks
+    everything = [_json(client, f"/api/sources/{n}/points")["bands"] for n in (1, 2, 3)]
+    assert any(fill == 0.0 for bands in everything for c in bands.values() for fill in c["fill"])
+
+
+def test_a_plot_is_made_for_either_colour_scheme(client: FlaskClient) -> None:
+    light, dark = (client.get(f"/api/sources/1/plot?theme={theme}").text
+                   for theme in ("light", "dark"))
+    assert "#3c4656" in light
+    assert "#151b24" in dark
+    assert "CustomJS" not in light
+
+
+def test_a_source_without_points_has_no_plot(client: FlaskClient) -> None:
+    assert _json(client, "/api/sources/2200+420 C/plot")["item"] is None
+
+
+def test_polling_tells_what_kinds_of_things_happened(empty: Site) -> None:
+    client = create_app(empty).test_client()
+    first = emit(empty, "frame")
+    assert _json(client, "/api/live") | {"beat_at": None} == {
+        "last_event": first, "kinds": ["frame"], "daemon": "never", "beat_at": None}
+    emit(empty, "alert")
+    assert _json(client, f"/api/live?since={first}")["kinds"] == ["alert"]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_bokehs_script_comes_from_here(packed: bool, client: FlaskClient) -> None:
+    path = next(line.split('"')[1] for line in client.get("/sources/1").text.splitlines()
+                if "/assets/bokeh" in line)
+    answer = client.get(path, headers={"Accept-Encoding": "gzip" if packed else "identity"})
+    assert answer.status_code == 200
+    assert (answer.headers.get("Content-Encoding") == "gzip") == packed
+    assert "immutable" in answer.headers["Cache-Control"]

@@ -1,0 +1,136 @@
+"""Every page answers, on an empty site, on a populated one, and in trouble."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pysqlite3
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from iop4d.config import Site
+from iop4d.web import create_app
+from tests.web import observatory
+from tests.web.conftest import execute
+
+PAGES = ("/", "/sources", "/nights", "/failed", "/alerts", "/mailbox", "/fragments/banner",
+         "/fragments/now", "/fragments/frames", "/fragments/results", "/fragments/alerts",
+         "/fragments/failed")
+PROGRAMS = ("/api/status", "/api/live", "/api/results", "/healthz")
+FILLED = (*PAGES, *PROGRAMS, "/sources/1", "/sources/BL%20Lac", "/sources/2200+420", "/frames/1",
+          "/frames/24", "/frames/25", "/frames/26", "/frames/1/preview.png", "/frames/1/raw",
+          "/frames/1/reduced", "/mailbox/0001.eml", "/mailbox/0001.eml/html",
+          "/api/sources/BL%20Lac/points", "/api/sources/1/plot?theme=dark", "/static/live.js",
+          "/failed?page=99", "/alerts?page=x", f"/sources/{observatory.HOSTILE}")
+
+
+@pytest.mark.parametrize("path", [*PAGES, *PROGRAMS])
+def test_every_page_answers_before_there_is_a_database(path: str, tmp_path: Path) -> None:
+    site = observatory.site(tmp_path, mailbox=tmp_path / "mails")
+    answer = create_app(site).test_client().get(path)
+    expected = 503 if path.startswith(("/fragments/", "/api/live", "/api/results")) else 200
+    assert answer.status_code == expected
+    assert not site.database.exists()
+
+
+@pytest.mark.parametrize("path", [*PAGES, *PROGRAMS])
+def test_every_page_answers_on_an_empty_site(path: str, empty: Site) -> None:
+    assert create_app(empty).test_client().get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", FILLED)
+def test_every_page_answers_on_a_populated_site(path: str, client: FlaskClient) -> None:
+    with client.get(path) as answer:
+        assert answer.status_code == 200
+
+
+def test_an_empty_page_tells_where_to_drop_frames(empty: Site) -> None:
+    text = create_app(empty).test_client().get("/").text
+    assert "No frame yet" in text
+    assert str(empty.archive[0].path) in text
+
+
+@pytest.mark.parametrize("path", ["/frames/999", "/sources/nobody", "/nights/2001-01-01",
+                                  "/nights/x", "/mailbox/none.eml", "/fragments/x", "/nothing",
+                                  "/frames/999/raw", "/api/sources/nobody/points"])
+def test_what_is_not_there_is_not_found(path: str, client: FlaskClient) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_there_is_no_mailbox_unless_the_site_file_names_one(tmp_path: Path) -> None:
+    client = create_app(observatory.site(tmp_path)).test_client()
+    assert client.get("/mailbox").status_code == 404
+    assert "Mailbox" not in client.get("/").text
+
+
+def test_the_live_page_shows_what_an_observer_asks(client: FlaskClient) -> None:
+    text = client.get("/").text
+    assert re.search(r"1[0-9]\.\d{3} ± 0\.0\d\d", text), "a magnitude with its error"
+    for words in ("reduce BLLac-0067R.fit", "FWHM", "the file is truncated", "firing",
+                  "450 mailbox busy", "provisional", "low snr", "t220"):
+        assert words in text
+
+
+def test_a_frame_shows_its_whole_story(client: FlaskClient) -> None:
+    text = client.get("/frames/1").text
+    for words in ("CRVAL1", "astrometry", "611.0", "187", "newer exists", "201", "Measurements",
+                  "23.410 ± 0.010", "What the results were before"):
+        assert words in text
+
+
+def test_a_night_lists_its_frames_of_one_state(client: FlaskClient) -> None:
+    night = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 43200))
+    text = client.get(f"/nights/{night}?state=failed").text
+    assert "S50716-0044R.fit" in text
+    assert "BLLac-0031V.fit" not in text
+
+
+def test_a_daemon_that_is_silent_for_15_seconds_is_said_to_be_down(empty: Site) -> None:
+    client = create_app(empty).test_client()
+    for age, expected in ((1, "running"), (16, "down")):
+        execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+                f'{{"beat_at": {time.time() - age}, "state": "running"}}')
+        assert ("The daemon is not running" in client.get("/").text) == (expected == "down")
+        assert client.get("/healthz").json == {"daemon": expected}
+
+
+def test_a_degraded_archive_is_announced_on_every_page(empty: Site) -> None:
+    execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+            f'{{"beat_at": {time.time()}, "state": "running", "archives": [{{"name": "t220", '
+            '"path": "/x", "state": "degraded", "reason": "the mount hangs"}]}')
+    assert "the mount hangs" in create_app(empty).test_client().get("/nights").text
+
+
+def test_a_locked_database_is_said_to_be_locked(empty: Site) -> None:
+    client = create_app(empty).test_client()
+    connection = pysqlite3.connect(empty.database, isolation_level=None)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        begun = time.monotonic()
+        answer = client.get("/")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert "locked" in answer.text
+        assert client.get("/healthz").json == {"daemon": "down"}
+        assert time.monotonic() - begun < 6
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+    assert client.get("/").status_code == 200
+
+
+def test_an_error_of_a_page_is_told_without_its_trace(
+        filled: Site, caplog: pytest.LogCaptureFixture) -> None:
+    app: Flask = create_app(filled)
+
+    @app.get("/broken")
+    def broken() -> str:
+        raise RuntimeError("secret")
+
+    answer = app.test_client().get("/broken")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "secret" in caplog.text
