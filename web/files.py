@@ -30,8 +30,7 @@ def open_inside(path: str | Path, roots: Iterable[Path]) -> BinaryIO:
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise RefusedError(str(error)) from error
-    file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise RefusedError("not a regular file")
-    return file
+    return os.fdopen(descriptor, "rb")

@@ -169,7 +169,7 @@ def plot(found: Points, theme: Theme) -> dict[str, Any]:
     items = [LegendItem(label=band, renderers=drawn) for band, drawn in shown.items()]
     # One legend for all panels: a click hides a band in each.
     panels[0].add_layout(Legend(
-        items=items, orientation="horizontal", click_policy="hide", padding=2, margin=4,
+        items=items, orientation="horizontal", click_policy="hide",
         label_text_color=theme.text, background_fill_alpha=0.0, border_line_alpha=0.0), "above")
     panels[-1].xaxis.axis_label = "UTC"
     layout = gridplot([[panel] for panel in panels], sizing_mode="stretch_width",

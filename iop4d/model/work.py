@@ -19,6 +19,7 @@ class MasterRef:
     """A master to calibrate with. ``provisional``: of another night than the frame."""
 
     id: int
+    revision: int = 0
     kind: FrameKind
     path: Path
     provisional: bool = False

@@ -115,7 +115,8 @@ def _fit(wcs: Wcs, order: int, x: Floats, y: Floats, weight: Floats, ra: Floats,
     keep = np.ones(x.size, dtype=bool)
     fewest = max(_FEWEST_LINEAR, len(powers) + 1)
     for _ in range(8):
-        solution = np.linalg.lstsq((basis * root)[keep], (sky * root)[keep], rcond=None)[0]
+        solution = np.asarray(
+            np.linalg.lstsq((basis * root)[keep], (sky * root)[keep], rcond=None)[0], np.float64)
         off = np.hypot(*((sky - basis @ solution) / degrees).T)
         sigma = max(float(np.median(off[keep])) / 1.1774, _FLOOR)  # of a Rayleigh distribution
         better = off < _CLIP * sigma

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
@@ -15,6 +16,7 @@ from iop4d.model.work import (
     Done,
     Failed,
     MasterBuilt,
+    MasterRequest,
     Outcome,
     Reduced,
     ReduceRequest,
@@ -41,9 +43,11 @@ class Finisher:
     """Turns outcomes into rows."""
 
     def __init__(self, *, site: Site, instruments: dict[str, Instrument],
-                 clock: Callable[[], float], on_results: Callable[[list[int]], None]) -> None:
+                 choices: masters.Choices, clock: Callable[[], float],
+                 on_results: Callable[[list[int]], None]) -> None:
         self._site = site
         self._instruments = instruments
+        self._choices = choices
         self._clock = clock
         self._on_results = on_results
 
@@ -89,21 +93,23 @@ class Finisher:
     def _classified(self, claim: Claim, classified: Classified) -> None:
         frame = Frame.get_by_id(claim.key)
         facts, now = classified.facts, self._clock()
-        wrong = self._foreign(frame, facts.telescope)
-        Frame.update(sha256=classified.sha256, trace="",
-                     **frame_store.facts_columns(facts)).where(Frame.id == frame.id).execute()
-        if wrong:
-            self._set(frame.id, FrameState.REJECTED, reason=wrong)
+        columns = {"sha256": classified.sha256, "trace": "", **frame_store.facts_columns(facts)}
+        for name, value in columns.items():
+            setattr(frame, name, value)
+        if wrong := self._foreign(frame, facts.telescope):
+            self._set(frame.id, FrameState.REJECTED, reason=wrong, **columns)
             return
-        frame = Frame.get_by_id(frame.id)
-        if self._is_duplicate(frame):
+        if twin := self._twin(frame):
+            self._set(frame.id, FrameState.DUPLICATE, reason=twin, **columns)
             return
-        self._set(frame.id, FrameState.QUEUED)
+        self._set(frame.id, FrameState.QUEUED, identity=frame.identity, version=frame.version,
+                  **columns)
         if facts.kind is FrameKind.LIGHT:
             live = frame.seen_at - frame.completed_at < 60.0
             priority = (Priority.REDUCE + Priority.WANTED * frame.wanted + Priority.LIVE * live)
             jobs.queue(JobKind.REDUCE, frame.id, priority=priority, now=now)
         else:
+            self._choices.changed()
             masters.enlist(frame, facts, self._site, now)
 
     def _foreign(self, frame: Frame, telescope: str) -> str:
@@ -113,30 +119,28 @@ class Finisher:
                     f"{expected}")
         return ""
 
-    def _is_duplicate(self, frame: Frame) -> bool:
-        """Give a frame its identity among its namesakes; whether it is one already known."""
+    def _twin(self, frame: Frame) -> str:
+        """Give a frame its identity among its namesakes; or say of which it is a duplicate."""
         same_name = (Frame.telescope == frame.telescope) & (Frame.night == frame.night) & (
             Frame.name == frame.name) & (Frame.id != frame.id) & Frame.identity.is_null(False)
-        namesakes = list(Frame.select().where(same_name).order_by(Frame.id))
+        namesakes = list(Frame.select(Frame.id, Frame.path, Frame.sha256, Frame.state,
+                                      Frame.identity, Frame.version)
+                         .where(same_name).order_by(Frame.id))
         for other in namesakes:
             stands = other.state not in (FrameState.DUPLICATE, FrameState.SUPERSEDED)
             if (stands and other.sha256 == frame.sha256 and other.path != frame.path
                     and Path(other.path).exists()):
-                self._set(frame.id, FrameState.DUPLICATE,
-                          reason=f"the same file as frame {other.id}, {other.path}")
-                return True
+                return f"the same file as frame {other.id}, {other.path}"
         identity = f"{frame.telescope}/{frame.night}/{frame.name}"
-        version = 1
         replaced = [o for o in namesakes if o.path == frame.path or not Path(o.path).exists()]
         if replaced:  # a new version of the same file: its results change in place
-            identity, version = replaced[-1].identity, replaced[-1].version + 1
+            identity, frame.version = replaced[-1].identity, replaced[-1].version + 1
             for other in replaced:
                 self._set(other.id, FrameState.SUPERSEDED, reason=f"replaced by frame {frame.id}")
         elif namesakes and frame.identity is None:
             identity = f"{identity}~{len({o.identity for o in namesakes}) + 1}"
-        Frame.update(identity=frame.identity or identity, version=version).where(
-            Frame.id == frame.id).execute()
-        return False
+        frame.identity = frame.identity or identity
+        return ""
 
     # A frame was measured.
 
@@ -148,15 +152,12 @@ class Finisher:
         provisional = any(master.provisional for master in request.masters)
         info = frame_store.reduced_info(reduced, core_s)
         info["latency_s"] = frame.info.get("latency_s", round(now - frame.completed_at, 3))
-        Frame.update(
-            info=info, provisional=provisional,
-            masters=[[m.id, Master.get_by_id(m.id).revision if _path_is(m.id, m.path) else 0]
-                     for m in request.masters],
+        self._set(
+            frame.id, FrameState.DONE, trace="", info=info, provisional=provisional,
+            masters=[[m.id, m.revision] for m in request.masters],
             reduced_path=str(request.reduced_path) if request.reduced_path else None,
-            preview_path=str(request.preview_path) if request.preview_path else None,
-        ).where(Frame.id == frame.id).execute()
+            preview_path=str(request.preview_path) if request.preview_path else None)
         frame_store.save_measurements(frame, reduced.measurements)
-        self._set(frame.id, FrameState.DONE)
         self._results(save_results(frame, reduced.results, provisional=provisional, now=now))
 
         facts = frame_store.facts_of(frame)
@@ -190,15 +191,17 @@ class Finisher:
 
     def _master(self, claim: Claim, built: MasterBuilt) -> None:
         now = self._clock()
+        self._choices.changed()
         master = Master.get_by_id(claim.key)
         request = claim.request
-        used = [[m.id, Master.get_by_id(m.id).revision] for m in getattr(request, "masters", ())]
+        assert isinstance(request, MasterRequest)
+        used = [[m.id, m.revision] for m in request.masters]
         changed = built.sha256 != master.sha256
         Master.update(
             state="ready", reason="", n_frames=built.n_frames, level=built.level,
             scatter=built.scatter, frames=list(built.used), left_out=list(built.left_out),
             masters=used, changed_at=now,
-            **({"sha256": built.sha256, "path": str(request.output),  # type: ignore[union-attr]
+            **({"sha256": built.sha256, "path": str(request.output),
                 "revision": master.revision + 1} if changed else {}),
         ).where(Master.id == master.id).execute()
         left_out = dict(text.partition(": ")[::2] for text in built.left_out)
@@ -213,6 +216,7 @@ class Finisher:
     def _end(self, claim: Claim, state: FrameState, reason: str, trace: str = "") -> None:
         now = self._clock()
         if claim.kind is JobKind.MASTER:
+            self._choices.changed()
             master = Master.get_by_id(claim.key)
             if master.state != "ready":
                 Master.update(state="refused", reason=reason, changed_at=now).where(
@@ -232,13 +236,11 @@ class Finisher:
         else:
             jobs.later(claim.job_id, not_before=0.0, now=self._clock())
 
-    def _set(self, frame_id: int, state: FrameState, *, reason: str = "", trace: str = "") -> None:
+    def _set(self, frame_id: int, state: FrameState, *, reason: str = "",
+             **columns: Any) -> None:
+        """Write a frame's state, and other columns with it."""
         now = self._clock()
-        Frame.update(state=state, reason=reason, trace=trace, changed_at=now).where(
+        Frame.update(state=state, reason=reason, changed_at=now, **columns).where(
             Frame.id == frame_id).execute()
         emit("frame", now, id=frame_id, state=state.value)
 
-
-def _path_is(master_id: int, path: Path) -> bool:
-    """Whether a master still is the revision that a frame was calibrated with."""
-    return bool(Master.get_by_id(master_id).path == str(path))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from peewee import fn
+from peewee import Case, fn
 
 from iop4d.store.schema import Job
 
@@ -63,8 +63,7 @@ def queue(kind: JobKind, key: int, *, priority: int, now: float, not_before: flo
 
 def close(job_id: int, state: str, *, now: float, reason: str = "") -> None:
     """End a job, or queue it again where that was asked for while it ran."""
-    again = Job.select(Job.again).where(Job.id == job_id).scalar()
-    Job.update(state="queued" if again else state, again=False, reason=reason,
+    Job.update(state=Case(None, [(Job.again, "queued")], state), again=False, reason=reason,
                changed_at=now).where(Job.id == job_id).execute()
 
 

@@ -59,8 +59,9 @@ class Ledger:
         self._site = site
         self._instruments = instruments
         self._clock = clock
-        self._finisher = Finisher(site=site, instruments=instruments, clock=clock,
-                                  on_results=on_results)
+        self._choices = masters.Choices(instruments, site)
+        self._finisher = Finisher(site=site, instruments=instruments, choices=self._choices,
+                                  clock=clock, on_results=on_results)
 
     def recover(self) -> int:
         """Queue again what was running when the last daemon ended."""
@@ -101,11 +102,12 @@ class Ledger:
         """Take the next jobs, at most ``limit``; each attempt is counted before the work."""
         claims: list[Claim] = []
         with self._database.connected():
-            if not jobs.due(self._clock(), 1):
+            now = self._clock()
+            due = jobs.due(now, 4 * limit)  # nobody else touches jobs: what is due stays due
+            if not due:
                 return claims
         with self._database.write():
-            now = self._clock()
-            for job in jobs.due(now, 4 * limit):
+            for job in due:
                 if len(claims) == limit:
                     break
                 if claim := self._plan(job, now):
@@ -160,12 +162,11 @@ class Ledger:
 
     def _plan_reduce(self, job: Job, frame: Frame, now: float) -> Claim | None:
         facts = frame_store.facts_of(frame)
-        instrument = self._instruments.get(facts.instrument)
-        if instrument is None:
+        if facts.instrument not in self._instruments:
             self._finisher.set_waiting(frame, f"the instrument {facts.instrument} is no longer in "
                                        "the site file", job_id=job.id)
             return None
-        choice = masters.choose(facts, instrument, self._site)
+        choice = self._choices.choose(facts)
         if choice.pending_until is not None:
             jobs.later(job.id, not_before=max(choice.pending_until, now) + _MASTER_WAIT, now=now)
             return None
@@ -198,7 +199,7 @@ class Ledger:
             jobs.close(job.id, "done", now=now, reason="no frames")
             return None
         facts = frame_store.facts_of(frames[0])
-        choice = masters.choose(facts, self._instruments[master.instrument], self._site)
+        choice = self._choices.choose(facts)
         if choice.pending_until is not None:
             jobs.later(job.id, not_before=max(choice.pending_until, now) + _MASTER_WAIT, now=now)
             return None

@@ -27,14 +27,42 @@ class Choice:
     one is about to be built, and may begin at ``pending_until`` (Unix seconds)."""
 
     masters: tuple[MasterRef, ...] = ()
-    used: tuple[tuple[int, int], ...] = ()  # (id, revision) of each
     missing: tuple[str, ...] = ()
     pending_until: float | None = None
 
     @property
-    def provisional(self) -> bool:
-        """Whether one is of another night."""
-        return any(master.provisional for master in self.masters)
+    def used(self) -> list[list[int]]:
+        """(id, revision) of each, as rows keep them."""
+        return [[master.id, master.revision] for master in self.masters]
+
+    @property
+    def settled(self) -> bool:
+        """Whether these are the best there will be until a calibration frame comes."""
+        return not self.missing and self.pending_until is None
+
+
+class Choices:
+    """The choices made, kept until something about masters changes."""
+
+    def __init__(self, instruments: Mapping[str, Instrument], site: Site) -> None:
+        self._instruments = instruments
+        self._site = site
+        self._made: dict[tuple[object, ...], Choice] = {}
+
+    def choose(self, facts: FrameFacts) -> Choice:
+        """The best masters for a frame of a known instrument."""
+        key = (facts.telescope, facts.instrument, facts.kind, facts.night, layout_of(facts),
+               facts.band)
+        if (made := self._made.get(key)) is not None:
+            return made
+        choice = choose(facts, self._instruments[facts.instrument], self._site)
+        if choice.settled:
+            self._made[key] = choice
+        return choice
+
+    def changed(self) -> None:
+        """A calibration frame came, or a master was built or refused: choose anew."""
+        self._made.clear()
 
 
 def needed(kind: FrameKind, instrument: Instrument) -> tuple[FrameKind, ...]:
@@ -46,7 +74,7 @@ def needed(kind: FrameKind, instrument: Instrument) -> tuple[FrameKind, ...]:
 
 def choose(facts: FrameFacts, instrument: Instrument, site: Site) -> Choice:
     """The best masters there are: of the same night, else of the nearest, within the age limit."""
-    masters, used, missing = [], [], []
+    masters, missing = [], []
     pending: list[float] = []
     for kind in needed(facts.kind, instrument):
         wanted = _key_fields(kind, facts)
@@ -64,10 +92,10 @@ def choose(facts: FrameFacts, instrument: Instrument, site: Site) -> Choice:
             missing.append(_describe(kind, facts))
             continue
         best = ready[0]
-        used.append((best.id, best.revision))
-        masters.append(MasterRef(id=best.id, kind=kind, path=Path(best.path),
-                                 provisional=best.night != facts.night, exptime_s=best.exptime_s))
-    return Choice(masters=tuple(masters), used=tuple(used), missing=tuple(missing),
+        masters.append(MasterRef(
+            id=best.id, revision=best.revision, kind=kind, path=Path(best.path),
+            provisional=best.night != facts.night, exptime_s=best.exptime_s))
+    return Choice(masters=tuple(masters), missing=tuple(missing),
                   pending_until=max(pending) if pending else None)
 
 
@@ -156,4 +184,4 @@ def _improves(facts: FrameFacts, used: Iterable[Iterable[int]],
     if instrument is None:
         return False
     choice = choose(facts, instrument, site)
-    return not choice.missing and [list(pair) for pair in choice.used] != [list(u) for u in used]
+    return not choice.missing and choice.used != [list(pair) for pair in used]

@@ -111,7 +111,8 @@ def test_an_instrument_check_names_the_card_at_fault(folder: Path, tmp_path: Pat
     header = fits.Header({"INSTRUME": "AndorT90", "IMAGETYP": "LIGHT", "EXPOSURE": "x",
                           "JD": 2459831.4, "FILTER": "R"})
     good = tmp_path / "good.fit"
-    fits.writeto(good, np.zeros((8, 8), "uint16"), fits.Header([*header.items(), ("EXPTIME", 60.0)]))
+    fits.writeto(good, np.zeros((8, 8), "uint16"),
+                 fits.Header([*header.items(), ("EXPTIME", 60.0)]))
     bad = tmp_path / "bad.fit"
     fits.writeto(bad, np.zeros((8, 8), "uint16"), header)
     ran = iop4d("--site", folder, "instruments", "check", good, bad)

@@ -125,7 +125,7 @@ def test_a_camera_of_the_site_file_reads_its_frames() -> None:
 
 
 def test_a_camera_with_a_wrong_kind_is_refused() -> None:
-    with pytest.raises(ConfigError, match="line 13.*kinds"):
+    with pytest.raises(ConfigError, match=r"line 13.*kinds"):
         parse_site(CAMERA + 'kinds = { Light = "science" }\n', root=Path("/"))
 
 

@@ -26,7 +26,10 @@ def star(name: str, mag: float, err: float = 0.01) -> Source:
                   calibrates=("T",), magnitudes={"R": (mag, err)})
 
 
-def seen(name: str, mag_inst: float, *, err: float = 0.003, flags: Flag = Flag(0)) -> Measurement:
+GOOD = Flag(0)
+
+
+def seen(name: str, mag_inst: float, *, err: float = 0.003, flags: Flag = GOOD) -> Measurement:
     return Measurement(source=name, x=1.0, y=1.0, flux=1.0, flux_err=1.0, mag_inst=mag_inst,
                        mag_inst_err=err, snr=300.0, sky=10.0, flags=int(flags))
 

@@ -28,7 +28,7 @@ def test_one_star_gives_its_own_zero_point_with_its_own_error() -> None:
 
 
 def test_a_star_that_comes_and_goes_makes_no_step() -> None:
-    """Three stars with catalogue errors of 0.1 mag; one of them is missing in half of the frames."""
+    """Three stars with catalogue errors of 0.1 mag; one is missing in half of the frames."""
     catalogue = np.array([0.1, -0.1, 0.05])
     z = np.tile(20.0 + catalogue, (20, 1))
     z[::2, 0] = NAN

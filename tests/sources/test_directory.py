@@ -35,10 +35,10 @@ class Watched:
             stop = asyncio.Event()
             task = asyncio.create_task(self.archive.run(stop))
             async with asyncio.timeout(20):
-                while self.archive.status["state"] == "starting":
+                while self.archive.status["state"] == "starting":  # noqa: ASYNC110 - a state
                     await asyncio.sleep(0.01)
                 await asyncio.to_thread(act)
-                while len(self.delivered) < until:
+                while len(self.delivered) < until:  # noqa: ASYNC110 - of something from outside
                     await asyncio.sleep(0.01)
                 await asyncio.sleep(then)
                 stop.set()

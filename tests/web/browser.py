@@ -103,7 +103,7 @@ class Browser:
         """Wait until an expression of the page is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if self.js(expression):
+            if self.js(f"!!({expression})"):
                 return
             self._receive(time.monotonic() + 0.1)
         raise TimeoutError(f"{expression}; complaints: {self.complaints}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -34,6 +36,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Site:
     made = observatory.site(tmp_path_factory.mktemp("filled") / "site",
                             mailbox=tmp_path_factory.getbasetemp() / "mails")
     observatory.fill(made)
+    # Its daemon must not go stale while the tests run.
+    execute(made, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+            json.dumps(observatory.heartbeat(made, time.time() + 600)))
     assert made.web.mailbox is not None
     observatory.write_mail(made.web.mailbox)
     observatory.write_mail(made.web.mailbox, "0002.eml", observatory.HOSTILE)

@@ -95,7 +95,7 @@ class Bench:
 
 def facts_of(name: str) -> FrameFacts:
     """bias-1, flat-R-2, light-R-3 and so on; a second number is the day of the night."""
-    kind, *rest = name.split(".")[0].split("-")
+    kind, *rest = name.split(".", maxsplit=1)[0].split("-")
     band = rest[0] if kind in ("flat", "light") else None
     number = int(rest[-1])
     return FrameFacts(telescope="OSN-T090", instrument="AndorT90", kind=FrameKind(kind),
@@ -174,9 +174,9 @@ def test_a_master_of_another_night_serves_until_there_is_one(bench: Bench) -> No
     bench.work()
     second = Result.get()
     assert not second.provisional
-    assert (second.id, second.revision, second.mag) == (first.id, first.revision + 1, 14.1) or \
-        second.revision > first.revision
-    assert [row.was["mag"] for row in ResultHistory.select()][0] == 14.0
+    assert (second.id, second.mag) == (first.id, 14.1)
+    assert second.revision > first.revision
+    assert ResultHistory.select().order_by(ResultHistory.id).get().was["mag"] == 14.0
 
 
 def test_doing_a_job_twice_gives_the_same_rows(bench: Bench) -> None:

@@ -1,0 +1,118 @@
+"""What a browser makes of the pages."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iop4d.config import Site
+from tests.web import observatory
+from tests.web.browser import CHROMIUM, Browser
+from tests.web.conftest import Serving, emit, execute
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine")]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    made = observatory.site(tmp_path / "site", mailbox=tmp_path / "site" / "mails")
+    observatory.fill(made)
+    assert made.web.mailbox is not None
+    observatory.write_mail(made.web.mailbox)
+    return made
+
+
+def _new_point(site: Site, mag: float) -> None:
+    """Another red point of BL Lac, as the daemon would write it."""
+    columns = ("source, telescope, instrument, night, mode, band, jd_mid, exptime_s, mag, "
+               "mag_err, n_calibrators, flags, human_flags, provisional, frames, calibrators, "
+               "software, revision, created_at, changed_at")
+    execute(site, f"INSERT INTO result (key, {columns}) SELECT 'new/' || id || ?, "
+            + columns.replace("jd_mid", "jd_mid + 0.01").replace("mag,", f"{mag},")
+            .replace("changed_at", f"{time.time()}")
+            + " FROM result WHERE source = '2200+420' AND band = 'R' LIMIT 1", str(mag))
+    emit(site, "result", '{"id":1,"source":"2200+420","band":"R"}')
+
+
+def test_the_light_curve_is_drawn_and_takes_new_points_and_keeps_the_zoom(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    browser.requests.clear()
+    with serving(site) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait("document.getElementById('plot')?.dataset.drawn")
+        browser.wait("document.querySelector('#indicator').textContent === 'live'")
+        # Bokeh draws into shadow roots.
+        canvas = ("(function find(n) { return n.querySelector('canvas') || [...n.querySelectorAll("
+                  "'*')].some(e => e.shadowRoot && find(e.shadowRoot)) })(document)")
+        browser.wait(canvas)
+        points = "Bokeh.documents.at(-1).get_model_by_name('points-R').data.mag.length"
+        before = browser.js(points)
+        zoomed = json.loads(browser.js(
+            "(() => { const r = Bokeh.documents.at(-1).get_model_by_name('range-mag');"
+            "r.have_updated_interactively = true; r.setv({start: 13.5, end: 13.1});"
+            "return JSON.stringify([r.start, r.end]) })()"))
+        _new_point(site, 10.0)
+        browser.wait(f"{points} === {before + 1}")
+        time.sleep(0.2)
+        after = json.loads(browser.js(
+            "(r => JSON.stringify([r.start, r.end]))"
+            "(Bokeh.documents.at(-1).get_model_by_name('range-mag'))"))
+        assert after == zoomed
+        # The table below has it, too.
+        browser.wait("document.querySelector('#latest').textContent.includes('10.000 ±')")
+        browser.open("about:blank")
+    assert browser.complaints == []
+    assert all(r.startswith((address, "data:", "blob:", "about:")) for r in browser.requests)
+
+
+def test_a_new_frame_appears_and_what_was_open_stays_open(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    with serving(site) as address:
+        browser.open(address)
+        browser.wait("document.querySelector('#indicator')?.textContent === 'live'")
+        browser.js("document.getElementById('d-queue').open = false; "
+                   "document.querySelector('#frames a').focus(); window.kept = "
+                   "document.activeElement; scrollTo(0, 300)")
+        execute(site, "UPDATE frame SET state = 'done', object = 'fresh news' WHERE id = 20")
+        emit(site, "frame")
+        browser.wait("document.querySelector('#frames').textContent.includes('fresh news')")
+        assert browser.js("document.getElementById('d-queue').open") is False
+        assert browser.js("document.activeElement === window.kept && scrollY === 300")
+        browser.open("about:blank")
+    assert browser.complaints == []
+
+
+@pytest.mark.parametrize("path", ["", "sources", "sources/BL%20Lac", "nights", "frames/1",
+                                  "frames/25", "failed", "alerts", "mailbox"])
+def test_no_page_scrolls_sideways_on_a_phone(
+        path: str, site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    browser.look_like(375, 800)
+    with serving(site) as address:
+        browser.open(address + path)
+        browser.wait("document.readyState === 'complete' && document.querySelector('footer')")
+        assert browser.js("document.documentElement.scrollWidth") <= 375
+        browser.open("about:blank")
+    assert browser.complaints == []
+
+
+def test_a_page_without_a_stream_polls(site: Site, serving: Serving, browser: Browser) -> None:
+    browser.look_like(1280, 800)
+    with serving(observatory.site(site.root, streams=0)) as address:
+        browser.open(address)
+        browser.wait("document.querySelector('#indicator')?.textContent === 'polling'")
+        browser.open("about:blank")
