@@ -95,7 +95,7 @@ def refine_field(match: Match, stars: Stars, *, shape: tuple[int, int], known_ra
     noise = np.hypot(0.03, stars.psf.fwhm * stars.sky.sigma / np.maximum(found.peak, 1e-9))
     noise[found.saturated] = 0.5
     keep = np.flatnonzero(~stars.sharp)
-    refined = refine(match.wcs, x=found.x[keep], y=found.y[keep], weight=noise[keep]**-2, ra=ra,
+    refined = refine(match.wcs, x=found.x[keep], y=found.y[keep], noise=noise[keep], ra=ra,
                      dec=dec, shape=shape, fwhm=stars.psf.fwhm)
     return Refined(wcs=refined.wcs, n_matched=refined.n_matched, rms_px=refined.rms_px,
                    star=refined.star, detection=keep[refined.detection])

@@ -34,6 +34,11 @@ def site(tmp_path: Path) -> Site:
     return made
 
 
+def _complaints(browser: Browser) -> list[str]:
+    """What the browser complained of, but for the preview that is refused on purpose."""
+    return [text for text in browser.complaints if "/frames/25/preview.png" not in text]
+
+
 def _new_point(site: Site, mag: float) -> None:
     """Another red point of BL Lac, as the daemon would write it."""
     columns = ("source, telescope, instrument, night, mode, band, jd_mid, exptime_s, mag, "
@@ -74,7 +79,7 @@ def test_the_light_curve_is_drawn_and_takes_new_points_and_keeps_the_zoom(
         # The table below has it, too.
         browser.wait("document.querySelector('#latest').textContent.includes('10.000 ±')")
         browser.open("about:blank")
-    assert browser.complaints == []
+    assert _complaints(browser) == []
     assert all(r.startswith((address, "data:", "blob:", "about:")) for r in browser.requests)
 
 
@@ -93,7 +98,7 @@ def test_a_new_frame_appears_and_what_was_open_stays_open(
         assert browser.js("document.getElementById('d-queue').open") is False
         assert browser.js("document.activeElement === window.kept && scrollY === 300")
         browser.open("about:blank")
-    assert browser.complaints == []
+    assert _complaints(browser) == []
 
 
 @pytest.mark.parametrize("path", ["", "sources", "sources/BL%20Lac", "nights", "frames/1",
@@ -107,7 +112,7 @@ def test_no_page_scrolls_sideways_on_a_phone(
         browser.wait("document.readyState === 'complete' && document.querySelector('footer')")
         assert browser.js("document.documentElement.scrollWidth") <= 375
         browser.open("about:blank")
-    assert browser.complaints == []
+    assert _complaints(browser) == []
 
 
 def test_a_page_without_a_stream_polls(site: Site, serving: Serving, browser: Browser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
 
@@ -85,4 +84,4 @@ def _dead(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] \
             == "Z"
     except OSError:
-        return not os.path.exists(f"/proc/{pid}")
+        return not Path(f"/proc/{pid}").exists()
