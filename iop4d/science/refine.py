@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +13,26 @@ from scipy.spatial import cKDTree
 from iop4d.science.tan import Wcs, sky_to_plane
 
 Floats = NDArray[np.float64]
+Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]  # indices (star, detection)
 
 _FEWEST_LINEAR = 4  # three stars fix the six numbers exactly, and say nothing of how well
-_FEWEST_CUBIC = 30  # three stars for each of ten coefficients of one axis
-_CUBIC_GAIN = 0.8  # a distortion must shrink the residuals to this part to be believed
-_REACHES = (6.0, 3.0, 1.5)  # FWHM within which a detection is a star's, from round to round
+_FEWEST_CUBIC = 20  # two stars for each of ten coefficients of one axis
+_CUBIC_REACH = 4.0  # px: what a linear fit leaves of a distortion in the corners
+_CUBIC_GAIN = 0.7  # a distortion must shrink the residuals to this part: by chance 1 in 100 does
+# From round to round, how far from its place a star's detection may be: FWHM, and px at least and
+# at most. A small quad gives the scale to 1.5 %, which is many pixels in the corners; and in bad
+# seeing a reach of several FWHM would find other stars.
+_REACHES = ((0.0, 12.0, 12.0), (1.5, 5.0, 8.0), (1.0, 2.5, 5.0), (1.0, 2.0, 4.0), (0.7, 1.5, 4.0))
+_WIDE = 5.0  # px of reach from which only bright detections are looked at:
+_BRIGHTEST = 2  # so many for each known star; of the faint ones the nearest is often another star
 _CLIP = 3.5  # robust sigmas
 _FLOOR = 0.01  # px: the residuals of stars are never known better
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refined:
-    """The refined projection, how many stars it rests on, their rms distance per axis in px."""
+    """The refined projection, how many stars it rests on, their weighted rms distance per
+    axis in px."""
 
     wcs: Wcs
     n_matched: int
@@ -31,42 +41,71 @@ class Refined:
     detection: NDArray[np.intp]  # and its detection
 
 
-def refine(start: Wcs, *, x: Floats, y: Floats, weight: Floats, ra: Floats, dec: Floats,
+def refine(start: Wcs, *, x: Floats, y: Floats, noise: Floats, ra: Floats, dec: Floats,
            shape: tuple[int, int], fwhm: float) -> Refined:
     """Fit TAN, with cubic SIP where it clearly helps, about the middle of the frame.
 
-    ``x``, ``y``: 0-based detections with relative ``weight``; ``ra``, ``dec``: known stars, ICRS
-    degrees; ``shape``: (ny, nx) of the frame; ``fwhm``: pixels. With fewer than four matched
-    stars the start is returned, with as many as there were.
+    ``x``, ``y``: 0-based detections, brightest first, with ``noise`` in pixels; ``ra``, ``dec``:
+    known stars, ICRS degrees; ``shape``: (ny, nx) of the frame; ``fwhm``: pixels. With fewer than
+    four matched stars the start is returned, and ``n_matched`` is 0.
     """
     if x.size == 0 or ra.size == 0:
         return _unrefined(start)
-    tree = cKDTree(np.column_stack([x, y]))
+    known = _Known(x=x, y=y, noise=noise, ra=ra, dec=dec, shape=shape)
     best = _unrefined(start)
     wcs = recentred(start, shape)
-    orders = [1, 1, 1, 1, 1]
-    for number, order in enumerate(orders):
-        reach = max(fwhm, 1.5) * _REACHES[min(number, len(_REACHES) - 1)]
-        star, found = _pairs(wcs, tree, ra, dec, shape, reach)
-        if star.size < _FEWEST_LINEAR:
+    for factor, least, most in _REACHES:
+        pairs = known.pairs(wcs, min(max(factor * fwhm, least), most))
+        if pairs[0].size < _FEWEST_LINEAR:
             break
-        best = _fit(wcs, order, x[found], y[found], weight[found], ra[star], dec[star], star,
-                    found)
+        best = _fit(wcs, 1, known, pairs)
         wcs = best.wcs
     if best.n_matched >= _FEWEST_CUBIC:
-        best = _with_distortion(best, tree, x, y, weight, ra, dec, shape, max(fwhm, 1.5))
+        best = _with_distortion(best, known)
     return best
 
 
-def _with_distortion(linear: Refined, tree: cKDTree, x: Floats, y: Floats, weight: Floats,
-                     ra: Floats, dec: Floats, shape: tuple[int, int], fwhm: float) -> Refined:
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """Detections, brightest first, and stars of known place: what there is to match."""
+
+    x: Floats
+    y: Floats
+    noise: Floats
+    ra: Floats
+    dec: Floats
+    shape: tuple[int, int]
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Of all detections."""
+        return cKDTree(np.column_stack([self.x, self.y]))
+
+    def pairs(self, wcs: Wcs, reach: float) -> Pairs:
+        """Indices (star, detection) of nearest neighbours, each detection taken once."""
+        x, y = wcs.to_pixel(self.ra, self.dec)
+        ny, nx = self.shape
+        inside = np.flatnonzero((x > 0) & (x < nx - 1) & (y > 0) & (y < ny - 1))
+        tree = self.tree
+        if reach >= _WIDE:
+            bright = slice(_BRIGHTEST * inside.size)
+            tree = cKDTree(np.column_stack([self.x[bright], self.y[bright]]))
+        distance, found = tree.query(np.column_stack([x[inside], y[inside]]),
+                                     distance_upper_bound=reach)
+        near = np.isfinite(distance)
+        star, found, distance = inside[near], found[near], distance[near]
+        order = np.argsort(distance, kind="stable")
+        _, chosen = np.unique(found[order], return_index=True)
+        return star[order[chosen]], found[order[chosen]]
+
+
+def _with_distortion(linear: Refined, known: _Known) -> Refined:
     cubic = linear
     for _ in range(3):
-        star, found = _pairs(cubic.wcs, tree, ra, dec, shape, 1.5 * fwhm)
-        if star.size < _FEWEST_CUBIC:
+        pairs = known.pairs(cubic.wcs, _CUBIC_REACH)
+        if pairs[0].size < _FEWEST_CUBIC:
             return linear
-        cubic = _fit(cubic.wcs, 3, x[found], y[found], weight[found], ra[star], dec[star], star,
-                     found)
+        cubic = _fit(cubic.wcs, 3, known, pairs)
     helps = cubic.rms_px < _CUBIC_GAIN * linear.rms_px or cubic.n_matched > 1.3 * linear.n_matched
     return cubic if helps and cubic.n_matched >= _FEWEST_CUBIC else linear
 
@@ -88,44 +127,38 @@ def _unrefined(wcs: Wcs) -> Refined:
     return Refined(wcs=wcs, n_matched=0, rms_px=float("nan"), star=none, detection=none)
 
 
-def _pairs(wcs: Wcs, tree: cKDTree, ra: Floats, dec: Floats, shape: tuple[int, int],
-           reach: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices (star, detection) of nearest neighbours, each detection taken once."""
-    x, y = wcs.to_pixel(ra, dec)
-    inside = np.flatnonzero((x > 0) & (x < shape[1] - 1) & (y > 0) & (y < shape[0] - 1))
-    distance, found = tree.query(np.column_stack([x[inside], y[inside]]),
-                                 distance_upper_bound=reach)
-    near = np.isfinite(distance)
-    star, found, distance = inside[near], found[near], distance[near]
-    order = np.argsort(distance, kind="stable")
-    _, first = np.unique(found[order], return_index=True)
-    chosen = order[first]
-    return star[chosen], found[chosen]
-
-
-def _fit(wcs: Wcs, order: int, x: Floats, y: Floats, weight: Floats, ra: Floats, dec: Floats,
-         star: NDArray[np.intp], found: NDArray[np.intp]) -> Refined:
+def _fit(wcs: Wcs, order: int, known: _Known, pairs: Pairs) -> Refined:
     """Least squares of standard coordinates on pixels, clipped; then the tangent point moves."""
-    u, v = x - wcs.x0, y - wcs.y0
+    star, found = pairs
+    u, v = known.x[found] - wcs.x0, known.y[found] - wcs.y0
     powers = [(p, n - p) for n in range(order + 1) for p in range(n, -1, -1)]
     basis = np.stack([u**p * v**q for p, q in powers], axis=1)
-    sky = np.stack(sky_to_plane(ra, dec, wcs.ra0, wcs.dec0), axis=1)
+    sky = np.stack(sky_to_plane(known.ra[star], known.dec[star], wcs.ra0, wcs.dec0), axis=1)
     degrees = wcs.scale_arcsec / 3600.0
-    root = np.sqrt(weight)[:, None]
-    keep = np.ones(x.size, dtype=bool)
+    noise = known.noise[found]
+    keep = np.ones(u.size, dtype=bool)
     fewest = max(_FEWEST_LINEAR, len(powers) + 1)
+    root = np.ones((u.size, 1))  # equal weights to begin with: a bright star may be a wrong one
     for _ in range(8):
-        solution = np.asarray(
-            np.linalg.lstsq((basis * root)[keep], (sky * root)[keep], rcond=None)[0], np.float64)
+        solution: Floats = np.linalg.lstsq(
+            (basis * root)[keep], (sky * root)[keep], rcond=None)[0].astype(np.float64)
         off = np.hypot(*((sky - basis @ solution) / degrees).T)
-        sigma = max(float(np.median(off[keep])) / 1.1774, _FLOOR)  # of a Rayleigh distribution
-        better = off < _CLIP * sigma
-        if better.sum() < fewest or bool((better == keep).all()):
+        # What the noise leaves unexplained; of a Rayleigh distribution the median square is 1.386.
+        extra = float(np.median(off[keep] ** 2 / 1.386 - noise[keep] ** 2))
+        total = np.hypot(noise, math.sqrt(max(extra, _FLOOR**2)))
+        root = 1.0 / total[:, None]
+        better = off < _CLIP * total
+        if better.sum() < fewest:
             break
+        settled = bool((better == keep).all())
         keep = better
-    return Refined(wcs=_wcs_of(solution, powers, wcs), n_matched=int(keep.sum()),
-                   rms_px=float(np.sqrt(np.mean(off[keep] ** 2) / 2.0)), star=star[keep],
-                   detection=found[keep])
+        if settled:
+            break
+    # Per axis, over the degrees of freedom: more terms always fit better.
+    n, weight = int(keep.sum()), root[keep, 0] ** 2
+    spread = float(np.sum(weight * off[keep] ** 2) / np.sum(weight)) * n / max(n - len(powers), 1)
+    return Refined(wcs=_wcs_of(solution, powers, wcs), n_matched=n,
+                   rms_px=math.sqrt(spread / 2.0), star=star[keep], detection=found[keep])
 
 
 def _wcs_of(solution: Floats, powers: list[tuple[int, int]], old: Wcs) -> Wcs:

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pysqlite3
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
 
 from iop4d.config import Site
 from iop4d.store.database import Database
@@ -20,6 +22,31 @@ from iop4d.web import create_app, serve
 from tests.web import observatory
 
 Serving = Callable[[Site], AbstractContextManager[str]]
+
+PAGES = ("/", "/sources", "/nights", "/failed", "/alerts", "/mailbox", "/fragments/banner",
+         "/fragments/now", "/fragments/frames", "/fragments/results", "/fragments/alerts",
+         "/fragments/failed")
+PROGRAMS = ("/api/status", "/api/live", "/api/results", "/healthz")
+FILLED = (*PAGES, *PROGRAMS, "/sources/1", "/sources/BL%20Lac", "/sources/2200+420", "/frames/1",
+          "/frames/24", "/frames/25", "/frames/26", "/frames/1/preview.png", "/frames/1/raw",
+          "/frames/1/reduced", "/mailbox/0001.eml", "/mailbox/0001.eml/html",
+          "/api/sources/BL%20Lac/points", "/api/sources/1/plot?theme=dark", "/static/live.js",
+          "/failed?page=99", "/alerts?page=x", f"/sources/{observatory.HOSTILE}")
+
+MISSING = ("/nothing", "/frames/999/raw")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came for an address."""
+
+    status: int
+    mimetype: str
+    headers: Headers
+    text: str
+
+
+Answers = dict[str, Answer]
 
 
 @pytest.fixture
@@ -48,6 +75,17 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Site:
 @pytest.fixture
 def client(filled: Site) -> FlaskClient:
     return create_app(filled).test_client()
+
+
+@pytest.fixture(scope="session")
+def answers(filled: Site) -> Answers:
+    """The answers of the populated site, got once for the tests that look at all of them."""
+    client, found = create_app(filled).test_client(), {}
+    for path in (*FILLED, *MISSING):
+        with client.get(path) as answer:
+            found[path] = Answer(answer.status_code, answer.mimetype or "", answer.headers,
+                                 answer.get_data().decode(errors="replace"))
+    return found
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -25,9 +24,10 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    made = observatory.site(tmp_path / "site", mailbox=tmp_path / "site" / "mails")
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    root = tmp_path_factory.mktemp("browsed") / "site"
+    made = observatory.site(root, mailbox=root / "mails")
     observatory.fill(made)
     assert made.web.mailbox is not None
     observatory.write_mail(made.web.mailbox)

@@ -13,19 +13,18 @@ from iop4d.config import Site
 from iop4d.web import create_app
 from iop4d.web.files import RefusedError, open_inside
 from tests.web import observatory
-from tests.web.conftest import execute
-from tests.web.test_pages import FILLED
+from tests.web.conftest import FILLED, MISSING, Answers, execute
 
 _OTHER_SITE = re.compile(r"https?://(?!www\.w3\.org/)[\w.-]+", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("path", FILLED)
-def test_hostile_names_come_out_as_text(path: str, client: FlaskClient) -> None:
-    with client.get(path) as answer:
-        if answer.mimetype == "text/html" and not path.endswith("/html"):
-            assert observatory.HOSTILE not in answer.text
-            assert not re.search(r"<script(?! src=\"/)", answer.text), "an inline script"
-            assert not re.search(r"\son\w+=|\sstyle=", answer.text), "an inline handler or style"
+def test_hostile_names_come_out_as_text(path: str, answers: Answers) -> None:
+    answer = answers[path]
+    if answer.mimetype == "text/html" and not path.endswith("/html"):
+        assert observatory.HOSTILE not in answer.text
+        assert not re.search(r"<script(?! src=\"/)", answer.text), "an inline script"
+        assert not re.search(r"\son\w+=|\sstyle=", answer.text), "an inline handler or style"
 
 
 def test_the_hostile_names_are_shown_at_all(client: FlaskClient) -> None:
@@ -33,28 +32,27 @@ def test_the_hostile_names_are_shown_at_all(client: FlaskClient) -> None:
     assert "&lt;script&gt;" in client.get("/frames/25").text
 
 
-@pytest.mark.parametrize("path", [*FILLED, "/nothing", "/frames/999/raw"])
-def test_every_answer_carries_the_policy(path: str, client: FlaskClient) -> None:
-    with client.get(path) as answer:
-        policy = answer.headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        assert "unsafe-eval" not in policy
-        assert re.search(r"script-src '(self|none)'", policy)
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "same-origin"
-        if path.endswith(".eml/html"):
-            assert "frame-ancestors 'self'" in policy
-            assert policy.endswith("sandbox")
-        else:
-            assert "frame-ancestors 'none'" in policy
-            assert ("'unsafe-inline'" in policy) == path.startswith("/sources/")
+@pytest.mark.parametrize("path", [*FILLED, *MISSING])
+def test_every_answer_carries_the_policy(path: str, answers: Answers) -> None:
+    headers = answers[path].headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert re.search(r"script-src '(self|none)'", policy)
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    if path.endswith(".eml/html"):
+        assert "frame-ancestors 'self'" in policy
+        assert policy.endswith("sandbox")
+    else:
+        assert "frame-ancestors 'none'" in policy
+        assert ("'unsafe-inline'" in policy) == path.startswith("/sources/")
 
 
 @pytest.mark.parametrize("path", [p for p in FILLED if p != "/mailbox/0001.eml/html"])
-def test_no_page_names_another_site(path: str, client: FlaskClient) -> None:
-    with client.get(path) as answer:
-        if answer.mimetype.startswith("text/"):
-            assert not _OTHER_SITE.findall(answer.text)
+def test_no_page_names_another_site(path: str, answers: Answers) -> None:
+    if answers[path].mimetype.startswith("text/"):
+        assert not _OTHER_SITE.findall(answers[path].text)
 
 
 def test_no_script_or_style_of_ours_names_another_site() -> None:

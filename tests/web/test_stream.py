@@ -49,7 +49,8 @@ class Stream:
                 fields[name] = value
                 continue
             if "data" in fields and fields.get("event", "message") == kind:
-                return json.loads(fields["data"]) | {"event_id": fields.get("id")}
+                data: dict[str, Any] = json.loads(fields["data"])
+                return data | {"event_id": fields.get("id")}
             fields = {}
 
     def close(self) -> None:
