@@ -22,7 +22,7 @@ from iop4d.web.reader import UnavailableError
 blueprint = Blueprint("api", __name__)
 
 BOKEH = metadata.version("bokeh")
-_RESULTS = 50_000
+_RESULTS = 20_000
 _FAILED = 200
 #: A browser for which the server holds this much unread is no longer reading.
 _UNREAD = 64 << 10

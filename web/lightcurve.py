@@ -27,7 +27,7 @@ from iop4d.store.schema import Result
 from iop4d.web import formats, queries
 
 #: The newest points shown; a browser draws this many without effort.
-LIMIT = 20_000
+LIMIT = 10_000
 
 _ORDER = "UBgVrRiIzJHK"
 _MARKERS = {"U": "diamond", "B": "square", "V": "triangle", "R": "circle",
@@ -165,7 +165,7 @@ def plot(found: Points, theme: Theme) -> dict[str, Any]:
             drawn = _draw(panel, source, theme, quantity=quantity, band=band, index=index)
             points.append(drawn[0])
             shown[band] += drawn
-        panel.add_tools(HoverTool(renderers=points, tooltips=_TOOLTIPS))
+        panel.add_tools(HoverTool(renderers=points, tooltips=_TOOLTIPS, limit=2))
     items = [LegendItem(label=band, renderers=drawn) for band, drawn in shown.items()]
     # One legend for all panels: a click hides a band in each.
     panels[0].add_layout(Legend(

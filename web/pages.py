@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, request, send_file
 from werkzeug.utils import secure_filename
 
-from iop4d.web import queries, sources
+from iop4d.web import lightcurve, queries, sources
 from iop4d.web.context import parts, reading, render
 from iop4d.web.files import RefusedError, open_inside
 from iop4d.web.security import relax
@@ -85,6 +85,7 @@ def source(key: str) -> str:
     name, entry = found
     results = sources.latest_results(name, 60)
     return render("source.html", name=name, entry=entry, results=results,
+                  count=sources.count(name), shown=lightcurve.LIMIT,
                   calibrators=sources.calibrators(name), frames=queries.frame_ids(results))
 
 

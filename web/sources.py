@@ -58,6 +58,11 @@ def last_result(name: str) -> Any:
             .order_by(Result.jd_mid.desc()).limit(1).first())
 
 
+def count(name: str) -> int:
+    """How many results a source has."""
+    return int(Result.select().where(Result.source == name).count())
+
+
 def latest_results(name: str, count: int) -> list[Result]:
     """The latest results of a source."""
     return list(Result.select().where(Result.source == name)

@@ -5,6 +5,7 @@ Positions come in 0-based and are handed over 1-based, as the solver's WCS is th
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,7 +22,8 @@ FEWEST_STARS = 4  # a quad
 # The solver looks at the stars in these slices, brightest first. Time grows with the fourth power
 # of their number, and the clock can only be read between slices.
 _SLICES = (12, 20, 30, 40, 50, 60)
-_LOG_ODDS = 21.0  # one false match in 10^9, the solver's default
+_LOG_ODDS = 21.0  # one false match in 10^9 on the whole sky, the solver's default
+_WHOLE_SKY = 41253.0  # square degrees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +54,10 @@ def solve(solver: astrometry.Solver, x: Floats, y: Floats, *, scale_arcsec: floa
     size = astrometry.SizeHint(scale_arcsec * (1 - tolerance), scale_arcsec * (1 + tolerance))
     place = None if pointing_deg is None else astrometry.PositionHint(
         pointing_deg[0] % 360.0, pointing_deg[1], radius_deg)
+    odds = _LOG_ODDS if pointing_deg is None else needed_odds(radius_deg)
     began = time.monotonic()
     for first, last in slices(x.size):
-        found = solver.solve(stars, size, place, _parameters(first, last))
+        found = solver.solve(stars, size, place, _parameters(first, last, odds))
         if found.has_match():
             return _match(found.best_match())
         if time.monotonic() - began > seconds:
@@ -70,9 +73,19 @@ def slices(n: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def _parameters(first: int, last: int) -> astrometry.SolutionParameters:
+def needed_odds(radius_deg: float) -> float:
+    """Natural logarithm of the odds that a match needs within ``radius_deg`` of a pointing.
+
+    An accident is as much rarer as the part of the sky that is searched is smaller; so a field with
+    eight stars is found, which would be too few to tell it from the whole sky.
+    """
+    part = min(math.pi * radius_deg**2 / _WHOLE_SKY, 1.0)
+    return _LOG_ODDS + max(math.log(part), -8.0)
+
+
+def _parameters(first: int, last: int, odds: float) -> astrometry.SolutionParameters:
     return astrometry.SolutionParameters(
-        sip_order=0, tune_up_logodds_threshold=None, output_logodds_threshold=_LOG_ODDS,
+        sip_order=0, tune_up_logodds_threshold=None, output_logodds_threshold=odds,
         slices_generator=lambda _: [(first, last)],
         logodds_callback=lambda _: astrometry.Action.STOP)
 

@@ -19,8 +19,10 @@ def bjd_tdb(jd_utc: float, ra_deg: float, dec_deg: float) -> float:
     The Earth's own radius, at most 0.02 s, is left out. Eastman, Siverd & Gaudi 2010, PASP 122,
     935. Leap seconds are those that the ERFA library knows.
     """
-    tdb = jd_utc + _tdb_minus_utc(jd_utc) / _DAY
-    _, barycentric = erfa.epv00(2400000.5, tdb - 2400000.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", erfa.ErfaWarning)  # far years: less certain, not wrong
+        tdb = jd_utc + _tdb_minus_utc(jd_utc) / _DAY
+        _, barycentric = erfa.epv00(2400000.5, tdb - 2400000.5)
     ra, dec = math.radians(ra_deg), math.radians(dec_deg)
     towards = (math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec))
     delay = float(np.dot(barycentric["p"], towards)) * LIGHT_SECOND_PER_AU
@@ -51,9 +53,7 @@ def airmass(jd_utc: float, ra_deg: float, dec_deg: float, *, latitude_deg: float
 
 def _tdb_minus_utc(jd_utc: float) -> float:
     """Seconds; TDB - TT by its largest term, good to 0.05 ms (Astronomical Almanac, B7)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", erfa.ErfaWarning)
-        year, month, day, fraction = erfa.jd2cal(2400000.5, jd_utc - 2400000.5)
-        tai_minus_utc = float(erfa.dat(year, month, day, fraction))
+    year, month, day, fraction = erfa.jd2cal(2400000.5, jd_utc - 2400000.5)
+    tai_minus_utc = float(erfa.dat(year, month, day, fraction))
     anomaly = math.radians(357.53 + 0.98560028 * (jd_utc - 2451545.0))
     return tai_minus_utc + TT_MINUS_TAI + 0.001657 * math.sin(anomaly)

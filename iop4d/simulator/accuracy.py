@@ -82,7 +82,7 @@ def plan_of(seed: int, frames: int) -> NightPlan:
     return NightPlan(
         seed=seed, fields=(FIELDS[seed % len(FIELDS)].object,), frames=frames,
         exptime_s=float(rng.choice([60.0, 90.0, 240.0])), seeing_arcsec=rng.uniform(1.4, 3.6),
-        cloud_mag=float(rng.choice([0.0, 0.0, 2.0])))
+        cloud_mag=float(rng.choice([0.0, 0.0, 2.0, 5.0])))
 
 
 def run_night(seed: int, frames: int) -> tuple[list[FrameScore], list[Point]]:

@@ -27,8 +27,10 @@ SEED = 20260308
 _BRIGHTEST, _FAINTEST = 11.0, 19.5  # R magnitudes of invented stars
 _PER_ARCMIN2 = {"sparse": 0.3, "normal": 1.5, "crowded": 6.0}  # brighter than R = 18
 _CLEAR_ARCSEC = 14.0  # no invented star is closer to a target or a comparison star
-_INDEX_LIMIT = 17.0  # R magnitude of the faintest star of the index
-_SCALES = (0, 1, 2, 3, 4)  # presets: quads of 2 to 11 arcmin
+#: R magnitude of the faintest star, presets (0: quads of 2 arcmin, 4: up to 11), quads of a cell
+#: and uses of a star. The second set holds almost all quads of the few brightest stars, for frames
+#: that show no others.
+_INDEXES = ((17.0, (0, 1, 2, 3, 4), 16, 8), (15.0, (1, 2, 3, 4, 5), 200, 250))
 _WANTED_CALIBRATORS = 6
 Rows = list[tuple[str, int, str, float, float, float, float, float, float]]
 
@@ -124,18 +126,36 @@ def _more_calibrators(stars: list[tuple[float, float, float, float]],
 def _index(table: NDArray[np.void]) -> None:
     folder = DATA / "index"
     folder.mkdir(exist_ok=True)
-    bright = table[table["R"] < _INDEX_LIMIT]
-    columns = [fits.Column("RA", "D", array=bright["ra"]), fits.Column("DEC", "D",
-               array=bright["dec"]), fits.Column("MAG", "E", array=bright["R"])]
-    with tempfile.TemporaryDirectory() as scratch:
-        stars = Path(scratch) / "stars.fits"
-        fits.BinTableHDU.from_columns(columns).writeto(stars)
-        for scale in _SCALES:
-            output = folder / f"index-demo-{scale:02d}.fits"
-            subprocess.run(
-                ["build-astrometry-index", "-i", stars, "-o", output, "-P", str(scale),  # noqa: S607 - from PATH
-                 "-S", "MAG", "-E", "-I", f"2026{scale:02d}", "-n", "60", "-t", scratch],
-                check=True, capture_output=True)
+    for old in folder.glob("*.fits"):
+        old.unlink()
+    for number, (limit, presets, passes, uses) in enumerate(_INDEXES):
+        bright = table[table["R"] < limit]
+        columns = [fits.Column("RA", "D", array=bright["ra"]),
+                   fits.Column("DEC", "D", array=bright["dec"]),
+                   fits.Column("MAG", "E", array=bright["R"])]
+        with tempfile.TemporaryDirectory() as scratch:
+            stars = Path(scratch) / "stars.fits"
+            fits.BinTableHDU.from_columns(columns).writeto(stars)
+            for preset in presets:
+                output = folder / f"index-demo-{number}{preset:02d}.fits"
+                subprocess.run(
+                    ["build-astrometry-index", "-i", stars, "-o", output, "-P", str(preset),  # noqa: S607 - from PATH
+                     "-S", "MAG", "-E", "-I", f"2026{number}{preset:02d}", "-n", "60",
+                     "-p", str(passes), "-R", str(uses), "-t", scratch],
+                    check=True, capture_output=True)
+                _forget(output)
+
+
+def _forget(path: Path) -> None:
+    """Blank the cards that hold this run's command line and clock, so that builds are alike."""
+    content = bytearray(path.read_bytes())
+    with fits.open(path) as hdus:
+        heads = [(info["hdrLoc"], info["datLoc"]) for info in (hdu.fileinfo() for hdu in hdus)]
+    for start, end in heads:
+        for at in range(start, end, 80):
+            if content[at:at + 8] in (b"HISTORY ", b"DATE    "):
+                content[at:at + 80] = b"COMMENT".ljust(80)
+    path.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,144 @@
+"""Aperture photometry: a Gaussian of known flux, errors that hold, and each flag."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from photutils.aperture import CircularAperture
+
+from iop4d.model.flags import Flag
+from iop4d.science.detect import Detections, detect
+from iop4d.science.photometry import FLOOR, Aperture, Frame, aperture_for, measure, total_fluxes
+from iop4d.science.psf import Psf
+from tests.science.skies import gaussian_stars
+
+SHAPE = (80, 80)
+FWHM = 4.0
+SHARP_WINGS = 15.0  # Moffat's exponent of what is nearly a Gaussian
+APERTURE = aperture_for(FWHM, radius=3.0, inner=5.0, outer=9.0)
+
+
+def frame(image: np.ndarray, *, sigma: float, found: Detections | None = None,
+          gain: float = 2.0) -> Frame:
+    psf = Psf(fwhm=FWHM, beta=SHARP_WINGS, slopes=np.zeros(5), covariance=np.zeros((5, 5)),
+              shape=SHAPE)
+    if found is None:
+        found = detect(image.astype(np.float32), sigma=max(sigma, 1.0), threshold=1e9)
+    return Frame(image=image.astype(np.float32), sigma=sigma, gain=gain, bad=None, saturated=None,
+                 detections=found, fluxes=total_fluxes(found, psf), psf=psf)
+
+
+def star(x: float = 40.3, y: float = 39.6, flux: float = 1e5) -> np.ndarray:
+    return gaussian_stars(SHAPE, np.array([x]), np.array([y]), np.array([flux]), FWHM)
+
+
+def test_a_gaussian_of_known_flux() -> None:
+    inside = 1.0 - math.exp(-APERTURE.radius**2 / (2.0 * (FWHM**2 / 2.3548**2 + 1.0 / 12.0)))
+    found = measure(frame(star() + 3.0, sigma=1.0), 40.3, 39.6, APERTURE)
+    assert found.flux == pytest.approx(1e5 * inside, rel=1e-3)
+    assert found.sky == pytest.approx(3.0, abs=0.05)
+    assert found.flags == 0
+
+
+def test_the_sum_is_photutils_own() -> None:
+    image = np.random.default_rng(1).normal(50.0, 5.0, SHAPE)
+    aperture = Aperture(radius=5.3, inner=8.0, outer=15.0)
+    found = measure(frame(image, sigma=5.0), 40.3, 39.6, aperture)
+    expected = CircularAperture((40.3, 39.6), 5.3).do_photometry(
+        image.astype(np.float32).astype(float), method="exact")[0][0]
+    assert found.flux + found.sky * math.pi * 5.3**2 == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_variance_is_the_formula() -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.normal(0.0, 10.0, SHAPE)
+    found = measure(frame(star() + noise, sigma=10.0), 40.3, 39.6, APERTURE)
+    area = math.pi * APERTURE.radius**2
+    ring = math.pi * (APERTURE.outer**2 - APERTURE.inner**2)
+    variance = found.flux / 2.0 + area * 100.0 * (1.0 + area / ring) + (FLOOR * found.flux) ** 2
+    assert found.flux_err == pytest.approx(math.sqrt(variance), rel=0.03)
+
+
+@pytest.mark.parametrize("flux", [800.0, 2e4])
+def test_pulls_have_unit_width(flux: float) -> None:
+    rng = np.random.default_rng(3)
+    gain, sky = 2.0, 200.0
+    clean = star(flux=flux)
+    inside = 1.0 - math.exp(-APERTURE.radius**2 / (2.0 * (FWHM**2 / 2.3548**2 + 1.0 / 12.0)))
+    pulls = []
+    for _ in range(500):
+        image = rng.poisson((clean + sky) * gain) / gain - sky
+        found = measure(frame(image, sigma=math.sqrt(sky / gain), gain=gain), 40.3, 39.6, APERTURE)
+        pulls.append((found.flux - flux * inside) / found.flux_err)
+    assert np.mean(pulls) == pytest.approx(0.0, abs=0.15)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.12)
+
+
+def test_a_neighbour_is_told_and_taken_away() -> None:
+    x, y = np.array([40.3, 47.0]), np.array([39.6, 41.0])
+    image = gaussian_stars(SHAPE, x, y, np.array([1e5, 3e4]), FWHM)
+    found = detect(image, sigma=5.0, threshold=5.0)
+    assert len(found) == 2
+    blended = measure(frame(image, sigma=5.0, found=found), 40.3, 39.6, APERTURE, own=0)
+    alone = measure(frame(star(), sigma=5.0), 40.3, 39.6, APERTURE)
+    assert blended.flags & Flag.BLENDED
+    assert blended.flux == pytest.approx(alone.flux, rel=0.03)
+
+
+def test_a_far_neighbour_does_no_harm() -> None:
+    image = gaussian_stars(SHAPE, np.array([40.3, 55.0]), np.array([39.6, 41.0]),
+                           np.array([1e5, 5e4]), FWHM)
+    found = detect(image, sigma=5.0, threshold=5.0)
+    seen = measure(frame(image, sigma=5.0, found=found), 40.3, 39.6, APERTURE, own=0)
+    alone = measure(frame(star(), sigma=5.0), 40.3, 39.6, APERTURE)
+    assert not seen.flags & Flag.BLENDED
+    assert seen.flux == pytest.approx(alone.flux, rel=2e-3)
+
+
+def mask_at(x: int, y: int) -> np.ndarray:
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[y, x] = True
+    return mask
+
+
+def test_saturated_and_bad_pixels_are_told_inside_the_aperture_only() -> None:
+    plain = frame(star(), sigma=5.0)
+    for name, flag in (("saturated", Flag.SATURATED), ("bad", Flag.BAD_PIXELS)):
+        inside = dataclasses.replace(plain, **{name: mask_at(42, 40)})
+        outside = dataclasses.replace(plain, **{name: mask_at(60, 40)})
+        assert measure(inside, 40.3, 39.6, APERTURE).flags == flag
+        assert measure(outside, 40.3, 39.6, APERTURE).flags == 0
+
+
+def test_the_edge_is_told() -> None:
+    image = star(x=10.0)
+    seen = measure(frame(image, sigma=5.0), 10.0, 39.6, APERTURE)
+    assert seen.flags == Flag.EDGE
+    assert seen.flux == pytest.approx(1e5, rel=0.02)
+    outside = measure(frame(image, sigma=5.0), -3.0, 39.6, APERTURE)
+    assert outside.flags == Flag.EDGE and math.isnan(outside.flux)
+
+
+def test_no_star_is_low_signal_to_noise() -> None:
+    image = np.random.default_rng(4).normal(0.0, 5.0, SHAPE)
+    seen = measure(frame(image, sigma=5.0), 40.0, 40.0, APERTURE)
+    assert seen.flags == Flag.LOW_SNR
+    assert abs(seen.flux) < 5.0 * seen.flux_err
+
+
+def test_a_cosmic_ray_in_the_aperture_is_told() -> None:
+    image = star(flux=2e4) + np.random.default_rng(5).normal(0.0, 5.0, SHAPE)
+    bright = detect(star().astype(np.float32), sigma=5.0, threshold=5.0)
+    assert not measure(frame(image, sigma=5.0, found=bright), 40.3, 39.6, APERTURE, own=0).flags
+    image[42, 43] += 3000.0
+    hit = measure(frame(image, sigma=5.0, found=bright), 40.3, 39.6, APERTURE, own=0)
+    assert hit.flags & Flag.BAD_PIXELS
+
+
+def test_the_aperture_is_never_smaller_than_two_pixels() -> None:
+    assert aperture_for(1.0, radius=3.0, inner=5.0, outer=9.0).radius == pytest.approx(2.0)
+    assert APERTURE.radius == pytest.approx(3.0 * FWHM / 2.3548)
+    assert APERTURE.outer == pytest.approx(9.0 * FWHM / 2.3548)
