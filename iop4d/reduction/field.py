@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import astrometry
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from iop4d.config.site import Astrometry
 from iop4d.model.errors import StageError
@@ -61,6 +62,9 @@ def _attempts(frame: Calibrated, stars: Stars, pointing: tuple[float, float] | N
     smooth = _smoothed(frame, stars)
     if smooth is not None:
         yield smooth.only(np.arange(min(most, len(smooth)))), pointing
+    # Among few stars cosmic rays may be the majority, and pass for the stars' width.
+    if (clean := _median_filtered(frame, stars)) is not None:
+        yield clean.only(np.arange(min(most, len(clean)))), pointing
     single = plain.only(~plain.saturated & (plain.elongation < 1.6))
     yield single.only(np.arange(min(most // 2, len(single)))), pointing
     if pointing is not None:
@@ -71,6 +75,15 @@ def _smoothed(frame: Calibrated, stars: Stars) -> Detections | None:
     try:
         return detect(frame.image, sigma=stars.sky.sigma, threshold=3.0, bad=frame.bad,
                       saturated=frame.saturated, kernel=gaussian_kernel(min(stars.psf.fwhm, 8.0)))
+    except ValueError:
+        return None
+
+
+def _median_filtered(frame: Calibrated, stars: Stars) -> Detections | None:
+    """What is left of the detections when every pixel is the median of the 3 x 3 about it."""
+    try:
+        return detect(median_filter(frame.image, size=3), sigma=stars.sky.sigma / 2.0,
+                      threshold=5.0, bad=frame.bad, saturated=frame.saturated)
     except ValueError:
         return None
 

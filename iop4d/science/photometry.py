@@ -35,6 +35,7 @@ _FEWEST_SKY = 30  # pixels of an annulus that give its noise
 _COSMIC = 8.0  # sigmas by which a pixel must stand above the star image to be a cosmic ray's
 _COSMIC_MODEL = 0.5  # part of the star image's local height by which the model may be wrong
 _SAMPLED = 2.2  # px of FWHM below which a star is as sharp as a cosmic ray
+_DOUBLE = 1.3  # times the usual elongation: a neighbour of 10 % at one FWHM makes that
 _ROUND = 1.2  # elongation of the typical star above which the frame is trailed
 
 
@@ -82,6 +83,18 @@ class Frame:
         bright = np.flatnonzero(~self.detections.saturated & ~self.detections.edge)[:50]
         elongation = float(np.median(self.detections.elongation[bright])) if bright.size else 1.0
         return self.psf.fwhm > _SAMPLED and elongation < _ROUND
+
+    @cached_property
+    def _usual_elongation(self) -> float:
+        found = self.detections
+        bright = np.flatnonzero(~found.saturated & ~found.edge & (found.peak > 20.0 * self.sigma))
+        return float(np.median(found.elongation[bright[:100]])) if bright.size else math.inf
+
+    def looks_double(self, own: int) -> bool:
+        """Whether a bright star's image is drawn out, as two stars too close to part are."""
+        found = self.detections
+        return bool(not found.saturated[own] and found.peak[own] > 20.0 * self.sigma
+                    and found.elongation[own] > _DOUBLE * self._usual_elongation)
 
 
 def aperture_for(fwhm: float, *, radius: float, inner: float, outer: float) -> Aperture:
@@ -149,6 +162,8 @@ def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
     if frame.round_stars and _has_cosmic_ray(stamp - sky, weights, expected,
                                              sigma**2 + expected / frame.gain):
         flags |= Flag.BAD_PIXELS
+    if own is not None and frame.looks_double(own):
+        flags |= Flag.BLENDED
     if not flux > LOW_SNR * error:
         flags |= Flag.LOW_SNR
     factor, factor_err = frame.psf.aperture_factor(x, y, aperture.radius)

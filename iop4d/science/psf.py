@@ -15,19 +15,23 @@ import sep
 from numpy.typing import ArrayLike, NDArray
 
 from iop4d.science.detect import Detections
-from iop4d.science.fwhm import Widths
+from iop4d.science.fwhm import Widths, moffat_excess
 
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-TYPICAL_BETA = 3.0  # of seeing with wings (Trujillo et al. 2001, MNRAS 328, 977: 2.5 to 4.8)
+# Moffat's exponent of seeing with wings, and how much it varies, in its logarithm; Trujillo et al.
+# 2001, MNRAS 328, 977: 2.5 to 4.8.
+TYPICAL_BETA = 3.3
+_BETA_SPREAD = 0.35
+_CURVE_ERR = 0.004  # of a curve of growth, by pixels and shapes that are no Moffat profile
 # Expected variation of ln FWHM over a frame, for each of its polynomial's terms: the optics of a
 # sound telescope change the width by several percent from the middle to the corner.
 _PRIOR = 0.06
 _RADII = (0.45, 0.65, 0.9, 1.274, 1.7, 2.1)  # FWHM, of the curve of growth; 1.274 is 3 sigma
 _REFERENCE = 3  # the curve is normalised at this radius
-_BETAS = np.geomspace(1.8, 15.0, 30)
-_SCALES = np.linspace(0.96, 1.04, 5)  # of the FWHM, which is right to some 3 %
+_BETAS = np.geomspace(2.0, 15.0, 30)
+_SCALES = np.linspace(0.97, 1.03, 5)  # of the FWHM, which is right to some 3 %
 _ANNULUS = (2.123, 3.822)  # FWHM: 5 and 9 sigma
 _FEWEST_FOR_BETA = 3
 
@@ -83,7 +87,7 @@ def fit_psf(image: FloatImage, detections: Detections, widths: Widths, *,
     """The star image of a background-subtracted float32 frame whose widths are measured."""
     fwhm, slopes, covariance = _fit_slopes(detections, widths, image.shape)
     beta = _fit_beta(image, detections, widths, fwhm=fwhm, sigma=sigma)
-    return Psf(fwhm=fwhm, beta=beta, slopes=slopes, covariance=covariance,
+    return Psf(fwhm=fwhm / moffat_excess(beta), beta=beta, slopes=slopes, covariance=covariance,
                shape=(image.shape[0], image.shape[1]))
 
 
@@ -131,25 +135,32 @@ def _fit_slopes(detections: Detections, widths: Widths,
 def _fit_beta(image: FloatImage, detections: Detections, widths: Widths, *, fwhm: float,
               sigma: float) -> float:
     """Moffat's exponent that fits the median curve of growth of bright lonely stars."""
-    curve = _growth(image, detections, widths, fwhm=fwhm, sigma=sigma)
-    if curve is None:
+    growth = _growth(image, detections, widths, fwhm=fwhm, sigma=sigma)
+    if growth is None:
         return TYPICAL_BETA
+    curve, err = growth
     radii, (inner, outer) = np.array(_RADII), _ANNULUS
     best, best_beta = math.inf, TYPICAL_BETA
-    for beta in _BETAS:
+    for beta in _BETAS.tolist():
+        scales = _SCALES / moffat_excess(beta)
         # The annulus holds light of the star's own wings, which its sky takes away.
-        wings = float(encircled(outer, 1.0, beta) - encircled(inner, 1.0, beta)) \
-            / (outer**2 - inner**2)
-        model = encircled(radii, _SCALES[:, None], beta) - radii**2 * wings
-        off = np.sum((model / model[:, _REFERENCE, None] - curve) ** 2, axis=1).min()
-        if off < best:
-            best, best_beta = float(off), float(beta)
+        wings = encircled(outer, scales, beta) - encircled(inner, scales, beta)
+        model = encircled(radii, scales[:, None], beta) \
+            - radii**2 * wings[:, None] / (outer**2 - inner**2)
+        off = (model / model[:, _REFERENCE, None] - curve) / err
+        chi2 = float(np.sum(off**2, axis=1).min()) + (
+            math.log(beta / TYPICAL_BETA) / _BETA_SPREAD) ** 2
+        if chi2 < best:
+            best, best_beta = chi2, beta
     return best_beta
 
 
 def _growth(image: FloatImage, detections: Detections, widths: Widths, *, fwhm: float,
-            sigma: float) -> Floats | None:
-    """Median of flux(radius) / flux(3 sigma), sky of the annulus subtracted; None if too few."""
+            sigma: float) -> tuple[Floats, Floats] | None:
+    """Median of flux(radius) / flux(3 sigma) and its error; None if there are too few stars.
+
+    The sky is that of the annulus.
+    """
     index = widths.index[:60]
     x, y = detections.x[index], detections.y[index]
     bright = detections.flux[index] > 150.0 * sigma * fwhm
@@ -169,4 +180,8 @@ def _growth(image: FloatImage, detections: Detections, widths: Widths, *, fwhm: 
     good = reference > 0
     if good.sum() < _FEWEST_FOR_BETA:
         return None
-    return np.asarray(np.median(flux[good] / reference[good, None], axis=0))
+    ratio = flux[good] / reference[good, None]
+    curve = np.median(ratio, axis=0)
+    scatter = 1.4826 * np.median(np.abs(ratio - curve), axis=0)
+    err = np.hypot(1.25 * scatter / math.sqrt(ratio.shape[0]), _CURVE_ERR)
+    return np.asarray(curve), np.asarray(err)

@@ -257,12 +257,12 @@ def _wrong(able: list[FrameScore], rms: NDArray[np.float64], bright: NDArray[np.
 def main() -> None:
     """Run the nights and print the table; exit code 1 if anything is out of bounds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--nights", type=int, default=60)
-    parser.add_argument("--frames", type=int, default=6, help="light frames of a night")
+    parser.add_argument("--nights", type=int, default=250)
+    parser.add_argument("--frames", type=int, default=3, help="light frames of a night")
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first night")
-    parser.add_argument("--short", action="store_true", help="20 nights of 3 frames")
+    parser.add_argument("--short", action="store_true", help="100 nights of 2 frames")
     words = parser.parse_args()
-    nights, frames = (20, 3) if words.short else (words.nights, words.frames)
+    nights, frames = (100, 2) if words.short else (words.nights, words.frames)
     scores: list[FrameScore] = []
     points: list[Point] = []
     seeds = range(words.seed, words.seed + nights)

@@ -17,13 +17,13 @@ from tests.science.skies import gaussian_stars
 
 SHAPE = (80, 80)
 FWHM = 4.0
-SHARP_WINGS = 15.0  # Moffat's exponent of what is nearly a Gaussian
+NO_WINGS = 200.0  # Moffat's exponent of what is nearly a Gaussian
 APERTURE = aperture_for(FWHM, radius=3.0, inner=5.0, outer=9.0)
 
 
 def frame(image: np.ndarray, *, sigma: float, found: Detections | None = None,
           gain: float = 2.0) -> Frame:
-    psf = Psf(fwhm=FWHM, beta=SHARP_WINGS, slopes=np.zeros(5), covariance=np.zeros((5, 5)),
+    psf = Psf(fwhm=FWHM, beta=NO_WINGS, slopes=np.zeros(5), covariance=np.zeros((5, 5)),
               shape=SHAPE)
     if found is None:
         found = detect(image.astype(np.float32), sigma=max(sigma, 1.0), threshold=1e9)
@@ -36,11 +36,19 @@ def star(x: float = 40.3, y: float = 39.6, flux: float = 1e5) -> np.ndarray:
 
 
 def test_a_gaussian_of_known_flux() -> None:
-    inside = 1.0 - math.exp(-APERTURE.radius**2 / (2.0 * (FWHM**2 / 2.3548**2 + 1.0 / 12.0)))
-    found = measure(frame(star() + 3.0, sigma=1.0), 40.3, 39.6, APERTURE)
-    assert found.flux == pytest.approx(1e5 * inside, rel=1e-3)
-    assert found.sky == pytest.approx(3.0, abs=0.05)
+    wide = aperture_for(FWHM, radius=5.0, inner=7.0, outer=11.0)
+    found = measure(frame(star() + 3.0, sigma=1.0), 40.3, 39.6, wide)
+    assert found.flux == pytest.approx(1e5, rel=1e-3)
+    assert found.sky == pytest.approx(3.0, abs=0.01)
     assert found.flags == 0
+
+
+def test_three_sigmas_hold_nearly_99_percent_of_a_gaussian() -> None:
+    found = measure(frame(star(), sigma=1.0), 40.3, 39.6, APERTURE)
+    # The pixels widen the star, and once more the aperture's rim.
+    variance = (FWHM / 2.3548) ** 2 + 2.0 / 12.0
+    inside = 1.0 - math.exp(-APERTURE.radius**2 / (2.0 * variance))
+    assert found.flux == pytest.approx(1e5 * inside, rel=1e-3)
 
 
 def test_the_sum_is_photutils_own() -> None:
@@ -67,12 +75,12 @@ def test_pulls_have_unit_width(flux: float) -> None:
     rng = np.random.default_rng(3)
     gain, sky = 2.0, 200.0
     clean = star(flux=flux)
-    inside = 1.0 - math.exp(-APERTURE.radius**2 / (2.0 * (FWHM**2 / 2.3548**2 + 1.0 / 12.0)))
+    truth = measure(frame(clean, sigma=1.0), 40.3, 39.6, APERTURE).flux
     pulls = []
     for _ in range(500):
         image = rng.poisson((clean + sky) * gain) / gain - sky
         found = measure(frame(image, sigma=math.sqrt(sky / gain), gain=gain), 40.3, 39.6, APERTURE)
-        pulls.append((found.flux - flux * inside) / found.flux_err)
+        pulls.append((found.flux - truth) / found.flux_err)
     assert np.mean(pulls) == pytest.approx(0.0, abs=0.15)
     assert np.std(pulls) == pytest.approx(1.0, abs=0.12)
 
@@ -142,3 +150,14 @@ def test_the_aperture_is_never_smaller_than_two_pixels() -> None:
     assert aperture_for(1.0, radius=3.0, inner=5.0, outer=9.0).radius == pytest.approx(2.0)
     assert APERTURE.radius == pytest.approx(3.0 * FWHM / 2.3548)
     assert APERTURE.outer == pytest.approx(9.0 * FWHM / 2.3548)
+
+
+def test_two_stars_too_close_to_part_are_told() -> None:
+    x, y = np.array([40.3, 44.3]), np.array([39.6, 39.6])
+    image = gaussian_stars(SHAPE, x, y, np.array([1e5, 4e4]), FWHM)
+    others = gaussian_stars(SHAPE, np.array([12.0, 68.0, 12.0]), np.array([12.0, 68.0, 68.0]),
+                            np.full(3, 5e4), FWHM)
+    found = detect(image + others, sigma=5.0, threshold=5.0)
+    assert len(found) == 4
+    seen = frame(image + others, sigma=5.0, found=found)
+    assert [seen.looks_double(own) for own in range(4)] == [True, False, False, False]

@@ -7,7 +7,7 @@ import pytest
 
 from iop4d.science.centroid import refine_centroids
 from iop4d.science.detect import detect, subtract_sky
-from iop4d.science.fwhm import core_fwhm, measure_widths
+from iop4d.science.fwhm import core_fwhm, measure_widths, moffat_excess
 from iop4d.science.psf import encircled, fit_psf, plain_psf, surface
 from tests.science.skies import gaussian_stars, grid, moffat_stars
 
@@ -22,10 +22,12 @@ def test_a_gaussian_has_the_width_that_it_is_given(fwhm: float) -> None:
     assert core_fwhm(image, x, y, half=int(np.ceil(fwhm))) == pytest.approx(seen, rel=0.015)
 
 
-def test_a_moffat_star_has_its_width_within_three_percent() -> None:
+@pytest.mark.parametrize("beta", [2.5, 3.5, 6.0])
+def test_the_excess_of_a_moffat_star_s_width_is_known(beta: float) -> None:
     x, y = np.array([80.3, 200.1]), np.array([90.0, 180.6])
-    image = moffat_stars(SHAPE, x, y, np.full(2, 1e5), np.full(2, 4.0))
-    assert core_fwhm(image, x, y, half=4) == pytest.approx(4.0, rel=0.06)
+    image = moffat_stars(SHAPE, x, y, np.full(2, 1e5), np.full(2, 5.0), beta)
+    seen = np.sqrt(25.0 + 2.3548**2 / 12.0)
+    assert core_fwhm(image, x, y, half=6) / moffat_excess(beta) == pytest.approx(seen, rel=0.01)
 
 
 def test_there_is_no_width_without_a_star() -> None:
@@ -114,6 +116,7 @@ def test_a_width_that_grows_to_the_right_is_followed() -> None:
     image += rng.normal(0.0, 5.0, SHAPE).astype(np.float32)
     found = detect(image, sigma=5.0, threshold=5.0)
     psf = fit_psf(image, found, measure_widths(image, found, sigma=5.0), sigma=5.0)
+    assert psf.fwhm == pytest.approx(4.06, rel=0.02)
     here, err = psf.fwhm_at([0.0, 299.0], [150.0, 150.0])
     assert here[1] / here[0] == pytest.approx(1.05 / 0.95, abs=0.02)
     assert (err < 0.01).all()

@@ -70,8 +70,7 @@ def test_right_ascension_passes_zero() -> None:
 
 def test_the_cards_say_it_all() -> None:
     for wcs in (PLAIN, BENT):
-        again = from_cards(wcs.cards())
-        assert vars(again) == pytest.approx(vars(wcs)) or again == wcs
+        assert from_cards(wcs.cards()) == wcs
     assert PLAIN.cards()["CRPIX1"] == 512.5
     assert PLAIN.scale_arcsec == pytest.approx(
         3600 * np.sqrt(2.1e-4 * 2.15e-4 + 1.3e-5 * 1.2e-5))
