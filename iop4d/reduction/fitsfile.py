@@ -22,6 +22,7 @@ from iop4d.reduction.fitscheck import MAX_PIXELS, Hdu, hdus_of
 MAX_BYTES = 1 << 30  # of a file, as stored and as unpacked
 _GZIP_FREE = 1 << 24  # bytes up to which a gzip file may have any ratio: small files of blanks do
 _GZIP_RATIO = 20  # more than real frames reach; a bomb has 1000
+_GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
@@ -74,7 +75,7 @@ class RawImage:
 def open_fits(path: Path) -> FitsFile:
     """Read a file as a whole and check it; raises FrameError, or StageError when it changes."""
     stored = _read_steady(path)
-    data = _gunzip(stored) if stored[:2] == b"\x1f\x8b" else stored
+    data = _gunzip(stored) if stored[:2] == _GZIP else stored
     view = memoryview(data)
     hdus = hdus_of(view)
     for hdu in hdus:
@@ -135,7 +136,7 @@ def _gunzip(stored: bytes) -> bytes:
     total = 0
     rest: bytes | memoryview = memoryview(stored)
     try:
-        while rest and any(rest[:1]):
+        while bytes(rest[:2]) == _GZIP or not pieces:
             member = zlib.decompressobj(wbits=31)
             while not member.eof:
                 piece = member.decompress(rest, _CHUNK)

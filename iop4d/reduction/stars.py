@@ -31,9 +31,11 @@ def find_sky(frame: Calibrated) -> Sky:
     """Subtract the background in place; raises StageError for a frame without any noise."""
     if frame.bad is not None and frame.bad.all():
         raise StageError("background", "not one pixel is usable")
+    if float(np.nanmin(frame.image)) == float(np.nanmax(frame.image)):
+        raise StageError("background", "all pixels are equal: the shutter or the camera failed")
     sky = subtract_sky(frame.image, frame.bad)
     if not (math.isfinite(sky.level) and sky.sigma > 0):
-        raise StageError("background", "all pixels are equal: the shutter or the camera failed")
+        raise StageError("background", "the sky has no noise that could be measured")
     return sky
 
 

@@ -51,14 +51,16 @@ def test_one_degree_north_of_the_tangent_point_is_its_tangent() -> None:
 
 def test_the_other_side_of_the_sky_has_no_pixel() -> None:
     x, y = BENT.to_pixel([31.04 + 180.0, 31.05], [46.69, -46.69])
-    assert np.isnan(x[0]) and np.isnan(y[0])
+    assert np.isnan(x[0])
+    assert np.isnan(y[0])
     assert np.isfinite(x[1])
 
 
 def test_a_distortion_does_not_blow_up_far_outside_the_frame() -> None:
     with np.errstate(all="raise"):
         x, y = BENT.to_pixel(np.linspace(0.0, 60.0, 50), np.full(50, -46.0))
-    assert np.isfinite(x).all() and np.isfinite(y).all()
+    assert np.isfinite(x).all()
+    assert np.isfinite(y).all()
 
 
 def test_right_ascension_passes_zero() -> None:
