@@ -58,5 +58,6 @@ def _zero_point(reduced: Reduced) -> dict[str, Value]:
 
 
 def _iso(jd: float) -> str:
-    moment = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=jd - _JD_2000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    # A JD in double precision is good to 0.04 ms.
+    milliseconds = timedelta(milliseconds=round((jd - _JD_2000) * 86400e3))
+    return (datetime(2000, 1, 1, tzinfo=UTC) + milliseconds).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
