@@ -16,8 +16,10 @@ from iop4d.reduction.fitsfile import datasum
 
 
 def write_image(path: Path, image: NDArray[np.float32], cards: Mapping[str, Value], *,
-                history: Iterable[str] = (), durable: bool = True) -> str:
-    """Write a float32 image [y, x] with cards and HISTORY lines; returns the file's sha256.
+                history: Iterable[str] = (), durable: bool = True, digest: bool = True) -> str:
+    """Write a float32 image [y, x] with cards and HISTORY lines.
+
+    Returns the file's sha256, or an empty text without ``digest``, which takes a while.
 
     NaN and infinite values are left out of the header, as FITS has none.
     """
@@ -32,11 +34,13 @@ def write_image(path: Path, image: NDArray[np.float32], cards: Mapping[str, Valu
     header = "".join(lines).encode("ascii")
     header = header.ljust(-(-len(header) // BLOCK) * BLOCK)
     padding = bytes(-len(data) % BLOCK)
-    digest = hashlib.sha256(header)
-    digest.update(data)
-    digest.update(padding)
     write_atomic(path, (header, data, padding), durable=durable)
-    return digest.hexdigest()
+    if not digest:
+        return ""
+    found = hashlib.sha256(header)
+    found.update(data)
+    found.update(padding)
+    return found.hexdigest()
 
 
 def _card(name: str, value: Value) -> str:

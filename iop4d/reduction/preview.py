@@ -17,7 +17,7 @@ from iop4d.model.source import SourceKind
 from iop4d.reduction.atomic import write_atomic
 
 WIDTH = 700  # px, the widest preview
-_GREYS = 250  # palette entries of the image; the colours of the marks come behind
+_GREYS = 64  # palette entries of the image, which compress fast; the marks' colours come behind
 _DARK, _BRIGHT = -1.5, 60.0  # sky sigmas shown as black and as white
 _SOFT = 3.0  # sigmas up to which the scale is linear
 _COLOURS = {SourceKind.TARGET: (255, 80, 80), SourceKind.CALIBRATOR: (90, 200, 120),

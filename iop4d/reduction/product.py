@@ -19,8 +19,8 @@ _MJD_ZERO = 2400000.5
 
 
 def write_reduced(path: Path, image: NDArray[np.float32], reduced: Reduced,
-                  request: ReduceRequest) -> str:
-    """Write the calibrated image [y, x], ADU with sky, NaN where bad; returns its sha256."""
+                  request: ReduceRequest) -> None:
+    """Write the calibrated image [y, x], ADU with sky, NaN where bad."""
     cards: dict[str, Value] = {
         **_of_frame(request.facts),
         **reduced.wcs,
@@ -35,7 +35,7 @@ def write_reduced(path: Path, image: NDArray[np.float32], reduced: Reduced,
         **{f"M{ref.kind.upper()}": ref.path.name for ref in request.masters},
         "SOFTWARE": f"iop4d {iop4d.__version__}",
     }
-    return write_image(path, image, cards, history=reduced.warnings)
+    write_image(path, image, cards, history=reduced.warnings, digest=False)
 
 
 def _of_frame(facts: FrameFacts) -> dict[str, Value]:

@@ -153,7 +153,7 @@ def _forget(path: Path) -> None:
         heads = [(info["hdrLoc"], info["datLoc"]) for info in (hdu.fileinfo() for hdu in hdus)]
     for start, end in heads:
         for at in range(start, end, 80):
-            if content[at:at + 8] in (b"HISTORY ", b"DATE    "):
+            if bytes(content[at:at + 8]) in (b"HISTORY ", b"DATE    "):
                 content[at:at + 80] = b"COMMENT".ljust(80)
     path.write_bytes(content)
 
