@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import astrometry
 import numpy as np
@@ -23,12 +24,20 @@ Floats = NDArray[np.float64]
 
 _LONGEST = 5.0  # s, for all attempts together: a worker has other frames to reduce
 _BLIND_STARS = 30  # stars of an attempt without a pointing, which looks at the whole index
-_POOR_MATCHES = 5  # stars below which a solution counts as poor
-_POOR_RMS = 0.3  # FWHM above which it does
+_POOR_MATCHES = 6  # stars below which a solution counts as poor
+_POOR_RMS = 0.12  # FWHM above which it does
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A field that was found, and the star list that found it."""
+
+    match: Match
+    stars: Detections
 
 
 def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, scale_arcsec: float,
-               pointing_deg: tuple[float, float] | None, settings: Astrometry) -> Match:
+               pointing_deg: tuple[float, float] | None, settings: Astrometry) -> Found:
     """The first attempt that matches; raises StageError when none does."""
     began = time.monotonic()
     tried = 0
@@ -41,7 +50,7 @@ def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, sc
                       tolerance=settings.scale_tolerance, pointing_deg=pointing,
                       radius_deg=settings.radius, seconds=min(settings.timeout, left))
         if match is not None:
-            return match
+            return Found(match=match, stars=found)
     n = len(stars.detections)
     if n < FEWEST_STARS:
         raise StageError("solve", f"{n} stars detected, at least {FEWEST_STARS} are needed")
@@ -98,20 +107,33 @@ def _evenly_bright(found: Detections, shape: tuple[int, ...], most: int) -> Dete
     return found.only(np.lexsort((-found.flux, rank))[:most])
 
 
-def refine_field(match: Match, stars: Stars, *, shape: tuple[int, int], known_ra: Floats,
+def refine_field(field: Found, stars: Stars, *, shape: tuple[int, int], known_ra: Floats,
                  known_dec: Floats) -> Refined:
-    """Fit the projection to the index's stars, and to the catalogue's where those are few."""
-    found = stars.detections
-    ra, dec = match.ra, match.dec
+    """Fit the projection to the index's stars, and to the catalogue's where those are few.
+
+    All detections serve; but where they fit badly, because cosmic rays stand among few stars, those
+    that found the field serve alone if they fit better.
+    """
+    ra, dec = field.match.ra, field.match.dec
     if ra.size < 2 * _POOR_MATCHES:
         ra, dec = np.concatenate([ra, known_ra]), np.concatenate([dec, known_dec])
-    noise = np.hypot(0.03, stars.psf.fwhm * stars.sky.sigma / np.maximum(found.peak, 1e-9))
-    noise[found.saturated] = 0.5
     keep = np.flatnonzero(~stars.sharp)
-    refined = refine(match.wcs, x=found.x[keep], y=found.y[keep], noise=noise[keep], ra=ra,
-                     dec=dec, shape=shape, fwhm=stars.psf.fwhm)
+    sky = (ra, dec)
+    refined = _refined(field.match, stars.detections.only(keep), stars, sky, shape)
+    if quality(refined, stars.psf.fwhm):
+        other = _refined(field.match, field.stars, stars, sky, shape)
+        if other.n_matched >= refined.n_matched and other.rms_px < refined.rms_px:
+            return other
     return Refined(wcs=refined.wcs, n_matched=refined.n_matched, rms_px=refined.rms_px,
                    star=refined.star, detection=keep[refined.detection])
+
+
+def _refined(match: Match, found: Detections, stars: Stars, sky: tuple[Floats, Floats],
+             shape: tuple[int, int]) -> Refined:
+    noise = np.hypot(0.03, stars.psf.fwhm * stars.sky.sigma / np.maximum(found.peak, 1e-9))
+    noise[found.saturated] = 0.5
+    return refine(match.wcs, x=found.x, y=found.y, noise=noise, ra=sky[0], dec=sky[1],
+                  shape=shape, fwhm=stars.psf.fwhm)
 
 
 def quality(refined: Refined, fwhm: float) -> Flag:

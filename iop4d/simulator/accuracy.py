@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from iop4d.config.load import parse_site
+from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
 from iop4d.model.source import Catalogue
 from iop4d.model.work import (
@@ -73,6 +74,7 @@ class FrameScore:
     detectable: int
     solved: bool
     wcs_rms_px: float
+    poor_wcs: bool
     reason: str
 
 
@@ -171,12 +173,14 @@ def _score(frame: SimulatedFrame, truth: Truth,
            reduced: tuple[FrameFacts, Outcome]) -> FrameScore:
     outcome = reduced[1]
     solved = isinstance(outcome, Done)
-    rms = float("nan")
+    rms, poor = float("nan"), False
     if isinstance(outcome, Done) and isinstance(outcome.value, Reduced):
         rms = _wcs_rms(outcome.value, truth)
+        poor = bool(outcome.value.frame_flags & Flag.POOR_WCS)
     return FrameScore(
         density=truth.density, seeing=truth.fwhm_arcsec, clouds=truth.extinction_mag,
         name=frame.name, detectable=_detectable(truth, frame), solved=solved, wcs_rms_px=rms,
+        poor_wcs=poor,
         reason="" if solved else str(getattr(outcome, "reason", outcome)))
 
 
@@ -216,7 +220,7 @@ def _to_sky(wcs: dict[str, float], x: NDArray[np.float64], y: NDArray[np.float64
 
 def report(scores: list[FrameScore], points: list[Point]) -> tuple[Table, list[str]]:
     """The table, and what is out of bounds."""
-    table = Table("field", "frames", "solved", "of 8 stars up", "WCS rms px", "bright stars",
+    table = Table("field", "frames", "solved", "of 8 stars up", "WCS rms px", "poor WCS", "bright stars",
                   "mean mmag", "pull mean", "pull width", title="Accuracy against the truth")
     wrong: list[str] = []
     for density in ("sparse", "normal", "crowded", "all"):
@@ -226,12 +230,14 @@ def report(scores: list[FrameScore], points: list[Point]) -> tuple[Table, list[s
         if not mine or not good:
             continue
         able = [s for s in mine if s.detectable >= _SOLVABLE]
-        rms = np.array([s.wcs_rms_px for s in mine if s.solved])
+        # A solution that its own residuals show to be poor says so, and is counted apart.
+        rms = np.array([s.wcs_rms_px for s in mine if s.solved and not s.poor_wcs])
         pulls = np.array([(p.mag - p.true) / p.err for p in good])
         bright = np.array([p.mag - p.true for p in good if p.true < _BRIGHT])
         table.add_row(density, str(len(mine)), str(sum(s.solved for s in mine)),
                       f"{sum(s.solved for s in able)} of {len(able)}",
-                      f"{np.sqrt(np.mean(rms**2)):.3f}", str(len(bright)),
+                      f"{np.sqrt(np.mean(rms**2)):.3f}", str(sum(s.poor_wcs for s in mine)),
+                      str(len(bright)),
                       f"{1e3 * bright.mean():+.2f}" if len(bright) else "",
                       f"{pulls.mean():+.3f}", f"{pulls.std():.3f}")
         if density == "all":
