@@ -220,7 +220,8 @@ def _to_sky(wcs: dict[str, float], x: NDArray[np.float64], y: NDArray[np.float64
 
 def report(scores: list[FrameScore], points: list[Point]) -> tuple[Table, list[str]]:
     """The table, and what is out of bounds."""
-    table = Table("field", "frames", "solved", "of 8 stars up", "WCS rms px", "poor WCS", "bright stars",
+    table = Table("field", "frames", "solved", "of 8 stars up", "WCS rms px", "poor WCS",
+                  "bright stars",
                   "mean mmag", "pull mean", "pull width", title="Accuracy against the truth")
     wrong: list[str] = []
     for density in ("sparse", "normal", "crowded", "all"):
@@ -278,9 +279,10 @@ def main() -> None:
             points += some_points
             print(".", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
     table, wrong = report(scores, points)
-    Console().print(table)
+    screen = Console(width=110)
+    screen.print(table)
     for line in wrong:
-        Console().print(line)
+        screen.print(line)
     sys.exit(bool(wrong))
 
 
