@@ -99,7 +99,7 @@ class Worker:
                 await self._process.stdin.drain()
                 return await _receive(self._process.stdout)
         except TimeoutError:
-            self._dump_stack()
+            await self._dump_stack()
             await self.kill()
             return TimedOut(seconds=deadline)
         except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError):
@@ -109,11 +109,11 @@ class Worker:
             await self.kill()
             return Crashed(how=f"its answer cannot be read: {error!r}")
 
-    def _dump_stack(self) -> None:
+    async def _dump_stack(self) -> None:
         """Have the worker write where it hangs to the log, before it is killed."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGUSR1)
-            time.sleep(0.02)
+            await asyncio.sleep(0.02)
 
     def _how(self) -> str:
         code = self._process.returncode
