@@ -14,7 +14,7 @@ from rich.console import Console
 
 from iop4d.model.errors import Iop4dError
 from iop4d.simulator import summary
-from iop4d.simulator.mailbox import Mailbox
+from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import Flare, Night, NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.simulator.sky import field_of, index_folder
@@ -166,12 +166,3 @@ class Demo:
         frames = ", ".join(f"{count} {name}" for name, count in state["frames"].items())
         self._screen.print(f"frames: {frames or 'none yet'}; results: {state['results']}; "
                            f"mails: {len(mailbox.messages())}")
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

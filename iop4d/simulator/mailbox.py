@@ -16,7 +16,7 @@ class Mailbox:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._count = len(list(folder.glob("*.eml")))
-        self._controller = Controller(self, hostname="127.0.0.1", port=port or _free_port())
+        self._controller = Controller(self, hostname="127.0.0.1", port=port or free_port())
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         """Keep a message; aiosmtpd calls it by this name."""
@@ -51,7 +51,8 @@ class Mailbox:
         return len(self.messages()) >= count
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens at."""
     import socket
 
     with socket.socket() as probe:

@@ -10,7 +10,7 @@ from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.result import Measurement
 from iop4d.model.work import Reduced
 from iop4d.store import schema
-from iop4d.store.database import finite, number
+from iop4d.store.database import finite
 from iop4d.store.schema import Frame
 
 
@@ -66,18 +66,6 @@ def save_measurements(frame: Frame, measurements: tuple[Measurement, ...]) -> No
             for name, value in values.items()})
     if rows:
         schema.Measurement.insert_many(rows).execute()
-
-
-def load_measurements(frame: Frame) -> tuple[Measurement, ...]:
-    """A frame's stored measurements."""
-    rows = (schema.Measurement.select().where(schema.Measurement.frame == frame)
-            .order_by(schema.Measurement.id))
-    return tuple(
-        Measurement(source=row.source, x=row.x, y=row.y, flux=number(row.flux),
-                    flux_err=number(row.flux_err), mag_inst=number(row.mag_inst),
-                    mag_inst_err=number(row.mag_inst_err), snr=number(row.snr),
-                    sky=number(row.sky), flags=row.flags)
-        for row in rows)
 
 
 def by_path(path: Path) -> Frame | None:
