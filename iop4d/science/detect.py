@@ -14,7 +14,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 MESH = 64  # pixels of a background mesh: many stars wide, and far smaller than any gradient
-LARGE = 500_000  # pixels from which every other row tells the background well enough
+LARGE = 500_000  # pixels from which every fourth row tells the background well enough
+_ROWS = 4
 MIN_AREA = 5  # pixels above the threshold; fewer are hot pixels and most cosmic rays
 DEBLEND_LEVELS = 32  # SEP's default; with half of it neighbours within 1.7 FWHM are missed
 # Pixels above the threshold that SEP may hold: it clears that much memory at each call, so the
@@ -66,10 +67,12 @@ def subtract_sky(image: FloatImage, bad: Mask | None) -> Sky:
         background.subfrom(image)
     else:
         background = sep.Background(
-            image[::2].copy(), mask=None if bad is None else bad[::2].copy(), bw=MESH, bh=MESH // 2)
+            image[::_ROWS].copy(), mask=None if bad is None else bad[::_ROWS].copy(), bw=MESH,
+            bh=MESH // _ROWS)
         smooth = background.back()
-        image[::2] -= smooth
-        image[1::2] -= smooth[:image.shape[0] // 2]
+        for first in range(_ROWS):
+            rows = image[first::_ROWS]
+            rows -= smooth[:rows.shape[0]]
     if bad is not None:
         image[bad] = 0.0
     return Sky(level=float(background.globalback), sigma=float(background.globalrms))

@@ -28,7 +28,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result
 
 _SETTLE = 0.5  # seconds; the site's default, set aside in the latency
-_DISTINCT = 20  # frames that are simulated; a longer backlog repeats them under other names
+_DISTINCT = 21  # frames that are simulated; a longer backlog repeats them under other names
 
 
 @dataclass(kw_only=True)
@@ -95,7 +95,8 @@ class Numbers:
 
 def run(folder: Path, *, backlog: int, live: int, repeats: int) -> Numbers:
     """Measure. ``repeats``: backlogs after the first, for the growth of memory."""
-    plan = NightPlan(seed=3, fields=("S50716+714", "BLLac"), frames=_DISTINCT, n_bias=7, n_flat=7)
+    plan = NightPlan(seed=3, fields=("3C345", "S50716+714", "BLLac"), frames=_DISTINCT,
+                     n_bias=7, n_flat=7)
     night = take_night(plan, folder / "night")
     calibration = [path for path in night if path.name.startswith(("Bias", "Flat"))]
     lights = [path for path in night if path not in calibration]

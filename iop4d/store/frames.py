@@ -69,7 +69,8 @@ def save_measurements(frame: Frame, measurements: tuple[Measurement, ...]) -> No
 
 
 def by_path(path: Path) -> Frame | None:
-    """The newest version of the file at a path."""
-    frame: Frame | None = (Frame.select().where(Frame.path == str(path))
-                           .order_by(Frame.id.desc()).first())
+    """The newest version of the file at a path; only what tells it from another."""
+    frame: Frame | None = (
+        Frame.select(Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256)
+        .where(Frame.path == str(path)).order_by(Frame.id.desc()).first())
     return frame

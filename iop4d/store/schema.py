@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from functools import cache
+from typing import Any, Self
 
 import peewee as pw
 
@@ -22,6 +23,23 @@ class JSONField(pw.TextField):
 
 class Table(pw.Model):
     """Base of all tables; bound to a database when one is opened."""
+
+    @classmethod
+    def get_by_id(cls, pk: Any) -> Self:
+        """The row of a primary key; raises ``DoesNotExist``.
+
+        The statement is made once for a table: to make it anew takes five times as long as to run
+        it, for a table as wide as ``Frame``.
+        """
+        for row in cls.raw(_select_by_key(cls), pk):  # type: ignore[arg-type]
+            return row  # type: ignore[no-any-return]
+        raise cls.DoesNotExist(f"no row {pk} in {cls.__name__}")
+
+
+@cache
+def _select_by_key(table: type[pw.Model]) -> str:
+    sql: str = table.select().where(table._meta.primary_key == 0).sql()[0]
+    return sql
 
 
 class Meta(Table):

@@ -89,6 +89,7 @@ class Dispatcher:
     async def _slot(self, number: int) -> None:
         worker: Worker | None = None
         successor: asyncio.Task[Worker] | None = None
+        claims: list[Claim] = []  # taken with the end of the job before
         try:
             while not self._stopping:
                 if worker is None or not worker.alive:
@@ -100,8 +101,15 @@ class Dispatcher:
                     worker = await self._replace(number, worker, successor)
                     successor = None
                     continue
-                await self._one_job(worker)
+                if self._side:
+                    await self._side_job(worker)
+                elif claims or (claims := await self._run_db(self._ledger.claim, 1)):
+                    claims = await self._one_job(worker, claims.pop())
+                else:
+                    await self._sleep()
         finally:
+            if claims:
+                await self._run_db(self._ledger.give_back, claims)
             if successor is not None:
                 successor.cancel()
             if worker is not None:
@@ -130,18 +138,14 @@ class Dispatcher:
             raise
         return worker
 
-    async def _one_job(self, worker: Worker) -> None:
-        if self._side:
-            request, future = self._side.popleft()
-            outcome = await self._perform(worker, request, "side job")
-            if not future.done():
-                future.set_result(outcome)
-            return
-        claims = await self._run_db(self._ledger.claim, 1)
-        if not claims:
-            await self._sleep()
-            return
-        claim = claims[0]
+    async def _side_job(self, worker: Worker) -> None:
+        request, future = self._side.popleft()
+        outcome = await self._perform(worker, request, "side job")
+        if not future.done():
+            future.set_result(outcome)
+
+    async def _one_job(self, worker: Worker, claim: Claim) -> list[Claim]:
+        """Do it and commit what came of it; the job that this worker is to do next, if any."""
         try:
             outcome = await self._perform(worker, claim.request, claim.label)
         except asyncio.CancelledError:
@@ -149,9 +153,11 @@ class Dispatcher:
             await self._run_db(self._ledger.give_back, [claim])
             raise
         self._report(claim, outcome)
-        await self._run_db(self._ledger.finish, claim, outcome)
+        claims = await self._run_db(self._ledger.finish, claim, outcome,
+                                    then=0 if self._stopping else 1)
         self.finished += 1
         await self.wake()
+        return claims
 
     async def _perform(self, worker: Worker, request: Request, label: str) -> Outcome:
         await worker.give_context(*self._context())

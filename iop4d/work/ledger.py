@@ -100,19 +100,22 @@ class Ledger:
 
     def claim(self, limit: int) -> list[Claim]:
         """Take the next jobs, at most ``limit``; each attempt is counted before the work."""
-        claims: list[Claim] = []
         with self._database.connected():
             now = self._clock()
             due = jobs.due(now, 4 * limit)  # nobody else touches jobs: what is due stays due
-            if not due:
-                return claims
+        if not due:
+            return []
         with self._database.write():
-            for job in due:
-                if len(claims) == limit:
-                    break
-                if claim := self._plan(job, now):
-                    jobs.begin(job.id, now=now)
-                    claims.append(claim)
+            return self._begin(due, limit, now)
+
+    def _begin(self, due: list[Job], limit: int, now: float) -> list[Claim]:
+        claims: list[Claim] = []
+        for job in due:
+            if len(claims) == limit:
+                break
+            if claim := self._plan(job, now):
+                jobs.begin(job.id, now=now)
+                claims.append(claim)
         return claims
 
     def next_due(self) -> float | None:
@@ -120,10 +123,18 @@ class Ledger:
         with self._database.connected():
             return jobs.next_due()
 
-    def finish(self, claim: Claim, outcome: Outcome) -> None:
-        """Commit what came of a job, with the jobs that follow from it."""
+    def finish(self, claim: Claim, outcome: Outcome, *, then: int = 0) -> list[Claim]:
+        """Commit what came of a job, with the jobs that follow from it.
+
+        ``then``: so many of the next jobs are claimed in the same transaction, which spares a
+        busy worker half of the commits.
+        """
         with self._database.write():
             self._finisher.finish(claim, outcome)
+            if not then:
+                return []
+            now = self._clock()
+            return self._begin(jobs.due(now, 4 * then), then, now)
 
     def give_back(self, claims: Iterable[Claim]) -> None:
         """Put claimed jobs back, when the daemon stops before they are done."""

@@ -1,0 +1,159 @@
+"""From raw frames to results: small frames whose truth is known by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image
+
+from iop4d.model.flags import Flag
+from iop4d.model.frame import FrameKind
+from iop4d.model.source import Catalogue
+from iop4d.model.work import (
+    CalibrateRequest,
+    Done,
+    Failed,
+    MasterRef,
+    MeasuredFrame,
+    Reduced,
+)
+from iop4d.reduction.fitsfile import read_image
+from iop4d.reduction.perform import Workbench
+from tests.reduction.small import (
+    SEEN_SKY,
+    SHAPE,
+    TARGET,
+    FakeSolver,
+    expose,
+    facts_of,
+    reduce,
+    write,
+)
+
+
+def test_a_frame_is_reduced_to_its_target_s_magnitude(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
+        tmp_path: Path) -> None:
+    outcome = reduce(bench, night["light"][0], masters, reduced_path=tmp_path / "red" / "r.fits",
+                     preview_path=tmp_path / "r.png")
+    assert isinstance(outcome, Done), outcome
+    assert outcome.core_s > 0
+    found = outcome.value
+    assert isinstance(found, Reduced)
+    assert found.fwhm_px == pytest.approx(3.27, rel=0.03)
+    assert found.sky == pytest.approx(SEEN_SKY, rel=0.02)
+    assert found.n_matched >= 10
+    assert found.wcs_rms_px < 0.1
+    assert {m.source for m in found.measurements} == {"Target", "A", "B", "C", "Bright"}
+    flags = {m.source: m.flags for m in found.measurements}
+    assert flags.pop("Bright") & Flag.SATURATED
+    assert set(flags.values()) == {0}
+    assert len(found.results) == 1
+    result = found.results[0]
+    assert (result.source, result.band, result.n_calibrators) == ("Target", "R", 3)
+    assert result.mag == pytest.approx(TARGET.mag, abs=3 * result.mag_err)
+    assert 0.003 < result.mag_err < 0.02
+    assert 1.0 < result.airmass < 2.0
+    assert abs(result.bjd_tdb - result.jd_mid) < 0.007
+    assert {"read", "calibrate", "background", "detect", "solve", "refine", "photometry",
+            "product", "preview"} <= set(found.stages)
+    check_product(tmp_path / "red" / "r.fits")
+    with Image.open(tmp_path / "r.png") as picture:
+        assert picture.size == (320, 256)
+
+
+def check_product(path: Path) -> None:
+    image, header = read_image(path)
+    assert np.isnan(image[50, 100])
+    assert np.nanmedian(image) == pytest.approx(SEEN_SKY, rel=0.02)
+    assert (header["RAWFILE"], header["MBIAS"], header["MFLAT"]) == (
+        "light0.fits", "bias.fits", "flat.fits")
+    assert (header["CTYPE1"], header["ZPFOR"], header["ZPSTARS"]) == ("RA---TAN", "Target", 3)
+    assert header["DATE-OBS"] == "2024-01-15T22:00:20.000"
+    assert header["FWHM"] == pytest.approx(3.27, rel=0.03)
+
+
+def test_the_same_frame_gives_the_same_answer(bench: Workbench, night: dict[str, list[Path]],
+                                              masters: tuple[MasterRef, ...]) -> None:
+    first, second = (reduce(bench, night["light"][0], masters) for _ in range(2))
+    assert isinstance(first, Done)
+    assert isinstance(second, Done)
+    assert first.value.results == second.value.results
+    assert first.value.measurements == second.value.measurements
+
+
+def test_a_provisional_master_is_told(bench: Workbench, night: dict[str, list[Path]],
+                                      masters: tuple[MasterRef, ...]) -> None:
+    outcome = reduce(bench, night["light"][0],
+                     (replace(masters[0], provisional=True), masters[1]))
+    assert isinstance(outcome, Done)
+    assert outcome.value.warnings == ("the master bias is of another night",)
+
+
+def test_without_calibrators_there_is_a_result_without_magnitude(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
+    only = tuple(s for s in bench.context.catalogue.sources if s.name == "Target")
+    bench.context = replace(bench.context, catalogue=Catalogue(version=2, sources=only))
+    outcome = reduce(bench, night["light"][0], masters)
+    assert isinstance(outcome, Done)
+    result = outcome.value.results[0]
+    assert math.isnan(result.mag)
+    assert result.flags == Flag.NO_CALIBRATORS
+
+
+def test_stored_measurements_are_calibrated_again_to_the_same(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
+    outcome = reduce(bench, night["light"][1], masters)
+    assert isinstance(outcome, Done)
+    found = outcome.value
+    again = bench.perform(CalibrateRequest(target="Target", frames=(MeasuredFrame(
+        id=5, facts=facts_of(bench, night["light"][1]), measurements=found.measurements,
+        fwhm_arcsec=found.fwhm_arcsec, airmass=found.airmass, bjd_tdb=found.bjd_tdb,
+        flags=found.frame_flags),)))
+    assert isinstance(again, Done)
+    assert again.value.results == ((5, found.results[0]),)
+
+
+def test_a_field_that_is_not_found_fails_after_several_attempts(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
+    bench._solver = FakeSolver(finds=False)
+    outcome = reduce(bench, night["light"][0], masters)
+    assert isinstance(outcome, Failed)
+    assert outcome.stage == "solve"
+    assert "attempts matched the 12 detected stars" in outcome.reason
+    assert "RA 120.0100, Dec +29.9900" in outcome.reason
+
+
+def test_without_index_files_the_reason_says_what_to_do(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
+    bench._solver = None
+    outcome = reduce(bench, night["light"][0], masters)
+    assert isinstance(outcome, Failed)
+    assert outcome.stage == "solve"
+    assert "[astrometry] index" in outcome.reason
+
+
+@pytest.mark.parametrize(("level", "stage"), [(None, "background"), (30.0, "detect")])
+def test_an_empty_frame_fails_where_it_should(bench: Workbench, tmp_path: Path,
+                                              level: float | None, stage: str) -> None:
+    data = np.full(SHAPE, 300, np.uint16) if level is None \
+        else expose(np.random.default_rng(1), level)
+    path = write(tmp_path / "empty.fits", data, "light", second=1, exptime=10.0)
+    outcome = reduce(bench, path, ())
+    assert isinstance(outcome, Failed)
+    assert outcome.stage == stage
+
+
+def test_a_master_of_another_shape_fails(bench: Workbench, night: dict[str, list[Path]],
+                                         tmp_path: Path) -> None:
+    fits.PrimaryHDU(np.zeros((10, 10), np.float32)).writeto(tmp_path / "small.fits")
+    outcome = reduce(bench, night["light"][0],
+                     (MasterRef(id=1, kind=FrameKind.BIAS, path=tmp_path / "small.fits"),))
+    assert isinstance(outcome, Failed)
+    assert outcome.stage == "masters"
+    assert "10 x 10 pixels, the frame 320 x 256" in outcome.reason
