@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope
 from iop4d.model.errors import CardError
 from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.polarimeter import Beams, Polarimeter
 
 Header = Mapping[str, object]  # card name, in capitals, to value (str, int, float, bool)
 
@@ -22,6 +23,7 @@ class Instrument:
     ``saturation_adu``: raw level from which a pixel is saturated. ``recognises`` says whether a
     header is this instrument's; ``read`` turns (header, file name) into facts, or raises CardError
     (a card is missing or wrong) or FrameError (a frame that is not ours to reduce).
+    ``sky_angle_deg``: position angle, east of north, of the image's +y axis.
     """
 
     name: str
@@ -34,6 +36,9 @@ class Instrument:
     recognises: Callable[[Header], bool]
     read: Callable[[Header, str], FrameFacts]
     sources: Mapping[str, str]  # where each figure comes from
+    polarimeter: Polarimeter | None = None
+    beams: Beams | None = None  # where there are two images of every star
+    sky_angle_deg: tuple[float, float] | None = None  # (position angle of +y, error), where stable
 
     def pixel_arcsec(self, binning: int) -> float:
         """Arcseconds per pixel at a binning."""

@@ -114,6 +114,35 @@ class Photometry:
     reduced: bool = key("Write the reduced frames.", True)
 
 
+#: Ways to compute a polarisation; see ``science.polarimetry``.
+METHODS = ("auto", "ensemble", "plain", "fit", "fit-k", "ratio", "left", "right")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polarimetry:
+    """``[polarimetry]``: how frames form groups, and what is computed of them."""
+
+    longest: float = key(
+        "Minutes between the first and the last frame of a group.", 40.0, check=above(0))
+    gap: float = key(
+        "Minutes between two frames after which the later one begins a new group.", 15.0,
+        check=above(0))
+    field_stars: int = key(
+        "Most field stars that are measured on a frame seen through a polaroid.", 40,
+        check=at_least(0))
+    fewest_field_stars: int = key(
+        "Fewest field stars by which the frames of a polaroid group are normalised; with fewer the "
+        "plain form is reported.", 4, check=at_least(1))
+    transparency: float = key(
+        "Scatter of the transparency from frame to frame, in magnitudes, where no field star tells "
+        "it.", 0.02, check=at_least(0))
+    method: dict[str, str] = key(
+        "The method that is reported, by instrument or 'instrument/source', where it is not to be "
+        "chosen by itself: auto, ensemble, plain, fit, fit-k, ratio, left, right.", {},
+        check=("values of " + ", ".join(METHODS),
+               lambda value: set(value.values()) <= set(METHODS)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Archive:
     """``[[archive]]``: a place where raw frames appear."""
@@ -246,6 +275,7 @@ class Site:
     masters: Masters = Masters()
     astrometry: Astrometry = Astrometry()
     photometry: Photometry = Photometry()
+    polarimetry: Polarimetry = Polarimetry()
     alerts: Alerts = Alerts()
     web: Web = Web()
     archive: tuple[Archive, ...] = ()
@@ -271,7 +301,7 @@ class Site:
 #: Sections that stand once, and those that stand any number of times ([[...]]).
 TABLES: dict[str, type] = {
     "site": SiteInfo, "daemon": Daemon, "masters": Masters, "astrometry": Astrometry,
-    "photometry": Photometry, "alerts": Alerts, "web": Web,
+    "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts, "web": Web,
 }
 ARRAYS: dict[str, type] = {"archive": Archive, "camera": Camera, "rule": Rule, "channel": Channel}
 

@@ -49,6 +49,11 @@ class FrameFacts:
     object: str = ""
     pointing_deg: tuple[float, float] | None = None
     mode: str = "photometry"
+    polariser_deg: float | None = None
+    beams: int = 1
+    origin: tuple[int, int] = (0, 0)
+    subframe: bool = False
+    flipped: bool = False
 
     @property
     def jd_mid(self) -> float:
@@ -57,6 +62,9 @@ class FrameFacts:
 
 
 def layout_of(facts: FrameFacts) -> str:
-    """Binning and shape as text: only frames of one layout are ever combined, ``2x 1024x1024``."""
-    ny, nx = facts.shape
-    return f"{facts.binning}x {nx}x{ny}"
+    """Binning, shape and place as text: only frames of one layout are ever combined.
+
+    ``2x 1024x1024``, or with an origin ``2x 1120x896+1400+1100``.
+    """
+    (ny, nx), (x, y) = facts.shape, facts.origin
+    return f"{facts.binning}x {nx}x{ny}" + (f"+{x}+{y}" if (x, y) != (0, 0) else "")

@@ -1,0 +1,76 @@
+"""What measures polarisation in an instrument: its positions, its constants and their dates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Analyser(StrEnum):
+    """What turns."""
+
+    POLAROID = "polaroid"
+    HALF_WAVE_PLATE = "half-wave plate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstrumentalPolarisation:
+    """Constants that hold from ``since_jd`` (included) to ``until_jd``, JD(UTC).
+
+    ``q0``, ``u0``: fractions, subtracted first; ``angle_deg``: then added to chi. Each with its
+    error, and ``source``.
+    """
+
+    q0: float
+    q0_err: float
+    u0: float
+    u0_err: float
+    angle_deg: float
+    angle_err_deg: float
+    since_jd: float = -math.inf
+    until_jd: float = math.inf
+    source: str = ""
+
+    def holds_at(self, jd: float) -> bool:
+        """Whether these are the constants of a moment."""
+        return self.since_jd <= jd < self.until_jd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beams:
+    """The two images of every star: where the left one is against the right one.
+
+    ``offset_px``: (dx, dy) of the left minus the right image, in pixels at binning
+    ``at_binning``; ``tolerance_px``: how far a pair may be off it, each axis.
+    """
+
+    offset_px: tuple[float, float]
+    tolerance_px: tuple[float, float]
+    at_binning: int = 1
+    source: str = ""
+
+    def at(self, binning: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        """(offset, tolerance) in pixels of a binning; never a tolerance below 2 px."""
+        factor = self.at_binning / binning
+        (dx, dy), (tx, ty) = self.offset_px, self.tolerance_px
+        return ((dx * factor, dy * factor), (max(tx * factor, 2.0), max(ty * factor, 2.0)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polarimeter:
+    """The polarimetric facts of an instrument.
+
+    ``angles_deg``: nominal positions of a whole group; ``fewest``: positions without which there is
+    no result; ``constants``: the dated ones, of which the last that holds counts, so that a site's
+    own come last.
+    """
+
+    analyser: Analyser
+    angles_deg: tuple[float, ...]
+    fewest: int
+    constants: tuple[InstrumentalPolarisation, ...]
+
+    def constants_at(self, jd: float) -> InstrumentalPolarisation | None:
+        """The constants of a date; None if none hold."""
+        return next((c for c in reversed(self.constants) if c.holds_at(jd)), None)
