@@ -20,6 +20,12 @@ class Flag(IntFlag):
     NOT_DETECTED = 512
     OFF_CENTRE = 1024
     POOR_WCS = 2048
+    POOR_SEEING = 4096
+    POOR_FIT = 8192
+    MISSING_ANGLES = 16384
+    ONE_BEAM = 32768
+    FEW_FIELD_STARS = 65536
+    HOST_EXTRAPOLATED = 131072
 
 
 DESCRIPTIONS: dict[Flag, str] = {
@@ -35,6 +41,12 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.NOT_DETECTED: "no star was detected at the source's place",
     Flag.OFF_CENTRE: "the star's centroid lies away from the catalogued place",
     Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",
+    Flag.POOR_SEEING: "star images wider than 5 arcsec",
+    Flag.POOR_FIT: "the modulation of the flux fits no polarisation within its errors",
+    Flag.MISSING_ANGLES: "positions of the polaroid or plate are missing",
+    Flag.ONE_BEAM: "only one of the two images of the source could be used",
+    Flag.FEW_FIELD_STARS: "too few field stars tell the transparency between the frames",
+    Flag.HOST_EXTRAPOLATED: "the host galaxy's table does not reach this aperture or seeing",
 }
 
 #: A star with any of these never enters a zero point.

@@ -68,3 +68,20 @@ def layout_of(facts: FrameFacts) -> str:
     """
     (ny, nx), (x, y) = facts.shape, facts.origin
     return f"{facts.binning}x {nx}x{ny}" + (f"+{x}+{y}" if (x, y) != (0, 0) else "")
+
+
+def region_of(layout: str) -> tuple[int, int, int, int, int]:
+    """(binning, x, y, nx, ny) of a layout as ``layout_of`` writes it."""
+    binning, _, rest = layout.partition("x ")
+    size, *origin = rest.split("+")
+    nx, ny = map(int, size.split("x"))
+    x, y = map(int, origin) if origin else (0, 0)
+    return int(binning), x, y, nx, ny
+
+
+def covers(layout: str, facts: FrameFacts) -> bool:
+    """Whether a frame's pixels are all within a layout of the same binning."""
+    binning, x, y, nx, ny = region_of(layout)
+    (height, width), (left, bottom) = facts.shape, facts.origin
+    return (binning == facts.binning and x <= left and y <= bottom
+            and left + width <= x + nx and bottom + height <= y + ny)

@@ -46,6 +46,16 @@ class Catalogue:
     version: int
     sources: tuple[Source, ...]
 
+    def named(self, name: str) -> Source | None:
+        """The source of a name, its own or another, in any case and with or without spaces."""
+        wanted = _plain(name)
+        return next((s for s in self.sources if wanted and wanted in map(
+            _plain, (s.name, *s.other_names))), None)
+
     def calibrators_of(self, target: str) -> tuple[Source, ...]:
         """The sources that calibrate a target, by the target's name."""
         return tuple(source for source in self.sources if target in source.calibrates)
+
+
+def _plain(name: str) -> str:
+    return "".join(name.casefold().replace("_", "").split())

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iop4d.model.frame import FrameFacts, FrameKind
-from iop4d.model.result import Measurement, ResultValue
+from iop4d.model.result import FieldStar, Measurement, ResultValue
 
 
 @dataclass(frozen=True, kw_only=True)
 class MasterRef:
-    """A master to calibrate with. ``provisional``: of another night than the frame."""
+    """A master to calibrate with. ``provisional``: of another night than the frame.
+
+    ``origin``: (x, y) of its first pixel on the detector, binned; a frame takes its cut of it.
+    """
 
     id: int
     revision: int = 0
@@ -24,6 +27,7 @@ class MasterRef:
     path: Path
     provisional: bool = False
     exptime_s: float = 0.0
+    origin: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +70,45 @@ class MasterBuilt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StarList:
+    """The stars of a solved frame, brightest first: 0-based pixels, fluxes in ADU; its WCS cards.
+
+    ``frame``: its id.
+    """
+
+    frame: int
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    flux: tuple[float, ...]
+    wcs: dict[str, float | int | str]
+    binning: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReduceRequest:
-    """Reduce one light frame; write the reduced frame and its preview, or None for neither."""
+    """Reduce one light frame; write the reduced frame and its preview, or None for neither.
+
+    ``reference``: a solved frame of the whole detector, of the same target and night, for a
+    sub-frame that holds too few stars to be solved by itself.
+    """
 
     path: Path
     facts: FrameFacts
     masters: tuple[MasterRef, ...]
     reduced_path: Path | None
     preview_path: Path | None
+    reference: StarList | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reduced:
-    """A frame measured. ``wcs`` maps FITS keywords to values; lengths in pixels unless named."""
+    """A frame measured. ``wcs`` maps FITS keywords to values; lengths in pixels unless named.
+
+    ``wcs_left``: that of the left images, where every star has two; ``wcs`` is then that of the
+    right ones. ``target``: the source that the frame was taken for, empty if none is in it;
+    ``field_stars``: stars that tell the transparency; ``stars``: of a whole frame, by which
+    sub-frames are placed: (x, y, flux), brightest first. ``placed_by``: index, quads or pair.
+    """
 
     wcs: dict[str, float | int | str]
     n_detected: int
@@ -96,6 +126,11 @@ class Reduced:
     results: tuple[ResultValue, ...]
     frame_flags: int = 0  # of the frame as a whole; part of its results' flags
     warnings: tuple[str, ...] = ()
+    wcs_left: dict[str, float | int | str] = field(default_factory=dict)
+    target: str = ""
+    field_stars: tuple[FieldStar, ...] = ()
+    stars: tuple[tuple[float, float, float], ...] = ()
+    placed_by: str = "index"
     stages: dict[str, float] = field(default_factory=dict)  # stage to core-seconds
 
 
@@ -110,6 +145,8 @@ class MeasuredFrame:
     airmass: float
     bjd_tdb: float
     flags: int = 0  # of the frame as a whole
+    field_stars: tuple[FieldStar, ...] = ()
+    aperture_arcsec: float = float("nan")  # radius
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +162,21 @@ class Calibrated:
     """The target's result on each frame, by the frame's id."""
 
     results: tuple[tuple[int, ResultValue], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolarimetryRequest:
+    """Compute the polarisation of every target on the frames of a group."""
+
+    frames: tuple[MeasuredFrame, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polarised:
+    """The targets' results; ``refused``: (source, reason) of those without one."""
+
+    results: tuple[ResultValue, ...]
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +197,9 @@ class Plotted:
     png: bytes
 
 
-Request = ClassifyRequest | MasterRequest | ReduceRequest | CalibrateRequest | PlotRequest
-Value = Classified | MasterBuilt | Reduced | Calibrated | Plotted
+Request = (ClassifyRequest | MasterRequest | ReduceRequest | CalibrateRequest
+           | PolarimetryRequest | PlotRequest)
+Value = Classified | MasterBuilt | Reduced | Calibrated | Polarised | Plotted
 
 
 @dataclass(frozen=True, kw_only=True)

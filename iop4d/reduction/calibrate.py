@@ -15,11 +15,12 @@ from iop4d.model.flags import names as flag_names
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.model.work import MeasuredFrame
+from iop4d.reduction.nucleus import with_nucleus
 from iop4d.science import times
 from iop4d.science.ensemble import Ensemble, solve
 
 DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08
-_RESULT_KINDS = (SourceKind.TARGET, SourceKind.STANDARD)
+RESULT_KINDS = (SourceKind.TARGET, SourceKind.STANDARD)
 _DISAGREE_P = 1e-4  # probability by chance below which scatter is called disagreement
 _DISAGREE_MAG = 0.02  # and the scatter that matters, mag
 
@@ -35,8 +36,8 @@ class _Star:
 
 def targets_of(frame: MeasuredFrame, catalogue: Catalogue) -> list[Source]:
     """The targets and standards that were measured on a frame."""
-    measured = {m.source for m in frame.measurements}
-    return [s for s in catalogue.sources if s.kind in _RESULT_KINDS and s.name in measured]
+    measured = {m.source for m in frame.measurements if not m.beam}
+    return [s for s in catalogue.sources if s.kind in RESULT_KINDS and s.name in measured]
 
 
 def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Catalogue,
@@ -50,7 +51,7 @@ def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Cat
     band = frames[0].facts.band
     stars = [_Star(name=s.name, mag=s.magnitudes[band][0], err=_error_of(s.magnitudes[band][1]))
              for s in catalogue.calibrators_of(target.name) if band in s.magnitudes]
-    measured = [{m.source: m for m in frame.measurements} for frame in frames]
+    measured = [{m.source: m for m in frame.measurements if not m.beam} for frame in frames]
     shape = (len(frames), len(stars))
     estimates, errors = np.full(shape, NAN), np.full(shape, NAN)
     for row, found in enumerate(measured):
@@ -83,13 +84,15 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
     bjd, mass = (frame.bjd_tdb, frame.airmass) if telescope is None else (
         times.bjd_tdb(facts.jd_mid, target.ra_deg, target.dec_deg),
         airmass_at(facts.jd_mid, target.ra_deg, target.dec_deg, telescope))
-    return ResultValue(
+    result = ResultValue(
         source=target.name, band=facts.band or "", mode=facts.mode, jd_mid=facts.jd_mid,
         bjd_tdb=bjd, exptime_s=facts.exptime_s, mag=mag,
         mag_err=math.hypot(m.mag_inst_err, err) if math.isfinite(mag) else NAN,
         zero_point=zero, zero_point_err=err, n_calibrators=count,
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
-        calibrators=uses)
+        calibrators=uses, common_err=ensemble.common_err if count else 0.0)
+    return result if facts.mode == "polarimetry" else with_nucleus(
+        result, target, aperture_arcsec=frame.aperture_arcsec)
 
 
 def _use(star: _Star, m: Measurement | None, ensemble: Ensemble, row: int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import astrometry
@@ -36,12 +36,20 @@ class Found:
     stars: Detections
 
 
+def _all(found: Detections) -> Detections:
+    return found
+
+
 def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, scale_arcsec: float,
-               pointing_deg: tuple[float, float] | None, settings: Astrometry) -> Found:
-    """The first attempt that matches; raises StageError when none does."""
+               pointing_deg: tuple[float, float] | None, settings: Astrometry,
+               only: Callable[[Detections], Detections] = _all) -> Found:
+    """The first attempt that matches; raises StageError when none does.
+
+    ``only``: what of a list of detections goes to the solver, such as one image of each star.
+    """
     began = time.monotonic()
     tried = 0
-    for found, pointing in _attempts(frame, stars, pointing_deg, settings.stars):
+    for found, pointing in _attempts(frame, stars, pointing_deg, settings.stars, only):
         left = _LONGEST - (time.monotonic() - began)
         if left <= 0:
             break
@@ -52,8 +60,9 @@ def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, sc
         if match is not None:
             return Found(match=match, stars=found)
     n = len(stars.detections)
-    if n < FEWEST_STARS:
-        raise StageError("solve", f"{n} stars detected, at least {FEWEST_STARS} are needed")
+    if (usable := len(only(stars.detections))) < FEWEST_STARS:
+        raise StageError("solve",
+                         f"{usable} stars detected, at least {FEWEST_STARS} are needed")
     place = "anywhere in the index" if pointing_deg is None else (
         f"within {settings.radius:g} deg of RA {pointing_deg[0]:.4f}, Dec {pointing_deg[1]:+.4f}")
     raise StageError("solve", f"none of {tried} attempts matched the {n} detected stars with the "
@@ -61,18 +70,21 @@ def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, sc
 
 
 def _attempts(frame: Calibrated, stars: Stars, pointing: tuple[float, float] | None,
-              most: int) -> Iterator[tuple[Detections, tuple[float, float] | None]]:
+              most: int, only: Callable[[Detections], Detections],
+              ) -> Iterator[tuple[Detections, tuple[float, float] | None]]:
     """Star lists to try, the most promising first; later ones are only made when needed."""
-    plain = stars.detections.only(~stars.sharp)
+    plain = only(stars.detections.only(~stars.sharp))
     yield plain.only(np.arange(min(most, len(plain)))), pointing
     spread = _evenly_bright(plain, frame.image.shape, most // 2)
     yield spread, pointing
     # A kernel as wide as the stars finds the faint ones and none of the cosmic rays.
     smooth = _smoothed(frame, stars)
     if smooth is not None:
+        smooth = only(smooth)
         yield smooth.only(np.arange(min(most, len(smooth)))), pointing
     # Among few stars cosmic rays may be the majority, and pass for the stars' width.
     if (clean := _median_filtered(frame, stars)) is not None:
+        clean = only(clean)
         yield clean.only(np.arange(min(most, len(clean)))), pointing
     single = plain.only(~plain.saturated & (plain.elongation < 1.6))
     yield single.only(np.arange(min(most // 2, len(single)))), pointing
@@ -108,7 +120,7 @@ def _evenly_bright(found: Detections, shape: tuple[int, ...], most: int) -> Dete
 
 
 def refine_field(field: Found, stars: Stars, *, shape: tuple[int, int], known_ra: Floats,
-                 known_dec: Floats) -> Refined:
+                 known_dec: Floats, only: Callable[[Detections], Detections] = _all) -> Refined:
     """Fit the projection to the index's stars, and to the catalogue's where those are few.
 
     All detections serve; but where they fit badly, because cosmic rays stand among few stars, those
@@ -117,15 +129,13 @@ def refine_field(field: Found, stars: Stars, *, shape: tuple[int, int], known_ra
     ra, dec = field.match.ra, field.match.dec
     if ra.size < 2 * _POOR_MATCHES:
         ra, dec = np.concatenate([ra, known_ra]), np.concatenate([dec, known_dec])
-    keep = np.flatnonzero(~stars.sharp)
     sky = (ra, dec)
-    refined = _refined(field.match, stars.detections.only(keep), stars, sky, shape)
+    refined = _refined(field.match, only(stars.detections.only(~stars.sharp)), stars, sky, shape)
     if quality(refined, stars.psf.fwhm):
         other = _refined(field.match, field.stars, stars, sky, shape)
         if other.n_matched >= refined.n_matched and other.rms_px < refined.rms_px:
             return other
-    return Refined(wcs=refined.wcs, n_matched=refined.n_matched, rms_px=refined.rms_px,
-                   star=refined.star, detection=keep[refined.detection])
+    return refined
 
 
 def _refined(match: Match, found: Detections, stars: Stars, sky: tuple[Floats, Floats],

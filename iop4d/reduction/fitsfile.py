@@ -7,7 +7,7 @@ import math
 import os
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,10 @@ class RawImage:
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
         return int(self.stored.shape[0]), int(self.stored.shape[1])
+
+    def upright(self, *, flipped: bool) -> RawImage:
+        """The same image with its rows turned over if they run from the top down."""
+        return replace(self, stored=self.stored[::-1]) if flipped else self
 
     def rows(self, first: int = 0, last: int | None = None) -> FloatImage:
         """Rows ``first`` to ``last`` (exclusive) as a new float32 array, ADU."""

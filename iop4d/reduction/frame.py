@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import astrometry
@@ -11,24 +11,35 @@ import numpy as np
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError
+from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
-from iop4d.model.result import Measurement
+from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source
 from iop4d.model.work import MeasuredFrame, Reduced, ReduceRequest
-from iop4d.reduction.calibrate import airmass_at, calibrate, targets_of
+from iop4d.reduction.beams import left_wcs, match_beams
+from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
 from iop4d.reduction.field import find_field, quality, refine_field
 from iop4d.reduction.fitsfile import open_fits, raw_image
 from iop4d.reduction.masters import MasterCache
+from iop4d.reduction.measure import (
+    Place,
+    measure_field_stars,
+    measure_sources,
+    reference_stars,
+)
 from iop4d.reduction.pixels import Calibrated, calibrate_pixels
 from iop4d.reduction.preview import Mark, write_preview
 from iop4d.reduction.product import write_reduced
-from iop4d.reduction.sources import in_frame, measure_source, without_false_alarms
 from iop4d.reduction.stages import Stages
 from iop4d.reduction.stars import Stars, find_sky, find_stars
+from iop4d.reduction.subframe import expected_target, place_subframe
 from iop4d.science import times
+from iop4d.science.detect import Detections
 from iop4d.science.photometry import Aperture, Frame, aperture_for, total_fluxes
 from iop4d.science.refine import Refined
 from iop4d.science.tan import Wcs
+
+POOR_SEEING_ARCSEC = 5.0  # as the flag says
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +56,11 @@ class Tools:
 def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduced:
     """Reduce a light frame; raises FrameError, or StageError naming the step that failed."""
     facts, site, instrument = request.facts, tools.site, tools.instrument
-    scale = instrument.pixel_arcsec(facts.binning)
     with stages("read"):
-        raw = raw_image(open_fits(request.path))
+        raw = raw_image(open_fits(request.path)).upright(flipped=facts.flipped)
         _check(raw.shape, facts)
     with stages("masters"):
-        masters = tools.masters.set_of(request.masters, raw.shape)
+        masters = tools.masters.set_of(request.masters, raw.shape, facts.origin)
     with stages("calibrate"):
         frame = calibrate_pixels(raw, masters, exptime_s=facts.exptime_s,
                                  saturation_adu=instrument.saturation_adu)
@@ -59,19 +69,14 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
         sky = find_sky(frame)
     with stages("detect"):
         stars = find_stars(frame, sky, threshold=site.photometry.detection)
-    with stages("solve"):
-        match = find_field(frame, stars, solver=tools.solver, scale_arcsec=scale,
-                           pointing_deg=facts.pointing_deg, settings=site.astrometry)
-    with stages("refine"):
-        known = _sky_of(tools.catalogue.sources)
-        field = refine_field(match, stars, shape=raw.shape, known_ra=known[0], known_dec=known[1])
+    field = _find(frame, stars, request, tools, stages)
     with stages("photometry"):
         aperture = aperture_for(stars.psf.fwhm, radius=site.photometry.aperture,
                                 inner=site.photometry.annulus_inner,
                                 outer=site.photometry.annulus_outer)
-        measurements = _measure(frame, stars, field.wcs, aperture, facts, tools)
+        measured = _measure(frame, stars, field, aperture, facts, tools)
     with stages("results"):
-        reduced = _reduced(facts, tools, stars, field, aperture, measurements,
+        reduced = _reduced(facts, tools, stars, field, aperture, measured,
                            warnings=_warnings(request, stars))
     if request.reduced_path and calibrated is not None:
         with stages("product"):
@@ -79,8 +84,62 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     if request.preview_path:
         with stages("preview"):
             write_preview(request.preview_path, frame.image, sigma=sky.sigma,
-                          radius=aperture.outer, marks=_marks(measurements, tools.catalogue))
+                          radius=aperture.outer, marks=_marks(measured.sources, tools.catalogue))
     return replace(reduced, stages=dict(stages.seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Field:
+    """Where a frame lies; ``place`` of both images where there are two."""
+
+    refined: Refined
+    place: Place
+    placed_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    sources: tuple[Measurement, ...]
+    field_stars: tuple[FieldStar, ...]
+
+
+def _find(frame: Calibrated, stars: Stars, request: ReduceRequest, tools: Tools,
+          stages: Stages) -> _Field:
+    """Solve the frame, or place it on one that is solved."""
+    facts = request.facts
+    if facts.beams == 1:
+        refined = _solved(frame, stars, facts, tools, stages, only=lambda found: found)
+        return _Field(refined=refined, place=Place(right=refined.wcs), placed_by="index")
+    with stages("pairs"):
+        beams = match_beams(stars.detections, facts, tools.instrument)
+    if facts.subframe:
+        with stages("place"):
+            refined, how = place_subframe(
+                stars.detections, beams, facts, instrument=tools.instrument,
+                catalogue=tools.catalogue, reference=request.reference)
+    else:
+        refined, how = _solved(frame, stars, facts, tools, stages, only=beams.right_of), "index"
+    left = left_wcs(refined.wcs, beams.pairs.offset)
+    return _Field(refined=refined, place=Place(right=refined.wcs, left=left), placed_by=how)
+
+
+def _solved(frame: Calibrated, stars: Stars, facts: FrameFacts, tools: Tools, stages: Stages, *,
+            only: Callable[[Detections], Detections]) -> Refined:
+    with stages("solve"):
+        match = find_field(frame, stars, solver=tools.solver, only=only,
+                           scale_arcsec=tools.instrument.pixel_arcsec(facts.binning),
+                           pointing_deg=facts.pointing_deg or _place_of(facts, tools.catalogue),
+                           settings=tools.site.astrometry)
+    with stages("refine"):
+        known = _sky_of(tools.catalogue.sources)
+        return refine_field(match, stars, shape=facts.shape, known_ra=known[0],
+                            known_dec=known[1], only=only)
+
+
+def _place_of(facts: FrameFacts, catalogue: Catalogue) -> tuple[float, float] | None:
+    """Where the source is that the header names, for a camera that tells no pointing."""
+    named = expected_target(facts, catalogue)
+    return (named.ra_deg, named.dec_deg) if named else None
 
 
 def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
@@ -97,36 +156,66 @@ def _sky_of(sources: Sequence[Source]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([s.ra_deg for s in sources]), np.array([s.dec_deg for s in sources])
 
 
-def _measure(frame: Calibrated, stars: Stars, wcs: Wcs, aperture: Aperture, facts: FrameFacts,
-             tools: Tools) -> tuple[Measurement, ...]:
+def _measure(frame: Calibrated, stars: Stars, field: _Field, aperture: Aperture,
+             facts: FrameFacts, tools: Tools) -> _Measured:
     pixels = Frame(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=stars.detections,
                    fluxes=total_fluxes(stars.detections, stars.psf), psf=stars.psf)
-    measured = tuple(
-        measure_source(pixels, source.name, x, y, aperture, exptime_s=facts.exptime_s,
-                       sky_level=stars.sky.level)
-        for source, x, y in in_frame(tools.catalogue.sources, wcs, facts.shape))
-    return without_false_alarms(measured) if frame.bad is None else measured
+    sources = measure_sources(pixels, tools.catalogue, field.place, aperture, facts,
+                              sky_level=stars.sky.level)
+    if facts.mode != "polarimetry" or facts.beams > 1:
+        return _Measured(sources=sources, field_stars=())
+    targets = tuple(m for m in sources if _is_target(m.source, tools.catalogue))
+    return _Measured(sources=sources, field_stars=measure_field_stars(
+        pixels, stars, field.place, aperture, facts, besides=targets,
+        most=tools.site.polarimetry.field_stars))
 
 
-def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Refined, aperture: Aperture,
-             measurements: tuple[Measurement, ...], *, warnings: tuple[str, ...]) -> Reduced:
-    telescope, wcs, fwhm = tools.instrument.telescope, field.wcs, stars.psf.fwhm
+def _is_target(name: str, catalogue: Catalogue) -> bool:
+    return any(s.name == name and s.kind in RESULT_KINDS for s in catalogue.sources)
+
+
+def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: _Field, aperture: Aperture,
+             found: _Measured, *, warnings: tuple[str, ...]) -> Reduced:
+    telescope, wcs, fwhm = tools.instrument.telescope, field.refined.wcs, stars.psf.fwhm
     airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
     bjd = times.bjd_tdb(facts.jd_mid, wcs.ra0, wcs.dec0)
+    flags = quality(field.refined, fwhm)
+    if fwhm * wcs.scale_arcsec > POOR_SEEING_ARCSEC:
+        flags |= Flag.POOR_SEEING
     measured = MeasuredFrame(
-        id=0, facts=facts, measurements=measurements, fwhm_arcsec=fwhm * wcs.scale_arcsec,
-        airmass=airmass, bjd_tdb=bjd, flags=int(quality(field, fwhm)))
-    results = tuple(
+        id=0, facts=facts, measurements=found.sources, fwhm_arcsec=fwhm * wcs.scale_arcsec,
+        airmass=airmass, bjd_tdb=bjd, flags=int(flags),
+        aperture_arcsec=aperture.radius * wcs.scale_arcsec)
+    targets = targets_of(measured, tools.catalogue)
+    results = () if facts.mode == "polarimetry" else tuple(
         calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope)[0]
-        for target in targets_of(measured, tools.catalogue))
+        for target in targets)
+    whole = facts.beams > 1 and facts.mode == "photometry" and not facts.subframe
     return Reduced(
-        wcs=wcs.cards(), n_detected=len(stars.detections), n_matched=field.n_matched,
-        wcs_rms_px=field.rms_px, fwhm_px=fwhm, fwhm_arcsec=fwhm * wcs.scale_arcsec,
+        wcs=wcs.cards(), wcs_left=field.place.left.cards() if field.place.left else {},
+        n_detected=len(stars.detections), n_matched=field.refined.n_matched,
+        wcs_rms_px=field.refined.rms_px, fwhm_px=fwhm, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         sky=stars.sky.level, sky_sigma=stars.sky.sigma, aperture_px=aperture.radius,
         annulus_px=(aperture.inner, aperture.outer), airmass=airmass, bjd_tdb=bjd,
-        measurements=measurements, results=results, frame_flags=measured.flags,
-        warnings=warnings)
+        measurements=found.sources, results=results, frame_flags=measured.flags,
+        target=_main_target(targets, facts, tools.catalogue, wcs),
+        field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
+        placed_by=field.placed_by, warnings=warnings)
+
+
+def _main_target(targets: Sequence[Source], facts: FrameFacts, catalogue: Catalogue,
+                 wcs: Wcs) -> str:
+    """The source that the frame was taken for: the one the header names, else the most central."""
+    named = catalogue.named(facts.object) if facts.object else None
+    names = [target.name for target in targets]
+    if named is not None and named.name in names:
+        return named.name
+    if not targets:
+        return ""
+    x, y = wcs.to_pixel([t.ra_deg for t in targets], [t.dec_deg for t in targets])
+    ny, nx = facts.shape
+    return names[int(np.argmin(np.hypot(x - nx / 2, y - ny / 2)))]
 
 
 def _warnings(request: ReduceRequest, stars: Stars) -> tuple[str, ...]:
@@ -139,4 +228,7 @@ def _warnings(request: ReduceRequest, stars: Stars) -> tuple[str, ...]:
 
 def _marks(measurements: Sequence[Measurement], catalogue: Catalogue) -> list[Mark]:
     kinds = {source.name: source.kind for source in catalogue.sources}
-    return [Mark(x=m.x, y=m.y, label=m.source, kind=kinds[m.source]) for m in measurements]
+    return [Mark(x=m.x, y=m.y, label=m.source + (f" {m.beam}" if m.beam else ""),
+                 kind=kinds[m.source])
+            for m in measurements if m.beam or not any(
+                o.beam and o.source == m.source for o in measurements)]

@@ -49,7 +49,8 @@ def build_master(request: MasterRequest, *, instrument: Instrument, masters: Mas
                  min_frames: int, clip: float, stages: Stages) -> MasterBuilt:
     """Combine the frames and write the master; raises FrameError when too few are usable."""
     with stages("masters"):
-        calibration = masters.set_of(request.masters, request.facts.shape)
+        calibration = masters.set_of(request.masters, request.facts.shape,
+                                     request.facts.origin)
     with stages("read"):
         inputs = _read(request, instrument, calibration)
     if len(inputs.used) < min_frames:
@@ -93,7 +94,7 @@ def _input(path: Path, request: MasterRequest, instrument: Instrument,
     file = open_fits(path)
     facts = instrument.read(file.header, path.name)
     _check_same(facts, request)
-    raw = raw_image(file)
+    raw = raw_image(file).upright(flipped=facts.flipped)
     item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s)
     if request.kind is FrameKind.FLAT:
         level = _flat_level(item, calibration, instrument.saturation_adu)

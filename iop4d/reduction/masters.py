@@ -54,15 +54,23 @@ class MasterCache:
             self._images.popitem(last=False)
         return self._images[key]
 
-    def set_of(self, refs: Sequence[MasterRef], shape: tuple[int, int]) -> MasterSet:
-        """The masters for a frame of a shape (ny, nx); raises StageError for another shape."""
-        found: dict[FrameKind, FloatImage] = {}
-        for ref in refs:
-            image = self.get(ref)
-            if image.shape != shape:
-                raise StageError("masters", f"the master {ref.kind} {ref.path.name} has "
-                                 f"{image.shape[1]} x {image.shape[0]} pixels, the frame "
-                                 f"{shape[1]} x {shape[0]}")
-            found[ref.kind] = image
+    def set_of(self, refs: Sequence[MasterRef], shape: tuple[int, int],
+               origin: tuple[int, int] = (0, 0)) -> MasterSet:
+        """The masters for a frame of a shape (ny, nx) whose first pixel is at ``origin`` (x, y).
+
+        A larger master gives its cut; StageError where one does not cover the frame.
+        """
+        found = {ref.kind: _cut(self.get(ref), ref, shape, origin) for ref in refs}
         return MasterSet(bias=found.get(FrameKind.BIAS), dark=found.get(FrameKind.DARK),
                          flat=found.get(FrameKind.FLAT))
+
+
+def _cut(image: FloatImage, ref: MasterRef, shape: tuple[int, int],
+         origin: tuple[int, int]) -> FloatImage:
+    x, y = origin[0] - ref.origin[0], origin[1] - ref.origin[1]
+    cut = image[max(y, 0):y + shape[0], max(x, 0):x + shape[1]]
+    if x < 0 or y < 0 or cut.shape != shape:
+        raise StageError("masters", f"the master {ref.kind} {ref.path.name} has "
+                         f"{image.shape[1]} x {image.shape[0]} pixels, the frame "
+                         f"{shape[1]} x {shape[0]}, {x} and {y} pixels from its first one")
+    return cut

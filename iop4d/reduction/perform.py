@@ -23,6 +23,7 @@ from iop4d.model.work import (
     Outcome,
     PlotRequest,
     Plotted,
+    PolarimetryRequest,
     Reduced,
     ReduceRequest,
     Rejected,
@@ -36,6 +37,7 @@ from iop4d.reduction.frame import Tools, reduce_frame
 from iop4d.reduction.master import build_master
 from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.plot import plot_light_curve
+from iop4d.reduction.polarise import polarise
 from iop4d.reduction.stages import Stages
 
 
@@ -75,6 +77,12 @@ class Workbench:
             return self._reduce(request, stages)
         if isinstance(request, CalibrateRequest):
             return self._calibrate(request, stages)
+        if isinstance(request, PolarimetryRequest):
+            with stages("polarimetry"):
+                return polarise(
+                    request.frames, catalogue=self.context.catalogue,
+                    instrument=self._named(request.frames[0].facts.instrument),
+                    settings=self.context.site.polarimetry)
         if isinstance(request, PlotRequest):
             with stages("plot"):
                 return Plotted(png=plot_light_curve(request))

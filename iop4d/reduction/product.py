@@ -24,6 +24,7 @@ def write_reduced(path: Path, image: NDArray[np.float32], reduced: Reduced,
     cards: dict[str, Value] = {
         **_of_frame(request.facts),
         **reduced.wcs,
+        **_two_beams(reduced),
         "WCSRMS": reduced.wcs_rms_px, "WCSSTARS": reduced.n_matched,
         "NSTARS": reduced.n_detected,
         "FWHM": reduced.fwhm_px, "FWHMSEC": reduced.fwhm_arcsec,
@@ -44,8 +45,23 @@ def _of_frame(facts: FrameFacts) -> dict[str, Value]:
         "INSTRUME": facts.instrument, "FILTER": facts.band or "", "EXPTIME": facts.exptime_s,
         "DATE-OBS": _iso(facts.jd_start), "TIMESYS": "UTC",
         "MJD-OBS": facts.jd_start - _MJD_ZERO, "NIGHT": facts.night, "BINNING": facts.binning,
-        "OBSMODE": facts.mode,
+        "OBSMODE": facts.mode, **_polariser(facts),
     }
+
+
+def _polariser(facts: FrameFacts) -> dict[str, Value]:
+    return {} if facts.polariser_deg is None else {"POLANGLE": facts.polariser_deg}
+
+
+def _two_beams(reduced: Reduced) -> dict[str, Value]:
+    """WCS A of the right images and B of the left ones (FITS standard, section 8.2.1)."""
+    if not reduced.wcs_left:
+        return {}
+    both = (("A", reduced.wcs), ("B", reduced.wcs_left))
+    return {"WCSNAMEA": "right image", "WCSNAMEB": "left image", **{
+        f"{card}{letter}": value.removesuffix("-SIP") if isinstance(value, str) else value
+        for letter, wcs in both for card, value in wcs.items()
+        if not card.startswith(("A_", "B_"))}}
 
 
 def _zero_point(reduced: Reduced) -> dict[str, Value]:

@@ -28,6 +28,7 @@ SMALLEST_RADIUS = 2.0  # px: below it the pixels' shape counts more than the sta
 # Part of a flux: scintillation of a 0.9 m telescope in a minute (0.4 mmag at the zenith, 1.5 at
 # airmass 3; Young 1967, AJ 72, 747) and the grain of the flat field.
 FLOOR = 0.0012
+GRAIN = 0.0004  # the flat field's part of it alone: 0.2 % a pixel, over the pixels of a star
 LOW_SNR = 5.0  # as the flag says
 BLEND = 0.01  # part of a source's light that a neighbour may add inside the aperture
 _BLEND_NOISE = 0.3  # sigmas of the flux below which a neighbour's light does not matter
@@ -51,12 +52,14 @@ class Aperture:
 @dataclass(frozen=True, kw_only=True)
 class Flux:
     """What an aperture holds. ``flux``, ``flux_err``: ADU; ``sky``: ADU per pixel above the
-    frame's background; ``flags``: of the aperture alone."""
+    frame's background; ``flags``: of the aperture alone; ``photon_err``: the part of the error that
+    two images of one star do not share, of photons, sky and the grain of the flat field."""
 
     flux: float
     flux_err: float
     sky: float
     flags: Flag
+    photon_err: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +170,8 @@ def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
     if not flux > LOW_SNR * error:
         flags |= Flag.LOW_SNR
     factor, factor_err = frame.psf.aperture_factor(x, y, aperture.radius)
-    return Flux(flux=flux * float(factor[0]),
+    alone = float(factor[0]) * math.hypot(math.sqrt(variance), GRAIN * flux)
+    return Flux(flux=flux * float(factor[0]), photon_err=alone,
                 flux_err=float(factor[0]) * math.hypot(error, flux * float(factor_err[0])),
                 sky=sky, flags=flags)
 

@@ -11,6 +11,7 @@ from typing import Any
 import peewee as pw
 
 from iop4d.model.errors import Iop4dError
+from iop4d.store.migrate import migrate
 from iop4d.store.schema import SCHEMA_VERSION, TABLES
 
 #: Releases with the fix of the WAL-reset bug, by minor series (sqlite.org/wal.html#walresetbug).
@@ -49,6 +50,8 @@ class Database:
                 raise Iop4dError(
                     f"{self.path} was written by a newer iop4d (schema {version}, this one knows "
                     f"{SCHEMA_VERSION}): install that version, or restore a backup")
+            if 0 < version < SCHEMA_VERSION:
+                migrate(self.db)
             self.db.create_tables(TABLES, safe=True)
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

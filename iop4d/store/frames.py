@@ -11,7 +11,7 @@ from iop4d.model.result import Measurement
 from iop4d.model.work import Reduced
 from iop4d.store import schema
 from iop4d.store.database import finite
-from iop4d.store.schema import Frame
+from iop4d.store.schema import Frame, FrameStars
 
 
 def facts_of(frame: Frame) -> FrameFacts:
@@ -21,7 +21,8 @@ def facts_of(frame: Frame) -> FrameFacts:
         night=frame.night, jd_start=frame.jd_start, exptime_s=frame.exptime_s,
         shape=(frame.ny, frame.nx), binning=frame.binning, band=frame.band, object=frame.object,
         pointing_deg=None if frame.ra_deg is None else (frame.ra_deg, frame.dec_deg),
-        mode=frame.mode)
+        mode=frame.mode, polariser_deg=frame.polariser_deg, beams=frame.beams,
+        origin=(frame.x0, frame.y0), subframe=frame.subframe, flipped=frame.flipped)
 
 
 def facts_columns(facts: FrameFacts) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def facts_columns(facts: FrameFacts) -> dict[str, Any]:
         "night": facts.night, "jd_start": facts.jd_start, "exptime_s": facts.exptime_s,
         "ny": facts.shape[0], "nx": facts.shape[1], "binning": facts.binning, "band": facts.band,
         "object": facts.object, "ra_deg": ra, "dec_deg": dec, "mode": facts.mode,
+        "polariser_deg": facts.polariser_deg, "beams": facts.beams, "x0": facts.origin[0],
+        "y0": facts.origin[1], "subframe": facts.subframe, "flipped": facts.flipped,
     }
 
 
@@ -46,12 +49,13 @@ def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
     """What the reduction found, for the frame's ``info`` column."""
     plain = {name: getattr(reduced, name) for name in (
         "n_detected", "n_matched", "wcs_rms_px", "fwhm_px", "fwhm_arcsec", "sky", "sky_sigma",
-        "aperture_px", "airmass", "bjd_tdb", "frame_flags")}
+        "aperture_px", "airmass", "bjd_tdb", "frame_flags", "placed_by")}
     info: dict[str, Any] = {
         name: finite(value) if isinstance(value, float) else value
         for name, value in plain.items()}
-    return info | {"wcs": dict(reduced.wcs), "annulus_px": list(reduced.annulus_px),
-                   "warnings": list(reduced.warnings), "core_s": core_s,
+    return info | {"wcs": dict(reduced.wcs), "wcs_left": dict(reduced.wcs_left),
+                   "annulus_px": list(reduced.annulus_px), "warnings": list(reduced.warnings),
+                   "core_s": core_s,
                    "stages": {name: round(s, 5) for name, s in reduced.stages.items()}}
 
 
@@ -66,6 +70,16 @@ def save_measurements(frame: Frame, measurements: tuple[Measurement, ...]) -> No
             for name, value in values.items()})
     if rows:
         schema.Measurement.insert_many(rows).execute()
+
+
+def save_stars(frame: Frame, reduced: Reduced) -> None:
+    """Keep the field stars and the star list of a frame, where it has any."""
+    FrameStars.delete().where(FrameStars.frame == frame).execute()
+    if reduced.field_stars or reduced.stars:
+        FrameStars.create(
+            frame=frame, stars=[list(star) for star in reduced.stars],
+            field=[[star.ra_deg, star.dec_deg, star.flux, star.flux_err]
+                   for star in reduced.field_stars])
 
 
 def by_path(path: Path) -> Frame | None:

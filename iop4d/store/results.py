@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from iop4d import __version__
@@ -14,26 +14,51 @@ from iop4d.store.schema import Frame, Result, ResultFrame, ResultHistory
 _NEWS = 0.1  # errors by which a magnitude must change to be news
 #: What a change of which makes a new revision.
 _VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "zero_point",
-           "zero_point_err", "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg",
-           "fwhm_arcsec", "airmass", "flags")
+           "zero_point_err", "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg", "q", "q_err",
+           "u", "u_err", "p_debiased", "p_limit", "method", "host_mjy", "mag_nucleus",
+           "mag_nucleus_err", "p_nucleus", "p_nucleus_err", "fwhm_arcsec", "airmass", "flags")
 
 
-def save_results(frame: Frame, values: tuple[ResultValue, ...], *, provisional: bool,
-                 now: float) -> list[int]:
-    """Write the results of one frame; ids of those that are new or changed.
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where results come from: one frame, or a polarimetry group of several.
+
+    ``key`` begins the results' identity; ``frames``: (id, name) in order of time.
+    """
+
+    key: str
+    telescope: str
+    instrument: str
+    night: str
+    frames: tuple[tuple[int, str], ...]
+    provisional: bool = False
+    group_id: int | None = None
+
+
+def of_frame(frame: Frame) -> Origin:
+    """A frame as the origin of its results."""
+    return Origin(key=str(frame.identity), telescope=frame.telescope, instrument=frame.instrument,
+                  night=frame.night, frames=((frame.id, frame.name),),
+                  provisional=bool(frame.provisional))
+
+
+def save_results(origin: Origin, values: tuple[ResultValue, ...], *, now: float) -> list[int]:
+    """Write the results of a frame or a group; ids of those that are new or changed.
 
     A result keeps its id and its human flags; what it was goes to its history. One that no
     longer follows from the frame (its source left the catalogue) stays as it is.
     """
     changed = []
+    names = [name for _, name in origin.frames]
     for value in values:
-        columns = _columns(value) | {"provisional": provisional}
-        key = f"{frame.identity}/{value.source}/{value.mode}"
+        columns = _columns(value) | {"provisional": origin.provisional, "frames": names,
+                                     "group_id": origin.group_id, "withdrawn": False}
+        key = f"{origin.key}/{value.source}/{value.mode}"
         row = Result.get_or_none(Result.key == key)
         if row is None:
             row = Result.create(
-                key=key, telescope=frame.telescope, instrument=frame.instrument,
-                night=frame.night, frames=[frame.name], created_at=now, changed_at=now,
+                key=key, telescope=origin.telescope, instrument=origin.instrument,
+                night=origin.night, created_at=now, changed_at=now,
                 software=__version__, **columns)
         elif any(getattr(row, name) != new for name, new in columns.items()):
             news = _is_news(row, columns)
@@ -44,9 +69,18 @@ def save_results(frame: Frame, values: tuple[ResultValue, ...], *, provisional: 
                           software=__version__).where(Result.id == row.id).execute()
         else:
             continue
-        ResultFrame.replace(result=row.id, frame=frame.id).execute()
+        _link(row.id, origin)
         changed.append(row.id)
     return changed
+
+
+def _link(result_id: int, origin: Origin) -> None:
+    ids = [id_ for id_, _ in origin.frames]
+    if origin.group_id is not None:
+        ResultFrame.delete().where((ResultFrame.result == result_id)
+                                   & ResultFrame.frame.not_in(ids)).execute()
+    for id_ in ids:
+        ResultFrame.replace(result=result_id, frame=id_).execute()
 
 
 def _is_news(row: Result, columns: dict[str, Any]) -> bool:
@@ -55,12 +89,17 @@ def _is_news(row: Result, columns: dict[str, Any]) -> bool:
     With each frame of a night the zero points of all others become a little more certain: a change
     of less than a tenth of the error, and of nothing else that matters, does not.
     """
-    if any(getattr(row, name) != columns[name] for name in ("flags", "provisional", "band")):
+    if any(getattr(row, name) != columns[name] for name in (
+            "flags", "provisional", "band", "method", "frames", "withdrawn")):
         return True
-    before, after, err = row.mag, columns["mag"], row.mag_err
+    return any(_moved(getattr(row, name), columns[name], getattr(row, f"{name}_err"))
+               for name in ("mag", "q", "u"))
+
+
+def _moved(before: float | None, after: float | None, err: float | None) -> bool:
     if before is None or after is None or not err:
         return before is not after
-    return bool(abs(after - before) > _NEWS * err)
+    return abs(after - before) > _NEWS * err
 
 
 def _columns(value: ResultValue) -> dict[str, Any]:
@@ -71,6 +110,9 @@ def _columns(value: ResultValue) -> dict[str, Any]:
          "zero_point_err": finite(use.zero_point_err), "weight": finite(use.weight),
          "why_not": use.why_not}
         for use in value.calibrators]
+    columns["methods"] = [
+        {name: finite(part) if isinstance(part, float) else part
+         for name, part in asdict(method).items()} for method in value.methods]
     return columns
 
 
@@ -86,7 +128,8 @@ class Selection:
 
 def select(chosen: Selection) -> Iterator[Result]:
     """The results of a selection, in order of time."""
-    query = Result.select().order_by(Result.jd_mid, Result.source, Result.id)
+    query = Result.select().where(Result.withdrawn == False).order_by(  # noqa: E712 - SQL
+        Result.jd_mid, Result.source, Result.id)
     if chosen.sources:
         query = query.where(Result.source.in_(chosen.sources))
     if chosen.bands:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import peewee as pw
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class JSONField(pw.TextField):
@@ -70,6 +70,15 @@ class Frame(Table):
     band = pw.CharField(null=True)
     object = pw.CharField(default="")
     mode = pw.CharField(default="photometry")
+    polariser_deg = pw.FloatField(null=True)
+    beams = pw.IntegerField(default=1)
+    x0 = pw.IntegerField(default=0)  # of its first pixel on the detector
+    y0 = pw.IntegerField(default=0)
+    subframe = pw.BooleanField(default=False)
+    flipped = pw.BooleanField(default=False)
+    target = pw.CharField(default="")  # the source it was taken for, once it is measured
+    group_id = pw.IntegerField(null=True, index=True)  # of polarimetry
+    reference_id = pw.IntegerField(null=True)  # the whole frame by which it was placed
     exptime_s = pw.FloatField(null=True)
     jd_start = pw.FloatField(null=True)
     binning = pw.IntegerField(null=True)
@@ -143,6 +152,7 @@ class Measurement(Table):
 
     frame = pw.ForeignKeyField(Frame, on_delete="CASCADE")
     source = pw.CharField(index=True)
+    beam = pw.CharField(default="")
     x = pw.FloatField()
     y = pw.FloatField()
     flux = pw.FloatField(null=True)
@@ -151,10 +161,38 @@ class Measurement(Table):
     mag_inst_err = pw.FloatField(null=True)
     snr = pw.FloatField(null=True)
     sky = pw.FloatField(null=True)
+    photon_err = pw.FloatField(null=True)
     flags = pw.IntegerField(default=0)
 
     class Meta:
-        indexes = ((("frame", "source"), True),)
+        indexes = ((("frame", "source", "beam"), True),)
+
+
+class FrameStars(Table):
+    """Stars of a frame that are no sources: by which transparency or sub-frames are told."""
+
+    frame = pw.ForeignKeyField(Frame, on_delete="CASCADE", primary_key=True)
+    field = JSONField(default=list)  # [ra, dec, flux, flux_err]
+    stars = JSONField(default=list)  # [x, y, flux], brightest first
+
+
+class Group(Table):
+    """Frames of one target at the positions of a polaroid or a half-wave plate."""
+
+    source = pw.CharField()
+    telescope = pw.CharField()
+    instrument = pw.CharField()
+    night = pw.CharField(index=True)
+    band = pw.CharField()
+    exptime_s = pw.FloatField()
+    binning = pw.IntegerField(default=1)
+    state = pw.CharField(default="open")  # open, complete, closed, short, dissolved
+    reason = pw.TextField(default="")
+    angles = JSONField(default=list)
+    changed_at = pw.FloatField()
+
+    class Meta:
+        indexes = ((("instrument", "source", "night"), False),)
 
 
 class Result(Table):
@@ -179,6 +217,21 @@ class Result(Table):
     p_err = pw.FloatField(null=True)
     chi_deg = pw.FloatField(null=True)
     chi_err_deg = pw.FloatField(null=True)
+    q = pw.FloatField(null=True)
+    q_err = pw.FloatField(null=True)
+    u = pw.FloatField(null=True)
+    u_err = pw.FloatField(null=True)
+    p_debiased = pw.FloatField(null=True)
+    p_limit = pw.FloatField(null=True)
+    method = pw.CharField(default="")
+    methods = JSONField(default=list)
+    host_mjy = pw.FloatField(null=True)
+    mag_nucleus = pw.FloatField(null=True)
+    mag_nucleus_err = pw.FloatField(null=True)
+    p_nucleus = pw.FloatField(null=True)
+    p_nucleus_err = pw.FloatField(null=True)
+    group_id = pw.IntegerField(null=True, index=True)
+    withdrawn = pw.BooleanField(default=False)  # its frames went to another group
     fwhm_arcsec = pw.FloatField(null=True)
     airmass = pw.FloatField(null=True)
     flags = pw.IntegerField(default=0)
@@ -302,6 +355,6 @@ class Ask(Table):
 
 
 TABLES: tuple[type[Table], ...] = (
-    Meta, Frame, Job, Master, Measurement, Result, ResultFrame, ResultHistory, Series, Source,
-    Alert, Outbox, Event, Ask,
+    Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
+    Series, Source, Alert, Outbox, Event, Ask,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from iop4d.model.frame import FrameFacts, FrameKind, FrameState
 from iop4d.model.result import Measurement
 from iop4d.model.work import MeasuredFrame
@@ -30,24 +32,34 @@ def measured_frames(series: Series) -> tuple[MeasuredFrame, ...]:
         (Frame.telescope == series.telescope) & (Frame.instrument == series.instrument)
         & (Frame.night == series.night) & (Frame.band == series.band)
         & (Frame.kind == FrameKind.LIGHT.value) & (Frame.state == FrameState.DONE.value)
+        & (Frame.mode == "photometry")
         & Frame.id.in_(with_source)).order_by(Frame.jd_start, Frame.name, Frame.id))
+    return with_measurements(frames, Row.source.in_(names) & (Row.beam == ""))
+
+
+def with_measurements(frames: list[Frame], which: Any) -> tuple[MeasuredFrame, ...]:
+    """Frames with those of their measurements that a condition selects."""
     measured: dict[int, list[Measurement]] = {frame.id: [] for frame in frames}
-    columns = (Row.source, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst, Row.mag_inst_err,
-               Row.snr, Row.sky, Row.flags)
-    rows = Row.select(Row.frame_id, *columns).where(
-        Row.source.in_(names)).order_by(Row.frame_id, Row.source).tuples()
-    for frame_id, source, x, y, *values, flags in rows.where(Row.frame.in_(_ids(frames))):
-        flux, flux_err, mag, mag_err, snr, sky = map(number, values)
+    columns = (Row.source, Row.beam, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst,
+               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.flags)
+    rows = Row.select(Row.frame_id, *columns).where(which).order_by(
+        Row.frame_id, Row.source, Row.beam).tuples()
+    for frame_id, source, beam, x, y, *values, flags in rows.where(Row.frame.in_(_ids(frames))):
+        flux, flux_err, mag, mag_err, snr, sky, photons = map(number, values)
         measured[frame_id].append(Measurement(
             source=source, x=x, y=y, flux=flux, flux_err=flux_err, mag_inst=mag,
-            mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags))
-    return tuple(
-        MeasuredFrame(
-            id=frame.id, facts=facts_of(frame), measurements=tuple(measured[frame.id]),
-            fwhm_arcsec=number(frame.info.get("fwhm_arcsec")),
-            airmass=number(frame.info.get("airmass")), bjd_tdb=number(frame.info.get("bjd_tdb")),
-            flags=frame.info.get("frame_flags", 0))
-        for frame in frames)
+            mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags, beam=beam, photon_err=photons))
+    return tuple(_measured(frame, tuple(measured[frame.id])) for frame in frames)
+
+
+def _measured(frame: Frame, measurements: tuple[Measurement, ...]) -> MeasuredFrame:
+    info = frame.info
+    fwhm = number(info.get("fwhm_arcsec"))
+    return MeasuredFrame(
+        id=frame.id, facts=facts_of(frame), measurements=measurements, fwhm_arcsec=fwhm,
+        airmass=number(info.get("airmass")), bjd_tdb=number(info.get("bjd_tdb")),
+        flags=info.get("frame_flags", 0),
+        aperture_arcsec=number(info.get("aperture_px")) * fwhm / number(info.get("fwhm_px")))
 
 
 def _ids(frames: list[Frame]) -> list[int]:

@@ -18,21 +18,26 @@ from iop4d.model.work import (
     MasterBuilt,
     MasterRequest,
     Outcome,
+    PolarimetryRequest,
+    Polarised,
     Reduced,
     ReduceRequest,
     Rejected,
     TimedOut,
 )
 from iop4d.store import frames as frame_store
+from iop4d.store import groups as group_store
 from iop4d.store.events import emit
-from iop4d.store.results import save_results
-from iop4d.store.schema import Frame, Job, Master, Result, Series
+from iop4d.store.results import Origin, of_frame, save_results
+from iop4d.store.schema import Frame, Group, Job, Master, Result, Series
 from iop4d.store.series import series_of
-from iop4d.work import jobs, masters
+from iop4d.work import groups, jobs, masters
 from iop4d.work.jobs import Claim, JobKind, Priority
 
 #: Stage of a failure that passes by itself: the file was still being written.
 CHANGED = "changed"
+#: Stage of a failure that passes when a whole frame of the field is solved.
+NO_REFERENCE = "reference"
 _CHANGED_RETRY = 2.0  # seconds
 #: A series is calibrated anew so long after a new point, seconds, and longer if it is long.
 _CALIBRATE_PAUSE = 0.3
@@ -62,6 +67,8 @@ class Finisher:
                 now = self._clock()
                 self._set(claim.key, FrameState.QUEUED, reason=reason)
                 jobs.later(claim.job_id, not_before=now + _CHANGED_RETRY, now=now)
+            case Failed(stage=stage, reason=reason) if stage == NO_REFERENCE:
+                self.set_waiting(Frame.get_by_id(claim.key), reason, job_id=claim.job_id)
             case Failed(stage=stage, reason=reason, trace=trace):
                 self._end(claim, FrameState.FAILED, f"{stage}: {reason}", trace)
             case Crashed(how=how):
@@ -86,6 +93,8 @@ class Finisher:
                 self._master(claim, built)
             case Calibrated() as calibrated:
                 self._calibrated(claim, calibrated)
+            case Polarised() as polarised:
+                self._polarised(claim, polarised)
         jobs.close(claim.job_id, "done", now=now)
 
     # A file was read and found sound.
@@ -154,13 +163,20 @@ class Finisher:
         info["latency_s"] = frame.info.get("latency_s", round(now - frame.completed_at, 3))
         self._set(
             frame.id, FrameState.DONE, trace="", info=info, provisional=provisional,
+            target=reduced.target,
+            reference_id=request.reference.frame if request.reference else None,
             masters=[[m.id, m.revision] for m in request.masters],
             reduced_path=str(request.reduced_path) if request.reduced_path else None,
             preview_path=str(request.preview_path) if request.preview_path else None)
+        frame.provisional, frame.target = provisional, reduced.target
         frame_store.save_measurements(frame, reduced.measurements)
-        self._results(save_results(frame, reduced.results, provisional=provisional, now=now))
-
+        frame_store.save_stars(frame, reduced)
+        self._results(save_results(of_frame(frame), reduced.results, now=now))
+        if reduced.stars:
+            groups.follow_reference(frame, now)
         facts = frame_store.facts_of(frame)
+        if facts.mode == "polarimetry" and reduced.target:
+            groups.regroup(frame, self._instruments[facts.instrument], self._site, now)
         for value in reduced.results:
             series = series_of(value.source, facts, now)
             pause = _CALIBRATE_PAUSE + series.n_frames / _CALIBRATE_RATE
@@ -174,10 +190,30 @@ class Finisher:
         for frame_id, value in calibrated.results:
             frame = Frame.get_by_id(frame_id)
             if frame.state == FrameState.DONE:
-                ids += save_results(frame, (value,), provisional=frame.provisional, now=now)
+                ids += save_results(of_frame(frame), (value,), now=now)
         Series.update(n_frames=len(calibrated.results), changed_at=now).where(
             Series.id == claim.key).execute()
         self._results(ids)
+
+    def _polarised(self, claim: Claim, polarised: Polarised) -> None:
+        """The results of a group, and why some of its targets have none."""
+        now = self._clock()
+        group = Group.get_by_id(claim.key)
+        assert isinstance(claim.request, PolarimetryRequest)
+        used = {frame.id for frame in claim.request.frames}
+        rows = [row for row in group_store.members(group.id) if row.id in used]
+        reason = "; ".join(f"{source}: {why}" for source, why in polarised.refused)
+        state = "short" if not polarised.results else (
+            "closed" if group.state in ("open", "short") else group.state)
+        Group.update(state=state, reason=reason, changed_at=now).where(
+            Group.id == group.id).execute()
+        origin = Origin(
+            key=f"{group.telescope}/{group.night}/group {group.id}", telescope=group.telescope,
+            instrument=group.instrument, night=group.night, group_id=group.id,
+            frames=tuple((row.id, row.name) for row in rows),
+            provisional=any(row.provisional for row in rows))
+        self._results(save_results(origin, polarised.results, now=now))
+        group_store.withdraw(group.id, tuple(value.source for value in polarised.results), now)
 
     def _results(self, ids: list[int]) -> None:
         rows = Result.select(Result.id, Result.source, Result.band).where(Result.id.in_(ids))
@@ -223,6 +259,8 @@ class Finisher:
                     Master.id == master.id).execute()
                 for frame in masters.frames_of(master):
                     self._set(frame.id, FrameState.WAITING, reason=reason)
+        elif claim.kind is JobKind.POLARIMETRY:
+            Group.update(reason=reason, changed_at=now).where(Group.id == claim.key).execute()
         elif claim.kind is not JobKind.CALIBRATE:
             self._set(claim.key, state, reason=reason, trace=trace)
         jobs.close(claim.job_id, "failed", now=now, reason=reason)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class JobKind(StrEnum):
-    """Kinds of work. A job's key is the id of a frame, a master (MASTER) or a series (CALIBRATE).
-    """
+    """Kinds of work. A job's key is the id of a frame, a master, a series or a group."""
 
     CLASSIFY = "classify"
     MASTER = "master"
     REDUCE = "reduce"
     CALIBRATE = "calibrate"
+    POLARIMETRY = "polarimetry"
 
 
 class Priority:
@@ -30,6 +30,7 @@ class Priority:
     MASTER = 90
     CLASSIFY = 80
     REDUCE = 50
+    POLARIMETRY = 60
     CALIBRATE = 40
     AGAIN = 30  # a better master came: new frames go first
     LIVE = 5

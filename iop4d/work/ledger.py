@@ -21,19 +21,22 @@ from iop4d.model.work import (
     ClassifyRequest,
     MasterRequest,
     Outcome,
+    PolarimetryRequest,
     ReduceRequest,
 )
-from iop4d.store import catalogue
+from iop4d.store import catalogue, groups
 from iop4d.store import frames as frame_store
 from iop4d.store.database import Database
-from iop4d.store.schema import Frame, Job, Master, Series
+from iop4d.store.schema import Frame, Group, Job, Master, Series
 from iop4d.store.series import measured_frames
 from iop4d.work import jobs, masters
 from iop4d.work.finish import Finisher
+from iop4d.work.groups import more_coming
 from iop4d.work.jobs import Claim, JobKind, Priority
 
 _NIGHT = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 _MASTER_WAIT = 0.1  # seconds between looks at a master that is being built
+_GROUP_WAIT = 1.0  # seconds between looks at frames that may still come to a group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +146,7 @@ class Ledger:
                 jobs.later(claim.job_id, not_before=0.0, now=self._clock())
 
     def follow_catalogue(self, version: int) -> int:
-        """Have every result rest on the catalogue of a version; how many series are affected.
+        """Have every result rest on the catalogue of a version; how many series and groups follow.
 
         They are queued to be calibrated again from their stored measurements. The version is kept
         with that, so a change made while no daemon ran is followed too.
@@ -155,7 +158,11 @@ class Ledger:
             ids = [row.id for row in Series.select(Series.id)]
             for id_ in ids:
                 jobs.queue(JobKind.CALIBRATE, id_, priority=Priority.CALIBRATE, now=now)
-        return len(ids)
+            whole = [row.id for row in Group.select(Group.id).where(
+                Group.state.in_(("complete", "closed", "short")))]
+            for id_ in whole:
+                jobs.queue(JobKind.POLARIMETRY, id_, priority=Priority.CALIBRATE, now=now)
+        return len(ids) + len(whole)
 
     # What to ask of a worker.
 
@@ -165,6 +172,8 @@ class Ledger:
             return self._plan_master(job, now)
         if kind is JobKind.CALIBRATE:
             return self._plan_calibrate(job, now)
+        if kind is JobKind.POLARIMETRY:
+            return self._plan_polarimetry(job, now)
         frame = Frame.get_by_id(job.key)
         if kind is JobKind.CLASSIFY:
             return Claim(job_id=job.id, kind=kind, key=job.key, label=f"classify {frame.name}",
@@ -191,10 +200,12 @@ class Ledger:
         stem = str(frame.identity).rsplit("/", 1)[-1].split(".")[0] + (
             f"~{frame.identity.rsplit('~', 1)[1]}" if "~" in frame.identity else "")
         photometry = self._site.photometry
+        references = groups.references_of(frame) if facts.subframe else []
         return Claim(
             job_id=job.id, kind=JobKind.REDUCE, key=frame.id, label=f"reduce {frame.name}",
             request=ReduceRequest(
                 path=Path(frame.path), facts=facts, masters=choice.masters,
+                reference=groups.star_list(references[0].id) if references else None,
                 reduced_path=self._site.folder("reduced") / place / f"{stem}.fits"
                 if photometry.reduced else None,
                 preview_path=self._site.folder("previews") / place / f"{stem}.png"
@@ -233,6 +244,20 @@ class Ledger:
         return Claim(job_id=job.id, kind=JobKind.CALIBRATE, key=series.id,
                      label=f"calibrate {series.key}",
                      request=CalibrateRequest(target=series.source, frames=frames))
+
+
+    def _plan_polarimetry(self, job: Job, now: float) -> Claim | None:
+        group = Group.get_by_id(job.key)
+        if group.state == "open" and more_coming(group):
+            jobs.later(job.id, not_before=now + _GROUP_WAIT, now=now)
+            return None
+        frames = groups.measured_group(group.id)
+        if not frames:
+            jobs.close(job.id, "done", now=now, reason="no frame is left in the group")
+            return None
+        return Claim(job_id=job.id, kind=JobKind.POLARIMETRY, key=group.id,
+                     label=f"polarisation of {group.source}, group {group.id}",
+                     request=PolarimetryRequest(frames=frames))
 
 
 def _same(frame: Frame, found: FoundFile) -> bool:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
-from iop4d.model.frame import FrameFacts, FrameKind, FrameState, layout_of
+from iop4d.model.frame import (
+    FrameFacts,
+    FrameKind,
+    FrameState,
+    covers,
+    layout_of,
+    region_of,
+)
 from iop4d.model.work import MasterRef
 from iop4d.store.frames import facts_of
 from iop4d.store.schema import Frame, Job, Master
@@ -78,12 +85,16 @@ def choose(facts: FrameFacts, instrument: Instrument, site: Site) -> Choice:
     pending: list[float] = []
     for kind in needed(facts.kind, instrument):
         wanted = _key_fields(kind, facts)
-        rows = Master.select().where(*(getattr(Master, name) == value
-                                       for name, value in wanted.items() if value is not None))
+        rows = Master.select().where(*(
+            getattr(Master, name) == value for name, value in wanted.items()
+            if value is not None and name != "layout"))
         if kind is FrameKind.FLAT and facts.band is None:
             rows = rows.where(Master.band.is_null())
-        near = sorted(((_days(row.night, facts.night), row.night > facts.night, row.id), row)
-                      for row in rows if _days(row.night, facts.night) <= site.masters.max_age)
+        # A frame's own layout before its cut of a larger one.
+        near = sorted(((_days(row.night, facts.night), row.night > facts.night,
+                        row.layout != layout_of(facts), row.id), row)
+                      for row in rows if _days(row.night, facts.night) <= site.masters.max_age
+                      and covers(row.layout, facts))
         if near and near[0][0][0] == 0:
             pending += _pending(near[0][1])
         ready = [row for _, row in near if row.state == "ready"]
@@ -94,7 +105,8 @@ def choose(facts: FrameFacts, instrument: Instrument, site: Site) -> Choice:
         best = ready[0]
         masters.append(MasterRef(
             id=best.id, revision=best.revision, kind=kind, path=Path(best.path),
-            provisional=best.night != facts.night, exptime_s=best.exptime_s))
+            provisional=best.night != facts.night, exptime_s=best.exptime_s,
+            origin=region_of(best.layout)[1:3]))
     return Choice(masters=tuple(masters), missing=tuple(missing),
                   pending_until=max(pending) if pending else None)
 
@@ -154,7 +166,6 @@ def follow(master: Master, instruments: Mapping[str, Instrument], site: Site, no
     """A master was built: what waited for one goes on, and what it makes better is done again."""
     _wake(now)
     for other in Master.select().where((Master.instrument == master.instrument)
-                                       & (Master.layout == master.layout)
                                        & (Master.state == "ready") & (Master.id != master.id)):
         frames = frames_of(other)
         if frames and _improves(facts_of(frames[0]), other.masters, instruments, site):

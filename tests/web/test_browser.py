@@ -43,7 +43,7 @@ def _new_point(site: Site, mag: float) -> None:
     """Another red point of BL Lac, as the daemon would write it."""
     columns = ("source, telescope, instrument, night, mode, band, jd_mid, exptime_s, mag, "
                "mag_err, n_calibrators, flags, human_flags, provisional, frames, calibrators, "
-               "software, revision, created_at, changed_at")
+               "software, revision, created_at, changed_at, method, methods, withdrawn")
     execute(site, f"INSERT INTO result (key, {columns}) SELECT 'new/' || id || ?, "
             + columns.replace("jd_mid", "jd_mid + 0.01").replace("mag,", f"{mag},")
             .replace("changed_at", f"{time.time()}")

@@ -95,8 +95,9 @@ def test_a_preview_is_served_only_from_inside_the_site(empty: Site, tmp_path: Pa
         id_ = execute(
             empty, "INSERT INTO frame (archive, path, telescope, night, name, version, size, "
             "mtime_ns, state, reason, trace, object, mode, provisional, masters, info, wanted, "
-            "completed_at, seen_at, changed_at, preview_path) VALUES ('t220', '', '', '', 'f', 1, "
-            "1, 1, 'done', '', '', '', '', 0, '[]', '{}', 0, 1, 1, 1, ?)", f"{folder}/{name}")
+            "completed_at, seen_at, changed_at, beams, x0, y0, subframe, flipped, target, "
+            "preview_path) VALUES ('t220', '', '', '', 'f', 1, 1, 1, 'done', '', '', '', '', 0, "
+            "'[]', '{}', 0, 1, 1, 1, 1, 0, 0, 0, 0, '', ?)", f"{folder}/{name}")
         answer = client.get(f"/frames/{id_}/preview.png")
         assert answer.status_code == expected, name
         assert answer.mimetype == ("image/png" if expected == 200 else "text/html")

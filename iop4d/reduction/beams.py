@@ -1,0 +1,53 @@
+"""Frames with two images of every star: which detections belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from iop4d.instruments.base import Instrument
+from iop4d.model.frame import FrameFacts
+from iop4d.science.detect import Detections
+from iop4d.science.pairs import Pairs, find_offset, find_pairs
+from iop4d.science.tan import Wcs
+
+_FEWEST = 3  # pairs that a known offset must give before an unknown one is looked for
+_LONGEST_ARCSEC = 40.0  # between two images of a star, where the offset is unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoBeams:
+    """The pairs of a frame's detections, and what finds those of any other list of it."""
+
+    pairs: Pairs
+    right_of: Callable[[Detections], Detections]
+
+
+def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) -> TwoBeams:
+    """Pair the detections of a frame at the instrument's offset, or at the one they show.
+
+    An instrument without a known offset, or whose known one no longer fits, gives itself away by
+    the peak of all differences.
+    """
+    assert instrument.beams is not None
+    offset, tolerance = instrument.beams.at(facts.binning)
+    pairs = find_pairs(found.x, found.y, found.flux, offset=offset, tolerance=tolerance)
+    if len(pairs) < _FEWEST and len(found) >= 2 * _FEWEST:
+        longest = _LONGEST_ARCSEC / instrument.pixel_arcsec(facts.binning)
+        seen = find_offset(found.x, found.y, found.flux, longest=longest)
+        if seen is not None:
+            other = find_pairs(found.x, found.y, found.flux, offset=seen, tolerance=(3.0, 3.0))
+            pairs = other if len(other) > len(pairs) else pairs
+
+    def right_of(some: Detections) -> Detections:
+        mine = find_pairs(some.x, some.y, some.flux, offset=pairs.offset, tolerance=(3.0, 3.0))
+        return some.only(np.sort(mine.right))
+
+    return TwoBeams(pairs=pairs, right_of=right_of)
+
+
+def left_wcs(right: Wcs, offset: tuple[float, float]) -> Wcs:
+    """The projection of the left images: that of the right ones, moved by the offset."""
+    return replace(right, x0=right.x0 + offset[0], y0=right.y0 + offset[1])

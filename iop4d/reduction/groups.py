@@ -1,0 +1,104 @@
+"""The measurements of a polarimetry group as arrays over its positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from iop4d.model.flags import Flag
+from iop4d.model.result import Measurement
+from iop4d.model.work import MeasuredFrame
+from iop4d.science.fieldstars import Ensemble, normalise
+from iop4d.science.polarimetry import Beam
+
+Floats = NDArray[np.float64]
+
+#: What makes a position of no use; a neighbour's light is in all positions alike.
+UNUSABLE = Flag.SATURATED | Flag.EDGE | Flag.BAD_PIXELS
+_SAME_STAR_ARCSEC = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Positions:
+    """A group's frames in order of time, and what they hold of any source.
+
+    ``angles_deg``: (K,) of the polaroid or plate.
+    """
+
+    frames: tuple[MeasuredFrame, ...]
+    angles_deg: Floats
+    by_source: tuple[dict[tuple[str, str], Measurement], ...]
+
+    def of(self, source: str, beam: str = "") -> list[Measurement | None]:
+        """The measurement of a source's beam on each frame."""
+        return [found.get((source, beam)) for found in self.by_source]
+
+    def beam(self, source: str, beam: str = "", *, photons: bool = False) -> tuple[Beam, int]:
+        """(fluxes, union of the flags of what is used); NaN where a position is of no use.
+
+        ``photons``: with the errors that two images of a star do not share. Where no position is
+        clean all are taken as they are, and their flags tell.
+        """
+        found = self.of(source, beam)
+        clean = [m is not None and not m.flags & UNUSABLE for m in found]
+        if not any(clean):
+            clean = [m is not None for m in found]
+        flux, err, flags = [], [], 0
+        for m, good in zip(found, clean, strict=True):
+            if m is None or not good:
+                flux.append(np.nan)
+                err.append(np.nan)
+                continue
+            flux.append(m.flux)
+            err.append(m.photon_err if photons and np.isfinite(m.photon_err) else m.flux_err)
+            flags |= m.flags
+        return Beam(flux=np.array(flux), err=np.array(err)), flags
+
+
+def positions_of(frames: Sequence[MeasuredFrame]) -> Positions:
+    """The frames of a group by time."""
+    ordered = tuple(sorted(frames, key=lambda frame: (frame.facts.jd_start, frame.id)))
+    angles = [frame.facts.polariser_deg for frame in ordered]
+    return Positions(
+        frames=ordered, angles_deg=np.array([np.nan if a is None else a for a in angles]),
+        by_source=tuple({(m.source, m.beam): m for m in frame.measurements} for frame in ordered))
+
+
+def field_ensemble(positions: Positions, *, harmonic: int) -> Ensemble | None:
+    """The transparency from the frames' field stars, matched by their places on the sky."""
+    frames = positions.frames
+    lists = [np.array([[s.ra_deg, s.dec_deg, s.flux, s.flux_err] for s in frame.field_stars])
+             for frame in frames]
+    if any(stars.size == 0 for stars in lists):
+        return None
+    base = max(lists, key=len)
+    shape = (len(frames), len(base))
+    flux, err = np.full(shape, np.nan), np.full(shape, np.nan)
+    for k, stars in enumerate(lists):
+        distance, index = cKDTree(_plane(stars, base)).query(
+            _plane(base, base), distance_upper_bound=_SAME_STAR_ARCSEC)
+        seen = np.isfinite(distance)
+        flux[k, seen], err[k, seen] = stars[index[seen], 2], stars[index[seen], 3]
+    return normalise(positions.angles_deg, flux, err, harmonic=harmonic)
+
+
+def source_ensemble(positions: Positions, besides: str, *, harmonic: int) -> Ensemble | None:
+    """The transparency from the other sources, all light of each: two beams have no modulation."""
+    names = sorted({source for found in positions.by_source for source, beam in found
+                    if not beam and source != besides})
+    beams = [positions.beam(name)[0] for name in names]
+    if not beams:
+        return None
+    return normalise(positions.angles_deg, np.stack([b.flux for b in beams], axis=1),
+                     np.stack([b.err for b in beams], axis=1), harmonic=harmonic)
+
+
+def _plane(stars: Floats, about: Floats) -> Floats:
+    """Arcseconds east and north of the first star of a list."""
+    ra0, dec0 = about[0, 0], about[0, 1]
+    east = (stars[:, 0] - ra0 + 180.0) % 360.0 - 180.0
+    return np.column_stack([east * np.cos(np.radians(dec0)), stars[:, 1] - dec0]) * 3600.0

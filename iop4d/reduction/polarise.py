@@ -1,0 +1,201 @@
+"""The polarisation of the targets of a group, by every method that applies; no pixels needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from iop4d.config.site import Polarimetry
+from iop4d.instruments.base import Instrument
+from iop4d.model.errors import StageError
+from iop4d.model.flags import Flag
+from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
+from iop4d.model.result import MethodValue, ResultValue
+from iop4d.model.source import Catalogue, Source
+from iop4d.model.work import MeasuredFrame, Polarised
+from iop4d.reduction.calibrate import targets_of
+from iop4d.reduction.groupmag import group_magnitude
+from iop4d.reduction.groups import Positions, field_ensemble, positions_of, source_ensemble
+from iop4d.reduction.nucleus import with_nucleus
+from iop4d.science.debias import debiased
+from iop4d.science.fieldstars import Ensemble
+from iop4d.science.polarimetry import (
+    Beam,
+    half_wave_fit,
+    half_wave_fit_k,
+    half_wave_ratio,
+    half_wave_sum,
+    polaroid,
+    single_beam,
+    with_extra,
+)
+from iop4d.science.stokes import Stokes, corrected
+
+MAG = 2.5 / math.log(10.0)
+_MANY = 8  # positions of a plate from which on the fit with a free beam ratio is well determined
+_POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
+_HARMONIC = {Analyser.POLAROID: 2, Analyser.HALF_WAVE_PLATE: 4}
+
+#: (as the instrument sees it, whether q0 and u0 are still in it)
+Seen = tuple[Stokes, bool]
+
+
+def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrument: Instrument,
+             settings: Polarimetry) -> Polarised:
+    """The results of all targets and standards on the frames of a group."""
+    polarimeter = instrument.polarimeter
+    if polarimeter is None:
+        raise StageError("polarimetry", f"{instrument.name} has no polarimeter")
+    positions = positions_of(frames)
+    jd = float(np.mean([frame.facts.jd_mid for frame in positions.frames]))
+    constants = polarimeter.constants_at(jd)
+    if constants is None:
+        raise StageError("polarimetry", f"no instrumental polarisation of {instrument.name} is "
+                                        f"known for JD {jd:.1f}")
+    ensemble = field_ensemble(positions, harmonic=2) \
+        if polarimeter.analyser is Analyser.POLAROID else None
+    results: list[ResultValue] = []
+    refused: list[tuple[str, str]] = []
+    for target in _targets(positions, catalogue):
+        found = _methods(target.name, positions, polarimeter.analyser, ensemble, settings)
+        measured = sum(m is not None for m in positions.of(target.name)) \
+            or sum(m is not None for m in positions.of(target.name, "E"))
+        if not found or measured < polarimeter.fewest:
+            refused.append((target.name, f"measured at {measured} positions, at least "
+                                         f"{polarimeter.fewest} are needed"))
+            continue
+        chosen = _choose(found, target, positions, instrument, settings, ensemble)
+        results.append(_result(target, positions, found, chosen, constants, ensemble, catalogue,
+                               instrument))
+    return Polarised(results=tuple(results), refused=tuple(refused))
+
+
+def _targets(positions: Positions, catalogue: Catalogue) -> list[Source]:
+    seen: dict[str, Source] = {}
+    for frame in positions.frames:
+        seen |= {target.name: target for target in targets_of(frame, catalogue)}
+    return [seen[name] for name in sorted(seen)]
+
+
+def _methods(target: str, positions: Positions, analyser: Analyser, ensemble: Ensemble | None,
+             settings: Polarimetry) -> dict[str, Seen]:
+    """Every method that applies, as the instrument sees it."""
+    if analyser is Analyser.POLAROID:
+        return _through_polaroid(positions.beam(target)[0], positions, ensemble, settings)
+    return _through_plate(target, positions, settings)
+
+
+def _through_polaroid(beam: Beam, positions: Positions, ensemble: Ensemble | None,
+                      settings: Polarimetry) -> dict[str, Seen]:
+    found: dict[str, Seen] = {}
+    angles = positions.angles_deg
+    transparency = settings.transparency / MAG
+    if ensemble is not None:
+        normalised = single_beam(angles, beam.times(1.0 / ensemble.relative), harmonic=2,
+                                 method="ensemble")
+        if normalised is not None:
+            found["ensemble"] = (with_extra(normalised.stokes, ensemble.covariance), False)
+        transparency = max(float(np.std(ensemble.relative)), 0.002)
+    # Each flux has the transparency's scatter besides its own noise.
+    scattered = Beam(flux=beam.flux, err=np.hypot(beam.err, transparency * beam.flux))
+    plain = polaroid(angles, beam, extra=transparency) or single_beam(
+        angles, scattered, harmonic=2, method="plain")
+    if plain is not None:
+        found["plain"] = (plain.stokes, True)
+    return found
+
+
+def _through_plate(target: str, positions: Positions,
+                   settings: Polarimetry) -> dict[str, Seen]:
+    angles = positions.angles_deg
+    left = positions.beam(target, "O", photons=True)[0]
+    right = positions.beam(target, "E", photons=True)[0]
+    found: dict[str, Seen] = {}
+    for method in (half_wave_fit, half_wave_fit_k, half_wave_ratio, half_wave_sum):
+        stokes = method(angles, left, right)
+        if stokes is not None:
+            found[stokes.method] = (stokes, True)
+    others = source_ensemble(positions, target, harmonic=4)
+    for name, beam, sign in (("left", left, 1.0), ("right", right, -1.0)):
+        shared, extra = (others.relative, others.covariance) if others is not None else (
+            np.ones(angles.size), np.zeros((2, 2)))
+        loose = 0.0 if others is not None else settings.transparency / MAG
+        even = beam.times(1.0 / shared)
+        even = Beam(flux=even.flux, err=np.hypot(even.err, loose * even.flux))
+        alone = single_beam(angles, even, harmonic=4, sign=sign, method=name)
+        if alone is not None:
+            found[name] = (with_extra(alone.stokes, extra), True)
+    return found
+
+
+def _choose(found: dict[str, Seen], target: Source, positions: Positions, instrument: Instrument,
+            settings: Polarimetry, ensemble: Ensemble | None) -> str:
+    """The method that is reported: the one asked for, if it applies, else the best of its kind."""
+    asked = settings.method.get(f"{instrument.name}/{target.name}",
+                                settings.method.get(instrument.name, "auto"))
+    if asked in found:
+        return asked
+    if "ensemble" in found or "plain" in found:
+        enough = ensemble is not None and ensemble.n >= settings.fewest_field_stars
+        return "ensemble" if enough and "ensemble" in found else next(
+            name for name in ("plain", "ensemble") if name in found)
+    one = _clean_beam(target.name, positions)
+    order = ([one] if one else []) + (
+        ["fit-k", "ratio", "fit"] if len(positions.frames) >= _MANY else ["ratio", "fit-k", "fit"])
+    return next((name for name in order if name in found), next(iter(found)))
+
+
+def _clean_beam(target: str, positions: Positions) -> str:
+    """``left`` or ``right`` where that image alone is clean of neighbours, edges and saturation."""
+    spoilt = int(Flag.BLENDED | Flag.SATURATED | Flag.EDGE)
+    flags = {name: [m.flags & spoilt if m is not None else spoilt
+                    for m in positions.of(target, beam)]
+             for name, beam in (("left", "O"), ("right", "E"))}
+    most = {name: sum(map(bool, found)) > len(found) / 2 for name, found in flags.items()}
+    if most["left"] and not most["right"]:
+        return "right"
+    return "left" if most["right"] and not most["left"] else ""
+
+
+def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen: str,
+            constants: InstrumentalPolarisation, ensemble: Ensemble | None, catalogue: Catalogue,
+            instrument: Instrument) -> ResultValue:
+    stokes = {name: corrected(seen, constants, subtract=still)
+              for name, (seen, still) in found.items()}
+    best = stokes[chosen]
+    modulation = found["ensemble"][0] if "ensemble" in found else found[chosen][0]
+    result = group_magnitude(target, positions, modulation, catalogue=catalogue,
+                             instrument=instrument)
+    clean = debiased(best.q, best.u, best.covariance)
+    flags = result.flags | int(_flags(found[chosen][0], chosen, positions, instrument, ensemble))
+    return with_nucleus(replace(
+        result, flags=flags, q=best.q, q_err=best.q_err, u=best.u, u_err=best.u_err, p=best.p,
+        p_err=best.p_err, chi_deg=best.chi_deg, chi_err_deg=best.chi_err_deg,
+        p_debiased=clean.p, p_limit=clean.limit, method=chosen,
+        methods=tuple(_value(stokes[name]) for name in sorted(stokes))),
+        target, aperture_arcsec=float(np.mean([f.aperture_arcsec for f in positions.frames])))
+
+
+def _flags(stokes: Stokes, method: str, positions: Positions, instrument: Instrument,
+           ensemble: Ensemble | None) -> Flag:
+    assert instrument.polarimeter is not None
+    flags = Flag(0)
+    if len(positions.frames) < len(instrument.polarimeter.angles_deg):
+        flags |= Flag.MISSING_ANGLES
+    if method in ("left", "right"):
+        flags |= Flag.ONE_BEAM
+    if method == "plain":
+        flags |= Flag.FEW_FIELD_STARS
+    if stokes.dof > 0 and stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
+        flags |= Flag.POOR_FIT
+    return flags
+
+
+def _value(stokes: Stokes) -> MethodValue:
+    return MethodValue(
+        method=stokes.method, p=stokes.p, p_err=stokes.p_err, chi_deg=stokes.chi_deg,
+        chi_err_deg=stokes.chi_err_deg, q=stokes.q, q_err=stokes.q_err, u=stokes.u,
+        u_err=stokes.u_err, k=stokes.k, chi2=stokes.chi2, dof=stokes.dof, n=stokes.n)

@@ -1,0 +1,253 @@
+"""From the fluxes at each position of a polaroid or a half-wave plate to Stokes q and u.
+
+Fluxes in any one unit, angles in degrees; NaN marks a position or a beam that was not measured, and
+costs only that. Results are as the instrument sees them: ``stokes.corrected`` puts them on the sky.
+In the formulas O is the left and E the right image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iop4d.science.stokes import Stokes
+
+Floats = NDArray[np.float64]
+
+_PRIOR_DOF = 4.0  # degrees of freedom that trusting the errors is worth, against a fit's scatter
+_SAME_ANGLE = 1.0  # degrees within which two positions are the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beam:
+    """Fluxes (K,) of one image of a star at K positions, and their errors; NaN: not measured."""
+
+    flux: Floats
+    err: Floats
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """(K,) which positions are measured."""
+        return np.isfinite(self.flux) & np.isfinite(self.err) & (self.flux > 0) & (self.err > 0)
+
+    def times(self, factor: Floats) -> Beam:
+        """Each flux and error times a factor (K,)."""
+        return Beam(flux=self.flux * factor, err=self.err * np.abs(factor))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleBeam:
+    """A fit to one beam: its Stokes parameters, and the intensity (mean flux) with its error."""
+
+    stokes: Stokes
+    intensity: float
+    intensity_err: float
+
+
+def polaroid(angles_deg: Floats, beam: Beam, *, extra: float = 0.0) -> SingleBeam | None:
+    """q and u through a polaroid at -45, 0, 45 and 90 degrees.
+
+    q = (f0 - f90) / (f0 + f90), u = (f45 - f-45) / (f45 + f-45); I = mean f. ``extra``: relative
+    error of each flux besides its own, from the transparency. None unless all four are measured.
+    Escudero Pedrosa et al. 2024, AJ 168, 84, equation 3.
+    """
+    order = [_index_of(angles_deg, angle) for angle in (0.0, 90.0, 45.0, -45.0)]
+    if None in order or not all(beam.good[i] for i in order if i is not None):
+        return None
+    f = beam.flux[np.array(order, dtype=int)]
+    s = np.hypot(beam.err[np.array(order, dtype=int)], extra * f)
+    values, variances = [], []
+    for i in (0, 2):
+        a, b, sa, sb = f[i], f[i + 1], s[i], s[i + 1]
+        values.append((a - b) / (a + b))
+        variances.append(4.0 * (b * b * sa * sa + a * a * sb * sb) / (a + b) ** 4)
+    # The two halves give I twice; the error knows of noise alone, not of the modulation.
+    return SingleBeam(
+        stokes=Stokes(q=float(values[0]), u=float(values[1]), covariance=np.diag(variances),
+                      method="plain", n=4),
+        intensity=float(f.mean()), intensity_err=float(np.sqrt(np.sum(s * s))) / 4.0)
+
+
+def single_beam(angles_deg: Floats, beam: Beam, *, harmonic: int, sign: float = 1.0,
+                method: str) -> SingleBeam | None:
+    """Weighted least squares of f = I (1 + sign (q cos h theta + u sin h theta)).
+
+    ``harmonic`` h: 2 for a polaroid, 4 for a half-wave plate; ``sign``: -1 for the right image. The
+    fluxes must share one transparency. None with fewer than three different positions.
+    """
+    good = beam.good
+    phase = np.radians(harmonic * angles_deg[good])
+    basis = np.stack([np.ones(phase.size), sign * np.cos(phase), sign * np.sin(phase)], axis=1)
+    if phase.size < 3 or np.linalg.matrix_rank(basis, tol=1e-3) < 3:
+        return None
+    f, s = beam.flux[good], beam.err[good]
+    solution, covariance, chi2 = _least_squares(basis, f, s)
+    dof = phase.size - 3
+    covariance = covariance * _scale(chi2, dof)
+    intensity, a, b = solution
+    q, u = a / intensity, b / intensity
+    jacobian = np.array([[-q, 1.0, 0.0], [-u, 0.0, 1.0]]) / intensity
+    return SingleBeam(
+        stokes=Stokes(q=float(q), u=float(u), covariance=jacobian @ covariance @ jacobian.T,
+                      method=method, n=int(phase.size), chi2=chi2, dof=dof),
+        intensity=float(intensity), intensity_err=float(np.sqrt(covariance[0, 0])))
+
+
+def normalised_difference(left: Beam, right: Beam) -> tuple[Floats, Floats]:
+    """F = (O - E) / (O + E) and its error at each position; NaN where a beam is missing."""
+    good = left.good & right.good
+    o, e = np.where(good, left.flux, 1.0), np.where(good, right.flux, 1.0)
+    total = o + e
+    err = 2.0 * np.hypot(e * left.err, o * right.err) / total**2
+    return np.where(good, (o - e) / total, np.nan), np.where(good, err, np.nan)
+
+
+def half_wave_fit(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
+    """Weighted least squares of F = q cos 4 theta + u sin 4 theta; beams of equal transmission.
+
+    None with fewer than two different positions of the plate.
+    """
+    difference, err = normalised_difference(left, right)
+    good = np.isfinite(difference)
+    basis = _plate_basis(angles_deg[good])
+    if good.sum() < 2 or np.linalg.matrix_rank(basis, tol=1e-3) < 2:
+        return None
+    solution, covariance, chi2 = _least_squares(basis, difference[good], err[good])
+    dof = int(good.sum()) - 2
+    return Stokes(q=float(solution[0]), u=float(solution[1]),
+                  covariance=covariance * _scale(chi2, dof), method="fit", n=int(good.sum()),
+                  chi2=chi2, dof=dof)
+
+
+def half_wave_fit_k(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
+    """The same with beams of unequal transmission, k = (k_O - k_E) / (k_O + k_E) left free.
+
+    F = (k + m) / (1 + k m) with m = q cos 4 theta + u sin 4 theta, by Gauss and Newton. None with
+    fewer than three positions, or where k cannot be told from q and u.
+    """
+    difference, err = normalised_difference(left, right)
+    good = np.isfinite(difference)
+    basis = _plate_basis(angles_deg[good])
+    full = np.column_stack([basis, np.ones(basis.shape[0])])
+    if good.sum() < 3 or np.linalg.matrix_rank(full, tol=1e-3) < 3:
+        return None
+    f, s = difference[good], err[good]
+    solution, covariance, chi2 = _least_squares(full, f, s)
+    for _ in range(8):
+        m, k = basis @ solution[:2], solution[2]
+        bottom = 1.0 + k * m
+        slope_m, slope_k = (1.0 - k * k) / bottom**2, (1.0 - m * m) / bottom**2
+        jacobian = np.column_stack([basis * slope_m[:, None], slope_k])
+        step, covariance, _ = _least_squares(jacobian, f - (k + m) / bottom, s)
+        solution = solution + step
+        if float(np.abs(step).max()) < 1e-10:
+            break
+    m, k = basis @ solution[:2], solution[2]
+    chi2 = float(np.sum(((f - (k + m) / (1.0 + k * m)) / s) ** 2))
+    dof = int(good.sum()) - 3
+    return Stokes(q=float(solution[0]), u=float(solution[1]),
+                  covariance=covariance[:2, :2] * _scale(chi2, dof), method="fit-k",
+                  n=int(good.sum()), k=float(k), chi2=chi2, dof=dof)
+
+
+def half_wave_ratio(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
+    """From ratios of positions 45 degrees apart, in which unequal beams cancel exactly.
+
+    R = sqrt[(O/E)_theta / (O/E)_theta+45] and (R - 1) / (R + 1) = q cos 4 theta + u sin 4 theta
+    (Zapatero Osorio et al. 2005, ApJ 621, 445, for 0, 22.5, 45 and 67.5 degrees; more pairs are
+    fitted). None without pairs in two directions.
+    """
+    good = left.good & right.good
+    ratio = np.where(good, left.flux, 1.0) / np.where(good, right.flux, 1.0)
+    variance = np.where(good, (left.err / left.flux) ** 2 + (right.err / right.flux) ** 2, np.nan)
+    theta, value, err = [], [], []
+    for i, j in _pairs_45(angles_deg, good):
+        root = math.sqrt(ratio[i] / ratio[j])
+        theta.append(angles_deg[i])
+        value.append((root - 1.0) / (root + 1.0))
+        # d[(R - 1) / (R + 1)] = 2 R / (R + 1)^2 d ln R, and ln R is half a difference of logarithms
+        err.append(root / (root + 1.0) ** 2 * math.sqrt(variance[i] + variance[j]))
+    basis = _plate_basis(np.array(theta))
+    if len(theta) < 2 or np.linalg.matrix_rank(basis, tol=1e-3) < 2:
+        return None
+    solution, covariance, chi2 = _least_squares(basis, np.array(value), np.array(err))
+    dof = len(theta) - 2
+    return Stokes(q=float(solution[0]), u=float(solution[1]),
+                  covariance=covariance * _scale(chi2, dof), method="ratio", n=2 * len(theta),
+                  chi2=chi2, dof=dof)
+
+
+def half_wave_sum(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
+    """q = 2/N sum F cos 4 theta, u = 2/N sum F sin 4 theta over full turns of the modulation.
+
+    Patat & Romaniello 2006, PASP 118, 146, equation 5. None unless the positions are N different
+    ones, evenly 22.5 degrees apart, that make whole periods of 90 degrees, all measured.
+    """
+    difference, err = normalised_difference(left, right)
+    step = np.rint(np.asarray(angles_deg) / 22.5).astype(int)
+    n = difference.size
+    even = n >= 4 and n % 4 == 0 and np.array_equal(np.sort(step) - step.min(), np.arange(n))
+    if not (even and np.isfinite(difference).all()
+            and np.abs(angles_deg - 22.5 * step).max() < _SAME_ANGLE):
+        return None
+    basis = _plate_basis(np.asarray(angles_deg))
+    solution = 2.0 / n * difference @ basis
+    chi2 = float(np.sum(((difference - basis @ solution) / err) ** 2))
+    covariance = (2.0 / n) ** 2 * (basis * (err**2)[:, None]).T @ basis
+    return Stokes(q=float(solution[0]), u=float(solution[1]),
+                  covariance=covariance * _scale(chi2, n - 2), method="sum", n=n, chi2=chi2,
+                  dof=n - 2)
+
+
+def modulation(stokes: Stokes, angles_deg: Floats, *, harmonic: int) -> Floats:
+    """The modulation q cos h theta + u sin h theta at angles: what a plot draws."""
+    phase = np.radians(harmonic * np.asarray(angles_deg, dtype=np.float64))
+    return np.asarray(stokes.q * np.cos(phase) + stokes.u * np.sin(phase))
+
+
+def with_extra(stokes: Stokes, covariance: Floats) -> Stokes:
+    """With a covariance (2, 2) added: that of a normalisation, or of a systematic error."""
+    return replace(stokes, covariance=stokes.covariance + covariance)
+
+
+def _plate_basis(angles_deg: Floats) -> Floats:
+    phase = np.radians(4.0 * np.asarray(angles_deg, dtype=np.float64))
+    return np.stack([np.cos(phase), np.sin(phase)], axis=1)
+
+
+def _least_squares(basis: Floats, values: Floats, errors: Floats) -> tuple[Floats, Floats, float]:
+    """Solution, covariance and chi2 of a weighted linear fit."""
+    weighted = basis / errors[:, None]
+    covariance: Floats = np.asarray(np.linalg.inv(weighted.T @ weighted), dtype=np.float64)
+    solution = covariance @ (weighted.T @ (values / errors))
+    chi2 = float(np.sum(((values - basis @ solution) / errors) ** 2))
+    return solution, covariance, chi2
+
+
+def _scale(chi2: float, dof: int) -> float:
+    """By how much a fit's scatter raises the variances: never below 1, and little for few points.
+    """
+    return max(1.0, (chi2 + _PRIOR_DOF) / (dof + _PRIOR_DOF))
+
+
+def _index_of(angles_deg: Floats, angle: float) -> int | None:
+    found = np.flatnonzero(np.abs(np.asarray(angles_deg) - angle) < _SAME_ANGLE)
+    return int(found[0]) if found.size == 1 else None
+
+
+def _pairs_45(angles_deg: Floats, good: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Pairs of measured positions 45 degrees apart, each position once, lowest angles first."""
+    pairs: list[tuple[int, int]] = []
+    used: set[int] = set()
+    for i in np.argsort(angles_deg, kind="stable").tolist():
+        if i in used or not good[i]:
+            continue
+        partner = next((j for j in range(len(angles_deg)) if good[j] and j not in used and j != i
+                        and abs(angles_deg[j] - angles_deg[i] - 45.0) < _SAME_ANGLE), None)
+        if partner is not None:
+            pairs.append((i, partner))
+            used |= {i, partner}
+    return pairs

@@ -1,0 +1,97 @@
+"""Polarimetry groups: which frames they hold, and what was measured on these."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.result import FieldStar
+from iop4d.model.work import MeasuredFrame, StarList
+from iop4d.store.schema import Frame, FrameStars, Group, Result
+from iop4d.store.schema import Measurement as Row
+from iop4d.store.series import with_measurements
+
+
+def frames_like(frame: Frame) -> list[Frame]:
+    """The measured polarimetry frames that could be of a frame's group, in order of time.
+
+    Of one target, camera, night, band, exposure, binning.
+    """
+    return list(Frame.select(
+        Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, Frame.polariser_deg, Frame.group_id,
+    ).where(
+        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
+        & (Frame.night == frame.night) & (Frame.band == frame.band)
+        & (Frame.kind == FrameKind.LIGHT.value) & (Frame.mode == "polarimetry")
+        & (Frame.target == frame.target) & (Frame.binning == frame.binning)
+        & (Frame.exptime_s.between(frame.exptime_s - 0.05, frame.exptime_s + 0.05))
+        & (Frame.state == FrameState.DONE.value)
+    ).order_by(Frame.jd_start, Frame.name, Frame.id))
+
+
+def members(group_id: int) -> list[Frame]:
+    """The frames of a group in order of time."""
+    return list(Frame.select().where(
+        (Frame.group_id == group_id) & (Frame.state == FrameState.DONE.value)
+    ).order_by(Frame.jd_start, Frame.name, Frame.id))
+
+
+def measured_group(group_id: int) -> tuple[MeasuredFrame, ...]:
+    """The frames of a group with all that was measured on them."""
+    frames = members(group_id)
+    stars = {row.frame_id: row.field for row in FrameStars.select().where(
+        FrameStars.frame.in_([frame.id for frame in frames]))}
+    return tuple(
+        replace(measured, field_stars=tuple(
+            FieldStar(ra_deg=ra, dec_deg=dec, flux=flux, flux_err=err)
+            for ra, dec, flux, err in stars.get(measured.id, ())))
+        for measured in with_measurements(frames, Row.frame.is_null(False)))
+
+
+def withdraw(group_id: int, keep: tuple[str, ...], now: float) -> None:
+    """Results of a group whose source is not among ``keep`` count no more; their rows stay."""
+    Result.update(withdrawn=True, changed_at=now).where(
+        (Result.group_id == group_id) & Result.source.not_in(keep)
+        & (Result.withdrawn == False)).execute()  # noqa: E712 - SQL
+
+
+def dissolve(group_id: int, now: float) -> None:
+    """A group without frames: another one has taken them."""
+    Group.update(state="dissolved", reason="its frames are of another group", changed_at=now,
+                 angles=[]).where(Group.id == group_id).execute()
+    withdraw(group_id, (), now)
+
+
+def references_of(frame: Frame) -> list[Frame]:
+    """Whole frames by which a sub-frame can be placed, the best first.
+
+    Of the same camera, night, object and binning; those of the same band first, then the nearest
+    in time.
+    """
+    rows = list(Frame.select(
+        Frame.id, Frame.name, Frame.band, Frame.jd_start).join(FrameStars).where(
+        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
+        & (Frame.night == frame.night) & (Frame.object == frame.object)
+        & (Frame.binning == frame.binning) & (Frame.subframe == False)  # noqa: E712 - SQL
+        & (Frame.state == FrameState.DONE.value) & (FrameStars.stars != "[]")))
+    return sorted(rows, key=lambda row: (row.band != frame.band,
+                                         abs(row.jd_start - frame.jd_start), row.name))
+
+
+def star_list(frame_id: int) -> StarList:
+    """The stars of a whole frame."""
+    frame = Frame.get_by_id(frame_id)
+    stars = FrameStars.get_by_id(frame_id).stars
+    x, y, flux = (tuple(column) for column in zip(*stars, strict=True))
+    return StarList(frame=frame_id, x=x, y=y, flux=flux, wcs=frame.info["wcs"],
+                    binning=frame.binning)
+
+
+def subframes_like(frame: Frame) -> list[Frame]:
+    """The sub-frames that a whole frame could place."""
+    return list(Frame.select().where(
+        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
+        & (Frame.night == frame.night) & (Frame.object == frame.object)
+        & (Frame.binning == frame.binning) & (Frame.subframe == True)  # noqa: E712 - SQL
+        & (Frame.kind == FrameKind.LIGHT.value)
+        & Frame.state.in_((FrameState.DONE.value, FrameState.FAILED.value))))

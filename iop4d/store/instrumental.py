@@ -1,0 +1,49 @@
+"""Instrumental magnitudes of some sources over all frames: what tells whether they vary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from iop4d.model.flags import NEVER_CALIBRATES
+from iop4d.model.frame import FrameKind, FrameState
+from iop4d.store.schema import Frame, Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instrumental:
+    """One magnitude: -2.5 log10(ADU/s) and its error, of a source on a frame."""
+
+    instrument: str
+    band: str
+    night: str
+    frame: int
+    source: str
+    mag: float
+    mag_err: float
+
+
+def instrumental(sources: Iterable[str], *, band: str | None = None) -> list[Instrumental]:
+    """All good measurements of the sources on photometry frames, in order of time.
+
+    Those with a flag that bars a star from zero points are left out.
+    """
+    query = (Measurement
+             .select(Frame.instrument, Frame.band, Frame.night, Frame.id, Measurement.source,
+                     Measurement.mag_inst, Measurement.mag_inst_err)
+             .join(Frame)
+             .where(Measurement.source.in_(list(sources))
+                    & (Measurement.beam == "")
+                    & (Measurement.beam == "")
+                    & Measurement.mag_inst.is_null(False)
+                    & Measurement.mag_inst_err.is_null(False)
+                    & (Measurement.flags.bin_and(int(NEVER_CALIBRATES)) == 0)
+                    & (Frame.kind == FrameKind.LIGHT.value)
+                    & (Frame.state == FrameState.DONE.value)
+                    & (Frame.mode == "photometry"))
+             .order_by(Frame.instrument, Frame.band, Frame.jd_start, Frame.id))
+    if band is not None:
+        query = query.where(Frame.band == band)
+    return [Instrumental(instrument=instrument or "", band=own_band or "", night=night,
+                         frame=frame, source=source, mag=mag, mag_err=mag_err)
+            for instrument, own_band, night, frame, source, mag, mag_err in query.tuples()]

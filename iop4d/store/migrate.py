@@ -1,0 +1,54 @@
+"""Bring a database of an older schema to this one: columns and indexes are added, nothing is lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import peewee as pw
+
+from iop4d.store.schema import TABLES
+
+
+def migrate(db: pw.SqliteDatabase) -> list[str]:
+    """Add what the tables lack, inside the caller's transaction; what was done, in words.
+
+    A column comes with its default. Unique indexes over other columns than now are replaced.
+    """
+    done = []
+    for table in TABLES:
+        meta: Any = table._meta
+        name: str = meta.table_name
+        if not db.table_exists(name):
+            continue
+        have = {column.name for column in db.get_columns(name)}
+        for field in meta.sorted_fields:
+            if field.column_name not in have:
+                db.execute_sql(f'ALTER TABLE "{name}" ADD COLUMN {_column(field)}')
+                done.append(f"{name}.{field.column_name} added")
+        wanted = {tuple(meta.fields[part].column_name for part in parts)
+                  for parts, unique in meta.indexes if unique}
+        for index in db.get_indexes(name):
+            many = len(index.columns) > 1
+            if index.unique and many and index.sql and tuple(index.columns) not in wanted:
+                db.execute_sql(f'DROP INDEX "{index.name}"')
+                done.append(f"index {index.name} dropped")
+    return done
+
+
+def _column(field: pw.Field) -> str:
+    """Name, type and default as SQLite takes them; NOT NULL where the field says so."""
+    default: Any = field.default() if callable(field.default) else field.default
+    value = field.db_value(default) if default is not None else None
+    kind = str(field.field_type)
+    said = f'"{field.column_name}" {_TYPES.get(kind, kind)}'
+    if value is None:
+        return said
+    if isinstance(value, bool):
+        value = int(value)
+    literal = str(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
+    return f"{said} {'' if field.null else 'NOT NULL '}DEFAULT {literal}"
+
+
+_TYPES = {"FLOAT": "REAL", "BOOL": "INTEGER", "INT": "INTEGER", "BIGINT": "INTEGER",
+          "VARCHAR": "VARCHAR(255)"}
