@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from iop4d.instruments.base import Instrument
-from iop4d.model.polarimeter import Analyser
+from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source
 from iop4d.model.work import MeasuredFrame
@@ -19,30 +19,33 @@ from iop4d.science.polarimetry import modulation
 from iop4d.science.stokes import Stokes
 
 
-def group_magnitude(target: Source, positions: Positions, seen: Stokes, *, catalogue: Catalogue,
+def group_magnitude(target: Source, positions: Positions, seen: Stokes,
+                    constants: InstrumentalPolarisation, *, catalogue: Catalogue,
                     instrument: Instrument) -> ResultValue:
     """The mean of the frames' magnitudes, calibrated together; polarisation still missing.
 
-    ``seen``: the target's q and u against the field stars, by which its fluxes through a polaroid
-    are divided; the scatter that polarisation makes is then no part of the error. With two beams
-    the sum of the images has no modulation.
+    ``seen``: the target's q and u through the polaroid. Its fluxes are divided by their modulation
+    against that of the calibrators, which is the instrument's alone, so that the scatter made by
+    polarisation is no part of the error. With two beams the sum of the images has no modulation.
     """
     polarimeter = instrument.polarimeter
     assert polarimeter is not None
     frames = [frame for frame, m in zip(positions.frames, positions.of(target.name), strict=True)
               if m is not None]
     if not frames:
-        frames = list(positions.frames)
         return _without_magnitude(target, positions)
     if polarimeter.analyser is Analyser.POLAROID:
-        frames = [_without_modulation(frame, target.name, seen) for frame in frames]
+        frames = [_without_modulation(frame, target.name, seen, constants) for frame in frames]
     each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope)
     return _mean(each, positions)
 
 
-def _without_modulation(frame: MeasuredFrame, target: str, seen: Stokes) -> MeasuredFrame:
-    angle = frame.facts.polariser_deg or 0.0
-    factor = 1.0 + float(modulation(seen, np.array([angle]), harmonic=2)[0])
+def _without_modulation(frame: MeasuredFrame, target: str, seen: Stokes,
+                        constants: InstrumentalPolarisation) -> MeasuredFrame:
+    angle = np.array([frame.facts.polariser_deg or 0.0])
+    own = replace(seen, q=constants.q0, u=constants.u0)
+    factor = (1.0 + float(modulation(seen, angle, harmonic=2)[0])) / (
+        1.0 + float(modulation(own, angle, harmonic=2)[0]))
     if not factor > 0.05:
         return frame
 

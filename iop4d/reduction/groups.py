@@ -68,8 +68,11 @@ def positions_of(frames: Sequence[MeasuredFrame]) -> Positions:
         by_source=tuple({(m.source, m.beam): m for m in frame.measurements} for frame in ordered))
 
 
-def field_ensemble(positions: Positions, *, harmonic: int) -> Ensemble | None:
-    """The transparency from the frames' field stars, matched by their places on the sky."""
+def field_ensemble(positions: Positions, *, q0: float, u0: float) -> Ensemble | None:
+    """The transparency from the frames' field stars, matched by their places on the sky.
+
+    Seen through a polaroid, which adds ``q0`` and ``u0`` to every star.
+    """
     frames = positions.frames
     lists = [np.array([[s.ra_deg, s.dec_deg, s.flux, s.flux_err] for s in frame.field_stars])
              for frame in frames]
@@ -83,10 +86,10 @@ def field_ensemble(positions: Positions, *, harmonic: int) -> Ensemble | None:
             _plane(base, base), distance_upper_bound=_SAME_STAR_ARCSEC)
         seen = np.isfinite(distance)
         flux[k, seen], err[k, seen] = stars[index[seen], 2], stars[index[seen], 3]
-    return normalise(positions.angles_deg, flux, err, harmonic=harmonic)
+    return normalise(positions.angles_deg, flux, err, harmonic=2, q0=q0, u0=u0)
 
 
-def source_ensemble(positions: Positions, besides: str, *, harmonic: int) -> Ensemble | None:
+def source_ensemble(positions: Positions, besides: str) -> Ensemble | None:
     """The transparency from the other sources, all light of each: two beams have no modulation."""
     names = sorted({source for found in positions.by_source for source, beam in found
                     if not beam and source != besides})
@@ -94,7 +97,7 @@ def source_ensemble(positions: Positions, besides: str, *, harmonic: int) -> Ens
     if not beams:
         return None
     return normalise(positions.angles_deg, np.stack([b.flux for b in beams], axis=1),
-                     np.stack([b.err for b in beams], axis=1), harmonic=harmonic)
+                     np.stack([b.err for b in beams], axis=1), harmonic=4)
 
 
 def _plane(stars: Floats, about: Floats) -> Floats:

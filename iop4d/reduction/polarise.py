@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
@@ -30,16 +31,16 @@ from iop4d.science.polarimetry import (
     half_wave_sum,
     polaroid,
     single_beam,
-    with_extra,
 )
 from iop4d.science.stokes import Stokes, corrected
+
+Floats = NDArray[np.float64]
 
 MAG = 2.5 / math.log(10.0)
 _MANY = 8  # positions of a plate from which on the fit with a free beam ratio is well determined
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
-_HARMONIC = {Analyser.POLAROID: 2, Analyser.HALF_WAVE_PLATE: 4}
 
-#: (as the instrument sees it, whether q0 and u0 are still in it)
+#: (as the instrument sees it, whether field stars told what it adds to them)
 Seen = tuple[Stokes, bool]
 
 
@@ -55,7 +56,7 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     if constants is None:
         raise StageError("polarimetry", f"no instrumental polarisation of {instrument.name} is "
                                         f"known for JD {jd:.1f}")
-    ensemble = field_ensemble(positions, harmonic=2) \
+    ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
         if polarimeter.analyser is Analyser.POLAROID else None
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
@@ -94,18 +95,23 @@ def _through_polaroid(beam: Beam, positions: Positions, ensemble: Ensemble | Non
     angles = positions.angles_deg
     transparency = settings.transparency / MAG
     if ensemble is not None:
-        normalised = single_beam(angles, beam.times(1.0 / ensemble.relative), harmonic=2,
+        normalised = single_beam(angles, _even(beam, ensemble.relative, ensemble.err), harmonic=2,
                                  method="ensemble")
         if normalised is not None:
-            found["ensemble"] = (with_extra(normalised.stokes, ensemble.covariance), False)
+            found["ensemble"] = (normalised.stokes, True)
         transparency = max(float(np.std(ensemble.relative)), 0.002)
     # Each flux has the transparency's scatter besides its own noise.
-    scattered = Beam(flux=beam.flux, err=np.hypot(beam.err, transparency * beam.flux))
     plain = polaroid(angles, beam, extra=transparency) or single_beam(
-        angles, scattered, harmonic=2, method="plain")
+        angles, _even(beam, np.ones(angles.size), transparency), harmonic=2, method="plain")
     if plain is not None:
-        found["plain"] = (plain.stokes, True)
+        found["plain"] = (plain.stokes, False)
     return found
+
+
+def _even(beam: Beam, relative: Floats, err: float) -> Beam:
+    """Fluxes over the relative transparency, whose relative error enters theirs."""
+    even = beam.times(1.0 / relative)
+    return Beam(flux=even.flux, err=np.hypot(even.err, err * even.flux))
 
 
 def _through_plate(target: str, positions: Positions,
@@ -117,17 +123,14 @@ def _through_plate(target: str, positions: Positions,
     for method in (half_wave_fit, half_wave_fit_k, half_wave_ratio, half_wave_sum):
         stokes = method(angles, left, right)
         if stokes is not None:
-            found[stokes.method] = (stokes, True)
-    others = source_ensemble(positions, target, harmonic=4)
+            found[stokes.method] = (stokes, False)
+    others = source_ensemble(positions, target)
+    relative, err = (others.relative, others.err) if others is not None else (
+        np.ones(angles.size), settings.transparency / MAG)
     for name, beam, sign in (("left", left, 1.0), ("right", right, -1.0)):
-        shared, extra = (others.relative, others.covariance) if others is not None else (
-            np.ones(angles.size), np.zeros((2, 2)))
-        loose = 0.0 if others is not None else settings.transparency / MAG
-        even = beam.times(1.0 / shared)
-        even = Beam(flux=even.flux, err=np.hypot(even.err, loose * even.flux))
-        alone = single_beam(angles, even, harmonic=4, sign=sign, method=name)
+        alone = single_beam(angles, _even(beam, relative, err), harmonic=4, sign=sign, method=name)
         if alone is not None:
-            found[name] = (with_extra(alone.stokes, extra), True)
+            found[name] = (alone.stokes, False)
     return found
 
 
@@ -163,11 +166,11 @@ def _clean_beam(target: str, positions: Positions) -> str:
 def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen: str,
             constants: InstrumentalPolarisation, ensemble: Ensemble | None, catalogue: Catalogue,
             instrument: Instrument) -> ResultValue:
-    stokes = {name: corrected(seen, constants, subtract=still)
-              for name, (seen, still) in found.items()}
+    stokes = {name: corrected(seen, constants, measured=measured)
+              for name, (seen, measured) in found.items()}
     best = stokes[chosen]
-    modulation = found["ensemble"][0] if "ensemble" in found else found[chosen][0]
-    result = group_magnitude(target, positions, modulation, catalogue=catalogue,
+    seen = found["ensemble"][0] if "ensemble" in found else found[chosen][0]
+    result = group_magnitude(target, positions, seen, constants, catalogue=catalogue,
                              instrument=instrument)
     clean = debiased(best.q, best.u, best.covariance)
     flags = result.flags | int(_flags(found[chosen][0], chosen, positions, instrument, ensemble))

@@ -24,31 +24,37 @@ _ROUNDS = 5
 class Ensemble:
     """Relative transparency of K frames from S stars.
 
-    ``relative``: (K,), mean 1: divide fluxes by it. ``covariance``: (2, 2) of the q and u that its
-    error gives to every star normalised by it; ``scatter``: of the stars' own q and u, a fraction;
-    ``used``: (S,) the stars that count; ``n``: their number.
+    ``relative``: (K,), mean 1: divide fluxes by it; ``err``: of each of its values, such that the q
+    and u of a star divided by it get the error that the ensemble's mean polarisation has;
+    ``scatter``: of the stars' own q and u, a fraction; ``used``: (S,) the stars that count; ``n``:
+    their number.
     """
 
     relative: Floats
-    covariance: Floats
+    err: float
     scatter: float
     used: NDArray[np.bool_]
     n: int
 
 
-def normalise(angles_deg: Floats, flux: Floats, err: Floats, *, harmonic: int) -> Ensemble | None:
+def normalise(angles_deg: Floats, flux: Floats, err: Floats, *, harmonic: int,
+              q0: float = 0.0, u0: float = 0.0) -> Ensemble | None:
     """The transparency from the fluxes (K, S) of S stars at K positions, and their errors.
 
     A star that misses a position costs only itself. ``harmonic``: 2 for a polaroid, 4 for a
-    half-wave plate. None without any star that all frames show. Error: each star's q and u scatter
-    by its photons and by its own polarisation, of which the ensemble has the mean's error.
+    half-wave plate. ``q0``, ``u0``: what the instrument adds to every star, as far as it is known:
+    fluxes divided by the result still hold it. What it truly adds may differ; the stars show that,
+    and the result takes it out. None without any star that all frames show. Error: each star's q
+    and u scatter by its photons and by its own polarisation, of which the ensemble has the mean's.
     """
     complete = (np.isfinite(flux) & np.isfinite(err) & (flux > 0) & (err > 0)).all(axis=0)
     if not complete.any():
         return None
     basis = _basis(angles_deg, harmonic)
-    ratio = flux[:, complete] / flux[:, complete].mean(axis=0)
-    noise = err[:, complete] / flux[:, complete].mean(axis=0)
+    instrument = (basis @ np.array([1.0, q0, u0]))[:, None]
+    even = flux[:, complete] / instrument
+    ratio = even / even.mean(axis=0)
+    noise = err[:, complete] / instrument / even.mean(axis=0)
     inverse = np.linalg.pinv(basis)[1:]  # (2, K): from relative fluxes to q and u
     own = np.sqrt(np.mean(np.einsum("jk,ks->js", inverse**2, noise**2), axis=0))  # (S,)
     used = np.ones(ratio.shape[1], dtype=bool)
@@ -67,7 +73,9 @@ def normalise(angles_deg: Floats, flux: Floats, err: Floats, *, harmonic: int) -
     variance = 1.0 / float(weight.sum())
     all_used = np.zeros(flux.shape[1], dtype=bool)
     all_used[np.flatnonzero(complete)[used]] = True
-    return Ensemble(relative=relative / relative.mean(), covariance=np.eye(2) * variance,
+    # An error s of each of K values makes one of s (2 / K)^(1/2) in q and in u.
+    return Ensemble(relative=relative / relative.mean(),
+                    err=float(np.sqrt(variance * len(relative) / 2.0)),
                     scatter=float(np.sqrt(tau2)), used=all_used, n=int(used.sum()))
 
 

@@ -8,7 +8,7 @@ In the formulas O is the left and E the right image.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,11 +206,6 @@ def modulation(stokes: Stokes, angles_deg: Floats, *, harmonic: int) -> Floats:
     """The modulation q cos h theta + u sin h theta at angles: what a plot draws."""
     phase = np.radians(harmonic * np.asarray(angles_deg, dtype=np.float64))
     return np.asarray(stokes.q * np.cos(phase) + stokes.u * np.sin(phase))
-
-
-def with_extra(stokes: Stokes, covariance: Floats) -> Stokes:
-    """With a covariance (2, 2) added: that of a normalisation, or of a systematic error."""
-    return replace(stokes, covariance=stokes.covariance + covariance)
 
 
 def _plate_basis(angles_deg: Floats) -> Floats:

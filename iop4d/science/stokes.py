@@ -87,17 +87,17 @@ def rotated(stokes: Stokes, angle_deg: float) -> Stokes:
 
 
 def corrected(stokes: Stokes, constants: InstrumentalPolarisation, *,
-              subtract: bool = True) -> Stokes:
+              measured: bool = False) -> Stokes:
     """On the sky: the instrument's q0 and u0 taken off, then its zero angle added to chi.
 
-    ``subtract``: False where field stars have taken q0 and u0 off already. Escudero Pedrosa et al.
-    2024, AJ 168, 84, equations 5 and 6 (the first term of the printed one for u' is misprinted).
+    ``measured``: field stars have told what differs from q0 and u0, whose errors then do not
+    count. Escudero Pedrosa et al. 2024, AJ 168, 84, equations 5 and 6 (the first term of the
+    printed one for u' is misprinted).
     """
-    if subtract:
-        extra = np.diag([constants.q0_err**2, constants.u0_err**2])
-        stokes = replace(stokes, q=stokes.q - constants.q0, u=stokes.u - constants.u0,
-                         covariance=stokes.covariance + extra)
-    turned = rotated(stokes, constants.angle_deg)
+    extra = np.zeros((2, 2)) if measured else np.diag([constants.q0_err**2, constants.u0_err**2])
+    bare = replace(stokes, q=stokes.q - constants.q0, u=stokes.u - constants.u0,
+                   covariance=stokes.covariance + extra)
+    turned = rotated(bare, constants.angle_deg)
     return replace(turned, angle_err_deg=math.hypot(stokes.angle_err_deg, constants.angle_err_deg))
 
 

@@ -1,0 +1,65 @@
+"""Two images of every star: found again among others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from iop4d.science.pairs import find_offset, find_pairs
+
+Floats = NDArray[np.float64]
+
+
+def field(seed: int, stars: int, offset: tuple[float, float], *, single: int = 0,
+          noise: float = 0.2) -> tuple[Floats, Floats, Floats]:
+    """Right images first, then left ones, then ``single`` cosmic rays; fluxes differ by 20 %."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.uniform(220, 1000, stars), rng.uniform(50, 800, stars)
+    flux = 10 ** rng.uniform(3, 5, stars)
+    lone = rng.uniform(0, 1000, (2, single))
+    return (np.concatenate([x, x + offset[0], lone[0]]) + rng.normal(0, noise, 2 * stars + single),
+            np.concatenate([y, y + offset[1], lone[1]]) + rng.normal(0, noise, 2 * stars + single),
+            np.concatenate([flux, flux * rng.uniform(0.8, 1.25, stars),
+                            10 ** rng.uniform(3, 5, single)]))
+
+
+def test_two_stars_of_a_known_offset_are_paired_left_with_right() -> None:
+    x = np.array([500.0, 300.0, 464.3, 264.3])
+    y = np.array([200.0, 100.0, 199.8, 99.8])
+    pairs = find_pairs(x, y, np.array([9.0, 5.0, 8.0, 6.0]), offset=(-35.7, -0.2),
+                       tolerance=(4.0, 3.0))
+    assert pairs.right.tolist() == [0, 1]
+    assert pairs.left.tolist() == [2, 3]
+    assert pairs.offset == pytest.approx((-35.7, -0.2))
+
+
+@pytest.mark.parametrize(("stars", "single"), [(1, 0), (2, 0), (6, 4), (40, 15), (150, 0)])
+def test_pairs_are_found_with_a_loosely_known_offset(stars: int, single: int) -> None:
+    for seed in range(10):
+        true = (-209.0 + 20.0 * np.sin(seed), 13.0 + 25.0 * np.cos(seed))
+        x, y, flux = field(seed, stars, true, single=single)
+        pairs = find_pairs(x, y, flux, offset=(-209.0, 13.0), tolerance=(36.0, 48.0))
+        right = pairs.left - stars == pairs.right
+        assert right.sum() >= 0.9 * stars
+        assert (~right).sum() <= 0.1 * stars
+        assert pairs.offset == pytest.approx(true, abs=1.2)
+
+
+def test_images_of_unlike_flux_are_no_pair() -> None:
+    pairs = find_pairs(np.array([500.0, 464.3]), np.array([200.0, 199.8]), np.array([9.0, 1.0]),
+                       offset=(-35.7, -0.2), tolerance=(4.0, 3.0))
+    assert len(pairs) == 0
+    assert pairs.offset == (-35.7, -0.2)
+
+
+def test_an_unknown_offset_shows_as_the_peak_of_all_differences() -> None:
+    x, y, flux = field(3, 30, (-120.0, 40.0), single=5)
+    assert find_offset(x, y, flux, longest=300.0) == pytest.approx((-120.0, 40.0), abs=0.3)
+
+
+def test_a_field_without_pairs_has_no_offset() -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.uniform(0, 1000, (2, 40))
+    assert find_offset(x, y, 10 ** rng.uniform(3, 5, 40), longest=300.0) is None
+    assert find_offset(x[:1], y[:1], np.ones(1), longest=300.0) is None
