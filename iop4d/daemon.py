@@ -32,7 +32,7 @@ from iop4d.model.work import Done, PlotRequest, Plotted
 from iop4d.reduction.context import WorkerContext
 from iop4d.sources.directory import DirectoryArchive, look
 from iop4d.sources.settle import SettledFile
-from iop4d.store import asks, catalogue, events, frames
+from iop4d.store import asks, catalogue, events, frames, provenance
 from iop4d.store.database import Database
 from iop4d.work import channel
 from iop4d.work.dispatch import Dispatcher
@@ -93,6 +93,7 @@ class Daemon:
         self.ledger = Ledger(database=self.database, site=self._site,
                              instruments=self._instruments, clock=self._clock,
                              on_results=self._on_results)
+        await self.run_db(self._keep_settings)
         recovered = await self.run_db(self.ledger.recover)
         if recovered:
             log.info("%d jobs go on where the last run ended", recovered)
@@ -115,6 +116,10 @@ class Daemon:
     def _known(self, archive: str) -> dict[str, tuple[int, int]]:
         with self.database.connected():
             return frames.known_files(archive)
+
+    def _keep_settings(self) -> None:
+        with self.database.write():
+            provenance.keep_settings(self._site)
 
     def _close_database(self) -> None:
         if hasattr(self, "database"):
@@ -243,9 +248,12 @@ class Daemon:
         if await self._refresh_catalogue():
             await self.dispatcher.wake()
         for ask in await self.run_db(asks.queued, self.database):
-            found = [_found_by_hand(Path(path), self._site, self._clock())
-                     for path in ask.content["paths"]]
-            ids = await self.run_db(self.ledger.accept, [f for f in found if f is not None])
+            if ask.kind == "reprocess":
+                ids = await self.run_db(self.ledger.redo, ask.content["frames"])
+            else:
+                found = [_found_by_hand(Path(path), self._site, self._clock())
+                         for path in ask.content["paths"]]
+                ids = await self.run_db(self.ledger.accept, [f for f in found if f is not None])
             await self.run_db(asks.answer, self.database, ask.id, {"frames": ids})
             await self.dispatcher.wake()
 

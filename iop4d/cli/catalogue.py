@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from iop4d.cli.calibrators import check_calibrators, find_calibrators
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import CatalogueError
 
@@ -21,8 +22,12 @@ def catalogue() -> None:
     """
 
 
+catalogue.add_command(find_calibrators)
+catalogue.add_command(check_calibrators)
+
+
 @catalogue.command("import")
-@click.argument("table", metavar="FILE.csv|builtin:blazars")
+@click.argument("table", metavar="FILE.csv|builtin:NAME")
 @site_options
 @click.pass_context
 def import_(ctx: click.Context, table: str, site_after: str | None,
@@ -32,7 +37,9 @@ def import_(ctx: click.Context, table: str, site_after: str | None,
     Columns: name, other_names (separated by ;), ra, dec (degrees or sexagesimal), kind (target,
     calibrator, standard), calibrates (names of targets, separated by ;), mag_<band>,
     mag_<band>_err or mag_err, p and p_err (fractions), chi, chi_err (degrees), redshift, note.
-    If any row is wrong each is told and nothing is imported.
+    If any row is wrong each is told and nothing is imported. Tables that ship with the program:
+    builtin:blazars (blazars, comparison stars, standards) and builtin:standards (the polarisation
+    standards alone).
     """
     from iop4d.store import catalogue as store
     from iop4d.store import catalogue_csv

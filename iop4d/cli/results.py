@@ -20,13 +20,15 @@ from iop4d.model.errors import Iop4dError
 @click.option("--since", metavar="TIME",
               help="Only points from this time on: JD, MJD or UTC such as 2024-03-14T21:00.")
 @click.option("--until", metavar="TIME", help="Only points up to this time.")
+@click.option("--all-columns", is_flag=True,
+              help="Also BJD, q and u, debiased p, limits, host-free values, method, revision.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Write to a file instead of standard output.")
 @site_options
 @click.pass_context
 def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tuple[str, ...],
-            since: str | None, until: str | None, output: Path | None, site_after: str | None,
-            overrides_after: tuple[str, ...]) -> None:
+            since: str | None, until: str | None, all_columns: bool, output: Path | None,
+            site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Write one row a result, in order of time.
 
     Times are of mid-exposure, JD(UTC). p is a fraction, chi degrees east of north. Flags are names
@@ -41,8 +43,9 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
         chosen = Selection(sources=tuple(catalogue.find(name).name for name in sources),
                            bands=bands, since_jd=_jd("--since", since),
                            until_jd=_jd("--until", until))
-        rows = [tables.row(result) for result in select(chosen)]
-    data = tables.FORMS[form](rows)
+        columns = tables.COLUMNS | (tables.MORE_COLUMNS if all_columns else {})
+        rows = [tables.row(result, columns) for result in select(chosen)]
+    data = tables.FORMS[form](rows, columns)
     if output is not None:
         output.write_bytes(data)
     else:

@@ -36,26 +36,47 @@ COLUMNS: dict[str, tuple[type, str, str]] = {
     "provisional": (bool, "", "Whether reduced with masters of another night"),
     "frames": (str, "", "Raw files joined by ;"),
 }
-_DIGITS = {"jd_mid": 8, "exptime_s": 3, "fwhm_arcsec": 3, "airmass": 4, "chi_deg": 3,
+#: What ``--all-columns`` adds.
+MORE_COLUMNS: dict[str, tuple[type, str, str]] = {
+    "bjd_tdb": (float, "d", "BJD(TDB) of mid-exposure"),
+    "q": (float, "", "Stokes Q/I on the sky"),
+    "q_err": (float, "", "Its error"),
+    "u": (float, "", "Stokes U/I on the sky"),
+    "u_err": (float, "", "Its error"),
+    "p_debiased": (float, "", "p without the bias of noise (modified asymptotic estimator)"),
+    "p_limit": (float, "", "Upper limit of p at 95 % where p is below three sigma"),
+    "method": (str, "", "How q and u were found"),
+    "host_mjy": (float, "mJy", "Flux of the host galaxy in the aperture"),
+    "mag_nucleus": (float, "mag", "Magnitude without the host"),
+    "mag_nucleus_err": (float, "mag", "Its error"),
+    "p_nucleus": (float, "", "p without the host's light"),
+    "p_nucleus_err": (float, "", "Its error"),
+    "night": (str, "", "Date of the evening of the night"),
+    "revision": (int, "", "How often the result has changed, from 1"),
+}
+_DIGITS = {"bjd_tdb": 8, "jd_mid": 8, "exptime_s": 3, "fwhm_arcsec": 3, "airmass": 4, "chi_deg": 3,
            "chi_err_deg": 3}
 
 
-def row(result: Result) -> dict[str, Any]:
+Columns = dict[str, tuple[type, str, str]]
+
+
+def row(result: Result, columns: Columns) -> dict[str, Any]:
     """A result as plain values of the columns; None for what is not known."""
-    values: dict[str, Any] = {name: getattr(result, name) for name in COLUMNS}
+    values: dict[str, Any] = {name: getattr(result, name) for name in columns}
     human = [flag["name"] if isinstance(flag, dict) else str(flag) for flag in result.human_flags]
     values["flags"] = ";".join([*flags.names(result.flags), *human])
     values["frames"] = ";".join(result.frames)
-    for name, (kind, _, _) in COLUMNS.items():
+    for name, (kind, _, _) in columns.items():
         if kind is float and values[name] is not None:
             values[name] = round(values[name], _DIGITS.get(name, 5))
     return values
 
 
-def as_csv(rows: list[dict[str, Any]]) -> bytes:
+def as_csv(rows: list[dict[str, Any]], columns: Columns = COLUMNS) -> bytes:
     """Plain CSV: empty where there is none."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
+    writer = csv.DictWriter(out, list(columns), lineterminator="\n")
     writer.writeheader()
     for values in rows:
         writer.writerow({name: _cell(value) for name, value in values.items()})
@@ -68,11 +89,11 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _astropy_table(rows: list[dict[str, Any]]) -> Any:
+def _astropy_table(rows: list[dict[str, Any]], columns: Columns) -> Any:
     from astropy.table import Table
 
     table = Table()
-    for name, (kind, unit, description) in COLUMNS.items():
+    for name, (kind, unit, description) in columns.items():
         values = [values[name] for values in rows]
         if kind is float:
             values = [math.nan if value is None else value for value in values]
@@ -83,19 +104,19 @@ def _astropy_table(rows: list[dict[str, Any]]) -> Any:
     return table
 
 
-def as_ecsv(rows: list[dict[str, Any]]) -> bytes:
+def as_ecsv(rows: list[dict[str, Any]], columns: Columns = COLUMNS) -> bytes:
     """Enhanced CSV, for astropy: units and descriptions in the header, NaN for none."""
     out = io.StringIO()
-    _astropy_table(rows).write(out, format="ascii.ecsv", delimiter=",")
+    _astropy_table(rows, columns).write(out, format="ascii.ecsv", delimiter=",")
     return out.getvalue().encode()
 
 
-def as_votable(rows: list[dict[str, Any]]) -> bytes:
+def as_votable(rows: list[dict[str, Any]], columns: Columns = COLUMNS) -> bytes:
     """VOTable, for TOPCAT and Aladin."""
     out = io.BytesIO()
-    _astropy_table(rows).write(out, format="votable")
+    _astropy_table(rows, columns).write(out, format="votable")
     return out.getvalue()
 
 
-FORMS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
+FORMS: dict[str, Callable[[list[dict[str, Any]], Columns], bytes]] = {
     "csv": as_csv, "ecsv": as_ecsv, "votable": as_votable}

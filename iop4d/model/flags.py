@@ -26,6 +26,7 @@ class Flag(IntFlag):
     ONE_BEAM = 32768
     FEW_FIELD_STARS = 65536
     HOST_EXTRAPOLATED = 131072
+    WITHDRAWN = 262144
 
 
 DESCRIPTIONS: dict[Flag, str] = {
@@ -47,6 +48,7 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.ONE_BEAM: "only one of the two images of the source could be used",
     Flag.FEW_FIELD_STARS: "too few field stars tell the transparency between the frames",
     Flag.HOST_EXTRAPOLATED: "the host galaxy's table does not reach this aperture or seeing",
+    Flag.WITHDRAWN: "its frames are part of another polarimetry group now",
 }
 
 #: A star with any of these never enters a zero point.
@@ -58,7 +60,7 @@ NEVER_CALIBRATES = (
 #: A result with any of these never counts for an alert.
 NEVER_ALERTS = (
     Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
-    | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS
+    | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS | Flag.WITHDRAWN
 )
 
 

@@ -22,7 +22,7 @@ _KINDS = {**{kind.value: kind for kind in SourceKind}, "blazar": SourceKind.TARG
 _NAN = float("nan")
 
 #: Tables that ship with the program, by the name after ``builtin:``.
-BUILTIN = {"blazars": "blazars.csv"}
+BUILTIN = {"blazars": "blazars.csv", "standards": "standards.csv"}
 
 
 def builtin(name: str) -> str:

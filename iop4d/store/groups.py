@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameKind, FrameState
 from iop4d.model.result import FieldStar
 from iop4d.model.work import MeasuredFrame, StarList
 from iop4d.store.schema import Frame, FrameStars, Group, Result
 from iop4d.store.schema import Measurement as Row
 from iop4d.store.series import with_measurements
+
+
+def _measured() -> Any:
+    """Frames whose measurements stand: those that are being done again keep their old ones."""
+    return (Frame.state == FrameState.DONE.value) | (
+        (Frame.state == FrameState.QUEUED.value) & Frame.group_id.is_null(False))
 
 
 def frames_like(frame: Frame) -> list[Frame]:
@@ -24,15 +32,14 @@ def frames_like(frame: Frame) -> list[Frame]:
         & (Frame.night == frame.night) & (Frame.band == frame.band)
         & (Frame.kind == FrameKind.LIGHT.value) & (Frame.mode == "polarimetry")
         & (Frame.target == frame.target) & (Frame.binning == frame.binning)
-        & (Frame.exptime_s.between(frame.exptime_s - 0.05, frame.exptime_s + 0.05))
-        & (Frame.state == FrameState.DONE.value)
+        & (Frame.exptime_s.between(frame.exptime_s - 0.05, frame.exptime_s + 0.05)) & _measured()
     ).order_by(Frame.jd_start, Frame.name, Frame.id))
 
 
 def members(group_id: int) -> list[Frame]:
     """The frames of a group in order of time."""
     return list(Frame.select().where(
-        (Frame.group_id == group_id) & (Frame.state == FrameState.DONE.value)
+        (Frame.group_id == group_id) & _measured()
     ).order_by(Frame.jd_start, Frame.name, Frame.id))
 
 
@@ -50,7 +57,8 @@ def measured_group(group_id: int) -> tuple[MeasuredFrame, ...]:
 
 def withdraw(group_id: int, keep: tuple[str, ...], now: float) -> None:
     """Results of a group whose source is not among ``keep`` count no more; their rows stay."""
-    Result.update(withdrawn=True, changed_at=now).where(
+    Result.update(withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
+                  changed_at=now).where(
         (Result.group_id == group_id) & Result.source.not_in(keep)
         & (Result.withdrawn == False)).execute()  # noqa: E712 - SQL
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from iop4d import __version__
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
 from iop4d.model.frame import FrameKind, FrameState
@@ -28,6 +29,7 @@ from iop4d.model.work import (
 from iop4d.store import frames as frame_store
 from iop4d.store import groups as group_store
 from iop4d.store.events import emit
+from iop4d.store.provenance import settings_key
 from iop4d.store.results import Origin, of_frame, save_results
 from iop4d.store.schema import Frame, Group, Job, Master, Result, Series
 from iop4d.store.series import series_of
@@ -55,6 +57,7 @@ class Finisher:
         self._choices = choices
         self._clock = clock
         self._on_results = on_results
+        self._settings = settings_key(site)
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
         """Write what came of a job and end it."""
@@ -160,6 +163,7 @@ class Finisher:
         request = claim.request
         provisional = any(master.provisional for master in request.masters)
         info = frame_store.reduced_info(reduced, core_s)
+        info["settings"], info["software"] = self._settings, __version__
         info["latency_s"] = frame.info.get("latency_s", round(now - frame.completed_at, 3))
         self._set(
             frame.id, FrameState.DONE, trace="", info=info, provisional=provisional,
@@ -263,6 +267,9 @@ class Finisher:
             Group.update(reason=reason, changed_at=now).where(Group.id == claim.key).execute()
         elif claim.kind is not JobKind.CALIBRATE:
             self._set(claim.key, state, reason=reason, trace=trace)
+            frame = Frame.get_by_id(claim.key)
+            if frame.group_id is not None and frame.instrument in self._instruments:
+                groups.leave(frame, self._instruments[frame.instrument], self._site, now)
         jobs.close(claim.job_id, "failed", now=now, reason=reason)
 
     def _crashed(self, claim: Claim, how: str) -> None:

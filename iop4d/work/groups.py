@@ -17,6 +17,12 @@ from iop4d.work.jobs import JobKind, Priority
 _MORE_COMING = 1.0  # seconds that an open group of the past is left for more of its frames
 
 
+def leave(frame: Frame, instrument: Instrument, site: Site, now: float) -> None:
+    """A frame that was measured before failed now: its group goes on without it."""
+    Frame.update(group_id=None).where(Frame.id == frame.id).execute()
+    regroup(frame, instrument, site, now)
+
+
 def regroup(frame: Frame, instrument: Instrument, site: Site, now: float) -> None:
     """A polarimetry frame was measured, again or for the first time: which group is it of?
 
@@ -44,7 +50,8 @@ def regroup(frame: Frame, instrument: Instrument, site: Site, now: float) -> Non
         last = number == len(parts) - 1
         complete = len(mine) >= len(instrument.polarimeter.angles_deg)
         state = "complete" if complete else "open" if last else "closed"
-        if changed or state != group.state or any(r.id == frame.id for r in mine):
+        if (changed or state != group.state or len(mine) != len(group.angles)
+                or any(r.id == frame.id for r in mine)):
             _due(group, mine, state, site, now)
     for left in before - taken:
         if not groups.members(left):

@@ -79,6 +79,27 @@ class Ledger:
         with self._database.write():
             return [self._accept(found) for found in files]
 
+    def redo(self, ids: Iterable[int]) -> list[int]:
+        """Queue frames to be done again, from the start for those that never were understood.
+
+        What was found before stands until it is replaced. The ids that there are.
+        """
+        now = self._clock()
+        again = []
+        with self._database.write():
+            for id_ in ids:
+                frame = Frame.get_or_none(Frame.id == id_)
+                if frame is None or frame.state in (FrameState.DUPLICATE, FrameState.SUPERSEDED):
+                    continue
+                light = frame.kind == FrameKind.LIGHT.value and frame.sha256
+                kind = JobKind.REDUCE if light else JobKind.CLASSIFY
+                if frame.state != FrameState.DONE:
+                    Frame.update(state=FrameState.QUEUED, reason="", changed_at=now).where(
+                        Frame.id == id_).execute()
+                jobs.queue(kind, id_, priority=Priority.AGAIN, now=now)
+                again.append(int(id_))
+        return again
+
     def _accept(self, found: FoundFile) -> int:
         now = self._clock()
         known = frame_store.by_path(found.path)

@@ -1,0 +1,90 @@
+"""``iop4d reprocess``: do frames again."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from iop4d.cli.common import load, open_database, set_up_logging, site_options
+from iop4d.cli.follow import do, report
+from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.config import Site
+
+_SHOWN = 20  # frames that a dry run lists by name
+
+
+@click.command()
+@click.option("--source", metavar="NAME", help="Frames on which this source was measured.")
+@click.option("--night", "nights", multiple=True, metavar="YYYY-MM-DD",
+              help="Frames of this night; may be given again.")
+@click.option("--instrument", metavar="NAME", help="Frames of this instrument.")
+@click.option("--failed", is_flag=True, help="Frames that failed, were rejected or set aside.")
+@click.option("--stale", "only_stale", is_flag=True,
+              help="Frames whose masters, settings or software have changed since.")
+@click.option("--dry-run", is_flag=True, help="Only say which they are, and why.")
+@site_options
+@click.pass_context
+def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
+              instrument: str | None, failed: bool, only_stale: bool, dry_run: bool,
+              site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """Do frames again from their raw files: those that meet all that is asked for.
+
+    Results keep their ids, flags set by hand and their history, and change in place. New frames go
+    first. A changed catalogue needs no reprocessing: results follow it by themselves.
+    """
+    site = load(ctx, site_after, overrides_after)
+    set_up_logging(ctx, level=logging.ERROR)
+    if not (source or nights or instrument or failed or only_stale):
+        raise Iop4dError("say which frames: --source, --night, --instrument, --failed or --stale")
+    chosen = _chosen(site, source, nights, instrument, failed=failed, only_stale=only_stale)
+    if dry_run or not chosen:
+        _list(chosen)
+        return
+    sys.exit(report(do(site, "reprocess", {"frames": [id_ for id_, _, _ in chosen]})))
+
+
+def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument: str | None, *,
+            failed: bool, only_stale: bool) -> list[tuple[int, str, str]]:
+    """(id, name, why) of the frames."""
+    from iop4d.instruments.discovery import find_instruments
+    from iop4d.model.frame import FrameKind, FrameState
+    from iop4d.store import catalogue
+    from iop4d.store.schema import Frame, Measurement
+    from iop4d.work.stale import stale
+
+    database = open_database(site, read_only=True)
+    with database.connected():
+        query = Frame.select().order_by(Frame.jd_start, Frame.name)
+        if source:
+            name = catalogue.find(source).name
+            query = query.where(Frame.id.in_(
+                Measurement.select(Measurement.frame).where(Measurement.source == name)))
+        if nights:
+            query = query.where(Frame.night.in_(nights))
+        if instrument:
+            query = query.where(Frame.instrument == instrument)
+        if failed:
+            query = query.where(Frame.state.in_(
+                (FrameState.FAILED, FrameState.REJECTED, FrameState.QUARANTINED)))
+        else:
+            query = query.where((Frame.kind == FrameKind.LIGHT.value) & Frame.state.in_(
+                (FrameState.DONE, FrameState.FAILED)))
+        rows = list(query)
+        if not only_stale:
+            return [(row.id, row.name, row.reason) for row in rows]
+        instruments = {i.name: i for i in find_instruments(site.camera)}
+        return [(s.frame, s.name, s.why)
+                for s in stale(rows, site=site, instruments=instruments)]
+
+
+def _list(chosen: list[tuple[int, str, str]]) -> None:
+    click.echo(f"{len(chosen)} frames")
+    for id_, name, why in chosen[:_SHOWN]:
+        click.echo(f"  {id_:6d}  {name}  {why}".rstrip())
+    if len(chosen) > _SHOWN:
+        click.echo(f"  and {len(chosen) - _SHOWN} more")

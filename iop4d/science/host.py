@@ -1,0 +1,207 @@
+"""The light of the host galaxy inside the aperture, and what is left of the source without it.
+
+The fluxes are those of Nilsson et al. 2007 (A&A 475, 199), R band, for an aperture's radius and the
+FWHM of the stars. The host is taken to be unpolarised, so it dilutes the source's polarisation.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+#: Flux of a star of R = 0 in mJy (Nilsson et al. 2007, A&A 475, 199).
+ZERO_R_MJY = 3080e3
+#: Part of a host's flux that is its error where the table gives none: twice the median of the
+#: errors that it gives.
+ASSUMED_ERR = 0.1
+_POGSON = 2.5 / math.log(10.0)  # mag of a relative change of flux
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFlux:
+    """Flux of a host galaxy inside an aperture, R band, mJy.
+
+    ``object``: the table's own name. ``extrapolated``: the radius or the FWHM lies outside the
+    table, whose nearest value this is. ``err_assumed``: the table gives no error for this object.
+    """
+
+    object: str
+    flux_mjy: float
+    flux_err_mjy: float
+    extrapolated: bool
+    err_assumed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrected:
+    """A source without its host. Magnitude R, flux in mJy, ``p`` a fraction; NaN if F' <= 0."""
+
+    mag: float
+    mag_err: float
+    flux_mjy: float
+    flux_err_mjy: float
+    p: float
+    p_err: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The fluxes of one object on its grid.
+
+    ``radius``: (A,) arcsec, rising; ``fwhm``: (W,) arcsec, rising, empty where the flux does not
+    depend on the seeing; ``flux``, ``err``: (W, A) or (1, A), mJy, errors NaN where none is known.
+    """
+
+    object: str
+    radius: Floats
+    fwhm: Floats
+    flux: Floats
+    err: Floats
+
+    def falling(self) -> list[str]:
+        """The rows that are wrong: where a larger aperture holds less light."""
+        wrong = []
+        for row, column in np.argwhere(np.diff(self.flux, axis=1) < 0):
+            width = f"FWHM {self.fwhm[row]:g}, " if self.fwhm.size else ""
+            wrong.append(f"{self.object}, {width}radius {self.radius[column + 1]:g}: "
+                         f"{self.flux[row, column + 1]:g} after {self.flux[row, column]:g} mJy")
+        return wrong
+
+
+def flux_mjy(mag: float) -> float:
+    """Flux in mJy of an R magnitude: 3080e3 x 10^(-0.4 R) (Nilsson et al. 2007, A&A 475, 199)."""
+    return ZERO_R_MJY * math.pow(10.0, -0.4 * mag)
+
+
+def magnitude(flux_mjy: float) -> float:
+    """R magnitude of a flux in mJy, the inverse of ``flux_mjy``; NaN where it is not positive."""
+    return -2.5 * math.log10(flux_mjy / ZERO_R_MJY) if flux_mjy > 0 else math.nan
+
+
+def host_flux(names: Iterable[str], radius_arcsec: float, fwhm_arcsec: float) -> HostFlux | None:
+    """The host's light inside an aperture, R band; None where the table has none of the names.
+
+    ``names``: all names of the source; case, blanks, dashes and underscores do not matter.
+    ``radius_arcsec``: the aperture's radius; ``fwhm_arcsec``: of the stars. Bilinear between the
+    points of the table (Nilsson et al. 2007); outside it the nearest value, which is told. Where
+    the table gives no error, a tenth of the flux, which is told too. NaN for a NaN.
+    """
+    table = find_table(names)
+    return None if table is None else look_up(table, radius_arcsec, fwhm_arcsec)
+
+
+def look_up(table: Table, radius_arcsec: float, fwhm_arcsec: float) -> HostFlux:
+    """The flux of one table at a radius and a FWHM, in arcsec; see ``host_flux``."""
+    known = math.isfinite(radius_arcsec) and (math.isfinite(fwhm_arcsec) or not table.fwhm.size)
+    if not known:
+        return HostFlux(object=table.object, flux_mjy=math.nan, flux_err_mjy=math.nan,
+                        extrapolated=False, err_assumed=False)
+    column, along, left = _place(table.radius, radius_arcsec)
+    row, up, out = _place(table.fwhm, fwhm_arcsec) if table.fwhm.size else (0, 0.0, False)
+    weights = np.outer([1.0 - up, up], [1.0 - along, along])
+    rows = [row, min(row + 1, table.flux.shape[0] - 1)]
+    columns = [column, min(column + 1, table.radius.size - 1)]
+    flux = float((weights * table.flux[np.ix_(rows, columns)]).sum())
+    # Errors of neighbouring points come from one model of the galaxy: they do not average out.
+    err = float((weights * table.err[np.ix_(rows, columns)]).sum())
+    assumed = not math.isfinite(err)
+    return HostFlux(object=table.object, flux_mjy=flux, extrapolated=left or out,
+                    flux_err_mjy=ASSUMED_ERR * flux if assumed else err, err_assumed=assumed)
+
+
+def corrected(mag: float, mag_err: float, p: float, p_err: float, host_mjy: float,
+              host_err_mjy: float) -> Corrected:
+    """A source's R magnitude and polarisation without its host: F' = F - F_host, p' = p F / F'.
+
+    ``mag``: R; ``p``: a fraction, NaN if there is none; ``host_mjy``: flux of the host in the same
+    aperture. Errors to first order, F and F_host and p being independent. All NaN where F' <= 0;
+    a NaN makes NaN what depends on it. Nilsson et al. 2007, A&A 475, 199.
+    """
+    total = flux_mjy(mag)
+    left = total - host_mjy
+    if not left > 0:
+        nan = math.nan
+        return Corrected(mag=nan, mag_err=nan, flux_mjy=nan, flux_err_mjy=nan, p=nan, p_err=nan)
+    total_err = total * mag_err / _POGSON
+    left_err = math.hypot(total_err, host_err_mjy)
+    own = total / left
+    by_total, by_host = p * host_mjy / left**2, p * total / left**2
+    return Corrected(
+        mag=magnitude(left), mag_err=_POGSON * left_err / left, flux_mjy=left,
+        flux_err_mjy=left_err, p=p * own,
+        p_err=math.sqrt((own * p_err) ** 2 + (by_total * total_err) ** 2
+                        + (by_host * host_err_mjy) ** 2))
+
+
+def find_table(names: Iterable[str]) -> Table | None:
+    """The table of an object by any of its names; None if there is none."""
+    known = _by_name()
+    return next((known[key] for key in map(_canonical, names) if key in known), None)
+
+
+@cache
+def tables() -> tuple[Table, ...]:
+    """All tables that ship with the program, in order of their names.
+
+    Raises ValueError if a table is no full grid, or where a larger aperture holds less light.
+    """
+    points: dict[str, dict[tuple[float, float], tuple[float, float]]] = {}
+    for row in _rows("host_fluxes.csv"):
+        fwhm, radius, flux, err = (
+            float(row[name] or "nan")
+            for name in ("fwhm_arcsec", "radius_arcsec", "flux_mjy", "flux_err_mjy"))
+        key = (0.0 if math.isnan(fwhm) else fwhm, radius)
+        if key in points.setdefault(row["object"], {}):
+            raise ValueError(f"{row['object']}: radius {radius:g}, FWHM {fwhm:g} stands twice")
+        points[row["object"]][key] = (flux, err)
+    found = tuple(_grid(name, points[name]) for name in sorted(points))
+    if wrong := [line for table in found for line in table.falling()]:
+        raise ValueError("a larger aperture holds less light: " + "; ".join(wrong))
+    return found
+
+
+def _grid(name: str, points: Mapping[tuple[float, float], tuple[float, float]]) -> Table:
+    widths = sorted({fwhm for fwhm, _ in points})
+    radii = sorted({radius for _, radius in points})
+    if len(points) != len(widths) * len(radii):
+        raise ValueError(f"{name}: no full grid of radius and FWHM")
+    values = np.array([[points[fwhm, radius] for radius in radii] for fwhm in widths])
+    return Table(object=name, radius=np.array(radii), fwhm=np.array([w for w in widths if w > 0]),
+                 flux=values[:, :, 0], err=values[:, :, 1])
+
+
+@cache
+def _by_name() -> Mapping[str, Table]:
+    others = {row["object"]: row["other_names"].split(";") for row in _rows("host_galaxies.csv")}
+    return {_canonical(name): table for table in tables()
+            for name in (table.object, *others.get(table.object, ())) if name}
+
+
+def _rows(name: str) -> Iterable[Mapping[str, str]]:
+    text = (resources.files("iop4d.science") / "data" / name).read_text(encoding="utf-8")
+    return csv.DictReader(io.StringIO(text))
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[\s_\-\u2010-\u2015\u2212]+", "", name).casefold()
+
+
+def _place(grid: Floats, value: float) -> tuple[int, float, bool]:
+    """(point below, way to the next one in [0, 1], whether the value lies outside the grid)."""
+    inside = min(max(value, float(grid[0])), float(grid[-1]))
+    below = int(np.clip(np.searchsorted(grid, inside, side="right") - 1, 0, max(grid.size - 2, 0)))
+    if grid.size == 1:
+        return 0, 0.0, inside != value
+    way = (inside - grid[below]) / (grid[below + 1] - grid[below])
+    return below, float(way), inside != value

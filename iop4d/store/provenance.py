@@ -1,0 +1,124 @@
+"""What a number rests on: its frames, masters, calibrators, settings and software."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from iop4d.config import Site
+from iop4d.model.errors import Iop4dError
+from iop4d.model.flags import DESCRIPTIONS, Flag
+from iop4d.store.schema import (
+    Frame,
+    Group,
+    Master,
+    Measurement,
+    Meta,
+    Result,
+    ResultFrame,
+    ResultHistory,
+)
+
+_SECTIONS = ("masters", "astrometry", "photometry", "polarimetry")
+_MEASURED = ("x", "y", "flux", "flux_err", "snr", "sky")
+_FOUND = ("fwhm_px", "fwhm_arcsec", "aperture_px", "annulus_px", "sky", "sky_sigma", "n_detected",
+          "n_matched", "wcs_rms_px", "placed_by", "airmass", "warnings", "software", "settings")
+
+
+def settings_of(site: Site) -> dict[str, Any]:
+    """The settings that change numbers, as plain values."""
+    plain: dict[str, Any] = {name: asdict(getattr(site, name)) for name in _SECTIONS}
+    plain["astrometry"]["index"] = [str(path) for path in site.astrometry.index]
+    for table in ("camera", "polarimeter"):
+        plain[table] = [asdict(section) for section in getattr(site, table, ())]
+    loaded: dict[str, Any] = json.loads(json.dumps(plain, default=str))
+    return loaded
+
+
+def settings_key(site: Site) -> str:
+    """A short name of the settings, the same for the same ones."""
+    text = json.dumps(settings_of(site), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def keep_settings(site: Site) -> str:
+    """Keep the settings of now under their name, so that results can show them later."""
+    key = settings_key(site)
+    Meta.insert(key=f"settings/{key}", value=settings_of(site)).on_conflict_ignore().execute()
+    return key
+
+
+def explain(result_id: int) -> dict[str, Any]:
+    """Everything a result rests on, as plain values; raises Iop4dError where there is none.
+
+    Needs a connection.
+    """
+    result = Result.get_or_none(Result.id == result_id)
+    if result is None:
+        raise Iop4dError(f"there is no result {result_id}; 'iop4d results' lists their ids")
+    frames = list(Frame.select().join(ResultFrame).where(ResultFrame.result == result_id)
+                  .order_by(Frame.jd_start, Frame.name))
+    values = {name: getattr(result, name) for name in (
+        "id", "source", "telescope", "instrument", "night", "mode", "band", "jd_mid", "bjd_tdb",
+        "exptime_s", "mag", "mag_err", "zero_point", "zero_point_err", "n_calibrators", "p",
+        "p_err", "p_debiased", "p_limit", "chi_deg", "chi_err_deg", "q", "q_err", "u", "u_err",
+        "method", "host_mjy", "mag_nucleus", "mag_nucleus_err", "p_nucleus", "p_nucleus_err",
+        "provisional", "withdrawn", "software", "revision")}
+    return {
+        "result": values,
+        "flags": {str(flag.name).lower(): DESCRIPTIONS[flag]
+                  for flag in Flag if result.flags & flag},
+        "human_flags": result.human_flags,
+        "methods": result.methods,
+        "group": _group(result.group_id),
+        "calibrators": result.calibrators,
+        "frames": [_frame(frame, result.source) for frame in frames],
+        "masters": _masters(frames),
+        "settings": _settings(frames),
+        "history": [{"revision": row.revision, "replaced_at": row.replaced_at, **row.was}
+                    for row in ResultHistory.select().where(
+                        ResultHistory.result == result_id).order_by(ResultHistory.revision)],
+    }
+
+
+def _frame(frame: Frame, source: str) -> dict[str, Any]:
+    rows = Measurement.select().where(
+        (Measurement.frame == frame.id) & (Measurement.source == source)).order_by(Measurement.beam)
+    return {
+        "id": frame.id, "name": frame.name, "path": frame.path, "sha256": frame.sha256,
+        "jd_start": frame.jd_start, "exptime_s": frame.exptime_s,
+        "polariser_deg": frame.polariser_deg, "reference": frame.reference_id,
+        "masters": frame.masters,
+        **{name: frame.info.get(name) for name in _FOUND},
+        "measured": [{"beam": row.beam, **{name: getattr(row, name) for name in _MEASURED},
+                      "flags": [str(f.name).lower() for f in Flag if row.flags & f]}
+                     for row in rows],
+    }
+
+
+def _group(group_id: int | None) -> dict[str, Any] | None:
+    group = Group.get_or_none(Group.id == group_id) if group_id is not None else None
+    return None if group is None else {
+        "id": group.id, "state": group.state, "angles": group.angles, "reason": group.reason}
+
+
+def _masters(frames: list[Frame]) -> list[dict[str, Any]]:
+    used = {(id_, revision) for frame in frames for id_, revision in frame.masters}
+    masters = []
+    for id_, revision in sorted(used):
+        row = Master.get_or_none(Master.id == id_)
+        if row is not None:
+            masters.append({
+                "id": id_, "revision": revision, "newest_revision": row.revision,
+                "kind": row.kind, "night": row.night, "band": row.band, "layout": row.layout,
+                "n_frames": row.n_frames, "level": row.level, "scatter": row.scatter,
+                "path": row.path, "frames": row.frames, "left_out": row.left_out})
+    return masters
+
+
+def _settings(frames: list[Frame]) -> dict[str, Any]:
+    keys = sorted({frame.info.get("settings") or "" for frame in frames} - {""})
+    rows = {key: Meta.get_or_none(Meta.key == f"settings/{key}") for key in keys}
+    return {key: row.value for key, row in rows.items() if row is not None}

@@ -1,0 +1,150 @@
+"""Index files from a server: only the tiles that are needed, whole, and on from where it broke."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from iop4d.indexfetch import fetch, wanted
+from iop4d.model.errors import Iop4dError
+from iop4d.model.source import Source, SourceKind
+
+NAME = "index-5204-14.fits"
+
+
+class Server(SimpleHTTPRequestHandler):
+    """A folder; knows ranges, and breaks off after so many bytes if it is told to."""
+
+    ranges = True
+    breaks_after = 0
+    asked: list[str | None]
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        self.asked.append(self.headers.get("Range"))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
+        start = 0
+        if self.ranges and (asked := self.headers.get("Range")):
+            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        end = start + self.breaks_after if self.breaks_after else None
+        self.wfile.write(content[start:end])
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, type[Server], Path]]:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    fits.writeto(folder / NAME, np.arange(300000, dtype="i4"))
+    handler = type("Handler", (Server,), {"asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as one:
+        thread = threading.Thread(target=one.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{one.server_address[1]}/{NAME}", handler, folder / NAME
+        one.shutdown()
+        thread.join()
+
+
+def nothing(_have: int, _total: int | None) -> None:
+    pass
+
+
+def test_a_file_comes_whole_and_only_once(server: tuple[str, type[Server], Path],
+                                          tmp_path: Path) -> None:
+    url, handler, original = server
+    told: list[tuple[int, int | None]] = []
+    assert fetch(url, tmp_path / "a" / NAME, progress=lambda *one: told.append(one))
+    assert (tmp_path / "a" / NAME).read_bytes() == original.read_bytes()
+    size = original.stat().st_size
+    assert told[0] == (0, size)
+    assert told[-1] == (size, size)
+    assert not fetch(url, tmp_path / "a" / NAME, progress=nothing)
+    assert handler.asked == [None]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [NAME]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_broken_fetch_goes_on(server: tuple[str, type[Server], Path], tmp_path: Path, *,
+                                ranges: bool) -> None:
+    url, handler, original = server
+    handler.ranges, handler.breaks_after = ranges, 500000
+    with pytest.raises(Iop4dError, match="goes on from there"):
+        fetch(url, tmp_path / NAME, progress=nothing)
+    assert not (tmp_path / NAME).exists()
+    assert (tmp_path / f"{NAME}.part").stat().st_size == 500000
+    handler.breaks_after = 0
+    assert fetch(url, tmp_path / NAME, progress=nothing)
+    assert handler.asked == [None, "bytes=500000-"]
+    assert (tmp_path / NAME).read_bytes() == original.read_bytes()
+
+
+def test_a_part_that_is_all_there_is_only_renamed(server: tuple[str, type[Server], Path],
+                                                  tmp_path: Path) -> None:
+    url, handler, original = server
+    (tmp_path / f"{NAME}.part").write_bytes(original.read_bytes())
+    assert fetch(url, tmp_path / NAME, progress=nothing)
+    assert len(handler.asked) == 1
+
+
+def test_a_part_of_another_file_is_begun_anew(server: tuple[str, type[Server], Path],
+                                              tmp_path: Path) -> None:
+    url, _, original = server
+    (tmp_path / f"{NAME}.part").write_bytes(bytes(5_000_000))
+    assert fetch(url, tmp_path / NAME, progress=nothing)
+    assert (tmp_path / NAME).read_bytes() == original.read_bytes()
+
+
+def test_what_is_no_fits_file_is_thrown_away(server: tuple[str, type[Server], Path],
+                                             tmp_path: Path) -> None:
+    url, _, original = server
+    original.write_text("<html>moved</html>", encoding="utf-8")
+    with pytest.raises(Iop4dError, match="no whole FITS file"):
+        fetch(url, tmp_path / NAME, progress=nothing)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_trouble_is_told(server: tuple[str, type[Server], Path], tmp_path: Path) -> None:
+    url, _, _ = server
+    with pytest.raises(Iop4dError, match="the server says 404"):
+        fetch(url + "x", tmp_path / NAME, progress=nothing)
+    with pytest.raises(Iop4dError, match="the next run goes on"):
+        fetch("http://127.0.0.1:9/x", tmp_path / NAME, progress=nothing)
+    with pytest.raises(Iop4dError, match="no http or https address"):
+        fetch("file:///etc/passwd", tmp_path / NAME, progress=nothing)
+
+
+def source(ra: float, dec: float) -> Source:
+    return Source(name=f"{ra}", ra_deg=ra, dec_deg=dec, kind=SourceKind.TARGET)
+
+
+def test_only_the_tiles_of_the_fields_are_wanted() -> None:
+    bl_lac, three_c_273 = source(330.68, 42.28), source(187.28, 2.05)
+    assert wanted("5200", (0, 4), [bl_lac], 0.5) == ["index-5200-14.fits", "index-5204-14.fits"]
+    assert wanted("5200", (4,), [bl_lac, three_c_273, bl_lac], 0.5) == [
+        "index-5204-14.fits", "index-5204-26.fits"]
+    assert wanted("4200", (4, 5, 8), [bl_lac], 0.5) == [
+        "index-4204-14.fits", "index-4205-03.fits", "index-4208.fits"]
+    with pytest.raises(Iop4dError, match="no scale 7: it has 0 to 6"):
+        wanted("5200", (7,), [bl_lac], 0.5)

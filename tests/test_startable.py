@@ -1,0 +1,67 @@
+"""Star lists in every form that archives give them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import MaskedColumn, Table
+
+from iop4d.model.errors import CatalogueError
+from iop4d.startable import read
+
+CSV = "objID,raMean,decMean,gMeanPSFMag\n123456789012345678,10.5,-2.25,15.1\n2,10.6,-2.3,-999\n"
+VIZIER = ("#Coosys J2000\n#INFO\n\nRAJ2000\tDEJ2000\tgmag\n deg\tdeg\tmag\n--------\t-----\t---\n"
+          "10.5\t-2.25\t15.1\n10.6\t-2.3\t  \n")
+
+
+def write(path: Path, form: str) -> Path:
+    if form == "csv":
+        path.write_text(CSV, encoding="utf-8")
+    elif form == "tsv":
+        path.write_text(VIZIER, encoding="utf-8")
+    else:
+        Table({"RA_ICRS": [10.5, 10.6], "DE_ICRS": [-2.25, -2.3],
+               "gmag": MaskedColumn([15.1, 0.0], mask=[False, True])}).write(path, format=form)
+    return path
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "fits", "votable"])
+def test_every_form_is_read(tmp_path: Path, form: str) -> None:
+    table = read(write(tmp_path / "stars", form))
+    ra, dec = table.places()
+    assert ra.tolist() == [10.5, 10.6]
+    assert dec.tolist() == [-2.25, -2.3]
+    mag = table.numbers("gMeanPSFMag", "gmag")
+    assert mag[0] == 15.1
+    assert np.isnan(mag[1])
+    assert np.isnan(table.numbers("nothing")).all()
+    assert len(table) == 2
+
+
+def test_long_numbers_stay_whole(tmp_path: Path) -> None:
+    table = read(write(tmp_path / "stars", "csv"))
+    assert table.texts("objid")[0] == "123456789012345678"
+    assert table.texts("nothing") == ["", ""]
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("", "holds no table"),
+    ("a,b\n1,2\n", "no column for the right ascension"),
+    ("ra,b\n1,2\n", "There are ra, b"),
+    ("ra,dec\n22:01:02,+42:16:00\n", "no row has a place in degrees")])
+def test_what_is_wrong_is_told(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "stars.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CatalogueError, match=words):
+        read(path)
+
+
+def test_a_broken_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "stars.fits"
+    path.write_bytes(b"SIMPLE  = nonsense" + bytes(100))
+    with pytest.raises(CatalogueError, match="cannot be read"):
+        read(path)
+    with pytest.raises(CatalogueError, match="cannot be read"):
+        read(tmp_path / "nothing.csv")
