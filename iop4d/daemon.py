@@ -250,6 +250,9 @@ class Daemon:
         for ask in await self.run_db(asks.queued, self.database):
             if ask.kind == "reprocess":
                 ids = await self.run_db(self.ledger.redo, ask.content["frames"])
+            elif ask.kind == "masters":
+                await self.run_db(self.ledger.judge_masters, **ask.content)
+                ids = []
             else:
                 found = [_found_by_hand(Path(path), self._site, self._clock())
                          for path in ask.content["paths"]]

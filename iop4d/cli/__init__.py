@@ -23,6 +23,7 @@ COMMANDS = {
     "catalogue": ("iop4d.cli.catalogue:catalogue", "Import, export and look at the sources."),
     "instruments": ("iop4d.cli.instruments:instruments",
                     "List the instruments; explain how a frame is read."),
+    "masters": ("iop4d.cli.masters:masters", "List the masters; set bad ones aside."),
     "index": ("iop4d.cli.index:index", "Make index files for the catalogue's fields."),
     "run": ("iop4d.cli.run:run", "Run the daemon: watch the archives and reduce what comes."),
     "reduce": ("iop4d.cli.reduce:reduce", "Reduce given files now."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from iop4d.store.schema import Frame, Group, Job, Master, Result, Series
 from iop4d.store.series import series_of
 from iop4d.work import groups, jobs, masters
 from iop4d.work.jobs import Claim, JobKind, Priority
+
+log = logging.getLogger(__name__)
 
 #: Stage of a failure that passes by itself: the file was still being written.
 CHANGED = "changed"
@@ -237,19 +240,42 @@ class Finisher:
         assert isinstance(request, MasterRequest)
         used = [[m.id, m.revision] for m in request.masters]
         changed = built.sha256 != master.sha256
+        odd = masters.odd(master, request.kind, built.level, built.scatter, self._site)
+        if master.state == "set aside":
+            state, odd = "set aside", master.reason
+        else:
+            state = "refused" if odd else "ready"
         Master.update(
-            state="ready", reason="", n_frames=built.n_frames, level=built.level,
+            state=state, reason=odd, n_frames=built.n_frames, level=built.level,
             scatter=built.scatter, frames=list(built.used), left_out=list(built.left_out),
             masters=used, changed_at=now,
             **({"sha256": built.sha256, "path": str(request.output),
                 "revision": master.revision + 1} if changed else {}),
         ).where(Master.id == master.id).execute()
+        if odd:
+            log.warning("the master %s is not used: %s", master.key, odd)
         left_out = dict(text.partition(": ")[::2] for text in built.left_out)
         for frame in masters.frames_of(master):
             reason = left_out.get(frame.name, "")
             self._set(frame.id, FrameState.DONE,
                       reason=f"left out of the master: {reason}" if reason else "")
         masters.follow(Master.get_by_id(master.id), self._instruments, self._site, now)
+
+    def set_aside(self, ids: Iterable[int], reason: str) -> list[int]:
+        """Masters that are to be used no more, by hand; the ids that there are."""
+        found = list(Master.select().where(Master.id.in_(list(ids))))
+        for master in found:
+            masters.set_aside(master, reason, self._site, self._instruments, self._clock())
+        self._choices.changed()
+        return [master.id for master in found]
+
+    def restore(self, ids: Iterable[int]) -> list[int]:
+        """Masters that are to be used again, by hand; the ids that there are, of built ones."""
+        found = list(Master.select().where(Master.id.in_(list(ids)) & Master.path.is_null(False)))
+        for master in found:
+            masters.restore(master, self._site, self._instruments, self._clock())
+        self._choices.changed()
+        return [master.id for master in found]
 
     # Something went wrong.
 

@@ -100,6 +100,12 @@ class Ledger:
                 again.append(int(id_))
         return again
 
+    def judge_masters(self, *, aside: Iterable[int], back: Iterable[int],
+                      reason: str) -> list[int]:
+        """Set masters aside, or take them back, by hand; what used them follows."""
+        with self._database.write():
+            return [*self._finisher.set_aside(aside, reason), *self._finisher.restore(back)]
+
     def _accept(self, found: FoundFile) -> int:
         now = self._clock()
         known = frame_store.by_path(found.path)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from statistics import median
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
@@ -22,6 +23,11 @@ from iop4d.store.frames import facts_of
 from iop4d.store.schema import Frame, Job, Master
 from iop4d.work import jobs
 from iop4d.work.jobs import JobKind, Priority
+
+_FEWEST_PEERS = 3  # masters of other nights that tell what is usual
+_ODD_SIGMAS = 8.0
+_ODD_PART = 0.1  # of the usual level
+_ODD_LEAST = {FrameKind.BIAS: 5.0, FrameKind.DARK: 0.05, FrameKind.FLAT: 0.02}  # ADU, ADU/s, part
 
 #: What a master itself is calibrated with.
 _BEFORE = {FrameKind.BIAS: (), FrameKind.DARK: (FrameKind.BIAS,),
@@ -160,6 +166,58 @@ def master_path(master: Master, site: Site, revision: int) -> Path:
     name = f"{master.kind}{band}-{master.instrument}-{master.layout.replace(' ', '')}-r{revision}"
     place = site.folder("masters") / str(master.telescope) / str(master.night)
     return place / f"{name}.fits"
+
+
+def odd(master: Master, kind: FrameKind, level: float, scatter: float, site: Site) -> str:
+    """Why a newly built master is unlike those of other nights; empty if it is not, or too few are.
+
+    Biases and darks are compared by their level, flats, which all have the level 1, by the scatter
+    of their pixels.
+    """
+    binning = region_of(master.layout)[0]
+    peers = [row for row in Master.select().where(
+        (Master.instrument == master.instrument) & (Master.kind == master.kind)
+        & (Master.state == "ready") & (Master.id != master.id)
+        & (Master.band.is_null() if master.band is None else Master.band == master.band))
+        if region_of(row.layout)[0] == binning
+        and _days(row.night, master.night) <= site.masters.max_age]
+    values = sorted(float(row.scatter if kind is FrameKind.FLAT else row.level) for row in peers
+                    if row.level is not None and row.scatter is not None)
+    if len(values) < _FEWEST_PEERS:
+        return ""
+    middle = median(values)
+    spread = 1.4826 * median(abs(value - middle) for value in values)
+    value = scatter if kind is FrameKind.FLAT else level
+    allowed = max(_ODD_SIGMAS * spread, _ODD_PART * abs(middle), _ODD_LEAST[kind])
+    if abs(value - middle) <= allowed:
+        return ""
+    what = "scatter" if kind is FrameKind.FLAT else "level"
+    return (f"its {what} of {value:.4g} is unlike the {middle:.4g} of {len(values)} other nights; "
+            "'iop4d masters restore' takes it all the same")
+
+
+def set_aside(master: Master, reason: str, site: Site, instruments: Mapping[str, Instrument],
+              now: float) -> None:
+    """Use a master no more: what used it is done again with the next best."""
+    Master.update(state="set aside", reason=reason, changed_at=now).where(
+        Master.id == master.id).execute()
+    follow(master, instruments, site, now)
+    for other in Master.select().where(Master.state == "ready"):
+        if any(id_ == master.id for id_, _ in other.masters):
+            jobs.queue(JobKind.MASTER, other.id, priority=Priority.MASTER, now=now)
+    for frame in Frame.select().where(
+            (Frame.instrument == master.instrument) & (Frame.kind == FrameKind.LIGHT.value)
+            & Frame.state.in_((FrameState.DONE, FrameState.FAILED))):
+        if any(id_ == master.id for id_, _ in frame.masters):
+            jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.AGAIN, now=now)
+
+
+def restore(master: Master, site: Site, instruments: Mapping[str, Instrument],
+            now: float) -> None:
+    """Use a master again that was set aside or refused as odd."""
+    Master.update(state="ready", reason="", changed_at=now).where(
+        Master.id == master.id).execute()
+    follow(Master.get_by_id(master.id), instruments, site, now)
 
 
 def follow(master: Master, instruments: Mapping[str, Instrument], site: Site, now: float) -> None:

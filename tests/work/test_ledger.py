@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -344,3 +345,84 @@ def test_masters_of_one_kind_never_mix_nights(bench: Bench) -> None:
     bench.work()
     assert {(row.night, row.kind, row.n_frames) for row in Master.select()} == {
         ("2022-09-08", "bias", 3), ("2022-09-08", "flat", 3), ("2022-09-01", "bias", 3)}
+
+
+def _nights(bench: Bench, count: int) -> None:
+    """Biases of several nights before, all of one level."""
+    for day in range(count):
+        bench.drop(*(f"bias-old{day}-{n}.fit" for n in range(3)))
+        bench.work(lambda claim, day=day: _of_day(bench, claim, day))
+
+
+def _of_day(bench: Bench, claim: Claim, day: int) -> Outcome:
+    outcome = bench.answer(claim)
+    if isinstance(outcome, Done) and isinstance(outcome.value, Classified):
+        facts = replace(outcome.value.facts, night=f"2022-09-0{day + 1}")
+        return replace(outcome, value=replace(outcome.value, facts=facts))
+    return outcome
+
+
+def test_a_master_of_an_odd_level_is_refused_and_another_night_serves(bench: Bench) -> None:
+    _nights(bench, 3)
+
+    def odd(claim: Claim) -> Outcome:
+        outcome = bench.answer(claim)
+        if isinstance(outcome, Done) and isinstance(outcome.value, MasterBuilt) \
+                and outcome.value.used[0].startswith("bias"):
+            return replace(outcome, value=replace(outcome.value, level=900.0))
+        return outcome
+
+    bench.drop(*CALIBRATION, "light-R-7.fit")
+    bench.work(odd)
+    refused = Master.get((Master.kind == "bias") & (Master.night == "2022-09-08"))
+    assert refused.state == "refused"
+    assert "level of 900 is unlike the 300 of 3 other nights" in refused.reason
+    frame = Frame.get(Frame.name == "light-R-7.fit")
+    assert frame.state == FrameState.DONE
+    assert frame.provisional
+    bench.ledger.judge_masters(aside=(), back=(refused.id,), reason="")
+    bench.work(odd)
+    assert [refused.id, 1] in Frame.get(Frame.name == "light-R-7.fit").masters
+
+
+def test_what_used_a_master_that_is_set_aside_follows(bench: Bench) -> None:
+    _nights(bench, 1)
+    bench.drop(*CALIBRATION, "light-R-7.fit")
+    bench.work()
+    frame = Frame.get(Frame.name == "light-R-7.fit")
+    bias = Master.get((Master.kind == "bias") & (Master.night == "2022-09-08"))
+    assert [bias.id, 1] in frame.masters
+    assert bench.ledger.judge_masters(aside=(bias.id,), back=(), reason="light leak") == [bias.id]
+    bench.work()
+    after = Frame.get_by_id(frame.id)
+    assert [bias.id, 1] not in after.masters
+    assert after.provisional
+    assert (Master.get_by_id(bias.id).state, Master.get_by_id(bias.id).reason) == (
+        "set aside", "light leak")
+
+
+def test_the_age_of_a_master_counts_in_both_directions(bench: Bench) -> None:
+    """One of a later night within the limit serves; one older than the limit does not."""
+    bench.drop(*(f"bias-old{n}-{n}.fit" for n in range(3)))
+    bench.work(lambda claim: _of_night(bench, claim, "2022-10-01"))
+    bench.drop("flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit", "light-R-7.fit")
+    bench.work()
+    assert state("light-R-7.fit") == FrameState.DONE
+    other = Frame.get(Frame.name == "light-R-7.fit")
+    assert other.provisional
+
+
+def test_a_master_too_far_away_in_time_does_not_serve(bench: Bench) -> None:
+    bench.drop(*(f"bias-old{n}-{n}.fit" for n in range(3)))
+    bench.work(lambda claim: _of_night(bench, claim, "2022-07-01"))
+    bench.drop("flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit", "light-R-7.fit")
+    bench.work()
+    assert state("light-R-7.fit") == FrameState.WAITING
+
+
+def _of_night(bench: Bench, claim: Claim, night: str) -> Outcome:
+    outcome = bench.answer(claim)
+    if isinstance(outcome, Done) and isinstance(outcome.value, Classified):
+        return replace(outcome, value=replace(
+            outcome.value, facts=replace(outcome.value.facts, night=night)))
+    return outcome
