@@ -1,19 +1,21 @@
 """AndorT90: the Andor CCD on the 0.9 m telescope of the Sierra Nevada Observatory.
 
-Header habits are those of all OSN CCDs; see ``osn.py``.
+Header habits are those of all OSN CCDs; see ``osn.py``. From 2021-10-23 on frames that say RoperT90
+are of this camera too.
 """
 
 from __future__ import annotations
 
-from iop4d.instruments.base import Header, Instrument
-from iop4d.instruments.osn import read_osn_header
+from iop4d.instruments.base import Header, Instrument, card
+from iop4d.instruments.osn import T090_POLARISATION, is_roper, polaroid, read_osn_header
 from iop4d.instruments.telescopes import T090
 from iop4d.model.frame import FrameFacts, FrameKind
 
 
 def recognises(header: Header) -> bool:
     """Whether the frame is of this camera."""
-    return str(header.get("INSTRUME", "")).strip() == "AndorT90"
+    said = card(header, "INSTRUME")
+    return said == "AndorT90" or (said == "RoperT90" and not is_roper(header))
 
 
 def read(header: Header, name: str) -> FrameFacts:
@@ -31,6 +33,7 @@ INSTRUMENT = Instrument(
     masters=(FrameKind.BIAS, FrameKind.FLAT),
     recognises=recognises,
     read=read,
+    polarimeter=polaroid(T090_POLARISATION),
     sources={
         "scale_arcsec": "13.2 arcmin over 2048 px, header scale of OSN frames",
         "gain_e_adu": "Escudero Pedrosa et al. 2024, AJ 168, 84",

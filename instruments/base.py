@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope
-from iop4d.model.errors import CardError
+from iop4d.model.errors import CardError, FrameError
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.polarimeter import Beams, Polarimeter
 
@@ -43,6 +43,19 @@ class Instrument:
     def pixel_arcsec(self, binning: int) -> float:
         """Arcseconds per pixel at a binning."""
         return self.scale_arcsec * binning
+
+
+def card(header: Header, name: str) -> str:
+    """A card as stripped text, empty where it is missing."""
+    value = header.get(name, "")
+    return "" if value is None else str(value).strip()
+
+
+def refuse_focus(header: Header, name: str) -> None:
+    """Raise FrameError for a frame that was taken to focus the telescope."""
+    said = (card(header, "IMAGETYP"), card(header, "OBJECT"), name)
+    if any("focus" in text.lower() for text in said):
+        raise FrameError("taken to focus the telescope: left alone")
 
 
 def text(header: Header, card: str) -> str:

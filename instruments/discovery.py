@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import iop4d.instruments
 from iop4d.config import Camera
+from iop4d.config.site import Polarimeter
 from iop4d.instruments.base import Header, Instrument
 from iop4d.instruments.camera import instrument_of
-from iop4d.model.errors import FrameError
+from iop4d.instruments.overrides import overridden
+from iop4d.model.errors import ConfigError, FrameError
 
 
-def find_instruments(cameras: tuple[Camera, ...] = ()) -> tuple[Instrument, ...]:
-    """Every instrument: the site's cameras first, then plug-ins, then the shipped ones."""
+def find_instruments(cameras: tuple[Camera, ...] = (),
+                     polarimeters: tuple[Polarimeter, ...] = ()) -> tuple[Instrument, ...]:
+    """Every instrument: the site's cameras first, then plug-ins, then the shipped ones.
+
+    ``polarimeters``: the site's own constants in place of theirs. Raises ConfigError for a plug-in
+    that cannot be loaded, or is none.
+    """
     shipped = []
     for module in pkgutil.iter_modules(iop4d.instruments.__path__):
         loaded = importlib.import_module(f"iop4d.instruments.{module.name}")
         if isinstance(found := getattr(loaded, "INSTRUMENT", None), Instrument):
             shipped.append(found)
-    plugged = [point.load() for point in entry_points(group="iop4d.instruments")]
-    return (*map(instrument_of, cameras), *plugged, *shipped)
+    plugged = [_plugged(point) for point in entry_points(group="iop4d.instruments")]
+    return overridden((*map(instrument_of, cameras), *plugged, *shipped), polarimeters)
+
+
+def _plugged(point: EntryPoint) -> Instrument:
+    try:
+        found = point.load()
+    except Exception as error:
+        raise ConfigError(f"the instrument plug-in '{point.name}' ({point.value}) cannot be "
+                          f"loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Instrument):
+        raise ConfigError(f"the instrument plug-in '{point.name}' ({point.value}) is no "
+                          "Instrument of iop4d.instruments.base")
+    return found
 
 
 def instrument_for(header: Header, instruments: tuple[Instrument, ...]) -> Instrument:

@@ -1,25 +1,58 @@
-"""How the CCDs of the Sierra Nevada Observatory write their headers."""
+"""How the CCDs of the Sierra Nevada Observatory (OSN) write their headers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from iop4d.instruments import base
 from iop4d.instruments.telescopes import Telescope, night_of
-from iop4d.model.errors import CardError, FrameError
+from iop4d.model.errors import CardError
 from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation, Polarimeter
+
+#: JD(UTC) of 2021-10-23T00:00, from which on INSTRUME = RoperT90 is the Andor.
+ROPER_UNTIL_JD = 2459510.5
+
+#: Of the 0.9 m telescope, with either camera: the polaroids stayed.
+T090_POLARISATION = InstrumentalPolarisation(
+    q0=0.0579, q0_err=0.0030, u0=0.0583, u0_err=0.0023, angle_deg=-18.0, angle_err_deg=0.0,
+    source="Escudero Pedrosa et al. 2024, AJ 168, 84")
+
+#: The polaroid's positions, degrees; the fit needs three of them.
+POLAROID_DEG = (-45.0, 0.0, 45.0, 90.0)
 
 _KINDS = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT,
           "LIGHT": FrameKind.LIGHT}
-_POLAROID = re.compile(r"^[UBVRI][_+-]?(0|45|90)$")
-_BAND = re.compile(r"^([UBVRI])\b")
+# R_45 and R-45 are -45 degrees; R45 and R+45 are +45.
+_POLAROID = re.compile(r"^([UBVRI])\s*(?:Johnson\s*)?([_+-]?)\s*(0|45|90)$")
+_BAND = re.compile(r"^([UBVRI])\b(?![_+-]?\d)")
+_WORD = re.compile(r"^[^\s_]+")
+
+Facts = Callable[[base.Header, str], FrameFacts]
+
+
+def polaroid(*constants: InstrumentalPolarisation) -> Polarimeter:
+    """The polaroids in an OSN filter wheel."""
+    return Polarimeter(analyser=Analyser.POLAROID, angles_deg=POLAROID_DEG, fewest=3,
+                       constants=constants)
+
+
+def is_roper(header: base.Header) -> bool:
+    """Whether INSTRUME = RoperT90 is true: by the time; without one it is not."""
+    try:
+        return start_of(header) < ROPER_UNTIL_JD
+    except CardError:
+        return False
 
 
 def read_osn_header(header: base.Header, name: str, *, instrument: str,
                     telescope: Telescope) -> FrameFacts:
     """The facts of a frame of an OSN CCD; raises CardError or FrameError."""
+    base.refuse_focus(header, name)
     kind = _kind(header, name)
-    start = _start(header)
+    start = start_of(header)
+    band, angle = _filter(header, kind)
     return FrameFacts(
         telescope=telescope.name,
         instrument=instrument,
@@ -30,9 +63,11 @@ def read_osn_header(header: base.Header, name: str, *, instrument: str,
         else base.exposure(header, "EXPTIME", "EXPOSURE"),
         shape=base.shape(header),
         binning=base.square_binning(header, "XBINNING", "YBINNING"),
-        band=_band(header, kind),
-        object=str(header.get("OBJECT", "")).strip(),
+        band=band,
+        object=_object(header),
         pointing_deg=base.pointing(header, "OBJCTRA", "OBJCTDEC", ra_unit="hour"),
+        mode="photometry" if angle is None else "polarimetry",
+        polariser_deg=angle,
     )
 
 
@@ -48,7 +83,7 @@ def _kind(header: base.Header, name: str) -> FrameKind:
     return _KINDS[said]
 
 
-def _start(header: base.Header) -> float:
+def start_of(header: base.Header) -> float:
     """JD(UTC) of the start: the JD card, else DATE-OBS."""
     if str(header.get("JD", "")).strip():
         try:
@@ -59,17 +94,26 @@ def _start(header: base.Header) -> float:
     return base.julian_date(header, "DATE-OBS")
 
 
-def _band(header: base.Header, kind: FrameKind) -> str | None:
-    """The band; None for bias and dark, and for a flat taken without a filter."""
+def _object(header: base.Header) -> str:
+    """The first word names the target."""
+    found = _WORD.match(str(header.get("OBJECT", "")).strip())
+    return found.group(0) if found else ""
+
+
+def _filter(header: base.Header, kind: FrameKind) -> tuple[str | None, float | None]:
+    """(band, angle of the polaroid); no band for bias and dark, and for a flat without filter."""
     if kind in (FrameKind.BIAS, FrameKind.DARK):
-        return None
+        return None, None
     said = str(header.get("FILTER", "")).strip()
-    if kind is FrameKind.FLAT and said in ("", "Clear"):
-        return None
+    if kind is FrameKind.FLAT and said.lower() in ("", "clear"):
+        return None, None
     if not said:
         raise CardError("FILTER", "is missing or empty")
-    if _POLAROID.match(said):
-        raise FrameError(f"FILTER is {said!r}: polarimetry, which this version leaves alone")
-    if not (found := _BAND.match(said)):
-        raise CardError("FILTER", f"is {said!r}, expected one of U, B, V, R, I")
-    return found.group(1)
+    if found := _POLAROID.match(said):
+        band, sign, degrees = found.groups()
+        angle = -45.0 if degrees == "45" and sign in ("_", "-") else float(degrees)
+        return band, angle if kind is FrameKind.LIGHT else None
+    if found := _BAND.match(said):
+        return found.group(1), None
+    raise CardError("FILTER", f"is {said!r}, expected one of U, B, V, R, I, with 0, 45, 90 or _45 "
+                    "for a polaroid")

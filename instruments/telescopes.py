@@ -29,6 +29,10 @@ class Telescope:
 
 #: Sierra Nevada Observatory (OSN), Loma de Dilar, Granada, Spain.
 T090 = Telescope(name="OSN-T090", latitude_deg=37.0642, longitude_deg=-3.3846, height_m=2896.0)
+T150 = Telescope(name="OSN-T150", latitude_deg=37.0642, longitude_deg=-3.3846, height_m=2896.0)
+
+#: The 2.2 m telescope at Calar Alto, Almeria, Spain.
+T220 = Telescope(name="CAHA-T220", latitude_deg=37.2236, longitude_deg=-2.5461, height_m=2168.0)
 
 
 def night_of(jd: float, telescope: Telescope) -> str:

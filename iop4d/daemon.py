@@ -59,7 +59,7 @@ class Daemon:
         self._clock = clock
         self._lock = SiteLock(site.lock)
         self._db_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
-        self._instruments = {i.name: i for i in find_instruments(site.camera)}
+        self._instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
         self._archives: list[DirectoryArchive] = []
         self._context = (b"", -1)
         self._catalogue_version = -1

@@ -29,6 +29,8 @@ COMMANDS = {
     "reduce": ("iop4d.cli.reduce:reduce", "Reduce given files now."),
     "web": ("iop4d.cli.run:web", "Serve the live page."),
     "results": ("iop4d.cli.results:results", "Write the results as a table."),
+    "calibrate-polarisation": ("iop4d.cli.polcal:calibrate_polarisation",
+                               "Measure an instrument's polarisation from standards."),
     "explain": ("iop4d.cli.explain:explain", "What a result rests on."),
     "flag": ("iop4d.cli.explain:flag", "Flag results by hand."),
     "reprocess": ("iop4d.cli.reprocess:reprocess", "Do frames again."),

@@ -13,6 +13,7 @@ from iop4d.model.errors import CardError, FrameError
 
 if TYPE_CHECKING:
     from iop4d.instruments.base import Header, Instrument
+    from iop4d.model.frame import FrameFacts
 
 
 @click.group()
@@ -27,7 +28,8 @@ def list_(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     """List the instruments with their facts."""
     from iop4d.instruments.discovery import find_instruments
 
-    for one in find_instruments(load(ctx, site_after, overrides_after).camera):
+    site = load(ctx, site_after, overrides_after)
+    for one in find_instruments(site.camera, site.polarimeter):
         masters = ", ".join(kind.value for kind in one.masters) or "none"
         click.echo(f"{one.name:<12} {one.telescope.name:<12} {one.scale_arcsec:.3f} arcsec/px  "
                    f"gain {one.gain_e_adu:g} e-/ADU  saturation {one.saturation_adu:g} ADU  "
@@ -48,7 +50,8 @@ def check(ctx: click.Context, files: tuple[Path, ...], site_after: str | None,
     from iop4d.instruments.discovery import find_instruments
     from iop4d.reduction.fitsfile import read_header
 
-    found = find_instruments(load(ctx, site_after, overrides_after).camera)
+    site = load(ctx, site_after, overrides_after)
+    found = find_instruments(site.camera, site.polarimeter)
     failed = False
     for path in files:
         click.echo(f"{path}")
@@ -91,4 +94,24 @@ def _explain(header: Header, path: Path,
         f"image       {nx} x {ny} px, binning {facts.binning}, "
         f"{instrument.pixel_arcsec(facts.binning):.3f} arcsec/px",
         f"masters     {', '.join(kind.value for kind in instrument.masters) or 'none needed'}",
+        *_polarimetry(facts, instrument),
     ]
+
+
+def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:
+    """What a polarimetric frame has besides."""
+    lines = []
+    if facts.polariser_deg is not None and instrument.polarimeter is not None:
+        lines.append(f"{instrument.polarimeter.analyser:<11} {facts.polariser_deg:g} deg"
+                     if len(instrument.polarimeter.analyser) < 11 else
+                     f"plate       {facts.polariser_deg:g} deg")
+        if constants := instrument.polarimeter.constants_at(facts.jd_mid):
+            lines.append(f"constants   q0 {100 * constants.q0:.3f} %, u0 {100 * constants.u0:.3f} "
+                         f"%, angle {constants.angle_deg:g} deg ({constants.source})")
+    if facts.beams > 1 and instrument.beams is not None:
+        (dx, dy), _ = instrument.beams.at(facts.binning)
+        lines.append(f"two images  of every star, the left one at {dx:+.1f}, {dy:+.1f} px")
+    if facts.origin != (0, 0) or facts.subframe:
+        lines.append(f"window      from {facts.origin[0]}, {facts.origin[1]}"
+                     + (", placed by a frame of the whole field" if facts.subframe else ""))
+    return lines + (["flipped     rows are turned over"] if facts.flipped else [])

@@ -66,7 +66,8 @@ def _copied(path: Path, site: Site) -> Path:
 
     try:
         header = read_header(path)
-        facts = instrument_for(header, find_instruments(site.camera)).read(header, path.name)
+        instrument = instrument_for(header, find_instruments(site.camera, site.polarimeter))
+        facts = instrument.read(header, path.name)
     except FrameError:
         return path
     place = site.folder("raw") / facts.telescope / facts.night / path.name

@@ -77,7 +77,7 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
         rows = list(query)
         if not only_stale:
             return [(row.id, row.name, row.reason) for row in rows]
-        instruments = {i.name: i for i in find_instruments(site.camera)}
+        instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
         return [(s.frame, s.name, s.why)
                 for s in stale(rows, site=site, instruments=instruments)]
 

@@ -199,6 +199,38 @@ class Camera:
     height: float = key("Height above the sea in metres.", 0.0)
 
 
+_DATE: Check = ("a date such as 2023-09-28, or nothing",
+                lambda value: not value or re.fullmatch(r"\d{4}-\d\d-\d\d", value) is not None)
+_TWO: Check = ("two numbers, or nothing", lambda value: len(value) in (0, 2))
+_NAN = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polarimeter:
+    """``[[polarimeter]]``: an installation's own constants of an instrument."""
+
+    instrument: str = key("Name of the instrument.")
+    since: str = key("First night (the noon before it) from which they hold; empty: always.", "",
+                     check=_DATE)
+    until: str = key("Night (the noon before it) from which they no longer hold; empty: never.", "",
+                     check=_DATE)
+    q0: float = key("Instrumental q in percent; unset: as shipped.", _NAN)
+    q0_err: float = key("Its error.", _NAN)
+    u0: float = key("Instrumental u in percent; unset: as shipped.", _NAN)
+    u0_err: float = key("Its error.", _NAN)
+    angle: float = key("Degrees added to chi; unset: as shipped.", _NAN)
+    angle_err: float = key("Its error.", _NAN)
+    pair_offset: tuple[float, ...] = key(
+        "Left minus right image of a star, x and y, in pixels at binning 1; unset: as shipped.",
+        (), check=_TWO)
+    pair_tolerance: tuple[float, ...] = key(
+        "By how much a pair may differ from that, x and y, in pixels at binning 1.", (),
+        check=_TWO)
+    sky_angle: float = key(
+        "Position angle of the image's upward direction, degrees; unset: as shipped.", _NAN)
+    sky_angle_err: float = key("Its error.", _NAN)
+
+
 _CONDITION: Check = (
     "a quantity, one of < <= > >=, and a number, such as mag < 13.0",
     lambda value: re.fullmatch(r"\s*[a-z_]+\s*[<>]=?\s*[-+]?\d+(\.\d*)?\s*", value) is not None)
@@ -280,6 +312,7 @@ class Site:
     web: Web = Web()
     archive: tuple[Archive, ...] = ()
     camera: tuple[Camera, ...] = ()
+    polarimeter: tuple[Polarimeter, ...] = ()
     rule: tuple[Rule, ...] = ()
     channel: tuple[Channel, ...] = ()
 
@@ -303,7 +336,8 @@ TABLES: dict[str, type] = {
     "site": SiteInfo, "daemon": Daemon, "masters": Masters, "astrometry": Astrometry,
     "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts, "web": Web,
 }
-ARRAYS: dict[str, type] = {"archive": Archive, "camera": Camera, "rule": Rule, "channel": Channel}
+ARRAYS: dict[str, type] = {"archive": Archive, "camera": Camera, "polarimeter": Polarimeter,
+                           "rule": Rule, "channel": Channel}
 
 
 def keys_of(section: type) -> dict[str, str]:

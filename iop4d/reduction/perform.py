@@ -46,7 +46,7 @@ class Workbench:
 
     def __init__(self, context: WorkerContext) -> None:
         self.context = context
-        self._instruments = find_instruments(context.site.camera)
+        self._instruments = find_instruments(context.site.camera, context.site.polarimeter)
         self._masters = MasterCache()
         self._solver: astrometry.Solver | None = None
 

@@ -1,0 +1,44 @@
+"""AndorT150: the Andor CCD on the 1.5 m telescope of the Sierra Nevada Observatory."""
+
+from __future__ import annotations
+
+from iop4d.instruments.base import Header, Instrument, card
+from iop4d.instruments.osn import polaroid, read_osn_header
+from iop4d.instruments.telescopes import T150
+from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.polarimeter import InstrumentalPolarisation
+
+POLARISATION = InstrumentalPolarisation(
+    q0=0.0158, q0_err=0.0041, u0=0.0382, u0_err=0.0078, angle_deg=0.1, angle_err_deg=0.0,
+    source="an older reduction; an installation should measure its own")
+
+
+def recognises(header: Header) -> bool:
+    """Whether the frame is of this camera, which said Andor until 2023-01-11."""
+    said = card(header, "INSTRUME")
+    return said == "AndorT150" or (said == "Andor" and card(header, "TELESCOP") == "T150-OSN")
+
+
+def read(header: Header, name: str) -> FrameFacts:
+    """The facts of a frame; raises CardError or FrameError."""
+    return read_osn_header(header, name, instrument="AndorT150", telescope=T150)
+
+
+INSTRUMENT = Instrument(
+    name="AndorT150",
+    telescope=T150,
+    scale_arcsec=0.232,
+    gain_e_adu=4.5,
+    read_noise_e=8.0,
+    saturation_adu=62000.0,
+    masters=(FrameKind.BIAS, FrameKind.FLAT),
+    recognises=recognises,
+    read=read,
+    polarimeter=polaroid(POLARISATION),
+    sources={
+        "scale_arcsec": "7.92 arcmin over 2048 px, header scale of OSN frames",
+        "gain_e_adu": "Escudero Pedrosa et al. 2024, AJ 168, 84",
+        "read_noise_e": "typical of the model; the sky's noise is measured, not computed",
+        "saturation_adu": "16-bit converter, with a margin for the bias and non-linearity",
+    },
+)

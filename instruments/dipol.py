@@ -1,0 +1,152 @@
+"""DIPOL: polarimeter on the 0.9 m telescope of the Sierra Nevada Observatory.
+
+A calcite plate makes two images of every star on one CMOS camera, in all frames; polarimetry turns
+a half-wave plate and mostly reads a part of the camera out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from iop4d.instruments import base
+from iop4d.instruments.base import Header, Instrument, card
+from iop4d.instruments.osn import start_of
+from iop4d.instruments.telescopes import T090, night_of
+from iop4d.model.errors import CardError, FrameError
+from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation, Polarimeter
+
+_KINDS = {"bias": FrameKind.BIAS, "dark": FrameKind.DARK, "flat": FrameKind.FLAT,
+          "light": FrameKind.LIGHT}
+_BANDS = {"red": "R", "green": "V", "blue": "B", "r": "R", "v": "V", "b": "B", "g": "V"}
+_OBJECT = re.compile(r"^([a-zA-Z0-9]{1,3}_[a-zA-Z0-9]+|[a-zA-Z0-9]{4,})(?=_|$)")
+_NOTES = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*deg")
+_STEP = 22.5  # degrees between positions of the plate
+_WHOLE = (8288, 5644)  # pixels (x, y) of the camera at binning 1
+_PART = 0.6  # of either side, below which a frame is a sub-frame
+#: JD(UTC) of 2023-09-28T12:00, when the mirrors were cleaned.
+CLEANED_JD = 2460216.0
+
+
+def recognises(header: Header) -> bool:
+    """Whether the frame is of this camera; the telescope's name was empty before 2023-10-11."""
+    return card(header, "INSTRUME") == "ASI Camera (1)" and card(header, "TELESCOP") in (
+        "", "T90-OSN")
+
+
+def read(header: Header, name: str) -> FrameFacts:
+    """The facts of a frame; raises CardError or FrameError."""
+    base.refuse_focus(header, name)
+    kind = _kind(header)
+    light = kind is FrameKind.LIGHT
+    start = start_of(header)
+    angle = _plate(header) if light else None
+    facts = FrameFacts(
+        telescope=T090.name,
+        instrument="DIPOL",
+        kind=kind,
+        night=night_of(start, T090),
+        jd_start=start,
+        exptime_s=0.0 if kind is FrameKind.BIAS and "EXPTIME" not in header
+        else base.exposure(header, "EXPTIME", "EXPOSURE"),
+        shape=base.shape(header),
+        binning=base.square_binning(header, "XBINNING", "YBINNING"),
+        band=_band(header, kind),
+        object=_object(header),
+        pointing_deg=base.pointing(header, "TELRA", "TELDEC", ra_unit="hour"),
+        mode="photometry" if angle is None else "polarimetry",
+        polariser_deg=angle,
+        beams=2 if light else 1,
+        origin=(_origin(header, "XORGSUBF"), _origin(header, "YORGSUBF")),
+        flipped="flip" in card(header, "FLIPSTAT").lower(),
+    )
+    return replace(facts, subframe=light and _is_part(facts))
+
+
+def _kind(header: Header) -> FrameKind:
+    """IMAGETYP; a skyflat in OBJECT is a flat, whatever is said."""
+    said = base.text(header, "IMAGETYP")
+    if "skyflat" in card(header, "OBJECT").lower():
+        return FrameKind.FLAT
+    word = said.lower().split()[0]
+    if word not in _KINDS:
+        raise CardError("IMAGETYP", f"is {said!r}, expected Bias Frame, Dark Frame, Flat Field or "
+                                    "Light Frame")
+    return _KINDS[word]
+
+
+def _plate(header: Header) -> float | None:
+    """Position of the half-wave plate from NOTES; None without ``deg``, which is photometry."""
+    found = _NOTES.search(card(header, "NOTES"))
+    if found is None:
+        return None
+    said = float(found.group(1).replace(",", ".")) % 360.0
+    angle = round(said / _STEP) * _STEP
+    if abs(said - angle) > 1.0:
+        raise CardError("NOTES", f"is {card(header, 'NOTES')!r}, expected a multiple of 22.5 deg")
+    return angle % 360.0
+
+
+def _band(header: Header, kind: FrameKind) -> str | None:
+    """Red, Green and Blue are an own system, near R, V and B."""
+    if kind in (FrameKind.BIAS, FrameKind.DARK):
+        return None
+    said = card(header, "FILTER")
+    if not said:
+        raise CardError("FILTER", "is missing or empty")
+    if said.lower() not in _BANDS:
+        raise FrameError(f"FILTER is {said!r}, expected Red, Green or Blue")
+    return _BANDS[said.lower()]
+
+
+def _object(header: Header) -> str:
+    """The target's name: ``BLLac`` of ``BLLac_R_IAR``, ``3C_273`` of ``3C_273_R``."""
+    said = card(header, "OBJECT")
+    found = _OBJECT.match(said)
+    return found.group(1) if found else said
+
+
+def _origin(header: Header, name: str) -> int:
+    return max(int(base.number(header, name)), 0) if card(header, name) else 0
+
+
+def _is_part(facts: FrameFacts) -> bool:
+    ny, nx = facts.shape
+    return (nx * facts.binning < _PART * _WHOLE[0] or ny * facts.binning < _PART * _WHOLE[1])
+
+
+INSTRUMENT = Instrument(
+    name="DIPOL",
+    telescope=T090,
+    scale_arcsec=0.067,
+    gain_e_adu=1.0,
+    read_noise_e=3.5,
+    saturation_adu=65000.0,
+    masters=(FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT),
+    recognises=recognises,
+    read=read,
+    polarimeter=Polarimeter(
+        analyser=Analyser.HALF_WAVE_PLATE, angles_deg=tuple(_STEP * i for i in range(16)),
+        fewest=8,
+        constants=(
+            InstrumentalPolarisation(
+                q0=0.000578, q0_err=0.00005, u0=-0.037710, u0_err=0.00005, angle_deg=44.5,
+                angle_err_deg=0.05, until_jd=CLEANED_JD,
+                source="before the mirrors were cleaned on 2023-09-28"),
+            InstrumentalPolarisation(
+                q0=-0.000138, q0_err=0.00005, u0=-0.040806, u0_err=0.00005, angle_deg=45.1,
+                angle_err_deg=0.05, since_jd=CLEANED_JD,
+                source="after the mirrors were cleaned on 2023-09-28"),
+        )),
+    beams=Beams(offset_px=(-209.0, 13.0), tolerance_px=(36.0, 48.0), at_binning=2,
+                source="-209 +- 12, +13 +- 16 px at 2x2"),
+    sky_angle_deg=(177.6, 2.3),
+    sources={
+        "scale_arcsec": "0.134 arcsec per pixel at 2x2",
+        "gain_e_adu": "Escudero Pedrosa et al. 2024, AJ 168, 84",
+        "read_noise_e": "typical of the sensor; the sky's noise is measured, not computed",
+        "saturation_adu": "16-bit converter, with a margin",
+        "sky_angle_deg": "177.6 +- 2.3 deg in solved frames",
+    },
+)

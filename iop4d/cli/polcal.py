@@ -1,0 +1,134 @@
+"""``iop4d calibrate-polarisation``: an instrument's constants from standards."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iop4d.cli.common import load, open_database, site_options
+from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.instruments.base import Instrument
+    from iop4d.model.source import Source
+    from iop4d.store.schema import Result
+
+_JD_UNIX = 2440587.5
+
+
+@click.command("calibrate-polarisation")
+@click.argument("instrument")
+@click.option("--since", metavar="YYYY-MM-DD", help="Only nights from this one on.")
+@click.option("--until", metavar="YYYY-MM-DD", help="Only nights up to this one.")
+@site_options
+@click.pass_context
+def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | None,
+                           until: str | None, site_after: str | None,
+                           overrides_after: tuple[str, ...]) -> None:
+    """Measure q0, u0 and the zero angle of INSTRUMENT from the standards that it observed.
+
+    Standards are the catalogue's sources of that kind with p (0 for unpolarised ones). Prints each
+    observation with what is left of it, the constants with their errors and the time they span,
+    and a [[polarimeter]] section for the site file. Nothing is changed.
+    """
+    import numpy as np
+
+    from iop4d.instruments.discovery import find_instruments
+    from iop4d.model.source import SourceKind
+    from iop4d.science.polcal import instrument_constants
+    from iop4d.store import catalogue
+
+    site = load(ctx, site_after, overrides_after)
+    known = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
+    if instrument not in known or known[instrument].polarimeter is None:
+        able = ", ".join(name for name, i in known.items() if i.polarimeter)
+        raise Iop4dError(f"no polarimeter '{instrument}'; there are {able}")
+    database = open_database(site, read_only=True)
+    with database.connected():
+        standards = {s.name: s for s in catalogue.load().sources
+                     if s.kind is SourceKind.STANDARD and math.isfinite(s.p)}
+        rows = [row for row in _rows(instrument, since, until) if row.source in standards]
+    seen = [_seen(row, known[instrument]) for row in rows]
+    if len(seen) < 2:
+        raise Iop4dError(f"{len(seen)} observations of polarisation standards by {instrument}, at "
+                         "least 2 are needed; 'iop4d catalogue import builtin:standards' has the "
+                         "published ones")
+    of = [standards[row.source] for row in rows]
+    found = instrument_constants(
+        np.array([s[:2] for s in seen]), np.array([s[2:] for s in seen]),
+        np.array([s.p for s in of]), np.array([s.chi_deg for s in of]),
+        np.array([s.p_err for s in of]), np.array([s.chi_err_deg for s in of]))
+    for row, source, left in zip(rows, of, found.residual, strict=True):
+        click.echo(_line(row, source, left))
+    _print(found, rows, instrument)
+
+
+def _rows(instrument: str, since: str | None, until: str | None) -> list[Result]:
+    from iop4d.model.flags import NEVER_ALERTS, Flag
+    from iop4d.store.schema import Result
+
+    spoilt = int(NEVER_ALERTS & ~Flag.NO_CALIBRATORS)
+    query = Result.select().where(
+        (Result.instrument == instrument) & (Result.mode == "polarimetry")
+        & Result.q.is_null(False) & (Result.flags.bin_and(spoilt) == 0)
+        & (Result.human_flags == [])).order_by(Result.jd_mid)
+    if since:
+        query = query.where(Result.night >= since)
+    if until:
+        query = query.where(Result.night <= until)
+    return list(query)
+
+
+def _seen(row: Result, instrument: Instrument) -> tuple[float, float, float, float]:
+    """q, u and their errors as the instrument saw them: its correction undone.
+
+    Of a polaroid the plain method's, since field stars take out what is to be measured.
+    """
+    assert instrument.polarimeter is not None
+    constants = instrument.polarimeter.constants_at(row.jd_mid)
+    assert constants is not None
+    values: dict[str, Any] = next(
+        (m for m in row.methods if m["method"] == ("plain" if row.method == "ensemble"
+                                                   else row.method)),
+        {"q": row.q, "u": row.u, "q_err": row.q_err, "u_err": row.u_err})
+    two = math.radians(-2.0 * constants.angle_deg)
+    c, s = math.cos(two), math.sin(two)
+    # The constants' own errors were added in the instrument's frame.
+    def bare(err: float, of_constant: float) -> float:
+        return math.sqrt(max(err**2 - of_constant**2, 1e-10))
+
+    err_q = math.hypot(c * values["q_err"], s * values["u_err"])
+    err_u = math.hypot(s * values["q_err"], c * values["u_err"])
+    return (values["q"] * c - values["u"] * s + constants.q0,
+            values["q"] * s + values["u"] * c + constants.u0,
+            bare(err_q, constants.q0_err), bare(err_u, constants.u0_err))
+
+
+def _line(row: Result, source: Source, left: Any) -> str:
+    return (f"{row.night}  {source.name:14s} p {100 * source.p:6.3f} % listed, "
+            f"{100 * row.p:6.3f} % measured; left over q {100 * left[0]:+7.3f} %, "
+            f"u {100 * left[1]:+7.3f} %")
+
+
+def _print(found: Any, rows: list[Result], instrument: str) -> None:
+    from iop4d.instruments.times import iso_of
+
+    nights = sorted(row.night for row in rows)
+    click.echo(f"\n{len(rows)} observations from {iso_of(rows[0].jd_mid)} to "
+               f"{iso_of(rows[-1].jd_mid)}; chi-square {found.chi2:.1f} for {found.dof} degrees "
+               "of freedom")
+    if math.isfinite(found.efficiency):
+        click.echo(f"measured polarisation over the listed one: {found.efficiency:.3f}")
+    until = datetime.fromtimestamp((rows[-1].jd_mid - _JD_UNIX) * 86400, tz=UTC).date()
+    click.echo(f"\n# {len(rows)} standards, {nights[0]} to {nights[-1]}\n[[polarimeter]]\n"
+               f'instrument = "{instrument}"\nsince = "{nights[0]}"\n'
+               f'# until = "{until + timedelta(days=1)}"\n'
+               f"q0 = {100 * found.q0:.4f}\nq0_err = {100 * found.q0_err:.4f}\n"
+               f"u0 = {100 * found.u0:.4f}\nu0_err = {100 * found.u0_err:.4f}")
+    if math.isfinite(found.angle_deg):
+        click.echo(f"angle = {found.angle_deg:.3f}\nangle_err = {found.angle_err_deg:.3f}")
+    else:
+        click.echo("# no polarised standard was observed: the zero angle stays as it is")
