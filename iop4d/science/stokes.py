@@ -41,13 +41,18 @@ class Stokes:
 
     @property
     def q_err(self) -> float:
-        """Standard error of q, zero angle aside."""
-        return math.sqrt(max(float(self.covariance[0, 0]), 0.0))
+        """Error of q, with that of the zero angle."""
+        return math.sqrt(max(float(self.covariance[0, 0]), 0.0) + (self.u * self._turn) ** 2)
 
     @property
     def u_err(self) -> float:
-        """Standard error of u, zero angle aside."""
-        return math.sqrt(max(float(self.covariance[1, 1]), 0.0))
+        """Error of u, with that of the zero angle."""
+        return math.sqrt(max(float(self.covariance[1, 1]), 0.0) + (self.q * self._turn) ** 2)
+
+    @property
+    def _turn(self) -> float:
+        """By how much an error of the zero angle moves q and u, over their size."""
+        return 2.0 * math.radians(self.angle_err_deg)
 
     @property
     def p(self) -> float:

@@ -286,7 +286,7 @@ sky_angle = 178.0
     during = dipol.polarimeter.constants_at(2460400.5)
     assert during is not None
     assert (during.q0, during.u0, during.angle_deg) == pytest.approx((0.0004, -0.0455, 41.0))
-    for jd, u0 in ((2460310.4, -0.040806), (2460676.6, -0.040806), (2460000.5, -0.03771)):
+    for jd, u0 in ((2460310.4, -0.040806), (2460677.6, -0.040806), (2460000.5, -0.03771)):
         outside = dipol.polarimeter.constants_at(jd)
         assert outside is not None
         assert outside.u0 == pytest.approx(u0)
