@@ -36,8 +36,8 @@ INSTRUMENT = Instrument(
     read=read,
     polarimeter=polaroid(POLARISATION),
     sources={
-        "scale_arcsec": "7.92 arcmin over 2048 px, header scale of OSN frames",
-        "gain_e_adu": "Escudero Pedrosa et al. 2024, AJ 168, 84",
+        "scale_arcsec": "7.92 arcmin over 2048 px: www.osn.iaa.csic.es, CCDT150",
+        "gain_e_adu": "code of IOP4, github.com/juanep97/iop4",
         "read_noise_e": "typical of the model; the sky's noise is measured, not computed",
         "saturation_adu": "16-bit converter, with a margin for the bias and non-linearity",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -58,11 +59,11 @@ def refuse_focus(header: Header, name: str) -> None:
         raise FrameError("taken to focus the telescope: left alone")
 
 
-def text(header: Header, card: str) -> str:
+def text(header: Header, name: str) -> str:
     """A card as stripped text; raises CardError when it is missing or empty."""
-    value = str(header.get(card, "")).strip()
+    value = card(header, name)
     if not value:
-        raise CardError(card, "is missing or empty")
+        raise CardError(name, "is missing or empty")
     return value
 
 
@@ -80,24 +81,27 @@ def number(header: Header, card: str) -> float:
     return parsed
 
 
-def exposure(header: Header, *cards: str) -> float:
-    """Exposure time in seconds from the first of the cards that is there; never negative."""
-    card = next((name for name in cards if name in header), cards[0])
-    seconds = number(header, card)
+def exposure(header: Header, *names: str, kind: FrameKind = FrameKind.LIGHT) -> float:
+    """Exposure time in seconds from the first of the cards that is there; never negative.
+
+    A bias needs none.
+    """
+    name = next((name for name in names if card(header, name)), names[0])
+    if kind is FrameKind.BIAS and not card(header, name):
+        return 0.0
+    seconds = number(header, name)
     if not 0 <= seconds <= 86400:
-        raise CardError(card, f"is {seconds:g} s, which no exposure takes")
+        raise CardError(name, f"is {seconds:g} s, which no exposure takes")
     return seconds
 
 
 def julian_date(header: Header, card: str) -> float:
     """JD(UTC) from a card that holds ISO 8601 text (UTC if it names no offset), JD or MJD."""
-    value = header.get(card)
-    if value is None or str(value).strip() == "":
-        raise CardError(card, "is missing or empty")
+    value = text(header, card)
     try:
         jd = number(header, card)
     except CardError:
-        jd = _iso_to_jd(card, str(value).strip())
+        jd = _iso_to_jd(card, value)
     if 15000.0 < jd < 100000.0:  # MJD of 1900 to 2132
         jd += 2400000.5
     if not 2415000.0 < jd < 2500000.5:
@@ -107,6 +111,8 @@ def julian_date(header: Header, card: str) -> float:
 
 def _iso_to_jd(card: str, value: str) -> float:
     value = re.sub(r"(\.\d{6})\d+", r"\1", value.replace(" ", "T", 1))
+    if "T" not in value:  # a date alone would be taken for its midnight
+        raise CardError(card, f"is {value!r}, no date and time such as 2024-03-14T21:30:00")
     # Some cameras write UTC as "-0000".
     try:
         moment = datetime.fromisoformat(value)
@@ -151,19 +157,26 @@ def pointing(header: Header, ra: str, dec: str, *, ra_unit: str) -> tuple[float,
         lat = angle(header, dec, unit="deg")
     except CardError:
         return None
-    return (lon % 360.0, lat) if -90.0 <= lat <= 90.0 else None
+    return (lon % 360.0, lat) if math.isfinite(lon) and -90.0 <= lat <= 90.0 else None
 
 
-def square_binning(header: Header, x: str, y: str) -> int:
-    """The binning, which must be the same in x and y; 1 where there are no cards."""
-    bins = [int(number(header, card)) if card in header else 1 for card in (x, y)]
-    if bins[0] != bins[1] or not 1 <= bins[0] <= 16:
-        raise CardError(x, f"binning {bins[0]}x{bins[1]} is not supported")
-    return bins[0]
+def square_binning(header: Header, x: str, y: str, *, default: int = 1) -> int:
+    """The binning, which must be the same in x and y; ``default`` where there are no cards."""
+    bins = [number(header, name) for name in (x, y) if card(header, name)] or [default]
+    if bins[0] != bins[-1] or not 1 <= bins[0] <= 16 or bins[0] != int(bins[0]):
+        raise CardError(x, f"binning {bins[0]:g}x{bins[-1]:g} is not supported")
+    return int(bins[0])
 
 
 def shape(header: Header) -> tuple[int, int]:
     """(ny, nx) of the image; raises CardError if it is no plain 2-d image."""
-    if int(number(header, "NAXIS")) != 2:
+    if number(header, "NAXIS") != 2:
         raise CardError("NAXIS", f"is {header.get('NAXIS')}, expected a plain image of 2 axes")
-    return int(number(header, "NAXIS2")), int(number(header, "NAXIS1"))
+    return _whole(header, "NAXIS2"), _whole(header, "NAXIS1")
+
+
+def _whole(header: Header, name: str) -> int:
+    value = number(header, name)
+    if not 1 <= value <= 1e6 or value != int(value):
+        raise CardError(name, f"is {value:g}, expected a number of pixels")
+    return int(value)

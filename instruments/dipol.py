@@ -6,6 +6,7 @@ a half-wave plate and mostly reads a part of the camera out.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -21,8 +22,9 @@ _KINDS = {"bias": FrameKind.BIAS, "dark": FrameKind.DARK, "flat": FrameKind.FLAT
           "light": FrameKind.LIGHT}
 _BANDS = {"red": "R", "green": "V", "blue": "B", "r": "R", "v": "V", "b": "B", "g": "V"}
 _OBJECT = re.compile(r"^([a-zA-Z0-9]{1,3}_[a-zA-Z0-9]+|[a-zA-Z0-9]{4,})(?=_|$)")
-_NOTES = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*deg")
+_NOTES = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*deg", re.IGNORECASE)
 _STEP = 22.5  # degrees between positions of the plate
+_PLATE_TOLERANCE = 1.0  # degrees
 _WHOLE = (8288, 5644)  # pixels (x, y) of the camera at binning 1
 _PART = 0.6  # of either side, below which a frame is a sub-frame
 #: JD(UTC) of 2023-09-28T12:00, when the mirrors were cleaned.
@@ -48,10 +50,9 @@ def read(header: Header, name: str) -> FrameFacts:
         kind=kind,
         night=night_of(start, T090),
         jd_start=start,
-        exptime_s=0.0 if kind is FrameKind.BIAS and "EXPTIME" not in header
-        else base.exposure(header, "EXPTIME", "EXPOSURE"),
+        exptime_s=base.exposure(header, "EXPTIME", "EXPOSURE", kind=kind),
         shape=base.shape(header),
-        binning=base.square_binning(header, "XBINNING", "YBINNING"),
+        binning=base.square_binning(header, "XBINNING", "YBINNING", default=_binning(header)),
         band=_band(header, kind),
         object=_object(header),
         pointing_deg=base.pointing(header, "TELRA", "TELDEC", ra_unit="hour"),
@@ -65,26 +66,32 @@ def read(header: Header, name: str) -> FrameFacts:
 
 
 def _kind(header: Header) -> FrameKind:
-    """IMAGETYP; a skyflat in OBJECT is a flat, whatever is said."""
+    """IMAGETYP, but a light frame with skyflat in OBJECT is a flat."""
     said = base.text(header, "IMAGETYP")
-    if "skyflat" in card(header, "OBJECT").lower():
-        return FrameKind.FLAT
     word = said.lower().split()[0]
     if word not in _KINDS:
         raise CardError("IMAGETYP", f"is {said!r}, expected Bias Frame, Dark Frame, Flat Field or "
                                     "Light Frame")
+    if word == "light" and "skyflat" in card(header, "OBJECT").lower():
+        return FrameKind.FLAT
     return _KINDS[word]
+
+
+def _binning(header: Header) -> int:
+    """Without cards: 2, as nearly all frames have, unless the frame is too wide for that."""
+    return 2 if base.shape(header)[1] <= _WHOLE[0] // 2 else 1
 
 
 def _plate(header: Header) -> float | None:
     """Position of the half-wave plate from NOTES; None without ``deg``, which is photometry."""
-    found = _NOTES.search(card(header, "NOTES"))
-    if found is None:
+    notes = card(header, "NOTES")
+    if "deg" not in notes.lower():
         return None
-    said = float(found.group(1).replace(",", ".")) % 360.0
-    angle = round(said / _STEP) * _STEP
-    if abs(said - angle) > 1.0:
-        raise CardError("NOTES", f"is {card(header, 'NOTES')!r}, expected a multiple of 22.5 deg")
+    found = _NOTES.search(notes)
+    said = float(found.group(1).replace(",", ".")) % 360.0 if found else math.nan
+    angle = round(said / _STEP) * _STEP if found else math.nan
+    if not abs(said - angle) <= _PLATE_TOLERANCE:
+        raise CardError("NOTES", f"is {notes!r}, expected a multiple of 22.5 deg")
     return angle % 360.0
 
 
@@ -108,7 +115,10 @@ def _object(header: Header) -> str:
 
 
 def _origin(header: Header, name: str) -> int:
-    return max(int(base.number(header, name)), 0) if card(header, name) else 0
+    place = base.number(header, name) if card(header, name) else 0.0
+    if not 0 <= place < max(_WHOLE):
+        raise CardError(name, f"is {place:g}, no pixel of the camera")
+    return int(place)
 
 
 def _is_part(facts: FrameFacts) -> bool:
@@ -133,18 +143,18 @@ INSTRUMENT = Instrument(
             InstrumentalPolarisation(
                 q0=0.000578, q0_err=0.00005, u0=-0.037710, u0_err=0.00005, angle_deg=44.5,
                 angle_err_deg=0.05, until_jd=CLEANED_JD,
-                source="before the mirrors were cleaned on 2023-09-28"),
+                source="before the mirrors were cleaned; code of IOP4, github.com/juanep97/iop4"),
             InstrumentalPolarisation(
                 q0=-0.000138, q0_err=0.00005, u0=-0.040806, u0_err=0.00005, angle_deg=45.1,
                 angle_err_deg=0.05, since_jd=CLEANED_JD,
-                source="after the mirrors were cleaned on 2023-09-28"),
+                source="after the mirrors were cleaned; code of IOP4, github.com/juanep97/iop4"),
         )),
     beams=Beams(offset_px=(-209.0, 13.0), tolerance_px=(36.0, 48.0), at_binning=2,
                 source="-209 +- 12, +13 +- 16 px at 2x2"),
     sky_angle_deg=(177.6, 2.3),
     sources={
         "scale_arcsec": "0.134 arcsec per pixel at 2x2",
-        "gain_e_adu": "Escudero Pedrosa et al. 2024, AJ 168, 84",
+        "gain_e_adu": "code of IOP4, github.com/juanep97/iop4",
         "read_noise_e": "typical of the sensor; the sky's noise is measured, not computed",
         "saturation_adu": "16-bit converter, with a margin",
         "sky_angle_deg": "177.6 +- 2.3 deg in solved frames",

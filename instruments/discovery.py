@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections import Counter
 from importlib.metadata import EntryPoint, entry_points
 
 import iop4d.instruments
@@ -20,7 +21,7 @@ def find_instruments(cameras: tuple[Camera, ...] = (),
     """Every instrument: the site's cameras first, then plug-ins, then the shipped ones.
 
     ``polarimeters``: the site's own constants in place of theirs. Raises ConfigError for a plug-in
-    that cannot be loaded, or is none.
+    that cannot be loaded or is none, and for two instruments of one name.
     """
     shipped = []
     for module in pkgutil.iter_modules(iop4d.instruments.__path__):
@@ -28,13 +29,18 @@ def find_instruments(cameras: tuple[Camera, ...] = (),
         if isinstance(found := getattr(loaded, "INSTRUMENT", None), Instrument):
             shipped.append(found)
     plugged = [_plugged(point) for point in entry_points(group="iop4d.instruments")]
-    return overridden((*map(instrument_of, cameras), *plugged, *shipped), polarimeters)
+    found = (*map(instrument_of, cameras), *plugged, *shipped)
+    for name, number in Counter(instrument.name for instrument in found).items():
+        if number > 1:
+            raise ConfigError(f"{number} instruments are named '{name}', of those shipped, of "
+                              "plug-ins and of [[camera]] sections: give each its own name")
+    return overridden(found, polarimeters)
 
 
 def _plugged(point: EntryPoint) -> Instrument:
     try:
         found = point.load()
-    except Exception as error:
+    except Exception as error:  # whatever a stranger's module does, its name is told
         raise ConfigError(f"the instrument plug-in '{point.name}' ({point.value}) cannot be "
                           f"loaded: {type(error).__name__}: {error}") from error
     if not isinstance(found, Instrument):

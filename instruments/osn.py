@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from iop4d.instruments import base
-from iop4d.instruments.telescopes import Telescope, night_of
+from iop4d.instruments.telescopes import T090, Telescope, night_of
 from iop4d.model.errors import CardError
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation, Polarimeter
 
-#: JD(UTC) of 2021-10-23T00:00, from which on INSTRUME = RoperT90 is the Andor.
-ROPER_UNTIL_JD = 2459510.5
+#: First night from which on INSTRUME = RoperT90 is the Andor: cameras are changed by day.
+ANDOR_SINCE = "2021-10-23"
+
+_WIDTH = 2048  # pixels of all these CCDs at binning 1
 
 #: Of the 0.9 m telescope, with either camera: the polaroids stayed.
 T090_POLARISATION = InstrumentalPolarisation(
     q0=0.0579, q0_err=0.0030, u0=0.0583, u0_err=0.0023, angle_deg=-18.0, angle_err_deg=0.0,
-    source="Escudero Pedrosa et al. 2024, AJ 168, 84")
+    source="code of IOP4, github.com/juanep97/iop4")
 
 #: The polaroid's positions, degrees; the fit needs three of them.
 POLAROID_DEG = (-45.0, 0.0, 45.0, 90.0)
@@ -26,10 +27,8 @@ _KINDS = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT
           "LIGHT": FrameKind.LIGHT}
 # R_45 and R-45 are -45 degrees; R45 and R+45 are +45.
 _POLAROID = re.compile(r"^([UBVRI])\s*(?:Johnson\s*)?([_+-]?)\s*(0|45|90)$")
-_BAND = re.compile(r"^([UBVRI])\b(?![_+-]?\d)")
-_WORD = re.compile(r"^[^\s_]+")
-
-Facts = Callable[[base.Header, str], FrameFacts]
+_BAND = re.compile(r"^([UBVRI])\b[^\d]*$")  # a number would be an angle that is none of ours
+_FILTER_IN_NAME = re.compile(r"_[UBVRI](?:[_+-]?\d+)?$")
 
 
 def polaroid(*constants: InstrumentalPolarisation) -> Polarimeter:
@@ -39,9 +38,9 @@ def polaroid(*constants: InstrumentalPolarisation) -> Polarimeter:
 
 
 def is_roper(header: base.Header) -> bool:
-    """Whether INSTRUME = RoperT90 is true: by the time; without one it is not."""
+    """Whether INSTRUME = RoperT90 is true: by the night; without a time it is not."""
     try:
-        return start_of(header) < ROPER_UNTIL_JD
+        return night_of(start_of(header), T090) < ANDOR_SINCE
     except CardError:
         return False
 
@@ -59,10 +58,9 @@ def read_osn_header(header: base.Header, name: str, *, instrument: str,
         kind=kind,
         night=night_of(start, telescope),
         jd_start=start,
-        exptime_s=0.0 if kind is FrameKind.BIAS and "EXPTIME" not in header
-        else base.exposure(header, "EXPTIME", "EXPOSURE"),
+        exptime_s=base.exposure(header, "EXPTIME", "EXPOSURE", kind=kind),
         shape=base.shape(header),
-        binning=base.square_binning(header, "XBINNING", "YBINNING"),
+        binning=base.square_binning(header, "XBINNING", "YBINNING", default=_binning(header)),
         band=band,
         object=_object(header),
         pointing_deg=base.pointing(header, "OBJCTRA", "OBJCTDEC", ra_unit="hour"),
@@ -78,33 +76,38 @@ def _kind(header: base.Header, name: str) -> FrameKind:
         raise CardError("IMAGETYP", f"is {said!r}, expected one of {', '.join(_KINDS)}")
     if said == "LIGHT":
         for word in ("FLAT", "BIAS"):
-            if word in str(header.get("OBJECT", "")).upper() and word in name.upper():
+            if word in base.card(header, "OBJECT").upper() and word in name.upper():
                 return _KINDS[word]
     return _KINDS[said]
 
 
 def start_of(header: base.Header) -> float:
     """JD(UTC) of the start: the JD card, else DATE-OBS."""
-    if str(header.get("JD", "")).strip():
+    if base.card(header, "JD"):
         try:
             return base.julian_date(header, "JD")
         except CardError:
-            if "DATE-OBS" not in header:
+            if not base.card(header, "DATE-OBS"):
                 raise
     return base.julian_date(header, "DATE-OBS")
 
 
+def _binning(header: base.Header) -> int:
+    """The binning that the width tells: 2048 px are 1x1, 1024 px 2x2."""
+    return 2 if base.shape(header)[1] == _WIDTH // 2 else 1
+
+
 def _object(header: base.Header) -> str:
-    """The first word names the target."""
-    found = _WORD.match(str(header.get("OBJECT", "")).strip())
-    return found.group(0) if found else ""
+    """The first word names the target; a filter may hang on it, as in ``OJ287_R``."""
+    words = base.card(header, "OBJECT").split()
+    return _FILTER_IN_NAME.sub("", words[0]) if words else ""
 
 
 def _filter(header: base.Header, kind: FrameKind) -> tuple[str | None, float | None]:
     """(band, angle of the polaroid); no band for bias and dark, and for a flat without filter."""
     if kind in (FrameKind.BIAS, FrameKind.DARK):
         return None, None
-    said = str(header.get("FILTER", "")).strip()
+    said = base.card(header, "FILTER")
     if kind is FrameKind.FLAT and said.lower() in ("", "clear"):
         return None, None
     if not said:

@@ -12,46 +12,59 @@ from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope
 from iop4d.model.errors import ConfigError
 from iop4d.model.polarimeter import Beams, InstrumentalPolarisation
 
+#: Of an instrument that is shipped as one of a single image of every star.
+_NO_BEAMS = Beams(offset_px=(math.nan, math.nan), tolerance_px=(4.0, 4.0))
+
 
 def overridden(instruments: tuple[Instrument, ...],
                sections: tuple[Section, ...]) -> tuple[Instrument, ...]:
-    """The instruments with the site's constants; raises ConfigError for an unknown instrument."""
+    """The instruments with the site's constants; raises ConfigError for a section that fits none.
+
+    ``instruments``: no two of one name.
+    """
     found = {instrument.name: instrument for instrument in instruments}
     for section in sections:
         if section.instrument not in found:
             raise ConfigError(f"[[polarimeter]] instrument = '{section.instrument}': there is no "
                               f"such instrument; there are {', '.join(found)}")
         found[section.instrument] = _with(found[section.instrument], section)
-    return tuple(found[instrument.name] for instrument in instruments)
+    return tuple(found.values())
 
 
 def _with(instrument: Instrument, section: Section) -> Instrument:
-    if math.isfinite(section.sky_angle):
-        err = section.sky_angle_err if math.isfinite(section.sky_angle_err) else 0.0
-        instrument = replace(instrument, sky_angle_deg=(section.sky_angle, err))
-    if section.pair_offset:
+    if _any_set(section.sky_angle, section.sky_angle_err):
+        angle, err = instrument.sky_angle_deg or (math.nan, 0.0)
+        instrument = replace(instrument, sky_angle_deg=(
+            _needed(section, "sky_angle", _or(section.sky_angle, angle)),
+            _or(section.sky_angle_err, err)))
+    if section.pair_offset or section.pair_tolerance:
         instrument = replace(instrument, beams=_beams(instrument, section))
-    if any(math.isfinite(v) for v in (section.q0, section.u0, section.angle)):
+    if _any_set(section.q0, section.q0_err, section.u0, section.u0_err, section.angle,
+                section.angle_err):
         instrument = _with_constants(instrument, section)
     return instrument
 
 
 def _beams(instrument: Instrument, section: Section) -> Beams:
-    shipped = instrument.beams
-    tolerance = section.pair_tolerance or (
-        tuple(t * shipped.at_binning for t in shipped.tolerance_px) if shipped else (4.0, 4.0))
-    return Beams(offset_px=(section.pair_offset[0], section.pair_offset[1]),
-                 tolerance_px=(tolerance[0], tolerance[1]), source="the site file")
+    """At binning 1, as the site file has it."""
+    shipped = (instrument.beams or _NO_BEAMS).at(1)
+    (dx, dy), (tx, ty) = (own or old for own, old in zip(
+        (section.pair_offset, section.pair_tolerance), shipped, strict=True))
+    return Beams(offset_px=(_needed(section, "pair_offset", dx), dy), tolerance_px=(tx, ty),
+                 source="the site file")
 
 
 def _with_constants(instrument: Instrument, section: Section) -> Instrument:
+    """What is not set is as shipped, with the dates of that."""
     polarimeter = instrument.polarimeter
     if polarimeter is None:
         raise ConfigError(f"[[polarimeter]] instrument = '{instrument.name}': it measures no "
                           "polarisation")
+    if section.since and section.until and section.since >= section.until:
+        raise ConfigError(f"[[polarimeter]] instrument = '{instrument.name}': since is "
+                          f"{section.since}, expected a night before until, {section.until}")
     since, until = (_noon(day, instrument.telescope) if day else limit
                     for day, limit in ((section.since, -math.inf), (section.until, math.inf)))
-    # What is not set is as shipped, with the dates of that.
     pieces = [
         InstrumentalPolarisation(
             q0=_percent(section.q0, old.q0), q0_err=_percent(section.q0_err, old.q0_err),
@@ -70,6 +83,18 @@ def _noon(day: str, telescope: Telescope) -> float:
     days = (date.fromisoformat(day) - date(1970, 1, 1)).days
     longitude = telescope.longitude_deg if math.isfinite(telescope.longitude_deg) else 0.0
     return JD_UNIX_EPOCH + days + 0.5 - longitude / 360.0
+
+
+def _needed(section: Section, key: str, value: float) -> float:
+    """A value that must be set where nothing is shipped."""
+    if not math.isfinite(value):
+        raise ConfigError(f"[[polarimeter]] instrument = '{section.instrument}': expected the key "
+                          f"{key}, of which none is shipped")
+    return value
+
+
+def _any_set(*values: float) -> bool:
+    return any(math.isfinite(value) for value in values)
 
 
 def _percent(value: float, shipped: float) -> float:

@@ -35,7 +35,7 @@ INSTRUMENT = Instrument(
     polarimeter=polaroid(T090_POLARISATION),
     sources={
         "scale_arcsec": "13.2 arcmin over 2048 px, as of its successor",
-        "gain_e_adu": "Escudero Pedrosa et al. 2024, AJ 168, 84",
+        "gain_e_adu": "code of IOP4, github.com/juanep97/iop4",
         "read_noise_e": "typical of the model; the sky's noise is measured, not computed",
         "saturation_adu": "16-bit converter, with a margin for the bias and non-linearity",
     },

@@ -79,8 +79,9 @@ def _explain(header: Header, path: Path,
 
     instrument = instrument_for(header, found)
     facts = instrument.read(header, path.name)
-    pointing = "none: the field is looked for on the whole sky" if facts.pointing_deg is None \
-        else f"{facts.pointing_deg[0]:.4f} {facts.pointing_deg[1]:+.4f} deg"
+    pointing = "none: the place of the object in the catalogue, else the whole sky"
+    if facts.pointing_deg is not None:
+        pointing = f"{facts.pointing_deg[0]:.4f} {facts.pointing_deg[1]:+.4f} deg"
     ny, nx = facts.shape
     return [
         f"instrument  {facts.instrument} on {facts.telescope}",

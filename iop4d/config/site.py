@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -199,9 +200,18 @@ class Camera:
     height: float = key("Height above the sea in metres.", 0.0)
 
 
+def _is_date(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
 _DATE: Check = ("a date such as 2023-09-28, or nothing",
-                lambda value: not value or re.fullmatch(r"\d{4}-\d\d-\d\d", value) is not None)
+                lambda value: not value or _is_date(value))
 _TWO: Check = ("two numbers, or nothing", lambda value: len(value) in (0, 2))
+_TWO_ABOVE_0: Check = ("two numbers above 0, or nothing",
+                       lambda value: len(value) in (0, 2) and all(number > 0 for number in value))
 _NAN = float("nan")
 
 
@@ -215,20 +225,20 @@ class Polarimeter:
     until: str = key("Night (the noon before it) from which they no longer hold; empty: never.", "",
                      check=_DATE)
     q0: float = key("Instrumental q in percent; unset: as shipped.", _NAN)
-    q0_err: float = key("Its error.", _NAN)
+    q0_err: float = key("Its error.", _NAN, check=at_least(0))
     u0: float = key("Instrumental u in percent; unset: as shipped.", _NAN)
-    u0_err: float = key("Its error.", _NAN)
+    u0_err: float = key("Its error.", _NAN, check=at_least(0))
     angle: float = key("Degrees added to chi; unset: as shipped.", _NAN)
-    angle_err: float = key("Its error.", _NAN)
+    angle_err: float = key("Its error.", _NAN, check=at_least(0))
     pair_offset: tuple[float, ...] = key(
         "Left minus right image of a star, x and y, in pixels at binning 1; unset: as shipped.",
         (), check=_TWO)
     pair_tolerance: tuple[float, ...] = key(
-        "By how much a pair may differ from that, x and y, in pixels at binning 1.", (),
-        check=_TWO)
+        "By how much a pair may differ from that, x and y, in pixels at binning 1; unset: as "
+        "shipped.", (), check=_TWO_ABOVE_0)
     sky_angle: float = key(
         "Position angle of the image's upward direction, degrees; unset: as shipped.", _NAN)
-    sky_angle_err: float = key("Its error.", _NAN)
+    sky_angle_err: float = key("Its error.", _NAN, check=at_least(0))
 
 
 _CONDITION: Check = (

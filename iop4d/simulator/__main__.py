@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame
+from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY
+from iop4d.simulator.setups import SETUPS, setup_of
 from iop4d.simulator.sky import FIELDS, field_of, index_folder
 from iop4d.simulator.write import write_night
 
@@ -15,23 +17,32 @@ def main() -> None:
     """Write the night."""
     parser = argparse.ArgumentParser(
         prog="python -m iop4d.simulator",
-        description="Write a simulated AndorT90 night into DIR/raw/<night>/, beside it "
+        description="Write a simulated night into DIR/raw/<night>/, beside it "
                     "DIR/catalogue.csv and DIR/truth.jsonl.")
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--fields", nargs="+", default=["BLLac"], metavar="NAME",
                         help="targets: " + ", ".join(field.object for field in FIELDS))
-    parser.add_argument("--frames", type=int, default=10, help="light frames [10]")
+    parser.add_argument("--instrument", default="AndorT90",
+                        choices=[setup.name for setup in SETUPS], help="[AndorT90]")
+    parser.add_argument("--groups", type=int, default=0,
+                        help="groups of polarimetry, instead of photometry")
+    parser.add_argument("--transparency", type=float, default=0.0,
+                        help="rms of its changes from frame to frame of a group, a fraction [0]")
+    parser.add_argument("--frames", type=int, default=10, help="light frames of photometry [10]")
     parser.add_argument("--bands", nargs="+", default=["R"])
     parser.add_argument("--exptime", type=float, default=60.0, help="seconds [60]")
     parser.add_argument("--seeing", type=float, default=2.0, help="arcsec at the zenith [2]")
     parser.add_argument("--clouds", type=float, default=0.0, help="strongest, in mag [0]")
-    parser.add_argument("--night", default="2022-09-08", help="yyyy-mm-dd of the evening")
+    parser.add_argument("--night", help="yyyy-mm-dd of the evening [when it was in use]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--speed", type=float, help="times faster than real [as fast as it can]")
     words = parser.parse_args()
-    plan = NightPlan(seed=words.seed, night=words.night, fields=tuple(words.fields),
-                     bands=tuple(words.bands), frames=words.frames, exptime_s=words.exptime,
-                     seeing_arcsec=words.seeing, cloud_mag=words.clouds)
+    plan = NightPlan(seed=words.seed, instrument=words.instrument,
+                     mode=POLARIMETRY if words.groups else PHOTOMETRY, groups=words.groups,
+                     transparency=words.transparency,
+                     night=words.night or setup_of(words.instrument).sample_night,
+                     fields=tuple(words.fields), bands=tuple(words.bands), frames=words.frames,
+                     exptime_s=words.exptime, seeing_arcsec=words.seeing, cloud_mag=words.clouds)
     night = Night(plan)
     words.folder.mkdir(parents=True, exist_ok=True)
     fields = tuple(field_of(name) for name in plan.fields)

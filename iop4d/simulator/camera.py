@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-Image = NDArray[np.float64]
+Image = NDArray[np.floating[Any]]
 
 _BETA = 3.5  # of the Moffat profile: wings as real seeing has them
 _ALPHA_PER_FWHM = 0.5 / np.sqrt(2 ** (1 / _BETA) - 1)
@@ -29,6 +30,27 @@ class Ccd:
     diameter_m: float
     height_m: float
     seed: int  # of what never changes: flat field, bias pattern, hot pixels
+    dark_e_s: float = 0.0  # electrons a pixel and second; hot pixels have far more
+    dtype: str = "f8"  # of the work: f4 where there are many pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """The part of a CCD that is read out: ``x``, ``y`` of its first pixel (0-based), its size."""
+
+    x: int
+    y: int
+    nx: int
+    ny: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx)."""
+        return self.ny, self.nx
+
+    def of(self, whole: Image) -> Image:
+        """That part of an array of the whole CCD."""
+        return whole[self.y:self.y + self.ny, self.x:self.x + self.nx]
 
 
 #: AndorT90 binned 2x2. The zero point makes R = 14 a star of 38,000 ADU in 60 s, which a 0.9 m
@@ -61,14 +83,18 @@ def flat_field(ccd: Ccd) -> Image:
     """Relative sensitivity of each pixel, mean 1: vignetting, 1 % of grain, and dust."""
     rng = np.random.default_rng(ccd.seed)
     ny, nx = ccd.shape
-    y, x = np.mgrid[0:ny, 0:nx]
+    y, x = np.arange(ny)[:, None], np.arange(nx)[None, :]
     flat = 1.0 - 0.06 * ((2 * x / nx - 1) ** 2 + (2 * y / ny - 1) ** 2)
     flat *= 1.0 + 0.01 * rng.standard_normal(ccd.shape)
     for _ in range(8):  # doughnuts: the shadow of dust on the window
-        radius = np.hypot(x - rng.uniform(0, nx), y - rng.uniform(0, ny))
+        x0, y0 = rng.uniform(0, nx), rng.uniform(0, ny)
         size = rng.uniform(12, 30)
-        flat *= 1.0 - 0.05 * np.exp(-(((radius - size) / 5.0) ** 2))
-    normal: Image = flat / flat.mean()
+        reach = size + 40.0  # beyond which the shadow is nothing, to the last bit
+        near = (slice(max(int(y0 - reach), 0), int(y0 + reach) + 1),
+                slice(max(int(x0 - reach), 0), int(x0 + reach) + 1))
+        radius = np.hypot(x[:, near[1]] - x0, y[near[0]] - y0)
+        flat[near] *= 1.0 - 0.05 * np.exp(-(((radius - size) / 5.0) ** 2))
+    normal: Image = (flat / flat.mean()).astype(ccd.dtype, copy=False)
     return normal
 
 
@@ -80,16 +106,31 @@ def bias_level(ccd: Ccd) -> Image:
     level = level + 4.0 * np.exp(-np.arange(nx) / 40.0)[None, :]
     hot = rng.integers(0, ny * nx, 60)
     level.ravel()[hot] += rng.exponential(400.0, 60)
-    return level
+    bias: Image = level.astype(ccd.dtype, copy=False)
+    return bias
 
 
-def star_light(x: Image, y: Image, flux: Image, psf: Psf, shape: tuple[int, int]) -> Image:
+def dark_current(ccd: Ccd) -> Image:
+    """Electrons a second of each pixel in the dark; one pixel in 5,000 is hot."""
+    rng = np.random.default_rng(ccd.seed + 2)
+    ny, nx = ccd.shape
+    dark = np.full(ccd.shape, ccd.dark_e_s, dtype=ccd.dtype)
+    if ccd.dark_e_s:
+        hot = rng.integers(0, ny * nx, ny * nx // 5000)
+        dark.ravel()[hot] += rng.exponential(100.0 * ccd.dark_e_s, hot.size).astype(ccd.dtype)
+    return dark
+
+
+def star_light(x: Image, y: Image, flux: Image, psf: Psf, shape: tuple[int, int], *,
+               whole: tuple[int, int] | None = None, origin: tuple[int, int] = (0, 0),
+               dtype: DTypeLike = np.float64) -> Image:
     """The light of stars on an image: ``flux`` in any unit, integrated over each pixel.
 
-    Moffat profiles of beta 3.5, whose total outside any stamp is below 1e-3 of the flux.
+    Moffat profiles of beta 3.5, whose total outside any stamp is below 1e-3 of the flux. ``origin``
+    (x, y) and ``whole`` (ny, nx): where the image lies on the CCD, which decides the star images.
     """
-    image = np.zeros(shape)
-    fwhm = psf.fwhm_at(x, y, shape)
+    image: Image = np.zeros(shape, dtype=dtype)
+    fwhm = psf.fwhm_at(x + origin[0], y + origin[1], whole or shape)
     brightness = flux / max(float(np.median(flux)), 1e-30)
     for factor, low, high in ((4.0, 0.0, 3.0), (8.0, 3.0, 100.0), (25.0, 100.0, np.inf)):
         chosen = np.flatnonzero((brightness >= low) & (brightness < high))
@@ -107,22 +148,23 @@ def _add(image: Image, x: Image, y: Image, flux: Image, fwhm: Image, psf: Psf,
     ny, nx = image.shape
     x0, y0 = np.round(x).astype(int), np.round(y).astype(int)
     offsets = np.arange(-half, half + 1)
-    fine = 4 if psf.fwhm_px < 4 else 2  # samples a pixel each way
+    # Samples a pixel each way; of star images ten pixels wide the middle of each is enough.
+    fine = 4 if psf.fwhm_px < 4 else 2 if psf.fwhm_px < 10 else 1
     steps = (np.arange(fine) + 0.5) / fine - 0.5
-    stamps = np.zeros((len(x), 2 * half + 1, 2 * half + 1))
-    alpha = _ALPHA_PER_FWHM * fwhm
+    stamps = np.zeros((len(x), 2 * half + 1, 2 * half + 1), dtype=image.dtype)
+    alpha = (_ALPHA_PER_FWHM * fwhm).astype(image.dtype, copy=False)
     cos, sin = np.cos(psf.angle), np.sin(psf.angle)
     stretch = 1.0 + psf.ellipticity / 2
     for dy in steps:
         for dx in steps:
-            u = (offsets[None, :] + dx + (x0 - x)[:, None])[:, None, :]
-            v = (offsets[None, :] + dy + (y0 - y)[:, None])[:, :, None]
+            u = (offsets[None, :] + dx + (x0 - x)[:, None])[:, None, :].astype(image.dtype)
+            v = (offsets[None, :] + dy + (y0 - y)[:, None])[:, :, None].astype(image.dtype)
             along, across = (u * cos + v * sin) / stretch, (v * cos - u * sin) * stretch
             r2 = 1.0 + (along * along + across * across) / (alpha**2)[:, None, None]
             stamps += 1.0 / (r2 * r2 * r2 * np.sqrt(r2))
     # The integral of (1 + r^2/a^2)^-beta over the plane is pi a^2 / (beta - 1).
     scale = flux * (_BETA - 1) / (np.pi * alpha**2) / fine**2
-    stamps *= scale[:, None, None]
+    stamps *= scale[:, None, None].astype(image.dtype)
     for stamp, cx, cy in zip(stamps, x0, y0, strict=True):
         top, left = cy - half, cx - half
         ys, xs = slice(max(top, 0), min(cy + half + 1, ny)), slice(max(left, 0),
@@ -131,18 +173,31 @@ def _add(image: Image, x: Image, y: Image, flux: Image, fwhm: Image, psf: Psf,
             image[ys, xs] += stamp[ys.start - top:ys.stop - top, xs.start - left:xs.stop - left]
 
 
-def expose(ccd: Ccd, light_adu: Image, rng: np.random.Generator, *,
-           cosmic_rays: int = 0) -> NDArray[np.uint16]:
-    """A raw frame of expected light (ADU, after the flat field): noise, cosmic rays, clipping."""
-    electrons = np.clip(light_adu, 0, None) * ccd.gain_e_adu
+def expose(ccd: Ccd, light_adu: Image, rng: np.random.Generator, *, cosmic_rays: int = 0,
+           bias: Image | None = None, dark_e: Image | None = None) -> NDArray[np.uint16]:
+    """A raw frame of expected light (ADU, after the flat field): noise, cosmic rays, clipping.
+
+    ``bias``: level in ADU of the pixels that are read, if not of all; ``dark_e``: electrons that
+    come without light. The work is done in the light's precision.
+    """
+    shape, dtype = light_adu.shape, light_adu.dtype
+    electrons = np.clip(light_adu, 0, None) * dtype.type(ccd.gain_e_adu)
+    if dark_e is not None:
+        electrons += dark_e
     # Beyond some hundred electrons Poisson's distribution is a Gaussian one, which is fast.
-    electrons = electrons + np.sqrt(electrons) * rng.standard_normal(ccd.shape) \
-        if electrons.mean() > 300 else rng.poisson(electrons).astype(float)
+    electrons = electrons + np.sqrt(electrons) * _normal(rng, shape, dtype) \
+        if electrons.mean() > 300 else rng.poisson(electrons).astype(dtype)
     for _ in range(cosmic_rays):
         _cosmic_ray(electrons, rng)
-    electrons += ccd.read_noise_e * rng.standard_normal(ccd.shape)
-    adu = electrons / ccd.gain_e_adu + bias_level(ccd)
+    electrons += dtype.type(ccd.read_noise_e) * _normal(rng, shape, dtype)
+    adu = electrons / dtype.type(ccd.gain_e_adu) + (bias_level(ccd) if bias is None else bias)
     return np.clip(np.rint(adu), 0, ccd.full_adu).astype(np.uint16)
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Image:
+    if dtype == np.float32:
+        return rng.standard_normal(shape, dtype=np.float32)
+    return rng.standard_normal(shape)
 
 
 def _cosmic_ray(electrons: Image, rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""The demo: a camera that takes a night, the daemon, the page, and a mailbox."""
+"""The demo: cameras that take a night, the daemon, the page, and a mailbox."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ from iop4d.model.errors import Iop4dError
 from iop4d.simulator import summary
 from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import Flare, Night, NightPlan
+from iop4d.simulator.plan import POLARIMETRY
 from iop4d.simulator.service import Observer, Service
+from iop4d.simulator.setups import archive_of
 from iop4d.simulator.sky import field_of, index_folder
 from iop4d.simulator.write import write_night
 
 FIELDS = ("BLLac", "S50716+714", "3C345")
+#: Instruments that take groups of polarimetry meanwhile: the field, seconds after the start at
+#: which they begin, so that the first points do not wait for them, and seconds of an exposure. Not
+#: the field that flares: by a third of a magnitude in a group, which would pass for polarisation.
+#: RoperT90 is not among them: what bears its name tonight is AndorT90.
+POLARIMETERS = (("AndorT150", "3C345", 15.0, 60.0), ("CAFOS", "S50716+714", 25.0, 20.0),
+                ("DIPOL", "1ES1959+650", 35.0, 30.0))
 _MARK = ".iop4d-demo"  # tells a folder that the demo made, and may make anew
 _REPORT = 10.0  # seconds between lines on the screen
 
 SITE = """\
-# The demo's site: a simulated AndorT90 whose frames appear in raw/.
+# The demo's site: simulated telescopes whose frames appear in raw/.
 [site]
 name = "iop4d demo"
 url = "{url}"
 
-[[archive]]
-name = "AndorT90"
-path = "raw"
-telescope = "OSN-T090"
-
+{archives}
 [astrometry]
 index = ["{index}"]
 
@@ -66,6 +70,21 @@ port = {port}
 mailbox = "mailbox"
 """
 
+ARCHIVE = """\
+[[archive]]
+name = "{name}"
+path = "raw/{name}"
+telescope = "{telescope}"
+"""
+
+
+def polarimetry_plan(first: NightPlan, instrument: str, target: str, exptime_s: float) -> NightPlan:
+    """The plan of another instrument's groups, in the night of the first."""
+    return NightPlan(
+        seed=first.seed, night=first.night, fields=(target,), seeing_arcsec=first.seeing_arcsec,
+        exptime_s=exptime_s, instrument=instrument, mode=POLARIMETRY, groups=100_000,
+        positions=8, transparency=0.05, n_bias=3, n_dark=3, n_flat=3)
+
 
 class Demo:
     """One run of the demo, from its set-up to its summary."""
@@ -91,17 +110,20 @@ class Demo:
         mailbox = Mailbox(self._folder / "mailbox")
         mailbox.start()
         services: list[Service] = []
-        camera = threading.Thread(target=self._take_night, name="camera", daemon=True)
+        cameras = self._cameras()
         try:
             self._write_site_file(mailbox.port)
             self._import_catalogue()
             services = [Service(self._folder, "run"), Service(self._folder, "web")]
             self._say_hello()
-            camera.start()
+            for camera in cameras:
+                camera.start()
             self._watch(services, mailbox)
         finally:
             self._stop.set()
-            camera.join(10.0)
+            for camera in cameras:
+                if camera.is_alive():
+                    camera.join(10.0)
             codes = [service.stop() for service in reversed(services)]
             mailbox.stop()
         self._screen.print(summary.of_site(self._folder, len(mailbox.messages())))
@@ -117,11 +139,20 @@ class Demo:
         (self._folder / _MARK).touch()
         for name in ("raw", "masters", "reduced", "previews", "logs"):
             (self._folder / name).mkdir()
+        for name, _ in self._archives():
+            (self._folder / "raw" / name).mkdir()
+
+    def _archives(self) -> list[tuple[str, str]]:
+        """(folder, telescope) of each archive."""
+        names = [self._plan.instrument, *(name for name, *_ in POLARIMETERS)]
+        return list(dict.fromkeys(map(archive_of, names)))
 
     def _write_site_file(self, mail_port: int) -> None:
+        archives = "\n".join(ARCHIVE.format(name=name, telescope=telescope)
+                             for name, telescope in self._archives())
         (self._folder / "iop4d.toml").write_text(SITE.format(
-            url=self._address, index=index_folder(), mail_port=mail_port, port=self._port),
-            encoding="utf-8")
+            url=self._address, index=index_folder(), mail_port=mail_port, port=self._port,
+            archives=archives), encoding="utf-8")
 
     @property
     def _address(self) -> str:
@@ -132,7 +163,8 @@ class Demo:
         from iop4d.store import catalogue, catalogue_csv
         from iop4d.store.database import Database
 
-        text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, FIELDS)))
+        names = dict.fromkeys((*FIELDS, *(target for _, target, *_ in POLARIMETERS)))
+        text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, names)))
         text = text.replace(",BLLac,", ",BLLac;BL Lac,")
         database = Database(self._folder / "iop4d.db")
         with database.write():
@@ -143,11 +175,24 @@ class Demo:
         self._screen.print(f"[bold]The live page: {self._address}[/bold]")
         self._screen.print(f"A night of {', '.join(FIELDS)} at {self._speed:g} times the real "
                            f"speed; its site is {self._folder}. Ctrl-C ends it.")
+        self._screen.print("Polarimetry: " + "; ".join(
+            f"{name} of {target} from {after:g} s on" for name, target, after, _ in POLARIMETERS))
 
-    def _take_night(self) -> None:
-        write_night(Night(self._plan), self._folder / "raw" / "OSN-T090",
-                    truth_path=self._folder / "truth.jsonl", speed=self._speed,
-                    is_over=self._stop.is_set)
+    def _cameras(self) -> list[threading.Thread]:
+        """A thread for each instrument."""
+        nights = [(self._plan, 0.0)] + [
+            (polarimetry_plan(self._plan, name, target, exptime_s), after)
+            for name, target, after, exptime_s in POLARIMETERS]
+        return [threading.Thread(target=self._take_night, args=night, daemon=True,
+                                 name=f"camera {night[0].instrument}") for night in nights]
+
+    def _take_night(self, plan: NightPlan, after_s: float) -> None:
+        if self._stop.wait(after_s):
+            return
+        folder, _ = archive_of(plan.instrument)
+        write_night(Night(plan), self._folder / "raw" / folder,
+                    truth_path=self._folder / f"truth-{plan.instrument}.jsonl",
+                    speed=self._speed, is_over=self._stop.is_set)
 
     def _watch(self, services: list[Service], mailbox: Mailbox) -> None:
         observer = Observer(self._folder)

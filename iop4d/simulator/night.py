@@ -1,117 +1,50 @@
-"""A simulated night: which frames are taken when, and what is true about each."""
+"""A simulated night: makes the frames of a plan, and says what is true about each."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from functools import cached_property
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
-from iop4d.simulator import andor
 from iop4d.simulator.camera import (
-    ANDOR_T90,
     Ccd,
+    Image,
     Psf,
+    Window,
+    bias_level,
+    dark_current,
     expose,
     flat_field,
     scintillation,
     star_light,
 )
-from iop4d.simulator.sky import Field, Sky, field_of, load_sky
+from iop4d.simulator.plan import POLARIMETRY, Flare, NightPlan, checked
+from iop4d.simulator.polarised import Optics, draw, in_two_images, on_sky, seen, through_polaroid
+from iop4d.simulator.schedule import Planned, schedule
+from iop4d.simulator.setups import Setup
+from iop4d.simulator.shot import Shot
+from iop4d.simulator.sky import FIELDS, Field, Sky, Stars, field_of, load_sky
+from iop4d.simulator.tangent import airmass, project, tangent_plane
+from iop4d.simulator.truth import SimulatedFrame, StarTruth, Truth
+
+__all__ = ["Flare", "Night", "NightPlan", "SimulatedFrame", "StarTruth", "Truth", "jd_of_evening",
+           "project"]
+
+Floats = NDArray[np.float64]
 
 _EXTINCTION = {"B": 0.25, "V": 0.15, "R": 0.10, "I": 0.06}  # magnitudes per airmass
 _EVENING = 0.30  # days after the local noon that begins the night
 _NOON_JD = 2440587.5 + 0.5 + 3.3846 / 360.0  # of 1970-01-01 at the OSN's longitude
-_OVERHEAD_S = 8.0  # between frames: reading out and moving
-_LATITUDE = 37.0642
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flare:
-    """A rise and fall of the first target: ``mag`` brighter at the peak.
-
-    ``start`` and ``rise`` in hours from the night's first light frame; it decays over 8 rises.
-    """
-
-    start: float
-    rise: float
-    mag: float
-
-    def brightening(self, hours: float) -> float:
-        """Magnitudes brighter than quiet."""
-        x = (hours - self.start) / self.rise
-        if x <= 0:
-            return 0.0
-        return self.mag * (x if x < 1 else math.exp(-(x - 1) / 8.0))
-
-
-@dataclass(frozen=True, kw_only=True)
-class NightPlan:
-    """A night of one camera. ``frames``: light frames in all, the fields taking turns."""
-
-    seed: int = 1
-    night: str = "2022-09-08"
-    fields: tuple[str, ...] = ("BLLac",)
-    bands: tuple[str, ...] = ("R",)
-    frames: int = 10
-    exptime_s: float = 60.0
-    seeing_arcsec: float = 2.0
-    cloud_mag: float = 0.0  # strongest extinction by clouds
-    n_bias: int = 7
-    n_flat: int = 7
-    flare: Flare | None = None
-    cosmic_rays: int = 12
-
-
-@dataclass(frozen=True, kw_only=True)
-class StarTruth:
-    """The stars of a frame, brightest first: 0-based pixel centres, magnitudes, names."""
-
-    x: list[float]
-    y: list[float]
-    mag: list[float]
-    name: list[str]
-    saturated: list[bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Truth:
-    """What is true about a light frame; ``target_mag`` is the mean over the exposure."""
-
-    name: str
-    source: str
-    band: str
-    exptime_s: float
-    jd_mid: float
-    target_mag: float
-    wcs: dict[str, float]  # FITS keywords, 1-based CRPIX
-    fwhm_arcsec: float
-    sky_adu: float
-    extinction_mag: float
-    airmass: float
-    density: str
-    stars: StarTruth
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SimulatedFrame:
-    """A raw frame; ``at_s``: seconds from the night's first frame at which it is complete."""
-
-    name: str
-    kind: str
-    header: fits.Header
-    data: NDArray[np.uint16]
-    at_s: float
-    truth: Truth | None = None
+_TARGET_P = (0.02, 0.25)  # range of degrees of polarisation that the seed draws
+_POINTING_PX = 40.0  # by which a telescope that is set anew for each field misses
+# Random numbers besides those of the frames come from streams of their own, by these numbers; the
+# frames of a plan without polarisation are those of earlier versions, to the last bit.
+_DRAW_STARS, _DRAW_NIGHT = 41, 43
 
 
 def jd_of_evening(night: str) -> float:
@@ -120,85 +53,151 @@ def jd_of_evening(night: str) -> float:
     return _NOON_JD + days + _EVENING
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Images:
+    """The images of a frame's stars: pixels and light; ``left`` is empty where there is one each.
+
+    ``chosen``: which of the field's stars have an image near the frame.
+    """
+
+    chosen: NDArray[np.bool_]
+    x: Floats
+    y: Floats
+    right: Floats
+    left: Floats
+    offset: tuple[float, float] | None
+
+    def all(self) -> tuple[Floats, Floats, Floats]:
+        """x, y and light of every image."""
+        if self.offset is None:
+            return self.x, self.y, self.right
+        dx, dy = self.offset
+        return (np.concatenate([self.x, self.x + dx]), np.concatenate([self.y, self.y + dy]),
+                np.concatenate([self.right, self.left]))
+
+
 @dataclass
 class Night:
     """Makes the frames of a plan, in order of time. The same plan gives the same bytes."""
 
     plan: NightPlan
-    ccd: Ccd = ANDOR_T90
     sky: Sky = field(default_factory=load_sky)
 
     def __post_init__(self) -> None:
+        self._setup: Setup = checked(self.plan)
+        self._ccd: Ccd = self._setup.ccd
+        self._optics: Optics = self._setup.optics
         self._rng = np.random.default_rng(self.plan.seed)
-        self._flat = flat_field(self.ccd)
         self._start = jd_of_evening(self.plan.night)
+        ny, nx = self._ccd.shape
+        self._whole = Window(x=0, y=0, nx=nx, ny=ny)
+        drawn = np.random.default_rng([self.plan.seed, _DRAW_NIGHT])
+        turn, dx, dy = np.clip(drawn.normal(0.0, 1.0, 3), -2.0, 2.0)
+        self._angle = self._setup.angle_deg[0] + self._setup.angle_deg[1] * float(turn)
+        (x, y), (sx, sy) = self._optics.offset_px, self._optics.spread_px
+        self._offset = (x + sx * float(dx), y + sy * float(dy))
+        self._miss = drawn.uniform(-_POINTING_PX, _POINTING_PX, (len(FIELDS), 2))
+        self._stokes: dict[Field, tuple[Floats, Floats]] = {}
+
+    @cached_property
+    def _flat(self) -> Image:
+        return flat_field(self._ccd)
+
+    @cached_property
+    def _bias(self) -> Image:
+        return bias_level(self._ccd)
+
+    @cached_property
+    def _dark(self) -> Image | None:
+        return dark_current(self._ccd) if self._ccd.dark_e_s else None
 
     def frames(self) -> Iterator[SimulatedFrame]:
-        """Biases, flats of each band, then lights."""
-        at = 0.0
-        for i in range(self.plan.n_bias):
-            at += 1.0
-            data = expose(self.ccd, np.zeros(self.ccd.shape), self._rng)
-            yield self._calibration(f"Bias-{i + 1:04d}.fit", "BIAS", "", 0.0, at, data)
-        for band in self.plan.bands:
-            for i in range(self.plan.n_flat):
-                at += 5.0
-                level = self._rng.uniform(18000, 32000)
-                data = expose(self.ccd, level * self._flat, self._rng)
-                yield self._calibration(f"Flat-{i + 1:04d}{band}.fit", "FLAT", band, 4.0, at, data)
-        first = at + 60.0
-        at = first
-        counts: dict[tuple[str, str], int] = {}
-        turns = [(field_of(name), band) for name in self.plan.fields for band in self.plan.bands]
-        for i in range(self.plan.frames):
-            where, band = turns[i % len(turns)]
-            number = counts[where.object, band] = counts.get((where.object, band), 0) + 1
-            yield self._light(where, band, number, at, first)
-            at += self.plan.exptime_s + _OVERHEAD_S
+        """Biases, darks, flats of each band, then lights."""
+        for planned in schedule(self.plan, self._setup):
+            if planned.where is None:
+                yield self._calibration(planned)
+            else:
+                yield self._light(planned, planned.where)
 
-    def _calibration(self, name: str, kind: str, band: str, exptime: float, at: float,
-                     data: NDArray[np.uint16]) -> SimulatedFrame:
-        header = andor.header(kind=kind, jd_start=self._start + at / 86400, exptime_s=exptime,
-                              band=band, name=kind.capitalize())
-        return SimulatedFrame(name=name, kind=kind, header=header, data=data, at_s=at + exptime)
+    def _calibration(self, planned: Planned) -> SimulatedFrame:
+        window = self._reads(self.plan.mode if self.plan.window_masters else "photometry")
+        light = np.zeros(window.shape, dtype=self._ccd.dtype)
+        if planned.kind == "FLAT":
+            light = self._rng.uniform(18000, 32000) * window.of(self._flat)
+        return self._frame(planned, window, self._expose(light, window, planned.exptime_s))
 
-    def _light(self, where: Field, band: str, number: int, at: float,
-               first: float) -> SimulatedFrame:
-        rng, ccd, plan = self._rng, self.ccd, self.plan
-        jd_start = self._start + at / 86400
-        jd_mid = jd_start + plan.exptime_s / 2 / 86400
+    def _reads(self, mode: str) -> Window:
+        """What is read of the CCD, sub-frames aside."""
+        setup = self._setup
+        return (setup.polarimetry if mode == POLARIMETRY else setup.photometry) or self._whole
+
+    def _expose(self, light: Image, window: Window, exptime_s: float,
+                cosmic_rays: int = 0) -> NDArray[np.uint16]:
+        dark = None if self._dark is None or not exptime_s else (
+            window.of(self._dark) * self._dark.dtype.type(exptime_s))
+        return expose(self._ccd, light, self._rng, cosmic_rays=cosmic_rays, dark_e=dark,
+                      bias=window.of(self._bias))
+
+    def _frame(self, planned: Planned, window: Window, data: NDArray[np.uint16], *,
+               pointing: tuple[float, float] | None = None) -> SimulatedFrame:
+        shot = Shot(
+            kind=planned.kind, instrument=self._setup.name, binning=self._setup.binning,
+            jd_start=self._start + planned.at_s / 86400, exptime_s=planned.exptime_s,
+            window=window, band=planned.band, number=planned.number, plate_deg=planned.plate_deg,
+            object=planned.where.object if planned.where else "", pointing_deg=pointing,
+            flipped=self.plan.flipped, fts=self.plan.fts)
+        return SimulatedFrame(
+            name=self._setup.file_name(shot), kind=planned.kind, header=self._setup.header(shot),
+            data=np.ascontiguousarray(data[::-1]) if self.plan.flipped else data,
+            at_s=planned.at_s + planned.exptime_s)
+
+    def _light(self, planned: Planned, where: Field) -> SimulatedFrame:
+        rng, ccd, plan, band = self._rng, self._ccd, self.plan, planned.band
+        jd_mid = self._start + planned.at_s / 86400 + plan.exptime_s / 2 / 86400
         stars = self.sky.stars(where)
         mags = stars.magnitudes[band].copy()
-        mags[0] = self._target_mag(where, mags[0], stars.magnitudes["R"][0],
-                                   (at + plan.exptime_s / 2 - first) / 3600)
-        airmass = _airmass(jd_mid, stars.ra[0], stars.dec[0])
+        mags[0] = self._target_mag(where, mags[0], stars.magnitudes["R"][0], planned.hours)
+        air = airmass(jd_mid, stars.ra[0], stars.dec[0])
         clouds = plan.cloud_mag * rng.random() ** 2 if plan.cloud_mag else 0.0
-        seeing = plan.seeing_arcsec * airmass**0.6 * rng.normal(1.0, 0.03)
-        wcs = self._wcs(stars.ra[0], stars.dec[0])
-        x, y = project(wcs, stars.ra, stars.dec)
-        inside = (x > -40) & (x < ccd.shape[1] + 40) & (y > -40) & (y < ccd.shape[0] + 40)
-        faded = mags + _EXTINCTION[band] * airmass + clouds
-        flux = plan.exptime_s * 10 ** (0.4 * (ccd.zero_point[band] - faded[inside]))
-        flux *= 1 + scintillation(ccd, plan.exptime_s, airmass) * rng.standard_normal(flux.size)
-        sky = plan.exptime_s * ccd.pixel_arcsec**2 * 10 ** (
-            0.4 * (ccd.zero_point[band] - ccd.sky_mag[band])) * (1 + clouds)
-        slope = np.linspace(-0.01, 0.01, ccd.shape[1])[None, :]
+        seeing = plan.seeing_arcsec * air**0.6 * rng.normal(1.0, 0.03)
+        window = self._window(planned, where)
+        wcs = self._wcs(planned, where, window, stars)
+        clear = 1.0
+        if plan.transparency and planned.mode == POLARIMETRY:
+            clear = max(1.0 + plan.transparency * rng.standard_normal(), 0.1)
+        faded = mags + _EXTINCTION[band] * air + clouds
         psf = Psf(fwhm_px=seeing / ccd.pixel_arcsec)
-        light = star_light(x[inside], y[inside], flux, psf, ccd.shape)
-        data = expose(ccd, (light + sky * (1 + slope)) * self._flat, rng,
-                      cosmic_rays=plan.cosmic_rays)
-        name = f"{where.object}-{number:04d}{band}.fit"
+        images = self._images(planned, where, wcs, window, stars, psf, jd_mid)
+        flux = clear * plan.exptime_s * 10 ** (
+            0.4 * (ccd.zero_point[band] - faded[images.chosen]))
+        flux *= 1 + scintillation(ccd, plan.exptime_s, air) * rng.standard_normal(flux.size)
+        sky = float(plan.exptime_s * ccd.pixel_arcsec**2 * 10 ** (
+            0.4 * (ccd.zero_point[band] - ccd.sky_mag[band])) * (1 + clouds))
+        x, y, part = images.all()
+        light = star_light(x, y, np.resize(flux, part.size) * part, psf, window.shape,
+                           whole=ccd.shape, origin=(window.x, window.y), dtype=ccd.dtype)
+        light += sky * (1 + self._slope(window))
+        light *= window.of(self._flat)
+        hits = plan.cosmic_rays * window.nx * window.ny / (self._whole.nx * self._whole.ny)
+        data = self._expose(light, window, plan.exptime_s, round(hits))
         pointing = (stars.ra[0] + rng.uniform(-30, 30) / 3600, stars.dec[0]
                     + rng.uniform(-30, 30) / 3600)
+        frame = self._frame(planned, window, data, pointing=pointing)
         truth = Truth(
-            name=name, source=where.source, band=band, exptime_s=plan.exptime_s, jd_mid=jd_mid,
-            target_mag=float(mags[0]), wcs=wcs, fwhm_arcsec=float(seeing), sky_adu=float(sky),
-            extinction_mag=float(clouds), airmass=airmass, density=where.density,
-            stars=_star_truth(x[inside], y[inside], mags[inside], stars.name[inside], data, ccd))
-        header = andor.header(kind="LIGHT", jd_start=jd_start, exptime_s=plan.exptime_s, band=band,
-                              name=f"{where.object} {band}", pointing_deg=pointing)
-        return SimulatedFrame(name=name, kind="LIGHT", header=header, data=data, truth=truth,
-                              at_s=at + plan.exptime_s)
+            name=frame.name, source=where.source, band=band, exptime_s=plan.exptime_s,
+            jd_mid=jd_mid, target_mag=float(mags[0]), wcs=wcs, fwhm_arcsec=float(seeing),
+            sky_adu=sky, extinction_mag=float(clouds), airmass=air, density=where.density,
+            stars=self._star_truth(where, images, mags, stars, data),
+            instrument=self._setup.name, mode=planned.mode, polariser_deg=planned.plate_deg,
+            group=planned.group, pair_offset=images.offset, origin=(window.x, window.y),
+            transparency=clear, **self._target_polarisation(planned, where))
+        return SimulatedFrame(name=frame.name, kind=frame.kind, header=frame.header,
+                              data=frame.data, at_s=frame.at_s, truth=truth)
+
+    def _slope(self, window: Window) -> Image:
+        """Of the sky, which is brighter on one side."""
+        slope = np.linspace(-0.01, 0.01, self._whole.nx)[None, :].astype(self._ccd.dtype)
+        return slope[:, window.x:window.x + window.nx]
 
     def _target_mag(self, where: Field, mag: float, mag_red: float, hours: float) -> float:
         """Slow variation of every target, and the flare of the first; colour stays."""
@@ -208,49 +207,103 @@ class Night:
             mag -= self.plan.flare.brightening(hours)
         return mag
 
-    def _wcs(self, ra: float, dec: float) -> dict[str, float]:
-        """A tangent plane: north up to a few degrees, east left, the target near the middle."""
-        rng, (ny, nx) = self._rng, self.ccd.shape
-        rotation = math.radians(1.3 + rng.normal(0, 0.02))
-        scale = self.ccd.pixel_arcsec / 3600.0
-        cos, sin = math.cos(rotation) * scale, math.sin(rotation) * scale
-        return {"CRVAL1": float(ra), "CRVAL2": float(dec),
-                "CRPIX1": nx / 2 + 0.5 + rng.uniform(-15, 15),
-                "CRPIX2": ny / 2 + 0.5 + rng.uniform(-15, 15),
-                "CD1_1": -cos, "CD1_2": sin, "CD2_1": sin, "CD2_2": cos}
+    def _aim(self, planned: Planned, where: Field) -> tuple[float, float]:
+        """0-based pixel of the CCD to which the telescope puts the target."""
+        reads = self._reads(planned.mode)
+        miss = self._miss[FIELDS.index(where)] if self._setup.part else (0.0, 0.0)
+        return (reads.x + reads.nx / 2 - 0.5 + float(miss[0]),
+                reads.y + reads.ny / 2 - 0.5 + float(miss[1]))
+
+    def _window(self, planned: Planned, where: Field) -> Window:
+        """What is read; a sub-frame has the middle between the target's images in its middle."""
+        if not planned.part or self._setup.part is None:
+            return self._reads(planned.mode)
+        nx, ny = self._setup.part
+        x, y = self._aim(planned, where)
+        dx, dy = self._optics.offset_px  # the observer knows no better
+        return Window(x=round(x + dx / 2 - nx / 2), y=round(y + dy / 2 - ny / 2), nx=nx, ny=ny)
+
+    def _wcs(self, planned: Planned, where: Field, window: Window,
+             stars: Stars) -> dict[str, float]:
+        """A tangent plane, the target where the telescope is aimed at, to some pixels."""
+        rng, jitter, (x, y) = self._rng, self._setup.jitter_px, self._aim(planned, where)
+        angle = self._angle + rng.normal(0, 0.02)
+        crpix = (x - window.x + 1.0 + rng.uniform(-jitter, jitter),
+                 y - window.y + 1.0 + rng.uniform(-jitter, jitter))
+        return tangent_plane(stars.ra[0], stars.dec[0], crpix=crpix, angle_deg=angle,
+                             scale_arcsec=self._ccd.pixel_arcsec)
+
+    def _images(self, planned: Planned, where: Field, wcs: dict[str, float], window: Window,
+                stars: Stars, psf: Psf, jd: float) -> _Images:
+        """Where stars are seen, and what part of its light each image has."""
+        x, y = project(wcs, stars.ra, stars.dec)
+        margin = max(40.0, 4.0 * psf.fwhm_px)
+        chosen = _near(x, y, window, margin)
+        polarised = planned.mode == POLARIMETRY
+        double = self._optics.is_double and (polarised or self._optics.stays)
+        if double:
+            chosen |= _near(x + self._offset[0], y + self._offset[1], window, margin)
+        right, left = np.ones(int(chosen.sum())), np.zeros(0)
+        if double or polarised:
+            constants = self.plan.constants or self._optics.constants_at(jd)
+            q, u = self._stars_stokes(where)
+            q, u = seen(q[chosen], u[chosen], constants)
+            angle = planned.plate_deg or 0.0
+            if double:
+                left, right = in_two_images(q, u, angle, ratio=self.plan.beam_ratio)
+            else:
+                right = through_polaroid(q, u, angle)
+        return _Images(chosen=chosen, x=x[chosen], y=y[chosen], right=right, left=left,
+                       offset=self._offset if double else None)
+
+    def _stars_stokes(self, where: Field) -> tuple[Floats, Floats]:
+        """q and u of a field's stars on the sky; the target is the first."""
+        if where not in self._stokes:
+            rng = np.random.default_rng([self.plan.seed, _DRAW_STARS, FIELDS.index(where)])
+            p, chi = rng.uniform(*_TARGET_P), rng.uniform(0.0, 180.0)
+            for name, given in self.plan.polarisation.items():
+                if field_of(name) == where:
+                    p, chi = given
+            n = self.sky.stars(where).ra.size
+            q, u = draw(rng, n, self.plan.field_polarisation)
+            q[0], u[0] = on_sky(p, chi)
+            self._stokes[where] = (q, u)
+        return self._stokes[where]
+
+    def _target_polarisation(self, planned: Planned, where: Field) -> dict[str, float | None]:
+        if planned.mode != POLARIMETRY and not self._optics.stays:
+            return {}
+        q, u = (float(v[0]) for v in self._stars_stokes(where))
+        return {"p": math.hypot(q, u), "chi_deg": math.degrees(math.atan2(u, q)) / 2 % 180.0,
+                "q": q, "u": u}
+
+    def _star_truth(self, where: Field, images: _Images, mags: Floats, stars: Stars,
+                    data: NDArray[np.uint16]) -> StarTruth:
+        mag = mags[images.chosen]
+        order = np.argsort(mag)
+        x, y = images.x[order], images.y[order]
+        full = self._is_full(data, x, y)
+        left: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
+        if images.offset is not None:
+            left = (x + images.offset[0], y + images.offset[1])
+            full |= self._is_full(data, *left)
+        q, u = self._stokes.get(where, (np.zeros(0), np.zeros(0)))
+        if q.size:
+            q, u = q[images.chosen][order], u[images.chosen][order]
+        return StarTruth(
+            x=np.round(x, 4).tolist(), y=np.round(y, 4).tolist(),
+            mag=np.round(mag[order], 5).tolist(), name=stars.name[images.chosen][order].tolist(),
+            saturated=full.tolist(), left_x=np.round(left[0], 4).tolist(),
+            left_y=np.round(left[1], 4).tolist(), q=np.round(q, 6).tolist(),
+            u=np.round(u, 6).tolist())
+
+    def _is_full(self, data: NDArray[np.uint16], x: Floats, y: Floats) -> NDArray[np.bool_]:
+        ny, nx = data.shape
+        ix = np.clip(np.rint(x).astype(int), 0, nx - 1)
+        iy = np.clip(np.rint(y).astype(int), 0, ny - 1)
+        return np.asarray(data[iy, ix] >= self._ccd.full_adu)
 
 
-def project(wcs: dict[str, float], ra: NDArray[np.float64], dec: NDArray[np.float64],
-             ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """0-based pixels of sky positions (degrees) on a tangent plane (Calabretta & Greisen 2002)."""
-    a0, d0 = math.radians(wcs["CRVAL1"]), math.radians(wcs["CRVAL2"])
-    a, d = np.radians(ra), np.radians(dec)
-    below = math.sin(d0) * np.sin(d) + math.cos(d0) * np.cos(d) * np.cos(a - a0)
-    xi = np.degrees(np.cos(d) * np.sin(a - a0) / below)
-    eta = np.degrees((math.cos(d0) * np.sin(d) - math.sin(d0) * np.cos(d) * np.cos(a - a0))
-                     / below)
-    det = wcs["CD1_1"] * wcs["CD2_2"] - wcs["CD1_2"] * wcs["CD2_1"]
-    x = (wcs["CD2_2"] * xi - wcs["CD1_2"] * eta) / det + wcs["CRPIX1"] - 1
-    y = (wcs["CD1_1"] * eta - wcs["CD2_1"] * xi) / det + wcs["CRPIX2"] - 1
-    return x, y
-
-
-def _star_truth(x: NDArray[np.float64], y: NDArray[np.float64], mag: NDArray[np.float64],
-                name: NDArray[np.str_], data: NDArray[np.uint16], ccd: Ccd) -> StarTruth:
-    order = np.argsort(mag)
-    x, y, mag, name = x[order], y[order], mag[order], name[order]
-    ny, nx = ccd.shape
-    ix, iy = np.clip(np.rint(x).astype(int), 0, nx - 1), np.clip(np.rint(y).astype(int), 0, ny - 1)
-    saturated = data[iy, ix] >= ccd.full_adu
-    return StarTruth(x=np.round(x, 4).tolist(), y=np.round(y, 4).tolist(),
-                     mag=np.round(mag, 5).tolist(), name=name.tolist(),
-                     saturated=saturated.tolist())
-
-
-def _airmass(jd: float, ra_deg: float, dec_deg: float) -> float:
-    """Airmass (secant of the zenith distance), never above 2: the plan is no almanac."""
-    sidereal = (280.46061837 + 360.98564736629 * (jd - 2451545.0) - 3.3846) % 360.0
-    hour = math.radians(sidereal - ra_deg)
-    lat, dec = math.radians(_LATITUDE), math.radians(dec_deg)
-    sine = math.sin(lat) * math.sin(dec) + math.cos(lat) * math.cos(dec) * math.cos(hour)
-    return min(1.0 / max(sine, 0.5), 2.0)
+def _near(x: Floats, y: Floats, window: Window, margin: float) -> NDArray[np.bool_]:
+    return np.asarray((x > -margin) & (x < window.nx + margin)
+                      & (y > -margin) & (y < window.ny + margin))

@@ -118,7 +118,7 @@ class Sky:
             for i in np.flatnonzero(stars.name != ""):
                 place = [f"{stars.ra[i]:.7f}", f"{stars.dec[i]:.7f}"]
                 if stars.kind[i] == "target":
-                    writer.writerow([stars.name[i], field.object, *place, "target", "",
+                    writer.writerow([stars.name[i], _typed(field.object), *place, "target", "",
                                      *([""] * 5)])
                     continue
                 error = 0.005 if seed is None else float(rng.choice([0.005, 0.01, 0.02]))
@@ -132,6 +132,12 @@ class Sky:
                                  "target",
                                  "", *([""] * 5)])
         return out.getvalue()
+
+
+def _typed(name: str) -> str:
+    """A name as observers type it, and in letters and digits alone, as for DIPOL."""
+    letters = "".join(filter(str.isalnum, name))
+    return name if letters == name else f"{name};{letters}"
 
 
 def load_sky() -> Sky:

@@ -25,8 +25,8 @@ def truths(path: Path) -> Iterator[dict[str, Any]]:
 
 def of_site(folder: Path, mails: int) -> Group:
     """The summary, to be printed."""
-    true = {truth["name"]: truth for truth in truths(folder / "truth.jsonl")} \
-        if (folder / "truth.jsonl").exists() else {}
+    true = {truth["name"]: truth for path in sorted(folder.glob("truth*.jsonl"))
+            for truth in truths(path)}
     with Database(folder / "iop4d.db", read_only=True).connected():
         frames, results = list(Frame.select()), list(Result.select().order_by(Result.jd_mid))
         alerts = list(Alert.select())
@@ -47,12 +47,23 @@ def of_site(folder: Path, mails: int) -> Group:
 
 
 def _table(results: list[Result], true: dict[str, dict[str, Any]]) -> Table:
-    table = Table("source", "band", "points", "last mag", "error", "median off the truth")
+    table = Table("source", "band", "points", "last mag", "error", "off truth",
+                  "groups", "last p", "off truth", title="medians off the truth")
     for source, band in sorted({(result.source, result.band) for result in results}):
         mine = [r for r in results if (r.source, r.band) == (source, band) and r.mag is not None]
         if not mine:
             continue
         off = [r.mag - true[r.frames[0]]["target_mag"] for r in mine if r.frames[0] in true]
         table.add_row(source, band, str(len(mine)), f"{mine[-1].mag:.3f}",
-                      f"{mine[-1].mag_err:.3f}", f"{median(off):+.4f} mag" if off else "")
+                      f"{mine[-1].mag_err:.3f}", f"{median(off):+.4f}" if off else "",
+                      *_polarisation(mine, true))
     return table
+
+
+def _polarisation(results: list[Result], true: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    mine = [r for r in results if r.p is not None]
+    if not mine:
+        return ("", "", "")
+    off = [r.p - true[r.frames[0]]["p"] for r in mine if true.get(r.frames[0], {}).get("p")]
+    return (str(len(mine)), f"{100 * mine[-1].p:.2f} %",
+            f"{100 * median(off):+.2f} %" if off else "")

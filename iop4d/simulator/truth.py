@@ -1,0 +1,83 @@
+"""What is true about simulated frames."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class StarTruth:
+    """The stars of a frame, brightest first: 0-based pixel centres, magnitudes, names.
+
+    Where stars have two images ``x``, ``y`` are of the right one, ``left_x``, ``left_y`` of the
+    left one, and one of them may lie outside; ``saturated``: either is. ``q``, ``u``: on the sky,
+    fractions. The last four are empty where they do not apply.
+    """
+
+    x: list[float]
+    y: list[float]
+    mag: list[float]
+    name: list[str]
+    saturated: list[bool]
+    left_x: list[float] = field(default_factory=list)
+    left_y: list[float] = field(default_factory=list)
+    q: list[float] = field(default_factory=list)
+    u: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What is true about a light frame; ``target_mag`` is the mean over the exposure.
+
+    ``wcs`` is of the right image where there are two. Pixels are those of the frame as the camera
+    saw it: the rows of a flipped file are to be reversed first. ``p``, ``q``, ``u`` (fractions) and
+    ``chi_deg`` (east of north, in [0, 180)) are the target's on the sky, None through no analyser;
+    ``group`` counts from 1, 0 is none. ``pair_offset``: left minus right, pixels as read out;
+    ``origin``: (x, y) of the first pixel on the CCD; ``transparency``: factor in all fluxes.
+    """
+
+    name: str
+    source: str
+    band: str
+    exptime_s: float
+    jd_mid: float
+    target_mag: float
+    wcs: dict[str, float]  # FITS keywords, 1-based CRPIX
+    fwhm_arcsec: float
+    sky_adu: float
+    extinction_mag: float
+    airmass: float
+    density: str
+    stars: StarTruth
+    instrument: str = "AndorT90"
+    mode: str = "photometry"
+    polariser_deg: float | None = None
+    group: int = 0
+    p: float | None = None
+    chi_deg: float | None = None
+    q: float | None = None
+    u: float | None = None
+    pair_offset: tuple[float, float] | None = None
+    origin: tuple[int, int] = (0, 0)
+    transparency: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedFrame:
+    """A raw frame; ``at_s``: seconds from the night's first frame at which it is complete."""
+
+    name: str
+    kind: str
+    header: fits.Header
+    data: NDArray[np.uint16]
+    at_s: float
+    truth: Truth | None = None
