@@ -11,7 +11,8 @@ JD_UNIX_EPOCH = 2440587.5  # JD(UTC) of 1970-01-01T00:00
 
 @dataclass(frozen=True, kw_only=True)
 class Telescope:
-    """Place of a telescope: degrees (north and east positive), metres above the sea.
+    """Place of a telescope: degrees (north and east positive), metres above the sea; diameter of
+    its mirror in metres.
 
     NaN latitude or longitude: unknown; nights are then UTC noon to noon, and there is no airmass.
     """
@@ -20,6 +21,7 @@ class Telescope:
     latitude_deg: float = float("nan")
     longitude_deg: float = float("nan")
     height_m: float = 0.0
+    diameter_m: float = 0.9
 
     @property
     def is_placed(self) -> bool:
@@ -28,11 +30,14 @@ class Telescope:
 
 
 #: Sierra Nevada Observatory (OSN), Loma de Dilar, Granada, Spain.
-T090 = Telescope(name="OSN-T090", latitude_deg=37.0642, longitude_deg=-3.3846, height_m=2896.0)
-T150 = Telescope(name="OSN-T150", latitude_deg=37.0642, longitude_deg=-3.3846, height_m=2896.0)
+T090 = Telescope(name="OSN-T090", latitude_deg=37.0642, longitude_deg=-3.3846, height_m=2896.0,
+                 diameter_m=0.9)
+T150 = Telescope(name="OSN-T150", latitude_deg=37.0642, longitude_deg=-3.3846, height_m=2896.0,
+                 diameter_m=1.5)
 
 #: The 2.2 m telescope at Calar Alto, Almeria, Spain.
-T220 = Telescope(name="CAHA-T220", latitude_deg=37.2236, longitude_deg=-2.5461, height_m=2168.0)
+T220 = Telescope(name="CAHA-T220", latitude_deg=37.2236, longitude_deg=-2.5461, height_m=2168.0,
+                 diameter_m=2.2)
 
 
 def night_of(jd: float, telescope: Telescope) -> str:

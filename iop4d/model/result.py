@@ -15,7 +15,8 @@ class Measurement:
     subtracted, in ADU per second. ``mag_inst`` = -2.5 log10(flux). ``sky``: ADU per pixel.
     ``beam``: empty for all the light of the source; ``O`` and ``E`` for its left and right image
     alone, where every star has two. ``photon_err``: the part of the error that two images of one
-    star do not share, of photons, sky and flat field.
+    star do not share, of photons, sky and flat field; ``neighbours``: light of neighbours that was
+    taken off, as a part of the flux.
     """
 
     source: str
@@ -30,11 +31,13 @@ class Measurement:
     flags: int
     beam: str = ""
     photon_err: float = NAN
+    neighbours: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldStar:
-    """A star of no name on one frame: ICRS degrees; flux and error in ADU per second."""
+    """A star of no name on one frame: ICRS degrees; flux in ADU per second, and its error by
+    photons, sky and flat field."""
 
     ra_deg: float
     dec_deg: float

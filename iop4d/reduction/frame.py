@@ -35,6 +35,7 @@ from iop4d.reduction.stars import Stars, find_sky, find_stars
 from iop4d.reduction.subframe import expected_target, place_subframe
 from iop4d.science import times
 from iop4d.science.detect import Detections
+from iop4d.science.pairs import hidden_images
 from iop4d.science.photometry import Aperture, Frame, aperture_for, total_fluxes
 from iop4d.science.refine import Refined
 from iop4d.science.tan import Wcs
@@ -95,6 +96,7 @@ class _Field:
     refined: Refined
     place: Place
     placed_by: str
+    offset: tuple[float, float] | None = None  # of the left images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,8 @@ def _find(frame: Calibrated, stars: Stars, request: ReduceRequest, tools: Tools,
     else:
         refined, how = _solved(frame, stars, facts, tools, stages, only=beams.right_of), "index"
     left = left_wcs(refined.wcs, beams.pairs.offset)
-    return _Field(refined=refined, place=Place(right=refined.wcs, left=left), placed_by=how)
+    return _Field(refined=refined, place=Place(right=refined.wcs, left=left), placed_by=how,
+                  offset=beams.pairs.offset)
 
 
 def _solved(frame: Calibrated, stars: Stars, facts: FrameFacts, tools: Tools, stages: Stages, *,
@@ -158,9 +161,14 @@ def _sky_of(sources: Sequence[Source]) -> tuple[np.ndarray, np.ndarray]:
 
 def _measure(frame: Calibrated, stars: Stars, field: _Field, aperture: Aperture,
              facts: FrameFacts, tools: Tools) -> _Measured:
+    found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     pixels = Frame(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
-                   bad=frame.bad, saturated=frame.saturated, detections=stars.detections,
-                   fluxes=total_fluxes(stars.detections, stars.psf), psf=stars.psf)
+                   bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
+                   psf=stars.psf)
+    if field.offset is not None:
+        pixels = replace(pixels, hidden=hidden_images(
+            found.x, found.y, fluxes, offset=field.offset,
+            reach=aperture.radius + 0.5 * stars.psf.fwhm))
     sources = measure_sources(pixels, tools.catalogue, field.place, aperture, facts,
                               sky_level=stars.sky.level)
     if facts.mode != "polarimetry" or facts.beams > 1:

@@ -15,37 +15,54 @@ from iop4d.model.source import Catalogue, Source
 from iop4d.model.work import MeasuredFrame
 from iop4d.reduction.calibrate import calibrate
 from iop4d.reduction.groups import Positions
+from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import modulation
 from iop4d.science.stokes import Stokes
 
 
 def group_magnitude(target: Source, positions: Positions, seen: Stokes,
-                    constants: InstrumentalPolarisation, *, catalogue: Catalogue,
+                    constants: InstrumentalPolarisation, *, method: str, catalogue: Catalogue,
                     instrument: Instrument) -> ResultValue:
     """The mean of the frames' magnitudes, calibrated together; polarisation still missing.
 
     ``seen``: the target's q and u through the polaroid. Its fluxes are divided by their modulation
     against that of the calibrators, which is the instrument's alone, so that the scatter made by
-    polarisation is no part of the error. With two beams the sum of the images has no modulation.
+    polarisation is no part of the error. With two beams the sum of the images has no modulation;
+    where ``method`` says that only the left or right ones are clean, they are used alone, likewise.
     """
     polarimeter = instrument.polarimeter
     assert polarimeter is not None
-    frames = [frame for frame, m in zip(positions.frames, positions.of(target.name), strict=True)
-              if m is not None]
+    plate = polarimeter.analyser is not Analyser.POLAROID
+    beam = {"left": "O", "right": "E"}.get(method, "") if plate else ""
+    frames = [frame for frame, m in zip(positions.frames, positions.of(target.name, beam),
+                                        strict=True) if m is not None]
     if not frames:
         return _without_magnitude(target, positions)
-    if polarimeter.analyser is Analyser.POLAROID:
-        frames = [_without_modulation(frame, target.name, seen, constants) for frame in frames]
+    if beam:
+        sign = 1.0 if beam == "O" else -1.0
+        frames = [_without_modulation(_one_beam(frame, beam), target.name, seen, constants,
+                                      harmonic=4, sign=sign) for frame in frames]
+    elif not plate:
+        frames = [_without_modulation(frame, target.name, seen, constants, harmonic=2, sign=1.0)
+                  for frame in frames]
     each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope)
-    return _mean(each, positions)
+    return _mean(each, positions, NEIGHBOUR_ERR * positions.neighbours(target.name, beam))
+
+
+def _one_beam(frame: MeasuredFrame, beam: str) -> MeasuredFrame:
+    """The frame as if it held only the left or right images."""
+    return replace(frame, measurements=tuple(
+        replace(m, beam="") for m in frame.measurements if m.beam == beam))
 
 
 def _without_modulation(frame: MeasuredFrame, target: str, seen: Stokes,
-                        constants: InstrumentalPolarisation) -> MeasuredFrame:
+                        constants: InstrumentalPolarisation, *, harmonic: int,
+                        sign: float) -> MeasuredFrame:
     angle = np.array([frame.facts.polariser_deg or 0.0])
     own = replace(seen, q=constants.q0, u=constants.u0)
-    factor = (1.0 + float(modulation(seen, angle, harmonic=2)[0])) / (
-        1.0 + float(modulation(own, angle, harmonic=2)[0]))
+    m, m_own = (sign * float(modulation(stokes, angle, harmonic=harmonic)[0])
+                for stokes in (seen, own))
+    factor = (1.0 + m) / (1.0 + m_own)
     if not factor > 0.05:
         return frame
 
@@ -57,8 +74,11 @@ def _without_modulation(frame: MeasuredFrame, target: str, seen: Stokes,
     return replace(frame, measurements=tuple(even(m) for m in frame.measurements))
 
 
-def _mean(each: Sequence[ResultValue], positions: Positions) -> ResultValue:
-    """Weighted mean of magnitudes; the catalogue's part of the error does not average out."""
+def _mean(each: Sequence[ResultValue], positions: Positions, light_err: float) -> ResultValue:
+    """Weighted mean of magnitudes; the catalogue's part of the error does not average out.
+
+    Nor does ``light_err``, the relative error of the neighbours' light.
+    """
     good = [r for r in each if math.isfinite(r.mag) and r.mag_err > 0]
     base = each[0]
     facts = [frame.facts for frame in positions.frames]
@@ -73,8 +93,10 @@ def _mean(each: Sequence[ResultValue], positions: Positions) -> ResultValue:
         fwhm_arcsec=float(np.median([r.fwhm_arcsec for r in each])))
     if not good:
         return replace(common, mag=NAN, mag_err=NAN, zero_point=NAN, zero_point_err=NAN)
-    shared = min(r.common_err for r in good)
-    random = np.array([math.sqrt(max(r.mag_err**2 - r.common_err**2, 1e-8)) for r in good])
+    light = 2.5 / math.log(10.0) * light_err
+    shared = math.hypot(min(r.common_err for r in good), light)
+    random = np.array([math.sqrt(max(r.mag_err**2 - r.common_err**2 - light**2, 1e-6))
+                       for r in good])
     weight = random**-2 / np.sum(random**-2)
     zeros = np.array([r.zero_point for r in good])
     return replace(

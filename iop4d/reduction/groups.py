@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from iop4d.instruments.telescopes import Telescope
 from iop4d.model.flags import Flag
 from iop4d.model.result import Measurement
 from iop4d.model.work import MeasuredFrame
 from iop4d.science.fieldstars import Ensemble, normalise
+from iop4d.science.photometry import scintillation
 from iop4d.science.polarimetry import Beam
 
 Floats = NDArray[np.float64]
@@ -32,40 +34,49 @@ class Positions:
     frames: tuple[MeasuredFrame, ...]
     angles_deg: Floats
     by_source: tuple[dict[tuple[str, str], Measurement], ...]
+    scintillation: Floats  # (K,) part of a flux
 
     def of(self, source: str, beam: str = "") -> list[Measurement | None]:
         """The measurement of a source's beam on each frame."""
         return [found.get((source, beam)) for found in self.by_source]
 
-    def beam(self, source: str, beam: str = "", *, photons: bool = False) -> tuple[Beam, int]:
-        """(fluxes, union of the flags of what is used); NaN where a position is of no use.
+    def beam(self, source: str, beam: str = "", *, alone: bool = True) -> Beam:
+        """Fluxes; NaN where a position is of no use.
 
-        ``photons``: with the errors that two images of a star do not share. Where no position is
-        clean all are taken as they are, and their flags tell.
+        Errors are of photons, sky and flat field, with the scintillation; without it where not
+        ``alone``, as two images of a star share it. Where no position is clean all are taken as
+        they are, and their flags tell.
         """
         found = self.of(source, beam)
         clean = [m is not None and not m.flags & UNUSABLE for m in found]
         if not any(clean):
             clean = [m is not None for m in found]
-        flux, err, flags = [], [], 0
-        for m, good in zip(found, clean, strict=True):
-            if m is None or not good:
-                flux.append(np.nan)
-                err.append(np.nan)
-                continue
-            flux.append(m.flux)
-            err.append(m.photon_err if photons and np.isfinite(m.photon_err) else m.flux_err)
-            flags |= m.flags
-        return Beam(flux=np.array(flux), err=np.array(err)), flags
+        used = [m if good else None for m, good in zip(found, clean, strict=True)]
+        flux = np.array([np.nan if m is None else m.flux for m in used])
+        err = np.array([np.nan if m is None else _own_error(m) for m in used])
+        return Beam(flux=flux, err=np.hypot(err, self.scintillation * flux) if alone else err)
 
 
-def positions_of(frames: Sequence[MeasuredFrame]) -> Positions:
+    def neighbours(self, source: str, beam: str = "") -> float:
+        """Mean part of the source's light that neighbours added, and was taken off."""
+        parts = [abs(m.neighbours) for m in self.of(source, beam) if m is not None]
+        return float(np.mean(parts)) if parts else 0.0
+
+
+def _own_error(m: Measurement) -> float:
+    return m.photon_err if np.isfinite(m.photon_err) else m.flux_err
+
+
+def positions_of(frames: Sequence[MeasuredFrame], telescope: Telescope) -> Positions:
     """The frames of a group by time."""
     ordered = tuple(sorted(frames, key=lambda frame: (frame.facts.jd_start, frame.id)))
     angles = [frame.facts.polariser_deg for frame in ordered]
     return Positions(
         frames=ordered, angles_deg=np.array([np.nan if a is None else a for a in angles]),
-        by_source=tuple({(m.source, m.beam): m for m in frame.measurements} for frame in ordered))
+        by_source=tuple({(m.source, m.beam): m for m in frame.measurements} for frame in ordered),
+        scintillation=np.array([scintillation(
+            telescope.diameter_m, frame.facts.exptime_s, frame.airmass, telescope.height_m)
+            for frame in ordered]))
 
 
 def field_ensemble(positions: Positions, *, q0: float, u0: float) -> Ensemble | None:
@@ -86,6 +97,7 @@ def field_ensemble(positions: Positions, *, q0: float, u0: float) -> Ensemble | 
             _plane(base, base), distance_upper_bound=_SAME_STAR_ARCSEC)
         seen = np.isfinite(distance)
         flux[k, seen], err[k, seen] = stars[index[seen], 2], stars[index[seen], 3]
+    err = np.hypot(err, positions.scintillation[:, None] * flux)
     return normalise(positions.angles_deg, flux, err, harmonic=2, q0=q0, u0=u0)
 
 
@@ -93,7 +105,7 @@ def source_ensemble(positions: Positions, besides: str) -> Ensemble | None:
     """The transparency from the other sources, all light of each: two beams have no modulation."""
     names = sorted({source for found in positions.by_source for source, beam in found
                     if not beam and source != besides})
-    beams = [positions.beam(name)[0] for name in names]
+    beams = [positions.beam(name) for name in names]
     if not beams:
         return None
     return normalise(positions.angles_deg, np.stack([b.flux for b in beams], axis=1),

@@ -70,7 +70,7 @@ def measure_field_stars(pixels: Frame, stars: Stars, place: Place, aperture: Ape
         ra, dec = place.right.to_sky(np.array([x]), np.array([y]))
         chosen.append(FieldStar(
             ra_deg=float(ra[0]), dec_deg=float(dec[0]), flux=flux.flux / facts.exptime_s,
-            flux_err=flux.flux_err / facts.exptime_s))
+            flux_err=flux.photon_err / facts.exptime_s))
     return tuple(chosen)
 
 

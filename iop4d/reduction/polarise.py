@@ -23,6 +23,7 @@ from iop4d.reduction.groups import Positions, field_ensemble, positions_of, sour
 from iop4d.reduction.nucleus import with_nucleus
 from iop4d.science.debias import debiased
 from iop4d.science.fieldstars import Ensemble
+from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import (
     Beam,
     half_wave_fit,
@@ -50,7 +51,7 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     polarimeter = instrument.polarimeter
     if polarimeter is None:
         raise StageError("polarimetry", f"{instrument.name} has no polarimeter")
-    positions = positions_of(frames)
+    positions = positions_of(frames, instrument.telescope)
     jd = float(np.mean([frame.facts.jd_mid for frame in positions.frames]))
     constants = polarimeter.constants_at(jd)
     if constants is None:
@@ -85,7 +86,7 @@ def _methods(target: str, positions: Positions, analyser: Analyser, ensemble: En
              settings: Polarimetry) -> dict[str, Seen]:
     """Every method that applies, as the instrument sees it."""
     if analyser is Analyser.POLAROID:
-        return _through_polaroid(positions.beam(target)[0], positions, ensemble, settings)
+        return _through_polaroid(positions.beam(target), positions, ensemble, settings)
     return _through_plate(target, positions, settings)
 
 
@@ -117,21 +118,32 @@ def _even(beam: Beam, relative: Floats, err: float) -> Beam:
 def _through_plate(target: str, positions: Positions,
                    settings: Polarimetry) -> dict[str, Seen]:
     angles = positions.angles_deg
-    left = positions.beam(target, "O", photons=True)[0]
-    right = positions.beam(target, "E", photons=True)[0]
+    left = positions.beam(target, "O", alone=False)
+    right = positions.beam(target, "E", alone=False)
     found: dict[str, Seen] = {}
     for method in (half_wave_fit, half_wave_fit_k, half_wave_ratio, half_wave_sum):
         stokes = method(angles, left, right)
         if stokes is not None:
-            found[stokes.method] = (stokes, False)
+            found[stokes.method] = (_diluted(stokes, positions.neighbours(target)), False)
     others = source_ensemble(positions, target)
     relative, err = (others.relative, others.err) if others is not None else (
         np.ones(angles.size), settings.transparency / MAG)
+    left, right = positions.beam(target, "O"), positions.beam(target, "E")
     for name, beam, sign in (("left", left, 1.0), ("right", right, -1.0)):
         alone = single_beam(angles, _even(beam, relative, err), harmonic=4, sign=sign, method=name)
         if alone is not None:
-            found[name] = (alone.stokes, False)
+            light = positions.neighbours(target, "O" if name == "left" else "E")
+            found[name] = (_diluted(alone.stokes, light), False)
     return found
+
+
+def _diluted(stokes: Stokes, light: float) -> Stokes:
+    """With the error of a neighbour's light, which was taken off wrongly by a part of it.
+
+    It makes all of the polarisation larger or smaller, in every position alike.
+    """
+    err = NEIGHBOUR_ERR * light * np.array([stokes.q, stokes.u])
+    return replace(stokes, covariance=stokes.covariance + np.outer(err, err))
 
 
 def _choose(found: dict[str, Seen], target: Source, positions: Positions, instrument: Instrument,
@@ -145,22 +157,22 @@ def _choose(found: dict[str, Seen], target: Source, positions: Positions, instru
         enough = ensemble is not None and ensemble.n >= settings.fewest_field_stars
         return "ensemble" if enough and "ensemble" in found else next(
             name for name in ("plain", "ensemble") if name in found)
-    one = _clean_beam(target.name, positions)
-    order = ([one] if one else []) + (
-        ["fit-k", "ratio", "fit"] if len(positions.frames) >= _MANY else ["ratio", "fit-k", "fit"])
-    return next((name for name in order if name in found), next(iter(found)))
+    order = (["fit-k", "ratio", "fit"] if len(positions.frames) >= _MANY
+             else ["ratio", "fit-k", "fit"])
+    both = next((name for name in order if name in found), "")
+    alone = min((name for name in ("left", "right") if name in found and not _is_spoilt(
+        target.name, name, positions)), key=lambda name: found[name][0].p_err, default="")
+    if not both or not alone:
+        return both or alone or next(iter(found))
+    spoilt = any(_is_spoilt(target.name, name, positions) for name in ("left", "right"))
+    return alone if spoilt and found[alone][0].p_err < found[both][0].p_err else both
 
 
-def _clean_beam(target: str, positions: Positions) -> str:
-    """``left`` or ``right`` where that image alone is clean of neighbours, edges and saturation."""
+def _is_spoilt(target: str, side: str, positions: Positions) -> bool:
+    """Whether most of the left or right images hold a neighbour's light, or are of no use."""
     spoilt = int(Flag.BLENDED | Flag.SATURATED | Flag.EDGE)
-    flags = {name: [m.flags & spoilt if m is not None else spoilt
-                    for m in positions.of(target, beam)]
-             for name, beam in (("left", "O"), ("right", "E"))}
-    most = {name: sum(map(bool, found)) > len(found) / 2 for name, found in flags.items()}
-    if most["left"] and not most["right"]:
-        return "right"
-    return "left" if most["right"] and not most["left"] else ""
+    found = positions.of(target, "O" if side == "left" else "E")
+    return sum(m is None or bool(m.flags & spoilt) for m in found) > len(found) / 2
 
 
 def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen: str,
@@ -170,8 +182,8 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
               for name, (seen, measured) in found.items()}
     best = stokes[chosen]
     seen = found["ensemble"][0] if "ensemble" in found else found[chosen][0]
-    result = group_magnitude(target, positions, seen, constants, catalogue=catalogue,
-                             instrument=instrument)
+    result = group_magnitude(target, positions, seen, constants, method=chosen,
+                             catalogue=catalogue, instrument=instrument)
     clean = debiased(best.q, best.u, best.covariance)
     flags = result.flags | int(_flags(found[chosen][0], chosen, positions, instrument, ensemble))
     return with_nucleus(replace(

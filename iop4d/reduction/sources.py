@@ -11,7 +11,7 @@ import numpy as np
 from iop4d.model.flags import Flag
 from iop4d.model.result import NAN, Measurement
 from iop4d.model.source import Source
-from iop4d.science.photometry import FLOOR, Aperture, Frame, measure
+from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Frame, measure
 from iop4d.science.tan import Wcs
 
 MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
@@ -46,7 +46,8 @@ def measure_source(frame: Frame, name: str, x: float, y: float, aperture: Apertu
         mag_inst=-2.5 * math.log10(flux) if positive else NAN,
         mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
         snr=flux / err if err > 0 else NAN, sky=sky_level + measured.sky,
-        flags=int(measured.flags | flags), photon_err=measured.photon_err / exptime_s)
+        flags=int(measured.flags | flags), photon_err=measured.photon_err / exptime_s,
+        neighbours=measured.neighbours)
 
 
 def both_beams(left: Measurement, right: Measurement) -> Measurement:
@@ -56,10 +57,12 @@ def both_beams(left: Measurement, right: Measurement) -> Measurement:
     """
     flux = left.flux + right.flux
     alone = math.hypot(left.photon_err, right.photon_err)
-    err = math.hypot(alone, FLOOR * flux)
+    others = left.neighbours * left.flux + right.neighbours * right.flux
+    err = math.hypot(alone, FLOOR * flux, NEIGHBOUR_ERR * others)
     positive = flux > 0
     return replace(
         right, beam="", flux=flux, flux_err=err, photon_err=alone, flags=left.flags | right.flags,
+        neighbours=others / flux if positive else 0.0,
         mag_inst=-2.5 * math.log10(flux) if positive else NAN,
         mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
         snr=flux / err if err > 0 else NAN)

@@ -56,6 +56,30 @@ def find_pairs(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, float
                                                  float(np.median(y[left] - y[right]))))
 
 
+def hidden_images(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, float],
+                  reach: float) -> tuple[Floats, Floats, Floats]:
+    """Images that lie unseen under brighter stars: (x, y, flux) of each.
+
+    A star of which only one image is seen has its other one at ``offset`` from it, or at minus the
+    offset: if within ``reach`` px of that place stands a brighter star, the image is under it. The
+    flux is that of the image that is seen. Arrays (n,) of all detections.
+    """
+    found = []
+    tree = cKDTree(np.column_stack([x, y])) if x.size else None
+    for i in range(x.size):
+        sides = [(x[i] + side * offset[0], y[i] + side * offset[1]) for side in (1.0, -1.0)]
+        near = [tree.query_ball_point(place, reach) if tree else [] for place in sides]
+        own = [[j for j in some if 1.0 / _FLUX_RATIO < flux[j] / flux[i] < _FLUX_RATIO
+                and np.hypot(x[j] - place[0], y[j] - place[1]) < 2.0 * _SPREAD]
+               for some, place in zip(near, sides, strict=True)]
+        if any(own):
+            continue  # both its images are seen
+        for some, place in zip(near, sides, strict=True):
+            if any(flux[j] >= _FLUX_RATIO * flux[i] for j in some):
+                found.append((*place, flux[i]))
+    return tuple(np.array([f[k] for f in found], dtype=np.float64) for k in range(3))  # type: ignore[return-value]
+
+
 def find_offset(x: Floats, y: Floats, flux: Floats, *,
                 longest: float) -> tuple[float, float] | None:
     """An unknown offset: the one peak in the histogram of all differences up to ``longest`` px.

@@ -31,6 +31,7 @@ FLOOR = 0.0012
 GRAIN = 0.0004  # the flat field's part of it alone: 0.2 % a pixel, over the pixels of a star
 LOW_SNR = 5.0  # as the flag says
 BLEND = 0.01  # part of a source's light that a neighbour may add inside the aperture
+NEIGHBOUR_ERR = 0.15  # part of a neighbour's light by which it may be taken off wrongly
 _BLEND_NOISE = 0.3  # sigmas of the flux below which a neighbour's light does not matter
 _FEWEST_SKY = 30  # pixels of an annulus that give its noise
 _COSMIC = 8.0  # sigmas by which a pixel must stand above the star image to be a cosmic ray's
@@ -38,6 +39,18 @@ _COSMIC_MODEL = 0.5  # part of the star image's local height by which the model 
 _SAMPLED = 2.2  # px of FWHM below which a star is as sharp as a cosmic ray
 _DOUBLE = 1.3  # times the usual elongation: a neighbour of 10 % at one FWHM makes that
 _ROUND = 1.2  # elongation of the typical star above which the frame is trailed
+
+
+def scintillation(diameter_m: float, exptime_s: float, airmass: float, height_m: float) -> float:
+    """Relative standard deviation of a star's flux by the air's turbulence.
+
+    0.09 D^(-2/3) X^1.75 (2 t)^(-1/2) exp(-h / 8000 m), D in cm, t in seconds (Young 1967, AJ 72,
+    747). An unknown airmass counts as 1.3.
+    """
+    mass = airmass if math.isfinite(airmass) else 1.3
+    diameter: float = (100.0 * diameter_m) ** (-2.0 / 3.0)
+    return 0.09 * diameter * math.pow(mass, 1.75) * math.exp(-height_m / 8000.0) / math.sqrt(
+        2.0 * max(exptime_s, 1e-3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +66,18 @@ class Aperture:
 class Flux:
     """What an aperture holds. ``flux``, ``flux_err``: ADU; ``sky``: ADU per pixel above the
     frame's background; ``flags``: of the aperture alone; ``photon_err``: the part of the error that
-    two images of one star do not share, of photons, sky and the grain of the flat field."""
+    two images of one star do not share, of photons, sky and the grain of the flat field;
+    ``neighbours``: light of neighbours that was taken off, as a part of the flux."""
 
     flux: float
     flux_err: float
     sky: float
     flags: Flag
     photon_err: float = math.nan
+    neighbours: float = 0.0
+
+
+_NONE = (np.zeros(0), np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +86,8 @@ class Frame:
 
     ``image``: float32 [y, x], ADU, background subtracted; ``sigma``: noise of a sky pixel, ADU;
     ``gain``: electrons per ADU; ``bad``, ``saturated``: masks or None if there are no such pixels;
-    ``fluxes``: total flux of each detection, ADU.
+    ``fluxes``: total flux of each detection, ADU; ``hidden``: (x, y, flux) of images known to lie
+    unseen under others.
     """
 
     image: FloatImage
@@ -79,6 +98,7 @@ class Frame:
     detections: Detections
     fluxes: Floats
     psf: Psf
+    hidden: tuple[Floats, Floats, Floats] = _NONE
 
     @cached_property
     def round_stars(self) -> bool:
@@ -125,7 +145,7 @@ def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
     """Measure the source at 0-based ``x``, ``y``; ``own``: its detection, None if it has none.
 
     Var = F / gain + A sigma^2 + A^2 sigma^2 / n_annulus + (0.0012 F)^2, with sigma and n of the
-    annulus, and the error of the aperture's factor. An edge or a bad pixel inside makes a flag, not
+    annulus, a neighbour's light, and the error of the aperture's factor. An edge or a bad pixel inside makes a flag, not
     a NaN; NaN only for a place outside the frame.
     """
     ny, nx = frame.image.shape
@@ -158,8 +178,9 @@ def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
     flux = float((stamp * weights).sum()) - area * sky
     count = max(int(in_annulus.sum()), 1)
     variance = max(flux, 0.0) / frame.gain + area * sigma**2 * (1.0 + area / count)
-    error = math.hypot(math.sqrt(variance), FLOOR * flux)
-    if float((light * weights).sum()) > max(BLEND * flux, _BLEND_NOISE * error):
+    others = float((light * weights).sum())
+    error = math.hypot(math.sqrt(variance), FLOOR * flux, NEIGHBOUR_ERR * others)
+    if others > max(BLEND * flux, _BLEND_NOISE * error):
         flags |= Flag.BLENDED
     expected = model * max(flux, 0.0) / inside
     if frame.round_stars and _has_cosmic_ray(stamp - sky, weights, expected,
@@ -172,6 +193,7 @@ def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
     factor, factor_err = frame.psf.aperture_factor(x, y, aperture.radius)
     alone = float(factor[0]) * math.hypot(math.sqrt(variance), GRAIN * flux)
     return Flux(flux=flux * float(factor[0]), photon_err=alone,
+                neighbours=others / flux if flux > 0 else 0.0,
                 flux_err=float(factor[0]) * math.hypot(error, flux * float(factor_err[0])),
                 sky=sky, flags=flags)
 
@@ -211,10 +233,12 @@ def _neighbours(frame: Frame, x: float, y: float, aperture: Aperture, *, rows: s
     near = np.hypot(found.x - x, found.y - y) < aperture.outer + 5.0 * psf.fwhm
     if own is not None:
         near[own] = False
-    for other in np.flatnonzero(near):
-        r2 = (np.arange(rows.start, rows.stop)[:, None] - found.y[other]) ** 2 \
-            + (np.arange(columns.start, columns.stop)[None, :] - found.x[other]) ** 2
-        flux = float(frame.fluxes[other])
+    here = np.hypot(frame.hidden[0] - x, frame.hidden[1] - y) < aperture.outer + 5.0 * psf.fwhm
+    every = np.concatenate([np.stack([found.x, found.y, frame.fluxes])[:, near],
+                            np.stack(frame.hidden)[:, here]], axis=1)
+    for other_x, other_y, flux in every.T.tolist():
+        r2 = (np.arange(rows.start, rows.stop)[:, None] - other_y) ** 2 \
+            + (np.arange(columns.start, columns.stop)[None, :] - other_x) ** 2
         # Where its light is below a quarter of the noise it no longer harms the sky.
         alpha2 = psf.fwhm**2 / (4.0 * (2.0 ** (1.0 / psf.beta) - 1.0))
         centre = flux * float(surface(0.0, psf.fwhm, psf.beta))

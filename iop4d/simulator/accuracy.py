@@ -3,7 +3,7 @@
 Nights of fresh seeds in sparse, normal and crowded fields, seeing 1.5 to 4 arcsec, some with
 clouds, some with calibrators that saturate. Each night has its own errors of the catalogue's
 magnitudes, as large as the catalogue says. Isolated stars of the field are measured as targets,
-besides the blazar.
+besides the blazar. Then polarimetry with each instrument: see ``polaraccuracy``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from iop4d.model.work import (
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.perform import Workbench
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth, project
+from iop4d.simulator.polaraccuracy import PolarScores, polar_report, run_polar_night
+from iop4d.simulator.rigs import RIGS
 from iop4d.simulator.sky import FIELDS, field_of, index_folder
 from iop4d.simulator.write import write_frame
 from iop4d.store.catalogue_csv import parse
@@ -267,9 +269,13 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=250)
     parser.add_argument("--frames", type=int, default=3, help="light frames of a night")
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first night")
-    parser.add_argument("--short", action="store_true", help="100 nights of 2 frames")
+    parser.add_argument("--polarimetry", type=int, default=80,
+                        help="nights of polarimetry for each instrument, a third for DIPOL [80]")
+    parser.add_argument("--short", action="store_true",
+                        help="100 nights of 2 frames, 24 of polarimetry")
     words = parser.parse_args()
-    nights, frames = (100, 2) if words.short else (words.nights, words.frames)
+    nights, frames, polar = (100, 2, 24) if words.short else (
+        words.nights, words.frames, words.polarimetry)
     scores: list[FrameScore] = []
     points: list[Point] = []
     seeds = range(words.seed, words.seed + nights)
@@ -278,9 +284,18 @@ def main() -> None:
             scores += some_scores
             points += some_points
             print(".", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
+        polarised = PolarScores()
+        work = [(instrument, words.seed + night) for instrument in RIGS
+                for night in range(polar // 3 if instrument == "DIPOL" else polar)]
+        for some in pool.map(run_polar_night, *zip(*work, strict=True)) if work else ():
+            polarised.add(some)
+            print(":", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
     table, wrong = report(scores, points)
-    screen = Console(width=110)
-    screen.print(table)
+    tables, more = polar_report(polarised)
+    wrong += more
+    screen = Console(width=120)
+    for one in (table, *tables):
+        screen.print(one)
     for line in wrong:
         screen.print(line)
     sys.exit(bool(wrong))

@@ -81,6 +81,12 @@ class PolarScores:
     placements: list[Placement] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
+    def add(self, other: PolarScores) -> None:
+        """Those of another night besides."""
+        self.groups += other.groups
+        self.placements += other.placements
+        self.failures += other.failures
+
 
 def plan_of(instrument: str, seed: int) -> PolarPlan:
     """A night drawn by its seed."""

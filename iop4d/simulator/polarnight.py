@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 
 _EXTINCTION = {"B": 0.25, "V": 0.15, "R": 0.10, "I": 0.06}
 _AIRMASS = 1.2
+_HIGH = 1.3  # airmass below which a field stands high
+_LATITUDE, _LONGITUDE = 37.1, -3.0  # of all three telescopes, roughly
 _FIELD_POLARISED = 0.002  # scatter of q and of u of stars that are no targets
 _FAINTEST = 19.5  # magnitude of stars that are drawn
 _BEAM_RATIO = 0.005  # by which the left beam is brighter, and the right one fainter
@@ -113,9 +115,9 @@ class PolarNight:
     def __post_init__(self) -> None:
         self.rig: Rig = RIGS[self.plan.instrument]
         self._rng = np.random.default_rng([self.plan.seed, self.rig.ccd.seed])
-        self._start = jd_of_evening(self.plan.night or self.rig.night)
         self._where: Field = field_of(self.plan.field)
         self._stars: Stars = self._bright(self.sky.stars(self._where))
+        self._start = self._when()
         rng, rig = self._rng, self.rig
         self._own_q, self._own_u = rng.normal(0.0, _FIELD_POLARISED, (2, self._stars.ra.size))
         nominal = rig.constants(self._start)
@@ -126,6 +128,23 @@ class PolarNight:
         self.offset = None if rig.offset is None else (
             float(rng.normal(rig.offset[0], rig.spread[0])),
             float(rng.normal(rig.offset[1], rig.spread[1])))
+
+    def _when(self) -> float:
+        """JD(UTC) of the first frame: a time of night at which the field stands high.
+
+        Of the plan's night; else of the rig's or, month by month, one before it.
+        """
+        best, best_mass = 0.0, math.inf
+        first = jd_of_evening(self.plan.night or self.rig.night)
+        for month in range(1 if self.plan.night else 12):
+            for hour in range(9):
+                jd = first - 30.0 * month + hour / 24.0
+                mass = _true_airmass(jd, float(self._stars.ra[0]), float(self._stars.dec[0]))
+                if mass < best_mass:
+                    best, best_mass = jd, mass
+            if best_mass < _HIGH:
+                break
+        return best
 
     @staticmethod
     def _bright(stars: Stars) -> Stars:
@@ -299,3 +318,11 @@ class PolarNight:
         adu = electrons / np.float32(ccd.gain_e_adu) + self._bias[window]
         data = np.clip(np.rint(adu), 0, ccd.full_adu).astype(np.uint16)
         return data[::-1].copy() if shot.flipped else data
+
+
+def _true_airmass(jd: float, ra_deg: float, dec_deg: float) -> float:
+    """Secant of the zenith distance; infinite below 10 degrees of altitude."""
+    sidereal = (280.46061837 + 360.98564736629 * (jd - 2451545.0) + _LONGITUDE) % 360.0
+    hour, lat, dec = (math.radians(v) for v in (sidereal - ra_deg, _LATITUDE, dec_deg))
+    sine = math.sin(lat) * math.sin(dec) + math.cos(lat) * math.cos(dec) * math.cos(hour)
+    return 1.0 / sine if sine > 0.17 else math.inf

@@ -162,6 +162,7 @@ class Measurement(Table):
     snr = pw.FloatField(null=True)
     sky = pw.FloatField(null=True)
     photon_err = pw.FloatField(null=True)
+    neighbours = pw.FloatField(default=0.0)
     flags = pw.IntegerField(default=0)
 
     class Meta:

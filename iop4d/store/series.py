@@ -41,14 +41,15 @@ def with_measurements(frames: list[Frame], which: Any) -> tuple[MeasuredFrame, .
     """Frames with those of their measurements that a condition selects."""
     measured: dict[int, list[Measurement]] = {frame.id: [] for frame in frames}
     columns = (Row.source, Row.beam, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst,
-               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.flags)
+               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.neighbours, Row.flags)
     rows = Row.select(Row.frame_id, *columns).where(which).order_by(
         Row.frame_id, Row.source, Row.beam).tuples()
     for frame_id, source, beam, x, y, *values, flags in rows.where(Row.frame.in_(_ids(frames))):
-        flux, flux_err, mag, mag_err, snr, sky, photons = map(number, values)
+        flux, flux_err, mag, mag_err, snr, sky, photons, others = map(number, values)
         measured[frame_id].append(Measurement(
             source=source, x=x, y=y, flux=flux, flux_err=flux_err, mag_inst=mag,
-            mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags, beam=beam, photon_err=photons))
+            mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags, beam=beam, photon_err=photons,
+            neighbours=others))
     return tuple(_measured(frame, tuple(measured[frame.id])) for frame in frames)
 
 
