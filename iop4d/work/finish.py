@@ -74,7 +74,7 @@ class Finisher:
                 self._set(claim.key, FrameState.QUEUED, reason=reason)
                 jobs.later(claim.job_id, not_before=now + _CHANGED_RETRY, now=now)
             case Failed(stage=stage, reason=reason) if stage == NO_REFERENCE:
-                self.set_waiting(Frame.get_by_id(claim.key), reason, job_id=claim.job_id)
+                self._without_reference(claim, reason)
             case Failed(stage=stage, reason=reason, trace=trace):
                 self._end(claim, FrameState.FAILED, f"{stage}: {reason}", trace)
             case Crashed(how=how):
@@ -87,6 +87,14 @@ class Finisher:
         jobs.wait(job_id, reason=reason, now=self._clock())
         if frame.state != FrameState.WAITING or frame.reason != reason:
             self._set(frame.id, FrameState.WAITING, reason=reason)
+
+    def _without_reference(self, claim: Claim, reason: str) -> None:
+        """A sub-frame waits for a whole frame, unless one was solved while it was looked at."""
+        frame = Frame.get_by_id(claim.key)
+        if group_store.references_of(frame):
+            jobs.later(claim.job_id, not_before=0.0, now=self._clock())
+        else:
+            self.set_waiting(frame, reason, job_id=claim.job_id)
 
     def _done(self, claim: Claim, outcome: Done) -> None:
         now = self._clock()

@@ -27,7 +27,7 @@ class JobKind(StrEnum):
 class Priority:
     """Higher goes first. What is asked for by hand gets ``WANTED`` more, a live frame ``LIVE``."""
 
-    MASTER = 90
+    MASTER = 400  # what was asked for by hand waits for them too
     CLASSIFY = 80
     REDUCE = 50
     POLARIMETRY = 60

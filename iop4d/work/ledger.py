@@ -35,7 +35,8 @@ from iop4d.work.groups import more_coming
 from iop4d.work.jobs import Claim, JobKind, Priority
 
 _NIGHT = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
-_MASTER_WAIT = 0.1  # seconds between looks at a master that is being built
+_MOST_LOOKS = 100  # handfuls of jobs that are looked at for one that can begin
+_MASTER_WAIT = 0.3  # seconds between looks at a master that is being built
 _GROUP_WAIT = 1.0  # seconds between looks at frames that may still come to a group
 
 
@@ -132,20 +133,22 @@ class Ledger:
         """Take the next jobs, at most ``limit``; each attempt is counted before the work."""
         with self._database.connected():
             now = self._clock()
-            due = jobs.due(now, 4 * limit)  # nobody else touches jobs: what is due stays due
-        if not due:
-            return []
+            if not jobs.due(now, 1):
+                return []
         with self._database.write():
-            return self._begin(due, limit, now)
+            return self._begin(limit, now)
 
-    def _begin(self, due: list[Job], limit: int, now: float) -> list[Claim]:
+    def _begin(self, limit: int, now: float) -> list[Claim]:
+        """Begin what is due. What cannot begin yet is put off, so that it never hides the rest."""
         claims: list[Claim] = []
-        for job in due:
-            if len(claims) == limit:
+        self._choices.forget_pending()
+        for _ in range(_MOST_LOOKS):
+            if len(claims) >= limit or not (due := jobs.due(now, 4 * limit)):
                 break
-            if claim := self._plan(job, now):
-                jobs.begin(job.id, now=now)
-                claims.append(claim)
+            for job in due:
+                if len(claims) < limit and (claim := self._plan(job, now)):
+                    jobs.begin(job.id, now=now)
+                    claims.append(claim)
         return claims
 
     def next_due(self) -> float | None:
@@ -163,8 +166,7 @@ class Ledger:
             self._finisher.finish(claim, outcome)
             if not then:
                 return []
-            now = self._clock()
-            return self._begin(jobs.due(now, 4 * then), then, now)
+            return self._begin(then, self._clock())
 
     def give_back(self, claims: Iterable[Claim]) -> None:
         """Put claimed jobs back, when the daemon stops before they are done."""

@@ -69,9 +69,12 @@ class Choices:
         if (made := self._made.get(key)) is not None:
             return made
         choice = choose(facts, self._instruments[facts.instrument], self._site)
-        if choice.settled:
-            self._made[key] = choice
+        self._made[key] = choice
         return choice
+
+    def forget_pending(self) -> None:
+        """Time has passed: choose anew for what waits for a master."""
+        self._made = {key: choice for key, choice in self._made.items() if choice.settled}
 
     def changed(self) -> None:
         """A calibration frame came, or a master was built or refused: choose anew."""

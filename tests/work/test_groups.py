@@ -233,6 +233,18 @@ def test_a_frame_that_fails_when_done_again_leaves_its_group(bench: Bench) -> No
     assert Result.select().count() == 1
 
 
+def test_many_frames_that_wait_do_not_hide_the_master_they_wait_for(bench: Bench) -> None:
+    """What is asked for by hand is more urgent than anything, but cannot begin."""
+    bench.drop(*(f"s0-{n}.fits" for n in range(60)))
+    bench.work()
+    assert {row.state for row in Frame.select()} == {FrameState.WAITING}
+    ids = [row.id for row in Frame.select()]
+    bench.ledger.redo(ids)
+    bench.drop("whole-99.fits")
+    bench.work()
+    assert {row.state for row in Frame.select()} == {FrameState.DONE}
+
+
 def test_a_night_done_again_ends_the_same(bench: Bench) -> None:
     ids = bench.drop(*FIRST, *SECOND)
     bench.work()
@@ -252,6 +264,21 @@ def test_sub_frames_wait_for_a_whole_frame_and_then_follow(bench: Bench) -> None
     bench.work()
     assert {row.state for row in Frame.select()} == {FrameState.DONE}
     assert results() == [(names, 0.04)]
+
+
+def test_a_whole_frame_that_is_solved_meanwhile_is_not_missed(bench: Bench) -> None:
+    """Two workers: one looks at a sub-frame without a reference while the other solves one."""
+    bench.drop("s0-1.fits")
+    (classify,) = bench.ledger.claim(1)
+    bench.ledger.finish(classify, bench.answer(classify))
+    (sub,) = bench.ledger.claim(1)
+    bench.drop("whole-2.fits")
+    for _ in range(2):
+        (claim,) = bench.ledger.claim(1)
+        bench.ledger.finish(claim, bench.answer(claim))
+    bench.ledger.finish(sub, bench.answer(sub))
+    bench.work()
+    assert {row.state for row in Frame.select()} == {FrameState.DONE}
 
 
 def test_sub_frames_are_placed_anew_by_a_nearer_whole_frame(bench: Bench) -> None:

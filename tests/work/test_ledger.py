@@ -426,3 +426,19 @@ def _of_night(bench: Bench, claim: Claim, night: str) -> Outcome:
         return replace(outcome, value=replace(
             outcome.value, facts=replace(outcome.value.facts, night=night)))
     return outcome
+
+
+def test_many_frames_asked_for_by_hand_do_not_hide_their_masters(bench: Bench) -> None:
+    """They are the most urgent of all, cannot begin without masters, and are looked at again soon:
+    the clock stands still, so that all of them are due again and again."""
+    bench.drop(*CALIBRATION, *(f"light-R-{n}.fit" for n in range(10, 90)), wanted=True)
+    begun = []
+    for _ in range(400):
+        claims = bench.ledger.claim(1)
+        if not claims:
+            bench.clock.now += 0.01
+        for claim in claims:
+            begun.append(claim.label)
+            bench.ledger.finish(claim, bench.answer(claim))
+    assert sum(label.startswith("master") for label in begun) == 2
+    assert Result.select().count() == 80
