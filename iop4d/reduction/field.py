@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import astrometry
 import numpy as np
@@ -140,7 +140,7 @@ def refine_field(field: Found, stars: Stars, *, shape: tuple[int, int], known_ra
 
 def _refined(match: Match, found: Detections, stars: Stars, sky: tuple[Floats, Floats],
              shape: tuple[int, int]) -> Refined:
-    noise = np.hypot(0.03, stars.psf.fwhm * stars.sky.sigma / np.maximum(found.peak, 1e-9))
+    noise = np.hypot(0.03, replace(stars, detections=found).centroid_noise)
     noise[found.saturated] = 0.5
     return refine(match.wcs, x=found.x, y=found.y, noise=noise, ra=sky[0], dec=sky[1],
                   shape=shape, fwhm=stars.psf.fwhm)

@@ -40,6 +40,7 @@ from iop4d.science.photometry import Aperture, Frame, aperture_for, total_fluxes
 from iop4d.science.refine import Refined
 from iop4d.science.tan import Wcs
 
+FINE_ARCSEC = 0.45  # pixels are taken together up to this size to find stars
 POOR_SEEING_ARCSEC = 5.0  # as the flag says
 
 
@@ -69,7 +70,9 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     with stages("background"):
         sky = find_sky(frame)
     with stages("detect"):
-        stars = find_stars(frame, sky, threshold=site.photometry.detection)
+        scale = instrument.pixel_arcsec(facts.binning)
+        stars = find_stars(frame, sky, threshold=site.photometry.detection,
+                           shrink=max(1, int(FINE_ARCSEC / scale)))
     field = _find(frame, stars, request, tools, stages)
     with stages("photometry"):
         aperture = aperture_for(stars.psf.fwhm, radius=site.photometry.aperture,

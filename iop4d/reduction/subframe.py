@@ -21,7 +21,7 @@ from iop4d.science.tan import Wcs, from_cards
 #: Stage of a failure that ends when a whole frame of the field has been solved.
 NO_REFERENCE = "reference"
 
-_AROUND_ARCSEC = 40.0  # by which the telescope may have moved since the reference
+_AROUND_ARCSEC = 25.0  # by which the telescope may have moved since the reference
 _STARS = 10  # brightest images of which quads are made
 _MOST_TURN = 20.0  # degrees: the camera stays as it is for a night
 _FEW_PAIRS = 2  # pairs up to which the target is told by its place alone

@@ -24,6 +24,7 @@ _TRIED = 400  # most alike pairs of quads that are followed
 _REACH = 4.0  # px within which a placed star is at its counterpart
 _FEWEST = 4  # stars that a quad needs
 _SHORTEST_BASE = 10.0  # px
+_NEARLY = 0.04  # of the base: sums of places that noise may bring to either side of 1
 _SIDES = tuple(combinations(range(4), 2))
 #: For each side its two ends, then the two other stars.
 _ORDERS = np.array([[*side, *(i for i in range(4) if i not in side)] for side in _SIDES])
@@ -59,7 +60,7 @@ def place(x: Floats, y: Floats, ref_x: Floats, ref_y: Floats, *, stars: int = 10
     stars confirm wins, and of equals the one that fits better.
     """
     frame, reference = np.column_stack([x, y]), np.column_stack([ref_x, ref_y])
-    mine, theirs = _quads(frame[:stars]), _quads(reference[:2 * stars])
+    mine, theirs = _quads(frame[:stars]), _quads(reference[:2 * stars + 4])
     if mine is None or theirs is None:
         return None
     tree = cKDTree(reference)
@@ -106,8 +107,11 @@ def _quads(points: Floats) -> _Quads | None:
     if len(four) == 0:
         return None
     stars = np.take_along_axis(four, order, axis=1)
-    swap = _places(points[stars])[:, :, 0].sum(axis=1) > 1.0
-    stars[swap] = stars[swap][:, [1, 0, 2, 3]]
+    ends = _places(points[stars])[:, :, 0].sum(axis=1) - 1.0
+    stars[ends > 0] = stars[ends > 0][:, [1, 0, 2, 3]]
+    # Of a parallelogram, two stars with both images, either end is as good: both are tried.
+    either = np.abs(ends) < _NEARLY
+    stars = np.concatenate([stars, stars[either][:, [1, 0, 2, 3]]])
     places = _places(points[stars])
     swap = places[:, 0, 0] > places[:, 1, 0]
     stars[swap] = stars[swap][:, [0, 1, 3, 2]]

@@ -49,6 +49,19 @@ def test_pairs_look_the_same_upside_down_and_the_turn_is_bounded() -> None:
     assert place(x, y, *turned(x, y, 90.0, (50.0, 60.0)), most_turn_deg=20.0) is None
 
 
+def test_two_stars_with_both_images_are_placed_whatever_the_noise() -> None:
+    """A parallelogram: which of its ends is the first one is decided by noise."""
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        x = np.array([300.0, 700.0, 91.0, 491.0])
+        y = np.array([300.0, 510.0, 313.0, 523.0])
+        rx, ry = turned(x, y, 0.5, (50.0, 60.0))
+        placed = place(x, y, rx + rng.normal(0, 0.3, 4), ry + rng.normal(0, 0.3, 4),
+                       most_turn_deg=20.0)
+        assert placed is not None
+        assert placed.rotation[0, 0] > 0.99
+
+
 def scene(seed: int, stars: int, others: int) -> tuple[tuple[Floats, ...], tuple[float, float]]:
     rng = np.random.default_rng(seed)
     x, y = rng.uniform(0, 1120, stars), rng.uniform(0, 896, stars)

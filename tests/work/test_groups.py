@@ -98,7 +98,7 @@ class Bench:
 
     def work(self) -> list[str]:
         done: list[str] = []
-        for _ in range(500):
+        for _ in range(3000):
             claims = self.ledger.claim(1)
             if not claims:
                 due = self.ledger.next_due()
