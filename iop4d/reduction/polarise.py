@@ -38,7 +38,6 @@ from iop4d.science.stokes import Stokes, corrected
 Floats = NDArray[np.float64]
 
 MAG = 2.5 / math.log(10.0)
-_MANY = 8  # positions of a plate from which on the fit with a free beam ratio is well determined
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
 
 #: (as the instrument sees it, whether field stars told what it adds to them)
@@ -96,7 +95,8 @@ def _through_polaroid(beam: Beam, positions: Positions, ensemble: Ensemble | Non
     angles = positions.angles_deg
     transparency = settings.transparency / MAG
     if ensemble is not None:
-        normalised = single_beam(angles, _even(beam, ensemble.relative, ensemble.err), harmonic=2,
+        normalised = single_beam(angles, _even(
+            beam, ensemble.relative, math.hypot(ensemble.err, ensemble.extra)), harmonic=2,
                                  method="ensemble")
         if normalised is not None:
             found["ensemble"] = (normalised.stokes, True)
@@ -157,9 +157,8 @@ def _choose(found: dict[str, Seen], target: Source, positions: Positions, instru
         enough = ensemble is not None and ensemble.n >= settings.fewest_field_stars
         return "ensemble" if enough and "ensemble" in found else next(
             name for name in ("plain", "ensemble") if name in found)
-    order = (["fit-k", "ratio", "fit"] if len(positions.frames) >= _MANY
-             else ["ratio", "fit-k", "fit"])
-    both = next((name for name in order if name in found), "")
+    # A fit knows by its scatter when something is wrong with a position; the ratios do not.
+    both = next((name for name in ("fit-k", "ratio", "fit") if name in found), "")
     alone = min((name for name in ("left", "right") if name in found and not _is_spoilt(
         target.name, name, positions)), key=lambda name: found[name][0].p_err, default="")
     if not both or not alone:

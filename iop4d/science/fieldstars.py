@@ -18,6 +18,8 @@ POLARISED = 0.003  # scatter of q and u of field stars, as dust near the Milky W
 _PRIOR_STARS = 4.0  # stars that this expectation is worth against what is measured
 _CLIP = 4.0  # sigmas beyond which a star is a variable, a blend or strongly polarised
 _ROUNDS = 5
+_BRIGHTEST = 20  # stars that tell the scatter beyond the errors
+_FEWEST_BRIGHT = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,15 @@ class Ensemble:
 
     ``relative``: (K,), mean 1: divide fluxes by it; ``err``: of each of its values, such that the q
     and u of a star divided by it get the error that the ensemble's mean polarisation has;
-    ``scatter``: of the stars' own q and u, a fraction; ``used``: (S,) the stars that count; ``n``:
+    ``extra``: by how much more than their errors the fluxes of bright stars scatter, a fraction: by
+    pixels that sample a star too coarsely, by the flat field; ``scatter``: of the stars' own q and
+    u, a fraction; ``used``: (S,) the stars that count; ``n``:
     their number.
     """
 
     relative: Floats
     err: float
+    extra: float
     scatter: float
     used: NDArray[np.bool_]
     n: int
@@ -76,6 +81,7 @@ def normalise(angles_deg: Floats, flux: Floats, err: Floats, *, harmonic: int,
     # An error s of each of K values makes one of s (2 / K)^(1/2) in q and in u.
     return Ensemble(relative=relative / relative.mean(),
                     err=float(np.sqrt(variance * len(relative) / 2.0)),
+                    extra=_extra(basis, ratio / relative[:, None], noise, used),
                     scatter=float(np.sqrt(tau2)), used=all_used, n=int(used.sum()))
 
 
@@ -88,6 +94,21 @@ def _scatter(stokes: Floats, own: Floats, used: NDArray[np.bool_]) -> float:
     seen = np.median(stokes[:, used] ** 2) / 0.455 * n / (n - 1)
     left = max(float(seen) - float(np.median(own[used] ** 2)), 0.0)
     return (_PRIOR_STARS * POLARISED**2 + n * left) / (_PRIOR_STARS + n)
+
+
+def _extra(basis: Floats, even: Floats, noise: Floats, used: NDArray[np.bool_]) -> float:
+    """Scatter of the brightest stars about their own modulation, less what their errors make."""
+    dof = basis.shape[0] - 3
+    bright = np.flatnonzero(used)[np.argsort(np.median(noise[:, used], axis=0))][:_BRIGHTEST]
+    if dof < 1 or bright.size < _FEWEST_BRIGHT:
+        return 0.0
+    residual = even[:, bright] - basis @ (np.linalg.pinv(basis) @ even[:, bright])
+    seen = np.sum(residual**2, axis=0) / dof
+    expected = np.mean(noise[:, bright] ** 2, axis=0)
+    # The median of chi-square over its degrees of freedom is 0.455 for one, and nearly 1 for many.
+    middle = (1.0 - 2.0 / (9.0 * dof)) ** 3
+    left = float(np.median(seen) / middle - np.median(expected))
+    return float(np.sqrt(max(left, 0.0)))
 
 
 def _basis(angles_deg: Floats, harmonic: int) -> Floats:

@@ -42,7 +42,7 @@ from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.perform import Workbench
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth, project
 from iop4d.simulator.polaraccuracy import PolarScores, polar_report, run_polar_night
-from iop4d.simulator.rigs import RIGS
+from iop4d.simulator.setups import SETUPS
 from iop4d.simulator.sky import FIELDS, field_of, index_folder
 from iop4d.simulator.write import write_frame
 from iop4d.store.catalogue_csv import parse
@@ -285,8 +285,8 @@ def main() -> None:
             points += some_points
             print(".", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
         polarised = PolarScores()
-        work = [(instrument, words.seed + night) for instrument in RIGS
-                for night in range(polar // 3 if instrument == "DIPOL" else polar)]
+        work = [(setup.name, words.seed + night) for setup in SETUPS
+                for night in range(polar // 3 if setup.part else polar)]
         for some in pool.map(run_polar_night, *zip(*work, strict=True)) if work else ():
             polarised.add(some)
             print(":", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
