@@ -145,8 +145,8 @@ def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
     """Measure the source at 0-based ``x``, ``y``; ``own``: its detection, None if it has none.
 
     Var = F / gain + A sigma^2 + A^2 sigma^2 / n_annulus + (0.0012 F)^2, with sigma and n of the
-    annulus, a neighbour's light, and the error of the aperture's factor. An edge or a bad pixel inside makes a flag, not
-    a NaN; NaN only for a place outside the frame.
+    annulus; besides, the errors of the neighbours' light and of the aperture's factor. An edge or
+    a bad pixel inside makes a flag, not a NaN; NaN only for a place outside the frame.
     """
     ny, nx = frame.image.shape
     if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):

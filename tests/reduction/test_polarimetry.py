@@ -1,0 +1,237 @@
+"""Groups from measurements to results: polaroid and plate, magnitudes, choices, traps of old."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from iop4d.config.site import Polarimetry
+from iop4d.instruments.base import Instrument
+from iop4d.instruments.discovery import find_instruments
+from iop4d.model.flags import Flag
+from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.result import NAN, FieldStar, Measurement, ResultValue
+from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.model.work import MeasuredFrame
+from iop4d.reduction.polarise import polarise
+from iop4d.science.stokes import Stokes, rotated
+
+SETTINGS = Polarimetry()
+TARGET = Source(name="T", ra_deg=120.0, dec_deg=30.0, kind=SourceKind.TARGET)
+STARS = tuple(
+    Source(name=f"C{n}", ra_deg=120.01 + n / 100, dec_deg=30.0, kind=SourceKind.CALIBRATOR,
+           calibrates=("T",), magnitudes={"R": (13.0 + n / 2, 0.01)}) for n in range(4))
+CATALOGUE = Catalogue(version=1, sources=(TARGET, *STARS))
+MAG, P, CHI = 14.5, 0.15, 30.0
+
+
+def instrument(name: str) -> Instrument:
+    return next(i for i in find_instruments() if i.name == name)
+
+
+def seen(name: str, jd: float, p: float = P, chi: float = CHI) -> tuple[float, float]:
+    """q and u as an instrument sees them: turned back, its own added."""
+    polarimeter = instrument(name).polarimeter
+    assert polarimeter is not None
+    constants = polarimeter.constants_at(jd)
+    assert constants is not None
+    two = math.radians(2 * chi)
+    sky = Stokes(q=p * math.cos(two), u=p * math.sin(two), covariance=np.eye(2), method="", n=1)
+    back = rotated(sky, -constants.angle_deg)
+    return back.q + constants.q0, back.u + constants.u0
+
+
+def measurement(source: str, flux: float, beam: str = "", flags: int = 0) -> Measurement:
+    err = 1e-3 * flux
+    return Measurement(
+        source=source, x=50.0, y=50.0, flux=flux, flux_err=err, mag_inst=-2.5 * math.log10(flux),
+        mag_inst_err=1.086e-3, snr=1000.0, sky=10.0, flags=flags, beam=beam, photon_err=err)
+
+
+Change = Callable[[MeasuredFrame], MeasuredFrame]
+
+
+def group(name: str, *, clear: tuple[float, ...] = (1.0,) * 16, field_stars: int = 10,
+          jd: float = 2460400.5) -> list[MeasuredFrame]:
+    """A group without noise: each position, its transparency, calibrators and field stars."""
+    tool = instrument(name)
+    assert tool.polarimeter is not None
+    plate = tool.beams is not None
+    q, u = seen(name, jd)
+    q0, u0 = seen(name, jd, p=0.0)
+    frames = []
+    for k, angle in enumerate(tool.polarimeter.angles_deg):
+        phase = math.radians((4 if plate else 2) * angle)
+        facts = FrameFacts(
+            telescope=tool.telescope.name, instrument=name, kind=FrameKind.LIGHT,
+            night="2024-03-31", jd_start=jd + k / 1440, exptime_s=30.0, shape=(100, 100), band="R",
+            mode="polarimetry", polariser_deg=angle, beams=2 if plate else 1)
+        rows: list[Measurement] = []
+        for source, mag, (sq, su) in (("T", MAG, (q, u)), *(
+                (s.name, s.magnitudes["R"][0], (q0, u0)) for s in STARS)):
+            flux = clear[k] * 10 ** (0.4 * (22.0 - mag))
+            m = sq * math.cos(phase) + su * math.sin(phase)
+            if plate:
+                left, right = flux / 2 * (1 + m), flux / 2 * (1 - m)
+                rows += [measurement(source, left + right), measurement(source, left, "O"),
+                         measurement(source, right, "E")]
+            else:
+                rows.append(measurement(source, flux * (1 + m)))
+        m0 = q0 * math.cos(phase) + u0 * math.sin(phase)
+        field = () if plate else tuple(
+            FieldStar(ra_deg=120.1 + n / 100, dec_deg=30.0, flux=1000 * clear[k] * (1 + m0),
+                      flux_err=1.0) for n in range(field_stars))
+        frames.append(MeasuredFrame(
+            id=k, facts=facts, measurements=tuple(rows), fwhm_arcsec=2.0, airmass=1.1,
+            bjd_tdb=jd, field_stars=field, aperture_arcsec=2.5))
+    return frames
+
+
+def result(frames: list[MeasuredFrame], name: str, settings: Polarimetry = SETTINGS) -> ResultValue:
+    polarised = polarise(frames, catalogue=CATALOGUE, instrument=instrument(name),
+                         settings=settings)
+    assert polarised.refused == ()
+    return next(r for r in polarised.results if r.source == "T")
+
+
+NAMES = ("RoperT90", "AndorT90", "AndorT150", "CAFOS", "DIPOL")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_group_gives_the_truth_on_the_sky_and_its_magnitude(name: str) -> None:
+    found = result(group(name), name)
+    assert (found.p, found.chi_deg) == pytest.approx((P, CHI), abs=2e-4)
+    assert found.mag == pytest.approx(MAG, abs=2e-4)
+    assert (found.q, found.u) == pytest.approx((P * math.cos(math.radians(60)),
+                                                P * math.sin(math.radians(60))), abs=2e-4)
+    assert found.mode == "polarimetry"
+    assert found.n_calibrators == 4
+    assert {m.method for m in found.methods} >= (
+        {"fit", "fit-k", "ratio", "sum", "left", "right"} if instrument(name).beams
+        else {"ensemble", "plain"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_changes_of_the_transparency_do_not_fake_polarisation(name: str) -> None:
+    found = result(group(name, clear=(1.0, 0.95, 1.04, 0.9) * 4), name)
+    assert (found.p, found.chi_deg) == pytest.approx((P, CHI), abs=3e-4)
+    assert found.mag == pytest.approx(MAG, abs=3e-4)
+
+
+def test_without_field_stars_the_plain_form_says_how_uncertain_it_is() -> None:
+    found = result(group("AndorT90", field_stars=0), "AndorT90")
+    assert found.method == "plain"
+    assert found.p_err > 0.01  # 2 % of transparency
+    assert found.flags & Flag.FEW_FIELD_STARS
+
+
+def test_the_error_of_a_polaroid_magnitude_is_free_of_the_polarisation() -> None:
+    """An old trap: the scatter of the four fluxes was taken for the error of their mean."""
+    strong = result(group("AndorT90"), "AndorT90")
+    assert strong.mag_err < 0.01
+    plain = [m for m in strong.methods if m.method == "plain"]
+    assert plain
+
+
+def test_a_missing_angle_of_one_star_costs_that_star_only() -> None:
+    """An old trap: one star without one angle, and the whole group was lost."""
+    frames = group("CAFOS")
+    rows = tuple(m for m in frames[2].measurements if m.source != "C1")
+    frames[2] = replace(frames[2], measurements=rows)
+    assert result(frames, "CAFOS").p == pytest.approx(P, abs=3e-4)
+    polaroid = group("AndorT90")
+    polaroid[1] = replace(polaroid[1], field_stars=polaroid[1].field_stars[1:])
+    found = result(polaroid, "AndorT90")
+    assert (found.method, found.p) == ("ensemble", pytest.approx(P, abs=3e-4))
+
+
+def test_a_missing_position_is_told_and_the_rest_used() -> None:
+    found = result(group("DIPOL")[:-3], "DIPOL")
+    assert found.p == pytest.approx(P, abs=3e-4)
+    assert found.flags & Flag.MISSING_ANGLES
+    three = result(group("AndorT90")[:3], "AndorT90")
+    assert three.p == pytest.approx(P, abs=2e-3)
+
+
+def test_too_few_positions_are_refused_with_the_reason() -> None:
+    polarised = polarise(group("DIPOL")[:7], catalogue=CATALOGUE, instrument=instrument("DIPOL"),
+                         settings=SETTINGS)
+    assert polarised.results == ()
+    assert polarised.refused == (("T", "measured at 7 positions, at least 8 are needed"),)
+
+
+def test_a_position_with_a_cosmic_ray_is_left_out() -> None:
+    frames = group("DIPOL")
+    rows = [replace(m, flux=2 * m.flux, flags=int(Flag.BAD_PIXELS))
+            if (m.source, m.beam) == ("T", "O") else m for m in frames[5].measurements]
+    frames[5] = replace(frames[5], measurements=tuple(rows))
+    assert result(frames, "DIPOL").p == pytest.approx(P, abs=3e-4)
+
+
+def test_a_position_that_fits_nothing_is_told_and_makes_the_error_large() -> None:
+    frames = group("CAFOS")
+    rows = [replace(m, flux=1.05 * m.flux) if (m.source, m.beam) == ("T", "O") else m
+            for m in frames[1].measurements]
+    frames[1] = replace(frames[1], measurements=tuple(rows))
+    found = result(frames, "CAFOS")
+    assert found.flags & Flag.POOR_FIT
+    assert abs(found.p - P) < 3 * found.p_err
+
+
+def test_one_image_serves_where_the_other_is_spoilt() -> None:
+    spoilt = {("T", "O"): 0.3, ("T", ""): 0.15}  # a neighbour's light, taken off badly
+    frames = [replace(frame, measurements=tuple(
+        m if (light := spoilt.get((m.source, m.beam))) is None else replace(
+            m, flux=(1 + light) * m.flux, flags=int(Flag.BLENDED), neighbours=light)
+        for m in frame.measurements)) for frame in group("CAFOS")]
+    found = result(frames, "CAFOS")
+    assert found.method == "right"
+    assert found.flags & Flag.ONE_BEAM
+    assert found.p == pytest.approx(P, abs=2e-3)
+    assert found.mag == pytest.approx(MAG, abs=2e-3)
+
+
+def test_the_method_can_be_chosen_for_an_instrument_or_a_source() -> None:
+    for key in ("DIPOL", "DIPOL/T"):
+        found = result(group("DIPOL"), "DIPOL", replace(SETTINGS, method={key: "sum"}))
+        assert found.method == "sum"
+    other = result(group("DIPOL"), "DIPOL", replace(SETTINGS, method={"DIPOL/U": "sum"}))
+    assert other.method == "fit-k"
+
+
+def test_the_constants_are_those_of_the_date_of_the_frames() -> None:
+    """An old trap: one set of constants for all dates."""
+    for jd in (2460100.5, 2460400.5):
+        assert result(group("DIPOL", jd=jd), "DIPOL").p == pytest.approx(P, abs=3e-4)
+
+
+def test_frames_may_come_in_any_order() -> None:
+    frames = group("CAFOS", clear=(1.0, 0.9, 0.95, 1.0) * 4)
+    assert result(frames[::-1], "CAFOS") == result(frames, "CAFOS")
+
+
+def test_the_host_s_light_is_taken_off_magnitude_and_polarisation() -> None:
+    named = replace(TARGET, other_names=("Mrk 421",))
+    catalogue = Catalogue(version=1, sources=(named, *STARS))
+    polarised = polarise(group("AndorT90"), catalogue=catalogue,
+                         instrument=instrument("AndorT90"), settings=SETTINGS)
+    found = next(r for r in polarised.results if r.source == "T")
+    assert found.host_mjy > 0.5
+    assert found.mag_nucleus > found.mag
+    total = 3080e3 * 10 ** (-0.4 * found.mag)
+    assert found.p_nucleus == pytest.approx(found.p * total / (total - found.host_mjy))
+
+
+def test_a_target_without_calibrators_has_a_polarisation_and_no_magnitude() -> None:
+    frames = [replace(frame, measurements=tuple(
+        m for m in frame.measurements if m.source == "T")) for frame in group("CAFOS")]
+    found = result(frames, "CAFOS")
+    assert found.p == pytest.approx(P, abs=3e-4)
+    assert math.isnan(found.mag)
+    assert found.flags & Flag.NO_CALIBRATORS
+    assert math.isnan(found.p_limit)
+    assert found.mag_nucleus is NAN or math.isnan(found.mag_nucleus)
