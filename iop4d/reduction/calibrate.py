@@ -20,6 +20,7 @@ from iop4d.science import times
 from iop4d.science.ensemble import Ensemble, solve
 
 DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08
+ALONE_ERROR = 0.02  # mag, of a calibrator that no other one confirms
 RESULT_KINDS = (SourceKind.TARGET, SourceKind.STANDARD)
 _DISAGREE_P = 1e-4  # probability by chance below which scatter is called disagreement
 _DISAGREE_MAG = 0.02  # and the scatter that matters, mag
@@ -80,6 +81,7 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         zero, err, flag = NAN, NAN, Flag.NO_CALIBRATORS
     elif count == 1:
         flag |= Flag.FEW_CALIBRATORS
+        err = math.hypot(err, ALONE_ERROR)
     mag = m.mag_inst + zero
     bjd, mass = (frame.bjd_tdb, frame.airmass) if telescope is None else (
         times.bjd_tdb(facts.jd_mid, target.ra_deg, target.dec_deg),
@@ -90,7 +92,8 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         mag_err=math.hypot(m.mag_inst_err, err) if math.isfinite(mag) else NAN,
         zero_point=zero, zero_point_err=err, n_calibrators=count,
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
-        calibrators=uses, common_err=ensemble.common_err if count else 0.0)
+        calibrators=uses, common_err=math.hypot(
+            ensemble.common_err, ALONE_ERROR * (count == 1)) if count else 0.0)
     return result if facts.mode == "polarimetry" else with_nucleus(
         result, target, aperture_arcsec=frame.aperture_arcsec)
 

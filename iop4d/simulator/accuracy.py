@@ -296,6 +296,8 @@ def main() -> None:
     screen = Console(width=120)
     for one in (table, *tables):
         screen.print(one)
+    for line in polarised.failures:
+        screen.print(f"not measured: {line}")
     for line in wrong:
         screen.print(line)
     sys.exit(bool(wrong))

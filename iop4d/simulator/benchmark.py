@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from iop4d.simulator.checks import drop, make_site, take_night
+from iop4d.simulator.instrumentbench import instrument_speeds, speed_report
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
@@ -211,6 +212,7 @@ def main() -> None:
         words.frames, words.live, words.repeats)
     with tempfile.TemporaryDirectory() as scratch:
         Console().print(report(run(Path(scratch), backlog=backlog, live=live, repeats=repeats)))
+    Console(width=100).print(speed_report(instrument_speeds()))
 
 
 if __name__ == "__main__":

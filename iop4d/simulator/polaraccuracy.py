@@ -55,6 +55,9 @@ from iop4d.store.catalogue_csv import parse
 _CROWDED = ("BLLac", "1ES1959+650", "3C273")
 _BRIGHT = 14.5  # R of targets by which the bias is judged
 _SIGNIFICANT = 5.0  # sigmas of p from which on its pull is that of a Gaussian
+_PULL = 0.2  # bound of the pulls' mean, and of their width's distance from 1
+_P_OFF = 1e-3  # bound of the bias of p, absolute
+_SURE = 2.0  # errors of a mean or width by which it must be out of bounds to count as wrong
 _GROUPS = {"DIPOL": 3}
 _PEAK_ADU = 30000.0  # of the target's image, above the bias
 _LONGEST = {"DIPOL": 60.0}  # seconds; the others 120
@@ -147,7 +150,7 @@ def run_polar_night(instrument: str, seed: int) -> PolarScores:
         site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]', root=folder)
         bench = Workbench(WorkerContext(
             site=site, catalogue=Catalogue(version=1, sources=tuple(parse(text)))))
-        masters = _masters(instrument)
+        masters = masters_of(instrument)
         truths: dict[int, Truth] = {}
         measured: dict[int, list[MeasuredFrame]] = {}
         whole: StarList | None = None
@@ -164,10 +167,10 @@ def run_polar_night(instrument: str, seed: int) -> PolarScores:
                 scores.failures.append(f"{instrument} {seed} {frame.name}: "
                                        f"{getattr(outcome, 'reason', outcome)}")
             elif truth.group == 0:
-                whole = _star_list(found)
+                whole = star_list(found)
             else:
                 truths[truth.group] = truth
-                measured.setdefault(truth.group, []).append(_measured(number, facts, found))
+                measured.setdefault(truth.group, []).append(measured_frame(number, facts, found))
         for group, frames in measured.items():
             scores.groups.append(_group(bench, frames, truths[group]))
     return scores
@@ -181,7 +184,8 @@ def _group(bench: Workbench, frames: list[MeasuredFrame], truth: Truth) -> Group
                       why="; ".join(f"{name}: {why}" for name, why in value.refused))
 
 
-def _measured(number: int, facts: FrameFacts, found: Reduced) -> MeasuredFrame:
+def measured_frame(number: int, facts: FrameFacts, found: Reduced) -> MeasuredFrame:
+    """A frame as its group takes it."""
     return MeasuredFrame(
         id=number, facts=facts, measurements=found.measurements, fwhm_arcsec=found.fwhm_arcsec,
         airmass=found.airmass, bjd_tdb=found.bjd_tdb, flags=found.frame_flags,
@@ -189,7 +193,8 @@ def _measured(number: int, facts: FrameFacts, found: Reduced) -> MeasuredFrame:
         aperture_arcsec=found.aperture_px * found.fwhm_arcsec / found.fwhm_px)
 
 
-def _star_list(found: Reduced) -> StarList:
+def star_list(found: Reduced) -> StarList:
+    """A whole frame as sub-frames take it."""
     x, y, flux = (tuple(column) for column in zip(*found.stars, strict=True))
     return StarList(frame=1, x=x, y=y, flux=flux, wcs=found.wcs, binning=2)
 
@@ -221,7 +226,7 @@ def _value(outcome: Outcome) -> Value:
 
 
 @cache
-def _masters(instrument: str) -> tuple[MasterRef, ...]:
+def masters_of(instrument: str) -> tuple[MasterRef, ...]:
     """The masters of an instrument, whose camera does not change from night to night."""
     folder = Path(tempfile.mkdtemp(prefix="iop4d-masters-"))
     site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]', root=folder)
@@ -284,7 +289,7 @@ def polar_report(scores: PolarScores) -> tuple[list[Table], list[str]]:
     """The tables, and what is out of bounds."""
     table = Table("instrument", "groups", "measured", "p off, bright", "q", "u", "p", "chi", "mag",
                   title="Polarimetry against the truth: mean and width of the pulls")
-    wrong = list(scores.failures)
+    wrong: list[str] = []
     for instrument in (setup.name for setup in SETUPS):
         mine = [s for s in scores.groups if s.instrument == instrument]
         if not mine:
@@ -297,17 +302,23 @@ def polar_report(scores: PolarScores) -> tuple[list[Table], list[str]]:
                       *(f"{v.mean():+.2f} {v.std():.2f}" if v.size else "-"
                         for v in numbers.pulls.values()))
         wrong += [f"{instrument}: not measured: {s.why}" for s in mine if s.result is None]
-        if abs(off) > 1e-3:
+        if abs(off) - _SURE * err > _P_OFF:
             wrong.append(f"{instrument}: p of bright targets is off by {100 * off:+.3f} %")
         wrong += [f"{instrument}: pulls of {name}: {v.mean():+.2f}, width {v.std():.2f}"
-                  for name, v in numbers.pulls.items()
-                  if v.size and (abs(v.mean()) > 0.2 or abs(v.std() - 1.0) > 0.2)]
+                  for name, v in numbers.pulls.items() if v.size and _is_wrong(v)]
     tables = [table]
     if scores.placements:
         sub, more = _placed(scores.placements)
         tables.append(sub)
         wrong += more
     return tables, wrong
+
+
+def _is_wrong(pulls: NDArray[np.float64]) -> bool:
+    """Whether mean or width are out of bounds by more than what so few groups leave open."""
+    mean_err, width_err = pulls.std() / pulls.size**0.5, pulls.std() / (2.0 * pulls.size) ** 0.5
+    return bool(abs(pulls.mean()) - _SURE * mean_err > _PULL
+                or abs(pulls.std() - 1.0) - _SURE * width_err > _PULL)
 
 
 def _placed(placements: list[Placement]) -> tuple[Table, list[str]]:
