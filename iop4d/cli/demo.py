@@ -33,7 +33,8 @@ def seconds(text: str) -> float:
 def demo(speed: float, duration: float | None, port: int, folder: Path, seed: int) -> None:
     """Start a simulated observatory, the daemon on it, and the live page.
 
-    A camera takes a night of AndorT90 frames into a folder that the daemon watches; a blazar
+    AndorT90 takes a night of frames into a folder that the daemon watches, and after a while
+    AndorT150, CAFOS and DIPOL take polarimetry groups into theirs; a blazar
     flares, a rule fires, and a mail arrives in a mailbox that the page shows. Ctrl-C, or the end of
     --for, stops everything and prints a summary.
     """
