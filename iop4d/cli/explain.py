@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from iop4d.cli.common import load, open_database, site_options
+from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.config import Site
 
 
 @click.command()
 @click.argument("result", type=int)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.png",
+              help="Also draw the modulation that a polarimetry group shows, with all fits.")
 @site_options
 @click.pass_context
-def explain(ctx: click.Context, result: int, as_json: bool, site_after: str | None,
-            overrides_after: tuple[str, ...]) -> None:
+def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
+            site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Show what a result rests on, by its id as 'iop4d results' lists it.
 
     Its frames and their masters, its calibrators with their zero points, apertures, every method
@@ -24,14 +31,34 @@ def explain(ctx: click.Context, result: int, as_json: bool, site_after: str | No
     """
     from iop4d.store import provenance
 
-    database = open_database(load(ctx, site_after, overrides_after), read_only=True)
+    site = load(ctx, site_after, overrides_after)
+    database = open_database(site, read_only=True)
     with database.connected():
         chain = provenance.explain(result)
+        if plot is not None:
+            plot.write_bytes(_picture(chain, site))
     if as_json:
         click.echo(json.dumps(chain, indent=2))
         return
     for line in _text(chain):
         click.echo(line)
+
+
+def _picture(chain: dict[str, Any], site: Site) -> bytes:
+    """The modulation, from the stored measurements."""
+    from iop4d.instruments.discovery import find_instruments
+    from iop4d.reduction.modplot import plot_modulation
+    from iop4d.store.groups import measured_group
+
+    found = chain["result"]
+    if chain["group"] is None:
+        raise Iop4dError(f"result {found['id']} is of one frame and shows no modulation")
+    known = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
+    if found["instrument"] not in known:
+        raise Iop4dError(f"the instrument {found['instrument']} is no longer known")
+    return plot_modulation(measured_group(chain["group"]["id"]), found["source"],
+                           instrument=known[found["instrument"]], settings=site.polarimetry,
+                           reported=found["method"])
 
 
 @click.command()

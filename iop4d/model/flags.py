@@ -38,7 +38,7 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.NO_CALIBRATORS: "no usable calibrator in the field: no calibrated magnitude",
     Flag.FEW_CALIBRATORS: "the zero point rests on a single calibrator",
     Flag.CALIBRATORS_DISAGREE: "calibrators scatter more than their errors allow",
-    Flag.CLOUDS: "the zero point is far below the instrument's usual one",
+    Flag.CLOUDS: "the zero point is more than half a magnitude below the night's best one",
     Flag.NOT_DETECTED: "no star was detected at the source's place",
     Flag.OFF_CENTRE: "the star's centroid lies away from the catalogued place",
     Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",

@@ -20,6 +20,7 @@ from iop4d.science import times
 from iop4d.science.ensemble import Ensemble, solve
 
 DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08
+CLOUDY_MAG = 0.5  # below the night's best zero point, as the flag says: airmass 4 makes as much
 ALONE_ERROR = 0.02  # mag, of a calibrator that no other one confirms
 RESULT_KINDS = (SourceKind.TARGET, SourceKind.STANDARD)
 _DISAGREE_P = 1e-4  # probability by chance below which scatter is called disagreement
@@ -63,8 +64,11 @@ def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Cat
                 errors[row, column] = m.mag_inst_err
     ensemble = solve(estimates, errors, np.array([star.err for star in stars]))
     flag = _disagreement(ensemble, stars)
+    clear = float(np.nanmax(ensemble.zero)) if np.isfinite(ensemble.zero).any() else math.nan
     return tuple(
-        _result(target, frame, found, stars, ensemble, row, flag, telescope)
+        _result(target, frame, found, stars, ensemble, row,
+                flag | (Flag.CLOUDS if ensemble.zero[row] < clear - CLOUDY_MAG else Flag(0)),
+                telescope)
         for row, (frame, found) in enumerate(zip(frames, measured, strict=True)))
 
 

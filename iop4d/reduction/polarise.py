@@ -61,7 +61,7 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):
-        found = _methods(target.name, positions, polarimeter.analyser, ensemble, settings)
+        found = seen_by_methods(target.name, positions, polarimeter.analyser, ensemble, settings)
         measured = sum(m is not None for m in positions.of(target.name)) \
             or sum(m is not None for m in positions.of(target.name, "E"))
         if not found or measured < polarimeter.fewest:
@@ -81,8 +81,8 @@ def _targets(positions: Positions, catalogue: Catalogue) -> list[Source]:
     return [seen[name] for name in sorted(seen)]
 
 
-def _methods(target: str, positions: Positions, analyser: Analyser, ensemble: Ensemble | None,
-             settings: Polarimetry) -> dict[str, Seen]:
+def seen_by_methods(target: str, positions: Positions, analyser: Analyser,
+                    ensemble: Ensemble | None, settings: Polarimetry) -> dict[str, Seen]:
     """Every method that applies, as the instrument sees it."""
     if analyser is Analyser.POLAROID:
         return _through_polaroid(positions.beam(target), positions, ensemble, settings)

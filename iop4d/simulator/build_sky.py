@@ -20,6 +20,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from iop4d.indexes import forget
 from iop4d.simulator.sky import DATA, FIELD_RADIUS_ARCMIN, FIELDS, Field
 from iop4d.store.catalogue_csv import builtin, parse
 
@@ -143,19 +144,7 @@ def _index(table: NDArray[np.void]) -> None:
                      "-S", "MAG", "-E", "-I", f"2026{number}{preset:02d}", "-n", "60",
                      "-p", str(passes), "-R", str(uses), "-t", scratch],
                     check=True, capture_output=True)
-                _forget(output)
-
-
-def _forget(path: Path) -> None:
-    """Blank the cards that hold this run's command line and clock, so that builds are alike."""
-    content = bytearray(path.read_bytes())
-    with fits.open(path) as hdus:
-        heads = [(info["hdrLoc"], info["datLoc"]) for info in (hdu.fileinfo() for hdu in hdus)]
-    for start, end in heads:
-        for at in range(start, end, 80):
-            if bytes(content[at:at + 8]) in (b"HISTORY ", b"DATE    "):
-                content[at:at + 80] = b"COMMENT".ljust(80)
-    path.write_bytes(content)
+                forget(output)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
@@ -17,6 +19,7 @@ from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.result import NAN, FieldStar, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.model.work import MeasuredFrame
+from iop4d.reduction.modplot import plot_modulation
 from iop4d.reduction.polarise import polarise
 from iop4d.science.stokes import Stokes, rotated
 
@@ -235,3 +238,12 @@ def test_a_target_without_calibrators_has_a_polarisation_and_no_magnitude() -> N
     assert found.flags & Flag.NO_CALIBRATORS
     assert math.isnan(found.p_limit)
     assert found.mag_nucleus is NAN or math.isnan(found.mag_nucleus)
+
+
+@pytest.mark.parametrize("name", ["AndorT90", "DIPOL"])
+def test_the_modulation_is_drawn(name: str) -> None:
+    png = plot_modulation(group(name), "T", instrument=instrument(name), settings=SETTINGS,
+                          reported="ensemble" if name == "AndorT90" else "fit-k")
+    with Image.open(BytesIO(png)) as picture:
+        assert picture.size == (800, 500)
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 20

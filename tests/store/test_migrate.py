@@ -1,0 +1,71 @@
+"""A database of the first schema is brought up to date when it is opened, and loses nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pysqlite3
+
+from iop4d.store.database import Database
+from iop4d.store.schema import SCHEMA_VERSION, Frame, Group, Measurement, Result
+
+_NEW = {"frame": ("polariser_deg", "beams", "x0", "y0", "subframe", "flipped", "target", "group_id",
+                  "reference_id"),
+        "measurement": ("beam", "photon_err", "neighbours"),
+        "result": ("q", "q_err", "u", "u_err", "p_debiased", "p_limit", "method", "methods",
+                   "host_mjy", "mag_nucleus", "mag_nucleus_err", "p_nucleus", "p_nucleus_err",
+                   "group_id", "withdrawn")}
+
+
+def _as_the_first(path: Path) -> None:
+    """Take away what the second schema added, and leave rows behind."""
+    database = Database(path)
+    with database.write():
+        frame = Frame.create(archive="a", path="p", name="n", size=1, mtime_ns=2, state="done",
+                             completed_at=1.0, seen_at=1.0, changed_at=1.0)
+        Measurement.create(frame=frame, source="BL Lac", x=1.0, y=2.0, flux=3.0)
+        Result.create(key="k", source="BL Lac", telescope="T", instrument="I", night="2024-01-01",
+                      mode="photometry", band="R", jd_mid=1.0, exptime_s=1.0, mag=14.0,
+                      created_at=1.0, changed_at=1.0)
+    database.close()
+    plain = pysqlite3.connect(path)
+    with plain:
+        for (name,) in plain.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%beam%' "
+                "OR type = 'index' AND sql LIKE '%group_id%'").fetchall():
+            plain.execute(f'DROP INDEX "{name}"')
+        for table, columns in _NEW.items():
+            for column in columns:
+                plain.execute(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')
+        plain.execute('DROP TABLE "group"')
+        plain.execute('DROP TABLE "framestars"')
+        plain.execute('CREATE UNIQUE INDEX "measurement_frame_id_source" ON "measurement" '
+                      '("frame_id", "source")')
+        plain.execute("PRAGMA user_version = 1")
+    plain.close()
+
+
+def test_a_first_database_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+    _as_the_first(tmp_path / "iop4d.db")
+    database = Database(tmp_path / "iop4d.db")
+    with database.write():
+        assert database.db.execute_sql("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+        frame, result = Frame.get(), Result.get()
+        assert (frame.beams, frame.subframe, frame.target, frame.polariser_deg) == (
+            1, False, "", None)
+        assert (result.mag, result.q, result.withdrawn, result.methods) == (14.0, None, False, [])
+        assert Measurement.get().beam == ""
+        # Both images of a source have a row of their own now.
+        for beam in ("O", "E"):
+            Measurement.create(frame=frame, source="BL Lac", beam=beam, x=1.0, y=2.0, flux=3.0)
+        assert Group.select().count() == 0
+    database.close()
+
+
+def test_opening_twice_changes_nothing_more(tmp_path: Path) -> None:
+    _as_the_first(tmp_path / "iop4d.db")
+    for _ in range(2):
+        database = Database(tmp_path / "iop4d.db")
+        with database.connected():
+            assert Result.get().mag == 14.0
+        database.close()
