@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from iop4d.science.pairs import find_offset, find_pairs
+from iop4d.science.pairs import find_offset, find_pairs, hidden_images
 
 Floats = NDArray[np.float64]
 
@@ -63,3 +63,21 @@ def test_a_field_without_pairs_has_no_offset() -> None:
     x, y = rng.uniform(0, 1000, (2, 40))
     assert find_offset(x, y, 10 ** rng.uniform(3, 5, 40), longest=300.0) is None
     assert find_offset(x[:1], y[:1], np.ones(1), longest=300.0) is None
+
+
+def test_an_image_under_a_brighter_star_is_known_by_its_other_one() -> None:
+    """Star 0 is bright, with both images; of star 1 the right one is seen alone."""
+    offset = (-36.0, 0.0)
+    x = np.array([400.0, 364.0, 436.5, 200.0, 164.0])
+    y = np.array([300.0, 300.0, 301.0, 100.0, 100.0])
+    flux = np.array([1000.0, 900.0, 100.0, 50.0, 50.0])
+    hx, hy, hf = hidden_images(x, y, flux, offset=offset, reach=5.0)
+    assert (hx.tolist(), hy.tolist(), hf.tolist()) == ([400.5], [301.0], [100.0])
+
+
+def test_nothing_is_hidden_where_both_images_are_seen_or_nothing_covers_one() -> None:
+    x, y = np.array([400.0, 364.0, 700.0]), np.array([300.0, 300.0, 500.0])
+    found = hidden_images(x, y, np.array([1000.0, 900.0, 100.0]), offset=(-36.0, 0.0), reach=5.0)
+    assert all(part.size == 0 for part in found)
+    assert all(part.size == 0 for part in hidden_images(
+        x[:0], y[:0], y[:0], offset=(-36.0, 0.0), reach=5.0))

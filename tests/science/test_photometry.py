@@ -11,7 +11,15 @@ from photutils.aperture import CircularAperture
 
 from iop4d.model.flags import Flag
 from iop4d.science.detect import Detections, detect
-from iop4d.science.photometry import FLOOR, Aperture, Frame, aperture_for, measure, total_fluxes
+from iop4d.science.photometry import (
+    FLOOR,
+    Aperture,
+    Frame,
+    aperture_for,
+    measure,
+    scintillation,
+    total_fluxes,
+)
 from iop4d.science.psf import Psf
 from tests.science.skies import gaussian_stars
 
@@ -162,3 +170,14 @@ def test_two_stars_too_close_to_part_are_told() -> None:
     assert len(found) == 4
     seen = frame(image + others, sigma=5.0, found=found)
     assert [seen.looks_double(own) for own in range(4)] == [True, False, False, False]
+
+
+def test_scintillation_falls_with_the_mirror_and_the_time_and_grows_with_the_air() -> None:
+    """Young 1967: 0.09 D^(-2/3) X^1.75 (2 t)^(-1/2) exp(-h / 8000)."""
+    base = scintillation(1.0, 50.0, 1.0, 0.0)
+    assert base == pytest.approx(0.09 * 100 ** (-2 / 3) / 10)
+    assert scintillation(8.0, 50.0, 1.0, 0.0) == pytest.approx(base / 4)
+    assert scintillation(1.0, 200.0, 1.0, 0.0) == pytest.approx(base / 2)
+    assert scintillation(1.0, 50.0, 2.0, 0.0) == pytest.approx(base * 2**1.75)
+    assert scintillation(1.0, 50.0, 1.0, 8000.0) == pytest.approx(base / math.e)
+    assert scintillation(1.0, 50.0, math.nan, 0.0) == pytest.approx(base * 1.3**1.75)
