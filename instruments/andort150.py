@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iop4d.instruments.base import Header, Instrument, card
-from iop4d.instruments.osn import polaroid, read_osn_header
+from iop4d.instruments.osn import CCD_SOURCES, polaroid, read_osn_header
 from iop4d.instruments.telescopes import T150
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.polarimeter import InstrumentalPolarisation
@@ -37,8 +37,6 @@ INSTRUMENT = Instrument(
     polarimeter=polaroid(POLARISATION),
     sources={
         "scale_arcsec": "7.92 arcmin over 2048 px: www.osn.iaa.csic.es, CCDT150",
-        "gain_e_adu": "code of IOP4, github.com/juanep97/iop4",
-        "read_noise_e": "typical of the model; the sky's noise is measured, not computed",
-        "saturation_adu": "16-bit converter, with a margin for the bias and non-linearity",
+        **CCD_SOURCES,
     },
 )

@@ -23,6 +23,13 @@ T090_POLARISATION = InstrumentalPolarisation(
 #: The polaroid's positions, degrees; the fit needs three of them.
 POLAROID_DEG = (-45.0, 0.0, 45.0, 90.0)
 
+#: Where the facts of these CCDs are from.
+CCD_SOURCES = {
+    "gain_e_adu": "code of IOP4, github.com/juanep97/iop4",
+    "read_noise_e": "typical of the model; the sky's noise is measured, not computed",
+    "saturation_adu": "16-bit converter, with a margin for the bias and non-linearity",
+}
+
 _KINDS = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT,
           "LIGHT": FrameKind.LIGHT}
 # R_45 and R-45 are -45 degrees; R45 and R+45 are +45.

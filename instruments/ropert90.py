@@ -7,7 +7,13 @@ polarisation it shares: the polaroids stayed.
 from __future__ import annotations
 
 from iop4d.instruments.base import Header, Instrument, card
-from iop4d.instruments.osn import T090_POLARISATION, is_roper, polaroid, read_osn_header
+from iop4d.instruments.osn import (
+    CCD_SOURCES,
+    T090_POLARISATION,
+    is_roper,
+    polaroid,
+    read_osn_header,
+)
 from iop4d.instruments.telescopes import T090
 from iop4d.model.frame import FrameFacts, FrameKind
 
@@ -35,8 +41,6 @@ INSTRUMENT = Instrument(
     polarimeter=polaroid(T090_POLARISATION),
     sources={
         "scale_arcsec": "13.2 arcmin over 2048 px, as of its successor",
-        "gain_e_adu": "code of IOP4, github.com/juanep97/iop4",
-        "read_noise_e": "typical of the model; the sky's noise is measured, not computed",
-        "saturation_adu": "16-bit converter, with a margin for the bias and non-linearity",
+        **CCD_SOURCES,
     },
 )

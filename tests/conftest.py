@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
+from iop4d.model.work import Outcome
 from iop4d.store.database import Database
+from iop4d.work.jobs import Claim
+from iop4d.work.ledger import Ledger
 
 REALDATA = Path(__file__).resolve().parents[2] / "shared" / "realdata"
 
@@ -25,6 +28,23 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+def work_off(ledger: Ledger, clock: FakeClock, answer: Callable[[Claim], Outcome], *,
+             most: int = 3000) -> list[str]:
+    """Do all there is to do, the clock going on to what is due; labels in the order of the work."""
+    done: list[str] = []
+    for _ in range(most):
+        claims = ledger.claim(1)
+        if not claims:
+            due = ledger.next_due()
+            if due is None:
+                return done
+            clock.now = max(clock.now, due) + 1e-3
+            continue
+        done.append(claims[0].label)
+        ledger.finish(claims[0], answer(claims[0]))
+    raise AssertionError(f"no end of work: {done[-5:]}")
 
 
 @pytest.fixture

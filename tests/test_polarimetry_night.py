@@ -21,7 +21,7 @@ from iop4d.store.catalogue_csv import parse
 from iop4d.store.database import Database
 from iop4d.store.results import Selection, select
 from iop4d.work.ledger import FoundFile, Ledger
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, work_off
 
 _KEPT = ("source", "band", "mode", "jd_mid", "mag", "mag_err", "p", "p_err", "chi_deg",
          "chi_err_deg", "q", "u", "method", "flags", "provisional", "frames", "n_calibrators")
@@ -58,14 +58,7 @@ def reduce_in(order: list[list[Path]], text: str, root: Path) -> list[dict[str, 
         ledger.accept([FoundFile(archive="raw", path=path, size=path.stat().st_size,
                                  mtime_ns=path.stat().st_mtime_ns, completed_at=clock())
                        for path in portion])
-        while True:
-            claims = ledger.claim(1)
-            for claim in claims:
-                ledger.finish(claim, bench.perform(claim.request))
-            if not claims:
-                if (due := ledger.next_due()) is None:
-                    break
-                clock.now = max(clock.now, due) + 1e-3
+        work_off(ledger, clock, lambda claim: bench.perform(claim.request))
     with database.connected():
         rows = [{name: getattr(row, name) for name in _KEPT} for row in select(Selection())]
     database.close()

@@ -48,6 +48,7 @@ def _picture(chain: dict[str, Any], site: Site) -> bytes:
     """The modulation, from the stored measurements."""
     from iop4d.instruments.discovery import find_instruments
     from iop4d.reduction.modplot import plot_modulation
+    from iop4d.store.catalogue import load as load_catalogue
     from iop4d.store.groups import measured_group
 
     found = chain["result"]
@@ -56,7 +57,10 @@ def _picture(chain: dict[str, Any], site: Site) -> bytes:
     known = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
     if found["instrument"] not in known:
         raise Iop4dError(f"the instrument {found['instrument']} is no longer known")
-    return plot_modulation(measured_group(chain["group"]["id"]), found["source"],
+    source = load_catalogue().named(found["source"])
+    if source is None:
+        raise Iop4dError(f"the source {found['source']} is no longer in the catalogue")
+    return plot_modulation(measured_group(chain["group"]["id"]), source,
                            instrument=known[found["instrument"]], settings=site.polarimetry,
                            reported=found["method"])
 

@@ -116,7 +116,7 @@ class Photometry:
 
 
 #: Ways to compute a polarisation; see ``science.polarimetry``.
-METHODS = ("auto", "ensemble", "plain", "fit", "fit-k", "ratio", "left", "right")
+METHODS = ("auto", "ensemble", "plain", "fit", "fit-k", "ratio", "sum", "left", "right")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +137,13 @@ class Polarimetry:
     transparency: float = key(
         "Scatter of the transparency from frame to frame, in magnitudes, where no field star tells "
         "it.", 0.02, check=at_least(0))
+    variability: float = key(
+        "By how much a target may change within a group, in magnitudes per hour (1 sigma): through "
+        "a polaroid a change looks like polarisation, so it enters the error.", 0.03,
+        check=at_least(0))
     method: dict[str, str] = key(
         "The method that is reported, by instrument or 'instrument/source', where it is not to be "
-        "chosen by itself: auto, ensemble, plain, fit, fit-k, ratio, left, right.", {},
+        "chosen by itself: auto, ensemble, plain, fit, fit-k, ratio, sum, left, right.", {},
         check=("values of " + ", ".join(METHODS),
                lambda value: set(value.values()) <= set(METHODS)))
 

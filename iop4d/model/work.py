@@ -13,6 +13,11 @@ from pathlib import Path
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.result import FieldStar, Measurement, ResultValue
 
+#: Stage of a failure that passes by itself: the file was still being written.
+CHANGED = "changed"
+#: Stage of a failure that passes when a frame of the whole field has been solved.
+NO_REFERENCE = "reference"
+
 
 @dataclass(frozen=True, kw_only=True)
 class MasterRef:

@@ -21,7 +21,8 @@ from iop4d.science.ensemble import Ensemble, solve
 
 DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08
 CLOUDY_MAG = 0.5  # below the night's best zero point, as the flag says: airmass 4 makes as much
-ALONE_ERROR = 0.02  # mag, of a calibrator that no other one confirms
+# mag, of a calibrator that no other one confirms: authors differ by up to 0.08 in one star.
+ALONE_ERROR = 0.02
 RESULT_KINDS = (SourceKind.TARGET, SourceKind.STANDARD)
 _DISAGREE_P = 1e-4  # probability by chance below which scatter is called disagreement
 _DISAGREE_MAG = 0.02  # and the scatter that matters, mag
@@ -37,8 +38,12 @@ class _Star:
 
 
 def targets_of(frame: MeasuredFrame, catalogue: Catalogue) -> list[Source]:
-    """The targets and standards that were measured on a frame."""
-    measured = {m.source for m in frame.measurements if not m.beam}
+    """The targets and standards that were measured on a frame.
+
+    For polarimetry one of two images is enough; a magnitude needs both.
+    """
+    polarimetry = frame.facts.mode == "polarimetry"
+    measured = {m.source for m in frame.measurements if polarimetry or not m.beam}
     return [s for s in catalogue.sources if s.kind in RESULT_KINDS and s.name in measured]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.model.errors import FrameError, StageError
+from iop4d.model.work import CHANGED
 from iop4d.reduction.cards import Value
 from iop4d.reduction.fitscheck import MAX_PIXELS, Hdu, hdus_of
 
@@ -126,7 +127,7 @@ def _read_steady(path: Path) -> bytes:
         stored = file.read(MAX_BYTES + 1)
     after = path.stat()
     if _identity(before) != _identity(after) or len(stored) != after.st_size:
-        raise StageError("read", "the file changed while it was read")
+        raise StageError(CHANGED, "the file changed while it was read")
     return stored
 
 

@@ -15,26 +15,26 @@ from iop4d.model.source import Catalogue, Source
 from iop4d.model.work import MeasuredFrame
 from iop4d.reduction.calibrate import calibrate
 from iop4d.reduction.groups import Positions
+from iop4d.reduction.sources import MAG_PER_RELATIVE_FLUX
 from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import modulation
 from iop4d.science.stokes import Stokes
 
 
 def group_magnitude(target: Source, positions: Positions, seen: Stokes,
-                    constants: InstrumentalPolarisation, *, method: str, catalogue: Catalogue,
+                    constants: InstrumentalPolarisation, *, beam: str, catalogue: Catalogue,
                     instrument: Instrument) -> ResultValue:
     """The mean of the frames' magnitudes, calibrated together; polarisation still missing.
 
     ``seen``: the target's q and u through the polaroid. Its fluxes are divided by their modulation
     against that of the calibrators, which is the instrument's alone, so that the scatter made by
     polarisation is no part of the error. With two beams the sum of the images has no modulation;
-    where ``method`` says that only the left or right ones are clean, they are used alone, likewise.
+    where ``beam`` names one of the images, it is used alone, likewise. Positions of no use are left
+    out, as they are of the polarisation.
     """
     polarimeter = instrument.polarimeter
     assert polarimeter is not None
-    plate = polarimeter.analyser is not Analyser.POLAROID
-    beam = {"left": "O", "right": "E"}.get(method, "") if plate else ""
-    frames = [frame for frame, m in zip(positions.frames, positions.of(target.name, beam),
+    frames = [frame for frame, m in zip(positions.frames, positions.clean(target.name, beam),
                                         strict=True) if m is not None]
     if not frames:
         return _without_magnitude(target, positions)
@@ -42,7 +42,7 @@ def group_magnitude(target: Source, positions: Positions, seen: Stokes,
         sign = 1.0 if beam == "O" else -1.0
         frames = [_without_modulation(_one_beam(frame, beam), target.name, seen, constants,
                                       harmonic=4, sign=sign) for frame in frames]
-    elif not plate:
+    elif polarimeter.analyser is Analyser.POLAROID:
         frames = [_without_modulation(frame, target.name, seen, constants, harmonic=2, sign=1.0)
                   for frame in frames]
     each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope)
@@ -93,7 +93,7 @@ def _mean(each: Sequence[ResultValue], positions: Positions, light_err: float) -
         fwhm_arcsec=float(np.median([r.fwhm_arcsec for r in each])))
     if not good:
         return replace(common, mag=NAN, mag_err=NAN, zero_point=NAN, zero_point_err=NAN)
-    light = 2.5 / math.log(10.0) * light_err
+    light = MAG_PER_RELATIVE_FLUX * light_err
     shared = math.hypot(min(r.common_err for r in good), light)
     random = np.array([math.sqrt(max(r.mag_err**2 - r.common_err**2 - light**2, 1e-6))
                        for r in good])

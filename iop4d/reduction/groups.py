@@ -36,6 +36,12 @@ class Positions:
     by_source: tuple[dict[tuple[str, str], Measurement], ...]
     scintillation: Floats  # (K,) part of a flux
 
+    @property
+    def hours(self) -> Floats:
+        """(K,) the positions' times from their mean."""
+        jd = np.array([frame.facts.jd_mid for frame in self.frames])
+        return np.asarray(24.0 * (jd - jd.mean()))
+
     def of(self, source: str, beam: str = "") -> list[Measurement | None]:
         """The measurement of a source's beam on each frame."""
         return [found.get((source, beam)) for found in self.by_source]
@@ -44,18 +50,22 @@ class Positions:
         """Fluxes; NaN where a position is of no use.
 
         Errors are of photons, sky and flat field, with the scintillation; without it where not
-        ``alone``, as two images of a star share it. Where no position is clean all are taken as
-        they are, and their flags tell.
+        ``alone``, as two images of a star share it.
         """
-        found = self.of(source, beam)
-        clean = [m is not None and not m.flags & UNUSABLE for m in found]
-        if not any(clean):
-            clean = [m is not None for m in found]
-        used = [m if good else None for m, good in zip(found, clean, strict=True)]
+        used = self.clean(source, beam)
         flux = np.array([np.nan if m is None else m.flux for m in used])
         err = np.array([np.nan if m is None else _own_error(m) for m in used])
         return Beam(flux=flux, err=np.hypot(err, self.scintillation * flux) if alone else err)
 
+    def clean(self, source: str, beam: str = "") -> list[Measurement | None]:
+        """The measurements that are of use; where none is clean all, and their flags tell."""
+        found = self.of(source, beam)
+        clean = [m if m is not None and not m.flags & UNUSABLE else None for m in found]
+        return clean if any(m is not None for m in clean) else found
+
+    def usable(self, source: str) -> int:
+        """At how many positions the source is measured, in either beam or both."""
+        return max(int(self.beam(source, beam).good.sum()) for beam in ("", "O", "E"))
 
     def neighbours(self, source: str, beam: str = "") -> float:
         """Mean part of the source's light that neighbours added, and was taken off."""

@@ -14,6 +14,7 @@ from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import StageError
 from iop4d.model.polarimeter import Analyser
+from iop4d.model.source import Source
 from iop4d.model.work import MeasuredFrame
 from iop4d.reduction.groups import field_ensemble, positions_of
 from iop4d.reduction.polarise import seen_by_methods
@@ -28,7 +29,7 @@ _COLOURS = {"ensemble": "#1f4e79", "plain": "#b07aa1", "fit-k": "#1f4e79", "fit"
             "ratio": "#2e8b57", "sum": "#e08e0b", "left": "#888888", "right": "#bbbbbb"}
 
 
-def plot_modulation(frames: Sequence[MeasuredFrame], source: str, *, instrument: Instrument,
+def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrument: Instrument,
                     settings: Polarimetry, reported: str) -> bytes:
     """PNG, 800 x 500 px: the measured modulation with errors, every fit, and what is left.
 
@@ -47,14 +48,14 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: str, *, instrument:
         ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0)
     found = seen_by_methods(source, positions, polarimeter.analyser, ensemble, settings)
     if polarimeter.analyser is Analyser.POLAROID:
-        beam = positions.beam(source)
+        beam = positions.beam(source.name)
         even = beam.times(1.0 / (ensemble.relative if ensemble is not None
                                  else np.ones(positions.angles_deg.size)))
         mean = float(np.nanmean(even.flux))
         value, err, harmonic = even.flux / mean - 1.0, even.err / mean, 2
     else:
-        value, err = normalised_difference(positions.beam(source, "O", alone=False),
-                                           positions.beam(source, "E", alone=False))
+        value, err = normalised_difference(positions.beam(source.name, "O", alone=False),
+                                           positions.beam(source.name, "E", alone=False))
         harmonic = 4
     figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -70,7 +71,7 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: str, *, instrument:
         if chosen:
             lower.errorbar(positions.angles_deg, 100 * (value - at), 100 * err, fmt="ko",
                            markersize=4)
-    _dress(upper, lower, f"{source}, {instrument.name}, {frames[0].facts.band}, "
+    _dress(upper, lower, f"{source.name}, {instrument.name}, {frames[0].facts.band}, "
                          f"{frames[0].facts.night}", harmonic)
     out = BytesIO()
     figure.savefig(out, format="png")

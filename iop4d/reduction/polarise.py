@@ -15,12 +15,13 @@ from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import MethodValue, ResultValue
-from iop4d.model.source import Catalogue, Source
+from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.model.work import MeasuredFrame, Polarised
 from iop4d.reduction.calibrate import targets_of
 from iop4d.reduction.groupmag import group_magnitude
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of, source_ensemble
 from iop4d.reduction.nucleus import with_nucleus
+from iop4d.reduction.sources import MAG_PER_RELATIVE_FLUX
 from iop4d.science.debias import debiased
 from iop4d.science.fieldstars import Ensemble
 from iop4d.science.photometry import NEIGHBOUR_ERR
@@ -37,7 +38,6 @@ from iop4d.science.stokes import Stokes, corrected
 
 Floats = NDArray[np.float64]
 
-MAG = 2.5 / math.log(10.0)
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
 
 #: (as the instrument sees it, whether field stars told what it adds to them)
@@ -61,15 +61,14 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):
-        found = seen_by_methods(target.name, positions, polarimeter.analyser, ensemble, settings)
-        measured = sum(m is not None for m in positions.of(target.name)) \
-            or sum(m is not None for m in positions.of(target.name, "E"))
-        if not found or measured < polarimeter.fewest:
-            refused.append((target.name, f"measured at {measured} positions, at least "
+        found = seen_by_methods(target, positions, polarimeter.analyser, ensemble, settings)
+        usable = positions.usable(target.name)
+        if not found or usable < polarimeter.fewest:
+            refused.append((target.name, f"measured at {usable} positions, at least "
                                          f"{polarimeter.fewest} are needed"))
             continue
         chosen = _choose(found, target, positions, instrument, settings, ensemble)
-        results.append(_result(target, positions, found, chosen, constants, ensemble, catalogue,
+        results.append(_result(target, positions, found, chosen, constants, catalogue,
                                instrument))
     return Polarised(results=tuple(results), refused=tuple(refused))
 
@@ -81,29 +80,33 @@ def _targets(positions: Positions, catalogue: Catalogue) -> list[Source]:
     return [seen[name] for name in sorted(seen)]
 
 
-def seen_by_methods(target: str, positions: Positions, analyser: Analyser,
+def seen_by_methods(target: Source, positions: Positions, analyser: Analyser,
                     ensemble: Ensemble | None, settings: Polarimetry) -> dict[str, Seen]:
     """Every method that applies, as the instrument sees it."""
+    drift = None
+    if target.kind is SourceKind.TARGET:  # standards are steady
+        drift = positions.hours * settings.variability / MAG_PER_RELATIVE_FLUX
     if analyser is Analyser.POLAROID:
-        return _through_polaroid(positions.beam(target), positions, ensemble, settings)
-    return _through_plate(target, positions, settings)
+        return _through_polaroid(positions.beam(target.name), drift, positions, ensemble, settings)
+    return _through_plate(target.name, drift, positions, settings)
 
 
-def _through_polaroid(beam: Beam, positions: Positions, ensemble: Ensemble | None,
-                      settings: Polarimetry) -> dict[str, Seen]:
+def _through_polaroid(beam: Beam, drift: Floats | None, positions: Positions,
+                      ensemble: Ensemble | None, settings: Polarimetry) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     angles = positions.angles_deg
-    transparency = settings.transparency / MAG
+    transparency = settings.transparency / MAG_PER_RELATIVE_FLUX
     if ensemble is not None:
         normalised = single_beam(angles, _even(
             beam, ensemble.relative, math.hypot(ensemble.err, ensemble.extra)), harmonic=2,
-                                 method="ensemble")
+                                 method="ensemble", drift=drift)
         if normalised is not None:
             found["ensemble"] = (normalised.stokes, True)
         transparency = max(float(np.std(ensemble.relative)), 0.002)
     # Each flux has the transparency's scatter besides its own noise.
     plain = polaroid(angles, beam, extra=transparency) or single_beam(
-        angles, _even(beam, np.ones(angles.size), transparency), harmonic=2, method="plain")
+        angles, _even(beam, np.ones(angles.size), transparency), harmonic=2, method="plain",
+        drift=drift)
     if plain is not None:
         found["plain"] = (plain.stokes, False)
     return found
@@ -115,7 +118,7 @@ def _even(beam: Beam, relative: Floats, err: float) -> Beam:
     return Beam(flux=even.flux, err=np.hypot(even.err, err * even.flux))
 
 
-def _through_plate(target: str, positions: Positions,
+def _through_plate(target: str, drift: Floats | None, positions: Positions,
                    settings: Polarimetry) -> dict[str, Seen]:
     angles = positions.angles_deg
     left = positions.beam(target, "O", alone=False)
@@ -127,10 +130,11 @@ def _through_plate(target: str, positions: Positions,
             found[stokes.method] = (_diluted(stokes, positions.neighbours(target)), False)
     others = source_ensemble(positions, target)
     relative, err = (others.relative, others.err) if others is not None else (
-        np.ones(angles.size), settings.transparency / MAG)
+        np.ones(angles.size), settings.transparency / MAG_PER_RELATIVE_FLUX)
     left, right = positions.beam(target, "O"), positions.beam(target, "E")
     for name, beam, sign in (("left", left, 1.0), ("right", right, -1.0)):
-        alone = single_beam(angles, _even(beam, relative, err), harmonic=4, sign=sign, method=name)
+        alone = single_beam(angles, _even(beam, relative, err), harmonic=4, sign=sign, method=name,
+                            drift=drift)
         if alone is not None:
             light = positions.neighbours(target, "O" if name == "left" else "E")
             found[name] = (_diluted(alone.stokes, light), False)
@@ -175,16 +179,17 @@ def _is_spoilt(target: str, side: str, positions: Positions) -> bool:
 
 
 def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen: str,
-            constants: InstrumentalPolarisation, ensemble: Ensemble | None, catalogue: Catalogue,
+            constants: InstrumentalPolarisation, catalogue: Catalogue,
             instrument: Instrument) -> ResultValue:
     stokes = {name: corrected(seen, constants, measured=measured)
               for name, (seen, measured) in found.items()}
     best = stokes[chosen]
     seen = found["ensemble"][0] if "ensemble" in found else found[chosen][0]
-    result = group_magnitude(target, positions, seen, constants, method=chosen,
-                             catalogue=catalogue, instrument=instrument)
+    beam = {"left": "O", "right": "E"}.get(chosen, "")
+    result = group_magnitude(target, positions, seen, constants, beam=beam, catalogue=catalogue,
+                             instrument=instrument)
     clean = debiased(best.q, best.u, best.covariance)
-    flags = result.flags | int(_flags(found[chosen][0], chosen, positions, instrument, ensemble))
+    flags = result.flags | int(_flags(found[chosen][0], positions, instrument))
     return with_nucleus(replace(
         result, flags=flags, q=best.q, q_err=best.q_err, u=best.u, u_err=best.u_err, p=best.p,
         p_err=best.p_err, chi_deg=best.chi_deg, chi_err_deg=best.chi_err_deg,
@@ -193,15 +198,14 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
         target, aperture_arcsec=float(np.mean([f.aperture_arcsec for f in positions.frames])))
 
 
-def _flags(stokes: Stokes, method: str, positions: Positions, instrument: Instrument,
-           ensemble: Ensemble | None) -> Flag:
+def _flags(stokes: Stokes, positions: Positions, instrument: Instrument) -> Flag:
     assert instrument.polarimeter is not None
     flags = Flag(0)
-    if len(positions.frames) < len(instrument.polarimeter.angles_deg):
+    if stokes.n < len(instrument.polarimeter.angles_deg):
         flags |= Flag.MISSING_ANGLES
-    if method in ("left", "right"):
+    if stokes.method in ("left", "right"):
         flags |= Flag.ONE_BEAM
-    if method == "plain":
+    if stokes.method == "plain":
         flags |= Flag.FEW_FIELD_STARS
     if stokes.dof > 0 and stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
         flags |= Flag.POOR_FIT

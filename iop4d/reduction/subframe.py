@@ -11,15 +11,12 @@ from iop4d.instruments.base import Instrument
 from iop4d.model.errors import StageError
 from iop4d.model.frame import FrameFacts
 from iop4d.model.source import Catalogue, Source
-from iop4d.model.work import StarList
+from iop4d.model.work import NO_REFERENCE, StarList
 from iop4d.reduction.beams import TwoBeams
 from iop4d.science.detect import Detections
 from iop4d.science.quads import Placement, place
 from iop4d.science.refine import Refined, recentred
 from iop4d.science.tan import Wcs, from_cards
-
-#: Stage of a failure that ends when a whole frame of the field has been solved.
-NO_REFERENCE = "reference"
 
 _AROUND_ARCSEC = 25.0  # by which the telescope may have moved since the reference
 _STARS = 10  # brightest images of which quads are made

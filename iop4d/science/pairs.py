@@ -77,7 +77,8 @@ def hidden_images(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, fl
         for some, place in zip(near, sides, strict=True):
             if any(flux[j] >= _FLUX_RATIO * flux[i] for j in some):
                 found.append((*place, flux[i]))
-    return tuple(np.array([f[k] for f in found], dtype=np.float64) for k in range(3))  # type: ignore[return-value]
+    places = np.array(found, dtype=np.float64).reshape(-1, 3)
+    return places[:, 0], places[:, 1], places[:, 2]
 
 
 def find_offset(x: Floats, y: Floats, flux: Floats, *,

@@ -72,11 +72,14 @@ def polaroid(angles_deg: Floats, beam: Beam, *, extra: float = 0.0) -> SingleBea
 
 
 def single_beam(angles_deg: Floats, beam: Beam, *, harmonic: int, sign: float = 1.0,
-                method: str) -> SingleBeam | None:
-    """Weighted least squares of f = I (1 + sign (q cos h theta + u sin h theta)).
+                method: str, drift: Floats | None = None) -> SingleBeam | None:
+    """Weighted least squares of f = I (1 + s d + sign (q cos h theta + u sin h theta)).
 
     ``harmonic`` h: 2 for a polaroid, 4 for a half-wave plate; ``sign``: -1 for the right image. The
-    fluxes must share one transparency. None with fewer than three different positions.
+    fluxes must share one transparency. ``drift`` d: (K,) by what part the star itself may have
+    changed by each position (1 sigma, from its mean, all to one side or all to the other): one beam
+    can't tell such a change from polarisation, so that s = 0 +- 1 is fitted besides. None: steady.
+    None is returned with fewer than three different positions.
     """
     good = beam.good
     phase = np.radians(harmonic * angles_deg[good])
@@ -84,10 +87,15 @@ def single_beam(angles_deg: Floats, beam: Beam, *, harmonic: int, sign: float = 
     if phase.size < 3 or np.linalg.matrix_rank(basis, tol=1e-3) < 3:
         return None
     f, s = beam.flux[good], beam.err[good]
+    if drift is not None:
+        # c = I s is known to be 0 +- I beforehand: one more datum, one more parameter.
+        mean = float(f.mean())
+        basis = np.block([[basis, drift[good][:, None]], [np.zeros((1, 3)), np.ones((1, 1))]])
+        f, s = np.append(f, 0.0), np.append(s, mean)
     solution, covariance, chi2 = _least_squares(basis, f, s)
     dof = phase.size - 3
-    covariance = covariance * _scale(chi2, dof)
-    intensity, a, b = solution
+    covariance = covariance[:3, :3] * _scale(chi2, dof)
+    intensity, a, b = solution[:3]
     q, u = a / intensity, b / intensity
     jacobian = np.array([[-q, 1.0, 0.0], [-u, 0.0, 1.0]]) / intensity
     return SingleBeam(

@@ -21,31 +21,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from iop4d.config.load import parse_site
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
-from iop4d.model.source import Catalogue
-from iop4d.model.work import (
-    Calibrated,
-    CalibrateRequest,
-    Classified,
-    ClassifyRequest,
-    Done,
-    MasterRef,
-    MasterRequest,
-    MeasuredFrame,
-    Outcome,
-    Reduced,
-    ReduceRequest,
-)
-from iop4d.reduction.context import WorkerContext
-from iop4d.reduction.perform import Workbench
+from iop4d.model.work import Calibrated, CalibrateRequest, MasterRef, Outcome, Reduced
+from iop4d.simulator.lab import Lab, camera_masters, measured_frame, reduced_of, value_of
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth, project
 from iop4d.simulator.polaraccuracy import PolarScores, polar_report, run_polar_night
 from iop4d.simulator.setups import SETUPS
-from iop4d.simulator.sky import FIELDS, field_of, index_folder
-from iop4d.simulator.write import write_frame
-from iop4d.store.catalogue_csv import parse
+from iop4d.simulator.sky import FIELDS, field_of
 
 CHECK_STARS = 25
 _BRIGHT = 15.0  # R magnitude up to which a star counts as bright
@@ -96,74 +79,43 @@ def run_night(seed: int, frames: int) -> tuple[list[FrameScore], list[Point]]:
     field = field_of(plan.fields[0])
     text = night.sky.catalogue_csv(seed, fields=(field,), check_stars=CHECK_STARS)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]', root=folder)
-        bench = Workbench(WorkerContext(
-            site=site, catalogue=Catalogue(version=1, sources=tuple(parse(text)))))
+        lab = Lab(Path(scratch), text)
         made = list(night.frames())
-        for frame in made:
-            write_frame(frame, folder)
-        masters = _masters(bench, made, folder)
+        paths = [lab.put(frame) for frame in made]
+        masters = lab.masters(made)
         checks = night.sky.check_stars(field, CHECK_STARS)
         mags = night.sky.stars(field).magnitudes
-        reduced = {frame.name: _reduce(bench, folder / frame.name, masters)
-                   for frame in made if frame.truth is not None}
+        reduced = {frame.name: _reduce(lab, path, masters)
+                   for frame, path in zip(made, paths, strict=True) if frame.truth is not None}
         scores = [_score(frame, frame.truth, reduced[frame.name])
                   for frame in made if frame.truth is not None]
         true = {name: float(mags[plan.bands[0]][i]) for name, i in checks.items()}
-        points = _points(bench, [f.truth for f in made if f.truth is not None], reduced, true, seed)
+        points = _points(lab, [f.truth for f in made if f.truth is not None], reduced, true, seed)
     return scores, points
 
 
-def _classify(bench: Workbench, path: Path) -> Classified:
-    outcome = bench.perform(ClassifyRequest(path=path))
-    assert isinstance(outcome, Done), outcome
-    assert isinstance(outcome.value, Classified)
-    return outcome.value
+def _reduce(lab: Lab, path: Path, masters: tuple[MasterRef, ...]) -> tuple[FrameFacts, Outcome]:
+    facts, _ = lab.classify(path)
+    return facts, lab.reduce(path, facts, masters)
 
 
-def _masters(bench: Workbench, made: list[SimulatedFrame], folder: Path) -> tuple[MasterRef, ...]:
-    masters: list[MasterRef] = []
-    for number, kind in enumerate(("BIAS", "FLAT"), start=1):
-        paths = tuple(folder / frame.name for frame in made if frame.kind == kind)
-        facts = _classify(bench, paths[0]).facts
-        output = folder / "masters" / f"{kind}.fits"
-        output.parent.mkdir(exist_ok=True)
-        outcome = bench.perform(MasterRequest(kind=facts.kind, facts=facts, inputs=paths,
-                                              masters=tuple(masters), output=output))
-        assert isinstance(outcome, Done), outcome
-        masters.append(MasterRef(id=number, kind=facts.kind, path=output))
-    return tuple(masters)
-
-
-def _reduce(bench: Workbench, path: Path, masters: tuple[MasterRef, ...],
-            ) -> tuple[FrameFacts, Outcome]:
-    facts = _classify(bench, path).facts
-    return facts, bench.perform(ReduceRequest(path=path, facts=facts, masters=masters,
-                                              reduced_path=None, preview_path=None))
-
-
-def _points(bench: Workbench, truths: list[Truth], reduced: dict[str, tuple[FrameFacts, Outcome]],
+def _points(lab: Lab, truths: list[Truth], reduced: dict[str, tuple[FrameFacts, Outcome]],
             true: dict[str, float], night: int) -> list[Point]:
     """The night's results as the daemon ends with them: each series calibrated together."""
     frames = []
     for number, truth in enumerate(truths):
         facts, outcome = reduced[truth.name]
-        if isinstance(outcome, Done) and isinstance(outcome.value, Reduced):
-            found = outcome.value
-            frames.append(MeasuredFrame(
-                id=number, facts=facts, measurements=found.measurements,
-                fwhm_arcsec=found.fwhm_arcsec, airmass=found.airmass, bjd_tdb=found.bjd_tdb,
-                flags=found.frame_flags))
+        found = reduced_of(outcome)
+        if found is not None:
+            frames.append(measured_frame(number, facts, found))
     points = []
     for name in [truths[0].source, *true]:
         mine = tuple(f for f in frames if any(m.source == name for m in f.measurements))
         if not mine:
             continue
-        outcome = bench.perform(CalibrateRequest(target=name, frames=mine))
-        assert isinstance(outcome, Done), outcome
-        assert isinstance(outcome.value, Calibrated)
-        for number, value in outcome.value.results:
+        calibrated = value_of(lab.bench.perform(CalibrateRequest(target=name, frames=mine)))
+        assert isinstance(calibrated, Calibrated)
+        for number, value in calibrated.results:
             truth = truths[number]
             points.append(Point(
                 density=truth.density, seeing=truth.fwhm_arcsec, night=night, mag=value.mag,
@@ -174,16 +126,16 @@ def _points(bench: Workbench, truths: list[Truth], reduced: dict[str, tuple[Fram
 def _score(frame: SimulatedFrame, truth: Truth,
            reduced: tuple[FrameFacts, Outcome]) -> FrameScore:
     outcome = reduced[1]
-    solved = isinstance(outcome, Done)
+    found = reduced_of(outcome)
     rms, poor = float("nan"), False
-    if isinstance(outcome, Done) and isinstance(outcome.value, Reduced):
-        rms = _wcs_rms(outcome.value, truth)
-        poor = bool(outcome.value.frame_flags & Flag.POOR_WCS)
+    if found is not None:
+        rms = _wcs_rms(found, truth)
+        poor = bool(found.frame_flags & Flag.POOR_WCS)
     return FrameScore(
         density=truth.density, seeing=truth.fwhm_arcsec, clouds=truth.extinction_mag,
-        name=frame.name, detectable=_detectable(truth, frame), solved=solved, wcs_rms_px=rms,
-        poor_wcs=poor,
-        reason="" if solved else str(getattr(outcome, "reason", outcome)))
+        name=frame.name, detectable=_detectable(truth, frame), solved=found is not None,
+        wcs_rms_px=rms, poor_wcs=poor,
+        reason="" if found is not None else str(getattr(outcome, "reason", outcome)))
 
 
 def _detectable(truth: Truth, frame: SimulatedFrame) -> int:
@@ -263,6 +215,22 @@ def _wrong(able: list[FrameScore], rms: NDArray[np.float64], bright: NDArray[np.
     return wrong
 
 
+def _polarimetry(pool: ProcessPoolExecutor, scratch: Path, seed: int, nights: int) -> PolarScores:
+    """So many nights of each instrument, a third for DIPOL."""
+    scores = PolarScores()
+    if not nights:
+        return scores
+    names = [setup.name for setup in SETUPS]
+    masters = dict(zip(names, pool.map(
+        camera_masters, names, [scratch / name for name in names]), strict=True))
+    work = [(setup.name, seed + night, masters[setup.name]) for setup in SETUPS
+            for night in range(nights // 3 if setup.part else nights)]
+    for some in pool.map(run_polar_night, *zip(*work, strict=True)):
+        scores.add(some)
+        print(":", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
+    return scores
+
+
 def main() -> None:
     """Run the nights and print the table; exit code 1 if anything is out of bounds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
@@ -279,17 +247,13 @@ def main() -> None:
     scores: list[FrameScore] = []
     points: list[Point] = []
     seeds = range(words.seed, words.seed + nights)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with (tempfile.TemporaryDirectory(prefix="iop4d-accuracy-") as scratch,
+          ProcessPoolExecutor(os.cpu_count()) as pool):
         for some_scores, some_points in pool.map(run_night, seeds, [frames] * nights):
             scores += some_scores
             points += some_points
             print(".", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
-        polarised = PolarScores()
-        work = [(setup.name, words.seed + night) for setup in SETUPS
-                for night in range(polar // 3 if setup.part else polar)]
-        for some in pool.map(run_polar_night, *zip(*work, strict=True)) if work else ():
-            polarised.add(some)
-            print(":", end="", flush=True, file=sys.stderr)  # noqa: T201 - progress
+        polarised = _polarimetry(pool, Path(scratch), words.seed, polar)
     table, wrong = report(scores, points)
     tables, more = polar_report(polarised)
     wrong += more

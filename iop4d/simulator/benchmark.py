@@ -42,6 +42,10 @@ class Memory:
     last: float = 0.0
 
 
+#: Seconds from one live frame to the next, longer than a frame takes: none waits for another.
+_LIVE_PAUSE = 0.7
+
+
 class Watch:
     """Samples memory and processor time of a daemon and its workers."""
 
@@ -157,7 +161,7 @@ def _live(lights: list[Path], raw: Path, count: int, observer: Observer, service
         name = f"live-{i:04d}-{lights[i % len(lights)].name}"
         drop(lights[i % len(lights)], raw, name)
         closed[name] = time.time()
-        time.sleep(0.7)
+        time.sleep(_LIVE_PAUSE)
     _wait(observer, service, done + count)
     with Database(raw.parent.parent / "iop4d.db", read_only=True).connected():
         rows = {row.frames[0]: row.created_at for row in Result.select()}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from astropy.io import fits
 
-from iop4d.simulator.andor import iso
-from iop4d.simulator.shot import Shot
+from iop4d.simulator.shot import Shot, iso
 
 _FILTERS = {"B": "JohnsonB", "V": "JohnsonV", "R": "CousinsR", "I": "CousinsI"}
 #: What INSPOROT says at each position of the half-wave plate.

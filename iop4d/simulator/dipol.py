@@ -6,8 +6,7 @@ import re
 
 from astropy.io import fits
 
-from iop4d.simulator.andor import iso
-from iop4d.simulator.shot import Shot
+from iop4d.simulator.shot import Shot, iso
 
 _FILTERS = {"R": "Red", "V": "Green", "B": "Blue"}
 _KINDS = {"BIAS": "Bias Frame", "DARK": "Dark Frame", "FLAT": "Flat Field", "LIGHT": "Light Frame"}

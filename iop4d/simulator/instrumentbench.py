@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from astropy.io import fits
 from rich.table import Table
 
-from iop4d.config.load import parse_site
-from iop4d.model.source import Catalogue
 from iop4d.model.work import (
-    Classified,
-    ClassifyRequest,
     Done,
+    MasterRef,
     MeasuredFrame,
     PolarimetryRequest,
-    Reduced,
-    ReduceRequest,
     StarList,
 )
-from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.perform import Workbench
+from iop4d.simulator.lab import Lab, camera_masters, measured_frame, reduced_of, star_list
 from iop4d.simulator.night import Night
-from iop4d.simulator.polaraccuracy import masters_of, measured_frame, plan_of, star_list
+from iop4d.simulator.polaraccuracy import plan_of
 from iop4d.simulator.setups import SETUPS
-from iop4d.simulator.sky import field_of, index_folder
-from iop4d.simulator.write import write_frame
-from iop4d.store.catalogue_csv import parse
+from iop4d.simulator.sky import field_of
 
 _SEED = 2  # a normal field
 _UNSOLVABLE_S = 5.0
@@ -57,47 +52,33 @@ def instrument_speeds() -> list[Speed]:
 def _speeds(instrument: str) -> list[Speed]:
     plan = plan_of(instrument, _SEED)
     night = Night(plan)
-    sources = parse(night.sky.catalogue_csv(1, fields=(field_of(plan.fields[0]),)))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]', root=folder)
-        bench = Workbench(WorkerContext(
-            site=site, catalogue=Catalogue(version=1, sources=tuple(sources))))
+        masters = camera_masters(instrument, Path(scratch) / "camera")
+        lab = Lab(Path(scratch), night.sky.catalogue_csv(1, fields=(field_of(plan.fields[0]),)))
         times: dict[str, list[float]] = {}
         size: dict[str, float] = {}
         group: list[MeasuredFrame] = []
         whole: StarList | None = None
         for number, frame in enumerate(night.frames()):
             assert frame.truth is not None
-            write_frame(frame, folder)
-            path = folder / frame.name
-            spent, found, classified = _reduce(bench, path, instrument, whole)
+            path = lab.put(frame)
+            facts, classify_s = lab.classify(path)
+            outcome = lab.reduce(path, facts, masters, whole, keep=True)
             kind = f"{instrument}, whole frame" if frame.truth.group == 0 else instrument
-            times.setdefault(kind, []).append(spent)
+            spent = outcome.core_s if isinstance(outcome, Done) else 0.0
+            times.setdefault(kind, []).append(classify_s + spent)
             size[kind] = frame.data.size / 1e6
+            found = reduced_of(outcome)
             if frame.truth.group == 0 and found is not None:
                 whole = star_list(found)
             elif found is not None and frame.truth.group == 1:
-                group.append(measured_frame(number, classified.facts, found))
+                group.append(measured_frame(number, facts, found))
         speeds = [Speed(what=kind, mpx=size[kind], frame_s=median(times[kind][-8:]),
-                        group_s=_group(bench, group) if kind == instrument else None)
+                        group_s=_group(lab.bench, group) if kind == instrument else None)
                   for kind in times]
         if instrument == "AndorT90":
-            speeds.append(_unsolvable(bench, path, folder))
+            speeds.append(_unsolvable(lab, path, masters))
     return speeds
-
-
-def _reduce(bench: Workbench, path: Path, instrument: str,
-            whole: StarList | None) -> tuple[float, Reduced | None, Classified]:
-    first = bench.perform(ClassifyRequest(path=path))
-    assert isinstance(first, Done)
-    assert isinstance(first.value, Classified)
-    outcome = bench.perform(ReduceRequest(
-        path=path, facts=first.value.facts, masters=masters_of(instrument), reference=whole,
-        reduced_path=path.with_suffix(".reduced.fits"), preview_path=path.with_suffix(".png")))
-    if isinstance(outcome, Done) and isinstance(outcome.value, Reduced):
-        return first.core_s + outcome.core_s, outcome.value, first.value
-    return first.core_s, None, first.value
 
 
 def _group(bench: Workbench, frames: list[MeasuredFrame]) -> float:
@@ -108,12 +89,8 @@ def _group(bench: Workbench, frames: list[MeasuredFrame]) -> float:
     return again.core_s
 
 
-def _unsolvable(bench: Workbench, path: Path, folder: Path) -> Speed:
+def _unsolvable(lab: Lab, path: Path, masters: tuple[MasterRef, ...]) -> Speed:
     """How long a field of random stars takes to be given up."""
-    import time
-
-    from astropy.io import fits
-
     with fits.open(path) as hdus:
         header, shape = hdus[0].header, hdus[0].data.shape
     rng = np.random.default_rng(0)
@@ -121,10 +98,10 @@ def _unsolvable(bench: Workbench, path: Path, folder: Path) -> Speed:
     for y, x in zip(rng.integers(5, shape[0] - 5, 300), rng.integers(5, shape[1] - 5, 300),
                     strict=True):
         pixels[y - 1:y + 2, x - 1:x + 2] += rng.uniform(300.0, 9000.0)
-    lost = folder / "lost.fit"
+    lost = lab.folder / "lost.fit"
     fits.PrimaryHDU(pixels.astype(np.uint16), header).writeto(lost)
     began = time.monotonic()
-    _reduce(bench, lost, "AndorT90", None)
+    lab.reduce(lost, lab.classify(lost)[0], masters)
     return Speed(what="AndorT90, unsolvable", mpx=pixels.size / 1e6,
                  frame_s=time.monotonic() - began)
 

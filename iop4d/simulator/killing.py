@@ -84,7 +84,7 @@ def run(folder: Path, plan: NightPlan, frames: list[Path], *, kills: int, seed: 
             drop(path, site / "raw" / plan.night)
         if not observer.wait(len(frames), seconds=300, service=service):
             raise RuntimeError(f"no end: {observer.status()}\n{service.log()[-3000:]}")
-        time.sleep(2.0)  # the last mail's second
+        _mails_sent(observer, seconds=60.0)
     finally:
         code = service.stop()
         mailbox.stop()
@@ -96,6 +96,13 @@ def run(folder: Path, plan: NightPlan, frames: list[Path], *, kills: int, seed: 
     messages = [email.message_from_bytes(path.read_bytes()) for path in mailbox.messages()]
     return Ended(rows=results_of(site), frames=states, kills=killed,
                  mails=Counter(str(message["Message-ID"]) for message in messages), alerts=alerts)
+
+
+def _mails_sent(observer: Observer, *, seconds: float) -> None:
+    """Wait until no mail is due any more."""
+    deadline = time.monotonic() + seconds
+    while observer.status()["mails"].get("queued") and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _no_orphans(daemon: int) -> None:

@@ -201,7 +201,8 @@ class Night:
 
     def _target_mag(self, where: Field, mag: float, mag_red: float, hours: float) -> float:
         """Slow variation of every target, and the flare of the first; colour stays."""
-        phase = 2 * math.pi * (hours / 9.0 + sum(map(ord, where.source)) % 10 / 10.0)
+        turn = sum(map(ord, where.source)) % 10 / 10.0 + self.plan.drift_phase
+        phase = 2 * math.pi * (hours / 9.0 + turn)
         mag = mag + (where.quiet_mag - mag_red) + 0.05 * math.sin(phase)
         if self.plan.flare is not None and where == field_of(self.plan.fields[0]):
             mag -= self.plan.flare.brightening(hours)

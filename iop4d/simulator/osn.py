@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from astropy.io import fits
 
-from iop4d.simulator.andor import iso, sexagesimal
-from iop4d.simulator.shot import Shot
+from iop4d.simulator.shot import Shot, iso, sexagesimal
 
 #: JD(UTC) of 2023-01-11, until when the camera of the 1.5 m telescope called itself Andor.
 _NAMED_JD = 2459955.5

@@ -56,6 +56,7 @@ class NightPlan:
     n_bias: int = 7
     n_flat: int = 7
     flare: Flare | None = None
+    drift_phase: float = 0.0  # of the targets' slow variation, in turns of 9 hours
     cosmic_rays: int = 12
     instrument: str = "AndorT90"
     mode: str = PHOTOMETRY

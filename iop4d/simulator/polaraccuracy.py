@@ -10,46 +10,33 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from iop4d.config.load import parse_site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import Flag
-from iop4d.model.frame import FrameFacts
 from iop4d.model.result import ResultValue
-from iop4d.model.source import Catalogue
 from iop4d.model.work import (
-    Classified,
-    ClassifyRequest,
-    Done,
     MasterRef,
-    MasterRequest,
     MeasuredFrame,
     Outcome,
     PolarimetryRequest,
     Polarised,
     Reduced,
-    ReduceRequest,
     StarList,
-    Value,
 )
-from iop4d.reduction.context import WorkerContext
-from iop4d.reduction.perform import Workbench
 from iop4d.science.stokes import angle_difference
 from iop4d.science.tan import from_cards
+from iop4d.simulator.lab import Lab, measured_frame, reduced_of, star_list, value_of
 from iop4d.simulator.night import Night, jd_of_evening
 from iop4d.simulator.plan import POLARIMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
-from iop4d.simulator.sky import FIELDS, Field, field_of, index_folder, load_sky
+from iop4d.simulator.sky import FIELDS, Field, field_of, load_sky
 from iop4d.simulator.tangent import airmass
 from iop4d.simulator.truth import Truth
-from iop4d.simulator.write import write_frame
-from iop4d.store.catalogue_csv import parse
 
 #: Fields of which a sub-frame holds calibrators or several stars take turns with the others.
 _CROWDED = ("BLLac", "1ES1959+650", "3C273")
@@ -116,6 +103,7 @@ def plan_of(instrument: str, seed: int) -> NightPlan:
         instrument=instrument, seed=seed, fields=(where.object,), mode=POLARIMETRY, night=night,
         groups=_GROUPS.get(instrument, 2), seeing_arcsec=seeing, transparency=0.05,
         exptime_s=_exposure(instrument, where, seeing), n_bias=0, n_dark=0, n_flat=0,
+        drift_phase=rng.uniform(),
         constants=replace(
             constants, q0=rng.normal(constants.q0, constants.q0_err),
             u0=rng.normal(constants.u0, constants.u0_err),
@@ -139,33 +127,30 @@ def _exposure(instrument: str, where: Field, seeing: float) -> float:
     return float(np.clip(round(_PEAK_ADU / peak), 5.0, _LONGEST.get(instrument, 120.0)))
 
 
-def run_polar_night(instrument: str, seed: int) -> PolarScores:
+def run_polar_night(instrument: str, seed: int, masters: tuple[MasterRef, ...]) -> PolarScores:
     """Simulate and reduce one night, as the daemon would, and compare."""
     plan = plan_of(instrument, seed)
     night = Night(plan)
     # Each instrument with its own errors of the catalogue.
     number = [setup.name for setup in SETUPS].index(instrument)
-    text = night.sky.catalogue_csv(10 * seed + number, fields=(field_of(plan.fields[0]),))
     scores = PolarScores()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]', root=folder)
-        bench = Workbench(WorkerContext(
-            site=site, catalogue=Catalogue(version=1, sources=tuple(parse(text)))))
-        masters = masters_of(instrument)
+        lab = Lab(Path(scratch), night.sky.catalogue_csv(
+            10 * seed + number, fields=(field_of(plan.fields[0]),)))
         truths: dict[int, list[Truth]] = {}
         measured: dict[int, list[MeasuredFrame]] = {}
         whole: StarList | None = None
         for number, frame in enumerate(night.frames()):
             truth = frame.truth
             assert truth is not None
-            write_frame(frame, folder)
-            facts, outcome = _reduce(bench, folder / frame.name, masters, whole)
-            (folder / frame.name).unlink()
-            found = outcome.value if isinstance(outcome, Done) else None
+            path = lab.put(frame)
+            facts, _ = lab.classify(path)
+            outcome = lab.reduce(path, facts, masters, whole)
+            path.unlink()
+            found = reduced_of(outcome)
             if facts.subframe:
                 scores.placements.append(_placement(truth, found, outcome))
-            if not isinstance(found, Reduced):
+            if found is None:
                 scores.failures.append(f"{instrument} {seed} {frame.name}: "
                                        f"{getattr(outcome, 'reason', outcome)}")
             elif truth.group == 0:
@@ -176,35 +161,20 @@ def run_polar_night(instrument: str, seed: int) -> PolarScores:
         for group, frames in measured.items():
             # Targets vary slowly: the group's magnitude is that of its mean time.
             mag = float(np.mean([truth.target_mag for truth in truths[group]]))
-            scores.groups.append(_group(bench, frames, replace(truths[group][0], target_mag=mag)))
+            scores.groups.append(_group(lab, frames, replace(truths[group][0], target_mag=mag)))
     return scores
 
 
-def _group(bench: Workbench, frames: list[MeasuredFrame], truth: Truth) -> GroupScore:
-    value = _value(bench.perform(PolarimetryRequest(frames=tuple(frames))))
+def _group(lab: Lab, frames: list[MeasuredFrame], truth: Truth) -> GroupScore:
+    value = value_of(lab.bench.perform(PolarimetryRequest(frames=tuple(frames))))
     assert isinstance(value, Polarised)
     result = next((r for r in value.results if r.source == truth.source), None)
     return GroupScore(instrument=truth.instrument, truth=truth, result=result,
                       why="; ".join(f"{name}: {why}" for name, why in value.refused))
 
 
-def measured_frame(number: int, facts: FrameFacts, found: Reduced) -> MeasuredFrame:
-    """A frame as its group takes it."""
-    return MeasuredFrame(
-        id=number, facts=facts, measurements=found.measurements, fwhm_arcsec=found.fwhm_arcsec,
-        airmass=found.airmass, bjd_tdb=found.bjd_tdb, flags=found.frame_flags,
-        field_stars=found.field_stars,
-        aperture_arcsec=found.aperture_px * found.fwhm_arcsec / found.fwhm_px)
-
-
-def star_list(found: Reduced) -> StarList:
-    """A whole frame as sub-frames take it."""
-    x, y, flux = (tuple(column) for column in zip(*found.stars, strict=True))
-    return StarList(frame=1, x=x, y=y, flux=flux, wcs=found.wcs, binning=2)
-
-
-def _placement(truth: Truth, found: Value | None, outcome: Outcome) -> Placement:
-    if not isinstance(found, Reduced):
+def _placement(truth: Truth, found: Reduced | None, outcome: Outcome) -> Placement:
+    if found is None:
         return Placement(off_px=float("nan"), flagged=True,
                          how=str(getattr(outcome, "reason", outcome)))
     true, solved = from_cards(truth.wcs), from_cards(found.wcs)
@@ -213,49 +183,6 @@ def _placement(truth: Truth, found: Value | None, outcome: Outcome) -> Placement
     fx, fy = solved.to_pixel(*place)
     return Placement(off_px=float(np.hypot(fx - x, fy - y)[0]), how=found.placed_by,
                      flagged=bool(found.frame_flags & Flag.POOR_WCS))
-
-
-def _reduce(bench: Workbench, path: Path, masters: tuple[MasterRef, ...],
-            whole: StarList | None) -> tuple[FrameFacts, Outcome]:
-    value = _value(bench.perform(ClassifyRequest(path=path)))
-    assert isinstance(value, Classified)
-    return value.facts, bench.perform(ReduceRequest(
-        path=path, facts=value.facts, masters=masters, reduced_path=None, preview_path=None,
-        reference=whole))
-
-
-def _value(outcome: Outcome) -> Value:
-    assert isinstance(outcome, Done), outcome
-    return outcome.value
-
-
-@cache
-def masters_of(instrument: str) -> tuple[MasterRef, ...]:
-    """The masters of an instrument, whose camera does not change from night to night."""
-    folder = Path(tempfile.mkdtemp(prefix="iop4d-masters-"))
-    site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]', root=folder)
-    bench = Workbench(WorkerContext(site=site, catalogue=Catalogue(version=1, sources=())))
-    made = list(Night(NightPlan(
-        instrument=instrument, mode=POLARIMETRY, groups=0, night=setup_of(instrument).sample_night,
-        dark_exptime_s=30.0)).frames())
-    for frame in made:
-        write_frame(frame, folder)
-    masters: list[MasterRef] = []
-    for kind in ("BIAS", "DARK", "FLAT"):
-        paths = tuple(folder / frame.name for frame in made if frame.kind == kind)
-        if not paths:
-            continue
-        first = _value(bench.perform(ClassifyRequest(path=paths[0])))
-        assert isinstance(first, Classified)
-        output = folder / f"master-{kind}.fits"
-        _value(bench.perform(MasterRequest(kind=first.facts.kind, facts=first.facts, inputs=paths,
-                                           masters=tuple(masters), output=output)))
-        masters.append(MasterRef(id=len(masters), kind=first.facts.kind, path=output,
-                                 origin=first.facts.origin))
-    for path in folder.glob("*.fit*"):
-        if not path.name.startswith("master-"):
-            path.unlink()
-    return tuple(masters)
 
 
 @dataclass(frozen=True, kw_only=True)

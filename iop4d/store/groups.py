@@ -10,7 +10,6 @@ from iop4d.model.frame import FrameKind, FrameState
 from iop4d.model.result import FieldStar
 from iop4d.model.work import MeasuredFrame, StarList
 from iop4d.store.schema import Frame, FrameStars, Group, Result
-from iop4d.store.schema import Measurement as Row
 from iop4d.store.series import with_measurements
 
 
@@ -52,7 +51,7 @@ def measured_group(group_id: int) -> tuple[MeasuredFrame, ...]:
         replace(measured, field_stars=tuple(
             FieldStar(ra_deg=ra, dec_deg=dec, flux=flux, flux_err=err)
             for ra, dec, flux, err in stars.get(measured.id, ())))
-        for measured in with_measurements(frames, Row.frame.is_null(False)))
+        for measured in with_measurements(frames))
 
 
 def withdraw(group_id: int, keep: tuple[str, ...], now: float) -> None:

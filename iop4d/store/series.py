@@ -37,14 +37,16 @@ def measured_frames(series: Series) -> tuple[MeasuredFrame, ...]:
     return with_measurements(frames, Row.source.in_(names) & (Row.beam == ""))
 
 
-def with_measurements(frames: list[Frame], which: Any) -> tuple[MeasuredFrame, ...]:
-    """Frames with those of their measurements that a condition selects."""
+def with_measurements(frames: list[Frame], which: Any = None) -> tuple[MeasuredFrame, ...]:
+    """Frames with their measurements, all or those that a condition selects."""
     measured: dict[int, list[Measurement]] = {frame.id: [] for frame in frames}
     columns = (Row.source, Row.beam, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst,
                Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.neighbours, Row.flags)
-    rows = Row.select(Row.frame_id, *columns).where(which).order_by(
-        Row.frame_id, Row.source, Row.beam).tuples()
-    for frame_id, source, beam, x, y, *values, flags in rows.where(Row.frame.in_(_ids(frames))):
+    rows = Row.select(Row.frame_id, *columns).where(Row.frame.in_(_ids(frames))).order_by(
+        Row.frame_id, Row.source, Row.beam)
+    if which is not None:
+        rows = rows.where(which)
+    for frame_id, source, beam, x, y, *values, flags in rows.tuples():
         flux, flux_err, mag, mag_err, snr, sky, photons, others = map(number, values)
         measured[frame_id].append(Measurement(
             source=source, x=x, y=y, flux=flux, flux_err=flux_err, mag_inst=mag,

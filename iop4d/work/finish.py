@@ -12,6 +12,8 @@ from iop4d.config import Site
 from iop4d.instruments.base import Instrument
 from iop4d.model.frame import FrameKind, FrameState
 from iop4d.model.work import (
+    CHANGED,
+    NO_REFERENCE,
     Calibrated,
     Classified,
     Crashed,
@@ -39,10 +41,6 @@ from iop4d.work.jobs import Claim, JobKind, Priority
 
 log = logging.getLogger(__name__)
 
-#: Stage of a failure that passes by itself: the file was still being written.
-CHANGED = "changed"
-#: Stage of a failure that passes when a whole frame of the field is solved.
-NO_REFERENCE = "reference"
 _CHANGED_RETRY = 2.0  # seconds
 #: A series is calibrated anew so long after a new point, seconds, and longer if it is long.
 _CALIBRATE_PAUSE = 0.3

@@ -53,8 +53,10 @@ def regroup(frame: Frame, instrument: Instrument, site: Site, now: float) -> Non
         if (changed or state != group.state or len(mine) != len(group.angles)
                 or any(r.id == frame.id for r in mine)):
             _due(group, mine, state, site, now)
-    for left in before - taken:
-        if not groups.members(left):
+    for left in before - taken:  # of another target now, or of none
+        if groups.members(left):
+            jobs.queue(JobKind.POLARIMETRY, left, priority=Priority.POLARIMETRY, now=now)
+        else:
             groups.dissolve(left, now)
 
 
@@ -102,5 +104,6 @@ def follow_reference(frame: Frame, now: float) -> None:
         (Job.state == "waiting") & (Job.kind == JobKind.REDUCE.value)).execute()
     for other in groups.subframes_like(frame):
         best = groups.references_of(other)
-        if (best and best[0].id != other.reference_id) or (best and best[0].id == frame.id):
+        # Another one is better now, or the one it was placed by has been measured again.
+        if best and (best[0].id == frame.id or best[0].id != other.reference_id):
             jobs.queue(JobKind.REDUCE, other.id, priority=Priority.AGAIN, now=now)

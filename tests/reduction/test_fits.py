@@ -14,6 +14,7 @@ import pytest
 from astropy.io import fits
 
 from iop4d.model.errors import FrameError, StageError
+from iop4d.model.work import CHANGED
 from iop4d.reduction import fitsfile
 from iop4d.reduction.cards import parse_cards
 from iop4d.reduction.fitsfile import open_fits, read_header, read_image
@@ -230,7 +231,7 @@ def test_a_file_that_changes_while_it_is_read(path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(fitsfile.os, "fstat", grown)
     with pytest.raises(StageError, match="changed while it was read") as caught:
         read_header(path)
-    assert caught.value.stage == "read"
+    assert caught.value.stage == CHANGED
 
 
 def test_cards_as_cameras_write_them() -> None:

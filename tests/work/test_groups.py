@@ -31,7 +31,7 @@ from iop4d.store.results import Selection, select
 from iop4d.store.schema import Frame, Group, Result
 from iop4d.work.jobs import Claim
 from iop4d.work.ledger import FoundFile, Ledger
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, work_off
 
 JD = 2459831.4
 ANGLES = (0.0, 22.5, 45.0, 67.5)
@@ -97,18 +97,7 @@ class Bench:
         return Done(value=reduced(request))
 
     def work(self) -> list[str]:
-        done: list[str] = []
-        for _ in range(3000):
-            claims = self.ledger.claim(1)
-            if not claims:
-                due = self.ledger.next_due()
-                if due is None:
-                    return done
-                self.clock.now = max(self.clock.now, due) + 1e-3
-                continue
-            done.append(claims[0].label)
-            self.ledger.finish(claims[0], self.answer(claims[0]))
-        raise AssertionError(f"no end of work: {done[-5:]}")
+        return work_off(self.ledger, self.clock, self.answer)
 
 
 def polarised(request: PolarimetryRequest) -> Polarised:

@@ -32,7 +32,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Event, Frame, Job, Master, Result, ResultHistory
 from iop4d.work.jobs import Claim
 from iop4d.work.ledger import FoundFile, Ledger
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, work_off
 
 NIGHT_JD = 2459831.4
 
@@ -80,18 +80,7 @@ class Bench:
 
     def work(self, answer: Callable[[Claim], Outcome] | None = None) -> list[str]:
         """Do all there is to do; labels in the order in which it was done."""
-        done = []
-        for _ in range(500):
-            claims = self.ledger.claim(1)
-            if not claims:
-                due = self.ledger.next_due()
-                if due is None:
-                    return done
-                self.clock.now = max(self.clock.now, due) + 1e-3
-                continue
-            done.append(claims[0].label)
-            self.ledger.finish(claims[0], (answer or self.answer)(claims[0]))
-        raise AssertionError(f"no end of work: {done[-5:]}")
+        return work_off(self.ledger, self.clock, answer or self.answer, most=500)
 
 
 def facts_of(name: str) -> FrameFacts:
