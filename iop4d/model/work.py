@@ -15,6 +15,8 @@ from iop4d.model.result import FieldStar, Measurement, ResultValue
 
 #: Stage of a failure that passes by itself: the file was still being written.
 CHANGED = "changed"
+#: Stage of a failure that another frame of the same field may mend.
+UNSOLVED = "solve"
 #: Stage of a failure that passes when a frame of the whole field has been solved.
 NO_REFERENCE = "reference"
 
@@ -93,7 +95,8 @@ class StarList:
 class ReduceRequest:
     """Reduce one light frame; write the reduced frame and its preview, or None for neither.
 
-    ``reference``: a solved frame of the whole detector, of the same target and night, for a
+    ``reference``: a solved frame of the whole detector, of the same target, for one that the index
+    cannot solve, and of the same night for a
     sub-frame that holds too few stars to be solved by itself.
     """
 
@@ -112,7 +115,8 @@ class Reduced:
     ``wcs_left``: that of the left images, where every star has two; ``wcs`` is then that of the
     right ones. ``target``: the source that the frame was taken for, empty if none is in it;
     ``field_stars``: stars that tell the transparency; ``stars``: of a whole frame, by which
-    sub-frames are placed: (x, y, flux), brightest first. ``placed_by``: index, quads or pair.
+    sub-frames are placed: (x, y, flux), brightest first. ``placed_by``: index; frame or
+    catalogue, where the index failed; quads or pair, of a sub-frame.
     """
 
     wcs: dict[str, float | int | str]

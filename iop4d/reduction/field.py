@@ -14,6 +14,7 @@ from scipy.ndimage import median_filter
 from iop4d.config.site import Astrometry
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
+from iop4d.model.work import UNSOLVED
 from iop4d.reduction.pixels import Calibrated
 from iop4d.reduction.stars import Stars
 from iop4d.science.detect import Detections, detect, gaussian_kernel
@@ -49,7 +50,7 @@ def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, sc
     """
     began = time.monotonic()
     tried = 0
-    for found, pointing in _attempts(frame, stars, pointing_deg, settings.stars, only):
+    for found, pointing in attempts(frame, stars, pointing_deg, settings.stars, only):
         left = _LONGEST - (time.monotonic() - began)
         if left <= 0:
             break
@@ -61,17 +62,17 @@ def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, sc
             return Found(match=match, stars=found)
     n = len(stars.detections)
     if (usable := len(only(stars.detections))) < FEWEST_STARS:
-        raise StageError("solve",
+        raise StageError(UNSOLVED,
                          f"{usable} stars detected, at least {FEWEST_STARS} are needed")
     place = "anywhere in the index" if pointing_deg is None else (
         f"within {settings.radius:g} deg of RA {pointing_deg[0]:.4f}, Dec {pointing_deg[1]:+.4f}")
-    raise StageError("solve", f"none of {tried} attempts matched the {n} detected stars with the "
+    raise StageError(UNSOLVED, f"none of {tried} attempts matched the {n} detected stars with the "
                               f"sky {place}, at {scale_arcsec:.3f} arcsec per pixel")
 
 
-def _attempts(frame: Calibrated, stars: Stars, pointing: tuple[float, float] | None,
-              most: int, only: Callable[[Detections], Detections],
-              ) -> Iterator[tuple[Detections, tuple[float, float] | None]]:
+def attempts(frame: Calibrated, stars: Stars, pointing: tuple[float, float] | None,
+             most: int, only: Callable[[Detections], Detections] = _all,
+             ) -> Iterator[tuple[Detections, tuple[float, float] | None]]:
     """Star lists to try, the most promising first; later ones are only made when needed."""
     plain = only(stars.detections.only(~stars.sharp))
     yield plain.only(np.arange(min(most, len(plain)))), pointing

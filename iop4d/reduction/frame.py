@@ -10,7 +10,7 @@ import numpy as np
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
-from iop4d.model.errors import FrameError
+from iop4d.model.errors import FrameError, StageError
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
 from iop4d.model.result import FieldStar, Measurement
@@ -18,7 +18,7 @@ from iop4d.model.source import Catalogue, Source
 from iop4d.model.work import MeasuredFrame, Reduced, ReduceRequest
 from iop4d.reduction.beams import left_wcs, match_beams
 from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
-from iop4d.reduction.field import find_field, quality, refine_field
+from iop4d.reduction.field import Found, attempts, find_field, quality, refine_field
 from iop4d.reduction.fitsfile import open_fits, raw_image
 from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.measure import (
@@ -27,6 +27,7 @@ from iop4d.reduction.measure import (
     measure_sources,
     reference_stars,
 )
+from iop4d.reduction.pattern import find_by_pattern
 from iop4d.reduction.pixels import Calibrated, calibrate_pixels
 from iop4d.reduction.preview import Mark, write_preview
 from iop4d.reduction.product import write_reduced
@@ -113,8 +114,8 @@ def _find(frame: Calibrated, stars: Stars, request: ReduceRequest, tools: Tools,
     """Solve the frame, or place it on one that is solved."""
     facts = request.facts
     if facts.beams == 1:
-        refined = _solved(frame, stars, facts, tools, stages, only=lambda found: found)
-        return _Field(refined=refined, place=Place(right=refined.wcs), placed_by="index")
+        refined, how = _solved(frame, stars, request, tools, stages, only=lambda found: found)
+        return _Field(refined=refined, place=Place(right=refined.wcs), placed_by=how)
     with stages("pairs"):
         beams = match_beams(stars.detections, facts, tools.instrument)
     if facts.subframe:
@@ -123,23 +124,36 @@ def _find(frame: Calibrated, stars: Stars, request: ReduceRequest, tools: Tools,
                 stars.detections, beams, facts, instrument=tools.instrument,
                 catalogue=tools.catalogue, reference=request.reference)
     else:
-        refined, how = _solved(frame, stars, facts, tools, stages, only=beams.right_of), "index"
+        refined, how = _solved(frame, stars, request, tools, stages, only=beams.right_of)
     left = left_wcs(refined.wcs, beams.pairs.offset)
     return _Field(refined=refined, place=Place(right=refined.wcs, left=left), placed_by=how,
                   offset=beams.pairs.offset)
 
 
-def _solved(frame: Calibrated, stars: Stars, facts: FrameFacts, tools: Tools, stages: Stages, *,
-            only: Callable[[Detections], Detections]) -> Refined:
-    with stages("solve"):
-        match = find_field(frame, stars, solver=tools.solver, only=only,
-                           scale_arcsec=tools.instrument.pixel_arcsec(facts.binning),
-                           pointing_deg=facts.pointing_deg or _place_of(facts, tools.catalogue),
-                           settings=tools.site.astrometry)
+def _solved(frame: Calibrated, stars: Stars, request: ReduceRequest, tools: Tools, stages: Stages,
+            *, only: Callable[[Detections], Detections]) -> tuple[Refined, str]:
+    """By the index, else by another frame or the catalogue; and which it was."""
+    facts, settings = request.facts, tools.site.astrometry
+    scale = tools.instrument.pixel_arcsec(facts.binning)
+    pointing = facts.pointing_deg or _place_of(facts, tools.catalogue)
+    try:
+        with stages("solve"):
+            found, how = find_field(frame, stars, solver=tools.solver, only=only,
+                                    scale_arcsec=scale, pointing_deg=pointing,
+                                    settings=settings), "index"
+    except StageError:
+        with stages("pattern"):
+            lists = (found for found, _ in attempts(frame, stars, None, settings.stars))
+            placed = find_by_pattern(
+                lists, facts, only=only, scale_arcsec=scale, fwhm=stars.psf.fwhm,
+                catalogue=tools.catalogue, reference=request.reference)
+        if placed is None:
+            raise
+        found, how = Found(match=placed[0], stars=placed[1]), placed[2]
     with stages("refine"):
         known = _sky_of(tools.catalogue.sources)
-        return refine_field(match, stars, shape=facts.shape, known_ra=known[0],
-                            known_dec=known[1], only=only)
+        return refine_field(found, stars, shape=facts.shape, known_ra=known[0],
+                            known_dec=known[1], only=only), how
 
 
 def _place_of(facts: FrameFacts, catalogue: Catalogue) -> tuple[float, float] | None:
@@ -202,7 +216,7 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: _Field, apert
     results = () if facts.mode == "polarimetry" else tuple(
         calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope)[0]
         for target in targets)
-    whole = facts.beams > 1 and facts.mode == "photometry" and not facts.subframe
+    whole = field.placed_by == "index" and not flags & Flag.POOR_WCS
     return Reduced(
         wcs=wcs.cards(), wcs_left=field.place.left.cards() if field.place.left else {},
         n_detected=len(stars.detections), n_matched=field.refined.n_matched,

@@ -58,7 +58,7 @@ def _by_quads(found: Detections, beams: TwoBeams, facts: FrameFacts, instrument:
                                   f"part of the whole frame ({int(near.sum())} images there)")
     if placed.second >= placed.matched.shape[0]:
         raise StageError("place", f"{placed.matched.shape[0]} images match at two places")
-    return Refined(wcs=_through(from_cards(reference.wcs), placed, facts),
+    return Refined(wcs=through(from_cards(reference.wcs), placed, facts),
                    n_matched=placed.matched.shape[0], rms_px=placed.rms_px,
                    star=placed.matched[:, 1], detection=placed.matched[:, 0])
 
@@ -76,7 +76,7 @@ def _near(x: np.ndarray, y: np.ndarray, facts: FrameFacts, around: float) -> np.
                       & (y > y0 - around) & (y < y0 + ny + around))
 
 
-def _through(whole: Wcs, placed: Placement, facts: FrameFacts) -> Wcs:
+def through(whole: Wcs, placed: Placement, facts: FrameFacts) -> Wcs:
     """The whole frame's projection as the sub-frame's pixels see it, about its middle."""
     ny, nx = facts.shape
     middle = ((nx - 1) / 2.0, (ny - 1) / 2.0)

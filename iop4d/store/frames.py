@@ -73,13 +73,29 @@ def save_measurements(frame: Frame, measurements: tuple[Measurement, ...]) -> No
 
 
 def save_stars(frame: Frame, reduced: Reduced) -> None:
-    """Keep the field stars and the star list of a frame, where it has any."""
+    """Keep the field stars of a frame, where it has any, and its star list, where it has to serve.
+
+    One frame's list serves all others of its night, camera and object; but of those by which
+    sub-frames are placed all are kept.
+    """
     FrameStars.delete().where(FrameStars.frame == frame).execute()
-    if reduced.field_stars or reduced.stars:
+    stars = reduced.stars
+    places_subframes = frame.beams > 1 and frame.mode == "photometry"
+    if stars and not places_subframes and _has_star_list(frame):
+        stars = ()
+    if reduced.field_stars or stars:
         FrameStars.create(
-            frame=frame, stars=[list(star) for star in reduced.stars],
+            frame=frame, stars=[list(star) for star in stars],
             field=[[star.ra_deg, star.dec_deg, star.flux, star.flux_err]
                    for star in reduced.field_stars])
+
+
+def _has_star_list(frame: Frame) -> bool:
+    """Whether the list of another frame of the same night, camera and object is kept."""
+    return not frame.object or bool(FrameStars.select().join(Frame).where(
+        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
+        & (Frame.night == frame.night) & (Frame.object == frame.object)
+        & (Frame.binning == frame.binning) & (FrameStars.stars != "[]")).exists())
 
 
 def by_path(path: Path) -> Frame | None:

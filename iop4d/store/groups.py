@@ -8,7 +8,7 @@ from typing import Any
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameKind, FrameState
 from iop4d.model.result import FieldStar
-from iop4d.model.work import MeasuredFrame, StarList
+from iop4d.model.work import UNSOLVED, MeasuredFrame, StarList
 from iop4d.store.schema import Frame, FrameStars, Group, Result
 from iop4d.store.series import with_measurements
 
@@ -70,15 +70,18 @@ def dissolve(group_id: int, now: float) -> None:
 
 
 def references_of(frame: Frame) -> list[Frame]:
-    """Whole frames by which a sub-frame can be placed, the best first.
+    """Whole frames by which a frame can be placed, the best first.
 
-    Of the same camera, night, object and binning; those of the same band first, then the nearest
-    in time.
+    Of the same camera, object and binning, for a sub-frame of the same night as well; those of the
+    same band first, then the nearest in time.
     """
+    if not frame.object:
+        return []
+    night = (Frame.night == frame.night) if frame.subframe else (Frame.id != frame.id)
     rows = list(Frame.select(
         Frame.id, Frame.name, Frame.band, Frame.jd_start).join(FrameStars).where(
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
-        & (Frame.night == frame.night) & (Frame.object == frame.object)
+        & night & (Frame.object == frame.object)
         & (Frame.binning == frame.binning) & (Frame.subframe == False)  # noqa: E712 - SQL
         & (Frame.state == FrameState.DONE.value) & (FrameStars.stars != "[]")))
     return sorted(rows, key=lambda row: (row.band != frame.band,
@@ -94,11 +97,19 @@ def star_list(frame_id: int) -> StarList:
                     binning=frame.binning)
 
 
-def subframes_like(frame: Frame) -> list[Frame]:
-    """The sub-frames that a whole frame could place."""
-    return list(Frame.select().where(
+def placed_like(frame: Frame) -> list[Frame]:
+    """The frames that a whole frame could place: sub-frames, and what the index did not solve."""
+    return [other for other in Frame.select().where(
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & (Frame.night == frame.night) & (Frame.object == frame.object)
-        & (Frame.binning == frame.binning) & (Frame.subframe == True)  # noqa: E712 - SQL
-        & (Frame.kind == FrameKind.LIGHT.value)
-        & Frame.state.in_((FrameState.DONE.value, FrameState.FAILED.value))))
+        & (Frame.binning == frame.binning) & (Frame.kind == FrameKind.LIGHT.value)
+        & (Frame.id != frame.id)
+        & Frame.state.in_((FrameState.DONE.value, FrameState.FAILED.value)))
+        if other.subframe or is_unsolved(other)]
+
+
+def is_unsolved(frame: Frame) -> bool:
+    """Whether the index did not solve a whole frame, so that another one may help."""
+    if frame.state == FrameState.FAILED:
+        return bool(frame.reason.startswith(f"{UNSOLVED}: "))
+    return frame.info.get("placed_by") in ("frame", "catalogue")

@@ -14,6 +14,7 @@ from iop4d.model.frame import FrameKind, FrameState
 from iop4d.model.work import (
     CHANGED,
     NO_REFERENCE,
+    UNSOLVED,
     Calibrated,
     Classified,
     Crashed,
@@ -75,6 +76,8 @@ class Finisher:
                 self._without_reference(claim, reason)
             case Failed(stage=stage, reason=reason, trace=trace):
                 self._end(claim, FrameState.FAILED, f"{stage}: {reason}", trace)
+                if stage == UNSOLVED and _had_no_reference(claim):
+                    groups.try_reference(Frame.get_by_id(claim.key), self._clock())
             case Crashed(how=how):
                 self._crashed(claim, f"the worker died: {how}")
             case TimedOut(seconds=seconds):
@@ -177,7 +180,8 @@ class Finisher:
         self._set(
             frame.id, FrameState.DONE, trace="", info=info, provisional=provisional,
             target=reduced.target,
-            reference_id=request.reference.frame if request.reference else None,
+            reference_id=request.reference.frame if request.reference
+            and reduced.placed_by not in ("index", "catalogue") else None,
             masters=[[m.id, m.revision] for m in request.masters],
             reduced_path=str(request.reduced_path) if request.reduced_path else None,
             preview_path=str(request.preview_path) if request.preview_path else None)
@@ -187,6 +191,8 @@ class Finisher:
         self._results(save_results(of_frame(frame), reduced.results, now=now))
         if reduced.stars:
             groups.follow_reference(frame, now)
+        if reduced.placed_by == "catalogue" and _had_no_reference(claim):
+            groups.try_reference(frame, now)
         facts = frame_store.facts_of(frame)
         if facts.mode == "polarimetry" and reduced.target:
             groups.regroup(frame, self._instruments[facts.instrument], self._site, now)
@@ -321,3 +327,7 @@ class Finisher:
             Frame.id == frame_id).execute()
         emit("frame", now, id=frame_id, state=state.value)
 
+
+
+def _had_no_reference(claim: Claim) -> bool:
+    return isinstance(claim.request, ReduceRequest) and claim.request.reference is None

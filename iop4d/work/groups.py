@@ -99,11 +99,22 @@ def more_coming(group: Group) -> bool:
 
 
 def follow_reference(frame: Frame, now: float) -> None:
-    """A whole frame was solved: the sub-frames that it places better than before follow."""
+    """A whole frame was solved: the frames that it places better than before follow."""
     Job.update(state="queued", not_before=now, changed_at=now).where(
         (Job.state == "waiting") & (Job.kind == JobKind.REDUCE.value)).execute()
-    for other in groups.subframes_like(frame):
+    for other in groups.placed_like(frame):
         best = groups.references_of(other)
         # Another one is better now, or the one it was placed by has been measured again.
         if best and (best[0].id == frame.id or best[0].id != other.reference_id):
-            jobs.queue(JobKind.REDUCE, other.id, priority=Priority.AGAIN, now=now)
+            _by_reference(other, best[0], now)
+
+
+def try_reference(frame: Frame, now: float) -> None:
+    """The index did not solve a frame: try again with another of its field, if one is there."""
+    if best := groups.references_of(frame):
+        _by_reference(frame, best[0], now)
+
+
+def _by_reference(frame: Frame, reference: Frame, now: float) -> None:
+    Frame.update(reference_id=reference.id).where(Frame.id == frame.id).execute()
+    jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.AGAIN, now=now)

@@ -229,7 +229,8 @@ class Ledger:
         stem = str(frame.identity).rsplit("/", 1)[-1].split(".")[0] + (
             f"~{frame.identity.rsplit('~', 1)[1]}" if "~" in frame.identity else "")
         photometry = self._site.photometry
-        references = groups.references_of(frame) if facts.subframe else []
+        placed = facts.subframe or frame.reference_id is not None
+        references = groups.references_of(frame) if placed else []
         return Claim(
             job_id=job.id, kind=JobKind.REDUCE, key=frame.id, label=f"reduce {frame.name}",
             request=ReduceRequest(

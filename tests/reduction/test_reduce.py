@@ -119,9 +119,21 @@ def test_stored_measurements_are_calibrated_again_to_the_same(
     assert again.value.results == ((5, found.results[0]),)
 
 
+def test_a_field_that_the_index_does_not_find_is_found_by_the_catalogue(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
+    by_index = reduce(bench, night["light"][0], masters)
+    bench._solver = FakeSolver(finds=False)
+    outcome = reduce(bench, night["light"][0], masters)
+    assert isinstance(outcome, Done)
+    assert isinstance(by_index, Done)
+    assert (by_index.value.placed_by, outcome.value.placed_by) == ("index", "catalogue")
+    assert outcome.value.results[0].mag == pytest.approx(by_index.value.results[0].mag, abs=0.01)
+
+
 def test_a_field_that_is_not_found_fails_after_several_attempts(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
     bench._solver = FakeSolver(finds=False)
+    bench.context = replace(bench.context, catalogue=Catalogue(version=2, sources=()))
     outcome = reduce(bench, night["light"][0], masters)
     assert isinstance(outcome, Failed)
     assert outcome.stage == "solve"

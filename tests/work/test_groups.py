@@ -68,6 +68,7 @@ class Bench:
     def __init__(self, site: Site, database: Database, clock: FakeClock) -> None:
         self.site, self.clock = site, clock
         self.failing: set[str] = set()
+        self.cloudy: set[str] = set()  # frames that only another frame of their field places
         self.ledger = Ledger(database=database, site=site, clock=clock,
                              instruments={"Pol": polarimeter()})
 
@@ -90,8 +91,15 @@ class Bench:
         if isinstance(request, PolarimetryRequest):
             return Done(value=polarised(request))
         assert isinstance(request, ReduceRequest)
+        return self.reduce(request)
+
+    def reduce(self, request: ReduceRequest) -> Outcome:
         if request.path.name in self.failing:
-            return Failed(stage="solve", reason="clouds")
+            return Failed(stage="read", reason="clouds")
+        if request.path.name in self.cloudy:
+            if request.reference is None:
+                return Failed(stage="solve", reason="7 stars detected")
+            return Done(value=replace(reduced(request), placed_by="frame", stars=()))
         if request.facts.subframe and request.reference is None:
             return Failed(stage="reference", reason="waits for a whole frame")
         return Done(value=reduced(request))
@@ -119,7 +127,8 @@ def reduced(request: ReduceRequest) -> Reduced:
         wcs={"CRVAL1": 1.0}, n_detected=10, n_matched=5, wcs_rms_px=0.1, fwhm_px=5.0,
         fwhm_arcsec=2.0, sky=100.0, sky_sigma=5.0, aperture_px=6.0, annulus_px=(10.0, 18.0),
         airmass=1.1, bjd_tdb=request.facts.jd_mid, measurements=(), results=(), target="BL Lac",
-        stars=((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)) if whole else ())
+        stars=((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)) if whole else (),
+        placed_by="quads" if request.facts.subframe else "index")
 
 
 @pytest.fixture
@@ -279,6 +288,27 @@ def test_sub_frames_are_placed_anew_by_a_nearer_whole_frame(bench: Bench) -> Non
     near = Frame.get(Frame.name == "s0-1.fits").reference_id
     assert Frame.get_by_id(far).name == "whole-90.fits"
     assert Frame.get_by_id(near).name == "whole-2.fits"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_frame_that_the_index_does_not_solve_is_placed_by_another_of_its_field(
+        bench: Bench, first: bool) -> None:
+    bench.cloudy = {"whole-3.fits"}
+    names = ["whole-3.fits", "whole-9.fits"]
+    for name in names if first else names[::-1]:
+        bench.drop(name)
+        bench.work()
+    cloudy = Frame.get(Frame.name == "whole-3.fits")
+    assert cloudy.state == FrameState.DONE
+    assert Frame.get_by_id(cloudy.reference_id).name == "whole-9.fits"
+
+
+def test_a_frame_that_no_other_one_places_fails_with_the_reason(bench: Bench) -> None:
+    bench.cloudy = {"whole-3.fits", "whole-9.fits"}
+    bench.drop("whole-3.fits", "whole-9.fits")
+    assert len([label for label in bench.work() if label.startswith("reduce")]) == 2
+    assert {(row.state, row.reason) for row in Frame.select()} == {
+        (FrameState.FAILED, "solve: 7 stars detected")}
 
 
 def test_exposures_of_another_length_are_another_group(bench: Bench,
