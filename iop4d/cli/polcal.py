@@ -68,13 +68,13 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
 
 def _rows(instrument: str, since: str | None, until: str | None) -> list[Result]:
     from iop4d.model.flags import NEVER_ALERTS, Flag
-    from iop4d.store.schema import Result
+    from iop4d.store.schema import Result, is_filled
 
     spoilt = int(NEVER_ALERTS & ~Flag.NO_CALIBRATORS)
     query = Result.select().where(
         (Result.instrument == instrument) & (Result.mode == "polarimetry")
         & Result.q.is_null(False) & (Result.flags.bin_and(spoilt) == 0)
-        & (Result.human_flags == [])).order_by(Result.jd_mid)
+        & ~is_filled(Result.human_flags)).order_by(Result.jd_mid)
     if since:
         query = query.where(Result.night >= since)
     if until:

@@ -18,7 +18,7 @@ from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import Flare, Night, NightPlan
 from iop4d.simulator.plan import POLARIMETRY
 from iop4d.simulator.service import Observer, Service
-from iop4d.simulator.setups import archive_of
+from iop4d.simulator.setups import archive_of, setup_of
 from iop4d.simulator.sky import field_of, index_folder
 from iop4d.simulator.write import write_night
 
@@ -26,9 +26,9 @@ FIELDS = ("BLLac", "S50716+714", "3C345")
 #: Instruments that take groups of polarimetry meanwhile: the field, seconds after the start at
 #: which they begin, so that the first points do not wait for them, and seconds of an exposure. Not
 #: the field that flares: by a third of a magnitude in a group, which would pass for polarisation.
-#: RoperT90 is not among them: what bears its name tonight is AndorT90.
+#: RoperT90 is of the past, and so is its night: an old one that comes to the archive late.
 POLARIMETERS = (("AndorT150", "3C345", 15.0, 60.0), ("CAFOS", "S50716+714", 25.0, 20.0),
-                ("DIPOL", "1ES1959+650", 35.0, 30.0))
+                ("DIPOL", "1ES1959+650", 35.0, 30.0), ("RoperT90", "1ES1959+650", 45.0, 60.0))
 _MARK = ".iop4d-demo"  # tells a folder that the demo made, and may make anew
 _REPORT = 10.0  # seconds between lines on the screen
 
@@ -79,9 +79,10 @@ telescope = "{telescope}"
 
 
 def polarimetry_plan(first: NightPlan, instrument: str, target: str, exptime_s: float) -> NightPlan:
-    """The plan of another instrument's groups, in the night of the first."""
+    """The plan of another instrument's groups, in the night of the first, if it was in use then."""
+    setup = setup_of(instrument)
     return NightPlan(
-        seed=first.seed, night=first.night, fields=(target,), seeing_arcsec=first.seeing_arcsec,
+        seed=first.seed, night=min(first.night, setup.nights[1]), fields=(target,), seeing_arcsec=first.seeing_arcsec,
         exptime_s=exptime_s, instrument=instrument, mode=POLARIMETRY, groups=100_000,
         positions=8, transparency=0.05, n_bias=3, n_dark=3, n_flat=3)
 

@@ -11,7 +11,7 @@ from iop4d.model.result import Measurement
 from iop4d.model.work import Reduced
 from iop4d.store import schema
 from iop4d.store.database import finite
-from iop4d.store.schema import Frame, FrameStars
+from iop4d.store.schema import Frame, FrameStars, is_filled
 
 
 def facts_of(frame: Frame) -> FrameFacts:
@@ -95,7 +95,7 @@ def _has_star_list(frame: Frame) -> bool:
     return not frame.object or bool(FrameStars.select().join(Frame).where(
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & (Frame.night == frame.night) & (Frame.object == frame.object)
-        & (Frame.binning == frame.binning) & (FrameStars.stars != "[]")).exists())
+        & (Frame.binning == frame.binning) & is_filled(FrameStars.stars)).exists())
 
 
 def by_path(path: Path) -> Frame | None:

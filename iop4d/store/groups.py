@@ -9,7 +9,7 @@ from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameKind, FrameState
 from iop4d.model.result import FieldStar
 from iop4d.model.work import UNSOLVED, MeasuredFrame, StarList
-from iop4d.store.schema import Frame, FrameStars, Group, Result
+from iop4d.store.schema import Frame, FrameStars, Group, Result, is_filled
 from iop4d.store.series import with_measurements
 
 
@@ -83,7 +83,7 @@ def references_of(frame: Frame) -> list[Frame]:
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & night & (Frame.object == frame.object)
         & (Frame.binning == frame.binning) & (Frame.subframe == False)  # noqa: E712 - SQL
-        & (Frame.state == FrameState.DONE.value) & (FrameStars.stars != "[]")))
+        & (Frame.state == FrameState.DONE.value) & is_filled(FrameStars.stars)))
     return sorted(rows, key=lambda row: (row.band != frame.band,
                                          abs(row.jd_start - frame.jd_start), row.name))
 

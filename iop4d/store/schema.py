@@ -21,6 +21,14 @@ class JSONField(pw.TextField):
         return None if value is None else json.loads(value)
 
 
+def is_filled(column: JSONField) -> Any:
+    """The condition that a column's list is not empty.
+
+    ``column != []`` is none that SQL knows: a list stands for several values there.
+    """
+    return pw.fn.json_array_length(column) > 0
+
+
 class Table(pw.Model):
     """Base of all tables; bound to a database when one is opened."""
 

@@ -1,0 +1,95 @@
+"""``iop4d calibrate-polarisation``: from the standards observed to a section of the site file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from iop4d.cli import cli
+from iop4d.config.load import parse_site
+from iop4d.instruments.discovery import find_instruments
+from iop4d.model.result import MethodValue, ResultValue
+from iop4d.model.source import Source
+from iop4d.science.stokes import Stokes, corrected
+from iop4d.store import catalogue, marks
+from iop4d.store.catalogue_csv import builtin, parse
+from iop4d.store.database import Database
+from iop4d.store.results import Origin, save_results
+
+TRUE = (0.0102, -0.0391, 44.0)  # q0, u0, angle of a DIPOL that was turned
+JD = 2460400.5
+ERR = 2e-4
+
+
+def observed(source: Source, rng: np.random.Generator, jd: float) -> ResultValue:
+    """A standard as the shipped constants of DIPOL, wrong by now, correct it."""
+    polarimeter = next(i for i in find_instruments() if i.name == "DIPOL").polarimeter
+    assert polarimeter is not None
+    constants = polarimeter.constants_at(jd)
+    assert constants is not None
+    chi = source.chi_deg if math.isfinite(source.chi_deg) else 0.0
+    two = math.radians(2 * (chi - TRUE[2]))
+    q, u = rng.normal(0.0, ERR, 2)
+    seen = Stokes(q=source.p * math.cos(two) + TRUE[0] + q,
+                  u=source.p * math.sin(two) + TRUE[1] + u, covariance=np.eye(2) * ERR**2, method="fit-k", n=16)
+    sky = corrected(seen, constants)
+    nan = float("nan")
+    return ResultValue(
+        source=source.name, band="R", mode="polarimetry", jd_mid=jd, bjd_tdb=jd, exptime_s=10.0,
+        mag=nan, mag_err=nan, zero_point=nan, zero_point_err=nan, n_calibrators=0, fwhm_arcsec=2.0,
+        airmass=1.1, flags=0, p=sky.p, p_err=sky.p_err, chi_deg=sky.chi_deg, chi_err_deg=0.1,
+        q=sky.q, q_err=sky.q_err, u=sky.u, u_err=sky.u_err, method="fit-k",
+        methods=(MethodValue(method="fit-k", p=sky.p, p_err=sky.p_err, chi_deg=sky.chi_deg,
+                             chi_err_deg=0.1, q=sky.q, q_err=sky.q_err, u=sky.u, u_err=sky.u_err,
+                             k=0.0, chi2=10.0, dof=13, n=16),))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A site with six observations of standards, of which one is flagged by hand."""
+    (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
+    database = Database(tmp_path / "iop4d.db")
+    rng = np.random.default_rng(3)
+    with database.write():
+        catalogue.save(parse(builtin("standards")))
+        known = [s for s in catalogue.load().sources if math.isfinite(s.p)]
+        stars = [s for s in known if s.p > 0.02][:3] + [s for s in known if s.p < 0.01][:2]
+        ids = []
+        for n, star in enumerate([*stars, stars[0]]):
+            value = observed(star, rng, JD + n)
+            if n == 5:
+                value = replace(value, q=value.q + 0.1, methods=())
+            ids += save_results(Origin(
+                key=f"group {n}", telescope="OSN-T090", instrument="DIPOL",
+                night=f"2024-04-{n + 1:02d}", frames=()), (value,), now=0.0)
+        marks.add(ids[-1], "bad", note="clouds", by="", now=0.0)
+    database.close()
+    return tmp_path
+
+
+def run(folder: Path, *words: str) -> str:
+    result = CliRunner().invoke(cli, ["calibrate-polarisation", *words, "--site", str(folder)])
+    return result.output if result.exit_code == 0 else f"{result.exception}"
+
+
+def test_the_proposed_section_holds_the_truth_and_is_a_site_s(folder: Path) -> None:
+    printed = run(folder, "DIPOL")
+    assert "5 observations from 2024-03-31" in printed
+    (section,) = parse_site(printed[printed.index("[[polarimeter]]"):], root=folder).polarimeter
+    for found, err, true in ((section.q0, section.q0_err, 100 * TRUE[0]),
+                             (section.u0, section.u0_err, 100 * TRUE[1]),
+                             (section.angle, section.angle_err, TRUE[2])):
+        assert 0 < err < 1.5
+        assert abs(found - true) < 3 * err
+    assert section.since == "2024-04-01"
+
+
+def test_nights_can_be_chosen_and_too_few_standards_are_told(folder: Path) -> None:
+    assert "2 observations" in run(folder, "DIPOL", "--since", "2024-04-04")
+    assert "at least 2 are needed" in run(folder, "DIPOL", "--until", "2024-04-01")
+    assert "no polarimeter 'Roper'" in run(folder, "Roper")
