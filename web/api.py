@@ -13,7 +13,9 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from iop4d.model import flags as quality
+from iop4d.model.errors import Iop4dError
 from iop4d.store import events as store_events
+from iop4d.store import provenance
 from iop4d.store import results as store_results
 from iop4d.web import formats, lightcurve, queries, sources, status, stream
 from iop4d.web.context import parts, reading
@@ -91,6 +93,16 @@ def api_results() -> Response:
     found = [{name: getattr(row, name) for name in _COLUMNS}
              | {"flag_names": quality.names(row.flags)} for row in rows[:_RESULTS]]
     return jsonify(results=found, count=len(found), truncated=len(rows) > _RESULTS)
+
+
+@blueprint.get("/api/results/<int:id_>")
+@reading
+def api_result(id_: int) -> Response:
+    """All that a result rests on."""
+    try:
+        return jsonify(provenance.explain(id_))
+    except Iop4dError as error:
+        abort(404, str(error))
 
 
 @blueprint.get("/api/sources/<path:key>/points")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, abort, request, send_file
 from werkzeug.utils import secure_filename
 
+from iop4d.explained import lines_of, modulation
+from iop4d.model.errors import Iop4dError
+from iop4d.store import provenance
 from iop4d.web import lightcurve, queries, sources
 from iop4d.web.context import parts, reading, render
 from iop4d.web.files import RefusedError, open_inside
@@ -158,6 +162,32 @@ def preview(id_: int) -> Response:
     # The address carries the frame's time of change: a new picture has a new address.
     answer.headers["Cache-Control"] = "private, max-age=86400"
     return answer
+
+
+@blueprint.get("/results/<int:id_>")
+@reading
+def result(id_: int) -> str:
+    """Why a result is what it is."""
+    chain = _chain(id_)
+    return render("result.html", chain=chain, result=chain["result"], lines=lines_of(chain))
+
+
+@blueprint.get("/results/<int:id_>/modulation.png")
+@reading
+def modulation_of(id_: int) -> Response:
+    """The modulation of a result's group, with all fits."""
+    try:
+        picture = modulation(_chain(id_), parts().site)
+    except Iop4dError as error:
+        abort(404, str(error))
+    return Response(picture, mimetype="image/png")
+
+
+def _chain(id_: int) -> dict[str, Any]:
+    try:
+        return provenance.explain(id_)
+    except Iop4dError as error:
+        abort(404, str(error))
 
 
 @blueprint.get("/frames/<int:id_>/raw")

@@ -82,8 +82,9 @@ def polarimetry_plan(first: NightPlan, instrument: str, target: str, exptime_s: 
     """The plan of another instrument's groups, in the night of the first, if it was in use then."""
     setup = setup_of(instrument)
     return NightPlan(
-        seed=first.seed, night=min(first.night, setup.nights[1]), fields=(target,), seeing_arcsec=first.seeing_arcsec,
-        exptime_s=exptime_s, instrument=instrument, mode=POLARIMETRY, groups=100_000,
+        seed=first.seed, night=min(first.night, setup.nights[1]), fields=(target,),
+        seeing_arcsec=first.seeing_arcsec, exptime_s=exptime_s, instrument=instrument,
+        mode=POLARIMETRY, groups=100_000,
         positions=8, transparency=0.05, n_bias=3, n_dark=3, n_flat=3)
 
 

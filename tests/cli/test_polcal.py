@@ -36,7 +36,8 @@ def observed(source: Source, rng: np.random.Generator, jd: float) -> ResultValue
     two = math.radians(2 * (chi - TRUE[2]))
     q, u = rng.normal(0.0, ERR, 2)
     seen = Stokes(q=source.p * math.cos(two) + TRUE[0] + q,
-                  u=source.p * math.sin(two) + TRUE[1] + u, covariance=np.eye(2) * ERR**2, method="fit-k", n=16)
+                  u=source.p * math.sin(two) + TRUE[1] + u,
+                  covariance=np.eye(2) * ERR**2, method="fit-k", n=16)
     sky = corrected(seen, constants)
     nan = float("nan")
     return ResultValue(

@@ -31,9 +31,11 @@ FILLED = (*PAGES, *PROGRAMS, "/sources/1", "/sources/BL%20Lac", "/sources/2200+4
           "/frames/24", "/frames/25", "/frames/26", "/frames/1/preview.png", "/frames/1/raw",
           "/frames/1/reduced", "/mailbox/0001.eml", "/mailbox/0001.eml/html",
           "/api/sources/BL%20Lac/points", "/api/sources/1/plot?theme=dark", "/static/live.js",
-          "/failed?page=99", "/alerts?page=x", f"/sources/{observatory.HOSTILE}")
+          "/results/1", "/api/results/1", "/failed?page=99", "/alerts?page=x",
+          f"/sources/{observatory.HOSTILE}")
 
-MISSING = ("/nothing", "/frames/999/raw")
+MISSING = ("/nothing", "/frames/999/raw", "/results/99999", "/api/results/99999",
+           "/results/1/modulation.png")
 
 
 @dataclass(frozen=True)
