@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import ssl
 from email.message import EmailMessage
 from email.utils import parseaddr
@@ -14,6 +13,8 @@ import aiosmtplib
 from iop4d import config
 from iop4d.alerts.transport import SendError
 from iop4d.alerts.words import clean
+from iop4d.config.secret import read_secret
+from iop4d.model.errors import ConfigError
 
 _WHOLE = 4.0  # times the timeout of one answer: the longest that a whole delivery may take
 _GOODBYE = 2.0  # seconds that a server may take over QUIT; the message is accepted by then
@@ -71,13 +72,12 @@ class EmailChannel:
         if channel.tls == "none":
             raise SendError(f"channel '{channel.name}' has a login but no TLS; its password is "
                             "not sent in clear", permanent=False, channel_down=True)
-        if channel.password_file is not None:
-            try:
-                return channel.password_file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise SendError(f"the password file cannot be read: {error}", permanent=False,
-                                channel_down=True) from error
-        if (password := os.environ.get(channel.password_env, "")):
+        try:
+            password = read_secret(f"channel '{channel.name}'", file=channel.password_file,
+                                   env=channel.password_env)
+        except ConfigError as error:
+            raise SendError(str(error), permanent=False, channel_down=True) from error
+        if password is not None:
             return password
         raise SendError(f"channel '{channel.name}' has no password: set password_file or "
                         "password_env", permanent=False, channel_down=True)

@@ -106,7 +106,7 @@ class Daemon:
         self.relay = Relay(run_db=self.run_db, site=self._site, clock=self._clock,
                            plot=self._plot, database=self.database)
         if self._watch:
-            for archive in self._site.archive:
+            for archive in (a for a in self._site.archive if not a.is_remote):
                 self._archives.append(DirectoryArchive(
                     archive=archive, known=await self.run_db(self._known, archive.name),
                     deliver=self._deliver, settle=settings.settle,

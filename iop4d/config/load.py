@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 import types
 import typing
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from iop4d.config.lines import LineTable
-from iop4d.config.site import ARRAYS, TABLES, Site
+from iop4d.config.site import ARRAYS, TABLES, Archive, Site
 from iop4d.model.errors import ConfigError
 
 SITE_FILE = "iop4d.toml"
@@ -123,7 +125,7 @@ class _Parser:
                     raise ConfigError(
                         f"{self.where(section)}: expected [[{section}]], in double brackets")
                 values[section] = tuple(
-                    self.table(ARRAYS[section], section, item, number)
+                    self.table(ARRAYS[section], section, _with_folder(section, item), number)
                     for number, item in enumerate(content))
             else:
                 known = ", ".join([*TABLES, *(f"[{name}]" for name in ARRAYS)])
@@ -180,6 +182,13 @@ class _Parser:
         return hint(raw)
 
 
+def _with_folder(section: str, item: dict[str, Any]) -> dict[str, Any]:
+    """An archive lies in raw/ under its name, where it names no folder."""
+    if section != "archive" or not isinstance(item.get("name"), str):
+        return item
+    return {"path": f"raw/{item['name']}"} | item
+
+
 _PLAIN: dict[type, tuple[tuple[type, ...], str]] = {
     bool: ((bool,), "true or false"), float: ((int, float), "a number"),
     int: ((int,), "a whole number"), str: ((str,), "text, in quotes"),
@@ -198,6 +207,8 @@ def _check_whole(site: Site, where: _Where) -> None:
                 raise ConfigError(f"{where(section, 'name', number)} is '{item.name}'; "
                                   f"expected a name that no other [[{section}]] has")
             seen.add(item.name)
+    for number, archive in enumerate(site.archive):
+        _check_archive(archive, number, where)
     channels = {channel.name for channel in site.channel}
     for number, rule in enumerate(site.rule):
         for name in rule.channels:
@@ -214,3 +225,26 @@ def _check_whole(site: Site, where: _Where) -> None:
     if site.web.streams > site.web.threads // 2:
         raise ConfigError(f"{where('web', 'streams')} is {site.web.streams}; expected at most "
                           f"half of web.threads, {site.web.threads // 2}")
+
+
+def _check_archive(archive: Archive, number: int, where: _Where) -> None:
+    """What the keys of an archive must know of each other."""
+    if not archive.is_remote:
+        return
+    if not archive.host:
+        raise ConfigError(f"{where('archive', '', number)}: the key 'host' is missing, the server "
+                          f"of the {archive.kind} archive '{archive.name}'")
+    try:
+        night = datetime.combine(date(2023, 3, 13), time())
+        changes = archive.nights.format(night=night) != archive.nights.format(
+            night=night + timedelta(days=1))
+    except (KeyError, IndexError, ValueError, AttributeError):
+        changes = False
+    if not changes:
+        raise ConfigError(f"{where('archive', 'nights', number)} is {archive.nights!r}; expected "
+                          "the date of the night in braces, such as /{night:%Y%m%d}")
+    try:
+        codecs.lookup(archive.encoding)
+    except LookupError:
+        raise ConfigError(f"{where('archive', 'encoding', number)} is {archive.encoding!r}; "
+                          "expected an encoding, such as utf-8 or latin-1") from None

@@ -148,19 +148,74 @@ class Polarimetry:
                lambda value: set(value.values()) <= set(METHODS)))
 
 
+_HOURS: Check = ("hours of UTC, such as '18:30-05:30'", lambda value: not value or bool(
+    re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """``[[archive]]``: a place where raw frames appear."""
+    """``[[archive]]``: a place where raw frames appear, here or on a server."""
 
     name: str = key("Name of the archive.")
-    kind: str = key("What it is: directory.", "directory", check=one_of("directory"))
-    path: Path = key("The folder, absolute or beside the site file.")
+    kind: str = key("What it is: a folder (directory), or a server (ftp, sftp).", "directory",
+                    check=one_of("directory", "ftp", "sftp"))
+    path: Path = key(
+        "The folder, absolute or beside the site file; of a server the one to which its frames are "
+        "fetched, a folder for each night. Unset: raw/ and the archive's name.", Path())
     telescope: str = key("Telescope whose frames these are; empty: as the frames say.", "")
     files: str = key(
         "Regular expression that the names of frames match.",
         r"(?i)^[^.~].*\.(fits?|fts)(\.gz|\.fz)?$")
+    sources: tuple[str, ...] = key(
+        "Only files whose names begin with one of these words, and calibration frames (bias, dark, "
+        "flat); empty: all.", ())
     polling: bool = key(
-        "Look at the folder by time only, as network mounts need.", False)
+        "Look at the folder by time only; network mounts are found out by themselves.", False)
+    read_only: bool = key("Take the right to write from raw files, once they are complete.", False)
+    host: str = key("The server.", "")
+    port: int = key("Its port; 0: 21 of ftp, 990 with tls = implicit, 22 of sftp.", 0,
+                    check=at_least(0))
+    user: str = key("Login name.", "anonymous")
+    password_file: Path | None = key("File that holds the password.", None)
+    password_env: str = key("Environment variable that holds the password.", "")
+    password_credential: str = key(
+        "Credential of the service manager that holds the password.", "")
+    key_file: Path | None = key("Private key by which to log in (sftp).", None)
+    known_hosts: Path | None = key(
+        "File with the keys of hosts (sftp); unset: ~/.ssh/known_hosts.", None)
+    host_key: str = key("The host's key as a fingerprint, SHA256:... (sftp).", "")
+    tls: str = key("none, explicit (AUTH TLS) or implicit (ftp).", "none",
+                   check=one_of("none", "explicit", "implicit"))
+    ca_file: Path | None = key("Certificates to trust besides the system's (ftp).", None)
+    tls_max: str = key("Newest version of TLS to use, 1.2 for some older servers (ftp).", "",
+                       check=one_of("", "1.2", "1.3"))
+    nights: str = key(
+        "Folder of a night on the server, its date in braces: /{night:%Y%m%d}, or "
+        "/data/{night:%y%m%d}_CAFOS.", "/{night:%Y%m%d}")
+    encoding: str = key("Encoding of names on the server.", "utf-8")
+    poll: float = key("Seconds between looks at the server while the telescope observes.", 60.0,
+                      check=above(0))
+    poll_day: float = key("The same by day.", 900.0, check=above(0))
+    hours: str = key(
+        "When it observes, hours of UTC as 18:30-05:30; empty: while the sun is down there.", "",
+        check=_HOURS)
+    lookback: int = key("Nights before the present one that are looked at as well.", 3,
+                        check=at_least(0))
+    settle: float = key(
+        "Seconds between two looks that must agree on a file's size and time before it is fetched.",
+        30.0, check=at_least(0))
+    parallel: int = key("Files that are fetched at a time.", 2, check=at_least(1))
+    bandwidth: float = key("Most kilobytes a second, of all files together; 0: no limit.", 0.0,
+                           check=at_least(0))
+    timeout: float = key("Seconds within which the server must answer or send on.", 60.0,
+                         check=above(0))
+    connect_timeout: float = key("Seconds within which it must be connected and logged in.", 20.0,
+                                 check=above(0))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its frames have to be fetched."""
+        return self.kind != "directory"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ def test_the_demo_s_polarimeters_take_groups_of_a_field_that_does_not_flare() ->
     for name, target, _, exptime_s in POLARIMETERS:
         assert target != FIELDS[0]
         plan = polarimetry_plan(first, name, target, exptime_s)
-        assert (plan.instrument, plan.mode, plan.night) == (name, "polarimetry", first.night)
+        assert (plan.instrument, plan.mode) == (name, "polarimetry")
+        assert plan.night == ("2021-10-22" if name == "RoperT90" else first.night)
         assert len(plan.angles_deg) <= 8
         assert next(iter(Night(plan).frames())).kind == "BIAS"

@@ -1,0 +1,85 @@
+"""What a connection to a remote archive can do, in the same words for FTP and SFTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from iop4d.model.errors import Iop4dError
+
+BLOCK = 1 << 16  # bytes that are read at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteEntry:
+    """A file or folder of a listing.
+
+    ``name``: as the server writes it, undecodable bytes as surrogates; not to be trusted as a
+    place on this machine: see ``names``. ``size`` in bytes; ``mtime``: Unix seconds by the server's
+    clock, None where it says none; ``precision``: seconds to which that time is told (60 where a
+    listing gives minutes, 86400 where it gives days).
+    """
+
+    name: str
+    size: int
+    mtime: float | None
+    folder: bool = False
+    precision: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A folder's entries; ``skipped``: lines that nobody understood, of which a few are kept."""
+
+    entries: tuple[RemoteEntry, ...]
+    skipped: int = 0
+    examples: tuple[str, ...] = ()
+
+
+class RemoteError(Iop4dError):
+    """Something is wrong with an archive; the message says what, and which key to look at.
+
+    The session that raised it is of no more use, except after PathError.
+    """
+
+
+class HostError(RemoteError):
+    """No connection: unknown host, refused, no answer, no encryption, or another host's key."""
+
+
+class LoginError(RemoteError):
+    """The server refused user or password, or no secret could be read."""
+
+
+class PathError(RemoteError):
+    """There is no such folder or file, or it may not be read. The session stays of use."""
+
+
+class TransferError(RemoteError):
+    """A listing or a file broke off, timed out, or is shorter than it should be: to be resumed."""
+
+
+class Session(Protocol):
+    """One logged-in connection. Every call ends within the archive's timeouts."""
+
+    async def list(self, path: str) -> Listing:
+        """The entries of a folder, '.' and '..' left out; raises RemoteError."""
+        ...
+
+    async def stat(self, path: str) -> RemoteEntry | None:
+        """A file as it is now; None if the server cannot tell. Raises RemoteError."""
+        ...
+
+    def read(self, path: str, offset: int = 0,
+             ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Blocks of a file from a byte on.
+
+        Leaving it without an error means that the server said that it sent all; else TransferError.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the connection at once, without waiting for the server; raises nothing."""
+        ...
