@@ -81,7 +81,7 @@ def part_of(target: Path, remote_path: str, entry: RemoteEntry) -> Path:
 
 def sweep(folder: Path, *, wanted: Collection[str] = (), stale: float = STALE,
           clock: Callable[[], float] = time.time) -> list[Path]:
-    """Remove old parts in a folder and those below it; those that went.
+    """Remove old parts in a folder and those below it; those that went. To be called in a thread.
 
     ``wanted``: names of files that are still to be fetched, whose parts stay.
     """
@@ -131,7 +131,7 @@ class _Fetch:
             async with self._session.read(self._path, start) as blocks:
                 at = await self._take(file, blocks, start, have)
         finally:
-            await asyncio.to_thread(file.close)
+            await asyncio.to_thread(_close, file, self.part, self._entry.size)
         if at < self._entry.size:
             raise TransferError(f"{self._what}: {at} of {self._entry.size} bytes came")
 
@@ -172,6 +172,13 @@ def _open(part: Path, target: Path, size: int) -> BinaryIO:
             other.unlink(missing_ok=True)
     part.touch()
     return part.open("r+b")
+
+
+def _close(file: BinaryIO, part: Path, size: int) -> None:
+    """Close the part; nothing that came is nothing to keep."""
+    file.close()
+    if size and not part.stat().st_size:
+        part.unlink()
 
 
 def _compare_or_write(file: BinaryIO, block: bytes, known: int) -> None:

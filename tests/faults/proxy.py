@@ -24,6 +24,7 @@ class Toxics:
     reset_peer: int = 0  # bytes after which the client gets a reset
     slow_close: float = 0.0  # seconds by which the close comes later
     timeout: bool = False  # nothing passes, in either direction
+    stall: int = 0  # bytes after which nothing more comes
     cuts: int = -1  # connections that are still to be closed or reset; -1: all
 
 
@@ -95,7 +96,7 @@ class Proxy:
         toxics, sent = self.toxics, 0
         limit = toxics.limit_data or toxics.reset_peer
         while data := await reader.read(toxics.slicer or 1 << 16):
-            if toxics.timeout:
+            if toxics.timeout or 0 < toxics.stall <= sent + len(data):
                 await asyncio.Event().wait()  # until the client ends it
             cut = 0 < limit <= sent + len(data) and toxics.cuts != 0
             if cut:

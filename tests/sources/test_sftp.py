@@ -410,6 +410,21 @@ def test_a_server_that_is_silent_from_the_first_byte_ends_within_the_timeout(
     assert asyncio.run(main()) < 1.5
 
 
+def test_a_login_that_stalls_at_any_byte_ends_within_the_timeout(root: Path,
+                                                                 secret: Path) -> None:
+    async def main() -> None:
+        async with SftpServer(root) as server, Proxy(server.port) as proxy:
+            archive = archive_of(server, secret, port=proxy.port, connect_timeout=0.25)
+            async with session_of(archive):
+                whole = proxy.sent
+            for tenth in range(1, 10):
+                proxy.toxics = Toxics(stall=whole * tenth // 10, slicer=whole // 40)
+                begun = time.monotonic()
+                assert isinstance(await fails(archive), HostError)
+                assert time.monotonic() - begun < 1.0
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("silent", ["scandir", "stat", "open", "read"])
 def test_a_request_that_is_never_answered_ends_within_the_timeout(root: Path, secret: Path,
                                                                   silent: str) -> None:
