@@ -19,6 +19,7 @@ from iop4d.alerts.channels import make_channels
 from iop4d.alerts.letters import Letter, Letters
 from iop4d.alerts.transport import Channel, SendError
 from iop4d.config import Site
+from iop4d.crashpoint import crash_point
 from iop4d.model.work import PlotRequest
 from iop4d.store.database import Database
 
@@ -125,6 +126,7 @@ class Relay:
         # Until it is marked it is known here: if the disk is full, it must not be sent for ever.
         self._unmarked.add(letter.id)
         await self._run_db(self._letters.mark_sent, letter)
+        crash_point("mark-after")
         self._unmarked.discard(letter.id)
         log.info("mail %d sent to %s on '%s'", letter.id, letter.recipient, letter.channel)
         if letter.channel in self._down:
@@ -137,7 +139,10 @@ class Relay:
         if channel is None:
             raise SendError(f"the site file has no channel '{letter.channel}'", permanent=False,
                             channel_down=True)
-        await channel.send(await self._compose(letter, channel), letter.recipient)
+        mail = await self._compose(letter, channel)
+        crash_point("send-before")
+        await channel.send(mail, letter.recipient)
+        crash_point("send-after")
 
     async def _compose(self, letter: Letter, channel: Channel) -> EmailMessage:
         try:

@@ -1,166 +1,187 @@
-"""Kill the daemon again and again while a night comes in: ``make kill-test``.
+"""Kill the daemon again and again while frames come in: ``make kill-test``.
 
-The same night is reduced by a daemon that nobody disturbs and by one that is killed (SIGKILL) at
-random moments and started again. In the end the results must be the same to the last digit, no
-frame missing or doubled, and at most one mail more than once for each kill.
+The same files are worked off by a daemon that nobody disturbs and by one that is killed (SIGKILL)
+at random moments and started again. After every kill the invariants must hold, and in the end the
+results must be the same to the last digit, no frame missing or doubled, and at most one mail more
+than once for each kill. Most kills use the stub worker, whose rounds are short; the first few the
+true one.
 """
 
 from __future__ import annotations
 
 import argparse
-import email
 import random
 import sys
 import tempfile
 import time
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
-from iop4d.simulator.checks import differences, drop, make_site, results_of, take_night
-from iop4d.simulator.mailbox import Mailbox
+from iop4d.simulator.checks import take_night
+from iop4d.simulator.corpus import write_corpus
+from iop4d.simulator.crashing import Crashes, every_crash_point
 from iop4d.simulator.night import Flare, NightPlan
-from iop4d.simulator.service import Observer, Service
-from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Frame
+from iop4d.simulator.trial import Ended, Trial, stub_trial, true_trial, verdict
 
-RULE = """
-[[rule]]
-name = "bright"
-source = "*"
-band = "R"
-condition = "mag < 13.35"
-clear = "mag > 13.5"
-cooldown = 0.2
-channels = ["mail"]
+TRUE_KILLS = 10  # of the true worker
+_BATCH = 500  # kills of one site
+_FRAMES_A_KILL = 2.5  # of the stub's corpus
+_LEAST = 80  # files of a corpus
 
-[[channel]]
-name = "mail"
-to = ["observer@example.org"]
-host = "127.0.0.1"
-port = {port}
 
-[alerts]
-retry_first = 0.5
-"""
+@dataclass(kw_only=True)
+class Tally:
+    """What many kills came to."""
+
+    kills: int = 0
+    frames: int = 0
+    results: int = 0
+    lost: int = 0
+    doubled: int = 0
+    orphans: int = 0
+    mails: int = 0
+    mails_missing: int = 0
+    mails_repeated: int = 0
+    seconds: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, calm: Ended, killed: Ended) -> None:
+        """Count one pair of runs."""
+        self.kills += killed.kills
+        self.frames += sum(killed.frames.values())
+        self.results += len(killed.rows)
+        self.lost += len(calm.rows.keys() - killed.rows.keys()) + (
+            calm.frames - killed.frames).total()
+        self.doubled += (killed.frames - calm.frames).total() + len(
+            killed.rows.keys() - calm.rows.keys())
+        self.orphans += sum(line.startswith("I11") for line in killed.wrong)
+        self.mails += len(killed.mails)
+        self.mails_missing += max(calm.letters - len(killed.mails), 0)
+        self.mails_repeated += killed.repeated
+        self.wrong += verdict(calm, killed)
+
+    def line(self, name: str) -> str:
+        """The tally in one line."""
+        return (f"{name}: {self.kills} kills, {self.frames} frames, {self.results} results, "
+                f"{self.lost} lost, {self.doubled} doubled, {self.orphans} orphans, "
+                f"{self.mails} mails, {self.mails_missing} missing, "
+                f"{self.mails_repeated} repeated, {self.seconds:.0f} s")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How a run ended."""
+class Pace:
+    """How the daemon is disturbed: seconds from a start to the kill, and between two files."""
 
-    rows: dict[tuple[str, str], dict[str, str]]
-    frames: Counter[str]
-    mails: Counter[str]  # by Message-ID
-    alerts: set[tuple[str, str, str, int]]  # rule, source, band, episode
-    kills: int
+    shortest: float
+    longest: float
+    ahead: int  # files that may wait at a time
 
 
-def run(folder: Path, plan: NightPlan, frames: list[Path], *, kills: int, seed: int) -> Ended:
-    """Reduce the night with so many kills while it comes in."""
-    mailbox = Mailbox(folder / "mailbox")
-    mailbox.start()
-    site = make_site(folder / "site", plan, more=RULE.format(port=mailbox.port))
+TRUE = Pace(shortest=0.2, longest=3.5, ahead=40)
+STUB = Pace(shortest=0.05, longest=2.0, ahead=20)
+
+
+def disturbed(trial: Trial, frames: list[Path], *, kills: int, pace: Pace, seed: int,
+              marks: bool) -> Ended:
+    """Feed the frames while the daemon is killed so many times; none for a calm run."""
     rng = random.Random(seed)
-    service, observer = Service(site, "run"), Observer(site)
     waiting = list(frames)
-    killed = 0
     try:
-        while killed < kills:
-            moment = time.monotonic() + rng.uniform(0.2, 3.5)
-            while time.monotonic() < moment:
-                if waiting and rng.random() < len(frames) / max(kills, 1) / 8:
-                    drop(waiting.pop(0), site / "raw" / plan.night)
-                time.sleep(0.1)
-            service.kill()
-            killed += 1
-            _no_orphans(service.process.pid)
-            print(f"\r{killed} kills, {len(frames) - len(waiting)} frames", end="",  # noqa: T201
-                  file=sys.stderr)
-            service.restart()
+        while trial.kills < kills:
+            moment = time.monotonic() + rng.uniform(pace.shortest, pace.longest)
+            share = round(len(waiting) / (kills - trial.kills) * rng.uniform(0.0, 2.0))
+            _feed(trial, waiting, min(share, pace.ahead), moment, rng)
+            trial.kill()
+            if marks and rng.random() < 0.1 and (trial.site / "iop4d.db").exists():
+                trial.mark_one(rng)
+            _progress(f"{trial.kills} kills, {len(frames) - len(waiting)} frames")
+            trial.service.restart()
         for path in waiting:
-            drop(path, site / "raw" / plan.night)
-        if not observer.wait(len(frames), seconds=300, service=service):
-            raise RuntimeError(f"no end: {observer.status()}\n{service.log()[-3000:]}")
-        _mails_sent(observer, seconds=60.0)
+            trial.put(path)
+        trial.settle(len(frames))
+        return trial.end()
     finally:
-        code = service.stop()
-        mailbox.stop()
-    if code:
-        raise RuntimeError(f"the daemon ended with {code}:\n{service.log()[-3000:]}")
-    with Database(site / "iop4d.db", read_only=True).connected():
-        states = Counter(f"{row.name} {row.state}" for row in Frame.select())
-        alerts = {(a.rule, a.source, a.band, a.episode) for a in Alert.select()}
-    messages = [email.message_from_bytes(path.read_bytes()) for path in mailbox.messages()]
-    return Ended(rows=results_of(site), frames=states, kills=killed,
-                 mails=Counter(str(message["Message-ID"]) for message in messages), alerts=alerts)
+        trial.close()
 
 
-def _mails_sent(observer: Observer, *, seconds: float) -> None:
-    """Wait until no mail is due any more."""
-    deadline = time.monotonic() + seconds
-    while observer.status()["mails"].get("queued") and time.monotonic() < deadline:
-        time.sleep(0.1)
+def _feed(trial: Trial, waiting: list[Path], count: int, until: float, rng: random.Random) -> None:
+    """Put so many files in at random moments, and wait for the end."""
+    now = time.monotonic()
+    for at in sorted(rng.uniform(now, until) for _ in range(min(count, len(waiting)))):
+        time.sleep(max(at - time.monotonic(), 0.0))
+        trial.put(waiting.pop(0))
+    time.sleep(max(until - time.monotonic(), 0.0))
 
 
-def _no_orphans(daemon: int) -> None:
-    """A second after the kill, none of its workers may live."""
-    deadline = time.monotonic() + 1.0
-    while orphans(daemon) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    left = orphans(daemon)
-    if left:
-        raise RuntimeError(f"workers {left} outlived their daemon by a second")
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text}", end="", file=sys.stderr)  # noqa: T201
 
 
-def orphans(daemon: int) -> list[int]:
-    """Worker processes that were started by a daemon, by what their command line says."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if "iop4d.work.worker" in words and str(daemon) in words \
-                and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.pid)
-    return found
+def kill_true(folder: Path, *, kills: int, seed: int, lights: int = 12) -> Tally:
+    """Kills of a daemon whose workers truly reduce a simulated night."""
+    plan = NightPlan(seed=seed, fields=("S50716+714", "3C345"), frames=lights, n_bias=5, n_flat=5,
+                     flare=Flare(start=0.15, rise=0.1, mag=0.4))
+    frames = take_night(plan, folder / "night")
+    return _both(folder, frames, lambda place: true_trial(place, plan), kills=kills, pace=TRUE,
+                 seed=seed, marks=False)
 
 
-def verdict(calm: Ended, killed: Ended) -> list[str]:
-    """What is wrong with the run that was killed."""
-    wrong = differences(calm.rows, killed.rows)
-    if calm.frames != killed.frames:
-        wrong.append(f"frames: {calm.frames - killed.frames} missing, "
-                     f"{killed.frames - calm.frames} more")
-    if calm.alerts != killed.alerts:
-        wrong.append(f"alerts: {calm.alerts ^ killed.alerts} in one run only")
-    if len(killed.mails) != len(killed.alerts):
-        wrong.append(f"mails: {len(killed.mails)} of {len(killed.alerts)}")
-    repeated = sum(killed.mails.values()) - len(killed.mails)
-    if repeated > killed.kills:
-        wrong.append(f"mails: {repeated} repeats in {killed.kills} kills")
-    return wrong
+def kill_stub(folder: Path, *, kills: int, seed: int) -> Tally:
+    """Kills of a daemon whose workers answer at once."""
+    frames = write_corpus(folder / "corpus", max(round(kills * _FRAMES_A_KILL), _LEAST))
+    return _both(folder, frames, lambda place: stub_trial(place, len(frames)), kills=kills,
+                 pace=STUB, seed=seed, marks=True)
+
+
+def _both(folder: Path, frames: list[Path], make: Callable[[Path], Trial], *, kills: int,
+          pace: Pace, seed: int, marks: bool) -> Tally:
+    began = time.monotonic()
+    tally = Tally()
+    calm = disturbed(make(folder / "calm"), frames, kills=0, pace=pace, seed=0, marks=False)
+    killed = disturbed(make(folder / "killed"), frames, kills=kills, pace=pace, seed=seed,
+                       marks=marks)
+    tally.add(calm, killed)
+    tally.seconds = time.monotonic() - began
+    return tally
+
+
+def random_kills(kills: int, *, seed: int, true_kills: int = TRUE_KILLS) -> list[tuple[str, Tally]]:
+    """So many kills in all; the first of them with the true worker."""
+    true_kills = min(kills, true_kills)
+    tallies = []
+    if true_kills:
+        with tempfile.TemporaryDirectory() as scratch:
+            tallies.append(("true workers", kill_true(Path(scratch), kills=true_kills, seed=seed)))
+    left = kills - true_kills
+    while left > 0:
+        batch = min(left, _BATCH)
+        with tempfile.TemporaryDirectory() as scratch:
+            tallies.append((f"stub workers, seed {seed}",
+                            kill_stub(Path(scratch), kills=batch, seed=seed)))
+        left, seed = left - batch, seed + 1
+    return tallies
 
 
 def main() -> None:
-    """Run both, compare, and exit with 1 if they differ."""
+    """Kill, compare, and exit with 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--frames", type=int, default=40, help="light frames of the night")
+    parser.add_argument("--kills", type=int, default=50, help="kills at random moments")
+    parser.add_argument("--true", type=int, default=TRUE_KILLS,
+                        help="how many of them with the true worker")
+    parser.add_argument("--points", type=int, default=0, metavar="N",
+                        help="crash at the first N passings of every crash point")
     parser.add_argument("--seed", type=int, default=5)
     words = parser.parse_args()
-    plan = NightPlan(seed=words.seed, fields=("S50716+714", "3C345"), frames=words.frames,
-                     n_bias=5, n_flat=5, flare=Flare(start=0.15, rise=0.1, mag=0.4))
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        frames = take_night(plan, folder / "night")
-        calm = run(folder / "calm", plan, frames, kills=0, seed=0)
-        killed = run(folder / "killed", plan, frames, kills=words.kills, seed=words.seed)
-    wrong = verdict(calm, killed)
-    repeated = sum(killed.mails.values()) - len(killed.mails)
-    print(f"\n{killed.kills} kills: {len(killed.rows)} results of {len(calm.rows)}, "  # noqa: T201
-          f"{sum(killed.frames.values())} frames of {sum(calm.frames.values())}, "
-          f"{len(killed.mails)} mails of {len(calm.mails)}, {repeated} repeated")
+    wrong: list[str] = []
+    for name, tally in random_kills(words.kills, seed=words.seed, true_kills=words.true):
+        print(tally.line(name))  # noqa: T201
+        wrong += tally.wrong
+    if words.points:
+        crashes: Crashes = every_crash_point(range(1, words.points + 1))
+        print(crashes.line())  # noqa: T201
+        wrong += crashes.wrong
     for line in wrong:
         print(line)  # noqa: T201
     sys.exit(bool(wrong))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ ENDED = (FrameState.DONE, FrameState.REJECTED, FrameState.FAILED, FrameState.QUA
 class Service:
     """``iop4d run`` or ``iop4d web`` on a site, as a process of its own."""
 
-    def __init__(self, site: Path, *words: str) -> None:
+    def __init__(self, site: Path, *words: str, environ: Mapping[str, str] | None = None) -> None:
         self.site = site
+        self.environ = dict(environ or {})  # what it gets besides our own; may be changed
         self._words = words
         self._log = site / "logs" / f"{words[0]}.log"
         self.process = self._start()
@@ -34,7 +36,8 @@ class Service:
             return subprocess.Popen(
                 [sys.executable, "-m", "iop4d.simulator.tied", str(os.getpid()), "--site",
                  str(self.site), *self._words],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                env={**os.environ, **self.environ})
 
     @property
     def alive(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import peewee as pw
 
+from iop4d.crashpoint import crash_point
 from iop4d.model.errors import Iop4dError
 from iop4d.store.migrate import migrate
 from iop4d.store.schema import SCHEMA_VERSION, TABLES
@@ -58,8 +59,11 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[None]:
         """One immediate transaction: all of it is committed, or nothing."""
-        with self.connected(), self.db.atomic("IMMEDIATE"):
-            yield
+        with self.connected():
+            with self.db.atomic("IMMEDIATE"):
+                yield
+                crash_point("commit-before")
+            crash_point("commit-after")
 
     @contextmanager
     def connected(self) -> Iterator[None]:

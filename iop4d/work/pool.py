@@ -24,6 +24,8 @@ from iop4d.work import channel
 
 log = logging.getLogger(__name__)
 
+#: What a worker runs; the checks set another one, which answers at once.
+_MODULE = os.environ.get("IOP4D_WORKER_MODULE", "iop4d.work.worker")
 _START_TIMEOUT = 60.0  # seconds for a worker to import its libraries and load the index
 _LONGEST = 64 << 20  # bytes of an answer
 _ONE_CORE = dict.fromkeys(
@@ -54,7 +56,7 @@ class Worker:
         self.status = WorkerStatus(pid=process.pid)
 
     @classmethod
-    async def start(cls, *, memory_mb: int, module: str = "iop4d.work.worker") -> Worker:
+    async def start(cls, *, memory_mb: int, module: str = _MODULE) -> Worker:
         """Start a process; it is of use once it has its context."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, str(os.getpid()), str(memory_mb),
