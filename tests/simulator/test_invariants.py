@@ -248,7 +248,7 @@ def test_i13_a_secret_in_log_table_or_mail(place: Place) -> None:
     log.write_text("password hush")
     mail.write_text("hush")
     emit("frame", 0.0, id="hush")
-    wrong = place.wrong(secrets=["other", "hush"], mailbox=mail.parent)
+    wrong = place.wrong(secrets=["unsaid", "hush"], mailbox=mail.parent)
     assert {line.rsplit("/", 1)[1] for line in wrong} >= {"run.log", "1.eml"}
     assert any("iop4d.db" in line for line in wrong)
     assert all(line.startswith("I13: secret 1 ") for line in wrong)
