@@ -24,13 +24,15 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from iop4d import __version__
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.outbox import Relay
-from iop4d.config import Site
+from iop4d.config import Archive, Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.lock import SiteLock
 from iop4d.model.errors import Iop4dError
 from iop4d.model.work import Done, PlotRequest, Plotted
 from iop4d.reduction.context import WorkerContext
+from iop4d.sources.connect import connect
 from iop4d.sources.directory import DirectoryArchive, look
+from iop4d.sources.remote import RemoteArchive
 from iop4d.sources.settle import SettledFile
 from iop4d.store import asks, catalogue, events, frames, provenance
 from iop4d.store.database import Database
@@ -60,7 +62,7 @@ class Daemon:
         self._lock = SiteLock(site.lock)
         self._db_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
-        self._archives: list[DirectoryArchive] = []
+        self._archives: list[DirectoryArchive | RemoteArchive] = []
         self._context = (b"", -1)
         self._catalogue_version = -1
         self._started_at = clock()
@@ -106,12 +108,22 @@ class Daemon:
         self.relay = Relay(run_db=self.run_db, site=self._site, clock=self._clock,
                            plot=self._plot, database=self.database)
         if self._watch:
-            for archive in (a for a in self._site.archive if not a.is_remote):
-                self._archives.append(DirectoryArchive(
-                    archive=archive, known=await self.run_db(self._known, archive.name),
-                    deliver=self._deliver, settle=settings.settle,
-                    settle_unannounced=settings.settle_unannounced,
-                    scan_interval=settings.scan_interval, clock=self._clock))
+            for archive in self._site.archive:
+                known = await self.run_db(self._known, archive.name)
+                self._archives.append(self._archive_of(archive, known))
+
+    def _archive_of(self, archive: Archive, known: dict[str, tuple[int, int]],
+                    ) -> DirectoryArchive | RemoteArchive:
+        if archive.is_remote:
+            telescopes = {i.telescope.name: i.telescope for i in self._instruments.values()}
+            return RemoteArchive(archive=archive, known=known, deliver=self._deliver,
+                                 telescope=telescopes.get(archive.telescope), connect=connect,
+                                 clock=self._clock)
+        settings = self._site.daemon
+        return DirectoryArchive(
+            archive=archive, known=known, deliver=self._deliver, settle=settings.settle,
+            settle_unannounced=settings.settle_unannounced,
+            scan_interval=settings.scan_interval, clock=self._clock)
 
     def _known(self, archive: str) -> dict[str, tuple[int, int]]:
         with self.database.connected():

@@ -21,6 +21,8 @@ EX_CONFIG = 78  # sysexits.h: something is wrong in the configuration
 COMMANDS = {
     "init": ("iop4d.cli.init:init", "Make a new site: a commented iop4d.toml and its folders."),
     "catalogue": ("iop4d.cli.catalogue:catalogue", "Import, export and look at the sources."),
+    "archives": ("iop4d.cli.archives:archives",
+                 "The archives: their state, what they hold; fetch nights by hand."),
     "instruments": ("iop4d.cli.instruments:instruments",
                     "List the instruments; explain how a frame is read."),
     "masters": ("iop4d.cli.masters:masters", "List the masters; set bad ones aside."),

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from iop4d.model.errors import Iop4dError
 from iop4d.simulator import summary
+from iop4d.simulator.demosite import SITE, DemoArchives
 from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import Flare, Night, NightPlan
 from iop4d.simulator.plan import POLARIMETRY
@@ -31,52 +32,6 @@ POLARIMETERS = (("AndorT150", "3C345", 15.0, 60.0), ("CAFOS", "S50716+714", 25.0
                 ("DIPOL", "1ES1959+650", 35.0, 30.0), ("RoperT90", "1ES1959+650", 45.0, 60.0))
 _MARK = ".iop4d-demo"  # tells a folder that the demo made, and may make anew
 _REPORT = 10.0  # seconds between lines on the screen
-
-SITE = """\
-# The demo's site: simulated telescopes whose frames appear in raw/.
-[site]
-name = "iop4d demo"
-url = "{url}"
-
-{archives}
-[astrometry]
-index = ["{index}"]
-
-[masters]
-debounce = 1.0
-
-[[rule]]
-name = "BL Lac flares"
-source = "BL Lac"
-band = "R"
-condition = "mag < 13.2"
-clear = "mag > 13.4"
-confirm = 2
-channels = ["mailbox"]
-
-[[channel]]
-name = "mailbox"
-kind = "email"
-to = ["observer@example.org"]
-sender = "iop4d@example.org"
-host = "127.0.0.1"
-port = {mail_port}
-
-[alerts]
-retry_first = 2.0
-
-[web]
-port = {port}
-mailbox = "mailbox"
-"""
-
-ARCHIVE = """\
-[[archive]]
-name = "{name}"
-path = "raw/{name}"
-telescope = "{telescope}"
-"""
-
 
 def polarimetry_plan(first: NightPlan, instrument: str, target: str, exptime_s: float) -> NightPlan:
     """The plan of another instrument's groups, in the night of the first, if it was in use then."""
@@ -98,6 +53,8 @@ class Demo:
         self._duration = duration
         self._port = port or free_port()
         self._stop = threading.Event()
+        self._archives = DemoArchives(self._folder, [archive_of(name)[0] for name in (
+            "AndorT90", *(name for name, *_ in POLARIMETERS))])
         night = (datetime.now(tz=UTC) - timedelta(hours=12)).date().isoformat()
         self._plan = NightPlan(
             seed=seed, night=night, fields=FIELDS, frames=100_000, seeing_arcsec=1.8,
@@ -109,6 +66,7 @@ class Demo:
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, lambda *_: self._stop.set())
         self._make_site()
+        self._archives.start()
         mailbox = Mailbox(self._folder / "mailbox")
         mailbox.start()
         services: list[Service] = []
@@ -128,6 +86,7 @@ class Demo:
                     camera.join(10.0)
             codes = [service.stop() for service in reversed(services)]
             mailbox.stop()
+            self._archives.stop()
         self._screen.print(summary.of_site(self._folder, len(mailbox.messages())))
         if any(codes):
             raise Iop4dError(f"a service ended with an error; see {self._folder / 'logs'}")
@@ -141,20 +100,11 @@ class Demo:
         (self._folder / _MARK).touch()
         for name in ("raw", "masters", "reduced", "previews", "logs"):
             (self._folder / name).mkdir()
-        for name, _ in self._archives():
-            (self._folder / "raw" / name).mkdir()
-
-    def _archives(self) -> list[tuple[str, str]]:
-        """(folder, telescope) of each archive."""
-        names = [self._plan.instrument, *(name for name, *_ in POLARIMETERS)]
-        return list(dict.fromkeys(map(archive_of, names)))
 
     def _write_site_file(self, mail_port: int) -> None:
-        archives = "\n".join(ARCHIVE.format(name=name, telescope=telescope)
-                             for name, telescope in self._archives())
         (self._folder / "iop4d.toml").write_text(SITE.format(
             url=self._address, index=index_folder(), mail_port=mail_port, port=self._port,
-            archives=archives), encoding="utf-8")
+            archives=self._archives.sections()), encoding="utf-8")
 
     @property
     def _address(self) -> str:
@@ -179,6 +129,7 @@ class Demo:
                            f"speed; its site is {self._folder}. Ctrl-C ends it.")
         self._screen.print("Polarimetry: " + "; ".join(
             f"{name} of {target} from {after:g} s on" for name, target, after, _ in POLARIMETERS))
+        self._screen.print("Archives: " + self._archives.in_words())
 
     def _cameras(self) -> list[threading.Thread]:
         """A thread for each instrument."""
@@ -191,8 +142,7 @@ class Demo:
     def _take_night(self, plan: NightPlan, after_s: float) -> None:
         if self._stop.wait(after_s):
             return
-        folder, _ = archive_of(plan.instrument)
-        write_night(Night(plan), self._folder / "raw" / folder,
+        write_night(Night(plan), self._archives.folder(archive_of(plan.instrument)[0]),
                     truth_path=self._folder / f"truth-{plan.instrument}.jsonl",
                     speed=self._speed, is_over=self._stop.is_set)
 

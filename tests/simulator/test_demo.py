@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from iop4d.config.load import parse_site
-from iop4d.simulator.demo import ARCHIVE, FIELDS, POLARIMETERS, SITE, polarimetry_plan
+from iop4d.simulator.demo import FIELDS, POLARIMETERS, polarimetry_plan
+from iop4d.simulator.demosite import SITE, DemoArchives
 from iop4d.simulator.night import Night, NightPlan
 from iop4d.simulator.setups import SETUPS, archive_of
 
 
-def test_every_instrument_has_the_archive_of_its_telescope(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_every_instrument_has_the_archive_of_its_telescope(tmp_path: Path) -> None:
     assert {setup.name: archive_of(setup.name)[1] for setup in SETUPS} == {
         "RoperT90": "OSN-T090", "AndorT90": "OSN-T090", "AndorT150": "OSN-T150",
         "CAFOS": "CAHA-T220", "DIPOL": "OSN-T090"}
-    places = sorted({archive_of(setup.name) for setup in SETUPS})
-    archives = "\n".join(ARCHIVE.format(name=name, telescope=telescope)
-                         for name, telescope in places)
-    site = parse_site(SITE.format(url="http://localhost", index=tmp_path, mail_port=25, port=80,
-                                  archives=archives), root=tmp_path)
-    assert [archive.telescope for archive in site.archive] == [
-        "CAHA-T220", "OSN-T090", "OSN-T150"]
+    archives = DemoArchives(tmp_path, (archive_of(setup.name)[0] for setup in SETUPS))
+    archives.start()
+    try:
+        site = parse_site(SITE.format(url="http://localhost", index=tmp_path, mail_port=25,
+                                      port=80, archives=archives.sections()), root=tmp_path)
+    finally:
+        archives.stop()
+    assert [(a.telescope, a.kind) for a in site.archive] == [
+        ("OSN-T090", "directory"), ("OSN-T150", "ftp"), ("CAHA-T220", "sftp")]
+    assert site.archive[2].host_key.startswith("SHA256:")
+    assert all(path.stat().st_mode & 0o77 == 0 for path in (tmp_path / "secrets").iterdir())
 
 
 def test_the_demo_s_polarimeters_take_groups_of_a_field_that_does_not_flare() -> None:

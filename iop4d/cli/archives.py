@@ -1,0 +1,329 @@
+"""``iop4d archives``: what they are, whether they answer, what they hold, and fetching by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iop4d.cli.common import load, open_database, site_options
+from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.config import Archive, Site
+    from iop4d.sources.session import Session
+    from iop4d.sources.survey import NightSurvey
+    from iop4d.sources.wanted import Known, WantedFile
+
+_SHOWN = 5  # names of files that a line gives
+
+
+@click.group(invoke_without_command=True)
+@site_options
+@click.pass_context
+def archives(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """Where frames come from: folders and servers.
+
+    Without a command: every archive with its state. Nights are named as T090/230313 or
+    OSN-T090/2023-03-13, and tonight or yesterday.
+    """
+    if ctx.invoked_subcommand is None:
+        site = load(ctx, site_after, overrides_after)
+        states = _states(site)
+        for archive in site.archive:
+            click.echo(_line(archive, states.get(archive.name, {})))
+        if not site.archive:
+            click.echo("No archive: add an [[archive]] section to the site file.")
+
+
+def _states(site: Site) -> dict[str, dict[str, Any]]:
+    """What a running daemon said last of each archive."""
+    from iop4d.store.status import status
+
+    if not site.database.exists():
+        return {}
+    database = open_database(site, read_only=True)
+    with database.connected():
+        daemon = status(time.time())["daemon"]
+    running = daemon["state"] in ("running", "stopping")
+    return {a["name"]: a for a in daemon.get("archives", ())} if running else {}
+
+
+def _line(archive: Archive, state: dict[str, Any]) -> str:
+    where = f"{archive.kind}://{archive.user}@{archive.host}{archive.nights}" \
+        if archive.is_remote else str(archive.path)
+    said = state.get("state", "no daemon runs")
+    if state.get("reason"):
+        said += f": {state['reason']}"
+    elif state:
+        said += f", {state['files']} files"
+    return f"{archive.name:<12} {where}\n{'':12} {said}"
+
+
+@archives.command()
+@click.argument("name")
+@site_options
+@click.pass_context
+def check(ctx: click.Context, name: str, site_after: str | None,
+          overrides_after: tuple[str, ...]) -> None:
+    """Log in to the archive NAME and show what it would take. Nothing is fetched."""
+    from iop4d.sources.nights import find_archive
+
+    site = load(ctx, site_after, overrides_after)
+    archive = find_archive(name, site.archive)
+    if not archive.is_remote:
+        _check_folder(archive)
+        return
+    asyncio.run(_check(site, archive))
+
+
+def _check_folder(archive: Archive) -> None:
+    import re
+
+    if not archive.path.is_dir():
+        raise Iop4dError(f"{archive.path} is no folder: see the key 'path' of the archive "
+                         f"'{archive.name}'")
+    pattern = re.compile(archive.files)
+    names = [p.name for p in archive.path.rglob("*") if p.is_file()]
+    wanted = [n for n in names if pattern.search(n)]
+    click.echo(f"{archive.path}: {len(names)} files, {len(wanted)} of them frames by the key "
+               "'files'")
+    if names and not wanted:
+        raise Iop4dError(f"no name matches files = '{archive.files}'; there is {names[0]}")
+
+
+async def _check(site: Site, archive: Archive) -> None:
+    from datetime import timedelta
+
+    from iop4d.sources.survey import parent_names, survey_night
+
+    session = await _connected(archive)
+    try:
+        known, tonight = _known(site, archive), _tonight(site, archive)
+        nights = [await survey_night(session, archive, tonight - timedelta(days=k), known)
+                  for k in range(archive.lookback + 1)]
+        for night in nights:
+            click.echo(_night_line(night))
+        if all(night.listing is None for night in nights):
+            above, names = await parent_names(session, archive)
+            near = ", ".join(names[-_SHOWN:]) or "no folder at all"
+            raise Iop4dError(
+                f"none of these nights has a folder. In {above or 'the login folder'} there is: "
+                f"{near}. If nights are named otherwise there, mend the key 'nights', now "
+                f"'{archive.nights}'; if there was no observing, all is well")
+        seen = [night for night in nights if night.files]
+        if seen and not any(night.wanted for night in seen):
+            example = next(e.name for e in seen[0].listing.entries  # type: ignore[union-attr]
+                           if not e.folder)
+            raise Iop4dError(f"no file is wanted: '{example}', for one, does not match files = "
+                             f"'{archive.files}'" + (f" or sources = {list(archive.sources)}"
+                                                     if archive.sources else ""))
+    finally:
+        await session.close()
+
+
+async def _connected(archive: Archive) -> Session:
+    from iop4d.sources.connect import connect
+
+    session = await connect(archive)
+    click.echo(f"{archive.host} answers, and lets {archive.user} in.")
+    return session
+
+
+def _night_line(night: NightSurvey) -> str:
+    if night.listing is None:
+        return f"{night.night}  {night.folder}: no such folder"
+    odd = f", {night.listing.skipped} lines not understood" if night.listing.skipped else ""
+    line = (f"{night.night}  {night.folder}: {night.files} files, {len(night.wanted)} wanted, "
+            f"{len(night.missing)} not here ({night.missing_bytes / 1e6:.1f} MB){odd}")
+    if night.missing:
+        names = [f.entry.name for f in night.missing[:_SHOWN]]
+        more = f" and {len(night.missing) - _SHOWN} more" if len(night.missing) > _SHOWN else ""
+        line += f"\n{'':12}{', '.join(names)}{more}"
+    return line
+
+
+def _known(site: Site, archive: Archive) -> Known:
+    """What was delivered before, of this archive."""
+    from iop4d.store import frames
+
+    if not site.database.exists():
+        return {}
+    database = open_database(site, read_only=True)
+    with database.connected():
+        return frames.known_files(archive.name)
+
+
+def _tonight(site: Site, archive: Archive) -> date:
+    from iop4d.instruments.discovery import find_instruments
+    from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope, night_of
+
+    known = {i.telescope.name: i.telescope
+             for i in find_instruments(site.camera, site.polarimeter)}
+    telescope = known.get(archive.telescope, Telescope(name=""))
+    return date.fromisoformat(night_of(time.time() / 86400.0 + JD_UNIX_EPOCH, telescope))
+
+
+@archives.command()
+@click.argument("name")
+@click.option("--since", metavar="NIGHT", help="Only nights from this one on.")
+@click.option("--until", metavar="NIGHT", help="Only nights up to this one.")
+@click.option("--missing", is_flag=True, help="Only nights of which something is not here.")
+@site_options
+@click.pass_context
+def discover(ctx: click.Context, name: str, since: str | None, until: str | None, missing: bool,
+             site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """List the nights that the server of NAME has, and what of them is here."""
+    site = load(ctx, site_after, overrides_after)
+    archive = _remote(site, name)
+    from iop4d.sources.nights import parse_night
+
+    tonight = _tonight(site, archive)
+    first, last = (parse_night(n, tonight=tonight) if n else None for n in (since, until))
+    asyncio.run(_discover(site, archive, first, last, missing))
+
+
+async def _discover(site: Site, archive: Archive, first: date | None, last: date | None,
+                    missing: bool) -> None:
+    from iop4d.sources.survey import nights_on, survey_night
+
+    session = await _connected(archive)
+    try:
+        known, count, lacking = _known(site, archive), 0, 0
+        nights = [night async for night in nights_on(session, archive)]
+        for night in nights:
+            if (first and night < first) or (last and night > last):
+                continue
+            found = await survey_night(session, archive, night, known)
+            count += 1
+            lacking += len(found.missing)
+            if found.missing or not missing:
+                click.echo(_night_line(found))
+        click.echo(f"{count} nights, {lacking} files not here.")
+    finally:
+        await session.close()
+
+
+def _remote(site: Site, name: str) -> Archive:
+    from iop4d.sources.nights import find_archive
+
+    archive = find_archive(name, site.archive)
+    if not archive.is_remote:
+        raise Iop4dError(f"'{archive.name}' is a folder here: nothing has to be fetched from it")
+    return archive
+
+
+@archives.command()
+@click.argument("places", metavar="ARCHIVE/NIGHT...", nargs=-1, required=True)
+@click.option("--files", "patterns", multiple=True, metavar="NAME",
+              help="Only files of these names (* and ? stand for anything); any number of them.")
+@click.option("--from", "lists", multiple=True, type=click.Path(exists=True, path_type=Path),
+              metavar="FILE", help="Only files that this list names, one a line.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
+@site_options
+@click.pass_context
+def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...],
+          lists: tuple[Path, ...], dry_run: bool, site_after: str | None,
+          overrides_after: tuple[str, ...]) -> None:
+    """Fetch what is missing of nights, such as T090/230313.
+
+    A running daemon reduces them at once, else the next one to run does.
+    """
+    from iop4d.sources.nights import parse_place
+
+    site = load(ctx, site_after, overrides_after)
+    wanted: dict[str, list[date]] = {}
+    for place in places:
+        archive, night = parse_place(place, site.archive, tonight=date.today())  # noqa: DTZ011
+        _remote(site, archive.name)
+        if night is None:
+            raise Iop4dError(f"'{place}' names no night; expected {archive.name}/2023-03-13")
+        wanted.setdefault(archive.name, []).append(night)
+    names = [*patterns, *(line.strip() for path in lists
+                          for line in path.read_text(encoding="utf-8").splitlines())]
+    failed = 0
+    for name, nights in wanted.items():
+        failed += asyncio.run(_fetch(site, _remote(site, name), nights,
+                                     [n for n in names if n], dry_run))
+    ctx.exit(1 if failed else 0)
+
+
+async def _fetch(site: Site, archive: Archive, nights: Sequence[date], names: Sequence[str],
+                 dry_run: bool) -> int:
+    """Fetch nights of one archive; how many files did not come."""
+    from iop4d.sources.survey import survey_night
+
+    session = await _connected(archive)
+    try:
+        known, files = _known(site, archive), []
+        for night in nights:
+            found = await survey_night(session, archive, night, known)
+            click.echo(_night_line(found))
+            files += [f for f in found.missing if not names or any(
+                fnmatch.fnmatch(f.entry.name, pattern) for pattern in names)]
+    finally:
+        await session.close()
+    if dry_run:
+        for file in files:
+            click.echo(f"would fetch {file.remote} ({file.entry.size} bytes) to {file.local}")
+        return 0
+    came = await _download_all(archive, files)
+    _hand_over(site, came)
+    click.echo(f"{len(came)} of {len(files)} files fetched.", err=True)
+    return len(files) - len(came)
+
+
+async def _download_all(archive: Archive, files: Sequence[WantedFile]) -> list[Path]:
+    """Fetch files one by one, each up to three times; those that came."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    from iop4d.sources.connect import connect
+    from iop4d.sources.download import Limiter, download
+    from iop4d.sources.session import PathError, TransferError
+
+    limiter = Limiter(archive.bandwidth * 1000.0) if archive.bandwidth else None
+    session, came = None, []
+    with Progress("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+                  transient=True) as bar:
+        task = bar.add_task(archive.name, total=sum(f.entry.size for f in files))
+        before = 0
+        for file in files:
+            def show(done: int, before: int = before) -> None:
+                bar.update(task, completed=before + done)
+
+            before += file.entry.size
+            for attempt in range(3):
+                try:
+                    session = session or await connect(archive)
+                    file.local.parent.mkdir(parents=True, exist_ok=True)
+                    await download(session, file.remote, file.entry, file.local, limiter=limiter,
+                                   progress=show)
+                    came.append(file.local)
+                    break
+                except PathError as error:
+                    bar.console.print(f"{file.remote}: {error}")
+                    break
+                except TransferError as error:
+                    bar.console.print(f"{file.remote}: {error} (try {attempt + 1} of 3)")
+                    if session is not None:
+                        await session.close()
+                    session = None
+    if session is not None:
+        await session.close()
+    return came
+
+
+def _hand_over(site: Site, paths: Sequence[Path]) -> None:
+    """Have a running daemon reduce them; one that starts later finds them by itself."""
+    from iop4d.lock import is_locked
+    from iop4d.store import asks
+
+    if paths and is_locked(site.lock):
+        asks.put(open_database(site, read_only=False), "reduce",
+                 {"paths": [str(path) for path in paths]}, time.time())

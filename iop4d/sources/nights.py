@@ -1,0 +1,93 @@
+"""Nights as observers name them, and their folders on a server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import PurePosixPath
+
+from iop4d.config import Archive
+from iop4d.model.errors import Iop4dError
+
+_FIELD = re.compile(r"\{night:([^}]*)\}")
+#: What the letters of a date stand for, as regular expressions.
+_LETTERS = {"%Y": r"\d{4}", "%y": r"\d\d", "%m": r"\d\d", "%d": r"\d\d", "%j": r"\d{3}",
+            "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+", "%H": r"\d\d", "%%": "%"}
+
+
+def folder_of(pattern: str, night: date) -> str:
+    """The folder of a night on the server."""
+    return pattern.format(night=datetime.combine(night, time()))
+
+
+def night_of_folder(pattern: str, folder: str) -> date | None:
+    """The night of a folder, None if it is none: the reverse of ``folder_of``."""
+    try:
+        return datetime.strptime(folder, _FIELD.sub(r"\1", pattern)).date()  # noqa: DTZ007 - a date
+    except ValueError:
+        return None
+
+
+def components(pattern: str) -> list[tuple[str, re.Pattern[str] | None]]:
+    """The pattern's path, part by part, each with what names match it; None where it is fixed."""
+    parts: list[tuple[str, re.Pattern[str] | None]] = []
+    for part in PurePosixPath(pattern).parts:
+        if not _FIELD.search(part):
+            parts.append((part, None))
+            continue
+        expression = "".join(
+            _of_field(piece) if number % 2 else re.escape(piece)
+            for number, piece in enumerate(_FIELD.split(part)))
+        parts.append((part, re.compile(expression)))
+    return parts
+
+
+def _of_field(letters: str) -> str:
+    pieces = re.split(r"(%.)", letters)
+    return "".join(_LETTERS.get(piece, re.escape(piece)) for piece in pieces)
+
+
+def parse_night(text: str, *, tonight: date) -> date:
+    """2023-03-13, 20230313, 230313, 'tonight' or 'yesterday'; raises Iop4dError."""
+    words = {"tonight": tonight, "today": tonight, "yesterday": tonight - timedelta(days=1)}
+    if text.lower() in words:
+        return words[text.lower()]
+    for form in ("%Y-%m-%d", "%Y%m%d", "%y%m%d"):
+        if len(text) != len(datetime(2023, 3, 13).strftime(form)):  # noqa: DTZ001 - a date
+            continue
+        try:
+            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a date
+        except ValueError:
+            pass
+    raise Iop4dError(f"'{text}' is no night; expected 2023-03-13, 230313, tonight or yesterday")
+
+
+def find_archive(name: str, archives: Sequence[Archive]) -> Archive:
+    """An archive by its name or its telescope's, or the end of either: T090 for OSN-T090.
+
+    Raises Iop4dError where none or several are meant.
+    """
+    wanted = name.lower()
+
+    def matches(archive: Archive, exact: bool) -> bool:
+        names = [n.lower() for n in (archive.name, archive.telescope) if n]
+        return any(n == wanted if exact else n.endswith(wanted) for n in names)
+
+    for exact in (True, False):
+        found = [a for a in archives if matches(a, exact)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise Iop4dError(f"'{name}' may be {' or '.join(a.name for a in found)}")
+    raise Iop4dError(f"no archive is called '{name}'; there is "
+                     + (", ".join(a.name for a in archives) or "none in the site file"))
+
+
+def parse_place(text: str, archives: Sequence[Archive], *, tonight: date,
+                ) -> tuple[Archive, date | None]:
+    """``T090/230313``, ``OSN-T090/2023-03-13``, or an archive alone; raises Iop4dError."""
+    name, slash, night = text.strip("/").rpartition("/")
+    if not slash:
+        return find_archive(night, archives), None
+    return find_archive(name, archives), parse_night(night, tonight=tonight)

@@ -1,0 +1,170 @@
+"""``iop4d archives`` as someone uses it who connects a server for the first time."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from iop4d.cli import cli
+from iop4d.simulator.mailbox import free_port
+from iop4d.simulator.servers import Server, ftp_server, host_key, sftp_server
+
+PASSWORD = "starlight"
+TONIGHT = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
+BEFORE = TONIGHT - timedelta(days=40)
+SITE = """\
+[[archive]]
+name = "OSN-T090"
+kind = "{kind}"
+host = "127.0.0.1"
+port = {port}
+user = "observer"
+password_file = "secret"
+nights = "/{{night:%Y%m%d}}"
+connect_timeout = 2.0
+"""
+
+
+@pytest.fixture(params=["ftp", "sftp"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A site in ten lines, and a server with tonight's frames and those of an older night."""
+    served, site = tmp_path / "served", tmp_path / "site"
+    for night, names in ((TONIGHT, ("a.fit", "b.fit", "log.txt")), (BEFORE, ("old.fit",))):
+        (served / night.strftime("%Y%m%d")).mkdir(parents=True)
+        for name in names:
+            (served / night.strftime("%Y%m%d") / name).write_bytes(name.encode() * 500)
+    site.mkdir()
+    (site / "secret").write_text(PASSWORD + "\n")
+    server: Server
+    if request.param == "ftp":
+        server, more = ftp_server(served, PASSWORD), ""
+    else:
+        key, pin = host_key()
+        server, more = sftp_server(served, PASSWORD, key), f'host_key = "{pin}"\n'
+    server.start()
+    text = SITE.format(kind=request.param, port=server.port) + more
+    (site / "iop4d.toml").write_text(text)
+    yield site
+    server.stop()
+
+
+def run(site: Path, *words: str) -> tuple[int, str]:
+    """Exit code and what is shown, errors as well."""
+    result = CliRunner().invoke(cli, ["archives", *words, "--site", str(site)])
+    return result.exit_code, result.output + (str(result.exception) if result.exception else "")
+
+
+def mend(site: Path, key: str, value: str) -> None:
+    text = (site / "iop4d.toml").read_text()
+    assert f"\n{key} = " in text
+    (site / "iop4d.toml").write_text(re.sub(rf"\n{key} = .*", f"\n{key} = {value}", text))
+
+
+def test_check_shows_what_would_be_taken_and_fetches_nothing(site: Path) -> None:
+    code, said = run(site, "check", "T090")
+    assert code == 0, said
+    assert "lets observer in" in said
+    assert f"/{TONIGHT:%Y%m%d}: 3 files, 2 wanted, 2 not here" in said
+    assert "a.fit" in said
+    assert not (site / "raw").exists()
+
+
+def test_a_wrong_password_is_told_and_not_shown(site: Path) -> None:
+    (site / "secret").write_text("wrong-and-secret")
+    code, said = run(site, "check", "OSN-T090")
+    assert code != 0
+    assert "password" in said
+    assert "wrong-and-secret" not in said
+
+
+def test_a_missing_password_file_is_told(site: Path) -> None:
+    (site / "secret").unlink()
+    assert "password_file cannot be read" in run(site, "check", "T090")[1]
+
+
+def test_a_wrong_host_port_or_a_server_that_says_nothing_is_told(site: Path) -> None:
+    mend(site, "port", str(free_port()))
+    code, said = run(site, "check", "T090")
+    assert code != 0
+    assert "port" in said
+    mend(site, "host", '"nowhere.invalid"')
+    assert "nowhere.invalid" in (said := run(site, "check", "T090")[1])
+    assert "host" in said
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mend(site, "host", '"127.0.0.1"')
+        mend(site, "port", str(silent.getsockname()[1]))
+        assert "no answer" in run(site, "check", "T090")[1]
+    assert threading.active_count() < 20
+
+
+def test_a_wrong_folder_pattern_is_told_with_the_folders_there_are(site: Path) -> None:
+    mend(site, "nights", '"/{night:%Y-%m-%d}"')
+    code, said = run(site, "check", "T090")
+    assert code != 0
+    assert "none of these nights has a folder" in said
+    assert f"{TONIGHT:%Y%m%d}" in said
+    assert "'nights'" in said
+
+
+def test_a_wrong_file_pattern_is_told_with_a_name_that_is_there(site: Path) -> None:
+    text = (site / "iop4d.toml").read_text()
+    (site / "iop4d.toml").write_text(text + "files = '\\.fits$'\n")
+    code, said = run(site, "check", "T090")
+    assert code != 0
+    assert "no file is wanted" in said
+    assert "'\\.fits$'" in said
+
+
+def test_nights_on_the_server_are_discovered_and_fetched_by_name(site: Path) -> None:
+    code, said = run(site, "discover", "T090")
+    assert code == 0, said
+    assert "2 nights, 3 files not here" in said
+    assert f"{BEFORE}" in said
+    place = f"T090/{BEFORE:%y%m%d}"
+    code, said = run(site, "fetch", place, "--dry-run")
+    assert "would fetch" in said
+    assert not (site / "raw").exists()
+    code, said = run(site, "fetch", place, f"OSN-T090/{TONIGHT}", "--files", "*.fit")
+    assert code == 0, said
+    assert "3 of 3 files fetched" in said
+    found = sorted(p.relative_to(site / "raw").as_posix() for p in (site / "raw").rglob("*.fit"))
+    assert found == [f"OSN-T090/{BEFORE}/old.fit", f"OSN-T090/{TONIGHT}/a.fit",
+                     f"OSN-T090/{TONIGHT}/b.fit"]
+    assert (site / "raw" / found[0]).read_bytes() == b"old.fit" * 500
+    assert "2 nights, 0 files not here" in run(site, "discover", "T090")[1]
+    assert "0 of 0 files fetched" in run(site, "fetch", place)[1]
+
+
+def test_a_list_of_files_and_what_is_no_place(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("b.fit\n")
+    code, said = run(site, "fetch", f"T090/{TONIGHT}", "--from", str(tmp_path / "list.txt"))
+    assert (code, "1 of 1 files" in said) == (0, True)
+    assert "names no night" in run(site, "fetch", "T090")[1]
+    assert "no archive is called 'VLT'" in run(site, "check", "VLT")[1]
+    assert "is no night" in run(site, "fetch", "T090/last")[1]
+
+
+def test_archives_are_listed(site: Path) -> None:
+    code, said = run(site)
+    assert code == 0
+    assert "observer@127.0.0.1/{night:%Y%m%d}" in said
+    assert "no daemon runs" in said
+
+
+def test_a_folder_is_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.toml").write_text('[[archive]]\nname = "a"\npath = "frames"\n')
+    assert "is no folder" in run(tmp_path, "check", "a")[1]
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "x.txt").touch()
+    assert "no name matches" in run(tmp_path, "check", "a")[1]
+    (tmp_path / "frames" / "x.fit").touch()
+    code, said = run(tmp_path, "check", "a")
+    assert (code, "2 files, 1 of them frames" in said) == (0, True)
+    assert "is a folder here" in run(tmp_path, "discover", "a")[1]
