@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from iop4d.simulator.checks import differences, drop, make_site, results_of, take_night
-from iop4d.simulator.killing import orphans
+from iop4d.simulator.invariants import workers_of
 from iop4d.simulator.mailbox import Mailbox
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
@@ -175,7 +175,7 @@ def test_it_stops_cleanly_and_leaves_no_process(taken: Taken, site: Path,
     time.sleep(2.5)
     os.kill(service.process.pid, sign)
     assert service.process.wait(40) == 0, service.log()
-    assert orphans(service.process.pid) == []
+    assert workers_of(service.process.pid) == []
     assert json.loads(iop4d(site, "status", "--json").stdout)["daemon"]["state"] == "stopped"
 
 

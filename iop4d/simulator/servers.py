@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -75,6 +76,8 @@ def ftp_server(folder: Path, password: str) -> Server:
     async def start() -> tuple[_Listening, int]:
         import aioftp
 
+        # Clients that hang up are no news here.
+        logging.getLogger("aioftp.server").setLevel(logging.CRITICAL)
         reader = aioftp.User(USER, password, base_path=folder, permissions=[
             aioftp.Permission("/", readable=True, writable=False)])
         server = aioftp.Server([reader])
@@ -88,6 +91,8 @@ def sftp_server(folder: Path, password: str, key: Any) -> Server:
     """An SFTP server with a host key that shows a folder to USER."""
     async def start() -> tuple[_Listening, int]:
         import asyncssh
+
+        logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
 
         class Login(asyncssh.SSHServer):
             """Knows one user."""
