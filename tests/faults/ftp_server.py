@@ -32,13 +32,15 @@ class Faults:
     no_epsv: bool = False
     pasv_host: str = ""  # that PASV names, such as 10,0,0,1
     greeting: bytes = b"220 ready\r\n"
+    rename: str = ""  # the name that a file gets just when it is asked for
     after: dict[str, str] = field(default_factory=dict)  # command: answer to it
 
 
 class FtpServer:
     """Serves files by path; an async context manager, on a free port.
 
-    ``files``: path to (content, Unix time). ``commands`` and ``sent`` count what was asked and how
+    ``files``: path to (content, Unix time). ``script``: path to what goes wrong with each of its
+    transfers in turn, before all goes well. ``commands`` and ``sent`` count what was asked and how
     many bytes of files went out; ``heard`` holds all that came in clear.
     """
 
@@ -47,6 +49,7 @@ class FtpServer:
         self.files = files
         self.faults = faults or Faults()
         self.port = 0
+        self.script: dict[str, list[Faults]] = {}
         self.commands: Counter[str] = Counter()
         self.connections = 0
         self.sent = 0
@@ -236,6 +239,11 @@ class _Talk:
         self.say("550 no" if found is None else f"213 {len(found[0])}")
 
     async def do_retr(self, rest: str) -> None:
+        if script := self.server.script.get(rest):
+            self.faults = script.pop(0)
+        if self.faults.rename:
+            new = f"{rest.rpartition('/')[0]}/{self.faults.rename}"
+            self.server.files[new] = self.server.files.pop(rest)
         if self.faults.answer:
             self.say(self.faults.answer)
             return

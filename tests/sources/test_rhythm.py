@@ -81,3 +81,13 @@ def test_a_refused_login_is_not_tried_again_soon() -> None:
 def test_two_servers_do_not_fail_in_step() -> None:
     assert {Breaker(chance=lambda c=c: c).failed(0.0) for c in (0.0, 0.5, 1.0)} == {
         24.0, 30.0, 36.0}
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_a_server_that_is_dead_for_an_hour_is_tried_a_dozen_times_at_most(chance: float) -> None:
+    breaker, now, tries = Breaker(chance=lambda: chance), 0.0, 0
+    while now < 3600.0:
+        tries += 1
+        now += breaker.failed(now)
+    assert tries <= 12
+    assert now - 3600.0 <= 1080.0  # back within 18 minutes of its return
