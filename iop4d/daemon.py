@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import shutil
-import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +35,7 @@ from iop4d.sources.remote import RemoteArchive
 from iop4d.sources.settle import SettledFile
 from iop4d.store import asks, catalogue, events, frames, provenance
 from iop4d.store.database import Database
+from iop4d.store.status import night_line
 from iop4d.work import channel
 from iop4d.work.dispatch import Dispatcher
 from iop4d.work.ledger import FoundFile, Ledger
@@ -52,22 +52,29 @@ _LIVE = 60.0  # seconds within which a file that appeared counts as live
 
 
 class Daemon:
-    """A whole iop4d on one site. ``watch``: also watch the archives, as the service does."""
+    """A whole iop4d on one site. ``watch``: also watch the archives, as the service does.
 
-    def __init__(self, site: Site, *, watch: bool = True,
-                 clock: Callable[[], float] = time.time) -> None:
+    ``lock``: held by who runs one daemon after the other; without it this one takes its own.
+    """
+
+    def __init__(self, site: Site, *, watch: bool = True, clock: Callable[[], float] = time.time,
+                 lock: SiteLock | None = None) -> None:
         self._site = site
         self._watch = watch
         self._clock = clock
-        self._lock = SiteLock(site.lock)
+        self._own_lock = SiteLock(site.lock) if lock is None else None
         self._db_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
         self._archives: list[DirectoryArchive | RemoteArchive] = []
+        self._tasks: dict[asyncio.Task[None], str] = {}
         self._context = (b"", -1)
         self._catalogue_version = -1
         self._started_at = clock()
         self._lag = 0.0
         self.state = "starting"
+        self.config_error = ""  # why a new site file was not taken
+        self.beaten_at = time.monotonic()  # when the database was last written for sure
+        self.line = "starting"  # the night's counts, for people
 
     async def run_db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function on the thread that owns the database."""
@@ -83,7 +90,8 @@ class Daemon:
         finally:
             self._db_thread.submit(self._close_database).result()
             self._db_thread.shutdown()
-            self._lock.close()
+            if self._own_lock is not None:
+                self._own_lock.close()
 
     # Building.
 
@@ -151,9 +159,11 @@ class Daemon:
             parts |= {f"archive {number}": archive.run(stop)
                       for number, archive in enumerate(self._archives)}
         tasks = {asyncio.create_task(part, name=name): name for name, part in parts.items()}
+        self._tasks = tasks
         scheduler = self._schedule()
         self.state = "running"
         try:
+            await self._beat()
             if ready is not None:
                 await ready(self)
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -168,6 +178,16 @@ class Daemon:
             for task in tasks:
                 if not task.cancelled() and (error := task.exception()):
                     log.error("%s ended with an error", task.get_name(), exc_info=error)
+
+    def stuck(self) -> list[str]:
+        """Parts that make no progress, in words."""
+        found = [f"the {name} ended" for task, name in self._tasks.items() if task.done()]
+        now = time.monotonic()
+        for archive in self._archives:
+            silent = now - archive.ticked_at
+            if silent > 3.0 * archive.interval:
+                found.append(f"the archive {archive.status['name']} did nothing for {silent:.0f} s")
+        return found
 
     @staticmethod
     def _report_dead(done: set[asyncio.Task[None]]) -> None:
@@ -282,12 +302,17 @@ class Daemon:
             "started_at": self._started_at, "beat_at": self._clock(), "workers": workers,
             "archives": archives, "disk_free_gb": round(free / 1e9, 1),
             "loop_lag_s": round(self._lag, 3), "rss_mb": round(rss_mb()),
-            "finished_jobs": self.dispatcher.finished,
+            "finished_jobs": self.dispatcher.finished, "config_error": self.config_error,
         }
-        def write() -> None:
+
+        def write() -> str:
             with self.database.write():
                 events.beat(status)
-        await self.run_db(write)
+            with self.database.connected():
+                return night_line()
+
+        self.line = await self.run_db(write)
+        self.beaten_at = time.monotonic()
 
 
 def _found_by_hand(path: Path, site: Site, now: float) -> FoundFile | None:
@@ -297,15 +322,3 @@ def _found_by_hand(path: Path, site: Site, now: float) -> FoundFile | None:
     archive = next((a.name for a in site.archive if path.is_relative_to(a.path)), "by hand")
     return FoundFile(archive=archive, path=path, size=stamp[0], mtime_ns=stamp[1],
                      completed_at=now, wanted=True)
-
-
-async def run_until_signalled(daemon: Daemon) -> None:
-    """Run a daemon until SIGTERM or Ctrl-C."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stop.set)
-    await daemon.run(stop)
-
-
-

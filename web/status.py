@@ -60,6 +60,11 @@ class Status:
         return sum(self.frames.get(state, 0) for state in FAILED_STATES)
 
     @property
+    def config_error(self) -> str:
+        """Why a new site file was not taken; empty if none was wrong."""
+        return str(self.beat.get("config_error") or "")
+
+    @property
     def archives(self) -> list[dict[str, Any]]:
         """The archives as the daemon sees them."""
         return list(self.beat.get("archives") or ())

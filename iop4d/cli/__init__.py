@@ -28,6 +28,7 @@ COMMANDS = {
     "masters": ("iop4d.cli.masters:masters", "List the masters; set bad ones aside."),
     "index": ("iop4d.cli.index:index", "Make index files for the catalogue's fields."),
     "run": ("iop4d.cli.run:run", "Run the daemon: watch the archives and reduce what comes."),
+    "reload": ("iop4d.cli.run:reload", "Have the running daemon read the site file anew."),
     "reduce": ("iop4d.cli.reduce:reduce", "Reduce given files now."),
     "web": ("iop4d.cli.run:web", "Serve the live page."),
     "results": ("iop4d.cli.results:results", "Write the results as a table."),

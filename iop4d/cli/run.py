@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from iop4d.cli.common import load, set_up_logging, site_options
+from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.config import Site
+
+_TAKEN_IN = 0.5  # seconds in which a daemon reads and judges a site file
+_RELOADED = 60.0  # seconds within which a daemon must have taken a site file: jobs may end
 
 
 @click.command()
@@ -14,15 +24,55 @@ def run(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, 
     """Run the daemon: watch the archives, reduce each frame as it comes, tell people.
 
     It stops cleanly on SIGTERM and Ctrl-C: running jobs end, the rest goes on at the next start.
-    However it ends, nothing is lost.
+    SIGHUP, or 'iop4d reload', has it read the site file anew; where that is wrong the old one
+    stays. However it ends, nothing is lost.
     """
-    import asyncio
-
-    from iop4d.daemon import Daemon, run_until_signalled
+    from iop4d.service import serve
 
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx)
-    asyncio.run(run_until_signalled(Daemon(site)))
+    serve(site, lambda: load(ctx, site_after, overrides_after))
+
+
+@click.command()
+@site_options
+@click.pass_context
+def reload(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """Have the running daemon read the site file anew.
+
+    The file is checked first. Running jobs end; a few seconds later all works by the new file.
+    Overrides (-o) are those that the daemon was started with.
+    """
+    import os
+    import signal
+
+    from iop4d.lock import holder, is_locked
+
+    site = load(ctx, site_after, overrides_after)
+    pid = holder(site.lock)
+    if not is_locked(site.lock) or pid is None:
+        raise Iop4dError("no daemon runs on this site; the next one reads the file by itself")
+    before, asked = _heartbeat(site).get("started_at", 0.0), time.time()
+    os.kill(pid, signal.SIGHUP)
+    deadline = time.monotonic() + _RELOADED
+    while time.monotonic() < deadline:
+        time.sleep(0.2)
+        beat = _heartbeat(site)
+        if beat.get("config_error") and beat.get("beat_at", 0.0) > asked + _TAKEN_IN:
+            raise Iop4dError(f"not taken: {beat['config_error']}")
+        if beat.get("started_at", 0.0) > before and beat.get("state") == "running":
+            click.echo("The site file is taken.")
+            return
+    raise Iop4dError(f"the daemon (process {pid}) did not take it within {_RELOADED:g} s; see its "
+                     "log")
+
+
+def _heartbeat(site: Site) -> dict[str, Any]:
+    from iop4d.cli.common import open_database
+    from iop4d.store.events import heartbeat
+
+    with open_database(site, read_only=True).connected():
+        return heartbeat()
 
 
 @click.command()

@@ -10,6 +10,11 @@ import click
 
 from iop4d.cli.common import load, open_database, site_options
 
+#: What an archive says besides, where it is not as usual.
+_MORE = ("watch", "breaker", "queue", "settling", "fetching", "failing", "skipped_lines",
+         "overflows")
+_USUAL: tuple[Any, ...] = (None, 0, {}, "closed", "events")
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
@@ -34,10 +39,15 @@ def _lines(state: dict[str, Any]) -> list[str]:
     daemon = state["daemon"]
     pid = f", process {daemon['pid']}" if daemon["state"] == "running" else ""
     lines = [f"daemon   {daemon['state']}{pid}"]
+    if daemon.get("config_error"):
+        lines.append(f"         the site file is not taken: {daemon['config_error']}")
     for archive in daemon.get("archives", ()):
         trouble = f": {archive['reason']}" if archive["reason"] else ""
         lines.append(f"archive  {archive['name']}: {archive['state']}{trouble}, "
                      f"{archive['files']} files, {archive['path']}")
+        more = {name: archive[name] for name in _MORE if archive.get(name) not in _USUAL}
+        if more:
+            lines.append(f"{'':9}" + ", ".join(f"{name} {value}" for name, value in more.items()))
     lines.append("frames   " + _counts(state["frames"]))
     queue = {f"{entry['kind']} {entry['state']}": entry["jobs"] for entry in state["queue"]}
     lines.append("queue    " + _counts(queue))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent, FileClosedEvent, FileMovedEvent, DirCreatedEvent, DirMovedEvent]
+
+T = TypeVar("T")
+
+_SILENT = 30.0  # seconds after which a file system counts as hanging
 
 Deliver = Callable[[str, list[SettledFile]], Awaitable[None]]
 
@@ -60,13 +64,25 @@ class DirectoryArchive:
         self._observer: Any = None
         self._state, self._reason = "starting", ""
         self._last_scan_at: float | None = None
+        self._ticked_at = time.monotonic()
+        self._asked_at: float | None = None  # when the file system was asked what it did not answer
+        self.interval = scan_interval  # seconds within which it ticks, when all is well
+
+    @property
+    def ticked_at(self) -> float:
+        """When the watch last did something; waiting for a file system is no fault of its own."""
+        return self._ticked_at if self._asked_at is None else time.monotonic()
 
     @property
     def status(self) -> dict[str, Any]:
         """The archive's state, for people."""
+        state, reason = self._state, self._reason
+        silent = 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
+        if silent > _SILENT:
+            state, reason = "degraded", f"its file system has not answered for {silent:.0f} s"
         return {
             "name": self._archive.name, "path": str(self._root),
-            "telescope": self._archive.telescope, "state": self._state, "reason": self._reason,
+            "telescope": self._archive.telescope, "state": state, "reason": reason,
             "files": len(self._known), "settling": len(self._settler),
             "last_scan_at": self._last_scan_at,
             "watch": "polling" if self._archive.polling else "events",
@@ -78,6 +94,7 @@ class DirectoryArchive:
         stopped = asyncio.create_task(stop.wait(), name=f"archive {self._archive.name} stop")
         try:
             while not stop.is_set():
+                self._ticked_at = time.monotonic()
                 try:
                     if time.monotonic() >= next_scan:
                         next_scan = time.monotonic() + self._scan_interval
@@ -112,10 +129,17 @@ class DirectoryArchive:
 
     # The truth.
 
-    async def _scan(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _aside(self, function: Callable[[], T]) -> T:
+        """Have the archive's own thread ask its file system, which may hang."""
+        self._asked_at = time.monotonic()
         try:
-            found = await loop.run_in_executor(self._thread, self._list)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        finally:
+            self._asked_at = None
+
+    async def _scan(self) -> None:
+        try:
+            found = await self._aside(self._list)
         except OSError as error:
             self._degrade(f"cannot be read: {error}")
             self._unwatch()
@@ -195,8 +219,7 @@ class DirectoryArchive:
             hints[path] = hints.get(path, False) or announced
         if not hints:
             return
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._thread, self._look_at, list(hints))
+        found = await self._aside(lambda: self._look_at(list(hints)))
         for path, stamp in found.items():
             if self._known.get(str(path)) != stamp[:2]:
                 self._settler.saw(path, stamp, announced=hints.get(path, False))
@@ -219,9 +242,7 @@ class DirectoryArchive:
         due = self._settler.due()
         if not due:
             return
-        loop = asyncio.get_running_loop()
-        stamps = await loop.run_in_executor(
-            self._thread, lambda: {path: look(path) for path in due})
+        stamps = await self._aside(lambda: {path: look(path) for path in due})
         settled = []
         for path, stamp in stamps.items():
             if stamp is None:

@@ -46,3 +46,15 @@ def _counts(column: Any) -> dict[str, int]:
 def _trouble(frame: Frame) -> dict[str, Any]:
     return {"id": frame.id, "name": frame.name, "path": frame.path, "telescope": frame.telescope,
             "night": frame.night, "state": frame.state, "reason": frame.reason}
+
+
+def night_line() -> str:
+    """The newest night's frames by state, in a line. Needs a connection."""
+    night = Frame.select(fn.MAX(Frame.night)).scalar()
+    if night is None:
+        return "no frame yet"
+    rows = Frame.select(Frame.state, fn.COUNT(Frame.id)).where(Frame.night == night).group_by(
+        Frame.state).tuples()
+    counts = {str(state): count for state, count in rows}
+    shown = {name: counts.pop(name, 0) for name in ("done", "queued", "quarantined")} | counts
+    return f"night {night}: " + ", ".join(f"{count} {name}" for name, count in shown.items())

@@ -1,0 +1,240 @@
+"""The daemon under a service manager: what it says, and the site file read anew."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iop4d.store.database import Database
+from iop4d.store.events import heartbeat
+
+SITE = """\
+[daemon]
+workers = 1
+settle = 0.1
+settle_unannounced = 0.2
+scan_interval = 1.0
+
+[[archive]]
+name = "one"
+path = "one"
+"""
+SECOND = """
+[[archive]]
+name = "two"
+path = "two"
+"""
+
+
+class Manager:
+    """A service manager's end of the socket: what came, and when."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(0.1)
+        self.heard: list[tuple[float, str]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while not self._over.is_set():
+            try:
+                text = self._socket.recv(65536).decode()
+            except TimeoutError:
+                continue
+            self.heard.append((time.monotonic(), text))
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._socket.close()
+
+    def times(self, word: str) -> list[float]:
+        """When something was said."""
+        return [at for at, text in [*self.heard] if word in text]
+
+    def wait(self, word: str, *, after: float = 0.0, seconds: float = 30.0) -> float:
+        """When it is said next."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if later := [at for at in self.times(word) if at > after]:
+                return later[0]
+            time.sleep(0.02)
+        raise AssertionError(f"no {word} in {[text for _, text in self.heard]}")
+
+
+class Running:
+    """``iop4d run`` on a site, under the manager."""
+
+    def __init__(self, site: Path, manager: Manager, code: str = "", **environ: str) -> None:
+        self.site, self.manager = site, manager
+        start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "iop4d", "run"]
+        self.process = subprocess.Popen(
+            [*start, "--site", str(site)], stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "NOTIFY_SOCKET": str(manager.path), **environ})
+
+    def stop(self) -> str:
+        """Stop it; what it wrote."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.communicate(timeout=60)[1]
+
+    def beat(self) -> dict[str, Any]:
+        with Database(self.site / "iop4d.db", read_only=True).connected():
+            return heartbeat()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "site" / "one").mkdir(parents=True)
+    (tmp_path / "site" / "two").mkdir()
+    (tmp_path / "site" / "iop4d.toml").write_text(SITE)
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    made = Manager(tmp_path / "notify")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def running(site: Path, manager: Manager) -> Iterator[Running]:
+    made = Running(site, manager)
+    yield made
+    made.stop()
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_it_says_when_it_is_ready_how_it_is_and_when_it_stops(
+        site: Path, manager: Manager, running: Running) -> None:
+    manager.wait("READY=1")
+    assert manager.times("STATUS=no frame yet")
+    running.process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    assert manager.wait("STOPPING=1") - asked < 2.0
+    assert running.process.wait(60) == 0
+
+
+def test_a_wrong_site_file_is_not_taken_and_a_right_one_is(
+        site: Path, manager: Manager, running: Running) -> None:
+    ready = manager.wait("READY=1")
+    (site / "iop4d.toml").write_text(SITE + "[daemon]\n")
+    running.process.send_signal(signal.SIGHUP)
+    manager.wait("STATUS=the site file is wrong")
+    until(lambda: "not valid TOML" in running.beat()["config_error"])
+    asked = subprocess.run([sys.executable, "-m", "iop4d", "reload", "--site", str(site)],
+                           capture_output=True, text=True, check=False)
+    assert asked.returncode == 78
+    assert "not valid TOML" in asked.stderr
+    assert running.process.poll() is None
+
+    (site / "two" / "x.fit").write_bytes(b"no frame")
+    (site / "iop4d.toml").write_text(SITE + SECOND)
+    asked = subprocess.run([sys.executable, "-m", "iop4d", "reload", "--site", str(site)],
+                           capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stdout) == (0, "The site file is taken.\n"), asked.stderr
+    reloading = manager.wait("RELOADING=1", after=ready)
+    manager.wait("READY=1", after=reloading)
+    until(lambda: [a["files"] for a in running.beat()["archives"]] == [0, 1])
+    assert running.beat()["config_error"] == ""
+
+
+def test_another_database_is_another_site(site: Path, manager: Manager, running: Running) -> None:
+    manager.wait("READY=1")
+    (site / "iop4d.toml").write_text(SITE + '[folders]\ndatabase = "other.db"\n')
+    running.process.send_signal(signal.SIGHUP)
+    manager.wait("STATUS=the site file is wrong")
+    until(lambda: bool(running.beat()["config_error"]))
+    assert running.process.poll() is None
+
+
+def test_a_second_daemon_is_refused_with_the_process_of_the_first(
+        site: Path, manager: Manager, running: Running) -> None:
+    manager.wait("READY=1")
+    second = subprocess.run([sys.executable, "-m", "iop4d", "run", "--site", str(site)],
+                            capture_output=True, text=True, check=False, timeout=60)
+    assert second.returncode == 1
+    assert f"process {running.process.pid}" in second.stderr
+
+
+def test_without_a_daemon_there_is_nothing_to_reload(site: Path) -> None:
+    asked = subprocess.run([sys.executable, "-m", "iop4d", "reload", "--site", str(site)],
+                           capture_output=True, text=True, check=False)
+    assert asked.returncode == 1
+    assert "no daemon runs" in asked.stderr
+
+
+BLOCKED = """\
+import signal, sys, time
+sys.argv = ["iop4d", "run", *sys.argv[1:]]
+# A part that blocks the loop: on this signal, as a handler runs on the loop's own thread.
+signal.signal(signal.SIGUSR1, lambda *_: time.sleep(4))
+from iop4d.cli import main
+main()
+"""
+STUCK = """\
+import sys
+sys.argv = ["iop4d", "run", *sys.argv[1:]]
+import iop4d.sources.directory as directory
+import asyncio
+async def hang(self, stop):
+    await stop.wait()  # it never ticks
+directory.DirectoryArchive.run = hang
+from iop4d.cli import main
+main()
+"""
+
+
+def test_signs_of_life_come_from_the_loop_alone(site: Path, manager: Manager) -> None:
+    running = Running(site, manager, BLOCKED, WATCHDOG_USEC="1500000")
+    try:
+        ready = manager.wait("READY=1")
+        manager.wait("WATCHDOG=1", after=ready)
+        running.process.send_signal(signal.SIGUSR1)
+        blocked = time.monotonic()
+        time.sleep(5.5)
+        during = [at for at in manager.times("WATCHDOG=1") if blocked + 0.3 < at < blocked + 3.7]
+        assert during == []
+        manager.wait("WATCHDOG=1", after=blocked + 4.0)
+    finally:
+        running.stop()
+
+
+def test_an_archive_that_does_nothing_is_no_sign_of_life(site: Path, manager: Manager) -> None:
+    running = Running(site, manager, STUCK, WATCHDOG_USEC="1500000")
+    try:
+        manager.wait("READY=1")
+        stuck = manager.wait("STATUS=stuck: the archive one did nothing")
+        time.sleep(2.0)
+        assert [at for at in manager.times("WATCHDOG=1") if at > stuck] == []
+    finally:
+        running.stop()
+
+
+def test_the_journal_gets_priorities(site: Path, manager: Manager) -> None:
+    running = Running(site, manager, JOURNAL_STREAM="8:1")
+    manager.wait("READY=1")
+    written = running.stop()
+    assert "<6>" in written
+    assert all(line.startswith("<") for line in written.splitlines())
