@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 _STATUS = 10.0  # seconds between lines of status
 _LAG = 5.0  # seconds by which the loop may be late and still count as alive
 _PROBE = 30.0  # seconds within which the database must have been written
-#: What cannot change while a daemon runs: another database is another site.
-_FIXED = ("root", "database", "lock")
 
 
 class Service:
@@ -79,10 +77,6 @@ class Service:
         try:
             new = self._load()
             find_instruments(new.camera, new.polarimeter)
-            for name in _FIXED:
-                if getattr(new, name) != getattr(self._site, name):
-                    raise Iop4dError(f"the site's {name} is another one now: stop the daemon and "
-                                     "start it again")
         except Iop4dError as error:
             self._error = daemon.config_error = str(error)
             log.error("the site file is not taken, the old one stays: %s", error)

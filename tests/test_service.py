@@ -160,12 +160,13 @@ def test_a_wrong_site_file_is_not_taken_and_a_right_one_is(
     assert running.beat()["config_error"] == ""
 
 
-def test_another_database_is_another_site(site: Path, manager: Manager, running: Running) -> None:
+def test_a_camera_that_cannot_be_built_is_not_taken(
+        site: Path, manager: Manager, running: Running) -> None:
     manager.wait("READY=1")
-    (site / "iop4d.toml").write_text(SITE + '[folders]\ndatabase = "other.db"\n')
+    (site / "iop4d.toml").write_text(SITE + '[[polarimeter]]\ninstrument = "Nothing"\n')
     running.process.send_signal(signal.SIGHUP)
     manager.wait("STATUS=the site file is wrong")
-    until(lambda: bool(running.beat()["config_error"]))
+    until(lambda: "Nothing" in running.beat()["config_error"])
     assert running.process.poll() is None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from iop4d.web.context import parts
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2  # how soon a stop is noticed
+_FIRST = 3  # file descriptor of the first socket that is handed over
 _STOP_SECONDS = 1.5  # for requests under way
 
 
@@ -38,9 +41,12 @@ def serve(site: Site, *, stop: threading.Event | None = None,
     stop = stop or threading.Event()
     app = create_app(site)
     sockets: dict[int, Any] = {}
+    given = _given()
+    where: dict[str, Any] = {"sockets": given} if given else {
+        "host": site.web.host, "port": site.web.port}
     try:
         server = waitress.create_server(
-            app, map=sockets, host=site.web.host, port=site.web.port, threads=site.web.threads,
+            app, map=sockets, threads=site.web.threads, **where,
             # Reads on while a request is answered: so a stream learns that its browser left.
             channel_request_lookahead=1, ident="iop4d")
     except (OSError, ValueError) as error:
@@ -57,6 +63,14 @@ def serve(site: Site, *, stop: threading.Event | None = None,
         parts(app).hub.close()
         server.task_dispatcher.shutdown(timeout=_STOP_SECONDS)
         wasyncore.close_all(sockets, ignore_all=True)
+
+
+def _given() -> list[socket.socket]:
+    """The sockets that a service manager listens at for us: see sd_listen_fds(3)."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    return [socket.socket(fileno=number) for number in range(_FIRST, _FIRST + count)]
 
 
 def _address(host: str, server: Any) -> str:

@@ -38,6 +38,7 @@ COMMANDS = {
     "flag": ("iop4d.cli.explain:flag", "Flag results by hand."),
     "reprocess": ("iop4d.cli.reprocess:reprocess", "Do frames again."),
     "status": ("iop4d.cli.status:status", "What is going on, and what failed and why."),
+    "systemd": ("iop4d.cli.systemd:systemd", "Run as a service: write the units for systemd."),
     "demo": ("iop4d.cli.demo:demo", "A simulated observatory with the daemon and the page."),
 }
 

@@ -1,0 +1,1 @@
+"""Units for systemd, with places to fill in between @s: see ``iop4d systemd install``."""
