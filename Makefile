@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: demo test lint pytest bench accuracy kill-test lock clean help
+.PHONY: demo test lint pytest bench accuracy kill-test chaos lock clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ accuracy: $(STAMP)  ## Accuracy against the simulator's truth; ARGS="--nights 12
 
 kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"
 	$(BIN)/python -m iop4d.simulator.killing $(ARGS)
+
+chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARGS="--short"
+	$(BIN)/python -m iop4d.simulator.chaos $(ARGS)
 
 lock: $(STAMP)  ## Write constraints.txt anew from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

@@ -146,10 +146,11 @@ def every_frame_goes_on(evidence: Evidence) -> Iterator[str]:
     for row in evidence.rows["frame"]:
         if row["state"] in _ENDED:
             continue
-        if evidence.settled and row["state"] != "waiting":
-            yield f"frame {row['id']} is {row['state']} though nothing is left to do"
         own = {("classify", row["id"]), ("reduce", row["id"])} & pending
-        if not own and not any(_is_of(row, master) for master in served):
+        with_master = any(_is_of(row, master) for master in served)
+        if evidence.settled and row["state"] != "waiting" and not with_master:
+            yield f"frame {row['id']} is {row['state']} though nothing is left to do"
+        elif not own and not with_master:
             yield f"frame {row['id']} ({row['name']}) is {row['state']} and no job leads it on"
 
 
