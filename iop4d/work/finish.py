@@ -43,6 +43,7 @@ from iop4d.work.jobs import Claim, JobKind, Priority
 log = logging.getLogger(__name__)
 
 _CHANGED_RETRY = 2.0  # seconds
+_OF_A_FRAME = (JobKind.CLASSIFY, JobKind.REDUCE)  # jobs whose key is a frame's id
 #: A series is calibrated anew so long after a new point, seconds, and longer if it is long.
 _CALIBRATE_PAUSE = 0.3
 _CALIBRATE_RATE = 100.0  # frames for which it waits a second more
@@ -63,6 +64,10 @@ class Finisher:
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
         """Write what came of a job and end it."""
+        if claim.kind in _OF_A_FRAME and is_replaced(Frame.get_by_id(claim.key)):
+            # Another version of the file came while this one was looked at.
+            jobs.close(claim.job_id, "done", now=self._clock(), reason="replaced meanwhile")
+            return
         match outcome:
             case Done():
                 self._done(claim, outcome)
@@ -70,7 +75,8 @@ class Finisher:
                 self._end(claim, FrameState.REJECTED, reason)
             case Failed(stage=stage, reason=reason) if stage == CHANGED:
                 now = self._clock()
-                self._set(claim.key, FrameState.QUEUED, reason=reason)
+                if claim.kind in _OF_A_FRAME:
+                    self._set(claim.key, FrameState.QUEUED, reason=reason)
                 jobs.later(claim.job_id, not_before=now + _CHANGED_RETRY, now=now)
             case Failed(stage=stage, reason=reason) if stage == NO_REFERENCE:
                 self._without_reference(claim, reason)
@@ -88,6 +94,13 @@ class Finisher:
         jobs.wait(job_id, reason=reason, now=self._clock())
         if frame.state != FrameState.WAITING or frame.reason != reason:
             self._set(frame.id, FrameState.WAITING, reason=reason)
+
+    def master_waits(self, frames: Iterable[Frame], reason: str, *, job_id: int) -> None:
+        """A master cannot be built yet, and its frames with it."""
+        jobs.wait(job_id, reason=reason, now=self._clock())
+        for frame in frames:
+            if frame.state == FrameState.QUEUED:
+                self._set(frame.id, FrameState.WAITING, reason=reason)
 
     def _without_reference(self, claim: Claim, reason: str) -> None:
         """A sub-frame waits for a whole frame, unless one was solved while it was looked at."""
@@ -161,6 +174,8 @@ class Finisher:
             identity, frame.version = replaced[-1].identity, replaced[-1].version + 1
             for other in replaced:
                 self._set(other.id, FrameState.SUPERSEDED, reason=f"replaced by frame {frame.id}")
+                for kind in _OF_A_FRAME:
+                    jobs.drop(kind, other.id, now=self._clock())
         elif namesakes and frame.identity is None:
             identity = f"{identity}~{len({o.identity for o in namesakes}) + 1}"
         frame.identity = frame.identity or identity
@@ -296,11 +311,17 @@ class Finisher:
         if claim.kind is JobKind.MASTER:
             self._choices.changed()
             master = Master.get_by_id(claim.key)
-            if master.state != "ready":
-                Master.update(state="refused", reason=reason, changed_at=now).where(
+            if master.path is None:
+                judged = "set aside" if master.state == "set aside" else "refused"
+                Master.update(state=judged, reason=reason, changed_at=now).where(
                     Master.id == master.id).execute()
                 for frame in masters.frames_of(master):
                     self._set(frame.id, FrameState.WAITING, reason=reason)
+            else:  # it stays as it was built before, set aside or not
+                for frame in masters.frames_of(master):
+                    if frame.state in (FrameState.QUEUED, FrameState.WAITING):
+                        self._set(frame.id, FrameState.FAILED,
+                                  reason=f"the master was not built again: {reason}")
         elif claim.kind is JobKind.POLARIMETRY:
             Group.update(reason=reason, changed_at=now).where(Group.id == claim.key).execute()
         elif claim.kind is not JobKind.CALIBRATE:
@@ -327,6 +348,11 @@ class Finisher:
             Frame.id == frame_id).execute()
         emit("frame", now, id=frame_id, state=state.value)
 
+
+
+def is_replaced(frame: Frame) -> bool:
+    """Whether another frame stands in its place, so that nothing is to be done for it any more."""
+    return frame.state in (FrameState.DUPLICATE, FrameState.SUPERSEDED)
 
 
 def _had_no_reference(claim: Claim) -> bool:

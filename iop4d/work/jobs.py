@@ -68,6 +68,13 @@ def close(job_id: int, state: str, *, now: float, reason: str = "") -> None:
                changed_at=now).where(Job.id == job_id).execute()
 
 
+def drop(kind: JobKind, key: int, *, now: float) -> None:
+    """End a job that is not to be done any more; one that runs ends by itself."""
+    Job.update(state="done", again=False, reason="not needed any more", changed_at=now).where(
+        (Job.kind == kind.value) & (Job.key == key)
+        & Job.state.in_(("queued", "waiting"))).execute()
+
+
 def wait(job_id: int, *, reason: str, now: float) -> None:
     """Set a job aside until something wakes it."""
     Job.update(state="waiting", reason=reason, changed_at=now).where(Job.id == job_id).execute()

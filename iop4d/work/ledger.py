@@ -30,7 +30,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Group, Job, Master, Series
 from iop4d.store.series import measured_frames
 from iop4d.work import jobs, masters
-from iop4d.work.finish import Finisher
+from iop4d.work.finish import Finisher, is_replaced
 from iop4d.work.groups import more_coming
 from iop4d.work.jobs import Claim, JobKind, Priority
 
@@ -204,6 +204,9 @@ class Ledger:
         if kind is JobKind.POLARIMETRY:
             return self._plan_polarimetry(job, now)
         frame = Frame.get_by_id(job.key)
+        if is_replaced(frame):
+            jobs.close(job.id, "done", now=now, reason="the file was replaced")
+            return None
         if kind is JobKind.CLASSIFY:
             return Claim(job_id=job.id, kind=kind, key=job.key, label=f"classify {frame.name}",
                          request=ClassifyRequest(path=Path(frame.path)))
@@ -256,7 +259,8 @@ class Ledger:
             jobs.later(job.id, not_before=max(choice.pending_until, now) + _MASTER_WAIT, now=now)
             return None
         if choice.missing:
-            jobs.wait(job.id, reason=f"no {' and no '.join(choice.missing)}", now=now)
+            self._finisher.master_waits(
+                frames, f"its master waits: no {' and no '.join(choice.missing)}", job_id=job.id)
             return None
         return Claim(
             job_id=job.id, kind=JobKind.MASTER, key=master.id, label=f"master {master.key}",
