@@ -21,8 +21,11 @@ from pathlib import Path
 from iop4d.simulator.checks import take_night
 from iop4d.simulator.corpus import write_corpus
 from iop4d.simulator.crashing import Crashes, every_crash_point
+from iop4d.simulator.invariants import workers_of
 from iop4d.simulator.night import Flare, NightPlan
 from iop4d.simulator.trial import Ended, Trial, stub_trial, true_trial, verdict
+
+orphans = workers_of  # as other checks know it
 
 TRUE_KILLS = 10  # of the true worker
 _BATCH = 500  # kills of one site
