@@ -303,6 +303,7 @@ class Daemon:
             "archives": archives, "disk_free_gb": round(free / 1e9, 1),
             "loop_lag_s": round(self._lag, 3), "rss_mb": round(rss_mb()),
             "finished_jobs": self.dispatcher.finished, "config_error": self.config_error,
+            "paused": self.ledger.space.reason,
         }
 
         def write() -> str:

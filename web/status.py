@@ -65,6 +65,11 @@ class Status:
         return str(self.beat.get("config_error") or "")
 
     @property
+    def paused(self) -> str:
+        """Why nothing new is begun; empty while work goes on."""
+        return str(self.beat.get("paused") or "")
+
+    @property
     def archives(self) -> list[dict[str, Any]]:
         """The archives as the daemon sees them."""
         return list(self.beat.get("archives") or ())

@@ -37,6 +37,7 @@ COMMANDS = {
     "explain": ("iop4d.cli.explain:explain", "What a result rests on."),
     "flag": ("iop4d.cli.explain:flag", "Flag results by hand."),
     "reprocess": ("iop4d.cli.reprocess:reprocess", "Do frames again."),
+    "retry": ("iop4d.cli.retry:retry", "Try failed and quarantined frames again."),
     "status": ("iop4d.cli.status:status", "What is going on, and what failed and why."),
     "systemd": ("iop4d.cli.systemd:systemd", "Run as a service: write the units for systemd."),
     "demo": ("iop4d.cli.demo:demo", "A simulated observatory with the daemon and the page."),

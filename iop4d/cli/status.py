@@ -41,6 +41,8 @@ def _lines(state: dict[str, Any]) -> list[str]:
     lines = [f"daemon   {daemon['state']}{pid}"]
     if daemon.get("config_error"):
         lines.append(f"         the site file is not taken: {daemon['config_error']}")
+    if daemon.get("paused"):
+        lines.append(f"         paused: {daemon['paused']}")
     for archive in daemon.get("archives", ()):
         trouble = f": {archive['reason']}" if archive["reason"] else ""
         lines.append(f"archive  {archive['name']}: {archive['state']}{trouble}, "

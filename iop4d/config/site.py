@@ -65,6 +65,9 @@ class Daemon:
     deadline: float = key(
         "Seconds after which a worker that still works at a frame is killed.", 120.0,
         check=above(0))
+    disk_min: float = key(
+        "Gigabytes of free space on the site's disk below which nothing new is begun; it goes on "
+        "at half as much again.", 2.0, check=at_least(0))
     max_attempts: int = key(
         "Times that a job is tried when its worker crashes or hangs, then it is set aside.", 2,
         check=at_least(1))
@@ -363,6 +366,9 @@ class Web:
     threads: int = key("Threads that serve pages.", 32, check=at_least(4))
     streams: int = key("Most live streams at once; beyond it pages poll. "
                        "At most half the threads.", 12, check=at_least(0))
+    retry: str = key(
+        "Who may have frames tried again by the page's button: local (browsers on this machine), "
+        "all, or none.", "local", check=one_of("local", "all", "none"))
     mailbox: Path | None = key("Folder of mails to show on the page (the demo's).", None)
 
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import peewee as pw
 
 from iop4d.store.database import Database
 from iop4d.store.schema import Ask
+
+_BUSY = 2.0  # seconds to wait for another writer
 
 
 def put(database: Database, kind: str, content: dict[str, Any], now: float) -> int:
     """Ask for something; the id of the ask."""
     with database.write():
         return int(Ask.create(kind=kind, content=content, created_at=now).id)
+
+
+def put_beside(path: Path, kind: str, content: dict[str, Any], now: float) -> None:
+    """Ask from a process that otherwise only reads: by a connection of its own, for this alone.
+
+    The tables stay bound to the reader's connection.
+    """
+    text = (Ask.insert(kind=kind, content=content, created_at=now).sql())
+    connection = pw.sqlite3.connect(path, timeout=_BUSY)
+    try:
+        with connection:
+            connection.execute(*text)
+    finally:
+        connection.close()
 
 
 def queued(database: Database) -> list[Ask]:

@@ -13,11 +13,13 @@ from iop4d.model.work import Crashed, Done, Outcome, Request, TimedOut
 from iop4d.work.jobs import Claim
 from iop4d.work.ledger import Ledger
 from iop4d.work.pool import Worker, WorkerStartError, WorkerStatus
+from iop4d.work.space import is_full
 
 log = logging.getLogger(__name__)
 
 _IDLE_LOOK = 1.0  # seconds between looks at the queue when nothing wakes us
 _RESTART_PAUSE = 2.0  # seconds before a worker that did not start is tried again
+_FULL_PAUSE = 5.0  # seconds until an outcome is written again when the disk is full
 _FINISH_IN = 30.0  # seconds that running jobs get when the daemon stops
 
 
@@ -153,11 +155,23 @@ class Dispatcher:
             await self._run_db(self._ledger.give_back, [claim])
             raise
         self._report(claim, outcome)
-        claims = await self._run_db(self._ledger.finish, claim, outcome,
-                                    then=0 if self._stopping else 1)
+        claims = await self._finish(claim, outcome)
         self.finished += 1
         await self.wake()
         return claims
+
+    async def _finish(self, claim: Claim, outcome: Outcome) -> list[Claim]:
+        """Commit an outcome; while the disk is full it is kept here and tried again."""
+        while True:
+            try:
+                return await self._run_db(self._ledger.finish, claim, outcome,
+                                          then=0 if self._stopping else 1)
+            except Exception as error:
+                if not is_full(str(error)) or self._stopping:
+                    raise
+                log.error("%s: its outcome cannot be written: %s; trying again", claim.label,
+                          error)
+                await asyncio.sleep(_FULL_PAUSE)
 
     async def _perform(self, worker: Worker, request: Request, label: str) -> Outcome:
         await worker.give_context(*self._context())

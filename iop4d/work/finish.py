@@ -39,10 +39,12 @@ from iop4d.store.schema import Frame, Group, Job, Master, Result, Series
 from iop4d.store.series import series_of
 from iop4d.work import groups, jobs, masters
 from iop4d.work.jobs import Claim, JobKind, Priority
+from iop4d.work.space import is_full
 
 log = logging.getLogger(__name__)
 
 _CHANGED_RETRY = 2.0  # seconds
+_FULL_RETRY = 30.0  # seconds after which a job that found the disk full is done again
 _OF_A_FRAME = (JobKind.CLASSIFY, JobKind.REDUCE)  # jobs whose key is a frame's id
 #: A series is calibrated anew so long after a new point, seconds, and longer if it is long.
 _CALIBRATE_PAUSE = 0.3
@@ -78,6 +80,10 @@ class Finisher:
                 if claim.kind in _OF_A_FRAME:
                     self._set(claim.key, FrameState.QUEUED, reason=reason)
                 jobs.later(claim.job_id, not_before=now + _CHANGED_RETRY, now=now)
+            case Failed(reason=reason) if is_full(reason):
+                jobs.later(claim.job_id, not_before=self._clock() + _FULL_RETRY, now=self._clock())
+                if claim.kind in _OF_A_FRAME:
+                    self._set(claim.key, FrameState.QUEUED, reason=f"the disk is full: {reason}")
             case Failed(stage=stage, reason=reason) if stage == NO_REFERENCE:
                 self._without_reference(claim, reason)
             case Failed(stage=stage, reason=reason, trace=trace):

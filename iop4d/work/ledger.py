@@ -33,6 +33,7 @@ from iop4d.work import jobs, masters
 from iop4d.work.finish import Finisher, is_replaced
 from iop4d.work.groups import more_coming
 from iop4d.work.jobs import Claim, JobKind, Priority
+from iop4d.work.space import Space
 
 _NIGHT = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 _MOST_LOOKS = 100  # handfuls of jobs that are looked at for one that can begin
@@ -63,6 +64,7 @@ class Ledger:
         self._site = site
         self._instruments = instruments
         self._clock = clock
+        self.space = Space(site.root, minimum_gb=site.daemon.disk_min)
         self._choices = masters.Choices(instruments, site)
         self._finisher = Finisher(site=site, instruments=instruments, choices=self._choices,
                                   clock=clock, on_results=on_results)
@@ -133,7 +135,7 @@ class Ledger:
         """Take the next jobs, at most ``limit``; each attempt is counted before the work."""
         with self._database.connected():
             now = self._clock()
-            if not jobs.due(now, 1):
+            if self.space.is_short(now) or not jobs.due(now, 1):
                 return []
         with self._database.write():
             return self._begin(limit, now)
@@ -154,7 +156,9 @@ class Ledger:
     def next_due(self) -> float | None:
         """When the next queued job may begin (Unix seconds)."""
         with self._database.connected():
-            return jobs.next_due()
+            due = jobs.next_due()
+        pause = self.space.looks_again_at
+        return due if due is None or pause is None else max(due, pause)
 
     def finish(self, claim: Claim, outcome: Outcome, *, then: int = 0) -> list[Claim]:
         """Commit what came of a job, with the jobs that follow from it.
@@ -164,9 +168,8 @@ class Ledger:
         """
         with self._database.write():
             self._finisher.finish(claim, outcome)
-            if not then:
-                return []
-            return self._begin(then, self._clock())
+            now = self._clock()
+            return [] if not then or self.space.is_short(now) else self._begin(then, now)
 
     def give_back(self, claims: Iterable[Claim]) -> None:
         """Put claimed jobs back, when the daemon stops before they are done."""

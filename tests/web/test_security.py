@@ -66,6 +66,8 @@ def test_nothing_can_be_written(method: str, filled: Site) -> None:
     app = create_app(filled)
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<int:\w+>", "1", re.sub(r"<(path:)?\w+>", "x", rule.rule))
+        if rule.rule == "/frames/<int:id_>/retry" and method == "POST":
+            continue  # see test_retry.py
         assert app.test_client().open(path, method=method).status_code == 405, path
 
 

@@ -1,0 +1,91 @@
+"""Trying a frame again from its page: for this machine's browsers, and from our own page only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from iop4d.config import Site
+from iop4d.config.load import parse_site
+from iop4d.store import asks
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame
+from iop4d.web import create_app
+from tests.web import observatory
+
+OURS = {"Origin": "http://localhost"}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    made = observatory.site(tmp_path)
+    observatory.fill(made)
+    return made
+
+
+def frame_of(site: Site, state: str) -> int:
+    with Database(site.database, read_only=True).connected():
+        return int(Frame.get(Frame.state == state).id)
+
+
+def asked(site: Site) -> list[dict[str, Any]]:
+    return [ask.content for ask in asks.queued(Database(site.database))]
+
+
+def client_of(site: Site, **web: str) -> FlaskClient:
+    text = "\n".join(f'{key} = "{value}"' for key, value in web.items())
+    return create_app(parse_site(f"[site]\nurl = 'http://obs.example.org'\n[web]\n{text}",
+                                 root=site.root)).test_client()
+
+
+@pytest.mark.parametrize("state", ["failed", "rejected", "quarantined"])
+def test_a_frame_is_tried_again_once_asked_for(site: Site, state: str) -> None:
+    number = frame_of(site, state)
+    client = client_of(site)
+    assert "Try again" in client.get(f"/frames/{number}").text
+    answer = client.post(f"/frames/{number}/retry", headers=OURS)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/frames/{number}")
+    assert asked(site) == [{"frames": [number]}]
+    assert client.get("/").status_code == 200  # the reader reads on
+
+
+def test_what_is_done_or_not_there_is_not_tried_again(site: Site) -> None:
+    client = client_of(site)
+    done = frame_of(site, "done")
+    assert "Try again" not in client.get(f"/frames/{done}").text
+    assert client.post(f"/frames/{done}/retry", headers=OURS).status_code == 409
+    assert client.post("/frames/99999/retry", headers=OURS).status_code == 404
+    assert asked(site) == []
+
+
+@pytest.mark.parametrize("headers", [
+    {}, {"Origin": "http://evil.example.org"}, {"Origin": "null"},
+    {"Origin": "http://evil.example.org", "Host": "evil.example.org"}])
+def test_other_pages_cannot_ask(site: Site, headers: dict[str, str]) -> None:
+    number = frame_of(site, "failed")
+    assert client_of(site).post(f"/frames/{number}/retry", headers=headers).status_code == 403
+    assert asked(site) == []
+
+
+@pytest.mark.parametrize(("who", "address", "status"), [
+    ("local", "127.0.0.1", 303), ("local", "::1", 303), ("local", "192.0.2.7", 403),
+    ("all", "192.0.2.7", 303), ("none", "127.0.0.1", 403)])
+def test_who_may(site: Site, who: str, address: str, status: int) -> None:
+    number = frame_of(site, "failed")
+    client = client_of(site, retry=who)
+    environ = {"REMOTE_ADDR": address}
+    page = client.get(f"/frames/{number}", environ_overrides=environ).text
+    assert ("Try again" in page) == (status == 303)
+    answer = client.post(f"/frames/{number}/retry", headers=OURS, environ_overrides=environ)
+    assert answer.status_code == status
+    assert len(asked(site)) == (status == 303)
+
+
+def test_the_address_of_the_site_file_is_ours_too(site: Site) -> None:
+    number = frame_of(site, "failed")
+    answer = client_of(site, retry="all").post(f"/frames/{number}/retry", headers={
+        "Origin": "http://obs.example.org", "Host": "obs.example.org"})
+    assert answer.status_code == 303
