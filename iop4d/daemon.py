@@ -30,9 +30,10 @@ from iop4d.model.errors import Iop4dError
 from iop4d.model.work import Done, PlotRequest, Plotted
 from iop4d.reduction.context import WorkerContext
 from iop4d.sources.connect import connect
-from iop4d.sources.directory import DirectoryArchive, look
+from iop4d.sources.directory import DirectoryArchive
 from iop4d.sources.remote import RemoteArchive
 from iop4d.sources.settle import SettledFile
+from iop4d.sources.tree import look
 from iop4d.store import asks, catalogue, events, frames, provenance
 from iop4d.store.database import Database
 from iop4d.store.status import night_line
@@ -233,7 +234,7 @@ class Daemon:
         now = self._clock()
         found = [FoundFile(archive=archive, path=file.path, size=file.size,
                            mtime_ns=file.mtime_ns, completed_at=file.completed_at,
-                           live=file.announced or now - file.mtime_ns / 1e9 < _LIVE)
+                           live=file.announced or abs(now - file.mtime_ns / 1e9) < _LIVE)
                  for file in files]
         await self.run_db(self.ledger.accept, found)
         await self.dispatcher.wake()

@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
-import re
-import stat
+import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-
 from iop4d.config import Archive
+from iop4d.sources import mounts
+from iop4d.sources.events import Events
+from iop4d.sources.looker import Looker
+from iop4d.sources.protect import protect
+from iop4d.sources.refused import Refused
+from iop4d.sources.roots import Identity, RootGuard, identity_of
 from iop4d.sources.settle import SettledFile, Settler, Stamp
+from iop4d.sources.tree import Found, Tree, try_read
 
 log = logging.getLogger(__name__)
 
-_EVENTS: list[type[FileSystemEvent]] = [
-    FileCreatedEvent, FileClosedEvent, FileMovedEvent, DirCreatedEvent, DirMovedEvent]
-
-T = TypeVar("T")
-
-_SILENT = 30.0  # seconds after which a file system counts as hanging
+_ROOT_LOOK = 10.0  # seconds between looks at the root itself
+_JITTER = 0.25  # by which scans come sooner or later, so that those of archives do not meet
+_SCAN_SHARE = 0.05  # most of its time that an archive with events spends on scans
+_HANGS = 45.0  # seconds after which a look that has not ended is told
+_BATCH = 500  # files that are delivered at a time, so that new ones get in between
+_RESTLESS = 1800.0  # seconds after which a file that never stands still is told
+_UNREADABLE = 60.0  # seconds after which a file that cannot be read is told
+_TOLD = 10  # troubles that the status names
 
 Deliver = Callable[[str, list[SettledFile]], Awaitable[None]]
+T = TypeVar("T")
+
+
+class _StoppedError(Exception):
+    """The watch was told to stop while it waited for a look."""
 
 
 class DirectoryArchive:
@@ -48,225 +49,307 @@ class DirectoryArchive:
 
     def __init__(self, *, archive: Archive, known: dict[str, tuple[int, int]], deliver: Deliver,
                  settle: float, settle_unannounced: float, scan_interval: float,
-                 clock: Callable[[], float]) -> None:
+                 clock: Callable[[], float],
+                 filesystem: Callable[[Path], str] = mounts.kind_of) -> None:
         self._archive = archive
         self._root = archive.path
-        self._pattern = re.compile(archive.files)
         self._known = known
         self._deliver = deliver
+        self._pauses = {"announced": settle, "unannounced": settle_unannounced}
         self._scan_interval = scan_interval
         self._clock = clock
-        self._settler = Settler(announced=settle, unannounced=settle_unannounced,
-                                monotonic=time.monotonic, clock=clock)
-        # A thread of its own: a file system that hangs holds up this archive only.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"archive {archive.name}")
+        self._filesystem = filesystem
+        self._tree = Tree(self._root, archive.files, known)
+        self._settler = Settler(**self._pauses, monotonic=time.monotonic, clock=clock)
+        self._refused = Refused(time.monotonic)
+        self._guard = RootGuard()
+        self._looker = Looker(f"archive {archive.name}")
         self._hints: asyncio.Queue[tuple[Path, bool]] = asyncio.Queue()
-        self._observer: Any = None
+        self._events = Events(archive.name, hint=self._on_hint, lost=self._on_lost)
+        self._polled = "asked for" if archive.polling else ""
         self._state, self._reason = "starting", ""
+        self._next_scan = self._next_root = 0.0
+        self._lost = False
         self._last_scan_at: float | None = None
+        self._overflows = 0
+        self._troubles: dict[str, str] = {}
+        self._protects = archive.read_only
         self._ticked_at = time.monotonic()
-        self._asked_at: float | None = None  # when the file system was asked what it did not answer
-        self.interval = scan_interval  # seconds within which it ticks, when all is well
+        self._asks = False  # whether the file system was asked what it did not answer yet
+        self.interval = max(scan_interval, _ROOT_LOOK)  # seconds within which the watch ticks
 
     @property
     def ticked_at(self) -> float:
         """When the watch last did something; waiting for a file system is no fault of its own."""
-        return self._ticked_at if self._asked_at is None else time.monotonic()
+        return time.monotonic() if self._asks else self._ticked_at
 
     @property
     def status(self) -> dict[str, Any]:
         """The archive's state, for people."""
-        state, reason = self._state, self._reason
-        silent = 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
-        if silent > _SILENT:
-            state, reason = "degraded", f"its file system has not answered for {silent:.0f} s"
+        why = self._polled or self._events.why_not
         return {
-            "name": self._archive.name, "path": str(self._root),
-            "telescope": self._archive.telescope, "state": state, "reason": reason,
+            "name": self._archive.name, "path": str(self._root), "kind": "directory",
+            "telescope": self._archive.telescope, "state": self._state, "reason": self._reason,
             "files": len(self._known), "settling": len(self._settler),
             "last_scan_at": self._last_scan_at,
-            "watch": "polling" if self._archive.polling else "events",
+            "watch": f"polling ({why})" if why else "events", "overflows": self._overflows,
+            "troubles": len(self._troubles),
+            "trouble": [f"{name} {why}" for name, why in list(self._troubles.items())[:_TOLD]],
         }
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until told to stop."""
-        next_scan = 0.0
-        stopped = asyncio.create_task(stop.wait(), name=f"archive {self._archive.name} stop")
+        self._loop = asyncio.get_running_loop()
+        self._stopped = asyncio.create_task(stop.wait(), name=f"archive {self._archive.name} stop")
         try:
             while not stop.is_set():
                 self._ticked_at = time.monotonic()
                 try:
-                    if time.monotonic() >= next_scan:
-                        next_scan = time.monotonic() + self._scan_interval
-                        await self._scan()
-                    await self._take_hints()
-                    await self._deliver_settled()
+                    await self._turn()
+                except _StoppedError:
+                    break
                 # One bad look at a file system must not end the watch: it is told, and the next
                 # scan looks again.
                 except Exception as error:
                     self._degrade(f"{type(error).__name__}: {error}")
                     log.exception("archive %s: a look at it failed", self._archive.name)
-                    await asyncio.wait({stopped}, timeout=1.0)
-                await self._pause(stopped, next_scan)
+                    self._next_scan = min(self._next_scan, time.monotonic() + _ROOT_LOOK)
+                    await asyncio.wait({self._stopped}, timeout=1.0)
+                await self._pause()
         finally:
-            stopped.cancel()
-            self._unwatch()
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._stopped.cancel()
+            self._events.end()
+            self._looker.close()
 
-    async def _pause(self, stopped: asyncio.Task[bool], next_scan: float) -> None:
-        """Until a hint comes, a file is due, the next scan, or the stop."""
-        wait = next_scan - time.monotonic()
-        due = self._settler.next_due()
-        if due is not None:
-            wait = min(wait, max(due, 0.02))
+    async def _turn(self) -> None:
+        if time.monotonic() >= self._next_root:
+            self._next_root = time.monotonic() + min(_ROOT_LOOK, self._scan_interval)
+            await self._check_root()
+        if time.monotonic() >= self._next_scan:
+            await self._scan()
+        await self._take_hints()
+        await self._try_refused()
+        await self._deliver_settled()
+
+    async def _pause(self) -> None:
+        """Until a hint comes, a file is due, the next look, or the stop."""
+        wait = min(self._next_scan, self._next_root) - time.monotonic()
+        for due in (self._settler.next_due(), self._refused.next_due()):
+            if due is not None:
+                wait = min(wait, max(due, 0.02))
         hint = asyncio.create_task(self._hints.get(), name="hint")
-        done, _ = await asyncio.wait({hint, stopped}, timeout=max(wait, 0.0),
+        done, _ = await asyncio.wait({hint, self._stopped}, timeout=max(wait, 0.0),
                                      return_when=asyncio.FIRST_COMPLETED)
         if hint in done:
             self._hints.put_nowait(hint.result())
         else:
             hint.cancel()
 
+    async def _look(self, function: Callable[..., T], *args: Any) -> T:
+        """Have the archive's own thread do something; one that hangs is told, and waited for."""
+        self._asks = True
+        try:
+            return await self._answer(self._looker.run(function, *args))
+        finally:
+            self._asks = False
+
+    async def _answer(self, future: asyncio.Future[T]) -> T:
+        ends: set[asyncio.Future[Any]] = {future, self._stopped}
+        done, _ = await asyncio.wait(ends, timeout=_HANGS, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            self._degrade(f"has not answered for {_HANGS:g} s")
+            self._next_scan = 0.0
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done():
+            future.cancel()
+            raise _StoppedError
+        return future.result()
+
+    # The root.
+
+    async def _check_root(self) -> None:
+        """Is it there, is it the folder it was, and can its changes be told?"""
+        try:
+            identity, kind = await self._look(self._root_now)
+        except OSError as error:
+            self._lose(error)
+            return
+        changed = self._guard.saw(identity)
+        if changed:
+            log.warning("archive %s: %s is another folder than before", self._archive.name,
+                        self._root)
+            self._events.end()
+        if changed or self._lost:
+            self._lost, self._next_scan = False, 0.0
+        network = mounts.is_network(kind)
+        self._settler.set_pauses(**(
+            {"announced": self._archive.settle, "unannounced": self._archive.settle}
+            if network else self._pauses))
+        self._polled = ("asked for" if self._archive.polling else kind if network else "")
+
+    def _root_now(self) -> tuple[Identity, str]:
+        return identity_of(self._root), self._filesystem(self._root)
+
+    def _lose(self, error: OSError) -> None:
+        """The root cannot be read: nothing is forgotten, and the next look may find it again."""
+        self._lost = True
+        self._events.end()
+        self._degrade(f"cannot be read: {error}")
+        self._next_scan = self._next_root
+
+    def _degrade(self, reason: str) -> None:
+        if (self._state, self._reason) != ("degraded", reason):
+            log.error("archive %s (%s): %s", self._archive.name, self._root, reason)
+        self._state, self._reason = "degraded", reason
+
     # The truth.
 
-    async def _aside(self, function: Callable[[], T]) -> T:
-        """Have the archive's own thread ask its file system, which may hang."""
-        self._asked_at = time.monotonic()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, function)
-        finally:
-            self._asked_at = None
-
     async def _scan(self) -> None:
+        began = time.monotonic()
         try:
-            found = await self._aside(self._list)
+            found = await self._look(self._watch_and_scan)
         except OSError as error:
-            self._degrade(f"cannot be read: {error}")
-            self._unwatch()
+            self._lose(error)
             return
-        for path, stamp in found.items():
-            if self._known.get(str(path)) != stamp[:2]:
-                self._settler.saw(path, stamp, announced=False)
+        took = time.monotonic() - began
+        rest = max(self._scan_interval, took if self._polled else took / _SCAN_SHARE)
+        self._next_scan = time.monotonic() + rest * random.uniform(1 - _JITTER, 1 + _JITTER)
+        self._note(found)
         self._last_scan_at = self._clock()
-        if self._state != "ok":
-            log.info("archive %s: watching %s", self._archive.name, self._root)
-        self._state, self._reason = "ok", ""
-        self._watch()
+        if wrong := self._guard.judge(found.frames, len(self._known)):
+            self._degrade(wrong)
+        else:
+            if self._state != "ok":
+                log.info("archive %s: watching %s", self._archive.name, self._root)
+            self._state, self._reason = "ok", ""
+        self._tell_troubles()
 
-    def _list(self) -> dict[Path, Stamp]:
-        """Every file of the folder that may be a frame, with its stamp."""
-        os.scandir(self._root).close()  # the root itself must be there
-        return dict(self._walk(self._root, set()))
+    def _watch_and_scan(self) -> Found:
+        """In this order, so that nothing can come unseen in between."""
+        if self._polled:
+            self._events.end()
+        else:
+            identity_of(self._root)  # without a root, the kernel's refusal would say no more
+            self._events.watch(self._root)
+        return self._tree.scan()
 
-    def _walk(self, folder: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, Stamp]]:
-        """The frames below a folder. ``seen``: folders walked before, since links may loop."""
-        try:
-            here = folder.stat()
-            if (here.st_dev, here.st_ino) in seen:
-                return
-            seen.add((here.st_dev, here.st_ino))
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            log.warning("archive %s: %s cannot be read: %s", self._archive.name, folder, error)
-            return
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from self._walk(Path(entry.path), seen)
-            elif self._pattern.search(entry.name) and (found := look(Path(entry.path))):
-                yield Path(entry.path), found
+    def _note(self, found: Found, announced: dict[Path, bool] | None = None) -> None:
+        """Let what is new settle, and try later what could not be looked at."""
+        for path, stamp in found.new.items():
+            if not self._refused.has(path):
+                self._settler.saw(path, stamp, announced=(announced or {}).get(path, False))
+        for path, reason in found.refused.items():
+            if not self._refused.holds(path):
+                self._refused.add(path, reason)
 
     # The hints.
 
-    def _watch(self) -> None:
-        """Watch, or watch again where the observer died with its folder."""
-        if self._observer is not None:
-            if self._observer.is_alive() and all(e.is_alive() for e in self._observer.emitters):
-                return
-            self._unwatch()
-        if self._archive.polling:
-            return
-        loop = asyncio.get_running_loop()
+    def _on_hint(self, path: Path, announced: bool) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._hints.put_nowait, (path, announced))
 
-        class Handler(FileSystemEventHandler):
-            """Puts the path of every event into the queue of the loop."""
+    def _on_lost(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._on_overflow)
 
-            def on_any_event(_self, event: FileSystemEvent) -> None:  # noqa: N805
-                announced = isinstance(event, FileClosedEvent | FileMovedEvent)
-                path = event.dest_path or event.src_path
-                loop.call_soon_threadsafe(
-                    self._hints.put_nowait, (Path(os.fsdecode(path)), announced))
-
-        try:
-            observer = Observer()
-            observer.schedule(Handler(), str(self._root), recursive=True, event_filter=_EVENTS)
-            observer.start()
-            self._observer = observer
-        except OSError as error:
-            log.warning("archive %s: no events (%s): looking every %g s only", self._archive.name,
-                        error, self._scan_interval)
-
-    def _unwatch(self) -> None:
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer = None
+    def _on_overflow(self) -> None:
+        """The kernel lost events: only a scan can tell what they would have told."""
+        log.warning("archive %s: events were lost, it is scanned", self._archive.name)
+        self._overflows += 1
+        self._next_scan = 0.0
+        self._hints.put_nowait((self._root / ".overflow", False))  # ends a pause
 
     async def _take_hints(self) -> None:
         hints: dict[Path, bool] = {}
         while not self._hints.empty():
             path, announced = self._hints.get_nowait()
             hints[path] = hints.get(path, False) or announced
-        if not hints:
-            return
-        found = await self._aside(lambda: self._look_at(list(hints)))
-        for path, stamp in found.items():
-            if self._known.get(str(path)) != stamp[:2]:
-                self._settler.saw(path, stamp, announced=hints.get(path, False))
-
-    def _look_at(self, paths: list[Path]) -> dict[Path, Stamp]:
-        """The stamps of files that events named, and of all files of folders that they named."""
-        found: dict[Path, Stamp] = {}
-        for path in paths:
-            if any(part.startswith(".") for part in path.relative_to(self._root).parts):
-                continue
-            if path.is_dir():
-                found |= dict(self._walk(path, set()))
-            elif self._pattern.search(path.name) and (stamp := look(path)):
-                found[path] = stamp
-        return found
+        if hints:
+            self._note(await self._look(self._tree.look_at, list(hints)), hints)
 
     # Delivery.
 
-    async def _deliver_settled(self) -> None:
-        due = self._settler.due()
+    async def _try_refused(self) -> None:
+        due = self._refused.due()
         if not due:
             return
-        stamps = await self._aside(lambda: {path: look(path) for path in due})
-        settled = []
-        for path, stamp in stamps.items():
-            if stamp is None:
+        found = await self._look(self._retry, due)
+        for path in due:
+            if path not in found.refused:
+                self._refused.over(path)
+        self._note(found)
+        self._tell_troubles()
+
+    def _retry(self, paths: list[Path]) -> Found:
+        found = Found()
+        for path in paths:
+            try:
+                try_read(path)
+            except OSError as error:
+                found.refused[path] = f"cannot be read: {error.strerror}"
+            else:
+                found.add(self._tree.look_at([path]))
+        return found
+
+    async def _deliver_settled(self) -> None:
+        due = self._settler.due(_BATCH)
+        if not due:
+            return
+        settled: list[SettledFile] = []
+        for path, seen in (await self._look(_read_all, due)).items():
+            if isinstance(seen, str):
                 self._settler.gone(path)
-            elif file := self._settler.confirm(path, stamp):
+                self._refused.add(path, seen)
+            elif seen is None:
+                self._settler.gone(path)
+            elif file := self._settler.confirm(path, seen):
                 settled.append(file)
-        if settled:
-            settled.sort(key=lambda file: (file.mtime_ns, file.path.name))
+        if not settled:
+            return
+        settled.sort(key=lambda file: (file.mtime_ns, file.path.name))
+        try:
             await self._deliver(self._archive.name, settled)
-            self._known.update(
-                {str(file.path): (file.size, file.mtime_ns) for file in settled})
+        except Exception:
+            for file in settled:  # nobody has them yet: they settle and are delivered again
+                self._settler.saw(file.path, (file.size, file.mtime_ns, 0), announced=False)
+            raise
+        self._known.update({str(file.path): (file.size, file.mtime_ns) for file in settled})
+        if self._protects:
+            await self._protect([file.path for file in settled])
 
-    def _degrade(self, reason: str) -> None:
-        if self._state != "degraded":
-            log.error("archive %s (%s): %s", self._archive.name, self._root, reason)
-        self._state, self._reason = "degraded", reason
+    async def _protect(self, paths: list[Path]) -> None:
+        wrong = [why for why in await self._look(lambda: list(map(protect, paths))) if why]
+        if wrong and "read_only" not in self._troubles:
+            log.warning("archive %s: the right to write cannot be taken from %s; this is told once",
+                        self._archive.name, wrong[0])
+            self._troubles["read_only"] = f"cannot be had for {wrong[0]}"
+
+    # What is told.
+
+    def _tell_troubles(self) -> None:
+        """Name the files that never stand still or cannot be read for long; each is logged once."""
+        before = self._troubles
+        self._troubles = {k: v for k, v in before.items() if k == "read_only"}
+        for path in self._settler.restless(_RESTLESS):
+            self._troubles[self._short(path)] = f"has kept changing for {_RESTLESS / 60:g} min"
+        for path, reason in self._refused.lasting(_UNREADABLE).items():
+            self._troubles[self._short(path)] = reason
+        for name, why in self._troubles.items():
+            if name not in before:
+                log.warning("archive %s: %s %s", self._archive.name, name, why)
+
+    def _short(self, path: Path) -> str:
+        """A path below the root, fit to be shown."""
+        text = str(path.relative_to(self._root)) if path != self._root else str(path)
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
-def look(path: Path) -> Stamp | None:
-    """Size, mtime and inode of a regular file; None if it is none, or cannot be seen."""
-    try:
-        info = path.stat()
-    except OSError:
-        return None
-    return (info.st_size, info.st_mtime_ns, info.st_ino) if stat.S_ISREG(info.st_mode) else None
-
-
+def _read_all(paths: list[Path]) -> dict[Path, Stamp | str | None]:
+    """Files as they are now; where one cannot be read, why."""
+    found: dict[Path, Stamp | str | None] = {}
+    for path in paths:
+        try:
+            found[path] = try_read(path)
+        except OSError as error:
+            found[path] = f"cannot be read: {error.strerror}"
+    return found

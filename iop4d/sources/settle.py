@@ -20,16 +20,18 @@ class SettledFile:
     announced: bool
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class _Waiting:
     stamp: Stamp
     since: float  # monotonic seconds
+    first: float  # monotonic seconds: when it was first seen at all
     seen_at: float  # Unix seconds
     announced: bool
 
 
 class Settler:
-    """Watches stamps until they stand still. Times are monotonic: a clock that jumps is no matter.
+    """Watches stamps until they stand still. Times are monotonic: a clock that jumps is no matter,
+    nor is a file's time that lies in the future: stamps are compared for being equal only.
 
     A file whose writer was seen to close it, or that was renamed into place, needs to stand still
     for ``announced`` seconds only; one that merely lies there for ``unannounced``.
@@ -40,49 +42,76 @@ class Settler:
         self._pause = {True: announced, False: unannounced}
         self._monotonic = monotonic
         self._clock = clock
-        self._waiting: dict[Path, _Waiting] = {}
+        # Each in the order of ``since``, so that what is due stands first.
+        self._waiting: dict[bool, dict[Path, _Waiting]] = {True: {}, False: {}}
+
+    def set_pauses(self, *, announced: float, unannounced: float) -> None:
+        """Let files stand still for other times than before."""
+        self._pause = {True: announced, False: unannounced}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     def saw(self, path: Path, stamp: Stamp, *, announced: bool) -> None:
         """A file looks like this now."""
-        before = self._waiting.get(path)
+        before = self._get(path)
         if before is None or before.stamp != stamp:
-            self._waiting[path] = _Waiting(
-                stamp=stamp, since=self._monotonic(), seen_at=self._clock(), announced=announced)
+            self._begin(path, stamp, announced=announced)
         elif announced and not before.announced:
-            before.announced = True
+            self._begin(path, stamp, announced=True, seen_at=before.seen_at)
 
     def gone(self, path: Path) -> None:
         """A file is no longer there."""
-        self._waiting.pop(path, None)
+        for waiting in self._waiting.values():
+            waiting.pop(path, None)
 
-    def due(self) -> list[Path]:
+    def due(self, most: int = 1 << 30) -> list[Path]:
         """The files that stood still long enough, to be looked at once more."""
         now = self._monotonic()
-        return [path for path, waiting in self._waiting.items()
-                if now - waiting.since >= self._pause[waiting.announced]]
+        found: list[Path] = []
+        for announced, waiting in self._waiting.items():
+            for path, entry in waiting.items():
+                if len(found) >= most or now - entry.since < self._pause[announced]:
+                    break
+                found.append(path)
+        return found
 
     def next_due(self) -> float | None:
         """Seconds until the next file is due; None without any."""
-        if not self._waiting:
-            return None
         now = self._monotonic()
-        return max(0.0, min(w.since + self._pause[w.announced] - now
-                            for w in self._waiting.values()))
+        firsts = [next(iter(waiting.values())).since + self._pause[announced]
+                  for announced, waiting in self._waiting.items() if waiting]
+        return max(0.0, min(firsts) - now) if firsts else None
 
     def confirm(self, path: Path, stamp: Stamp) -> SettledFile | None:
         """The file, complete, if it still looks as it did; else it goes on waiting."""
-        waiting = self._waiting.get(path)
+        waiting = self._get(path)
         if waiting is None:
             return None
         if waiting.stamp != stamp or (stamp[0] == 0 and not self._old(waiting)):
-            self.saw(path, stamp, announced=False)
+            self._begin(path, stamp, announced=False)
             return None
-        del self._waiting[path]
+        self.gone(path)
         return SettledFile(path=path, size=stamp[0], mtime_ns=stamp[1],
                            completed_at=waiting.seen_at, announced=waiting.announced)
+
+    def restless(self, seconds: float) -> list[Path]:
+        """The files that have kept changing for so long."""
+        before = self._monotonic() - seconds
+        return [path for waiting in self._waiting.values()
+                for path, entry in waiting.items() if entry.first <= before]
+
+    def _get(self, path: Path) -> _Waiting | None:
+        return self._waiting[True].get(path) or self._waiting[False].get(path)
+
+    def _begin(self, path: Path, stamp: Stamp, *, announced: bool,
+               seen_at: float | None = None) -> None:
+        """Let a file stand still from now on."""
+        now, before = self._monotonic(), self._get(path)
+        self.gone(path)
+        self._waiting[announced][path] = _Waiting(
+            stamp=stamp, since=now, first=now if before is None else before.first,
+            seen_at=self._clock() if seen_at is None else seen_at, announced=announced)
 
     def _old(self, waiting: _Waiting) -> bool:
         """An empty file is often one that is about to be written: it waits as long as any."""

@@ -4,47 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from iop4d.config import Archive
-from iop4d.sources.directory import DirectoryArchive
 from iop4d.sources.settle import SettledFile
-
-
-class Watched:
-    """An archive that runs, and what it delivered."""
-
-    def __init__(self, root: Path, *, polling: bool = False,
-                 known: dict[str, tuple[int, int]] | None = None, scan: float = 0.3) -> None:
-        self.root = root
-        self.delivered: list[str] = []
-        self.archive = DirectoryArchive(
-            archive=Archive(name="raw", path=root, polling=polling), known=known or {},
-            deliver=self._deliver, settle=0.05, settle_unannounced=0.15, scan_interval=scan,
-            clock=lambda: 0.0)
-
-    async def _deliver(self, _: str, files: list[SettledFile]) -> None:
-        self.delivered += [file.path.name for file in files]
-
-    def run(self, act: Callable[[], None], *, until: int, then: float = 0.3) -> list[str]:
-        """Watch; act once it watches; end a little after ``until`` files were delivered."""
-        async def main() -> None:
-            stop = asyncio.Event()
-            task = asyncio.create_task(self.archive.run(stop))
-            async with asyncio.timeout(20):
-                while self.archive.status["state"] == "starting":  # noqa: ASYNC110 - a state
-                    await asyncio.sleep(0.01)
-                await asyncio.to_thread(act)
-                while len(self.delivered) < until:  # noqa: ASYNC110 - of something from outside
-                    await asyncio.sleep(0.01)
-                await asyncio.sleep(then)
-                stop.set()
-                await task
-        asyncio.run(main())
-        return sorted(self.delivered)
+from tests.sources.watched import Watched
 
 
 def test_files_that_lay_there_and_files_that_come_are_delivered_once(tmp_path: Path) -> None:
