@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def work_off(ledger: Ledger, clock: FakeClock, answer: Callable[[Claim], Outcome
         done.append(claims[0].label)
         ledger.finish(claims[0], answer(claims[0]))
     raise AssertionError(f"no end of work: {done[-5:]}")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command that sets up its log in this process does so for itself alone."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture

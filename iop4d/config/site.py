@@ -71,6 +71,9 @@ class Daemon:
     max_attempts: int = key(
         "Times that a job is tried when its worker crashes or hangs, then it is set aside.", 2,
         check=at_least(1))
+    first: tuple[str, ...] = key(
+        "Sources whose frames go before all others, by any of their names: targets of opportunity. "
+        "Those of a firing alert do so by themselves.", ())
     recycle_after: int = key(
         "Jobs after which a worker process is replaced by a fresh one.", 1000, check=at_least(1))
     worker_memory: int = key(
@@ -205,7 +208,8 @@ class Archive:
     lookback: int = key("Nights before the present one that are looked at as well.", 3,
                         check=at_least(0))
     settle: float = key(
-        "Seconds between two looks that must agree on a file's size and time before it is fetched.",
+        "Seconds between two looks that must agree on a file's size and time before it is fetched; "
+        "of a folder on a network mount, for which a file must stand still.",
         30.0, check=at_least(0))
     parallel: int = key("Files that are fetched at a time.", 2, check=at_least(1))
     bandwidth: float = key("Most kilobytes a second, of all files together; 0: no limit.", 0.0,

@@ -19,6 +19,10 @@ CHANGED = "changed"
 UNSOLVED = "solve"
 #: Stage of a failure that passes when a frame of the whole field has been solved.
 NO_REFERENCE = "reference"
+#: Stage of a failure that passes when there is room on the disk again.
+NO_SPACE = "no space"
+#: Stage of a failure that may pass: a file may not be read, is locked, or its disk has trouble.
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, kw_only=True)

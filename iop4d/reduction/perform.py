@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 import traceback
 from pathlib import Path
@@ -12,6 +13,8 @@ from iop4d.instruments.base import Instrument
 from iop4d.instruments.discovery import find_instruments, instrument_for
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.work import (
+    NO_SPACE,
+    UNREADABLE,
     Calibrated,
     CalibrateRequest,
     Classified,
@@ -40,6 +43,11 @@ from iop4d.reduction.plot import plot_light_curve
 from iop4d.reduction.polarise import polarise
 from iop4d.reduction.stages import Stages
 
+#: Errors of the system that are not the frame's fault, and pass.
+_PASSING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_SPACE) | dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT,
+     errno.EHOSTDOWN, errno.EAGAIN, errno.EMFILE, errno.ENFILE), UNREADABLE)
+
 
 class Workbench:
     """A worker's instruments, index files and masters, kept from one request to the next."""
@@ -62,8 +70,8 @@ class Workbench:
         except StageError as error:
             return Failed(stage=error.stage, reason=str(error), trace=traceback.format_exc())
         except OSError as error:
-            return Failed(stage=stages.current, reason=_of_system(error),
-                          trace=traceback.format_exc())
+            return Failed(stage=_PASSING.get(error.errno or 0, stages.current),
+                          reason=_of_system(error), trace=traceback.format_exc())
         except Exception as error:  # noqa: BLE001 - an exception must not cross the pool
             return Failed(stage=stages.current, trace=traceback.format_exc(),
                           reason=f"unexpected {type(error).__name__}: {error}")

@@ -76,7 +76,7 @@ class DirectoryArchive:
         self._protects = archive.read_only
         self._ticked_at = time.monotonic()
         self._asks = False  # whether the file system was asked what it did not answer yet
-        self.interval = max(scan_interval, _ROOT_LOOK)  # seconds within which the watch ticks
+        self.interval = max(min(scan_interval, _ROOT_LOOK), 3.0)  # seconds in which the watch ticks
 
     @property
     def ticked_at(self) -> float:

@@ -26,8 +26,9 @@ def migrate(db: pw.SqliteDatabase) -> list[str]:
             if field.column_name not in have:
                 db.execute_sql(f'ALTER TABLE "{name}" ADD COLUMN {_column(field)}')
                 done.append(f"{name}.{field.column_name} added")
+        named = [index for index in meta.indexes if isinstance(index, tuple)]
         wanted = {tuple(meta.fields[part].column_name for part in parts)
-                  for parts, unique in meta.indexes if unique}
+                  for parts, unique in named if unique}
         for index in db.get_indexes(name):
             many = len(index.columns) > 1
             if index.unique and many and index.sql and tuple(index.columns) not in wanted:

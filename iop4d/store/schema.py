@@ -124,7 +124,11 @@ class Job(Table):
     changed_at = pw.FloatField()
 
     class Meta:
-        indexes = ((("kind", "key"), True), (("state", "priority", "not_before"), False))
+        indexes = ((("kind", "key"), True),)
+
+
+# Holds what a claim asks for, in its order: no claim sorts or reads what it does not take.
+Job.add_index(Job.index(Job.state, Job.priority.desc(), Job.key, Job.not_before, name="job_due"))
 
 
 class Master(Table):

@@ -14,6 +14,8 @@ from iop4d.model.frame import FrameKind, FrameState
 from iop4d.model.work import (
     CHANGED,
     NO_REFERENCE,
+    NO_SPACE,
+    UNREADABLE,
     UNSOLVED,
     Calibrated,
     Classified,
@@ -39,12 +41,13 @@ from iop4d.store.schema import Frame, Group, Job, Master, Result, Series
 from iop4d.store.series import series_of
 from iop4d.work import groups, jobs, masters
 from iop4d.work.jobs import Claim, JobKind, Priority
-from iop4d.work.space import is_full
+from iop4d.work.urgency import Urgency
 
 log = logging.getLogger(__name__)
 
 _CHANGED_RETRY = 2.0  # seconds
-_FULL_RETRY = 30.0  # seconds after which a job that found the disk full is done again
+_PASSING_RETRY = 5.0  # seconds until a job that met trouble of the machine is tried, then doubled
+_PASSING_LONGEST = 300.0  # seconds
 _OF_A_FRAME = (JobKind.CLASSIFY, JobKind.REDUCE)  # jobs whose key is a frame's id
 #: A series is calibrated anew so long after a new point, seconds, and longer if it is long.
 _CALIBRATE_PAUSE = 0.3
@@ -56,12 +59,13 @@ class Finisher:
 
     def __init__(self, *, site: Site, instruments: dict[str, Instrument],
                  choices: masters.Choices, clock: Callable[[], float],
-                 on_results: Callable[[list[int]], None]) -> None:
+                 on_results: Callable[[list[int]], None], urgency: Urgency) -> None:
         self._site = site
         self._instruments = instruments
         self._choices = choices
         self._clock = clock
         self._on_results = on_results
+        self._urgency = urgency
         self._settings = settings_key(site)
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
@@ -80,10 +84,8 @@ class Finisher:
                 if claim.kind in _OF_A_FRAME:
                     self._set(claim.key, FrameState.QUEUED, reason=reason)
                 jobs.later(claim.job_id, not_before=now + _CHANGED_RETRY, now=now)
-            case Failed(reason=reason) if is_full(reason):
-                jobs.later(claim.job_id, not_before=self._clock() + _FULL_RETRY, now=self._clock())
-                if claim.kind in _OF_A_FRAME:
-                    self._set(claim.key, FrameState.QUEUED, reason=f"the disk is full: {reason}")
+            case Failed(stage=stage, reason=reason) if stage in (NO_SPACE, UNREADABLE):
+                self._again_later(claim, f"{stage}: {reason}")
             case Failed(stage=stage, reason=reason) if stage == NO_REFERENCE:
                 self._without_reference(claim, reason)
             case Failed(stage=stage, reason=reason, trace=trace):
@@ -107,6 +109,15 @@ class Finisher:
         for frame in frames:
             if frame.state == FrameState.QUEUED:
                 self._set(frame.id, FrameState.WAITING, reason=reason)
+
+    def _again_later(self, claim: Claim, reason: str) -> None:
+        """What failed is not the frame's fault and passes: again after a while, ever longer."""
+        now = self._clock()
+        tries = Job.get_by_id(claim.job_id).attempts
+        pause = min(_PASSING_RETRY * 2.0**min(tries - 1, 30), _PASSING_LONGEST)
+        jobs.later(claim.job_id, not_before=now + pause, now=now)
+        if claim.kind in _OF_A_FRAME:
+            self._set(claim.key, FrameState.QUEUED, reason=reason)
 
     def _without_reference(self, claim: Claim, reason: str) -> None:
         """A sub-frame waits for a whole frame, unless one was solved while it was looked at."""
@@ -148,9 +159,8 @@ class Finisher:
         self._set(frame.id, FrameState.QUEUED, identity=frame.identity, version=frame.version,
                   **columns)
         if facts.kind is FrameKind.LIGHT:
-            live = frame.seen_at - frame.completed_at < 60.0
-            priority = (Priority.REDUCE + Priority.WANTED * frame.wanted + Priority.LIVE * live)
-            jobs.queue(JobKind.REDUCE, frame.id, priority=priority, now=now)
+            bonus = claim.bonus | self._urgency.bonus(frame.name, facts.object)
+            jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.REDUCE + bonus, now=now)
         else:
             self._choices.changed()
             masters.enlist(frame, facts, self._site, now)
@@ -216,12 +226,13 @@ class Finisher:
             groups.try_reference(frame, now)
         facts = frame_store.facts_of(frame)
         if facts.mode == "polarimetry" and reduced.target:
-            groups.regroup(frame, self._instruments[facts.instrument], self._site, now)
+            groups.regroup(frame, self._instruments[facts.instrument], self._site, now,
+                           bonus=claim.bonus)
         for value in reduced.results:
             series = series_of(value.source, facts, now)
             pause = _CALIBRATE_PAUSE + series.n_frames / _CALIBRATE_RATE
-            jobs.queue(JobKind.CALIBRATE, series.id, priority=Priority.CALIBRATE, now=now,
-                       not_before=now + pause)
+            jobs.queue(JobKind.CALIBRATE, series.id, now=now, not_before=now + pause,
+                       priority=Priority.CALIBRATE + claim.bonus)
 
     def _calibrated(self, claim: Claim, calibrated: Calibrated) -> None:
         """All results of a series, from all its frames."""

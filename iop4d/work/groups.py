@@ -23,11 +23,13 @@ def leave(frame: Frame, instrument: Instrument, site: Site, now: float) -> None:
     regroup(frame, instrument, site, now)
 
 
-def regroup(frame: Frame, instrument: Instrument, site: Site, now: float) -> None:
+def regroup(frame: Frame, instrument: Instrument, site: Site, now: float, *,
+            bonus: int = 0) -> None:
     """A polarimetry frame was measured, again or for the first time: which group is it of?
 
     The groups of its target and night are made anew from all its frames, each keeps its row as far
-    as its frames stay together, and those that changed are computed.
+    as its frames stay together, and those that changed are computed. ``bonus``: the frame's, by
+    which its group's job is more urgent.
     """
     assert instrument.polarimeter is not None
     rows = groups.frames_like(frame)
@@ -52,7 +54,7 @@ def regroup(frame: Frame, instrument: Instrument, site: Site, now: float) -> Non
         state = "complete" if complete else "open" if last else "closed"
         if (changed or state != group.state or len(mine) != len(group.angles)
                 or any(r.id == frame.id for r in mine)):
-            _due(group, mine, state, site, now)
+            _due(group, mine, state, site, now, bonus)
     for left in before - taken:  # of another target now, or of none
         if groups.members(left):
             jobs.queue(JobKind.POLARIMETRY, left, priority=Priority.POLARIMETRY, now=now)
@@ -73,7 +75,8 @@ def _row_for(mine: list[Frame], frame: Frame, taken: set[int], now: float) -> Gr
     return made
 
 
-def _due(group: Group, mine: list[Frame], state: str, site: Site, now: float) -> None:
+def _due(group: Group, mine: list[Frame], state: str, site: Site, now: float,
+         bonus: int) -> None:
     """Queue a group: at once when it is whole, else when no more frames can come."""
     Group.update(state=state, reason="", changed_at=now,
                  angles=[r.polariser_deg for r in mine]).where(Group.id == group.id).execute()
@@ -82,7 +85,7 @@ def _due(group: Group, mine: list[Frame], state: str, site: Site, now: float) ->
         last = mine[-1]
         ended = (last.jd_start - JD_UNIX_EPOCH) * 86400.0 + last.exptime_s
         due = max(now + _MORE_COMING, ended + 60.0 * site.polarimetry.gap)
-    jobs.queue(JobKind.POLARIMETRY, group.id, priority=Priority.POLARIMETRY, now=now,
+    jobs.queue(JobKind.POLARIMETRY, group.id, priority=Priority.POLARIMETRY + bonus, now=now,
                not_before=due)
 
 

@@ -25,16 +25,27 @@ class JobKind(StrEnum):
 
 
 class Priority:
-    """Higher goes first. What is asked for by hand gets ``WANTED`` more, a live frame ``LIVE``."""
+    """Higher goes first.
 
-    MASTER = 400  # what was asked for by hand waits for them too
+    A frame's jobs get more: ``LIVE`` for one that came just now, ``WANTED`` for one asked for by
+    hand, ``FIRST`` for a target of opportunity. Each is a bit above all that stands below it, so
+    that a live frame passes every step before the backlog's next.
+    """
+
+    MASTER = 1024  # what is most urgent waits for them too
+    FIRST = 512
+    WANTED = 256
+    LIVE = 128  # and above: not of the backlog
     CLASSIFY = 80
     REDUCE = 50
     POLARIMETRY = 60
     CALIBRATE = 40
     AGAIN = 30  # a better master came: new frames go first
-    LIVE = 5
-    WANTED = 100
+
+    @staticmethod
+    def bonus_of(priority: int) -> int:
+        """What a frame's job has on top of its kind's priority, for the jobs that follow it."""
+        return priority & (Priority.FIRST | Priority.WANTED | Priority.LIVE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +57,7 @@ class Claim:
     key: int
     label: str
     request: Request
+    bonus: int = 0  # of its priority, for the jobs that follow from it
 
 
 def queue(kind: JobKind, key: int, *, priority: int, now: float, not_before: float = 0.0) -> None:
@@ -58,6 +70,8 @@ def queue(kind: JobKind, key: int, *, priority: int, now: float, not_before: flo
         Job.update(again=True, priority=priority, not_before=not_before).where(
             Job.id == job.id).execute()
     else:
+        if job.state == "queued":
+            priority = max(priority, job.priority)
         Job.update(state="queued", priority=priority, not_before=not_before, crashes=0,
                    attempts=0, reason="", changed_at=now).where(Job.id == job.id).execute()
 
@@ -92,10 +106,23 @@ def begin(job_id: int, *, now: float) -> None:
         Job.id == job_id).execute()
 
 
-def due(now: float, limit: int) -> list[Job]:
-    """The jobs to do next."""
-    return list(Job.select().where((Job.state == "queued") & (Job.not_before <= now))
-                .order_by(Job.priority.desc(), Job.key).limit(limit))
+#: Written out: this is asked for every job, and to make a statement takes longer than to run it.
+DUE = """SELECT "id", "kind", "key", "priority" FROM "job" WHERE "state" = 'queued'
+AND "priority" < ? AND "not_before" <= ? ORDER BY "priority" DESC, "key" LIMIT ?"""
+DUE_NEWEST = """SELECT "id", "kind", "key", "priority" FROM "job" WHERE "state" = 'queued'
+AND "priority" = ? AND "not_before" <= ? ORDER BY "key" DESC LIMIT ?"""
+
+
+def due(now: float, limit: int, *, backlog: bool = False) -> list[Job]:
+    """The jobs to do next; of the backlog alone, the oldest first, where that is asked for.
+
+    Of live frames the newest goes first: it is the one that somebody waits for.
+    """
+    below = Priority.LIVE if backlog else 1 << 30
+    found = list(Job.raw(DUE, below, now, limit))
+    if found and found[0].priority & Priority.LIVE:
+        return list(Job.raw(DUE_NEWEST, found[0].priority, now, limit))
+    return found
 
 
 def next_due() -> float | None:

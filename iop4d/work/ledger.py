@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -34,10 +34,12 @@ from iop4d.work.finish import Finisher, is_replaced
 from iop4d.work.groups import more_coming
 from iop4d.work.jobs import Claim, JobKind, Priority
 from iop4d.work.space import Space
+from iop4d.work.urgency import Urgency
 
 _NIGHT = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 _MOST_LOOKS = 100  # handfuls of jobs that are looked at for one that can begin
 _MASTER_WAIT = 0.3  # seconds between looks at a master that is being built
+_AHEAD = 3  # jobs of new frames that go before the backlog, then one of it has its turn
 _GROUP_WAIT = 1.0  # seconds between looks at frames that may still come to a group
 
 
@@ -66,8 +68,10 @@ class Ledger:
         self._clock = clock
         self.space = Space(site.root, minimum_gb=site.daemon.disk_min)
         self._choices = masters.Choices(instruments, site)
+        self._urgency = Urgency(site.daemon.first, clock)
         self._finisher = Finisher(site=site, instruments=instruments, choices=self._choices,
-                                  clock=clock, on_results=on_results)
+                                  clock=clock, on_results=on_results, urgency=self._urgency)
+        self._ahead = 0  # jobs that were begun one after another before those of the backlog
 
     def recover(self) -> int:
         """Queue again what was running when the last daemon ended."""
@@ -112,7 +116,8 @@ class Ledger:
     def _accept(self, found: FoundFile) -> int:
         now = self._clock()
         known = frame_store.by_path(found.path)
-        priority = Priority.WANTED * found.wanted + Priority.LIVE * found.live
+        bonus = (Priority.WANTED * found.wanted | Priority.LIVE * found.live
+                 | self._urgency.bonus(found.path.name))
         if known is None or (known.sha256 and not _same(known, found)):
             known = Frame.create(
                 archive=found.archive, path=str(found.path), name=found.path.name,
@@ -125,7 +130,7 @@ class Ledger:
             Frame.update(size=found.size, mtime_ns=found.mtime_ns, state=FrameState.QUEUED,
                          reason="", wanted=found.wanted, completed_at=found.completed_at,
                          changed_at=now).where(Frame.id == known.id).execute()
-        jobs.queue(JobKind.CLASSIFY, known.id, priority=Priority.CLASSIFY + priority, now=now)
+        jobs.queue(JobKind.CLASSIFY, known.id, priority=Priority.CLASSIFY + bonus, now=now)
         return int(known.id)
 
     def _telescope(self, found: FoundFile) -> str:
@@ -145,13 +150,24 @@ class Ledger:
         claims: list[Claim] = []
         self._choices.forget_pending()
         for _ in range(_MOST_LOOKS):
-            if len(claims) >= limit or not (due := jobs.due(now, 4 * limit)):
+            if len(claims) >= limit or not (due := self._due(now, 4 * limit)):
                 break
             for job in due:
                 if len(claims) < limit and (claim := self._plan(job, now)):
                     jobs.begin(job.id, now=now)
-                    claims.append(claim)
+                    bonus = Priority.bonus_of(job.priority)
+                    if job.priority < Priority.MASTER:
+                        self._ahead = self._ahead + 1 if bonus else 0
+                    claims.append(replace(claim, bonus=bonus))
         return claims
+
+    def _due(self, now: float, limit: int) -> list[Job]:
+        """The most urgent jobs; but the backlog's after some that went before it, if it has any."""
+        if self._ahead >= _AHEAD:
+            self._ahead = 0
+            if found := jobs.due(now, limit, backlog=True):
+                return found
+        return jobs.due(now, limit)
 
     def next_due(self) -> float | None:
         """When the next queued job may begin (Unix seconds)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -12,7 +13,10 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.model.frame import FrameState
-from iop4d.model.work import Failed, ReduceRequest
+from iop4d.model.source import Catalogue
+from iop4d.model.work import NO_SPACE, UNREADABLE, ClassifyRequest, Failed, ReduceRequest
+from iop4d.reduction.context import WorkerContext
+from iop4d.reduction.perform import Workbench
 from iop4d.simulator.checks import take_night
 from iop4d.store.database import Database
 from iop4d.work.space import Space, is_full
@@ -66,15 +70,33 @@ def test_frames_are_taken_in_and_wait_while_the_disk_is_full(
     assert state("light-R-7.fit") == FrameState.DONE
 
 
-def test_a_job_that_finds_the_disk_full_is_done_again_and_has_not_failed(
-        site: Site, database: Database, clock: FakeClock) -> None:
+@pytest.mark.parametrize("stage", [NO_SPACE, UNREADABLE])
+def test_a_job_that_meets_trouble_of_the_machine_is_done_again_and_has_not_failed(
+        stage: str, site: Site, database: Database, clock: FakeClock) -> None:
     bench = Bench(site, database, clock)
-    full = iter([True, True])
+    troubles = iter([True] * 12)
     bench.drop(*CALIBRATION, "light-R-7.fit")
-    bench.work(lambda claim: Failed(stage="product", reason="[Errno 28] No space left on device")
-               if isinstance(claim.request, ReduceRequest) and next(full, False)
+    began = clock()
+    bench.work(lambda claim: Failed(stage=stage, reason="Input/output error: frame.fits")
+               if isinstance(claim.request, ReduceRequest) and next(troubles, False)
                else bench.answer(claim))
     assert state("light-R-7.fit") == FrameState.DONE
+    assert 5 + 10 + 20 + 40 + 80 + 160 + 6 * 300 <= clock() - began < 2200
+
+
+@pytest.mark.parametrize(("number", "stage"), [
+    (errno.ENOSPC, NO_SPACE), (errno.EDQUOT, NO_SPACE), (errno.EIO, UNREADABLE),
+    (errno.ESTALE, UNREADABLE), (errno.EACCES, UNREADABLE), (errno.ENOENT, "start")])
+def test_errors_of_the_system_that_pass_are_told_apart(
+        number: int, stage: str, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "/raw/a.fit")
+
+    monkeypatch.setattr(Workbench, "_value", fail)
+    worker = Workbench(WorkerContext(site=site, catalogue=Catalogue(version=0, sources=())))
+    failed = worker.perform(ClassifyRequest(path=Path("/raw/a.fit")))
+    assert isinstance(failed, Failed)
+    assert (failed.stage, failed.reason) == (stage, f"{os.strerror(number)}: /raw/a.fit")
 
 
 def test_what_says_that_a_disk_is_full() -> None:
