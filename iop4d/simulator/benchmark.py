@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -217,6 +218,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         Console().print(report(run(Path(scratch), backlog=backlog, live=live, repeats=repeats)))
     Console(width=100).print(speed_report(instrument_speeds()))
+    subprocess.run([sys.executable, "-m", "iop4d.simulator.backlog",
+                    "--frames", "500" if words.short else "5000"], check=True)
 
 
 if __name__ == "__main__":

@@ -74,8 +74,10 @@ def write_corpus(folder: Path, count: int) -> list[Path]:
 
 
 def _file(night: int, place: int) -> dict[str, object]:
+    months = 8 + night // 28
     said: dict[str, object] = {
-        "night": f"2022-{9 + night // 28 % 4:02d}-{night % 28 + 1:02d}", "number": place,
+        "night": f"{2022 + months // 12}-{months % 12 + 1:02d}-{night % 28 + 1:02d}",
+        "number": place,
         "jd": _JD + night + place * _STEP, "object": "", "angle": None, "mag": 0.0}
     if place < 2 * _CALIBRATION:
         return said | {"kind": "bias" if place < _CALIBRATION else "flat"}

@@ -128,7 +128,8 @@ class Job(Table):
 
 
 # Holds what a claim asks for, in its order: no claim sorts or reads what it does not take.
-Job.add_index(Job.index(Job.state, Job.priority.desc(), Job.key, Job.not_before, name="job_due"))
+Job.add_index(Job.index(Job.state, Job.priority.desc(), Job.key, Job.not_before,
+                        name="job_due"))
 
 
 class Master(Table):

@@ -163,7 +163,7 @@ class Finisher:
             jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.REDUCE + bonus, now=now)
         else:
             self._choices.changed()
-            masters.enlist(frame, facts, self._site, now)
+            masters.enlist(facts, self._site, now, bonus=claim.bonus)
 
     def _foreign(self, frame: Frame, telescope: str) -> str:
         expected = next((a.telescope for a in self._site.archive if a.name == frame.archive), "")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peewee import Case, fn
 
-from iop4d.store.schema import Job
+from iop4d.store.schema import Frame, Job
 
 if TYPE_CHECKING:
     from iop4d.model.work import Request
@@ -27,15 +28,15 @@ class JobKind(StrEnum):
 class Priority:
     """Higher goes first.
 
-    A frame's jobs get more: ``LIVE`` for one that came just now, ``WANTED`` for one asked for by
-    hand, ``FIRST`` for a target of opportunity. Each is a bit above all that stands below it, so
-    that a live frame passes every step before the backlog's next.
+    A frame's jobs, and those that follow from them, get more: ``LIVE`` for one that came just now,
+    ``WANTED`` for one asked for by hand, ``FIRST`` for a target of opportunity. Each is a bit above
+    all that stands below it, so that a live frame passes every step before the backlog's next.
     """
 
-    MASTER = 1024  # what is most urgent waits for them too
     FIRST = 512
     WANTED = 256
     LIVE = 128  # and above: not of the backlog
+    MASTER = 100  # others of its bonus wait for it
     CLASSIFY = 80
     REDUCE = 50
     POLARIMETRY = 60
@@ -114,13 +115,14 @@ AND "priority" = ? AND "not_before" <= ? ORDER BY "key" DESC LIMIT ?"""
 
 
 def due(now: float, limit: int, *, backlog: bool = False) -> list[Job]:
-    """The jobs to do next; of the backlog alone, the oldest first, where that is asked for.
+    """The jobs to do next; of the backlog alone where that is asked for.
 
-    Of live frames the newest goes first: it is the one that somebody waits for.
+    Of live frames the newest goes first: it is the one that somebody waits for. Files are looked at
+    newest first too, since the last nights' masters serve new frames. The backlog's frames are
+    reduced in the order in which they came, so that each polarimetry group is computed once.
     """
-    below = Priority.LIVE if backlog else 1 << 30
-    found = list(Job.raw(DUE, below, now, limit))
-    if found and found[0].priority & Priority.LIVE:
+    found = list(Job.raw(DUE, Priority.LIVE if backlog else 1 << 30, now, limit))
+    if found and (found[0].priority & Priority.LIVE or found[0].priority == Priority.CLASSIFY):
         return list(Job.raw(DUE_NEWEST, found[0].priority, now, limit))
     return found
 
@@ -138,7 +140,9 @@ def recover(now: float) -> int:
         Job.state.in_(("running", "waiting"))).execute())
 
 
-def classifying(now: float) -> bool:
-    """Whether files are still being looked at, so that more frames of a kind may turn up."""
-    return bool(Job.select().where((Job.kind == JobKind.CLASSIFY.value) & (
-        (Job.state == "running") | ((Job.state == "queued") & (Job.not_before <= now)))).exists())
+def classifying(folder: Path, now: float) -> bool:
+    """Whether files of a folder are still being looked at, so that more frames may turn up."""
+    waits = (Job.state == "running") | ((Job.state == "queued") & (Job.not_before <= now))
+    return bool(Frame.select().join(Job, on=Job.key == Frame.id).where(
+        (Frame.path > f"{folder}/") & (Frame.path < f"{folder}0")  # 0 follows upon /
+        & (Job.kind == JobKind.CLASSIFY.value) & waits).exists())

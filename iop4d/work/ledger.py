@@ -156,8 +156,7 @@ class Ledger:
                 if len(claims) < limit and (claim := self._plan(job, now)):
                     jobs.begin(job.id, now=now)
                     bonus = Priority.bonus_of(job.priority)
-                    if job.priority < Priority.MASTER:
-                        self._ahead = self._ahead + 1 if bonus else 0
+                    self._ahead = self._ahead + 1 if bonus else 0
                     claims.append(replace(claim, bonus=bonus))
         return claims
 
@@ -265,12 +264,12 @@ class Ledger:
 
     def _plan_master(self, job: Job, now: float) -> Claim | None:
         master = Master.get_by_id(job.key)
-        if jobs.classifying(now):
-            jobs.later(job.id, not_before=now + _MASTER_WAIT, now=now)
-            return None
         frames = masters.frames_of(master)
         if not frames:
             jobs.close(job.id, "done", now=now, reason="no frames")
+            return None
+        if any(jobs.classifying(folder, now) for folder in {Path(f.path).parent for f in frames}):
+            jobs.later(job.id, not_before=now + _MASTER_WAIT, now=now)
             return None
         facts = frame_store.facts_of(frames[0])
         choice = self._choices.choose(facts)

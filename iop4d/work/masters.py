@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
 
@@ -141,14 +141,17 @@ def _days(night: str, other: str) -> int:
     return abs((date.fromisoformat(night) - date.fromisoformat(other)).days)
 
 
-def enlist(frame: Frame, facts: FrameFacts, site: Site, now: float) -> None:
-    """A calibration frame came: its master is to be built, or built again, once no more come."""
+def enlist(facts: FrameFacts, site: Site, now: float, *, bonus: int) -> None:
+    """A calibration frame came: its master is to be built, or built again, once no more come.
+
+    ``bonus``: the frame's, by which its master is more urgent.
+    """
     key = "/".join([facts.telescope, facts.instrument, facts.night, facts.kind.value,
                     layout_of(facts).replace(" ", ""), facts.band or "-"])
     master, _ = Master.get_or_create(key=key, defaults={
         **_key_fields(facts.kind, facts), "band": facts.band, "night": facts.night,
         "exptime_s": facts.exptime_s, "changed_at": now})
-    jobs.queue(JobKind.MASTER, master.id, priority=Priority.MASTER, now=now,
+    jobs.queue(JobKind.MASTER, master.id, priority=Priority.MASTER + bonus, now=now,
                not_before=now + site.masters.debounce)
 
 
@@ -226,12 +229,14 @@ def restore(master: Master, site: Site, instruments: Mapping[str, Instrument],
 def follow(master: Master, instruments: Mapping[str, Instrument], site: Site, now: float) -> None:
     """A master was built: what waited for one goes on, and what it makes better is done again."""
     _wake(now)
-    for other in Master.select().where((Master.instrument == master.instrument)
-                                       & (Master.state == "ready") & (Master.id != master.id)):
+    users = [kind.value for kind, before in _BEFORE.items() if FrameKind(master.kind) in before]
+    for other in Master.select().where(
+            (Master.instrument == master.instrument) & (Master.state == "ready")
+            & Master.kind.in_(users) & Master.night.between(*_reach(master, site))):
         frames = frames_of(other)
         if frames and _improves(facts_of(frames[0]), other.masters, instruments, site):
             jobs.queue(JobKind.MASTER, other.id, priority=Priority.MASTER, now=now)
-    for frame in _lights(master):
+    for frame in _lights(master, site):
         if _improves(facts_of(frame), frame.masters, instruments, site):
             jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.AGAIN, now=now)
 
@@ -242,12 +247,19 @@ def _wake(now: float) -> None:
         Job.state == "waiting").execute()
 
 
-def _lights(master: Master) -> Iterable[Frame]:
+def _reach(master: Master, site: Site) -> tuple[str, str]:
+    """The first and last night that a master may serve."""
+    night, age = date.fromisoformat(master.night), timedelta(days=site.masters.max_age)
+    return (night - age).isoformat(), (night + age).isoformat()
+
+
+def _lights(master: Master, site: Site) -> Iterable[Frame]:
     return list(Frame.select().where(
         (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
         & (Frame.kind == FrameKind.LIGHT.value)
         & Frame.state.in_((FrameState.DONE, FrameState.FAILED))
-        & ((Frame.provisional == True) | (Frame.night == master.night))))  # noqa: E712 - SQL
+        & (((Frame.provisional == True)  # noqa: E712 - SQL
+            & Frame.night.between(*_reach(master, site))) | (Frame.night == master.night))))
 
 
 def _improves(facts: FrameFacts, used: Iterable[Iterable[int]],

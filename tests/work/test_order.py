@@ -11,7 +11,7 @@ from iop4d.config.load import parse_site
 from iop4d.model.work import Classified, ClassifyRequest, Done, Outcome
 from iop4d.store import catalogue, catalogue_csv
 from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Job
+from iop4d.store.schema import Alert, Frame, Job
 from iop4d.work import jobs
 from iop4d.work.jobs import Claim, JobKind, Priority
 from iop4d.work.ledger import FoundFile
@@ -58,7 +58,7 @@ def backlog(bench: Bench, count: int = BACKLOG) -> None:
 def test_a_live_frame_passes_a_backlog_of_5000_at_every_step(bench: Bench) -> None:
     backlog(bench)
     for _ in range(10):
-        assert next_job(bench).startswith("classify light-R-10")
+        assert next_job(bench).startswith("classify light-R-59")
     running = bench.ledger.claim(1)[0]  # the one job that it waits for
     arrive(bench, "light-R-9999.fit")
     bench.ledger.finish(running, answer(bench, running))
@@ -69,29 +69,27 @@ def test_a_live_frame_passes_a_backlog_of_5000_at_every_step(bench: Bench) -> No
 
 
 def test_the_backlog_goes_on_while_live_frames_keep_coming(bench: Bench) -> None:
-    backlog(bench)
+    backlog(bench, 1000)
     done: list[str] = []
     for number in range(100):
         arrive(bench, f"light-R-{6000 + 2 * number}.fit", f"light-R-{6001 + 2 * number}.fit")
         done += [next_job(bench) for _ in range(4)]
     of_backlog = [label for label in done if label.startswith("classify light-R-1")]
-    assert of_backlog == [f"classify light-R-{1000 + n}.fit" for n in range(len(of_backlog))]
-    assert len(of_backlog) == 100
+    assert of_backlog == [f"classify light-R-{1999 - n}.fit" for n in range(100)]
 
 
-def test_of_live_frames_the_newest_goes_first_and_of_the_backlog_the_oldest(
-        bench: Bench) -> None:
+def test_of_live_frames_and_of_files_not_yet_read_the_newest_goes_first(bench: Bench) -> None:
     backlog(bench, 2)
     arrive(bench, "light-R-7.fit", "light-R-8.fit")
     assert [next_job(bench) for _ in range(6)] == [
         "classify light-R-8.fit", "classify light-R-7.fit", "reduce light-R-8.fit",
-        "classify light-R-1000.fit", "reduce light-R-7.fit", "classify light-R-1001.fit"]
+        "classify light-R-1001.fit", "reduce light-R-7.fit", "classify light-R-1000.fit"]
 
 
 def test_an_undisturbed_backlog_is_not_slowed_down_by_turns(bench: Bench) -> None:
     backlog(bench, 8)
     assert [next_job(bench) for _ in range(8)] == [
-        f"classify light-R-{1000 + n}.fit" for n in range(8)]
+        f"classify light-R-{1007 - n}.fit" for n in range(8)]
 
 
 @pytest.fixture
@@ -167,3 +165,22 @@ def test_the_bonus_goes_on_from_the_file_to_its_measurement(bench: Bench) -> Non
     arrive(bench, "light-R-7.fit")
     next_job(bench)
     assert bench.ledger.claim(1)[0].bonus == Priority.LIVE
+
+
+def test_masters_do_not_wait_for_files_of_other_folders(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    bench = Bench(site, database, clock)
+    with database.write():
+        for number in range(100):
+            frame = Frame.create(archive="raw", path=f"/raw/2021-01-01/light-R-{number}.fit",
+                                 size=1, name=f"light-R-{number}.fit", night="2021-01-01",
+                                 mtime_ns=1, state="queued", completed_at=0, seen_at=0,
+                                 changed_at=0)
+            jobs.queue(JobKind.CLASSIFY, frame.id, priority=Priority.CLASSIFY, now=0.0)
+    arrive(bench, *(f"2022-09-08/bias-{number}.fit" for number in (1, 2, 3)))
+    with database.connected():
+        assert jobs.classifying(Path("/raw"), clock())
+        assert jobs.classifying(Path("/raw/2022-09-08"), clock())
+        assert not jobs.classifying(Path("/raw/2022-09"), clock())
+    done = [next_job(bench) for _ in range(5)]
+    assert any(label.startswith("master") for label in done)
