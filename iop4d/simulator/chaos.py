@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from iop4d.simulator import mutantrun
+from iop4d.simulator import mutantrun, poison
 from iop4d.simulator.crashing import every_crash_point
 from iop4d.simulator.killing import TRUE_KILLS, random_kills
 
@@ -34,11 +34,12 @@ class Size:
     true_kills: int
     passings: int  # of every crash point
     mutants: int
+    poison: int  # frames that are bad for their worker
     examples: str  # of the state machine, x steps; empty: it is left to the tests
 
 
-LONG = Size(kills=2000, true_kills=100, passings=25, mutants=3000, examples="1500x80")
-SHORT = Size(kills=200, true_kills=TRUE_KILLS, passings=3, mutants=3000, examples="")
+LONG = Size(kills=2000, true_kills=100, passings=25, mutants=3000, poison=1000, examples="1500x80")
+SHORT = Size(kills=200, true_kills=TRUE_KILLS, passings=3, mutants=3000, poison=28, examples="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,14 @@ def damaged(size: Size, _: int) -> Iterator[Line]:
         "slowest s": round(tally.slowest, 2), "MB": round(tally.memory_mb)})
 
 
+def workers(size: Size, _: int) -> Iterator[Line]:
+    """Frames kill, hang and fill their workers."""
+    done = poison.run(size.poison)
+    yield Line(name="workers", seconds=done.seconds, wrong=done.wrong, numbers={
+        "bad frames": done.faults.total(), "kinds": len(done.faults), "good": done.good,
+        "set aside": done.set_aside, "MB more": round(done.grown_mb)})
+
+
 def state_machine(size: Size, _: int) -> Iterator[Line]:
     """Files come and go while everything fails, against a ledger that saw nothing fail."""
     if not size.examples or not _STATE_MACHINE.exists():
@@ -93,7 +102,8 @@ def state_machine(size: Size, _: int) -> Iterator[Line]:
 
 
 PARTS: dict[str, Callable[[Size, int], Iterator[Line]]] = {
-    "kills": kills, "points": points, "damaged": damaged, "machine": state_machine}
+    "kills": kills, "points": points, "damaged": damaged, "workers": workers,
+    "machine": state_machine}
 
 
 def table(lines: list[Line]) -> Table:

@@ -9,9 +9,11 @@ is seen in the end.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -46,6 +48,9 @@ _FEWEST = 3  # frames of a master, positions of a group
 _WORK = 0.05  # seconds that a reduction takes
 _ZERO_POINT = 21.5
 _NAN = float("nan")
+
+#: What a file may ask for by its key ``fault``.
+FAULTS = ("kill", "segv", "exit", "hang", "memory", "error", "noise")
 
 
 def answer(request: Request) -> Outcome:
@@ -91,6 +96,8 @@ def _master(request: MasterRequest) -> Outcome:
 
 def _reduce(request: ReduceRequest) -> Outcome:
     said = json.loads(request.path.read_bytes())
+    if fault := said.get("fault"):
+        _commit(fault)
     digest = _digest(request.path, *(master.path for master in request.masters))
     time.sleep(_WORK)
     for path in (request.reduced_path, request.preview_path):
@@ -105,6 +112,28 @@ def _reduce(request: ReduceRequest) -> Outcome:
         sky=100.0, sky_sigma=5.0, aperture_px=3.3, annulus_px=(5.5, 9.9), airmass=1.1,
         bjd_tdb=_NAN, measurements=(measurement,), target=said["object"],
         results=() if request.facts.mode == "polarimetry" else (result,)))
+
+
+def _commit(fault: str) -> None:
+    """What a frame that is poison does to its worker."""
+    match fault:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "segv":
+            ctypes.string_at(0)
+        case "exit":
+            sys.exit(3)
+        case "hang":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(600.0)
+        case "memory":
+            resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30))
+            bytearray(8 << 30)
+        case "error":
+            raise ValueError(fault)
+        case "noise":
+            print("x" * 200_000_000, flush=True)  # noqa: T201 - noise is what it makes
+            sys.exit(1)
 
 
 def _calibrate(request: CalibrateRequest) -> Outcome:

@@ -366,7 +366,6 @@ class Finisher:
         emit("frame", now, id=frame_id, state=state.value)
 
 
-
 def is_replaced(frame: Frame) -> bool:
     """Whether another frame stands in its place, so that nothing is to be done for it any more."""
     return frame.state in (FrameState.DUPLICATE, FrameState.SUPERSEDED)

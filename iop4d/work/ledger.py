@@ -297,7 +297,6 @@ class Ledger:
                      label=f"calibrate {series.key}",
                      request=CalibrateRequest(target=series.source, frames=frames))
 
-
     def _plan_polarimetry(self, job: Job, now: float) -> Claim | None:
         group = Group.get_by_id(job.key)
         if group.state == "open" and more_coming(group):
