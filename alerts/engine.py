@@ -7,26 +7,35 @@ and with hysteresis it comes hours later.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parseaddr
 from typing import Any
 
-from iop4d.alerts import content
-from iop4d.alerts.rules import Edge, History, Phase, Point, Standing, Watch, judge, understand
-from iop4d.config import Channel, Site
+from iop4d.alerts.conditions import Form
+from iop4d.alerts.points import load
+from iop4d.alerts.rules import (
+    ACTIVE,
+    Edge,
+    History,
+    Phase,
+    Point,
+    Standing,
+    Watch,
+    is_pending,
+    judge,
+    understand,
+)
+from iop4d.alerts.telling import Teller, step
+from iop4d.config import Site
 from iop4d.model.source import SourceKind
 from iop4d.store import catalogue
 from iop4d.store.catalogue import canonical
 from iop4d.store.events import emit
-from iop4d.store.schema import Alert, Outbox, Result
+from iop4d.store.schema import Alert, Result
 
 log = logging.getLogger(__name__)
-
-_LATE = 7.0  # days before the newest point in which a late one can still make an edge
-_MOST = 2000  # points looked at for one judgement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +53,10 @@ class AlertEngine:
     def __init__(self, site: Site, clock: Callable[[], float]) -> None:
         self._site = site
         self._clock = clock
-        self._watches = tuple(understand(rule) for rule in site.rule)
-        self._channels = {channel.name: channel for channel in site.channel}
+        self._all = tuple(understand(rule) for rule in site.rule)
+        self._watches = tuple(w for w in self._all if w.condition.form is not Form.SYSTEM)
+        self._tags = {tag.name: tag.sources for tag in site.tag}
+        self._teller = Teller(site, clock)
         self._names = _Names(version=-1, owner={}, targets=frozenset())
 
     def on_results(self, result_ids: list[int]) -> None:
@@ -53,10 +64,19 @@ class AlertEngine:
         if not self._watches or not result_ids:
             return
         self._read_names()
+        due: dict[tuple[int, str, str], float] = {}
         for (source, band), since in _changed(result_ids).items():
-            for watch in self._watches:
-                if watch.rule.band == band and self._is_watched(watch, source):
-                    self._guarded(watch, source, band, since)
+            for number, watch in enumerate(self._watches):
+                label = _label(watch, band)
+                if label and self._is_watched(watch, source):
+                    key = (number, source, label)
+                    due[key] = min(since, due.get(key, since))
+        for (number, source, label), since in due.items():
+            self._guarded(self._watches[number], source, label, since)
+
+    def watch_of(self, rule: str) -> Watch | None:
+        """A rule of the site file by its name."""
+        return next((w for w in self._all if w.rule.name == rule), None)
 
     def _read_names(self) -> None:
         if catalogue.version() == self._names.version:
@@ -68,16 +88,29 @@ class AlertEngine:
                    for name in (s.name, *s.other_names)},
             targets=frozenset(s.name for s in loaded.sources if s.kind is SourceKind.TARGET))
         for watch in self._watches:
-            name = watch.rule.source
-            if name != "*" and canonical(name) not in self._names.owner:
-                log.warning("rule '%s' watches '%s', which is not in the catalogue",
-                            watch.rule.name, name)
+            for name in self._sources_of(watch):
+                if name != "*" and canonical(name) not in self._names.owner:
+                    log.warning("rule '%s' watches '%s', which is not in the catalogue",
+                                watch.rule.name, name)
+
+    def _sources_of(self, watch: Watch) -> tuple[str, ...]:
+        rule = watch.rule
+        if rule.sources:
+            return rule.sources
+        if rule.source.startswith("tag:"):
+            return self._tags.get(rule.source.removeprefix("tag:").strip(), ())
+        return (rule.source,)
 
     def _is_watched(self, watch: Watch, source: str) -> bool:
-        if watch.rule.source == "*":
-            return source in self._names.targets
-        wanted = canonical(watch.rule.source)
-        return wanted == canonical(source) or self._names.owner.get(wanted) == source
+        for name in self._sources_of(watch):
+            if name == "*":
+                if source in self._names.targets:
+                    return True
+                continue
+            wanted = canonical(name)
+            if wanted == canonical(source) or self._names.owner.get(wanted) == source:
+                return True
+        return False
 
     def _guarded(self, watch: Watch, source: str, band: str, since: float) -> None:
         """Judge a rule so that its failure leaves the results, and the other rules, in place."""
@@ -96,49 +129,113 @@ class AlertEngine:
                  reason=f"{type(error).__name__}: {error}")
 
     def _judge(self, watch: Watch, source: str, band: str, since: float) -> None:
-        since, points = _points(watch, source, band, since)
+        since, points = load(watch, source, band, since)
         rows = list(Alert.select().where(
             (Alert.rule == watch.rule.name) & (Alert.source == source) & (Alert.band == band))
-            .order_by(Alert.episode.desc()).limit(2))
+            .order_by(Alert.episode.desc()).limit(3))
+        waiting = rows.pop(0) if rows and rows[0].state in _NOT_YET else None
         latest = rows[0] if rows else None
-        for edge in judge(watch, _history(rows), points, since=since):
-            latest = self._write(watch, source, band, edge, latest)
+        history = history_of(rows)
+        edges = judge(watch, history, points, since=since)
+        for edge in edges:
+            latest, waiting = self._write(watch, source, band, edge, latest, waiting), None
+        if latest is not None and latest.state == Phase.FIRING and latest.told_at is None:
+            self._tell_late(watch, latest, points)
+        if not edges:
+            self._pend(watch, source, band, is_pending(watch, history.now, points), points,
+                       latest, waiting)
 
-    def _write(self, watch: Watch, source: str, band: str, edge: Edge,
-               latest: Alert | None) -> Alert:
+    def _write(self, watch: Watch, source: str, band: str, edge: Edge, latest: Alert | None,
+               waiting: Alert | None) -> Alert:
         now = self._clock()
+        told = ""
         if edge.phase is Phase.FIRING and not edge.moved:
-            latest = Alert.create(
-                rule=watch.rule.name, source=source, band=band,
-                episode=latest.episode + 1 if latest else 1, state=Phase.FIRING.value,
-                condition=watch.rule.condition, fired_jd=edge.jd, fired_at=now,
-                points=[point.id for point in edge.points])
-            self._post(watch, latest, now)
+            latest = self._begin(watch, source, band, edge, latest, waiting)
+            step(latest, latest.state, now)
+            told = "alert"
         else:
             assert latest is not None
             if edge.phase is Phase.FIRING:
-                changes = {"fired_jd": edge.jd, "points": [point.id for point in edge.points]}
+                changes = _fired(edge)
             else:
                 changes = {"state": Phase.RESOLVED.value, "resolved_jd": edge.jd,
                            "resolved_at": latest.resolved_at or now}
+                if latest.state != Phase.RESOLVED:
+                    step(latest, Phase.RESOLVED.value, now)
+                    told = "ended" if watch.rule.tell_end and latest.told_at else ""
             Alert.update(**changes).where(Alert.id == latest.id).execute()
             latest = Alert.get_by_id(latest.id)
-        emit("alert", now, id=latest.id, rule=latest.rule, source=source, band=band,
-             episode=latest.episode, state=latest.state)
+        if told:
+            self._teller.tell(watch, latest, told, newest_jd=edge.jd)
+            latest = Alert.get_by_id(latest.id)
+        emit_alert(latest, now)
         return latest
 
-    def _post(self, watch: Watch, alert: Alert, now: float) -> None:
-        """Put a message for every recipient into the outbox."""
-        channels = [self._channels[name] for name in watch.rule.channels]
-        said = content.fired(self._site.site, watch, alert) if channels else {}
-        for channel in channels:
-            for recipient in channel.to:
-                key = _digest(alert.rule, alert.source, alert.band, alert.episode, alert.state,
-                              channel.name, recipient)
-                Outbox.insert(
-                    dedup_key=key, alert=alert.id, channel=channel.name, recipient=recipient,
-                    message_id=_message_id(key, alert, channel), content=said, state="queued",
-                    created_at=now).on_conflict_ignore().execute()
+    def _begin(self, watch: Watch, source: str, band: str, edge: Edge, latest: Alert | None,
+               waiting: Alert | None) -> Alert:
+        now = self._clock()
+        columns = {"state": Phase.FIRING.value, "condition": watch.rule.condition,
+                   "severity": watch.rule.severity, "fired_at": now, **_fired(edge)}
+        if waiting is not None:
+            Alert.update(**columns).where(Alert.id == waiting.id).execute()
+            begun: Alert = Alert.get_by_id(waiting.id)
+        else:
+            begun = Alert.create(rule=watch.rule.name, source=source, band=band,
+                                 episode=latest.episode + 1 if latest else 1, **columns)
+        return begun
+
+    def _tell_late(self, watch: Watch, alert: Alert, points: list[Point]) -> None:
+        """An alert that nobody was told of, being old or muted, and that still goes on."""
+        if points and watch.condition.holds(points[-1].value):
+            self._teller.tell(watch, alert, "alert", newest_jd=points[-1].jd)
+
+    def _pend(self, watch: Watch, source: str, band: str, pending: bool, points: list[Point],
+              latest: Alert | None, waiting: Alert | None) -> None:
+        """Write down that a rule is about to fire, or is not any more."""
+        now = self._clock()
+        if pending:
+            last = points[-1]
+            columns = {"fired_jd": last.jd, "points": [last.id], "value": last.value}
+            if waiting is None:
+                waiting = Alert.create(
+                    rule=watch.rule.name, source=source, band=band, state=Phase.PENDING.value,
+                    episode=latest.episode + 1 if latest else 1, fired_at=now,
+                    condition=watch.rule.condition, severity=watch.rule.severity, **columns)
+            elif waiting.state == Phase.PENDING:
+                Alert.update(**columns).where(Alert.id == waiting.id).execute()
+                return
+            else:
+                Alert.update(state=Phase.PENDING.value, fired_at=now, **columns).where(
+                    Alert.id == waiting.id).execute()
+        elif waiting is not None and waiting.state == Phase.PENDING:
+            Alert.update(state=Phase.INACTIVE.value).where(Alert.id == waiting.id).execute()
+        else:
+            return
+        waiting = Alert.get_by_id(waiting.id)
+        step(waiting, waiting.state, now)
+        emit_alert(waiting, now)
+
+
+#: States of a row whose episode has not begun.
+_NOT_YET = (Phase.PENDING, Phase.INACTIVE)
+
+
+def _label(watch: Watch, band: str) -> str:
+    """By what name a rule's alerts of a band go; empty if the rule does not watch it."""
+    if watch.condition.bands:
+        return watch.condition.quantity if band in watch.condition.bands else ""
+    return band if watch.rule.band in ("*", band) else ""
+
+
+def _fired(edge: Edge) -> dict[str, Any]:
+    return {"fired_jd": edge.jd, "points": [point.id for point in edge.points],
+            "value": edge.points[-1].value}
+
+
+def emit_alert(alert: Alert, now: float) -> None:
+    """Tell the page of an alert."""
+    emit("alert", now, id=alert.id, rule=alert.rule, source=alert.source, band=alert.band,
+         episode=alert.episode, state=alert.state)
 
 
 def _changed(result_ids: list[int]) -> dict[tuple[str, str], float]:
@@ -151,48 +248,19 @@ def _changed(result_ids: list[int]) -> dict[tuple[str, str], float]:
     return earliest
 
 
-def _points(watch: Watch, source: str, band: str, since: float) -> tuple[float, list[Point]]:
-    """The good points from ``since`` on, with ``confirm - 1`` before; and where they begin."""
-    column = getattr(Result, watch.condition.quantity)
-    good = content.good_points(source, band) & column.is_null(False)
-    query = Result.select(Result.id, Result.jd_mid, column).order_by(
-        Result.jd_mid.desc(), Result.id.desc())
-    newest = next(iter(query.where(good).limit(1).tuples()), None)
-    if newest is None:
-        return since, []
-    since = max(since, newest[1] - _LATE)
-    after = list(query.where(good & (Result.jd_mid >= since)).limit(_MOST).tuples())
-    before: Iterable[Any] = query.where(good & (Result.jd_mid < since)).limit(
-        watch.rule.confirm - 1).tuples()
-    if len(after) == _MOST:
-        since, before = after[-1][1], ()
-    rows = [*after, *before]
-    return since, [Point(id=id_, jd=jd, value=value) for id_, jd, value in reversed(rows)]
-
-
-def _history(rows: list[Alert]) -> History:
-    """Where a rule stands, from its last two episodes, the latest first."""
+def history_of(rows: list[Alert]) -> History:
+    """Where a rule stands, from its last two episodes that began, the latest first."""
     if not rows:
         return History()
     latest = rows[0]
     firing = Standing(phase=Phase.FIRING, edge_jd=latest.fired_jd, fired_jd=latest.fired_jd)
-    if latest.state == Phase.RESOLVED:
-        now = Standing(phase=Phase.RESOLVED, edge_jd=latest.resolved_jd,
-                       fired_jd=latest.fired_jd)
-        return History(now=now, before=firing)
-    before = Standing()
-    if len(rows) > 1:
-        before = Standing(phase=Phase.RESOLVED, edge_jd=rows[1].resolved_jd,
-                          fired_jd=rows[1].fired_jd)
-    return History(now=firing, before=before)
+    if latest.state in ACTIVE:
+        return History(now=firing, before=_ended(rows[1]) if len(rows) > 1 else Standing())
+    if latest.state == Phase.WITHDRAWN:  # it never was: there is no cooldown, and no moving it
+        return History(now=_ended(latest))
+    return History(now=_ended(latest), before=firing)
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256("\x1f".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()
-
-
-def _message_id(key: str, alert: Alert, channel: Channel) -> str:
-    """An id that every attempt shares, so that a mail sent twice is known as one."""
-    domain = parseaddr(channel.sender)[1].rpartition("@")[2]
-    safe = "".join(c for c in domain if c.isascii() and (c.isalnum() or c in ".-"))
-    return f"<iop4d.{_digest(key, repr(alert.fired_jd))[:32]}@{safe or 'localhost'}>"
+def _ended(row: Alert) -> Standing:
+    fired = -math.inf if row.state == Phase.WITHDRAWN else row.fired_jd
+    return Standing(phase=Phase.RESOLVED, edge_jd=row.resolved_jd, fired_jd=fired)

@@ -9,13 +9,15 @@ from typing import Any
 
 from peewee import fn
 
+from iop4d.alerts.folding import Folder
 from iop4d.alerts.transport import SendError
 from iop4d.config import Alerts
 from iop4d.store.database import Database
 from iop4d.store.events import emit
-from iop4d.store.schema import Outbox
+from iop4d.store.schema import ChannelState, Outbox
 
 _DAY = 86400.0
+_DUE = fn.MAX(Outbox.not_before, Outbox.held_until)  # of two columns: the larger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +41,12 @@ class Letters:
         self._database = database
         self._settings = settings
         self._clock = clock
+        self._folder = Folder(settings)
 
     def due(self) -> tuple[list[str], float | None]:
         """The channels with messages that are due, and when the next other one will be."""
         with self._database.connected():
-            firsts = (Outbox.select(Outbox.channel, fn.MIN(Outbox.not_before))
+            firsts = (Outbox.select(Outbox.channel, fn.MIN(_DUE))
                       .where(Outbox.state == "queued").group_by(Outbox.channel).tuples())
             times = dict(firsts)
         now = self._clock()
@@ -51,17 +54,25 @@ class Letters:
         return [name for name, at in times.items() if at <= now], min(later, default=None)
 
     def claim(self, channel: str) -> Letter | None:
-        """Take the oldest message of a channel that is due; None when there is none."""
+        """Take the oldest message of a channel that is due; None when there is none.
+
+        Many that wait for one recipient become a digest; a recipient who got many of late waits.
+        """
         with self._database.write():
-            row = (Outbox.select().where(self._is_due(channel)).order_by(Outbox.id).limit(1)
-                   .first())
-            if row is None:
-                return None
-            Outbox.update(attempts=row.attempts + 1).where(Outbox.id == row.id).execute()
-            return Letter(id=row.id, alert_id=row.alert_id, channel=row.channel,
-                          recipient=row.recipient, message_id=row.message_id,
-                          content=row.content, attempts=row.attempts + 1,
-                          created_at=row.created_at)
+            now = self._clock()
+            while (row := Outbox.select().where(self._is_due(channel)).order_by(Outbox.id)
+                   .limit(1).first()) is not None:
+                if (rest := self._folder.rest(row, now)) > now:
+                    Outbox.update(not_before=rest).where(
+                        self._is_due(channel) & (Outbox.recipient == row.recipient)).execute()
+                    continue
+                row = self._folder.fold(row, now) or row
+                Outbox.update(attempts=row.attempts + 1).where(Outbox.id == row.id).execute()
+                return Letter(id=row.id, alert_id=row.alert_id, channel=row.channel,
+                              recipient=row.recipient, message_id=row.message_id,
+                              content=row.content, attempts=row.attempts + 1,
+                              created_at=row.created_at)
+            return None
 
     def mark_sent(self, letter: Letter) -> None:
         """A message was accepted."""
@@ -78,19 +89,31 @@ class Letters:
         With a channel that is down, its other messages that are due wait as long, untried.
         """
         now = self._clock()
-        again = now + self._pause(letter.attempts)
+        again = now + (self._pause(letter.attempts) if error.retry_after is None
+                       else error.retry_after)
         with self._database.write():
+            if error.moved_to:
+                self._move(letter, error.moved_to)
+                return
             if error.permanent:
                 self._give_up(Outbox.id == letter.id, error.reason, now)
                 return
             mine = Outbox.id == letter.id
             if error.channel_down:
                 mine = (Outbox.channel == letter.channel) & (Outbox.state == "queued")
-            due = mine & (Outbox.not_before <= now)
+            due = mine & (now >= _DUE)
             Outbox.update(not_before=again, last_error=error.reason).where(due).execute()
             days = self._settings.give_up
             self._give_up(mine & (Outbox.created_at <= now - days * _DAY),
                           f"given up after {days:g} days: {error.reason}", now)
+
+    def _move(self, letter: Letter, to: str) -> None:
+        """A recipient goes by another name now: what waits follows, and later messages too."""
+        Outbox.update(recipient=to, not_before=0.0).where(
+            (Outbox.channel == letter.channel) & (Outbox.recipient == letter.recipient)
+            & (Outbox.state == "queued")).execute()
+        ChannelState.insert(channel=letter.channel, name=f"moved {letter.recipient}",
+                            value=to).on_conflict_replace().execute()
 
     def resume(self, channel: str | None = None) -> None:
         """Make every waiting message due, of one channel or of all."""
@@ -102,7 +125,7 @@ class Letters:
 
     def _is_due(self, channel: str) -> Any:
         return ((Outbox.channel == channel) & (Outbox.state == "queued")
-                & (Outbox.not_before <= self._clock()))
+                & (self._clock() >= _DUE))
 
     def _pause(self, attempts: int) -> float:
         """Seconds before the next attempt: doubling, spread by a fifth so that they part."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from email.message import EmailMessage
+from datetime import UTC, datetime
+from email.message import EmailMessage, MIMEPart
+from email.policy import SMTP
 from email.utils import parseaddr
 
 import aiosmtplib
 
 from iop4d import config
-from iop4d.alerts.transport import SendError
+from iop4d.alerts.transport import Notice, SendError
 from iop4d.alerts.words import clean
 from iop4d.config.secret import read_secret
 from iop4d.model.errors import ConfigError
@@ -27,12 +29,7 @@ class EmailChannel:
         self._channel = channel
         self._timeout = timeout
 
-    @property
-    def sender(self) -> str:
-        """The address that mails come from."""
-        return self._channel.sender
-
-    async def send(self, message: EmailMessage, recipient: str) -> None:
+    async def send(self, notice: Notice, recipient: str) -> None:
         """Hand a mail over to the server; raises SendError when it was not accepted.
 
         A connection that breaks after the text was sent leaves its fate unknown: that is a
@@ -40,6 +37,7 @@ class EmailChannel:
         """
         if recipient != clean(recipient, 320):  # the library would pick some address out of it
             raise SendError(f"'{clean(recipient, 80)}' is not an address", permanent=True)
+        message = self._mail(notice, recipient)
         client = self._client()
         try:
             async with asyncio.timeout(_WHOLE * self._timeout):
@@ -57,6 +55,17 @@ class EmailChannel:
     @property
     def _where(self) -> str:
         return f"{self._channel.host}:{self._channel.port}"
+
+    def _mail(self, notice: Notice, recipient: str) -> EmailMessage:
+        channel = self._channel
+        # Whoever is told unseen must not stand in the header; the first of the others does.
+        shown = recipient if recipient in channel.to or not channel.to else channel.to[0]
+        try:
+            return write_mail(notice, sender=channel.sender, recipient=shown,
+                              reply_to=channel.reply_to)
+        except ValueError as error:
+            raise SendError(f"the mail cannot be written: {clean(str(error))}",
+                            permanent=True) from error
 
     def _client(self) -> aiosmtplib.SMTP:
         channel = self._channel
@@ -81,6 +90,29 @@ class EmailChannel:
             return password
         raise SendError(f"channel '{channel.name}' has no password: set password_file or "
                         "password_env", permanent=False, channel_down=True)
+
+
+def write_mail(notice: Notice, *, sender: str, recipient: str, reply_to: str = "",
+               ) -> EmailMessage:
+    """The mail of a notice: plain text, HTML beside it, and its pictures inside."""
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = notice.subject
+    message["From"] = clean(sender)
+    message["To"] = clean(recipient, 320)
+    if reply_to:
+        message["Reply-To"] = clean(reply_to, 320)
+    message["Date"] = datetime.fromtimestamp(notice.at, UTC)
+    message["Message-ID"] = notice.id
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message.set_content(notice.text, cte="quoted-printable")
+    if notice.html:
+        message.add_alternative(notice.html, subtype="html", cte="quoted-printable")
+        *_, rich = message.iter_parts()
+        assert isinstance(rich, MIMEPart)
+        for cid, picture in notice.pictures.items():
+            rich.add_related(picture, "image", "png", cid=f"<{cid}>", disposition="inline",
+                             filename=f"{cid.partition('.')[0]}.png")
+    return message
 
 
 async def _hang_up(client: aiosmtplib.SMTP) -> None:

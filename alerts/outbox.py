@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from email.message import EmailMessage
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from iop4d.alerts import message
@@ -139,19 +139,23 @@ class Relay:
         if channel is None:
             raise SendError(f"the site file has no channel '{letter.channel}'", permanent=False,
                             channel_down=True)
-        mail = await self._compose(letter, channel)
-        crash_point("send-before")
-        await channel.send(mail, letter.recipient)
-        crash_point("send-after")
-
-    async def _compose(self, letter: Letter, channel: Channel) -> EmailMessage:
         try:
-            return message.compose(
-                letter.content, message_id=letter.message_id, sender=channel.sender,
-                recipient=letter.recipient, at=letter.created_at,
-                picture=await self._picture(letter))
+            notice = message.compose(
+                letter.content, message_id=letter.message_id, at=letter.created_at,
+                pictures=await self._pictures(letter))
         except message.MessageError as error:
             raise SendError(str(error), permanent=True) from error
+        crash_point("send-before")
+        await channel.send(notice, letter.recipient)
+        crash_point("send-after")
+
+    async def _pictures(self, letter: Letter) -> dict[str, bytes]:
+        """What a message shows: files that are named in it, or the light curve of an alert."""
+        named = letter.content.get("pictures") or ()
+        if named:
+            return await asyncio.to_thread(_read_pictures, named)
+        picture = await self._picture(letter)
+        return {f"light-curve.{letter.message_id.strip('<>')}": picture} if picture else {}
 
     async def _picture(self, letter: Letter) -> bytes | None:
         """The light curve, if it is made in time: the news is worth more than its picture."""
@@ -168,3 +172,14 @@ class Relay:
                 while len(self._plots) > _PLOTS_KEPT:
                     self._plots.pop(next(iter(self._plots)))
         return self._plots.get(key)
+
+
+def _read_pictures(paths: Iterable[str]) -> dict[str, bytes]:
+    """The pictures that are still there, by their file's name."""
+    found = {}
+    for path in map(Path, paths):
+        try:
+            found[path.name] = path.read_bytes()
+        except OSError as error:
+            log.warning("a message goes without the picture %s: %s", path, error)
+    return found

@@ -26,9 +26,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from iop4d.alerts.conditions import Condition, parse_condition
+from iop4d.alerts.conditions import Condition, Form, parse_condition
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
+from iop4d.model.flags import Flag
 
 _JD_STEP = 1e-9  # days: the spacing of Julian dates of today in a double is half of it
 
@@ -37,8 +38,16 @@ class Phase(StrEnum):
     """Where a rule stands with a source and band."""
 
     INACTIVE = "inactive"
+    PENDING = "pending"  # met, not yet confirmed
     FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"  # somebody knows: not told again
+    SNOOZED = "snoozed"  # not told again for a while
     RESOLVED = "resolved"
+    WITHDRAWN = "withdrawn"  # a point that fired it was flagged as bad
+
+
+#: An episode that goes on, whether people want to hear of it or not.
+ACTIVE = (Phase.FIRING, Phase.ACKNOWLEDGED, Phase.SNOOZED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +112,30 @@ def understand(rule: Rule) -> Watch:
         clear = parse_condition(rule.clear) if rule.clear.strip() else None
     except ConfigError as error:
         raise ConfigError(f"[[rule]] '{rule.name}': {error}") from None
-    if clear is not None and clear.quantity != condition.quantity:
-        raise ConfigError(f"[[rule]] '{rule.name}': clear '{rule.clear}' is about "
-                          f"{clear.quantity}; expected {condition.quantity}, as in its condition")
+    if clear is not None and clear.about != condition.about:
+        raise ConfigError(f"[[rule]] '{rule.name}': clear '{rule.clear}' is about another quantity "
+                          f"or unit than its condition, '{rule.condition}'")
+    _check_keys(rule, condition)
     if clear is not None and clear.overlaps(condition):
         raise ConfigError(
             f"[[rule]] '{rule.name}': clear '{rule.clear}' can hold together with the condition "
             f"'{rule.condition}'; expected one that never does, such as mag > 13.2 for mag < 13.0")
     return Watch(rule=rule, condition=condition, clear=clear)
+
+
+def _check_keys(rule: Rule, condition: Condition) -> None:
+    """What a rule's keys must know of its condition."""
+    known = {flag.name.lower() for flag in Flag if flag.name}
+    for name in rule.reject:
+        if name not in known:
+            raise ConfigError(f"[[rule]] '{rule.name}': reject names '{name}'; expected flags: "
+                              f"{', '.join(sorted(known))}")
+    if rule.host == "corrected" and condition.quantity not in ("mag", "flux_mjy", "p"):
+        raise ConfigError(f"[[rule]] '{rule.name}': host = 'corrected' is for mag, flux_mjy and p; "
+                          f"'{rule.condition}' is about none of them")
+    if condition.form is Form.CHANGE and rule.window <= 1.0:
+        raise ConfigError(f"[[rule]] '{rule.name}': window is {rule.window:g} days; expected more "
+                          "than 1, because a change is told against earlier nights")
 
 
 def judge(watch: Watch, history: History, points: Sequence[Point], *, since: float) -> list[Edge]:
@@ -155,4 +180,19 @@ def _turn(watch: Watch, standing: Standing, window: Sequence[Point]) -> Phase | 
         return Phase.RESOLVED if all(watch.clears(p.value) for p in window) else None
     cool = window[-1].jd - standing.fired_jd >= watch.rule.cooldown / 24 - _JD_STEP
     met = cool and all(watch.condition.holds(p.value) for p in window)
-    return Phase.FIRING if met else None
+    return Phase.FIRING if met and _close(watch, window) else None
+
+
+def _close(watch: Watch, window: Sequence[Point]) -> bool:
+    """Whether points are near enough to each other to confirm each other."""
+    within = watch.rule.confirm_within / 24
+    return not within or window[-1].jd - window[0].jd <= within + _JD_STEP
+
+
+def is_pending(watch: Watch, standing: Standing, points: Sequence[Point]) -> bool:
+    """Whether the newest point meets the condition of a rule that may fire, but needs another."""
+    if standing.phase is Phase.FIRING or watch.rule.confirm < 2 or not points:
+        return False
+    last = points[-1]
+    cool = last.jd - standing.fired_jd >= watch.rule.cooldown / 24 - _JD_STEP
+    return cool and watch.condition.holds(last.value)

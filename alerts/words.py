@@ -32,6 +32,11 @@ def utc_of_jd(jd: float) -> str:
     return (moment + timedelta(milliseconds=500)).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def utc_of_unix(seconds: float) -> str:
+    """Unix seconds as ``2026-11-22 21:04``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
 def number(value: float | None, digits: int) -> str:
     """A number with so many decimals; a dash for none."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"

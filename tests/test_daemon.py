@@ -23,6 +23,8 @@ from iop4d.simulator.write import bad_files
 
 PLAN = NightPlan(seed=11, fields=("3C345",), frames=4, n_bias=3, n_flat=3)
 RULE = """
+[alerts]
+max_age = 0
 [[rule]]
 name = "always"
 source = "3C345"

@@ -1,16 +1,14 @@
 """The site file: parsed once into frozen dataclasses. ``load_site`` is the way in."""
 
+from iop4d.config.alerting import Alerts, Channel, Rule, Tag
 from iop4d.config.load import load_site
 from iop4d.config.site import (
-    Alerts,
     Archive,
     Astrometry,
     Camera,
-    Channel,
     Daemon,
     Masters,
     Photometry,
-    Rule,
     Site,
     SiteInfo,
     Web,
@@ -18,5 +16,5 @@ from iop4d.config.site import (
 
 __all__ = [
     "Alerts", "Archive", "Astrometry", "Camera", "Channel", "Daemon", "Masters", "Photometry",
-    "Rule", "Site", "SiteInfo", "Web", "load_site",
+    "Rule", "Site", "SiteInfo", "Tag", "Web", "load_site",
 ]

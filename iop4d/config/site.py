@@ -7,39 +7,12 @@ Every key is a field; ``key(...)`` gives its default, its check and the sentence
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-_REQUIRED = object()
-Check = tuple[str, Callable[[Any], bool]]  # what is expected, in words; does the value meet it
-
-
-def key(doc: str, default: Any = _REQUIRED, *, check: Check | None = None) -> Any:
-    """A key of the site file: its documentation, default and check."""
-    metadata = {"doc": doc, "check": check}
-    if default is _REQUIRED:
-        return field(metadata=metadata)
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-def above(limit: float) -> Check:
-    """The value must be greater than ``limit``."""
-    return f"a number above {limit:g}", lambda value: value > limit
-
-
-def at_least(limit: float) -> Check:
-    """The value must be ``limit`` or more."""
-    return f"{limit:g} or more", lambda value: value >= limit
-
-
-def one_of(*choices: str) -> Check:
-    """The value must be one of the words given."""
-    return "one of " + ", ".join(choices), lambda value: value in choices
+from iop4d.config.alerting import Alerts, Channel, Rule, Tag
+from iop4d.config.keys import Check, above, at_least, key, one_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,60 +280,6 @@ class Polarimeter:
     sky_angle_err: float = key("Its error.", _NAN, check=at_least(0))
 
 
-_CONDITION: Check = (
-    "a quantity, one of < <= > >=, and a number, such as mag < 13.0",
-    lambda value: re.fullmatch(r"\s*[a-z_]+\s*[<>]=?\s*[-+]?\d+(\.\d*)?\s*", value) is not None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """``[[rule]]``: when to tell people."""
-
-    name: str = key("Name of the rule.")
-    source: str = key("Source it watches, by any of its names; * for every target.", "*")
-    band: str = key("Band it watches.", "R")
-    condition: str = key("The condition, such as mag < 13.0.", check=_CONDITION)
-    clear: str = key(
-        "Condition at which the alert ends, such as mag > 13.2; "
-        "empty: when the condition no longer holds.", "",
-        check=("a condition such as mag > 13.2, or nothing",
-               lambda value: not value or _CONDITION[1](value)))
-    confirm: int = key("Consecutive points that must meet the condition.", 2, check=at_least(1))
-    cooldown: float = key(
-        "Hours after an alert of this rule and source in which no new one starts.", 12.0,
-        check=at_least(0))
-    channels: tuple[str, ...] = key("Names of the channels that are told.", ())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """``[[channel]]``: how people are told."""
-
-    name: str = key("Name of the channel.")
-    kind: str = key("What it is: email.", "email", check=one_of("email"))
-    to: tuple[str, ...] = key("Addresses of those who are told.")
-    sender: str = key("Address that the mails come from.", "iop4d@localhost")
-    host: str = key("Mail server.", "localhost")
-    port: int = key("Its port.", 25, check=at_least(1))
-    tls: str = key(
-        "none, starttls, or tls from the first byte. With a password it must be one of the "
-        "latter two.", "none", check=one_of("none", "starttls", "tls"))
-    user: str = key("Login name; empty: no login.", "")
-    password_file: Path | None = key("File that holds the password.", None)
-    password_env: str = key("Environment variable that holds the password.", "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alerts:
-    """``[alerts]``: how messages are sent."""
-
-    retry_first: float = key("Seconds before the first retry of a message.", 30.0, check=above(0))
-    retry_longest: float = key("Longest seconds between two retries.", 3600.0, check=above(0))
-    give_up: float = key("Days after which an undelivered message is given up.", 5.0,
-                         check=above(0))
-    timeout: float = key("Seconds that a mail server may take to answer.", 30.0, check=above(0))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Web:
     """``[web]``: the live page."""
@@ -393,6 +312,7 @@ class Site:
     camera: tuple[Camera, ...] = ()
     polarimeter: tuple[Polarimeter, ...] = ()
     rule: tuple[Rule, ...] = ()
+    tag: tuple[Tag, ...] = ()
     channel: tuple[Channel, ...] = ()
 
     @property
@@ -416,7 +336,7 @@ TABLES: dict[str, type] = {
     "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts, "web": Web,
 }
 ARRAYS: dict[str, type] = {"archive": Archive, "camera": Camera, "polarimeter": Polarimeter,
-                           "rule": Rule, "channel": Channel}
+                           "rule": Rule, "tag": Tag, "channel": Channel}
 
 
 def keys_of(section: type) -> dict[str, str]:

@@ -56,6 +56,7 @@ host = "127.0.0.1"
 port = {port}
 
 [alerts]
+max_age = 0
 retry_first = 0.5
 """
 

@@ -20,6 +20,9 @@ index = ["{index}"]
 [masters]
 debounce = 1.0
 
+[alerts]
+max_age = 0  # the simulated night may be of any date
+
 [[rule]]
 name = "BL Lac flares"
 source = "BL Lac"

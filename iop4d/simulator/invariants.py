@@ -226,18 +226,31 @@ def one_letter_a_recipient(evidence: Evidence) -> Iterator[str]:
     recipients = {rule.name: sorted((name, to) for name in rule.channels
                                     for to in channels[name].to) for rule in site.rule}
     letters: dict[int, list[tuple[str, str]]] = {}
+    fate = {row["id"]: row["state"] for row in evidence.rows["outbox"]}
     for row in evidence.rows["outbox"]:
-        if row["alert_id"] is not None:
+        if row["state"] == "folded" and row["digest"] not in fate:
+            yield f"message {row['id']} went into a digest that is not there"
+        if row["alert_id"] is not None and _kind(row) == "alert":
             letters.setdefault(row["alert_id"], []).append((row["channel"], row["recipient"]))
         if row["state"] == "failed" and not row["last_error"]:
             yield f"message {row['id']} was given up without a reason"
         if evidence.settled and row["state"] == "queued":
             yield f"message {row['id']} was not sent"
     for alert in evidence.rows["alert"]:
-        if alert["rule"] in recipients:
+        untold = alert["told_at"] is None and alert["note"]  # muted, or of an old archive
+        if alert["rule"] in recipients and alert["state"] not in _NOT_YET and not untold:
             there = sorted(letters.get(alert["id"], []))
             if there != recipients[alert["rule"]]:
                 yield f"alert {alert['id']} has messages for {there}"
+
+
+#: States of alerts that have not begun.
+_NOT_YET = ("pending", "inactive")
+
+
+def _kind(row: Any) -> str:
+    """What a message is about."""
+    return str(json.loads(row["content"] or "{}").get("kind", "alert"))
 
 
 def sent_is_sent(evidence: Evidence) -> Iterator[str]:

@@ -42,6 +42,7 @@ host = "127.0.0.1"
 port = {port}
 
 [alerts]
+max_age = 0
 retry_first = 0.5
 """
 
@@ -133,7 +134,8 @@ class Trial:
         self.check(settled=True)
         with Database(self.site / "iop4d.db", read_only=True).connected():
             states = Counter(f"{row.name} {row.state}" for row in Frame.select())
-            alerts = {(a.rule, a.source, a.band, a.episode) for a in Alert.select()}
+            alerts = {(a.rule, a.source, a.band, a.episode) for a in Alert.select().where(
+                Alert.state.not_in(("pending", "inactive")))}
         letters = sum(self.observer.status()["mails"].values())
         rows = results_of(self.site)
         for row in rows.values():

@@ -320,16 +320,53 @@ class Alert(Table):
     source = pw.CharField()
     band = pw.CharField()
     episode = pw.IntegerField()
-    state = pw.CharField()  # firing, resolved
+    state = pw.CharField()  # pending, firing, acknowledged, snoozed, resolved, withdrawn, inactive
     condition = pw.CharField()
+    severity = pw.CharField(default="notice")
+    value = pw.FloatField(null=True)  # what met the condition
     fired_jd = pw.FloatField()
     resolved_jd = pw.FloatField(null=True)
     points = JSONField(default=list)  # ids of the results that confirmed it
     fired_at = pw.FloatField()
     resolved_at = pw.FloatField(null=True)
+    told_at = pw.FloatField(null=True)  # when people were told last
+    acknowledged_by = pw.CharField(default="")
+    snoozed_until = pw.FloatField(null=True)
+    note = pw.TextField(default="")  # why nobody was told, why it was withdrawn
 
     class Meta:
-        indexes = ((("rule", "source", "band", "episode"), True),)
+        indexes = ((("rule", "source", "band", "episode"), True), (("state",), False))
+
+
+class AlertStep(Table):
+    """A change of an alert's state: its history."""
+
+    alert = pw.ForeignKeyField(Alert, on_delete="CASCADE")
+    at = pw.FloatField()
+    state = pw.CharField()
+    by = pw.CharField(default="")  # who, where it was a person
+    note = pw.TextField(default="")
+
+
+class Mute(Table):
+    """Whom people do not want to hear of for a while. An empty rule or source: any."""
+
+    rule = pw.CharField(default="")
+    source = pw.CharField(default="")
+    until = pw.FloatField()
+    by = pw.CharField(default="")
+    made_at = pw.FloatField()
+
+
+class ChannelState(Table):
+    """What a channel must remember: how far it read, and where recipients moved to."""
+
+    channel = pw.CharField()
+    name = pw.CharField()
+    value = pw.TextField(default="")
+
+    class Meta:
+        indexes = ((("channel", "name"), True),)
 
 
 class Outbox(Table):
@@ -341,9 +378,12 @@ class Outbox(Table):
     recipient = pw.CharField()
     message_id = pw.CharField()
     content = JSONField()
-    state = pw.CharField(index=True)  # queued, sent, failed
+    state = pw.CharField(index=True)  # queued, sent, failed, folded (into a digest), dropped
+    digest = pw.IntegerField(null=True, index=True)  # the message that tells it too
+    severity = pw.CharField(default="notice")
     attempts = pw.IntegerField(default=0)
     not_before = pw.FloatField(default=0.0)
+    held_until = pw.FloatField(default=0.0)  # quiet hours
     last_error = pw.TextField(default="")
     created_at = pw.FloatField()
     sent_at = pw.FloatField(null=True)
@@ -370,5 +410,5 @@ class Ask(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    Series, Source, Alert, Outbox, Event, Ask,
+    Series, Source, Alert, AlertStep, Mute, ChannelState, Outbox, Event, Ask,
 )

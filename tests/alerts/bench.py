@@ -115,7 +115,8 @@ class Night:
 
     def episodes(self) -> list[tuple[str, float, float | None]]:
         """State, and minutes of firing and ending, of every episode."""
-        rows = Alert.select().order_by(Alert.source, Alert.band, Alert.episode)
+        rows = Alert.select().where(Alert.state.not_in(("pending", "inactive"))).order_by(
+            Alert.source, Alert.band, Alert.episode)
         return [(row.state, minute(row.fired_jd),
                  None if row.resolved_jd is None else minute(row.resolved_jd)) for row in rows]
 

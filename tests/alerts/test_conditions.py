@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from iop4d.alerts.conditions import parse_condition
+from iop4d.alerts.conditions import Form, parse_condition
 from iop4d.model.errors import ConfigError
 
 
@@ -33,7 +33,13 @@ def test_a_condition_holds_where_it_says(text: str, value: float, holds: bool) -
     ("mag", "such as mag < 13.0"),
     ("mag = 13", "one of < <= > >="),
     ("mag < ", "a number"),
-    ("mag < 13 mag", "a number"),
+    ("mag < 13 mJy", "'mJy' is no unit of this; expected mag"),
+    ("p > 15", "p is a fraction; expected p > 15 %"),
+    ("rate chi > 5", "rotation chi > 90 deg"),
+    ("rotation mag > 5", "only chi rotates"),
+    ("colour B < 5", "two bands"),
+    ("mag < 13 mag/d", "a unit of a rate"),
+    ("mag < -5 sigma", "'sigma' is no unit of this"),
     ("mag < 13; drop", "a number"),
     ("mag < 1e999", "a finite number"),
     ("mag < nan", "a number"),
@@ -49,7 +55,26 @@ def test_a_wrong_condition_is_refused_with_what_was_expected(text: str, expected
 
 def test_a_condition_is_written_as_it_is_read() -> None:
     assert str(parse_condition("mag<13")) == "mag < 13.0"
-    assert parse_condition(str(parse_condition("mag >= 0.1"))) == parse_condition("mag >= 0.1")
+    for text in ("mag >= 0.1", "p > 15 %", "change mag < -5 sigma", "rate mag < -0.3 mag/d",
+                 "colour B-R < 0.6", "rotation chi > 90 deg", "silent > 30 min"):
+        read = parse_condition(text)
+        assert parse_condition(str(read)) == read
+
+
+@pytest.mark.parametrize(("text", "form", "threshold", "unit"), [
+    ("p > 15 %", Form.VALUE, 0.15, ""), ("change p > 5 %", Form.CHANGE, 0.05, ""),
+    ("change flux_mjy > 50 %", Form.CHANGE, 50.0, "%"),
+    ("change mag < -5 sigma", Form.CHANGE, -5.0, "sigma"),
+    ("change mag < -0.5", Form.CHANGE, -0.5, "mag"),
+    ("rate mag < -0.3 mag/d", Form.RATE, -0.3, "mag"),
+    ("rotation chi > 90", Form.ROTATION, 90.0, "deg"),
+    ("colour B-R < 0.6", Form.COLOUR, 0.6, "mag"),
+    ("silent > 30 min", Form.SYSTEM, 0.5, "h"), ("disk_free < 5 GB", Form.SYSTEM, 5.0, "GB")])
+def test_units_are_kept_as_science_has_them(text: str, form: Form, threshold: float,
+                                            unit: str) -> None:
+    read = parse_condition(text)
+    assert (read.form, read.unit) == (form, unit)
+    assert read.threshold == pytest.approx(threshold)
 
 
 @pytest.mark.parametrize(("one", "other", "overlap"), [

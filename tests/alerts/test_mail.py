@@ -6,29 +6,24 @@ import asyncio
 import shutil
 import ssl
 import subprocess
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from iop4d.alerts.channels import make_channels
 from iop4d.alerts.mail import EmailChannel
-from iop4d.alerts.transport import SendError
+from iop4d.alerts.transport import Notice, SendError
 from iop4d.config.load import parse_site
 from iop4d.model.errors import ConfigError
 from tests.alerts.bench import Mailbox, channel, free_port, site_of
 
 
-def mail() -> EmailMessage:
-    message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = "hello", "iop4d@example.org", "ana"
-    message["Message-ID"] = "<1@example.org>"
-    message.set_content("text")
-    return message
+def mail() -> Notice:
+    return Notice(id="<1@example.org>", kind="test", subject="hello", text="text", at=1.7e9)
 
 
 def send(port: int, root: Path, more: str = "", to: str = "ana@example.org",
-         host: str = "127.0.0.1", message: EmailMessage | None = None) -> SendError | None:
+         host: str = "127.0.0.1", message: Notice | None = None) -> SendError | None:
     """Send a mail; the error, if there is one."""
     site = site_of(root, channel(port=port, more=f'host = "{host}"\n{more}'))
     sender = EmailChannel(site.channel[0], timeout=0.5)
@@ -190,4 +185,13 @@ def test_an_address_that_cannot_be_one_is_given_up(tmp_path: Path) -> None:
 def test_a_site_has_its_channels_by_name(tmp_path: Path) -> None:
     channels = make_channels(site_of(tmp_path, channel("a"), channel("b")))
     assert list(channels) == ["a", "b"]
-    assert channels["a"].sender == "iop4d <iop4d@example.org>"
+
+
+def test_those_who_are_told_unseen_stand_in_no_header(tmp_path: Path) -> None:
+    more = 'bcc = ["boss@example.org"]\nreply_to = "team@example.org"'
+    with Mailbox() as box:
+        assert send(box.port, tmp_path, more, to="boss@example.org") is None
+    assert box.to == ["boss@example.org"]
+    assert box.mails[0]["To"] == "ana@example.org"
+    assert box.mails[0]["Reply-To"] == "team@example.org"
+    assert "boss" not in box.mails[0].as_string()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
+import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from iop4d.alerts import words
+from iop4d.alerts.mail import write_mail
 from iop4d.alerts.message import MessageError, compose, plot_of
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import JD, PNG, Night, channel, rule, site_of
@@ -32,8 +34,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def mail(content: dict[str, Any], picture: bytes | None = PNG) -> EmailMessage:
-    made = compose(content, message_id="<1@example.org>", sender="iop4d <iop4d@example.org>",
-                   recipient="ana@example.org", at=1_700_000_000.0, picture=picture)
+    notice = compose(content, message_id="<1@example.org>", at=1_700_000_000.0,
+                     pictures={"light-curve.1@example.org": picture} if picture else {})
+    made = write_mail(notice, sender="iop4d <iop4d@example.org>", recipient="ana@example.org")
     return message_from_bytes(made.as_bytes(), policy=policy.default)
 
 
@@ -45,7 +48,8 @@ def part(message: EmailMessage, kind: str) -> str:
 
 def test_the_headers_are_those_of_a_mail_written_by_a_machine(said: dict[str, Any]) -> None:
     message = mail(said)
-    assert message["Subject"] == "[iop4d] BL Lac R = 12.87 ± 0.02: mag < 13.0"
+    assert re.sub("#[0-9a-f]{6}", "#1", message["Subject"]) == (
+        "[iop4d] BL Lac R = 12.87 ± 0.02: mag < 13.0 [#1]")
     assert message["From"] == "iop4d <iop4d@example.org>"
     assert message["To"] == "ana@example.org"
     assert message["Message-ID"] == "<1@example.org>"
@@ -127,7 +131,7 @@ def test_a_message_of_another_version_is_an_error_that_says_so(said: dict[str, A
     with pytest.raises(MessageError, match="cannot be written"):
         mail({"subject": "hello"})
     with pytest.raises(MessageError):
-        plot_of({})
+        plot_of({"light_curve": [[1.0, 2.0, 3.0]]})
 
 
 def test_the_plot_shows_the_point_and_the_threshold(said: dict[str, Any]) -> None:

@@ -1,0 +1,72 @@
+"""Many messages at once become one digest, and nobody gets more than so many in ten minutes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import fn
+
+from iop4d.alerts.telling import digest
+from iop4d.alerts.words import clean
+from iop4d.config import Alerts
+from iop4d.store.schema import Outbox
+
+_WINDOW = 600.0  # seconds in which messages to a recipient are counted
+_LISTED = 40  # messages that a digest names; the others are counted
+_ALONE = ("digest", "summary", "test")  # kinds of message that are no part of a digest
+
+
+class Folder:
+    """Looks at what waits for a recipient. Inside the transaction that claims a message."""
+
+    def __init__(self, settings: Alerts) -> None:
+        self._settings = settings
+
+    def rest(self, row: Outbox, now: float) -> float:
+        """Until when a recipient is to be left alone (Unix seconds); in the past: no longer."""
+        sent = [at for (at,) in Outbox.select(Outbox.sent_at).where(
+            _of(row) & (Outbox.state == "sent") & (Outbox.sent_at > now - _WINDOW))
+            .order_by(Outbox.sent_at.desc()).limit(self._settings.most).tuples()]
+        return sent[-1] + _WINDOW if len(sent) >= self._settings.most else 0.0
+
+    def fold(self, row: Outbox, now: float) -> Outbox | None:
+        """The digest that says what a message and those beside it say; None: it goes by itself.
+
+        A message whose last attempt has no answer yet is left as it is: a repeat has the same id.
+        """
+        mine = _of(row) & (Outbox.state == "queued") & _foldable() & (
+            fn.MAX(Outbox.not_before, Outbox.held_until) <= now)
+        count, oldest = Outbox.select(fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at)).where(
+            mine).tuples().get()
+        late = count > 1 and now - oldest > 60.0 * self._settings.late
+        if not (count > self._settings.digest_over or late):
+            return None
+        subject = fn.json_extract(Outbox.content, "$.subject")
+        named = list(Outbox.select(Outbox.id, subject, Outbox.created_at, fn.json_extract(
+            Outbox.content, "$.links.alerts")).where(mine).order_by(Outbox.id.desc())
+            .limit(_LISTED).tuples())
+        newest = named[0][0]
+        key = digest("digest", row.channel, row.recipient, row.id, newest)
+        made: Outbox = Outbox.create(
+            dedup_key=key, channel=row.channel, recipient=row.recipient, state="queued",
+            message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}", created_at=now,
+            content={"kind": "digest", "total": count, "late": bool(late),
+                     "subject": _subject(named[0][1], count), "since": oldest,
+                     "items": [{"subject": clean(str(said), 160), "at": at, "link": link or ""}
+                               for _, said, at, link in named]})
+        Outbox.update(state="folded", digest=made.id).where(mine & (Outbox.id <= newest)).execute()
+        return made
+
+
+def _subject(newest: str, count: int) -> str:
+    site = newest[:newest.find("]") + 1] if newest.startswith("[") else ""
+    return clean(f"{site} {count} alerts, the last: {newest[len(site):].strip()}".strip())
+
+
+def _of(row: Outbox) -> Any:
+    return (Outbox.channel == row.channel) & (Outbox.recipient == row.recipient)
+
+
+def _foldable() -> Any:
+    kind = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), "alert")
+    return kind.not_in(_ALONE) & ((Outbox.attempts == 0) | (Outbox.last_error != ""))

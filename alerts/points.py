@@ -1,0 +1,119 @@
+"""The points that a rule is asked about: good results of a source and band, as its quantity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from iop4d.alerts.conditions import Condition, Form
+from iop4d.alerts.content import good_points
+from iop4d.alerts.quantities import Past, Series, colours, derived
+from iop4d.alerts.rules import Point, Watch
+from iop4d.config import Rule
+from iop4d.model.flags import Flag
+from iop4d.store.schema import Result
+
+_LATE = 7.0  # days before the newest point in which a late one can still make an edge
+_MOST = 2000  # points looked at for one judgement
+_MOST_PAST = 50_000  # points that a change is told against
+_SURE = 3.0  # standard errors of p that an angle needs
+_LN = 0.4 * math.log(10.0)  # relative error of a flux for an error of one magnitude
+
+#: Flux density of magnitude 0 in mJy: R as in Nilsson et al. (2007), the other bands of Johnson
+#: and Cousins as in Bessell, Castelli & Plez (1998, A&A 333, 231), table A2; the rest are AB.
+ZERO_MJY = {"U": 1.790e6, "B": 4.063e6, "V": 3.636e6, "R": 3.080e6, "I": 2.416e6}
+_AB_MJY = 3.631e6
+
+
+def load(watch: Watch, source: str, band: str, since: float) -> tuple[float, list[Point]]:
+    """The points from JD ``since`` on, with ``confirm - 1`` before; and where they begin.
+
+    ``band`` is the colour's name for a colour. Inside a connection.
+    """
+    condition, rule = watch.condition, watch.rule
+    first, second = condition.bands or (band, "")
+    since, start = _begin(condition, rule, source, first, since)
+    if math.isinf(start):
+        return since, []
+    reach = start - rule.window if condition.form not in (Form.VALUE, Form.COLOUR) else start
+    series = _series(condition, rule, source, first, reach)
+    if condition.form is Form.COLOUR:
+        near = rule.simultaneous / 24.0
+        series = colours(series, _series(condition, rule, source, second, reach - near),
+                         rule.simultaneous)
+    values = derived(condition, series, Past(window=rule.window, min_points=rule.min_points,
+                                             floor=rule.floor), since=start)
+    points = [Point(id=id_, jd=float(jd), value=float(value))
+              for id_, jd, value in zip(series.ids, series.jd, values, strict=True) if jd >= start]
+    return since, points
+
+
+def _begin(condition: Condition, rule: Rule, source: str, band: str,
+           since: float) -> tuple[float, float]:
+    """From which JD edges are looked for, and that of the first point needed; inf: none."""
+    good = _good(condition, rule, source, band)
+    jds = Result.select(Result.jd_mid).where(good).order_by(Result.jd_mid.desc(), Result.id.desc())
+    newest = jds.limit(1).scalar()
+    if newest is None:
+        return since, math.inf
+    since = max(since, newest - _LATE)
+    after = [jd for (jd,) in jds.where(Result.jd_mid >= since).limit(_MOST).tuples()]
+    if len(after) == _MOST:
+        return after[-1], after[-1]
+    before = [jd for (jd,) in jds.where(Result.jd_mid < since).limit(rule.confirm - 1).tuples()]
+    return since, min([*after, *before], default=math.inf)
+
+
+def _series(condition: Condition, rule: Rule, source: str, band: str, start: float) -> Series:
+    value, error = columns(condition, rule)
+    rows = list(Result.select(Result.id, Result.jd_mid, Result.night, value, error).where(
+        _good(condition, rule, source, band) & (Result.jd_mid >= start)).order_by(
+            Result.jd_mid.desc(), Result.id.desc()).limit(_MOST_PAST).tuples())[::-1]
+    numbers = np.array([(jd, v, math.nan if e is None else e) for _, jd, _, v, e in rows],
+                       dtype=float).reshape(-1, 3)
+    values, errors = numbers[:, 1], numbers[:, 2]
+    if condition.quantity == "flux_mjy":
+        values = ZERO_MJY.get(band, _AB_MJY) * 10.0 ** (-0.4 * values)
+        errors = _LN * values * errors
+    if rule.max_err:
+        values = np.where(errors <= rule.max_err, values, math.nan)
+    kept = ~np.isnan(values)
+    return Series(ids=_kept([row[0] for row in rows], kept),
+                  night=_kept([row[2] for row in rows], kept),
+                  jd=numbers[kept, 0], value=values[kept], error=errors[kept])
+
+
+def _kept(values: Iterable[Any], kept: Any) -> list[Any]:
+    return [value for value, keep in zip(values, kept, strict=True) if keep]
+
+
+def columns(condition: Condition, rule: Rule) -> tuple[Any, Any]:
+    """The columns of a quantity and of its error."""
+    corrected = rule.host == "corrected"
+    if condition.quantity == "p":
+        return (Result.p_nucleus, Result.p_nucleus_err) if corrected else (
+            Result.p_debiased, Result.p_err)
+    if condition.quantity == "chi":
+        return Result.chi_deg, Result.chi_err_deg
+    return (Result.mag_nucleus, Result.mag_nucleus_err) if corrected else (
+        Result.mag, Result.mag_err)
+
+
+def _good(condition: Condition, rule: Rule, source: str, band: str) -> Any:
+    """The condition, for a query, that a point counts for a rule."""
+    value, _ = columns(condition, rule)
+    needs_mag = condition.quantity not in ("p", "chi")
+    good = good_points(source, band, needs_mag=needs_mag) & value.is_null(False)
+    if condition.quantity == "chi":
+        good = good & (Result.p_debiased >= _SURE * Result.p_err)
+    if rule.instruments:
+        good = good & Result.instrument.in_(rule.instruments)
+    bars = Flag(0)
+    for name in rule.reject:
+        bars |= Flag[name.upper()]
+    if rule.steady:
+        bars |= Flag.CALIBRATORS_DISAGREE | Flag.FEW_CALIBRATORS | Flag.CLOUDS
+    return good & (Result.flags.bin_and(int(bars)) == 0) if bars else good
