@@ -29,13 +29,23 @@ class Folder:
             .order_by(Outbox.sent_at.desc()).limit(self._settings.most).tuples()]
         return sent[-1] + _WINDOW if len(sent) >= self._settings.most else 0.0
 
+    def unfold(self, due: Any) -> None:
+        """Take digests that were refused apart, so that the next one tells what came since too."""
+        kind = fn.json_extract(Outbox.content, "$.kind")
+        for old in Outbox.select(Outbox.id, Outbox.last_error).where(
+                due & (kind == "digest") & (Outbox.last_error != "")):
+            Outbox.update(state="queued", digest=None, not_before=0.0,
+                          last_error=old.last_error).where(Outbox.digest == old.id).execute()
+            Outbox.update(state="dropped", last_error=f"made anew: {old.last_error}").where(
+                Outbox.id == old.id).execute()
+
     def fold(self, row: Outbox, now: float) -> Outbox | None:
         """The digest that says what a message and those beside it say; None: it goes by itself.
 
         A message whose last attempt has no answer yet is left as it is: a repeat has the same id.
         """
-        mine = _of(row) & (Outbox.state == "queued") & _foldable() & (
-            fn.MAX(Outbox.not_before, Outbox.held_until) <= now)
+        mine = (_of(row) & (Outbox.state == "queued") & _foldable()
+                & (Outbox.held_until <= now))  # and those that wait for another try
         count, oldest = Outbox.select(fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at)).where(
             mine).tuples().get()
         late = count > 1 and now - oldest > 60.0 * self._settings.late
@@ -46,7 +56,7 @@ class Folder:
             Outbox.content, "$.links.alerts")).where(mine).order_by(Outbox.id.desc())
             .limit(_LISTED).tuples())
         newest = named[0][0]
-        key = digest("digest", row.channel, row.recipient, row.id, newest)
+        key = digest("digest", row.channel, row.recipient, row.id, newest, now)
         made: Outbox = Outbox.create(
             dedup_key=key, channel=row.channel, recipient=row.recipient, state="queued",
             message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}", created_at=now,

@@ -60,6 +60,7 @@ class Letters:
         """
         with self._database.write():
             now = self._clock()
+            self._folder.unfold(self._is_due(channel))
             while (row := Outbox.select().where(self._is_due(channel)).order_by(Outbox.id)
                    .limit(1).first()) is not None:
                 if (rest := self._folder.rest(row, now)) > now:
@@ -67,9 +68,11 @@ class Letters:
                         self._is_due(channel) & (Outbox.recipient == row.recipient)).execute()
                     continue
                 row = self._folder.fold(row, now) or row
-                Outbox.update(attempts=row.attempts + 1).where(Outbox.id == row.id).execute()
+                to = _now_at(row)
+                Outbox.update(attempts=row.attempts + 1, recipient=to).where(
+                    Outbox.id == row.id).execute()
                 return Letter(id=row.id, alert_id=row.alert_id, channel=row.channel,
-                              recipient=row.recipient, message_id=row.message_id,
+                              recipient=to, message_id=row.message_id,
                               content=row.content, attempts=row.attempts + 1,
                               created_at=row.created_at)
             return None
@@ -140,3 +143,9 @@ class Letters:
             emit("mail-failed", now, id=row.id, alert=row.alert_id, channel=row.channel,
                  reason=reason)
 
+
+def _now_at(row: Outbox) -> str:
+    """By what name a recipient goes now."""
+    moved = ChannelState.get_or_none((ChannelState.channel == row.channel)
+                                     & (ChannelState.name == f"moved {row.recipient}"))
+    return str(moved.value if moved else row.recipient)
