@@ -74,6 +74,12 @@ class AlertEngine:
         for (number, source, label), since in due.items():
             self._guarded(self._watches[number], source, label, since)
 
+    def judge_again(self, alert: Alert, since: float) -> None:
+        """Judge an alert's rule from JD ``since`` on, because points are good no more."""
+        if (watch := self.watch_of(alert.rule)) is not None:
+            self._read_names()
+            self._guarded(watch, alert.source, alert.band, since)
+
     def watch_of(self, rule: str) -> Watch | None:
         """A rule of the site file by its name."""
         return next((w for w in self._all if w.rule.name == rule), None)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 from iop4d.alerts.conditions import Condition, Form
 from iop4d.alerts.content import good_points
@@ -34,10 +31,15 @@ def load(watch: Watch, source: str, band: str, since: float) -> tuple[float, lis
     ``band`` is the colour's name for a colour. Inside a connection.
     """
     condition, rule = watch.condition, watch.rule
-    first, second = condition.bands or (band, "")
+    first = condition.bands[0] if condition.bands else band
     since, start = _begin(condition, rule, source, first, since)
-    if math.isinf(start):
-        return since, []
+    return since, [] if math.isinf(start) else since_jd(watch, source, band, start)
+
+
+def since_jd(watch: Watch, source: str, band: str, start: float) -> list[Point]:
+    """All points from a JD on. Inside a connection."""
+    condition, rule = watch.condition, watch.rule
+    first, second = condition.bands or (band, "")
     reach = start - rule.window if condition.form not in (Form.VALUE, Form.COLOUR) else start
     series = _series(condition, rule, source, first, reach)
     if condition.form is Form.COLOUR:
@@ -46,9 +48,8 @@ def load(watch: Watch, source: str, band: str, since: float) -> tuple[float, lis
                          rule.simultaneous)
     values = derived(condition, series, Past(window=rule.window, min_points=rule.min_points,
                                              floor=rule.floor), since=start)
-    points = [Point(id=id_, jd=float(jd), value=float(value))
-              for id_, jd, value in zip(series.ids, series.jd, values, strict=True) if jd >= start]
-    return since, points
+    return [Point(id=id_, jd=jd, value=value)
+            for id_, jd, value in zip(series.ids, series.jd, values, strict=True) if jd >= start]
 
 
 def _begin(condition: Condition, rule: Rule, source: str, band: str,
@@ -69,25 +70,20 @@ def _begin(condition: Condition, rule: Rule, source: str, band: str,
 
 def _series(condition: Condition, rule: Rule, source: str, band: str, start: float) -> Series:
     value, error = columns(condition, rule)
-    rows = list(Result.select(Result.id, Result.jd_mid, Result.night, value, error).where(
+    rows = Result.select(Result.id, Result.jd_mid, Result.night, value, error).where(
         _good(condition, rule, source, band) & (Result.jd_mid >= start)).order_by(
-            Result.jd_mid.desc(), Result.id.desc()).limit(_MOST_PAST).tuples())[::-1]
-    numbers = np.array([(jd, v, math.nan if e is None else e) for _, jd, _, v, e in rows],
-                       dtype=float).reshape(-1, 3)
-    values, errors = numbers[:, 1], numbers[:, 2]
-    if condition.quantity == "flux_mjy":
-        values = ZERO_MJY.get(band, _AB_MJY) * 10.0 ** (-0.4 * values)
-        errors = _LN * values * errors
-    if rule.max_err:
-        values = np.where(errors <= rule.max_err, values, math.nan)
-    kept = ~np.isnan(values)
-    return Series(ids=_kept([row[0] for row in rows], kept),
-                  night=_kept([row[2] for row in rows], kept),
-                  jd=numbers[kept, 0], value=values[kept], error=errors[kept])
-
-
-def _kept(values: Iterable[Any], kept: Any) -> list[Any]:
-    return [value for value, keep in zip(values, kept, strict=True) if keep]
+            Result.jd_mid.desc(), Result.id.desc()).limit(_MOST_PAST).tuples()
+    kept = []
+    is_flux = condition.quantity == "flux_mjy"
+    for id_, jd, night, told, sigma in reversed(list(rows)):
+        err = math.nan if sigma is None else sigma
+        number = ZERO_MJY.get(band, _AB_MJY) * 10.0 ** (-0.4 * told) if is_flux else told
+        err *= _LN * number if is_flux else 1.0
+        if not rule.max_err or err <= rule.max_err:
+            kept.append((id_, jd, night, number, err))
+    columns_of = list(zip(*kept, strict=True)) or [()] * 5
+    ids, jds, nights, values, errors = columns_of
+    return Series(ids=ids, jd=jds, night=nights, value=values, error=errors)
 
 
 def columns(condition: Condition, rule: Rule) -> tuple[Any, Any]:

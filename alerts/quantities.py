@@ -7,18 +7,17 @@ points came before it, say, is NaN: it neither fires a rule nor ends an alert.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import accumulate, pairwise
+from statistics import fmean, median
 
 from iop4d.alerts.conditions import Condition, Form
 
 _MAD = 1.4826  # times the median absolute deviation: the standard deviation of normal numbers
 _SURE = 3.0  # standard errors that a rate must have to be told
-
-Floats = NDArray[np.float64]
+_NAN = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +31,22 @@ class Past:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Points in order of time: result ids, JD(UTC), nights, values and their errors."""
+    """Points in order of time: result ids, JD(UTC), nights, values and their errors.
+
+    Plain lists: the daemon, which asks, does without numpy.
+    """
 
     ids: Sequence[int]
-    jd: Floats
+    jd: Sequence[float]
     night: Sequence[str]
-    value: Floats
-    error: Floats
+    value: Sequence[float]
+    error: Sequence[float]
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def derived(condition: Condition, series: Series, past: Past, *, since: float) -> Floats:
+def derived(condition: Condition, series: Series, past: Past, *, since: float) -> list[float]:
     """What is compared with the threshold, at each point from JD ``since`` on; NaN before.
 
     A change is the value minus the median of the points in the ``window`` days before that are of
@@ -54,89 +56,76 @@ def derived(condition: Condition, series: Series, past: Past, *, since: float) -
     weighted straight line through the window, NaN if it is below three standard errors. A rotation
     is the largest turn of chi within the window, each step taken the shorter way.
     """
-    out = np.full(len(series), math.nan)
     if condition.form in (Form.VALUE, Form.COLOUR):
-        return series.value.copy()
-    start = int(np.searchsorted(series.jd, since))
+        return list(series.value)
+    start = bisect_left(series.jd, since)
     make = {Form.CHANGE: _change, Form.RATE: _rate, Form.ROTATION: _rotation}[condition.form]
+    out = [_NAN] * start
     for i in range(start, len(series)):
-        if not math.isnan(series.value[i]):
-            out[i] = make(condition, series, past, i)
+        first = bisect_left(series.jd, series.jd[i] - past.window)
+        out.append(make(condition, series, past, first, i))
     return out
 
 
-def _window(series: Series, past: Past, i: int) -> slice:
-    return slice(int(np.searchsorted(series.jd, series.jd[i] - past.window)), i + 1)
-
-
-def _change(condition: Condition, series: Series, past: Past, i: int) -> float:
-    where = _window(series, past, i)
-    earlier = np.array([night < series.night[i] for night in series.night[where]])
-    before = series.value[where][earlier]
-    before = before[~np.isnan(before)]
-    if before.size < past.min_points:
-        return math.nan
+def _change(condition: Condition, series: Series, past: Past, first: int, i: int) -> float:
+    end = i  # points are in order of time, and so are their nights
+    while end > first and series.night[end - 1] >= series.night[i]:
+        end -= 1
+    before = series.value[first:end]
+    if len(before) < past.min_points:
+        return _NAN
+    value, error = series.value[i], series.error[i]
     if condition.quantity == "chi":
         middle, off = _direction(before)
-        difference = abs(_turn(float(series.value[i]) - middle))
+        difference = abs(turned(value - middle))
     else:
-        middle = float(np.median(before))
-        off = before - middle
-        difference = float(series.value[i]) - middle
+        middle = median(before)
+        off = [v - middle for v in before]
+        difference = value - middle
     if condition.unit == "%":
-        return 100.0 * difference / middle if middle > 0 else math.nan
+        return 100.0 * difference / middle if middle > 0 else _NAN
     if condition.unit == "sigma":
-        scatter = _MAD * float(np.median(np.abs(off)))
-        error = float(series.error[i])
-        if math.isnan(error):
-            return math.nan
-        return difference / math.sqrt(scatter**2 + error**2 + past.floor**2)
+        scatter = _MAD * median(map(abs, off))
+        return difference / (math.sqrt(scatter**2 + error**2 + past.floor**2) or _NAN)
     return difference
 
 
-def _direction(chi: Floats) -> tuple[float, Floats]:
+def _direction(chi: Sequence[float]) -> tuple[float, list[float]]:
     """The median direction of angles modulo 180 degrees, and how far each is from it."""
-    twice = np.deg2rad(2.0 * chi)
-    mean = math.degrees(math.atan2(np.sin(twice).mean(), np.cos(twice).mean())) / 2.0
-    middle = mean + float(np.median(_turned(chi - mean)))
-    return middle, _turned(chi - middle)
+    twice = [math.radians(2.0 * angle) for angle in chi]
+    mean = math.degrees(math.atan2(fmean(map(math.sin, twice)), fmean(map(math.cos, twice)))) / 2.0
+    middle = mean + median(turned(angle - mean) for angle in chi)
+    return middle, [turned(angle - middle) for angle in chi]
 
 
-def _turned(degrees: Floats) -> Floats:
-    """Differences of position angles, in [-90, 90)."""
-    return np.asarray((degrees + 90.0) % 180.0 - 90.0)
+def turned(degrees: float) -> float:
+    """A difference of position angles, in [-90, 90)."""
+    return (degrees + 90.0) % 180.0 - 90.0
 
 
-def _turn(degrees: float) -> float:
-    return float(_turned(np.array(degrees)))
-
-
-def _rate(_: Condition, series: Series, past: Past, i: int) -> float:
-    where = _window(series, past, i)
-    jd, value, error = series.jd[where], series.value[where], series.error[where]
-    good = ~np.isnan(value) & ~np.isnan(error)
-    jd, value = jd[good] - series.jd[i], value[good]
-    weight = 1.0 / (error[good] ** 2 + past.floor**2) if good.any() else error[good]
-    if value.size < max(past.min_points, 3) or not np.isfinite(weight).all():
-        return math.nan
-    mean_t, mean_v = np.average(jd, weights=weight), np.average(value, weights=weight)
-    spread = float(np.sum(weight * (jd - mean_t) ** 2))
+def _rate(_: Condition, series: Series, past: Past, first: int, i: int) -> float:
+    rows = [(t - series.jd[i], v, 1.0 / (e**2 + past.floor**2 or _NAN))
+            for t, v, e in zip(series.jd[first:i + 1], series.value[first:i + 1],
+                               series.error[first:i + 1], strict=True) if not math.isnan(e)]
+    total = sum(w for _, _, w in rows)
+    if len(rows) < max(past.min_points, 3) or not math.isfinite(total):
+        return _NAN
+    mean_t = sum(w * t for t, _, w in rows) / total
+    mean_v = sum(w * v for _, v, w in rows) / total
+    spread = sum(w * (t - mean_t) ** 2 for t, _, w in rows)
     if spread <= 0:
-        return math.nan
-    slope = float(np.sum(weight * (jd - mean_t) * (value - mean_v)) / spread)
-    rest = value - mean_v - slope * (jd - mean_t)
-    chi2 = float(np.sum(weight * rest**2)) / (value.size - 2)
-    sigma = math.sqrt(max(chi2, 1.0) / spread)
-    return slope if abs(slope) >= _SURE * sigma else math.nan
+        return _NAN
+    slope = sum(w * (t - mean_t) * (v - mean_v) for t, v, w in rows) / spread
+    chi2 = sum(w * (v - mean_v - slope * (t - mean_t)) ** 2 for t, v, w in rows) / (len(rows) - 2)
+    return slope if abs(slope) >= _SURE * math.sqrt(max(chi2, 1.0) / spread) else _NAN
 
 
-def _rotation(_: Condition, series: Series, past: Past, i: int) -> float:
-    chi = series.value[_window(series, past, i)]
-    chi = chi[~np.isnan(chi)]
-    if chi.size < max(past.min_points, 2):
-        return math.nan
-    path = np.concatenate([[0.0], np.cumsum(_turned(np.diff(chi)))])
-    return float(np.max(np.abs(path - path[-1])))
+def _rotation(_: Condition, series: Series, past: Past, first: int, i: int) -> float:
+    chi = series.value[first:i + 1]
+    if len(chi) < max(past.min_points, 2):
+        return _NAN
+    path = list(accumulate((turned(b - a) for a, b in pairwise(chi)), initial=0.0))
+    return max(abs(at - path[-1]) for at in path)
 
 
 def colours(first: Series, second: Series, within: float) -> Series:
@@ -145,16 +134,14 @@ def colours(first: Series, second: Series, within: float) -> Series:
     Each is paired with the nearest of the second band that is at most ``within`` hours away, and
     left out without one. Errors are added in quadrature.
     """
-    picked, ids, nights = [], [], []
+    picked = []
     for i, jd in enumerate(first.jd):
-        if not len(second):
-            break
-        near = int(np.argmin(np.abs(second.jd - jd)))
-        if abs(second.jd[near] - jd) * 24.0 <= within:
-            picked.append((jd, first.value[i] - second.value[near],
+        at = bisect_left(second.jd, jd)
+        near = min((n for n in (at - 1, at) if 0 <= n < len(second)),
+                   key=lambda n: abs(second.jd[n] - jd), default=None)
+        if near is not None and abs(second.jd[near] - jd) * 24.0 <= within:
+            picked.append((i, first.value[i] - second.value[near],
                            math.hypot(first.error[i], second.error[near])))
-            ids.append(first.ids[i])
-            nights.append(first.night[i])
-    columns = np.array(picked, dtype=float).reshape(-1, 3)
-    return Series(ids=ids, night=nights, jd=columns[:, 0], value=columns[:, 1],
-                  error=columns[:, 2])
+    return Series(ids=[first.ids[i] for i, _, _ in picked], jd=[first.jd[i] for i, _, _ in picked],
+                  night=[first.night[i] for i, _, _ in picked],
+                  value=[value for _, value, _ in picked], error=[error for _, _, error in picked])

@@ -43,7 +43,8 @@ class Teller:
         self.post(watch, alert.id, said, identity=(
             alert.rule, alert.source, alert.band, alert.episode, kind,
             int(now) if kind == "again" else 0), made_of=repr(alert.fired_jd))
-        Alert.update(told_at=now, note="").where(Alert.id == alert.id).execute()
+        note = "" if kind == "alert" else alert.note
+        Alert.update(told_at=now, note=note).where(Alert.id == alert.id).execute()
         return True
 
     def post(self, watch: Watch, alert_id: int, said: dict[str, Any], *,

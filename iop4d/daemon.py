@@ -23,6 +23,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from iop4d import __version__
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.outbox import Relay
+from iop4d.alerts.system import SystemRules
+from iop4d.alerts.upkeep import Upkeep
 from iop4d.config import Archive, Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.lock import SiteLock
@@ -32,6 +34,7 @@ from iop4d.reduction.context import WorkerContext
 from iop4d.sources.connect import connect
 from iop4d.sources.directory import DirectoryArchive
 from iop4d.sources.remote import RemoteArchive
+from iop4d.sources.rhythm import observes
 from iop4d.sources.settle import SettledFile
 from iop4d.sources.tree import look
 from iop4d.store import asks, catalogue, events, frames, provenance
@@ -49,6 +52,7 @@ T = TypeVar("T")
 
 _BEAT = 2.0  # seconds between heartbeats
 _ASK = 0.3  # seconds between looks at what commands ask for
+_TEND = 5.0  # seconds between looks at alerts that go on, and at the system
 _LIVE = 60.0  # seconds within which a file that appeared counts as live
 
 
@@ -72,6 +76,7 @@ class Daemon:
         self._catalogue_version = -1
         self._started_at = clock()
         self._lag = 0.0
+        self._last_beat: dict[str, Any] = {}
         self.state = "starting"
         self.config_error = ""  # why a new site file was not taken
         self.beaten_at = time.monotonic()  # when the database was last written for sure
@@ -99,6 +104,8 @@ class Daemon:
     async def _build(self) -> None:
         self.database = await self.run_db(Database, self._site.database)
         self._engine = AlertEngine(self._site, self._clock)
+        self._upkeep_of_alerts = Upkeep(self._site, self._engine, self._clock)
+        self._system_rules = SystemRules(self._site, self._clock, self._observes)
         self._mail_wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.ledger = Ledger(database=self.database, site=self._site,
@@ -156,6 +163,7 @@ class Daemon:
             "asks": self._every(_ASK, self._answer_asks, stop),
         }
         if self._watch:
+            parts["upkeep of alerts"] = self._every(_TEND, self._tend_alerts, stop)
             parts["relay"] = self.relay.run(stop, self._mail_wake)
             parts |= {f"archive {number}": archive.run(stop)
                       for number, archive in enumerate(self._archives)}
@@ -277,6 +285,21 @@ class Daemon:
             log.info("the catalogue changed: %d frames are calibrated again", count)
         return True
 
+    def _observes(self, telescope: str) -> bool:
+        """Whether new frames of a telescope are to be expected now."""
+        places = {i.telescope.name: i.telescope for i in self._instruments.values()}
+        return any(observes(archive, places.get(telescope), self._clock())
+                   for archive in self._site.archive if archive.telescope == telescope)
+
+    async def _tend_alerts(self) -> None:
+        def tend() -> None:
+            with self.database.write():
+                self._upkeep_of_alerts.tend()
+                self._system_rules.look(self._last_beat)
+
+        await self.run_db(tend)
+        self._mail_wake.set()
+
     async def _answer_asks(self) -> None:
         if await self._refresh_catalogue():
             await self.dispatcher.wake()
@@ -306,6 +329,8 @@ class Daemon:
             "finished_jobs": self.dispatcher.finished, "config_error": self.config_error,
             "paused": self.ledger.space.reason,
         }
+
+        self._last_beat = status
 
         def write() -> str:
             with self.database.write():

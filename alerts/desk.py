@@ -1,0 +1,96 @@
+"""What people do about alerts: acknowledge, snooze, mute. Inside a transaction."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from iop4d.alerts.content import tag
+from iop4d.alerts.engine import emit_alert
+from iop4d.alerts.rules import ACTIVE, Phase
+from iop4d.alerts.telling import step
+from iop4d.model.errors import Iop4dError
+from iop4d.store import catalogue
+from iop4d.store.schema import Alert, Mute, Source
+
+_SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*(min|h|d|w)?", re.ASCII)
+_SECONDS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, None: 3600.0}
+_LONGEST = 366.0 * 86400.0
+
+
+class DeskError(Iop4dError):
+    """What somebody asked for cannot be done; the message says what can."""
+
+
+def span_of(text: str) -> float:
+    """Seconds of ``90min``, ``12h``, ``2d`` or ``1w``; a bare number is hours."""
+    match = _SPAN.fullmatch(text.strip())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not 0 < seconds <= _LONGEST:
+        raise DeskError(f"'{text}' is no length of time; expected one such as 90min, 12h, 2d or 1w")
+    return seconds
+
+
+def find(name: str) -> Alert:
+    """The alert that goes on of a tag, an id, or a source; the only one if nothing is named."""
+    going: list[Alert] = list(Alert.select().where(Alert.state.in_(ACTIVE)).order_by(
+        Alert.fired_at.desc()))
+    wanted = name.strip().lstrip("#").casefold()
+    if not wanted and len(going) == 1:
+        return going[0]
+    found = [alert for alert in going if wanted and (
+        tag(alert)[1:] == wanted or str(alert.id) == wanted
+        or catalogue.canonical(alert.source) == catalogue.canonical(_source(name)))]
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(f"{tag(alert)} {alert.rule}, {alert.source} {alert.band}".rstrip()
+                      for alert in (found or going)[:10])
+    if not going:
+        raise DeskError("no alert goes on now")
+    raise DeskError(f"{'several alerts are' if found else 'no alert is'} named "
+                    f"'{name.strip()}'; there are: {there}")
+
+
+def acknowledge(alert: Alert, *, by: str, now: float, note: str = "") -> None:
+    """Somebody knows: it is not told again while it goes on."""
+    _change(alert, Phase.ACKNOWLEDGED, now, by, note, acknowledged_by=by, snoozed_until=None)
+
+
+def snooze(alert: Alert, seconds: float, *, by: str, now: float) -> None:
+    """It is not told again for a while."""
+    until = datetime.fromtimestamp(now + seconds, UTC)
+    _change(alert, Phase.SNOOZED, now, by, f"until {until:%Y-%m-%d %H:%M} UTC",
+            snoozed_until=now + seconds)
+
+
+def mute(*, rule: str, source: str, seconds: float, by: str, now: float) -> Mute:
+    """Tell nobody of a rule, of a source, or of a rule on a source, for a while."""
+    if not rule and not source:
+        raise DeskError("expected the name of a rule or of a source")
+    made: Mute = Mute.create(rule=rule, source=_source(source) if source else "", by=by,
+                             until=now + seconds, made_at=now)
+    return made
+
+
+def unmute(*, rule: str, source: str, now: float) -> int:
+    """End mutes; how many there were."""
+    return int(Mute.update(until=now).where(
+        (Mute.rule == rule) & (Mute.source == (_source(source) if source else ""))
+        & (Mute.until > now)).execute())
+
+
+def _source(name: str) -> str:
+    """A source by any of its names, as results have it; the name itself if nobody knows it."""
+    wanted = catalogue.canonical(name)
+    for row in Source.select(Source.name, Source.other_names):
+        if wanted in map(catalogue.canonical, (row.name, *row.other_names)):
+            return str(row.name)
+    return name.strip()
+
+
+def _change(alert: Alert, state: Phase, now: float, by: str, note: str, **columns: object) -> None:
+    if alert.state not in ACTIVE:
+        raise DeskError(f"the alert {tag(alert)} does not go on any more: it is {alert.state}")
+    Alert.update(state=state.value, **columns).where(Alert.id == alert.id).execute()
+    step(alert, state.value, now, by=by, note=note)
+    emit_alert(Alert.get_by_id(alert.id), now)

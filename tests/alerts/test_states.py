@@ -1,0 +1,255 @@
+"""Alerts as people live with them: pending, acknowledged, snoozed, repeated, muted, withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from iop4d.alerts import desk
+from iop4d.alerts.content import tag
+from iop4d.alerts.telling import quiet_end
+from iop4d.alerts.upkeep import Upkeep
+from iop4d.model.flags import Flag
+from iop4d.store.schema import Alert, AlertStep, Outbox, Result
+from tests.alerts.bench import JD, Night, channel, point, rule, site_of
+from tests.conftest import FakeClock
+
+Start = Callable[..., Night]
+UNIX_OF_JD = (JD - 2440587.5) * 86400.0
+HOUR = 3600.0
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    nights: list[Night] = []
+
+    def make(*parts: str) -> Night:
+        site = site_of(tmp_path, *(parts or (rule(), channel())))
+        nights.append(Night(site, FakeClock(UNIX_OF_JD + 600.0)))
+        nights[-1].upkeep = Upkeep(site, nights[-1].engine, nights[-1].clock)  # type: ignore[attr-defined]
+        return nights[-1]
+
+    yield make
+    for night in nights:
+        night.database.close()
+
+
+def tend(night: Night) -> None:
+    with night.database.write():
+        night.upkeep.tend()  # type: ignore[attr-defined]
+
+
+def kinds() -> list[str]:
+    return [row.content["kind"] for row in Outbox.select().order_by(Outbox.id)]
+
+
+def state() -> str:
+    return str(Alert.select().order_by(Alert.id.desc()).get().state)
+
+
+def test_a_first_point_is_pending_and_the_next_confirms_or_clears_it(start: Start) -> None:
+    night = start()
+    night.see(0, 12.5)
+    assert (state(), kinds()) == ("pending", [])
+    night.see(1, 13.5)
+    assert state() == "inactive"
+    night.see(2, 12.5)
+    assert state() == "pending"
+    night.see(3, 12.5)
+    assert (state(), kinds()) == ("firing", ["alert"])
+    assert Alert.select().count() == 1
+    assert [step.state for step in AlertStep.select().order_by(AlertStep.id)] == [
+        "pending", "inactive", "pending", "firing"]
+
+
+def test_a_point_that_is_flagged_as_bad_takes_the_alert_back_and_people_are_told(
+        start: Start) -> None:
+    night = start()
+    first, _ = night.see_all([12.5, 12.4])
+    Result.update(human_flags=["trailed"]).where(Result.id == first).execute()
+    tend(night)
+    assert (state(), kinds()) == ("pending", ["alert", "withdrawn"])
+    gone = Alert.get(Alert.state == "withdrawn")
+    assert "BLLac_0R.fit is flagged trailed" in gone.note
+    assert "BLLac_0R.fit is flagged trailed" in Outbox.get(Outbox.id == 2).content["note"]
+    night.see(2, 12.4)
+    assert (state(), kinds()) == ("firing", ["alert", "withdrawn", "alert"])
+
+
+def test_a_flag_of_the_program_withdraws_too(start: Start) -> None:
+    night = start()
+    first, _ = night.see_all([12.5, 12.4])
+    Result.update(flags=int(Flag.SATURATED)).where(Result.id == first).execute()
+    tend(night)
+    assert Alert.select().where(Alert.state == "withdrawn").count() == 1
+
+
+def test_an_alert_that_goes_on_is_told_again_until_somebody_acknowledges(start: Start) -> None:
+    night = start(rule() + "repeat = 2.0\n", channel())
+    night.see_all([12.5, 12.4])
+    tend(night)
+    assert kinds() == ["alert"]
+    night.clock.advance(2.1 * HOUR)
+    tend(night)
+    tend(night)
+    assert kinds() == ["alert", "again"]
+    with night.database.write():
+        desk.acknowledge(Alert.get(), by="Ana", now=night.clock())
+    night.clock.advance(5 * HOUR)
+    tend(night)
+    assert kinds() == ["alert", "again"]
+    night.see_all([13.5, 13.5], start=10)
+    assert state() == "resolved"
+    assert [(s.state, s.by) for s in AlertStep.select().order_by(AlertStep.id)][-2:] == [
+        ("acknowledged", "Ana"), ("resolved", "")]
+
+
+def test_a_snooze_ends_by_itself(start: Start) -> None:
+    night = start(rule() + "repeat = 1.0\n", channel())
+    night.see_all([12.5, 12.4])
+    with night.database.write():
+        desk.snooze(Alert.get(), desk.span_of("3h"), by="Ana", now=night.clock())
+    night.clock.advance(2 * HOUR)
+    tend(night)
+    assert (state(), kinds()) == ("snoozed", ["alert"])
+    night.clock.advance(1.1 * HOUR)
+    tend(night)
+    assert (state(), kinds()) == ("firing", ["alert", "again"])
+
+
+def test_the_end_is_told_where_the_rule_asks_for_it(start: Start) -> None:
+    night = start(rule() + "tell_end = true\n", channel())
+    night.see_all([12.5, 12.4, 13.5, 13.5])
+    assert kinds() == ["alert", "ended"]
+    assert "ended" in Outbox.get(Outbox.id == 2).content["subject"]
+
+
+@pytest.mark.parametrize(("of_rule", "of_source"), [("bright", ""), ("", "2200+420"),
+                                                    ("bright", "BL Lac")])
+def test_what_is_muted_is_recorded_and_not_told_until_the_mute_ends(
+        start: Start, of_rule: str, of_source: str) -> None:
+    night = start()
+    with night.database.write():
+        desk.mute(rule=of_rule, source=of_source, seconds=HOUR, by="Ana", now=night.clock())
+    night.see_all([12.5, 12.4])
+    assert (state(), kinds(), Alert.get().note) == ("firing", [], "muted")
+    night.clock.advance(1.1 * HOUR)
+    night.see(2, 12.4)
+    assert kinds() == ["alert"]
+
+
+def test_an_old_archive_tells_nobody(start: Start) -> None:
+    night = start()
+    night.clock.advance(60 * 86400.0)
+    night.see_all([12.5, 12.4])
+    assert (state(), kinds()) == ("firing", [])
+    assert "older than 48 h" in Alert.get().note
+
+
+def test_a_flare_that_began_while_nobody_looked_and_goes_on_is_told(start: Start) -> None:
+    night = start()
+    night.clock.advance(60 * HOUR)
+    night.see_all([12.5, 12.4])
+    assert kinds() == []
+    night.see(59 * 60, 12.4)
+    assert kinds() == ["alert"]
+
+
+def test_points_too_far_apart_do_not_confirm_each_other(start: Start) -> None:
+    night = start(rule() + "confirm_within = 1.0\n", channel())
+    night.see(0, 12.5)
+    night.see(90, 12.5)
+    assert state() == "pending"
+    night.see(120, 12.5)
+    assert state() == "firing"
+
+
+def test_a_rule_on_a_change_fires_with_what_it_measured(start: Start) -> None:
+    flare = rule().replace('"mag < 13.0"', '"change mag < -0.5"').replace(
+        '"mag > 13.2"', '"change mag > -0.2"')
+    night = start(flare, channel())
+    for n in range(12):
+        night.see(-1440 * 3 + n, 14.0, night="2025-11-19")
+    night.see_all([13.2, 13.1])
+    said = Outbox.get().content
+    assert said["measured"] == "change mag = -0.90 mag"
+    assert "R = 13.10 ± 0.02, change mag = -0.90 mag: change mag < -0.5" in said["subject"]
+
+
+def test_a_rule_on_the_polarisation_needs_no_calibrator(start: Start) -> None:
+    polarised = rule().replace('"mag < 13.0"', '"p > 15 %"').replace('"mag > 13.2"', '"p < 12 %"')
+    night = start(polarised, channel())
+    for n in range(2):
+        night.see(n, None, flags=int(Flag.NO_CALIBRATORS), p=0.16, p_debiased=0.16, p_err=0.004,
+                  chi_deg=33.0, chi_err_deg=1.0)
+    assert "p = 16.0 ± 0.4 %" in Outbox.get().content["subject"]
+
+
+def test_a_rule_on_a_colour_looks_at_both_bands(start: Start) -> None:
+    night = start(rule().replace('"mag < 13.0"', '"colour B-R < 0.6"').replace(
+        'clear = "mag > 13.2"', ""), channel())
+    for n in range(2):
+        night.see(10 * n, 13.9, band="B")
+        night.see(10 * n + 1, 13.4, band="R")
+    alert = Alert.get()
+    assert (alert.state, alert.band, round(alert.value, 3)) == ("firing", "B-R", 0.5)
+
+
+def test_a_steady_rule_does_not_count_frames_whose_comparison_stars_disagree(start: Start) -> None:
+    night = start(rule() + "steady = true\n", channel())
+    for n in range(3):
+        night.see(n, 12.5, flags=int(Flag.CALIBRATORS_DISAGREE))
+    assert Alert.select().count() == 0
+
+
+def test_a_tag_stands_for_several_sources(start: Start) -> None:
+    night = start(rule(source="tag:tev"), channel(),
+                  '[[tag]]\nname = "tev"\nsources = ["2200+420", "Mrk 421"]\n')
+    night.see_all([12.5, 12.4])
+    assert state() == "firing"
+
+
+def test_an_alert_is_found_by_its_tag_its_source_or_alone(start: Start) -> None:
+    night = start(rule(), rule().replace('"bright"', '"other"'), channel())
+    night.see_all([12.5, 12.4])
+    first = Alert.select().order_by(Alert.id).first()
+    assert desk.find(tag(first)).id == first.id
+    with pytest.raises(desk.DeskError, match="several alerts are named 'BL Lac'"):
+        desk.find("BL Lac")
+    Alert.update(state="resolved").where(Alert.id != first.id).execute()
+    assert desk.find("").id == desk.find("bl lac").id == first.id
+    with pytest.raises(desk.DeskError, match="no alert is named '#zzzzzz'"):
+        desk.find("#zzzzzz")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("12h", 12 * HOUR), ("90min", 5400.0),
+                                               ("2d", 48 * HOUR), ("3", 3 * HOUR)])
+def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
+    assert desk.span_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-2h", "0h", "9999d"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(desk.DeskError, match="expected one such as"):
+        desk.span_of(text)
+
+
+def test_quiet_hours_end_by_the_clock_on_the_wall_across_its_changes() -> None:
+    """In Madrid the clocks go back on 2026-10-25 at 03:00 summer time."""
+    late = 1_792_879_200.0  # 2026-10-24 22:00 UTC, midnight in Madrid
+    assert quiet_end("23:00-08:00", "Europe/Madrid", late) - late == 9 * HOUR
+    assert quiet_end("23:00-08:00", "UTC", late) == 0.0
+    assert quiet_end("21:00-23:00", "UTC", late) - late == HOUR
+
+
+def test_the_same_points_again_tell_nothing_twice(start: Start) -> None:
+    night = start()
+    ids = night.see_all([12.5, 12.4])
+    for _ in range(3):
+        with night.database.write():
+            night.engine.on_results(ids)
+        tend(night)
+    assert kinds() == ["alert"]
+    assert point(0, 12.5) == ids[0]

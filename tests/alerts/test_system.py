@@ -1,0 +1,170 @@
+"""Rules about the system: they fire for what lasts, end when it is over, and are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iop4d.alerts import vitals
+from iop4d.alerts.message import compose
+from iop4d.alerts.system import SystemRules
+from iop4d.store.database import Database
+from iop4d.store.events import emit
+from iop4d.store.schema import Alert, Frame, Job, Outbox, Result
+from tests.alerts.bench import channel, point, site_of
+from tests.conftest import FakeClock
+
+ARCHIVE = '[[archive]]\nname = "one"\npath = "raw"\ntelescope = "OSN-T090"\n'
+HOUR = 3600.0
+
+
+class System:
+    """A site whose state is told."""
+
+    def __init__(self, root: Path, condition: str, more: str = "") -> None:
+        self.clock = FakeClock()
+        site = site_of(root, ARCHIVE, f'[[rule]]\nname = "r"\ncondition = "{condition}"\n'
+                       f'lasting = 10\nchannels = ["team"]\n{more}', channel())
+        self.database = Database(site.database)
+        self.night = True
+        self.rules = SystemRules(site, self.clock, lambda _: self.night)
+        self.beat: dict[str, Any] = {"disk_free_gb": 100.0, "archives": [
+            {"name": "one", "state": "ok"}]}
+
+    def look(self, minutes: float = 0.0) -> list[tuple[str, str]]:
+        """Look every minute for so long; the alerts."""
+        for _ in range(int(minutes) + 1):
+            with self.database.write():
+                self.rules.look(self.beat)
+            self.clock.advance(60.0)
+        return [(row.source, row.state) for row in Alert.select().order_by(Alert.id)]
+
+
+Make = Callable[..., System]
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Make]:
+    made: list[System] = []
+
+    def make(condition: str, more: str = "") -> System:
+        made.append(System(tmp_path, condition, more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.database.close()
+
+
+def frame(now: float, **columns: Any) -> Frame:
+    row: Frame = Frame.create(**{
+        "archive": "one", "path": f"/x/{now}", "name": "x.fit", "size": 1, "mtime_ns": 1,
+        "state": "done", "telescope": "OSN-T090", "kind": "light", "completed_at": now,
+        "seen_at": now, "changed_at": now, **columns})
+    return row
+
+
+def test_a_full_disk_is_told_once_it_lasts_and_its_end_recorded(system: Make) -> None:
+    it = system("disk_free < 5 GB", "tell_end = true\n")
+    it.beat["disk_free_gb"] = 3.0
+    assert it.look(9) == []
+    assert it.look(2) == [("iop4d", "firing")]
+    it.beat["disk_free_gb"] = 50.0
+    assert it.look(12) == [("iop4d", "resolved")]
+    assert [row.content["state"] for row in Outbox.select().order_by(Outbox.id)] == [
+        "alert", "ended"]
+    said = Outbox.get().content
+    assert "Free space on the site's disk: 3.0 GB" in said["subject"]
+    notice = compose(said, message_id="<1@x>", at=0.0)
+    for text in (notice.text, notice.html):
+        assert "disk_free &lt; 5.0 GB" in text or "disk_free < 5.0 GB" in text
+        assert said["tag"] in text
+
+
+def test_what_comes_and_goes_fires_nothing(system: Make) -> None:
+    it = system("disk_free < 5 GB")
+    for _ in range(10):
+        it.beat["disk_free_gb"] = 3.0
+        it.look(5)
+        it.beat["disk_free_gb"] = 6.0
+        it.look(1)
+    assert Alert.select().count() == 0
+
+
+def test_a_telescope_that_is_silent_by_night_is_told_and_by_day_is_not(system: Make) -> None:
+    it = system("silent > 2 h")
+    with it.database.write():
+        frame(it.clock() - HOUR)
+    it.night = False
+    assert it.look(300) == []
+    it.night = True
+    assert it.look(120) == []  # the night has only begun
+    assert it.look(12) == [("OSN-T090", "firing")]
+    with it.database.write():
+        frame(it.clock())
+    assert it.look(12) == [("OSN-T090", "resolved")]
+
+
+def test_an_archive_out_of_reach_is_told(system: Make) -> None:
+    it = system("unreachable > 30 min")
+    it.beat["archives"][0]["state"] = "degraded"
+    assert it.look(30) == []
+    assert it.look(15) == [("one", "firing")]
+    it.beat["archives"][0]["state"] = "ok"
+    assert it.look(12) == [("one", "resolved")]
+
+
+def test_frames_that_fail_and_fields_that_are_not_recognised_are_counted(system: Make) -> None:
+    it = system("failed > 2", "window = 0.5\n")
+    with it.database.write():
+        for n in range(3):
+            frame(it.clock() + n, state="failed", reason="solve: no match")
+        for n in range(3, 7):
+            frame(it.clock() + n)
+        frame(it.clock() - 86400.0, state="quarantined")
+        look = vitals.Vitals(site=it.rules._site, now=it.clock() + 10, beat=it.beat,
+                             observes=lambda _: True)
+        assert vitals.failed(look, 0.5) == {"iop4d": 3.0}
+        assert vitals.unsolved(look, 0.5)["OSN-T090"] == pytest.approx(300 / 7)
+    assert it.look(12) == [("iop4d", "firing")]
+
+
+def test_a_zero_point_that_drops_means_clouds(system: Make) -> None:
+    it = system("clouds > 0.5 mag", "window = 1\n")
+    with it.database.write():
+        for n, zero in enumerate((22.0, 22.05, 21.3)):
+            point(n, 13.0, zero_point=zero, created_at=it.clock() + n)
+        point(9, 13.0, zero_point=19.0, band="B", created_at=it.clock())
+    assert it.look(12) == [("T090", "firing")]
+    Result.update(zero_point=22.0).execute()
+    assert it.look(12) == [("T090", "resolved")]
+
+
+def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> None:
+    it = system("backlog > 100")
+    with it.database.write():
+        Job.insert_many([{"kind": "reduce", "key": n, "priority": 1, "state": "queued",
+                          "changed_at": 0.0} for n in range(101)]).execute()
+        Outbox.create(dedup_key="1", channel="team", recipient="a", message_id="<1>", content={},
+                      state="queued", last_error="no connection", created_at=it.clock() - HOUR)
+        look = vitals.Vitals(site=it.rules._site, now=it.clock(), beat=it.beat,
+                             observes=lambda _: True)
+        assert vitals.undelivered(look, 1.0) == {"team": 1.0}
+    assert it.look(12) == [("iop4d", "firing")]
+
+
+def test_a_rule_that_cannot_be_judged_is_an_alert_that_no_rule_has_to_ask_for(system: Make) -> None:
+    it = system("disk_free < 1")
+    with it.database.write():
+        emit("alert-error", it.clock(), rule="flares", source="BL Lac", band="R", reason="a bug")
+    assert it.look(1) == [("flares", "firing")]
+    assert "flares: rules that could not be judged" in Outbox.get().content["subject"]
+
+
+def test_every_quantity_of_the_system_is_measured() -> None:
+    from iop4d.alerts.conditions import SYSTEM
+
+    assert set(vitals.MEASURES) == set(SYSTEM)
