@@ -80,6 +80,14 @@ class AlertEngine:
             self._read_names()
             self._guarded(watch, alert.source, alert.band, since)
 
+    def subjects(self, watch: Watch) -> list[tuple[str, str]]:
+        """Every source, and band or colour, that a rule watches and that there are results of."""
+        self._read_names()
+        pairs = {(source, _label(watch, band)) for source, band in Result.select(
+            Result.source, Result.band).distinct().tuples()}
+        return sorted((source, label) for source, label in pairs
+                      if label and self._is_watched(watch, source))
+
     def watch_of(self, rule: str) -> Watch | None:
         """A rule of the site file by its name."""
         return next((w for w in self._all if w.rule.name == rule), None)

@@ -1,0 +1,206 @@
+"""``iop4d rules``: the rules, when they would have fired, muting them, adding one."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iop4d.cli.common import load, open_database, site_options
+from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.alerts.rules import Watch
+    from iop4d.config import Site
+
+_JD_EPOCH = 2440587.5
+
+
+@click.group(invoke_without_command=True)
+@site_options
+@click.pass_context
+def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """When people are told.
+
+    Without a command: every rule with what it watches, and what fires or is muted now.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    site = load(ctx, site_after, overrides_after)
+    going, mutes = _present(site)
+    for rule in site.rule:
+        whom = ", ".join(rule.sources) or ("every target" if rule.source == "*" else rule.source)
+        state = "muted" if rule.muted else mutes.get(rule.name) or (
+            f"{going[rule.name]} firing" if going.get(rule.name) else "quiet")
+        click.echo(f"{rule.name}: {rule.condition}, {whom}, {rule.band}; {rule.severity}, tells "
+                   f"{', '.join(rule.channels) or 'nobody'}; {state}")
+    if not site.rule:
+        click.echo("No rule: add a [[rule]] section to the site file, or try 'iop4d rules add'.")
+
+
+def _present(site: Site) -> tuple[dict[str, int], dict[str, str]]:
+    """How many alerts of each rule go on, and until when rules are muted."""
+    from collections import Counter
+
+    from iop4d.alerts.rules import ACTIVE
+    from iop4d.alerts.words import utc_of_unix
+    from iop4d.store.schema import Alert, Mute
+
+    if not site.database.exists():
+        return {}, {}
+    with open_database(site, read_only=True).connected():
+        going = Counter(row.rule for row in Alert.select(Alert.rule).where(
+            Alert.state.in_(ACTIVE)))
+        mutes = {row.rule: f"muted until {utc_of_unix(row.until)} UTC" for row in
+                 Mute.select().where((Mute.until > time.time()) & (Mute.rule != ""))}
+    return dict(going), mutes
+
+
+@rules.command()
+@click.argument("rule")
+@click.option("--since", default="30d", metavar="SPAN|DATE",
+              help="How far back: 12h, 30d, or a date such as 2026-01-31.  [30d]")
+@click.option("--condition", help="Try another condition than the rule's.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@site_options
+@click.pass_context
+def test(ctx: click.Context, rule: str, since: str, condition: str | None, as_json: bool,
+         site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """When RULE would have fired, from the results there are. Nobody is told anything."""
+    from dataclasses import asdict
+
+    from iop4d.alerts.conditions import Form
+    from iop4d.alerts.engine import AlertEngine
+    from iop4d.alerts.replay import replay
+    from iop4d.alerts.words import number, utc_of_jd
+
+    site = load(ctx, site_after, overrides_after)
+    watch = _watch(site, rule, condition)
+    if watch.condition.form is Form.SYSTEM:
+        raise Iop4dError(f"the rule '{rule}' is about the system, of which no history is kept")
+    begin = since_unix(since, time.time())
+    with open_database(site, read_only=True).connected():
+        found = replay(AlertEngine(site, time.time), watch, begin / 86400.0 + _JD_EPOCH)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+        return
+    click.echo(f"{watch.condition}: asked of {found.points} points of {found.series} series since "
+               f"{utc_of_jd(begin / 86400.0 + _JD_EPOCH)} UTC; "
+               f"{found.untold} had too little before them to tell a change.")
+    for one in found.fired:
+        end = f"until {utc_of_jd(one.ended_jd)}" if one.ended_jd else "and goes on"
+        click.echo(f"{utc_of_jd(one.fired_jd)}  {one.source} {one.band}  "
+                   f"{number(one.value, 3)}  {end}")
+    click.echo(f"It would have fired {len(found.fired)} times.")
+
+
+def _watch(site: Site, name: str, condition: str | None) -> Watch:
+    from dataclasses import replace
+
+    from iop4d.alerts.rules import understand
+
+    rule = next((r for r in site.rule if r.name == name), None)
+    if rule is None:
+        raise Iop4dError(f"the site file has no rule '{name}'; it has: "
+                         f"{', '.join(r.name for r in site.rule) or 'none'}")
+    return understand(replace(rule, condition=condition, clear="") if condition else rule)
+
+
+def since_unix(text: str, now: float) -> float:
+    """The moment (Unix seconds) that a span before now, or a date, names."""
+    from datetime import UTC, datetime
+
+    from iop4d.alerts.desk import span_of
+
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        try:
+            return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+        except ValueError as error:
+            raise Iop4dError(f"'{text}' is no date: {error}") from error
+    return now - span_of(text)
+
+
+@rules.command()
+@click.argument("rule", default="")
+@click.option("--source", default="", help="Of this source alone, by any of its names.")
+@click.option("--for", "span", default="12h", help="How long: 90min, 12h, 2d.  [12h]")
+@site_options
+@click.pass_context
+def mute(ctx: click.Context, rule: str, source: str, span: str, site_after: str | None,
+         overrides_after: tuple[str, ...]) -> None:
+    """Tell nobody of RULE, of a source, or of a rule on a source, for a while.
+
+    Alerts are judged and shown all the same; one that still goes on when the time is over is told
+    with its next point.
+    """
+    from iop4d.alerts import desk
+    from iop4d.alerts.words import utc_of_unix
+
+    site = load(ctx, site_after, overrides_after)
+    if rule:
+        _watch(site, rule, None)
+    with open_database(site, read_only=False).write():
+        made = desk.mute(rule=rule, source=source, seconds=desk.span_of(span),
+                         by=getpass.getuser(), now=time.time())
+    of = " on ".join(filter(None, (made.rule, made.source)))
+    click.echo(f"{of} is muted until {utc_of_unix(made.until)} UTC.")
+
+
+@rules.command()
+@click.argument("rule", default="")
+@click.option("--source", default="", help="The source that was named when it was muted.")
+@site_options
+@click.pass_context
+def unmute(ctx: click.Context, rule: str, source: str, site_after: str | None,
+           overrides_after: tuple[str, ...]) -> None:
+    """Tell people again."""
+    from iop4d.alerts import desk
+
+    site = load(ctx, site_after, overrides_after)
+    with open_database(site, read_only=False).write():
+        count = desk.unmute(rule=rule, source=source, now=time.time())
+    if not count:
+        raise Iop4dError("nothing of that name is muted")
+    click.echo(f"{' on '.join(filter(None, (rule, source)))} is told again.")
+
+
+@rules.command()
+@click.argument("name")
+@click.option("--source", default="*", help="A source, * for every target, or tag:NAME.  [*]")
+@click.option("--band", default="R", help="The band.  [R]")
+@click.option("--condition", required=True, help="Such as 'mag < 13.0' or 'change mag < -0.5'.")
+@click.option("--clear", default="", help="The condition at which it ends.")
+@click.option("--severity", default="notice", help="info, notice, high, critical or atel.")
+@click.option("--channel", "channels", multiple=True, help="Whom it tells; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Show the section; write nothing.")
+@site_options
+@click.pass_context
+def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ...],
+        site_after: str | None, overrides_after: tuple[str, ...], **keys: str) -> None:
+    """Add a rule to the site file; a running daemon takes it after 'iop4d reload'."""
+    from iop4d.alerts.rules import understand
+    from iop4d.config.load import SITE_FILE, parse_site
+    from iop4d.reduction.atomic import write_atomic
+
+    site = load(ctx, site_after, overrides_after)
+    section = _section({"name": name, **keys, "channels": list(channels)})
+    path = site.root / SITE_FILE
+    text = path.read_text(encoding="utf-8").rstrip("\n") + "\n\n" + section
+    made = parse_site(text, root=site.root, name=str(path))  # and tells what is wrong with it
+    understand(made.rule[-1])
+    click.echo(section.rstrip())
+    if dry_run:
+        return
+    write_atomic(path, (text.encode("utf-8"),), durable=True)
+    click.echo(f"Added to {path}. 'iop4d rules test \"{name}\"' shows when it would have fired; "
+               "'iop4d reload' puts it to work.")
+
+
+def _section(keys: dict[str, Any]) -> str:
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()
+             if value not in ("", [])]
+    return "[[rule]]\n" + "\n".join(lines) + "\n"

@@ -1,0 +1,88 @@
+"""``iop4d rules`` and ``iop4d alerts``, as somebody on call uses them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from iop4d.alerts.content import tag
+from iop4d.cli import cli
+from iop4d.config.load import load_site
+from iop4d.model.errors import Iop4dError
+from iop4d.store.database import Database
+from iop4d.store.schema import Alert, Mute
+from tests.alerts.bench import Night, channel, rule
+from tests.conftest import FakeClock
+
+UNIX = 1_763_683_200.0  # JD 2461000.5
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "iop4d.toml").write_text("# ours\n" + rule() + channel(), encoding="utf-8")
+    night = Night(load_site(tmp_path), FakeClock(UNIX))
+    night.see_all([13.5, 12.9, 12.8, 13.5, 13.5, 12.5, 12.4])
+    night.database.close()
+    return tmp_path
+
+
+def run(site: Path, *words: str) -> Result:
+    """Run a command; what it refused with stands behind its output."""
+    ran = CliRunner().invoke(cli, ["--site", str(site), *words])
+    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+        assert isinstance(ran.exception, Iop4dError), ran.exception
+        ran.output_bytes += str(ran.exception).encode()
+    return ran
+
+
+def test_the_past_is_judged_without_telling_anybody(site: Path) -> None:
+    ran = run(site, "rules", "test", "bright", "--since", "2025-11-01")
+    assert "asked of 7 points of 1 series" in ran.output
+    assert "It would have fired 1 times." in ran.output  # the second lies in the cooldown
+    found = json.loads(run(site, "rules", "test", "bright", "--since", "2025-11-01", "--json",
+                           "--condition", "mag < 12.6").output)
+    assert [one["value"] for one in found["fired"]] == [12.4]
+    assert "it has: bright" in run(site, "rules", "test", "nobody").output
+    wrong = run(site, "rules", "test", "bright", "--condition", "magnitude < 3")
+    assert "no quantity is named 'magnitude'" in wrong.output
+
+
+def test_a_rule_is_muted_and_told_again(site: Path) -> None:
+    assert "bright is muted until" in run(site, "rules", "mute", "bright", "--for", "2d").output
+    assert "muted until" in run(site, "rules").output
+    assert "bright is told again" in run(site, "rules", "unmute", "bright").output
+    assert "nothing of that name" in run(site, "rules", "unmute", "bright").output
+    assert "BL Lac is muted" in run(site, "rules", "mute", "--source", "bllac").output
+    assert Mute.select().count() == 2
+
+
+def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> None:
+    before = (site / "iop4d.toml").read_text(encoding="utf-8")
+    wrong = run(site, "rules", "add", "flare", "--condition", "change mag < -0.5 mJy")
+    assert "'mJy' is no unit of this" in wrong.output
+    assert (site / "iop4d.toml").read_text(encoding="utf-8") == before
+    ran = run(site, "rules", "add", "flare", "--condition", "change mag < -0.5", "--channel",
+              "team", "--severity", "high")
+    assert ran.exit_code == 0, ran.output
+    made = load_site(site).rule[-1]
+    assert (made.name, made.condition, made.channels, made.severity) == (
+        "flare", "change mag < -0.5", ("team",), "high")
+    assert (site / "iop4d.toml").read_text(encoding="utf-8").startswith("# ours\n")
+
+
+def test_an_alert_is_acknowledged_and_snoozed_by_its_tag(site: Path) -> None:
+    with Database(site / "iop4d.db").write():
+        Alert.update(state="firing", resolved_jd=None).execute()
+    name = tag(Alert.get())
+    assert f"{name}  firing  bright: BL Lac R" in run(site, "alerts").output
+    assert f"{name} is acknowledged" in run(site, "alerts", "ack", name, "--note", "ours").output
+    assert "acknowledged by" in run(site, "alerts").output
+    assert f"{name} sleeps for 3h" in run(site, "alerts", "snooze", name, "3h").output
+    assert json.loads(run(site, "alerts", "--json").output)[0]["state"] == "snoozed"
+    with Database(site / "iop4d.db").write():
+        Alert.update(state="resolved").execute()
+    assert "No alert goes on." in run(site, "alerts").output
+    assert "no alert goes on now" in run(site, "alerts", "ack").output
