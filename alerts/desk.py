@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from iop4d.alerts.content import tag
 from iop4d.alerts.engine import emit_alert
@@ -77,6 +79,25 @@ def unmute(*, rule: str, source: str, now: float) -> int:
     return int(Mute.update(until=now).where(
         (Mute.rule == rule) & (Mute.source == (_source(source) if source else ""))
         & (Mute.until > now)).execute())
+
+
+def act(asked: Mapping[str, Any], *, now: float) -> None:
+    """Do what was asked on the page: see ``web.acts``."""
+    by, kind = str(asked["by"]), asked["act"]
+    if kind in ("mute", "unmute"):
+        names = {"rule": str(asked["rule"]), "source": str(asked["source"])}
+        if kind == "unmute":
+            unmute(**names, now=now)
+        else:
+            mute(**names, seconds=float(asked["seconds"]), by=by, now=now)
+        return
+    alert = Alert.get_or_none(Alert.id == asked["alert"])
+    if alert is None:
+        raise DeskError(f"there is no alert {asked['alert']}")
+    if kind == "snooze":
+        snooze(alert, float(asked["seconds"]), by=by, now=now)
+    else:
+        acknowledge(alert, by=by, now=now, note=str(asked.get("note", "")))
 
 
 def _source(name: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from iop4d import __version__
+from iop4d.alerts import desk
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.outbox import Relay
 from iop4d.alerts.system import SystemRules
@@ -285,6 +286,15 @@ class Daemon:
             log.info("the catalogue changed: %d frames are calibrated again", count)
         return True
 
+    def _act(self, asked: dict[str, Any]) -> None:
+        """What somebody asked for on the page."""
+        try:
+            with self.database.write():
+                desk.act(asked, now=self._clock())
+        except Iop4dError as error:
+            log.warning("%s asked to %s, which is not done: %s", asked.get("by"),
+                        asked.get("act"), error)
+
     def _observes(self, telescope: str) -> bool:
         """Whether new frames of a telescope are to be expected now."""
         places = {i.telescope.name: i.telescope for i in self._instruments.values()}
@@ -306,6 +316,9 @@ class Daemon:
         for ask in await self.run_db(asks.queued, self.database):
             if ask.kind == "reprocess":
                 ids = await self.run_db(self.ledger.redo, ask.content["frames"])
+            elif ask.kind == "desk":
+                await self.run_db(self._act, ask.content)
+                ids = []
             elif ask.kind == "masters":
                 await self.run_db(self.ledger.judge_masters, **ask.content)
                 ids = []

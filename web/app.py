@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from iop4d import __version__
 from iop4d.config import Site
-from iop4d.web import api, context, formats, mailbox, pages, queries, retry, security
+from iop4d.web import acts, api, context, formats, mailbox, pages, queries, retry, security, signin
 from iop4d.web.context import Parts, render_without_database
 from iop4d.web.reader import Reader, UnavailableError
 from iop4d.web.stream import Hub
@@ -31,13 +31,17 @@ def create_app(site: Site) -> Flask:
     context.install(app, Parts(site=site, reader=reader, hub=Hub(reader, limit=limit)))
     formats.install(app)
     security.install(app)
+    signin.install(app, site.root, https=site.site.url.startswith("https:"))
     app.jinja_env.globals.update(version=__version__, bokeh_version=api.BOKEH,
                                  has_mailbox=site.web.mailbox is not None,
                                  subject=queries.subject, may_retry=retry.is_allowed,
-                                 retried=retry.STATES, also_called=context.also_called)
+                                 who=signin.who, retried=retry.STATES,
+                                 also_called=context.also_called)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_blueprint(retry.blueprint)
+    app.register_blueprint(signin.blueprint)
+    app.register_blueprint(acts.blueprint)
     if site.web.mailbox is not None:
         app.register_blueprint(mailbox.blueprint)
     app.register_error_handler(UnavailableError, _unavailable)

@@ -20,7 +20,8 @@ _SIGNS = {
     "resolved": "✓", "idle": "○", "queued": "○", "waiting": "◔", "wanted": "○", "rejected": "✕",
     "failed": "✕", "refused": "✕", "down": "✕", "quarantined": "⚠", "degraded": "⚠",
     "firing": "▲", "duplicate": "⧉", "superseded": "⤳", "stopping": "◔", "never": "○",
-    "provisional": "◔",
+    "provisional": "◔", "pending": "◔", "acknowledged": "☑", "snoozed": "☾", "withdrawn": "✗",
+    "folded": "≡", "dropped": "–",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def failed() -> str:
 def alerts() -> str:
     """Every episode of an alert, and the mails of each."""
     return render("alerts.html", page=queries.episodes(_page_number()),
-                  mails=queries.latest_mails(50))
+                  mails=queries.latest_mails(50), mutes=queries.mutes(time.time()))
 
 
 @blueprint.get("/frames/<int:id_>")

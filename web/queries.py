@@ -8,13 +8,17 @@ from typing import Any, cast
 
 import peewee as pw
 
+from iop4d.alerts.content import tag
+from iop4d.alerts.rules import ACTIVE, Phase
 from iop4d.model.flags import NEVER_ALERTS
 from iop4d.store.schema import (
     Alert,
+    AlertStep,
     Event,
     Frame,
     Master,
     Measurement,
+    Mute,
     Outbox,
     Result,
     ResultFrame,
@@ -81,6 +85,17 @@ class Episode:
     alert: Alert
     results: list[Result]
     mails: list[Outbox]
+    steps: list[AlertStep]
+
+    @property
+    def tag(self) -> str:
+        """By what people name it."""
+        return tag(self.alert)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is something to acknowledge."""
+        return self.alert.state in ACTIVE
 
 
 def latest_frames(count: int) -> list[FrameLine]:
@@ -164,7 +179,9 @@ def summarise(night: str) -> list[BandSummary]:
 
 def episodes(page: int, size: int = PAGE) -> Page:
     """Alerts, those that fire first, then the latest."""
-    found = _page(Alert.select().order_by(pw.Case(Alert.state, [("firing", 0)], 1),
+    going = [(state, 0) for state in (*ACTIVE, Phase.PENDING)]
+    found = _page(Alert.select().where(Alert.state != Phase.INACTIVE).order_by(
+        pw.Case(Alert.state, going, 1),
                                           Alert.fired_at.desc()), page, size)
     ids = {point for alert in found.rows for point in alert.points}
     results = {row.id: row for row in Result.select().where(Result.id.in_(ids))}
@@ -172,9 +189,19 @@ def episodes(page: int, size: int = PAGE) -> Page:
     for mail in (Outbox.select().where(Outbox.alert.in_([alert.id for alert in found.rows]))
                  .order_by(Outbox.id)):
         mails.setdefault(mail.alert_id, []).append(mail)
+    steps: dict[int, list[AlertStep]] = {}
+    for step in (AlertStep.select().where(AlertStep.alert.in_([a.id for a in found.rows]))
+                 .order_by(AlertStep.id)):
+        steps.setdefault(step.alert_id, []).append(step)
     rows = [Episode(alert=alert, results=[results[i] for i in alert.points if i in results],
-                    mails=mails.get(alert.id, [])) for alert in found.rows]
+                    mails=mails.get(alert.id, []), steps=steps.get(alert.id, []))
+            for alert in found.rows]
     return Page(rows=rows, number=found.number, total=found.total, size=size)
+
+
+def mutes(now: float) -> list[Mute]:
+    """What nobody is told of now."""
+    return list(Mute.select().where(Mute.until > now).order_by(Mute.until))
 
 
 def latest_mails(count: int) -> list[Outbox]:

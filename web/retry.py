@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
@@ -13,6 +12,7 @@ from werkzeug.wrappers import Response
 from iop4d.store import asks
 from iop4d.web import queries
 from iop4d.web.context import parts, reading
+from iop4d.web.origin import refuse_other_pages
 
 blueprint = Blueprint("retry", __name__)
 
@@ -27,7 +27,7 @@ def retry(id_: int) -> Response:
     if not is_allowed():
         abort(403, "Frames may be tried again from this machine alone, unless the site file says "
                    "[web] retry = 'all'; 'iop4d retry' does it as well.")
-    _refuse_other_pages()
+    refuse_other_pages()
     row = queries.frame(id_)
     if row is None:
         abort(404, f"There is no frame {id_}.")
@@ -47,17 +47,3 @@ def _is_this_machine(address: str | None) -> bool:
     with suppress(ValueError):
         return ip_address(address or "").is_loopback
     return False
-
-
-def _refuse_other_pages() -> None:
-    """A form of another site, or of a name that somebody points here, is not ours."""
-    origin = urlsplit(request.headers.get("Origin", ""))
-    if origin.netloc != request.host or not _is_our_name(origin.hostname or ""):
-        abort(403, "This was asked from another page than ours.")
-
-
-def _is_our_name(name: str) -> bool:
-    with suppress(ValueError):
-        ip_address(name)
-        return True
-    return name in ("localhost", urlsplit(parts().site.site.url).hostname)

@@ -7,6 +7,7 @@ from typing import Any
 
 import peewee as pw
 
+from iop4d.alerts.rules import ACTIVE
 from iop4d.store import events
 from iop4d.store.schema import Alert, Event, Frame, Job
 
@@ -95,7 +96,7 @@ def read(now: float) -> Status:
     return Status(
         now=now, daemon=daemon_state(beat, now), beat=beat, queue=queue,
         frames=dict(frames.tuples()), last_event=newest_event(),
-        firing=Alert.select().where(Alert.state == "firing").count())
+        firing=Alert.select().where(Alert.state.in_(ACTIVE)).count())
 
 
 def daemon_state(beat: dict[str, Any], now: float) -> str:

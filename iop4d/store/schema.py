@@ -358,6 +358,14 @@ class Mute(Table):
     made_at = pw.FloatField()
 
 
+class User(Table):
+    """Who may sign in on the page. ``password``: a salted hash."""
+
+    name = pw.CharField(unique=True)
+    password = pw.CharField()
+    made_at = pw.FloatField()
+
+
 class ChannelState(Table):
     """What a channel must remember: how far it read, and where recipients moved to."""
 
@@ -410,5 +418,5 @@ class Ask(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    Series, Source, Alert, AlertStep, Mute, ChannelState, Outbox, Event, Ask,
+    Series, Source, Alert, AlertStep, Mute, User, ChannelState, Outbox, Event, Ask,
 )

@@ -1,0 +1,132 @@
+"""Signing in, and what it is for: acknowledging and muting, which the daemon then does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.security import generate_password_hash
+
+from iop4d.alerts import desk
+from iop4d.config import Site
+from iop4d.store import asks
+from iop4d.store.database import Database
+from iop4d.store.schema import Alert, Mute, User
+from iop4d.web import create_app, signin
+from tests.web import observatory
+
+OURS = {"Origin": "http://localhost"}
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    signin._wrong.clear()
+    made = observatory.site(tmp_path)
+    observatory.fill(made)
+    with Database(made.database).write():
+        User.create(name="Ana", password=generate_password_hash(PASSWORD), made_at=0.0)
+    return made
+
+
+@pytest.fixture
+def client(site: Site) -> FlaskClient:
+    return create_app(site).test_client()
+
+
+def enter(client: FlaskClient, password: str = PASSWORD, name: str = "Ana", back: str = "/alerts",
+          ) -> Any:
+    return client.post("/sign-in", headers=OURS,
+                       data={"name": name, "password": password, "back": back})
+
+
+def firing(site: Site) -> int:
+    with Database(site.database, read_only=True).connected():
+        return int(Alert.get(Alert.state == "firing").id)
+
+
+def asked(site: Site) -> list[dict[str, Any]]:
+    return [ask.content for ask in asks.queued(Database(site.database))]
+
+
+def test_who_is_not_signed_in_looks_and_changes_nothing(client: FlaskClient, site: Site) -> None:
+    page = client.get("/alerts")
+    assert page.status_code == 200
+    assert "<button" not in page.text
+    assert client.post(f"/alerts/{firing(site)}/acknowledge", headers=OURS).status_code == 403
+    assert client.post("/mutes", headers=OURS, data={"rule": "x"}).status_code == 403
+    assert asked(site) == []
+
+
+def test_an_alert_is_acknowledged_by_who_is_signed_in(client: FlaskClient, site: Site) -> None:
+    answer = enter(client)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/alerts")
+    assert "Acknowledge" in client.get("/alerts").text
+    number = firing(site)
+    assert client.post(f"/alerts/{number}/acknowledge", headers=OURS,
+                       data={"note": "ToO sent"}).status_code == 303
+    (what,) = asked(site)
+    with Database(site.database).write():
+        desk.act(what, now=time.time())
+        alert = Alert.get_by_id(number)
+    assert (alert.state, alert.acknowledged_by) == ("acknowledged", "Ana")
+    page = client.get("/alerts").text
+    assert "acknowledged by Ana" in page
+    assert "ToO sent" in page
+
+
+def test_an_alert_is_snoozed_and_a_source_muted(client: FlaskClient, site: Site) -> None:
+    enter(client)
+    client.post(f"/alerts/{firing(site)}/snooze", headers=OURS, data={"for": "3h"})
+    client.post("/mutes", headers=OURS, data={"source": "BL Lac", "for": "2d"})
+    for wrong in ({"source": "x", "for": "soon"}, {}):
+        assert client.post("/mutes", headers=OURS, data=wrong).status_code == 400
+    wanted = asked(site)
+    with Database(site.database).write():
+        for what in wanted:
+            desk.act(what, now=time.time())
+        assert Alert.get(Alert.state == "snoozed").snoozed_until > time.time() + 3500
+        assert Mute.get().by == "Ana"
+    assert "Tell again" in client.get("/alerts").text
+
+
+def test_a_wrong_password_is_refused_and_many_are_put_off(client: FlaskClient) -> None:
+    for _ in range(5):
+        assert enter(client, "wrong").status_code == 403
+    assert enter(client).status_code == 429
+    assert enter(client, name="nobody").status_code == 403
+
+
+def test_a_form_of_another_page_is_refused(client: FlaskClient, site: Site) -> None:
+    enter(client)
+    path = f"/alerts/{firing(site)}/acknowledge"
+    assert client.post(path, headers={"Origin": "https://evil.example.org"}).status_code == 403
+    assert client.post(path).status_code == 403
+    assert client.post("/sign-in", data={"name": "Ana", "password": PASSWORD}).status_code == 403
+    assert asked(site) == []
+
+
+@pytest.mark.parametrize("back", ["https://evil.example.org", "//evil.example.org", "/\\evil", ""])
+def test_nobody_is_sent_elsewhere(client: FlaskClient, back: str) -> None:
+    assert enter(client, back=back).headers["Location"] == "/"
+
+
+def test_signing_out_ends_it_and_the_cookie_is_for_us_alone(client: FlaskClient,
+                                                            site: Site) -> None:
+    cookie = enter(client).headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    client.post("/sign-out", headers=OURS)
+    assert client.post(f"/alerts/{firing(site)}/acknowledge", headers=OURS).status_code == 403
+
+
+def test_a_session_outlives_a_restart_and_the_key_is_readable_by_its_owner_alone(
+        client: FlaskClient, site: Site) -> None:
+    cookie = enter(client).headers["Set-Cookie"].split(";")[0]
+    again = create_app(site).test_client()
+    again.set_cookie("iop4d", cookie.partition("=")[2])
+    assert "Sign out" in again.get("/alerts").text
+    assert (site.root / "web.key").stat().st_mode & 0o077 == 0
