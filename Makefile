@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: demo test lint pytest bench accuracy kill-test chaos lock clean help
+.PHONY: demo test lint pytest bench accuracy bench-alerts kill-test chaos lock clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ pytest: $(STAMP)  ## The tests alone; ARGS="-k name"
 
 bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"
 	$(BIN)/python -m iop4d.simulator.benchmark $(ARGS)
+
+bench-alerts: $(STAMP)  ## What alerts are worth: false, missed, late, too many; ARGS="--short"
+	$(BIN)/python -m iop4d.simulator.alertbench $(ARGS)
 
 accuracy: $(STAMP)  ## Accuracy against the simulator's truth; ARGS="--nights 12"
 	$(BIN)/python -m iop4d.simulator.accuracy $(ARGS)

@@ -60,6 +60,15 @@ def test_every_instrument_is_named() -> None:
     assert [i.name for i in find_instruments() if i.name not in ALL] == []
 
 
+def test_every_quantity_of_a_rule_is_described_with_an_example_that_is_understood() -> None:
+    from iop4d.alerts.conditions import QUANTITIES, SYSTEM, parse_condition
+
+    rows = [line.split("`")[1] for line in DOCS["alerts.md"].splitlines()
+            if line.startswith("| `")]
+    read = [parse_condition(row) for row in rows]
+    assert {condition.quantity for condition in read} >= {*QUANTITIES, *SYSTEM}
+
+
 def test_every_decision_has_its_number_and_title() -> None:
     for path in (ROOT / "docs" / "decisions").glob("*.md"):
         first = path.read_text(encoding="utf-8").splitlines()[0]
