@@ -10,6 +10,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
 from iop4d import __version__
+from iop4d.alerts.conditions import SYSTEM
 from iop4d.config import Site
 from iop4d.web import acts, api, context, formats, mailbox, pages, queries, retry, security, signin
 from iop4d.web.context import Parts, render_without_database
@@ -35,7 +36,7 @@ def create_app(site: Site) -> Flask:
     app.jinja_env.globals.update(version=__version__, bokeh_version=api.BOKEH,
                                  has_mailbox=site.web.mailbox is not None,
                                  subject=queries.subject, may_retry=retry.is_allowed,
-                                 who=signin.who, retried=retry.STATES,
+                                 system=SYSTEM, who=signin.who, retried=retry.STATES,
                                  also_called=context.also_called)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.blueprint)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from iop4d.model.errors import Iop4dError
 from iop4d.simulator import summary
-from iop4d.simulator.demosite import SITE, DemoArchives
+from iop4d.simulator.demosite import ACCOUNT, SITE, DemoArchives
 from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import Flare, Night, NightPlan
 from iop4d.simulator.plan import POLARIMETRY
@@ -111,9 +111,12 @@ class Demo:
         return f"http://127.0.0.1:{self._port}"
 
     def _import_catalogue(self) -> None:
+        from werkzeug.security import generate_password_hash
+
         from iop4d.simulator.sky import load_sky
         from iop4d.store import catalogue, catalogue_csv
         from iop4d.store.database import Database
+        from iop4d.store.schema import User
 
         names = dict.fromkeys((*FIELDS, *(target for _, target, *_ in POLARIMETERS)))
         text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, names)))
@@ -121,6 +124,7 @@ class Demo:
         database = Database(self._folder / "iop4d.db")
         with database.write():
             catalogue.save(catalogue_csv.parse(text))
+            User.create(name=ACCOUNT[0], password=generate_password_hash(ACCOUNT[1]), made_at=0.0)
         database.close()
 
     def _say_hello(self) -> None:
@@ -129,6 +133,8 @@ class Demo:
                            f"speed; its site is {self._folder}. Ctrl-C ends it.")
         self._screen.print("Polarimetry: " + "; ".join(
             f"{name} of {target} from {after:g} s on" for name, target, after, _ in POLARIMETERS))
+        self._screen.print(f"To acknowledge alerts on the page, sign in as {ACCOUNT[0]}, "
+                           f"password {ACCOUNT[1]}.")
         self._screen.print("Archives: " + self._archives.in_words())
 
     def _cameras(self) -> list[threading.Thread]:

@@ -20,9 +20,6 @@ index = ["{index}"]
 [masters]
 debounce = 1.0
 
-[alerts]
-max_age = 0  # the simulated night may be of any date
-
 [[rule]]
 name = "BL Lac flares"
 source = "BL Lac"
@@ -30,6 +27,13 @@ band = "R"
 condition = "mag < 13.2"
 clear = "mag > 13.4"
 confirm = 2
+severity = "high"
+tell_end = true
+channels = ["mailbox"]
+
+[[rule]]
+name = "telescopes at work"
+condition = "silent > 30 min"
 channels = ["mailbox"]
 
 [[channel]]
@@ -71,7 +75,9 @@ poll_day = 2.0
 settle = 1.0
 """
 
-_PASSWORD = "starlight"  # noqa: S105 - of a server that only this machine reaches
+#: Of servers, and of an account on the page, that only this machine reaches.
+_PASSWORD = "starlight"  # noqa: S105
+ACCOUNT = ("observer", _PASSWORD)
 
 
 class DemoArchives:
