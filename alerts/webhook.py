@@ -1,0 +1,156 @@
+"""Webhook: the notice as JSON, posted to one address and signed with a secret that both sides know.
+
+The signature is that of the Standard Webhooks specification, so receivers find libraries for it:
+the headers ``webhook-id`` (the same at every retry), ``webhook-timestamp`` (Unix seconds) and
+``webhook-signature``, which is ``v1,`` and the base64 of HMAC-SHA256 over ``id.timestamp.body``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+
+from iop4d import __version__, config
+from iop4d.alerts.botapi import Answer, HiddenAddress, exchange, network_reason
+from iop4d.alerts.transport import Notice, SendError
+from iop4d.alerts.words import clean
+from iop4d.config.secret import read_secret
+from iop4d.model.errors import ConfigError
+
+FORM = 1  # of the JSON; a receiver can count on its fields as long as this stays
+_WHOLE = 4.0  # times the timeout of one answer: the longest that a whole post may take
+_READ = 2000  # bytes of an answer: enough for its reason
+_LATER = {408, 425, 429}
+_LONGEST_WAIT = 86400.0  # seconds, whatever the other side asks for
+
+
+class WebhookChannel:
+    """One address. The secret is read at each post: a mended file needs no restart."""
+
+    def __init__(self, channel: config.Channel, timeout: float, *,
+                 clock: Callable[[], float] = time.time) -> None:
+        self._channel = channel
+        self._timeout = timeout
+        self._clock = clock
+
+    async def send(self, notice: Notice, recipient: str) -> None:
+        """Post a notice; raises SendError unless the answer is 2xx."""
+        body = write(notice, recipient)
+        headers = {"Content-Type": "application/json", "User-Agent": f"iop4d/{__version__}",
+                   "Accept-Encoding": "identity"}
+        headers |= self._signature(notice, body)
+        url = self._url()
+        where = url.host + (f":{url.port}" if url.port else "")
+        try:
+            async with asyncio.timeout(_WHOLE * self._timeout):
+                answer = await self._post(url, body, headers)
+        except (httpx2.HTTPError, OSError, ValueError) as error:
+            raise SendError(network_reason(error, where), permanent=False,
+                            channel_down=True) from None
+        if not 200 <= answer.status < 300:
+            raise self._refusal(where, answer)
+
+    def _url(self) -> httpx2.URL:
+        try:
+            return httpx2.URL(self._channel.url)
+        except httpx2.InvalidURL:
+            raise SendError(f"the url of channel '{self._channel.name}' is no address",
+                            permanent=False, channel_down=True) from None
+
+    async def _post(self, url: httpx2.URL, body: bytes, headers: Mapping[str, str]) -> Answer:
+        hidden = HiddenAddress(url.raw_path.decode("ascii"), whole=True, base=str(url),
+                               proxy=self._channel.proxy)
+        login = httpx2.BasicAuth(url.username, url.password) if url.username else None
+        shown = url.copy_with(raw_path=b"/", username=None, password=None)
+        async with httpx2.AsyncClient(transport=hidden, timeout=self._timeout) as client:
+            request = client.build_request("POST", shown, content=body, headers=dict(headers))
+            return await exchange(client, request, most=_READ, login=login)
+
+    def _signature(self, notice: Notice, body: bytes) -> dict[str, str]:
+        channel = self._channel
+        headers = {"webhook-id": clean(notice.id.strip("<>"), 200),
+                   "webhook-timestamp": str(int(self._clock()))}
+        try:
+            secret = read_secret(f"channel '{channel.name}'", file=channel.secret_file,
+                                 env=channel.secret_env, credential=channel.secret_credential,
+                                 key="secret")
+            if secret is not None:
+                headers["webhook-signature"] = sign(
+                    key_of(secret), headers["webhook-id"], headers["webhook-timestamp"], body)
+        except ConfigError as error:
+            raise SendError(str(error), permanent=False, channel_down=True) from error
+        return headers
+
+    def _refusal(self, where: str, answer: Answer) -> SendError:
+        """What an answer means for the message and for its channel."""
+        status, said = answer.status, clean(answer.body.decode("utf-8", "replace"), 200)
+        if 300 <= status < 400:
+            return SendError(f"{where} answered {status}: the address has moved; mend the url of "
+                             f"channel '{self._channel.name}'", permanent=False, channel_down=True)
+        asked = _wait_of(answer.headers.get("Retry-After", ""), self._clock())
+        temporary = status >= 500 or status in _LATER
+        # A message that makes the receiver fail (500) must not hold up the others.
+        return SendError(f"{where} answered {status} {said}".rstrip(), permanent=not temporary,
+                         channel_down=status in (429, 502, 503, 504),
+                         retry_after=asked if temporary else None)
+
+
+def write(notice: Notice, recipient: str) -> bytes:
+    """The JSON of a notice: without its HTML and its picture, to which its link leads."""
+    made = datetime.fromtimestamp(notice.at, UTC).isoformat(timespec="seconds")
+    content = {
+        "form": FORM, "id": notice.id.strip("<>"), "kind": notice.kind, "at": made,
+        "recipient": recipient, "severity": notice.severity, "subject": notice.subject,
+        "text": notice.text, "link": notice.link, "tag": notice.tag, "facts": notice.facts}
+    return json.dumps(_plain(content), allow_nan=False).encode()
+
+
+def sign(key: bytes, id_: str, timestamp: str, body: bytes) -> str:
+    """The signature header of a body."""
+    signed = f"{id_}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def key_of(secret: str) -> bytes:
+    """The key that a secret means: ``whsec_`` and base64, or any text as it stands."""
+    secret = secret.strip()
+    if not secret.startswith("whsec_"):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        raise ConfigError("a secret that begins with whsec_ goes on in base64; this one does not: "
+                          "make a new one as docs/channels.md shows") from None
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold: no NaN, which most receivers refuse, and no odd types."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _wait_of(header: str, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for: a number, or a date."""
+    try:
+        seconds = float(header) if header.strip().isdigit() else \
+            parsedate_to_datetime(header).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
