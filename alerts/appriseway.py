@@ -80,7 +80,7 @@ class AppriseChannel:
         except SendError:
             raise
         # The code of a hundred services: whatever it raises, the message was not accepted.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - see above
             said = f"{type(error).__name__}: {clean(str(error))}"
             raise SendError(f"'{tag}': {scrub(said, addresses)}", permanent=False) from None
         if said is not None:

@@ -83,13 +83,14 @@ class EmailChannel:
                             "not sent in clear", permanent=False, channel_down=True)
         try:
             password = read_secret(f"channel '{channel.name}'", file=channel.password_file,
-                                   env=channel.password_env)
+                                   env=channel.password_env,
+                                   credential=channel.password_credential)
         except ConfigError as error:
             raise SendError(str(error), permanent=False, channel_down=True) from error
         if password is not None:
             return password
-        raise SendError(f"channel '{channel.name}' has no password: set password_file or "
-                        "password_env", permanent=False, channel_down=True)
+        raise SendError(f"channel '{channel.name}' has no password: set password_file, "
+                        "password_env or password_credential", permanent=False, channel_down=True)
 
 
 def write_mail(notice: Notice, *, sender: str, recipient: str, reply_to: str = "",

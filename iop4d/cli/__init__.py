@@ -31,6 +31,8 @@ COMMANDS = {
     "reload": ("iop4d.cli.run:reload", "Have the running daemon read the site file anew."),
     "reduce": ("iop4d.cli.reduce:reduce", "Reduce given files now."),
     "web": ("iop4d.cli.run:web", "Serve the live page."),
+    "channels": ("iop4d.cli.channels:channels",
+                 "How people are told: each channel's state; a test message."),
     "results": ("iop4d.cli.results:results", "Write the results as a table."),
     "calibrate-polarisation": ("iop4d.cli.polcal:calibrate_polarisation",
                                "Measure an instrument's polarisation from standards."),

@@ -17,6 +17,11 @@ _CONDITION: Check = (
 _HOURS: Check = (
     "two times as 22:00-08:00, or nothing", lambda value: not value or bool(
         re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value)))
+_ADDRESS: Check = (
+    "an address such as https://example.org",
+    lambda value: re.fullmatch(r"https?://[^\s/]+(/\S*)?", value) is not None)
+_ADDRESS_OR_NOTHING: Check = (f"{_ADDRESS[0]}, or nothing",
+                              lambda value: not value or _ADDRESS[1](value))
 _ZONE: Check = ("a time zone such as Europe/Madrid", lambda value: value in available_timezones())
 
 
@@ -87,19 +92,43 @@ class Channel:
     """``[[channel]]``: how people are told."""
 
     name: str = key("Name of the channel.")
-    kind: str = key("What it is: email.", "email", check=one_of("email"))
-    to: tuple[str, ...] = key("Addresses of those who are told.")
-    bcc: tuple[str, ...] = key("Addresses that get each mail too, unseen by the others.", ())
-    reply_to: str = key("Address that answers go to; empty: the sender.", "")
-    sender: str = key("Address that the mails come from.", "iop4d@localhost")
-    host: str = key("Mail server.", "localhost")
-    port: int = key("Its port.", 25, check=at_least(1))
+    kind: str = key(
+        "What it is: email, telegram, webhook, apprise, or what an installed package brings.",
+        "email")
+    to: tuple[str, ...] = key(
+        "Who is told: addresses (email), chats (telegram), tags (apprise); a webhook needs none.",
+        ())
+    bcc: tuple[str, ...] = key(
+        "Addresses that get each mail too, unseen by the others (email).", ())
+    reply_to: str = key("Address that answers go to; empty: the sender (email).", "")
+    sender: str = key("Address that the mails come from (email).", "iop4d@localhost")
+    host: str = key("Mail server (email).", "localhost")
+    port: int = key("Its port (email).", 25, check=at_least(1))
     tls: str = key(
-        "none, starttls, or tls from the first byte. With a password it must be one of the "
+        "none, starttls, or tls from the first byte (email). With a password it must be one of the "
         "latter two.", "none", check=one_of("none", "starttls", "tls"))
-    user: str = key("Login name; empty: no login.", "")
-    password_file: Path | None = key("File that holds the password.", None)
-    password_env: str = key("Environment variable that holds the password.", "")
+    user: str = key("Login name; empty: no login (email).", "")
+    password_file: Path | None = key("File that holds the password (email).", None)
+    password_env: str = key("Environment variable that holds the password (email).", "")
+    password_credential: str = key(
+        "Credential of the service manager that holds the password (email).", "")
+    token_file: Path | None = key("File that holds the bot's token (telegram).", None)
+    token_env: str = key("Environment variable that holds the token (telegram).", "")
+    token_credential: str = key(
+        "Credential of the service manager that holds the token (telegram).", "")
+    api: str = key("Address of the Bot API (telegram).", "https://api.telegram.org",
+                   check=_ADDRESS)
+    commands: bool = key("Obey commands from the chats of 'to' (telegram).", False)
+    url: str = key("Where notices are posted to (webhook).", "", check=_ADDRESS_OR_NOTHING)
+    secret_file: Path | None = key(
+        "File with the secret: the key that signs (webhook), the addresses (apprise).", None)
+    secret_env: str = key("Environment variable that holds the secret (webhook, apprise).", "")
+    secret_credential: str = key(
+        "Credential of the service manager that holds the secret (webhook, apprise).", "")
+    proxy: str = key(
+        "HTTP proxy, such as http://proxy.example.org:3128 (telegram, webhook); empty: as the "
+        "environment says (HTTPS_PROXY).", "", check=_ADDRESS_OR_NOTHING)
+    options: dict[str, str] = key("What a kind from an installed package wants to know.", {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,4 +154,4 @@ class Alerts:
     retry_longest: float = key("Longest seconds between two retries.", 3600.0, check=above(0))
     give_up: float = key("Days after which an undelivered message is given up.", 5.0,
                          check=above(0))
-    timeout: float = key("Seconds that a mail server may take to answer.", 30.0, check=above(0))
+    timeout: float = key("Seconds that a server may take to answer.", 30.0, check=above(0))

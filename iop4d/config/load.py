@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from iop4d.config.alerting import Channel
 from iop4d.config.lines import LineTable
 from iop4d.config.site import ARRAYS, TABLES, Archive, Site
 from iop4d.model.errors import ConfigError
@@ -183,7 +184,10 @@ class _Parser:
 
 
 def _with_folder(section: str, item: dict[str, Any]) -> dict[str, Any]:
-    """An archive lies in raw/ under its name, where it names no folder."""
+    """An archive lies in raw/ under its name, where it names no folder; a webhook is told itself.
+    """
+    if section == "channel" and item.get("kind") == "webhook" and isinstance(item.get("name"), str):
+        return {"to": [item["name"]]} | item
     if section != "archive" or not isinstance(item.get("name"), str):
         return item
     return {"path": f"raw/{item['name']}"} | item
@@ -216,15 +220,36 @@ def _check_whole(site: Site, where: _Where) -> None:
                 raise ConfigError(f"{where('rule', 'channels', number)} names '{name}'; expected "
                                   f"one of the channels: {', '.join(channels) or 'there are none'}")
     for number, channel in enumerate(site.channel):
-        if (channel.password_file or channel.password_env) and channel.tls == "none":
-            raise ConfigError(f"{where('channel', 'tls', number)} is 'none'; expected starttls or "
-                              "tls, because a password must not cross the network in clear")
+        _check_channel(channel, number, where)
     if site.photometry.annulus_outer <= site.photometry.annulus_inner:
         raise ConfigError(f"{where('photometry', 'annulus_outer')}; expected more than "
                           f"annulus_inner, {site.photometry.annulus_inner:g}")
     if site.web.streams > site.web.threads // 2:
         raise ConfigError(f"{where('web', 'streams')} is {site.web.streams}; expected at most "
                           f"half of web.threads, {site.web.threads // 2}")
+
+
+#: What a channel of each kind cannot do without: keys of which one must be set, and what for.
+_CHANNEL_NEEDS: dict[str, list[tuple[tuple[str, ...], str]]] = {
+    "telegram": [(("token_file", "token_env", "token_credential"), "where its bot's token is"),
+                 (("to",), "the chats that are told")],
+    "webhook": [(("url",), "where notices are posted to")],
+    "apprise": [(("secret_file", "secret_env", "secret_credential"), "where its addresses are"),
+                (("to",), "the tags of those who are told")],
+    "email": [(("to",), "the addresses of those who are told")],
+}
+
+
+def _check_channel(channel: Channel, number: int, where: _Where) -> None:
+    """What the keys of a channel must know of each other."""
+    for keys, what in _CHANNEL_NEEDS.get(channel.kind, []):
+        if not any(getattr(channel, name) for name in keys):
+            raise ConfigError(f"{where('channel', '', number)}: the key '{keys[0]}' is missing, "
+                              f"{what}" + (f" (or {' or '.join(keys[1:])})" if keys[1:] else ""))
+    if channel.kind == "email" and (channel.password_file or channel.password_env) \
+            and channel.tls == "none":
+        raise ConfigError(f"{where('channel', 'tls', number)} is 'none'; expected starttls or "
+                          "tls, because a password must not cross the network in clear")
 
 
 def _check_archive(archive: Archive, number: int, where: _Where) -> None:

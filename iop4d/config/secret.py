@@ -9,24 +9,25 @@ from iop4d.model.errors import ConfigError
 
 
 def read_secret(what: str, *, file: Path | None = None, env: str = "",
-                credential: str = "") -> str | None:
+                credential: str = "", key: str = "password") -> str | None:
     """The secret, without its line end; None where none is named.
 
-    ``what`` stands in messages: "the archive OSN". Raises ConfigError where the place that
+    ``what`` stands in messages: "the archive OSN", and so does ``key``, the word with which the
+    keys of the site file begin. Raises ConfigError where the place that
     is named does not hold one; the message never holds a secret.
     """
     if file is not None:
-        return _of_file(what, "password_file", file)
+        return _of_file(what, f"{key}_file", file)
     if env:
         if value := os.environ.get(env, ""):
             return value
-        raise ConfigError(f"{what}: password_env names {env}, which is not set")
+        raise ConfigError(f"{what}: {key}_env names {env}, which is not set")
     if credential:
         folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
         if not folder or Path(credential).name != credential:
             raise ConfigError(f"{what}: no credential '{credential}': the service manager gives "
                               "none (LoadCredential= of the unit)")
-        return _of_file(what, "password_credential", Path(folder) / credential)
+        return _of_file(what, f"{key}_credential", Path(folder) / credential)
     return None
 
 
