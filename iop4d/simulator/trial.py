@@ -124,8 +124,14 @@ class Trial:
         if not self.observer.wait(frames, seconds=seconds, service=self.service):
             raise TrialError(f"no end: {self.observer.status()}\n{self.service.log()[-3000:]}")
         deadline = time.monotonic() + 60.0
-        while self.observer.status()["mails"].get("queued") and time.monotonic() < deadline:
+        while self._is_busy() and time.monotonic() < deadline:
             time.sleep(0.05)
+
+    def _is_busy(self) -> bool:
+        """Whether mails wait, or the daemon has only begun and cannot be stopped in good order."""
+        state = self.observer.status()
+        ready = state["daemon"].get("pid") == self.service.process.pid
+        return bool(state["mails"].get("queued")) or not ready
 
     def end(self) -> Ended:
         """Stop the daemon and tell what came of it all."""
