@@ -10,6 +10,7 @@ import peewee as pw
 from iop4d.alerts.rules import ACTIVE
 from iop4d.store import events
 from iop4d.store.schema import Alert, Event, Frame, Job
+from iop4d.store.status import undelivered
 
 #: A heartbeat is written about every 2 s; one older than this means that nobody works.
 STALE_SECONDS = 15.0
@@ -32,6 +33,7 @@ class Status:
     frames: dict[str, int] = field(default_factory=dict)
     firing: int = 0
     last_event: int = 0
+    undelivered: list[dict[str, Any]] = field(default_factory=list)
     trouble: str = ""
 
     @property
@@ -96,6 +98,7 @@ def read(now: float) -> Status:
     return Status(
         now=now, daemon=daemon_state(beat, now), beat=beat, queue=queue,
         frames=dict(frames.tuples()), last_event=newest_event(),
+        undelivered=undelivered(),
         firing=Alert.select().where(Alert.state.in_(ACTIVE)).count())
 
 

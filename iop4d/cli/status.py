@@ -22,7 +22,11 @@ _USUAL: tuple[Any, ...] = (None, 0, {}, "closed", "events")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
-    """What the daemon does, counts by state, the queue, and every failed frame with its reason."""
+    """What the daemon does, counts by state, the queue, and every failed frame with its reason.
+
+    Exits with 1 where people are not told what they should be: a channel fails, or the daemon, once
+    started, does not run.
+    """
     from iop4d.store.status import status as read
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
@@ -33,6 +37,7 @@ def status(ctx: click.Context, as_json: bool, site_after: str | None,
     else:
         for line in _lines(state):
             click.echo(line)
+    ctx.exit(int(bool(state["undelivered"]) or state["daemon"]["state"] == "down"))
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
@@ -57,6 +62,8 @@ def _lines(state: dict[str, Any]) -> list[str]:
     lines.append(f"results  {state['results']}")
     lines.append("alerts   " + _counts(state["alerts"]))
     lines.append("mails    " + _counts(state["mails"]))
+    lines += [f"channel  {one['channel']}: {one['messages']} messages wait, {one['reason']}"
+              for one in state["undelivered"]]
     for title, entries in (("Failed", state["failed"]), ("Waiting", state["waiting"])):
         if entries:
             lines += ["", f"{title}:"]
