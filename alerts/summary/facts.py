@@ -1,0 +1,174 @@
+"""What a summary tells, as plain values that are kept with it as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindLine:
+    """How many frames of one kind there are, and what became of them."""
+
+    kind: str
+    frames: int = 0
+    reduced: int = 0
+    failed: int = 0
+    open: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TelescopeNight:
+    """The frames of one telescope. ``copies``: files that were set aside as copies of others."""
+
+    name: str
+    instruments: tuple[str, ...]
+    kinds: tuple[KindLine, ...]
+    copies: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Frames that were not used for one reason. ``frames``: id and name of the first of them."""
+
+    telescope: str
+    state: str
+    reason: str
+    count: int
+    frames: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandNight:
+    """A source's magnitudes in one band. ``n`` are the sound points, ``left_out`` the others.
+
+    ``mag`` is their weighted mean, ``mag_err`` the typical error of one, ``scatter`` their
+    standard deviation, ``change`` the difference from the night ``before``.
+    """
+
+    band: str
+    n: int
+    left_out: int
+    mag: float | None
+    mag_err: float | None
+    scatter: float | None
+    brightest: float | None
+    faintest: float | None
+    provisional: bool
+    before: str = ""
+    change: float | None = None
+    change_err: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolarisationNight:
+    """A source's polarisation in one band: p as a fraction, chi in degrees east of north.
+
+    The mean is that of q and u; the errors are the typical ones of a point. ``limit``: the upper
+    limit, where the only point is no detection.
+    """
+
+    band: str
+    n: int
+    left_out: int
+    p: float | None
+    p_err: float | None
+    chi_deg: float | None
+    chi_err_deg: float | None
+    limit: float | None
+    provisional: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceNight:
+    """What was measured of a source. ``picture``: file of its plot, beside the site file."""
+
+    name: str
+    also: str
+    kind: str
+    bands: tuple[BandNight, ...]
+    polarisation: tuple[PolarisationNight, ...]
+    flags: tuple[tuple[str, int], ...] = ()
+    picture: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncalibrated:
+    """A source and band whose points have no magnitude for want of calibrators."""
+
+    source: str
+    band: str
+    points: int
+    in_catalogue: int  # calibrators that the catalogue has of it in this band
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertLine:
+    """An alert that fired in the night."""
+
+    rule: str
+    source: str
+    band: str
+    condition: str
+    utc: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """What is not as it should be, of an archive or a channel."""
+
+    name: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Seconds from a frame's arrival to its results."""
+
+    frames: int
+    median: float
+    most: float  # 95 % of the frames took no longer
+    longest: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A night in numbers. ``since``, ``until``: Unix seconds between which events are its own.
+
+    ``firing``: alerts that still fire. ``trouble``: why the summary is not whole.
+    """
+
+    night: str
+    site: str
+    url: str
+    since: float
+    until: float
+    made_at: float
+    telescopes: tuple[TelescopeNight, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    sources: tuple[SourceNight, ...] = ()
+    uncalibrated: tuple[Uncalibrated, ...] = ()
+    alerts: tuple[AlertLine, ...] = ()
+    firing: int = 0
+    archives: tuple[Trouble, ...] = ()
+    channels: tuple[Trouble, ...] = ()
+    latency: Latency | None = None
+    masters: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+
+    @property
+    def frames(self) -> int:
+        """Frames of all telescopes and kinds."""
+        return sum(line.frames for telescope in self.telescopes for line in telescope.kinds)
+
+    @property
+    def failed(self) -> int:
+        """Frames that were not used."""
+        return sum(line.failed for telescope in self.telescopes for line in telescope.kinds)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was observed."""
+        return not self.frames and not self.sources
