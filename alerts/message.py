@@ -52,6 +52,11 @@ def _link(content: dict[str, Any]) -> str:
     return str(content.get("link") or links.get("alerts") or links.get("source") or "")
 
 
+def cid_of(picture: str) -> str:
+    """The id by which a mail's HTML names one of its pictures, a file below the site's folder."""
+    return picture.replace("/", ".") + "@iop4d"
+
+
 def plot_of(content: dict[str, Any]) -> PlotRequest | None:
     """The light curve that goes with a message; None when there is nothing to plot."""
     if not content.get("light_curve"):

@@ -50,6 +50,7 @@ class Relay:
         self._run_db = run_db
         self._clock = clock
         self._plot = plot
+        self._root = site.root
         self._letters = Letters(database=database, settings=site.alerts, clock=clock)
         self._channels = make_channels(site) if channels is None else channels
         self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -153,7 +154,7 @@ class Relay:
         """What a message shows: files that are named in it, or the light curve of an alert."""
         named = letter.content.get("pictures") or ()
         if named:
-            return await asyncio.to_thread(_read_pictures, named)
+            return await asyncio.to_thread(_read_pictures, self._root, named)
         picture = await self._picture(letter)
         return {f"light-curve.{letter.message_id.strip('<>')}": picture} if picture else {}
 
@@ -174,12 +175,12 @@ class Relay:
         return self._plots.get(key)
 
 
-def _read_pictures(paths: Iterable[str]) -> dict[str, bytes]:
-    """The pictures that are still there, by their file's name."""
+def _read_pictures(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
+    """The pictures below the site's folder that are still there, by their content ids."""
     found = {}
-    for path in map(Path, paths):
+    for path in paths:
         try:
-            found[path.name] = path.read_bytes()
+            found[message.cid_of(path)] = (root / path).read_bytes()
         except OSError as error:
             log.warning("a message goes without the picture %s: %s", path, error)
     return found

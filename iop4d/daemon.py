@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -24,13 +25,15 @@ from iop4d import __version__
 from iop4d.alerts import desk
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.outbox import Relay
+from iop4d.alerts.summary.keeper import Keeper
+from iop4d.alerts.summary.when import telescopes_of
 from iop4d.alerts.system import SystemRules
 from iop4d.alerts.upkeep import Upkeep
 from iop4d.config import Archive, Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.lock import SiteLock
 from iop4d.model.errors import Iop4dError
-from iop4d.model.work import Done, PlotRequest, Plotted
+from iop4d.model.work import Done, NightPlotRequest, PlotRequest, Plotted
 from iop4d.reduction.context import WorkerContext
 from iop4d.sources.connect import connect
 from iop4d.sources.directory import DirectoryArchive
@@ -124,6 +127,11 @@ class Daemon:
             clock=self._clock)
         self.relay = Relay(run_db=self.run_db, site=self._site, clock=self._clock,
                            plot=self._plot, database=self.database)
+        self._keeper = Keeper(
+            site=self._site, database=self.database, clock=self._clock, run_db=self.run_db,
+            telescopes=telescopes_of(
+                self._site, [i.telescope for i in self._instruments.values()]),
+            plot=self._plot, wake=self._mail_wake.set)
         if self._watch:
             for archive in self._site.archive:
                 known = await self.run_db(self._known, archive.name)
@@ -227,6 +235,11 @@ class Daemon:
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={
             "misfire_grace_time": None, "coalesce": True, "max_instances": 1})
         scheduler.add_job(self._upkeep, "cron", hour=12, id="upkeep")
+        if self._watch:
+            # What is due follows from the rows that are there: a look more does no harm, and one
+            # less (a loop that hung) only makes it later.
+            scheduler.add_job(self._keeper.look, "cron", minute="*", id="summaries",
+                              next_run_time=datetime.now(UTC))
         scheduler.start()
         return scheduler
 
@@ -253,7 +266,7 @@ class Daemon:
         self._engine.on_results(ids)
         self._loop.call_soon_threadsafe(self._mail_wake.set)
 
-    async def _plot(self, request: PlotRequest) -> bytes | None:
+    async def _plot(self, request: PlotRequest | NightPlotRequest) -> bytes | None:
         outcome = await self.dispatcher.ask(request)
         if isinstance(outcome, Done) and isinstance(outcome.value, Plotted):
             return outcome.value.png

@@ -12,7 +12,19 @@ from werkzeug.exceptions import HTTPException
 from iop4d import __version__
 from iop4d.alerts.conditions import SYSTEM
 from iop4d.config import Site
-from iop4d.web import acts, api, context, formats, mailbox, pages, queries, retry, security, signin
+from iop4d.web import (
+    acts,
+    api,
+    context,
+    formats,
+    mailbox,
+    pages,
+    queries,
+    retry,
+    security,
+    signin,
+    summaries,
+)
 from iop4d.web.context import Parts, render_without_database
 from iop4d.web.reader import Reader, UnavailableError
 from iop4d.web.stream import Hub
@@ -43,6 +55,7 @@ def create_app(site: Site) -> Flask:
     app.register_blueprint(retry.blueprint)
     app.register_blueprint(signin.blueprint)
     app.register_blueprint(acts.blueprint)
+    app.register_blueprint(summaries.blueprint)
     if site.web.mailbox is not None:
         app.register_blueprint(mailbox.blueprint)
     app.register_error_handler(UnavailableError, _unavailable)

@@ -71,7 +71,7 @@ def _letters(site: Site, said: write.Plain, *, now: float, again: str) -> list[i
     content = write.content(said)
     ids = []
     for channel in _channels(site):
-        for recipient in channel.to:
+        for recipient in (*channel.to, *channel.bcc):
             key = "\x1f".join(("summary", said["night"], again, channel.name, recipient))
             digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
             known = Outbox.get_or_none(Outbox.dedup_key == digest)

@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from iop4d.alerts import words
+from iop4d.alerts.message import cid_of
 from iop4d.alerts.summary.facts import Facts
-from iop4d.alerts.summary.letter import cid_of
 
 Plain = dict[str, Any]  # facts as their row keeps them
 _FAILURES = 15  # reasons that a mail lists; the page has all

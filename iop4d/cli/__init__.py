@@ -45,6 +45,7 @@ COMMANDS = {
     "alerts": ("iop4d.cli.alerts:alerts", "The alerts that go on; acknowledge or snooze one."),
     "users": ("iop4d.cli.users:users", "Who may sign in on the page."),
     "status": ("iop4d.cli.status:status", "What is going on, and what failed and why."),
+    "summary": ("iop4d.cli.summary:summary", "The summary of a night; send it again."),
     "systemd": ("iop4d.cli.systemd:systemd", "Run as a service: write the units for systemd."),
     "demo": ("iop4d.cli.demo:demo", "A simulated observatory with the daemon and the page."),
 }

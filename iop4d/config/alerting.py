@@ -22,6 +22,8 @@ _ADDRESS: Check = (
     lambda value: re.fullmatch(r"https?://[^\s/]+(/\S*)?", value) is not None)
 _ADDRESS_OR_NOTHING: Check = (f"{_ADDRESS[0]}, or nothing",
                               lambda value: not value or _ADDRESS[1](value))
+_TIME: Check = ("a time of UTC such as '07:30', or nothing", lambda value: not value or bool(
+    re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value)))
 _ZONE: Check = ("a time zone such as Europe/Madrid", lambda value: value in available_timezones())
 
 
@@ -155,3 +157,19 @@ class Alerts:
     give_up: float = key("Days after which an undelivered message is given up.", 5.0,
                          check=above(0))
     timeout: float = key("Seconds that a server may take to answer.", 30.0, check=above(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """``[summary]``: the summary of every night."""
+
+    channels: tuple[str, ...] = key(
+        "Names of the channels that get it; none: it is made for the page alone.", ())
+    at: str = key(
+        "When it is made, a time of UTC such as 07:30; empty: at the end of astronomical "
+        "twilight.", "", check=_TIME)
+    empty_nights: bool = key("Send it also when nothing was observed.", True)
+    plots: bool = key("Put a plot of every source into it.", True)
+    catch_up: int = key(
+        "Nights that are made late at most, when the daemon was off as they ended.", 3,
+        check=at_least(1))

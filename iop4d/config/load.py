@@ -213,20 +213,30 @@ def _check_whole(site: Site, where: _Where) -> None:
             seen.add(item.name)
     for number, archive in enumerate(site.archive):
         _check_archive(archive, number, where)
-    channels = {channel.name for channel in site.channel}
-    for number, rule in enumerate(site.rule):
-        for name in rule.channels:
-            if name not in channels:
-                raise ConfigError(f"{where('rule', 'channels', number)} names '{name}'; expected "
-                                  f"one of the channels: {', '.join(channels) or 'there are none'}")
-    for number, channel in enumerate(site.channel):
-        _check_channel(channel, number, where)
+    _check_channels(site, where)
     if site.photometry.annulus_outer <= site.photometry.annulus_inner:
         raise ConfigError(f"{where('photometry', 'annulus_outer')}; expected more than "
                           f"annulus_inner, {site.photometry.annulus_inner:g}")
     if site.web.streams > site.web.threads // 2:
         raise ConfigError(f"{where('web', 'streams')} is {site.web.streams}; expected at most "
                           f"half of web.threads, {site.web.threads // 2}")
+
+
+def _check_channels(site: Site, where: _Where) -> None:
+    """That channels are there where they are named, and say no password in clear."""
+    channels = {channel.name for channel in site.channel}
+    for number, rule in enumerate(site.rule):
+        for name in rule.channels:
+            if name not in channels:
+                raise ConfigError(f"{where('rule', 'channels', number)} names '{name}'; expected "
+                                  f"one of the channels: {', '.join(channels) or 'there are none'}")
+    for name in site.summary.channels:
+        if name not in channels:
+            raise ConfigError(f"{where('summary', 'channels')} names '{name}'; expected one of "
+                              f"the channels: {', '.join(channels) or 'there are none'}")
+    for number, channel in enumerate(site.channel):
+        _check_channel(channel, number, where)
+
 
 
 #: What a channel of each kind cannot do without: keys of which one must be set, and what for.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
-from iop4d.config.alerting import Alerts, Channel, Rule, Tag
+from iop4d.config.alerting import Alerts, Channel, Rule, Summary, Tag
 from iop4d.config.keys import Check, above, at_least, key, one_of
 
 
@@ -307,6 +307,7 @@ class Site:
     photometry: Photometry = Photometry()
     polarimetry: Polarimetry = Polarimetry()
     alerts: Alerts = Alerts()
+    summary: Summary = Summary()
     web: Web = Web()
     archive: tuple[Archive, ...] = ()
     camera: tuple[Camera, ...] = ()
@@ -333,7 +334,8 @@ class Site:
 #: Sections that stand once, and those that stand any number of times ([[...]]).
 TABLES: dict[str, type] = {
     "site": SiteInfo, "daemon": Daemon, "masters": Masters, "astrometry": Astrometry,
-    "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts, "web": Web,
+    "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts,
+    "summary": Summary, "web": Web,
 }
 ARRAYS: dict[str, type] = {"archive": Archive, "camera": Camera, "polarimeter": Polarimeter,
                            "rule": Rule, "tag": Tag, "channel": Channel}

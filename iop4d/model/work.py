@@ -204,6 +204,35 @@ class PlotRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlotSeries:
+    """Points of one band: (jd, value, error, sound). ``before``: they are of an earlier night."""
+
+    band: str
+    points: tuple[tuple[float, float, float, bool], ...]
+    before: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotPanel:
+    """One quantity of a night's plot; ``literature``: (band, value) of lines across it."""
+
+    label: str
+    series: tuple[PlotSeries, ...]
+    literature: tuple[tuple[str, float], ...] = ()
+    downwards: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightPlotRequest:
+    """One source in one night. ``before``: the earlier night that is shown beside it, if any."""
+
+    title: str
+    night: str
+    panels: tuple[PlotPanel, ...]
+    before: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plotted:
     """A PNG picture."""
 
@@ -211,7 +240,7 @@ class Plotted:
 
 
 Request = (ClassifyRequest | MasterRequest | ReduceRequest | CalibrateRequest
-           | PolarimetryRequest | PlotRequest)
+           | PolarimetryRequest | PlotRequest | NightPlotRequest)
 Value = Classified | MasterBuilt | Reduced | Calibrated | Polarised | Plotted
 
 

@@ -23,6 +23,7 @@ from iop4d.model.work import (
     Failed,
     MasterBuilt,
     MasterRequest,
+    NightPlotRequest,
     Outcome,
     PlotRequest,
     Plotted,
@@ -39,6 +40,7 @@ from iop4d.reduction.fitsfile import open_fits
 from iop4d.reduction.frame import Tools, reduce_frame
 from iop4d.reduction.master import build_master
 from iop4d.reduction.masters import MasterCache
+from iop4d.reduction.nightplot import plot_night
 from iop4d.reduction.plot import plot_light_curve
 from iop4d.reduction.polarise import polarise
 from iop4d.reduction.stages import Stages
@@ -91,9 +93,10 @@ class Workbench:
                     request.frames, catalogue=self.context.catalogue,
                     instrument=self._named(request.frames[0].facts.instrument),
                     settings=self.context.site.polarimetry)
-        if isinstance(request, PlotRequest):
+        if isinstance(request, PlotRequest | NightPlotRequest):
             with stages("plot"):
-                return Plotted(png=plot_light_curve(request))
+                return Plotted(png=plot_light_curve(request) if isinstance(request, PlotRequest)
+                               else plot_night(request))
         raise TypeError(f"no such request: {type(request).__name__}")
 
     def _classify(self, request: ClassifyRequest, stages: Stages) -> Classified:

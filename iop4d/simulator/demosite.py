@@ -47,6 +47,9 @@ port = {mail_port}
 [alerts]
 retry_first = 2.0
 
+[summary]
+channels = ["mailbox"]
+
 [web]
 port = {port}
 mailbox = "mailbox"

@@ -397,6 +397,17 @@ class Outbox(Table):
     sent_at = pw.FloatField(null=True)
 
 
+class Summary(Table):
+    """The summary of a night: one to a night, whatever dies and starts again."""
+
+    night = pw.CharField(unique=True)
+    facts = JSONField()
+    state = pw.CharField()  # made (for the page alone), queued, sent, failed
+    letters = JSONField(default=list)  # ids of its messages in the outbox
+    made_at = pw.FloatField()
+    sent_at = pw.FloatField(null=True)
+
+
 class Event(Table):
     """What happened, for the live page; ``id`` rises and is never used twice."""
 
@@ -418,5 +429,5 @@ class Ask(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    Series, Source, Alert, AlertStep, Mute, User, ChannelState, Outbox, Event, Ask,
+    Series, Source, Alert, AlertStep, Mute, User, ChannelState, Outbox, Summary, Event, Ask,
 )

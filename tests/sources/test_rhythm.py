@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from iop4d.config import Archive
+from iop4d.instruments.sun import sun_altitude_deg
 from iop4d.instruments.telescopes import T090, Telescope
 from iop4d.sources.breaker import Breaker
-from iop4d.sources.rhythm import observes, pause_of, sun_altitude_deg
+from iop4d.sources.rhythm import observes, pause_of
 
 ARCHIVE = Archive(name="a", kind="ftp", host="h", path=Path("raw"), poll=60.0, poll_day=900.0)
 
