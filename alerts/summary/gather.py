@@ -11,6 +11,7 @@ from typing import Any
 from peewee import fn
 
 from iop4d import __version__
+from iop4d.alerts.rules import ACTIVE, Phase
 from iop4d.alerts.summary.facts import (
     AlertLine,
     Facts,
@@ -48,7 +49,7 @@ def gather(site: Site, night: str, *, since: float, until: float, now: float) ->
         until=until, made_at=now, telescopes=_telescopes(night, since, until),
         failures=_failures(night, since, until), sources=sources_of(rows),
         uncalibrated=uncalibrated_of(night), alerts=_alerts(since, until),
-        firing=Alert.select().where(Alert.state == "firing").count(), archives=_archives(),
+        firing=Alert.select().where(Alert.state.in_(ACTIVE)).count(), archives=_archives(),
         channels=_channels(), latency=_latency(night), masters=_masters(night),
         versions=_versions())
 
@@ -109,7 +110,8 @@ def _failures(night: str, since: float, until: float) -> tuple[Failure, ...]:
 
 
 def _alerts(since: float, until: float) -> tuple[AlertLine, ...]:
-    rows = (Alert.select().where((Alert.fired_at >= since) & (Alert.fired_at < until))
+    rows = (Alert.select().where((Alert.fired_at >= since) & (Alert.fired_at < until)
+                                 & Alert.state.not_in((Phase.PENDING, Phase.INACTIVE)))
             .order_by(Alert.fired_at, Alert.id))
     return tuple(AlertLine(
         rule=clean(row.rule), source=clean(row.source, 80), band=clean(row.band, 20),
