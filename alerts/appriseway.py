@@ -79,8 +79,7 @@ class AppriseChannel:
             said = self._tell(apprise, addresses, notice, tag)
         except SendError:
             raise
-        # The code of a hundred services: whatever it raises, the message was not accepted.
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:  # noqa: BLE001 code of a hundred services may raise anything
             said = f"{type(error).__name__}: {clean(str(error))}"
             raise SendError(f"'{tag}': {scrub(said, addresses)}", permanent=False) from None
         if said is not None:

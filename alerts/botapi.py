@@ -140,8 +140,9 @@ class BotApi:
             if not isinstance(answer, dict):
                 raise ValueError
         except ValueError:
-            raise BotError(f"{self._base} gave no answer of a Bot API",
-                           code=status if status >= 400 else 0) from None
+            # Of a proxy or a portal, say: its 404 does not speak of our token.
+            raise BotError(f"{self._base} gave no answer of a Bot API (status {status})",
+                           code=status if status >= 500 or status in (413, 429) else 0) from None
         if answer.get("ok") is True:
             return answer.get("result")
         parameters = answer.get("parameters")

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ class BotServer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="bot server")
         self._server: asyncio.Server | None = None
         self._news = asyncio.Event()
-        self._talks: set[asyncio.Task[None]] = set()
+        self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def start(self) -> None:
         """Listen on this machine."""
@@ -128,10 +128,13 @@ class BotServer:
         return [message for message in every if not chat or message["chat"] == chat]
 
     def hear(self, chat: int, text: str, *, user: str = "ana", reply_to: str = "",
-             date: float | None = None, **more: Any) -> None:
-        """Somebody writes to the bot; ``reply_to`` is the text of the message answered."""
-        message = self._message(chat, text, user=user, reply_to=reply_to, date=date, **more)
-        self._run(self._put(message))
+             date: float | None = None, more: Mapping[str, Any] | None = None) -> None:
+        """Somebody writes to the bot; ``reply_to`` is the text of the message answered.
+
+        ``more`` stands in the message in place of what would be there.
+        """
+        message = self._message(chat, text, user=user, reply_to=reply_to, date=date)
+        self._run(self._put(message | dict(more or {})))
 
     async def _put(self, message: dict[str, Any]) -> None:
         self._heard += 1
@@ -140,34 +143,45 @@ class BotServer:
         self._news.set()
 
     def _message(self, chat: int, text: str, *, user: str, reply_to: str = "",
-                 date: float | None = None, **more: Any) -> dict[str, Any]:
+                 date: float | None = None) -> dict[str, Any]:
         message: dict[str, Any] = {
             "date": int(self._clock() if date is None else date), "text": text,
             "chat": {"id": chat, "type": "group" if chat < 0 else "private"},
             "from": {"id": 7, "is_bot": False, "first_name": user.title(), "username": user}}
         if reply_to:
             message["reply_to_message"] = {"message_id": 1, "text": reply_to}
-        return message | more
+        return message
 
     def _run(self, task: Any) -> None:
         asyncio.run_coroutine_threadsafe(task, self._loop).result(timeout=30)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._meet, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._talks):
+        assert self._server is not None
+        # Whoever is being let in would be lost by the server, had it closed meanwhile.
+        for door in self._server.sockets:
+            self._loop.remove_reader(door.fileno())
+        this = asyncio.current_task()
+        while tasks := asyncio.all_tasks() - {this, *self._talks}:
+            await asyncio.wait(tasks)
+        self._server.close()
+        for task, writer in self._talks.items():
             task.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
+            writer.transport.abort()
+        if self._talks:
+            await asyncio.wait(self._talks)
+        await asyncio.sleep(0)  # for the transports to be closed
+
+    def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._talk(reader, writer))
+        self._talks[task] = writer
+        task.add_done_callback(lambda done: self._talks.pop(done, None))
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, one answer, good-bye."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks.add(task)
         try:
             path, fields, photo = await _read_request(reader)
             status, answer = await self._answer(path, fields, photo)
@@ -179,7 +193,6 @@ class BotServer:
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
-            self._talks.discard(task)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
@@ -299,7 +312,8 @@ async def _read_request(
     if length > _LONGEST_REQUEST:
         raise ValueError("too long")
     body = await reader.readexactly(length)
-    path, kind = head[0].split(" ")[1].partition("?")[0], headers.get("content-type", "")
+    target = re.sub(r"^http://[^/]*", "", head[0].split(" ")[1])  # whole, of one who asks a proxy
+    path, kind = target.partition("?")[0], headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):
         fields, photo = _read_form(body, kind.partition("boundary=")[2].strip('"'))
         return path, fields, photo
