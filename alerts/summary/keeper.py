@@ -21,7 +21,6 @@ from iop4d.alerts.summary.gather import gather
 from iop4d.alerts.summary.plots import plot_requests
 from iop4d.alerts.summary.when import end_of_night, nights_due
 from iop4d.config import Site
-from iop4d.crashpoint import crash_point
 from iop4d.instruments.telescopes import Telescope
 from iop4d.model.work import NightPlotRequest
 from iop4d.store.database import Database
@@ -84,10 +83,7 @@ class Keeper:
             if png is not None:
                 pictures[source] = await self._run_db(
                     post.keep_picture, self._site.root, facts.night, source, png)
-        crash_point("summary-before")
-        made = await self._run_db(self._commit, post.with_pictures(facts, pictures))
-        crash_point("summary-after")
-        return made
+        return await self._run_db(self._commit, post.with_pictures(facts, pictures))
 
     async def _guarded(self, night: date) -> bool:
         name = night.isoformat()

@@ -1,0 +1,245 @@
+"""What a summary counts, by nights written by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from iop4d.alerts.summary import write
+from iop4d.alerts.summary.facts import Facts, Failure, KindLine, Latency, Trouble
+from iop4d.alerts.summary.gather import gather
+from iop4d.alerts.summary.plots import plot_requests
+from iop4d.config import Site
+from iop4d.model.flags import Flag
+from iop4d.model.work import NightPlotRequest
+from iop4d.store import events
+from iop4d.store.database import Database
+from iop4d.store.schema import Alert, Outbox
+from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, frame, jd, result
+
+SINCE, UNTIL = at("2024-03-13T05:05"), at("2024-03-14T05:04")
+
+
+def gathered(site: Site, database: Database, night: str = NIGHT) -> Facts:
+    with database.connected():
+        return gather(site, night, since=SINCE, until=UNTIL, now=UNTIL + 1)
+
+
+def request_of(database: Database) -> NightPlotRequest:
+    with database.connected():
+        [(_, request)] = plot_requests(NIGHT)
+    return request
+
+
+@pytest.fixture
+def facts(site: Site, database: Database) -> Facts:
+    a_night(database)
+    return gathered(site, database)
+
+
+def test_a_night_without_anything_is_empty(site: Site, database: Database) -> None:
+    facts = gathered(site, database)
+    assert facts.is_empty
+    assert facts.latency is None
+    assert (facts.frames, facts.telescopes, facts.failures) == (0, (), ())
+
+
+def test_frames_are_counted_by_telescope_and_kind(facts: Facts) -> None:
+    telescope = next(t for t in facts.telescopes if t.name == "CAHA-T220")
+    assert telescope.instruments == ("CAFOS",)
+    assert telescope.copies == 1
+    assert telescope.kinds == (
+        KindLine(kind="bias", frames=3, reduced=3),
+        KindLine(kind="light", frames=6, reduced=3, failed=3),
+        KindLine(kind="polarimetry", frames=1, open=1))
+    assert (facts.frames, facts.failed) == (11, 4)
+
+
+def test_a_file_in_which_no_night_could_be_read_counts_for_that_in_which_it_came(
+        facts: Facts, site: Site, database: Database) -> None:
+    unread = next(t for t in facts.telescopes if t.name == "archive t220")
+    assert unread.kinds == (KindLine(kind="not read", frames=1, failed=1),)
+    with database.connected():
+        later = gather(site, "2024-03-14", since=UNTIL, until=UNTIL + 86400, now=UNTIL + 86400)
+    assert later.is_empty
+
+
+def test_failures_are_told_by_reason_the_most_frequent_first(facts: Facts) -> None:
+    first, *rest = facts.failures
+    assert (first.count, first.reason) == (2, "no stars")
+    assert [name for _, name in first.frames] == ["cloud-1.fits", "cloud-2.fits"]
+    assert {failure.reason for failure in rest} == {"the file is truncated", "not a FITS file"}
+
+
+def test_of_many_frames_that_failed_alike_five_are_named(site: Site, database: Database) -> None:
+    with database.write():
+        for number in range(40):
+            frame(f"{number}.fits", state="failed", reason="no stars")
+    [failure] = gathered(site, database).failures
+    assert isinstance(failure, Failure)
+    assert (failure.count, len(failure.frames)) == (40, 5)
+
+
+def test_magnitudes_are_summed_up_without_what_is_flagged(facts: Facts) -> None:
+    [source] = facts.sources
+    assert (source.name, source.also) == ("BL Lac", "2200+420")
+    visual, red = source.bands
+    assert (red.band, red.n, red.left_out) == ("R", 2, 1)
+    assert red.mag == pytest.approx(12.85)
+    assert red.mag_err == pytest.approx(0.02)
+    assert red.scatter == pytest.approx(0.1 / math.sqrt(2))
+    assert (red.brightest, red.faintest) == (12.8, 12.9)
+    assert (visual.band, visual.n, visual.scatter, visual.before) == ("V", 1, None, "")
+    assert ("saturated", 1) in source.flags
+
+
+def test_the_change_is_from_the_latest_earlier_night_of_the_band(facts: Facts) -> None:
+    red = facts.sources[0].bands[1]
+    assert red.before == "2024-03-10"
+    assert red.change == pytest.approx(-0.15)
+    assert red.change_err == pytest.approx(math.hypot(0.02, 0.02))
+
+
+def test_the_mean_angle_of_178_and_2_degrees_is_0(facts: Facts) -> None:
+    [red] = facts.sources[0].polarisation
+    assert red.n == 2
+    assert red.p == pytest.approx(0.0998)
+    assert red.chi_deg is not None
+    assert min(red.chi_deg, 180 - red.chi_deg) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_lone_limit_is_given_as_such(site: Site, database: Database) -> None:
+    with database.write():
+        result(0, None, p=0.01, p_err=0.008, chi_deg=3.0, p_limit=0.024)
+    [source] = gathered(site, database).sources
+    assert source.polarisation[0].limit == 0.024
+
+
+def test_a_weighted_mean_trusts_the_better_point(site: Site, database: Database) -> None:
+    with database.write():
+        result(0, 13.0, mag_err=0.01)
+        result(1, 14.0, mag_err=0.1)
+    mean = gathered(site, database).sources[0].bands[0].mag
+    assert mean == pytest.approx((13 * 1e4 + 14 * 1e2) / (1e4 + 1e2))
+
+
+def test_what_a_human_flagged_is_left_out(site: Site, database: Database) -> None:
+    with database.write():
+        result(0, 13.0)
+        result(1, 17.0, human_flags=[{"name": "trailed"}])
+    [source] = gathered(site, database).sources
+    assert (source.bands[0].n, source.bands[0].left_out, source.bands[0].mag) == (1, 1, 13.0)
+    assert source.flags == (("flagged by hand", 1),)
+
+
+def test_sources_without_calibrators_are_named_with_what_the_catalogue_has(facts: Facts) -> None:
+    [line] = facts.uncalibrated
+    assert (line.source, line.band, line.points, line.in_catalogue) == ("BL Lac", "B", 1, 0)
+
+
+def test_calibrators_that_could_not_be_used_are_counted(site: Site, database: Database) -> None:
+    fill_catalogue(database)
+    with database.write():
+        result(0, None, flags=int(Flag.NO_CALIBRATORS))
+    [line] = gathered(site, database).uncalibrated
+    assert (line.band, line.in_catalogue) == ("R", 1)
+
+
+def test_latency_is_of_light_frames_that_are_done(facts: Facts) -> None:
+    assert facts.latency == Latency(frames=3, median=2.0, most=pytest.approx(2.9), longest=3.0)
+
+
+def test_alerts_are_those_that_fired_since_the_last_summary(site: Site,
+                                                            database: Database) -> None:
+    with database.write():
+        for episode, fired in enumerate((SINCE - 1, SINCE, UNTIL - 1, UNTIL)):
+            Alert.create(rule="bright", source="BL Lac", band="R", episode=episode, points=[],
+                         state="firing" if episode == 3 else "resolved", condition="mag < 13",
+                         fired_jd=jd("2024-03-13T22:00"), fired_at=fired)
+    facts = gathered(site, database)
+    assert len(facts.alerts) == 2
+    assert facts.alerts[0].utc == "2024-03-13 22:00:00"
+    assert facts.firing == 1
+
+
+def test_troubles_of_archives_and_channels_are_told(site: Site, database: Database) -> None:
+    with database.write():
+        events.beat({"archives": [
+            {"name": "fine", "state": "ok", "reason": ""},
+            {"name": "osn", "state": "down", "reason": "no route to host"},
+            {"name": "caha", "state": "ok", "reason": "", "failing": {"a.fits": "3 times: short"}},
+        ]})
+        for number in range(2):
+            Outbox.create(dedup_key=str(number), channel="team", recipient="a", message_id="m",
+                          content={}, state="queued", last_error="450 busy", created_at=0.0)
+    facts = gathered(site, database)
+    assert facts.archives == (
+        Trouble(name="osn", state="down", reason="no route to host"),
+        Trouble(name="caha", state="ok", reason="a.fits failed 3 times: short"))
+    assert facts.channels == (
+        Trouble(name="team", state="2 messages waiting", reason="450 busy"),)
+
+
+def test_facts_are_plain_values(facts: Facts) -> None:
+    assert json.loads(json.dumps(write.plain(facts)))["frames"] == 11
+
+
+def test_a_lone_point_is_shown_beside_the_night_before(database: Database) -> None:
+    fill_catalogue(database)
+    with database.write():
+        result(0, 13.2, night="2024-03-09")
+        for minute in range(3):
+            result(minute, 13.1, night="2024-03-11")
+        result(0, 13.0)
+    request = request_of(database)
+    assert request.before == "2024-03-11"
+    [panel] = request.panels
+    assert [(s.before, len(s.points)) for s in panel.series] == [(False, 1), (True, 3)]
+
+
+def test_points_that_are_not_alone_stand_by_themselves(database: Database) -> None:
+    with database.write():
+        result(0, 13.1, night="2024-03-11")
+        result(0, 13.0)
+        result(1, 13.0)
+    request = request_of(database)
+    assert request.before == ""
+    assert all(not series.before for panel in request.panels for series in panel.series)
+
+
+def test_literature_values_are_those_of_the_source_itself(database: Database) -> None:
+    a_night(database)
+    mags, p, chi = request_of(database).panels
+    assert (mags.literature, mags.downwards) == ((("R", 13.5),), True)
+    assert p.literature == (("", 8.0),)
+    assert chi.literature[0][1] % 180 == pytest.approx(20.0)
+
+
+def test_angles_are_drawn_on_the_same_side_of_180_degrees(database: Database) -> None:
+    a_night(database)
+    chi = request_of(database).panels[2]
+    angles = [value for series in chi.series for _, value, _, _ in series.points]
+    assert max(angles) - min(angles) == pytest.approx(4.0)
+
+
+def test_a_flagged_point_is_drawn_as_such(database: Database) -> None:
+    a_night(database)
+    red = next(s for s in request_of(database).panels[0].series if s.band == "R" and not s.before)
+    assert [sound for *_, sound in red.points] == [True, True, False]
+
+
+def test_a_source_without_numbers_has_no_plot(database: Database) -> None:
+    with database.write():
+        result(0, None)
+    with database.connected():
+        assert list(plot_requests(NIGHT)) == []
+
+
+def test_thousands_of_points_are_thinned(database: Database) -> None:
+    with database.write():
+        for minute in range(1201):
+            result(minute / 10, 13.0)
+    [panel] = request_of(database).panels
+    assert 300 < len(panel.series[0].points) <= 500

@@ -1,0 +1,353 @@
+"""Every night gets one summary, whatever dies, hangs, or starts again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from iop4d.alerts.outbox import Relay
+from iop4d.alerts.summary import keeper as module
+from iop4d.alerts.summary import post
+from iop4d.alerts.summary.keeper import Keeper
+from iop4d.config import Site
+from iop4d.instruments.telescopes import T090, T220
+from iop4d.model.work import NightPlotRequest, PlotRequest
+from iop4d.store.database import Database
+from iop4d.store.events import emit
+from iop4d.store.schema import Outbox, Summary
+from tests.alerts.bench import PNG, channel, run_db, site_of
+from tests.alerts.nights import DAY, NIGHT, a_night, at, fill_catalogue, nights_from, summary_site
+from tests.conftest import FakeClock
+
+OVER = at("2024-03-14T05:30")
+
+
+class KilledError(BaseException):
+    """The power failed."""
+
+
+async def plot(_: NightPlotRequest) -> bytes | None:
+    await asyncio.sleep(0)
+    return PNG
+
+
+async def no_plot(_: PlotRequest) -> bytes | None:
+    await asyncio.sleep(0)
+    return None
+
+
+class FakeChannel:
+    """Keeps what it is given."""
+
+    sender = "iop4d@example.org"
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, EmailMessage]] = []
+
+    async def send(self, message: EmailMessage, recipient: str) -> None:
+        await asyncio.sleep(0)
+        self.mails.append((recipient, message))
+
+
+class House:
+    """A site's database with its keeper, which can be started anew."""
+
+    def __init__(self, site: Site, clock: FakeClock, **more: Any) -> None:
+        self.site, self.clock = site, clock
+        self.database = Database(site.database)
+        self.channel = FakeChannel()
+        self.wakes = 0
+        self.start(**more)
+
+    def start(self, **more: Any) -> None:
+        """The daemon begins: nothing is left of the one before but the database and the files."""
+        self.keeper = Keeper(**{
+            "site": self.site, "database": self.database, "telescopes": (T220, T090),
+            "clock": self.clock, "run_db": run_db, "plot": plot, "wake": self._wake} | more)
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def look(self) -> list[str]:
+        return asyncio.run(self.keeper.look())
+
+    def send(self) -> int:
+        relay = Relay(run_db=run_db, site=self.site, clock=self.clock, plot=no_plot,
+                      database=self.database, channels={"team": self.channel})
+        return asyncio.run(relay.send_due())
+
+    def nights(self) -> list[str]:
+        return [night for (night,) in Summary.select(Summary.night).order_by(
+            Summary.night).tuples()]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A site that began in the afternoon before the night, which is just over."""
+    made = House(summary_site(tmp_path), FakeClock(at("2024-03-13T15:00")))
+    assert made.look() == []
+    made.clock.now = OVER
+    return made
+
+
+def test_a_night_is_summed_up_as_it_ends_and_its_mail_is_sent(house: House) -> None:
+    a_night(house.database)
+    house.clock.now = house.keeper.end(date.fromisoformat(NIGHT)) - 1
+    assert house.look() == []
+    house.clock.advance(1)
+    assert house.look() == [NIGHT]
+    assert house.wakes == 1
+    assert house.send() == 1
+    [(to, mail)] = house.channel.mails
+    assert to == "ana@example.org"
+    assert mail["Subject"] == f"[iop4d] Night {NIGHT}: 11 frames, 1 source, 4 failed"
+
+
+def test_it_is_made_once_however_often_one_looks(house: House) -> None:
+    assert [house.look() for _ in range(4)] == [[NIGHT], [], [], []]
+    house.start()
+    assert house.look() == []
+    assert Outbox.select().count() == 1
+
+
+def test_two_looks_at_a_time_make_it_once(house: House) -> None:
+    async def both() -> list[list[str]]:
+        return await asyncio.gather(house.keeper.look(), house.keeper.look())
+
+    assert sorted(asyncio.run(both())) == [[], [NIGHT]]
+
+
+def test_it_comes_when_nothing_was_observed_too(house: House) -> None:
+    house.look()
+    house.send()
+    [(_, mail)] = house.channel.mails
+    assert mail["Subject"].endswith("nothing was observed")
+
+
+def test_an_empty_night_can_go_without_mail_but_has_its_page(tmp_path: Path) -> None:
+    site = site_of(tmp_path, '[summary]\nchannels = ["team"]\nempty_nights = false\n', channel())
+    house = House(site, FakeClock(at("2024-03-13T15:00")))
+    house.look()
+    house.clock.now = OVER
+    assert house.look() == [NIGHT]
+    assert Outbox.select().count() == 0
+    assert Summary.get().state == "made"
+
+
+def test_each_recipient_has_a_letter_with_an_id_of_its_own(tmp_path: Path) -> None:
+    site = summary_site(tmp_path, to='["ana@example.org", "ben@example.org"]')
+    house = House(site, FakeClock(at("2024-03-13T15:00")))
+    house.look()
+    house.clock.now = OVER
+    house.look()
+    rows = list(Outbox.select())
+    assert [row.recipient for row in rows] == ["ana@example.org", "ben@example.org"]
+    assert len({row.message_id for row in rows} | {row.dedup_key for row in rows}) == 4
+    assert Summary.get().letters == [row.id for row in rows]
+
+
+def test_the_row_tells_when_its_letters_are_sent(house: House) -> None:
+    house.look()
+    assert Summary.get().state == "queued"
+    house.clock.advance(5)
+    house.send()
+    house.look()
+    assert (Summary.get().state, Summary.get().sent_at) == ("sent", OVER + 5)
+
+
+def test_letters_that_were_given_up_are_told(house: House) -> None:
+    house.look()
+    Outbox.update(state="failed").execute()
+    house.look()
+    assert Summary.get().state == "failed"
+
+
+def test_plots_are_files_that_the_mail_carries(house: House) -> None:
+    a_night(house.database)
+    house.look()
+    house.send()
+    [path] = Outbox.get().content["pictures"]
+    assert path.startswith(f"summaries/{NIGHT}/bl-lac-")
+    assert (house.site.root / path).read_bytes() == PNG
+    [(_, mail)] = house.channel.mails
+    [picture] = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert picture.get_content() == PNG
+    assert f"cid:{str(picture['Content-ID']).strip('<>')}" in Outbox.get().content["html"]
+
+
+def test_a_plot_that_cannot_be_made_costs_the_plot_alone(tmp_path: Path) -> None:
+    house = House(summary_site(tmp_path), FakeClock(at("2024-03-13T15:00")), plot=no_plot)
+    house.look()
+    a_night(house.database)
+    house.clock.now = OVER
+    assert house.look() == [NIGHT]
+    assert Outbox.get().content["pictures"] == []
+
+
+def test_a_plot_that_hangs_is_not_waited_for(house: House,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hangs(_: NightPlotRequest) -> bytes | None:
+        await asyncio.Event().wait()
+        return None
+
+    monkeypatch.setattr(module, "_PLOT_WAIT", 0.01)
+    a_night(house.database)
+    house.start(plot=hangs)
+    assert house.look() == [NIGHT]
+
+
+def test_plots_can_be_left_out(tmp_path: Path) -> None:
+    site = site_of(tmp_path, "[summary]\nplots = false\n")
+    house = House(site, FakeClock(at("2024-03-13T15:00")))
+    house.look()
+    a_night(house.database)
+    house.clock.now = OVER
+    house.look()
+    assert not (tmp_path / "summaries").exists()
+
+
+def test_nights_missed_while_the_daemon_was_off_are_made_up_for_but_three(house: House) -> None:
+    house.look()
+    house.clock.advance(10 * DAY)
+    house.start()
+    assert house.look() == nights_from(date(2024, 3, 21), 3)
+
+
+def test_a_new_site_has_no_summary_of_the_nights_before_it(tmp_path: Path) -> None:
+    house = House(summary_site(tmp_path), FakeClock(OVER))
+    assert house.look() == []
+    house.clock.advance(DAY)
+    assert house.look() == ["2024-03-14"]
+
+
+def test_a_clock_that_was_ahead_at_the_first_start_silences_nothing(tmp_path: Path) -> None:
+    house = House(summary_site(tmp_path), FakeClock(at("2036-01-01")))
+    house.look()
+    house.clock.now = at("2024-03-13T15:00")
+    house.look()
+    house.clock.now = OVER
+    assert house.look() == [NIGHT]
+
+
+def test_a_night_that_cannot_be_summed_up_is_told_and_holds_up_no_other(
+        house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    gather = module.gather
+
+    def fails(site: Site, night: str, **times: float) -> Any:
+        if night == NIGHT:
+            raise RuntimeError("no such number")
+        return gather(site, night, **times)
+
+    monkeypatch.setattr(module, "gather", fails)
+    house.clock.advance(DAY)
+    assert house.look() == ["2024-03-14"]
+    assert house.look() == []
+    assert house.look() == [NIGHT]
+    told = Outbox.select().order_by(Outbox.id.desc()).first().content
+    assert told["subject"].endswith("the summary could not be made")
+    assert "no such number" in told["text"]
+
+
+def test_a_site_without_channels_has_its_page(tmp_path: Path) -> None:
+    house = House(site_of(tmp_path), FakeClock(at("2024-03-13T15:00")))
+    house.look()
+    house.clock.now = OVER
+    assert house.look() == [NIGHT]
+    assert (Outbox.select().count(), Summary.get().state) == (0, "made")
+
+
+class Deaths:
+    """Has the process die, now and then, as it is about to use the database or a worker.
+
+    It may be before or after what is done there, or within the transaction.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.pick = random.Random(seed)
+        self.left = -1
+        self.count = 0
+
+    def soon(self) -> None:
+        self.left = self.pick.randrange(7)
+
+    def _step(self) -> None:
+        if self.left == 0:
+            self.left = -1
+            self.count += 1
+            raise KilledError
+        self.left -= self.left > 0
+
+    async def run_db(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(0)
+        self._step()
+        found = function(*args, **kwargs)
+        self._step()
+        return found
+
+    def emit(self, *args: Any, **content: Any) -> None:
+        """The last that is done within the transaction."""
+        self._step()
+        emit(*args, **content)
+
+    async def plot(self, _: NightPlotRequest) -> bytes | None:
+        await asyncio.sleep(0)
+        self._step()
+        return PNG
+
+
+@pytest.mark.slow
+def test_two_years_of_restarts_and_blocked_loops_give_one_letter_a_night(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = summary_site(tmp_path, to='["ana@example.org", "ben@example.org"]')
+    first, nights = date(2024, 1, 1), 730
+    deaths = Deaths(2024)
+    monkeypatch.setattr(post, "emit", deaths.emit)
+    house = House(site, FakeClock(at("2024-01-01T12:00")), run_db=deaths.run_db, plot=deaths.plot)
+    house.database.db.execute_sql("PRAGMA synchronous = off")  # no power fails in this test
+    fill_catalogue(house.database)
+    house.look()
+    end = house.keeper.end
+    for number in range(nights):
+        due = end(first + timedelta(days=number))
+        _live_through(house, deaths, due)
+        house.send()
+        if number % 50 == 0:
+            house.clock.now = due + deaths.pick.uniform(0, 3) * 3600
+            house.look()
+    assert house.nights() == nights_from(first, nights)
+    sent = Counter((to, str(mail["Message-ID"])) for to, mail in house.channel.mails)
+    assert len(sent) == sum(sent.values()) == 2 * nights
+    assert Counter(to for to, _ in sent) == {"ana@example.org": nights, "ben@example.org": nights}
+    assert deaths.count > nights / 4
+    offsets = {datetime.fromtimestamp(end(date.fromisoformat(night)), ZoneInfo("Europe/Madrid"))
+               .utcoffset() for night in house.nights()}
+    assert len(offsets) == 2, "the clocks of the place changed in between"
+
+
+def _live_through(house: House, deaths: Deaths, due: float) -> None:
+    """The hours about the end of a night: every second night the daemon dies within 5 s of it.
+
+    On every third the loop hangs, so that it looks hours too late.
+    """
+    late = deaths.pick.uniform(0, 9) * 3600 if deaths.pick.random() < 1 / 3 else 0.0
+    looks = sorted({due - 60, *(due + deaths.pick.uniform(-5, 5) for _ in range(3)), due + 6})
+    for moment in [due - 60, due + late] if late else looks:
+        house.clock.now = max(house.clock.now, moment)
+        if abs(moment - due) < 5 and deaths.pick.random() < 0.5:
+            deaths.soon()
+        try:
+            house.look()
+        except KilledError:
+            house.start(run_db=deaths.run_db, plot=deaths.plot)
+        if moment >= due + 6 or late:
+            deaths.left = -1
+            house.look()
