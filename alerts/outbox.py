@@ -154,7 +154,7 @@ class Relay:
         """What a message shows: files that are named in it, or the light curve of an alert."""
         named = letter.content.get("pictures") or ()
         if named:
-            return await asyncio.to_thread(_read_pictures, self._root, named)
+            return await asyncio.to_thread(read_pictures, self._root, named)
         picture = await self._picture(letter)
         return {f"light-curve.{letter.message_id.strip('<>')}": picture} if picture else {}
 
@@ -175,7 +175,7 @@ class Relay:
         return self._plots.get(key)
 
 
-def _read_pictures(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
+def read_pictures(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
     """The pictures below the site's folder that are still there, by their content ids."""
     found = {}
     for path in paths:

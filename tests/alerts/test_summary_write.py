@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.message import MessageError
-from iop4d.alerts.summary import letter, write
+from iop4d.alerts.mail import write_mail
+from iop4d.alerts.message import MessageError, cid_of, compose
+from iop4d.alerts.outbox import read_pictures
+from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import (
     AlertLine,
     BandNight,
@@ -145,7 +147,7 @@ def test_without_an_address_there_is_no_link() -> None:
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
     html = write.html(write.plain(facts()))
-    assert re.findall(r'src="([^"]*)"', html) == [f"cid:{letter.cid_of(PICTURE)}"]
+    assert re.findall(r'src="([^"]*)"', html) == [f"cid:{cid_of(PICTURE)}"]
     assert "@import" not in html
     assert "<script" not in html
 
@@ -169,8 +171,10 @@ def test_of_very_many_reasons_the_mail_lists_fifteen() -> None:
 
 
 def mail(root: Path, **content: Any) -> Any:
-    return letter.compose(write.content(write.plain(facts())) | content, root=root,
-                          message_id="<1@x>", sender="iop4d <i@x>", recipient="ana@x", at=0.0)
+    said = write.content(write.plain(facts())) | content
+    notice = compose(said, message_id="<1@x>", at=0.0,
+                     pictures=read_pictures(root, said["pictures"]))
+    return write_mail(notice, sender="iop4d <i@x>", recipient="ana@x")
 
 
 def test_the_mail_carries_its_pictures_by_their_ids(tmp_path: Path) -> None:
@@ -195,10 +199,9 @@ def test_a_line_break_in_a_subject_writes_no_header(tmp_path: Path) -> None:
     assert made["Subject"] == "a Bcc: eve@x"
 
 
-def test_contents_of_another_version_are_refused_with_a_reason(tmp_path: Path) -> None:
+def test_contents_of_another_version_are_refused_with_a_reason() -> None:
     with pytest.raises(MessageError, match="cannot be written"):
-        letter.compose({"kind": "summary"}, root=tmp_path, message_id="<1@x>", sender="i@x",
-                       recipient="a@x", at=0.0)
+        compose({"kind": "summary"}, message_id="<1@x>", at=0.0)
 
 
 def request(before: str = "") -> NightPlotRequest:

@@ -30,9 +30,9 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 NEWS = Notice(id="<iop4d.1@example.org>", kind="alert", subject="BL Lac R = 12.87", at=0.0,
               text="BL Lac R = 12.87 ± 0.02\nmag < 13.0, met by 2 points\n#a1b2c3", tag="#a1b2c3",
               link="https://iop4d.example.org/alerts/1")
-SHOWN = replace(NEWS, picture=PNG)
+SHOWN = replace(NEWS, pictures={"light-curve": PNG})
 LONG = replace(NEWS, text="\n".join(f"line {n} of many numbers" for n in range(60)) + "\n#a1b2c3")
-LONG_SHOWN = replace(LONG, picture=PNG)
+LONG_SHOWN = replace(LONG, pictures={"light-curve": PNG})
 
 
 @pytest.fixture
