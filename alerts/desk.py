@@ -42,7 +42,7 @@ def find(name: str) -> Alert:
         return going[0]
     found = [alert for alert in going if wanted and (
         tag(alert)[1:] == wanted or str(alert.id) == wanted
-        or catalogue.canonical(alert.source) == catalogue.canonical(_source(name)))]
+        or catalogue.canonical(alert.source) == catalogue.canonical(source_of(name)))]
     if len(found) == 1:
         return found[0]
     there = ", ".join(f"{tag(alert)} {alert.rule}, {alert.source} {alert.band}".rstrip()
@@ -66,10 +66,10 @@ def snooze(alert: Alert, seconds: float, *, by: str, now: float) -> None:
 
 
 def mute(*, rule: str, source: str, seconds: float, by: str, now: float) -> Mute:
-    """Tell nobody of a rule, of a source, or of a rule on a source, for a while."""
+    """Tell nobody of a rule, of a source (``*``: of any), or of a rule on a source, for a while."""
     if not rule and not source:
         raise DeskError("expected the name of a rule or of a source")
-    made: Mute = Mute.create(rule=rule, source=_source(source) if source else "", by=by,
+    made: Mute = Mute.create(rule=rule, source=source_of(source), by=by,
                              until=now + seconds, made_at=now)
     return made
 
@@ -77,7 +77,7 @@ def mute(*, rule: str, source: str, seconds: float, by: str, now: float) -> Mute
 def unmute(*, rule: str, source: str, now: float) -> int:
     """End mutes; how many there were."""
     return int(Mute.update(until=now).where(
-        (Mute.rule == rule) & (Mute.source == (_source(source) if source else ""))
+        (Mute.rule == rule) & (Mute.source == source_of(source))
         & (Mute.until > now)).execute())
 
 
@@ -100,9 +100,14 @@ def act(asked: Mapping[str, Any], *, now: float) -> None:
         acknowledge(alert, by=by, now=now, note=str(asked.get("note", "")))
 
 
-def _source(name: str) -> str:
-    """A source by any of its names, as results have it; the name itself if nobody knows it."""
+def source_of(name: str) -> str:
+    """A source by any of its names, as results have it; the name itself if nobody knows it.
+
+    Empty for none and for ``*``.
+    """
     wanted = catalogue.canonical(name)
+    if wanted in ("", "*"):
+        return ""
     for row in Source.select(Source.name, Source.other_names):
         if wanted in map(catalogue.canonical, (row.name, *row.other_names)):
             return str(row.name)

@@ -58,6 +58,11 @@ class Relay:
         self._down: set[str] = set()
         self._plots: dict[int, bytes] = {}
 
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """The channels by their names."""
+        return self._channels
+
     async def send_due(self) -> int:
         """Send every message that is due, all channels side by side; how many were accepted."""
         due, _ = await self._run_db(self._letters.due)

@@ -23,6 +23,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from iop4d import __version__
 from iop4d.alerts import desk
+from iop4d.alerts.commands import commands_of
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.outbox import Relay
 from iop4d.alerts.summary.keeper import Keeper
@@ -174,6 +175,8 @@ class Daemon:
         if self._watch:
             parts["upkeep of alerts"] = self._every(_TEND, self._tend_alerts, stop)
             parts["relay"] = self.relay.run(stop, self._mail_wake)
+            parts |= commands_of(self._site, self.relay, self.database, self.run_db, self._clock,
+                                 stop)
             parts |= {f"archive {number}": archive.run(stop)
                       for number, archive in enumerate(self._archives)}
         tasks = {asyncio.create_task(part, name=name): name for name, part in parts.items()}

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from iop4d.model.errors import Iop4dError
 from iop4d.simulator import summary
+from iop4d.simulator.botserver import BotServer
 from iop4d.simulator.demosite import ACCOUNT, SITE, DemoArchives
 from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import Flare, Night, NightPlan
@@ -69,13 +70,15 @@ class Demo:
         self._archives.start()
         mailbox = Mailbox(self._folder / "mailbox")
         mailbox.start()
+        bot = BotServer(self._folder / "telegram")
+        bot.start()
         services: list[Service] = []
         cameras = self._cameras()
         try:
-            self._write_site_file(mailbox.port)
+            self._write_site_file(mailbox.port, bot)
             self._import_catalogue()
             services = [Service(self._folder, "run"), Service(self._folder, "web")]
-            self._say_hello()
+            self._say_hello(bot)
             for camera in cameras:
                 camera.start()
             self._watch(services, mailbox)
@@ -86,6 +89,7 @@ class Demo:
                     camera.join(10.0)
             codes = [service.stop() for service in reversed(services)]
             mailbox.stop()
+            bot.stop()
             self._archives.stop()
         self._screen.print(summary.of_site(self._folder, len(mailbox.messages())))
         if any(codes):
@@ -101,9 +105,13 @@ class Demo:
         for name in ("raw", "masters", "reduced", "previews", "logs"):
             (self._folder / name).mkdir()
 
-    def _write_site_file(self, mail_port: int) -> None:
+    def _write_site_file(self, mail_port: int, bot: BotServer) -> None:
+        token = self._folder / "secrets" / "bot"
+        token.touch(mode=0o600)
+        token.write_text(bot.token, encoding="utf-8")
         (self._folder / "iop4d.toml").write_text(SITE.format(
             url=self._address, index=index_folder(), mail_port=mail_port, port=self._port,
+            bot=bot.url,
             archives=self._archives.sections()), encoding="utf-8")
 
     @property
@@ -127,7 +135,7 @@ class Demo:
             User.create(name=ACCOUNT[0], password=generate_password_hash(ACCOUNT[1]), made_at=0.0)
         database.close()
 
-    def _say_hello(self) -> None:
+    def _say_hello(self, bot: BotServer) -> None:
         self._screen.print(f"[bold]The live page: {self._address}[/bold]")
         self._screen.print(f"A night of {', '.join(FIELDS)} at {self._speed:g} times the real "
                            f"speed; its site is {self._folder}. Ctrl-C ends it.")
@@ -135,6 +143,8 @@ class Demo:
             f"{name} of {target} from {after:g} s on" for name, target, after, _ in POLARIMETERS))
         self._screen.print(f"To acknowledge alerts on the page, sign in as {ACCOUNT[0]}, "
                            f"password {ACCOUNT[1]}.")
+        self._screen.print(f"Telegram's stand-in keeps its messages in {bot.folder}; say something "
+                           f"to the bot: curl -d chat=7 -d text=/status {bot.url}/say")
         self._screen.print("Archives: " + self._archives.in_words())
 
     def _cameras(self) -> list[threading.Thread]:

@@ -29,7 +29,7 @@ clear = "mag > 13.4"
 confirm = 2
 severity = "high"
 tell_end = true
-channels = ["mailbox"]
+channels = ["mailbox", "phone"]
 
 [[rule]]
 name = "telescopes at work"
@@ -43,6 +43,14 @@ to = ["observer@example.org"]
 sender = "iop4d@example.org"
 host = "127.0.0.1"
 port = {mail_port}
+
+[[channel]]
+name = "phone"
+kind = "telegram"
+to = ["7"]
+commands = true
+api = "{bot}"
+token_file = "secrets/bot"
 
 [alerts]
 retry_first = 2.0

@@ -7,7 +7,6 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from iop4d.alerts.outbox import Relay
 from iop4d.alerts.summary import keeper as module
 from iop4d.alerts.summary import post
 from iop4d.alerts.summary.keeper import Keeper
+from iop4d.alerts.transport import Notice
 from iop4d.config import Site
 from iop4d.instruments.telescopes import T090, T220
 from iop4d.model.work import NightPlotRequest, PlotRequest
@@ -48,14 +48,12 @@ async def no_plot(_: PlotRequest) -> bytes | None:
 class FakeChannel:
     """Keeps what it is given."""
 
-    sender = "iop4d@example.org"
-
     def __init__(self) -> None:
-        self.mails: list[tuple[str, EmailMessage]] = []
+        self.mails: list[tuple[str, Notice]] = []
 
-    async def send(self, message: EmailMessage, recipient: str) -> None:
+    async def send(self, notice: Notice, recipient: str) -> None:
         await asyncio.sleep(0)
-        self.mails.append((recipient, message))
+        self.mails.append((recipient, notice))
 
 
 class House:
@@ -109,7 +107,7 @@ def test_a_night_is_summed_up_as_it_ends_and_its_mail_is_sent(house: House) -> N
     assert house.send() == 1
     [(to, mail)] = house.channel.mails
     assert to == "ana@example.org"
-    assert mail["Subject"] == f"[iop4d] Night {NIGHT}: 11 frames, 1 source, 4 failed"
+    assert mail.subject == f"[iop4d] Night {NIGHT}: 11 frames, 1 source, 4 failed"
 
 
 def test_it_is_made_once_however_often_one_looks(house: House) -> None:
@@ -130,7 +128,7 @@ def test_it_comes_when_nothing_was_observed_too(house: House) -> None:
     house.look()
     house.send()
     [(_, mail)] = house.channel.mails
-    assert mail["Subject"].endswith("nothing was observed")
+    assert mail.subject.endswith("nothing was observed")
 
 
 def test_an_empty_night_can_go_without_mail_but_has_its_page(tmp_path: Path) -> None:
@@ -179,9 +177,9 @@ def test_plots_are_files_that_the_mail_carries(house: House) -> None:
     assert path.startswith(f"summaries/{NIGHT}/bl-lac-")
     assert (house.site.root / path).read_bytes() == PNG
     [(_, mail)] = house.channel.mails
-    [picture] = [part for part in mail.walk() if part.get_content_type() == "image/png"]
-    assert picture.get_content() == PNG
-    assert f"cid:{str(picture['Content-ID']).strip('<>')}" in Outbox.get().content["html"]
+    [(cid, picture)] = mail.pictures.items()
+    assert picture == PNG
+    assert f"cid:{cid}" in mail.html
 
 
 def test_a_plot_that_cannot_be_made_costs_the_plot_alone(tmp_path: Path) -> None:
@@ -324,7 +322,7 @@ def test_two_years_of_restarts_and_blocked_loops_give_one_letter_a_night(
             house.clock.now = due + deaths.pick.uniform(0, 3) * 3600
             house.look()
     assert house.nights() == nights_from(first, nights)
-    sent = Counter((to, str(mail["Message-ID"])) for to, mail in house.channel.mails)
+    sent = Counter((to, str(mail.id)) for to, mail in house.channel.mails)
     assert len(sent) == sum(sent.values()) == 2 * nights
     assert Counter(to for to, _ in sent) == {"ana@example.org": nights, "ben@example.org": nights}
     assert deaths.count > nights / 4
