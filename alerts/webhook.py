@@ -23,7 +23,7 @@ from typing import Any
 import httpx2
 
 from iop4d import __version__, config
-from iop4d.alerts.botapi import Answer, HiddenAddress, exchange, network_reason
+from iop4d.alerts.botapi import NETWORK, Answer, HiddenAddress, exchange, network_reason
 from iop4d.alerts.transport import Notice, SendError
 from iop4d.alerts.words import clean
 from iop4d.config.secret import read_secret
@@ -56,7 +56,7 @@ class WebhookChannel:
         try:
             async with asyncio.timeout(_WHOLE * self._timeout):
                 answer = await self._post(url, body, headers)
-        except (httpx2.HTTPError, OSError, ValueError) as error:
+        except NETWORK as error:
             raise SendError(network_reason(error, where), permanent=False,
                             channel_down=True) from None
         if not 200 <= answer.status < 300:
@@ -147,10 +147,10 @@ def _plain(value: Any) -> Any:
 
 
 def _wait_of(header: str, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for: a number, or a date."""
+    """Seconds that a Retry-After header asks for, as a number or a date; None for no wait."""
     try:
         seconds = float(header) if header.strip().isdigit() else \
             parsedate_to_datetime(header).timestamp() - now
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
+    return min(seconds, _LONGEST_WAIT) if seconds > 0 else None
