@@ -23,6 +23,8 @@ from iop4d.model.errors import Iop4dError
 
 _LONGEST_ANSWER = 8_000_000  # bytes; a hundred updates are far below it
 _WHOLE = 4.0  # times the timeout of one answer: the longest that a whole call may take
+#: What a request can end with; attempts to connect come in groups.
+NETWORK = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, ExceptionGroup)
 _TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{10,}")
 
 
@@ -121,7 +123,7 @@ class BotApi:
                 request = client.build_request("POST", f"{self._origin}/{method}",
                                                **_body(fields, photo))
                 answer = await exchange(client, request, most=_LONGEST_ANSWER)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        except NETWORK as error:
             raise BotError(self.scrub(network_reason(error, self._base))) from None
         return self._result(answer.status, answer.body)
 
@@ -182,6 +184,8 @@ async def exchange(client: httpx2.AsyncClient, request: httpx2.Request, *, most:
 
 def network_reason(error: Exception, where: str) -> str:
     """Why no answer came, in words."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     if isinstance(error, TimeoutError | httpx2.TimeoutException):
         return f"{where} did not answer in time"
     said = clean(str(error)) or type(error).__name__

@@ -201,7 +201,7 @@ class TelegramChannel:
         """What an error of the API means for the message and for its channel."""
         if error.moved_to:
             return SendError(f"the group is now {error.moved_to}", permanent=False,
-                             retry_after=0.0, moved_to=error.moved_to)
+                             retry_after=1.0, moved_to=error.moved_to)
         if error.code in (401, 404):
             return SendError(f"Telegram does not know the bot of channel '{self._channel.name}' "
                              f"({error}): mend its token", permanent=False, channel_down=True)

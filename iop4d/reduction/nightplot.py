@@ -43,6 +43,7 @@ def plot_night(request: NightPlotRequest) -> bytes:
         for axes, night in zip(grid[-1], nights, strict=True):
             axes.set_xlabel(f"UTC, night {night}" if night == request.night else night)
         figure.suptitle(request.title, fontsize=11)
+        figure.align_ylabels()
         out = BytesIO()
         figure.savefig(out, format="png")
     return out.getvalue()

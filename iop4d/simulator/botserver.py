@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
+import ssl
 import threading
 import time
 from collections import deque
@@ -75,13 +76,15 @@ class BotServer:
     """The server, on a thread of its own. Messages lie in ``folder`` as 00001.json, 00001.png."""
 
     def __init__(self, folder: Path, *, port: int = 0, token: str = TOKEN,
-                 clock: Callable[[], float] = time.time) -> None:
+                 clock: Callable[[], float] = time.time,
+                 tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
         self.token = token
         self.faults: deque[Fault] = deque()
         self.gone: dict[str, int] = {}  # groups that were upgraded, and their new ids
         self.requests: list[Request] = []
         self._clock = clock
+        self._tls = tls
         self._port = port
         self._updates: list[dict[str, Any]] = []
         self._count = 0
@@ -116,7 +119,7 @@ class BotServer:
     @property
     def url(self) -> str:
         """Its address, for the key ``api`` of a channel."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._port}"
 
     def messages(self) -> list[Path]:
         """The messages kept, oldest first."""
@@ -156,7 +159,8 @@ class BotServer:
         asyncio.run_coroutine_threadsafe(task, self._loop).result(timeout=30)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._meet, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._meet, "127.0.0.1", self._port,
+                                                  ssl=self._tls)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:

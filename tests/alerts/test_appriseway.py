@@ -75,7 +75,8 @@ def test_a_notice_reaches_the_service_of_its_tag_alone(receiver: Receiver, tmp_p
 
 @installed
 def test_the_picture_goes_with_it(receiver: Receiver, tmp_path: Path) -> None:
-    assert send(channel(tmp_path, address(receiver)), notice=replace(NEWS, picture=PNG)) is None
+    shown = replace(NEWS, pictures={"light-curve": PNG})
+    assert send(channel(tmp_path, address(receiver)), notice=shown) is None
     [attached] = json.loads(receiver.posts[0][2])["attachments"]
     assert attached["filename"] == "light-curve.png"
 

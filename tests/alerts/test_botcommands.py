@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from hypothesis import given
@@ -204,6 +205,13 @@ def test_commands_are_done_and_answered_in_their_order(bench: Bench) -> None:
                                "BL Lac is heard again."]
     assert bench.answers(GROUP) == ["pi looks after it."]
     assert bench.server.said(str(GROUP))[0]["reply_to"] == 100_006
+
+
+def test_somebody_who_plays_with_the_demo_writes_by_hand(bench: Bench) -> None:
+    with urlopen(f"{bench.server.url}/say", data=b"chat=7&text=%2Flast+BL+Lac") as answer:
+        assert answer.status == 200
+    bench.run(lambda: bench.saved == 2)
+    assert bench.answers() == ["BL Lac R = 12.87"]
 
 
 def test_a_command_that_comes_while_nobody_waits_ends_the_wait(bench: Bench) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -13,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from iop4d.alerts import botapi
 from iop4d.alerts.telegram import CAPTION, TEXT, Pace, TelegramChannel, fit, plainest, units
 from iop4d.alerts.transport import Notice, SendError
 from iop4d.config import Channel
@@ -191,7 +195,7 @@ def test_a_group_that_moved_is_followed(server: BotServer, bot: Bot,
     server.gone["-5"] = -1005
     error = bot.send(to="-5")
     assert error is not None
-    assert (error.permanent, error.moved_to, error.retry_after) == (False, "-1005", 0.0)
+    assert (error.permanent, error.moved_to, error.retry_after) == (False, "-1005", 1.0)
     assert bot.send(to="-5") is None
     assert [m["chat"] for m in server.said()] == ["-1005"]
     assert "write that into the site file" in caplog.text
@@ -326,6 +330,27 @@ def test_a_mended_token_needs_no_restart(server: BotServer, tmp_path: Path) -> N
     assert bot.send() is not None
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     assert bot.send() is None
+
+
+def test_a_server_that_nobody_vouches_for_never_sees_the_token(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not here")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=bot",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out",
+                    str(cert)], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    with BotServer(tmp_path / "telegram", tls=context) as server:
+        error = Bot(server, tmp_path).send()
+        assert error is not None
+        assert (error.permanent, error.channel_down) == (False, True)
+        assert "certificate" in error.reason.lower()
+        assert server.requests == []
+        monkeypatch.setattr(botapi, "_trust", lambda: ssl.create_default_context(cafile=cert))
+        assert Bot(server, tmp_path).send() is None
 
 
 def test_messages_go_by_the_proxy_that_is_named(server: BotServer, tmp_path: Path,

@@ -27,7 +27,7 @@ from tests.conftest import FakeClock
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "channels.md"
 NEWS = Notice(
     id="<iop4d.1.x@example.org>", kind="alert", subject="BL Lac R = 12.87", text="R = 12.87 ± 0.02",
-    at=1_700_000_000.0, html="<p>R</p>", picture=b"\x89PNG", severity="high", tag="#a1b2c3",
+    at=1_700_000_000.0, html="<p>R</p>", pictures={"a": b"\x89PNG"}, severity="high", tag="#a1b2c3",
     link="https://iop4d.example.org/alerts/1",
     facts={"mag": 12.87, "p": float("nan"), "points": ({"jd": 2461000.5, "band": "R"},)})
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
