@@ -1,0 +1,123 @@
+"""Numbers of a night and its past, from good points: pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from iop4d.alerts.atel.facts import NAN, Baseline, Change, Level, Night, Point
+
+FLOOR = 0.01  # mag by which the points of a constant star scatter besides their errors
+STEP_DAYS = 0.5 / 24.0  # the longest stretch of a night that one level may cover
+LEAST_RANGE = 0.05  # mag: with less between its extremes a night did not vary, whatever chi2 says
+_CHANCE_Z = 3.09  # one in a thousand for a constant star to scatter so much
+SIGNIFICANT = 5.0  # sigma of a fastest change: many pairs are looked at, chance has many tries
+_MAD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+
+
+def level_of(points: Sequence[Point]) -> Level:
+    """The weighted mean of points of one telescope, band and night.
+
+    Weights are the inverse squares of the errors. The error of the mean is that of the points' own
+    parts, times sqrt(chi2 / dof) where they scatter more than that, and the common part (the zero
+    point's) on top, which no number of points makes smaller.
+    """
+    weights = [p.mag_err**-2 if p.mag_err > 0 else 1e8 for p in points]
+    total = sum(weights)
+    mag = sum(w * p.mag for w, p in zip(weights, points, strict=True)) / total
+    own = math.sqrt(sum((w * p.own_err)**2 for w, p in zip(weights, points, strict=True))) / total
+    if len(points) > 1:
+        reduced = _chi2(points, mag, 0.0) / (len(points) - 1)
+        own *= math.sqrt(max(reduced, 1.0))
+    common = median(p.common_err for p in points)
+    return Level(
+        mag=mag, err=math.hypot(own, common),
+        jd=sum(w * p.jd for w, p in zip(weights, points, strict=True)) / total,
+        jd_first=min(p.jd for p in points), jd_last=max(p.jd for p in points),
+        n_frames=sum(p.n_frames for p in points),
+        exposure_s=sum(p.exptime_s * p.n_frames for p in points),
+        results=tuple(p.id for p in points))
+
+
+def night_of(points: Sequence[Point]) -> Night:
+    """Points of one telescope, band and night, summed up."""
+    mean, parts = level_of(points), steps(points)
+    brightest = min(parts, key=lambda level: level.mag)
+    faintest = max(parts, key=lambda level: level.mag)
+    apart = faintest.mag - brightest.mag > LEAST_RANGE
+    return Night(night=points[0].night, band=points[0].band, telescope=points[0].telescope,
+                 mean=mean, brightest=brightest, faintest=faintest,
+                 varied=apart and _varies(points), points=tuple(points))
+
+
+def nights_of(points: Iterable[Point]) -> list[Night]:
+    """Every telescope, band and night of the points, in order of time."""
+    groups: dict[tuple[str, str, str], list[Point]] = {}
+    for point in points:
+        groups.setdefault((point.night, point.band, point.telescope), []).append(point)
+    return sorted(map(night_of, groups.values()), key=lambda night: night.mean.jd)
+
+
+def steps(points: Sequence[Point]) -> list[Level]:
+    """Points of one telescope, band and night in stretches of half an hour at most.
+
+    A lone bad point weighs less in a stretch, and the pairs of stretches can all be compared.
+    """
+    found: list[list[Point]] = []
+    for point in sorted(points, key=lambda p: (p.jd, p.id)):
+        if found and point.jd - found[-1][0].jd <= STEP_DAYS:
+            found[-1].append(point)
+        else:
+            found.append([point])
+    return [level_of(part) for part in found]
+
+
+def baseline_of(points: Sequence[Point]) -> Baseline | None:
+    """The past from the points of the preceding nights; None without any."""
+    nights: dict[str, list[float]] = {}
+    for point in points:
+        nights.setdefault(point.night, []).append(point.mag)
+    if not nights:
+        return None
+    levels = [median(mags) for mags in nights.values()]
+    middle = median(levels)
+    scatter = _MAD * median(abs(level - middle) for level in levels) if len(levels) > 2 else NAN
+    return Baseline(median=middle, scatter=scatter, nights=len(nights), n=len(points),
+                    jd_first=min(p.jd for p in points), jd_last=max(p.jd for p in points),
+                    results=tuple(p.id for p in points))
+
+
+def fastest_change(levels: Sequence[Level]) -> Change | None:
+    """The significant change of the greatest rate between two levels; None if none is."""
+    best: Change | None = None
+    ordered = sorted(levels, key=lambda level: level.jd)
+    for number, later in enumerate(ordered):
+        for earlier in ordered[:number]:
+            change = Change(of=earlier, to=later)
+            if later.jd_first - earlier.jd_last <= 0 or change.significance < SIGNIFICANT:
+                continue
+            if abs(change.mag) < LEAST_RANGE:
+                continue
+            if best is None or abs(change.mag) / change.days > abs(best.mag) / best.days:
+                best = change
+    return best
+
+
+def _varies(points: Sequence[Point]) -> bool:
+    """Whether points scatter more than their own errors and the floor allow.
+
+    chi2 of a constant star, made normal by the cube root (Wilson & Hilferty 1931).
+    """
+    dof = len(points) - 1
+    if dof < 1:
+        return False
+    weights = [1.0 / (p.own_err**2 + FLOOR**2) for p in points]
+    mean = sum(w * p.mag for w, p in zip(weights, points, strict=True)) / sum(weights)
+    part = 2.0 / (9.0 * dof)
+    root: float = (_chi2(points, mean, FLOOR) / dof) ** (1.0 / 3.0)
+    return (root - (1.0 - part)) / math.sqrt(part) > _CHANCE_Z
+
+
+def _chi2(points: Sequence[Point], mean: float, floor: float) -> float:
+    return sum((p.mag - mean)**2 / (p.own_err**2 + floor**2) for p in points)

@@ -1,0 +1,216 @@
+"""The figure of a draft: the light curve of all bands, with p and chi below where there are any.
+
+matplotlib takes a second to import and much memory: ``draw`` imports it late, and is called in a
+command's process or in one of its own (``python -m iop4d.alerts.atel.figure``: the request as JSON
+on standard input, the pictures on standard output), never in the daemon's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from iop4d.alerts.atel.facts import Facts, Point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_JD_1970 = 2440587.5  # JD of 1970-01-01T00:00, where matplotlib's dates begin
+_NEW = "#17202c"
+_COLOURS = {"U": "#7b3fb5", "B": "#1f5fc4", "V": "#1a7f4b", "R": "#a61e1e", "I": "#8a4b12"}
+_OTHER = "#00707f"
+_MARKS = "osD^vP*X"  # telescopes
+_SIZE = 8  # bytes that tell the length of the PNG between processes
+_FOLD_DEG = 180.0  # chi and chi + 180 are one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A point of the figure: magnitude, or p in percent and chi in degrees; NaN for none."""
+
+    jd: float
+    band: str
+    telescope: str
+    mag: float
+    mag_err: float
+    p: float
+    p_err: float
+    chi: float
+    chi_err: float
+    is_new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureRequest:
+    """What is drawn; ``median``: of the past in ``band``, NaN for none."""
+
+    title: str
+    band: str
+    marks: tuple[Mark, ...]
+    median: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The same figure for the screen and for print."""
+
+    png: bytes
+    pdf: bytes
+
+
+def figure_of(facts: Facts, title: str) -> FigureRequest:
+    """What a draft's figure shows."""
+    return FigureRequest(
+        title=title, band=facts.chosen.band,
+        marks=tuple(_mark(point, point.jd >= facts.since_jd) for point in facts.curve),
+        median=math.nan if facts.baseline is None else facts.baseline.median)
+
+
+def pack(request: FigureRequest) -> bytes:
+    """A request for another process."""
+    return json.dumps(asdict(request)).encode()
+
+
+def unpack(data: bytes) -> FigureRequest:
+    """The request that was packed."""
+    content = json.loads(data)
+    marks = tuple(Mark(**mark) for mark in content.pop("marks"))
+    return FigureRequest(**content, marks=marks)
+
+
+def pictures_of(data: bytes) -> Pictures:
+    """The pictures that another process drew; raises ValueError for anything else."""
+    size = int.from_bytes(data[:_SIZE], "big")
+    png, pdf = data[_SIZE:_SIZE + size], data[_SIZE + size:]
+    if not (png.startswith(b"\x89PNG") and pdf.startswith(b"%PDF")):
+        raise ValueError("no pictures came back")
+    return Pictures(png=png, pdf=pdf)
+
+
+def draw(request: FigureRequest) -> Pictures:
+    """The figure as PNG (1600 px wide) and PDF; magnitudes grow downwards, time is UTC and JD."""
+    from matplotlib.figure import Figure
+
+    polarised = any(math.isfinite(mark.p) for mark in request.marks)
+    height = 6.4 if polarised else 4.2
+    figure = Figure(figsize=(8.0, height), layout="constrained")
+    panels = _panels(figure, polarised)
+    _light_curve(panels[0], request)
+    if polarised:
+        _polarisation(panels[1], panels[2], request.marks)
+    _axes_of_time(panels, request.marks)
+    panels[0].set_title(request.title, fontsize=11)
+    # Without the time of drawing the same request gives the same files.
+    return Pictures(png=_saved(figure, "png", {"Software": None}),
+                    pdf=_saved(figure, "pdf", {"CreationDate": None, "Producer": None}))
+
+
+def _mark(point: Point, is_new: bool) -> Mark:
+    p = point.p_debiased if math.isfinite(point.p_debiased) else point.p
+    angle = math.isfinite(point.p) and point.p_err > 0 and point.p / point.p_err >= 3
+    return Mark(jd=point.jd, band=point.band, telescope=point.telescope, mag=point.mag,
+                mag_err=point.mag_err, p=p * 100.0, p_err=point.p_err * 100.0,
+                chi=point.chi_deg % _FOLD_DEG if angle else math.nan,
+                chi_err=point.chi_err_deg, is_new=is_new)
+
+
+def _panels(figure: Figure, polarised: bool) -> list[Axes]:
+    if not polarised:
+        return [figure.add_subplot()]
+    return list(figure.subplots(3, 1, sharex=True, height_ratios=[3.0, 1.3, 1.3]))
+
+
+def _light_curve(axes: Axes, request: FigureRequest) -> None:
+    telescopes = sorted({mark.telescope for mark in request.marks})
+    for band in sorted({mark.band for mark in request.marks}):
+        for telescope in telescopes:
+            marks = [m for m in request.marks if (m.band, m.telescope) == (band, telescope)]
+            label = band if len(telescopes) == 1 else f"{band}, {telescope}"
+            shape = _MARKS[telescopes.index(telescope) % len(_MARKS)]
+            _points(axes, marks, [(m.mag, m.mag_err) for m in marks], _colour(band), shape, label)
+    if math.isfinite(request.median):
+        axes.axhline(request.median, color=_colour(request.band), linestyle="--", linewidth=1,
+                     alpha=0.7, label=f"{request.band}, median of the past")
+    if any(mark.is_new for mark in request.marks):
+        axes.plot([], [], "o", markersize=6, markerfacecolor="none", markeredgecolor=_NEW,
+                  markeredgewidth=1.2, label="new")
+    axes.invert_yaxis()
+    axes.set_ylabel("Magnitude")
+    axes.legend(fontsize=8, ncols=4, loc="best", framealpha=0.8)
+
+
+def _polarisation(degree: Axes, angle: Axes, marks: Sequence[Mark]) -> None:
+    for band in sorted({mark.band for mark in marks if math.isfinite(mark.p)}):
+        mine = [m for m in marks if m.band == band and math.isfinite(m.p)]
+        _points(degree, mine, [(m.p, m.p_err) for m in mine], _colour(band), "o", band)
+        sure = [m for m in mine if math.isfinite(m.chi)]
+        _points(angle, sure, [(m.chi, m.chi_err) for m in sure], _colour(band), "o", band)
+    degree.set_ylabel("p (%)")
+    angle.set_ylabel("χ (deg)")
+
+
+def _points(axes: Axes, marks: Sequence[Mark], values: Sequence[tuple[float, float]], colour: str,
+            shape: str, label: str) -> None:
+    """Points with errors; the new ones larger, with a dark edge."""
+    for is_new in (False, True):
+        chosen = [(m.jd - _JD_1970, value, 0.0 if math.isnan(err) else err)
+                  for m, (value, err) in zip(marks, values, strict=True) if m.is_new == is_new]
+        if chosen:
+            days, heights, errors = zip(*chosen, strict=True)
+            axes.errorbar(days, heights, yerr=errors, fmt=shape, color=colour, elinewidth=1,
+                          markersize=6 if is_new else 3.5, alpha=1.0 if is_new else 0.75,
+                          markeredgecolor=_NEW if is_new else colour,
+                          markeredgewidth=1.2 if is_new else 0.5,
+                          label=label, zorder=3 if is_new else 2)
+            label = "_"  # in the legend once
+
+
+def _axes_of_time(panels: Sequence[Axes], marks: Sequence[Mark]) -> None:
+    """UTC below, JD above."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    def to_jd(day: Any) -> Any:
+        return day + (_JD_1970 - zero)
+
+    def to_day(jd: Any) -> Any:
+        return jd - (_JD_1970 - zero)
+
+    zero = math.floor(min((mark.jd for mark in marks), default=_JD_1970))
+    locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    last = panels[-1]
+    last.xaxis.set_major_locator(locator)
+    last.xaxis.set_major_formatter(
+        ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
+    last.set_xlabel("UTC")
+    above = panels[0].secondary_xaxis("top", functions=(to_jd, to_day))
+    above.set_xlabel(f"JD − {zero}", fontsize=9)
+    above.tick_params(labelsize=8)
+    for axes in panels:
+        axes.grid(alpha=0.25)
+
+
+def _colour(band: str) -> str:
+    return _COLOURS.get(band, _OTHER)
+
+
+def _saved(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
+    out = BytesIO()
+    figure.savefig(out, format=form, dpi=200, metadata=metadata)
+    return out.getvalue()
+
+
+def main() -> None:
+    """Draw the request of standard input."""
+    made = draw(unpack(sys.stdin.buffer.read()))
+    sys.stdout.buffer.write(len(made.png).to_bytes(_SIZE, "big") + made.png + made.pdf)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Reads what a draft says from the store; every function needs a connection.
+
+Only good points count: those that count for alerts (see ``alerts.content.good_points``), with an
+error. What follows depends on the results alone, so the same results give the same facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import fn
+
+from iop4d.alerts.atel.compare import (
+    baseline_of,
+    fastest_change,
+    nights_of,
+    steps,
+)
+from iop4d.alerts.atel.facts import (
+    Change,
+    Facts,
+    Level,
+    Night,
+    NothingToReport,
+    Point,
+    Record,
+)
+from iop4d.alerts.content import good_points
+from iop4d.alerts.words import utc_of_jd
+from iop4d.model.flags import Flag
+from iop4d.model.source import Source
+from iop4d.store import catalogue
+from iop4d.store.database import number
+from iop4d.store.schema import Alert, Result
+
+PAST_NIGHTS = 30  # with data, that make the baseline
+LAST_DAYS = 5.0  # before the chosen night, in which the fastest change is looked for
+CURVE_DAYS = 60.0  # before the chosen night, for the figure
+_MOST = 5000  # points that one question to the store gives
+_BEST_BANDS = ("R", "r", "V", "I")  # the first of these with new points is what a draft is about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a draft is wanted of. ``called``: what people call the source; ``band`` and
+    ``telescope`` of the alert, empty where a person asks; ``night``: that it must be about."""
+
+    source: Source
+    called: str
+    since_jd: float
+    until_jd: float
+    band: str = ""
+    telescope: str = ""
+    night: str = ""
+
+
+def gather(asked: Asked) -> Facts:
+    """All that is known for a draft; raises NothingToReport."""
+    name = asked.source.name
+    new = _points(_good(name) & Result.jd_mid.between(asked.since_jd, asked.until_jd))
+    if not new:
+        raise NothingToReport(_nothing(asked))
+    nights = nights_of(new)
+    chosen = _choose(asked, nights)
+    past = _past(name, chosen)
+    baseline = baseline_of(past)
+    level, is_extreme = _level(chosen, baseline.median if baseline else None)
+    same = [night for night in nights if night.night == chosen.night and night is not chosen]
+    polarised = _polarised(name, chosen, level, asked.until_jd)
+    return Facts(
+        source=asked.source, called=asked.called, since_jd=asked.since_jd,
+        until_jd=asked.until_jd, chosen=chosen, level=level, is_extreme=is_extreme,
+        others=tuple(sorted(same, key=lambda n: (n.band, n.telescope))),
+        earlier=tuple(night for night in nights if night.band == chosen.band
+                      and night.telescope == chosen.telescope and night.night < chosen.night),
+        baseline=baseline, record=_record(name, chosen, level, baseline is None
+                                          or level.mag <= baseline.median),
+        before=_before(chosen, level, past), fastest=_fastest(chosen, past),
+        polarised=polarised, polarised_before=_polarised_before(name, polarised),
+        curve=tuple(_points(_good(name) & Result.jd_mid.between(
+            min(asked.since_jd, level.jd - CURVE_DAYS), asked.until_jd))),
+        calibrators=_calibrators(name, (chosen, *same)))
+
+
+def _good(source: str, band: str | None = None) -> Any:
+    """The condition that a result is good enough to be published."""
+    column = Result.band if band is None else band
+    return (good_points(source, column) & Result.mag_err.is_null(False)
+            & (Result.mag_err > 0) & (Result.withdrawn == False))  # noqa: E712 - SQL
+
+
+def _points(condition: Any) -> list[Point]:
+    """The latest points that meet a condition, in order of time."""
+    rows = (Result.select().where(condition).order_by(Result.jd_mid.desc(), Result.id.desc())
+            .limit(_MOST))
+    return [_point(row) for row in reversed(list(rows))]
+
+
+def _point(row: Result) -> Point:
+    values = {name: number(getattr(row, name)) for name in (
+        "host_mjy", "mag_nucleus", "mag_nucleus_err", "p", "p_err", "p_debiased", "p_limit",
+        "chi_deg", "chi_err_deg")}
+    common = min(row.zero_point_err or 0.0, row.mag_err)
+    return Point(
+        id=row.id, jd=row.jd_mid, night=row.night, band=row.band, telescope=row.telescope,
+        mag=row.mag, mag_err=row.mag_err, common_err=common, exptime_s=row.exptime_s,
+        n_frames=max(1, len(row.frames)), flags=row.flags, provisional=bool(row.provisional),
+        calibrators=tuple(use["source"] for use in row.calibrators if not use.get("why_not")),
+        **values)
+
+
+def _nothing(asked: Asked) -> str:
+    newest = (Result.select(Result.jd_mid).where(_good(asked.source.name))
+              .order_by(Result.jd_mid.desc()).limit(1).scalar())
+    last = f"the last one is of {utc_of_jd(newest)} UTC" if newest else "there is none at all"
+    return (f"nothing to report: no good result of {asked.called} from "
+            f"{utc_of_jd(asked.since_jd)} to {utc_of_jd(asked.until_jd)} UTC; {last}")
+
+
+def _choose(asked: Asked, nights: Sequence[Night]) -> Night:
+    """The night that a draft is about: the alert's, else the last one in the best band.
+
+    Of several telescopes the alert's, else the one with the most points.
+    """
+    bands = [asked.band, *_BEST_BANDS] if asked.band else list(_BEST_BANDS)
+    band = next((band for band in bands if any(n.band == band for n in nights)), "")
+    if not band:
+        band = max(nights, key=lambda night: (len(night.points), night.band)).band
+    mine = [night for night in nights if night.band == band]
+    wanted = [night for night in mine if night.night == asked.night] or mine
+    last = max(night.night for night in wanted)
+    return max((night for night in wanted if night.night == last), key=lambda night: (
+        night.telescope == asked.telescope, len(night.points), night.telescope))
+
+
+def _level(chosen: Night, past: float | None) -> tuple[Level, bool]:
+    """What is told of a night: its mean, or the extreme that lies away from the past."""
+    if not chosen.varied:
+        return chosen.mean, False
+    is_fainter = past is not None and chosen.mean.mag > past
+    return (chosen.faintest if is_fainter else chosen.brightest), True
+
+
+def _past(source: str, chosen: Night) -> list[Point]:
+    """The points of the preceding nights with data, in the same band."""
+    before = _good(source, chosen.band) & (Result.night < chosen.night) & (
+        Result.jd_mid < chosen.mean.jd_first)
+    nights = [night for night, in Result.select(Result.night).where(before).distinct()
+              .order_by(Result.night.desc()).limit(PAST_NIGHTS).tuples()]
+    return _points(before & Result.night.in_(nights)) if nights else []
+
+
+def _record(source: str, chosen: Night, level: Level, bright: bool) -> Record | None:
+    """The last earlier point that was as bright, or as faint, and the first of the archive."""
+    before = _good(source, chosen.band) & (Result.night < chosen.night)
+    first = Result.select().where(before).order_by(Result.jd_mid, Result.id).limit(1).first()
+    if first is None:
+        return None
+    beyond = Result.mag <= level.mag if bright else Result.mag >= level.mag
+    since = (Result.select().where(before & beyond)
+             .order_by(Result.jd_mid.desc(), Result.id.desc()).limit(1).first())
+    return Record(bright=bright, first=_point(first), since=_point(since) if since else None)
+
+
+def _before(chosen: Night, level: Level, past: Sequence[Point]) -> Change | None:
+    """The change against the preceding night with data, at the same telescope if it has any."""
+    if not past:
+        return None
+    last = max(point.night for point in past)
+    nights = nights_of(point for point in past if point.night == last)
+    best = max(nights, key=lambda n: (n.telescope == chosen.telescope, len(n.points)))
+    return Change(of=best.mean, to=level)
+
+
+def _fastest(chosen: Night, past: Iterable[Point]) -> Change | None:
+    """The fastest significant change of the last nights, at the telescope of the chosen one."""
+    by_night: dict[str, list[Point]] = {chosen.night: list(chosen.points)}
+    for point in past:
+        if (point.telescope == chosen.telescope
+                and point.jd >= chosen.mean.jd_first - LAST_DAYS):
+            by_night.setdefault(point.night, []).append(point)
+    return fastest_change([level for points in by_night.values() for level in steps(points)])
+
+
+def _polarised(source: str, chosen: Night, level: Level, until_jd: float) -> tuple[Point, ...]:
+    """The polarisation of the chosen night: in its band if there is any, nearest in time first."""
+    points = _points(_good(source) & (Result.night == chosen.night)
+                     & (Result.jd_mid <= until_jd) & _has_polarisation())
+    return tuple(sorted(points, key=lambda p: (p.band != chosen.band, abs(p.jd - level.jd), p.id)))
+
+
+def _polarised_before(source: str, now: Sequence[Point]) -> Point | None:
+    if not now:
+        return None
+    rows = _points(_good(source, now[0].band) & (Result.night < now[0].night)
+                   & _has_polarisation())
+    return rows[-1] if rows else None
+
+
+def _has_polarisation() -> Any:
+    return (Result.p.is_null(False) & Result.p_err.is_null(False) & (Result.p_err > 0)
+            & (Result.flags.bin_and(int(Flag.POOR_FIT)) == 0))
+
+
+def _calibrators(source: str, nights: Iterable[Night]) -> tuple[Source, ...]:
+    """The stars that entered the zero points, as the catalogue has them."""
+    used = {name for night in nights for point in night.points for name in point.calibrators}
+    return tuple(star for star in catalogue.load().calibrators_of(source) if star.name in used)
+
+
+def of_alert(alert: Alert, *, called: str) -> Facts:
+    """All that is known for the draft of an alert: its night up to the point that fired it.
+
+    ``called``: the rule's source, ``*`` for any. Raises NothingToReport or CatalogueError.
+    """
+    source = catalogue.find(alert.source)
+    if called == "*":
+        called = next(iter(source.other_names), source.name)
+    last = Result.get_or_none(Result.id == (alert.points[-1] if alert.points else 0))
+    night = last.night if last is not None else ""
+    first = Result.select(fn.MIN(Result.jd_mid)).where(
+        (Result.source == alert.source) & (Result.night == night)
+        & (Result.jd_mid <= alert.fired_jd)).scalar() if night else None
+    return gather(Asked(
+        source=source, called=called, since_jd=alert.fired_jd - 1.0 if first is None else first,
+        until_jd=alert.fired_jd, band=alert.band, night=night,
+        telescope=last.telescope if last is not None else ""))

@@ -1,0 +1,123 @@
+"""``iop4d atel``: draft an Astronomer's Telegram."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from iop4d.cli.common import load, open_database, site_options
+from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.alerts.atel.drafts import Kept
+    from iop4d.alerts.atel.facts import Facts
+    from iop4d.config import Site
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
+_DAYS = {"h": 1.0 / 24.0, "d": 1.0, "w": 7.0}
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@click.command()
+@click.argument("source")
+@click.option("--since", default="7d", show_default=True, metavar="TIME",
+              help="What counts as new: a span back from now such as 12h, 7d or 2w, or a time: a "
+                   "date, UTC, JD or MJD.")
+@click.option("--related", default="", metavar="NUMBERS",
+              help="ATels that it refers to, such as 14773,15056; besides those of the site file.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Keep it in a folder here instead of the site's drafts/.")
+@click.option("--json", "as_json", is_flag=True,
+              help="Print text, numbers with their results, and notes as JSON.")
+@site_options
+@click.pass_context
+def atel(ctx: click.Context, source: str, since: str, related: str, out: Path | None,
+         as_json: bool, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """Draft an Astronomer's Telegram about SOURCE, by any of its names.
+
+    It is never sent: the text is for a person to read, to change, and to put into the form of
+    astronomerstelegram.org. Every number comes from results, and the draft says from which. Text
+    goes to standard output; where the figure is, and what to see to, to standard error.
+    """
+    numbers = _numbers(related)
+    site = load(ctx, site_after, overrides_after)
+    facts = _gather(site, source, since)
+    try:
+        kept = _keep(site, facts, numbers, out)
+    except OSError as error:
+        raise Iop4dError(f"the draft cannot be kept: {error}; name another folder with "
+                         "--out") from error
+    if as_json:
+        click.echo(json.dumps(kept.content | {"folder": str(kept.folder)}, indent=2))
+        return
+    click.echo(kept.content["text"], nl=False)
+    _say(kept)
+
+
+def _gather(site: Site, source: str, since: str) -> Facts:
+    import time
+
+    from iop4d.alerts.atel.gather import Asked, gather
+    from iop4d.instruments.telescopes import JD_UNIX_EPOCH
+    from iop4d.store import catalogue
+
+    now_jd = JD_UNIX_EPOCH + time.time() / 86400.0
+    since_jd = since_of(since, now_jd)
+    with open_database(site, read_only=True).connected():
+        entry = catalogue.find(source)
+        called = next((name for name in (*entry.other_names, entry.name)
+                       if catalogue.canonical(name) == catalogue.canonical(source)), source)
+        if called == entry.name and entry.other_names:
+            called = entry.other_names[0]
+        return gather(Asked(source=entry, called=called, since_jd=since_jd, until_jd=now_jd))
+
+
+def _keep(site: Site, facts: Facts, related: list[str], out: Path | None) -> Kept:
+    import time
+
+    from iop4d.alerts.atel import drafts
+    from iop4d.alerts.atel.figure import draw, figure_of
+
+    draft = drafts.compose(site, facts, related=related)
+    pictures = draw(figure_of(facts, facts.called))
+    return drafts.keep(out.absolute() if out is not None else drafts.folder_of(site), facts,
+                       draft, pictures, made_at=time.time())
+
+
+def _say(kept: Kept) -> None:
+    """Where it is, and what a person must see to."""
+    click.echo(f"\n{len(kept.content['text'])} characters of 4000. "
+               + ("" if kept.fresh else "It was drafted before. ") + "Nothing was sent.", err=True)
+    for label, name in (("Text", "draft.txt"), ("Figure", "figure.png"),
+                        ("for print", "figure.pdf"), ("Trace of the numbers", "draft.json")):
+        click.echo(f"{label}: {kept.folder / name}", err=True)
+    for note in kept.content["notes"]:
+        click.echo(f"! {note}", err=True)
+
+
+def since_of(text: str, now_jd: float) -> float:
+    """The JD(UTC) that ``--since`` means; raises Iop4dError."""
+    from iop4d.instruments.base import julian_date
+    from iop4d.model.errors import CardError
+
+    if span := _SPAN.fullmatch(text.strip()):
+        return now_jd - float(span[1]) * _DAYS[span[2]]
+    value = f"{text.strip()}T00:00" if _DATE.fullmatch(text.strip()) else text
+    try:
+        return julian_date({"TIME": value}, "TIME")
+    except CardError:
+        raise Iop4dError(f"--since is '{text}', expected a span such as 12h, 7d or 2w, or a time: "
+                         "2026-11-22, 2026-11-22T21:00, JD or MJD") from None
+
+
+def _numbers(related: str) -> list[str]:
+    found = [part.strip().removeprefix("#") for part in related.split(",") if part.strip()]
+    for part in found:
+        if not re.fullmatch(r"[0-9]{1,6}", part):
+            raise Iop4dError(f"--related has '{part}', expected numbers of ATels such as "
+                             "14773,15056")
+    return found

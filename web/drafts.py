@@ -1,0 +1,86 @@
+"""Drafts of telegrams: listed, and each with its text, figure and the trace of its numbers.
+
+Read from the site's folder of drafts. Nothing can be sent or changed here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, send_file
+
+from iop4d.alerts.atel import drafts
+from iop4d.web.context import parts, reading, render
+from iop4d.web.files import RefusedError, open_inside
+
+blueprint = Blueprint("drafts", __name__)
+
+_SHOWN = 100
+_SHOWN_RESULTS = 12
+_LONGEST_TEXT = 64 << 10
+
+#: What can be had of a draft: name of the file, its type, whether it is shown in the page.
+_FILES = {
+    drafts.TEXT: ("text/plain; charset=utf-8", False),
+    drafts.TRACE: ("application/json", False),
+    drafts.PDF: ("application/pdf", False),
+    drafts.PNG: ("image/png", True),
+}
+
+
+@blueprint.get("/drafts")
+@reading
+def draft_list() -> str:
+    """Every draft, those made last first."""
+    found = drafts.listed(drafts.folder_of(parts().site))
+    return render("drafts.html", drafts=found[:_SHOWN], total=len(found))
+
+
+@blueprint.get("/drafts/<name>")
+@reading
+def draft(name: str) -> str:
+    """A draft: its text to be copied, its figure, and where its numbers come from."""
+    kept = _kept(name)
+    text = _text(kept)
+    return render("draft.html", name=name, draft=kept.content, text=text,
+                  edited=text != kept.content["text"], shown=_SHOWN_RESULTS,
+                  measured=_numbers(kept, measured=True), other=_numbers(kept, measured=False))
+
+
+@blueprint.get("/drafts/<name>/<file>")
+@reading
+def draft_file(name: str, file: str) -> Response:
+    """One of a draft's files."""
+    if file not in _FILES:
+        abort(404, "A draft has no such file.")
+    kept = _kept(name)
+    mimetype, is_shown = _FILES[file]
+    folder = drafts.folder_of(parts().site)
+    try:
+        opened = open_inside(kept.folder.absolute() / file, [folder.absolute()])
+    except RefusedError:
+        abort(404, "This draft has no such file.")
+    return send_file(opened, mimetype=mimetype, as_attachment=not is_shown,
+                     download_name=f"{name}.{file.rpartition('.')[2]}", etag=False)
+
+
+def _kept(name: str) -> drafts.Kept:
+    """A draft by its name; anything that is not the name of one is not found."""
+    kept = drafts.read(drafts.folder_of(parts().site) / name) if drafts.is_name(name) else None
+    if kept is None or kept.folder.is_symlink():
+        abort(404, "There is no such draft.")
+    return kept
+
+
+def _text(kept: drafts.Kept) -> str:
+    """The text as it lies in the folder: a person may have changed it since."""
+    folder = drafts.folder_of(parts().site)
+    try:
+        with open_inside(kept.folder.absolute() / drafts.TEXT, [folder.absolute()]) as file:
+            return file.read(_LONGEST_TEXT).decode("utf-8", "replace")
+    except RefusedError:
+        return str(kept.content["text"])
+
+
+def _numbers(kept: drafts.Kept, *, measured: bool) -> list[dict[str, Any]]:
+    return [number for number in kept.content["numbers"] if bool(number["results"]) == measured]
