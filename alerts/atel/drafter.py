@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _RECENT = 2.0 * 86400.0  # seconds: an older alert without a draft is left to people
 _TRIES = 3
-_DRAW_WITHIN = 60.0  # seconds
+_DRAW_WITHIN = 30.0  # seconds
 
 Draw = Callable[[FigureRequest], Awaitable[Pictures | None]]
 
@@ -58,28 +58,26 @@ class Drafter:
         self._done: set[int] = set()
         self._tries: dict[int, int] = {}
 
-    async def look(self) -> int:
-        """Make the drafts that are due, one after the other; how many were made."""
+    async def look(self) -> None:
+        """Make the drafts that are due, one after the other."""
         if not self._rules:
-            return 0
-        made = 0
+            return
         for id_ in await self._run_db(self._waiting):
             self._tries[id_] = self._tries.get(id_, 0) + 1
             if self._tries[id_] >= _TRIES:
                 self._done.add(id_)  # whatever comes of this last try
-            made += await self._make(id_)
+            await self._make(id_)
             self._done.add(id_)
-        return made
 
-    async def _make(self, id_: int) -> bool:
+    async def _make(self, id_: int) -> None:
         due = await self._run_db(self._read, id_)
         if due.facts is None:
             log.warning("no ATel draft for the alert '%s' of %s: %s", due.alert["rule"],
                         due.alert["source"], due.why_not)
-            return False
+            return
         known = await asyncio.to_thread(drafts.of_alert, drafts.folder_of(self._site), due.alert)
         if known is not None:
-            return False
+            return
         pictures = await self._draw(figure_of(due.facts, due.facts.called))
         kept = await asyncio.to_thread(
             drafts.make_for_alert, self._site, due.facts, due.alert, now=self._clock(),
@@ -87,7 +85,6 @@ class Drafter:
         await self._run_db(self._tell, kept.name, due)
         log.info("an ATel about %s is drafted, to be read and sent by a person: %s",
                  due.facts.called, kept.folder)
-        return True
 
     # On the database's thread.
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from iop4d.store.catalogue import canonical
 FOLDER = "drafts"
 TEXT, TRACE, PNG, PDF = "draft.txt", "draft.json", "figure.png", "figure.pdf"
 _NAME = re.compile(r"ATel_[A-Za-z0-9.+-]{1,60}_\d{8}T\d{4}(_\d{1,3})?")
+_KEYS = {"name", "source", "called", "band", "jd", "mag", "mag_err", "made_at", "alert", "figure",
+         *(field.name for field in fields(Draft))}
 _MOST_NAMESAKES = 999
 _LARGEST = 32 << 20
 
@@ -157,8 +159,9 @@ def read(folder: Path) -> Kept | None:
         if path.is_symlink() or path.stat().st_size > _LARGEST:
             return None
         content = json.loads(path.read_bytes())
-        _ = (content["text"], content["numbers"], content["alert"], content["made_at"] + 0.0)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError):
+        return None
+    if not (isinstance(content, dict) and content.keys() >= _KEYS):
         return None
     return Kept(folder=folder, content=content)
 

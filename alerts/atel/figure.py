@@ -143,7 +143,8 @@ def _light_curve(axes: Axes, request: FigureRequest) -> None:
                   markeredgewidth=1.2, label="new")
     axes.invert_yaxis()
     axes.set_ylabel("Magnitude")
-    axes.legend(fontsize=8, ncols=4, loc="best", framealpha=0.8)
+    if request.marks:
+        axes.legend(fontsize=8, ncols=4, loc="best", framealpha=0.8)
 
 
 def _polarisation(degree: Axes, angle: Axes, marks: Sequence[Mark]) -> None:

@@ -1,0 +1,279 @@
+"""The text: every number is traced, whole sentences only, and never longer than the form takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from iop4d.alerts.atel import words
+from iop4d.alerts.atel.draft import MOST, Draft, Heading, write
+from iop4d.alerts.atel.facts import Facts, Instrument, Style
+from iop4d.alerts.atel.gather import gather
+from iop4d.alerts.atel.numbers import day_text, digits, moment, plus_minus, span
+from iop4d.alerts.atel.pieces import Number, ascii_of, listed, quoted, sentence, str_of
+from iop4d.model.flags import Flag
+from iop4d.model.source import Source, SourceKind
+from iop4d.store.database import Database
+from iop4d.store.schema import Result
+from tests.alerts.test_atel_gather import (
+    NAME,
+    TODAY,
+    asked,
+    fill_catalogue,
+    measure,
+    polarised,
+    quiet_past,
+)
+
+HEADING = Heading(authors=("A. Author (IAA-CSIC)", "B. Peñil (Institute 2)"),
+                  subjects=("Optical", "AGN", "Blazar"), related=("14773", "15056"))
+STYLE = Style(
+    telescopes={"OSN-T090": Instrument(
+        name="OSN-T090", known=True,
+        phrase="0.9 m telescope (T090) at the Observatorio de Sierra Nevada, Spain")},
+    url="https://iop4d.example.org/", contact="A. Author <a1@example.org>",
+    calibration="Fiorucci & Tosti (1996)", acknowledgement="Supported by grant 42")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "iop4d.db")
+    with database.write():
+        fill_catalogue()
+        yield database
+    database.close()
+
+
+def rich() -> Facts:
+    """All that a draft can tell of: two bands, two telescopes, polarisation, host, records."""
+    measure(200, 9.0, 12.7)
+    quiet_past()
+    measure(4, 8.0, 13.5, **polarised(0.05))
+    for k in range(12):
+        measure(0, 9.0 + k / 2, 13.2 - 0.03 * k, host_mjy=1.5, mag_nucleus=13.25 - 0.03 * k,
+                mag_nucleus_err=0.03)
+    measure(0, 9.0, 13.9, band="B")
+    measure(0, 9.2, 13.1, telescope="OSN-T150")
+    measure(0, 14.6, 12.88, host_mjy=1.5, mag_nucleus=12.93, mag_nucleus_err=0.03, **polarised())
+    measure(0, 13.0, 12.92, **polarised(0.11))
+    return gather(asked(since_jd=TODAY - 7))
+
+
+def untraced(draft: Draft) -> str:
+    """The text with every traced number taken out of its place."""
+    text = draft.text
+    for number in sorted(draft.numbers, key=lambda n: n.start, reverse=True):
+        assert text[number.start:number.start + len(number.text)] == number.text
+        text = text[:number.start] + text[number.start + len(number.text):]
+    return text
+
+
+def told(draft: Draft, what: str) -> tuple[str, tuple[int, ...]]:
+    """A number of the table: its text and its results."""
+    number = next(n for n in draft.numbers if n.what == what)
+    return number.text, number.results
+
+
+def test_every_number_of_the_text_is_in_the_table(store: Database) -> None:
+    draft = write(rich(), HEADING, STYLE)
+    assert draft.left_out == ()
+    assert len(draft.numbers) > 30
+    assert not re.search(r"\d", untraced(draft))
+
+
+def test_every_number_that_was_measured_names_results_of_the_source(store: Database) -> None:
+    draft = write(rich(), HEADING, STYLE)
+    measured = [number for number in draft.numbers if number.origin == "results"]
+    assert len(measured) > 20
+    for number in measured:
+        rows = list(Result.select().where(Result.id.in_(number.results)))
+        assert len(rows) == len(set(number.results)) > 0
+        assert {row.source for row in rows} == {NAME}
+
+
+def test_the_numbers_follow_from_the_results_they_name(store: Database) -> None:
+    draft = write(rich(), HEADING, STYLE)
+    text, ids = told(draft, "median of the past")
+    nights: dict[str, list[float]] = {}
+    for row in Result.select().where(Result.id.in_(ids)):
+        nights.setdefault(row.night, []).append(row.mag)
+    assert text == f"{median(map(median, nights.values())):.2f}"
+    text, ids = told(draft, "R magnitude")
+    mags = [row.mag for row in Result.select().where(Result.id.in_(ids))]
+    assert min(mags) <= float(text.split(" ")[0]) <= max(mags)
+    text, ids = told(draft, "degree of polarisation, debiased")
+    assert text == f"{Result.get_by_id(ids[0]).p_debiased * 100:.1f} +/- 0.4"
+
+
+def test_the_text_reads_as_telegrams_do(store: Database) -> None:
+    quiet_past()
+    for k in range(6):
+        measure(0, 9.0 + k / 5, 12.9)
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert draft.title == "Optical brightening of BL Lac"
+    assert draft.text.splitlines()[:5] == [
+        "Title: Optical brightening of BL Lac",
+        "Authors: A. Author (IAA-CSIC), B. Penil (Institute 2)",
+        "Subjects: Optical, AGN, Blazar", "Related to: ATel #14773, ATel #15056", ""]
+    assert ("We report optical photometry of BL Lac (2200+420, z = 0.069) obtained with the 0.9 m "
+            "telescope (T090) at the Observatorio de Sierra Nevada, Spain. On 2026 November 22 at "
+            "21:30 UT (JD 2461367.3958; mean of 6 exposures, 720 s in all) we measured R = 12.90 "
+            "+/- 0.01 mag.") in draft.body
+    assert "mag brighter than the median of the preceding 30 nights with data (R = " in draft.body
+    assert "It is the brightest level in our archive, which begins on 2026 September 3." \
+        in draft.body
+    assert "against 2 comparison stars of the field (B, C), with the magnitudes of Fiorucci & " \
+        "Tosti (1996)." in draft.body
+    assert "neither Galactic extinction nor the light of the host galaxy is corrected for." \
+        in draft.body
+    assert "https://iop4d.example.org/sources/2200%2B420 ." in draft.body
+    assert draft.body.endswith("Supported by grant 42.")
+
+
+def test_the_text_is_ascii_and_the_same_each_time(store: Database) -> None:
+    facts = rich()
+    draft = write(facts, HEADING, STYLE)
+    assert draft.text.isascii()
+    assert write(facts, HEADING, STYLE) == draft
+
+
+@pytest.mark.parametrize("most", range(3300, 600, -150))
+def test_what_is_too_long_loses_whole_sentences_by_their_ranks(store: Database,
+                                                               most: int) -> None:
+    facts = rich()
+    draft = write(facts, HEADING, STYLE, most=most)
+    whole = words.sentences(facts, STYLE)
+    assert len(draft.text) <= most or all(
+        one.rank == 0 for one in whole if str(one) in draft.body)
+    kept = [one.rank for one in whole if str(one) in draft.body]
+    left = [one.rank for one in whole if str(one) in draft.left_out]
+    assert len(kept) + len(left) == len(whole)
+    assert not left or min(left) >= max(kept)
+    assert "".join(draft.body.split()) == "".join(
+        "".join(str(one).split()) for one in whole if str(one) not in draft.left_out)
+    assert not re.search(r"\d", untraced(draft))
+
+
+def test_nothing_makes_a_telegram_too_long(store: Database) -> None:
+    fill = "Ñandú 9 " * 200
+    facts = rich()
+    facts = replace(
+        facts, called=fill, source=replace(facts.source, name=fill),
+        others=tuple(replace(facts.others[0], telescope=f"{n} {fill}", band=fill)
+                     for n in range(30)),
+        chosen=replace(facts.chosen, band=fill),
+        calibrators=tuple(Source(name=f"{n}{fill}", ra_deg=0.0, dec_deg=0.0,
+                                 kind=SourceKind.CALIBRATOR) for n in range(8)))
+    style = Style(
+        telescopes={n.telescope: Instrument(name=n.telescope, phrase=fill, known=True)
+                    for n in (facts.chosen, *facts.others)},
+        url="https://" + fill, contact=fill, calibration=fill, acknowledgement=fill)
+    heading = Heading(authors=(fill,) * 50, subjects=(fill,) * 50, related=("123456",) * 500)
+    draft = write(facts, heading, style)
+    assert len(draft.text) <= MOST
+    assert len(draft.title) <= 255
+    assert "et al." in draft.authors
+    assert any("authors" in note for note in draft.notes)
+    assert not re.search(r"\d", untraced(draft))
+
+
+def test_a_fading_source_is_told_as_such(store: Database) -> None:
+    quiet_past(mag=12.0)
+    measure(0, 9.0, 13.2)
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert draft.title == "Optical fading of BL Lac"
+    assert "mag fainter than the median" in draft.body
+    assert "It is the faintest level in our archive" in draft.body
+
+
+def test_a_source_that_did_nothing_is_told_without_a_claim(store: Database) -> None:
+    quiet_past()
+    measure(0, 9.0, 13.5)
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert draft.title == "Optical photometry of BL Lac"
+    assert "This agrees with the median" in draft.body
+    assert "archive" not in draft.body
+    assert any("differs little" in note for note in draft.notes)
+
+
+def test_a_first_night_is_compared_with_nothing(store: Database) -> None:
+    measure(0, 9.0, 12.5)
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert "one exposure of 120 s" in draft.body
+    assert "median" not in draft.body
+    assert any("no earlier night" in note for note in draft.notes)
+
+
+def test_a_polarisation_that_is_not_significant_is_an_upper_limit(store: Database) -> None:
+    measure(0, 9.0, 12.5, **polarised(0.005, 0.004))
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert "it was below 1.3 % in R (95 % confidence)" in draft.body
+    assert "position angle" not in draft.body
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    ({"provisional": True}, "Provisional"), ({"flags": int(Flag.CLOUDS)}, "Flagged clouds"),
+    ({"telescope": "Mine"}, "Nothing is known of the telescope Mine")])
+def test_what_a_person_must_see_to_is_noted(store: Database, more: dict[str, Any],
+                                            said: str) -> None:
+    measure(0, 9.0, 12.5, **more)
+    notes = write(gather(asked()), Heading(), Style(telescopes={})).notes
+    assert any(note.startswith(said) for note in notes)
+    assert any("[atel] authors" in note for note in notes)
+    assert any("[atel] contact" in note for note in notes)
+    assert any("rests on result 1 alone" in note for note in notes)
+
+
+def test_words_with_digits_are_refused() -> None:
+    with pytest.raises(AssertionError, match="untraced"):
+        sentence(0, "It was at 13.0 mag.")
+
+
+def test_a_measured_number_without_results_is_refused() -> None:
+    with pytest.raises(AssertionError, match="no origin"):
+        Number(text="13.0", what="a magnitude")
+
+
+def test_names_with_digits_are_traced_and_others_are_words() -> None:
+    assert quoted("BL Lac", "name", "catalogue") == "BL Lac"
+    assert quoted("3C 454.3", "name", "catalogue") == Number(
+        text="3C 454.3", what="name", origin="catalogue")
+
+
+@pytest.mark.parametrize(("text", "plain"), [
+    ("Peñíl, Ø. Łuk", "Penil, O. Luk"), ("5 ± 1°", "5 +/- 1 deg"), ("日本", "??"),
+    ("a\r\nBcc: x", "a Bcc: x"), ("σ – χ", "sigma - chi")])
+def test_foreign_text_becomes_ascii_on_one_line(text: str, plain: str) -> None:
+    assert ascii_of(text) == plain
+
+
+def test_lists_have_an_and_before_the_last() -> None:
+    assert "".join(map(str_of, listed([("a",), ("b",), ("c",)]))) == "a, b and c"
+    assert listed([("a",)]) == ["a"]
+
+
+@pytest.mark.parametrize(("value", "err", "text"), [
+    (12.8714, 0.0213, "12.87 +/- 0.02"), (12.8714, 0.0061, "12.871 +/- 0.006"),
+    (12.8714, 0.00996, "12.87 +/- 0.01"), (12.8714, 0.0001, "12.871 +/- 0.001")])
+def test_decimals_follow_the_error_which_is_never_zero(value: float, err: float,
+                                                       text: str) -> None:
+    assert plus_minus(value, err) == text
+    assert len(text.partition("+")[0].strip().split(".")[1]) == digits(err)
+
+
+def test_dates_are_those_of_utc_to_the_nearest_minute() -> None:
+    assert day_text(2461367.385) == "2026 November 22"
+    assert f"{moment(2461367.385):%H:%M}" == "21:14"
+    assert day_text(2461041.4999) == "2026 January 1"  # half a minute later than it looks
+
+
+@pytest.mark.parametrize(("days", "text"), [
+    (0.01, "14 min"), (0.1, "2.4 h"), (1.0, "24.0 h"), (3.04, "3.0 d"), (27.6, "28 d")])
+def test_spans_are_told_in_their_unit(days: float, text: str) -> None:
+    assert span(days, "a span", (1,)).text == text
