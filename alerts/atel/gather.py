@@ -39,6 +39,7 @@ PAST_NIGHTS = 30  # with data, that make the baseline
 LAST_DAYS = 5.0  # before the chosen night, in which the fastest change is looked for
 CURVE_DAYS = 60.0  # before the chosen night, for the figure
 _MOST = 5000  # points that one question to the store gives
+_MOST_DRAWN = 3000
 _BEST_BANDS = ("R", "r", "V", "I")  # the first of these with new points is what a draft is about
 
 
@@ -59,7 +60,8 @@ class Asked:
 def gather(asked: Asked) -> Facts:
     """All that is known for a draft; raises NothingToReport."""
     name = asked.source.name
-    new = _points(_good(name) & Result.jd_mid.between(asked.since_jd, asked.until_jd))
+    new = _points(_good(name) & Result.jd_mid.between(asked.since_jd, asked.until_jd),
+                  calibrators=True)
     if not new:
         raise NothingToReport(_nothing(asked))
     nights = nights_of(new)
@@ -80,7 +82,7 @@ def gather(asked: Asked) -> Facts:
         before=_before(chosen, level, past), fastest=_fastest(chosen, past),
         polarised=polarised, polarised_before=_polarised_before(name, polarised),
         curve=tuple(_points(_good(name) & Result.jd_mid.between(
-            min(asked.since_jd, level.jd - CURVE_DAYS), asked.until_jd))),
+            min(asked.since_jd, level.jd - CURVE_DAYS), asked.until_jd), most=_MOST_DRAWN)),
         calibrators=_calibrators(name, (chosen, *same)))
 
 
@@ -91,24 +93,38 @@ def _good(source: str, band: str | None = None) -> Any:
             & (Result.mag_err > 0) & (Result.withdrawn == False))  # noqa: E712 - SQL
 
 
-def _points(condition: Any) -> list[Point]:
-    """The latest points that meet a condition, in order of time."""
-    rows = (Result.select().where(condition).order_by(Result.jd_mid.desc(), Result.id.desc())
-            .limit(_MOST))
+def _points(condition: Any, *, most: int = _MOST, calibrators: bool = False) -> list[Point]:
+    """The latest points that meet a condition, in order of time.
+
+    Their calibrators are read where they are wanted: of thousands of points it takes a second.
+    """
+    wanted = [Result.calibrators] if calibrators else []
+    rows = (Result.select(*_PLAIN, fn.json_array_length(Result.frames), *_VALUES, *wanted)
+            .where(condition).order_by(Result.jd_mid.desc(), Result.id.desc()).limit(most)
+            .tuples())
     return [_point(row) for row in reversed(list(rows))]
 
 
-def _point(row: Result) -> Point:
-    values = {name: number(getattr(row, name)) for name in (
-        "host_mjy", "mag_nucleus", "mag_nucleus_err", "p", "p_err", "p_debiased", "p_limit",
-        "chi_deg", "chi_err_deg")}
-    common = min(row.zero_point_err or 0.0, row.mag_err)
+_PLAIN = (Result.id, Result.jd_mid, Result.night, Result.band, Result.telescope, Result.mag,
+          Result.mag_err, Result.zero_point_err, Result.exptime_s, Result.flags,
+          Result.provisional)
+_VALUES = (Result.host_mjy, Result.mag_nucleus, Result.mag_nucleus_err, Result.p, Result.p_err,
+           Result.p_debiased, Result.p_limit, Result.chi_deg, Result.chi_err_deg)
+
+
+def _point(row: tuple[Any, ...]) -> Point:
+    id_, jd, night, band, telescope, mag, mag_err, common, exptime_s, flags, provisional = row[:11]
+    n_frames, *values = row[11:12 + len(_VALUES)]
+    (host_mjy, mag_nucleus, mag_nucleus_err, p, p_err, p_debiased, p_limit, chi_deg,
+     chi_err_deg) = map(number, values)
+    used = row[12 + len(_VALUES)] if len(row) > 12 + len(_VALUES) else []
     return Point(
-        id=row.id, jd=row.jd_mid, night=row.night, band=row.band, telescope=row.telescope,
-        mag=row.mag, mag_err=row.mag_err, common_err=common, exptime_s=row.exptime_s,
-        n_frames=max(1, len(row.frames)), flags=row.flags, provisional=bool(row.provisional),
-        calibrators=tuple(use["source"] for use in row.calibrators if not use.get("why_not")),
-        **values)
+        id=id_, jd=jd, night=night, band=band, telescope=telescope, mag=mag, mag_err=mag_err,
+        common_err=min(common or 0.0, mag_err), exptime_s=exptime_s, n_frames=max(1, n_frames),
+        flags=flags, provisional=bool(provisional), host_mjy=host_mjy, mag_nucleus=mag_nucleus,
+        mag_nucleus_err=mag_nucleus_err, p=p, p_err=p_err, p_debiased=p_debiased,
+        p_limit=p_limit, chi_deg=chi_deg, chi_err_deg=chi_err_deg,
+        calibrators=tuple(use["source"] for use in used if not use.get("why_not")))
 
 
 def _nothing(asked: Asked) -> str:
@@ -155,13 +171,13 @@ def _past(source: str, chosen: Night) -> list[Point]:
 def _record(source: str, chosen: Night, level: Level, bright: bool) -> Record | None:
     """The last earlier point that was as bright, or as faint, and the first of the archive."""
     before = _good(source, chosen.band) & (Result.night < chosen.night)
-    first = Result.select().where(before).order_by(Result.jd_mid, Result.id).limit(1).first()
-    if first is None:
+    start = Result.select(Result.id).where(before).order_by(Result.jd_mid, Result.id).limit(1)
+    first = _points(Result.id.in_([id_ for id_, in start.tuples()]))
+    if not first:
         return None
     beyond = Result.mag <= level.mag if bright else Result.mag >= level.mag
-    since = (Result.select().where(before & beyond)
-             .order_by(Result.jd_mid.desc(), Result.id.desc()).limit(1).first())
-    return Record(bright=bright, first=_point(first), since=_point(since) if since else None)
+    since = _points(before & beyond, most=1)
+    return Record(bright=bright, first=first[0], since=since[0] if since else None)
 
 
 def _before(chosen: Night, level: Level, past: Sequence[Point]) -> Change | None:
@@ -195,8 +211,8 @@ def _polarised_before(source: str, now: Sequence[Point]) -> Point | None:
     if not now:
         return None
     rows = _points(_good(source, now[0].band) & (Result.night < now[0].night)
-                   & _has_polarisation())
-    return rows[-1] if rows else None
+                   & _has_polarisation(), most=1)
+    return rows[0] if rows else None
 
 
 def _has_polarisation() -> Any:

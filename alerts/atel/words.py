@@ -132,8 +132,8 @@ def _polarisation(facts: Facts) -> Sentence | None:
     more: list[Piece] = []
     if n > 1:
         ids = tuple(p.id for p in facts.polarised)
-        more = ["; it is the one nearest in time of ",
-                numbers.count(n, "polarisation measurements", ids), " in the night"]
+        more = [", the nearest in time of ", numbers.count(n, "polarisation measurements", ids),
+                " measurements in the night"]
     if not numbers.has_angle(point):
         if not math.isfinite(point.p_limit):
             return None
@@ -146,9 +146,9 @@ def _polarisation(facts: Facts) -> Sentence | None:
             " confidence)", *more, ".")
     return sentence(
         2, "The degree of polarisation in ", band_of(point), " on ", at, " was ",
-        numbers.degree(point, "degree of polarisation, debiased"), " % at a position angle of ",
-        numbers.angle(point, "polarisation angle"), " deg, east of north", *more,
-        "; the bias of noise is removed.")
+        numbers.degree(point, "degree of polarisation, debiased"),
+        " % (debiased) at a position angle of ",
+        numbers.angle(point, "polarisation angle"), " deg, east of north", *more, ".")
 
 
 def _polarisation_before(facts: Facts) -> Sentence | None:
