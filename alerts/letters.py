@@ -93,7 +93,7 @@ class Letters:
         """
         now = self._clock()
         again = now + (self._pause(letter.attempts) if error.retry_after is None
-                       else error.retry_after)
+                       else max(error.retry_after, 1.0))
         with self._database.write():
             if error.moved_to:
                 self._move(letter, error.moved_to)

@@ -12,7 +12,7 @@ JD_UNIX_EPOCH = 2440587.5  # JD(UTC) of 1970-01-01T00:00
 @dataclass(frozen=True, kw_only=True)
 class Telescope:
     """Place of a telescope: degrees (north and east positive), metres above the sea; diameter of
-    its mirror in metres.
+    its mirror in metres; ``place``: where it stands, as people write it, empty if unknown.
 
     NaN latitude or longitude: unknown; nights are then UTC noon to noon, and there is no airmass.
     """
@@ -22,6 +22,7 @@ class Telescope:
     longitude_deg: float = float("nan")
     height_m: float = 0.0
     diameter_m: float = 0.9
+    place: str = ""
 
     @property
     def is_placed(self) -> bool:
@@ -31,13 +32,13 @@ class Telescope:
 
 #: Sierra Nevada Observatory (OSN), Loma de Dilar, Granada, Spain.
 T090 = Telescope(name="OSN-T090", latitude_deg=37.0642, longitude_deg=-3.3846, height_m=2896.0,
-                 diameter_m=0.9)
+                 diameter_m=0.9, place="Observatorio de Sierra Nevada, Spain")
 T150 = Telescope(name="OSN-T150", latitude_deg=37.0642, longitude_deg=-3.3846, height_m=2896.0,
-                 diameter_m=1.5)
+                 diameter_m=1.5, place="Observatorio de Sierra Nevada, Spain")
 
 #: The 2.2 m telescope at Calar Alto, Almeria, Spain.
 T220 = Telescope(name="CAHA-T220", latitude_deg=37.2236, longitude_deg=-2.5461, height_m=2168.0,
-                 diameter_m=2.2)
+                 diameter_m=2.2, place="Calar Alto Observatory, Spain")
 
 
 def night_of(jd: float, telescope: Telescope) -> str:

@@ -23,6 +23,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from iop4d import __version__
 from iop4d.alerts import desk
+from iop4d.alerts.atel.drafter import Drafter
 from iop4d.alerts.commands import commands_of
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.outbox import Relay
@@ -128,6 +129,9 @@ class Daemon:
             clock=self._clock)
         self.relay = Relay(run_db=self.run_db, site=self._site, clock=self._clock,
                            plot=self._plot, database=self.database)
+        self._drafter = Drafter(
+            run_db=self.run_db, database=self.database, site=self._site, clock=self._clock,
+            rules={rule.name for rule in self._site.rule if rule.severity == "atel"})
         self._keeper = Keeper(
             site=self._site, database=self.database, clock=self._clock, run_db=self.run_db,
             telescopes=telescopes_of(
@@ -175,6 +179,7 @@ class Daemon:
         if self._watch:
             parts["upkeep of alerts"] = self._every(_TEND, self._tend_alerts, stop)
             parts["relay"] = self.relay.run(stop, self._mail_wake)
+            parts["drafts"] = self._every(_TEND, self._drafter.look, stop)
             parts |= commands_of(self._site, self.relay, self.database, self.run_db, self._clock,
                                  stop)
             parts |= {f"archive {number}": archive.run(stop)

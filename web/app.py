@@ -16,6 +16,7 @@ from iop4d.web import (
     acts,
     api,
     context,
+    drafts,
     formats,
     mailbox,
     pages,
@@ -56,6 +57,7 @@ def create_app(site: Site) -> Flask:
     app.register_blueprint(signin.blueprint)
     app.register_blueprint(acts.blueprint)
     app.register_blueprint(summaries.blueprint)
+    app.register_blueprint(drafts.blueprint)
     if site.web.mailbox is not None:
         app.register_blueprint(mailbox.blueprint)
     app.register_error_handler(UnavailableError, _unavailable)

@@ -92,7 +92,7 @@ class Drafter:
         """Alerts without a draft, those tried least first."""
         with self._database.connected():
             rows = Alert.select(Alert.id).where(
-                Alert.rule.in_(list(self._rules))
+                Alert.rule.in_(list(self._rules)) & Alert.told_at.is_null(False)
                 & (Alert.fired_at >= self._clock() - _RECENT)).order_by(Alert.id).tuples()
             ids = [id_ for id_, in rows if id_ not in self._done]
         return sorted(ids, key=lambda id_: self._tries.get(id_, 0))

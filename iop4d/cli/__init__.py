@@ -34,6 +34,7 @@ COMMANDS = {
     "channels": ("iop4d.cli.channels:channels",
                  "How people are told: each channel's state; a test message."),
     "results": ("iop4d.cli.results:results", "Write the results as a table."),
+    "atel": ("iop4d.cli.atel:atel", "Draft an Astronomer's Telegram; it is never sent."),
     "calibrate-polarisation": ("iop4d.cli.polcal:calibrate_polarisation",
                                "Measure an instrument's polarisation from standards."),
     "explain": ("iop4d.cli.explain:explain", "What a result rests on."),

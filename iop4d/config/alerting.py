@@ -24,6 +24,8 @@ _ADDRESS_OR_NOTHING: Check = (f"{_ADDRESS[0]}, or nothing",
                               lambda value: not value or _ADDRESS[1](value))
 _TIME: Check = ("a time of UTC such as '07:30', or nothing", lambda value: not value or bool(
     re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value)))
+_ATELS: Check = ("numbers of ATels, such as \"14773, 15056\"", lambda value: all(
+    re.fullmatch(r"\s*\d{1,6}(\s*,\s*\d{1,6})*\s*", text) for text in value.values()))
 _ZONE: Check = ("a time zone such as Europe/Madrid", lambda value: value in available_timezones())
 
 
@@ -173,3 +175,23 @@ class Summary:
     catch_up: int = key(
         "Nights that are made late at most, when the daemon was off as they ended.", 3,
         check=at_least(1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Atel:
+    """``[atel]``: who signs drafts of Astronomer's Telegrams, and what they say of the site."""
+
+    authors: tuple[str, ...] = key(
+        "Authors in their order, each with the institute in brackets.", ())
+    contact: str = key("Name and address of whom to ask.", "")
+    subjects: tuple[str, ...] = key("Subjects, as the form names them.",
+                                    ("Optical", "AGN", "Blazar"))
+    telescopes: dict[str, str] = key(
+        "Telescopes by their names, and what a telegram calls them after 'the': aperture, name and "
+        "place.", {})
+    calibration: dict[str, str] = key(
+        "Where the magnitudes of comparison stars are from, by any name of the source, * for all "
+        "others.", {})
+    related: dict[str, str] = key(
+        "Numbers of ATels that belong to a source, by any of its names.", {}, check=_ATELS)
+    acknowledgement: str = key("A last sentence, for those who paid.", "")

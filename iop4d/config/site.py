@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
-from iop4d.config.alerting import Alerts, Channel, Rule, Summary, Tag
+from iop4d.config.alerting import Alerts, Atel, Channel, Rule, Summary, Tag
 from iop4d.config.keys import Check, above, at_least, key, one_of
 
 
@@ -307,6 +307,7 @@ class Site:
     photometry: Photometry = Photometry()
     polarimetry: Polarimetry = Polarimetry()
     alerts: Alerts = Alerts()
+    atel: Atel = Atel()
     summary: Summary = Summary()
     web: Web = Web()
     archive: tuple[Archive, ...] = ()
@@ -334,7 +335,7 @@ class Site:
 #: Sections that stand once, and those that stand any number of times ([[...]]).
 TABLES: dict[str, type] = {
     "site": SiteInfo, "daemon": Daemon, "masters": Masters, "astrometry": Astrometry,
-    "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts,
+    "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts, "atel": Atel,
     "summary": Summary, "web": Web,
 }
 ARRAYS: dict[str, type] = {"archive": Archive, "camera": Camera, "polarimeter": Polarimeter,

@@ -27,7 +27,7 @@ band = "R"
 condition = "mag < 13.2"
 clear = "mag > 13.4"
 confirm = 2
-severity = "high"
+severity = "atel"
 tell_end = true
 channels = ["mailbox", "phone"]
 
@@ -54,6 +54,10 @@ token_file = "secrets/bot"
 
 [alerts]
 retry_first = 2.0
+
+[atel]
+authors = ["A. Observer (iop4d demo)"]
+contact = "A. Observer <observer@example.org>"
 
 [summary]
 channels = ["mailbox"]
