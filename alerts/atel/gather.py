@@ -227,7 +227,9 @@ def _calibrators(source: str, nights: Iterable[Night]) -> tuple[Source, ...]:
 
 
 def of_alert(alert: Alert, *, called: str) -> Facts:
-    """All that is known for the draft of an alert: its night up to the point that fired it.
+    """All that is known for the draft of an alert: the points that confirmed it.
+
+    What the night was like before them would only blur the news.
 
     ``called``: the rule's source, ``*`` for any. Raises NothingToReport or CatalogueError.
     """
@@ -237,8 +239,7 @@ def of_alert(alert: Alert, *, called: str) -> Facts:
     last = Result.get_or_none(Result.id == (alert.points[-1] if alert.points else 0))
     night = last.night if last is not None else ""
     first = Result.select(fn.MIN(Result.jd_mid)).where(
-        (Result.source == alert.source) & (Result.night == night)
-        & (Result.jd_mid <= alert.fired_jd)).scalar() if night else None
+        Result.id.in_(alert.points)).scalar() if night else None
     return gather(Asked(
         source=source, called=called, since_jd=alert.fired_jd - 1.0 if first is None else first,
         until_jd=alert.fired_jd, band=alert.band, night=night,

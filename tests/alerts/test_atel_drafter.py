@@ -67,7 +67,7 @@ def drafting(site: Site, store: Database, clock: FakeClock, pen: Pen) -> Drafter
 def fire(store: Database, clock: FakeClock, **more: Any) -> None:
     with store.write():
         ids = [measure(0, 9.0 + k / 10, 12.9) for k in range(3)]
-        alert(ids, **({"fired_at": clock()} | more))
+        alert(ids, **({"fired_at": clock(), "told_at": clock()} | more))
 
 
 def names(site: Site) -> list[str]:
