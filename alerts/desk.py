@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from iop4d.alerts.content import tag
 from iop4d.alerts.engine import emit_alert
-from iop4d.alerts.rules import ACTIVE, Phase
+from iop4d.alerts.rules import ACTIVE, Phase, understand
 from iop4d.alerts.telling import step
+from iop4d.config.edit import with_rule
+from iop4d.config.load import SITE_FILE
 from iop4d.model.errors import Iop4dError
+from iop4d.reduction.atomic import write_atomic
 from iop4d.store import catalogue
 from iop4d.store.schema import Alert, Mute, Source
 
@@ -79,6 +83,13 @@ def unmute(*, rule: str, source: str, now: float) -> int:
     return int(Mute.update(until=now).where(
         (Mute.rule == rule) & (Mute.source == source_of(source))
         & (Mute.until > now)).execute())
+
+
+def add_rule(root: Path, keys: Mapping[str, Any]) -> None:
+    """Write a rule into the site file; raises ConfigError if it is wrong."""
+    text, made = with_rule(root, keys)
+    understand(made)
+    write_atomic(root / SITE_FILE, (text.encode("utf-8"),), durable=True)
 
 
 def act(asked: Mapping[str, Any], *, now: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.points import since_jd
@@ -47,7 +48,7 @@ def replay(engine: AlertEngine, watch: Watch, since: float) -> Replay:
 
 def _episodes(source: str, band: str, edges: list[Edge]) -> list[Fired]:
     found: list[Fired] = []
-    for edge, following in zip(edges, [*edges[1:], None], strict=True):
+    for edge, following in zip_longest(edges, edges[1:]):
         if edge.phase is Phase.FIRING:
             found.append(Fired(
                 source=source, band=band, fired_jd=edge.jd, value=edge.points[-1].value,

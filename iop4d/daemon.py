@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -310,9 +311,14 @@ class Daemon:
     def _act(self, asked: dict[str, Any]) -> None:
         """What somebody asked for on the page."""
         try:
+            if asked["act"] == "add-rule":
+                desk.add_rule(self._site.root, asked["keys"])
+                log.info("%s added the rule '%s' on the page", asked["by"], asked["keys"]["name"])
+                os.kill(os.getpid(), signal.SIGHUP)  # read the site file anew
+                return
             with self.database.write():
                 desk.act(asked, now=self._clock())
-        except Iop4dError as error:
+        except (Iop4dError, OSError) as error:
             log.warning("%s asked to %s, which is not done: %s", asked.get("by"),
                         asked.get("act"), error)
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
+from iop4d.alerts.conditions import Form
 from iop4d.alerts.desk import DeskError, span_of
-from iop4d.alerts.rules import ACTIVE
+from iop4d.alerts.engine import AlertEngine
+from iop4d.alerts.replay import replay
+from iop4d.alerts.rules import ACTIVE, understand
+from iop4d.config.edit import with_rule
+from iop4d.model.errors import Iop4dError
 from iop4d.store import asks
 from iop4d.store.schema import Alert
-from iop4d.web.context import parts, reading
+from iop4d.web.context import parts, reading, render
+from iop4d.web.formats import UNIX_EPOCH_JD
 from iop4d.web.signin import signed_in, who
 
 blueprint = Blueprint("acts", __name__)
@@ -44,6 +51,47 @@ def mute() -> Response:
     ends = "end" in request.form
     _ask("unmute" if ends else "mute", rule=rule, source=source,
          seconds=0.0 if ends else _span("12h"))
+    return redirect("/alerts", code=303)
+
+
+@blueprint.get("/rules/<path:name>")
+@reading
+def rule(name: str) -> str:
+    """When a rule would have fired, on another condition too if one is given."""
+    known = next((r for r in parts().site.rule if r.name == name), None)
+    if known is None:
+        abort(404, f"The site file has no rule '{name}'.")
+    if not who():
+        abort(403, "Sign in to try a rule on the past: it takes the machine a moment.")
+    condition = request.args.get("condition", "").strip() or known.condition
+    since = request.args.get("since", "").strip() or "30d"
+    found, wrong = None, ""
+    try:
+        watch = understand(known if condition == known.condition
+                           else replace(known, condition=condition, clear=""))
+        if watch.condition.form is Form.SYSTEM:
+            raise DeskError("It is about the system, of which no history is kept.")
+        begin = (time.time() - span_of(since)) / 86400.0 + UNIX_EPOCH_JD
+        found = replay(AlertEngine(parts().site, time.time), watch, begin)
+    except Iop4dError as error:
+        wrong = str(error)
+    return render("rule.html", rule=known, condition=condition, since=since, found=found,
+                  wrong=wrong)
+
+
+@blueprint.post("/rules")
+@reading
+@signed_in
+def add_rule() -> Response:
+    """Add a rule to the site file, if it is one; the daemon writes it and takes it up."""
+    keys = {name: request.form.get(name, "").strip() for name in (
+        "name", "source", "band", "condition", "clear", "severity")}
+    wanted = {**keys, "channels": request.form.getlist("channels")}
+    try:
+        understand(with_rule(parts().site.root, wanted)[1])
+    except (Iop4dError, OSError) as error:
+        abort(400, str(error))
+    _ask("add-rule", keys=wanted)
     return redirect("/alerts", code=303)
 
 

@@ -6,7 +6,7 @@ import getpass
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -182,25 +182,16 @@ def unmute(ctx: click.Context, rule: str, source: str, site_after: str | None,
 def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ...],
         site_after: str | None, overrides_after: tuple[str, ...], **keys: str) -> None:
     """Add a rule to the site file; a running daemon takes it after 'iop4d reload'."""
+    from iop4d.alerts import desk
     from iop4d.alerts.rules import understand
-    from iop4d.config.load import SITE_FILE, parse_site
-    from iop4d.reduction.atomic import write_atomic
+    from iop4d.config.edit import rule_section, with_rule
 
     site = load(ctx, site_after, overrides_after)
-    section = _section({"name": name, **keys, "channels": list(channels)})
-    path = site.root / SITE_FILE
-    text = path.read_text(encoding="utf-8").rstrip("\n") + "\n\n" + section
-    made = parse_site(text, root=site.root, name=str(path))  # and tells what is wrong with it
-    understand(made.rule[-1])
-    click.echo(section.rstrip())
+    wanted = {"name": name, **keys, "channels": list(channels)}
+    understand(with_rule(site.root, wanted)[1])
+    click.echo(rule_section(wanted).rstrip())
     if dry_run:
         return
-    write_atomic(path, (text.encode("utf-8"),), durable=True)
-    click.echo(f"Added to {path}. 'iop4d rules test \"{name}\"' shows when it would have fired; "
+    desk.add_rule(site.root, wanted)
+    click.echo("Added to the site file. 'iop4d rules test' shows when it would have fired; "
                "'iop4d reload' puts it to work.")
-
-
-def _section(keys: dict[str, Any]) -> str:
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()
-             if value not in ("", [])]
-    return "[[rule]]\n" + "\n".join(lines) + "\n"

@@ -45,6 +45,8 @@ def test_the_past_is_judged_without_telling_anybody(site: Path) -> None:
     found = json.loads(run(site, "rules", "test", "bright", "--since", "2025-11-01", "--json",
                            "--condition", "mag < 12.6").output)
     assert [one["value"] for one in found["fired"]] == [12.4]
+    never = run(site, "rules", "test", "bright", "--condition", "mag < 3", "--since", "2025-11-01")
+    assert "It would have fired 0 times." in never.output
     assert "it has: bright" in run(site, "rules", "test", "nobody").output
     wrong = run(site, "rules", "test", "bright", "--condition", "magnitude < 3")
     assert "no quantity is named 'magnitude'" in wrong.output

@@ -62,7 +62,7 @@ def test_no_script_or_style_of_ours_names_another_site() -> None:
 
 
 #: What the page lets be asked, each with a test of its own: from our pages alone.
-_ASKS = {"/frames/<int:id_>/retry", "/sign-in", "/sign-out", "/mutes",
+_ASKS = {"/frames/<int:id_>/retry", "/sign-in", "/sign-out", "/mutes", "/rules",
          "/alerts/<int:id_>/<any(acknowledge, snooze):act>"}
 
 

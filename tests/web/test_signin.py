@@ -12,6 +12,7 @@ from werkzeug.security import generate_password_hash
 
 from iop4d.alerts import desk
 from iop4d.config import Site
+from iop4d.config.load import load_site
 from iop4d.store import asks
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Mute, User
@@ -130,3 +131,31 @@ def test_a_session_outlives_a_restart_and_the_key_is_readable_by_its_owner_alone
     again.set_cookie("iop4d", cookie.partition("=")[2])
     assert "Sign out" in again.get("/alerts").text
     assert (site.root / "web.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_rule_is_tried_on_the_past_by_who_is_signed_in(client: FlaskClient) -> None:
+    assert client.get("/rules/bright").status_code == 403
+    enter(client)
+    page = client.get("/rules/bright?since=365d").text
+    assert "It would have fired" in page
+    assert "Asked of" in page
+    wrong = client.get("/rules/bright?condition=magnitude+%3C+3").text
+    assert "no quantity is named &#39;magnitude&#39;" in wrong
+    assert client.get("/rules/nobody").status_code == 404
+
+
+def test_a_rule_is_added_by_who_is_signed_in_and_a_wrong_one_is_refused(client: FlaskClient,
+                                                                        site: Site) -> None:
+    (site.root / "iop4d.toml").write_text("# ours\n", encoding="utf-8")
+    rule = {"name": "flares", "source": "*", "band": "R", "condition": "change mag < -0.5",
+            "clear": "", "severity": "high"}
+    assert client.post("/rules", headers=OURS, data=rule).status_code == 403
+    enter(client)
+    wrong = client.post("/rules", headers=OURS, data=rule | {"condition": "mag < 3 mJy"})
+    assert wrong.status_code == 400
+    assert "is no unit of this" in wrong.text
+    assert client.post("/rules", headers=OURS, data=rule).status_code == 303
+    (what,) = asked(site)
+    desk.add_rule(site.root, what["keys"])
+    made = load_site(site.root).rule[-1]
+    assert (made.name, made.condition, made.severity) == ("flares", "change mag < -0.5", "high")
