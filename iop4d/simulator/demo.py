@@ -59,7 +59,7 @@ class Demo:
         night = (datetime.now(tz=UTC) - timedelta(hours=12)).date().isoformat()
         self._plan = NightPlan(
             seed=seed, night=night, fields=FIELDS, frames=100_000, seeing_arcsec=1.8,
-            cloud_mag=0.3, flare=Flare(start=0.15, rise=0.2, mag=0.9))
+            cloud_mag=0.3, flare=Flare(start=0.15, rise=0.2, mag=0.9, fall=2.0))
         self._screen = Console(stderr=True)
 
     def run(self) -> None:

@@ -15,19 +15,21 @@ PHOTOMETRY, POLARIMETRY = "photometry", "polarimetry"
 class Flare:
     """A rise and fall of the first target: ``mag`` brighter at the peak.
 
-    ``start`` and ``rise`` in hours from the night's first light frame; it decays over 8 rises.
+    ``start`` and ``rise`` in hours from the night's first light frame; it decays over ``fall``
+    rises.
     """
 
     start: float
     rise: float
     mag: float
+    fall: float = 8.0
 
     def brightening(self, hours: float) -> float:
         """Magnitudes brighter than quiet."""
         x = (hours - self.start) / self.rise
         if x <= 0:
             return 0.0
-        return self.mag * (x if x < 1 else math.exp(-(x - 1) / 8.0))
+        return self.mag * (x if x < 1 else math.exp(-(x - 1) / self.fall))
 
 
 @dataclass(frozen=True, kw_only=True)
