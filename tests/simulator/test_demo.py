@@ -18,8 +18,9 @@ def test_every_instrument_has_the_archive_of_its_telescope(tmp_path: Path) -> No
     archives = DemoArchives(tmp_path, (archive_of(setup.name)[0] for setup in SETUPS))
     archives.start()
     try:
-        site = parse_site(SITE.format(url="http://localhost", index=tmp_path, mail_port=25,
-                                      port=80, archives=archives.sections()), root=tmp_path)
+        text = SITE.format(url="http://localhost", index=tmp_path, mail_port=25, port=80,
+                           bot="http://localhost", archives=archives.sections())
+        site = parse_site(text, root=tmp_path)
     finally:
         archives.stop()
     assert [(a.telescope, a.kind) for a in site.archive] == [
