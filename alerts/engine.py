@@ -152,7 +152,9 @@ class AlertEngine:
         history = history_of(rows)
         edges = judge(watch, history, points, since=since)
         for edge in edges:
-            latest, waiting = self._write(watch, source, band, edge, latest, waiting), None
+            latest = self._write(watch, source, band, edge, latest, waiting)
+            if waiting is not None and latest.id == waiting.id:
+                waiting = None
         if latest is not None and latest.state == Phase.FIRING and latest.told_at is None:
             self._tell_late(watch, latest, points)
         if not edges:

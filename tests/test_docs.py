@@ -69,6 +69,24 @@ def test_every_quantity_of_a_rule_is_described_with_an_example_that_is_understoo
     assert {condition.quantity for condition in read} >= {*QUANTITIES, *SYSTEM}
 
 
+def test_every_kind_of_channel_has_an_example_that_is_a_site_file(tmp_path: Path) -> None:
+    from iop4d.alerts.channels import KINDS
+    from iop4d.config.load import parse_site
+
+    examples = [part.split("```")[0] for part in DOCS["channels.md"].split("```toml\n")[1:]]
+    sites = [parse_site(text, root=tmp_path) for text in examples if "[[channel]]" in text]
+    assert {channel.kind for site in sites for channel in site.channel} >= set(KINDS)
+
+
+def test_the_examples_of_rules_are_understood(tmp_path: Path) -> None:
+    from iop4d.alerts.rules import understand
+    from iop4d.config.load import parse_site
+
+    (example, *_) = DOCS["alerts.md"].split("```toml\n")[1:]
+    site = parse_site(example.split("```")[0].replace('channels = ["mail"]', ""), root=tmp_path)
+    assert [str(understand(rule).condition) for rule in site.rule] == ["change mag < -0.5"]
+
+
 def test_every_decision_has_its_number_and_title() -> None:
     for path in (ROOT / "docs" / "decisions").glob("*.md"):
         first = path.read_text(encoding="utf-8").splitlines()[0]

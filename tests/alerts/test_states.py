@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from iop4d.alerts.content import tag
 from iop4d.alerts.telling import quiet_end
 from iop4d.alerts.upkeep import Upkeep
 from iop4d.model.flags import Flag
-from iop4d.store.schema import Alert, AlertStep, Outbox, Result
+from iop4d.store.schema import Alert, AlertStep, Event, Outbox, Result
 from tests.alerts.bench import JD, Night, channel, point, rule, site_of
 from tests.conftest import FakeClock
 
@@ -253,3 +254,19 @@ def test_the_same_points_again_tell_nothing_twice(start: Start) -> None:
         tend(night)
     assert kinds() == ["alert"]
     assert point(0, 12.5) == ids[0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_points_in_any_order_never_break_a_rule(start: Start, seed: int) -> None:
+    """Late points move edges while another episode is pending."""
+    pick = random.Random(seed)
+    night = start(rule(cooldown=0.0), channel())
+    mags = [pick.choice([12.5, 12.9, 13.1, 13.4]) for _ in range(40)]
+    for n in pick.sample(range(40), 40):
+        night.see(n, mags[n])
+        if pick.random() < 0.1:
+            Result.update(human_flags=["bad"]).where(Result.id == pick.randint(1, n + 1)).execute()
+        tend(night)
+    assert Event.select().where(Event.kind == "alert-error").count() == 0
+    episodes = [row.episode for row in Alert.select().order_by(Alert.episode)]
+    assert episodes == list(range(1, len(episodes) + 1))
