@@ -43,6 +43,9 @@ port = {port}
 
 [alerts]
 max_age = 0
+most = 1000000
+digest_over = 1000000
+late = 1000000
 retry_first = 0.5
 """
 
