@@ -17,7 +17,9 @@ from iop4d.alerts.rules import Watch
 from iop4d.alerts.words import clean, headline, number, plus_minus, utc_of_jd
 from iop4d.config import SiteInfo
 from iop4d.model import flags
-from iop4d.store.schema import Alert, JSONField, Result, ResultFrame, Source
+from iop4d.store.alertschema import Alert
+from iop4d.store.schema import Result, ResultFrame, Source
+from iop4d.store.table import JSONField
 
 _PLOT_DAYS = 30.0  # of light curve before the alert
 _PLOT_AFTER = 1.0  # days: an alert found late also shows what came next

@@ -17,7 +17,8 @@ from iop4d.config.load import SITE_FILE
 from iop4d.model.errors import Iop4dError
 from iop4d.reduction.atomic import write_atomic
 from iop4d.store import catalogue
-from iop4d.store.schema import Alert, Mute, Source
+from iop4d.store.alertschema import Alert, Mute
+from iop4d.store.schema import Source
 
 _SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*(min|h|d|w)?", re.ASCII)
 _SECONDS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, None: 3600.0}

@@ -31,9 +31,10 @@ from iop4d.alerts.telling import Teller, step
 from iop4d.config import Site
 from iop4d.model.source import SourceKind
 from iop4d.store import catalogue
+from iop4d.store.alertschema import Alert
 from iop4d.store.catalogue import canonical
 from iop4d.store.events import emit
-from iop4d.store.schema import Alert, Result
+from iop4d.store.schema import Result
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from peewee import fn
 from iop4d.alerts.telling import digest
 from iop4d.alerts.words import clean
 from iop4d.config import Alerts
-from iop4d.store.schema import Outbox
+from iop4d.store.alertschema import Outbox
 
 _WINDOW = 600.0  # seconds in which messages to a recipient are counted
 _LISTED = 40  # messages that a digest names; the others are counted

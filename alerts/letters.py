@@ -12,9 +12,9 @@ from peewee import fn
 from iop4d.alerts.folding import Folder
 from iop4d.alerts.transport import SendError
 from iop4d.config import Alerts
+from iop4d.store.alertschema import ChannelState, Outbox
 from iop4d.store.database import Database
 from iop4d.store.events import emit
-from iop4d.store.schema import ChannelState, Outbox
 
 _DAY = 86400.0
 _DUE = fn.MAX(Outbox.not_before, Outbox.held_until)  # of two columns: the larger

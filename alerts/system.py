@@ -13,7 +13,7 @@ from iop4d.alerts.telling import Teller, is_muted, step
 from iop4d.alerts.vitals import MEASURES, Vitals
 from iop4d.alerts.words import clean, number
 from iop4d.config import Rule, Site
-from iop4d.store.schema import Alert
+from iop4d.store.alertschema import Alert
 
 _JD_EPOCH = 2440587.5
 _OWN = "rules that fail"  # the rule that a site has without asking

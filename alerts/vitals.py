@@ -15,7 +15,8 @@ import peewee as pw
 
 from iop4d.config import Site
 from iop4d.model.work import UNSOLVED
-from iop4d.store.schema import Event, Frame, Job, Outbox, Result
+from iop4d.store.alertschema import Outbox
+from iop4d.store.schema import Event, Frame, Job, Result
 
 _HOUR = 3600.0
 _DAY = 86400.0

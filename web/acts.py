@@ -16,7 +16,7 @@ from iop4d.alerts.rules import ACTIVE, understand
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
 from iop4d.store import asks
-from iop4d.store.schema import Alert
+from iop4d.store.alertschema import Alert
 from iop4d.web.context import parts, reading, render
 from iop4d.web.formats import UNIX_EPOCH_JD
 from iop4d.web.signin import signed_in, who

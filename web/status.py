@@ -9,7 +9,8 @@ import peewee as pw
 
 from iop4d.alerts.rules import ACTIVE
 from iop4d.store import events
-from iop4d.store.schema import Alert, Event, Frame, Job
+from iop4d.store.alertschema import Alert
+from iop4d.store.schema import Event, Frame, Job
 from iop4d.store.status import undelivered
 
 #: A heartbeat is written about every 2 s; one older than this means that nobody works.

@@ -21,9 +21,9 @@ from iop4d.alerts.atel.gather import of_alert
 from iop4d.alerts.outbox import RunDb
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
+from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
 from iop4d.store.events import emit
-from iop4d.store.schema import Alert
 
 log = logging.getLogger(__name__)
 

@@ -68,7 +68,8 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
 
 def _rows(instrument: str, since: str | None, until: str | None) -> list[Result]:
     from iop4d.model.flags import NEVER_ALERTS, Flag
-    from iop4d.store.schema import Result, is_filled
+    from iop4d.store.schema import Result
+    from iop4d.store.table import is_filled
 
     spoilt = int(NEVER_ALERTS & ~Flag.NO_CALIBRATORS)
     query = Result.select().where(

@@ -48,7 +48,7 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, str]]:
 
     from iop4d.alerts.rules import ACTIVE
     from iop4d.alerts.words import utc_of_unix
-    from iop4d.store.schema import Alert, Mute
+    from iop4d.store.alertschema import Alert, Mute
 
     if not site.database.exists():
         return {}, {}

@@ -35,8 +35,9 @@ from iop4d.model.work import PlotRequest
 from iop4d.simulator.killing import random_kills
 from iop4d.simulator.mailbox import Mailbox
 from iop4d.store import catalogue
+from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Outbox, Result
+from iop4d.store.schema import Result
 from iop4d.work.pool import rss_mb
 
 P = ParamSpec("P")

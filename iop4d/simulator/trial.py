@@ -20,8 +20,9 @@ from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.store import marks
+from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Frame, Result
+from iop4d.store.schema import Frame, Result
 
 STUB = {"IOP4D_WORKER_MODULE": "iop4d.simulator.stubworker"}
 _MARK = "looked-at"  # the flag that is set by hand on quiet sources

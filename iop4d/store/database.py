@@ -13,7 +13,7 @@ import peewee as pw
 from iop4d.crashpoint import crash_point
 from iop4d.model.errors import Iop4dError
 from iop4d.store.migrate import migrate
-from iop4d.store.schema import SCHEMA_VERSION, TABLES
+from iop4d.store.tables import SCHEMA_VERSION, TABLES
 
 #: Releases with the fix of the WAL-reset bug, by minor series (sqlite.org/wal.html#walresetbug).
 _FIXED = {44: 6, 50: 7, 51: 3}

@@ -11,7 +11,8 @@ from iop4d.model.result import Measurement
 from iop4d.model.work import Reduced
 from iop4d.store import schema
 from iop4d.store.database import finite
-from iop4d.store.schema import Frame, FrameStars, is_filled
+from iop4d.store.schema import Frame, FrameStars
+from iop4d.store.table import is_filled
 
 
 def facts_of(frame: Frame) -> FrameFacts:

@@ -9,8 +9,9 @@ from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameKind, FrameState
 from iop4d.model.result import FieldStar
 from iop4d.model.work import UNSOLVED, MeasuredFrame, StarList
-from iop4d.store.schema import Frame, FrameStars, Group, Result, is_filled
+from iop4d.store.schema import Frame, FrameStars, Group, Result
 from iop4d.store.series import with_measurements
+from iop4d.store.table import is_filled
 
 
 def _measured() -> Any:

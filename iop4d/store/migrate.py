@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee as pw
 
-from iop4d.store.schema import TABLES
+from iop4d.store.tables import TABLES
 
 
 def migrate(db: pw.SqliteDatabase) -> list[str]:

@@ -8,7 +8,8 @@ from peewee import fn
 
 from iop4d.model.frame import FrameState
 from iop4d.store import events
-from iop4d.store.schema import Alert, Frame, Job, Master, Outbox, Result
+from iop4d.store.alertschema import Alert, Outbox
+from iop4d.store.schema import Frame, Job, Master, Result
 
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
 _DOWN_AFTER = 15.0  # seconds without a heartbeat

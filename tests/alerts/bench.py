@@ -19,8 +19,9 @@ from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
+from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Result
+from iop4d.store.schema import Result
 from tests.conftest import FakeClock
 
 P = ParamSpec("P")

@@ -13,7 +13,8 @@ from iop4d.alerts.content import tag
 from iop4d.alerts.telling import quiet_end
 from iop4d.alerts.upkeep import Upkeep
 from iop4d.model.flags import Flag
-from iop4d.store.schema import Alert, AlertStep, Event, Outbox, Result
+from iop4d.store.alertschema import Alert, AlertStep, Outbox
+from iop4d.store.schema import Event, Result
 from tests.alerts.bench import JD, Night, channel, point, rule, site_of
 from tests.conftest import FakeClock
 

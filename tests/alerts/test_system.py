@@ -11,9 +11,10 @@ import pytest
 from iop4d.alerts import vitals
 from iop4d.alerts.message import compose
 from iop4d.alerts.system import SystemRules
+from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database
 from iop4d.store.events import emit
-from iop4d.store.schema import Alert, Frame, Job, Outbox, Result
+from iop4d.store.schema import Frame, Job, Result
 from tests.alerts.bench import channel, point, site_of
 from tests.conftest import FakeClock
 

@@ -14,8 +14,8 @@ from iop4d.alerts import desk
 from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.store import asks
+from iop4d.store.alertschema import Alert, Mute, User
 from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Mute, User
 from iop4d.web import create_app, signin
 from tests.web import observatory
 

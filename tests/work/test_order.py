@@ -10,8 +10,9 @@ from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.model.work import Classified, ClassifyRequest, Done, Outcome
 from iop4d.store import catalogue, catalogue_csv
+from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Frame, Job
+from iop4d.store.schema import Frame, Job
 from iop4d.work import jobs
 from iop4d.work.jobs import Claim, JobKind, Priority
 from iop4d.work.ledger import FoundFile
