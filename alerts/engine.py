@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iop4d.alerts.conditions import Form
-from iop4d.alerts.points import load
+from iop4d.alerts.points import Reader
 from iop4d.alerts.rules import (
     ACTIVE,
     Edge,
@@ -72,14 +72,15 @@ class AlertEngine:
                 if label and self._is_watched(watch, source):
                     key = (number, source, label)
                     due[key] = min(since, due.get(key, since))
+        reader = Reader()
         for (number, source, label), since in due.items():
-            self._guarded(self._watches[number], source, label, since)
+            self._guarded(self._watches[number], source, label, since, reader)
 
     def judge_again(self, alert: Alert, since: float) -> None:
         """Judge an alert's rule from JD ``since`` on, because points are good no more."""
         if (watch := self.watch_of(alert.rule)) is not None:
             self._read_names()
-            self._guarded(watch, alert.source, alert.band, since)
+            self._guarded(watch, alert.source, alert.band, since, Reader())
 
     def subjects(self, watch: Watch) -> list[tuple[str, str]]:
         """Every source, and band or colour, that a rule watches and that there are results of."""
@@ -127,12 +128,13 @@ class AlertEngine:
                 return True
         return False
 
-    def _guarded(self, watch: Watch, source: str, band: str, since: float) -> None:
+    def _guarded(self, watch: Watch, source: str, band: str, since: float,
+                 reader: Reader) -> None:
         """Judge a rule so that its failure leaves the results, and the other rules, in place."""
         database = Alert._meta.database
         try:
             with database.atomic():
-                self._judge(watch, source, band, since)
+                self._judge(watch, source, band, *reader.load(watch, source, band, since))
         # A fault in one rule must cost neither the measurement nor the other rules: its rows are
         # rolled back to the savepoint and the fault is told. If the database itself failed, the
         # whole transaction is gone, and the error goes on to whoever began it.
@@ -143,11 +145,9 @@ class AlertEngine:
             emit("alert-error", self._clock(), rule=watch.rule.name, source=source, band=band,
                  reason=f"{type(error).__name__}: {error}")
 
-    def _judge(self, watch: Watch, source: str, band: str, since: float) -> None:
-        since, points = load(watch, source, band, since)
-        rows = list(Alert.select().where(
-            (Alert.rule == watch.rule.name) & (Alert.source == source) & (Alert.band == band))
-            .order_by(Alert.episode.desc()).limit(3))
+    def _judge(self, watch: Watch, source: str, band: str, since: float,
+               points: list[Point]) -> None:
+        rows = list(Alert.raw(_LATEST, watch.rule.name, source, band))
         waiting = rows.pop(0) if rows and rows[0].state in _NOT_YET else None
         latest = rows[0] if rows else None
         history = history_of(rows)
@@ -232,6 +232,11 @@ class AlertEngine:
         step(waiting, waiting.state, now)
         emit_alert(waiting, now)
 
+
+#: The last episodes of a rule. Plain SQL: every rule asks at every point, and to make the
+#: statement anew takes five times as long as to run it.
+_LATEST = ("SELECT * FROM alert WHERE rule = ? AND source = ? AND band = ? "
+           "ORDER BY episode DESC LIMIT 3")
 
 #: States of a row whose episode has not begun.
 _NOT_YET = (Phase.PENDING, Phase.INACTIVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from iop4d.alerts.conditions import Condition, Form
@@ -25,11 +26,35 @@ ZERO_MJY = {"U": 1.790e6, "B": 4.063e6, "V": 3.636e6, "R": 3.080e6, "I": 2.416e6
 _AB_MJY = 3.631e6
 
 
-def load(watch: Watch, source: str, band: str, since: float) -> tuple[float, list[Point]]:
-    """The points from JD ``since`` on, with ``confirm - 1`` before; and where they begin.
+class Reader:
+    """Reads the points of rules that are judged in one transaction.
 
-    ``band`` is the colour's name for a colour. Inside a connection.
+    Rules often differ in their thresholds alone; what they look at is then read once.
     """
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[object, ...], tuple[float, list[Point]]] = {}
+
+    def load(self, watch: Watch, source: str, band: str,
+             since: float) -> tuple[float, list[Point]]:
+        """The points from JD ``since`` on, with ``confirm - 1`` before; and where they begin.
+
+        ``band`` is the colour's name for a colour. Inside a connection.
+        """
+        seen = (watch.condition.about, replace(watch.rule, **_NOT_READ), source, band, since)
+        if seen not in self._read:
+            self._read[seen] = _load(watch, source, band, since)
+        return self._read[seen]
+
+
+#: What of a rule has no part in which points it looks at.
+_NOT_READ: dict[str, Any] = {
+    "name": "", "condition": "", "clear": "", "source": "", "sources": (), "band": "",
+    "cooldown": 0.0, "severity": "", "repeat": 0.0, "max_age": 0.0, "muted": False,
+    "tell_end": False, "channels": ()}
+
+
+def _load(watch: Watch, source: str, band: str, since: float) -> tuple[float, list[Point]]:
     condition, rule = watch.condition, watch.rule
     first = condition.bands[0] if condition.bands else band
     since, start = _begin(condition, rule, source, first, since)

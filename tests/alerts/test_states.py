@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.alerts import desk
+from iop4d.alerts import desk, points
 from iop4d.alerts.content import tag
 from iop4d.alerts.telling import quiet_end
 from iop4d.alerts.upkeep import Upkeep
@@ -204,6 +204,23 @@ def test_a_steady_rule_does_not_count_frames_whose_comparison_stars_disagree(sta
     for n in range(3):
         night.see(n, 12.5, flags=int(Flag.CALIBRATORS_DISAGREE))
     assert Alert.select().count() == 0
+
+
+def named(name: str) -> str:
+    return rule().replace("bright", name)
+
+
+def test_rules_that_differ_in_their_thresholds_look_at_the_points_once(
+        start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    truly = points._load
+    monkeypatch.setattr(points, "_load", lambda watch, *where: read.append(watch.rule.name)
+                        or truly(watch, *where))
+    night = start(*(named(f"below {n}").replace("13.0", f"{n}.0").replace("13.2", f"{n}.2")
+                    for n in (12, 13, 14)), named("sure") + "max_err = 0.01\n", channel())
+    night.see_all([12.5, 12.5])
+    assert read == ["below 12", "sure"] * 2
+    assert [row.rule for row in Alert.select().order_by(Alert.rule)] == ["below 13", "below 14"]
 
 
 def test_a_tag_stands_for_several_sources(start: Start) -> None:
