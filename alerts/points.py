@@ -136,5 +136,5 @@ def _good(condition: Condition, rule: Rule, source: str, band: str) -> Any:
     for name in rule.reject:
         bars |= Flag[name.upper()]
     if rule.steady:
-        bars |= Flag.CALIBRATORS_DISAGREE | Flag.FEW_CALIBRATORS | Flag.CLOUDS
+        bars |= Flag.UNSTEADY | Flag.FEW_CALIBRATORS | Flag.CLOUDS
     return good & (Result.flags.bin_and(int(bars)) == 0) if bars else good

@@ -71,7 +71,8 @@ class Rule:
                          0.0, check=at_least(0))
     reject: tuple[str, ...] = key("Flags that bar a point, besides those that always do.", ())
     steady: bool = key(
-        "Count only points in whose frames the comparison stars agree with each other.", False)
+        "Count only points in whose frames two comparison stars or more are as in the night's "
+        "others.", False)
     severity: str = key("info, notice, high, critical, or atel: high, with a draft of a telegram.",
                         "notice", check=one_of(*SEVERITIES))
     repeat: float = key("Hours after which an alert that goes on is told again; 0: never.", 0.0,

@@ -27,6 +27,7 @@ class Flag(IntFlag):
     FEW_FIELD_STARS = 65536
     HOST_EXTRAPOLATED = 131072
     WITHDRAWN = 262144
+    UNSTEADY = 524288
 
 
 DESCRIPTIONS: dict[Flag, str] = {
@@ -48,6 +49,7 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.ONE_BEAM: "only one of the two images of the source could be used",
     Flag.FEW_FIELD_STARS: "too few field stars tell the transparency between the frames",
     Flag.HOST_EXTRAPOLATED: "the host galaxy's table does not reach this aperture or seeing",
+    Flag.UNSTEADY: "the calibrators differ in this frame from what they are in the night's others",
     Flag.WITHDRAWN: "its frames are part of another polarimetry group now",
 }
 

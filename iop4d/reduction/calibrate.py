@@ -25,6 +25,7 @@ CLOUDY_MAG = 0.5  # below the night's best zero point, as the flag says: airmass
 ALONE_ERROR = 0.02
 RESULT_KINDS = (SourceKind.TARGET, SourceKind.STANDARD)
 _DISAGREE_P = 1e-4  # probability by chance below which scatter is called disagreement
+_UNSTEADY_P = 0.0027  # three standard deviations
 _DISAGREE_MAG = 0.02  # and the scatter that matters, mag
 
 
@@ -72,9 +73,14 @@ def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Cat
     clear = float(np.nanmax(ensemble.zero)) if np.isfinite(ensemble.zero).any() else math.nan
     return tuple(
         _result(target, frame, found, stars, ensemble, row,
-                flag | (Flag.CLOUDS if ensemble.zero[row] < clear - CLOUDY_MAG else Flag(0)),
-                telescope)
+                flag | _of_frame(ensemble, row, clear), telescope)
         for row, (frame, found) in enumerate(zip(frames, measured, strict=True)))
+
+
+def _of_frame(ensemble: Ensemble, row: int, clear: float) -> Flag:
+    """What the zero point of one frame tells of it. ``clear``: the night's best zero point."""
+    flag = Flag.CLOUDS if ensemble.zero[row] < clear - CLOUDY_MAG else Flag(0)
+    return flag | (Flag.UNSTEADY if ensemble.steady_p[row] < _UNSTEADY_P else Flag(0))
 
 
 def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measurement],

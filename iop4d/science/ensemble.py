@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtrc
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +33,8 @@ class Ensemble:
     ``zero``, ``random_err``: (F,) zero points and their errors from frame to frame;
     ``common_err``: the error that all of them share, from the catalogue; ``offsets``: (S,) of each
     calibrator, its catalogue magnitude being too large by so much; ``weights``: (F, S) in [0, 1];
-    ``trust``: (S,) how much each catalogue magnitude counts, in [0, 1].
+    ``trust``: (S,) how much each catalogue magnitude counts, in [0, 1]; ``steady_p``: (F,)
+    probability that its stars scatter about a frame's zero point as they do by chance.
     """
 
     zero: Floats
@@ -41,6 +43,7 @@ class Ensemble:
     offsets: Floats
     weights: Floats
     trust: Floats
+    steady_p: Floats
 
 
 def solve(estimates: Floats, errors: Floats, prior: Floats) -> Ensemble:
@@ -54,6 +57,7 @@ def solve(estimates: Floats, errors: Floats, prior: Floats) -> Ensemble:
     sigma = np.hypot(np.where(usable, errors, 1.0), FLOOR)
     weights = np.where(usable, sigma**-2, 0.0)
     offsets, trust, variance = _settle(z, weights, prior)
+    noise = sigma
     for _ in range(_PASSES):
         residual = _residual(z - offsets, usable)
         noise = sigma * _star_scale(residual, sigma, usable)
@@ -64,8 +68,10 @@ def solve(estimates: Floats, errors: Floats, prior: Floats) -> Ensemble:
     leverage = weights / np.maximum(weights.sum(axis=0), 1e-30)
     random = (weights * (1.0 - leverage)).sum(axis=1) / np.where(has, total, 1.0) ** 2
     seen = weights.any(axis=0)
+    zero = _zero(z - offsets, weights)
     return Ensemble(
-        zero=np.where(has, _zero(z - offsets, weights), np.nan),
+        zero=np.where(has, zero, np.nan),
+        steady_p=_steady((z - offsets - zero[:, None]) / noise, usable),
         random_err=np.where(has, np.sqrt(random), np.nan),
         common_err=_common(offsets, variance, trust), offsets=np.where(seen, offsets, np.nan),
         weights=weights / np.maximum(weights.max(axis=1, keepdims=True, initial=0.0), 1e-30),
@@ -147,6 +153,19 @@ def _robust(normal: Floats, usable: NDArray[np.bool_]) -> Floats:
     kept = np.where(enough, factor, 1.0) * usable
     lost = ~(kept > 0).any(axis=1, keepdims=True)
     return np.asarray(np.where(lost, usable, kept))
+
+
+def _steady(normal: Floats, usable: NDArray[np.bool_]) -> Floats:
+    """Chance of a frame's scatter about its zero point, by chi squared.
+
+    The worst star of four or more does not count: a cosmic ray, or a variable star.
+    """
+    squares = np.sort(np.where(usable, normal**2, 0.0), axis=1)
+    count = usable.sum(axis=1)
+    robust = count >= _FEWEST_ROBUST
+    chi2 = squares.sum(axis=1) - np.where(robust, squares.max(axis=1, initial=0.0), 0.0)
+    free = count - robust - 1
+    return np.asarray(np.where(free > 0, chdtrc(np.maximum(free, 1), chi2), 1.0))
 
 
 def _common(offsets: Floats, variance: Floats, trust: Floats) -> float:

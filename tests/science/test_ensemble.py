@@ -68,6 +68,25 @@ def test_nothing_usable_is_no_zero_point(shape: tuple[int, int]) -> None:
     assert np.isnan(found.common_err)
 
 
+@pytest.mark.parametrize(("frames", "stars"), [(10, 2), (10, 3), (30, 5)])
+def test_a_frame_in_which_stars_move_is_unsteady_and_a_bad_catalogue_is_not(
+        frames: int, stars: int) -> None:
+    rng = np.random.default_rng(4)
+    errors = np.full((frames, stars), 0.01)
+    z = 22.0 + rng.normal(0.0, 0.3, stars) + rng.normal(0.0, 0.01, (frames, stars))
+    z += rng.normal(0.0, 0.2, (frames, 1))  # transparency
+    assert solve(z, errors, np.full(stars, 0.3)).steady_p.min() > 0.0027
+    z[3, :2] += (-0.08, 0.08)
+    odd = solve(z, errors, np.full(stars, 0.3)).steady_p < 0.0027
+    assert odd.nonzero()[0].tolist() == [3]
+
+
+def test_one_star_hit_by_a_cosmic_ray_leaves_a_frame_steady() -> None:
+    z = np.full((6, 5), 22.0)
+    z[2, 0] = 20.0
+    assert solve(z, np.full((6, 5), 0.01), np.full(5, 0.02)).steady_p.min() > 0.9
+
+
 def test_the_order_of_frames_does_not_matter() -> None:
     rng = np.random.default_rng(3)
     z = 20.0 + rng.normal(0, 0.05, 6) + rng.normal(0, 0.01, (12, 6))
