@@ -44,7 +44,7 @@ from iop4d.sources.remote import RemoteArchive
 from iop4d.sources.rhythm import observes
 from iop4d.sources.settle import SettledFile
 from iop4d.sources.tree import look
-from iop4d.store import asks, catalogue, events, frames, provenance
+from iop4d.store import asks, catalogue, events, frames, outages, provenance
 from iop4d.store.database import Database
 from iop4d.store.status import night_line
 from iop4d.work import channel
@@ -375,6 +375,7 @@ class Daemon:
         def write() -> str:
             with self.database.write():
                 events.beat(status)
+                outages.note(archives, self._clock())
             with self.database.connected():
                 return night_line()
 

@@ -24,8 +24,9 @@ from iop4d.alerts.summary.facts import (
 from iop4d.alerts.summary.measured import results_of, sources_of, uncalibrated_of
 from iop4d.alerts.words import clean, utc_of_jd
 from iop4d.config import Site
+from iop4d.instruments.telescopes import JD_UNIX_EPOCH
 from iop4d.model.frame import FrameKind, FrameState
-from iop4d.store import events
+from iop4d.store import events, outages
 from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.schema import Frame, Master
 from iop4d.store.status import TROUBLE
@@ -33,7 +34,6 @@ from iop4d.store.status import TROUBLE
 _SHOWN = 5  # frames that are named of those that failed for one reason
 _COPIES = (FrameState.DUPLICATE, FrameState.SUPERSEDED)
 _KINDS = (*(kind.value for kind in FrameKind), "polarimetry", "")
-_ALL_WELL = ("ok", "idle", "starting")
 #: What the numbers rest on, besides iop4d itself.
 _PACKAGES = ("numpy", "scipy", "astropy", "photutils", "sep", "astrometry")
 
@@ -50,9 +50,9 @@ def gather(site: Site, night: str, *, since: float, until: float, now: float) ->
         until=until, made_at=now, telescopes=_telescopes(night, since, until),
         failures=_failures(night, since, until), sources=sources_of(rows),
         uncalibrated=uncalibrated_of(night), alerts=_alerts(since, until),
-        firing=Alert.select().where(Alert.state.in_(ACTIVE)).count(), archives=_archives(),
-        channels=_channels(), latency=_latency(night), masters=_masters(night),
-        versions=_versions())
+        firing=Alert.select().where(Alert.state.in_(ACTIVE)).count(),
+        archives=_archives(since, until), channels=_channels(), latency=_latency(night),
+        masters=_masters(night), versions=_versions())
 
 
 def _of_night(night: str, since: float, until: float) -> Any:
@@ -120,18 +120,31 @@ def _alerts(since: float, until: float) -> tuple[AlertLine, ...]:
         for row in rows)
 
 
-def _archives() -> tuple[Trouble, ...]:
-    """Archives that are in trouble as the night ends, by the daemon's last heartbeat."""
+def _archives(since: float, until: float) -> tuple[Trouble, ...]:
+    """Archives that were in trouble in the night, or are, by the daemon's last heartbeat."""
+    away = outages.between(since, until)
+    now = {str(archive.get("name")): archive
+           for archive in events.heartbeat().get("archives") or ()}
     found = []
-    for archive in events.heartbeat().get("archives") or ():
+    for name in sorted({*away, *now}):
+        archive = now.get(name, {})
         reasons = [str(archive.get("reason") or ""), *map(str, archive.get("trouble") or ()),
-                   *(f"{name} failed {why}"
-                     for name, why in (archive.get("failing") or {}).items())]
+                   *(f"{file} failed {why}"
+                     for file, why in (archive.get("failing") or {}).items())]
+        if name in away:
+            reasons.append(_told(away[name]))
+        state = str(archive.get("state", "ok"))
         reason = clean("; ".join(filter(None, reasons)), 300)
-        if archive.get("state") not in _ALL_WELL or reason:
-            found.append(Trouble(name=clean(str(archive.get("name")), 60), reason=reason,
-                                 state=clean(str(archive.get("state")), 20)))
+        if reason or not outages.is_well(state):
+            found.append(Trouble(name=clean(name, 60), state=clean(state, 20), reason=reason))
     return tuple(found)
+
+
+def _told(away: outages.Away) -> str:
+    often = f"{away.times} times, " if away.times > 1 else ""
+    last = "" if away.until is None else (
+        f", until {utc_of_jd(away.until / 86400.0 + JD_UNIX_EPOCH)} UTC: {away.reason}")
+    return f"in trouble {often}for {away.seconds / 3600.0:.1f} h in all{last}"
 
 
 def _channels() -> tuple[Trouble, ...]:

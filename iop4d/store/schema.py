@@ -270,6 +270,16 @@ class Source(Table):
     note = pw.TextField(default="")
 
 
+class Outage(Table):
+    """A time in which an archive was in trouble."""
+
+    archive = pw.CharField()
+    began_at = pw.FloatField()
+    ended_at = pw.FloatField(null=True, index=True)  # null: it still is
+    state = pw.CharField()
+    reason = pw.TextField(default="")
+
+
 class Event(Table):
     """What happened, for the live page; ``id`` rises and is never used twice."""
 

@@ -21,6 +21,7 @@ from iop4d.store.schema import (
     Master,
     Measurement,
     Meta,
+    Outage,
     Result,
     ResultFrame,
     ResultHistory,
@@ -33,5 +34,5 @@ SCHEMA_VERSION = 2
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    Series, Source, Alert, AlertStep, Mute, User, ChannelState, Outbox, Summary, Event, Ask,
+    Series, Source, Alert, AlertStep, Mute, User, ChannelState, Outbox, Summary, Outage, Event, Ask,
 )

@@ -14,7 +14,7 @@ from iop4d.alerts.summary.plots import plot_requests
 from iop4d.config import Site
 from iop4d.model.flags import Flag
 from iop4d.model.work import NightPlotRequest
-from iop4d.store import events
+from iop4d.store import events, outages
 from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database
 from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, frame, jd, result
@@ -176,10 +176,39 @@ def test_troubles_of_archives_and_channels_are_told(site: Site, database: Databa
                           content={}, state="queued", last_error="450 busy", created_at=0.0)
     facts = gathered(site, database)
     assert facts.archives == (
-        Trouble(name="osn", state="down", reason="no route to host"),
-        Trouble(name="caha", state="ok", reason="a.fits failed 3 times: short"))
+        Trouble(name="caha", state="ok", reason="a.fits failed 3 times: short"),
+        Trouble(name="osn", state="down", reason="no route to host"))
     assert facts.channels == (
         Trouble(name="team", state="2 messages waiting", reason="450 busy"),)
+
+
+def test_an_archive_that_was_away_and_came_back_is_told(site: Site, database: Database) -> None:
+    hour = 3600.0
+    away = {"name": "osn", "state": "down", "reason": "no route to host"}
+    back = {"name": "osn", "state": "ok", "reason": ""}
+    with database.write():
+        for begins, ends in ((SINCE - hour, SINCE + hour), (SINCE + 3 * hour, SINCE + 5 * hour)):
+            outages.note([back], begins - 2.0)
+            outages.note([{"name": "osn", "state": "down", "reason": "timed out"}], begins)
+            outages.note([away], begins + 2.0)
+            outages.note([{"name": "osn", "state": "starting"}], begins + 4.0)  # the daemon anew
+            outages.note([back], ends)
+        events.beat({"archives": [back]})
+    [trouble] = gathered(site, database).archives
+    assert (trouble.name, trouble.state) == ("osn", "ok")
+    assert trouble.reason.startswith("in trouble 2 times, for 3.0 h in all, until ")
+    assert trouble.reason.endswith(" UTC: no route to host")
+    with database.connected():
+        assert not gather(site, "2024-03-15", since=UNTIL, until=UNTIL + 86400, now=0).archives
+
+
+def test_an_archive_that_is_away_still_counts_to_the_end(database: Database) -> None:
+    with database.write():
+        outages.note([{"name": "osn", "state": "down", "reason": "no route"}], UNTIL - 1800.0)
+        found = outages.between(SINCE, UNTIL)["osn"]
+        assert (found.times, found.seconds, found.until) == (1, 1800.0, None)
+        outages.note([], UNTIL)  # taken out of the site file
+        assert outages.between(UNTIL + 1.0, UNTIL + 2.0) == {}
 
 
 def test_facts_are_plain_values(facts: Facts) -> None:

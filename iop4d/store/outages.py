@@ -1,0 +1,56 @@
+"""When archives were in trouble: a row for each time, for the summary of the night."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from iop4d.store.schema import Outage
+
+_WELL = ("ok", "idle")
+_UNDECIDED = ("starting",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Away:
+    """What became of an archive in some time: how often and for how long it was in trouble."""
+
+    times: int
+    seconds: float
+    until: float | None  # None: it still is
+    reason: str
+
+
+def is_well(state: str | None) -> bool:
+    """Whether an archive in this state is as it should be."""
+    return state in _WELL or state in _UNDECIDED
+
+
+def note(archives: Iterable[Mapping[str, Any]], now: float) -> None:
+    """Write down which archives got into trouble and which are well again; in a transaction."""
+    states = {str(archive["name"]): archive for archive in archives}
+    for row in Outage.select().where(Outage.ended_at.is_null()):
+        archive = states.pop(row.archive, {"state": "ok"})
+        if archive["state"] in _WELL:
+            Outage.update(ended_at=now).where(Outage.id == row.id).execute()
+        elif (reason := str(archive.get("reason") or "")) not in ("", row.reason):
+            Outage.update(reason=reason).where(Outage.id == row.id).execute()
+    for name, archive in states.items():
+        if not is_well(archive.get("state")):
+            Outage.create(archive=name, began_at=now, state=str(archive["state"]),
+                          reason=str(archive.get("reason") or ""))
+
+
+def between(since: float, until: float) -> dict[str, Away]:
+    """What befell each archive within some time; those that were well are not in it."""
+    found: dict[str, list[Outage]] = {}
+    rows = Outage.select().where((Outage.began_at < until) & (
+        Outage.ended_at.is_null() | (Outage.ended_at > since))).order_by(Outage.began_at)
+    for row in rows:
+        found.setdefault(row.archive, []).append(row)
+    return {name: Away(
+        times=len(outages), reason=outages[-1].reason, until=outages[-1].ended_at,
+        seconds=sum(min(row.ended_at or until, until) - max(row.began_at, since)
+                    for row in outages))
+        for name, outages in found.items()}
