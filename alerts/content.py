@@ -54,9 +54,14 @@ def of_alert(site: SiteInfo, watch: Watch, alert: Alert, kind: str) -> Content:
         "note": clean(alert.note, 300),
         "points": [_point(row, url, frames.get(row.id)) for row in ordered],
         "light_curve": _light_curve(alert),
-        "links": {"source": f"{url}/sources/{quote(alert.source)}",
-                  "alerts": f"{url}/alerts#alert-{alert.id}"} if url else {},
+        "links": _links(url, watch, alert) if url else {},
     }
+
+
+def _links(url: str, watch: Watch, alert: Alert) -> dict[str, str]:
+    drafts = {"drafts": f"{url}/drafts"} if watch.rule.severity == "atel" else {}
+    return {"source": f"{url}/sources/{quote(alert.source)}",
+            "alerts": f"{url}/alerts#alert-{alert.id}", **drafts}
 
 
 _STATE = {"alert": "", "again": "still ", "ended": "ended, ", "withdrawn": "withdrawn, "}

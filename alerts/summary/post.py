@@ -6,11 +6,11 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from email.utils import parseaddr
 from pathlib import Path
 
 from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import Facts
+from iop4d.alerts.telling import digest, message_id
 from iop4d.alerts.words import clean
 from iop4d.config import Channel, Site
 from iop4d.reduction.atomic import write_atomic
@@ -72,12 +72,11 @@ def _letters(site: Site, said: write.Plain, *, now: float, again: str) -> list[i
     ids = []
     for channel in _channels(site):
         for recipient in (*channel.to, *channel.bcc):
-            key = "\x1f".join(("summary", said["night"], again, channel.name, recipient))
-            digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
-            known = Outbox.get_or_none(Outbox.dedup_key == digest)
+            key = digest("summary", said["night"], again, channel.name, recipient)
+            known = Outbox.get_or_none(Outbox.dedup_key == key)
             row = known or Outbox.create(
-                dedup_key=digest, channel=channel.name, recipient=recipient, content=content,
-                message_id=_message_id(digest, channel), state="queued", created_at=now)
+                dedup_key=key, channel=channel.name, recipient=recipient, content=content,
+                message_id=message_id(key, "summary", channel), state="queued", created_at=now)
             ids.append(int(row.id))
     return ids
 
@@ -85,13 +84,6 @@ def _letters(site: Site, said: write.Plain, *, now: float, again: str) -> list[i
 def _channels(site: Site) -> Iterable[Channel]:
     channels = {channel.name: channel for channel in site.channel}
     return (channels[name] for name in dict.fromkeys(site.summary.channels) if name in channels)
-
-
-def _message_id(digest: str, channel: Channel) -> str:
-    """An id that every attempt shares, so that a mail sent twice is known as one."""
-    domain = parseaddr(channel.sender)[1].rpartition("@")[2]
-    safe = "".join(c for c in domain if c.isascii() and (c.isalnum() or c in ".-"))
-    return f"<iop4d.summary.{digest[:32]}@{safe or 'localhost'}>"
 
 
 def settle() -> None:

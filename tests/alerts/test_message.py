@@ -92,6 +92,18 @@ def test_without_an_address_of_the_page_there_are_no_links(said: dict[str, Any])
     assert "<a " not in part(message, "html")
 
 
+@pytest.mark.parametrize(("severity", "expected"), [("atel", True), ("high", False)])
+def test_a_rule_that_has_an_atel_drafted_says_where_it_is(tmp_path: Path, severity: str,
+                                                          expected: bool) -> None:
+    site = site_of(tmp_path, rule() + f'severity = "{severity}"\n', channel())
+    night = Night(site, FakeClock())
+    night.see_all([12.5, 12.5])
+    message = mail(Outbox.get().content)
+    night.database.close()
+    for kind in ("plain", "html"):
+        assert ("https://iop4d.example.org/drafts" in part(message, kind)) is expected
+
+
 def test_missing_numbers_are_dashes(said: dict[str, Any]) -> None:
     content = copy.deepcopy(said)
     for point in content["points"]:
