@@ -120,10 +120,37 @@ def parse_condition(text: str) -> Condition:
     threshold = float(number) * factor
     if not math.isfinite(threshold):
         raise _wrong(text, "expected a finite number")
-    if quantity == "p" and form is Form.VALUE and abs(threshold) > 1:
+    if quantity == "p" and kept != "sigma" and abs(threshold) > 1:
         raise _wrong(text, f"p is a fraction; expected p {sign} {number} %")
+    _check_possible(text, form, quantity, sign, kept, threshold)
     return Condition(quantity=quantity, operator=sign, threshold=threshold, form=form, unit=kept,
                      text=" ".join(filter(None, (word, quantity, sign, repr(float(number)), unit))))
+
+
+#: The least and the greatest value that there can be.
+_SPANS: dict[tuple[Form, str], tuple[float, float]] = {
+    (Form.VALUE, "flux_mjy"): (0.0, math.inf), (Form.VALUE, "p"): (0.0, 1.0),
+    (Form.VALUE, "chi"): (0.0, 180.0), (Form.CHANGE, "p"): (-1.0, 1.0),
+    (Form.CHANGE, "chi"): (0.0, 90.0), (Form.ROTATION, "chi"): (0.0, math.inf),
+}
+
+
+def _check_possible(text: str, form: Form, quantity: str, sign: str, unit: str,
+                    threshold: float) -> None:
+    """Refuse what no value ever meets."""
+    least, greatest = (0.0, math.inf) if form is Form.SYSTEM else _SPANS.get(
+        (form, quantity), (-math.inf, math.inf))
+    if unit == "sigma":
+        greatest, least = math.inf, least if quantity == "chi" else -math.inf
+    if unit == "%" and form is Form.CHANGE:
+        least = -100.0
+    beyond = threshold < least or (threshold == least and sign == "<") if sign[0] == "<" else (
+        threshold > greatest or (threshold == greatest and sign == ">"))
+    if beyond:
+        raise _wrong(text, f"it can never hold: the values are from {least:g} to {greatest:g}")
+    first, _, second = quantity.partition("-")
+    if form is Form.COLOUR and first == second:
+        raise _wrong(text, "expected two different bands, such as colour B-R < 0.6")
 
 
 def _form_of(text: str, word: str | None, quantity: str) -> Form:

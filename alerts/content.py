@@ -7,14 +7,17 @@ anew since then.
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from peewee import Value
 
-from iop4d.alerts.conditions import Condition, Form
-from iop4d.alerts.rules import Watch
-from iop4d.alerts.words import clean, headline, number, plus_minus, utc_of_jd
+from iop4d.alerts.judged import is_plain, judged, quantity_of
+from iop4d.alerts.rules import Point, Watch
+from iop4d.alerts.subjects import is_one
+from iop4d.alerts.words import clean, plus_minus, utc_of_jd
 from iop4d.config import SiteInfo
 from iop4d.model import flags
 from iop4d.store.alertschema import Alert
@@ -29,33 +32,47 @@ _NO_MARKS = Value([], converter=JSONField().db_value, unpack=False)  # a list is
 Content = dict[str, Any]
 
 
-def of_alert(site: SiteInfo, watch: Watch, alert: Alert, kind: str) -> Content:
+def of_alert(site: SiteInfo, watch: Watch, alert: Alert, kind: str,
+             points: Sequence[Point] = ()) -> Content:
     """The content of a message about an alert; inside a connection.
 
-    ``kind``: alert when it fired, again when it goes on, ended, or withdrawn.
+    ``kind``: alert when it fired, again when it goes on, ended, or withdrawn. ``points``: those
+    that say so; the ones that fired it, if not given.
     """
-    rows = {row.id: row for row in Result.select().where(Result.id.in_(alert.points))}
+    points = points or _fired(alert)
+    rows = {row.id: row for row in Result.select().where(Result.id.in_([p.id for p in points]))}
     frames = dict(ResultFrame.select(ResultFrame.result, ResultFrame.frame)
-                  .where(ResultFrame.result.in_(alert.points)).tuples())
-    ordered = [rows[id_] for id_ in alert.points if id_ in rows]
-    source, band, last = clean(_called(watch, alert), 80), clean(alert.band, 20), ordered[-1]
+                  .where(ResultFrame.result.in_(list(rows))).tuples())
+    points = [point for point in points if point.id in rows]
+    source, band = clean(_called(watch, alert), 80), clean(alert.band, 20)
+    last = rows[points[-1].id]
     url = site.url.rstrip("/")
-    told = measured(watch.condition, last, alert.value)
-    mark = tag(alert)
+    told, mark = judged(watch, band, last, points[-1]), tag(alert)
     return {
         "kind": kind, "severity": watch.rule.severity, "tag": mark, "alert": alert.id,
-        "subject": clean(f"[{site.name}] {source} {_headline(watch, band, last, told)}: "
+        "subject": clean(f"[{site.name}] {source} {told}: "
                          f"{_STATE[kind]}{watch.condition} [{mark}]"),
         "site": clean(site.name), "rule": clean(alert.rule), "source": source, "band": band,
         "catalogue_name": clean(alert.source, 80), "episode": alert.episode,
-        "condition": str(watch.condition), "clear": str(watch.clear or ""), "measured": told,
-        "threshold": watch.condition.threshold if _is_plain(watch) else None,
+        "condition": str(watch.condition), "clear": str(watch.clear or ""), "judged": told,
+        "measured": quantity_of(watch, points[-1]),
+        "threshold": watch.condition.threshold if is_plain(watch) else None,
         "confirm": watch.rule.confirm, "cooldown_h": watch.rule.cooldown,
         "note": clean(alert.note, 300),
-        "points": [_point(row, url, frames.get(row.id)) for row in ordered],
-        "light_curve": _light_curve(alert),
+        "points": [_point(rows[point.id], url, frames.get(point.id), watch, point)
+                   for point in points],
+        "light_curve": _light_curve(alert, max(alert.fired_jd + _PLOT_AFTER, last.jd_mid)),
         "links": _links(url, watch, alert) if url else {},
     }
+
+
+def _fired(alert: Alert) -> list[Point]:
+    """The points that fired an alert; only of the last is known what was judged."""
+    times = dict(Result.select(Result.id, Result.jd_mid).where(
+        Result.id.in_(alert.points)).tuples())
+    value = math.nan if alert.value is None else alert.value
+    return [Point(id=id_, jd=times[id_], value=value if id_ == alert.points[-1] else math.nan)
+            for id_ in alert.points if id_ in times]
 
 
 def _links(url: str, watch: Watch, alert: Alert) -> dict[str, str]:
@@ -73,43 +90,18 @@ def tag(alert: Alert) -> str:
     return "#" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:6]
 
 
-def measured(condition: Condition, row: Result, value: float | None) -> str:
-    """What met a condition, where it is not the magnitude itself, such as ``p = 15.3 %``."""
-    if condition.form is Form.VALUE and condition.quantity == "mag":
-        return ""
-    if condition.form is Form.VALUE and condition.quantity == "p":
-        error = None if row.p_err is None else 100.0 * row.p_err
-        return f"p = {plus_minus(100.0 * (value or 0.0), error, 1)} %"
-    if condition.form is Form.VALUE and condition.quantity == "chi":
-        return f"chi = {plus_minus(value, row.chi_err_deg, 1)} deg"
-    name = condition.quantity if condition.form in (Form.VALUE, Form.COLOUR) else (
-        f"{condition.form.value} {condition.quantity}")
-    scale = 100.0 if condition.quantity == "p" and condition.unit != "sigma" else 1.0
-    unit = "%" if scale > 1 else condition.unit + ("/d" if condition.form is Form.RATE else "")
-    return f"{name} = {number(None if value is None else scale * value, 2)} {unit}".rstrip()
-
-
-def _is_plain(watch: Watch) -> bool:
-    return watch.condition.form is Form.VALUE and watch.condition.quantity == "mag"
-
-
-def _headline(watch: Watch, band: str, last: Result, told: str) -> str:
-    if watch.condition.quantity in ("p", "chi"):
-        return f"{band}, {told}"
-    text = f"{band} = {headline(last.mag, last.mag_err)}"
-    return f"{text}, {told}" if told else text
-
-
 def _called(watch: Watch, alert: Alert) -> str:
     """The name people use: the rule's own, or the first other name of the catalogue."""
-    if watch.rule.source != "*":
+    if is_one(watch.rule):
         return watch.rule.source
     entry = Source.get_or_none(Source.name == alert.source)
     return str(next(iter(entry.other_names), alert.source)) if entry else str(alert.source)
 
 
-def _point(row: Result, url: str, frame: int | None) -> Content:
+def _point(row: Result, url: str, frame: int | None, watch: Watch, point: Point) -> Content:
+    known = not is_plain(watch) and not math.isnan(point.value)
     return {
+        "band": clean(row.band, 20), "judged": _judged(watch, row, point) if known else "",
         "id": row.id, "jd": row.jd_mid, "utc": utc_of_jd(row.jd_mid),
         "mag": row.mag, "mag_err": row.mag_err, "p": row.p_debiased, "p_err": row.p_err,
         "chi": row.chi_deg, "chi_err": row.chi_err_deg, "exptime_s": row.exptime_s,
@@ -123,12 +115,20 @@ def _point(row: Result, url: str, frame: int | None) -> Content:
     }
 
 
-def _light_curve(alert: Alert) -> list[list[float | None]]:
-    """The latest good points about an alert: [jd, magnitude, error], in order of time."""
+def _judged(watch: Watch, row: Result, point: Point) -> str:
+    """What a rule judged of a point, beside its magnitude."""
+    if watch.rule.host == "corrected" and watch.condition.quantity == "mag":
+        nucleus = f"{plus_minus(row.mag_nucleus, row.mag_nucleus_err)} mag without the host"
+        return ", ".join(filter(None, (nucleus, quantity_of(watch, point))))
+    return quantity_of(watch, point)
+
+
+def _light_curve(alert: Alert, until: float) -> list[list[float | None]]:
+    """The latest good points about an alert, to JD ``until``: [jd, magnitude, error]."""
     rows = (Result.select(Result.jd_mid, Result.mag, Result.mag_err)
             .where(good_points(alert.source, alert.band.partition("-")[0])
                    & (Result.jd_mid >= alert.fired_jd - _PLOT_DAYS)
-                   & (Result.jd_mid <= alert.fired_jd + _PLOT_AFTER))
+                   & (Result.jd_mid <= until))
             .order_by(Result.jd_mid.desc(), Result.id.desc()).limit(_PLOT_POINTS).tuples())
     return [[jd, round(mag, 4), None if err is None else round(err, 4)]
             for jd, mag, err in reversed(list(rows))]

@@ -7,14 +7,13 @@ and with hysteresis it comes hours later.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from iop4d.alerts.conditions import Form
-from iop4d.alerts.points import Reader
+from iop4d.alerts.guard import guarded
+from iop4d.alerts.points import Reader, since_jd
 from iop4d.alerts.rules import (
     ACTIVE,
     Edge,
@@ -27,25 +26,14 @@ from iop4d.alerts.rules import (
     judge,
     understand,
 )
+from iop4d.alerts.subjects import Subjects
 from iop4d.alerts.telling import Teller, step
 from iop4d.config import Site
-from iop4d.model.source import SourceKind
-from iop4d.store import catalogue
+from iop4d.instruments.discovery import find_instruments
+from iop4d.model.errors import ConfigError
 from iop4d.store.alertschema import Alert
-from iop4d.store.catalogue import canonical
 from iop4d.store.events import emit
 from iop4d.store.schema import Result
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Names:
-    """The catalogue as rules need it: canonical names to sources, and which are targets."""
-
-    version: int
-    owner: dict[str, str]
-    targets: frozenset[str]
 
 
 class AlertEngine:
@@ -56,22 +44,22 @@ class AlertEngine:
         self._clock = clock
         self._all = tuple(understand(rule) for rule in site.rule)
         self._watches = tuple(w for w in self._all if w.condition.form is not Form.SYSTEM)
-        self._tags = {tag.name: tag.sources for tag in site.tag}
+        self._subjects = Subjects(site, self._watches)
+        _check_instruments(site)
         self._teller = Teller(site, clock)
-        self._names = _Names(version=-1, owner={}, targets=frozenset())
 
     def on_results(self, result_ids: list[int]) -> None:
         """Judge the rules that watch these results; inside the transaction that wrote them."""
         if not self._watches or not result_ids:
             return
-        self._read_names()
+        self._subjects.read()
         due: dict[tuple[int, str, str], float] = {}
         for (source, band), since in _changed(result_ids).items():
             for number, watch in enumerate(self._watches):
                 label = _label(watch, band)
-                if label and self._is_watched(watch, source):
+                if label and self._subjects.is_watched(watch, source):
                     key = (number, source, label)
-                    due[key] = min(since, due.get(key, since))
+                    due[key] = min(since - _reach(watch, band), due.get(key, math.inf))
         reader = Reader()
         for (number, source, label), since in due.items():
             self._guarded(self._watches[number], source, label, since, reader)
@@ -79,71 +67,64 @@ class AlertEngine:
     def judge_again(self, alert: Alert, since: float) -> None:
         """Judge an alert's rule from JD ``since`` on, because points are good no more."""
         if (watch := self.watch_of(alert.rule)) is not None:
-            self._read_names()
+            self._subjects.read()
             self._guarded(watch, alert.source, alert.band, since, Reader())
+
+    def on_flags(self, result_ids: list[int]) -> None:
+        """Judge what follows from flags that were set or taken away; inside a transaction."""
+        self._subjects.read()
+        for (source, band), since in _changed(result_ids).items():
+            for alert in list(Alert.select().where(
+                    (Alert.source == source) & (Alert.state == Phase.RESOLVED)
+                    & (Alert.fired_jd <= since) & (Alert.resolved_jd >= since))):
+                watch = self.watch_of(alert.rule)
+                if watch is not None and alert.band == _label(watch, band):
+                    with guarded(self._clock, rule=alert.rule, source=source, band=alert.band):
+                        self._end_again(watch, alert)
+        self.on_results(result_ids)
+
+    def _end_again(self, watch: Watch, alert: Alert) -> None:
+        """Find the end of an episode anew; it goes on if the points that ended it are bad."""
+        later = Alert.select().where(
+            (Alert.rule == alert.rule) & (Alert.source == alert.source)
+            & (Alert.band == alert.band) & (Alert.episode > alert.episode))
+        if later.exists():
+            return
+        now = self._clock()
+        firing = Standing(phase=Phase.FIRING, edge_jd=alert.fired_jd, fired_jd=alert.fired_jd)
+        points = since_jd(watch, alert.source, alert.band, alert.fired_jd)
+        edges = judge(watch, History(now=firing), points, since=alert.fired_jd)
+        changes: dict[str, Any]
+        if edges:
+            changes = {"resolved_jd": edges[0].jd}
+        else:
+            changes = {"state": Phase.FIRING.value, "resolved_jd": None, "resolved_at": None}
+            step(alert, Phase.FIRING.value, now, note="a point that ended it is flagged")
+        Alert.update(**changes).where(Alert.id == alert.id).execute()
+        emit_alert(Alert.get_by_id(alert.id), now)
+
+    def unknown(self) -> dict[str, list[str]]:
+        """What rules name that the catalogue does not know; inside a connection."""
+        self._subjects.read()
+        return self._subjects.unknown()
 
     def subjects(self, watch: Watch) -> list[tuple[str, str]]:
         """Every source, and band or colour, that a rule watches and that there are results of."""
-        self._read_names()
+        self._subjects.read()
         pairs = {(source, _label(watch, band)) for source, band in Result.select(
             Result.source, Result.band).distinct().tuples()}
         return sorted((source, label) for source, label in pairs
-                      if label and self._is_watched(watch, source))
+                      if label and self._subjects.is_watched(watch, source))
 
     def watch_of(self, rule: str) -> Watch | None:
         """A rule of the site file by its name."""
         return next((w for w in self._all if w.rule.name == rule), None)
 
-    def _read_names(self) -> None:
-        if catalogue.version() == self._names.version:
-            return
-        loaded = catalogue.load()
-        self._names = _Names(
-            version=loaded.version,
-            owner={canonical(name): s.name for s in loaded.sources
-                   for name in (s.name, *s.other_names)},
-            targets=frozenset(s.name for s in loaded.sources if s.kind is SourceKind.TARGET))
-        for watch in self._watches:
-            for name in self._sources_of(watch):
-                if name != "*" and canonical(name) not in self._names.owner:
-                    log.warning("rule '%s' watches '%s', which is not in the catalogue",
-                                watch.rule.name, name)
-
-    def _sources_of(self, watch: Watch) -> tuple[str, ...]:
-        rule = watch.rule
-        if rule.sources:
-            return rule.sources
-        if rule.source.startswith("tag:"):
-            return self._tags.get(rule.source.removeprefix("tag:").strip(), ())
-        return (rule.source,)
-
-    def _is_watched(self, watch: Watch, source: str) -> bool:
-        for name in self._sources_of(watch):
-            if name == "*":
-                if source in self._names.targets:
-                    return True
-                continue
-            wanted = canonical(name)
-            if wanted == canonical(source) or self._names.owner.get(wanted) == source:
-                return True
-        return False
-
     def _guarded(self, watch: Watch, source: str, band: str, since: float,
                  reader: Reader) -> None:
         """Judge a rule so that its failure leaves the results, and the other rules, in place."""
-        database = Alert._meta.database
-        try:
-            with database.atomic():
-                self._judge(watch, source, band, *reader.load(watch, source, band, since))
-        # A fault in one rule must cost neither the measurement nor the other rules: its rows are
-        # rolled back to the savepoint and the fault is told. If the database itself failed, the
-        # whole transaction is gone, and the error goes on to whoever began it.
-        except Exception as error:
-            if not database.connection().in_transaction:
-                raise
-            log.exception("rule '%s' could not be judged for %s %s", watch.rule.name, source, band)
-            emit("alert-error", self._clock(), rule=watch.rule.name, source=source, band=band,
-                 reason=f"{type(error).__name__}: {error}")
+        with guarded(self._clock, rule=watch.rule.name, source=source, band=band):
+            self._judge(watch, source, band, *reader.load(watch, source, band, since))
 
     def _judge(self, watch: Watch, source: str, band: str, since: float,
                points: list[Point]) -> None:
@@ -183,7 +164,7 @@ class AlertEngine:
             Alert.update(**changes).where(Alert.id == latest.id).execute()
             latest = Alert.get_by_id(latest.id)
         if told:
-            self._teller.tell(watch, latest, told, newest_jd=edge.jd)
+            self._teller.tell(watch, latest, told, points=edge.points)
             latest = Alert.get_by_id(latest.id)
         emit_alert(latest, now)
         return latest
@@ -204,7 +185,7 @@ class AlertEngine:
     def _tell_late(self, watch: Watch, alert: Alert, points: list[Point]) -> None:
         """An alert that nobody was told of, being old or muted, and that still goes on."""
         if points and watch.condition.holds(points[-1].value):
-            self._teller.tell(watch, alert, "alert", newest_jd=points[-1].jd)
+            self._teller.tell(watch, alert, "alert", points=points[-watch.rule.confirm:])
 
     def _pend(self, watch: Watch, source: str, band: str, pending: bool, points: list[Point],
               latest: Alert | None, waiting: Alert | None) -> None:
@@ -233,6 +214,14 @@ class AlertEngine:
         emit_alert(waiting, now)
 
 
+def _check_instruments(site: Site) -> None:
+    known = {i.name for i in find_instruments(site.camera, site.polarimeter)}
+    for rule in site.rule:
+        if unknown := set(rule.instruments) - known:
+            raise ConfigError(f"[[rule]] '{rule.name}': there is no instrument "
+                              f"'{min(unknown)}'; there are: {', '.join(sorted(known))}")
+
+
 #: The last episodes of a rule. Plain SQL: every rule asks at every point, and to make the
 #: statement anew takes five times as long as to run it.
 _LATEST = ("SELECT * FROM alert WHERE rule = ? AND source = ? AND band = ? "
@@ -240,6 +229,15 @@ _LATEST = ("SELECT * FROM alert WHERE rule = ? AND source = ? AND band = ? "
 
 #: States of a row whose episode has not begun.
 _NOT_YET = (Phase.PENDING, Phase.INACTIVE)
+
+
+def _reach(watch: Watch, band: str) -> float:
+    """Days before a point from which on it changes what a rule sees.
+
+    A colour stands at the time of its first band, which may be the earlier one.
+    """
+    bands = watch.condition.bands
+    return watch.rule.simultaneous / 24.0 if bands and band == bands[1] else 0.0
 
 
 def _label(watch: Watch, band: str) -> str:

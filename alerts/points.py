@@ -55,10 +55,25 @@ _NOT_READ: dict[str, Any] = {
 
 
 def _load(watch: Watch, source: str, band: str, since: float) -> tuple[float, list[Point]]:
-    condition, rule = watch.condition, watch.rule
-    first = condition.bands[0] if condition.bands else band
-    since, start = _begin(condition, rule, source, first, since)
-    return since, [] if math.isinf(start) else since_jd(watch, source, band, start)
+    rule = watch.rule
+    first = watch.condition.bands[0] if watch.condition.bands else band
+    jds = Result.select(Result.jd_mid).where(_good(watch.condition, rule, source, first)).order_by(
+        Result.jd_mid.desc(), Result.id.desc())
+    newest = jds.limit(1).scalar()
+    if newest is None:
+        return since, []
+    since = max(since, newest - _LATE)
+    after = [jd for (jd,) in jds.where(Result.jd_mid >= since).limit(_MOST).tuples()]
+    if len(after) == _MOST:
+        return after[-1], since_jd(watch, source, band, after[-1])
+    needed = rule.confirm - 1
+    for count in (needed, 20 * needed, _MOST):  # not each of them counts: errors, colours
+        before = [jd for (jd,) in jds.where(Result.jd_mid < since).limit(count).tuples()]
+        points = since_jd(watch, source, band, before[-1] if before else since)
+        surplus = sum(point.jd < since for point in points) - needed
+        if surplus >= 0 or len(before) < count:
+            break
+    return since, points[max(surplus, 0):]
 
 
 def since_jd(watch: Watch, source: str, band: str, start: float) -> list[Point]:
@@ -71,26 +86,11 @@ def since_jd(watch: Watch, source: str, band: str, start: float) -> list[Point]:
         near = rule.simultaneous / 24.0
         series = colours(series, _series(condition, rule, source, second, reach - near),
                          rule.simultaneous)
-    values = derived(condition, series, Past(window=rule.window, min_points=rule.min_points,
-                                             floor=rule.floor), since=start)
-    return [Point(id=id_, jd=jd, value=value)
-            for id_, jd, value in zip(series.ids, series.jd, values, strict=True) if jd >= start]
-
-
-def _begin(condition: Condition, rule: Rule, source: str, band: str,
-           since: float) -> tuple[float, float]:
-    """From which JD edges are looked for, and that of the first point needed; inf: none."""
-    good = _good(condition, rule, source, band)
-    jds = Result.select(Result.jd_mid).where(good).order_by(Result.jd_mid.desc(), Result.id.desc())
-    newest = jds.limit(1).scalar()
-    if newest is None:
-        return since, math.inf
-    since = max(since, newest - _LATE)
-    after = [jd for (jd,) in jds.where(Result.jd_mid >= since).limit(_MOST).tuples()]
-    if len(after) == _MOST:
-        return after[-1], after[-1]
-    before = [jd for (jd,) in jds.where(Result.jd_mid < since).limit(rule.confirm - 1).tuples()]
-    return since, min([*after, *before], default=math.inf)
+    values = derived(condition, series, Past.of(rule, condition.quantity), since=start)
+    errors = (series.error if condition.form in (Form.VALUE, Form.COLOUR)
+              else [math.nan] * len(series))
+    return [Point(id=id_, jd=jd, value=value, error=error) for id_, jd, value, error
+            in zip(series.ids, series.jd, values, errors, strict=True) if jd >= start]
 
 
 def _series(condition: Condition, rule: Rule, source: str, band: str, start: float) -> Series:

@@ -14,10 +14,13 @@ from itertools import accumulate, pairwise
 from statistics import fmean, median
 
 from iop4d.alerts.conditions import Condition, Form
+from iop4d.config import Rule
 
 _MAD = 1.4826  # times the median absolute deviation: the standard deviation of normal numbers
 _SURE = 3.0  # standard errors that a rate must have to be told
 _NAN = math.nan
+_FLOORS = {"mag": 0.02, "flux_mjy": 0.0, "p": 0.005, "chi": 2.0}
+_FLUX_SHARE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,19 @@ class Past:
     window: float  # days
     min_points: int
     floor: float  # of the scatter, in the quantity's unit
+    share: float = 0.0  # of the median, that the floor is instead
+
+    @classmethod
+    def of(cls, rule: Rule, quantity: str) -> Past:
+        """As a rule asks for; its quantity's own floor if it names none."""
+        relative = rule.floor < 0 and quantity == "flux_mjy"
+        return cls(window=rule.window, min_points=rule.min_points,
+                   floor=_FLOORS.get(quantity, 0.02) if rule.floor < 0 else rule.floor,
+                   share=_FLUX_SHARE if relative else 0.0)
+
+    def least(self, middle: float) -> float:
+        """The floor about a median."""
+        return max(self.floor, self.share * abs(middle))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +102,7 @@ def _change(condition: Condition, series: Series, past: Past, first: int, i: int
         return 100.0 * difference / middle if middle > 0 else _NAN
     if condition.unit == "sigma":
         scatter = _MAD * median(map(abs, off))
-        return difference / (math.sqrt(scatter**2 + error**2 + past.floor**2) or _NAN)
+        return difference / (math.sqrt(scatter**2 + error**2 + past.least(middle) ** 2) or _NAN)
     return difference
 
 
@@ -104,7 +120,8 @@ def turned(degrees: float) -> float:
 
 
 def _rate(_: Condition, series: Series, past: Past, first: int, i: int) -> float:
-    rows = [(t - series.jd[i], v, 1.0 / (e**2 + past.floor**2 or _NAN))
+    floor = past.least(median(series.value[first:i + 1]))
+    rows = [(t - series.jd[i], v, 1.0 / (e**2 + floor**2 or _NAN))
             for t, v, e in zip(series.jd[first:i + 1], series.value[first:i + 1],
                                series.error[first:i + 1], strict=True) if not math.isnan(e)]
     total = sum(w for _, _, w in rows)

@@ -52,11 +52,15 @@ ACTIVE = (Phase.FIRING, Phase.ACKNOWLEDGED, Phase.SNOOZED)
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A good point: the id of its result, JD(UTC) of mid-exposure, and the rule's quantity."""
+    """A good point: the id of its result, JD(UTC) of mid-exposure, and the rule's quantity.
+
+    ``error``: that of the quantity where it is a value or a colour, else NaN.
+    """
 
     id: int
     jd: float
     value: float
+    error: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +127,30 @@ def understand(rule: Rule) -> Watch:
     return Watch(rule=rule, condition=condition, clear=clear)
 
 
+#: Keys that say nothing about a condition of the system, and the one that says nothing about
+#: others, with what each is when nobody wrote it.
+_OF_POINTS = {name: Rule.__dataclass_fields__[name].default for name in (
+    "confirm", "confirm_within", "instruments", "max_err", "reject", "steady", "host", "max_age")}
+_OF_SYSTEM = {"lasting": Rule.__dataclass_fields__["lasting"].default}
+
+
+def _check_meaning(rule: Rule, condition: Condition) -> None:
+    """Refuse keys that would be ignored."""
+    is_system = condition.form is Form.SYSTEM
+    for name, default in (_OF_POINTS if is_system else _OF_SYSTEM).items():
+        if getattr(rule, name) != default:
+            raise ConfigError(
+                f"[[rule]] '{rule.name}': {name} means nothing for '{rule.condition}', "
+                + ("which is about the system: lasting says for how long it must hold" if is_system
+                   else "which is about points: confirm says how many must meet it"))
+    if condition.quantity == "p" and rule.max_err >= 1:
+        raise ConfigError(f"[[rule]] '{rule.name}': max_err is {rule.max_err:g}; p is a fraction, "
+                          "so that 0.01 is one percent")
+
+
 def _check_keys(rule: Rule, condition: Condition) -> None:
     """What a rule's keys must know of its condition."""
+    _check_meaning(rule, condition)
     known = {flag.name.lower() for flag in Flag if flag.name}
     for name in rule.reject:
         if name not in known:

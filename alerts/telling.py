@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from iop4d.alerts import content
-from iop4d.alerts.rules import Watch
+from iop4d.alerts.rules import Point, Watch
 from iop4d.config import Channel, Site
-from iop4d.config.alerting import SEVERITIES
+from iop4d.config.alerting import rank
 from iop4d.store.alertschema import Alert, AlertStep, Mute, Outbox
 
 _JD_EPOCH = 2440587.5  # JD of the Unix epoch
@@ -26,20 +26,23 @@ class Teller:
         self._clock = clock
         self._channels = {channel.name: channel for channel in site.channel}
 
-    def tell(self, watch: Watch, alert: Alert, kind: str, *, newest_jd: float | None = None,
+    def tell(self, watch: Watch, alert: Alert, kind: str, *, points: Sequence[Point] = (),
              ) -> bool:
         """Tell what became of an alert, unless it is muted or old; whether people are told.
 
-        ``kind``: alert, again, ended or withdrawn. ``newest_jd``: of the newest point that speaks
-        for it, by which its age is judged; the firing one if not given.
+        ``kind``: alert, again, ended or withdrawn. ``points``: those that say so, by the newest of
+        which its age is judged; the ones that fired it, if not given. What is withdrawn is told
+        to whoever was told of it, however old it is.
         """
         now = self._clock()
-        why = self._silence(watch, alert, alert.fired_jd if newest_jd is None else newest_jd, now)
+        newest = points[-1].jd if points else alert.fired_jd
+        why = self._muted(watch, alert, now) or (
+            "" if kind == "withdrawn" else self._too_old(watch, newest, now))
         if why:
-            if alert.note != why:
+            if alert.note != why and kind != "withdrawn":
                 Alert.update(note=why).where(Alert.id == alert.id).execute()
             return False
-        said = content.of_alert(self._site.site, watch, alert, kind)
+        said = content.of_alert(self._site.site, watch, alert, kind, points)
         self.post(watch, alert.id, said, identity=(
             alert.rule, alert.source, alert.band, alert.episode, kind,
             int(now) if kind == "again" else 0), made_of=repr(alert.fired_jd))
@@ -62,10 +65,12 @@ class Teller:
                     severity=watch.rule.severity, held_until=held, created_at=now,
                 ).on_conflict_ignore().execute()
 
-    def _silence(self, watch: Watch, alert: Alert, jd: float, now: float) -> str:
-        """Why nobody is told; empty if people are."""
-        if watch.rule.muted or is_muted(alert.rule, alert.source, now):
-            return "muted"
+    def _muted(self, watch: Watch, alert: Alert, now: float) -> str:
+        muted = watch.rule.muted or is_muted(alert.rule, alert.source, now)
+        return "muted" if muted else ""
+
+    def _too_old(self, watch: Watch, jd: float, now: float) -> str:
+        """Why nobody is told of points that end at a JD; empty if people are."""
         limit = watch.rule.max_age if watch.rule.max_age >= 0 else self._site.alerts.max_age
         age = ((now / 86400.0 + _JD_EPOCH) - jd) * 24.0
         if limit and age > limit:
@@ -75,8 +80,7 @@ class Teller:
     def held_until(self, severity: str, now: float) -> float:
         """When quiet hours end, if it is one of them and the severity does not pass; else 0."""
         settings = self._site.alerts
-        if not settings.quiet or (
-                SEVERITIES.index(severity) >= SEVERITIES.index(settings.quiet_lets)):
+        if not settings.quiet or rank(severity) >= rank(settings.quiet_lets):
             return 0.0
         return quiet_end(settings.quiet, settings.quiet_zone, now)
 

@@ -7,7 +7,7 @@ quantity's unit. They read the tables inside a connection, and the daemon's own 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Vitals:
 
     ``beat``: the daemon's heartbeat. ``observes``: whether a telescope's frames are to be expected
     now. ``since``: since when a condition of the outside holds, kept from look to look.
+    ``unknown``: what each rule names that the catalogue does not know.
     """
 
     site: Site
@@ -39,6 +40,7 @@ class Vitals:
     beat: Mapping[str, Any]
     observes: Callable[[str], bool]
     since: dict[tuple[str, str], float] = field(default_factory=dict)
+    unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def lasting(self, what: str, subject: str, holds: bool) -> float:
         """Hours for which something has held; 0 if it does not."""
@@ -120,12 +122,32 @@ def undelivered(vitals: Vitals, _window: float) -> Values:
 
 
 def rule_error(vitals: Vitals, window: float) -> Values:
-    """How often each rule could not be judged within the window."""
+    """How often each rule could not be judged within the window, or whom it cannot find now."""
     rule = pw.fn.json_extract(Event.content, "$.rule")
     rows = Event.select(rule, pw.fn.COUNT(Event.id)).where(
         (Event.kind == "alert-error") & (Event.at > vitals.now - window * _DAY)).group_by(rule)
-    return {rule.name: 0.0 for rule in vitals.site.rule} | {
-        str(name): float(count) for name, count in rows.tuples()}
+    failed_so_often = {str(name): float(count) for name, count in rows.tuples()}
+    return {name: failed_so_often.get(name, 0.0) + len(vitals.unknown.get(name, ()))
+            for name in {rule.name for rule in vitals.site.rule} | failed_so_often.keys()}
+
+
+def why(vitals: Vitals, quantity: str, subject: str) -> str:
+    """What is known of the reason for a value, in words; empty if nothing is."""
+    if quantity == "unreachable":
+        return next((str(a.get("reason") or "") for a in vitals.beat.get("archives", ())
+                     if a["name"] == subject), "")
+    if quantity == "undelivered":
+        return str(Outbox.select(Outbox.last_error).where(
+            (Outbox.channel == subject) & (Outbox.last_error != "")).order_by(
+            Outbox.id.desc()).limit(1).scalar() or "")
+    if quantity == "rule_error":
+        if names := vitals.unknown.get(subject):
+            return f"the catalogue does not know {', '.join(names)}"
+        rule = pw.fn.json_extract(Event.content, "$.rule")
+        reason = pw.fn.json_extract(Event.content, "$.reason")
+        return str(Event.select(reason).where((Event.kind == "alert-error") & (rule == subject))
+                   .order_by(Event.id.desc()).limit(1).scalar() or "")
+    return ""
 
 
 MEASURES: dict[str, Callable[[Vitals, float], Values]] = {

@@ -112,7 +112,8 @@ class Daemon:
         self.database = await self.run_db(Database, self._site.database)
         self._engine = AlertEngine(self._site, self._clock)
         self._upkeep_of_alerts = Upkeep(self._site, self._engine, self._clock)
-        self._system_rules = SystemRules(self._site, self._clock, self._observes)
+        self._system_rules = SystemRules(self._site, self._clock, self._observes,
+                                         self._engine.unknown)
         self._mail_wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.ledger = Ledger(database=self.database, site=self._site,

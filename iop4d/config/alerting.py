@@ -10,6 +10,13 @@ from zoneinfo import available_timezones
 from iop4d.config.keys import Check, above, at_least, key, one_of
 
 SEVERITIES = ("info", "notice", "high", "critical", "atel")
+_RANKS = {"atel": "high"}  # and a draft with it
+
+
+def rank(severity: str) -> int:
+    """How severe it is: the higher, the more."""
+    return SEVERITIES.index(_RANKS.get(severity, severity))
+
 
 _CONDITION: Check = (
     "a quantity, one of < <= > >=, and a number, such as mag < 13.0",
@@ -62,7 +69,8 @@ class Rule:
                           check=at_least(2))
     floor: float = key(
         "Scatter that is always allowed for, in the quantity's unit: added in quadrature to that "
-        "of the window and the point's own error.", 0.02, check=at_least(0))
+        "of the window and the point's own error; below 0: 0.02 mag, 2 % of the flux, 0.5 % of p, "
+        "2 deg of chi.", -1.0)
     simultaneous: float = key("Hours that the two bands of a colour may be apart.", 0.5,
                               check=above(0))
     host: str = key("raw, or corrected for the light of the host galaxy.", "raw",

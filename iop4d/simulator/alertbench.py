@@ -79,7 +79,7 @@ def noise(rng: random.Random, nights: int, error: float, flares: dict[int, float
 
 def episodes(watch: Watch, series: Series) -> list[float]:
     """JD at which a rule fires in a series."""
-    past = Past(window=watch.rule.window, min_points=watch.rule.min_points, floor=watch.rule.floor)
+    past = Past.of(watch.rule, watch.condition.quantity)
     values = derived(watch.condition, series, past, since=-math.inf)
     points = [Point(id=i, jd=jd, value=value)
               for i, jd, value in zip(series.ids, series.jd, values, strict=True)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from iop4d.model.errors import Iop4dError
 from iop4d.store.events import emit
-from iop4d.store.schema import Result
+from iop4d.store.schema import Event, Meta, Result
+
+_JUDGED = "flags judged"  # the last event of a flag that alerts were told of
 
 
 def add(result_id: int, name: str, *, note: str, by: str, now: float) -> None:
@@ -33,3 +35,19 @@ def _get(result_id: int) -> Result:
 def _save(result: Result, marks: list[dict[str, object]], now: float) -> None:
     Result.update(human_flags=marks, changed_at=now).where(Result.id == result.id).execute()
     emit("result", now, id=result.id, source=result.source, band=result.band)
+    emit("flag", now, id=result.id)
+
+
+def unjudged(after: int) -> tuple[list[int], int]:
+    """Results whose flags changed and that alerts were not told of; in a transaction.
+
+    ``after``: the last event that was looked at, 0 at first; the second value is the next one.
+    """
+    row = Meta.get_or_none(Meta.key == _JUDGED)
+    after = max(after, int(row.value) if row else 0)
+    newest = Event.select(Event.id).order_by(Event.id.desc()).limit(1).scalar() or 0
+    found = list(Event.select(Event.id, Event.content).where(
+        (Event.id > after) & (Event.kind == "flag")).order_by(Event.id))
+    if found:
+        Meta.replace(key=_JUDGED, value=found[-1].id).execute()
+    return sorted({int(event.content["id"]) for event in found}), int(newest)

@@ -15,11 +15,12 @@ from typing import Any, ParamSpec, TypeVar
 from aiosmtpd.controller import Controller
 
 from iop4d.alerts.engine import AlertEngine
+from iop4d.alerts.upkeep import Upkeep
 from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.model.source import Source, SourceKind
-from iop4d.store import catalogue
-from iop4d.store.alertschema import Alert
+from iop4d.store import catalogue, marks
+from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database
 from iop4d.store.schema import Result
 from tests.conftest import FakeClock
@@ -101,6 +102,8 @@ class Night:
         self.database = Database(site.database)
         self.clock = clock
         self.engine = AlertEngine(site, clock)
+        self.root = site.root
+        self.upkeep = Upkeep(site, self.engine, clock)
         fill_catalogue(self.database)
 
     def see(self, n: float, mag: float | None, **more: Any) -> int:
@@ -114,12 +117,36 @@ class Night:
         """Points one minute apart."""
         return [self.see(start + n, mag) for n, mag in enumerate(mags)]
 
+    def tend(self) -> None:
+        """The look after alerts that the daemon takes now and then."""
+        with self.database.write():
+            self.upkeep.tend()
+
+    def flag(self, result: int, name: str = "bad") -> None:
+        """Somebody flags a point."""
+        with self.database.write():
+            marks.add(result, name, note="", by="ana", now=self.clock())
+
     def episodes(self) -> list[tuple[str, float, float | None]]:
         """State, and minutes of firing and ending, of every episode."""
         rows = Alert.select().where(Alert.state.not_in(("pending", "inactive"))).order_by(
             Alert.source, Alert.band, Alert.episode)
         return [(row.state, minute(row.fired_jd),
                  None if row.resolved_jd is None else minute(row.resolved_jd)) for row in rows]
+
+
+Start = Callable[..., Night]
+UNIX_OF_JD = (JD - 2440587.5) * 86400.0
+
+
+def kinds() -> list[str]:
+    """What was told, in order."""
+    return [row.content["kind"] for row in Outbox.select().order_by(Outbox.id)]
+
+
+def state() -> str:
+    """That of the latest alert."""
+    return str(Alert.select().order_by(Alert.id.desc()).get().state)
 
 
 def minute(jd: float) -> float:

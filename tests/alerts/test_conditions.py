@@ -45,12 +45,28 @@ def test_a_condition_holds_where_it_says(text: str, value: float, holds: bool) -
     ("mag < nan", "a number"),
     ("magnitude < 13", "no quantity is named 'magnitude'; expected one of mag"),
     ("13 > mag", "expected a quantity"),
+    ("change p > 5", "p is a fraction; expected p > 5 %"),
+    ("rate p > 5", "p is a fraction"),
+    ("p < 0", "it can never hold: the values are from 0 to 1"),
+    ("chi > 270 deg", "it can never hold: the values are from 0 to 180"),
+    ("change chi < -30 deg", "it can never hold: the values are from 0 to 90"),
+    ("change chi > 120 deg", "it can never hold"),
+    ("change flux_mjy < -120 %", "it can never hold"),
+    ("silent < 0 h", "it can never hold"),
+    ("colour R-R < 0.6", "two different bands"),
 ])
 def test_a_wrong_condition_is_refused_with_what_was_expected(text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_condition(text)
     assert expected in str(refused.value)
     assert f"'{text}'" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", [
+    "p <= 0", "p > 0 %", "chi > 170 deg", "change chi > 5 sigma", "change p < -5 sigma",
+    "change flux_mjy < -50 %", "change mag < -3", "rotation chi > 360 deg", "backlog <= 0"])
+def test_what_may_hold_is_taken(text: str) -> None:
+    assert not parse_condition(text).holds(math.nan)
 
 
 def test_a_condition_is_written_as_it_is_read() -> None:

@@ -86,7 +86,8 @@ def test_the_content_tells_everything_in_plain_values(start: Start) -> None:
     assert re.fullmatch("#[0-9a-f]{6}", said["tag"])
     assert [p["mag"] for p in said["points"]] == [12.9, 12.874]
     assert said["points"][-1] == {
-        "id": last, "jd": JD + 2 / 1440, "utc": "2025-11-21 00:02:00", "mag": 12.874,
+        "band": "R", "judged": "", "id": last, "jd": JD + 2 / 1440,
+        "utc": "2025-11-21 00:02:00", "mag": 12.874,
         "mag_err": 0.021, "p": None, "p_err": None, "chi": None, "chi_err": None,
         "exptime_s": 60.0, "zero_point": 22.31, "zero_point_err": 0.012,
         "n_calibrators": 4, "fwhm_arcsec": 1.9, "airmass": 1.12, "telescope": "T090",

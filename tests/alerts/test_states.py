@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from iop4d.alerts import desk, points
 from iop4d.alerts.content import tag
 from iop4d.alerts.telling import quiet_end
-from iop4d.alerts.upkeep import Upkeep
 from iop4d.model.flags import Flag
 from iop4d.store.alertschema import Alert, AlertStep, Outbox
 from iop4d.store.schema import Event, Result
-from tests.alerts.bench import JD, Night, channel, point, rule, site_of
-from tests.conftest import FakeClock
+from tests.alerts.bench import Start, channel, kinds, point, rule, state
 
-Start = Callable[..., Night]
-UNIX_OF_JD = (JD - 2440587.5) * 86400.0
 HOUR = 3600.0
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    nights: list[Night] = []
-
-    def make(*parts: str) -> Night:
-        site = site_of(tmp_path, *(parts or (rule(), channel())))
-        nights.append(Night(site, FakeClock(UNIX_OF_JD + 600.0)))
-        nights[-1].upkeep = Upkeep(site, nights[-1].engine, nights[-1].clock)  # type: ignore[attr-defined]
-        return nights[-1]
-
-    yield make
-    for night in nights:
-        night.database.close()
-
-
-def tend(night: Night) -> None:
-    with night.database.write():
-        night.upkeep.tend()  # type: ignore[attr-defined]
-
-
-def kinds() -> list[str]:
-    return [row.content["kind"] for row in Outbox.select().order_by(Outbox.id)]
-
-
-def state() -> str:
-    return str(Alert.select().order_by(Alert.id.desc()).get().state)
 
 
 def test_a_first_point_is_pending_and_the_next_confirms_or_clears_it(start: Start) -> None:
@@ -70,8 +36,8 @@ def test_a_point_that_is_flagged_as_bad_takes_the_alert_back_and_people_are_told
         start: Start) -> None:
     night = start()
     first, _ = night.see_all([12.5, 12.4])
-    Result.update(human_flags=["trailed"]).where(Result.id == first).execute()
-    tend(night)
+    night.flag(first, "trailed")
+    night.tend()
     assert (state(), kinds()) == ("pending", ["alert", "withdrawn"])
     gone = Alert.get(Alert.state == "withdrawn")
     assert "BLLac_0R.fit is flagged trailed" in gone.note
@@ -84,23 +50,23 @@ def test_a_flag_of_the_program_withdraws_too(start: Start) -> None:
     night = start()
     first, _ = night.see_all([12.5, 12.4])
     Result.update(flags=int(Flag.SATURATED)).where(Result.id == first).execute()
-    tend(night)
+    night.tend()
     assert Alert.select().where(Alert.state == "withdrawn").count() == 1
 
 
 def test_an_alert_that_goes_on_is_told_again_until_somebody_acknowledges(start: Start) -> None:
     night = start(rule() + "repeat = 2.0\n", channel())
     night.see_all([12.5, 12.4])
-    tend(night)
+    night.tend()
     assert kinds() == ["alert"]
     night.clock.advance(2.1 * HOUR)
-    tend(night)
-    tend(night)
+    night.tend()
+    night.tend()
     assert kinds() == ["alert", "again"]
     with night.database.write():
         desk.acknowledge(Alert.get(), by="Ana", now=night.clock())
     night.clock.advance(5 * HOUR)
-    tend(night)
+    night.tend()
     assert kinds() == ["alert", "again"]
     night.see_all([13.5, 13.5], start=10)
     assert state() == "resolved"
@@ -114,10 +80,10 @@ def test_a_snooze_ends_by_itself(start: Start) -> None:
     with night.database.write():
         desk.snooze(Alert.get(), desk.span_of("3h"), by="Ana", now=night.clock())
     night.clock.advance(2 * HOUR)
-    tend(night)
+    night.tend()
     assert (state(), kinds()) == ("snoozed", ["alert"])
     night.clock.advance(1.1 * HOUR)
-    tend(night)
+    night.tend()
     assert (state(), kinds()) == ("firing", ["alert", "again"])
 
 
@@ -273,7 +239,7 @@ def test_the_same_points_again_tell_nothing_twice(start: Start) -> None:
     for _ in range(3):
         with night.database.write():
             night.engine.on_results(ids)
-        tend(night)
+        night.tend()
     assert kinds() == ["alert"]
     assert point(0, 12.5) == ids[0]
 
@@ -287,8 +253,8 @@ def test_points_in_any_order_never_break_a_rule(start: Start, seed: int) -> None
     for n in pick.sample(range(40), 40):
         night.see(n, mags[n])
         if pick.random() < 0.1:
-            Result.update(human_flags=["bad"]).where(Result.id == pick.randint(1, n + 1)).execute()
-        tend(night)
+            night.flag(pick.choice([row.id for row in Result.select()]))
+        night.tend()
     assert Event.select().where(Event.kind == "alert-error").count() == 0
     episodes = [row.episode for row in Alert.select().order_by(Alert.episode)]
     assert episodes == list(range(1, len(episodes) + 1))

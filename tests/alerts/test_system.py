@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts import vitals
+from iop4d.alerts import desk, vitals
 from iop4d.alerts.message import compose
 from iop4d.alerts.system import SystemRules
-from iop4d.store.alertschema import Alert, Outbox
+from iop4d.store.alertschema import Alert, AlertStep, Outbox
 from iop4d.store.database import Database
 from iop4d.store.events import emit
-from iop4d.store.schema import Frame, Job, Result
+from iop4d.store.schema import Event, Frame, Job, Result
 from tests.alerts.bench import channel, point, site_of
 from tests.conftest import FakeClock
 
@@ -31,7 +31,8 @@ class System:
                        f'lasting = 10\nchannels = ["team"]\n{more}', channel())
         self.database = Database(site.database)
         self.night = True
-        self.rules = SystemRules(site, self.clock, lambda _: self.night)
+        self.unknown: dict[str, list[str]] = {}
+        self.rules = SystemRules(site, self.clock, lambda _: self.night, lambda: self.unknown)
         self.beat: dict[str, Any] = {"disk_free_gb": 100.0, "archives": [
             {"name": "one", "state": "ok"}]}
 
@@ -58,6 +59,10 @@ def system(tmp_path: Path) -> Iterator[Make]:
     yield make
     for one in made:
         one.database.close()
+
+
+def told() -> list[str]:
+    return [row.content["state"] for row in Outbox.select().order_by(Outbox.id)]
 
 
 def frame(now: float, **columns: Any) -> Frame:
@@ -163,6 +168,77 @@ def test_a_rule_that_cannot_be_judged_is_an_alert_that_no_rule_has_to_ask_for(sy
         emit("alert-error", it.clock(), rule="flares", source="BL Lac", band="R", reason="a bug")
     assert it.look(1) == [("flares", "firing")]
     assert "flares: rules that could not be judged" in Outbox.get().content["subject"]
+
+
+def test_what_fired_while_muted_is_told_when_the_mute_ends(system: Make) -> None:
+    it = system("disk_free < 5 GB")
+    with it.database.write():
+        desk.mute(rule="r", source="", seconds=2 * HOUR, by="Ana", now=it.clock())
+    it.beat["disk_free_gb"] = 3.0
+    assert (it.look(60), told()) == ([("iop4d", "firing")], [])
+    it.look(90)
+    assert told() == ["alert"]
+
+
+def test_what_goes_on_is_told_again_and_after_a_snooze(system: Make) -> None:
+    it = system("disk_free < 5 GB", "repeat = 1\n")
+    it.beat["disk_free_gb"] = 3.0
+    it.look(150)
+    assert told() == ["alert", "again", "again"]
+    with it.database.write():
+        desk.snooze(Alert.get(), 2 * HOUR, by="Ana", now=it.clock())
+    it.look(110)
+    assert told() == ["alert", "again", "again"]
+    it.look(20)
+    assert told() == ["alert", "again", "again", "again"]
+    states = [row.state for row in AlertStep.select().order_by(AlertStep.id)]
+    assert states == ["firing", "snoozed", "firing"]
+
+
+def test_a_rule_may_watch_one_telescope(system: Make) -> None:
+    it = system("silent > 1 h", 'source = "CAHA-T220"\n')
+    assert it.look(200) == []
+    assert system("silent > 1 h", 'source = "OSN-T090"\n').look(200) == [("OSN-T090", "firing")]
+
+
+def test_what_nobody_judges_any_more_ends(system: Make, tmp_path: Path) -> None:
+    it = system("unreachable > 0 h")
+    it.beat["archives"] = [{"name": "one", "state": "down", "reason": "no route to host"}]
+    assert it.look(30) == [("one", "firing")]
+    assert "no route to host" in compose(Outbox.get().content, message_id="<1@a>", at=0.0).text
+    it.beat["archives"] = []
+    assert it.look(20) == [("one", "firing")]
+    assert it.look(20) == [("one", "resolved")]
+    it.beat["archives"] = [{"name": "two", "state": "down", "reason": "no route to host"}]
+    it.look(30)
+    site = site_of(tmp_path, channel())
+    it.rules = SystemRules(site, it.clock, lambda _: True)
+    assert it.look() == [("one", "resolved"), ("two", "resolved")]
+    last = AlertStep.select().order_by(AlertStep.id.desc()).get()
+    assert last.note == "the site file has no rule 'r' any more"
+
+
+def test_a_rule_on_a_source_that_nobody_knows_is_told_until_somebody_does(system: Make) -> None:
+    it = system("rule_error > 0", "cooldown = 0\n")
+    it.unknown = {"r": ["BLLaz"]}
+    assert it.look(12) == [("r", "firing")]
+    said = compose(Outbox.get().content, message_id="<1@a>", at=0.0).text
+    assert "the catalogue does not know BLLaz" in said
+    it.unknown = {}
+    assert it.look(12) == [("r", "resolved")]
+
+
+def test_a_vital_that_fails_leaves_the_others(system: Make,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_state: object, _window: float) -> dict[str, float]:
+        raise ZeroDivisionError
+
+    it = system("disk_free < 5 GB", '[[rule]]\nname = "s"\ncondition = "backlog > 5"\n'
+                'channels = ["team"]\n')
+    monkeypatch.setitem(vitals.MEASURES, "backlog", fails)
+    it.beat["disk_free_gb"] = 3.0
+    assert ("iop4d", "firing") in it.look(30)
+    assert Event.get(Event.kind == "alert-error").content["rule"] == "s"
 
 
 def test_every_quantity_of_the_system_is_measured() -> None:

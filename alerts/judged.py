@@ -1,0 +1,64 @@
+"""What a rule judged of a point, in words: ``R = 12.87 ± 0.02``, ``p = 16.0 ± 0.4 %``."""
+
+from __future__ import annotations
+
+import math
+
+from iop4d.alerts.conditions import Condition, Form
+from iop4d.alerts.rules import Point, Watch
+from iop4d.alerts.words import headline, number, plus_minus
+from iop4d.store.schema import Result
+
+_HOST = " without the host"
+
+
+def is_plain(watch: Watch) -> bool:
+    """Whether a rule judges the magnitude as it stands in the results."""
+    condition = watch.condition
+    return (condition.form, condition.quantity, watch.rule.host) == (Form.VALUE, "mag", "raw")
+
+
+def judged(watch: Watch, band: str, row: Result, point: Point) -> str:
+    """A point as its rule sees it: band and magnitude, and what it judged if that is not it."""
+    told = quantity_of(watch, point)
+    if watch.condition.form is Form.COLOUR:
+        return told
+    if watch.condition.quantity in ("p", "chi"):
+        return f"{band}, {told}"
+    text = f"{band} = {_magnitude(watch, row)}"
+    return f"{text}, {told}" if told else text
+
+
+def quantity_of(watch: Watch, point: Point) -> str:
+    """The number that was judged, with its error where it is a value; empty for a magnitude."""
+    condition = watch.condition
+    if condition.form is Form.VALUE and condition.quantity == "mag":
+        return ""
+    if condition.form in (Form.VALUE, Form.COLOUR):
+        return _value(condition, point) + _host(watch)
+    digits = 2 if condition.quantity in ("mag", "p") or condition.unit == "sigma" else 1
+    scale = 100.0 if condition.quantity == "p" and condition.unit != "sigma" else 1.0
+    unit = "%" if scale > 1 else condition.unit
+    per_day = "/d" if condition.form is Form.RATE else ""
+    said = number(scale * point.value, digits)
+    return f"{condition.form.value} {condition.quantity} = {said} {unit}{per_day}".rstrip()
+
+
+def _value(condition: Condition, point: Point) -> str:
+    if condition.quantity == "p":
+        return f"p = {plus_minus(100.0 * point.value, 100.0 * point.error, 1)} %"
+    if condition.quantity == "chi":
+        return f"chi = {plus_minus(point.value, point.error, 1)} deg"
+    unit = "mJy" if condition.quantity == "flux_mjy" else "mag"
+    digits = max(2, 1 - math.floor(math.log10(point.error))) if point.error > 0 else 2
+    return f"{condition.quantity} = {plus_minus(point.value, point.error, min(digits, 4))} {unit}"
+
+
+def _magnitude(watch: Watch, row: Result) -> str:
+    if watch.rule.host == "corrected":
+        return headline(row.mag_nucleus, row.mag_nucleus_err) + _HOST
+    return headline(row.mag, row.mag_err)
+
+
+def _host(watch: Watch) -> str:
+    return _HOST if watch.rule.host == "corrected" and watch.condition.quantity == "p" else ""

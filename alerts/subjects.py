@@ -1,0 +1,95 @@
+"""Which sources a rule watches: by any of their names, by lists, by tags."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from iop4d.alerts.rules import Watch
+from iop4d.config import Rule, Site
+from iop4d.model.errors import ConfigError
+from iop4d.model.source import SourceKind
+from iop4d.store import catalogue
+from iop4d.store.catalogue import canonical
+
+log = logging.getLogger(__name__)
+
+_TAG = "tag:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    """The catalogue as rules need it: canonical names to sources, and which are targets."""
+
+    version: int
+    owner: dict[str, str]
+    targets: frozenset[str]
+
+
+class Subjects:
+    """The sources of rules. Raises ConfigError when a rule names a tag that there is not."""
+
+    def __init__(self, site: Site, watches: Iterable[Watch]) -> None:
+        self._tags = {tag.name: tag.sources for tag in site.tag}
+        self._spelt: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._rules = [watch.rule for watch in watches]
+        for rule in self._rules:
+            self._named(rule)
+        self._names = _Names(version=-1, owner={}, targets=frozenset())
+
+    def read(self) -> None:
+        """Look at the catalogue again if it has changed; inside a connection."""
+        if catalogue.version() == self._names.version:
+            return
+        loaded = catalogue.load()
+        self._names = _Names(
+            version=loaded.version,
+            owner={canonical(name): s.name for s in loaded.sources
+                   for name in (s.name, *s.other_names)},
+            targets=frozenset(s.name for s in loaded.sources if s.kind is SourceKind.TARGET))
+        for rule, names in self.unknown().items():
+            log.warning("rule '%s' watches what is not in the catalogue: %s", rule,
+                        ", ".join(names))
+
+    def unknown(self) -> dict[str, list[str]]:
+        """What rules name that the catalogue, as last read, does not know."""
+        found = {rule.name: [name for name in self._named(rule)
+                             if name != "*" and canonical(name) not in self._names.owner]
+                 for rule in self._rules}
+        return {rule: names for rule, names in found.items() if names}
+
+    def is_watched(self, watch: Watch, source: str) -> bool:
+        """Whether a rule watches a source, given by its name of the catalogue."""
+        for name in self._named(watch.rule):
+            if name == "*":
+                if source in self._names.targets:
+                    return True
+                continue
+            wanted = canonical(name)
+            if wanted == canonical(source) or self._names.owner.get(wanted) == source:
+                return True
+        return False
+
+    def _named(self, rule: Rule) -> tuple[str, ...]:
+        key = (rule.source, rule.sources)
+        if key not in self._spelt:
+            self._spelt[key] = tuple(self._spelt_out(rule))
+        return self._spelt[key]
+
+    def _spelt_out(self, rule: Rule) -> Iterator[str]:
+        for name in rule.sources or (rule.source,):
+            if not name.startswith(_TAG):
+                yield name
+                continue
+            tag = name.removeprefix(_TAG).strip()
+            if tag not in self._tags:
+                there = ", ".join(self._tags) or "none"
+                raise ConfigError(f"[[rule]] '{rule.name}': there is no [[tag]] '{tag}'; "
+                                  f"there are: {there}")
+            yield from self._tags[tag]
+
+
+def is_one(rule: Rule) -> bool:
+    """Whether a rule names a single source, so that it can be called as the rule calls it."""
+    return not rule.sources and rule.source != "*" and not rule.source.startswith(_TAG)

@@ -1,0 +1,26 @@
+"""A site with rules, whose points are told by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.alerts.bench import UNIX_OF_JD, Night, Start, channel, rule, site_of
+from tests.conftest import FakeClock
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Begins a night, ten minutes after JD, with the parts of a site file."""
+    nights: list[Night] = []
+
+    def make(*parts: str) -> Night:
+        site = site_of(tmp_path, *(parts or (rule(), channel())))
+        nights.append(Night(site, FakeClock(UNIX_OF_JD + 600.0)))
+        return nights[-1]
+
+    yield make
+    for night in nights:
+        night.database.close()

@@ -1,0 +1,117 @@
+"""What rules look at, whatever the order of arrival, and what they refuse to be asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from iop4d.alerts.engine import AlertEngine
+from iop4d.alerts.replay import replay
+from iop4d.model.errors import ConfigError
+from iop4d.store.alertschema import Alert
+from tests.alerts.bench import JD, Start, channel, rule, site_of, state
+from tests.conftest import FakeClock
+
+DAY = 1440.0  # minutes
+COLOUR = rule(confirm=1).replace('"mag < 13.0"', '"colour B-R < 0.6"').replace(
+    'clear = "mag > 13.2"', "")
+
+
+def changed(condition: str, more: str = "", clear: str = "") -> str:
+    return rule().replace('"mag < 13.0"', f'"{condition}"').replace(
+        '"mag > 13.2"', f'"{clear}"') + more
+
+
+@pytest.mark.parametrize(("first", "second"), [("B", "R"), ("R", "B")])
+def test_a_colour_fires_whichever_band_is_taken_first(start: Start, first: str,
+                                                      second: str) -> None:
+    night = start(COLOUR, channel())
+    mags = {"B": 13.4, "R": 13.0}
+    for n in range(2):
+        night.see(n * DAY, mags[first], band=first)
+        assert Alert.select().where(Alert.state == "firing").count() == 0
+        night.see(n * DAY + 5, mags[second], band=second)
+        assert state() == "firing"
+        night.see(n * DAY + 60, 14.0, band="B")
+        night.see(n * DAY + 65, 13.0, band="R")
+        assert state() == "resolved"
+
+
+@pytest.mark.parametrize("bad", [{"err": 0.5}, {"err": None}])
+def test_points_that_do_not_count_are_no_gap_between_those_that_do(start: Start,
+                                                                   bad: dict[str, float]) -> None:
+    night = start(rule(confirm=3) + "max_err = 0.1\n", channel())
+    for n in range(3):
+        night.see(10 * n, 12.5)
+        for between in range(1, 6):
+            night.see(10 * n + between, 12.5, **bad)
+    assert [row.points for row in Alert.select()] == [[1, 7, 13]]
+
+
+def test_a_colour_without_its_partner_is_no_gap(start: Start) -> None:
+    night = start(COLOUR.replace("confirm = 1", "confirm = 2"), channel())
+    for n in range(2):
+        night.see(120 * n, 13.4, band="B")
+        night.see(120 * n + 5, 13.0, band="R")
+        night.see(120 * n + 60, 12.0, band="B")
+    assert state() == "firing"
+
+
+def test_the_past_judged_at_once_gives_what_was_judged_point_by_point(start: Start) -> None:
+    night = start(rule(cooldown=0) + "max_err = 0.1\n", channel())
+    for n in range(60):
+        night.see(n, (12.5, 12.6, 13.4, 12.7, 13.5)[n // 3 % 5], err=0.02 if n % 4 else 0.3)
+    watch = night.engine.watch_of("bright")
+    assert watch is not None
+    with night.database.connected():
+        fired = replay(night.engine, watch, JD - 1.0).fired
+    rows = Alert.select().where(Alert.state.in_(("firing", "resolved"))).order_by(Alert.episode)
+    assert len(fired) > 3
+    assert [one.points for one in fired] == [tuple(row.points) for row in rows]
+    assert [one.ended_jd for one in fired] == [row.resolved_jd for row in rows]
+
+
+def test_tags_may_stand_in_a_list_of_sources(start: Start) -> None:
+    night = start(rule().replace('source = "BL Lac"', 'sources = ["Mrk 421", "tag:tev"]'),
+                  channel(), '[[tag]]\nname = "tev"\nsources = ["2200+420"]\n')
+    night.see(0, 12.5)
+    night.see(1, 12.5)
+    assert state() == "firing"
+
+
+def test_a_source_that_nobody_knows_is_told_as_an_error_of_its_rule(start: Start) -> None:
+    night = start(rule(source="BLLaz"), channel())
+    with night.database.connected():
+        assert night.engine.unknown() == {"bright": ["BLLaz"]}
+
+
+@pytest.mark.parametrize(("wrong", "expected"), [
+    (rule(source="tag:tev"), "there is no [[tag]] 'tev'"),
+    (rule() + 'instruments = ["AndorT91"]\n', "there is no instrument 'AndorT91'"),
+    (rule() + "lasting = 20\n", "lasting means nothing for 'mag < 13.0'"),
+    (changed("silent > 2 h", "confirm_within = 2\n"), "confirm_within means nothing"),
+    (changed("p > 10 %", "max_err = 1\n", "p < 8 %"), "p is a fraction"),
+])
+def test_what_would_be_ignored_or_never_hold_is_refused(tmp_path: Path, wrong: str,
+                                                        expected: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        AlertEngine(site_of(tmp_path, wrong, channel()), FakeClock())
+    assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize(("condition", "values", "fires"), [
+    ("change p > 5 sigma", [0.02, 0.115], True),  # 9.5 percent points, floor 0.5
+    ("change p > 5 sigma", [0.02, 0.04], False),
+    ("change chi > 5 sigma", [30.0, 50.0], True),  # floor 2 degrees
+    ("change chi > 5 sigma", [30.0, 38.0], False),
+])
+def test_each_quantity_has_a_floor_of_its_own(start: Start, condition: str, values: list[float],
+                                              fires: bool) -> None:
+    night = start(changed(condition, "confirm = 1\n").replace("confirm = 2\n", "", 1), channel())
+    for n in range(12):
+        value = values[0] if n < 11 else values[1]
+        p, chi = (value, 30.0) if " p " in condition else (0.1, value)
+        night.see(n * DAY / 4, 14.0, night=f"2025-11-{2 + n:02d}", p=p, p_debiased=p, p_err=0.002,
+                  chi_deg=chi, chi_err_deg=0.5)
+    assert (Alert.select().where(Alert.state == "firing").count() == 1) is fires

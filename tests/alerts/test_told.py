@@ -1,0 +1,165 @@
+"""What people are told: the number that was judged, and what became of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from iop4d.alerts import desk
+from iop4d.alerts.message import compose
+from iop4d.store.alertschema import Alert, AlertStep, Outbox
+from iop4d.store.schema import Event
+from tests.alerts.bench import Night, Start, channel, kinds, rule, site_of, state
+from tests.alerts.test_judgement import COLOUR, changed
+
+HOUR = 3600.0
+
+
+def told() -> tuple[str, str]:
+    """Subject and text of the last message."""
+    row = Outbox.select().order_by(Outbox.id.desc()).get()
+    notice = compose(row.content, message_id="<1@example.org>", at=0.0)
+    for part in row.content["judged"].split(", "):
+        assert part in notice.html
+    return notice.subject.partition("] ")[2].rpartition(" [#")[0], notice.text
+
+
+def test_a_colour_is_told_as_a_colour_and_its_bands_as_they_are(start: Start) -> None:
+    night = start(COLOUR, channel())
+    night.see(0, 13.4, band="B")
+    night.see(5, 13.0, band="R")
+    subject, text = told()
+    assert subject == "BL Lac B-R = 0.400 ± 0.028 mag: colour B-R < 0.6"
+    assert "B = 13.400 ± 0.020 mag; B-R = 0.400 ± 0.028 mag" in text
+
+
+def test_without_the_host_is_told_with_the_number_that_was_judged(start: Start) -> None:
+    night = start(rule(confirm=1) + 'host = "corrected"\n', channel())
+    night.see(0, 12.5, mag_nucleus=12.9, mag_nucleus_err=0.03)
+    subject, text = told()
+    assert subject == "BL Lac R = 12.90 ± 0.03 without the host: mag < 13.0"
+    assert "R = 12.500 ± 0.020 mag; 12.900 ± 0.030 mag without the host" in text
+    assert Outbox.get().content["threshold"] is None  # the plot shows what is in the results
+
+
+def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Start) -> None:
+    night = start(changed("p > 10 %", 'host = "corrected"\n', "p < 8 %"), channel())
+    for n in range(2):
+        night.see(n, 12.5, p=0.08, p_debiased=0.08, p_err=0.004, p_nucleus=0.12,
+                  p_nucleus_err=0.02, chi_deg=10.0, chi_err_deg=1.0)
+    subject, text = told()
+    assert subject == "BL Lac R, p = 12.0 ± 2.0 % without the host: p > 10.0 %"
+    assert "p = 12.0 ± 2.0 % without the host" in text
+
+
+def test_the_end_tells_what_ended_it(start: Start) -> None:
+    night = start(rule() + "tell_end = true\n", channel())
+    night.see_all([12.5, 12.5, 13.5, 13.6])
+    subject, text = told()
+    assert subject == "BL Lac R = 13.60 ± 0.02: ended, mag < 13.0"
+    assert "has ended: mag < 13.0; mag > 13.2 at 2025-11-21 00:03:00 UTC." in text
+    assert "The alert ends when" not in text
+
+
+def test_again_tells_the_newest_point(start: Start) -> None:
+    night = start(rule() + "repeat = 2.0\n", channel())
+    night.see_all([12.5, 12.5, 12.4])
+    night.clock.advance(3 * HOUR)
+    night.tend()
+    subject, text = told()
+    assert subject == "BL Lac R = 12.40 ± 0.02: still mag < 13.0"
+    assert "as of 2025-11-21 00:02:00 UTC" in text
+
+
+@pytest.mark.parametrize("which", ['source = "tag:all"', 'sources = ["3C 345", "BL Lac"]'])
+def test_a_rule_on_several_sources_names_the_one(start: Start, which: str) -> None:
+    night = start(rule().replace('source = "BL Lac"', which), channel(),
+                  '[[tag]]\nname = "all"\nsources = ["BL Lac", "3C 345"]\n')
+    night.see_all([12.5, 12.5])
+    assert told()[0].startswith("2200+420 R = 12.50")
+
+
+def test_what_was_told_is_withdrawn_however_old_it_is(start: Start) -> None:
+    night = start()
+    first, _ = night.see_all([12.5, 12.4])
+    night.clock.advance(72 * HOUR)
+    night.flag(first, "trailed")
+    night.tend()
+    assert kinds() == ["alert", "withdrawn"]
+    assert Alert.get(Alert.state == "withdrawn").note == "BLLac_0R.fit is flagged trailed"
+
+
+def test_a_snooze_that_ends_while_it_goes_on_is_told_once(start: Start) -> None:
+    night = start()
+    night.see_all([12.5, 12.4])
+    with night.database.write():
+        desk.snooze(Alert.get(), HOUR, by="Ana", now=night.clock())
+    for _ in range(4):
+        night.clock.advance(0.6 * HOUR)
+        night.tend()
+    assert (state(), kinds()) == ("firing", ["alert", "again"])
+
+
+def test_flags_on_the_points_that_ended_it_let_it_go_on(start: Start) -> None:
+    night = start()
+    ids = night.see_all([12.5, 12.5, 13.5, 13.5])
+    assert state() == "resolved"
+    night.flag(ids[3])
+    night.tend()
+    assert (state(), Alert.get().resolved_jd, kinds()) == ("firing", None, ["alert"])
+    assert AlertStep.select().order_by(AlertStep.id.desc()).get().note == (
+        "a point that ended it is flagged")
+    night.see(10, 13.5)
+    assert night.episodes() == [("resolved", 0.0 + 1, 10.0)]
+
+
+def test_a_flag_on_a_pending_point_ends_the_waiting(start: Start) -> None:
+    night = start()
+    first = night.see(0, 12.5)
+    night.flag(first)
+    night.tend()
+    assert state() == "inactive"
+    night.see(1, 12.5)
+    assert (state(), kinds()) == ("pending", [])
+
+
+def test_a_flag_on_the_other_band_withdraws_a_colour(start: Start) -> None:
+    night = start(COLOUR, channel())
+    night.see(0, 13.4, band="B")
+    night.flag(night.see(5, 13.0, band="R"))
+    night.tend()
+    assert (state(), kinds()) == ("withdrawn", ["alert", "withdrawn"])
+    assert Alert.get().note == "its point in R is flagged"
+
+
+def test_an_alert_whose_rule_is_gone_ends(start: Start) -> None:
+    night = start()
+    night.see_all([12.5, 12.4])
+    site = site_of(night.root, rule().replace('"bright"', '"other"'), channel())
+    later = Night(site, night.clock)
+    later.tend()
+    assert Alert.get(Alert.rule == "bright").state == "resolved"
+    last = AlertStep.select().order_by(AlertStep.id.desc()).get()
+    assert last.note == "the site file has no rule 'bright' any more"
+    later.database.close()
+
+
+def test_one_alert_that_cannot_be_looked_after_costs_no_other(
+        start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = start(rule(), rule().replace('"bright"', '"broken"'), channel())
+    night.see_all([12.5, 12.4])
+    for alert in Alert.select():
+        with night.database.write():
+            desk.snooze(alert, HOUR, by="Ana", now=night.clock())
+    night.clock.advance(2 * HOUR)
+    truly = night.upkeep._again
+
+    def fails(watch: object, alert: Alert) -> None:
+        if alert.rule == "broken":
+            raise ZeroDivisionError
+        truly(watch, alert)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(night.upkeep, "_again", fails)
+    night.tend()
+    assert {row.rule: row.state for row in Alert.select()} == {
+        "bright": "firing", "broken": "snoozed"}
+    assert Event.select().where(Event.kind == "alert-error").count() == 1
