@@ -76,7 +76,7 @@ class AlertEngine:
         for (source, band), since in _changed(result_ids).items():
             for alert in list(Alert.select().where(
                     (Alert.source == source) & (Alert.state == Phase.RESOLVED)
-                    & (Alert.fired_jd <= since) & (Alert.resolved_jd >= since))):
+                    & (Alert.fired_jd <= since) & (Alert.resolved_jd >= since - _BESIDE))):
                 watch = self.watch_of(alert.rule)
                 if watch is not None and alert.band == _label(watch, band):
                     with guarded(self._clock, rule=alert.rule, source=source, band=alert.band):
@@ -226,6 +226,8 @@ def _check_instruments(site: Site) -> None:
 #: statement anew takes five times as long as to run it.
 _LATEST = ("SELECT * FROM alert WHERE rule = ? AND source = ? AND band = ? "
            "ORDER BY episode DESC LIMIT 3")
+
+_BESIDE = 1.0  # days between the two bands of a colour, at most
 
 #: States of a row whose episode has not begun.
 _NOT_YET = (Phase.PENDING, Phase.INACTIVE)
