@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from iop4d.alerts import desk
@@ -13,8 +14,9 @@ from iop4d.alerts.words import plus_minus, utc_of_jd, utc_of_unix
 from iop4d.store import catalogue, events
 from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
+from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Result
-from iop4d.store.status import night_line, undelivered
+from iop4d.store.status import night_line
 
 T = TypeVar("T")
 _LAST = 5  # points that are told of a source
@@ -30,7 +32,7 @@ class Answers:
 
     async def status(self) -> str:
         """What is going on."""
-        return await self._run_db(self._read, _status)
+        return await self._run_db(self._read, partial(_status, self._clock()))
 
     async def last(self, source: str) -> str:
         """The latest results of a source, by any of its names."""
@@ -73,14 +75,14 @@ def _of(alert: Alert) -> str:
     return f"{tag(alert)} {alert.rule}: {alert.source} {alert.band}".rstrip()
 
 
-def _status() -> str:
+def _status(now: float) -> str:
     beat = events.heartbeat()
     lines = [night_line()]
     lines += [f"archive {a['name']} is {a['state']}: {a['reason']}"
               for a in beat.get("archives", ()) if a["state"] != "ok"]
     if paused := beat.get("paused"):
         lines.append(f"nothing new is begun: {paused}")
-    lines += [f"channel {one['channel']} fails: {one['reason']}" for one in undelivered()]
+    lines += [f"channel {one['channel']} fails: {one['reason']}" for one in undelivered(now)]
     going = list(Alert.select().where(Alert.state.in_(ACTIVE)).order_by(Alert.fired_at.desc()))
     lines += [f"{alert.state}: {_of(alert)}" for alert in going[:10]]
     lines.append(f"{len(going)} alerts go on" if going else "no alert goes on")

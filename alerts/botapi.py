@@ -32,11 +32,12 @@ class BotError(Iop4dError):
     """The Bot API did not do what was asked.
 
     ``code`` is its error code, 0 when it did not answer at all; ``retry_after``: seconds that it
-    asked to wait; ``moved_to``: the chat's new id.
+    asked to wait; ``moved_to``: the chat's new id; ``unsure``: it may have done it all the same.
     """
 
     def __init__(self, description: str, *, code: int = 0, retry_after: float | None = None,
-                 moved_to: str = "") -> None:
+                 moved_to: str = "", unsure: bool = False) -> None:
+        self.unsure = unsure
         self.description = description
         self.code = code
         self.retry_after = retry_after
@@ -124,7 +125,8 @@ class BotApi:
                                                **_body(fields, photo))
                 answer = await exchange(client, request, most=_LONGEST_ANSWER)
         except NETWORK as error:
-            raise BotError(self.scrub(network_reason(error, self._base))) from None
+            raise BotError(self.scrub(network_reason(error, self._base)),
+                           unsure=may_have_arrived(error)) from None
         return self._result(answer.status, answer.body)
 
     @property
@@ -192,6 +194,15 @@ def network_reason(error: Exception, where: str) -> str:
     if isinstance(error, httpx2.ProxyError):
         return f"the proxy to {where}: {said}"
     return f"{where}: {said}"
+
+
+def may_have_arrived(error: Exception) -> bool:
+    """Whether a request without an answer may have been obeyed: the connection was made."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    never = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError,
+             httpx2.UnsupportedProtocol, httpx2.InvalidURL)
+    return isinstance(error, httpx2.HTTPError | OSError) and not isinstance(error, never)
 
 
 def _body(fields: Mapping[str, Any], photo: bytes | None) -> dict[str, Any]:

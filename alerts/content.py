@@ -81,6 +81,7 @@ def _links(url: str, watch: Watch, alert: Alert) -> dict[str, str]:
             "alerts": f"{url}/alerts#alert-{alert.id}", **drafts}
 
 
+KINDS = ("alert", "again", "ended", "withdrawn")
 _STATE = {"alert": "", "again": "still ", "ended": "ended, ", "withdrawn": "withdrawn, "}
 
 

@@ -9,9 +9,11 @@ from peewee import fn
 from iop4d.alerts.telling import digest
 from iop4d.alerts.words import clean
 from iop4d.config import Alerts
+from iop4d.config.alerting import rank
 from iop4d.store.alertschema import Outbox
 
 _WINDOW = 600.0  # seconds in which messages to a recipient are counted
+_KEPT = 5  # of so many messages of that window only what is critical may use one
 _LISTED = 40  # messages that a digest names; the others are counted
 _ALONE = ("digest", "summary", "test")  # kinds of message that are no part of a digest
 
@@ -23,17 +25,23 @@ class Folder:
         self._settings = settings
 
     def rest(self, row: Outbox, now: float) -> float:
-        """Until when a recipient is to be left alone (Unix seconds); in the past: no longer."""
+        """Until when a recipient is to be left alone (Unix seconds); in the past: no longer.
+
+        A part of the messages of the ten minutes is kept for what is critical.
+        """
+        most = self._settings.most
+        if row.severity != "critical":
+            most -= most // _KEPT
         sent = [at for (at,) in Outbox.select(Outbox.sent_at).where(
             _of(row) & (Outbox.state == "sent") & (Outbox.sent_at > now - _WINDOW))
-            .order_by(Outbox.sent_at.desc()).limit(self._settings.most).tuples()]
-        return sent[-1] + _WINDOW if len(sent) >= self._settings.most else 0.0
+            .order_by(Outbox.sent_at.desc()).limit(most).tuples()]
+        return sent[-1] + _WINDOW if len(sent) >= most else 0.0
 
     def unfold(self, due: Any) -> None:
         """Take digests that were refused apart, so that the next one tells what came since too."""
         kind = fn.json_extract(Outbox.content, "$.kind")
         for old in Outbox.select(Outbox.id, Outbox.last_error).where(
-                due & (kind == "digest") & (Outbox.last_error != "")):
+                due & (kind == "digest") & (Outbox.last_error != "") & ~Outbox.unsure):
             Outbox.update(state="queued", digest=None, not_before=0.0,
                           last_error=old.last_error).where(Outbox.digest == old.id).execute()
             Outbox.update(state="dropped", last_error=f"made anew: {old.last_error}").where(
@@ -42,7 +50,7 @@ class Folder:
     def fold(self, row: Outbox, now: float) -> Outbox | None:
         """The digest that says what a message and those beside it say; None: it goes by itself.
 
-        A message whose last attempt has no answer yet is left as it is: a repeat has the same id.
+        A message that may have been accepted is left as it is: a repeat has the same id.
         """
         mine = (_of(row) & (Outbox.state == "queued") & _foldable()
                 & (Outbox.held_until <= now))  # and those that wait for another try
@@ -56,9 +64,12 @@ class Folder:
             Outbox.content, "$.links.alerts")).where(mine).order_by(Outbox.id.desc())
             .limit(_LISTED).tuples())
         newest = named[0][0]
+        severities = [one for (one,) in Outbox.select(Outbox.severity).where(
+            mine & (Outbox.id <= newest)).distinct().tuples()]
         key = digest("digest", row.channel, row.recipient, row.id, newest, now)
         made: Outbox = Outbox.create(
             dedup_key=key, channel=row.channel, recipient=row.recipient, state="queued",
+            severity=max(severities, key=rank),
             message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}", created_at=now,
             content={"kind": "digest", "total": count, "late": bool(late),
                      "subject": _subject(named[0][1], count), "since": oldest,
@@ -79,4 +90,4 @@ def _of(row: Outbox) -> Any:
 
 def _foldable() -> Any:
     kind = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), "alert")
-    return kind.not_in(_ALONE) & ((Outbox.attempts == 0) | (Outbox.last_error != ""))
+    return kind.not_in(_ALONE) & ~Outbox.unsure

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import fn
+from peewee import Case, fn
 
 from iop4d.alerts.folding import Folder
 from iop4d.alerts.transport import SendError
 from iop4d.config import Alerts
+from iop4d.config.alerting import SEVERITIES, rank
 from iop4d.store.alertschema import ChannelState, Outbox
 from iop4d.store.database import Database
 from iop4d.store.events import emit
 
 _DAY = 86400.0
+_SEVERITY = Case(Outbox.severity, [(name, rank(name)) for name in SEVERITIES], 0)
 _DUE = fn.MAX(Outbox.not_before, Outbox.held_until)  # of two columns: the larger
 
 
@@ -32,6 +34,7 @@ class Letter:
     content: dict[str, Any]
     attempts: int
     created_at: float
+    unsure: bool = False  # an earlier attempt may have been accepted
 
 
 class Letters:
@@ -54,34 +57,34 @@ class Letters:
         return [name for name, at in times.items() if at <= now], min(later, default=None)
 
     def claim(self, channel: str) -> Letter | None:
-        """Take the oldest message of a channel that is due; None when there is none.
+        """Take the severest, then oldest message of a channel that is due; None: there is none.
 
         Many that wait for one recipient become a digest; a recipient who got many of late waits.
         """
         with self._database.write():
             now = self._clock()
             self._folder.unfold(self._is_due(channel))
-            while (row := Outbox.select().where(self._is_due(channel)).order_by(Outbox.id)
-                   .limit(1).first()) is not None:
-                if (rest := self._folder.rest(row, now)) > now:
+            while (row := Outbox.select().where(self._is_due(channel))
+                   .order_by(_SEVERITY.desc(), Outbox.id).limit(1).first()) is not None:
+                if (rest := max(self._folder.rest(row, now), self._asked(row))) > now:
                     Outbox.update(not_before=rest).where(
                         self._is_due(channel) & (Outbox.recipient == row.recipient)).execute()
                     continue
                 row = self._folder.fold(row, now) or row
                 to = _now_at(row)
-                Outbox.update(attempts=row.attempts + 1, recipient=to).where(
+                Outbox.update(attempts=row.attempts + 1, recipient=to, unsure=True).where(
                     Outbox.id == row.id).execute()
                 return Letter(id=row.id, alert_id=row.alert_id, channel=row.channel,
                               recipient=to, message_id=row.message_id,
                               content=row.content, attempts=row.attempts + 1,
-                              created_at=row.created_at)
+                              created_at=row.created_at, unsure=row.unsure)
             return None
 
     def mark_sent(self, letter: Letter) -> None:
         """A message was accepted."""
         now = self._clock()
         with self._database.write():
-            Outbox.update(state="sent", sent_at=now, last_error="").where(
+            Outbox.update(state="sent", sent_at=now, last_error="", unsure=False).where(
                 Outbox.id == letter.id).execute()
             emit("mail", now, id=letter.id, alert=letter.alert_id, channel=letter.channel,
                  state="sent")
@@ -95,9 +98,13 @@ class Letters:
         again = now + (self._pause(letter.attempts) if error.retry_after is None
                        else max(error.retry_after, 1.0))
         with self._database.write():
+            Outbox.update(unsure=letter.unsure or error.unsure).where(
+                Outbox.id == letter.id).execute()
             if error.moved_to:
                 self._move(letter, error.moved_to)
                 return
+            if error.retry_after is not None:
+                self._ask_rest(letter, "" if error.channel_down else letter.recipient, again)
             if error.permanent:
                 self._give_up(Outbox.id == letter.id, error.reason, now)
                 return
@@ -117,6 +124,18 @@ class Letters:
             & (Outbox.state == "queued")).execute()
         ChannelState.insert(channel=letter.channel, name=f"moved {letter.recipient}",
                             value=to).on_conflict_replace().execute()
+
+    def _ask_rest(self, letter: Letter, recipient: str, until: float) -> None:
+        """A server asked to be left alone, by a recipient or as a whole; a restart heeds it too."""
+        ChannelState.insert(channel=letter.channel, name=f"rest {recipient}".rstrip(),
+                            value=repr(until)).on_conflict_replace().execute()
+
+    def _asked(self, row: Outbox) -> float:
+        """Until when the server wants to be left alone (Unix seconds)."""
+        names = ("rest", f"rest {_now_at(row)}")
+        asked = [float(value) for (value,) in ChannelState.select(ChannelState.value).where(
+            (ChannelState.channel == row.channel) & ChannelState.name.in_(names)).tuples()]
+        return max(asked, default=0.0)
 
     def resume(self, channel: str | None = None) -> None:
         """Make every waiting message due, of one channel or of all."""
@@ -139,7 +158,8 @@ class Letters:
     @staticmethod
     def _give_up(which: Any, reason: str, now: float) -> None:
         for row in list(Outbox.select().where(which & (Outbox.state == "queued"))):
-            Outbox.update(state="failed", last_error=reason).where(Outbox.id == row.id).execute()
+            Outbox.update(state="failed", last_error=reason, given_up_at=now).where(
+                Outbox.id == row.id).execute()
             emit("mail-failed", now, id=row.id, alert=row.alert_id, channel=row.channel,
                  reason=reason)
 

@@ -39,13 +39,15 @@ class EmailChannel:
             raise SendError(f"'{clean(recipient, 80)}' is not an address", permanent=True)
         message = self._mail(notice, recipient)
         client = self._client()
+        begun = False
         try:
             async with asyncio.timeout(_WHOLE * self._timeout):
                 await client.connect()
+                begun = True
                 refused, _ = await client.send_message(
                     message, sender=parseaddr(self._channel.sender)[1], recipients=[recipient])
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
-            raise _send_error(error, self._where) from error
+            raise _send_error(error, self._where, begun=begun) from error
         finally:
             await _hang_up(client)
         # A server that takes the text for some recipients alone is no error to the library.
@@ -122,14 +124,18 @@ async def _hang_up(client: aiosmtplib.SMTP) -> None:
             async with asyncio.timeout(_GOODBYE):
                 await client.quit()
     client.close()
+    await asyncio.sleep(0)  # in which the loop closes the socket
 
 
-def _send_error(error: Exception, where: str) -> SendError:
-    """What an error of the library means for the message and for its channel."""
+def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
+    """What an error of the library means for the message and for its channel.
+
+    ``begun``: the message itself was on its way, so that no answer tells nothing of its fate.
+    """
     match error:
         case aiosmtplib.SMTPRecipientsRefused(recipients=[first, *_]):
             return _refusal(first.code, first.message)
-        case aiosmtplib.SMTPDataError() | aiosmtplib.SMTPSenderRefused():
+        case aiosmtplib.SMTPDataError():
             return _refusal(error.code, error.message)
         case ssl.SSLError():  # before ValueError: a refused certificate is one, too
             reason = f"no trusted TLS with {where}: {clean(str(error))}"
@@ -137,13 +143,14 @@ def _send_error(error: Exception, where: str) -> SendError:
             return SendError(f"not a message that {where} can take: {clean(str(error))}",
                              permanent=True)
         case aiosmtplib.SMTPResponseException():
-            # Its greeting, our login: the message is not at fault, and waits until it is mended.
+            # Greeting, login, sender: the message is not at fault, and waits until it is mended.
             reason = f"{where} answered {error.code} {clean(error.message)}"
+            begun = False
         case TimeoutError():
             reason = f"{where} did not answer in time"
         case _:
             reason = f"{where}: {clean(str(error)) or type(error).__name__}"
-    return SendError(reason, permanent=False, channel_down=True)
+    return SendError(reason, permanent=False, channel_down=True, unsure=begun)
 
 
 def _refusal(code: int, text: str) -> SendError:

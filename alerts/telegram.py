@@ -208,7 +208,7 @@ class TelegramChannel:
         if error.code == 429:
             return SendError(str(error), permanent=False, retry_after=error.retry_after)
         # A message that makes the server fail (500) must not hold up the others.
-        return SendError(str(error), permanent=400 <= error.code < 500,
+        return SendError(str(error), permanent=400 <= error.code < 500, unsure=error.unsure,
                          channel_down=error.code == 0 or error.code > 500)
 
 

@@ -42,16 +42,19 @@ class SendError(Iop4dError):
 
     ``permanent``: trying the same again is of no use. ``channel_down``: no other message of this
     channel would get through now either. ``retry_after``: seconds that the other side asked for.
-    ``moved_to``: the recipient's new name, to be used from now on.
+    ``moved_to``: the recipient's new name, to be used from now on. ``unsure``: it may have been
+    accepted all the same, so that the next attempt must be the very same message.
     """
 
     def __init__(self, reason: str, *, permanent: bool, channel_down: bool = False,
-                 retry_after: float | None = None, moved_to: str = "") -> None:
+                 retry_after: float | None = None, moved_to: str = "",
+                 unsure: bool = False) -> None:
         self.reason = reason
         self.permanent = permanent
         self.channel_down = channel_down
         self.retry_after = retry_after
         self.moved_to = moved_to
+        self.unsure = unsure
         super().__init__(reason)
 
 

@@ -15,7 +15,7 @@ import peewee as pw
 
 from iop4d.config import Site
 from iop4d.model.work import UNSOLVED
-from iop4d.store.alertschema import Outbox
+from iop4d.store import delivery
 from iop4d.store.schema import Event, Frame, Job, Result
 
 _HOUR = 3600.0
@@ -115,10 +115,9 @@ def backlog(vitals: Vitals, _window: float) -> Values:
 
 def undelivered(vitals: Vitals, _window: float) -> Values:
     """Hours for which the oldest message of a channel has been tried in vain."""
-    found = {channel.name: 0.0 for channel in vitals.site.channel}
-    rows = Outbox.select(Outbox.channel, pw.fn.MIN(Outbox.created_at)).where(
-        (Outbox.state == "queued") & (Outbox.last_error != "")).group_by(Outbox.channel)
-    return found | {name: (vitals.now - at) / _HOUR for name, at in rows.tuples()}
+    return {channel.name: 0.0 for channel in vitals.site.channel} | {
+        one["channel"]: (vitals.now - one["since"]) / _HOUR
+        for one in delivery.undelivered(vitals.now)}
 
 
 def rule_error(vitals: Vitals, window: float) -> Values:
@@ -137,9 +136,8 @@ def why(vitals: Vitals, quantity: str, subject: str) -> str:
         return next((str(a.get("reason") or "") for a in vitals.beat.get("archives", ())
                      if a["name"] == subject), "")
     if quantity == "undelivered":
-        return str(Outbox.select(Outbox.last_error).where(
-            (Outbox.channel == subject) & (Outbox.last_error != "")).order_by(
-            Outbox.id.desc()).limit(1).scalar() or "")
+        return next((str(one["reason"]) for one in delivery.undelivered(vitals.now)
+                     if one["channel"] == subject), "")
     if quantity == "rule_error":
         if names := vitals.unknown.get(subject):
             return f"the catalogue does not know {', '.join(names)}"

@@ -23,7 +23,14 @@ from typing import Any
 import httpx2
 
 from iop4d import __version__, config
-from iop4d.alerts.botapi import NETWORK, Answer, HiddenAddress, exchange, network_reason
+from iop4d.alerts.botapi import (
+    NETWORK,
+    Answer,
+    HiddenAddress,
+    exchange,
+    may_have_arrived,
+    network_reason,
+)
 from iop4d.alerts.transport import Notice, SendError
 from iop4d.alerts.words import clean
 from iop4d.config.secret import read_secret
@@ -57,8 +64,8 @@ class WebhookChannel:
             async with asyncio.timeout(_WHOLE * self._timeout):
                 answer = await self._post(url, body, headers)
         except NETWORK as error:
-            raise SendError(network_reason(error, where), permanent=False,
-                            channel_down=True) from None
+            raise SendError(network_reason(error, where), permanent=False, channel_down=True,
+                            unsure=may_have_arrived(error)) from None
         if not 200 <= answer.status < 300:
             raise self._refusal(where, answer)
 

@@ -113,6 +113,14 @@ def test_the_examples_of_alerts_are_site_files(tmp_path: Path) -> None:
         AlertEngine(parse_site(f"{text}\n{more}", root=tmp_path), lambda: 0.0)
 
 
+def test_every_kind_of_notice_is_named_to_those_who_receive_webhooks() -> None:
+    from iop4d.alerts.content import KINDS as OF_ALERTS
+    from iop4d.alerts.message import WRITTEN
+
+    (row,) = (line for line in DOCS["channels.md"].splitlines() if line.startswith("| `kind`"))
+    assert set(row.split("`")[3::2]) == {*OF_ALERTS, *WRITTEN, "digest", "system"}
+
+
 def test_every_kind_of_channel_has_an_example_that_is_a_site_file(tmp_path: Path) -> None:
     from iop4d.alerts.channels import KINDS
     from iop4d.config.load import parse_site

@@ -10,8 +10,8 @@ import peewee as pw
 from iop4d.alerts.rules import ACTIVE
 from iop4d.store import events
 from iop4d.store.alertschema import Alert
+from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Event, Frame, Job
-from iop4d.store.status import undelivered
 
 #: A heartbeat is written about every 2 s; one older than this means that nobody works.
 STALE_SECONDS = 15.0
@@ -99,7 +99,7 @@ def read(now: float) -> Status:
     return Status(
         now=now, daemon=daemon_state(beat, now), beat=beat, queue=queue,
         frames=dict(frames.tuples()), last_event=newest_event(),
-        undelivered=undelivered(),
+        undelivered=undelivered(now),
         firing=Alert.select().where(Alert.state.in_(ACTIVE)).count())
 
 

@@ -61,7 +61,7 @@ class User(Table):
 
 
 class ChannelState(Table):
-    """What a channel must remember: how far it read, and where recipients moved to."""
+    """What a channel must remember: how far it read, where recipients moved to, who rests."""
 
     channel = pw.CharField()
     name = pw.CharField()
@@ -86,9 +86,11 @@ class Outbox(Table):
     attempts = pw.IntegerField(default=0)
     not_before = pw.FloatField(default=0.0)
     held_until = pw.FloatField(default=0.0)  # quiet hours
+    unsure = pw.BooleanField(default=False)  # an attempt was begun that may have been accepted
     last_error = pw.TextField(default="")
     created_at = pw.FloatField()
     sent_at = pw.FloatField(null=True)
+    given_up_at = pw.FloatField(null=True)
 
 
 class Summary(Table):

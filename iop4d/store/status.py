@@ -9,6 +9,7 @@ from peewee import fn
 from iop4d.model.frame import FrameState
 from iop4d.store import events
 from iop4d.store.alertschema import Alert, Outbox
+from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Frame, Job, Master, Result
 
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
@@ -32,22 +33,12 @@ def status(now: float) -> dict[str, Any]:
         "masters": _counts(Master.state),
         "alerts": _counts(Alert.state),
         "mails": _counts(Outbox.state),
-        "undelivered": undelivered(),
+        "undelivered": undelivered(now),
         "failed": [_trouble(row) for row in
                    Frame.select().where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
         "waiting": [_trouble(row) for row in
                     Frame.select().where(Frame.state == FrameState.WAITING).order_by(Frame.id)],
     }
-
-
-def undelivered() -> list[dict[str, Any]]:
-    """Channels that do not get rid of their messages: how many wait, since when, and why."""
-    tried = (Outbox.state == "queued") & (Outbox.last_error != "")
-    rows = Outbox.select(Outbox.channel, fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at),
-                         fn.MAX(Outbox.id)).where(tried).group_by(Outbox.channel).tuples()
-    return [{"channel": channel, "messages": count, "since": since,
-             "reason": Outbox.get_by_id(newest).last_error}
-            for channel, count, since, newest in rows]
 
 
 def _counts(column: Any) -> dict[str, int]:

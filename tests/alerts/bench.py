@@ -175,6 +175,7 @@ class Mailbox:
         self.commands: list[str] = []
         self.rcpt: dict[str, str] = {}
         self.data: list[str] = []
+        self.mail = "250 OK"
         self.logins: list[tuple[bytes, bytes]] = []
         more: dict[str, Any] = {}
         if tls is not None:
@@ -201,7 +202,7 @@ class Mailbox:
         self.commands.append("MAIL")
         envelope.mail_from = address
         envelope.mail_options.extend(options)
-        return "250 OK"
+        return self.mail
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any,  # noqa: N802
                           address: str, _options: list[str]) -> str:

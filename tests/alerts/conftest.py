@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.alerts.bench import UNIX_OF_JD, Night, Start, channel, rule, site_of
+from tests.alerts.posting import Post
 from tests.conftest import FakeClock
 
 
@@ -24,3 +25,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield make
     for night in nights:
         night.database.close()
+
+
+@pytest.fixture
+def posts() -> Iterator[list[Post]]:
+    made: list[Post] = []
+    yield made
+    for post in made:
+        post.night.database.close()

@@ -66,6 +66,17 @@ def test_a_refused_text_is_told_by_its_code(tmp_path: Path, answer: str, permane
         error = send(box.port, tmp_path)
     assert error is not None
     assert (error.permanent, error.channel_down) == (permanent, down)
+    assert error.unsure is (answer == "drop")
+
+
+def test_a_sender_who_is_refused_is_the_channel_s_trouble_and_loses_no_message(
+        tmp_path: Path) -> None:
+    with Mailbox() as box:
+        box.mail = "530 5.7.0 authentication required"
+        error = send(box.port, tmp_path)
+    assert error is not None
+    assert (error.permanent, error.channel_down, error.unsure) == (False, True, False)
+    assert "530 5.7.0 authentication required" in error.reason
 
 
 def test_a_dead_server_is_a_temporary_error_of_the_channel(tmp_path: Path) -> None:

@@ -5,44 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from iop4d.alerts import outbox
 from iop4d.alerts.letters import Letters
-from iop4d.alerts.outbox import Relay
 from iop4d.alerts.transport import Notice, SendError
-from iop4d.config import Site
 from iop4d.model.work import PlotRequest
 from iop4d.store.alertschema import Outbox
-from iop4d.store.schema import Event
-from tests.alerts.bench import PNG, Mailbox, Night, channel, free_port, rule, run_db, site_of
+from iop4d.store.delivery import undelivered
+from tests.alerts.bench import PNG, Mailbox, channel, free_port, rule
+from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
 from tests.conftest import FakeClock
 
 DAY = 86400.0
-
-
-async def plot(_: PlotRequest) -> bytes | None:
-    await asyncio.sleep(0)
-    return PNG
-
-
-class FakeChannel:
-    """Keeps what it is given; ``answers`` are raised first."""
-
-    def __init__(self, *answers: SendError) -> None:
-        self.answers = list(answers)
-        self.mails: list[tuple[str, Notice]] = []
-        self.tries = 0
-
-    async def send(self, notice: Notice, recipient: str) -> None:
-        await asyncio.sleep(0)
-        self.tries += 1
-        if self.answers:
-            raise self.answers.pop(0)
-        self.mails.append((recipient, notice))
 
 
 class HungChannel(FakeChannel):
@@ -51,55 +28,6 @@ class HungChannel(FakeChannel):
     async def send(self, notice: Notice, recipient: str) -> None:
         self.tries += 1
         await asyncio.Event().wait()
-
-
-DOWN = SendError("no connection", permanent=False, channel_down=True)
-LATER = SendError("451 come back later", permanent=False)
-NEVER = SendError("550 no such user", permanent=True)
-
-
-class Post:
-    """A night whose alert is committed, and a relay for its mails."""
-
-    def __init__(self, root: Path, clock: FakeClock, *parts: str, **channels: FakeChannel) -> None:
-        self.clock = clock
-        self.site: Site = site_of(root, *parts)
-        self.night = Night(self.site, clock)
-        self.relay = self.new_relay(channels or None)
-
-    def new_relay(self, channels: dict[str, FakeChannel] | None = None) -> Relay:
-        return Relay(run_db=run_db, site=self.site, clock=self.clock, plot=plot,
-                     database=self.night.database, channels=channels)
-
-    def fire(self, episode: int = 0) -> None:
-        start = episode * 60 * 24
-        self.night.see_all([12.5, 12.5, 13.5, 13.5], start=start)
-
-    def send(self) -> int:
-        return asyncio.run(self.relay.send_due())
-
-    def states(self) -> list[tuple[str, int, str]]:
-        return [(m.state, m.attempts, m.last_error) for m in Outbox.select().order_by(Outbox.id)]
-
-    def events(self, kind: str) -> list[dict[str, object]]:
-        return [event.content for event in Event.select().where(Event.kind == kind)]
-
-
-@pytest.fixture
-def posts() -> Iterator[list[Post]]:
-    made: list[Post] = []
-    yield made
-    for post in made:
-        post.night.database.close()
-
-
-TWO = channel("team", to='["ana@example.org", "ben@example.org"]')
-
-
-def post(posts: list[Post], root: Path, clock: FakeClock, *parts: str,
-         **channels: FakeChannel) -> Post:
-    posts.append(Post(root, clock, *(parts or (rule(), TWO)), **channels))
-    return posts[-1]
 
 
 def test_a_mail_reaches_a_real_server_with_its_picture(posts: list[Post], tmp_path: Path,
@@ -373,92 +301,6 @@ def test_a_restart_tries_at_once_what_was_put_off(posts: list[Post], tmp_path: P
     asyncio.run(scene())
 
 
-def test_late_messages_are_one_digest_and_nothing_is_missing_in_it(
-        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
-    team = FakeChannel(*[DOWN] * 40)
-    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
-    for episode in range(8):
-        it.fire(episode)
-        it.send()
-        clock.advance(2700.0)
-    team.answers.clear()
-    clock.advance(3600.0)
-    assert it.send() == 1
-    ((recipient, notice),) = team.mails
-    assert (recipient, notice.kind, notice.facts["total"]) == ("ana@example.org", "digest", 8)
-    assert len(notice.facts["items"]) == 8
-    letters = list(Outbox.select().where(Outbox.alert.is_null(False)))
-    assert [letter.state for letter in letters] == ["folded"] * 8
-    (told,) = Outbox.select().where(Outbox.state == "sent")
-    assert {letter.digest for letter in letters} == {told.id}
-
-
-def test_a_recipient_gets_so_many_messages_in_ten_minutes_at_most(
-        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
-    team = FakeChannel()
-    it = post(posts, tmp_path, clock, "most = 3\n", rule(cooldown=0.0), channel(), team=team)
-    for episode in range(10):
-        it.fire(episode)
-        it.send()
-        clock.advance(10.0)
-    assert [notice.kind for _, notice in team.mails] == ["alert"] * 3
-    clock.advance(600.0)
-    it.send()
-    assert [notice.kind for _, notice in team.mails] == ["alert"] * 3 + ["digest"]
-    assert team.mails[-1][1].facts["total"] == 7
-
-
-def test_ten_thousand_messages_at_once_are_one_digest(posts: list[Post], tmp_path: Path,
-                                                      clock: FakeClock) -> None:
-    team = FakeChannel()
-    it = post(posts, tmp_path, clock, rule(), channel(), team=team)
-    with it.night.database.write():
-        for start in range(0, 10_000, 500):
-            Outbox.insert_many([{
-                "dedup_key": str(n), "channel": "team", "recipient": "ana@example.org",
-                "message_id": f"<{n}@x>", "state": "queued", "created_at": clock.now,
-                "content": {"kind": "alert", "subject": f"[iop4d] alert {n}"}}
-                for n in range(start, start + 500)]).execute()
-    assert it.send() == 1
-    ((_, notice),) = team.mails
-    assert notice.subject == "[iop4d] 10000 alerts, the last: alert 9999"
-    assert "and 9960 more" in notice.text
-    assert len(notice.text) <= 4096
-
-
-def test_a_message_whose_fate_is_unknown_is_no_part_of_a_digest(
-        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
-    """It may have arrived: its repeat must carry the same id."""
-    team = FakeChannel()
-    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
-    it.fire()
-    first = Outbox.get()
-    Outbox.update(attempts=1).execute()  # the power failed behind the sending
-    for episode in range(1, 8):
-        it.fire(episode)
-    it.send()
-    assert [notice.kind for _, notice in team.mails] == ["digest", "alert"]
-    assert team.mails[1][1].id == first.message_id
-
-
-def test_quiet_hours_hold_back_all_but_what_is_urgent(posts: list[Post], tmp_path: Path,
-                                                      clock: FakeClock) -> None:
-    team = FakeChannel()
-    urgent = rule().replace('"bright"', '"urgent"') + 'severity = "critical"\n'
-    # The clock stands at 22:13 UTC, which is 23:13 in Madrid.
-    it = post(posts, tmp_path, clock, 'quiet = "23:00-08:00"\nquiet_zone = "Europe/Madrid"\n',
-              rule(), urgent, channel(), team=team)
-    it.fire()
-    it.send()
-    assert [notice.facts["rule"] for _, notice in team.mails] == ["urgent"]
-    clock.advance(8.7 * 3600.0)
-    it.send()
-    assert len(team.mails) == 1
-    clock.advance(0.2 * 3600.0)
-    it.send()
-    assert [notice.facts["rule"] for _, notice in team.mails] == ["urgent", "bright"]
-
-
 def test_a_recipient_that_moved_is_followed(posts: list[Post], tmp_path: Path,
                                             clock: FakeClock) -> None:
     team = FakeChannel(SendError("moved", permanent=False, moved_to="new@example.org"))
@@ -477,3 +319,39 @@ def test_a_pause_that_is_asked_for_is_kept(posts: list[Post], tmp_path: Path,
     it.fire()
     assert it.send() == 0
     assert Outbox.get().not_before == clock.now + 77.0
+    clock.advance(76.0)
+    it.restart(team=(again := FakeChannel()))
+    assert again.tries == 0
+    clock.advance(2.0)
+    it.restart(team=again)
+    assert again.tries == 1
+
+
+def test_a_recipient_who_is_to_be_left_alone_is_after_a_restart_and_others_are_not(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel(SendError("429", permanent=False, retry_after=3600.0))
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), TWO, team=team)
+    it.fire()
+    it.send()
+    it.fire(episode=1)
+    it.restart(team=(again := FakeChannel()))
+    assert [recipient for recipient, _ in team.mails] == ["ben@example.org"]
+    assert [recipient for recipient, _ in again.mails] == ["ben@example.org"]
+    clock.advance(3601.0)
+    it.restart(team=again)
+    assert [recipient for recipient, _ in again.mails].count("ana@example.org") == 1  # a digest
+
+
+def test_a_recipient_who_was_given_up_is_told_until_somebody_reaches_him(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), TWO, team=FakeChannel(NEVER))
+    it.fire()
+    it.send()
+    (trouble,) = undelivered(clock.now)
+    assert (trouble["channel"], trouble["messages"]) == ("team", 1)
+    assert trouble["reason"] == "ana@example.org was given up: 550 no such user"
+    assert undelivered(clock.now + 2 * DAY) == []
+    clock.advance(60.0)
+    it.fire(episode=1)
+    it.send()
+    assert undelivered(clock.now) == []

@@ -1,0 +1,96 @@
+"""A night whose alerts are sent by a relay to channels that are told what to answer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from iop4d.alerts.letters import Letter
+from iop4d.alerts.outbox import Relay
+from iop4d.alerts.transport import Notice, SendError
+from iop4d.config import Site
+from iop4d.model.work import PlotRequest
+from iop4d.store.alertschema import Outbox
+from iop4d.store.schema import Event
+from tests.alerts.bench import PNG, Night, channel, rule, run_db, site_of
+from tests.conftest import FakeClock
+
+
+async def plot(_: PlotRequest) -> bytes | None:
+    await asyncio.sleep(0)
+    return PNG
+
+
+class FakeChannel:
+    """Keeps what it is given; ``answers`` are raised first."""
+
+    def __init__(self, *answers: SendError) -> None:
+        self.answers = list(answers)
+        self.mails: list[tuple[str, Notice]] = []
+        self.tries = 0
+
+    async def send(self, notice: Notice, recipient: str) -> None:
+        await asyncio.sleep(0)
+        self.tries += 1
+        if self.answers:
+            raise self.answers.pop(0)
+        self.mails.append((recipient, notice))
+
+
+DOWN = SendError("no connection", permanent=False, channel_down=True)
+LATER = SendError("451 come back later", permanent=False)
+NEVER = SendError("550 no such user", permanent=True)
+
+
+class Post:
+    """A night whose alert is committed, and a relay for its mails."""
+
+    def __init__(self, root: Path, clock: FakeClock, *parts: str, **channels: FakeChannel) -> None:
+        self.clock = clock
+        self.site: Site = site_of(root, *parts)
+        self.night = Night(self.site, clock)
+        self.relay = self.new_relay(channels or None)
+
+    def new_relay(self, channels: dict[str, FakeChannel] | None = None) -> Relay:
+        return Relay(run_db=run_db, site=self.site, clock=self.clock, plot=plot,
+                     database=self.night.database, channels=channels)
+
+    def fire(self, episode: int = 0) -> None:
+        start = episode * 60 * 24
+        self.night.see_all([12.5, 12.5, 13.5, 13.5], start=start)
+
+    def send(self) -> int:
+        return asyncio.run(self.relay.send_due())
+
+    def claim(self) -> Letter | None:
+        """What the relay would send next, taken and left."""
+        return self.relay._letters.claim("team")
+
+    def restart(self, **channels: FakeChannel) -> None:
+        """The daemon begins anew: a new relay, which sends what it may."""
+        async def scene() -> None:
+            stop = asyncio.Event()
+            task = asyncio.create_task(self.relay.run(stop, asyncio.Event()))
+            await asyncio.sleep(0.2)
+            stop.set()
+            await asyncio.wait_for(task, 5.0)
+
+        self.relay = self.new_relay(dict(channels))
+        asyncio.run(scene())
+
+    def states(self) -> list[tuple[str, int, str]]:
+        return [(m.state, m.attempts, m.last_error) for m in Outbox.select().order_by(Outbox.id)]
+
+    def events(self, kind: str) -> list[dict[str, object]]:
+        return [event.content for event in Event.select().where(Event.kind == kind)]
+
+
+TWO = channel("team", to='["ana@example.org", "ben@example.org"]')
+
+
+def post(posts: list[Post], root: Path, clock: FakeClock, *parts: str,
+         **channels: FakeChannel) -> Post:
+    posts.append(Post(root, clock, *(parts or (rule(), TWO)), **channels))
+    return posts[-1]
+
+

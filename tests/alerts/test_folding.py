@@ -1,0 +1,159 @@
+"""Digests, limits and quiet hours: many messages become few, and none is lost or doubled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from iop4d.alerts.transport import SendError
+from iop4d.store.alertschema import Outbox
+from tests.alerts.bench import channel, rule
+from tests.alerts.posting import DOWN, FakeChannel, Post, post
+from tests.conftest import FakeClock
+
+
+def test_late_messages_are_one_digest_and_nothing_is_missing_in_it(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel(*[DOWN] * 40)
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
+    for episode in range(8):
+        it.fire(episode)
+        it.send()
+        clock.advance(2700.0)
+    team.answers.clear()
+    clock.advance(3600.0)
+    assert it.send() == 1
+    ((recipient, notice),) = team.mails
+    assert (recipient, notice.kind, notice.facts["total"]) == ("ana@example.org", "digest", 8)
+    assert len(notice.facts["items"]) == 8
+    letters = list(Outbox.select().where(Outbox.alert.is_null(False)))
+    assert [letter.state for letter in letters] == ["folded"] * 8
+    (told,) = Outbox.select().where(Outbox.state == "sent")
+    assert {letter.digest for letter in letters} == {told.id}
+
+
+def test_a_recipient_gets_so_many_messages_in_ten_minutes_at_most(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel()
+    it = post(posts, tmp_path, clock, "most = 3\n", rule(cooldown=0.0), channel(), team=team)
+    for episode in range(10):
+        it.fire(episode)
+        it.send()
+        clock.advance(10.0)
+    assert [notice.kind for _, notice in team.mails] == ["alert"] * 3
+    clock.advance(600.0)
+    it.send()
+    assert [notice.kind for _, notice in team.mails] == ["alert"] * 3 + ["digest"]
+    assert team.mails[-1][1].facts["total"] == 7
+
+
+def test_ten_thousand_messages_at_once_are_one_digest(posts: list[Post], tmp_path: Path,
+                                                      clock: FakeClock) -> None:
+    team = FakeChannel()
+    it = post(posts, tmp_path, clock, rule(), channel(), team=team)
+    with it.night.database.write():
+        for start in range(0, 10_000, 500):
+            Outbox.insert_many([{
+                "dedup_key": str(n), "channel": "team", "recipient": "ana@example.org",
+                "message_id": f"<{n}@x>", "state": "queued", "created_at": clock.now,
+                "content": {"kind": "alert", "subject": f"[iop4d] alert {n}"}}
+                for n in range(start, start + 500)]).execute()
+    assert it.send() == 1
+    ((_, notice),) = team.mails
+    assert notice.subject == "[iop4d] 10000 alerts, the last: alert 9999"
+    assert "and 9960 more" in notice.text
+    assert len(notice.text) <= 4096
+
+
+def test_a_message_that_may_have_arrived_is_no_part_of_a_digest(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    """Its repeat must carry the same id, also when it was refused before, or after."""
+    team = FakeChannel()
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
+    it.fire()
+    first = Outbox.get()
+    clock.advance(100.0)
+    assert it.claim() is not None  # and the power fails
+    Outbox.update(last_error="451 come back later").execute()
+    for episode in range(1, 8):
+        it.fire(episode)
+    it.send()
+    assert [notice.kind for _, notice in team.mails] == ["digest", "alert"]
+    assert team.mails[1][1].id == first.message_id
+
+
+def test_a_digest_that_may_have_arrived_is_repeated_as_it_was(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel(SendError("no answer", permanent=False, channel_down=True, unsure=True))
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
+    for episode in range(7):
+        it.fire(episode)
+    it.send()
+    before = Outbox.get(Outbox.alert.is_null())
+    assert before.unsure
+    it.fire(8)
+    clock.advance(3600.0)
+    it.send()
+    assert [(n.kind, n.facts.get("total")) for _, n in team.mails] == [("digest", 7), (
+        "alert", None)]
+    assert team.mails[0][1].id == before.message_id
+
+
+def test_a_digest_that_was_refused_is_made_anew_with_what_came_since(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel(DOWN)
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
+    for episode in range(7):
+        it.fire(episode)
+    it.send()
+    it.fire(8)
+    clock.advance(3600.0)
+    it.send()
+    assert [(n.kind, n.facts.get("total")) for _, n in team.mails] == [("digest", 8)]
+
+
+def test_what_is_critical_comes_first_and_has_messages_kept_for_it(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel()
+    urgent = rule().replace('"bright"', '"urgent"') + 'severity = "critical"\n'
+    plain = rule(cooldown=0.0) + 'severity = "info"\n'
+    it = post(posts, tmp_path, clock, "most = 5\n", plain, channel(), team=team)
+    for episode in range(5):
+        it.fire(episode)
+        it.send()
+        clock.advance(10.0)
+    assert [n.severity for _, n in team.mails] == ["info"] * 4
+    later = post(posts, tmp_path, clock, "most = 5\n", urgent, channel(), team=team)
+    later.fire(9)
+    later.send()
+    assert [n.severity for _, n in team.mails] == ["info"] * 4 + ["critical"]
+    later.fire(10)
+    later.send()
+    assert len(team.mails) == 5
+
+
+def test_the_severest_goes_first(posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel()
+    rules = [rule().replace('"bright"', f'"{name}"') + f'severity = "{name}"\n'
+             for name in ("info", "atel", "critical", "notice")]
+    it = post(posts, tmp_path, clock, *rules, channel(), team=team)
+    it.fire()
+    it.send()
+    assert [n.severity for _, n in team.mails] == ["critical", "atel", "notice", "info"]
+
+
+def test_quiet_hours_hold_back_all_but_what_is_urgent(posts: list[Post], tmp_path: Path,
+                                                      clock: FakeClock) -> None:
+    team = FakeChannel()
+    urgent = rule().replace('"bright"', '"urgent"') + 'severity = "critical"\n'
+    # The clock stands at 22:13 UTC, which is 23:13 in Madrid.
+    it = post(posts, tmp_path, clock, 'quiet = "23:00-08:00"\nquiet_zone = "Europe/Madrid"\n',
+              rule(), urgent, channel(), team=team)
+    it.fire()
+    it.send()
+    assert [notice.facts["rule"] for _, notice in team.mails] == ["urgent"]
+    clock.advance(8.7 * 3600.0)
+    it.send()
+    assert len(team.mails) == 1
+    clock.advance(0.2 * 3600.0)
+    it.send()
+    assert [notice.facts["rule"] for _, notice in team.mails] == ["urgent", "bright"]
