@@ -19,6 +19,7 @@ from iop4d.config.secret import read_secret
 from iop4d.model.errors import ConfigError
 
 _WHOLE = 4.0  # times the timeout of one answer: the longest that a whole delivery may take
+_LINGER = 0.01  # seconds in which the loop closes the socket, also one whose TLS was refused
 _GOODBYE = 2.0  # seconds that a server may take over QUIT; the message is accepted by then
 
 
@@ -124,7 +125,7 @@ async def _hang_up(client: aiosmtplib.SMTP) -> None:
             async with asyncio.timeout(_GOODBYE):
                 await client.quit()
     client.close()
-    await asyncio.sleep(0)  # in which the loop closes the socket
+    await asyncio.sleep(_LINGER)
 
 
 def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
