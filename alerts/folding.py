@@ -54,11 +54,25 @@ class Folder:
         """
         mine = (_of(row) & (Outbox.state == "queued") & _foldable()
                 & (Outbox.held_until <= now))  # and those that wait for another try
+        if row.grouped_by and (made := self._gather(row, mine, now)) is not None:
+            return made
         count, oldest = Outbox.select(fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at)).where(
             mine).tuples().get()
         late = count > 1 and now - oldest > 60.0 * self._settings.late
         if not (count > self._settings.digest_over or late):
             return None
+        return self._made(row, mine, now, late=late)
+
+    def _gather(self, row: Outbox, mine: Any, now: float) -> Outbox | None:
+        """One message of those about the same source that waited for each other."""
+        mine &= Outbox.grouped_by == row.grouped_by
+        return self._made(row, mine, now, late=False) if Outbox.select().where(
+            mine).count() > 1 else None
+
+    def _made(self, row: Outbox, mine: Any, now: float, *, late: bool) -> Outbox:
+        """The digest of these messages, of which ``row`` is one or stands beside them."""
+        count, oldest = Outbox.select(fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at)).where(
+            mine).tuples().get()
         subject = fn.json_extract(Outbox.content, "$.subject")
         named = list(Outbox.select(Outbox.id, subject, Outbox.created_at, fn.json_extract(
             Outbox.content, "$.links.alerts")).where(mine).order_by(Outbox.id.desc())
@@ -71,7 +85,7 @@ class Folder:
             dedup_key=key, channel=row.channel, recipient=row.recipient, state="queued",
             severity=max(severities, key=rank),
             message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}", created_at=now,
-            content={"kind": "digest", "total": count, "late": bool(late),
+            content={"kind": "digest", "total": count, "late": late,
                      "subject": _subject(named[0][1], count), "since": oldest,
                      "items": [{"subject": clean(str(said), 160), "at": at, "link": link or ""}
                                for _, said, at, link in named]})

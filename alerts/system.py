@@ -146,7 +146,7 @@ class SystemRules:
                 Alert.update(note="muted").where(Alert.id == alert.id).execute()
             return
         self._teller.post(
-            watch, alert.id, self._said(watch, alert, value, state), made_of=repr(alert.fired_at),
+            watch, alert, self._said(watch, alert, value, state), made_of=repr(alert.fired_at),
             identity=(alert.rule, alert.source, "", alert.episode, state,
                       int(now) if state == "again" else 0))
         Alert.update(told_at=now, note="").where(Alert.id == alert.id).execute()

@@ -43,14 +43,14 @@ class Teller:
                 Alert.update(note=why).where(Alert.id == alert.id).execute()
             return False
         said = content.of_alert(self._site.site, watch, alert, kind, points)
-        self.post(watch, alert.id, said, identity=(
+        self.post(watch, alert, said, identity=(
             alert.rule, alert.source, alert.band, alert.episode, kind,
             int(now) if kind == "again" else 0), made_of=repr(alert.fired_jd))
         note = "" if kind == "alert" else alert.note
         Alert.update(told_at=now, note=note).where(Alert.id == alert.id).execute()
         return True
 
-    def post(self, watch: Watch, alert_id: int, said: dict[str, Any], *,
+    def post(self, watch: Watch, alert: Alert, said: dict[str, Any], *,
              identity: tuple[object, ...], made_of: str) -> None:
         """A message to each recipient of a rule's channels; at most once for an identity."""
         now = self._clock()
@@ -59,11 +59,24 @@ class Teller:
             channel = self._channels[name]
             for recipient in (*channel.to, *channel.bcc):
                 key = digest(*identity, name, recipient)
+                group = alert.source if watch.rule.group_wait else ""
                 Outbox.insert(
-                    dedup_key=key, alert=alert_id, channel=name, recipient=recipient,
+                    dedup_key=key, alert=alert.id, channel=name, recipient=recipient,
                     message_id=message_id(key, made_of, channel), content=said, state="queued",
-                    severity=watch.rule.severity, held_until=held, created_at=now,
+                    severity=watch.rule.severity, created_at=now, grouped_by=group,
+                    held_until=max(held, self._gathered(watch, name, recipient, group)),
                 ).on_conflict_ignore().execute()
+
+    def _gathered(self, watch: Watch, channel: str, recipient: str, group: str) -> float:
+        """Until when a message waits for others of its group: as long as the first one does."""
+        if not group:
+            return 0.0
+        now = self._clock()
+        first = Outbox.select(Outbox.held_until).where(
+            (Outbox.state == "queued") & (Outbox.grouped_by == group)
+            & (Outbox.channel == channel) & (Outbox.recipient == recipient)
+            & (Outbox.held_until > now)).order_by(Outbox.id).limit(1).scalar()
+        return first or now + watch.rule.group_wait
 
     def _muted(self, watch: Watch, alert: Alert, now: float) -> str:
         muted = watch.rule.muted or is_muted(alert.rule, alert.source, now)

@@ -86,6 +86,9 @@ class Rule:
     repeat: float = key("Hours after which an alert that goes on is told again; 0: never.", 0.0,
                         check=at_least(0))
     tell_end: bool = key("Tell the end too.", False)
+    group_wait: float = key(
+        "Seconds for which a message waits for others about the same source, of such rules, that "
+        "go to the same recipient: they become one; 0: none waits.", 0.0, check=at_least(0))
     max_age: float = key(
         "Hours: points older than that tell nobody; below 0: as in [alerts]; 0: any age.", -1.0)
     muted: bool = key("Judge the rule, and tell nobody.", False)

@@ -86,6 +86,7 @@ class Outbox(Table):
     attempts = pw.IntegerField(default=0)
     not_before = pw.FloatField(default=0.0)
     held_until = pw.FloatField(default=0.0)  # quiet hours
+    grouped_by = pw.CharField(default="")  # source whose messages are told together
     unsure = pw.BooleanField(default=False)  # an attempt was begun that may have been accepted
     last_error = pw.TextField(default="")
     created_at = pw.FloatField()

@@ -131,6 +131,32 @@ def test_what_is_critical_comes_first_and_has_messages_kept_for_it(
     assert len(team.mails) == 5
 
 
+def test_the_bands_of_a_source_that_flare_together_are_one_message(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel()
+    every = rule().replace('band = "R"', 'band = "*"') + "group_wait = 60\n"
+    alone = rule().replace('"bright"', '"alone"')
+    it = post(posts, tmp_path, clock, every, alone, channel(), team=team)
+    for band in ("R", "B", "V"):
+        for n in range(2):
+            it.night.see(n, 12.5, band=band)
+        clock.advance(10.0)
+        it.send()
+    assert [n.facts["rule"] for _, n in team.mails] == ["alone"]
+    clock.advance(31.0)
+    it.send()
+    assert [n.kind for _, n in team.mails] == ["alert", "digest"]
+    said = team.mails[-1][1]
+    assert said.subject.startswith("[iop4d] 3 alerts")
+    assert [item["subject"].split(" = ")[0] for item in said.facts["items"]] == [
+        "[iop4d] BL Lac V", "[iop4d] BL Lac B", "[iop4d] BL Lac R"]
+    it.night.see(200, 12.5, band="I")
+    it.night.see(201, 12.5, band="I")
+    clock.advance(61.0)
+    it.send()
+    assert [n.kind for _, n in team.mails] == ["alert", "digest", "alert"]
+
+
 def test_the_severest_goes_first(posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
     rules = [rule().replace('"bright"', f'"{name}"') + f'severity = "{name}"\n'
