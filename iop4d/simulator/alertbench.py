@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+import multiprocessing
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +34,7 @@ from iop4d.config import Rule
 from iop4d.config.load import parse_site
 from iop4d.model.source import Source, SourceKind
 from iop4d.model.work import PlotRequest
+from iop4d.reduction.plot import plot_light_curve
 from iop4d.simulator.killing import random_kills
 from iop4d.simulator.mailbox import Mailbox
 from iop4d.store import catalogue
@@ -94,7 +97,7 @@ def false_and_missed(sources: int, nights: int, flares: int) -> Iterator[Line]:
     false = sum(len(episodes(watch, noise(rng, nights, error, {}))) for error in errors)
     points = sources * nights * _POINTS
     yield Line(what=f"false flares in {points:,} points of noise alone", reached=str(false),
-               wanted="at most 1 in 150,000", holds=false <= max(1, points // 150_000))
+               wanted="at most 1 in 150,000", holds=false <= points // 150_000)
     found = 0
     for number in range(flares):
         error = rng.uniform(0.005, 0.05)
@@ -257,10 +260,15 @@ class _Dead(Taken):
         raise SendError("no connection", permanent=False, channel_down=True)
 
 
-async def _delays(place: Place, count: int) -> list[float]:
-    """Seconds from the commit of a result until the server has taken the mail."""
+async def _delays(place: Place, count: int, workers: ProcessPoolExecutor) -> list[float]:
+    """Seconds from the commit of a result until the server has taken the mail, with its plot."""
     stop, wake = asyncio.Event(), asyncio.Event()
-    relay = Relay(run_db=_here, site=place.site, clock=place.clock, plot=_no_plot,
+
+    async def plot(request: PlotRequest) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(
+            workers, plot_light_curve, request)
+
+    relay = Relay(run_db=_here, site=place.site, clock=place.clock, plot=plot,
                   database=place.database)
     running = asyncio.create_task(relay.run(stop, wake))
     delays = []
@@ -285,14 +293,17 @@ def latency(count: int) -> Line:
         mailbox = Mailbox(Path(folder))
         mailbox.start()
         try:
-            with _place(1, time.time, port=mailbox.port, head=f"[alerts]\nmost = {count + 1}\n",
-                        ) as place:
-                delays = asyncio.run(_delays(place, count))
+            with _place(1, time.time, port=mailbox.port, head=f"[alerts]\nmost = {2 * count}\n",
+                        ) as place, ProcessPoolExecutor(
+                            1, mp_context=multiprocessing.get_context("spawn")) as workers:
+                delays = asyncio.run(_delays(place, count, workers))
+            pictures = sum(b"image/png" in mail.read_bytes() for mail in mailbox.messages())
         finally:
             mailbox.stop()
     late = delays[int(0.95 * len(delays))]
     return Line(what=f"from a result's commit to the server's OK, 95 % of {count}",
-                reached=f"{late:.2f} s", wanted="5 s", holds=late <= 5.0)
+                reached=f"{late:.2f} s, {pictures} with a picture", wanted="5 s, all",
+                holds=late <= 5.0 and pictures == count)
 
 
 def kills(count: int) -> Line:
