@@ -16,12 +16,12 @@ from peewee import Value
 
 from iop4d.alerts.judged import is_plain, judged, quantity_of
 from iop4d.alerts.rules import Point, Watch
-from iop4d.alerts.subjects import is_one
+from iop4d.alerts.subjects import called
 from iop4d.alerts.words import clean, plus_minus, utc_of_jd
 from iop4d.config import SiteInfo
 from iop4d.model import flags
 from iop4d.store.alertschema import Alert
-from iop4d.store.schema import Result, ResultFrame, Source
+from iop4d.store.schema import Result, ResultFrame
 from iop4d.store.table import JSONField
 
 _PLOT_DAYS = 30.0  # of light curve before the alert
@@ -44,7 +44,7 @@ def of_alert(site: SiteInfo, watch: Watch, alert: Alert, kind: str,
     frames = dict(ResultFrame.select(ResultFrame.result, ResultFrame.frame)
                   .where(ResultFrame.result.in_(list(rows))).tuples())
     points = [point for point in points if point.id in rows]
-    source, band = clean(_called(watch, alert), 80), clean(alert.band, 20)
+    source, band = clean(called(watch.rule, str(alert.source)), 80), clean(alert.band, 20)
     last = rows[points[-1].id]
     url = site.url.rstrip("/")
     told, mark = judged(watch, band, last, points[-1]), tag(alert)
@@ -89,14 +89,6 @@ def tag(alert: Alert) -> str:
     """By what people name an alert when they answer, such as #a1b2c3."""
     key = f"{alert.rule}\x1f{alert.source}\x1f{alert.band}\x1f{alert.episode}"
     return "#" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:6]
-
-
-def _called(watch: Watch, alert: Alert) -> str:
-    """The name people use: the rule's own, or the first other name of the catalogue."""
-    if is_one(watch.rule):
-        return watch.rule.source
-    entry = Source.get_or_none(Source.name == alert.source)
-    return str(next(iter(entry.other_names), alert.source)) if entry else str(alert.source)
 
 
 def _point(row: Result, url: str, frame: int | None, watch: Watch, point: Point) -> Content:

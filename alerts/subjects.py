@@ -12,6 +12,7 @@ from iop4d.model.errors import ConfigError
 from iop4d.model.source import SourceKind
 from iop4d.store import catalogue
 from iop4d.store.catalogue import canonical
+from iop4d.store.schema import Source
 
 log = logging.getLogger(__name__)
 
@@ -93,3 +94,12 @@ class Subjects:
 def is_one(rule: Rule) -> bool:
     """Whether a rule names a single source, so that it can be called as the rule calls it."""
     return not rule.sources and rule.source != "*" and not rule.source.startswith(_TAG)
+
+
+def called(rule: Rule, source: str) -> str:
+    """The name people use for a source of a rule: the rule's own, if it names that one alone, or
+    the first other name of the catalogue; inside a connection."""
+    if is_one(rule):
+        return rule.source
+    entry = Source.get_or_none(Source.name == source)
+    return str(next(iter(entry.other_names), source)) if entry else source

@@ -90,7 +90,8 @@ def fastest(facts: Facts) -> Sentence | None:
     if change is None or (facts.before is not None and change.results == facts.before.results):
         return None
     return sentence(
-        6, "The fastest significant change of these nights was a ",
+        6, "The fastest significant change of these nights, between means over half an hour at "
+        "most, was a ",
         "brightening" if change.mag < 0 else "fading", " by ",
         numbers.change(change, "fastest change"), " mag within ",
         numbers.span(change.days, "time of the fastest change", change.results), ", up to ",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from urllib.parse import quote
 
 from iop4d.alerts.atel import numbers
-from iop4d.alerts.atel.facts import Facts, Style
+from iop4d.alerts.atel.compare import without_host
+from iop4d.alerts.atel.facts import About, Facts, Style
 from iop4d.alerts.atel.numbers import band_of
 from iop4d.alerts.atel.pieces import Number, Piece, Sentence, listed, quoted, sentence
 
@@ -37,35 +39,50 @@ def calibration(facts: Facts, style: Style) -> Sentence:
         "s" if len(stars) > 1 else "", " of the field", *names, *source, ".", paragraph=1)
 
 
-def corrections() -> Sentence:
-    """What was not done."""
+def corrections(facts: About) -> Sentence:
+    """What was not done, of magnitudes and of p."""
+    diluted = "the degree of polarisation is not corrected for the light of the host galaxy"
+    if not isinstance(facts, Facts):
+        return sentence(0, diluted[0].upper(), diluted[1:], ".", paragraph=1)
+    also = f"; {diluted} either" if facts.polarised else ""
     return sentence(0, "They are as observed: neither Galactic extinction nor the light of the "
-                       "host galaxy is corrected for.", paragraph=1)
+                       "host galaxy is corrected for", also, ".", paragraph=1)
 
 
 def nucleus(facts: Facts) -> Sentence | None:
     """Without the host galaxy, where its flux is known for every point of the level."""
     points = [p for p in facts.chosen.points if p.id in facts.level.results]
-    if not points or not all(math.isfinite(p.host_mjy) and math.isfinite(p.mag_nucleus)
-                             for p in points):
+    level = without_host(points)
+    if level is None:
         return None
-    mags = sorted(p.mag_nucleus for p in points)
-    host = sorted(p.host_mjy for p in points)
-    errs = sorted(p.mag_nucleus_err for p in points)
-    ids = tuple(p.id for p in points)
-    middle = len(points) // 2
+    host = median(p.host_mjy for p in points)
     return sentence(
         4, "Without the host galaxy's ",
-        Number(text=f"{host[middle]:.2f} mJy", what="host galaxy in the aperture, median",
-               results=ids), " in the aperture (table of Nilsson et al. ",
-        Number(text="2007, A&A 475, 199", what="reference of the host galaxies",
-               origin="definition"), ") it would be ", band_of(facts.chosen), " = ",
-        Number(text=numbers.plus_minus(mags[middle], errs[middle]),
-               what="magnitude without the host galaxy, median", results=ids), " mag.",
-        paragraph=1)
+        Number(text=f"{host:.2f} mJy", what="host galaxy in the aperture, median",
+               results=level.results), " in the aperture (", _table(),
+        ") the magnitude that we report would be ",
+        band_of(facts.chosen), " = ",
+        numbers.magnitude(level, "magnitude without the host galaxy"), " mag.", paragraph=1)
 
 
-def link(facts: Facts, style: Style) -> Sentence | None:
+def nucleus_polarisation(facts: About) -> Sentence | None:
+    """p without the host galaxy, whose light is taken as not polarised."""
+    point = facts.polarised[0] if facts.polarised else None
+    if point is None or not numbers.has_angle(point) or not math.isfinite(point.p_nucleus):
+        return None
+    return sentence(
+        4, "Without the light of the host galaxy (", _table(), "), taken as not polarised, the "
+        "degree of polarisation would be ",
+        numbers.degree_without_host(point, "degree of polarisation without the host, debiased"),
+        " %.", paragraph=1)
+
+
+def _table() -> Number:
+    return Number(text="table of Nilsson et al. 2007, A&A 475, 199",
+                  what="reference of the host galaxies", origin="definition")
+
+
+def link(facts: About, style: Style) -> Sentence | None:
     if not style.url:
         return None
     address = f"{style.url.rstrip('/')}/sources/{quote(facts.source.name)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from statistics import median
 
 from iop4d.alerts.atel.facts import NAN, Baseline, Change, Level, Night, Point
@@ -40,15 +41,33 @@ def level_of(points: Sequence[Point]) -> Level:
         results=tuple(p.id for p in points))
 
 
+def without_host(points: Sequence[Point]) -> Level | None:
+    """The same mean of the magnitudes without the host galaxy; None where one has none.
+
+    Without the host's light, an error of the flux weighs more, by the ratio of the fluxes with and
+    without it. What else is in the error is the host's own, which all points share.
+    """
+    nuclei = []
+    for p in points:
+        if not (math.isfinite(p.host_mjy) and math.isfinite(p.mag_nucleus)
+                and p.mag_nucleus_err > 0):
+            return None
+        own = p.own_err * 10.0 ** (0.4 * (p.mag_nucleus - p.mag))
+        common = math.sqrt(max(p.mag_nucleus_err**2 - own**2, 0.0))
+        nuclei.append(replace(p, mag=p.mag_nucleus, mag_err=p.mag_nucleus_err, common_err=common))
+    return level_of(nuclei) if nuclei else None
+
+
 def night_of(points: Sequence[Point]) -> Night:
     """Points of one telescope, band and night, summed up."""
     mean, parts = level_of(points), steps(points)
     brightest = min(parts, key=lambda level: level.mag)
     faintest = max(parts, key=lambda level: level.mag)
+    scatters = _varies(points)
     apart = faintest.mag - brightest.mag > LEAST_RANGE
     return Night(night=points[0].night, band=points[0].band, telescope=points[0].telescope,
                  mean=mean, brightest=brightest, faintest=faintest,
-                 varied=apart and _varies(points), points=tuple(points))
+                 varied=apart and scatters, scatters=scatters, points=tuple(points))
 
 
 def nights_of(points: Iterable[Point]) -> list[Night]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from iop4d.alerts.atel import words
-from iop4d.alerts.atel.facts import Facts, Night, Style
+from iop4d.alerts.atel.facts import About, Facts, Style
 from iop4d.alerts.atel.pieces import Number, Piece, Sentence, ascii_of, quoted, str_of
 from iop4d.alerts.atel.telescopes import named
 from iop4d.model import flags
@@ -21,7 +21,9 @@ MOST_TITLE = 255
 _MOST_AUTHORS = 1200
 _MOST_RELATED, _MOST_SUBJECTS = 20, 8
 _SITE = "site file"
-_WORRYING = ~(Flag.FEW_FIELD_STARS | Flag.HOST_EXTRAPOLATED)
+_WORRYING = ~(Flag.FEW_FIELD_STARS | Flag.HOST_EXTRAPOLATED | Flag.NO_CALIBRATORS)
+_ALONE = ("No good magnitude is new: this is about the polarisation alone. Magnitudes need "
+          "comparison stars: see iop4d catalogue find-calibrators.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class Draft:
     notes: tuple[str, ...] = field(default=())
 
 
-def write(facts: Facts, heading: Heading, style: Style, *, most: int = MOST) -> Draft:
+def write(facts: About, heading: Heading, style: Style, *, most: int = MOST) -> Draft:
     """The draft that says what can be said in ``most`` characters, all lines counted."""
     head, authors, cut = _head(facts, heading)
     kept = words.sentences(facts, style)
@@ -77,7 +79,7 @@ def write(facts: Facts, heading: Heading, style: Style, *, most: int = MOST) -> 
         notes=(*_notes(facts, heading, style), *_notes_of_length(left, cut)))
 
 
-def _head(facts: Facts, heading: Heading) -> tuple[list[Piece], str, bool]:
+def _head(facts: About, heading: Heading) -> tuple[list[Piece], str, bool]:
     """The lines above the text, the authors, and whether some of those found no room."""
     listed, cut = _authors(heading.authors)
     head: list[Piece] = ["Title: ", *words.title(facts), "\n",
@@ -131,31 +133,37 @@ def _traced(pieces: Sequence[Piece]) -> tuple[Traced, ...]:
     return tuple(found)
 
 
-def _notes(facts: Facts, heading: Heading, style: Style) -> list[str]:
+def _notes(facts: About, heading: Heading, style: Style) -> list[str]:
     """What a person must know or add before anything is sent."""
     notes = []
     if not heading.authors:
         notes.append("No authors: name them in the site file, [atel] authors.")
     if not style.contact:
         notes.append("No contact: name one in the site file, [atel] contact.")
-    nights = (facts.chosen, *facts.others)
     notes += [f"Nothing is known of the telescope {name}: describe it in the site file, [atel] "
-              "telescopes." for name in dict.fromkeys(night.telescope for night in nights)
+              "telescopes." for name in facts.telescopes
               if not named(style.telescopes, name).known]
+    if not isinstance(facts, Facts):
+        return [*notes, _ALONE, *_notes_of_points(facts)]
     if not style.calibration:
         notes.append("Where the comparison stars' magnitudes are from is not said: name the "
                      "reference in the site file, [atel] calibration.")
-    return [*notes, *_notes_of_points(facts, nights)]
+    return [*notes, *_notes_of_points(facts), *_notes_of_light(facts)]
 
 
-def _notes_of_points(facts: Facts, nights: Sequence[Night]) -> list[str]:
-    points = [point for night in nights for point in night.points]
+def _notes_of_points(facts: About) -> list[str]:
     notes = []
-    if provisional := [p.id for p in points if p.provisional]:
+    if provisional := [p.id for p in facts.points if p.provisional]:
         notes.append(f"Provisional, to be reduced again with better masters: {_ids(provisional)}.")
-    for name in dict.fromkeys(name for p in points for name in flags.names(p.flags & _WORRYING)):
-        of = [p.id for p in points if name in flags.names(p.flags)]
+    for name in dict.fromkeys(
+            name for p in facts.points for name in flags.names(p.flags & _WORRYING)):
+        of = [p.id for p in facts.points if name in flags.names(p.flags)]
         notes.append(f"Flagged {name.replace('_', ' ')}: {_ids(of)}.")
+    return notes
+
+
+def _notes_of_light(facts: Facts) -> list[str]:
+    notes = []
     if len(facts.level.results) == 1:
         notes.append(f"The reported magnitude rests on result {facts.level.results[0]} alone: "
                      "look at its frame.")

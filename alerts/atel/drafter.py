@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from iop4d.alerts.atel import drafts
-from iop4d.alerts.atel.facts import Facts
+from iop4d.alerts.atel.facts import About
 from iop4d.alerts.atel.figure import FigureRequest, Pictures, figure_of, pack, pictures_of
 from iop4d.alerts.atel.gather import of_alert
 from iop4d.alerts.outbox import RunDb
+from iop4d.alerts.subjects import called
+from iop4d.alerts.words import utc_of_jd
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
 from iop4d.store.alertschema import Alert
@@ -40,7 +42,7 @@ class _Due:
 
     id: int
     alert: dict[str, Any]
-    facts: Facts | None
+    facts: About | None
     why_not: str = ""
 
 
@@ -52,7 +54,7 @@ class Drafter:
         self._run_db = run_db
         self._database = database
         self._site = site
-        self._rules = {rule.name: rule.source for rule in site.rule if rule.name in rules}
+        self._rules = {rule.name: rule for rule in site.rule if rule.name in rules}
         self._clock = clock
         self._draw = draw or draw_apart
         self._done: set[int] = set()
@@ -74,6 +76,7 @@ class Drafter:
         if due.facts is None:
             log.warning("no ATel draft for the alert '%s' of %s: %s", due.alert["rule"],
                         due.alert["source"], due.why_not)
+            await self._run_db(self._note, due)
             return
         known = await asyncio.to_thread(drafts.of_alert, drafts.folder_of(self._site), due.alert)
         if known is not None:
@@ -101,11 +104,19 @@ class Drafter:
         with self._database.connected():
             row = Alert.get_by_id(id_)
             alert = {name: getattr(row, name) for name in ("rule", "source", "band", "episode")}
-            called = self._rules[row.rule]
+            name = called(self._rules[row.rule], row.source)
             try:
-                return _Due(id=id_, alert=alert, facts=of_alert(row, called=called))
+                return _Due(id=id_, alert=alert, facts=of_alert(row, called=name))
             except Iop4dError as error:
-                return _Due(id=id_, alert=alert, facts=None, why_not=str(error))
+                by_hand = f"iop4d atel '{name}' --since {utc_of_jd(row.fired_jd)[:10]}"
+                return _Due(id=id_, alert=alert, facts=None, why_not=(
+                    f"{error}. Look at its points, and draft it by hand: {by_hand}"))
+
+    def _note(self, due: _Due) -> None:
+        """Say at the alert that it has no draft, unless something else is said there."""
+        with self._database.write():
+            Alert.update(note=f"no ATel draft: {due.why_not}").where(
+                (Alert.id == due.id) & (Alert.note == "")).execute()
 
     def _tell(self, name: str, due: _Due) -> None:
         with self._database.write():

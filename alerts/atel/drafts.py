@@ -18,7 +18,7 @@ from typing import Any
 
 from iop4d.alerts.atel import draft as drafting
 from iop4d.alerts.atel.draft import Draft, Heading
-from iop4d.alerts.atel.facts import Facts, Style
+from iop4d.alerts.atel.facts import About, Facts, Style
 from iop4d.alerts.atel.figure import Pictures
 from iop4d.alerts.atel.numbers import moment
 from iop4d.alerts.atel.pieces import ascii_of
@@ -62,7 +62,7 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def compose(site: Site, facts: Facts, *, related: Iterable[str] = ()) -> Draft:
+def compose(site: Site, facts: About, *, related: Iterable[str] = ()) -> Draft:
     """The draft of a site from facts; ``related``: ATels besides those of the site file."""
     settings = site.atel
     kept = _of_source(settings.related, facts)
@@ -78,7 +78,7 @@ def compose(site: Site, facts: Facts, *, related: Iterable[str] = ()) -> Draft:
     return drafting.write(facts, heading, style)
 
 
-def keep(parent: Path, facts: Facts, draft: Draft, pictures: Pictures | None, *, made_at: float,
+def keep(parent: Path, facts: About, draft: Draft, pictures: Pictures | None, *, made_at: float,
          alert: dict[str, Any] | None = None) -> Kept:
     """Write a draft into a folder of its own; the same text of the same moment is kept once.
 
@@ -95,12 +95,13 @@ def keep(parent: Path, facts: Facts, draft: Draft, pictures: Pictures | None, *,
                      "minute: move some elsewhere")
 
 
-def _write(folder: Path, facts: Facts, draft: Draft, pictures: Pictures | None,
+def _write(folder: Path, facts: About, draft: Draft, pictures: Pictures | None,
            about: dict[str, Any]) -> Kept | None:
     """Write a whole folder; None when somebody else took its name in the meantime."""
+    level = facts.level if isinstance(facts, Facts) else None
     content = about | {
-        "source": facts.source.name, "called": facts.called, "band": facts.chosen.band,
-        "jd": facts.level.jd, "mag": facts.level.mag, "mag_err": facts.level.err,
+        "source": facts.source.name, "called": facts.called, "band": facts.band, "jd": facts.jd,
+        "mag": level.mag if level else None, "mag_err": level.err if level else None,
         "figure": pictures is not None, **asdict(draft)}
     files = {TEXT: draft.text.encode("ascii"),
              TRACE: json.dumps(content, indent=1).encode("ascii")}
@@ -127,7 +128,7 @@ def of_alert(parent: Path, alert: dict[str, Any]) -> Kept | None:
                  if kept.content["alert"] and _episode(kept.content["alert"]) == mine), None)
 
 
-def make_for_alert(site: Site, facts: Facts, alert: dict[str, Any], *, now: float,
+def make_for_alert(site: Site, facts: About, alert: dict[str, Any], *, now: float,
                    pictures: Pictures | None) -> Kept:
     """The draft of an episode: made once, and then the one that was made.
 
@@ -166,16 +167,16 @@ def read(folder: Path) -> Kept | None:
     return Kept(folder=folder, content=content)
 
 
-def _folders(parent: Path, facts: Facts) -> Iterable[Path]:
+def _folders(parent: Path, facts: About) -> Iterable[Path]:
     """Folders that a draft may take: its name, then the name with a number."""
     source = re.sub(r"[^A-Za-z0-9.+-]+", "", ascii_of(facts.called, 60)) or "source"
-    name = f"ATel_{source[:60]}_{moment(facts.level.jd):%Y%m%dT%H%M}"
+    name = f"ATel_{source[:60]}_{moment(facts.jd):%Y%m%dT%H%M}"
     yield parent / name
     for number in range(2, _MOST_NAMESAKES + 1):
         yield parent / f"{name}_{number}"
 
 
-def _of_source(table: dict[str, str], facts: Facts) -> str:
+def _of_source(table: dict[str, str], facts: About) -> str:
     """An entry of the site file by any name of the source, else the one for all others."""
     names = {canonical(n) for n in (facts.called, facts.source.name, *facts.source.other_names)}
     return next((value for name, value in table.items() if canonical(name) in names),

@@ -18,9 +18,9 @@ class NothingToReport(Iop4dError):  # noqa: N818 - it is no fault of anything
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A good result with its magnitude. ``common_err``: the part of ``mag_err`` that all results
-    of a telescope, band and night share, that of the zero point. Polarisation in fractions and
-    degrees, NaN where there is none."""
+    """A good result. ``common_err``: the part of ``mag_err`` that all results of a telescope, band
+    and night share, that of the zero point. Polarisation in fractions and degrees. NaN where
+    there is none; a magnitude can be missing in a polarisation alone."""
 
     id: int
     jd: float
@@ -38,6 +38,8 @@ class Point:
     host_mjy: float = NAN
     mag_nucleus: float = NAN
     mag_nucleus_err: float = NAN
+    p_nucleus: float = NAN
+    p_nucleus_err: float = NAN
     p: float = NAN
     p_err: float = NAN
     p_debiased: float = NAN
@@ -67,8 +69,11 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Night:
-    """One telescope, band and night. ``varied``: more than the errors allow; its mean is then no
-    good description, and ``brightest`` and ``faintest`` (means of half an hour at most) are."""
+    """One telescope, band and night. ``scatters``: its points, more than their errors allow.
+
+    ``varied``: from one half hour to another; its mean is then no good description, and
+    ``brightest`` and ``faintest`` (means of half an hour at most) are.
+    """
 
     night: str
     band: str
@@ -77,6 +82,7 @@ class Night:
     brightest: Level
     faintest: Level
     varied: bool
+    scatters: bool
     points: tuple[Point, ...]
 
 
@@ -147,15 +153,64 @@ class Instrument:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """All that a draft can say. ``chosen`` is the night in the band that the draft is about and
-    ``level`` its value; ``others``: the same night in other bands and at other telescopes;
-    ``earlier``: the nights before it in the same band that are new too."""
+class About:
+    """What every draft says: of which source, from when, and its polarisation. ``polarised``: of
+    one night, the one that is told first; ``curve``: for the figure."""
 
     source: Source
     called: str
     since_jd: float
     until_jd: float
+    polarised: tuple[Point, ...] = ()
+    polarised_before: Point | None = None
+    curve: tuple[Point, ...] = ()
+
+    @property
+    def band(self) -> str:
+        """The band that the draft is about."""
+        return self.told.band
+
+    @property
+    def jd(self) -> float:
+        """The time of what it reports."""
+        return self.told.jd
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """The points that it is about."""
+        return self.polarised
+
+    @property
+    def telescopes(self) -> tuple[str, ...]:
+        """The telescopes of those, the chosen one first."""
+        return tuple(dict.fromkeys(point.telescope for point in self.points))
+
+    @property
+    def told(self) -> Point:
+        """The polarisation that is told."""
+        return self.polarised[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polarisation(About):
+    """All that a draft can say where no good magnitude is new: ``polarised`` is of one band, its
+    last point first, and ``others`` those of other bands next to it in time."""
+
+    others: tuple[Point, ...] = ()
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Those of the band and of the others."""
+        return (*self.polarised, *self.others)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts(About):
+    """All that a draft with magnitudes can say. ``chosen`` is the night in the band that it is
+    about and ``level`` its value; ``others``: the same night in other bands and at other
+    telescopes; ``earlier``: the nights before it in the same band that are new too;
+    ``polarised``: of the chosen night, that nearest in time first."""
+
     chosen: Night
     level: Level
     is_extreme: bool
@@ -165,10 +220,28 @@ class Facts:
     record: Record | None = None
     before: Change | None = None  # against the preceding night with data
     fastest: Change | None = None  # within the last nights
-    polarised: tuple[Point, ...] = ()  # of the chosen night, the best one first
-    polarised_before: Point | None = None
-    curve: tuple[Point, ...] = ()  # for the figure
     calibrators: tuple[Source, ...] = ()  # those that were used, as the catalogue has them
+
+    @property
+    def band(self) -> str:
+        """The band that the draft is about."""
+        return self.chosen.band
+
+    @property
+    def jd(self) -> float:
+        """The time of the level."""
+        return self.level.jd
+
+    @property
+    def nights(self) -> tuple[Night, ...]:
+        """The chosen night in all bands and at all telescopes."""
+        return (self.chosen, *self.others)
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Those of the night, and the polarisation that is told."""
+        mine = [point for night in self.nights for point in night.points]
+        return tuple({p.id: p for p in (*mine, *self.polarised[:1])}.values())
 
     @property
     def is_brighter(self) -> bool:

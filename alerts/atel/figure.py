@@ -16,7 +16,7 @@ from datetime import UTC
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from iop4d.alerts.atel.facts import Facts, Point
+from iop4d.alerts.atel.facts import About, Facts, Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,12 +65,13 @@ class Pictures:
     pdf: bytes
 
 
-def figure_of(facts: Facts, title: str) -> FigureRequest:
+def figure_of(facts: About, title: str) -> FigureRequest:
     """What a draft's figure shows."""
+    past = facts.baseline if isinstance(facts, Facts) else None
     return FigureRequest(
-        title=title, band=facts.chosen.band,
+        title=title, band=facts.band,
         marks=tuple(_mark(point, point.jd >= facts.since_jd) for point in facts.curve),
-        median=math.nan if facts.baseline is None else facts.baseline.median)
+        median=math.nan if past is None else past.median)
 
 
 def pack(request: FigureRequest) -> bytes:
@@ -98,13 +99,17 @@ def draw(request: FigureRequest) -> Pictures:
     """The figure as PNG (1600 px wide) and PDF; magnitudes grow downwards, time is UTC and JD."""
     from matplotlib.figure import Figure
 
-    polarised = any(math.isfinite(mark.p) for mark in request.marks)
-    height = 6.4 if polarised else 4.2
-    figure = Figure(figsize=(8.0, height), layout="constrained")
-    panels = _panels(figure, polarised)
-    _light_curve(panels[0], request)
-    if polarised:
-        _polarisation(panels[1], panels[2], request.marks)
+    drawn = [_light_curve] if any(math.isfinite(m.mag) for m in request.marks) else []
+    if any(math.isfinite(mark.p) for mark in request.marks):
+        drawn += [_degree, _angle]
+    drawn = drawn or [_light_curve]
+    heights = [_HEIGHTS[draw] for draw in drawn]
+    figure = Figure(figsize=(8.0, sum(heights) + 0.9), layout="constrained")
+    panels = list(figure.subplots(len(drawn), 1, squeeze=False, sharex=True,
+                                  height_ratios=heights)[:, 0])
+    for draw_panel, axes in zip(drawn, panels, strict=True):
+        draw_panel(axes, request)
+    _legend(panels[0], request.marks)
     _axes_of_time(panels, request.marks)
     panels[0].set_title(request.title, fontsize=11)
     # Without the time of drawing the same request gives the same files.
@@ -121,40 +126,46 @@ def _mark(point: Point, is_new: bool) -> Mark:
                 chi_err=point.chi_err_deg, is_new=is_new)
 
 
-def _panels(figure: Figure, polarised: bool) -> list[Axes]:
-    if not polarised:
-        return [figure.add_subplot()]
-    return list(figure.subplots(3, 1, sharex=True, height_ratios=[3.0, 1.3, 1.3]))
-
-
 def _light_curve(axes: Axes, request: FigureRequest) -> None:
     telescopes = sorted({mark.telescope for mark in request.marks})
-    for band in sorted({mark.band for mark in request.marks}):
+    seen = [mark for mark in request.marks if math.isfinite(mark.mag)]
+    for band in sorted({mark.band for mark in seen}):
         for telescope in telescopes:
-            marks = [m for m in request.marks if (m.band, m.telescope) == (band, telescope)]
+            marks = [m for m in seen if (m.band, m.telescope) == (band, telescope)]
             label = band if len(telescopes) == 1 else f"{band}, {telescope}"
             shape = _MARKS[telescopes.index(telescope) % len(_MARKS)]
             _points(axes, marks, [(m.mag, m.mag_err) for m in marks], _colour(band), shape, label)
     if math.isfinite(request.median):
         axes.axhline(request.median, color=_colour(request.band), linestyle="--", linewidth=1,
                      alpha=0.7, label=f"{request.band}, median of the past")
-    if any(mark.is_new for mark in request.marks):
-        axes.plot([], [], "o", markersize=6, markerfacecolor="none", markeredgecolor=_NEW,
-                  markeredgewidth=1.2, label="new")
     axes.invert_yaxis()
     axes.set_ylabel("Magnitude")
-    if request.marks:
+
+
+def _degree(axes: Axes, request: FigureRequest) -> None:
+    for band in sorted({mark.band for mark in request.marks if math.isfinite(mark.p)}):
+        mine = [m for m in request.marks if m.band == band and math.isfinite(m.p)]
+        _points(axes, mine, [(m.p, m.p_err) for m in mine], _colour(band), "o", band)
+    axes.set_ylabel("p (%)")
+
+
+def _angle(axes: Axes, request: FigureRequest) -> None:
+    for band in sorted({mark.band for mark in request.marks if math.isfinite(mark.chi)}):
+        mine = [m for m in request.marks if m.band == band and math.isfinite(m.chi)]
+        _points(axes, mine, [(m.chi, m.chi_err) for m in mine], _colour(band), "o", band)
+    axes.set_ylabel("χ (deg)")
+
+
+#: Inches that each panel is high.
+_HEIGHTS = {_light_curve: 3.3, _degree: 1.1, _angle: 1.1}
+
+
+def _legend(axes: Axes, marks: Sequence[Mark]) -> None:
+    if any(mark.is_new for mark in marks):
+        axes.plot([], [], "o", markersize=6, markerfacecolor="none", markeredgecolor=_NEW,
+                  markeredgewidth=1.2, label="new")
+    if marks:
         axes.legend(fontsize=8, ncols=4, loc="best", framealpha=0.8)
-
-
-def _polarisation(degree: Axes, angle: Axes, marks: Sequence[Mark]) -> None:
-    for band in sorted({mark.band for mark in marks if math.isfinite(mark.p)}):
-        mine = [m for m in marks if m.band == band and math.isfinite(m.p)]
-        _points(degree, mine, [(m.p, m.p_err) for m in mine], _colour(band), "o", band)
-        sure = [m for m in mine if math.isfinite(m.chi)]
-        _points(angle, sure, [(m.chi, m.chi_err) for m in sure], _colour(band), "o", band)
-    degree.set_ylabel("p (%)")
-    angle.set_ylabel("χ (deg)")
 
 
 def _points(axes: Axes, marks: Sequence[Mark], values: Sequence[tuple[float, float]], colour: str,

@@ -6,7 +6,9 @@ error. What follows depends on the results alone, so the same results give the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,17 +21,20 @@ from iop4d.alerts.atel.compare import (
     steps,
 )
 from iop4d.alerts.atel.facts import (
+    About,
     Change,
     Facts,
     Level,
     Night,
     NothingToReport,
     Point,
+    Polarisation,
     Record,
 )
+from iop4d.alerts.atel.numbers import has_angle
 from iop4d.alerts.content import good_points
 from iop4d.alerts.words import utc_of_jd
-from iop4d.model.flags import Flag
+from iop4d.model.flags import NEVER_ALERTS, Flag, names
 from iop4d.model.source import Source
 from iop4d.store import catalogue
 from iop4d.store.alertschema import Alert
@@ -41,6 +46,7 @@ LAST_DAYS = 5.0  # before the chosen night, in which the fastest change is looke
 CURVE_DAYS = 60.0  # before the chosen night, for the figure
 _MOST = 5000  # points that one question to the store gives
 _MOST_DRAWN = 3000
+_BARS = int(NEVER_ALERTS | Flag.POOR_FIT)
 _BEST_BANDS = ("R", "r", "V", "I")  # the first of these with new points is what a draft is about
 
 
@@ -58,14 +64,22 @@ class Asked:
     night: str = ""
 
 
-def gather(asked: Asked) -> Facts:
-    """All that is known for a draft; raises NothingToReport."""
+def gather(asked: Asked) -> About:
+    """All that is known for a draft: ``Facts``, or ``Polarisation`` where no good magnitude is new.
+
+    Raises NothingToReport.
+    """
+    is_new = Result.jd_mid.between(asked.since_jd, asked.until_jd)
     name = asked.source.name
-    new = _points(_good(name) & Result.jd_mid.between(asked.since_jd, asked.until_jd),
-                  calibrators=True)
-    if not new:
-        raise NothingToReport(_nothing(asked))
-    nights = nights_of(new)
+    if new := _points(_good(name) & is_new, calibrators=True):
+        return _of_light(asked, new)
+    if seen := [p for p in _points(_polarimetry(name) & is_new) if _says_something(p)]:
+        return _of_polarisation(asked, seen)
+    raise NothingToReport(_nothing(asked))
+
+
+def _of_light(asked: Asked, new: Sequence[Point]) -> Facts:
+    name, nights = asked.source.name, nights_of(new)
     chosen = _choose(asked, nights)
     past = _past(name, chosen)
     baseline = baseline_of(past)
@@ -82,9 +96,32 @@ def gather(asked: Asked) -> Facts:
                                           or level.mag <= baseline.median),
         before=_before(chosen, level, past), fastest=_fastest(chosen, past),
         polarised=polarised, polarised_before=_polarised_before(name, polarised),
-        curve=tuple(_points(_good(name) & Result.jd_mid.between(
-            min(asked.since_jd, level.jd - CURVE_DAYS), asked.until_jd), most=_MOST_DRAWN)),
-        calibrators=_calibrators(name, (chosen, *same)))
+        curve=_curve(asked, level.jd), calibrators=_calibrators(name, (chosen, *same)))
+
+
+def _of_polarisation(asked: Asked, seen: Sequence[Point]) -> Polarisation:
+    """Of the alert's night or the last one the last point, in the alert's band or the best one."""
+    wanted = [p for p in seen if p.night == asked.night] or seen
+    night = [p for p in wanted if p.night == wanted[-1].night]
+    bands = [p.band for p in night]
+    band = _band_of(asked, bands) or max(bands, key=lambda band: (bands.count(band), band))
+    told = max((p for p in night if p.band == band), key=lambda p: (p.jd, p.id))
+    beside = [min((p for p in night if p.band == other), key=lambda p: (abs(p.jd - told.jd), p.id))
+              for other in sorted({*bands} - {band})]
+    mine = sorted((p for p in night if p.band == band), key=lambda p: (-p.jd, -p.id))
+    return Polarisation(
+        source=asked.source, called=asked.called, since_jd=asked.since_jd,
+        until_jd=asked.until_jd, polarised=tuple(mine), others=tuple(beside),
+        polarised_before=_polarised_before(asked.source.name, mine),
+        curve=_curve(asked, told.jd))
+
+
+def _curve(asked: Asked, jd: float) -> tuple[Point, ...]:
+    """What the figure shows."""
+    name = asked.source.name
+    since = min(asked.since_jd, jd - CURVE_DAYS)
+    return tuple(_points((_good(name) | _polarimetry(name)) & Result.jd_mid.between(
+        since, asked.until_jd), most=_MOST_DRAWN))
 
 
 def _good(source: str, band: str | None = None) -> Any:
@@ -94,46 +131,73 @@ def _good(source: str, band: str | None = None) -> Any:
             & (Result.mag_err > 0) & (Result.withdrawn == False))  # noqa: E712 - SQL
 
 
+def _polarimetry(source: str, band: str | None = None) -> Any:
+    """The condition that a polarisation is; it needs no magnitude."""
+    column = Result.band if band is None else band
+    return (good_points(source, column, needs_mag=False) & Result.p.is_null(False)
+            & Result.p_err.is_null(False) & (Result.p_err > 0)
+            & (Result.flags.bin_and(int(Flag.POOR_FIT)) == 0)
+            & (Result.withdrawn == False))  # noqa: E712 - SQL
+
+
+def _says_something(point: Point) -> bool:
+    """Whether a polarisation is significant, or has an upper limit."""
+    return has_angle(point) or math.isfinite(point.p_limit)
+
+
 def _points(condition: Any, *, most: int = _MOST, calibrators: bool = False) -> list[Point]:
     """The latest points that meet a condition, in order of time.
 
     Their calibrators are read where they are wanted: of thousands of points it takes a second.
     """
     wanted = [Result.calibrators] if calibrators else []
-    rows = (Result.select(*_PLAIN, fn.json_array_length(Result.frames), *_VALUES, *wanted)
+    rows = (Result.select(*_PLAIN, fn.json_array_length(Result.frames),
+                          *(getattr(Result, name) for name in _NAMES), *wanted)
             .where(condition).order_by(Result.jd_mid.desc(), Result.id.desc()).limit(most)
             .tuples())
     return [_point(row) for row in reversed(list(rows))]
 
 
-_PLAIN = (Result.id, Result.jd_mid, Result.night, Result.band, Result.telescope, Result.mag,
-          Result.mag_err, Result.zero_point_err, Result.exptime_s, Result.flags,
-          Result.provisional)
-_VALUES = (Result.host_mjy, Result.mag_nucleus, Result.mag_nucleus_err, Result.p, Result.p_err,
-           Result.p_debiased, Result.p_limit, Result.chi_deg, Result.chi_err_deg)
+_PLAIN = (Result.id, Result.jd_mid, Result.night, Result.band, Result.telescope, Result.exptime_s,
+          Result.flags, Result.provisional)
+#: Columns of numbers that can be missing.
+_NAMES = ("mag", "mag_err", "zero_point_err", "host_mjy", "mag_nucleus", "mag_nucleus_err",
+          "p_nucleus", "p_nucleus_err", "p", "p_err", "p_debiased", "p_limit", "chi_deg",
+          "chi_err_deg")
 
 
 def _point(row: tuple[Any, ...]) -> Point:
-    id_, jd, night, band, telescope, mag, mag_err, common, exptime_s, flags, provisional = row[:11]
-    n_frames, *values = row[11:12 + len(_VALUES)]
-    (host_mjy, mag_nucleus, mag_nucleus_err, p, p_err, p_debiased, p_limit, chi_deg,
-     chi_err_deg) = map(number, values)
-    used = row[12 + len(_VALUES)] if len(row) > 12 + len(_VALUES) else []
+    id_, jd, night, band, telescope, exptime_s, flags, provisional, n_frames = row[:9]
+    values = dict(zip(_NAMES, map(number, row[9:]), strict=False))
+    common = min(values.pop("zero_point_err"), values["mag_err"])
+    used = row[9 + len(_NAMES)] if len(row) > 9 + len(_NAMES) else []
     return Point(
-        id=id_, jd=jd, night=night, band=band, telescope=telescope, mag=mag, mag_err=mag_err,
-        common_err=min(common or 0.0, mag_err), exptime_s=exptime_s, n_frames=max(1, n_frames),
-        flags=flags, provisional=bool(provisional), host_mjy=host_mjy, mag_nucleus=mag_nucleus,
-        mag_nucleus_err=mag_nucleus_err, p=p, p_err=p_err, p_debiased=p_debiased,
-        p_limit=p_limit, chi_deg=chi_deg, chi_err_deg=chi_err_deg,
-        calibrators=tuple(use["source"] for use in used if not use.get("why_not")))
+        id=id_, jd=jd, night=night, band=band, telescope=telescope, exptime_s=exptime_s,
+        n_frames=max(1, n_frames), flags=flags, provisional=bool(provisional),
+        common_err=common if math.isfinite(common) else 0.0,
+        calibrators=tuple(use["source"] for use in used if not use.get("why_not")), **values)
 
 
 def _nothing(asked: Asked) -> str:
-    newest = (Result.select(Result.jd_mid).where(_good(asked.source.name))
-              .order_by(Result.jd_mid.desc()).limit(1).scalar())
+    """Why there is nothing to report: what was left out, and when the last good result was."""
+    mine = (Result.source == asked.source.name) & (Result.withdrawn == False)  # noqa: E712 - SQL
+    rows = list(Result.select(Result.flags, Result.human_flags).where(
+        mine & Result.jd_mid.between(asked.since_jd, asked.until_jd)).tuples())
+    why = Counter(name.replace("_", " ") for flags, _ in rows for name in names(flags & _BARS))
+    why.update("flagged by hand" for _, marks in rows if marks)
+    reasons = ", ".join(f"{name} {n}" for name, n in why.most_common()) or "without an error"
+    left = f" ({len(rows)} left out: {reasons})" if rows else ""
+    newest = (Result.select(Result.jd_mid).where(_good(asked.source.name) | _polarimetry(
+        asked.source.name)).order_by(Result.jd_mid.desc()).limit(1).scalar())
     last = f"the last one is of {utc_of_jd(newest)} UTC" if newest else "there is none at all"
     return (f"nothing to report: no good result of {asked.called} from "
-            f"{utc_of_jd(asked.since_jd)} to {utc_of_jd(asked.until_jd)} UTC; {last}")
+            f"{utc_of_jd(asked.since_jd)} to {utc_of_jd(asked.until_jd)} UTC{left}; {last}")
+
+
+def _band_of(asked: Asked, bands: Collection[str]) -> str:
+    """The alert's band, or the best one that there is; empty for none of these."""
+    wanted = [asked.band, *_BEST_BANDS] if asked.band else list(_BEST_BANDS)
+    return next((band for band in wanted if band in bands), "")
 
 
 def _choose(asked: Asked, nights: Sequence[Night]) -> Night:
@@ -141,8 +205,7 @@ def _choose(asked: Asked, nights: Sequence[Night]) -> Night:
 
     Of several telescopes the alert's, else the one with the most points.
     """
-    bands = [asked.band, *_BEST_BANDS] if asked.band else list(_BEST_BANDS)
-    band = next((band for band in bands if any(n.band == band for n in nights)), "")
+    band = _band_of(asked, {night.band for night in nights})
     if not band:
         band = max(nights, key=lambda night: (len(night.points), night.band)).band
     mine = [night for night in nights if night.band == band]
@@ -203,22 +266,16 @@ def _fastest(chosen: Night, past: Iterable[Point]) -> Change | None:
 
 def _polarised(source: str, chosen: Night, level: Level, until_jd: float) -> tuple[Point, ...]:
     """The polarisation of the chosen night: in its band if there is any, nearest in time first."""
-    points = _points(_good(source) & (Result.night == chosen.night)
-                     & (Result.jd_mid <= until_jd) & _has_polarisation())
+    points = _points(_polarimetry(source) & (Result.night == chosen.night)
+                     & (Result.jd_mid <= until_jd))
     return tuple(sorted(points, key=lambda p: (p.band != chosen.band, abs(p.jd - level.jd), p.id)))
 
 
 def _polarised_before(source: str, now: Sequence[Point]) -> Point | None:
     if not now:
         return None
-    rows = _points(_good(source, now[0].band) & (Result.night < now[0].night)
-                   & _has_polarisation(), most=1)
+    rows = _points(_polarimetry(source, now[0].band) & (Result.night < now[0].night), most=1)
     return rows[0] if rows else None
-
-
-def _has_polarisation() -> Any:
-    return (Result.p.is_null(False) & Result.p_err.is_null(False) & (Result.p_err > 0)
-            & (Result.flags.bin_and(int(Flag.POOR_FIT)) == 0))
 
 
 def _calibrators(source: str, nights: Iterable[Night]) -> tuple[Source, ...]:
@@ -227,16 +284,13 @@ def _calibrators(source: str, nights: Iterable[Night]) -> tuple[Source, ...]:
     return tuple(star for star in catalogue.load().calibrators_of(source) if star.name in used)
 
 
-def of_alert(alert: Alert, *, called: str) -> Facts:
+def of_alert(alert: Alert, *, called: str) -> About:
     """All that is known for the draft of an alert: the points that confirmed it.
 
-    What the night was like before them would only blur the news.
-
-    ``called``: the rule's source, ``*`` for any. Raises NothingToReport or CatalogueError.
+    What the night was like before them would only blur the news. ``called``: what people call the
+    source. Raises NothingToReport or CatalogueError.
     """
     source = catalogue.find(alert.source)
-    if called == "*":
-        called = next(iter(source.other_names), source.name)
     last = Result.get_or_none(Result.id == (alert.points[-1] if alert.points else 0))
     night = last.night if last is not None else ""
     first = Result.select(fn.MIN(Result.jd_mid)).where(

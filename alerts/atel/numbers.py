@@ -41,6 +41,11 @@ def time(jd: float, what: str, results: tuple[int, ...]) -> Number:
     return Number(text=f"{day_text(jd)} at {moment(jd):%H:%M} UT", what=what, results=results)
 
 
+def clock(jd: float, what: str, results: tuple[int, ...]) -> Number:
+    """A time of a night that is known: ``21:14 UT``."""
+    return Number(text=f"{moment(jd):%H:%M} UT", what=what, results=results)
+
+
 def julian(jd: float, what: str, results: tuple[int, ...]) -> Number:
     """A Julian date to ten seconds."""
     return Number(text=f"{jd:.4f}", what=what, results=results)
@@ -88,17 +93,40 @@ def count(n: float, what: str, results: tuple[int, ...]) -> Number:
     return Number(text=f"{n:.0f}", what=what, results=results)
 
 
+def exposures(of: Level | Point) -> list[Piece]:
+    """``12 exposures, 1440 s in all``."""
+    ids = of.results if isinstance(of, Level) else (of.id,)
+    total = of.exposure_s if isinstance(of, Level) else of.exptime_s * of.n_frames
+    seconds = count(total, "exposure time in s", ids)
+    if of.n_frames == 1:
+        return ["one exposure of ", seconds, " s"]
+    return [count(of.n_frames, "exposures", ids), " exposures, ", seconds, " s in all"]
+
+
 def has_angle(point: Point) -> bool:
     """Whether a polarisation is significant enough to be given with its angle."""
     return point.p / point.p_err >= _ANGLE_SIGMAS and math.isfinite(point.chi_deg)
 
 
+def debiased(point: Point) -> float:
+    """p without the bias of noise, as a fraction."""
+    return point.p_debiased if math.isfinite(point.p_debiased) else point.p
+
+
 def degree(point: Point, what: str) -> Number:
     """The degree of polarisation in percent, without the bias of noise."""
-    p = point.p_debiased if math.isfinite(point.p_debiased) else point.p
-    err = point.p_err * 100.0
+    return _percent(debiased(point), point.p_err, what, point)
+
+
+def degree_without_host(point: Point, what: str) -> Number:
+    """The same without the host galaxy's light, which dilutes it."""
+    return _percent(debiased(point) * point.p_nucleus / point.p, point.p_nucleus_err, what, point)
+
+
+def _percent(value: float, error: float, what: str, point: Point) -> Number:
+    err = error * 100.0
     places = 1 if err >= 0.095 else 2
-    return Number(text=f"{p * 100.0:.{places}f} +/- {max(err, 10.0**-places):.{places}f}",
+    return Number(text=f"{value * 100.0:.{places}f} +/- {max(err, 10.0**-places):.{places}f}",
                   what=what, results=(point.id,))
 
 

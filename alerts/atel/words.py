@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from iop4d.alerts.atel import against, closing, numbers
+from iop4d.alerts.atel import against, closing, numbers, polarised
 from iop4d.alerts.atel.against import SIGMAS
-from iop4d.alerts.atel.facts import Facts, Level, Style
+from iop4d.alerts.atel.facts import About, Facts, Polarisation, Style
 from iop4d.alerts.atel.numbers import band_of
 from iop4d.alerts.atel.pieces import Number, Piece, Sentence, listed, quoted, sentence
 from iop4d.alerts.atel.telescopes import named
@@ -27,30 +27,38 @@ def trend(facts: Facts) -> str:
     return "brightening" if step < 0 else "fading"
 
 
-def title(facts: Facts) -> tuple[Piece, ...]:
+def title(facts: About) -> tuple[Piece, ...]:
     """The telegram's title."""
     name = quoted(facts.called, "name of the source", _CATALOGUE, 80)
-    if what := trend(facts):
+    if isinstance(facts, Facts) and (what := trend(facts)):
         return ("Optical ", what, " of ", name)
     return ("Optical ", _done(facts), " of ", name)
 
 
-def sentences(facts: Facts, style: Style) -> list[Sentence]:
+def sentences(facts: About, style: Style) -> list[Sentence]:
     """Everything there is to say, in order."""
-    made = [
-        _report(facts, style), _value(facts), against.past(facts), against.record(facts),
-        against.before(facts), against.fastest(facts), against.earlier(facts), _others(facts),
-        _polarisation(facts), _polarisation_before(facts), closing.calibration(facts, style),
-        closing.corrections(), closing.nucleus(facts), closing.link(facts, style),
-        closing.contact(style), closing.thanks(style)]
+    if isinstance(facts, Facts):
+        measured = [_value(facts), _single(facts), against.past(facts), against.record(facts),
+                    against.before(facts), against.fastest(facts), against.earlier(facts),
+                    _others(facts), polarised.beside(facts), polarised.before(facts, 7),
+                    closing.calibration(facts, style), closing.corrections(facts),
+                    closing.nucleus(facts)]
+    else:
+        assert isinstance(facts, Polarisation)
+        measured = [polarised.value(facts), polarised.spread(facts), polarised.before(facts, 2),
+                    polarised.others(facts), closing.corrections(facts)]
+    made = [_report(facts, style), *measured, closing.nucleus_polarisation(facts),
+            closing.link(facts, style), closing.contact(style), closing.thanks(style)]
     return [one for one in made if one is not None]
 
 
-def _done(facts: Facts) -> str:
+def _done(facts: About) -> str:
+    if not isinstance(facts, Facts):
+        return "polarimetry"
     return "photometry and polarimetry" if facts.polarised else "photometry"
 
 
-def _report(facts: Facts, style: Style) -> Sentence:
+def _report(facts: About, style: Style) -> Sentence:
     """Who was observed, and where."""
     name = quoted(facts.called, "name of the source", _CATALOGUE, 80)
     about: list[tuple[Piece, ...]] = []
@@ -60,21 +68,11 @@ def _report(facts: Facts, style: Style) -> Sentence:
         about.append(("z = ", Number(text=f"{facts.source.redshift:.4g}", what="redshift",
                                      origin=_CATALOGUE)))
     brackets: list[Piece] = [" (", *listed(about, ", "), ")"] if about else []
-    used = dict.fromkeys(night.telescope for night in (facts.chosen, *facts.others))
     where = listed(("the ", quoted(named(style.telescopes, telescope).phrase,
                                    f"the telescope {telescope}", "telescope", 120))
-                   for telescope in list(used)[:_MOST_TELESCOPES])
+                   for telescope in facts.telescopes[:_MOST_TELESCOPES])
     return sentence(0, "We report optical ", _done(facts), " of ", name, *brackets,
                     " obtained with ", *where, ".")
-
-
-def _exposures(level: Level) -> list[Piece]:
-    """``12 exposures, 1440 s in all``."""
-    n = numbers.count(level.n_frames, "exposures", level.results)
-    seconds = numbers.count(level.exposure_s, "exposure time in s", level.results)
-    if level.n_frames == 1:
-        return ["one exposure of ", seconds, " s"]
-    return [n, " exposures, ", seconds, " s in all"]
 
 
 def _value(facts: Facts) -> Sentence:
@@ -85,23 +83,42 @@ def _value(facts: Facts) -> Sentence:
     mag = numbers.magnitude(level, f"{chosen.band} magnitude")
     if not facts.is_extreme:
         how = "" if level.n_frames == 1 else "mean of "
-        return sentence(0, "On ", at, " (JD ", jd, "; ", how, *_exposures(level), ") we measured ",
-                        band_of(chosen), " = ", mag, " mag.")
+        return sentence(0, "On ", at, " (JD ", jd, "; ", how, *numbers.exposures(level),
+                        ") we measured ", band_of(chosen), " = ", mag, " mag.")
     both = chosen.brightest.results + chosen.faintest.results
+    places = min(numbers.digits(extreme.err) for extreme in (chosen.brightest, chosen.faintest))
     span = numbers.span(chosen.mean.jd_last - chosen.mean.jd_first, "time covered in the night",
                         chosen.mean.results)
-    most = "brightest" if level == chosen.brightest else "faintest"
     return sentence(
-        0, "The source varied during the night: at its ", most, ", on ", at, " (JD ", jd, "; ",
-        *_exposures(level), "), we measured ", band_of(chosen), " = ", mag, " mag, and it ranged "
-        "between ", band_of(chosen), " = ",
-        Number(text=_two(chosen.brightest), what="brightest level of the night", results=both),
-        " and ", Number(text=_two(chosen.faintest), what="faintest level", results=both),
+        0, "The source varied during the night: of means over half an hour at most, the ",
+        _most(facts), " was ", band_of(chosen), " = ", mag, " mag on ", at, " (JD ", jd, "; ",
+        *numbers.exposures(level), "), and they ranged between ", band_of(chosen), " = ",
+        Number(text=f"{chosen.brightest.mag:.{places}f}", what="brightest mean of the night",
+               results=both),
+        " and ", Number(text=f"{chosen.faintest.mag:.{places}f}", what="faintest mean of the night",
+                        results=both),
         " within ", span, ".")
 
 
-def _two(level: Level) -> str:
-    return f"{level.mag:.{numbers.digits(level.err)}f}"
+def _most(facts: Facts) -> str:
+    if facts.is_extreme:
+        return "brightest" if facts.level == facts.chosen.brightest else "faintest"
+    return "brightest" if facts.is_brighter else "faintest"
+
+
+def _single(facts: Facts) -> Sentence | None:
+    """The extreme among single points, of which means of a fast change fall short."""
+    if not facts.chosen.scatters:
+        return None
+    most = _most(facts)
+    choose = min if most == "brightest" else max
+    point = choose(facts.chosen.points, key=lambda p: p.mag)
+    if facts.level.results == (point.id,):
+        return None
+    return sentence(
+        1, "The ", most, " single measurement was ", band_of(point), " = ",
+        numbers.point_magnitude(point, f"{most} single measurement"), " mag at ",
+        numbers.clock(point.jd, "time of that measurement", (point.id,)), ".")
 
 
 def _others(facts: Facts) -> Sentence | None:
@@ -113,50 +130,10 @@ def _others(facts: Facts) -> Sentence | None:
     for night in facts.others:
         item: list[Piece] = [
             band_of(night), " = ", numbers.magnitude(night.mean, f"{night.band} magnitude"), " (",
-            Number(text=f"{numbers.moment(night.mean.jd):%H:%M} UT", what="mean time",
-                   results=night.mean.results), ", n = ",
+            numbers.clock(night.mean.jd, "mean time", night.mean.results), ", n = ",
             numbers.count(night.mean.n_frames, "exposures", night.mean.results)]
         if len(telescopes) > 1:
             item += [", ", quoted(night.telescope, "telescope", "telescope", 60)]
         items.append((*item, ")"))
     return sentence(3, "In the same night we also measured ", *listed(items),
                     "; these are means of the night.")
-
-
-def _polarisation(facts: Facts) -> Sentence | None:
-    """p and chi of the same night."""
-    if not facts.polarised:
-        return None
-    point, n = facts.polarised[0], len(facts.polarised)
-    at = numbers.time(point.jd, "time of the polarimetry (UTC)", (point.id,))
-    more: list[Piece] = []
-    if n > 1:
-        ids = tuple(p.id for p in facts.polarised)
-        more = [", the nearest in time of ", numbers.count(n, "polarisation measurements", ids),
-                " measurements in the night"]
-    if not numbers.has_angle(point):
-        if not math.isfinite(point.p_limit):
-            return None
-        return sentence(
-            2, "No significant polarisation was found on ", at, ": it was below ",
-            Number(text=f"{point.p_limit * 100.0:.1f}", what="upper limit of p",
-                   results=(point.id,)),
-            " % in ", band_of(point), " (", Number(
-                text="95 %", what="confidence of upper limits", origin="definition"),
-            " confidence)", *more, ".")
-    return sentence(
-        2, "The degree of polarisation in ", band_of(point), " on ", at, " was ",
-        numbers.degree(point, "degree of polarisation, debiased"),
-        " % (debiased) at a position angle of ",
-        numbers.angle(point, "polarisation angle"), " deg, east of north", *more, ".")
-
-
-def _polarisation_before(facts: Facts) -> Sentence | None:
-    point = facts.polarised_before
-    if point is None or not numbers.has_angle(point):
-        return None
-    return sentence(
-        7, "Our preceding polarisation measurement, on ",
-        numbers.day(point.jd, "preceding polarimetry", (point.id,)), ", gave ",
-        numbers.degree(point, "degree of polarisation before"), " % at ",
-        numbers.angle(point, "polarisation angle before"), " deg.")

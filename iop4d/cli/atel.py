@@ -14,7 +14,7 @@ from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
     from iop4d.alerts.atel.drafts import Kept
-    from iop4d.alerts.atel.facts import Facts
+    from iop4d.alerts.atel.facts import About
     from iop4d.config import Site
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
@@ -58,7 +58,7 @@ def atel(ctx: click.Context, source: str, since: str, related: str, out: Path | 
     _say(kept)
 
 
-def _gather(site: Site, source: str, since: str) -> Facts:
+def _gather(site: Site, source: str, since: str) -> About:
     import time
 
     from iop4d.alerts.atel.gather import Asked, gather
@@ -76,7 +76,7 @@ def _gather(site: Site, source: str, since: str) -> Facts:
         return gather(Asked(source=entry, called=called, since_jd=since_jd, until_jd=now_jd))
 
 
-def _keep(site: Site, facts: Facts, related: list[str], out: Path | None) -> Kept:
+def _keep(site: Site, facts: About, related: list[str], out: Path | None) -> Kept:
     import time
 
     from iop4d.alerts.atel import drafts

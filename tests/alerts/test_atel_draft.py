@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from math import log10
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,9 +27,11 @@ from tests.alerts.test_atel_gather import (
     TODAY,
     asked,
     fill_catalogue,
+    light,
     measure,
     polarised,
     quiet_past,
+    without_stars,
 )
 
 HEADING = Heading(authors=("A. Author (IAA-CSIC)", "B. Peñil (Institute 2)"),
@@ -62,7 +65,7 @@ def rich() -> Facts:
     measure(0, 9.2, 13.1, telescope="OSN-T150")
     measure(0, 14.6, 12.88, host_mjy=1.5, mag_nucleus=12.93, mag_nucleus_err=0.03, **polarised())
     measure(0, 13.0, 12.92, **polarised(0.11))
-    return gather(asked(since_jd=TODAY - 7))
+    return light(gather(asked(since_jd=TODAY - 7)))
 
 
 def untraced(draft: Draft) -> str:
@@ -215,6 +218,118 @@ def test_a_polarisation_that_is_not_significant_is_an_upper_limit(store: Databas
     draft = write(gather(asked()), HEADING, STYLE)
     assert "it was below 1.3 % in R (95 % confidence)" in draft.body
     assert "position angle" not in draft.body
+
+
+def zero_mjy(mag: float) -> float:
+    return 3.080e6 * 10.0 ** (-0.4 * mag)
+
+
+def with_host(hours: float, mag: float, host: float = 0.70) -> int:
+    """A point of a source whose host galaxy is this bright in its aperture."""
+    total = zero_mjy(mag)
+    left = total - host
+    return measure(0, hours, mag, mag_err=0.004, zero_point_err=0.003, host_mjy=host,
+                   mag_nucleus=-2.5 * log10(left / 3.080e6), mag_nucleus_err=0.004 * total / left)
+
+
+def test_the_level_without_its_host_is_the_level_less_its_host(store: Database) -> None:
+    for hours, mag in ((9.0, 13.2), (9.1, 12.94)):
+        with_host(hours, mag)
+    draft = write(gather(asked()), HEADING, STYLE)
+    text, ids = told(draft, "R magnitude")
+    assert (text, ids) == ("13.07 +/- 0.13", (1, 2))
+    own, own_ids = told(draft, "magnitude without the host galaxy")
+    expected = -2.5 * log10((zero_mjy(13.07) - 0.70) / 3.080e6)
+    mag, err = map(float, own.split(" +/- "))
+    assert mag == pytest.approx(expected, abs=0.011)
+    assert err == pytest.approx(0.13, abs=0.011)
+    assert own_ids == ids
+    assert told(draft, "host galaxy in the aperture, median") == ("0.70 mJy", ids)
+
+
+def test_the_host_in_the_aperture_of_an_even_number_of_points_is_their_median(
+        store: Database) -> None:
+    for hours, host in ((9.0, 0.5), (9.1, 0.7), (9.2, 0.9), (9.3, 1.9)):
+        with_host(hours, 13.0, host)
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert told(draft, "host galaxy in the aperture, median")[0] == "0.80 mJy"
+
+
+def test_a_point_without_its_host_leaves_the_sentence_out(store: Database) -> None:
+    with_host(9.0, 13.0)
+    measure(0, 9.1, 13.0)
+    assert "mJy" not in write(gather(asked()), HEADING, STYLE).body
+
+
+def test_a_fast_flare_is_told_with_its_means_and_its_brightest_point(store: Database) -> None:
+    for hours, mag in ((9.0, 13.4), (9.2, 13.1), (9.8, 12.9), (9.9, 12.7), (10.0, 13.0),
+                       (11.0, 13.4), (11.1, 13.42)):
+        measure(0, hours, mag, mag_err=0.004, zero_point_err=0.003)
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert "of means over half an hour at most, the brightest was R = 12.87 +/- 0.09 mag" \
+        in draft.body
+    assert "and they ranged between R = 12.87 and 13.41 within 2.1 h." in draft.body
+    assert "The brightest single measurement was R = 12.700 +/- 0.004 mag at 21:54 UT." \
+        in draft.body
+    assert told(draft, "brightest single measurement")[1] == (4,)
+
+
+def test_points_of_an_alert_that_scatter_are_told_with_the_brightest(store: Database) -> None:
+    for hours, mag in ((9.0, 13.2), (9.1, 12.94)):
+        with_host(hours, mag)
+    body = write(gather(asked()), HEADING, STYLE).body
+    assert "R = 13.07 +/- 0.13 mag." in body
+    assert "The brightest single measurement was R = 12.940 +/- 0.004 mag at 21:06 UT." in body
+
+
+def test_points_that_agree_have_no_brightest_one(store: Database) -> None:
+    for k in range(6):
+        measure(0, 9.0 + k / 5, 12.9 + 0.01 * (-1)**k)
+    assert "single measurement" not in write(gather(asked()), HEADING, STYLE).body
+
+
+def test_whether_p_is_free_of_the_host_is_said(store: Database) -> None:
+    measure(0, 9.0, 13.0, host_mjy=1.5, mag_nucleus=13.1, mag_nucleus_err=0.03,
+            p_nucleus=0.15, p_nucleus_err=0.005, **polarised(0.12))
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert "the light of the host galaxy is corrected for; the degree of polarisation is not " \
+        "corrected for the light of the host galaxy either." in draft.body
+    value = 100 * (0.12 - 0.004**2 / 0.24) * 0.15 / 0.12
+    assert told(draft, "degree of polarisation without the host, debiased") == (
+        f"{value:.1f} +/- 0.5", (1,))
+
+
+def test_without_polarisation_nothing_is_said_of_it(store: Database) -> None:
+    measure(0, 9.0, 13.0)
+    assert "polari" not in write(gather(asked()), HEADING, STYLE).body
+
+
+def test_polarisation_alone_makes_a_telegram(store: Database) -> None:
+    without_stars(4, 9.0, 0.05)
+    without_stars(0, 9.0, 0.10)
+    without_stars(0, 10.0, 0.12, chi_deg=34.0)
+    without_stars(0, 9.8, 0.11, band="V")
+    draft = write(gather(asked()), HEADING, STYLE)
+    assert draft.title == "Optical polarimetry of BL Lac"
+    assert draft.body.startswith(
+        "We report optical polarimetry of BL Lac (2200+420, z = 0.069) obtained with the 0.9 m "
+        "telescope (T090) at the Observatorio de Sierra Nevada, Spain. The degree of polarisation "
+        "in R on 2026 November 22 at 22:00 UT (JD 2461367.4167; 4 exposures, 480 s in all) was "
+        "12.0 +/- 0.4 % (debiased) at a position angle of 34 +/- 1 deg, east of north. It is the "
+        "last of 2 measurements of the night in this band, of which the degree of polarisation "
+        "ranged between 10.0 +/- 0.4 and 12.0 +/- 0.4 %. Our preceding polarisation measurement, "
+        "on 2026 November 18, gave 5.0 +/- 0.4 % at 34 +/- 1 deg. In the same night we also "
+        "measured p = 11.0 +/- 0.4 % at 34 +/- 1 deg in V (21:48 UT).")
+    assert "The degree of polarisation is not corrected for the light of the host" in draft.body
+    assert "magnitude" not in draft.body
+    assert not re.search(r"\d", untraced(draft))
+    assert any("No good magnitude is new" in note for note in draft.notes)
+
+
+def test_a_limit_alone_makes_a_telegram_too(store: Database) -> None:
+    without_stars(0, 9.0, 0.005)
+    body = write(gather(asked()), HEADING, STYLE).body
+    assert "(JD 2461367.3750; 4 exposures, 480 s in all): it was below 1.3 % in R" in body
 
 
 @pytest.mark.parametrize(("more", "said"), [

@@ -14,10 +14,11 @@ from iop4d.alerts.atel.drafter import Drafter, draw_apart
 from iop4d.alerts.atel.figure import FigureRequest, Pictures
 from iop4d.config import Site
 from iop4d.config.load import parse_site
+from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
 from iop4d.store.schema import Event
 from tests.alerts.bench import run_db
-from tests.alerts.test_atel_gather import alert, fill_catalogue, measure
+from tests.alerts.test_atel_gather import alert, fill_catalogue, measure, without_stars
 from tests.conftest import FakeClock
 
 PICTURES = Pictures(png=b"\x89PNG", pdf=b"%PDF")
@@ -105,6 +106,58 @@ def test_an_alert_with_nothing_to_report_is_told_and_left(
     asyncio.run(mine.look())
     assert names(site) == []
     assert sum("nothing to report" in record.message for record in caplog.records) == 1
+
+
+def test_an_alert_with_nothing_to_report_says_so_and_what_to_do(
+        site: Site, store: Database, clock: FakeClock) -> None:
+    fire(store, clock, fired_jd=2451000.5)
+    asyncio.run(drafting(site, store, clock, Pen()).look())
+    note = Alert.get().note
+    assert note.startswith("no ATel draft: nothing to report: no good result of BL Lacertae from")
+    assert note.endswith("draft it by hand: iop4d atel 'BL Lacertae' --since 1998-07-06")
+
+
+def test_what_is_noted_at_an_alert_already_stays(site: Site, store: Database,
+                                                 clock: FakeClock) -> None:
+    fire(store, clock, fired_jd=2451000.5, note="muted")
+    asyncio.run(drafting(site, store, clock, Pen()).look())
+    assert Alert.get().note == "muted"
+
+
+@pytest.mark.parametrize(("names_it", "called"), [
+    ('source = "*"', "BL Lacertae"), ('source = "tag:bl"', "BL Lacertae"),
+    ('sources = ["tag:bl", "3C 279"]', "BL Lacertae"), ('source = "BL Lac"', "BL Lac")])
+def test_a_draft_calls_its_source_by_its_name_whatever_the_rule_names(
+        tmp_path: Path, clock: FakeClock, names_it: str, called: str) -> None:
+    mine = parse_site(f"""
+[[tag]]
+name = "bl"
+sources = ["2200+420", "3C 279"]
+[[rule]]
+name = "flare"
+condition = "mag < 13.0"
+{names_it}
+""", root=tmp_path)
+    store = Database(mine.database)
+    with store.write():
+        fill_catalogue()
+    fire(store, clock)
+    asyncio.run(drafting(mine, store, clock, Pen()).look())
+    store.close()
+    [kept] = drafts.listed(drafts.folder_of(mine))
+    assert kept.content["called"] == called
+    assert kept.content["text"].splitlines()[0].endswith(f" of {called}")
+    assert kept.name.startswith(f"ATel_{called.replace(' ', '')}_")
+
+
+def test_an_alert_on_polarisation_alone_gets_a_draft(site: Site, store: Database,
+                                                     clock: FakeClock) -> None:
+    with store.write():
+        alert([without_stars(0, 9.0)], fired_at=clock(), told_at=clock())
+    asyncio.run(drafting(site, store, clock, Pen()).look())
+    [kept] = drafts.listed(drafts.folder_of(site))
+    assert kept.content["title"] == "Optical polarimetry of BL Lacertae"
+    assert (kept.content["mag"], kept.content["mag_err"], kept.content["band"]) == (None, None, "R")
 
 
 def test_a_failure_is_tried_again_and_given_up_in_the_end(

@@ -49,6 +49,18 @@ def test_polarisation_has_panels_of_its_own() -> None:
     assert height(polarised.png) > height(draw(request()).png)
 
 
+def test_polarisation_alone_has_no_empty_panel_of_magnitudes() -> None:
+    seen = {"p": 12.0, "p_err": 0.4, "chi": 34.0, "chi_err": 1.0}
+    alone = draw(request(mag=NAN, mag_err=NAN, **seen))
+    assert height(alone.png) < height(draw(request()).png)
+
+
+def test_a_point_without_a_magnitude_names_no_band_among_the_magnitudes() -> None:
+    marks = (mark(0), mark(1, mag=NAN, mag_err=NAN))
+    assert draw(FigureRequest(title="BL Lac", band="B", marks=marks)).png == draw(
+        FigureRequest(title="BL Lac", band="B", marks=(mark(0), mark(1, mag=NAN, band="V")))).png
+
+
 def test_the_same_request_gives_the_same_files() -> None:
     assert draw(request()) == draw(request())
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.atel.facts import Facts, NothingToReport
+from iop4d.alerts.atel.facts import About, Facts, NothingToReport, Polarisation
 from iop4d.alerts.atel.gather import Asked, gather, of_alert
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
@@ -93,7 +93,13 @@ def flare(nights: int = 40) -> Facts:
     quiet_past(nights)
     for k in range(6):
         measure(0, 9.0 + k / 5, 12.9)
-    return gather(asked())
+    return light(gather(asked()))
+
+
+def light(facts: About) -> Facts:
+    """Facts that have magnitudes."""
+    assert isinstance(facts, Facts)
+    return facts
 
 
 def test_a_night_is_reported_as_its_mean_with_the_results_it_rests_on(store: Database) -> None:
@@ -116,7 +122,7 @@ def test_a_night_that_varied_is_reported_at_its_brightest(store: Database) -> No
     quiet_past()
     for k in range(12):
         measure(0, 9.0 + k / 2, 13.2 - 0.03 * k)
-    facts = gather(asked())
+    facts = light(gather(asked()))
     assert facts.is_extreme
     assert facts.level == facts.chosen.brightest
     assert facts.level.mag == pytest.approx(12.87, abs=0.02)
@@ -126,7 +132,7 @@ def test_a_night_that_varied_below_its_past_is_reported_at_its_faintest(store: D
     quiet_past(mag=12.0)
     for k in range(12):
         measure(0, 9.0 + k / 2, 13.2 - 0.03 * k)
-    facts = gather(asked())
+    facts = light(gather(asked()))
     assert facts.level == facts.chosen.faintest
     assert not facts.is_brighter
 
@@ -139,7 +145,7 @@ def test_a_bad_point_is_in_no_number(store: Database, bad: dict[str, Any]) -> No
     good = [measure(0, 9.0 + k / 4, 12.9) for k in range(3)]
     values = {"mag": 11.0} | bad
     measure(0, 9.1, values.pop("mag"), **values)
-    assert gather(asked()).level.results == tuple(good)
+    assert light(gather(asked())).level.results == tuple(good)
 
 
 def test_without_a_good_point_it_is_said_when_the_last_one_was(store: Database) -> None:
@@ -209,8 +215,8 @@ def test_calibrators_are_those_that_entered_the_zero_points(store: Database) -> 
 def test_without_r_the_draft_is_about_another_band(store: Database) -> None:
     measure(0, 9.0, 13.9, band="B")
     measure(0, 9.5, 13.4, band="V")
-    assert gather(asked()).chosen.band == "V"
-    assert gather(asked(band="B")).chosen.band == "B"
+    assert light(gather(asked())).chosen.band == "V"
+    assert light(gather(asked(band="B"))).chosen.band == "B"
 
 
 def test_an_alert_is_told_with_what_was_known_when_it_fired(store: Database) -> None:
@@ -218,24 +224,75 @@ def test_an_alert_is_told_with_what_was_known_when_it_fired(store: Database) -> 
     ids = [measure(0, 9.0 + k / 10, 12.9) for k in range(4)]
     row = alert(ids[1:3])
     measure(0, 12.0, 12.0)
-    facts = of_alert(row, called="*")
+    facts = light(of_alert(row, called="BL Lac"))
     assert facts.level.results == tuple(ids[1:3])
-    assert facts.called == "BL Lacertae"
-    assert of_alert(row, called="BL Lac").called == "BL Lac"
+    assert facts.called == "BL Lac"
 
 
 def test_an_alert_of_another_telescope_is_about_that_one(store: Database) -> None:
     for k in range(5):
         measure(0, 9.0 + k / 10, 12.9)
     row = alert([measure(0, 9.6, 12.8, telescope="OSN-T150")])
-    assert of_alert(row, called="*").chosen.telescope == "OSN-T150"
+    assert light(of_alert(row, called="BL Lac")).chosen.telescope == "OSN-T150"
 
 
 def test_an_alert_whose_points_were_all_flagged_since_has_nothing_to_report(
         store: Database) -> None:
     row = alert([measure(0, 9.0, 12.9, human_flags=[{"name": "bad"}])])
     with pytest.raises(NothingToReport):
-        of_alert(row, called="*")
+        of_alert(row, called="BL Lac")
+
+
+def test_what_was_left_out_is_said_with_its_flags(store: Database) -> None:
+    measure(0, 9.0, 11.0, flags=int(Flag.SATURATED | Flag.EDGE))
+    measure(0, 9.1, 11.0, flags=int(Flag.SATURATED), human_flags=[{"name": "bad"}])
+    with pytest.raises(NothingToReport, match=r"UTC \(2 left out: saturated 2, edge 1, flagged by "
+                                              r"hand 1\); there is none at all"):
+        gather(asked())
+
+
+def without_stars(night: int, hours: float, p: float = 0.12, **more: Any) -> int:
+    """A polarisation of a field without comparison stars."""
+    values = {"mag_err": None, "zero_point": None, "zero_point_err": None, "n_calibrators": 0,
+              "calibrators": [], "flags": int(Flag.NO_CALIBRATORS), **polarised(p)}
+    return measure(night, hours, None, **(values | more))
+
+
+def test_a_source_without_comparison_stars_is_told_by_its_polarisation(store: Database) -> None:
+    before = without_stars(4, 9.0, 0.05)
+    first, last = without_stars(0, 9.0, 0.10), without_stars(0, 10.0, 0.12)
+    far, near = without_stars(0, 8.0, band="V"), without_stars(0, 9.8, band="V")
+    facts = gather(asked())
+    assert isinstance(facts, Polarisation)
+    assert [point.id for point in facts.polarised] == [last, first]
+    assert [point.id for point in facts.others] == [near]
+    assert facts.polarised_before is not None
+    assert facts.polarised_before.id == before
+    assert {point.id for point in facts.curve} == {before, first, last, far, near}
+    assert (facts.band, facts.jd) == ("R", pytest.approx(TODAY + 10 / 24))
+
+
+@pytest.mark.parametrize("bad", [
+    {"flags": int(Flag.POOR_FIT)}, {"flags": int(Flag.SATURATED)}, {"withdrawn": True},
+    {"human_flags": [{"name": "bad"}]}, {"p_err": None}, {"p": 0.005, "p_limit": None}])
+def test_a_bad_polarisation_is_nothing_to_report(store: Database, bad: dict[str, Any]) -> None:
+    without_stars(0, 9.0, **bad)
+    with pytest.raises(NothingToReport):
+        gather(asked())
+
+
+def test_an_alert_on_p_alone_is_about_the_point_that_fired_it(store: Database) -> None:
+    first, fired = without_stars(0, 9.0, 0.10), without_stars(0, 10.0, 0.12)
+    row = alert([first, fired])
+    without_stars(0, 11.0, 0.3)
+    facts = of_alert(row, called="BL Lac")
+    assert isinstance(facts, Polarisation)
+    assert facts.told.id == fired
+
+
+def test_a_polarisation_without_magnitude_stands_beside_the_magnitudes(store: Database) -> None:
+    near = without_stars(0, 9.5)
+    assert [point.id for point in flare().polarised] == [near]
 
 
 def test_the_same_results_give_the_same_facts(store: Database) -> None:
