@@ -103,14 +103,18 @@ class Uncalibrated:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertLine:
-    """An alert that fired in the night."""
+    """An alert. ``night``: of its points, where that is another than the summary's; ``told_in``:
+    the other night whose summary tells it, in a view of the night alone."""
 
+    id: int
     rule: str
     source: str
     band: str
     condition: str
     utc: str
     state: str
+    night: str = ""
+    told_in: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +140,8 @@ class Latency:
 class Facts:
     """A night in numbers. ``since``, ``until``: Unix seconds between which events are its own.
 
-    ``firing``: alerts that still fire. ``trouble``: why the summary is not whole.
+    ``alerts``: those that it tells, see :mod:`~iop4d.alerts.summary.alerted`; ``firing``: how many
+    still fire. ``trouble``: why the summary is not whole.
     """
 
     night: str
@@ -167,6 +172,11 @@ class Facts:
     def failed(self) -> int:
         """Frames that were not used."""
         return sum(line.failed for telescope in self.telescopes for line in telescope.kinds)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it tells alerts of other nights, which no other summary does."""
+        return any(alert.night for alert in self.alerts)
 
     @property
     def is_empty(self) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 from peewee import fn
 
 from iop4d import __version__
-from iop4d.alerts.rules import ACTIVE, Phase
+from iop4d.alerts.rules import ACTIVE
+from iop4d.alerts.summary.alerted import alerts_of
 from iop4d.alerts.summary.facts import (
-    AlertLine,
     Facts,
     Failure,
     KindLine,
@@ -38,20 +38,23 @@ _KINDS = (*(kind.value for kind in FrameKind), "polarimetry", "")
 _PACKAGES = ("numpy", "scipy", "astropy", "photutils", "sep", "astrometry")
 
 
-def gather(site: Site, night: str, *, since: float, until: float, now: float) -> Facts:
+def gather(site: Site, night: str, *, since: float, until: float, now: float,
+           whole: bool = False) -> Facts:
     """Everything of a night. ``since``, ``until``: when the one before it and itself ended.
 
-    Frames and results belong to a night by themselves; alerts, and files in which no night could
-    be read, by the time at which they came.
+    Frames and results belong to a night by themselves, alerts as ``alerts_of`` says; files in
+    which no night could be read, by the time at which they came. ``whole``: for whoever looks at
+    the night, also with its alerts that the summary of another night tells.
     """
     rows = results_of(night)
     return Facts(
         night=night, site=clean(site.site.name), url=site.site.url.rstrip("/"), since=since,
         until=until, made_at=now, telescopes=_telescopes(night, since, until),
         failures=_failures(night, since, until), sources=sources_of(rows),
-        uncalibrated=uncalibrated_of(night), alerts=_alerts(since, until),
+        uncalibrated=uncalibrated_of(night),
+        alerts=alerts_of(night, since=since, until=until, whole=whole),
         firing=Alert.select().where(Alert.state.in_(ACTIVE)).count(),
-        archives=_archives(since, until), channels=_channels(), latency=_latency(night),
+        archives=_archives(since, until), channels=_channels(since, until), latency=_latency(night),
         masters=_masters(night), versions=_versions())
 
 
@@ -110,16 +113,6 @@ def _failures(night: str, since: float, until: float) -> tuple[Failure, ...]:
                  for (place, state, reason), frames in ordered)
 
 
-def _alerts(since: float, until: float) -> tuple[AlertLine, ...]:
-    rows = (Alert.select().where((Alert.fired_at >= since) & (Alert.fired_at < until)
-                                 & Alert.state.not_in((Phase.PENDING, Phase.INACTIVE)))
-            .order_by(Alert.fired_at, Alert.id))
-    return tuple(AlertLine(
-        rule=clean(row.rule), source=clean(row.source, 80), band=clean(row.band, 20),
-        condition=clean(row.condition), utc=utc_of_jd(row.fired_jd), state=row.state)
-        for row in rows)
-
-
 def _archives(since: float, until: float) -> tuple[Trouble, ...]:
     """Archives that were in trouble in the night, or are, by the daemon's last heartbeat."""
     away = outages.between(since, until)
@@ -147,14 +140,30 @@ def _told(away: outages.Away) -> str:
     return f"in trouble {often}for {away.seconds / 3600.0:.1f} h in all{last}"
 
 
-def _channels() -> tuple[Trouble, ...]:
-    """Channels with messages that wait for another attempt: they were refused before."""
-    rows = (Outbox.select(Outbox.channel, fn.COUNT(Outbox.id), fn.MAX(Outbox.last_error))
-            .where((Outbox.state == "queued") & (Outbox.last_error != ""))
-            .group_by(Outbox.channel).order_by(Outbox.channel).tuples())
-    return tuple(Trouble(name=clean(channel, 60), reason=clean(error, 240),
-                         state=f"{count} message{'s' * (count != 1)} waiting")
-                 for channel, count, error in rows)
+def _channels(since: float, until: float) -> tuple[Trouble, ...]:
+    """Channels with messages that wait for another attempt, or were given up in the night."""
+    what = (Outbox.channel, fn.COUNT(Outbox.id), fn.MAX(Outbox.id))
+    waiting = (Outbox.select(*what)
+               .where((Outbox.state == "queued") & (Outbox.last_error != ""))
+               .group_by(Outbox.channel).order_by(Outbox.channel).tuples())
+    lost = (Outbox.select(*what, Outbox.recipient)
+            .where((Outbox.state == "failed") & (Outbox.given_up_at >= since)
+                   & (Outbox.given_up_at < until))
+            .group_by(Outbox.channel, Outbox.recipient, Outbox.last_error)
+            .order_by(Outbox.channel, Outbox.recipient, Outbox.last_error).tuples())
+    return (*(_trouble(channel, f"{_messages(count)} waiting", newest)
+              for channel, count, newest in waiting),
+            *(_trouble(channel, f"{_messages(count)} to {recipient} given up", newest)
+              for channel, count, newest, recipient in lost))
+
+
+def _trouble(channel: str, state: str, newest: int) -> Trouble:
+    return Trouble(name=clean(channel, 60), state=clean(state, 120),
+                   reason=clean(Outbox.get_by_id(newest).last_error, 240))
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'s' * (count != 1)}"
 
 
 def _latency(night: str) -> Latency | None:

@@ -16,6 +16,7 @@ from functools import cache, partial
 
 from iop4d.alerts.outbox import RunDb
 from iop4d.alerts.summary import post
+from iop4d.alerts.summary.alerted import BEGAN
 from iop4d.alerts.summary.facts import Facts
 from iop4d.alerts.summary.gather import gather
 from iop4d.alerts.summary.plots import plot_requests
@@ -29,7 +30,6 @@ from iop4d.store.schema import Meta
 
 log = logging.getLogger(__name__)
 
-_SINCE = "summaries_since"
 _PLOT_WAIT = 60.0  # seconds that a plot may take, then the summary goes without it
 _ATTEMPTS = 3  # at a night that cannot be summed up; then people are told that
 
@@ -134,9 +134,9 @@ class Keeper:
 
 def _since(now: float) -> float:
     """When the site first asked for summaries; noted then. Nights that ended before have none."""
-    row = Meta.get_or_none(Meta.key == _SINCE)
+    row = Meta.get_or_none(Meta.key == BEGAN)
     if row is not None and row.value <= now:
         return float(row.value)
     # The first time, or a clock that was ahead at the first time.
-    Meta.replace(key=_SINCE, value=now).execute()
+    Meta.replace(key=BEGAN, value=now).execute()
     return now

@@ -21,6 +21,8 @@ _COLUMNS = (Result.id, Result.source, Result.band, Result.mode, Result.jd_mid, R
             Result.mag_err, Result.p, Result.p_err, Result.chi_deg, Result.chi_err_deg, Result.q,
             Result.u, Result.p_limit, Result.flags, Result.human_flags, Result.provisional,
             Result.n_calibrators)
+#: What spoils a number. Without calibrators a point has no magnitude, and its polarisation counts.
+_BARS = int(flags.NEVER_ALERTS & ~flags.Flag.NO_CALIBRATORS)
 _BANDS = ("U", "B", "V", "R", "I")
 _ORDER = [SourceKind.TARGET.value, "", SourceKind.STANDARD.value, SourceKind.CALIBRATOR.value]
 
@@ -35,8 +37,8 @@ def results_of(night: str, source: str | None = None) -> list[Result]:
 
 
 def is_sound(row: Result) -> bool:
-    """Whether a result counts: no flag says that its number is wrong."""
-    return not row.flags & int(flags.NEVER_ALERTS) and not row.human_flags
+    """Whether a result's numbers count: no flag says that they are wrong."""
+    return not row.flags & _BARS and not row.human_flags
 
 
 def sources_of(rows: Sequence[Result]) -> tuple[SourceNight, ...]:
@@ -108,7 +110,7 @@ def sound_of(source: str, band: str) -> Any:
     unmarked = fn.json_array_length(Result.human_flags) == 0
     return ((Result.source == source) & (Result.band == band)
             & (Result.withdrawn == False) & unmarked  # noqa: E712 - SQL
-            & (Result.flags.bin_and(int(flags.NEVER_ALERTS)) == 0))
+            & (Result.flags.bin_and(_BARS) == 0))
 
 
 def night_before(row: Result, column: Any) -> str:

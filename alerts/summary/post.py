@@ -50,7 +50,8 @@ def post(site: Site, facts: Facts, *, now: float, again: str = "") -> list[int]:
     known = Summary.get_or_none(Summary.night == facts.night)
     if known is not None and not again:
         return []
-    wanted = again or site.summary.empty_nights or not facts.is_empty or facts.trouble
+    is_news = not facts.is_empty or facts.is_late or facts.trouble
+    wanted = again or site.summary.empty_nights or is_news
     ids = _letters(site, said, now=now, again=again) if wanted else []
     values = {"facts": said, "state": "queued" if ids else "made", "letters": ids,
               "made_at": now, "sent_at": None}

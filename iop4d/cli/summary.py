@@ -46,7 +46,7 @@ def summary(ctx: click.Context, night: str | None, send: bool, html: Path | None
     end = _end_of(site)
     chosen = _night(night, now, end)
     with database.connected():
-        facts = _gather(site, chosen, end, now)
+        facts = _gather(site, chosen, end, now, whole=not send)
         drawn = _drawn(facts.night) if site.summary.plots and (send or html) else {}
     if html:
         _write(html, facts, drawn)
@@ -80,11 +80,12 @@ def _night(text: str | None, now: float, end: Callable[[date], float]) -> date:
     return parse_night(text, tonight=tonight)
 
 
-def _gather(site: Site, night: date, end: Callable[[date], float], now: float) -> Facts:
+def _gather(site: Site, night: date, end: Callable[[date], float], now: float, *,
+            whole: bool) -> Facts:
     from iop4d.alerts.summary.gather import gather
 
     return gather(site, night.isoformat(), since=end(night - timedelta(days=1)),
-                  until=end(night), now=now)
+                  until=end(night), now=now, whole=whole)
 
 
 def _drawn(night: str) -> dict[str, bytes]:

@@ -151,12 +151,12 @@ def test_latency_is_of_light_frames_that_are_done(facts: Facts) -> None:
     assert facts.latency == Latency(frames=3, median=2.0, most=pytest.approx(2.9), longest=3.0)
 
 
-def test_alerts_are_those_that_fired_since_the_last_summary(site: Site,
+def test_alerts_of_the_system_are_those_that_fired_since_the_last_summary(site: Site,
                                                             database: Database) -> None:
     with database.write():
         for episode, fired in enumerate((SINCE - 1, SINCE, UNTIL - 1, UNTIL)):
-            Alert.create(rule="bright", source="BL Lac", band="R", episode=episode, points=[],
-                         state="firing" if episode == 3 else "resolved", condition="mag < 13",
+            Alert.create(rule="silent", source="osn", band="", episode=episode, points=[],
+                         state="firing" if episode == 3 else "resolved", condition="no_data > 2",
                          fired_jd=jd("2024-03-13T22:00"), fired_at=fired)
     facts = gathered(site, database)
     assert len(facts.alerts) == 2
@@ -180,6 +180,48 @@ def test_troubles_of_archives_and_channels_are_told(site: Site, database: Databa
         Trouble(name="osn", state="down", reason="no route to host"))
     assert facts.channels == (
         Trouble(name="team", state="2 messages waiting", reason="450 busy"),)
+
+
+def given_up(number: int, when: float, **more: object) -> None:
+    Outbox.create(**{
+        "dedup_key": f"lost {number}", "channel": "team", "recipient": "ana@example.org",
+        "message_id": "m", "content": {}, "state": "failed", "created_at": when - 3600.0,
+        "last_error": "550 no such user", "given_up_at": when} | more)
+
+
+def test_messages_that_were_given_up_in_the_night_are_told_with_whom_and_why(
+        site: Site, database: Database) -> None:
+    with database.write():
+        for number, when in enumerate((SINCE - 1, SINCE, UNTIL - 1, UNTIL)):
+            given_up(number, when)
+        given_up(4, UNTIL - 1, recipient="ben@example.org", last_error="given up after 3 days: "
+                 "450 busy")
+        given_up(5, UNTIL - 1, state="sent")
+    facts = gathered(site, database)
+    assert facts.channels == (
+        Trouble(name="team", state="2 messages to ana@example.org given up",
+                reason="550 no such user"),
+        Trouble(name="team", state="1 message to ben@example.org given up",
+                reason="given up after 3 days: 450 busy"))
+    assert ("channel team, 2 messages to ana@example.org given up: 550 no such user"
+            in write.text(write.plain(facts)))
+
+
+def test_a_polarisation_without_calibrators_counts(site: Site, database: Database) -> None:
+    bare = {"flags": int(Flag.NO_CALIBRATORS), "chi_deg": 20.0, "chi_err_deg": 1.0}
+    with database.write():
+        result(0, None, night="2024-03-11", p=0.08, p_err=0.002, **bare)
+        result(0, None, p=0.12, p_err=0.004, **bare)
+        result(5, None, p=0.9, p_err=0.004, chi_deg=3.0, chi_err_deg=1.0,
+               flags=int(Flag.NO_CALIBRATORS | Flag.SATURATED))
+    [source] = gathered(site, database).sources
+    [line] = source.polarisation
+    assert (line.n, line.left_out, line.p, line.chi_deg) == (1, 1, 0.12, 20.0)
+    assert source.bands == ()
+    request = request_of(database)
+    assert request.before == "2024-03-11"
+    assert [point[1::2] for s in request.panels[0].series for point in s.points] == [
+        (pytest.approx(12.0), True), (pytest.approx(90.0), False), (pytest.approx(8.0), True)]
 
 
 def test_an_archive_that_was_away_and_came_back_is_told(site: Site, database: Database) -> None:

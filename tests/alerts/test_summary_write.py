@@ -51,7 +51,7 @@ def facts(**more: Any) -> Facts:
         "sources": (source(),), "uncalibrated": (
             Uncalibrated(source="3C 66A", band="B", points=2, in_catalogue=0),
             Uncalibrated(source="OJ 287", band="V", points=1, in_catalogue=3)),
-        "alerts": (AlertLine(rule="bright", source="BL Lac", band="R", condition="mag < 13.0",
+        "alerts": (AlertLine(id=1, rule="bright", source="BL Lac", band="R", condition="mag < 13.0",
                              utc="2024-03-13 22:01:02", state="firing"),),
         "firing": 1, "archives": (Trouble(name="osn", state="down", reason="no route"),),
         "channels": (Trouble(name="team", state="2 messages waiting", reason="450 busy"),),

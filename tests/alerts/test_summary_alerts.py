@@ -1,0 +1,231 @@
+"""Each alert is told in one summary: of its own night, or, where it came too late, of the next."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iop4d.alerts.summary import post
+from iop4d.alerts.summary.alerted import BEGAN, alerts_of
+from iop4d.alerts.summary.facts import AlertLine
+from iop4d.alerts.summary.keeper import Keeper
+from iop4d.config import Site
+from iop4d.store.alertschema import Alert, Outbox, Summary
+from iop4d.store.schema import Meta, Result
+from tests.alerts.nights import DAY, NIGHT, at, result, summary_site
+from tests.alerts.test_summary_keeper import House
+from tests.alerts.test_summary_write import nothing
+from tests.conftest import FakeClock
+
+BEFORE, NEXT = "2024-03-12", "2024-03-14"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A site that began on an afternoon some days before."""
+    made = House(summary_site(tmp_path), FakeClock(at("2024-03-10T15:00")))
+    assert made.look() == []
+    return made
+
+
+def fire(house: House, night: str = NIGHT, *, came: str = "", **more: Any) -> int:
+    """An alert on a point of a night, which came then; by default an hour later."""
+    with house.database.write():
+        point = result(0, 12.5, night=night, mode="photometry")
+        row = Alert.create(**{
+            "rule": "bright", "source": "BL Lac", "band": "R", "state": "firing",
+            "episode": Alert.select().count() + 1, "condition": "mag < 13", "points": [point.id],
+            "fired_jd": point.jd_mid, "fired_at": at(came or f"{night}T23:00")} | more)
+    return int(row.id)
+
+
+def summed(house: House, moment: str) -> list[str]:
+    """Make what is due at a time; the nights that were made."""
+    house.clock.now = at(moment)
+    return house.look()
+
+
+def told(house: House) -> dict[str, list[tuple[int, str]]]:
+    """The alerts of each summary, with the other nights they are of."""
+    return {row.night: [(line["id"], line["night"]) for line in row.facts["alerts"]]
+            for row in Summary.select().order_by(Summary.night)}
+
+
+def view(house: House, night: str, *, whole: bool = True) -> list[AlertLine]:
+    end = house.keeper.end
+    day = date.fromisoformat(night)
+    with house.database.connected():
+        return list(alerts_of(night, since=end(day - timedelta(days=1)), until=end(day),
+                              whole=whole))
+
+
+def test_an_alert_of_the_night_is_told_in_its_summary(house: House) -> None:
+    mine = fire(house)
+    summed(house, "2024-03-15T12:00")
+    assert told(house)[NIGHT] == [(mine, "")]
+    assert told(house)[NEXT] == []
+
+
+def test_frames_that_came_in_the_morning_before_the_summary_count_for_their_night(
+        house: House) -> None:
+    """The daemon was off at dawn; the archive is read first, then the summary is made."""
+    mine = fire(house, came="2024-03-14T09:00")
+    assert NIGHT in summed(house, "2024-03-14T09:10")
+    summed(house, "2024-03-15T12:00")
+    assert told(house)[NIGHT] == [(mine, "")]
+    assert told(house)[NEXT] == []
+
+
+def test_an_alert_that_came_after_its_summary_is_told_in_the_next_with_its_night(
+        house: House) -> None:
+    summed(house, "2024-03-14T05:30")
+    late = fire(house, came="2024-03-14T09:00")
+    summed(house, "2024-03-15T12:00")
+    assert told(house)[NIGHT] == []
+    assert told(house)[NEXT] == [(late, NIGHT)]
+    house.send()
+    [mail] = [mail for _, mail in house.channel.mails if NEXT in mail.subject]
+    assert mail.subject.endswith("nothing was observed, 1 alert")
+    assert f"firing, of the night {NIGHT}" in mail.text
+
+
+def test_an_old_archive_that_is_read_now_is_told_in_the_night_in_which_it_came(
+        house: House) -> None:
+    old = fire(house, "2019-05-01", came="2024-03-13T15:00")
+    summed(house, "2024-03-15T12:00")
+    assert {night: lines for night, lines in told(house).items() if lines} == {
+        NIGHT: [(old, "2019-05-01")]}
+
+
+def test_an_alert_before_the_first_summary_of_a_site_is_told_in_it(tmp_path: Path) -> None:
+    house = House(summary_site(tmp_path), FakeClock(at("2024-03-13T15:00")))
+    house.look()
+    early = fire(house, BEFORE, came="2024-03-13T15:01")
+    summed(house, "2024-03-14T12:00")
+    assert told(house) == {NIGHT: [(early, BEFORE)]}
+
+
+def test_an_alert_of_a_night_that_gets_no_summary_is_not_lost(house: House) -> None:
+    """Off for weeks: only the last nights are made up for."""
+    lost = fire(house, "2024-03-11")
+    summed(house, "2024-03-30T12:00")
+    summed(house, "2024-03-31T12:00")
+    assert [lines for lines in told(house).values() if lines] == [[(lost, "2024-03-11")]]
+
+
+def test_an_alert_of_a_summary_that_could_not_be_made_is_told_in_the_next(
+        house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = fire(house)
+    summed(house, "2024-03-13T12:00")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such number")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Keeper, "_gather", fail)
+        for _ in range(3):
+            summed(house, "2024-03-14T06:00")
+    assert Summary.get(Summary.night == NIGHT).facts["trouble"]
+    summed(house, "2024-03-15T12:00")
+    assert told(house)[NEXT] == [(mine, NIGHT)]
+
+
+def test_a_pending_alert_is_told_once_it_fires(house: House) -> None:
+    mine = fire(house, state="pending")
+    summed(house, "2024-03-14T06:00")
+    with house.database.write():
+        Alert.update(state="firing", fired_at=at("2024-03-14T10:00")).where(
+            Alert.id == mine).execute()
+    summed(house, "2024-03-15T12:00")
+    assert (told(house)[NIGHT], told(house)[NEXT]) == ([], [(mine, NIGHT)])
+
+
+def test_alerts_of_the_system_go_by_when_they_fired(house: House) -> None:
+    row = fire(house, points=[], band="", came="2024-03-14T09:00")
+    summed(house, "2024-03-15T12:00")
+    assert (told(house)[NIGHT], told(house)[NEXT]) == ([], [(row, "")])
+
+
+def test_an_alert_whose_point_is_gone_goes_by_its_time(house: House) -> None:
+    mine = fire(house)
+    with house.database.write():
+        Result.delete().execute()
+    summed(house, "2024-03-15T12:00")
+    assert {night: lines for night, lines in told(house).items() if lines} == {
+        NIGHT: [(mine, "")]}
+
+
+def test_a_point_of_a_clock_that_runs_ahead_is_told_when_it_comes(house: House) -> None:
+    odd = fire(house, "2099-01-01", came="2024-03-13T23:00")
+    summed(house, "2024-03-15T12:00")
+    assert told(house)[NIGHT] == [(odd, "2099-01-01")]
+
+
+def test_a_summary_that_is_sent_again_tells_its_own_alerts_again_and_no_others(
+        house: House) -> None:
+    first = fire(house)
+    summed(house, "2024-03-14T06:00")
+    late = fire(house, came="2024-03-14T09:00")
+    summed(house, "2024-03-15T12:00")
+    third = fire(house, came="2024-03-15T15:00")
+    assert [line.id for line in view(house, NIGHT, whole=False)] == [first, third]
+    assert [(line.id, line.night) for line in view(house, NEXT, whole=False)] == [(late, NIGHT)]
+
+
+def test_whoever_looks_at_a_night_sees_all_its_alerts(house: House) -> None:
+    summed(house, "2024-03-14T06:00")
+    late = fire(house, came="2024-03-14T09:00")
+    summed(house, "2024-03-15T12:00")
+    assert [(line.id, line.told_in) for line in view(house, NIGHT)] == [(late, NEXT)]
+    assert view(house, NIGHT, whole=False) == []
+
+
+def test_where_no_summary_was_ever_made_an_alert_is_seen_in_its_night_alone(
+        house: House) -> None:
+    """As ``iop4d summary`` shows it of a site whose daemon never ran."""
+    with house.database.write():
+        Meta.delete().where(Meta.key == BEGAN).execute()
+    mine = fire(house, came="2024-03-14T09:00")
+    assert [line.id for line in view(house, NIGHT)] == [mine]
+    assert view(house, NEXT) == []
+
+
+def test_a_late_alert_makes_news_of_an_empty_night(house: House, site: Site) -> None:
+    quiet = summary_site(site.root / "quiet", "empty_nights = false\n")
+    line = AlertLine(id=1, rule="bright", source="BL Lac", band="R", condition="mag < 13",
+                     utc="2024-03-13 22:00:00", state="firing", night=NIGHT)
+    with house.database.write():
+        assert post.post(quiet, nothing(night=BEFORE), now=0.0) == []
+        assert len(post.post(quiet, nothing(night=NEXT, alerts=(line,)), now=0.0)) == 1
+    said = Outbox.get().content
+    assert "1 alert" in said["subject"]
+    assert f"of the night {NIGHT}" in said["html"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_comes_when_every_alert_is_told_once(tmp_path: Path, seed: int) -> None:
+    """Frames of any night come at any time, and the daemon is off for days."""
+    chance = random.Random(seed)
+    house = House(summary_site(tmp_path), FakeClock(at("2024-03-10T15:00")))
+    house.look()
+    fired = []
+    for _ in range(60):
+        now = house.clock.now
+        back = chance.choice((0, 0, 0, 1, 1, 2, 5, 300))
+        night = f"{datetime.fromtimestamp(now - DAY / 2 - back * DAY, UTC):%Y-%m-%d}"
+        fired.append(fire(house, night, fired_at=now))
+        house.clock.now = now + chance.choice((0.01, 0.1, 0.3, 0.3, 1.5, 6.0)) * DAY
+        if chance.random() < 0.8:
+            house.look()
+    for _ in range(8):
+        house.clock.now += DAY
+        house.look()
+    counts = Counter(id_ for lines in told(house).values() for id_, _ in lines)
+    assert counts == Counter(fired)
+
+
