@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from iop4d.alerts.atel import numbers
-from iop4d.alerts.atel.facts import Change, Facts
+from iop4d.alerts.atel.facts import Baseline, Change, Facts
 from iop4d.alerts.atel.numbers import band_of
 from iop4d.alerts.atel.pieces import Number, Piece, Sentence, listed, sentence
 
@@ -37,9 +37,14 @@ def past(facts: Facts) -> Sentence | None:
     return sentence(
         1, *begin, " the median of the preceding ", nights, " with data (", band_of(facts.chosen),
         " = ", Number(text=f"{past.median:.2f}", what="median of the past", results=past.results),
-        ", n = ", numbers.count(past.n, "points of the past", past.results), ", from ",
-        numbers.day(past.jd_first, "first point of the past", past.results), " to ",
-        numbers.day(past.jd_last, "last point of the past", past.results), ")", *scatter, ".")
+        ", n = ", numbers.count(past.n, "points of the past", past.results), ", ", *_days(past),
+        ")", *scatter, ".")
+
+
+def _days(past: Baseline) -> list[Piece]:
+    first = numbers.day(past.jd_first, "first point of the past", past.results)
+    last = numbers.day(past.jd_last, "last point of the past", past.results)
+    return ["on ", first] if first.text == last.text else ["from ", first, " to ", last]
 
 
 def record(facts: Facts) -> Sentence | None:

@@ -70,9 +70,11 @@ def nucleus_polarisation(facts: About) -> Sentence | None:
     point = facts.polarised[0] if facts.polarised else None
     if point is None or not numbers.has_angle(point) or not math.isfinite(point.p_nucleus):
         return None
+    start: list[Piece] = ["Without the light of the host galaxy"]
+    if not (isinstance(facts, Facts) and nucleus(facts)):
+        start += [" (", _table(), ")"]
     return sentence(
-        4, "Without the light of the host galaxy (", _table(), "), taken as not polarised, the "
-        "degree of polarisation would be ",
+        4, *start, ", taken as not polarised, the degree of polarisation would be ",
         numbers.degree_without_host(point, "degree of polarisation without the host, debiased"),
         " %.", paragraph=1)
 

@@ -21,16 +21,16 @@ def level_of(points: Sequence[Point]) -> Level:
     """The weighted mean of points of one telescope, band and night.
 
     Weights are the inverse squares of the errors. The error of the mean is that of the points' own
-    parts, times sqrt(chi2 / dof) where they scatter more than that, and the common part (the zero
-    point's) on top, which no number of points makes smaller.
+    parts, or that of their scatter where it is more (Cochran 1977, Sampling Techniques), and the
+    common part (the zero point's) on top, which no number of points makes smaller.
     """
     weights = [p.mag_err**-2 if p.mag_err > 0 else 1e8 for p in points]
     total = sum(weights)
     mag = sum(w * p.mag for w, p in zip(weights, points, strict=True)) / total
     own = math.sqrt(sum((w * p.own_err)**2 for w, p in zip(weights, points, strict=True))) / total
-    if len(points) > 1:
-        reduced = _chi2(points, mag, 0.0) / (len(points) - 1)
-        own *= math.sqrt(max(reduced, 1.0))
+    if (n := len(points)) > 1:
+        apart = sum((w * (p.mag - mag))**2 for w, p in zip(weights, points, strict=True))
+        own = max(own, math.sqrt(apart * n / (n - 1)) / total)
     common = median(p.common_err for p in points)
     return Level(
         mag=mag, err=math.hypot(own, common),
@@ -134,9 +134,9 @@ def _varies(points: Sequence[Point]) -> bool:
     weights = [1.0 / (p.own_err**2 + FLOOR**2) for p in points]
     mean = sum(w * p.mag for w, p in zip(weights, points, strict=True)) / sum(weights)
     part = 2.0 / (9.0 * dof)
-    root: float = (_chi2(points, mean, FLOOR) / dof) ** (1.0 / 3.0)
+    root: float = (_chi2(points, mean) / dof) ** (1.0 / 3.0)
     return (root - (1.0 - part)) / math.sqrt(part) > _CHANCE_Z
 
 
-def _chi2(points: Sequence[Point], mean: float, floor: float) -> float:
-    return sum((p.mag - mean)**2 / (p.own_err**2 + floor**2) for p in points)
+def _chi2(points: Sequence[Point], mean: float) -> float:
+    return sum((p.mag - mean)**2 / (p.own_err**2 + FLOOR**2) for p in points)

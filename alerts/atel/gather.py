@@ -21,6 +21,7 @@ from iop4d.alerts.atel.compare import (
     steps,
 )
 from iop4d.alerts.atel.facts import (
+    NAN,
     About,
     Change,
     Facts,
@@ -169,6 +170,8 @@ _NAMES = ("mag", "mag_err", "zero_point_err", "host_mjy", "mag_nucleus", "mag_nu
 def _point(row: tuple[Any, ...]) -> Point:
     id_, jd, night, band, telescope, exptime_s, flags, provisional, n_frames = row[:9]
     values = dict(zip(_NAMES, map(number, row[9:]), strict=False))
+    if flags & Flag.NO_CALIBRATORS:  # of one frame of a group: a magnitude that does not count
+        values |= {"mag": NAN, "mag_err": NAN}
     common = min(values.pop("zero_point_err"), values["mag_err"])
     used = row[9 + len(_NAMES)] if len(row) > 9 + len(_NAMES) else []
     return Point(

@@ -21,8 +21,6 @@ _COLUMNS = (Result.id, Result.source, Result.band, Result.mode, Result.jd_mid, R
             Result.mag_err, Result.p, Result.p_err, Result.chi_deg, Result.chi_err_deg, Result.q,
             Result.u, Result.p_limit, Result.flags, Result.human_flags, Result.provisional,
             Result.n_calibrators)
-#: What spoils a number. Without calibrators a point has no magnitude, and its polarisation counts.
-_BARS = int(flags.NEVER_ALERTS & ~flags.Flag.NO_CALIBRATORS)
 _BANDS = ("U", "B", "V", "R", "I")
 _ORDER = [SourceKind.TARGET.value, "", SourceKind.STANDARD.value, SourceKind.CALIBRATOR.value]
 
@@ -36,9 +34,15 @@ def results_of(night: str, source: str | None = None) -> list[Result]:
     return list(query.order_by(Result.source, Result.band, Result.jd_mid, Result.id))
 
 
-def is_sound(row: Result) -> bool:
-    """Whether a result's numbers count: no flag says that they are wrong."""
-    return not row.flags & _BARS and not row.human_flags
+def is_sound(row: Result, column: Any) -> bool:
+    """Whether a number of a result counts: no flag says that it is wrong."""
+    return not row.flags & _bars(column) and not row.human_flags
+
+
+def _bars(column: Any) -> int:
+    """The flags that spoil a number; without calibrators a polarisation is as good."""
+    bars = flags.NEVER_ALERTS
+    return int(bars if column is Result.mag else bars & ~flags.Flag.NO_CALIBRATORS)
 
 
 def sources_of(rows: Sequence[Result]) -> tuple[SourceNight, ...]:
@@ -77,7 +81,7 @@ def _flags(rows: Sequence[Result]) -> tuple[tuple[str, int], ...]:
 def _band(band: str, rows: Sequence[Result]) -> BandNight | None:
     if not rows:
         return None
-    sound = [row for row in rows if is_sound(row)]
+    sound = [row for row in rows if is_sound(row, Result.mag)]
     mags = [row.mag for row in sound]
     mean = _mean(sound)
     typical = _median([row.mag_err for row in sound])
@@ -105,18 +109,18 @@ def _median(values: Sequence[float | None]) -> float | None:
     return median(known) if (known := [v for v in values if v is not None]) else None
 
 
-def sound_of(source: str, band: str) -> Any:
-    """The condition, for a query of results, that ``is_sound`` asks of a row."""
+def sound_of(source: str, band: str, column: Any) -> Any:
+    """The condition, for a query of results, that a row has a number which ``is_sound``."""
     unmarked = fn.json_array_length(Result.human_flags) == 0
     return ((Result.source == source) & (Result.band == band)
             & (Result.withdrawn == False) & unmarked  # noqa: E712 - SQL
-            & (Result.flags.bin_and(_BARS) == 0))
+            & (Result.flags.bin_and(_bars(column)) == 0) & column.is_null(False))
 
 
 def night_before(row: Result, column: Any) -> str:
     """The latest earlier night with sound points of a result's source and band; empty for none."""
     found = (Result.select(Result.night)
-             .where(sound_of(row.source, row.band) & column.is_null(False)
+             .where(sound_of(row.source, row.band, column)
                     & (Result.jd_mid < row.jd_mid) & (Result.night != row.night))
              .order_by(Result.jd_mid.desc()).limit(1).scalar())
     return str(found or "")
@@ -128,14 +132,14 @@ def _before(row: Result) -> tuple[str, float | None, float | None]:
     if not before:
         return "", None, None
     rows = list(Result.select(Result.mag, Result.mag_err).where(
-        sound_of(row.source, row.band) & Result.mag.is_null(False) & (Result.night == before)))
+        sound_of(row.source, row.band, Result.mag) & (Result.night == before)))
     return before, _mean(rows), _median([past.mag_err for past in rows])
 
 
 def _polarisation(band: str, rows: Sequence[Result]) -> PolarisationNight | None:
     if not rows:
         return None
-    sound = [row for row in rows if is_sound(row)]
+    sound = [row for row in rows if is_sound(row, Result.p)]
     p, chi = _mean_polarisation(sound)
     return PolarisationNight(
         band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound), p=p, chi_deg=chi,
@@ -169,7 +173,8 @@ def _stokes(row: Result) -> tuple[float, float] | None:
 
 def uncalibrated_of(night: str) -> tuple[Uncalibrated, ...]:
     """Sources and bands with points that have no magnitude for want of calibrators."""
-    lacks = Case(None, [(Result.flags.bin_and(int(flags.Flag.NO_CALIBRATORS)) != 0, 1)], 0)
+    bare = (Result.flags.bin_and(int(flags.Flag.NO_CALIBRATORS)) != 0) & Result.mag.is_null()
+    lacks = Case(None, [(bare, 1)], 0)
     rows = (Result.select(Result.source, Result.band, fn.SUM(lacks))
             .where((Result.night == night) & (Result.withdrawn == False))  # noqa: E712 - SQL
             .group_by(Result.source, Result.band).having(fn.SUM(lacks) > 0)

@@ -54,8 +54,8 @@ def _request(night: str, name: str, entry: Source | None) -> NightPlotRequest | 
     before = _night_beside(rows)
     past = results_of(before, name) if before else []
     panels = tuple(panel for panel in (
-        _panel(label, take, rows, past, entry, downwards)
-        for label, take, _, downwards in _PANELS) if panel is not None)
+        _panel(label, take, column, rows, past, entry, downwards)
+        for label, take, column, downwards in _PANELS) if panel is not None)
     if not panels:
         return None
     also = f" ({entry.other_names[0]})" if entry is not None and entry.other_names else ""
@@ -63,11 +63,11 @@ def _request(night: str, name: str, entry: Source | None) -> NightPlotRequest | 
     return NightPlotRequest(title=f"{name}{also}", night=night, panels=panels, before=shown)
 
 
-def _lone(rows: Sequence[Result], take: Take) -> set[str]:
+def _lone(rows: Sequence[Result], take: Take, column: Any) -> set[str]:
     """The bands of which a quantity has one sound point alone."""
     counts: dict[str, int] = {}
     for row in rows:
-        if take(row)[0] is not None and is_sound(row):
+        if take(row)[0] is not None and is_sound(row, column):
             counts[row.band] = counts.get(row.band, 0) + 1
     return {band for band, count in counts.items() if count == 1}
 
@@ -75,19 +75,20 @@ def _lone(rows: Sequence[Result], take: Take) -> set[str]:
 def _night_beside(rows: Sequence[Result]) -> str:
     """The latest earlier night that has points beside which a lone one can be seen."""
     nights = [night_before(row, column) for _, take, column, _ in _PANELS
-              for band in _lone(rows, take)
+              for band in _lone(rows, take, column)
               for row in [next(row for row in rows if row.band == band)]]
     return max(nights, default="")
 
 
-def _panel(label: str, take: Take, rows: Sequence[Result], past: Sequence[Result],
+def _panel(label: str, take: Take, column: Any, rows: Sequence[Result], past: Sequence[Result],
            entry: Source | None, downwards: bool) -> PlotPanel | None:
-    series = [PlotSeries(band=band, points=points) for band, points in _by_band(rows, take)]
+    series = [PlotSeries(band=band, points=points) for band, points in _by_band(rows, take, column)]
     if not series:
         return None
-    beside = _lone(rows, take)
+    beside = _lone(rows, take, column)
     series += [PlotSeries(band=band, points=points, before=True)
-               for band, points in _by_band([row for row in past if is_sound(row)], take)
+               for band, points in _by_band(
+                   [row for row in past if is_sound(row, column)], take, column)
                if band in beside]
     bands = list(dict.fromkeys(one.band for one in series))
     literature = _literature(label, entry, bands)
@@ -101,10 +102,12 @@ def _panel(label: str, take: Take, rows: Sequence[Result], past: Sequence[Result
                      downwards=downwards)
 
 
-def _by_band(rows: Sequence[Result], take: Take) -> Iterator[tuple[str, tuple[Point, ...]]]:
+def _by_band(rows: Sequence[Result], take: Take,
+             column: Any) -> Iterator[tuple[str, tuple[Point, ...]]]:
     ordered = sorted(rows, key=lambda row: band_order(row.band))
     for band, group in groupby(ordered, key=lambda row: str(row.band)):
-        points = [(row.jd_mid, value, math.nan if err is None else err, is_sound(row))
+        points = [(row.jd_mid, value, math.nan if err is None else err,
+                   is_sound(row, column))
                   for row in group for value, err in [take(row)] if value is not None]
         if points:
             yield band, tuple(points[::math.ceil(len(points) / _MOST)])

@@ -54,6 +54,12 @@ def test_the_error_of_the_zero_point_is_not_averaged_away() -> None:
     assert level_of(points).err == pytest.approx(math.hypot(0.002, 0.01))
 
 
+def test_points_whose_error_is_all_common_have_an_error_of_their_scatter() -> None:
+    points = [point(1, 0.0, 14.52, 0.012, common_err=0.006),
+              *(point(n, n, 14.52 + 0.01 * (-1)**n, 0.02, common_err=0.02) for n in (2, 3))]
+    assert 0.02 < level_of(points).err < 0.025
+
+
 def test_points_that_scatter_more_than_their_errors_say_have_a_larger_error() -> None:
     found = level_of([point(1, 0.0, 12.9), point(2, 1.0, 13.1)])
     # chi2 = 2 (0.1 / 0.02)^2 = 50 with one degree of freedom

@@ -295,5 +295,14 @@ def test_a_polarisation_without_magnitude_stands_beside_the_magnitudes(store: Da
     assert [point.id for point in flare().polarised] == [near]
 
 
+def test_a_magnitude_of_a_group_that_lacks_calibrators_in_a_frame_is_not_drawn(
+        store: Database) -> None:
+    good = measure(0, 9.0, 12.9)
+    partly = measure(0, 9.1, 11.0, flags=int(Flag.NO_CALIBRATORS), **polarised())
+    drawn = {point.id: point.mag for point in gather(asked()).curve}
+    assert drawn[good] == 12.9
+    assert math.isnan(drawn[partly])
+
+
 def test_the_same_results_give_the_same_facts(store: Database) -> None:
     assert repr(flare()) == repr(gather(asked()))  # NaN is unlike itself

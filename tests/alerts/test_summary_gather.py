@@ -224,6 +224,21 @@ def test_a_polarisation_without_calibrators_counts(site: Site, database: Databas
         (pytest.approx(12.0), True), (pytest.approx(90.0), False), (pytest.approx(8.0), True)]
 
 
+def test_a_group_of_which_one_frame_lacks_calibrators_counts_by_its_polarisation_alone(
+        site: Site, database: Database) -> None:
+    with database.write():
+        result(0, 13.0, p=0.10, p_err=0.004, chi_deg=20.0)
+        result(5, 14.0, p=0.12, p_err=0.004, chi_deg=20.0, flags=int(Flag.NO_CALIBRATORS))
+    facts = gathered(site, database)
+    [source] = facts.sources
+    assert (source.bands[0].n, source.bands[0].left_out, source.bands[0].mag) == (1, 1, 13.0)
+    assert (source.polarisation[0].n, source.polarisation[0].left_out) == (2, 0)
+    assert facts.uncalibrated == ()  # it has a magnitude
+    mags, p, _ = request_of(database).panels
+    assert [point[3] for point in mags.series[0].points] == [True, False]
+    assert [point[3] for point in p.series[0].points] == [True, True]
+
+
 def test_an_archive_that_was_away_and_came_back_is_told(site: Site, database: Database) -> None:
     hour = 3600.0
     away = {"name": "osn", "state": "down", "reason": "no route to host"}
