@@ -103,7 +103,8 @@ def draw(request: FigureRequest) -> Pictures:
     if any(math.isfinite(mark.p) for mark in request.marks):
         drawn += [_degree, _angle]
     drawn = drawn or [_light_curve]
-    heights = [_HEIGHTS[draw] for draw in drawn]
+    taller = 1.0 if _light_curve in drawn else _ALONE
+    heights = [taller * _HEIGHTS[draw] for draw in drawn]
     figure = Figure(figsize=(8.0, sum(heights) + 0.9), layout="constrained")
     panels = list(figure.subplots(len(drawn), 1, squeeze=False, sharex=True,
                                   height_ratios=heights)[:, 0])
@@ -158,6 +159,7 @@ def _angle(axes: Axes, request: FigureRequest) -> None:
 
 #: Inches that each panel is high.
 _HEIGHTS = {_light_curve: 3.3, _degree: 1.1, _angle: 1.1}
+_ALONE = 1.4  # times that, where there is no light curve above
 
 
 def _legend(axes: Axes, marks: Sequence[Mark]) -> None:

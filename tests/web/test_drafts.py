@@ -11,10 +11,11 @@ from flask.testing import FlaskClient
 
 from iop4d.alerts.atel import drafts
 from iop4d.alerts.atel.figure import Pictures
+from iop4d.alerts.atel.gather import gather
 from iop4d.config import Site
 from iop4d.store.database import Database
 from iop4d.web import create_app
-from tests.alerts.test_atel_gather import fill_catalogue, flare
+from tests.alerts.test_atel_gather import asked, fill_catalogue, flare, without_stars
 from tests.web import observatory
 
 NAME = "ATel_BLLac_20261122T2130"
@@ -55,6 +56,22 @@ def test_drafts_are_listed(client: FlaskClient) -> None:
     assert f'href="/drafts/{NAME}"' in text
     assert "Optical brightening of BL Lac" in text
     assert "12.90 ± 0.0" in text or re.search(r"12\.9\d\d ± 0\.0\d\d", text)
+
+
+def test_a_draft_about_polarisation_alone_is_listed_without_a_magnitude(tmp_path: Path) -> None:
+    made = observatory.site(tmp_path / "site")
+    database = Database(made.database)
+    with database.write():
+        fill_catalogue()
+        without_stars(0, 9.5)
+        facts = gather(asked())
+    database.close()
+    drafts.keep(drafts.folder_of(made), facts, drafts.compose(made, facts), None, made_at=1.0)
+    client = create_app(made).test_client()
+    text = client.get("/drafts").text
+    assert "Optical polarimetry of BL Lac" in text
+    assert '<td class="r num nowrap">–</td>' in text
+    assert "was 12.0 +/- 0.4 % (debiased)" in client.get(f"/drafts/{NAME}").text
 
 
 def test_a_draft_shows_its_text_to_be_copied_and_that_nothing_was_sent(
