@@ -21,6 +21,7 @@ from typing import Any
 
 from iop4d.model.work import Crashed, Failed, Outcome, Request, TimedOut
 from iop4d.work import channel
+from iop4d.work.overhear import Overheard
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._version = -1
+        assert process.stderr is not None
+        self._overheard = Overheard(process.stderr, f"worker {process.pid}")
         self.status = WorkerStatus(pid=process.pid)
 
     @classmethod
@@ -61,6 +64,7 @@ class Worker:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, str(os.getpid()), str(memory_mb),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
             start_new_session=True, env={**os.environ, **_ONE_CORE}, limit=1 << 20)
         return cls(process)
 
@@ -82,6 +86,7 @@ class Worker:
     async def perform(self, request: Request, *, label: str, deadline: float) -> Outcome:
         """The outcome of a request; a worker that dies or hangs at it is an outcome too."""
         self.status.state, self.status.job, self.status.since = "busy", label, time.time()
+        self._overheard.next_job()
         try:
             answer = await self._exchange(channel.pack(("request", request)), deadline)
         finally:
@@ -132,6 +137,7 @@ class Worker:
         await self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
+        await self._overheard.end()
 
     async def close(self) -> None:
         """End an idle worker."""
@@ -144,6 +150,7 @@ class Worker:
         try:
             async with asyncio.timeout(seconds):
                 await self._process.wait()
+            await self._overheard.end()
         except TimeoutError:
             await self.kill()
 

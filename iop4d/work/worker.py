@@ -1,7 +1,7 @@
 """A worker process: reads requests, answers outcomes, until its input ends.
 
 Started by the pool as ``python -m iop4d.work.worker``. Its standard output is the private channel
-to the daemon; whatever a library prints goes to standard error instead.
+to the daemon; whatever a library prints goes to standard error instead, which the daemon logs.
 """
 
 from __future__ import annotations

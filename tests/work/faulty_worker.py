@@ -44,6 +44,10 @@ def main() -> None:
                 time.sleep(60)  # the pool must not wait for this
             case "noise":
                 print("x" * 200_000)  # noqa: T201 - noise is what it makes
+            case "words":
+                print("a library says something")  # noqa: T201
+            case "flood":
+                print("x" * 20_000_000)  # noqa: T201
             case "unreadable":
                 answers.write(channel.pack(Unreadable()))
                 continue

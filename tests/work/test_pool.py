@@ -35,6 +35,15 @@ def test_work_is_done_and_noise_is_no_matter() -> None:
     assert gone(worker.status.pid)
 
 
+def test_what_a_worker_prints_is_logged_as_far_as_anybody_would_read_it(
+        caplog: pytest.LogCaptureFixture) -> None:
+    outcomes, _ = asyncio.run(perform("words", "flood", "good"))
+    assert [type(outcome) for outcome in outcomes] == [Done, Done, Done]
+    assert caplog.text.count("a library says something") == 1
+    assert "bytes more, which are not kept" in caplog.text
+    assert len(caplog.text) < 200_000
+
+
 @pytest.mark.parametrize(("name", "how"), [
     ("kill", "SIGKILL"), ("segv", "SIGSEGV"), ("exit", "exit code 3"), ("unreadable", "read")])
 def test_a_worker_that_dies_is_an_outcome(name: str, how: str) -> None:
