@@ -12,7 +12,7 @@ from iop4d.alerts.outbox import RunDb
 from iop4d.alerts.rules import ACTIVE
 from iop4d.alerts.words import plus_minus, utc_of_jd, utc_of_unix
 from iop4d.store import catalogue, events
-from iop4d.store.alertschema import Alert
+from iop4d.store.alertschema import Alert, Mute
 from iop4d.store.database import Database
 from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Result
@@ -80,6 +80,9 @@ def _status(now: float) -> str:
     lines = [night_line()]
     lines += [f"archive {a['name']} is {a['state']}: {a['reason']}"
               for a in beat.get("archives", ()) if a["state"] != "ok"]
+    lines += [f"{' on '.join(filter(None, (m.rule, m.source))) or 'everything'} is muted until "
+              f"{utc_of_unix(m.until)} UTC"
+              for m in Mute.select().where(Mute.until > now).order_by(Mute.id)]
     if paused := beat.get("paused"):
         lines.append(f"nothing new is begun: {paused}")
     lines += [f"channel {one['channel']} fails: {one['reason']}" for one in undelivered(now)]

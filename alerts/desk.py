@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from iop4d.model.errors import Iop4dError
 from iop4d.reduction.atomic import write_atomic
 from iop4d.store import catalogue
 from iop4d.store.alertschema import Alert, Mute
-from iop4d.store.schema import Source
+from iop4d.store.events import emit
+from iop4d.store.schema import Frame, Result, Source
 
 _SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*(min|h|d|w)?", re.ASCII)
 _SECONDS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, None: 3600.0}
@@ -38,12 +40,22 @@ def span_of(text: str) -> float:
     return seconds
 
 
+def since_unix(text: str, now: float) -> float:
+    """The moment (Unix seconds) that a span before now, or a date, names."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip()):
+        return now - span_of(text)
+    try:
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC).timestamp()
+    except ValueError as error:
+        raise DeskError(f"'{text}' is no date: {error}") from error
+
+
 def find(name: str) -> Alert:
-    """The alert that goes on of a tag, an id, or a source; the only one if nothing is named."""
+    """The alert that goes on of a tag, an id, or a source; the latest if nothing is named."""
     going: list[Alert] = list(Alert.select().where(Alert.state.in_(ACTIVE)).order_by(
         Alert.fired_at.desc()))
     wanted = name.strip().lstrip("#").casefold()
-    if not wanted and len(going) == 1:
+    if not wanted and going:
         return going[0]
     found = [alert for alert in going if wanted and (
         tag(alert)[1:] == wanted or str(alert.id) == wanted
@@ -70,20 +82,46 @@ def snooze(alert: Alert, seconds: float, *, by: str, now: float) -> None:
             snoozed_until=now + seconds)
 
 
-def mute(*, rule: str, source: str, seconds: float, by: str, now: float) -> Mute:
-    """Tell nobody of a rule, of a source (``*``: of any), or of a rule on a source, for a while."""
+def mute(*, rule: str, source: str, seconds: float, by: str, now: float,
+         rules: Collection[str] | None = None) -> Mute:
+    """Tell nobody of a rule, of a source (``*``: of any), or of a rule on a source, for a while.
+
+    ``rules``: those that there are; None if nobody knows here.
+    """
     if not rule and not source:
         raise DeskError("expected the name of a rule or of a source")
-    made: Mute = Mute.create(rule=rule, source=source_of(source), by=by,
+    if rule and rules is not None and rule not in rules:
+        raise DeskError(f"there is no rule '{rule}'{_like(rule, rules)}")
+    made: Mute = Mute.create(rule=rule, source=_known(source), by=by,
                              until=now + seconds, made_at=now)
+    emit("mute", now, rule=rule, source=made.source)
     return made
 
 
 def unmute(*, rule: str, source: str, now: float) -> int:
     """End mutes; how many there were."""
+    emit("mute", now, rule=rule, source=source)
     return int(Mute.update(until=now).where(
         (Mute.rule == rule) & (Mute.source == source_of(source))
         & (Mute.until > now)).execute())
+
+
+#: Keys of a rule that a form or an option names, with what makes their values of text.
+_KEYS: dict[str, Callable[[str], object]] = {
+    "name": str, "source": str, "band": str, "condition": str, "clear": str, "severity": str,
+    "confirm": int, "confirm_within": float, "cooldown": float, "repeat": float, "max_err": float}
+
+
+def rule_keys(form: Mapping[str, str]) -> dict[str, Any]:
+    """The keys of a rule from a form's fields; those left empty are left out."""
+    found: dict[str, Any] = {"name": ""}
+    for name, made in _KEYS.items():
+        if text := form.get(name, "").strip():
+            try:
+                found[name] = made(text)
+            except ValueError:
+                raise DeskError(f"{name} is '{text}'; expected a number") from None
+    return found
 
 
 def add_rule(root: Path, keys: Mapping[str, Any]) -> None:
@@ -93,7 +131,7 @@ def add_rule(root: Path, keys: Mapping[str, Any]) -> None:
     write_atomic(root / SITE_FILE, (text.encode("utf-8"),), durable=True)
 
 
-def act(asked: Mapping[str, Any], *, now: float) -> None:
+def act(asked: Mapping[str, Any], *, now: float, rules: Collection[str]) -> None:
     """Do what was asked on the page: see ``web.acts``."""
     by, kind = str(asked["by"]), asked["act"]
     if kind in ("mute", "unmute"):
@@ -101,7 +139,7 @@ def act(asked: Mapping[str, Any], *, now: float) -> None:
         if kind == "unmute":
             unmute(**names, now=now)
         else:
-            mute(**names, seconds=float(asked["seconds"]), by=by, now=now)
+            mute(**names, seconds=float(asked["seconds"]), by=by, now=now, rules=rules)
         return
     alert = Alert.get_or_none(Alert.id == asked["alert"])
     if alert is None:
@@ -124,6 +162,25 @@ def source_of(name: str) -> str:
         if wanted in map(catalogue.canonical, (row.name, *row.other_names)):
             return str(row.name)
     return name.strip()
+
+
+def _known(name: str) -> str:
+    """A source, or what a rule about the system told of; raises DeskError if it is neither."""
+    found = source_of(name)
+    if not found or Source.select().where(Source.name == found).exists() or (
+            Alert.select().where(Alert.source == found).exists()) or (
+            Result.select().where(Result.source == found).exists()) or (
+            Frame.select().where((Frame.telescope == found) | (Frame.archive == found)).exists()):
+        return found
+    names = [one for row in Source.select(Source.name, Source.other_names)
+             for one in (row.name, *row.other_names)]
+    raise DeskError(f"nothing is known of a source '{name.strip()}'{_like(name, names)}")
+
+
+def _like(name: str, names: Collection[str]) -> str:
+    by_form = {one.casefold(): one for one in names}
+    near = [by_form[form] for form in get_close_matches(name.strip().casefold(), by_form, n=3)]
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _change(alert: Alert, state: Phase, now: float, by: str, note: str, **columns: object) -> None:

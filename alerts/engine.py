@@ -116,6 +116,11 @@ class AlertEngine:
         return sorted((source, label) for source, label in pairs
                       if label and self._subjects.is_watched(watch, source))
 
+    @property
+    def rules(self) -> list[str]:
+        """The names of the rules that people can mute."""
+        return [*(watch.rule.name for watch in self._all), OWN]
+
     def watch_of(self, rule: str) -> Watch | None:
         """A rule of the site file by its name."""
         return next((w for w in self._all if w.rule.name == rule), None)
@@ -228,6 +233,8 @@ _LATEST = ("SELECT * FROM alert WHERE rule = ? AND source = ? AND band = ? "
            "ORDER BY episode DESC LIMIT 3")
 
 _BESIDE = 1.0  # days between the two bands of a colour, at most
+
+OWN = "rules that fail"  # the rule that a site has without asking
 
 #: States of a row whose episode has not begun.
 _NOT_YET = (Phase.PENDING, Phase.INACTIVE)

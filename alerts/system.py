@@ -12,7 +12,7 @@ from typing import Any
 
 from iop4d.alerts.conditions import SYSTEM, Form
 from iop4d.alerts.content import tag
-from iop4d.alerts.engine import emit_alert
+from iop4d.alerts.engine import OWN, emit_alert
 from iop4d.alerts.guard import guarded
 from iop4d.alerts.rules import ACTIVE, Phase, Watch, understand
 from iop4d.alerts.telling import Teller, is_muted, step
@@ -25,7 +25,6 @@ from iop4d.store.table import is_filled
 _JD_EPOCH = 2440587.5
 _STATE = {"alert": "", "again": " (still)", "ended": " (ended)"}
 _LEFT_AFTER = 30.0  # minutes for which nothing must be known of an alert's subject
-_OWN = "rules that fail"  # the rule that a site has without asking
 
 
 class SystemRules:
@@ -180,6 +179,6 @@ def _with_own(site: Site) -> list[Rule]:
     channels = tuple(dict.fromkeys(name for rule in rules for name in rule.channels))
     if any("rule_error" in rule.condition for rule in rules) or not channels:
         return rules
-    return [*rules, Rule(name=_OWN, condition="rule_error > 0", lasting=0.0, window=1.0,
+    return [*rules, Rule(name=OWN, condition="rule_error > 0", lasting=0.0, window=1.0,
                          cooldown=24.0, severity="high", channels=channels)]
 

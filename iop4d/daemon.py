@@ -309,19 +309,21 @@ class Daemon:
             log.info("the catalogue changed: %d frames are calibrated again", count)
         return True
 
-    def _act(self, asked: dict[str, Any]) -> None:
-        """What somebody asked for on the page."""
+    def _act(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What somebody asked for on the page; why it is not done, if it is not."""
         try:
             if asked["act"] == "add-rule":
                 desk.add_rule(self._site.root, asked["keys"])
                 log.info("%s added the rule '%s' on the page", asked["by"], asked["keys"]["name"])
                 os.kill(os.getpid(), signal.SIGHUP)  # read the site file anew
-                return
+                return {}
             with self.database.write():
-                desk.act(asked, now=self._clock())
+                desk.act(asked, now=self._clock(), rules=self._engine.rules)
         except (Iop4dError, OSError) as error:
             log.warning("%s asked to %s, which is not done: %s", asked.get("by"),
                         asked.get("act"), error)
+            return {"error": str(error)}
+        return {}
 
     def _observes(self, telescope: str) -> bool:
         """Whether new frames of a telescope are to be expected now."""
@@ -345,8 +347,9 @@ class Daemon:
             if ask.kind == "reprocess":
                 ids = await self.run_db(self.ledger.redo, ask.content["frames"])
             elif ask.kind == "desk":
-                await self.run_db(self._act, ask.content)
-                ids = []
+                done = await self.run_db(self._act, ask.content)
+                await self.run_db(asks.answer, self.database, ask.id, done)
+                continue
             elif ask.kind == "masters":
                 await self.run_db(self.ledger.judge_masters, **ask.content)
                 ids = []

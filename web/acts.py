@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
-from flask import Blueprint, abort, redirect, request
+from flask import Blueprint, abort, flash, redirect, request
 from werkzeug.wrappers import Response
 
 from iop4d.alerts.conditions import Form
-from iop4d.alerts.desk import DeskError, span_of
+from iop4d.alerts.desk import DeskError, rule_keys, since_unix, span_of
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.replay import replay
 from iop4d.alerts.rules import ACTIVE, understand
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
-from iop4d.store import asks
+from iop4d.store import asks, events
 from iop4d.store.alertschema import Alert
+from iop4d.store.schema import Ask
+from iop4d.web import status
 from iop4d.web.context import parts, reading, render
 from iop4d.web.formats import UNIX_EPOCH_JD
 from iop4d.web.signin import signed_in, who
@@ -24,6 +27,12 @@ from iop4d.web.signin import signed_in, who
 blueprint = Blueprint("acts", __name__)
 
 _LONGEST_NOTE = 300
+_SOON = 2.0  # seconds in which the daemon answers
+_DONE = {
+    "acknowledge": "Acknowledged: it is not told again.", "snooze": "Snoozed.",
+    "mute": "Muted.", "unmute": "People are told again.",
+    "add-rule": "The rule is in the site file; the daemon takes it up.",
+}
 
 
 @blueprint.post("/alerts/<int:id_>/<any(acknowledge, snooze):act>")
@@ -46,9 +55,9 @@ def alert(id_: int, act: str) -> Response:
 def mute() -> Response:
     """Tell nobody of a rule or of a source for a while, or tell them again."""
     rule, source = request.form.get("rule", ""), request.form.get("source", "")
-    if not rule and not source:
+    ends = "end" in request.form  # also the end of a mute of everything
+    if not ends and not rule and not source:
         abort(400, "Say which rule or which source.")
-    ends = "end" in request.form
     _ask("unmute" if ends else "mute", rule=rule, source=source,
          seconds=0.0 if ends else _span("12h"))
     return redirect("/alerts", code=303)
@@ -71,7 +80,7 @@ def rule(name: str) -> str:
                            else replace(known, condition=condition, clear=""))
         if watch.condition.form is Form.SYSTEM:
             raise DeskError("It is about the system, of which no history is kept.")
-        begin = (time.time() - span_of(since)) / 86400.0 + UNIX_EPOCH_JD
+        begin = since_unix(since, time.time()) / 86400.0 + UNIX_EPOCH_JD
         found = replay(AlertEngine(parts().site, time.time), watch, begin)
     except Iop4dError as error:
         wrong = str(error)
@@ -84,10 +93,10 @@ def rule(name: str) -> str:
 @signed_in
 def add_rule() -> Response:
     """Add a rule to the site file, if it is one; the daemon writes it and takes it up."""
-    keys = {name: request.form.get(name, "").strip() for name in (
-        "name", "source", "band", "condition", "clear", "severity")}
-    wanted = {**keys, "channels": request.form.getlist("channels")}
     try:
+        wanted = {**rule_keys(request.form), "channels": request.form.getlist("channels")}
+        if wanted["name"] in (r.name for r in parts().site.rule):
+            raise DeskError(f"There is a rule '{wanted['name']}' already.")
         understand(with_rule(parts().site.root, wanted)[1])
     except (Iop4dError, OSError) as error:
         abort(400, str(error))
@@ -103,6 +112,27 @@ def _span(otherwise: str) -> float:
 
 
 def _ask(act: str, **what: object) -> None:
+    """Ask the daemon, and tell the person what became of it."""
     note = request.form.get("note", "")[:_LONGEST_NOTE]
-    asks.put_beside(parts().site.database, "desk",
-                    {"act": act, "by": who(), "note": note, **what}, time.time())
+    ask = asks.put_beside(parts().site.database, "desk",
+                          {"act": act, "by": who(), "note": note, **what}, time.time())
+    if status.daemon_state(events.heartbeat(), time.time()) != "running":
+        flash("The daemon is not running: it does this when it starts.", "warn")
+        return
+    answer = _answer(ask)
+    if answer is None:
+        flash("The daemon was asked and has not answered yet.", "warn")
+    elif error := answer.get("error"):
+        flash(f"Not done: {error}", "bad")
+    else:
+        flash(_DONE[act], "good")
+
+
+def _answer(ask: int) -> dict[str, Any] | None:
+    """The daemon's answer, if it comes soon."""
+    until = time.monotonic() + _SOON
+    while (row := Ask.get_or_none(Ask.id == ask)) is None or row.answer is None:
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.05)
+    return dict(row.answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import cast
 
 from flask import Flask, Response, jsonify, make_response, request
@@ -27,14 +28,15 @@ from iop4d.web import (
     summaries,
 )
 from iop4d.web.context import Parts, render_without_database
+from iop4d.web.livesite import LiveSite
 from iop4d.web.reader import Reader, UnavailableError
 from iop4d.web.stream import Hub
 
 _log = logging.getLogger(__name__)
 
 
-def create_app(site: Site) -> Flask:
-    """The site's application; the database need not exist yet."""
+def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
+    """The site's application; the database need not exist yet. ``load`` reads the site anew."""
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # Bokeh's items name an object before they refer to it: their order must stay.
@@ -42,7 +44,8 @@ def create_app(site: Site) -> Flask:
     reader = Reader(site.database)
     # Pages must find a thread, however many streams are open.
     limit = min(site.web.streams, site.web.threads // 2)
-    context.install(app, Parts(site=site, reader=reader, hub=Hub(reader, limit=limit)))
+    context.install(app, Parts(
+        file=LiveSite(site, load), reader=reader, hub=Hub(reader, limit=limit)))
     formats.install(app)
     security.install(app)
     signin.install(app, site.root, https=site.site.url.startswith("https:"))

@@ -12,6 +12,7 @@ from flask import Flask, current_app, g, render_template
 
 from iop4d.config import Site
 from iop4d.web import sources, status
+from iop4d.web.livesite import LiveSite
 from iop4d.web.reader import Reader
 from iop4d.web.stream import Hub
 
@@ -24,9 +25,14 @@ R = TypeVar("R")
 class Parts:
     """What the views work with."""
 
-    site: Site
+    file: LiveSite
     reader: Reader
     hub: Hub
+
+    @property
+    def site(self) -> Site:
+        """The site as its file says it now."""
+        return self.file.now()
 
 
 def install(app: Flask, installed: Parts) -> None:

@@ -32,14 +32,16 @@ def _announce(address: str) -> None:
     sys.stdout.flush()
 
 
-def serve(site: Site, *, stop: threading.Event | None = None,
+def serve(site: Site, *, load: Callable[[], Site] | None = None,
+          stop: threading.Event | None = None,
           announce: Callable[[str], None] = _announce) -> None:
-    """Serve until SIGTERM, SIGINT or ``stop``; ``announce`` is called with the address.
+    """Serve until SIGTERM, SIGINT or ``stop``; ``announce`` is called with the address. ``load``
+    reads the site anew when its file has changed.
 
     Raises Iop4dError if the address cannot be had.
     """
     stop = stop or threading.Event()
-    app = create_app(site)
+    app = create_app(site, load)
     sockets: dict[int, Any] = {}
     given = _given()
     where: dict[str, Any] = {"sockets": given} if given else {

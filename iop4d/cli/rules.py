@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import re
 import time
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,8 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     going, mutes = _present(site)
     for rule in site.rule:
         whom = ", ".join(rule.sources) or ("every target" if rule.source == "*" else rule.source)
-        state = "muted" if rule.muted else mutes.get(rule.name) or (
+        told = [state for of in (rule.name, "") for state in mutes.get(of, ())]
+        state = "; ".join(["muted"] if rule.muted else told) or (
             f"{going[rule.name]} firing" if going.get(rule.name) else "quiet")
         click.echo(f"{rule.name}: {rule.condition}, {whom}, {rule.band}; {rule.severity}, tells "
                    f"{', '.join(rule.channels) or 'nobody'}; {state}")
@@ -42,8 +42,8 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
         click.echo("No rule: add a [[rule]] section to the site file, or try 'iop4d rules add'.")
 
 
-def _present(site: Site) -> tuple[dict[str, int], dict[str, str]]:
-    """How many alerts of each rule go on, and until when rules are muted."""
+def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """How many alerts of each rule go on, and what is muted of each until when."""
     from collections import Counter
 
     from iop4d.alerts.rules import ACTIVE
@@ -55,8 +55,11 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, str]]:
     with open_database(site, read_only=True).connected():
         going = Counter(row.rule for row in Alert.select(Alert.rule).where(
             Alert.state.in_(ACTIVE)))
-        mutes = {row.rule: f"muted until {utc_of_unix(row.until)} UTC" for row in
-                 Mute.select().where((Mute.until > time.time()) & (Mute.rule != ""))}
+        mutes: dict[str, list[str]] = {}
+        for row in Mute.select().where(Mute.until > time.time()).order_by(Mute.id):
+            of = f" on {row.source}" if row.source else ""
+            mutes.setdefault(row.rule, []).append(
+                f"muted{of} until {utc_of_unix(row.until)} UTC")
     return dict(going), mutes
 
 
@@ -65,21 +68,23 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, str]]:
 @click.option("--since", default="30d", metavar="SPAN|DATE",
               help="How far back: 12h, 30d, or a date such as 2026-01-31.  [30d]")
 @click.option("--condition", help="Try another condition than the rule's.")
+@click.option("--clear", default="", help="With --condition: the one at which it ends.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @site_options
 @click.pass_context
-def test(ctx: click.Context, rule: str, since: str, condition: str | None, as_json: bool,
-         site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def test(ctx: click.Context, rule: str, since: str, condition: str | None, clear: str,
+         as_json: bool, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """When RULE would have fired, from the results there are. Nobody is told anything."""
     from dataclasses import asdict
 
     from iop4d.alerts.conditions import Form
+    from iop4d.alerts.desk import since_unix
     from iop4d.alerts.engine import AlertEngine
     from iop4d.alerts.replay import replay
     from iop4d.alerts.words import number, utc_of_jd
 
     site = load(ctx, site_after, overrides_after)
-    watch = _watch(site, rule, condition)
+    watch = _watch(site, rule, condition, clear)
     if watch.condition.form is Form.SYSTEM:
         raise Iop4dError(f"the rule '{rule}' is about the system, of which no history is kept")
     begin = since_unix(since, time.time())
@@ -98,7 +103,7 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None, as_js
     click.echo(f"It would have fired {len(found.fired)} times.")
 
 
-def _watch(site: Site, name: str, condition: str | None) -> Watch:
+def _watch(site: Site, name: str, condition: str | None, clear: str = "") -> Watch:
     from dataclasses import replace
 
     from iop4d.alerts.rules import understand
@@ -107,21 +112,7 @@ def _watch(site: Site, name: str, condition: str | None) -> Watch:
     if rule is None:
         raise Iop4dError(f"the site file has no rule '{name}'; it has: "
                          f"{', '.join(r.name for r in site.rule) or 'none'}")
-    return understand(replace(rule, condition=condition, clear="") if condition else rule)
-
-
-def since_unix(text: str, now: float) -> float:
-    """The moment (Unix seconds) that a span before now, or a date, names."""
-    from datetime import UTC, datetime
-
-    from iop4d.alerts.desk import span_of
-
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        try:
-            return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-        except ValueError as error:
-            raise Iop4dError(f"'{text}' is no date: {error}") from error
-    return now - span_of(text)
+    return understand(replace(rule, condition=condition, clear=clear) if condition else rule)
 
 
 @rules.command()
@@ -146,7 +137,7 @@ def mute(ctx: click.Context, rule: str, source: str, span: str, site_after: str 
     with open_database(site, read_only=False).write():
         made = desk.mute(rule=rule, source=source, seconds=desk.span_of(span),
                          by=getpass.getuser(), now=time.time())
-    of = " on ".join(filter(None, (made.rule, made.source)))
+    of = " on ".join(filter(None, (made.rule, made.source))) or "Everything"
     click.echo(f"{of} is muted until {utc_of_unix(made.until)} UTC.")
 
 
@@ -165,7 +156,8 @@ def unmute(ctx: click.Context, rule: str, source: str, site_after: str | None,
         count = desk.unmute(rule=rule, source=source, now=time.time())
     if not count:
         raise Iop4dError("nothing of that name is muted")
-    click.echo(f"{' on '.join(filter(None, (rule, source)))} is told again.")
+    of = " on ".join(filter(None, (rule, source.strip("* ")))) or "Everything"
+    click.echo(f"{of} is told again.")
 
 
 @rules.command()
@@ -176,18 +168,22 @@ def unmute(ctx: click.Context, rule: str, source: str, site_after: str | None,
 @click.option("--clear", default="", help="The condition at which it ends.")
 @click.option("--severity", default="notice", help="info, notice, high, critical or atel.")
 @click.option("--channel", "channels", multiple=True, help="Whom it tells; may be repeated.")
+@click.option("--key", "more", multiple=True, metavar="KEY=VALUE",
+              help="Any other key of a [[rule]], in TOML, such as --key max_err=0.05 or "
+              "--key 'sources=[\"BL Lac\", \"tag:tev\"]'; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Show the section; write nothing.")
 @site_options
 @click.pass_context
 def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ...],
-        site_after: str | None, overrides_after: tuple[str, ...], **keys: str) -> None:
+        more: tuple[str, ...], site_after: str | None, overrides_after: tuple[str, ...],
+        **keys: str) -> None:
     """Add a rule to the site file; a running daemon takes it after 'iop4d reload'."""
     from iop4d.alerts import desk
     from iop4d.alerts.rules import understand
     from iop4d.config.edit import rule_section, with_rule
 
     site = load(ctx, site_after, overrides_after)
-    wanted = {"name": name, **keys, "channels": list(channels)}
+    wanted = {"name": name, **keys, "channels": list(channels), **_read_keys(more)}
     understand(with_rule(site.root, wanted)[1])
     click.echo(rule_section(wanted).rstrip())
     if dry_run:
@@ -195,3 +191,17 @@ def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ..
     desk.add_rule(site.root, wanted)
     click.echo("Added to the site file. 'iop4d rules test' shows when it would have fired; "
                "'iop4d reload' puts it to work.")
+
+
+def _read_keys(texts: tuple[str, ...]) -> dict[str, object]:
+    """Keys and values as TOML has them."""
+    import tomllib
+
+    found: dict[str, object] = {}
+    for text in texts:
+        try:
+            found |= tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise Iop4dError(f"--key '{text}': expected KEY=VALUE as in the site file, such as "
+                             f"max_err=0.05: {error}") from error
+    return found

@@ -88,4 +88,4 @@ def web(ctx: click.Context, port: int | None, site_after: str | None,
         overrides_after = (*overrides_after, f"web.port={port}")
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx)
-    serve(site)
+    serve(site, load=lambda: load(ctx, site_after, overrides_after))

@@ -62,7 +62,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
     lines.append(f"results  {state['results']}")
     lines.append("alerts   " + _counts(state["alerts"]))
     lines.append("mails    " + _counts(state["mails"]))
-    lines += [f"channel  {one['channel']}: {one['messages']} messages wait, {one['reason']}"
+    lines += [f"channel  {one['channel']}: {one['messages']} messages undelivered, {one['reason']}"
               for one in state["undelivered"]]
     for title, entries in (("Failed", state["failed"]), ("Waiting", state["waiting"])):
         if entries:

@@ -19,16 +19,16 @@ def put(database: Database, kind: str, content: dict[str, Any], now: float) -> i
         return int(Ask.create(kind=kind, content=content, created_at=now).id)
 
 
-def put_beside(path: Path, kind: str, content: dict[str, Any], now: float) -> None:
+def put_beside(path: Path, kind: str, content: dict[str, Any], now: float) -> int:
     """Ask from a process that otherwise only reads: by a connection of its own, for this alone.
 
-    The tables stay bound to the reader's connection.
+    The id of the ask. The tables stay bound to the reader's connection.
     """
     text = (Ask.insert(kind=kind, content=content, created_at=now).sql())
     connection = pw.sqlite3.connect(path, timeout=_BUSY)
     try:
         with connection:
-            connection.execute(*text)
+            return int(connection.execute(*text).lastrowid)
     finally:
         connection.close()
 

@@ -207,6 +207,7 @@ def test_an_alert_is_found_by_its_tag_its_source_or_alone(start: Start) -> None:
     assert desk.find(tag(first)).id == first.id
     with pytest.raises(desk.DeskError, match="several alerts are named 'BL Lac'"):
         desk.find("BL Lac")
+    assert desk.find("").id == Alert.select().order_by(Alert.fired_at.desc()).first().id
     Alert.update(state="resolved").where(Alert.id != first.id).execute()
     assert desk.find("").id == desk.find("bl lac").id == first.id
     with pytest.raises(desk.DeskError, match="no alert is named '#zzzzzz'"):

@@ -58,7 +58,13 @@ def test_a_rule_is_muted_and_told_again(site: Path) -> None:
     assert "bright is told again" in run(site, "rules", "unmute", "bright").output
     assert "nothing of that name" in run(site, "rules", "unmute", "bright").output
     assert "BL Lac is muted" in run(site, "rules", "mute", "--source", "bllac").output
-    assert Mute.select().count() == 2
+    wrong = run(site, "rules", "mute", "--source", "BL Laz").output
+    assert "nothing is known of a source 'BL Laz'; did you mean BL Lac" in wrong
+    assert "muted on BL Lac until" in run(site, "rules").output
+    assert "Everything is muted until" in run(site, "rules", "mute", "--source", "*").output
+    assert "muted until" in run(site, "rules").output
+    assert "Everything is told again" in run(site, "rules", "unmute").output
+    assert Mute.select().count() == 3
 
 
 def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> None:
@@ -66,6 +72,12 @@ def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> 
     wrong = run(site, "rules", "add", "flare", "--condition", "change mag < -0.5 mJy")
     assert "'mJy' is no unit of this" in wrong.output
     assert (site / "iop4d.toml").read_text(encoding="utf-8") == before
+    wrong = run(site, "rules", "add", "flare", "--condition", "mag < 3", "--key", "max_err: 3")
+    assert "expected KEY=VALUE" in wrong.output
+    dry = run(site, "rules", "add", "flare", "--condition", "mag < 3", "--dry-run", "--key",
+              "max_err=0.05", "--key", 'sources=["BL Lac", "3C 345"]').output
+    assert "max_err = 0.05" in dry
+    assert 'sources = ["BL Lac", "3C 345"]' in dry
     ran = run(site, "rules", "add", "flare", "--condition", "change mag < -0.5", "--channel",
               "team", "--severity", "high")
     assert ran.exit_code == 0, ran.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from iop4d.config.load import load_site
 from iop4d.store import asks
 from iop4d.store.alertschema import Alert, Mute, User
 from iop4d.store.database import Database
-from iop4d.web import create_app, signin
+from iop4d.store.schema import Meta
+from iop4d.web import acts, create_app, signin
 from tests.web import observatory
 
 OURS = {"Origin": "http://localhost"}
@@ -34,7 +36,8 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def client(site: Site) -> FlaskClient:
+def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    monkeypatch.setattr(acts, "_SOON", 0.05)
     return create_app(site).test_client()
 
 
@@ -71,7 +74,7 @@ def test_an_alert_is_acknowledged_by_who_is_signed_in(client: FlaskClient, site:
                        data={"note": "ToO sent"}).status_code == 303
     (what,) = asked(site)
     with Database(site.database).write():
-        desk.act(what, now=time.time())
+        desk.act(what, now=time.time(), rules=["bright"])
         alert = Alert.get_by_id(number)
     assert (alert.state, alert.acknowledged_by) == ("acknowledged", "Ana")
     page = client.get("/alerts").text
@@ -88,10 +91,83 @@ def test_an_alert_is_snoozed_and_a_source_muted(client: FlaskClient, site: Site)
     wanted = asked(site)
     with Database(site.database).write():
         for what in wanted:
-            desk.act(what, now=time.time())
+            desk.act(what, now=time.time(), rules=["bright"])
         assert Alert.get(Alert.state == "snoozed").snoozed_until > time.time() + 3500
         assert Mute.get().by == "Ana"
     assert "Tell again" in client.get("/alerts").text
+
+
+def test_who_acts_is_told_what_became_of_it(client: FlaskClient, site: Site,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(client)
+    number = firing(site)
+    answers = iter([{}, {"error": "the alert is over"}, None])
+    monkeypatch.setattr(acts, "_answer", lambda _: next(answers))
+    for expected in ("Acknowledged: it is not told again.", "Not done: the alert is over",
+                     "The daemon was asked and has not answered yet."):
+        client.post(f"/alerts/{number}/acknowledge", headers=OURS)
+        page = client.get("/alerts").text
+        assert expected in page
+        assert expected not in client.get("/alerts").text
+    with Database(site.database).write():
+        Meta.delete().execute()
+    client.post(f"/alerts/{number}/acknowledge", headers=OURS)
+    assert "The daemon is not running" in client.get("/alerts").text
+
+
+def test_the_daemon_s_answer_is_waited_for(client: FlaskClient, site: Site,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(client)
+    monkeypatch.setattr(acts, "_SOON", 10.0)
+
+    def daemon() -> None:
+        while not (waiting := asks.queued(Database(site.database))):
+            time.sleep(0.02)
+        asks.answer(Database(site.database), waiting[0].id, {"error": "no"})
+
+    thread = threading.Thread(target=daemon)
+    thread.start()
+    client.post("/mutes", headers=OURS, data={"rule": "bright"})
+    thread.join()
+    assert "Not done: no" in client.get("/alerts").text
+
+
+def test_a_mute_of_everything_can_be_ended(client: FlaskClient, site: Site) -> None:
+    enter(client)
+    with Database(site.database).write():
+        desk.mute(rule="", source="*", seconds=3600.0, by="Ana", now=time.time())
+    assert "every rule until" in " ".join(client.get("/alerts").text.split())
+    client.post("/mutes", headers=OURS, data={"rule": "", "source": "", "end": "1"})
+    wanted = asked(site)
+    with Database(site.database).write():
+        for what in wanted:
+            desk.act(what, now=time.time(), rules=["bright"])
+    assert "every rule until" not in " ".join(client.get("/alerts").text.split())
+
+
+def test_the_page_knows_a_rule_as_soon_as_the_site_file_has_it(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "iop4d.toml").write_text(FIRST, encoding="utf-8")
+    site = load_site(tmp_path)
+    observatory.fill(site)
+    client = create_app(site).test_client()
+    assert "flares" not in client.get("/alerts").text
+    (tmp_path / "iop4d.toml").write_text(
+        f'{FIRST}\n[[rule]]\nname = "flares"\ncondition = "mag < 12"\n', encoding="utf-8")
+    assert "flares" in client.get("/alerts").text
+    (tmp_path / "iop4d.toml").write_text("[nonsense", encoding="utf-8")
+    assert "flares" in client.get("/alerts").text
+
+
+FIRST = """
+[[archive]]
+name = "t220"
+path = "raw"
+telescope = "CAHA-T220"
+[[rule]]
+name = "bright"
+condition = "mag < 13"
+"""
 
 
 def test_a_wrong_password_is_refused_and_many_are_put_off(client: FlaskClient) -> None:
