@@ -1,4 +1,7 @@
-"""A source flares: mail, Telegram message, draft, acknowledged, over; through the real daemon."""
+"""A source flares: mail, Telegram message, draft, acknowledged, over; through the real daemon.
+
+Told again every second and a half, until somebody acknowledges it on the page.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from iop4d.simulator.botserver import BotServer
 from iop4d.simulator.checks import drop, make_site, take_night
 from iop4d.simulator.mailbox import Mailbox
 from iop4d.simulator.night import Flare, NightPlan
 from iop4d.simulator.service import Service
+from tests.alerts.bench import free_port
 
 PLAN = NightPlan(seed=21, fields=("3C345",), frames=14, n_bias=3, n_flat=3,
                  flare=Flare(start=0.06, rise=0.05, mag=1.0, fall=1.0))
+PASSWORD = "correct horse battery\n"
 MORE = """
 [site]
-url = "http://127.0.0.1:8765"
+url = "http://127.0.0.1:{page}"
+
+[web]
+port = {page}
 
 [alerts]
 max_age = 0
+most = 1000
+digest_over = 1000
 
 [atel]
 authors = ["A. Observer (here)"]
@@ -34,6 +46,7 @@ source = "3C345"
 condition = "mag < {threshold}"
 clear = "mag > {clear}"
 severity = "atel"
+repeat = 0.0005
 tell_end = true
 channels = ["mail", "phone"]
 
@@ -69,6 +82,19 @@ def until(holds: Callable[[], Any], service: Service, seconds: float = 60.0) -> 
     return found
 
 
+def acknowledge(page: int, alert: int) -> None:
+    """As a person does it: sign in, and press the button."""
+    here = f"http://127.0.0.1:{page}"
+    with httpx2.Client(base_url=here, headers={"Origin": here}, follow_redirects=True,
+                       trust_env=False) as browser:
+        shown = browser.post("/sign-in", data={"name": "ana", "password": PASSWORD.strip(),
+                                               "back": "/alerts"})
+        assert f'action="/alerts/{alert}/acknowledge"' in shown.text
+        answer = browser.post(f"/alerts/{alert}/acknowledge", data={"note": "ToO sent"})
+        assert "Acknowledged: it is not told again." in answer.text
+        assert "acknowledged by ana" in answer.text
+
+
 def text_of(message: dict[str, Any]) -> str:
     return str(message.get("text") or message.get("caption") or "")
 
@@ -77,13 +103,17 @@ def test_a_flare_from_its_first_point_to_its_end(tmp_path: Path) -> None:
     frames = take_night(PLAN, tmp_path / "frames")
     mailbox = Mailbox(tmp_path / "mailbox")
     mailbox.start()
+    page = free_port()
     with BotServer(tmp_path / "telegram") as bot:
         site = make_site(tmp_path / "site", PLAN, more=MORE.format(
-            port=mailbox.port, api=bot.url, threshold=15.1, clear=15.3))
+            port=mailbox.port, page=page, api=bot.url, threshold=15.1, clear=15.3))
         (site / "token").write_text(bot.token, encoding="utf-8")
+        subprocess.run([sys.executable, "-m", "iop4d", "--site", str(site), "users", "add", "ana",
+                        "--password-stdin"], input=PASSWORD, text=True, check=True, timeout=60)
         service = Service(site, "run")
+        web = Service(site, "web")
         try:
-            for path in frames[:-5]:
+            for path in frames[:-6]:
                 drop(path, site / "raw" / PLAN.night)
             said = until(lambda: [m for m in bot.said("7") if "bright" in text_of(m)], service)
             (alert,) = until(lambda: [a for a in iop4d(site, "alerts", "--json")
@@ -96,16 +126,24 @@ def test_a_flare_from_its_first_point_to_its_end(tmp_path: Path) -> None:
             assert "We report" in draft.read_text(encoding="utf-8")
             assert (draft.parent / "figure.png").exists()
 
-            bot.hear(7, f"/ack {alert['tag']}", user="ana")
-            until(lambda: [m for m in bot.said("7")
-                           if "is acknowledged by ana" in text_of(m)], service)
-            (known,) = iop4d(site, "alerts", "--json")
-            assert (known["state"], known["acknowledged_by"]) == ("acknowledged", "ana")
+            assert f"http://127.0.0.1:{page}/alerts#alert-{alert['id']}" in text_of(said[0])
+            assert len([m for m in said if "still" not in text_of(m)]) == 1
 
-            for path in frames[-5:]:
+            until(lambda: len([m for m in bot.said("7") if "still" in text_of(m)]) > 1, service)
+            acknowledge(page, alert["id"])
+            (known,) = until(lambda: [a for a in iop4d(site, "alerts", "--json")
+                                      if a["state"] == "acknowledged"], service)
+            assert known["acknowledged_by"] == "ana"
+            time.sleep(1.0)  # for what was on its way
+            before = len(bot.said("7"))
+            time.sleep(8.0)  # five times as long as it was told again before
+            assert len(bot.said("7")) == before
+
+            for path in frames[-6:]:
                 drop(path, site / "raw" / PLAN.night)
             until(lambda: [m for m in bot.said("7") if "has ended" in text_of(m)], service)
             assert iop4d(site, "alerts", "--json") == []
         finally:
+            web.stop()
             service.stop()
             mailbox.stop()
