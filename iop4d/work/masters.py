@@ -220,9 +220,13 @@ def set_aside(master: Master, reason: str, site: Site, instruments: Mapping[str,
 
 def restore(master: Master, site: Site, instruments: Mapping[str, Instrument],
             now: float) -> None:
-    """Use a master again that was set aside or refused as odd."""
+    """Use a master again that was set aside or refused as odd.
+
+    It is built anew if there are better ones for it by now: nobody looked while it was aside.
+    """
     Master.update(state="ready", reason="", changed_at=now).where(
         Master.id == master.id).execute()
+    _renew(Master.get_by_id(master.id), instruments, site, now)
     follow(Master.get_by_id(master.id), instruments, site, now)
 
 
@@ -233,12 +237,17 @@ def follow(master: Master, instruments: Mapping[str, Instrument], site: Site, no
     for other in Master.select().where(
             (Master.instrument == master.instrument) & (Master.state == "ready")
             & Master.kind.in_(users) & Master.night.between(*_reach(master, site))):
-        frames = frames_of(other)
-        if frames and _improves(facts_of(frames[0]), other.masters, instruments, site):
-            jobs.queue(JobKind.MASTER, other.id, priority=Priority.MASTER, now=now)
+        _renew(other, instruments, site, now)
     for frame in _lights(master, site):
         if _improves(facts_of(frame), frame.masters, instruments, site):
             jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.AGAIN, now=now)
+
+
+def _renew(master: Master, instruments: Mapping[str, Instrument], site: Site, now: float) -> None:
+    """Build a master anew if there are better ones to calibrate it with."""
+    frames = frames_of(master)
+    if frames and _improves(facts_of(frames[0]), master.masters, instruments, site):
+        jobs.queue(JobKind.MASTER, master.id, priority=Priority.MASTER, now=now)
 
 
 def _wake(now: float) -> None:

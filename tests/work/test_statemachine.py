@@ -321,3 +321,20 @@ def test_whatever_happens_the_end_is_the_same(monkeypatch: pytest.MonkeyPatch) -
     run_state_machine_as_test(Observatory, settings=settings(
         max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, derandomize=True,
         database=None, suppress_health_check=list(HealthCheck)))
+
+
+def test_a_flat_that_was_aside_when_a_better_bias_came_is_built_anew_when_it_is_back(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    state = Observatory()
+    state.open()
+    state.add(kind="bias", night=0, number=0)
+    state.work_all_off()
+    state.add(kind="light", night=0, number=1)
+    state.add_calibration(night=0)
+    state.add_calibration(night=1)
+    state.move_to_another_folder(pick=669)
+    state.power_fails_in_a_transaction(most=6)
+    state.set_a_master_aside(pick=512)
+    state.set_a_master_aside(pick=237)
+    state.teardown()
