@@ -64,7 +64,8 @@ def silent(vitals: Vitals, _window: float) -> Values:
 
 def unreachable(vitals: Vitals, _window: float) -> Values:
     """Hours for which an archive has not been in order."""
-    return {a["name"]: vitals.lasting("bad", a["name"], a["state"] not in ("ok", "starting"))
+    fine = ("ok", "starting", "paused")
+    return {a["name"]: vitals.lasting("bad", a["name"], a["state"] not in fine)
             for a in vitals.beat.get("archives", ())}
 
 

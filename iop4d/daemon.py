@@ -7,6 +7,7 @@ daemon with an error, so that the service manager starts it anew.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -150,7 +151,7 @@ class Daemon:
             telescopes = {i.telescope.name: i.telescope for i in self._instruments.values()}
             return RemoteArchive(archive=archive, known=known, deliver=self._deliver,
                                  telescope=telescopes.get(archive.telescope), connect=connect,
-                                 clock=self._clock)
+                                 clock=self._clock, short=self._no_room)
         settings = self._site.daemon
         return DirectoryArchive(
             archive=archive, known=known, deliver=self._deliver, settle=settings.settle,
@@ -244,11 +245,11 @@ class Daemon:
         """Daily upkeep. A job is never dropped for being late: see the settings."""
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={
             "misfire_grace_time": None, "coalesce": True, "max_instances": 1})
-        scheduler.add_job(self._upkeep, "cron", hour=12, id="upkeep")
+        scheduler.add_job(_unhurried(self._upkeep), "cron", hour=12, id="upkeep")
         if self._watch:
             # What is due follows from the rows that are there: a look more does no harm, and one
             # less (a loop that hung) only makes it later.
-            scheduler.add_job(self._keeper.look, "cron", minute="*", id="summaries",
+            scheduler.add_job(_unhurried(self._keeper.look), "cron", minute="*", id="summaries",
                               next_run_time=datetime.now(UTC))
         scheduler.start()
         return scheduler
@@ -325,6 +326,11 @@ class Daemon:
             return {"error": str(error)}
         return {}
 
+    def _no_room(self) -> str:
+        """Why nothing is to be fetched; empty while there is room on the disk."""
+        space = self.ledger.space
+        return space.reason if space.is_short(self._clock()) else ""
+
     def _observes(self, telescope: str) -> bool:
         """Whether new frames of a telescope are to be expected now."""
         places = {i.telescope.name: i.telescope for i in self._instruments.values()}
@@ -385,6 +391,14 @@ class Daemon:
 
         self.line = await self.run_db(write)
         self.beaten_at = time.monotonic()
+
+
+def _unhurried(job: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    """A job of the scheduler whose end with the daemon is no error of it."""
+    async def act() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await job()
+    return act
 
 
 def _found_by_hand(path: Path, site: Site, now: float) -> FoundFile | None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from iop4d.alerts.engine import AlertEngine
 from iop4d.config import Site
 from iop4d.daemon import Daemon
 from iop4d.instruments.discovery import find_instruments
@@ -77,6 +78,7 @@ class Service:
         try:
             new = self._load()
             find_instruments(new.camera, new.polarimeter)
+            AlertEngine(new, time.time)
         except Iop4dError as error:
             self._error = daemon.config_error = str(error)
             log.error("the site file is not taken, the old one stays: %s", error)

@@ -87,7 +87,7 @@ def cli(ctx: click.Context, site: str, overrides: tuple[str, ...], verbose: bool
 def main() -> None:
     """Run the command line; wrong configuration exits with 78, other known trouble with 1."""
     try:
-        cli(standalone_mode=False)
+        code = cli(standalone_mode=False)  # what ctx.exit() asked for
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -104,3 +104,5 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)

@@ -240,8 +240,9 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
     site = load(ctx, site_after, overrides_after)
     wanted: dict[str, list[date]] = {}
     for place in places:
-        archive, night = parse_place(place, site.archive, tonight=date.today())  # noqa: DTZ011
+        archive, _ = parse_place(place, site.archive, tonight=date(2000, 1, 1))
         _remote(site, archive.name)
+        _, night = parse_place(place, site.archive, tonight=_tonight(site, archive))
         if night is None:
             raise Iop4dError(f"'{place}' names no night; expected {archive.name}/2023-03-13")
         wanted.setdefault(archive.name, []).append(night)
@@ -249,8 +250,12 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
                           for line in path.read_text(encoding="utf-8").splitlines())]
     failed = 0
     for name, nights in wanted.items():
-        failed += asyncio.run(_fetch(site, _remote(site, name), nights,
-                                     [n for n in names if n], dry_run))
+        try:
+            failed += asyncio.run(_fetch(site, _remote(site, name), nights,
+                                         [n for n in names if n], dry_run))
+        except (Iop4dError, OSError) as error:  # the others are fetched all the same
+            click.echo(f"{name}: {error}", err=True)
+            failed += 1
     ctx.exit(1 if failed else 0)
 
 
@@ -261,22 +266,27 @@ async def _fetch(site: Site, archive: Archive, nights: Sequence[date], names: Se
 
     session = await _connected(archive)
     try:
-        known, files = _known(site, archive), []
+        known, files, there, absent = _known(site, archive), [], set(), 0
         for night in nights:
             found = await survey_night(session, archive, night, known)
             click.echo(_night_line(found))
+            absent += found.listing is None
+            there |= {f.entry.name for f in found.wanted}
             files += [f for f in found.missing if not names or any(
                 fnmatch.fnmatch(f.entry.name, pattern) for pattern in names)]
     finally:
         await session.close()
+    unknown = [name for name in names if not fnmatch.filter(there, name)]
+    for name in unknown:
+        click.echo(f"{archive.name}: no file of these nights is '{name}'", err=True)
     if dry_run:
         for file in files:
             click.echo(f"would fetch {file.remote} ({file.entry.size} bytes) to {file.local}")
-        return 0
+        return len(unknown) + absent
     came = await _download_all(archive, files)
     _hand_over(site, came)
     click.echo(f"{len(came)} of {len(files)} files fetched.", err=True)
-    return len(files) - len(came)
+    return len(files) - len(came) + len(unknown) + absent
 
 
 async def _download_all(archive: Archive, files: Sequence[WantedFile]) -> list[Path]:

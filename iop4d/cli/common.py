@@ -74,4 +74,5 @@ class _JournalFormatter(logging.Formatter):
     """Puts the syslog priority, such as ``<4>``, before each line (sd-daemon(3))."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"<{_PRIORITY.get(record.levelno, 6)}>{super().format(record)}"
+        priority = f"<{_PRIORITY.get(record.levelno, 6)}>"
+        return "\n".join(priority + line for line in super().format(record).splitlines() or [""])

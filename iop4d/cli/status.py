@@ -12,8 +12,8 @@ from iop4d.cli.common import load, open_database, site_options
 
 #: What an archive says besides, where it is not as usual.
 _MORE = ("watch", "breaker", "queue", "settling", "fetching", "failing", "skipped_lines",
-         "overflows")
-_USUAL: tuple[Any, ...] = (None, 0, {}, "closed", "events")
+         "overflows", "trouble")
+_USUAL: tuple[Any, ...] = (None, 0, {}, [], "closed", "events")
 
 
 @click.command()
@@ -66,9 +66,9 @@ def _lines(state: dict[str, Any]) -> list[str]:
               for one in state["undelivered"]]
     for title, entries in (("Failed", state["failed"]), ("Waiting", state["waiting"])):
         if entries:
-            lines += ["", f"{title}:"]
-            lines += [f"  {entry['state']:<12} {entry['path']}\n{'':15}{entry['reason']}"
-                      for entry in entries]
+            lines += ["", f"{title} (number for 'iop4d retry', path, reason):"]
+            lines += [f"  {entry['state']:<12} {entry['id']:<6} {entry['path']}\n"
+                      f"{'':15}{entry['reason']}" for entry in entries]
     return lines
 
 

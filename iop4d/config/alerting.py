@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import available_timezones
 
-from iop4d.config.keys import Check, above, at_least, key, one_of
+from iop4d.config.keys import Check, above, at_least, key, one_of, port_from
 
 SEVERITIES = ("info", "notice", "high", "critical", "atel")
 _RANKS = {"atel": "high"}  # and a draft with it
@@ -119,7 +119,7 @@ class Channel:
     reply_to: str = key("Address that answers go to; empty: the sender (email).", "")
     sender: str = key("Address that the mails come from (email).", "iop4d@localhost")
     host: str = key("Mail server (email).", "localhost")
-    port: int = key("Its port (email).", 25, check=at_least(1))
+    port: int = key("Its port (email).", 25, check=port_from(1))
     tls: str = key(
         "none, starttls, or tls from the first byte (email). With a password it must be one of the "
         "latter two.", "none", check=one_of("none", "starttls", "tls"))

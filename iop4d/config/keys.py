@@ -30,6 +30,11 @@ def at_least(limit: float) -> Check:
     return f"{limit:g} or more", lambda value: value >= limit
 
 
+def port_from(least: int) -> Check:
+    """The value must be a port of the network."""
+    return f"{least} to 65535", lambda value: least <= value <= 65535
+
+
 def one_of(*choices: str) -> Check:
     """The value must be one of the words given."""
     return "one of " + ", ".join(choices), lambda value: value in choices

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import re
 import tomllib
 import types
 import typing
@@ -211,8 +211,12 @@ def _check_whole(site: Site, where: _Where) -> None:
                 raise ConfigError(f"{where(section, 'name', number)} is '{item.name}'; "
                                   f"expected a name that no other [[{section}]] has")
             seen.add(item.name)
+    places: dict[Path, str] = {}
     for number, archive in enumerate(site.archive):
         _check_archive(archive, number, where)
+        if (other := places.setdefault(archive.path, archive.name)) != archive.name:
+            raise ConfigError(f"{where('archive', 'path', number)} is the folder of the archive "
+                              f"'{other}'; expected one of its own")
     _check_channels(site, where)
     if site.photometry.annulus_outer <= site.photometry.annulus_inner:
         raise ConfigError(f"{where('photometry', 'annulus_outer')}; expected more than "
@@ -264,6 +268,11 @@ def _check_channel(channel: Channel, number: int, where: _Where) -> None:
 
 def _check_archive(archive: Archive, number: int, where: _Where) -> None:
     """What the keys of an archive must know of each other."""
+    try:
+        re.compile(archive.files)
+    except re.error as error:
+        raise ConfigError(f"{where('archive', 'files', number)} is {archive.files!r}; expected a "
+                          f"regular expression such as \\.fits$ ({error})") from None
     if not archive.is_remote:
         return
     if not archive.host:
@@ -271,15 +280,17 @@ def _check_archive(archive: Archive, number: int, where: _Where) -> None:
                           f"of the {archive.kind} archive '{archive.name}'")
     try:
         night = datetime.combine(date(2023, 3, 13), time())
-        changes = archive.nights.format(night=night) != archive.nights.format(
-            night=night + timedelta(days=1))
+        folder = archive.nights.format(night=night)
+        changes = all(folder != archive.nights.format(night=night + timedelta(days=days))
+                      for days in (1, 366)) and "00:00:00" not in folder
     except (KeyError, IndexError, ValueError, AttributeError):
         changes = False
     if not changes:
         raise ConfigError(f"{where('archive', 'nights', number)} is {archive.nights!r}; expected "
                           "the date of the night in braces, such as /{night:%Y%m%d}")
     try:
-        codecs.lookup(archive.encoding)
-    except LookupError:
+        if "a/b.fits".encode(archive.encoding) != b"a/b.fits":
+            raise LookupError
+    except (LookupError, UnicodeError):
         raise ConfigError(f"{where('archive', 'encoding', number)} is {archive.encoding!r}; "
                           "expected an encoding, such as utf-8 or latin-1") from None

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from iop4d.config.alerting import Alerts, Atel, Channel, Rule, Summary, Tag
-from iop4d.config.keys import Check, above, at_least, key, one_of
+from iop4d.config.keys import Check, above, at_least, key, one_of, port_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ class Archive:
     read_only: bool = key("Take the right to write from raw files, once they are complete.", False)
     host: str = key("The server.", "")
     port: int = key("Its port; 0: 21 of ftp, 990 with tls = implicit, 22 of sftp.", 0,
-                    check=at_least(0))
+                    check=port_from(0))
     user: str = key("Login name.", "anonymous")
     password_file: Path | None = key("File that holds the password.", None)
     password_env: str = key("Environment variable that holds the password.", "")
@@ -285,7 +285,7 @@ class Web:
     """``[web]``: the live page."""
 
     host: str = key("Address to listen at; 0.0.0.0 for all.", "127.0.0.1")
-    port: int = key("Port to listen at.", 8765, check=at_least(0))
+    port: int = key("Port to listen at.", 8765, check=port_from(0))
     threads: int = key("Threads that serve pages.", 32, check=at_least(4))
     streams: int = key("Most live streams at once; beyond it pages poll. "
                        "At most half the threads.", 12, check=at_least(0))

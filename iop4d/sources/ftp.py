@@ -202,11 +202,24 @@ class FtpSession:
 
     @asynccontextmanager
     async def read(self, path: str, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Blocks of a file from a byte on; the server must say at the end that it sent all."""
+        """Blocks of a file from a byte on; the server must say at the end that it sent all.
+
+        What goes wrong where they are put, on a full disk, say, is no fault of the server's.
+        """
+        local: OSError | None = None
         async with self._busy:
-            with self._guarded(path):
-                async with self._opened(f"RETR {self._raw(path)}", offset) as blocks:
-                    yield blocks
+            try:
+                with self._guarded(path):
+                    async with self._opened(f"RETR {self._raw(path)}", offset) as blocks:
+                        try:
+                            yield blocks
+                        except OSError as error:
+                            local = error
+                            raise
+            except TransferError:
+                if local is not None:
+                    raise local from None
+                raise
 
     async def close(self) -> None:
         """Cut the connection off."""
@@ -238,8 +251,16 @@ class FtpSession:
         async def blocks() -> AsyncGenerator[bytes, None]:
             nonlocal done
             while True:
-                async with asyncio.timeout(self._archive.timeout):
-                    block = await reader.read(BLOCK)
+                try:
+                    async with asyncio.timeout(self._archive.timeout):
+                        block = await reader.read(BLOCK)
+                except TimeoutError:
+                    raise TransferError(f"nothing came from {self._archive.host} for "
+                                        f"{self._archive.timeout:g} s") from None
+                except OSError as error:
+                    raise TransferError(
+                        f"the connection to {self._archive.host} broke off "
+                        f"({type(error).__name__} {error})") from None
                 if not block:
                     done = True
                     return

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -24,7 +23,8 @@ from iop4d.config import Archive
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope, night_of
 from iop4d.model.errors import ConfigError
 from iop4d.sources.breaker import Breaker
-from iop4d.sources.download import Limiter, download, sweep
+from iop4d.sources.download import Limiter, download
+from iop4d.sources.lying import left_behind, settled
 from iop4d.sources.nights import folder_of
 from iop4d.sources.rhythm import observes, pause_of
 from iop4d.sources.session import (
@@ -35,6 +35,7 @@ from iop4d.sources.session import (
     TransferError,
 )
 from iop4d.sources.settle import SettledFile
+from iop4d.sources.survey import above_nights
 from iop4d.sources.wanted import Known, WantedFile, is_here, is_known, wanted_of
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ Deliver = Callable[[str, list[SettledFile]], Awaitable[None]]
 
 _OLD_NIGHTS = 600.0  # seconds between looks at nights before the present one
 _KEEP = 300.0  # seconds of idleness over which a session is not kept: servers end it by then
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _FULL_PAUSE = 60.0  # seconds until the next try when the disk is full
 _MOST_BREAKS = 3  # transfers in a row that break off, after which the server is left alone
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 900.0  # seconds for which a file waits of which nothing came
@@ -81,8 +82,10 @@ class RemoteArchive:
 
     def __init__(self, *, archive: Archive, known: Known, deliver: Deliver,
                  telescope: Telescope | None, connect: Connect,
-                 clock: Callable[[], float] = time.time, breaker: Breaker | None = None) -> None:
+                 clock: Callable[[], float] = time.time, breaker: Breaker | None = None,
+                 short: Callable[[], str] = str) -> None:
         self._archive = archive
+        self._short = short  # why nothing is to be fetched now, the disk being full, say
         self._known = known
         self._deliver = deliver
         self._telescope = telescope
@@ -99,6 +102,9 @@ class RemoteArchive:
         self._old_nights_at = -1e9
         self._waiting = 0
         self._state, self._reason = "starting", ""
+        self._looked_here = False
+        self._paused = ""
+        self._folders = 0
         self._counts = {"fetched": 0, "bytes": 0, "skipped_lines": 0}
         self._last_look_at: float | None = None
         self.ticked_at = time.monotonic()  # of the loop, for whoever watches over it
@@ -132,7 +138,6 @@ class RemoteArchive:
         """Poll until told to stop."""
         stopping = asyncio.create_task(stop.wait(), name=f"archive {self._archive.name} stop")
         try:
-            await self._deliver_what_lies_here()
             while not stop.is_set():
                 look = asyncio.create_task(self._try_to_look(), name=f"look {self._archive.name}")
                 await asyncio.wait({look, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -177,15 +182,18 @@ class RemoteArchive:
             self._degrade(f"{type(error).__name__}: {error}")
             return self._breaker.failed(time.monotonic())
         self._breaker.succeeded()
-        if self._state != "ok":
+        if self._state not in ("ok", "paused"):
             log.info("archive %s: %s answers", self._archive.name, self._archive.host)
-        self._state, self._reason = "ok", ""
+        self._state, self._reason = ("paused", self._paused) if self._paused else ("ok", "")
         pause = pause_of(self._archive, self._telescope, self._clock())
         return min(pause, max(self._archive.settle, _SHORTEST)) if soon else pause
 
     async def _look(self) -> bool:
         """List the nights that are due and fetch what is complete; whether more stands to settle.
         """
+        if not self._looked_here:
+            await self._deliver_what_lies_here()
+            self._looked_here = True
         files = [f for f in await self._list_nights() if not is_known(f, self._known)]
         if self._last_look_at is None:
             self._backlog = {file.remote for file in files}
@@ -202,7 +210,9 @@ class RemoteArchive:
                 ready.append(file)
         self._standing = settling
         self._failures = {name: f for name, f in self._failures.items() if name in settling}
-        await self._fetch_all(ready)
+        self._paused = self._short()
+        if not self._paused:
+            await self._fetch_all(ready)
         return bool(self._standing)
 
     # Listing.
@@ -223,9 +233,12 @@ class RemoteArchive:
     async def _list_nights(self) -> list[WantedFile]:
         files: list[WantedFile] = []
         nights = self.nights()
+        self._folders = 0
         for night in nights:
             files += await self._list(night)
             self.ticked_at = time.monotonic()
+        if len(nights) > self._archive.lookback and not self._folders:
+            await self._check_parent()
         if len(nights) > 1:
             self._old_nights_at = time.monotonic()
         return files
@@ -247,11 +260,21 @@ class RemoteArchive:
                 listing = await (await self._connected()).list(folder)
             except PathError:
                 return []
+        self._folders += 1
         if listing.skipped:
             self._counts["skipped_lines"] += listing.skipped
             log.warning("archive %s: %d lines of the listing of %s are not understood, such as %s",
                         self._archive.name, listing.skipped, folder, ", ".join(listing.examples))
         return await asyncio.to_thread(wanted_of, self._archive, night, listing)
+
+    async def _check_parent(self) -> None:
+        """No night has a folder: raises PathError if there is not even one that could hold them."""
+        above = above_nights(self._archive)
+        try:
+            await (await self._connected()).list(above or ".")
+        except PathError as error:
+            raise PathError(f"there is no folder {above} on {self._archive.host}: see the key "
+                            f"'nights' of the archive '{self._archive.name}' ({error})") from None
 
     async def _connected(self) -> Session:
         if self._session is None:
@@ -315,14 +338,20 @@ class RemoteArchive:
         self._waiting = len(left)
         try:
             await self._fetch(file, session)
-        except PathError as error:  # gone since it was listed
-            self._standing.pop(file.remote, None)
-            log.info("archive %s: %s: %s", self._archive.name, file.remote, error)
+        except PathError as error:  # gone since it was listed, or refused; the next look tells
+            self._failed(file, str(error))
         except TransferError as error:
-            self._failures[file.remote] = self._failures.get(file.remote, _NEVER).again(
-                self._reached.get(file.remote, 0), str(error))
-            log.warning("archive %s: %s broke off: %s", self._archive.name, file.remote, error)
+            self._failed(file, str(error))
             raise
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            self._failed(file, f"it cannot be put here: {error}")
+
+    def _failed(self, file: WantedFile, reason: str) -> None:
+        self._failures[file.remote] = self._failures.get(file.remote, _NEVER).again(
+            self._reached.get(file.remote, 0), reason)
+        log.warning("archive %s: %s did not come: %s", self._archive.name, file.remote, reason)
 
     async def _fetch(self, file: WantedFile, session: Session) -> None:
         """One file, to its place here; then it is delivered."""
@@ -349,16 +378,14 @@ class RemoteArchive:
         self._reached.pop(file.remote, None)
 
     async def _hand_over(self, paths: list[Path], *, announced: bool) -> None:
-        settled = await asyncio.to_thread(_settled, paths, self._clock(), announced,
-                                          self._archive.read_only)
-        await self._deliver(self._archive.name, settled)
-        self._known.update({str(f.path): (f.size, f.mtime_ns) for f in settled})
+        found = await asyncio.to_thread(settled, paths, self._clock(), announced=announced,
+                                        read_only=self._archive.read_only)
+        await self._deliver(self._archive.name, found)
+        self._known.update({str(f.path): (f.size, f.mtime_ns) for f in found})
 
     async def _deliver_what_lies_here(self) -> None:
         """Files that were fetched, and not delivered before a crash or while nobody ran."""
-        root = self._archive.path
-        await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True)
-        paths = await asyncio.to_thread(_left_behind, root, self._known)
+        paths = await asyncio.to_thread(left_behind, self._archive, self._known)
         if paths:
             log.info("archive %s: %d files lie here that were not looked at", self._archive.name,
                      len(paths))
@@ -368,29 +395,3 @@ class RemoteArchive:
         if self._state != "degraded" or reason.partition(";")[0] not in self._reason:
             log.error("archive %s (%s): %s", self._archive.name, self._archive.host, reason)
         self._state, self._reason = "degraded", reason
-
-
-def _settled(paths: list[Path], now: float, announced: bool, read_only: bool) -> list[SettledFile]:
-    found = []
-    for path in paths:
-        info = path.stat()
-        if read_only:
-            path.chmod(info.st_mode & ~0o222)
-        found.append(SettledFile(path=path, size=info.st_size, mtime_ns=info.st_mtime_ns,
-                                 completed_at=now, announced=announced))
-    return found
-
-
-def _left_behind(root: Path, known: Known) -> list[Path]:
-    """Whole files below a folder that were not delivered as they are; old parts are swept."""
-    sweep(root)
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder) / name
-            if not name.startswith("."):
-                info = path.stat()
-                if known.get(str(path)) != (info.st_size, info.st_mtime_ns):
-                    found.append(path)
-    return found

@@ -79,13 +79,19 @@ async def _folders(session: Session, above: str,
                 yield folder
 
 
-async def parent_names(session: Session, archive: Archive) -> tuple[str, list[str]]:
-    """(the folder above the nights', names of folders in it): for who has the pattern wrong."""
+def above_nights(archive: Archive) -> str:
+    """The folder that holds those of the nights; empty for the one a login begins in."""
     above = ""
     for part, expression in components(archive.nights):
         if expression is not None:
             break
         above = str(PurePosixPath(above) / part)
+    return above
+
+
+async def parent_names(session: Session, archive: Archive) -> tuple[str, list[str]]:
+    """(the folder above the nights', names of folders in it): for who has the pattern wrong."""
+    above = above_nights(archive)
     try:
         listing = await session.list(above or ".")
     except PathError:

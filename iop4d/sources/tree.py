@@ -56,11 +56,20 @@ class Tree:
             if any(part.startswith(".") for part in path.relative_to(self._root).parts):
                 continue
             if path.is_dir():
+                if self._is_within(path):
+                    continue
                 for inside in self._walk(str(path), set(), found):
                     self._take(inside, found)
             elif self._pattern.search(path.name):
                 self._take(str(path), found)
         return found
+
+    def _is_within(self, folder: Path) -> bool:
+        """Whether a link leads to a folder that is looked at anyway, or to one above."""
+        root, real = self._root.resolve(), folder.resolve()
+        if real == root / folder.relative_to(self._root):
+            return False
+        return real.is_relative_to(root) or root.is_relative_to(real)
 
     def _walk(self, folder: str, seen: set[tuple[int, int]], found: Found) -> Iterator[str]:
         """Paths of frames. ``seen``: folders walked before, since links may loop."""

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.frame import FrameFacts, FrameKind, FrameState
 from iop4d.model.result import Measurement
 from iop4d.model.work import Reduced
 from iop4d.store import schema
@@ -99,9 +99,35 @@ def _has_star_list(frame: Frame) -> bool:
         & (Frame.binning == frame.binning) & is_filled(FrameStars.stars)).exists())
 
 
+_NOT_STANDING = (FrameState.DUPLICATE, FrameState.SUPERSEDED)
+
+
+def is_back(frame: Frame) -> bool:
+    """Whether a file that another place of the same bytes replaced lies here again, alone.
+
+    It was moved away and back, or what it was a duplicate of is gone.
+    """
+    if frame.state not in _NOT_STANDING or not frame.sha256:
+        return False
+    twins = Frame.select(Frame.path).where(
+        (Frame.sha256 == frame.sha256) & (Frame.id != frame.id)
+        & Frame.state.not_in(_NOT_STANDING)).tuples()
+    return not any(Path(path).exists() for (path,) in twins)
+
+
+def lies_again(frame: Frame) -> Frame | None:
+    """Where the file of a frame lies, if not at its own path: at one that it had before."""
+    if not frame.sha256 or Path(frame.path).exists():
+        return None
+    before = Frame.select().where(
+        (Frame.sha256 == frame.sha256) & (Frame.id != frame.id)
+        & Frame.state.in_(_NOT_STANDING)).order_by(Frame.id.desc())
+    return next((row for row in before if Path(row.path).exists()), None)
+
+
 def by_path(path: Path) -> Frame | None:
     """The newest version of the file at a path; only what tells it from another."""
     frame: Frame | None = (
-        Frame.select(Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256)
+        Frame.select(Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.state)
         .where(Frame.path == str(path)).order_by(Frame.id.desc()).first())
     return frame

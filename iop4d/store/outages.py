@@ -8,7 +8,7 @@ from typing import Any
 
 from iop4d.store.schema import Outage
 
-_WELL = ("ok", "idle")
+_WELL = ("ok", "idle", "paused")
 _UNDECIDED = ("starting",)
 
 

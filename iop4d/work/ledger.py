@@ -124,7 +124,7 @@ class Ledger:
                 night=guess_night(found.path, found.mtime_ns), telescope=self._telescope(found),
                 size=found.size, mtime_ns=found.mtime_ns, state=FrameState.QUEUED,
                 wanted=found.wanted, completed_at=found.completed_at, seen_at=now, changed_at=now)
-        elif _same(known, found) and not found.wanted:
+        elif _same(known, found) and not found.wanted and not frame_store.is_back(known):
             return int(known.id)
         else:
             Frame.update(size=found.size, mtime_ns=found.mtime_ns, state=FrameState.QUEUED,
@@ -222,13 +222,24 @@ class Ledger:
         if kind is JobKind.POLARIMETRY:
             return self._plan_polarimetry(job, now)
         frame = Frame.get_by_id(job.key)
-        if is_replaced(frame):
-            jobs.close(job.id, "done", now=now, reason="the file was replaced")
+        gone = ("the file was replaced" if is_replaced(frame) else
+                "the file lies where it was before" if self._follow_back([frame], now) else "")
+        if gone:
+            jobs.close(job.id, "done", now=now, reason=gone)
             return None
         if kind is JobKind.CLASSIFY:
             return Claim(job_id=job.id, kind=kind, key=job.key, label=f"classify {frame.name}",
                          request=ClassifyRequest(path=Path(frame.path)))
         return self._plan_reduce(job, frame, now)
+
+    def _follow_back(self, frames: Iterable[Frame], now: float) -> bool:
+        """Take files up again that went back to where they lay before; whether there are any."""
+        back = [row for frame in frames if (row := frame_store.lies_again(frame)) is not None]
+        for row in back:
+            Frame.update(state=FrameState.QUEUED, reason="", changed_at=now).where(
+                Frame.id == row.id).execute()
+            jobs.queue(JobKind.CLASSIFY, row.id, priority=Priority.CLASSIFY, now=now)
+        return bool(back)
 
     def _plan_reduce(self, job: Job, frame: Frame, now: float) -> Claim | None:
         facts = frame_store.facts_of(frame)
@@ -267,6 +278,9 @@ class Ledger:
         frames = masters.frames_of(master)
         if not frames:
             jobs.close(job.id, "done", now=now, reason="no frames")
+            return None
+        if self._follow_back(frames, now):
+            jobs.later(job.id, not_before=now + _MASTER_WAIT, now=now)
             return None
         if any(jobs.classifying(folder, now) for folder in {Path(f.path).parent for f in frames}):
             jobs.later(job.id, not_before=now + _MASTER_WAIT, now=now)

@@ -28,6 +28,9 @@ def test_the_template_says_the_defaults() -> None:
         empty.photometry, empty.masters, empty.daemon, empty.web)
 
 
+FTP = "[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\n"
+
+
 @pytest.mark.parametrize(("text", "words"), [
     ("[daemon]\nworkers = 1\nsetle = 2", ["line 3", "daemon.setle", "no such key", "settle"]),
     ("[demon]\n", ["line 1", "demon", "no such section"]),
@@ -40,6 +43,14 @@ def test_the_template_says_the_defaults() -> None:
     ("[[archive]]\nname = 'a'\nkind = 'ftp'", ["line 1", "host", "missing"]),
     ("[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\nnights = '/all'", ["line 5", "date"]),
     ("[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\nencoding = 'x'", ["line 5", "latin-1"]),
+    (f"{FTP}encoding = 'utf-16'", ["line 5", "latin-1"]),
+    (f"{FTP}encoding = 'rot13'", ["line 5", "latin-1"]),
+    (f"{FTP}nights = '/{{night}}'", ["line 5", "date"]),
+    (f"{FTP}nights = '/{{night:%m%d}}'", ["line 5", "date"]),
+    (f"{FTP}port = 99999", ["line 5", "0 to 65535"]),
+    ("[[archive]]\nname = 'a'\npath = 'x'\nfiles = '*.fit'", ["line 4", "regular expression"]),
+    ("[[archive]]\nname = 'a'\npath = 'x'\n[[archive]]\nname = 'b'\npath = 'x'",
+     ["line 6", "folder of the archive 'a'"]),
     ("[[archive]]\nname = 'a'\nhours = '25:00-03:00'", ["line 3", "18:30-05:30"]),
     ("[[archive]]\nname = 'a'\npath = 'x'\n[[archive]]\nname = 'a'\npath = 'y'",
      ["line 5", "no other"]),

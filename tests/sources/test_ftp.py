@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
@@ -107,6 +108,22 @@ def test_what_is_not_there_is_told_and_the_session_goes_on(secret: Path) -> None
                     await session.stat(f"{NIGHT}/gone.fit")
             assert await whole(session, f"{NIGHT}/a.fit") == CONTENT
             assert server.connections == 1
+
+    asyncio.run(main())
+
+
+def test_a_full_disk_here_is_no_fault_of_the_server(secret: Path) -> None:
+    async def put_on_a_full_disk(session: FtpSession) -> None:
+        async with session.read(f"{NIGHT}/a.fit") as blocks:
+            async for _ in blocks:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def main() -> None:
+        async with FtpServer(dict(FILES)) as server, \
+                session_of(archive(server, secret)) as session:
+            with pytest.raises(OSError, match="No space left") as full:
+                await put_on_a_full_disk(session)
+            assert full.value.errno == errno.ENOSPC
 
     asyncio.run(main())
 

@@ -368,3 +368,49 @@ def test_raw_files_are_made_read_only_where_that_is_asked_for(
     bench = Bench(tmp_path, server, read_only=True)
     bench.run(lambda: bool(bench.delivered))
     assert bench.delivered[0].path.stat().st_mode & 0o222 == 0
+
+
+def test_nothing_is_fetched_while_there_is_no_room(server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    bench = Bench(tmp_path, server)
+    full = ["less than 3 GB are free"]
+    bench.remote._short = lambda: full[0]
+    bench.run(looks(bench, 4))
+    assert bench.delivered == []
+    assert (bench.remote.status["state"], bench.remote.status["reason"]) == ("paused", full[0])
+    full[0] = ""
+    again = Bench(tmp_path, server)
+    again.run(lambda: again.names == ["a.fit"])
+
+
+def test_what_lies_in_the_folder_here_never_ends_the_archive(server: FakeServer,
+                                                             tmp_path: Path) -> None:
+    folder = tmp_path / "T" / NIGHT
+    folder.mkdir(parents=True)
+    (folder / "gone.fit").symlink_to("/nowhere")
+    (folder / "notes.txt").write_text("no frame")
+    os.close(os.open(os.fsencode(folder) + b"/\xff.fit", os.O_CREAT))
+    server.put("a.fit")
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: "a.fit" in bench.names)
+    assert bench.names == ["a.fit"]
+
+
+def test_a_folder_that_cannot_be_made_is_told_and_ends_nothing(server: FakeServer,
+                                                               tmp_path: Path) -> None:
+    (tmp_path / "T").write_text("a file is in the way")
+    server.put("a.fit")
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bench.remote.status["state"] == "degraded")
+    assert "nothing can be written here" in bench.remote.status["reason"]
+
+
+def test_a_file_that_cannot_be_put_here_holds_up_no_other(server: FakeServer,
+                                                          tmp_path: Path) -> None:
+    (tmp_path / "T" / NIGHT / "aaa.fit").mkdir(parents=True)
+    for name in ("aaa.fit", "b.fit", "c.fit"):
+        server.put(name)
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bench.names == ["b.fit", "c.fit"],
+              lambda: f"{FOLDER}/aaa.fit" in bench.remote.status["failing"])
+    assert bench.remote.status["state"] == "ok"

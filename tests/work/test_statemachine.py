@@ -338,3 +338,21 @@ def test_a_flat_that_was_aside_when_a_better_bias_came_is_built_anew_when_it_is_
     state.set_a_master_aside(pick=512)
     state.set_a_master_aside(pick=237)
     state.teardown()
+
+
+def test_a_file_that_was_moved_away_and_back_is_reduced_where_it_lies(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    state = Observatory()
+    state.open()
+    state.add(kind="light", night=0, number=3)
+    state.move_to_another_folder(pick=952)
+    state.work(most=8)
+    state.move_to_another_folder(pick=228)
+    state.work_all_off()
+    state.move_to_another_folder(pick=1)
+    state.add_calibration(night=0)
+    state.work_all_off()
+    (row,) = Result.select()
+    assert row.frames == ["light-0-3.fits"]
+    state.teardown()
