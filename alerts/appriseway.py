@@ -57,7 +57,7 @@ class AppriseChannel:
         except TimeoutError:
             self._under_way.add_done_callback(_swallow)
             raise SendError(f"the service of '{recipient}' did not answer in time",
-                            permanent=False) from None
+                            permanent=False, unsure=True) from None
 
     def _addresses(self) -> str:
         channel = self._channel

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from datetime import UTC, datetime
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import parseaddr
+from typing import Any
 
 import aiosmtplib
 
@@ -20,6 +22,8 @@ from iop4d.model.errors import ConfigError
 
 _WHOLE = 4.0  # times the timeout of one answer: the longest that a whole delivery may take
 _LINGER = 0.01  # seconds in which the loop closes the socket, also one whose TLS was refused
+_TOO_LARGE = 552
+_OURS = {530, 534, 535, 538}  # login or encryption wanted: no recipient is at fault
 _GOODBYE = 2.0  # seconds that a server may take over QUIT; the message is accepted by then
 
 
@@ -40,15 +44,13 @@ class EmailChannel:
             raise SendError(f"'{clean(recipient, 80)}' is not an address", permanent=True)
         message = self._mail(notice, recipient)
         client = self._client()
-        begun = False
         try:
             async with asyncio.timeout(_WHOLE * self._timeout):
                 await client.connect()
-                begun = True
                 refused, _ = await client.send_message(
                     message, sender=parseaddr(self._channel.sender)[1], recipients=[recipient])
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
-            raise _send_error(error, self._where, begun=begun) from error
+            raise _send_error(error, self._where, begun=client.text_begun) from error
         finally:
             await _hang_up(client)
         # A server that takes the text for some recipients alone is no error to the library.
@@ -70,9 +72,9 @@ class EmailChannel:
             raise SendError(f"the mail cannot be written: {clean(str(error))}",
                             permanent=True) from error
 
-    def _client(self) -> aiosmtplib.SMTP:
+    def _client(self) -> _Client:
         channel = self._channel
-        return aiosmtplib.SMTP(
+        return _Client(
             hostname=channel.host, port=channel.port, timeout=self._timeout,
             # Never None: that would send in clear to a server that offers no STARTTLS.
             use_tls=channel.tls == "tls", start_tls=channel.tls == "starttls",
@@ -119,6 +121,17 @@ def write_mail(notice: Notice, *, sender: str, recipient: str, reply_to: str = "
     return message
 
 
+class _Client(aiosmtplib.SMTP):
+    """Knows whether the text was on its way: a mail whose text was not has not arrived."""
+
+    text_begun = False
+
+    async def data(self, message: str | bytes, /, **more: Any) -> Any:
+        """Send the text."""
+        self.text_begun = True
+        return await super().data(message, **more)
+
+
 async def _hang_up(client: aiosmtplib.SMTP) -> None:
     if client.is_connected:
         with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
@@ -131,9 +144,11 @@ async def _hang_up(client: aiosmtplib.SMTP) -> None:
 def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
     """What an error of the library means for the message and for its channel.
 
-    ``begun``: the message itself was on its way, so that no answer tells nothing of its fate.
+    ``begun``: the text was on its way, so that no answer tells nothing of its fate.
     """
     match error:
+        case aiosmtplib.SMTPSenderRefused(code=code) if code == _TOO_LARGE:
+            return _refusal(code, error.message)
         case aiosmtplib.SMTPRecipientsRefused(recipients=[first, *_]):
             return _refusal(first.code, first.message)
         case aiosmtplib.SMTPDataError():
@@ -155,6 +170,12 @@ def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
 
 
 def _refusal(code: int, text: str) -> SendError:
-    """The server's answer to this message."""
-    return SendError(f"{code} {clean(text, 400)}", permanent=500 <= code < 600,
-                     channel_down=code == 421)  # 421: the service as a whole closes
+    """The server's answer to this message.
+
+    A server that does not pass on our mail to others, or wants a login, can be told to: such a
+    message is kept.
+    """
+    ours = code in _OURS
+    mendable = ours or re.search(r"\brelay", text, re.IGNORECASE) is not None
+    return SendError(f"{code} {clean(text, 400)}", permanent=500 <= code < 600 and not mendable,
+                     channel_down=ours or code == 421)  # 421: the service as a whole closes

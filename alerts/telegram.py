@@ -64,6 +64,11 @@ class Pace:
         self._spoke[chat].append(self._any)
         return wait
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the whole bot is to be silent."""
+        return self._silent_until.get("", 0.0) > self._clock()
+
     def hold(self, chat: str, seconds: float) -> None:
         """The server wants this chat left alone; if it says so of two, the whole bot."""
         now = self._clock()
@@ -174,7 +179,8 @@ class TelegramChannel:
         wait = self._pace.wait(chat)
         if wait > _PATIENCE:
             raise SendError(f"chat {chat} is written to no sooner than in {wait:.0f} s: Telegram "
-                            "limits the messages", permanent=False, retry_after=wait)
+                            "limits the messages", permanent=False, retry_after=wait,
+                            channel_down=self._pace.is_silent)
         api = self.api()
         if (wait := self._pace.book(chat)) > 0:
             await self._sleep(wait)
@@ -206,7 +212,8 @@ class TelegramChannel:
             return SendError(f"Telegram does not know the bot of channel '{self._channel.name}' "
                              f"({error}): mend its token", permanent=False, channel_down=True)
         if error.code == 429:
-            return SendError(str(error), permanent=False, retry_after=error.retry_after)
+            return SendError(str(error), permanent=False, retry_after=error.retry_after,
+                             channel_down=self._pace.is_silent)
         # A message that makes the server fail (500) must not hold up the others.
         return SendError(str(error), permanent=400 <= error.code < 500, unsure=error.unsure,
                          channel_down=error.code == 0 or error.code > 500)

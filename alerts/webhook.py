@@ -40,6 +40,8 @@ FORM = 1  # of the JSON; a receiver can count on its fields as long as this stay
 _WHOLE = 4.0  # times the timeout of one answer: the longest that a whole post may take
 _READ = 2000  # bytes of an answer: enough for its reason
 _LATER = {408, 425, 429}
+_MENDABLE = {401: "secret", 403: "secret", 404: "url", 407: "proxy"}  # of the channel
+_LOST = {502, 504}  # of something between us and the receiver, which may have taken the post
 _LONGEST_WAIT = 86400.0  # seconds, whatever the other side asks for
 
 
@@ -106,12 +108,17 @@ class WebhookChannel:
         if 300 <= status < 400:
             return SendError(f"{where} answered {status}: the address has moved; mend the url of "
                              f"channel '{self._channel.name}'", permanent=False, channel_down=True)
+        if status in _MENDABLE:
+            return SendError(f"{where} answered {status} {said}".rstrip() + f": mend the "
+                             f"{_MENDABLE[status]} of channel '{self._channel.name}'",
+                             permanent=False, channel_down=status != 403)  # that can be the text
         asked = _wait_of(answer.headers.get("Retry-After", ""), self._clock())
         temporary = status >= 500 or status in _LATER
         # A message that makes the receiver fail (500) must not hold up the others.
         return SendError(f"{where} answered {status} {said}".rstrip(), permanent=not temporary,
-                         channel_down=status in (429, 502, 503, 504),
-                         retry_after=asked if temporary else None)
+                         channel_down=status in (429, 502, 503, 504) or (
+                             temporary and asked is not None),
+                         retry_after=asked if temporary else None, unsure=status in _LOST)
 
 
 def write(notice: Notice, recipient: str) -> bytes:

@@ -204,10 +204,12 @@ class Mailbox:
         envelope.mail_options.extend(options)
         return self.mail
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any,  # noqa: N802
+    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any,  # noqa: N802
                           address: str, _options: list[str]) -> str:
         self.commands.append(f"RCPT {address}")
         answer = self.rcpt.get(address, "250 OK")
+        if answer == "drop":
+            server.transport.abort()
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer

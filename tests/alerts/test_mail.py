@@ -206,3 +206,45 @@ def test_those_who_are_told_unseen_stand_in_no_header(tmp_path: Path) -> None:
     assert box.mails[0]["To"] == "ana@example.org"
     assert box.mails[0]["Reply-To"] == "team@example.org"
     assert "boss" not in box.mails[0].as_string()
+
+
+@pytest.mark.parametrize(("answer", "down"), [
+    ("530 5.7.0 Authentication required", True), ("554 5.7.1 Relay access denied", False),
+    ("550 5.7.54 Unable to relay recipient", False)])
+def test_a_server_that_wants_a_login_or_does_not_pass_on_mail_can_be_mended(
+        tmp_path: Path, answer: str, down: bool) -> None:
+    with Mailbox() as box:
+        box.rcpt["ana@example.org"] = answer
+        error = send(box.port, tmp_path)
+    assert error is not None
+    assert (error.permanent, error.channel_down, error.reason) == (False, down, answer)
+
+
+@pytest.mark.parametrize(("answer", "permanent", "down"), [
+    ("552 5.3.4 Message size exceeds fixed limit", True, False),
+    ("550 5.1.8 Sender address rejected", False, True)])
+def test_a_refused_sender_is_the_channels_trouble_unless_the_mail_is_too_large(
+        tmp_path: Path, answer: str, permanent: bool, down: bool) -> None:
+    with Mailbox() as box:
+        box.mail = answer
+        error = send(box.port, tmp_path)
+    assert error is not None
+    assert (error.permanent, error.channel_down, error.unsure) == (permanent, down, False)
+    assert answer in error.reason
+
+
+@pytest.mark.parametrize(("where", "unsure"), [("greeting", False), ("rcpt", False),
+                                               ("data", True)])
+def test_only_a_mail_whose_text_was_on_its_way_may_have_arrived(tmp_path: Path, where: str,
+                                                                unsure: bool) -> None:
+    if where == "greeting":
+        error = send(free_port(), tmp_path)
+    else:
+        with Mailbox() as box:
+            if where == "data":
+                box.data = ["drop"]
+            else:
+                box.rcpt["ana@example.org"] = "drop"
+            error = send(box.port, tmp_path)
+    assert error is not None
+    assert (error.permanent, error.channel_down, error.unsure) == (False, True, unsure)

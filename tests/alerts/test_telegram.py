@@ -187,6 +187,7 @@ def test_when_two_chats_are_too_many_the_whole_bot_is_silent(server: BotServer, 
     third = bot.send(to="9")
     assert third is not None
     assert third.retry_after == pytest.approx(40.0, abs=1.0)
+    assert third.channel_down
     assert len(server.requests) == 2
 
 

@@ -172,7 +172,8 @@ def test_every_2xx_is_accepted(receiver: Receiver, status: int) -> None:
 
 
 @pytest.mark.parametrize(("status", "permanent", "down"), [
-    (400, True, False), (401, True, False), (404, True, False), (410, True, False),
+    (400, True, False), (401, False, True), (403, False, False), (404, False, True),
+    (407, False, True), (410, True, False),
     (422, True, False), (408, False, False), (425, False, False), (429, False, True),
     (500, False, False), (502, False, True), (503, False, True), (504, False, True),
     (301, False, True), (307, False, True)])
@@ -197,6 +198,17 @@ def test_the_wait_that_is_asked_for_is_handed_on(receiver: Receiver, asked: str,
     error = send(receiver.url)
     assert error is not None
     assert error.retry_after == wait
+    assert error.channel_down or wait is None  # all recipients are at one address
+
+
+@pytest.mark.parametrize(("status", "unsure"), [
+    (500, False), (502, True), (503, False), (504, True), (429, False), (404, False)])
+def test_what_a_gateway_lost_may_have_arrived(receiver: Receiver, status: int,
+                                              unsure: bool) -> None:
+    receiver.answers = [(status, {}, b"")]
+    error = send(receiver.url)
+    assert error is not None
+    assert error.unsure is unsure
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/secret-path", "http://no.invalid/secret-path",
