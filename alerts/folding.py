@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import fn
+from peewee import Case, fn
 
 from iop4d.alerts.telling import digest
 from iop4d.alerts.words import clean
 from iop4d.config import Alerts
-from iop4d.config.alerting import rank
+from iop4d.config.alerting import SEVERITIES, rank
 from iop4d.store.alertschema import Outbox
 
 _WINDOW = 600.0  # seconds in which messages to a recipient are counted
 _KEPT = 5  # of so many messages of that window only what is critical may use one
 _LISTED = 40  # messages that a digest names; the others are counted
 _ALONE = ("digest", "summary", "test")  # kinds of message that are no part of a digest
+_KIND = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), "alert")
+IS_DIGEST = _KIND == "digest"
+#: How severe a message is, for queries.
+SEVERITY = Case(Outbox.severity, [(name, rank(name)) for name in SEVERITIES], 0)
 
 
 class Folder:
@@ -31,19 +35,22 @@ class Folder:
         """
         most = self._settings.most
         if row.severity != "critical":
-            most -= most // _KEPT
+            most -= max(1, most // _KEPT)
         sent = [at for (at,) in Outbox.select(Outbox.sent_at).where(
-            _of(row) & (Outbox.state == "sent") & (Outbox.sent_at > now - _WINDOW))
+            _of(row) & (Outbox.state == "sent") & (Outbox.sent_at > now - _WINDOW)
+            & (Outbox.sent_at <= now))  # others were sent before the clock was set back
             .order_by(Outbox.sent_at.desc()).limit(most).tuples()]
         return sent[-1] + _WINDOW if len(sent) >= most else 0.0
 
     def unfold(self, due: Any) -> None:
         """Take digests that were refused apart, so that the next one tells what came since too."""
-        kind = fn.json_extract(Outbox.content, "$.kind")
-        for old in Outbox.select(Outbox.id, Outbox.last_error).where(
-                due & (kind == "digest") & (Outbox.last_error != "") & ~Outbox.unsure):
-            Outbox.update(state="queued", digest=None, not_before=0.0,
-                          last_error=old.last_error).where(Outbox.digest == old.id).execute()
+        for old in list(Outbox.select().where(
+                due & IS_DIGEST & (Outbox.last_error != "") & ~Outbox.unsure)):
+            Outbox.update(
+                state="queued", digest=None, not_before=0.0, last_error=old.last_error,
+                attempts=fn.MAX(Outbox.attempts, old.attempts),
+                refused_at=fn.COALESCE(Outbox.refused_at, old.refused_at)).where(
+                    (Outbox.digest == old.id) & (Outbox.state == "folded")).execute()
             Outbox.update(state="dropped", last_error=f"made anew: {old.last_error}").where(
                 Outbox.id == old.id).execute()
 
@@ -71,31 +78,33 @@ class Folder:
 
     def _made(self, row: Outbox, mine: Any, now: float, *, late: bool) -> Outbox:
         """The digest of these messages, of which ``row`` is one or stands beside them."""
-        count, oldest = Outbox.select(fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at)).where(
-            mine).tuples().get()
-        subject = fn.json_extract(Outbox.content, "$.subject")
-        named = list(Outbox.select(Outbox.id, subject, Outbox.created_at, fn.json_extract(
-            Outbox.content, "$.links.alerts")).where(mine).order_by(Outbox.id.desc())
-            .limit(_LISTED).tuples())
-        newest = named[0][0]
-        severities = [one for (one,) in Outbox.select(Outbox.severity).where(
-            mine & (Outbox.id <= newest)).distinct().tuples()]
+        count, oldest, newest, tries, least, severest = Outbox.select(
+            fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at), fn.MAX(Outbox.id),
+            fn.MAX(Outbox.attempts), fn.MIN(SEVERITY), fn.MAX(SEVERITY)).where(mine).tuples().get()
+        named = list(Outbox.select(
+            fn.json_extract(Outbox.content, "$.subject"), Outbox.created_at,
+            fn.json_extract(Outbox.content, "$.links.alerts"), Outbox.severity).where(mine)
+            .order_by(SEVERITY.desc(), Outbox.id.desc()).limit(_LISTED).tuples())
+        first, *_, severity = named[0]
+        mixed = least < severest
         key = digest("digest", row.channel, row.recipient, row.id, newest, now)
         made: Outbox = Outbox.create(
             dedup_key=key, channel=row.channel, recipient=row.recipient, state="queued",
-            severity=max(severities, key=rank),
+            severity=severity, attempts=tries,
             message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}", created_at=now,
-            content={"kind": "digest", "total": count, "late": late,
-                     "subject": _subject(named[0][1], count), "since": oldest,
-                     "items": [{"subject": clean(str(said), 160), "at": at, "link": link or ""}
-                               for _, said, at, link in named]})
+            content={"kind": "digest", "severity": severity, "total": count, "late": late,
+                     "mixed": mixed, "subject": _subject(str(first or ""), count, mixed=mixed),
+                     "since": oldest,
+                     "items": [{"subject": clean(str(said or ""), 160), "at": at,
+                                "link": link or ""} for said, at, link, _ in named]})
         Outbox.update(state="folded", digest=made.id).where(mine & (Outbox.id <= newest)).execute()
         return made
 
 
-def _subject(newest: str, count: int) -> str:
-    site = newest[:newest.find("]") + 1] if newest.startswith("[") else ""
-    return clean(f"{site} {count} alerts, the last: {newest[len(site):].strip()}".strip())
+def _subject(first: str, count: int, *, mixed: bool) -> str:
+    site = first[:first.find("]") + 1] if first.startswith("[") else ""
+    which = "the severest" if mixed else "the last"
+    return clean(f"{site} {count} alerts, {which}: {first[len(site):].strip()}".strip())
 
 
 def _of(row: Outbox) -> Any:
@@ -103,5 +112,4 @@ def _of(row: Outbox) -> Any:
 
 
 def _foldable() -> Any:
-    kind = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), "alert")
-    return kind.not_in(_ALONE) & ~Outbox.unsure
+    return _KIND.not_in(_ALONE) & ~Outbox.unsure

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from peewee import Case, fn
 
-from iop4d.alerts.folding import Folder
+from iop4d.alerts import recipients
+from iop4d.alerts.folding import IS_DIGEST, SEVERITY, Folder
 from iop4d.alerts.transport import SendError
 from iop4d.config import Alerts
-from iop4d.config.alerting import SEVERITIES, rank
-from iop4d.store.alertschema import ChannelState, Outbox
+from iop4d.config.alerting import rank
+from iop4d.store.alertschema import Outbox
 from iop4d.store.database import Database
 from iop4d.store.events import emit
 
+log = logging.getLogger(__name__)
+
 _DAY = 86400.0
-_SEVERITY = Case(Outbox.severity, [(name, rank(name)) for name in SEVERITIES], 0)
+_MOVES = 3  # times that a message follows its recipient at once
+_SET_BACK = 60.0  # seconds by which a clock that is set right does not go back
+#: A message at which the connection broke again and again must not hold up all others.
+_STUCK = Case(None, [(Outbox.unsure & (Outbox.attempts >= 3), 1)], 0)
 _DUE = fn.MAX(Outbox.not_before, Outbox.held_until)  # of two columns: the larger
 
 
@@ -45,14 +52,16 @@ class Letters:
         self._settings = settings
         self._clock = clock
         self._folder = Folder(settings)
+        self._latest = 0.0  # reading of the clock
 
     def due(self) -> tuple[list[str], float | None]:
         """The channels with messages that are due, and when the next other one will be."""
+        now = self._clock()
+        self._mend_times(now)
         with self._database.connected():
             firsts = (Outbox.select(Outbox.channel, fn.MIN(_DUE))
                       .where(Outbox.state == "queued").group_by(Outbox.channel).tuples())
             times = dict(firsts)
-        now = self._clock()
         later = [at for at in times.values() if at > now]
         return [name for name, at in times.items() if at <= now], min(later, default=None)
 
@@ -65,17 +74,21 @@ class Letters:
             now = self._clock()
             self._folder.unfold(self._is_due(channel))
             while (row := Outbox.select().where(self._is_due(channel))
-                   .order_by(_SEVERITY.desc(), Outbox.id).limit(1).first()) is not None:
-                if (rest := max(self._folder.rest(row, now), self._asked(row))) > now:
+                   .order_by(_STUCK, SEVERITY.desc(), Outbox.id).limit(1).first()) is not None:
+                if recipients.follow(channel, row.recipient):
+                    continue
+                rest = max(self._folder.rest(row, now),
+                           recipients.rest(channel, row.recipient, now))
+                if rest > now:
                     Outbox.update(not_before=rest).where(
-                        self._is_due(channel) & (Outbox.recipient == row.recipient)).execute()
+                        self._is_due(channel) & (Outbox.recipient == row.recipient)
+                        & (rank(row.severity) >= SEVERITY)).execute()
                     continue
                 row = self._folder.fold(row, now) or row
-                to = _now_at(row)
-                Outbox.update(attempts=row.attempts + 1, recipient=to, unsure=True).where(
+                Outbox.update(attempts=row.attempts + 1, unsure=True).where(
                     Outbox.id == row.id).execute()
                 return Letter(id=row.id, alert_id=row.alert_id, channel=row.channel,
-                              recipient=to, message_id=row.message_id,
+                              recipient=row.recipient, message_id=row.message_id,
                               content=row.content, attempts=row.attempts + 1,
                               created_at=row.created_at, unsure=row.unsure)
             return None
@@ -101,41 +114,38 @@ class Letters:
             Outbox.update(unsure=letter.unsure or error.unsure).where(
                 Outbox.id == letter.id).execute()
             if error.moved_to:
-                self._move(letter, error.moved_to)
+                recipients.move(letter.channel, letter.recipient, error.moved_to)
+                soon = 0.0 if letter.attempts <= _MOVES else again
+                Outbox.update(not_before=soon).where(Outbox.id == letter.id).execute()
                 return
             if error.retry_after is not None:
-                self._ask_rest(letter, "" if error.channel_down else letter.recipient, again)
+                recipients.ask_rest(
+                    letter.channel, "" if error.channel_down else letter.recipient, now, again)
             if error.permanent:
-                self._give_up(Outbox.id == letter.id, error.reason, now)
+                self._give_up(Outbox.id == letter.id, now, error.reason)
                 return
             mine = Outbox.id == letter.id
             if error.channel_down:
                 mine = (Outbox.channel == letter.channel) & (Outbox.state == "queued")
             due = mine & (now >= _DUE)
-            Outbox.update(not_before=again, last_error=error.reason).where(due).execute()
-            days = self._settings.give_up
-            self._give_up(mine & (Outbox.created_at <= now - days * _DAY),
-                          f"given up after {days:g} days: {error.reason}", now)
+            Outbox.update(
+                not_before=again, last_error=error.reason,
+                refused_at=fn.MIN(fn.COALESCE(Outbox.refused_at, now), now)).where(due).execute()
+            self._give_up_old(mine, now, error.reason)
 
-    def _move(self, letter: Letter, to: str) -> None:
-        """A recipient goes by another name now: what waits follows, and later messages too."""
-        Outbox.update(recipient=to, not_before=0.0).where(
-            (Outbox.channel == letter.channel) & (Outbox.recipient == letter.recipient)
-            & (Outbox.state == "queued")).execute()
-        ChannelState.insert(channel=letter.channel, name=f"moved {letter.recipient}",
-                            value=to).on_conflict_replace().execute()
+    def begin(self, site: Mapping[str, Collection[str]]) -> None:
+        """The daemon starts: whoever starts it may have mended what kept messages back.
 
-    def _ask_rest(self, letter: Letter, recipient: str, until: float) -> None:
-        """A server asked to be left alone, by a recipient or as a whole; a restart heeds it too."""
-        ChannelState.insert(channel=letter.channel, name=f"rest {recipient}".rstrip(),
-                            value=repr(until)).on_conflict_replace().execute()
-
-    def _asked(self, row: Outbox) -> float:
-        """Until when the server wants to be left alone (Unix seconds)."""
-        names = ("rest", f"rest {_now_at(row)}")
-        asked = [float(value) for (value,) in ChannelState.select(ChannelState.value).where(
-            (ChannelState.channel == row.channel) & ChannelState.name.in_(names)).tuples()]
-        return max(asked, default=0.0)
+        ``site``: the recipients of each channel of the site file.
+        """
+        with self._database.write():
+            for channel, names in site.items():
+                if dropped := recipients.drop_strangers(channel, names):
+                    log.warning("%d messages of channel '%s' are dropped: the site file does not "
+                                "name their recipients any more", dropped, channel)
+            Outbox.update(held_until=0.0).where(
+                (Outbox.state == "queued") & (Outbox.held_until > self._clock() + _DAY)).execute()
+        self.resume()
 
     def resume(self, channel: str | None = None) -> None:
         """Make every waiting message due, of one channel or of all."""
@@ -144,6 +154,18 @@ class Letters:
             which = which & (Outbox.channel == channel)
         with self._database.write():
             Outbox.update(not_before=0.0).where(which).execute()
+
+    def _mend_times(self, now: float) -> None:
+        """If the clock was set back, what waits for a time far ahead waits no longer for that."""
+        back, self._latest = self._latest - now, now
+        if back < _SET_BACK:
+            return
+        log.warning("the clock was set back by %.0f s", back)
+        with self._database.write():
+            Outbox.update(not_before=Outbox.not_before - back).where(
+                (Outbox.state == "queued") & (Outbox.not_before > now)).execute()
+            Outbox.update(held_until=Outbox.held_until - back).where(
+                (Outbox.state == "queued") & (Outbox.held_until > now + _DAY)).execute()
 
     def _is_due(self, channel: str) -> Any:
         return ((Outbox.channel == channel) & (Outbox.state == "queued")
@@ -155,17 +177,19 @@ class Letters:
         doubled = settings.retry_first * 2.0 ** min(attempts - 1, 60)
         return min(doubled, settings.retry_longest) * random.uniform(0.8, 1.2)
 
+    def _give_up_old(self, which: Any, now: float, reason: str) -> None:
+        """Give up what was not accepted for days: of some messages, and of those told in them."""
+        days = self._settings.give_up
+        digests = [id_ for (id_,) in Outbox.select(Outbox.id).where(
+            which & IS_DIGEST & ~Outbox.unsure).tuples()]
+        told_in_them = (Outbox.state == "folded") & Outbox.digest.in_(digests)
+        self._give_up((which | told_in_them) & (Outbox.refused_at <= now - days * _DAY), now,
+                      f"given up after {days:g} days: {reason}")
+
     @staticmethod
-    def _give_up(which: Any, reason: str, now: float) -> None:
-        for row in list(Outbox.select().where(which & (Outbox.state == "queued"))):
+    def _give_up(which: Any, now: float, reason: str) -> None:
+        for row in list(Outbox.select().where(which & Outbox.state.in_(("queued", "folded")))):
             Outbox.update(state="failed", last_error=reason, given_up_at=now).where(
                 Outbox.id == row.id).execute()
             emit("mail-failed", now, id=row.id, alert=row.alert_id, channel=row.channel,
                  reason=reason)
-
-
-def _now_at(row: Outbox) -> str:
-    """By what name a recipient goes now."""
-    moved = ChannelState.get_or_none((ChannelState.channel == row.channel)
-                                     & (ChannelState.name == f"moved {row.recipient}"))
-    return str(moved.value if moved else row.recipient)

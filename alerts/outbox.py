@@ -18,6 +18,7 @@ from iop4d.alerts import message
 from iop4d.alerts.channels import make_channels
 from iop4d.alerts.letters import Letter, Letters
 from iop4d.alerts.transport import Channel, SendError
+from iop4d.alerts.words import clean
 from iop4d.config import Site
 from iop4d.crashpoint import crash_point
 from iop4d.model.work import PlotRequest
@@ -31,6 +32,7 @@ T = TypeVar("T")
 _LONGEST_REST = 5.0  # seconds between looks when nothing wakes us
 _PLOT_WAIT = 3.0  # seconds a message waits for its picture, then it goes without
 _FINISH_IN = 5.0  # seconds that deliveries under way get when the daemon stops
+_WHOLE = 20.0  # times the timeout of one answer: the longest that any delivery may take
 _PLOTS_KEPT = 8  # pictures, for the other recipients of the same alert
 
 
@@ -51,12 +53,14 @@ class Relay:
         self._clock = clock
         self._plot = plot
         self._root = site.root
+        self._longest = _WHOLE * site.alerts.timeout
+        self._recipients = {channel.name: (*channel.to, *channel.bcc) for channel in site.channel}
         self._letters = Letters(database=database, settings=site.alerts, clock=clock)
         self._channels = make_channels(site) if channels is None else channels
         self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unmarked: set[int] = set()
         self._down: set[str] = set()
-        self._plots: dict[int, bytes] = {}
+        self._plots: dict[str, bytes] = {}
 
     @property
     def channels(self) -> Mapping[str, Channel]:
@@ -73,8 +77,7 @@ class Relay:
         tasks: dict[str, asyncio.Task[int]] = {}
         signals = [asyncio.create_task(stop.wait(), name="relay stop")]
         try:
-            # Whoever restarts the daemon may have mended what kept messages back.
-            await self._run_db(self._letters.resume)
+            await self._run_db(self._letters.begin, self._recipients)
             while not stop.is_set():
                 wake.clear()
                 rest = await self._look(tasks)
@@ -149,10 +152,24 @@ class Relay:
             notice = message.compose(
                 letter.content, message_id=letter.message_id, at=letter.created_at,
                 pictures=await self._pictures(letter))
-        except message.MessageError as error:
+        except (message.MessageError, AttributeError, TypeError) as error:
             raise SendError(str(error), permanent=True) from error
         crash_point("send-before")
-        await channel.send(notice, letter.recipient)
+        try:
+            async with asyncio.timeout(self._longest):
+                await channel.send(notice, letter.recipient)
+        except SendError:
+            raise
+        except TimeoutError:
+            raise SendError(f"channel '{letter.channel}' did not end the delivery in "
+                            f"{self._longest:.0f} s", permanent=False, channel_down=True,
+                            unsure=True) from None
+        # A fault in a channel, such as one of an installed package, is tried again as seldom as
+        # any other; without this it would be tried without a pause, and nobody would be told.
+        except Exception as error:
+            log.exception("channel '%s' failed at mail %d", letter.channel, letter.id)
+            raise SendError(f"channel '{letter.channel}' has a fault: {type(error).__name__}: "
+                            f"{clean(str(error), 200)}", permanent=False, unsure=True) from error
         crash_point("send-after")
 
     async def _pictures(self, letter: Letter) -> dict[str, bytes]:
@@ -165,19 +182,26 @@ class Relay:
 
     async def _picture(self, letter: Letter) -> bytes | None:
         """The light curve, if it is made in time: the news is worth more than its picture."""
-        key = letter.alert_id or -letter.id
-        if key not in self._plots and (request := message.plot_of(letter.content)) is not None:
-            try:
+        try:
+            request = message.plot_of(letter.content)
+            if request is None:
+                return None
+            key = repr(request)
+            if key not in self._plots:
                 async with asyncio.timeout(_PLOT_WAIT):
                     picture = await self._plot(request)
-            except TimeoutError:
-                log.warning("mail %d goes without its picture: it took too long", letter.id)
-                return None
-            if picture is not None:
+                if picture is None:
+                    return None
                 self._plots[key] = picture
                 while len(self._plots) > _PLOTS_KEPT:
                     self._plots.pop(next(iter(self._plots)))
-        return self._plots.get(key)
+            return self._plots.get(key)
+        except TimeoutError:
+            log.warning("mail %d goes without its picture: it took too long", letter.id)
+        # Whatever fails as it is drawn: the text is the news.
+        except Exception:
+            log.exception("mail %d goes without its picture", letter.id)
+        return None
 
 
 def read_pictures(root: Path, paths: Iterable[str]) -> dict[str, bytes]:

@@ -165,8 +165,8 @@ class Alerts:
     late: float = key("Minutes after which waiting messages become one digest.", 30.0,
                       check=above(0))
     most: int = key(
-        "Most messages to one recipient in ten minutes, a fifth of them kept for what is critical; "
-        "what is more becomes a digest.", 10, check=at_least(2))
+        "Most messages to one recipient in ten minutes, a fifth of them (one at least) kept for "
+        "what is critical; what is more becomes a digest.", 10, check=at_least(2))
     retry_first: float = key("Seconds before the first retry of a message.", 30.0, check=above(0))
     retry_longest: float = key("Longest seconds between two retries.", 3600.0, check=above(0))
     give_up: float = key("Days after which an undelivered message is given up.", 5.0,

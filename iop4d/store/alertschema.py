@@ -91,6 +91,7 @@ class Outbox(Table):
     last_error = pw.TextField(default="")
     created_at = pw.FloatField()
     sent_at = pw.FloatField(null=True)
+    refused_at = pw.FloatField(null=True)  # for the first time
     given_up_at = pw.FloatField(null=True)
 
 

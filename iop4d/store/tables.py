@@ -30,7 +30,7 @@ from iop4d.store.schema import (
 )
 from iop4d.store.table import Table
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,

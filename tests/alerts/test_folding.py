@@ -34,7 +34,7 @@ def test_late_messages_are_one_digest_and_nothing_is_missing_in_it(
 def test_a_recipient_gets_so_many_messages_in_ten_minutes_at_most(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
-    it = post(posts, tmp_path, clock, "most = 3\n", rule(cooldown=0.0), channel(), team=team)
+    it = post(posts, tmp_path, clock, "most = 4\n", rule(cooldown=0.0), channel(), team=team)
     for episode in range(10):
         it.fire(episode)
         it.send()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pysqlite3
 
+from iop4d.store.alertschema import Outbox
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Group, Measurement, Result
 from iop4d.store.tables import SCHEMA_VERSION
@@ -15,7 +16,8 @@ _NEW = {"frame": ("polariser_deg", "beams", "x0", "y0", "subframe", "flipped", "
         "measurement": ("beam", "photon_err", "neighbours"),
         "result": ("q", "q_err", "u", "u_err", "p_debiased", "p_limit", "method", "methods",
                    "host_mjy", "mag_nucleus", "mag_nucleus_err", "p_nucleus", "p_nucleus_err",
-                   "group_id", "withdrawn")}
+                   "group_id", "withdrawn"),
+        "outbox": ("unsure", "grouped_by", "refused_at", "given_up_at")}
 
 
 def _as_the_first(path: Path) -> None:
@@ -28,6 +30,8 @@ def _as_the_first(path: Path) -> None:
         Result.create(key="k", source="BL Lac", telescope="T", instrument="I", night="2024-01-01",
                       mode="photometry", band="R", jd_mid=1.0, exptime_s=1.0, mag=14.0,
                       created_at=1.0, changed_at=1.0)
+        Outbox.create(dedup_key="k", channel="c", recipient="r", message_id="<1>", content={},
+                      state="queued", created_at=1.0)
     database.close()
     plain = pysqlite3.connect(path)
     with plain:
@@ -56,6 +60,8 @@ def test_a_first_database_is_brought_up_to_date_with_its_rows(tmp_path: Path) ->
             1, False, "", None)
         assert (result.mag, result.q, result.withdrawn, result.methods) == (14.0, None, False, [])
         assert Measurement.get().beam == ""
+        letter = Outbox.get()
+        assert (letter.unsure, letter.grouped_by, letter.given_up_at) == (False, "", None)
         # Both images of a source have a row of their own now.
         for beam in ("O", "E"):
             Measurement.create(frame=frame, source="BL Lac", beam=beam, x=1.0, y=2.0, flux=3.0)
