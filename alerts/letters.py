@@ -134,18 +134,23 @@ class Letters:
             self._give_up_old(mine, now, error.reason)
 
     def begin(self, site: Mapping[str, Collection[str]]) -> None:
-        """The daemon starts: whoever starts it may have mended what kept messages back.
+        """The daemon starts: whoever starts it may have mended what kept messages back."""
+        self.drop_strangers(site)
+        with self._database.write():
+            Outbox.update(held_until=0.0).where(
+                (Outbox.state == "queued") & (Outbox.held_until > self._clock() + _DAY)).execute()
+        self.resume()
 
-        ``site``: the recipients of each channel of the site file.
+    def drop_strangers(self, site: Mapping[str, Collection[str]]) -> None:
+        """Drop what waits for nobody whom the site file names.
+
+        ``site``: the recipients of each of its channels.
         """
         with self._database.write():
             for channel, names in site.items():
                 if dropped := recipients.drop_strangers(channel, names):
                     log.warning("%d messages of channel '%s' are dropped: the site file does not "
                                 "name their recipients any more", dropped, channel)
-            Outbox.update(held_until=0.0).where(
-                (Outbox.state == "queued") & (Outbox.held_until > self._clock() + _DAY)).execute()
-        self.resume()
 
     def resume(self, channel: str | None = None) -> None:
         """Make every waiting message due, of one channel or of all."""

@@ -69,6 +69,7 @@ class Relay:
 
     async def send_due(self) -> int:
         """Send every message that is due, all channels side by side; how many were accepted."""
+        await self._run_db(self._letters.drop_strangers, self._recipients)
         due, _ = await self._run_db(self._letters.due)
         return sum(await asyncio.gather(*map(self._drain, due)))
 

@@ -59,14 +59,17 @@ def drop_strangers(channel: str, recipients: Collection[str]) -> int:
 
     What was given up for them is no trouble any more.
     """
-    places = dict(ChannelState.select(ChannelState.name, ChannelState.value).where(
-        (ChannelState.channel == channel) & ChannelState.name.startswith(_MOVED)).tuples())
+    places = {name.removeprefix(_MOVED): to for name, to in ChannelState.select(
+        ChannelState.name, ChannelState.value).where(
+            (ChannelState.channel == channel) & ChannelState.name.startswith(_MOVED)).tuples()}
     known = set(recipients)
-    at = list(known)
-    while at:
-        if (place := places.get(_MOVED + at.pop())) is not None and place not in known:
-            known.add(place)
-            at.append(place)
+    for old in places:
+        at = old
+        while at in places:
+            follow(channel, at)
+            at = places[at]
+            if old in recipients:
+                known.add(at)
     strange = (Outbox.channel == channel) & Outbox.recipient.not_in(known)
     Outbox.update(given_up_at=None).where(strange & (Outbox.state == "failed")).execute()
     return int(Outbox.update(

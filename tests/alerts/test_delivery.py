@@ -244,6 +244,18 @@ def test_who_moved_is_no_stranger(posts: list[Post], tmp_path: Path, clock: Fake
     assert [to for to, _ in team.mails] == ["c@example.org"]
 
 
+def test_the_new_name_of_who_moved_may_stand_in_the_site_file(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel(moved("b@example.org"))
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
+    it.fire()
+    it.send()
+    it.fire(1)
+    it = post(posts, tmp_path, clock, rule(), channel(to='["b@example.org"]'), team=team)
+    it.restart(team=team)
+    assert [to for to, _ in team.mails] == ["b@example.org"] * 2
+
+
 @pytest.mark.parametrize("restart", [True, False])
 def test_a_clock_that_was_ahead_leaves_no_message_waiting_for_its_time(
         posts: list[Post], tmp_path: Path, clock: FakeClock, restart: bool) -> None:
