@@ -131,6 +131,28 @@ def test_what_is_critical_comes_first_and_has_messages_kept_for_it(
     assert len(team.mails) == 5
 
 
+def test_what_is_critical_is_bounded_too(posts: list[Post], tmp_path: Path,
+                                         clock: FakeClock) -> None:
+    team = FakeChannel()
+    it = post(posts, tmp_path, clock, rule(), channel(), team=team)
+    times: list[float] = []
+    for number in range(100):
+        with it.night.database.write():
+            Outbox.insert_many([{
+                "dedup_key": f"{number} {n}", "channel": "team", "recipient": "ana@example.org",
+                "message_id": f"<{number}.{n}@x>", "state": "queued", "created_at": clock.now,
+                "severity": "critical",
+                "content": {"kind": "alert", "subject": f"alert {number} {n}"}}
+                for n in range(10)]).execute()
+        times += [clock.now] * it.send()
+        clock.advance(12.0)
+    clock.advance(600.0)
+    it.send()
+    assert max(sum(begin <= at < begin + 600.0 for at in times) for begin in times) == 10
+    told = sum(int(notice.facts.get("total", 1)) for _, notice in team.mails)
+    assert told == 1000
+
+
 def test_the_bands_of_a_source_that_flare_together_are_one_message(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
