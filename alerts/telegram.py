@@ -154,16 +154,21 @@ class TelegramChannel:
                         error)
 
     async def _say(self, chat: str, text: str, *, reply_to: int = 0, silent: bool = False) -> int:
+        try:
+            return await self._say_once(chat, text, reply_to=reply_to, silent=silent)
+        except BotError as error:
+            if error.code != 400 or error.moved_to or not _BAD_TEXT.search(error.description):
+                raise
+            log.warning("the text to %s was refused, so it goes in plain ASCII: %s", chat, error)
+        return await self._say_once(chat, plainest(text), reply_to=reply_to, silent=silent)
+
+    async def _say_once(self, chat: str, text: str, *, reply_to: int, silent: bool) -> int:
         api = await self._turn(chat)
         try:
             return await api.send_message(chat, text, reply_to=reply_to, silent=silent)
         except BotError as error:
-            if error.code != 400 or error.moved_to or not _BAD_TEXT.search(error.description):
-                self._heed(chat, error)
-                raise
-            log.warning("the text to %s was refused, so it goes in plain ASCII: %s", chat, error)
-        api = await self._turn(chat)
-        return await api.send_message(chat, plainest(text), reply_to=reply_to, silent=silent)
+            self._heed(chat, error)
+            raise
 
     async def _show(self, chat: str, png: bytes, caption: str, *, reply_to: int = 0,
                     silent: bool = False) -> None:

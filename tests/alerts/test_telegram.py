@@ -210,6 +210,17 @@ def test_a_text_that_cannot_be_parsed_is_sent_in_ascii(server: BotServer, bot: B
     assert message["text"].isascii()
 
 
+def test_a_wait_that_is_asked_for_at_the_text_in_ascii_is_kept_too(server: BotServer,
+                                                                   bot: Bot) -> None:
+    server.faults += [bad_request("can't parse entities"), too_many(30)]
+    first, second = bot.send(), bot.send()
+    assert first is not None
+    assert second is not None
+    assert first.retry_after == 30.0
+    assert second.retry_after == pytest.approx(30.0, abs=2.0)
+    assert len(server.requests) == 2
+
+
 def test_a_text_that_is_refused_twice_is_given_up(server: BotServer, bot: Bot) -> None:
     server.faults += [bad_request("can't parse entities")] * 2
     error = bot.send()
