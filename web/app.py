@@ -36,7 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
-    """The site's application; the database need not exist yet. ``load`` reads the site anew."""
+    """The site's application; the database need not exist yet.
+
+    ``load`` reads the site file again where that changed; without it the site stays as it is.
+    """
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # Bokeh's items name an object before they refer to it: their order must stay.
@@ -44,13 +47,12 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     reader = Reader(site.database)
     # Pages must find a thread, however many streams are open.
     limit = min(site.web.streams, site.web.threads // 2)
-    context.install(app, Parts(
-        file=LiveSite(site, load), reader=reader, hub=Hub(reader, limit=limit)))
+    context.install(app, Parts(file=LiveSite(site, load), reader=reader,
+                               hub=Hub(reader, limit=limit)))
     formats.install(app)
     security.install(app)
-    signin.install(app, site.root, https=site.site.url.startswith("https:"))
+    signin.install(app, site.root)
     app.jinja_env.globals.update(version=__version__, bokeh_version=api.BOKEH,
-                                 has_mailbox=site.web.mailbox is not None,
                                  subject=queries.subject, may_retry=retry.is_allowed,
                                  system=SYSTEM, who=signin.who, retried=retry.STATES,
                                  also_called=context.also_called)
@@ -61,8 +63,7 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     app.register_blueprint(acts.blueprint)
     app.register_blueprint(summaries.blueprint)
     app.register_blueprint(drafts.blueprint)
-    if site.web.mailbox is not None:
-        app.register_blueprint(mailbox.blueprint)
+    app.register_blueprint(mailbox.blueprint)
     app.register_error_handler(UnavailableError, _unavailable)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)

@@ -12,7 +12,7 @@ from flask import Flask, current_app, g, render_template
 
 from iop4d.config import Site
 from iop4d.web import sources, status
-from iop4d.web.livesite import LiveSite
+from iop4d.web.livesite import LiveSite, Read
 from iop4d.web.reader import Reader
 from iop4d.web.stream import Hub
 
@@ -30,9 +30,16 @@ class Parts:
     hub: Hub
 
     @property
+    def read(self) -> Read:
+        """The site file as this request found it: one request sees one file."""
+        if "site_file" not in g:
+            g.site_file = self.file.now()
+        return cast(Read, g.site_file)
+
+    @property
     def site(self) -> Site:
         """The site as its file says it now."""
-        return self.file.now()
+        return self.read.site
 
 
 def install(app: Flask, installed: Parts) -> None:
@@ -59,15 +66,26 @@ def reading(view: Callable[P, R]) -> Callable[P, R]:
 def render(template: str, **context: Any) -> str:
     """A page, with what every page shows; within a connection."""
     now = time.time()
-    return render_template(template, site=parts().site, now=now, status=status.read(now),
-                           **context)
+    return _rendered(template, now, status.read(now), context)
 
 
 def render_without_database(template: str, **context: Any) -> str:
     """A page for when there is nothing to read."""
     now = time.time()
-    return render_template(template, site=parts().site, now=now, status=status.Status(now=now),
-                           **context)
+    return _rendered(template, now, status.Status(now=now), context)
+
+
+def _rendered(template: str, now: float, found: status.Status, context: dict[str, Any]) -> str:
+    read = parts().read
+    return render_template(template, site=read.site, site_wrong=read.wrong, now=now, status=found,
+                           site_waits=_waits(read, found), **context)
+
+
+def _waits(read: Read, found: status.Status) -> bool:
+    """Whether the daemon that runs was begun before the site file was changed."""
+    begun = found.beat.get("started_at")
+    return bool(found.daemon == "running" and begun and read.written_at
+                and read.written_at > begun and not read.wrong and not found.config_error)
 
 
 def also_called(name: str) -> str:

@@ -1,51 +1,61 @@
-"""The site as its file says it now: rules are added and changed while the page runs."""
+"""The site as its file says it now: read again where the file changed; a wrong one is not taken."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
+from iop4d.alerts.rules import understand
 from iop4d.config import Site
-from iop4d.config.load import SITE_FILE, load_site
-from iop4d.model.errors import ConfigError
+from iop4d.config.load import SITE_FILE
+from iop4d.model.errors import Iop4dError
 
-_Stamp = tuple[int, int] | None
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """What the pages go by. ``wrong``: why the file as it is now was not taken; else empty."""
+
+    site: Site
+    wrong: str = ""
+    written_at: float | None = None  # when the file was changed last
 
 
 class LiveSite:
-    """Reads the site file anew when it has changed; one that is wrong leaves the old site.
-
-    What is wrong with it the daemon says, and its heartbeat, which the page shows.
-    """
+    """Hands out the site, to any thread. ``load`` reads the file; without it nothing is read."""
 
     def __init__(self, site: Site, load: Callable[[], Site] | None = None) -> None:
-        self._site = site
-        self._load = load or (lambda: load_site(site.root))
-        self._file = site.root / SITE_FILE
-        self._stamp = _stamp_of(self._file)
+        self._path = site.root / SITE_FILE
+        self._load = load
+        self._stamp: tuple[int, ...] | None = None
+        self._read = Read(site=site)
         self._reading = threading.Lock()
 
-    def now(self) -> Site:
-        """The site, from any thread."""
-        stamp = _stamp_of(self._file)
-        if stamp != self._stamp and stamp is not None:
-            with self._reading:
-                if stamp != self._stamp:
-                    self._stamp = stamp
-                    self._read()
-        return self._site
+    def now(self) -> Read:
+        """The site as the file says it; the last good one where that is wrong."""
+        if self._load is None:
+            return self._read
+        with self._reading:
+            # Looked at before it is read: what is written meanwhile is seen by the next look.
+            stamp = self._look()
+            if stamp != self._stamp:
+                self._read = self._again(self._load, stamp)
+                self._stamp = stamp
+            return self._read
 
-    def _read(self) -> None:
+    def _look(self) -> tuple[int, ...]:
         try:
-            self._site = self._load()
-        except ConfigError:
-            return
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
 
-
-def _stamp_of(path: Path) -> _Stamp:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size
+    def _again(self, load: Callable[[], Site], stamp: tuple[int, ...]) -> Read:
+        written_at = stamp[0] / 1e9 if stamp else None
+        try:
+            site = load()
+            for rule in site.rule:
+                understand(rule)
+        except Iop4dError as error:
+            return Read(site=self._read.site, wrong=str(error), written_at=written_at)
+        return Read(site=site, written_at=written_at)

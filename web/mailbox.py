@@ -38,6 +38,13 @@ class Mail:
     attachments: tuple[str, ...]
 
 
+@blueprint.before_request
+def refuse_without_one() -> None:
+    """A mailbox is there where the site file names one."""
+    if parts().site.web.mailbox is None:
+        abort(404, "This site shows no mailbox.")
+
+
 @blueprint.get("/mailbox")
 @blueprint.get("/mailbox/<name>")
 @reading

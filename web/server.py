@@ -35,9 +35,9 @@ def _announce(address: str) -> None:
 def serve(site: Site, *, load: Callable[[], Site] | None = None,
           stop: threading.Event | None = None,
           announce: Callable[[str], None] = _announce) -> None:
-    """Serve until SIGTERM, SIGINT or ``stop``; ``announce`` is called with the address. ``load``
-    reads the site anew when its file has changed.
+    """Serve until SIGTERM, SIGINT or ``stop``; ``announce`` is called with the address.
 
+    ``load`` reads the site file again where that changed; the address, threads and streams stay.
     Raises Iop4dError if the address cannot be had.
     """
     stop = stop or threading.Event()

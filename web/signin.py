@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Blueprint, Flask, abort, redirect, request, session
+from flask.sessions import SecureCookieSessionInterface
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response
 
 from iop4d.store.alertschema import User
-from iop4d.web.context import reading, render
+from iop4d.web.context import parts, reading, render
 from iop4d.web.origin import refuse_other_pages
 
 blueprint = Blueprint("signin", __name__)
@@ -28,11 +29,19 @@ _LASTS = 14 * 86400  # seconds that a session lasts
 _wrong: dict[str, list[float]] = defaultdict(list)
 
 
-def install(app: Flask, root: Path, *, https: bool) -> None:
+class _Sessions(SecureCookieSessionInterface):
+    """Cookies for encrypted connections alone, where people reach the site by them."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return parts(app).site.site.url.startswith("https:")
+
+
+def install(app: Flask, root: Path) -> None:
     """Sign sessions with the site's own key."""
     app.secret_key = _key(root / _KEY)
+    app.session_interface = _Sessions()
     app.config.update(
-        SESSION_COOKIE_NAME="iop4d", SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SECURE=https,
+        SESSION_COOKIE_NAME="iop4d", SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax", PERMANENT_SESSION_LIFETIME=_LASTS)
 
 

@@ -150,7 +150,7 @@ def test_the_page_knows_a_rule_as_soon_as_the_site_file_has_it(tmp_path: Path) -
     (tmp_path / "iop4d.toml").write_text(FIRST, encoding="utf-8")
     site = load_site(tmp_path)
     observatory.fill(site)
-    client = create_app(site).test_client()
+    client = create_app(site, lambda: load_site(tmp_path)).test_client()
     assert "flares" not in client.get("/alerts").text
     (tmp_path / "iop4d.toml").write_text(
         f'{FIRST}\n[[rule]]\nname = "flares"\ncondition = "mag < 12"\n', encoding="utf-8")
