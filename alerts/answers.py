@@ -11,8 +11,8 @@ from iop4d.alerts.content import tag
 from iop4d.alerts.outbox import RunDb
 from iop4d.alerts.rules import ACTIVE
 from iop4d.alerts.words import plus_minus, utc_of_jd, utc_of_unix
-from iop4d.store import catalogue, events
-from iop4d.store.alertschema import Alert, Mute
+from iop4d.store import catalogue, events, mutes
+from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
 from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Result
@@ -57,9 +57,8 @@ class Answers:
     async def unmute(self, source: str, by: str) -> str:
         """Alerts of a source again."""
         def act() -> str:
-            if not desk.unmute(rule="", source=source, now=self._clock()):
-                return f"{source} is not muted."
-            return f"{source} is told again, as {by} asked."
+            ended = desk.unmute(rule="", source=source, now=self._clock())
+            return f"{ended} is told again, as {by} asked."
         return await self._run_db(self._write, act)
 
     def _read(self, function: Callable[[], T]) -> T:
@@ -80,9 +79,8 @@ def _status(now: float) -> str:
     lines = [night_line()]
     lines += [f"archive {a['name']} is {a['state']}: {a['reason']}"
               for a in beat.get("archives", ()) if a["state"] != "ok"]
-    lines += [f"{' on '.join(filter(None, (m.rule, m.source))) or 'everything'} is muted until "
-              f"{utc_of_unix(m.until)} UTC"
-              for m in Mute.select().where(Mute.until > now).order_by(Mute.id)]
+    lines += [f"{mutes.name_of(mute)} is muted until {utc_of_unix(mute.until)} UTC"
+              for mute in mutes.current(now)]
     if paused := beat.get("paused"):
         lines.append(f"nothing new is begun: {paused}")
     lines += [f"channel {one['channel']} fails: {one['reason']}" for one in undelivered(now)]

@@ -17,7 +17,7 @@ from iop4d.config.edit import with_rule
 from iop4d.config.load import SITE_FILE
 from iop4d.model.errors import Iop4dError
 from iop4d.reduction.atomic import write_atomic
-from iop4d.store import catalogue
+from iop4d.store import catalogue, mutes
 from iop4d.store.alertschema import Alert, Mute
 from iop4d.store.events import emit
 from iop4d.store.schema import Frame, Result, Source
@@ -90,20 +90,29 @@ def mute(*, rule: str, source: str, seconds: float, by: str, now: float,
     """
     if not rule and not source:
         raise DeskError("expected the name of a rule or of a source")
-    if rule and rules is not None and rule not in rules:
-        raise DeskError(f"there is no rule '{rule}'{_like(rule, rules)}")
-    made: Mute = Mute.create(rule=rule, source=_known(source), by=by,
+    if rule and rules is not None:
+        check_rule(rule, rules)
+    made: Mute = Mute.create(rule=rule, source=known_source(source), by=by,
                              until=now + seconds, made_at=now)
     emit("mute", now, rule=rule, source=made.source)
     return made
 
 
-def unmute(*, rule: str, source: str, now: float) -> int:
-    """End mutes; how many there were."""
-    emit("mute", now, rule=rule, source=source)
-    return int(Mute.update(until=now).where(
-        (Mute.rule == rule) & (Mute.source == source_of(source))
-        & (Mute.until > now)).execute())
+def unmute(*, rule: str, source: str, now: float) -> str:
+    """End the mutes of these names, also of a rule or source that is there no more; what it was.
+
+    Raises DeskError that says what is muted, where nothing of these names is.
+    """
+    there = mutes.current(now)
+    wanted = {catalogue.canonical(name.strip("* ")) for name in (source, source_of(source))}
+    ended = [one for one in there
+             if one.rule == rule and catalogue.canonical(one.source) in wanted]
+    if not ended:
+        names = ", ".join(dict.fromkeys(map(mutes.name_of, there)))
+        raise DeskError("nothing of that name is muted" + (f"; muted: {names}" if names else ""))
+    Mute.update(until=now).where(Mute.id.in_([one.id for one in ended])).execute()
+    emit("mute", now, rule=rule, source=ended[0].source)
+    return mutes.name_of(ended[0])
 
 
 #: Keys of a rule that a form or an option names, with what makes their values of text.
@@ -164,7 +173,7 @@ def source_of(name: str) -> str:
     return name.strip()
 
 
-def _known(name: str) -> str:
+def known_source(name: str) -> str:
     """A source, or what a rule about the system told of; raises DeskError if it is neither."""
     found = source_of(name)
     if not found or Source.select().where(Source.name == found).exists() or (
@@ -177,9 +186,15 @@ def _known(name: str) -> str:
     raise DeskError(f"nothing is known of a source '{name.strip()}'{_like(name, names)}")
 
 
+def check_rule(name: str, rules: Collection[str]) -> None:
+    """Raises DeskError if there is no such rule."""
+    if name not in rules:
+        raise DeskError(f"there is no rule '{name}'{_like(name, rules)}")
+
+
 def _like(name: str, names: Collection[str]) -> str:
-    by_form = {one.casefold(): one for one in names}
-    near = [by_form[form] for form in get_close_matches(name.strip().casefold(), by_form, n=3)]
+    by_form = {catalogue.canonical(one): one for one in names}
+    near = [by_form[form] for form in get_close_matches(catalogue.canonical(name), by_form, n=3)]
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -10,7 +10,14 @@ from flask import Blueprint, abort, flash, redirect, request
 from werkzeug.wrappers import Response
 
 from iop4d.alerts.conditions import Form
-from iop4d.alerts.desk import DeskError, rule_keys, since_unix, span_of
+from iop4d.alerts.desk import (
+    DeskError,
+    check_rule,
+    known_source,
+    rule_keys,
+    since_unix,
+    span_of,
+)
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.replay import replay
 from iop4d.alerts.rules import ACTIVE, understand
@@ -57,7 +64,9 @@ def mute() -> Response:
     rule, source = request.form.get("rule", ""), request.form.get("source", "")
     ends = "end" in request.form  # also the end of a mute of everything
     if not ends and not rule and not source:
-        abort(400, "Say which rule or which source.")
+        abort(400, "Say which rule or which source; * as the source mutes everything.")
+    if not ends:
+        _check_names(rule, source)
     _ask("unmute" if ends else "mute", rule=rule, source=source,
          seconds=0.0 if ends else _span("12h"))
     return redirect("/alerts", code=303)
@@ -102,6 +111,16 @@ def add_rule() -> Response:
         abort(400, str(error))
     _ask("add-rule", keys=wanted)
     return redirect("/alerts", code=303)
+
+
+def _check_names(rule: str, source: str) -> None:
+    """Refuse at once what the daemon would refuse: it may be away."""
+    try:
+        if rule:
+            check_rule(rule, AlertEngine(parts().site, time.time).rules)
+        known_source(source)
+    except Iop4dError as error:
+        abort(400, str(error))
 
 
 def _span(otherwise: str) -> float:

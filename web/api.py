@@ -68,6 +68,8 @@ def api_status() -> Response:
             name: value for name, value in found.beat.items() if name not in ("state", "archives")},
         archives=found.archives, frames=found.frames, queue=found.queue,
         failed={"count": found.failed, "frames": failed}, alerts_firing=found.firing,
+        muted=[{"rule": mute.rule, "source": mute.source, "until": mute.until, "by": mute.by}
+               for mute in found.mutes],
         last_event=found.last_event, streams=parts().hub.count)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +127,7 @@ def failed() -> str:
 def alerts() -> str:
     """Every episode of an alert, and the mails of each."""
     return render("alerts.html", page=queries.episodes(_page_number()),
-                  mails=queries.latest_mails(50), mutes=queries.mutes(time.time()))
+                  mails=queries.latest_mails(50))
 
 
 @blueprint.get("/frames/<int:id_>")

@@ -11,7 +11,7 @@ import peewee as pw
 from iop4d.alerts.content import tag
 from iop4d.alerts.rules import ACTIVE, Phase
 from iop4d.model.flags import NEVER_ALERTS
-from iop4d.store.alertschema import Alert, AlertStep, Mute, Outbox
+from iop4d.store.alertschema import Alert, AlertStep, Outbox
 from iop4d.store.schema import Event, Frame, Master, Measurement, Result, ResultFrame, ResultHistory
 from iop4d.web.status import FAILED_STATES
 
@@ -186,11 +186,6 @@ def episodes(page: int, size: int = PAGE) -> Page:
                     mails=mails.get(alert.id, []), steps=steps.get(alert.id, []))
             for alert in found.rows]
     return Page(rows=rows, number=found.number, total=found.total, size=size)
-
-
-def mutes(now: float) -> list[Mute]:
-    """What nobody is told of now."""
-    return list(Mute.select().where(Mute.until > now).order_by(Mute.until))
 
 
 def latest_mails(count: int) -> list[Outbox]:

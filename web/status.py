@@ -8,8 +8,8 @@ from typing import Any
 import peewee as pw
 
 from iop4d.alerts.rules import ACTIVE
-from iop4d.store import events
-from iop4d.store.alertschema import Alert
+from iop4d.store import events, mutes
+from iop4d.store.alertschema import Alert, Mute
 from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Event, Frame, Job
 
@@ -35,6 +35,7 @@ class Status:
     firing: int = 0
     last_event: int = 0
     undelivered: list[dict[str, Any]] = field(default_factory=list)
+    mutes: list[Mute] = field(default_factory=list)
     trouble: str = ""
 
     @property
@@ -99,7 +100,7 @@ def read(now: float) -> Status:
     return Status(
         now=now, daemon=daemon_state(beat, now), beat=beat, queue=queue,
         frames=dict(frames.tuples()), last_event=newest_event(),
-        undelivered=undelivered(now),
+        undelivered=undelivered(now), mutes=mutes.current(now),
         firing=Alert.select().where(Alert.state.in_(ACTIVE)).count())
 
 

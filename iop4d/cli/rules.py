@@ -33,11 +33,14 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     going, mutes = _present(site)
     for rule in site.rule:
         whom = ", ".join(rule.sources) or ("every target" if rule.source == "*" else rule.source)
-        told = [state for of in (rule.name, "") for state in mutes.get(of, ())]
-        state = "; ".join(["muted"] if rule.muted else told) or (
-            f"{going[rule.name]} firing" if going.get(rule.name) else "quiet")
+        state = "; ".join([
+            f"{going[rule.name]} firing" if going.get(rule.name) else "quiet",
+            *(["muted in the site file"] if rule.muted else []), *mutes.pop(rule.name, ())])
         click.echo(f"{rule.name}: {rule.condition}, {whom}, {rule.band}; {rule.severity}, tells "
                    f"{', '.join(rule.channels) or 'nobody'}; {state}")
+    for of in ("", *filter(None, mutes)):
+        for muted in mutes.get(of, ()):
+            click.echo(f"{of or 'every rule'}: {muted}")
     if not site.rule:
         click.echo("No rule: add a [[rule]] section to the site file, or try 'iop4d rules add'.")
 
@@ -48,19 +51,20 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
 
     from iop4d.alerts.rules import ACTIVE
     from iop4d.alerts.words import utc_of_unix
-    from iop4d.store.alertschema import Alert, Mute
+    from iop4d.store import mutes
+    from iop4d.store.alertschema import Alert
 
     if not site.database.exists():
         return {}, {}
     with open_database(site, read_only=True).connected():
         going = Counter(row.rule for row in Alert.select(Alert.rule).where(
             Alert.state.in_(ACTIVE)))
-        mutes: dict[str, list[str]] = {}
-        for row in Mute.select().where(Mute.until > time.time()).order_by(Mute.id):
+        muted: dict[str, list[str]] = {}
+        for row in mutes.current(time.time()):
             of = f" on {row.source}" if row.source else ""
-            mutes.setdefault(row.rule, []).append(
-                f"muted{of} until {utc_of_unix(row.until)} UTC")
-    return dict(going), mutes
+            muted.setdefault(row.rule, []).append(
+                f"muted{of} until {utc_of_unix(row.until)} UTC by {row.by}")
+    return dict(going), muted
 
 
 @rules.command()
@@ -129,21 +133,22 @@ def mute(ctx: click.Context, rule: str, source: str, span: str, site_after: str 
     with its next point.
     """
     from iop4d.alerts import desk
+    from iop4d.alerts.engine import AlertEngine
     from iop4d.alerts.words import utc_of_unix
+    from iop4d.store import mutes
 
     site = load(ctx, site_after, overrides_after)
-    if rule:
-        _watch(site, rule, None)
     with open_database(site, read_only=False).write():
         made = desk.mute(rule=rule, source=source, seconds=desk.span_of(span),
-                         by=getpass.getuser(), now=time.time())
-    of = " on ".join(filter(None, (made.rule, made.source))) or "Everything"
-    click.echo(f"{of} is muted until {utc_of_unix(made.until)} UTC.")
+                         by=getpass.getuser(), now=time.time(),
+                         rules=AlertEngine(site, time.time).rules)
+    click.echo(f"{mutes.name_of(made)} is muted until {utc_of_unix(made.until)} UTC.")
 
 
 @rules.command()
 @click.argument("rule", default="")
-@click.option("--source", default="", help="The source that was named when it was muted.")
+@click.option("--source", default="",
+              help="The source that was named when it was muted; * for everything.")
 @site_options
 @click.pass_context
 def unmute(ctx: click.Context, rule: str, source: str, site_after: str | None,
@@ -153,11 +158,8 @@ def unmute(ctx: click.Context, rule: str, source: str, site_after: str | None,
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=False).write():
-        count = desk.unmute(rule=rule, source=source, now=time.time())
-    if not count:
-        raise Iop4dError("nothing of that name is muted")
-    of = " on ".join(filter(None, (rule, source.strip("* ")))) or "Everything"
-    click.echo(f"{of} is told again.")
+        ended = desk.unmute(rule=rule, source=source, now=time.time())
+    click.echo(f"{ended} is told again.")
 
 
 @rules.command()

@@ -41,6 +41,8 @@ def status(ctx: click.Context, as_json: bool, site_after: str | None,
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
+    from iop4d.alerts.words import utc_of_unix
+
     daemon = state["daemon"]
     pid = f", process {daemon['pid']}" if daemon["state"] == "running" else ""
     lines = [f"daemon   {daemon['state']}{pid}"]
@@ -64,6 +66,8 @@ def _lines(state: dict[str, Any]) -> list[str]:
     lines.append("mails    " + _counts(state["mails"]))
     lines += [f"channel  {one['channel']}: {one['messages']} messages undelivered, {one['reason']}"
               for one in state["undelivered"]]
+    lines += [f"muted    {one['of']}, until {utc_of_unix(one['until'])} UTC, by {one['by']}"
+              for one in state["mutes"]]
     for title, entries in (("Failed", state["failed"]), ("Waiting", state["waiting"])):
         if entries:
             lines += ["", f"{title} (number for 'iop4d retry', path, reason):"]

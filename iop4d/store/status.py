@@ -7,7 +7,7 @@ from typing import Any
 from peewee import fn
 
 from iop4d.model.frame import FrameState
-from iop4d.store import events
+from iop4d.store import events, mutes
 from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Frame, Job, Master, Result
@@ -34,6 +34,8 @@ def status(now: float) -> dict[str, Any]:
         "alerts": _counts(Alert.state),
         "mails": _counts(Outbox.state),
         "undelivered": undelivered(now),
+        "mutes": [{"of": mutes.name_of(mute), "rule": mute.rule, "source": mute.source,
+                   "until": mute.until, "by": mute.by} for mute in mutes.current(now)],
         "failed": [_trouble(row) for row in
                    Frame.select().where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
         "waiting": [_trouble(row) for row in

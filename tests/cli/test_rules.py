@@ -14,6 +14,7 @@ from iop4d.config.load import load_site
 from iop4d.model.errors import Iop4dError
 from iop4d.store.alertschema import Alert, Mute
 from iop4d.store.database import Database
+from iop4d.store.schema import Source
 from tests.alerts.bench import Night, channel, rule
 from tests.conftest import FakeClock
 
@@ -60,11 +61,35 @@ def test_a_rule_is_muted_and_told_again(site: Path) -> None:
     assert "BL Lac is muted" in run(site, "rules", "mute", "--source", "bllac").output
     wrong = run(site, "rules", "mute", "--source", "BL Laz").output
     assert "nothing is known of a source 'BL Laz'; did you mean BL Lac" in wrong
-    assert "muted on BL Lac until" in run(site, "rules").output
-    assert "Everything is muted until" in run(site, "rules", "mute", "--source", "*").output
-    assert "muted until" in run(site, "rules").output
-    assert "Everything is told again" in run(site, "rules", "unmute").output
+    assert "every rule: muted on BL Lac until" in run(site, "rules").output
+    assert "everything is muted until" in run(site, "rules", "mute", "--source", "*").output
+    assert "every rule: muted until" in run(site, "rules").output
+    muted = [line for line in run(site, "status").output.splitlines() if "muted" in line]
+    assert [line.split(", until")[0] for line in muted] == ["muted    BL Lac",
+                                                            "muted    everything"]
+    assert "everything is told again" in run(site, "rules", "unmute", "--source", "*").output
+    assert "nothing of that name is muted; muted: BL Lac" in run(site, "rules", "unmute").output
     assert Mute.select().count() == 3
+
+
+def test_a_rule_muted_on_one_source_is_not_said_to_be_muted(site: Path) -> None:
+    with Database(site / "iop4d.db").write():
+        Alert.update(state="firing", resolved_jd=None).execute()
+        Source.create(name="3C 345", ra_deg=250.7, dec_deg=39.8, kind="target")
+    said = run(site, "rules", "mute", "bright", "--source", "3c345").output
+    assert "bright on 3C 345 is muted until" in said
+    assert "1 firing; muted on 3C 345 until" in run(site, "rules").output
+    assert "bright on 3C 345, until" in run(site, "status").output
+
+
+def test_a_rule_that_is_not_there_is_not_muted_and_one_that_is_gone_is_unmuted(site: Path) -> None:
+    assert "no rule 'brihgt'; did you mean bright?" in run(site, "rules", "mute", "brihgt").output
+    run(site, "rules", "mute", "bright", "--for", "2d")
+    text = (site / "iop4d.toml").read_text(encoding="utf-8")
+    (site / "iop4d.toml").write_text(text.replace('"bright"', '"other"'), encoding="utf-8")
+    assert "bright: muted until" in run(site, "rules").output
+    assert "bright is told again" in run(site, "rules", "unmute", "bright").output
+    assert "muted" not in run(site, "rules").output
 
 
 def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> None:

@@ -137,12 +137,26 @@ def test_a_mute_of_everything_can_be_ended(client: FlaskClient, site: Site) -> N
     with Database(site.database).write():
         desk.mute(rule="", source="*", seconds=3600.0, by="Ana", now=time.time())
     assert "every rule until" in " ".join(client.get("/alerts").text.split())
+    assert "Nobody is told of any alert" in client.get("/").text
+    assert client.get("/api/status").get_json()["muted"][0]["by"] == "Ana"
     client.post("/mutes", headers=OURS, data={"rule": "", "source": "", "end": "1"})
     wanted = asked(site)
     with Database(site.database).write():
         for what in wanted:
             desk.act(what, now=time.time(), rules=["bright"])
     assert "every rule until" not in " ".join(client.get("/alerts").text.split())
+    assert "Nobody is told of any alert" not in client.get("/").text
+
+
+def test_a_mistyped_source_or_rule_is_not_muted_though_no_daemon_runs(client: FlaskClient,
+                                                                      site: Site) -> None:
+    enter(client)
+    for wrong, said in (({"source": "BLLaz"}, "did you mean BL Lac"),
+                        ({"rule": "brigth"}, "did you mean bright?")):
+        answer = client.post("/mutes", headers=OURS, data=wrong)
+        assert answer.status_code == 400
+        assert said in answer.text
+    assert asked(site) == []
 
 
 def test_the_page_knows_a_rule_as_soon_as_the_site_file_has_it(tmp_path: Path) -> None:
