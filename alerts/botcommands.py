@@ -27,7 +27,7 @@ T = TypeVar("T")
 HELP = """\
 /status – what is going on
 /last BL Lac – the latest results of a source
-/ack #a1b2c3 – I look after this alert (or answer its message with /ack)
+/ack #a1b2c3 – I look after this alert (or answer its message with /ack; alone: the one told last)
 /mute 12h BL Lac – no alerts of a source for a while (m, h, d or w; * for all)
 /unmute BL Lac – alerts again"""
 

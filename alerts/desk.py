@@ -51,9 +51,9 @@ def since_unix(text: str, now: float) -> float:
 
 
 def find(name: str) -> Alert:
-    """The alert that goes on of a tag, an id, or a source; the latest if nothing is named."""
+    """The alert that goes on of a tag, an id, or a source; the one told last if none is named."""
     going: list[Alert] = list(Alert.select().where(Alert.state.in_(ACTIVE)).order_by(
-        Alert.fired_at.desc()))
+        Alert.told_at.desc(nulls="LAST"), Alert.fired_at.desc()))
     wanted = name.strip().lstrip("#").casefold()
     if not wanted and going:
         return going[0]

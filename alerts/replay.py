@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.points import since_jd
-from iop4d.alerts.rules import Edge, History, Phase, Watch, judge
+from iop4d.alerts.rules import Edge, History, Phase, Watch, judge, understand
+from iop4d.config import Rule
+from iop4d.model.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,25 @@ class Replay:
     points: int
     untold: int
     series: int
+
+
+def tried(rule: Rule, condition: str = "", clear: str | None = None) -> Watch:
+    """A rule with another condition, or another one at which it ends (empty: none).
+
+    Where none is given the rule's own stays, unless it does not go with the new condition.
+    Raises ConfigError for what is not understood.
+    """
+    if condition:
+        rule = replace(rule, condition=condition)
+    if clear is not None:
+        return understand(replace(rule, clear=clear))
+    without = understand(replace(rule, clear=""))
+    try:
+        return understand(rule)
+    except ConfigError:
+        if condition:
+            return without
+        raise
 
 
 def replay(engine: AlertEngine, watch: Watch, since: float) -> Replay:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, request
@@ -19,7 +18,7 @@ from iop4d.alerts.desk import (
     span_of,
 )
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.replay import replay
+from iop4d.alerts.replay import replay, tried
 from iop4d.alerts.rules import ACTIVE, understand
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
@@ -82,19 +81,20 @@ def rule(name: str) -> str:
     if not who():
         abort(403, "Sign in to try a rule on the past: it takes the machine a moment.")
     condition = request.args.get("condition", "").strip() or known.condition
+    clear = request.args.get("clear", known.clear if condition == known.condition else None)
     since = request.args.get("since", "").strip() or "30d"
     found, wrong = None, ""
     try:
-        watch = understand(known if condition == known.condition
-                           else replace(known, condition=condition, clear=""))
+        watch = tried(known, condition, None if clear is None else clear.strip())
+        clear = watch.rule.clear
         if watch.condition.form is Form.SYSTEM:
             raise DeskError("It is about the system, of which no history is kept.")
         begin = since_unix(since, time.time()) / 86400.0 + UNIX_EPOCH_JD
         found = replay(AlertEngine(parts().site, time.time), watch, begin)
     except Iop4dError as error:
         wrong = str(error)
-    return render("rule.html", rule=known, condition=condition, since=since, found=found,
-                  wrong=wrong)
+    return render("rule.html", rule=known, condition=condition, clear=clear or "", since=since,
+                  found=found, wrong=wrong)
 
 
 @blueprint.post("/rules")

@@ -71,7 +71,7 @@ def _line(alert: Alert) -> str:
 @click.pass_context
 def ack(ctx: click.Context, alert: str, note: str, site_after: str | None,
         overrides_after: tuple[str, ...]) -> None:
-    """Say that you know: ALERT (its tag, its source, or the only one) is not told again."""
+    """Say that you know: ALERT (its tag or source; else the one told last) is not told again."""
     from iop4d.alerts import desk
     from iop4d.alerts.content import tag
 

@@ -13,8 +13,7 @@ from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
-    from iop4d.alerts.rules import Watch
-    from iop4d.config import Site
+    from iop4d.config import Rule, Site
 
 _JD_EPOCH = 2440587.5
 
@@ -72,23 +71,24 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
 @click.option("--since", default="30d", metavar="SPAN|DATE",
               help="How far back: 12h, 30d, or a date such as 2026-01-31.  [30d]")
 @click.option("--condition", help="Try another condition than the rule's.")
-@click.option("--clear", default="", help="With --condition: the one at which it ends.")
+@click.option("--clear", help="Try another one at which it ends; '' for none.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @site_options
 @click.pass_context
-def test(ctx: click.Context, rule: str, since: str, condition: str | None, clear: str,
-         as_json: bool, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def test(ctx: click.Context, rule: str, since: str, condition: str | None,
+         clear: str | None, as_json: bool, site_after: str | None,
+         overrides_after: tuple[str, ...]) -> None:
     """When RULE would have fired, from the results there are. Nobody is told anything."""
     from dataclasses import asdict
 
     from iop4d.alerts.conditions import Form
     from iop4d.alerts.desk import since_unix
     from iop4d.alerts.engine import AlertEngine
-    from iop4d.alerts.replay import replay
+    from iop4d.alerts.replay import replay, tried
     from iop4d.alerts.words import number, utc_of_jd
 
     site = load(ctx, site_after, overrides_after)
-    watch = _watch(site, rule, condition, clear)
+    watch = tried(_rule(site, rule), condition or "", clear)
     if watch.condition.form is Form.SYSTEM:
         raise Iop4dError(f"the rule '{rule}' is about the system, of which no history is kept")
     begin = since_unix(since, time.time())
@@ -97,8 +97,9 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None, clear
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))
         return
-    click.echo(f"{watch.condition}: asked of {found.points} points of {found.series} series since "
-               f"{utc_of_jd(begin / 86400.0 + _JD_EPOCH)} UTC; "
+    ends = f"until {watch.clear}" if watch.clear else "until it no longer holds"
+    click.echo(f"{watch.condition}, {ends}: asked of {found.points} points of {found.series} "
+               f"series since {utc_of_jd(begin / 86400.0 + _JD_EPOCH)} UTC; "
                f"{found.untold} had too little before them to tell a change.")
     for one in found.fired:
         end = f"until {utc_of_jd(one.ended_jd)}" if one.ended_jd else "and goes on"
@@ -107,16 +108,12 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None, clear
     click.echo(f"It would have fired {len(found.fired)} times.")
 
 
-def _watch(site: Site, name: str, condition: str | None, clear: str = "") -> Watch:
-    from dataclasses import replace
-
-    from iop4d.alerts.rules import understand
-
+def _rule(site: Site, name: str) -> Rule:
     rule = next((r for r in site.rule if r.name == name), None)
     if rule is None:
         raise Iop4dError(f"the site file has no rule '{name}'; it has: "
                          f"{', '.join(r.name for r in site.rule) or 'none'}")
-    return understand(replace(rule, condition=condition, clear=clear) if condition else rule)
+    return rule
 
 
 @rules.command()

@@ -8,9 +8,9 @@ import pytest
 
 from iop4d.alerts import desk
 from iop4d.alerts.answers import Answers
-from iop4d.store.alertschema import Mute
+from iop4d.store.alertschema import Alert, Mute
 from iop4d.store.schema import Event, Source
-from tests.alerts.bench import Start, run_db
+from tests.alerts.bench import JD, Start, run_db
 
 HOUR = 3600.0
 
@@ -32,6 +32,24 @@ def test_a_mute_ends_by_any_name_though_its_source_is_gone_or_has_another(start:
         assert desk.unmute(rule="", source="bllac-c1", now=now) == "BL Lac C1"
     assert Mute.select().where(Mute.until > now).count() == 0
     assert [row.kind for row in Event.select()].count("mute") == 4
+
+
+def test_without_a_tag_the_alert_that_was_told_last_is_acknowledged(start: Start) -> None:
+    night = start()
+    with night.database.write():
+        for source, fired_at, told_at in (("first", 100.0, 100.0), ("told again", 90.0, 300.0),
+                                          ("untold", 400.0, None)):
+            Alert.create(rule="bright", source=source, band="R", episode=1, state="firing",
+                         condition="mag < 13", fired_jd=JD, fired_at=fired_at, told_at=told_at)
+    bot = Answers(database=night.database, run_db=run_db, clock=night.clock)
+    for _ in range(2):  # done again after a crash, it changes nothing
+        assert "told again R is acknowledged by ana" in asyncio.run(bot.ack("", "ana"))
+    assert [row.source for row in Alert.select().where(Alert.state == "acknowledged")] == [
+        "told again"]
+    with night.database.write():
+        Alert.update(state="resolved").execute()
+    with pytest.raises(desk.DeskError, match="no alert goes on now"):
+        asyncio.run(bot.ack("", "ana"))
 
 
 def test_the_bot_says_what_is_muted_and_refuses_what_nobody_knows(start: Start) -> None:

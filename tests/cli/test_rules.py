@@ -49,6 +49,13 @@ def test_the_past_is_judged_without_telling_anybody(site: Path) -> None:
     never = run(site, "rules", "test", "bright", "--condition", "mag < 3", "--since", "2025-11-01")
     assert "It would have fired 0 times." in never.output
     assert "it has: bright" in run(site, "rules", "test", "nobody").output
+    for words, said in (((), "mag < 13.0, until mag > 13.2: asked"),
+                        (("--condition", "mag < 12.6"), "mag < 12.6, until mag > 13.2: asked"),
+                        (("--condition", "mag < 14"), "mag < 14.0, until it no longer holds:"),
+                        (("--clear", "mag > 13.4"), "mag < 13.0, until mag > 13.4: asked"),
+                        (("--clear", ""), "mag < 13.0, until it no longer holds: asked"),
+                        (("--clear", "mag > 12"), "can hold together with the condition")):
+        assert said in run(site, "rules", "test", "bright", *words).output
     wrong = run(site, "rules", "test", "bright", "--condition", "magnitude < 3")
     assert "no quantity is named 'magnitude'" in wrong.output
 
@@ -103,6 +110,12 @@ def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> 
               "max_err=0.05", "--key", 'sources=["BL Lac", "3C 345"]').output
     assert "max_err = 0.05" in dry
     assert 'sources = ["BL Lac", "3C 345"]' in dry
+    for key, said in (("max_er=3", "a rule has no key 'max_er'; it has name, source"),
+                      ("confirm=0", "the new rule: rule.confirm is 0; expected 1 or more"),
+                      ("host=2026-01-31", "the rule's host is 2026-01-31; expected text"),
+                      ('name="bright"', "expected a name that no other [[rule]] has")):
+        wrong = run(site, "rules", "add", "flare", "--condition", "mag < 3", "--key", key)
+        assert said in wrong.output
     ran = run(site, "rules", "add", "flare", "--condition", "change mag < -0.5", "--channel",
               "team", "--severity", "high")
     assert ran.exit_code == 0, ran.output

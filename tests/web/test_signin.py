@@ -232,6 +232,14 @@ def test_a_rule_is_tried_on_the_past_by_who_is_signed_in(client: FlaskClient) ->
     wrong = client.get("/rules/bright?condition=magnitude+%3C+3").text
     assert "no quantity is named &#39;magnitude&#39;" in wrong
     assert client.get("/rules/nobody").status_code == 404
+    assert 'name="clear" value="mag &gt; 13.2"' in client.get("/rules/bright").text
+    for asked_for, used in (("condition=mag+%3C+12.5", "mag &gt; 13.2"), ("clear=", ""),
+                            ("condition=change+mag+%3C+-0.5", ""),
+                            ("clear=mag+%3E+14&since=2025-01-31", "mag &gt; 14")):
+        page = client.get(f"/rules/bright?{asked_for}").text
+        assert f'name="clear" value="{used}"' in page
+        assert "It would have fired" in page
+    assert "can hold together" in client.get("/rules/bright?clear=mag+%3E+12").text
 
 
 def test_a_rule_is_added_by_who_is_signed_in_and_a_wrong_one_is_refused(client: FlaskClient,
