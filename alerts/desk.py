@@ -13,6 +13,7 @@ from iop4d.alerts.content import tag
 from iop4d.alerts.engine import emit_alert
 from iop4d.alerts.rules import ACTIVE, Phase, understand
 from iop4d.alerts.telling import step
+from iop4d.alerts.words import utc_of_unix
 from iop4d.config.edit import with_rule
 from iop4d.config.load import SITE_FILE
 from iop4d.model.errors import Iop4dError
@@ -140,23 +141,24 @@ def add_rule(root: Path, keys: Mapping[str, Any]) -> None:
     write_atomic(root / SITE_FILE, (text.encode("utf-8"),), durable=True)
 
 
-def act(asked: Mapping[str, Any], *, now: float, rules: Collection[str]) -> None:
-    """Do what was asked on the page: see ``web.acts``."""
+def act(asked: Mapping[str, Any], *, now: float, rules: Collection[str]) -> str:
+    """Do what was asked on the page, see ``web.acts``; what was done, in a sentence."""
     by, kind = str(asked["by"]), asked["act"]
     if kind in ("mute", "unmute"):
         names = {"rule": str(asked["rule"]), "source": str(asked["source"])}
         if kind == "unmute":
-            unmute(**names, now=now)
-        else:
-            mute(**names, seconds=float(asked["seconds"]), by=by, now=now, rules=rules)
-        return
+            return f"{unmute(**names, now=now)} is told again."
+        made = mute(**names, seconds=float(asked["seconds"]), by=by, now=now, rules=rules)
+        return f"{mutes.name_of(made)} is muted until {utc_of_unix(made.until)} UTC."
     alert = Alert.get_or_none(Alert.id == asked["alert"])
     if alert is None:
         raise DeskError(f"there is no alert {asked['alert']}")
+    named = f"{tag(alert)} {alert.rule}: {alert.source} {alert.band}".rstrip()
     if kind == "snooze":
         snooze(alert, float(asked["seconds"]), by=by, now=now)
-    else:
-        acknowledge(alert, by=by, now=now, note=str(asked.get("note", "")))
+        return f"{named} sleeps until {utc_of_unix(now + float(asked['seconds']))} UTC."
+    acknowledge(alert, by=by, now=now, note=str(asked.get("note", "")))
+    return f"{named} is acknowledged: it is not told again."
 
 
 def source_of(name: str) -> str:

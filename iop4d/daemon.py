@@ -311,20 +311,20 @@ class Daemon:
         return True
 
     def _act(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """What somebody asked for on the page; why it is not done, if it is not."""
+        """What somebody asked for on the page; what is done, or why it is not."""
         try:
             if asked["act"] == "add-rule":
                 desk.add_rule(self._site.root, asked["keys"])
                 log.info("%s added the rule '%s' on the page", asked["by"], asked["keys"]["name"])
                 os.kill(os.getpid(), signal.SIGHUP)  # read the site file anew
-                return {}
+                return {"said": "The rule is in the site file; the daemon takes it up."}
             with self.database.write():
-                desk.act(asked, now=self._clock(), rules=self._engine.rules)
+                said = desk.act(asked, now=self._clock(), rules=self._engine.rules)
         except (Iop4dError, OSError) as error:
             log.warning("%s asked to %s, which is not done: %s", asked.get("by"),
                         asked.get("act"), error)
             return {"error": str(error)}
-        return {}
+        return {"said": said}
 
     def _no_room(self) -> str:
         """Why nothing is to be fetched; empty while there is room on the disk."""

@@ -91,7 +91,7 @@ def acknowledge(page: int, alert: int) -> None:
                                                "back": "/alerts"})
         assert f'action="/alerts/{alert}/acknowledge"' in shown.text
         answer = browser.post(f"/alerts/{alert}/acknowledge", data={"note": "ToO sent"})
-        assert "Acknowledged: it is not told again." in answer.text
+        assert "is acknowledged: it is not told again." in answer.text
         assert "acknowledged by ana" in answer.text
 
 

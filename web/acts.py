@@ -34,11 +34,6 @@ blueprint = Blueprint("acts", __name__)
 
 _LONGEST_NOTE = 300
 _SOON = 2.0  # seconds in which the daemon answers
-_DONE = {
-    "acknowledge": "Acknowledged: it is not told again.", "snooze": "Snoozed.",
-    "mute": "Muted.", "unmute": "People are told again.",
-    "add-rule": "The rule is in the site file; the daemon takes it up.",
-}
 
 
 @blueprint.post("/alerts/<int:id_>/<any(acknowledge, snooze):act>")
@@ -52,7 +47,7 @@ def alert(id_: int, act: str) -> Response:
     if row.state not in ACTIVE:
         abort(409, f"The alert is over: it is {row.state}.")
     _ask(act, alert=id_, seconds=_span("12h") if act == "snooze" else 0.0)
-    return redirect(f"/alerts#alert-{id_}", code=303)
+    return redirect("/alerts", code=303)
 
 
 @blueprint.post("/mutes")
@@ -135,16 +130,19 @@ def _ask(act: str, **what: object) -> None:
     note = request.form.get("note", "")[:_LONGEST_NOTE]
     ask = asks.put_beside(parts().site.database, "desk",
                           {"act": act, "by": who(), "note": note, **what}, time.time())
-    if status.daemon_state(events.heartbeat(), time.time()) != "running":
-        flash("The daemon is not running: it does this when it starts.", "warn")
-        return
-    answer = _answer(ask)
-    if answer is None:
+    answer = _answer(ask) if _daemon_is("running") else None
+    if answer is not None:
+        flash(*(f"Not done: {answer['error']}", "bad") if "error" in answer else
+              (str(answer.get("said", "Done.")), "good"))
+    elif _daemon_is("running") and events.heartbeat().get("state") != "stopped":
         flash("The daemon was asked and has not answered yet.", "warn")
-    elif error := answer.get("error"):
-        flash(f"Not done: {error}", "bad")
     else:
-        flash(_DONE[act], "good")
+        flash("The daemon is not running: it does this when it starts.", "warn")
+
+
+def _daemon_is(state: str) -> bool:
+    """Also running is one that stopped a moment ago: it may begin anew on another site file."""
+    return status.daemon_state(events.heartbeat(), time.time()) == state
 
 
 def _answer(ask: int) -> dict[str, Any] | None:

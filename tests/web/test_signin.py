@@ -14,7 +14,7 @@ from werkzeug.security import generate_password_hash
 from iop4d.alerts import desk
 from iop4d.config import Site
 from iop4d.config.load import load_site
-from iop4d.store import asks
+from iop4d.store import asks, events
 from iop4d.store.alertschema import Alert, Mute, User
 from iop4d.store.database import Database
 from iop4d.store.schema import Meta
@@ -74,7 +74,8 @@ def test_an_alert_is_acknowledged_by_who_is_signed_in(client: FlaskClient, site:
                        data={"note": "ToO sent"}).status_code == 303
     (what,) = asked(site)
     with Database(site.database).write():
-        desk.act(what, now=time.time(), rules=["bright"])
+        said = desk.act(what, now=time.time(), rules=["bright"])
+        assert said.endswith("bright: 2200+420 R is acknowledged: it is not told again.")
         alert = Alert.get_by_id(number)
     assert (alert.state, alert.acknowledged_by) == ("acknowledged", "Ana")
     page = client.get("/alerts").text
@@ -90,8 +91,9 @@ def test_an_alert_is_snoozed_and_a_source_muted(client: FlaskClient, site: Site)
         assert client.post("/mutes", headers=OURS, data=wrong).status_code == 400
     wanted = asked(site)
     with Database(site.database).write():
-        for what in wanted:
-            desk.act(what, now=time.time(), rules=["bright"])
+        said = [desk.act(what, now=time.time(), rules=["bright"]) for what in wanted]
+        assert "bright: 2200+420 R sleeps until" in said[0]
+        assert said[1].startswith("2200+420 is muted until")
         assert Alert.get(Alert.state == "snoozed").snoozed_until > time.time() + 3500
         assert Mute.get().by == "Ana"
     assert "Tell again" in client.get("/alerts").text
@@ -101,10 +103,15 @@ def test_who_acts_is_told_what_became_of_it(client: FlaskClient, site: Site,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     enter(client)
     number = firing(site)
-    answers = iter([{}, {"error": "the alert is over"}, None])
+    answers = iter([{"said": "#a1b2c3 is acknowledged"}, {"error": "the alert is over"}, None,
+                    None])
     monkeypatch.setattr(acts, "_answer", lambda _: next(answers))
-    for expected in ("Acknowledged: it is not told again.", "Not done: the alert is over",
-                     "The daemon was asked and has not answered yet."):
+    for expected in ("#a1b2c3 is acknowledged", "Not done: the alert is over",
+                     "The daemon was asked and has not answered yet.",
+                     "The daemon is not running: it does this when it starts."):
+        if expected.startswith("The daemon is not"):  # it said so a moment ago
+            with Database(site.database).write():
+                events.beat(events.heartbeat() | {"state": "stopped"})
         client.post(f"/alerts/{number}/acknowledge", headers=OURS)
         page = client.get("/alerts").text
         assert expected in page
@@ -142,8 +149,8 @@ def test_a_mute_of_everything_can_be_ended(client: FlaskClient, site: Site) -> N
     client.post("/mutes", headers=OURS, data={"rule": "", "source": "", "end": "1"})
     wanted = asked(site)
     with Database(site.database).write():
-        for what in wanted:
-            desk.act(what, now=time.time(), rules=["bright"])
+        said = [desk.act(what, now=time.time(), rules=["bright"]) for what in wanted]
+    assert said == ["everything is told again."]
     assert "every rule until" not in " ".join(client.get("/alerts").text.split())
     assert "Nobody is told of any alert" not in client.get("/").text
 
