@@ -57,8 +57,11 @@ class Folder:
     def fold(self, row: Outbox, now: float) -> Outbox | None:
         """The digest that says what a message and those beside it say; None: it goes by itself.
 
-        A message that may have been accepted is left as it is: a repeat has the same id.
+        A message that may have been accepted is left as it is: a repeat has the same id. A digest
+        that was refused and waits for its next try goes with what is new.
         """
+        if not row.unsure and row.content.get("kind", "alert") not in _ALONE:
+            self.unfold(_of(row) & (Outbox.state == "queued"))
         mine = (_of(row) & (Outbox.state == "queued") & _foldable()
                 & (Outbox.held_until <= now))  # and those that wait for another try
         if row.grouped_by and (made := self._gather(row, mine, now)) is not None:

@@ -111,6 +111,21 @@ def test_a_digest_that_was_refused_is_made_anew_with_what_came_since(
     assert [(n.kind, n.facts.get("total")) for _, n in team.mails] == [("digest", 8)]
 
 
+def test_a_refused_digest_that_still_waits_goes_with_what_is_new(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel(*[DOWN] * 3)
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
+    for episode in range(7):
+        it.fire(episode)
+    for _ in range(3):
+        it.send()
+        clock.advance(200.0)
+    assert Outbox.get((Outbox.state == "queued") & Outbox.alert.is_null()).not_before > 0
+    it.fire(8)
+    it.send()
+    assert [(n.kind, n.facts.get("total")) for _, n in team.mails] == [("digest", 8)]
+
+
 def test_what_is_critical_comes_first_and_has_messages_kept_for_it(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
