@@ -30,19 +30,19 @@ pytest: $(STAMP)  ## The tests alone; ARGS="-k name"
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"
-	$(BIN)/python -m iop4d.simulator.benchmark $(ARGS)
+	$(BIN)/python -m tests.bench.speed $(ARGS)
 
 bench-alerts: $(STAMP)  ## What alerts are worth: false, missed, late, too many; ARGS="--short"
-	$(BIN)/python -m iop4d.simulator.alertbench $(ARGS)
+	$(BIN)/python -m tests.bench.alerts $(ARGS)
 
 accuracy: $(STAMP)  ## Accuracy against the simulator's truth; ARGS="--nights 12"
-	$(BIN)/python -m iop4d.simulator.accuracy $(ARGS)
+	$(BIN)/python -m tests.bench.accuracy $(ARGS)
 
 kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"
-	$(BIN)/python -m iop4d.simulator.killing $(ARGS)
+	$(BIN)/python -m tests.bench.killing $(ARGS)
 
 chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARGS="--short"
-	$(BIN)/python -m iop4d.simulator.chaos $(ARGS)
+	$(BIN)/python -m tests.bench.chaos $(ARGS)
 
 lock: $(STAMP)  ## Write constraints.txt anew from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

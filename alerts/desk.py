@@ -16,8 +16,8 @@ from iop4d.alerts.telling import step
 from iop4d.alerts.words import utc_of_unix
 from iop4d.config.edit import with_rule
 from iop4d.config.load import SITE_FILE
+from iop4d.fits.atomic import write_atomic
 from iop4d.model.errors import Iop4dError
-from iop4d.reduction.atomic import write_atomic
 from iop4d.store import catalogue, mutes
 from iop4d.store.alertschema import Alert, Mute
 from iop4d.store.events import emit

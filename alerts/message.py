@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, s
 from iop4d.alerts import words
 from iop4d.alerts.transport import Notice
 from iop4d.model.errors import Iop4dError
-from iop4d.model.work import PlotRequest
+from iop4d.model.messages import PlotRequest
 
 #: Kinds of message whose text is in their content.
 WRITTEN = ("summary", "test")

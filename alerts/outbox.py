@@ -21,7 +21,7 @@ from iop4d.alerts.transport import Channel, SendError
 from iop4d.alerts.words import clean
 from iop4d.config import Site
 from iop4d.crashpoint import crash_point
-from iop4d.model.work import PlotRequest
+from iop4d.model.messages import PlotRequest
 from iop4d.store.database import Database
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import Any
 import peewee as pw
 
 from iop4d.config import Site
-from iop4d.model.work import UNSOLVED
+from iop4d.model.messages import UNSOLVED
 from iop4d.store import delivery
 from iop4d.store.schema import Event, Frame, Job, Result
 

@@ -33,25 +33,25 @@ from iop4d.alerts.summary.keeper import Keeper
 from iop4d.alerts.summary.when import telescopes_of
 from iop4d.alerts.system import SystemRules
 from iop4d.alerts.upkeep import Upkeep
+from iop4d.archives.connect import connect
+from iop4d.archives.directory import DirectoryArchive
+from iop4d.archives.observing_hours import observes
+from iop4d.archives.remote import RemoteArchive
+from iop4d.archives.settle import SettledFile
+from iop4d.archives.tree import look
 from iop4d.config import Archive, Site
 from iop4d.instruments.discovery import find_instruments
-from iop4d.lock import SiteLock
+from iop4d.ledger.dispatch import Dispatcher
+from iop4d.ledger.engines import pipe
+from iop4d.ledger.engines.process import rss_mb
+from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.model.errors import Iop4dError
-from iop4d.model.work import Done, NightPlotRequest, PlotRequest, Plotted
+from iop4d.model.messages import Done, NightPlotRequest, PlotRequest, Plotted
 from iop4d.reduction.context import WorkerContext
-from iop4d.sources.connect import connect
-from iop4d.sources.directory import DirectoryArchive
-from iop4d.sources.remote import RemoteArchive
-from iop4d.sources.rhythm import observes
-from iop4d.sources.settle import SettledFile
-from iop4d.sources.tree import look
-from iop4d.store import asks, catalogue, events, frames, outages, provenance
+from iop4d.store import catalogue, events, frames, outages, provenance, requests
 from iop4d.store.database import Database
 from iop4d.store.status import night_line
-from iop4d.work import channel
-from iop4d.work.dispatch import Dispatcher
-from iop4d.work.ledger import FoundFile, Ledger
-from iop4d.work.pool import rss_mb
+from iop4d.system.lock import SiteLock
 
 log = logging.getLogger(__name__)
 
@@ -303,7 +303,7 @@ class Daemon:
         if loaded is None:
             return False
         context = WorkerContext(site=self._site, catalogue=loaded)
-        self._context = (channel.pack(("context", context)), loaded.version)
+        self._context = (pipe.pack(("context", context)), loaded.version)
         self._catalogue_version = loaded.version
         count = await self.run_db(self.ledger.follow_catalogue, loaded.version)
         if count:
@@ -349,12 +349,12 @@ class Daemon:
     async def _answer_asks(self) -> None:
         if await self._refresh_catalogue():
             await self.dispatcher.wake()
-        for ask in await self.run_db(asks.queued, self.database):
+        for ask in await self.run_db(requests.queued, self.database):
             if ask.kind == "reprocess":
                 ids = await self.run_db(self.ledger.redo, ask.content["frames"])
             elif ask.kind == "desk":
                 done = await self.run_db(self._act, ask.content)
-                await self.run_db(asks.answer, self.database, ask.id, done)
+                await self.run_db(requests.answer, self.database, ask.id, done)
                 continue
             elif ask.kind == "masters":
                 await self.run_db(self.ledger.judge_masters, **ask.content)
@@ -363,7 +363,7 @@ class Daemon:
                 found = [_found_by_hand(Path(path), self._site, self._clock())
                          for path in ask.content["paths"]]
                 ids = await self.run_db(self.ledger.accept, [f for f in found if f is not None])
-            await self.run_db(asks.answer, self.database, ask.id, {"frames": ids})
+            await self.run_db(requests.answer, self.database, ask.id, {"frames": ids})
             await self.dispatcher.wake()
 
     async def _beat(self, state: str = "") -> None:

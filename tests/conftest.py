@@ -10,10 +10,10 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
-from iop4d.model.work import Outcome
+from iop4d.ledger.jobs import Claim
+from iop4d.ledger.ledger import Ledger
+from iop4d.model.messages import Outcome
 from iop4d.store.database import Database
-from iop4d.work.jobs import Claim
-from iop4d.work.ledger import Ledger
 
 REALDATA = Path(__file__).resolve().parents[2] / "shared" / "realdata"
 

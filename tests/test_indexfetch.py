@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from iop4d.indexfetch import fetch, wanted
+from iop4d.fields.download import fetch, wanted
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source, SourceKind
 

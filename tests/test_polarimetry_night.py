@@ -10,17 +10,17 @@ import pytest
 
 from iop4d.config.load import parse_site
 from iop4d.instruments.discovery import find_instruments
+from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.reduction.context import WorkerContext
-from iop4d.reduction.perform import Workbench
+from iop4d.reduction.workbench import Workbench
 from iop4d.simulator.night import Night
-from iop4d.simulator.polaraccuracy import plan_of
 from iop4d.simulator.sky import field_of, index_folder
 from iop4d.simulator.write import write_frame
 from iop4d.store import catalogue
 from iop4d.store.catalogue_csv import parse
 from iop4d.store.database import Database
 from iop4d.store.results import Selection, select
-from iop4d.work.ledger import FoundFile, Ledger
+from tests.bench.polarimetry_accuracy import plan_of
 from tests.conftest import FakeClock, work_off
 
 _KEPT = ("source", "band", "mode", "jd_mid", "mag", "mag_err", "p", "p_err", "chi_deg",

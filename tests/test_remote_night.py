@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.simulator.checks import drop, make_site, results_of, take_night
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.servers import Server
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
-from tests.faults.ftp_server import PASSWORD, USER, Faults, FtpServer
+from tests.support.checks import drop, make_site, results_of, take_night
+from tests.support.ftp_server import PASSWORD, USER, Faults, FtpServer
 
 TONIGHT = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
 PLAN = NightPlan(seed=11, night=TONIGHT.isoformat(), fields=("BLLac",), frames=6, exptime_s=60.0,

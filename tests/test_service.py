@@ -201,7 +201,7 @@ main()
 STUCK = """\
 import sys
 sys.argv = ["iop4d", "run", *sys.argv[1:]]
-import iop4d.sources.directory as directory
+import iop4d.archives.directory as directory
 import asyncio
 async def hang(self, stop):
     await stop.wait()  # it never ticks

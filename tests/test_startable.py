@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
+from iop4d.fields.star_list import read
 from iop4d.model.errors import CatalogueError
-from iop4d.startable import read
 
 CSV = "objID,raMean,decMean,gMeanPSFMag\n123456789012345678,10.5,-2.25,15.1\n2,10.6,-2.3,-999\n"
 VIZIER = ("#Coosys J2000\n#INFO\n\nRAJ2000\tDEJ2000\tgmag\n deg\tdeg\tmag\n--------\t-----\t---\n"

@@ -1,4 +1,4 @@
-"""What people who are signed in do about alerts. The daemon does it: the page only asks."""
+"""What people who are signed in do about alerts. The daemon does it: the page only requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from iop4d.alerts.replay import replay, tried
 from iop4d.alerts.rules import ACTIVE, understand
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
-from iop4d.store import asks, events
+from iop4d.store import events, requests
 from iop4d.store.alertschema import Alert
 from iop4d.store.schema import Ask
 from iop4d.web import status
@@ -128,7 +128,7 @@ def _span(otherwise: str) -> float:
 def _ask(act: str, **what: object) -> None:
     """Ask the daemon, and tell the person what became of it."""
     note = request.form.get("note", "")[:_LONGEST_NOTE]
-    ask = asks.put_beside(parts().site.database, "desk",
+    ask = requests.put_beside(parts().site.database, "desk",
                           {"act": act, "by": who(), "note": note, **what}, time.time())
     answer = _answer(ask) if _daemon_is("running") else None
     if answer is not None:

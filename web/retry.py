@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
-from iop4d.store import asks
+from iop4d.store import requests
 from iop4d.web import queries
 from iop4d.web.context import parts, reading
 from iop4d.web.origin import refuse_other_pages
@@ -33,7 +33,7 @@ def retry(id_: int) -> Response:
         abort(404, f"There is no frame {id_}.")
     if row.state not in STATES:
         abort(409, f"Frame {id_} is {row.state}: there is nothing to try again.")
-    asks.put_beside(parts().site.database, "reprocess", {"frames": [id_]}, time.time())
+    requests.put_beside(parts().site.database, "reprocess", {"frames": [id_]}, time.time())
     return redirect(f"/frames/{id_}", code=303)
 
 

@@ -24,9 +24,9 @@ from iop4d.alerts.atel.numbers import moment
 from iop4d.alerts.atel.pieces import ascii_of
 from iop4d.alerts.atel.telescopes import phrases
 from iop4d.config import Site
+from iop4d.fits.atomic import write_atomic
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import Iop4dError
-from iop4d.reduction.atomic import write_atomic
 from iop4d.store.catalogue import canonical
 
 FOLDER = "drafts"

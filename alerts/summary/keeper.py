@@ -23,7 +23,7 @@ from iop4d.alerts.summary.plots import plot_requests
 from iop4d.alerts.summary.when import end_of_night, nights_due
 from iop4d.config import Site
 from iop4d.instruments.telescopes import Telescope
-from iop4d.model.work import NightPlotRequest
+from iop4d.model.messages import NightPlotRequest
 from iop4d.store.alertschema import Summary
 from iop4d.store.database import Database
 from iop4d.store.schema import Meta

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from iop4d.alerts.summary.measured import band_order, is_sound, night_before, results_of
-from iop4d.model.work import NightPlotRequest, PlotPanel, PlotSeries
+from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
 from iop4d.store.schema import Result, Source
 
 _MOST = 500  # points of a band; of more, every so-many-th is shown

@@ -13,7 +13,7 @@ from iop4d.alerts.summary.facts import Facts
 from iop4d.alerts.telling import digest, message_id
 from iop4d.alerts.words import clean
 from iop4d.config import Channel, Site
-from iop4d.reduction.atomic import write_atomic
+from iop4d.fits.atomic import write_atomic
 from iop4d.store.alertschema import Outbox, Summary
 from iop4d.store.events import emit
 

@@ -16,10 +16,10 @@ from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
+    from iop4d.archives.session import Session
+    from iop4d.archives.survey import NightSurvey
+    from iop4d.archives.wanted import Known, WantedFile
     from iop4d.config import Archive, Site
-    from iop4d.sources.session import Session
-    from iop4d.sources.survey import NightSurvey
-    from iop4d.sources.wanted import Known, WantedFile
 
 _SHOWN = 5  # names of files that a line gives
 
@@ -73,7 +73,7 @@ def _line(archive: Archive, state: dict[str, Any]) -> str:
 def check(ctx: click.Context, name: str, site_after: str | None,
           overrides_after: tuple[str, ...]) -> None:
     """Log in to the archive NAME and show what it would take. Nothing is fetched."""
-    from iop4d.sources.nights import find_archive
+    from iop4d.archives.nights import find_archive
 
     site = load(ctx, site_after, overrides_after)
     archive = find_archive(name, site.archive)
@@ -101,7 +101,7 @@ def _check_folder(archive: Archive) -> None:
 async def _check(site: Site, archive: Archive) -> None:
     from datetime import timedelta
 
-    from iop4d.sources.survey import parent_names, survey_night
+    from iop4d.archives.survey import parent_names, survey_night
 
     session = await _connected(archive)
     try:
@@ -129,7 +129,7 @@ async def _check(site: Site, archive: Archive) -> None:
 
 
 async def _connected(archive: Archive) -> Session:
-    from iop4d.sources.connect import connect
+    from iop4d.archives.connect import connect
 
     session = await connect(archive)
     click.echo(f"{archive.host} answers, and lets {archive.user} in.")
@@ -182,7 +182,7 @@ def discover(ctx: click.Context, name: str, since: str | None, until: str | None
     """List the nights that the server of NAME has, and what of them is here."""
     site = load(ctx, site_after, overrides_after)
     archive = _remote(site, name)
-    from iop4d.sources.nights import parse_night
+    from iop4d.archives.nights import parse_night
 
     tonight = _tonight(site, archive)
     first, last = (parse_night(n, tonight=tonight) if n else None for n in (since, until))
@@ -191,7 +191,7 @@ def discover(ctx: click.Context, name: str, since: str | None, until: str | None
 
 async def _discover(site: Site, archive: Archive, first: date | None, last: date | None,
                     missing: bool) -> None:
-    from iop4d.sources.survey import nights_on, survey_night
+    from iop4d.archives.survey import nights_on, survey_night
 
     session = await _connected(archive)
     try:
@@ -211,7 +211,7 @@ async def _discover(site: Site, archive: Archive, first: date | None, last: date
 
 
 def _remote(site: Site, name: str) -> Archive:
-    from iop4d.sources.nights import find_archive
+    from iop4d.archives.nights import find_archive
 
     archive = find_archive(name, site.archive)
     if not archive.is_remote:
@@ -235,7 +235,7 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
 
     A running daemon reduces them at once, else the next one to run does.
     """
-    from iop4d.sources.nights import parse_place
+    from iop4d.archives.nights import parse_place
 
     site = load(ctx, site_after, overrides_after)
     wanted: dict[str, list[date]] = {}
@@ -262,7 +262,7 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
 async def _fetch(site: Site, archive: Archive, nights: Sequence[date], names: Sequence[str],
                  dry_run: bool) -> int:
     """Fetch nights of one archive; how many files did not come."""
-    from iop4d.sources.survey import survey_night
+    from iop4d.archives.survey import survey_night
 
     session = await _connected(archive)
     try:
@@ -293,9 +293,9 @@ async def _download_all(archive: Archive, files: Sequence[WantedFile]) -> list[P
     """Fetch files one by one, each up to three times; those that came."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    from iop4d.sources.connect import connect
-    from iop4d.sources.download import Limiter, download
-    from iop4d.sources.session import PathError, TransferError
+    from iop4d.archives.connect import connect
+    from iop4d.archives.download import Limiter, download
+    from iop4d.archives.session import PathError, TransferError
 
     limiter = Limiter(archive.bandwidth * 1000.0) if archive.bandwidth else None
     session, came = None, []
@@ -331,9 +331,9 @@ async def _download_all(archive: Archive, files: Sequence[WantedFile]) -> list[P
 
 def _hand_over(site: Site, paths: Sequence[Path]) -> None:
     """Have a running daemon reduce them; one that starts later finds them by itself."""
-    from iop4d.lock import is_locked
-    from iop4d.store import asks
+    from iop4d.store import requests
+    from iop4d.system.lock import is_locked
 
     if paths and is_locked(site.lock):
-        asks.put(open_database(site, read_only=False), "reduce",
+        requests.put(open_database(site, read_only=False), "reduce",
                  {"paths": [str(path) for path in paths]}, time.time())

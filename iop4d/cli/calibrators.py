@@ -10,8 +10,8 @@ import click
 from iop4d.cli.common import load, open_database, site_options
 
 if TYPE_CHECKING:
-    from iop4d.calibrators import Found
     from iop4d.config import Site
+    from iop4d.fields.calibrators import Found
     from iop4d.model.source import Source
     from iop4d.store.instrumental import Instrumental
 
@@ -49,8 +49,8 @@ def find_calibrators(ctx: click.Context, source: str, table: Path | None, online
     iop4d catalogue find-calibrators "BL Lac" --from ps1.csv
     iop4d catalogue find-calibrators "BL Lac" --online --most 8 --import
     """
-    from iop4d import calibrators
-    from iop4d.startable import read
+    from iop4d.fields import calibrators
+    from iop4d.fields.star_list import read
     from iop4d.store import catalogue as store
 
     if (table is None) == (not online):
@@ -91,7 +91,7 @@ def _report(found: Found, most: int | None) -> None:
 
 
 def _save(site: Site, chosen: list[Source]) -> None:
-    from iop4d.calibrators import merged
+    from iop4d.fields.calibrators import merged
     from iop4d.store import catalogue as store
 
     database = open_database(site, read_only=False)

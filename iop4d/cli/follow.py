@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def do(site: Site, kind: str, content: dict[str, Any]) -> Progress:
     """Ask a running daemon, or run one for this alone; ends when everything asked has ended."""
-    from iop4d.lock import is_locked
-    from iop4d.store import asks
+    from iop4d.store import requests
+    from iop4d.system.lock import is_locked
 
     if is_locked(site.lock):
         database = open_database(site, read_only=False)
-        ask = asks.put(database, kind, content, time.time())
+        ask = requests.put(database, kind, content, time.time())
         return asyncio.run(_follow_running(site, ask))
     return asyncio.run(_run_here(site, kind, content))
 
@@ -42,7 +42,7 @@ def report(ended: Progress) -> int:
 
 async def _follow_running(site: Site, ask: int) -> Progress:
     """Follow what the running daemon does with the ask."""
-    from iop4d.lock import is_locked
+    from iop4d.system.lock import is_locked
 
     database = open_database(site, read_only=True)
 
@@ -60,7 +60,7 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
     import dataclasses
 
     from iop4d.daemon import Daemon
-    from iop4d.store import asks
+    from iop4d.store import requests
     from iop4d.store.database import Database
 
     site = dataclasses.replace(site, masters=dataclasses.replace(
@@ -71,7 +71,7 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
 
     async def work(running: Daemon) -> None:
         def put() -> int:
-            return asks.put(running.database, kind, content, time.time())
+            return requests.put(running.database, kind, content, time.time())
 
         def look(database: Database, ask: int) -> Progress | None:
             with database.connected():

@@ -14,7 +14,7 @@ from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
-    from iop4d.indexes import Made, Stars
+    from iop4d.fields.indexes import Made, Stars
     from iop4d.model.source import Source
 
 _FETCH_RADIUS_DEG = 0.5  # a field, and how far a telescope may point beside it
@@ -61,7 +61,7 @@ def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str 
     iop4d index /data/index --stars bllac.csv --source "BL Lac" --name bllac
     iop4d index /data/index --fetch 5200 --scales 4-16
     """
-    from iop4d.indexes import presets
+    from iop4d.fields.indexes import presets
 
     if bool(lists) == (fetch is not None):
         raise click.UsageError("give either --stars FILE, to build, or --fetch 5200, to fetch")
@@ -97,9 +97,9 @@ def _fields(ctx: click.Context, only: tuple[str, ...], site_after: str | None,
 
 def _build(folder: Path, lists: tuple[Path, ...], fields: list[Source], wanted: tuple[int, ...], *,
            radius: float, faintest: float, name: str) -> None:
-    from iop4d import indexes, startable
+    from iop4d.fields import indexes, star_list
 
-    stars = indexes.select(map(startable.read, lists), fields, radius)
+    stars = indexes.select(map(star_list.read, lists), fields, radius)
     empty = [field.name for field in fields if stars.of[field.name] < 4]
     click.echo(f"{stars.ra.size} stars in {len(fields) - len(empty)} fields.")
     if empty:
@@ -112,7 +112,7 @@ def _build(folder: Path, lists: tuple[Path, ...], fields: list[Source], wanted: 
 
 
 def _try(made: list[Made], stars: Stars, fields: list[Source]) -> None:
-    from iop4d.indexes import try_fields
+    from iop4d.fields.indexes import try_fields
 
     files = [one.path for one in made]
     for width in _TEST_FIELDS:
@@ -144,16 +144,16 @@ def _bar(what: str, total: int) -> Iterator[Callable[[object], None]]:
 
 def _fetch(folder: Path, origin: str, series: str, fields: list[Source],
            scales: tuple[int, ...]) -> None:
-    from iop4d import indexfetch
+    from iop4d.fields import download
 
-    if origin in indexfetch.SERIES:
-        series, url = origin, indexfetch.SERIES[origin].url
+    if origin in download.SERIES:
+        series, url = origin, download.SERIES[origin].url
     elif "://" in origin:
         url = origin
     else:
-        raise click.UsageError(f"--fetch is '{origin}', expected {', '.join(indexfetch.SERIES)} "
+        raise click.UsageError(f"--fetch is '{origin}', expected {', '.join(download.SERIES)} "
                                "or an address")
-    names = indexfetch.wanted(series, scales, fields, _FETCH_RADIUS_DEG)
+    names = download.wanted(series, scales, fields, _FETCH_RADIUS_DEG)
     click.echo(f"{len(names)} files of the {series} series cover {len(fields)} fields.")
     new = 0
     for name in names:
@@ -173,7 +173,7 @@ def _fetch_one(url: str, path: Path) -> bool:
         TransferSpeedColumn,
     )
 
-    from iop4d.indexfetch import fetch
+    from iop4d.fields.download import fetch
 
     with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
                   TransferSpeedColumn(), TimeRemainingColumn(),

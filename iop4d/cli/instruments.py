@@ -47,8 +47,8 @@ def check(ctx: click.Context, files: tuple[Path, ...], site_after: str | None,
 
     Exits with 1 if any can't.
     """
+    from iop4d.fits.read import read_header
     from iop4d.instruments.discovery import find_instruments
-    from iop4d.reduction.fitsfile import read_header
 
     site = load(ctx, site_after, overrides_after)
     found = find_instruments(site.camera, site.polarimeter)

@@ -60,9 +60,9 @@ def _files(paths: tuple[Path, ...]) -> list[Path]:
 
 def _copied(path: Path, site: Site) -> Path:
     """The file's copy in raw/<telescope>/<night>/; one that cannot be read stays where it is."""
+    from iop4d.fits.read import read_header
     from iop4d.instruments.discovery import find_instruments, instrument_for
     from iop4d.model.errors import FrameError
-    from iop4d.reduction.fitsfile import read_header
 
     try:
         header = read_header(path)

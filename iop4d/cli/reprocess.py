@@ -52,10 +52,10 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
             failed: bool, only_stale: bool) -> list[tuple[int, str, str]]:
     """(id, name, why) of the frames."""
     from iop4d.instruments.discovery import find_instruments
+    from iop4d.ledger.stale import stale
     from iop4d.model.frame import FrameKind, FrameState
     from iop4d.store import catalogue
     from iop4d.store.schema import Frame, Measurement
-    from iop4d.work.stale import stale
 
     database = open_database(site, read_only=True)
     with database.connected():

@@ -27,7 +27,7 @@ def run(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, 
     SIGHUP, or 'iop4d reload', has it read the site file anew; where that is wrong the old one
     stays. However it ends, nothing is lost.
     """
-    from iop4d.service import serve
+    from iop4d.system.service import serve
 
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx)
@@ -46,7 +46,7 @@ def reload(ctx: click.Context, site_after: str | None, overrides_after: tuple[st
     import os
     import signal
 
-    from iop4d.lock import holder, is_locked
+    from iop4d.system.lock import holder, is_locked
 
     site = load(ctx, site_after, overrides_after)
     pid = holder(site.lock)

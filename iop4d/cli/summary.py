@@ -71,7 +71,7 @@ def _end_of(site: Site) -> Callable[[date], float]:
 
 def _night(text: str | None, now: float, end: Callable[[date], float]) -> date:
     from iop4d.alerts.summary.when import last_ended
-    from iop4d.sources.nights import parse_night
+    from iop4d.archives.nights import parse_night
 
     if text is None:
         return last_ended(now, end)
@@ -100,7 +100,7 @@ def _write(path: Path, facts: Facts, drawn: dict[str, bytes]) -> None:
     """A page that stands by itself: its plots are within it."""
     from iop4d.alerts.summary import write
     from iop4d.alerts.summary.post import with_pictures
-    from iop4d.reduction.atomic import write_atomic
+    from iop4d.fits.atomic import write_atomic
 
     shown = with_pictures(facts, {source: source for source in drawn})
     within: dict[str, Any] = {

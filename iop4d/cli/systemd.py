@@ -39,7 +39,7 @@ def install(ctx: click.Context, system: bool, own: bool, account: str, memory: s
 
     Nothing is started: the commands for that are shown.
     """
-    from iop4d.units import units
+    from iop4d.system.units import units
 
     if system == own:
         raise Iop4dError("say --user (for your own service manager) or --system")

@@ -12,9 +12,9 @@ from scipy.special import chdtrc
 from iop4d.instruments.telescopes import Telescope
 from iop4d.model.flags import NEVER_CALIBRATES, Flag
 from iop4d.model.flags import names as flag_names
+from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
-from iop4d.model.work import MeasuredFrame
 from iop4d.reduction.nucleus import with_nucleus
 from iop4d.science import times
 from iop4d.science.ensemble import Ensemble, solve

@@ -14,7 +14,7 @@ from scipy.ndimage import median_filter
 from iop4d.config.site import Astrometry
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
-from iop4d.model.work import UNSOLVED
+from iop4d.model.messages import UNSOLVED
 from iop4d.reduction.pixels import Calibrated
 from iop4d.reduction.stars import Stars
 from iop4d.science.detect import Detections, detect, gaussian_kernel

@@ -9,17 +9,17 @@ import astrometry
 import numpy as np
 
 from iop4d.config import Site
+from iop4d.fits.read import open_fits, raw_image
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
+from iop4d.model.messages import MeasuredFrame, Reduced, ReduceRequest
 from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source
-from iop4d.model.work import MeasuredFrame, Reduced, ReduceRequest
 from iop4d.reduction.beams import left_wcs, match_beams
 from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
 from iop4d.reduction.field import Found, attempts, find_field, quality, refine_field
-from iop4d.reduction.fitsfile import open_fits, raw_image
 from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.measure import (
     Place,

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from iop4d.instruments.base import Instrument
+from iop4d.model.messages import MeasuredFrame
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source
-from iop4d.model.work import MeasuredFrame
 from iop4d.reduction.calibrate import calibrate
 from iop4d.reduction.groups import Positions
 from iop4d.reduction.sources import MAG_PER_RELATIVE_FLUX

@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 
 from iop4d.instruments.telescopes import Telescope
 from iop4d.model.flags import Flag
+from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import Measurement
-from iop4d.model.work import MeasuredFrame
 from iop4d.science.fieldstars import Ensemble, normalise
 from iop4d.science.photometry import scintillation
 from iop4d.science.polarimetry import Beam

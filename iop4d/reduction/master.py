@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import iop4d
+from iop4d.fits.cards import Value
+from iop4d.fits.read import RawImage, open_fits, raw_image
+from iop4d.fits.write import write_image
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.frame import FrameFacts, FrameKind, layout_of
-from iop4d.model.work import MasterBuilt, MasterRequest
-from iop4d.reduction.cards import Value
-from iop4d.reduction.fitsfile import RawImage, open_fits, raw_image
-from iop4d.reduction.fitswrite import write_image
+from iop4d.model.messages import MasterBuilt, MasterRequest
 from iop4d.reduction.masters import MasterCache, MasterSet
 from iop4d.reduction.stages import Stages
 from iop4d.science.combine import clipped_mean, robust_level

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iop4d.fits.read import read_image
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.frame import FrameKind
-from iop4d.model.work import MasterRef
-from iop4d.reduction.fitsfile import read_image
+from iop4d.model.messages import MasterRef
 
 FloatImage = NDArray[np.float32]
 

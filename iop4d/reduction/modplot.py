@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import StageError
+from iop4d.model.messages import MeasuredFrame
 from iop4d.model.polarimeter import Analyser
 from iop4d.model.source import Source
-from iop4d.model.work import MeasuredFrame
 from iop4d.reduction.groups import field_ensemble, positions_of
 from iop4d.reduction.polarise import seen_by_methods
 from iop4d.science.polarimetry import modulation, normalised_difference

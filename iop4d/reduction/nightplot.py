@@ -7,7 +7,7 @@ from datetime import UTC
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from iop4d.model.work import NightPlotRequest, PlotPanel, PlotSeries
+from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

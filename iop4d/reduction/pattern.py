@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.model.frame import FrameFacts
+from iop4d.model.messages import StarList
 from iop4d.model.source import Catalogue, Source
-from iop4d.model.work import StarList
 from iop4d.reduction.subframe import expected_target, through
 from iop4d.science.detect import Detections
 from iop4d.science.quads import Placement, place

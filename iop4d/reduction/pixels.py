@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iop4d.reduction.fitsfile import RawImage
+from iop4d.fits.read import RawImage
 from iop4d.reduction.masters import MasterSet
 
 FloatImage = NDArray[np.float32]

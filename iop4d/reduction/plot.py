@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from iop4d.model.work import PlotRequest
+from iop4d.model.messages import PlotRequest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

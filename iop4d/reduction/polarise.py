@@ -13,10 +13,10 @@ from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
+from iop4d.model.messages import MeasuredFrame, Polarised
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import MethodValue, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
-from iop4d.model.work import MeasuredFrame, Polarised
 from iop4d.reduction.calibrate import targets_of
 from iop4d.reduction.groupmag import group_magnitude
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of, source_ensemble

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from iop4d.fits.atomic import write_atomic
 from iop4d.model.source import SourceKind
-from iop4d.reduction.atomic import write_atomic
 
 WIDTH = 700  # px, the widest preview
 _GREYS = 64  # palette entries of the image, which compress fast; the marks' colours come behind

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import iop4d
+from iop4d.fits.cards import Value
+from iop4d.fits.write import write_image
 from iop4d.model.frame import FrameFacts
-from iop4d.model.work import Reduced, ReduceRequest
-from iop4d.reduction.cards import Value
-from iop4d.reduction.fitswrite import write_image
+from iop4d.model.messages import Reduced, ReduceRequest
 
 _JD_2000 = 2451544.5  # JD of 2000-01-01T00:00
 _MJD_ZERO = 2400000.5

@@ -10,8 +10,8 @@ import numpy as np
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import StageError
 from iop4d.model.frame import FrameFacts
+from iop4d.model.messages import NO_REFERENCE, StarList
 from iop4d.model.source import Catalogue, Source
-from iop4d.model.work import NO_REFERENCE, StarList
 from iop4d.reduction.beams import TwoBeams
 from iop4d.science.detect import Detections
 from iop4d.science.quads import Placement, place

@@ -6,7 +6,7 @@ import runpy
 import signal
 import sys
 
-from iop4d.work.worker import die_with_parent
+from iop4d.ledger.engines.worker import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv.pop(1)), signal.SIGTERM)

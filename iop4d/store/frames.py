@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.model.frame import FrameFacts, FrameKind, FrameState
+from iop4d.model.messages import Reduced
 from iop4d.model.result import Measurement
-from iop4d.model.work import Reduced
 from iop4d.store import schema
 from iop4d.store.database import finite
 from iop4d.store.schema import Frame, FrameStars

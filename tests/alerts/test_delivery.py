@@ -10,7 +10,7 @@ import pytest
 
 from iop4d.alerts import outbox
 from iop4d.alerts.transport import Notice, SendError
-from iop4d.model.work import PlotRequest
+from iop4d.model.messages import PlotRequest
 from iop4d.store.alertschema import ChannelState, Outbox
 from iop4d.store.delivery import undelivered
 from tests.alerts.bench import PNG, channel, rule

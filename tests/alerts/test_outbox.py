@@ -12,7 +12,7 @@ import pytest
 from iop4d.alerts import outbox
 from iop4d.alerts.letters import Letters
 from iop4d.alerts.transport import Notice, SendError
-from iop4d.model.work import PlotRequest
+from iop4d.model.messages import PlotRequest
 from iop4d.store.alertschema import Outbox
 from iop4d.store.delivery import undelivered
 from tests.alerts.bench import PNG, Mailbox, channel, free_port, rule

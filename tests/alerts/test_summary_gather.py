@@ -13,7 +13,7 @@ from iop4d.alerts.summary.gather import gather
 from iop4d.alerts.summary.plots import plot_requests
 from iop4d.config import Site
 from iop4d.model.flags import Flag
-from iop4d.model.work import NightPlotRequest
+from iop4d.model.messages import NightPlotRequest
 from iop4d.store import events, outages
 from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database

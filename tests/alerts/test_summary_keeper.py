@@ -20,7 +20,7 @@ from iop4d.alerts.summary.keeper import Keeper
 from iop4d.alerts.transport import Notice
 from iop4d.config import Site
 from iop4d.instruments.telescopes import T090, T220
-from iop4d.model.work import NightPlotRequest, PlotRequest
+from iop4d.model.messages import NightPlotRequest, PlotRequest
 from iop4d.store.alertschema import Outbox, Summary
 from iop4d.store.database import Database
 from iop4d.store.events import emit

@@ -26,7 +26,7 @@ from iop4d.alerts.summary.facts import (
     Trouble,
     Uncalibrated,
 )
-from iop4d.model.work import NightPlotRequest, PlotPanel, PlotSeries
+from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
 from iop4d.reduction.nightplot import plot_night
 from tests.alerts.bench import PNG
 from tests.alerts.nights import NIGHT, at, jd

@@ -11,13 +11,13 @@ import pytest
 from astropy.table import Table
 from click.testing import CliRunner, Result
 
-from iop4d.calibrators import download, find, merged
 from iop4d.cli.catalogue import catalogue as command
 from iop4d.cli.common import Context
 from iop4d.config import load_site
+from iop4d.fields.calibrators import download, find, merged
+from iop4d.fields.star_list import from_text
 from iop4d.model.errors import CatalogueError, Iop4dError
 from iop4d.model.source import Source, SourceKind
-from iop4d.startable import from_text
 from iop4d.store import catalogue as store
 from iop4d.store.catalogue_csv import builtin, parse
 from iop4d.store.database import Database

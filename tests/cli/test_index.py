@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 from iop4d.cli.catalogue import catalogue
 from iop4d.cli.common import Context
 from iop4d.cli.index import index
-from iop4d.indexes import check, presets, quad_size, select
+from iop4d.fields.indexes import check, presets, quad_size, select
+from iop4d.fields.star_list import from_text
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source, SourceKind
-from iop4d.startable import from_text
 
 RA, DEC = 330.680390, 42.277778  # BL Lac
 PROGRAM = pytest.mark.skipif(shutil.which("build-astrometry-index") is None,

@@ -9,11 +9,11 @@ import pytest
 
 from iop4d.config.load import parse_site
 from iop4d.model.frame import FrameKind
-from iop4d.model.work import (
+from iop4d.model.messages import (
     MasterRef,
 )
 from iop4d.reduction.context import WorkerContext
-from iop4d.reduction.perform import Workbench
+from iop4d.reduction.workbench import Workbench
 from tests.reduction.small import (
     EXPTIME,
     SHAPE,

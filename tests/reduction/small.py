@@ -9,8 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from iop4d.model.frame import FrameFacts, FrameKind
-from iop4d.model.source import Catalogue, Source, SourceKind
-from iop4d.model.work import (
+from iop4d.model.messages import (
     Classified,
     ClassifyRequest,
     Done,
@@ -19,7 +18,8 @@ from iop4d.model.work import (
     MasterRequest,
     ReduceRequest,
 )
-from iop4d.reduction.perform import Workbench
+from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.reduction.workbench import Workbench
 from iop4d.science.tan import Wcs
 
 SHAPE = (256, 320)

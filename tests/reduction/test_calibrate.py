@@ -10,9 +10,9 @@ import pytest
 from iop4d.instruments.telescopes import T090
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
-from iop4d.model.work import MeasuredFrame
 from iop4d.reduction.calibrate import calibrate, targets_of
 
 TARGET = Source(name="T", ra_deg=330.68, dec_deg=42.28, kind=SourceKind.TARGET)

@@ -8,12 +8,12 @@ import numpy as np
 from astropy.io import fits
 
 from iop4d.model.frame import FrameKind
-from iop4d.model.work import (
+from iop4d.model.messages import (
     ClassifyRequest,
     Failed,
     Rejected,
 )
-from iop4d.reduction.perform import Workbench
+from iop4d.reduction.workbench import Workbench
 from tests.reduction.small import (
     EXPTIME,
     SHAPE,

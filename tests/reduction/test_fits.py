@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from iop4d.fits import read
+from iop4d.fits.cards import parse_cards
+from iop4d.fits.read import open_fits, read_header, read_image
+from iop4d.fits.write import write_image
 from iop4d.model.errors import FrameError, StageError
-from iop4d.model.work import CHANGED
-from iop4d.reduction import fitsfile
-from iop4d.reduction.cards import parse_cards
-from iop4d.reduction.fitsfile import open_fits, read_header, read_image
-from iop4d.reduction.fitswrite import write_image
+from iop4d.model.messages import CHANGED
 
 RNG = np.random.default_rng(1)
 PIXELS = RNG.integers(0, 60000, (37, 53)).astype(np.uint16)
@@ -228,7 +228,7 @@ def test_a_file_that_changes_while_it_is_read(path: Path, monkeypatch: pytest.Mo
         path.write_bytes(plain() + bytes(2880))
         return found
 
-    monkeypatch.setattr(fitsfile.os, "fstat", grown)
+    monkeypatch.setattr(read.os, "fstat", grown)
     with pytest.raises(StageError, match="changed while it was read") as caught:
         read_header(path)
     assert caught.value.stage == CHANGED

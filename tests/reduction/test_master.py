@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from iop4d.fits.read import read_image
 from iop4d.model.frame import FrameKind
-from iop4d.model.work import (
+from iop4d.model.messages import (
     MasterRef,
     MasterRequest,
     Rejected,
 )
-from iop4d.reduction.fitsfile import read_image
-from iop4d.reduction.perform import Workbench
+from iop4d.reduction.workbench import Workbench
 from tests.reduction.small import (
     BIAS,
     SHAPE,

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.messages import StarList
 from iop4d.model.source import Catalogue, Source, SourceKind
-from iop4d.model.work import StarList
 from iop4d.reduction.pattern import find_by_pattern
 from iop4d.science.detect import Detections
 from iop4d.science.tan import Wcs

@@ -6,12 +6,12 @@ import math
 
 import pytest
 
-from iop4d.model.work import (
+from iop4d.model.messages import (
     Done,
     PlotRequest,
     Plotted,
 )
-from iop4d.reduction.perform import Workbench
+from iop4d.reduction.workbench import Workbench
 
 
 @pytest.mark.parametrize("span", [0.2, 40.0])

@@ -16,9 +16,9 @@ from iop4d.instruments.base import Instrument
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import FieldStar, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
-from iop4d.model.work import MeasuredFrame
 from iop4d.reduction.modplot import plot_modulation
 from iop4d.reduction.polarise import polarise
 from iop4d.science.stokes import Stokes, rotated

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from iop4d.config.load import parse_site
-from iop4d.model.source import Catalogue, Source, SourceKind
-from iop4d.model.work import (
+from iop4d.model.messages import (
     CalibrateRequest,
     Done,
     MeasuredFrame,
 )
+from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.context import WorkerContext
-from iop4d.reduction.perform import Workbench
+from iop4d.reduction.workbench import Workbench
 from tests.reduction.small import (
     facts_of,
     reduce,

@@ -11,10 +11,10 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
+from iop4d.fits.read import read_image
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameKind
-from iop4d.model.source import Catalogue
-from iop4d.model.work import (
+from iop4d.model.messages import (
     CalibrateRequest,
     Done,
     Failed,
@@ -22,8 +22,8 @@ from iop4d.model.work import (
     MeasuredFrame,
     Reduced,
 )
-from iop4d.reduction.fitsfile import read_image
-from iop4d.reduction.perform import Workbench
+from iop4d.model.source import Catalogue
+from iop4d.reduction.workbench import Workbench
 from tests.reduction.small import (
     SEEN_SKY,
     SHAPE,

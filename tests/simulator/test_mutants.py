@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.model.work import Crashed, Done, Rejected
-from iop4d.simulator.mutantrun import MEMORY_MB, _complaints, run_mutants, selection
-from iop4d.simulator.mutate import (
+from iop4d.model.messages import Crashed, Done, Rejected
+from tests.bench.damaged_files import MEMORY_MB, _complaints, run_mutants, selection
+from tests.support.damaged_fits import (
     Mutant,
     card_places,
     gzip_flips,

@@ -11,10 +11,10 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from iop4d.fits.read import read_header
 from iop4d.instruments.discovery import find_instruments, instrument_for
 from iop4d.model.errors import FrameError
 from iop4d.model.frame import FrameKind
-from iop4d.reduction.fitsfile import read_header
 from iop4d.simulator.camera import ANDOR_T90, Psf, bias_level, expose, flat_field, star_light
 from iop4d.simulator.night import Flare, Night, NightPlan, SimulatedFrame, project
 from iop4d.simulator.sky import FIELDS, field_of, load_sky

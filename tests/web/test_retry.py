@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
-from iop4d.store import asks
+from iop4d.store import requests
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from iop4d.web import create_app
@@ -32,7 +32,7 @@ def frame_of(site: Site, state: str) -> int:
 
 
 def asked(site: Site) -> list[dict[str, Any]]:
-    return [ask.content for ask in asks.queued(Database(site.database))]
+    return [ask.content for ask in requests.queued(Database(site.database))]
 
 
 def client_of(site: Site, **web: str) -> FlaskClient:

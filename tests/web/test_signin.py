@@ -14,7 +14,7 @@ from werkzeug.security import generate_password_hash
 from iop4d.alerts import desk
 from iop4d.config import Site
 from iop4d.config.load import load_site
-from iop4d.store import asks, events
+from iop4d.store import events, requests
 from iop4d.store.alertschema import Alert, Mute, User
 from iop4d.store.database import Database
 from iop4d.store.schema import Meta
@@ -53,7 +53,7 @@ def firing(site: Site) -> int:
 
 
 def asked(site: Site) -> list[dict[str, Any]]:
-    return [ask.content for ask in asks.queued(Database(site.database))]
+    return [ask.content for ask in requests.queued(Database(site.database))]
 
 
 def test_who_is_not_signed_in_looks_and_changes_nothing(client: FlaskClient, site: Site) -> None:
@@ -128,9 +128,9 @@ def test_the_daemon_s_answer_is_waited_for(client: FlaskClient, site: Site,
     monkeypatch.setattr(acts, "_SOON", 10.0)
 
     def daemon() -> None:
-        while not (waiting := asks.queued(Database(site.database))):
+        while not (waiting := requests.queued(Database(site.database))):
             time.sleep(0.02)
-        asks.answer(Database(site.database), waiting[0].id, {"error": "no"})
+        requests.answer(Database(site.database), waiting[0].id, {"error": "no"})
 
     thread = threading.Thread(target=daemon)
     thread.start()

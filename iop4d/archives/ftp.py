@@ -1,0 +1,337 @@
+"""FTP, in clear or over TLS.
+
+aioftp speaks the protocol; by itself it waits for ever, gives up a listing for one odd line, and
+is out of step with the server after any error (it reads the late answer of one command as that of
+the next). So each wait has a limit here, listings are read as bytes, and a session that failed in
+any way but a plain refusal is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+
+import aioftp
+from aioftp.errors import AIOFTPException, StatusCodeError
+
+from iop4d.archives.listing import mlsx_entry, moment_of, parse_list, parse_mlsd
+from iop4d.archives.names import printable
+from iop4d.archives.session import (
+    BLOCK,
+    HostError,
+    Listing,
+    LoginError,
+    PathError,
+    RemoteEntry,
+    RemoteError,
+    TransferError,
+)
+from iop4d.config import Archive
+from iop4d.config.secret import read_secret
+
+PORT, TLS_PORT = 21, 990
+_LARGEST_LISTING = 1 << 28  # bytes
+_GOODBYE = 1.0  # seconds for this machine to close a socket that was cut off
+#: The control channel carries bytes: each is one character of this encoding.
+_BYTES = "latin-1"
+_UNKNOWN_COMMAND = ("500", "501", "502", "504")
+_REFUSED = ("450", "550", "553")  # of a path
+
+
+async def connect(archive: Archive) -> FtpSession:
+    """A logged-in session; raises HostError, LoginError or ConfigError, which name the key."""
+    password = read_secret(f"the archive '{archive.name}'", file=archive.password_file,
+                           env=archive.password_env, credential=archive.password_credential)
+    context = _context(archive) if archive.tls != "none" else None
+    client = aioftp.Client(
+        socket_timeout=archive.timeout, connection_timeout=archive.connect_timeout,
+        encoding=_BYTES, ssl=context if archive.tls == "implicit" else None)
+    session = FtpSession(archive, client)
+    port = archive.port or (TLS_PORT if archive.tls == "implicit" else PORT)
+    try:
+        with _told(archive, port, password):
+            async with asyncio.timeout(archive.connect_timeout):
+                await client.connect(archive.host, port)
+                if archive.tls == "explicit":
+                    await _encrypt(client, archive, context)
+                await _login(client, archive, password or "anonymous")
+                await session.begin()
+    except BaseException:
+        await session.close()
+        raise
+    return session
+
+
+def _context(archive: Archive) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if archive.ca_file is not None:
+        try:
+            context.load_verify_locations(archive.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise HostError(f"the key 'ca_file' of the archive '{archive.name}' names no "
+                            f"certificates: {archive.ca_file}: {error}") from None
+    if archive.tls_max:
+        context.maximum_version = {"1.2": ssl.TLSVersion.TLSv1_2,
+                                   "1.3": ssl.TLSVersion.TLSv1_3}[archive.tls_max]
+    return context
+
+
+async def _encrypt(client: aioftp.Client, archive: Archive,
+                   context: ssl.SSLContext | None) -> None:
+    try:
+        await client.upgrade_to_tls(context)
+    except StatusCodeError as error:
+        raise HostError(f"{archive.host} offers no encryption ({_said(error)}): see the key 'tls' "
+                        f"of the archive '{archive.name}'") from None
+
+
+async def _login(client: aioftp.Client, archive: Archive, password: str) -> None:
+    try:
+        await client.login(archive.user, password)
+    except StatusCodeError as error:
+        said = _said(error).replace(password, "***") if password else _said(error)
+        raise LoginError(
+            f"{archive.host} refuses the login of '{archive.user}' ({said}): see the keys 'user' "
+            f"and password_file, password_env or password_credential of the archive "
+            f"'{archive.name}'") from None
+
+
+@contextmanager
+def _told(archive: Archive, port: int, password: str | None) -> Iterator[None]:
+    """What keeps a session from being opened, in words that say where to look."""
+    where, keys = f"{archive.host}:{port}", f"of the archive '{archive.name}'"
+    try:
+        yield
+    except RemoteError:
+        raise
+    except socket.gaierror as error:
+        raise HostError(f"the host '{archive.host}' is not known ({error.strerror}): see the key "
+                        f"'host' {keys}") from None
+    except ConnectionRefusedError:
+        raise HostError(f"{where} refuses the connection: see the keys 'host' and 'port' {keys}",
+                        ) from None
+    except ssl.SSLCertVerificationError as error:
+        raise HostError(f"the certificate of {where} is not trusted ({error.verify_message}): see "
+                        f"the keys 'host' and 'ca_file' {keys}") from None
+    except ssl.SSLError as error:
+        raise HostError(f"no encryption with {where} ({error.reason}): see the keys 'tls', "
+                        f"'tls_max' and 'port' {keys}") from None
+    except TimeoutError:
+        raise HostError(f"no answer from {where} within {archive.connect_timeout:g} s: see the "
+                        f"keys 'host', 'port', 'tls' and 'connect_timeout' {keys}") from None
+    except (OSError, AIOFTPException, ValueError, EOFError) as error:
+        said = f"{type(error).__name__} {error}".strip()
+        said = said.replace(password, "***") if password else said
+        raise HostError(f"{where} does not behave as an FTP server ({said}): see the keys 'host', "
+                        f"'port' and 'tls' {keys}") from None
+
+
+def _said(error: StatusCodeError) -> str:
+    """What the server answered."""
+    return ascii(f"{error.received_codes[-1]} {' '.join(error.info).strip(' -')}"[:200])[1:-1]
+
+
+class FtpSession:
+    """One control connection; see ``session.Session``. One command or transfer at a time."""
+
+    def __init__(self, archive: Archive, client: aioftp.Client) -> None:
+        self._archive = archive
+        self._client = client
+        self._home = "/"
+        self._has_mlsd = self._has_mlst = True
+        self._busy = asyncio.Lock()
+        self._data: set[asyncio.StreamWriter] = set()
+
+    async def begin(self) -> None:
+        """What follows the login: bytes as they are, and the folder that relative paths start at.
+        """
+        await self._client.command("TYPE I", "200")
+        with contextlib.suppress(StatusCodeError):
+            _, info = await self._client.command("PWD", "257")
+            self._home = str(self._client.parse_directory_response(info[-1])) or "/"
+
+    async def list(self, path: str) -> Listing:
+        """The entries of a folder."""
+        async with self._busy:
+            with self._guarded(path):
+                if self._has_mlsd:
+                    try:
+                        raw = await self._fetched(f"MLSD {self._raw(path)}")
+                        return await asyncio.to_thread(parse_mlsd, raw, self._archive.encoding)
+                    except StatusCodeError as error:
+                        if not _is(error, _UNKNOWN_COMMAND):
+                            raise
+                        self._has_mlsd = self._has_mlst = False
+                # LIST of a folder that is not there is empty on some servers; CWD tells.
+                await self._client.command(f"CWD {self._raw(path)}", "2xx")
+                raw = await self._fetched("LIST")
+                return await asyncio.to_thread(parse_list, raw, self._archive.encoding,
+                                               datetime.now(tz=UTC))
+
+    async def stat(self, path: str) -> RemoteEntry | None:
+        """A file as it is now. Without MLSD its time is left out: LIST tells another one."""
+        async with self._busy:
+            with self._guarded(path):
+                if self._has_mlst:
+                    try:
+                        _, info = await self._client.command(f"MLST {self._raw(path)}", "250")
+                        return mlsx_entry(info[1].encode(_BYTES), self._archive.encoding)
+                    except StatusCodeError as error:
+                        if not _is(error, _UNKNOWN_COMMAND):
+                            raise
+                        self._has_mlst = False
+                return await self._size_and_time(path)
+
+    async def _size_and_time(self, path: str) -> RemoteEntry | None:
+        try:
+            _, size = await self._client.command(f"SIZE {self._raw(path)}", "213")
+            mtime = None
+            if self._has_mlsd:
+                _, moment = await self._client.command(f"MDTM {self._raw(path)}", "213")
+                mtime = moment_of(moment[-1].strip().encode(_BYTES))
+        except StatusCodeError as error:
+            if _is(error, _UNKNOWN_COMMAND):
+                return None
+            raise
+        return RemoteEntry(name=path.rpartition("/")[2], size=int(size[-1].strip()), mtime=mtime)
+
+    @asynccontextmanager
+    async def read(self, path: str, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Blocks of a file from a byte on; the server must say at the end that it sent all.
+
+        What goes wrong where they are put, on a full disk, say, is no fault of the server's.
+        """
+        local: OSError | None = None
+        async with self._busy:
+            try:
+                with self._guarded(path):
+                    async with self._opened(f"RETR {self._raw(path)}", offset) as blocks:
+                        try:
+                            yield blocks
+                        except OSError as error:
+                            local = error
+                            raise
+            except TransferError:
+                if local is not None:
+                    raise local from None
+                raise
+
+    async def close(self) -> None:
+        """Cut the connection off."""
+        writers = [*self._data]
+        with contextlib.suppress(ConnectionError):  # never connected
+            writers.append(self._client.stream.writer)
+        self._data.clear()
+        for writer in writers:
+            await _cut_off(writer)
+
+    async def _fetched(self, command: str) -> bytes:
+        """All that a command sends over the data connection."""
+        parts, size = [], 0
+        async with self._opened(command, 0) as blocks:
+            async for block in blocks:
+                parts.append(block)
+                size += len(block)
+                if size > _LARGEST_LISTING:
+                    raise TransferError("the listing has no end")
+        return b"".join(parts)
+
+    @asynccontextmanager
+    async def _opened(self, command: str, offset: int) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The data connection of a command. Leaving it early leaves the session out of step."""
+        reader, writer = await self._client.get_passive_connection("I")
+        self._data.add(writer)
+        done = False
+
+        async def blocks() -> AsyncGenerator[bytes, None]:
+            nonlocal done
+            while True:
+                try:
+                    async with asyncio.timeout(self._archive.timeout):
+                        block = await reader.read(BLOCK)
+                except TimeoutError:
+                    raise TransferError(f"nothing came from {self._archive.host} for "
+                                        f"{self._archive.timeout:g} s") from None
+                except OSError as error:
+                    raise TransferError(
+                        f"the connection to {self._archive.host} broke off "
+                        f"({type(error).__name__} {error})") from None
+                if not block:
+                    done = True
+                    return
+                yield block
+
+        source = blocks()
+        try:
+            if offset:
+                await self._client.command(f"REST {offset}", "350")
+            await self._client.command(command, "1xx")
+            yield source
+            if not done:
+                raise TransferError("it was left before its end")
+        finally:
+            await source.aclose()
+            self._data.discard(writer)
+            await _cut_off(writer)
+        await self._client.command(None, "2xx", "1xx")
+
+    def _raw(self, path: str) -> str:
+        """An absolute path, as the characters that stand for its bytes."""
+        whole = path if path.startswith("/") else f"{self._home.rstrip('/')}/{path}"
+        return whole.encode(self._archive.encoding, "surrogateescape").decode(_BYTES)
+
+    @contextmanager
+    def _guarded(self, path: str) -> Iterator[None]:
+        """Errors as a session's; all but a refused path leave the connection of no more use."""
+        shown = printable(path)
+        try:
+            yield
+        except (PathError, LoginError):
+            raise
+        except StatusCodeError as error:
+            if _is(error, _REFUSED) and "timeout" not in _said(error).lower():
+                raise PathError(f"{shown}: {_said(error)}") from None
+            self._abort()
+            kind = LoginError if _is(error, ("530",)) else TransferError
+            raise kind(f"{shown}: {self._archive.host} says {_said(error)}") from None
+        except TransferError as error:
+            self._abort()
+            raise TransferError(f"{shown}: {error}") from None
+        except TimeoutError:
+            self._abort()
+            raise TransferError(f"{shown}: nothing came from {self._archive.host} for "
+                                f"{self._archive.timeout:g} s") from None
+        except UnicodeEncodeError:
+            raise PathError(f"{shown}: the key 'encoding' ({self._archive.encoding}) has no such "
+                            "letters") from None
+        except (OSError, AIOFTPException, ValueError, LookupError, EOFError) as error:
+            self._abort()
+            raise TransferError(f"{shown}: the connection to {self._archive.host} broke off "
+                                f"({type(error).__name__} {error})") from None
+        except BaseException:
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
+        """Nobody can tell what the server will say next."""
+        for writer in self._data:
+            writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            self._client.stream.writer.transport.abort()
+
+
+def _is(error: StatusCodeError, codes: tuple[str, ...]) -> bool:
+    return str(error.received_codes[-1]) in codes
+
+
+async def _cut_off(writer: asyncio.StreamWriter) -> None:
+    """Close a connection at once, whatever the other side does."""
+    writer.transport.abort()
+    with contextlib.suppress(OSError, TimeoutError, ssl.SSLError):
+        async with asyncio.timeout(_GOODBYE):
+            await writer.wait_closed()

@@ -1,0 +1,1 @@
+"""Raw FITS files: their cards, a bounded check, reading, and atomic writing."""

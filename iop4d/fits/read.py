@@ -1,0 +1,230 @@
+"""Read FITS files, plain, gzipped or tile-compressed, after the check of their structure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import warnings
+import zlib
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iop4d.fits.cards import Value
+from iop4d.fits.check import MAX_PIXELS, Hdu, hdus_of
+from iop4d.model.errors import FrameError, StageError
+from iop4d.model.messages import CHANGED
+
+MAX_BYTES = 1 << 30  # of a file, as stored and as unpacked
+_GZIP_FREE = 1 << 24  # bytes up to which a gzip file may have any ratio: small files of blanks do
+_GZIP_RATIO = 20  # more than real frames reach; a bomb has 1000
+_GZIP = b"\x1f\x8b"
+_CHUNK = 1 << 20
+_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+
+FloatImage = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitsFile:
+    """A sound file: its identity, the cards of its image, and its HDUs over ``data``."""
+
+    name: str
+    sha256: str
+    size: int
+    header: dict[str, Value]
+    data: memoryview
+    hdus: tuple[Hdu, ...]
+    image: Hdu
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawImage:
+    """An image as stored, (ny, nx), turned to physical float32 only row by row as needed.
+
+    NaN where the file says BLANK.
+    """
+
+    stored: NDArray[Any]
+    scale: float = 1.0
+    zero: float = 0.0
+    blank: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx)."""
+        return int(self.stored.shape[0]), int(self.stored.shape[1])
+
+    def upright(self, *, flipped: bool) -> RawImage:
+        """The same image with its rows turned over if they run from the top down."""
+        return replace(self, stored=self.stored[::-1]) if flipped else self
+
+    def rows(self, first: int = 0, last: int | None = None) -> FloatImage:
+        """Rows ``first`` to ``last`` (exclusive) as a new float32 array, ADU."""
+        stored = self.stored[first:last]
+        pixels = stored.astype(np.float32)
+        if self.scale != 1.0:
+            pixels *= np.float32(self.scale)
+        if self.zero != 0.0:
+            pixels += np.float32(self.zero)
+        if self.blank is not None:
+            pixels[stored == self.blank] = np.nan
+        return pixels
+
+
+def open_fits(path: Path) -> FitsFile:
+    """Read a file as a whole and check it; raises FrameError, or StageError when it changes."""
+    stored = _read_steady(path)
+    data = _gunzip(stored) if stored[:2] == _GZIP else stored
+    view = memoryview(data)
+    hdus = hdus_of(view)
+    for hdu in hdus:
+        _check_datasum(view, hdu)
+    image, header = _image_of(hdus)
+    return FitsFile(name=path.name, sha256=hashlib.sha256(stored).hexdigest(), size=len(stored),
+                    header=header, data=view, hdus=hdus, image=image)
+
+
+def read_header(path: Path) -> dict[str, Value]:
+    """The cards of a file's image, the primary ones among them; raises FrameError."""
+    return open_fits(path).header
+
+
+def read_image(path: Path) -> tuple[FloatImage, dict[str, Value]]:
+    """The image of a file, float32 [y, x] in physical units, and its header."""
+    file = open_fits(path)
+    return raw_image(file).rows(), file.header
+
+
+def raw_image(file: FitsFile) -> RawImage:
+    """The image of an open file; raises FrameError when it is no plain image of two axes."""
+    header = file.header
+    lengths = [header.get(card) for card in ("NAXIS", "NAXIS1", "NAXIS2")]
+    if lengths[0] != 2 or not all(isinstance(n, int) and n > 0 for n in lengths):
+        raise FrameError(f"is no plain image of two axes: NAXIS is {lengths[0]}")
+    if file.image.header.get("ZIMAGE") is True:
+        return RawImage(stored=_unpack_tiles(file))
+    bitpix, nx, ny = (int(header[card]) for card in ("BITPIX", "NAXIS1", "NAXIS2"))
+    stored = np.frombuffer(file.data, dtype=_DTYPES[bitpix], count=nx * ny,
+                           offset=file.image.start).reshape(ny, nx)
+    blank = header.get("BLANK")
+    return RawImage(stored=stored, scale=_scale(header, "BSCALE", 1.0),
+                    zero=_scale(header, "BZERO", 0.0),
+                    blank=blank if isinstance(blank, int) and bitpix > 0 else None)
+
+
+def _read_steady(path: Path) -> bytes:
+    """A file's bytes; raises StageError when it changed while it was read."""
+    with path.open("rb") as file:
+        before = os.fstat(file.fileno())
+        if before.st_size > MAX_BYTES:
+            raise FrameError(f"is larger than {MAX_BYTES >> 20} MiB: {before.st_size} bytes")
+        stored = file.read(MAX_BYTES + 1)
+    after = path.stat()
+    if _identity(before) != _identity(after) or len(stored) != after.st_size:
+        raise StageError(CHANGED, "the file changed while it was read")
+    return stored
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _gunzip(stored: bytes) -> bytes:
+    """Unpack every member to its end, so that each CRC and length is checked."""
+    pieces: list[bytes] = []
+    total = 0
+    rest: bytes | memoryview = memoryview(stored)
+    try:
+        while bytes(rest[:2]) == _GZIP or not pieces:
+            member = zlib.decompressobj(wbits=31)
+            while not member.eof:
+                piece = member.decompress(rest, _CHUNK)
+                rest = member.unused_data if member.eof else member.unconsumed_tail
+                pieces.append(piece)
+                total += len(piece)
+                if total > MAX_BYTES or total > max(_GZIP_FREE, _GZIP_RATIO * len(stored)):
+                    raise FrameError(f"unpacks to more than {total >> 20} MiB from "
+                                     f"{len(stored)} bytes: no frame does")
+                if not piece and not member.eof and not len(rest):
+                    raise FrameError(f"is truncated: its gzip stream ends after {total} bytes "
+                                     "unpacked")
+    except zlib.error as error:
+        raise FrameError(f"is damaged: gzip says {error}") from None
+    if any(rest):
+        raise FrameError(f"has {len(rest)} bytes after its end that are no gzip")
+    return b"".join(pieces)
+
+
+def _check_datasum(data: memoryview, hdu: Hdu) -> None:
+    """Compare DATASUM, where there is one, with the data (FITS standard 4.4.2.7)."""
+    said = str(hdu.header.get("DATASUM", "")).strip()
+    if not said.isdigit():
+        return
+    if datasum(data[hdu.start:hdu.start + hdu.size]) != int(said):
+        raise FrameError("is damaged: its data do not agree with its DATASUM card")
+
+
+def datasum(data: memoryview | bytes) -> int:
+    """The ones' complement sum of 32-bit words, zero-padded (FITS standard, appendix J)."""
+    whole = len(data) // 4 * 4
+    total = int(np.frombuffer(data[:whole], dtype=">u4").sum(dtype=np.uint64))
+    total += int.from_bytes(bytes(data[whole:]).ljust(4, b"\0"), "big")
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
+
+
+def _image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
+    """The first HDU with an image, and its cards over those of the primary HDU."""
+    for hdu in hdus:
+        kind = hdu.header.get("XTENSION", "IMAGE")
+        if hdu.header.get("ZIMAGE") is True:
+            return hdu, {**hdus[0].header, **_image_cards(hdu.header)}
+        if kind == "IMAGE" and hdu.size > 0:
+            return hdu, {**hdus[0].header, **hdu.header}
+    raise FrameError("holds no image")
+
+
+def _image_cards(header: dict[str, Value]) -> dict[str, Value]:
+    """The cards of a tile-compressed image as those of the image itself (standard, section 10)."""
+    cards = {card: value for card, value in header.items()
+             if not card.startswith(("NAXIS", "TTYPE", "TFORM", "TUNIT", "PCOUNT", "GCOUNT"))}
+    cards["BITPIX"] = header.get("ZBITPIX", 0)
+    for card, value in header.items():
+        if card.startswith("ZNAXIS"):
+            cards[card[1:]] = value
+    return cards
+
+
+def _unpack_tiles(file: FitsFile) -> FloatImage:
+    from astropy.io import fits  # half a second to import, which plain frames need not pay
+
+    header = file.image.header
+    nx, ny = header.get("ZNAXIS1"), header.get("ZNAXIS2")
+    tiles = [header.get(f"ZTILE{axis}", 1) for axis in (1, 2)]
+    sizes = (nx, ny, *tiles)
+    if not all(isinstance(n, int) and n > 0 for n in sizes) or nx * ny > MAX_PIXELS:  # type: ignore[operator]
+        raise FrameError(f"is damaged: a compressed image of {nx} x {ny} pixels")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with fits.open(BytesIO(file.data), memmap=False, lazy_load_hdus=False) as hdus:
+                pixels = hdus[file.hdus.index(file.image)].data
+    except Exception as error:  # noqa: BLE001 - damaged tiles raise a dozen kinds of errors
+        raise FrameError(f"is damaged: its tiles cannot be unpacked: {error}") from None
+    if pixels is None or pixels.shape != (ny, nx):
+        raise FrameError("is damaged: its tiles cannot be unpacked")
+    return np.ascontiguousarray(pixels, dtype=np.float32)
+
+
+def _scale(header: dict[str, Value], card: str, default: float) -> float:
+    value = header.get(card, default)
+    if isinstance(value, (bool, str)) or not math.isfinite(value):
+        raise FrameError(f"header says {card} = {value!r}, no number")
+    return float(value)

@@ -1,0 +1,1 @@
+"""Who does the work of the ledger: local worker processes."""

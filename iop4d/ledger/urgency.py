@@ -1,0 +1,65 @@
+"""Whose frames go before all others: targets of opportunity, and sources that fire an alert."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from iop4d.ledger.jobs import Priority
+from iop4d.store import catalogue
+from iop4d.store.alertschema import Alert
+from iop4d.store.catalogue import canonical
+from iop4d.store.schema import Source
+
+_LOOK = 5.0  # seconds for which names are kept: an alert that fires is followed that soon
+
+
+class Urgency:
+    """Tells from a frame's file name and OBJECT how urgent it is. Needs a connection."""
+
+    def __init__(self, first: Iterable[str], clock: Callable[[], float]) -> None:
+        self._first = tuple(first)
+        self._clock = clock
+        self._names: frozenset[str] = frozenset()
+        self._begins = re.compile("")
+        self._look_at = float("-inf")
+        self._made_of: tuple[int, frozenset[str]] = (-1, frozenset())
+
+    def bonus(self, name: str, object_: str = "") -> int:
+        """What a frame's jobs get on top of their priority."""
+        names, begins = self._current()
+        urgent = bool(names) and (canonical(object_) in names
+                                  or begins.match(Path(name).name) is not None)
+        return Priority.FIRST * urgent
+
+    def _current(self) -> tuple[frozenset[str], re.Pattern[str]]:
+        """The urgent sources' names, all that the catalogue has for them, and how files begin."""
+        if not 0.0 <= self._clock() - self._look_at < _LOOK:
+            self._look_at = self._clock()
+            firing = frozenset(row.source for row in Alert.select(Alert.source).where(
+                Alert.state == "firing").distinct())
+            made_of = (catalogue.version(), firing)
+            if made_of != self._made_of:
+                self._made_of = made_of
+                self._names = _all_names({*self._first, *firing})
+                self._begins = re.compile("|".join(map(_beginning, sorted(self._names))),
+                                          re.IGNORECASE)
+        return self._names, self._begins
+
+
+def _all_names(sources: set[str]) -> frozenset[str]:
+    wanted = {canonical(name) for name in sources}
+    if not wanted:
+        return frozenset()
+    found = set(wanted)
+    for row in Source.select(Source.name, Source.other_names):
+        names = {canonical(name) for name in (row.name, *row.other_names)}
+        if names & wanted:
+            found |= names
+    return frozenset(found - {""})
+
+
+def _beginning(name: str) -> str:
+    """Of a file named after a source, as a pattern: 3C454 is not the beginning of 3C4543."""
+    return r"[\s_\-]*".join(map(re.escape, name)) + (r"(?!\d)" if name[-1].isdigit() else "")

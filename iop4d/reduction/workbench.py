@@ -1,0 +1,159 @@
+"""What a worker does: one request in, one outcome out, and never an exception."""
+
+from __future__ import annotations
+
+import errno
+import time
+import traceback
+from pathlib import Path
+
+import astrometry
+
+from iop4d.fits.read import open_fits
+from iop4d.instruments.base import Instrument
+from iop4d.instruments.discovery import find_instruments, instrument_for
+from iop4d.model.errors import FrameError, StageError
+from iop4d.model.messages import (
+    NO_SPACE,
+    UNREADABLE,
+    Calibrated,
+    CalibrateRequest,
+    Classified,
+    ClassifyRequest,
+    Done,
+    Failed,
+    MasterBuilt,
+    MasterRequest,
+    NightPlotRequest,
+    Outcome,
+    PlotRequest,
+    Plotted,
+    PolarimetryRequest,
+    Reduced,
+    ReduceRequest,
+    Rejected,
+    Request,
+    Value,
+)
+from iop4d.reduction.calibrate import calibrate
+from iop4d.reduction.context import WorkerContext
+from iop4d.reduction.frame import Tools, reduce_frame
+from iop4d.reduction.master import build_master
+from iop4d.reduction.masters import MasterCache
+from iop4d.reduction.nightplot import plot_night
+from iop4d.reduction.plot import plot_light_curve
+from iop4d.reduction.polarise import polarise
+from iop4d.reduction.stages import Stages
+
+#: Errors of the system that are not the frame's fault, and pass.
+_PASSING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_SPACE) | dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT,
+     errno.EHOSTDOWN, errno.EAGAIN, errno.EMFILE, errno.ENFILE), UNREADABLE)
+
+
+class Workbench:
+    """A worker's instruments, index files and masters, kept from one request to the next."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self.context = context
+        self._instruments = find_instruments(context.site.camera, context.site.polarimeter)
+        self._masters = MasterCache()
+        self._solver: astrometry.Solver | None = None
+
+    def perform(self, request: Request) -> Outcome:
+        """Do what is asked. Whatever happens, the answer is an outcome."""
+        began = time.process_time()
+        stages = Stages()
+        try:
+            value = self._value(request, stages)
+            return Done(value=value, core_s=time.process_time() - began)
+        except FrameError as error:
+            return Rejected(reason=str(error))
+        except StageError as error:
+            return Failed(stage=error.stage, reason=str(error), trace=traceback.format_exc())
+        except OSError as error:
+            return Failed(stage=_PASSING.get(error.errno or 0, stages.current),
+                          reason=_of_system(error), trace=traceback.format_exc())
+        except Exception as error:  # noqa: BLE001 - an exception must not cross the pool
+            return Failed(stage=stages.current, trace=traceback.format_exc(),
+                          reason=f"unexpected {type(error).__name__}: {error}")
+
+    def _value(self, request: Request, stages: Stages) -> Value:
+        if isinstance(request, ClassifyRequest):
+            return self._classify(request, stages)
+        if isinstance(request, MasterRequest):
+            return self._master(request, stages)
+        if isinstance(request, ReduceRequest):
+            return self._reduce(request, stages)
+        if isinstance(request, CalibrateRequest):
+            return self._calibrate(request, stages)
+        if isinstance(request, PolarimetryRequest):
+            with stages("polarimetry"):
+                return polarise(
+                    request.frames, catalogue=self.context.catalogue,
+                    instrument=self._named(request.frames[0].facts.instrument),
+                    settings=self.context.site.polarimetry)
+        if isinstance(request, PlotRequest | NightPlotRequest):
+            with stages("plot"):
+                return Plotted(png=plot_light_curve(request) if isinstance(request, PlotRequest)
+                               else plot_night(request))
+        raise TypeError(f"no such request: {type(request).__name__}")
+
+    def _classify(self, request: ClassifyRequest, stages: Stages) -> Classified:
+        with stages("read"):
+            file = open_fits(request.path)
+        with stages("classify"):
+            instrument = instrument_for(file.header, self._instruments)
+            facts = instrument.read(file.header, request.path.name)
+        return Classified(facts=facts, sha256=file.sha256, size=file.size)
+
+    def _master(self, request: MasterRequest, stages: Stages) -> MasterBuilt:
+        settings = self.context.site.masters
+        return build_master(request, instrument=self._named(request.facts.instrument),
+                            masters=self._masters, min_frames=settings.min_frames,
+                            clip=settings.clip, stages=stages)
+
+    def _reduce(self, request: ReduceRequest, stages: Stages) -> Reduced:
+        tools = Tools(site=self.context.site, catalogue=self.context.catalogue,
+                      instrument=self._named(request.facts.instrument), masters=self._masters,
+                      solver=self._index())
+        return reduce_frame(request, tools, stages)
+
+    def _calibrate(self, request: CalibrateRequest, stages: Stages) -> Calibrated:
+        known = {instrument.name: instrument for instrument in self._instruments}
+        instrument = known.get(request.frames[0].facts.instrument)
+        catalogue = self.context.catalogue
+        target = next((s for s in catalogue.sources if s.name == request.target), None)
+        if target is None:
+            raise StageError("calibrate", f"{request.target} is no longer in the catalogue")
+        with stages("calibrate"):
+            results = calibrate(target, request.frames, catalogue=catalogue,
+                                telescope=instrument.telescope if instrument else None)
+        return Calibrated(results=tuple(
+            (frame.id, result) for frame, result in zip(request.frames, results, strict=True)))
+
+    def _named(self, name: str) -> Instrument:
+        for instrument in self._instruments:
+            if instrument.name == name:
+                return instrument
+        raise StageError("instrument", f"the instrument {name} is no longer known")
+
+    def _index(self) -> astrometry.Solver:
+        """The solver with the site's index files; loaded with the first frame."""
+        if self._solver is None:
+            files = index_files(self.context.site.astrometry.index)
+            if not files:
+                raise StageError("solve", "no index files: [astrometry] index of the site file "
+                                          "must name a folder of index-*.fits")
+            self._solver = astrometry.Solver(files)
+        return self._solver
+
+
+def index_files(folders: tuple[Path, ...]) -> list[Path]:
+    """The astrometry.net index files in the folders."""
+    return sorted(path for folder in folders for path in folder.glob("*.fits"))
+
+
+def _of_system(error: OSError) -> str:
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}"

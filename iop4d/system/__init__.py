@@ -1,0 +1,1 @@
+"""What the machine asks of a service: lock, notify protocol, units."""

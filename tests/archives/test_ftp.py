@@ -1,0 +1,463 @@
+"""FTP against servers that stall, cut, lie and pretend, and against a plain good one."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from iop4d.archives.download import download
+from iop4d.archives.ftp import FtpSession, connect
+from iop4d.archives.session import (
+    HostError,
+    LoginError,
+    PathError,
+    RemoteError,
+    TransferError,
+)
+from iop4d.config import Archive
+from iop4d.model.errors import ConfigError
+from iop4d.simulator.servers import ftp_server
+from tests.support.ftp_server import PASSWORD, STALLS, USER, Faults, FtpServer
+
+NIGHT = "/20221108"
+MTIME = 1667900000.0
+CONTENT = os.urandom(200_000)
+FILES = {f"{NIGHT}/a.fit": (CONTENT, MTIME), f"{NIGHT}/b c.fit": (b"b" * 2880, MTIME + 60)}
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "secret"
+    path.write_text(PASSWORD + "\n")
+    return path
+
+
+def archive(server: FtpServer, secret: Path, **keys: object) -> Archive:
+    keys = {"host": "127.0.0.1", "port": server.port, "timeout": 1.0, "connect_timeout": 1.0,
+            "user": USER, "password_file": secret} | keys
+    return Archive(name="T", kind="ftp", path=Path("raw"), **keys)
+
+
+@asynccontextmanager
+async def session_of(found: Archive) -> AsyncIterator[FtpSession]:
+    session = await connect(found)
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+async def whole(session: FtpSession, path: str, offset: int = 0) -> bytes:
+    async with session.read(path, offset) as blocks:
+        return b"".join([block async for block in blocks])
+
+
+def sockets() -> int:
+    return sum("socket" in str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir()
+               if fd.is_symlink())
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["mlsd", "list"])
+@pytest.mark.parametrize("passive", [False, True], ids=["epsv", "pasv"])
+def test_a_good_server_is_listed_and_read(secret: Path, plain: bool, passive: bool) -> None:
+    async def main() -> None:
+        faults = Faults(no_mlsd=plain, no_epsv=passive)
+        async with FtpServer(dict(FILES), faults=faults) as server, \
+                session_of(archive(server, secret)) as session:
+            for _ in range(2):
+                listing = await session.list(NIGHT)
+                assert [(e.name, e.size) for e in listing.entries] == [
+                    ("a.fit", 200_000), ("b c.fit", 2880)]
+            assert server.commands["MLSD"] == (1 if plain else 2)
+            assert await whole(session, f"{NIGHT}/a.fit") == CONTENT
+            assert await whole(session, f"{NIGHT}/b c.fit", 880) == b"b" * 2000
+            now = await session.stat(f"{NIGHT}/a.fit")
+            assert now is not None
+            assert (now.size, now.mtime) == (200_000, None if plain else MTIME)
+
+    asyncio.run(main())
+
+
+def test_what_is_not_there_is_told_and_the_session_goes_on(secret: Path) -> None:
+    async def main() -> None:
+        async with FtpServer(dict(FILES)) as server, \
+                session_of(archive(server, secret)) as session:
+            for _ in range(3):
+                with pytest.raises(PathError, match="no such folder"):
+                    await session.list("/20221109")
+                with pytest.raises(PathError, match="no such file"):
+                    await whole(session, f"{NIGHT}/gone.fit")
+                with pytest.raises(PathError):
+                    await session.stat(f"{NIGHT}/gone.fit")
+            assert await whole(session, f"{NIGHT}/a.fit") == CONTENT
+            assert server.connections == 1
+
+    asyncio.run(main())
+
+
+def test_a_full_disk_here_is_no_fault_of_the_server(secret: Path) -> None:
+    async def put_on_a_full_disk(session: FtpSession) -> None:
+        async with session.read(f"{NIGHT}/a.fit") as blocks:
+            async for _ in blocks:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def main() -> None:
+        async with FtpServer(dict(FILES)) as server, \
+                session_of(archive(server, secret)) as session:
+            with pytest.raises(OSError, match="No space left") as full:
+                await put_on_a_full_disk(session)
+            assert full.value.errno == errno.ENOSPC
+
+    asyncio.run(main())
+
+
+def test_relative_paths_start_at_the_folder_of_the_login(secret: Path) -> None:
+    async def main() -> None:
+        files = {f"/home/observer{path}": found for path, found in FILES.items()}
+        async with FtpServer(files) as server, session_of(archive(server, secret)) as session:
+            assert len((await session.list("20221108")).entries) == 2
+            assert await whole(session, "20221108/a.fit") == CONTENT
+
+    asyncio.run(main())
+
+
+async def everything(found: Archive) -> None:
+    """Log in, list, and fetch a file."""
+    async with session_of(found) as session:
+        await session.list(NIGHT)
+        await whole(session, f"{NIGHT}/a.fit")
+
+
+@pytest.mark.parametrize("where", STALLS)
+def test_a_server_that_stalls_is_given_up_in_time(secret: Path, where: str) -> None:
+    async def main() -> None:
+        async with FtpServer(dict(FILES), faults=Faults(stall=where)) as server:
+            began = time.monotonic()
+            kind = HostError if where in ("banner", "USER", "PASS") else TransferError
+            with pytest.raises(kind, match=r"127\.0\.0\.1"):
+                await everything(archive(server, secret))
+            assert time.monotonic() - began < 10.0  # three limits of a second, on a busy machine
+
+    asyncio.run(main())
+
+
+def test_nothing_is_left_open_after_a_hundred_rounds_of_faults(secret: Path) -> None:
+    async def main() -> None:
+        faults = Faults()
+        async with FtpServer(dict(FILES), faults=faults) as server:
+            found = archive(server, secret, timeout=0.05, connect_timeout=0.5)
+            before = sockets()
+            for number in range(100):
+                faults.stall = ("data", "end", "MLSD", "", "")[number % 5]
+                faults.cut, faults.cuts = (1000, 1) if number % 5 == 3 else (-1, 0)
+                faults.answer = "426 no" if number % 5 == 4 else ""
+                with pytest.raises(RemoteError):
+                    await everything(found)
+            for task in [*server.tasks]:
+                task.cancel()
+            await asyncio.sleep(0.2)
+            assert sockets() <= before + 1
+
+    asyncio.run(main())
+
+
+def test_a_transfer_that_is_cut_anywhere_is_resumed_to_the_same_bytes(
+        secret: Path, tmp_path: Path) -> None:
+    async def main(part: int) -> None:
+        faults = Faults(cut=part * len(CONTENT) // 10, cuts=1)
+        async with FtpServer(dict(FILES), faults=faults) as server:
+            target = tmp_path / f"{part}.fit"
+            for _ in range(2):
+                async with session_of(archive(server, secret)) as session:
+                    entry = (await session.list(NIGHT)).entries[0]
+                    try:
+                        await download(session, f"{NIGHT}/a.fit", entry, target)
+                        break
+                    except TransferError:
+                        assert not target.exists()
+            assert hashlib.sha256(target.read_bytes()).digest() \
+                == hashlib.sha256(CONTENT).digest()
+            assert server.sent <= 1.1 * len(CONTENT) + 65536 + 4096
+            assert target.stat().st_mtime == MTIME
+
+    for part in range(10):
+        asyncio.run(main(part))
+
+
+@pytest.mark.parametrize("faults", [
+    Faults(short=1000), Faults(ending="426 aborted"), Faults(ending="451 local error"),
+    Faults(answer="421 too many"), Faults(answer="426 no"), Faults(answer="451 no"),
+    Faults(answer="550 no"), Faults(cut=1000, cuts=9)],
+    ids=["short", "426 after", "451 after", "421", "426", "451", "550", "cut"])
+def test_a_transfer_that_is_not_whole_is_never_taken(secret: Path, tmp_path: Path,
+                                                     faults: Faults) -> None:
+    async def main() -> None:
+        async with FtpServer(dict(FILES), faults=faults) as server, \
+                session_of(archive(server, secret)) as session:
+            entry = (await session.list(NIGHT)).entries[0]
+            with pytest.raises(PathError if faults.answer == "550 no" else TransferError):
+                await download(session, f"{NIGHT}/a.fit", entry, tmp_path / "a.fit")
+            assert not (tmp_path / "a.fit").exists()
+
+    asyncio.run(main())
+
+
+def test_a_server_that_names_another_host_for_the_data_is_not_followed(secret: Path) -> None:
+    async def main() -> None:
+        faults = Faults(no_epsv=True, pasv_host="10,0,0,1")
+        async with FtpServer(dict(FILES), faults=faults) as server, \
+                session_of(archive(server, secret)) as session:
+            assert await whole(session, f"{NIGHT}/a.fit") == CONTENT
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_transfer_leaves_nothing_open(secret: Path) -> None:
+    async def main() -> None:
+        async with FtpServer(dict(FILES), faults=Faults(stall="data")) as server:
+            found = archive(server, secret, timeout=60.0)
+            for _ in range(5):
+                task = asyncio.create_task(everything(found))
+                while server.commands["RETR"] == 0:  # noqa: ASYNC110 - the server's own count
+                    await asyncio.sleep(0.01)
+                server.commands.clear()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(main())
+
+
+def test_names_that_are_no_text_come_back_as_they_were(secret: Path) -> None:
+    async def main() -> None:
+        raw = b"type=file;size=2880;modify=20221108000000; \xe9\xff.fit\r\n"
+        path = f"{NIGHT}/\xe9\xff.fit"  # as the server hears it, byte for byte
+        files = dict(FILES) | {path: (b"b" * 2880, MTIME)}
+        async with FtpServer(files, faults=Faults(listing=raw)) as server, \
+                session_of(archive(server, secret)) as session:
+            (entry,) = (await session.list(NIGHT)).entries
+            assert entry.name == "\udce9\udcff.fit"
+            assert await whole(session, f"{NIGHT}/{entry.name}") == b"b" * 2880
+            with pytest.raises(TransferError):
+                await whole(session, f"{NIGHT}/a\r\nDELE b.fit")
+            assert server.commands["DELE"] == 0
+
+    asyncio.run(main())
+
+
+def test_fifty_thousand_entries_do_not_hold_up_the_loop(secret: Path) -> None:
+    lines = b"".join(b"type=file;size=2880;modify=20221108000000; frame-%06d.fit\r\n" % n
+                     for n in range(50_000))
+    beats: list[float] = []
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(0.001)
+            beats.append(time.monotonic())
+
+    async def main() -> None:
+        async with FtpServer(dict(FILES), faults=Faults(listing=lines)) as server, \
+                session_of(archive(server, secret, timeout=30.0)) as session:
+            heart = asyncio.create_task(beat())
+            listing = await session.list(NIGHT)
+            heart.cancel()
+            assert len(listing.entries) == 50_000
+    asyncio.run(main())
+    assert len(beats) > 20
+
+
+# What keeps a session from being opened.
+
+
+def refusal(found: Archive) -> str:
+    with pytest.raises((RemoteError, ConfigError)) as caught:
+        asyncio.run(everything(found))
+    assert PASSWORD not in str(caught.value)
+    return str(caught.value)
+
+
+def test_every_refusal_names_the_key_to_look_at(secret: Path) -> None:
+    async def main() -> None:
+        async with FtpServer(dict(FILES)) as server:
+            good = archive(server, secret)
+            wrong = secret.with_name("wrong")
+            wrong.write_text("wrong-password")
+            cases = [
+                (replace(good, password_file=wrong), LoginError, "'user'"),
+                (replace(good, port=1), HostError, "'port'"),
+                (replace(good, host="nowhere.invalid"), HostError, "'host'"),
+                (replace(good, tls="explicit"), HostError, "'tls'"),
+                (replace(good, tls="implicit"), HostError, "'tls'"),
+            ]
+            for found, kind, words in cases:
+                with pytest.raises(kind, match=words) as caught:
+                    await everything(found)
+                assert "archive 'T'" in str(caught.value)
+                assert "wrong-password" not in str(caught.value)
+            # No password was said in clear to a server that had been asked for encryption.
+            assert server.heard.count(b"PASS ") == 1
+
+    asyncio.run(main())
+    found = Archive(name="T", kind="ftp", path=Path("raw"), host="127.0.0.1",
+                    password_file=secret.with_name("gone"))
+    assert "password_file cannot be read" in refusal(found)
+
+
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9\r\n", b"421 too many\r\n",
+                                      b"\xff" * 70000, b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_is_no_ftp_server_is_told(secret: Path, greeting: bytes) -> None:
+    async def main() -> None:
+        async with FtpServer({}, faults=Faults(greeting=greeting)) as server:
+            with pytest.raises(HostError, match="'port'"):
+                await connect(archive(server, secret))
+
+    asyncio.run(main())
+
+
+# Encryption.
+
+
+def certificate(folder: Path, *, name: str = "127.0.0.1", days: int = 10) -> ssl.SSLContext:
+    """A server's context with a certificate of its own, which lies in cert.pem."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "iop4d test")])
+    now = datetime.now(tz=UTC)
+    alternative = x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
+    made = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject)
+            .public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=20))
+            .not_valid_after(now + timedelta(days=days))
+            .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256()))
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize("kind", ["explicit", "implicit"])
+@pytest.mark.parametrize("newest", ["", "1.2"])
+def test_a_trusted_server_is_talked_to_over_tls(secret: Path, tmp_path: Path, kind: str,
+                                                newest: str) -> None:
+    async def main() -> None:
+        context = certificate(tmp_path)
+        async with FtpServer(dict(FILES), tls=context, implicit=kind == "implicit") as server:
+            found = archive(server, secret, tls=kind, tls_max=newest,
+                            ca_file=tmp_path / "cert.pem")
+            async with session_of(found) as session:
+                assert len((await session.list(NIGHT)).entries) == 2
+                assert await whole(session, f"{NIGHT}/a.fit") == CONTENT
+            if kind == "explicit":
+                assert b"PASS" not in server.heard
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("name", "days", "trusted"), [
+    ("127.0.0.1", 10, False), ("127.0.0.1", -1, True), ("other.example.org", 10, True)],
+    ids=["self-signed", "expired", "another host's"])
+def test_a_certificate_that_is_not_right_is_refused(secret: Path, tmp_path: Path, name: str,
+                                                    days: int, trusted: bool) -> None:
+    async def main() -> None:
+        context = certificate(tmp_path, name=name, days=days)
+        async with FtpServer(dict(FILES), tls=context) as server:
+            found = archive(server, secret, tls="explicit",
+                            ca_file=tmp_path / "cert.pem" if trusted else None)
+            with pytest.raises(HostError, match=r"not trusted.*'ca_file'"):
+                await connect(found)
+            assert b"PASS" not in server.heard
+
+    asyncio.run(main())
+
+
+# Other people's servers.
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    folder = tmp_path / "served"
+    (folder / NIGHT[1:]).mkdir(parents=True)
+    for path, (content, mtime) in FILES.items():
+        (folder / path[1:]).write_bytes(content)
+        os.utime(folder / path[1:], (mtime, mtime))
+    return folder
+
+
+@pytest.fixture
+def pyftpd(served: Path) -> Iterator[int]:
+    from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.handlers import FTPHandler
+    from pyftpdlib.servers import ThreadedFTPServer
+
+    known = DummyAuthorizer()
+    known.add_user(USER, PASSWORD, str(served))
+    handler = type("Handler", (FTPHandler,), {"authorizer": known})
+    server = ThreadedFTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.address[1]
+    server.close_all()
+    thread.join(10)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+def test_a_server_of_another_make(pyftpd: int, secret: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        found = Archive(name="T", kind="ftp", host="127.0.0.1", port=pyftpd, user=USER,
+                        password_file=secret, path=tmp_path)
+        async with session_of(found) as session:
+            entries = {e.name: e for e in (await session.list(NIGHT)).entries}
+            assert entries["a.fit"].mtime == MTIME
+            await download(session, f"{NIGHT}/a.fit", entries["a.fit"], tmp_path / "a.fit")
+            assert await whole(session, f"{NIGHT}/a.fit", 100_000) == CONTENT[100_000:]
+            with pytest.raises(PathError):
+                await session.list("/20221109")
+        assert (tmp_path / "a.fit").read_bytes() == CONTENT
+
+    asyncio.run(main())
+
+
+def test_a_server_of_the_library_s_own(served: Path, tmp_path: Path) -> None:
+    server = ftp_server(served, PASSWORD)
+    server.start()
+    try:
+        (tmp_path / "secret").write_text(PASSWORD)
+        found = Archive(name="T", kind="ftp", host="127.0.0.1", port=server.port, path=tmp_path,
+                        user="observer", password_file=tmp_path / "secret")
+
+        async def main() -> None:
+            async with session_of(found) as session:
+                entries = {e.name: e for e in (await session.list(NIGHT)).entries}
+                assert await whole(session, f"{NIGHT}/a.fit", 100_000) == CONTENT[100_000:]
+                await download(session, f"{NIGHT}/a.fit", entries["a.fit"], tmp_path / "a.fit")
+
+        asyncio.run(main())
+    finally:
+        server.stop()
+    assert (tmp_path / "a.fit").read_bytes() == CONTENT
+
+
+def test_nobody_uses_the_library_s_own_listings_and_downloads() -> None:
+    text = (Path(__file__).parents[2] / "iop4d" / "sources" / "ftp.py").read_text()
+    assert not re.search(r"client\.(list|download|quit|stat|context|download_stream)\(", text)

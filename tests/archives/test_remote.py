@@ -1,0 +1,416 @@
+"""The watch over a server: settling, late and changed files, faults, politeness. In memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from iop4d.archives.breaker import Breaker
+from iop4d.archives.remote import RemoteArchive
+from iop4d.archives.session import (
+    HostError,
+    Listing,
+    LoginError,
+    PathError,
+    RemoteEntry,
+    RemoteError,
+    TransferError,
+)
+from iop4d.archives.settle import SettledFile
+from iop4d.archives.wanted import Known
+from iop4d.config import Archive
+
+NIGHT, FOLDER = "2026-11-22", "/20261122"
+NOW = 1795382400.0  # 2026-11-22T20:00 UTC
+SETTLE = 0.05
+
+
+@dataclass
+class FakeServer:
+    """Folders in memory, and what goes wrong."""
+
+    files: dict[str, tuple[bytes, float]] = field(default_factory=dict)
+    refuses: RemoteError | None = None
+    cuts: dict[str, int] = field(default_factory=dict)  # how often a file breaks off half-way
+    stalls: set[str] = field(default_factory=set)  # files that never come
+    commands: Counter[str] = field(default_factory=Counter)
+    open: int = 0
+    most: int = 0
+
+    def put(self, name: str, content: bytes | None = None, mtime: float = NOW - 60) -> None:
+        self.files[f"{FOLDER}/{name}"] = (content or name.encode() * 1000, mtime)
+
+    async def connect(self, _archive: Archive) -> FakeSession:
+        self.commands["connect"] += 1
+        await asyncio.sleep(0)
+        if self.refuses is not None:
+            raise self.refuses
+        self.open += 1
+        self.most = max(self.most, self.open)
+        return FakeSession(self)
+
+
+class FakeSession:
+    """One connection to it."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.server = server
+        self.ended = False
+
+    async def list(self, path: str) -> Listing:
+        self.server.commands["list"] += 1
+        await self._live()
+        found = [RemoteEntry(name=name.rpartition("/")[2], size=len(content), mtime=mtime)
+                 for name, (content, mtime) in self.server.files.items()
+                 if name.rpartition("/")[0] == path]
+        if not found:
+            raise PathError(f"{path}: no such folder")
+        return Listing(entries=tuple(found))
+
+    async def stat(self, path: str) -> RemoteEntry | None:
+        await self._live()
+        content, mtime = self.server.files[path]
+        return RemoteEntry(name=path, size=len(content), mtime=mtime)
+
+    @asynccontextmanager
+    async def read(self, path: str, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
+        self.server.commands[f"read {path}"] += 1
+        await self._live()
+        if path not in self.server.files:
+            raise PathError(f"{path}: no such file")
+        content = self.server.files[path][0][offset:]
+
+        async def blocks() -> AsyncIterator[bytes]:
+            if path in self.server.stalls:
+                await asyncio.sleep(3600)
+            yield content[:len(content) // 2]
+            if self.server.cuts.get(path, 0) > 0:
+                self.server.cuts[path] -= 1
+                self.ended = True
+                raise TransferError("the connection was reset")
+            yield content[len(content) // 2:]
+
+        yield blocks()
+
+    async def close(self) -> None:
+        self.server.open -= 1
+        self.ended = True
+
+    async def _live(self) -> None:
+        await asyncio.sleep(0)
+        if self.server.refuses is not None or self.ended:
+            self.ended = True
+            raise self.server.refuses or TransferError("the session has ended")
+
+
+class Bench:
+    """An archive on a fake server, and what it delivered."""
+
+    def __init__(self, root: Path, server: FakeServer, known: Known | None = None,
+                 **keys: object) -> None:
+        self.server, self.delivered = server, list[SettledFile]()
+        self.known = known if known is not None else {}
+        keys = {"poll": 0.05, "poll_day": 0.05, "settle": SETTLE, "lookback": 1} | keys
+        self.archive = Archive(name="T", kind="ftp", host="h", path=root / "T", **keys)
+        self.remote = RemoteArchive(
+            archive=self.archive, known=self.known, deliver=self.deliver, telescope=None,
+            connect=server.connect, clock=lambda: NOW,
+            breaker=Breaker(first=0.05, longest=0.4, chance=lambda: 0.5))
+
+    async def deliver(self, _name: str, files: list[SettledFile]) -> None:
+        self.delivered += files
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(file.path.name for file in self.delivered)
+
+    def run(self, *steps: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Run until each condition has come true, in turn."""
+        async def go() -> None:
+            stop = asyncio.Event()
+            task = asyncio.create_task(self.remote.run(stop))
+            deadline = time.monotonic() + seconds
+            for step in steps:
+                while not step():
+                    assert time.monotonic() < deadline, self.remote.status
+                    assert not task.done(), task.exception()
+                    await asyncio.sleep(0.005)
+            stop.set()
+            await asyncio.wait_for(task, 5.0)
+
+        asyncio.run(go())
+        assert self.server.open == 0
+
+
+@pytest.fixture
+def server() -> FakeServer:
+    return FakeServer()
+
+
+def looks(bench: Bench, more: int) -> Callable[[], bool]:
+    """A condition: so many more listings than when it is first asked."""
+    begun: list[int] = []
+
+    def came() -> bool:
+        begun.append(bench.server.commands["list"])
+        return begun[-1] >= begun[0] + more
+
+    return came
+
+
+def test_a_file_is_fetched_and_lies_in_the_folder_of_its_night(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit", mtime=NOW - 3600)
+    server.put("notes.txt")
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bool(bench.delivered))
+    (file,) = bench.delivered
+    assert file.path == tmp_path / "T" / NIGHT / "a.fit"
+    assert file.path.read_bytes() == server.files[f"{FOLDER}/a.fit"][0]
+    assert file.path.stat().st_mtime == NOW - 3600
+    assert not file.announced  # it lay there before the first look
+
+
+def test_what_comes_while_it_is_watched_is_live_and_what_changes_is_fetched_again(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    bench = Bench(tmp_path, server)
+
+    def one() -> bool:
+        if bench.names == ["a.fit"]:
+            server.put("b.fit")
+            return True
+        return False
+
+    def two() -> bool:
+        if bench.names == ["a.fit", "b.fit"]:
+            server.put("b.fit", b"another", mtime=NOW)
+            return True
+        return False
+
+    bench.run(one, two, lambda: bench.names == ["a.fit", "b.fit", "b.fit"], looks(bench, 4))
+    assert bench.delivered[1].announced
+    assert (tmp_path / "T" / NIGHT / "b.fit").read_bytes() == b"another"
+    assert server.commands[f"read {FOLDER}/a.fit"] == 1
+
+
+def test_a_file_that_still_grows_is_left_alone(server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit", b"1")
+    bench = Bench(tmp_path, server, settle=0.3, poll=0.02)
+    grown = []
+
+    def growing() -> bool:
+        if len(grown) < 40 and server.commands["list"] > 2 * len(grown):
+            grown.append(1)
+            server.put("a.fit", b"1" * (len(grown) + 1), mtime=NOW - 60 + len(grown))
+        return len(grown) == 40
+
+    bench.run(growing, lambda: bool(bench.delivered))
+    assert bench.delivered[0].size == 41
+    assert len(bench.delivered) == 1
+
+
+def test_a_transfer_that_breaks_off_is_resumed(server: FakeServer, tmp_path: Path) -> None:
+    content = os.urandom(1_000_000)
+    server.put("a.fit", content)
+    server.cuts[f"{FOLDER}/a.fit"] = 4
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bool(bench.delivered))
+    assert hashlib.sha256(bench.delivered[0].path.read_bytes()).digest() \
+        == hashlib.sha256(content).digest()
+    assert [p.name for p in (tmp_path / "T" / NIGHT).iterdir()] == ["a.fit"]
+
+
+def test_one_file_that_never_comes_holds_up_no_other(server: FakeServer, tmp_path: Path) -> None:
+    for name in ("a.fit", "b.fit", "c.fit", "d.fit"):
+        server.put(name)
+    server.cuts[f"{FOLDER}/b.fit"] = 10**6
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bench.names == ["a.fit", "c.fit", "d.fit"], looks(bench, 4))
+    assert f"{FOLDER}/b.fit" in bench.remote.status["failing"]
+    assert bench.remote.status["state"] == "ok"
+
+
+def test_what_was_delivered_before_is_not_fetched_again_even_when_it_is_gone_here(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    first = Bench(tmp_path, server)
+    first.run(lambda: bool(first.delivered))
+    first.delivered[0].path.unlink()
+    again = Bench(tmp_path, server, known=first.known)
+    again.run(looks(again, 6))
+    assert again.delivered == []
+    assert server.commands[f"read {FOLDER}/a.fit"] == 1
+
+
+def test_a_file_that_was_fetched_before_a_crash_is_delivered_without_being_fetched_again(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    first = Bench(tmp_path, server)
+    first.run(lambda: bool(first.delivered))
+    again = Bench(tmp_path, server)  # the ledger never heard of it
+    again.run(lambda: bool(again.delivered), looks(again, 4))
+    assert again.names == ["a.fit"]
+    assert server.commands[f"read {FOLDER}/a.fit"] == 1
+
+
+def test_nights_before_are_looked_at_and_those_further_back_are_not(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    server.files["/20261121/late.fit"] = (b"late", NOW - 80000)
+    server.files["/20261120/older.fit"] = (b"older", NOW - 170000)
+    bench = Bench(tmp_path, server, lookback=1)
+    bench.run(lambda: len(bench.names) == 2, looks(bench, 6))
+    assert bench.names == ["a.fit", "late.fit"]
+    assert (tmp_path / "T" / "2026-11-21" / "late.fit").exists()
+
+
+def test_only_frames_of_the_sources_asked_for_and_calibration_frames(
+        server: FakeServer, tmp_path: Path) -> None:
+    for name in ("BLLac-0001R.fit", "bl_lac_2.fits", "Bias-0001.fit", "flatR-1.fit", "M31-1.fit"):
+        server.put(name)
+    bench = Bench(tmp_path, server, sources=("BL Lac",))
+    bench.run(lambda: len(bench.names) == 4, looks(bench, 4))
+    assert "M31-1.fit" not in bench.names
+
+
+def test_a_dead_server_is_asked_ever_more_rarely_and_all_comes_when_it_is_back(
+        server: FakeServer, tmp_path: Path) -> None:
+    for number in range(5):
+        server.put(f"a{number}.fit")
+    server.refuses = HostError("h refused the connection")
+    bench = Bench(tmp_path, server)
+    began = time.monotonic()
+
+    def dead() -> bool:
+        if time.monotonic() - began < 2.0:
+            return False
+        assert bench.remote.status["state"] == "degraded"
+        assert "h refused" in bench.remote.status["reason"]
+        assert bench.remote.status["breaker"].startswith("open")
+        # 0.05 + 0.1 + 0.2 + 0.4 + 0.4 + ...: eight tries in two seconds, where polls would be 40.
+        assert server.commands["connect"] <= 9
+        server.refuses = None
+        return True
+
+    bench.run(dead, lambda: len(bench.names) == 5)
+    assert bench.remote.status["state"] == "ok"
+    assert bench.remote.status["breaker"] == "closed"
+
+
+def test_a_refused_login_is_tried_once_in_the_longest_pause(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.refuses = LoginError("the login was refused")
+    bench = Bench(tmp_path, server)
+    began = time.monotonic()
+    bench.run(lambda: time.monotonic() - began > 0.3)
+    assert server.commands["connect"] == 1
+
+
+def test_one_session_is_kept_and_a_few_are_opened_for_many_files(
+        server: FakeServer, tmp_path: Path) -> None:
+    for number in range(40):
+        server.put(f"a{number:02d}.fit")
+    bench = Bench(tmp_path, server, parallel=3)
+    bench.run(lambda: len(bench.names) == 40, looks(bench, 10))
+    assert server.most == 3
+    assert server.commands["connect"] == 3
+    assert len({file.path for file in bench.delivered}) == 40
+
+
+def test_a_kept_session_that_the_server_ended_is_opened_anew_without_a_word(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    bench = Bench(tmp_path, server)
+
+    def ended() -> bool:
+        if bench.delivered and bench.remote._session is not None:
+            bench.remote._session.ended = True
+            server.put("b.fit")
+            return True
+        return False
+
+    bench.run(ended, lambda: len(bench.names) == 2)
+    assert bench.remote.status["state"] == "ok"
+    assert server.commands["connect"] == 2
+
+
+def test_it_stops_at_once_in_the_middle_of_a_transfer(server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    server.stalls = {f"{FOLDER}/a.fit"}
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bool(bench.remote.status["fetching"]))
+    assert bench.delivered == []
+
+
+def test_hostile_names_stay_inside_the_folder(server: FakeServer, tmp_path: Path) -> None:
+    for name in ("..", "a b.fit", "-rf.fit", "x\udcff.fit", "r\x07ing.fit"):
+        server.put(name, b"x")
+    bench = Bench(tmp_path, server, files=r"\.fit$")
+    bench.run(lambda: len(bench.names) == 4)
+    inside = tmp_path / "T" / NIGHT
+    assert all(file.path.parent == inside for file in bench.delivered)
+    assert len(list(inside.iterdir())) == 4
+
+
+def test_raw_files_are_made_read_only_where_that_is_asked_for(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    bench = Bench(tmp_path, server, read_only=True)
+    bench.run(lambda: bool(bench.delivered))
+    assert bench.delivered[0].path.stat().st_mode & 0o222 == 0
+
+
+def test_nothing_is_fetched_while_there_is_no_room(server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    bench = Bench(tmp_path, server)
+    full = ["less than 3 GB are free"]
+    bench.remote._short = lambda: full[0]
+    bench.run(looks(bench, 4))
+    assert bench.delivered == []
+    assert (bench.remote.status["state"], bench.remote.status["reason"]) == ("paused", full[0])
+    full[0] = ""
+    again = Bench(tmp_path, server)
+    again.run(lambda: again.names == ["a.fit"])
+
+
+def test_what_lies_in_the_folder_here_never_ends_the_archive(server: FakeServer,
+                                                             tmp_path: Path) -> None:
+    folder = tmp_path / "T" / NIGHT
+    folder.mkdir(parents=True)
+    (folder / "gone.fit").symlink_to("/nowhere")
+    (folder / "notes.txt").write_text("no frame")
+    os.close(os.open(os.fsencode(folder) + b"/\xff.fit", os.O_CREAT))
+    server.put("a.fit")
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: "a.fit" in bench.names)
+    assert bench.names == ["a.fit"]
+
+
+def test_a_folder_that_cannot_be_made_is_told_and_ends_nothing(server: FakeServer,
+                                                               tmp_path: Path) -> None:
+    (tmp_path / "T").write_text("a file is in the way")
+    server.put("a.fit")
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bench.remote.status["state"] == "degraded")
+    assert "nothing can be written here" in bench.remote.status["reason"]
+
+
+def test_a_file_that_cannot_be_put_here_holds_up_no_other(server: FakeServer,
+                                                          tmp_path: Path) -> None:
+    (tmp_path / "T" / NIGHT / "aaa.fit").mkdir(parents=True)
+    for name in ("aaa.fit", "b.fit", "c.fit"):
+        server.put(name)
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bench.names == ["b.fit", "c.fit"],
+              lambda: f"{FOLDER}/aaa.fit" in bench.remote.status["failing"])
+    assert bench.remote.status["state"] == "ok"

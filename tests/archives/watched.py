@@ -1,0 +1,59 @@
+"""A watched folder for the tests: it runs, something happens, and what was delivered is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from iop4d.archives.directory import DirectoryArchive
+from iop4d.archives.settle import SettledFile
+from iop4d.config import Archive
+
+
+class Watched:
+    """An archive that runs, and what it delivered."""
+
+    def __init__(self, root: Path, *, polling: bool = False,
+                 known: dict[str, tuple[int, int]] | None = None, scan: float = 0.3,
+                 filesystem: str = "ext4", **keys: Any) -> None:
+        self.root = root
+        self.delivered: list[str] = []
+        self.archive = DirectoryArchive(
+            archive=Archive(name="raw", path=root, polling=polling, **keys), known=known or {},
+            deliver=self._deliver, settle=0.05, settle_unannounced=0.15, scan_interval=scan,
+            clock=lambda: 0.0, filesystem=lambda _: filesystem)
+
+    @property
+    def state(self) -> str:
+        return str(self.archive.status["state"])
+
+    def wait_for(self, state: str, seconds: float = 5.0) -> str:
+        """The reason, once the archive is in a state; from the thread that acts."""
+        deadline = time.monotonic() + seconds
+        while self.state != state:
+            assert time.monotonic() < deadline, self.archive.status
+            time.sleep(0.01)
+        return str(self.archive.status["reason"])
+
+    async def _deliver(self, _: str, files: list[SettledFile]) -> None:
+        self.delivered += [file.path.name for file in files]
+
+    def run(self, act: Callable[[], None], *, until: int, then: float = 0.3) -> list[str]:
+        """Watch; act once it watches; end a little after ``until`` files were delivered."""
+        async def main() -> None:
+            stop = asyncio.Event()
+            task = asyncio.create_task(self.archive.run(stop))
+            async with asyncio.timeout(20):
+                while self.archive.status["state"] == "starting":  # noqa: ASYNC110 - a state
+                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(act)
+                while len(self.delivered) < until:  # noqa: ASYNC110 - of something from outside
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(then)
+                stop.set()
+                await task
+        asyncio.run(main())
+        return sorted(self.delivered)

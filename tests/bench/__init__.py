@@ -1,0 +1,1 @@
+"""The slow checks: accuracy, speed, chaos, alerts."""

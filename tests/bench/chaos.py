@@ -1,0 +1,143 @@
+"""Everything that can go wrong, again and again: ``make chaos``; ``--short`` for every change.
+
+Kills at random moments, crashes at every named place, damaged files through the true worker, and
+the state machine of the ledger. Prints a table and exits with 1 if anything was lost, doubled,
+believed that should not be, or left hanging.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import damaged_files, poison
+from tests.bench.crashing import every_crash_point
+from tests.bench.killing import TRUE_KILLS, random_kills
+
+_STATE_MACHINE = Path("tests/work/test_statemachine.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much of everything."""
+
+    kills: int
+    true_kills: int
+    passings: int  # of every crash point
+    mutants: int
+    poison: int  # frames that are bad for their worker
+    examples: str  # of the state machine, x steps; empty: it is left to the tests
+
+
+LONG = Size(kills=2000, true_kills=100, passings=25, mutants=3000, poison=1000, examples="1500x80")
+SHORT = Size(kills=200, true_kills=TRUE_KILLS, passings=3, mutants=3000, poison=28, examples="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the table."""
+
+    name: str
+    numbers: dict[str, object]
+    seconds: float
+    wrong: list[str]
+
+
+def kills(size: Size, seed: int) -> Iterator[Line]:
+    """The daemon is killed at random moments."""
+    for name, tally in random_kills(size.kills, seed=seed, true_kills=size.true_kills):
+        yield Line(name=f"kills, {name}", seconds=tally.seconds, wrong=tally.wrong, numbers={
+            "kills": tally.kills, "frames": tally.frames, "results": tally.results,
+            "lost": tally.lost, "doubled": tally.doubled, "orphans": tally.orphans,
+            "mails": tally.mails, "missing": tally.mails_missing,
+            "repeated": tally.mails_repeated})
+
+
+def points(size: Size, _: int) -> Iterator[Line]:
+    """The program dies at every named place."""
+    crashes = every_crash_point(range(1, size.passings + 1))
+    yield Line(name="crash points", seconds=crashes.seconds, wrong=crashes.wrong, numbers={
+        "crashes": crashes.crashes, "places": len(crashes.labels),
+        "mails repeated": crashes.repeated})
+
+
+def damaged(size: Size, _: int) -> Iterator[Line]:
+    """Damaged files go through the true worker."""
+    tally = damaged_files.run(size.mutants, whole=True)
+    yield Line(name="damaged files", seconds=tally.seconds, wrong=tally.wrong, numbers={
+        "files": tally.outcomes.total(), **dict(sorted(tally.outcomes.items())),
+        "unforeseen": tally.unexpected.total(), "restarts": tally.restarts,
+        "slowest s": round(tally.slowest, 2), "MB": round(tally.memory_mb)})
+
+
+def workers(size: Size, _: int) -> Iterator[Line]:
+    """Frames kill, hang and fill their workers."""
+    done = poison.run(size.poison)
+    yield Line(name="workers", seconds=done.seconds, wrong=done.wrong, numbers={
+        "bad frames": done.faults.total(), "kinds": len(done.faults), "good": done.good,
+        "set aside": done.set_aside, "MB more": round(done.grown_mb)})
+
+
+def state_machine(size: Size, _: int) -> Iterator[Line]:
+    """Files come and go while everything fails, against a ledger that saw nothing fail."""
+    if not size.examples or not _STATE_MACHINE.exists():
+        return
+    began = time.monotonic()
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", str(_STATE_MACHINE)], check=False,
+        capture_output=True, text=True,
+        env={**os.environ, "IOP4D_STATE_MACHINE": size.examples})
+    yield Line(name="state machine", seconds=time.monotonic() - began,
+               numbers={"examples x steps": size.examples},
+               wrong=ran.stdout.splitlines()[-60:] if ran.returncode else [])
+
+
+PARTS: dict[str, Callable[[Size, int], Iterator[Line]]] = {
+    "kills": kills, "points": points, "damaged": damaged, "workers": workers,
+    "machine": state_machine}
+
+
+def table(lines: list[Line]) -> Table:
+    """All lines, each with its own numbers."""
+    grid = Table(title="chaos", title_justify="left")
+    for name in ("what", "numbers", "wrong", "s"):
+        grid.add_column(name, justify="right" if name in ("wrong", "s") else "left")
+    for line in lines:
+        numbers = ", ".join(f"{value} {name}" for name, value in line.numbers.items())
+        grid.add_row(line.name, numbers, str(len(line.wrong)), f"{line.seconds:.0f}")
+    return grid
+
+
+def main() -> None:
+    """Do it all, or what was named."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--short", action="store_true", help="what every change has to pass")
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--only", choices=PARTS, action="append", help="a part; may be repeated")
+    words = parser.parse_args()
+    size = SHORT if words.short else LONG
+    console = Console(width=140)
+    lines: list[Line] = []
+    for name, part in PARTS.items():
+        if not words.only or name in words.only:
+            for line in part(size, words.seed):
+                lines.append(line)
+                console.print(f"{line.name}: {len(line.wrong)} wrong, {line.seconds:.0f} s")
+    console.print(table(lines))
+    for line in lines:
+        for wrong in line.wrong:
+            console.print(f"{line.name}: {wrong}", markup=False, soft_wrap=True)
+    sys.exit(any(line.wrong for line in lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Speed and memory of the real daemon on a simulated night: ``make bench``.
+
+First a backlog of light frames that lie there when the daemon starts, then frames that come one by
+one. Core-seconds are those of the daemon and all its workers together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import mean, median, quantiles
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from iop4d.simulator.night import NightPlan
+from iop4d.simulator.service import Observer, Service
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame, Result
+from tests.bench.instruments import instrument_speeds, speed_report
+from tests.support.checks import drop, make_site, take_night
+
+_SETTLE = 0.5  # seconds; the site's default, set aside in the latency
+_DISTINCT = 21  # frames that are simulated; a longer backlog repeats them under other names
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """The largest resident memory seen, in MB, and the daemon's over time."""
+
+    daemon: float = 0.0
+    worker: float = 0.0
+    first: float = 0.0  # of the daemon after a quarter of the work
+    last: float = 0.0
+
+
+#: Seconds from one live frame to the next, longer than a frame takes: none waits for another.
+_LIVE_PAUSE = 0.7
+
+
+class Watch:
+    """Samples memory and processor time of a daemon and its workers."""
+
+    def __init__(self, service: Service) -> None:
+        self._daemon = psutil.Process(service.process.pid)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.memory = Memory()
+        self.samples: list[tuple[float, float]] = []  # daemon, largest worker
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.2):
+            try:
+                daemon = self._daemon.memory_info().rss / 2**20
+                workers = [child.memory_info().rss / 2**20 for child in self._daemon.children()]
+            except psutil.Error:
+                continue
+            self.samples.append((daemon, max(workers, default=0.0)))
+
+    def cpu(self) -> float:
+        """Core-seconds so far, of daemon and workers, those that were replaced included."""
+        return float(sum(self._daemon.cpu_times()[:4]) + sum(
+            sum(child.cpu_times()[:2]) for child in self._daemon.children()))
+
+    def stop(self) -> Memory:
+        """The largest of what was seen, and the growth."""
+        self._stop.set()
+        self._thread.join()
+        late = self.samples[len(self.samples) // 4:] or [(0.0, 0.0)]
+        return Memory(daemon=max(d for d, _ in self.samples),
+                      worker=max(w for _, w in self.samples),
+                      first=late[0][0], last=late[-1][0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """What was measured."""
+
+    frames: int
+    seconds: float
+    core_s: float
+    latencies: list[float]
+    stages: dict[str, float]
+    memory: Memory
+
+    @property
+    def a_minute(self) -> float:
+        """Frames a minute of the backlog."""
+        return 60.0 * self.frames / self.seconds
+
+
+def run(folder: Path, *, backlog: int, live: int, repeats: int) -> Numbers:
+    """Measure. ``repeats``: backlogs after the first, for the growth of memory."""
+    plan = NightPlan(seed=3, fields=("3C345", "S50716+714", "BLLac"), frames=_DISTINCT,
+                     n_bias=7, n_flat=7)
+    night = take_night(plan, folder / "night")
+    calibration = [path for path in night if path.name.startswith(("Bias", "Flat"))]
+    lights = [path for path in night if path not in calibration]
+    site = make_site(folder / "site", plan)
+    raw = site / "raw" / plan.night
+    for path in calibration:
+        drop(path, raw)
+    service, observer = Service(site, "run"), Observer(site)
+    try:
+        done = len(calibration)
+        _wait(observer, service, done)
+        watch = Watch(service)
+        seconds = 0.0
+        core_s = 0.0
+        for turn in range(1 + repeats):
+            if turn:  # each backlog is that of a night of its own
+                later = date.fromisoformat(plan.night) + timedelta(days=turn)
+                lights = take_night(replace(plan, night=later.isoformat(), n_bias=0, n_flat=0),
+                                    folder / f"night-{turn}")
+            began = watch.cpu()
+            took = _backlog(lights, raw, backlog, turn, observer, service, done)
+            core_s += (watch.cpu() - began) / (backlog * (1 + repeats))
+            seconds = seconds or took
+            done += backlog
+            _say(f"backlog {turn + 1} of {1 + repeats}: {60 * backlog / took:.0f} frames/min")
+        latencies = _live(lights, raw, live, observer, service, done)
+        memory = watch.stop()
+    finally:
+        service.stop()
+    return Numbers(frames=backlog, seconds=seconds, core_s=core_s, latencies=latencies,
+                   stages=_stages(site), memory=memory)
+
+
+def _wait(observer: Observer, service: Service, frames: int) -> None:
+    if not observer.wait(frames, seconds=900, service=service):
+        raise RuntimeError(f"no end of it: {service.log()[-3000:]}")
+
+
+def _backlog(lights: list[Path], raw: Path, count: int, turn: int, observer: Observer,
+             service: Service, done: int) -> float:
+    """Move a whole backlog in at once; seconds until its last result."""
+    beside = raw.parent.parent / f"backlog-{turn}"
+    for i in range(count):
+        drop(lights[i % len(lights)], beside, f"{turn}-{i:04d}-{lights[i % len(lights)].name}")
+    began = time.monotonic()
+    beside.rename(raw.parent / f"backlog-{turn}")
+    _wait(observer, service, done + count)
+    shutil.rmtree(raw.parent / f"backlog-{turn}")
+    return time.monotonic() - began
+
+
+def _live(lights: list[Path], raw: Path, count: int, observer: Observer, service: Service,
+          done: int) -> list[float]:
+    """Frames that come one by one; seconds from the close of each file to its result's commit."""
+    closed = {}
+    for i in range(count):
+        name = f"live-{i:04d}-{lights[i % len(lights)].name}"
+        drop(lights[i % len(lights)], raw, name)
+        closed[name] = time.time()
+        time.sleep(_LIVE_PAUSE)
+    _wait(observer, service, done + count)
+    with Database(raw.parent.parent / "iop4d.db", read_only=True).connected():
+        rows = {row.frames[0]: row.created_at for row in Result.select()}
+    return [rows[name] - at for name, at in closed.items()]
+
+
+def _stages(site: Path) -> dict[str, float]:
+    """Mean core-seconds of each stage of the reduction."""
+    with Database(site / "iop4d.db", read_only=True).connected():
+        infos = [row.info for row in Frame.select().where(Frame.kind == "light")]
+    stages = [info["stages"] for info in infos if "stages" in info]
+    return {name: mean(s.get(name, 0.0) for s in stages) for name in stages[0]}
+
+
+def report(numbers: Numbers) -> Table:
+    """The table of the numbers beside their targets."""
+    table = Table("what", "measured", "target", title="1024 x 1024 px frames")
+    for name, seconds in numbers.stages.items():
+        table.add_row(f"  {name}", f"{1e3 * seconds:.1f} ms", "")
+    behind = [latency - _SETTLE for latency in numbers.latencies]
+    late = quantiles(behind, n=20)[-1] if len(behind) > 1 else behind[0]
+    rows = [
+        ("core-seconds per frame, reduction", f"{sum(numbers.stages.values()):.3f} s", ""),
+        ("core-seconds per frame, all", f"{numbers.core_s:.3f} s", "0.1 s"),
+        (f"backlog of {numbers.frames} frames", f"{numbers.a_minute:.0f} frames/min", "500"),
+        ("latency behind the settle time, median", f"{median(behind):.2f} s", "1 s"),
+        ("latency behind the settle time, 95 %", f"{late:.2f} s", "2 s"),
+        ("memory of the daemon", f"{numbers.memory.daemon:.0f} MB", "150 MB"),
+        ("memory of a worker", f"{numbers.memory.worker:.0f} MB", "400 MB"),
+        ("growth of the daemon's memory", f"{numbers.memory.last - numbers.memory.first:+.1f} MB",
+         "none"),
+    ]
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--frames", type=int, default=200, help="frames of the backlog [200]")
+    parser.add_argument("--live", type=int, default=40, help="frames that come one by one [40]")
+    parser.add_argument("--repeats", type=int, default=9,
+                        help="more backlogs, for the growth of memory [9: 2,000 frames in all]")
+    parser.add_argument("--short", action="store_true", help="100 frames, 15 live, no repeats")
+    words = parser.parse_args()
+    backlog, live, repeats = (100, 15, 0) if words.short else (
+        words.frames, words.live, words.repeats)
+    with tempfile.TemporaryDirectory() as scratch:
+        Console().print(report(run(Path(scratch), backlog=backlog, live=live, repeats=repeats)))
+    Console(width=100).print(speed_report(instrument_speeds()))
+    subprocess.run([sys.executable, "-m", "tests.bench.backlog",
+                    "--frames", "500" if words.short else "5000"], check=True)
+
+
+if __name__ == "__main__":
+    main()

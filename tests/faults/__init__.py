@@ -1,1 +1,0 @@
-"""Servers and proxies that misbehave as told."""

@@ -1,0 +1,58 @@
+"""A worker that does whatever its request's file name says, for the tests of the pool."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from iop4d.ledger.engines import pipe
+from iop4d.model.messages import Calibrated, Done
+
+
+class Unreadable:
+    """Pickles, but fails when it is read."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (int, ("no number",))
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    requests = os.fdopen(os.dup(0), "rb")
+    while True:
+        try:
+            what, content = pipe.read(requests)
+        except EOFError:
+            return
+        if what == "context":
+            answers.write(pipe.pack("ready"))
+            continue
+        match content.path.name:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "segv":
+                ctypes.string_at(0)
+            case "exit":
+                sys.exit(3)
+            case "hang":
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                time.sleep(60)  # the pool must not wait for this
+            case "noise":
+                print("x" * 200_000)  # noqa: T201 - noise is what it makes
+            case "words":
+                print("a library says something")  # noqa: T201
+            case "flood":
+                print("x" * 20_000_000)  # noqa: T201
+            case "unreadable":
+                answers.write(pipe.pack(Unreadable()))
+                continue
+        answers.write(pipe.pack(Done(value=Calibrated(results=()))))
+
+
+if __name__ == "__main__":
+    main()

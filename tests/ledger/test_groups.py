@@ -1,0 +1,330 @@
+"""Polarimetry groups form as frames come, in any order, and sub-frames wait for their field."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from iop4d.config import Site
+from iop4d.instruments.base import Instrument
+from iop4d.instruments.telescopes import T090
+from iop4d.ledger.jobs import Claim
+from iop4d.ledger.ledger import FoundFile, Ledger
+from iop4d.model.frame import FrameFacts, FrameKind, FrameState
+from iop4d.model.messages import (
+    Classified,
+    ClassifyRequest,
+    Done,
+    Failed,
+    Outcome,
+    PolarimetryRequest,
+    Polarised,
+    Reduced,
+    ReduceRequest,
+)
+from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation, Polarimeter
+from iop4d.model.result import ResultValue
+from iop4d.store import groups as group_store
+from iop4d.store import marks
+from iop4d.store.database import Database
+from iop4d.store.results import Selection, select
+from iop4d.store.schema import Frame, Group, Result
+from tests.conftest import FakeClock, work_off
+
+JD = 2459831.4
+ANGLES = (0.0, 22.5, 45.0, 67.5)
+FEWEST = 3
+
+
+def polarimeter() -> Instrument:
+    """A camera with a half-wave plate that needs no masters."""
+    return Instrument(
+        name="Pol", telescope=T090, scale_arcsec=0.4, gain_e_adu=1.0, read_noise_e=5.0,
+        saturation_adu=6e4, masters=(), recognises=lambda _: True,
+        read=lambda header, name: facts_of(name), sources={},
+        polarimeter=Polarimeter(
+            analyser=Analyser.HALF_WAVE_PLATE, angles_deg=ANGLES, fewest=FEWEST,
+            constants=(InstrumentalPolarisation(q0=0, q0_err=0, u0=0, u0_err=0, angle_deg=0,
+                                                angle_err_deg=0),)))
+
+
+def facts_of(name: str) -> FrameFacts:
+    """``p22.5-3.fits``: at 22.5 degrees, 3 minutes into the night; s: a sub-frame, w: a whole one.
+    """
+    kind, number = name.removesuffix(".fits").rsplit("-", 1)
+    angle = None if kind.startswith("w") else float(kind[1:])
+    return FrameFacts(
+        telescope="OSN-T090", instrument="Pol", kind=FrameKind.LIGHT, night="2022-09-08",
+        jd_start=JD + float(number) / 1440, exptime_s=30.0, shape=(100, 100), binning=2, band="R",
+        object="BLLac", mode="photometry" if angle is None else "polarimetry",
+        polariser_deg=angle, beams=2, subframe=kind.startswith("s"))
+
+
+class Bench:
+    """A ledger whose worker polarises by counting frames."""
+
+    def __init__(self, site: Site, database: Database, clock: FakeClock) -> None:
+        self.site, self.clock = site, clock
+        self.failing: set[str] = set()
+        self.cloudy: set[str] = set()  # frames that only another frame of their field places
+        self.ledger = Ledger(database=database, site=site, clock=clock,
+                             instruments={"Pol": polarimeter()})
+
+    def drop(self, *names: str) -> list[int]:
+        found = []
+        for name in names:
+            path = self.site.root / "raw" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(name, encoding="utf-8")
+            info = path.stat()
+            found.append(FoundFile(archive="raw", path=path, size=info.st_size,
+                                   mtime_ns=info.st_mtime_ns, completed_at=self.clock()))
+        return self.ledger.accept(found)
+
+    def answer(self, claim: Claim) -> Outcome:
+        request = claim.request
+        if isinstance(request, ClassifyRequest):
+            return Done(value=Classified(facts=facts_of(request.path.name), size=1,
+                                         sha256=request.path.name))
+        if isinstance(request, PolarimetryRequest):
+            return Done(value=polarised(request))
+        assert isinstance(request, ReduceRequest)
+        return self.reduce(request)
+
+    def reduce(self, request: ReduceRequest) -> Outcome:
+        if request.path.name in self.failing:
+            return Failed(stage="read", reason="clouds")
+        if request.path.name in self.cloudy:
+            if request.reference is None:
+                return Failed(stage="solve", reason="7 stars detected")
+            return Done(value=replace(reduced(request), placed_by="frame", stars=()))
+        if request.facts.subframe and request.reference is None:
+            return Failed(stage="reference", reason="waits for a whole frame")
+        return Done(value=reduced(request))
+
+    def work(self) -> list[str]:
+        return work_off(self.ledger, self.clock, self.answer)
+
+
+def polarised(request: PolarimetryRequest) -> Polarised:
+    """p is the number of frames, in percent."""
+    n = len(request.frames)
+    if n < FEWEST:
+        return Polarised(results=(), refused=(("BL Lac", f"measured at {n} positions"),))
+    facts = request.frames[0].facts
+    return Polarised(results=(ResultValue(
+        source="BL Lac", band="R", mode="polarimetry", jd_mid=facts.jd_mid, bjd_tdb=facts.jd_mid,
+        exptime_s=30.0, mag=14.0, mag_err=0.01, zero_point=21.0, zero_point_err=0.01,
+        n_calibrators=3, fwhm_arcsec=2.0, airmass=1.1, flags=0, p=n / 100, p_err=0.001, q=n / 100,
+        q_err=0.001, u=0.0, u_err=0.001, method="fit"),))
+
+
+def reduced(request: ReduceRequest) -> Reduced:
+    whole = request.facts.mode == "photometry"
+    return Reduced(
+        wcs={"CRVAL1": 1.0}, n_detected=10, n_matched=5, wcs_rms_px=0.1, fwhm_px=5.0,
+        fwhm_arcsec=2.0, sky=100.0, sky_sigma=5.0, aperture_px=6.0, annulus_px=(10.0, 18.0),
+        airmass=1.1, bjd_tdb=request.facts.jd_mid, measurements=(), results=(), target="BL Lac",
+        stars=((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)) if whole else (),
+        placed_by="quads" if request.facts.subframe else "index")
+
+
+@pytest.fixture
+def bench(site: Site, database: Database, clock: FakeClock) -> Bench:
+    return Bench(site, database, clock)
+
+
+def groups() -> list[tuple[str, ...]]:
+    """The frames of each group, in order of time, of groups that hold any."""
+    rows = [tuple(f.name for f in group_store.members(g.id)) for g in Group.select()]
+    return sorted(row for row in rows if row)
+
+
+def results() -> list[tuple[tuple[str, ...], float]]:
+    """(frames, p) of the results that count."""
+    return sorted((tuple(row.frames), row.p) for row in select(Selection()))
+
+
+FIRST = ("p0-0.fits", "p22.5-1.fits", "p45-2.fits", "p67.5-3.fits")
+SECOND = ("p0-4.fits", "p22.5-5.fits", "p45-6.fits")
+
+
+def test_a_whole_group_is_computed_at_once(bench: Bench) -> None:
+    bench.drop(*FIRST[:3])
+    for _ in range(6):
+        for claim in bench.ledger.claim(1):
+            bench.ledger.finish(claim, bench.answer(claim))
+    assert results() == []
+    bench.drop(FIRST[3])
+    before = bench.clock()
+    for _ in range(3):
+        for claim in bench.ledger.claim(1):
+            bench.ledger.finish(claim, bench.answer(claim))
+    assert bench.clock() == before
+    assert results() == [(FIRST, 0.04)]
+    assert Group.get().state == "complete"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_order_of_arrival_ends_in_the_same_results(bench: Bench, seed: int) -> None:
+    frames = [*FIRST, *SECOND]
+    order = next(iter(itertools.islice(itertools.permutations(frames), seed * 397, None, 397)))
+    for name in order:
+        bench.drop(name)
+        bench.work()
+    assert groups() == [FIRST, SECOND]
+    assert results() == [(FIRST, 0.04), (SECOND, 0.03)]
+
+
+def test_frames_that_come_together_end_the_same(bench: Bench) -> None:
+    bench.drop(*SECOND, *FIRST)
+    bench.work()
+    assert results() == [(FIRST, 0.04), (SECOND, 0.03)]
+
+
+def test_a_late_frame_reopens_its_group_and_the_result_keeps_its_identity(bench: Bench) -> None:
+    bench.drop(*FIRST[:2], FIRST[3], *SECOND)
+    bench.work()
+    (first, _) = sorted(select(Selection()), key=lambda row: row.jd_mid)
+    assert (first.p, first.frames) == (0.03, [*FIRST[:2], FIRST[3]])
+    marks.add(first.id, "trailed", note="", by="Ana", now=1.0)
+    bench.drop(FIRST[2])
+    bench.work()
+    again = Result.get_by_id(first.id)
+    assert (again.p, again.frames, again.revision) == (0.04, list(FIRST), 2)
+    assert again.human_flags[0]["name"] == "trailed"
+
+
+def test_too_few_positions_give_no_result_and_say_so(bench: Bench) -> None:
+    bench.drop(*FIRST[:2])
+    bench.work()
+    assert results() == []
+    group = Group.get()
+    assert (group.state, group.reason) == ("short", "BL Lac: measured at 2 positions")
+
+
+def test_a_group_whose_frames_go_elsewhere_is_withdrawn_and_not_deleted(bench: Bench) -> None:
+    """Without its first frame the angles of a group seem to begin in the middle."""
+    bench.drop("p22.5-1.fits", "p45-2.fits", "p67.5-3.fits", "p0-4.fits", "p22.5-5.fits",
+               "p45-6.fits")
+    bench.work()
+    assert results() == [(("p22.5-1.fits", "p45-2.fits", "p67.5-3.fits", "p0-4.fits"), 0.04)]
+    bench.drop("p0-0.fits", "p67.5-7.fits")
+    bench.work()
+    assert results() == [(FIRST, 0.04), (("p0-4.fits", "p22.5-5.fits", "p45-6.fits",
+                                          "p67.5-7.fits"), 0.04)]
+
+
+def test_a_frame_that_fails_when_done_again_leaves_its_group(bench: Bench) -> None:
+    ids = bench.drop(*FIRST)
+    bench.work()
+    bench.failing = {FIRST[1]}
+    bench.ledger.redo([ids[1]])
+    bench.work()
+    assert results() == [((FIRST[0], *FIRST[2:]), 0.03)]
+    bench.failing = set()
+    bench.ledger.redo([ids[1]])
+    bench.work()
+    assert results() == [(FIRST, 0.04)]
+    assert Result.select().count() == 1
+
+
+def test_many_frames_that_wait_do_not_hide_the_master_they_wait_for(bench: Bench) -> None:
+    """What is asked for by hand is more urgent than anything, but cannot begin."""
+    bench.drop(*(f"s0-{n}.fits" for n in range(60)))
+    bench.work()
+    assert {row.state for row in Frame.select()} == {FrameState.WAITING}
+    ids = [row.id for row in Frame.select()]
+    bench.ledger.redo(ids)
+    bench.drop("whole-99.fits")
+    bench.work()
+    assert {row.state for row in Frame.select()} == {FrameState.DONE}
+
+
+def test_a_night_done_again_ends_the_same(bench: Bench) -> None:
+    ids = bench.drop(*FIRST, *SECOND)
+    bench.work()
+    before = [(row.id, row.p, row.frames, row.revision) for row in select(Selection())]
+    assert bench.ledger.redo(ids) == ids
+    bench.work()
+    assert [(row.id, row.p, row.frames, row.revision) for row in select(Selection())] == before
+
+
+def test_sub_frames_wait_for_a_whole_frame_and_then_follow(bench: Bench) -> None:
+    names = tuple(name.replace("p", "s", 1) for name in FIRST)
+    bench.drop(*names)
+    bench.work()
+    assert {row.state for row in Frame.select()} == {FrameState.WAITING}
+    assert "waits for a whole frame" in Frame.get().reason
+    bench.drop("whole-9.fits")
+    bench.work()
+    assert {row.state for row in Frame.select()} == {FrameState.DONE}
+    assert results() == [(names, 0.04)]
+
+
+def test_a_whole_frame_that_is_solved_meanwhile_is_not_missed(bench: Bench) -> None:
+    """Two workers: one looks at a sub-frame without a reference while the other solves one."""
+    bench.drop("s0-1.fits")
+    (classify,) = bench.ledger.claim(1)
+    bench.ledger.finish(classify, bench.answer(classify))
+    (sub,) = bench.ledger.claim(1)
+    bench.drop("whole-2.fits")
+    for _ in range(2):
+        (claim,) = bench.ledger.claim(1)
+        bench.ledger.finish(claim, bench.answer(claim))
+    bench.ledger.finish(sub, bench.answer(sub))
+    bench.work()
+    assert {row.state for row in Frame.select()} == {FrameState.DONE}
+
+
+def test_sub_frames_are_placed_anew_by_a_nearer_whole_frame(bench: Bench) -> None:
+    bench.drop("whole-90.fits", "s0-1.fits")
+    bench.work()
+    far = Frame.get(Frame.name == "s0-1.fits").reference_id
+    bench.drop("whole-2.fits")
+    bench.work()
+    near = Frame.get(Frame.name == "s0-1.fits").reference_id
+    assert Frame.get_by_id(far).name == "whole-90.fits"
+    assert Frame.get_by_id(near).name == "whole-2.fits"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_frame_that_the_index_does_not_solve_is_placed_by_another_of_its_field(
+        bench: Bench, first: bool) -> None:
+    bench.cloudy = {"whole-3.fits"}
+    names = ["whole-3.fits", "whole-9.fits"]
+    for name in names if first else names[::-1]:
+        bench.drop(name)
+        bench.work()
+    cloudy = Frame.get(Frame.name == "whole-3.fits")
+    assert cloudy.state == FrameState.DONE
+    assert Frame.get_by_id(cloudy.reference_id).name == "whole-9.fits"
+
+
+def test_a_frame_that_no_other_one_places_fails_with_the_reason(bench: Bench) -> None:
+    bench.cloudy = {"whole-3.fits", "whole-9.fits"}
+    bench.drop("whole-3.fits", "whole-9.fits")
+    assert len([label for label in bench.work() if label.startswith("reduce")]) == 2
+    assert {(row.state, row.reason) for row in Frame.select()} == {
+        (FrameState.FAILED, "solve: 7 stars detected")}
+
+
+def test_exposures_of_another_length_are_another_group(bench: Bench,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    def longer(claim: Claim) -> Outcome:
+        outcome = bench_answer(claim)
+        if isinstance(outcome, Done) and isinstance(outcome.value, Classified) \
+                and outcome.value.facts.polariser_deg == 45.0:
+            facts = replace(outcome.value.facts, exptime_s=60.0)
+            return replace(outcome, value=replace(outcome.value, facts=facts))
+        return outcome
+
+    bench_answer = bench.answer
+    monkeypatch.setattr(bench, "answer", longer)
+    bench.drop(*FIRST)
+    bench.work()
+    assert groups() == [(FIRST[0], FIRST[1], FIRST[3]), (FIRST[2],)]
+
+

@@ -1,0 +1,187 @@
+"""The order of work: what somebody waits for goes first, and the backlog goes on all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from iop4d.config import Site
+from iop4d.config.load import parse_site
+from iop4d.ledger import jobs
+from iop4d.ledger.jobs import Claim, JobKind, Priority
+from iop4d.ledger.ledger import FoundFile
+from iop4d.ledger.urgency import Urgency
+from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome
+from iop4d.store import catalogue, catalogue_csv
+from iop4d.store.alertschema import Alert
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame, Job
+from tests.conftest import FakeClock
+from tests.ledger.test_ledger import Bench, facts_of
+
+BACKLOG = 5000
+
+
+@pytest.fixture
+def bench(site: Site, database: Database, clock: FakeClock) -> Bench:
+    made = Bench(site, database, clock)
+    made.drop("bias-1.fit", "bias-2.fit", "bias-3.fit", "flat-R-4.fit", "flat-R-5.fit",
+              "flat-R-6.fit")
+    made.work()
+    return made
+
+
+def arrive(bench: Bench, *names: str, live: bool = True) -> list[int]:
+    return bench.ledger.accept([
+        FoundFile(archive="raw", path=Path("/raw") / name, size=1, mtime_ns=1,
+                  completed_at=bench.clock(), live=live) for name in names])
+
+
+def answer(bench: Bench, claim: Claim) -> Outcome:
+    """Of files that exist by name alone."""
+    if isinstance(claim.request, ClassifyRequest):
+        name = claim.request.path.name
+        return Done(value=Classified(facts=facts_of(name), sha256=name, size=1))
+    return bench.answer(claim)
+
+
+def next_job(bench: Bench) -> str:
+    claim = bench.ledger.claim(1)[0]
+    bench.ledger.finish(claim, answer(bench, claim))
+    return claim.label
+
+
+def backlog(bench: Bench, count: int = BACKLOG) -> None:
+    arrive(bench, *(f"light-R-{number}.fit" for number in range(1000, 1000 + count)), live=False)
+
+
+def test_a_live_frame_passes_a_backlog_of_5000_at_every_step(bench: Bench) -> None:
+    backlog(bench)
+    for _ in range(10):
+        assert next_job(bench).startswith("classify light-R-59")
+    running = bench.ledger.claim(1)[0]  # the one job that it waits for
+    arrive(bench, "light-R-9999.fit")
+    bench.ledger.finish(running, answer(bench, running))
+    assert next_job(bench) == "classify light-R-9999.fit"
+    assert next_job(bench) == "reduce light-R-9999.fit"
+    bench.clock.advance(1.0)
+    assert next_job(bench).startswith("calibrate")
+
+
+def test_the_backlog_goes_on_while_live_frames_keep_coming(bench: Bench) -> None:
+    backlog(bench, 1000)
+    done: list[str] = []
+    for number in range(100):
+        arrive(bench, f"light-R-{6000 + 2 * number}.fit", f"light-R-{6001 + 2 * number}.fit")
+        done += [next_job(bench) for _ in range(4)]
+    of_backlog = [label for label in done if label.startswith("classify light-R-1")]
+    assert of_backlog == [f"classify light-R-{1999 - n}.fit" for n in range(100)]
+
+
+def test_of_live_frames_and_of_files_not_yet_read_the_newest_goes_first(bench: Bench) -> None:
+    backlog(bench, 2)
+    arrive(bench, "light-R-7.fit", "light-R-8.fit")
+    assert [next_job(bench) for _ in range(6)] == [
+        "classify light-R-8.fit", "classify light-R-7.fit", "reduce light-R-8.fit",
+        "classify light-R-1001.fit", "reduce light-R-7.fit", "classify light-R-1000.fit"]
+
+
+def test_an_undisturbed_backlog_is_not_slowed_down_by_turns(bench: Bench) -> None:
+    backlog(bench, 8)
+    assert [next_job(bench) for _ in range(8)] == [
+        f"classify light-R-{1007 - n}.fit" for n in range(8)]
+
+
+@pytest.fixture
+def sources(database: Database) -> None:
+    with database.write():
+        catalogue.save(catalogue_csv.parse(catalogue_csv.builtin("blazars")))
+
+
+@pytest.mark.usefixtures("sources")
+@pytest.mark.parametrize(("name", "object_", "urgent"), [
+    ("BLLac-0001R.fit", "", True), ("bl_lac_1.fits.gz", "", True), ("2200+420-1.fit", "", True),
+    ("frame1.fit", "BL LAC", True), ("frame1.fit", "2200+420", True), ("3C345-1.fit", "", False),
+    ("xBLLac.fit", "", False), ("frame1.fit", "", False)])
+def test_a_target_of_opportunity_is_known_by_all_its_names(
+        name: str, object_: str, urgent: bool, clock: FakeClock, database: Database) -> None:
+    with database.connected():
+        assert bool(Urgency(["BL Lac"], clock).bonus(name, object_)) is urgent
+
+
+def test_a_name_that_goes_on_with_a_digit_is_another(clock: FakeClock,
+                                                     database: Database) -> None:
+    with database.connected():
+        urgency = Urgency(["3C 45"], clock)
+        assert urgency.bonus("3C45-0001.fit")
+        assert not urgency.bonus("3C454-0001.fit")
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_source_of_a_firing_alert_is_urgent_for_as_long_as_it_fires(
+        clock: FakeClock, database: Database) -> None:
+    urgency = Urgency([], clock)
+    with database.write():
+        assert not urgency.bonus("BLLac-1.fit")
+        Alert.create(rule="r", source=catalogue.find("BL Lac").name, band="R", episode=1,
+                     state="firing", condition="mag < 13", fired_jd=0.0, fired_at=0.0)
+        clock.advance(6.0)
+        assert urgency.bonus("BLLac-1.fit")
+        Alert.update(state="resolved").execute()
+        clock.advance(6.0)
+        assert not urgency.bonus("BLLac-1.fit")
+
+
+def test_targets_of_opportunity_go_before_live_frames(
+        tmp_path: Path, database: Database, clock: FakeClock) -> None:
+    site = parse_site('[[archive]]\nname = "raw"\n[daemon]\nfirst = ["light-V"]\n', root=tmp_path)
+    bench = Bench(site, database, clock)
+    arrive(bench, "light-R-2.fit")
+    arrive(bench, "light-V-1.fit", live=False)
+    claims = bench.ledger.claim(2)
+    assert [claim.label for claim in claims] == ["classify light-V-1.fit", "classify light-R-2.fit"]
+    bench.ledger.finish(claims[0], answer(bench, claims[0]))
+    assert Job.get(Job.kind == "reduce").priority == Priority.REDUCE + Priority.FIRST
+
+
+def test_a_job_that_is_asked_for_again_keeps_its_urgency(database: Database) -> None:
+    with database.write():
+        jobs.queue(JobKind.CALIBRATE, 1, priority=Priority.CALIBRATE + Priority.LIVE, now=0.0)
+        jobs.queue(JobKind.CALIBRATE, 1, priority=Priority.CALIBRATE, now=1.0)
+        assert Job.get().priority == Priority.CALIBRATE + Priority.LIVE
+
+
+@pytest.mark.parametrize("statement", [jobs.DUE, jobs.DUE_NEWEST])
+def test_a_claim_sorts_nothing(statement: str, database: Database) -> None:
+    with database.connected():
+        plan = "; ".join(row[3] for row in database.db.execute_sql(
+            f"EXPLAIN QUERY PLAN {statement}", (1 << 30, 1.0, 4)))
+    assert "USING INDEX job_due" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+
+def test_the_bonus_goes_on_from_the_file_to_its_measurement(bench: Bench) -> None:
+    arrive(bench, "light-R-7.fit")
+    next_job(bench)
+    assert bench.ledger.claim(1)[0].bonus == Priority.LIVE
+
+
+def test_masters_do_not_wait_for_files_of_other_folders(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    bench = Bench(site, database, clock)
+    with database.write():
+        for number in range(100):
+            frame = Frame.create(archive="raw", path=f"/raw/2021-01-01/light-R-{number}.fit",
+                                 size=1, name=f"light-R-{number}.fit", night="2021-01-01",
+                                 mtime_ns=1, state="queued", completed_at=0, seen_at=0,
+                                 changed_at=0)
+            jobs.queue(JobKind.CLASSIFY, frame.id, priority=Priority.CLASSIFY, now=0.0)
+    arrive(bench, *(f"2022-09-08/bias-{number}.fit" for number in (1, 2, 3)))
+    with database.connected():
+        assert jobs.classifying(Path("/raw"), clock())
+        assert jobs.classifying(Path("/raw/2022-09-08"), clock())
+        assert not jobs.classifying(Path("/raw/2022-09"), clock())
+    done = [next_job(bench) for _ in range(5)]
+    assert any(label.startswith("master") for label in done)

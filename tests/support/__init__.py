@@ -1,0 +1,1 @@
+"""What tests share: bad servers, damaged files, stub workers, a site under trial."""

@@ -1,0 +1,195 @@
+"""A site under trial: its daemon, its mail server, what was put into it, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import hashlib
+import random
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from iop4d.simulator.mailbox import Mailbox, free_port
+from iop4d.simulator.night import NightPlan
+from iop4d.simulator.service import Observer, Service
+from iop4d.store import marks
+from iop4d.store.alertschema import Alert
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame, Result
+from tests.support import invariants
+from tests.support.checks import differences, drop, make_site, results_of
+from tests.support.corpus import SECRET, is_quiet, make_stub_site
+from tests.support.invariants import Remembered
+
+STUB = {"IOP4D_WORKER_MODULE": "tests.support.stub_worker"}
+_MARK = "looked-at"  # the flag that is set by hand on quiet sources
+RULE = """
+[[rule]]
+name = "bright"
+source = "*"
+band = "R"
+condition = "mag < 13.35"
+clear = "mag > 13.5"
+cooldown = 0.2
+channels = ["mail"]
+
+[[channel]]
+name = "mail"
+to = ["observer@example.org"]
+host = "127.0.0.1"
+port = {port}
+
+[alerts]
+max_age = 0
+most = 1000000
+digest_over = 1000000
+late = 1000000
+retry_first = 0.5
+"""
+
+
+class TrialError(Exception):
+    """The daemon did what it never may, or did not come to an end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a trial ended."""
+
+    rows: dict[tuple[str, str], dict[str, str]]
+    frames: Counter[str]
+    mails: Counter[str]  # by Message-ID
+    alerts: set[tuple[str, str, str, int]]  # rule, source, band, episode
+    letters: int  # rows of the outbox's letters
+    kills: int
+    wrong: list[str] = field(default_factory=list)  # invariants that did not hold
+
+    @property
+    def repeated(self) -> int:
+        """Mails that came more than once."""
+        return sum(self.mails.values()) - len(self.mails)
+
+
+class Trial:
+    """One site and its daemon. ``raw`` is where files are dropped."""
+
+    def __init__(self, site: Path, raw: Path, mailbox: Mailbox,
+                 environ: Mapping[str, str]) -> None:
+        self.site, self.raw, self.mailbox = site, raw, mailbox
+        self.kills = 0
+        self.wrong: list[str] = []
+        self._dropped: dict[Path, str] = {}
+        self._remembered = Remembered()
+        self.service = Service(site, "run", environ=environ)
+        self.observer = Observer(site)
+
+    def put(self, path: Path) -> None:
+        """A file comes."""
+        there = drop(path, self.raw)
+        self._dropped[there] = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def kill(self) -> None:
+        """Kill the daemon; then everything must be in order, whatever it was doing."""
+        self.service.kill()
+        self.kills += 1
+        self.check()
+
+    def check(self, *, settled: bool = False) -> None:
+        """Add what is wrong to ``wrong``. Call while no daemon runs."""
+        if not (self.site / "iop4d.db").exists():
+            return
+        self.wrong += invariants.violations(
+            self.site, expected_files=self._dropped if settled else (),
+            raw_sha256=self._dropped, remembered=self._remembered,
+            daemon_pid=self.service.process.pid, secrets=(SECRET,), mails=self.mails(),
+            mailbox=self.mailbox.folder, kills=self.kills, settled=settled)
+        self._remembered = invariants.remember(self.site)
+
+    def mark_one(self, rng: random.Random) -> None:
+        """Somebody flags a result of a source that no rule waits for. Call without a daemon."""
+        database = Database(self.site / "iop4d.db")
+        with contextlib.closing(database), database.write():
+            ids = [row.id for row in Result.select(Result.id, Result.source)
+                   if is_quiet(row.source)]
+            if ids:
+                marks.add(rng.choice(ids), _MARK, note="", by="a person", now=time.time())
+        self._remembered = invariants.remember(self.site)
+
+    def mails(self) -> Counter[str]:
+        """What has arrived, by Message-ID."""
+        messages = [email.message_from_bytes(p.read_bytes()) for p in self.mailbox.messages()]
+        return Counter(str(message["Message-ID"]) for message in messages)
+
+    def settle(self, frames: int, *, seconds: float = 300.0) -> None:
+        """Wait until all is done and told; raises TrialError when that does not come."""
+        if not self.observer.wait(frames, seconds=seconds, service=self.service):
+            raise TrialError(f"no end: {self.observer.status()}\n{self.service.log()[-3000:]}")
+        deadline = time.monotonic() + 60.0
+        while self._is_busy() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _is_busy(self) -> bool:
+        """Whether mails wait, or the daemon has only begun and cannot be stopped in good order."""
+        state = self.observer.status()
+        ready = state["daemon"].get("pid") == self.service.process.pid
+        return bool(state["mails"].get("queued")) or not ready
+
+    def end(self) -> Ended:
+        """Stop the daemon and tell what came of it all."""
+        if code := self.service.stop():
+            raise TrialError(f"the daemon ended with {code}:\n{self.service.log()[-3000:]}")
+        self.check(settled=True)
+        with Database(self.site / "iop4d.db", read_only=True).connected():
+            states = Counter(f"{row.name} {row.state}" for row in Frame.select())
+            alerts = {(a.rule, a.source, a.band, a.episode) for a in Alert.select().where(
+                Alert.state.not_in(("pending", "inactive")))}
+        letters = sum(self.observer.status()["mails"].values())
+        rows = results_of(self.site)
+        for row in rows.values():
+            row["flags"] = ";".join(f for f in row["flags"].split(";") if f != _MARK)
+        return Ended(rows=rows, frames=states, kills=self.kills, mails=self.mails(),
+                     alerts=alerts, letters=letters, wrong=self.wrong)
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        self.service.kill()
+        self.mailbox.stop()
+
+
+def true_trial(folder: Path, plan: NightPlan) -> Trial:
+    """A daemon with its true workers, on a site for simulated frames."""
+    mailbox = _mailbox(folder)
+    site = make_site(folder / "site", plan, more=RULE.format(port=mailbox.port))
+    return Trial(site, site / "raw" / plan.night, mailbox, {})
+
+
+def stub_trial(folder: Path, frames: int, environ: Mapping[str, str] | None = None) -> Trial:
+    """A daemon with stub workers, on a site for a corpus of so many files."""
+    mailbox = _mailbox(folder)
+    site = make_stub_site(folder / "site", frames, port=mailbox.port, dead=free_port())
+    return Trial(site, site / "raw", mailbox, {**STUB, **(environ or {})})
+
+
+def _mailbox(folder: Path) -> Mailbox:
+    mailbox = Mailbox(folder / "mailbox")
+    mailbox.start()
+    return mailbox
+
+
+def verdict(calm: Ended, killed: Ended) -> list[str]:
+    """What is wrong with a run that was killed, beside one that was not."""
+    wrong = [*killed.wrong, *(f"calm: {line}" for line in calm.wrong)]
+    wrong += differences(calm.rows, killed.rows)
+    if calm.frames != killed.frames:
+        wrong.append(f"frames: {calm.frames - killed.frames} missing, "
+                     f"{killed.frames - calm.frames} more")
+    if calm.alerts != killed.alerts:
+        wrong.append(f"alerts: {calm.alerts ^ killed.alerts} in one run only")
+    if len(killed.mails) != killed.letters or killed.letters != calm.letters:
+        wrong.append(f"mails: {len(killed.mails)} of {calm.letters}")
+    if killed.repeated > killed.kills:
+        wrong.append(f"mails: {killed.repeated} repeats in {killed.kills} kills")
+    return wrong
