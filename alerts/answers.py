@@ -12,10 +12,9 @@ from iop4d.alerts.outbox import RunDb
 from iop4d.alerts.rules import ACTIVE
 from iop4d.alerts.words import plus_minus, utc_of_jd, utc_of_unix
 from iop4d.store import catalogue, events, mutes
-from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
 from iop4d.store.delivery import undelivered
-from iop4d.store.schema import Result
+from iop4d.store.schema import Alert, Result
 from iop4d.store.status import night_line
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from typing import Any
 from iop4d.alerts.answers import Answers
 from iop4d.alerts.outbox import Relay, RunDb
 from iop4d.config import Site
-from iop4d.store.alertschema import ChannelState
 from iop4d.store.database import Database
+from iop4d.store.schema import ChannelState
 
 _OFFSET = "next update"
 

@@ -20,8 +20,7 @@ from iop4d.alerts.subjects import called
 from iop4d.alerts.words import clean, plus_minus, utc_of_jd
 from iop4d.config import SiteInfo
 from iop4d.model import flags
-from iop4d.store.alertschema import Alert
-from iop4d.store.schema import Result, ResultFrame
+from iop4d.store.schema import Alert, Result, ResultFrame
 from iop4d.store.table import JSONField
 
 _PLOT_DAYS = 30.0  # of light curve before the alert

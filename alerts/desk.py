@@ -18,10 +18,10 @@ from iop4d.config.edit import with_rule
 from iop4d.config.load import SITE_FILE
 from iop4d.fits.atomic import write_atomic
 from iop4d.model.errors import Iop4dError
-from iop4d.store import catalogue, mutes
-from iop4d.store.alertschema import Alert, Mute
+from iop4d.model.source import canonical
+from iop4d.store import mutes
 from iop4d.store.events import emit
-from iop4d.store.schema import Frame, Result, Source
+from iop4d.store.schema import Alert, Frame, Mute, Result, Source
 
 _SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*(min|h|d|w)?", re.ASCII)
 _SECONDS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, None: 3600.0}
@@ -60,7 +60,7 @@ def find(name: str) -> Alert:
         return going[0]
     found = [alert for alert in going if wanted and (
         tag(alert)[1:] == wanted or str(alert.id) == wanted
-        or catalogue.canonical(alert.source) == catalogue.canonical(source_of(name)))]
+        or canonical(alert.source) == canonical(source_of(name)))]
     if len(found) == 1:
         return found[0]
     there = ", ".join(f"{tag(alert)} {alert.rule}, {alert.source} {alert.band}".rstrip()
@@ -105,9 +105,9 @@ def unmute(*, rule: str, source: str, now: float) -> str:
     Raises DeskError that says what is muted, where nothing of these names is.
     """
     there = mutes.current(now)
-    wanted = {catalogue.canonical(name.strip("* ")) for name in (source, source_of(source))}
+    wanted = {canonical(name.strip("* ")) for name in (source, source_of(source))}
     ended = [one for one in there
-             if one.rule == rule and catalogue.canonical(one.source) in wanted]
+             if one.rule == rule and canonical(one.source) in wanted]
     if not ended:
         names = ", ".join(dict.fromkeys(map(mutes.name_of, there)))
         raise DeskError("nothing of that name is muted" + (f"; muted: {names}" if names else ""))
@@ -166,11 +166,11 @@ def source_of(name: str) -> str:
 
     Empty for none and for ``*``.
     """
-    wanted = catalogue.canonical(name)
+    wanted = canonical(name)
     if wanted in ("", "*"):
         return ""
     for row in Source.select(Source.name, Source.other_names):
-        if wanted in map(catalogue.canonical, (row.name, *row.other_names)):
+        if wanted in map(canonical, (row.name, *row.other_names)):
             return str(row.name)
     return name.strip()
 
@@ -195,8 +195,8 @@ def check_rule(name: str, rules: Collection[str]) -> None:
 
 
 def _like(name: str, names: Collection[str]) -> str:
-    by_form = {catalogue.canonical(one): one for one in names}
-    near = [by_form[form] for form in get_close_matches(catalogue.canonical(name), by_form, n=3)]
+    by_form = {canonical(one): one for one in names}
+    near = [by_form[form] for form in get_close_matches(canonical(name), by_form, n=3)]
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -31,9 +31,8 @@ from iop4d.alerts.telling import Teller, step
 from iop4d.config import Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
-from iop4d.store.alertschema import Alert
 from iop4d.store.events import emit
-from iop4d.store.schema import Result
+from iop4d.store.schema import Alert, Result
 
 
 class AlertEngine:

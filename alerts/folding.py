@@ -10,7 +10,7 @@ from iop4d.alerts.telling import digest
 from iop4d.alerts.words import clean
 from iop4d.config import Alerts
 from iop4d.config.alerting import SEVERITIES, rank
-from iop4d.store.alertschema import Outbox
+from iop4d.store.schema import Outbox
 
 _WINDOW = 600.0  # seconds in which messages to a recipient are counted
 _KEPT = 5  # of so many messages of that window only what is critical may use one

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from iop4d.store.alertschema import Alert
 from iop4d.store.events import emit
+from iop4d.store.schema import Alert
 
 log = logging.getLogger(__name__)
 

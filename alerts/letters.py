@@ -15,9 +15,9 @@ from iop4d.alerts.folding import IS_DIGEST, SEVERITY, Folder
 from iop4d.alerts.transport import SendError
 from iop4d.config import Alerts
 from iop4d.config.alerting import rank
-from iop4d.store.alertschema import Outbox
 from iop4d.store.database import Database
 from iop4d.store.events import emit
+from iop4d.store.schema import Outbox
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from iop4d.store.alertschema import ChannelState, Outbox
+from iop4d.store.schema import ChannelState, Outbox
 
 _MOVED = "moved "
 _REST = "rest"

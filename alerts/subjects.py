@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from iop4d.alerts.rules import Watch
 from iop4d.config import Rule, Site
 from iop4d.model.errors import ConfigError
-from iop4d.model.source import SourceKind
+from iop4d.model.source import SourceKind, canonical
 from iop4d.store import catalogue
-from iop4d.store.catalogue import canonical
 from iop4d.store.schema import Source
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from iop4d.alerts.telling import Teller, is_muted, step
 from iop4d.alerts.vitals import MEASURES, Vitals, why
 from iop4d.alerts.words import clean, number
 from iop4d.config import Rule, Site
-from iop4d.store.alertschema import Alert
+from iop4d.store.schema import Alert
 from iop4d.store.table import is_filled
 
 _JD_EPOCH = 2440587.5

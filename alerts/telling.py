@@ -13,7 +13,7 @@ from iop4d.alerts import content
 from iop4d.alerts.rules import Point, Watch
 from iop4d.config import Channel, Site
 from iop4d.config.alerting import rank
-from iop4d.store.alertschema import Alert, AlertStep, Mute, Outbox
+from iop4d.store.schema import Alert, AlertStep, Mute, Outbox
 
 _JD_EPOCH = 2440587.5  # JD of the Unix epoch
 

@@ -12,8 +12,7 @@ from iop4d.alerts.telling import Teller, step
 from iop4d.config import Site
 from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.store import marks
-from iop4d.store.alertschema import Alert
-from iop4d.store.schema import Result
+from iop4d.store.schema import Alert, Result
 from iop4d.store.table import is_filled
 
 _BEFORE = 1e-6  # days before an alert's first point, so that this is judged anew

@@ -23,8 +23,7 @@ from iop4d.alerts.rules import ACTIVE, understand
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
 from iop4d.store import events, requests
-from iop4d.store.alertschema import Alert
-from iop4d.store.schema import Ask
+from iop4d.store.schema import Alert, Ask
 from iop4d.web import status
 from iop4d.web.context import parts, reading, render
 from iop4d.web.formats import UNIX_EPOCH_JD

@@ -11,8 +11,18 @@ import peewee as pw
 from iop4d.alerts.content import tag
 from iop4d.alerts.rules import ACTIVE, Phase
 from iop4d.model.flags import NEVER_ALERTS
-from iop4d.store.alertschema import Alert, AlertStep, Outbox
-from iop4d.store.schema import Event, Frame, Master, Measurement, Result, ResultFrame, ResultHistory
+from iop4d.store.schema import (
+    Alert,
+    AlertStep,
+    Event,
+    Frame,
+    Master,
+    Measurement,
+    Outbox,
+    Result,
+    ResultFrame,
+    ResultHistory,
+)
 from iop4d.web.status import FAILED_STATES
 
 PAGE = 100

@@ -51,10 +51,9 @@ class Reader:
                 raise UnavailableError("nothing has run on this site yet", absent=True)
             if self._database is None:
                 try:
-                    self._database = Database(self._path, read_only=True)
+                    self._database = Database(self._path, read_only=True, busy_s=_BUSY_SECONDS)
                 except Iop4dError as error:
                     raise UnavailableError(str(error)) from error
-                self._database.db.timeout = _BUSY_SECONDS
             return self._database
 
 

@@ -15,7 +15,7 @@ from flask.sessions import SecureCookieSessionInterface
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response
 
-from iop4d.store.alertschema import User
+from iop4d.store.schema import User
 from iop4d.web.context import parts, reading, render
 from iop4d.web.origin import refuse_other_pages
 

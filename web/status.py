@@ -9,9 +9,8 @@ import peewee as pw
 
 from iop4d.alerts.rules import ACTIVE
 from iop4d.store import events, mutes
-from iop4d.store.alertschema import Alert, Mute
 from iop4d.store.delivery import undelivered
-from iop4d.store.schema import Event, Frame, Job
+from iop4d.store.schema import Alert, Event, Frame, Job, Mute
 
 #: A heartbeat is written about every 2 s; one older than this means that nobody works.
 STALE_SECONDS = 15.0

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, request
 
 from iop4d.alerts.summary import write
-from iop4d.store.alertschema import Outbox, Summary
+from iop4d.store.schema import Outbox, Summary
 from iop4d.web import queries
 from iop4d.web.context import parts, reading, render
 from iop4d.web.files import RefusedError, open_inside

@@ -23,9 +23,9 @@ from iop4d.alerts.subjects import called
 from iop4d.alerts.words import utc_of_jd
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
-from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
 from iop4d.store.events import emit
+from iop4d.store.schema import Alert
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from iop4d.config import Site
 from iop4d.fits.atomic import write_atomic
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import Iop4dError
-from iop4d.store.catalogue import canonical
+from iop4d.model.source import canonical
 
 FOLDER = "drafts"
 TEXT, TRACE, PNG, PDF = "draft.txt", "draft.json", "figure.png", "figure.pdf"

@@ -38,9 +38,8 @@ from iop4d.alerts.words import utc_of_jd
 from iop4d.model.flags import NEVER_ALERTS, Flag, names
 from iop4d.model.source import Source
 from iop4d.store import catalogue
-from iop4d.store.alertschema import Alert
 from iop4d.store.database import number
-from iop4d.store.schema import Result
+from iop4d.store.schema import Alert, Result
 
 PAST_NIGHTS = 30  # with data, that make the baseline
 LAST_DAYS = 5.0  # before the chosen night, in which the fastest change is looked for

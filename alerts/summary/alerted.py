@@ -19,8 +19,7 @@ from iop4d.alerts.rules import Phase
 from iop4d.alerts.summary.facts import AlertLine
 from iop4d.alerts.words import clean, utc_of_jd
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH
-from iop4d.store.alertschema import Alert, Summary
-from iop4d.store.schema import Meta, Result
+from iop4d.store.schema import Alert, Meta, Result, Summary
 from iop4d.store.table import is_filled
 
 BEGAN = "summaries_since"  # key of when the site first asked for summaries; older nights have none

@@ -25,10 +25,10 @@ from iop4d.alerts.summary.measured import results_of, sources_of, uncalibrated_o
 from iop4d.alerts.words import clean, utc_of_jd
 from iop4d.config import Site
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH
-from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.frame import FrameKind
+from iop4d.model.states import FrameState
 from iop4d.store import events, outages
-from iop4d.store.alertschema import Alert, Outbox
-from iop4d.store.schema import Frame, Master
+from iop4d.store.schema import Alert, Frame, Master, Outbox
 from iop4d.store.status import TROUBLE
 
 _SHOWN = 5  # frames that are named of those that failed for one reason

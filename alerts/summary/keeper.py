@@ -24,9 +24,8 @@ from iop4d.alerts.summary.when import end_of_night, nights_due
 from iop4d.config import Site
 from iop4d.instruments.telescopes import Telescope
 from iop4d.model.messages import NightPlotRequest
-from iop4d.store.alertschema import Summary
 from iop4d.store.database import Database
-from iop4d.store.schema import Meta
+from iop4d.store.schema import Meta, Summary
 
 log = logging.getLogger(__name__)
 

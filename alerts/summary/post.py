@@ -14,8 +14,8 @@ from iop4d.alerts.telling import digest, message_id
 from iop4d.alerts.words import clean
 from iop4d.config import Channel, Site
 from iop4d.fits.atomic import write_atomic
-from iop4d.store.alertschema import Outbox, Summary
 from iop4d.store.events import emit
+from iop4d.store.schema import Outbox, Summary
 
 FOLDER = "summaries"
 

@@ -12,7 +12,7 @@ import click
 from iop4d.cli.common import load, open_database, site_options
 
 if TYPE_CHECKING:
-    from iop4d.store.alertschema import Alert
+    from iop4d.store.schema import Alert
 
 _LATEST = 30  # alerts that are shown of those that are over
 
@@ -28,7 +28,7 @@ def alerts(ctx: click.Context, every: bool, as_json: bool, site_after: str | Non
     if ctx.invoked_subcommand is not None:
         return
     from iop4d.alerts.rules import ACTIVE
-    from iop4d.store.alertschema import Alert
+    from iop4d.store.schema import Alert
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=True).connected():

@@ -63,6 +63,7 @@ def _gather(site: Site, source: str, since: str) -> About:
 
     from iop4d.alerts.atel.gather import Asked, gather
     from iop4d.instruments.telescopes import JD_UNIX_EPOCH
+    from iop4d.model.source import canonical
     from iop4d.store import catalogue
 
     now_jd = JD_UNIX_EPOCH + time.time() / 86400.0
@@ -70,7 +71,7 @@ def _gather(site: Site, source: str, since: str) -> About:
     with open_database(site, read_only=True).connected():
         entry = catalogue.find(source)
         called = next((name for name in (*entry.other_names, entry.name)
-                       if catalogue.canonical(name) == catalogue.canonical(source)), source)
+                       if canonical(name) == canonical(source)), source)
         if called == entry.name and entry.other_names:
             called = entry.other_names[0]
         return gather(Asked(source=entry, called=called, since_jd=since_jd, until_jd=now_jd))

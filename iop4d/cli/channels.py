@@ -136,7 +136,7 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
     """What the outbox knows of each channel."""
     from peewee import fn
 
-    from iop4d.store.alertschema import Outbox
+    from iop4d.store.schema import Outbox
 
     if not site.database.exists():
         return {}

@@ -53,7 +53,8 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
     """(id, name, why) of the frames."""
     from iop4d.instruments.discovery import find_instruments
     from iop4d.ledger.stale import stale
-    from iop4d.model.frame import FrameKind, FrameState
+    from iop4d.model.frame import FrameKind
+    from iop4d.model.states import FrameState
     from iop4d.store import catalogue
     from iop4d.store.schema import Frame, Measurement
 

@@ -29,7 +29,7 @@ def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined
     Their tries are counted from the start. Raw files are untouched, and what was found before
     stands until it is replaced.
     """
-    from iop4d.model.frame import FrameState
+    from iop4d.model.states import FrameState
     from iop4d.store.schema import Frame
 
     if not (frames or failed or quarantined):

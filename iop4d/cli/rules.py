@@ -51,7 +51,7 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
     from iop4d.alerts.rules import ACTIVE
     from iop4d.alerts.words import utc_of_unix
     from iop4d.store import mutes
-    from iop4d.store.alertschema import Alert
+    from iop4d.store.schema import Alert
 
     if not site.database.exists():
         return {}, {}

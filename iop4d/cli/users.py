@@ -20,7 +20,7 @@ def users(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     """Who may acknowledge and mute on the page. Looking needs no account."""
     if ctx.invoked_subcommand is not None:
         return
-    from iop4d.store.alertschema import User
+    from iop4d.store.schema import User
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=True).connected():
@@ -38,7 +38,7 @@ def add(ctx: click.Context, name: str, password_stdin: bool, site_after: str | N
     """Make an account, or give it another password."""
     from werkzeug.security import generate_password_hash
 
-    from iop4d.store.alertschema import User
+    from iop4d.store.schema import User
 
     site = load(ctx, site_after, overrides_after)
     password = sys.stdin.readline().rstrip("\n") if password_stdin else \
@@ -60,7 +60,7 @@ def add(ctx: click.Context, name: str, password_stdin: bool, site_after: str | N
 def remove(ctx: click.Context, name: str, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
     """Take an account away."""
-    from iop4d.store.alertschema import User
+    from iop4d.store.schema import User
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=False).write():

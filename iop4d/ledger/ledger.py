@@ -21,7 +21,7 @@ from iop4d.ledger.jobs import Claim, JobKind, Priority
 from iop4d.ledger.outcomes import Finisher, is_replaced
 from iop4d.ledger.space import Space
 from iop4d.ledger.urgency import Urgency
-from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.frame import FrameKind
 from iop4d.model.messages import (
     CalibrateRequest,
     ClassifyRequest,
@@ -30,6 +30,7 @@ from iop4d.model.messages import (
     PolarimetryRequest,
     ReduceRequest,
 )
+from iop4d.model.states import FrameState
 from iop4d.store import catalogue, groups
 from iop4d.store import frames as frame_store
 from iop4d.store.database import Database

@@ -12,15 +12,9 @@ from iop4d.config import Site
 from iop4d.instruments.base import Instrument
 from iop4d.ledger import jobs
 from iop4d.ledger.jobs import JobKind, Priority
-from iop4d.model.frame import (
-    FrameFacts,
-    FrameKind,
-    FrameState,
-    covers,
-    layout_of,
-    region_of,
-)
+from iop4d.model.frame import FrameFacts, FrameKind, covers, layout_of, region_of
 from iop4d.model.messages import MasterRef
+from iop4d.model.states import FrameState, MasterState
 from iop4d.store.frames import facts_of
 from iop4d.store.schema import Frame, Job, Master
 
@@ -205,7 +199,7 @@ def odd(master: Master, kind: FrameKind, level: float, scatter: float, site: Sit
 def set_aside(master: Master, reason: str, site: Site, instruments: Mapping[str, Instrument],
               now: float) -> None:
     """Use a master no more: what used it is done again with the next best."""
-    Master.update(state="set aside", reason=reason, changed_at=now).where(
+    Master.update(state=MasterState.REJECTED, reason=reason, changed_at=now).where(
         Master.id == master.id).execute()
     follow(master, instruments, site, now)
     for other in Master.select().where(Master.state == "ready"):

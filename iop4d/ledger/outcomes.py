@@ -13,7 +13,7 @@ from iop4d.instruments.base import Instrument
 from iop4d.ledger import groups, jobs, masters
 from iop4d.ledger.jobs import Claim, JobKind, Priority
 from iop4d.ledger.urgency import Urgency
-from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.frame import FrameKind
 from iop4d.model.messages import (
     CHANGED,
     NO_REFERENCE,
@@ -35,6 +35,7 @@ from iop4d.model.messages import (
     Rejected,
     TimedOut,
 )
+from iop4d.model.states import FrameState, MasterState
 from iop4d.store import frames as frame_store
 from iop4d.store import groups as group_store
 from iop4d.store.events import emit
@@ -285,10 +286,10 @@ class Finisher:
         used = [[m.id, m.revision] for m in request.masters]
         changed = built.sha256 != master.sha256
         odd = masters.odd(master, request.kind, built.level, built.scatter, self._site)
-        if master.state == "set aside":
-            state, odd = "set aside", master.reason
+        if master.state == MasterState.REJECTED:
+            state, odd = MasterState.REJECTED, master.reason
         else:
-            state = "refused" if odd else "ready"
+            state = MasterState.REFUSED if odd else MasterState.READY
         Master.update(
             state=state, reason=odd, n_frames=built.n_frames, level=built.level,
             scatter=built.scatter, frames=list(built.used), left_out=list(built.left_out),
@@ -329,7 +330,7 @@ class Finisher:
             self._choices.changed()
             master = Master.get_by_id(claim.key)
             if master.path is None:
-                judged = "set aside" if master.state == "set aside" else "refused"
+                judged = MasterState.REJECTED if master.state == MasterState.REJECTED else "refused"
                 Master.update(state=judged, reason=reason, changed_at=now).where(
                     Master.id == master.id).execute()
                 for frame in masters.frames_of(master):

@@ -9,7 +9,8 @@ from iop4d import __version__
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
 from iop4d.ledger.masters import Choices
-from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.frame import FrameKind
+from iop4d.model.states import FrameState
 from iop4d.store import frames as frame_store
 from iop4d.store.groups import references_of
 from iop4d.store.provenance import settings_key

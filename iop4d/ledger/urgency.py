@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from iop4d.ledger.jobs import Priority
+from iop4d.model.source import canonical
 from iop4d.store import catalogue
-from iop4d.store.alertschema import Alert
-from iop4d.store.catalogue import canonical
-from iop4d.store.schema import Source
+from iop4d.store.schema import Alert, Source
 
 _LOOK = 5.0  # seconds for which names are kept: an alert that fires is followed that soon
 

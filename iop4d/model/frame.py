@@ -15,19 +15,6 @@ class FrameKind(StrEnum):
     LIGHT = "light"
 
 
-class FrameState(StrEnum):
-    """The fate of a frame, as kept in the database and shown to people."""
-
-    QUEUED = "queued"  # known, to be worked on
-    WAITING = "waiting"  # cannot go on yet; the reason says for what
-    DONE = "done"  # reduced, or part of the masters
-    REJECTED = "rejected"  # not a frame we can use; the reason says why
-    FAILED = "failed"  # a step failed; the reason says which and why
-    QUARANTINED = "quarantined"  # crashed or hung its worker; set aside
-    DUPLICATE = "duplicate"  # same contents as a frame already known
-    SUPERSEDED = "superseded"  # replaced by a newer file of the same name
-
-
 @dataclass(frozen=True, kw_only=True)
 class FrameFacts:
     """A frame as its header describes it.

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+
+def canonical(name: str) -> str:
+    """A name without what observers leave out: case, blanks, dashes and underscores.
+
+    ``BL Lac``, ``bllac`` and ``BL_LAC`` are one; ``+`` stays, since it is part of positions. Every
+    comparison of names of sources, wherever it is made, is one of these.
+    """
+    return re.sub(r"[\s_\-−‐‑–]+", "", name).casefold()
 
 
 class SourceKind(StrEnum):
@@ -47,15 +57,11 @@ class Catalogue:
     sources: tuple[Source, ...]
 
     def named(self, name: str) -> Source | None:
-        """The source of a name, its own or another, in any case and with or without spaces."""
-        wanted = _plain(name)
+        """The source of a name, its own or another, as ``canonical`` compares them."""
+        wanted = canonical(name)
         return next((s for s in self.sources if wanted and wanted in map(
-            _plain, (s.name, *s.other_names))), None)
+            canonical, (s.name, *s.other_names))), None)
 
     def calibrators_of(self, target: str) -> tuple[Source, ...]:
         """The sources that calibrate a target, by the target's name."""
         return tuple(source for source in self.sources if target in source.calibrates)
-
-
-def _plain(name: str) -> str:
-    return "".join(name.casefold().replace("_", "").split())

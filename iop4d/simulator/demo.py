@@ -123,8 +123,8 @@ class Demo:
 
         from iop4d.simulator.sky import load_sky
         from iop4d.store import catalogue, catalogue_csv
-        from iop4d.store.alertschema import User
         from iop4d.store.database import Database
+        from iop4d.store.schema import User
 
         names = dict.fromkeys((*FIELDS, *(target for _, target, *_ in POLARIMETERS)))
         text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, names)))

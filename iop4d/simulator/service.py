@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from iop4d.model.frame import FrameState
+from iop4d.model.states import FrameState
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from iop4d.store.status import status

@@ -11,9 +11,8 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
-from iop4d.store.schema import Frame, Result
+from iop4d.store.schema import Alert, Frame, Result
 from iop4d.store.status import TROUBLE
 
 

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from iop4d.model.errors import CatalogueError
-from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.model.source import Catalogue, Source, SourceKind, canonical
 from iop4d.store import schema
 from iop4d.store.database import finite, number
 
 _VERSION = "catalogue_version"
 _FOLLOWED = "catalogue_version_of_results"
-
-
-def canonical(name: str) -> str:
-    """A name without what observers leave out: case, blanks, dashes and underscores.
-
-    ``BL Lac``, ``bllac`` and ``BL_LAC`` are one; ``+`` stays, since it is part of positions.
-    """
-    return re.sub(r"[\s_\-−]+", "", name).casefold()
 
 
 def version() -> int:

@@ -11,8 +11,7 @@ from dataclasses import replace
 from importlib import resources
 
 from iop4d.model.errors import CatalogueError
-from iop4d.model.source import Source, SourceKind
-from iop4d.store.catalogue import canonical
+from iop4d.model.source import Source, SourceKind, canonical
 
 _PLAIN = ("name", "other_names", "ra", "dec", "kind", "calibrates", "p", "p_err", "chi",
           "chi_err", "redshift", "note")

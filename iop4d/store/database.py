@@ -1,4 +1,9 @@
-"""Open the site's SQLite database: WAL, every commit on the disk, one writer at a time."""
+"""The site's SQLite database: WAL, every commit on the disk, one writer at a time.
+
+No table is bound to a database. Every statement is made by a :class:`Connection`, which a query is
+handed as its first argument; one that writes needs a :class:`Transaction`, so a write outside one
+does not pass the type checker.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +11,104 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import peewee as pw
 
 from iop4d.crashpoint import crash_point
 from iop4d.model.errors import Iop4dError
 from iop4d.store.migrate import migrate
-from iop4d.store.tables import SCHEMA_VERSION, TABLES
+from iop4d.store.schema import SCHEMA_VERSION, TABLES
+from iop4d.store.table import Table, select_by_key
+
+Row = TypeVar("Row", bound=Table)
 
 #: Releases with the fix of the WAL-reset bug, by minor series (sqlite.org/wal.html#walresetbug).
 _FIXED = {44: 6, 50: 7, 51: 3}
 
 
-class Database:
-    """The database of one site. Binds the tables to it; open one at a time in a process.
+class Connection:
+    """Reads. What its methods make is bound to this database, and to no other."""
 
-    ``write()`` gives an immediate transaction: a deferred one that writes late is refused at once
-    when another process committed in between, whatever the busy timeout.
+    def __init__(self, db: pw.Database) -> None:
+        self._db = db
+
+    def select(self, table: type[Table], *columns: Any) -> Any:
+        """A SELECT to be refined with ``where``, ``join``, ``order_by`` and so on."""
+        return table.select(*columns).bind(self._db)
+
+    def raw(self, table: type[Row], sql: str, *values: Any) -> list[Row]:
+        """The rows of a statement whose text is made once, for what is asked at every frame."""
+        return list(table.raw(sql, *values).bind(self._db))
+
+    def get(self, table: type[Row], *conditions: Any) -> Row | None:
+        """The first row that meets the conditions."""
+        row: Row | None = self.select(table).where(*conditions).first()
+        return row
+
+    def by_id(self, table: type[Row], key: Any) -> Row:
+        """The row of a primary key; raises ``table.DoesNotExist``."""
+        for row in self.raw(table, select_by_key(table), key):  # type: ignore[arg-type]
+            return row
+        raise table.DoesNotExist(f"no row {key} in {table.__name__}")
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The plain rows of a statement in SQL."""
+        return list(self._db.execute_sql(sql, values).fetchall())
+
+
+class Transaction(Connection):
+    """Reads and writes: all of it is committed together, or nothing."""
+
+    def create(self, table: type[Row], **columns: Any) -> Row:
+        """A new row, with its defaults and its key."""
+        row = table(**columns)
+        key = table.insert(row.__data__).bind(self._db).execute()
+        meta: Any = table._meta
+        if meta.auto_increment:
+            setattr(row, meta.primary_key.name, key)
+        return row
+
+    def get_or_create(self, table: type[Row], *, defaults: dict[str, Any], **key: Any) -> Row:
+        """The row whose columns are ``key``, made with ``defaults`` if there is none."""
+        found = self.get(table, *(getattr(table, name) == value for name, value in key.items()))
+        return found if found is not None else self.create(table, **key, **defaults)
+
+    def insert(self, table: type[Table], **columns: Any) -> Any:
+        """An INSERT, to be refined with ``on_conflict_ignore`` and executed."""
+        return table.insert(**columns).bind(self._db)
+
+    def insert_many(self, table: type[Table], rows: list[dict[str, Any]]) -> None:
+        """Many new rows of the same columns."""
+        if rows:
+            table.insert_many(rows).bind(self._db).execute()
+
+    def replace(self, table: type[Table], **columns: Any) -> None:
+        """A row in the place of whatever has its key."""
+        table.replace(**columns).bind(self._db).execute()
+
+    def update(self, table: type[Table], **columns: Any) -> Any:
+        """An UPDATE, to be refined with ``where`` and executed; it gives the number of rows."""
+        return table.update(**columns).bind(self._db)
+
+    def delete(self, table: type[Table]) -> Any:
+        """A DELETE, to be refined with ``where`` and executed; it gives the number of rows."""
+        return table.delete().bind(self._db)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that may fail by itself: an exception undoes it alone, and is passed on."""
+        with self._db.atomic():
+            yield
+
+
+class Database:
+    """The database of one site, for any thread; each has a connection of its own.
+
+    ``busy_s``: how long a statement waits for another writer's lock.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = 10.0) -> None:
         check_library(pw.sqlite3.sqlite_version_info)
         self.path = path
         self.read_only = read_only
@@ -38,7 +120,7 @@ class Database:
             pragmas |= {"query_only": 1}
         else:
             pragmas |= {"journal_mode": "wal"}
-        self.db = pw.SqliteDatabase(str(path), pragmas=pragmas, timeout=10,
+        self.db = pw.SqliteDatabase(str(path), pragmas=pragmas, timeout=busy_s,
                                     check_same_thread=False)
         self.db.bind(TABLES)
         if not read_only:
@@ -57,23 +139,33 @@ class Database:
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """One immediate transaction: all of it is committed, or nothing."""
-        with self.connected():
-            with self.db.atomic("IMMEDIATE"):
-                yield
-                crash_point("commit-before")
-            crash_point("commit-after")
-
-    @contextmanager
-    def connected(self) -> Iterator[None]:
-        """A connection of this thread, closed at the end if it was opened here."""
+    def read(self) -> Iterator[Connection]:
+        """A connection of this thread; of a read-only database it is closed at the end."""
         opened = self.db.connect(reuse_if_open=True)
         try:
-            yield
+            yield Connection(self.db)
         finally:
             if opened and self.read_only:
                 self.db.close()
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """One transaction: all of it is committed, or nothing.
+
+        It is an immediate one: a deferred one that writes late is refused at once when another
+        process committed in between, whatever the busy timeout.
+        """
+        with self.read():
+            with self.db.atomic("IMMEDIATE"):
+                yield Transaction(self.db)
+                crash_point("commit-before")
+            crash_point("commit-after")
+
+    connected = read
+
+    def checkpoint(self) -> None:
+        """Bring what the write-ahead log holds into the database file, and empty the log."""
+        self.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -99,3 +191,8 @@ def finite(value: float | None) -> float | None:
 def number(value: float | None) -> float:
     """None as NaN."""
     return float("nan") if value is None else float(value)
+
+
+def ambient() -> Transaction:
+    """The database opened last, for callers that are not handed a connection yet."""
+    return Transaction(TABLES[0]._meta.database)

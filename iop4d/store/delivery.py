@@ -6,7 +6,7 @@ from typing import Any
 
 from peewee import JOIN, fn
 
-from iop4d.store.alertschema import Outbox
+from iop4d.store.schema import Outbox
 
 _SHOWN = 86400.0  # seconds for which a message that was given up is told of
 

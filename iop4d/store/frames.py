@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from iop4d.model.frame import FrameFacts, FrameKind, FrameState
+from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import Reduced
 from iop4d.model.result import Measurement
+from iop4d.model.states import FrameState
 from iop4d.store import schema
 from iop4d.store.database import finite
 from iop4d.store.schema import Frame, FrameStars

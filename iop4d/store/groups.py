@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from iop4d.model.flags import Flag
-from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.frame import FrameKind
 from iop4d.model.messages import UNSOLVED, MeasuredFrame, StarList
 from iop4d.model.result import FieldStar
+from iop4d.model.states import FrameState
 from iop4d.store.schema import Frame, FrameStars, Group, Result
 from iop4d.store.series import with_measurements
 from iop4d.store.table import is_filled

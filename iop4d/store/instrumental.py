@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iop4d.model.flags import NEVER_CALIBRATES
-from iop4d.model.frame import FrameKind, FrameState
+from iop4d.model.frame import FrameKind
+from iop4d.model.states import FrameState
 from iop4d.store.schema import Frame, Measurement
 
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import peewee as pw
 
-from iop4d.store.tables import TABLES
+from iop4d.model.states import MasterState
+from iop4d.store.schema import TABLES, Master
 
 
 def migrate(db: pw.SqliteDatabase) -> list[str]:
@@ -34,6 +36,10 @@ def migrate(db: pw.SqliteDatabase) -> list[str]:
             if index.unique and many and index.sql and tuple(index.columns) not in wanted:
                 db.execute_sql(f'DROP INDEX "{index.name}"')
                 done.append(f"index {index.name} dropped")
+    for table, old, new in _STATES:
+        if db.table_exists(table._meta.table_name) and table.update(state=new.value).where(
+                table.state == old).bind(db).execute():
+            done.append(f"{table._meta.table_name}.state: {old} is {new} now")
     return done
 
 
@@ -50,6 +56,9 @@ def _column(field: pw.Field) -> str:
     literal = str(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
     return f"{said} {'' if field.null else 'NOT NULL '}DEFAULT {literal}"
 
+
+#: States that had another name before: table, old, new.
+_STATES: tuple[tuple[Any, str, StrEnum], ...] = ((Master, "set aside", MasterState.REJECTED),)
 
 _TYPES = {"FLOAT": "REAL", "BOOL": "INTEGER", "INT": "INTEGER", "BIGINT": "INTEGER",
           "VARCHAR": "VARCHAR(255)"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iop4d.store.alertschema import Mute
+from iop4d.store.schema import Mute
 
 
 def current(now: float) -> list[Mute]:

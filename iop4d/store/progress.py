@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from peewee import fn
 
-from iop4d.model.frame import FrameState
+from iop4d.model.states import FrameState
 from iop4d.store.schema import Ask, Frame, Job, ResultFrame
 
 _SOON = 10.0  # seconds within which a job begins that an ask waits for

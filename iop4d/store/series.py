@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from iop4d.model.frame import FrameFacts, FrameKind, FrameState
+from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import Measurement
+from iop4d.model.states import FrameState
 from iop4d.store import catalogue
 from iop4d.store.database import number
 from iop4d.store.frames import facts_of

@@ -6,11 +6,10 @@ from typing import Any
 
 from peewee import fn
 
-from iop4d.model.frame import FrameState
+from iop4d.model.states import FrameState
 from iop4d.store import events, mutes
-from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.delivery import undelivered
-from iop4d.store.schema import Frame, Job, Master, Result
+from iop4d.store.schema import Alert, Frame, Job, Master, Outbox, Result
 
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
 _DOWN_AFTER = 15.0  # seconds without a heartbeat

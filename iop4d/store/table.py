@@ -28,21 +28,21 @@ def is_filled(column: JSONField) -> Any:
 
 
 class Table(pw.Model):
-    """Base of all tables; bound to a database when one is opened."""
+    """Base of all tables. Bound to no database: see ``database.Connection``."""
 
     @classmethod
     def get_by_id(cls, pk: Any) -> Self:
-        """The row of a primary key; raises ``DoesNotExist``.
-
-        The statement is made once for a table: to make it anew takes five times as long as to run
-        it, for a table as wide as ``Frame``.
-        """
-        for row in cls.raw(_select_by_key(cls), pk):  # type: ignore[arg-type]
+        """The row of a primary key; raises ``DoesNotExist``."""
+        for row in cls.raw(select_by_key(cls), pk):  # type: ignore[arg-type]
             return row  # type: ignore[no-any-return]
         raise cls.DoesNotExist(f"no row {pk} in {cls.__name__}")
 
 
 @cache
-def _select_by_key(table: type[pw.Model]) -> str:
+def select_by_key(table: type[pw.Model]) -> str:
+    """The statement for the row of a primary key, made once for a table.
+
+    To make it anew takes five times as long as to run it, for a table as wide as ``Frame``.
+    """
     sql: str = table.select().where(table._meta.primary_key == 0).sql()[0]
     return sql

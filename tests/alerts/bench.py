@@ -20,9 +20,8 @@ from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue, marks
-from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database
-from iop4d.store.schema import Result
+from iop4d.store.schema import Alert, Outbox, Result
 from tests.conftest import FakeClock
 
 P = ParamSpec("P")

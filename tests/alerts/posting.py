@@ -10,8 +10,7 @@ from iop4d.alerts.outbox import Relay
 from iop4d.alerts.transport import Notice, SendError
 from iop4d.config import Site
 from iop4d.model.messages import PlotRequest
-from iop4d.store.alertschema import Outbox
-from iop4d.store.schema import Event
+from iop4d.store.schema import Event, Outbox
 from tests.alerts.bench import PNG, Night, channel, rule, run_db, site_of
 from tests.conftest import FakeClock
 

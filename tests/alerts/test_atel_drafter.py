@@ -14,9 +14,8 @@ from iop4d.alerts.atel.drafter import Drafter, draw_apart
 from iop4d.alerts.atel.figure import FigureRequest, Pictures
 from iop4d.config import Site
 from iop4d.config.load import parse_site
-from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
-from iop4d.store.schema import Event
+from iop4d.store.schema import Alert, Event
 from tests.alerts.bench import run_db
 from tests.alerts.test_atel_gather import alert, fill_catalogue, measure, without_stars
 from tests.conftest import FakeClock

@@ -14,9 +14,8 @@ from iop4d.alerts.atel.gather import Asked, gather, of_alert
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
-from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
-from iop4d.store.schema import Result
+from iop4d.store.schema import Alert, Result
 
 TODAY = 2461367.0  # JD of the noon before the night that drafts are about, 2026-11-22
 NAME = "2200+420"

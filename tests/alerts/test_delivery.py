@@ -11,8 +11,8 @@ import pytest
 from iop4d.alerts import outbox
 from iop4d.alerts.transport import Notice, SendError
 from iop4d.model.messages import PlotRequest
-from iop4d.store.alertschema import ChannelState, Outbox
 from iop4d.store.delivery import undelivered
+from iop4d.store.schema import ChannelState, Outbox
 from tests.alerts.bench import PNG, channel, rule
 from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
 from tests.conftest import FakeClock

@@ -8,8 +8,7 @@ import pytest
 
 from iop4d.alerts import desk
 from iop4d.alerts.answers import Answers
-from iop4d.store.alertschema import Alert, Mute
-from iop4d.store.schema import Event, Source
+from iop4d.store.schema import Alert, Event, Mute, Source
 from tests.alerts.bench import JD, Start, run_db
 
 HOUR = 3600.0

@@ -17,8 +17,7 @@ from iop4d.model.errors import ConfigError
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
-from iop4d.store.alertschema import Alert, AlertStep, Outbox
-from iop4d.store.schema import Event, Frame, Result, ResultFrame
+from iop4d.store.schema import Alert, AlertStep, Event, Frame, Outbox, Result, ResultFrame
 from tests.alerts.bench import JD, Night, channel, point, rule, site_of
 from tests.conftest import FakeClock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from iop4d.alerts.transport import SendError
-from iop4d.store.alertschema import Outbox
+from iop4d.store.schema import Outbox
 from tests.alerts.bench import channel, rule
 from tests.alerts.posting import DOWN, FakeChannel, Post, post
 from tests.conftest import FakeClock

@@ -9,7 +9,7 @@ import pytest
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.replay import replay
 from iop4d.model.errors import ConfigError
-from iop4d.store.alertschema import Alert
+from iop4d.store.schema import Alert
 from tests.alerts.bench import JD, Start, channel, rule, site_of, state
 from tests.conftest import FakeClock
 

@@ -15,7 +15,7 @@ import pytest
 from iop4d.alerts import words
 from iop4d.alerts.mail import write_mail
 from iop4d.alerts.message import MessageError, compose, plot_of
-from iop4d.store.alertschema import Outbox
+from iop4d.store.schema import Outbox
 from tests.alerts.bench import JD, PNG, Night, channel, rule, site_of
 from tests.conftest import FakeClock
 

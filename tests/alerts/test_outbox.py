@@ -13,8 +13,8 @@ from iop4d.alerts import outbox
 from iop4d.alerts.letters import Letters
 from iop4d.alerts.transport import Notice, SendError
 from iop4d.model.messages import PlotRequest
-from iop4d.store.alertschema import Outbox
 from iop4d.store.delivery import undelivered
+from iop4d.store.schema import Outbox
 from tests.alerts.bench import PNG, Mailbox, channel, free_port, rule
 from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
 from tests.conftest import FakeClock

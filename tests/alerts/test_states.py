@@ -10,8 +10,7 @@ from iop4d.alerts import desk, points
 from iop4d.alerts.content import tag
 from iop4d.alerts.telling import quiet_end
 from iop4d.model.flags import Flag
-from iop4d.store.alertschema import Alert, AlertStep, Outbox
-from iop4d.store.schema import Event, Result
+from iop4d.store.schema import Alert, AlertStep, Event, Outbox, Result
 from tests.alerts.bench import Start, channel, kinds, point, rule, state
 
 HOUR = 3600.0

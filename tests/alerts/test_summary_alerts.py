@@ -15,8 +15,7 @@ from iop4d.alerts.summary.alerted import BEGAN, alerts_of
 from iop4d.alerts.summary.facts import AlertLine
 from iop4d.alerts.summary.keeper import Keeper
 from iop4d.config import Site
-from iop4d.store.alertschema import Alert, Outbox, Summary
-from iop4d.store.schema import Meta, Result
+from iop4d.store.schema import Alert, Meta, Outbox, Result, Summary
 from tests.alerts.nights import DAY, NIGHT, at, result, summary_site
 from tests.alerts.test_summary_keeper import House
 from tests.alerts.test_summary_write import nothing

@@ -15,8 +15,8 @@ from iop4d.config import Site
 from iop4d.model.flags import Flag
 from iop4d.model.messages import NightPlotRequest
 from iop4d.store import events, outages
-from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database
+from iop4d.store.schema import Alert, Outbox
 from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, frame, jd, result
 
 SINCE, UNTIL = at("2024-03-13T05:05"), at("2024-03-14T05:04")

@@ -21,9 +21,9 @@ from iop4d.alerts.transport import Notice
 from iop4d.config import Site
 from iop4d.instruments.telescopes import T090, T220
 from iop4d.model.messages import NightPlotRequest, PlotRequest
-from iop4d.store.alertschema import Outbox, Summary
 from iop4d.store.database import Database
 from iop4d.store.events import emit
+from iop4d.store.schema import Outbox, Summary
 from tests.alerts.bench import PNG, channel, run_db, site_of
 from tests.alerts.nights import DAY, NIGHT, a_night, at, fill_catalogue, nights_from, summary_site
 from tests.conftest import FakeClock

@@ -11,10 +11,9 @@ import pytest
 from iop4d.alerts import desk, vitals
 from iop4d.alerts.message import compose
 from iop4d.alerts.system import SystemRules
-from iop4d.store.alertschema import Alert, AlertStep, Outbox
 from iop4d.store.database import Database
 from iop4d.store.events import emit
-from iop4d.store.schema import Event, Frame, Job, Result
+from iop4d.store.schema import Alert, AlertStep, Event, Frame, Job, Outbox, Result
 from tests.alerts.bench import channel, point, site_of
 from tests.conftest import FakeClock
 

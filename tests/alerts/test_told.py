@@ -6,8 +6,7 @@ import pytest
 
 from iop4d.alerts import desk
 from iop4d.alerts.message import compose
-from iop4d.store.alertschema import Alert, AlertStep, Outbox
-from iop4d.store.schema import Event
+from iop4d.store.schema import Alert, AlertStep, Event, Outbox
 from tests.alerts.bench import Night, Start, channel, kinds, rule, site_of, state
 from tests.alerts.test_judgement import COLOUR, changed
 

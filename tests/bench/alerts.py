@@ -38,9 +38,8 @@ from iop4d.model.source import Source, SourceKind
 from iop4d.reduction.plot import plot_light_curve
 from iop4d.simulator.mailbox import Mailbox
 from iop4d.store import catalogue
-from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database
-from iop4d.store.schema import Result
+from iop4d.store.schema import Alert, Outbox, Result
 from tests.bench.killing import random_kills
 
 P = ParamSpec("P")

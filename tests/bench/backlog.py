@@ -26,7 +26,7 @@ from rich.table import Table
 from iop4d.config.load import load_site
 from iop4d.daemon import Daemon
 from iop4d.ledger.engines.process import rss_mb
-from iop4d.model.frame import FrameState
+from iop4d.model.states import FrameState
 from iop4d.simulator.mailbox import free_port
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Job

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from iop4d.model.frame import FrameState
+from iop4d.model.states import FrameState
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from tests.support.corpus import write_corpus

@@ -14,8 +14,8 @@ from iop4d.alerts import channels as kinds
 from iop4d.alerts.transport import Notice, SendError
 from iop4d.cli import cli
 from iop4d.simulator.botserver import TOKEN, BotServer, blocked
-from iop4d.store.alertschema import Outbox
 from iop4d.store.database import Database
+from iop4d.store.schema import Outbox
 from tests.alerts.test_webhook import Receiver
 
 SITE = """

@@ -12,9 +12,8 @@ from iop4d.alerts.content import tag
 from iop4d.cli import cli
 from iop4d.config.load import load_site
 from iop4d.model.errors import Iop4dError
-from iop4d.store.alertschema import Alert, Mute
 from iop4d.store.database import Database
-from iop4d.store.schema import Source
+from iop4d.store.schema import Alert, Mute, Source
 from tests.alerts.bench import Night, channel, rule
 from tests.conftest import FakeClock
 

@@ -11,9 +11,8 @@ from click.testing import CliRunner
 
 from iop4d.cli import cli
 from iop4d.cli import summary as command
-from iop4d.store.alertschema import Outbox, Summary
 from iop4d.store.database import Database
-from iop4d.store.schema import Meta
+from iop4d.store.schema import Meta, Outbox, Summary
 from tests.alerts.nights import NIGHT, a_night, at
 
 SITE = """

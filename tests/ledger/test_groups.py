@@ -12,7 +12,7 @@ from iop4d.instruments.base import Instrument
 from iop4d.instruments.telescopes import T090
 from iop4d.ledger.jobs import Claim
 from iop4d.ledger.ledger import FoundFile, Ledger
-from iop4d.model.frame import FrameFacts, FrameKind, FrameState
+from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
     Classified,
     ClassifyRequest,
@@ -26,6 +26,7 @@ from iop4d.model.messages import (
 )
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation, Polarimeter
 from iop4d.model.result import ResultValue
+from iop4d.model.states import FrameState
 from iop4d.store import groups as group_store
 from iop4d.store import marks
 from iop4d.store.database import Database

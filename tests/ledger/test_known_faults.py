@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from iop4d.config import Site
-from iop4d.model.frame import FrameState
 from iop4d.model.messages import CHANGED, Failed, MasterRequest
+from iop4d.model.states import FrameState
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Job
 from tests.conftest import FakeClock

@@ -12,7 +12,7 @@ from iop4d.config import Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.jobs import Claim
 from iop4d.ledger.ledger import FoundFile, Ledger
-from iop4d.model.frame import FrameFacts, FrameKind, FrameState
+from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
     Calibrated,
     CalibrateRequest,
@@ -30,6 +30,7 @@ from iop4d.model.messages import (
     TimedOut,
 )
 from iop4d.model.result import Measurement, ResultValue
+from iop4d.model.states import FrameState
 from iop4d.store.database import Database
 from iop4d.store.schema import Event, Frame, Job, Master, Result, ResultHistory
 from tests.conftest import FakeClock, work_off
@@ -387,7 +388,7 @@ def test_what_used_a_master_that_is_set_aside_follows(bench: Bench) -> None:
     assert [bias.id, 1] not in after.masters
     assert after.provisional
     assert (Master.get_by_id(bias.id).state, Master.get_by_id(bias.id).reason) == (
-        "set aside", "light leak")
+        "rejected", "light leak")
 
 
 def test_the_age_of_a_master_counts_in_both_directions(bench: Bench) -> None:

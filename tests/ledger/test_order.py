@@ -14,9 +14,8 @@ from iop4d.ledger.ledger import FoundFile
 from iop4d.ledger.urgency import Urgency
 from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome
 from iop4d.store import catalogue, catalogue_csv
-from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
-from iop4d.store.schema import Frame, Job
+from iop4d.store.schema import Alert, Frame, Job
 from tests.conftest import FakeClock
 from tests.ledger.test_ledger import Bench, facts_of
 

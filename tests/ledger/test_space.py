@@ -13,9 +13,9 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.ledger.space import Space, is_full
-from iop4d.model.frame import FrameState
 from iop4d.model.messages import NO_SPACE, UNREADABLE, ClassifyRequest, Failed, ReduceRequest
 from iop4d.model.source import Catalogue
+from iop4d.model.states import FrameState
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
 from iop4d.store.database import Database

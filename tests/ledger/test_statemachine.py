@@ -34,8 +34,8 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger import masters
 from iop4d.ledger.jobs import Claim, JobKind
 from iop4d.ledger.ledger import FoundFile, Ledger
-from iop4d.model.frame import FrameState
 from iop4d.model.messages import CHANGED, Crashed, Failed, Outcome, TimedOut
+from iop4d.model.states import FrameState
 from iop4d.store import marks
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Job, Master, Result
@@ -253,7 +253,7 @@ class Observatory(RuleBasedStateMachine):
             self.place.ledger.judge_masters(aside=[ids[pick % len(ids)]], back=[], reason="by hand")
 
     def _take_masters_back(self) -> None:
-        ids = [row.id for row in Master.select(Master.id).where(Master.state == "set aside")]
+        ids = [row.id for row in Master.select(Master.id).where(Master.state == "rejected")]
         self.place.ledger.judge_masters(aside=[], back=ids, reason="")
 
     @rule()

@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from iop4d.store.alertschema import Alert, Outbox
 from iop4d.store.database import Database
 from iop4d.store.events import emit
-from iop4d.store.schema import Frame, Job, Master, Result, ResultFrame
+from iop4d.store.schema import Alert, Frame, Job, Master, Outbox, Result, ResultFrame
 from tests.support import invariants
 from tests.support.invariants import Remembered, remember, violations
 

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pysqlite3
 
-from iop4d.store.alertschema import Outbox
 from iop4d.store.database import Database
-from iop4d.store.schema import Frame, Group, Measurement, Result
-from iop4d.store.tables import SCHEMA_VERSION
+from iop4d.store.schema import SCHEMA_VERSION, Frame, Group, Measurement, Outbox, Result
 
 _NEW = {"frame": ("polariser_deg", "beams", "x0", "y0", "subframe", "flipped", "target", "group_id",
                   "reference_id"),

@@ -142,7 +142,7 @@ def every_frame_goes_on(evidence: Evidence) -> Iterator[str]:
                if job["state"] in _PENDING}
     masters = {key for kind, key in pending if kind == "master"}
     served = [row for row in evidence.rows["master"]
-              if row["id"] in masters or row["state"] in ("refused", "set aside")]
+              if row["id"] in masters or row["state"] in ("refused", "rejected")]
     for row in evidence.rows["frame"]:
         if row["state"] in _ENDED:
             continue

@@ -16,9 +16,8 @@ from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.store import marks
-from iop4d.store.alertschema import Alert
 from iop4d.store.database import Database
-from iop4d.store.schema import Frame, Result
+from iop4d.store.schema import Alert, Frame, Result
 from tests.support import invariants
 from tests.support.checks import differences, drop, make_site, results_of
 from tests.support.corpus import SECRET, is_quiet, make_stub_site

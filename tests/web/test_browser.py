@@ -10,8 +10,8 @@ import pytest
 from werkzeug.security import generate_password_hash
 
 from iop4d.config import Site
-from iop4d.store.alertschema import User
 from iop4d.store.database import Database
+from iop4d.store.schema import User
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import Serving, emit, execute

@@ -15,8 +15,8 @@ from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.model.errors import ConfigError
 from iop4d.store import events
-from iop4d.store.alertschema import User
 from iop4d.store.database import Database
+from iop4d.store.schema import User
 from iop4d.web import create_app, signin
 from iop4d.web.livesite import LiveSite
 from tests.web import observatory

@@ -15,9 +15,8 @@ from iop4d.alerts import desk
 from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.store import events, requests
-from iop4d.store.alertschema import Alert, Mute, User
 from iop4d.store.database import Database
-from iop4d.store.schema import Meta
+from iop4d.store.schema import Alert, Meta, Mute, User
 from iop4d.web import acts, create_app, signin
 from tests.web import observatory
 

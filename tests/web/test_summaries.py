@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from iop4d.alerts.summary import post
 from iop4d.alerts.summary.facts import Facts
 from iop4d.config import Site, Web
-from iop4d.store.alertschema import Outbox, Summary
 from iop4d.store.database import Database
+from iop4d.store.schema import Outbox, Summary
 from iop4d.web import create_app
 from tests.alerts.nights import summary_site
 from tests.alerts.test_summary_write import HOSTILE, PICTURE, facts, nothing, source

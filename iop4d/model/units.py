@@ -1,0 +1,153 @@
+"""Times, angles, spans and robust widths in one place: pure Python, for daemon, worker and page.
+
+A Julian date is JD(UTC) unless its name says otherwise; a moment ``*_at`` is Unix seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from statistics import median
+
+from iop4d.model.errors import Iop4dError
+
+JD_UNIX_EPOCH = 2440587.5  # JD(UTC) of 1970-01-01T00:00
+SECONDS_A_DAY = 86400.0
+MAD_TO_SIGMA = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
+NOTHING = "–"  # what people read where there is no number
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*(s|min|m|h|d|w)?", re.ASCII | re.IGNORECASE)
+_SECONDS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+class SpanError(Iop4dError):
+    """A text is no length of time; the message says what is."""
+
+
+# Times.
+
+
+def unix_of_jd(jd: float) -> float:
+    """Unix seconds of a JD(UTC)."""
+    return (jd - JD_UNIX_EPOCH) * SECONDS_A_DAY
+
+
+def jd_of_unix(at: float) -> float:
+    """JD(UTC) of Unix seconds."""
+    return at / SECONDS_A_DAY + JD_UNIX_EPOCH
+
+
+def utc_of_unix(at: float | None, form: str = "%Y-%m-%d %H:%M:%S", *, step_s: float = 1.0) -> str:
+    """Unix seconds as ``2026-11-22 21:04:05``, or in another form, to the nearest ``step_s``.
+
+    A dash for none, and for what no calendar holds.
+    """
+    if at is None or not math.isfinite(at):
+        return NOTHING
+    try:
+        moment = _EPOCH + timedelta(seconds=round(at / step_s) * step_s)
+    except OverflowError:
+        return NOTHING
+    return moment.strftime(form)
+
+
+def utc_of_jd(jd: float | None, form: str = "%Y-%m-%d %H:%M:%S", *, step_s: float = 1.0) -> str:
+    """The same of a JD(UTC), whose double precision is good to 0.04 ms."""
+    return utc_of_unix(None if jd is None else unix_of_jd(jd), form, step_s=step_s)
+
+
+def isot_of_jd(jd: float) -> str:
+    """A JD(UTC) as FITS cards have it: ``2026-11-22T21:04:05.000``."""
+    return (_EPOCH + timedelta(milliseconds=round(unix_of_jd(jd) * 1e3))).isoformat(
+        timespec="milliseconds").removesuffix("+00:00")
+
+
+# Spans.
+
+
+def seconds_of(text: str, *, bare: str = "h", longest_s: float = math.inf) -> float:
+    """Seconds of ``90s``, ``90min``, ``12h``, ``2d`` or ``1w``; raises SpanError.
+
+    ``bare``: the unit of a number without one.
+    """
+    match = _SPAN.fullmatch(text.strip())
+    seconds = float(match[1]) * _SECONDS[(match[2] or bare).lower()] if match else 0.0
+    if not seconds > 0:
+        raise SpanError(f"'{text}' is not a duration; expected one such as 90min, 12h, 2d or 1w")
+    if seconds > longest_s:
+        raise SpanError(f"'{text}' is longer than the maximum of {span_text(longest_s)}")
+    return seconds
+
+
+def span_text(seconds: float | None) -> str:
+    """A span of time in its largest unit: ``12 s``, ``3 min``, ``5 h``, ``9 d``."""
+    if seconds is None:
+        return NOTHING
+    seconds = max(0.0, seconds)
+    for unit, size, limit in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 172800)):
+        if seconds < limit:
+            return f"{int(seconds / size)} {unit}"
+    return f"{int(seconds / 86400)} d"
+
+
+# Angles.
+
+
+def angle_difference(one_deg: float, other_deg: float) -> float:
+    """one - other of position angles, degrees in [-90, 90): 179 is 2 short of 1."""
+    return (one_deg - other_deg + 90.0) % 180.0 - 90.0
+
+
+def mean_angle(angles_deg: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Mean of position angles, in [0, 180); NaN of none, or where they cancel exactly."""
+    w = [1.0] * len(angles_deg) if weights is None else weights
+    two = [math.radians(2.0 * angle) for angle in angles_deg]
+    c = sum(x * math.cos(t) for x, t in zip(w, two, strict=True))
+    s = sum(x * math.sin(t) for x, t in zip(w, two, strict=True))
+    return math.degrees(math.atan2(s, c)) / 2.0 % 180.0 if math.hypot(c, s) > 1e-12 else math.nan
+
+
+def sexagesimal(degrees: float | None, *, hours: bool = False, digits: int | None = None,
+                separator: str = ":") -> str:
+    """An angle as ``22:02:43.29`` (hours, two decimals) or ``+42:16:39.9`` (one)."""
+    if degrees is None:
+        return NOTHING
+    places = digits if digits is not None else 2 if hours else 1
+    total = round(abs(degrees) / (15 if hours else 1) * 3600, places)
+    minutes, seconds = divmod(total, 60)
+    whole, minutes = divmod(int(minutes), 60)
+    sign = "" if hours else "-" if degrees < 0 else "+"
+    width = places + 3 if places else 2
+    return sign + separator.join(
+        (f"{whole:02d}", f"{minutes:02d}", f"{seconds:0{width}.{places}f}"))
+
+
+# Numbers.
+
+
+def robust_sigma(values: Iterable[float], about: float | None = None) -> float:
+    """1.4826 times the median absolute deviation from the median, or from ``about``; NaN of none.
+    """
+    listed = list(values)
+    if not listed:
+        return math.nan
+    middle = median(listed) if about is None else about
+    return MAD_TO_SIGMA * median(abs(value - middle) for value in listed)
+
+
+def decimal(value: float | None, digits: int) -> str:
+    """A number with so many decimals; a dash for none."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def plus_minus(value: float | None, error: float | None, digits: int = 3, *,
+               sign: str = "±") -> str:
+    """``12.871 ± 0.021``, without the error if there is none; an error is never written as zero."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if error is None or not math.isfinite(error):
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} {sign} {max(error, 10.0**-digits):.{digits}f}"
