@@ -23,13 +23,13 @@ from bokeh.models import (
 from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
+from iop4d.model.bands import band_order, colour_of
 from iop4d.store.schema import Result
 from iop4d.web import formats, queries
 
 #: The newest points shown; a browser draws this many without effort.
 LIMIT = 10_000
 
-_ORDER = "UBgVrRiIzJHK"
 _MARKERS = {"U": "diamond", "B": "square", "V": "triangle", "R": "circle",
             "I": "inverted_triangle"}
 _OTHER_MARKERS = ("hex", "star", "plus", "diamond_cross", "square_pin", "circle_x")
@@ -43,18 +43,13 @@ class Theme:
     text: str
     line: str
     grid: str
-    bands: dict[str, str]
-    others: tuple[str, ...]
+    dark: bool
 
 
 LIGHT = Theme(
-    paper="#ffffff", text="#3c4656", line="#aab3c0", grid="#e6eaf0",
-    bands={"U": "#7b3fb5", "B": "#1f5fc4", "V": "#1a7f4b", "R": "#c62f2f", "I": "#8a4b12"},
-    others=("#00798c", "#b5338a", "#5b6472", "#8f7a00", "#4457c9", "#2d6a4f"))
+    paper="#ffffff", text="#3c4656", line="#aab3c0", grid="#e6eaf0", dark=False)
 DARK = Theme(
-    paper="#151b24", text="#b8c3d1", line="#46525f", grid="#26303c",
-    bands={"U": "#c08bf0", "B": "#6ea8ff", "V": "#4fce8a", "R": "#ff7b72", "I": "#e8a35c"},
-    others=("#4cc9e0", "#f08ccf", "#a3adba", "#dcc449", "#93a2ff", "#7fd6a8"))
+    paper="#151b24", text="#b8c3d1", line="#46525f", grid="#26303c", dark=True)
 
 _TOOLTIPS = [
     ("band", "$name"), ("UTC", "@utc"), ("JD", "@jd"), ("mag", "@label"), ("pol.", "@plabel"),
@@ -105,7 +100,7 @@ def points(source: str, *, after: float | None = None) -> Points:
         for name, value in _point(row, frames.get(row.id)).items():
             columns[name].append(value)
     return Points(
-        source=source, total=len(rows), bands={b: bands[b] for b in sorted(bands, key=_place)},
+        source=source, total=len(rows), bands={b: bands[b] for b in sorted(bands, key=band_order)},
         changed_at=max((row.changed_at for row in rows), default=after or 0.0))
 
 
@@ -139,10 +134,6 @@ def _bar(name: str, value: float | None, error: float | None) -> dict[str, float
 
 def _percent(fraction: float | None) -> float | None:
     return None if fraction is None else 100 * fraction
-
-
-def _place(band: str) -> tuple[int, str]:
-    return (_ORDER.find(band) if band in _ORDER else len(_ORDER), band)
 
 
 def plot(found: Points, theme: Theme) -> dict[str, Any]:
@@ -195,7 +186,7 @@ def _panel(quantity: str, theme: Theme, times: DataRange1d) -> figure:
 def _draw(panel: figure, source: ColumnDataSource, theme: Theme, *, quantity: str,
           band: str, index: int) -> tuple[Any, Any]:
     """Draw a band's error bars and points."""
-    color = theme.bands.get(band, theme.others[index % len(theme.others)])
+    color = colour_of(band, dark=theme.dark)
     marker = _MARKERS.get(band, _OTHER_MARKERS[index % len(_OTHER_MARKERS)])
     bars = panel.segment("t", f"{quantity}_lo", "t", f"{quantity}_hi", source=source,
                          line_color=color, line_alpha=0.55)

@@ -17,15 +17,14 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from iop4d.alerts.atel.facts import About, Facts, Point
+from iop4d.model.bands import colour_of
+from iop4d.model.units import JD_UNIX_EPOCH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_JD_1970 = 2440587.5  # JD of 1970-01-01T00:00, where matplotlib's dates begin
 _NEW = "#17202c"
-_COLOURS = {"U": "#7b3fb5", "B": "#1f5fc4", "V": "#1a7f4b", "R": "#a61e1e", "I": "#8a4b12"}
-_OTHER = "#00707f"
 _MARKS = "osD^vP*X"  # telescopes
 _SIZE = 8  # bytes that tell the length of the PNG between processes
 _FOLD_DEG = 180.0  # chi and chi + 180 are one
@@ -135,9 +134,9 @@ def _light_curve(axes: Axes, request: FigureRequest) -> None:
             marks = [m for m in seen if (m.band, m.telescope) == (band, telescope)]
             label = band if len(telescopes) == 1 else f"{band}, {telescope}"
             shape = _MARKS[telescopes.index(telescope) % len(_MARKS)]
-            _points(axes, marks, [(m.mag, m.mag_err) for m in marks], _colour(band), shape, label)
+            _points(axes, marks, [(m.mag, m.mag_err) for m in marks], colour_of(band), shape, label)
     if math.isfinite(request.median):
-        axes.axhline(request.median, color=_colour(request.band), linestyle="--", linewidth=1,
+        axes.axhline(request.median, color=colour_of(request.band), linestyle="--", linewidth=1,
                      alpha=0.7, label=f"{request.band}, median of the past")
     axes.invert_yaxis()
     axes.set_ylabel("Magnitude")
@@ -146,14 +145,14 @@ def _light_curve(axes: Axes, request: FigureRequest) -> None:
 def _degree(axes: Axes, request: FigureRequest) -> None:
     for band in sorted({mark.band for mark in request.marks if math.isfinite(mark.p)}):
         mine = [m for m in request.marks if m.band == band and math.isfinite(m.p)]
-        _points(axes, mine, [(m.p, m.p_err) for m in mine], _colour(band), "o", band)
+        _points(axes, mine, [(m.p, m.p_err) for m in mine], colour_of(band), "o", band)
     axes.set_ylabel("p (%)")
 
 
 def _angle(axes: Axes, request: FigureRequest) -> None:
     for band in sorted({mark.band for mark in request.marks if math.isfinite(mark.chi)}):
         mine = [m for m in request.marks if m.band == band and math.isfinite(m.chi)]
-        _points(axes, mine, [(m.chi, m.chi_err) for m in mine], _colour(band), "o", band)
+        _points(axes, mine, [(m.chi, m.chi_err) for m in mine], colour_of(band), "o", band)
     axes.set_ylabel("χ (deg)")
 
 
@@ -174,7 +173,7 @@ def _points(axes: Axes, marks: Sequence[Mark], values: Sequence[tuple[float, flo
             shape: str, label: str) -> None:
     """Points with errors; the new ones larger, with a dark edge."""
     for is_new in (False, True):
-        chosen = [(m.jd - _JD_1970, value, 0.0 if math.isnan(err) else err)
+        chosen = [(m.jd - JD_UNIX_EPOCH, value, 0.0 if math.isnan(err) else err)
                   for m, (value, err) in zip(marks, values, strict=True) if m.is_new == is_new]
         if chosen:
             days, heights, errors = zip(*chosen, strict=True)
@@ -191,12 +190,12 @@ def _axes_of_time(panels: Sequence[Axes], marks: Sequence[Mark]) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     def to_jd(day: Any) -> Any:
-        return day + (_JD_1970 - zero)
+        return day + (JD_UNIX_EPOCH - zero)
 
     def to_day(jd: Any) -> Any:
-        return jd - (_JD_1970 - zero)
+        return jd - (JD_UNIX_EPOCH - zero)
 
-    zero = math.floor(min((mark.jd for mark in marks), default=_JD_1970))
+    zero = math.floor(min((mark.jd for mark in marks), default=JD_UNIX_EPOCH))
     locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     last = panels[-1]
     last.xaxis.set_major_locator(locator)
@@ -208,10 +207,6 @@ def _axes_of_time(panels: Sequence[Axes], marks: Sequence[Mark]) -> None:
     above.tick_params(labelsize=8)
     for axes in panels:
         axes.grid(alpha=0.25)
-
-
-def _colour(band: str) -> str:
-    return _COLOURS.get(band, _OTHER)
 
 
 def _saved(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:

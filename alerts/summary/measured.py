@@ -14,6 +14,7 @@ from peewee import Case, fn
 from iop4d.alerts.summary.facts import BandNight, PolarisationNight, SourceNight, Uncalibrated
 from iop4d.alerts.words import clean
 from iop4d.model import flags
+from iop4d.model.bands import band_order
 from iop4d.model.source import SourceKind
 from iop4d.store.schema import Result, Source
 
@@ -21,7 +22,6 @@ _COLUMNS = (Result.id, Result.source, Result.band, Result.mode, Result.jd_mid, R
             Result.mag_err, Result.p, Result.p_err, Result.chi_deg, Result.chi_err_deg, Result.q,
             Result.u, Result.p_limit, Result.flags, Result.human_flags, Result.provisional,
             Result.n_calibrators)
-_BANDS = ("U", "B", "V", "R", "I")
 _ORDER = [SourceKind.TARGET.value, "", SourceKind.STANDARD.value, SourceKind.CALIBRATOR.value]
 
 
@@ -65,11 +65,6 @@ def _by_band(rows: Sequence[Result], column: str, make: Any) -> tuple[Any, ...]:
             for band, group in groups)
     return tuple(sorted((line for line in made if line is not None), key=lambda line: band_order(
         line.band)))
-
-
-def band_order(band: str) -> tuple[int, str]:
-    """By wavelength, then those of no known place."""
-    return (_BANDS.index(band) if band in _BANDS else len(_BANDS)), band
 
 
 def _flags(rows: Sequence[Result]) -> tuple[tuple[str, int], ...]:

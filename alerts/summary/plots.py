@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from iop4d.alerts.summary.measured import band_order, is_sound, night_before, results_of
+from iop4d.alerts.summary.measured import is_sound, night_before, results_of
+from iop4d.model.bands import band_order
 from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
 from iop4d.store.schema import Result, Source
 

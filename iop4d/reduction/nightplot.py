@@ -7,18 +7,17 @@ from datetime import UTC
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from iop4d.model.bands import colour_of
 from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
+from iop4d.model.units import JD_UNIX_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from matplotlib.axes import Axes
 
-_JD_1970 = 2440587.5  # JD of 1970-01-01T00:00
 _WIDTH, _DPI = 5.2, 180  # inches, 936 px: its text is read on a phone and does not blur on a screen
 _HEIGHTS = (2.5, 1.4)  # inches of the magnitudes and of each further panel
-_COLOURS = {"U": "#7b3fb5", "B": "#1f5fc4", "V": "#1a7f4b", "R": "#c62f2f", "I": "#8a4b12"}
-_OTHER = "#00707f"
 _LEAST = {"magnitude": 0.05, "p (%)": 0.5, "χ (°)": 5.0}  # spans of an axis: noise is no change
 _HOUR = 1 / 24
 _LITERATURE = "liter."
@@ -54,7 +53,7 @@ def _draw_panel(panel: PlotPanel, row: list[Axes]) -> None:
         _draw(row[0] if series.before else row[-1], series)
     for band, value in panel.literature:
         for axes in row:
-            axes.axhline(value, color=_COLOURS.get(band, _OTHER), linestyle="--", linewidth=1,
+            axes.axhline(value, color=colour_of(band), linestyle="--", linewidth=1,
                          zorder=1)
     for axes in row:
         axes.grid(alpha=0.25)
@@ -64,12 +63,12 @@ def _draw_panel(panel: PlotPanel, row: list[Axes]) -> None:
 
 
 def _draw(axes: Axes, series: PlotSeries) -> None:
-    colour = _COLOURS.get(series.band, _OTHER)
+    colour = colour_of(series.band)
     for sound in (True, False):
         points = [point for point in series.points if point[3] is sound]
         if points:
             days, values, errors, _ = zip(*points, strict=True)
-            axes.errorbar([day - _JD_1970 for day in days], values,
+            axes.errorbar([day - JD_UNIX_EPOCH for day in days], values,
                           yerr=[0.0 if math.isnan(e) else e for e in errors], fmt="o",
                           markersize=4.5, color=colour, elinewidth=1, zorder=3 if sound else 2,
                           markerfacecolor=colour if sound else "white",
@@ -109,12 +108,12 @@ def _legend(axes: Axes, panel: PlotPanel, named: set[str]) -> None:
     """Names what no panel above has named yet."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=_COLOURS.get(band, _OTHER), marker="o", linestyle="",
+    handles = [Line2D([], [], color=colour_of(band), marker="o", linestyle="",
                       markersize=4.5, label=band)
                for band in dict.fromkeys(series.band for series in panel.series)
                if band not in named]
     if panel.literature and _LITERATURE not in named:
-        handles.append(Line2D([], [], color=_OTHER, linestyle="--", linewidth=1,
+        handles.append(Line2D([], [], color=colour_of(""), linestyle="--", linewidth=1,
                               label=_LITERATURE))
     named.update(str(handle.get_label()) for handle in handles)
     if handles:

@@ -17,7 +17,7 @@ from typing import Any
 
 from iop4d.config import Archive, Rule, Site, SiteInfo, Web
 from iop4d.model.flags import Flag
-from iop4d.store import alertschema, catalogue, catalogue_csv, events, schema
+from iop4d.store import catalogue, catalogue_csv, events, schema
 from iop4d.store.database import Database
 from iop4d.web.formats import jd_of_unix
 
@@ -204,18 +204,18 @@ def _alerts(now: float) -> None:
         (schema.Result.source == source) & (schema.Result.band == "R"))
         .order_by(schema.Result.jd_mid.desc()).limit(2)]
     for episode, state in ((1, "resolved"), (2, "firing")):
-        alert = alertschema.Alert.create(
+        alert = schema.Alert.create(
             rule="bright", source=source, band="R", episode=episode, state=state,
             condition="mag < 13.0", fired_jd=jd_of_unix(now - 700), points=points,
             fired_at=now - (90000 if episode == 1 else 700),
             resolved_jd=jd_of_unix(now - 80000) if episode == 1 else None,
             resolved_at=now - 80000 if episode == 1 else None)
-        alertschema.Outbox.create(
+        schema.Outbox.create(
             dedup_key=f"bright/{episode}/a", alert=alert, channel="team",
             recipient="ana@example.org", message_id=f"<{episode}a@site>", state="sent",
             content={"subject": f"{source} is bright: R = 12.91 ± 0.01"}, attempts=1,
             created_at=now - 700, sent_at=now - 698)
-        alertschema.Outbox.create(
+        schema.Outbox.create(
             dedup_key=f"bright/{episode}/b", alert=alert, channel="team",
             recipient="ben@example.org", message_id=f"<{episode}b@site>",
             state="failed" if episode == 1 else "queued", attempts=3,
