@@ -20,7 +20,6 @@ from iop4d.alerts.letters import Letter, Letters
 from iop4d.alerts.transport import Channel, SendError
 from iop4d.alerts.words import clean
 from iop4d.config import Site
-from iop4d.crashpoint import crash_point
 from iop4d.model.messages import PlotRequest
 from iop4d.store.database import Database
 
@@ -136,7 +135,6 @@ class Relay:
         # Until it is marked it is known here: if the disk is full, it must not be sent for ever.
         self._unmarked.add(letter.id)
         await self._run_db(self._letters.mark_sent, letter)
-        crash_point("mark-after")
         self._unmarked.discard(letter.id)
         log.info("mail %d sent to %s on '%s'", letter.id, letter.recipient, letter.channel)
         if letter.channel in self._down:
@@ -155,7 +153,6 @@ class Relay:
                 pictures=await self._pictures(letter))
         except (message.MessageError, AttributeError, TypeError) as error:
             raise SendError(str(error), permanent=True) from error
-        crash_point("send-before")
         try:
             async with asyncio.timeout(self._longest):
                 await channel.send(notice, letter.recipient)
@@ -171,7 +168,6 @@ class Relay:
             log.exception("channel '%s' failed at mail %d", letter.channel, letter.id)
             raise SendError(f"channel '{letter.channel}' has a fault: {type(error).__name__}: "
                             f"{clean(str(error), 200)}", permanent=False, unsure=True) from error
-        crash_point("send-after")
 
     async def _pictures(self, letter: Letter) -> dict[str, bytes]:
         """What a message shows: files that are named in it, or the light curve of an alert."""

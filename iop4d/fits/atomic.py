@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from iop4d.crashpoint import crash_point
-
 
 def write_atomic(path: Path, pieces: Iterable[bytes | memoryview], *, durable: bool) -> None:
     """Write beside ``path``, then rename over it; its folder is made if need be.
@@ -24,9 +22,7 @@ def write_atomic(path: Path, pieces: Iterable[bytes | memoryview], *, durable: b
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        crash_point("rename-before")
         beside.replace(path)
-        crash_point("rename-after")
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from iop4d.ledger.engines.worker import die_with_parent
 from iop4d.model.states import FrameState
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
@@ -22,19 +24,23 @@ ENDED = (FrameState.DONE, FrameState.REJECTED, FrameState.FAILED, FrameState.QUA
 
 
 class Service:
-    """``iop4d run`` or ``iop4d web`` on a site, as a process of its own."""
+    """``iop4d run`` or ``iop4d web`` on a site, as a process that ends when this one does.
 
-    def __init__(self, site: Path, *words: str, environ: Mapping[str, str] | None = None) -> None:
+    ``module``: what is started as ``python -m module PID --site SITE WORDS``.
+    """
+
+    def __init__(self, site: Path, *words: str, environ: Mapping[str, str] | None = None,
+                 module: str = "iop4d.simulator.service") -> None:
         self.site = site
         self.environ = dict(environ or {})  # what it gets besides our own; may be changed
-        self._words = words
+        self._words, self._module = words, module
         self._log = site / "logs" / f"{words[0]}.log"
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "iop4d.simulator.tied", str(os.getpid()), "--site",
+                [sys.executable, "-m", self._module, str(os.getpid()), "--site",
                  str(self.site), *self._words],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
                 env={**os.environ, **self.environ})
@@ -108,3 +114,9 @@ class Observer:
                 return True
             time.sleep(0.1)
         return False
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv.pop(1)), signal.SIGTERM)
+    # By name, as a user calls it: the command line stands above the simulator.
+    runpy.run_module("iop4d", run_name="__main__")

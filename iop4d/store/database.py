@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import peewee as pw
 
-from iop4d.crashpoint import crash_point
 from iop4d.model.errors import Iop4dError
 from iop4d.store.migrate import migrate
 from iop4d.store.schema import SCHEMA_VERSION, TABLES
@@ -155,11 +154,8 @@ class Database:
         It is an immediate one: a deferred one that writes late is refused at once when another
         process committed in between, whatever the busy timeout.
         """
-        with self.read():
-            with self.db.atomic("IMMEDIATE"):
-                yield Transaction(self.db)
-                crash_point("commit-before")
-            crash_point("commit-after")
+        with self.read(), self.db.atomic("IMMEDIATE"):
+            yield Transaction(self.db)
 
     connected = read
 

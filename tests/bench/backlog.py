@@ -11,8 +11,6 @@ import asyncio
 import json
 import logging
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -31,7 +29,8 @@ from iop4d.simulator.mailbox import free_port
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Job
 from tests.support.corpus import make_stub_site, write_corpus
-from tests.support.trial import STUB
+from tests.support.daemon_under_test import use_workers
+from tests.support.trial import STUB_WORKER
 
 _TICK = 0.01  # seconds between looks at the loop's clock
 _EVERY = 1.0  # seconds between new frames
@@ -149,17 +148,14 @@ def backlog_report(numbers: BacklogNumbers) -> Table:
 
 
 def main() -> None:
-    """Measure and print; with the stub workers, which a process chooses as it starts."""
+    """Measure with stub workers, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--frames", type=int, default=5000, help="that wait [5000]")
     parser.add_argument("--live", type=int, default=40, help="that come meanwhile [40]")
     words = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    if STUB.items() <= os.environ.items():
-        Console(width=100).print(backlog_report(run_backlog(words.frames, words.live)))
-    else:
-        raise SystemExit(subprocess.run([sys.executable, "-m", __spec__.name, *sys.argv[1:]],
-                                        env={**os.environ, **STUB}, check=False).returncode)
+    use_workers(STUB_WORKER)
+    Console(width=100).print(backlog_report(run_backlog(words.frames, words.live)))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iop4d.crashpoint import KILLED, LABELS
 from tests.support.corpus import write_corpus
+from tests.support.crash_points import KILLED, LABELS, VARIABLE
 from tests.support.trial import Ended, Trial, TrialError, stub_trial, verdict
 
 _FILES = 32  # two biases' and flats' masters, a flare with its mails, a group of polaroids
@@ -73,7 +73,7 @@ def _crash(place: Path, files: list[Path], label: str, number: int) -> Ended | N
     """One crash and what comes after it; None when the place is not passed so often."""
     place.mkdir()
     once = place / "crashed"
-    trial = stub_trial(place, len(files), {"IOP4D_CRASH_AT": f"{label}:{number}:{once}"})
+    trial = stub_trial(place, len(files), {VARIABLE: f"{label}:{number}:{once}"})
     try:
         for path in files:
             trial.put(path)

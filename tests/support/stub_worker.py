@@ -1,9 +1,8 @@
 """A worker that answers at once what follows from the bytes it is given, for the kill loop.
 
 The loop tests the ledger, the files and the outbox, not the science: a true reduction would only
-make its rounds longer. Chosen by ``IOP4D_WORKER_MODULE``. Every number that it answers is a digest
-of the frame and of its masters' files, so a result that rests on anything but the last masters
-is seen in the end.
+make its rounds longer. Every number that it answers is a digest of the frame and of its masters'
+files, so a result that rests on anything but the last masters is seen in the end.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ from iop4d.model.messages import (
     Request,
 )
 from iop4d.model.result import Measurement, ResultValue
+from tests.support import crash_points
 
 _FEWEST = 3  # frames of a master, positions of a group
 _WORK = 0.05  # seconds that a reduction takes
@@ -182,6 +182,8 @@ def _digest(*paths: Path) -> str:
 def main() -> None:
     """Serve requests until the daemon closes the channel, as the true worker does."""
     die_with_parent(int(sys.argv[1]))
+    if (crash_point := crash_points.of_environment()) is not None:
+        crash_points.install_renames(crash_point)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

@@ -21,9 +21,11 @@ from iop4d.store.schema import Alert, Frame, Result
 from tests.support import invariants
 from tests.support.checks import differences, drop, make_site, results_of
 from tests.support.corpus import SECRET, is_quiet, make_stub_site
+from tests.support.daemon_under_test import WORKER
 from tests.support.invariants import Remembered
 
-STUB = {"IOP4D_WORKER_MODULE": "tests.support.stub_worker"}
+DAEMON = "tests.support.daemon_under_test"
+STUB_WORKER = "tests.support.stub_worker"
 _MARK = "looked-at"  # the flag that is set by hand on quiet sources
 RULE = """
 [[rule]]
@@ -82,7 +84,7 @@ class Trial:
         self.wrong: list[str] = []
         self._dropped: dict[Path, str] = {}
         self._remembered = Remembered()
-        self.service = Service(site, "run", environ=environ)
+        self.service = Service(site, "run", module=DAEMON, environ=environ)
         self.observer = Observer(site)
 
     def put(self, path: Path) -> None:
@@ -169,7 +171,7 @@ def stub_trial(folder: Path, frames: int, environ: Mapping[str, str] | None = No
     """A daemon with stub workers, on a site for a corpus of so many files."""
     mailbox = _mailbox(folder)
     site = make_stub_site(folder / "site", frames, port=mailbox.port, dead=free_port())
-    return Trial(site, site / "raw", mailbox, {**STUB, **(environ or {})})
+    return Trial(site, site / "raw", mailbox, {WORKER: STUB_WORKER, **(environ or {})})
 
 
 def _mailbox(folder: Path) -> Mailbox:

@@ -25,8 +25,8 @@ from iop4d.model.messages import Crashed, Failed, Outcome, Request, TimedOut
 
 log = logging.getLogger(__name__)
 
-#: What a worker runs; the checks set another one, which answers at once.
-_MODULE = os.environ.get("IOP4D_WORKER_MODULE", "iop4d.ledger.engines.worker")
+#: What a worker runs.
+_MODULE = "iop4d.ledger.engines.worker"
 _START_TIMEOUT = 60.0  # seconds for a worker to import its libraries and load the index
 _LONGEST = 64 << 20  # bytes of an answer
 _ONE_CORE = dict.fromkeys(
@@ -59,10 +59,10 @@ class Worker:
         self.status = WorkerStatus(pid=process.pid)
 
     @classmethod
-    async def start(cls, *, memory_mb: int, module: str = _MODULE) -> Worker:
+    async def start(cls, *, memory_mb: int, module: str = "") -> Worker:
         """Start a process; it is of use once it has its context."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, str(os.getpid()), str(memory_mb),
+            sys.executable, "-m", module or _MODULE, str(os.getpid()), str(memory_mb),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True, env={**os.environ, **_ONE_CORE}, limit=1 << 20)
