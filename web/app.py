@@ -13,24 +13,20 @@ from werkzeug.exceptions import HTTPException
 from iop4d import __version__
 from iop4d.alerts.conditions import SYSTEM
 from iop4d.config import Site
-from iop4d.web import (
-    acts,
-    api,
-    context,
+from iop4d.web import api, auth, context, formats, queries
+from iop4d.web.context import Parts, render_without_database
+from iop4d.web.reader import LiveSite, Reader, UnavailableError
+from iop4d.web.stream import Hub
+from iop4d.web.views import (
+    alerts,
     drafts,
-    formats,
+    frames,
     mailbox,
-    pages,
-    queries,
-    retry,
-    security,
-    signin,
+    nights,
+    now,
+    sources,
     summaries,
 )
-from iop4d.web.context import Parts, render_without_database
-from iop4d.web.livesite import LiveSite
-from iop4d.web.reader import Reader, UnavailableError
-from iop4d.web.stream import Hub
 
 _log = logging.getLogger(__name__)
 
@@ -49,25 +45,27 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     limit = min(site.web.streams, site.web.threads // 2)
     context.install(app, Parts(file=LiveSite(site, load), reader=reader,
                                hub=Hub(reader, limit=limit)))
-    formats.install(app)
-    security.install(app)
-    signin.install(app, site.root)
-    app.jinja_env.globals.update(version=__version__, bokeh_version=api.BOKEH,
-                                 subject=queries.subject, may_retry=retry.is_allowed,
-                                 system=SYSTEM, who=signin.who, retried=retry.STATES,
-                                 also_called=context.also_called)
-    app.register_blueprint(pages.blueprint)
-    app.register_blueprint(api.blueprint)
-    app.register_blueprint(retry.blueprint)
-    app.register_blueprint(signin.blueprint)
-    app.register_blueprint(acts.blueprint)
-    app.register_blueprint(summaries.blueprint)
-    app.register_blueprint(drafts.blueprint)
-    app.register_blueprint(mailbox.blueprint)
+    auth.install(app, site.root)
+    _give_templates(app)
+    for module in (auth, api, now, sources, nights, frames, alerts, summaries, drafts, mailbox):
+        app.register_blueprint(module.blueprint)
     app.register_error_handler(UnavailableError, _unavailable)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
     return app
+
+
+def _give_templates(app: Flask) -> None:
+    """The functions that the templates use."""
+    app.jinja_env.filters.update(
+        utc=formats.utc, utc_of_jd=formats.utc_of_jd, jd=formats.jd, duration=formats.duration,
+        when=formats.when, number=formats.number, size=formats.size,
+        sexagesimal=formats.sexagesimal, state=formats.state, flag_names=formats.flag_names,
+        flag_marks=formats.flag_marks, unix_of_jd=formats.unix_of_jd)
+    app.jinja_env.globals.update(
+        plus_minus=formats.plus_minus, version=__version__, bokeh_version=api.BOKEH,
+        subject=queries.subject, may_retry=frames.is_allowed, retried=frames.STATES,
+        system=SYSTEM, who=auth.who, also_called=context.also_called)
 
 
 def _for_programs() -> bool:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from flask import Flask, current_app, g, render_template
+from flask import Flask, current_app, g, render_template, request
 
 from iop4d.config import Site
 from iop4d.web import sources, status
-from iop4d.web.livesite import LiveSite, Read
-from iop4d.web.reader import Reader
+from iop4d.web.reader import LiveSite, Read, Reader
 from iop4d.web.stream import Hub
 
 _EXTENSION = "iop4d"
@@ -61,6 +60,11 @@ def reading(view: Callable[P, R]) -> Callable[P, R]:
             return view(*args, **kwargs)
 
     return connected
+
+
+def page_number() -> int:
+    """Which page of a long list is asked for."""
+    return max(1, request.args.get("page", 1, type=int))
 
 
 def render(template: str, **context: Any) -> str:

@@ -6,7 +6,6 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask
 from markupsafe import Markup, escape
 
 from iop4d.model import flags as quality
@@ -125,12 +124,3 @@ def flag_marks(flags: int) -> Markup:
             quality.DESCRIPTIONS[flag], str(flag.name).lower().replace("_", " "))
         for flag in quality.Flag if flags & flag]
     return Markup(" ").join(marks) if marks else escape("")
-
-
-def install(app: Flask) -> None:
-    """Give the templates these functions."""
-    app.jinja_env.filters.update(
-        utc=utc, utc_of_jd=utc_of_jd, jd=jd, duration=duration, when=when, number=number,
-        size=size, sexagesimal=sexagesimal, state=state, flag_names=flag_names,
-        flag_marks=flag_marks, unix_of_jd=unix_of_jd)
-    app.jinja_env.globals.update(plus_minus=plus_minus)

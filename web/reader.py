@@ -1,14 +1,21 @@
-"""The database as the site reads it: opened when there is one, its troubles as one exception."""
+"""What the pages read: the database, the site file, and files that a browser may have."""
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import peewee as pw
 
+from iop4d.alerts.rules import understand
+from iop4d.config import Site
+from iop4d.config.load import SITE_FILE
 from iop4d.model.errors import Iop4dError
 from iop4d.store.database import Database
 
@@ -64,3 +71,79 @@ def _unavailable(error: pw.DatabaseError) -> UnavailableError:
     if "locked" in text or "busy" in text:
         return UnavailableError("the database is locked by another program")
     return UnavailableError(f"the database cannot be read: {text}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """What the pages go by. ``wrong``: why the file as it is now was not taken; else empty."""
+
+    site: Site
+    wrong: str = ""
+    written_at: float | None = None  # when the file was changed last
+
+
+class LiveSite:
+    """Hands out the site, to any thread. ``load`` reads the file; without it nothing is read."""
+
+    def __init__(self, site: Site, load: Callable[[], Site] | None = None) -> None:
+        self._path = site.root / SITE_FILE
+        self._load = load
+        self._stamp: tuple[int, ...] | None = None
+        self._read = Read(site=site)
+        self._reading = threading.Lock()
+
+    def now(self) -> Read:
+        """The site as the file says it; the last good one where that is wrong."""
+        if self._load is None:
+            return self._read
+        with self._reading:
+            # Looked at before it is read: what is written meanwhile is seen by the next look.
+            stamp = self._look()
+            if stamp != self._stamp:
+                self._read = self._again(self._load, stamp)
+                self._stamp = stamp
+            return self._read
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+    def _again(self, load: Callable[[], Site], stamp: tuple[int, ...]) -> Read:
+        written_at = stamp[0] / 1e9 if stamp else None
+        try:
+            site = load()
+            for rule in site.rule:
+                understand(rule)
+        except Iop4dError as error:
+            return Read(site=self._read.site, wrong=str(error), written_at=written_at)
+        return Read(site=site, written_at=written_at)
+
+
+class RefusedError(Exception):
+    """The file is not there, or must not be handed out."""
+
+
+def open_inside(path: str | Path, roots: Iterable[Path]) -> BinaryIO:
+    """Open a regular file that lies under one of the roots; raises RefusedError.
+
+    The file itself must not be a link, and no link on its way may lead out of the roots.
+    """
+    named = Path(path)
+    if not named.is_absolute():
+        raise RefusedError("not an absolute path")
+    try:
+        real = Path(os.path.realpath(named.parent, strict=True)) / named.name
+        inside = any(real.is_relative_to(os.path.realpath(root)) for root in roots)
+        if not inside or named.name in ("", "..", "."):
+            raise RefusedError("outside the site")
+        # Not blocking: a FIFO in the file's place would hold the thread for ever.
+        descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise RefusedError(str(error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RefusedError("not a regular file")
+    return os.fdopen(descriptor, "rb")

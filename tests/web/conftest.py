@@ -18,7 +18,8 @@ from werkzeug.datastructures import Headers
 
 from iop4d.config import Site
 from iop4d.store.database import Database
-from iop4d.web import create_app, serve
+from iop4d.web.app import create_app
+from iop4d.web.server import serve
 from tests.web import observatory
 
 Serving = Callable[[Site], AbstractContextManager[str]]

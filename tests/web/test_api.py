@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from iop4d.config import Site
-from iop4d.web import create_app
+from iop4d.web.app import create_app
 from tests.web.conftest import emit
 
 

@@ -14,7 +14,7 @@ from iop4d.alerts.atel.figure import Pictures
 from iop4d.alerts.atel.gather import gather
 from iop4d.config import Site
 from iop4d.store.database import Database
-from iop4d.web import create_app
+from iop4d.web.app import create_app
 from tests.alerts.test_atel_gather import asked, fill_catalogue, flare, without_stars
 from tests.web import observatory
 

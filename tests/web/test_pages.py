@@ -12,7 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from iop4d.config import Site
-from iop4d.web import create_app, reader
+from iop4d.web import reader
+from iop4d.web.app import create_app
 from tests.web import observatory
 from tests.web.conftest import FILLED, PAGES, PROGRAMS, Answers, execute
 

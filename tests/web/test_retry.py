@@ -13,7 +13,7 @@ from iop4d.config.load import parse_site
 from iop4d.store import requests
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
-from iop4d.web import create_app
+from iop4d.web.app import create_app
 from tests.web import observatory
 
 OURS = {"Origin": "http://localhost"}

@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from iop4d.config import Site
-from iop4d.web import create_app
-from iop4d.web.files import RefusedError, open_inside
+from iop4d.web.app import create_app
+from iop4d.web.reader import RefusedError, open_inside
 from tests.web import observatory
 from tests.web.conftest import FILLED, MISSING, Answers, execute
 

@@ -22,9 +22,11 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
-from iop4d.web import create_app, serve, stream
+from iop4d.web import stream
+from iop4d.web.app import create_app
 from iop4d.web.context import parts
 from iop4d.web.reader import Reader
+from iop4d.web.server import serve
 from tests.web import observatory
 from tests.web.conftest import Serving, emit, execute
 
@@ -217,7 +219,7 @@ def test_a_silent_stream_says_that_it_lives(
 
 def test_the_site_stops_at_once_on_sigterm_with_open_streams(empty: Site) -> None:
     program = ("import pathlib, sys; from tests.web import observatory; "
-               "from iop4d.web import serve; "
+               "from iop4d.web.server import serve; "
                "serve(observatory.site(pathlib.Path(sys.argv[1])))")
     process = subprocess.Popen([sys.executable, "-c", program, str(empty.root)],
                                stdout=subprocess.PIPE, text=True, env=os.environ)

@@ -15,7 +15,7 @@ from iop4d.alerts.summary.facts import Facts
 from iop4d.config import Site, Web
 from iop4d.store.database import Database
 from iop4d.store.schema import Outbox, Summary
-from iop4d.web import create_app
+from iop4d.web.app import create_app
 from tests.alerts.nights import summary_site
 from tests.alerts.test_summary_write import HOSTILE, PICTURE, facts, nothing, source
 from tests.web.browser import CHROMIUM, Browser

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, send_file
 
 from iop4d.alerts.atel import drafts
 from iop4d.web.context import parts, reading, render
-from iop4d.web.files import RefusedError, open_inside
+from iop4d.web.reader import RefusedError, open_inside
 
 blueprint = Blueprint("drafts", __name__)
 

@@ -17,8 +17,9 @@ from iop4d.model.errors import ConfigError
 from iop4d.store import events
 from iop4d.store.database import Database
 from iop4d.store.schema import User
-from iop4d.web import create_app, signin
-from iop4d.web.livesite import LiveSite
+from iop4d.web import auth
+from iop4d.web.app import create_app
+from iop4d.web.reader import LiveSite
 from tests.web import observatory
 
 FIRST = '[site]\nname = "Calar Bajo"\n[[rule]]\nname = "bright"\ncondition = "mag < 13.0"\n'
@@ -45,7 +46,7 @@ def write(root: Path) -> Write:
 
 @pytest.fixture
 def client(root: Path) -> FlaskClient:
-    signin._wrong.clear()
+    auth._wrong.clear()
     with Database(root / "iop4d.db").write():
         User.create(name="Ana", password=generate_password_hash("horse"), made_at=0.0)
     client = create_app(load_site(root), lambda: load_site(root)).test_client()

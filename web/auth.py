@@ -1,4 +1,7 @@
-"""Signing in: for what changes something. Everything else is for whoever reaches the page."""
+"""Who may do what: signing in, forms of our own pages alone, the policy that answers carry.
+
+Signing in is for what changes something. Everything else is for whoever reaches the page.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,22 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, abort, redirect, request, session
+from flask import Blueprint, Flask, Response, abort, g, redirect, request, session
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.security import check_password_hash, generate_password_hash
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Response as AnyResponse
 
 from iop4d.store.schema import User
 from iop4d.web.context import parts, reading, render
-from iop4d.web.origin import refuse_other_pages
 
-blueprint = Blueprint("signin", __name__)
+blueprint = Blueprint("auth", __name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +42,8 @@ class _Sessions(SecureCookieSessionInterface):
 
 
 def install(app: Flask, root: Path) -> None:
-    """Sign sessions with the site's own key."""
+    """Sign sessions with the site's own key, and put the policy into every answer."""
+    _add_policy(app)
     app.secret_key = _key(root / _KEY)
     app.session_interface = _Sessions()
     app.config.update(
@@ -106,7 +112,7 @@ def enter() -> Any:
 
 
 @blueprint.post("/sign-out")
-def leave() -> Response:
+def leave() -> AnyResponse:
     """Forget who it was."""
     refuse_other_pages()
     session.clear()
@@ -120,3 +126,58 @@ def _back(path: str) -> str:
 
 #: Compared with where nobody has the name, so that it takes as long.
 _NOBODY = generate_password_hash(secrets.token_hex(8))
+
+
+def refuse_other_pages() -> None:
+    """A form of another site, or of a name that somebody points here, is not ours."""
+    origin = urlsplit(request.headers.get("Origin", ""))
+    if origin.netloc != request.host or not _is_our_name(origin.hostname or ""):
+        abort(403, "This was asked from another page than ours.")
+
+
+def _is_our_name(name: str) -> bool:
+    with suppress(ValueError):
+        ip_address(name)
+        return True
+    return name in ("localhost", urlsplit(parts().site.site.url).hostname)
+
+
+_STRICT = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "font-src": "'self'",
+    "frame-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def relax(**directives: str) -> None:
+    """Change directives of the policy for the answer of this request."""
+    g.csp = {name.replace("_", "-"): value for name, value in directives.items()}
+
+
+def _add_policy(app: Flask) -> None:
+    """Add the headers to every answer of the application."""
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        policy = _STRICT | g.get("csp", {})
+        response.headers["Content-Security-Policy"] = "; ".join(
+            f"{name} {value}".strip() for name, value in policy.items())
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response

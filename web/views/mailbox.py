@@ -13,9 +13,9 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort
 
+from iop4d.web.auth import relax
 from iop4d.web.context import parts, reading, render
-from iop4d.web.files import RefusedError, open_inside
-from iop4d.web.security import relax
+from iop4d.web.reader import RefusedError, open_inside
 
 blueprint = Blueprint("mailbox", __name__)
 

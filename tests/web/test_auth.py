@@ -17,7 +17,9 @@ from iop4d.config.load import load_site
 from iop4d.store import events, requests
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Meta, Mute, User
-from iop4d.web import acts, create_app, signin
+from iop4d.web import auth
+from iop4d.web.app import create_app
+from iop4d.web.views import alerts
 from tests.web import observatory
 
 OURS = {"Origin": "http://localhost"}
@@ -26,7 +28,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    signin._wrong.clear()
+    auth._wrong.clear()
     made = observatory.site(tmp_path)
     observatory.fill(made)
     with Database(made.database).write():
@@ -36,7 +38,7 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    monkeypatch.setattr(acts, "_SOON", 0.05)
+    monkeypatch.setattr(alerts, "_SOON", 0.05)
     return create_app(site).test_client()
 
 
@@ -104,7 +106,7 @@ def test_who_acts_is_told_what_became_of_it(client: FlaskClient, site: Site,
     number = firing(site)
     answers = iter([{"said": "#a1b2c3 is acknowledged"}, {"error": "the alert is over"}, None,
                     None])
-    monkeypatch.setattr(acts, "_answer", lambda _: next(answers))
+    monkeypatch.setattr(alerts, "_answer", lambda _: next(answers))
     for expected in ("#a1b2c3 is acknowledged", "Not done: the alert is over",
                      "The daemon was asked and has not answered yet.",
                      "The daemon is not running: it does this when it starts."):
@@ -124,7 +126,7 @@ def test_who_acts_is_told_what_became_of_it(client: FlaskClient, site: Site,
 def test_the_daemon_s_answer_is_waited_for(client: FlaskClient, site: Site,
                                            monkeypatch: pytest.MonkeyPatch) -> None:
     enter(client)
-    monkeypatch.setattr(acts, "_SOON", 10.0)
+    monkeypatch.setattr(alerts, "_SOON", 10.0)
 
     def daemon() -> None:
         while not (waiting := requests.queued(Database(site.database))):

@@ -1,4 +1,4 @@
-"""What people who are signed in do about alerts. The daemon does it: the page only requests."""
+"""Alerts, and what people who are signed in do about them; the daemon does it on request."""
 
 from __future__ import annotations
 
@@ -24,15 +24,23 @@ from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
 from iop4d.store import events, requests
 from iop4d.store.schema import Alert, Ask
-from iop4d.web import status
-from iop4d.web.context import parts, reading, render
+from iop4d.web import queries, status
+from iop4d.web.auth import signed_in, who
+from iop4d.web.context import page_number, parts, reading, render
 from iop4d.web.formats import UNIX_EPOCH_JD
-from iop4d.web.signin import signed_in, who
 
-blueprint = Blueprint("acts", __name__)
+blueprint = Blueprint("alerts", __name__)
 
 _LONGEST_NOTE = 300
 _SOON = 2.0  # seconds in which the daemon answers
+
+
+@blueprint.get("/alerts")
+@reading
+def alerts() -> str:
+    """Every episode of an alert, and the mails of each."""
+    return render("alerts.html", page=queries.episodes(page_number()),
+                  mails=queries.latest_mails(50))
 
 
 @blueprint.post("/alerts/<int:id_>/<any(acknowledge, snooze):act>")

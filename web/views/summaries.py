@@ -11,7 +11,7 @@ from iop4d.alerts.summary import write
 from iop4d.store.schema import Outbox, Summary
 from iop4d.web import queries
 from iop4d.web.context import parts, reading, render
-from iop4d.web.files import RefusedError, open_inside
+from iop4d.web.reader import RefusedError, open_inside
 
 blueprint = Blueprint("summaries", __name__)
 
