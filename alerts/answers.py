@@ -11,11 +11,11 @@ from iop4d.alerts.content import tag
 from iop4d.alerts.outbox import RunDb
 from iop4d.alerts.rules import ACTIVE
 from iop4d.alerts.words import plus_minus, utc_of_jd, utc_of_unix
-from iop4d.store import catalogue, events, mutes
-from iop4d.store.database import Database
+from iop4d.store import catalogue, mutes
+from iop4d.store.database import Database, ambient
 from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Alert, Result
-from iop4d.store.status import night_line
+from iop4d.store.status import heartbeat, night_line
 
 T = TypeVar("T")
 _LAST = 5  # points that are told of a source
@@ -74,8 +74,8 @@ def _of(alert: Alert) -> str:
 
 
 def _status(now: float) -> str:
-    beat = events.heartbeat()
-    lines = [night_line()]
+    beat = heartbeat(ambient())
+    lines = [night_line(ambient())]
     lines += [f"archive {a['name']} is {a['state']}: {a['reason']}"
               for a in beat.get("archives", ()) if a["state"] != "ok"]
     lines += [f"{mutes.name_of(mute)} is muted until {utc_of_unix(mute.until)} UTC"

@@ -20,6 +20,7 @@ from iop4d.fits.atomic import write_atomic
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import canonical
 from iop4d.store import mutes
+from iop4d.store.database import ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert, Frame, Mute, Result, Source
 
@@ -95,7 +96,7 @@ def mute(*, rule: str, source: str, seconds: float, by: str, now: float,
         check_rule(rule, rules)
     made: Mute = Mute.create(rule=rule, source=known_source(source), by=by,
                              until=now + seconds, made_at=now)
-    emit("mute", now, rule=rule, source=made.source)
+    emit(ambient(), "mute", now, rule=rule, source=made.source)
     return made
 
 
@@ -112,7 +113,7 @@ def unmute(*, rule: str, source: str, now: float) -> str:
         names = ", ".join(dict.fromkeys(map(mutes.name_of, there)))
         raise DeskError("nothing of that name is muted" + (f"; muted: {names}" if names else ""))
     Mute.update(until=now).where(Mute.id.in_([one.id for one in ended])).execute()
-    emit("mute", now, rule=rule, source=ended[0].source)
+    emit(ambient(), "mute", now, rule=rule, source=ended[0].source)
     return mutes.name_of(ended[0])
 
 

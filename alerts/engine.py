@@ -31,6 +31,7 @@ from iop4d.alerts.telling import Teller, step
 from iop4d.config import Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
+from iop4d.store.database import ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert, Result
 
@@ -262,8 +263,8 @@ def _fired(edge: Edge) -> dict[str, Any]:
 
 def emit_alert(alert: Alert, now: float) -> None:
     """Tell the page of an alert."""
-    emit("alert", now, id=alert.id, rule=alert.rule, source=alert.source, band=alert.band,
-         episode=alert.episode, state=alert.state)
+    emit(ambient(), "alert", now, id=alert.id, rule=alert.rule, source=alert.source,
+         band=alert.band, episode=alert.episode, state=alert.state)
 
 
 def _changed(result_ids: list[int]) -> dict[tuple[str, str], float]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from iop4d.store.database import ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert
 
@@ -30,5 +31,5 @@ def guarded(clock: Callable[[], float], *, rule: str, source: str = "",
             raise
         log.exception("rule '%s' could not be judged for %s", rule,
                       " ".join(filter(None, (source, band))) or "the system")
-        emit("alert-error", clock(), rule=rule, source=source, band=band,
+        emit(ambient(), "alert-error", clock(), rule=rule, source=source, band=band,
              reason=f"{type(error).__name__}: {error}")

@@ -15,7 +15,7 @@ from iop4d.alerts.folding import IS_DIGEST, SEVERITY, Folder
 from iop4d.alerts.transport import SendError
 from iop4d.config import Alerts
 from iop4d.config.alerting import rank
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Outbox
 
@@ -99,8 +99,8 @@ class Letters:
         with self._database.write():
             Outbox.update(state="sent", sent_at=now, last_error="", unsure=False).where(
                 Outbox.id == letter.id).execute()
-            emit("mail", now, id=letter.id, alert=letter.alert_id, channel=letter.channel,
-                 state="sent")
+            emit(ambient(), "mail", now, id=letter.id, alert=letter.alert_id,
+                 channel=letter.channel, state="sent")
 
     def mark_refused(self, letter: Letter, error: SendError) -> None:
         """A message was not accepted: try it later, or give it up.
@@ -196,5 +196,5 @@ class Letters:
         for row in list(Outbox.select().where(which & Outbox.state.in_(("queued", "folded")))):
             Outbox.update(state="failed", last_error=reason, given_up_at=now).where(
                 Outbox.id == row.id).execute()
-            emit("mail-failed", now, id=row.id, alert=row.alert_id, channel=row.channel,
-                 reason=reason)
+            emit(ambient(), "mail-failed", now, id=row.id, alert=row.alert_id,
+                 channel=row.channel, reason=reason)

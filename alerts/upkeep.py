@@ -11,7 +11,8 @@ from iop4d.alerts.rules import ACTIVE, Phase, Watch
 from iop4d.alerts.telling import Teller, step
 from iop4d.config import Site
 from iop4d.model.flags import NEVER_ALERTS, Flag
-from iop4d.store import marks
+from iop4d.store.database import ambient
+from iop4d.store.results import take_changed_flags
 from iop4d.store.schema import Alert, Result
 from iop4d.store.table import is_filled
 
@@ -34,7 +35,7 @@ class Upkeep:
                 Alert.state.in_(_GOING) & is_filled(Alert.points))):
             with guarded(self._clock, rule=alert.rule, source=alert.source, band=alert.band):
                 self._tend(alert)
-        flagged, self._looked = marks.unjudged(self._looked)
+        flagged, self._looked = take_changed_flags(ambient(), self._looked)
         if flagged:
             self._engine.on_flags(flagged)
 

@@ -50,7 +50,8 @@ from iop4d.model.messages import Done, NightPlotRequest, PlotRequest, Plotted
 from iop4d.reduction.context import WorkerContext
 from iop4d.store import catalogue, events, frames, outages, provenance, requests
 from iop4d.store.database import Database
-from iop4d.store.status import night_line
+from iop4d.store.schema import Request
+from iop4d.store.status import beat, night_line
 from iop4d.system.lock import SiteLock
 
 log = logging.getLogger(__name__)
@@ -163,8 +164,8 @@ class Daemon:
             return frames.known_files(archive)
 
     def _keep_settings(self) -> None:
-        with self.database.write():
-            provenance.keep_settings(self._site)
+        with self.database.write() as tx:
+            provenance.keep_settings(tx, self._site)
 
     def _close_database(self) -> None:
         if hasattr(self, "database"):
@@ -256,8 +257,8 @@ class Daemon:
 
     async def _upkeep(self) -> None:
         def tidy() -> None:
-            with self.database.write():
-                events.trim()
+            with self.database.write() as tx:
+                events.trim(tx)
             self.database.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         await self.run_db(tidy)
 
@@ -349,12 +350,12 @@ class Daemon:
     async def _answer_asks(self) -> None:
         if await self._refresh_catalogue():
             await self.dispatcher.wake()
-        for ask in await self.run_db(requests.queued, self.database):
+        for ask in await self.run_db(self._queued):
             if ask.kind == "reprocess":
                 ids = await self.run_db(self.ledger.redo, ask.content["frames"])
             elif ask.kind == "desk":
                 done = await self.run_db(self._act, ask.content)
-                await self.run_db(requests.answer, self.database, ask.id, done)
+                await self.run_db(self._answer, ask.id, done)
                 continue
             elif ask.kind == "masters":
                 await self.run_db(self.ledger.judge_masters, **ask.content)
@@ -363,8 +364,16 @@ class Daemon:
                 found = [_found_by_hand(Path(path), self._site, self._clock())
                          for path in ask.content["paths"]]
                 ids = await self.run_db(self.ledger.accept, [f for f in found if f is not None])
-            await self.run_db(requests.answer, self.database, ask.id, {"frames": ids})
+            await self.run_db(self._answer, ask.id, {"frames": ids})
             await self.dispatcher.wake()
+
+    def _queued(self) -> list[Request]:
+        with self.database.read() as db:
+            return requests.queued(db)
+
+    def _answer(self, id_: int, content: dict[str, Any]) -> None:
+        with self.database.write() as tx:
+            requests.answer(tx, id_, content)
 
     async def _beat(self, state: str = "") -> None:
         archives = [archive.status for archive in self._archives]
@@ -383,11 +392,10 @@ class Daemon:
         self._last_beat = status
 
         def write() -> str:
-            with self.database.write():
-                events.beat(status)
-                outages.note(archives, self._clock())
-            with self.database.connected():
-                return night_line()
+            with self.database.write() as tx:
+                beat(tx, status)
+                outages.note(tx, archives, self._clock())
+                return night_line(tx)
 
         self.line = await self.run_db(write)
         self.beaten_at = time.monotonic()

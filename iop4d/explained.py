@@ -7,9 +7,10 @@ from typing import Any
 
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
+from iop4d.store.database import Connection
 
 
-def modulation(chain: dict[str, Any], site: Site) -> bytes:
+def modulation(db: Connection, chain: dict[str, Any], site: Site) -> bytes:
     """PNG of the modulation that a group shows with all fits; raises Iop4dError without one."""
     from iop4d.instruments.discovery import find_instruments
     from iop4d.reduction.modplot import plot_modulation
@@ -85,10 +86,11 @@ def _frame(frame: dict[str, Any]) -> list[str]:
     angle = "" if frame["polariser_deg"] is None else f", {frame['polariser_deg']:g} deg"
     lines = [f"  {frame['id']} {frame['name']}{angle}: {frame['path']}",
              f"    FWHM {_number(frame['fwhm_arcsec'], 2)} arcsec, aperture "
-             f"{_number(frame['aperture_px'], 2)} px, {frame['n_matched']} stars matched by "
-             f"{frame['placed_by']}, rms {_number(frame['wcs_rms_px'], 3)} px"]
+             f"{_number(frame['aperture_px'], 2)} px, {frame['n_matched']} stars matched, "
+             f"astrometric solution from {frame['placed_by']}, "
+             f"rms {_number(frame['wcs_rms_px'], 3)} px"]
     for m in frame["measured"]:
-        beam = {"": "", "O": "left image ", "E": "right image "}[m["beam"]]
+        beam = {"": "", "O": "ordinary image ", "E": "extraordinary image "}[m["beam"]]
         lines.append(f"    {beam}at {_number(m['x'], 2)}, {_number(m['y'], 2)}: "
                      f"{_number(m['flux'], 2)} +- {_number(m['flux_err'], 2)} ADU/s"
                      + (f"  [{', '.join(m['flags'])}]" if m["flags"] else ""))

@@ -59,8 +59,9 @@ def reduce_in(order: list[list[Path]], text: str, root: Path) -> list[dict[str, 
                                  mtime_ns=path.stat().st_mtime_ns, completed_at=clock())
                        for path in portion])
         work_off(ledger, clock, lambda claim: bench.perform(claim.request))
-    with database.connected():
-        rows = [{name: getattr(row, name) for name in _KEPT} for row in select(Selection())]
+    with database.read() as db:
+        rows = [{name: getattr(row, name) for name in _KEPT}
+                for row in select(db, Selection())]
     database.close()
     return rows
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from iop4d.store.database import Database
-from iop4d.store.events import heartbeat
+from iop4d.store.status import heartbeat
 
 SITE = """\
 [daemon]
@@ -93,8 +93,8 @@ class Running:
         return self.process.communicate(timeout=60)[1]
 
     def beat(self) -> dict[str, Any]:
-        with Database(self.site / "iop4d.db", read_only=True).connected():
-            return heartbeat()
+        with Database(self.site / "iop4d.db", read_only=True).read() as db:
+            return heartbeat(db)
 
 
 @pytest.fixture

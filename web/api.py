@@ -14,9 +14,10 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from iop4d.model import flags as quality
 from iop4d.model.errors import Iop4dError
-from iop4d.store import events as store_events
 from iop4d.store import provenance
 from iop4d.store import results as store_results
+from iop4d.store.database import ambient
+from iop4d.store.status import heartbeat
 from iop4d.web import formats, lightcurve, queries, sources, status, stream
 from iop4d.web.context import parts, reading
 from iop4d.web.reader import UnavailableError
@@ -41,7 +42,7 @@ def healthz() -> Response:
     """Whether the site answers, and whether a daemon works."""
     try:
         with parts().reader.connected():
-            state = status.daemon_state(store_events.heartbeat(), time.time())
+            state = status.daemon_state(heartbeat(ambient()), time.time())
     except UnavailableError:
         state = "down"
     return jsonify(daemon="running" if state in ("running", "stopping") else "down")
@@ -78,7 +79,7 @@ def api_status() -> Response:
 def api_live() -> Response:
     """What happened since an event, for pages that have no stream."""
     since = request.args.get("since", 0, type=int)
-    beat = store_events.heartbeat()
+    beat = heartbeat(ambient())
     return jsonify(last_event=status.newest_event(), kinds=queries.kinds_since(since),
                    daemon=status.daemon_state(beat, time.time()), beat_at=beat.get("beat_at"))
 
@@ -91,7 +92,7 @@ def api_results() -> Response:
     chosen = store_results.Selection(
         sources=tuple(names), bands=tuple(band for band in request.args.getlist("band") if band),
         since_jd=_time("since"), until_jd=_time("until"))
-    rows = list(islice(store_results.select(chosen), _RESULTS + 1))
+    rows = list(islice(store_results.select(ambient(), chosen), _RESULTS + 1))
     found = [{name: getattr(row, name) for name in _COLUMNS}
              | {"flag_names": quality.names(row.flags)} for row in rows[:_RESULTS]]
     return jsonify(results=found, count=len(found), truncated=len(rows) > _RESULTS)
@@ -102,7 +103,7 @@ def api_results() -> Response:
 def api_result(id_: int) -> Response:
     """All that a result rests on."""
     try:
-        return jsonify(provenance.explain(id_))
+        return jsonify(provenance.explain(ambient(), id_))
     except Iop4dError as error:
         abort(404, str(error))
 

@@ -8,9 +8,11 @@ from typing import Any
 import peewee as pw
 
 from iop4d.alerts.rules import ACTIVE
-from iop4d.store import events, mutes
+from iop4d.store import mutes
+from iop4d.store.database import ambient
 from iop4d.store.delivery import undelivered
 from iop4d.store.schema import Alert, Event, Frame, Job, Mute
+from iop4d.store.status import heartbeat
 
 #: A heartbeat is written about every 2 s; one older than this means that nobody works.
 STALE_SECONDS = 15.0
@@ -89,7 +91,7 @@ class Status:
 
 def read(now: float) -> Status:
     """The site's status; within a connection."""
-    beat = events.heartbeat()
+    beat = heartbeat(ambient())
     queue: dict[str, dict[str, int]] = {}
     jobs = (Job.select(Job.kind, Job.state, pw.fn.COUNT(Job.id)).group_by(Job.kind, Job.state)
             .order_by(Job.kind))

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from iop4d.store import events as store_events
+from iop4d.store.database import ambient
 from iop4d.store.schema import Event
+from iop4d.store.status import heartbeat
 from iop4d.web import status
 from iop4d.web.reader import Reader, UnavailableError
 
@@ -140,7 +141,7 @@ class Hub:
         with self._reader.connected():
             newest = status.newest_event()
             rows = list(_after(cursor, QUEUE)) if cursor is not None and newest > cursor else []
-            beat = store_events.heartbeat()
+            beat = heartbeat(ambient())
         messages = [(row.id, _encode(row)) for row in rows]
         daemon = status.daemon_state(beat, time.time())
         if (daemon, beat.get("beat_at")) != self._beat:

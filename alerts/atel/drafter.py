@@ -23,7 +23,7 @@ from iop4d.alerts.subjects import called
 from iop4d.alerts.words import utc_of_jd
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert
 
@@ -120,7 +120,8 @@ class Drafter:
 
     def _tell(self, name: str, due: _Due) -> None:
         with self._database.write():
-            emit("draft", self._clock(), name=name, alert=due.id, source=due.alert["source"])
+            emit(ambient(), "draft", self._clock(), name=name, alert=due.id,
+                 source=due.alert["source"])
 
 
 async def draw_apart(request: FigureRequest) -> Pictures | None:

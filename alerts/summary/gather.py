@@ -27,9 +27,10 @@ from iop4d.config import Site
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
-from iop4d.store import events, outages
+from iop4d.store import outages
+from iop4d.store.database import ambient
 from iop4d.store.schema import Alert, Frame, Master, Outbox
-from iop4d.store.status import TROUBLE
+from iop4d.store.status import TROUBLE, heartbeat
 
 _SHOWN = 5  # frames that are named of those that failed for one reason
 _COPIES = (FrameState.DUPLICATE, FrameState.SUPERSEDED)
@@ -115,9 +116,9 @@ def _failures(night: str, since: float, until: float) -> tuple[Failure, ...]:
 
 def _archives(since: float, until: float) -> tuple[Trouble, ...]:
     """Archives that were in trouble in the night, or are, by the daemon's last heartbeat."""
-    away = outages.between(since, until)
+    away = outages.between(ambient(), since, until)
     now = {str(archive.get("name")): archive
-           for archive in events.heartbeat().get("archives") or ()}
+           for archive in heartbeat(ambient()).get("archives") or ()}
     found = []
     for name in sorted({*away, *now}):
         archive = now.get(name, {})

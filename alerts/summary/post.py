@@ -14,6 +14,7 @@ from iop4d.alerts.telling import digest, message_id
 from iop4d.alerts.words import clean
 from iop4d.config import Channel, Site
 from iop4d.fits.atomic import write_atomic
+from iop4d.store.database import ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Outbox, Summary
 
@@ -59,7 +60,7 @@ def post(site: Site, facts: Facts, *, now: float, again: str = "") -> list[int]:
         Summary.create(night=facts.night, **values)
     else:
         Summary.update(**values).where(Summary.id == known.id).execute()
-    emit("summary", now, night=facts.night, letters=len(ids))
+    emit(ambient(), "summary", now, night=facts.night, letters=len(ids))
     return ids
 
 

@@ -45,12 +45,13 @@ def archives(ctx: click.Context, site_after: str | None, overrides_after: tuple[
 def _states(site: Site) -> dict[str, dict[str, Any]]:
     """What a running daemon said last of each archive."""
     from iop4d.store.status import status
+    from iop4d.system.lock import is_locked
 
     if not site.database.exists():
         return {}
     database = open_database(site, read_only=True)
-    with database.connected():
-        daemon = status(time.time())["daemon"]
+    with database.read() as db:
+        daemon = status(db, time.time(), locked=is_locked(site.lock))["daemon"]
     running = daemon["state"] in ("running", "stopping")
     return {a["name"]: a for a in daemon.get("archives", ())} if running else {}
 
@@ -335,5 +336,5 @@ def _hand_over(site: Site, paths: Sequence[Path]) -> None:
     from iop4d.system.lock import is_locked
 
     if paths and is_locked(site.lock):
-        requests.put(open_database(site, read_only=False), "reduce",
-                 {"paths": [str(path) for path in paths]}, time.time())
+        with open_database(site, read_only=False).write() as tx:
+            requests.put(tx, "reduce", {"paths": [str(path) for path in paths]}, time.time())

@@ -1,4 +1,4 @@
-"""``iop4d explain`` and ``iop4d flag``: why a result is what it is, and what people say of it."""
+"""``iop4d explain`` and ``iop4d flag``: what a result rests on, and flags set by hand."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
 
     site = load(ctx, site_after, overrides_after)
     database = open_database(site, read_only=True)
-    with database.connected():
-        chain = provenance.explain(result)
+    with database.read() as db:
+        chain = provenance.explain(db, result)
         if plot is not None:
-            plot.write_bytes(modulation(chain, site))
+            plot.write_bytes(modulation(db, chain, site))
     if as_json:
         click.echo(json.dumps(chain, indent=2))
         return
@@ -45,8 +45,8 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
 @click.option("--note", metavar="TEXT", default="", help="Why, in words.")
 @click.option("--name", metavar="WORD", default="bad", show_default=True,
               help="Which flag: bad, clouds, trailed, or any word of yours.")
-@click.option("--by", metavar="WHO", default="", help="Who says so.")
-@click.option("--remove", is_flag=True, help="Take the flag away again.")
+@click.option("--by", metavar="WHO", default="", help="Who sets it.")
+@click.option("--remove", is_flag=True, help="Remove the flag.")
 @site_options
 @click.pass_context
 def flag(ctx: click.Context, results: tuple[int, ...], note: str, name: str, by: str,
@@ -57,13 +57,13 @@ def flag(ctx: click.Context, results: tuple[int, ...], note: str, name: str, by:
     """
     import time
 
-    from iop4d.store import marks
+    from iop4d.store.results import add_flag, remove_flag
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=False)
-    with database.write():
+    with database.write() as tx:
         for id_ in results:
             if remove:
-                marks.remove(id_, name, now=time.time())
+                remove_flag(tx, id_, name, now=time.time())
             else:
-                marks.add(id_, name, note=note, by=by, now=time.time())
+                add_flag(tx, id_, name, note=note, by=by, now=time.time())
     click.echo(f"{len(results)} results: flag '{name}' {'removed' if remove else 'set'}")

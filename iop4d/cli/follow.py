@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from iop4d.config import Site
-    from iop4d.store.progress import Progress
+    from iop4d.store.requests import Progress
 
 
 def do(site: Site, kind: str, content: dict[str, Any]) -> Progress:
@@ -25,8 +25,8 @@ def do(site: Site, kind: str, content: dict[str, Any]) -> Progress:
     from iop4d.system.lock import is_locked
 
     if is_locked(site.lock):
-        database = open_database(site, read_only=False)
-        ask = requests.put(database, kind, content, time.time())
+        with open_database(site, read_only=False).write() as tx:
+            ask = requests.put(tx, kind, content, time.time())
         return asyncio.run(_follow_running(site, ask))
     return asyncio.run(_run_here(site, kind, content))
 
@@ -42,6 +42,7 @@ def report(ended: Progress) -> int:
 
 async def _follow_running(site: Site, ask: int) -> Progress:
     """Follow what the running daemon does with the ask."""
+    from iop4d.store import requests
     from iop4d.system.lock import is_locked
 
     database = open_database(site, read_only=True)
@@ -49,8 +50,8 @@ async def _follow_running(site: Site, ask: int) -> Progress:
     async def read() -> Progress | None:
         if not is_locked(site.lock):
             raise Iop4dError("the daemon stopped; what was asked of it goes on when it runs again")
-        with database.connected():
-            return _progress(ask)
+        with database.read() as db:
+            return requests.progress_of(db, ask, time.time())
 
     return await _follow(read)
 
@@ -71,11 +72,12 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
 
     async def work(running: Daemon) -> None:
         def put() -> int:
-            return requests.put(running.database, kind, content, time.time())
+            with running.database.write() as tx:
+                return requests.put(tx, kind, content, time.time())
 
         def look(database: Database, ask: int) -> Progress | None:
-            with database.connected():
-                return _progress(ask)
+            with database.read() as db:
+                return requests.progress_of(db, ask, time.time())
 
         ask = await running.run_db(put)
         ended.append(await _follow(lambda: running.run_db(look, running.database, ask)))
@@ -84,12 +86,6 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
 
     await daemon.run(stop, ready=work)
     return ended[0]
-
-
-def _progress(ask: int) -> Progress | None:
-    from iop4d.store.progress import progress_of
-
-    return progress_of(ask, time.time())
 
 
 async def _follow(read: Callable[[], Awaitable[Progress | None]]) -> Progress:

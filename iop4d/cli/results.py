@@ -39,12 +39,12 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
     from iop4d.store.results import Selection, select
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
-    with database.connected():
+    with database.read() as db:
         chosen = Selection(sources=tuple(catalogue.find(name).name for name in sources),
                            bands=bands, since_jd=_jd("--since", since),
                            until_jd=_jd("--until", until))
         columns = tables.COLUMNS | (tables.MORE_COLUMNS if all_columns else {})
-        rows = [tables.row(result, columns) for result in select(chosen)]
+        rows = [tables.row(result, columns) for result in select(db, chosen)]
     data = tables.FORMS[form](rows, columns)
     if output is not None:
         output.write_bytes(data)

@@ -69,10 +69,10 @@ def reload(ctx: click.Context, site_after: str | None, overrides_after: tuple[st
 
 def _heartbeat(site: Site) -> dict[str, Any]:
     from iop4d.cli.common import open_database
-    from iop4d.store.events import heartbeat
+    from iop4d.store.status import heartbeat
 
-    with open_database(site, read_only=True).connected():
-        return heartbeat()
+    with open_database(site, read_only=True).read() as db:
+        return heartbeat(db)
 
 
 @click.command()

@@ -24,30 +24,32 @@ def status(ctx: click.Context, as_json: bool, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
     """What the daemon does, counts by state, the queue, and every failed frame with its reason.
 
-    Exits with 1 where people are not told what they should be: a channel fails, or the daemon, once
-    started, does not run.
+    Exits with 1 if a channel does not deliver its messages, or if the daemon did not stop and yet
+    does not run.
     """
+    from iop4d.model.states import DaemonState
     from iop4d.store.status import status as read
+    from iop4d.system.lock import is_locked
 
-    database = open_database(load(ctx, site_after, overrides_after), read_only=True)
-    with database.connected():
-        state = read(time.time())
+    site = load(ctx, site_after, overrides_after)
+    with open_database(site, read_only=True).read() as db:
+        state = read(db, time.time(), locked=is_locked(site.lock))
     if as_json:
         click.echo(json.dumps(state, indent=1))
     else:
         for line in _lines(state):
             click.echo(line)
-    ctx.exit(int(bool(state["undelivered"]) or state["daemon"]["state"] == "down"))
+    ctx.exit(int(bool(state["undelivered"]) or state["daemon"]["state"] == DaemonState.SILENT))
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
     from iop4d.alerts.words import utc_of_unix
 
     daemon = state["daemon"]
-    pid = f", process {daemon['pid']}" if daemon["state"] == "running" else ""
-    lines = [f"daemon   {daemon['state']}{pid}"]
+    lines = [f"daemon   {_daemon(daemon)}"]
     if daemon.get("config_error"):
-        lines.append(f"         the site file is not taken: {daemon['config_error']}")
+        lines.append("         site file rejected, still using the previous one: "
+                     + daemon["config_error"])
     if daemon.get("paused"):
         lines.append(f"         paused: {daemon['paused']}")
     for archive in daemon.get("archives", ()):
@@ -74,6 +76,17 @@ def _lines(state: dict[str, Any]) -> list[str]:
             lines += [f"  {entry['state']:<12} {entry['id']:<6} {entry['path']}\n"
                       f"{'':15}{entry['reason']}" for entry in entries]
     return lines
+
+
+def _daemon(daemon: dict[str, Any]) -> str:
+    match daemon["state"]:
+        case "never":
+            return "has never run on this site"
+        case "silent":
+            return "does not run, or hangs: it has not stopped, but gives no heartbeat"
+        case "running" | "stopping":
+            return f"{daemon['state']}, process {daemon['pid']}"
+    return str(daemon["state"])
 
 
 def _counts(counts: dict[str, int]) -> str:

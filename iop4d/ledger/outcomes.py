@@ -38,6 +38,7 @@ from iop4d.model.messages import (
 from iop4d.model.states import FrameState, MasterState
 from iop4d.store import frames as frame_store
 from iop4d.store import groups as group_store
+from iop4d.store.database import ambient
 from iop4d.store.events import emit
 from iop4d.store.provenance import settings_key
 from iop4d.store.results import Origin, of_frame, save_results
@@ -220,7 +221,7 @@ class Finisher:
         frame.provisional, frame.target = provisional, reduced.target
         frame_store.save_measurements(frame, reduced.measurements)
         frame_store.save_stars(frame, reduced)
-        self._results(save_results(of_frame(frame), reduced.results, now=now))
+        self._results(save_results(ambient(), of_frame(frame), reduced.results, now=now))
         if reduced.stars:
             groups.follow_reference(frame, now)
         if reduced.placed_by == "catalogue" and _had_no_reference(claim):
@@ -242,7 +243,7 @@ class Finisher:
         for frame_id, value in calibrated.results:
             frame = Frame.get_by_id(frame_id)
             if frame.state == FrameState.DONE:
-                ids += save_results(of_frame(frame), (value,), now=now)
+                ids += save_results(ambient(), of_frame(frame), (value,), now=now)
         Series.update(n_frames=len(calibrated.results), changed_at=now).where(
             Series.id == claim.key).execute()
         self._results(ids)
@@ -264,14 +265,14 @@ class Finisher:
             instrument=group.instrument, night=group.night, group_id=group.id,
             frames=tuple((row.id, row.name) for row in rows),
             provisional=any(row.provisional for row in rows))
-        self._results(save_results(origin, polarised.results, now=now))
+        self._results(save_results(ambient(), origin, polarised.results, now=now))
         group_store.withdraw(group.id, tuple(value.source for value in polarised.results), now)
 
     def _results(self, ids: list[int]) -> None:
         rows = Result.select(Result.id, Result.source, Result.band).where(Result.id.in_(ids))
         newest = {(row.source, row.band): row.id for row in rows.order_by(Result.id)}
         for (source, band), id_ in newest.items():
-            emit("result", self._clock(), id=id_, source=source, band=band)
+            emit(ambient(), "result", self._clock(), id=id_, source=source, band=band)
         if ids:
             self._on_results(ids)
 
@@ -364,7 +365,7 @@ class Finisher:
         now = self._clock()
         Frame.update(state=state, reason=reason, changed_at=now, **columns).where(
             Frame.id == frame_id).execute()
-        emit("frame", now, id=frame_id, state=state.value)
+        emit(ambient(), "frame", now, id=frame_id, state=state.value)
 
 
 def is_replaced(frame: Frame) -> bool:

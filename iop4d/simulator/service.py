@@ -18,6 +18,7 @@ from iop4d.model.states import FrameState
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from iop4d.store.status import status
+from iop4d.system.lock import is_locked
 
 ENDED = (FrameState.DONE, FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED,
          FrameState.DUPLICATE, FrameState.SUPERSEDED)
@@ -81,6 +82,7 @@ class Observer:
 
     def __init__(self, site: Path) -> None:
         self._path = site / "iop4d.db"
+        self._lock = site / "iop4d.lock"
         self._database: Database | None = None
 
     def _open(self) -> Database:
@@ -90,8 +92,8 @@ class Observer:
 
     def status(self) -> dict[str, Any]:
         """The site's state."""
-        with self._open().connected():
-            return status(time.time())
+        with self._open().read() as db:
+            return status(db, time.time(), locked=is_locked(self._lock))
 
     def ended(self) -> int:
         """How many frames have met their fate."""

@@ -1,33 +1,25 @@
-"""Events for the live page, and the daemon's heartbeat."""
+"""Events for the live page: what happened, in the transaction in which it happened."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from iop4d.store import schema
+from iop4d.store.database import Connection, Transaction
+from iop4d.store.schema import Event
 
-_KEEP = 20_000  # events kept; a page that was away longer loads anew
-_HEARTBEAT = "daemon"
-
-
-def emit(kind: str, at: float, **content: Any) -> None:
-    """Record what happened; call inside a write transaction."""
-    schema.Event.create(kind=kind, at=at, content=content)
+_KEEP = 20_000  # events kept; a page that was away longer loads again
 
 
-def trim() -> None:
-    """Drop the oldest events."""
-    newest = schema.Event.select(schema.Event.id).order_by(schema.Event.id.desc()).limit(1).scalar()
-    if newest:
-        schema.Event.delete().where(schema.Event.id <= newest - _KEEP).execute()
+def emit(tx: Transaction, kind: str, at: float, **content: Any) -> None:
+    """Record what happened."""
+    tx.create(Event, kind=kind, at=at, content=content)
 
 
-def beat(status: dict[str, Any]) -> None:
-    """Write the daemon's heartbeat."""
-    schema.Meta.replace(key=_HEARTBEAT, value=status).execute()
+def newest(db: Connection) -> int:
+    """The id of the newest event; 0 if there is none."""
+    return int(db.rows('SELECT COALESCE(MAX("id"), 0) FROM "event"')[0][0])
 
 
-def heartbeat() -> dict[str, Any]:
-    """The daemon's last heartbeat; empty if it never ran."""
-    row = schema.Meta.get_or_none(schema.Meta.key == _HEARTBEAT)
-    return dict(row.value) if row else {}
+def trim(tx: Transaction) -> None:
+    """Delete all but the newest events."""
+    tx.delete(Event).where(Event.id <= newest(tx) - _KEEP).execute()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Outage
 
 _WELL = ("ok", "idle", "paused")
@@ -27,25 +28,25 @@ def is_well(state: str | None) -> bool:
     return state in _WELL or state in _UNDECIDED
 
 
-def note(archives: Iterable[Mapping[str, Any]], now: float) -> None:
-    """Write down which archives got into trouble and which are well again; in a transaction."""
+def note(tx: Transaction, archives: Iterable[Mapping[str, Any]], now: float) -> None:
+    """Record which archives got into trouble and which are well again."""
     states = {str(archive["name"]): archive for archive in archives}
-    for row in Outage.select().where(Outage.ended_at.is_null()):
+    for row in list(tx.select(Outage).where(Outage.ended_at.is_null())):
         archive = states.pop(row.archive, {"state": "ok"})
         if archive["state"] in _WELL:
-            Outage.update(ended_at=now).where(Outage.id == row.id).execute()
+            tx.update(Outage, ended_at=now).where(Outage.id == row.id).execute()
         elif (reason := str(archive.get("reason") or "")) not in ("", row.reason):
-            Outage.update(reason=reason).where(Outage.id == row.id).execute()
+            tx.update(Outage, reason=reason).where(Outage.id == row.id).execute()
     for name, archive in states.items():
         if not is_well(archive.get("state")):
-            Outage.create(archive=name, began_at=now, state=str(archive["state"]),
-                          reason=str(archive.get("reason") or ""))
+            tx.create(Outage, archive=name, began_at=now, state=str(archive["state"]),
+                      reason=str(archive.get("reason") or ""))
 
 
-def between(since: float, until: float) -> dict[str, Away]:
+def between(db: Connection, since: float, until: float) -> dict[str, Away]:
     """What befell each archive within some time; those that were well are not in it."""
     found: dict[str, list[Outage]] = {}
-    rows = Outage.select().where((Outage.began_at < until) & (
+    rows = db.select(Outage).where((Outage.began_at < until) & (
         Outage.ended_at.is_null() | (Outage.ended_at > since))).order_by(Outage.began_at)
     for row in rows:
         found.setdefault(row.archive, []).append(row)

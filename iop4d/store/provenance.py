@@ -10,6 +10,7 @@ from typing import Any
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import DESCRIPTIONS, Flag
+from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import (
     Frame,
     Group,
@@ -43,22 +44,20 @@ def settings_key(site: Site) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def keep_settings(site: Site) -> str:
+def keep_settings(tx: Transaction, site: Site) -> str:
     """Keep the settings of now under their name, so that results can show them later."""
     key = settings_key(site)
-    Meta.insert(key=f"settings/{key}", value=settings_of(site)).on_conflict_ignore().execute()
+    tx.insert(Meta, key=f"settings/{key}",
+              value=settings_of(site)).on_conflict_ignore().execute()
     return key
 
 
-def explain(result_id: int) -> dict[str, Any]:
-    """Everything a result rests on, as plain values; raises Iop4dError where there is none.
-
-    Needs a connection.
-    """
-    result = Result.get_or_none(Result.id == result_id)
+def explain(db: Connection, result_id: int) -> dict[str, Any]:
+    """Everything a result rests on, as plain values; raises Iop4dError where there is none."""
+    result = db.get(Result, Result.id == result_id)
     if result is None:
         raise Iop4dError(f"there is no result {result_id}; 'iop4d results' lists their ids")
-    frames = list(Frame.select().join(ResultFrame).where(ResultFrame.result == result_id)
+    frames = list(db.select(Frame).join(ResultFrame).where(ResultFrame.result == result_id)
                   .order_by(Frame.jd_start, Frame.name))
     values = {name: getattr(result, name) for name in (
         "id", "source", "telescope", "instrument", "night", "mode", "band", "jd_mid", "bjd_tdb",
@@ -72,19 +71,19 @@ def explain(result_id: int) -> dict[str, Any]:
                   for flag in Flag if result.flags & flag},
         "human_flags": result.human_flags,
         "methods": result.methods,
-        "group": _group(result.group_id),
+        "group": _group(db, result.group_id),
         "calibrators": result.calibrators,
-        "frames": [_frame(frame, result.source) for frame in frames],
-        "masters": _masters(frames),
-        "settings": _settings(frames),
+        "frames": [_frame(db, frame, result.source) for frame in frames],
+        "masters": _masters(db, frames),
+        "settings": _settings(db, frames),
         "history": [{"revision": row.revision, "replaced_at": row.replaced_at, **row.was}
-                    for row in ResultHistory.select().where(
+                    for row in db.select(ResultHistory).where(
                         ResultHistory.result == result_id).order_by(ResultHistory.revision)],
     }
 
 
-def _frame(frame: Frame, source: str) -> dict[str, Any]:
-    rows = Measurement.select().where(
+def _frame(db: Connection, frame: Frame, source: str) -> dict[str, Any]:
+    rows = db.select(Measurement).where(
         (Measurement.frame == frame.id) & (Measurement.source == source)).order_by(Measurement.beam)
     return {
         "id": frame.id, "name": frame.name, "path": frame.path, "sha256": frame.sha256,
@@ -98,17 +97,17 @@ def _frame(frame: Frame, source: str) -> dict[str, Any]:
     }
 
 
-def _group(group_id: int | None) -> dict[str, Any] | None:
-    group = Group.get_or_none(Group.id == group_id) if group_id is not None else None
+def _group(db: Connection, group_id: int | None) -> dict[str, Any] | None:
+    group = db.get(Group, Group.id == group_id) if group_id is not None else None
     return None if group is None else {
         "id": group.id, "state": group.state, "angles": group.angles, "reason": group.reason}
 
 
-def _masters(frames: list[Frame]) -> list[dict[str, Any]]:
+def _masters(db: Connection, frames: list[Frame]) -> list[dict[str, Any]]:
     used = {(id_, revision) for frame in frames for id_, revision in frame.masters}
     masters = []
     for id_, revision in sorted(used):
-        row = Master.get_or_none(Master.id == id_)
+        row = db.get(Master, Master.id == id_)
         if row is not None:
             masters.append({
                 "id": id_, "revision": revision, "newest_revision": row.revision,
@@ -118,7 +117,7 @@ def _masters(frames: list[Frame]) -> list[dict[str, Any]]:
     return masters
 
 
-def _settings(frames: list[Frame]) -> dict[str, Any]:
+def _settings(db: Connection, frames: list[Frame]) -> dict[str, Any]:
     keys = sorted({frame.info.get("settings") or "" for frame in frames} - {""})
-    rows = {key: Meta.get_or_none(Meta.key == f"settings/{key}") for key in keys}
+    rows = {key: db.get(Meta, Meta.key == f"settings/{key}") for key in keys}
     return {key: row.value for key, row in rows.items() if row is not None}

@@ -1,52 +1,119 @@
-"""What commands ask of a running daemon: rows, so that nothing asked is lost in a restart."""
+"""Requests of commands and of the page to the daemon, and how far their frames are.
+
+They are rows, so that nothing requested is lost in a restart.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import peewee as pw
 
-from iop4d.store.database import Database
-from iop4d.store.schema import Ask
+from iop4d.model.states import FrameState, JobState, RequestState
+from iop4d.store.database import Connection, Transaction
+from iop4d.store.schema import Frame, Job, Request, ResultFrame
 
 _BUSY = 2.0  # seconds to wait for another writer
+_SOON = 10.0  # seconds within which a job begins that a request waits for
+_GOOD = (FrameState.DONE, FrameState.DUPLICATE, FrameState.SUPERSEDED)
 
 
-def put(database: Database, kind: str, content: dict[str, Any], now: float) -> int:
-    """Ask for something; the id of the ask."""
-    with database.write():
-        return int(Ask.create(kind=kind, content=content, created_at=now).id)
+def put(tx: Transaction, kind: str, content: dict[str, Any], now: float) -> int:
+    """Request something; the id of the request."""
+    return int(tx.create(Request, kind=kind, content=content, created_at=now).id)
 
 
-def put_beside(path: Path, kind: str, content: dict[str, Any], now: float) -> int:
-    """Ask from a process that otherwise only reads: by a connection of its own, for this alone.
+def put_from_reader(path: Path, kind: str, content: dict[str, Any], now: float) -> int:
+    """Request from a process that otherwise only reads: by a connection of its own, for this alone.
 
-    The id of the ask. The tables stay bound to the reader's connection.
+    The id of the request.
     """
-    text = (Ask.insert(kind=kind, content=content, created_at=now).sql())
-    connection = pw.sqlite3.connect(path, timeout=_BUSY)
+    database = pw.SqliteDatabase(str(path), timeout=_BUSY)
     try:
-        with connection:
-            return int(connection.execute(*text).lastrowid)
+        with database.atomic("IMMEDIATE"):
+            return put(Transaction(database), kind, content, now)
     finally:
-        connection.close()
+        database.close()
 
 
-def queued(database: Database) -> list[Ask]:
-    """What is asked and not answered, oldest first."""
-    with database.connected():
-        return list(Ask.select().where(Ask.state == "queued").order_by(Ask.id))
+def queued(db: Connection) -> list[Request]:
+    """The requests that are not answered, oldest first."""
+    return list(db.select(Request).where(Request.state == RequestState.QUEUED)
+                .order_by(Request.id))
 
 
-def answer(database: Database, ask_id: int, content: dict[str, Any]) -> None:
-    """Answer an ask."""
-    with database.write():
-        Ask.update(state="done", answer=content).where(Ask.id == ask_id).execute()
+def answer(tx: Transaction, request_id: int, content: dict[str, Any]) -> None:
+    """Answer a request."""
+    tx.update(Request, state=RequestState.DONE, answer=content).where(
+        Request.id == request_id).execute()
 
 
-def answer_of(database: Database, ask_id: int) -> dict[str, Any] | None:
-    """The answer to an ask, once there is one."""
-    with database.connected():
-        ask = Ask.get_by_id(ask_id)
-    return dict(ask.answer) if ask.answer is not None else None
+def answer_of(db: Connection, request_id: int) -> dict[str, Any] | None:
+    """The answer to a request; None while there is none."""
+    row = db.get(Request, Request.id == request_id)
+    return None if row is None or row.answer is None else dict(row.answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """A frame that could not be used, and why."""
+
+    path: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The frames of a request: how many there are, have ended, and how.
+
+    ``error``: why the request was refused; empty if it was not.
+    """
+
+    total: int = 0
+    ended: int = 0
+    is_over: bool = True
+    counts: dict[str, int]
+    results: int = 0
+    current: str = ""
+    troubles: tuple[Trouble, ...] = ()
+    error: str = ""
+
+
+def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
+    """How far a request is; None while the daemon has not answered it.
+
+    A polarimetry group of tonight that waits for more frames is not waited for.
+    """
+    answered = answer_of(db, request_id)
+    if answered is None:
+        return None
+    if "error" in answered:
+        return Progress(counts={}, error=str(answered["error"]))
+    ids = sorted(set(answered.get("frames", ())))
+    wanted = set(ids)  # filtered here: as a list in SQL they could be too many variables
+    rows = [row for row in db.select(
+        Frame, Frame.id, Frame.path, Frame.name, Frame.state, Frame.reason, Frame.kind).where(
+        Frame.id.between(ids[0], ids[-1]) if ids else Frame.id < 0) if row.id in wanted]
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.state] = counts.get(row.state, 0) + 1
+    pending = list(db.select(Job, Job.kind, Job.key).where(
+        Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+        & (Job.not_before <= now + _SOON)).tuples())
+    at_work = {key for kind, key in pending if kind in ("classify", "reduce")} & wanted
+    busy = bool(at_work) or any(kind in ("master", "calibrate", "polarimetry")
+                                for kind, _ in pending)
+    troubles = tuple(Trouble(path=row.path, state=row.state, reason=row.reason)
+                     for row in rows if row.state not in _GOOD)
+    waiting = [row for row in rows if row.state == FrameState.WAITING]
+    current = next((row.name for row in rows if row.id in at_work), "")
+    results = (db.select(ResultFrame, pw.fn.COUNT(pw.fn.DISTINCT(ResultFrame.result)))
+               .where(ResultFrame.frame.between(ids[0], ids[-1])).scalar() if ids else 0)
+    return Progress(
+        total=len(rows), ended=len(rows) - len(at_work) - sum(
+            row.id not in at_work for row in waiting) * busy,
+        is_over=not busy, counts=counts,
+        results=results, current=current, troubles=troubles)

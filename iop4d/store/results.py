@@ -1,4 +1,4 @@
-"""Results: written in place under one identity with history, and listed for people."""
+"""Results: written in place under one identity with history, listed, and flagged by people."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from iop4d import __version__
+from iop4d.model.errors import Iop4dError
 from iop4d.model.result import ResultValue
-from iop4d.store.database import finite
-from iop4d.store.schema import Frame, Result, ResultFrame, ResultHistory
+from iop4d.store.database import Connection, Transaction, finite
+from iop4d.store.events import emit, newest
+from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
 
+_JUDGED = "flags judged"  # the last event of a flag that the alerts took into account
 _NEWS = 0.1  # errors by which a magnitude must change to be news
 #: What a change of which makes a new revision.
 _VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "zero_point",
@@ -42,7 +45,8 @@ def of_frame(frame: Frame) -> Origin:
                   provisional=bool(frame.provisional))
 
 
-def save_results(origin: Origin, values: tuple[ResultValue, ...], *, now: float) -> list[int]:
+def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...], *,
+                 now: float) -> list[int]:
     """Write the results of a frame or a group; ids of those that are new or changed.
 
     A result keeps its id and its human flags; what it was goes to its history. One that no
@@ -54,33 +58,34 @@ def save_results(origin: Origin, values: tuple[ResultValue, ...], *, now: float)
         columns = _columns(value) | {"provisional": origin.provisional, "frames": names,
                                      "group_id": origin.group_id, "withdrawn": False}
         key = f"{origin.key}/{value.source}/{value.mode}"
-        row = Result.get_or_none(Result.key == key)
+        row = tx.get(Result, Result.key == key)
         if row is None:
-            row = Result.create(
-                key=key, telescope=origin.telescope, instrument=origin.instrument,
+            row = tx.create(
+                Result, key=key, telescope=origin.telescope, instrument=origin.instrument,
                 night=origin.night, created_at=now, changed_at=now,
                 software=__version__, **columns)
         elif any(getattr(row, name) != new for name, new in columns.items()):
             news = _is_news(row, columns)
             if news:
-                ResultHistory.create(result=row, revision=row.revision, replaced_at=now, was={
-                    name: getattr(row, name) for name in (*_VALUES, "provisional", "software")})
-            Result.update(**columns, revision=row.revision + news, changed_at=now,
-                          software=__version__).where(Result.id == row.id).execute()
+                tx.create(ResultHistory, result=row.id, revision=row.revision, replaced_at=now,
+                          was={name: getattr(row, name)
+                               for name in (*_VALUES, "provisional", "software")})
+            tx.update(Result, **columns, revision=row.revision + news, changed_at=now,
+                      software=__version__).where(Result.id == row.id).execute()
         else:
             continue
-        _link(row.id, origin)
+        _link(tx, row.id, origin)
         changed.append(row.id)
     return changed
 
 
-def _link(result_id: int, origin: Origin) -> None:
+def _link(tx: Transaction, result_id: int, origin: Origin) -> None:
     ids = [id_ for id_, _ in origin.frames]
     if origin.group_id is not None:
-        ResultFrame.delete().where((ResultFrame.result == result_id)
-                                   & ResultFrame.frame.not_in(ids)).execute()
+        tx.delete(ResultFrame).where((ResultFrame.result == result_id)
+                                     & ResultFrame.frame.not_in(ids)).execute()
     for id_ in ids:
-        ResultFrame.replace(result=result_id, frame=id_).execute()
+        tx.replace(ResultFrame, result=result_id, frame=id_)
 
 
 def _is_news(row: Result, columns: dict[str, Any]) -> bool:
@@ -126,9 +131,9 @@ class Selection:
     until_jd: float | None = None
 
 
-def select(chosen: Selection) -> Iterator[Result]:
+def select(db: Connection, chosen: Selection) -> Iterator[Result]:
     """The results of a selection, in order of time."""
-    query = Result.select().where(Result.withdrawn == False).order_by(  # noqa: E712 - SQL
+    query = db.select(Result).where(Result.withdrawn == False).order_by(  # noqa: E712 - SQL
         Result.jd_mid, Result.source, Result.id)
     if chosen.sources:
         query = query.where(Result.source.in_(chosen.sources))
@@ -139,3 +144,52 @@ def select(chosen: Selection) -> Iterator[Result]:
     if chosen.until_jd is not None:
         query = query.where(Result.jd_mid <= chosen.until_jd)
     return iter(query.iterator())
+
+
+# Flags that people set: kept whatever is measured later.
+
+
+def add_flag(tx: Transaction, result_id: int, name: str, *, note: str, by: str,
+             now: float) -> None:
+    """Set a flag; one of the same name is replaced. Raises Iop4dError without such a result."""
+    result = _flagged(tx, result_id)
+    others = [flag for flag in result.human_flags if flag["name"] != name]
+    _save_flags(tx, result, [*others, {"name": name, "note": note, "by": by, "at": now}], now)
+
+
+def remove_flag(tx: Transaction, result_id: int, name: str, *, now: float) -> None:
+    """Remove a flag; raises Iop4dError if it is not set."""
+    result = _flagged(tx, result_id)
+    others = [flag for flag in result.human_flags if flag["name"] != name]
+    if len(others) == len(result.human_flags):
+        raise Iop4dError(f"result {result_id} has no flag '{name}'")
+    _save_flags(tx, result, others, now)
+
+
+def _flagged(tx: Transaction, result_id: int) -> Result:
+    result = tx.get(Result, Result.id == result_id)
+    if result is None:
+        raise Iop4dError(f"there is no result {result_id}; 'iop4d results' lists their ids")
+    return result
+
+
+def _save_flags(tx: Transaction, result: Result, flags: list[dict[str, object]],
+                now: float) -> None:
+    tx.update(Result, human_flags=flags, changed_at=now).where(Result.id == result.id).execute()
+    emit(tx, "result", now, id=result.id, source=result.source, band=result.band)
+    emit(tx, "flag", now, id=result.id)
+
+
+def take_changed_flags(tx: Transaction, after: int) -> tuple[list[int], int]:
+    """Results whose flags changed since this was asked last; they count as taken into account.
+
+    ``after``: the last event that was looked at, 0 at first; the second value is the next one.
+    """
+    row = tx.get(Meta, Meta.key == _JUDGED)
+    after = max(after, int(row.value) if row else 0)
+    last = newest(tx)
+    found = list(tx.select(Event, Event.id, Event.content).where(
+        (Event.id > after) & (Event.kind == "flag")).order_by(Event.id))
+    if found:
+        tx.replace(Meta, key=_JUDGED, value=found[-1].id)
+    return sorted({int(event.content["id"]) for event in found}), last

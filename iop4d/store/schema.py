@@ -27,7 +27,7 @@ class Frame(Table):
     size = pw.BigIntegerField()
     mtime_ns = pw.BigIntegerField()
     sha256 = pw.CharField(null=True, index=True)
-    state = pw.CharField(index=True)
+    state = pw.CharField(index=True)  # a FrameState
     reason = pw.TextField(default="")
     trace = pw.TextField(default="")
     kind = pw.CharField(null=True)
@@ -67,11 +67,11 @@ class Frame(Table):
 
 
 class Job(Table):
-    """One piece of work. ``key`` is the frame's or the master's id."""
+    """One piece of work. ``key``: id of a frame, a master, a series or a group, by its kind."""
 
     kind = pw.CharField()
     key = pw.IntegerField()
-    state = pw.CharField()  # queued, running, waiting, done, failed
+    state = pw.CharField()  # a JobState
     priority = pw.IntegerField(default=0)
     attempts = pw.IntegerField(default=0)  # times it was begun
     crashes = pw.IntegerField(default=0)  # times its worker died or hung at it
@@ -148,7 +148,7 @@ class FrameStars(Table):
 
 
 class Group(Table):
-    """Frames of one target at the positions of a polaroid or a half-wave plate."""
+    """Frames of one target at the positions of a polariser or a half-wave plate."""
 
     source = pw.CharField()
     telescope = pw.CharField()
@@ -157,7 +157,7 @@ class Group(Table):
     band = pw.CharField()
     exptime_s = pw.FloatField()
     binning = pw.IntegerField(default=1)
-    state = pw.CharField(default="open")  # open, complete, closed, short, dissolved
+    state = pw.CharField(default="open")  # a GroupState
     reason = pw.TextField(default="")
     angles = JSONField(default=list)
     changed_at = pw.FloatField()
@@ -289,14 +289,17 @@ class Event(Table):
     content = JSONField(default=dict)
 
 
-class Ask(Table):
-    """What a command asks of the daemon."""
+class Request(Table):
+    """What a command or the page requests of the daemon."""
 
     kind = pw.CharField()
     content = JSONField()
-    state = pw.CharField(default="queued", index=True)  # queued, done
+    state = pw.CharField(default="queued", index=True)  # a RequestState
     answer = JSONField(null=True)
     created_at = pw.FloatField()
+
+    class Meta:
+        table_name = "ask"
 
 
 # Alerts, messages and the people who get them.
@@ -405,5 +408,6 @@ SCHEMA_VERSION = 4
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    Series, Source, Alert, AlertStep, Mute, User, ChannelState, Outbox, Summary, Outage, Event, Ask,
+    Series, Source, Alert, AlertStep, Mute, User, ChannelState, Outbox, Summary, Outage, Event,
+    Request,
 )

@@ -1,4 +1,4 @@
-"""The state of the whole site, as ``iop4d status`` and the page's API tell it."""
+"""The daemon's heartbeat, and the state of the whole site as ``iop4d status`` shows it."""
 
 from __future__ import annotations
 
@@ -6,44 +6,77 @@ from typing import Any
 
 from peewee import fn
 
-from iop4d.model.states import FrameState
-from iop4d.store import events, mutes
+from iop4d.model.states import DaemonState, FrameState, JobState
+from iop4d.store import mutes
+from iop4d.store.database import Connection, Transaction
 from iop4d.store.delivery import undelivered
-from iop4d.store.schema import Alert, Frame, Job, Master, Outbox, Result
+from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Outbox, Result
 
+#: Frames that were not used.
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
-_DOWN_AFTER = 15.0  # seconds without a heartbeat
+_HEARTBEAT = "daemon"
+_SILENT_AFTER = 15.0  # seconds without a heartbeat; one is written about every 2 s
 
 
-def status(now: float) -> dict[str, Any]:
-    """Counts by state, the queue, the daemon, and every frame that failed with its reason."""
-    beat = events.heartbeat()
-    alive = beat.get("state") in ("running", "stopping") and (
-        now - beat.get("beat_at", 0.0) < _DOWN_AFTER)
+def beat(tx: Transaction, status: dict[str, Any]) -> None:
+    """Write the daemon's heartbeat."""
+    tx.replace(Meta, key=_HEARTBEAT, value=status)
+
+
+def heartbeat(db: Connection) -> dict[str, Any]:
+    """The daemon's last heartbeat; empty if it never ran."""
+    row = db.get(Meta, Meta.key == _HEARTBEAT)
+    return dict(row.value) if row else {}
+
+
+def daemon_state(beat: dict[str, Any], now: float, *, locked: bool) -> DaemonState:
+    """Whether the daemon runs: the one answer that pages, commands and monitors give.
+
+    ``beat``: its last heartbeat; ``locked``: whether a process holds the site's lock. The kernel
+    frees the lock however a daemon ends, so one whose lock is free does not run, whatever its last
+    heartbeat says.
+    """
+    said = beat.get("state")
+    if not locked:
+        if not beat:
+            return DaemonState.NEVER
+        return DaemonState.STOPPED if said == DaemonState.STOPPED else DaemonState.SILENT
+    if said in (None, DaemonState.STOPPED):
+        return DaemonState.STARTING
+    if now - float(beat.get("beat_at") or 0.0) > _SILENT_AFTER:
+        return DaemonState.SILENT
+    return DaemonState(said)
+
+
+def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
+    """Counts by state, the queue, the daemon, and every frame that failed with its reason.
+
+    ``locked``: whether a process holds the site's lock.
+    """
+    last = heartbeat(db)
     return {
-        "daemon": {**beat, "state": beat.get("state", "never ran") if alive or not beat
-                   or beat.get("state") == "stopped" else "down"},
-        "frames": _counts(Frame.state),
+        "daemon": {**last, "state": daemon_state(last, now, locked=locked).value},
+        "frames": _counts(db, Frame.state),
         "queue": [{"kind": kind, "state": state, "jobs": count} for kind, state, count in
-                  Job.select(Job.kind, Job.state, fn.COUNT(Job.id))
-                  .where(Job.state.in_(("queued", "running", "waiting")))
+                  db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id))
+                  .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)))
                   .group_by(Job.kind, Job.state).tuples()],
-        "results": Result.select().count(),
-        "masters": _counts(Master.state),
-        "alerts": _counts(Alert.state),
-        "mails": _counts(Outbox.state),
+        "results": db.select(Result).count(),
+        "masters": _counts(db, Master.state),
+        "alerts": _counts(db, Alert.state),
+        "mails": _counts(db, Outbox.state),
         "undelivered": undelivered(now),
         "mutes": [{"of": mutes.name_of(mute), "rule": mute.rule, "source": mute.source,
                    "until": mute.until, "by": mute.by} for mute in mutes.current(now)],
         "failed": [_trouble(row) for row in
-                   Frame.select().where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
+                   db.select(Frame).where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
         "waiting": [_trouble(row) for row in
-                    Frame.select().where(Frame.state == FrameState.WAITING).order_by(Frame.id)],
+                    db.select(Frame).where(Frame.state == FrameState.WAITING).order_by(Frame.id)],
     }
 
 
-def _counts(column: Any) -> dict[str, int]:
-    rows = column.model.select(column, fn.COUNT(column)).group_by(column).tuples()
+def _counts(db: Connection, column: Any) -> dict[str, int]:
+    rows = db.select(column.model, column, fn.COUNT(column)).group_by(column).tuples()
     return {str(state): count for state, count in rows}
 
 
@@ -52,12 +85,12 @@ def _trouble(frame: Frame) -> dict[str, Any]:
             "night": frame.night, "state": frame.state, "reason": frame.reason}
 
 
-def night_line() -> str:
-    """The newest night's frames by state, in a line. Needs a connection."""
-    night = Frame.select(fn.MAX(Frame.night)).scalar()
+def night_line(db: Connection) -> str:
+    """The newest night's frames by state, in a line."""
+    night = db.select(Frame, fn.MAX(Frame.night)).scalar()
     if night is None:
         return "no frame yet"
-    rows = Frame.select(Frame.state, fn.COUNT(Frame.id)).where(Frame.night == night).group_by(
+    rows = db.select(Frame, Frame.state, fn.COUNT(Frame.id)).where(Frame.night == night).group_by(
         Frame.state).tuples()
     counts = {str(state): count for state, count in rows}
     shown = {name: counts.pop(name, 0) for name in ("done", "queued", "quarantined")} | counts

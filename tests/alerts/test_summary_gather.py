@@ -14,9 +14,10 @@ from iop4d.alerts.summary.plots import plot_requests
 from iop4d.config import Site
 from iop4d.model.flags import Flag
 from iop4d.model.messages import NightPlotRequest
-from iop4d.store import events, outages
-from iop4d.store.database import Database
+from iop4d.store import outages
+from iop4d.store.database import Database, ambient
 from iop4d.store.schema import Alert, Outbox
+from iop4d.store.status import beat
 from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, frame, jd, result
 
 SINCE, UNTIL = at("2024-03-13T05:05"), at("2024-03-14T05:04")
@@ -166,7 +167,7 @@ def test_alerts_of_the_system_are_those_that_fired_since_the_last_summary(site: 
 
 def test_troubles_of_archives_and_channels_are_told(site: Site, database: Database) -> None:
     with database.write():
-        events.beat({"archives": [
+        beat(ambient(), {"archives": [
             {"name": "fine", "state": "ok", "reason": ""},
             {"name": "osn", "state": "down", "reason": "no route to host"},
             {"name": "caha", "state": "ok", "reason": "", "failing": {"a.fits": "3 times: short"}},
@@ -243,14 +244,14 @@ def test_an_archive_that_was_away_and_came_back_is_told(site: Site, database: Da
     hour = 3600.0
     away = {"name": "osn", "state": "down", "reason": "no route to host"}
     back = {"name": "osn", "state": "ok", "reason": ""}
-    with database.write():
+    with database.write() as tx:
         for begins, ends in ((SINCE - hour, SINCE + hour), (SINCE + 3 * hour, SINCE + 5 * hour)):
-            outages.note([back], begins - 2.0)
-            outages.note([{"name": "osn", "state": "down", "reason": "timed out"}], begins)
-            outages.note([away], begins + 2.0)
-            outages.note([{"name": "osn", "state": "starting"}], begins + 4.0)  # the daemon anew
-            outages.note([back], ends)
-        events.beat({"archives": [back]})
+            outages.note(tx, [back], begins - 2.0)
+            outages.note(tx, [{"name": "osn", "state": "down", "reason": "timed out"}], begins)
+            outages.note(tx, [away], begins + 2.0)
+            outages.note(tx, [{"name": "osn", "state": "starting"}], begins + 4.0)
+            outages.note(tx, [back], ends)
+        beat(ambient(), {"archives": [back]})
     [trouble] = gathered(site, database).archives
     assert (trouble.name, trouble.state) == ("osn", "ok")
     assert trouble.reason.startswith("in trouble 2 times, for 3.0 h in all, until ")
@@ -260,12 +261,12 @@ def test_an_archive_that_was_away_and_came_back_is_told(site: Site, database: Da
 
 
 def test_an_archive_that_is_away_still_counts_to_the_end(database: Database) -> None:
-    with database.write():
-        outages.note([{"name": "osn", "state": "down", "reason": "no route"}], UNTIL - 1800.0)
-        found = outages.between(SINCE, UNTIL)["osn"]
+    with database.write() as tx:
+        outages.note(tx, [{"name": "osn", "state": "down", "reason": "no route"}], UNTIL - 1800.0)
+        found = outages.between(tx, SINCE, UNTIL)["osn"]
         assert (found.times, found.seconds, found.until) == (1, 1800.0, None)
-        outages.note([], UNTIL)  # taken out of the site file
-        assert outages.between(UNTIL + 1.0, UNTIL + 2.0) == {}
+        outages.note(tx, [], UNTIL)  # taken out of the site file
+        assert outages.between(tx, UNTIL + 1.0, UNTIL + 2.0) == {}
 
 
 def test_facts_are_plain_values(facts: Facts) -> None:

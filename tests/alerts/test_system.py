@@ -11,7 +11,7 @@ import pytest
 from iop4d.alerts import desk, vitals
 from iop4d.alerts.message import compose
 from iop4d.alerts.system import SystemRules
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert, AlertStep, Event, Frame, Job, Outbox, Result
 from tests.alerts.bench import channel, point, site_of
@@ -164,7 +164,8 @@ def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> Non
 def test_a_rule_that_cannot_be_judged_is_an_alert_that_no_rule_has_to_ask_for(system: Make) -> None:
     it = system("disk_free < 1")
     with it.database.write():
-        emit("alert-error", it.clock(), rule="flares", source="BL Lac", band="R", reason="a bug")
+        emit(ambient(), "alert-error", it.clock(), rule="flares", source="BL Lac", band="R",
+             reason="a bug")
     assert it.look(1) == [("flares", "firing")]
     assert "flares: rules that could not be judged" in Outbox.get().content["subject"]
 

@@ -81,9 +81,9 @@ def test_the_catalogue_goes_out_as_it_came_in(folder: Path, tmp_path: Path) -> N
 def test_status_of_a_site_on_which_nothing_ran(folder: Path) -> None:
     assert iop4d("--site", folder, "catalogue", "import", "builtin:blazars").returncode == 0
     state = json.loads(iop4d("--site", folder, "status", "--json").stdout)
-    assert state["daemon"] == {"state": "never ran"}
+    assert state["daemon"] == {"state": "never"}
     assert (state["frames"], state["failed"], state["queue"]) == ({}, [], [])
-    assert "never ran" in iop4d("--site", folder, "status").stdout
+    assert "has never run" in iop4d("--site", folder, "status").stdout
 
 
 @pytest.mark.parametrize("form", ["csv", "ecsv", "votable"])

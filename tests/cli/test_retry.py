@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from iop4d.cli import cli
 from iop4d.cli import retry as command
 from iop4d.store.database import Database
-from iop4d.store.progress import Progress
+from iop4d.store.requests import Progress
 from iop4d.store.schema import Frame
 
 STATES = ("done", "failed", "rejected", "quarantined", "waiting")

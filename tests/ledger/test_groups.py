@@ -28,9 +28,8 @@ from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation, Polarime
 from iop4d.model.result import ResultValue
 from iop4d.model.states import FrameState
 from iop4d.store import groups as group_store
-from iop4d.store import marks
-from iop4d.store.database import Database
-from iop4d.store.results import Selection, select
+from iop4d.store.database import Database, ambient
+from iop4d.store.results import Selection, add_flag, select
 from iop4d.store.schema import Frame, Group, Result
 from tests.conftest import FakeClock, work_off
 
@@ -145,7 +144,7 @@ def groups() -> list[tuple[str, ...]]:
 
 def results() -> list[tuple[tuple[str, ...], float]]:
     """(frames, p) of the results that count."""
-    return sorted((tuple(row.frames), row.p) for row in select(Selection()))
+    return sorted((tuple(row.frames), row.p) for row in select(ambient(), Selection()))
 
 
 FIRST = ("p0-0.fits", "p22.5-1.fits", "p45-2.fits", "p67.5-3.fits")
@@ -188,9 +187,9 @@ def test_frames_that_come_together_end_the_same(bench: Bench) -> None:
 def test_a_late_frame_reopens_its_group_and_the_result_keeps_its_identity(bench: Bench) -> None:
     bench.drop(*FIRST[:2], FIRST[3], *SECOND)
     bench.work()
-    (first, _) = sorted(select(Selection()), key=lambda row: row.jd_mid)
+    (first, _) = sorted(select(ambient(), Selection()), key=lambda row: row.jd_mid)
     assert (first.p, first.frames) == (0.03, [*FIRST[:2], FIRST[3]])
-    marks.add(first.id, "trailed", note="", by="Ana", now=1.0)
+    add_flag(ambient(), first.id, "trailed", note="", by="Ana", now=1.0)
     bench.drop(FIRST[2])
     bench.work()
     again = Result.get_by_id(first.id)
@@ -247,10 +246,11 @@ def test_many_frames_that_wait_do_not_hide_the_master_they_wait_for(bench: Bench
 def test_a_night_done_again_ends_the_same(bench: Bench) -> None:
     ids = bench.drop(*FIRST, *SECOND)
     bench.work()
-    before = [(row.id, row.p, row.frames, row.revision) for row in select(Selection())]
+    before = [(row.id, row.p, row.frames, row.revision) for row in select(ambient(), Selection())]
     assert bench.ledger.redo(ids) == ids
     bench.work()
-    assert [(row.id, row.p, row.frames, row.revision) for row in select(Selection())] == before
+    assert [(row.id, row.p, row.frames, row.revision)
+            for row in select(ambient(), Selection())] == before
 
 
 def test_sub_frames_wait_for_a_whole_frame_and_then_follow(bench: Bench) -> None:

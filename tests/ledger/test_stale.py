@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from iop4d.config import Site
 from iop4d.ledger.stale import stale
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
 from iop4d.store.provenance import explain, keep_settings, settings_key
 from iop4d.store.schema import Frame, Result
 from tests.conftest import FakeClock
@@ -36,11 +36,11 @@ def test_frames_of_other_settings_or_software_are_stale(site: Site, database: Da
 def test_a_result_explains_itself(site: Site, database: Database, clock: FakeClock) -> None:
     bench = Bench(site, database, clock)
     with database.write():
-        keep_settings(site)
+        keep_settings(ambient(), site)
     bench.drop(*FIRST)
     bench.work()
     with database.connected():
-        chain = explain(Result.get().id)
+        chain = explain(ambient(), Result.get().id)
     assert chain["result"]["p"] == 0.04
     assert [frame["name"] for frame in chain["frames"]] == list(FIRST)
     assert chain["group"]["state"] == "complete"

@@ -36,8 +36,8 @@ from iop4d.ledger.jobs import Claim, JobKind
 from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.model.messages import CHANGED, Crashed, Failed, Outcome, TimedOut
 from iop4d.model.states import FrameState
-from iop4d.store import marks
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
+from iop4d.store.results import add_flag
 from iop4d.store.schema import Frame, Job, Master, Result
 from tests.conftest import FakeClock, work_off
 from tests.support import stub_worker
@@ -239,7 +239,8 @@ class Observatory(RuleBasedStateMachine):
         ids = [row.id for row in Result.select(Result.id).order_by(Result.id)]
         if ids:
             with self.place.database.write():
-                marks.add(ids[pick % len(ids)], f"flag {pick % 3}", note="", by="me", now=0.0)
+                add_flag(ambient(), ids[pick % len(ids)], f"flag {pick % 3}", note="", by="me",
+                         now=0.0)
 
     @rule()
     def catalogue_changes(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert, Frame, Job, Master, Outbox, Result, ResultFrame
 from tests.support import invariants
@@ -67,7 +67,7 @@ class Place:
             Outbox.create(dedup_key=str(number), alert=alert, channel="mail", recipient=to,
                           message_id=f"<{number}@x>", content={}, state="sent", created_at=0.0)
         for _ in range(3):
-            emit("frame", 0.0, id=1)
+            emit(ambient(), "frame", 0.0, id=1)
 
     def wrong(self, **known: Any) -> list[str]:
         return violations(self.root, **known)
@@ -247,7 +247,7 @@ def test_i13_a_secret_in_log_table_or_mail(place: Place) -> None:
     log, mail = place.root / "logs" / "run.log", place.root / "mailbox" / "1.eml"
     log.write_text("password hush")
     mail.write_text("hush")
-    emit("frame", 0.0, id="hush")
+    emit(ambient(), "frame", 0.0, id="hush")
     wrong = place.wrong(secrets=["unsaid", "hush"], mailbox=mail.parent)
     assert {line.rsplit("/", 1)[1] for line in wrong} >= {"run.log", "1.eml"}
     assert any("iop4d.db" in line for line in wrong)

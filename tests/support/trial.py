@@ -15,8 +15,8 @@ from pathlib import Path
 from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
-from iop4d.store import marks
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
+from iop4d.store.results import add_flag
 from iop4d.store.schema import Alert, Frame, Result
 from tests.support import invariants
 from tests.support.checks import differences, drop, make_site, results_of
@@ -116,7 +116,7 @@ class Trial:
             ids = [row.id for row in Result.select(Result.id, Result.source)
                    if is_quiet(row.source)]
             if ids:
-                marks.add(rng.choice(ids), _MARK, note="", by="a person", now=time.time())
+                add_flag(ambient(), rng.choice(ids), _MARK, note="", by="a person", now=time.time())
         self._remembered = invariants.remember(self.site)
 
     def mails(self) -> Counter[str]:

@@ -18,7 +18,8 @@ from typing import Any
 from iop4d.config import Archive, Rule, Site, SiteInfo, Web
 from iop4d.model.flags import Flag
 from iop4d.store import catalogue, catalogue_csv, events, schema
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
+from iop4d.store.status import beat
 from iop4d.web.formats import jd_of_unix
 
 TARGETS = {  # name, start of the file names, R magnitude
@@ -82,7 +83,7 @@ def fill(site: Site, *, frames: int = 24, now: float | None = None, hostile: boo
     database = Database(site.database)
     with database.write():
         catalogue.save(_sources())
-        events.beat(heartbeat(site, now))
+        beat(ambient(), heartbeat(site, now))
         master = schema.Master.create(
             key="flat/1", kind="flat", telescope=TELESCOPE, instrument="CAFOS", band="R",
             layout="1x 1024x1024", night="2025-11-21", state="ready", n_frames=9, level=1.0,
@@ -155,8 +156,8 @@ def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None
     schema.Measurement.create(
         frame=frame, source=source, x=511.2, y=498.7, flux=1834.2, flux_err=9.1, mag_inst=-8.16,
         mag_inst_err=0.005, snr=201.5, sky=214.0, flags=flags)
-    events.emit("frame", at, id=frame.id, name=name, state="done")
-    events.emit("result", at, id=result.id, source=source, band=band)
+    events.emit(ambient(), "frame", at, id=frame.id, name=name, state="done")
+    events.emit(ambient(), "result", at, id=result.id, source=source, band=band)
 
 
 def _polarisation(index: int, pick: random.Random) -> dict[str, float]:

@@ -14,7 +14,7 @@ from werkzeug.security import generate_password_hash
 from iop4d.alerts import desk
 from iop4d.config import Site
 from iop4d.config.load import load_site
-from iop4d.store import events, requests
+from iop4d.store import requests, status
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Meta, Mute, User
 from iop4d.web import auth
@@ -54,7 +54,8 @@ def firing(site: Site) -> int:
 
 
 def asked(site: Site) -> list[dict[str, Any]]:
-    return [ask.content for ask in requests.queued(Database(site.database))]
+    with Database(site.database, read_only=True).read() as db:
+        return [request.content for request in requests.queued(db)]
 
 
 def test_who_is_not_signed_in_looks_and_changes_nothing(client: FlaskClient, site: Site) -> None:
@@ -111,8 +112,8 @@ def test_who_acts_is_told_what_became_of_it(client: FlaskClient, site: Site,
                      "The daemon was asked and has not answered yet.",
                      "The daemon is not running: it does this when it starts."):
         if expected.startswith("The daemon is not"):  # it said so a moment ago
-            with Database(site.database).write():
-                events.beat(events.heartbeat() | {"state": "stopped"})
+            with Database(site.database).write() as tx:
+                status.beat(tx, status.heartbeat(tx) | {"state": "stopped"})
         client.post(f"/alerts/{number}/acknowledge", headers=OURS)
         page = client.get("/alerts").text
         assert expected in page
@@ -129,9 +130,14 @@ def test_the_daemon_s_answer_is_waited_for(client: FlaskClient, site: Site,
     monkeypatch.setattr(alerts, "_SOON", 10.0)
 
     def daemon() -> None:
-        while not (waiting := requests.queued(Database(site.database))):
+        waiting: list[Any] = []
+        database = Database(site.database)
+        while not waiting:
             time.sleep(0.02)
-        requests.answer(Database(site.database), waiting[0].id, {"error": "no"})
+            with database.read() as db:
+                waiting = requests.queued(db)
+        with database.write() as tx:
+            requests.answer(tx, waiting[0].id, {"error": "no"})
 
     thread = threading.Thread(target=daemon)
     thread.start()

@@ -14,7 +14,7 @@ from werkzeug.security import generate_password_hash
 from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.model.errors import ConfigError
-from iop4d.store import events
+from iop4d.store import status
 from iop4d.store.database import Database
 from iop4d.store.schema import User
 from iop4d.web import auth
@@ -117,8 +117,8 @@ def test_a_daemon_that_has_not_read_the_new_file_is_named(client: FlaskClient, r
     assert waits in client.get("/fragments/banner").text
     site = load_site(root)
     beat = observatory.heartbeat(observatory.site(root), time.time())
-    with Database(site.database).write():
-        events.beat(beat | {"started_at": time.time() + 1.0})
+    with Database(site.database).write() as tx:
+        status.beat(tx, beat | {"started_at": time.time() + 1.0})
     assert waits not in client.get("/fragments/banner").text
 
 

@@ -32,7 +32,8 @@ def frame_of(site: Site, state: str) -> int:
 
 
 def asked(site: Site) -> list[dict[str, Any]]:
-    return [ask.content for ask in requests.queued(Database(site.database))]
+    with Database(site.database, read_only=True).read() as db:
+        return [request.content for request in requests.queued(db)]
 
 
 def client_of(site: Site, **web: str) -> FlaskClient:

@@ -22,8 +22,10 @@ from iop4d.alerts.replay import replay, tried
 from iop4d.alerts.rules import ACTIVE, understand
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
-from iop4d.store import events, requests
-from iop4d.store.schema import Alert, Ask
+from iop4d.store import requests
+from iop4d.store.database import ambient
+from iop4d.store.schema import Alert
+from iop4d.store.status import heartbeat
 from iop4d.web import queries, status
 from iop4d.web.auth import signed_in, who
 from iop4d.web.context import page_number, parts, reading, render
@@ -135,13 +137,13 @@ def _span(otherwise: str) -> float:
 def _ask(act: str, **what: object) -> None:
     """Ask the daemon, and tell the person what became of it."""
     note = request.form.get("note", "")[:_LONGEST_NOTE]
-    ask = requests.put_beside(parts().site.database, "desk",
-                          {"act": act, "by": who(), "note": note, **what}, time.time())
+    ask = requests.put_from_reader(parts().site.database, "desk",
+                                   {"act": act, "by": who(), "note": note, **what}, time.time())
     answer = _answer(ask) if _daemon_is("running") else None
     if answer is not None:
         flash(*(f"Not done: {answer['error']}", "bad") if "error" in answer else
               (str(answer.get("said", "Done.")), "good"))
-    elif _daemon_is("running") and events.heartbeat().get("state") != "stopped":
+    elif _daemon_is("running") and heartbeat(ambient()).get("state") != "stopped":
         flash("The daemon was asked and has not answered yet.", "warn")
     else:
         flash("The daemon is not running: it does this when it starts.", "warn")
@@ -149,14 +151,14 @@ def _ask(act: str, **what: object) -> None:
 
 def _daemon_is(state: str) -> bool:
     """Also running is one that stopped a moment ago: it may begin anew on another site file."""
-    return status.daemon_state(events.heartbeat(), time.time()) == state
+    return status.daemon_state(heartbeat(ambient()), time.time()) == state
 
 
 def _answer(ask: int) -> dict[str, Any] | None:
     """The daemon's answer, if it comes soon."""
     until = time.monotonic() + _SOON
-    while (row := Ask.get_or_none(Ask.id == ask)) is None or row.answer is None:
+    while (answer := requests.answer_of(ambient(), ask)) is None:
         if time.monotonic() > until:
             return None
         time.sleep(0.05)
-    return dict(row.answer)
+    return answer

@@ -110,7 +110,7 @@ def retry(id_: int) -> AnyResponse:
         abort(404, f"There is no frame {id_}.")
     if row.state not in STATES:
         abort(409, f"Frame {id_} is {row.state}: there is nothing to try again.")
-    requests.put_beside(parts().site.database, "reprocess", {"frames": [id_]}, time.time())
+    requests.put_from_reader(parts().site.database, "reprocess", {"frames": [id_]}, time.time())
     return redirect(f"/frames/{id_}", code=303)
 
 

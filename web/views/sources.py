@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort
 from iop4d.explained import lines_of, modulation
 from iop4d.model.errors import Iop4dError
 from iop4d.store import provenance
+from iop4d.store.database import ambient
 from iop4d.web import lightcurve, queries, sources
 from iop4d.web.auth import relax
 from iop4d.web.context import parts, reading, render
@@ -52,7 +53,7 @@ def result(id_: int) -> str:
 def modulation_of(id_: int) -> Response:
     """The modulation of a result's group, with all fits."""
     try:
-        picture = modulation(_chain(id_), parts().site)
+        picture = modulation(ambient(), _chain(id_), parts().site)
     except Iop4dError as error:
         abort(404, str(error))
     return Response(picture, mimetype="image/png")
@@ -60,6 +61,6 @@ def modulation_of(id_: int) -> Response:
 
 def _chain(id_: int) -> dict[str, Any]:
     try:
-        return provenance.explain(id_)
+        return provenance.explain(ambient(), id_)
     except Iop4dError as error:
         abort(404, str(error))
