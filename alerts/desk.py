@@ -9,11 +9,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from iop4d.alerts.content import tag
+from iop4d.alerts.compose import tag
 from iop4d.alerts.engine import emit_alert
+from iop4d.alerts.notify import step
+from iop4d.alerts.rendering import moment
 from iop4d.alerts.rules import ACTIVE, Phase, understand
-from iop4d.alerts.telling import step
-from iop4d.alerts.words import utc_of_unix
 from iop4d.config.edit import with_rule
 from iop4d.config.load import SITE_FILE
 from iop4d.fits.atomic import write_atomic
@@ -150,14 +150,14 @@ def act(asked: Mapping[str, Any], *, now: float, rules: Collection[str]) -> str:
         if kind == "unmute":
             return f"{unmute(**names, now=now)} is told again."
         made = mute(**names, seconds=float(asked["seconds"]), by=by, now=now, rules=rules)
-        return f"{mutes.name_of(made)} is muted until {utc_of_unix(made.until)} UTC."
+        return f"{mutes.name_of(made)} is muted until {moment(made.until)} UTC."
     alert = Alert.get_or_none(Alert.id == asked["alert"])
     if alert is None:
         raise DeskError(f"there is no alert {asked['alert']}")
     named = f"{tag(alert)} {alert.rule}: {alert.source} {alert.band}".rstrip()
     if kind == "snooze":
         snooze(alert, float(asked["seconds"]), by=by, now=now)
-        return f"{named} sleeps until {utc_of_unix(now + float(asked['seconds']))} UTC."
+        return f"{named} sleeps until {moment(now + float(asked['seconds']))} UTC."
     acknowledge(alert, by=by, now=now, note=str(asked.get("note", "")))
     return f"{named} is acknowledged: it is not told again."
 
@@ -205,5 +205,5 @@ def _change(alert: Alert, state: Phase, now: float, by: str, note: str, **column
     if alert.state not in ACTIVE:
         raise DeskError(f"the alert {tag(alert)} does not go on any more: it is {alert.state}")
     Alert.update(state=state.value, **columns).where(Alert.id == alert.id).execute()
-    step(alert, state.value, now, by=by, note=note)
+    step(ambient(), alert, state.value, now, by=by, note=note)
     emit_alert(Alert.get_by_id(alert.id), now)

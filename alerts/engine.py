@@ -13,6 +13,7 @@ from typing import Any
 
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.guard import guarded
+from iop4d.alerts.notify import Notifier, step
 from iop4d.alerts.points import Reader, since_jd
 from iop4d.alerts.rules import (
     ACTIVE,
@@ -27,7 +28,6 @@ from iop4d.alerts.rules import (
     understand,
 )
 from iop4d.alerts.subjects import Subjects
-from iop4d.alerts.telling import Teller, step
 from iop4d.config import Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
@@ -46,7 +46,7 @@ class AlertEngine:
         self._watches = tuple(w for w in self._all if w.condition.form is not Form.SYSTEM)
         self._subjects = Subjects(site, self._watches)
         _check_instruments(site)
-        self._teller = Teller(site, clock)
+        self._notifier = Notifier(site, clock)
 
     def on_results(self, result_ids: list[int]) -> None:
         """Judge the rules that watch these results; inside the transaction that wrote them."""
@@ -99,7 +99,8 @@ class AlertEngine:
             changes = {"resolved_jd": edges[0].jd}
         else:
             changes = {"state": Phase.FIRING.value, "resolved_jd": None, "resolved_at": None}
-            step(alert, Phase.FIRING.value, now, note="a point that ended it is flagged")
+            step(ambient(), alert, Phase.FIRING.value, now,
+                 note="a point that ended it is flagged")
         Alert.update(**changes).where(Alert.id == alert.id).execute()
         emit_alert(Alert.get_by_id(alert.id), now)
 
@@ -154,7 +155,7 @@ class AlertEngine:
         told = ""
         if edge.phase is Phase.FIRING and not edge.moved:
             latest = self._begin(watch, source, band, edge, latest, waiting)
-            step(latest, latest.state, now)
+            step(ambient(), latest, latest.state, now)
             told = "alert"
         else:
             assert latest is not None
@@ -164,12 +165,12 @@ class AlertEngine:
                 changes = {"state": Phase.RESOLVED.value, "resolved_jd": edge.jd,
                            "resolved_at": latest.resolved_at or now}
                 if latest.state != Phase.RESOLVED:
-                    step(latest, Phase.RESOLVED.value, now)
+                    step(ambient(), latest, Phase.RESOLVED.value, now)
                     told = "ended" if watch.rule.tell_end and latest.told_at else ""
             Alert.update(**changes).where(Alert.id == latest.id).execute()
             latest = Alert.get_by_id(latest.id)
         if told:
-            self._teller.tell(watch, latest, told, points=edge.points)
+            self._notifier.notify(ambient(), watch, latest, told, points=edge.points)
             latest = Alert.get_by_id(latest.id)
         emit_alert(latest, now)
         return latest
@@ -190,7 +191,8 @@ class AlertEngine:
     def _tell_late(self, watch: Watch, alert: Alert, points: list[Point]) -> None:
         """An alert that nobody was told of, being old or muted, and that still goes on."""
         if points and watch.condition.holds(points[-1].value):
-            self._teller.tell(watch, alert, "alert", points=points[-watch.rule.confirm:])
+            self._notifier.notify(ambient(), watch, alert, "alert",
+                                  points=points[-watch.rule.confirm:])
 
     def _pend(self, watch: Watch, source: str, band: str, pending: bool, points: list[Point],
               latest: Alert | None, waiting: Alert | None) -> None:
@@ -215,7 +217,7 @@ class AlertEngine:
         else:
             return
         waiting = Alert.get_by_id(waiting.id)
-        step(waiting, waiting.state, now)
+        step(ambient(), waiting, waiting.state, now)
         emit_alert(waiting, now)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from iop4d.alerts.conditions import Condition, Form
+from iop4d.alerts.rendering import headline
 from iop4d.alerts.rules import Point, Watch
-from iop4d.alerts.words import headline, number, plus_minus
+from iop4d.model.units import decimal, plus_minus
 from iop4d.store.schema import Result
 
 _HOST = " without the host"
@@ -40,7 +41,7 @@ def quantity_of(watch: Watch, point: Point) -> str:
     scale = 100.0 if condition.quantity == "p" and condition.unit != "sigma" else 1.0
     unit = "%" if scale > 1 else condition.unit
     per_day = "/d" if condition.form is Form.RATE else ""
-    said = number(scale * point.value, digits)
+    said = decimal(scale * point.value, digits)
     return f"{condition.form.value} {condition.quantity} = {said} {unit}{per_day}".rstrip()
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from peewee import Case, fn
 
 from iop4d.alerts import recipients
-from iop4d.alerts.folding import IS_DIGEST, SEVERITY, Folder
-from iop4d.alerts.transport import SendError
+from iop4d.alerts.channels.base import SendError
+from iop4d.alerts.digest import IS_DIGEST, SEVERITY, Folder
 from iop4d.config import Alerts
 from iop4d.config.alerting import rank
 from iop4d.store.database import Database, ambient

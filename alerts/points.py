@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from iop4d.alerts.compose import good_points
 from iop4d.alerts.conditions import Condition, Form
-from iop4d.alerts.content import good_points
 from iop4d.alerts.quantities import Past, Series, colours, derived
 from iop4d.alerts.rules import Point, Watch
 from iop4d.config import Rule

@@ -10,15 +10,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from iop4d.alerts.compose import tag
 from iop4d.alerts.conditions import SYSTEM, Form
-from iop4d.alerts.content import tag
 from iop4d.alerts.engine import OWN, emit_alert
 from iop4d.alerts.guard import guarded
+from iop4d.alerts.notify import Notifier, is_muted, step
+from iop4d.alerts.rendering import clean
 from iop4d.alerts.rules import ACTIVE, Phase, Watch, understand
-from iop4d.alerts.telling import Teller, is_muted, step
 from iop4d.alerts.vitals import MEASURES, Vitals, why
-from iop4d.alerts.words import clean, number
 from iop4d.config import Rule, Site
+from iop4d.model.units import decimal
+from iop4d.store.database import ambient
 from iop4d.store.schema import Alert
 from iop4d.store.table import is_filled
 
@@ -37,7 +39,7 @@ class SystemRules:
         self._clock = clock
         self._observes = observes
         self._unknown = unknown
-        self._teller = Teller(site, clock)
+        self._notifier = Notifier(site, clock)
         watches = [understand(rule) for rule in _with_own(site)]
         self._watches = [w for w in watches if w.condition.form is Form.SYSTEM]
         self._why: Callable[[], str] = str  # of the value that is judged
@@ -93,7 +95,7 @@ class SystemRules:
         if alert.state == Phase.SNOOZED and alert.snoozed_until <= now:
             Alert.update(state=Phase.FIRING.value, snoozed_until=None).where(
                 Alert.id == alert.id).execute()
-            step(alert, Phase.FIRING.value, now)
+            step(ambient(), alert, Phase.FIRING.value, now)
             self._tell(watch, alert, value, "again")
             emit_alert(Alert.get_by_id(alert.id), now)
         elif alert.state == Phase.FIRING and alert.told_at is None:
@@ -122,7 +124,7 @@ class SystemRules:
             severity=watch.rule.severity, value=value, fired_jd=now / 86400.0 + _JD_EPOCH,
             fired_at=now)
         self._tell(watch, alert, value, "alert")
-        step(alert, alert.state, now)
+        step(ambient(), alert, alert.state, now)
         emit_alert(Alert.get_by_id(alert.id), now)
 
     def _end(self, watch: Watch, alert: Alert, value: float) -> None:
@@ -135,17 +137,18 @@ class SystemRules:
         Alert.update(state=Phase.RESOLVED.value, resolved_jd=now / 86400.0 + _JD_EPOCH,
                      resolved_at=now, note=note or alert.note).where(
             Alert.id == alert.id).execute()
-        step(alert, Phase.RESOLVED.value, now, note=note)
+        step(ambient(), alert, Phase.RESOLVED.value, now, note=note)
         emit_alert(Alert.get_by_id(alert.id), now)
 
     def _tell(self, watch: Watch, alert: Alert, value: float, state: str) -> None:
         now = self._clock()
-        if watch.rule.muted or is_muted(alert.rule, alert.source, now):
+        if watch.rule.muted or is_muted(ambient(), alert.rule, alert.source, now):
             if alert.note != "muted":
                 Alert.update(note="muted").where(Alert.id == alert.id).execute()
             return
-        self._teller.post(
-            watch, alert, self._said(watch, alert, value, state), made_of=repr(alert.fired_at),
+        self._notifier.post(
+            ambient(), watch, alert, self._said(watch, alert, value, state),
+            made_of=repr(alert.fired_at),
             identity=(alert.rule, alert.source, "", alert.episode, state,
                       int(now) if state == "again" else 0))
         Alert.update(told_at=now, note="").where(Alert.id == alert.id).execute()
@@ -153,7 +156,7 @@ class SystemRules:
     def _said(self, watch: Watch, alert: Alert, value: float, state: str) -> dict[str, Any]:
         what, unit, of = SYSTEM[watch.condition.quantity]
         site, url = self._site.site, self._site.site.url.rstrip("/")
-        told = f"{number(value, 0 if unit == '' else 1)} {unit}".strip()
+        told = f"{decimal(value, 0 if unit == '' else 1)} {unit}".strip()
         about = clean(f"{alert.source}: {what}" if of != "site" else what[0].upper() + what[1:])
         mark = tag(alert)
         return {

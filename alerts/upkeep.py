@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from iop4d.alerts.engine import AlertEngine, emit_alert
 from iop4d.alerts.guard import guarded
+from iop4d.alerts.notify import Notifier, step
 from iop4d.alerts.points import since_jd
 from iop4d.alerts.rules import ACTIVE, Phase, Watch
-from iop4d.alerts.telling import Teller, step
 from iop4d.config import Site
 from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.store.database import ambient
@@ -25,7 +25,7 @@ class Upkeep:
 
     def __init__(self, site: Site, engine: AlertEngine, clock: Callable[[], float]) -> None:
         self._engine = engine
-        self._teller = Teller(site, clock)
+        self._notifier = Notifier(site, clock)
         self._clock = clock
         self._looked = 0  # the last event that was searched for flags
 
@@ -72,19 +72,20 @@ class Upkeep:
         self._change(alert, Phase.WITHDRAWN, resolved_jd=first - _BEFORE,
                      resolved_at=self._clock(), note=why)
         if alert.told_at is not None:
-            self._teller.tell(watch, Alert.get_by_id(alert.id), "withdrawn")
+            self._notifier.notify(ambient(), watch, Alert.get_by_id(alert.id), "withdrawn")
         self._engine.judge_again(alert, first)
 
     def _again(self, watch: Watch, alert: Alert) -> None:
         """Tell again what goes on, if its newest point still says so."""
         points = since_jd(watch, alert.source, alert.band, alert.fired_jd)
         if points and watch.condition.holds(points[-1].value):
-            self._teller.tell(watch, alert, "again", points=points[-watch.rule.confirm:])
+            self._notifier.notify(ambient(), watch, alert, "again",
+                                  points=points[-watch.rule.confirm:])
 
     def _change(self, alert: Alert, state: Phase, **columns: object) -> None:
         now = self._clock()
         Alert.update(state=state.value, **columns).where(Alert.id == alert.id).execute()
-        step(alert, state.value, now, note=str(columns.get("note", "")))
+        step(ambient(), alert, state.value, now, note=str(columns.get("note", "")))
         emit_alert(Alert.get_by_id(alert.id), now)
 
 

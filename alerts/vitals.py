@@ -15,7 +15,7 @@ import peewee as pw
 
 from iop4d.config import Site
 from iop4d.model.messages import UNSOLVED
-from iop4d.store import delivery
+from iop4d.store import outbox
 from iop4d.store.schema import Event, Frame, Job, Result
 
 _HOUR = 3600.0
@@ -118,7 +118,7 @@ def undelivered(vitals: Vitals, _window: float) -> Values:
     """Hours for which the oldest message of a channel has been tried in vain."""
     return {channel.name: 0.0 for channel in vitals.site.channel} | {
         one["channel"]: (vitals.now - one["since"]) / _HOUR
-        for one in delivery.undelivered(vitals.now)}
+        for one in outbox.undelivered(vitals.now)}
 
 
 def rule_error(vitals: Vitals, window: float) -> Values:
@@ -137,7 +137,7 @@ def why(vitals: Vitals, quantity: str, subject: str) -> str:
         return next((str(a.get("reason") or "") for a in vitals.beat.get("archives", ())
                      if a["name"] == subject), "")
     if quantity == "undelivered":
-        return next((str(one["reason"]) for one in delivery.undelivered(vitals.now)
+        return next((str(one["reason"]) for one in outbox.undelivered(vitals.now)
                      if one["channel"] == subject), "")
     if quantity == "rule_error":
         if names := vitals.unknown.get(subject):

@@ -26,9 +26,9 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from iop4d import __version__
 from iop4d.alerts import desk
 from iop4d.alerts.atel.drafter import Drafter
-from iop4d.alerts.commands import commands_of
+from iop4d.alerts.channels.bot_replies import commands_of
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.outbox import Relay
+from iop4d.alerts.relay import Relay
 from iop4d.alerts.summary.keeper import Keeper
 from iop4d.alerts.summary.when import telescopes_of
 from iop4d.alerts.system import SystemRules

@@ -114,15 +114,15 @@ def test_the_examples_of_alerts_are_site_files(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_notice_is_named_to_those_who_receive_webhooks() -> None:
-    from iop4d.alerts.content import KINDS as OF_ALERTS
-    from iop4d.alerts.message import WRITTEN
+    from iop4d.alerts.compose import KINDS as OF_ALERTS
+    from iop4d.alerts.compose import WRITTEN
 
     (row,) = (line for line in DOCS["channels.md"].splitlines() if line.startswith("| `kind`"))
     assert set(row.split("`")[3::2]) == {*OF_ALERTS, *WRITTEN, "digest", "system"}
 
 
 def test_every_kind_of_channel_has_an_example_that_is_a_site_file(tmp_path: Path) -> None:
-    from iop4d.alerts.channels import KINDS
+    from iop4d.alerts.channels.base import KINDS
     from iop4d.config.load import parse_site
 
     sites = [parse_site(text, root=tmp_path) for text in _examples("channels.md")

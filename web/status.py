@@ -10,7 +10,7 @@ import peewee as pw
 from iop4d.alerts.rules import ACTIVE
 from iop4d.store import mutes
 from iop4d.store.database import ambient
-from iop4d.store.delivery import undelivered
+from iop4d.store.outbox import undelivered
 from iop4d.store.schema import Alert, Event, Frame, Job, Mute
 from iop4d.store.status import heartbeat
 

@@ -18,11 +18,11 @@ from iop4d.alerts.atel import drafts
 from iop4d.alerts.atel.facts import About
 from iop4d.alerts.atel.figure import FigureRequest, Pictures, figure_of, pack, pictures_of
 from iop4d.alerts.atel.gather import of_alert
-from iop4d.alerts.outbox import RunDb
+from iop4d.alerts.relay import RunDb
 from iop4d.alerts.subjects import called
-from iop4d.alerts.words import utc_of_jd
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
+from iop4d.model.units import utc_of_jd
 from iop4d.store.database import Database, ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert

@@ -1,6 +1,6 @@
 """Reads what a draft says from the store; every function needs a connection.
 
-Only good points count: those that count for alerts (see ``alerts.content.good_points``), with an
+Only good points count: those that count for alerts (see ``alerts.compose.good_points``), with an
 error. What follows depends on the results alone, so the same results give the same facts.
 """
 
@@ -33,10 +33,10 @@ from iop4d.alerts.atel.facts import (
     Record,
 )
 from iop4d.alerts.atel.numbers import has_angle
-from iop4d.alerts.content import good_points
-from iop4d.alerts.words import utc_of_jd
+from iop4d.alerts.compose import good_points
 from iop4d.model.flags import NEVER_ALERTS, Flag, names
 from iop4d.model.source import Source
+from iop4d.model.units import utc_of_jd
 from iop4d.store import catalogue
 from iop4d.store.database import number
 from iop4d.store.schema import Alert, Result

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from iop4d.alerts.words import clean
+from iop4d.alerts.rendering import clean
 
 RESULTS = "results"  # the origin of everything that was measured
 _DIGIT = re.compile(r"\d")

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from iop4d.alerts.rendering import clean
 from iop4d.alerts.rules import Phase
 from iop4d.alerts.summary.facts import AlertLine
-from iop4d.alerts.words import clean, utc_of_jd
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH
+from iop4d.model.units import utc_of_jd
 from iop4d.store.schema import Alert, Meta, Result, Summary
 from iop4d.store.table import is_filled
 

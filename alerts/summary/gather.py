@@ -11,6 +11,7 @@ from typing import Any
 from peewee import fn
 
 from iop4d import __version__
+from iop4d.alerts.rendering import clean
 from iop4d.alerts.rules import ACTIVE
 from iop4d.alerts.summary.alerted import alerts_of
 from iop4d.alerts.summary.facts import (
@@ -22,11 +23,11 @@ from iop4d.alerts.summary.facts import (
     Trouble,
 )
 from iop4d.alerts.summary.measured import results_of, sources_of, uncalibrated_of
-from iop4d.alerts.words import clean, utc_of_jd
 from iop4d.config import Site
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
+from iop4d.model.units import utc_of_jd
 from iop4d.store import outages
 from iop4d.store.database import ambient
 from iop4d.store.schema import Alert, Frame, Master, Outbox

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from functools import cache, partial
 
-from iop4d.alerts.outbox import RunDb
+from iop4d.alerts.relay import RunDb
 from iop4d.alerts.summary import post
 from iop4d.alerts.summary.alerted import BEGAN
 from iop4d.alerts.summary.facts import Facts

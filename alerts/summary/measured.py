@@ -11,8 +11,8 @@ from typing import Any
 
 from peewee import Case, fn
 
+from iop4d.alerts.rendering import clean
 from iop4d.alerts.summary.facts import BandNight, PolarisationNight, SourceNight, Uncalibrated
-from iop4d.alerts.words import clean
 from iop4d.model import flags
 from iop4d.model.bands import band_order
 from iop4d.model.source import SourceKind

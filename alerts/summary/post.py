@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from iop4d.alerts.notify import digest, message_id
+from iop4d.alerts.rendering import clean
 from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import Facts
-from iop4d.alerts.telling import digest, message_id
-from iop4d.alerts.words import clean
 from iop4d.config import Channel, Site
 from iop4d.fits.atomic import write_atomic
 from iop4d.store.database import ambient

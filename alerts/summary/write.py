@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from iop4d.alerts import words
-from iop4d.alerts.message import cid_of
+from iop4d.alerts.compose import cid_of
+from iop4d.alerts.rendering import clean, count, moment, render
 from iop4d.alerts.summary.facts import Facts
+from iop4d.model.units import NOTHING, plus_minus
 
 Plain = dict[str, Any]  # facts as their row keeps them
 _FAILURES = 15  # reasons that a mail lists; the page has all
@@ -29,7 +26,7 @@ def subject(facts: Plain) -> str:
     """What the mail is about, with the counts that matter."""
     head = f"[{facts['site']}] Night {facts['night']}: "
     if facts["trouble"]:
-        return words.clean(head + "the summary could not be made")
+        return clean(head + "the summary could not be made")
     if facts["is_empty"]:
         said = ["nothing was observed"]
     else:
@@ -40,18 +37,19 @@ def subject(facts: Plain) -> str:
         said.append(count(len(facts["alerts"]), "alert"))
     if facts["archives"]:
         said.append("archive in trouble")
-    return words.clean(head + ", ".join(said))
+    return clean(head + ", ".join(said))
 
 
 def text(facts: Plain) -> str:
     """The summary as plain text."""
-    return _templates().get_template("summary.txt").render(_context(facts))
+    return render("summary.txt", _context(facts), **helpers())
 
 
 def html(facts: Plain, source_of: Callable[[str], str] | None = None) -> str:
     """The summary as HTML. ``source_of``: the address of a picture, by default within the mail."""
-    return _templates().get_template("summary.html").render(
-        _context(facts), source_of=source_of or (lambda picture: f"cid:{cid_of(picture)}"))
+    return render(
+        "summary.html", _context(facts), **helpers(),
+        source_of=source_of or (lambda picture: f"cid:{cid_of(picture)}"))
 
 
 def content(facts: Plain) -> Plain:
@@ -68,20 +66,10 @@ def pictures(facts: Plain) -> list[str]:
     return [source["picture"] for source in facts["sources"] if source["picture"]]
 
 
-def count(number: int, what: str) -> str:
-    """``1 frame``, ``3 frames``."""
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
-def utc(at: float) -> str:
-    """Unix seconds as ``2026-03-28 04:41``."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
-
-
 def signed(value: float | None, error: float | None, digits: int = 2) -> str:
     """A change with its sign: ``+0.12 ± 0.02``, ``−0.30``."""
     if value is None:
-        return words.NOTHING
+        return NOTHING
     said = f"{value:+.{digits}f}".replace("-", "−")
     return said if error is None else f"{said} ± {error:.{digits}f}"
 
@@ -89,23 +77,24 @@ def signed(value: float | None, error: float | None, digits: int = 2) -> str:
 def percent(value: float | None, error: float | None, digits: int = 2) -> str:
     """A fraction with its error in percent: ``12.31 ± 0.25 %``."""
     if value is None:
-        return words.NOTHING
-    return words.plus_minus(value * 100.0, None if error is None else error * 100.0, digits) + " %"
+        return NOTHING
+    return plus_minus(value * 100.0, None if error is None else error * 100.0, digits) + " %"
 
 
 def helpers() -> dict[str, Any]:
     """What templates call, those of the page too."""
-    return {"plus_minus": words.plus_minus, "signed": signed, "percent": percent, "count": count,
-            "utc": utc, "timing": timing}
+    return {"plus_minus": plus_minus, "signed": signed, "percent": percent, "count": count,
+            "utc": moment, "timing": timing}
 
 
 def timing(facts: Plain) -> str:
     """A word on when a summary was made, where that was not at the end of its night."""
     made, until = facts["made_at"], facts["until"]
     if made < until:
-        return f"The night is not over: this is how it stood at {utc(made)} UTC."
+        return f"The night is not over: this is how it stood at {moment(made)} UTC."
     if made - until > _LATE:
-        return f"The night ended at {utc(until)} UTC; this is how it stood at {utc(made)} UTC."
+        return (f"The night ended at {moment(until)} UTC; this is how it stood at "
+                f"{moment(made)} UTC.")
     return ""
 
 
@@ -114,13 +103,3 @@ def _context(facts: Plain) -> Plain:
     hidden = sum(failure["count"] for failure in facts["failures"][_FAILURES:])
     return facts | {"subject": subject(facts), "shown_failures": shown, "hidden_failures": hidden,
                     "facts": facts}
-
-
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("iop4d.alerts"), undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, autoescape=select_autoescape(["html"]))
-    environment.filters["number"] = words.number
-    environment.globals.update(helpers())
-    return environment

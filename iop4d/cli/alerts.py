@@ -46,7 +46,7 @@ def alerts(ctx: click.Context, every: bool, as_json: bool, site_after: str | Non
 
 
 def _facts(alert: Alert) -> dict[str, object]:
-    from iop4d.alerts.content import tag
+    from iop4d.alerts.compose import tag
 
     return {"tag": tag(alert), **{name: getattr(alert, name) for name in (
         "id", "rule", "source", "band", "episode", "state", "condition", "severity", "value",
@@ -55,8 +55,8 @@ def _facts(alert: Alert) -> dict[str, object]:
 
 
 def _line(alert: Alert) -> str:
-    from iop4d.alerts.content import tag
-    from iop4d.alerts.words import utc_of_jd
+    from iop4d.alerts.compose import tag
+    from iop4d.model.units import utc_of_jd
 
     who = f" by {alert.acknowledged_by}" if alert.acknowledged_by else ""
     note = f" ({alert.note})" if alert.note else ""
@@ -73,7 +73,7 @@ def ack(ctx: click.Context, alert: str, note: str, site_after: str | None,
         overrides_after: tuple[str, ...]) -> None:
     """Say that you know: ALERT (its tag or source; else the one told last) is not told again."""
     from iop4d.alerts import desk
-    from iop4d.alerts.content import tag
+    from iop4d.alerts.compose import tag
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=False).write():
@@ -91,7 +91,7 @@ def snooze(ctx: click.Context, alert: str, span: str, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
     """Do not tell ALERT again for SPAN, such as 3h."""
     from iop4d.alerts import desk
-    from iop4d.alerts.content import tag
+    from iop4d.alerts.compose import tag
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=False).write():

@@ -16,8 +16,8 @@ from iop4d.model.errors import Iop4dError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from iop4d.alerts.transport import Channel as Way
-    from iop4d.alerts.transport import Notice
+    from iop4d.alerts.channels.base import Channel as Way
+    from iop4d.alerts.channels.base import Notice
     from iop4d.config import Channel, Site
 
 
@@ -52,7 +52,7 @@ def test(ctx: click.Context, name: str | None, recipient: str | None, site_after
 
     It goes out directly, whatever waits, and is not tried again.
     """
-    from iop4d.alerts.channels import make_channels
+    from iop4d.alerts.channels.base import make_channels
 
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
@@ -81,7 +81,7 @@ def _chosen(site: Site, name: str | None, recipient: str | None) -> list[Channel
 
 
 def _notice(site: Site) -> Notice:
-    from iop4d.alerts.transport import Notice
+    from iop4d.alerts.channels.base import Notice
 
     name = site.site.name
     return Notice(
@@ -100,7 +100,7 @@ def _escaped(text: str) -> str:
 
 async def _send_all(way: Way, channel: Channel, recipients: Iterable[str], notice: Notice) -> int:
     """Send a notice to some recipients of one channel; how many did not take it."""
-    from iop4d.alerts.transport import SendError
+    from iop4d.alerts.channels.base import SendError
 
     failed = 0
     for recipient in recipients:

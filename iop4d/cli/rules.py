@@ -48,8 +48,8 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
     """How many alerts of each rule go on, and what is muted of each until when."""
     from collections import Counter
 
+    from iop4d.alerts.rendering import moment
     from iop4d.alerts.rules import ACTIVE
-    from iop4d.alerts.words import utc_of_unix
     from iop4d.store import mutes
     from iop4d.store.schema import Alert
 
@@ -62,7 +62,7 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
         for row in mutes.current(time.time()):
             of = f" on {row.source}" if row.source else ""
             muted.setdefault(row.rule, []).append(
-                f"muted{of} until {utc_of_unix(row.until)} UTC by {row.by}")
+                f"muted{of} until {moment(row.until)} UTC by {row.by}")
     return dict(going), muted
 
 
@@ -85,7 +85,7 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None,
     from iop4d.alerts.desk import since_unix
     from iop4d.alerts.engine import AlertEngine
     from iop4d.alerts.replay import replay, tried
-    from iop4d.alerts.words import number, utc_of_jd
+    from iop4d.model.units import decimal, utc_of_jd
 
     site = load(ctx, site_after, overrides_after)
     watch = tried(_rule(site, rule), condition or "", clear)
@@ -104,7 +104,7 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None,
     for one in found.fired:
         end = f"until {utc_of_jd(one.ended_jd)}" if one.ended_jd else "and goes on"
         click.echo(f"{utc_of_jd(one.fired_jd)}  {one.source} {one.band}  "
-                   f"{number(one.value, 3)}  {end}")
+                   f"{decimal(one.value, 3)}  {end}")
     click.echo(f"It would have fired {len(found.fired)} times.")
 
 
@@ -131,7 +131,7 @@ def mute(ctx: click.Context, rule: str, source: str, span: str, site_after: str 
     """
     from iop4d.alerts import desk
     from iop4d.alerts.engine import AlertEngine
-    from iop4d.alerts.words import utc_of_unix
+    from iop4d.alerts.rendering import moment
     from iop4d.store import mutes
 
     site = load(ctx, site_after, overrides_after)
@@ -139,7 +139,7 @@ def mute(ctx: click.Context, rule: str, source: str, span: str, site_after: str 
         made = desk.mute(rule=rule, source=source, seconds=desk.span_of(span),
                          by=getpass.getuser(), now=time.time(),
                          rules=AlertEngine(site, time.time).rules)
-    click.echo(f"{mutes.name_of(made)} is muted until {utc_of_unix(made.until)} UTC.")
+    click.echo(f"{mutes.name_of(made)} is muted until {moment(made.until)} UTC.")
 
 
 @rules.command()

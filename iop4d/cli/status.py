@@ -43,7 +43,7 @@ def status(ctx: click.Context, as_json: bool, site_after: str | None,
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
-    from iop4d.alerts.words import utc_of_unix
+    from iop4d.alerts.rendering import moment
 
     daemon = state["daemon"]
     lines = [f"daemon   {_daemon(daemon)}"]
@@ -68,7 +68,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
     lines.append("mails    " + _counts(state["mails"]))
     lines += [f"channel  {one['channel']}: {one['messages']} messages undelivered, {one['reason']}"
               for one in state["undelivered"]]
-    lines += [f"muted    {one['of']}, until {utc_of_unix(one['until'])} UTC, by {one['by']}"
+    lines += [f"muted    {one['of']}, until {moment(one['until'])} UTC, by {one['by']}"
               for one in state["mutes"]]
     for title, entries in (("Failed", state["failed"]), ("Waiting", state["waiting"])):
         if entries:

@@ -37,6 +37,7 @@ def summary(ctx: click.Context, night: str | None, send: bool, html: Path | None
     """The summary of a night as it stands now: 2023-03-13, 230313, tonight or yesterday; by
     default of the last night that is over.
     """
+    from iop4d.alerts.rendering import count
     from iop4d.alerts.summary import write
 
     site = load(ctx, site_after, overrides_after)
@@ -55,8 +56,8 @@ def summary(ctx: click.Context, night: str | None, send: bool, html: Path | None
     elif not html and not send:
         click.echo(write.text(write.plain(facts)).rstrip())
     if send:
-        count = _send(site, database, facts, drawn, is_over=end(chosen) <= now)
-        click.echo(f"{write.count(count, 'letter')} of the night {facts.night} put into the "
+        messages = _send(site, database, facts, drawn, is_over=end(chosen) <= now)
+        click.echo(f"{count(messages, 'message')} of the night {facts.night} put into the "
                    "outbox; the running daemon sends them.", err=as_json)
 
 

@@ -17,6 +17,7 @@ JD_UNIX_EPOCH = 2440587.5  # JD(UTC) of 1970-01-01T00:00
 SECONDS_A_DAY = 86400.0
 MAD_TO_SIGMA = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
 NOTHING = "–"  # what people read where there is no number
+TO_MINUTES = "%Y-%m-%d %H:%M"  # a form of times
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*(s|min|m|h|d|w)?", re.ASCII | re.IGNORECASE)

@@ -9,7 +9,7 @@ from peewee import fn
 from iop4d.model.states import DaemonState, FrameState, JobState
 from iop4d.store import mutes
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.delivery import undelivered
+from iop4d.store.outbox import undelivered
 from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Outbox, Result
 
 #: Frames that were not used.

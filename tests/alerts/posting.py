@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.letters import Letter
-from iop4d.alerts.outbox import Relay
-from iop4d.alerts.transport import Notice, SendError
+from iop4d.alerts.relay import Relay
 from iop4d.config import Site
 from iop4d.model.messages import PlotRequest
 from iop4d.store.schema import Event, Outbox

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts import outbox
-from iop4d.alerts.transport import Notice, SendError
+from iop4d.alerts import relay
+from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.model.messages import PlotRequest
-from iop4d.store.delivery import undelivered
+from iop4d.store.outbox import undelivered
 from iop4d.store.schema import ChannelState, Outbox
 from tests.alerts.bench import PNG, channel, rule
 from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
@@ -58,7 +58,7 @@ def test_a_fault_in_a_channel_is_told_tried_seldom_and_holds_up_no_other(
 
 def test_a_channel_that_hangs_is_told_of(posts: list[Post], tmp_path: Path, clock: FakeClock,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "_WHOLE", 0.05)
+    monkeypatch.setattr(relay, "_WHOLE", 0.05)
     it = post(posts, tmp_path, clock, rule(), channel(), team=HungChannel())
     it.fire()
     assert it.send() == 0

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from iop4d.alerts import desk
-from iop4d.alerts.answers import Answers
+from iop4d.alerts.channels.bot_replies import Answers
 from iop4d.store.schema import Alert, Event, Mute, Source
 from tests.alerts.bench import JD, Start, run_db
 

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from iop4d.alerts import desk, points
-from iop4d.alerts.content import tag
-from iop4d.alerts.telling import quiet_end
+from iop4d.alerts.compose import tag
+from iop4d.alerts.notify import quiet_end
 from iop4d.model.flags import Flag
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox, Result
 from tests.alerts.bench import Start, channel, kinds, point, rule, state

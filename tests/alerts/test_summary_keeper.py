@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from iop4d.alerts.outbox import Relay
+from iop4d.alerts.channels.base import Notice
+from iop4d.alerts.relay import Relay
 from iop4d.alerts.summary import keeper as module
 from iop4d.alerts.summary import post
 from iop4d.alerts.summary.keeper import Keeper
-from iop4d.alerts.transport import Notice
 from iop4d.config import Site
 from iop4d.instruments.telescopes import T090, T220
 from iop4d.model.messages import NightPlotRequest, PlotRequest

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.mail import write_mail
-from iop4d.alerts.message import MessageError, cid_of, compose
-from iop4d.alerts.outbox import read_pictures
+from iop4d.alerts.channels.email import write_mail
+from iop4d.alerts.compose import MessageError, cid_of, compose
+from iop4d.alerts.relay import read_pictures
 from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import (
     AlertLine,

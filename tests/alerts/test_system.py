@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from iop4d.alerts import desk, vitals
-from iop4d.alerts.message import compose
+from iop4d.alerts.compose import compose
 from iop4d.alerts.system import SystemRules
 from iop4d.store.database import Database, ambient
 from iop4d.store.events import emit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iop4d.alerts import desk
-from iop4d.alerts.message import compose
+from iop4d.alerts.compose import compose
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox
 from tests.alerts.bench import Night, Start, channel, kinds, rule, site_of, state
 from tests.alerts.test_judgement import COLOUR, changed

@@ -25,11 +25,11 @@ from typing import ParamSpec, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from iop4d.alerts.channels.base import Notice
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.outbox import Relay
 from iop4d.alerts.quantities import Past, Series, derived
+from iop4d.alerts.relay import Relay
 from iop4d.alerts.rules import History, Phase, Point, Watch, judge, understand
-from iop4d.alerts.transport import Notice
 from iop4d.config import Rule
 from iop4d.config.load import parse_site
 from iop4d.ledger.engines.process import rss_mb
@@ -253,7 +253,7 @@ def outage(hours: float) -> Line:
 class _Dead(Taken):
     async def send(self, notice: Notice, _recipient: str) -> None:
         """Nobody answers."""
-        from iop4d.alerts.transport import SendError
+        from iop4d.alerts.channels.base import SendError
 
         await asyncio.sleep(0)
         raise SendError("no connection", permanent=False, channel_down=True)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from iop4d.alerts import channels as kinds
-from iop4d.alerts.transport import Notice, SendError
+from iop4d.alerts.channels import base as kinds
+from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.cli import cli
 from iop4d.simulator.botserver import TOKEN, BotServer, blocked
 from iop4d.store.database import Database
 from iop4d.store.schema import Outbox
-from tests.alerts.test_webhook import Receiver
+from tests.alerts.channels.test_webhook import Receiver
 
 SITE = """
 [site]

@@ -93,7 +93,7 @@ def test_a_page_that_cannot_be_written_is_told(root: Path) -> None:
 
 
 def test_it_is_sent_again_each_time_under_new_ids(root: Path) -> None:
-    assert "2 letters" in run(root, "--send")
+    assert "2 messages" in run(root, "--send")
     run(root, "--send")
     letters = rows(root, Outbox)
     assert [row.recipient for row in letters] == ["ana@example.org", "ben@example.org"] * 2

@@ -16,9 +16,17 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts import botapi
-from iop4d.alerts.telegram import CAPTION, TEXT, Pace, TelegramChannel, fit, plainest, units
-from iop4d.alerts.transport import Notice, SendError
+from iop4d.alerts.channels import bot_api
+from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.telegram import (
+    CAPTION,
+    TEXT,
+    Pace,
+    TelegramChannel,
+    fit,
+    plainest,
+    units,
+)
 from iop4d.config import Channel
 from iop4d.simulator.botserver import (
     TOKEN,
@@ -361,7 +369,7 @@ def test_a_server_that_nobody_vouches_for_never_sees_the_token(
         assert (error.permanent, error.channel_down) == (False, True)
         assert "certificate" in error.reason.lower()
         assert server.requests == []
-        monkeypatch.setattr(botapi, "_trust", lambda: ssl.create_default_context(cafile=cert))
+        monkeypatch.setattr(bot_api, "_trust", lambda: ssl.create_default_context(cafile=cert))
         assert Bot(server, tmp_path).send() is None
 
 

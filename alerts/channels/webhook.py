@@ -23,7 +23,8 @@ from typing import Any
 import httpx2
 
 from iop4d import __version__, config
-from iop4d.alerts.botapi import (
+from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.bot_api import (
     NETWORK,
     Answer,
     HiddenAddress,
@@ -31,8 +32,7 @@ from iop4d.alerts.botapi import (
     may_have_arrived,
     network_reason,
 )
-from iop4d.alerts.transport import Notice, SendError
-from iop4d.alerts.words import clean
+from iop4d.alerts.rendering import clean
 from iop4d.config.secret import read_secret
 from iop4d.model.errors import ConfigError
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from peewee import Case, fn
 
-from iop4d.alerts.telling import digest
-from iop4d.alerts.words import clean
+from iop4d.alerts.notify import digest
+from iop4d.alerts.rendering import clean
 from iop4d.config import Alerts
 from iop4d.config.alerting import SEVERITIES, rank
 from iop4d.store.schema import Outbox

@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.transport import Notice, SendError
-from iop4d.alerts.webhook import WebhookChannel, sign, write
+from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.webhook import WebhookChannel, sign, write
 from iop4d.config import Channel
 from tests.conftest import FakeClock
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "channels.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "channels.md"
 NEWS = Notice(
     id="<iop4d.1.x@example.org>", kind="alert", subject="BL Lac R = 12.87", text="R = 12.87 ± 0.02",
     at=1_700_000_000.0, html="<p>R</p>", pictures={"a": b"\x89PNG"}, severity="high", tag="#a1b2c3",

@@ -14,11 +14,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from iop4d.alerts import message
-from iop4d.alerts.channels import make_channels
+from iop4d.alerts import compose
+from iop4d.alerts.channels.base import Channel, SendError, make_channels
 from iop4d.alerts.letters import Letter, Letters
-from iop4d.alerts.transport import Channel, SendError
-from iop4d.alerts.words import clean
+from iop4d.alerts.rendering import clean
 from iop4d.config import Site
 from iop4d.model.messages import PlotRequest
 from iop4d.store.database import Database
@@ -148,10 +147,10 @@ class Relay:
             raise SendError(f"the site file has no channel '{letter.channel}'", permanent=False,
                             channel_down=True)
         try:
-            notice = message.compose(
+            notice = compose.compose(
                 letter.content, message_id=letter.message_id, at=letter.created_at,
                 pictures=await self._pictures(letter))
-        except (message.MessageError, AttributeError, TypeError) as error:
+        except (compose.MessageError, AttributeError, TypeError) as error:
             raise SendError(str(error), permanent=True) from error
         try:
             async with asyncio.timeout(self._longest):
@@ -180,7 +179,7 @@ class Relay:
     async def _picture(self, letter: Letter) -> bytes | None:
         """The light curve, if it is made in time: the news is worth more than its picture."""
         try:
-            request = message.plot_of(letter.content)
+            request = compose.plot_of(letter.content)
             if request is None:
                 return None
             key = repr(request)
@@ -206,7 +205,7 @@ def read_pictures(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
     found = {}
     for path in paths:
         try:
-            found[message.cid_of(path)] = (root / path).read_bytes()
+            found[compose.cid_of(path)] = (root / path).read_bytes()
         except OSError as error:
             log.warning("a message goes without the picture %s: %s", path, error)
     return found

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.alerts import outbox
+from iop4d.alerts import relay
+from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.letters import Letters
-from iop4d.alerts.transport import Notice, SendError
 from iop4d.model.messages import PlotRequest
-from iop4d.store.delivery import undelivered
+from iop4d.store.outbox import undelivered
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import PNG, Mailbox, channel, free_port, rule
 from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
@@ -211,7 +211,7 @@ def test_the_recipients_of_an_alert_share_its_picture(posts: list[Post], tmp_pat
 def test_a_mail_goes_without_its_picture_when_there_is_none(
         posts: list[Post], tmp_path: Path, clock: FakeClock, slow: bool,
         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "_PLOT_WAIT", 0.05)
+    monkeypatch.setattr(relay, "_PLOT_WAIT", 0.05)
     team = FakeChannel()
     it = post(posts, tmp_path, clock, rule(), channel(), team=team)
 
@@ -237,7 +237,7 @@ async def until(met: object, seconds: float = 5.0) -> None:
 def test_the_loop_sends_what_is_committed_at_once_and_a_hung_channel_holds_up_nothing(
         posts: list[Post], tmp_path: Path, clock: FakeClock,
         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "_FINISH_IN", 0.05)
+    monkeypatch.setattr(relay, "_FINISH_IN", 0.05)
     team, boss = HungChannel(), FakeChannel()
     it = post(posts, tmp_path, clock, rule().replace('["team"]', '["team", "boss"]'),
               channel("team"), channel("boss"), team=team, boss=boss)
@@ -261,7 +261,7 @@ def test_the_loop_sends_what_is_committed_at_once_and_a_hung_channel_holds_up_no
 def test_the_loop_retries_by_itself_and_outlives_a_fault(
         posts: list[Post], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(outbox, "_LONGEST_REST", 0.05)
+    monkeypatch.setattr(relay, "_LONGEST_REST", 0.05)
     posts.append(it := Post(tmp_path, FakeClock(), rule(), channel(), team=FakeChannel()))
     it.fire()
     faults = iter([OSError("locked"), OSError("locked")])

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.alerts.channels import make_channels
-from iop4d.alerts.mail import EmailChannel
-from iop4d.alerts.transport import Notice, SendError
+from iop4d.alerts.channels.base import Notice, SendError, make_channels
+from iop4d.alerts.channels.email import EmailChannel
 from iop4d.config.load import parse_site
 from iop4d.model.errors import ConfigError
 from tests.alerts.bench import Mailbox, channel, free_port, site_of

@@ -15,8 +15,8 @@ from typing import Any
 import aiosmtplib
 
 from iop4d import config
-from iop4d.alerts.transport import Notice, SendError
-from iop4d.alerts.words import clean
+from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.rendering import clean
 from iop4d.config.secret import read_secret
 from iop4d.model.errors import ConfigError
 

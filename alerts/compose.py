@@ -1,25 +1,31 @@
-"""What a message says, taken down as plain values when the rule fires.
+"""What a message says: its content as plain values, and the text and HTML made from them.
 
-It is kept in the outbox, so that a retry days later sends the same mail, whatever was measured
-anew since then.
+The content is kept in the outbox, so that a retry days later sends the same message, whatever was
+measured since then.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from jinja2 import TemplateError
 from peewee import Value
 
+from iop4d.alerts.channels.base import Notice
 from iop4d.alerts.judged import is_plain, judged, quantity_of
+from iop4d.alerts.rendering import clean, render
 from iop4d.alerts.rules import Point, Watch
 from iop4d.alerts.subjects import called
-from iop4d.alerts.words import clean, plus_minus, utc_of_jd
 from iop4d.config import SiteInfo
 from iop4d.model import flags
+from iop4d.model.errors import Iop4dError
+from iop4d.model.messages import PlotRequest
+from iop4d.model.units import plus_minus, utc_of_jd
+from iop4d.store.database import Connection
 from iop4d.store.schema import Alert, Result, ResultFrame
 from iop4d.store.table import JSONField
 
@@ -31,16 +37,17 @@ _NO_MARKS = Value([], converter=JSONField().db_value, unpack=False)  # a list is
 Content = dict[str, Any]
 
 
-def of_alert(site: SiteInfo, watch: Watch, alert: Alert, kind: str,
+def of_alert(db: Connection, site: SiteInfo, watch: Watch, alert: Alert, kind: str,
              points: Sequence[Point] = ()) -> Content:
-    """The content of a message about an alert; inside a connection.
+    """The content of a message about an alert.
 
     ``kind``: alert when it fired, again when it goes on, ended, or withdrawn. ``points``: those
     that say so; the ones that fired it, if not given.
     """
-    points = points or _fired(alert)
-    rows = {row.id: row for row in Result.select().where(Result.id.in_([p.id for p in points]))}
-    frames = dict(ResultFrame.select(ResultFrame.result, ResultFrame.frame)
+    points = points or _fired(db, alert)
+    rows = {row.id: row for row in db.select(Result).where(
+        Result.id.in_([p.id for p in points]))}
+    frames = dict(db.select(ResultFrame, ResultFrame.result, ResultFrame.frame)
                   .where(ResultFrame.result.in_(list(rows))).tuples())
     points = [point for point in points if point.id in rows]
     source, band = clean(called(watch.rule, str(alert.source)), 80), clean(alert.band, 20)
@@ -60,14 +67,14 @@ def of_alert(site: SiteInfo, watch: Watch, alert: Alert, kind: str,
         "note": clean(alert.note, 300),
         "points": [_point(rows[point.id], url, frames.get(point.id), watch, point)
                    for point in points],
-        "light_curve": _light_curve(alert, max(alert.fired_jd + _PLOT_AFTER, last.jd_mid)),
+        "light_curve": _light_curve(db, alert, max(alert.fired_jd + _PLOT_AFTER, last.jd_mid)),
         "links": _links(url, watch, alert) if url else {},
     }
 
 
-def _fired(alert: Alert) -> list[Point]:
+def _fired(db: Connection, alert: Alert) -> list[Point]:
     """The points that fired an alert; only of the last is known what was judged."""
-    times = dict(Result.select(Result.id, Result.jd_mid).where(
+    times = dict(db.select(Result, Result.id, Result.jd_mid).where(
         Result.id.in_(alert.points)).tuples())
     value = math.nan if alert.value is None else alert.value
     return [Point(id=id_, jd=times[id_], value=value if id_ == alert.points[-1] else math.nan)
@@ -115,9 +122,9 @@ def _judged(watch: Watch, row: Result, point: Point) -> str:
     return quantity_of(watch, point)
 
 
-def _light_curve(alert: Alert, until: float) -> list[list[float | None]]:
+def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float | None]]:
     """The latest good points about an alert, to JD ``until``: [jd, magnitude, error]."""
-    rows = (Result.select(Result.jd_mid, Result.mag, Result.mag_err)
+    rows = (db.select(Result, Result.jd_mid, Result.mag, Result.mag_err)
             .where(good_points(alert.source, alert.band.partition("-")[0])
                    & (Result.jd_mid >= alert.fired_jd - _PLOT_DAYS)
                    & (Result.jd_mid <= until))
@@ -132,3 +139,68 @@ def good_points(source: str, band: str, *, needs_mag: bool = True) -> Any:
     good = ((Result.source == source) & (Result.band == band)
             & (Result.flags.bin_and(int(bars)) == 0) & (Result.human_flags == _NO_MARKS))
     return good & Result.mag.is_null(False) if needs_mag else good
+
+
+#: Kinds of message whose text is in their content.
+WRITTEN = ("summary", "test")
+#: What the templates call a kind of message, in a sentence and as a label.
+_HELPERS = {
+    "says": {"alert": "fires", "again": "still holds", "ended": "has ended",
+             "withdrawn": "is taken back"},
+    "marks": {"alert": "▲ firing", "again": "▲ still firing", "ended": "✓ ended",
+              "withdrawn": "✗ withdrawn"}}
+
+
+class MessageError(Iop4dError):
+    """A message cannot be written; the reason says why."""
+
+
+def compose(content: dict[str, Any], *, message_id: str, at: float,
+            pictures: Mapping[str, bytes] | None = None) -> Notice:
+    """The notice that says ``content``; ``at`` is its date in Unix seconds.
+
+    Raises MessageError when the content is not what this version writes.
+    """
+    kind = str(content.get("kind", "alert"))
+    shown = dict(pictures or {})
+    try:
+        content = {"kind": kind, **content, "subject": clean(content["subject"])}
+        if kind in WRITTEN:
+            text, html = str(content["text"]), str(content.get("html", ""))
+        else:
+            name = "digest" if kind == "digest" else "system" if kind == "system" else "alert"
+            text = render(f"{name}.txt", content, **_HELPERS)
+            html = render(f"{name}.html", content, **_HELPERS, cid=next(iter(shown), ""))
+        return Notice(
+            id=message_id, kind=kind, subject=content["subject"], text=text, html=html,
+            pictures=shown, at=at, severity=str(content.get("severity", "notice")),
+            tag=str(content.get("tag", "")), link=_link(content), facts={
+                key: value for key, value in content.items() if key not in ("html", "text")})
+    except (TemplateError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise MessageError(f"the message cannot be written: {error!r}") from error
+
+
+def _link(content: dict[str, Any]) -> str:
+    links = content.get("links") or {}
+    return str(content.get("link") or links.get("alerts") or links.get("source") or "")
+
+
+def cid_of(picture: str) -> str:
+    """The id by which a mail's HTML names one of its pictures, a file below the site's folder."""
+    return picture.replace("/", ".") + "@iop4d"
+
+
+def plot_of(content: dict[str, Any]) -> PlotRequest | None:
+    """The light curve that goes with a message; None when there is nothing to plot."""
+    if not content.get("light_curve"):
+        return None
+    try:
+        points = tuple((float(jd), float(mag), float("nan") if err is None else float(err))
+                       for jd, mag, err in content["light_curve"])
+        if not points:
+            return None
+        return PlotRequest(
+            title=f"{content['source']} {content['band']}", band=content["band"], points=points,
+            highlight_jd=content["points"][-1]["jd"], threshold=content["threshold"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise MessageError(f"the message cannot be written: {error!r}") from error

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.appriseway import AppriseChannel, scrub
-from iop4d.alerts.transport import Notice, SendError
+from iop4d.alerts.channels.apprise import AppriseChannel, scrub
+from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.config import Channel
-from tests.alerts.test_webhook import Receiver
+from tests.alerts.channels.test_webhook import Receiver
 
 NEWS = Notice(id="<1@example.org>", kind="alert", subject="BL Lac R = 12.87", at=0.0,
               text="R = 12.87 - *not* _markup_", severity="high")

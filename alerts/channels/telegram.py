@@ -15,9 +15,9 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Awaitable, Callable
 
 from iop4d import config
-from iop4d.alerts.botapi import BotApi, BotError
-from iop4d.alerts.transport import Notice, SendError
-from iop4d.alerts.words import clean
+from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.bot_api import BotApi, BotError
+from iop4d.alerts.rendering import clean
 from iop4d.config.secret import read_secret
 from iop4d.model.errors import ConfigError
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iop4d.alerts.botapi import BotApi
-from iop4d.alerts.botcommands import BadCommandError, BotCommands, Order, understand
-from iop4d.alerts.telegram import TelegramChannel
+from iop4d.alerts.channels.bot_api import BotApi
+from iop4d.alerts.channels.bot_commands import BadCommandError, BotCommands, Order, understand
+from iop4d.alerts.channels.telegram import TelegramChannel
 from iop4d.config import Channel
 from iop4d.model.errors import Iop4dError
 from iop4d.simulator.botserver import TOKEN, BotServer, Fault, bad_request, too_many

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from iop4d.alerts import desk
-from iop4d.alerts.content import tag
-from iop4d.alerts.outbox import RunDb
+from iop4d.alerts.compose import tag
+from iop4d.alerts.relay import Relay, RunDb
+from iop4d.alerts.rendering import moment
 from iop4d.alerts.rules import ACTIVE
-from iop4d.alerts.words import plus_minus, utc_of_jd, utc_of_unix
+from iop4d.config import Site
+from iop4d.model.units import plus_minus, utc_of_jd
 from iop4d.store import catalogue, mutes
 from iop4d.store.database import Database, ambient
-from iop4d.store.delivery import undelivered
-from iop4d.store.schema import Alert, Result
+from iop4d.store.outbox import undelivered
+from iop4d.store.schema import Alert, ChannelState, Result
 from iop4d.store.status import heartbeat, night_line
 
 T = TypeVar("T")
@@ -50,7 +53,7 @@ class Answers:
         def act() -> str:
             made = desk.mute(rule="", source=source, seconds=3600.0 * hours, by=by,
                              now=self._clock())
-            return f"{made.source or 'Every source'} is muted until {utc_of_unix(made.until)} UTC."
+            return f"{made.source or 'Every source'} is muted until {moment(made.until)} UTC."
         return await self._run_db(self._write, act)
 
     async def unmute(self, source: str, by: str) -> str:
@@ -78,7 +81,7 @@ def _status(now: float) -> str:
     lines = [night_line(ambient())]
     lines += [f"archive {a['name']} is {a['state']}: {a['reason']}"
               for a in beat.get("archives", ()) if a["state"] != "ok"]
-    lines += [f"{mutes.name_of(mute)} is muted until {utc_of_unix(mute.until)} UTC"
+    lines += [f"{mutes.name_of(mute)} is muted until {moment(mute.until)} UTC"
               for mute in mutes.current(now)]
     if paused := beat.get("paused"):
         lines.append(f"nothing new is begun: {paused}")
@@ -106,3 +109,55 @@ def _point(row: Result) -> str:
         text += (f", p {plus_minus(100 * row.p_debiased, error, 1)} %, "
                  f"chi {plus_minus(row.chi_deg, row.chi_err_deg, 0)} deg")
     return text
+
+
+_OFFSET = "next update"
+
+
+def commands_of(site: Site, relay: Relay, database: Database, run_db: RunDb,
+                clock: Callable[[], float], stop: asyncio.Event,
+                ) -> dict[str, Coroutine[Any, Any, None]]:
+    """What listens to the chats of each Telegram channel that obeys, by its part's name."""
+    parts: dict[str, Coroutine[Any, Any, None]] = {}
+    for channel in site.channel:
+        if channel.kind != "telegram" or not channel.commands:
+            continue
+        # Its client is imported where a site has a bot: the daemon stays small without.
+        from iop4d.alerts.channels.bot_commands import BotCommands
+        from iop4d.alerts.channels.telegram import TelegramChannel
+
+        bot = relay.channels[channel.name]
+        assert isinstance(bot, TelegramChannel)
+        parts[f"commands of {channel.name}"] = BotCommands(
+            name=channel.name, api=bot.api, say=bot.say,
+            desk=Answers(database=database, run_db=run_db, clock=clock),
+            chats=partial(_chats, channel.to), clock=clock,
+            load=partial(_loaded, run_db, database, channel.name),
+            save=partial(_saved, run_db, database, channel.name)).run(stop)
+    return parts
+
+
+def _chats(to: tuple[str, ...]) -> set[str]:
+    return {chat.strip() for chat in to}
+
+
+async def _loaded(run_db: RunDb, database: Database, channel: str) -> int:
+    return await run_db(_load, database, channel)
+
+
+async def _saved(run_db: RunDb, database: Database, channel: str, offset: int) -> None:
+    await run_db(_save, database, channel, offset)
+
+
+def _load(database: Database, channel: str) -> int:
+    with database.connected():
+        row = ChannelState.get_or_none((ChannelState.channel == channel)
+                                       & (ChannelState.name == _OFFSET))
+    return int(row.value) if row else 0
+
+
+def _save(database: Database, channel: str, offset: int) -> None:
+    with database.write():
+        ChannelState.insert(channel=channel, name=_OFFSET, value=str(offset)).on_conflict(
+            conflict_target=[ChannelState.channel, ChannelState.name],
+            preserve=[ChannelState.value]).execute()

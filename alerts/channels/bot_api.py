@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from iop4d.alerts.words import clean
+from iop4d.alerts.rendering import clean
 from iop4d.model.errors import Iop4dError
 
 _LONGEST_ANSWER = 8_000_000  # bytes; a hundred updates are far below it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from iop4d.alerts.transport import SendError
+from iop4d.alerts.channels.base import SendError
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import channel, rule
 from tests.alerts.posting import DOWN, FakeChannel, Post, post

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts import words
-from iop4d.alerts.mail import write_mail
-from iop4d.alerts.message import MessageError, compose, plot_of
+from iop4d.alerts import rendering
+from iop4d.alerts.channels.email import write_mail
+from iop4d.alerts.compose import MessageError, compose, plot_of
+from iop4d.model import units
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import JD, PNG, Night, channel, rule, site_of
 from tests.conftest import FakeClock
@@ -161,10 +162,10 @@ def test_the_plot_shows_the_point_and_the_threshold(said: dict[str, Any]) -> Non
 ])
 def test_a_headline_has_as_many_digits_as_its_error(value: float | None, error: float | None,
                                                     text: str) -> None:
-    assert words.headline(value, error) == text
+    assert rendering.headline(value, error) == text
 
 
 def test_times_are_written_in_utc() -> None:
-    assert words.utc_of_jd(2440587.5) == "1970-01-01 00:00:00"
-    assert words.utc_of_jd(2451545.0) == "2000-01-01 12:00:00"
-    assert words.utc_of_jd(1e12) == "–"
+    assert units.utc_of_jd(2440587.5) == "1970-01-01 00:00:00"
+    assert units.utc_of_jd(2451545.0) == "2000-01-01 12:00:00"
+    assert units.utc_of_jd(1e12) == "–"

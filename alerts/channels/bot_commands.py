@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from iop4d.alerts.botapi import BotApi, BotError
-from iop4d.alerts.transport import SendError
-from iop4d.alerts.words import clean
+from iop4d.alerts.channels.base import SendError
+from iop4d.alerts.channels.bot_api import BotApi, BotError
+from iop4d.alerts.rendering import clean
 from iop4d.model.errors import Iop4dError
 
 log = logging.getLogger(__name__)
