@@ -16,11 +16,11 @@ from typing import Any
 import httpx2
 
 from iop4d.simulator.botserver import BotServer
-from iop4d.simulator.mailbox import Mailbox
 from iop4d.simulator.night import Flare, NightPlan
+from iop4d.simulator.servers import Mailbox
 from iop4d.simulator.service import Service
 from tests.alerts.bench import free_port
-from tests.support.checks import drop, make_site, take_night
+from tests.support.sites import drop, make_site, take_night
 
 PLAN = NightPlan(seed=21, fields=("3C345",), frames=14, n_bias=3, n_flat=3,
                  flare=Flare(start=0.06, rise=0.05, mag=1.0, fall=1.0))

@@ -13,7 +13,7 @@ import pytest
 
 from iop4d.fits.atomic import write_atomic
 from iop4d.store.database import Database
-from tests.bench.crashing import every_crash_point
+from tests.bench.killing import every_crash_point
 from tests.support import crash_points
 from tests.support.crash_points import KILLED, LABELS, VARIABLE
 

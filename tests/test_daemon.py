@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.simulator.mailbox import Mailbox
 from iop4d.simulator.night import NightPlan
+from iop4d.simulator.servers import Mailbox
 from iop4d.simulator.service import Observer, Service
-from iop4d.simulator.write import bad_files
-from tests.support.checks import differences, drop, make_site, results_of, take_night
+from tests.support.bad_files import bad_files
 from tests.support.invariants import workers_of
+from tests.support.sites import differences, drop, make_site, results_of, take_night
 
 PLAN = NightPlan(seed=11, fields=("3C345",), frames=4, n_bias=3, n_flat=3)
 RULE = """

@@ -13,9 +13,9 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
+from iop4d.simulator.frames import write_frame
 from iop4d.simulator.night import Night
 from iop4d.simulator.sky import field_of, index_folder
-from iop4d.simulator.write import write_frame
 from iop4d.store import catalogue
 from iop4d.store.catalogue_csv import parse
 from iop4d.store.database import Database

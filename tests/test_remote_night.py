@@ -14,8 +14,8 @@ from iop4d.simulator.servers import Server
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
-from tests.support.checks import drop, make_site, results_of, take_night
 from tests.support.ftp_server import PASSWORD, USER, Faults, FtpServer
+from tests.support.sites import drop, make_site, results_of, take_night
 
 TONIGHT = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
 PLAN = NightPlan(seed=11, night=TONIGHT.isoformat(), fields=("BLLac",), frames=6, exptime_s=60.0,

@@ -6,11 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from iop4d.simulator.night import Night, NightPlan, SimulatedFrame
+from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, write_night
 from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY
 from iop4d.simulator.setups import SETUPS, setup_of
 from iop4d.simulator.sky import FIELDS, field_of, index_folder
-from iop4d.simulator.write import write_night
 
 
 def main() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +26,22 @@ from iop4d.simulator.camera import (
     scintillation,
     star_light,
 )
-from iop4d.simulator.plan import POLARIMETRY, Flare, NightPlan, checked
+from iop4d.simulator.frames import SimulatedFrame, StarTruth, Truth, write_frame
+from iop4d.simulator.headers import Shot
+from iop4d.simulator.plan import POLARIMETRY, Flare, NightPlan, Planned, checked, schedule
 from iop4d.simulator.polarised import Optics, draw, in_two_images, on_sky, seen, through_polaroid
-from iop4d.simulator.schedule import Planned, schedule
 from iop4d.simulator.setups import Setup
-from iop4d.simulator.shot import Shot
-from iop4d.simulator.sky import FIELDS, Field, Sky, Stars, field_of, load_sky
-from iop4d.simulator.tangent import airmass, project, tangent_plane
-from iop4d.simulator.truth import SimulatedFrame, StarTruth, Truth
+from iop4d.simulator.sky import (
+    FIELDS,
+    Field,
+    Sky,
+    Stars,
+    airmass,
+    field_of,
+    load_sky,
+    project,
+    tangent_plane,
+)
 
 __all__ = ["Flare", "Night", "NightPlan", "SimulatedFrame", "StarTruth", "Truth", "jd_of_evening",
            "project"]
@@ -308,3 +319,32 @@ class Night:
 def _near(x: Floats, y: Floats, window: Window, margin: float) -> NDArray[np.bool_]:
     return np.asarray((x > -margin) & (x < window.nx + margin)
                       & (y > -margin) & (y < window.ny + margin))
+
+
+def write_night(night: Night, folder: Path, *, truth_path: Path | None = None,
+                speed: float | None = None, is_over: Callable[[], bool] = lambda: False,
+                wrote: Callable[[SimulatedFrame], None] = lambda _: None) -> int:
+    """Write a night into ``folder/<yyyy-mm-dd>/``; how many frames were written.
+
+    ``speed``: times faster than real that frames appear; None: as fast as they are made. Biases and
+    flats, which are taken before the night, come without delay. ``truth_path``: a file that gets
+    the truth of each light frame as a line of JSON.
+    """
+    place = folder / night.plan.night
+    began: tuple[float, float] | None = None
+    count = 0
+    for frame in night.frames():
+        if speed is not None and frame.truth is not None:
+            began = began or (time.monotonic(), frame.at_s)
+            due = began[0] + (frame.at_s - began[1]) / speed
+            while time.monotonic() < due and not is_over():
+                time.sleep(min(0.1, max(due - time.monotonic(), 0.0)))
+        if is_over():
+            break
+        write_frame(frame, place)
+        count += 1
+        if truth_path is not None and frame.truth is not None:
+            with truth_path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(frame.truth.to_json()) + "\n")
+        wrote(frame)
+    return count

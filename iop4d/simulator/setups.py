@@ -7,8 +7,20 @@ from dataclasses import dataclass
 
 from astropy.io import fits
 
-from iop4d.simulator import cafos, ccds, dipol, osn
-from iop4d.simulator.camera import ANDOR_T90, Ccd, Window
+from iop4d.simulator import headers
+from iop4d.simulator.camera import (
+    ANDOR_T90,
+    ANDOR_T150,
+    CAFOS,
+    CAFOS_PHOTOMETRY,
+    CAFOS_POLARIMETRY,
+    DIPOL,
+    DIPOL_PART,
+    ROPER_T90,
+    Ccd,
+    Window,
+)
+from iop4d.simulator.headers import Shot
 from iop4d.simulator.polarised import (
     CALCITE,
     T090_POLAROID,
@@ -16,7 +28,6 @@ from iop4d.simulator.polarised import (
     WOLLASTON,
     Optics,
 )
-from iop4d.simulator.shot import Shot
 
 _ROPER_NIGHTS = ("1990-01-01", "2021-10-22")  # from then on the name is the Andor's
 
@@ -56,26 +67,26 @@ def _osn(name: str, telescope: str, ccd: Ccd, optics: Optics, angle_deg: float, 
          nights: tuple[str, str] = ("1990-01-01", "9999-12-31"),
          sample_night: str = "2022-09-08") -> Setup:
     return Setup(
-        name=name, telescope=telescope, ccd=ccd, binning=2, optics=optics, file_name=osn.name,
-        header=osn.header, overhead_s=8.0, bias_s=1.0, flat_s=5.0,
-        angle_deg=(angle_deg, 0.0), jitter_px=15.0,
+        name=name, telescope=telescope, ccd=ccd, binning=2, optics=optics,
+        file_name=headers.osn_name, header=headers.osn_header,
+        overhead_s=8.0, bias_s=1.0, flat_s=5.0, angle_deg=(angle_deg, 0.0), jitter_px=15.0,
         nights=nights, sample_night=sample_night)
 
 
 SETUPS: tuple[Setup, ...] = (
-    _osn("RoperT90", "OSN-T090", ccds.ROPER_T90, T090_POLAROID, 0.8, nights=_ROPER_NIGHTS,
+    _osn("RoperT90", "OSN-T090", ROPER_T90, T090_POLAROID, 0.8, nights=_ROPER_NIGHTS,
          sample_night="2021-03-14"),
     _osn("AndorT90", "OSN-T090", ANDOR_T90, T090_POLAROID, 1.3),
-    _osn("AndorT150", "OSN-T150", ccds.ANDOR_T150, T150_POLAROID, -0.7,
+    _osn("AndorT150", "OSN-T150", ANDOR_T150, T150_POLAROID, -0.7,
          sample_night="2024-03-14"),
-    Setup(name="CAFOS", telescope="CAHA-T220", ccd=ccds.CAFOS, binning=1, optics=WOLLASTON,
-          file_name=cafos.name, header=cafos.header, overhead_s=20.0, bias_s=15.0, flat_s=24.0,
-          angle_deg=(0.4, 0.0), jitter_px=6.0, photometry=ccds.CAFOS_PHOTOMETRY,
-          polarimetry=ccds.CAFOS_POLARIMETRY, sample_night="2025-09-13"),
-    Setup(name="DIPOL", telescope="OSN-T090", ccd=ccds.DIPOL, binning=2, optics=CALCITE,
-          file_name=dipol.name, header=dipol.header, overhead_s=2.0, bias_s=2.0, flat_s=6.0,
-          angle_deg=(177.6, 2.3), jitter_px=4.0, part=ccds.DIPOL_PART, has_dark=True,
-          sample_night="2025-10-18"),
+    Setup(name="CAFOS", telescope="CAHA-T220", ccd=CAFOS, binning=1, optics=WOLLASTON,
+          file_name=headers.cafos_name, header=headers.cafos_header,
+          overhead_s=20.0, bias_s=15.0, flat_s=24.0, angle_deg=(0.4, 0.0), jitter_px=6.0,
+          photometry=CAFOS_PHOTOMETRY, polarimetry=CAFOS_POLARIMETRY, sample_night="2025-09-13"),
+    Setup(name="DIPOL", telescope="OSN-T090", ccd=DIPOL, binning=2, optics=CALCITE,
+          file_name=headers.dipol_name, header=headers.dipol_header,
+          overhead_s=2.0, bias_s=2.0, flat_s=6.0, angle_deg=(177.6, 2.3), jitter_px=4.0,
+          part=DIPOL_PART, has_dark=True, sample_night="2025-10-18"),
 )
 
 

@@ -25,11 +25,11 @@ from iop4d.config.load import load_site
 from iop4d.daemon import Daemon
 from iop4d.ledger.engines.process import rss_mb
 from iop4d.model.states import FrameState
-from iop4d.simulator.mailbox import free_port
+from iop4d.simulator.servers import free_port
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Job
-from tests.support.corpus import make_stub_site, write_corpus
 from tests.support.daemon_under_test import use_workers
+from tests.support.sites import make_stub_site, write_corpus
 from tests.support.trial import STUB_WORKER
 
 _TICK = 0.01  # seconds between looks at the loop's clock

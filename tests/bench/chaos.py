@@ -19,9 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import damaged_files, poison
-from tests.bench.crashing import every_crash_point
-from tests.bench.killing import TRUE_KILLS, random_kills
+from tests.bench import damaged_files
+from tests.bench.killing import TRUE_KILLS, every_crash_point, random_kills
 
 _STATE_MACHINE = Path("tests/work/test_statemachine.py")
 
@@ -81,7 +80,7 @@ def damaged(size: Size, _: int) -> Iterator[Line]:
 
 def workers(size: Size, _: int) -> Iterator[Line]:
     """Frames kill, hang and fill their workers."""
-    done = poison.run(size.poison)
+    done = damaged_files.poison(size.poison)
     yield Line(name="workers", seconds=done.seconds, wrong=done.wrong, numbers={
         "bad frames": done.faults.total(), "kinds": len(done.faults), "good": done.good,
         "set aside": done.set_aside, "MB more": round(done.grown_mb)})

@@ -30,12 +30,11 @@ from iop4d.model.messages import (
 from iop4d.model.result import ResultValue
 from iop4d.science.stokes import angle_difference
 from iop4d.science.tan import from_cards
+from iop4d.simulator.frames import Truth
 from iop4d.simulator.night import Night, jd_of_evening
 from iop4d.simulator.plan import POLARIMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
-from iop4d.simulator.sky import FIELDS, Field, field_of, load_sky
-from iop4d.simulator.tangent import airmass
-from iop4d.simulator.truth import Truth
+from iop4d.simulator.sky import FIELDS, Field, airmass, field_of, load_sky
 from tests.support.lab import Lab, measured_frame, reduced_of, star_list, value_of
 
 #: Fields of which a sub-frame holds calibrators or several stars take turns with the others.

@@ -27,7 +27,7 @@ from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result
 from tests.bench.instruments import instrument_speeds, speed_report
-from tests.support.checks import drop, make_site, take_night
+from tests.support.sites import drop, make_site, take_night
 
 _SETTLE = 0.5  # seconds; the site's default, set aside in the latency
 _DISTINCT = 21  # frames that are simulated; a longer backlog repeats them under other names

@@ -13,8 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from iop4d.cli import cli
-from iop4d.simulator.mailbox import free_port
-from iop4d.simulator.servers import Server, ftp_server, host_key, sftp_server
+from iop4d.simulator.servers import Server, free_port, ftp_server, host_key, sftp_server
 
 PASSWORD = "starlight"
 TONIGHT = (datetime.now(tz=UTC) - timedelta(hours=12)).date()

@@ -21,8 +21,8 @@ from iop4d.reduction.workbench import Workbench
 from iop4d.store.database import Database
 from tests.conftest import FakeClock
 from tests.ledger.test_ledger import CALIBRATION, Bench, state
-from tests.support.checks import take_night
 from tests.support.fulldisk import PLAN
+from tests.support.sites import take_night
 
 
 class Disk:

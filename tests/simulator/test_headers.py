@@ -10,9 +10,9 @@ from astropy.io import fits
 
 from iop4d.instruments.discovery import find_instruments, instrument_for
 from iop4d.model.frame import FrameFacts
+from iop4d.simulator.frames import as_fits
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame
 from iop4d.simulator.setups import SETUPS, archive_of, setup_of
-from iop4d.simulator.write import as_fits
 
 INSTRUMENTS = find_instruments()
 

@@ -16,10 +16,11 @@ from iop4d.instruments.discovery import find_instruments, instrument_for
 from iop4d.model.errors import FrameError
 from iop4d.model.frame import FrameKind
 from iop4d.simulator.camera import ANDOR_T90, Psf, bias_level, expose, flat_field, star_light
-from iop4d.simulator.night import Flare, Night, NightPlan, SimulatedFrame, project
+from iop4d.simulator.frames import as_fits
+from iop4d.simulator.night import Flare, Night, NightPlan, SimulatedFrame, project, write_night
 from iop4d.simulator.sky import FIELDS, field_of, load_sky
-from iop4d.simulator.write import as_fits, bad_files, write_night
 from iop4d.store.catalogue_csv import parse
+from tests.support.bad_files import bad_files
 
 PLAN = NightPlan(seed=2, fields=("3C345",), frames=2, n_bias=1, n_flat=1)
 

@@ -9,10 +9,10 @@ import pytest
 
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.polarimeter import InstrumentalPolarisation
+from iop4d.simulator.frames import as_fits
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth
 from iop4d.simulator.polarised import in_two_images, on_sky, seen, through_polaroid
 from iop4d.simulator.setups import SETUPS, setup_of
-from iop4d.simulator.write import as_fits
 
 from .test_headers import lights, taken
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
-from tests.support.checks import drop, make_site
+from tests.support.sites import drop, make_site
 
 PLAN = NightPlan(seed=4, frames=3, exptime_s=60.0, n_bias=3, n_flat=3)
 MINIMUM_MB = 40

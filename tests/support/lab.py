@@ -23,11 +23,11 @@ from iop4d.model.messages import (
 from iop4d.model.source import Catalogue
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
+from iop4d.simulator.frames import write_frame
 from iop4d.simulator.night import Night, SimulatedFrame
 from iop4d.simulator.plan import POLARIMETRY, NightPlan
 from iop4d.simulator.setups import setup_of
 from iop4d.simulator.sky import index_folder
-from iop4d.simulator.write import write_frame
 from iop4d.store.catalogue_csv import parse
 
 _MASTER_KINDS = ("BIAS", "DARK", "FLAT")

@@ -12,17 +12,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iop4d.simulator.mailbox import Mailbox, free_port
 from iop4d.simulator.night import NightPlan
+from iop4d.simulator.servers import Mailbox, free_port
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database, ambient
 from iop4d.store.results import add_flag
 from iop4d.store.schema import Alert, Frame, Result
 from tests.support import invariants
-from tests.support.checks import differences, drop, make_site, results_of
-from tests.support.corpus import SECRET, is_quiet, make_stub_site
 from tests.support.daemon_under_test import WORKER
 from tests.support.invariants import Remembered
+from tests.support.sites import (
+    SECRET,
+    differences,
+    drop,
+    is_quiet,
+    make_site,
+    make_stub_site,
+    results_of,
+)
 
 DAEMON = "tests.support.daemon_under_test"
 STUB_WORKER = "tests.support.stub_worker"

@@ -1,8 +1,10 @@
-"""What is true about simulated frames."""
+"""A simulated frame: its header and pixels, what is true about it, and the file that it becomes."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,3 +83,18 @@ class SimulatedFrame:
     data: NDArray[np.uint16]
     at_s: float
     truth: Truth | None = None
+
+
+def as_fits(frame: SimulatedFrame) -> bytes:
+    """A frame as the bytes of its FITS file: 16 bits, unsigned."""
+    out = io.BytesIO()
+    fits.PrimaryHDU(frame.data, frame.header).writeto(out)
+    return out.getvalue()
+
+
+def write_frame(frame: SimulatedFrame, folder: Path) -> Path:
+    """Write a frame under its final name in one go, as the cameras do; its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / frame.name
+    path.write_bytes(as_fits(frame))
+    return path

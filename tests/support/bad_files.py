@@ -1,62 +1,14 @@
-"""Writes simulated frames as a camera program would, and bad files as the world does."""
+"""Bad files among simulated frames, as the world makes them."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-
-from iop4d.simulator.night import Night, SimulatedFrame
-
-
-def as_fits(frame: SimulatedFrame) -> bytes:
-    """A frame as the bytes of its FITS file: 16 bits, unsigned."""
-    out = io.BytesIO()
-    fits.PrimaryHDU(frame.data, frame.header).writeto(out)
-    return out.getvalue()
-
-
-def write_frame(frame: SimulatedFrame, folder: Path) -> Path:
-    """Write a frame under its final name in one go, as the cameras do; its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / frame.name
-    path.write_bytes(as_fits(frame))
-    return path
-
-
-def write_night(night: Night, folder: Path, *, truth_path: Path | None = None,
-                speed: float | None = None, is_over: Callable[[], bool] = lambda: False,
-                wrote: Callable[[SimulatedFrame], None] = lambda _: None) -> int:
-    """Write a night into ``folder/<yyyy-mm-dd>/``; how many frames were written.
-
-    ``speed``: times faster than real that frames appear; None: as fast as they are made. Biases and
-    flats, which are taken before the night, come without delay. ``truth_path``: a file that gets
-    the truth of each light frame as a line of JSON.
-    """
-    place = folder / night.plan.night
-    began: tuple[float, float] | None = None
-    count = 0
-    for frame in night.frames():
-        if speed is not None and frame.truth is not None:
-            began = began or (time.monotonic(), frame.at_s)
-            due = began[0] + (frame.at_s - began[1]) / speed
-            while time.monotonic() < due and not is_over():
-                time.sleep(min(0.1, max(due - time.monotonic(), 0.0)))
-        if is_over():
-            break
-        write_frame(frame, place)
-        count += 1
-        if truth_path is not None and frame.truth is not None:
-            with truth_path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(frame.truth.to_json()) + "\n")
-        wrote(frame)
-    return count
 
 
 def bad_files(good: bytes, folder: Path) -> dict[str, str]:
