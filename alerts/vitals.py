@@ -80,7 +80,7 @@ def unsolved(vitals: Vitals, window: float) -> Values:
     """Percent of a telescope's frames of the window whose field was not recognised."""
     lost = pw.fn.SUM(pw.Case(None, [(Frame.reason.startswith(f"{UNSOLVED}:"), 1)], 0))
     rows = Frame.select(Frame.telescope, pw.fn.COUNT(Frame.id), lost).where(
-        (Frame.kind == "light") & Frame.state.in_(("done", "failed"))
+        (Frame.kind == "science") & Frame.state.in_(("done", "failed"))
         & (Frame.seen_at > vitals.now - window * _DAY)).group_by(Frame.telescope)
     return {name: 100.0 * bad / count for name, count, bad in rows.tuples() if count >= _FEWEST}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iop4d.instruments.base import Header, Instrument, card
-from iop4d.instruments.osn import CCD_SOURCES, polaroid, read_osn_header
+from iop4d.instruments.osn import CCD_SOURCES, polariser, read_osn_header
 from iop4d.instruments.telescopes import T150
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.polarimeter import InstrumentalPolarisation
@@ -34,7 +34,7 @@ INSTRUMENT = Instrument(
     masters=(FrameKind.BIAS, FrameKind.FLAT),
     recognises=recognises,
     read=read,
-    polarimeter=polaroid(POLARISATION),
+    polarimeter=polariser(POLARISATION),
     sources={
         "scale_arcsec": "7.92 arcmin over 2048 px: www.osn.iaa.csic.es, CCDT150",
         **CCD_SOURCES,

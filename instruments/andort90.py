@@ -11,7 +11,7 @@ from iop4d.instruments.osn import (
     CCD_SOURCES,
     T090_POLARISATION,
     is_roper,
-    polaroid,
+    polariser,
     read_osn_header,
 )
 from iop4d.instruments.telescopes import T090
@@ -39,7 +39,7 @@ INSTRUMENT = Instrument(
     masters=(FrameKind.BIAS, FrameKind.FLAT),
     recognises=recognises,
     read=read,
-    polarimeter=polaroid(T090_POLARISATION),
+    polarimeter=polariser(T090_POLARISATION),
     sources={
         "scale_arcsec": "13.2 arcmin over 2048 px: www.osn.iaa.csic.es, CCDT90",
         **CCD_SOURCES,

@@ -81,7 +81,7 @@ def number(header: Header, card: str) -> float:
     return parsed
 
 
-def exposure(header: Header, *names: str, kind: FrameKind = FrameKind.LIGHT) -> float:
+def exposure(header: Header, *names: str, kind: FrameKind = FrameKind.SCIENCE) -> float:
     """Exposure time in seconds from the first of the cards that is there; never negative.
 
     A bias needs none.

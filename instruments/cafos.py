@@ -16,7 +16,7 @@ from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation, P
 
 _KINDS = {"bias": FrameKind.BIAS, "dark": FrameKind.DARK, "flat": FrameKind.FLAT,
           "domeflat": FrameKind.FLAT, "twilight": FrameKind.FLAT, "skyflat": FrameKind.FLAT,
-          "science": FrameKind.LIGHT}
+          "science": FrameKind.SCIENCE}
 # A capital, as Gunn's and Sloan's filters are written small.
 _BAND = re.compile(r"^(?i:Bessell?|John(?:son)?|Cous(?:ins)?)?\s*([UBVRI])$")
 _EMPTY = ("", "free", "none", "-")
@@ -35,10 +35,10 @@ def read(header: Header, name: str) -> FrameFacts:
     """The facts of a frame; raises CardError or FrameError."""
     base.refuse_focus(header, name)
     kind = _kind(header)
-    if kind in (FrameKind.FLAT, FrameKind.LIGHT):  # to a closed shutter a grism is nothing
+    if kind in (FrameKind.FLAT, FrameKind.SCIENCE):  # to a closed shutter a grism is nothing
         _refuse_spectrum(header)
     start = _start(header)
-    angle = _plate(header) if kind is FrameKind.LIGHT else None
+    angle = _plate(header) if kind is FrameKind.SCIENCE else None
     return FrameFacts(
         telescope=T220.name,
         instrument="CAFOS",

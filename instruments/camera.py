@@ -8,6 +8,8 @@ from iop4d.instruments.telescopes import Telescope, night_of
 from iop4d.model.errors import CardError
 from iop4d.model.frame import FrameFacts, FrameKind
 
+#: What the kind card says where the section does not tell.
+_WORDS = {**{kind.value: kind.value for kind in FrameKind}, "light": FrameKind.SCIENCE.value}
 _START_FRACTION = {"start": 0.0, "middle": 0.5, "end": 1.0}
 
 
@@ -62,9 +64,9 @@ def _read(header: base.Header, camera: Camera, telescope: Telescope) -> FrameFac
 
 def _kind(header: base.Header, camera: Camera) -> FrameKind:
     if not camera.kind:
-        return FrameKind.LIGHT
+        return FrameKind.SCIENCE
     said = base.text(header, camera.kind)
-    words = camera.kinds or {kind.value: kind.value for kind in FrameKind}
+    words = camera.kinds or _WORDS
     for text, kind in words.items():
         if text.strip().lower() == said.lower():
             return FrameKind(kind)

@@ -19,7 +19,7 @@ from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation, Polarimeter
 
 _KINDS = {"bias": FrameKind.BIAS, "dark": FrameKind.DARK, "flat": FrameKind.FLAT,
-          "light": FrameKind.LIGHT}
+          "light": FrameKind.SCIENCE}
 _BANDS = {"red": "R", "green": "V", "blue": "B", "r": "R", "v": "V", "b": "B", "g": "V"}
 _OBJECT = re.compile(r"^([a-zA-Z0-9]{1,3}_[a-zA-Z0-9]+|[a-zA-Z0-9]{4,})(?=_|$)")
 _NOTES = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*deg", re.IGNORECASE)
@@ -41,7 +41,7 @@ def read(header: Header, name: str) -> FrameFacts:
     """The facts of a frame; raises CardError or FrameError."""
     base.refuse_focus(header, name)
     kind = _kind(header)
-    light = kind is FrameKind.LIGHT
+    light = kind is FrameKind.SCIENCE
     start = start_of(header)
     angle = _plate(header) if light else None
     facts = FrameFacts(
@@ -66,7 +66,7 @@ def read(header: Header, name: str) -> FrameFacts:
 
 
 def _kind(header: Header) -> FrameKind:
-    """IMAGETYP, but a light frame with skyflat in OBJECT is a flat."""
+    """IMAGETYP, but a science frame with skyflat in OBJECT is a flat."""
     said = base.text(header, "IMAGETYP")
     word = said.lower().split()[0]
     if word not in _KINDS:

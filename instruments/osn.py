@@ -15,13 +15,13 @@ ANDOR_SINCE = "2021-10-23"
 
 _WIDTH = 2048  # pixels of all these CCDs at binning 1
 
-#: Of the 0.9 m telescope, with either camera: the polaroids stayed.
+#: Of the 0.9 m telescope, with either camera: the polarisers stayed.
 T090_POLARISATION = InstrumentalPolarisation(
     q0=0.0579, q0_err=0.0030, u0=0.0583, u0_err=0.0023, angle_deg=-18.0, angle_err_deg=0.0,
     source="code of IOP4, github.com/juanep97/iop4")
 
-#: The polaroid's positions, degrees; the fit needs three of them.
-POLAROID_DEG = (-45.0, 0.0, 45.0, 90.0)
+#: The polariser's positions, degrees; the fit needs three of them.
+POLARISER_DEG = (-45.0, 0.0, 45.0, 90.0)
 
 #: Where the facts of these CCDs are from.
 CCD_SOURCES = {
@@ -31,16 +31,16 @@ CCD_SOURCES = {
 }
 
 _KINDS = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT,
-          "LIGHT": FrameKind.LIGHT}
+          "LIGHT": FrameKind.SCIENCE}
 # R_45 and R-45 are -45 degrees; R45 and R+45 are +45.
-_POLAROID = re.compile(r"^([UBVRI])\s*(?:Johnson\s*)?([_+-]?)\s*(0|45|90)$")
+_POLARISER = re.compile(r"^([UBVRI])\s*(?:Johnson\s*)?([_+-]?)\s*(0|45|90)$")
 _BAND = re.compile(r"^([UBVRI])\b[^\d]*$")  # a number would be an angle that is none of ours
 _FILTER_IN_NAME = re.compile(r"_[UBVRI](?:[_+-]?\d+)?$")
 
 
-def polaroid(*constants: InstrumentalPolarisation) -> Polarimeter:
-    """The polaroids in an OSN filter wheel."""
-    return Polarimeter(analyser=Analyser.POLAROID, angles_deg=POLAROID_DEG, fewest=3,
+def polariser(*constants: InstrumentalPolarisation) -> Polarimeter:
+    """The polarisers in an OSN filter wheel."""
+    return Polarimeter(analyser=Analyser.POLARISER, angles_deg=POLARISER_DEG, fewest=3,
                        constants=constants)
 
 
@@ -111,7 +111,7 @@ def _object(header: base.Header) -> str:
 
 
 def _filter(header: base.Header, kind: FrameKind) -> tuple[str | None, float | None]:
-    """(band, angle of the polaroid); no band for bias and dark, and for a flat without filter."""
+    """(band, angle of the polariser); no band for bias and dark, and for a flat without filter."""
     if kind in (FrameKind.BIAS, FrameKind.DARK):
         return None, None
     said = base.card(header, "FILTER")
@@ -119,11 +119,11 @@ def _filter(header: base.Header, kind: FrameKind) -> tuple[str | None, float | N
         return None, None
     if not said:
         raise CardError("FILTER", "is missing or empty")
-    if found := _POLAROID.match(said):
+    if found := _POLARISER.match(said):
         band, sign, degrees = found.groups()
         angle = -45.0 if degrees == "45" and sign in ("_", "-") else float(degrees)
-        return band, angle if kind is FrameKind.LIGHT else None
+        return band, angle if kind is FrameKind.SCIENCE else None
     if found := _BAND.match(said):
         return found.group(1), None
     raise CardError("FILTER", f"is {said!r}, expected one of U, B, V, R, I, with 0, 45, 90 or _45 "
-                    "for a polaroid")
+                    "for a polariser")

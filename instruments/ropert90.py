@@ -1,7 +1,7 @@
 """RoperT90: the camera of the 0.9 m telescope of the Sierra Nevada Observatory until 2021-10-23.
 
 From then on its name stands in headers of the Andor; see ``andort90.py``, whose constants of
-polarisation it shares: the polaroids stayed.
+polarisation it shares: the polarisers stayed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from iop4d.instruments.osn import (
     CCD_SOURCES,
     T090_POLARISATION,
     is_roper,
-    polaroid,
+    polariser,
     read_osn_header,
 )
 from iop4d.instruments.telescopes import T090
@@ -38,7 +38,7 @@ INSTRUMENT = Instrument(
     masters=(FrameKind.BIAS, FrameKind.FLAT),
     recognises=recognises,
     read=read,
-    polarimeter=polaroid(T090_POLARISATION),
+    polarimeter=polariser(T090_POLARISATION),
     sources={
         "scale_arcsec": "13.2 arcmin over 2048 px, as of its successor",
         **CCD_SOURCES,

@@ -87,7 +87,7 @@ def _frame(frame: dict[str, Any]) -> list[str]:
     lines = [f"  {frame['id']} {frame['name']}{angle}: {frame['path']}",
              f"    FWHM {_number(frame['fwhm_arcsec'], 2)} arcsec, aperture "
              f"{_number(frame['aperture_px'], 2)} px, {frame['n_matched']} stars matched, "
-             f"astrometric solution from {frame['placed_by']}, "
+             f"astrometric solution from {frame['astrometry_from']}, "
              f"rms {_number(frame['wcs_rms_px'], 3)} px"]
     for m in frame["measured"]:
         beam = {"": "", "O": "ordinary image ", "E": "extraordinary image "}[m["beam"]]

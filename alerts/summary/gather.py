@@ -79,7 +79,7 @@ def _telescopes(night: str, since: float, until: float) -> tuple[TelescopeNight,
     instruments: dict[str, set[str]] = defaultdict(set)
     for telescope, archive, instrument, kind, mode, state, count in rows:
         place = _place(telescope, archive)
-        of = "polarimetry" if kind == FrameKind.LIGHT and mode == "polarimetry" else kind or ""
+        of = "polarimetry" if kind == FrameKind.SCIENCE and mode == "polarimetry" else kind or ""
         counts[place][of][state] += count
         if instrument:
             instruments[place].add(clean(instrument, 60))
@@ -171,7 +171,8 @@ def _messages(count: int) -> str:
 def _latency(night: str) -> Latency | None:
     took = fn.json_extract(Frame.info, "$.latency_s")
     seconds = sorted(float(value) for (value,) in Frame.select(took).where(
-        (Frame.night == night) & (Frame.kind == FrameKind.LIGHT) & (Frame.state == FrameState.DONE)
+        (Frame.night == night) & (Frame.kind == FrameKind.SCIENCE)
+        & (Frame.state == FrameState.DONE)
         & took.is_null(False)).tuples())
     if not seconds:
         return None

@@ -16,10 +16,10 @@ def recognises(header: Header) -> bool:
 
 
 def read(header: Header, _name: str) -> FrameFacts:
-    """Every frame is a light frame through the green filter."""
+    """Every frame is a science frame through the green filter."""
     start = base.julian_date(header, "DATE-OBS")
     return FrameFacts(
-        telescope=BALCONY.name, instrument="Balcony", kind=FrameKind.LIGHT,
+        telescope=BALCONY.name, instrument="Balcony", kind=FrameKind.SCIENCE,
         night=night_of(start, BALCONY), jd_start=start,
         exptime_s=base.exposure(header, "EXPTIME"), shape=base.shape(header), band="V",
         object=base.card(header, "OBJECT"))

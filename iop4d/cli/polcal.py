@@ -86,7 +86,7 @@ def _rows(instrument: str, since: str | None, until: str | None) -> list[Result]
 def _seen(row: Result, instrument: Instrument) -> tuple[float, float, float, float]:
     """q, u and their errors as the instrument saw them: its correction undone.
 
-    Of a polaroid the plain method's, since field stars take out what is to be measured.
+    Of a polariser the plain method's, since field stars take out what is to be measured.
     """
     assert instrument.polarimeter is not None
     constants = instrument.polarimeter.constants_at(row.jd_mid)

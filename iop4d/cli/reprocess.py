@@ -73,7 +73,7 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
             query = query.where(Frame.state.in_(
                 (FrameState.FAILED, FrameState.REJECTED, FrameState.QUARANTINED)))
         else:
-            query = query.where((Frame.kind == FrameKind.LIGHT.value) & Frame.state.in_(
+            query = query.where((Frame.kind == FrameKind.SCIENCE.value) & Frame.state.in_(
                 (FrameState.DONE, FrameState.FAILED)))
         rows = list(query)
         if not only_stale:

@@ -84,7 +84,7 @@ class Astrometry:
 
 @dataclass(frozen=True, kw_only=True)
 class Photometry:
-    """``[photometry]``: apertures, in sigmas of the star images (sigma = FWHM / 2.355)."""
+    """``[photometry]``: apertures, in sigmas of the PSF (sigma = FWHM / 2.355)."""
 
     aperture: float = key("Radius of the aperture, in sigmas.", 3.0, check=above(0))
     annulus_inner: float = key("Inner radius of the sky annulus, in sigmas.", 5.0, check=above(0))
@@ -95,7 +95,8 @@ class Photometry:
 
 
 #: Ways to compute a polarisation; see ``science.polarimetry``.
-METHODS = ("auto", "ensemble", "plain", "fit", "fit-k", "ratio", "sum", "left", "right")
+METHODS = ("auto", "ensemble", "plain", "fit", "fit-k", "ratio", "sum", "ordinary",
+           "extraordinary")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,22 +109,24 @@ class Polarimetry:
         "Minutes between two frames after which the later one begins a new group.", 15.0,
         check=above(0))
     field_stars: int = key(
-        "Most field stars that are measured on a frame seen through a polaroid.", 40,
+        "Most field stars that are measured on a frame taken through a polariser.", 40,
         check=at_least(0))
     fewest_field_stars: int = key(
-        "Fewest field stars by which the frames of a polaroid group are normalised; with fewer the "
-        "plain form is reported.", 4, check=at_least(1))
+        "Fewest field stars by which the frames of a polariser group are normalised; with fewer "
+        "the plain form is reported.", 4, check=at_least(1))
     transparency: float = key(
         "Scatter of the transparency from frame to frame, in magnitudes, where no field star tells "
         "it.", 0.02, check=at_least(0))
     variability: float = key(
         "By how much a target may change within a group, in magnitudes per hour (1 sigma): through "
-        "a polaroid a change looks like polarisation, so it enters the error.", 0.03,
+        "a polariser a change looks like polarisation, so it enters the error.", 0.03,
         check=at_least(0))
     method: dict[str, str] = key(
         "The method that is reported, by instrument or 'instrument/source', where it is not to be "
-        "chosen by itself: auto, ensemble, plain, fit, fit-k, ratio, sum, left, right.", {},
-        check=("values of " + ", ".join(METHODS),
+        "chosen by itself: auto, ensemble, plain, fit, fit-k, ratio, sum, ordinary, "
+        "extraordinary.", {},
+        check=("values of " + ", ".join(METHODS)
+               + " (the last two were 'left' and 'right' before)",
                lambda value: set(value.values()) <= set(METHODS)))
 
 
@@ -212,14 +215,14 @@ class Camera:
     saturation: float = key("ADU at and above which a pixel is saturated.", 65535.0,
                             check=above(0))
     masters: tuple[str, ...] = key(
-        "Masters that a light frame needs, of bias, dark, flat; none: [].", ("bias", "flat"),
+        "Masters that a science frame needs, of bias, dark, flat; none: [].", ("bias", "flat"),
         check=("a list of bias, dark, flat",
                lambda value: set(value) <= {"bias", "dark", "flat"}))
-    kind: str = key("Card that tells the kind of frame; empty: every frame is a light frame.", "")
+    kind: str = key("Card that tells the kind of frame; empty: all are science frames.", "")
     kinds: dict[str, str] = key(
-        "What the kind card says, and which of bias, dark, flat, light that is.", {},
-        check=("values of bias, dark, flat, light",
-               lambda value: set(value.values()) <= {"bias", "dark", "flat", "light"}))
+        "What the kind card says, and which of bias, dark, flat, science that is.", {},
+        check=("values of bias, dark, flat, science (which 'light' was before)",
+               lambda value: set(value.values()) <= {"bias", "dark", "flat", "science"}))
     band: str = key("Card that names the filter.", "FILTER")
     bands: dict[str, str] = key(
         "What the filter card says, and the band's name in the catalogue; "

@@ -94,7 +94,7 @@ def more_coming(group: Group) -> bool:
     """Whether frames of the group's night and camera are still to be worked at."""
     pending = Frame.select(Frame.id).where(
         (Frame.telescope == group.telescope) & (Frame.night == group.night)
-        & ((Frame.kind == FrameKind.LIGHT.value) | Frame.kind.is_null())
+        & ((Frame.kind == FrameKind.SCIENCE.value) | Frame.kind.is_null())
         & (Frame.state == FrameState.QUEUED.value))
     busy = Job.select(Job.key).where(
         Job.kind.in_((JobKind.CLASSIFY.value, JobKind.REDUCE.value))

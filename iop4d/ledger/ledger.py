@@ -99,7 +99,7 @@ class Ledger:
                 frame = Frame.get_or_none(Frame.id == id_)
                 if frame is None or frame.state in (FrameState.DUPLICATE, FrameState.SUPERSEDED):
                     continue
-                light = frame.kind == FrameKind.LIGHT.value and frame.sha256
+                light = frame.kind == FrameKind.SCIENCE.value and frame.sha256
                 kind = JobKind.REDUCE if light else JobKind.CLASSIFY
                 if frame.state != FrameState.DONE:
                     Frame.update(state=FrameState.QUEUED, reason="", changed_at=now).where(

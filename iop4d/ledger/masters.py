@@ -77,7 +77,7 @@ class Choices:
 
 def needed(kind: FrameKind, instrument: Instrument) -> tuple[FrameKind, ...]:
     """The kinds of master that a frame of a kind is calibrated with."""
-    if kind is FrameKind.LIGHT:
+    if kind is FrameKind.SCIENCE:
         return instrument.masters
     return tuple(k for k in _BEFORE[kind] if k in instrument.masters)
 
@@ -206,7 +206,7 @@ def set_aside(master: Master, reason: str, site: Site, instruments: Mapping[str,
         if any(id_ == master.id for id_, _ in other.masters):
             jobs.queue(JobKind.MASTER, other.id, priority=Priority.MASTER, now=now)
     for frame in Frame.select().where(
-            (Frame.instrument == master.instrument) & (Frame.kind == FrameKind.LIGHT.value)
+            (Frame.instrument == master.instrument) & (Frame.kind == FrameKind.SCIENCE.value)
             & Frame.state.in_((FrameState.DONE, FrameState.FAILED))):
         if any(id_ == master.id for id_, _ in frame.masters):
             jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.AGAIN, now=now)
@@ -259,7 +259,7 @@ def _reach(master: Master, site: Site) -> tuple[str, str]:
 def _lights(master: Master, site: Site) -> Iterable[Frame]:
     return list(Frame.select().where(
         (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
-        & (Frame.kind == FrameKind.LIGHT.value)
+        & (Frame.kind == FrameKind.SCIENCE.value)
         & Frame.state.in_((FrameState.DONE, FrameState.FAILED))
         & (((Frame.provisional == True)  # noqa: E712 - SQL
             & Frame.night.between(*_reach(master, site))) | (Frame.night == master.night))))

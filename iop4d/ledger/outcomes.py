@@ -20,7 +20,6 @@ from iop4d.model.messages import (
     NO_SPACE,
     UNREADABLE,
     UNSOLVED,
-    Calibrated,
     Classified,
     Crashed,
     Done,
@@ -33,6 +32,7 @@ from iop4d.model.messages import (
     Reduced,
     ReduceRequest,
     Rejected,
+    SeriesCalibrated,
     TimedOut,
 )
 from iop4d.model.states import FrameState, MasterState
@@ -138,7 +138,7 @@ class Finisher:
                 self._reduced(claim, reduced, outcome.core_s)
             case MasterBuilt() as built:
                 self._master(claim, built)
-            case Calibrated() as calibrated:
+            case SeriesCalibrated() as calibrated:
                 self._calibrated(claim, calibrated)
             case Polarised() as polarised:
                 self._polarised(claim, polarised)
@@ -160,7 +160,7 @@ class Finisher:
             return
         self._set(frame.id, FrameState.QUEUED, identity=frame.identity, version=frame.version,
                   **columns)
-        if facts.kind is FrameKind.LIGHT:
+        if facts.kind is FrameKind.SCIENCE:
             bonus = claim.bonus | self._urgency.bonus(frame.name, facts.object)
             jobs.queue(JobKind.REDUCE, frame.id, priority=Priority.REDUCE + bonus, now=now)
         else:
@@ -214,7 +214,7 @@ class Finisher:
             frame.id, FrameState.DONE, trace="", info=info, provisional=provisional,
             target=reduced.target,
             reference_id=request.reference.frame if request.reference
-            and reduced.placed_by not in ("index", "catalogue") else None,
+            and reduced.astrometry_from not in ("index", "catalogue") else None,
             masters=[[m.id, m.revision] for m in request.masters],
             reduced_path=str(request.reduced_path) if request.reduced_path else None,
             preview_path=str(request.preview_path) if request.preview_path else None)
@@ -224,7 +224,7 @@ class Finisher:
         self._results(save_results(ambient(), of_frame(frame), reduced.results, now=now))
         if reduced.stars:
             groups.follow_reference(frame, now)
-        if reduced.placed_by == "catalogue" and _had_no_reference(claim):
+        if reduced.astrometry_from == "catalogue" and _had_no_reference(claim):
             groups.try_reference(frame, now)
         facts = frame_store.facts_of(frame)
         if facts.mode == "polarimetry" and reduced.target:
@@ -236,7 +236,7 @@ class Finisher:
             jobs.queue(JobKind.CALIBRATE, series.id, now=now, not_before=now + pause,
                        priority=Priority.CALIBRATE + claim.bonus)
 
-    def _calibrated(self, claim: Claim, calibrated: Calibrated) -> None:
+    def _calibrated(self, claim: Claim, calibrated: SeriesCalibrated) -> None:
         """All results of a series, from all its frames."""
         now = self._clock()
         ids = []

@@ -28,11 +28,11 @@ class Stale:
 
 def stale(frames: Iterable[Frame], *, site: Site,
           instruments: Mapping[str, Instrument]) -> list[Stale]:
-    """Those of the reduced light frames that are stale. Needs a connection."""
+    """Those of the reduced science frames that are stale. Needs a connection."""
     choices, key = Choices(instruments, site), settings_key(site)
     found = []
     for frame in frames:
-        if frame.kind != FrameKind.LIGHT.value or frame.state != FrameState.DONE:
+        if frame.kind != FrameKind.SCIENCE.value or frame.state != FrameState.DONE:
             continue
         if why := _why(frame, choices, key, instruments):
             found.append(Stale(frame=frame.id, name=frame.name, why=why))

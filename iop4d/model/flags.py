@@ -45,7 +45,7 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",
     Flag.POOR_SEEING: "star images wider than 5 arcsec",
     Flag.POOR_FIT: "the modulation of the flux fits no polarisation within its errors",
-    Flag.MISSING_ANGLES: "positions of the polaroid or plate are missing",
+    Flag.MISSING_ANGLES: "positions of the polariser or plate are missing",
     Flag.ONE_BEAM: "only one of the two images of the source could be used",
     Flag.FEW_FIELD_STARS: "too few field stars tell the transparency between the frames",
     Flag.HOST_EXTRAPOLATED: "the host galaxy's table does not reach this aperture or seeing",

@@ -12,7 +12,7 @@ class FrameKind(StrEnum):
     BIAS = "bias"
     DARK = "dark"
     FLAT = "flat"
-    LIGHT = "light"
+    SCIENCE = "science"
 
 
 @dataclass(frozen=True, kw_only=True)

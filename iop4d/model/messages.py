@@ -97,11 +97,10 @@ class StarList:
 
 @dataclass(frozen=True, kw_only=True)
 class ReduceRequest:
-    """Reduce one light frame; write the reduced frame and its preview, or None for neither.
+    """Reduce one science frame; write the reduced frame and its preview, or None for neither.
 
     ``reference``: a solved frame of the whole detector, of the same target, for one that the index
-    cannot solve, and of the same night for a
-    sub-frame that holds too few stars to be solved by itself.
+    cannot solve, and of the same night for a sub-frame that holds too few stars.
     """
 
     path: Path
@@ -116,11 +115,11 @@ class ReduceRequest:
 class Reduced:
     """A frame measured. ``wcs`` maps FITS keywords to values; lengths in pixels unless named.
 
-    ``wcs_left``: that of the left images, where every star has two; ``wcs`` is then that of the
-    right ones. ``target``: the source that the frame was taken for, empty if none is in it;
-    ``field_stars``: stars that tell the transparency; ``stars``: of a whole frame, by which
-    sub-frames are placed: (x, y, flux), brightest first. ``placed_by``: index; frame or
-    catalogue, where the index failed; quads or pair, of a sub-frame.
+    ``wcs_ordinary``: of the ordinary images, where every star has two; ``wcs`` is then of the
+    extraordinary ones. ``target``: the source that the frame was taken for, empty if none is in it;
+    ``field_stars``: stars that show the transparency; ``stars``: of a whole frame, on which
+    sub-frames are matched: (x, y, flux), brightest first. ``astrometry_from``: the rung of
+    ``reduction.field`` that found the field.
     """
 
     wcs: dict[str, float | int | str]
@@ -139,11 +138,11 @@ class Reduced:
     results: tuple[ResultValue, ...]
     frame_flags: int = 0  # of the frame as a whole; part of its results' flags
     warnings: tuple[str, ...] = ()
-    wcs_left: dict[str, float | int | str] = field(default_factory=dict)
+    wcs_ordinary: dict[str, float | int | str] = field(default_factory=dict)
     target: str = ""
     field_stars: tuple[FieldStar, ...] = ()
     stars: tuple[tuple[float, float, float], ...] = ()
-    placed_by: str = "index"
+    astrometry_from: str = "index"
     stages: dict[str, float] = field(default_factory=dict)  # stage to core-seconds
 
 
@@ -171,7 +170,7 @@ class CalibrateRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibrated:
+class SeriesCalibrated:
     """The target's result on each frame, by the frame's id."""
 
     results: tuple[tuple[int, ResultValue], ...]
@@ -241,7 +240,7 @@ class Plotted:
 
 Request = (ClassifyRequest | MasterRequest | ReduceRequest | CalibrateRequest
            | PolarimetryRequest | PlotRequest | NightPlotRequest)
-Value = Classified | MasterBuilt | Reduced | Calibrated | Polarised | Plotted
+Value = Classified | MasterBuilt | Reduced | SeriesCalibrated | Polarised | Plotted
 
 
 @dataclass(frozen=True, kw_only=True)

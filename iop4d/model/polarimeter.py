@@ -10,7 +10,7 @@ from enum import StrEnum
 class Analyser(StrEnum):
     """What turns."""
 
-    POLAROID = "polaroid"
+    POLARISER = "polariser"
     HALF_WAVE_PLATE = "half-wave plate"
 
 
@@ -39,9 +39,9 @@ class InstrumentalPolarisation:
 
 @dataclass(frozen=True, kw_only=True)
 class Beams:
-    """The two images of every star: where the left one is against the right one.
+    """The two images of every star: where the ordinary one is against the extraordinary one.
 
-    ``offset_px``: (dx, dy) of the left minus the right image, in pixels at binning
+    ``offset_px``: (dx, dy) of the ordinary minus the extraordinary image, in pixels at binning
     ``at_binning``; ``tolerance_px``: how far a pair may be off it, each axis.
     """
 

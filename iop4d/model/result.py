@@ -13,10 +13,10 @@ class Measurement:
 
     ``x``, ``y``: 0-based pixel of the aperture's centre. ``flux``, ``flux_err``: background
     subtracted, in ADU per second. ``mag_inst`` = -2.5 log10(flux). ``sky``: ADU per pixel.
-    ``beam``: empty for all the light of the source; ``O`` and ``E`` for its left and right image
-    alone, where every star has two. ``photon_err``: the part of the error that two images of one
-    star do not share, of photons, sky and flat field; ``neighbours``: light of neighbours that was
-    taken off, as a part of the flux.
+    ``beam``: empty for all the light of the source; ``O`` and ``E`` for its ordinary and its
+    extraordinary image alone, where every star has two. ``photon_err``: the part of the error that
+    two images of one star do not share, of photons, sky and flat field; ``neighbours``: light of
+    neighbours that was subtracted, as a part of the flux.
     """
 
     source: str

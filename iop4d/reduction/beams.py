@@ -22,7 +22,7 @@ class TwoBeams:
     """The pairs of a frame's detections, and what finds those of any other list of it."""
 
     pairs: Pairs
-    right_of: Callable[[Detections], Detections]
+    extraordinary_of: Callable[[Detections], Detections]
 
 
 def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) -> TwoBeams:
@@ -41,13 +41,13 @@ def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) ->
             other = find_pairs(found.x, found.y, found.flux, offset=seen, tolerance=(3.0, 3.0))
             pairs = other if len(other) > len(pairs) else pairs
 
-    def right_of(some: Detections) -> Detections:
+    def extraordinary_of(some: Detections) -> Detections:
         mine = find_pairs(some.x, some.y, some.flux, offset=pairs.offset, tolerance=(3.0, 3.0))
-        return some.only(np.sort(mine.right))
+        return some.only(np.sort(mine.extraordinary))
 
-    return TwoBeams(pairs=pairs, right_of=right_of)
+    return TwoBeams(pairs=pairs, extraordinary_of=extraordinary_of)
 
 
-def left_wcs(right: Wcs, offset: tuple[float, float]) -> Wcs:
-    """The projection of the left images: that of the right ones, moved by the offset."""
-    return replace(right, x0=right.x0 + offset[0], y0=right.y0 + offset[1])
+def ordinary_wcs(extraordinary: Wcs, offset: tuple[float, float]) -> Wcs:
+    """The projection of the ordinary images: that of the others, moved by the pairs' offset."""
+    return replace(extraordinary, x0=extraordinary.x0 + offset[0], y0=extraordinary.y0 + offset[1])

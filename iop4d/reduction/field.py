@@ -15,7 +15,7 @@ from iop4d.config.site import Astrometry
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
 from iop4d.model.messages import UNSOLVED
-from iop4d.reduction.pixels import Calibrated
+from iop4d.reduction.pixels import CalibratedImage
 from iop4d.reduction.stars import Stars
 from iop4d.science.detect import Detections, detect, gaussian_kernel
 from iop4d.science.refine import Refined, refine
@@ -41,8 +41,8 @@ def _all(found: Detections) -> Detections:
     return found
 
 
-def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, scale_arcsec: float,
-               pointing_deg: tuple[float, float] | None, settings: Astrometry,
+def find_field(frame: CalibratedImage, stars: Stars, *, solver: astrometry.Solver,
+               scale_arcsec: float, pointing_deg: tuple[float, float] | None, settings: Astrometry,
                only: Callable[[Detections], Detections] = _all) -> Found:
     """The first attempt that matches; raises StageError when none does.
 
@@ -70,7 +70,7 @@ def find_field(frame: Calibrated, stars: Stars, *, solver: astrometry.Solver, sc
                               f"sky {place}, at {scale_arcsec:.3f} arcsec per pixel")
 
 
-def attempts(frame: Calibrated, stars: Stars, pointing: tuple[float, float] | None,
+def attempts(frame: CalibratedImage, stars: Stars, pointing: tuple[float, float] | None,
              most: int, only: Callable[[Detections], Detections] = _all,
              ) -> Iterator[tuple[Detections, tuple[float, float] | None]]:
     """Star lists to try, the most promising first; later ones are only made when needed."""
@@ -93,7 +93,7 @@ def attempts(frame: Calibrated, stars: Stars, pointing: tuple[float, float] | No
         yield plain.only(np.arange(min(_BLIND_STARS, most, len(plain)))), None
 
 
-def _smoothed(frame: Calibrated, stars: Stars) -> Detections | None:
+def _smoothed(frame: CalibratedImage, stars: Stars) -> Detections | None:
     try:
         return detect(frame.image, sigma=stars.sky.sigma, threshold=3.0, bad=frame.bad,
                       saturated=frame.saturated, kernel=gaussian_kernel(min(stars.psf.fwhm, 8.0)))
@@ -101,7 +101,7 @@ def _smoothed(frame: Calibrated, stars: Stars) -> Detections | None:
         return None
 
 
-def _median_filtered(frame: Calibrated, stars: Stars) -> Detections | None:
+def _median_filtered(frame: CalibratedImage, stars: Stars) -> Detections | None:
     """What is left of the detections when every pixel is the median of the 3 x 3 about it."""
     try:
         return detect(median_filter(frame.image, size=3), sigma=stars.sky.sigma / 2.0,

@@ -1,4 +1,4 @@
-"""What happens to one light frame, from its file to its results."""
+"""What happens to one science frame, from its file to its results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from iop4d.model.frame import FrameFacts
 from iop4d.model.messages import MeasuredFrame, Reduced, ReduceRequest
 from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source
-from iop4d.reduction.beams import left_wcs, match_beams
+from iop4d.reduction.beams import match_beams, ordinary_wcs
 from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
 from iop4d.reduction.field import Found, attempts, find_field, quality, refine_field
 from iop4d.reduction.masters import MasterCache
@@ -28,7 +28,7 @@ from iop4d.reduction.measure import (
     reference_stars,
 )
 from iop4d.reduction.pattern import find_by_pattern
-from iop4d.reduction.pixels import Calibrated, calibrate_pixels
+from iop4d.reduction.pixels import CalibratedImage, calibrate_pixels
 from iop4d.reduction.preview import Mark, write_preview
 from iop4d.reduction.product import write_reduced
 from iop4d.reduction.stages import Stages
@@ -37,7 +37,7 @@ from iop4d.reduction.subframe import expected_target, place_subframe
 from iop4d.science import times
 from iop4d.science.detect import Detections
 from iop4d.science.pairs import hidden_images
-from iop4d.science.photometry import Aperture, Frame, aperture_for, total_fluxes
+from iop4d.science.photometry import Aperture, Pixels, aperture_for, total_fluxes
 from iop4d.science.refine import Refined
 from iop4d.science.tan import Wcs
 
@@ -57,7 +57,7 @@ class Tools:
 
 
 def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduced:
-    """Reduce a light frame; raises FrameError, or StageError naming the step that failed."""
+    """Reduce a science frame; raises FrameError, or StageError naming the step that failed."""
     facts, site, instrument = request.facts, tools.site, tools.instrument
     with stages("read"):
         raw = raw_image(open_fits(request.path)).upright(flipped=facts.flipped)
@@ -99,8 +99,8 @@ class _Field:
 
     refined: Refined
     place: Place
-    placed_by: str
-    offset: tuple[float, float] | None = None  # of the left images
+    astrometry_from: str
+    offset: tuple[float, float] | None = None  # of the ordinary images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +109,13 @@ class _Measured:
     field_stars: tuple[FieldStar, ...]
 
 
-def _find(frame: Calibrated, stars: Stars, request: ReduceRequest, tools: Tools,
+def _find(frame: CalibratedImage, stars: Stars, request: ReduceRequest, tools: Tools,
           stages: Stages) -> _Field:
     """Solve the frame, or place it on one that is solved."""
     facts = request.facts
     if facts.beams == 1:
         refined, how = _solved(frame, stars, request, tools, stages, only=lambda found: found)
-        return _Field(refined=refined, place=Place(right=refined.wcs), placed_by=how)
+        return _Field(refined=refined, place=Place(extraordinary=refined.wcs), astrometry_from=how)
     with stages("pairs"):
         beams = match_beams(stars.detections, facts, tools.instrument)
     if facts.subframe:
@@ -124,14 +124,14 @@ def _find(frame: Calibrated, stars: Stars, request: ReduceRequest, tools: Tools,
                 stars.detections, beams, facts, instrument=tools.instrument,
                 catalogue=tools.catalogue, reference=request.reference)
     else:
-        refined, how = _solved(frame, stars, request, tools, stages, only=beams.right_of)
-    left = left_wcs(refined.wcs, beams.pairs.offset)
-    return _Field(refined=refined, place=Place(right=refined.wcs, left=left), placed_by=how,
-                  offset=beams.pairs.offset)
+        refined, how = _solved(frame, stars, request, tools, stages, only=beams.extraordinary_of)
+    ordinary = ordinary_wcs(refined.wcs, beams.pairs.offset)
+    return _Field(refined=refined, place=Place(extraordinary=refined.wcs, ordinary=ordinary),
+                  astrometry_from=how, offset=beams.pairs.offset)
 
 
-def _solved(frame: Calibrated, stars: Stars, request: ReduceRequest, tools: Tools, stages: Stages,
-            *, only: Callable[[Detections], Detections]) -> tuple[Refined, str]:
+def _solved(frame: CalibratedImage, stars: Stars, request: ReduceRequest, tools: Tools,
+            stages: Stages, *, only: Callable[[Detections], Detections]) -> tuple[Refined, str]:
     """By the index, else by another frame or the catalogue; and which it was."""
     facts, settings = request.facts, tools.site.astrometry
     scale = tools.instrument.pixel_arcsec(facts.binning)
@@ -176,10 +176,10 @@ def _sky_of(sources: Sequence[Source]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([s.ra_deg for s in sources]), np.array([s.dec_deg for s in sources])
 
 
-def _measure(frame: Calibrated, stars: Stars, field: _Field, aperture: Aperture,
+def _measure(frame: CalibratedImage, stars: Stars, field: _Field, aperture: Aperture,
              facts: FrameFacts, tools: Tools) -> _Measured:
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
-    pixels = Frame(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
+    pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
                    psf=stars.psf)
     if field.offset is not None:
@@ -216,9 +216,9 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: _Field, apert
     results = () if facts.mode == "polarimetry" else tuple(
         calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope)[0]
         for target in targets)
-    whole = field.placed_by == "index" and not flags & Flag.POOR_WCS
+    whole = field.astrometry_from == "index" and not flags & Flag.POOR_WCS
     return Reduced(
-        wcs=wcs.cards(), wcs_left=field.place.left.cards() if field.place.left else {},
+        wcs=wcs.cards(), wcs_ordinary=field.place.ordinary.cards() if field.place.ordinary else {},
         n_detected=len(stars.detections), n_matched=field.refined.n_matched,
         wcs_rms_px=field.refined.rms_px, fwhm_px=fwhm, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         sky=stars.sky.level, sky_sigma=stars.sky.sigma, aperture_px=aperture.radius,
@@ -226,7 +226,7 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: _Field, apert
         measurements=found.sources, results=results, frame_flags=measured.flags,
         target=_main_target(targets, facts, tools.catalogue, wcs),
         field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
-        placed_by=field.placed_by, warnings=warnings)
+        astrometry_from=field.astrometry_from, warnings=warnings)
 
 
 def _main_target(targets: Sequence[Source], facts: FrameFacts, catalogue: Catalogue,

@@ -26,7 +26,7 @@ def group_magnitude(target: Source, positions: Positions, seen: Stokes,
                     instrument: Instrument) -> ResultValue:
     """The mean of the frames' magnitudes, calibrated together; polarisation still missing.
 
-    ``seen``: the target's q and u through the polaroid. Its fluxes are divided by their modulation
+    ``seen``: the target's q and u through the polariser. Its fluxes are divided by their modulation
     against that of the calibrators, which is the instrument's alone, so that the scatter made by
     polarisation is no part of the error. With two beams the sum of the images has no modulation;
     where ``beam`` names one of the images, it is used alone, likewise. Positions of no use are left
@@ -42,7 +42,7 @@ def group_magnitude(target: Source, positions: Positions, seen: Stokes,
         sign = 1.0 if beam == "O" else -1.0
         frames = [_without_modulation(_one_beam(frame, beam), target.name, seen, constants,
                                       harmonic=4, sign=sign) for frame in frames]
-    elif polarimeter.analyser is Analyser.POLAROID:
+    elif polarimeter.analyser is Analyser.POLARISER:
         frames = [_without_modulation(frame, target.name, seen, constants, harmonic=2, sign=1.0)
                   for frame in frames]
     each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope)
@@ -50,7 +50,7 @@ def group_magnitude(target: Source, positions: Positions, seen: Stokes,
 
 
 def _one_beam(frame: MeasuredFrame, beam: str) -> MeasuredFrame:
-    """The frame as if it held only the left or right images."""
+    """The frame as if it held only the ordinary or extraordinary images."""
     return replace(frame, measurements=tuple(
         replace(m, beam="") for m in frame.measurements if m.beam == beam))
 

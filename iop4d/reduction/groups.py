@@ -13,7 +13,7 @@ from iop4d.instruments.telescopes import Telescope
 from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import Measurement
-from iop4d.science.fieldstars import Ensemble, normalise
+from iop4d.science.fieldstars import Transparency, normalise
 from iop4d.science.photometry import scintillation
 from iop4d.science.polarimetry import Beam
 
@@ -28,7 +28,7 @@ _SAME_STAR_ARCSEC = 1.5
 class Positions:
     """A group's frames in order of time, and what they hold of any source.
 
-    ``angles_deg``: (K,) of the polaroid or plate.
+    ``angles_deg``: (K,) of the polariser or plate.
     """
 
     frames: tuple[MeasuredFrame, ...]
@@ -89,10 +89,10 @@ def positions_of(frames: Sequence[MeasuredFrame], telescope: Telescope) -> Posit
             for frame in ordered]))
 
 
-def field_ensemble(positions: Positions, *, q0: float, u0: float) -> Ensemble | None:
+def field_ensemble(positions: Positions, *, q0: float, u0: float) -> Transparency | None:
     """The transparency from the frames' field stars, matched by their places on the sky.
 
-    Seen through a polaroid, which adds ``q0`` and ``u0`` to every star.
+    Seen through a polariser, which adds ``q0`` and ``u0`` to every star.
     """
     frames = positions.frames
     lists = [np.array([[s.ra_deg, s.dec_deg, s.flux, s.flux_err] for s in frame.field_stars])
@@ -111,7 +111,7 @@ def field_ensemble(positions: Positions, *, q0: float, u0: float) -> Ensemble | 
     return normalise(positions.angles_deg, flux, err, harmonic=2, q0=q0, u0=u0)
 
 
-def source_ensemble(positions: Positions, besides: str) -> Ensemble | None:
+def source_ensemble(positions: Positions, besides: str) -> Transparency | None:
     """The transparency from the other sources, all light of each: two beams have no modulation."""
     names = sorted({source for found in positions.by_source for source, beam in found
                     if not beam and source != besides})

@@ -11,7 +11,7 @@ from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue
 from iop4d.reduction.sources import both_beams, in_frame, measure_source, without_false_alarms
 from iop4d.reduction.stars import Stars
-from iop4d.science.photometry import Aperture, Frame, measure
+from iop4d.science.photometry import Aperture, Pixels, measure
 from iop4d.science.tan import Wcs
 
 _FIELD_SNR = 30.0  # peak over sky noise that a field star needs: 1 % of its flux
@@ -20,13 +20,13 @@ _REFERENCE_STARS = 200  # brightest stars of a whole frame by which sub-frames a
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where the images of a sky position are: ``right`` and, of two beams, ``left``."""
+    """Where the images of a sky position are: ``extraordinary`` and, of two beams, ``ordinary``."""
 
-    right: Wcs
-    left: Wcs | None = None
+    extraordinary: Wcs
+    ordinary: Wcs | None = None
 
 
-def measure_sources(pixels: Frame, catalogue: Catalogue, place: Place, aperture: Aperture,
+def measure_sources(pixels: Pixels, catalogue: Catalogue, place: Place, aperture: Aperture,
                     facts: FrameFacts, *, sky_level: float) -> tuple[Measurement, ...]:
     """Every source of the catalogue in the frame; of two beams each by itself and their sum.
 
@@ -40,14 +40,15 @@ def measure_sources(pixels: Frame, catalogue: Catalogue, place: Place, aperture:
             found = list(without_false_alarms(found))
         return {m.source: replace(m, beam=name) for m in found}
 
-    if place.left is None:
-        return tuple(beam(place.right, "").values())
-    right, left = beam(place.right, "E"), beam(place.left, "O")
-    both = [both_beams(left[name], right[name]) for name in right if name in left]
-    return (*both, *left.values(), *right.values())
+    if place.ordinary is None:
+        return tuple(beam(place.extraordinary, "").values())
+    extraordinary, ordinary = beam(place.extraordinary, "E"), beam(place.ordinary, "O")
+    both = [both_beams(ordinary[name], extraordinary[name])
+            for name in extraordinary if name in ordinary]
+    return (*both, *ordinary.values(), *extraordinary.values())
 
 
-def measure_field_stars(pixels: Frame, stars: Stars, place: Place, aperture: Aperture,
+def measure_field_stars(pixels: Pixels, stars: Stars, place: Place, aperture: Aperture,
                         facts: FrameFacts, *, most: int, besides: tuple[Measurement, ...],
                         ) -> tuple[FieldStar, ...]:
     """The brightest clean stars that are none of the sources measured, with their sky places.
@@ -67,7 +68,7 @@ def measure_field_stars(pixels: Frame, stars: Stars, place: Place, aperture: Ape
         flux = measure(pixels, x, y, aperture, own=i)
         if flux.flags or not flux.flux > 0:
             continue
-        ra, dec = place.right.to_sky(np.array([x]), np.array([y]))
+        ra, dec = place.extraordinary.to_sky(np.array([x]), np.array([y]))
         chosen.append(FieldStar(
             ra_deg=float(ra[0]), dec_deg=float(dec[0]), flux=flux.flux / facts.exptime_s,
             flux_err=flux.photon_err / facts.exptime_s))

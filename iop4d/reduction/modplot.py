@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _COLOURS = {"ensemble": "#1f4e79", "plain": "#b07aa1", "fit-k": "#1f4e79", "fit": "#c0392b",
-            "ratio": "#2e8b57", "sum": "#e08e0b", "left": "#888888", "right": "#bbbbbb"}
+            "ratio": "#2e8b57", "sum": "#e08e0b", "ordinary": "#888888", "extraordinary": "#bbbbbb"}
 
 
 def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrument: Instrument,
                     settings: Polarimetry, reported: str) -> bytes:
     """PNG, 800 x 500 px: the measured modulation with errors, every fit, and what is left.
 
-    Of two beams (O - E) / (O + E); of a polaroid the fluxes over the transparency and their mean.
+    Of two beams (O - E) / (O + E); of a polariser the fluxes over the transparency and their mean.
     As the instrument sees it: its own polarisation is still in.
     """
     from matplotlib.figure import Figure  # a second to import
@@ -44,10 +44,10 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
     positions = positions_of(frames, instrument.telescope)
     constants = polarimeter.constants_at(frames[0].facts.jd_mid)
     ensemble = None
-    if polarimeter.analyser is Analyser.POLAROID and constants is not None:
+    if polarimeter.analyser is Analyser.POLARISER and constants is not None:
         ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0)
     found = seen_by_methods(source, positions, polarimeter.analyser, ensemble, settings)
-    if polarimeter.analyser is Analyser.POLAROID:
+    if polarimeter.analyser is Analyser.POLARISER:
         beam = positions.beam(source.name)
         even = beam.times(1.0 / (ensemble.relative if ensemble is not None
                                  else np.ones(positions.angles_deg.size)))
@@ -88,6 +88,6 @@ def _dress(upper: Axes, lower: Axes, title: str, harmonic: int) -> None:
     upper.legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     lower.axhline(0.0, color="#888888", lw=0.8)
     lower.set_ylabel("left over [%]")
-    lower.set_xlabel("half-wave plate [deg]" if harmonic == 4 else "polaroid [deg]")
+    lower.set_xlabel("half-wave plate [deg]" if harmonic == 4 else "polariser [deg]")
     for axes in (upper, lower):
         axes.grid(alpha=0.25)

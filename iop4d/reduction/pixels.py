@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibrated:
+class CalibratedImage:
     """A calibrated image, float32 [y, x], ADU; NaN where bad. Masks are None if all False."""
 
     image: FloatImage
@@ -24,7 +24,7 @@ class Calibrated:
 
 
 def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float,
-                     saturation_adu: float) -> Calibrated:
+                     saturation_adu: float) -> CalibratedImage:
     """(raw - bias - dark x exptime) / flat; saturation is that of the raw value."""
     image = raw.rows()
     saturated = image >= np.float32(saturation_adu)
@@ -35,5 +35,5 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float,
     if masters.flat is not None:
         image /= masters.flat
     bad = ~np.isfinite(image)
-    return Calibrated(image=image, saturated=saturated if saturated.any() else None,
+    return CalibratedImage(image=image, saturated=saturated if saturated.any() else None,
                       bad=bad if bad.any() else None)

@@ -23,7 +23,7 @@ from iop4d.reduction.groups import Positions, field_ensemble, positions_of, sour
 from iop4d.reduction.nucleus import with_nucleus
 from iop4d.reduction.sources import MAG_PER_RELATIVE_FLUX
 from iop4d.science.debias import debiased
-from iop4d.science.fieldstars import Ensemble
+from iop4d.science.fieldstars import Transparency
 from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import (
     Beam,
@@ -31,7 +31,7 @@ from iop4d.science.polarimetry import (
     half_wave_fit_k,
     half_wave_ratio,
     half_wave_sum,
-    polaroid,
+    polariser,
     single_beam,
 )
 from iop4d.science.stokes import Stokes, corrected
@@ -57,7 +57,7 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         raise StageError("polarimetry", f"no instrumental polarisation of {instrument.name} is "
                                         f"known for JD {jd:.1f}")
     ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
-        if polarimeter.analyser is Analyser.POLAROID else None
+        if polarimeter.analyser is Analyser.POLARISER else None
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):
@@ -81,18 +81,18 @@ def _targets(positions: Positions, catalogue: Catalogue) -> list[Source]:
 
 
 def seen_by_methods(target: Source, positions: Positions, analyser: Analyser,
-                    ensemble: Ensemble | None, settings: Polarimetry) -> dict[str, Seen]:
+                    ensemble: Transparency | None, settings: Polarimetry) -> dict[str, Seen]:
     """Every method that applies, as the instrument sees it."""
     drift = None
     if target.kind is SourceKind.TARGET:  # standards are steady
         drift = positions.hours * settings.variability / MAG_PER_RELATIVE_FLUX
-    if analyser is Analyser.POLAROID:
-        return _through_polaroid(positions.beam(target.name), drift, positions, ensemble, settings)
+    if analyser is Analyser.POLARISER:
+        return _through_polariser(positions.beam(target.name), drift, positions, ensemble, settings)
     return _through_plate(target.name, drift, positions, settings)
 
 
-def _through_polaroid(beam: Beam, drift: Floats | None, positions: Positions,
-                      ensemble: Ensemble | None, settings: Polarimetry) -> dict[str, Seen]:
+def _through_polariser(beam: Beam, drift: Floats | None, positions: Positions,
+                      ensemble: Transparency | None, settings: Polarimetry) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     angles = positions.angles_deg
     transparency = settings.transparency / MAG_PER_RELATIVE_FLUX
@@ -104,7 +104,7 @@ def _through_polaroid(beam: Beam, drift: Floats | None, positions: Positions,
             found["ensemble"] = (normalised.stokes, True)
         transparency = max(float(np.std(ensemble.relative)), 0.002)
     # Each flux has the transparency's scatter besides its own noise.
-    plain = polaroid(angles, beam, extra=transparency) or single_beam(
+    plain = polariser(angles, beam, extra=transparency) or single_beam(
         angles, _even(beam, np.ones(angles.size), transparency), harmonic=2, method="plain",
         drift=drift)
     if plain is not None:
@@ -121,22 +121,22 @@ def _even(beam: Beam, relative: Floats, err: float) -> Beam:
 def _through_plate(target: str, drift: Floats | None, positions: Positions,
                    settings: Polarimetry) -> dict[str, Seen]:
     angles = positions.angles_deg
-    left = positions.beam(target, "O", alone=False)
-    right = positions.beam(target, "E", alone=False)
+    ordinary = positions.beam(target, "O", alone=False)
+    extraordinary = positions.beam(target, "E", alone=False)
     found: dict[str, Seen] = {}
     for method in (half_wave_fit, half_wave_fit_k, half_wave_ratio, half_wave_sum):
-        stokes = method(angles, left, right)
+        stokes = method(angles, ordinary, extraordinary)
         if stokes is not None:
             found[stokes.method] = (_diluted(stokes, positions.neighbours(target)), False)
     others = source_ensemble(positions, target)
     relative, err = (others.relative, others.err) if others is not None else (
         np.ones(angles.size), settings.transparency / MAG_PER_RELATIVE_FLUX)
-    left, right = positions.beam(target, "O"), positions.beam(target, "E")
-    for name, beam, sign in (("left", left, 1.0), ("right", right, -1.0)):
+    ordinary, extraordinary = positions.beam(target, "O"), positions.beam(target, "E")
+    for name, beam, sign in (("ordinary", ordinary, 1.0), ("extraordinary", extraordinary, -1.0)):
         alone = single_beam(angles, _even(beam, relative, err), harmonic=4, sign=sign, method=name,
                             drift=drift)
         if alone is not None:
-            light = positions.neighbours(target, "O" if name == "left" else "E")
+            light = positions.neighbours(target, "O" if name == "ordinary" else "E")
             found[name] = (_diluted(alone.stokes, light), False)
     return found
 
@@ -151,7 +151,7 @@ def _diluted(stokes: Stokes, light: float) -> Stokes:
 
 
 def _choose(found: dict[str, Seen], target: Source, positions: Positions, instrument: Instrument,
-            settings: Polarimetry, ensemble: Ensemble | None) -> str:
+            settings: Polarimetry, ensemble: Transparency | None) -> str:
     """The method that is reported: the one asked for, if it applies, else the best of its kind."""
     asked = settings.method.get(f"{instrument.name}/{target.name}",
                                 settings.method.get(instrument.name, "auto"))
@@ -163,18 +163,18 @@ def _choose(found: dict[str, Seen], target: Source, positions: Positions, instru
             name for name in ("plain", "ensemble") if name in found)
     # A fit knows by its scatter when something is wrong with a position; the ratios do not.
     both = next((name for name in ("fit-k", "ratio", "fit") if name in found), "")
-    alone = min((name for name in ("left", "right") if name in found and not _is_spoilt(
+    alone = min((name for name in ("ordinary", "extraordinary") if name in found and not _is_spoilt(
         target.name, name, positions)), key=lambda name: found[name][0].p_err, default="")
     if not both or not alone:
         return both or alone or next(iter(found))
-    spoilt = any(_is_spoilt(target.name, name, positions) for name in ("left", "right"))
+    spoilt = any(_is_spoilt(target.name, name, positions) for name in ("ordinary", "extraordinary"))
     return alone if spoilt and found[alone][0].p_err < found[both][0].p_err else both
 
 
 def _is_spoilt(target: str, side: str, positions: Positions) -> bool:
-    """Whether most of the left or right images hold a neighbour's light, or are of no use."""
+    """Whether most of a side's images hold a neighbour's light, or are of no use."""
     spoilt = int(Flag.BLENDED | Flag.SATURATED | Flag.EDGE)
-    found = positions.of(target, "O" if side == "left" else "E")
+    found = positions.of(target, "O" if side == "ordinary" else "E")
     return sum(m is None or bool(m.flags & spoilt) for m in found) > len(found) / 2
 
 
@@ -185,7 +185,7 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
               for name, (seen, measured) in found.items()}
     best = stokes[chosen]
     seen = found["ensemble"][0] if "ensemble" in found else found[chosen][0]
-    beam = {"left": "O", "right": "E"}.get(chosen, "")
+    beam = {"ordinary": "O", "extraordinary": "E"}.get(chosen, "")
     result = group_magnitude(target, positions, seen, constants, beam=beam, catalogue=catalogue,
                              instrument=instrument)
     clean = debiased(best.q, best.u, best.covariance)
@@ -203,7 +203,7 @@ def _flags(stokes: Stokes, positions: Positions, instrument: Instrument) -> Flag
     flags = Flag(0)
     if stokes.n < len(instrument.polarimeter.angles_deg):
         flags |= Flag.MISSING_ANGLES
-    if stokes.method in ("left", "right"):
+    if stokes.method in ("ordinary", "extraordinary"):
         flags |= Flag.ONE_BEAM
     if stokes.method == "plain":
         flags |= Flag.FEW_FIELD_STARS

@@ -54,11 +54,11 @@ def _polariser(facts: FrameFacts) -> dict[str, Value]:
 
 
 def _two_beams(reduced: Reduced) -> dict[str, Value]:
-    """WCS A of the right images and B of the left ones (FITS standard, section 8.2.1)."""
-    if not reduced.wcs_left:
+    """WCS A of the extraordinary images, B of the ordinary ones (FITS standard, 8.2.1)."""
+    if not reduced.wcs_ordinary:
         return {}
-    both = (("A", reduced.wcs), ("B", reduced.wcs_left))
-    return {"WCSNAMEA": "right image", "WCSNAMEB": "left image", **{
+    both = (("A", reduced.wcs), ("B", reduced.wcs_ordinary))
+    return {"WCSNAMEA": "extraordinary image", "WCSNAMEB": "ordinary image", **{
         f"{card}{letter}": value.removesuffix("-SIP") if isinstance(value, str) else value
         for letter, wcs in both for card, value in wcs.items()
         if not card.startswith(("A_", "B_"))}}

@@ -11,7 +11,7 @@ import numpy as np
 from iop4d.model.flags import Flag
 from iop4d.model.result import NAN, Measurement
 from iop4d.model.source import Source
-from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Frame, measure
+from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels, measure
 from iop4d.science.tan import Wcs
 
 MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
@@ -32,7 +32,7 @@ def in_frame(sources: Sequence[Source], wcs: Wcs,
     return [(sources[i], float(x[i]), float(y[i])) for i in np.flatnonzero(inside).tolist()]
 
 
-def measure_source(frame: Frame, name: str, x: float, y: float, aperture: Aperture, *,
+def measure_source(frame: Pixels, name: str, x: float, y: float, aperture: Aperture, *,
                    exptime_s: float, sky_level: float) -> Measurement:
     """Measure one source at its predicted place, or at its star's centroid close by."""
     own, flags = _own_star(frame, x, y)
@@ -50,18 +50,19 @@ def measure_source(frame: Frame, name: str, x: float, y: float, aperture: Apertu
         neighbours=measured.neighbours)
 
 
-def both_beams(left: Measurement, right: Measurement) -> Measurement:
-    """All the light of a source from its two images; at the place of the right one.
+def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement:
+    """All the light of a source from its two images; at the place of the extraordinary one.
 
     What the images share of their errors, the floor of 0.0012, is counted once.
     """
-    flux = left.flux + right.flux
-    alone = math.hypot(left.photon_err, right.photon_err)
-    others = left.neighbours * left.flux + right.neighbours * right.flux
+    flux = ordinary.flux + extraordinary.flux
+    alone = math.hypot(ordinary.photon_err, extraordinary.photon_err)
+    others = ordinary.neighbours * ordinary.flux + extraordinary.neighbours * extraordinary.flux
     err = math.hypot(alone, FLOOR * flux, NEIGHBOUR_ERR * others)
     positive = flux > 0
     return replace(
-        right, beam="", flux=flux, flux_err=err, photon_err=alone, flags=left.flags | right.flags,
+        extraordinary, beam="", flux=flux, flux_err=err, photon_err=alone,
+        flags=ordinary.flags | extraordinary.flags,
         neighbours=others / flux if positive else 0.0,
         mag_inst=-2.5 * math.log10(flux) if positive else NAN,
         mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
@@ -81,7 +82,7 @@ def without_false_alarms(measured: Sequence[Measurement]) -> tuple[Measurement, 
     return tuple(replace(m, flags=m.flags & ~int(Flag.BAD_PIXELS)) for m in measured)
 
 
-def _own_star(frame: Frame, x: float, y: float) -> tuple[int | None, Flag]:
+def _own_star(frame: Pixels, x: float, y: float) -> tuple[int | None, Flag]:
     """The detection that is the source's, and what to say of it."""
     found = frame.detections
     distance = np.hypot(found.x - x, found.y - y)

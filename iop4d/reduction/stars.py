@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.model.errors import StageError
-from iop4d.reduction.pixels import Calibrated
+from iop4d.reduction.pixels import CalibratedImage
 from iop4d.science.centroid import refine_centroids
 from iop4d.science.detect import Detections, Sky, detect, subtract_sky
 from iop4d.science.fwhm import FWHM_PER_SIGMA, measure_widths
@@ -38,7 +38,7 @@ class Stars:
         return np.asarray(self.psf.fwhm * self.sky.sigma / (self.shrunk * peak))
 
 
-def find_sky(frame: Calibrated) -> Sky:
+def find_sky(frame: CalibratedImage) -> Sky:
     """Subtract the background in place; raises StageError for a frame without any noise."""
     if frame.bad is not None and frame.bad.all():
         raise StageError("background", "not one pixel is usable")
@@ -50,7 +50,7 @@ def find_sky(frame: Calibrated) -> Sky:
     return sky
 
 
-def find_stars(frame: Calibrated, sky: Sky, *, threshold: float, shrink: int = 1) -> Stars:
+def find_stars(frame: CalibratedImage, sky: Sky, *, threshold: float, shrink: int = 1) -> Stars:
     """Detect and measure the stars of a background-subtracted frame.
 
     ``shrink``: squares of so many pixels are taken as one where a star covers hundreds of them: its
@@ -64,7 +64,7 @@ def find_stars(frame: Calibrated, sky: Sky, *, threshold: float, shrink: int = 1
     return _grown(found, shrink, sky, frame.image.shape)
 
 
-def _shrunk(frame: Calibrated, n: int) -> Calibrated:
+def _shrunk(frame: CalibratedImage, n: int) -> CalibratedImage:
     """Means of squares of n pixels; a square is bad or saturated if a pixel of it is."""
     ny, nx = (side // n for side in frame.image.shape)
 
@@ -76,7 +76,7 @@ def _shrunk(frame: Calibrated, n: int) -> Calibrated:
 
     # Row by row first: twice as fast as both at once.
     image = squares(frame.image).sum(axis=3, dtype=np.float32).sum(axis=1) / np.float32(n * n)
-    return Calibrated(image=np.ascontiguousarray(image), saturated=masked(frame.saturated),
+    return CalibratedImage(image=np.ascontiguousarray(image), saturated=masked(frame.saturated),
                       bad=masked(frame.bad))
 
 
@@ -90,7 +90,7 @@ def _grown(stars: Stars, n: int, sky: Sky, shape: tuple[int, ...]) -> Stars:
         psf=replace(stars.psf, fwhm=stars.psf.fwhm * n, shape=(shape[0], shape[1])))
 
 
-def _find(frame: Calibrated, sky: Sky, *, threshold: float) -> Stars:
+def _find(frame: CalibratedImage, sky: Sky, *, threshold: float) -> Stars:
     try:
         found = detect(frame.image, sigma=sky.sigma, threshold=threshold, bad=frame.bad,
                        saturated=frame.saturated)

@@ -29,7 +29,7 @@ _CLEARLY = 2.0  # times nearer than the second pair must the target's be
 def place_subframe(found: Detections, beams: TwoBeams, facts: FrameFacts, *,
                    instrument: Instrument, catalogue: Catalogue,
                    reference: StarList | None) -> tuple[Refined, str]:
-    """(projection of the right images, how it was found); raises StageError rather than guess.
+    """(projection of the extraordinary images, how); raises StageError rather than guess.
 
     Three or more pairs are placed by quads on the reference. With one or two the pair nearest to
     the expected place is the target's, at the known sky angle.
@@ -65,7 +65,7 @@ def _by_quads(found: Detections, beams: TwoBeams, facts: FrameFacts, instrument:
 
 def _images(found: Detections, beams: TwoBeams) -> Detections:
     """Both images of every star, brightest first: what is single is a cosmic ray or at the edge."""
-    both = np.sort(np.concatenate([beams.pairs.left, beams.pairs.right]))
+    both = np.sort(np.concatenate([beams.pairs.ordinary, beams.pairs.extraordinary]))
     return found.only(both)
 
 
@@ -100,7 +100,7 @@ def _by_target(found: Detections, beams: TwoBeams, facts: FrameFacts, instrument
         raise StageError("place", "too few stars, and the camera's angle on the sky is not known")
     scale = instrument.pixel_arcsec(facts.binning)
     ny, nx = facts.shape
-    x, y = found.x[beams.pairs.right], found.y[beams.pairs.right]
+    x, y = found.x[beams.pairs.extraordinary], found.y[beams.pairs.extraordinary]
     # The telescope puts the middle between the two images, or one of them, to the middle.
     dx, dy = beams.pairs.offset
     apart = np.hypot(x + dx / 2.0 - (nx - 1) / 2.0, y + dy / 2.0 - (ny - 1) / 2.0) * scale
@@ -114,7 +114,7 @@ def _by_target(found: Detections, beams: TwoBeams, facts: FrameFacts, instrument
                     math.radians(instrument.sky_angle_deg[0]), scale / 3600.0)
     _refuse_if_another(wcs, target, found, beams, facts, catalogue)
     return Refined(wcs=wcs, n_matched=1, rms_px=float("nan"), star=np.zeros(1, dtype=np.intp),
-                   detection=beams.pairs.right[order[:1]])
+                   detection=beams.pairs.extraordinary[order[:1]])
 
 
 def _refuse_if_another(wcs: Wcs, target: Source, found: Detections, beams: TwoBeams,
@@ -129,7 +129,8 @@ def _refuse_if_another(wcs: Wcs, target: Source, found: Detections, beams: TwoBe
                      for px, py in ((x, y), (x + dx, y + dy)))
         if not inside or facts.band not in star.magnitudes:
             continue
-        near = np.hypot(found.x[beams.pairs.right] - x, found.y[beams.pairs.right] - y).min()
+        near = np.hypot(found.x[beams.pairs.extraordinary] - x,
+                        found.y[beams.pairs.extraordinary] - y).min()
         brightest = min((s.magnitudes[facts.band][0] for s in catalogue.calibrators_of(target.name)
                          if facts.band in s.magnitudes), default=math.inf)
         if near > margin and star.magnitudes[facts.band][0] <= brightest + 0.5:

@@ -16,7 +16,6 @@ from iop4d.model.errors import FrameError, StageError
 from iop4d.model.messages import (
     NO_SPACE,
     UNREADABLE,
-    Calibrated,
     CalibrateRequest,
     Classified,
     ClassifyRequest,
@@ -33,6 +32,7 @@ from iop4d.model.messages import (
     ReduceRequest,
     Rejected,
     Request,
+    SeriesCalibrated,
     Value,
 )
 from iop4d.reduction.calibrate import calibrate
@@ -119,7 +119,7 @@ class Workbench:
                       solver=self._index())
         return reduce_frame(request, tools, stages)
 
-    def _calibrate(self, request: CalibrateRequest, stages: Stages) -> Calibrated:
+    def _calibrate(self, request: CalibrateRequest, stages: Stages) -> SeriesCalibrated:
         known = {instrument.name: instrument for instrument in self._instruments}
         instrument = known.get(request.frames[0].facts.instrument)
         catalogue = self.context.catalogue
@@ -129,7 +129,7 @@ class Workbench:
         with stages("calibrate"):
             results = calibrate(target, request.frames, catalogue=catalogue,
                                 telescope=instrument.telescope if instrument else None)
-        return Calibrated(results=tuple(
+        return SeriesCalibrated(results=tuple(
             (frame.id, result) for frame, result in zip(request.frames, results, strict=True)))
 
     def _named(self, name: str) -> Instrument:

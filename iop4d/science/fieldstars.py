@@ -1,6 +1,6 @@
 """The transparency of the frames of a group, from stars that all of them show.
 
-The frames of a polaroid group are taken one after the other: a change of transparency by 0.02 mag
+The frames of a polariser group are taken one after the other: a change of transparency by 0.02 mag
 fakes a polarisation of 1 %. Field stars see the same transparency and, on average, no polarisation,
 so that dividing each frame by their mean takes it out, and the instrument's polarisation with it.
 """
@@ -25,7 +25,7 @@ _FEWEST_BRIGHT = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ensemble:
+class Transparency:
     """Relative transparency of K frames from S stars.
 
     ``relative``: (K,), mean 1: divide fluxes by it; ``err``: of each of its values, such that the q
@@ -45,10 +45,10 @@ class Ensemble:
 
 
 def normalise(angles_deg: Floats, flux: Floats, err: Floats, *, harmonic: int,
-              q0: float = 0.0, u0: float = 0.0) -> Ensemble | None:
+              q0: float = 0.0, u0: float = 0.0) -> Transparency | None:
     """The transparency from the fluxes (K, S) of S stars at K positions, and their errors.
 
-    A star that misses a position costs only itself. ``harmonic``: 2 for a polaroid, 4 for a
+    A star that misses a position costs only itself. ``harmonic``: 2 for a polariser, 4 for a
     half-wave plate. ``q0``, ``u0``: what the instrument adds to every star, as far as it is known:
     fluxes divided by the result still hold it. What it truly adds may differ; the stars show that,
     and the result takes it out. None without any star that all frames show. Error: each star's q
@@ -81,7 +81,7 @@ def normalise(angles_deg: Floats, flux: Floats, err: Floats, *, harmonic: int,
     all_used = np.zeros(flux.shape[1], dtype=bool)
     all_used[np.flatnonzero(complete)[used]] = True
     # An error s of each of K values makes one of s (2 / K)^(1/2) in q and in u.
-    return Ensemble(relative=relative / relative.mean(),
+    return Transparency(relative=relative / relative.mean(),
                     err=float(np.sqrt(variance * len(relative) / 2.0)),
                     extra=_extra(basis, ratio / relative[:, None], noise, used),
                     scatter=float(np.sqrt(tau2)), used=all_used, n=int(used.sum()))

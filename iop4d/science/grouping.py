@@ -10,7 +10,7 @@ _SAME_ANGLE = 1.0  # degrees
 
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    """A frame at a position: JD(UTC) of its start, seconds, degrees of the polaroid or plate."""
+    """A frame at a position: JD(UTC) of its start, seconds, degrees of the polariser or plate."""
 
     jd_start: float
     exptime_s: float

@@ -1,6 +1,7 @@
 """The two images of every star behind a Wollaston prism or a calcite plate.
 
-An offset is that of the left image (smaller x) against the right one, in pixels.
+The ordinary image is the one of smaller x. An offset is that of the ordinary image against the
+extraordinary one, in pixels.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ _PEAK = 4.0  # sigmas of its chance level above which a peak of the histogram is
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Pairs of detections: indices of the ``left`` and of the ``right`` images, (n,) each,
-    in the order of the right ones' list; ``offset``: median left minus right, px."""
+    """Pairs of detections: indices of the ``ordinary`` and the ``extraordinary`` images, (n,) each,
+    in the order of the latter's list; ``offset``: median ordinary minus extraordinary, px."""
 
-    left: Indices
-    right: Indices
+    ordinary: Indices
+    extraordinary: Indices
     offset: tuple[float, float]
 
     def __len__(self) -> int:
-        return int(self.left.size)
+        return int(self.ordinary.size)
 
 
 def find_pairs(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, float],
@@ -42,18 +43,19 @@ def find_pairs(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, float
     """
     i, j = _candidates(x, y, flux, offset, tolerance)
     if i.size == 0:
-        return Pairs(left=i, right=j, offset=offset)
+        return Pairs(ordinary=i, extraordinary=j, offset=offset)
     own = _densest(x[i] - x[j], y[i] - y[j])
     distance = np.hypot(x[i] - x[j] - own[0], y[i] - y[j] - own[1])
     near = distance < 2.0 * _SPREAD
     i, j, distance = i[near], j[near], distance[near]
-    left, right = _each_once(i, j, distance)
-    if left.size == 0:
-        return Pairs(left=left, right=right, offset=offset)
-    order = np.argsort(right, kind="stable")
-    left, right = left[order], right[order]
-    return Pairs(left=left, right=right, offset=(float(np.median(x[left] - x[right])),
-                                                 float(np.median(y[left] - y[right]))))
+    ordinary, extraordinary = _each_once(i, j, distance)
+    if ordinary.size == 0:
+        return Pairs(ordinary=ordinary, extraordinary=extraordinary, offset=offset)
+    order = np.argsort(extraordinary, kind="stable")
+    ordinary, extraordinary = ordinary[order], extraordinary[order]
+    own = (float(np.median(x[ordinary] - x[extraordinary])),
+           float(np.median(y[ordinary] - y[extraordinary])))
+    return Pairs(ordinary=ordinary, extraordinary=extraordinary, offset=own)
 
 
 def hidden_images(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, float],
@@ -85,7 +87,7 @@ def find_offset(x: Floats, y: Floats, flux: Floats, *,
                 longest: float) -> tuple[float, float] | None:
     """An unknown offset: the one peak in the histogram of all differences up to ``longest`` px.
 
-    None where no peak stands above chance. The left image is that of the smaller x.
+    None where no peak stands above chance. The ordinary image is that of the smaller x.
     """
     i, j = _candidates(x, y, flux, (-longest / 2.0, 0.0), (longest / 2.0, longest))
     dx, dy = x[i] - x[j], y[i] - y[j]
@@ -104,20 +106,20 @@ def find_offset(x: Floats, y: Floats, flux: Floats, *,
 
 def _candidates(x: Floats, y: Floats, flux: Floats, offset: tuple[float, float],
                 tolerance: tuple[float, float]) -> tuple[Indices, Indices]:
-    """All (left, right) whose difference is within tolerance and whose fluxes are alike."""
+    """All (ordinary, extraordinary) at a difference within tolerance and of like fluxes."""
     if x.size < 2:
         none = np.zeros(0, dtype=np.intp)
         return none, none
     scaled = np.column_stack([x / tolerance[0], y / tolerance[1]])
     shift = np.array([offset[0] / tolerance[0], offset[1] / tolerance[1]])
     near = cKDTree(scaled).query_ball_point(scaled + shift, 1.0, p=np.inf)
-    right = np.repeat(np.arange(x.size), [len(found) for found in near])
-    left = np.array([i for found in near for i in found], dtype=np.intp)
-    keep = left != right
-    left, right = left[keep], right[keep]
-    ratio = flux[left] / np.maximum(flux[right], 1e-30)
+    extraordinary = np.repeat(np.arange(x.size), [len(found) for found in near])
+    ordinary = np.array([i for found in near for i in found], dtype=np.intp)
+    keep = ordinary != extraordinary
+    ordinary, extraordinary = ordinary[keep], extraordinary[keep]
+    ratio = flux[ordinary] / np.maximum(flux[extraordinary], 1e-30)
     alike = (ratio < _FLUX_RATIO) & (ratio > 1.0 / _FLUX_RATIO)
-    return left[alike], right[alike]
+    return ordinary[alike], extraordinary[alike]
 
 
 def _counts(dx: Floats, dy: Floats) -> Indices:
@@ -140,11 +142,11 @@ def _densest(dx: Floats, dy: Floats) -> tuple[float, float]:
 def _each_once(i: Indices, j: Indices, distance: Floats) -> tuple[Indices, Indices]:
     """Nearest first, each detection in one pair."""
     used: set[int] = set()
-    left, right = [], []
+    ordinary, extraordinary = [], []
     for n in np.argsort(distance, kind="stable").tolist():
         a, b = int(i[n]), int(j[n])
         if a not in used and b not in used:
             used |= {a, b}
-            left.append(a)
-            right.append(b)
-    return np.array(left, dtype=np.intp), np.array(right, dtype=np.intp)
+            ordinary.append(a)
+            extraordinary.append(b)
+    return np.array(ordinary, dtype=np.intp), np.array(extraordinary, dtype=np.intp)

@@ -81,7 +81,7 @@ _NONE = (np.zeros(0), np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class Pixels:
     """What the photometry of a frame needs besides the places.
 
     ``image``: float32 [y, x], ADU, background subtracted; ``sigma``: noise of a sky pixel, ADU;
@@ -140,7 +140,7 @@ def total_fluxes(detections: Detections, psf: Psf) -> Floats:
     return np.where(detections.saturated, np.maximum(detections.flux, scaled), scaled)
 
 
-def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
+def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *,
             own: int | None = None) -> Flux:
     """Measure the source at 0-based ``x``, ``y``; ``own``: its detection, None if it has none.
 
@@ -198,7 +198,7 @@ def measure(frame: Frame, x: float, y: float, aperture: Aperture, *,
                 sky=sky, flags=flags)
 
 
-def _pixel_flags(frame: Frame, rows: slice, columns: slice, weights: Floats) -> Flag:
+def _pixel_flags(frame: Pixels, rows: slice, columns: slice, weights: Floats) -> Flag:
     flags = Flag(0)
     inside = weights > 0
     if frame.saturated is not None and (frame.saturated[rows, columns] & inside).any():
@@ -224,7 +224,7 @@ def _sky(stamp: Floats, in_annulus: Mask, sigma: float) -> tuple[float, float]:
     return (2.5 * median - 1.5 * mean if skewed else mean), own_sigma
 
 
-def _neighbours(frame: Frame, x: float, y: float, aperture: Aperture, *, rows: slice,
+def _neighbours(frame: Pixels, x: float, y: float, aperture: Aperture, *, rows: slice,
                 columns: slice, own: int | None) -> tuple[Floats, Mask]:
     """(light of the neighbours in the stamp, ADU; pixels far enough from all of them)."""
     found, psf = frame.detections, frame.psf

@@ -1,8 +1,8 @@
-"""From the fluxes at each position of a polaroid or a half-wave plate to Stokes q and u.
+"""From the fluxes at each position of a polariser or a half-wave plate to Stokes q and u.
 
 Fluxes in any one unit, angles in degrees; NaN marks a position or a beam that was not measured, and
 costs only that. Results are as the instrument sees them: ``stokes.corrected`` puts them on the sky.
-In the formulas O is the left and E the right image.
+In the formulas O is the ordinary and E the extraordinary image.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class SingleBeam:
     intensity_err: float
 
 
-def polaroid(angles_deg: Floats, beam: Beam, *, extra: float = 0.0) -> SingleBeam | None:
-    """q and u through a polaroid at -45, 0, 45 and 90 degrees.
+def polariser(angles_deg: Floats, beam: Beam, *, extra: float = 0.0) -> SingleBeam | None:
+    """q and u through a polariser at -45, 0, 45 and 90 degrees.
 
     q = (f0 - f90) / (f0 + f90), u = (f45 - f-45) / (f45 + f-45); I = mean f. ``extra``: relative
     error of each flux besides its own, from the transparency. None unless all four are measured.
@@ -75,11 +75,11 @@ def single_beam(angles_deg: Floats, beam: Beam, *, harmonic: int, sign: float = 
                 method: str, drift: Floats | None = None) -> SingleBeam | None:
     """Weighted least squares of f = I (1 + s d + sign (q cos h theta + u sin h theta)).
 
-    ``harmonic`` h: 2 for a polaroid, 4 for a half-wave plate; ``sign``: -1 for the right image. The
-    fluxes must share one transparency. ``drift`` d: (K,) by what part the star itself may have
-    changed by each position (1 sigma, from its mean, all to one side or all to the other): one beam
-    can't tell such a change from polarisation, so that s = 0 +- 1 is fitted besides. None: steady.
-    None is returned with fewer than three different positions.
+    ``harmonic`` h: 2 for a polariser, 4 for a half-wave plate; ``sign``: -1 for the extraordinary
+    image. The fluxes must share one transparency. ``drift`` d: (K,) by what part the star itself
+    may have changed by each position (1 sigma, from its mean, all to one side or all to the other):
+    one beam cannot tell such a change from polarisation, so that s = 0 +- 1 is fitted besides.
+    None: steady. None is returned with fewer than three different positions.
     """
     good = beam.good
     phase = np.radians(harmonic * angles_deg[good])
@@ -104,21 +104,21 @@ def single_beam(angles_deg: Floats, beam: Beam, *, harmonic: int, sign: float = 
         intensity=float(intensity), intensity_err=float(np.sqrt(covariance[0, 0])))
 
 
-def normalised_difference(left: Beam, right: Beam) -> tuple[Floats, Floats]:
+def normalised_difference(ordinary: Beam, extraordinary: Beam) -> tuple[Floats, Floats]:
     """F = (O - E) / (O + E) and its error at each position; NaN where a beam is missing."""
-    good = left.good & right.good
-    o, e = np.where(good, left.flux, 1.0), np.where(good, right.flux, 1.0)
+    good = ordinary.good & extraordinary.good
+    o, e = np.where(good, ordinary.flux, 1.0), np.where(good, extraordinary.flux, 1.0)
     total = o + e
-    err = 2.0 * np.hypot(e * left.err, o * right.err) / total**2
+    err = 2.0 * np.hypot(e * ordinary.err, o * extraordinary.err) / total**2
     return np.where(good, (o - e) / total, np.nan), np.where(good, err, np.nan)
 
 
-def half_wave_fit(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
+def half_wave_fit(angles_deg: Floats, ordinary: Beam, extraordinary: Beam) -> Stokes | None:
     """Weighted least squares of F = q cos 4 theta + u sin 4 theta; beams of equal transmission.
 
     None with fewer than two different positions of the plate.
     """
-    difference, err = normalised_difference(left, right)
+    difference, err = normalised_difference(ordinary, extraordinary)
     good = np.isfinite(difference)
     basis = _plate_basis(angles_deg[good])
     if good.sum() < 2 or np.linalg.matrix_rank(basis, tol=1e-3) < 2:
@@ -130,13 +130,13 @@ def half_wave_fit(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
                   chi2=chi2, dof=dof)
 
 
-def half_wave_fit_k(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
+def half_wave_fit_k(angles_deg: Floats, ordinary: Beam, extraordinary: Beam) -> Stokes | None:
     """The same with beams of unequal transmission, k = (k_O - k_E) / (k_O + k_E) left free.
 
     F = (k + m) / (1 + k m) with m = q cos 4 theta + u sin 4 theta, by Gauss and Newton. None with
     fewer than three positions, or where k cannot be told from q and u.
     """
-    difference, err = normalised_difference(left, right)
+    difference, err = normalised_difference(ordinary, extraordinary)
     good = np.isfinite(difference)
     basis = _plate_basis(angles_deg[good])
     full = np.column_stack([basis, np.ones(basis.shape[0])])
@@ -161,16 +161,17 @@ def half_wave_fit_k(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | Non
                   n=int(good.sum()), k=float(k), chi2=chi2, dof=dof)
 
 
-def half_wave_ratio(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
+def half_wave_ratio(angles_deg: Floats, ordinary: Beam, extraordinary: Beam) -> Stokes | None:
     """From ratios of positions 45 degrees apart, in which unequal beams cancel exactly.
 
     R = sqrt[(O/E)_theta / (O/E)_theta+45] and (R - 1) / (R + 1) = q cos 4 theta + u sin 4 theta
     (Zapatero Osorio et al. 2005, ApJ 621, 445, for 0, 22.5, 45 and 67.5 degrees; more pairs are
     fitted). None without pairs in two directions.
     """
-    good = left.good & right.good
-    ratio = np.where(good, left.flux, 1.0) / np.where(good, right.flux, 1.0)
-    variance = np.where(good, (left.err / left.flux) ** 2 + (right.err / right.flux) ** 2, np.nan)
+    good = ordinary.good & extraordinary.good
+    ratio = np.where(good, ordinary.flux, 1.0) / np.where(good, extraordinary.flux, 1.0)
+    variance = np.where(good, (ordinary.err / ordinary.flux) ** 2
+                        + (extraordinary.err / extraordinary.flux) ** 2, np.nan)
     theta, value, err = [], [], []
     for i, j in _pairs_45(angles_deg, good):
         root = math.sqrt(ratio[i] / ratio[j])
@@ -188,13 +189,13 @@ def half_wave_ratio(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | Non
                   chi2=chi2, dof=dof)
 
 
-def half_wave_sum(angles_deg: Floats, left: Beam, right: Beam) -> Stokes | None:
+def half_wave_sum(angles_deg: Floats, ordinary: Beam, extraordinary: Beam) -> Stokes | None:
     """q = 2/N sum F cos 4 theta, u = 2/N sum F sin 4 theta over full turns of the modulation.
 
     Patat & Romaniello 2006, PASP 118, 146, equation 5. None unless the positions are N different
     ones, evenly 22.5 degrees apart, that make whole periods of 90 degrees, all measured.
     """
-    difference, err = normalised_difference(left, right)
+    difference, err = normalised_difference(ordinary, extraordinary)
     step = np.rint(np.asarray(angles_deg) / 22.5).astype(int)
     n = difference.size
     even = n >= 4 and n % 4 == 0 and np.array_equal(np.sort(step) - step.min(), np.arange(n))

@@ -27,7 +27,7 @@ def main() -> None:
                         help="groups of polarimetry, instead of photometry")
     parser.add_argument("--transparency", type=float, default=0.0,
                         help="rms of its changes from frame to frame of a group, a fraction [0]")
-    parser.add_argument("--frames", type=int, default=10, help="light frames of photometry [10]")
+    parser.add_argument("--frames", type=int, default=10, help="science frames of photometry [10]")
     parser.add_argument("--bands", nargs="+", default=["R"])
     parser.add_argument("--exptime", type=float, default=60.0, help="seconds [60]")
     parser.add_argument("--seeing", type=float, default=2.0, help="arcsec at the zenith [2]")

@@ -187,7 +187,7 @@ class Demo:
 
 
 def truths(path: Path) -> Iterator[dict[str, Any]]:
-    """The truth of each light frame."""
+    """The truth of each science frame."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 class StarTruth:
     """The stars of a frame, brightest first: 0-based pixel centres, magnitudes, names.
 
-    Where stars have two images ``x``, ``y`` are of the right one, ``left_x``, ``left_y`` of the
-    left one, and one of them may lie outside; ``saturated``: either is. ``q``, ``u``: on the sky,
-    fractions. The last four are empty where they do not apply.
+    Where stars have two images ``x``, ``y`` are of the extraordinary one, ``ordinary_x``,
+    ``ordinary_y`` of the ordinary one, and one of them may lie outside; ``saturated``: either is.
+    ``q``, ``u``: on the sky, fractions. The last four are empty where they do not apply.
     """
 
     x: list[float]
@@ -26,21 +26,22 @@ class StarTruth:
     mag: list[float]
     name: list[str]
     saturated: list[bool]
-    left_x: list[float] = field(default_factory=list)
-    left_y: list[float] = field(default_factory=list)
+    ordinary_x: list[float] = field(default_factory=list)
+    ordinary_y: list[float] = field(default_factory=list)
     q: list[float] = field(default_factory=list)
     u: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What is true about a light frame; ``target_mag`` is the mean over the exposure.
+    """What is true about a science frame; ``target_mag`` is the mean over the exposure.
 
-    ``wcs`` is of the right image where there are two. Pixels are those of the frame as the camera
-    saw it: the rows of a flipped file are to be reversed first. ``p``, ``q``, ``u`` (fractions) and
-    ``chi_deg`` (east of north, in [0, 180)) are the target's on the sky, None through no analyser;
-    ``group`` counts from 1, 0 is none. ``pair_offset``: left minus right, pixels as read out;
-    ``origin``: (x, y) of the first pixel on the CCD; ``transparency``: factor in all fluxes.
+    ``wcs`` is of the extraordinary image where there are two. Pixels are those of the frame as the
+    camera saw it: the rows of a flipped file are to be reversed first. ``p``, ``q``, ``u``
+    (fractions) and ``chi_deg`` (east of north, in [0, 180)) are the target's on the sky, None
+    through no analyser; ``group`` counts from 1, 0 is none. ``pair_offset``: ordinary minus
+    extraordinary, pixels as read out; ``origin``: (x, y) of the first pixel on the CCD;
+    ``transparency``: factor in all fluxes.
     """
 
     name: str

@@ -15,7 +15,7 @@ from iop4d.simulator.camera import Window
 class Shot:
     """An exposure. ``kind``: BIAS, DARK, FLAT or LIGHT; ``object`` and ``number`` of a light.
 
-    ``plate_deg``: position of the polaroid or the half-wave plate, None in photometry; ``window``:
+    ``plate_deg``: position of the polariser or the half-wave plate, None in photometry; ``window``:
     what is read of the CCD. ``flipped`` and ``fts``: habits of DIPOL's program, see NightPlan.
     """
 
@@ -40,7 +40,7 @@ _OSN_POLARISERS = {-45.0: "_45", 0.0: "0", 45.0: "45", 90.0: "90"}
 
 
 def filter_of(shot: Shot) -> str:
-    """``R``, or through a polaroid ``R_45``, ``R0``, ``R45``, ``R90``."""
+    """``R``, or through a polariser ``R_45``, ``R0``, ``R45``, ``R90``."""
     return shot.band + ("" if shot.plate_deg is None else _OSN_POLARISERS[shot.plate_deg])
 
 

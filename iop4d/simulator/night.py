@@ -29,7 +29,7 @@ from iop4d.simulator.camera import (
 from iop4d.simulator.frames import SimulatedFrame, StarTruth, Truth, write_frame
 from iop4d.simulator.headers import Shot
 from iop4d.simulator.plan import POLARIMETRY, Flare, NightPlan, Planned, checked, schedule
-from iop4d.simulator.polarised import Optics, draw, in_two_images, on_sky, seen, through_polaroid
+from iop4d.simulator.polarised import Optics, draw, in_two_images, on_sky, seen, through_polariser
 from iop4d.simulator.setups import Setup
 from iop4d.simulator.sky import (
     FIELDS,
@@ -66,7 +66,7 @@ def jd_of_evening(night: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class _Images:
-    """The images of a frame's stars: pixels and light; ``left`` is empty where there is one each.
+    """The images of a frame's stars: pixels, light; ``ordinary`` is empty where there is one each.
 
     ``chosen``: which of the field's stars have an image near the frame.
     """
@@ -74,17 +74,17 @@ class _Images:
     chosen: NDArray[np.bool_]
     x: Floats
     y: Floats
-    right: Floats
-    left: Floats
+    extraordinary: Floats
+    ordinary: Floats
     offset: tuple[float, float] | None
 
     def all(self) -> tuple[Floats, Floats, Floats]:
         """x, y and light of every image."""
         if self.offset is None:
-            return self.x, self.y, self.right
+            return self.x, self.y, self.extraordinary
         dx, dy = self.offset
         return (np.concatenate([self.x, self.x + dx]), np.concatenate([self.y, self.y + dy]),
-                np.concatenate([self.right, self.left]))
+                np.concatenate([self.extraordinary, self.ordinary]))
 
 
 @dataclass
@@ -255,18 +255,18 @@ class Night:
         double = self._optics.is_double and (polarised or self._optics.stays)
         if double:
             chosen |= _near(x + self._offset[0], y + self._offset[1], window, margin)
-        right, left = np.ones(int(chosen.sum())), np.zeros(0)
+        extraordinary, ordinary = np.ones(int(chosen.sum())), np.zeros(0)
         if double or polarised:
             constants = self.plan.constants or self._optics.constants_at(jd)
             q, u = self._stars_stokes(where)
             q, u = seen(q[chosen], u[chosen], constants)
             angle = planned.plate_deg or 0.0
             if double:
-                left, right = in_two_images(q, u, angle, ratio=self.plan.beam_ratio)
+                ordinary, extraordinary = in_two_images(q, u, angle, ratio=self.plan.beam_ratio)
             else:
-                right = through_polaroid(q, u, angle)
-        return _Images(chosen=chosen, x=x[chosen], y=y[chosen], right=right, left=left,
-                       offset=self._offset if double else None)
+                extraordinary = through_polariser(q, u, angle)
+        return _Images(chosen=chosen, x=x[chosen], y=y[chosen], extraordinary=extraordinary,
+                       ordinary=ordinary, offset=self._offset if double else None)
 
     def _stars_stokes(self, where: Field) -> tuple[Floats, Floats]:
         """q and u of a field's stars on the sky; the target is the first."""
@@ -295,18 +295,18 @@ class Night:
         order = np.argsort(mag)
         x, y = images.x[order], images.y[order]
         full = self._is_full(data, x, y)
-        left: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
+        ordinary: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
         if images.offset is not None:
-            left = (x + images.offset[0], y + images.offset[1])
-            full |= self._is_full(data, *left)
+            ordinary = (x + images.offset[0], y + images.offset[1])
+            full |= self._is_full(data, *ordinary)
         q, u = self._stokes.get(where, (np.zeros(0), np.zeros(0)))
         if q.size:
             q, u = q[images.chosen][order], u[images.chosen][order]
         return StarTruth(
             x=np.round(x, 4).tolist(), y=np.round(y, 4).tolist(),
             mag=np.round(mag[order], 5).tolist(), name=stars.name[images.chosen][order].tolist(),
-            saturated=full.tolist(), left_x=np.round(left[0], 4).tolist(),
-            left_y=np.round(left[1], 4).tolist(), q=np.round(q, 6).tolist(),
+            saturated=full.tolist(), ordinary_x=np.round(ordinary[0], 4).tolist(),
+            ordinary_y=np.round(ordinary[1], 4).tolist(), q=np.round(q, 6).tolist(),
             u=np.round(u, 6).tolist())
 
     def _is_full(self, data: NDArray[np.uint16], x: Floats, y: Floats) -> NDArray[np.bool_]:
@@ -328,7 +328,7 @@ def write_night(night: Night, folder: Path, *, truth_path: Path | None = None,
 
     ``speed``: times faster than real that frames appear; None: as fast as they are made. Biases and
     flats, which are taken before the night, come without delay. ``truth_path``: a file that gets
-    the truth of each light frame as a line of JSON.
+    the truth of each science frame as a line of JSON.
     """
     place = folder / night.plan.night
     began: tuple[float, float] | None = None

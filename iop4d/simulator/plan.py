@@ -20,7 +20,7 @@ PHOTOMETRY, POLARIMETRY = "photometry", "polarimetry"
 class Flare:
     """A rise and fall of the first target: ``mag`` brighter at the peak.
 
-    ``start`` and ``rise`` in hours from the night's first light frame; it decays over ``fall``
+    ``start`` and ``rise`` in hours from the night's first science frame; it decays over ``fall``
     rises.
     """
 
@@ -41,8 +41,8 @@ class Flare:
 class NightPlan:
     """A night of one instrument.
 
-    In photometry ``frames`` light frames are taken in all, in polarimetry ``groups`` groups, the
-    fields and bands taking turns. ``positions``: how many of the polaroid or the plate make a
+    In photometry ``frames`` science frames are taken in all, in polarimetry ``groups`` groups, the
+    fields and bands taking turns. ``positions``: how many of the polariser or the plate make a
     group, None: all; those of ``missing_angles`` are never taken, and a part ``missing_rate`` of
     all is lost. DIPOL takes a frame of the whole field before the first group of each turn.
 
@@ -75,7 +75,7 @@ class NightPlan:
     polarisation: dict[str, tuple[float, float]] = field(default_factory=dict)
     field_polarisation: float = 0.002  # of the other stars: scale of a Rayleigh distribution
     constants: InstrumentalPolarisation | None = None
-    beam_ratio: float = 0.005  # by how much more the left beam transmits
+    beam_ratio: float = 0.005  # by how much more the ordinary beam transmits
     n_dark: int = 5  # where the camera needs darks
     dark_exptime_s: float | None = None  # None: that of the lights
     window_masters: bool = True  # masters' frames read as the lights are (CAFOS), not a larger part
@@ -147,10 +147,10 @@ def schedule(plan: NightPlan, setup: Setup) -> Iterator[Planned]:
     lights = _groups(plan, setup) if plan.mode == POLARIMETRY else _photometry(plan)
     first = at = at + 60.0
     counts: Counter[tuple[str, str, float | None]] = Counter()
-    polaroid = setup.optics.offset_px == (0.0, 0.0)
+    polariser = setup.optics.offset_px == (0.0, 0.0)
     for light in lights:
         if light is not None:
-            key = (light.where.object, light.band, light.plate_deg if polaroid else None)
+            key = (light.where.object, light.band, light.plate_deg if polariser else None)
             counts[key] += 1
             yield Planned(
                 kind="LIGHT", at_s=at, exptime_s=plan.exptime_s, band=light.band,

@@ -21,7 +21,7 @@ _CLEANED_JD = 2460216.0  # 2023-09-28T12:00 UT: the mirrors of the 0.9 m telesco
 
 @dataclass(frozen=True, kw_only=True)
 class Optics:
-    """What measures polarisation. ``offset_px``: of the left image against the right one.
+    """What measures polarisation. ``offset_px``: of the ordinary minus the extraordinary image.
 
     It and its ``spread_px`` (standard deviation from night to night) are in pixels as read out;
     ``stays``: the images are double in photometry as well.
@@ -54,10 +54,10 @@ def _constants(q0: float, u0: float, angle_deg: float, *, since_jd: float = -mat
 
 # The numbers are those that the published pipelines found, typed here a second time: a slip in
 # those of the instruments shows as a wrong result.
-_POLAROID_DEG = (-45.0, 0.0, 45.0, 90.0)
-T090_POLAROID = Optics(analyser=Analyser.POLAROID, angles_deg=_POLAROID_DEG,
+_POLARISER_DEG = (-45.0, 0.0, 45.0, 90.0)
+T090_POLARISER = Optics(analyser=Analyser.POLARISER, angles_deg=_POLARISER_DEG,
                        constants=(_constants(5.79, 5.83, -18.0),))
-T150_POLAROID = Optics(analyser=Analyser.POLAROID, angles_deg=_POLAROID_DEG,
+T150_POLARISER = Optics(analyser=Analyser.POLARISER, angles_deg=_POLARISER_DEG,
                        constants=(_constants(1.58, 3.82, 0.1),))
 WOLLASTON = Optics(
     analyser=Analyser.HALF_WAVE_PLATE, angles_deg=(0.0, 22.5, 45.0, 67.5),
@@ -82,17 +82,17 @@ def seen(q: Floats, u: Floats, constants: InstrumentalPolarisation) -> tuple[Flo
     return cos * q + sin * u + constants.q0, -sin * q + cos * u + constants.u0
 
 
-def through_polaroid(q: Floats, u: Floats, angle_deg: float) -> Floats:
-    """Light behind the polaroid, as a part of the mean over its positions."""
+def through_polariser(q: Floats, u: Floats, angle_deg: float) -> Floats:
+    """Light behind the polariser, as a part of the mean over its positions."""
     two = math.radians(2 * angle_deg)
     return 1 + q * math.cos(two) + u * math.sin(two)
 
 
 def in_two_images(q: Floats, u: Floats, plate_deg: float, *,
                   ratio: float) -> tuple[Floats, Floats]:
-    """Parts of the light in the left and in the right image.
+    """Parts of the light in the ordinary and in the extraordinary image.
 
-    ``ratio``: by how much more the left beam transmits.
+    ``ratio``: by how much more the ordinary beam transmits.
     """
     four = math.radians(4 * plate_deg)
     wave = q * math.cos(four) + u * math.sin(four)

@@ -23,8 +23,8 @@ from iop4d.simulator.camera import (
 from iop4d.simulator.headers import Shot
 from iop4d.simulator.polarised import (
     CALCITE,
-    T090_POLAROID,
-    T150_POLAROID,
+    T090_POLARISER,
+    T150_POLARISER,
     WOLLASTON,
     Optics,
 )
@@ -74,10 +74,10 @@ def _osn(name: str, telescope: str, ccd: Ccd, optics: Optics, angle_deg: float, 
 
 
 SETUPS: tuple[Setup, ...] = (
-    _osn("RoperT90", "OSN-T090", ROPER_T90, T090_POLAROID, 0.8, nights=_ROPER_NIGHTS,
+    _osn("RoperT90", "OSN-T090", ROPER_T90, T090_POLARISER, 0.8, nights=_ROPER_NIGHTS,
          sample_night="2021-03-14"),
-    _osn("AndorT90", "OSN-T090", ANDOR_T90, T090_POLAROID, 1.3),
-    _osn("AndorT150", "OSN-T150", ANDOR_T150, T150_POLAROID, -0.7,
+    _osn("AndorT90", "OSN-T090", ANDOR_T90, T090_POLARISER, 1.3),
+    _osn("AndorT150", "OSN-T150", ANDOR_T150, T150_POLARISER, -0.7,
          sample_night="2024-03-14"),
     Setup(name="CAFOS", telescope="CAHA-T220", ccd=CAFOS, binning=1, optics=WOLLASTON,
           file_name=headers.cafos_name, header=headers.cafos_header,

@@ -51,11 +51,11 @@ def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
     """What the reduction found, for the frame's ``info`` column."""
     plain = {name: getattr(reduced, name) for name in (
         "n_detected", "n_matched", "wcs_rms_px", "fwhm_px", "fwhm_arcsec", "sky", "sky_sigma",
-        "aperture_px", "airmass", "bjd_tdb", "frame_flags", "placed_by")}
+        "aperture_px", "airmass", "bjd_tdb", "frame_flags", "astrometry_from")}
     info: dict[str, Any] = {
         name: finite(value) if isinstance(value, float) else value
         for name, value in plain.items()}
-    return info | {"wcs": dict(reduced.wcs), "wcs_left": dict(reduced.wcs_left),
+    return info | {"wcs": dict(reduced.wcs), "wcs_ordinary": dict(reduced.wcs_ordinary),
                    "annulus_px": list(reduced.annulus_px), "warnings": list(reduced.warnings),
                    "core_s": core_s,
                    "stages": {name: round(s, 5) for name, s in reduced.stages.items()}}

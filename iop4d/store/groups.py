@@ -31,7 +31,7 @@ def frames_like(frame: Frame) -> list[Frame]:
     ).where(
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & (Frame.night == frame.night) & (Frame.band == frame.band)
-        & (Frame.kind == FrameKind.LIGHT.value) & (Frame.mode == "polarimetry")
+        & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.mode == "polarimetry")
         & (Frame.target == frame.target) & (Frame.binning == frame.binning)
         & (Frame.exptime_s.between(frame.exptime_s - 0.05, frame.exptime_s + 0.05)) & _measured()
     ).order_by(Frame.jd_start, Frame.name, Frame.id))
@@ -104,7 +104,7 @@ def placed_like(frame: Frame) -> list[Frame]:
     return [other for other in Frame.select().where(
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & (Frame.night == frame.night) & (Frame.object == frame.object)
-        & (Frame.binning == frame.binning) & (Frame.kind == FrameKind.LIGHT.value)
+        & (Frame.binning == frame.binning) & (Frame.kind == FrameKind.SCIENCE.value)
         & (Frame.id != frame.id)
         & Frame.state.in_((FrameState.DONE.value, FrameState.FAILED.value)))
         if other.subframe or is_unsolved(other)]
@@ -114,4 +114,4 @@ def is_unsolved(frame: Frame) -> bool:
     """Whether the index did not solve a whole frame, so that another one may help."""
     if frame.state == FrameState.FAILED:
         return bool(frame.reason.startswith(f"{UNSOLVED}: "))
-    return frame.info.get("placed_by") in ("frame", "catalogue")
+    return frame.info.get("astrometry_from") in ("frame", "catalogue")

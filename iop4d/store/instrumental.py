@@ -39,7 +39,7 @@ def instrumental(sources: Iterable[str], *, band: str | None = None) -> list[Ins
                     & Measurement.mag_inst.is_null(False)
                     & Measurement.mag_inst_err.is_null(False)
                     & (Measurement.flags.bin_and(int(NEVER_CALIBRATES)) == 0)
-                    & (Frame.kind == FrameKind.LIGHT.value)
+                    & (Frame.kind == FrameKind.SCIENCE.value)
                     & (Frame.state == FrameState.DONE.value)
                     & (Frame.mode == "photometry"))
              .order_by(Frame.instrument, Frame.band, Frame.jd_start, Frame.id))

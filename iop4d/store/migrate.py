@@ -8,8 +8,9 @@ from typing import Any
 
 import peewee as pw
 
+from iop4d.model.frame import FrameKind
 from iop4d.model.states import MasterState
-from iop4d.store.schema import TABLES, Master
+from iop4d.store.schema import TABLES, Frame, Master, Result, ResultHistory, Summary
 
 
 def migrate(db: pw.SqliteDatabase) -> list[str]:
@@ -40,6 +41,11 @@ def migrate(db: pw.SqliteDatabase) -> list[str]:
         if db.table_exists(table._meta.table_name) and table.update(state=new.value).where(
                 table.state == old).bind(db).execute():
             done.append(f"{table._meta.table_name}.state: {old} is {new} now")
+    for column, before, now in _WORDS:
+        table, name = column.model._meta.table_name, column.column_name
+        if db.table_exists(table):
+            db.execute_sql(f'UPDATE "{table}" SET "{name}" = replace("{name}", ?, ?) '  # noqa: S608
+                           f'WHERE instr("{name}", ?)', (before, now, before))
     return done
 
 
@@ -59,6 +65,20 @@ def _column(field: pw.Field) -> str:
 
 #: States that had another name before: table, old, new.
 _STATES: tuple[tuple[Any, str, StrEnum], ...] = ((Master, "set aside", MasterState.REJECTED),)
+
+#: Words that had another form before: column, old, new. Those in JSON stand between quotes.
+_WORDS: tuple[tuple[Any, str, str], ...] = (
+    (Frame.kind, "light", FrameKind.SCIENCE.value),
+    (Summary.facts, '"kind":"light"', '"kind":"science"'),
+    (Frame.info, '"placed_by":', '"astrometry_from":'),
+    (Frame.info, '"wcs_left":', '"wcs_ordinary":'),
+    (Result.method, "left", "ordinary"),
+    (Result.method, "right", "extraordinary"),
+    (Result.methods, '"method":"left"', '"method":"ordinary"'),
+    (Result.methods, '"method":"right"', '"method":"extraordinary"'),
+    (ResultHistory.was, '"method":"left"', '"method":"ordinary"'),
+    (ResultHistory.was, '"method":"right"', '"method":"extraordinary"'),
+)
 
 _TYPES = {"FLOAT": "REAL", "BOOL": "INTEGER", "INT": "INTEGER", "BIGINT": "INTEGER",
           "VARCHAR": "VARCHAR(255)"}

@@ -25,7 +25,8 @@ from iop4d.store.schema import (
 _SECTIONS = ("masters", "astrometry", "photometry", "polarimetry")
 _MEASURED = ("x", "y", "flux", "flux_err", "snr", "sky")
 _FOUND = ("fwhm_px", "fwhm_arcsec", "aperture_px", "annulus_px", "sky", "sky_sigma", "n_detected",
-          "n_matched", "wcs_rms_px", "placed_by", "airmass", "warnings", "software", "settings")
+          "n_matched", "wcs_rms_px", "astrometry_from", "airmass", "warnings", "software",
+          "settings")
 
 
 def settings_of(site: Site) -> dict[str, Any]:

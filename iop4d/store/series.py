@@ -32,7 +32,7 @@ def measured_frames(series: Series) -> tuple[MeasuredFrame, ...]:
     frames = list(Frame.select().where(
         (Frame.telescope == series.telescope) & (Frame.instrument == series.instrument)
         & (Frame.night == series.night) & (Frame.band == series.band)
-        & (Frame.kind == FrameKind.LIGHT.value) & (Frame.state == FrameState.DONE.value)
+        & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.state == FrameState.DONE.value)
         & (Frame.mode == "photometry")
         & Frame.id.in_(with_source)).order_by(Frame.jd_start, Frame.name, Frame.id))
     return with_measurements(frames, Row.source.in_(names) & (Row.beam == ""))

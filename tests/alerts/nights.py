@@ -35,10 +35,10 @@ def summary_site(root: Path, *more: str, to: str = '["ana@example.org"]') -> Sit
 
 
 def frame(name: str, state: str = "done", **more: Any) -> Frame:
-    """A light frame of the night."""
+    """A science frame of the night."""
     return Frame.create(**{
         "archive": "t220", "path": f"/raw/{name}", "telescope": "CAHA-T220", "night": NIGHT,
-        "name": name, "size": 1, "mtime_ns": 1, "state": state, "kind": "light",
+        "name": name, "size": 1, "mtime_ns": 1, "state": state, "kind": "science",
         "instrument": "CAFOS", "completed_at": at("2024-03-13T22:00"),
         "seen_at": at("2024-03-13T22:00"), "changed_at": at("2024-03-13T22:00")} | more)
 

@@ -53,7 +53,7 @@ def test_frames_are_counted_by_telescope_and_kind(facts: Facts) -> None:
     assert telescope.copies == 1
     assert telescope.kinds == (
         KindLine(kind="bias", frames=3, reduced=3),
-        KindLine(kind="light", frames=6, reduced=3, failed=3),
+        KindLine(kind="science", frames=6, reduced=3, failed=3),
         KindLine(kind="polarimetry", frames=1, open=1))
     assert (facts.frames, facts.failed) == (11, 4)
 

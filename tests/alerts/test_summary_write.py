@@ -45,7 +45,7 @@ def facts(**more: Any) -> Facts:
         "made_at": at("2024-03-14T05:04:10"),
         "telescopes": (TelescopeNight(name="CAHA-T220", instruments=("CAFOS",), copies=1, kinds=(
             KindLine(kind="bias", frames=10, reduced=10),
-            KindLine(kind="light", frames=40, reduced=36, failed=3, open=1))),),
+            KindLine(kind="science", frames=40, reduced=36, failed=3, open=1))),),
         "failures": (Failure(telescope="CAHA-T220", state="failed", reason="no stars", count=3,
                              frames=((7, LONG), (8, "b.fits"))),),
         "sources": (source(),), "uncalibrated": (
@@ -98,7 +98,7 @@ def test_the_subject_has_the_counts_that_matter() -> None:
     "provisional", "low snr 2", "2 points without a magnitude; the catalogue has none",
     "none of 3 in the catalogue could be used", "no stars", LONG, "and 1 more",
     "mag < 13.0", "no route", "450 busy", "median 1.8 s", "95 % within 2.5 s", "longest 7.0 s",
-    "4 ready, 1 refused", "numpy 2.4", "1 copy", "BL Lac", "light", "CAFOS"])
+    "4 ready, 1 refused", "numpy 2.4", "1 copy", "BL Lac", "science", "CAFOS"])
 def test_text_and_html_say_the_same(words: str) -> None:
     text, html = both(facts())
     assert words in text

@@ -67,7 +67,7 @@ def told() -> list[str]:
 def frame(now: float, **columns: Any) -> Frame:
     row: Frame = Frame.create(**{
         "archive": "one", "path": f"/x/{now}", "name": "x.fit", "size": 1, "mtime_ns": 1,
-        "state": "done", "telescope": "OSN-T090", "kind": "light", "completed_at": now,
+        "state": "done", "telescope": "OSN-T090", "kind": "science", "completed_at": now,
         "seen_at": now, "changed_at": now, **columns})
     return row
 

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
-from iop4d.model.messages import Calibrated, CalibrateRequest, MasterRef, Outcome, Reduced
+from iop4d.model.messages import CalibrateRequest, MasterRef, Outcome, Reduced, SeriesCalibrated
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth, project
 from iop4d.simulator.setups import SETUPS
 from iop4d.simulator.sky import FIELDS, field_of
@@ -114,7 +114,7 @@ def _points(lab: Lab, truths: list[Truth], reduced: dict[str, tuple[FrameFacts, 
         if not mine:
             continue
         calibrated = value_of(lab.bench.perform(CalibrateRequest(target=name, frames=mine)))
-        assert isinstance(calibrated, Calibrated)
+        assert isinstance(calibrated, SeriesCalibrated)
         for number, value in calibrated.results:
             truth = truths[number]
             points.append(Point(
@@ -235,7 +235,7 @@ def main() -> None:
     """Run the nights and print the table; exit code 1 if anything is out of bounds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--nights", type=int, default=250)
-    parser.add_argument("--frames", type=int, default=3, help="light frames of a night")
+    parser.add_argument("--frames", type=int, default=3, help="science frames of a night")
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first night")
     parser.add_argument("--polarimetry", type=int, default=80,
                         help="nights of polarimetry for each instrument, a third for DIPOL [80]")

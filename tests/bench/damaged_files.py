@@ -131,7 +131,7 @@ class _Run:
 
     def _next(self, path: Path, found: Classified) -> Request:
         facts = found.facts
-        if facts.kind is FrameKind.LIGHT:
+        if facts.kind is FrameKind.SCIENCE:
             return ReduceRequest(path=path, facts=facts, masters=(), preview_path=None,
                                  reduced_path=self._folder / "reduced.fits")
         return MasterRequest(kind=facts.kind, facts=facts, inputs=(path, *self._sound), masters=(),
@@ -218,7 +218,7 @@ def poison(pairs: int) -> Poisoned:
 
 
 def _write_poison(folder: Path, pairs: int) -> dict[str, str]:
-    """The fault of each bad file by its name: every second light frame is one."""
+    """The fault of each bad file by its name: every second science frame is one."""
     bad: dict[str, str] = {}
     lights = [path for path in write_corpus(folder, 3 * pairs) if path.stem.startswith("light")]
     for number, path in enumerate(lights[::2][:pairs]):

@@ -24,7 +24,7 @@ from tests.support.invariants import workers_of
 from tests.support.sites import take_night, write_corpus
 from tests.support.trial import Ended, Trial, TrialError, stub_trial, true_trial, verdict
 
-_FILES = 32  # two biases' and flats' masters, a flare with its mails, a group of polaroids
+_FILES = 32  # two biases' and flats' masters, a flare with its mails, a group of polarisers
 _IN_WORKERS = ("rename-before", "rename-after")
 _PATIENCE = 30.0  # seconds for the crash to come
 

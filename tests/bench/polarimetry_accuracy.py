@@ -180,7 +180,7 @@ def _placement(truth: Truth, found: Reduced | None, outcome: Outcome) -> Placeme
     place = [truth.wcs["CRVAL1"]], [truth.wcs["CRVAL2"]]
     x, y = true.to_pixel(*place)
     fx, fy = solved.to_pixel(*place)
-    return Placement(off_px=float(np.hypot(fx - x, fy - y)[0]), how=found.placed_by,
+    return Placement(off_px=float(np.hypot(fx - x, fy - y)[0]), how=found.astrometry_from,
                      flagged=bool(found.frame_flags & Flag.POOR_WCS))
 
 

@@ -1,6 +1,6 @@
 """Speed and memory of the real daemon on a simulated night: ``make bench``.
 
-First a backlog of light frames that lie there when the daemon starts, then frames that come one by
+First a backlog of science frames that lie there when the daemon starts, then frames that come one by
 one. Core-seconds are those of the daemon and all its workers together.
 """
 
@@ -172,7 +172,7 @@ def _live(lights: list[Path], raw: Path, count: int, observer: Observer, service
 def _stages(site: Path) -> dict[str, float]:
     """Mean core-seconds of each stage of the reduction."""
     with Database(site / "iop4d.db", read_only=True).connected():
-        infos = [row.info for row in Frame.select().where(Frame.kind == "light")]
+        infos = [row.info for row in Frame.select().where(Frame.kind == "science")]
     stages = [info["stages"] for info in infos if "stages" in info]
     return {name: mean(s.get(name, 0.0) for s in stages) for name in stages[0]}
 

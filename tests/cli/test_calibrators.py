@@ -173,7 +173,7 @@ def measure(database: Database, names: list[str], *, varies: str) -> None:
         for number in range(30):
             frame = Frame.create(
                 archive="raw", path=f"f{number}", name=f"f{number}", size=1, mtime_ns=1,
-                state="done", kind="light", instrument="AndorT90", band="R", mode="photometry",
+                state="done", kind="science", instrument="AndorT90", band="R", mode="photometry",
                 night=f"2024-03-{10 + number // 10}", jd_start=2460380.0 + number,
                 completed_at=0.0, seen_at=0.0, changed_at=0.0)
             cloud = rng.normal(0.0, 0.2)

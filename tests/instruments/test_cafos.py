@@ -76,7 +76,7 @@ def test_arcs_and_spectra_are_left_alone_with_their_reason() -> None:
 
 def test_a_free_place_in_the_grism_wheel_has_a_number_too() -> None:
     for name in ("free      ", "FREE", None):
-        assert read(CAFOS, INSGRID="GRISM-11", INSGRNAM=name).kind is FrameKind.LIGHT
+        assert read(CAFOS, INSGRID="GRISM-11", INSGRNAM=name).kind is FrameKind.SCIENCE
 
 
 def test_a_bias_may_be_taken_with_a_grism_in_the_closed_beam() -> None:

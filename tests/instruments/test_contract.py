@@ -34,7 +34,7 @@ def test_every_instrument_has_sane_facts_and_names_their_sources(
     assert 0 < instrument.read_noise_e < 50
     assert 1000 < instrument.saturation_adu <= 65535
     assert instrument.telescope.is_placed
-    assert FrameKind.LIGHT not in instrument.masters
+    assert FrameKind.SCIENCE not in instrument.masters
     figures = {"scale_arcsec", "gain_e_adu", "read_noise_e", "saturation_adu"}
     if instrument.sky_angle_deg is not None:
         figures.add("sky_angle_deg")
@@ -57,7 +57,7 @@ def test_every_polarimeter_has_its_angles_and_constants_on_all_dates(
     assert polarimeter is not None  # every one of the five is one
     angles = polarimeter.angles_deg
     assert 2 < polarimeter.fewest <= len(angles) == len(set(angles))
-    assert set(np.diff(angles)) == {45.0 if polarimeter.analyser is Analyser.POLAROID else 22.5}
+    assert set(np.diff(angles)) == {45.0 if polarimeter.analyser is Analyser.POLARISER else 22.5}
     for jd in np.arange(JD_2015, JD_2015 + 365.25 * 20, 7.3):
         constants = polarimeter.constants_at(float(jd))
         assert constants is not None
@@ -69,7 +69,7 @@ def test_every_polarimeter_has_its_angles_and_constants_on_all_dates(
 
 
 @ALL
-def test_two_images_come_with_a_plate_and_never_with_a_polaroid(
+def test_two_images_come_with_a_plate_and_never_with_a_polariser(
         instrument: Instrument) -> None:
     assert instrument.polarimeter is not None
     plate = instrument.polarimeter.analyser is Analyser.HALF_WAVE_PLATE

@@ -27,7 +27,7 @@ def read(name: str = "BLLac-0001R.fit", **cards: Any) -> FrameFacts:
 def test_an_andor_frame_is_read() -> None:
     facts = read()
     assert (facts.instrument, facts.telescope, facts.kind) == (
-        "AndorT90", "OSN-T090", FrameKind.LIGHT)
+        "AndorT90", "OSN-T090", FrameKind.SCIENCE)
     assert (facts.band, facts.binning, facts.shape, facts.night) == (
         "R", 2, (1024, 1024), "2022-09-08")
     assert facts.jd_mid == pytest.approx(2459831.4375 + 30 / 86400)
@@ -61,8 +61,8 @@ def test_the_oddities_of_real_headers(cards: dict[str, Any], expected: dict[str,
 
 def test_a_light_that_is_called_flat_twice_is_a_flat() -> None:
     assert read("Flat-0001R.fit", OBJECT="Flat R").kind is FrameKind.FLAT
-    assert read("BLLac-0001R.fit", OBJECT="Flat R").kind is FrameKind.LIGHT
-    assert read("Flat-0001R.fit", OBJECT="BLLac R").kind is FrameKind.LIGHT
+    assert read("BLLac-0001R.fit", OBJECT="Flat R").kind is FrameKind.SCIENCE
+    assert read("Flat-0001R.fit", OBJECT="BLLac R").kind is FrameKind.SCIENCE
     assert read("bias-0001.fit", OBJECT="bias", FILTER=None).kind is FrameKind.BIAS
 
 
@@ -120,13 +120,13 @@ def test_a_camera_of_the_site_file_reads_its_frames() -> None:
     assert not camera.recognises(CECILIA | {"INSTRUME": "Finder"})
     facts = camera.read(CECILIA, "x.fits")
     assert facts.jd_start == pytest.approx(2458107.565085, abs=1e-6)
-    assert (facts.night, facts.band, facts.kind) == ("2017-12-19", "C", FrameKind.LIGHT)
+    assert (facts.night, facts.band, facts.kind) == ("2017-12-19", "C", FrameKind.SCIENCE)
     assert facts.pointing_deg == (31.312099, 46.769087)
 
 
 def test_a_camera_with_a_wrong_kind_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"line 13.*kinds"):
-        parse_site(CAMERA + 'kinds = { Light = "science" }\n', root=Path("/"))
+    with pytest.raises(ConfigError, match=r"line 13.*kinds.*science \(which 'light' was before\)"):
+        parse_site(CAMERA + 'kinds = { Light = "light" }\n', root=Path("/"))
 
 
 @pytest.mark.parametrize(("value", "jd"), [

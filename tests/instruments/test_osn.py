@@ -13,7 +13,7 @@ from tests.instruments.headers import OSN, constants, read
 @pytest.mark.parametrize(("said", "band", "angle"), [
     ("R_45", "R", -45.0), ("R-45", "R", -45.0), ("R0", "R", 0.0), ("R45", "R", 45.0),
     ("R+45", "R", 45.0), ("R90", "R", 90.0), ("V45", "V", 45.0), ("B_45 ", "B", -45.0)])
-def test_the_polaroid_s_angle_is_in_the_filter_s_name(said: str, band: str, angle: float) -> None:
+def test_the_polariser_s_angle_is_in_the_filter_s_name(said: str, band: str, angle: float) -> None:
     facts = read(OSN, FILTER=said)
     assert (facts.band, facts.mode, facts.polariser_deg) == (band, "polarimetry", angle)
     assert facts.beams == 1
@@ -25,7 +25,7 @@ def test_a_plain_filter_is_photometry(said: str) -> None:
     assert (facts.band, facts.mode, facts.polariser_deg) == ("R", "photometry", None)
 
 
-def test_a_flat_through_a_polaroid_is_a_flat_of_its_band() -> None:
+def test_a_flat_through_a_polariser_is_a_flat_of_its_band() -> None:
     facts = read(OSN, IMAGETYP="FLAT", FILTER="R45")
     assert (facts.kind, facts.band, facts.mode) == (FrameKind.FLAT, "R", "photometry")
 

@@ -32,7 +32,7 @@ def test_a_plug_in_brings_an_instrument(tmp_path: Path, monkeypatch: pytest.Monk
     header = {"NAXIS": 2, "NAXIS1": 1080, "NAXIS2": 1920, "INSTRUME": "Balcony 50",
               "DATE-OBS": "2024-03-14T21:30:00", "EXPTIME": 10.0, "OBJECT": "M 42"}
     facts = instrument_for(header, find_instruments()).read(header, "x.fits")
-    assert (facts.instrument, facts.band, facts.kind) == ("Balcony", "V", FrameKind.LIGHT)
+    assert (facts.instrument, facts.band, facts.kind) == ("Balcony", "V", FrameKind.SCIENCE)
 
 
 @pytest.mark.parametrize(("target", "reason"), [

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from iop4d.ledger.engines import pipe
-from iop4d.model.messages import Calibrated, Done
+from iop4d.model.messages import Done, SeriesCalibrated
 
 
 class Unreadable:
@@ -51,7 +51,7 @@ def main() -> None:
             case "unreadable":
                 answers.write(pipe.pack(Unreadable()))
                 continue
-        answers.write(pipe.pack(Done(value=Calibrated(results=()))))
+        answers.write(pipe.pack(Done(value=SeriesCalibrated(results=()))))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def facts_of(name: str) -> FrameFacts:
     kind, number = name.removesuffix(".fits").rsplit("-", 1)
     angle = None if kind.startswith("w") else float(kind[1:])
     return FrameFacts(
-        telescope="OSN-T090", instrument="Pol", kind=FrameKind.LIGHT, night="2022-09-08",
+        telescope="OSN-T090", instrument="Pol", kind=FrameKind.SCIENCE, night="2022-09-08",
         jd_start=JD + float(number) / 1440, exptime_s=30.0, shape=(100, 100), binning=2, band="R",
         object="BLLac", mode="photometry" if angle is None else "polarimetry",
         polariser_deg=angle, beams=2, subframe=kind.startswith("s"))
@@ -99,7 +99,7 @@ class Bench:
         if request.path.name in self.cloudy:
             if request.reference is None:
                 return Failed(stage="solve", reason="7 stars detected")
-            return Done(value=replace(reduced(request), placed_by="frame", stars=()))
+            return Done(value=replace(reduced(request), astrometry_from="frame", stars=()))
         if request.facts.subframe and request.reference is None:
             return Failed(stage="reference", reason="waits for a whole frame")
         return Done(value=reduced(request))
@@ -128,7 +128,7 @@ def reduced(request: ReduceRequest) -> Reduced:
         fwhm_arcsec=2.0, sky=100.0, sky_sigma=5.0, aperture_px=6.0, annulus_px=(10.0, 18.0),
         airmass=1.1, bjd_tdb=request.facts.jd_mid, measurements=(), results=(), target="BL Lac",
         stars=((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)) if whole else (),
-        placed_by="quads" if request.facts.subframe else "index")
+        astrometry_from="quads" if request.facts.subframe else "index")
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from iop4d.ledger.jobs import Claim
 from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
-    Calibrated,
     CalibrateRequest,
     Classified,
     ClassifyRequest,
@@ -27,6 +26,7 @@ from iop4d.model.messages import (
     Reduced,
     ReduceRequest,
     Rejected,
+    SeriesCalibrated,
     TimedOut,
 )
 from iop4d.model.result import Measurement, ResultValue
@@ -74,7 +74,7 @@ class Bench:
             return Done(value=MasterBuilt(sha256=",".join(names), n_frames=len(names), level=300.0,
                                           scatter=1.0, used=names))
         if isinstance(request, CalibrateRequest):
-            return Done(value=Calibrated(results=tuple(
+            return Done(value=SeriesCalibrated(results=tuple(
                 (frame.id, result_of(frame.facts, self.mag)) for frame in request.frames)))
         assert isinstance(request, ReduceRequest)
         return Done(value=reduced(request, self.mag))
@@ -85,9 +85,9 @@ class Bench:
 
 
 def facts_of(name: str) -> FrameFacts:
-    """bias-1, flat-R-2, light-R-3 and so on; a second number is the day of the night."""
+    """bias-1, flat-R-2, science-R-3 and so on; a second number is the day of the night."""
     kind, *rest = name.split(".", maxsplit=1)[0].split("-")
-    band = rest[0] if kind in ("flat", "light") else None
+    band = rest[0] if kind in ("flat", "science") else None
     number = int(rest[-1])
     return FrameFacts(telescope="OSN-T090", instrument="AndorT90", kind=FrameKind(kind),
                       night="2022-09-08" if "old" not in name else "2022-09-01",
@@ -127,36 +127,36 @@ def state(name: str) -> str:
 
 
 def test_a_night_becomes_masters_and_results(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     done = bench.work()
-    assert state("light-R-7.fit") == FrameState.DONE
+    assert state("science-R-7.fit") == FrameState.DONE
     assert [label for label in done if label.startswith(("master", "reduce"))] == [
         "master OSN-T090/AndorT90/2022-09-08/bias/2x1024x1024/-",
-        "master OSN-T090/AndorT90/2022-09-08/flat/2x1024x1024/R", "reduce light-R-7.fit"]
+        "master OSN-T090/AndorT90/2022-09-08/flat/2x1024x1024/R", "reduce science-R-7.fit"]
     assert Result.get().mag == 14.0
     assert bench.told == [Result.get().id]
-    assert not Frame.get(Frame.name == "light-R-7.fit").provisional
+    assert not Frame.get(Frame.name == "science-R-7.fit").provisional
 
 
 def test_any_order_of_arrival_ends_the_same(bench: Bench) -> None:
-    bench.drop("light-R-7.fit")
+    bench.drop("science-R-7.fit")
     bench.work()
-    assert state("light-R-7.fit") == FrameState.WAITING
+    assert state("science-R-7.fit") == FrameState.WAITING
     assert "bias" in Frame.get().reason
     for name in reversed(CALIBRATION):
         bench.drop(name)
         bench.work(lambda claim: Rejected(reason="too few") if isinstance(
             claim.request, MasterRequest) and len(claim.request.inputs) < 3
             else bench.answer(claim))
-    assert state("light-R-7.fit") == FrameState.DONE
+    assert state("science-R-7.fit") == FrameState.DONE
     assert {state(name) for name in CALIBRATION} == {FrameState.DONE}
 
 
 def test_a_master_of_another_night_serves_until_there_is_one(bench: Bench) -> None:
     bench.drop(*(f"old-{name}".replace("old-bias", "bias-old").replace("old-flat-R", "flat-R-old")
-                 for name in CALIBRATION), "light-R-7.fit")
+                 for name in CALIBRATION), "science-R-7.fit")
     bench.work()
-    frame = Frame.get(Frame.name == "light-R-7.fit")
+    frame = Frame.get(Frame.name == "science-R-7.fit")
     assert frame.state == FrameState.DONE
     assert frame.provisional
     first = Result.get()
@@ -171,19 +171,19 @@ def test_a_master_of_another_night_serves_until_there_is_one(bench: Bench) -> No
 
 
 def test_doing_a_job_twice_gives_the_same_rows(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
     before = list(Result.select().dicts())
-    bench.drop("light-R-7.fit", wanted=True)
-    assert "reduce light-R-7.fit" in bench.work()
+    bench.drop("science-R-7.fit", wanted=True)
+    assert "reduce science-R-7.fit" in bench.work()
     assert list(Result.select().dicts()) == before
-    assert Frame.select().where(Frame.name == "light-R-7.fit").count() == 1
+    assert Frame.select().where(Frame.name == "science-R-7.fit").count() == 1
 
 
 def test_a_known_file_is_not_taken_twice(bench: Bench) -> None:
-    first = bench.drop("light-R-7.fit")
+    first = bench.drop("science-R-7.fit")
     bench.work()
-    path = bench.site.root / "raw" / "light-R-7.fit"
+    path = bench.site.root / "raw" / "science-R-7.fit"
     info = path.stat()
     again = bench.ledger.accept([FoundFile(archive="raw", path=path, size=info.st_size,
                                            mtime_ns=info.st_mtime_ns, completed_at=0.0)])
@@ -192,44 +192,44 @@ def test_a_known_file_is_not_taken_twice(bench: Bench) -> None:
 
 
 def test_the_same_file_elsewhere_is_a_duplicate(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
-    bench.drop("light-R-7.fit", folder="copy", content="light-R-7.fit")
+    bench.drop("science-R-7.fit", folder="copy", content="science-R-7.fit")
     bench.work()
-    rows = list(Frame.select().where(Frame.name == "light-R-7.fit").order_by(Frame.id))
+    rows = list(Frame.select().where(Frame.name == "science-R-7.fit").order_by(Frame.id))
     assert [row.state for row in rows] == [FrameState.DONE, FrameState.DUPLICATE]
     assert str(rows[0].path) in rows[1].reason
     assert Result.select().count() == 1
 
 
 def test_a_namesake_with_other_contents_is_a_frame_of_its_own(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
-    bench.drop("light-R-7.fit", folder="other", content="different")
+    bench.drop("science-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", folder="other", content="different")
     bench.work()
     assert Result.select().count() == 2
-    assert {row.identity[-2:] for row in Frame.select().where(Frame.name == "light-R-7.fit")} == {
+    assert {row.identity[-2:] for row in Frame.select().where(Frame.name == "science-R-7.fit")} == {
         "it", "~2"}
 
 
 def test_a_replaced_file_changes_its_result_in_place(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
     first = Result.get()
     bench.mag = 13.5
-    bench.drop("light-R-7.fit", content="new contents")
+    bench.drop("science-R-7.fit", content="new contents")
     bench.work()
     second = Result.get()
     assert (second.id, second.mag, second.revision) == (first.id, 13.5, 2)
-    rows = Frame.select().where(Frame.name == "light-R-7.fit").order_by(Frame.id)
+    rows = Frame.select().where(Frame.name == "science-R-7.fit").order_by(Frame.id)
     assert [row.state for row in rows] == [FrameState.SUPERSEDED, FrameState.DONE]
 
 
 def test_human_flags_survive_a_rerun(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
     Result.update(human_flags=["bad"]).execute()
     bench.mag = 13.0
-    bench.drop("light-R-7.fit", wanted=True)
+    bench.drop("science-R-7.fit", wanted=True)
     bench.work()
     assert (Result.get().human_flags, Result.get().mag) == (["bad"], 13.0)
 
@@ -239,55 +239,55 @@ def test_human_flags_survive_a_rerun(bench: Bench) -> None:
     (Failed(stage="solve", reason="no match", trace="..."), FrameState.FAILED, "solve: no match")])
 def test_a_bad_frame_keeps_its_reason(bench: Bench, outcome: Outcome, expected: FrameState,
                                       words: str) -> None:
-    bench.drop("light-R-7.fit")
+    bench.drop("science-R-7.fit")
     bench.work(lambda _: outcome)
-    assert state("light-R-7.fit") == expected
+    assert state("science-R-7.fit") == expected
     assert words in Frame.get().reason
 
 
 @pytest.mark.parametrize("outcome", [Crashed(how="killed by SIGSEGV"), TimedOut(seconds=120)])
 def test_a_poison_frame_is_set_aside_after_two_tries(bench: Bench, outcome: Outcome) -> None:
-    bench.drop("light-R-7.fit", "bias-1.fit")
-    done = bench.work(lambda claim: outcome if "light" in claim.label else bench.answer(claim))
-    assert done.count("classify light-R-7.fit") == 2
-    assert state("light-R-7.fit") == FrameState.QUARANTINED
-    assert "2 tries" in Frame.get(Frame.name == "light-R-7.fit").reason
+    bench.drop("science-R-7.fit", "bias-1.fit")
+    done = bench.work(lambda claim: outcome if "science" in claim.label else bench.answer(claim))
+    assert done.count("classify science-R-7.fit") == 2
+    assert state("science-R-7.fit") == FrameState.QUARANTINED
+    assert "2 tries" in Frame.get(Frame.name == "science-R-7.fit").reason
 
 
 def test_a_file_that_was_still_written_is_looked_at_again(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     answers = iter([Failed(stage="changed", reason="the file changed while it was read")])
     bench.work(lambda claim: next(answers, None) or bench.answer(claim)
-               if claim.label == "classify light-R-7.fit" else bench.answer(claim))
-    assert state("light-R-7.fit") == FrameState.DONE
+               if claim.label == "classify science-R-7.fit" else bench.answer(claim))
+    assert state("science-R-7.fit") == FrameState.DONE
 
 
 def test_a_truncated_file_that_grows_is_taken_again_under_the_same_row(bench: Bench) -> None:
     bench.drop(*CALIBRATION)
-    first = bench.drop("light-R-7.fit", content="half")
-    bench.work(lambda claim: Rejected(reason="is truncated") if "light" in claim.label
+    first = bench.drop("science-R-7.fit", content="half")
+    bench.work(lambda claim: Rejected(reason="is truncated") if "science" in claim.label
                else bench.answer(claim))
-    again = bench.drop("light-R-7.fit", content="the whole of it")
+    again = bench.drop("science-R-7.fit", content="the whole of it")
     bench.work()
     assert again == first
-    assert state("light-R-7.fit") == FrameState.DONE
+    assert state("science-R-7.fit") == FrameState.DONE
 
 
 def test_work_that_was_running_is_done_after_a_restart(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     bench.ledger.claim(3)  # and then the power fails
     assert bench.ledger.claim(100) != []
     assert Job.select().where(Job.state == "running").count() == 7
     assert bench.ledger.recover() == 7
     bench.work()
-    assert state("light-R-7.fit") == FrameState.DONE
+    assert state("science-R-7.fit") == FrameState.DONE
 
 
 def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
     def burst(_: list[int]) -> None:
         raise RuntimeError("power failure")
 
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     broken = Ledger(database=bench.ledger._database, site=bench.site, clock=bench.clock,
                     on_results=burst, instruments={i.name: i for i in find_instruments()})
     bench.ledger, whole = broken, bench.ledger
@@ -295,7 +295,7 @@ def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
         bench.work()
     bench.ledger = whole
     assert Result.select().count() == 0
-    assert state("light-R-7.fit") == FrameState.QUEUED
+    assert state("science-R-7.fit") == FrameState.QUEUED
     bench.ledger.recover()
     bench.work()
     assert Result.select().count() == 1
@@ -304,10 +304,10 @@ def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
 def test_what_is_wanted_goes_before_what_lies_there(bench: Bench) -> None:
     bench.drop(*CALIBRATION)
     bench.work()
-    bench.drop("light-R-7.fit", "light-R-8.fit")
-    bench.drop("light-R-9.fit", wanted=True)
+    bench.drop("science-R-7.fit", "science-R-8.fit")
+    bench.drop("science-R-9.fit", wanted=True)
     reduces = [label for label in bench.work() if label.startswith("reduce")]
-    assert reduces[0] == "reduce light-R-9.fit"
+    assert reduces[0] == "reduce science-R-9.fit"
 
 
 def test_a_frame_of_another_telescope_is_refused(bench: Bench, tmp_path: Path) -> None:
@@ -316,14 +316,14 @@ def test_a_frame_of_another_telescope_is_refused(bench: Bench, tmp_path: Path) -
     archive = dataclasses.replace(bench.site.archive[0], telescope="OSN-T150")
     bench.site = dataclasses.replace(bench.site, archive=(archive,))
     other = Bench(bench.site, bench.ledger._database, bench.clock)
-    other.drop("light-R-7.fit")
+    other.drop("science-R-7.fit")
     other.work()
-    assert state("light-R-7.fit") == FrameState.REJECTED
+    assert state("science-R-7.fit") == FrameState.REJECTED
     assert "OSN-T150" in Frame.get().reason
 
 
 def test_every_change_of_a_frame_is_an_event(bench: Bench) -> None:
-    bench.drop("light-R-7.fit", *CALIBRATION)
+    bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
     ids = [row.id for row in Event.select().order_by(Event.id)]
     assert ids == sorted(set(ids))
@@ -362,24 +362,24 @@ def test_a_master_of_an_odd_level_is_refused_and_another_night_serves(bench: Ben
             return replace(outcome, value=replace(outcome.value, level=900.0))
         return outcome
 
-    bench.drop(*CALIBRATION, "light-R-7.fit")
+    bench.drop(*CALIBRATION, "science-R-7.fit")
     bench.work(odd)
     refused = Master.get((Master.kind == "bias") & (Master.night == "2022-09-08"))
     assert refused.state == "refused"
     assert "level of 900 is unlike the 300 of 3 other nights" in refused.reason
-    frame = Frame.get(Frame.name == "light-R-7.fit")
+    frame = Frame.get(Frame.name == "science-R-7.fit")
     assert frame.state == FrameState.DONE
     assert frame.provisional
     bench.ledger.judge_masters(aside=(), back=(refused.id,), reason="")
     bench.work(odd)
-    assert [refused.id, 1] in Frame.get(Frame.name == "light-R-7.fit").masters
+    assert [refused.id, 1] in Frame.get(Frame.name == "science-R-7.fit").masters
 
 
 def test_what_used_a_master_that_is_set_aside_follows(bench: Bench) -> None:
     _nights(bench, 1)
-    bench.drop(*CALIBRATION, "light-R-7.fit")
+    bench.drop(*CALIBRATION, "science-R-7.fit")
     bench.work()
-    frame = Frame.get(Frame.name == "light-R-7.fit")
+    frame = Frame.get(Frame.name == "science-R-7.fit")
     bias = Master.get((Master.kind == "bias") & (Master.night == "2022-09-08"))
     assert [bias.id, 1] in frame.masters
     assert bench.ledger.judge_masters(aside=(bias.id,), back=(), reason="light leak") == [bias.id]
@@ -395,19 +395,19 @@ def test_the_age_of_a_master_counts_in_both_directions(bench: Bench) -> None:
     """One of a later night within the limit serves; one older than the limit does not."""
     bench.drop(*(f"bias-old{n}-{n}.fit" for n in range(3)))
     bench.work(lambda claim: _of_night(bench, claim, "2022-10-01"))
-    bench.drop("flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit", "light-R-7.fit")
+    bench.drop("flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit", "science-R-7.fit")
     bench.work()
-    assert state("light-R-7.fit") == FrameState.DONE
-    other = Frame.get(Frame.name == "light-R-7.fit")
+    assert state("science-R-7.fit") == FrameState.DONE
+    other = Frame.get(Frame.name == "science-R-7.fit")
     assert other.provisional
 
 
 def test_a_master_too_far_away_in_time_does_not_serve(bench: Bench) -> None:
     bench.drop(*(f"bias-old{n}-{n}.fit" for n in range(3)))
     bench.work(lambda claim: _of_night(bench, claim, "2022-07-01"))
-    bench.drop("flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit", "light-R-7.fit")
+    bench.drop("flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit", "science-R-7.fit")
     bench.work()
-    assert state("light-R-7.fit") == FrameState.WAITING
+    assert state("science-R-7.fit") == FrameState.WAITING
 
 
 def _of_night(bench: Bench, claim: Claim, night: str) -> Outcome:
@@ -421,7 +421,7 @@ def _of_night(bench: Bench, claim: Claim, night: str) -> Outcome:
 def test_many_frames_asked_for_by_hand_do_not_hide_their_masters(bench: Bench) -> None:
     """They are the most urgent of all, cannot begin without masters, and are looked at again soon:
     the clock stands still, so that all of them are due again and again."""
-    bench.drop(*CALIBRATION, *(f"light-R-{n}.fit" for n in range(10, 90)), wanted=True)
+    bench.drop(*CALIBRATION, *(f"science-R-{n}.fit" for n in range(10, 90)), wanted=True)
     begun = []
     for _ in range(400):
         claims = bench.ledger.claim(1)

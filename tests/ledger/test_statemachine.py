@@ -49,7 +49,7 @@ ANGLES = (-45.0, 0.0, 45.0, 90.0)
 #: Examples and steps; `make chaos` sets more.
 EXAMPLES, STEPS = map(int, os.environ.get("IOP4D_STATE_MACHINE", "60x40").split("x"))
 
-kinds = st.sampled_from(["bias", "flat", "light", "polar"])
+kinds = st.sampled_from(["bias", "flat", "science", "polar"])
 nights = st.sampled_from([0, 0, 0, 1])
 numbers = st.integers(0, 5)
 picks = st.integers(0, 1000)
@@ -147,9 +147,9 @@ class Observatory(RuleBasedStateMachine):
         path = self.place.raw / f"{kind}-{night}-{number}.fits"
         if self._known(path.name):
             return
-        shift = 10 * ("bias", "flat", "light", "polar").index(kind)
+        shift = 10 * ("bias", "flat", "science", "polar").index(kind)
         self._write(path, {
-            "kind": "light" if kind == "polar" else kind, "night": f"2022-09-0{night + 1}",
+            "kind": "science" if kind == "polar" else kind, "night": f"2022-09-0{night + 1}",
             "jd": JD + night + (number + shift) / 1440, "mag": 14.0,
             "object": f"{kind} {night}" if shift >= 20 else "",
             "angle": ANGLES[number % 4] if kind == "polar" else None})
@@ -331,7 +331,7 @@ def test_a_flat_that_was_aside_when_a_better_bias_came_is_built_anew_when_it_is_
     state.open()
     state.add(kind="bias", night=0, number=0)
     state.work_all_off()
-    state.add(kind="light", night=0, number=1)
+    state.add(kind="science", night=0, number=1)
     state.add_calibration(night=0)
     state.add_calibration(night=1)
     state.move_to_another_folder(pick=669)
@@ -346,7 +346,7 @@ def test_a_file_that_was_moved_away_and_back_is_reduced_where_it_lies(
     monkeypatch.setattr(time, "sleep", lambda _: None)
     state = Observatory()
     state.open()
-    state.add(kind="light", night=0, number=3)
+    state.add(kind="science", night=0, number=3)
     state.move_to_another_folder(pick=952)
     state.work(most=8)
     state.move_to_another_folder(pick=228)
@@ -355,5 +355,5 @@ def test_a_file_that_was_moved_away_and_back_is_reduced_where_it_lies(
     state.add_calibration(night=0)
     state.work_all_off()
     (row,) = Result.select()
-    assert row.frames == ["light-0-3.fits"]
+    assert row.frames == ["science-0-3.fits"]
     state.teardown()

@@ -45,7 +45,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
                  for i in range(5)],
         "flat": [write(folder / f"flat{i}.fits", expose(rng, 25000.0 * (1 + i / 20) * flat), "flat",
                        second=10 + i, exptime=2.0) for i in range(5)],
-        "light": [write(folder / f"light{i}.fits", expose(rng, (light + SKY) * flat), "light",
+        "science": [write(folder / f"light{i}.fits", expose(rng, (light + SKY) * flat), "light",
                         second=20 + i, exptime=EXPTIME) for i in range(2)],
     }
 

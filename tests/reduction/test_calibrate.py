@@ -16,7 +16,7 @@ from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.calibrate import calibrate, targets_of
 
 TARGET = Source(name="T", ra_deg=330.68, dec_deg=42.28, kind=SourceKind.TARGET)
-FACTS = FrameFacts(telescope="OSN-T090", instrument="AndorT90", kind=FrameKind.LIGHT,
+FACTS = FrameFacts(telescope="OSN-T090", instrument="AndorT90", kind=FrameKind.SCIENCE,
                    night="2022-09-08", jd_start=2459831.4, exptime_s=60.0, shape=(1024, 1024),
                    band="R")
 

@@ -22,8 +22,8 @@ from tests.reduction.small import (
 
 
 def test_a_frame_is_classified(bench: Workbench, night: dict[str, list[Path]]) -> None:
-    facts = facts_of(bench, night["light"][0])
-    assert (facts.instrument, facts.kind, facts.band) == ("Small", FrameKind.LIGHT, "R")
+    facts = facts_of(bench, night["science"][0])
+    assert (facts.instrument, facts.kind, facts.band) == ("Small", FrameKind.SCIENCE, "R")
     assert (facts.shape, facts.exptime_s, facts.night) == (SHAPE, EXPTIME, "2024-01-15")
 
 

@@ -23,7 +23,7 @@ STEP = SCALE / 3600.0
 TRUTH = Wcs(ra0=330.68, dec0=42.28, x0=500.0, y0=520.0, cd=(
     (-STEP * math.cos(TURNED), STEP * math.sin(TURNED)),
     (STEP * math.sin(TURNED), STEP * math.cos(TURNED))))
-FACTS = FrameFacts(telescope="T", instrument="I", kind=FrameKind.LIGHT, night="2022-09-08",
+FACTS = FrameFacts(telescope="T", instrument="I", kind=FrameKind.SCIENCE, night="2022-09-08",
                    jd_start=2459831.4, exptime_s=60.0, shape=(1024, 1024), band="R", object="T")
 
 

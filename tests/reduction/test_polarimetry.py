@@ -1,4 +1,4 @@
-"""Groups from measurements to results: polaroid and plate, magnitudes, choices, traps of old."""
+"""Groups from measurements to results: polariser and plate, magnitudes, choices, traps of old."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def group(name: str, *, clear: tuple[float, ...] = (1.0,) * 16, field_stars: int
     for k, angle in enumerate(tool.polarimeter.angles_deg):
         phase = math.radians((4 if plate else 2) * angle)
         facts = FrameFacts(
-            telescope=tool.telescope.name, instrument=name, kind=FrameKind.LIGHT,
+            telescope=tool.telescope.name, instrument=name, kind=FrameKind.SCIENCE,
             night="2024-03-31", jd_start=jd + k / 1440, exptime_s=30.0, shape=(100, 100), band="R",
             mode="polarimetry", polariser_deg=angle, beams=2 if plate else 1)
         rows: list[Measurement] = []
@@ -79,9 +79,10 @@ def group(name: str, *, clear: tuple[float, ...] = (1.0,) * 16, field_stars: int
             flux = clear[k] * 10 ** (0.4 * (22.0 - mag))
             m = sq * math.cos(phase) + su * math.sin(phase)
             if plate:
-                left, right = flux / 2 * (1 + m), flux / 2 * (1 - m)
-                rows += [measurement(source, left + right), measurement(source, left, "O"),
-                         measurement(source, right, "E")]
+                ordinary, extraordinary = flux / 2 * (1 + m), flux / 2 * (1 - m)
+                rows += [measurement(source, ordinary + extraordinary),
+                         measurement(source, ordinary, "O"),
+                         measurement(source, extraordinary, "E")]
             else:
                 rows.append(measurement(source, flux * (1 + m)))
         m0 = q0 * math.cos(phase) + u0 * math.sin(phase)
@@ -114,7 +115,7 @@ def test_a_group_gives_the_truth_on_the_sky_and_its_magnitude(name: str) -> None
     assert found.mode == "polarimetry"
     assert found.n_calibrators == 4
     assert {m.method for m in found.methods} >= (
-        {"fit", "fit-k", "ratio", "sum", "left", "right"} if instrument(name).beams
+        {"fit", "fit-k", "ratio", "sum", "ordinary", "extraordinary"} if instrument(name).beams
         else {"ensemble", "plain"})
 
 
@@ -132,7 +133,7 @@ def test_without_field_stars_the_plain_form_says_how_uncertain_it_is() -> None:
     assert found.flags & Flag.FEW_FIELD_STARS
 
 
-def test_the_error_of_a_polaroid_magnitude_is_free_of_the_polarisation() -> None:
+def test_the_error_of_a_polariser_magnitude_is_free_of_the_polarisation() -> None:
     """An old trap: the scatter of the four fluxes was taken for the error of their mean."""
     errors = [result(group("AndorT90", p=p), "AndorT90").mag_err for p in (0.0, 0.1, 0.4)]
     assert errors == pytest.approx([errors[0]] * 3, rel=0.02)
@@ -167,9 +168,9 @@ def test_a_missing_angle_of_one_star_costs_that_star_only() -> None:
     rows = tuple(m for m in frames[2].measurements if m.source != "C1")
     frames[2] = replace(frames[2], measurements=rows)
     assert result(frames, "CAFOS").p == pytest.approx(P, abs=3e-4)
-    polaroid = group("AndorT90")
-    polaroid[1] = replace(polaroid[1], field_stars=polaroid[1].field_stars[1:])
-    found = result(polaroid, "AndorT90")
+    polariser = group("AndorT90")
+    polariser[1] = replace(polariser[1], field_stars=polariser[1].field_stars[1:])
+    found = result(polariser, "AndorT90")
     assert (found.method, found.p) == ("ensemble", pytest.approx(P, abs=3e-4))
 
 
@@ -213,7 +214,7 @@ def test_a_target_with_one_image_outside_the_frame_has_a_polarisation() -> None:
         m for m in frame.measurements if m.source != "T" or m.beam == "O"))
         for frame in group("CAFOS")]
     found = result(frames, "CAFOS")
-    assert found.method == "left"
+    assert found.method == "ordinary"
     assert found.p == pytest.approx(P, abs=3e-3)
     assert found.mag == pytest.approx(MAG, abs=3e-3)
 
@@ -235,7 +236,7 @@ def test_one_image_serves_where_the_other_is_spoilt() -> None:
             m, flux=(1 + light) * m.flux, flags=int(Flag.BLENDED), neighbours=light)
         for m in frame.measurements)) for frame in group("CAFOS")]
     found = result(frames, "CAFOS")
-    assert found.method == "right"
+    assert found.method == "extraordinary"
     assert found.flags & Flag.ONE_BEAM
     assert found.p == pytest.approx(P, abs=2e-3)
     assert found.mag == pytest.approx(MAG, abs=2e-3)

@@ -39,7 +39,7 @@ from tests.reduction.small import (
 def test_a_frame_is_reduced_to_its_target_s_magnitude(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
         tmp_path: Path) -> None:
-    outcome = reduce(bench, night["light"][0], masters, reduced_path=tmp_path / "red" / "r.fits",
+    outcome = reduce(bench, night["science"][0], masters, reduced_path=tmp_path / "red" / "r.fits",
                      preview_path=tmp_path / "r.png")
     assert isinstance(outcome, Done), outcome
     assert outcome.core_s > 0
@@ -80,7 +80,7 @@ def check_product(path: Path) -> None:
 
 def test_the_same_frame_gives_the_same_answer(bench: Workbench, night: dict[str, list[Path]],
                                               masters: tuple[MasterRef, ...]) -> None:
-    first, second = (reduce(bench, night["light"][0], masters) for _ in range(2))
+    first, second = (reduce(bench, night["science"][0], masters) for _ in range(2))
     assert isinstance(first, Done)
     assert isinstance(second, Done)
     assert first.value.results == second.value.results
@@ -89,7 +89,7 @@ def test_the_same_frame_gives_the_same_answer(bench: Workbench, night: dict[str,
 
 def test_a_provisional_master_is_told(bench: Workbench, night: dict[str, list[Path]],
                                       masters: tuple[MasterRef, ...]) -> None:
-    outcome = reduce(bench, night["light"][0],
+    outcome = reduce(bench, night["science"][0],
                      (replace(masters[0], provisional=True), masters[1]))
     assert isinstance(outcome, Done)
     assert outcome.value.warnings == ("the master bias is of another night",)
@@ -99,7 +99,7 @@ def test_without_calibrators_there_is_a_result_without_magnitude(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
     only = tuple(s for s in bench.context.catalogue.sources if s.name == "Target")
     bench.context = replace(bench.context, catalogue=Catalogue(version=2, sources=only))
-    outcome = reduce(bench, night["light"][0], masters)
+    outcome = reduce(bench, night["science"][0], masters)
     assert isinstance(outcome, Done)
     result = outcome.value.results[0]
     assert math.isnan(result.mag)
@@ -108,11 +108,11 @@ def test_without_calibrators_there_is_a_result_without_magnitude(
 
 def test_stored_measurements_are_calibrated_again_to_the_same(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
-    outcome = reduce(bench, night["light"][1], masters)
+    outcome = reduce(bench, night["science"][1], masters)
     assert isinstance(outcome, Done)
     found = outcome.value
     again = bench.perform(CalibrateRequest(target="Target", frames=(MeasuredFrame(
-        id=5, facts=facts_of(bench, night["light"][1]), measurements=found.measurements,
+        id=5, facts=facts_of(bench, night["science"][1]), measurements=found.measurements,
         fwhm_arcsec=found.fwhm_arcsec, airmass=found.airmass, bjd_tdb=found.bjd_tdb,
         flags=found.frame_flags),)))
     assert isinstance(again, Done)
@@ -121,12 +121,12 @@ def test_stored_measurements_are_calibrated_again_to_the_same(
 
 def test_a_field_that_the_index_does_not_find_is_found_by_the_catalogue(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
-    by_index = reduce(bench, night["light"][0], masters)
+    by_index = reduce(bench, night["science"][0], masters)
     bench._solver = FakeSolver(finds=False)
-    outcome = reduce(bench, night["light"][0], masters)
+    outcome = reduce(bench, night["science"][0], masters)
     assert isinstance(outcome, Done)
     assert isinstance(by_index, Done)
-    assert (by_index.value.placed_by, outcome.value.placed_by) == ("index", "catalogue")
+    assert (by_index.value.astrometry_from, outcome.value.astrometry_from) == ("index", "catalogue")
     assert outcome.value.results[0].mag == pytest.approx(by_index.value.results[0].mag, abs=0.01)
 
 
@@ -134,7 +134,7 @@ def test_a_field_that_is_not_found_fails_after_several_attempts(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
     bench._solver = FakeSolver(finds=False)
     bench.context = replace(bench.context, catalogue=Catalogue(version=2, sources=()))
-    outcome = reduce(bench, night["light"][0], masters)
+    outcome = reduce(bench, night["science"][0], masters)
     assert isinstance(outcome, Failed)
     assert outcome.stage == "solve"
     assert "attempts matched the 12 detected stars" in outcome.reason
@@ -144,7 +144,7 @@ def test_a_field_that_is_not_found_fails_after_several_attempts(
 def test_without_index_files_the_reason_says_what_to_do(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
     bench._solver = None
-    outcome = reduce(bench, night["light"][0], masters)
+    outcome = reduce(bench, night["science"][0], masters)
     assert isinstance(outcome, Failed)
     assert outcome.stage == "solve"
     assert "[astrometry] index" in outcome.reason
@@ -155,7 +155,7 @@ def test_an_empty_frame_fails_where_it_should(bench: Workbench, tmp_path: Path,
                                               level: float | None, stage: str) -> None:
     data = np.full(SHAPE, 300, np.uint16) if level is None \
         else expose(np.random.default_rng(1), level)
-    path = write(tmp_path / "empty.fits", data, "light", second=1, exptime=10.0)
+    path = write(tmp_path / "empty.fits", data, "science", second=1, exptime=10.0)
     outcome = reduce(bench, path, ())
     assert isinstance(outcome, Failed)
     assert outcome.stage == stage
@@ -164,7 +164,7 @@ def test_an_empty_frame_fails_where_it_should(bench: Workbench, tmp_path: Path,
 def test_a_master_of_another_shape_fails(bench: Workbench, night: dict[str, list[Path]],
                                          tmp_path: Path) -> None:
     fits.PrimaryHDU(np.zeros((10, 10), np.float32)).writeto(tmp_path / "small.fits")
-    outcome = reduce(bench, night["light"][0],
+    outcome = reduce(bench, night["science"][0],
                      (MasterRef(id=1, kind=FrameKind.BIAS, path=tmp_path / "small.fits"),))
     assert isinstance(outcome, Failed)
     assert outcome.stage == "masters"

@@ -61,7 +61,7 @@ def test_a_strongly_polarised_star_is_left_out() -> None:
 def test_the_error_of_a_normalised_star_holds(stars: int, known: tuple[float, float]) -> None:
     """q and u of a star of p = 21 % are unbiased, their pulls of unit width.
 
-    The transparency changes by 5 %, the polaroid adds 6 % to all stars, of which not all is known.
+    The transparency changes by 5 %, the polariser adds 6 % to all stars, of which not all is known.
     """
     rng = np.random.default_rng(stars)
     offs, errs = [], []

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 def field(seed: int, stars: int, offset: tuple[float, float], *, single: int = 0,
           noise: float = 0.2) -> tuple[Floats, Floats, Floats]:
-    """Right images first, then left ones, then ``single`` cosmic rays; fluxes differ by 20 %."""
+    """Extraordinary images, then ordinary ones, then ``single`` cosmic rays; fluxes +-20 %."""
     rng = np.random.default_rng(seed)
     x, y = rng.uniform(220, 1000, stars), rng.uniform(50, 800, stars)
     flux = 10 ** rng.uniform(3, 5, stars)
@@ -29,8 +29,8 @@ def test_two_stars_of_a_known_offset_are_paired_left_with_right() -> None:
     y = np.array([200.0, 100.0, 199.8, 99.8])
     pairs = find_pairs(x, y, np.array([9.0, 5.0, 8.0, 6.0]), offset=(-35.7, -0.2),
                        tolerance=(4.0, 3.0))
-    assert pairs.right.tolist() == [0, 1]
-    assert pairs.left.tolist() == [2, 3]
+    assert pairs.extraordinary.tolist() == [0, 1]
+    assert pairs.ordinary.tolist() == [2, 3]
     assert pairs.offset == pytest.approx((-35.7, -0.2))
 
 
@@ -40,9 +40,9 @@ def test_pairs_are_found_with_a_loosely_known_offset(stars: int, single: int) ->
         true = (-209.0 + 20.0 * np.sin(seed), 13.0 + 25.0 * np.cos(seed))
         x, y, flux = field(seed, stars, true, single=single)
         pairs = find_pairs(x, y, flux, offset=(-209.0, 13.0), tolerance=(36.0, 48.0))
-        right = pairs.left - stars == pairs.right
-        assert right.sum() >= 0.9 * stars
-        assert (~right).sum() <= 0.1 * stars
+        extraordinary = pairs.ordinary - stars == pairs.extraordinary
+        assert extraordinary.sum() >= 0.9 * stars
+        assert (~extraordinary).sum() <= 0.1 * stars
         assert pairs.offset == pytest.approx(true, abs=1.2)
 
 
@@ -66,7 +66,7 @@ def test_a_field_without_pairs_has_no_offset() -> None:
 
 
 def test_an_image_under_a_brighter_star_is_known_by_its_other_one() -> None:
-    """Star 0 is bright, with both images; of star 1 the right one is seen alone."""
+    """Star 0 is bright, with both images; of star 1 the extraordinary one is seen alone."""
     offset = (-36.0, 0.0)
     x = np.array([400.0, 364.0, 436.5, 200.0, 164.0])
     y = np.array([300.0, 300.0, 301.0, 100.0, 100.0])

@@ -14,7 +14,7 @@ from iop4d.science.detect import Detections, detect
 from iop4d.science.photometry import (
     FLOOR,
     Aperture,
-    Frame,
+    Pixels,
     aperture_for,
     measure,
     scintillation,
@@ -30,12 +30,12 @@ APERTURE = aperture_for(FWHM, radius=3.0, inner=5.0, outer=9.0)
 
 
 def frame(image: np.ndarray, *, sigma: float, found: Detections | None = None,
-          gain: float = 2.0) -> Frame:
+          gain: float = 2.0) -> Pixels:
     psf = Psf(fwhm=FWHM, beta=NO_WINGS, slopes=np.zeros(5), covariance=np.zeros((5, 5)),
               shape=SHAPE)
     if found is None:
         found = detect(image.astype(np.float32), sigma=max(sigma, 1.0), threshold=1e9)
-    return Frame(image=image.astype(np.float32), sigma=sigma, gain=gain, bad=None, saturated=None,
+    return Pixels(image=image.astype(np.float32), sigma=sigma, gain=gain, bad=None, saturated=None,
                  detections=found, fluxes=total_fluxes(found, psf), psf=psf)
 
 

@@ -14,21 +14,21 @@ from iop4d.science.polarimetry import (
     half_wave_sum,
     modulation,
     normalised_difference,
-    polaroid,
+    polariser,
     single_beam,
 )
 from iop4d.science.stokes import Stokes
 
 Floats = NDArray[np.float64]
 
-POLAROID = np.array([-45.0, 0.0, 45.0, 90.0])
+POLARISER = np.array([-45.0, 0.0, 45.0, 90.0])
 FOUR = np.array([0.0, 22.5, 45.0, 67.5])
 SIXTEEN = np.arange(16) * 22.5
 Q, U = 0.12, -0.07
 METHODS = (half_wave_fit, half_wave_fit_k, half_wave_ratio, half_wave_sum)
 
 
-def through_polaroid(angles: Floats, q: float = Q, u: float = U, total: float = 200.0) -> Floats:
+def through_polariser(angles: Floats, q: float = Q, u: float = U, total: float = 200.0) -> Floats:
     phase = np.radians(2 * angles)
     return total / 2 * (1 + q * np.cos(phase) + u * np.sin(phase))
 
@@ -44,24 +44,24 @@ def beam(flux: Floats, relative_err: float = 0.01) -> Beam:
 
 
 def test_a_fully_polarised_star_vanishes_at_90_degrees() -> None:
-    found = polaroid(POLAROID, beam(np.array([50.0, 100.0, 50.0, 1e-12])))
+    found = polariser(POLARISER, beam(np.array([50.0, 100.0, 50.0, 1e-12])))
     assert found is not None
     assert (found.stokes.q, found.stokes.u) == pytest.approx((1.0, 0.0), abs=1e-9)
     assert found.intensity == pytest.approx(50.0)
 
 
-def test_the_polaroid_formula_and_the_fit_find_the_truth() -> None:
-    flux = beam(through_polaroid(POLAROID))
-    for found in (polaroid(POLAROID, flux),
-                  single_beam(POLAROID, flux, harmonic=2, method="ensemble")):
+def test_the_polariser_formula_and_the_fit_find_the_truth() -> None:
+    flux = beam(through_polariser(POLARISER))
+    for found in (polariser(POLARISER, flux),
+                  single_beam(POLARISER, flux, harmonic=2, method="ensemble")):
         assert found is not None
         assert (found.stokes.q, found.stokes.u) == pytest.approx((Q, U))
         assert found.intensity == pytest.approx(100.0)
 
 
 def test_the_error_of_the_intensity_knows_nothing_of_the_polarisation() -> None:
-    plain = polaroid(POLAROID, beam(through_polaroid(POLAROID, q=0.0, u=0.0), 0.01))
-    strong = polaroid(POLAROID, beam(through_polaroid(POLAROID, q=0.4, u=0.2), 0.01))
+    plain = polariser(POLARISER, beam(through_polariser(POLARISER, q=0.0, u=0.0), 0.01))
+    strong = polariser(POLARISER, beam(through_polariser(POLARISER, q=0.4, u=0.2), 0.01))
     assert plain is not None
     assert strong is not None
     assert plain.intensity_err == pytest.approx(0.5)
@@ -69,25 +69,25 @@ def test_the_error_of_the_intensity_knows_nothing_of_the_polarisation() -> None:
 
 
 def test_an_error_of_the_transparency_enters_q_and_u() -> None:
-    found = polaroid(POLAROID, beam(through_polaroid(POLAROID, 0, 0), 1e-6), extra=0.02)
+    found = polariser(POLARISER, beam(through_polariser(POLARISER, 0, 0), 1e-6), extra=0.02)
     assert found is not None
     assert found.stokes.q_err == pytest.approx(0.02 / np.sqrt(2), rel=1e-3)
 
 
 def test_three_positions_are_enough_for_a_fit_and_not_for_the_formula() -> None:
-    flux = through_polaroid(POLAROID)
+    flux = through_polariser(POLARISER)
     flux[2] = np.nan
-    assert polaroid(POLAROID, beam(flux)) is None
-    found = single_beam(POLAROID, beam(flux), harmonic=2, method="ensemble")
+    assert polariser(POLARISER, beam(flux)) is None
+    found = single_beam(POLARISER, beam(flux), harmonic=2, method="ensemble")
     assert found is not None
     assert (found.stokes.q, found.stokes.u, found.stokes.n) == pytest.approx((Q, U, 3))
     flux[0] = np.nan
-    assert single_beam(POLAROID, beam(flux), harmonic=2, method="ensemble") is None
+    assert single_beam(POLARISER, beam(flux), harmonic=2, method="ensemble") is None
 
 
 def test_the_left_image_is_bright_where_the_right_one_is_faint() -> None:
-    left, right = through_plate(FOUR)
-    difference, err = normalised_difference(beam(left), beam(right))
+    ordinary, extraordinary = through_plate(FOUR)
+    difference, err = normalised_difference(beam(ordinary), beam(extraordinary))
     assert difference == pytest.approx([Q, U, -Q, -U])
     assert err == pytest.approx(np.full(4, 0.01 / np.sqrt(2)), rel=0.03)
 
@@ -95,18 +95,18 @@ def test_the_left_image_is_bright_where_the_right_one_is_faint() -> None:
 @pytest.mark.parametrize("angles", [FOUR, SIXTEEN])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_finds_the_truth(method: object, angles: Floats) -> None:
-    left, right = through_plate(angles)
-    found = method(angles, beam(left), beam(right))  # type: ignore[operator]
+    ordinary, extraordinary = through_plate(angles)
+    found = method(angles, beam(ordinary), beam(extraordinary))  # type: ignore[operator]
     assert isinstance(found, Stokes)
     assert (found.q, found.u) == pytest.approx((Q, U), abs=1e-9)
     assert found.q_err == pytest.approx(0.01 / np.sqrt(2) * np.sqrt(2 / len(angles)), rel=0.05)
 
 
 def test_beams_of_unequal_transmission_cancel_in_ratios_and_are_fitted() -> None:
-    left, right = through_plate(FOUR, k=0.05)
-    ratio = half_wave_ratio(FOUR, beam(left), beam(right))
-    fitted = half_wave_fit_k(FOUR, beam(left), beam(right))
-    plain = half_wave_fit(FOUR, beam(left, 0.001), beam(right, 0.001))
+    ordinary, extraordinary = through_plate(FOUR, k=0.05)
+    ratio = half_wave_ratio(FOUR, beam(ordinary), beam(extraordinary))
+    fitted = half_wave_fit_k(FOUR, beam(ordinary), beam(extraordinary))
+    plain = half_wave_fit(FOUR, beam(ordinary, 0.001), beam(extraordinary, 0.001))
     assert ratio is not None
     assert fitted is not None
     assert plain is not None
@@ -116,17 +116,17 @@ def test_beams_of_unequal_transmission_cancel_in_ratios_and_are_fitted() -> None
 
 
 def test_one_image_alone_is_enough_where_the_transparency_is_known() -> None:
-    left, right = through_plate(SIXTEEN)
-    for flux, sign in ((left, 1.0), (right, -1.0)):
-        found = single_beam(SIXTEEN, beam(flux), harmonic=4, sign=sign, method="left")
+    ordinary, extraordinary = through_plate(SIXTEEN)
+    for flux, sign in ((ordinary, 1.0), (extraordinary, -1.0)):
+        found = single_beam(SIXTEEN, beam(flux), harmonic=4, sign=sign, method="ordinary")
         assert found is not None
         assert (found.stokes.q, found.stokes.u) == pytest.approx((Q, U))
 
 
 def test_a_missing_position_costs_only_itself() -> None:
-    left, right = through_plate(SIXTEEN)
-    left[3], right[7] = np.nan, -5.0
-    flux = (beam(left), Beam(flux=right, err=np.full(16, 1.0)))
+    ordinary, extraordinary = through_plate(SIXTEEN)
+    ordinary[3], extraordinary[7] = np.nan, -5.0
+    flux = (beam(ordinary), Beam(flux=extraordinary, err=np.full(16, 1.0)))
     assert half_wave_sum(SIXTEEN, *flux) is None
     for method in (half_wave_fit, half_wave_fit_k, half_wave_ratio):
         found = method(SIXTEEN, *flux)
@@ -138,8 +138,8 @@ def test_a_missing_position_costs_only_itself() -> None:
 
 
 def test_too_few_positions_give_nothing() -> None:
-    left, right = through_plate(np.array([0.0, 45.0]))
-    two = (np.array([0.0, 45.0]), beam(left), beam(right))
+    ordinary, extraordinary = through_plate(np.array([0.0, 45.0]))
+    two = (np.array([0.0, 45.0]), beam(ordinary), beam(extraordinary))
     assert all(method(*two) is None for method in METHODS)
 
 
@@ -148,18 +148,18 @@ def test_errors_hold_for_many_noisy_groups(method: object) -> None:
     rng = np.random.default_rng(5)
     pulls = []
     for _ in range(400):
-        left, right = through_plate(SIXTEEN)
-        left, right = (f + rng.normal(0.0, 1.0, 16) for f in (left, right))
+        ordinary, extraordinary = through_plate(SIXTEEN)
+        ordinary, extraordinary = (f + rng.normal(0.0, 1.0, 16) for f in (ordinary, extraordinary))
         err = np.ones(16)
-        found = method(SIXTEEN, Beam(flux=left, err=err),  # type: ignore[operator]
-                       Beam(flux=right, err=err))
+        found = method(SIXTEEN, Beam(flux=ordinary, err=err),  # type: ignore[operator]
+                       Beam(flux=extraordinary, err=err))
         pulls += [(found.q - Q) / found.q_err, (found.u - U) / found.u_err]
     assert abs(np.mean(pulls)) < 0.12
     assert np.std(pulls) == pytest.approx(1.0, abs=0.1)
 
 
 def test_a_modulation_is_that_of_its_stokes_parameters() -> None:
-    left, right = through_plate(FOUR)
-    found = half_wave_fit(FOUR, beam(left), beam(right))
+    ordinary, extraordinary = through_plate(FOUR)
+    found = half_wave_fit(FOUR, beam(ordinary), beam(extraordinary))
     assert found is not None
     assert modulation(found, FOUR, harmonic=4) == pytest.approx([Q, U, -Q, -U])

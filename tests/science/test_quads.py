@@ -40,9 +40,9 @@ def test_a_mirror_image_is_placed_only_when_it_may_be_one() -> None:
 
 def test_pairs_look_the_same_upside_down_and_the_turn_is_bounded() -> None:
     """Two images of each star: a point-symmetric figure."""
-    right_x, right_y = np.array([300.0, 700.0]), np.array([300.0, 500.0])
-    x = np.concatenate([right_x, right_x - 209.0])
-    y = np.concatenate([right_y, right_y + 13.0])
+    extraordinary_x, extraordinary_y = np.array([300.0, 700.0]), np.array([300.0, 500.0])
+    x = np.concatenate([extraordinary_x, extraordinary_x - 209.0])
+    y = np.concatenate([extraordinary_y, extraordinary_y + 13.0])
     placed = place(x, y, *turned(x, y, 1.0, (50.0, 60.0)), most_turn_deg=20.0)
     assert placed is not None
     assert placed.rotation[0, 0] > 0.9

@@ -58,7 +58,7 @@ def test_the_frames_are_read_as_what_they_are(name: str, mode: str) -> None:
             (frame.truth.wcs["CRVAL1"], frame.truth.wcs["CRVAL2"]), abs=0.02)
 
 
-def test_a_polaroid_stands_in_the_filter() -> None:
+def test_a_polariser_stands_in_the_filter() -> None:
     frames = lights("AndorT90")
     assert [frame.header["FILTER"] for frame in frames] == ["R_45", "R0", "R45", "R90"]
     assert [frame.name for frame in frames] == [

@@ -56,7 +56,7 @@ class Place:
     def _fill(self) -> None:
         info = self.raw.stat()
         self.frame = frame(self.raw, size=info.st_size, mtime_ns=info.st_mtime_ns, state="done",
-                           kind="light", reduced_path=str(self.product))
+                           kind="science", reduced_path=str(self.product))
         Job.create(kind="reduce", key=self.frame.id, state="done", attempts=1, changed_at=0.0)
         Master.create(key="bias", kind="bias", layout="", state="ready", path=str(self.master),
                       sha256=hashlib.sha256(b"zeros").hexdigest(), changed_at=0.0, **NIGHT)

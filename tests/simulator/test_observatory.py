@@ -74,7 +74,7 @@ def test_the_headers_are_read_as_those_of_the_camera(frames: list[SimulatedFrame
             assert facts.jd_mid == pytest.approx(frame.truth.jd_mid, abs=1e-7)
             assert facts.pointing_deg == pytest.approx(
                 (frame.truth.wcs["CRVAL1"], frame.truth.wcs["CRVAL2"]), abs=0.02)
-    assert kinds == [FrameKind.BIAS, FrameKind.FLAT, FrameKind.LIGHT, FrameKind.LIGHT]
+    assert kinds == [FrameKind.BIAS, FrameKind.FLAT, FrameKind.SCIENCE, FrameKind.SCIENCE]
 
 
 def test_the_truth_s_wcs_is_that_of_its_stars(frames: list[SimulatedFrame]) -> None:

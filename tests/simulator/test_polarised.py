@@ -11,7 +11,7 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.model.polarimeter import InstrumentalPolarisation
 from iop4d.simulator.frames import as_fits
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth
-from iop4d.simulator.polarised import in_two_images, on_sky, seen, through_polaroid
+from iop4d.simulator.polarised import in_two_images, on_sky, seen, through_polariser
 from iop4d.simulator.setups import SETUPS, setup_of
 
 from .test_headers import lights, taken
@@ -47,10 +47,10 @@ def target_of(truth: Truth) -> int:
 
 
 def both_of(frame: SimulatedFrame) -> tuple[float, float]:
-    """Left and right light of the target."""
+    """Ordinary and extraordinary light of the target."""
     assert frame.truth is not None
     stars, i = frame.truth.stars, target_of(frame.truth)
-    return (light_of(frame, stars.left_x[i], stars.left_y[i]),
+    return (light_of(frame, stars.ordinary_x[i], stars.ordinary_y[i]),
             light_of(frame, stars.x[i], stars.y[i]))
 
 
@@ -72,21 +72,21 @@ def test_the_true_constants_are_those_that_the_instruments_ship(setup) -> None: 
             (theirs.q0, theirs.u0, theirs.angle_deg))
 
 
-def test_a_fully_polarised_star_is_dark_behind_a_crossed_polaroid() -> None:
+def test_a_fully_polarised_star_is_dark_behind_a_crossed_polariser() -> None:
     q, u = (np.array(v) for v in on_sky(1.0, 45.0))
-    assert [float(through_polaroid(q, u, angle)) for angle in (-45, 0, 45, 90)] == pytest.approx(
+    assert [float(through_polariser(q, u, angle)) for angle in (-45, 0, 45, 90)] == pytest.approx(
         [0, 1, 2, 1])
 
 
 def test_the_plate_moves_the_light_from_image_to_image() -> None:
     q, u = (np.array(v) for v in on_sky(1.0, 0.0))
-    for plate, left in ((0.0, 1.0), (22.5, 0.5), (45.0, 0.0), (67.5, 0.5), (90.0, 1.0)):
+    for plate, ordinary in ((0.0, 1.0), (22.5, 0.5), (45.0, 0.0), (67.5, 0.5), (90.0, 1.0)):
         found = in_two_images(q, u, plate, ratio=0.0)
-        assert found == pytest.approx((left, 1 - left), abs=1e-12)
+        assert found == pytest.approx((ordinary, 1 - ordinary), abs=1e-12)
     assert in_two_images(q, u, 0.0, ratio=0.01)[0] == pytest.approx(1.01)
 
 
-def test_polaroid_frames_hold_the_target_s_polarisation() -> None:
+def test_polariser_frames_hold_the_target_s_polarisation() -> None:
     frames = lights("AndorT90", **BRIGHT)
     f = {frame.truth.polariser_deg: light_of(
         frame, frame.truth.stars.x[target_of(frame.truth)],
@@ -108,10 +108,11 @@ def test_both_images_hold_the_target_s_polarisation(name: str, positions: int) -
     for frame in frames:
         assert frame.truth is not None
         assert frame.truth.polariser_deg is not None
-        left, right = both_of(frame)
+        ordinary, extraordinary = both_of(frame)
         four = math.radians(4 * frame.truth.polariser_deg)
-        q += 2 / positions * (left - right) / (left + right) * math.cos(four)
-        u += 2 / positions * (left - right) / (left + right) * math.sin(four)
+        difference = (ordinary - extraordinary) / (ordinary + extraordinary)
+        q += 2 / positions * difference * math.cos(four)
+        u += 2 / positions * difference * math.sin(four)
     assert frames[0].truth is not None
     constants = setup_of(name).optics.constants_at(frames[0].truth.jd_mid)
     assert corrected(q, u, constants) == pytest.approx(on_sky(0.20, 30.0), abs=0.008)
@@ -165,7 +166,7 @@ def test_a_subframe_lies_where_its_header_says() -> None:
         (t.stars.x[target_of(t)] + t.origin[0], t.stars.y[target_of(t)] + t.origin[1])
         for t in (part, whole))
     assert here == pytest.approx(there, abs=2 * setup_of("DIPOL").jitter_px)
-    middle = (part.stars.x[target_of(part)] + part.stars.left_x[target_of(part)]) / 2
+    middle = (part.stars.x[target_of(part)] + part.stars.ordinary_x[target_of(part)]) / 2
     assert middle == pytest.approx(1120 / 2, abs=20)
     assert part.pair_offset == whole.pair_offset
 
@@ -175,7 +176,7 @@ def test_the_target_s_images_stand_where_the_truth_says() -> None:
         for frame in lights(name, positions=1, **BRIGHT):
             assert frame.truth is not None
             stars, i = frame.truth.stars, target_of(frame.truth)
-            for x, y in ((stars.x[i], stars.y[i]), (stars.left_x[i], stars.left_y[i])):
+            for x, y in ((stars.x[i], stars.y[i]), (stars.ordinary_x[i], stars.ordinary_y[i])):
                 patch = frame.data[round(y) - 25:round(y) + 26, round(x) - 25:round(x) + 26]
                 light = patch - np.median(patch.astype(float))
                 yy, xx = np.indices(patch.shape) - 25

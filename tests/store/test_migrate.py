@@ -7,7 +7,16 @@ from pathlib import Path
 import pysqlite3
 
 from iop4d.store.database import Database
-from iop4d.store.schema import SCHEMA_VERSION, Frame, Group, Measurement, Outbox, Result
+from iop4d.store.schema import (
+    SCHEMA_VERSION,
+    Frame,
+    Group,
+    Measurement,
+    Outbox,
+    Result,
+    ResultHistory,
+    Summary,
+)
 
 _NEW = {"frame": ("polariser_deg", "beams", "x0", "y0", "subframe", "flipped", "target", "group_id",
                   "reference_id"),
@@ -74,3 +83,44 @@ def test_opening_twice_changes_nothing_more(tmp_path: Path) -> None:
         with database.connected():
             assert Result.get().mag == 14.0
         database.close()
+
+
+def test_words_of_an_older_database_are_those_of_now(tmp_path: Path) -> None:
+    """Kinds of frames, methods of polarimetry, and what the reduction notes of a frame."""
+    database = Database(tmp_path / "iop4d.db")
+    methods = [{"method": "left", "p": 0.1}, {"method": "right", "p": 0.1},
+               {"method": "fit", "note": "left"}]
+    with database.write() as tx:
+        for kind in ("light", "flat"):
+            tx.create(Frame, archive="a", path=kind, name=kind, size=1, mtime_ns=2, state="done",
+                      kind=kind, completed_at=1.0, seen_at=1.0, changed_at=1.0,
+                      info={"placed_by": "quads", "wcs_left": {"CRPIX1": 1.0}, "n_matched": 9})
+        for method in ("left", "right", "fit-k"):
+            result = tx.create(
+                Result, key=method, source="BL Lac", telescope="T", instrument="I",
+                night="2024-01-01", mode="polarimetry", band="R", jd_mid=1.0, exptime_s=1.0,
+                method=method, methods=methods, created_at=1.0, changed_at=1.0)
+            tx.create(ResultHistory, result=result.id, revision=1, replaced_at=1.0,
+                      was={"method": method, "p": 0.1})
+        tx.create(Summary, night="2024-01-01", state="made", made_at=1.0,
+                  facts={"kinds": [{"kind": "light", "frames": 3}]})
+    database.close()
+    with pysqlite3.connect(tmp_path / "iop4d.db") as plain:
+        plain.execute("PRAGMA user_version = 3")
+    database = Database(tmp_path / "iop4d.db")
+    with database.read() as db:
+        light, flat = db.select(Frame).order_by(Frame.id)
+        assert (light.kind, flat.kind) == ("science", "flat")
+        assert light.info == {"astrometry_from": "quads", "wcs_ordinary": {"CRPIX1": 1.0},
+                              "n_matched": 9}
+        now = ["ordinary", "extraordinary", "fit-k"]
+        results = list(db.select(Result).order_by(Result.id))
+        assert [row.method for row in results] == now
+        assert [m["method"] for m in results[0].methods] == ["ordinary", "extraordinary", "fit"]
+        assert results[0].methods[2]["note"] == "left"
+        assert [row.was["method"] for row in db.select(ResultHistory).order_by(
+            ResultHistory.result)] == now
+        summary = db.get(Summary, Summary.night == "2024-01-01")
+        assert summary is not None
+        assert summary.facts == {"kinds": [{"kind": "science", "frames": 3}]}
+    database.close()

@@ -14,7 +14,7 @@ from astropy.io import fits
 def bad_files(good: bytes, folder: Path) -> dict[str, str]:
     """Write bad files among good ones; name to what is wrong with each.
 
-    ``good``: the bytes of a good light frame, from which most are made.
+    ``good``: the bytes of a good science frame, from which most are made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = {

@@ -62,7 +62,7 @@ class Mutant:
 
 @cache
 def seeds() -> tuple[Seed, ...]:
-    """A light frame and a bias of each camera, cut small, in every form that is read."""
+    """A science frame and a bias of each camera, cut small, in every form that is read."""
     found = []
     for instrument, night in _CAMERAS.items():
         plan = NightPlan(seed=4, night=night, instrument=instrument, frames=1, n_bias=1, n_flat=0,

@@ -87,7 +87,7 @@ SECRET = "canary-8f41c2d7"
 _JD = 2459831.3
 _A_NIGHT = 40  # files of a night
 _CALIBRATION = 4  # biases, and flats, of each night
-_TARGETS = 3  # of each night: one flares, one is quiet, one is seen through a polaroid
+_TARGETS = 3  # of each night: one flares, one is quiet, one is seen through a polariser
 _ANGLES = (-45.0, 0.0, 45.0, 90.0)
 _FLARE = range(3, 7)  # frames of a flaring target that are bright
 _STEP = 1.0 / 1440.0  # days from frame to frame
@@ -161,7 +161,7 @@ def _file(night: int, place: int) -> dict[str, object]:
         return said | {"kind": "bias" if place < _CALIBRATION else "flat"}
     turn, which = divmod(place - 2 * _CALIBRATION, _TARGETS)
     bright = which == 0 and turn in _FLARE
-    return said | {"kind": "light", "object": f"Target {night}-{'FQP'[which]}",
+    return said | {"kind": "science", "object": f"Target {night}-{'FQP'[which]}",
                    "mag": 12.9 if bright else 14.0,
                    "angle": _ANGLES[turn % len(_ANGLES)] if which == 2 else None}
 

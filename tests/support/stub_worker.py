@@ -24,7 +24,6 @@ from iop4d.ledger.engines import pipe
 from iop4d.ledger.engines.worker import die_with_parent
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
-    Calibrated,
     CalibrateRequest,
     Classified,
     ClassifyRequest,
@@ -41,6 +40,7 @@ from iop4d.model.messages import (
     ReduceRequest,
     Rejected,
     Request,
+    SeriesCalibrated,
 )
 from iop4d.model.result import Measurement, ResultValue
 from tests.support import crash_points
@@ -142,7 +142,7 @@ def _calibrate(request: CalibrateRequest) -> Outcome:
     own = [next(m for m in frame.measurements if m.source == request.target)
            for frame in request.frames]
     zero_point = _ZERO_POINT + _part(m.flux for m in own) / 1e5
-    return Done(value=Calibrated(results=tuple(
+    return Done(value=SeriesCalibrated(results=tuple(
         (frame.id, _result(frame.facts, m, zero_point=zero_point))
         for frame, m in zip(request.frames, own, strict=True))))
 

@@ -127,7 +127,7 @@ def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None
     fwhm = 1.6 + pick.random()
     frame = schema.Frame.create(
         archive="t220", path=str(raw), telescope=TELESCOPE, night=night, name=name, size=2880,
-        mtime_ns=int(at * 1e9), sha256=f"{index:064x}", state="done", kind="light",
+        mtime_ns=int(at * 1e9), sha256=f"{index:064x}", state="done", kind="science",
         instrument="CAFOS", band=band, object=short, exptime_s=120.0, jd_start=jd, binning=1,
         ny=1024, nx=1024, ra_deg=330.6804, dec_deg=42.2778, preview_path=str(preview),
         reduced_path=str(raw), provisional=provisional, masters=[[master.id, 1]],
@@ -173,7 +173,7 @@ def _hostile(site: Site, now: float) -> None:
     schema.Frame.create(
         archive="t220", path="/etc/passwd", telescope=HOSTILE, night="", name=f"{HOSTILE}.fit",
         size=2880, mtime_ns=0, state="failed", reason=f"card OBJECT: {HOSTILE}", object=HOSTILE,
-        trace=f"Traceback: {HOSTILE}", kind="light", band=HOSTILE, preview_path=str(outside),
+        trace=f"Traceback: {HOSTILE}", kind="science", band=HOSTILE, preview_path=str(outside),
         reduced_path="/etc/passwd", completed_at=now, seen_at=now, changed_at=now - 3)
     schema.Result.create(
         key="hostile", source=HOSTILE, telescope=HOSTILE, instrument=HOSTILE, night="2025-01-01",
@@ -191,7 +191,7 @@ def _failures(now: float) -> None:
             ("rejected", "focus-0003.fit", "card EXPTIME: missing"))):
         schema.Frame.create(
             archive="t220", path=f"/nowhere/{name}", telescope=TELESCOPE, night=night,
-            name=name, size=1048576, mtime_ns=0, state=state, reason=reason, kind="light",
+            name=name, size=1048576, mtime_ns=0, state=state, reason=reason, kind="science",
             completed_at=now, seen_at=now, changed_at=now - 400 * (index + 1),
             trace="Traceback (most recent call last):\n  ..." if state == "failed" else "")
     schema.Frame.create(archive="t220", path="/nowhere/new.fit", name="S50716-0071R.fit", size=1,
