@@ -273,7 +273,8 @@ class Polarimeter:
     angle: float = key("Degrees added to chi; unset: as shipped.", _NAN)
     angle_err: float = key("Its error.", _NAN, check=at_least(0))
     pair_offset: tuple[float, ...] = key(
-        "Left minus right image of a star, x and y, in pixels at binning 1; unset: as shipped.",
+        "Ordinary minus extraordinary image of a star, x and y, in pixels at binning 1; unset: as "
+        "shipped.",
         (), check=_TWO)
     pair_tolerance: tuple[float, ...] = key(
         "By how much a pair may differ from that, x and y, in pixels at binning 1; unset: as "
