@@ -1,7 +1,7 @@
 """Speed and memory of the real daemon on a simulated night: ``make bench``.
 
-First a backlog of science frames that lie there when the daemon starts, then frames that come one by
-one. Core-seconds are those of the daemon and all its workers together.
+First a backlog of science frames that lie there when the daemon starts, then frames that come one
+by one. Core-seconds are those of the daemon and all its workers together.
 """
 
 from __future__ import annotations
