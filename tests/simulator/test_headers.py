@@ -45,7 +45,7 @@ def test_the_frames_are_read_as_what_they_are(name: str, mode: str) -> None:
         assert facts.instrument == name
         assert facts.telescope == archive_of(name)[0]
         kind = frame.kind.lower()
-            assert facts.kind == ("science" if kind == "light" else kind)
+        assert facts.kind == ("science" if kind == "light" else kind)
         assert facts.night == plan.night
         assert facts.shape == frame.data.shape
         if frame.truth is None:
