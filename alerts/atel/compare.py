@@ -5,19 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from statistics import median
+from statistics import fmean, median
 
-from iop4d.alerts.atel.facts import NAN, Baseline, Change, Level, Night, Point
+from iop4d.alerts.atel.facts import (
+    NAN,
+    Baseline,
+    GoodPoint,
+    MagnitudeChange,
+    MeanMagnitude,
+    NightlyPhotometry,
+)
+from iop4d.model.units import robust_sigma
 
 FLOOR = 0.01  # mag by which the points of a constant star scatter besides their errors
-STEP_DAYS = 0.5 / 24.0  # the longest stretch of a night that one level may cover
+STEP_DAYS = 0.5 / 24.0  # the longest stretch of a night that one mean may cover
 LEAST_RANGE = 0.05  # mag: with less between its extremes a night did not vary, whatever chi2 says
+SIGNIFICANT = 5.0  # sigma of a fastest change: many pairs are compared, chance has many tries
 _CHANCE_Z = 3.09  # one in a thousand for a constant star to scatter so much
-SIGNIFICANT = 5.0  # sigma of a fastest change: many pairs are looked at, chance has many tries
-_MAD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 
 
-def level_of(points: Sequence[Point]) -> Level:
+def mean_of(points: Sequence[GoodPoint]) -> MeanMagnitude:
     """The weighted mean of points of one telescope, band and night.
 
     Weights are the inverse squares of the errors. The error of the mean is that of the points' own
@@ -25,23 +32,22 @@ def level_of(points: Sequence[Point]) -> Level:
     common part (the zero point's) on top, which no number of points makes smaller.
     """
     weights = [p.mag_err**-2 if p.mag_err > 0 else 1e8 for p in points]
+    weighted = list(zip(weights, points, strict=True))
     total = sum(weights)
-    mag = sum(w * p.mag for w, p in zip(weights, points, strict=True)) / total
-    own = math.sqrt(sum((w * p.own_err)**2 for w, p in zip(weights, points, strict=True))) / total
+    mag = fmean((p.mag for p in points), weights)
+    own = math.sqrt(sum((w * p.own_err)**2 for w, p in weighted)) / total
     if (n := len(points)) > 1:
-        apart = sum((w * (p.mag - mag))**2 for w, p in zip(weights, points, strict=True))
+        apart = sum((w * (p.mag - mag))**2 for w, p in weighted)
         own = max(own, math.sqrt(apart * n / (n - 1)) / total)
     common = median(p.common_err for p in points)
-    return Level(
-        mag=mag, err=math.hypot(own, common),
-        jd=sum(w * p.jd for w, p in zip(weights, points, strict=True)) / total,
+    return MeanMagnitude(
+        mag=mag, mag_err=math.hypot(own, common), jd=fmean((p.jd for p in points), weights),
         jd_first=min(p.jd for p in points), jd_last=max(p.jd for p in points),
-        n_frames=sum(p.n_frames for p in points),
-        exposure_s=sum(p.exptime_s * p.n_frames for p in points),
+        n_frames=sum(p.n_frames for p in points), exposure_s=sum(p.exposure_s for p in points),
         results=tuple(p.id for p in points))
 
 
-def without_host(points: Sequence[Point]) -> Level | None:
+def without_host(points: Sequence[GoodPoint]) -> MeanMagnitude | None:
     """The same mean of the magnitudes without the host galaxy; None where one has none.
 
     Without the host's light, an error of the flux weighs more, by the ratio of the fluxes with and
@@ -55,44 +61,44 @@ def without_host(points: Sequence[Point]) -> Level | None:
         own = p.own_err * 10.0 ** (0.4 * (p.mag_nucleus - p.mag))
         common = math.sqrt(max(p.mag_nucleus_err**2 - own**2, 0.0))
         nuclei.append(replace(p, mag=p.mag_nucleus, mag_err=p.mag_nucleus_err, common_err=common))
-    return level_of(nuclei) if nuclei else None
+    return mean_of(nuclei) if nuclei else None
 
 
-def night_of(points: Sequence[Point]) -> Night:
+def night_of(points: Sequence[GoodPoint]) -> NightlyPhotometry:
     """Points of one telescope, band and night, summed up."""
-    mean, parts = level_of(points), steps(points)
-    brightest = min(parts, key=lambda level: level.mag)
-    faintest = max(parts, key=lambda level: level.mag)
-    scatters = _varies(points)
-    apart = faintest.mag - brightest.mag > LEAST_RANGE
-    return Night(night=points[0].night, band=points[0].band, telescope=points[0].telescope,
-                 mean=mean, brightest=brightest, faintest=faintest,
-                 varied=apart and scatters, scatters=scatters, points=tuple(points))
+    parts = stretches(points)
+    brightest = min(parts, key=lambda part: part.mag)
+    faintest = max(parts, key=lambda part: part.mag)
+    scatters = _scatter_more_than_errors(points)
+    return NightlyPhotometry(
+        night=points[0].night, band=points[0].band, telescope=points[0].telescope,
+        mean=mean_of(points), brightest=brightest, faintest=faintest, scatters=scatters,
+        varied=scatters and faintest.mag - brightest.mag > LEAST_RANGE, points=tuple(points))
 
 
-def nights_of(points: Iterable[Point]) -> list[Night]:
+def nights_of(points: Iterable[GoodPoint]) -> list[NightlyPhotometry]:
     """Every telescope, band and night of the points, in order of time."""
-    groups: dict[tuple[str, str, str], list[Point]] = {}
+    groups: dict[tuple[str, str, str], list[GoodPoint]] = {}
     for point in points:
         groups.setdefault((point.night, point.band, point.telescope), []).append(point)
     return sorted(map(night_of, groups.values()), key=lambda night: night.mean.jd)
 
 
-def steps(points: Sequence[Point]) -> list[Level]:
-    """Points of one telescope, band and night in stretches of half an hour at most.
+def stretches(points: Sequence[GoodPoint]) -> list[MeanMagnitude]:
+    """Means of points of one telescope, band and night over half an hour at most.
 
     A lone bad point weighs less in a stretch, and the pairs of stretches can all be compared.
     """
-    found: list[list[Point]] = []
+    found: list[list[GoodPoint]] = []
     for point in sorted(points, key=lambda p: (p.jd, p.id)):
         if found and point.jd - found[-1][0].jd <= STEP_DAYS:
             found[-1].append(point)
         else:
             found.append([point])
-    return [level_of(part) for part in found]
+    return [mean_of(part) for part in found]
 
 
-def baseline_of(points: Sequence[Point]) -> Baseline | None:
+def baseline_of(points: Sequence[GoodPoint]) -> Baseline | None:
     """The past from the points of the preceding nights; None without any."""
     nights: dict[str, list[float]] = {}
     for point in points:
@@ -100,20 +106,18 @@ def baseline_of(points: Sequence[Point]) -> Baseline | None:
     if not nights:
         return None
     levels = [median(mags) for mags in nights.values()]
-    middle = median(levels)
-    scatter = _MAD * median(abs(level - middle) for level in levels) if len(levels) > 2 else NAN
-    return Baseline(median=middle, scatter=scatter, nights=len(nights), n=len(points),
-                    jd_first=min(p.jd for p in points), jd_last=max(p.jd for p in points),
-                    results=tuple(p.id for p in points))
+    return Baseline(median=median(levels), scatter=robust_sigma(levels) if len(levels) > 2 else NAN,
+                    nights=len(nights), n=len(points), jd_first=min(p.jd for p in points),
+                    jd_last=max(p.jd for p in points), results=tuple(p.id for p in points))
 
 
-def fastest_change(levels: Sequence[Level]) -> Change | None:
-    """The significant change of the greatest rate between two levels; None if none is."""
-    best: Change | None = None
-    ordered = sorted(levels, key=lambda level: level.jd)
+def fastest_change(means: Sequence[MeanMagnitude]) -> MagnitudeChange | None:
+    """The significant change of the greatest rate between two means; None if none is."""
+    best: MagnitudeChange | None = None
+    ordered = sorted(means, key=lambda mean: mean.jd)
     for number, later in enumerate(ordered):
         for earlier in ordered[:number]:
-            change = Change(of=earlier, to=later)
+            change = MagnitudeChange(of=earlier, to=later)
             if later.jd_first - earlier.jd_last <= 0 or change.significance < SIGNIFICANT:
                 continue
             if abs(change.mag) < LEAST_RANGE:
@@ -123,7 +127,7 @@ def fastest_change(levels: Sequence[Level]) -> Change | None:
     return best
 
 
-def _varies(points: Sequence[Point]) -> bool:
+def _scatter_more_than_errors(points: Sequence[GoodPoint]) -> bool:
     """Whether points scatter more than their own errors and the floor allow.
 
     chi2 of a constant star, made normal by the cube root (Wilson & Hilferty 1931).
@@ -132,11 +136,8 @@ def _varies(points: Sequence[Point]) -> bool:
     if dof < 1:
         return False
     weights = [1.0 / (p.own_err**2 + FLOOR**2) for p in points]
-    mean = sum(w * p.mag for w, p in zip(weights, points, strict=True)) / sum(weights)
+    mean = fmean((p.mag for p in points), weights)
+    chi2 = sum(w * (p.mag - mean)**2 for w, p in zip(weights, points, strict=True))
     part = 2.0 / (9.0 * dof)
-    root: float = (_chi2(points, mean) / dof) ** (1.0 / 3.0)
+    root: float = (chi2 / dof) ** (1.0 / 3.0)
     return (root - (1.0 - part)) / math.sqrt(part) > _CHANCE_Z
-
-
-def _chi2(points: Sequence[Point], mean: float) -> float:
-    return sum((p.mag - mean)**2 / (p.own_err**2 + FLOOR**2) for p in points)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
+from urllib.parse import quote
 
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source
 
 NAN = float("nan")
+SIGMAS = 3.0  # from which a change, or a polarisation, counts as one
+_TITLE_MAG = 0.2  # mag against the past, from which a title speaks of a change
+_RECORD_DAYS = 30.0  # a level that was last passed so long ago is worth reporting
 
 
 class NothingToReport(Iop4dError):  # noqa: N818 - it is no fault of anything
@@ -17,7 +22,7 @@ class NothingToReport(Iop4dError):  # noqa: N818 - it is no fault of anything
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class GoodPoint:
     """A good result. ``common_err``: the part of ``mag_err`` that all results of a telescope, band
     and night share, that of the zero point. Polarisation in fractions and degrees. NaN where
     there is none; a magnitude can be missing in a polarisation alone."""
@@ -52,13 +57,43 @@ class Point:
         """The error without the part that is shared within the night."""
         return math.sqrt(max(self.mag_err**2 - self.common_err**2, 1e-8))
 
+    @property
+    def results(self) -> tuple[int, ...]:
+        """Its own result."""
+        return (self.id,)
+
+    @property
+    def exposure_s(self) -> float:
+        """Of all its frames."""
+        return self.exptime_s * self.n_frames
+
+    @property
+    def degree(self) -> float:
+        """p without the bias of noise, as a fraction."""
+        return self.p_debiased if math.isfinite(self.p_debiased) else self.p
+
+    @property
+    def degree_without_host(self) -> float:
+        """The same without the host galaxy's light, which dilutes it."""
+        return self.degree * self.p_nucleus / self.p
+
+    @property
+    def has_angle(self) -> bool:
+        """Whether the polarisation is significant enough to be given with its angle."""
+        return self.p / self.p_err >= SIGMAS and math.isfinite(self.chi_deg)
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether there is an upper limit of p."""
+        return math.isfinite(self.p_limit)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Level:
+class MeanMagnitude:
     """A magnitude and its error from one or more points of a telescope, band and night."""
 
     mag: float
-    err: float
+    mag_err: float
     jd: float
     jd_first: float
     jd_last: float
@@ -68,7 +103,7 @@ class Level:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Night:
+class NightlyPhotometry:
     """One telescope, band and night. ``scatters``: its points, more than their errors allow.
 
     ``varied``: from one half hour to another; its mean is then no good description, and
@@ -78,20 +113,20 @@ class Night:
     night: str
     band: str
     telescope: str
-    mean: Level
-    brightest: Level
-    faintest: Level
+    mean: MeanMagnitude
+    brightest: MeanMagnitude
+    faintest: MeanMagnitude
     varied: bool
     scatters: bool
-    points: tuple[Point, ...]
+    points: tuple[GoodPoint, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class MagnitudeChange:
     """``to`` minus ``of``: negative is a brightening."""
 
-    of: Level
-    to: Level
+    of: MeanMagnitude
+    to: MeanMagnitude
 
     @property
     def mag(self) -> float:
@@ -99,14 +134,19 @@ class Change:
         return self.to.mag - self.of.mag
 
     @property
-    def err(self) -> float:
+    def mag_err(self) -> float:
         """Its error."""
-        return math.hypot(self.to.err, self.of.err)
+        return math.hypot(self.to.mag_err, self.of.mag_err)
 
     @property
     def significance(self) -> float:
         """The change in units of its error."""
-        return abs(self.mag) / self.err
+        return abs(self.mag) / self.mag_err
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether it is more than its error explains."""
+        return self.significance >= SIGMAS
 
     @property
     def days(self) -> float:
@@ -134,92 +174,84 @@ class Baseline:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class ArchiveRecord:
     """Whether the new level stands out. ``since``: the last earlier point that was as bright (as
     faint), None if there is none in the archive; ``first``: the archive's first point."""
 
     bright: bool
-    first: Point
-    since: Point | None
+    first: GoodPoint
+    since: GoodPoint | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instrument:
-    """A telescope in words. ``known``: the words are more than its bare name."""
-
-    name: str
-    phrase: str
-    known: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class About:
+class DraftFacts:
     """What every draft says: of which source, from when, and its polarisation. ``polarised``: of
-    one night, the one that is told first; ``curve``: for the figure."""
+    one night, the one that is reported first; ``curve``: for the figure."""
 
     source: Source
     called: str
     since_jd: float
     until_jd: float
-    polarised: tuple[Point, ...] = ()
-    polarised_before: Point | None = None
-    curve: tuple[Point, ...] = ()
+    polarised: tuple[GoodPoint, ...] = ()
+    polarised_before: GoodPoint | None = None
+    curve: tuple[GoodPoint, ...] = ()
 
     @property
     def band(self) -> str:
         """The band that the draft is about."""
-        return self.told.band
+        return self.polarised[0].band
 
     @property
     def jd(self) -> float:
         """The time of what it reports."""
-        return self.told.jd
+        return self.polarised[0].jd
 
     @property
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> tuple[GoodPoint, ...]:
         """The points that it is about."""
         return self.polarised
+
+    @property
+    def subject(self) -> str:
+        """What it reports, in a word."""
+        return "polarimetry"
 
     @property
     def telescopes(self) -> tuple[str, ...]:
         """The telescopes of those, the chosen one first."""
         return tuple(dict.fromkeys(point.telescope for point in self.points))
 
-    @property
-    def told(self) -> Point:
-        """The polarisation that is told."""
-        return self.polarised[0]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Polarisation(About):
+class PolarimetryFacts(DraftFacts):
     """All that a draft can say where no good magnitude is new: ``polarised`` is of one band, its
     last point first, and ``others`` those of other bands next to it in time."""
 
-    others: tuple[Point, ...] = ()
+    others: tuple[GoodPoint, ...] = ()
 
     @property
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> tuple[GoodPoint, ...]:
         """Those of the band and of the others."""
         return (*self.polarised, *self.others)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts(About):
+class PhotometryFacts(DraftFacts):
     """All that a draft with magnitudes can say. ``chosen`` is the night in the band that it is
     about and ``level`` its value; ``others``: the same night in other bands and at other
     telescopes; ``earlier``: the nights before it in the same band that are new too;
     ``polarised``: of the chosen night, that nearest in time first."""
 
-    chosen: Night
-    level: Level
+    chosen: NightlyPhotometry
+    level: MeanMagnitude
     is_extreme: bool
-    others: tuple[Night, ...] = ()
-    earlier: tuple[Night, ...] = ()
+    without_host: MeanMagnitude | None = None  # the level, where the host's flux is known
+    others: tuple[NightlyPhotometry, ...] = ()
+    earlier: tuple[NightlyPhotometry, ...] = ()
     baseline: Baseline | None = None
-    record: Record | None = None
-    before: Change | None = None  # against the preceding night with data
-    fastest: Change | None = None  # within the last nights
+    record: ArchiveRecord | None = None
+    before: MagnitudeChange | None = None  # against the preceding night with data
+    fastest: MagnitudeChange | None = None  # within the last nights
     calibrators: tuple[Source, ...] = ()  # those that were used, as the catalogue has them
 
     @property
@@ -233,29 +265,111 @@ class Facts(About):
         return self.level.jd
 
     @property
-    def nights(self) -> tuple[Night, ...]:
+    def subject(self) -> str:
+        """What it reports, in a word; a title may name the ``trend`` instead."""
+        return "photometry and polarimetry" if self.polarised else "photometry"
+
+    @property
+    def nights(self) -> tuple[NightlyPhotometry, ...]:
         """The chosen night in all bands and at all telescopes."""
         return (self.chosen, *self.others)
 
     @property
-    def points(self) -> tuple[Point, ...]:
-        """Those of the night, and the polarisation that is told."""
+    def points(self) -> tuple[GoodPoint, ...]:
+        """Those of the night, and the polarisation that is reported."""
         mine = [point for night in self.nights for point in night.points]
         return tuple({p.id: p for p in (*mine, *self.polarised[:1])}.values())
 
     @property
+    def step(self) -> float:
+        """The level minus the past, in magnitudes; NaN with no past."""
+        return NAN if self.baseline is None else self.level.mag - self.baseline.median
+
+    @property
     def is_brighter(self) -> bool:
         """Whether the level lies above the past; with no past it counts as bright."""
-        return self.baseline is None or self.level.mag <= self.baseline.median
+        return not self.step > 0
+
+    @property
+    def differs(self) -> bool:
+        """Whether the level differs from the past by more than its error explains."""
+        return abs(self.step) >= SIGMAS * self.level.mag_err
+
+    @property
+    def earlier_besides(self) -> tuple[NightlyPhotometry, ...]:
+        """The earlier nights without the preceding one, which has a sentence of its own."""
+        preceding = self.before.of.results if self.before else ()
+        return tuple(night for night in self.earlier if night.mean.results != preceding)
+
+    @property
+    def host_mjy(self) -> float:
+        """The host galaxy in the aperture: the median over the points of the level."""
+        return median(p.host_mjy for p in self.chosen.points if p.id in self.level.results)
+
+    @property
+    def stars(self) -> tuple[str, ...]:
+        """What the comparison stars are called in the field."""
+        return tuple(star.name.removeprefix(self.source.name).strip() or star.name
+                     for star in self.calibrators)
+
+    @property
+    def trend(self) -> str:
+        """``brightening`` or ``fading``, where a title may speak of it; else empty."""
+        if not (self.differs and abs(self.step) >= _TITLE_MAG):
+            return ""
+        return "brightening" if self.step < 0 else "fading"
+
+    @property
+    def extreme(self) -> str:
+        """Whether it is the ``brightest`` or the ``faintest`` of the night that is reported."""
+        bright = self.level == self.chosen.brightest if self.is_extreme else self.is_brighter
+        return "brightest" if bright else "faintest"
+
+    @property
+    def single(self) -> GoodPoint | None:
+        """The extreme among single points, of which means of a fast change fall short."""
+        choose = min if self.extreme == "brightest" else max
+        point = choose(self.chosen.points, key=lambda p: p.mag)
+        is_more = self.chosen.scatters and self.level.results != point.results
+        return point if is_more else None
+
+    @property
+    def outstanding(self) -> ArchiveRecord | None:
+        """The record, if it is worth reporting."""
+        record = self.record
+        if record is None or not self.differs:
+            return None
+        is_old = record.since is None or self.level.jd - record.since.jd >= _RECORD_DAYS
+        return record if is_old else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Style:
-    """What the site says of itself. ``url`` is empty where there is no page; ``calibration`` says
-    where the comparison stars' magnitudes are from."""
+class TelescopePhrase:
+    """What a text calls a telescope. ``known``: it is more than its bare name."""
 
-    telescopes: Mapping[str, Instrument]
+    text: str
+    known: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letterhead:
+    """What the site says of itself. ``url`` is empty where there is no page; ``related``: numbers
+    of ATels that the text refers to; ``calibration``: whose magnitudes the comparison stars have.
+    """
+
+    authors: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+    telescopes: Mapping[str, TelescopePhrase] = field(default_factory=dict)
     url: str = ""
     contact: str = ""
     calibration: str = ""
     acknowledgement: str = ""
+
+    def telescope(self, name: str) -> TelescopePhrase:
+        """A telescope in words, whatever is known of it."""
+        return self.telescopes.get(name) or TelescopePhrase(text=f"telescope {name}", known=False)
+
+    def link(self, source: str) -> str:
+        """The page of a source; empty without a page."""
+        return f"{self.url.rstrip('/')}/sources/{quote(source)}" if self.url else ""

@@ -12,15 +12,26 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.atel import words
-from iop4d.alerts.atel.draft import MOST, Draft, Heading, write
-from iop4d.alerts.atel.facts import Facts, Instrument, Style
+from iop4d.alerts.atel.facts import Letterhead, PhotometryFacts, TelescopePhrase
 from iop4d.alerts.atel.gather import gather
-from iop4d.alerts.atel.numbers import day_text, digits, moment, plus_minus, span
-from iop4d.alerts.atel.pieces import Number, ascii_of, listed, quoted, sentence, str_of
+from iop4d.alerts.atel.text import (
+    MOST,
+    Draft,
+    DraftError,
+    Trace,
+    angle_text,
+    ascii_of,
+    clock_text,
+    date_text,
+    places_of,
+    render_into,
+    span_text,
+    with_error,
+    write,
+)
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
-from iop4d.store.database import Database
+from iop4d.store.database import Database, Transaction
 from iop4d.store.schema import Result
 from tests.alerts.test_atel_gather import (
     NAME,
@@ -34,38 +45,37 @@ from tests.alerts.test_atel_gather import (
     without_stars,
 )
 
-HEADING = Heading(authors=("A. Author (IAA-CSIC)", "B. Peñil (Institute 2)"),
-                  subjects=("Optical", "AGN", "Blazar"), related=("14773", "15056"))
-STYLE = Style(
-    telescopes={"OSN-T090": Instrument(
-        name="OSN-T090", known=True,
-        phrase="0.9 m telescope (T090) at the Observatorio de Sierra Nevada, Spain")},
+HEAD = Letterhead(
+    authors=("A. Author (IAA-CSIC)", "B. Peñil (Institute 2)"),
+    subjects=("Optical", "AGN", "Blazar"), related=("14773", "15056"), telescopes={
+        "OSN-T090": TelescopePhrase(
+            text="0.9 m telescope (T090) at the Observatorio de Sierra Nevada, Spain", known=True)},
     url="https://iop4d.example.org/", contact="A. Author <a1@example.org>",
     calibration="Fiorucci & Tosti (1996)", acknowledgement="Supported by grant 42")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Database]:
+def tx(tmp_path: Path) -> Iterator[Transaction]:
     database = Database(tmp_path / "iop4d.db")
-    with database.write():
-        fill_catalogue()
-        yield database
+    with database.write() as tx:
+        fill_catalogue(tx)
+        yield tx
     database.close()
 
 
-def rich() -> Facts:
+def rich(tx: Transaction) -> PhotometryFacts:
     """All that a draft can tell of: two bands, two telescopes, polarisation, host, records."""
-    measure(200, 9.0, 12.7)
-    quiet_past()
-    measure(4, 8.0, 13.5, **polarised(0.05))
+    measure(tx, 200, 9.0, 12.7)
+    quiet_past(tx)
+    measure(tx, 4, 8.0, 13.5, **polarised(0.05))
     for k in range(12):
-        measure(0, 9.0 + k / 2, 13.2 - 0.03 * k, host_mjy=1.5, mag_nucleus=13.25 - 0.03 * k,
+        measure(tx, 0, 9.0 + k / 2, 13.2 - 0.03 * k, host_mjy=1.5, mag_nucleus=13.25 - 0.03 * k,
                 mag_nucleus_err=0.03)
-    measure(0, 9.0, 13.9, band="B")
-    measure(0, 9.2, 13.1, telescope="OSN-T150")
-    measure(0, 14.6, 12.88, host_mjy=1.5, mag_nucleus=12.93, mag_nucleus_err=0.03, **polarised())
-    measure(0, 13.0, 12.92, **polarised(0.11))
-    return light(gather(asked(since_jd=TODAY - 7)))
+    measure(tx, 0, 9.0, 13.9, band="B")
+    measure(tx, 0, 9.2, 13.1, telescope="OSN-T150")
+    measure(tx, 0, 14.6, 12.88, host_mjy=1.5, mag_nucleus=12.93, mag_nucleus_err=0.03, **polarised())
+    measure(tx, 0, 13.0, 12.92, **polarised(0.11))
+    return light(gather(tx, asked(tx, since_jd=TODAY - 7)))
 
 
 def untraced(draft: Draft) -> str:
@@ -83,42 +93,42 @@ def told(draft: Draft, what: str) -> tuple[str, tuple[int, ...]]:
     return number.text, number.results
 
 
-def test_every_number_of_the_text_is_in_the_table(store: Database) -> None:
-    draft = write(rich(), HEADING, STYLE)
+def test_every_number_of_the_text_is_in_the_table(tx: Transaction) -> None:
+    draft = write(rich(tx), HEAD)
     assert draft.left_out == ()
     assert len(draft.numbers) > 30
     assert not re.search(r"\d", untraced(draft))
 
 
-def test_every_number_that_was_measured_names_results_of_the_source(store: Database) -> None:
-    draft = write(rich(), HEADING, STYLE)
+def test_every_number_that_was_measured_names_results_of_the_source(tx: Transaction) -> None:
+    draft = write(rich(tx), HEAD)
     measured = [number for number in draft.numbers if number.origin == "results"]
     assert len(measured) > 20
     for number in measured:
-        rows = list(Result.select().where(Result.id.in_(number.results)))
+        rows = list(tx.select(Result).where(Result.id.in_(number.results)))
         assert len(rows) == len(set(number.results)) > 0
         assert {row.source for row in rows} == {NAME}
 
 
-def test_the_numbers_follow_from_the_results_they_name(store: Database) -> None:
-    draft = write(rich(), HEADING, STYLE)
+def test_the_numbers_follow_from_the_results_they_name(tx: Transaction) -> None:
+    draft = write(rich(tx), HEAD)
     text, ids = told(draft, "median of the past")
     nights: dict[str, list[float]] = {}
-    for row in Result.select().where(Result.id.in_(ids)):
+    for row in tx.select(Result).where(Result.id.in_(ids)):
         nights.setdefault(row.night, []).append(row.mag)
     assert text == f"{median(map(median, nights.values())):.2f}"
     text, ids = told(draft, "R magnitude")
-    mags = [row.mag for row in Result.select().where(Result.id.in_(ids))]
+    mags = [row.mag for row in tx.select(Result).where(Result.id.in_(ids))]
     assert min(mags) <= float(text.split(" ")[0]) <= max(mags)
     text, ids = told(draft, "degree of polarisation, debiased")
-    assert text == f"{Result.get_by_id(ids[0]).p_debiased * 100:.1f} +/- 0.4"
+    assert text == f"{tx.by_id(Result, ids[0]).p_debiased * 100:.1f} +/- 0.4"
 
 
-def test_the_text_reads_as_telegrams_do(store: Database) -> None:
-    quiet_past()
+def test_the_text_reads_as_telegrams_do(tx: Transaction) -> None:
+    quiet_past(tx)
     for k in range(6):
-        measure(0, 9.0 + k / 5, 12.9)
-    draft = write(gather(asked()), HEADING, STYLE)
+        measure(tx, 0, 9.0 + k / 5, 12.9)
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert draft.title == "Optical brightening of BL Lac"
     assert draft.text.splitlines()[:5] == [
         "Title: Optical brightening of BL Lac",
@@ -139,18 +149,18 @@ def test_the_text_reads_as_telegrams_do(store: Database) -> None:
     assert draft.body.endswith("Supported by grant 42.")
 
 
-def test_the_text_is_ascii_and_the_same_each_time(store: Database) -> None:
-    facts = rich()
-    draft = write(facts, HEADING, STYLE)
+def test_the_text_is_ascii_and_the_same_each_time(tx: Transaction) -> None:
+    facts = rich(tx)
+    draft = write(facts, HEAD)
     assert draft.text.isascii()
-    assert write(facts, HEADING, STYLE) == draft
+    assert write(facts, HEAD) == draft
 
 
 @pytest.mark.parametrize("most", range(3300, 600, -150))
-def test_what_is_too_long_loses_whole_sentences_by_their_ranks(store: Database,
+def test_what_is_too_long_loses_whole_sentences_by_their_ranks(tx: Transaction,
                                                                most: int) -> None:
-    facts = rich()
-    draft = write(facts, HEADING, STYLE, most=most)
+    facts = rich(tx)
+    draft = write(facts, HEAD, most=most)
     whole = words.sentences(facts, STYLE)
     assert len(draft.text) <= most or all(
         one.rank == 0 for one in whole if str(one) in draft.body)
@@ -163,9 +173,9 @@ def test_what_is_too_long_loses_whole_sentences_by_their_ranks(store: Database,
     assert not re.search(r"\d", untraced(draft))
 
 
-def test_nothing_makes_a_telegram_too_long(store: Database) -> None:
+def test_nothing_makes_a_telegram_too_long(tx: Transaction) -> None:
     fill = "Ñandú 9 " * 200
-    facts = rich()
+    facts = rich(tx)
     facts = replace(
         facts, called=fill, source=replace(facts.source, name=fill),
         others=tuple(replace(facts.others[0], telescope=f"{n} {fill}", band=fill)
@@ -186,36 +196,36 @@ def test_nothing_makes_a_telegram_too_long(store: Database) -> None:
     assert not re.search(r"\d", untraced(draft))
 
 
-def test_a_fading_source_is_told_as_such(store: Database) -> None:
-    quiet_past(mag=12.0)
-    measure(0, 9.0, 13.2)
-    draft = write(gather(asked()), HEADING, STYLE)
+def test_a_fading_source_is_told_as_such(tx: Transaction) -> None:
+    quiet_past(tx, mag=12.0)
+    measure(tx, 0, 9.0, 13.2)
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert draft.title == "Optical fading of BL Lac"
     assert "mag fainter than the median" in draft.body
     assert "It is the faintest level in our archive" in draft.body
 
 
-def test_a_source_that_did_nothing_is_told_without_a_claim(store: Database) -> None:
-    quiet_past()
-    measure(0, 9.0, 13.5)
-    draft = write(gather(asked()), HEADING, STYLE)
+def test_a_source_that_did_nothing_is_told_without_a_claim(tx: Transaction) -> None:
+    quiet_past(tx)
+    measure(tx, 0, 9.0, 13.5)
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert draft.title == "Optical photometry of BL Lac"
     assert "This agrees with the median" in draft.body
     assert "archive" not in draft.body
     assert any("differs little" in note for note in draft.notes)
 
 
-def test_a_first_night_is_compared_with_nothing(store: Database) -> None:
-    measure(0, 9.0, 12.5)
-    draft = write(gather(asked()), HEADING, STYLE)
+def test_a_first_night_is_compared_with_nothing(tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 12.5)
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert "one exposure of 120 s" in draft.body
     assert "median" not in draft.body
     assert any("no earlier night" in note for note in draft.notes)
 
 
-def test_a_polarisation_that_is_not_significant_is_an_upper_limit(store: Database) -> None:
-    measure(0, 9.0, 12.5, **polarised(0.005, 0.004))
-    draft = write(gather(asked()), HEADING, STYLE)
+def test_a_polarisation_that_is_not_significant_is_an_upper_limit(tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 12.5, **polarised(0.005, 0.004))
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert "it was below 1.3 % in R (95 % confidence)" in draft.body
     assert "position angle" not in draft.body
 
@@ -224,18 +234,18 @@ def zero_mjy(mag: float) -> float:
     return 3.080e6 * 10.0 ** (-0.4 * mag)
 
 
-def with_host(hours: float, mag: float, host: float = 0.70) -> int:
+def with_host(tx: Transaction, hours: float, mag: float, host: float = 0.70) -> int:
     """A point of a source whose host galaxy is this bright in its aperture."""
     total = zero_mjy(mag)
     left = total - host
-    return measure(0, hours, mag, mag_err=0.004, zero_point_err=0.003, host_mjy=host,
+    return measure(tx, 0, hours, mag, mag_err=0.004, zero_point_err=0.003, host_mjy=host,
                    mag_nucleus=-2.5 * log10(left / 3.080e6), mag_nucleus_err=0.004 * total / left)
 
 
-def test_the_level_without_its_host_is_the_level_less_its_host(store: Database) -> None:
+def test_the_level_without_its_host_is_the_level_less_its_host(tx: Transaction) -> None:
     for hours, mag in ((9.0, 13.2), (9.1, 12.94)):
-        with_host(hours, mag)
-    draft = write(gather(asked()), HEADING, STYLE)
+        with_host(tx, hours, mag)
+    draft = write(gather(tx, asked(tx)), HEAD)
     text, ids = told(draft, "R magnitude")
     assert (text, ids) == ("13.07 +/- 0.13", (1, 2))
     own, own_ids = told(draft, "magnitude without the host galaxy")
@@ -248,24 +258,24 @@ def test_the_level_without_its_host_is_the_level_less_its_host(store: Database) 
 
 
 def test_the_host_in_the_aperture_of_an_even_number_of_points_is_their_median(
-        store: Database) -> None:
+        tx: Transaction) -> None:
     for hours, host in ((9.0, 0.5), (9.1, 0.7), (9.2, 0.9), (9.3, 1.9)):
-        with_host(hours, 13.0, host)
-    draft = write(gather(asked()), HEADING, STYLE)
+        with_host(tx, hours, 13.0, host)
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert told(draft, "host galaxy in the aperture, median")[0] == "0.80 mJy"
 
 
-def test_a_point_without_its_host_leaves_the_sentence_out(store: Database) -> None:
-    with_host(9.0, 13.0)
-    measure(0, 9.1, 13.0)
-    assert "mJy" not in write(gather(asked()), HEADING, STYLE).body
+def test_a_point_without_its_host_leaves_the_sentence_out(tx: Transaction) -> None:
+    with_host(tx, 9.0, 13.0)
+    measure(tx, 0, 9.1, 13.0)
+    assert "mJy" not in write(gather(tx, asked(tx)), HEAD).body
 
 
-def test_a_fast_flare_is_told_with_its_means_and_its_brightest_point(store: Database) -> None:
+def test_a_fast_flare_is_told_with_its_means_and_its_brightest_point(tx: Transaction) -> None:
     for hours, mag in ((9.0, 13.4), (9.2, 13.1), (9.8, 12.9), (9.9, 12.7), (10.0, 13.0),
                        (11.0, 13.4), (11.1, 13.42)):
-        measure(0, hours, mag, mag_err=0.004, zero_point_err=0.003)
-    draft = write(gather(asked()), HEADING, STYLE)
+        measure(tx, 0, hours, mag, mag_err=0.004, zero_point_err=0.003)
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert "of means over half an hour at most, the brightest was R = 12.87 +/- 0.09 mag" \
         in draft.body
     assert "and they ranged between R = 12.87 and 13.41 within 2.1 h." in draft.body
@@ -274,24 +284,24 @@ def test_a_fast_flare_is_told_with_its_means_and_its_brightest_point(store: Data
     assert told(draft, "brightest single measurement")[1] == (4,)
 
 
-def test_points_of_an_alert_that_scatter_are_told_with_the_brightest(store: Database) -> None:
+def test_points_of_an_alert_that_scatter_are_told_with_the_brightest(tx: Transaction) -> None:
     for hours, mag in ((9.0, 13.2), (9.1, 12.94)):
-        with_host(hours, mag)
-    body = write(gather(asked()), HEADING, STYLE).body
+        with_host(tx, hours, mag)
+    body = write(gather(tx, asked(tx)), HEAD).body
     assert "R = 13.07 +/- 0.13 mag." in body
     assert "The brightest single measurement was R = 12.940 +/- 0.004 mag at 21:06 UT." in body
 
 
-def test_points_that_agree_have_no_brightest_one(store: Database) -> None:
+def test_points_that_agree_have_no_brightest_one(tx: Transaction) -> None:
     for k in range(6):
-        measure(0, 9.0 + k / 5, 12.9 + 0.01 * (-1)**k)
-    assert "single measurement" not in write(gather(asked()), HEADING, STYLE).body
+        measure(tx, 0, 9.0 + k / 5, 12.9 + 0.01 * (-1)**k)
+    assert "single measurement" not in write(gather(tx, asked(tx)), HEAD).body
 
 
-def test_whether_p_is_free_of_the_host_is_said(store: Database) -> None:
-    measure(0, 9.0, 13.0, host_mjy=1.5, mag_nucleus=13.1, mag_nucleus_err=0.03,
+def test_whether_p_is_free_of_the_host_is_said(tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 13.0, host_mjy=1.5, mag_nucleus=13.1, mag_nucleus_err=0.03,
             p_nucleus=0.15, p_nucleus_err=0.005, **polarised(0.12))
-    draft = write(gather(asked()), HEADING, STYLE)
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert "the light of the host galaxy is corrected for; the degree of polarisation is not " \
         "corrected for the light of the host galaxy either." in draft.body
     value = 100 * (0.12 - 0.004**2 / 0.24) * 0.15 / 0.12
@@ -299,17 +309,17 @@ def test_whether_p_is_free_of_the_host_is_said(store: Database) -> None:
         f"{value:.1f} +/- 0.5", (1,))
 
 
-def test_without_polarisation_nothing_is_said_of_it(store: Database) -> None:
-    measure(0, 9.0, 13.0)
-    assert "polari" not in write(gather(asked()), HEADING, STYLE).body
+def test_without_polarisation_nothing_is_said_of_it(tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 13.0)
+    assert "polari" not in write(gather(tx, asked(tx)), HEAD).body
 
 
-def test_polarisation_alone_makes_a_telegram(store: Database) -> None:
-    without_stars(4, 9.0, 0.05)
-    without_stars(0, 9.0, 0.10)
-    without_stars(0, 10.0, 0.12, chi_deg=34.0)
-    without_stars(0, 9.8, 0.11, band="V")
-    draft = write(gather(asked()), HEADING, STYLE)
+def test_polarisation_alone_makes_a_telegram(tx: Transaction) -> None:
+    without_stars(tx, 4, 9.0, 0.05)
+    without_stars(tx, 0, 9.0, 0.10)
+    without_stars(tx, 0, 10.0, 0.12, chi_deg=34.0)
+    without_stars(tx, 0, 9.8, 0.11, band="V")
+    draft = write(gather(tx, asked(tx)), HEAD)
     assert draft.title == "Optical polarimetry of BL Lac"
     assert draft.body.startswith(
         "We report optical polarimetry of BL Lac (2200+420, z = 0.069) obtained with the 0.9 m "
@@ -326,19 +336,19 @@ def test_polarisation_alone_makes_a_telegram(store: Database) -> None:
     assert any("No good magnitude is new" in note for note in draft.notes)
 
 
-def test_a_limit_alone_makes_a_telegram_too(store: Database) -> None:
-    without_stars(0, 9.0, 0.005)
-    body = write(gather(asked()), HEADING, STYLE).body
+def test_a_limit_alone_makes_a_telegram_too(tx: Transaction) -> None:
+    without_stars(tx, 0, 9.0, 0.005)
+    body = write(gather(tx, asked(tx)), HEAD).body
     assert "(JD 2461367.3750; 4 exposures, 480 s in all): it was below 1.3 % in R" in body
 
 
 @pytest.mark.parametrize(("more", "said"), [
     ({"provisional": True}, "Provisional"), ({"flags": int(Flag.CLOUDS)}, "Flagged clouds"),
     ({"telescope": "Mine"}, "Nothing is known of the telescope Mine")])
-def test_what_a_person_must_see_to_is_noted(store: Database, more: dict[str, Any],
+def test_what_a_person_must_see_to_is_noted(tx: Transaction, more: dict[str, Any],
                                             said: str) -> None:
-    measure(0, 9.0, 12.5, **more)
-    notes = write(gather(asked()), Heading(), Style(telescopes={})).notes
+    measure(tx, 0, 9.0, 12.5, **more)
+    notes = write(gather(tx, asked(tx)), Letterhead()).notes
     assert any(note.startswith(said) for note in notes)
     assert any("[atel] authors" in note for note in notes)
     assert any("[atel] contact" in note for note in notes)
