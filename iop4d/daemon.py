@@ -25,7 +25,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from iop4d import __version__
 from iop4d.alerts import desk
-from iop4d.alerts.atel.drafter import Drafter
+from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
@@ -52,6 +52,7 @@ from iop4d.store import catalogue, events, frames, outages, provenance, requests
 from iop4d.store.database import Database
 from iop4d.store.schema import Request
 from iop4d.store.status import beat, night_line
+from iop4d.store.thread import DatabaseThread
 from iop4d.system.lock import SiteLock
 
 log = logging.getLogger(__name__)
@@ -134,8 +135,9 @@ class Daemon:
         self.relay = Relay(run_db=self.run_db, site=self._site, clock=self._clock,
                            plot=self._plot, database=self.database)
         self._drafter = Drafter(
-            run_db=self.run_db, database=self.database, site=self._site, clock=self._clock,
-            rules={rule.name for rule in self._site.rule if rule.severity == "atel"})
+            database=DatabaseThread(self.database, self._db_thread), site=self._site,
+            rules={rule.name for rule in self._site.rule if rule.severity == "atel"},
+            clock=self._clock)
         self._keeper = Keeper(
             site=self._site, database=self.database, clock=self._clock, run_db=self.run_db,
             telescopes=telescopes_of(
@@ -183,7 +185,7 @@ class Daemon:
         if self._watch:
             parts["upkeep of alerts"] = self._every(_TEND, self._tend_alerts, stop)
             parts["relay"] = self.relay.run(stop, self._mail_wake)
-            parts["drafts"] = self._every(_TEND, self._drafter.look, stop)
+            parts["drafts"] = self._every(_TEND, self._drafter.run_once, stop)
             parts |= commands_of(self._site, self.relay, self.database, self.run_db, self._clock,
                                  stop)
             parts |= {f"archive {number}": archive.run(stop)

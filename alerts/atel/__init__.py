@@ -1,6 +1,5 @@
-"""Drafts of Astronomer's Telegrams: gathered from results, written, drawn and kept for people.
+"""Drafts of Astronomer's Telegrams, for people to read, change and send. Nothing here sends one.
 
-Nothing here sends anything. :mod:`~iop4d.alerts.atel.gather` reads the store,
-:mod:`~iop4d.alerts.atel.words` makes sentences of it, :mod:`~iop4d.alerts.atel.draft` chooses those
-that fit into a telegram, :mod:`~iop4d.alerts.atel.drafts` keeps what was made.
+:mod:`~iop4d.alerts.atel.gather` reads the store, :mod:`~iop4d.alerts.atel.text` writes what was
+gathered, :mod:`~iop4d.alerts.atel.figure` draws it, :mod:`~iop4d.alerts.atel.drafts` stores both.
 """

@@ -80,7 +80,7 @@ class GoodPoint:
     @property
     def has_angle(self) -> bool:
         """Whether the polarisation is significant enough to be given with its angle."""
-        return self.p / self.p_err >= SIGMAS and math.isfinite(self.chi_deg)
+        return self.p >= SIGMAS * self.p_err > 0 and math.isfinite(self.chi_deg)
 
     @property
     def has_limit(self) -> bool:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from iop4d.alerts.atel.facts import About, Facts, Point
-from iop4d.model.bands import colour_of
+from iop4d.alerts.atel.facts import DraftFacts, GoodPoint, PhotometryFacts
+from iop4d.model.bands import band_order, colour_of
 from iop4d.model.units import JD_UNIX_EPOCH
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NEW = "#17202c"
-_MARKS = "osD^vP*X"  # telescopes
+_SHAPES = "osD^vP*X"  # telescopes
 _SIZE = 8  # bytes that tell the length of the PNG between processes
 _FOLD_DEG = 180.0  # chi and chi + 180 are one
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class FigurePoint:
     """A point of the figure: magnitude, or p in percent and chi in degrees; NaN for none."""
 
     jd: float
@@ -52,7 +52,7 @@ class FigureRequest:
 
     title: str
     band: str
-    marks: tuple[Mark, ...]
+    points: tuple[FigurePoint, ...]
     median: float = math.nan
 
 
@@ -64,12 +64,12 @@ class Pictures:
     pdf: bytes
 
 
-def figure_of(facts: About, title: str) -> FigureRequest:
+def figure_of(facts: DraftFacts, title: str) -> FigureRequest:
     """What a draft's figure shows."""
-    past = facts.baseline if isinstance(facts, Facts) else None
+    past = facts.baseline if isinstance(facts, PhotometryFacts) else None
     return FigureRequest(
         title=title, band=facts.band,
-        marks=tuple(_mark(point, point.jd >= facts.since_jd) for point in facts.curve),
+        points=tuple(_figure_point(point, point.jd >= facts.since_jd) for point in facts.curve),
         median=math.nan if past is None else past.median)
 
 
@@ -81,8 +81,8 @@ def pack(request: FigureRequest) -> bytes:
 def unpack(data: bytes) -> FigureRequest:
     """The request that was packed."""
     content = json.loads(data)
-    marks = tuple(Mark(**mark) for mark in content.pop("marks"))
-    return FigureRequest(**content, marks=marks)
+    points = tuple(FigurePoint(**point) for point in content.pop("points"))
+    return FigureRequest(**content, points=points)
 
 
 def pictures_of(data: bytes) -> Pictures:
@@ -98,8 +98,8 @@ def draw(request: FigureRequest) -> Pictures:
     """The figure as PNG (1600 px wide) and PDF; magnitudes grow downwards, time is UTC and JD."""
     from matplotlib.figure import Figure
 
-    drawn = [_light_curve] if any(math.isfinite(m.mag) for m in request.marks) else []
-    if any(math.isfinite(mark.p) for mark in request.marks):
+    drawn = [_light_curve] if any(math.isfinite(p.mag) for p in request.points) else []
+    if any(math.isfinite(p.p) for p in request.points):
         drawn += [_degree, _angle]
     drawn = drawn or [_light_curve]
     taller = 1.0 if _light_curve in drawn else _ALONE
@@ -109,32 +109,29 @@ def draw(request: FigureRequest) -> Pictures:
                                   height_ratios=heights)[:, 0])
     for draw_panel, axes in zip(drawn, panels, strict=True):
         draw_panel(axes, request)
-    _legend(panels[0], request.marks)
-    _axes_of_time(panels, request.marks)
+    _legend(panels[0], request.points)
+    _axes_of_time(panels, request.points)
     panels[0].set_title(request.title, fontsize=11)
     # Without the time of drawing the same request gives the same files.
     return Pictures(png=_saved(figure, "png", {"Software": None}),
                     pdf=_saved(figure, "pdf", {"CreationDate": None, "Producer": None}))
 
 
-def _mark(point: Point, is_new: bool) -> Mark:
-    p = point.p_debiased if math.isfinite(point.p_debiased) else point.p
-    angle = math.isfinite(point.p) and point.p_err > 0 and point.p / point.p_err >= 3
-    return Mark(jd=point.jd, band=point.band, telescope=point.telescope, mag=point.mag,
-                mag_err=point.mag_err, p=p * 100.0, p_err=point.p_err * 100.0,
-                chi=point.chi_deg % _FOLD_DEG if angle else math.nan,
-                chi_err=point.chi_err_deg, is_new=is_new)
+def _figure_point(point: GoodPoint, is_new: bool) -> FigurePoint:
+    return FigurePoint(
+        jd=point.jd, band=point.band, telescope=point.telescope, mag=point.mag,
+        mag_err=point.mag_err, p=point.degree * 100.0, p_err=point.p_err * 100.0,
+        chi=point.chi_deg % _FOLD_DEG if point.has_angle else math.nan,
+        chi_err=point.chi_err_deg, is_new=is_new)
 
 
 def _light_curve(axes: Axes, request: FigureRequest) -> None:
-    telescopes = sorted({mark.telescope for mark in request.marks})
-    seen = [mark for mark in request.marks if math.isfinite(mark.mag)]
-    for band in sorted({mark.band for mark in seen}):
+    telescopes = sorted({point.telescope for point in request.points})
+    for band, points in _by_band(request, "mag"):
         for telescope in telescopes:
-            marks = [m for m in seen if (m.band, m.telescope) == (band, telescope)]
             label = band if len(telescopes) == 1 else f"{band}, {telescope}"
-            shape = _MARKS[telescopes.index(telescope) % len(_MARKS)]
-            _points(axes, marks, [(m.mag, m.mag_err) for m in marks], colour_of(band), shape, label)
+            _errorbars(axes, [p for p in points if p.telescope == telescope], "mag", label=label,
+                       shape=_SHAPES[telescopes.index(telescope) % len(_SHAPES)])
     if math.isfinite(request.median):
         axes.axhline(request.median, color=colour_of(request.band), linestyle="--", linewidth=1,
                      alpha=0.7, label=f"{request.band}, median of the past")
@@ -143,17 +140,22 @@ def _light_curve(axes: Axes, request: FigureRequest) -> None:
 
 
 def _degree(axes: Axes, request: FigureRequest) -> None:
-    for band in sorted({mark.band for mark in request.marks if math.isfinite(mark.p)}):
-        mine = [m for m in request.marks if m.band == band and math.isfinite(m.p)]
-        _points(axes, mine, [(m.p, m.p_err) for m in mine], colour_of(band), "o", band)
+    for band, points in _by_band(request, "p"):
+        _errorbars(axes, points, "p", label=band)
     axes.set_ylabel("p (%)")
 
 
 def _angle(axes: Axes, request: FigureRequest) -> None:
-    for band in sorted({mark.band for mark in request.marks if math.isfinite(mark.chi)}):
-        mine = [m for m in request.marks if m.band == band and math.isfinite(m.chi)]
-        _points(axes, mine, [(m.chi, m.chi_err) for m in mine], colour_of(band), "o", band)
+    for band, points in _by_band(request, "chi"):
+        _errorbars(axes, points, "chi", label=band)
     axes.set_ylabel("χ (deg)")
+
+
+def _by_band(request: FigureRequest, quantity: str) -> Iterator[tuple[str, list[FigurePoint]]]:
+    """The points that have a quantity, band by band."""
+    have = [p for p in request.points if math.isfinite(getattr(p, quantity))]
+    for band in sorted({p.band for p in have}, key=band_order):
+        yield band, [p for p in have if p.band == band]
 
 
 #: Inches that each panel is high.
@@ -161,31 +163,35 @@ _HEIGHTS = {_light_curve: 3.3, _degree: 1.1, _angle: 1.1}
 _ALONE = 1.4  # times that, where there is no light curve above
 
 
-def _legend(axes: Axes, marks: Sequence[Mark]) -> None:
-    if any(mark.is_new for mark in marks):
+def _legend(axes: Axes, points: Sequence[FigurePoint]) -> None:
+    if any(point.is_new for point in points):
         axes.plot([], [], "o", markersize=6, markerfacecolor="none", markeredgecolor=_NEW,
                   markeredgewidth=1.2, label="new")
-    if marks:
+    if points:
         axes.legend(fontsize=8, ncols=4, loc="best", framealpha=0.8)
 
 
-def _points(axes: Axes, marks: Sequence[Mark], values: Sequence[tuple[float, float]], colour: str,
-            shape: str, label: str) -> None:
-    """Points with errors; the new ones larger, with a dark edge."""
+def _errorbars(axes: Axes, points: Sequence[FigurePoint], quantity: str, *, label: str,
+               shape: str = "o") -> None:
+    """Points of one band with errors; the new ones larger, with a dark edge."""
     for is_new in (False, True):
-        chosen = [(m.jd - JD_UNIX_EPOCH, value, 0.0 if math.isnan(err) else err)
-                  for m, (value, err) in zip(marks, values, strict=True) if m.is_new == is_new]
-        if chosen:
-            days, heights, errors = zip(*chosen, strict=True)
-            axes.errorbar(days, heights, yerr=errors, fmt=shape, color=colour, elinewidth=1,
-                          markersize=6 if is_new else 3.5, alpha=1.0 if is_new else 0.75,
-                          markeredgecolor=_NEW if is_new else colour,
-                          markeredgewidth=1.2 if is_new else 0.5,
-                          label=label, zorder=3 if is_new else 2)
-            label = "_"  # in the legend once
+        chosen = [p for p in points if p.is_new == is_new]
+        if not chosen:
+            continue
+        colour = colour_of(chosen[0].band)
+        errors = [getattr(p, f"{quantity}_err") for p in chosen]
+        axes.errorbar([p.jd - JD_UNIX_EPOCH for p in chosen],
+                      [getattr(p, quantity) for p in chosen],
+                      yerr=[0.0 if math.isnan(err) else err for err in errors], fmt=shape,
+                      color=colour, elinewidth=1, markersize=6 if is_new else 3.5,
+                      alpha=1.0 if is_new else 0.75,
+                      markeredgecolor=_NEW if is_new else colour,
+                      markeredgewidth=1.2 if is_new else 0.5, label=label,
+                      zorder=3 if is_new else 2)
+        label = "_"  # in the legend once
 
 
-def _axes_of_time(panels: Sequence[Axes], marks: Sequence[Mark]) -> None:
+def _axes_of_time(panels: Sequence[Axes], points: Sequence[FigurePoint]) -> None:
     """UTC below, JD above."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -195,7 +201,7 @@ def _axes_of_time(panels: Sequence[Axes], marks: Sequence[Mark]) -> None:
     def to_day(jd: Any) -> Any:
         return jd - (JD_UNIX_EPOCH - zero)
 
-    zero = math.floor(min((mark.jd for mark in marks), default=JD_UNIX_EPOCH))
+    zero = math.floor(min((point.jd for point in points), default=JD_UNIX_EPOCH))
     locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     last = panels[-1]
     last.xaxis.set_major_locator(locator)

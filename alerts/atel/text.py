@@ -1,14 +1,14 @@
 """The text of a draft, of which every number can be traced.
 
 The template ``atel.txt`` writes whole sentences. Its numbers come from functions that record what
-each is and which results it rests on; names, addresses and references are quoted, with their origin.
-A digit that neither accounts for is refused, so no number can stand in a draft untraced. What is
-too long loses whole sentences, in the order of their ranks. The same facts give the same text.
+each is and which results it rests on; names, addresses and references are quoted, with their
+origin. A digit that neither accounts for is refused, so no number can stand in a draft untraced.
+What is too long loses whole sentences, in the order of their ranks. The same facts give the same
+text.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -281,7 +281,7 @@ def _size(change: MagnitudeChange) -> str:
     return with_error(abs(change.mag), change.mag_err)
 
 
-#: Functions of the template, ``name(value, what, *of)``; without ``of`` the value knows its results.
+#: Functions of the template, ``name(value, what, *of)``; without ``of`` the value has results.
 FORMATS: dict[str, Callable[[Any], str]] = {
     "magnitude": lambda of: with_error(of.mag, of.mag_err), "size": _size, "span": span_text,
     "date": date_text, "clock": clock_text, "julian": lambda jd: f"{jd:.4f}",

@@ -13,8 +13,8 @@ from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
-    from iop4d.alerts.atel.drafts import Kept
-    from iop4d.alerts.atel.facts import About
+    from iop4d.alerts.atel.drafts import StoredDraft
+    from iop4d.alerts.atel.facts import DraftFacts
     from iop4d.config import Site
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
@@ -58,26 +58,27 @@ def atel(ctx: click.Context, source: str, since: str, related: str, out: Path | 
     _say(kept)
 
 
-def _gather(site: Site, source: str, since: str) -> About:
+def _gather(site: Site, source: str, since: str) -> DraftFacts:
     import time
 
-    from iop4d.alerts.atel.gather import Asked, gather
-    from iop4d.instruments.telescopes import JD_UNIX_EPOCH
+    from iop4d.alerts.atel.gather import DraftRequest, gather
     from iop4d.model.source import canonical
+    from iop4d.model.units import jd_of_unix
     from iop4d.store import catalogue
 
-    now_jd = JD_UNIX_EPOCH + time.time() / 86400.0
+    now_jd = jd_of_unix(time.time())
     since_jd = since_of(since, now_jd)
-    with open_database(site, read_only=True).connected():
+    with open_database(site, read_only=True).read() as db:
         entry = catalogue.find(source)
         called = next((name for name in (*entry.other_names, entry.name)
                        if canonical(name) == canonical(source)), source)
         if called == entry.name and entry.other_names:
             called = entry.other_names[0]
-        return gather(Asked(source=entry, called=called, since_jd=since_jd, until_jd=now_jd))
+        return gather(db, DraftRequest(source=entry, called=called, since_jd=since_jd,
+                                       until_jd=now_jd))
 
 
-def _keep(site: Site, facts: About, related: list[str], out: Path | None) -> Kept:
+def _keep(site: Site, facts: DraftFacts, related: list[str], out: Path | None) -> StoredDraft:
     import time
 
     from iop4d.alerts.atel import drafts
@@ -85,11 +86,11 @@ def _keep(site: Site, facts: About, related: list[str], out: Path | None) -> Kep
 
     draft = drafts.compose(site, facts, related=related)
     pictures = draw(figure_of(facts, facts.called))
-    return drafts.keep(out.absolute() if out is not None else drafts.folder_of(site), facts,
+    return drafts.save(out.absolute() if out is not None else drafts.folder_of(site), facts,
                        draft, pictures, made_at=time.time())
 
 
-def _say(kept: Kept) -> None:
+def _say(kept: StoredDraft) -> None:
     """Where it is, and what a person must see to."""
     click.echo(f"\n{len(kept.content['text'])} characters of 4000. "
                + ("" if kept.fresh else "It was drafted before. ") + "Nothing was sent.", err=True)

@@ -12,8 +12,8 @@ from typing import Any
 from peewee import Value, fn
 
 from iop4d.model.flags import NEVER_ALERTS, Flag
-from iop4d.store.database import Connection
-from iop4d.store.schema import Result
+from iop4d.store.database import Connection, Transaction
+from iop4d.store.schema import Alert, Result
 from iop4d.store.table import JSONField
 
 Row = dict[str, Any]
@@ -119,6 +119,29 @@ def first_jd(db: Connection, ids: Collection[int]) -> float | None:
     first: float | None = db.select(Result, fn.MIN(Result.jd_mid)).where(
         Result.id.in_(list(ids))).scalar()
     return first
+
+
+# Alerts that need a draft.
+
+
+def alerts_of_rules(db: Connection, rules: Collection[str], fired_since: float) -> list[int]:
+    """Alerts of some rules that people were notified of, and that fired since a time."""
+    return [id_ for (id_,) in db.select(Alert, Alert.id).where(
+        Alert.rule.in_(list(rules)) & Alert.told_at.is_null(False)
+        & (Alert.fired_at >= fired_since)).order_by(Alert.id).tuples()]
+
+
+def alert(db: Connection, id_: int) -> Alert:
+    """The alert of an id."""
+    return db.by_id(Alert, id_)
+
+
+def note_at_alert(tx: Transaction, id_: int, note: str) -> None:
+    """Write a note at an alert, unless it has one."""
+    tx.update(Alert, note=note).where((Alert.id == id_) & (Alert.note == "")).execute()
+
+
+# Conditions.
 
 
 def good_points(source: str, band: Any, *, needs_mag: bool = True) -> Any:

@@ -11,68 +11,68 @@ import pytest
 from iop4d.alerts.atel.compare import (
     baseline_of,
     fastest_change,
-    level_of,
+    mean_of,
     night_of,
     nights_of,
-    steps,
+    stretches,
 )
-from iop4d.alerts.atel.facts import Change, Level, Point
+from iop4d.alerts.atel.facts import GoodPoint, MagnitudeChange, MeanMagnitude
 
 JD = 2461000.5
 HOUR = 1.0 / 24.0
 
 
-def point(id_: int, hours: float, mag: float, err: float = 0.02, **more: Any) -> Point:
+def point(id_: int, hours: float, mag: float, err: float = 0.02, **more: Any) -> GoodPoint:
     values = {"common_err": 0.0, "night": "2026-11-22", "band": "R", "telescope": "T",
               "exptime_s": 60.0, "n_frames": 1, "calibrators": (), "flags": 0,
               "provisional": False}
-    return Point(id=id_, jd=JD + hours * HOUR, mag=mag, mag_err=err, **(values | more))
+    return GoodPoint(id=id_, jd=JD + hours * HOUR, mag=mag, mag_err=err, **(values | more))
 
 
-def level(hours: float, mag: float, err: float = 0.01, id_: int = 1) -> Level:
+def level(hours: float, mag: float, err: float = 0.01, id_: int = 1) -> MeanMagnitude:
     at = JD + hours * HOUR
-    return Level(mag=mag, err=err, jd=at, jd_first=at, jd_last=at, n_frames=1, exposure_s=60.0,
-                 results=(id_,))
+    return MeanMagnitude(mag=mag, mag_err=err, jd=at, jd_first=at, jd_last=at, n_frames=1,
+                         exposure_s=60.0, results=(id_,))
 
 
 def test_the_mean_of_equal_points_is_in_the_middle_with_an_error_smaller_by_the_root() -> None:
-    found = level_of([point(1, 0.0, 13.00), point(2, 1.0, 13.02), point(3, 2.0, 13.01),
-                      point(4, 3.0, 13.01)])
+    found = mean_of([point(1, 0.0, 13.00), point(2, 1.0, 13.02), point(3, 2.0, 13.01),
+                     point(4, 3.0, 13.01)])
     assert found.mag == pytest.approx(13.01)
-    assert found.err == pytest.approx(0.01)
+    assert found.mag_err == pytest.approx(0.01)
     assert found.jd == pytest.approx(JD + 1.5 * HOUR)
     assert (found.n_frames, found.exposure_s, found.results) == (4, 240.0, (1, 2, 3, 4))
 
 
 def test_the_better_point_weighs_more_by_the_square_of_the_errors() -> None:
-    found = level_of([point(1, 0.0, 13.00, 0.03), point(2, 1.0, 13.10, 0.06)])
+    found = mean_of([point(1, 0.0, 13.00, 0.03), point(2, 1.0, 13.10, 0.06)])
     assert found.mag == pytest.approx((4 * 13.00 + 13.10) / 5)
 
 
 def test_the_error_of_the_zero_point_is_not_averaged_away() -> None:
     points = [point(n, n, 13.0, math.hypot(0.02, 0.01), common_err=0.01) for n in range(100)]
-    assert level_of(points).err == pytest.approx(math.hypot(0.002, 0.01))
+    assert mean_of(points).mag_err == pytest.approx(math.hypot(0.002, 0.01))
 
 
 def test_points_whose_error_is_all_common_have_an_error_of_their_scatter() -> None:
     points = [point(1, 0.0, 14.52, 0.012, common_err=0.006),
               *(point(n, n, 14.52 + 0.01 * (-1)**n, 0.02, common_err=0.02) for n in (2, 3))]
-    assert 0.02 < level_of(points).err < 0.025
+    assert 0.02 < mean_of(points).mag_err < 0.025
 
 
 def test_points_that_scatter_more_than_their_errors_say_have_a_larger_error() -> None:
-    found = level_of([point(1, 0.0, 12.9), point(2, 1.0, 13.1)])
+    found = mean_of([point(1, 0.0, 12.9), point(2, 1.0, 13.1)])
     # chi2 = 2 (0.1 / 0.02)^2 = 50 with one degree of freedom
-    assert found.err == pytest.approx(0.02 / math.sqrt(2) * math.sqrt(50))
+    assert found.mag_err == pytest.approx(0.02 / math.sqrt(2) * math.sqrt(50))
 
 
 def test_a_group_counts_with_all_its_frames() -> None:
-    found = level_of([point(1, 0.0, 13.0, n_frames=4, exptime_s=90.0)])
+    found = mean_of([point(1, 0.0, 13.0, n_frames=4, exptime_s=90.0)])
     assert (found.n_frames, found.exposure_s) == (4, 360.0)
 
 
 def test_a_lone_point_has_its_own_error() -> None:
-    assert level_of([point(1, 0.0, 13.0, 0.03, common_err=0.01)]).err == pytest.approx(0.03)
+    assert mean_of([point(1, 0.0, 13.0, 0.03, common_err=0.01)]).mag_err == pytest.approx(0.03)
 
 
 def test_a_steady_night_did_not_vary() -> None:
@@ -97,7 +97,7 @@ def test_an_extreme_is_no_single_point_where_there_are_more_within_half_an_hour(
 
 
 def test_steps_are_half_an_hour_long_at_most() -> None:
-    found = steps([point(n, n / 10, 13.0) for n in range(30)])
+    found = stretches([point(n, n / 10, 13.0) for n in range(30)])
     assert all(part.jd_last - part.jd_first <= 0.5 * HOUR + 1e-9 for part in found)
     assert sum(len(part.results) for part in found) == 30
 
@@ -136,6 +136,6 @@ def test_noise_makes_no_fastest_change() -> None:
 
 
 def test_a_change_carries_both_errors() -> None:
-    change = Change(of=level(0, 13.5, 0.03), to=level(1, 13.1, 0.04))
-    assert change.err == pytest.approx(0.05)
+    change = MagnitudeChange(of=level(0, 13.5, 0.03), to=level(1, 13.1, 0.04))
+    assert change.mag_err == pytest.approx(0.05)
     assert change.significance == pytest.approx(8.0)

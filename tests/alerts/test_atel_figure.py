@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from iop4d.alerts.atel.figure import (
+    FigurePoint,
     FigureRequest,
-    Mark,
     Pictures,
     draw,
     pack,
@@ -22,15 +22,15 @@ from iop4d.alerts.atel.figure import (
 NAN = math.nan
 
 
-def mark(n: int, **more: Any) -> Mark:
+def point(n: int, **more: Any) -> FigurePoint:
     values = {"band": "BR"[n % 2], "telescope": "T090", "mag": 13.0 + 0.01 * n, "mag_err": 0.02,
               "p": NAN, "p_err": NAN, "chi": NAN, "chi_err": NAN, "is_new": n > 15}
-    return Mark(jd=2461347.5 + n, **(values | more))
+    return FigurePoint(jd=2461347.5 + n, **(values | more))
 
 
 def request(**more: Any) -> FigureRequest:
     return FigureRequest(title="BL Lac", band="R", median=13.2,
-                         marks=tuple(mark(n, **more) for n in range(20)))
+                         points=tuple(point(n, **more) for n in range(20)))
 
 
 def height(png: bytes) -> int:
@@ -56,9 +56,9 @@ def test_polarisation_alone_has_no_empty_panel_of_magnitudes() -> None:
 
 
 def test_a_point_without_a_magnitude_names_no_band_among_the_magnitudes() -> None:
-    marks = (mark(0), mark(1, mag=NAN, mag_err=NAN))
-    assert draw(FigureRequest(title="BL Lac", band="B", marks=marks)).png == draw(
-        FigureRequest(title="BL Lac", band="B", marks=(mark(0), mark(1, mag=NAN, band="V")))).png
+    points = (point(0), point(1, mag=NAN, mag_err=NAN))
+    assert draw(FigureRequest(title="BL Lac", band="B", points=points)).png == draw(
+        FigureRequest(title="BL Lac", band="B", points=(point(0), point(1, mag=NAN, band="V")))).png
 
 
 def test_the_same_request_gives_the_same_files() -> None:
@@ -69,9 +69,9 @@ def test_new_points_look_different() -> None:
     assert draw(request()).png != draw(request(is_new=False)).png
 
 
-@pytest.mark.parametrize("marks", [(), (mark(0),), (mark(0, mag_err=NAN), mark(0))])
-def test_few_points_are_drawn_too(marks: tuple[Mark, ...]) -> None:
-    assert draw(FigureRequest(title="-", band="R", marks=marks)).png.startswith(b"\x89PNG")
+@pytest.mark.parametrize("points", [(), (point(0),), (point(0, mag_err=NAN), point(0))])
+def test_few_points_are_drawn_too(points: tuple[FigurePoint, ...]) -> None:
+    assert draw(FigureRequest(title="-", band="R", points=points)).png.startswith(b"\x89PNG")
 
 
 def test_a_request_crosses_to_another_process_and_pictures_come_back() -> None:

@@ -74,7 +74,8 @@ def asked(tx: Transaction, **more: Any) -> DraftRequest:
     return DraftRequest(**values)
 
 
-def alert(tx: Transaction, points: list[int], band: str = "R", episode: int = 1, **more: Any) -> Alert:
+def alert(tx: Transaction, points: list[int], band: str = "R", episode: int = 1,
+          **more: Any) -> Alert:
     """A firing alert on the last of its points."""
     last = tx.by_id(Result, points[-1])
     values = {"rule": "flare", "source": NAME, "band": band, "episode": episode,
@@ -291,7 +292,7 @@ def test_an_alert_on_p_alone_is_about_the_point_that_fired_it(tx: Transaction) -
     without_stars(tx, 0, 11.0, 0.3)
     facts = of_alert(tx, row, called="BL Lac")
     assert isinstance(facts, PolarimetryFacts)
-    assert facts.told.id == fired
+    assert facts.polarised[0].id == fired
 
 
 def test_a_polarisation_without_magnitude_stands_beside_the_magnitudes(tx: Transaction) -> None:

@@ -19,7 +19,6 @@ from iop4d.alerts.atel.text import (
     Draft,
     DraftError,
     Trace,
-    angle_text,
     ascii_of,
     clock_text,
     date_text,
@@ -73,7 +72,8 @@ def rich(tx: Transaction) -> PhotometryFacts:
                 mag_nucleus_err=0.03)
     measure(tx, 0, 9.0, 13.9, band="B")
     measure(tx, 0, 9.2, 13.1, telescope="OSN-T150")
-    measure(tx, 0, 14.6, 12.88, host_mjy=1.5, mag_nucleus=12.93, mag_nucleus_err=0.03, **polarised())
+    measure(tx, 0, 14.6, 12.88, host_mjy=1.5, mag_nucleus=12.93, mag_nucleus_err=0.03,
+            **polarised())
     measure(tx, 0, 13.0, 12.92, **polarised(0.11))
     return light(gather(tx, asked(tx, since_jd=TODAY - 7)))
 
@@ -141,9 +141,9 @@ def test_the_text_reads_as_telegrams_do(tx: Transaction) -> None:
     assert "mag brighter than the median of the preceding 30 nights with data (R = " in draft.body
     assert "It is the brightest level in our archive, which begins on 2026 September 3." \
         in draft.body
-    assert "against 2 comparison stars of the field (B, C), with the magnitudes of Fiorucci & " \
-        "Tosti (1996)." in draft.body
-    assert "neither Galactic extinction nor the light of the host galaxy is corrected for." \
+    assert "relative to 2 comparison stars of the field (B, C), with the magnitudes of " \
+        "Fiorucci & Tosti (1996)." in draft.body
+    assert "corrected neither for Galactic extinction nor for the light of the host galaxy." \
         in draft.body
     assert "https://iop4d.example.org/sources/2200%2B420 ." in draft.body
     assert draft.body.endswith("Supported by grant 42.")
@@ -161,15 +161,16 @@ def test_what_is_too_long_loses_whole_sentences_by_their_ranks(tx: Transaction,
                                                                most: int) -> None:
     facts = rich(tx)
     draft = write(facts, HEAD, most=most)
-    whole = words.sentences(facts, STYLE)
-    assert len(draft.text) <= most or all(
-        one.rank == 0 for one in whole if str(one) in draft.body)
-    kept = [one.rank for one in whole if str(one) in draft.body]
-    left = [one.rank for one in whole if str(one) in draft.left_out]
+    trace = Trace()
+    render_into(trace, facts, HEAD)
+    whole = [(one.rank, trace.resolve(one.text)[0]) for one in trace.sentences]
+    kept = [rank for rank, sentence in whole if sentence in draft.body]
+    left = [rank for rank, sentence in whole if sentence in draft.left_out]
+    assert len(draft.text) <= most or not any(kept)
     assert len(kept) + len(left) == len(whole)
     assert not left or min(left) >= max(kept)
     assert "".join(draft.body.split()) == "".join(
-        "".join(str(one).split()) for one in whole if str(one) not in draft.left_out)
+        "".join(sentence.split()) for _, sentence in whole if sentence not in draft.left_out)
     assert not re.search(r"\d", untraced(draft))
 
 
@@ -183,12 +184,11 @@ def test_nothing_makes_a_telegram_too_long(tx: Transaction) -> None:
         chosen=replace(facts.chosen, band=fill),
         calibrators=tuple(Source(name=f"{n}{fill}", ra_deg=0.0, dec_deg=0.0,
                                  kind=SourceKind.CALIBRATOR) for n in range(8)))
-    style = Style(
-        telescopes={n.telescope: Instrument(name=n.telescope, phrase=fill, known=True)
+    draft = write(facts, Letterhead(
+        authors=(fill,) * 50, subjects=(fill,) * 50, related=("123456",) * 500,
+        telescopes={n.telescope: TelescopePhrase(text=fill, known=True)
                     for n in (facts.chosen, *facts.others)},
-        url="https://" + fill, contact=fill, calibration=fill, acknowledgement=fill)
-    heading = Heading(authors=(fill,) * 50, subjects=(fill,) * 50, related=("123456",) * 500)
-    draft = write(facts, heading, style)
+        url="https://" + fill, contact=fill, calibration=fill, acknowledgement=fill))
     assert len(draft.text) <= MOST
     assert len(draft.title) <= 255
     assert "et al." in draft.authors
@@ -302,8 +302,9 @@ def test_whether_p_is_free_of_the_host_is_said(tx: Transaction) -> None:
     measure(tx, 0, 9.0, 13.0, host_mjy=1.5, mag_nucleus=13.1, mag_nucleus_err=0.03,
             p_nucleus=0.15, p_nucleus_err=0.005, **polarised(0.12))
     draft = write(gather(tx, asked(tx)), HEAD)
-    assert "the light of the host galaxy is corrected for; the degree of polarisation is not " \
-        "corrected for the light of the host galaxy either." in draft.body
+    assert "corrected neither for Galactic extinction nor for the light of the host galaxy; the " \
+        "degree of polarisation is not corrected for the light of the host galaxy either." \
+        in draft.body
     value = 100 * (0.12 - 0.004**2 / 0.24) * 0.15 / 0.12
     assert told(draft, "degree of polarisation without the host, debiased") == (
         f"{value:.1f} +/- 0.5", (1,))
@@ -326,14 +327,14 @@ def test_polarisation_alone_makes_a_telegram(tx: Transaction) -> None:
         "telescope (T090) at the Observatorio de Sierra Nevada, Spain. The degree of polarisation "
         "in R on 2026 November 22 at 22:00 UT (JD 2461367.4167; 4 exposures, 480 s in all) was "
         "12.0 +/- 0.4 % (debiased) at a position angle of 34 +/- 1 deg, east of north. It is the "
-        "last of 2 measurements of the night in this band, of which the degree of polarisation "
+        "last of 2 measurements of the night in this band; their degree of polarisation "
         "ranged between 10.0 +/- 0.4 and 12.0 +/- 0.4 %. Our preceding polarisation measurement, "
-        "on 2026 November 18, gave 5.0 +/- 0.4 % at 34 +/- 1 deg. In the same night we also "
+        "on 2026 November 18, gave 5.0 +/- 0.4 % at 34 +/- 1 deg. On the same night we also "
         "measured p = 11.0 +/- 0.4 % at 34 +/- 1 deg in V (21:48 UT).")
     assert "The degree of polarisation is not corrected for the light of the host" in draft.body
     assert "magnitude" not in draft.body
     assert not re.search(r"\d", untraced(draft))
-    assert any("No good magnitude is new" in note for note in draft.notes)
+    assert any("There is no new good magnitude" in note for note in draft.notes)
 
 
 def test_a_limit_alone_makes_a_telegram_too(tx: Transaction) -> None:
@@ -344,7 +345,7 @@ def test_a_limit_alone_makes_a_telegram_too(tx: Transaction) -> None:
 
 @pytest.mark.parametrize(("more", "said"), [
     ({"provisional": True}, "Provisional"), ({"flags": int(Flag.CLOUDS)}, "Flagged clouds"),
-    ({"telescope": "Mine"}, "Nothing is known of the telescope Mine")])
+    ({"telescope": "Mine"}, "The telescope Mine is unknown")])
 def test_what_a_person_must_see_to_is_noted(tx: Transaction, more: dict[str, Any],
                                             said: str) -> None:
     measure(tx, 0, 9.0, 12.5, **more)
@@ -355,20 +356,47 @@ def test_what_a_person_must_see_to_is_noted(tx: Transaction, more: dict[str, Any
     assert any("rests on result 1 alone" in note for note in notes)
 
 
-def test_words_with_digits_are_refused() -> None:
-    with pytest.raises(AssertionError, match="untraced"):
-        sentence(0, "It was at 13.0 mag.")
+def test_a_sentence_with_a_digit_that_is_not_recorded_is_refused_by_name() -> None:
+    trace = Trace()
+    with pytest.raises(DraftError, match=r"traced to no result: It was 2 times at 13\.0 mag\."):
+        trace.sentence(0, caller=lambda: f"It was 2 times at {trace.quoted('13.0', 'x', 'y')} mag.")
+
+
+def test_a_draft_whose_template_writes_numbers_by_itself_is_refused(
+        tx: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure(tx, 0, 9.0, 12.5)
+    facts = gather(tx, asked(tx))
+    monkeypatch.setattr(Trace, "number", lambda _, text, *__: str(text))
+    with pytest.raises(DraftError, match="On 2026 November 22 at 21:00 UT"):
+        write(facts, HEAD)
+
+
+def test_a_title_with_a_number_that_is_not_recorded_is_refused(
+        tx: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure(tx, 0, 9.0, 12.5)
+    facts = gather(tx, asked(tx))
+    monkeypatch.setattr(PhotometryFacts, "subject", "photometry 7")
+    with pytest.raises(DraftError, match="photometry 7"):
+        write(facts, HEAD)
 
 
 def test_a_measured_number_without_results_is_refused() -> None:
-    with pytest.raises(AssertionError, match="no origin"):
-        Number(text="13.0", what="a magnitude")
+    with pytest.raises(DraftError, match=r"magnitude of a draft, 13\.0, rests on no result"):
+        Trace().number("13.0", "magnitude")
 
 
 def test_names_with_digits_are_traced_and_others_are_words() -> None:
-    assert quoted("BL Lac", "name", "catalogue") == "BL Lac"
-    assert quoted("3C 454.3", "name", "catalogue") == Number(
-        text="3C 454.3", what="name", origin="catalogue")
+    trace = Trace()
+    assert trace.quoted("BL Lac", "name", "catalogue") == "BL Lac"
+    text, [number] = trace.resolve("of " + trace.quoted("3C 454.3", "name", "catalogue"))
+    assert (text, number.start, number.origin) == ("of 3C 454.3", 3, "catalogue")
+
+
+def test_foreign_text_cannot_pretend_to_be_a_recorded_number() -> None:
+    trace = Trace()
+    trace.quoted("3C 454.3", "name", "catalogue")
+    said = trace.quoted("\x020\x01A 1\x03", "contact", "site file")
+    assert trace.resolve(said)[0] == "0 A 1"
 
 
 @pytest.mark.parametrize(("text", "plain"), [
@@ -378,9 +406,11 @@ def test_foreign_text_becomes_ascii_on_one_line(text: str, plain: str) -> None:
     assert ascii_of(text) == plain
 
 
-def test_lists_have_an_and_before_the_last() -> None:
-    assert "".join(map(str_of, listed([("a",), ("b",), ("c",)]))) == "a, b and c"
-    assert listed([("a",)]) == ["a"]
+def test_lists_have_commas_and_an_and_before_the_last(tx: Transaction) -> None:
+    for band in "RBVI":
+        measure(tx, 0, 9.0, 12.5, band=band)
+    body = re.sub(r" \([^)]*\)", "", write(gather(tx, asked(tx)), HEAD).body)
+    assert "we also measured B = 12.50 +/- 0.02, I = 12.50 +/- 0.02 and V = 12.50 +/- 0.02;" in body
 
 
 @pytest.mark.parametrize(("value", "err", "text"), [
@@ -388,17 +418,17 @@ def test_lists_have_an_and_before_the_last() -> None:
     (12.8714, 0.00996, "12.87 +/- 0.01"), (12.8714, 0.0001, "12.871 +/- 0.001")])
 def test_decimals_follow_the_error_which_is_never_zero(value: float, err: float,
                                                        text: str) -> None:
-    assert plus_minus(value, err) == text
-    assert len(text.partition("+")[0].strip().split(".")[1]) == digits(err)
+    assert with_error(value, err) == text
+    assert len(text.partition("+")[0].strip().split(".")[1]) == places_of(err)
 
 
 def test_dates_are_those_of_utc_to_the_nearest_minute() -> None:
-    assert day_text(2461367.385) == "2026 November 22"
-    assert f"{moment(2461367.385):%H:%M}" == "21:14"
-    assert day_text(2461041.4999) == "2026 January 1"  # half a minute later than it looks
+    assert date_text(2461367.385) == "2026 November 22"
+    assert clock_text(2461367.385) == "21:14 UT"
+    assert date_text(2461041.4999) == "2026 January 1"  # half a minute later than it looks
 
 
 @pytest.mark.parametrize(("days", "text"), [
     (0.01, "14 min"), (0.1, "2.4 h"), (1.0, "24.0 h"), (3.04, "3.0 d"), (27.6, "28 d")])
 def test_spans_are_told_in_their_unit(days: float, text: str) -> None:
-    assert span(days, "a span", (1,)).text == text
+    assert span_text(days) == text

@@ -26,10 +26,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A flare of last night after a quiet past; figures are not drawn."""
     (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
     database = Database(tmp_path / "iop4d.db")
-    with database.write():
-        fill_catalogue()
-        quiet_past(3)
-        measure(0, 9.0, 12.9)
+    with database.write() as tx:
+        fill_catalogue(tx)
+        quiet_past(tx, 3)
+        measure(tx, 0, 9.0, 12.9)
     database.close()
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(figure, "draw", lambda _: Pictures(png=b"\x89PNG", pdf=b"%PDF"))
@@ -116,7 +116,7 @@ def test_since_is_a_span_or_a_time(text: str, jd: float) -> None:
     assert since_of(text, TODAY) == pytest.approx(jd)
 
 
-def test_the_figure_shows_the_past_and_marks_what_is_new(
+def test_the_figure_shows_the_past_and_points_what_is_new(
         site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[FigureRequest] = []
 
@@ -126,4 +126,4 @@ def test_the_figure_shows_the_past_and_marks_what_is_new(
 
     monkeypatch.setattr(figure, "draw", draw)
     run(site, "BL Lac", "--since", "1d")
-    assert [mark.is_new for mark in drawn[0].marks] == [False] * 9 + [True]
+    assert [point.is_new for point in drawn[0].points] == [False] * 9 + [True]

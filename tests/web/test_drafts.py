@@ -27,11 +27,11 @@ def site(tmp_path: Path) -> Site:
     """A site with one draft."""
     made = observatory.site(tmp_path / "site")
     database = Database(made.database)
-    with database.write():
-        fill_catalogue()
-        facts = flare(8)
+    with database.write() as tx:
+        fill_catalogue(tx)
+        facts = flare(tx, 8)
     database.close()
-    drafts.keep(drafts.folder_of(made), facts, drafts.compose(made, facts), PICTURES, made_at=1.0)
+    drafts.save(drafts.folder_of(made), facts, drafts.compose(made, facts), PICTURES, made_at=1.0)
     return made
 
 
@@ -61,12 +61,12 @@ def test_drafts_are_listed(client: FlaskClient) -> None:
 def test_a_draft_about_polarisation_alone_is_listed_without_a_magnitude(tmp_path: Path) -> None:
     made = observatory.site(tmp_path / "site")
     database = Database(made.database)
-    with database.write():
-        fill_catalogue()
-        without_stars(0, 9.5)
-        facts = gather(asked())
+    with database.write() as tx:
+        fill_catalogue(tx)
+        without_stars(tx, 0, 9.5)
+        facts = gather(tx, asked(tx))
     database.close()
-    drafts.keep(drafts.folder_of(made), facts, drafts.compose(made, facts), None, made_at=1.0)
+    drafts.save(drafts.folder_of(made), facts, drafts.compose(made, facts), None, made_at=1.0)
     client = create_app(made).test_client()
     text = client.get("/drafts").text
     assert "Optical polarimetry of BL Lac" in text

@@ -64,7 +64,7 @@ def draft_file(name: str, file: str) -> Response:
                      download_name=f"{name}.{file.rpartition('.')[2]}", etag=False)
 
 
-def _kept(name: str) -> drafts.Kept:
+def _kept(name: str) -> drafts.StoredDraft:
     """A draft by its name; anything that is not the name of one is not found."""
     kept = drafts.read(drafts.folder_of(parts().site) / name) if drafts.is_name(name) else None
     if kept is None or kept.folder.is_symlink():
@@ -72,7 +72,7 @@ def _kept(name: str) -> drafts.Kept:
     return kept
 
 
-def _text(kept: drafts.Kept) -> str:
+def _text(kept: drafts.StoredDraft) -> str:
     """The text as it lies in the folder: a person may have changed it since."""
     folder = drafts.folder_of(parts().site)
     try:
@@ -82,5 +82,5 @@ def _text(kept: drafts.Kept) -> str:
         return str(kept.content["text"])
 
 
-def _numbers(kept: drafts.Kept, *, measured: bool) -> list[dict[str, Any]]:
+def _numbers(kept: drafts.StoredDraft, *, measured: bool) -> list[dict[str, Any]]:
     return [number for number in kept.content["numbers"] if bool(number["results"]) == measured]
