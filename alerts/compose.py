@@ -63,7 +63,7 @@ def of_alert(db: Connection, site: SiteInfo, watch: Watch, alert: Alert, kind: s
         "condition": str(watch.condition), "clear": str(watch.clear or ""), "judged": told,
         "measured": quantity_of(watch, points[-1]),
         "threshold": watch.condition.threshold if is_plain(watch) else None,
-        "confirm": watch.rule.confirm, "cooldown_h": watch.rule.cooldown,
+        "confirm": watch.rule.confirm, "cooldown_h": watch.rule.cooldown_hours,
         "note": clean(alert.note, 300),
         "points": [_point(rows[point.id], url, frames.get(point.id), watch, point)
                    for point in points],
@@ -116,7 +116,7 @@ def _point(row: Result, url: str, frame: int | None, watch: Watch, point: Point)
 
 def _judged(watch: Watch, row: Result, point: Point) -> str:
     """What a rule judged of a point, beside its magnitude."""
-    if watch.rule.host == "corrected" and watch.condition.quantity == "mag":
+    if watch.rule.host_galaxy == "corrected" and watch.condition.quantity == "mag":
         nucleus = f"{plus_minus(row.mag_nucleus, row.mag_nucleus_err)} mag without the host"
         return ", ".join(filter(None, (nucleus, quantity_of(watch, point))))
     return quantity_of(watch, point)

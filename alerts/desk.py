@@ -120,7 +120,8 @@ def unmute(*, rule: str, source: str, now: float) -> str:
 #: Keys of a rule that a form or an option names, with what makes their values of text.
 _KEYS: dict[str, Callable[[str], object]] = {
     "name": str, "source": str, "band": str, "condition": str, "clear": str, "severity": str,
-    "confirm": int, "confirm_within": float, "cooldown": float, "repeat": float, "max_err": float}
+    "confirm": int, "confirm_within_hours": float, "cooldown_hours": float,
+    "reminder_hours": float, "max_err": float}
 
 
 def rule_keys(form: Mapping[str, str]) -> dict[str, Any]:

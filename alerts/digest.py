@@ -33,7 +33,7 @@ class Folder:
 
         A part of the messages of the ten minutes is kept for what is critical.
         """
-        most = self._settings.most
+        most = self._settings.max_per_10min
         if row.severity != "critical":
             most -= max(1, most // _KEPT)
         sent = [at for (at,) in Outbox.select(Outbox.sent_at).where(
@@ -68,7 +68,7 @@ class Folder:
             return made
         count, oldest = Outbox.select(fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at)).where(
             mine).tuples().get()
-        late = count > 1 and now - oldest > 60.0 * self._settings.late
+        late = count > 1 and now - oldest > 60.0 * self._settings.digest_after_minutes
         if not (count > self._settings.digest_over or late):
             return None
         return self._made(row, mine, now, late=late)

@@ -166,7 +166,7 @@ class AlertEngine:
                            "resolved_at": latest.resolved_at or now}
                 if latest.state != Phase.RESOLVED:
                     step(ambient(), latest, Phase.RESOLVED.value, now)
-                    told = "ended" if watch.rule.tell_end and latest.told_at else ""
+                    told = "ended" if watch.rule.notify_resolved and latest.told_at else ""
             Alert.update(**changes).where(Alert.id == latest.id).execute()
             latest = Alert.get_by_id(latest.id)
         if told:
@@ -248,7 +248,7 @@ def _reach(watch: Watch, band: str) -> float:
     A colour stands at the time of its first band, which may be the earlier one.
     """
     bands = watch.condition.bands
-    return watch.rule.simultaneous / 24.0 if bands and band == bands[1] else 0.0
+    return watch.rule.colour_within_hours / 24.0 if bands and band == bands[1] else 0.0
 
 
 def _label(watch: Watch, band: str) -> str:

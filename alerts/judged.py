@@ -16,7 +16,8 @@ _HOST = " without the host"
 def is_plain(watch: Watch) -> bool:
     """Whether a rule judges the magnitude as it stands in the results."""
     condition = watch.condition
-    return (condition.form, condition.quantity, watch.rule.host) == (Form.VALUE, "mag", "raw")
+    return (condition.form, condition.quantity, watch.rule.host_galaxy) == (
+        Form.VALUE, "mag", "raw")
 
 
 def judged(watch: Watch, band: str, row: Result, point: Point) -> str:
@@ -56,10 +57,11 @@ def _value(condition: Condition, point: Point) -> str:
 
 
 def _magnitude(watch: Watch, row: Result) -> str:
-    if watch.rule.host == "corrected":
+    if watch.rule.host_galaxy == "corrected":
         return headline(row.mag_nucleus, row.mag_nucleus_err) + _HOST
     return headline(row.mag, row.mag_err)
 
 
 def _host(watch: Watch) -> str:
-    return _HOST if watch.rule.host == "corrected" and watch.condition.quantity == "p" else ""
+    corrected = watch.rule.host_galaxy == "corrected" and watch.condition.quantity == "p"
+    return _HOST if corrected else ""

@@ -179,12 +179,12 @@ class Letters:
     def _pause(self, attempts: int) -> float:
         """Seconds before the next attempt: doubling, spread by a fifth so that they part."""
         settings = self._settings
-        doubled = settings.retry_first * 2.0 ** min(attempts - 1, 60)
-        return min(doubled, settings.retry_longest) * random.uniform(0.8, 1.2)
+        doubled = settings.retry_wait * 2.0 ** min(attempts - 1, 60)
+        return min(doubled, settings.max_retry_wait) * random.uniform(0.8, 1.2)
 
     def _give_up_old(self, which: Any, now: float, reason: str) -> None:
         """Give up what was not accepted for days: of some messages, and of those told in them."""
-        days = self._settings.give_up
+        days = self._settings.give_up_days
         digests = [id_ for (id_,) in Outbox.select(Outbox.id).where(
             which & IS_DIGEST & ~Outbox.unsure).tuples()]
         told_in_them = (Outbox.state == "folded") & Outbox.digest.in_(digests)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parseaddr
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -58,7 +57,7 @@ class Notifier:
         held = self._held_until(watch.rule.severity, now)
         for name in watch.rule.channels:
             channel = self._channels[name]
-            for recipient in (*channel.to, *channel.bcc):
+            for recipient in channel.recipients:
                 key = digest(*identity, name, recipient)
                 group = alert.source if watch.rule.group_wait else ""
                 tx.insert(
@@ -83,7 +82,8 @@ class Notifier:
 
     def _too_old(self, watch: Watch, jd: float, now: float) -> str:
         """Why nobody is notified of points that end at a JD; empty if people are."""
-        limit = watch.rule.max_age if watch.rule.max_age >= 0 else self._site.alerts.max_age
+        own = watch.rule.max_age_hours
+        limit = own if own >= 0 else self._site.alerts.max_age_hours
         age = (jd_of_unix(now) - jd) * 24.0
         if limit and age > limit:
             return f"its points are older than {limit:g} h: nobody was notified"
@@ -92,9 +92,9 @@ class Notifier:
     def _held_until(self, severity: str, now: float) -> float:
         """When quiet hours end, if it is one of them and the severity does not pass; else 0."""
         settings = self._site.alerts
-        if not settings.quiet or rank(severity) >= rank(settings.quiet_lets):
+        if not settings.quiet_hours or rank(severity) >= rank(settings.quiet_min_severity):
             return 0.0
-        return quiet_end(settings.quiet, settings.quiet_zone, now)
+        return quiet_end(settings.quiet_hours, settings.quiet_timezone, now)
 
 
 def quiet_end(hours: str, zone: str, now: float) -> float:
@@ -133,6 +133,5 @@ def digest(*parts: object) -> str:
 
 def message_id(key: str, made_of: str, channel: Channel) -> str:
     """An id that every attempt shares, so that a mail sent twice is recognised as one."""
-    domain = parseaddr(channel.sender)[1].rpartition("@")[2]
-    safe = "".join(c for c in domain if c.isascii() and (c.isalnum() or c in ".-"))
+    safe = "".join(c for c in channel.domain if c.isascii() and (c.isalnum() or c in ".-"))
     return f"<iop4d.{digest(key, made_of)[:32]}@{safe or 'localhost'}>"

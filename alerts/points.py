@@ -50,8 +50,8 @@ class Reader:
 #: What of a rule has no part in which points it looks at.
 _NOT_READ: dict[str, Any] = {
     "name": "", "condition": "", "clear": "", "source": "", "sources": (), "band": "",
-    "cooldown": 0.0, "severity": "", "repeat": 0.0, "max_age": 0.0, "muted": False,
-    "tell_end": False, "channels": ()}
+    "cooldown_hours": 0.0, "severity": "", "reminder_hours": 0.0, "max_age_hours": 0.0,
+    "muted": False, "notify_resolved": False, "channels": ()}
 
 
 def _load(watch: Watch, source: str, band: str, since: float) -> tuple[float, list[Point]]:
@@ -80,12 +80,12 @@ def since_jd(watch: Watch, source: str, band: str, start: float) -> list[Point]:
     """All points from a JD on. Inside a connection."""
     condition, rule = watch.condition, watch.rule
     first, second = condition.bands or (band, "")
-    reach = start - rule.window if condition.form not in (Form.VALUE, Form.COLOUR) else start
+    reach = start - rule.window_days if condition.form not in (Form.VALUE, Form.COLOUR) else start
     series = _series(condition, rule, source, first, reach)
     if condition.form is Form.COLOUR:
-        near = rule.simultaneous / 24.0
+        near = rule.colour_within_hours / 24.0
         series = colours(series, _series(condition, rule, source, second, reach - near),
-                         rule.simultaneous)
+                         rule.colour_within_hours)
     values = derived(condition, series, Past.of(rule, condition.quantity), since=start)
     errors = (series.error if condition.form in (Form.VALUE, Form.COLOUR)
               else [math.nan] * len(series))
@@ -113,7 +113,7 @@ def _series(condition: Condition, rule: Rule, source: str, band: str, start: flo
 
 def columns(condition: Condition, rule: Rule) -> tuple[Any, Any]:
     """The columns of a quantity and of its error."""
-    corrected = rule.host == "corrected"
+    corrected = rule.host_galaxy == "corrected"
     if condition.quantity == "p":
         return (Result.p_nucleus, Result.p_nucleus_err) if corrected else (
             Result.p_debiased, Result.p_err)
@@ -133,8 +133,8 @@ def _good(condition: Condition, rule: Rule, source: str, band: str) -> Any:
     if rule.instruments:
         good = good & Result.instrument.in_(rule.instruments)
     bars = Flag(0)
-    for name in rule.reject:
+    for name in rule.reject_flags:
         bars |= Flag[name.upper()]
-    if rule.steady:
+    if rule.require_stable_stars:
         bars |= Flag.UNSTEADY | Flag.FEW_CALIBRATORS | Flag.CLOUDS
     return good & (Result.flags.bin_and(int(bars)) == 0) if bars else good

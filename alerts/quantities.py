@@ -35,9 +35,9 @@ class Past:
     @classmethod
     def of(cls, rule: Rule, quantity: str) -> Past:
         """As a rule asks for; its quantity's own floor if it names none."""
-        relative = rule.floor < 0 and quantity == "flux_mjy"
-        return cls(window=rule.window, min_points=rule.min_points,
-                   floor=_FLOORS.get(quantity, 0.02) if rule.floor < 0 else rule.floor,
+        relative = rule.min_scatter < 0 and quantity == "flux_mjy"
+        return cls(window=rule.window_days, min_points=rule.min_points,
+                   floor=_FLOORS.get(quantity, 0.02) if rule.min_scatter < 0 else rule.min_scatter,
                    share=_FLUX_SHARE if relative else 0.0)
 
     def least(self, middle: float) -> float:

@@ -52,7 +52,7 @@ class Relay:
         self._plot = plot
         self._root = site.root
         self._longest = _WHOLE * site.alerts.timeout
-        self._recipients = {channel.name: (*channel.to, *channel.bcc) for channel in site.channel}
+        self._recipients = {channel.name: channel.recipients for channel in site.channel}
         self._letters = Letters(database=database, settings=site.alerts, clock=clock)
         self._channels = make_channels(site) if channels is None else channels
         self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

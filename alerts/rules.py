@@ -130,8 +130,9 @@ def understand(rule: Rule) -> Watch:
 #: Keys that say nothing about a condition of the system, and the one that says nothing about
 #: others, with what each is when nobody wrote it.
 _OF_POINTS = {name: Rule.__dataclass_fields__[name].default for name in (
-    "confirm", "confirm_within", "instruments", "max_err", "reject", "steady", "host", "max_age")}
-_OF_SYSTEM = {"lasting": Rule.__dataclass_fields__["lasting"].default}
+    "confirm", "confirm_within_hours", "instruments", "max_err", "reject_flags",
+    "require_stable_stars", "host_galaxy", "max_age_hours")}
+_OF_SYSTEM = {"hold_minutes": Rule.__dataclass_fields__["hold_minutes"].default}
 
 
 def _check_meaning(rule: Rule, condition: Condition) -> None:
@@ -141,8 +142,8 @@ def _check_meaning(rule: Rule, condition: Condition) -> None:
         if getattr(rule, name) != default:
             raise ConfigError(
                 f"[[rule]] '{rule.name}': {name} means nothing for '{rule.condition}', "
-                + ("which is about the system: lasting says for how long it must hold" if is_system
-                   else "which is about points: confirm says how many must meet it"))
+                + ("which is about the system: hold_minutes says for how long it must be met"
+                   if is_system else "which is about points: confirm says how many must meet it"))
     if condition.quantity == "p" and rule.max_err >= 1:
         raise ConfigError(f"[[rule]] '{rule.name}': max_err is {rule.max_err:g}; p is a fraction, "
                           "so that 0.01 is one percent")
@@ -152,16 +153,16 @@ def _check_keys(rule: Rule, condition: Condition) -> None:
     """What a rule's keys must know of its condition."""
     _check_meaning(rule, condition)
     known = {flag.name.lower() for flag in Flag if flag.name}
-    for name in rule.reject:
+    for name in rule.reject_flags:
         if name not in known:
             raise ConfigError(f"[[rule]] '{rule.name}': reject names '{name}'; expected flags: "
                               f"{', '.join(sorted(known))}")
-    if rule.host == "corrected" and condition.quantity not in ("mag", "flux_mjy", "p"):
+    if rule.host_galaxy == "corrected" and condition.quantity not in ("mag", "flux_mjy", "p"):
         raise ConfigError(f"[[rule]] '{rule.name}': host = 'corrected' is for mag, flux_mjy and p; "
                           f"'{rule.condition}' is about none of them")
-    if condition.form is Form.CHANGE and rule.window <= 1.0:
-        raise ConfigError(f"[[rule]] '{rule.name}': window is {rule.window:g} days; expected more "
-                          "than 1, because a change is told against earlier nights")
+    if condition.form is Form.CHANGE and rule.window_days <= 1.0:
+        raise ConfigError(f"[[rule]] '{rule.name}': window_days is {rule.window_days:g}; expected "
+                          "more than 1, because a change is told against earlier nights")
 
 
 def judge(watch: Watch, history: History, points: Sequence[Point], *, since: float) -> list[Edge]:
@@ -204,14 +205,14 @@ def _is_after(standing: Standing, jd: float) -> bool:
 def _turn(watch: Watch, standing: Standing, window: Sequence[Point]) -> Phase | None:
     if standing.phase is Phase.FIRING:
         return Phase.RESOLVED if all(watch.clears(p.value) for p in window) else None
-    cool = window[-1].jd - standing.fired_jd >= watch.rule.cooldown / 24 - _JD_STEP
+    cool = window[-1].jd - standing.fired_jd >= watch.rule.cooldown_hours / 24 - _JD_STEP
     met = cool and all(watch.condition.holds(p.value) for p in window)
     return Phase.FIRING if met and _close(watch, window) else None
 
 
 def _close(watch: Watch, window: Sequence[Point]) -> bool:
     """Whether points are near enough to each other to confirm each other."""
-    within = watch.rule.confirm_within / 24
+    within = watch.rule.confirm_within_hours / 24
     return not within or window[-1].jd - window[0].jd <= within + _JD_STEP
 
 
@@ -220,5 +221,5 @@ def is_pending(watch: Watch, standing: Standing, points: Sequence[Point]) -> boo
     if standing.phase is Phase.FIRING or watch.rule.confirm < 2 or not points:
         return False
     last = points[-1]
-    cool = last.jd - standing.fired_jd >= watch.rule.cooldown / 24 - _JD_STEP
+    cool = last.jd - standing.fired_jd >= watch.rule.cooldown_hours / 24 - _JD_STEP
     return cool and watch.condition.holds(last.value)

@@ -53,7 +53,7 @@ class SystemRules:
         judged: set[tuple[str, str]] = set()
         for watch in self._watches:
             with guarded(self._clock, rule=watch.rule.name):
-                values = MEASURES[watch.condition.quantity](vitals, watch.rule.window)
+                values = MEASURES[watch.condition.quantity](vitals, watch.rule.window_days)
                 for subject, value in values.items():
                     if _is_about(watch, subject):
                         self._why = partial(why, vitals, watch.condition.quantity, subject)
@@ -68,10 +68,11 @@ class SystemRules:
             & (Alert.band == "")).order_by(Alert.episode.desc()).first()
         going = latest if latest is not None and latest.state in ACTIVE else None
         turns = watch.condition.holds(value) if going is None else watch.clears(value)
-        if self._lasts((watch.rule.name, subject, going is not None), turns, watch.rule.lasting):
+        key = (watch.rule.name, subject, going is not None)
+        if self._lasts(key, turns, watch.rule.hold_minutes):
             if going is not None:
                 self._end(watch, going, value)
-            elif latest is None or now - latest.fired_at >= 3600.0 * watch.rule.cooldown:
+            elif latest is None or now - latest.fired_at >= 3600.0 * watch.rule.cooldown_hours:
                 self._fire(watch, subject, value, latest)
         elif going is not None and not turns:
             self._go_on(watch, going, value)
@@ -100,8 +101,8 @@ class SystemRules:
             emit_alert(Alert.get_by_id(alert.id), now)
         elif alert.state == Phase.FIRING and alert.told_at is None:
             self._tell(watch, alert, value, "alert")
-        elif alert.state == Phase.FIRING and watch.rule.repeat and (
-                now - alert.told_at >= 3600.0 * watch.rule.repeat):
+        elif alert.state == Phase.FIRING and watch.rule.reminder_hours and (
+                now - alert.told_at >= 3600.0 * watch.rule.reminder_hours):
             self._tell(watch, alert, value, "again")
 
     def _leave(self, judged: set[tuple[str, str]]) -> None:
@@ -128,7 +129,7 @@ class SystemRules:
         emit_alert(Alert.get_by_id(alert.id), now)
 
     def _end(self, watch: Watch, alert: Alert, value: float) -> None:
-        if watch.rule.tell_end and alert.told_at is not None:
+        if watch.rule.notify_resolved and alert.told_at is not None:
             self._tell(watch, alert, value, "ended")
         self._resolve(alert)
 
@@ -182,6 +183,6 @@ def _with_own(site: Site) -> list[Rule]:
     channels = tuple(dict.fromkeys(name for rule in rules for name in rule.channels))
     if any("rule_error" in rule.condition for rule in rules) or not channels:
         return rules
-    return [*rules, Rule(name=OWN, condition="rule_error > 0", lasting=0.0, window=1.0,
-                         cooldown=24.0, severity="high", channels=channels)]
+    return [*rules, Rule(name=OWN, condition="rule_error > 0", hold_minutes=0.0, window_days=1.0,
+                         cooldown_hours=24.0, severity="high", channels=channels)]
 

@@ -50,8 +50,8 @@ class Upkeep:
         elif alert.state == Phase.SNOOZED and alert.snoozed_until <= self._clock():
             self._change(alert, Phase.FIRING, snoozed_until=None)
             self._again(watch, Alert.get_by_id(alert.id))
-        elif alert.state == Phase.FIRING and watch.rule.repeat and alert.told_at is not None and (
-                self._clock() - alert.told_at >= 3600.0 * watch.rule.repeat):
+        elif alert.state == Phase.FIRING and alert.told_at is not None and (
+                0 < 3600.0 * watch.rule.reminder_hours <= self._clock() - alert.told_at):
             self._again(watch, alert)
 
     def _leave(self, alert: Alert) -> None:

@@ -28,7 +28,7 @@ def instrument_of(camera: Camera) -> base.Instrument:
     return base.Instrument(
         name=camera.name,
         telescope=telescope,
-        scale_arcsec=camera.scale,
+        scale_arcsec=camera.pixel_scale,
         gain_e_adu=camera.gain,
         read_noise_e=camera.read_noise,
         saturation_adu=camera.saturation,
@@ -41,11 +41,12 @@ def instrument_of(camera: Camera) -> base.Instrument:
 
 def _read(header: base.Header, camera: Camera, telescope: Telescope) -> FrameFacts:
     kind = _kind(header, camera)
-    exptime = 0.0 if kind is FrameKind.BIAS and camera.exptime not in header \
-        else base.exposure(header, camera.exptime)
-    start = base.julian_date(header, camera.time) \
+    exptime = 0.0 if kind is FrameKind.BIAS and camera.exptime_card not in header \
+        else base.exposure(header, camera.exptime_card)
+    start = base.julian_date(header, camera.time_card) \
         - _START_FRACTION[camera.time_is] * exptime / 86400.0
-    binning = base.square_binning(header, camera.binning, camera.binning) if camera.binning else 1
+    card = camera.binning_card
+    binning = base.square_binning(header, card, card) if card else 1
     return FrameFacts(
         telescope=telescope.name,
         instrument=camera.name,
@@ -56,25 +57,25 @@ def _read(header: base.Header, camera: Camera, telescope: Telescope) -> FrameFac
         shape=base.shape(header),
         binning=binning,
         band=_band(header, camera, kind),
-        object=str(header.get(camera.object, "")).strip(),
-        pointing_deg=base.pointing(header, camera.ra, camera.dec, ra_unit=camera.ra_unit)
-        if camera.ra and camera.dec else None,
+        object=str(header.get(camera.object_card, "")).strip(),
+        pointing_deg=base.pointing(header, camera.ra_card, camera.dec_card, ra_unit=camera.ra_unit)
+        if camera.ra_card and camera.dec_card else None,
     )
 
 
 def _kind(header: base.Header, camera: Camera) -> FrameKind:
-    if not camera.kind:
+    if not camera.kind_card:
         return FrameKind.SCIENCE
-    said = base.text(header, camera.kind)
+    said = base.text(header, camera.kind_card)
     words = camera.kinds or _WORDS
     for text, kind in words.items():
         if text.strip().lower() == said.lower():
             return FrameKind(kind)
-    raise CardError(camera.kind, f"is {said!r}, expected one of {', '.join(words)}")
+    raise CardError(camera.kind_card, f"is {said!r}, expected one of {', '.join(words)}")
 
 
 def _band(header: base.Header, camera: Camera, kind: FrameKind) -> str | None:
     if kind in (FrameKind.BIAS, FrameKind.DARK):
         return None
-    said = base.text(header, camera.band)
+    said = base.text(header, camera.band_card)
     return camera.bands.get(said, said)

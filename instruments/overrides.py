@@ -39,8 +39,8 @@ def _with(instrument: Instrument, section: Section) -> Instrument:
             _or(section.sky_angle_err, err)))
     if section.pair_offset or section.pair_tolerance:
         instrument = replace(instrument, beams=_beams(instrument, section))
-    if _any_set(section.q0, section.q0_err, section.u0, section.u0_err, section.angle,
-                section.angle_err):
+    if _any_set(section.q0, section.q0_err, section.u0, section.u0_err, section.zero_angle,
+                section.zero_angle_err):
         instrument = _with_constants(instrument, section)
     return instrument
 
@@ -69,8 +69,8 @@ def _with_constants(instrument: Instrument, section: Section) -> Instrument:
         InstrumentalPolarisation(
             q0=_percent(section.q0, old.q0), q0_err=_percent(section.q0_err, old.q0_err),
             u0=_percent(section.u0, old.u0), u0_err=_percent(section.u0_err, old.u0_err),
-            angle_deg=_or(section.angle, old.angle_deg),
-            angle_err_deg=_or(section.angle_err, old.angle_err_deg),
+            angle_deg=_or(section.zero_angle, old.angle_deg),
+            angle_err_deg=_or(section.zero_angle_err, old.angle_err_deg),
             since_jd=max(since, old.since_jd), until_jd=min(until, old.until_jd),
             source="the site file")
         for old in polarimeter.constants]

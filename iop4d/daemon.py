@@ -39,7 +39,7 @@ from iop4d.archives.observing_hours import observes
 from iop4d.archives.remote import RemoteArchive
 from iop4d.archives.settle import SettledFile
 from iop4d.archives.tree import look
-from iop4d.config import Archive, Site
+from iop4d.config import Archive, FolderArchive, Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.dispatch import Dispatcher
 from iop4d.ledger.engines import pipe
@@ -150,7 +150,7 @@ class Daemon:
 
     def _archive_of(self, archive: Archive, known: dict[str, tuple[int, int]],
                     ) -> DirectoryArchive | RemoteArchive:
-        if archive.is_remote:
+        if not isinstance(archive, FolderArchive):
             telescopes = {i.telescope.name: i.telescope for i in self._instruments.values()}
             return RemoteArchive(archive=archive, known=known, deliver=self._deliver,
                                  telescope=telescopes.get(archive.telescope), connect=connect,
@@ -158,7 +158,7 @@ class Daemon:
         settings = self._site.daemon
         return DirectoryArchive(
             archive=archive, known=known, deliver=self._deliver, settle=settings.settle,
-            settle_unannounced=settings.settle_unannounced,
+            settle_unannounced=settings.settle_after_scan,
             scan_interval=settings.scan_interval, clock=self._clock)
 
     def _known(self, archive: str) -> dict[str, tuple[int, int]]:

@@ -67,7 +67,7 @@ def clock() -> FakeClock:
 def site(tmp_path: Path) -> Site:
     """A site with one folder as its archive, and no waiting for more calibration frames."""
     return parse_site(
-        '[[archive]]\nname = "raw"\npath = "raw"\n[masters]\ndebounce = 0.0\n', root=tmp_path)
+        '[[archive]]\nname = "raw"\npath = "raw"\n[masters]\nbuild_delay = 0.0\n', root=tmp_path)
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ url = "http://127.0.0.1:{page}"
 port = {page}
 
 [alerts]
-max_age = 0
-most = 1000
+max_age_hours = 0
+max_per_10min = 1000
 digest_over = 1000
 
 [atel]
@@ -46,8 +46,8 @@ source = "3C345"
 condition = "mag < {threshold}"
 clear = "mag > {clear}"
 severity = "atel"
-repeat = 0.0005
-tell_end = true
+reminder_hours = 0.0005
+notify_resolved = true
 channels = ["mail", "phone"]
 
 [[channel]]
@@ -60,8 +60,8 @@ port = {port}
 name = "phone"
 kind = "telegram"
 to = ["7"]
-commands = true
-api = "{api}"
+accept_commands = true
+api_url = "{api}"
 token_file = "token"
 """
 

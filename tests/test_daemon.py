@@ -24,7 +24,7 @@ from tests.support.sites import differences, drop, make_site, results_of, take_n
 PLAN = NightPlan(seed=11, fields=("3C345",), frames=4, n_bias=3, n_flat=3)
 RULE = """
 [alerts]
-max_age = 0
+max_age_hours = 0
 [[rule]]
 name = "always"
 source = "3C345"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import tomllib
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
 import click
@@ -19,20 +23,49 @@ DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").
 ALL = "\n".join([*DOCS.values(), (ROOT / "README.md").read_text(encoding="utf-8")])
 
 
-@pytest.mark.parametrize("section", [*TABLES, *ARRAYS])
-def test_every_key_of_the_site_file_is_described_in_its_section(section: str) -> None:
+def _tables(section: str) -> dict[str, dict[str, list[str]]]:
+    """The tables of a section's reference: of all kinds (""), and of each kind its own; by key."""
     title = f"## `[[{section}]]`" if section in ARRAYS else f"## `[{section}]`"
-    assert title in DOCS["site-file.md"]
-    text = DOCS["site-file.md"].split(title)[1].split("\n## ")[0]
-    missing = [key for key in keys_of({**TABLES, **ARRAYS}[section]) if f"| `{key}` |" not in text]
-    assert missing == []
+    parts = DOCS["site-file.md"].split(title)[1].split("\n## ")[0].split("\n### ")
+    return {part.split("`")[1] if number else "": {
+        line.split("`")[1]: [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in part.splitlines() if line.startswith("| `")}
+        for number, part in enumerate(parts)}
 
 
-def test_no_key_is_described_that_is_not_there() -> None:
-    for part in DOCS["site-file.md"].split("\n## `")[1:]:
-        section = part.split("`")[0].strip("[]")
-        described = {line.split("`")[1] for line in part.splitlines() if line.startswith("| `")}
-        assert described == set(keys_of({**TABLES, **ARRAYS}[section]))
+@pytest.mark.parametrize(("section", "kind", "cls"), [
+    *((name, "", cls) for name, cls in TABLES.items()),
+    *((name, kind, cls) for name, kinds in ARRAYS.items() for kind, cls in kinds.items())])
+def test_the_reference_of_the_site_file_says_each_key_with_its_default_and_meaning(
+        section: str, kind: str, cls: type) -> None:
+    tables = _tables(section)
+    described = tables[""] | (tables[kind] if kind else {})
+    assert list(described) == list(keys_of(cls))
+    for field in fields(cls):
+        if kind and field.name == "kind":
+            continue
+        _, default, meaning = described[field.name]
+        assert (default, meaning) == row_of(field), row_of(field)
+
+
+def row_of(field: Field[object]) -> tuple[str, str]:
+    """What the reference says of a key: its default, and what it is."""
+    value = MISSING if field.default is MISSING else field.default
+    if field.default_factory is not MISSING:
+        value = field.default_factory()
+    if value is MISSING:
+        default = "**required**"
+    elif value in ("", None):
+        default = "empty"
+    elif value == Path():
+        default = "`raw/NAME`"
+    elif isinstance(value, float) and math.isnan(value):
+        default = "unset"
+    else:
+        default = f"`{json.dumps(value, ensure_ascii=False)}`".replace(".0`", "`")
+    check = f" Expected: {field.metadata['check'][0]}." if field.metadata["check"] else ""
+    text = f"{field.metadata['doc']}{check}".replace("{night:", "{night:")
+    return default.replace("\\\\", "\\").replace("|", "\\|"), text.replace("|", "\\|")
 
 
 def test_every_command_is_named() -> None:
@@ -82,17 +115,17 @@ def _examples(*pages: str) -> list[str]:
 
 def test_every_key_about_alerts_stands_in_an_example() -> None:
     from iop4d.config import Rule
-    from iop4d.config.alerting import Alerts, Atel, Channel, Summary, Tag
+    from iop4d.config.alerting import Alerts, Atel, Summary, Tag
 
     written: dict[str, set[str]] = {}
     for text in _examples(*DOCS):
         for section, content in tomllib.loads(text).items():
             for item in content if isinstance(content, list) else [content]:
                 written.setdefault(section, set()).update(item)
-    kinds = {"rule": Rule, "tag": Tag, "channel": Channel, "alerts": Alerts, "summary": Summary,
-             "atel": Atel}
-    missing = {section: set(kind.__dataclass_fields__) - written.get(section, set())
-               for section, kind in kinds.items()}
+    kinds = {"rule": [Rule], "tag": [Tag], "alerts": [Alerts], "summary": [Summary],
+             "atel": [Atel], "channel": ARRAYS["channel"].values()}
+    missing = {section: {key for cls in classes for key in keys_of(cls)}
+               - written.get(section, set()) for section, classes in kinds.items()}
     assert missing == {section: set() for section in kinds}
 
 

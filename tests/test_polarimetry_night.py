@@ -45,7 +45,7 @@ def night(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def reduce_in(order: list[list[Path]], text: str, root: Path) -> list[dict[str, Any]]:
     """The results after files came in portions, each worked through before the next."""
     clock = FakeClock()
-    site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]\n[masters]\ndebounce = 0.0\n',
+    site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]\n[masters]\nbuild_delay = 0.0\n',
                       root=root)
     database = Database(site.database)
     with database.write():

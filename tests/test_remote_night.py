@@ -30,8 +30,8 @@ port = {port}
 user = "{user}"
 password_file = "secret"
 path = "raw"
-poll = 0.3
-poll_day = 0.3
+poll_interval = 0.3
+poll_interval_day = 0.3
 settle = 0.2
 timeout = 1.0
 """

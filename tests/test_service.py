@@ -22,7 +22,7 @@ SITE = """\
 [daemon]
 workers = 1
 settle = 0.1
-settle_unannounced = 0.2
+settle_after_scan = 0.2
 scan_interval = 1.0
 
 [[archive]]
@@ -166,7 +166,7 @@ def test_what_cannot_be_built_is_not_taken(site: Path, manager: Manager, running
             ('[[polarimeter]]\ninstrument = "Nothing"\n', "Nothing"),
             ('[[rule]]\nname = "r"\ncondition = "silent > 30 parsec"\n', "parsec"),
             ('[[rule]]\nname = "r"\nsource = "tag:x"\ncondition = "mag < 3"\n', "tag"),
-            ('[[archive]]\nname = "new"\npath = "new"\nfiles = "*.fit"\n', "regular")):
+            ('[[archive]]\nname = "new"\npath = "new"\nfile_pattern = "*.fit"\n', "regular")):
         (site / "iop4d.toml").write_text(SITE + wrong)
         running.process.send_signal(signal.SIGHUP)
         until(lambda said=said: said in running.beat()["config_error"])  # type: ignore[misc]

@@ -42,7 +42,7 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     cast(DefaultJSONProvider, app.json).sort_keys = False
     reader = Reader(site.database)
     # Pages must find a thread, however many streams are open.
-    limit = min(site.web.streams, site.web.threads // 2)
+    limit = min(site.web.max_streams, site.web.threads // 2)
     context.install(app, Parts(file=LiveSite(site, load), reader=reader,
                                hub=Hub(reader, limit=limit)))
     auth.install(app, site.root)

@@ -89,7 +89,7 @@ def compose(site: Site, facts: DraftFacts, *, related: Iterable[str] = ()) -> Dr
     Raises DraftError.
     """
     settings = site.atel
-    of_source = _of_source(settings.related, facts)
+    of_source = _of_source(settings.related_atels, facts)
     numbers = dict.fromkeys(n.strip().lstrip("#") for n in (*of_source.split(","), *related))
     return text.write(facts, Letterhead(
         authors=settings.authors, subjects=settings.subjects,

@@ -16,7 +16,7 @@ from typing import Any
 from iop4d import config
 from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.rendering import clean
-from iop4d.config.secret import read_secret
+from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _KINDS = {"high": "warning", "atel": "warning", "critical": "failure"}
 class AppriseChannel:
     """Services by their tags. The library waits for them on a thread, one notice at a time."""
 
-    def __init__(self, channel: config.Channel, timeout: float) -> None:
+    def __init__(self, channel: config.AppriseChannel, timeout: float) -> None:
         self._channel = channel
         self._timeout = timeout
         self._under_way: asyncio.Task[None] | None = None
@@ -62,9 +62,7 @@ class AppriseChannel:
     def _addresses(self) -> str:
         channel = self._channel
         try:
-            found = read_secret(f"channel '{channel.name}'", file=channel.secret_file,
-                                env=channel.secret_env, credential=channel.secret_credential,
-                                key="secret")
+            found = secret_of(channel).read()
         except ConfigError as error:
             raise SendError(str(error), permanent=False, channel_down=True) from error
         if found is None:

@@ -86,7 +86,7 @@ class Channel(Protocol):
         """
 
 
-Maker = Callable[[config.Channel, float], Channel]
+Maker = Callable[[Any, float], Channel]
 
 
 def make_channels(site: config.Site) -> dict[str, Channel]:

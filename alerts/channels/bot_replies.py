@@ -7,12 +7,12 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from iop4d import config
 from iop4d.alerts import desk
 from iop4d.alerts.compose import tag
 from iop4d.alerts.relay import Relay, RunDb
 from iop4d.alerts.rendering import moment
 from iop4d.alerts.rules import ACTIVE
-from iop4d.config import Site
 from iop4d.model.units import plus_minus, utc_of_jd
 from iop4d.store import catalogue, mutes
 from iop4d.store.database import Database, ambient
@@ -114,13 +114,13 @@ def _point(row: Result) -> str:
 _OFFSET = "next update"
 
 
-def commands_of(site: Site, relay: Relay, database: Database, run_db: RunDb,
+def commands_of(site: config.Site, relay: Relay, database: Database, run_db: RunDb,
                 clock: Callable[[], float], stop: asyncio.Event,
                 ) -> dict[str, Coroutine[Any, Any, None]]:
     """What listens to the chats of each Telegram channel that obeys, by its part's name."""
     parts: dict[str, Coroutine[Any, Any, None]] = {}
     for channel in site.channel:
-        if channel.kind != "telegram" or not channel.commands:
+        if not isinstance(channel, config.TelegramChannel) or not channel.accept_commands:
             continue
         # Its client is imported where a site has a bot: the daemon stays small without.
         from iop4d.alerts.channels.bot_commands import BotCommands

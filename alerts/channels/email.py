@@ -17,7 +17,7 @@ import aiosmtplib
 from iop4d import config
 from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.rendering import clean
-from iop4d.config.secret import read_secret
+from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError
 
 _WHOLE = 4.0  # times the timeout of one answer: the longest that a whole delivery may take
@@ -30,7 +30,7 @@ _GOODBYE = 2.0  # seconds that a server may take over QUIT; the message is accep
 class EmailChannel:
     """One mail server. A connection is made for each message: alerts are few and far between."""
 
-    def __init__(self, channel: config.Channel, timeout: float) -> None:
+    def __init__(self, channel: config.EmailChannel, timeout: float) -> None:
         self._channel = channel
         self._timeout = timeout
 
@@ -87,9 +87,7 @@ class EmailChannel:
             raise SendError(f"channel '{channel.name}' has a login but no TLS; its password is "
                             "not sent in clear", permanent=False, channel_down=True)
         try:
-            password = read_secret(f"channel '{channel.name}'", file=channel.password_file,
-                                   env=channel.password_env,
-                                   credential=channel.password_credential)
+            password = secret_of(channel).read()
         except ConfigError as error:
             raise SendError(str(error), permanent=False, channel_down=True) from error
         if password is not None:

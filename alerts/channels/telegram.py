@@ -18,7 +18,7 @@ from iop4d import config
 from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.channels.bot_api import BotApi, BotError
 from iop4d.alerts.rendering import clean
-from iop4d.config.secret import read_secret
+from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -82,8 +82,8 @@ class Pace:
 class TelegramChannel:
     """One bot, and the chats that it may write to. The token is read at each message."""
 
-    def __init__(self, channel: config.Channel, timeout: float, *, clock: Clock = time.monotonic,
-                 sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, channel: config.TelegramChannel, timeout: float, *,
+                 clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
         self._channel = channel
         self._timeout = timeout
         self._sleep = sleep
@@ -115,15 +115,14 @@ class TelegramChannel:
         """The bot; raises SendError when there is no token."""
         channel = self._channel
         try:
-            token = read_secret(f"channel '{channel.name}'", file=channel.token_file,
-                                env=channel.token_env, credential=channel.token_credential,
-                                key="token")
+            token = secret_of(channel).read()
         except ConfigError as error:
             raise SendError(str(error), permanent=False, channel_down=True) from error
         if token is None:
             raise SendError(f"channel '{channel.name}' has no token: set token_file, token_env or "
                             "token_credential", permanent=False, channel_down=True)
-        return BotApi(token.strip(), base=channel.api, timeout=self._timeout, proxy=channel.proxy)
+        return BotApi(token.strip(), base=channel.api_url, timeout=self._timeout,
+                      proxy=channel.proxy)
 
     async def _say_all(self, notice: Notice, chat: str, *, silent: bool) -> None:
         text = words_of(notice)

@@ -33,7 +33,7 @@ from iop4d.alerts.channels.bot_api import (
     network_reason,
 )
 from iop4d.alerts.rendering import clean
-from iop4d.config.secret import read_secret
+from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError
 
 FORM = 1  # of the JSON; a receiver can count on its fields as long as this stays
@@ -48,7 +48,7 @@ _LONGEST_WAIT = 86400.0  # seconds, whatever the other side asks for
 class WebhookChannel:
     """One address. The secret is read at each post: a mended file needs no restart."""
 
-    def __init__(self, channel: config.Channel, timeout: float, *,
+    def __init__(self, channel: config.WebhookChannel, timeout: float, *,
                  clock: Callable[[], float] = time.time) -> None:
         self._channel = channel
         self._timeout = timeout
@@ -92,9 +92,7 @@ class WebhookChannel:
         headers = {"webhook-id": clean(notice.id.strip("<>"), 200),
                    "webhook-timestamp": str(int(self._clock()))}
         try:
-            secret = read_secret(f"channel '{channel.name}'", file=channel.secret_file,
-                                 env=channel.secret_env, credential=channel.secret_credential,
-                                 key="secret")
+            secret = secret_of(channel).read()
             if secret is not None:
                 headers["webhook-signature"] = sign(
                     key_of(secret), headers["webhook-id"], headers["webhook-timestamp"], body)

@@ -52,7 +52,8 @@ class Keeper:
         self._wake = wake
         self._looking = asyncio.Lock()
         self._attempts: Counter[str] = Counter()
-        self.end = cache(partial(end_of_night, telescopes=tuple(telescopes), at=site.summary.at))
+        self.end = cache(partial(end_of_night, telescopes=tuple(telescopes),
+                                 at=site.summary.send_at))
 
     async def look(self) -> list[str]:
         """Make the summaries that are due; the nights of those that were made."""
@@ -72,7 +73,7 @@ class Keeper:
             since = _since(now)
             known = {night for (night,) in Summary.select(Summary.night).tuples()}
         return nights_due(now, end=self.end, made=known, since=since,
-                          most=self._site.summary.catch_up)
+                          most=self._site.summary.max_late_nights)
 
     async def make(self, night: date) -> bool:
         """Make a night's summary; whether it was not there yet."""

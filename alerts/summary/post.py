@@ -73,7 +73,7 @@ def _letters(site: Site, said: write.Plain, *, now: float, again: str) -> list[i
     content = write.content(said)
     ids = []
     for channel in _channels(site):
-        for recipient in (*channel.to, *channel.bcc):
+        for recipient in channel.recipients:
             key = digest("summary", said["night"], again, channel.name, recipient)
             known = Outbox.get_or_none(Outbox.dedup_key == key)
             row = known or Outbox.create(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from iop4d.archives.session import Session
-from iop4d.config import Archive
+from iop4d.config import ServerArchive, SftpArchive
 
 
-async def connect(archive: Archive) -> Session:
+async def connect(archive: ServerArchive) -> Session:
     """A logged-in session; raises HostError, LoginError or ConfigError (no secret)."""
-    if archive.kind == "sftp":
+    if isinstance(archive, SftpArchive):
         from iop4d.archives import sftp
 
         return await sftp.connect(archive)

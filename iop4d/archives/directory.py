@@ -19,7 +19,7 @@ from iop4d.archives.refused import Refused
 from iop4d.archives.roots import Identity, RootGuard, identity_of
 from iop4d.archives.settle import SettledFile, Settler, Stamp
 from iop4d.archives.tree import Found, Tree, try_read
-from iop4d.config import Archive
+from iop4d.config import FolderArchive
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ class DirectoryArchive:
     then is not delivered again.
     """
 
-    def __init__(self, *, archive: Archive, known: dict[str, tuple[int, int]], deliver: Deliver,
-                 settle: float, settle_unannounced: float, scan_interval: float,
+    def __init__(self, *, archive: FolderArchive, known: dict[str, tuple[int, int]],
+                 deliver: Deliver, settle: float, settle_unannounced: float, scan_interval: float,
                  clock: Callable[[], float],
                  filesystem: Callable[[Path], str] = mounts.kind_of) -> None:
         self._archive = archive
@@ -59,7 +59,7 @@ class DirectoryArchive:
         self._scan_interval = scan_interval
         self._clock = clock
         self._filesystem = filesystem
-        self._tree = Tree(self._root, archive.files, known)
+        self._tree = Tree(self._root, archive.file_pattern, known)
         self._settler = Settler(**self._pauses, monotonic=time.monotonic, clock=clock)
         self._refused = Refused(time.monotonic)
         self._guard = RootGuard()
@@ -73,7 +73,7 @@ class DirectoryArchive:
         self._last_scan_at: float | None = None
         self._overflows = 0
         self._troubles: dict[str, str] = {}
-        self._protects = archive.read_only
+        self._protects = archive.make_read_only
         self._ticked_at = time.monotonic()
         self._asks = False  # whether the file system was asked what it did not answer yet
         self.interval = max(min(scan_interval, _ROOT_LOOK), 3.0)  # seconds in which the watch ticks
@@ -88,7 +88,7 @@ class DirectoryArchive:
         """The archive's state, for people."""
         why = self._polled or self._events.why_not
         return {
-            "name": self._archive.name, "path": str(self._root), "kind": "directory",
+            "name": self._archive.name, "path": str(self._root), "kind": "folder",
             "telescope": self._archive.telescope, "state": self._state, "reason": self._reason,
             "files": len(self._known), "settling": len(self._settler),
             "last_scan_at": self._last_scan_at,

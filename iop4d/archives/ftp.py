@@ -31,8 +31,8 @@ from iop4d.archives.session import (
     RemoteError,
     TransferError,
 )
-from iop4d.config import Archive
-from iop4d.config.secret import read_secret
+from iop4d.config import FtpArchive
+from iop4d.config.secret import secret_of
 
 PORT, TLS_PORT = 21, 990
 _LARGEST_LISTING = 1 << 28  # bytes
@@ -43,10 +43,9 @@ _UNKNOWN_COMMAND = ("500", "501", "502", "504")
 _REFUSED = ("450", "550", "553")  # of a path
 
 
-async def connect(archive: Archive) -> FtpSession:
+async def connect(archive: FtpArchive) -> FtpSession:
     """A logged-in session; raises HostError, LoginError or ConfigError, which name the key."""
-    password = read_secret(f"the archive '{archive.name}'", file=archive.password_file,
-                           env=archive.password_env, credential=archive.password_credential)
+    password = secret_of(archive).read()
     context = _context(archive) if archive.tls != "none" else None
     client = aioftp.Client(
         socket_timeout=archive.timeout, connection_timeout=archive.connect_timeout,
@@ -67,7 +66,7 @@ async def connect(archive: Archive) -> FtpSession:
     return session
 
 
-def _context(archive: Archive) -> ssl.SSLContext:
+def _context(archive: FtpArchive) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if archive.ca_file is not None:
         try:
@@ -75,13 +74,13 @@ def _context(archive: Archive) -> ssl.SSLContext:
         except (OSError, ssl.SSLError) as error:
             raise HostError(f"the key 'ca_file' of the archive '{archive.name}' names no "
                             f"certificates: {archive.ca_file}: {error}") from None
-    if archive.tls_max:
+    if archive.max_tls_version:
         context.maximum_version = {"1.2": ssl.TLSVersion.TLSv1_2,
-                                   "1.3": ssl.TLSVersion.TLSv1_3}[archive.tls_max]
+                                   "1.3": ssl.TLSVersion.TLSv1_3}[archive.max_tls_version]
     return context
 
 
-async def _encrypt(client: aioftp.Client, archive: Archive,
+async def _encrypt(client: aioftp.Client, archive: FtpArchive,
                    context: ssl.SSLContext | None) -> None:
     try:
         await client.upgrade_to_tls(context)
@@ -90,7 +89,7 @@ async def _encrypt(client: aioftp.Client, archive: Archive,
                         f"of the archive '{archive.name}'") from None
 
 
-async def _login(client: aioftp.Client, archive: Archive, password: str) -> None:
+async def _login(client: aioftp.Client, archive: FtpArchive, password: str) -> None:
     try:
         await client.login(archive.user, password)
     except StatusCodeError as error:
@@ -102,7 +101,7 @@ async def _login(client: aioftp.Client, archive: Archive, password: str) -> None
 
 
 @contextmanager
-def _told(archive: Archive, port: int, password: str | None) -> Iterator[None]:
+def _told(archive: FtpArchive, port: int, password: str | None) -> Iterator[None]:
     """What keeps a session from being opened, in words that say where to look."""
     where, keys = f"{archive.host}:{port}", f"of the archive '{archive.name}'"
     try:
@@ -120,7 +119,7 @@ def _told(archive: Archive, port: int, password: str | None) -> Iterator[None]:
                         f"the keys 'host' and 'ca_file' {keys}") from None
     except ssl.SSLError as error:
         raise HostError(f"no encryption with {where} ({error.reason}): see the keys 'tls', "
-                        f"'tls_max' and 'port' {keys}") from None
+                        f"'max_tls_version' and 'port' {keys}") from None
     except TimeoutError:
         raise HostError(f"no answer from {where} within {archive.connect_timeout:g} s: see the "
                         f"keys 'host', 'port', 'tls' and 'connect_timeout' {keys}") from None
@@ -139,7 +138,7 @@ def _said(error: StatusCodeError) -> str:
 class FtpSession:
     """One control connection; see ``session.Session``. One command or transfer at a time."""
 
-    def __init__(self, archive: Archive, client: aioftp.Client) -> None:
+    def __init__(self, archive: FtpArchive, client: aioftp.Client) -> None:
         self._archive = archive
         self._client = client
         self._home = "/"

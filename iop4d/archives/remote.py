@@ -34,13 +34,13 @@ from iop4d.archives.session import (
 from iop4d.archives.settle import SettledFile
 from iop4d.archives.survey import above_nights
 from iop4d.archives.wanted import Known, WantedFile, is_here, is_known, wanted_of
-from iop4d.config import Archive
+from iop4d.config import ServerArchive
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope, night_of
 from iop4d.model.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-Connect = Callable[[Archive], Awaitable[Session]]
+Connect = Callable[[ServerArchive], Awaitable[Session]]
 Deliver = Callable[[str, list[SettledFile]], Awaitable[None]]
 
 _OLD_NIGHTS = 600.0  # seconds between looks at nights before the present one
@@ -80,7 +80,7 @@ class RemoteArchive:
     ``telescope``: where the frames come from, None if unknown; ``connect``: opens a session.
     """
 
-    def __init__(self, *, archive: Archive, known: Known, deliver: Deliver,
+    def __init__(self, *, archive: ServerArchive, known: Known, deliver: Deliver,
                  telescope: Telescope | None, connect: Connect,
                  clock: Callable[[], float] = time.time, breaker: Breaker | None = None,
                  short: Callable[[], str] = str) -> None:
@@ -92,7 +92,7 @@ class RemoteArchive:
         self._connect = connect
         self._clock = clock
         self._breaker = breaker or Breaker()
-        self._limiter = Limiter(archive.bandwidth * 1000.0) if archive.bandwidth else None
+        self._limiter = Limiter(archive.max_kb_per_s * 1000.0) if archive.max_kb_per_s else None
         self._session: Session | None = None
         self._standing: dict[str, tuple[tuple[int, float | None], float]] = {}
         self._failures: dict[str, _Failure] = {}
@@ -112,7 +112,8 @@ class RemoteArchive:
     @property
     def interval(self) -> float:
         """Seconds within which the loop ticks, when all is well."""
-        return max(self._archive.poll, self._archive.poll_day, self._archive.timeout)
+        archive = self._archive
+        return max(archive.poll_interval, archive.poll_interval_day, archive.timeout)
 
     @property
     def status(self) -> dict[str, Any]:
@@ -222,7 +223,8 @@ class RemoteArchive:
         tonight = self.tonight()
         nights = [tonight]
         if time.monotonic() - self._old_nights_at >= _OLD_NIGHTS or self._standing:
-            nights += [tonight - timedelta(days=k) for k in range(1, self._archive.lookback + 1)]
+            nights += [tonight - timedelta(days=k)
+                       for k in range(1, self._archive.lookback_nights + 1)]
         return nights
 
     def tonight(self) -> date:
@@ -237,7 +239,7 @@ class RemoteArchive:
         for night in nights:
             files += await self._list(night)
             self.ticked_at = time.monotonic()
-        if len(nights) > self._archive.lookback and not self._folders:
+        if len(nights) > self._archive.lookback_nights and not self._folders:
             await self._check_parent()
         if len(nights) > 1:
             self._old_nights_at = time.monotonic()
@@ -245,7 +247,7 @@ class RemoteArchive:
 
     async def _list(self, night: date) -> list[WantedFile]:
         """What is wanted of a night; nothing of one that is not there (yet)."""
-        folder = folder_of(self._archive.nights, night)
+        folder = folder_of(self._archive.night_folder, night)
         kept = self._session is not None
         try:
             listing = await (await self._connected()).list(folder)
@@ -274,7 +276,8 @@ class RemoteArchive:
             await (await self._connected()).list(above or ".")
         except PathError as error:
             raise PathError(f"there is no folder {above} on {self._archive.host}: see the key "
-                            f"'nights' of the archive '{self._archive.name}' ({error})") from None
+                            f"'night_folder' of the archive '{self._archive.name}' "
+                            f"({error})") from None
 
     async def _connected(self) -> Session:
         if self._session is None:
@@ -294,7 +297,7 @@ class RemoteArchive:
         left = deque(files)
         self._waiting = len(left)
         helpers = [asyncio.create_task(self._help(left), name=f"fetch {self._archive.name} {n}")
-                   for n in range(1, min(self._archive.parallel, len(left)))]
+                   for n in range(1, min(self._archive.parallel_downloads, len(left)))]
         try:
             await self._work_off(left)
             await asyncio.gather(*helpers)
@@ -379,7 +382,7 @@ class RemoteArchive:
 
     async def _hand_over(self, paths: list[Path], *, announced: bool) -> None:
         found = await asyncio.to_thread(settled, paths, self._clock(), announced=announced,
-                                        read_only=self._archive.read_only)
+                                        read_only=self._archive.make_read_only)
         await self._deliver(self._archive.name, found)
         self._known.update({str(f.path): (f.size, f.mtime_ns) for f in found})
 

@@ -26,7 +26,7 @@ from iop4d.archives.session import (
     TransferError,
 )
 from iop4d.archives.sftplogin import PORT, HostKey, no_connection, read_known_hosts, read_login
-from iop4d.config import Archive
+from iop4d.config import SftpArchive
 
 _AHEAD = 8  # blocks of a file that are asked for at a time, so that a far server is not slow
 _BATCH = 128  # names that are waited for at a time
@@ -45,7 +45,7 @@ T = TypeVar("T")
 # Logging in.
 
 
-async def connect(archive: Archive) -> SftpSession:
+async def connect(archive: SftpArchive) -> SftpSession:
     """Log in to an archive's server, within its connect_timeout.
 
     Raises HostError or LoginError; the message names the keys of the site file to look at.
@@ -78,7 +78,7 @@ async def connect(archive: Archive) -> SftpSession:
 class SftpSession:
     """A logged-in connection; see ``session.Session``."""
 
-    def __init__(self, *, archive: Archive, connection: asyncssh.SSHClientConnection,
+    def __init__(self, *, archive: SftpArchive, connection: asyncssh.SSHClientConnection,
                  sftp: asyncssh.SFTPClient) -> None:
         self._archive = archive
         self._connection = connection

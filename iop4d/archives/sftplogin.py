@@ -12,8 +12,8 @@ from asyncssh.public_key import get_default_certificate_algs, get_default_public
 
 from iop4d.archives.names import printable
 from iop4d.archives.session import HostError, LoginError, RemoteError
-from iop4d.config import Archive
-from iop4d.config.secret import read_secret
+from iop4d.config import SftpArchive
+from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError
 
 PORT = 22
@@ -32,12 +32,11 @@ class Login:
         return printable(text.replace(self.secret, "(secret)") if self.secret else text)
 
 
-def read_login(archive: Archive) -> Login:
+def read_login(archive: SftpArchive) -> Login:
     """Key and password, as far as the site file names them."""
     who = f"the archive {archive.name}"
     try:
-        secret = read_secret(who, file=archive.password_file, env=archive.password_env,
-                             credential=archive.password_credential)
+        secret = secret_of(archive).read()
     except ConfigError as error:
         raise LoginError(str(error)) from None
     named = [key for key in ("key_file", "password_file", "password_env", "password_credential")
@@ -59,11 +58,11 @@ def read_login(archive: Archive) -> Login:
     return Login(options=options, secret=secret, keys=f"user and {' and '.join(named)}")
 
 
-def _known_hosts(archive: Archive) -> Path:
+def _known_hosts(archive: SftpArchive) -> Path:
     return archive.known_hosts or Path("~/.ssh/known_hosts").expanduser()
 
 
-def read_known_hosts(archive: Archive) -> asyncssh.SSHKnownHosts:
+def read_known_hosts(archive: SftpArchive) -> asyncssh.SSHKnownHosts:
     """The hosts that are known; none where the site file pins a key, and where there is no file."""
     path = _known_hosts(archive)
     if archive.host_key or (archive.known_hosts is None and not path.is_file()):
@@ -81,7 +80,7 @@ class HostKey(asyncssh.SSHClient):
     asyncssh asks it only about keys that known_hosts does not hold.
     """
 
-    def __init__(self, archive: Archive, known: asyncssh.SSHKnownHosts) -> None:
+    def __init__(self, archive: SftpArchive, known: asyncssh.SSHKnownHosts) -> None:
         self._archive = archive
         self.trusted = known
         self._shown: asyncssh.SSHKey | None = None
@@ -125,7 +124,7 @@ class HostKey(asyncssh.SSHClient):
                 f"host_key, or the host's line into known_hosts ({path})")
 
 
-def no_connection(archive: Archive, error: Exception, host_key: HostKey,
+def no_connection(archive: SftpArchive, error: Exception, host_key: HostKey,
                    login: Login) -> RemoteError:
     """What went wrong, in words that tell which key of the site file to look at."""
     who = f"the archive {archive.name}"

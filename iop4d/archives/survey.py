@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from iop4d.archives.nights import components, folder_of, night_of_folder
 from iop4d.archives.session import Listing, PathError, Session
 from iop4d.archives.wanted import Known, WantedFile, is_here, is_known, wanted_of
-from iop4d.config import Archive
+from iop4d.config import ServerArchive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,10 @@ class NightSurvey:
         return sum(f.entry.size for f in self.missing)
 
 
-async def survey_night(session: Session, archive: Archive, night: date,
+async def survey_night(session: Session, archive: ServerArchive, night: date,
                        known: Known) -> NightSurvey:
     """Look at one night's folder; raises RemoteError other than PathError."""
-    folder = folder_of(archive.nights, night)
+    folder = folder_of(archive.night_folder, night)
     try:
         listing = await session.list(folder)
     except PathError:
@@ -49,11 +49,11 @@ async def survey_night(session: Session, archive: Archive, night: date,
         missing=tuple(f for f in wanted if not is_known(f, known) and not is_here(f)))
 
 
-async def nights_on(session: Session, archive: Archive) -> AsyncIterator[date]:
+async def nights_on(session: Session, archive: ServerArchive) -> AsyncIterator[date]:
     """The nights that have a folder on the server, the newest first."""
-    parts = components(archive.nights)
+    parts = components(archive.night_folder)
     found = [night async for folder in _folders(session, "", parts)
-             if (night := night_of_folder(archive.nights, folder)) is not None]
+             if (night := night_of_folder(archive.night_folder, folder)) is not None]
     for night in sorted(set(found), reverse=True):
         yield night
 
@@ -79,17 +79,17 @@ async def _folders(session: Session, above: str,
                 yield folder
 
 
-def above_nights(archive: Archive) -> str:
+def above_nights(archive: ServerArchive) -> str:
     """The folder that holds those of the nights; empty for the one a login begins in."""
     above = ""
-    for part, expression in components(archive.nights):
+    for part, expression in components(archive.night_folder):
         if expression is not None:
             break
         above = str(PurePosixPath(above) / part)
     return above
 
 
-async def parent_names(session: Session, archive: Archive) -> tuple[str, list[str]]:
+async def parent_names(session: Session, archive: ServerArchive) -> tuple[str, list[str]]:
     """(the folder above the nights', names of folders in it): for who has the pattern wrong."""
     above = above_nights(archive)
     try:

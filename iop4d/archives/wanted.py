@@ -11,7 +11,7 @@ from pathlib import Path
 from iop4d.archives.names import local_path, safe_name
 from iop4d.archives.nights import folder_of
 from iop4d.archives.session import Listing, RemoteEntry
-from iop4d.config import Archive
+from iop4d.config import ServerArchive
 
 _CALIBRATION = re.compile(r"(?i)bias|dark|flat|zero")
 Known = dict[str, tuple[int, int]]  # local path to (size, mtime in ns) of what was delivered
@@ -32,15 +32,15 @@ class WantedFile:
         return self.entry.size, self.entry.mtime
 
 
-def wanted_of(archive: Archive, night: date, listing: Listing) -> list[WantedFile]:
+def wanted_of(archive: ServerArchive, night: date, listing: Listing) -> list[WantedFile]:
     """The files of a night's folder that the archive's keys ask for, the newest first."""
-    pattern = re.compile(archive.files)
-    folder = folder_of(archive.nights, night).rstrip("/")
+    pattern = re.compile(archive.file_pattern)
+    folder = folder_of(archive.night_folder, night).rstrip("/")
     found = []
     for entry in listing.entries:
         if entry.folder or not pattern.search(entry.name):
             continue
-        if not _is_of(entry.name, archive.sources):
+        if not _is_of(entry.name, archive.name_prefixes):
             continue
         if (name := safe_name(entry.name)) is not None:
             found.append(WantedFile(night=night, remote=f"{folder}/{entry.name}", entry=entry,

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.common import load, open_database, site_options
+from iop4d.config import FolderArchive
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
     from iop4d.archives.session import Session
     from iop4d.archives.survey import NightSurvey
     from iop4d.archives.wanted import Known, WantedFile
-    from iop4d.config import Archive, Site
+    from iop4d.config import Archive, ServerArchive, Site
 
 _SHOWN = 5  # names of files that a line gives
 
@@ -57,8 +58,8 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
 
 
 def _line(archive: Archive, state: dict[str, Any]) -> str:
-    where = f"{archive.kind}://{archive.user}@{archive.host}{archive.nights}" \
-        if archive.is_remote else str(archive.path)
+    where = f"{archive.kind}://{archive.user}@{archive.host}{archive.night_folder}" \
+        if not isinstance(archive, FolderArchive) else str(archive.path)
     said = state.get("state", "no daemon runs")
     if state.get("reason"):
         said += f": {state['reason']}"
@@ -78,7 +79,7 @@ def check(ctx: click.Context, name: str, site_after: str | None,
 
     site = load(ctx, site_after, overrides_after)
     archive = find_archive(name, site.archive)
-    if not archive.is_remote:
+    if isinstance(archive, FolderArchive):
         _check_folder(archive)
         return
     asyncio.run(_check(site, archive))
@@ -90,16 +91,17 @@ def _check_folder(archive: Archive) -> None:
     if not archive.path.is_dir():
         raise Iop4dError(f"{archive.path} is no folder: see the key 'path' of the archive "
                          f"'{archive.name}'")
-    pattern = re.compile(archive.files)
+    pattern = re.compile(archive.file_pattern)
     names = [p.name for p in archive.path.rglob("*") if p.is_file()]
     wanted = [n for n in names if pattern.search(n)]
     click.echo(f"{archive.path}: {len(names)} files, {len(wanted)} of them frames by the key "
-               "'files'")
+               "'file_pattern'")
     if names and not wanted:
-        raise Iop4dError(f"no name matches files = '{archive.files}'; there is {names[0]}")
+        raise Iop4dError(f"no name matches file_pattern = '{archive.file_pattern}'; there "
+                         f"is {names[0]}")
 
 
-async def _check(site: Site, archive: Archive) -> None:
+async def _check(site: Site, archive: ServerArchive) -> None:
     from datetime import timedelta
 
     from iop4d.archives.survey import parent_names, survey_night
@@ -108,7 +110,7 @@ async def _check(site: Site, archive: Archive) -> None:
     try:
         known, tonight = _known(site, archive), _tonight(site, archive)
         nights = [await survey_night(session, archive, tonight - timedelta(days=k), known)
-                  for k in range(archive.lookback + 1)]
+                  for k in range(archive.lookback_nights + 1)]
         for night in nights:
             click.echo(_night_line(night))
         if all(night.listing is None for night in nights):
@@ -116,20 +118,21 @@ async def _check(site: Site, archive: Archive) -> None:
             near = ", ".join(names[-_SHOWN:]) or "no folder at all"
             raise Iop4dError(
                 f"none of these nights has a folder. In {above or 'the login folder'} there is: "
-                f"{near}. If nights are named otherwise there, mend the key 'nights', now "
-                f"'{archive.nights}'; if there was no observing, all is well")
+                f"{near}. If nights are named otherwise there, mend the key 'night_folder', now "
+                f"'{archive.night_folder}'; if there was no observing, all is well")
         seen = [night for night in nights if night.files]
         if seen and not any(night.wanted for night in seen):
             example = next(e.name for e in seen[0].listing.entries  # type: ignore[union-attr]
                            if not e.folder)
-            raise Iop4dError(f"no file is wanted: '{example}', for one, does not match files = "
-                             f"'{archive.files}'" + (f" or sources = {list(archive.sources)}"
-                                                     if archive.sources else ""))
+            raise Iop4dError(f"no file is wanted: '{example}', for one, does not match "
+                             f"file_pattern = '{archive.file_pattern}'" + (
+                                 f" or name_prefixes = {list(archive.name_prefixes)}"
+                                 if archive.name_prefixes else ""))
     finally:
         await session.close()
 
 
-async def _connected(archive: Archive) -> Session:
+async def _connected(archive: ServerArchive) -> Session:
     from iop4d.archives.connect import connect
 
     session = await connect(archive)
@@ -190,7 +193,7 @@ def discover(ctx: click.Context, name: str, since: str | None, until: str | None
     asyncio.run(_discover(site, archive, first, last, missing))
 
 
-async def _discover(site: Site, archive: Archive, first: date | None, last: date | None,
+async def _discover(site: Site, archive: ServerArchive, first: date | None, last: date | None,
                     missing: bool) -> None:
     from iop4d.archives.survey import nights_on, survey_night
 
@@ -211,12 +214,12 @@ async def _discover(site: Site, archive: Archive, first: date | None, last: date
         await session.close()
 
 
-def _remote(site: Site, name: str) -> Archive:
+def _remote(site: Site, name: str) -> ServerArchive:
     from iop4d.archives.nights import find_archive
 
     archive = find_archive(name, site.archive)
-    if not archive.is_remote:
-        raise Iop4dError(f"'{archive.name}' is a folder here: nothing has to be fetched from it")
+    if isinstance(archive, FolderArchive):
+        raise Iop4dError(f"'{archive.name}' is a local folder; there is nothing to download")
     return archive
 
 
@@ -260,7 +263,7 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
     ctx.exit(1 if failed else 0)
 
 
-async def _fetch(site: Site, archive: Archive, nights: Sequence[date], names: Sequence[str],
+async def _fetch(site: Site, archive: ServerArchive, nights: Sequence[date], names: Sequence[str],
                  dry_run: bool) -> int:
     """Fetch nights of one archive; how many files did not come."""
     from iop4d.archives.survey import survey_night
@@ -290,7 +293,7 @@ async def _fetch(site: Site, archive: Archive, nights: Sequence[date], names: Se
     return len(files) - len(came) + len(unknown) + absent
 
 
-async def _download_all(archive: Archive, files: Sequence[WantedFile]) -> list[Path]:
+async def _download_all(archive: ServerArchive, files: Sequence[WantedFile]) -> list[Path]:
     """Fetch files one by one, each up to three times; those that came."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
@@ -298,7 +301,7 @@ async def _download_all(archive: Archive, files: Sequence[WantedFile]) -> list[P
     from iop4d.archives.download import Limiter, download
     from iop4d.archives.session import PathError, TransferError
 
-    limiter = Limiter(archive.bandwidth * 1000.0) if archive.bandwidth else None
+    limiter = Limiter(archive.max_kb_per_s * 1000.0) if archive.max_kb_per_s else None
     session, came = None, []
     with Progress("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(),
                   transient=True) as bar:

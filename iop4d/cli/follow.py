@@ -65,7 +65,7 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
     from iop4d.store.database import Database
 
     site = dataclasses.replace(site, masters=dataclasses.replace(
-        site.masters, debounce=min(site.masters.debounce, 0.2)))
+        site.masters, build_delay=min(site.masters.build_delay, 0.2)))
     daemon = Daemon(site, watch=False)
     stop = asyncio.Event()
     ended: list[Progress] = []

@@ -130,6 +130,7 @@ def _print(found: Any, rows: list[Result], instrument: str) -> None:
                f"q0 = {100 * found.q0:.4f}\nq0_err = {100 * found.q0_err:.4f}\n"
                f"u0 = {100 * found.u0:.4f}\nu0_err = {100 * found.u0_err:.4f}")
     if math.isfinite(found.angle_deg):
-        click.echo(f"angle = {found.angle_deg:.3f}\nangle_err = {found.angle_err_deg:.3f}")
+        click.echo(f"zero_angle = {found.angle_deg:.3f}\n"
+                   f"zero_angle_err = {found.angle_err_deg:.3f}")
     else:
         click.echo("# no polarised standard was observed: the zero angle stays as it is")

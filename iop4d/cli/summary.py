@@ -67,7 +67,7 @@ def _end_of(site: Site) -> Callable[[date], float]:
 
     known = [i.telescope for i in find_instruments(site.camera, site.polarimeter)]
     telescopes = telescopes_of(site, known)
-    return lambda night: end_of_night(night, telescopes, site.summary.at)
+    return lambda night: end_of_night(night, telescopes, site.summary.send_at)
 
 
 def _night(text: str | None, now: float, end: Callable[[date], float]) -> date:

@@ -1,9 +1,23 @@
 """The site file: parsed once into frozen dataclasses. ``load_site`` is the way in."""
 
-from iop4d.config.alerting import Alerts, Atel, Channel, Rule, Summary, Tag
+from iop4d.config.alerting import Alerts, Atel, Rule, Summary, Tag
+from iop4d.config.archive import (
+    Archive,
+    FolderArchive,
+    FtpArchive,
+    ServerArchive,
+    SftpArchive,
+)
+from iop4d.config.channel import (
+    AppriseChannel,
+    Channel,
+    EmailChannel,
+    PluginChannel,
+    TelegramChannel,
+    WebhookChannel,
+)
 from iop4d.config.load import load_site
 from iop4d.config.site import (
-    Archive,
     Astrometry,
     Camera,
     Daemon,
@@ -16,19 +30,28 @@ from iop4d.config.site import (
 
 __all__ = [
     "Alerts",
+    "AppriseChannel",
     "Archive",
     "Astrometry",
     "Atel",
     "Camera",
     "Channel",
     "Daemon",
+    "EmailChannel",
+    "FolderArchive",
+    "FtpArchive",
     "Masters",
     "Photometry",
+    "PluginChannel",
     "Rule",
+    "ServerArchive",
+    "SftpArchive",
     "Site",
     "SiteInfo",
     "Summary",
     "Tag",
+    "TelegramChannel",
     "Web",
+    "WebhookChannel",
     "load_site",
 ]

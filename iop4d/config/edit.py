@@ -10,6 +10,7 @@ from typing import Any
 
 from iop4d.config.alerting import Rule
 from iop4d.config.load import SITE_FILE, parse_site
+from iop4d.config.renamed import new_key
 from iop4d.config.site import keys_of
 from iop4d.model.errors import ConfigError
 
@@ -30,7 +31,9 @@ def with_rule(root: Path, keys: Mapping[str, Any]) -> tuple[str, Rule]:
     known = keys_of(Rule)
     for name, value in keys.items():
         if name not in known:
-            raise ConfigError(f"a rule has no key '{name}'; it has {', '.join(known)}")
+            new = new_key("rule", name)
+            raise ConfigError(f"the rule's key '{name}' is now called '{new}'" if new else
+                              f"a rule has no key '{name}'; it has {', '.join(known)}")
         if not isinstance(value, str | int | float | list | tuple):
             raise ConfigError(f"the rule's {name} is {value}; expected text, a number, true or "
                               "false, or a list")

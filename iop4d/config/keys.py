@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any
@@ -38,3 +39,19 @@ def port_from(least: int) -> Check:
 def one_of(*choices: str) -> Check:
     """The value must be one of the words given."""
     return "one of " + ", ".join(choices), lambda value: value in choices
+
+
+def hours(example: str) -> Check:
+    """The value must be two times of a day, or empty."""
+    return f"two times, such as '{example}', or nothing", lambda value: not value or bool(
+        re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value))
+
+
+def or_nothing(check: Check) -> Check:
+    """The value must meet a check, or be empty."""
+    return f"{check[0]}, or nothing", lambda value: not value or check[1](value)
+
+
+#: The value must be an address of the web.
+address: Check = ("an address such as https://example.org",
+                  lambda value: re.fullmatch(r"https?://[^\s/]+(/\S*)?", value) is not None)

@@ -12,12 +12,16 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from iop4d.config.alerting import Channel
-from iop4d.config.lines import LineTable
-from iop4d.config.site import ARRAYS, TABLES, Archive, Site
+from iop4d.config.archive import Archive, FolderArchive
+from iop4d.config.channel import Channel
+from iop4d.config.renamed import new_key, new_value
+from iop4d.config.secret import secret_of
+from iop4d.config.site import ARRAYS, TABLES, Site, keys_of
 from iop4d.model.errors import ConfigError
 
 SITE_FILE = "iop4d.toml"
+_HEADER = re.compile(r"^\s*\[(\[)?\s*([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_.-]+))?\s*\]")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*[.=]")
 
 
 def load_site(folder: Path, overrides: Iterable[str] = ()) -> Site:
@@ -45,7 +49,7 @@ def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not valid TOML: {error}") from error
-    where = _Where(name, LineTable(text))
+    where = _Where(name, _LineTable(text))
     for override in overrides:
         _override(data, override, where)
     site = _Parser(root, where).site(data)
@@ -53,10 +57,34 @@ def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
     return site
 
 
+class _LineTable:
+    """Line numbers of the sections and keys of a TOML text; ``tomllib`` keeps none."""
+
+    def __init__(self, text: str) -> None:
+        self._lines: dict[tuple[str, str, int], int] = {}
+        counts: dict[str, int] = {}
+        section, item = "", 0
+        for number, line in enumerate(text.splitlines(), start=1):
+            if header := _HEADER.match(line):
+                section = header.group(2)
+                if header.group(1):
+                    counts[section] = counts.get(section, -1) + 1
+                item = counts.get(section, 0)
+                self._lines.setdefault((section, header.group(3) or "", item), number)
+            elif found := _KEY.match(line):
+                name = found.group(1).strip('"')
+                place = (section, name, item) if section else (name, "", 0)
+                self._lines.setdefault(place, number)
+
+    def find(self, section: str, key: str = "", item: int = 0) -> int:
+        """The line of a key (or of its section), counted from 1; 0 if unknown."""
+        return self._lines.get((section, key, item)) or self._lines.get((section, "", item), 0)
+
+
 class _Where:
     """Names the place of a key in messages: the file's line, or the override on the command."""
 
-    def __init__(self, name: str, lines: LineTable) -> None:
+    def __init__(self, name: str, lines: _LineTable) -> None:
         self.name = name
         self.lines = lines
         self.overridden: set[tuple[str, str]] = set()
@@ -126,12 +154,26 @@ class _Parser:
                     raise ConfigError(
                         f"{self.where(section)}: expected [[{section}]], in double brackets")
                 values[section] = tuple(
-                    self.table(ARRAYS[section], section, _with_folder(section, item), number)
-                    for number, item in enumerate(content))
+                    self.item(section, item, number) for number, item in enumerate(content))
             else:
                 known = ", ".join([*TABLES, *(f"[{name}]" for name in ARRAYS)])
                 raise ConfigError(f"{self.where(section)}: no such section; there are {known}")
         return Site(**values)
+
+    def item(self, section: str, content: dict[str, Any], number: int) -> Any:
+        """One item of a ``[[list]]``, of the class of its kind."""
+        kinds = ARRAYS[section]
+        if "" in kinds:
+            return self.table(kinds[""], section, content, number)
+        usual = next(iter(kinds))
+        kind = content.get("kind", usual)
+        if not isinstance(kind, str) or kind not in kinds:
+            self._refuse_renamed(section, "kind", kind, number)
+            if "*" not in kinds or not isinstance(kind, str):
+                raise ConfigError(f"{self.where(section, 'kind', number)} is {kind!r}; expected "
+                                  f"one of {', '.join(kinds)}")
+        content = {**_defaults(section, kind, content), **content}
+        return self.table(kinds.get(kind) or kinds["*"], section, content, number)
 
     def table(self, kind: type, section: str, content: dict[str, Any], item: int = 0) -> Any:
         hints = typing.get_type_hints(kind)
@@ -139,8 +181,9 @@ class _Parser:
         values = {}
         for name, raw in content.items():
             if name not in known:
-                raise ConfigError(f"{self.where(section, name, item)}: no such key; "
-                                  f"[{section}] has {', '.join(known)}")
+                raise ConfigError(f"{self.where(section, name, item)}: "
+                                  f"{_unknown_key(section, name, content, list(known))}")
+            self._refuse_renamed(section, name, raw, item)
             try:
                 values[name] = self.value(hints[name], raw)
                 expected, meets = known[name].metadata["check"] or ("", lambda _: True)
@@ -154,6 +197,12 @@ class _Parser:
                 raise ConfigError(f"{self.where(section, '', item)}: the key '{name}' is missing "
                                   f"({f.metadata['doc']})")
         return kind(**values)
+
+    def _refuse_renamed(self, section: str, name: str, raw: Any, item: int) -> None:
+        old, new = new_value(section, name, raw)
+        if old:
+            raise ConfigError(f"{self.where(section, name, item)}: the value '{old}' is now called "
+                              f"'{new}'")
 
     def value(self, hint: Any, raw: Any) -> Any:
         """A value of a type, or ValueError that says what was expected."""
@@ -183,14 +232,30 @@ class _Parser:
         return hint(raw)
 
 
-def _with_folder(section: str, item: dict[str, Any]) -> dict[str, Any]:
-    """An archive lies in raw/ under its name, where it names no folder; a webhook is told itself.
-    """
-    if section == "channel" and item.get("kind") == "webhook" and isinstance(item.get("name"), str):
-        return {"to": [item["name"]]} | item
-    if section != "archive" or not isinstance(item.get("name"), str):
-        return item
-    return {"path": f"raw/{item['name']}"} | item
+def _defaults(section: str, kind: str, item: dict[str, Any]) -> dict[str, Any]:
+    """Defaults that follow from the name: the folder of an archive, what a webhook's messages say
+    of their recipient."""
+    if not isinstance(name := item.get("name"), str):
+        return {}
+    if section == "archive":
+        return {"path": f"raw/{name}"}
+    return {"to": [name]} if kind == "webhook" else {}
+
+
+def _unknown_key(section: str, name: str, content: dict[str, Any], known: list[str]) -> str:
+    """What is wrong with a key that a section does not have."""
+    if new := new_key(section, name):
+        return f"the key '{name}' is now called '{new}'"
+    kinds = ARRAYS.get(section, {})
+    having = [kind or section for kind, cls in kinds.items() if name in keys_of(cls)]
+    if having:
+        kind = content.get("kind", next(iter(kinds)))
+        others = ", ".join("of installed packages" if k == "*" else k for k in having)
+        more = "" if kind in kinds else (
+            f" (kinds of iop4d itself: {', '.join(k for k in kinds if k != '*')})")
+        return (f"a {section} of the kind '{kind}'{more} has no such key, only the kinds {others}; "
+                f"it has {', '.join(known)}")
+    return f"no such key; [{section}] has {', '.join(known)}"
 
 
 _PLAIN: dict[type, tuple[tuple[type, ...], str]] = {
@@ -221,13 +286,13 @@ def _check_whole(site: Site, where: _Where) -> None:
     if site.photometry.annulus_outer <= site.photometry.annulus_inner:
         raise ConfigError(f"{where('photometry', 'annulus_outer')}; expected more than "
                           f"annulus_inner, {site.photometry.annulus_inner:g}")
-    if site.web.streams > site.web.threads // 2:
-        raise ConfigError(f"{where('web', 'streams')} is {site.web.streams}; expected at most "
-                          f"half of web.threads, {site.web.threads // 2}")
+    if site.web.max_streams > site.web.threads // 2:
+        raise ConfigError(f"{where('web', 'max_streams')} is {site.web.max_streams}; expected "
+                          f"at most half of web.threads, {site.web.threads // 2}")
 
 
 def _check_channels(site: Site, where: _Where) -> None:
-    """That channels are there where they are named, and say no password in clear."""
+    """That channels are there where they are named, and send no password in clear text."""
     channels = {channel.name for channel in site.channel}
     for number, rule in enumerate(site.rule):
         for name in rule.channels:
@@ -242,52 +307,41 @@ def _check_channels(site: Site, where: _Where) -> None:
         _check_channel(channel, number, where)
 
 
-
-#: What a channel of each kind cannot do without: keys of which one must be set, and what for.
-_CHANNEL_NEEDS: dict[str, list[tuple[tuple[str, ...], str]]] = {
-    "telegram": [(("token_file", "token_env", "token_credential"), "where its bot's token is"),
-                 (("to",), "the chats that are told")],
-    "webhook": [(("url",), "where notices are posted to")],
-    "apprise": [(("secret_file", "secret_env", "secret_credential"), "where its addresses are"),
-                (("to",), "the tags of those who are told")],
-    "email": [(("to",), "the addresses of those who are told")],
-}
-
-
 def _check_channel(channel: Channel, number: int, where: _Where) -> None:
     """What the keys of a channel must know of each other."""
-    for keys, what in _CHANNEL_NEEDS.get(channel.kind, []):
-        if not any(getattr(channel, name) for name in keys):
+    secret = secret_of(channel)
+    for need, what in channel.NEEDS.items():
+        is_secret = need == secret.word
+        keys = secret.keys if is_secret else (need,)
+        if not (secret.is_named if is_secret else getattr(channel, need)):
             raise ConfigError(f"{where('channel', '', number)}: the key '{keys[0]}' is missing, "
                               f"{what}" + (f" (or {' or '.join(keys[1:])})" if keys[1:] else ""))
-    if channel.kind == "email" and (channel.password_file or channel.password_env) \
-            and channel.tls == "none":
+    if getattr(channel, "tls", "") == "none" and secret.is_named:
         raise ConfigError(f"{where('channel', 'tls', number)} is 'none'; expected starttls or "
-                          "tls, because a password must not cross the network in clear")
+                          "tls, because a password must not cross the network in clear text")
 
 
 def _check_archive(archive: Archive, number: int, where: _Where) -> None:
     """What the keys of an archive must know of each other."""
     try:
-        re.compile(archive.files)
+        re.compile(archive.file_pattern)
     except re.error as error:
-        raise ConfigError(f"{where('archive', 'files', number)} is {archive.files!r}; expected a "
-                          f"regular expression such as \\.fits$ ({error})") from None
-    if not archive.is_remote:
+        raise ConfigError(f"{where('archive', 'file_pattern', number)} is "
+                          f"{archive.file_pattern!r}; expected a regular expression "
+                          f"such as \\.fits$ ({error})") from None
+    if isinstance(archive, FolderArchive):
         return
-    if not archive.host:
-        raise ConfigError(f"{where('archive', '', number)}: the key 'host' is missing, the server "
-                          f"of the {archive.kind} archive '{archive.name}'")
     try:
         night = datetime.combine(date(2023, 3, 13), time())
-        folder = archive.nights.format(night=night)
-        changes = all(folder != archive.nights.format(night=night + timedelta(days=days))
+        folder = archive.night_folder.format(night=night)
+        changes = all(folder != archive.night_folder.format(night=night + timedelta(days=days))
                       for days in (1, 366)) and "00:00:00" not in folder
     except (KeyError, IndexError, ValueError, AttributeError):
         changes = False
     if not changes:
-        raise ConfigError(f"{where('archive', 'nights', number)} is {archive.nights!r}; expected "
-                          "the date of the night in braces, such as /{night:%Y%m%d}")
+        raise ConfigError(f"{where('archive', 'night_folder', number)} is "
+                          f"{archive.night_folder!r}; expected the date of the night in braces, "
+                          "such as /{night:%Y%m%d}")
     try:
         if "a/b.fits".encode(archive.encoding) != b"a/b.fits":
             raise LookupError

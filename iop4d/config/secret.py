@@ -1,41 +1,84 @@
-"""Secrets come from a file, an environment variable or a credential of the service manager."""
+"""Secrets come from a file, an environment variable or a credential of systemd.
+
+This is the one place that knows which secrets a site has.
+"""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iop4d.model.errors import ConfigError
 
+if TYPE_CHECKING:
+    from iop4d.config.archive import Archive
+    from iop4d.config.channel import Channel
+    from iop4d.config.site import Site
 
-def read_secret(what: str, *, file: Path | None = None, env: str = "",
-                credential: str = "", key: str = "password") -> str | None:
-    """The secret, without its line end; None where none is named.
 
-    ``what`` stands in messages: "the archive OSN", and so does ``key``, the word with which the
-    keys of the site file begin. Raises ConfigError where the place that
-    is named does not hold one; the message never holds a secret.
-    """
-    if file is not None:
-        return _of_file(what, f"{key}_file", file)
-    if env:
-        if value := os.environ.get(env, ""):
-            return value
-        raise ConfigError(f"{what}: {key}_env names {env}, which is not set")
-    if credential:
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """Where the secret of an archive or a channel is to be found; never the secret itself."""
+
+    owner: str  # as messages name it: archive 'OSN'
+    word: str  # with which its keys begin: password, token, secret
+    file: Path | None = None
+    env: str = ""
+    credential: str = ""
+
+    @property
+    def keys(self) -> tuple[str, str, str]:
+        """The keys of the site file, of which one says where the secret is."""
+        return f"{self.word}_file", f"{self.word}_env", f"{self.word}_credential"
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the site file says where it is."""
+        return bool(self.file or self.env or self.credential)
+
+    def read(self) -> str | None:
+        """The secret without its line end; None where the site file names none.
+
+        Raises ConfigError where the place that is named holds none; the message holds no secret.
+        """
+        of_file, of_env, of_credential = self.keys
+        if self.file is not None:
+            return self._of_file(of_file, self.file)
+        if self.env:
+            if value := os.environ.get(self.env, ""):
+                return value
+            raise ConfigError(f"{self.owner}: {of_env} names {self.env}, which is not set")
+        if not self.credential:
+            return None
         folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
-        if not folder or Path(credential).name != credential:
-            raise ConfigError(f"{what}: no credential '{credential}': the service manager gives "
+        if not folder or Path(self.credential).name != self.credential:
+            raise ConfigError(f"{self.owner}: no credential '{self.credential}': systemd gives "
                               "none (LoadCredential= of the unit)")
-        return _of_file(what, f"{key}_credential", Path(folder) / credential)
-    return None
+        return self._of_file(of_credential, Path(folder) / self.credential)
+
+    def _of_file(self, key: str, path: Path) -> str:
+        try:
+            value = path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self.owner}: {key} cannot be read: {error}") from None
+        if not value:
+            raise ConfigError(f"{self.owner}: {key} is empty: {path}")
+        return value
 
 
-def _of_file(what: str, key: str, path: Path) -> str:
-    try:
-        value = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{what}: {key} cannot be read: {error}") from None
-    if not value:
-        raise ConfigError(f"{what}: {key} is empty: {path}")
-    return value
+def secret_of(section: Archive | Channel) -> Secret:
+    """The secret of an archive or a channel; of a kind without one, a secret that is not named."""
+    owner = f"{'archive' if hasattr(section, 'is_remote') else 'channel'} '{section.name}'"
+    if not section.SECRET:
+        return Secret(owner=owner, word="secret")
+    file, env, credential = (getattr(section, f"{section.SECRET}_{form}")
+                             for form in ("file", "env", "credential"))
+    return Secret(owner=owner, word=section.SECRET, file=file, env=env, credential=credential)
+
+
+def secrets_of(site: Site) -> list[Secret]:
+    """Every secret that the site file names."""
+    found = [secret_of(section) for section in (*site.archive, *site.channel)]
+    return [secret for secret in found if secret.is_named]

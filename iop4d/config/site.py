@@ -6,50 +6,59 @@ Every key is a field; ``key(...)`` gives its default, its check and the sentence
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
-from iop4d.config.alerting import Alerts, Atel, Channel, Rule, Summary, Tag
+from iop4d.config.alerting import Alerts, Atel, Rule, Summary, Tag
+from iop4d.config.archive import Archive, FolderArchive, FtpArchive, SftpArchive
+from iop4d.config.channel import (
+    AppriseChannel,
+    Channel,
+    EmailChannel,
+    PluginChannel,
+    TelegramChannel,
+    WebhookChannel,
+)
 from iop4d.config.keys import Check, above, at_least, key, one_of, port_from
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteInfo:
-    """``[site]``: who this is."""
+    """``[site]``: the name of the site."""
 
-    name: str = key("Name of the site, in mails and on the page.", "iop4d")
-    url: str = key("Address at which people reach the web page; used for links in mails.", "")
+    name: str = key("Name of the site, in messages and on the web pages.", "iop4d")
+    url: str = key("Address of the web pages, for links in messages; empty: no links.", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
     """``[daemon]``: how the work is done."""
 
-    workers: int = key("Worker processes; 0 takes one for each core.", 0, check=at_least(0))
+    workers: int = key("Worker processes; 0: one for each core.", 0, check=at_least(0))
     settle: float = key(
-        "Seconds for which a file's size and time must stand still before it is read, after the "
-        "system said that its writer closed it or moved it in.", 0.5, check=at_least(0))
-    settle_unannounced: float = key(
-        "The same for a file that a scan found without such a word.", 2.0, check=at_least(0))
+        "Seconds for which size and time of a file must not change before it is read, after the "
+        "system reported that it was closed or moved in.", 0.5, check=at_least(0))
+    settle_after_scan: float = key(
+        "The same for a file that a scan found, without such an event of the system.", 2.0,
+        check=at_least(0))
     scan_interval: float = key(
         "Seconds between full scans of the archives' folders.", 30.0, check=above(0))
-    deadline: float = key(
-        "Seconds after which a worker that still works at a frame is killed.", 120.0,
+    job_timeout: float = key(
+        "Seconds after which a worker that has not finished its job is killed.", 120.0,
         check=above(0))
-    disk_min: float = key(
-        "Gigabytes of free space on the site's disk below which nothing new is begun; it goes on "
-        "at half as much again.", 2.0, check=at_least(0))
+    min_free_gb: float = key(
+        "Gigabytes of free space on the site's disk below which no new job starts; work resumes "
+        "at one and a half times as many.", 2.0, check=at_least(0))
     max_attempts: int = key(
-        "Times that a job is tried when its worker crashes or hangs, then it is set aside.", 2,
+        "Attempts at a job whose worker crashes or hangs; then its frame is quarantined.", 2,
         check=at_least(1))
-    first: tuple[str, ...] = key(
-        "Sources whose frames go before all others, by any of their names: targets of opportunity. "
-        "Those of a firing alert do so by themselves.", ())
-    recycle_after: int = key(
-        "Jobs after which a worker process is replaced by a fresh one.", 1000, check=at_least(1))
-    worker_memory: int = key(
+    priority_targets: tuple[str, ...] = key(
+        "Sources whose frames are reduced before all others, by any of their names: targets of "
+        "opportunity. Sources with an active alert always are.", ())
+    max_jobs_per_worker: int = key(
+        "Jobs after which a worker process is replaced by a new one.", 1000, check=at_least(1))
+    worker_memory_mb: int = key(
         "Megabytes of memory that a worker may allocate.", 2048, check=at_least(256))
 
 
@@ -57,27 +66,29 @@ class Daemon:
 class Masters:
     """``[masters]``: bias, dark and flat."""
 
-    min_frames: int = key("Fewest frames that make a master.", 3, check=at_least(1))
-    max_age: float = key(
-        "Days that a master of another night may be away, before or after.", 30.0,
+    min_frames: int = key("Minimum number of frames of a master.", 3, check=at_least(1))
+    max_age_days: float = key(
+        "Maximum days between a science frame and a master of another night, before or after.",
+        30.0, check=at_least(0))
+    build_delay: float = key(
+        "Seconds without a further frame of the same kind before a master is built.", 3.0,
         check=at_least(0))
-    debounce: float = key(
-        "Seconds to wait for more frames of the same kind before a master is built.", 3.0,
-        check=at_least(0))
-    clip: float = key("Sigmas at which the combination clips.", 4.0, check=above(0))
+    clip_sigma: float = key("Sigmas beyond which pixels are clipped when frames are combined.",
+                            4.0, check=above(0))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Astrometry:
     """``[astrometry]``: how the field is found."""
 
-    index: tuple[Path, ...] = key("Folders of astrometry.net index files.", ())
-    stars: int = key("Brightest stars handed to the solver.", 60, check=at_least(4))
-    radius: float = key(
-        "Degrees about the header's pointing in which the field is looked for.", 2.0,
+    index: tuple[Path, ...] = key("Folders of index files of astrometry.net.", ())
+    max_stars: int = key("Maximum number of stars for the solver, the brightest ones.", 60,
+                         check=at_least(4))
+    search_radius: float = key(
+        "Degrees around the header's pointing within which the field is searched.", 2.0,
         check=above(0))
     scale_tolerance: float = key(
-        "Fraction by which the true pixel scale may differ from the instrument's.", 0.05,
+        "Fraction by which the pixel scale may differ from the instrument's.", 0.05,
         check=above(0))
     timeout: float = key("Seconds for one attempt to solve.", 4.0, check=above(0))
 
@@ -86,12 +97,15 @@ class Astrometry:
 class Photometry:
     """``[photometry]``: apertures, in sigmas of the PSF (sigma = FWHM / 2.355)."""
 
-    aperture: float = key("Radius of the aperture, in sigmas.", 3.0, check=above(0))
-    annulus_inner: float = key("Inner radius of the sky annulus, in sigmas.", 5.0, check=above(0))
-    annulus_outer: float = key("Outer radius of the sky annulus, in sigmas.", 9.0, check=above(0))
-    detection: float = key("Detection threshold, in sigmas of the sky.", 5.0, check=above(0))
-    previews: bool = key("Write a preview picture of every reduced frame.", True)
-    reduced: bool = key("Write the reduced frames.", True)
+    aperture: float = key("Radius of the aperture, in sigmas of the PSF.", 3.0, check=above(0))
+    annulus_inner: float = key("Inner radius of the sky annulus, in sigmas of the PSF.", 5.0,
+                               check=above(0))
+    annulus_outer: float = key("Outer radius of the sky annulus, in sigmas of the PSF.", 9.0,
+                               check=above(0))
+    detection_sigma: float = key("Detection threshold, in sigmas of the sky.", 5.0,
+                                 check=above(0))
+    write_previews: bool = key("Write a preview picture of every reduced frame.", True)
+    write_reduced: bool = key("Write the reduced frames.", True)
 
 
 #: Ways to compute a polarisation; see ``science.polarimetry``.
@@ -101,104 +115,30 @@ METHODS = ("auto", "ensemble", "plain", "fit", "fit-k", "ratio", "sum", "ordinar
 
 @dataclass(frozen=True, kw_only=True)
 class Polarimetry:
-    """``[polarimetry]``: how frames form groups, and what is computed of them."""
+    """``[polarimetry]``: how frames form groups, and how the polarisation is computed."""
 
-    longest: float = key(
-        "Minutes between the first and the last frame of a group.", 40.0, check=above(0))
-    gap: float = key(
-        "Minutes between two frames after which the later one begins a new group.", 15.0,
+    max_duration_minutes: float = key(
+        "Maximum minutes between the first and the last frame of a group.", 40.0, check=above(0))
+    max_gap_minutes: float = key(
+        "Minutes between two frames beyond which the later one begins a new group.", 15.0,
         check=above(0))
-    field_stars: int = key(
-        "Most field stars that are measured on a frame taken through a polariser.", 40,
+    max_field_stars: int = key(
+        "Maximum number of field stars that are measured on a frame behind a polariser.", 40,
         check=at_least(0))
-    fewest_field_stars: int = key(
-        "Fewest field stars by which the frames of a polariser group are normalised; with fewer "
-        "the plain form is reported.", 4, check=at_least(1))
-    transparency: float = key(
-        "Scatter of the transparency from frame to frame, in magnitudes, where no field star tells "
-        "it.", 0.02, check=at_least(0))
+    min_field_stars: int = key(
+        "Minimum number of field stars that normalise the frames of a polariser group; with fewer "
+        "the method 'plain' is reported.", 4, check=at_least(1))
+    transparency_scatter: float = key(
+        "Magnitudes of scatter of the transparency from frame to frame, where no field star "
+        "measures it.", 0.02, check=at_least(0))
     variability: float = key(
-        "By how much a target may change within a group, in magnitudes per hour (1 sigma): through "
-        "a polariser a change looks like polarisation, so it enters the error.", 0.03,
-        check=at_least(0))
+        "Change of a target within a group that the errors allow for, in magnitudes per hour (1 "
+        "sigma): behind a polariser, a change looks like polarisation.", 0.03, check=at_least(0))
     method: dict[str, str] = key(
-        "The method that is reported, by instrument or 'instrument/source', where it is not to be "
-        "chosen by itself: auto, ensemble, plain, fit, fit-k, ratio, sum, ordinary, "
-        "extraordinary.", {},
-        check=("values of " + ", ".join(METHODS)
-               + " (the last two were 'left' and 'right' before)",
+        "The method that is reported, by instrument or 'instrument/source', instead of the "
+        "automatic choice: " + ", ".join(METHODS) + ".", {},
+        check=("values of " + ", ".join(METHODS),
                lambda value: set(value.values()) <= set(METHODS)))
-
-
-_HOURS: Check = ("hours of UTC, such as '18:30-05:30'", lambda value: not value or bool(
-    re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Archive:
-    """``[[archive]]``: a place where raw frames appear, here or on a server."""
-
-    name: str = key("Name of the archive.")
-    kind: str = key("What it is: a folder (directory), or a server (ftp, sftp).", "directory",
-                    check=one_of("directory", "ftp", "sftp"))
-    path: Path = key(
-        "The folder, absolute or beside the site file; of a server the one to which its frames are "
-        "fetched, a folder for each night. Unset: raw/ and the archive's name.", Path())
-    telescope: str = key("Telescope whose frames these are; empty: as the frames say.", "")
-    files: str = key(
-        "Regular expression that the names of frames match.",
-        r"(?i)^[^.~].*\.(fits?|fts)(\.gz|\.fz)?$")
-    sources: tuple[str, ...] = key(
-        "Only files whose names begin with one of these words, and calibration frames (bias, dark, "
-        "flat); empty: all.", ())
-    polling: bool = key(
-        "Look at the folder by time only; network mounts are found out by themselves.", False)
-    read_only: bool = key("Take the right to write from raw files, once they are complete.", False)
-    host: str = key("The server.", "")
-    port: int = key("Its port; 0: 21 of ftp, 990 with tls = implicit, 22 of sftp.", 0,
-                    check=port_from(0))
-    user: str = key("Login name.", "anonymous")
-    password_file: Path | None = key("File that holds the password.", None)
-    password_env: str = key("Environment variable that holds the password.", "")
-    password_credential: str = key(
-        "Credential of the service manager that holds the password.", "")
-    key_file: Path | None = key("Private key by which to log in (sftp).", None)
-    known_hosts: Path | None = key(
-        "File with the keys of hosts (sftp); unset: ~/.ssh/known_hosts.", None)
-    host_key: str = key("The host's key as a fingerprint, SHA256:... (sftp).", "")
-    tls: str = key("none, explicit (AUTH TLS) or implicit (ftp).", "none",
-                   check=one_of("none", "explicit", "implicit"))
-    ca_file: Path | None = key("Certificates to trust besides the system's (ftp).", None)
-    tls_max: str = key("Newest version of TLS to use, 1.2 for some older servers (ftp).", "",
-                       check=one_of("", "1.2", "1.3"))
-    nights: str = key(
-        "Folder of a night on the server, its date in braces: /{night:%Y%m%d}, or "
-        "/data/{night:%y%m%d}_CAFOS.", "/{night:%Y%m%d}")
-    encoding: str = key("Encoding of names on the server.", "utf-8")
-    poll: float = key("Seconds between looks at the server while the telescope observes.", 60.0,
-                      check=above(0))
-    poll_day: float = key("The same by day.", 900.0, check=above(0))
-    hours: str = key(
-        "When it observes, hours of UTC as 18:30-05:30; empty: while the sun is down there.", "",
-        check=_HOURS)
-    lookback: int = key("Nights before the present one that are looked at as well.", 3,
-                        check=at_least(0))
-    settle: float = key(
-        "Seconds between two looks that must agree on a file's size and time before it is fetched; "
-        "of a folder on a network mount, for which a file must stand still.",
-        30.0, check=at_least(0))
-    parallel: int = key("Files that are fetched at a time.", 2, check=at_least(1))
-    bandwidth: float = key("Most kilobytes a second, of all files together; 0: no limit.", 0.0,
-                           check=at_least(0))
-    timeout: float = key("Seconds within which the server must answer or send on.", 60.0,
-                         check=above(0))
-    connect_timeout: float = key("Seconds within which it must be connected and logged in.", 20.0,
-                                 check=above(0))
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether its frames have to be fetched."""
-        return self.kind != "directory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,38 +148,39 @@ class Camera:
     name: str = key("Name of the instrument.")
     telescope: str = key("Name of the telescope.")
     identify: dict[str, str] = key(
-        "Cards and the values that they must have for a frame to be this camera's.")
-    scale: float = key("Arcseconds per pixel at binning 1.", check=above(0))
+        "Header cards and the values by which a frame of this camera is recognised.")
+    pixel_scale: float = key("Arcseconds per pixel at binning 1.", check=above(0))
     gain: float = key("Electrons per ADU.", 1.0, check=above(0))
     read_noise: float = key("Read noise in electrons.", 0.0, check=at_least(0))
-    saturation: float = key("ADU at and above which a pixel is saturated.", 65535.0,
-                            check=above(0))
+    saturation: float = key("ADU from which a pixel is saturated.", 65535.0, check=above(0))
     masters: tuple[str, ...] = key(
         "Masters that a science frame needs, of bias, dark, flat; none: [].", ("bias", "flat"),
         check=("a list of bias, dark, flat",
                lambda value: set(value) <= {"bias", "dark", "flat"}))
-    kind: str = key("Card that tells the kind of frame; empty: all are science frames.", "")
+    kind_card: str = key(
+        "Card with the kind of the frame; empty: every frame is a science frame.", "")
     kinds: dict[str, str] = key(
-        "What the kind card says, and which of bias, dark, flat, science that is.", {},
-        check=("values of bias, dark, flat, science (which 'light' was before)",
+        "Values of that card, and the kind of each: bias, dark, flat or science.", {},
+        check=("values of bias, dark, flat, science",
                lambda value: set(value.values()) <= {"bias", "dark", "flat", "science"}))
-    band: str = key("Card that names the filter.", "FILTER")
+    band_card: str = key("Card with the filter.", "FILTER")
     bands: dict[str, str] = key(
-        "What the filter card says, and the band's name in the catalogue; "
-        "a filter that is not listed is its own name.", {})
-    exptime: str = key("Card with the exposure time in seconds.", "EXPTIME")
-    time: str = key("Card with the time (UTC), as ISO text, or a number: JD or MJD.", "DATE-OBS")
+        "Values of that card, and the catalogue's name of each band; a filter that is not listed "
+        "keeps its name.", {})
+    exptime_card: str = key("Card with the exposure time in seconds.", "EXPTIME")
+    time_card: str = key(
+        "Card with the time (UTC), as ISO text or as a number, JD or MJD.", "DATE-OBS")
     time_is: str = key("What that time is: start, middle or end of the exposure.", "start",
                        check=one_of("start", "middle", "end"))
-    ra: str = key("Card with the right ascension of the pointing; empty: none.", "RA")
-    dec: str = key("Card with the declination of the pointing; empty: none.", "DEC")
-    ra_unit: str = key("Unit of a plain number in the RA card: deg or hour. "
-                       "Sexagesimal text is always hours.", "deg", check=one_of("deg", "hour"))
-    object: str = key("Card that names the object.", "OBJECT")
-    binning: str = key("Card with the binning; empty: always 1.", "")
+    ra_card: str = key("Card with the right ascension of the pointing; empty: none.", "RA")
+    dec_card: str = key("Card with the declination of the pointing; empty: none.", "DEC")
+    ra_unit: str = key("Unit of a number in the right ascension card, deg or hour. Sexagesimal "
+                       "text is always in hours.", "deg", check=one_of("deg", "hour"))
+    object_card: str = key("Card with the name of the object.", "OBJECT")
+    binning_card: str = key("Card with the binning; empty: always 1.", "")
     latitude: float = key("Latitude of the telescope in degrees, north positive.", float("nan"))
-    longitude: float = key("Longitude in degrees, east positive.", float("nan"))
-    height: float = key("Height above the sea in metres.", 0.0)
+    longitude: float = key("Longitude of the telescope in degrees, east positive.", float("nan"))
+    height: float = key("Height of the telescope above sea level in metres.", 0.0)
 
 
 def _is_date(value: str) -> bool:
@@ -262,41 +203,43 @@ class Polarimeter:
     """``[[polarimeter]]``: an installation's own constants of an instrument."""
 
     instrument: str = key("Name of the instrument.")
-    since: str = key("First night (the noon before it) from which they hold; empty: always.", "",
+    since: str = key("First night (from the noon before it) of these values; empty: always.", "",
                      check=_DATE)
-    until: str = key("Night (the noon before it) from which they no longer hold; empty: never.", "",
-                     check=_DATE)
+    until: str = key(
+        "First night (from the noon before it) after these values; empty: until today.", "",
+        check=_DATE)
     q0: float = key("Instrumental q in percent; unset: as shipped.", _NAN)
-    q0_err: float = key("Its error.", _NAN, check=at_least(0))
+    q0_err: float = key("Error of q0 in percent.", _NAN, check=at_least(0))
     u0: float = key("Instrumental u in percent; unset: as shipped.", _NAN)
-    u0_err: float = key("Its error.", _NAN, check=at_least(0))
-    angle: float = key("Degrees added to chi; unset: as shipped.", _NAN)
-    angle_err: float = key("Its error.", _NAN, check=at_least(0))
+    u0_err: float = key("Error of u0 in percent.", _NAN, check=at_least(0))
+    zero_angle: float = key("Degrees that are added to chi; unset: as shipped.", _NAN)
+    zero_angle_err: float = key("Error of zero_angle in degrees.", _NAN, check=at_least(0))
     pair_offset: tuple[float, ...] = key(
         "Ordinary minus extraordinary image of a star, x and y, in pixels at binning 1; unset: as "
-        "shipped.",
-        (), check=_TWO)
+        "shipped.", (), check=_TWO)
     pair_tolerance: tuple[float, ...] = key(
-        "By how much a pair may differ from that, x and y, in pixels at binning 1; unset: as "
+        "Maximum deviation of a pair from that offset, x and y, in pixels at binning 1; unset: as "
         "shipped.", (), check=_TWO_ABOVE_0)
     sky_angle: float = key(
-        "Position angle of the image's upward direction, degrees; unset: as shipped.", _NAN)
-    sky_angle_err: float = key("Its error.", _NAN, check=at_least(0))
+        "Position angle of the image's upward direction in degrees; unset: as shipped.", _NAN)
+    sky_angle_err: float = key("Error of sky_angle in degrees.", _NAN, check=at_least(0))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Web:
-    """``[web]``: the live page."""
+    """``[web]``: the live web pages."""
 
-    host: str = key("Address to listen at; 0.0.0.0 for all.", "127.0.0.1")
-    port: int = key("Port to listen at.", 8765, check=port_from(0))
+    host: str = key("Address of the server's socket; 0.0.0.0: reachable from other machines.",
+                    "127.0.0.1")
+    port: int = key("Port of the server.", 8765, check=port_from(0))
     threads: int = key("Threads that serve pages.", 32, check=at_least(4))
-    streams: int = key("Most live streams at once; beyond it pages poll. "
-                       "At most half the threads.", 12, check=at_least(0))
-    retry: str = key(
-        "Who may have frames tried again by the page's button: local (browsers on this machine), "
-        "all, or none.", "local", check=one_of("local", "all", "none"))
-    mailbox: Path | None = key("Folder of mails to show on the page (the demo's).", None)
+    max_streams: int = key(
+        "Maximum number of live streams, half of the threads at most; further pages poll.", 12,
+        check=at_least(0))
+    allow_retry: str = key(
+        "Who may retry failed frames with the page's button without signing in: local (browsers "
+        "on this machine), all, or none.", "local", check=one_of("local", "all", "none"))
+    mailbox: Path | None = key("Folder of mails that the pages show (the demo's).", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,8 +285,13 @@ TABLES: dict[str, type] = {
     "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts, "atel": Atel,
     "summary": Summary, "web": Web,
 }
-ARRAYS: dict[str, type] = {"archive": Archive, "camera": Camera, "polarimeter": Polarimeter,
-                           "rule": Rule, "tag": Tag, "channel": Channel}
+#: Those of a list have a class for each kind, by the key ``kind``; others have one class, "".
+ARRAYS: dict[str, dict[str, type]] = {
+    "archive": {"folder": FolderArchive, "ftp": FtpArchive, "sftp": SftpArchive},
+    "camera": {"": Camera}, "polarimeter": {"": Polarimeter}, "rule": {"": Rule}, "tag": {"": Tag},
+    "channel": {"email": EmailChannel, "telegram": TelegramChannel, "webhook": WebhookChannel,
+                "apprise": AppriseChannel, "*": PluginChannel},
+}
 
 
 def keys_of(section: type) -> dict[str, str]:

@@ -97,7 +97,7 @@ class Dispatcher:
                 if worker is None or not worker.alive:
                     worker = await self._replace(number, worker, None)
                     continue
-                if successor is None and worker.status.jobs >= self._settings.recycle_after:
+                if successor is None and worker.status.jobs >= self._settings.max_jobs_per_worker:
                     successor = asyncio.create_task(self._start(), name=f"successor {number}")
                 if successor is not None and successor.done():
                     worker = await self._replace(number, worker, successor)
@@ -132,7 +132,7 @@ class Dispatcher:
         return new
 
     async def _start(self) -> Worker:
-        worker = await Worker.start(memory_mb=self._settings.worker_memory)
+        worker = await Worker.start(memory_mb=self._settings.worker_memory_mb)
         try:
             await worker.give_context(*self._context())
         except BaseException:
@@ -175,7 +175,7 @@ class Dispatcher:
 
     async def _perform(self, worker: Worker, request: Request, label: str) -> Outcome:
         await worker.give_context(*self._context())
-        return await worker.perform(request, label=label, deadline=self._settings.deadline)
+        return await worker.perform(request, label=label, deadline=self._settings.job_timeout)
 
     async def _sleep(self) -> None:
         """Until something wakes us, the next job is due, or a while has passed."""

@@ -37,8 +37,9 @@ def regroup(frame: Frame, instrument: Instrument, site: Site, now: float, *,
     parts = partition(
         [Exposure(jd_start=r.jd_start, exptime_s=r.exptime_s, angle_deg=r.polariser_deg)
          for r in rows],
-        angles_deg=instrument.polarimeter.angles_deg, longest_min=site.polarimetry.longest,
-        gap_min=site.polarimetry.gap)
+        angles_deg=instrument.polarimeter.angles_deg,
+        longest_min=site.polarimetry.max_duration_minutes,
+        gap_min=site.polarimetry.max_gap_minutes)
     before = {row.group_id for row in rows if row.group_id is not None}
     before |= {frame.group_id} if frame.group_id is not None else set()
     taken: set[int] = set()
@@ -85,7 +86,7 @@ def _due(group: Group, mine: list[Frame], state: str, site: Site, now: float,
     if state == "open":
         last = mine[-1]
         ended = (last.jd_start - JD_UNIX_EPOCH) * 86400.0 + last.exptime_s
-        due = max(now + _MORE_COMING, ended + 60.0 * site.polarimetry.gap)
+        due = max(now + _MORE_COMING, ended + 60.0 * site.polarimetry.max_gap_minutes)
     jobs.queue(JobKind.POLARIMETRY, group.id, priority=Priority.POLARIMETRY + bonus, now=now,
                not_before=due)
 

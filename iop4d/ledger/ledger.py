@@ -67,9 +67,9 @@ class Ledger:
         self._site = site
         self._instruments = instruments
         self._clock = clock
-        self.space = Space(site.root, minimum_gb=site.daemon.disk_min)
+        self.space = Space(site.root, minimum_gb=site.daemon.min_free_gb)
         self._choices = masters.Choices(instruments, site)
-        self._urgency = Urgency(site.daemon.first, clock)
+        self._urgency = Urgency(site.daemon.priority_targets, clock)
         self._finisher = Finisher(site=site, instruments=instruments, choices=self._choices,
                                   clock=clock, on_results=on_results, urgency=self._urgency)
         self._ahead = 0  # jobs that were begun one after another before those of the backlog
@@ -255,7 +255,7 @@ class Ledger:
         if choice.missing:
             self._finisher.set_waiting(
                 frame, f"no {' and no '.join(choice.missing)} within "
-                f"{self._site.masters.max_age:g} days; it goes on when there is one",
+                f"{self._site.masters.max_age_days:g} days; it goes on when there is one",
                 job_id=job.id)
             return None
         place = Path(frame.telescope) / frame.night
@@ -270,9 +270,9 @@ class Ledger:
                 path=Path(frame.path), facts=facts, masters=choice.masters,
                 reference=groups.star_list(references[0].id) if references else None,
                 reduced_path=self._site.folder("reduced") / place / f"{stem}.fits"
-                if photometry.reduced else None,
+                if photometry.write_reduced else None,
                 preview_path=self._site.folder("previews") / place / f"{stem}.png"
-                if photometry.previews else None))
+                if photometry.write_previews else None))
 
     def _plan_master(self, job: Job, now: float) -> Claim | None:
         master = Master.get_by_id(job.key)

@@ -96,7 +96,7 @@ def choose(facts: FrameFacts, instrument: Instrument, site: Site) -> Choice:
         # A frame's own layout before its cut of a larger one.
         near = sorted(((_days(row.night, facts.night), row.night > facts.night,
                         row.layout != layout_of(facts), row.id), row)
-                      for row in rows if _days(row.night, facts.night) <= site.masters.max_age
+                      for row in rows if _days(row.night, facts.night) <= site.masters.max_age_days
                       and covers(row.layout, facts))
         if near and near[0][0][0] == 0:
             pending += _pending(near[0][1])
@@ -146,7 +146,7 @@ def enlist(facts: FrameFacts, site: Site, now: float, *, bonus: int) -> None:
         **_key_fields(facts.kind, facts), "band": facts.band, "night": facts.night,
         "exptime_s": facts.exptime_s, "changed_at": now})
     jobs.queue(JobKind.MASTER, master.id, priority=Priority.MASTER + bonus, now=now,
-               not_before=now + site.masters.debounce)
+               not_before=now + site.masters.build_delay)
 
 
 def frames_of(master: Master) -> list[Frame]:
@@ -180,7 +180,7 @@ def odd(master: Master, kind: FrameKind, level: float, scatter: float, site: Sit
         & (Master.state == "ready") & (Master.id != master.id)
         & (Master.band.is_null() if master.band is None else Master.band == master.band))
         if region_of(row.layout)[0] == binning
-        and _days(row.night, master.night) <= site.masters.max_age]
+        and _days(row.night, master.night) <= site.masters.max_age_days]
     values = sorted(float(row.scatter if kind is FrameKind.FLAT else row.level) for row in peers
                     if row.level is not None and row.scatter is not None)
     if len(values) < _FEWEST_PEERS:
@@ -252,7 +252,7 @@ def _wake(now: float) -> None:
 
 def _reach(master: Master, site: Site) -> tuple[str, str]:
     """The first and last night that a master may serve."""
-    night, age = date.fromisoformat(master.night), timedelta(days=site.masters.max_age)
+    night, age = date.fromisoformat(master.night), timedelta(days=site.masters.max_age_days)
     return (night - age).isoformat(), (night + age).isoformat()
 
 

@@ -50,14 +50,14 @@ def find_field(frame: CalibratedImage, stars: Stars, *, solver: astrometry.Solve
     """
     began = time.monotonic()
     tried = 0
-    for found, pointing in attempts(frame, stars, pointing_deg, settings.stars, only):
+    for found, pointing in attempts(frame, stars, pointing_deg, settings.max_stars, only):
         left = _LONGEST - (time.monotonic() - began)
         if left <= 0:
             break
         tried += 1
         match = solve(solver, found.x, found.y, scale_arcsec=scale_arcsec,
                       tolerance=settings.scale_tolerance, pointing_deg=pointing,
-                      radius_deg=settings.radius, seconds=min(settings.timeout, left))
+                      radius_deg=settings.search_radius, seconds=min(settings.timeout, left))
         if match is not None:
             return Found(match=match, stars=found)
     n = len(stars.detections)
@@ -65,7 +65,8 @@ def find_field(frame: CalibratedImage, stars: Stars, *, solver: astrometry.Solve
         raise StageError(UNSOLVED,
                          f"{usable} stars detected, at least {FEWEST_STARS} are needed")
     place = "anywhere in the index" if pointing_deg is None else (
-        f"within {settings.radius:g} deg of RA {pointing_deg[0]:.4f}, Dec {pointing_deg[1]:+.4f}")
+        f"within {settings.search_radius:g} deg of RA {pointing_deg[0]:.4f}, "
+        f"Dec {pointing_deg[1]:+.4f}")
     raise StageError(UNSOLVED, f"none of {tried} attempts matched the {n} detected stars with the "
                               f"sky {place}, at {scale_arcsec:.3f} arcsec per pixel")
 

@@ -72,7 +72,7 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
         sky = find_sky(frame)
     with stages("detect"):
         scale = instrument.pixel_arcsec(facts.binning)
-        stars = find_stars(frame, sky, threshold=site.photometry.detection,
+        stars = find_stars(frame, sky, threshold=site.photometry.detection_sigma,
                            shrink=max(1, int(FINE_ARCSEC / scale)))
     field = _find(frame, stars, request, tools, stages)
     with stages("photometry"):
@@ -143,7 +143,7 @@ def _solved(frame: CalibratedImage, stars: Stars, request: ReduceRequest, tools:
                                     settings=settings), "index"
     except StageError:
         with stages("pattern"):
-            lists = (found for found, _ in attempts(frame, stars, None, settings.stars))
+            lists = (found for found, _ in attempts(frame, stars, None, settings.max_stars))
             placed = find_by_pattern(
                 lists, facts, only=only, scale_arcsec=scale, fwhm=stars.psf.fwhm,
                 catalogue=tools.catalogue, reference=request.reference)
@@ -193,7 +193,7 @@ def _measure(frame: CalibratedImage, stars: Stars, field: _Field, aperture: Aper
     targets = tuple(m for m in sources if _is_target(m.source, tools.catalogue))
     return _Measured(sources=sources, field_stars=measure_field_stars(
         pixels, stars, field.place, aperture, facts, besides=targets,
-        most=tools.site.polarimetry.field_stars))
+        most=tools.site.polarimetry.max_field_stars))
 
 
 def _is_target(name: str, catalogue: Catalogue) -> bool:

@@ -95,7 +95,7 @@ def _through_polariser(beam: Beam, drift: Floats | None, positions: Positions,
                       ensemble: Transparency | None, settings: Polarimetry) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     angles = positions.angles_deg
-    transparency = settings.transparency / MAG_PER_RELATIVE_FLUX
+    transparency = settings.transparency_scatter / MAG_PER_RELATIVE_FLUX
     if ensemble is not None:
         normalised = single_beam(angles, _even(
             beam, ensemble.relative, math.hypot(ensemble.err, ensemble.extra)), harmonic=2,
@@ -130,7 +130,7 @@ def _through_plate(target: str, drift: Floats | None, positions: Positions,
             found[stokes.method] = (_diluted(stokes, positions.neighbours(target)), False)
     others = source_ensemble(positions, target)
     relative, err = (others.relative, others.err) if others is not None else (
-        np.ones(angles.size), settings.transparency / MAG_PER_RELATIVE_FLUX)
+        np.ones(angles.size), settings.transparency_scatter / MAG_PER_RELATIVE_FLUX)
     ordinary, extraordinary = positions.beam(target, "O"), positions.beam(target, "E")
     for name, beam, sign in (("ordinary", ordinary, 1.0), ("extraordinary", extraordinary, -1.0)):
         alone = single_beam(angles, _even(beam, relative, err), harmonic=4, sign=sign, method=name,
@@ -158,7 +158,7 @@ def _choose(found: dict[str, Seen], target: Source, positions: Positions, instru
     if asked in found:
         return asked
     if "ensemble" in found or "plain" in found:
-        enough = ensemble is not None and ensemble.n >= settings.fewest_field_stars
+        enough = ensemble is not None and ensemble.n >= settings.min_field_stars
         return "ensemble" if enough and "ensemble" in found else next(
             name for name in ("plain", "ensemble") if name in found)
     # A fit knows by its scatter when something is wrong with a position; the ratios do not.

@@ -111,7 +111,7 @@ class Workbench:
         settings = self.context.site.masters
         return build_master(request, instrument=self._named(request.facts.instrument),
                             masters=self._masters, min_frames=settings.min_frames,
-                            clip=settings.clip, stages=stages)
+                            clip=settings.clip_sigma, stages=stages)
 
     def _reduce(self, request: ReduceRequest, stages: Stages) -> Reduced:
         tools = Tools(site=self.context.site, catalogue=self.context.catalogue,

@@ -18,7 +18,7 @@ url = "{url}"
 index = ["{index}"]
 
 [masters]
-debounce = 1.0
+build_delay = 1.0
 
 [[rule]]
 name = "BL Lac flares"
@@ -28,7 +28,7 @@ condition = "mag < 13.2"
 clear = "mag > 13.4"
 confirm = 2
 severity = "atel"
-tell_end = true
+notify_resolved = true
 channels = ["mailbox", "phone"]
 
 [[rule]]
@@ -48,12 +48,12 @@ port = {mail_port}
 name = "phone"
 kind = "telegram"
 to = ["7"]
-commands = true
-api = "{bot}"
+accept_commands = true
+api_url = "{bot}"
 token_file = "secrets/bot"
 
 [alerts]
-retry_first = 2.0
+retry_wait = 2.0
 
 [atel]
 authors = ["A. Observer (iop4d demo)"]
@@ -85,8 +85,8 @@ user = "{user}"
 password_file = "secrets/{name}"
 {more}nights = "/{{night:%Y-%m-%d}}"
 telescope = "{name}"
-poll = 2.0
-poll_day = 2.0
+poll_interval = 2.0
+poll_interval_day = 2.0
 settle = 1.0
 """
 

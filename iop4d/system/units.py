@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from iop4d.config import Site
+from iop4d.config.secret import secrets_of
 from iop4d.model.errors import Iop4dError
 
 NAMES = ("iop4d.service", "iop4d-web.service", "iop4d-web.socket")
@@ -26,7 +27,7 @@ def units(site: Site, *, user: str = "", memory: str = "4G") -> dict[str, str]:
     """Name to text of each unit of a site. ``user``: runs it as a system's service; empty: the
     units are for the user's own service manager."""
     own = not user
-    written = [site.root, *(a.path for a in site.archive if a.is_remote or a.read_only)]
+    written = [site.root, *(a.path for a in site.archive if a.is_remote or a.make_read_only)]
     values = {
         "SITE": _path(site.root), "IOP4D": f"{_path(Path(sys.executable))} -m iop4d",
         "DOCS": _path(Path(__file__).parent), "MEMORY": memory,
@@ -67,7 +68,7 @@ def _home(paths: Iterable[Path]) -> str:
 
 
 def _credentials(site: Site) -> list[str]:
-    return sorted({a.password_credential for a in site.archive if a.password_credential})
+    return sorted({secret.credential for secret in secrets_of(site) if secret.credential})
 
 
 def _credential(name: str, own: bool) -> str:

@@ -40,7 +40,7 @@ band = "R"
 condition = "mag < 13.0"
 clear = "{clear}"
 confirm = {confirm}
-cooldown = {cooldown}
+cooldown_hours = {cooldown}
 channels = ["team"]
 """
 CHANNEL = """

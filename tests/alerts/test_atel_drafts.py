@@ -46,7 +46,7 @@ url = "https://iop4d.example.org"
 [atel]
 authors = ["A. Author (IAA-CSIC)"]
 contact = "A. Author"
-[atel.related]
+[atel.related_atels]
 bllac = "14773, 15056"
 [atel.calibration]
 "*" = "the literature"
@@ -102,7 +102,7 @@ def test_the_site_file_says_who_signs_and_what_it_belongs_to(
 def test_of_a_camera_without_a_known_place_only_the_name_is_told(tmp_path: Path,
                                                                  facts: PhotometryFacts) -> None:
     own = parse_site('[[camera]]\nname = "C"\ntelescope = "OSN-T090"\nidentify = {A = "b"}\n'
-                     "scale = 1.0\n", root=tmp_path)
+                     "pixel_scale = 1.0\n", root=tmp_path)
     draft = drafts.compose(own, facts)
     assert "with the telescope OSN-T090." in draft.body
     assert "0.9 m" not in draft.body

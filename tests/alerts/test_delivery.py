@@ -200,7 +200,8 @@ def test_a_digest_names_the_severest_first(posts: list[Post], tmp_path: Path,
 def test_a_recipient_who_moved_has_one_limit_under_all_names(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel(moved("new@example.org"))
-    it = post(posts, tmp_path, clock, "most = 4\n", rule(cooldown=0.0), channel(), team=team)
+    it = post(posts, tmp_path, clock, "max_per_10min = 4\n", rule(cooldown=0.0), channel(),
+              team=team)
     for episode in range(8):
         it.fire(episode)
         it.send()
@@ -260,7 +261,8 @@ def test_the_new_name_of_who_moved_may_stand_in_the_site_file(
 def test_a_clock_that_was_ahead_leaves_no_message_waiting_for_its_time(
         posts: list[Post], tmp_path: Path, clock: FakeClock, restart: bool) -> None:
     team = FakeChannel()
-    it = post(posts, tmp_path, clock, 'quiet = "23:00-08:00"\nquiet_lets = "critical"\n', rule(),
+    it = post(posts, tmp_path, clock,
+              'quiet_hours = "23:00-08:00"\nquiet_min_severity = "critical"\n', rule(),
               channel(), team=team)
     right = clock.now
     clock.advance(100 * DAY)
@@ -309,7 +311,8 @@ def test_a_message_that_was_not_tried_for_days_is_not_given_up_at_the_first_refu
 def test_messages_sent_by_a_clock_that_was_ahead_hold_up_none(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
-    it = post(posts, tmp_path, clock, "most = 2\n", rule(cooldown=0.0), channel(), team=team)
+    it = post(posts, tmp_path, clock, "max_per_10min = 2\n", rule(cooldown=0.0), channel(),
+              team=team)
     it.fire()
     it.send()
     Outbox.update(sent_at=clock.now + 100 * DAY).execute()

@@ -34,7 +34,8 @@ def test_late_messages_are_one_digest_and_nothing_is_missing_in_it(
 def test_a_recipient_gets_so_many_messages_in_ten_minutes_at_most(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
-    it = post(posts, tmp_path, clock, "most = 4\n", rule(cooldown=0.0), channel(), team=team)
+    it = post(posts, tmp_path, clock, "max_per_10min = 4\n", rule(cooldown=0.0), channel(),
+              team=team)
     for episode in range(10):
         it.fire(episode)
         it.send()
@@ -131,13 +132,13 @@ def test_what_is_critical_comes_first_and_has_messages_kept_for_it(
     team = FakeChannel()
     urgent = rule().replace('"bright"', '"urgent"') + 'severity = "critical"\n'
     plain = rule(cooldown=0.0) + 'severity = "info"\n'
-    it = post(posts, tmp_path, clock, "most = 5\n", plain, channel(), team=team)
+    it = post(posts, tmp_path, clock, "max_per_10min = 5\n", plain, channel(), team=team)
     for episode in range(5):
         it.fire(episode)
         it.send()
         clock.advance(10.0)
     assert [n.severity for _, n in team.mails] == ["info"] * 4
-    later = post(posts, tmp_path, clock, "most = 5\n", urgent, channel(), team=team)
+    later = post(posts, tmp_path, clock, "max_per_10min = 5\n", urgent, channel(), team=team)
     later.fire(9)
     later.send()
     assert [n.severity for _, n in team.mails] == ["info"] * 4 + ["critical"]
@@ -209,7 +210,8 @@ def test_quiet_hours_hold_back_all_but_what_is_urgent(posts: list[Post], tmp_pat
     team = FakeChannel()
     urgent = rule().replace('"bright"', '"urgent"') + 'severity = "critical"\n'
     # The clock stands at 22:13 UTC, which is 23:13 in Madrid.
-    it = post(posts, tmp_path, clock, 'quiet = "23:00-08:00"\nquiet_zone = "Europe/Madrid"\n',
+    it = post(posts, tmp_path, clock,
+              'quiet_hours = "23:00-08:00"\nquiet_timezone = "Europe/Madrid"\n',
               rule(), urgent, channel(), team=team)
     it.fire()
     it.send()

@@ -16,7 +16,7 @@ HOUR = 1 / 24
 
 def watch(*, clear: str = "mag > 13.2", confirm: int = 2, cooldown: float = 0.0) -> Watch:
     return understand(Rule(name="bright", condition="mag < 13.0", clear=clear, confirm=confirm,
-                           cooldown=cooldown))
+                           cooldown_hours=cooldown))
 
 
 class Walk:

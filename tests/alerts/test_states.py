@@ -54,7 +54,7 @@ def test_a_flag_of_the_program_withdraws_too(start: Start) -> None:
 
 
 def test_an_alert_that_goes_on_is_told_again_until_somebody_acknowledges(start: Start) -> None:
-    night = start(rule() + "repeat = 2.0\n", channel())
+    night = start(rule() + "reminder_hours = 2.0\n", channel())
     night.see_all([12.5, 12.4])
     night.tend()
     assert kinds() == ["alert"]
@@ -74,7 +74,7 @@ def test_an_alert_that_goes_on_is_told_again_until_somebody_acknowledges(start: 
 
 
 def test_a_snooze_ends_by_itself(start: Start) -> None:
-    night = start(rule() + "repeat = 1.0\n", channel())
+    night = start(rule() + "reminder_hours = 1.0\n", channel())
     night.see_all([12.5, 12.4])
     with night.database.write():
         desk.snooze(Alert.get(), desk.span_of("3h"), by="Ana", now=night.clock())
@@ -87,7 +87,7 @@ def test_a_snooze_ends_by_itself(start: Start) -> None:
 
 
 def test_the_end_is_told_where_the_rule_asks_for_it(start: Start) -> None:
-    night = start(rule() + "tell_end = true\n", channel())
+    night = start(rule() + "notify_resolved = true\n", channel())
     night.see_all([12.5, 12.4, 13.5, 13.5])
     assert kinds() == ["alert", "ended"]
     assert "ended" in Outbox.get(Outbox.id == 2).content["subject"]
@@ -125,7 +125,7 @@ def test_a_flare_that_began_while_nobody_looked_and_goes_on_is_told(start: Start
 
 
 def test_points_too_far_apart_do_not_confirm_each_other(start: Start) -> None:
-    night = start(rule() + "confirm_within = 1.0\n", channel())
+    night = start(rule() + "confirm_within_hours = 1.0\n", channel())
     night.see(0, 12.5)
     night.see(90, 12.5)
     assert state() == "pending"
@@ -166,7 +166,7 @@ def test_a_rule_on_a_colour_looks_at_both_bands(start: Start) -> None:
 
 @pytest.mark.parametrize("flag", [Flag.UNSTEADY, Flag.CLOUDS, Flag.FEW_CALIBRATORS])
 def test_a_steady_rule_wants_comparison_stars_that_keep_still(start: Start, flag: Flag) -> None:
-    night = start(rule() + "steady = true\n", channel())
+    night = start(rule() + "require_stable_stars = true\n", channel())
     for n in range(3):
         night.see(n, 12.5, flags=int(flag))
     assert Alert.select().count() == 0

@@ -27,7 +27,7 @@ class System:
     def __init__(self, root: Path, condition: str, more: str = "") -> None:
         self.clock = FakeClock()
         site = site_of(root, ARCHIVE, f'[[rule]]\nname = "r"\ncondition = "{condition}"\n'
-                       f'lasting = 10\nchannels = ["team"]\n{more}', channel())
+                       f'hold_minutes = 10\nchannels = ["team"]\n{more}', channel())
         self.database = Database(site.database)
         self.night = True
         self.unknown: dict[str, list[str]] = {}
@@ -73,7 +73,7 @@ def frame(now: float, **columns: Any) -> Frame:
 
 
 def test_a_full_disk_is_told_once_it_lasts_and_its_end_recorded(system: Make) -> None:
-    it = system("disk_free < 5 GB", "tell_end = true\n")
+    it = system("disk_free < 5 GB", "notify_resolved = true\n")
     it.beat["disk_free_gb"] = 3.0
     assert it.look(9) == []
     assert it.look(2) == [("iop4d", "firing")]
@@ -123,7 +123,7 @@ def test_an_archive_out_of_reach_is_told(system: Make) -> None:
 
 
 def test_frames_that_fail_and_fields_that_are_not_recognised_are_counted(system: Make) -> None:
-    it = system("failed > 2", "window = 0.5\n")
+    it = system("failed > 2", "window_days = 0.5\n")
     with it.database.write():
         for n in range(3):
             frame(it.clock() + n, state="failed", reason="solve: no match")
@@ -138,7 +138,7 @@ def test_frames_that_fail_and_fields_that_are_not_recognised_are_counted(system:
 
 
 def test_a_zero_point_that_drops_means_clouds(system: Make) -> None:
-    it = system("clouds > 0.5 mag", "window = 1\n")
+    it = system("clouds > 0.5 mag", "window_days = 1\n")
     with it.database.write():
         for n, zero in enumerate((22.0, 22.05, 21.3)):
             point(n, 13.0, zero_point=zero, created_at=it.clock() + n)
@@ -181,7 +181,7 @@ def test_what_fired_while_muted_is_told_when_the_mute_ends(system: Make) -> None
 
 
 def test_what_goes_on_is_told_again_and_after_a_snooze(system: Make) -> None:
-    it = system("disk_free < 5 GB", "repeat = 1\n")
+    it = system("disk_free < 5 GB", "reminder_hours = 1\n")
     it.beat["disk_free_gb"] = 3.0
     it.look(150)
     assert told() == ["alert", "again", "again"]
@@ -219,7 +219,7 @@ def test_what_nobody_judges_any_more_ends(system: Make, tmp_path: Path) -> None:
 
 
 def test_a_rule_on_a_source_that_nobody_knows_is_told_until_somebody_does(system: Make) -> None:
-    it = system("rule_error > 0", "cooldown = 0\n")
+    it = system("rule_error > 0", "cooldown_hours = 0\n")
     it.unknown = {"r": ["BLLaz"]}
     assert it.look(12) == [("r", "firing")]
     said = compose(Outbox.get().content, message_id="<1@a>", at=0.0).text

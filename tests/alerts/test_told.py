@@ -32,7 +32,7 @@ def test_a_colour_is_told_as_a_colour_and_its_bands_as_they_are(start: Start) ->
 
 
 def test_without_the_host_is_told_with_the_number_that_was_judged(start: Start) -> None:
-    night = start(rule(confirm=1) + 'host = "corrected"\n', channel())
+    night = start(rule(confirm=1) + 'host_galaxy = "corrected"\n', channel())
     night.see(0, 12.5, mag_nucleus=12.9, mag_nucleus_err=0.03)
     subject, text = told()
     assert subject == "BL Lac R = 12.90 ± 0.03 without the host: mag < 13.0"
@@ -41,7 +41,7 @@ def test_without_the_host_is_told_with_the_number_that_was_judged(start: Start) 
 
 
 def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Start) -> None:
-    night = start(changed("p > 10 %", 'host = "corrected"\n', "p < 8 %"), channel())
+    night = start(changed("p > 10 %", 'host_galaxy = "corrected"\n', "p < 8 %"), channel())
     for n in range(2):
         night.see(n, 12.5, p=0.08, p_debiased=0.08, p_err=0.004, p_nucleus=0.12,
                   p_nucleus_err=0.02, chi_deg=10.0, chi_err_deg=1.0)
@@ -51,7 +51,7 @@ def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Star
 
 
 def test_the_end_tells_what_ended_it(start: Start) -> None:
-    night = start(rule() + "tell_end = true\n", channel())
+    night = start(rule() + "notify_resolved = true\n", channel())
     night.see_all([12.5, 12.5, 13.5, 13.6])
     subject, text = told()
     assert subject == "BL Lac R = 13.60 ± 0.02: ended, mag < 13.0"
@@ -60,7 +60,7 @@ def test_the_end_tells_what_ended_it(start: Start) -> None:
 
 
 def test_again_tells_the_newest_point(start: Start) -> None:
-    night = start(rule() + "repeat = 2.0\n", channel())
+    night = start(rule() + "reminder_hours = 2.0\n", channel())
     night.see_all([12.5, 12.5, 12.4])
     night.clock.advance(3 * HOUR)
     night.tend()

@@ -18,7 +18,7 @@ from iop4d.archives import download as module
 from iop4d.archives.download import OVERLAP, Limiter, download, part_of, sweep
 from iop4d.archives.session import Listing, PathError, RemoteEntry, RemoteError, TransferError
 from iop4d.archives.sftp import connect
-from iop4d.config import Archive
+from iop4d.config import SftpArchive
 from tests.support.proxy import Proxy, Toxics
 from tests.support.sftp_server import PASSWORD, USER, SftpServer
 
@@ -290,9 +290,9 @@ class Line:
         (tmp_path / "password").write_text(PASSWORD)
         self.password = tmp_path / "password"
 
-    def archive(self, server: SftpServer, proxy: Proxy) -> Archive:
-        return Archive(
-            name="OSN", kind="sftp", host="127.0.0.1", port=proxy.port, user=USER, timeout=2.0,
+    def archive(self, server: SftpServer, proxy: Proxy) -> SftpArchive:
+        return SftpArchive(
+            name="OSN", host="127.0.0.1", port=proxy.port, user=USER, timeout=2.0,
             password_file=self.password, host_key=server.fingerprint, connect_timeout=5.0)
 
     async def fetch(self, server: SftpServer, proxy: Proxy, *, most: int = 40) -> int:

@@ -188,7 +188,7 @@ def test_lost_events_are_made_good_by_a_scan(tmp_path: Path) -> None:
 STOPPED = """
 import asyncio, json, sys
 from pathlib import Path
-from iop4d.config import Archive
+from iop4d.config import FolderArchive
 from iop4d.archives.directory import DirectoryArchive
 root, out = Path(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
 async def deliver(_, files):
@@ -196,7 +196,7 @@ async def deliver(_, files):
         out.write(file.path.name + "\\n")
 async def main():
     archive = DirectoryArchive(
-        archive=Archive(name="raw", path=root), known={}, deliver=deliver, settle=0.2,
+        archive=FolderArchive(name="raw", path=root), known={}, deliver=deliver, settle=0.2,
         settle_unannounced=0.5, scan_interval=3600.0, clock=lambda: 0.0)
     task = asyncio.create_task(archive.run(asyncio.Event()))
     while True:
@@ -317,7 +317,7 @@ def test_a_root_that_hangs_is_told_and_does_not_hold_up_the_end(
 
 
 def test_complete_files_become_read_only_where_that_is_asked_for(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, read_only=True)
+    watched = Watched(tmp_path, make_read_only=True)
     watched.run(lambda: (tmp_path / "a.fit").write_text("a") and None, until=1)
     assert (tmp_path / "a.fit").stat().st_mode & 0o222 == 0
 

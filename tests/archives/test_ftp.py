@@ -31,7 +31,7 @@ from iop4d.archives.session import (
     RemoteError,
     TransferError,
 )
-from iop4d.config import Archive
+from iop4d.config import FtpArchive
 from iop4d.model.errors import ConfigError
 from iop4d.simulator.servers import ftp_server
 from tests.support.ftp_server import PASSWORD, STALLS, USER, Faults, FtpServer
@@ -49,14 +49,14 @@ def secret(tmp_path: Path) -> Path:
     return path
 
 
-def archive(server: FtpServer, secret: Path, **keys: object) -> Archive:
+def archive(server: FtpServer, secret: Path, **keys: object) -> FtpArchive:
     keys = {"host": "127.0.0.1", "port": server.port, "timeout": 1.0, "connect_timeout": 1.0,
             "user": USER, "password_file": secret} | keys
-    return Archive(name="T", kind="ftp", path=Path("raw"), **keys)
+    return FtpArchive(name="T", path=Path("raw"), **keys)
 
 
 @asynccontextmanager
-async def session_of(found: Archive) -> AsyncIterator[FtpSession]:
+async def session_of(found: FtpArchive) -> AsyncIterator[FtpSession]:
     session = await connect(found)
     try:
         yield session
@@ -138,7 +138,7 @@ def test_relative_paths_start_at_the_folder_of_the_login(secret: Path) -> None:
     asyncio.run(main())
 
 
-async def everything(found: Archive) -> None:
+async def everything(found: FtpArchive) -> None:
     """Log in, list, and fetch a file."""
     async with session_of(found) as session:
         await session.list(NIGHT)
@@ -286,7 +286,7 @@ def test_fifty_thousand_entries_do_not_hold_up_the_loop(secret: Path) -> None:
 # What keeps a session from being opened.
 
 
-def refusal(found: Archive) -> str:
+def refusal(found: FtpArchive) -> str:
     with pytest.raises((RemoteError, ConfigError)) as caught:
         asyncio.run(everything(found))
     assert PASSWORD not in str(caught.value)
@@ -315,7 +315,7 @@ def test_every_refusal_names_the_key_to_look_at(secret: Path) -> None:
             assert server.heard.count(b"PASS ") == 1
 
     asyncio.run(main())
-    found = Archive(name="T", kind="ftp", path=Path("raw"), host="127.0.0.1",
+    found = FtpArchive(name="T", path=Path("raw"), host="127.0.0.1",
                     password_file=secret.with_name("gone"))
     assert "password_file cannot be read" in refusal(found)
 
@@ -363,7 +363,7 @@ def test_a_trusted_server_is_talked_to_over_tls(secret: Path, tmp_path: Path, ki
     async def main() -> None:
         context = certificate(tmp_path)
         async with FtpServer(dict(FILES), tls=context, implicit=kind == "implicit") as server:
-            found = archive(server, secret, tls=kind, tls_max=newest,
+            found = archive(server, secret, tls=kind, max_tls_version=newest,
                             ca_file=tmp_path / "cert.pem")
             async with session_of(found) as session:
                 assert len((await session.list(NIGHT)).entries) == 2
@@ -424,7 +424,7 @@ def pyftpd(served: Path) -> Iterator[int]:
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 def test_a_server_of_another_make(pyftpd: int, secret: Path, tmp_path: Path) -> None:
     async def main() -> None:
-        found = Archive(name="T", kind="ftp", host="127.0.0.1", port=pyftpd, user=USER,
+        found = FtpArchive(name="T", host="127.0.0.1", port=pyftpd, user=USER,
                         password_file=secret, path=tmp_path)
         async with session_of(found) as session:
             entries = {e.name: e for e in (await session.list(NIGHT)).entries}
@@ -443,7 +443,7 @@ def test_a_server_of_the_library_s_own(served: Path, tmp_path: Path) -> None:
     server.start()
     try:
         (tmp_path / "secret").write_text(PASSWORD)
-        found = Archive(name="T", kind="ftp", host="127.0.0.1", port=server.port, path=tmp_path,
+        found = FtpArchive(name="T", host="127.0.0.1", port=server.port, path=tmp_path,
                         user="observer", password_file=tmp_path / "secret")
 
         async def main() -> None:

@@ -15,7 +15,7 @@ from iop4d.archives.nights import (
     parse_night,
     parse_place,
 )
-from iop4d.config import Archive
+from iop4d.config import FtpArchive
 from iop4d.model.errors import Iop4dError
 
 NIGHT = date(2023, 3, 13)
@@ -25,8 +25,8 @@ PATTERNS = {
     "/obs/{night:%Y}/n{night:%j}": "/obs/2023/n072", "/{night:%b%d_%Y}": "/Mar13_2023"}
 
 
-def archive(name: str, telescope: str = "") -> Archive:
-    return Archive(name=name, telescope=telescope, kind="ftp", host="h", path=Path("raw"))
+def archive(name: str, telescope: str = "") -> FtpArchive:
+    return FtpArchive(name=name, telescope=telescope, host="h", path=Path("raw"))
 
 
 ARCHIVES = (archive("OSN-T090", "OSN-T090"), archive("OSN-T150"), archive("CAFOS", "CAHA-T220"))

@@ -27,7 +27,7 @@ from iop4d.archives.session import (
 )
 from iop4d.archives.settle import SettledFile
 from iop4d.archives.wanted import Known
-from iop4d.config import Archive
+from iop4d.config import FtpArchive
 
 NIGHT, FOLDER = "2026-11-22", "/20261122"
 NOW = 1795382400.0  # 2026-11-22T20:00 UTC
@@ -49,7 +49,7 @@ class FakeServer:
     def put(self, name: str, content: bytes | None = None, mtime: float = NOW - 60) -> None:
         self.files[f"{FOLDER}/{name}"] = (content or name.encode() * 1000, mtime)
 
-    async def connect(self, _archive: Archive) -> FakeSession:
+    async def connect(self, _archive: FtpArchive) -> FakeSession:
         self.commands["connect"] += 1
         await asyncio.sleep(0)
         if self.refuses is not None:
@@ -120,7 +120,7 @@ class Bench:
         self.server, self.delivered = server, list[SettledFile]()
         self.known = known if known is not None else {}
         keys = {"poll": 0.05, "poll_day": 0.05, "settle": SETTLE, "lookback": 1} | keys
-        self.archive = Archive(name="T", kind="ftp", host="h", path=root / "T", **keys)
+        self.archive = FtpArchive(name="T", host="h", path=root / "T", **keys)
         self.remote = RemoteArchive(
             archive=self.archive, known=self.known, deliver=self.deliver, telescope=None,
             connect=server.connect, clock=lambda: NOW,
@@ -205,7 +205,7 @@ def test_what_comes_while_it_is_watched_is_live_and_what_changes_is_fetched_agai
 
 def test_a_file_that_still_grows_is_left_alone(server: FakeServer, tmp_path: Path) -> None:
     server.put("a.fit", b"1")
-    bench = Bench(tmp_path, server, settle=0.3, poll=0.02)
+    bench = Bench(tmp_path, server, settle=0.3, poll_interval=0.02)
     grown = []
 
     def growing() -> bool:
@@ -268,7 +268,7 @@ def test_nights_before_are_looked_at_and_those_further_back_are_not(
     server.put("a.fit")
     server.files["/20261121/late.fit"] = (b"late", NOW - 80000)
     server.files["/20261120/older.fit"] = (b"older", NOW - 170000)
-    bench = Bench(tmp_path, server, lookback=1)
+    bench = Bench(tmp_path, server, lookback_nights=1)
     bench.run(lambda: len(bench.names) == 2, looks(bench, 6))
     assert bench.names == ["a.fit", "late.fit"]
     assert (tmp_path / "T" / "2026-11-21" / "late.fit").exists()
@@ -278,7 +278,7 @@ def test_only_frames_of_the_sources_asked_for_and_calibration_frames(
         server: FakeServer, tmp_path: Path) -> None:
     for name in ("BLLac-0001R.fit", "bl_lac_2.fits", "Bias-0001.fit", "flatR-1.fit", "M31-1.fit"):
         server.put(name)
-    bench = Bench(tmp_path, server, sources=("BL Lac",))
+    bench = Bench(tmp_path, server, name_prefixes=("BL Lac",))
     bench.run(lambda: len(bench.names) == 4, looks(bench, 4))
     assert "M31-1.fit" not in bench.names
 
@@ -320,7 +320,7 @@ def test_one_session_is_kept_and_a_few_are_opened_for_many_files(
         server: FakeServer, tmp_path: Path) -> None:
     for number in range(40):
         server.put(f"a{number:02d}.fit")
-    bench = Bench(tmp_path, server, parallel=3)
+    bench = Bench(tmp_path, server, parallel_downloads=3)
     bench.run(lambda: len(bench.names) == 40, looks(bench, 10))
     assert server.most == 3
     assert server.commands["connect"] == 3
@@ -355,7 +355,7 @@ def test_it_stops_at_once_in_the_middle_of_a_transfer(server: FakeServer, tmp_pa
 def test_hostile_names_stay_inside_the_folder(server: FakeServer, tmp_path: Path) -> None:
     for name in ("..", "a b.fit", "-rf.fit", "x\udcff.fit", "r\x07ing.fit"):
         server.put(name, b"x")
-    bench = Bench(tmp_path, server, files=r"\.fit$")
+    bench = Bench(tmp_path, server, file_pattern=r"\.fit$")
     bench.run(lambda: len(bench.names) == 4)
     inside = tmp_path / "T" / NIGHT
     assert all(file.path.parent == inside for file in bench.delivered)
@@ -365,7 +365,7 @@ def test_hostile_names_stay_inside_the_folder(server: FakeServer, tmp_path: Path
 def test_raw_files_are_made_read_only_where_that_is_asked_for(
         server: FakeServer, tmp_path: Path) -> None:
     server.put("a.fit")
-    bench = Bench(tmp_path, server, read_only=True)
+    bench = Bench(tmp_path, server, make_read_only=True)
     bench.run(lambda: bool(bench.delivered))
     assert bench.delivered[0].path.stat().st_mode & 0o222 == 0
 

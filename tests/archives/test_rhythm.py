@@ -12,11 +12,12 @@ import pytest
 
 from iop4d.archives.breaker import Breaker
 from iop4d.archives.observing_hours import observes, pause_of
-from iop4d.config import Archive
+from iop4d.config import FtpArchive
 from iop4d.instruments.sun import sun_altitude_deg
 from iop4d.instruments.telescopes import T090, Telescope
 
-ARCHIVE = Archive(name="a", kind="ftp", host="h", path=Path("raw"), poll=60.0, poll_day=900.0)
+ARCHIVE = FtpArchive(name="a", host="h", path=Path("raw"),
+                     poll_interval=60.0, poll_interval_day=900.0)
 
 
 def at(text: str) -> float:
@@ -57,11 +58,11 @@ def test_servers_are_asked_often_by_night_and_rarely_by_day() -> None:
 
 
 def test_hours_may_span_midnight_and_go_before_the_sun() -> None:
-    night = replace(ARCHIVE, hours="18:30-05:30")
+    night = replace(ARCHIVE, observing_hours="18:30-05:30")
     assert [observes(night, T090, at(f"2024-03-20T{hour}")) for hour in (
         "18:29", "18:30", "23:59", "00:00", "05:29", "05:30", "12:00")] == [
             False, True, True, True, True, False, False]
-    day = replace(ARCHIVE, hours="02:00-10:00")
+    day = replace(ARCHIVE, observing_hours="02:00-10:00")
     assert [observes(day, T090, at(f"2024-03-20T{hour}")) for hour in ("01:59", "02:00", "10:00")] \
         == [False, True, False]
 

@@ -22,7 +22,7 @@ from iop4d.archives.session import (
     TransferError,
 )
 from iop4d.archives.sftp import SftpSession, connect
-from iop4d.config import Archive
+from iop4d.config import SftpArchive
 from tests.support.proxy import Proxy, Toxics
 from tests.support.sftp_server import PASSWORD, USER, Faults, SftpServer
 
@@ -44,16 +44,16 @@ def secret(tmp_path: Path) -> Path:
     return tmp_path / "password"
 
 
-def archive_of(server: SftpServer, secret: Path, **keys: Any) -> Archive:
+def archive_of(server: SftpServer, secret: Path, **keys: Any) -> SftpArchive:
     """The section of the site file that fits the server, unless told otherwise."""
     return replace(
-        Archive(name="OSN", kind="sftp", host="127.0.0.1", port=server.port, user=USER,
+        SftpArchive(name="OSN", host="127.0.0.1", port=server.port, user=USER,
                 password_file=secret, host_key=server.fingerprint, timeout=5.0,
                 connect_timeout=5.0), **keys)
 
 
 @asynccontextmanager
-async def session_of(archive: Archive) -> AsyncIterator[SftpSession]:
+async def session_of(archive: SftpArchive) -> AsyncIterator[SftpSession]:
     session = await connect(archive)
     try:
         yield session
@@ -71,7 +71,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def refused(archive: Archive) -> RemoteError:
+def refused(archive: SftpArchive) -> RemoteError:
     """Why a connection was not made; the message never holds the secret."""
     async def main() -> RemoteError:
         with pytest.raises(RemoteError) as error:
@@ -86,7 +86,7 @@ def told(error: RemoteError) -> RemoteError:
     return error
 
 
-async def fails(archive: Archive) -> RemoteError:
+async def fails(archive: SftpArchive) -> RemoteError:
     with pytest.raises(RemoteError) as error:
         await connect(archive)
     return told(error.value)
@@ -218,21 +218,21 @@ def test_login_by_key_and_by_a_key_that_the_password_opens(root: Path, tmp_path:
 ])
 def test_a_secret_that_cannot_be_read_is_told_before_anything_is_sent(
         secret: Path, keys: dict[str, Any], names: str) -> None:
-    archive = Archive(name="OSN", kind="sftp", host="127.0.0.1", port=1, password_file=secret)
+    archive = SftpArchive(name="OSN", host="127.0.0.1", port=1, password_file=secret)
     error = refused(replace(archive, **keys))
     assert isinstance(error, LoginError)
     assert names in str(error)
 
 
 def test_known_hosts_that_cannot_be_read_are_told(secret: Path, tmp_path: Path) -> None:
-    error = refused(Archive(name="OSN", kind="sftp", host="127.0.0.1", password_file=secret,
+    error = refused(SftpArchive(name="OSN", host="127.0.0.1", password_file=secret,
                             known_hosts=tmp_path / "nowhere"))
     assert isinstance(error, HostError)
     assert "known_hosts cannot be read" in str(error)
 
 
 def test_a_host_that_nobody_knows_and_a_port_where_nobody_listens(secret: Path) -> None:
-    archive = Archive(name="OSN", kind="sftp", host="no-such-host.invalid", password_file=secret)
+    archive = SftpArchive(name="OSN", host="no-such-host.invalid", password_file=secret)
     error = refused(archive)
     assert isinstance(error, HostError)
     assert "look at host" in str(error)
@@ -249,7 +249,7 @@ def test_a_server_that_is_no_ssh_server_is_told(secret: Path) -> None:
     async def main() -> None:
         async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            error = await fails(Archive(name="OSN", kind="sftp", host="127.0.0.1", port=port,
+            error = await fails(SftpArchive(name="OSN", host="127.0.0.1", port=port,
                                         password_file=secret, connect_timeout=5.0))
             assert isinstance(error, HostError)
             assert "port" in str(error)

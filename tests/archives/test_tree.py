@@ -14,9 +14,9 @@ import pytest
 
 from iop4d.archives.protect import protect
 from iop4d.archives.tree import Tree, look
-from iop4d.config import Archive
+from iop4d.config import FolderArchive
 
-FILES = Archive(name="raw").files
+FILES = FolderArchive(name="raw").file_pattern
 MANY = 100_000
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from iop4d.archives.directory import DirectoryArchive
 from iop4d.archives.settle import SettledFile
-from iop4d.config import Archive
+from iop4d.config import FolderArchive
 
 
 class Watched:
@@ -22,9 +22,9 @@ class Watched:
         self.root = root
         self.delivered: list[str] = []
         self.archive = DirectoryArchive(
-            archive=Archive(name="raw", path=root, polling=polling, **keys), known=known or {},
-            deliver=self._deliver, settle=0.05, settle_unannounced=0.15, scan_interval=scan,
-            clock=lambda: 0.0, filesystem=lambda _: filesystem)
+            archive=FolderArchive(name="raw", path=root, polling=polling, **keys),
+            known=known or {}, deliver=self._deliver, settle=0.05, settle_unannounced=0.15,
+            scan_interval=scan, clock=lambda: 0.0, filesystem=lambda _: filesystem)
 
     @property
     def state(self) -> str:

@@ -50,8 +50,8 @@ _DAY = 86400.0
 _JD_EPOCH = 2440587.5
 _POINTS = 10  # of a night
 _TAIL, _WIDE = 0.01, 4.0  # share of points whose errors are really so many times larger
-FLARE = Rule(name="any flare", condition="change mag < -5 sigma", confirm=2, confirm_within=6.0,
-             cooldown=12.0, channels=())
+FLARE = Rule(name="any flare", condition="change mag < -5 sigma", confirm=2,
+             confirm_within_hours=6.0, cooldown_hours=12.0, channels=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +176,7 @@ _RULE = """
 name = "rule {n}"
 condition = "mag < 13.0"
 clear = "mag > 13.2"
-cooldown = 0
+cooldown_hours = 0
 channels = ["mail"]
 """
 _CHANNEL = '[[channel]]\nname = "mail"\nto = ["a@example.org"]\nhost = "127.0.0.1"\nport = {port}\n'
@@ -292,7 +292,8 @@ def latency(count: int) -> Line:
         mailbox = Mailbox(Path(folder))
         mailbox.start()
         try:
-            with _place(1, time.time, port=mailbox.port, head=f"[alerts]\nmost = {2 * count}\n",
+            with _place(1, time.time, port=mailbox.port,
+                        head=f"[alerts]\nmax_per_10min = {2 * count}\n",
                         ) as place, ProcessPoolExecutor(
                             1, mp_context=multiprocessing.get_context("spawn")) as workers:
                 delays = asyncio.run(_delays(place, count, workers))

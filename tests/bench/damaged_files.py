@@ -210,7 +210,7 @@ def poison(pairs: int) -> Poisoned:
         trial.service.kill()
         site = trial.site / "iop4d.toml"
         site.write_text(site.read_text(encoding="utf-8").replace(
-            "[daemon]", f"[daemon]\ndeadline = {_DEADLINE}"), encoding="utf-8")
+            "[daemon]", f"[daemon]\njob_timeout = {_DEADLINE}"), encoding="utf-8")
         try:
             return _judged_poison(trial, paths, bad)
         finally:

@@ -26,7 +26,7 @@ host = "127.0.0.1"
 port = {port}
 user = "observer"
 password_file = "secret"
-nights = "/{{night:%Y%m%d}}"
+night_folder = "/{{night:%Y%m%d}}"
 connect_timeout = 2.0
 """
 
@@ -105,17 +105,17 @@ def test_a_wrong_host_port_or_a_server_that_says_nothing_is_told(site: Path) -> 
 
 
 def test_a_wrong_folder_pattern_is_told_with_the_folders_there_are(site: Path) -> None:
-    mend(site, "nights", '"/{night:%Y-%m-%d}"')
+    mend(site, "night_folder", '"/{night:%Y-%m-%d}"')
     code, said = run(site, "check", "T090")
     assert code != 0
     assert "none of these nights has a folder" in said
     assert f"{TONIGHT:%Y%m%d}" in said
-    assert "'nights'" in said
+    assert "'night_folder'" in said
 
 
 def test_a_wrong_file_pattern_is_told_with_a_name_that_is_there(site: Path) -> None:
     text = (site / "iop4d.toml").read_text()
-    (site / "iop4d.toml").write_text(text + "files = '\\.fits$'\n")
+    (site / "iop4d.toml").write_text(text + "file_pattern = '\\.fits$'\n")
     code, said = run(site, "check", "T090")
     assert code != 0
     assert "no file is wanted" in said
@@ -167,4 +167,4 @@ def test_a_folder_is_checked_too(tmp_path: Path) -> None:
     (tmp_path / "frames" / "x.fit").touch()
     code, said = run(tmp_path, "check", "a")
     assert (code, "2 files, 1 of them frames" in said) == (0, True)
-    assert "is a folder here" in run(tmp_path, "discover", "a")[1]
+    assert "is a local folder" in run(tmp_path, "discover", "a")[1]

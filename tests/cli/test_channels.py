@@ -28,7 +28,7 @@ name = "bot"
 kind = "telegram"
 to = ["7", "-5"]
 token_file = "token"
-api = "{api}"
+api_url = "{api}"
 [[channel]]
 name = "hook"
 kind = "webhook"
@@ -176,7 +176,7 @@ def test_a_broken_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_an_unknown_kind_names_those_that_there_are(site: Path) -> None:
     code, said = run(site, "test", "-o", "channel.hook.kind=carrier")
     assert code == 1
-    assert "'carrier'; there are email, telegram, webhook, apprise" in said
+    assert "'carrier' (kinds of iop4d itself: email, telegram, webhook, apprise)" in said
 
 
 @pytest.mark.parametrize(("text", "missing"), [

@@ -84,7 +84,7 @@ def test_the_proposed_section_holds_the_truth_and_is_a_site_s(folder: Path) -> N
     (section,) = parse_site(printed[printed.index("[[polarimeter]]"):], root=folder).polarimeter
     for found, err, true in ((section.q0, section.q0_err, 100 * TRUE[0]),
                              (section.u0, section.u0_err, 100 * TRUE[1]),
-                             (section.angle, section.angle_err, TRUE[2])):
+                             (section.zero_angle, section.zero_angle_err, TRUE[2])):
         assert 0 < err < 1.5
         assert abs(found - true) < 3 * err
     assert section.since == "2024-04-01"

@@ -26,6 +26,25 @@ kind = "ftp"
 host = "ftp.example.org"
 password_credential = "t090"
 path = "/srv/raw 1/T090"
+
+[[channel]]
+name = "mail"
+to = ["a@example.org"]
+user = "u"
+tls = "starttls"
+password_credential = "smtp"
+
+[[channel]]
+name = "bot"
+kind = "telegram"
+to = ["1"]
+token_credential = "bot-token"
+
+[[channel]]
+name = "hook"
+kind = "webhook"
+url = "https://example.org"
+secret_credential = "hook-key"
 """
 
 
@@ -59,7 +78,8 @@ def test_the_units_hold_the_site_and_no_place_is_left(site: Path, written: Path)
     assert f"ExecStart={sys.executable} -m iop4d --site {site} run" in daemon
     for line in ("Type=notify", "WatchdogSec=120", "RestartPreventExitStatus=78"):
         assert line in daemon
-    assert "LoadCredential=t090:" in daemon
+    assert re.findall(r"(?m)^LoadCredential=([\w-]+):", daemon) == [
+        "bot-token", "hook-key", "smtp", "t090"]
     assert "ListenStream=127.0.0.1:8765" in texts["iop4d-web.socket"]
     assert "LoadCredential" not in texts["iop4d-web.service"]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from iop4d.config import load_site
+from iop4d.config import load_site, renamed
 from iop4d.config.load import parse_site
+from iop4d.config.secret import secrets_of
+from iop4d.config.site import ARRAYS, TABLES, keys_of
 from iop4d.model.errors import ConfigError
 
 ROOT = Path("/site")
@@ -37,21 +40,23 @@ FTP = "[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\n"
     ('[daemon]\nworkers = "two"', ["line 2", "daemon.workers", "'two'", "a whole number"]),
     ("[daemon]\nworkers = true", ["line 2", "a whole number"]),
     ("[daemon]\nworkers = -1", ["line 2", "0 or more"]),
-    ("[photometry]\npreviews = 1", ["line 2", "true or false"]),
+    ("[photometry]\nwrite_previews = 1", ["line 2", "true or false"]),
     ("[astrometry]\nindex = '/data'", ["line 2", "a list"]),
     ("[[archive]]\nname = 'a'\npath = 'x'\n[[archive]]\npath = 'y'", ["line 4", "name", "missing"]),
     ("[[archive]]\nname = 'a'\nkind = 'ftp'", ["line 1", "host", "missing"]),
-    ("[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\nnights = '/all'", ["line 5", "date"]),
+    ("[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\nnight_folder = '/all'",
+     ["line 5", "date"]),
     ("[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\nencoding = 'x'", ["line 5", "latin-1"]),
     (f"{FTP}encoding = 'utf-16'", ["line 5", "latin-1"]),
     (f"{FTP}encoding = 'rot13'", ["line 5", "latin-1"]),
-    (f"{FTP}nights = '/{{night}}'", ["line 5", "date"]),
-    (f"{FTP}nights = '/{{night:%m%d}}'", ["line 5", "date"]),
+    (f"{FTP}night_folder = '/{{night}}'", ["line 5", "date"]),
+    (f"{FTP}night_folder = '/{{night:%m%d}}'", ["line 5", "date"]),
     (f"{FTP}port = 99999", ["line 5", "0 to 65535"]),
-    ("[[archive]]\nname = 'a'\npath = 'x'\nfiles = '*.fit'", ["line 4", "regular expression"]),
+    ("[[archive]]\nname = 'a'\npath = 'x'\nfile_pattern = '*.fit'",
+     ["line 4", "regular expression"]),
     ("[[archive]]\nname = 'a'\npath = 'x'\n[[archive]]\nname = 'b'\npath = 'x'",
      ["line 6", "folder of the archive 'a'"]),
-    ("[[archive]]\nname = 'a'\nhours = '25:00-03:00'", ["line 3", "18:30-05:30"]),
+    ("[[archive]]\nname = 'a'\nobserving_hours = '25:00-03:00'", ["line 3", "18:30-05:30"]),
     ("[[archive]]\nname = 'a'\npath = 'x'\n[[archive]]\nname = 'a'\npath = 'y'",
      ["line 5", "no other"]),
     ("[[rule]]\nname = 'r'\ncondition = 'mag < 13'\nchannels = ['mail']", ["line 4", "mail"]),
@@ -59,7 +64,7 @@ FTP = "[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\n"
     ("[[rule]]\nname = 'r'\ncondition = 'mag < 13'\nclear = '13'", ["line 4", "mag > 13.2"]),
     ("[archive]\nname = 'a'", ["line 1", "double brackets"]),
     ("[[site]]\nname = 'a'", ["line 1", "a table"]),
-    ("[web]\nthreads = 10\nstreams = 9", ["line 3", "half"]),
+    ("[web]\nthreads = 10\nmax_streams = 9", ["line 3", "half"]),
     ("[photometry]\nannulus_outer = 1.0", ["line 2", "annulus_inner"]),
     ("[site\n", ["not valid TOML"]),
 ])
@@ -69,11 +74,85 @@ def test_a_wrong_key_or_value_is_told_with_its_line(text: str, words: list[str])
         assert word in message
 
 
-def test_a_password_in_plain_is_refused() -> None:
-    channel = "[[channel]]\nname = 'm'\nto = ['a@b.c']\n"
-    assert "password" in refusal(channel + "password = 'secret'")
-    assert "in clear" in refusal(channel + "password_env = 'SMTP'")
-    assert parse_site(channel + "password_env = 'SMTP'\ntls = 'tls'", root=ROOT).channel
+@pytest.mark.parametrize("form", ["file", "env", "credential"])
+def test_a_password_is_not_sent_in_clear_text_however_it_is_given(form: str) -> None:
+    channel = f"[[channel]]\nname = 'm'\nto = ['a@b.c']\npassword_{form} = 'SMTP'\n"
+    for without in (channel, channel + "tls = 'none'"):
+        assert "in clear text" in refusal(without)
+    assert parse_site(channel + "tls = 'tls'", root=ROOT).channel
+
+
+def test_a_password_itself_is_no_key() -> None:
+    assert "no such key" in refusal("[[channel]]\nname = 'm'\nto = ['a@b.c']\npassword = 'x'")
+
+
+KINDS = {(section, kind): cls for section, kinds in ARRAYS.items() for kind, cls in kinds.items()}
+NEEDED = {
+    "ftp": "host = 'h'", "sftp": "host = 'h'", "email": "to = ['a@b.c']\ntls = 'tls'",
+    "telegram": "to = ['1']\ntoken_env = 'T'", "webhook": "url = 'https://a.b'",
+    "apprise": "to = ['x']\nsecret_env = 'S'",
+}
+VALUES = {"bool": "true", "int": "1", "float": "1.0", "str": "'x'", "Path": "'x'",
+          "Path | None": "'x'", "tuple[str, ...]": "['x']", "dict[str, str]": "{ a = 'x' }"}
+
+
+@pytest.mark.parametrize("section", ["archive", "channel"])
+def test_a_key_of_another_kind_is_refused_with_the_kinds_that_have_it(section: str) -> None:
+    kinds = ARRAYS[section]
+    types = {f.name: str(f.type) for cls in kinds.values() for f in fields(cls)}
+    refused = 0
+    for place, cls in kinds.items():
+        kind = place.replace("*", "pigeon")
+        head = f"[[{section}]]\nname = 'a'\nkind = '{kind}'\n{NEEDED.get(kind, '')}\n"
+        for key in set(types) - set(keys_of(cls)):
+            message = refusal(f"{head}{key} = {VALUES[types[key]]}")
+            having = [k for k, other in kinds.items() if key in keys_of(other)]
+            assert f"{section}.{key}: a {section} of the kind '{kind}'" in message
+            assert "has no such key" in message
+            assert all(("installed packages" if k == "*" else k) in message for k in having)
+            refused += 1
+    assert refused > 20
+
+
+@pytest.mark.parametrize(("section", "old", "new"), [
+    (section, old, new) for section, table in renamed.KEYS.items() for old, new in table.items()])
+def test_an_old_key_is_refused_with_its_new_name(section: str, old: str, new: str) -> None:
+    classes = ARRAYS[section].values() if section in ARRAYS else [TABLES[section]]
+    keys = {key for cls in classes for key in keys_of(cls)}
+    assert new in keys
+    assert old not in keys
+    header = f"[[{section}]]\nname = 'a'" if section in ARRAYS else f"[{section}]"
+    message = refusal(f"{header.replace('name', 'instrument')}\n{old} = 1"
+                      if section == "polarimeter" else f"{header}\n{old} = 1")
+    assert f"{section}.{old}: the key '{old}' is now called '{new}'" in message
+
+
+@pytest.mark.parametrize(("section", "key", "old", "new"), [
+    (*place, old, new) for place, table in renamed.VALUES.items() for old, new in table.items()])
+def test_an_old_value_is_refused_with_its_new_form(section: str, key: str, old: str,
+                                                   new: str) -> None:
+    header = f"[[{section}]]\nname = 'a'" if section in ARRAYS else f"[{section}]"
+    value = f"'{old}'" if key == "kind" else f"{{ X = '{old}' }}"
+    assert f"the value '{old}' is now called '{new}'" in refusal(f"{header}\n{key} = {value}")
+
+
+def test_every_secret_of_a_site_is_enumerated() -> None:
+    text = "".join(
+        f"[[{section}]]\nname = 'of {kind}'\nkind = '{kind.replace('*', 'pigeon')}'\n"
+        f"{NEEDED.get(kind, '')}\n{cls.SECRET}_credential = '{kind}'\n"
+        for (section, kind), cls in KINDS.items() if getattr(cls, "SECRET", ""))
+    found = {secret.credential: secret.owner for secret in secrets_of(parse_site(text, root=ROOT))}
+    assert found == {
+        kind: f"{section} 'of {kind}'" for (section, kind), cls in KINDS.items()
+        if getattr(cls, "SECRET", "")}
+    assert len(found) == 7
+
+
+def test_every_key_that_names_a_secret_belongs_to_the_secret_of_its_section() -> None:
+    for (_, kind), cls in KINDS.items():
+        named = {key for key in keys_of(cls) if key.endswith(("_env", "_credential"))}
+        word = getattr(cls, "SECRET", "")
+        assert named == ({f"{word}_env", f"{word}_credential"} if word else set()), kind
 
 
 def test_overrides_take_toml_values_and_plain_text() -> None:

@@ -100,11 +100,11 @@ CAMERA = """
 name = "Cecilia"
 telescope = "Cecilia"
 identify = { TELESCOP = "Cecilia", INSTRUME = "Main" }
-scale = 5.16
+pixel_scale = 5.16
 saturation = 4000
 masters = []
 bands = { Clear = "C" }
-time = "UT-OBS"
+time_card = "UT-OBS"
 latitude = 31.68
 longitude = -110.88
 """
@@ -125,7 +125,7 @@ def test_a_camera_of_the_site_file_reads_its_frames() -> None:
 
 
 def test_a_camera_with_a_wrong_kind_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"line 13.*kinds.*science \(which 'light' was before\)"):
+    with pytest.raises(ConfigError, match=r"line 13.*'light' is now called 'science'"):
         parse_site(CAMERA + 'kinds = { Light = "light" }\n', root=Path("/"))
 
 

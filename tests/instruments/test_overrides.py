@@ -26,8 +26,8 @@ q0 = 0.04
 q0_err = 0.07
 u0 = -4.55
 u0_err = 0.07
-angle = 41.0
-angle_err = 3.0
+zero_angle = 41.0
+zero_angle_err = 3.0
 pair_offset = [-400.0, 20.0]
 sky_angle = 178.0
 """)
@@ -47,7 +47,7 @@ sky_angle = 178.0
 
 
 def test_what_a_site_does_not_set_stays_as_shipped_with_its_dates() -> None:
-    own = site('[[polarimeter]]\ninstrument = "DIPOL"\nangle = 50.0\n')
+    own = site('[[polarimeter]]\ninstrument = "DIPOL"\nzero_angle = 50.0\n')
     dipol = next(i for i in find_instruments(own.camera, own.polarimeter) if i.name == "DIPOL")
     assert dipol.polarimeter is not None
     for jd, u0 in ((2460000.5, -0.03771), (2460400.5, -0.040806)):
@@ -117,7 +117,7 @@ CAMERA = """
 name = "{name}"
 telescope = "T"
 identify = {{ INSTRUME = "Finder" }}
-scale = 2.0
+pixel_scale = 2.0
 """
 
 

@@ -134,7 +134,8 @@ def test_a_source_of_a_firing_alert_is_urgent_for_as_long_as_it_fires(
 
 def test_targets_of_opportunity_go_before_live_frames(
         tmp_path: Path, database: Database, clock: FakeClock) -> None:
-    site = parse_site('[[archive]]\nname = "raw"\n[daemon]\nfirst = ["light-V"]\n', root=tmp_path)
+    site = parse_site('[[archive]]\nname = "raw"\n[daemon]\npriority_targets = ["light-V"]\n',
+                      root=tmp_path)
     bench = Bench(site, database, clock)
     arrive(bench, "light-R-2.fit")
     arrive(bench, "light-V-1.fit", live=False)

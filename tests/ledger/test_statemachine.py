@@ -44,7 +44,7 @@ from tests.support import stub_worker
 from tests.support.invariants import Remembered, remember, violations
 
 JD = 2459831.3
-SITE = '[[archive]]\nname = "raw"\npath = "{raw}"\n[masters]\ndebounce = 0.5\n'
+SITE = '[[archive]]\nname = "raw"\npath = "{raw}"\n[masters]\nbuild_delay = 0.5\n'
 ANGLES = (-45.0, 0.0, 45.0, 90.0)
 #: Examples and steps; `make chaos` sets more.
 EXAMPLES, STEPS = map(int, os.environ.get("IOP4D_STATE_MACHINE", "60x40").split("x"))

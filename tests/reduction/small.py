@@ -33,10 +33,10 @@ index = []
 name = "Small"
 telescope = "Test"
 identify = { INSTRUME = "Small" }
-scale = 1.008
+pixel_scale = 1.008
 gain = 2.0
 saturation = 60000
-kind = "IMAGETYP"
+kind_card = "IMAGETYP"
 latitude = 37.06
 longitude = -3.38
 height = 2896

@@ -32,10 +32,10 @@ index = ["{hatp32 / 'index'}"]
 name = "Main"
 telescope = "Cecilia"
 identify = {{ TELESCOP = "Cecilia" }}
-scale = 5.16
+pixel_scale = 5.16
 masters = []
 saturation = 4000
-time = "UT-OBS"
+time_card = "UT-OBS"
 bands = {{ Clear = "C" }}
 """, root=tmp_path)
     lines = (hatp32 / "catalogue.csv").read_text(encoding="utf-8").splitlines()[1:]

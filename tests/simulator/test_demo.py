@@ -24,7 +24,7 @@ def test_every_instrument_has_the_archive_of_its_telescope(tmp_path: Path) -> No
     finally:
         archives.stop()
     assert [(a.telescope, a.kind) for a in site.archive] == [
-        ("OSN-T090", "directory"), ("OSN-T150", "ftp"), ("CAHA-T220", "sftp")]
+        ("OSN-T090", "folder"), ("OSN-T150", "ftp"), ("CAHA-T220", "sftp")]
     assert site.archive[2].host_key.startswith("SHA256:")
     assert all(path.stat().st_mode & 0o77 == 0 for path in (tmp_path / "secrets").iterdir())
 

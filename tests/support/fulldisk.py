@@ -28,7 +28,7 @@ def until(what: str, condition: Callable[[], bool], service: Service,
 
 
 def main(folder: Path, frames: list[Path]) -> None:
-    site = make_site(folder / "site", PLAN, more=f"[daemon]\ndisk_min = {MINIMUM_MB / 1000}\n")
+    site = make_site(folder / "site", PLAN, more=f"[daemon]\nmin_free_gb = {MINIMUM_MB / 1000}\n")
     service, observer = Service(site, "run"), Observer(site)
     try:
         for path in frames[:-1]:

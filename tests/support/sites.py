@@ -27,7 +27,7 @@ path = "raw"
 index = ["{index}"]
 
 [masters]
-debounce = 0.5
+build_delay = 0.5
 {more}
 """
 
@@ -107,12 +107,12 @@ password_file = "password"
 
 [daemon]
 settle = 0.05
-settle_unannounced = 0.2
+settle_after_scan = 0.2
 scan_interval = 2.0
 workers = 2
 
 [masters]
-debounce = 0.1
+build_delay = 0.1
 
 [[rule]]
 name = "bright"
@@ -120,7 +120,7 @@ source = "*"
 band = "R"
 condition = "mag < 13.35"
 clear = "mag > 13.5"
-cooldown = 0.2
+cooldown_hours = 0.2
 channels = ["mail"]
 
 [[channel]]
@@ -130,11 +130,11 @@ host = "127.0.0.1"
 port = {port}
 
 [alerts]
-max_age = 0
-most = 1000000
+max_age_hours = 0
+max_per_10min = 1000000
 digest_over = 1000000
-late = 1000000
-retry_first = 0.5
+digest_after_minutes = 1000000
+retry_wait = 0.5
 """
 
 

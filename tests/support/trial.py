@@ -41,7 +41,7 @@ source = "*"
 band = "R"
 condition = "mag < 13.35"
 clear = "mag > 13.5"
-cooldown = 0.2
+cooldown_hours = 0.2
 channels = ["mail"]
 
 [[channel]]
@@ -51,11 +51,11 @@ host = "127.0.0.1"
 port = {port}
 
 [alerts]
-max_age = 0
-most = 1000000
+max_age_hours = 0
+max_per_10min = 1000000
 digest_over = 1000000
-late = 1000000
-retry_first = 0.5
+digest_after_minutes = 1000000
+retry_wait = 0.5
 """
 
 

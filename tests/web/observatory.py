@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from iop4d.config import Archive, Rule, Site, SiteInfo, Web
+from iop4d.config import FolderArchive, Rule, Site, SiteInfo, Web
 from iop4d.model.flags import Flag
 from iop4d.store import catalogue, catalogue_csv, events, schema
 from iop4d.store.database import Database, ambient
@@ -34,7 +34,7 @@ def site(root: Path, **web: Any) -> Site:
     (root / "raw").mkdir(parents=True, exist_ok=True)
     return Site(
         root=root, site=SiteInfo(name="Calar Bajo"), web=Web(**({"port": 0} | web)),
-        archive=(Archive(name="t220", path=root / "raw", telescope=TELESCOPE),),
+        archive=(FolderArchive(name="t220", path=root / "raw", telescope=TELESCOPE),),
         rule=(Rule(name="bright", condition="mag < 13.0", clear="mag > 13.2", channels=("team",)),))
 
 

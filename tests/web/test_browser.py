@@ -147,7 +147,7 @@ def test_who_is_signed_in_sees_every_field_and_what_became_of_an_act(
 
 def test_a_page_without_a_stream_polls(site: Site, serving: Serving, browser: Browser) -> None:
     browser.look_like(1280, 800)
-    with serving(observatory.site(site.root, streams=0)) as address:
+    with serving(observatory.site(site.root, max_streams=0)) as address:
         browser.open(address)
         browser.wait("document.querySelector('#indicator')?.textContent === 'polling'")
         browser.open("about:blank")

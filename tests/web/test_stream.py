@@ -142,7 +142,7 @@ def test_a_stream_opened_before_there_is_a_database_goes_on_with_it(
 
 def test_beyond_the_limit_streams_are_refused_and_the_site_lives(
         empty: Site, serving: Serving) -> None:
-    site = replace(empty, web=replace(empty.web, threads=6, streams=3))
+    site = replace(empty, web=replace(empty.web, threads=6, max_streams=3))
     with serving(site) as address, ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(Stream(address))
@@ -155,7 +155,7 @@ def test_beyond_the_limit_streams_are_refused_and_the_site_lives(
 
 
 def test_streams_never_take_more_than_half_of_the_threads(empty: Site) -> None:
-    app = create_app(replace(empty, web=replace(empty.web, threads=4, streams=100)))
+    app = create_app(replace(empty, web=replace(empty.web, threads=4, max_streams=100)))
     hub = parts(app).hub
     try:
         assert [hub.subscribe(None) is not None for _ in range(3)] == [True, True, False]

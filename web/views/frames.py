@@ -103,7 +103,7 @@ def retry(id_: int) -> AnyResponse:
     """Ask the daemon to try a frame again; back to the page of the frame."""
     if not is_allowed():
         abort(403, "Frames may be tried again from this machine alone, unless the site file says "
-                   "[web] retry = 'all'; 'iop4d retry' does it as well.")
+                   "[web] allow_retry = 'all'; 'iop4d retry' does it as well.")
     refuse_other_pages()
     row = queries.frame(id_)
     if row is None:
@@ -116,7 +116,7 @@ def retry(id_: int) -> AnyResponse:
 
 def is_allowed() -> bool:
     """Whether this browser may."""
-    who = parts().site.web.retry
+    who = parts().site.web.allow_retry
     return who == "all" or (who == "local" and _is_this_machine(request.remote_addr))
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from iop4d import config
 from iop4d.alerts.channels.apprise import AppriseChannel, scrub
 from iop4d.alerts.channels.base import Notice, SendError
-from iop4d.config import Channel
 from tests.alerts.channels.test_webhook import Receiver
 
 NEWS = Notice(id="<1@example.org>", kind="alert", subject="BL Lac R = 12.87", at=0.0,
@@ -47,7 +47,7 @@ def log() -> io.StringIO:
 
 def channel(folder: Path, *lines: str, timeout: float = 5.0) -> AppriseChannel:
     (folder / "addresses").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return AppriseChannel(Channel(name="others", kind="apprise", to=("ana",),
+    return AppriseChannel(config.AppriseChannel(name="others", to=("ana",),
                                   secret_file=folder / "addresses"), timeout)
 
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iop4d import config
 from iop4d.alerts.channels.bot_api import BotApi
 from iop4d.alerts.channels.bot_commands import BadCommandError, BotCommands, Order, understand
 from iop4d.alerts.channels.telegram import TelegramChannel
-from iop4d.config import Channel
 from iop4d.model.errors import Iop4dError
 from iop4d.simulator.botserver import TOKEN, BotServer, Fault, bad_request, too_many
 from tests.conftest import FakeClock
@@ -133,7 +133,7 @@ class Bench:
 
     def commands(self, **more: Any) -> BotCommands:
         channel = TelegramChannel(
-            Channel(name="bot", kind="telegram", token_file=self.token_file, api=self.server.url),
+            config.TelegramChannel(name="bot", token_file=self.token_file, api_url=self.server.url),
             5.0, clock=self.clock, sleep=self.sleep)
         return BotCommands(**{
             "name": "bot", "api": lambda: Watched(self, channel.api()), "say": channel.say,

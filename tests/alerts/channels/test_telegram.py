@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from iop4d import config
 from iop4d.alerts.channels import bot_api
 from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.channels.telegram import (
@@ -27,7 +28,6 @@ from iop4d.alerts.channels.telegram import (
     plainest,
     units,
 )
-from iop4d.config import Channel
 from iop4d.simulator.botserver import (
     TOKEN,
     BotServer,
@@ -62,8 +62,8 @@ class Bot:
         (folder / "token").write_text(f"{token}\n", encoding="utf-8")
         self.slept: list[float] = []
         self.channel = TelegramChannel(
-            Channel(name="bot", kind="telegram", to=("7",), token_file=folder / "token",
-                    api=api or server.url),
+            config.TelegramChannel(name="bot", to=("7",), token_file=folder / "token",
+                    api_url=api or server.url),
             timeout, clock=self.clock, sleep=self.sleep)
 
     async def sleep(self, seconds: float) -> None:
@@ -378,10 +378,10 @@ def test_messages_go_by_the_proxy_that_is_named(server: BotServer, tmp_path: Pat
     """The stand-in serves as the proxy: it sees whole addresses of hosts that do not exist."""
     monkeypatch.setenv("no_proxy", "")
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
-    named: dict[str, Any] = {"kind": "telegram", "token_file": tmp_path / "token",
-                             "api": "http://bot.invalid"}
-    channel = TelegramChannel(Channel(name="a", proxy=server.url, **named), 5.0)
+    named: dict[str, Any] = {"token_file": tmp_path / "token",
+                             "api_url": "http://bot.invalid"}
+    channel = TelegramChannel(config.TelegramChannel(name="a", proxy=server.url, **named), 5.0)
     asyncio.run(channel.send(NEWS, "7"))
     monkeypatch.setenv("http_proxy", server.url)
-    asyncio.run(TelegramChannel(Channel(name="b", **named), 5.0).send(NEWS, "8"))
+    asyncio.run(TelegramChannel(config.TelegramChannel(name="b", **named), 5.0).send(NEWS, "8"))
     assert [m["chat"] for m in server.said()] == ["7", "8"]

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
+from iop4d import config
 from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.channels.webhook import WebhookChannel, sign, write
-from iop4d.config import Channel
 from tests.conftest import FakeClock
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "channels.md"
@@ -91,7 +91,7 @@ def receiver() -> Iterator[Receiver]:
 def send(url: str, *, notice: Notice = NEWS, timeout: float = 5.0, secret: Path | None = None,
          clock: FakeClock | None = None, **more: Any) -> SendError | None:
     """Post a notice; the error, if there is one."""
-    channel = WebhookChannel(Channel(name="hook", kind="webhook", url=url, to=("hook",),
+    channel = WebhookChannel(config.WebhookChannel(name="hook", url=url, to=("hook",),
                                      secret_file=secret, **more), timeout,
                              clock=clock or FakeClock())
     try:
