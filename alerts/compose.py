@@ -13,32 +13,30 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import TemplateError
-from peewee import Value
 
 from iop4d.alerts.channels.base import Notice
-from iop4d.alerts.judged import is_plain, judged, quantity_of
 from iop4d.alerts.rendering import clean, render
-from iop4d.alerts.rules import Point, Watch
-from iop4d.alerts.subjects import called
+from iop4d.alerts.rule_value import is_plain, judged, quantity_of
+from iop4d.alerts.rules import CompiledRule, RulePoint
+from iop4d.alerts.subjects import display_name
 from iop4d.config import SiteInfo
 from iop4d.model import flags
 from iop4d.model.errors import Iop4dError
 from iop4d.model.messages import PlotRequest
 from iop4d.model.units import plus_minus, utc_of_jd
 from iop4d.store.database import Connection
+from iop4d.store.points import good_points
 from iop4d.store.schema import Alert, Result, ResultFrame
-from iop4d.store.table import JSONField
 
 _PLOT_DAYS = 30.0  # of light curve before the alert
 _PLOT_AFTER = 1.0  # days: an alert found late also shows what came next
 _PLOT_POINTS = 200
-_NO_MARKS = Value([], converter=JSONField().db_value, unpack=False)  # a list is no list of values
 
 Content = dict[str, Any]
 
 
-def of_alert(db: Connection, site: SiteInfo, watch: Watch, alert: Alert, kind: str,
-             points: Sequence[Point] = ()) -> Content:
+def of_alert(db: Connection, site: SiteInfo, watch: CompiledRule, alert: Alert, kind: str,
+             points: Sequence[RulePoint] = ()) -> Content:
     """The content of a message about an alert.
 
     ``kind``: alert when it fired, again when it goes on, ended, or withdrawn. ``points``: those
@@ -50,7 +48,7 @@ def of_alert(db: Connection, site: SiteInfo, watch: Watch, alert: Alert, kind: s
     frames = dict(db.select(ResultFrame, ResultFrame.result, ResultFrame.frame)
                   .where(ResultFrame.result.in_(list(rows))).tuples())
     points = [point for point in points if point.id in rows]
-    source, band = clean(called(watch.rule, str(alert.source)), 80), clean(alert.band, 20)
+    source, band = clean(display_name(db, watch.rule, str(alert.source)), 80), clean(alert.band, 20)
     last = rows[points[-1].id]
     url = site.url.rstrip("/")
     told, mark = judged(watch, band, last, points[-1]), tag(alert)
@@ -72,16 +70,16 @@ def of_alert(db: Connection, site: SiteInfo, watch: Watch, alert: Alert, kind: s
     }
 
 
-def _fired(db: Connection, alert: Alert) -> list[Point]:
+def _fired(db: Connection, alert: Alert) -> list[RulePoint]:
     """The points that fired an alert; only of the last is known what was judged."""
     times = dict(db.select(Result, Result.id, Result.jd_mid).where(
         Result.id.in_(alert.points)).tuples())
     value = math.nan if alert.value is None else alert.value
-    return [Point(id=id_, jd=times[id_], value=value if id_ == alert.points[-1] else math.nan)
+    return [RulePoint(id=id_, jd=times[id_], value=value if id_ == alert.points[-1] else math.nan)
             for id_ in alert.points if id_ in times]
 
 
-def _links(url: str, watch: Watch, alert: Alert) -> dict[str, str]:
+def _links(url: str, watch: CompiledRule, alert: Alert) -> dict[str, str]:
     drafts = {"drafts": f"{url}/drafts"} if watch.rule.severity == "atel" else {}
     return {"source": f"{url}/sources/{quote(alert.source)}",
             "alerts": f"{url}/alerts#alert-{alert.id}", **drafts}
@@ -97,7 +95,8 @@ def tag(alert: Alert) -> str:
     return "#" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:6]
 
 
-def _point(row: Result, url: str, frame: int | None, watch: Watch, point: Point) -> Content:
+def _point(row: Result, url: str, frame: int | None, watch: CompiledRule,
+           point: RulePoint) -> Content:
     known = not is_plain(watch) and not math.isnan(point.value)
     return {
         "band": clean(row.band, 20), "judged": _judged(watch, row, point) if known else "",
@@ -114,7 +113,7 @@ def _point(row: Result, url: str, frame: int | None, watch: Watch, point: Point)
     }
 
 
-def _judged(watch: Watch, row: Result, point: Point) -> str:
+def _judged(watch: CompiledRule, row: Result, point: RulePoint) -> str:
     """What a rule judged of a point, beside its magnitude."""
     if watch.rule.host_galaxy == "corrected" and watch.condition.quantity == "mag":
         nucleus = f"{plus_minus(row.mag_nucleus, row.mag_nucleus_err)} mag without the host"
@@ -131,14 +130,6 @@ def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float 
             .order_by(Result.jd_mid.desc(), Result.id.desc()).limit(_PLOT_POINTS).tuples())
     return [[jd, round(mag, 4), None if err is None else round(err, 4)]
             for jd, mag, err in reversed(list(rows))]
-
-
-def good_points(source: str, band: str, *, needs_mag: bool = True) -> Any:
-    """The condition, for a query of results, that a point counts for alerts."""
-    bars = flags.NEVER_ALERTS if needs_mag else flags.NEVER_ALERTS & ~flags.Flag.NO_CALIBRATORS
-    good = ((Result.source == source) & (Result.band == band)
-            & (Result.flags.bin_and(int(bars)) == 0) & (Result.human_flags == _NO_MARKS))
-    return good & Result.mag.is_null(False) if needs_mag else good
 
 
 #: Kinds of message whose text is in their content.

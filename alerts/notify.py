@@ -9,13 +9,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from iop4d.alerts import compose
-from iop4d.alerts.rules import Point, Watch
+from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.config import Channel, Site
 from iop4d.config.alerting import rank
 from iop4d.model.states import MessageState
 from iop4d.model.units import jd_of_unix
+from iop4d.store import mutes
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.schema import Alert, AlertStep, Mute, Outbox
+from iop4d.store.schema import Alert, Outbox
 
 
 class Notifier:
@@ -26,8 +27,8 @@ class Notifier:
         self._clock = clock
         self._channels = {channel.name: channel for channel in site.channel}
 
-    def notify(self, tx: Transaction, watch: Watch, alert: Alert, kind: str, *,
-               points: Sequence[Point] = ()) -> bool:
+    def notify(self, tx: Transaction, watch: CompiledRule, alert: Alert, kind: str, *,
+               points: Sequence[RulePoint] = ()) -> bool:
         """Notify people of an alert unless it is muted or old; whether they are notified.
 
         ``kind``: alert, again, ended or withdrawn. ``points``: those that say so, by the newest of
@@ -36,7 +37,8 @@ class Notifier:
         """
         now = self._clock()
         newest = points[-1].jd if points else alert.fired_jd
-        why = "muted" if watch.rule.muted or is_muted(tx, alert.rule, alert.source, now) else (
+        muted = watch.rule.muted or mutes.is_muted(tx, alert.rule, alert.source, now)
+        why = "muted" if muted else (
             "" if kind == "withdrawn" else self._too_old(watch, newest, now))
         if why:
             if alert.note != why and kind != "withdrawn":
@@ -50,7 +52,7 @@ class Notifier:
         tx.update(Alert, told_at=now, note=note).where(Alert.id == alert.id).execute()
         return True
 
-    def post(self, tx: Transaction, watch: Watch, alert: Alert, content: dict[str, Any], *,
+    def post(self, tx: Transaction, watch: CompiledRule, alert: Alert, content: dict[str, Any], *,
              identity: tuple[object, ...], made_of: str) -> None:
         """A message to each recipient of a rule's channels; at most once for an identity."""
         now = self._clock()
@@ -68,7 +70,7 @@ class Notifier:
                         held, self._gathered(tx, watch, name, recipient, group)),
                 ).on_conflict_ignore().execute()
 
-    def _gathered(self, db: Connection, watch: Watch, channel: str, recipient: str,
+    def _gathered(self, db: Connection, watch: CompiledRule, channel: str, recipient: str,
                   group: str) -> float:
         """Until when a message waits for others of its group: as long as the first one does."""
         if not group:
@@ -80,7 +82,7 @@ class Notifier:
             & (Outbox.held_until > now)).order_by(Outbox.id).limit(1).scalar()
         return first or now + watch.rule.group_wait
 
-    def _too_old(self, watch: Watch, jd: float, now: float) -> str:
+    def _too_old(self, watch: CompiledRule, jd: float, now: float) -> str:
         """Why nobody is notified of points that end at a JD; empty if people are."""
         own = watch.rule.max_age_hours
         limit = own if own >= 0 else self._site.alerts.max_age_hours
@@ -112,18 +114,6 @@ def quiet_end(hours: str, zone: str, now: float) -> float:
         if begins <= here.replace(tzinfo=None) < ends:
             return ends.replace(tzinfo=ZoneInfo(zone)).timestamp()
     return 0.0
-
-
-def is_muted(db: Connection, rule: str, source: str, now: float) -> bool:
-    """Whether people muted a rule or source."""
-    return bool(db.select(Mute).where(
-        (Mute.until > now) & Mute.rule.in_(("", rule)) & Mute.source.in_(("", source))).exists())
-
-
-def step(tx: Transaction, alert: Alert, state: str, now: float, *, by: str = "",
-         note: str = "") -> None:
-    """A line of an alert's history."""
-    tx.create(AlertStep, alert=alert.id, at=now, state=state, by=by, note=note)
 
 
 def digest(*parts: object) -> str:

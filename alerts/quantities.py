@@ -1,6 +1,6 @@
 """What conditions compare, from the points of a source: values, changes, rates, rotations.
 
-Pure functions of a series of points, ordered by time. A value that cannot be told, because too few
+Pure functions of a series of points, ordered by time. A value that is unknown, because too few
 points came before it, say, is NaN: it neither fires a rule nor ends an alert.
 """
 
@@ -11,13 +11,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from statistics import fmean, median
+from statistics import median
 
 from iop4d.alerts.conditions import Condition, Form
 from iop4d.config import Rule
+from iop4d.model.units import angle_difference, line_fit, mean_angle, robust_sigma
 
-_MAD = 1.4826  # times the median absolute deviation: the standard deviation of normal numbers
-_SURE = 3.0  # standard errors that a rate must have to be told
+_SURE = 3.0  # standard errors that a rate must have
 _NAN = math.nan
 _FLOORS = {"mag": 0.02, "flux_mjy": 0.0, "p": 0.005, "chi": 2.0}
 _FLUX_SHARE = 0.02
@@ -92,8 +92,9 @@ def _change(condition: Condition, series: Series, past: Past, first: int, i: int
         return _NAN
     value, error = series.value[i], series.error[i]
     if condition.quantity == "chi":
-        middle, off = _direction(before)
-        difference = abs(turned(value - middle))
+        middle = _median_angle(before)
+        off = [angle_difference(v, middle) for v in before]
+        difference = abs(angle_difference(value, middle))
     else:
         middle = median(before)
         off = [v - middle for v in before]
@@ -101,22 +102,15 @@ def _change(condition: Condition, series: Series, past: Past, first: int, i: int
     if condition.unit == "%":
         return 100.0 * difference / middle if middle > 0 else _NAN
     if condition.unit == "sigma":
-        scatter = _MAD * median(map(abs, off))
+        scatter = robust_sigma(off, about=0.0)
         return difference / (math.sqrt(scatter**2 + error**2 + past.least(middle) ** 2) or _NAN)
     return difference
 
 
-def _direction(chi: Sequence[float]) -> tuple[float, list[float]]:
-    """The median direction of angles modulo 180 degrees, and how far each is from it."""
-    twice = [math.radians(2.0 * angle) for angle in chi]
-    mean = math.degrees(math.atan2(fmean(map(math.sin, twice)), fmean(map(math.cos, twice)))) / 2.0
-    middle = mean + median(turned(angle - mean) for angle in chi)
-    return middle, [turned(angle - middle) for angle in chi]
-
-
-def turned(degrees: float) -> float:
-    """A difference of position angles, in [-90, 90)."""
-    return (degrees + 90.0) % 180.0 - 90.0
+def _median_angle(chi: Sequence[float]) -> float:
+    """The median of angles modulo 180 degrees: of how far they are from their mean."""
+    mean = mean_angle(chi)
+    return mean + median(angle_difference(angle, mean) for angle in chi)
 
 
 def _rate(_: Condition, series: Series, past: Past, first: int, i: int) -> float:
@@ -124,24 +118,17 @@ def _rate(_: Condition, series: Series, past: Past, first: int, i: int) -> float
     rows = [(t - series.jd[i], v, 1.0 / (e**2 + floor**2 or _NAN))
             for t, v, e in zip(series.jd[first:i + 1], series.value[first:i + 1],
                                series.error[first:i + 1], strict=True) if not math.isnan(e)]
-    total = sum(w for _, _, w in rows)
-    if len(rows) < max(past.min_points, 3) or not math.isfinite(total):
+    if len(rows) < max(past.min_points, 3):
         return _NAN
-    mean_t = sum(w * t for t, _, w in rows) / total
-    mean_v = sum(w * v for _, v, w in rows) / total
-    spread = sum(w * (t - mean_t) ** 2 for t, _, w in rows)
-    if spread <= 0:
-        return _NAN
-    slope = sum(w * (t - mean_t) * (v - mean_v) for t, v, w in rows) / spread
-    chi2 = sum(w * (v - mean_v - slope * (t - mean_t)) ** 2 for t, v, w in rows) / (len(rows) - 2)
-    return slope if abs(slope) >= _SURE * math.sqrt(max(chi2, 1.0) / spread) else _NAN
+    slope, error = line_fit(*zip(*rows, strict=True))
+    return slope if abs(slope) >= _SURE * error else _NAN
 
 
 def _rotation(_: Condition, series: Series, past: Past, first: int, i: int) -> float:
     chi = series.value[first:i + 1]
     if len(chi) < max(past.min_points, 2):
         return _NAN
-    path = list(accumulate((turned(b - a) for a, b in pairwise(chi)), initial=0.0))
+    path = list(accumulate((angle_difference(b, a) for a, b in pairwise(chi)), initial=0.0))
     return max(abs(at - path[-1]) for at in path)
 
 

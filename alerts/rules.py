@@ -24,34 +24,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from iop4d.alerts.conditions import Condition, Form, parse_condition
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
 from iop4d.model.flags import Flag
+from iop4d.model.states import AlertState
 
 _JD_STEP = 1e-9  # days: the spacing of Julian dates of today in a double is half of it
 
 
-class Phase(StrEnum):
-    """Where a rule stands with a source and band."""
-
-    INACTIVE = "inactive"
-    PENDING = "pending"  # met, not yet confirmed
-    FIRING = "firing"
-    ACKNOWLEDGED = "acknowledged"  # somebody knows: not told again
-    SNOOZED = "snoozed"  # not told again for a while
-    RESOLVED = "resolved"
-    WITHDRAWN = "withdrawn"  # a point that fired it was flagged as bad
-
-
-#: An episode that goes on, whether people want to hear of it or not.
-ACTIVE = (Phase.FIRING, Phase.ACKNOWLEDGED, Phase.SNOOZED)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class RulePoint:
     """A good point: the id of its result, JD(UTC) of mid-exposure, and the rule's quantity.
 
     ``error``: that of the quantity where it is a value or a colour, else NaN.
@@ -65,9 +49,9 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A phase, the JD of the edge that led to it, and that of the last firing."""
+    """Inactive, firing or resolved; the JD of the edge that led there, and of the last firing."""
 
-    phase: Phase = Phase.INACTIVE
+    state: AlertState = AlertState.INACTIVE
     edge_jd: float = -math.inf
     fired_jd: float = -math.inf
 
@@ -82,10 +66,10 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """A change of phase at the last of ``points``. ``moved``: a recorded edge, now earlier."""
+    """A change of state at the last of ``points``. ``moved``: a recorded edge, now earlier."""
 
-    phase: Phase
-    points: tuple[Point, ...]
+    state: AlertState
+    points: tuple[RulePoint, ...]
     moved: bool = False
 
     @property
@@ -95,8 +79,8 @@ class Edge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
-    """A rule of the site file, understood."""
+class CompiledRule:
+    """A rule of the site file with its conditions parsed."""
 
     rule: Rule
     condition: Condition
@@ -109,7 +93,7 @@ class Watch:
         return not math.isnan(value) and not self.condition.holds(value)
 
 
-def understand(rule: Rule) -> Watch:
+def compile_rule(rule: Rule) -> CompiledRule:
     """A rule with its conditions parsed; raises ConfigError that names the rule."""
     try:
         condition = parse_condition(rule.condition)
@@ -124,7 +108,7 @@ def understand(rule: Rule) -> Watch:
         raise ConfigError(
             f"[[rule]] '{rule.name}': clear '{rule.clear}' can hold together with the condition "
             f"'{rule.condition}'; expected one that never does, such as mag > 13.2 for mag < 13.0")
-    return Watch(rule=rule, condition=condition, clear=clear)
+    return CompiledRule(rule=rule, condition=condition, clear=clear)
 
 
 #: Keys that say nothing about a condition of the system, and the one that says nothing about
@@ -162,10 +146,11 @@ def _check_keys(rule: Rule, condition: Condition) -> None:
                           f"'{rule.condition}' is about none of them")
     if condition.form is Form.CHANGE and rule.window_days <= 1.0:
         raise ConfigError(f"[[rule]] '{rule.name}': window_days is {rule.window_days:g}; expected "
-                          "more than 1, because a change is told against earlier nights")
+                          "more than 1, because a change is relative to earlier nights")
 
 
-def judge(watch: Watch, history: History, points: Sequence[Point], *, since: float) -> list[Edge]:
+def judge(compiled: CompiledRule, history: History, points: Sequence[RulePoint], *,
+          since: float) -> list[Edge]:
     """The edges that follow from points which changed, in order of time.
 
     ``points`` are ordered by (jd, id) and good: no flag that bars an alert, a finite value. They
@@ -175,51 +160,52 @@ def judge(watch: Watch, history: History, points: Sequence[Point], *, since: flo
     edges: list[Edge] = []
     standing = history.now
     if history.before is not None and since <= standing.edge_jd:
-        earlier = list(_walk(watch, history.before, points, since=since, until=standing.edge_jd))
+        earlier = list(_walk(compiled, history.before, points, since=since, until=standing.edge_jd))
         if len(earlier) == 1:
-            edges.append(Edge(phase=earlier[0].phase, points=earlier[0].points, moved=True))
-            fired = edges[0].jd if standing.phase is Phase.FIRING else standing.fired_jd
-            standing = Standing(phase=standing.phase, edge_jd=standing.edge_jd, fired_jd=fired)
-    return [*edges, *_walk(watch, standing, points, since=since, until=math.inf)]
+            edges.append(Edge(state=earlier[0].state, points=earlier[0].points, moved=True))
+            fired = edges[0].jd if standing.state is AlertState.FIRING else standing.fired_jd
+            standing = Standing(state=standing.state, edge_jd=standing.edge_jd, fired_jd=fired)
+    return [*edges, *_walk(compiled, standing, points, since=since, until=math.inf)]
 
 
-def _walk(watch: Watch, standing: Standing, points: Sequence[Point], *, since: float,
+def _walk(compiled: CompiledRule, standing: Standing, points: Sequence[RulePoint], *, since: float,
           until: float) -> Iterator[Edge]:
     """The edges at points from ``since`` on, after the standing's own edge and before ``until``."""
-    for end in range(watch.rule.confirm, len(points) + 1):
-        window = points[end - watch.rule.confirm:end]
+    for end in range(compiled.rule.confirm, len(points) + 1):
+        window = points[end - compiled.rule.confirm:end]
         jd = window[-1].jd
         if jd < since or jd >= until or not _is_after(standing, jd):
             continue
-        if (phase := _turn(watch, standing, window)) is not None:
-            fired = jd if phase is Phase.FIRING else standing.fired_jd
-            standing = Standing(phase=phase, edge_jd=jd, fired_jd=fired)
-            yield Edge(phase=phase, points=tuple(window))
+        if (state := _turn(compiled, standing, window)) is not None:
+            fired = jd if state is AlertState.FIRING else standing.fired_jd
+            standing = Standing(state=state, edge_jd=jd, fired_jd=fired)
+            yield Edge(state=state, points=tuple(window))
 
 
 def _is_after(standing: Standing, jd: float) -> bool:
     # A firing rule looks at its own last point again: measured anew, it may end the episode.
-    return jd >= standing.edge_jd if standing.phase is Phase.FIRING else jd > standing.edge_jd
+    return jd >= standing.edge_jd if standing.state is AlertState.FIRING else jd > standing.edge_jd
 
 
-def _turn(watch: Watch, standing: Standing, window: Sequence[Point]) -> Phase | None:
-    if standing.phase is Phase.FIRING:
-        return Phase.RESOLVED if all(watch.clears(p.value) for p in window) else None
-    cool = window[-1].jd - standing.fired_jd >= watch.rule.cooldown_hours / 24 - _JD_STEP
-    met = cool and all(watch.condition.holds(p.value) for p in window)
-    return Phase.FIRING if met and _close(watch, window) else None
+def _turn(compiled: CompiledRule, standing: Standing,
+          window: Sequence[RulePoint]) -> AlertState | None:
+    if standing.state is AlertState.FIRING:
+        return AlertState.RESOLVED if all(compiled.clears(p.value) for p in window) else None
+    cool = window[-1].jd - standing.fired_jd >= compiled.rule.cooldown_hours / 24 - _JD_STEP
+    met = cool and all(compiled.condition.holds(p.value) for p in window)
+    return AlertState.FIRING if met and _close(compiled, window) else None
 
 
-def _close(watch: Watch, window: Sequence[Point]) -> bool:
+def _close(compiled: CompiledRule, window: Sequence[RulePoint]) -> bool:
     """Whether points are near enough to each other to confirm each other."""
-    within = watch.rule.confirm_within_hours / 24
+    within = compiled.rule.confirm_within_hours / 24
     return not within or window[-1].jd - window[0].jd <= within + _JD_STEP
 
 
-def is_pending(watch: Watch, standing: Standing, points: Sequence[Point]) -> bool:
+def is_pending(compiled: CompiledRule, standing: Standing, points: Sequence[RulePoint]) -> bool:
     """Whether the newest point meets the condition of a rule that may fire, but needs another."""
-    if standing.phase is Phase.FIRING or watch.rule.confirm < 2 or not points:
+    if standing.state is AlertState.FIRING or compiled.rule.confirm < 2 or not points:
         return False
     last = points[-1]
-    cool = last.jd - standing.fired_jd >= watch.rule.cooldown_hours / 24 - _JD_STEP
-    return cool and watch.condition.holds(last.value)
+    cool = last.jd - standing.fired_jd >= compiled.rule.cooldown_hours / 24 - _JD_STEP
+    return cool and compiled.condition.holds(last.value)

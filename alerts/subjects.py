@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from iop4d.alerts.rules import Watch
+from iop4d.alerts.rules import CompiledRule
 from iop4d.config import Rule, Site
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import SourceKind, canonical
-from iop4d.store import catalogue
-from iop4d.store.schema import Source
+from iop4d.store import alerts, catalogue
+from iop4d.store.database import Connection
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +30,16 @@ class _Names:
 class Subjects:
     """The sources of rules. Raises ConfigError when a rule names a tag that there is not."""
 
-    def __init__(self, site: Site, watches: Iterable[Watch]) -> None:
+    def __init__(self, site: Site, compiled: Iterable[CompiledRule]) -> None:
         self._tags = {tag.name: tag.sources for tag in site.tag}
         self._spelt: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
-        self._rules = [watch.rule for watch in watches]
+        self._rules = [one.rule for one in compiled]
         for rule in self._rules:
             self._named(rule)
         self._names = _Names(version=-1, owner={}, targets=frozenset())
 
-    def read(self) -> None:
-        """Look at the catalogue again if it has changed; inside a connection."""
+    def read(self, _db: Connection) -> None:
+        """Look at the catalogue again if it has changed."""
         if catalogue.version() == self._names.version:
             return
         loaded = catalogue.load()
@@ -49,19 +49,19 @@ class Subjects:
                    for name in (s.name, *s.other_names)},
             targets=frozenset(s.name for s in loaded.sources if s.kind is SourceKind.TARGET))
         for rule, names in self.unknown().items():
-            log.warning("rule '%s' watches what is not in the catalogue: %s", rule,
+            log.warning("rule '%s' names sources that are not in the catalogue: %s", rule,
                         ", ".join(names))
 
     def unknown(self) -> dict[str, list[str]]:
-        """What rules name that the catalogue, as last read, does not know."""
+        """What rules name that the catalogue, as last read, does not have."""
         found = {rule.name: [name for name in self._named(rule)
                              if name != "*" and canonical(name) not in self._names.owner]
                  for rule in self._rules}
         return {rule: names for rule, names in found.items() if names}
 
-    def is_watched(self, watch: Watch, source: str) -> bool:
+    def is_watched(self, compiled: CompiledRule, source: str) -> bool:
         """Whether a rule watches a source, given by its name of the catalogue."""
-        for name in self._named(watch.rule):
+        for name in self._named(compiled.rule):
             if name == "*":
                 if source in self._names.targets:
                     return True
@@ -91,14 +91,11 @@ class Subjects:
 
 
 def is_one(rule: Rule) -> bool:
-    """Whether a rule names a single source, so that it can be called as the rule calls it."""
+    """Whether a rule names a single source, so that it can be named as the rule names it."""
     return not rule.sources and rule.source != "*" and not rule.source.startswith(_TAG)
 
 
-def called(rule: Rule, source: str) -> str:
+def display_name(db: Connection, rule: Rule, source: str) -> str:
     """The name people use for a source of a rule: the rule's own, if it names that one alone, or
-    the first other name of the catalogue; inside a connection."""
-    if is_one(rule):
-        return rule.source
-    entry = Source.get_or_none(Source.name == source)
-    return str(next(iter(entry.other_names), source)) if entry else source
+    the first other name of the catalogue."""
+    return rule.source if is_one(rule) else alerts.display_name(db, source)

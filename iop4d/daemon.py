@@ -24,14 +24,14 @@ from typing import Any, ParamSpec, TypeVar
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from iop4d import __version__
-from iop4d.alerts import desk
+from iop4d.alerts import actions
 from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
 from iop4d.alerts.summary.keeper import Keeper
 from iop4d.alerts.summary.when import telescopes_of
-from iop4d.alerts.system import SystemRules
+from iop4d.alerts.system_rules import SystemRules
 from iop4d.alerts.upkeep import Upkeep
 from iop4d.archives.connect import connect
 from iop4d.archives.directory import DirectoryArchive
@@ -49,7 +49,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.model.messages import Done, NightPlotRequest, PlotRequest, Plotted
 from iop4d.reduction.context import WorkerContext
 from iop4d.store import catalogue, events, frames, outages, provenance, requests
-from iop4d.store.database import Database
+from iop4d.store.database import Database, ambient
 from iop4d.store.schema import Request
 from iop4d.store.status import beat, night_line
 from iop4d.store.thread import DatabaseThread
@@ -277,7 +277,7 @@ class Daemon:
 
     def _on_results(self, ids: list[int]) -> None:
         """New results, on the database's thread and inside their transaction."""
-        self._engine.on_results(ids)
+        self._engine.on_results(ambient(), ids)
         self._loop.call_soon_threadsafe(self._mail_wake.set)
 
     async def _plot(self, request: PlotRequest | NightPlotRequest) -> bytes | None:
@@ -317,12 +317,12 @@ class Daemon:
         """What somebody asked for on the page; what is done, or why it is not."""
         try:
             if asked["act"] == "add-rule":
-                desk.add_rule(self._site.root, asked["keys"])
+                actions.add_rule(self._site.root, asked["keys"])
                 log.info("%s added the rule '%s' on the page", asked["by"], asked["keys"]["name"])
                 os.kill(os.getpid(), signal.SIGHUP)  # read the site file anew
                 return {"said": "The rule is in the site file; the daemon takes it up."}
-            with self.database.write():
-                said = desk.act(asked, now=self._clock(), rules=self._engine.rules)
+            with self.database.write() as tx:
+                said = actions.act(tx, asked, now=self._clock(), rules=self._engine.rules)
         except (Iop4dError, OSError) as error:
             log.warning("%s asked to %s, which is not done: %s", asked.get("by"),
                         asked.get("act"), error)
@@ -342,9 +342,9 @@ class Daemon:
 
     async def _tend_alerts(self) -> None:
         def tend() -> None:
-            with self.database.write():
-                self._upkeep_of_alerts.tend()
-                self._system_rules.look(self._last_beat)
+            with self.database.write() as tx:
+                self._upkeep_of_alerts.run_once(tx)
+                self._system_rules.run_once(tx, self._last_beat)
 
         await self.run_db(tend)
         self._mail_wake.set()

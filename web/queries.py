@@ -9,8 +9,8 @@ from typing import Any, cast
 import peewee as pw
 
 from iop4d.alerts.compose import tag
-from iop4d.alerts.rules import ACTIVE, Phase
 from iop4d.model.flags import NEVER_ALERTS
+from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.store.schema import (
     Alert,
     AlertStep,
@@ -94,7 +94,7 @@ class Episode:
     @property
     def goes_on(self) -> bool:
         """Whether there is something to acknowledge."""
-        return self.alert.state in ACTIVE
+        return self.alert.state in ACTIVE_ALERTS
 
 
 def latest_frames(count: int) -> list[FrameLine]:
@@ -178,8 +178,8 @@ def summarise(night: str) -> list[BandSummary]:
 
 def episodes(page: int, size: int = PAGE) -> Page:
     """Alerts, those that fire first, then the latest."""
-    going = [(state, 0) for state in (*ACTIVE, Phase.PENDING)]
-    found = _page(Alert.select().where(Alert.state != Phase.INACTIVE).order_by(
+    going = [(state, 0) for state in (*ACTIVE_ALERTS, AlertState.PENDING)]
+    found = _page(Alert.select().where(Alert.state != AlertState.INACTIVE).order_by(
         pw.Case(Alert.state, going, 1),
                                           Alert.fired_at.desc()), page, size)
     ids = {point for alert in found.rows for point in alert.points}

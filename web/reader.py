@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import peewee as pw
 
-from iop4d.alerts.rules import understand
+from iop4d.alerts.rules import compile_rule
 from iop4d.config import Site
 from iop4d.config.load import SITE_FILE
 from iop4d.model.errors import Iop4dError
@@ -116,7 +116,7 @@ class LiveSite:
         try:
             site = load()
             for rule in site.rule:
-                understand(rule)
+                compile_rule(rule)
         except Iop4dError as error:
             return Read(site=self._read.site, wrong=str(error), written_at=written_at)
         return Read(site=site, written_at=written_at)

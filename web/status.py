@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee as pw
 
-from iop4d.alerts.rules import ACTIVE
+from iop4d.model.states import ACTIVE_ALERTS
 from iop4d.store import mutes
 from iop4d.store.database import ambient
 from iop4d.store.outbox import undelivered
@@ -101,8 +101,8 @@ def read(now: float) -> Status:
     return Status(
         now=now, daemon=daemon_state(beat, now), beat=beat, queue=queue,
         frames=dict(frames.tuples()), last_event=newest_event(),
-        undelivered=undelivered(now), mutes=mutes.current(now),
-        firing=Alert.select().where(Alert.state.in_(ACTIVE)).count())
+        undelivered=undelivered(now), mutes=mutes.current(ambient(), now),
+        firing=Alert.select().where(Alert.state.in_(ACTIVE_ALERTS)).count())
 
 
 def daemon_state(beat: dict[str, Any], now: float) -> str:

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from iop4d import config
-from iop4d.alerts import desk
+from iop4d.alerts import actions
 from iop4d.alerts.compose import tag
 from iop4d.alerts.relay import Relay, RunDb
 from iop4d.alerts.rendering import moment
-from iop4d.alerts.rules import ACTIVE
+from iop4d.model.states import ACTIVE_ALERTS
 from iop4d.model.units import plus_minus, utc_of_jd
 from iop4d.store import catalogue, mutes
 from iop4d.store.database import Database, ambient
@@ -43,15 +43,15 @@ class Answers:
     async def ack(self, tag: str, by: str) -> str:
         """Somebody looks after an alert."""
         def act() -> str:
-            alert = desk.find(tag)
-            desk.acknowledge(alert, by=by, now=self._clock())
+            alert = actions.find(ambient(), tag)
+            actions.acknowledge(ambient(), alert, by=by, now=self._clock())
             return f"{_of(alert)} is acknowledged by {by}."
         return await self._run_db(self._write, act)
 
     async def mute(self, hours: float, source: str, by: str) -> str:
         """No alerts of a source for so many hours; ``*`` for all."""
         def act() -> str:
-            made = desk.mute(rule="", source=source, seconds=3600.0 * hours, by=by,
+            made = actions.mute(ambient(), rule="", source=source, seconds=3600.0 * hours, by=by,
                              now=self._clock())
             return f"{made.source or 'Every source'} is muted until {moment(made.until)} UTC."
         return await self._run_db(self._write, act)
@@ -59,7 +59,7 @@ class Answers:
     async def unmute(self, source: str, by: str) -> str:
         """Alerts of a source again."""
         def act() -> str:
-            ended = desk.unmute(rule="", source=source, now=self._clock())
+            ended = actions.unmute(ambient(), rule="", source=source, now=self._clock())
             return f"{ended} is told again, as {by} asked."
         return await self._run_db(self._write, act)
 
@@ -82,18 +82,19 @@ def _status(now: float) -> str:
     lines += [f"archive {a['name']} is {a['state']}: {a['reason']}"
               for a in beat.get("archives", ()) if a["state"] != "ok"]
     lines += [f"{mutes.name_of(mute)} is muted until {moment(mute.until)} UTC"
-              for mute in mutes.current(now)]
+              for mute in mutes.current(ambient(), now)]
     if paused := beat.get("paused"):
         lines.append(f"nothing new is begun: {paused}")
     lines += [f"channel {one['channel']} fails: {one['reason']}" for one in undelivered(now)]
-    going = list(Alert.select().where(Alert.state.in_(ACTIVE)).order_by(Alert.fired_at.desc()))
+    going = list(Alert.select().where(Alert.state.in_(ACTIVE_ALERTS)).order_by(
+        Alert.fired_at.desc()))
     lines += [f"{alert.state}: {_of(alert)}" for alert in going[:10]]
     lines.append(f"{len(going)} alerts go on" if going else "no alert goes on")
     return "\n".join(lines)
 
 
 def _last(source: str) -> str:
-    name = desk.source_of(source)
+    name = actions.source_of(ambient(), source)
     rows = list(Result.select().where(Result.source == name).order_by(
         Result.jd_mid.desc(), Result.id.desc()).limit(_LAST))
     if not rows:

@@ -16,9 +16,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from iop4d.alerts.rendering import clean
-from iop4d.alerts.rules import Phase
 from iop4d.alerts.summary.facts import AlertLine
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH
+from iop4d.model.states import UNBEGUN_ALERTS
 from iop4d.model.units import utc_of_jd
 from iop4d.store.schema import Alert, Meta, Result, Summary
 from iop4d.store.table import is_filled
@@ -86,7 +86,7 @@ def _candidates(span: _Span) -> Any:
 
 
 def _fired() -> Any:
-    return Alert.select().where(Alert.state.not_in((Phase.PENDING, Phase.INACTIVE)))
+    return Alert.select().where(Alert.state.not_in(UNBEGUN_ALERTS))
 
 
 def _night_of(row: Alert, span: _Span) -> str:

@@ -12,7 +12,6 @@ from peewee import fn
 
 from iop4d import __version__
 from iop4d.alerts.rendering import clean
-from iop4d.alerts.rules import ACTIVE
 from iop4d.alerts.summary.alerted import alerts_of
 from iop4d.alerts.summary.facts import (
     Facts,
@@ -26,7 +25,7 @@ from iop4d.alerts.summary.measured import results_of, sources_of, uncalibrated_o
 from iop4d.config import Site
 from iop4d.instruments.telescopes import JD_UNIX_EPOCH
 from iop4d.model.frame import FrameKind
-from iop4d.model.states import FrameState
+from iop4d.model.states import ACTIVE_ALERTS, FrameState
 from iop4d.model.units import utc_of_jd
 from iop4d.store import outages
 from iop4d.store.database import ambient
@@ -55,7 +54,7 @@ def gather(site: Site, night: str, *, since: float, until: float, now: float,
         failures=_failures(night, since, until), sources=sources_of(rows),
         uncalibrated=uncalibrated_of(night),
         alerts=alerts_of(night, since=since, until=until, whole=whole),
-        firing=Alert.select().where(Alert.state.in_(ACTIVE)).count(),
+        firing=Alert.select().where(Alert.state.in_(ACTIVE_ALERTS)).count(),
         archives=_archives(since, until), channels=_channels(since, until), latency=_latency(night),
         masters=_masters(night), versions=_versions())
 

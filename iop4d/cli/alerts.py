@@ -1,4 +1,4 @@
-"""``iop4d alerts``: what goes on, and saying that one knows."""
+"""``iop4d alerts``: the active alerts; acknowledging and snoozing them."""
 
 from __future__ import annotations
 
@@ -14,35 +14,31 @@ from iop4d.cli.common import load, open_database, site_options
 if TYPE_CHECKING:
     from iop4d.store.schema import Alert
 
-_LATEST = 30  # alerts that are shown of those that are over
+_LATEST = 30  # alerts that are listed of those that are over
 
 
 @click.group(invoke_without_command=True)
-@click.option("--all", "every", is_flag=True, help="Those that are over too, the latest first.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--all", "every", is_flag=True, help="List resolved ones too, the latest first.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @site_options
 @click.pass_context
 def alerts(ctx: click.Context, every: bool, as_json: bool, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
-    """The alerts that go on, by the tags that name them."""
+    """List the active and pending alerts, with the tags that name them."""
     if ctx.invoked_subcommand is not None:
         return
-    from iop4d.alerts.rules import ACTIVE
-    from iop4d.store.schema import Alert
+    from iop4d.store import alerts as store
 
     site = load(ctx, site_after, overrides_after)
-    with open_database(site, read_only=True).connected():
-        query = Alert.select().order_by(Alert.fired_at.desc())
-        rows = list(query.limit(_LATEST) if every else query.where(
-            Alert.state.in_((*ACTIVE, "pending"))))
-        lines = [(_facts(row), _line(row)) for row in rows]
+    with open_database(site, read_only=True).read() as db:
+        rows = store.newest(db, _LATEST) if every else store.unfinished(db)
     if as_json:
-        click.echo(json.dumps([facts for facts, _ in lines], indent=2))
+        click.echo(json.dumps([_facts(row) for row in rows], indent=2))
         return
-    for _, line in lines:
-        click.echo(line)
-    if not lines:
-        click.echo("No alert goes on." if not every else "No alert so far.")
+    for row in rows:
+        click.echo(_line(row))
+    if not rows:
+        click.echo("No alerts so far." if every else "No active alerts.")
 
 
 def _facts(alert: Alert) -> dict[str, object]:
@@ -66,36 +62,36 @@ def _line(alert: Alert) -> str:
 
 @alerts.command()
 @click.argument("alert", default="")
-@click.option("--note", default="", help="What the others should know.")
+@click.option("--note", default="", help="A note for the alert's history.")
 @site_options
 @click.pass_context
 def ack(ctx: click.Context, alert: str, note: str, site_after: str | None,
         overrides_after: tuple[str, ...]) -> None:
-    """Say that you know: ALERT (its tag or source; else the one told last) is not told again."""
-    from iop4d.alerts import desk
-    from iop4d.alerts.compose import tag
+    """Acknowledge ALERT (a tag or source; default: the last notified). No more reminders are sent.
+    """
+    from iop4d.alerts import actions
 
     site = load(ctx, site_after, overrides_after)
-    with open_database(site, read_only=False).write():
-        found = desk.find(alert)
-        desk.acknowledge(found, by=getpass.getuser(), now=time.time(), note=note)
-    click.echo(f"{tag(found)} is acknowledged: {found.rule}, {found.source} {found.band}".rstrip())
+    with open_database(site, read_only=False).write() as tx:
+        found = actions.acknowledge(tx, actions.find(tx, alert), by=getpass.getuser(),
+                                    now=time.time(), note=note)
+    click.echo(f"Acknowledged {actions.described(found)}.")
 
 
 @alerts.command()
 @click.argument("alert")
-@click.argument("span")
+@click.argument("duration")
 @site_options
 @click.pass_context
-def snooze(ctx: click.Context, alert: str, span: str, site_after: str | None,
+def snooze(ctx: click.Context, alert: str, duration: str, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
-    """Do not tell ALERT again for SPAN, such as 3h."""
-    from iop4d.alerts import desk
-    from iop4d.alerts.compose import tag
+    """Send no reminders of ALERT for DURATION, such as 3h."""
+    from iop4d.alerts import actions
+    from iop4d.alerts.rendering import moment
 
     site = load(ctx, site_after, overrides_after)
-    with open_database(site, read_only=False).write():
-        found = desk.find(alert)
-        desk.snooze(found, desk.span_of(span), by=getpass.getuser(), now=time.time())
-    what = f"{found.rule}, {found.source} {found.band}".rstrip()
-    click.echo(f"{tag(found)} sleeps for {span}: {what}")
+    with open_database(site, read_only=False).write() as tx:
+        found = actions.snooze(tx, actions.find(tx, alert), actions.duration_of(duration),
+                               by=getpass.getuser(), now=time.time())
+    click.echo(f"Snoozed {actions.described(found)} until "
+               f"{moment(found.snoozed_until)} UTC.")

@@ -139,6 +139,34 @@ def robust_sigma(values: Iterable[float], about: float | None = None) -> float:
     return MAD_TO_SIGMA * median(abs(value - middle) for value in listed)
 
 
+def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """The mean of values with weights, such as the inverse squares of their errors; NaN of none."""
+    total = math.fsum(weights)
+    if not total > 0:
+        return math.nan
+    return math.fsum(w * v for w, v in zip(weights, values, strict=True)) / total
+
+
+def line_fit(x: Sequence[float], y: Sequence[float],
+             weights: Sequence[float]) -> tuple[float, float]:
+    """The slope of the straight line of least squares, and its standard error.
+
+    ``weights``: inverse squares of the errors of y. The error grows by the root of the reduced
+    chi2 where that is above one. NaN with fewer than three points, or all at one x.
+    """
+    if len(x) < 3:
+        return math.nan, math.nan
+    mean_x, mean_y = weighted_mean(x, weights), weighted_mean(y, weights)
+    rows = [(w, at - mean_x, value - mean_y)
+            for w, at, value in zip(weights, x, y, strict=True)]
+    spread = math.fsum(w * dx**2 for w, dx, _ in rows)
+    if not spread > 0:
+        return math.nan, math.nan
+    slope = math.fsum(w * dx * dy for w, dx, dy in rows) / spread
+    chi2 = math.fsum(w * (dy - slope * dx)**2 for w, dx, dy in rows) / (len(x) - 2)
+    return slope, math.sqrt(max(chi2, 1.0) / spread)
+
+
 def decimal(value: float | None, digits: int) -> str:
     """A number with so many decimals; a dash for none."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"

@@ -94,6 +94,11 @@ class Transaction(Connection):
         """A DELETE, to be refined with ``where`` and executed; it gives the number of rows."""
         return table.delete().bind(self._db)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it still runs: SQLite itself ends one when a disk fills, say."""
+        return bool(self._db.connection().in_transaction)
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A part that may fail by itself: an exception undoes it alone, and is passed on."""

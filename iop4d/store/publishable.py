@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from peewee import Value, fn
+from peewee import fn
 
 from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.store.database import Connection, Transaction
+from iop4d.store.points import good_points
 from iop4d.store.schema import Alert, Result
-from iop4d.store.table import JSONField
 
 Row = dict[str, Any]
-
-_NO_MARKS = Value([], converter=JSONField().db_value, unpack=False)
 
 _MOST = 5000  # points of one query
 _PLAIN = (Result.id, Result.jd_mid.alias("jd"), Result.night, Result.band, Result.telescope,
@@ -142,13 +140,6 @@ def note_at_alert(tx: Transaction, id_: int, note: str) -> None:
 
 
 # Conditions.
-
-
-def good_points(source: str, band: Any, *, needs_mag: bool = True) -> Any:
-    bars = NEVER_ALERTS if needs_mag else NEVER_ALERTS & ~Flag.NO_CALIBRATORS
-    good = ((Result.source == source) & (Result.band == band)
-            & (Result.flags.bin_and(int(bars)) == 0) & (Result.human_flags == _NO_MARKS))
-    return good & Result.mag.is_null(False) if needs_mag else good
 
 
 def _photometry(source: str, band: str | None = None) -> Any:

@@ -67,7 +67,7 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
         "mails": _counts(db, Outbox.state),
         "undelivered": undelivered(now),
         "mutes": [{"of": mutes.name_of(mute), "rule": mute.rule, "source": mute.source,
-                   "until": mute.until, "by": mute.by} for mute in mutes.current(now)],
+                   "until": mute.until, "by": mute.by} for mute in mutes.current(db, now)],
         "failed": [_trouble(row) for row in
                    db.select(Frame).where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
         "waiting": [_trouble(row) for row in

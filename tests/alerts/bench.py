@@ -108,9 +108,9 @@ class Night:
 
     def see(self, n: float, mag: float | None, **more: Any) -> int:
         """One point, in its own transaction."""
-        with self.database.write():
+        with self.database.write() as tx:
             id_ = point(n, mag, **more)
-            self.engine.on_results([id_])
+            self.engine.on_results(tx, [id_])
         return id_
 
     def see_all(self, mags: Iterable[float | None], *, start: int = 0) -> list[int]:
@@ -119,8 +119,8 @@ class Night:
 
     def tend(self) -> None:
         """The look after alerts that the daemon takes now and then."""
-        with self.database.write():
-            self.upkeep.tend()
+        with self.database.write() as tx:
+            self.upkeep.run_once(tx)
 
     def flag(self, result: int, name: str = "bad") -> None:
         """Somebody flags a point."""

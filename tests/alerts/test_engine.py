@@ -72,12 +72,12 @@ def test_the_content_tells_everything_in_plain_values(start: Start) -> None:
     night = start()
     night.see(-60 * 24 * 40, 14.0)  # older than the plot shows
     night.see_all([13.5, 12.9])
-    with night.database.write():
+    with night.database.write() as tx:
         frame = Frame.create(archive="raw", path="/x", name="x.fit", size=1, mtime_ns=0,
                              state="done", completed_at=0, seen_at=0, changed_at=0)
         last = point(2, 12.874, err=0.021, flags=int(Flag.LOW_SNR | Flag.CLOUDS))
         ResultFrame.create(result=last, frame=frame)
-        night.engine.on_results([last])
+        night.engine.on_results(tx, [last])
     said = Outbox.get().content
     alert = Alert.get()
     assert said["subject"] == f"[iop4d] BL Lac R = 12.87 ± 0.02: mag < 13.0 [{said['tag']}]"
@@ -168,8 +168,8 @@ def test_the_same_results_again_change_nothing(start: Start) -> None:
     night = start()
     ids = night.see_all([13.5, 12.5, 12.5, 12.5])
     for _ in range(3):
-        with night.database.write():
-            night.engine.on_results(ids)
+        with night.database.write() as tx:
+            night.engine.on_results(tx, ids)
     night.see(2, 13.6)
     night.see(2, 12.4)
     assert night.episodes() == [("firing", 2, None)]
@@ -193,8 +193,8 @@ def test_no_alert_of_an_uncommitted_result(start: Start) -> None:
     night.see(0, 12.5)
 
     def die_before_the_commit() -> None:
-        with night.database.write():
-            night.engine.on_results([point(1, 12.5)])
+        with night.database.write() as tx:
+            night.engine.on_results(tx, [point(1, 12.5)])
             assert Alert.get().state == "firing"
             raise RuntimeError
 
@@ -231,7 +231,7 @@ def test_a_rule_that_fails_costs_neither_the_result_nor_the_other_rules(
     write = AlertEngine._write
 
     def fail_late(self: AlertEngine, *args: object) -> Alert:
-        edge = args[3]
+        edge = args[2]
         assert isinstance(edge, Edge)
         alert = write(self, *args)  # type: ignore[arg-type]
         if alert.rule == "bright":

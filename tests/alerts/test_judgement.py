@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.alerts.backtest import backtest
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.replay import replay
 from iop4d.model.errors import ConfigError
 from iop4d.store.schema import Alert
 from tests.alerts.bench import JD, Start, channel, rule, site_of, state
@@ -62,10 +62,10 @@ def test_the_past_judged_at_once_gives_what_was_judged_point_by_point(start: Sta
     night = start(rule(cooldown=0) + "max_err = 0.1\n", channel())
     for n in range(60):
         night.see(n, (12.5, 12.6, 13.4, 12.7, 13.5)[n // 3 % 5], err=0.02 if n % 4 else 0.3)
-    watch = night.engine.watch_of("bright")
+    watch = night.engine.compiled("bright")
     assert watch is not None
-    with night.database.connected():
-        fired = replay(night.engine, watch, JD - 1.0).fired
+    with night.database.read() as db:
+        fired = backtest(db, night.engine, watch, JD - 1.0).fired
     rows = Alert.select().where(Alert.state.in_(("firing", "resolved"))).order_by(Alert.episode)
     assert len(fired) > 3
     assert [one.points for one in fired] == [tuple(row.points) for row in rows]
@@ -82,8 +82,8 @@ def test_tags_may_stand_in_a_list_of_sources(start: Start) -> None:
 
 def test_a_source_that_nobody_knows_is_told_as_an_error_of_its_rule(start: Start) -> None:
     night = start(rule(source="BLLaz"), channel())
-    with night.database.connected():
-        assert night.engine.unknown() == {"bright": ["BLLaz"]}
+    with night.database.read() as db:
+        assert night.engine.unknown(db) == {"bright": ["BLLaz"]}
 
 
 @pytest.mark.parametrize(("wrong", "expected"), [

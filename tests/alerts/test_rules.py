@@ -7,36 +7,45 @@ import random
 
 import pytest
 
-from iop4d.alerts.rules import Edge, History, Phase, Point, Standing, Watch, judge, understand
+from iop4d.alerts.rules import (
+    AlertState,
+    CompiledRule,
+    Edge,
+    History,
+    RulePoint,
+    Standing,
+    compile_rule,
+    judge,
+)
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
 
 HOUR = 1 / 24
 
 
-def watch(*, clear: str = "mag > 13.2", confirm: int = 2, cooldown: float = 0.0) -> Watch:
-    return understand(Rule(name="bright", condition="mag < 13.0", clear=clear, confirm=confirm,
+def watch(*, clear: str = "mag > 13.2", confirm: int = 2, cooldown: float = 0.0) -> CompiledRule:
+    return compile_rule(Rule(name="bright", condition="mag < 13.0", clear=clear, confirm=confirm,
                            cooldown_hours=cooldown))
 
 
 class Walk:
     """Feeds points one by one, as the engine does, and keeps the episodes."""
 
-    def __init__(self, rule: Watch) -> None:
+    def __init__(self, rule: CompiledRule) -> None:
         self.rule = rule
-        self.points: dict[int, Point] = {}
+        self.points: dict[int, RulePoint] = {}
         self.episodes: list[list[float | None]] = []  # fired, resolved
         self.told = 0
 
     def see(self, jd: float, value: float, id_: int | None = None) -> list[Edge]:
-        point = Point(id=len(self.points) if id_ is None else id_, jd=jd, value=value)
+        point = RulePoint(id=len(self.points) if id_ is None else id_, jd=jd, value=value)
         self.points[point.id] = point
         ordered = sorted(self.points.values(), key=lambda p: (p.jd, p.id))
         first = next(i for i, p in enumerate(ordered) if p.jd >= jd)
         shown = ordered[max(0, first - self.rule.rule.confirm + 1):]
         edges = judge(self.rule, self.history(), shown, since=jd)
         for edge in edges:
-            if edge.phase is Phase.RESOLVED:
+            if edge.state is AlertState.RESOLVED:
                 self.episodes[-1][1] = edge.jd
             elif edge.moved:
                 self.episodes[-1][0] = edge.jd
@@ -56,9 +65,9 @@ class Walk:
         states = [Standing()]
         for fired, resolved in self.episodes[-2:]:
             assert fired is not None
-            states.append(Standing(phase=Phase.FIRING, edge_jd=fired, fired_jd=fired))
+            states.append(Standing(state=AlertState.FIRING, edge_jd=fired, fired_jd=fired))
             if resolved is not None:
-                states.append(Standing(phase=Phase.RESOLVED, edge_jd=resolved, fired_jd=fired))
+                states.append(Standing(state=AlertState.RESOLVED, edge_jd=resolved, fired_jd=fired))
         return History(now=states[-1], before=states[-2])
 
 
@@ -69,7 +78,7 @@ def test_one_bright_point_is_no_alert() -> None:
 def test_as_many_bright_points_as_confirm_asks_for_fire_once() -> None:
     walk = Walk(watch(confirm=3)).see_all(13.5, 12.5, 12.5)
     assert walk.episodes == []
-    assert [edge.phase for edge in walk.see(3.0, 12.5)] == [Phase.FIRING]
+    assert [edge.state for edge in walk.see(3.0, 12.5)] == [AlertState.FIRING]
     walk.see_all(12.4, 12.4, 12.4)
     assert walk.episodes == [[3.0, None]]
 
@@ -204,5 +213,5 @@ def test_frames_reduced_in_parallel_give_the_episodes_of_those_reduced_in_turn(s
 def test_a_rule_that_cannot_be_understood_is_refused(condition: str, clear: str,
                                                      expected: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        understand(Rule(name="x", condition=condition, clear=clear))
+        compile_rule(Rule(name="x", condition=condition, clear=clear))
     assert expected in str(refused.value)

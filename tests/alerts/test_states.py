@@ -6,10 +6,11 @@ import random
 
 import pytest
 
-from iop4d.alerts import desk, points
+from iop4d.alerts import actions, points
 from iop4d.alerts.compose import tag
 from iop4d.alerts.notify import quiet_end
 from iop4d.model.flags import Flag
+from iop4d.model.units import SpanError
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox, Result
 from tests.alerts.bench import Start, channel, kinds, point, rule, state
 
@@ -62,8 +63,8 @@ def test_an_alert_that_goes_on_is_told_again_until_somebody_acknowledges(start: 
     night.tend()
     night.tend()
     assert kinds() == ["alert", "again"]
-    with night.database.write():
-        desk.acknowledge(Alert.get(), by="Ana", now=night.clock())
+    with night.database.write() as tx:
+        actions.acknowledge(tx, Alert.get(), by="Ana", now=night.clock())
     night.clock.advance(5 * HOUR)
     night.tend()
     assert kinds() == ["alert", "again"]
@@ -76,8 +77,8 @@ def test_an_alert_that_goes_on_is_told_again_until_somebody_acknowledges(start: 
 def test_a_snooze_ends_by_itself(start: Start) -> None:
     night = start(rule() + "reminder_hours = 1.0\n", channel())
     night.see_all([12.5, 12.4])
-    with night.database.write():
-        desk.snooze(Alert.get(), desk.span_of("3h"), by="Ana", now=night.clock())
+    with night.database.write() as tx:
+        actions.snooze(tx, Alert.get(), actions.duration_of("3h"), by="Ana", now=night.clock())
     night.clock.advance(2 * HOUR)
     night.tend()
     assert (state(), kinds()) == ("snoozed", ["alert"])
@@ -98,8 +99,8 @@ def test_the_end_is_told_where_the_rule_asks_for_it(start: Start) -> None:
 def test_what_is_muted_is_recorded_and_not_told_until_the_mute_ends(
         start: Start, of_rule: str, of_source: str) -> None:
     night = start()
-    with night.database.write():
-        desk.mute(rule=of_rule, source=of_source, seconds=HOUR, by="Ana", now=night.clock())
+    with night.database.write() as tx:
+        actions.mute(tx, rule=of_rule, source=of_source, seconds=HOUR, by="Ana", now=night.clock())
     night.see_all([12.5, 12.4])
     assert (state(), kinds(), Alert.get().note) == ("firing", [], "muted")
     night.clock.advance(1.1 * HOUR)
@@ -183,8 +184,8 @@ def test_rules_that_differ_in_their_thresholds_look_at_the_points_once(
         start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     truly = points._load
-    monkeypatch.setattr(points, "_load", lambda watch, *where: read.append(watch.rule.name)
-                        or truly(watch, *where))
+    monkeypatch.setattr(points, "_load", lambda db, compiled, *where: (
+        read.append(compiled.rule.name) or truly(db, compiled, *where)))
     night = start(*(named(f"below {n}").replace("13.0", f"{n}.0").replace("13.2", f"{n}.2")
                     for n in (12, 13, 14)), named("sure") + "max_err = 0.01\n", channel())
     night.see_all([12.5, 12.5])
@@ -203,26 +204,27 @@ def test_an_alert_is_found_by_its_tag_its_source_or_alone(start: Start) -> None:
     night = start(rule(), rule().replace('"bright"', '"other"'), channel())
     night.see_all([12.5, 12.4])
     first = Alert.select().order_by(Alert.id).first()
-    assert desk.find(tag(first)).id == first.id
-    with pytest.raises(desk.DeskError, match="several alerts are named 'BL Lac'"):
-        desk.find("BL Lac")
-    assert desk.find("").id == Alert.select().order_by(Alert.fired_at.desc()).first().id
-    Alert.update(state="resolved").where(Alert.id != first.id).execute()
-    assert desk.find("").id == desk.find("bl lac").id == first.id
-    with pytest.raises(desk.DeskError, match="no alert is named '#zzzzzz'"):
-        desk.find("#zzzzzz")
+    with night.database.write() as tx:
+        assert actions.find(tx, tag(first)).id == first.id
+        with pytest.raises(actions.ActionError, match="several active alerts match 'BL Lac'"):
+            actions.find(tx, "BL Lac")
+        assert actions.find(tx, "").id == Alert.select().order_by(Alert.fired_at.desc()).first().id
+        Alert.update(state="resolved").where(Alert.id != first.id).execute()
+        assert actions.find(tx, "").id == actions.find(tx, "bl lac").id == first.id
+        with pytest.raises(actions.ActionError, match="no active alert matches '#zzzzzz'"):
+            actions.find(tx, "#zzzzzz")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("12h", 12 * HOUR), ("90min", 5400.0),
                                                ("2d", 48 * HOUR), ("3", 3 * HOUR)])
 def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
-    assert desk.span_of(text) == seconds
+    assert actions.duration_of(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-2h", "0h", "9999d"])
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
-    with pytest.raises(desk.DeskError, match="expected one such as"):
-        desk.span_of(text)
+    with pytest.raises(SpanError, match=r"expected one such as|longer than the maximum"):
+        actions.duration_of(text)
 
 
 def test_quiet_hours_end_by_the_clock_on_the_wall_across_its_changes() -> None:
@@ -237,8 +239,8 @@ def test_the_same_points_again_tell_nothing_twice(start: Start) -> None:
     night = start()
     ids = night.see_all([12.5, 12.4])
     for _ in range(3):
-        with night.database.write():
-            night.engine.on_results(ids)
+        with night.database.write() as tx:
+            night.engine.on_results(tx, ids)
         night.tend()
     assert kinds() == ["alert"]
     assert point(0, 12.5) == ids[0]

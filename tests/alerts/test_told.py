@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from iop4d.alerts import desk
+from iop4d.alerts import actions
 from iop4d.alerts.compose import compose
+from iop4d.alerts.rules import CompiledRule
+from iop4d.store.database import Transaction
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox
 from tests.alerts.bench import Night, Start, channel, kinds, rule, site_of, state
 from tests.alerts.test_judgement import COLOUR, changed
@@ -90,8 +92,8 @@ def test_what_was_told_is_withdrawn_however_old_it_is(start: Start) -> None:
 def test_a_snooze_that_ends_while_it_goes_on_is_told_once(start: Start) -> None:
     night = start()
     night.see_all([12.5, 12.4])
-    with night.database.write():
-        desk.snooze(Alert.get(), HOUR, by="Ana", now=night.clock())
+    with night.database.write() as tx:
+        actions.snooze(tx, Alert.get(), HOUR, by="Ana", now=night.clock())
     for _ in range(4):
         night.clock.advance(0.6 * HOUR)
         night.tend()
@@ -147,17 +149,17 @@ def test_one_alert_that_cannot_be_looked_after_costs_no_other(
     night = start(rule(), rule().replace('"bright"', '"broken"'), channel())
     night.see_all([12.5, 12.4])
     for alert in Alert.select():
-        with night.database.write():
-            desk.snooze(alert, HOUR, by="Ana", now=night.clock())
+        with night.database.write() as tx:
+            actions.snooze(tx, alert, HOUR, by="Ana", now=night.clock())
     night.clock.advance(2 * HOUR)
-    truly = night.upkeep._again
+    truly = night.upkeep._remind
 
-    def fails(watch: object, alert: Alert) -> None:
+    def fails(tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         if alert.rule == "broken":
             raise ZeroDivisionError
-        truly(watch, alert)  # type: ignore[arg-type]
+        truly(tx, compiled, alert)
 
-    monkeypatch.setattr(night.upkeep, "_again", fails)
+    monkeypatch.setattr(night.upkeep, "_remind", fails)
     night.tend()
     assert {row.rule: row.state for row in Alert.select()} == {
         "bright": "firing", "broken": "snoozed"}

@@ -29,12 +29,13 @@ from iop4d.alerts.channels.base import Notice
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.quantities import Past, Series, derived
 from iop4d.alerts.relay import Relay
-from iop4d.alerts.rules import History, Phase, Point, Watch, judge, understand
+from iop4d.alerts.rules import CompiledRule, History, RulePoint, compile_rule, judge
 from iop4d.config import Rule
 from iop4d.config.load import parse_site
 from iop4d.ledger.engines.process import rss_mb
 from iop4d.model.messages import PlotRequest
 from iop4d.model.source import Source, SourceKind
+from iop4d.model.states import AlertState
 from iop4d.reduction.plot import plot_light_curve
 from iop4d.simulator.servers import Mailbox
 from iop4d.store import catalogue
@@ -79,19 +80,19 @@ def noise(rng: random.Random, nights: int, error: float, flares: dict[int, float
     return Series(ids=range(len(jd)), jd=jd, night=night, value=value, error=[error] * len(jd))
 
 
-def episodes(watch: Watch, series: Series) -> list[float]:
+def episodes(watch: CompiledRule, series: Series) -> list[float]:
     """JD at which a rule fires in a series."""
     past = Past.of(watch.rule, watch.condition.quantity)
     values = derived(watch.condition, series, past, since=-math.inf)
-    points = [Point(id=i, jd=jd, value=value)
+    points = [RulePoint(id=i, jd=jd, value=value)
               for i, jd, value in zip(series.ids, series.jd, values, strict=True)]
     return [edge.jd for edge in judge(watch, History(), points, since=-math.inf)
-            if edge.phase is Phase.FIRING]
+            if edge.state is AlertState.FIRING]
 
 
 def false_and_missed(sources: int, nights: int, flares: int) -> Iterator[Line]:
     """Noise alone, then flares of half a magnitude in it."""
-    rng, watch = random.Random(11), understand(FLARE)
+    rng, watch = random.Random(11), compile_rule(FLARE)
     errors = [rng.uniform(0.005, 0.05) for _ in range(sources)]
     false = sum(len(episodes(watch, noise(rng, nights, error, {}))) for error in errors)
     points = sources * nights * _POINTS
@@ -157,13 +158,13 @@ class Place:
 
     def see(self, jd: float, mag: float) -> None:
         """A point is measured: in one transaction, as the ledger does it."""
-        with self.database.write():
+        with self.database.write() as tx:
             row = Result.create(
                 key=f"{jd}", source="BL Lac", band="R", telescope="T090", instrument="AndorT90",
                 night=f"{jd:.0f}", mode="photometry", jd_mid=jd, exptime_s=60.0, mag=mag,
                 mag_err=0.02, zero_point=22.0, zero_point_err=0.01, n_calibrators=3, frames=["a"],
                 created_at=self.clock(), changed_at=self.clock())
-            self.engine.on_results([row.id])
+            self.engine.on_results(tx, [row.id])
 
     def relay(self, channel: Taken) -> Relay:
         """A relay of its outbox to one channel."""

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 
-from iop4d.alerts import desk
+from iop4d.alerts import actions
 from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.store import requests, status
@@ -75,9 +75,9 @@ def test_an_alert_is_acknowledged_by_who_is_signed_in(client: FlaskClient, site:
     assert client.post(f"/alerts/{number}/acknowledge", headers=OURS,
                        data={"note": "ToO sent"}).status_code == 303
     (what,) = asked(site)
-    with Database(site.database).write():
-        said = desk.act(what, now=time.time(), rules=["bright"])
-        assert said.endswith("bright: 2200+420 R is acknowledged: it is not told again.")
+    with Database(site.database).write() as tx:
+        said = actions.act(tx, what, now=time.time(), rules=["bright"])
+        assert said.endswith("bright: 2200+420 R is acknowledged: no further reminders are sent.")
         alert = Alert.get_by_id(number)
     assert (alert.state, alert.acknowledged_by) == ("acknowledged", "Ana")
     page = client.get("/alerts").text
@@ -92,9 +92,9 @@ def test_an_alert_is_snoozed_and_a_source_muted(client: FlaskClient, site: Site)
     for wrong in ({"source": "x", "for": "soon"}, {}):
         assert client.post("/mutes", headers=OURS, data=wrong).status_code == 400
     wanted = asked(site)
-    with Database(site.database).write():
-        said = [desk.act(what, now=time.time(), rules=["bright"]) for what in wanted]
-        assert "bright: 2200+420 R sleeps until" in said[0]
+    with Database(site.database).write() as tx:
+        said = [actions.act(tx, what, now=time.time(), rules=["bright"]) for what in wanted]
+        assert "bright: 2200+420 R is snoozed until" in said[0]
         assert said[1].startswith("2200+420 is muted until")
         assert Alert.get(Alert.state == "snoozed").snoozed_until > time.time() + 3500
         assert Mute.get().by == "Ana"
@@ -148,16 +148,16 @@ def test_the_daemon_s_answer_is_waited_for(client: FlaskClient, site: Site,
 
 def test_a_mute_of_everything_can_be_ended(client: FlaskClient, site: Site) -> None:
     enter(client)
-    with Database(site.database).write():
-        desk.mute(rule="", source="*", seconds=3600.0, by="Ana", now=time.time())
+    with Database(site.database).write() as tx:
+        actions.mute(tx, rule="", source="*", seconds=3600.0, by="Ana", now=time.time())
     assert "every rule until" in " ".join(client.get("/alerts").text.split())
     assert "Nobody is told of any alert" in client.get("/").text
     assert client.get("/api/status").get_json()["muted"][0]["by"] == "Ana"
     client.post("/mutes", headers=OURS, data={"rule": "", "source": "", "end": "1"})
     wanted = asked(site)
-    with Database(site.database).write():
-        said = [desk.act(what, now=time.time(), rules=["bright"]) for what in wanted]
-    assert said == ["everything is told again."]
+    with Database(site.database).write() as tx:
+        said = [actions.act(tx, what, now=time.time(), rules=["bright"]) for what in wanted]
+    assert said == ["everything is unmuted."]
     assert "every rule until" not in " ".join(client.get("/alerts").text.split())
     assert "Nobody is told of any alert" not in client.get("/").text
 
@@ -242,7 +242,7 @@ def test_a_rule_is_tried_on_the_past_by_who_is_signed_in(client: FlaskClient) ->
     enter(client)
     page = client.get("/rules/bright?since=365d").text
     assert "It would have fired" in page
-    assert "Asked of" in page
+    assert "Evaluated on" in page
     wrong = client.get("/rules/bright?condition=magnitude+%3C+3").text
     assert "no quantity is named &#39;magnitude&#39;" in wrong
     assert client.get("/rules/nobody").status_code == 404
@@ -268,6 +268,6 @@ def test_a_rule_is_added_by_who_is_signed_in_and_a_wrong_one_is_refused(client: 
     assert "is no unit of this" in wrong.text
     assert client.post("/rules", headers=OURS, data=rule).status_code == 303
     (what,) = asked(site)
-    desk.add_rule(site.root, what["keys"])
+    actions.add_rule(site.root, what["keys"])
     made = load_site(site.root).rule[-1]
     assert (made.name, made.condition, made.severity) == ("flares", "change mag < -0.5", "high")

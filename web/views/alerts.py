@@ -8,20 +8,21 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, request
 from werkzeug.wrappers import Response
 
-from iop4d.alerts.conditions import Form
-from iop4d.alerts.desk import (
-    DeskError,
+from iop4d.alerts.actions import (
+    ActionError,
     check_rule,
+    duration_of,
     known_source,
     rule_keys,
     since_unix,
-    span_of,
 )
+from iop4d.alerts.backtest import backtest, changed_rule
+from iop4d.alerts.conditions import Form
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.replay import replay, tried
-from iop4d.alerts.rules import ACTIVE, understand
+from iop4d.alerts.rules import compile_rule
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
+from iop4d.model.states import ACTIVE_ALERTS
 from iop4d.store import requests
 from iop4d.store.database import ambient
 from iop4d.store.schema import Alert
@@ -53,7 +54,7 @@ def alert(id_: int, act: str) -> Response:
     row = Alert.get_or_none(Alert.id == id_)
     if row is None:
         abort(404, f"There is no alert {id_}.")
-    if row.state not in ACTIVE:
+    if row.state not in ACTIVE_ALERTS:
         abort(409, f"The alert is over: it is {row.state}.")
     _ask(act, alert=id_, seconds=_span("12h") if act == "snooze" else 0.0)
     return redirect("/alerts", code=303)
@@ -89,12 +90,12 @@ def rule(name: str) -> str:
     since = request.args.get("since", "").strip() or "30d"
     found, wrong = None, ""
     try:
-        watch = tried(known, condition, None if clear is None else clear.strip())
+        watch = changed_rule(known, condition, None if clear is None else clear.strip())
         clear = watch.rule.clear
         if watch.condition.form is Form.SYSTEM:
-            raise DeskError("It is about the system, of which no history is kept.")
+            raise ActionError("It is about the system, of which no history is kept.")
         begin = since_unix(since, time.time()) / 86400.0 + UNIX_EPOCH_JD
-        found = replay(AlertEngine(parts().site, time.time), watch, begin)
+        found = backtest(ambient(), AlertEngine(parts().site, time.time), watch, begin)
     except Iop4dError as error:
         wrong = str(error)
     return render("rule.html", rule=known, condition=condition, clear=clear or "", since=since,
@@ -109,8 +110,8 @@ def add_rule() -> Response:
     try:
         wanted = {**rule_keys(request.form), "channels": request.form.getlist("channels")}
         if wanted["name"] in (r.name for r in parts().site.rule):
-            raise DeskError(f"There is a rule '{wanted['name']}' already.")
-        understand(with_rule(parts().site.root, wanted)[1])
+            raise ActionError(f"There is a rule '{wanted['name']}' already.")
+        compile_rule(with_rule(parts().site.root, wanted)[1])
     except (Iop4dError, OSError) as error:
         abort(400, str(error))
     _ask("add-rule", keys=wanted)
@@ -122,15 +123,15 @@ def _check_names(rule: str, source: str) -> None:
     try:
         if rule:
             check_rule(rule, AlertEngine(parts().site, time.time).rules)
-        known_source(source)
+        known_source(ambient(), source)
     except Iop4dError as error:
         abort(400, str(error))
 
 
 def _span(otherwise: str) -> float:
     try:
-        return span_of(request.form.get("for", otherwise))
-    except DeskError as error:
+        return duration_of(request.form.get("for", otherwise))
+    except Iop4dError as error:
         abort(400, str(error))
 
 

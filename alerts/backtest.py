@@ -1,15 +1,18 @@
-"""When a rule would have fired: history judged again, without writing or telling anything."""
+"""Back-tests of rules: when one would have fired, from the results there are."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.points import since_jd
-from iop4d.alerts.rules import Edge, History, Phase, Watch, judge, understand
+from iop4d.alerts.rules import CompiledRule, Edge, History, compile_rule, judge
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
+from iop4d.model.states import AlertState
+from iop4d.store.database import Connection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,52 +28,55 @@ class Fired:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay:
-    """What a rule makes of the past: its episodes, and how many points it was asked about."""
+class BackTest:
+    """The episodes that a rule would have had, and how many points of how many light curves it was
+    evaluated on. ``unknown``: points without a value, for want of earlier data.
+    """
 
     fired: tuple[Fired, ...]
     points: int
-    untold: int
+    unknown: int
     series: int
 
 
-def tried(rule: Rule, condition: str = "", clear: str | None = None) -> Watch:
+def changed_rule(rule: Rule, condition: str = "", clear: str | None = None) -> CompiledRule:
     """A rule with another condition, or another one at which it ends (empty: none).
 
     Where none is given the rule's own stays, unless it does not go with the new condition.
-    Raises ConfigError for what is not understood.
+    Raises ConfigError for what cannot be parsed.
     """
     if condition:
         rule = replace(rule, condition=condition)
     if clear is not None:
-        return understand(replace(rule, clear=clear))
-    without = understand(replace(rule, clear=""))
+        return compile_rule(replace(rule, clear=clear))
+    without = compile_rule(replace(rule, clear=""))
     try:
-        return understand(rule)
+        return compile_rule(rule)
     except ConfigError:
         if condition:
             return without
         raise
 
 
-def replay(engine: AlertEngine, watch: Watch, since: float) -> Replay:
-    """Judge all points from JD ``since`` on, in the order of time. Inside a connection."""
+def backtest(db: Connection, engine: AlertEngine, compiled: CompiledRule,
+             since: float) -> BackTest:
+    """Judge all points from JD ``since`` on, in the order of time; nothing is written or sent."""
     fired: list[Fired] = []
-    count = untold = 0
-    subjects = engine.subjects(watch)
-    for source, band in subjects:
-        points = since_jd(watch, source, band, since)
+    count = unknown = 0
+    series = engine.series(db, compiled)
+    for source, band in series:
+        points = since_jd(db, compiled, source, band, since)
         count += len(points)
-        untold += sum(point.value != point.value for point in points)  # NaN
-        fired += _episodes(source, band, judge(watch, History(), points, since=since))
-    return Replay(fired=tuple(sorted(fired, key=lambda f: f.fired_jd)), points=count,
-                  untold=untold, series=len(subjects))
+        unknown += sum(math.isnan(point.value) for point in points)
+        fired += _episodes(source, band, judge(compiled, History(), points, since=since))
+    return BackTest(fired=tuple(sorted(fired, key=lambda f: f.fired_jd)), points=count,
+                  unknown=unknown, series=len(series))
 
 
 def _episodes(source: str, band: str, edges: list[Edge]) -> list[Fired]:
     found: list[Fired] = []
     for edge, following in zip_longest(edges, edges[1:]):
-        if edge.phase is Phase.FIRING:
+        if edge.state is AlertState.FIRING:
             found.append(Fired(
                 source=source, band=band, fired_jd=edge.jd, value=edge.points[-1].value,
                 points=tuple(point.id for point in edge.points),

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from iop4d.alerts import desk
+from iop4d.alerts import actions
 from iop4d.alerts.channels.bot_replies import Answers
 from iop4d.store.schema import Alert, Event, Mute, Source
 from tests.alerts.bench import JD, Start, run_db
@@ -17,18 +17,19 @@ HOUR = 3600.0
 def test_a_mute_ends_by_any_name_though_its_source_is_gone_or_has_another(start: Start) -> None:
     night = start()
     now = night.clock()
-    with night.database.write():
-        desk.mute(rule="", source="2200+420", seconds=HOUR, by="Ana", now=now)
-        desk.mute(rule="", source="BL Lac C1", seconds=HOUR, by="Ana", now=now)
+    with night.database.write() as tx:
+        actions.mute(tx, rule="", source="2200+420", seconds=HOUR, by="Ana", now=now)
+        actions.mute(tx, rule="", source="BL Lac C1", seconds=HOUR, by="Ana", now=now)
         Source.update(name="J2202+4216", other_names=["BL Lac"]).where(
             Source.name == "BL Lac").execute()
         Source.delete().where(Source.name == "BL Lac C1").execute()
-        with pytest.raises(desk.DeskError, match="source 'BL Lac C1'; did you mean BL Lac"):
-            desk.mute(rule="", source="BL Lac C1", seconds=HOUR, by="Ana", now=now)
-        with pytest.raises(desk.DeskError, match="muted: BL Lac, BL Lac C1"):
-            desk.unmute(rule="bright", source="BL Lac", now=now)
-        assert desk.unmute(rule="", source="bl_lac", now=now) == "BL Lac"
-        assert desk.unmute(rule="", source="bllac-c1", now=now) == "BL Lac C1"
+        with pytest.raises(actions.ActionError,
+                           match="unknown source 'BL Lac C1'; did you mean BL Lac"):
+            actions.mute(tx, rule="", source="BL Lac C1", seconds=HOUR, by="Ana", now=now)
+        with pytest.raises(actions.ActionError, match="muted: BL Lac, BL Lac C1"):
+            actions.unmute(tx, rule="bright", source="BL Lac", now=now)
+        assert actions.unmute(tx, rule="", source="bl_lac", now=now) == "BL Lac"
+        assert actions.unmute(tx, rule="", source="bllac-c1", now=now) == "BL Lac C1"
     assert Mute.select().where(Mute.until > now).count() == 0
     assert [row.kind for row in Event.select()].count("mute") == 4
 
@@ -47,7 +48,7 @@ def test_without_a_tag_the_alert_that_was_told_last_is_acknowledged(start: Start
         "told again"]
     with night.database.write():
         Alert.update(state="resolved").execute()
-    with pytest.raises(desk.DeskError, match="no alert goes on now"):
+    with pytest.raises(actions.ActionError, match="there are no active alerts"):
         asyncio.run(bot.ack("", "ana"))
 
 
@@ -55,7 +56,7 @@ def test_the_bot_says_what_is_muted_and_refuses_what_nobody_knows(start: Start) 
     night = start()
     bot = Answers(database=night.database, run_db=run_db, clock=night.clock)
 
-    with pytest.raises(desk.DeskError, match="source 'BLLaz'; did you mean BL Lac"):
+    with pytest.raises(actions.ActionError, match="unknown source 'BLLaz'; did you mean BL Lac"):
         asyncio.run(bot.mute(12.0, "BLLaz", "ana"))
     asyncio.run(bot.mute(12.0, "bllac", "ana"))
     asyncio.run(bot.mute(1.0, "*", "ana"))
@@ -64,5 +65,5 @@ def test_the_bot_says_what_is_muted_and_refuses_what_nobody_knows(start: Start) 
     assert "BL Lac is muted until" in said
     assert asyncio.run(bot.unmute("*", "ben")) == "everything is told again, as ben asked."
     assert "everything" not in asyncio.run(bot.status())
-    with pytest.raises(desk.DeskError, match="nothing of that name is muted; muted: BL Lac"):
+    with pytest.raises(actions.ActionError, match="nothing of that name is muted; muted: BL Lac"):
         asyncio.run(bot.unmute("*", "ben"))

@@ -1,0 +1,164 @@
+"""Alerts: their episodes and steps, and the results that fired them.
+
+A state is written by ``alerts.episodes`` alone, which knows the transitions that are allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from peewee import fn
+
+from iop4d.model.states import ACTIVE_ALERTS, UNBEGUN_ALERTS, AlertState
+from iop4d.store.database import Connection, Transaction
+from iop4d.store.events import emit
+from iop4d.store.schema import Alert, AlertStep, Frame, Result, Source
+from iop4d.store.table import is_filled
+
+#: The last episodes of a rule. Plain SQL: every rule asks at every point, and to make the
+#: statement anew takes five times as long as to run it.
+_LATEST = ("SELECT * FROM alert WHERE rule = ? AND source = ? AND band = ? "
+           "ORDER BY episode DESC LIMIT 3")
+
+# Writing.
+
+
+def create(tx: Transaction, *, state: AlertState, now: float, **columns: object) -> Alert:
+    """A new episode, with the first step of its history."""
+    alert = tx.create(Alert, state=state.value, fired_at=now, **columns)
+    _record(tx, alert, now)
+    return alert
+
+
+def change_state(tx: Transaction, alert: Alert, state: AlertState, *, now: float, by: str,
+                 note: str, columns: Mapping[str, object]) -> Alert | None:
+    """Another state of an alert, with a step of its history; None if the row is not in the state
+    that ``alert`` says."""
+    changed = tx.update(Alert, state=state.value, **columns).where(
+        (Alert.id == alert.id) & (Alert.state == alert.state)).execute()
+    if not changed:
+        return None
+    alert = tx.by_id(Alert, alert.id)
+    _record(tx, alert, now, by=by, note=note)
+    return alert
+
+
+def update(tx: Transaction, alert: Alert, **columns: object) -> Alert:
+    """Other columns of an alert than its state."""
+    tx.update(Alert, **columns).where(Alert.id == alert.id).execute()
+    return tx.by_id(Alert, alert.id)
+
+
+def emit_change(tx: Transaction, alert: Alert, now: float) -> None:
+    """Tell the page that an alert is not what it was."""
+    emit(tx, "alert", now, id=alert.id, rule=alert.rule, source=alert.source, band=alert.band,
+         episode=alert.episode, state=alert.state)
+
+
+def _record(tx: Transaction, alert: Alert, now: float, *, by: str = "", note: str = "") -> None:
+    tx.create(AlertStep, alert=alert.id, at=now, state=alert.state, by=by, note=note)
+    emit_change(tx, alert, now)
+
+
+# Reading.
+
+
+def find(db: Connection, id_: int) -> Alert | None:
+    """The alert of an id."""
+    return db.get(Alert, Alert.id == id_)
+
+
+def by_id(db: Connection, id_: int) -> Alert:
+    """The alert of an id that there is."""
+    return db.by_id(Alert, id_)
+
+
+def latest_episodes(db: Connection, rule: str, source: str, band: str) -> list[Alert]:
+    """The last three episodes of a rule on a source and band, the latest first."""
+    return db.raw(Alert, _LATEST, rule, source, band)
+
+
+def active(db: Connection) -> list[Alert]:
+    """Active alerts: those that people were notified of last come first."""
+    return list(db.select(Alert).where(Alert.state.in_(ACTIVE_ALERTS)).order_by(
+        Alert.told_at.desc(nulls="LAST"), Alert.fired_at.desc()))
+
+
+def newest(db: Connection, limit: int) -> list[Alert]:
+    """Alerts of any state, the latest first."""
+    return list(db.select(Alert).order_by(Alert.fired_at.desc()).limit(limit))
+
+
+def unfinished(db: Connection) -> list[Alert]:
+    """Active and pending alerts, the latest first."""
+    return list(db.select(Alert).where(
+        Alert.state.in_((*ACTIVE_ALERTS, AlertState.PENDING))).order_by(Alert.fired_at.desc()))
+
+
+def unfinished_of_points(db: Connection) -> list[Alert]:
+    """Active and pending alerts that results fired, in order of their making."""
+    return list(db.select(Alert).where(
+        Alert.state.in_((*ACTIVE_ALERTS, AlertState.PENDING)) & is_filled(Alert.points)
+    ).order_by(Alert.id))
+
+
+def active_of_system(db: Connection) -> list[Alert]:
+    """Active alerts that the state of the system fired."""
+    return list(db.select(Alert).where(
+        (Alert.band == "") & Alert.state.in_(ACTIVE_ALERTS) & ~is_filled(Alert.points)
+    ).order_by(Alert.id))
+
+
+def resolved_last(db: Connection, source: str, jd: float, margin: float) -> list[Alert]:
+    """Resolved alerts of a source that fired by a JD and ended no more than ``margin`` days before
+    it; only the last episode of each rule and band."""
+    later = Alert.alias()
+    return list(db.select(Alert).where(
+        (Alert.source == source) & (Alert.state == AlertState.RESOLVED)
+        & (Alert.fired_jd <= jd) & (Alert.resolved_jd >= jd - margin)
+        & ~fn.EXISTS(later.select(later.id).where(
+            (later.rule == Alert.rule) & (later.source == Alert.source)
+            & (later.band == Alert.band) & (later.episode > Alert.episode)))))
+
+
+def active_by_rule(db: Connection) -> dict[str, int]:
+    """How many alerts of each rule are active."""
+    return dict(db.select(Alert, Alert.rule, fn.COUNT(Alert.id)).where(
+        Alert.state.in_(ACTIVE_ALERTS)).group_by(Alert.rule).tuples())
+
+
+def count_active(db: Connection) -> int:
+    """How many alerts are active."""
+    return int(db.select(Alert).where(Alert.state.in_(ACTIVE_ALERTS)).count())
+
+
+def results_of(db: Connection, ids: Collection[int]) -> list[Result]:
+    """The results of some ids, in order of their ids."""
+    return list(db.select(Result).where(Result.id.in_(list(ids))).order_by(Result.id))
+
+
+def has_begun(alert: Alert) -> bool:
+    """Whether an episode fired, be it over or not."""
+    return alert.state not in UNBEGUN_ALERTS
+
+
+# Names.
+
+
+def display_name(db: Connection, source: str) -> str:
+    """The first other name of a source in the catalogue, which people use; else its own."""
+    entry = db.get(Source, Source.name == source)
+    return str(next(iter(entry.other_names), source)) if entry else source
+
+
+def source_names(db: Connection) -> list[tuple[str, list[str]]]:
+    """Every source of the catalogue with its other names."""
+    return list(db.select(Source, Source.name, Source.other_names).tuples())
+
+
+def is_known(db: Connection, name: str) -> bool:
+    """Whether something of a name is in the catalogue, has results or alerts, or sends frames."""
+    return any(db.get(table, condition) is not None for table, condition in (
+        (Source, Source.name == name), (Alert, Alert.source == name),
+        (Result, Result.source == name),
+        (Frame, (Frame.telescope == name) | (Frame.archive == name))))

@@ -1,0 +1,72 @@
+"""The state of the system as the tables tell it, for the rules about it."""
+
+from __future__ import annotations
+
+import peewee as pw
+
+from iop4d.model.frame import FrameKind
+from iop4d.model.messages import UNSOLVED
+from iop4d.model.states import TROUBLED_FRAMES, FrameState, JobState
+from iop4d.store.database import Connection
+from iop4d.store.schema import Event, Frame, Job, Result
+
+_RULE = pw.fn.json_extract(Event.content, "$.rule")
+_IS_ERROR = Event.kind == "alert-error"
+
+
+def last_frame_at(db: Connection, telescope: str) -> float | None:
+    """When the newest frame of a telescope was seen (Unix seconds)."""
+    newest: float | None = db.select(Frame, pw.fn.MAX(Frame.seen_at)).where(
+        Frame.telescope == telescope).scalar()
+    return newest
+
+
+def failed_frames(db: Connection, since: float) -> int:
+    """Frames that failed or were quarantined from a moment on."""
+    return int(db.select(Frame).where(
+        Frame.state.in_(TROUBLED_FRAMES) & (Frame.changed_at > since)).count())
+
+
+def unsolved_frames(db: Connection, since: float) -> list[tuple[str, int, int]]:
+    """For every telescope, how many science frames it sent from a moment on, and how many of them
+    have no astrometric solution."""
+    lost = pw.fn.SUM(pw.Case(None, [(Frame.reason.startswith(f"{UNSOLVED}:"), 1)], 0))
+    return list(db.select(Frame, Frame.telescope, pw.fn.COUNT(Frame.id), lost).where(
+        (Frame.kind == FrameKind.SCIENCE) & Frame.state.in_((FrameState.DONE, FrameState.FAILED))
+        & (Frame.seen_at > since)).group_by(Frame.telescope).tuples())
+
+
+def zero_points(db: Connection, since: float) -> list[tuple[str, float, float, float]]:
+    """Telescope, best zero point, newest one and the moment of this, of results made since then.
+
+    One row for the results of each telescope, instrument, band and exposure.
+    """
+    alike = (Result.telescope, Result.instrument, Result.band, Result.exptime_s)
+    groups = db.select(Result, Result.telescope, pw.fn.MAX(Result.zero_point),
+                       pw.fn.MAX(Result.id)).where(
+        Result.zero_point.is_null(False) & (Result.created_at > since)).group_by(*alike).tuples()
+    found = []
+    for telescope, best, newest in groups:
+        row = db.by_id(Result, newest)
+        found.append((telescope, best, row.zero_point, row.created_at))
+    return found
+
+
+def queued_jobs(db: Connection, now: float) -> int:
+    """Jobs that could run now."""
+    return int(db.select(Job).where(
+        (Job.state == JobState.QUEUED) & (Job.not_before <= now)).count())
+
+
+def rule_errors(db: Connection, since: float) -> dict[str, int]:
+    """How often each rule could not be evaluated from a moment on."""
+    rows = db.select(Event, _RULE, pw.fn.COUNT(Event.id)).where(
+        _IS_ERROR & (Event.at > since)).group_by(_RULE)
+    return {str(name): int(count) for name, count in rows.tuples()}
+
+
+def last_rule_error(db: Connection, rule: str) -> str:
+    """Why a rule could not be evaluated last; empty if it always was."""
+    reason = pw.fn.json_extract(Event.content, "$.reason")
+    return str(db.select(Event, reason).where(_IS_ERROR & (rule == _RULE)).order_by(
+        Event.id.desc()).limit(1).scalar() or "")

@@ -1,0 +1,113 @@
+"""The good points of a source and band: what rules, messages and drafts look at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import Value
+
+from iop4d.model import flags
+from iop4d.store.database import Connection
+from iop4d.store.schema import Result
+from iop4d.store.table import JSONField
+
+_NO_MARKS = Value([], converter=JSONField().db_value, unpack=False)  # a list is no list of values
+_SURE = 3.0  # standard errors of p that an angle needs
+
+#: For each quantity, the columns of its value and error.
+COLUMNS: dict[str, tuple[Any, Any]] = {
+    "mag": (Result.mag, Result.mag_err),
+    "mag_nucleus": (Result.mag_nucleus, Result.mag_nucleus_err),
+    "p": (Result.p_debiased, Result.p_err),
+    "p_nucleus": (Result.p_nucleus, Result.p_nucleus_err),
+    "chi": (Result.chi_deg, Result.chi_err_deg),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which points of a source and band: those with a quantity, a key of ``COLUMNS``.
+
+    ``bars``: flags that a point must not have, besides those that no point may have.
+    ``instruments``: those that count; empty for all.
+    """
+
+    source: str
+    band: str
+    quantity: str
+    bars: int = 0
+    instruments: tuple[str, ...] = ()
+
+
+def good_points(source: str, band: Any, *, needs_mag: bool = True) -> Any:
+    """The condition, for a query of results, that a point counts for alerts.
+
+    ``band``: its name, or the column for any. A polarisation needs no calibrator.
+    """
+    good = ((Result.source == source) & (Result.band == band)
+            & (Result.flags.bin_and(barring_flags(needs_mag=needs_mag)) == 0)
+            & (Result.human_flags == _NO_MARKS))
+    return good & Result.mag.is_null(False) if needs_mag else good
+
+
+def barring_flags(*, needs_mag: bool) -> int:
+    """The flags with which a point never counts for alerts."""
+    bars = flags.NEVER_ALERTS
+    return int(bars if needs_mag else bars & ~flags.Flag.NO_CALIBRATORS)
+
+
+def times(db: Connection, choice: Choice, *, limit: int, since: float | None = None,
+          before: float | None = None) -> list[float]:
+    """The JD of the newest of these points, the newest first, between two JD."""
+    query = db.select(Result, Result.jd_mid).where(_chosen(choice))
+    if since is not None:
+        query = query.where(Result.jd_mid >= since)
+    if before is not None:
+        query = query.where(Result.jd_mid < before)
+    newest = query.order_by(Result.jd_mid.desc(), Result.id.desc()).limit(limit)
+    return [jd for (jd,) in newest.tuples()]
+
+
+def values(db: Connection, choice: Choice, since: float, *,
+           limit: int) -> list[tuple[int, float, str, float, float | None]]:
+    """Id, JD, night, value and error of the newest of these points from a JD on, oldest first."""
+    value, error = COLUMNS[choice.quantity]
+    newest = db.select(Result, Result.id, Result.jd_mid, Result.night, value, error).where(
+        _chosen(choice) & (Result.jd_mid >= since)).order_by(
+            Result.jd_mid.desc(), Result.id.desc()).limit(limit)
+    return list(reversed(list(newest.tuples())))
+
+
+def earliest(db: Connection, ids: Collection[int]) -> dict[tuple[str, str], float]:
+    """The JD of the earliest of some results, for every source and band of them."""
+    found: dict[tuple[str, str], float] = {}
+    for id_ in ids:
+        row = db.by_id(Result, id_)
+        key = (row.source, row.band)
+        found[key] = min(row.jd_mid, found.get(key, row.jd_mid))
+    return found
+
+
+def jd_span(db: Connection, ids: Collection[int]) -> tuple[float, float] | None:
+    """The JD of the earliest and of the latest of some results; None without any."""
+    found = [row.jd_mid for row in db.select(Result, Result.jd_mid).where(
+        Result.id.in_(list(ids)))]
+    return (min(found), max(found)) if found else None
+
+
+def measured(db: Connection) -> list[tuple[str, str]]:
+    """Every source and band that there are results of."""
+    return list(db.select(Result, Result.source, Result.band).distinct().tuples())
+
+
+def _chosen(choice: Choice) -> Any:
+    needs_mag = choice.quantity.startswith("mag")
+    good = good_points(choice.source, choice.band, needs_mag=needs_mag) & (
+        COLUMNS[choice.quantity][0].is_null(False))
+    if choice.quantity == "chi":
+        good = good & (Result.p_debiased >= _SURE * Result.p_err)
+    if choice.instruments:
+        good = good & Result.instrument.in_(choice.instruments)
+    return good & (Result.flags.bin_and(choice.bars) == 0) if choice.bars else good
