@@ -146,8 +146,8 @@ class MessageError(Iop4dError):
     """A message cannot be written; the reason says why."""
 
 
-def compose(content: dict[str, Any], *, message_id: str, at: float,
-            pictures: Mapping[str, bytes] | None = None) -> Notice:
+def notice_of(content: dict[str, Any], *, message_id: str, at: float,
+              pictures: Mapping[str, bytes] | None = None) -> Notice:
     """The notice that says ``content``; ``at`` is its date in Unix seconds.
 
     Raises MessageError when the content is not what this version writes.

@@ -1,118 +1,93 @@
-"""Many messages at once become one digest, and nobody gets more than so many in ten minutes."""
+"""Which message goes next, and how many: many that wait for one recipient become one digest."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from peewee import Case, fn
-
-from iop4d.alerts.notify import digest
+from iop4d.alerts.notify import dedup_key
 from iop4d.alerts.rendering import clean
 from iop4d.config import Alerts
-from iop4d.config.alerting import SEVERITIES, rank
+from iop4d.store import outbox
+from iop4d.store.database import Connection, Transaction
+from iop4d.store.outbox import Extent, Foldable, Message
 from iop4d.store.schema import Outbox
 
 _WINDOW = 600.0  # seconds in which messages to a recipient are counted
 _KEPT = 5  # of so many messages of that window only what is critical may use one
-_LISTED = 40  # messages that a digest names; the others are counted
-_ALONE = ("digest", "summary", "test")  # kinds of message that are no part of a digest
-_KIND = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), "alert")
-IS_DIGEST = _KIND == "digest"
-#: How severe a message is, for queries.
-SEVERITY = Case(Outbox.severity, [(name, rank(name)) for name in SEVERITIES], 0)
+_LISTED = 40  # messages that a digest lists; the others are counted
 
 
-class Folder:
-    """Looks at what waits for a recipient. Inside the transaction that claims a message."""
+def claim_next(tx: Transaction, channel: str, settings: Alerts, now: float) -> Message | None:
+    """Claim the most severe, then oldest message of a channel that is due; None: there is none.
 
-    def __init__(self, settings: Alerts) -> None:
-        self._settings = settings
+    Many that wait for one recipient become a digest; a recipient who got many lately waits.
+    """
+    outbox.unfold_due(tx, channel, now)
+    while (row := outbox.most_severe_due(tx, channel, now)) is not None:
+        if outbox.follow_recipient(tx, channel, row.recipient):
+            continue
+        rest = max(_rest_until(tx, row, settings, now),
+                   outbox.rest_until(tx, channel, row.recipient, now))
+        if rest > now:
+            outbox.put_off_others(tx, row, now, rest)
+            continue
+        if (message := outbox.claim(tx, _digest_of(tx, row, settings, now) or row)) is not None:
+            return message
+    return None
 
-    def rest(self, row: Outbox, now: float) -> float:
-        """Until when a recipient is to be left alone (Unix seconds); in the past: no longer.
 
-        A part of the messages of the ten minutes is kept for what is critical.
-        """
-        most = self._settings.max_per_10min
-        if row.severity != "critical":
-            most -= max(1, most // _KEPT)
-        sent = [at for (at,) in Outbox.select(Outbox.sent_at).where(
-            _of(row) & (Outbox.state == "sent") & (Outbox.sent_at > now - _WINDOW)
-            & (Outbox.sent_at <= now))  # others were sent before the clock was set back
-            .order_by(Outbox.sent_at.desc()).limit(most).tuples()]
-        return sent[-1] + _WINDOW if len(sent) >= most else 0.0
+def _rest_until(db: Connection, row: Outbox, settings: Alerts, now: float) -> float:
+    """Until when a recipient has had enough messages (Unix seconds); in the past: no longer.
 
-    def unfold(self, due: Any) -> None:
-        """Take digests that were refused apart, so that the next one tells what came since too."""
-        for old in list(Outbox.select().where(
-                due & IS_DIGEST & (Outbox.last_error != "") & ~Outbox.unsure)):
-            Outbox.update(
-                state="queued", digest=None, not_before=0.0, last_error=old.last_error,
-                attempts=fn.MAX(Outbox.attempts, old.attempts),
-                refused_at=fn.COALESCE(Outbox.refused_at, old.refused_at)).where(
-                    (Outbox.digest == old.id) & (Outbox.state == "folded")).execute()
-            Outbox.update(state="dropped", last_error=f"made anew: {old.last_error}").where(
-                Outbox.id == old.id).execute()
+    A part of the messages of the ten minutes is kept for what is critical.
+    """
+    most = settings.max_per_10min
+    if row.severity != "critical":
+        most -= max(1, most // _KEPT)
+    # Only up to now: others were sent before the clock was set back.
+    sent = outbox.sent_times(db, row.channel, row.recipient, now - _WINDOW, now, most)
+    return sent[-1] + _WINDOW if len(sent) >= most else 0.0
 
-    def fold(self, row: Outbox, now: float) -> Outbox | None:
-        """The digest that says what a message and those beside it say; None: it goes by itself.
 
-        A message that may have been accepted is left as it is: a repeat has the same id. A digest
-        that was refused and waits for its next try goes with what is new.
-        """
-        if not row.unsure and row.content.get("kind", "alert") not in _ALONE:
-            self.unfold(_of(row) & (Outbox.state == "queued"))
-        mine = (_of(row) & (Outbox.state == "queued") & _foldable()
-                & (Outbox.held_until <= now))  # and those that wait for another try
-        if row.grouped_by and (made := self._gather(row, mine, now)) is not None:
-            return made
-        count, oldest = Outbox.select(fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at)).where(
-            mine).tuples().get()
-        late = count > 1 and now - oldest > 60.0 * self._settings.digest_after_minutes
-        if not (count > self._settings.digest_over or late):
-            return None
-        return self._made(row, mine, now, late=late)
+def _digest_of(tx: Transaction, row: Outbox, settings: Alerts, now: float) -> Outbox | None:
+    """The digest that holds a message and those beside it; None: the message goes by itself.
 
-    def _gather(self, row: Outbox, mine: Any, now: float) -> Outbox | None:
-        """One message of those about the same source that waited for each other."""
-        mine &= Outbox.grouped_by == row.grouped_by
-        return self._made(row, mine, now, late=False) if Outbox.select().where(
-            mine).count() > 1 else None
+    A message that may have been accepted is left as it is: a repeat has the same id. A digest
+    that was refused and waits for its next try goes with what is new.
+    """
+    if not row.unsure and row.content.get("kind", "alert") not in outbox.ALONE:
+        outbox.unfold_waiting(tx, row.channel, row.recipient)
+    if row.grouped_by:
+        group = Foldable(channel=row.channel, recipient=row.recipient, now=now,
+                         group=row.grouped_by)
+        found = outbox.extent(tx, group)
+        if found is not None and found.count > 1:
+            return _fold(tx, row, group, found, late=False)
+    everything = Foldable(channel=row.channel, recipient=row.recipient, now=now)
+    found = outbox.extent(tx, everything)
+    if found is None:
+        return None
+    late = found.count > 1 and now - found.oldest > 60.0 * settings.digest_after_minutes
+    if found.count <= settings.digest_over and not late:
+        return None
+    return _fold(tx, row, everything, found, late=late)
 
-    def _made(self, row: Outbox, mine: Any, now: float, *, late: bool) -> Outbox:
-        """The digest of these messages, of which ``row`` is one or stands beside them."""
-        count, oldest, newest, tries, least, severest = Outbox.select(
-            fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at), fn.MAX(Outbox.id),
-            fn.MAX(Outbox.attempts), fn.MIN(SEVERITY), fn.MAX(SEVERITY)).where(mine).tuples().get()
-        named = list(Outbox.select(
-            fn.json_extract(Outbox.content, "$.subject"), Outbox.created_at,
-            fn.json_extract(Outbox.content, "$.links.alerts"), Outbox.severity).where(mine)
-            .order_by(SEVERITY.desc(), Outbox.id.desc()).limit(_LISTED).tuples())
-        first, *_, severity = named[0]
-        mixed = least < severest
-        key = digest("digest", row.channel, row.recipient, row.id, newest, now)
-        made: Outbox = Outbox.create(
-            dedup_key=key, channel=row.channel, recipient=row.recipient, state="queued",
-            severity=severity, attempts=tries,
-            message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}", created_at=now,
-            content={"kind": "digest", "severity": severity, "total": count, "late": late,
-                     "mixed": mixed, "subject": _subject(str(first or ""), count, mixed=mixed),
-                     "since": oldest,
-                     "items": [{"subject": clean(str(said or ""), 160), "at": at,
-                                "link": link or ""} for said, at, link, _ in named]})
-        Outbox.update(state="folded", digest=made.id).where(mine & (Outbox.id <= newest)).execute()
-        return made
+
+def _fold(tx: Transaction, row: Outbox, which: Foldable, found: Extent, *, late: bool) -> Outbox:
+    """The digest of these messages, of which ``row`` is one or stands beside them."""
+    listed = outbox.most_severe(tx, which, _LISTED)
+    first, _, _, severity = listed[0]
+    mixed = found.least < found.most
+    key = dedup_key("digest", row.channel, row.recipient, row.id, found.newest, which.now)
+    return outbox.fold(
+        tx, which, found.newest, dedup_key=key, severity=severity, attempts=found.attempts,
+        message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}",
+        content={"kind": "digest", "severity": severity, "total": found.count, "late": late,
+                 "mixed": mixed, "subject": _subject(str(first or ""), found.count, mixed=mixed),
+                 "since": found.oldest,
+                 "items": [{"subject": clean(str(subject or ""), 160), "at": at,
+                            "link": link or ""} for subject, at, link, _ in listed]})
 
 
 def _subject(first: str, count: int, *, mixed: bool) -> str:
     site = first[:first.find("]") + 1] if first.startswith("[") else ""
-    which = "the severest" if mixed else "the last"
+    which = "most severe" if mixed else "newest"
     return clean(f"{site} {count} alerts, {which}: {first[len(site):].strip()}".strip())
-
-
-def _of(row: Outbox) -> Any:
-    return (Outbox.channel == row.channel) & (Outbox.recipient == row.recipient)
-
-
-def _foldable() -> Any:
-    return _KIND.not_in(_ALONE) & ~Outbox.unsure

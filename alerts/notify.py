@@ -12,11 +12,10 @@ from iop4d.alerts import compose
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.config import Channel, Site
 from iop4d.config.alerting import rank
-from iop4d.model.states import MessageState
 from iop4d.model.units import jd_of_unix
-from iop4d.store import mutes
+from iop4d.store import mutes, outbox
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.schema import Alert, Outbox
+from iop4d.store.schema import Alert
 
 
 class Notifier:
@@ -60,15 +59,13 @@ class Notifier:
         for name in watch.rule.channels:
             channel = self._channels[name]
             for recipient in channel.recipients:
-                key = digest(*identity, name, recipient)
+                key = dedup_key(*identity, name, recipient)
                 group = alert.source if watch.rule.group_wait else ""
-                tx.insert(
-                    Outbox, dedup_key=key, alert=alert.id, channel=name, recipient=recipient,
+                outbox.queue(
+                    tx, dedup_key=key, alert=alert.id, channel=name, recipient=recipient,
                     message_id=message_id(key, made_of, channel), content=content,
-                    state=MessageState.QUEUED, severity=watch.rule.severity, created_at=now,
-                    grouped_by=group, held_until=max(
-                        held, self._gathered(tx, watch, name, recipient, group)),
-                ).on_conflict_ignore().execute()
+                    severity=watch.rule.severity, created_at=now, grouped_by=group,
+                    held_until=max(held, self._gathered(tx, watch, name, recipient, group)))
 
     def _gathered(self, db: Connection, watch: CompiledRule, channel: str, recipient: str,
                   group: str) -> float:
@@ -76,10 +73,7 @@ class Notifier:
         if not group:
             return 0.0
         now = self._clock()
-        first = db.select(Outbox, Outbox.held_until).where(
-            (Outbox.state == MessageState.QUEUED) & (Outbox.grouped_by == group)
-            & (Outbox.channel == channel) & (Outbox.recipient == recipient)
-            & (Outbox.held_until > now)).order_by(Outbox.id).limit(1).scalar()
+        first = outbox.group_held_until(db, channel, recipient, group, now)
         return first or now + watch.rule.group_wait
 
     def _too_old(self, watch: CompiledRule, jd: float, now: float) -> str:
@@ -116,7 +110,7 @@ def quiet_end(hours: str, zone: str, now: float) -> float:
     return 0.0
 
 
-def digest(*parts: object) -> str:
+def dedup_key(*parts: object) -> str:
     """What identifies a message."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()
 
@@ -124,4 +118,4 @@ def digest(*parts: object) -> str:
 def message_id(key: str, made_of: str, channel: Channel) -> str:
     """An id that every attempt shares, so that a mail sent twice is recognised as one."""
     safe = "".join(c for c in channel.domain if c.isascii() and (c.isalnum() or c in ".-"))
-    return f"<iop4d.{digest(key, made_of)[:32]}@{safe or 'localhost'}>"
+    return f"<iop4d.{dedup_key(key, made_of)[:32]}@{safe or 'localhost'}>"

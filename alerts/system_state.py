@@ -106,7 +106,7 @@ def undelivered(state: SystemState, _window: float) -> Values:
     """Hours for which a channel has not delivered the oldest of its messages."""
     return {channel.name: 0.0 for channel in state.site.channel} | {
         one["channel"]: (state.now - one["since"]) / _HOUR
-        for one in outbox.undelivered(state.now)}
+        for one in outbox.undelivered(state.db, state.now)}
 
 
 def rule_error(state: SystemState, window: float) -> Values:
@@ -123,7 +123,7 @@ def why(state: SystemState, quantity: str, subject: str) -> str:
         return next((str(a.get("reason") or "") for a in state.beat.get("archives", ())
                      if a["name"] == subject), "")
     if quantity == "undelivered":
-        return next((str(one["reason"]) for one in outbox.undelivered(state.now)
+        return next((str(one["reason"]) for one in outbox.undelivered(state.db, state.now)
                      if one["channel"] == subject), "")
     if quantity == "rule_error":
         if names := state.unknown.get(subject):

@@ -132,8 +132,8 @@ class Daemon:
             settings=settings, n_workers=settings.workers or os.cpu_count() or 1,
             ledger=self.ledger, run_db=self.run_db, context=lambda: self._context,
             clock=self._clock)
-        self.relay = Relay(run_db=self.run_db, site=self._site, clock=self._clock,
-                           plot=self._plot, database=self.database)
+        self.relay = Relay(database=DatabaseThread(self.database, self._db_thread),
+                           site=self._site, clock=self._clock, plot=self._plot)
         self._drafter = Drafter(
             database=DatabaseThread(self.database, self._db_thread), site=self._site,
             rules={rule.name for rule in self._site.rule if rule.severity == "atel"},

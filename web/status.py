@@ -101,7 +101,7 @@ def read(now: float) -> Status:
     return Status(
         now=now, daemon=daemon_state(beat, now), beat=beat, queue=queue,
         frames=dict(frames.tuples()), last_event=newest_event(),
-        undelivered=undelivered(now), mutes=mutes.current(ambient(), now),
+        undelivered=undelivered(ambient(), now), mutes=mutes.current(ambient(), now),
         firing=Alert.select().where(Alert.state.in_(ACTIVE_ALERTS)).count())
 
 

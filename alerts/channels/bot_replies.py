@@ -85,7 +85,8 @@ def _status(now: float) -> str:
               for mute in mutes.current(ambient(), now)]
     if paused := beat.get("paused"):
         lines.append(f"nothing new is begun: {paused}")
-    lines += [f"channel {one['channel']} fails: {one['reason']}" for one in undelivered(now)]
+    lines += [f"channel {one['channel']} fails: {one['reason']}"
+              for one in undelivered(ambient(), now)]
     going = list(Alert.select().where(Alert.state.in_(ACTIVE_ALERTS)).order_by(
         Alert.fired_at.desc()))
     lines += [f"{alert.state}: {_of(alert)}" for alert in going[:10]]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from iop4d.alerts.notify import digest, message_id
+from iop4d.alerts.notify import dedup_key, message_id
 from iop4d.alerts.rendering import clean
 from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import Facts
@@ -74,7 +74,7 @@ def _letters(site: Site, said: write.Plain, *, now: float, again: str) -> list[i
     ids = []
     for channel in _channels(site):
         for recipient in channel.recipients:
-            key = digest("summary", said["night"], again, channel.name, recipient)
+            key = dedup_key("summary", said["night"], again, channel.name, recipient)
             known = Outbox.get_or_none(Outbox.dedup_key == key)
             row = known or Outbox.create(
                 dedup_key=key, channel=channel.name, recipient=recipient, content=content,

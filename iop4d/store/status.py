@@ -65,7 +65,7 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
         "masters": _counts(db, Master.state),
         "alerts": _counts(db, Alert.state),
         "mails": _counts(db, Outbox.state),
-        "undelivered": undelivered(now),
+        "undelivered": undelivered(db, now),
         "mutes": [{"of": mutes.name_of(mute), "rule": mute.rule, "source": mute.source,
                    "until": mute.until, "by": mute.by} for mute in mutes.current(db, now)],
         "failed": [_trouble(row) for row in

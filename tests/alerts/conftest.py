@@ -32,4 +32,4 @@ def posts() -> Iterator[list[Post]]:
     made: list[Post] = []
     yield made
     for post in made:
-        post.night.database.close()
+        post.close()

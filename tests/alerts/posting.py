@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from iop4d.alerts import digest
 from iop4d.alerts.channels.base import Notice, SendError
-from iop4d.alerts.letters import Letter
 from iop4d.alerts.relay import Relay
 from iop4d.config import Site
 from iop4d.model.messages import PlotRequest
+from iop4d.store import outbox
+from iop4d.store.outbox import Message
 from iop4d.store.schema import Event, Outbox
-from tests.alerts.bench import PNG, Night, channel, rule, run_db, site_of
+from iop4d.store.thread import DatabaseThread
+from tests.alerts.bench import PNG, Night, channel, rule, site_of
 from tests.conftest import FakeClock
 
 
@@ -48,11 +53,12 @@ class Post:
         self.clock = clock
         self.site: Site = site_of(root, *parts)
         self.night = Night(self.site, clock)
+        self.thread = DatabaseThread(self.night.database, ThreadPoolExecutor(1))
         self.relay = self.new_relay(channels or None)
 
     def new_relay(self, channels: dict[str, FakeChannel] | None = None) -> Relay:
-        return Relay(run_db=run_db, site=self.site, clock=self.clock, plot=plot,
-                     database=self.night.database, channels=channels)
+        return Relay(database=self.thread, site=self.site, clock=self.clock, plot=plot,
+                     channels=channels)
 
     def fire(self, episode: int = 0) -> None:
         start = episode * 60 * 24
@@ -61,9 +67,14 @@ class Post:
     def send(self) -> int:
         return asyncio.run(self.relay.send_due())
 
-    def claim(self) -> Letter | None:
-        """What the relay would send next, taken and left."""
-        return self.relay._letters.claim("team")
+    def claim(self) -> Message | None:
+        """What the relay would send next, claimed and left."""
+        with self.night.database.write() as tx:
+            return digest.claim_next(tx, "team", self.site.alerts, self.clock())
+
+    def close(self) -> None:
+        self.thread.close()
+        self.night.database.close()
 
     def restart(self, **channels: FakeChannel) -> None:
         """The daemon begins anew: a new relay, which sends what it may."""
@@ -76,6 +87,10 @@ class Post:
 
         self.relay = self.new_relay(dict(channels))
         asyncio.run(scene())
+
+    def undelivered(self, now: float) -> list[dict[str, Any]]:
+        with self.night.database.read() as db:
+            return outbox.undelivered(db, now)
 
     def states(self) -> list[tuple[str, int, str]]:
         return [(m.state, m.attempts, m.last_error) for m in Outbox.select().order_by(Outbox.id)]

@@ -14,7 +14,7 @@ import pytest
 
 from iop4d.alerts import rendering
 from iop4d.alerts.channels.email import write_mail
-from iop4d.alerts.compose import MessageError, compose, plot_of
+from iop4d.alerts.compose import MessageError, notice_of, plot_of
 from iop4d.model import units
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import JD, PNG, Night, channel, rule, site_of
@@ -35,7 +35,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def mail(content: dict[str, Any], picture: bytes | None = PNG) -> EmailMessage:
-    notice = compose(content, message_id="<1@example.org>", at=1_700_000_000.0,
+    notice = notice_of(content, message_id="<1@example.org>", at=1_700_000_000.0,
                      pictures={"light-curve.1@example.org": picture} if picture else {})
     made = write_mail(notice, sender="iop4d <iop4d@example.org>", recipient="ana@example.org")
     return message_from_bytes(made.as_bytes(), policy=policy.default)

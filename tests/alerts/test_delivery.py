@@ -11,7 +11,6 @@ import pytest
 from iop4d.alerts import relay
 from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.model.messages import PlotRequest
-from iop4d.store.outbox import undelivered
 from iop4d.store.schema import ChannelState, Outbox
 from tests.alerts.bench import PNG, channel, rule
 from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
@@ -53,7 +52,7 @@ def test_a_fault_in_a_channel_is_told_tried_seldom_and_holds_up_no_other(
     first = Outbox.get_by_id(1)
     assert first.unsure
     assert first.not_before - clock.now >= 24.0
-    assert undelivered(clock.now)[0]["channel"] == "team"
+    assert it.undelivered(clock.now)[0]["channel"] == "team"
 
 
 def test_a_channel_that_hangs_is_told_of(posts: list[Post], tmp_path: Path, clock: FakeClock,
@@ -180,7 +179,7 @@ def test_a_message_without_a_subject_does_not_end_the_folding(
     assert team.mails[0][1].facts["total"] == 7
 
 
-def test_a_digest_names_the_severest_first(posts: list[Post], tmp_path: Path,
+def test_a_digest_lists_the_most_severe_first(posts: list[Post], tmp_path: Path,
                                            clock: FakeClock) -> None:
     team = FakeChannel()
     rules = [rule().replace('"bright"', f'"{name}"') + f'severity = "{name}"\n'
@@ -191,10 +190,10 @@ def test_a_digest_names_the_severest_first(posts: list[Post], tmp_path: Path,
         Outbox.severity == "critical").execute()
     assert it.send() == 1
     ((_, notice),) = team.mails
-    assert notice.subject == "[iop4d] 3 alerts, the severest: the worst"
+    assert notice.subject == "[iop4d] 3 alerts, most severe: the worst"
     assert notice.severity == "critical"
     assert notice.facts["items"][0]["subject"] == "[iop4d] the worst"
-    assert "the severest, then the newest first" in notice.text
+    assert "3 alerts, most severe first, then newest." in notice.text
 
 
 def test_a_recipient_who_moved_has_one_limit_under_all_names(
@@ -226,14 +225,14 @@ def test_who_left_the_site_file_gets_nothing_more(posts: list[Post], tmp_path: P
     it.fire()
     it.send()
     assert it.states()[0][0] == "failed"
-    assert undelivered(clock.now)[0]["messages"] == 2
+    assert it.undelivered(clock.now)[0]["messages"] == 2
     team = FakeChannel()
     it = post(posts, tmp_path, clock, rule(), channel(to='["cleo@example.org"]'), team=team)
     it.restart(team=team)
     assert team.tries == 0
     assert [state for state, _, _ in it.states()] == ["failed", "dropped"]
-    assert it.states()[1][2] == "the site file does not name this recipient any more"
-    assert undelivered(clock.now) == []
+    assert it.states()[1][2] == "the site file does not list this recipient any more"
+    assert it.undelivered(clock.now) == []
 
 
 def test_who_moved_is_no_stranger(posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:

@@ -60,7 +60,7 @@ def test_ten_thousand_messages_at_once_are_one_digest(posts: list[Post], tmp_pat
                 for n in range(start, start + 500)]).execute()
     assert it.send() == 1
     ((_, notice),) = team.mails
-    assert notice.subject == "[iop4d] 10000 alerts, the last: alert 9999"
+    assert notice.subject == "[iop4d] 10000 alerts, newest: alert 9999"
     assert "and 9960 more" in notice.text
     assert len(notice.text) <= 4096
 
@@ -195,7 +195,7 @@ def test_the_bands_of_a_source_that_flare_together_are_one_message(
     assert [n.kind for _, n in team.mails] == ["alert", "digest", "alert"]
 
 
-def test_the_severest_goes_first(posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+def test_the_most_severe_goes_first(posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
     rules = [rule().replace('"bright"', f'"{name}"') + f'severity = "{name}"\n'
              for name in ("info", "atel", "critical", "notice")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 
 from iop4d.alerts import relay
 from iop4d.alerts.channels.base import Notice, SendError
-from iop4d.alerts.letters import Letters
+from iop4d.alerts.relay import Relay
 from iop4d.model.messages import PlotRequest
-from iop4d.store.outbox import undelivered
+from iop4d.store import outbox
+from iop4d.store.database import Connection
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import PNG, Mailbox, channel, free_port, rule
-from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
+from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, plot, post
 from tests.conftest import FakeClock
 
 DAY = 86400.0
@@ -110,6 +112,29 @@ def test_a_temporary_refusal_is_tried_at_growing_intervals(posts: list[Post], tm
     assert it.states() == [("sent", 11, "")]
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_pause_is_up_to_a_fifth_shorter_or_longer(posts: list[Post], tmp_path: Path,
+                                                    clock: FakeClock, share: float) -> None:
+    it = post(posts, tmp_path, clock, rule(), channel())
+    it.relay = Relay(database=it.thread, site=it.site, clock=clock, plot=plot,
+                     channels={"team": FakeChannel(LATER)},
+                     random_between=lambda low, high: low + share * (high - low))
+    it.fire()
+    it.send()
+    assert Outbox.get().not_before - clock.now == pytest.approx(24.0 + share * 12.0)
+
+
+def test_messages_that_are_refused_together_are_not_tried_together(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    it = post(posts, tmp_path, clock, team=FakeChannel(LATER, LATER))
+    it.fire()
+    random.seed(7)
+    it.send()
+    expected = random.Random(7)
+    assert [row.not_before - clock.now for row in Outbox.select().order_by(Outbox.id)] == [
+        pytest.approx(30.0 * expected.uniform(0.8, 1.2)) for _ in range(2)]
+
+
 def test_a_mail_is_given_up_after_some_days(posts: list[Post], tmp_path: Path,
                                             clock: FakeClock) -> None:
     it = post(posts, tmp_path, clock, team=FakeChannel(*[DOWN] * 1000))
@@ -151,7 +176,7 @@ def test_once_a_channel_is_back_what_waited_goes_out(posts: list[Post], tmp_path
     assert it.send() == 2
     assert [(recipient, notice.kind) for recipient, notice in team.mails] == [
         ("ana@example.org", "digest"), ("ben@example.org", "digest")]
-    assert "2 alerts that could not be told before" in team.mails[-1][1].text
+    assert "2 delayed alerts, newest first." in team.mails[-1][1].text
 
 
 def test_a_channel_that_left_the_site_file_keeps_its_mails(posts: list[Post], tmp_path: Path,
@@ -182,7 +207,7 @@ def test_a_mail_that_could_not_be_marked_is_not_sent_again(
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(Letters, "mark_sent", fail)
+    monkeypatch.setattr(outbox, "mark_sent", fail)
     for _ in range(3):
         with pytest.raises(OSError, match="disk full"):
             it.send()
@@ -265,14 +290,14 @@ def test_the_loop_retries_by_itself_and_outlives_a_fault(
     posts.append(it := Post(tmp_path, FakeClock(), rule(), channel(), team=FakeChannel()))
     it.fire()
     faults = iter([OSError("locked"), OSError("locked")])
-    due = Letters.due
+    due_times = outbox.due_times
 
-    def faulty(self: Letters) -> tuple[list[str], float | None]:
+    def faulty(db: Connection) -> dict[str, float]:
         if (error := next(faults, None)) is not None:
             raise error
-        return due(self)
+        return due_times(db)
 
-    monkeypatch.setattr(Letters, "due", faulty)
+    monkeypatch.setattr(outbox, "due_times", faulty)
 
     async def scene() -> None:
         stop = asyncio.Event()
@@ -347,11 +372,11 @@ def test_a_recipient_who_was_given_up_is_told_until_somebody_reaches_him(
     it = post(posts, tmp_path, clock, rule(cooldown=0.0), TWO, team=FakeChannel(NEVER))
     it.fire()
     it.send()
-    (trouble,) = undelivered(clock.now)
+    (trouble,) = it.undelivered(clock.now)
     assert (trouble["channel"], trouble["messages"]) == ("team", 1)
     assert trouble["reason"] == "ana@example.org was given up: 550 no such user"
-    assert undelivered(clock.now + 2 * DAY) == []
+    assert it.undelivered(clock.now + 2 * DAY) == []
     clock.advance(60.0)
     it.fire(episode=1)
     it.send()
-    assert undelivered(clock.now) == []
+    assert it.undelivered(clock.now) == []

@@ -27,6 +27,7 @@ from iop4d.store.schema import Outbox, Summary
 from tests.alerts.bench import PNG, channel, run_db, site_of
 from tests.alerts.nights import DAY, NIGHT, a_night, at, fill_catalogue, nights_from, summary_site
 from tests.conftest import FakeClock
+from tests.support.inline_database import InlineDatabase
 
 OVER = at("2024-03-14T05:30")
 
@@ -79,8 +80,8 @@ class House:
         return asyncio.run(self.keeper.look())
 
     def send(self) -> int:
-        relay = Relay(run_db=run_db, site=self.site, clock=self.clock, plot=no_plot,
-                      database=self.database, channels={"team": self.channel})
+        relay = Relay(database=InlineDatabase(self.database), site=self.site,
+                      clock=self.clock, plot=no_plot, channels={"team": self.channel})
         return asyncio.run(relay.send_due())
 
     def nights(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from iop4d.alerts.channels.email import write_mail
-from iop4d.alerts.compose import MessageError, cid_of, compose
+from iop4d.alerts.compose import MessageError, cid_of, notice_of
 from iop4d.alerts.relay import read_pictures
 from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import (
@@ -172,7 +172,7 @@ def test_of_very_many_reasons_the_mail_lists_fifteen() -> None:
 
 def mail(root: Path, **content: Any) -> Any:
     said = write.content(write.plain(facts())) | content
-    notice = compose(said, message_id="<1@x>", at=0.0,
+    notice = notice_of(said, message_id="<1@x>", at=0.0,
                      pictures=read_pictures(root, said["pictures"]))
     return write_mail(notice, sender="iop4d <i@x>", recipient="ana@x")
 
@@ -201,7 +201,7 @@ def test_a_line_break_in_a_subject_writes_no_header(tmp_path: Path) -> None:
 
 def test_contents_of_another_version_are_refused_with_a_reason() -> None:
     with pytest.raises(MessageError, match="cannot be written"):
-        compose({"kind": "summary"}, message_id="<1@x>", at=0.0)
+        notice_of({"kind": "summary"}, message_id="<1@x>", at=0.0)
 
 
 def request(before: str = "") -> NightPlotRequest:

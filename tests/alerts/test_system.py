@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from iop4d.alerts import actions, system_state
-from iop4d.alerts.compose import compose
+from iop4d.alerts.compose import notice_of
 from iop4d.alerts.system_rules import SystemRules
 from iop4d.alerts.system_state import SystemState
 from iop4d.store.database import Database, ambient
@@ -84,7 +84,7 @@ def test_a_full_disk_is_told_once_it_lasts_and_its_end_recorded(system: Make) ->
         "alert", "ended"]
     said = Outbox.get().content
     assert "Free space on the site's disk: 3.0 GB" in said["subject"]
-    notice = compose(said, message_id="<1@x>", at=0.0)
+    notice = notice_of(said, message_id="<1@x>", at=0.0)
     for text in (notice.text, notice.html):
         assert "disk_free &lt; 5.0 GB" in text or "disk_free < 5.0 GB" in text
         assert said["tag"] in text
@@ -206,7 +206,7 @@ def test_what_nobody_judges_any_more_ends(system: Make, tmp_path: Path) -> None:
     it = system("unreachable > 0 h")
     it.beat["archives"] = [{"name": "one", "state": "down", "reason": "no route to host"}]
     assert it.look(30) == [("one", "firing")]
-    assert "no route to host" in compose(Outbox.get().content, message_id="<1@a>", at=0.0).text
+    assert "no route to host" in notice_of(Outbox.get().content, message_id="<1@a>", at=0.0).text
     it.beat["archives"] = []
     assert it.look(20) == [("one", "firing")]
     assert it.look(20) == [("one", "resolved")]
@@ -223,7 +223,7 @@ def test_a_rule_on_a_source_that_nobody_knows_is_told_until_somebody_does(system
     it = system("rule_error > 0", "cooldown_hours = 0\n")
     it.unknown = {"r": ["BLLaz"]}
     assert it.look(12) == [("r", "firing")]
-    said = compose(Outbox.get().content, message_id="<1@a>", at=0.0).text
+    said = notice_of(Outbox.get().content, message_id="<1@a>", at=0.0).text
     assert "not in the catalogue: BLLaz" in said
     it.unknown = {}
     assert it.look(12) == [("r", "resolved")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iop4d.alerts import actions
-from iop4d.alerts.compose import compose
+from iop4d.alerts.compose import notice_of
 from iop4d.alerts.rules import CompiledRule
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox
@@ -18,7 +18,7 @@ HOUR = 3600.0
 def told() -> tuple[str, str]:
     """Subject and text of the last message."""
     row = Outbox.select().order_by(Outbox.id.desc()).get()
-    notice = compose(row.content, message_id="<1@example.org>", at=0.0)
+    notice = notice_of(row.content, message_id="<1@example.org>", at=0.0)
     for part in row.content["judged"].split(", "):
         assert part in notice.html
     return notice.subject.partition("] ")[2].rpartition(" [#")[0], notice.text

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -42,9 +41,7 @@ from iop4d.store import catalogue
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Outbox, Result
 from tests.bench.killing import random_kills
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from tests.support.inline_database import InlineDatabase
 
 _JD = 2461000.5
 _DAY = 86400.0
@@ -134,11 +131,6 @@ class Taken:
         self.notices.append(notice)
 
 
-async def _here(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    await asyncio.sleep(0)
-    return function(*args, **kwargs)
-
-
 async def _no_plot(_: PlotRequest) -> bytes | None:
     await asyncio.sleep(0)
     return None
@@ -168,8 +160,8 @@ class Place:
 
     def relay(self, channel: Taken) -> Relay:
         """A relay of its outbox to one channel."""
-        return Relay(run_db=_here, site=self.site, clock=self.clock, plot=_no_plot,
-                     database=self.database, channels={"mail": channel})
+        return Relay(database=InlineDatabase(self.database), site=self.site, clock=self.clock,
+                     plot=_no_plot, channels={"mail": channel})
 
 
 _RULE = """
@@ -268,8 +260,8 @@ async def _delays(place: Place, count: int, workers: ProcessPoolExecutor) -> lis
         return await asyncio.get_running_loop().run_in_executor(
             workers, plot_light_curve, request)
 
-    relay = Relay(run_db=_here, site=place.site, clock=place.clock, plot=plot,
-                  database=place.database)
+    relay = Relay(database=InlineDatabase(place.database), site=place.site, clock=place.clock,
+                  plot=plot)
     running = asyncio.create_task(relay.run(stop, wake))
     delays = []
     now = time.time() / _DAY + _JD_EPOCH - 0.5

@@ -101,9 +101,9 @@ def _wrap_mails(passing: Pass, marking: threading.local) -> None:
     """The mark, that a message was sent, is passed at the end of its transaction."""
     import aiosmtplib
 
-    from iop4d.alerts.letters import Letters
+    from iop4d.store import outbox
 
-    send, mark = aiosmtplib.SMTP.send_message, Letters.mark_sent
+    send, mark = aiosmtplib.SMTP.send_message, outbox.mark_sent
 
     async def sent(self: Any, *words: Any, **named: Any) -> Any:
         passing("send-before")
@@ -116,4 +116,4 @@ def _wrap_mails(passing: Pass, marking: threading.local) -> None:
         return mark(*words)
 
     aiosmtplib.SMTP.send_message = sent  # type: ignore[method-assign]
-    Letters.mark_sent = marked  # type: ignore[method-assign,assignment]
+    outbox.mark_sent = marked  # type: ignore[assignment]
