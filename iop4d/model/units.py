@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from statistics import median
+from statistics import fmean, median
 
 from iop4d.model.errors import Iop4dError
 
@@ -120,6 +120,7 @@ def sexagesimal(degrees: float | None, *, hours: bool = False, digits: int | Non
     total = round(abs(degrees) / (15 if hours else 1) * 3600, places)
     minutes, seconds = divmod(total, 60)
     whole, minutes = divmod(int(minutes), 60)
+    whole = whole % 24 if hours else whole
     sign = "" if hours else "-" if degrees < 0 else "+"
     width = places + 3 if places else 2
     return sign + separator.join(
@@ -139,14 +140,6 @@ def robust_sigma(values: Iterable[float], about: float | None = None) -> float:
     return MAD_TO_SIGMA * median(abs(value - middle) for value in listed)
 
 
-def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
-    """The mean of values with weights, such as the inverse squares of their errors; NaN of none."""
-    total = math.fsum(weights)
-    if not total > 0:
-        return math.nan
-    return math.fsum(w * v for w, v in zip(weights, values, strict=True)) / total
-
-
 def line_fit(x: Sequence[float], y: Sequence[float],
              weights: Sequence[float]) -> tuple[float, float]:
     """The slope of the straight line of least squares, and its standard error.
@@ -156,7 +149,7 @@ def line_fit(x: Sequence[float], y: Sequence[float],
     """
     if len(x) < 3:
         return math.nan, math.nan
-    mean_x, mean_y = weighted_mean(x, weights), weighted_mean(y, weights)
+    mean_x, mean_y = fmean(x, weights), fmean(y, weights)
     rows = [(w, at - mean_x, value - mean_y)
             for w, at, value in zip(weights, x, y, strict=True)]
     spread = math.fsum(w * dx**2 for w, dx, _ in rows)

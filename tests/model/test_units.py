@@ -1,0 +1,119 @@
+"""Times, spans, angles and robust numbers, against truths worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from iop4d.model.units import (
+    NOTHING,
+    SpanError,
+    angle_difference,
+    isot_of_jd,
+    jd_of_unix,
+    line_fit,
+    mean_angle,
+    plus_minus,
+    robust_sigma,
+    seconds_of,
+    sexagesimal,
+    span_text,
+    unix_of_jd,
+    utc_of_jd,
+    utc_of_unix,
+)
+
+
+def test_julian_dates_and_unix_seconds_are_the_same_moments() -> None:
+    assert jd_of_unix(0.0) == 2440587.5
+    assert unix_of_jd(2451545.0) == 946728000.0  # J2000.0 is 2000-01-01T12:00
+    assert utc_of_jd(2451545.0) == "2000-01-01 12:00:00"
+    assert isot_of_jd(2451545.0) == "2000-01-01T12:00:00.000"
+
+
+@pytest.mark.parametrize("at", [None, math.nan, math.inf, 1e18])
+def test_what_no_calendar_holds_is_a_dash(at: float | None) -> None:
+    assert utc_of_unix(at) == NOTHING
+
+
+@pytest.mark.parametrize(("text", "seconds"), [
+    ("90s", 90.0), ("90 min", 5400.0), ("90m", 5400.0), ("12h", 43200.0), ("1.5d", 129600.0),
+    ("1W", 604800.0), ("3", 10800.0)])
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-2h", "0h", "1 y", "h", "1h30"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(SpanError, match="not a duration; expected one such as 90min"):
+        seconds_of(text)
+
+
+def test_a_duration_may_have_a_maximum() -> None:
+    with pytest.raises(SpanError, match="longer than the maximum of 2 d"):
+        seconds_of("3d", longest_s=2 * 86400.0)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (None, NOTHING), (-5.0, "0 s"), (59.0, "59 s"), (60.0, "1 min"), (7200.0, "2 h"),
+    (172799.0, "47 h"), (172800.0, "2 d")])
+def test_spans_are_written_in_their_largest_unit(seconds: float | None, text: str) -> None:
+    assert span_text(seconds) == text
+
+
+def test_position_angles_are_compared_and_averaged_across_180_degrees() -> None:
+    assert angle_difference(179.0, 1.0) == pytest.approx(-2.0)
+    assert angle_difference(1.0, 179.0) == pytest.approx(2.0)
+    assert angle_difference(90.0, 0.0) == -90.0
+    assert mean_angle([170.0, 20.0]) == pytest.approx(5.0)
+    assert mean_angle([0.0, 30.0], [1.0, 0.0]) == pytest.approx(0.0)
+    assert math.isnan(mean_angle([0.0, 90.0]))
+    assert math.isnan(mean_angle([]))
+
+
+def test_the_robust_sigma_is_1_4826_mad_and_an_outlier_moves_it_little() -> None:
+    assert robust_sigma([1.0, 2.0, 3.0, 4.0, 100.0]) == pytest.approx(1.4826)
+    assert robust_sigma([1.0, 3.0], about=0.0) == pytest.approx(1.4826 * 2.0)
+    assert math.isnan(robust_sigma([]))
+
+
+def test_a_line_has_its_slope_and_the_error_of_that() -> None:
+    """Of points on a line with errors of 0.1: the error is 0.1 / sqrt(sum of (x - mean)^2)."""
+    x = [0.0, 1.0, 2.0, 3.0]
+    slope, error = line_fit(x, [5.0 + 2.0 * at for at in x], [100.0] * 4)
+    assert slope == pytest.approx(2.0)
+    assert error == pytest.approx(0.1 / math.sqrt(5.0))
+
+
+def test_points_off_a_line_by_more_than_their_errors_make_its_slope_less_sure() -> None:
+    """Residuals of +-1 with errors of 0.1 are a chi2 of 400, 200 for each of two freedoms."""
+    slope, error = line_fit([0.0, 1.0, 2.0, 3.0], [1.0, -1.0, -1.0, 1.0], [100.0] * 4)
+    assert slope == pytest.approx(0.0)
+    assert error == pytest.approx(math.sqrt(200.0 / (100.0 * 5.0)))
+
+
+def test_a_heavy_point_pulls_a_line() -> None:
+    slope, _ = line_fit([0.0, 1.0, 2.0], [0.0, 0.0, 1.0], [1.0, 1e9, 1e9])
+    assert slope == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("x", "weights"), [
+    ([0.0, 1.0], [1.0, 1.0]), ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0]),
+    ([0.0, 1.0, 2.0], [1.0, math.nan, 1.0])])
+def test_there_is_no_line_through_too_few_points_or_one_moment(x: list[float],
+                                                               weights: list[float]) -> None:
+    assert all(map(math.isnan, line_fit(x, [0.0] * len(x), weights)))
+
+
+def test_numbers_with_errors_never_claim_none() -> None:
+    assert plus_minus(12.8714, 0.0211) == "12.871 ± 0.021"
+    assert plus_minus(12.8714, 0.0) == "12.871 ± 0.001"
+    assert plus_minus(12.8714, None) == "12.871"
+    assert plus_minus(None, 0.1) == plus_minus(math.nan, 0.1) == NOTHING
+
+
+def test_coordinates_are_written_in_hours_and_degrees() -> None:
+    assert sexagesimal(330.680375, hours=True) == "22:02:43.29"
+    assert sexagesimal(-0.5) == "-00:30:00.0"
+    assert sexagesimal(359.9999999, hours=True) == "00:00:00.00"
