@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: demo test lint pytest bench accuracy bench-alerts kill-test chaos lock clean help
+.PHONY: demo test lint pytest bench accuracy bench-alerts kill-test chaos mutants lock clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,7 +44,10 @@ kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"
 chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARGS="--short"
 	$(BIN)/python -m tests.bench.chaos $(ARGS)
 
-lock: $(STAMP)  ## Write constraints.txt anew from what is installed
+mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ..."
+	$(BIN)/python -m tests.bench.mutants $(ARGS)
+
+lock: $(STAMP)  ## Write constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean:  ## Remove what was set up

@@ -130,3 +130,45 @@ def test_an_unknown_telescope_leaves_the_frame_s_own_airmass() -> None:
     found = calibrate(TARGET, [frame(seen("T", -6.5), seen("A", -7.0))], catalogue=CATALOGUE,
                       telescope=None)[0]
     assert (found.airmass, found.bjd_tdb) == (1.1, 2459831.4)
+
+
+def test_a_calibrator_that_no_other_confirms_makes_an_error_of_two_hundredths_more() -> None:
+    found = result(seen("T", -6.5), seen("A", -7.0))
+    alone = math.sqrt(0.01**2 + 0.003**2 + 0.002**2 + 0.02**2)
+    assert found.zero_point_err == pytest.approx(alone, rel=0.01)
+    assert found.mag_err == pytest.approx(math.hypot(alone, 0.003), rel=0.01)
+    # It is the star's, so all frames of the night share it.
+    assert found.common_err == pytest.approx(alone, rel=0.05)
+    assert found.common_err > 0.02
+
+
+def test_a_catalogue_magnitude_without_an_error_has_one_of_three_hundredths() -> None:
+    catalogue = Catalogue(version=1, sources=(TARGET, *(
+        star(name, mag, math.nan) for name, mag in (("A", 13.0), ("B", 14.0), ("C", 15.0)))))
+    found = result(seen("T", -6.5), seen("A", -7.0), seen("B", -6.0), seen("C", -5.0),
+                   catalogue=catalogue)
+    assert found.zero_point_err == pytest.approx(
+        math.sqrt((0.03**2 + 0.003**2 + 0.002**2) / 3), rel=0.01)
+
+
+@pytest.mark.parametrize(("dimmer", "cloudy"), [(0.4, False), (0.6, True)])
+def test_a_zero_point_half_a_magnitude_below_the_night_s_best_is_cloudy(
+        dimmer: float, cloudy: bool) -> None:
+    frames = [frame(seen("T", -6.5 + off), seen("A", -7.0 + off), seen("B", -6.0 + off),
+                    seen("C", -5.0 + off), number=n) for n, off in enumerate((0.0, 0.0, dimmer))]
+    found = calibrate(TARGET, frames, catalogue=CATALOGUE, telescope=T090)
+    assert [bool(value.flags & Flag.CLOUDS) for value in found] == [False, False, cloudy]
+
+
+def test_a_frame_in_which_the_calibrators_move_against_each_other_is_unsteady() -> None:
+    def unsteady(move: float) -> list[int]:
+        """Of ten frames those that are flagged, two stars having moved apart in the fourth."""
+        frames = [frame(seen("T", -6.5), seen("A", -7.0 + off), seen("B", -6.0 - off),
+                        seen("C", -5.0), seen("D", -4.0), seen("E", -3.0), number=n)
+                  for n, off in enumerate([0.0] * 3 + [move] + [0.0] * 6)]
+        found = calibrate(TARGET, frames, catalogue=catalogue, telescope=T090)
+        return [n for n, value in enumerate(found) if value.flags & Flag.UNSTEADY]
+
+    catalogue = Catalogue(version=1, sources=(TARGET, *STARS, star("D", 16.0), star("E", 17.0)))
+    assert unsteady(0.05) == [3]
+    assert unsteady(0.002) == []

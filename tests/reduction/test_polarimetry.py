@@ -19,6 +19,7 @@ from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import FieldStar, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.reduction.groups import positions_of
 from iop4d.reduction.modplot import plot_modulation
 from iop4d.reduction.polarise import polarise
 from iop4d.science.stokes import Stokes, rotated
@@ -291,3 +292,29 @@ def test_the_modulation_is_drawn(name: str) -> None:
     with Image.open(BytesIO(png)) as picture:
         assert picture.size == (800, 500)
         assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+
+
+def test_scintillation_is_in_the_error_of_a_position_alone_and_cancels_in_a_pair() -> None:
+    frames = group("AndorT90")
+    positions = positions_of(frames, instrument("AndorT90").telescope)
+    # Young 1967, of 0.9 m at 2896 m, 30 s, airmass 1.1; photons make 1e-3.
+    air = 0.09 * 90 ** (-2 / 3) * 1.1**1.75 / math.sqrt(60.0) * math.exp(-2896 / 8000)
+    alone, paired = positions.beam("T"), positions.beam("T", alone=False)
+    assert alone.err / alone.flux == pytest.approx(math.hypot(1e-3, air), rel=1e-3)
+    assert paired.err / paired.flux == pytest.approx(1e-3)
+
+
+def test_the_catalogue_s_error_does_not_average_out_over_the_positions() -> None:
+    found = result(group("DIPOL"), "DIPOL")
+    assert found.mag_err == pytest.approx(0.01 / math.sqrt(4), rel=0.1)
+
+
+def test_a_neighbour_s_light_makes_the_magnitude_of_a_group_uncertain() -> None:
+    def crowded(frame: MeasuredFrame) -> MeasuredFrame:
+        return replace(frame, measurements=tuple(
+            replace(m, neighbours=0.2) if m.source == "T" else m for m in frame.measurements))
+
+    alone = result(group("DIPOL"), "DIPOL").mag_err
+    found = result([crowded(frame) for frame in group("DIPOL")], "DIPOL").mag_err
+    relative = 0.15 * 0.2  # in all positions alike
+    assert found == pytest.approx(math.hypot(alone, 2.5 / math.log(10) * relative), rel=0.05)

@@ -83,3 +83,22 @@ def test_the_error_of_a_normalised_star_holds(stars: int, known: tuple[float, fl
     pulls = np.array(offs) / np.array(errs)
     assert np.mean(offs, axis=0) == pytest.approx([0.0, 0.0], abs=6e-4)
     assert np.std(pulls) == pytest.approx(1.0, abs=0.12)
+
+
+def test_a_single_star_may_be_polarised_by_three_thousandths() -> None:
+    flux = np.full((4, 1), 1000.0)
+    found = normalise(ANGLES, flux, 1e-6 * flux, harmonic=2)
+    assert found is not None
+    # That scatter in q and u is the error of what is divided by its light.
+    assert found.err == pytest.approx(0.003 * np.sqrt(4 / 2), rel=1e-3)
+
+
+def test_a_scatter_that_the_errors_do_not_explain_is_told() -> None:
+    rng = np.random.default_rng(8)
+    angles = np.arange(16) * 22.5
+    flux = 1000.0 * (1.0 + rng.normal(0.0, 0.005, (16, 20)))
+    rough, fine = (normalise(angles, flux, err * flux, harmonic=4) for err in (0.001, 0.005))
+    assert rough is not None
+    assert fine is not None
+    assert rough.extra == pytest.approx(0.005, rel=0.15)
+    assert fine.extra < 0.0025

@@ -135,3 +135,19 @@ def test_a_magnitude_alone_can_be_corrected() -> None:
     found = corrected(14.0, 0.01, math.nan, math.nan, 1.0, 0.1)
     assert math.isfinite(found.mag_err)
     assert math.isnan(found.p)
+
+
+def test_a_host_without_an_error_has_one_of_a_tenth() -> None:
+    unsure = Table(object="X", radius=PLANE.radius, fwhm=PLANE.fwhm, flux=PLANE.flux,
+                   err=np.full((2, 3), np.nan))
+    found = look_up(unsure, 2.0, 2.0)
+    assert found.err_assumed
+    assert found.flux_err_mjy == pytest.approx(0.1 * 2.0)
+
+
+def test_the_error_of_the_host_enters_that_of_the_polarisation() -> None:
+    """Half of the light is the host's, known to a tenth: p' = 2 p is known to a tenth as well."""
+    half = flux_mjy(14.0) / 2.0
+    found = corrected(14.0, 0.0, 0.05, 0.0, half, 0.1 * half)
+    assert found.p == pytest.approx(0.1)
+    assert found.p_err == pytest.approx(0.1 * 0.1)

@@ -181,3 +181,61 @@ def test_scintillation_falls_with_the_mirror_and_the_time_and_grows_with_the_air
     assert scintillation(1.0, 50.0, 2.0, 0.0) == pytest.approx(base * 2**1.75)
     assert scintillation(1.0, 50.0, 1.0, 8000.0) == pytest.approx(base / math.e)
     assert scintillation(1.0, 50.0, math.nan, 0.0) == pytest.approx(base * 1.3**1.75)
+
+
+# The terms of the error, each alone; the numbers are typed here a second time.
+
+
+def test_a_bright_star_is_no_better_than_the_flat_field_and_the_air() -> None:
+    found = measure(frame(star(flux=1e9), sigma=1.0), 40.3, 39.6, APERTURE)
+    assert found.flux_err / found.flux == pytest.approx(0.0012, rel=0.01)
+    assert found.photon_err / found.flux == pytest.approx(0.0004, rel=0.01)  # the flat's alone
+
+
+def test_a_sky_from_few_pixels_makes_the_flux_uncertain() -> None:
+    narrow = Aperture(radius=10.0, inner=11.0, outer=12.0)
+    noise = np.random.default_rng(6).normal(0.0, 10.0, SHAPE)
+    found = measure(frame(noise, sigma=10.0), 40.3, 39.6, narrow)
+    area, ring = math.pi * 100.0, math.pi * (144.0 - 121.0)
+    assert found.flux_err == pytest.approx(10.0 * math.sqrt(area * (1.0 + area / ring)), rel=0.15)
+
+
+def test_a_neighbour_makes_the_flux_uncertain_by_a_part_of_its_light() -> None:
+    image = gaussian_stars(SHAPE, np.array([40.3, 47.0]), np.array([39.6, 41.0]),
+                           np.array([1e5, 3e5]), FWHM)
+    found = detect(image, sigma=5.0, threshold=5.0)
+    seen = measure(frame(image, sigma=5.0, found=found, gain=1e6), 40.3, 39.6, APERTURE, own=0)
+    own = measure(frame(star(), sigma=5.0, gain=1e6), 40.3, 39.6, APERTURE)
+    assert seen.neighbours > 0.02
+    others = 0.15 * seen.neighbours * seen.flux
+    assert seen.flux_err == pytest.approx(math.hypot(own.flux_err, others), rel=0.1)
+    assert others > 2.0 * own.flux_err
+
+
+def test_an_uncertain_width_makes_the_aperture_s_part_uncertain() -> None:
+    plain = frame(star(), sigma=1.0)
+    wide = dataclasses.replace(plain, psf=dataclasses.replace(
+        plain.psf, covariance=np.diag([0.2, 0.0, 0.0, 0.0, 0.0])))
+    small = Aperture(radius=2.5, inner=8.5, outer=15.3)
+    sure, unsure = (measure(one, 40.3, 39.6, small).flux_err for one in (plain, wide))
+    _, relative = wide.psf.aperture_factor(40.3, 39.6, small.radius)
+    flux = measure(plain, 40.3, 39.6, small).flux
+    assert float(relative[0]) * flux > sure
+    assert unsure == pytest.approx(math.hypot(sure, float(relative[0]) * flux), rel=0.01)
+
+
+@pytest.mark.parametrize(("signal", "is_low"), [(3.5, True), (7.0, False)])
+def test_low_signal_to_noise_is_below_five(signal: float, is_low: bool) -> None:
+    noise = np.random.default_rng(4).normal(0.0, 5.0, SHAPE)
+    empty = measure(frame(noise, sigma=5.0), 40.3, 39.6, APERTURE)
+    missing = (signal * empty.flux_err - empty.flux) / 0.985
+    image = noise + star(flux=missing)
+    seen = measure(frame(image, sigma=5.0, gain=1e6), 40.3, 39.6, APERTURE)
+    assert seen.flux / seen.flux_err == pytest.approx(signal, rel=0.1)
+    assert bool(seen.flags & Flag.LOW_SNR) is is_low
+
+
+def test_hot_pixels_in_the_annulus_have_no_part_in_the_sky() -> None:
+    rng = np.random.default_rng(7)
+    image = rng.normal(0.0, 5.0, SHAPE) + 100.0 * (rng.random(SHAPE) < 0.04)
+    assert abs(measure(frame(image, sigma=5.0), 40.3, 39.6, APERTURE).sky) < 1.0

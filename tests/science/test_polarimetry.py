@@ -163,3 +163,16 @@ def test_a_modulation_is_that_of_its_stokes_parameters() -> None:
     found = half_wave_fit(FOUR, beam(ordinary), beam(extraordinary))
     assert found is not None
     assert modulation(found, FOUR, harmonic=4) == pytest.approx([Q, U, -Q, -U])
+
+
+def test_a_fit_that_scatters_more_than_its_errors_has_larger_ones() -> None:
+    left, right = through_plate(SIXTEEN)
+    off = 1.0 + 0.05 * np.random.default_rng(9).standard_normal(16)
+    calm = half_wave_fit(SIXTEEN, beam(left), beam(right))
+    rough = half_wave_fit(SIXTEEN, beam(left * off), beam(right))
+    assert calm is not None
+    assert rough is not None
+    assert rough.chi2 > 5.0 * rough.dof
+    # Trusting the errors is worth four degrees of freedom.
+    scale = np.sqrt((rough.chi2 + 4.0) / (rough.dof + 4.0))
+    assert rough.q_err / calm.q_err == pytest.approx(scale, rel=0.1)

@@ -74,3 +74,11 @@ def test_angles_know_no_difference_of_180_degrees() -> None:
     assert mean_angle(np.array([179.0, 3.0])) == pytest.approx(1.0)
     assert mean_angle(np.array([10.0, 20.0]), np.array([3.0, 1.0])) == pytest.approx(12.4, abs=0.2)
     assert math.isnan(mean_angle(np.array([0.0, 90.0])))
+
+
+def test_an_uncertain_zero_angle_turns_q_and_u_into_each_other() -> None:
+    exact = Stokes(q=0.1, u=0.0, covariance=np.zeros((2, 2)), method="fit", n=4, angle_err_deg=1.0)
+    assert exact.q_err == pytest.approx(0.0)
+    assert exact.u_err == pytest.approx(0.1 * 2.0 * math.radians(1.0))
+    assert exact.p_err == pytest.approx(0.0)
+    assert exact.chi_err_deg == pytest.approx(1.0)

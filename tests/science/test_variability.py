@@ -74,3 +74,12 @@ def test_with_too_little_nothing_is_said() -> None:
     assert np.isnan(short.p_value).all()
     empty = constancy(np.zeros((0, 3)), np.zeros((0, 3)))
     assert not empty.varies.any()
+
+
+def test_a_scatter_that_flats_and_sky_make_is_no_variation() -> None:
+    """A standard deviation of 0.0115 mag in three frames: 3.3 sigma of errors of 0.001, but flats
+    make 0.005 of it, which is nothing unusual."""
+    mags = np.array([[-10.0, -11.0, -9.0115], [-9.5, -10.5, -8.5], [-10.2, -11.2, -9.1885]])
+    errors = np.full(mags.shape, 0.001)
+    assert constancy(mags, errors, floor=0.0).varies.tolist() == [False, False, True]
+    assert not constancy(mags, errors).varies.any()

@@ -1,0 +1,37 @@
+"""Only in the band in which the host's light is known is it subtracted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from iop4d.model.result import ResultValue
+from iop4d.model.source import Source, SourceKind
+from iop4d.reduction.nucleus import with_nucleus
+
+MRK421 = Source(name="1101+384", ra_deg=166.11, dec_deg=38.21, kind=SourceKind.TARGET,
+                other_names=("Mrk 421",))
+RESULT = ResultValue(
+    source="1101+384", band="R", mode="photometry", jd_mid=2459831.4, bjd_tdb=2459831.4,
+    exptime_s=60.0, mag=12.5, mag_err=0.01, zero_point=21.0, zero_point_err=0.01, n_calibrators=3,
+    fwhm_arcsec=2.0, airmass=1.1, flags=0)
+
+
+def test_the_red_light_of_the_host_is_subtracted() -> None:
+    found = with_nucleus(RESULT, MRK421, aperture_arcsec=5.0)
+    assert found.host_mjy > 1.0
+    assert found.mag_nucleus > RESULT.mag
+
+
+@pytest.mark.parametrize("band", ["U", "B", "V", "I", ""])
+def test_in_another_band_nothing_is_known_of_the_host(band: str) -> None:
+    found = with_nucleus(replace(RESULT, band=band), MRK421, aperture_arcsec=5.0)
+    assert math.isnan(found.mag_nucleus)
+    assert found == replace(RESULT, band=band) or math.isnan(found.host_mjy)
+
+
+def test_a_source_without_a_known_host_is_left_as_it_is() -> None:
+    other = replace(MRK421, name="Nothing", other_names=())
+    assert math.isnan(with_nucleus(RESULT, other, aperture_arcsec=5.0).mag_nucleus)
