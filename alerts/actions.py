@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.alerts import episodes
-from iop4d.alerts.compose import tag
+from iop4d.alerts.episodes import tag
 from iop4d.alerts.rendering import moment
 from iop4d.alerts.rules import compile_rule
 from iop4d.config.edit import with_rule

@@ -6,7 +6,6 @@ measured since then.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from urllib.parse import quote
 from jinja2 import TemplateError
 
 from iop4d.alerts.channels.base import Notice
+from iop4d.alerts.episodes import tag
 from iop4d.alerts.rendering import clean, render
 from iop4d.alerts.rule_value import is_plain, judged, quantity_of
 from iop4d.alerts.rules import CompiledRule, RulePoint
@@ -87,12 +87,6 @@ def _links(url: str, watch: CompiledRule, alert: Alert) -> dict[str, str]:
 
 KINDS = ("alert", "again", "ended", "withdrawn")
 _STATE = {"alert": "", "again": "still ", "ended": "ended, ", "withdrawn": "withdrawn, "}
-
-
-def tag(alert: Alert) -> str:
-    """By what people name an alert when they answer, such as #a1b2c3."""
-    key = f"{alert.rule}\x1f{alert.source}\x1f{alert.band}\x1f{alert.episode}"
-    return "#" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:6]
 
 
 def _point(row: Result, url: str, frame: int | None, watch: CompiledRule,

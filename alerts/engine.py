@@ -29,23 +29,24 @@ from iop4d.alerts.rules import (
     judge,
 )
 from iop4d.alerts.subjects import Subjects
-from iop4d.config import Site
+from iop4d.config import Rule, Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
-from iop4d.store import alerts, points
+from iop4d.store import alerts, points, results
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
-from iop4d.store.schema import Alert
+from iop4d.store.schema import Alert, Result
 
 log = logging.getLogger(__name__)
 
 OWN = "rules that fail"  # the rule that a site has without asking
+_BEFORE = 1e-6  # days before an alert's first point, so that this is judged again
 _BESIDE = 1.0  # days between the two bands of a colour, at most
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Series:
+class _Subject:
     """A rule on a source and band, and its episodes: the last one that began, and the row that
     waits to become the next."""
 
@@ -67,6 +68,7 @@ class AlertEngine:
         self._subjects = Subjects(site, self._of_points)
         _check_instruments(site)
         self._notifier = Notifier(site, clock)
+        self._looked = 0  # the last event that was searched for flags
 
     @property
     def rules(self) -> list[str]:
@@ -117,7 +119,59 @@ class AlertEngine:
                         self._end_again(tx, compiled, alert)
         self.on_results(tx, result_ids)
 
-    def judge_again(self, tx: Transaction, alert: Alert, since: float) -> None:
+    def run_once(self, tx: Transaction) -> None:
+        """Look at every active or pending alert, and at what people flagged since the last look."""
+        for alert in alerts.unfinished_of_points(tx):
+            with isolated(tx, self._clock(), rule=alert.rule, source=alert.source,
+                          band=alert.band):
+                self._look_after(tx, alert)
+        flagged, self._looked = results.take_changed_flags(tx, self._looked)
+        if flagged:
+            self.on_flags(tx, flagged)
+
+    def _look_after(self, tx: Transaction, alert: Alert) -> None:
+        compiled, now = self.compiled(alert.rule), self._clock()
+        if compiled is None:
+            self._end_without_rule(tx, alert)
+        elif alert.state == AlertState.PENDING:
+            return
+        elif why := _withdrawn_because(tx, compiled, alert):
+            self._withdraw(tx, compiled, alert, why)
+        elif snooze_is_over(alert, now):
+            alert = episodes.move(tx, alert, AlertState.FIRING, now=now, snoozed_until=None)
+            self._remind(tx, compiled, alert)
+        elif reminder_is_due(alert, compiled.rule, now):
+            self._remind(tx, compiled, alert)
+
+    def _end_without_rule(self, tx: Transaction, alert: Alert) -> None:
+        """The site file does not have the alert's rule any more."""
+        now = self._clock()
+        if alert.state == AlertState.PENDING:
+            episodes.move(tx, alert, AlertState.INACTIVE, now=now)
+            return
+        span = points.jd_span(tx, alert.points)
+        episodes.move(tx, alert, AlertState.RESOLVED, now=now, resolved_at=now,
+                      resolved_jd=span[1] if span else alert.fired_jd,
+                      reason=without_rule(alert))
+
+    def _withdraw(self, tx: Transaction, compiled: CompiledRule, alert: Alert, why: str) -> None:
+        """Points that fired an alert are bad: it is withdrawn, its rule judged without them."""
+        span = points.jd_span(tx, alert.points)
+        assert span is not None
+        alert = episodes.move(tx, alert, AlertState.WITHDRAWN, now=self._clock(), reason=why,
+                              resolved_jd=span[0] - _BEFORE, resolved_at=self._clock())
+        if alert.told_at is not None:
+            self._notifier.notify(tx, compiled, alert, "withdrawn")
+        self._judge_again(tx, alert, span[0])
+
+    def _remind(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
+        """Notify people again of an active alert, if its newest point meets the condition."""
+        found = since_jd(tx, compiled, alert.source, alert.band, alert.fired_jd)
+        if found and compiled.condition.holds(found[-1].value):
+            self._notifier.notify(tx, compiled, alert, "again",
+                                  points=found[-compiled.rule.confirm:])
+
+    def _judge_again(self, tx: Transaction, alert: Alert, since: float) -> None:
         """Judge an alert's rule from JD ``since`` on, because points are not good any more."""
         if (compiled := self.compiled(alert.rule)) is not None:
             self._subjects.read(tx)
@@ -144,27 +198,27 @@ class AlertEngine:
                since: float, found: list[RulePoint]) -> None:
         rows = alerts.latest_episodes(tx, compiled.rule.name, source, band)
         waiting = rows.pop(0) if rows and not alerts.has_begun(rows[0]) else None
-        series = _Series(compiled=compiled, source=source, band=band, waiting=waiting,
+        subject = _Subject(compiled=compiled, source=source, band=band, waiting=waiting,
                          latest=rows[0] if rows else None, history=history_of(rows))
-        edges = judge(compiled, series.history, found, since=since)
-        latest = series.latest
+        edges = judge(compiled, subject.history, found, since=since)
+        latest = subject.latest
         for edge in edges:
-            latest = self._write(tx, series, edge, latest, waiting)
+            latest = self._write(tx, subject, edge, latest, waiting)
             if waiting is not None and latest.id == waiting.id:
                 waiting = None
         if latest is not None and latest.state == AlertState.FIRING and latest.told_at is None:
             self._notify_late(tx, compiled, latest, found)
         if not edges:
-            self._keep_pending(tx, series, found)
+            self._keep_pending(tx, subject, found)
 
-    def _write(self, tx: Transaction, series: _Series, edge: Edge, latest: Alert | None,
+    def _write(self, tx: Transaction, subject: _Subject, edge: Edge, latest: Alert | None,
                waiting: Alert | None) -> Alert:
         """Write an edge: a new episode, the end of one, or either at an earlier point than it was.
         """
         now = self._clock()
         kind = ""
         if edge.state is AlertState.FIRING and not edge.moved:
-            latest = self._begin(tx, series, edge, latest, waiting)
+            latest = self._begin(tx, subject, edge, latest, waiting)
             kind = "alert"
         else:
             assert latest is not None
@@ -175,17 +229,17 @@ class AlertEngine:
             else:
                 latest = episodes.move(tx, latest, AlertState.RESOLVED, now=now,
                                        resolved_jd=edge.jd, resolved_at=now)
-                kind = "ended" if series.compiled.rule.notify_resolved and latest.told_at else ""
+                kind = "ended" if subject.compiled.rule.notify_resolved and latest.told_at else ""
         if kind:
-            self._notifier.notify(tx, series.compiled, latest, kind, points=edge.points)
+            self._notifier.notify(tx, subject.compiled, latest, kind, points=edge.points)
             latest = alerts.by_id(tx, latest.id)
         return latest
 
-    def _begin(self, tx: Transaction, series: _Series, edge: Edge, latest: Alert | None,
+    def _begin(self, tx: Transaction, subject: _Subject, edge: Edge, latest: Alert | None,
                waiting: Alert | None) -> Alert:
-        now, rule = self._clock(), series.compiled.rule
+        now, rule = self._clock(), subject.compiled.rule
         if waiting is None:
-            return episodes.begin(tx, rule, series.source, series.band, AlertState.FIRING,
+            return episodes.begin(tx, rule, subject.source, subject.band, AlertState.FIRING,
                                   after=latest, now=now, **_fired(edge.points))
         return episodes.move(tx, waiting, AlertState.FIRING, now=now, fired_at=now,
                              condition=rule.condition, severity=rule.severity,
@@ -198,17 +252,17 @@ class AlertEngine:
             self._notifier.notify(tx, compiled, alert, "alert",
                                   points=found[-compiled.rule.confirm:])
 
-    def _keep_pending(self, tx: Transaction, series: _Series, found: list[RulePoint]) -> None:
+    def _keep_pending(self, tx: Transaction, subject: _Subject, found: list[RulePoint]) -> None:
         """Write down that a rule is about to fire, or is not any more."""
-        now, waiting = self._clock(), series.waiting
-        if not is_pending(series.compiled, series.history.now, found):
+        now, waiting = self._clock(), subject.waiting
+        if not is_pending(subject.compiled, subject.history.now, found):
             if waiting is not None and waiting.state == AlertState.PENDING:
                 episodes.move(tx, waiting, AlertState.INACTIVE, now=now)
             return
         columns = _fired(found[-1:])
         if waiting is None:
-            episodes.begin(tx, series.compiled.rule, series.source, series.band,
-                           AlertState.PENDING, after=series.latest, now=now, **columns)
+            episodes.begin(tx, subject.compiled.rule, subject.source, subject.band,
+                           AlertState.PENDING, after=subject.latest, now=now, **columns)
         elif waiting.state == AlertState.PENDING:
             alerts.update(tx, waiting, **columns)
         else:
@@ -234,6 +288,22 @@ def isolated(tx: Transaction, now: float, *, rule: str, source: str = "",
                       " ".join(filter(None, (source, band))) or "the system")
         emit(tx, "alert-error", now, rule=rule, source=source, band=band,
              reason=f"{type(error).__name__}: {error}")
+
+
+def snooze_is_over(alert: Alert, now: float) -> bool:
+    """Whether people asked for no reminders of an alert until a time that has come."""
+    return alert.state == AlertState.SNOOZED and bool(alert.snoozed_until <= now)
+
+
+def reminder_is_due(alert: Alert, rule: Rule, now: float) -> bool:
+    """Whether people were notified of an alert, and are to be again."""
+    return alert.state == AlertState.FIRING and alert.told_at is not None and (
+        0 < 3600.0 * rule.reminder_hours <= now - alert.told_at)
+
+
+def without_rule(alert: Alert) -> str:
+    """Why an alert ends whose rule left the site file."""
+    return f"the site file has no rule '{alert.rule}' any more"
 
 
 def history_of(rows: Sequence[Alert]) -> History:
@@ -284,3 +354,21 @@ def _check_instruments(site: Site) -> None:
         if unknown := set(rule.instruments) - known:
             raise ConfigError(f"[[rule]] '{rule.name}': there is no instrument "
                               f"'{min(unknown)}'; there are: {', '.join(sorted(known))}")
+
+
+def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert) -> str:
+    """Why the points that fired an alert do not count any more; empty if they do."""
+    rows = alerts.results_of(tx, alert.points)
+    bad = [f"{row.frames[0] if row.frames else row.id} is flagged "
+           f"{', '.join(str(mark['name']) for mark in row.human_flags) or 'as bad'}"
+           for row in rows if row.human_flags or _is_barred(row)]
+    if not bad and compiled.condition.bands and rows:
+        begin = min(row.jd_mid for row in rows) - _BEFORE
+        there = {point.id for point in since_jd(tx, compiled, alert.source, alert.band, begin)}
+        if not set(alert.points) <= there:
+            return f"its point in {compiled.condition.bands[1]} is flagged"
+    return ", ".join(bad)
+
+
+def _is_barred(row: Result) -> bool:
+    return bool(row.flags & points.barring_flags(needs_mag=row.p is None))

@@ -8,6 +8,8 @@ history, and shown on the page, all in the caller's transaction.
 
 from __future__ import annotations
 
+import hashlib
+
 from iop4d.config import Rule
 from iop4d.model.states import AlertState
 from iop4d.store import alerts
@@ -74,3 +76,9 @@ def revise(tx: Transaction, alert: Alert, *, now: float, **columns: object) -> A
     alert = alerts.update(tx, alert, **columns)
     alerts.emit_change(tx, alert, now)
     return alert
+
+
+def tag(alert: Alert) -> str:
+    """By what people name an alert when they answer, such as #a1b2c3."""
+    key = f"{alert.rule}\x1f{alert.source}\x1f{alert.band}\x1f{alert.episode}"
+    return "#" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:6]

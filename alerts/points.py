@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from iop4d.alerts.conditions import Form
-from iop4d.alerts.quantities import Past, Series, colours, derived
+from iop4d.alerts.quantities import Past, PointSeries, colours, derived
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.model.flags import Flag
 from iop4d.store import points as store
@@ -55,17 +55,17 @@ class PointReader:
 def _load(db: Connection, compiled: CompiledRule, source: str, band: str,
           since: float) -> tuple[float, list[RulePoint]]:
     first = compiled.condition.bands[0] if compiled.condition.bands else band
-    choice = _choice(compiled, source, first)
-    newest = store.times(db, choice, limit=1)
+    selection = _selection(compiled, source, first)
+    newest = store.times(db, selection, limit=1)
     if not newest:
         return since, []
     since = max(since, newest[0] - _LATE)
-    after = store.times(db, choice, since=since, limit=_MOST)
+    after = store.times(db, selection, since=since, limit=_MOST)
     if len(after) == _MOST:
         return after[-1], since_jd(db, compiled, source, band, after[-1])
     needed = compiled.rule.confirm - 1
     for count in (needed, 20 * needed, _MOST):  # not each of them counts: errors, colours
-        before = store.times(db, choice, before=since, limit=count)
+        before = store.times(db, selection, before=since, limit=count)
         points = since_jd(db, compiled, source, band, before[-1] if before else since)
         surplus = sum(point.jd < since for point in points) - needed
         if surplus >= 0 or len(before) < count:
@@ -91,22 +91,22 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
 
 
 def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
-            start: float) -> Series:
+            start: float) -> PointSeries:
     rule = compiled.rule
     kept = []
     is_flux = compiled.condition.quantity == "flux_mjy"
     for id_, jd, night, value, error in store.values(
-            db, _choice(compiled, source, band), start, limit=_MOST_PAST):
+            db, _selection(compiled, source, band), start, limit=_MOST_PAST):
         err = math.nan if error is None else error
         number = ZERO_MJY.get(band, _AB_MJY) * 10.0 ** (-0.4 * value) if is_flux else value
         err *= _LN * number if is_flux else 1.0
         if not rule.max_err or err <= rule.max_err:
             kept.append((id_, jd, night, number, err))
     ids, jds, nights, values, errors = list(zip(*kept, strict=True)) or [()] * 5
-    return Series(ids=ids, jd=jds, night=nights, value=values, error=errors)
+    return PointSeries(ids=ids, jd=jds, night=nights, value=values, error=errors)
 
 
-def _choice(compiled: CompiledRule, source: str, band: str) -> store.Choice:
+def _selection(compiled: CompiledRule, source: str, band: str) -> store.PointSelection:
     """Which points of a band count for a rule."""
     rule, quantity = compiled.rule, compiled.condition.quantity
     if quantity not in ("p", "chi"):
@@ -118,5 +118,5 @@ def _choice(compiled: CompiledRule, source: str, band: str) -> store.Choice:
         bars |= Flag[name.upper()]
     if rule.require_stable_stars:
         bars |= Flag.UNSTEADY | Flag.FEW_CALIBRATORS | Flag.CLOUDS
-    return store.Choice(source=source, band=band, quantity=quantity, bars=int(bars),
+    return store.PointSelection(source=source, band=band, quantity=quantity, bars=int(bars),
                         instruments=rule.instruments)

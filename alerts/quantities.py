@@ -46,7 +46,7 @@ class Past:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class PointSeries:
     """Points in order of time: result ids, JD(UTC), nights, values and their errors.
 
     Plain lists: the daemon, which asks, does without numpy.
@@ -62,7 +62,7 @@ class Series:
         return len(self.ids)
 
 
-def derived(condition: Condition, series: Series, past: Past, *, since: float) -> list[float]:
+def derived(condition: Condition, series: PointSeries, past: Past, *, since: float) -> list[float]:
     """What is compared with the threshold, at each point from JD ``since`` on; NaN before.
 
     A change is the value minus the median of the points in the ``window`` days before that are of
@@ -83,7 +83,7 @@ def derived(condition: Condition, series: Series, past: Past, *, since: float) -
     return out
 
 
-def _change(condition: Condition, series: Series, past: Past, first: int, i: int) -> float:
+def _change(condition: Condition, series: PointSeries, past: Past, first: int, i: int) -> float:
     end = i  # points are in order of time, and so are their nights
     while end > first and series.night[end - 1] >= series.night[i]:
         end -= 1
@@ -113,7 +113,7 @@ def _median_angle(chi: Sequence[float]) -> float:
     return mean + median(angle_difference(angle, mean) for angle in chi)
 
 
-def _rate(_: Condition, series: Series, past: Past, first: int, i: int) -> float:
+def _rate(_: Condition, series: PointSeries, past: Past, first: int, i: int) -> float:
     floor = past.least(median(series.value[first:i + 1]))
     rows = [(t - series.jd[i], v, 1.0 / (e**2 + floor**2 or _NAN))
             for t, v, e in zip(series.jd[first:i + 1], series.value[first:i + 1],
@@ -124,7 +124,7 @@ def _rate(_: Condition, series: Series, past: Past, first: int, i: int) -> float
     return slope if abs(slope) >= _SURE * error else _NAN
 
 
-def _rotation(_: Condition, series: Series, past: Past, first: int, i: int) -> float:
+def _rotation(_: Condition, series: PointSeries, past: Past, first: int, i: int) -> float:
     chi = series.value[first:i + 1]
     if len(chi) < max(past.min_points, 2):
         return _NAN
@@ -132,7 +132,7 @@ def _rotation(_: Condition, series: Series, past: Past, first: int, i: int) -> f
     return max(abs(at - path[-1]) for at in path)
 
 
-def colours(first: Series, second: Series, within: float) -> Series:
+def colours(first: PointSeries, second: PointSeries, within: float) -> PointSeries:
     """Differences of simultaneous points of two bands, at the points of the first.
 
     Each is paired with the nearest of the second band that is at most ``within`` hours away, and
@@ -146,6 +146,7 @@ def colours(first: Series, second: Series, within: float) -> Series:
         if near is not None and abs(second.jd[near] - jd) * 24.0 <= within:
             picked.append((i, first.value[i] - second.value[near],
                            math.hypot(first.error[i], second.error[near])))
-    return Series(ids=[first.ids[i] for i, _, _ in picked], jd=[first.jd[i] for i, _, _ in picked],
-                  night=[first.night[i] for i, _, _ in picked],
-                  value=[value for _, value, _ in picked], error=[error for _, _, error in picked])
+    return PointSeries(
+        ids=[first.ids[i] for i, _, _ in picked], jd=[first.jd[i] for i, _, _ in picked],
+        night=[first.night[i] for i, _, _ in picked],
+        value=[value for _, value, _ in picked], error=[error for _, _, error in picked])

@@ -32,7 +32,6 @@ from iop4d.alerts.relay import Relay
 from iop4d.alerts.summary.keeper import Keeper
 from iop4d.alerts.summary.when import telescopes_of
 from iop4d.alerts.system_rules import SystemRules
-from iop4d.alerts.upkeep import Upkeep
 from iop4d.archives.connect import connect
 from iop4d.archives.directory import DirectoryArchive
 from iop4d.archives.observing_hours import observes
@@ -114,7 +113,6 @@ class Daemon:
     async def _build(self) -> None:
         self.database = await self.run_db(Database, self._site.database)
         self._engine = AlertEngine(self._site, self._clock)
-        self._upkeep_of_alerts = Upkeep(self._site, self._engine, self._clock)
         self._system_rules = SystemRules(self._site, self._clock, self._observes,
                                          self._engine.unknown)
         self._mail_wake = asyncio.Event()
@@ -343,7 +341,7 @@ class Daemon:
     async def _tend_alerts(self) -> None:
         def tend() -> None:
             with self.database.write() as tx:
-                self._upkeep_of_alerts.run_once(tx)
+                self._engine.run_once(tx)
                 self._system_rules.run_once(tx, self._last_beat)
 
         await self.run_db(tend)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import peewee as pw
 
-from iop4d.alerts.compose import tag
+from iop4d.alerts.episodes import tag
 from iop4d.model.flags import NEVER_ALERTS
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.store.schema import (

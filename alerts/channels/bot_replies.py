@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from iop4d import config
 from iop4d.alerts import actions
-from iop4d.alerts.compose import tag
+from iop4d.alerts.episodes import tag
 from iop4d.alerts.relay import Relay, RunDb
 from iop4d.alerts.rendering import moment
 from iop4d.model.states import ACTIVE_ALERTS

@@ -42,7 +42,7 @@ def alerts(ctx: click.Context, every: bool, as_json: bool, site_after: str | Non
 
 
 def _facts(alert: Alert) -> dict[str, object]:
-    from iop4d.alerts.compose import tag
+    from iop4d.alerts.episodes import tag
 
     return {"tag": tag(alert), **{name: getattr(alert, name) for name in (
         "id", "rule", "source", "band", "episode", "state", "condition", "severity", "value",
@@ -51,7 +51,7 @@ def _facts(alert: Alert) -> dict[str, object]:
 
 
 def _line(alert: Alert) -> str:
-    from iop4d.alerts.compose import tag
+    from iop4d.alerts.episodes import tag
     from iop4d.model.units import utc_of_jd
 
     who = f" by {alert.acknowledged_by}" if alert.acknowledged_by else ""

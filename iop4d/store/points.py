@@ -27,7 +27,7 @@ COLUMNS: dict[str, tuple[Any, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class PointSelection:
     """Which points of a source and band: those with a quantity, a key of ``COLUMNS``.
 
     ``bars``: flags that a point must not have, besides those that no point may have.
@@ -58,10 +58,10 @@ def barring_flags(*, needs_mag: bool) -> int:
     return int(bars if needs_mag else bars & ~flags.Flag.NO_CALIBRATORS)
 
 
-def times(db: Connection, choice: Choice, *, limit: int, since: float | None = None,
+def times(db: Connection, selection: PointSelection, *, limit: int, since: float | None = None,
           before: float | None = None) -> list[float]:
     """The JD of the newest of these points, the newest first, between two JD."""
-    query = db.select(Result, Result.jd_mid).where(_chosen(choice))
+    query = db.select(Result, Result.jd_mid).where(_chosen(selection))
     if since is not None:
         query = query.where(Result.jd_mid >= since)
     if before is not None:
@@ -70,12 +70,12 @@ def times(db: Connection, choice: Choice, *, limit: int, since: float | None = N
     return [jd for (jd,) in newest.tuples()]
 
 
-def values(db: Connection, choice: Choice, since: float, *,
+def values(db: Connection, selection: PointSelection, since: float, *,
            limit: int) -> list[tuple[int, float, str, float, float | None]]:
     """Id, JD, night, value and error of the newest of these points from a JD on, oldest first."""
-    value, error = COLUMNS[choice.quantity]
+    value, error = COLUMNS[selection.quantity]
     newest = db.select(Result, Result.id, Result.jd_mid, Result.night, value, error).where(
-        _chosen(choice) & (Result.jd_mid >= since)).order_by(
+        _chosen(selection) & (Result.jd_mid >= since)).order_by(
             Result.jd_mid.desc(), Result.id.desc()).limit(limit)
     return list(reversed(list(newest.tuples())))
 
@@ -102,12 +102,12 @@ def measured(db: Connection) -> list[tuple[str, str]]:
     return list(db.select(Result, Result.source, Result.band).distinct().tuples())
 
 
-def _chosen(choice: Choice) -> Any:
-    needs_mag = choice.quantity.startswith("mag")
-    good = good_points(choice.source, choice.band, needs_mag=needs_mag) & (
-        COLUMNS[choice.quantity][0].is_null(False))
-    if choice.quantity == "chi":
+def _chosen(selection: PointSelection) -> Any:
+    needs_mag = selection.quantity.startswith("mag")
+    good = good_points(selection.source, selection.band, needs_mag=needs_mag) & (
+        COLUMNS[selection.quantity][0].is_null(False))
+    if selection.quantity == "chi":
         good = good & (Result.p_debiased >= _SURE * Result.p_err)
-    if choice.instruments:
-        good = good & Result.instrument.in_(choice.instruments)
-    return good & (Result.flags.bin_and(choice.bars) == 0) if choice.bars else good
+    if selection.instruments:
+        good = good & Result.instrument.in_(selection.instruments)
+    return good & (Result.flags.bin_and(selection.bars) == 0) if selection.bars else good

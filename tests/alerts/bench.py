@@ -15,7 +15,6 @@ from typing import Any, ParamSpec, TypeVar
 from aiosmtpd.controller import Controller
 
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.upkeep import Upkeep
 from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.model.source import Source, SourceKind
@@ -103,7 +102,6 @@ class Night:
         self.clock = clock
         self.engine = AlertEngine(site, clock)
         self.root = site.root
-        self.upkeep = Upkeep(site, self.engine, clock)
         fill_catalogue(self.database)
 
     def see(self, n: float, mag: float | None, **more: Any) -> int:
@@ -120,7 +118,7 @@ class Night:
     def tend(self) -> None:
         """The look after alerts that the daemon takes now and then."""
         with self.database.write() as tx:
-            self.upkeep.run_once(tx)
+            self.engine.run_once(tx)
 
     def flag(self, result: int, name: str = "bad") -> None:
         """Somebody flags a point."""

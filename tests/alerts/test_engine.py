@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from iop4d.alerts import engine as engine_module
-from iop4d.alerts.compose import tag
 from iop4d.alerts.engine import AlertEngine
+from iop4d.alerts.episodes import tag
 from iop4d.alerts.rules import Edge
 from iop4d.model.errors import ConfigError
 from iop4d.model.flags import Flag

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from iop4d.alerts.conditions import parse_condition
-from iop4d.alerts.quantities import Past, Series, colours, derived
+from iop4d.alerts.quantities import Past, PointSeries, colours, derived
 
 PAST = Past(window=14.0, min_points=10, floor=0.02)
 
 
 def series(values: list[float], *, error: float = 0.01, step: float = 0.1,
-           per_night: int = 5) -> Series:
+           per_night: int = 5) -> PointSeries:
     """So many points a night, the first of each at a whole JD."""
     jd = [n // per_night + (n % per_night) * step for n in range(len(values))]
-    return Series(ids=list(range(len(values))), night=[f"{int(t):04d}" for t in jd],
+    return PointSeries(ids=list(range(len(values))), night=[f"{int(t):04d}" for t in jd],
                   jd=jd, value=values, error=[error] * len(values))
 
 
-def last(condition: str, of: Series, past: Past = PAST) -> float:
+def last(condition: str, of: PointSeries, past: Past = PAST) -> float:
     return float(derived(parse_condition(condition), of, past, since=-math.inf)[-1])
 
 
@@ -85,14 +85,14 @@ def test_a_rate_is_the_slope_a_day_and_no_rate_where_it_is_not_sure() -> None:
 
 
 def test_colours_pair_the_nearest_points_within_the_limit() -> None:
-    red = Series(ids=[1, 2], night=["a", "a"], jd=[0.0, 0.5], value=[13.0, 13.0],
+    red = PointSeries(ids=[1, 2], night=["a", "a"], jd=[0.0, 0.5], value=[13.0, 13.0],
                  error=[0.03, 0.03])
-    blue = Series(ids=[3, 4], night=["a", "a"], jd=[0.01, 0.2], value=[14.0, 15.0],
+    blue = PointSeries(ids=[3, 4], night=["a", "a"], jd=[0.01, 0.2], value=[14.0, 15.0],
                   error=[0.04, 0.04])
     made = colours(blue, red, within=0.5)
     assert (list(made.ids), list(made.value)) == ([3], [1.0])
     assert made.error[0] == pytest.approx(0.05)
-    assert len(colours(blue, Series(ids=[], night=[], jd=[], value=[], error=[]),
+    assert len(colours(blue, PointSeries(ids=[], night=[], jd=[], value=[], error=[]),
                        within=1.0)) == 0
 
 

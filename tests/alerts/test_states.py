@@ -7,7 +7,7 @@ import random
 import pytest
 
 from iop4d.alerts import actions, points
-from iop4d.alerts.compose import tag
+from iop4d.alerts.episodes import tag
 from iop4d.alerts.notify import quiet_end
 from iop4d.model.flags import Flag
 from iop4d.model.units import SpanError

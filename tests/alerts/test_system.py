@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts import actions, system_state
+from iop4d.alerts import actions, system_rules
 from iop4d.alerts.compose import notice_of
-from iop4d.alerts.system_rules import SystemRules
-from iop4d.alerts.system_state import SystemState
+from iop4d.alerts.system_rules import SystemRules, SystemState
 from iop4d.store.database import Database, ambient
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert, AlertStep, Event, Frame, Job, Outbox, Result
@@ -133,8 +132,8 @@ def test_frames_that_fail_and_fields_that_are_not_recognised_are_counted(system:
         frame(it.clock() - 86400.0, state="quarantined")
         look = SystemState(db=tx, site=it.rules._site, now=it.clock() + 10, beat=it.beat,
                            observes=lambda _: True)
-        assert system_state.failed(look, 0.5) == {"iop4d": 3.0}
-        assert system_state.unsolved(look, 0.5)["OSN-T090"] == pytest.approx(300 / 7)
+        assert system_rules.failed(look, 0.5) == {"iop4d": 3.0}
+        assert system_rules.unsolved(look, 0.5)["OSN-T090"] == pytest.approx(300 / 7)
     assert it.look(12) == [("iop4d", "firing")]
 
 
@@ -158,7 +157,7 @@ def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> Non
                       state="queued", last_error="no connection", created_at=it.clock() - HOUR)
         look = SystemState(db=tx, site=it.rules._site, now=it.clock(), beat=it.beat,
                            observes=lambda _: True)
-        assert system_state.undelivered(look, 1.0) == {"team": 1.0}
+        assert system_rules.undelivered(look, 1.0) == {"team": 1.0}
     assert it.look(12) == [("iop4d", "firing")]
 
 
@@ -236,7 +235,7 @@ def test_a_vital_that_fails_leaves_the_others(system: Make,
 
     it = system("disk_free < 5 GB", '[[rule]]\nname = "s"\ncondition = "backlog > 5"\n'
                 'channels = ["team"]\n')
-    monkeypatch.setitem(system_state.MEASURES, "backlog", fails)
+    monkeypatch.setitem(system_rules.MEASURES, "backlog", fails)
     it.beat["disk_free_gb"] = 3.0
     assert ("iop4d", "firing") in it.look(30)
     assert Event.get(Event.kind == "alert-error").content["rule"] == "s"
@@ -245,4 +244,4 @@ def test_a_vital_that_fails_leaves_the_others(system: Make,
 def test_every_quantity_of_the_system_is_measured() -> None:
     from iop4d.alerts.conditions import SYSTEM
 
-    assert set(system_state.MEASURES) == set(SYSTEM)
+    assert set(system_rules.MEASURES) == set(SYSTEM)

@@ -152,14 +152,14 @@ def test_one_alert_that_cannot_be_looked_after_costs_no_other(
         with night.database.write() as tx:
             actions.snooze(tx, alert, HOUR, by="Ana", now=night.clock())
     night.clock.advance(2 * HOUR)
-    truly = night.upkeep._remind
+    truly = night.engine._remind
 
     def fails(tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         if alert.rule == "broken":
             raise ZeroDivisionError
         truly(tx, compiled, alert)
 
-    monkeypatch.setattr(night.upkeep, "_remind", fails)
+    monkeypatch.setattr(night.engine, "_remind", fails)
     night.tend()
     assert {row.rule: row.state for row in Alert.select()} == {
         "bright": "firing", "broken": "snoozed"}

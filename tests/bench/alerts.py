@@ -26,7 +26,7 @@ from rich.table import Table
 
 from iop4d.alerts.channels.base import Notice
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.quantities import Past, Series, derived
+from iop4d.alerts.quantities import Past, PointSeries, derived
 from iop4d.alerts.relay import Relay
 from iop4d.alerts.rules import CompiledRule, History, RulePoint, compile_rule, judge
 from iop4d.config import Rule
@@ -65,7 +65,7 @@ class Line:
 # False alarms and missed flares.
 
 
-def noise(rng: random.Random, nights: int, error: float, flares: dict[int, float]) -> Series:
+def noise(rng: random.Random, nights: int, error: float, flares: dict[int, float]) -> PointSeries:
     """A source of constant magnitude with heavy-tailed noise; ``flares``: night to its change."""
     jd, night, value = [], [], []
     for n in range(nights):
@@ -74,10 +74,10 @@ def noise(rng: random.Random, nights: int, error: float, flares: dict[int, float
             jd.append(_JD + n + k * 0.02)
             night.append(f"{n:05d}")
             value.append(14.0 + flares.get(n, 0.0) + rng.gauss(0.0, error * wide))
-    return Series(ids=range(len(jd)), jd=jd, night=night, value=value, error=[error] * len(jd))
+    return PointSeries(ids=range(len(jd)), jd=jd, night=night, value=value, error=[error] * len(jd))
 
 
-def episodes(watch: CompiledRule, series: Series) -> list[float]:
+def episodes(watch: CompiledRule, series: PointSeries) -> list[float]:
     """JD at which a rule fires in a series."""
     past = Past.of(watch.rule, watch.condition.quantity)
     values = derived(watch.condition, series, past, since=-math.inf)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from iop4d.alerts.compose import tag
+from iop4d.alerts.episodes import tag
 from iop4d.cli import cli
 from iop4d.config.load import load_site
 from iop4d.model.errors import Iop4dError
