@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from iop4d.instruments.base import Instrument
 from iop4d.model.frame import FrameFacts
 from iop4d.science.detect import Detections
 from iop4d.science.pairs import Pairs, find_offset, find_pairs
-from iop4d.science.tan import Wcs
 
 _FEWEST = 3  # pairs that a known offset must give before an unknown one is looked for
 _LONGEST_ARCSEC = 40.0  # between two images of a star, where the offset is unknown
@@ -46,8 +45,3 @@ def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) ->
         return some.only(np.sort(mine.extraordinary))
 
     return TwoBeams(pairs=pairs, extraordinary_of=extraordinary_of)
-
-
-def ordinary_wcs(extraordinary: Wcs, offset: tuple[float, float]) -> Wcs:
-    """The projection of the ordinary images: that of the others, moved by the pairs' offset."""
-    return replace(extraordinary, x0=extraordinary.x0 + offset[0], y0=extraordinary.y0 + offset[1])

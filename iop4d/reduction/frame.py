@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import astrometry
@@ -11,34 +11,26 @@ import numpy as np
 from iop4d.config import Site
 from iop4d.fits.read import open_fits, raw_image
 from iop4d.instruments.base import Instrument
-from iop4d.model.errors import FrameError, StageError
+from iop4d.model.errors import FrameError
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
 from iop4d.model.messages import MeasuredFrame, Reduced, ReduceRequest
 from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source
-from iop4d.reduction.beams import match_beams, ordinary_wcs
+from iop4d.reduction.beams import match_beams
 from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
-from iop4d.reduction.field import Found, attempts, find_field, quality, refine_field
+from iop4d.reduction.field import Field, find_field, quality
 from iop4d.reduction.masters import MasterCache
-from iop4d.reduction.measure import (
-    Place,
-    measure_field_stars,
-    measure_sources,
-    reference_stars,
-)
-from iop4d.reduction.pattern import find_by_pattern
+from iop4d.reduction.measure import measure_field_stars, measure_sources, reference_stars
 from iop4d.reduction.pixels import CalibratedImage, calibrate_pixels
 from iop4d.reduction.preview import Mark, write_preview
 from iop4d.reduction.product import write_reduced
+from iop4d.reduction.rungs import Search
 from iop4d.reduction.stages import Stages
 from iop4d.reduction.stars import Stars, find_sky, find_stars
-from iop4d.reduction.subframe import expected_target, place_subframe
 from iop4d.science import times
-from iop4d.science.detect import Detections
 from iop4d.science.pairs import hidden_images
 from iop4d.science.photometry import Aperture, Pixels, aperture_for, total_fluxes
-from iop4d.science.refine import Refined
 from iop4d.science.tan import Wcs
 
 FINE_ARCSEC = 0.45  # pixels are taken together up to this size to find stars
@@ -74,7 +66,14 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
         scale = instrument.pixel_arcsec(facts.binning)
         stars = find_stars(frame, sky, threshold=site.photometry.detection_sigma,
                            shrink=max(1, int(FINE_ARCSEC / scale)))
-    field = _find(frame, stars, request, tools, stages)
+    beams = None
+    if facts.beams > 1:
+        with stages("pairs"):
+            beams = match_beams(stars.detections, facts, instrument)
+    field = find_field(Search(
+        frame=frame, stars=stars, beams=beams, facts=facts, instrument=instrument,
+        catalogue=tools.catalogue, reference=request.reference, solver=tools.solver,
+        settings=site.astrometry), stages)
     with stages("photometry"):
         aperture = aperture_for(stars.psf.fwhm, radius=site.photometry.aperture,
                                 inner=site.photometry.annulus_inner,
@@ -94,72 +93,9 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Field:
-    """Where a frame lies; ``place`` of both images where there are two."""
-
-    refined: Refined
-    place: Place
-    astrometry_from: str
-    offset: tuple[float, float] | None = None  # of the ordinary images
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Measured:
     sources: tuple[Measurement, ...]
     field_stars: tuple[FieldStar, ...]
-
-
-def _find(frame: CalibratedImage, stars: Stars, request: ReduceRequest, tools: Tools,
-          stages: Stages) -> _Field:
-    """Solve the frame, or place it on one that is solved."""
-    facts = request.facts
-    if facts.beams == 1:
-        refined, how = _solved(frame, stars, request, tools, stages, only=lambda found: found)
-        return _Field(refined=refined, place=Place(extraordinary=refined.wcs), astrometry_from=how)
-    with stages("pairs"):
-        beams = match_beams(stars.detections, facts, tools.instrument)
-    if facts.subframe:
-        with stages("place"):
-            refined, how = place_subframe(
-                stars.detections, beams, facts, instrument=tools.instrument,
-                catalogue=tools.catalogue, reference=request.reference)
-    else:
-        refined, how = _solved(frame, stars, request, tools, stages, only=beams.extraordinary_of)
-    ordinary = ordinary_wcs(refined.wcs, beams.pairs.offset)
-    return _Field(refined=refined, place=Place(extraordinary=refined.wcs, ordinary=ordinary),
-                  astrometry_from=how, offset=beams.pairs.offset)
-
-
-def _solved(frame: CalibratedImage, stars: Stars, request: ReduceRequest, tools: Tools,
-            stages: Stages, *, only: Callable[[Detections], Detections]) -> tuple[Refined, str]:
-    """By the index, else by another frame or the catalogue; and which it was."""
-    facts, settings = request.facts, tools.site.astrometry
-    scale = tools.instrument.pixel_arcsec(facts.binning)
-    pointing = facts.pointing_deg or _place_of(facts, tools.catalogue)
-    try:
-        with stages("solve"):
-            found, how = find_field(frame, stars, solver=tools.solver, only=only,
-                                    scale_arcsec=scale, pointing_deg=pointing,
-                                    settings=settings), "index"
-    except StageError:
-        with stages("pattern"):
-            lists = (found for found, _ in attempts(frame, stars, None, settings.max_stars))
-            placed = find_by_pattern(
-                lists, facts, only=only, scale_arcsec=scale, fwhm=stars.psf.fwhm,
-                catalogue=tools.catalogue, reference=request.reference)
-        if placed is None:
-            raise
-        found, how = Found(match=placed[0], stars=placed[1]), placed[2]
-    with stages("refine"):
-        known = _sky_of(tools.catalogue.sources)
-        return refine_field(found, stars, shape=facts.shape, known_ra=known[0],
-                            known_dec=known[1], only=only), how
-
-
-def _place_of(facts: FrameFacts, catalogue: Catalogue) -> tuple[float, float] | None:
-    """Where the source is that the header names, for a camera that tells no pointing."""
-    named = expected_target(facts, catalogue)
-    return (named.ra_deg, named.dec_deg) if named else None
 
 
 def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
@@ -172,11 +108,7 @@ def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
         raise FrameError(f"is too small to hold a field: {shape[1]} x {shape[0]} pixels")
 
 
-def _sky_of(sources: Sequence[Source]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([s.ra_deg for s in sources]), np.array([s.dec_deg for s in sources])
-
-
-def _measure(frame: CalibratedImage, stars: Stars, field: _Field, aperture: Aperture,
+def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Aperture,
              facts: FrameFacts, tools: Tools) -> _Measured:
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
@@ -186,13 +118,13 @@ def _measure(frame: CalibratedImage, stars: Stars, field: _Field, aperture: Aper
         pixels = replace(pixels, hidden=hidden_images(
             found.x, found.y, fluxes, offset=field.offset,
             reach=aperture.radius + 0.5 * stars.psf.fwhm))
-    sources = measure_sources(pixels, tools.catalogue, field.place, aperture, facts,
+    sources = measure_sources(pixels, tools.catalogue, field, aperture, facts,
                               sky_level=stars.sky.level)
     if facts.mode != "polarimetry" or facts.beams > 1:
         return _Measured(sources=sources, field_stars=())
     targets = tuple(m for m in sources if _is_target(m.source, tools.catalogue))
     return _Measured(sources=sources, field_stars=measure_field_stars(
-        pixels, stars, field.place, aperture, facts, besides=targets,
+        pixels, stars, field, aperture, facts, besides=targets,
         most=tools.site.polarimetry.max_field_stars))
 
 
@@ -200,7 +132,7 @@ def _is_target(name: str, catalogue: Catalogue) -> bool:
     return any(s.name == name and s.kind in RESULT_KINDS for s in catalogue.sources)
 
 
-def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: _Field, aperture: Aperture,
+def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Field, aperture: Aperture,
              found: _Measured, *, warnings: tuple[str, ...]) -> Reduced:
     telescope, wcs, fwhm = tools.instrument.telescope, field.refined.wcs, stars.psf.fwhm
     airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
@@ -218,7 +150,7 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: _Field, apert
         for target in targets)
     whole = field.astrometry_from == "index" and not flags & Flag.POOR_WCS
     return Reduced(
-        wcs=wcs.cards(), wcs_ordinary=field.place.ordinary.cards() if field.place.ordinary else {},
+        wcs=wcs.cards(), wcs_ordinary=field.ordinary.cards() if field.ordinary else {},
         n_detected=len(stars.detections), n_matched=field.refined.n_matched,
         wcs_rms_px=field.refined.rms_px, fwhm_px=fwhm, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         sky=stars.sky.level, sky_sigma=stars.sky.sigma, aperture_px=aperture.radius,

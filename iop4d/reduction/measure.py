@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from iop4d.model.frame import FrameFacts
 from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue
+from iop4d.reduction.field import Field
 from iop4d.reduction.sources import both_beams, in_frame, measure_source, without_false_alarms
 from iop4d.reduction.stars import Stars
 from iop4d.science.photometry import Aperture, Pixels, measure
@@ -18,15 +19,7 @@ _FIELD_SNR = 30.0  # peak over sky noise that a field star needs: 1 % of its flu
 _REFERENCE_STARS = 200  # brightest stars of a whole frame by which sub-frames are placed
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the images of a sky position are: ``extraordinary`` and, of two beams, ``ordinary``."""
-
-    extraordinary: Wcs
-    ordinary: Wcs | None = None
-
-
-def measure_sources(pixels: Pixels, catalogue: Catalogue, place: Place, aperture: Aperture,
+def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture: Aperture,
                     facts: FrameFacts, *, sky_level: float) -> tuple[Measurement, ...]:
     """Every source of the catalogue in the frame; of two beams each by itself and their sum.
 
@@ -40,15 +33,15 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, place: Place, aperture
             found = list(without_false_alarms(found))
         return {m.source: replace(m, beam=name) for m in found}
 
-    if place.ordinary is None:
-        return tuple(beam(place.extraordinary, "").values())
-    extraordinary, ordinary = beam(place.extraordinary, "E"), beam(place.ordinary, "O")
+    if field.ordinary is None:
+        return tuple(beam(field.wcs, "").values())
+    extraordinary, ordinary = beam(field.wcs, "E"), beam(field.ordinary, "O")
     both = [both_beams(ordinary[name], extraordinary[name])
             for name in extraordinary if name in ordinary]
     return (*both, *ordinary.values(), *extraordinary.values())
 
 
-def measure_field_stars(pixels: Pixels, stars: Stars, place: Place, aperture: Aperture,
+def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Aperture,
                         facts: FrameFacts, *, most: int, besides: tuple[Measurement, ...],
                         ) -> tuple[FieldStar, ...]:
     """The brightest clean stars that are none of the sources measured, with their sky places.
@@ -68,7 +61,7 @@ def measure_field_stars(pixels: Pixels, stars: Stars, place: Place, aperture: Ap
         flux = measure(pixels, x, y, aperture, own=i)
         if flux.flags or not flux.flux > 0:
             continue
-        ra, dec = place.extraordinary.to_sky(np.array([x]), np.array([y]))
+        ra, dec = field.wcs.to_sky(np.array([x]), np.array([y]))
         chosen.append(FieldStar(
             ra_deg=float(ra[0]), dec_deg=float(dec[0]), flux=flux.flux / facts.exptime_s,
             flux_err=flux.photon_err / facts.exptime_s))

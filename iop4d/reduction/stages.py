@@ -19,5 +19,7 @@ class Stages:
         """Time what happens within; of an error, ``current`` then names the stage."""
         self.current = name
         began = time.process_time()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - began
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - began

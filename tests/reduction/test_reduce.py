@@ -21,8 +21,9 @@ from iop4d.model.messages import (
     MasterRef,
     MeasuredFrame,
     Reduced,
+    ReduceRequest,
 )
-from iop4d.model.source import Catalogue
+from iop4d.model.source import Catalogue, SourceKind
 from iop4d.reduction.workbench import Workbench
 from tests.reduction.small import (
     SEEN_SKY,
@@ -128,6 +129,21 @@ def test_a_field_that_the_index_does_not_find_is_found_by_the_catalogue(
     assert isinstance(by_index, Done)
     assert (by_index.value.astrometry_from, outcome.value.astrometry_from) == ("index", "catalogue")
     assert outcome.value.results[0].mag == pytest.approx(by_index.value.results[0].mag, abs=0.01)
+
+
+@pytest.mark.parametrize("said", ["S5 0716+714", "S5-0716+714", "s5_0716+714"])
+def test_of_two_targets_the_frame_is_of_the_one_that_its_header_names(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
+        said: str) -> None:
+    """Not of the most central one, however the observer writes the name."""
+    sources = tuple(replace(s, name="S5 0716+714", kind=SourceKind.TARGET) if s.name == "A" else s
+                    for s in bench.context.catalogue.sources)
+    bench.context = replace(bench.context, catalogue=Catalogue(version=2, sources=sources))
+    facts = replace(facts_of(bench, night["science"][0]), object=said)
+    outcome = bench.perform(ReduceRequest(path=night["science"][0], facts=facts, masters=masters,
+                                          reduced_path=None, preview_path=None))
+    assert isinstance(outcome, Done)
+    assert outcome.value.target == "S5 0716+714"
 
 
 def test_a_field_that_is_not_found_fails_after_several_attempts(

@@ -1,0 +1,416 @@
+"""The ways to find where a frame lies on the sky: one function each, for the ladder in ``field``.
+
+A rung gets a :class:`Search` and answers with what it found, or with None where it is not meant for
+such a frame. It raises StageError with its reason where it fails, and never guesses.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import astrometry
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from iop4d.config.site import Astrometry
+from iop4d.instruments.base import Instrument
+from iop4d.model.errors import StageError
+from iop4d.model.frame import FrameFacts
+from iop4d.model.messages import NO_REFERENCE, UNSOLVED, StarList
+from iop4d.model.source import Catalogue, Source
+from iop4d.reduction.beams import TwoBeams
+from iop4d.reduction.pixels import CalibratedImage
+from iop4d.reduction.stars import Stars
+from iop4d.science.detect import Detections, detect, gaussian_kernel
+from iop4d.science.quads import Placement, place
+from iop4d.science.refine import Refined, recentred
+from iop4d.science.solve import FEWEST_STARS, Match, solve
+from iop4d.science.tan import Wcs, from_cards
+
+Floats = NDArray[np.float64]
+
+_LONGEST = 5.0  # s, for all attempts together: a worker has other frames to reduce
+_BLIND_STARS = 30  # stars of an attempt without a pointing, which looks at the whole index
+
+_STARS = 10  # brightest detections of which quads are made
+_MOST_TURN = 20.0  # degrees between two frames: cameras are turned rarely, and back again
+_LISTED = 40  # brightest detections that confirm a place
+_FEWEST_OF_FRAME = 5  # stars that a place on another frame needs; by chance four may agree
+_PART_OF_FRAME = 0.3  # of the listed detections that must be stars of the other frame
+_FEWEST_OF_CATALOGUE = 4
+_PART_OF_CATALOGUE = 0.7  # of the catalogue's stars inside the frame that must be detected
+_RMS = 0.5  # FWHM that the matched stars may be off
+_MARGIN = 10.0  # px from the edge within which a star may not be detected
+
+_AROUND_ARCSEC = 25.0  # by which the telescope may have moved since the reference
+_FEW_PAIRS = 2  # pairs up to which the target of a sub-frame is known by its place alone
+_PLACE_ARCSEC = 30.0  # from its expected place, farther off than which no pair is the target
+_CLEARLY = 2.0  # times nearer than the second pair must the target's be
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A field that was found, still to be refined, and the star list that found it."""
+
+    match: Match
+    stars: Detections
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Search:
+    """All that a rung may look at.
+
+    ``beams``: the pairs, where every star has two images; ``solver``: of the index files;
+    ``reference``: a solved frame of the same field and camera, if there is one.
+    """
+
+    frame: CalibratedImage
+    stars: Stars
+    beams: TwoBeams | None
+    facts: FrameFacts
+    instrument: Instrument
+    catalogue: Catalogue
+    reference: StarList | None
+    solver: astrometry.Solver
+    settings: Astrometry
+
+    @property
+    def subframe(self) -> bool:
+        """Whether it is a part of the detector, with too few stars, of which each has two images.
+        """
+        return self.facts.subframe and self.beams is not None
+
+    @property
+    def scale_arcsec(self) -> float:
+        """Arcseconds per pixel of the frame."""
+        return self.instrument.pixel_arcsec(self.facts.binning)
+
+    @cached_property
+    def target(self) -> Source | None:
+        """The source that the frame should show."""
+        return expected_target(self.facts, self.catalogue)
+
+    @property
+    def pointing_deg(self) -> tuple[float, float] | None:
+        """(RA, Dec) of the header; of the source it names, where the camera records none."""
+        if self.facts.pointing_deg:
+            return self.facts.pointing_deg
+        return (self.target.ra_deg, self.target.dec_deg) if self.target else None
+
+    def one_of_each(self, found: Detections) -> Detections:
+        """One image of each star of a list: the extraordinary one where there are two."""
+        return found if self.beams is None else self.beams.extraordinary_of(found)
+
+    @cached_property
+    def every_image(self) -> list[Detections]:
+        """The star lists to be tried, with both images where every star has two."""
+        return [found for found, _ in star_lists(
+            self.frame, self.stars, None, self.settings.max_stars, lambda found: found)]
+
+
+def expected_target(facts: FrameFacts, catalogue: Catalogue) -> Source | None:
+    """The source that the header names, or else the one nearest to its pointing."""
+    named = catalogue.named(facts.object) if facts.object else None
+    if named is not None or facts.pointing_deg is None:
+        return named
+    ra, dec = facts.pointing_deg
+
+    def distance(source: Source) -> float:
+        return math.hypot((source.ra_deg - ra + 180.0) % 360.0 - 180.0, source.dec_deg - dec)
+
+    nearest = min(catalogue.sources, key=distance, default=None)
+    return nearest if nearest is not None and distance(nearest) < 60.0 / 3600.0 else None
+
+
+# The index files.
+
+
+def by_index(search: Search) -> Found | None:
+    """The star patterns of the index files, tried with several star lists."""
+    if search.subframe:
+        return None
+    stars, settings, pointing_deg = search.stars, search.settings, search.pointing_deg
+    began = time.monotonic()
+    tried = 0
+    for found, pointing in star_lists(search.frame, stars, pointing_deg, settings.max_stars,
+                                      search.one_of_each):
+        left = _LONGEST - (time.monotonic() - began)
+        if left <= 0:
+            break
+        tried += 1
+        match = solve(search.solver, found.x, found.y, scale_arcsec=search.scale_arcsec,
+                      tolerance=settings.scale_tolerance, pointing_deg=pointing,
+                      radius_deg=settings.search_radius, seconds=min(settings.timeout, left))
+        if match is not None:
+            return Found(match=match, stars=found)
+    n = len(stars.detections)
+    if (usable := len(search.one_of_each(stars.detections))) < FEWEST_STARS:
+        raise StageError(UNSOLVED,
+                         f"{usable} stars detected, at least {FEWEST_STARS} are needed")
+    where = "anywhere in the index" if pointing_deg is None else (
+        f"within {settings.search_radius:g} deg of RA {pointing_deg[0]:.4f}, Dec {pointing_deg[1]:+.4f}")
+    raise StageError(UNSOLVED, f"none of {tried} attempts matched the {n} detected stars with the "
+                               f"sky {where}, at {search.scale_arcsec:.3f} arcsec per pixel")
+
+
+def star_lists(frame: CalibratedImage, stars: Stars, pointing: tuple[float, float] | None,
+               most: int, one_of_each: Callable[[Detections], Detections],
+               ) -> Iterator[tuple[Detections, tuple[float, float] | None]]:
+    """(stars, pointing) to try, the most promising first; later ones are only made when needed."""
+    plain = one_of_each(stars.detections.only(~stars.sharp))
+    yield plain.only(np.arange(min(most, len(plain)))), pointing
+    yield evenly_bright(plain, frame.image.shape, most // 2), pointing
+    # A kernel as wide as the stars finds the faint ones and none of the cosmic rays.
+    if (smooth := _smoothed(frame, stars)) is not None:
+        smooth = one_of_each(smooth)
+        yield smooth.only(np.arange(min(most, len(smooth)))), pointing
+    # Among few stars cosmic rays may be the majority, and pass for the stars' width.
+    if (clean := _median_filtered(frame, stars)) is not None:
+        clean = one_of_each(clean)
+        yield clean.only(np.arange(min(most, len(clean)))), pointing
+    single = plain.only(~plain.saturated & (plain.elongation < 1.6))
+    yield single.only(np.arange(min(most // 2, len(single)))), pointing
+    if pointing is not None:
+        yield plain.only(np.arange(min(_BLIND_STARS, most, len(plain)))), None
+
+
+def _smoothed(frame: CalibratedImage, stars: Stars) -> Detections | None:
+    try:
+        return detect(frame.image, sigma=stars.sky.sigma, threshold=3.0, bad=frame.bad,
+                      saturated=frame.saturated, kernel=gaussian_kernel(min(stars.psf.fwhm, 8.0)))
+    except ValueError:
+        return None
+
+
+def _median_filtered(frame: CalibratedImage, stars: Stars) -> Detections | None:
+    """What is left of the detections when every pixel is the median of the 3 x 3 about it."""
+    try:
+        return detect(median_filter(frame.image, size=3), sigma=stars.sky.sigma / 2.0,
+                      threshold=5.0, bad=frame.bad, saturated=frame.saturated)
+    except ValueError:
+        return None
+
+
+def evenly_bright(found: Detections, shape: tuple[int, ...], most: int) -> Detections:
+    """The brightest of each of 4 x 4 parts of the frame, then the second ones, and so on."""
+    part = (np.floor(4 * found.y / shape[0]) * 4 + np.floor(4 * found.x / shape[1])).astype(int)
+    rank = np.zeros(len(found), dtype=int)
+    for number in np.unique(part):
+        here = part == number
+        rank[here] = np.arange(here.sum())
+    return found.only(np.lexsort((-found.flux, rank))[:most])
+
+
+# Another frame of the field, or the catalogue, by the shapes that four stars make.
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownStars:
+    """Stars of known places on a flat picture of the sky, brightest first.
+
+    ``of_frame``: another frame's, of the same camera, so that the frame is neither turned much nor
+    mirrored against it; else those of the catalogue.
+    """
+
+    wcs: Wcs
+    x: Floats
+    y: Floats
+    of_frame: bool
+
+    def match(self, wcs: Wcs) -> Match:
+        """The stars with a projection that was found by them."""
+        ra, dec = self.wcs.to_sky(self.x, self.y)
+        return Match(wcs=wcs, ra=ra, dec=dec, log_odds=math.nan)
+
+
+def by_frame(search: Search) -> Found | None:
+    """Another frame of the same field and camera that the index has solved."""
+    if search.subframe:
+        return None
+    if search.reference is None:
+        raise StageError(UNSOLVED, "there is no solved frame of this field")
+    return _by_pattern(search, search.every_image, stars_of_frame(search.reference))
+
+
+def by_catalogue(search: Search) -> Found | None:
+    """The pattern that the target and its calibrators make."""
+    if search.subframe:
+        return None
+    if search.target is None:
+        raise StageError(UNSOLVED, f"no source of the catalogue is '{search.facts.object}'")
+    return _by_pattern(search, map(search.one_of_each, search.every_image), stars_of_catalogue(
+        search.target, search.catalogue, search.facts.band, search.scale_arcsec))
+
+
+def _by_pattern(search: Search, lists: Iterable[Detections], known: KnownStars) -> Found:
+    found = match_pattern(lists, known, search.facts, search.stars.psf.fwhm)
+    if found is None:
+        raise StageError(UNSOLVED, f"its pattern of {known.x.size} stars was not recognised")
+    return found
+
+
+def stars_of_frame(reference: StarList) -> KnownStars:
+    """The stars of a solved frame, with both images where every star has two."""
+    return KnownStars(wcs=from_cards(reference.wcs), x=np.array(reference.x),
+                      y=np.array(reference.y), of_frame=True)
+
+
+def stars_of_catalogue(target: Source, catalogue: Catalogue, band: str | None,
+                       scale_arcsec: float) -> KnownStars:
+    """A target and its calibrators on a tangent plane of a frame's scale."""
+    stars = sorted((target, *catalogue.calibrators_of(target.name)),
+                   key=lambda star: _brightness(star, band))
+    step = scale_arcsec / 3600.0
+    flat = Wcs(ra0=target.ra_deg, dec0=target.dec_deg, x0=0.0, y0=0.0,
+               cd=((-step, 0.0), (0.0, step)))
+    x, y = flat.to_pixel([s.ra_deg for s in stars], [s.dec_deg for s in stars])
+    return KnownStars(wcs=flat, x=x, y=y, of_frame=False)
+
+
+def _brightness(star: Source, band: str | None) -> float:
+    """Magnitude in the band, else the brightest one there is; the target first, which has none."""
+    known = star.magnitudes.get(band or "")
+    return known[0] if known else min((m for m, _ in star.magnitudes.values()), default=-math.inf)
+
+
+def match_pattern(lists: Iterable[Detections], known: KnownStars, facts: FrameFacts,
+                  fwhm: float) -> Found | None:
+    """The first list of detections, brightest first, that matches; None rather than a guess."""
+    for found in lists:
+        listed = found.only(np.arange(min(_LISTED, len(found))))
+        placed = place(listed.x, listed.y, known.x, known.y, stars=_STARS,
+                       reflected=not known.of_frame,
+                       most_turn_deg=_MOST_TURN if known.of_frame else 180.0)
+        if placed is not None and _is_sure(placed, known, listed, facts, fwhm):
+            return Found(match=known.match(_through(known.wcs, placed, facts)), stars=listed)
+    return None
+
+
+def _is_sure(placed: Placement, known: KnownStars, listed: Detections, facts: FrameFacts,
+             fwhm: float) -> bool:
+    """Whether so many stars agree, and nowhere else, that it is no accident."""
+    n = placed.matched.shape[0]
+    if placed.second >= n or placed.rms_px > max(_RMS * fwhm, 1.0):
+        return False
+    if known.of_frame:
+        return bool(n >= max(_FEWEST_OF_FRAME, _PART_OF_FRAME * len(listed)))
+    back = (np.column_stack([known.x, known.y]) - placed.shift) @ placed.rotation
+    ny, nx = facts.shape
+    inside = ((back > _MARGIN) & (back < (nx - _MARGIN, ny - _MARGIN))).all(axis=1)
+    return bool(n >= max(_FEWEST_OF_CATALOGUE, _PART_OF_CATALOGUE * int(inside.sum())))
+
+
+def _through(whole: Wcs, placed: Placement, facts: FrameFacts) -> Wcs:
+    """Another picture's projection as the frame's pixels see it, about the frame's middle."""
+    ny, nx = facts.shape
+    middle = ((nx - 1) / 2.0, (ny - 1) / 2.0)
+    there = placed(np.array([middle[0]]), np.array([middle[1]]))
+    ra, dec = whole.to_sky(there[0], there[1])
+    local = recentred(replace(whole, x0=whole.x0 + middle[0] - float(there[0][0]),
+                              y0=whole.y0 + middle[1] - float(there[1][0])), facts.shape)
+    cd = np.array(local.cd) @ placed.rotation
+    return Wcs(ra0=float(ra[0]), dec0=float(dec[0]), x0=middle[0], y0=middle[1],
+               cd=((float(cd[0, 0]), float(cd[0, 1])), (float(cd[1, 0]), float(cd[1, 1]))))
+
+
+# Sub-frames hold too few stars to be solved, but every star of theirs has two images.
+
+
+def by_quads(search: Search) -> Refined | None:
+    """The images of three or more pairs on a solved frame of the whole field, of the same night."""
+    beams, facts, reference = search.beams, search.facts, search.reference
+    if not search.subframe or beams is None or len(beams.pairs) <= _FEW_PAIRS:
+        return None
+    if reference is None:
+        raise StageError(NO_REFERENCE, "waits for a solved frame of the whole field of "
+                         f"{facts.object or 'this target'} of the night {facts.night}")
+    # What is single is a cosmic ray or at the edge.
+    mine = search.stars.detections.only(np.sort(np.concatenate(
+        [beams.pairs.ordinary, beams.pairs.extraordinary])))
+    x, y = np.array(reference.x), np.array(reference.y)
+    near = _near(x, y, facts, _AROUND_ARCSEC / search.scale_arcsec)
+    placed = None
+    if near.sum() >= 4:
+        placed = place(mine.x, mine.y, x[near], y[near], stars=_STARS, most_turn_deg=_MOST_TURN)
+    if placed is None:
+        raise StageError("place", f"the {len(mine)} images of {len(beams.pairs)} stars match no "
+                                  f"part of the whole frame ({int(near.sum())} images there)")
+    if placed.second >= placed.matched.shape[0]:
+        raise StageError("place", f"{placed.matched.shape[0]} images match at two places")
+    return Refined(wcs=_through(from_cards(reference.wcs), placed, facts),
+                   n_matched=placed.matched.shape[0], rms_px=placed.rms_px,
+                   star=placed.matched[:, 1], detection=placed.matched[:, 0])
+
+
+def _near(x: Floats, y: Floats, facts: FrameFacts, around: float) -> NDArray[np.bool_]:
+    """Which stars of the whole frame lie where the sub-frame was read out, or a little around."""
+    (ny, nx), (x0, y0) = facts.shape, facts.origin
+    return np.asarray((x > x0 - around) & (x < x0 + nx + around)
+                      & (y > y0 - around) & (y < y0 + ny + around))
+
+
+def by_pair(search: Search) -> Refined | None:
+    """Of one or two pairs the one nearest to the middle, as the target's, at the known angle."""
+    beams, facts, target = search.beams, search.facts, search.target
+    if not search.subframe or beams is None or len(beams.pairs) > _FEW_PAIRS:
+        return None
+    found = search.stars.detections
+    if len(beams.pairs) == 0:
+        raise StageError("pairs", f"no star with both its images among {len(found)} detections")
+    if target is None:
+        raise StageError("place", f"{len(beams.pairs)} pairs of images, and no source of the "
+                                  f"catalogue is '{facts.object}' that they could be")
+    if search.instrument.sky_angle_deg is None:
+        raise StageError("place", "too few stars, and the camera's angle on the sky is not known")
+    ny, nx = facts.shape
+    x, y = found.x[beams.pairs.extraordinary], found.y[beams.pairs.extraordinary]
+    # The telescope puts the middle between the two images, or one of them, to the middle.
+    dx, dy = beams.pairs.offset
+    apart = np.hypot(x + dx / 2.0 - (nx - 1) / 2.0,
+                     y + dy / 2.0 - (ny - 1) / 2.0) * search.scale_arcsec
+    order = np.argsort(apart)
+    if apart[order[0]] > _PLACE_ARCSEC:
+        raise StageError("place", f"the nearest pair lies {apart[order[0]]:.0f} arcsec from where "
+                                  f"{target.name} should be")
+    if len(order) > 1 and apart[order[1]] < _CLEARLY * apart[order[0]]:
+        raise StageError("place", f"two pairs are as near to the place of {target.name}")
+    wcs = _at_angle(target, float(x[order[0]]), float(y[order[0]]),
+                    math.radians(search.instrument.sky_angle_deg[0]), search.scale_arcsec / 3600.0)
+    if missing := _missing_calibrator(wcs, target, x, y, beams, search):
+        raise StageError("place", f"the pair nearest to the place of {target.name} cannot be "
+                                  f"it: {missing} would be in the frame, and is not")
+    return Refined(wcs=wcs, n_matched=1, rms_px=float("nan"), star=np.zeros(1, dtype=np.intp),
+                   detection=beams.pairs.extraordinary[order[:1]])
+
+
+def _missing_calibrator(wcs: Wcs, target: Source, x: Floats, y: Floats, beams: TwoBeams,
+                        search: Search) -> str:
+    """A bright calibrator of the target that should be seen as well, and is not; empty if none.
+
+    ``x``, ``y``: the extraordinary images of the pairs.
+    """
+    (ny, nx), band, margin = search.facts.shape, search.facts.band or "", 40.0
+    dx, dy = beams.pairs.offset
+    stars = [star for star in search.catalogue.calibrators_of(target.name)
+             if band in star.magnitudes]
+    brightest = min((star.magnitudes[band][0] for star in stars), default=math.inf)
+    for star in stars:
+        px, py = (float(v[0]) for v in wcs.to_pixel([star.ra_deg], [star.dec_deg]))
+        inside = all(margin < at_x < nx - margin and margin < at_y < ny - margin
+                     for at_x, at_y in ((px, py), (px + dx, py + dy)))
+        if (inside and np.hypot(x - px, y - py).min() > margin
+                and star.magnitudes[band][0] <= brightest + 0.5):
+            return star.name
+    return ""
+
+
+def _at_angle(target: Source, x: float, y: float, angle: float, scale_deg: float) -> Wcs:
+    """A tangent plane at the target whose +y has a position angle; east is left of north."""
+    cos, sin = math.cos(angle) * scale_deg, math.sin(angle) * scale_deg
+    # A step along +y goes to (xi, eta) = (sin, cos); one along +x to its right, (-cos, sin).
+    return Wcs(ra0=target.ra_deg, dec0=target.dec_deg, x0=x, y0=y, cd=((-cos, sin), (sin, cos)))
