@@ -52,6 +52,40 @@ def card(header: Header, name: str) -> str:
     return "" if value is None else str(value).strip()
 
 
+def object_name(said: str) -> str:
+    """The target's name without what observers hang on it: ``3C 273`` of ``3C 273 R45``.
+
+    Filters, angles, exposure times and running numbers are left out, after a blank or an
+    underscore. A plain number is part of the name behind a catalogue's short name (``Mrk 501``);
+    behind a whole name (``BLLac 2``) it is one where it has more than two digits.
+    """
+    said = re.sub(r"(\d)[\s_]+deg\b", r"\1deg", said, flags=re.IGNORECASE)
+    words = list(re.finditer(r"[^\s_]+", said))
+    while len(words) > 1 and _is_suffix([word[0] for word in words]):
+        words.pop()
+    return said[words[0].start():words[-1].end()] if words else ""
+
+
+_SUFFIX = re.compile(
+    r"[ubvri]([+-]?\d+(\.\d+)?)?"  # a filter, with an angle or a running number behind it
+    r"|(bess?ell?|john(son)?|cous(ins)?)[ubvri]?|red|green|blue|clear|iar"
+    r"|[+-]?\d+(\.\d+)?deg|\d+(\.\d+)?s(ec)?", re.IGNORECASE)
+_ANGLES = [22.5 * step for step in range(-8, 16)]
+
+
+def _is_suffix(words: list[str]) -> bool:
+    """Whether the last word is none of the target's name."""
+    *before, last = words
+    if _SUFFIX.fullmatch(last):
+        return True
+    if not re.fullmatch(r"[+-]?\d+(\.\d+)?", last):
+        return False
+    counts = float(last) in _ANGLES or last.startswith("0")
+    if len(before) > 1:
+        return counts
+    return len(before[0]) >= 5 and (counts or len(last) <= 2)
+
+
 def refuse_focus(header: Header, name: str) -> None:
     """Raise FrameError for a frame that was taken to focus the telescope."""
     said = (card(header, "IMAGETYP"), card(header, "OBJECT"), name)

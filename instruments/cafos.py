@@ -49,7 +49,7 @@ def read(header: Header, name: str) -> FrameFacts:
         shape=base.shape(header),
         binning=base.square_binning(header, "CCDBINX", "CCDBINY"),
         band=_band(header, kind),
-        object=card(header, "OBJECT").split(" ", maxsplit=1)[0],
+        object=base.object_name(card(header, "OBJECT")),
         pointing_deg=base.pointing(header, "RA", "DEC", ra_unit="deg"),
         mode="photometry" if angle is None else "polarimetry",
         polariser_deg=angle,

@@ -21,7 +21,6 @@ from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation, P
 _KINDS = {"bias": FrameKind.BIAS, "dark": FrameKind.DARK, "flat": FrameKind.FLAT,
           "light": FrameKind.SCIENCE}
 _BANDS = {"red": "R", "green": "V", "blue": "B", "r": "R", "v": "V", "b": "B", "g": "V"}
-_OBJECT = re.compile(r"^([a-zA-Z0-9]{1,3}_[a-zA-Z0-9]+|[a-zA-Z0-9]{4,})(?=_|$)")
 _NOTES = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*deg", re.IGNORECASE)
 _STEP = 22.5  # degrees between positions of the plate
 _PLATE_TOLERANCE = 1.0  # degrees
@@ -54,7 +53,7 @@ def read(header: Header, name: str) -> FrameFacts:
         shape=base.shape(header),
         binning=base.square_binning(header, "XBINNING", "YBINNING", default=_binning(header)),
         band=_band(header, kind),
-        object=_object(header),
+        object=base.object_name(card(header, "OBJECT")),
         pointing_deg=base.pointing(header, "TELRA", "TELDEC", ra_unit="hour"),
         mode="photometry" if angle is None else "polarimetry",
         polariser_deg=angle,
@@ -105,13 +104,6 @@ def _band(header: Header, kind: FrameKind) -> str | None:
     if said.lower() not in _BANDS:
         raise FrameError(f"FILTER is {said!r}, expected Red, Green or Blue")
     return _BANDS[said.lower()]
-
-
-def _object(header: Header) -> str:
-    """The target's name: ``BLLac`` of ``BLLac_R_IAR``, ``3C_273`` of ``3C_273_R``."""
-    said = card(header, "OBJECT")
-    found = _OBJECT.match(said)
-    return found.group(1) if found else said
 
 
 def _origin(header: Header, name: str) -> int:

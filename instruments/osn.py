@@ -35,7 +35,6 @@ _KINDS = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT
 # R_45 and R-45 are -45 degrees; R45 and R+45 are +45.
 _POLARISER = re.compile(r"^([UBVRI])\s*(?:Johnson\s*)?([_+-]?)\s*(0|45|90)$")
 _BAND = re.compile(r"^([UBVRI])\b[^\d]*$")  # a number would be an angle that is none of ours
-_FILTER_IN_NAME = re.compile(r"_[UBVRI](?:[_+-]?\d+)?$")
 
 
 def polariser(*constants: InstrumentalPolarisation) -> Polarimeter:
@@ -69,7 +68,7 @@ def read_osn_header(header: base.Header, name: str, *, instrument: str,
         shape=base.shape(header),
         binning=base.square_binning(header, "XBINNING", "YBINNING", default=_binning(header)),
         band=band,
-        object=_object(header),
+        object=base.object_name(base.card(header, "OBJECT")),
         pointing_deg=base.pointing(header, "OBJCTRA", "OBJCTDEC", ra_unit="hour"),
         mode="photometry" if angle is None else "polarimetry",
         polariser_deg=angle,
@@ -102,12 +101,6 @@ def start_of(header: base.Header) -> float:
 def _binning(header: base.Header) -> int:
     """The binning that the width tells: 2048 px are 1x1, 1024 px 2x2."""
     return 2 if base.shape(header)[1] == _WIDTH // 2 else 1
-
-
-def _object(header: base.Header) -> str:
-    """The first word names the target; a filter may hang on it, as in ``OJ287_R``."""
-    words = base.card(header, "OBJECT").split()
-    return _FILTER_IN_NAME.sub("", words[0]) if words else ""
 
 
 def _filter(header: base.Header, kind: FrameKind) -> tuple[str | None, float | None]:

@@ -62,6 +62,15 @@ class Catalogue:
         return next((s for s in self.sources if wanted and wanted in map(
             canonical, (s.name, *s.other_names))), None)
 
+    def of_object(self, said: str) -> Source | None:
+        """The source that a header's OBJECT names: all of it, or else its first words.
+
+        So ``BL Lac field 2`` is BL Lac, where no source is named like the whole.
+        """
+        words = re.findall(r"[^\s_]+", said)
+        return next((found for n in range(len(words), 0, -1)
+                     if (found := self.named("".join(words[:n])))), None)
+
     def calibrators_of(self, target: str) -> tuple[Source, ...]:
         """The sources that calibrate a target, by the target's name."""
         return tuple(source for source in self.sources if target in source.calibrates)

@@ -164,7 +164,7 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Field, apertu
 def _main_target(targets: Sequence[Source], facts: FrameFacts, catalogue: Catalogue,
                  wcs: Wcs) -> str:
     """The source that the frame was taken for: the one the header names, else the most central."""
-    named = catalogue.named(facts.object) if facts.object else None
+    named = catalogue.of_object(facts.object)
     names = [target.name for target in targets]
     if named is not None and named.name in names:
         return named.name

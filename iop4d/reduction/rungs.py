@@ -115,7 +115,7 @@ class Search:
 
 def expected_target(facts: FrameFacts, catalogue: Catalogue) -> Source | None:
     """The source that the header names, or else the one nearest to its pointing."""
-    named = catalogue.named(facts.object) if facts.object else None
+    named = catalogue.of_object(facts.object)
     if named is not None or facts.pointing_deg is None:
         return named
     ra, dec = facts.pointing_deg
@@ -153,7 +153,8 @@ def by_index(search: Search) -> Found | None:
         raise StageError(UNSOLVED,
                          f"{usable} stars detected, at least {FEWEST_STARS} are needed")
     where = "anywhere in the index" if pointing_deg is None else (
-        f"within {settings.search_radius:g} deg of RA {pointing_deg[0]:.4f}, Dec {pointing_deg[1]:+.4f}")
+        f"within {settings.search_radius:g} deg of RA {pointing_deg[0]:.4f}, "
+        f"Dec {pointing_deg[1]:+.4f}")
     raise StageError(UNSOLVED, f"none of {tried} attempts matched the {n} detected stars with the "
                                f"sky {where}, at {search.scale_arcsec:.3f} arcsec per pixel")
 
