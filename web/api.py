@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata, resources
@@ -14,13 +13,14 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from iop4d.model import flags as quality
 from iop4d.model.errors import Iop4dError
-from iop4d.store import provenance
+from iop4d.model.states import DaemonState
+from iop4d.model.units import jd_of_unix
+from iop4d.store import events, lightcurves, pages, provenance
 from iop4d.store import results as store_results
-from iop4d.store.database import ambient
+from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import heartbeat
-from iop4d.web import formats, lightcurve, queries, sources, status, stream
-from iop4d.web.context import parts, reading
-from iop4d.web.reader import UnavailableError
+from iop4d.web import lightcurve, stream
+from iop4d.web.context import empty_overview, parts, reading, site_overview, state_of_daemon
 
 blueprint = Blueprint("api", __name__)
 
@@ -39,36 +39,36 @@ _COLUMNS = ("id", "key", "source", "band", "telescope", "instrument", "night", "
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """Whether the site answers, and whether a daemon works."""
+    """Whether the site answers, and the state of the daemon."""
     try:
-        with parts().reader.connected():
-            state = status.daemon_state(heartbeat(ambient()), time.time())
-    except UnavailableError:
-        state = "down"
-    return jsonify(daemon="running" if state in ("running", "stopping") else "down")
+        with parts().reader.connected() as db:
+            state = state_of_daemon(db)
+    except StoreUnavailableError as error:
+        state = empty_overview().daemon if error.absent else DaemonState.SILENT
+    return jsonify(daemon=state)
 
 
 @blueprint.get("/api/status")
 def api_status() -> Response:
-    """The daemon, the counts by state, the queue, the archives, the frames that failed."""
-    now = time.time()
-    found, failed = status.Status(now=now), []
+    """The daemon, the counts by state, the queue, the archives, the frames that were not used."""
+    found, failed = empty_overview(), []
     try:
-        with parts().reader.connected():
-            found = status.read(now)
+        with parts().reader.connected() as db:
+            found = site_overview(db)
             failed = [
                 {"id": row.id, "name": row.name, "telescope": row.telescope, "night": row.night,
                  "state": row.state, "reason": row.reason, "changed_at": row.changed_at}
-                for row in queries.failed_frames(1, _FAILED).rows]
-    except UnavailableError as error:
+                for row in pages.unused_frames(db, 1, _FAILED).rows]
+    except StoreUnavailableError as error:
         if not error.absent:
             raise
     return jsonify(
-        time=now, site=parts().site.site.name,
+        time=found.now, site=parts().site.site.name,
         daemon={"state": found.daemon} | {
             name: value for name, value in found.beat.items() if name not in ("state", "archives")},
         archives=found.archives, frames=found.frames, queue=found.queue,
-        failed={"count": found.failed, "frames": failed}, alerts_firing=found.firing,
+        failed={"count": found.unused_frames, "frames": failed},
+        alerts_active=found.active_alerts,
         muted=[{"rule": mute.rule, "source": mute.source, "until": mute.until, "by": mute.by}
                for mute in found.mutes],
         last_event=found.last_event, streams=parts().hub.count)
@@ -76,23 +76,22 @@ def api_status() -> Response:
 
 @blueprint.get("/api/live")
 @reading
-def api_live() -> Response:
+def api_live(db: Connection) -> Response:
     """What happened since an event, for pages that have no stream."""
     since = request.args.get("since", 0, type=int)
-    beat = heartbeat(ambient())
-    return jsonify(last_event=status.newest_event(), kinds=queries.kinds_since(since),
-                   daemon=status.daemon_state(beat, time.time()), beat_at=beat.get("beat_at"))
+    return jsonify(last_event=events.newest(db), kinds=events.kinds_after(db, since),
+                   daemon=state_of_daemon(db), beat_at=heartbeat(db).get("beat_at"))
 
 
 @blueprint.get("/api/results")
 @reading
-def api_results() -> Response:
+def api_results(db: Connection) -> Response:
     """Results by source, band and time; times as JD(UTC) or ISO dates."""
-    names = [_source(key) for key in request.args.getlist("source") if key]
+    names = [_source(db, key) for key in request.args.getlist("source") if key]
     chosen = store_results.Selection(
         sources=tuple(names), bands=tuple(band for band in request.args.getlist("band") if band),
         since_jd=_time("since"), until_jd=_time("until"))
-    rows = list(islice(store_results.select(ambient(), chosen), _RESULTS + 1))
+    rows = list(islice(store_results.select(db, chosen), _RESULTS + 1))
     found = [{name: getattr(row, name) for name in _COLUMNS}
              | {"flag_names": quality.names(row.flags)} for row in rows[:_RESULTS]]
     return jsonify(results=found, count=len(found), truncated=len(rows) > _RESULTS)
@@ -100,28 +99,28 @@ def api_results() -> Response:
 
 @blueprint.get("/api/results/<int:id_>")
 @reading
-def api_result(id_: int) -> Response:
+def api_result(db: Connection, id_: int) -> Response:
     """All that a result rests on."""
     try:
-        return jsonify(provenance.explain(ambient(), id_))
+        return jsonify(provenance.explain(db, id_))
     except Iop4dError as error:
         abort(404, str(error))
 
 
 @blueprint.get("/api/sources/<path:key>/points")
 @reading
-def api_points(key: str) -> Response:
+def api_points(db: Connection, key: str) -> Response:
     """A source's points by band, those that changed at or after a time or all."""
     after = request.args.get("after", type=float)
-    return jsonify(lightcurve.points(_source(key), after=after).plain())
+    return jsonify(lightcurve.points(db, _source(db, key), after=after).plain())
 
 
 @blueprint.get("/api/sources/<path:key>/plot")
 @reading
-def api_plot(key: str) -> Response:
+def api_plot(db: Connection, key: str) -> Response:
     """A source's light curve as Bokeh embeds it."""
     theme = lightcurve.DARK if request.args.get("theme") == "dark" else lightcurve.LIGHT
-    points = lightcurve.points(_source(key))
+    points = lightcurve.points(db, _source(db, key))
     return jsonify(item=lightcurve.plot(points, theme) if points.bands else None,
                    changed_at=points.changed_at, bands=list(points.bands))
 
@@ -139,7 +138,7 @@ def live_stream() -> Response:
     channel: Any = getattr(gone, "__self__", None)
 
     def connected() -> bool:
-        # waitress takes what a browser does not read, up to 16 MB, and does not tell.
+        # waitress buffers what a browser does not read, up to 16 MB, and reports no error.
         return not (gone and gone()) and getattr(channel, "total_outbufs_len", 0) < _UNREAD
 
     answer = Response(stream.messages(client, connected), mimetype="text/event-stream",
@@ -166,10 +165,10 @@ def _bokeh_script(packed: bool) -> bytes:
     return gzip.compress(script, 6) if packed else script
 
 
-def _source(key: str) -> str:
-    found = sources.find(key)
+def _source(db: Connection, key: str) -> str:
+    found = lightcurves.find(db, key)
     if found is None:
-        abort(404, f"no source has the id or name {key}")
+        abort(404, f"No source has the id or name {key}.")
     return found[0]
 
 
@@ -185,4 +184,4 @@ def _time(name: str) -> float | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         abort(400, f"{name}: expected a JD or a date such as 2025-11-22T21:00:00, not {text}")
-    return formats.jd_of_unix((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return jd_of_unix((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -12,10 +12,15 @@ from werkzeug.exceptions import HTTPException
 
 from iop4d import __version__
 from iop4d.alerts.conditions import SYSTEM
+from iop4d.alerts.episodes import tag
 from iop4d.config import Site
-from iop4d.web import api, auth, context, formats, queries
+from iop4d.model import units
+from iop4d.store import pages
+from iop4d.store.database import StoreUnavailableError
+from iop4d.store.status import TROUBLE
+from iop4d.web import api, auth, context, formats
 from iop4d.web.context import Parts, render_without_database
-from iop4d.web.reader import LiveSite, Reader, UnavailableError
+from iop4d.web.reader import LiveSite, Reader
 from iop4d.web.stream import Hub
 from iop4d.web.views import (
     alerts,
@@ -44,12 +49,12 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     # Pages must find a thread, however many streams are open.
     limit = min(site.web.max_streams, site.web.threads // 2)
     context.install(app, Parts(file=LiveSite(site, load), reader=reader,
-                               hub=Hub(reader, limit=limit)))
+                               hub=Hub(reader, lock=site.lock, limit=limit)))
     auth.install(app, site.root)
     _give_templates(app)
     for module in (auth, api, now, sources, nights, frames, alerts, summaries, drafts, mailbox):
         app.register_blueprint(module.blueprint)
-    app.register_error_handler(UnavailableError, _unavailable)
+    app.register_error_handler(StoreUnavailableError, _unavailable)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
     return app
@@ -58,23 +63,23 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
 def _give_templates(app: Flask) -> None:
     """The functions that the templates use."""
     app.jinja_env.filters.update(
-        utc=formats.utc, utc_of_jd=formats.utc_of_jd, jd=formats.jd, duration=formats.duration,
-        when=formats.when, number=formats.number, size=formats.size,
-        sexagesimal=formats.sexagesimal, state=formats.state, flag_names=formats.flag_names,
-        flag_marks=formats.flag_marks, unix_of_jd=formats.unix_of_jd)
+        utc=units.utc_of_unix, utc_of_jd=units.utc_of_jd, unix_of_jd=units.unix_of_jd,
+        jd=formats.jd, span=units.span_text, when=formats.when, number=formats.number,
+        size=formats.size, sexagesimal=units.sexagesimal, state=formats.state,
+        flag_marks=formats.flag_marks, percent=formats.percent)
     app.jinja_env.globals.update(
-        plus_minus=formats.plus_minus, version=__version__, bokeh_version=api.BOKEH,
-        subject=queries.subject, may_retry=frames.is_allowed, retried=frames.STATES,
-        system=SYSTEM, who=auth.who, also_called=context.also_called)
+        plus_minus=units.plus_minus, version=__version__, bokeh_version=api.BOKEH,
+        subject=pages.subject, tag=tag, may_retry=frames.may_retry, retried=TROUBLE,
+        system=SYSTEM, who=auth.who)
 
 
 def _for_programs() -> bool:
     return request.path.startswith("/api/")
 
 
-def _unavailable(error: UnavailableError) -> Response:
+def _unavailable(error: StoreUnavailableError) -> Response:
     if _for_programs() or request.path.startswith("/fragments/"):
-        answer = make_response(jsonify(error=error.why), 503)
+        answer = make_response(jsonify(error=str(error)), 503)
     else:
         # No database is how a site begins, not an error.
         answer = make_response(render_without_database("unavailable.html", error=error),
@@ -103,7 +108,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     _log.error("%s %s failed", request.method, request.path, exc_info=error)
-    why = "Something went wrong here; the site's log has the trace."
+    why = "This page failed because of a fault in the program; the log has the trace."
     if _for_programs():
         return make_response(jsonify(error=why), 500)
     return make_response(render_without_database("error.html", code=500, why=why), 500)

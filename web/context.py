@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from flask import Flask, current_app, g, render_template, request
+from flask import Flask, Response, abort, current_app, g, render_template, request
 
 from iop4d.config import Site
-from iop4d.web import sources, status
-from iop4d.web.reader import LiveSite, Read, Reader
+from iop4d.model.states import DaemonState
+from iop4d.store import lightcurves
+from iop4d.store.database import Connection
+from iop4d.store.status import Overview, daemon_state, heartbeat, overview
+from iop4d.system.lock import is_locked
+from iop4d.web.reader import LiveSite, Read, Reader, RefusedError, picture_inside
 from iop4d.web.stream import Hub
 
 _EXTENSION = "iop4d"
@@ -51,13 +56,13 @@ def parts(app: Flask | None = None) -> Parts:
     return cast(Parts, (app or current_app).extensions[_EXTENSION])
 
 
-def reading(view: Callable[P, R]) -> Callable[P, R]:
-    """Run a view, and the rendering of its template, within a connection."""
+def reading(view: Callable[Concatenate[Connection, P], R]) -> Callable[P, R]:
+    """Hand a view a connection, in which its template is rendered too."""
 
     @wraps(view)
     def connected(*args: P.args, **kwargs: P.kwargs) -> R:
-        with parts().reader.connected():
-            return view(*args, **kwargs)
+        with parts().reader.connected() as db:
+            return view(db, *args, **kwargs)
 
     return connected
 
@@ -67,33 +72,57 @@ def page_number() -> int:
     return max(1, request.args.get("page", 1, type=int))
 
 
-def render(template: str, **context: Any) -> str:
-    """A page, with what every page shows; within a connection."""
+def state_of_daemon(db: Connection) -> DaemonState:
+    """Whether the daemon runs."""
+    return daemon_state(heartbeat(db), time.time(), locked=is_locked(parts().site.lock))
+
+
+def site_overview(db: Connection) -> Overview:
+    """What every page shows of the site."""
+    return overview(db, time.time(), locked=is_locked(parts().site.lock))
+
+
+def empty_overview() -> Overview:
+    """The same of a site without a database."""
     now = time.time()
-    return _rendered(template, now, status.read(now), context)
+    state = daemon_state({}, now, locked=is_locked(parts().site.lock))
+    return Overview(now=now, daemon=state)
+
+
+def render(db: Connection, template: str, **context: Any) -> str:
+    """A page, with what every page shows."""
+    @cache
+    def other_names() -> dict[str, str]:
+        return lightcurves.other_names(db)
+
+    return _rendered(template, site_overview(db), context | {
+        "also_called": lambda name: other_names().get(name, "")})
 
 
 def render_without_database(template: str, **context: Any) -> str:
     """A page for when there is nothing to read."""
-    now = time.time()
-    return _rendered(template, now, status.Status(now=now), context)
+    return _rendered(template, empty_overview(), context)
 
 
-def _rendered(template: str, now: float, found: status.Status, context: dict[str, Any]) -> str:
+def _rendered(template: str, found: Overview, context: dict[str, Any]) -> str:
     read = parts().read
-    return render_template(template, site=read.site, site_wrong=read.wrong, now=now, status=found,
-                           site_waits=_waits(read, found), **context)
+    return render_template(template, site=read.site, site_wrong=read.wrong, now=found.now,
+                           status=found, site_waits=_waits(read, found), **context)
 
 
-def _waits(read: Read, found: status.Status) -> bool:
-    """Whether the daemon that runs was begun before the site file was changed."""
-    begun = found.beat.get("started_at")
-    return bool(found.daemon == "running" and begun and read.written_at
-                and read.written_at > begun and not read.wrong and not found.config_error)
+def _waits(read: Read, found: Overview) -> bool:
+    """Whether the daemon that runs was started before the site file was changed."""
+    started = found.beat.get("started_at")
+    return bool(found.daemon == DaemonState.RUNNING and started and read.written_at
+                and read.written_at > started and not read.wrong and not found.config_error)
 
 
-def also_called(name: str) -> str:
-    """What else a source is called, as far as there is a database; read once for a request."""
-    if "other_names" not in g:
-        g.other_names = sources.other_names()
-    return cast(str, g.other_names.get(name, ""))
+def picture(path: str | Path, root: Path) -> Response:
+    """A PNG picture under a root, for a browser to keep: a new one has a new address."""
+    try:
+        content = picture_inside(path, root)
+    except RefusedError:
+        abort(404, "There is no such picture.")
+    answer = Response(content, mimetype="image/png")
+    answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
+    return answer

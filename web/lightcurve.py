@@ -24,8 +24,12 @@ from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from iop4d.model.bands import band_order, colour_of
+from iop4d.model.flags import names
+from iop4d.model.units import NOTHING, plus_minus, unix_of_jd, utc_of_jd
+from iop4d.store import lightcurves, pages
+from iop4d.store.database import Connection
 from iop4d.store.schema import Result
-from iop4d.web import formats, queries
+from iop4d.web import formats
 
 #: The newest points shown; a browser draws this many without effort.
 LIMIT = 10_000
@@ -52,8 +56,9 @@ DARK = Theme(
     paper="#151b24", text="#b8c3d1", line="#46525f", grid="#26303c", dark=True)
 
 _TOOLTIPS = [
-    ("band", "$name"), ("UTC", "@utc"), ("JD", "@jd"), ("mag", "@label"), ("pol.", "@plabel"),
-    ("telescope", "@telescope"), ("flags", "@flags"), ("frame", "@frame")]
+    ("band", "$name"), ("UTC", "@utc"), ("JD", "@jd"), ("mag", "@label"),
+    ("polarisation", "@plabel"), ("telescope", "@telescope"), ("flags", "@flags"),
+    ("frame", "@frame")]
 _PANELS = {"mag": ("magnitude", 420), "p": ("p [%]", 150), "chi": ("χ [°]", 170)}
 # Of one form with the tables, and short enough for a phone.
 _DATE = "%Y-%m-%d"
@@ -83,19 +88,12 @@ class Points:
         return asdict(self)
 
 
-def points(source: str, *, after: float | None = None) -> Points:
+def points(db: Connection, source: str, *, after: float | None = None) -> Points:
     """The newest points of a source, or those changed at or after a time."""
-    query = (Result.select(
-        Result.id, Result.band, Result.jd_mid, Result.mag, Result.mag_err, Result.p, Result.p_err,
-        Result.chi_deg, Result.chi_err_deg, Result.telescope, Result.flags, Result.human_flags,
-        Result.frames, Result.provisional, Result.changed_at)
-        .where(Result.source == source))
-    if after is not None:
-        query = query.where(Result.changed_at >= after)
-    rows = list(query.order_by(Result.jd_mid.desc()).limit(LIMIT))
-    frames = queries.frame_ids(rows)
+    rows = lightcurves.points(db, source, after=after, limit=LIMIT)
+    frames = pages.frame_ids(db, rows)
     bands: dict[str, dict[str, list[Any]]] = {}
-    for row in reversed(rows):
+    for row in rows:
         columns = bands.setdefault(row.band, {name: [] for name in (*_NUMBERS, *_TEXTS)})
         for name, value in _point(row, frames.get(row.id)).items():
             columns[name].append(value)
@@ -105,21 +103,19 @@ def points(source: str, *, after: float | None = None) -> Points:
 
 
 def _point(row: Result, frame_id: int | None) -> dict[str, Any]:
-    p, p_err = _percent(row.p), _percent(row.p_err)
-    polarised = (f"p {formats.plus_minus(p, p_err, 2)} %, "
-                 f"χ {formats.plus_minus(row.chi_deg, row.chi_err_deg, 1)}°"
-                 if p is not None else formats.NOTHING)
-    flags = [formats.flag_names(row.flags)] + ["flagged by hand"] * bool(row.human_flags)
-    if row.provisional:
-        flags.append("provisional")
+    p, p_err = formats.percent(row.p), formats.percent(row.p_err)
+    polarised = (f"p {plus_minus(p, p_err, 2)} %, χ {plus_minus(row.chi_deg, row.chi_err_deg, 1)}°"
+                 if p is not None else NOTHING)
+    flags = [", ".join(name.replace("_", " ") for name in names(row.flags)) or "good"]
+    flags += ["flagged by hand"] * bool(row.human_flags) + ["provisional"] * bool(row.provisional)
     return {
-        "id": row.id, "t": formats.unix_of_jd(row.jd_mid) * 1000, "mag": row.mag,
+        "id": row.id, "t": unix_of_jd(row.jd_mid) * 1000, "mag": row.mag,
         **_bar("mag", row.mag, row.mag_err), "p": p, **_bar("p", p, p_err),
         "chi": row.chi_deg, **_bar("chi", row.chi_deg, row.chi_err_deg),
         # Hollow: flagged; pale: of provisional masters.
         "fill": 0.0 if row.flags or row.human_flags else 0.35 if row.provisional else 0.9,
-        "utc": formats.utc_of_jd(row.jd_mid), "jd": formats.jd(row.jd_mid),
-        "label": formats.plus_minus(row.mag, row.mag_err), "plabel": polarised,
+        "utc": utc_of_jd(row.jd_mid), "jd": formats.jd(row.jd_mid),
+        "label": plus_minus(row.mag, row.mag_err), "plabel": polarised,
         "telescope": row.telescope, "flags": ", ".join(flags), "frame": ", ".join(row.frames),
         "frame_id": frame_id,
     }
@@ -130,10 +126,6 @@ def _bar(name: str, value: float | None, error: float | None) -> dict[str, float
     if value is None or error is None:
         return {f"{name}_lo": value, f"{name}_hi": value}
     return {f"{name}_lo": value - error, f"{name}_hi": value + error}
-
-
-def _percent(fraction: float | None) -> float | None:
-    return None if fraction is None else 100 * fraction
 
 
 def plot(found: Points, theme: Theme) -> dict[str, Any]:

@@ -11,25 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import peewee as pw
-
 from iop4d.alerts.rules import compile_rule
 from iop4d.config import Site
 from iop4d.config.load import SITE_FILE
 from iop4d.model.errors import Iop4dError
-from iop4d.store.database import Database
+from iop4d.store.database import Connection, Database, StoreUnavailableError
 
-#: A page that waits longer for a lock is better told so.
+#: A page that waits longer for a lock had better say so.
 _BUSY_SECONDS = 2.0
-
-
-class UnavailableError(Exception):
-    """The database cannot be read now. ``absent``: there is none yet, which is no fault."""
-
-    def __init__(self, why: str, *, absent: bool = False) -> None:
-        self.why = why
-        self.absent = absent
-        super().__init__(why)
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LARGEST_PICTURE = 32 << 20
 
 
 class Reader:
@@ -41,41 +32,25 @@ class Reader:
         self._opening = threading.Lock()
 
     @contextmanager
-    def connected(self) -> Iterator[None]:
-        """A connection of this thread; raises UnavailableError, also for what fails inside."""
-        database = self._open()
-        try:
-            with database.connected():
-                yield
-        except pw.DatabaseError as error:
-            raise _unavailable(error) from error
+    def connected(self) -> Iterator[Connection]:
+        """A connection of this thread; raises StoreUnavailableError, also for what fails inside."""
+        with self._open().read() as db:
+            yield db
 
     def _open(self) -> Database:
         with self._opening:
             if not self._path.exists():
                 # A connection would make an empty file, which the daemon has not prepared.
                 self._database = None
-                raise UnavailableError("nothing has run on this site yet", absent=True)
+                raise StoreUnavailableError("nothing has run on this site yet", absent=True)
             if self._database is None:
-                try:
-                    self._database = Database(self._path, read_only=True, busy_s=_BUSY_SECONDS)
-                except Iop4dError as error:
-                    raise UnavailableError(str(error)) from error
+                self._database = Database(self._path, read_only=True, busy_s=_BUSY_SECONDS)
             return self._database
-
-
-def _unavailable(error: pw.DatabaseError) -> UnavailableError:
-    text = str(error)
-    if "no such table" in text:
-        return UnavailableError("the database is being prepared", absent=True)
-    if "locked" in text or "busy" in text:
-        return UnavailableError("the database is locked by another program")
-    return UnavailableError(f"the database cannot be read: {text}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What the pages go by. ``wrong``: why the file as it is now was not taken; else empty."""
+    """The site that the pages use. ``wrong``: why the file as it is now was rejected, or empty."""
 
     site: Site
     wrong: str = ""
@@ -83,7 +58,10 @@ class Read:
 
 
 class LiveSite:
-    """Hands out the site, to any thread. ``load`` reads the file; without it nothing is read."""
+    """The site as its file says it now, for any thread; a wrong file leaves the previous one.
+
+    ``load`` reads the file again where it changed; without it nothing is read.
+    """
 
     def __init__(self, site: Site, load: Callable[[], Site] | None = None) -> None:
         self._path = site.root / SITE_FILE
@@ -97,7 +75,8 @@ class LiveSite:
         if self._load is None:
             return self._read
         with self._reading:
-            # Looked at before it is read: what is written meanwhile is seen by the next look.
+            # The stamp is taken before the file is read: what is written meanwhile is seen by the
+            # next look.
             stamp = self._look()
             if stamp != self._stamp:
                 self._read = self._again(self._load, stamp)
@@ -147,3 +126,12 @@ def open_inside(path: str | Path, roots: Iterable[Path]) -> BinaryIO:
         os.close(descriptor)
         raise RefusedError("not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def picture_inside(path: str | Path, root: Path) -> bytes:
+    """The contents of a PNG picture under a root; raises RefusedError."""
+    with open_inside(path, [root]) as file:
+        content = file.read(_LARGEST_PICTURE)
+    if not content.startswith(_PNG):
+        raise RefusedError("not a PNG picture")
+    return content

@@ -10,22 +10,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from iop4d.store.database import ambient
+from iop4d.model.states import DaemonState
+from iop4d.store import events
+from iop4d.store.database import StoreUnavailableError
 from iop4d.store.schema import Event
-from iop4d.store.status import heartbeat
-from iop4d.web import status
-from iop4d.web.reader import Reader, UnavailableError
+from iop4d.store.status import daemon_state, heartbeat
+from iop4d.system.lock import is_locked
+from iop4d.web.reader import Reader
 
 _log = logging.getLogger(__name__)
 
 QUEUE = 100  # messages a browser may be behind before it is dropped
-REPLAY = 200  # events replayed; whoever was away longer loads the page anew
+REPLAY = 200  # events replayed; a page that was away longer loads again
 _POLL_SECONDS = 0.4
 _HEARTBEAT_SECONDS = 15.0
-_LOOK_SECONDS = 1.0  # how often a silent stream looks whether its browser is still there
-#: A stream ends by itself now and then, and the browser opens another: nothing lives for ever.
+_LOOK_SECONDS = 1.0  # how often a silent stream checks that its browser is still there
+#: A stream ends by itself after this, and the browser opens another: nothing lives for ever.
 _LIFE_SECONDS = 900.0
 
 _RESET = b"event: reset\ndata: {}\n\n"
@@ -49,7 +52,7 @@ class Client:
         return True
 
     def drop(self) -> None:
-        """End the stream, at once if it waits."""
+        """End the stream, also one that waits."""
         self.gone.set()
         self.offer(0, b"")
 
@@ -57,12 +60,13 @@ class Client:
 class Hub:
     """Tails the event table for all browsers together, while there are any."""
 
-    def __init__(self, reader: Reader, *, limit: int) -> None:
+    def __init__(self, reader: Reader, *, lock: Path, limit: int) -> None:
         self._reader = reader
+        self._lock = lock
         self._limit = limit
         self._clients: set[Client] = set()
         self._cursor: int | None = None
-        self._beat: tuple[str, Any] = ("", None)
+        self._beat: tuple[DaemonState | None, Any] = (None, None)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -108,12 +112,12 @@ class Hub:
     def _missed(self, last_seen: int | None) -> tuple[int | None, list[bytes]]:
         """The newest event's id, None if it cannot be read, and what a browser missed."""
         try:
-            with self._reader.connected():
-                newest = status.newest_event()
+            with self._reader.connected() as db:
+                newest = events.newest(db)
                 if last_seen is None or last_seen == newest:
                     return newest, []
-                rows = list(_after(last_seen, REPLAY + 1))
-        except UnavailableError:
+                rows = events.after(db, last_seen, REPLAY + 1)
+        except StoreUnavailableError:
             return None, []
         if len(rows) > REPLAY or last_seen > newest:
             return newest, [_RESET]
@@ -127,7 +131,7 @@ class Hub:
                     return
             try:
                 self._tail()
-            except UnavailableError:
+            except StoreUnavailableError:
                 _log.debug("the live stream cannot read the database", exc_info=True)
             except Exception:  # noqa: BLE001
                 # One bad row must not end the live page of everyone.
@@ -138,12 +142,12 @@ class Hub:
     def _tail(self) -> None:
         """One look at the database."""
         cursor = self._cursor
-        with self._reader.connected():
-            newest = status.newest_event()
-            rows = list(_after(cursor, QUEUE)) if cursor is not None and newest > cursor else []
-            beat = heartbeat(ambient())
+        with self._reader.connected() as db:
+            newest = events.newest(db)
+            rows = events.after(db, cursor, QUEUE) if cursor is not None and newest > cursor else []
+            beat = heartbeat(db)
         messages = [(row.id, _encode(row)) for row in rows]
-        daemon = status.daemon_state(beat, time.time())
+        daemon = daemon_state(beat, time.time(), locked=is_locked(self._lock))
         if (daemon, beat.get("beat_at")) != self._beat:
             self._beat = (daemon, beat.get("beat_at"))
             messages.append((0, f'event: beat\ndata: {{"daemon":"{daemon}"}}\n\n'.encode()))
@@ -160,17 +164,13 @@ class Hub:
                     client.drop()
 
 
-def _after(last_seen: int, limit: int) -> Any:
-    return Event.select().where(Event.id > last_seen).order_by(Event.id).limit(limit)
-
-
 def _encode(row: Event) -> bytes:
     data = json.dumps({"id": row.id, "at": row.at, "kind": row.kind, "content": row.content})
     return f"id: {row.id}\ndata: {data}\n\n".encode()
 
 
 def messages(client: Client, connected: Callable[[], bool]) -> Iterator[bytes]:
-    """What one browser gets, until it goes, falls behind, or has had its time."""
+    """What one browser gets, until it leaves, falls behind, or the stream's time is over."""
     # Not all at once after a restart.
     yield f"retry: {random.randint(2000, 5000)}\n\n".encode()
     yield from client.replay

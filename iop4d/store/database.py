@@ -26,6 +26,14 @@ Row = TypeVar("Row", bound=Table)
 _FIXED = {44: 6, 50: 7, 51: 3}
 
 
+class StoreUnavailableError(Iop4dError):
+    """The database cannot be used now. ``absent``: there is none yet, which is no fault."""
+
+    def __init__(self, why: str, *, absent: bool = False) -> None:
+        super().__init__(why)
+        self.absent = absent
+
+
 class Connection:
     """Reads. What its methods make is bound to this database, and to no other."""
 
@@ -117,7 +125,8 @@ class Database:
         self.path = path
         self.read_only = read_only
         if read_only and not path.exists():
-            raise Iop4dError(f"no database at {path} yet: nothing has run on this site")
+            raise StoreUnavailableError(f"no database at {path} yet: nothing has run on this site",
+                                        absent=True)
         pragmas: dict[str, Any] = {"foreign_keys": 1, "synchronous": "full",
                                    "journal_size_limit": 64 << 20, "temp_store": "memory"}
         if read_only:
@@ -144,10 +153,18 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection of this thread; of a read-only database it is closed at the end."""
-        opened = self.db.connect(reuse_if_open=True)
+        """A connection of this thread; of a read-only database it is closed at the end.
+
+        Raises StoreUnavailableError, also for a statement inside that SQLite could not carry out.
+        """
+        opened = False
         try:
+            opened = self.db.connect(reuse_if_open=True)
             yield Connection(self.db)
+        except pw.IntegrityError:
+            raise  # a fault of the program
+        except pw.DatabaseError as error:
+            raise _unavailable(error) from error
         finally:
             if opened and self.read_only:
                 self.db.close()
@@ -172,6 +189,15 @@ class Database:
         """Close this thread's connection."""
         if not self.db.is_closed():
             self.db.close()
+
+
+def _unavailable(error: pw.DatabaseError) -> StoreUnavailableError:
+    text = str(error)
+    if "no such table" in text:
+        return StoreUnavailableError("the database is being prepared", absent=True)
+    if "locked" in text or "busy" in text:
+        return StoreUnavailableError("the database is locked by another program")
+    return StoreUnavailableError(f"the database cannot be read: {text}")
 
 
 def check_library(version: tuple[int, ...]) -> None:

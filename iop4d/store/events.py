@@ -20,6 +20,17 @@ def newest(db: Connection) -> int:
     return int(db.rows('SELECT COALESCE(MAX("id"), 0) FROM "event"')[0][0])
 
 
+def kinds_after(db: Connection, event_id: int) -> list[str]:
+    """The kinds of the events after one."""
+    rows = db.select(Event, Event.kind).where(Event.id > event_id).distinct().tuples()
+    return [kind for kind, in rows]
+
+
+def after(db: Connection, event_id: int, limit: int) -> list[Event]:
+    """The first events after one, oldest first."""
+    return list(db.select(Event).where(Event.id > event_id).order_by(Event.id).limit(limit))
+
+
 def trim(tx: Transaction) -> None:
     """Delete all but the newest events."""
     tx.delete(Event).where(Event.id <= newest(tx) - _KEEP).execute()

@@ -1,16 +1,17 @@
-"""The daemon's heartbeat, and the state of the whole site as ``iop4d status`` shows it."""
+"""The daemon's heartbeat, and the state of the whole site as commands and pages show it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from peewee import fn
 
 from iop4d.model.states import DaemonState, FrameState, JobState
-from iop4d.store import mutes
+from iop4d.store import alerts, events, mutes
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import undelivered
-from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Outbox, Result
+from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox, Result
 
 #: Frames that were not used.
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
@@ -95,3 +96,84 @@ def night_line(db: Connection) -> str:
     counts = {str(state): count for state, count in rows}
     shown = {name: counts.pop(name, 0) for name in ("done", "queued", "quarantined")} | counts
     return f"night {night}: " + ", ".join(f"{count} {name}" for name, count in shown.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The state of the site at one moment, as every page shows it.
+
+    ``queue`` maps kind of job to state to count, ``frames`` state to count.
+    """
+
+    now: float
+    daemon: DaemonState
+    beat: dict[str, Any] = field(default_factory=dict)
+    queue: dict[str, dict[str, int]] = field(default_factory=dict)
+    frames: dict[str, int] = field(default_factory=dict)
+    active_alerts: int = 0
+    last_event: int = 0
+    undelivered: list[dict[str, Any]] = field(default_factory=list)
+    mutes: list[Mute] = field(default_factory=list)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a daemon works now."""
+        return self.daemon in (DaemonState.RUNNING, DaemonState.STOPPING)
+
+    @property
+    def beat_at(self) -> float | None:
+        """When the daemon gave its last heartbeat."""
+        at = self.beat.get("beat_at")
+        return float(at) if isinstance(at, int | float) else None
+
+    @property
+    def pending(self) -> int:
+        """Jobs to be done."""
+        return self._jobs(JobState.QUEUED) + self._jobs(JobState.RUNNING)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a master or a reference."""
+        return self._jobs(JobState.WAITING)
+
+    @property
+    def unused_frames(self) -> int:
+        """Frames that were not used."""
+        return sum(self.frames.get(state, 0) for state in TROUBLE)
+
+    @property
+    def config_error(self) -> str:
+        """Why the daemon rejected the site file; empty if it did not."""
+        return str(self.beat.get("config_error") or "")
+
+    @property
+    def paused(self) -> str:
+        """Why the daemon starts no new work; empty while it does."""
+        return str(self.beat.get("paused") or "")
+
+    @property
+    def archives(self) -> list[dict[str, Any]]:
+        """The archives as the daemon sees them."""
+        return list(self.beat.get("archives") or ())
+
+    @property
+    def workers(self) -> list[dict[str, Any]]:
+        """The worker processes as the daemon sees them."""
+        return list(self.beat.get("workers") or ())
+
+    def _jobs(self, state: JobState) -> int:
+        return sum(counts.get(state, 0) for counts in self.queue.values())
+
+
+def overview(db: Connection, now: float, *, locked: bool) -> Overview:
+    """What every page shows of the site. ``locked``: whether a process holds the site's lock."""
+    last = heartbeat(db)
+    queue: dict[str, dict[str, int]] = {}
+    for kind, state, count in db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id)).group_by(
+            Job.kind, Job.state).order_by(Job.kind).tuples():
+        queue.setdefault(kind, {})[state] = count
+    return Overview(
+        now=now, daemon=daemon_state(last, now, locked=locked), beat=last, queue=queue,
+        frames=_counts(db, Frame.state), last_event=events.newest(db),
+        active_alerts=alerts.count_active(db),
+        undelivered=undelivered(db, now), mutes=mutes.current(db, now))

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from werkzeug.datastructures import Headers
 
 from iop4d.config import Site
 from iop4d.store.database import Database
+from iop4d.system.lock import SiteLock
 from iop4d.web.app import create_app
 from iop4d.web.server import serve
 from tests.web import observatory
@@ -61,18 +62,31 @@ def empty(tmp_path: Path) -> Site:
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A populated site; its tests only read it."""
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A populated site whose daemon runs; its tests only read it."""
     made = observatory.site(tmp_path_factory.mktemp("filled") / "site",
                             mailbox=tmp_path_factory.getbasetemp() / "mails")
     observatory.fill(made)
-    # Its daemon must not go stale while the tests run.
+    # Its daemon must not fall silent while the tests run.
     execute(made, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
             json.dumps(observatory.heartbeat(made, time.time() + 600)))
     assert made.web.mailbox is not None
     observatory.write_mail(made.web.mailbox)
     observatory.write_mail(made.web.mailbox, "0002.eml", observatory.HOSTILE)
-    return made
+    lock = SiteLock(made.lock)
+    yield made
+    lock.close()
+
+
+@pytest.fixture
+def hold_lock() -> Iterator[Callable[[Site], SiteLock]]:
+    """Holds the lock of a site, as a daemon that works there does."""
+    with ExitStack() as held:
+        def hold(site: Site) -> SiteLock:
+            lock = SiteLock(site.lock)
+            held.callback(lock.close)
+            return lock
+        yield hold
 
 
 @pytest.fixture

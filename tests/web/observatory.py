@@ -17,10 +17,10 @@ from typing import Any
 
 from iop4d.config import FolderArchive, Rule, Site, SiteInfo, Web
 from iop4d.model.flags import Flag
+from iop4d.model.units import jd_of_unix
 from iop4d.store import catalogue, catalogue_csv, events, schema
 from iop4d.store.database import Database, ambient
 from iop4d.store.status import beat
-from iop4d.web.formats import jd_of_unix
 
 TARGETS = {  # name, start of the file names, R magnitude
     "BL Lac": ("BLLac", 13.38), "3C 454.3": ("3C454", 15.12), "S5 0716+71": ("S50716", 12.94),

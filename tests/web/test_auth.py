@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.store import requests, status
 from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Meta, Mute, User
+from iop4d.store.schema import Alert, Mute, User
 from iop4d.web import auth
 from iop4d.web.app import create_app
 from iop4d.web.views import alerts
@@ -28,7 +29,6 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    auth._wrong.clear()
     made = observatory.site(tmp_path)
     observatory.fill(made)
     with Database(made.database).write():
@@ -98,34 +98,40 @@ def test_an_alert_is_snoozed_and_a_source_muted(client: FlaskClient, site: Site)
         assert said[1].startswith("2200+420 is muted until")
         assert Alert.get(Alert.state == "snoozed").snoozed_until > time.time() + 3500
         assert Mute.get().by == "Ana"
-    assert "Tell again" in client.get("/alerts").text
+    assert "Unmute" in client.get("/alerts").text
 
 
-def test_who_acts_is_told_what_became_of_it(client: FlaskClient, site: Site,
-                                            monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("answer", "expected"), [
+    ({"said": "#a1b2c3 is acknowledged"}, "#a1b2c3 is acknowledged"),
+    ({"error": "the alert is over"}, "Not done: the alert is over"),
+    (None, "The daemon has not answered the request yet.")])
+def test_who_acts_is_told_what_became_of_it(
+        answer: dict[str, str] | None, expected: str, client: FlaskClient, site: Site,
+        hold_lock: Callable[[Site], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_lock(site)
     enter(client)
-    number = firing(site)
-    answers = iter([{"said": "#a1b2c3 is acknowledged"}, {"error": "the alert is over"}, None,
-                    None])
-    monkeypatch.setattr(alerts, "_answer", lambda _: next(answers))
-    for expected in ("#a1b2c3 is acknowledged", "Not done: the alert is over",
-                     "The daemon was asked and has not answered yet.",
-                     "The daemon is not running: it does this when it starts."):
-        if expected.startswith("The daemon is not"):  # it said so a moment ago
-            with Database(site.database).write() as tx:
-                status.beat(tx, status.heartbeat(tx) | {"state": "stopped"})
-        client.post(f"/alerts/{number}/acknowledge", headers=OURS)
-        page = client.get("/alerts").text
-        assert expected in page
-        assert expected not in client.get("/alerts").text
-    with Database(site.database).write():
-        Meta.delete().execute()
-    client.post(f"/alerts/{number}/acknowledge", headers=OURS)
-    assert "The daemon is not running" in client.get("/alerts").text
+    monkeypatch.setattr(alerts, "_answer", lambda *_: answer)
+    client.post(f"/alerts/{firing(site)}/acknowledge", headers=OURS)
+    assert expected in client.get("/alerts").text
+    assert expected not in client.get("/alerts").text
+
+
+@pytest.mark.parametrize("beat", ["stopped", "running", ""])
+def test_who_acts_while_no_daemon_runs_is_told_so(client: FlaskClient, site: Site,
+                                                  beat: str) -> None:
+    with Database(site.database).write() as tx:
+        status.beat(tx, status.heartbeat(tx) | {"state": beat} if beat else {})
+    enter(client)
+    client.post(f"/alerts/{firing(site)}/acknowledge", headers=OURS)
+    page = client.get("/alerts").text
+    assert "The daemon is not running. It carries out the request when it starts." in page
+    assert len(asked(site)) == 1
 
 
 def test_the_daemon_s_answer_is_waited_for(client: FlaskClient, site: Site,
+                                           hold_lock: Callable[[Site], object],
                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_lock(site)
     enter(client)
     monkeypatch.setattr(alerts, "_SOON", 10.0)
 
@@ -151,7 +157,7 @@ def test_a_mute_of_everything_can_be_ended(client: FlaskClient, site: Site) -> N
     with Database(site.database).write() as tx:
         actions.mute(tx, rule="", source="*", seconds=3600.0, by="Ana", now=time.time())
     assert "every rule until" in " ".join(client.get("/alerts").text.split())
-    assert "Nobody is told of any alert" in client.get("/").text
+    assert "All alerts are muted" in client.get("/").text
     assert client.get("/api/status").get_json()["muted"][0]["by"] == "Ana"
     client.post("/mutes", headers=OURS, data={"rule": "", "source": "", "end": "1"})
     wanted = asked(site)
@@ -159,7 +165,7 @@ def test_a_mute_of_everything_can_be_ended(client: FlaskClient, site: Site) -> N
         said = [actions.act(tx, what, now=time.time(), rules=["bright"]) for what in wanted]
     assert said == ["everything is unmuted."]
     assert "every rule until" not in " ".join(client.get("/alerts").text.split())
-    assert "Nobody is told of any alert" not in client.get("/").text
+    assert "All alerts are muted" not in client.get("/").text
 
 
 def test_a_mistyped_source_or_rule_is_not_muted_though_no_daemon_runs(client: FlaskClient,
@@ -205,6 +211,29 @@ def test_a_wrong_password_is_refused_and_many_are_put_off(client: FlaskClient) -
     assert enter(client, name="nobody").status_code == 403
 
 
+def test_wrong_passwords_are_forgotten_and_of_many_names_only_the_latest_are_known() -> None:
+    now = 0.0
+    tried = auth.WrongPasswords(most=100, clock=lambda: now)
+    for index in range(1000):
+        tried.add(f"name {index}")
+    for _ in range(5):
+        tried.add("name 999")
+    assert len(tried) == 100
+    assert tried.are_too_many("name 999")
+    assert not tried.are_too_many("name 998")
+    now = 61.0
+    assert not tried.are_too_many("name 999")
+    tried.add("another")
+    assert len(tried) == 1
+
+
+def test_each_site_counts_wrong_passwords_for_itself(client: FlaskClient, site: Site) -> None:
+    for _ in range(5):
+        enter(client, "wrong")
+    assert enter(client).status_code == 429
+    assert enter(create_app(site).test_client()).status_code == 303
+
+
 def test_a_form_of_another_page_is_refused(client: FlaskClient, site: Site) -> None:
     enter(client)
     path = f"/alerts/{firing(site)}/acknowledge"
@@ -241,7 +270,7 @@ def test_a_rule_is_tried_on_the_past_by_who_is_signed_in(client: FlaskClient) ->
     assert client.get("/rules/bright").status_code == 403
     enter(client)
     page = client.get("/rules/bright?since=365d").text
-    assert "It would have fired" in page
+    assert "The rule would have fired" in page
     assert "Evaluated on" in page
     wrong = client.get("/rules/bright?condition=magnitude+%3C+3").text
     assert "no quantity is named &#39;magnitude&#39;" in wrong
@@ -252,7 +281,7 @@ def test_a_rule_is_tried_on_the_past_by_who_is_signed_in(client: FlaskClient) ->
                             ("clear=mag+%3E+14&since=2025-01-31", "mag &gt; 14")):
         page = client.get(f"/rules/bright?{asked_for}").text
         assert f'name="clear" value="{used}"' in page
-        assert "It would have fired" in page
+        assert "The rule would have fired" in page
     assert "can hold together" in client.get("/rules/bright?clear=mag+%3E+12").text
 
 

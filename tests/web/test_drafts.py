@@ -82,7 +82,7 @@ def test_a_draft_shows_its_text_to_be_copied_and_that_nothing_was_sent(
     assert line in kept
     assert text.count(line) == 2
     assert "<textarea readonly" in text
-    assert "Nothing was sent" in text
+    assert "It was not sent" in text
     assert "No authors" in text
 
 
@@ -100,7 +100,7 @@ def test_a_text_that_a_person_changed_is_shown_as_changed(client: FlaskClient,
                                                           site: Site) -> None:
     (drafts.folder_of(site) / NAME / "draft.txt").write_text("Mine.")
     text = client.get(f"/drafts/{NAME}").text
-    assert "changed by hand" in text
+    assert "edited after it was drafted" in text
     assert "Mine." in text
 
 

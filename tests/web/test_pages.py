@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pysqlite3
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 
+from iop4d.cli import cli
 from iop4d.config import Site
+from iop4d.system.lock import SiteLock
 from iop4d.web import reader
 from iop4d.web.app import create_app
 from tests.web import observatory
 from tests.web.conftest import FILLED, PAGES, PROGRAMS, Answers, execute
+
+HoldLock = Callable[[Site], SiteLock]
 
 
 @pytest.mark.parametrize("path", [*PAGES, *PROGRAMS])
@@ -67,7 +74,7 @@ def test_the_live_page_shows_what_an_observer_asks(client: FlaskClient) -> None:
 def test_a_frame_shows_its_whole_story(client: FlaskClient) -> None:
     text = client.get("/frames/1").text
     for words in ("CRVAL1", "astrometry", "611.0", "187", "newer exists", "202", "Measurements",
-                  "23.410 ± 0.010", "What the results were before"):
+                  "23.410 ± 0.010", "Earlier values of the results"):
         assert words in text
 
 
@@ -78,16 +85,45 @@ def test_a_night_lists_its_frames_of_one_state(client: FlaskClient) -> None:
     assert "BLLac-0031V.fit" not in text
 
 
-def test_a_daemon_that_is_silent_for_15_seconds_is_said_to_be_down(empty: Site) -> None:
+def beat(site: Site, age: float, state: str = "running") -> None:
+    execute(site, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+            json.dumps({"beat_at": time.time() - age, "state": state, "pid": 7}))
+
+
+@pytest.mark.parametrize(("age", "state", "locked", "expected", "banner"), [
+    (1, "running", True, "running", ""),
+    (1, "stopping", True, "stopping", "The daemon is stopping."),
+    (1, "stopped", True, "starting", "The daemon is starting."),
+    (1, "stopped", False, "stopped", "The daemon is not running."),
+    (1, "running", False, "silent", "The daemon does not respond."),
+    (16, "running", True, "silent", "The daemon does not respond.")])
+def test_page_health_check_api_and_command_agree_on_whether_the_daemon_runs(
+        age: float, state: str, locked: bool, expected: str, banner: str, empty: Site,
+        hold_lock: HoldLock) -> None:
+    beat(empty, age, state)
+    if locked:
+        hold_lock(empty)
+    (empty.root / "iop4d.toml").write_text("")
     client = create_app(empty).test_client()
-    for age, expected in ((1, "running"), (16, "down")):
-        execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
-                f'{{"beat_at": {time.time() - age}, "state": "running"}}')
-        assert ("The daemon is not running" in client.get("/").text) == (expected == "down")
-        assert client.get("/healthz").json == {"daemon": expected}
+    assert client.get("/healthz").json == {"daemon": expected}
+    assert client.get("/api/live").json["daemon"] == expected
+    assert client.get("/api/status").json["daemon"]["state"] == expected
+    said = CliRunner().invoke(cli, ["--site", str(empty.root), "status", "--json"]).stdout
+    assert json.loads(said)["daemon"]["state"] == expected
+    page = client.get("/").text
+    assert f"state-{expected}" in page
+    assert (banner or "state-running") in page
+    assert ("<strong>The daemon" in page) == bool(banner)
 
 
-def test_a_degraded_archive_is_announced_on_every_page(empty: Site) -> None:
+def test_a_site_whose_daemon_never_ran_says_so(empty: Site) -> None:
+    client = create_app(empty).test_client()
+    assert client.get("/healthz").json == {"daemon": "never"}
+    assert "The daemon has never run on this site." in client.get("/").text
+
+
+def test_a_degraded_archive_is_announced_on_every_page(empty: Site, hold_lock: HoldLock) -> None:
+    hold_lock(empty)
     execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
             f'{{"beat_at": {time.time()}, "state": "running", "archives": [{{"name": "t220", '
             '"path": "/x", "state": "degraded", "reason": "the mount hangs"}]}')
@@ -106,7 +142,7 @@ def test_a_locked_database_is_said_to_be_locked(
         answer = client.get("/")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert "locked" in answer.text
-        assert client.get("/healthz").json == {"daemon": "down"}
+        assert client.get("/healthz").json == {"daemon": "silent"}
         assert time.monotonic() - begun < 2
         connection.execute("ROLLBACK")
     finally:

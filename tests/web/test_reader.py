@@ -17,7 +17,6 @@ from iop4d.model.errors import ConfigError
 from iop4d.store import status
 from iop4d.store.database import Database
 from iop4d.store.schema import User
-from iop4d.web import auth
 from iop4d.web.app import create_app
 from iop4d.web.reader import LiveSite
 from tests.web import observatory
@@ -46,7 +45,6 @@ def write(root: Path) -> Write:
 
 @pytest.fixture
 def client(root: Path) -> FlaskClient:
-    auth._wrong.clear()
     with Database(root / "iop4d.db").write():
         User.create(name="Ana", password=generate_password_hash("horse"), made_at=0.0)
     client = create_app(load_site(root), lambda: load_site(root)).test_client()
@@ -77,12 +75,12 @@ def test_a_wrong_file_is_not_taken_and_every_page_says_why(client: FlaskClient, 
     write(FIRST + wrong)
     for path in ("/", "/alerts", "/fragments/banner", "/nothing"):
         page = client.get(path).text
-        assert "The site file is wrong; this page goes by the old one:" in page
+        assert "Site file rejected, this page still uses the previous one:" in page
         assert why in page
     assert "<option>bright</option>" in client.get("/alerts").text
     write(FIRST + SECOND)
     page = client.get("/alerts").text
-    assert "The site file is wrong" not in page
+    assert "Site file rejected" not in page
     assert "<option>very bright</option>" in page
 
 
@@ -111,8 +109,11 @@ def test_name_channels_mailbox_and_cookie_go_by_the_new_file(client: FlaskClient
 
 
 def test_a_daemon_that_has_not_read_the_new_file_is_named(client: FlaskClient, root: Path,
-                                                          write: Write) -> None:
-    waits = "The daemon still works by the old site file."
+                                                          write: Write,
+                                                          hold_lock: Callable[[Site], object],
+                                                          ) -> None:
+    hold_lock(load_site(root))
+    waits = "The daemon has not read the changed site file yet."
     write(FIRST + SECOND)
     assert waits in client.get("/fragments/banner").text
     site = load_site(root)

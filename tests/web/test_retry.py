@@ -46,7 +46,7 @@ def client_of(site: Site, **web: str) -> FlaskClient:
 def test_a_frame_is_tried_again_once_asked_for(site: Site, state: str) -> None:
     number = frame_of(site, state)
     client = client_of(site)
-    assert "Try again" in client.get(f"/frames/{number}").text
+    assert "Retry" in client.get(f"/frames/{number}").text
     answer = client.post(f"/frames/{number}/retry", headers=OURS)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/frames/{number}")
     assert asked(site) == [{"frames": [number]}]
@@ -56,7 +56,7 @@ def test_a_frame_is_tried_again_once_asked_for(site: Site, state: str) -> None:
 def test_what_is_done_or_not_there_is_not_tried_again(site: Site) -> None:
     client = client_of(site)
     done = frame_of(site, "done")
-    assert "Try again" not in client.get(f"/frames/{done}").text
+    assert "Retry" not in client.get(f"/frames/{done}").text
     assert client.post(f"/frames/{done}/retry", headers=OURS).status_code == 409
     assert client.post("/frames/99999/retry", headers=OURS).status_code == 404
     assert asked(site) == []
@@ -76,10 +76,10 @@ def test_other_pages_cannot_ask(site: Site, headers: dict[str, str]) -> None:
     ("all", "192.0.2.7", 303), ("none", "127.0.0.1", 403)])
 def test_who_may(site: Site, who: str, address: str, status: int) -> None:
     number = frame_of(site, "failed")
-    client = client_of(site, retry=who)
+    client = client_of(site, allow_retry=who)
     environ = {"REMOTE_ADDR": address}
     page = client.get(f"/frames/{number}", environ_overrides=environ).text
-    assert ("Try again" in page) == (status == 303)
+    assert ("Retry" in page) == (status == 303)
     answer = client.post(f"/frames/{number}/retry", headers=OURS, environ_overrides=environ)
     assert answer.status_code == status
     assert len(asked(site)) == (status == 303)
@@ -87,6 +87,6 @@ def test_who_may(site: Site, who: str, address: str, status: int) -> None:
 
 def test_the_address_of_the_site_file_is_ours_too(site: Site) -> None:
     number = frame_of(site, "failed")
-    answer = client_of(site, retry="all").post(f"/frames/{number}/retry", headers={
+    answer = client_of(site, allow_retry="all").post(f"/frames/{number}/retry", headers={
         "Origin": "http://obs.example.org", "Host": "obs.example.org"})
     assert answer.status_code == 303

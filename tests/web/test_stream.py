@@ -22,6 +22,7 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
+from iop4d.system.lock import SiteLock
 from iop4d.web import stream
 from iop4d.web.app import create_app
 from iop4d.web.context import parts
@@ -120,7 +121,9 @@ def test_who_was_away_too_long_loads_anew(empty: Site, serving: Serving) -> None
             live.next("reset")
 
 
-def test_the_daemons_beat_is_passed_on(empty: Site, serving: Serving) -> None:
+def test_the_daemons_beat_is_passed_on(empty: Site, serving: Serving,
+                                       hold_lock: Callable[[Site], SiteLock]) -> None:
+    hold_lock(empty)
     with serving(empty) as address, Stream(address) as live:
         live.next("beat")
         execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
@@ -192,7 +195,7 @@ def test_a_browser_that_stops_reading_is_dropped(empty: Site, serving: Serving) 
 
 
 def test_a_client_whose_queue_is_full_is_dropped(empty: Site) -> None:
-    hub = stream.Hub(Reader(empty.database), limit=2)
+    hub = stream.Hub(Reader(empty.database), lock=empty.lock, limit=2)
     try:
         slow = hub.subscribe(None)
         assert slow is not None

@@ -119,7 +119,7 @@ def test_hostile_names_stay_text_and_nothing_is_inline(site: Site, client: Flask
 def test_the_row_is_that_of_the_night(site: Site, client: FlaskClient) -> None:
     rewrite(facts(site="New Name", firing=4), site)
     assert Summary.select().count() == 3
-    assert "4 alerts fired still" in client.get(f"/summaries/{NIGHT}").text
+    assert "4 alerts still active" in client.get(f"/summaries/{NIGHT}").text
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@
 
   const draw = async () => {
     const answer = await fetch(api + "/plot?theme=" + (dark.matches ? "dark" : "light"));
-    if (!answer.ok) { note("The light curve cannot be had now."); return; }
+    if (!answer.ok) { note("The light curve is not available now."); return; }
     const plot = await answer.json();
     changedAt = plot.changed_at;
     if (!plot.item) return;

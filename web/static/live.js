@@ -111,7 +111,7 @@
     clearTimeout(streamTimer);
     if (source || document.hidden) return;
     source = new EventSource("/events?since=" + lastEvent);
-    source.onopen = () => { stopPolling(); show("live", "New frames and results come by themselves."); };
+    source.onopen = () => { stopPolling(); show("live", "New frames and results appear automatically."); };
     source.onmessage = (message) => {
       lastEvent = Number(message.lastEventId) || lastEvent;
       happened([JSON.parse(message.data).kind]);
@@ -140,7 +140,7 @@
         lastEvent = news.last_event;
         happened(kinds);
       } else happened(["beat"]);
-      if (pollTimer !== null) show("polling", "Too many live pages are open, or the stream broke: this page looks every 12 s.");
+      if (pollTimer !== null) show("polling", "Too many live pages are open, or the stream was interrupted: this page updates every 12 s.");
     } catch {
       if (pollTimer !== null) show("offline", "The site does not answer.");
     }

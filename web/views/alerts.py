@@ -1,4 +1,4 @@
-"""Alerts, and what people who are signed in do about them; the daemon does it on request."""
+"""Alerts, and what people who are signed in request about them of the daemon."""
 
 from __future__ import annotations
 
@@ -22,69 +22,67 @@ from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.rules import compile_rule
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
-from iop4d.model.states import ACTIVE_ALERTS
-from iop4d.store import requests
-from iop4d.store.database import ambient
-from iop4d.store.schema import Alert
-from iop4d.store.status import heartbeat
-from iop4d.web import queries, status
+from iop4d.model.states import ACTIVE_ALERTS, DaemonState
+from iop4d.model.units import jd_of_unix
+from iop4d.store import alerts as stored_alerts
+from iop4d.store import pages, requests
+from iop4d.store.database import Connection
 from iop4d.web.auth import signed_in, who
-from iop4d.web.context import page_number, parts, reading, render
-from iop4d.web.formats import UNIX_EPOCH_JD
+from iop4d.web.context import page_number, parts, reading, render, state_of_daemon
 
 blueprint = Blueprint("alerts", __name__)
 
 _LONGEST_NOTE = 300
-_SOON = 2.0  # seconds in which the daemon answers
+_SOON = 2.0  # seconds that a page waits for the daemon's answer
 
 
 @blueprint.get("/alerts")
 @reading
-def alerts() -> str:
-    """Every episode of an alert, and the mails of each."""
-    return render("alerts.html", page=queries.episodes(page_number()),
-                  mails=queries.latest_mails(50))
+def alerts(db: Connection) -> str:
+    """Every episode of an alert, with its messages, and the rules."""
+    return render(db, "alerts.html", page=pages.episodes(db, page_number()),
+                  messages=pages.latest_messages(db, 50))
 
 
 @blueprint.post("/alerts/<int:id_>/<any(acknowledge, snooze):act>")
 @reading
 @signed_in
-def alert(id_: int, act: str) -> Response:
-    """Somebody knows of an alert, or does not want to hear of it for a while."""
-    row = Alert.get_or_none(Alert.id == id_)
+def alert(db: Connection, id_: int, act: str) -> Response:
+    """Acknowledge or snooze an alert."""
+    row = stored_alerts.find(db, id_)
     if row is None:
         abort(404, f"There is no alert {id_}.")
     if row.state not in ACTIVE_ALERTS:
-        abort(409, f"The alert is over: it is {row.state}.")
-    _ask(act, alert=id_, seconds=_span("12h") if act == "snooze" else 0.0)
+        abort(409, f"The alert is no longer active: it is {row.state}.")
+    _request(db, act, alert=id_, seconds=_span("12h") if act == "snooze" else 0.0)
     return redirect("/alerts", code=303)
 
 
 @blueprint.post("/mutes")
 @reading
 @signed_in
-def mute() -> Response:
-    """Tell nobody of a rule or of a source for a while, or tell them again."""
+def mute(db: Connection) -> Response:
+    """Mute a rule or a source for a while, or end a mute."""
     rule, source = request.form.get("rule", ""), request.form.get("source", "")
     ends = "end" in request.form  # also the end of a mute of everything
     if not ends and not rule and not source:
-        abort(400, "Say which rule or which source; * as the source mutes everything.")
+        abort(400, "Choose a rule or a source; * as the source mutes everything.")
     if not ends:
-        _check_names(rule, source)
-    _ask("unmute" if ends else "mute", rule=rule, source=source,
+        _check_names(db, rule, source)
+    _request(db, "unmute" if ends else "mute", rule=rule, source=source,
          seconds=0.0 if ends else _span("12h"))
     return redirect("/alerts", code=303)
 
 
 @blueprint.get("/rules/<path:name>")
 @reading
-def rule(name: str) -> str:
-    """When a rule would have fired, on another condition too if one is given."""
+def rule(db: Connection, name: str) -> str:
+    """When a rule, or one with another condition, would have fired on past results."""
     known = next((r for r in parts().site.rule if r.name == name), None)
     if known is None:
         abort(404, f"The site file has no rule '{name}'.")
     if not who():
-        abort(403, "Sign in to try a rule on the past: it takes the machine a moment.")
+        abort(403, "Sign in to back-test a rule.")
     condition = request.args.get("condition", "").strip() or known.condition
     clear = request.args.get("clear", known.clear if condition == known.condition else None)
     since = request.args.get("since", "").strip() or "30d"
@@ -93,37 +91,38 @@ def rule(name: str) -> str:
         watch = changed_rule(known, condition, None if clear is None else clear.strip())
         clear = watch.rule.clear
         if watch.condition.form is Form.SYSTEM:
-            raise ActionError("It is about the system, of which no history is kept.")
-        begin = since_unix(since, time.time()) / 86400.0 + UNIX_EPOCH_JD
-        found = backtest(ambient(), AlertEngine(parts().site, time.time), watch, begin)
+            raise ActionError("A rule about the system cannot be back-tested: there is no history "
+                              "of the system.")
+        begin = jd_of_unix(since_unix(since, time.time()))
+        found = backtest(db, AlertEngine(parts().site, time.time), watch, begin)
     except Iop4dError as error:
         wrong = str(error)
-    return render("rule.html", rule=known, condition=condition, clear=clear or "", since=since,
+    return render(db, "rule.html", rule=known, condition=condition, clear=clear or "", since=since,
                   found=found, wrong=wrong)
 
 
 @blueprint.post("/rules")
 @reading
 @signed_in
-def add_rule() -> Response:
-    """Add a rule to the site file, if it is one; the daemon writes it and takes it up."""
+def add_rule(db: Connection) -> Response:
+    """Request a new rule: the daemon writes it into the site file and reloads that."""
     try:
         wanted = {**rule_keys(request.form), "channels": request.form.getlist("channels")}
         if wanted["name"] in (r.name for r in parts().site.rule):
-            raise ActionError(f"There is a rule '{wanted['name']}' already.")
+            raise ActionError(f"A rule '{wanted['name']}' exists already.")
         compile_rule(with_rule(parts().site.root, wanted)[1])
     except (Iop4dError, OSError) as error:
         abort(400, str(error))
-    _ask("add-rule", keys=wanted)
+    _request(db, "add-rule", keys=wanted)
     return redirect("/alerts", code=303)
 
 
-def _check_names(rule: str, source: str) -> None:
-    """Refuse at once what the daemon would refuse: it may be away."""
+def _check_names(db: Connection, rule: str, source: str) -> None:
+    """Refuse at once what the daemon would refuse: it may not be running."""
     try:
         if rule:
             check_rule(rule, AlertEngine(parts().site, time.time).rules)
-        known_source(ambient(), source)
+        known_source(db, source)
     except Iop4dError as error:
         abort(400, str(error))
 
@@ -135,30 +134,30 @@ def _span(otherwise: str) -> float:
         abort(400, str(error))
 
 
-def _ask(act: str, **what: object) -> None:
-    """Ask the daemon, and tell the person what became of it."""
+def _request(db: Connection, act: str, **what: object) -> None:
+    """Request something of the daemon, and say what became of it."""
     note = request.form.get("note", "")[:_LONGEST_NOTE]
-    ask = requests.put_from_reader(parts().site.database, "desk",
+    id_ = requests.put_from_reader(parts().site.database, "desk",
                                    {"act": act, "by": who(), "note": note, **what}, time.time())
-    answer = _answer(ask) if _daemon_is("running") else None
+    answer = _answer(db, id_) if _may_answer(db) else None
     if answer is not None:
         flash(*(f"Not done: {answer['error']}", "bad") if "error" in answer else
               (str(answer.get("said", "Done.")), "good"))
-    elif _daemon_is("running") and heartbeat(ambient()).get("state") != "stopped":
-        flash("The daemon was asked and has not answered yet.", "warn")
+    elif _may_answer(db):
+        flash("The daemon has not answered the request yet.", "warn")
     else:
-        flash("The daemon is not running: it does this when it starts.", "warn")
+        flash("The daemon is not running. It carries out the request when it starts.", "warn")
 
 
-def _daemon_is(state: str) -> bool:
-    """Also running is one that stopped a moment ago: it may begin anew on another site file."""
-    return status.daemon_state(heartbeat(ambient()), time.time()) == state
+def _may_answer(db: Connection) -> bool:
+    """Whether the daemon runs, or starts, as it does after each change of the site file."""
+    return state_of_daemon(db) in (DaemonState.RUNNING, DaemonState.STARTING)
 
 
-def _answer(ask: int) -> dict[str, Any] | None:
+def _answer(db: Connection, request_id: int) -> dict[str, Any] | None:
     """The daemon's answer, if it comes soon."""
     until = time.monotonic() + _SOON
-    while (answer := requests.answer_of(ambient(), ask)) is None:
+    while (answer := requests.answer_of(db, request_id)) is None:
         if time.monotonic() > until:
             return None
         time.sleep(0.05)

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, send_file
 
 from iop4d.alerts.atel import drafts
+from iop4d.store.database import Connection
 from iop4d.web.context import parts, reading, render
 from iop4d.web.reader import RefusedError, open_inside
 
@@ -30,25 +31,24 @@ _FILES = {
 
 @blueprint.get("/drafts")
 @reading
-def draft_list() -> str:
+def draft_list(db: Connection) -> str:
     """Every draft, those made last first."""
     found = drafts.listed(drafts.folder_of(parts().site))
-    return render("drafts.html", drafts=found[:_SHOWN], total=len(found))
+    return render(db, "drafts.html", drafts=found[:_SHOWN], total=len(found))
 
 
 @blueprint.get("/drafts/<name>")
 @reading
-def draft(name: str) -> str:
+def draft(db: Connection, name: str) -> str:
     """A draft: its text to be copied, its figure, and where its numbers come from."""
     kept = _kept(name)
     text = _text(kept)
-    return render("draft.html", name=name, draft=kept.content, text=text,
+    return render(db, "draft.html", name=name, draft=kept.content, text=text,
                   edited=text != kept.content["text"], shown=_SHOWN_RESULTS,
                   measured=_numbers(kept, measured=True), other=_numbers(kept, measured=False))
 
 
 @blueprint.get("/drafts/<name>/<file>")
-@reading
 def draft_file(name: str, file: str) -> Response:
     """One of a draft's files."""
     if file not in _FILES:
@@ -73,7 +73,7 @@ def _kept(name: str) -> drafts.StoredDraft:
 
 
 def _text(kept: drafts.StoredDraft) -> str:
-    """The text as it lies in the folder: a person may have changed it since."""
+    """The text as the folder has it: a person may have changed it since."""
     folder = drafts.folder_of(parts().site)
     try:
         with open_inside(kept.folder.absolute() / drafts.TEXT, [folder.absolute()]) as file:

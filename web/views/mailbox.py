@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort
 
+from iop4d.store.database import Connection
 from iop4d.web.auth import relax
 from iop4d.web.context import parts, reading, render
 from iop4d.web.reader import RefusedError, open_inside
@@ -40,7 +41,7 @@ class Mail:
 
 @blueprint.before_request
 def refuse_without_one() -> None:
-    """A mailbox is there where the site file names one."""
+    """There is a mailbox only where the site file names one."""
     if parts().site.web.mailbox is None:
         abort(404, "This site shows no mailbox.")
 
@@ -48,7 +49,7 @@ def refuse_without_one() -> None:
 @blueprint.get("/mailbox")
 @blueprint.get("/mailbox/<name>")
 @reading
-def mailbox(name: str | None = None) -> str:
+def mailbox(db: Connection, name: str | None = None) -> str:
     """The mails, and one of them: the newest, or the one asked for."""
     names = _names()
     if name is not None and name not in names:
@@ -56,7 +57,7 @@ def mailbox(name: str | None = None) -> str:
     mails = [mail for mail in map(_read, names[:_SHOWN]) if mail]
     shown = _read(name) if name else mails[0] if mails else None
     relax(frame_src="'self'")
-    return render("mailbox.html", mails=mails, shown=shown, total=len(names))
+    return render(db, "mailbox.html", mails=mails, shown=shown, total=len(names))
 
 
 @blueprint.get("/mailbox/<name>/html")
@@ -83,7 +84,7 @@ def _names() -> list[str]:
             found = [(entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
                      for entry in entries if entry.name.endswith(".eml")]
     except OSError:
-        # No folder yet, or a mail that goes while we look: the next look has the rest.
+        # No folder yet, or a mail that was deleted meanwhile: the next look has the rest.
         return []
     return [name for _, name in sorted(found, reverse=True)]
 
@@ -119,7 +120,7 @@ def _content(part: MIMEPart | None) -> str:
 
 
 def _with_pictures(text: str, message: EmailMessage) -> str:
-    """Put the pictures a mail brings along into its HTML."""
+    """Put the pictures that a mail contains into its HTML."""
     pictures: dict[str, str] = {}
     for part in message.walk():
         cid = str(part.get("content-id") or "").strip().strip("<>")

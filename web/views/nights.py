@@ -6,29 +6,37 @@ import re
 
 from flask import Blueprint, abort, request
 
-from iop4d.web import queries
+from iop4d.store import pages
+from iop4d.store.database import Connection
 from iop4d.web.context import page_number, reading, render
 
 blueprint = Blueprint("nights", __name__)
 
+_NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def check_night(night: str) -> None:
+    """Answer that there is no such page where a night is not named as one."""
+    if not _NIGHT.fullmatch(night):
+        abort(404, "A night is named by the date of its evening, such as 2025-11-22.")
+
 
 @blueprint.get("/nights")
 @reading
-def night_list() -> str:
+def night_list(db: Connection) -> str:
     """Every night."""
-    return render("nights.html", nights=queries.nights())
+    return render(db, "nights.html", nights=pages.nights(db))
 
 
 @blueprint.get("/nights/<night>")
 @reading
-def night(night: str) -> str:
+def night(db: Connection, night: str) -> str:
     """A night: its frames by state and its results."""
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", night):
-        abort(404, "A night is named by the date of its evening, such as 2025-11-22.")
-    states = queries.night_states(night)
-    summary = queries.summarise(night)
+    check_night(night)
+    states = pages.night_states(db, night)
+    summary = pages.summarise(db, night)
     if not states and not summary:
         abort(404, f"There is no frame of the night {night}.")
     state = request.args.get("state") or None
-    return render("night.html", night=night, states=states, summary=summary, chosen=state,
-                  page=queries.night_frames(night, state, page_number()))
+    return render(db, "night.html", night=night, states=states, summary=summary, chosen=state,
+                  page=pages.night_frames(db, night, state, page_number()))

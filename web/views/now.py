@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, abort
 
-from iop4d.web import queries
+from iop4d.store import pages
+from iop4d.store.database import Connection
 from iop4d.web.context import reading, render
 
 blueprint = Blueprint("now", __name__)
@@ -15,40 +16,41 @@ _FEW = 8
 
 @blueprint.get("/")
 @reading
-def live() -> str:
+def live(db: Connection) -> str:
     """What happens now."""
-    return render("live.html", **_now(), **_frames(), **_results(), **_alerts(), **_failed())
+    return render(db, "live.html", **_now(db), **_frames(db), **_results(db), **_alerts(db),
+                  **_unused(db))
 
 
-def _now() -> dict[str, object]:
-    return {"newest": next(iter(queries.latest_frames(1)), None)}
+def _now(db: Connection) -> dict[str, object]:
+    return {"newest": next(iter(pages.latest_frames(db, 1)), None)}
 
 
-def _frames() -> dict[str, object]:
-    return {"lines": queries.latest_frames(_CARDS)}
+def _frames(db: Connection) -> dict[str, object]:
+    return {"lines": pages.latest_frames(db, _CARDS)}
 
 
-def _results() -> dict[str, object]:
-    night = queries.last_night()
-    return {"night": night, "summary": queries.summarise(night) if night else []}
+def _results(db: Connection) -> dict[str, object]:
+    night = pages.last_night(db)
+    return {"night": night, "summary": pages.summarise(db, night) if night else []}
 
 
-def _alerts() -> dict[str, object]:
-    return {"episodes": queries.episodes(1, _FEW), "mails": queries.latest_mails(_FEW)}
+def _alerts(db: Connection) -> dict[str, object]:
+    return {"episodes": pages.episodes(db, 1, _FEW), "messages": pages.latest_messages(db, _FEW)}
 
 
-def _failed() -> dict[str, object]:
-    return {"failed": queries.failed_frames(1, _FEW)}
+def _unused(db: Connection) -> dict[str, object]:
+    return {"unused": pages.unused_frames(db, 1, _FEW)}
 
 
-_FRAGMENTS = {"banner": dict, "now": _now, "frames": _frames, "results": _results,
-              "alerts": _alerts, "failed": _failed}
+_FRAGMENTS = {"banner": lambda _: {}, "now": _now, "frames": _frames, "results": _results,
+              "alerts": _alerts, "failed": _unused}
 
 
 @blueprint.get("/fragments/<name>")
 @reading
-def fragment(name: str) -> str:
+def fragment(db: Connection, name: str) -> str:
     """A part of the live page as it is now."""
     if name not in _FRAGMENTS:
         abort(404)
-    return render(f"part_{name}.html", **_FRAGMENTS[name]())
+    return render(db, f"part_{name}.html", **_FRAGMENTS[name](db))

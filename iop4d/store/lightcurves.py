@@ -1,0 +1,96 @@
+"""Sources as the pages show them: found by id or any name, listed, and with their results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import peewee as pw
+
+from iop4d.model.errors import CatalogueError
+from iop4d.model.source import Source, SourceKind
+from iop4d.store import catalogue, schema
+from iop4d.store.database import Connection
+from iop4d.store.schema import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceLine:
+    """A source of the list. ``entry``: None if the catalogue does not have it (any more)."""
+
+    name: str
+    entry: Source | None
+    count: int = 0
+    last: Result | None = None  # the latest with a magnitude
+
+
+def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
+    """A source by id or by any of its names; its name, and its catalogue entry if it has one.
+
+    A source that left the catalogue keeps its results and its page.
+    """
+    if key.isdecimal():
+        for source in catalogue.load().sources:
+            if source.id == int(key):
+                return source.name, source
+    try:
+        found = catalogue.find(key)
+    except CatalogueError:
+        return (key, None) if db.get(Result, Result.source == key) is not None else None
+    return found.name, found
+
+
+def listed(db: Connection) -> list[SourceLine]:
+    """Every source that was measured, and every target; targets first."""
+    counts = dict(db.select(Result, Result.source, pw.fn.COUNT(Result.id)).group_by(Result.source)
+                  .tuples())
+    entries = {source.name: source for source in catalogue.load().sources}
+    names = set(counts) | {source.name for source in entries.values()
+                           if source.kind is not SourceKind.CALIBRATOR}
+    lines = [SourceLine(name=name, entry=entries.get(name), count=counts.get(name, 0),
+                        last=_last_measured(db, name) if name in counts else None)
+             for name in names]
+    return sorted(lines, key=_order)
+
+
+def _last_measured(db: Connection, name: str) -> Result | None:
+    last: Result | None = (
+        db.select(Result).where((Result.source == name) & Result.mag.is_null(False))
+        .order_by(Result.jd_mid.desc()).first())
+    return last
+
+
+def _order(line: SourceLine) -> tuple[bool, bool, str]:
+    target = line.entry is not None and line.entry.kind is SourceKind.TARGET
+    return not line.count, not target, line.name.casefold()
+
+
+def count(db: Connection, name: str) -> int:
+    """How many results a source has."""
+    return int(db.select(Result).where(Result.source == name).count())
+
+
+def latest_results(db: Connection, name: str, count: int) -> list[Result]:
+    """The latest results of a source, the newest first."""
+    return list(db.select(Result).where(Result.source == name)
+                .order_by(Result.jd_mid.desc()).limit(count))
+
+
+def points(db: Connection, name: str, *, after: float | None, limit: int) -> list[Result]:
+    """What a plot needs of a source's newest results, or of those that changed at or after a time.
+
+    In order of time.
+    """
+    query = db.select(
+        Result, Result.id, Result.band, Result.jd_mid, Result.mag, Result.mag_err, Result.p,
+        Result.p_err, Result.chi_deg, Result.chi_err_deg, Result.telescope, Result.flags,
+        Result.human_flags, Result.frames, Result.provisional, Result.changed_at).where(
+        Result.source == name)
+    if after is not None:
+        query = query.where(Result.changed_at >= after)
+    return list(query.order_by(Result.jd_mid.desc()).limit(limit))[::-1]
+
+
+def other_names(db: Connection) -> dict[str, str]:
+    """The first other name of each source, to be shown beside its own."""
+    rows = db.select(schema.Source, schema.Source.name, schema.Source.other_names).tuples()
+    return {name: others[0] for name, others in rows if others}

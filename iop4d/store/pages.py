@@ -1,0 +1,299 @@
+"""What the pages list: frames with their results, nights, alerts, messages, summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import peewee as pw
+
+from iop4d.model.flags import NEVER_ALERTS
+from iop4d.model.states import ACTIVE_ALERTS, AlertState
+from iop4d.store.database import Connection
+from iop4d.store.schema import (
+    Alert,
+    AlertStep,
+    Frame,
+    Master,
+    Measurement,
+    Outbox,
+    Result,
+    ResultFrame,
+    ResultHistory,
+    Summary,
+)
+from iop4d.store.status import TROUBLE
+
+PAGE = 100
+_VARIABLES = 10_000  # of one statement; SQLite takes 32,766
+
+#: What lists of frames show; the rest (trace, info) is large.
+_LISTED = (Frame.id, Frame.name, Frame.state, Frame.reason, Frame.kind, Frame.telescope,
+           Frame.instrument, Frame.band, Frame.object, Frame.night, Frame.exptime_s,
+           Frame.jd_start, Frame.provisional, Frame.preview_path, Frame.version, Frame.archive,
+           Frame.changed_at, Frame.seen_at, Frame.completed_at, Frame.size, Frame.mode)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of a long list."""
+
+    rows: list[Any]
+    number: int
+    total: int
+    size: int = PAGE
+
+    @property
+    def last(self) -> int:
+        """The number of the last page."""
+        return max(1, -(-self.total // self.size))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameLine:
+    """A frame of a list with the results that rest on it."""
+
+    frame: Frame
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def fwhm_arcsec(self) -> float | None:
+        """The FWHM of its stars, as its results have it."""
+        return next((r.fwhm_arcsec for r in self.results if r.fwhm_arcsec is not None), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightLine:
+    """A night of the list: its frames by state, its results and their sources."""
+
+    night: str
+    frames: dict[str, int]
+    results: int = 0
+    sources: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandSummary:
+    """The results of one source and band in a night; ``good`` of them enter the mean."""
+
+    source: str
+    band: str
+    count: int
+    good: int
+    mean: float | None
+    brightest: float | None
+    faintest: float | None
+    last: Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """An alert with the results that confirmed it, its messages and its history."""
+
+    alert: Alert
+    results: list[Result]
+    messages: list[Outbox]
+    steps: list[AlertStep]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is something to acknowledge."""
+        return self.alert.state in ACTIVE_ALERTS
+
+
+def _page(query: Any, number: int, size: int = PAGE) -> Page:
+    total = query.count()
+    number = min(max(1, number), max(1, -(-total // size)))
+    return Page(rows=list(query.paginate(number, size)), number=number, total=total, size=size)
+
+
+# Frames.
+
+
+def frame(db: Connection, id_: int) -> Frame | None:
+    """A frame by its id."""
+    return db.get(Frame, Frame.id == id_)
+
+
+def latest_frames(db: Connection, count: int) -> list[FrameLine]:
+    """The frames that came last."""
+    return with_results(db, db.select(Frame, *_LISTED).order_by(Frame.id.desc()).limit(count))
+
+
+def with_results(db: Connection, frames: Iterable[Frame]) -> list[FrameLine]:
+    """Frames with their results, by one query however many there are."""
+    frames = list(frames)
+    of: dict[int, list[Result]] = {}
+    rows = (db.select(Result, Result, ResultFrame.frame.alias("of_frame")).join(ResultFrame)
+            .where(ResultFrame.frame.in_([frame.id for frame in frames]))
+            .order_by(Result.source, Result.band).objects())
+    for row in rows:
+        of.setdefault(row.of_frame, []).append(row)
+    return [FrameLine(frame=frame, results=of.get(frame.id, [])) for frame in frames]
+
+
+def unused_frames(db: Connection, number: int, size: int = PAGE) -> Page:
+    """Frames that were rejected, failed, or are quarantined; the latest first."""
+    return _page(db.select(Frame, *_LISTED).where(Frame.state.in_(TROUBLE))
+                 .order_by(Frame.changed_at.desc(), Frame.id.desc()), number, size)
+
+
+def versions(db: Connection, of: Frame) -> list[Frame]:
+    """The other versions of a frame's file."""
+    return list(db.select(Frame, *_LISTED).where(
+        (Frame.telescope == of.telescope) & (Frame.night == of.night) & (Frame.name == of.name)
+        & (Frame.id != of.id)).order_by(Frame.version))
+
+
+def measurements(db: Connection, frame_id: int) -> list[Measurement]:
+    """What was measured on a frame."""
+    return list(db.select(Measurement).where(Measurement.frame == frame_id)
+                .order_by(Measurement.source, Measurement.beam))
+
+
+def masters_of(db: Connection, of: Frame) -> list[tuple[Master, int]]:
+    """The masters that calibrated a frame, each with the revision of it that was used."""
+    revisions = {int(id_): int(revision) for id_, revision in of.masters or ()}
+    rows = db.select(Master).where(Master.id.in_(list(revisions))).order_by(Master.kind)
+    return [(row, revisions[row.id]) for row in rows]
+
+
+def frame_ids(db: Connection, results: Iterable[Result]) -> dict[int, int]:
+    """Result id to the id of a frame it rests on."""
+    ids = [result.id for result in results]
+    found: dict[int, int] = {}
+    for start in range(0, len(ids), _VARIABLES):
+        rows = (db.select(ResultFrame, ResultFrame.result_id, ResultFrame.frame_id)
+                .where(ResultFrame.result.in_(ids[start:start + _VARIABLES])))
+        found.update(rows.tuples())
+    return found
+
+
+def history(db: Connection, results: Iterable[Result]) -> list[ResultHistory]:
+    """What results were before they changed, the latest change first."""
+    return list(db.select(ResultHistory).where(
+        ResultHistory.result.in_([result.id for result in results]))
+        .order_by(ResultHistory.replaced_at.desc()).limit(PAGE))
+
+
+# Nights.
+
+
+def nights(db: Connection) -> list[NightLine]:
+    """Every night, the latest first."""
+    frames: dict[str, dict[str, int]] = {}
+    counts = (db.select(Frame, Frame.night, Frame.state, pw.fn.COUNT(Frame.id))
+              .where(Frame.night != "").group_by(Frame.night, Frame.state))
+    for night, state, count in counts.tuples():
+        frames.setdefault(night, {})[state] = count
+    results = {night: (count, sources) for night, count, sources in db.select(
+        Result, Result.night, pw.fn.COUNT(Result.id),
+        pw.fn.COUNT(pw.fn.DISTINCT(Result.source))).group_by(Result.night).tuples()}
+    lines = []
+    for night in sorted(frames.keys() | results.keys(), reverse=True):
+        count, sources = results.get(night, (0, 0))
+        lines.append(NightLine(night=night, frames=frames.get(night, {}), results=count,
+                               sources=sources))
+    return lines
+
+
+def night_states(db: Connection, night: str) -> dict[str, int]:
+    """A night's frames by state."""
+    return dict(db.select(Frame, Frame.state, pw.fn.COUNT(Frame.id)).where(Frame.night == night)
+                .group_by(Frame.state).tuples())
+
+
+def night_frames(db: Connection, night: str, state: str | None, number: int) -> Page:
+    """A night's frames in order of their exposure, of one state or of all."""
+    query = db.select(Frame, *_LISTED).where(Frame.night == night)
+    if state:
+        query = query.where(Frame.state == state)
+    found = _page(query.order_by(Frame.jd_start, Frame.id), number)
+    return Page(rows=with_results(db, found.rows), number=found.number, total=found.total)
+
+
+def last_night(db: Connection) -> str | None:
+    """The latest night that has results."""
+    night = db.select(Result, pw.fn.MAX(Result.night)).scalar()
+    return str(night) if night else None
+
+
+def summarise(db: Connection, night: str) -> list[BandSummary]:
+    """A night's results by source and band. Means leave out what never counts for an alert."""
+    sound = (Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & Result.mag.is_null(False)
+    good = pw.Case(None, [(sound, Result.mag)])
+    groups = (db.select(Result, Result.source, Result.band, pw.fn.COUNT(Result.id),
+                        pw.fn.COUNT(good), pw.fn.AVG(good), pw.fn.MIN(good), pw.fn.MAX(good))
+              .where(Result.night == night).group_by(Result.source, Result.band)
+              .order_by(Result.source, Result.band))
+    found = []
+    for source, band, count, n_good, mean, brightest, faintest in groups.tuples():
+        last = (db.select(Result).where((Result.source == source) & (Result.band == band)
+                                        & (Result.night == night))
+                .order_by(Result.jd_mid.desc()).first())
+        found.append(BandSummary(source=source, band=band, count=count, good=n_good, mean=mean,
+                                 brightest=brightest, faintest=faintest, last=last))
+    return found
+
+
+# Alerts, messages and summaries.
+
+
+def episodes(db: Connection, number: int, size: int = PAGE) -> Page:
+    """Episodes of alerts, those that are active or pending first, then the latest."""
+    first = pw.Case(Alert.state, [(state, 0) for state in (*ACTIVE_ALERTS, AlertState.PENDING)], 1)
+    found = _page(db.select(Alert).where(Alert.state != AlertState.INACTIVE).order_by(
+        first, Alert.fired_at.desc()), number, size)
+    points = {point for alert in found.rows for point in alert.points}
+    results = {row.id: row for row in db.select(Result).where(Result.id.in_(points))}
+    messages = _by_alert(db, Outbox, found.rows)
+    steps = _by_alert(db, AlertStep, found.rows)
+    rows = [Episode(alert=alert, results=[results[i] for i in alert.points if i in results],
+                    messages=messages.get(alert.id, []), steps=steps.get(alert.id, []))
+            for alert in found.rows]
+    return Page(rows=rows, number=found.number, total=found.total, size=size)
+
+
+def _by_alert(db: Connection, table: type[Any], alerts: list[Alert]) -> dict[int, list[Any]]:
+    """The rows of a table that belong to alerts, by the alert's id, in order of their making."""
+    found: dict[int, list[Any]] = {}
+    for row in db.select(table).where(table.alert.in_([alert.id for alert in alerts])).order_by(
+            table.id):
+        found.setdefault(row.alert_id, []).append(row)
+    return found
+
+
+def latest_messages(db: Connection, count: int) -> list[Outbox]:
+    """The messages made last, with what became of them."""
+    return list(db.select(Outbox).order_by(Outbox.id.desc()).limit(count))
+
+
+def subject(message: Outbox) -> str:
+    """What a message is about."""
+    content = message.content
+    return str((isinstance(content, dict) and content.get("subject")) or message.dedup_key)
+
+
+def summaries(db: Connection, number: int) -> Page:
+    """Summaries of nights, the latest first."""
+    return _page(db.select(Summary).order_by(Summary.night.desc()), number)
+
+
+def summary(db: Connection, night: str) -> Summary | None:
+    """The summary of a night."""
+    return db.get(Summary, Summary.night == night)
+
+
+def summaries_beside(db: Connection, night: str) -> tuple[str | None, str | None]:
+    """The nights of the summaries before and after one."""
+    nights = db.select(Summary, Summary.night)
+    return (nights.where(Summary.night < night).order_by(Summary.night.desc()).limit(1).scalar(),
+            nights.where(Summary.night > night).order_by(Summary.night).limit(1).scalar())
+
+
+def messages_of(db: Connection, of: Summary) -> list[Outbox]:
+    """The messages that a summary was sent with, without their contents."""
+    return list(db.select(Outbox, Outbox.recipient, Outbox.channel, Outbox.state, Outbox.sent_at,
+                          Outbox.last_error)
+                .where(Outbox.id.in_(of.letters)).order_by(Outbox.id))
