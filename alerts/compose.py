@@ -14,6 +14,7 @@ from urllib.parse import quote
 from jinja2 import TemplateError
 
 from iop4d.alerts.channels.base import Notice
+from iop4d.alerts.conditions import SYSTEM
 from iop4d.alerts.episodes import tag
 from iop4d.alerts.rendering import clean, render
 from iop4d.alerts.rule_value import is_plain, judged, quantity_of
@@ -23,10 +24,12 @@ from iop4d.config import SiteInfo
 from iop4d.model import flags
 from iop4d.model.errors import Iop4dError
 from iop4d.model.messages import PlotRequest
-from iop4d.model.units import plus_minus, utc_of_jd
+from iop4d.model.states import MessageKind
+from iop4d.model.units import decimal, plus_minus, utc_of_jd
+from iop4d.store import alerts
+from iop4d.store import points as store_points
 from iop4d.store.database import Connection
-from iop4d.store.points import good_points
-from iop4d.store.schema import Alert, Result, ResultFrame
+from iop4d.store.schema import Alert, Result
 
 _PLOT_DAYS = 30.0  # of light curve before the alert
 _PLOT_AFTER = 1.0  # days: an alert found late also shows what came next
@@ -34,66 +37,103 @@ _PLOT_POINTS = 200
 
 Content = dict[str, Any]
 
+#: Kinds of message about what was measured.
+OF_POINTS = (MessageKind.ALERT, MessageKind.REMINDER, MessageKind.RESOLVED, MessageKind.WITHDRAWN)
+#: Kinds of message whose text is in their content.
+WRITTEN = (MessageKind.SUMMARY, MessageKind.TEST)
 
-def of_alert(db: Connection, site: SiteInfo, watch: CompiledRule, alert: Alert, kind: str,
-             points: Sequence[RulePoint] = ()) -> Content:
-    """The content of a message about an alert.
+_IN_SUBJECT = {
+    MessageKind.ALERT: "", MessageKind.REMINDER: "still ", MessageKind.RESOLVED: "resolved, ",
+    MessageKind.WITHDRAWN: "withdrawn, "}
+#: What HTML calls a kind of message.
+_LABELS = {
+    MessageKind.ALERT: "▲ firing", MessageKind.REMINDER: "▲ still firing",
+    MessageKind.RESOLVED: "✓ resolved", MessageKind.WITHDRAWN: "✗ withdrawn"}
 
-    ``kind``: alert when it fired, again when it goes on, ended, or withdrawn. ``points``: those
-    that say so; the ones that fired it, if not given.
+
+class MessageError(Iop4dError):
+    """A message cannot be written; the reason says why."""
+
+
+# The content, from the rows of an alert.
+
+
+def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Alert,
+             kind: MessageKind, points: Sequence[RulePoint] = ()) -> Content:
+    """The content of a message about an alert, one of ``OF_POINTS``.
+
+    ``points``: those of which it speaks; the ones that fired the alert, if not given.
     """
     points = points or _fired(db, alert)
-    rows = {row.id: row for row in db.select(Result).where(
-        Result.id.in_([p.id for p in points]))}
-    frames = dict(db.select(ResultFrame, ResultFrame.result, ResultFrame.frame)
-                  .where(ResultFrame.result.in_(list(rows))).tuples())
+    ids = [point.id for point in points]
+    rows = {row.id: row for row in alerts.results_of(db, ids)}
+    frames = store_points.frame_ids(db, ids)
     points = [point for point in points if point.id in rows]
-    source, band = clean(display_name(db, watch.rule, str(alert.source)), 80), clean(alert.band, 20)
+    band = clean(alert.band, 20)
     last = rows[points[-1].id]
     url = site.url.rstrip("/")
-    told, mark = judged(watch, band, last, points[-1]), tag(alert)
-    return {
-        "kind": kind, "severity": watch.rule.severity, "tag": mark, "alert": alert.id,
-        "subject": clean(f"[{site.name}] {source} {told}: "
-                         f"{_STATE[kind]}{watch.condition} [{mark}]"),
-        "site": clean(site.name), "rule": clean(alert.rule), "source": source, "band": band,
-        "catalogue_name": clean(alert.source, 80), "episode": alert.episode,
-        "condition": str(watch.condition), "clear": str(watch.clear or ""), "judged": told,
-        "measured": quantity_of(watch, points[-1]),
-        "threshold": watch.condition.threshold if is_plain(watch) else None,
-        "confirm": watch.rule.confirm, "cooldown_h": watch.rule.cooldown_hours,
+    value = judged(compiled, band, last, points[-1])
+    content = _common(site, compiled, alert)
+    source = clean(display_name(db, compiled.rule, str(alert.source)), 80)
+    return content | {
+        "kind": kind, "source": source, "band": band,
+        "subject": clean(f"[{site.name}] {source} {value}: {_IN_SUBJECT[kind]}"
+                         f"{compiled.condition} [{content['tag']}]"),
+        "catalogue_name": clean(alert.source, 80), "clear": str(compiled.clear or ""),
+        "judged": value, "measured": quantity_of(compiled, points[-1]),
+        "threshold": compiled.condition.threshold if is_plain(compiled) else None,
+        "confirm": compiled.rule.confirm, "cooldown_h": compiled.rule.cooldown_hours,
         "note": clean(alert.note, 300),
-        "points": [_point(rows[point.id], url, frames.get(point.id), watch, point)
+        "points": [_point(rows[point.id], url, frames.get(point.id), compiled, point)
                    for point in points],
         "light_curve": _light_curve(db, alert, max(alert.fired_jd + _PLOT_AFTER, last.jd_mid)),
-        "links": _links(url, watch, alert) if url else {},
+        "links": _links(url, compiled, alert) if url else {},
     }
+
+
+def of_system(site: SiteInfo, compiled: CompiledRule, alert: Alert, kind: MessageKind,
+              value: float, reason: str) -> Content:
+    """The content of a message about an alert of the system. ``reason``: of the value."""
+    what, unit, of = SYSTEM[compiled.condition.quantity]
+    url = site.url.rstrip("/")
+    measured = f"{decimal(value, 0 if unit == '' else 1)} {unit}".strip()
+    about = clean(f"{alert.source}: {what}" if of != "site" else what[0].upper() + what[1:])
+    content = _common(site, compiled, alert)
+    state = {MessageKind.REMINDER: " (still active)", MessageKind.RESOLVED: " (resolved)"}.get(
+        kind, "")
+    return content | {
+        "kind": MessageKind.SYSTEM, "state": kind, "about": about, "measured": measured,
+        "subject": clean(f"[{site.name}] {about}: {measured}{state} [{content['tag']}]"),
+        "note": clean(reason, 300),
+        "links": {"alerts": f"{url}/alerts#alert-{alert.id}"} if url else {},
+    }
+
+
+def _common(site: SiteInfo, compiled: CompiledRule, alert: Alert) -> Content:
+    return {"alert": alert.id, "tag": tag(alert), "episode": alert.episode,
+            "severity": compiled.rule.severity, "site": clean(site.name),
+            "rule": clean(alert.rule), "condition": str(compiled.condition)}
 
 
 def _fired(db: Connection, alert: Alert) -> list[RulePoint]:
     """The points that fired an alert; only of the last is known what was judged."""
-    times = dict(db.select(Result, Result.id, Result.jd_mid).where(
-        Result.id.in_(alert.points)).tuples())
+    times = store_points.jds(db, alert.points)
     value = math.nan if alert.value is None else alert.value
     return [RulePoint(id=id_, jd=times[id_], value=value if id_ == alert.points[-1] else math.nan)
             for id_ in alert.points if id_ in times]
 
 
-def _links(url: str, watch: CompiledRule, alert: Alert) -> dict[str, str]:
-    drafts = {"drafts": f"{url}/drafts"} if watch.rule.severity == "atel" else {}
+def _links(url: str, compiled: CompiledRule, alert: Alert) -> dict[str, str]:
+    drafts = {"drafts": f"{url}/drafts"} if compiled.rule.severity == "atel" else {}
     return {"source": f"{url}/sources/{quote(alert.source)}",
             "alerts": f"{url}/alerts#alert-{alert.id}", **drafts}
 
 
-KINDS = ("alert", "again", "ended", "withdrawn")
-_STATE = {"alert": "", "again": "still ", "ended": "ended, ", "withdrawn": "withdrawn, "}
-
-
-def _point(row: Result, url: str, frame: int | None, watch: CompiledRule,
+def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,
            point: RulePoint) -> Content:
-    known = not is_plain(watch) and not math.isnan(point.value)
+    known = not is_plain(compiled) and not math.isnan(point.value)
     return {
-        "band": clean(row.band, 20), "judged": _judged(watch, row, point) if known else "",
+        "band": clean(row.band, 20), "judged": _judged(compiled, row, point) if known else "",
         "id": row.id, "jd": row.jd_mid, "utc": utc_of_jd(row.jd_mid),
         "mag": row.mag, "mag_err": row.mag_err, "p": row.p_debiased, "p_err": row.p_err,
         "chi": row.chi_deg, "chi_err": row.chi_err_deg, "exptime_s": row.exptime_s,
@@ -107,37 +147,24 @@ def _point(row: Result, url: str, frame: int | None, watch: CompiledRule,
     }
 
 
-def _judged(watch: CompiledRule, row: Result, point: RulePoint) -> str:
+def _judged(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
     """What a rule judged of a point, beside its magnitude."""
-    if watch.rule.host_galaxy == "corrected" and watch.condition.quantity == "mag":
+    if compiled.rule.host_galaxy == "corrected" and compiled.condition.quantity == "mag":
         nucleus = f"{plus_minus(row.mag_nucleus, row.mag_nucleus_err)} mag without the host"
-        return ", ".join(filter(None, (nucleus, quantity_of(watch, point))))
-    return quantity_of(watch, point)
+        return ", ".join(filter(None, (nucleus, quantity_of(compiled, point))))
+    return quantity_of(compiled, point)
 
 
 def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float | None]]:
     """The latest good points about an alert, to JD ``until``: [jd, magnitude, error]."""
-    rows = (db.select(Result, Result.jd_mid, Result.mag, Result.mag_err)
-            .where(good_points(alert.source, alert.band.partition("-")[0])
-                   & (Result.jd_mid >= alert.fired_jd - _PLOT_DAYS)
-                   & (Result.jd_mid <= until))
-            .order_by(Result.jd_mid.desc(), Result.id.desc()).limit(_PLOT_POINTS).tuples())
+    points = store_points.light_curve(
+        db, alert.source, alert.band.partition("-")[0], alert.fired_jd - _PLOT_DAYS, until,
+        limit=_PLOT_POINTS)
     return [[jd, round(mag, 4), None if err is None else round(err, 4)]
-            for jd, mag, err in reversed(list(rows))]
+            for jd, mag, err in points]
 
 
-#: Kinds of message whose text is in their content.
-WRITTEN = ("summary", "test")
-#: What the templates call a kind of message, in a sentence and as a label.
-_HELPERS = {
-    "says": {"alert": "fires", "again": "still holds", "ended": "has ended",
-             "withdrawn": "is taken back"},
-    "marks": {"alert": "▲ firing", "again": "▲ still firing", "ended": "✓ ended",
-              "withdrawn": "✗ withdrawn"}}
-
-
-class MessageError(Iop4dError):
-    """A message cannot be written; the reason says why."""
+# What is sent, from the content.
 
 
 def notice_of(content: dict[str, Any], *, message_id: str, at: float,
@@ -146,18 +173,18 @@ def notice_of(content: dict[str, Any], *, message_id: str, at: float,
 
     Raises MessageError when the content is not what this version writes.
     """
-    kind = str(content.get("kind", "alert"))
     shown = dict(pictures or {})
     try:
+        kind = MessageKind(content.get("kind", MessageKind.ALERT))
         content = {"kind": kind, **content, "subject": clean(content["subject"])}
         if kind in WRITTEN:
             text, html = str(content["text"]), str(content.get("html", ""))
         else:
-            name = "digest" if kind == "digest" else "system" if kind == "system" else "alert"
-            text = render(f"{name}.txt", content, **_HELPERS)
-            html = render(f"{name}.html", content, **_HELPERS, cid=next(iter(shown), ""))
+            name = "alert" if kind in OF_POINTS else kind.value
+            text = render(f"{name}.txt", content)
+            html = render(f"{name}.html", content, labels=_LABELS, cid=next(iter(shown), ""))
         return Notice(
-            id=message_id, kind=kind, subject=content["subject"], text=text, html=html,
+            id=message_id, kind=kind.value, subject=content["subject"], text=text, html=html,
             pictures=shown, at=at, severity=str(content.get("severity", "notice")),
             tag=str(content.get("tag", "")), link=_link(content), facts={
                 key: value for key, value in content.items() if key not in ("html", "text")})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from iop4d.alerts.notify import dedup_key
 from iop4d.alerts.rendering import clean
 from iop4d.config import Alerts
+from iop4d.model.states import MessageKind
 from iop4d.store import outbox
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import Extent, Foldable, Message
@@ -53,7 +54,7 @@ def _digest_of(tx: Transaction, row: Outbox, settings: Alerts, now: float) -> Ou
     A message that may have been accepted is left as it is: a repeat has the same id. A digest
     that was refused and waits for its next try goes with what is new.
     """
-    if not row.unsure and row.content.get("kind", "alert") not in outbox.ALONE:
+    if not row.unsure and row.content.get("kind", MessageKind.ALERT) not in outbox.ALONE:
         outbox.unfold_waiting(tx, row.channel, row.recipient)
     if row.grouped_by:
         group = Foldable(channel=row.channel, recipient=row.recipient, now=now,
@@ -80,9 +81,9 @@ def _fold(tx: Transaction, row: Outbox, which: Foldable, found: Extent, *, late:
     return outbox.fold(
         tx, which, found.newest, dedup_key=key, severity=severity, attempts=found.attempts,
         message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}",
-        content={"kind": "digest", "severity": severity, "total": found.count, "late": late,
-                 "mixed": mixed, "subject": _subject(str(first or ""), found.count, mixed=mixed),
-                 "since": found.oldest,
+        content={"kind": MessageKind.DIGEST, "severity": severity, "total": found.count,
+                 "late": late, "mixed": mixed, "since": found.oldest,
+                 "subject": _subject(str(first or ""), found.count, mixed=mixed),
                  "items": [{"subject": clean(str(subject or ""), 160), "at": at,
                             "link": link or ""} for subject, at, link, _ in listed]})
 

@@ -32,7 +32,7 @@ from iop4d.alerts.subjects import Subjects
 from iop4d.config import Rule, Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
-from iop4d.model.states import ACTIVE_ALERTS, AlertState
+from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
 from iop4d.store import alerts, points, results
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
@@ -161,14 +161,14 @@ class AlertEngine:
         alert = episodes.move(tx, alert, AlertState.WITHDRAWN, now=self._clock(), reason=why,
                               resolved_jd=span[0] - _BEFORE, resolved_at=self._clock())
         if alert.told_at is not None:
-            self._notifier.notify(tx, compiled, alert, "withdrawn")
+            self._notifier.notify(tx, compiled, alert, MessageKind.WITHDRAWN)
         self._judge_again(tx, alert, span[0])
 
     def _remind(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         """Notify people again of an active alert, if its newest point meets the condition."""
         found = since_jd(tx, compiled, alert.source, alert.band, alert.fired_jd)
         if found and compiled.condition.holds(found[-1].value):
-            self._notifier.notify(tx, compiled, alert, "again",
+            self._notifier.notify(tx, compiled, alert, MessageKind.REMINDER,
                                   points=found[-compiled.rule.confirm:])
 
     def _judge_again(self, tx: Transaction, alert: Alert, since: float) -> None:
@@ -216,10 +216,10 @@ class AlertEngine:
         """Write an edge: a new episode, the end of one, or either at an earlier point than it was.
         """
         now = self._clock()
-        kind = ""
+        kind: MessageKind | None = None
         if edge.state is AlertState.FIRING and not edge.moved:
             latest = self._begin(tx, subject, edge, latest, waiting)
-            kind = "alert"
+            kind = MessageKind.ALERT
         else:
             assert latest is not None
             if edge.state is AlertState.FIRING:
@@ -229,8 +229,9 @@ class AlertEngine:
             else:
                 latest = episodes.move(tx, latest, AlertState.RESOLVED, now=now,
                                        resolved_jd=edge.jd, resolved_at=now)
-                kind = "ended" if subject.compiled.rule.notify_resolved and latest.told_at else ""
-        if kind:
+                if subject.compiled.rule.notify_resolved and latest.told_at:
+                    kind = MessageKind.RESOLVED
+        if kind is not None:
             self._notifier.notify(tx, subject.compiled, latest, kind, points=edge.points)
             latest = alerts.by_id(tx, latest.id)
         return latest
@@ -249,7 +250,7 @@ class AlertEngine:
                      found: list[RulePoint]) -> None:
         """Notify people of an active alert of which they were not, it being old or muted."""
         if found and compiled.condition.holds(found[-1].value):
-            self._notifier.notify(tx, compiled, alert, "alert",
+            self._notifier.notify(tx, compiled, alert, MessageKind.ALERT,
                                   points=found[-compiled.rule.confirm:])
 
     def _keep_pending(self, tx: Transaction, subject: _Subject, found: list[RulePoint]) -> None:

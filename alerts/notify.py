@@ -12,8 +12,9 @@ from iop4d.alerts import compose
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.config import Channel, Site
 from iop4d.config.alerting import rank
+from iop4d.model.states import MessageKind
 from iop4d.model.units import jd_of_unix
-from iop4d.store import mutes, outbox
+from iop4d.store import alerts, mutes, outbox
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert
 
@@ -26,61 +27,74 @@ class Notifier:
         self._clock = clock
         self._channels = {channel.name: channel for channel in site.channel}
 
-    def notify(self, tx: Transaction, watch: CompiledRule, alert: Alert, kind: str, *,
+    def notify(self, tx: Transaction, compiled: CompiledRule, alert: Alert, kind: MessageKind, *,
                points: Sequence[RulePoint] = ()) -> bool:
         """Notify people of an alert unless it is muted or old; whether they are notified.
 
-        ``kind``: alert, again, ended or withdrawn. ``points``: those that say so, by the newest of
-        which its age is judged; the ones that fired it, if not given. Whoever was notified of an
-        alert is notified of its withdrawal, however old it is.
+        ``kind``: one of ``compose.OF_POINTS``. ``points``: those of which the message speaks, by
+        the newest of which its age is judged; the ones that fired it, if not given. Whoever was
+        notified of an alert is notified of its withdrawal, however old it is.
         """
-        now = self._clock()
+        withdrawn = kind == MessageKind.WITHDRAWN
         newest = points[-1].jd if points else alert.fired_jd
-        muted = watch.rule.muted or mutes.is_muted(tx, alert.rule, alert.source, now)
-        why = "muted" if muted else (
-            "" if kind == "withdrawn" else self._too_old(watch, newest, now))
-        if why:
-            if alert.note != why and kind != "withdrawn":
-                tx.update(Alert, note=why).where(Alert.id == alert.id).execute()
+        why_not = self._muted(tx, compiled, alert) or (
+            "" if withdrawn else self._too_old(compiled, newest))
+        if why_not:
+            if not withdrawn:
+                _note(tx, alert, why_not)
             return False
-        content = compose.of_alert(tx, self._site.site, watch, alert, kind, points)
-        self.post(tx, watch, alert, content, identity=(
-            alert.rule, alert.source, alert.band, alert.episode, kind,
-            int(now) if kind == "again" else 0), made_of=repr(alert.fired_jd))
-        note = "" if kind == "alert" else alert.note
-        tx.update(Alert, told_at=now, note=note).where(Alert.id == alert.id).execute()
+        content = compose.of_alert(tx, self._site.site, compiled, alert, kind, points)
+        self._queue(tx, compiled, alert, kind, content, made_of=repr(alert.fired_jd))
+        alerts.update(tx, alert, told_at=self._clock(),
+                      note="" if kind == MessageKind.ALERT else alert.note)
         return True
 
-    def post(self, tx: Transaction, watch: CompiledRule, alert: Alert, content: dict[str, Any], *,
-             identity: tuple[object, ...], made_of: str) -> None:
-        """A message to each recipient of a rule's channels; at most once for an identity."""
-        now = self._clock()
-        held = self._held_until(watch.rule.severity, now)
-        for name in watch.rule.channels:
+    def notify_of_system(self, tx: Transaction, compiled: CompiledRule, alert: Alert,
+                         kind: MessageKind, *, value: float, reason: str) -> None:
+        """Notify people of an alert of the system, unless it is muted. ``reason``: of the value."""
+        if why_not := self._muted(tx, compiled, alert):
+            _note(tx, alert, why_not)
+            return
+        content = compose.of_system(self._site.site, compiled, alert, kind, value, reason)
+        self._queue(tx, compiled, alert, kind, content, made_of=repr(alert.fired_at))
+        alerts.update(tx, alert, told_at=self._clock(), note="")
+
+    def _queue(self, tx: Transaction, compiled: CompiledRule, alert: Alert, kind: MessageKind,
+               content: dict[str, Any], *, made_of: str) -> None:
+        """A message to each recipient of a rule's channels; a reminder apart, only one of a kind.
+        """
+        rule, now = compiled.rule, self._clock()
+        held = self._held_until(rule.severity, now)
+        group = alert.source if rule.group_wait else ""
+        for name in rule.channels:
             channel = self._channels[name]
             for recipient in channel.recipients:
-                key = dedup_key(*identity, name, recipient)
-                group = alert.source if watch.rule.group_wait else ""
+                key = dedup_key(alert.rule, alert.source, alert.band, alert.episode, kind,
+                                int(now) if kind == MessageKind.REMINDER else 0, name, recipient)
                 outbox.queue(
                     tx, dedup_key=key, alert=alert.id, channel=name, recipient=recipient,
                     message_id=message_id(key, made_of, channel), content=content,
-                    severity=watch.rule.severity, created_at=now, grouped_by=group,
-                    held_until=max(held, self._gathered(tx, watch, name, recipient, group)))
+                    severity=rule.severity, created_at=now, grouped_by=group, held_until=max(
+                        held, self._group_held_until(tx, compiled, name, recipient, group)))
 
-    def _gathered(self, db: Connection, watch: CompiledRule, channel: str, recipient: str,
-                  group: str) -> float:
+    def _group_held_until(self, db: Connection, compiled: CompiledRule, channel: str,
+                          recipient: str, group: str) -> float:
         """Until when a message waits for others of its group: as long as the first one does."""
         if not group:
             return 0.0
         now = self._clock()
         first = outbox.group_held_until(db, channel, recipient, group, now)
-        return first or now + watch.rule.group_wait
+        return first or now + compiled.rule.group_wait
 
-    def _too_old(self, watch: CompiledRule, jd: float, now: float) -> str:
+    def _muted(self, db: Connection, compiled: CompiledRule, alert: Alert) -> str:
+        muted = compiled.rule.muted or mutes.is_muted(db, alert.rule, alert.source, self._clock())
+        return "muted" if muted else ""
+
+    def _too_old(self, compiled: CompiledRule, jd: float) -> str:
         """Why nobody is notified of points that end at a JD; empty if people are."""
-        own = watch.rule.max_age_hours
+        own = compiled.rule.max_age_hours
         limit = own if own >= 0 else self._site.alerts.max_age_hours
-        age = (jd_of_unix(now) - jd) * 24.0
+        age = (jd_of_unix(self._clock()) - jd) * 24.0
         if limit and age > limit:
             return f"its points are older than {limit:g} h: nobody was notified"
         return ""
@@ -91,6 +105,11 @@ class Notifier:
         if not settings.quiet_hours or rank(severity) >= rank(settings.quiet_min_severity):
             return 0.0
         return quiet_end(settings.quiet_hours, settings.quiet_timezone, now)
+
+
+def _note(tx: Transaction, alert: Alert, note: str) -> None:
+    if alert.note != note:
+        alerts.update(tx, alert, note=note)
 
 
 def quiet_end(hours: str, zone: str, now: float) -> float:

@@ -14,15 +14,14 @@ from functools import partial
 from typing import Any
 
 from iop4d.alerts import episodes
-from iop4d.alerts.conditions import SYSTEM, Form
+from iop4d.alerts.conditions import Form
 from iop4d.alerts.engine import OWN, isolated, reminder_is_due, snooze_is_over, without_rule
 from iop4d.alerts.notify import Notifier
-from iop4d.alerts.rendering import clean
 from iop4d.alerts.rules import CompiledRule, compile_rule
 from iop4d.config import Rule, Site
-from iop4d.model.states import ACTIVE_ALERTS, AlertState
-from iop4d.model.units import decimal, jd_of_unix
-from iop4d.store import alerts, health, mutes, outbox
+from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
+from iop4d.model.units import jd_of_unix
+from iop4d.store import alerts, health, outbox
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert
 
@@ -30,7 +29,6 @@ _HOUR = 3600.0
 _DAY = 86400.0
 _FEWEST = 5  # frames of which a share is a measure
 _CLOUDS_RECENT = 0.25  # days: a zero point older than that says nothing of the sky now
-_STATE = {"alert": "", "again": " (still active)", "ended": " (resolved)"}
 _LEFT_AFTER = 30.0  # minutes without information of an alert's subject after which it ends
 
 Values = dict[str, float]
@@ -197,7 +195,7 @@ class SystemRules:
             elif latest is None or now - latest.fired_at >= 3600.0 * rule.cooldown_hours:
                 alert = episodes.begin(tx, rule, subject, "", AlertState.FIRING, after=latest,
                                        now=now, value=value, fired_jd=jd_of_unix(now))
-                self._tell(tx, compiled, alert, value, "alert")
+                self._notify(tx, compiled, alert, value, MessageKind.ALERT)
         elif active is not None and not turns:
             self._continue(tx, compiled, active, value)
 
@@ -220,11 +218,11 @@ class SystemRules:
         now = self._clock()
         if snooze_is_over(alert, now):
             alert = episodes.move(tx, alert, AlertState.FIRING, now=now, snoozed_until=None)
-            self._tell(tx, compiled, alert, value, "again")
+            self._notify(tx, compiled, alert, value, MessageKind.REMINDER)
         elif alert.state == AlertState.FIRING and alert.told_at is None:
-            self._tell(tx, compiled, alert, value, "alert")
+            self._notify(tx, compiled, alert, value, MessageKind.ALERT)
         elif reminder_is_due(alert, compiled.rule, now):
-            self._tell(tx, compiled, alert, value, "again")
+            self._notify(tx, compiled, alert, value, MessageKind.REMINDER)
 
     def _end_unjudged(self, tx: Transaction, judged: set[tuple[str, str]]) -> None:
         """End alerts that no rule judges any more, or whose subject is not there now."""
@@ -239,7 +237,7 @@ class SystemRules:
 
     def _end(self, tx: Transaction, compiled: CompiledRule, alert: Alert, value: float) -> None:
         if compiled.rule.notify_resolved and alert.told_at is not None:
-            self._tell(tx, compiled, alert, value, "ended")
+            self._notify(tx, compiled, alert, value, MessageKind.RESOLVED)
         self._resolve(tx, alert)
 
     def _resolve(self, tx: Transaction, alert: Alert, reason: str = "") -> None:
@@ -247,35 +245,10 @@ class SystemRules:
         episodes.move(tx, alert, AlertState.RESOLVED, now=now, reason=reason,
                       resolved_jd=jd_of_unix(now), resolved_at=now)
 
-    def _tell(self, tx: Transaction, compiled: CompiledRule, alert: Alert, value: float,
-              state: str) -> None:
-        now = self._clock()
-        if compiled.rule.muted or mutes.is_muted(tx, alert.rule, alert.source, now):
-            if alert.note != "muted":
-                alerts.update(tx, alert, note="muted")
-            return
-        self._notifier.post(
-            tx, compiled, alert, self._content(compiled, alert, value, state),
-            made_of=repr(alert.fired_at), identity=(alert.rule, alert.source, "", alert.episode,
-                                                    state, int(now) if state == "again" else 0))
-        alerts.update(tx, alert, told_at=now, note="")
-
-    def _content(self, compiled: CompiledRule, alert: Alert, value: float,
-                 state: str) -> dict[str, Any]:
-        what, unit, of = SYSTEM[compiled.condition.quantity]
-        site, url = self._site.site, self._site.site.url.rstrip("/")
-        told = f"{decimal(value, 0 if unit == '' else 1)} {unit}".strip()
-        about = clean(f"{alert.source}: {what}" if of != "site" else what[0].upper() + what[1:])
-        mark = episodes.tag(alert)
-        return {
-            "kind": "system", "state": state, "severity": compiled.rule.severity, "tag": mark,
-            "alert": alert.id, "site": clean(site.name), "rule": clean(alert.rule),
-            "subject": clean(f"[{site.name}] {about}: {told}"
-                             f"{_STATE[state]} [{mark}]"),
-            "about": about, "condition": str(compiled.condition), "measured": told,
-            "episode": alert.episode, "note": clean(self._why(), 300),
-            "links": {"alerts": f"{url}/alerts#alert-{alert.id}"} if url else {},
-        }
+    def _notify(self, tx: Transaction, compiled: CompiledRule, alert: Alert, value: float,
+                kind: MessageKind) -> None:
+        self._notifier.notify_of_system(tx, compiled, alert, kind, value=value,
+                                        reason=self._why())
 
 
 def _is_about(compiled: CompiledRule, subject: str) -> bool:

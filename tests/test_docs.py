@@ -147,11 +147,10 @@ def test_the_examples_of_alerts_are_site_files(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_notice_is_named_to_those_who_receive_webhooks() -> None:
-    from iop4d.alerts.compose import KINDS as OF_ALERTS
-    from iop4d.alerts.compose import WRITTEN
+    from iop4d.model.states import MessageKind
 
     (row,) = (line for line in DOCS["channels.md"].splitlines() if line.startswith("| `kind`"))
-    assert set(row.split("`")[3::2]) == {*OF_ALERTS, *WRITTEN, "digest", "system"}
+    assert set(row.split("`")[3::2]) == set(MessageKind)
 
 
 def test_every_kind_of_channel_has_an_example_that_is_a_site_file(tmp_path: Path) -> None:

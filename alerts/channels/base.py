@@ -31,10 +31,10 @@ KINDS: Mapping[str, str] = {
 class Notice:
     """What is said to a recipient, in every form that a channel may want.
 
-    ``id``: ``<iop4d...@host>``, the same at every attempt. ``kind``: alert, again, ended,
-    withdrawn, digest, summary, system or test. ``text`` is complete; ``html`` and ``pictures``
-    (content id to PNG) say the same for those who read them; ``tag`` names the alert in answers.
-    ``at``: Unix seconds of its making. ``facts``: plain values, for programs.
+    ``id``: ``<iop4d...@host>``, the same at every attempt. ``kind``: a MessageKind.
+    ``text`` is complete; ``html`` and ``pictures`` (content id to PNG) say the same for those who
+    read them; ``tag`` names the alert in answers. ``at``: Unix seconds of its making. ``facts``:
+    plain values, for programs.
     """
 
     id: str

@@ -9,6 +9,7 @@ from typing import Any
 from iop4d.alerts.compose import cid_of
 from iop4d.alerts.rendering import clean, count, moment, render
 from iop4d.alerts.summary.facts import Facts
+from iop4d.model.states import MessageKind
 from iop4d.model.units import NOTHING, plus_minus
 
 Plain = dict[str, Any]  # facts as their row keeps them
@@ -55,8 +56,8 @@ def html(facts: Plain, source_of: Callable[[str], str] | None = None) -> str:
 def content(facts: Plain) -> Plain:
     """What the outbox keeps: the mail as it was written, whatever is measured anew since."""
     return {
-        "kind": "summary", "subject": subject(facts), "text": text(facts), "html": html(facts),
-        "pictures": pictures(facts), "night": facts["night"],
+        "kind": MessageKind.SUMMARY, "subject": subject(facts), "text": text(facts),
+        "html": html(facts), "pictures": pictures(facts), "night": facts["night"],
         "link": f"{facts['url']}/summaries/{facts['night']}" if facts["url"] else "",
     }
 

@@ -82,11 +82,12 @@ def _chosen(site: Site, name: str | None, recipient: str | None) -> list[Channel
 
 def _notice(site: Site) -> Notice:
     from iop4d.alerts.channels.base import Notice
+    from iop4d.model.states import MessageKind
 
     name = site.site.name
     return Notice(
-        id=f"<iop4d.test.{secrets.token_hex(8)}@localhost>", kind="test", at=time.time(),
-        subject=f"[{name}] Test message", severity="info", link=site.site.url,
+        id=f"<iop4d.test.{secrets.token_hex(8)}@localhost>", kind=MessageKind.TEST.value,
+        at=time.time(), subject=f"[{name}] Test message", severity="info", link=site.site.url,
         text=f"This is a test message of {name}, sent by hand. Alerts come this way.",
         html=f"<p>This is a test message of {_escaped(name)}, sent by hand. Alerts come this "
              "way.</p>")

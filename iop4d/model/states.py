@@ -84,6 +84,19 @@ class MessageState(StrEnum):
     DROPPED = "dropped"  # not to be sent any more
 
 
+class MessageKind(StrEnum):
+    """What a message to people is about."""
+
+    ALERT = "alert"  # an alert fired
+    REMINDER = "reminder"  # an alert is still active
+    RESOLVED = "resolved"
+    WITHDRAWN = "withdrawn"
+    SYSTEM = "system"  # an alert about the system; its state is one of the kinds above
+    DIGEST = "digest"  # of several messages
+    SUMMARY = "summary"  # of a night
+    TEST = "test"
+
+
 class SummaryState(StrEnum):
     """Where the summary of a night stands."""
 

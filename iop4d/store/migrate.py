@@ -10,7 +10,7 @@ import peewee as pw
 
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import MasterState
-from iop4d.store.schema import TABLES, Frame, Master, Result, ResultHistory, Summary
+from iop4d.store.schema import TABLES, Frame, Master, Outbox, Result, ResultHistory, Summary
 
 
 def migrate(db: pw.SqliteDatabase) -> list[str]:
@@ -72,6 +72,10 @@ _WORDS: tuple[tuple[Any, str, str], ...] = (
     (Summary.facts, '"kind":"light"', '"kind":"science"'),
     (Frame.info, '"placed_by":', '"astrometry_from":'),
     (Frame.info, '"wcs_left":', '"wcs_ordinary":'),
+    (Outbox.content, '"kind":"again"', '"kind":"reminder"'),
+    (Outbox.content, '"kind":"ended"', '"kind":"resolved"'),
+    (Outbox.content, '"state":"again"', '"state":"reminder"'),
+    (Outbox.content, '"state":"ended"', '"state":"resolved"'),
     (Result.method, "left", "ordinary"),
     (Result.method, "right", "extraordinary"),
     (Result.methods, '"method":"left"', '"method":"ordinary"'),

@@ -13,7 +13,7 @@ from typing import Any
 from peewee import JOIN, Case, fn
 
 from iop4d.config.alerting import SEVERITIES, rank
-from iop4d.model.states import MessageState
+from iop4d.model.states import MessageKind, MessageState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
 from iop4d.store.schema import ChannelState, Outbox
@@ -23,11 +23,12 @@ _SHOWN = _DAY  # seconds for which a message that was given up counts as undeliv
 _MOVED = "moved "
 _REST = "rest"
 _NEXT_UPDATE = "next update"
-ALONE = ("digest", "summary", "test")  # kinds of message that are no part of a digest
+#: Kinds of message that are never part of a digest.
+ALONE = (MessageKind.DIGEST, MessageKind.SUMMARY, MessageKind.TEST)
 
 _QUEUED = Outbox.state == MessageState.QUEUED
-_KIND = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), "alert")
-_IS_DIGEST = _KIND == "digest"
+_KIND = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), MessageKind.ALERT.value)
+_IS_DIGEST = _KIND == MessageKind.DIGEST
 _SEVERITY = Case(Outbox.severity, [(name, rank(name)) for name in SEVERITIES], 0)
 _DUE_AT = fn.MAX(Outbox.not_before, Outbox.held_until)  # of two columns: the larger
 #: A message at which the connection broke again and again must not hold up all others.

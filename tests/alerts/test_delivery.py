@@ -101,9 +101,9 @@ def test_what_is_told_again_shows_what_was_measured_since(
     it.fire()
     it.send()
     row = Outbox.get_by_id(1)
-    later = row.content | {"kind": "again", "light_curve": [*row.content["light_curve"],
+    later = row.content | {"kind": "reminder", "light_curve": [*row.content["light_curve"],
                                                             [2461001.0, 12.1, 0.02]]}
-    Outbox.create(dedup_key="again", alert=row.alert_id, channel="team", recipient=row.recipient,
+    Outbox.create(dedup_key="reminder", alert=row.alert_id, channel="team", recipient=row.recipient,
                   message_id="<again@x>", content=later, state="queued", created_at=clock.now)
     it.send()
     assert [len(request.points) for request in asked] == [2, 3]

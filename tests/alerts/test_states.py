@@ -62,12 +62,12 @@ def test_an_alert_that_goes_on_is_told_again_until_somebody_acknowledges(start: 
     night.clock.advance(2.1 * HOUR)
     night.tend()
     night.tend()
-    assert kinds() == ["alert", "again"]
+    assert kinds() == ["alert", "reminder"]
     with night.database.write() as tx:
         actions.acknowledge(tx, Alert.get(), by="Ana", now=night.clock())
     night.clock.advance(5 * HOUR)
     night.tend()
-    assert kinds() == ["alert", "again"]
+    assert kinds() == ["alert", "reminder"]
     night.see_all([13.5, 13.5], start=10)
     assert state() == "resolved"
     assert [(s.state, s.by) for s in AlertStep.select().order_by(AlertStep.id)][-2:] == [
@@ -84,14 +84,14 @@ def test_a_snooze_ends_by_itself(start: Start) -> None:
     assert (state(), kinds()) == ("snoozed", ["alert"])
     night.clock.advance(1.1 * HOUR)
     night.tend()
-    assert (state(), kinds()) == ("firing", ["alert", "again"])
+    assert (state(), kinds()) == ("firing", ["alert", "reminder"])
 
 
 def test_the_end_is_told_where_the_rule_asks_for_it(start: Start) -> None:
     night = start(rule() + "notify_resolved = true\n", channel())
     night.see_all([12.5, 12.4, 13.5, 13.5])
-    assert kinds() == ["alert", "ended"]
-    assert "ended" in Outbox.get(Outbox.id == 2).content["subject"]
+    assert kinds() == ["alert", "resolved"]
+    assert "resolved" in Outbox.get(Outbox.id == 2).content["subject"]
 
 
 @pytest.mark.parametrize(("of_rule", "of_source"), [("bright", ""), ("", "2200+420"),

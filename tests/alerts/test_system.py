@@ -80,7 +80,7 @@ def test_a_full_disk_is_told_once_it_lasts_and_its_end_recorded(system: Make) ->
     it.beat["disk_free_gb"] = 50.0
     assert it.look(12) == [("iop4d", "resolved")]
     assert [row.content["state"] for row in Outbox.select().order_by(Outbox.id)] == [
-        "alert", "ended"]
+        "alert", "resolved"]
     said = Outbox.get().content
     assert "Free space on the site's disk: 3.0 GB" in said["subject"]
     notice = notice_of(said, message_id="<1@x>", at=0.0)
@@ -184,13 +184,13 @@ def test_what_goes_on_is_told_again_and_after_a_snooze(system: Make) -> None:
     it = system("disk_free < 5 GB", "reminder_hours = 1\n")
     it.beat["disk_free_gb"] = 3.0
     it.look(150)
-    assert told() == ["alert", "again", "again"]
+    assert told() == ["alert", "reminder", "reminder"]
     with it.database.write() as tx:
         actions.snooze(tx, Alert.get(), 2 * HOUR, by="Ana", now=it.clock())
     it.look(110)
-    assert told() == ["alert", "again", "again"]
+    assert told() == ["alert", "reminder", "reminder"]
     it.look(20)
-    assert told() == ["alert", "again", "again", "again"]
+    assert told() == ["alert", "reminder", "reminder", "reminder"]
     states = [row.state for row in AlertStep.select().order_by(AlertStep.id)]
     assert states == ["firing", "snoozed", "firing"]
 

@@ -56,9 +56,9 @@ def test_the_end_tells_what_ended_it(start: Start) -> None:
     night = start(rule() + "notify_resolved = true\n", channel())
     night.see_all([12.5, 12.5, 13.5, 13.6])
     subject, text = told()
-    assert subject == "BL Lac R = 13.60 ± 0.02: ended, mag < 13.0"
-    assert "has ended: mag < 13.0; mag > 13.2 at 2025-11-21 00:03:00 UTC." in text
-    assert "The alert ends when" not in text
+    assert subject == "BL Lac R = 13.60 ± 0.02: resolved, mag < 13.0"
+    assert 'Rule "bright" (mag < 13.0) resolved at 2025-11-21 00:03:00 UTC: mag > 13.2.' in text
+    assert "The alert is resolved when" not in text
 
 
 def test_again_tells_the_newest_point(start: Start) -> None:
@@ -97,7 +97,7 @@ def test_a_snooze_that_ends_while_it_goes_on_is_told_once(start: Start) -> None:
     for _ in range(4):
         night.clock.advance(0.6 * HOUR)
         night.tend()
-    assert (state(), kinds()) == ("firing", ["alert", "again"])
+    assert (state(), kinds()) == ("firing", ["alert", "reminder"])
 
 
 def test_flags_on_the_points_that_ended_it_let_it_go_on(start: Start) -> None:

@@ -86,7 +86,7 @@ def test_opening_twice_changes_nothing_more(tmp_path: Path) -> None:
 
 
 def test_words_of_an_older_database_are_those_of_now(tmp_path: Path) -> None:
-    """Kinds of frames, methods of polarimetry, and what the reduction notes of a frame."""
+    """Kinds of frames and messages, methods of polarimetry, what the reduction notes of a frame."""
     database = Database(tmp_path / "iop4d.db")
     methods = [{"method": "left", "p": 0.1}, {"method": "right", "p": 0.1},
                {"method": "fit", "note": "left"}]
@@ -104,6 +104,13 @@ def test_words_of_an_older_database_are_those_of_now(tmp_path: Path) -> None:
                       was={"method": method, "p": 0.1})
         tx.create(Summary, night="2024-01-01", state="made", made_at=1.0,
                   facts={"kinds": [{"kind": "light", "frames": 3}]})
+        for kind in ("again", "ended"):
+            tx.create(Outbox, dedup_key=kind, channel="mail", recipient="a", message_id=kind,
+                      state="queued", created_at=1.0,
+                      content={"kind": kind, "subject": "it ended again"})
+            tx.create(Outbox, dedup_key=f"system {kind}", channel="mail", recipient="a",
+                      message_id=kind, state="queued", created_at=1.0,
+                      content={"kind": "system", "state": kind})
     database.close()
     with pysqlite3.connect(tmp_path / "iop4d.db") as plain:
         plain.execute("PRAGMA user_version = 3")
@@ -123,4 +130,9 @@ def test_words_of_an_older_database_are_those_of_now(tmp_path: Path) -> None:
         summary = db.get(Summary, Summary.night == "2024-01-01")
         assert summary is not None
         assert summary.facts == {"kinds": [{"kind": "science", "frames": 3}]}
+        assert [row.content for row in db.select(Outbox).order_by(Outbox.id)] == [
+            {"kind": "reminder", "subject": "it ended again"},
+            {"kind": "system", "state": "reminder"},
+            {"kind": "resolved", "subject": "it ended again"},
+            {"kind": "system", "state": "resolved"}]
     database.close()
