@@ -19,8 +19,8 @@ from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
-from iop4d.store.database import Database, ambient
-from iop4d.store.results import add_flag
+from iop4d.store.database import Database
+from iop4d.store.results import add_flag, remove_flag
 from iop4d.store.schema import Alert, Outbox, Result
 from tests.conftest import FakeClock
 
@@ -122,8 +122,13 @@ class Night:
 
     def flag(self, result: int, name: str = "bad") -> None:
         """Somebody flags a point."""
-        with self.database.write():
-            add_flag(ambient(), result, name, note="", by="ana", now=self.clock())
+        with self.database.write() as tx:
+            add_flag(tx, result, name, note="", by="ana", now=self.clock())
+
+    def unflag(self, result: int, name: str = "bad") -> None:
+        """Somebody removes the flag."""
+        with self.database.write() as tx:
+            remove_flag(tx, result, name, now=self.clock())
 
     def episodes(self) -> list[tuple[str, float, float | None]]:
         """State, and minutes of firing and ending, of every episode."""

@@ -72,6 +72,18 @@ def test_the_past_judged_at_once_gives_what_was_judged_point_by_point(start: Sta
     assert [one.ended_jd for one in fired] == [row.resolved_jd for row in rows]
 
 
+def test_a_back_test_counts_the_points_that_lack_earlier_data(start: Start) -> None:
+    night = start(changed("change mag < -0.5", "min_points = 3\n", "change mag > -0.2"), channel())
+    for n in range(6):
+        night.see(n * DAY, 14.0 if n < 5 else 13.0, night=f"2025-11-{22 + n}")
+    compiled = night.engine.compiled("bright")
+    assert compiled is not None
+    with night.database.read() as db:
+        found = backtest(db, night.engine, compiled, JD - 1.0)
+    assert (found.points, found.unknown, found.series) == (6, 3, 1)  # a past of 0, 1 and 2 points
+    assert found.fired == ()  # one point does not confirm itself
+
+
 def test_tags_may_stand_in_a_list_of_sources(start: Start) -> None:
     night = start(rule().replace('source = "BL Lac"', 'sources = ["Mrk 421", "tag:tev"]'),
                   channel(), '[[tag]]\nname = "tev"\nsources = ["2200+420"]\n')

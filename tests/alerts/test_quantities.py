@@ -9,6 +9,7 @@ import pytest
 
 from iop4d.alerts.conditions import parse_condition
 from iop4d.alerts.quantities import Past, PointSeries, colours, derived
+from iop4d.config import Rule
 
 PAST = Past(window=14.0, min_points=10, floor=0.02)
 
@@ -40,6 +41,50 @@ def test_sigma_holds_the_scatter_the_points_own_error_and_the_floor() -> None:
     expected = -0.5 / math.sqrt(scatter**2 + 0.03**2 + 0.02**2)
     assert last("change mag < -5 sigma", series([*values, 12.5], error=0.03)) == pytest.approx(
         expected)
+
+
+@pytest.mark.parametrize(("condition", "before", "now", "sigma"), [
+    ("change mag < -5 sigma", 13.0, 12.9, -5.0),  # floor 0.02 mag
+    ("change flux_mjy > 5 sigma", 10.0, 11.0, 5.0),  # floor 2 % of the median
+    ("change p > 2 sigma", 0.10, 0.11, 2.0),  # floor 0.005
+    ("change chi > 5 sigma", 30.0, 40.0, 5.0),  # floor 2 degrees
+])
+def test_a_quiet_past_has_the_floor_of_its_quantity(condition: str, before: float, now: float,
+                                                    sigma: float) -> None:
+    """Without scatter and errors the floor is all there is."""
+    past = Past.of(Rule(name="r", condition=condition), parse_condition(condition).quantity)
+    assert last(condition, series([before] * 10 + [now], error=0.0), past) == pytest.approx(sigma)
+    own = Past.of(Rule(name="r", condition=condition, min_scatter=0.5),
+                  parse_condition(condition).quantity)
+    assert last(condition, series([before] * 10 + [now], error=0.0), own) == pytest.approx(
+        (now - before) / 0.5)
+
+
+@pytest.mark.parametrize(("sigmas", "known"), [(2.99, False), (3.01, True)])
+def test_a_rate_is_known_from_three_standard_errors_on(sigmas: float, known: bool) -> None:
+    """Five points, a day apart: the error of the slope is their error over the root of 10."""
+    slope = sigmas * 0.05 / math.sqrt(10.0)
+    past = Past(window=10.0, min_points=5, floor=0.03)
+    line = series([13.0 + slope * n for n in range(5)], error=0.04, per_night=1)
+    assert last("rate mag < -0.3 mag/d", line, past) == pytest.approx(
+        slope if known else math.nan, nan_ok=True)
+
+
+def test_a_rate_needs_three_points_and_a_rotation_two_whatever_a_rule_asks_for() -> None:
+    past = Past(window=10.0, min_points=2, floor=0.0)
+    assert math.isnan(last("rate mag < -1 mag/d", series([13.0, 12.0], per_night=1), past))
+    assert last("rate mag < -0.3 mag/d", series([13.0, 12.0, 11.0], per_night=1),
+                past) == pytest.approx(-1.0)
+    assert math.isnan(last("rotation chi > 9", series([30.0]), past))
+    assert last("rotation chi > 9", series([30.0, 40.0]), past) == pytest.approx(10.0)
+
+
+def test_a_past_whose_directions_cancel_gives_no_change_of_angle() -> None:
+    assert math.isnan(last("change chi > 30 deg", series([0.0, 90.0] * 5 + [45.0])))
+
+
+def test_a_change_in_percent_needs_a_positive_flux() -> None:
+    assert math.isnan(last("change flux_mjy > 50 %", series([0.0] * 10 + [1.0])))
 
 
 @pytest.mark.parametrize("n", [0, 4, 9])

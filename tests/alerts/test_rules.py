@@ -8,17 +8,18 @@ import random
 import pytest
 
 from iop4d.alerts.rules import (
-    AlertState,
     CompiledRule,
     Edge,
     History,
     RulePoint,
     Standing,
     compile_rule,
+    is_pending,
     judge,
 )
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
+from iop4d.model.states import AlertState
 
 HOUR = 1 / 24
 
@@ -114,6 +115,39 @@ def test_a_new_episode_waits_for_the_cooldown_in_the_time_of_the_points() -> Non
     for hour, value in enumerate([12.5, 12.5, 13.5, 13.5, *[12.5] * 11]):
         walk.see(hour * HOUR, value)
     assert walk.episodes == [[1 * HOUR, 3 * HOUR], [pytest.approx(13 * HOUR), None]]
+
+
+@pytest.mark.parametrize(("hours", "episodes"), [(11.999, 1), (12.0, 2), (12.001, 2)])
+def test_the_cooldown_is_over_at_its_last_moment(hours: float, episodes: int) -> None:
+    """A Julian date of today is good to 0.04 ms: a point twelve hours later is not too early."""
+    compiled = watch(confirm=1, cooldown=12.0)
+    at = 2461000.1
+    points = [RulePoint(id=1, jd=at, value=12.5), RulePoint(id=2, jd=at + 0.1, value=13.5),
+              RulePoint(id=3, jd=at + hours / 24, value=12.5)]
+    edges = judge(compiled, History(), points, since=at)
+    assert [edge.state for edge in edges].count(AlertState.FIRING) == episodes
+
+
+@pytest.mark.parametrize(("hours", "fires"), [(5.999, True), (6.0, True), (6.001, False)])
+def test_points_confirm_each_other_within_the_hours_and_no_longer(hours: float,
+                                                                  fires: bool) -> None:
+    compiled = compile_rule(Rule(name="r", condition="mag < 13.0", confirm_within_hours=6.0))
+    at = 2461000.1
+    points = [RulePoint(id=1, jd=at, value=12.5), RulePoint(id=2, jd=at + hours / 24, value=12.5)]
+    assert bool(judge(compiled, History(), points, since=at)) is fires
+
+
+@pytest.mark.parametrize(("standing", "confirm", "value", "pending"), [
+    (Standing(), 2, 12.5, True), (Standing(), 2, 13.5, False), (Standing(), 1, 12.5, False),
+    (Standing(state=AlertState.FIRING), 2, 12.5, False),
+    (Standing(state=AlertState.RESOLVED, edge_jd=9.8, fired_jd=9.6), 2, 12.5, False),
+    (Standing(state=AlertState.RESOLVED, edge_jd=9.8, fired_jd=9.5), 2, 12.5, True)])
+def test_a_rule_is_pending_when_one_more_point_would_fire_it(
+        standing: Standing, confirm: int, value: float, pending: bool) -> None:
+    compiled = watch(confirm=confirm, cooldown=12.0)
+    newest = RulePoint(id=1, jd=10.0, value=value)
+    assert is_pending(compiled, standing, [newest]) is pending
+    assert not is_pending(compiled, standing, [])
 
 
 def test_flapping_around_the_threshold_gives_two_edges_at_most() -> None:

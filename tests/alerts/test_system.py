@@ -148,6 +148,121 @@ def test_a_zero_point_that_drops_means_clouds(system: Make) -> None:
     assert it.look(12) == [("T090", "resolved")]
 
 
+def measured(it: System, quantity: str, window: float = 1.0, **more: Any) -> dict[str, float]:
+    """What a rule about the system is compared with now."""
+    with it.database.read() as db:
+        state = SystemState(db=db, site=it.rules._site, now=it.clock(), beat=it.beat, **{
+            "observes": lambda _: True, **more})
+        return system_rules.MEASURES[quantity](state, window)
+
+
+@pytest.mark.parametrize(("count", "share"), [(4, None), (5, 40.0)])
+def test_of_few_frames_no_share_is_a_measure(system: Make, count: int,
+                                             share: float | None) -> None:
+    it = system("unsolved > 30 %")
+    with it.database.write():
+        for n in range(count):
+            frame(it.clock() - n, **({"state": "failed", "reason": "solve: no match"} if n < 2
+                                     else {}))
+        for n in range(9):
+            frame(it.clock() - 100 - n, kind="flat")
+            frame(it.clock() - 200 - n, state="queued")
+            frame(it.clock() - 86401 - n)
+    assert measured(it, "unsolved").get("OSN-T090") == share
+
+
+def test_only_what_failed_within_the_window_is_counted(system: Make) -> None:
+    it = system("failed > 2")
+    with it.database.write():
+        for n, fate in enumerate(("failed", "quarantined", "rejected", "done", "waiting")):
+            frame(it.clock() - 1 - n, state=fate)
+        frame(it.clock() - 86401, state="failed")
+    assert measured(it, "failed") == {"iop4d": 2.0}
+
+
+@pytest.mark.parametrize(("hours", "below"), [(5.99, 0.7), (6.01, None)])
+def test_a_zero_point_of_hours_ago_says_nothing_of_the_sky(system: Make, hours: float,
+                                                           below: float | None) -> None:
+    it = system("clouds > 0.5 mag")
+    with it.database.write():
+        for n, zero in enumerate((22.0, 21.3)):
+            point(n, 13.0, zero_point=zero, created_at=it.clock() - 3600 * hours)
+    assert measured(it, "clouds").get("T090") == (
+        below if below is None else pytest.approx(below))
+
+
+@pytest.mark.parametrize("other", [{"band": "V"}, {"exptime_s": 10.0}, {"instrument": "DIPOL"},
+                                   {"telescope": "T150"}])
+def test_zero_points_of_unlike_frames_are_not_compared(system: Make,
+                                                       other: dict[str, Any]) -> None:
+    it = system("clouds > 0.5 mag")
+    with it.database.write():
+        point(0, 13.0, zero_point=24.0, created_at=it.clock(), **other)
+        point(1, 13.0, zero_point=22.0, created_at=it.clock())
+        point(2, 13.0, zero_point=23.0, created_at=it.clock() - 86401.0)
+        point(3, None, zero_point=None, created_at=it.clock())
+    assert measured(it, "clouds")["T090"] == 0.0
+
+
+@pytest.mark.parametrize(("archive", "hours"), [("ok", 0.0), ("starting", 0.0), ("paused", 0.0),
+                                                ("degraded", 2.0), ("down", 2.0)])
+def test_an_archive_is_unreachable_for_as_long_as_it_is_not_in_order(
+        system: Make, archive: str, hours: float) -> None:
+    it = system("unreachable > 1 h")
+    it.beat["archives"][0]["state"] = archive
+    since: dict[tuple[str, str], float] = {}
+    measured(it, "unreachable", since=since)
+    it.clock.advance(2 * HOUR)
+    assert measured(it, "unreachable", since=since) == {"one": hours}
+
+
+def test_a_telescope_is_silent_for_the_shorter_of_its_night_and_its_silence(system: Make) -> None:
+    it = system("silent > 2 h")
+    since = {("observes", "OSN-T090"): it.clock() - 3 * HOUR}
+    assert measured(it, "silent", since=dict(since)) == {"OSN-T090": 3.0}  # no frame ever
+    with it.database.write():
+        frame(it.clock() - HOUR)
+    assert measured(it, "silent", since=dict(since)) == {"OSN-T090": 1.0}
+    assert measured(it, "silent", since=dict(since), observes=lambda _: False) == {
+        "OSN-T090": 0.0}
+
+
+def test_jobs_that_may_run_now_are_the_backlog(system: Make) -> None:
+    it = system("backlog > 100")
+    with it.database.write():
+        for n, (state, wait) in enumerate((("queued", 0), ("queued", 60), ("running", 0),
+                                           ("waiting", 0))):
+            Job.create(kind="reduce", key=n, priority=1, state=state, changed_at=0.0,
+                       not_before=it.clock() + wait)
+    assert measured(it, "backlog") == {"iop4d": 1.0}
+
+
+def test_errors_of_a_rule_are_counted_with_the_sources_that_it_cannot_find(system: Make) -> None:
+    it = system("rule_error > 0")
+    with it.database.write() as tx:
+        for age in (0.0, 10.0, 86401.0):
+            emit(tx, "alert-error", it.clock() - age, rule="flares", reason=f"{age}")
+        emit(tx, "alert", it.clock(), rule="flares")
+    assert measured(it, "rule_error", unknown={"r": ["BLLaz", "3C 34"]}) == {
+        "flares": 2.0, "r": 2.0}
+
+
+def test_nothing_is_made_of_a_disk_of_which_nothing_is_known(system: Make) -> None:
+    it = system("disk_free < 5 GB")
+    it.beat.pop("disk_free_gb")
+    assert it.look(30) == []
+
+
+def test_a_new_alert_waits_for_the_cooldown(system: Make) -> None:
+    it = system("disk_free < 5 GB", "cooldown_hours = 2\n")
+    for gigabytes, minutes in ((3.0, 11), (50.0, 11), (3.0, 60)):
+        it.beat["disk_free_gb"] = gigabytes
+        it.look(minutes)
+    assert Alert.select().count() == 1
+    assert it.look(60) == [("iop4d", "resolved"), ("iop4d", "firing")]
+    assert [row.episode for row in Alert.select().order_by(Alert.id)] == [1, 2]
+
+
 def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> None:
     it = system("backlog > 100")
     with it.database.write() as tx:

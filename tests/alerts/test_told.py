@@ -132,6 +132,50 @@ def test_a_flag_on_the_other_band_withdraws_a_colour(start: Start) -> None:
     assert Alert.get().note == "its point in R is flagged"
 
 
+def test_a_flag_on_the_other_band_of_the_end_lets_a_colour_go_on(start: Start) -> None:
+    """The colour stands at the time of its first band; the flagged point is a little later."""
+    night = start(COLOUR, channel())
+    night.see(0, 13.4, band="B")
+    night.see(5, 13.0, band="R")
+    night.see(60, 14.0, band="B")
+    ended_by = night.see(65, 13.0, band="R")
+    assert state() == "resolved"
+    night.flag(ended_by)
+    night.tend()
+    assert state() == "firing"
+
+
+def test_a_flag_that_is_removed_again_lets_the_same_points_fire(start: Start) -> None:
+    night = start()
+    night.see(0, 12.5)
+    last = night.see(1, 12.5)
+    night.flag(last)
+    night.tend()
+    assert night.episodes() == [("withdrawn", 1.0, pytest.approx(-0.001, abs=0.0011))]
+    night.unflag(last)
+    night.tend()
+    assert [(state, fired) for state, fired, _ in night.episodes()] == [
+        ("withdrawn", 1.0), ("firing", 1.0)]
+
+
+def test_a_withdrawn_alert_has_no_cooldown(start: Start) -> None:
+    night = start(rule(cooldown=12.0), channel())
+    first, _ = night.see_all([12.5, 12.5])
+    night.flag(first)
+    night.tend()
+    night.see(2, 12.5)
+    assert [(state, fired) for state, fired, _ in night.episodes()] == [
+        ("withdrawn", 1.0), ("firing", 2.0)]
+
+
+def test_an_old_end_is_not_looked_for_again_where_a_later_episode_began(start: Start) -> None:
+    night = start(rule(cooldown=0.0), channel())
+    ids = night.see_all([12.5, 12.5, 13.5, 13.5, 12.5, 12.5])
+    night.flag(ids[3])
+    night.tend()
+    assert night.episodes() == [("resolved", 1.0, 3.0), ("firing", 5.0, None)]
+
+
 def test_an_alert_whose_rule_is_gone_ends(start: Start) -> None:
     night = start()
     night.see_all([12.5, 12.4])
