@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope
+from iop4d.instruments.telescopes import Telescope
 from iop4d.model.errors import CardError, FrameError
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.polarimeter import Beams, Polarimeter
+from iop4d.model.units import jd_of_unix
 
 Header = Mapping[str, object]  # card name, in capitals, to value (str, int, float, bool)
 
@@ -155,7 +156,7 @@ def _iso_to_jd(card: str, value: str) -> float:
             from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return moment.timestamp() / 86400.0 + JD_UNIX_EPOCH
+    return jd_of_unix(moment.timestamp())
 
 
 def angle(header: Header, card: str, *, unit: str) -> float:

@@ -8,9 +8,10 @@ from datetime import date
 
 from iop4d.config.site import Polarimeter as Section
 from iop4d.instruments.base import Instrument
-from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope
+from iop4d.instruments.telescopes import Telescope
 from iop4d.model.errors import ConfigError
 from iop4d.model.polarimeter import Beams, InstrumentalPolarisation
+from iop4d.model.units import JD_UNIX_EPOCH
 
 #: Of an instrument that is shipped as one of a single image of every star.
 _NO_BEAMS = Beams(offset_px=(math.nan, math.nan), tolerance_px=(4.0, 4.0))

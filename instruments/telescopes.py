@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-JD_UNIX_EPOCH = 2440587.5  # JD(UTC) of 1970-01-01T00:00
+from iop4d.model.units import jd_of_unix, unix_of_jd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,26 @@ def night_of(jd: float, telescope: Telescope) -> str:
     Local noon is that of mean solar time at the telescope's longitude.
     """
     longitude = telescope.longitude_deg if math.isfinite(telescope.longitude_deg) else 0.0
-    moment = datetime.fromtimestamp((jd - JD_UNIX_EPOCH) * 86400.0, tz=UTC)
+    moment = datetime.fromtimestamp(unix_of_jd(jd), tz=UTC)
     local = moment + timedelta(hours=longitude / 15.0)
     return (local - timedelta(hours=12)).date().isoformat()
+
+
+def sun_altitude_deg(unix: float, latitude_deg: float, longitude_deg: float) -> float:
+    """Altitude of the sun's centre, without refraction, good to 0.02 degrees.
+
+    Low-precision formulae of the Astronomical Almanac, section C.
+    """
+    days = jd_of_unix(unix) - 2451545.0
+    mean_longitude = math.radians((280.460 + 0.9856474 * days) % 360.0)
+    anomaly = math.radians((357.528 + 0.9856003 * days) % 360.0)
+    longitude = mean_longitude + math.radians(
+        1.915 * math.sin(anomaly) + 0.020 * math.sin(2.0 * anomaly))
+    obliquity = math.radians(23.439 - 4e-7 * days)
+    ra = math.atan2(math.cos(obliquity) * math.sin(longitude), math.cos(longitude))
+    dec = math.asin(math.sin(obliquity) * math.sin(longitude))
+    sidereal = math.radians((280.46062 + 360.98564737 * days + longitude_deg) % 360.0)
+    latitude = math.radians(latitude_deg)
+    return math.degrees(math.asin(
+        math.sin(latitude) * math.sin(dec)
+        + math.cos(latitude) * math.cos(dec) * math.cos(sidereal - ra)))

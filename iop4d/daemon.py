@@ -32,10 +32,10 @@ from iop4d.alerts.relay import Relay
 from iop4d.alerts.summary.keeper import Keeper
 from iop4d.alerts.summary.when import telescopes_of
 from iop4d.alerts.system_rules import SystemRules
-from iop4d.archives.connect import connect
-from iop4d.archives.directory import DirectoryArchive
-from iop4d.archives.observing_hours import observes
-from iop4d.archives.remote import RemoteArchive
+from iop4d.archives.folder import WatchedFolder
+from iop4d.archives.nights import observes
+from iop4d.archives.server import PolledServer
+from iop4d.archives.session import connect
 from iop4d.archives.settle import SettledFile
 from iop4d.archives.tree import look
 from iop4d.config import Archive, FolderArchive, Site
@@ -79,7 +79,7 @@ class Daemon:
         self._own_lock = SiteLock(site.lock) if lock is None else None
         self._db_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
-        self._archives: list[DirectoryArchive | RemoteArchive] = []
+        self._archives: list[WatchedFolder | PolledServer] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._context = (b"", -1)
         self._catalogue_version = -1
@@ -147,14 +147,14 @@ class Daemon:
                 self._archives.append(self._archive_of(archive, known))
 
     def _archive_of(self, archive: Archive, known: dict[str, tuple[int, int]],
-                    ) -> DirectoryArchive | RemoteArchive:
+                    ) -> WatchedFolder | PolledServer:
         if not isinstance(archive, FolderArchive):
             telescopes = {i.telescope.name: i.telescope for i in self._instruments.values()}
-            return RemoteArchive(archive=archive, known=known, deliver=self._deliver,
+            return PolledServer(archive=archive, known=known, deliver=self._deliver,
                                  telescope=telescopes.get(archive.telescope), connect=connect,
                                  clock=self._clock, short=self._no_room)
         settings = self._site.daemon
-        return DirectoryArchive(
+        return WatchedFolder(
             archive=archive, known=known, deliver=self._deliver, settle=settings.settle,
             settle_unannounced=settings.settle_after_scan,
             scan_interval=settings.scan_interval, clock=self._clock)

@@ -201,11 +201,11 @@ main()
 STUCK = """\
 import sys
 sys.argv = ["iop4d", "run", *sys.argv[1:]]
-import iop4d.archives.directory as directory
+import iop4d.archives.folder as folder
 import asyncio
 async def hang(self, stop):
     await stop.wait()  # it never ticks
-directory.DirectoryArchive.run = hang
+folder.WatchedFolder.run = hang
 from iop4d.cli import main
 main()
 """

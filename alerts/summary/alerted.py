@@ -17,9 +17,8 @@ from typing import Any
 
 from iop4d.alerts.rendering import clean
 from iop4d.alerts.summary.facts import AlertLine
-from iop4d.instruments.telescopes import JD_UNIX_EPOCH
 from iop4d.model.states import UNBEGUN_ALERTS
-from iop4d.model.units import utc_of_jd
+from iop4d.model.units import JD_UNIX_EPOCH, utc_of_jd
 from iop4d.store.schema import Alert, Meta, Result, Summary
 from iop4d.store.table import is_filled
 

@@ -23,10 +23,9 @@ from iop4d.alerts.summary.facts import (
 )
 from iop4d.alerts.summary.measured import results_of, sources_of, uncalibrated_of
 from iop4d.config import Site
-from iop4d.instruments.telescopes import JD_UNIX_EPOCH
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import ACTIVE_ALERTS, FrameState
-from iop4d.model.units import utc_of_jd
+from iop4d.model.units import JD_UNIX_EPOCH, utc_of_jd
 from iop4d.store import outages
 from iop4d.store.database import ambient
 from iop4d.store.schema import Alert, Frame, Master, Outbox

@@ -7,8 +7,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from iop4d.config import Site
-from iop4d.instruments.sun import sun_altitude_deg
-from iop4d.instruments.telescopes import Telescope
+from iop4d.instruments.telescopes import Telescope, sun_altitude_deg
 
 _DAY = 86400.0
 #: Altitudes of the sun that end a night, the first that it reaches: the end of astronomical or

@@ -12,7 +12,7 @@ T = TypeVar("T")
 _Task = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 
-class Looker:
+class BlockingThread:
     """Runs functions one after another in a thread of its own.
 
     A look at a dead network mount can last for ever. It holds up this thread alone, and the thread

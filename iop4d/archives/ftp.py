@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 import aioftp
 from aioftp.errors import AIOFTPException, StatusCodeError
 
-from iop4d.archives.listing import mlsx_entry, moment_of, parse_list, parse_mlsd
+from iop4d.archives.ftp_listing import mlsx_entry, moment_of, parse_list, parse_mlsd
 from iop4d.archives.names import printable
 from iop4d.archives.session import (
     BLOCK,

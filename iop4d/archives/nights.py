@@ -1,19 +1,21 @@
-"""Nights as observers name them, and their folders on a server."""
+"""Nights as observers name them, their folders on a server, and when a telescope observes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import PurePosixPath
 
-from iop4d.config import Archive
+from iop4d.config import Archive, ServerArchive
+from iop4d.instruments.telescopes import Telescope, sun_altitude_deg
 from iop4d.model.errors import Iop4dError
 
 _FIELD = re.compile(r"\{night:([^}]*)\}")
 #: What the letters of a date stand for, as regular expressions.
 _LETTERS = {"%Y": r"\d{4}", "%y": r"\d\d", "%m": r"\d\d", "%d": r"\d\d", "%j": r"\d{3}",
             "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+", "%H": r"\d\d", "%%": "%"}
+_DOWN_DEG = 0.0  # altitude of the sun below which a telescope observes: flats come at dusk
 
 
 def folder_of(pattern: str, night: date) -> str:
@@ -91,3 +93,21 @@ def parse_place(text: str, archives: Sequence[Archive], *, tonight: date,
     if not slash:
         return find_archive(night, archives), None
     return find_archive(name, archives), parse_night(night, tonight=tonight)
+
+
+def observes(archive: Archive, telescope: Telescope | None, unix: float) -> bool:
+    """Whether frames are to be expected now; always where nothing is known of the place."""
+    if archive.observing_hours:
+        begin, end = archive.observing_hours.split("-")
+        now = datetime.fromtimestamp(unix, tz=UTC).strftime("%H:%M")
+        return begin <= now < end if begin <= end else now >= begin or now < end
+    if telescope is None or not telescope.is_placed:
+        return True
+    return sun_altitude_deg(unix, telescope.latitude_deg, telescope.longitude_deg) < _DOWN_DEG
+
+
+def pause_of(archive: ServerArchive, telescope: Telescope | None, unix: float) -> float:
+    """Seconds between looks at the server."""
+    if observes(archive, telescope, unix):
+        return archive.poll_interval
+    return max(archive.poll_interval_day, archive.poll_interval)

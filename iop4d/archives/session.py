@@ -1,4 +1,4 @@
-"""What a connection to a remote archive can do, in the same words for FTP and SFTP."""
+"""What a connection to a server can do, in the same words for FTP and SFTP."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from iop4d.config import ServerArchive, SftpArchive
 from iop4d.model.errors import Iop4dError
 
 BLOCK = 1 << 16  # bytes that are read at a time
@@ -83,3 +84,14 @@ class Session(Protocol):
     async def close(self) -> None:
         """End the connection at once, without waiting for the server; raises nothing."""
         ...
+
+
+async def connect(archive: ServerArchive) -> Session:
+    """A logged-in session; raises HostError, LoginError or ConfigError (no secret)."""
+    if isinstance(archive, SftpArchive):
+        from iop4d.archives import sftp
+
+        return await sftp.connect(archive)
+    from iop4d.archives import ftp
+
+    return await ftp.connect(archive)

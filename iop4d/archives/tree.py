@@ -1,4 +1,4 @@
-"""The files below a folder, as they are now."""
+"""The files below a folder, as they are now, and their write permissions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from iop4d.archives.settle import Stamp
 
 _FAR = 2**63 - 1  # ns; some file systems keep times beyond what a database takes
+_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(kw_only=True)
@@ -160,3 +161,23 @@ def _is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def protect(path: Path) -> str:
+    """Take the write bits of a complete file away; why that could not be, empty if it could.
+
+    Only of files that are our own: even where we may, what others own is theirs to change. A link
+    is left alone, and with it what it points to.
+    """
+    try:
+        info = path.lstat()
+        if not stat.S_ISREG(info.st_mode) or not info.st_mode & _WRITE:
+            return ""
+        if info.st_uid != os.geteuid():
+            return f"{path.name} belongs to user {info.st_uid}"
+        path.chmod(stat.S_IMODE(info.st_mode) & ~_WRITE)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{path.name}: {error.strerror}"
+    return ""

@@ -18,8 +18,7 @@ from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
     from iop4d.archives.session import Session
-    from iop4d.archives.survey import NightSurvey
-    from iop4d.archives.wanted import Known, WantedFile
+    from iop4d.archives.survey import Known, NightSurvey, WantedFile
     from iop4d.config import Archive, ServerArchive, Site
 
 _SHOWN = 5  # names of files that a line gives
@@ -133,7 +132,7 @@ async def _check(site: Site, archive: ServerArchive) -> None:
 
 
 async def _connected(archive: ServerArchive) -> Session:
-    from iop4d.archives.connect import connect
+    from iop4d.archives.session import connect
 
     session = await connect(archive)
     click.echo(f"{archive.host} answers, and lets {archive.user} in.")
@@ -166,12 +165,13 @@ def _known(site: Site, archive: Archive) -> Known:
 
 def _tonight(site: Site, archive: Archive) -> date:
     from iop4d.instruments.discovery import find_instruments
-    from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope, night_of
+    from iop4d.instruments.telescopes import Telescope, night_of
+    from iop4d.model.units import jd_of_unix
 
     known = {i.telescope.name: i.telescope
              for i in find_instruments(site.camera, site.polarimeter)}
     telescope = known.get(archive.telescope, Telescope(name=""))
-    return date.fromisoformat(night_of(time.time() / 86400.0 + JD_UNIX_EPOCH, telescope))
+    return date.fromisoformat(night_of(jd_of_unix(time.time()), telescope))
 
 
 @archives.command()
@@ -297,9 +297,8 @@ async def _download_all(archive: ServerArchive, files: Sequence[WantedFile]) -> 
     """Fetch files one by one, each up to three times; those that came."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    from iop4d.archives.connect import connect
     from iop4d.archives.download import Limiter, download
-    from iop4d.archives.session import PathError, TransferError
+    from iop4d.archives.session import PathError, TransferError, connect
 
     limiter = Limiter(archive.max_kb_per_s * 1000.0) if archive.max_kb_per_s else None
     session, came = None, []

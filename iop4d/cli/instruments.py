@@ -75,7 +75,7 @@ def check(ctx: click.Context, files: tuple[Path, ...], site_after: str | None,
 def _explain(header: Header, path: Path,
              found: tuple[Instrument, ...]) -> list[str]:
     from iop4d.instruments.discovery import instrument_for
-    from iop4d.instruments.times import iso_of
+    from iop4d.model.units import utc_of_jd
 
     instrument = instrument_for(header, found)
     facts = instrument.read(header, path.name)
@@ -88,7 +88,7 @@ def _explain(header: Header, path: Path,
         f"kind        {facts.kind.value}, {facts.mode}",
         f"band        {facts.band or 'none'}",
         f"object      {facts.object or 'none'}",
-        f"start       {iso_of(facts.jd_start)} UTC = JD {facts.jd_start:.6f}, "
+        f"start       {utc_of_jd(facts.jd_start)} UTC = JD {facts.jd_start:.6f}, "
         f"night {facts.night}",
         f"exposure    {facts.exptime_s:g} s",
         f"pointing    {pointing}",

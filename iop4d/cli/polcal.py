@@ -115,11 +115,11 @@ def _line(row: Result, source: Source, left: Any) -> str:
 
 
 def _print(found: Any, rows: list[Result], instrument: str) -> None:
-    from iop4d.instruments.times import iso_of
+    from iop4d.model.units import utc_of_jd
 
     nights = sorted(row.night for row in rows)
-    click.echo(f"\n{len(rows)} observations from {iso_of(rows[0].jd_mid)} to "
-               f"{iso_of(rows[-1].jd_mid)}; chi-square {found.chi2:.1f} for {found.dof} degrees "
+    click.echo(f"\n{len(rows)} observations from {utc_of_jd(rows[0].jd_mid)} to "
+               f"{utc_of_jd(rows[-1].jd_mid)}; chi-square {found.chi2:.1f} for {found.dof} degrees "
                "of freedom")
     if math.isfinite(found.efficiency):
         click.echo(f"measured polarisation over the listed one: {found.efficiency:.3f}")

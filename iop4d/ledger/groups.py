@@ -6,11 +6,11 @@ from collections import Counter
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
-from iop4d.instruments.telescopes import JD_UNIX_EPOCH
 from iop4d.ledger import jobs
 from iop4d.ledger.jobs import JobKind, Priority
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
+from iop4d.model.units import JD_UNIX_EPOCH
 from iop4d.science.grouping import Exposure, partition
 from iop4d.store import groups
 from iop4d.store.schema import Frame, Group, Job

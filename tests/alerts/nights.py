@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.config import Site
-from iop4d.instruments.telescopes import JD_UNIX_EPOCH, T220, Telescope
+from iop4d.instruments.telescopes import T220, Telescope
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
+from iop4d.model.units import JD_UNIX_EPOCH
 from iop4d.store import catalogue
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from iop4d.alerts.summary.when import end_of_night, last_ended, nights_due, telescopes_of
 from iop4d.config.load import parse_site
-from iop4d.instruments.sun import sun_altitude_deg
-from iop4d.instruments.telescopes import JD_UNIX_EPOCH, T090, T150, T220, Telescope, night_of
+from iop4d.instruments.telescopes import T090, T150, T220, Telescope, night_of, sun_altitude_deg
+from iop4d.model.units import JD_UNIX_EPOCH
 from tests.alerts.nights import DAY, at
 
 NIGHT = date(2024, 3, 13)

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.archives import directory, events, tree
+from iop4d.archives import folder, settle, tree
 from tests.archives.watched import Watched
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at the root, and tries after a refusal, that come soon."""
-    monkeypatch.setattr(directory, "_ROOT_LOOK", 0.1)
-    monkeypatch.setattr("iop4d.archives.refused._FIRST", 0.1)
+    monkeypatch.setattr(folder, "_ROOT_LOOK", 0.1)
+    monkeypatch.setattr("iop4d.archives.retry._FILE_FIRST", 0.1)
 
 
 def known(root: Path, *names: str) -> dict[str, tuple[int, int]]:
@@ -95,10 +95,10 @@ def test_a_root_from_which_all_was_moved_away_is_no_trouble(tmp_path: Path) -> N
 MOUNT = """
 import subprocess, sys
 from pathlib import Path
-from iop4d.archives import directory
+from iop4d.archives import folder
 from tests.archives.test_faults import known
 from tests.archives.watched import Watched
-directory._ROOT_LOOK = 0.1
+folder._ROOT_LOOK = 0.1
 root = Path(sys.argv[1])
 watched = Watched(root, known=known(root, "a.fit"), scan=60.0)
 reasons = []
@@ -189,13 +189,13 @@ STOPPED = """
 import asyncio, json, sys
 from pathlib import Path
 from iop4d.config import FolderArchive
-from iop4d.archives.directory import DirectoryArchive
+from iop4d.archives.folder import WatchedFolder
 root, out = Path(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
 async def deliver(_, files):
     for file in files:
         out.write(file.path.name + "\\n")
 async def main():
-    archive = DirectoryArchive(
+    archive = WatchedFolder(
         archive=FolderArchive(name="raw", path=root), known={}, deliver=deliver, settle=0.2,
         settle_unannounced=0.5, scan_interval=3600.0, clock=lambda: 0.0)
     task = asyncio.create_task(archive.run(asyncio.Event()))
@@ -241,7 +241,7 @@ def _until(holds: Callable[[], bool], seconds: float) -> None:
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EBUSY, errno.EIO])
 def test_a_file_that_cannot_be_read_is_kept_until_it_can(
         tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "_UNREADABLE", 0.3)
+    monkeypatch.setattr(folder, "_UNREADABLE", 0.3)
     broken = threading.Event()
     read = tree.try_read
 
@@ -250,7 +250,7 @@ def test_a_file_that_cannot_be_read_is_kept_until_it_can(
             raise OSError(number, os.strerror(number), str(path))
         return read(path)
 
-    monkeypatch.setattr(directory, "try_read", fail)
+    monkeypatch.setattr(folder, "try_read", fail)
     watched = Watched(tmp_path, scan=0.2)
 
     def act() -> None:
@@ -267,7 +267,7 @@ def test_a_file_that_cannot_be_read_is_kept_until_it_can(
 
 def test_a_file_that_never_stands_still_waits_and_is_told(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "_RESTLESS", 0.5)
+    monkeypatch.setattr(folder, "_RESTLESS", 0.5)
     watched = Watched(tmp_path, scan=0.1)
 
     def act() -> None:
@@ -286,7 +286,7 @@ def test_a_delivery_that_fails_is_made_again(tmp_path: Path) -> None:
     watched = Watched(tmp_path, scan=60.0)
     deliver, fails = watched.archive._deliver, [OSError("disk is full"), OSError("still")]
 
-    async def failing(name: str, files: list[directory.SettledFile]) -> None:
+    async def failing(name: str, files: list[folder.SettledFile]) -> None:
         if fails:
             raise fails.pop()
         await deliver(name, files)
@@ -298,7 +298,7 @@ def test_a_delivery_that_fails_is_made_again(tmp_path: Path) -> None:
 
 def test_a_root_that_hangs_is_told_and_does_not_hold_up_the_end(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "_HANGS", 0.2)
+    monkeypatch.setattr(folder, "_HANGS", 0.2)
     release = threading.Event()
     watched = Watched(tmp_path, scan=0.2)
 
@@ -334,7 +334,7 @@ def test_a_time_in_the_future_or_before_all_time_is_no_matter(tmp_path: Path,
 
 def test_the_events_of_a_folder_that_is_gone_are_told_once(
         tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    watch = events.Events("raw", hint=lambda *_: None, lost=lambda: None)
+    watch = settle.Events("raw", hint=lambda *_: None, lost=lambda: None)
     for _ in range(3):
         watch.watch(tmp_path / "none")
     assert not watch.on

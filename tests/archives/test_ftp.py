@@ -459,5 +459,5 @@ def test_a_server_of_the_library_s_own(served: Path, tmp_path: Path) -> None:
 
 
 def test_nobody_uses_the_library_s_own_listings_and_downloads() -> None:
-    text = (Path(__file__).parents[2] / "iop4d" / "sources" / "ftp.py").read_text()
+    text = (Path(__file__).parents[2] / "iop4d" / "archives" / "ftp.py").read_text()
     assert not re.search(r"client\.(list|download|quit|stat|context|download_stream)\(", text)

@@ -1,8 +1,9 @@
-"""Nights and archives as observers name them."""
+"""Nights as observers name them, their folders on a server, and when a telescope observes."""
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from iop4d.archives.nights import (
     find_archive,
     folder_of,
     night_of_folder,
+    observes,
     parse_night,
     parse_place,
+    pause_of,
 )
 from iop4d.config import FtpArchive
+from iop4d.instruments.telescopes import T090, Telescope
 from iop4d.model.errors import Iop4dError
 
 NIGHT = date(2023, 3, 13)
@@ -79,3 +83,28 @@ def test_a_place_without_a_night_and_names_that_are_none() -> None:
         find_archive("VLT", ARCHIVES)
     with pytest.raises(Iop4dError, match="'0' may be OSN-T090 or OSN-T150"):
         find_archive("0", ARCHIVES)
+
+
+PLACE = FtpArchive(name="a", host="h", path=Path("raw"),
+                     poll_interval=60.0, poll_interval_day=900.0)
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def test_servers_are_asked_often_by_night_and_rarely_by_day() -> None:
+    assert pause_of(PLACE, T090, at("2024-03-20T23:00:00")) == 60.0
+    assert pause_of(PLACE, T090, at("2024-03-20T12:00:00")) == 900.0
+    assert pause_of(PLACE, None, at("2024-03-20T12:00:00")) == 60.0
+    assert pause_of(PLACE, Telescope(name="?"), at("2024-03-20T12:00:00")) == 60.0
+
+
+def test_hours_may_span_midnight_and_go_before_the_sun() -> None:
+    night = replace(PLACE, observing_hours="18:30-05:30")
+    assert [observes(night, T090, at(f"2024-03-20T{hour}")) for hour in (
+        "18:29", "18:30", "23:59", "00:00", "05:29", "05:30", "12:00")] == [
+            False, True, True, True, True, False, False]
+    day = replace(PLACE, observing_hours="02:00-10:00")
+    assert [observes(day, T090, at(f"2024-03-20T{hour}")) for hour in ("01:59", "02:00", "10:00")] \
+        == [False, True, False]

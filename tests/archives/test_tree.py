@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.archives.protect import protect
-from iop4d.archives.tree import Tree, look
+from iop4d.archives.tree import Tree, look, protect
 from iop4d.config import FolderArchive
 
 FILES = FolderArchive(name="raw").file_pattern

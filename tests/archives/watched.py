@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from iop4d.archives.directory import DirectoryArchive
+from iop4d.archives.folder import WatchedFolder
 from iop4d.archives.settle import SettledFile
 from iop4d.config import FolderArchive
 
@@ -21,7 +21,7 @@ class Watched:
                  filesystem: str = "ext4", **keys: Any) -> None:
         self.root = root
         self.delivered: list[str] = []
-        self.archive = DirectoryArchive(
+        self.archive = WatchedFolder(
             archive=FolderArchive(name="raw", path=root, polling=polling, **keys),
             known=known or {}, deliver=self._deliver, settle=0.05, settle_unannounced=0.15,
             scan_interval=scan, clock=lambda: 0.0, filesystem=lambda _: filesystem)

@@ -1,13 +1,55 @@
-"""Files that cannot be looked at or read now: tried again, ever more rarely, never given up."""
+"""When to try again: a server that failed, and files that could not be read."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_FIRST = 5.0  # seconds before the second try
-_LONGEST = 300.0  # seconds between two tries at most
+_FIRST = 30.0  # seconds after the first failure of a server
+_LONGEST = 900.0  # seconds between two attempts at most
+_JITTER = 0.2  # part by which a pause is longer or shorter, by chance
+_FILE_FIRST = 5.0  # seconds before the second attempt to read a file
+_FILE_LONGEST = 300.0
+
+
+class Breaker:
+    """Closed while a server answers; open for a while after each failure in a row.
+
+    A refused login waits the longest at once: servers lock accounts that try often. Times are
+    monotonic seconds.
+    """
+
+    def __init__(self, *, first: float = _FIRST, longest: float = _LONGEST,
+                 chance: Callable[[], float] = random.random) -> None:
+        self._first = first
+        self._longest = longest
+        self._chance = chance
+        self.failures = 0
+        self.opens_at = 0.0  # when the server may be asked again
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last try failed."""
+        return self.failures > 0
+
+    def failed(self, now: float, *, login: bool = False) -> float:
+        """A try failed; seconds until the next one."""
+        self.failures += 1
+        pause = self._longest if login else min(
+            self._first * 2.0 ** min(self.failures - 1, 30), self._longest)
+        pause *= 1.0 + _JITTER * (2.0 * self._chance() - 1.0)
+        self.opens_at = now + pause
+        return pause
+
+    def succeeded(self) -> None:
+        """The server answered as it should."""
+        self.failures, self.opens_at = 0, 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds for which the server must be left alone."""
+        return max(self.opens_at - now, 0.0) if self.failures else 0.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -18,7 +60,7 @@ class _Refusal:
     next_at: float
 
 
-class Refused:
+class UnreadFiles:
     """Remembers what could not be read, why, since when, and when to try again."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -35,7 +77,8 @@ class Refused:
         if entry is None:
             entry = self._refused[path] = _Refusal(reason=reason, since=now, tries=0, next_at=0.0)
         entry.reason = reason
-        entry.next_at = now + min(_FIRST * 2.0**min(entry.tries, 30), _LONGEST)
+        entry.next_at = now + min(
+            _FILE_FIRST * 2.0**min(entry.tries, 30), _FILE_LONGEST)
         entry.tries += 1
         return entry.tries == 1
 

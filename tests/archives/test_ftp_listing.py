@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iop4d.archives.listing import moment_of, parse_list, parse_mlsd
+from iop4d.archives.ftp_listing import moment_of, parse_list, parse_mlsd
 from iop4d.archives.session import RemoteEntry
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)

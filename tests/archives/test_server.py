@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.archives.breaker import Breaker
-from iop4d.archives.remote import RemoteArchive
+from iop4d.archives.retry import Breaker
+from iop4d.archives.server import PolledServer
 from iop4d.archives.session import (
     HostError,
     Listing,
@@ -26,7 +26,7 @@ from iop4d.archives.session import (
     TransferError,
 )
 from iop4d.archives.settle import SettledFile
-from iop4d.archives.wanted import Known
+from iop4d.archives.survey import Known
 from iop4d.config import FtpArchive
 
 NIGHT, FOLDER = "2026-11-22", "/20261122"
@@ -119,9 +119,10 @@ class Bench:
                  **keys: object) -> None:
         self.server, self.delivered = server, list[SettledFile]()
         self.known = known if known is not None else {}
-        keys = {"poll": 0.05, "poll_day": 0.05, "settle": SETTLE, "lookback": 1} | keys
+        keys = {"poll_interval": 0.05, "poll_interval_day": 0.05, "settle": SETTLE,
+                "lookback_nights": 1} | keys
         self.archive = FtpArchive(name="T", host="h", path=root / "T", **keys)
-        self.remote = RemoteArchive(
+        self.remote = PolledServer(
             archive=self.archive, known=self.known, deliver=self.deliver, telescope=None,
             connect=server.connect, clock=lambda: NOW,
             breaker=Breaker(first=0.05, longest=0.4, chance=lambda: 0.5))

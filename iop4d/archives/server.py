@@ -19,11 +19,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from iop4d.archives.breaker import Breaker
-from iop4d.archives.download import Limiter, download
-from iop4d.archives.local_files import left_behind, settled
-from iop4d.archives.nights import folder_of
-from iop4d.archives.observing_hours import observes, pause_of
+from iop4d.archives.download import Limiter, download, left_behind, settled
+from iop4d.archives.nights import folder_of, observes, pause_of
+from iop4d.archives.retry import Breaker
 from iop4d.archives.session import (
     LoginError,
     PathError,
@@ -32,11 +30,11 @@ from iop4d.archives.session import (
     TransferError,
 )
 from iop4d.archives.settle import SettledFile
-from iop4d.archives.survey import above_nights
-from iop4d.archives.wanted import Known, WantedFile, is_here, is_known, wanted_of
+from iop4d.archives.survey import Known, WantedFile, above_nights, is_here, is_known, wanted_of
 from iop4d.config import ServerArchive
-from iop4d.instruments.telescopes import JD_UNIX_EPOCH, Telescope, night_of
+from iop4d.instruments.telescopes import Telescope, night_of
 from iop4d.model.errors import ConfigError
+from iop4d.model.units import jd_of_unix
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +71,7 @@ class _Failure:
 _NEVER = _Failure()
 
 
-class RemoteArchive:
+class PolledServer:
     """Polls one server and delivers each frame once it is here.
 
     ``known`` holds (size, mtime) of the files that were delivered before, by local path.
@@ -229,7 +227,7 @@ class RemoteArchive:
 
     def tonight(self) -> date:
         """The present night, local noon to noon."""
-        jd = self._clock() / 86400.0 + JD_UNIX_EPOCH
+        jd = jd_of_unix(self._clock())
         return date.fromisoformat(night_of(jd, self._telescope or Telescope(name="")))
 
     async def _list_nights(self) -> list[WantedFile]:

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from iop4d.archives import mounts
-from iop4d.archives.blocking_thread import Looker
-from iop4d.archives.events import Events
-from iop4d.archives.protect import protect
-from iop4d.archives.refused import Refused
-from iop4d.archives.roots import Identity, RootGuard, identity_of
-from iop4d.archives.settle import SettledFile, Settler, Stamp
-from iop4d.archives.tree import Found, Tree, try_read
+from iop4d.archives.blocking_thread import BlockingThread
+from iop4d.archives.mounts import Identity, RootGuard, identity_of
+from iop4d.archives.retry import UnreadFiles
+from iop4d.archives.settle import Events, SettledFile, Settler, Stamp
+from iop4d.archives.tree import Found, Tree, protect, try_read
 from iop4d.config import FolderArchive
 
 log = logging.getLogger(__name__)
@@ -40,7 +38,7 @@ class _StoppedError(Exception):
     """The watch was told to stop while it waited for a look."""
 
 
-class DirectoryArchive:
+class WatchedFolder:
     """Watches one folder and delivers each file once it is complete.
 
     ``known`` holds (size, mtime) of the files that were delivered before: a file that is as it was
@@ -61,9 +59,9 @@ class DirectoryArchive:
         self._filesystem = filesystem
         self._tree = Tree(self._root, archive.file_pattern, known)
         self._settler = Settler(**self._pauses, monotonic=time.monotonic, clock=clock)
-        self._refused = Refused(time.monotonic)
+        self._refused = UnreadFiles(time.monotonic)
         self._guard = RootGuard()
-        self._looker = Looker(f"archive {archive.name}")
+        self._looker = BlockingThread(f"archive {archive.name}")
         self._hints: asyncio.Queue[tuple[Path, bool]] = asyncio.Queue()
         self._events = Events(archive.name, hint=self._on_hint, lost=self._on_lost)
         self._polled = "asked for" if archive.polling else ""
