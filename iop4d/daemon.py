@@ -29,8 +29,7 @@ from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
-from iop4d.alerts.summary.keeper import Keeper
-from iop4d.alerts.summary.when import telescopes_of
+from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of
 from iop4d.alerts.system_rules import SystemRules
 from iop4d.archives.folder import WatchedFolder
 from iop4d.archives.nights import observes
@@ -136,9 +135,9 @@ class Daemon:
             database=DatabaseThread(self.database, self._db_thread), site=self._site,
             rules={rule.name for rule in self._site.rule if rule.severity == "atel"},
             clock=self._clock)
-        self._keeper = Keeper(
-            site=self._site, database=self.database, clock=self._clock, run_db=self.run_db,
-            telescopes=telescopes_of(
+        self._summaries = SummaryScheduler(
+            site=self._site, database=DatabaseThread(self.database, self._db_thread),
+            clock=self._clock, telescopes=telescopes_of(
                 self._site, [i.telescope for i in self._instruments.values()]),
             plot=self._plot, wake=self._mail_wake.set)
         if self._watch:
@@ -250,8 +249,8 @@ class Daemon:
         if self._watch:
             # What is due follows from the rows that are there: a look more does no harm, and one
             # less (a loop that hung) only makes it later.
-            scheduler.add_job(_unhurried(self._keeper.look), "cron", minute="*", id="summaries",
-                              next_run_time=datetime.now(UTC))
+            scheduler.add_job(_unhurried(self._summaries.run_once), "cron", minute="*",
+                              id="summaries", next_run_time=datetime.now(UTC))
         scheduler.start()
         return scheduler
 

@@ -1,4 +1,4 @@
-"""What a summary tells, as plain values that are kept with it as JSON."""
+"""What a summary says, as plain values that are kept with it as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class KindLine:
 
 @dataclass(frozen=True, kw_only=True)
 class TelescopeNight:
-    """The frames of one telescope. ``copies``: files that were set aside as copies of others."""
+    """The frames of one telescope. ``copies``: files that are duplicates of others."""
 
     name: str
     instruments: tuple[str, ...]
@@ -104,7 +104,7 @@ class Uncalibrated:
 @dataclass(frozen=True, kw_only=True)
 class AlertLine:
     """An alert. ``night``: of its points, where that is another than the summary's; ``told_in``:
-    the other night whose summary tells it, in a view of the night alone."""
+    the other night whose summary reports it, in a view of the night alone."""
 
     id: int
     rule: str
@@ -118,8 +118,8 @@ class AlertLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trouble:
-    """What is not as it should be, of an archive or a channel."""
+class TroubleLine:
+    """The trouble of an archive or a channel."""
 
     name: str
     state: str
@@ -137,11 +137,11 @@ class Latency:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class NightSummary:
     """A night in numbers. ``since``, ``until``: Unix seconds between which events are its own.
 
-    ``alerts``: those that it tells, see :mod:`~iop4d.alerts.summary.alerted`; ``firing``: how many
-    still fire. ``trouble``: why the summary is not whole.
+    ``alerts``: those that it reports, see :func:`~iop4d.alerts.summary.gather.alerts_of`;
+    ``firing``: how many are active. ``trouble``: why the summary is not whole.
     """
 
     night: str
@@ -156,8 +156,8 @@ class Facts:
     uncalibrated: tuple[Uncalibrated, ...] = ()
     alerts: tuple[AlertLine, ...] = ()
     firing: int = 0
-    archives: tuple[Trouble, ...] = ()
-    channels: tuple[Trouble, ...] = ()
+    archives: tuple[TroubleLine, ...] = ()
+    channels: tuple[TroubleLine, ...] = ()
     latency: Latency | None = None
     masters: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -175,7 +175,7 @@ class Facts:
 
     @property
     def is_late(self) -> bool:
-        """Whether it tells alerts of other nights, which no other summary does."""
+        """Whether it reports alerts of other nights, which no other summary does."""
         return any(alert.night for alert in self.alerts)
 
     @property

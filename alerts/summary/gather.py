@@ -1,187 +1,125 @@
-"""Reads a night out of the database; every function within a connection."""
+"""Gathers what the summary of a night says: frames, results, alerts and trouble."""
 
 from __future__ import annotations
 
+import math
 import platform
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from importlib import metadata
-from statistics import median, quantiles
-from typing import Any
-
-from peewee import fn
+from itertools import groupby
+from statistics import fmean, median, quantiles, stdev
+from typing import TYPE_CHECKING
 
 from iop4d import __version__
-from iop4d.alerts.rendering import clean
-from iop4d.alerts.summary.alerted import alerts_of
+from iop4d.alerts.rendering import clean, count
 from iop4d.alerts.summary.facts import (
-    Facts,
+    AlertLine,
+    BandNight,
     Failure,
     KindLine,
     Latency,
+    NightSummary,
+    PolarisationNight,
+    SourceNight,
     TelescopeNight,
-    Trouble,
+    TroubleLine,
+    Uncalibrated,
 )
-from iop4d.alerts.summary.measured import results_of, sources_of, uncalibrated_of
 from iop4d.config import Site
+from iop4d.model import flags
+from iop4d.model.bands import band_order
 from iop4d.model.frame import FrameKind
-from iop4d.model.states import ACTIVE_ALERTS, FrameState
-from iop4d.model.units import JD_UNIX_EPOCH, utc_of_jd
-from iop4d.store import outages
-from iop4d.store.database import ambient
-from iop4d.store.schema import Alert, Frame, Master, Outbox
+from iop4d.model.source import SourceKind
+from iop4d.model.states import REPLACED_FRAMES, FrameState
+from iop4d.model.units import jd_of_unix, utc_of_jd, utc_of_unix
+from iop4d.store import alerts, catalogue, nights, outages, summaries
+from iop4d.store.database import Connection
 from iop4d.store.status import TROUBLE, heartbeat
 
+if TYPE_CHECKING:
+    from iop4d.store.schema import Alert, Result
+
 _SHOWN = 5  # frames that are named of those that failed for one reason
-_COPIES = (FrameState.DUPLICATE, FrameState.SUPERSEDED)
 _KINDS = (*(kind.value for kind in FrameKind), "polarimetry", "")
+_ORDER = [SourceKind.TARGET.value, "", SourceKind.STANDARD.value, SourceKind.CALIBRATOR.value]
+_NEAR = 2.0  # days around a night within which its points lie, wherever the telescopes stand
 #: What the numbers rest on, besides iop4d itself.
 _PACKAGES = ("numpy", "scipy", "astropy", "photutils", "sep", "astrometry")
 
 
-def gather(site: Site, night: str, *, since: float, until: float, now: float,
-           whole: bool = False) -> Facts:
+def gather(db: Connection, site: Site, night: str, *, since: float, until: float, now: float,
+           whole: bool = False) -> NightSummary:
     """Everything of a night. ``since``, ``until``: when the one before it and itself ended.
 
-    Frames and results belong to a night by themselves, alerts as ``alerts_of`` says; files in
-    which no night could be read, by the time at which they came. ``whole``: for whoever looks at
-    the night, also with its alerts that the summary of another night tells.
+    Frames and results belong to a night by themselves, alerts as ``alerts_of`` says. ``whole``:
+    also the night's alerts that the summary of another night reports.
     """
-    rows = results_of(night)
-    return Facts(
+    return NightSummary(
         night=night, site=clean(site.site.name), url=site.site.url.rstrip("/"), since=since,
-        until=until, made_at=now, telescopes=_telescopes(night, since, until),
-        failures=_failures(night, since, until), sources=sources_of(rows),
-        uncalibrated=uncalibrated_of(night),
-        alerts=alerts_of(night, since=since, until=until, whole=whole),
-        firing=Alert.select().where(Alert.state.in_(ACTIVE_ALERTS)).count(),
-        archives=_archives(since, until), channels=_channels(since, until), latency=_latency(night),
-        masters=_masters(night), versions=_versions())
+        until=until, made_at=now, telescopes=_telescopes(db, night, since, until),
+        failures=_failures(db, night, since, until),
+        sources=_sources(db, nights.results(db, night)), uncalibrated=_uncalibrated(db, night),
+        alerts=alerts_of(db, night, since=since, until=until, whole=whole),
+        firing=alerts.count_active(db), archives=_archives(db, since, until),
+        channels=_channels(db, since, until), latency=_latency(nights.latencies(db, night)),
+        masters=nights.master_counts(db, night), versions=_versions())
 
 
-def _of_night(night: str, since: float, until: float) -> Any:
-    """The condition that a frame is of a night, or came in it and tells none."""
-    came = (Frame.night == "") & (Frame.seen_at >= since) & (Frame.seen_at < until)
-    return (Frame.night == night) | came
+# Frames.
+
+
+def _telescopes(db: Connection, night: str, since: float,
+                until: float) -> tuple[TelescopeNight, ...]:
+    counts: dict[str, dict[str, dict[str, int]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(int)))
+    instruments: dict[str, set[str]] = defaultdict(set)
+    for telescope, archive, instrument, kind, mode, state, n in nights.frame_counts(
+            db, night, since, until):
+        place = _place(telescope, archive)
+        is_polarimetry = kind == FrameKind.SCIENCE and mode == "polarimetry"
+        counts[place]["polarimetry" if is_polarimetry else kind or ""][state] += n
+        if instrument:
+            instruments[place].add(clean(instrument, 60))
+    return tuple(TelescopeNight(
+        name=place, instruments=tuple(sorted(instruments[place])),
+        kinds=tuple(line for kind in _KINDS if (line := _kind_line(kind, kinds[kind])).frames),
+        copies=sum(states[copy] for states in kinds.values() for copy in REPLACED_FRAMES))
+        for place, kinds in sorted(counts.items()))
 
 
 def _place(telescope: str, archive: str) -> str:
     return clean(telescope, 60) or f"archive {clean(archive, 60)}"
 
 
-def _telescopes(night: str, since: float, until: float) -> tuple[TelescopeNight, ...]:
-    what = (Frame.telescope, Frame.archive, Frame.instrument, Frame.kind, Frame.mode, Frame.state)
-    rows = (Frame.select(*what, fn.COUNT(Frame.id)).where(_of_night(night, since, until))
-            .group_by(*what).tuples())
-    counts: dict[str, dict[str, dict[str, int]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(int)))
-    instruments: dict[str, set[str]] = defaultdict(set)
-    for telescope, archive, instrument, kind, mode, state, count in rows:
-        place = _place(telescope, archive)
-        of = "polarimetry" if kind == FrameKind.SCIENCE and mode == "polarimetry" else kind or ""
-        counts[place][of][state] += count
-        if instrument:
-            instruments[place].add(clean(instrument, 60))
-    return tuple(TelescopeNight(
-        name=place, instruments=tuple(sorted(instruments[place])),
-        kinds=tuple(line for kind in _KINDS if (line := _line(kind, kinds[kind])).frames),
-        copies=sum(states[copy] for states in kinds.values() for copy in _COPIES))
-        for place, kinds in sorted(counts.items()))
-
-
-def _line(kind: str, states: dict[str, int]) -> KindLine:
-    counted = {state: n for state, n in states.items() if state not in _COPIES}
-    reduced = counted.get(FrameState.DONE, 0)
-    failed = sum(counted.get(state, 0) for state in TROUBLE)
-    frames = sum(counted.values())
+def _kind_line(kind: str, states: dict[str, int]) -> KindLine:
+    frames = sum(n for state, n in states.items() if state not in REPLACED_FRAMES)
+    reduced = states.get(FrameState.DONE, 0)
+    failed = sum(states.get(state, 0) for state in TROUBLE)
     return KindLine(kind=kind or "not read", frames=frames, reduced=reduced, failed=failed,
                     open=frames - reduced - failed)
 
 
-def _failures(night: str, since: float, until: float) -> tuple[Failure, ...]:
+def _failures(db: Connection, night: str, since: float, until: float) -> tuple[Failure, ...]:
     """Why frames were not used; what happened most often first."""
-    rows = (Frame.select(Frame.id, Frame.name, Frame.telescope, Frame.archive, Frame.state,
-                         Frame.reason)
-            .where(_of_night(night, since, until) & Frame.state.in_(TROUBLE))
-            .order_by(Frame.id).tuples())
     groups: dict[tuple[str, str, str], list[tuple[int, str]]] = defaultdict(list)
-    for id_, name, telescope, archive, state, reason in rows:
-        said = clean(reason, 240) or "no reason recorded"
-        groups[_place(telescope, archive), state, said].append((id_, clean(name, 120)))
+    for frame in nights.unused_frames(db, night, since, until):
+        reason = clean(frame.reason, 240) or "no reason recorded"
+        groups[_place(frame.telescope, frame.archive), frame.state, reason].append(
+            (frame.id, clean(frame.name, 120)))
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     return tuple(Failure(telescope=place, state=state, reason=reason, count=len(frames),
                          frames=tuple(frames[:_SHOWN]))
                  for (place, state, reason), frames in ordered)
 
 
-def _archives(since: float, until: float) -> tuple[Trouble, ...]:
-    """Archives that were in trouble in the night, or are, by the daemon's last heartbeat."""
-    away = outages.between(ambient(), since, until)
-    now = {str(archive.get("name")): archive
-           for archive in heartbeat(ambient()).get("archives") or ()}
-    found = []
-    for name in sorted({*away, *now}):
-        archive = now.get(name, {})
-        reasons = [str(archive.get("reason") or ""), *map(str, archive.get("trouble") or ()),
-                   *(f"{file} failed {why}"
-                     for file, why in (archive.get("failing") or {}).items())]
-        if name in away:
-            reasons.append(_told(away[name]))
-        state = str(archive.get("state", "ok"))
-        reason = clean("; ".join(filter(None, reasons)), 300)
-        if reason or not outages.is_well(state):
-            found.append(Trouble(name=clean(name, 60), state=clean(state, 20), reason=reason))
-    return tuple(found)
-
-
-def _told(away: outages.Away) -> str:
-    often = f"{away.times} times, " if away.times > 1 else ""
-    last = "" if away.until is None else (
-        f", until {utc_of_jd(away.until / 86400.0 + JD_UNIX_EPOCH)} UTC: {away.reason}")
-    return f"in trouble {often}for {away.seconds / 3600.0:.1f} h in all{last}"
-
-
-def _channels(since: float, until: float) -> tuple[Trouble, ...]:
-    """Channels with messages that wait for another attempt, or were given up in the night."""
-    what = (Outbox.channel, fn.COUNT(Outbox.id), fn.MAX(Outbox.id))
-    waiting = (Outbox.select(*what)
-               .where((Outbox.state == "queued") & (Outbox.last_error != ""))
-               .group_by(Outbox.channel).order_by(Outbox.channel).tuples())
-    lost = (Outbox.select(*what, Outbox.recipient)
-            .where((Outbox.state == "failed") & (Outbox.given_up_at >= since)
-                   & (Outbox.given_up_at < until))
-            .group_by(Outbox.channel, Outbox.recipient, Outbox.last_error)
-            .order_by(Outbox.channel, Outbox.recipient, Outbox.last_error).tuples())
-    return (*(_trouble(channel, f"{_messages(count)} waiting", newest)
-              for channel, count, newest in waiting),
-            *(_trouble(channel, f"{_messages(count)} to {recipient} given up", newest)
-              for channel, count, newest, recipient in lost))
-
-
-def _trouble(channel: str, state: str, newest: int) -> Trouble:
-    return Trouble(name=clean(channel, 60), state=clean(state, 120),
-                   reason=clean(Outbox.get_by_id(newest).last_error, 240))
-
-
-def _messages(count: int) -> str:
-    return f"{count} message{'s' * (count != 1)}"
-
-
-def _latency(night: str) -> Latency | None:
-    took = fn.json_extract(Frame.info, "$.latency_s")
-    seconds = sorted(float(value) for (value,) in Frame.select(took).where(
-        (Frame.night == night) & (Frame.kind == FrameKind.SCIENCE)
-        & (Frame.state == FrameState.DONE)
-        & took.is_null(False)).tuples())
+def _latency(seconds: Sequence[float]) -> Latency | None:
     if not seconds:
         return None
     most = quantiles(seconds, n=20, method="inclusive")[-1] if len(seconds) > 1 else seconds[0]
     return Latency(frames=len(seconds), median=median(seconds), most=most, longest=seconds[-1])
-
-
-def _masters(night: str) -> dict[str, int]:
-    rows = (Master.select(Master.state, fn.COUNT(Master.id)).where(Master.night == night)
-            .group_by(Master.state).order_by(Master.state).tuples())
-    return {str(state): count for state, count in rows}
 
 
 def _versions() -> dict[str, str]:
@@ -190,5 +128,235 @@ def _versions() -> dict[str, str]:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not there"
+            found[package] = "not installed"
     return found
+
+
+# Results.
+
+
+def _sources(db: Connection, rows: Sequence[Result]) -> tuple[SourceNight, ...]:
+    """The sources of a night's results; targets first, then those of no catalogue, standards."""
+    entries = {entry.name: entry for entry in catalogue.load().sources}
+    found = []
+    for name, group in groupby(rows, key=lambda row: str(row.source)):
+        entry, mine = entries.get(name), list(group)
+        found.append(SourceNight(
+            name=clean(name, 80), kind=entry.kind.value if entry else "",
+            also=clean(next(iter(entry.other_names), ""), 80) if entry else "",
+            bands=tuple(_photometry(db, band, of) for band, of in _by_band(mine, "mag")),
+            polarisation=tuple(_polarisation(band, of) for band, of in _by_band(mine, "p")),
+            flags=_flags(mine)))
+    return tuple(sorted(found, key=lambda s: (_ORDER.index(s.kind), s.name.casefold())))
+
+
+def _by_band(rows: Sequence[Result], column: str) -> Iterator[tuple[str, list[Result]]]:
+    """The rows that have a number, band by band."""
+    bands: dict[str, list[Result]] = defaultdict(list)
+    for row in rows:
+        if getattr(row, column) is not None:
+            bands[row.band].append(row)
+    yield from sorted(bands.items(), key=lambda item: band_order(item[0]))
+
+
+def _flags(rows: Sequence[Result]) -> tuple[tuple[str, int], ...]:
+    counts = Counter(name for row in rows for name in flags.names(row.flags))
+    counts.update("flagged by hand" for row in rows if row.human_flags)
+    return tuple(counts.most_common())
+
+
+def _photometry(db: Connection, band: str, rows: Sequence[Result]) -> BandNight:
+    sound = [row for row in rows if nights.is_sound(row, "mag")]
+    mags, mean = [row.mag for row in sound], _mean_magnitude(sound)
+    typical = _median(row.mag_err for row in sound)
+    before = nights.preceding_night(db, rows[0], "mag") if sound else ""
+    past = nights.sound_magnitudes(db, rows[0].source, band, before) if before else []
+    past_mean, past_err = _mean_magnitude(past), _median(row.mag_err for row in past)
+    change = mean - past_mean if mean is not None and past_mean is not None else None
+    return BandNight(
+        band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound), mag=mean,
+        mag_err=typical, scatter=stdev(mags) if len(mags) > 1 else None,
+        brightest=min(mags, default=None), faintest=max(mags, default=None),
+        provisional=any(row.provisional for row in rows), before=before, change=change,
+        change_err=math.hypot(typical, past_err) if change is not None and typical is not None
+        and past_err is not None else None)
+
+
+def _mean_magnitude(rows: Sequence[Result]) -> float | None:
+    """Weighted where every point has an error."""
+    if not rows:
+        return None
+    weights = [row.mag_err ** -2 for row in rows if row.mag_err]
+    return fmean((row.mag for row in rows), weights if len(weights) == len(rows) else None)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    return median(known) if (known := [v for v in values if v is not None]) else None
+
+
+def _polarisation(band: str, rows: Sequence[Result]) -> PolarisationNight:
+    sound = [row for row in rows if nights.is_sound(row, "p")]
+    p, chi = _mean_polarisation(sound)
+    return PolarisationNight(
+        band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound), p=p, chi_deg=chi,
+        p_err=_median(row.p_err for row in sound),
+        chi_err_deg=_median(row.chi_err_deg for row in sound),
+        limit=sound[0].p_limit if len(sound) == 1 else None,
+        provisional=any(row.provisional for row in rows))
+
+
+def _mean_polarisation(rows: Sequence[Result]) -> tuple[float | None, float | None]:
+    """p and chi of the mean q and u: the mean of angles alone would fail where they wrap."""
+    if not rows:
+        return None, None
+    if len(rows) == 1:
+        return rows[0].p, rows[0].chi_deg
+    pairs = [pair for pair in map(_stokes, rows) if pair is not None]
+    if not pairs:
+        return fmean(row.p for row in rows), None
+    q, u = (fmean(values) for values in zip(*pairs, strict=True))
+    return math.hypot(q, u), math.degrees(math.atan2(u, q)) / 2.0 % 180.0
+
+
+def _stokes(row: Result) -> tuple[float, float] | None:
+    if row.q is not None and row.u is not None:
+        return row.q, row.u
+    if row.chi_deg is None:
+        return None
+    twice = math.radians(2.0 * row.chi_deg)
+    return row.p * math.cos(twice), row.p * math.sin(twice)
+
+
+def _uncalibrated(db: Connection, night: str) -> tuple[Uncalibrated, ...]:
+    """Sources and bands with points that have no magnitude for want of calibrators."""
+    stars = catalogue.load()
+    return tuple(Uncalibrated(
+        source=clean(source, 80), band=clean(band, 20), points=points,
+        in_catalogue=sum(band in star.magnitudes for star in stars.calibrators_of(source)))
+        for source, band, points in nights.uncalibrated(db, night))
+
+
+# Archives and channels.
+
+
+def _archives(db: Connection, since: float, until: float) -> tuple[TroubleLine, ...]:
+    """Archives that were in trouble in the night, or are, by the daemon's last heartbeat."""
+    away = outages.between(db, since, until)
+    now = {str(archive.get("name")): archive
+           for archive in heartbeat(db).get("archives") or ()}
+    found = []
+    for name in sorted({*away, *now}):
+        archive = now.get(name, {})
+        reasons = [str(archive.get("reason") or ""), *map(str, archive.get("trouble") or ()),
+                   *(f"{file} failed {why}"
+                     for file, why in (archive.get("failing") or {}).items())]
+        if name in away:
+            reasons.append(_outage_text(away[name]))
+        state = str(archive.get("state", "ok"))
+        reason = clean("; ".join(filter(None, reasons)), 300)
+        if reason or not outages.is_well(state):
+            found.append(TroubleLine(name=clean(name, 60), state=clean(state, 20), reason=reason))
+    return tuple(found)
+
+
+def _outage_text(away: outages.Away) -> str:
+    often = f"{away.times} times, " if away.times > 1 else ""
+    last = "" if away.until is None else f", until {utc_of_unix(away.until)} UTC: {away.reason}"
+    return f"in trouble {often}for {away.seconds / 3600.0:.1f} h in total{last}"
+
+
+def _channels(db: Connection, since: float, until: float) -> tuple[TroubleLine, ...]:
+    """Channels with messages that wait for another attempt, or were given up in the night."""
+    waiting = ((channel, f"{count(n, 'message')} waiting", error)
+               for channel, n, error in summaries.waiting_messages(db))
+    lost = ((channel, f"{count(n, 'message')} to {recipient} not delivered", error)
+            for channel, n, error, recipient in summaries.lost_messages(db, since, until))
+    return tuple(TroubleLine(name=clean(channel, 60), state=clean(state, 120),
+                             reason=clean(error, 240))
+                 for channel, state, error in (*waiting, *lost))
+
+
+# Alerts.
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """A night, and the Unix seconds between which events are its own."""
+
+    night: str
+    since: float
+    until: float
+
+
+def alerts_of(db: Connection, night: str, *, since: float, until: float,
+              whole: bool = False) -> tuple[AlertLine, ...]:
+    """The alerts that a night's summary reports: each alert stands in one summary, in no other.
+
+    An alert on points is of the night of the point that fired it, and that night's summary reports
+    it. If it comes when that is made already, or will never be made, the summary of the night in
+    which it came reports it and names its own night; if not even that one can, the next. What was
+    reported stands in the summaries that are kept, with the ids of their alerts. An alert of the
+    system has no points: it is of the night in which it fired.
+
+    ``since``, ``until``: Unix seconds between which events are the night's. ``whole``: also the
+    night's alerts that another summary reports, marked, for whoever looks at the night by itself.
+    """
+    span = _Span(night=night, since=since, until=until)
+    found = [(alert, _alert_line(alert))
+             for alert in summaries.alerts_of_system(db, since, until)]
+    found += _alerts_of_points(db, span, whole=whole)
+    return tuple(line for _, line in sorted(
+        found, key=lambda pair: (pair[0].fired_at, pair[0].id)))
+
+
+def _alerts_of_points(db: Connection, span: _Span, *,
+                      whole: bool) -> Iterator[tuple[Alert, AlertLine]]:
+    reported, is_over = summaries.reported_alerts(db), _is_over(db, span)
+    began = summaries.began_at(db)
+    first = span.since if began is None else min(span.since, began)
+    near = (jd_of_unix(span.since) - _NEAR, jd_of_unix(span.until) + _NEAR)
+    for alert in summaries.alerts_of_points(db, (first, span.until), near):
+        told_in = reported.get(alert.id, span.night)
+        if told_in != span.night and not whole:
+            continue
+        own = _night_of(db, alert, span)
+        if told_in != span.night:
+            if own == span.night:
+                yield alert, _alert_line(alert, told_in=told_in)
+        elif own == span.night:
+            yield alert, _alert_line(alert)
+        elif alert.fired_at < span.until and is_over(own):
+            yield alert, _alert_line(alert, night=own)
+
+
+def _night_of(db: Connection, alert: Alert, span: _Span) -> str:
+    """The night of the point that fired an alert; if that is gone, by its time."""
+    if night := summaries.night_of_result(db, alert.points[-1]):
+        return night
+    since = jd_of_unix(span.since)
+    if since <= alert.fired_jd < jd_of_unix(span.until):
+        return span.night
+    return _days_after(span.night, math.floor(alert.fired_jd - since))
+
+
+def _is_over(db: Connection, span: _Span) -> Callable[[str], bool]:
+    """Whether a night's summary, of another night than the span's, is not to be expected any more.
+
+    It is made, or that of a later night is; or the site had none yet when that night ended; or the
+    night lies so far ahead that a clock went wrong.
+    """
+    began, last = summaries.began_at(db), summaries.last_night(db)
+    if began is not None and began >= span.since:
+        last = max(last, _days_after(span.night, -1))
+    return lambda night: night <= last or night > _days_after(span.night, 1)
+
+
+def _days_after(night: str, days: int) -> str:
+    return (date.fromisoformat(night) + timedelta(days=days)).isoformat()
+
+
+def _alert_line(alert: Alert, *, night: str = "", told_in: str = "") -> AlertLine:
+    return AlertLine(
+        id=alert.id, rule=clean(alert.rule), source=clean(alert.source, 80),
+        band=clean(alert.band, 20), condition=clean(alert.condition),
+        utc=utc_of_jd(alert.fired_jd), state=alert.state, night=clean(night, 20), told_in=told_in)

@@ -3,60 +3,65 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
-from iop4d.alerts.summary.measured import is_sound, night_before, results_of
 from iop4d.model.bands import band_order
 from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
-from iop4d.store.schema import Result, Source
+from iop4d.model.source import Source
+from iop4d.model.units import angle_difference, mean_angle
+from iop4d.store import catalogue, nights
+from iop4d.store.database import Connection
+
+if TYPE_CHECKING:
+    from iop4d.store.schema import Result
 
 _MOST = 500  # points of a band; of more, every so-many-th is shown
-Point = tuple[float, float, float, bool]
-Take = Callable[[Result], tuple[float | None, float | None]]
+PlotPoint = tuple[float, float, float, bool]  # JD, value, error, whether it is sound
 
 
-def _mag(row: Result) -> tuple[float | None, float | None]:
-    return row.mag, row.mag_err
+@dataclass(frozen=True, kw_only=True)
+class _Panel:
+    """A panel: what it shows of a result (columns of value and error, times a factor)."""
+
+    label: str
+    quantity: str
+    value: str
+    error: str
+    factor: float = 1.0
+
+    def values(self, row: Result) -> tuple[float | None, float]:
+        """Value and error of a result; None and NaN where there is none."""
+        value, error = getattr(row, self.value), getattr(row, self.error)
+        return (None if value is None else value * self.factor,
+                math.nan if error is None else error * self.factor)
 
 
-def _percent(row: Result) -> tuple[float | None, float | None]:
-    return _times(row.p, 100.0), _times(row.p_err, 100.0)
+_MAGNITUDE = _Panel(label="magnitude", quantity="mag", value="mag", error="mag_err")
+_DEGREE = _Panel(label="p (%)", quantity="p", value="p", error="p_err", factor=100.0)
+_ANGLE = _Panel(label="χ (°)", quantity="chi", value="chi_deg", error="chi_err_deg")
+_PANELS = (_MAGNITUDE, _DEGREE, _ANGLE)
 
 
-def _angle(row: Result) -> tuple[float | None, float | None]:
-    return row.chi_deg, row.chi_err_deg
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
-
-
-#: Label of each panel, what it shows of a result, and whether it grows downwards.
-_PANELS: tuple[tuple[str, Take, Any, bool], ...] = (
-    ("magnitude", _mag, Result.mag, True), ("p (%)", _percent, Result.p, False),
-    ("χ (°)", _angle, Result.chi_deg, False))
-
-
-def plot_requests(night: str) -> Iterator[tuple[str, NightPlotRequest]]:
-    """The plot of each source that has something to show; within a connection."""
-    entries = {entry.name: entry for entry in Source.select()}
-    names = Result.select(Result.source).where(Result.night == night).distinct().tuples()
-    for (name,) in names:
-        request = _request(night, name, entries.get(name))
+def plot_requests(db: Connection, night: str) -> Iterator[tuple[str, NightPlotRequest]]:
+    """The plot of each source that has something to show."""
+    entries = {entry.name: entry for entry in catalogue.load().sources}
+    for name in nights.sources(db, night):
+        request = _request(db, night, name, entries.get(name))
         if request is not None:
             yield name, request
 
 
-def _request(night: str, name: str, entry: Source | None) -> NightPlotRequest | None:
-    rows = results_of(night, name)
-    before = _night_beside(rows)
-    past = results_of(before, name) if before else []
-    panels = tuple(panel for panel in (
-        _panel(label, take, column, rows, past, entry, downwards)
-        for label, take, column, downwards in _PANELS) if panel is not None)
+def _request(db: Connection, night: str, name: str, entry: Source | None,
+             ) -> NightPlotRequest | None:
+    rows = nights.results(db, night, name)
+    before = _night_beside(db, rows)
+    past = nights.results(db, before, name) if before else []
+    panels = tuple(panel for kind in _PANELS
+                   if (panel := _panel(kind, rows, past, entry)) is not None)
     if not panels:
         return None
     also = f" ({entry.other_names[0]})" if entry is not None and entry.other_names else ""
@@ -64,75 +69,63 @@ def _request(night: str, name: str, entry: Source | None) -> NightPlotRequest | 
     return NightPlotRequest(title=f"{name}{also}", night=night, panels=panels, before=shown)
 
 
-def _lone(rows: Sequence[Result], take: Take, column: Any) -> set[str]:
-    """The bands of which a quantity has one sound point alone."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        if take(row)[0] is not None and is_sound(row, column):
-            counts[row.band] = counts.get(row.band, 0) + 1
-    return {band for band, count in counts.items() if count == 1}
+def _lone(panel: _Panel, rows: Sequence[Result]) -> set[str]:
+    """The bands of which a panel has one sound point alone."""
+    counts = Counter(row.band for row in rows if panel.values(row)[0] is not None
+                     and nights.is_sound(row, panel.quantity))
+    return {band for band, n in counts.items() if n == 1}
 
 
-def _night_beside(rows: Sequence[Result]) -> str:
+def _night_beside(db: Connection, rows: Sequence[Result]) -> str:
     """The latest earlier night that has points beside which a lone one can be seen."""
-    nights = [night_before(row, column) for _, take, column, _ in _PANELS
-              for band in _lone(rows, take, column)
-              for row in [next(row for row in rows if row.band == band)]]
-    return max(nights, default="")
+    found = [nights.preceding_night(db, next(row for row in rows if row.band == band),
+                                    panel.quantity)
+             for panel in _PANELS for band in _lone(panel, rows)]
+    return max(found, default="")
 
 
-def _panel(label: str, take: Take, column: Any, rows: Sequence[Result], past: Sequence[Result],
-           entry: Source | None, downwards: bool) -> PlotPanel | None:
-    series = [PlotSeries(band=band, points=points) for band, points in _by_band(rows, take, column)]
+def _panel(panel: _Panel, rows: Sequence[Result], past: Sequence[Result],
+           entry: Source | None) -> PlotPanel | None:
+    series = [PlotSeries(band=band, points=points) for band, points in _by_band(panel, rows)]
     if not series:
         return None
-    beside = _lone(rows, take, column)
+    beside = _lone(panel, rows)
+    sound_past = [row for row in past if nights.is_sound(row, panel.quantity)]
     series += [PlotSeries(band=band, points=points, before=True)
-               for band, points in _by_band(
-                   [row for row in past if is_sound(row, column)], take, column)
-               if band in beside]
-    bands = list(dict.fromkeys(one.band for one in series))
-    literature = _literature(label, entry, bands)
-    if take is _angle:
-        centre = _centre([point for one in series for point in one.points])
+               for band, points in _by_band(panel, sound_past) if band in beside]
+    literature = _literature(panel, entry, list(dict.fromkeys(one.band for one in series)))
+    if panel is _ANGLE:
+        centre = mean_angle([chi for one in series for _, chi, _, _ in one.points])
         series = [replace(one, points=tuple(
             (jd, _near(chi, centre), err, sound) for jd, chi, err, sound in one.points))
             for one in series]
         literature = tuple((band, _near(chi, centre)) for band, chi in literature)
-    return PlotPanel(label=label, series=tuple(series), literature=literature,
-                     downwards=downwards)
+    return PlotPanel(label=panel.label, series=tuple(series), literature=literature,
+                     downwards=panel is _MAGNITUDE)
 
 
-def _by_band(rows: Sequence[Result], take: Take,
-             column: Any) -> Iterator[tuple[str, tuple[Point, ...]]]:
+def _by_band(panel: _Panel, rows: Sequence[Result]) -> Iterator[
+        tuple[str, tuple[PlotPoint, ...]]]:
     ordered = sorted(rows, key=lambda row: band_order(row.band))
     for band, group in groupby(ordered, key=lambda row: str(row.band)):
-        points = [(row.jd_mid, value, math.nan if err is None else err,
-                   is_sound(row, column))
-                  for row in group for value, err in [take(row)] if value is not None]
+        points = [(row.jd_mid, value, err, nights.is_sound(row, panel.quantity))
+                  for row in group for value, err in [panel.values(row)] if value is not None]
         if points:
             yield band, tuple(points[::math.ceil(len(points) / _MOST)])
 
 
-def _literature(label: str, entry: Source | None,
+def _literature(panel: _Panel, entry: Source | None,
                 bands: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """What the catalogue says of the source itself."""
+    """What the catalogue has of the source itself."""
     if entry is None:
         return ()
-    if label == _PANELS[0][0]:
-        return tuple((band, float(entry.magnitudes[band][0])) for band in bands
+    if panel is _MAGNITUDE:
+        return tuple((band, entry.magnitudes[band][0]) for band in bands
                      if band in entry.magnitudes)
-    value = _times(entry.p, 100.0) if label == _PANELS[1][0] else entry.chi_deg
-    return () if value is None else (("", value),)
-
-
-def _centre(points: Sequence[Point]) -> float:
-    """The mean angle of points, of which 180 degrees are the whole round."""
-    twice = [math.radians(2.0 * chi) for _, chi, _, _ in points]
-    return math.degrees(math.atan2(math.fsum(map(math.sin, twice)),
-                                   math.fsum(map(math.cos, twice)))) / 2.0 % 180.0
+    value = entry.p * 100.0 if panel is _DEGREE else entry.chi_deg
+    return () if math.isnan(value) else (("", value),)
 
 
 def _near(chi: float, centre: float) -> float:
-    """The same angle, within 90 degrees of a centre."""
-    return centre + (chi - centre + 90.0) % 180.0 - 90.0
+    """The same angle, within 90 degrees of a centre; as it is where angles have none."""
+    return chi if math.isnan(centre) else centre + angle_difference(chi, centre)

@@ -1,26 +1,43 @@
-"""A summary in words: its subject, plain text, and HTML for mail readers."""
+"""A summary in words, and the rows and files that are made of it.
+
+Its subject, plain text, and HTML for mail readers; its plots as files; its row, together with the
+messages that carry it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from iop4d.alerts.compose import cid_of
+from iop4d.alerts.notify import dedup_key, message_id
 from iop4d.alerts.rendering import clean, count, moment, render
-from iop4d.alerts.summary.facts import Facts
+from iop4d.alerts.summary.facts import NightSummary
+from iop4d.config import Channel, Site
+from iop4d.fits.atomic import write_atomic
 from iop4d.model.states import MessageKind
 from iop4d.model.units import NOTHING, plus_minus
+from iop4d.store import outbox, summaries
+from iop4d.store.database import Transaction
+from iop4d.store.events import emit
 
-Plain = dict[str, Any]  # facts as their row keeps them
+Plain = dict[str, Any]  # a summary as its row keeps it
+
+FOLDER = "summaries"
 _FAILURES = 15  # reasons that a mail lists; the page has all
 _LATE = 1800.0  # seconds after the night's end after which a summary says when it was made
 
+# Words.
 
-def plain(facts: Facts) -> Plain:
-    """Facts as plain values, with the totals of which the subject is made."""
-    return asdict(facts) | {"frames": facts.frames, "failed": facts.failed,
-                            "is_empty": facts.is_empty}
+
+def plain(summary: NightSummary) -> Plain:
+    """A summary as plain values, with the totals of which the subject is made."""
+    return asdict(summary) | {"frames": summary.frames, "failed": summary.failed,
+                              "is_empty": summary.is_empty}
 
 
 def subject(facts: Plain) -> str:
@@ -29,16 +46,16 @@ def subject(facts: Plain) -> str:
     if facts["trouble"]:
         return clean(head + "the summary could not be made")
     if facts["is_empty"]:
-        said = ["nothing was observed"]
+        parts = ["nothing was observed"]
     else:
-        said = [count(facts["frames"], "frame"), count(len(facts["sources"]), "source")]
+        parts = [count(facts["frames"], "frame"), count(len(facts["sources"]), "source")]
     if facts["failed"]:
-        said.append(f"{facts['failed']} failed")
+        parts.append(f"{facts['failed']} not used")
     if facts["alerts"]:
-        said.append(count(len(facts["alerts"]), "alert"))
+        parts.append(count(len(facts["alerts"]), "alert"))
     if facts["archives"]:
-        said.append("archive in trouble")
-    return clean(head + ", ".join(said))
+        parts.append("archive in trouble")
+    return clean(head + ", ".join(parts))
 
 
 def text(facts: Plain) -> str:
@@ -53,26 +70,28 @@ def html(facts: Plain, source_of: Callable[[str], str] | None = None) -> str:
         source_of=source_of or (lambda picture: f"cid:{cid_of(picture)}"))
 
 
-def content(facts: Plain) -> Plain:
-    """What the outbox keeps: the mail as it was written, whatever is measured anew since."""
+def message_content(facts: Plain) -> Plain:
+    """What the outbox keeps: the mail as it was written, whatever changes later."""
     return {
-        "kind": MessageKind.SUMMARY, "subject": subject(facts), "text": text(facts),
-        "html": html(facts), "pictures": pictures(facts), "night": facts["night"],
+        "kind": MessageKind.SUMMARY, "subject": subject(facts), "text": text(facts), "html": html(facts),
+        "pictures": [source["picture"] for source in facts["sources"] if source["picture"]],
+        "night": facts["night"],
         "link": f"{facts['url']}/summaries/{facts['night']}" if facts["url"] else "",
     }
 
 
-def pictures(facts: Plain) -> list[str]:
-    """The summary's plots, as paths beside the site file."""
-    return [source["picture"] for source in facts["sources"] if source["picture"]]
+def helpers() -> dict[str, Any]:
+    """What templates call, those of the page too."""
+    return {"plus_minus": plus_minus, "signed": signed, "percent": percent, "count": count,
+            "utc": moment, "timing": timing}
 
 
 def signed(value: float | None, error: float | None, digits: int = 2) -> str:
     """A change with its sign: ``+0.12 ± 0.02``, ``−0.30``."""
     if value is None:
         return NOTHING
-    said = f"{value:+.{digits}f}".replace("-", "−")
-    return said if error is None else f"{said} ± {error:.{digits}f}"
+    shown = f"{value:+.{digits}f}".replace("-", "−")
+    return shown if error is None else f"{shown} ± {error:.{digits}f}"
 
 
 def percent(value: float | None, error: float | None, digits: int = 2) -> str:
@@ -82,19 +101,13 @@ def percent(value: float | None, error: float | None, digits: int = 2) -> str:
     return plus_minus(value * 100.0, None if error is None else error * 100.0, digits) + " %"
 
 
-def helpers() -> dict[str, Any]:
-    """What templates call, those of the page too."""
-    return {"plus_minus": plus_minus, "signed": signed, "percent": percent, "count": count,
-            "utc": moment, "timing": timing}
-
-
 def timing(facts: Plain) -> str:
-    """A word on when a summary was made, where that was not at the end of its night."""
+    """When a summary was made, where that was not at the end of its night; else empty."""
     made, until = facts["made_at"], facts["until"]
     if made < until:
-        return f"The night is not over: this is how it stood at {moment(made)} UTC."
+        return f"The night is not over yet. This summary was made at {moment(made)} UTC."
     if made - until > _LATE:
-        return (f"The night ended at {moment(until)} UTC; this is how it stood at "
+        return (f"The night ended at {moment(until)} UTC. This summary was made at "
                 f"{moment(made)} UTC.")
     return ""
 
@@ -104,3 +117,65 @@ def _context(facts: Plain) -> Plain:
     hidden = sum(failure["count"] for failure in facts["failures"][_FAILURES:])
     return facts | {"subject": subject(facts), "shown_failures": shown, "hidden_failures": hidden,
                     "facts": facts}
+
+
+# Plots.
+
+
+def save_picture(root: Path, night: str, source: str, png: bytes) -> str:
+    """Write a plot into the site's folder; its path from there.
+
+    The name holds a digest of the contents, so that a summary made again leaves the pictures of
+    messages that still wait as they are.
+    """
+    known = re.sub(r"[^a-z0-9+]+", "-", source.casefold()).strip("-")[:40] or "source"
+    named = hashlib.sha256(source.encode("utf-8", "replace") + png).hexdigest()[:10]
+    path = f"{FOLDER}/{night}/{known}-{named}.png"
+    write_atomic(root / path, [png], durable=True)
+    return path
+
+
+def with_pictures(summary: NightSummary, pictures: dict[str, str]) -> NightSummary:
+    """A summary whose sources know their plots, given by the sources' names."""
+    shown = {clean(name, 80): path for name, path in pictures.items()}
+    return replace(summary, sources=tuple(
+        replace(source, picture=shown.get(source.name, "")) for source in summary.sources))
+
+
+# Rows.
+
+
+def post(tx: Transaction, site: Site, summary: NightSummary, *, now: float,
+         again: str = "") -> list[int]:
+    """Write a night's row and the messages that carry it; ids of the messages.
+
+    A night that has its row is left alone, unless its summary is sent ``again``, on request, under
+    this name of the request.
+    """
+    if summaries.of_night(tx, summary.night) is not None and not again:
+        return []
+    is_news = not summary.is_empty or summary.is_late or summary.trouble
+    wanted = again or site.summary.empty_nights or is_news
+    messages = post_unfinished(tx, site, summary, now=now, again=again) if wanted else []
+    summaries.store(tx, summary.night, plain(summary), messages=messages, now=now)
+    emit(tx, "summary", now, night=summary.night, letters=len(messages))
+    return messages
+
+
+def post_unfinished(tx: Transaction, site: Site, summary: NightSummary, *, now: float,
+                    again: str) -> list[int]:
+    """Queue the messages alone; a night that is not over yet gets no row by them."""
+    facts = plain(summary)
+    content, ids = message_content(facts), []
+    for channel in _channels(site):
+        for recipient in channel.recipients:
+            key = dedup_key("summary", summary.night, again, channel.name, recipient)
+            ids.append(outbox.queue(
+                tx, dedup_key=key, channel=channel.name, recipient=recipient, content=content,
+                message_id=message_id(key, "summary", channel), created_at=now))
+    return ids
+
+
+def _channels(site: Site) -> Iterable[Channel]:
+    channels = {channel.name: channel for channel in site.channel}
+    return (channels[name] for name in dict.fromkeys(site.summary.channels) if name in channels)

@@ -18,9 +18,9 @@ from iop4d.model.errors import Iop4dError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iop4d.alerts.summary.facts import Facts
+    from iop4d.alerts.summary.facts import NightSummary
     from iop4d.config import Site
-    from iop4d.store.database import Database
+    from iop4d.store.database import Connection, Database
 
 
 @click.command()
@@ -42,13 +42,13 @@ def summary(ctx: click.Context, night: str | None, send: bool, html: Path | None
 
     site = load(ctx, site_after, overrides_after)
     if send and not site.summary.channels:
-        raise Iop4dError("[summary] channels names no channel: there is nobody to send it to")
+        raise Iop4dError("[summary] channels names no channel: there is no recipient")
     database, now = open_database(site, read_only=not send), time.time()
     end = _end_of(site)
     chosen = _night(night, now, end)
-    with database.connected():
-        facts = _gather(site, chosen, end, now, whole=not send)
-        drawn = _drawn(facts.night) if site.summary.plots and (send or html) else {}
+    with database.read() as db:
+        facts = _gather(db, site, chosen, end, now, whole=not send)
+        drawn = _drawn(db, facts.night) if site.summary.plots and (send or html) else {}
     if html:
         _write(html, facts, drawn)
     if as_json:
@@ -57,12 +57,12 @@ def summary(ctx: click.Context, night: str | None, send: bool, html: Path | None
         click.echo(write.text(write.plain(facts)).rstrip())
     if send:
         messages = _send(site, database, facts, drawn, is_over=end(chosen) <= now)
-        click.echo(f"{count(messages, 'message')} of the night {facts.night} put into the "
-                   "outbox; the running daemon sends them.", err=as_json)
+        click.echo(f"{count(messages, 'message')} of the night {facts.night} queued; the "
+                   "running daemon sends them.", err=as_json)
 
 
 def _end_of(site: Site) -> Callable[[date], float]:
-    from iop4d.alerts.summary.when import end_of_night, telescopes_of
+    from iop4d.alerts.summary.scheduler import end_of_night, telescopes_of
     from iop4d.instruments.discovery import find_instruments
 
     known = [i.telescope for i in find_instruments(site.camera, site.polarimeter)]
@@ -71,7 +71,7 @@ def _end_of(site: Site) -> Callable[[date], float]:
 
 
 def _night(text: str | None, now: float, end: Callable[[date], float]) -> date:
-    from iop4d.alerts.summary.when import last_ended
+    from iop4d.alerts.summary.scheduler import last_ended
     from iop4d.archives.nights import parse_night
 
     if text is None:
@@ -81,26 +81,26 @@ def _night(text: str | None, now: float, end: Callable[[date], float]) -> date:
     return parse_night(text, tonight=tonight)
 
 
-def _gather(site: Site, night: date, end: Callable[[date], float], now: float, *,
-            whole: bool) -> Facts:
+def _gather(db: Connection, site: Site, night: date, end: Callable[[date], float], now: float, *,
+            whole: bool) -> NightSummary:
     from iop4d.alerts.summary.gather import gather
 
-    return gather(site, night.isoformat(), since=end(night - timedelta(days=1)),
+    return gather(db, site, night.isoformat(), since=end(night - timedelta(days=1)),
                   until=end(night), now=now, whole=whole)
 
 
-def _drawn(night: str) -> dict[str, bytes]:
+def _drawn(db: Connection, night: str) -> dict[str, bytes]:
     """The plots of a night's sources."""
     from iop4d.alerts.summary.plots import plot_requests
     from iop4d.reduction.nightplot import plot_night
 
-    return {source: plot_night(request) for source, request in plot_requests(night)}
+    return {source: plot_night(request) for source, request in plot_requests(db, night)}
 
 
-def _write(path: Path, facts: Facts, drawn: dict[str, bytes]) -> None:
+def _write(path: Path, facts: NightSummary, drawn: dict[str, bytes]) -> None:
     """A page that stands by itself: its plots are within it."""
     from iop4d.alerts.summary import write
-    from iop4d.alerts.summary.post import with_pictures
+    from iop4d.alerts.summary.write import with_pictures
     from iop4d.fits.atomic import write_atomic
 
     shown = with_pictures(facts, {source: source for source in drawn})
@@ -114,13 +114,13 @@ def _write(path: Path, facts: Facts, drawn: dict[str, bytes]) -> None:
         raise Iop4dError(f"{path} cannot be written: {error}") from error
 
 
-def _send(site: Site, database: Database, facts: Facts, drawn: dict[str, bytes], *,
+def _send(site: Site, database: Database, facts: NightSummary, drawn: dict[str, bytes], *,
           is_over: bool) -> int:
-    from iop4d.alerts.summary import post
+    from iop4d.alerts.summary import write
 
-    pictures = {source: post.keep_picture(site.root, facts.night, source, png)
+    pictures = {source: write.save_picture(site.root, facts.night, source, png)
                 for source, png in drawn.items()}
-    whole, again = post.with_pictures(facts, pictures), uuid.uuid4().hex
-    with database.write():
-        send = post.post if is_over else post.post_letters
-        return len(send(site, whole, now=time.time(), again=again))
+    whole, again = write.with_pictures(facts, pictures), uuid.uuid4().hex
+    with database.write() as tx:
+        send = write.post if is_over else write.post_unfinished
+        return len(send(tx, site, whole, now=time.time(), again=again))

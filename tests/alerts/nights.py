@@ -10,15 +10,14 @@ from iop4d.config import Site
 from iop4d.instruments.telescopes import T220, Telescope
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
-from iop4d.model.units import JD_UNIX_EPOCH
+from iop4d.model.units import jd_of_unix
 from iop4d.store import catalogue
-from iop4d.store.database import Database
+from iop4d.store.database import Database, Transaction
 from iop4d.store.schema import Frame, Result
 from tests.alerts.bench import channel, site_of
 
 NIGHT = "2024-03-13"
 TELESCOPES: tuple[Telescope, ...] = (T220,)
-DAY = 86400.0
 
 
 def at(text: str) -> float:
@@ -27,7 +26,7 @@ def at(text: str) -> float:
 
 
 def jd(text: str) -> float:
-    return at(text) / DAY + JD_UNIX_EPOCH
+    return jd_of_unix(at(text))
 
 
 def summary_site(root: Path, *more: str, to: str = '["ana@example.org"]') -> Site:
@@ -35,20 +34,21 @@ def summary_site(root: Path, *more: str, to: str = '["ana@example.org"]') -> Sit
     return site_of(root, '[summary]\nchannels = ["team"]\n', *more, channel(to=to))
 
 
-def frame(name: str, state: str = "done", **more: Any) -> Frame:
+def frame(tx: Transaction, name: str, state: str = "done", **more: Any) -> Frame:
     """A science frame of the night."""
-    return Frame.create(**{
+    return tx.create(Frame, **{
         "archive": "t220", "path": f"/raw/{name}", "telescope": "CAHA-T220", "night": NIGHT,
         "name": name, "size": 1, "mtime_ns": 1, "state": state, "kind": "science",
         "instrument": "CAFOS", "completed_at": at("2024-03-13T22:00"),
         "seen_at": at("2024-03-13T22:00"), "changed_at": at("2024-03-13T22:00")} | more)
 
 
-def result(minute: float, mag: float | None = 13.0, *, night: str = NIGHT, **more: Any) -> Result:
+def result(tx: Transaction, minute: float, mag: float | None = 13.0, *, night: str = NIGHT,
+           **more: Any) -> Result:
     """A point of BL Lac, so many minutes after 22:00 of the night."""
     moment = jd(f"{night}T22:00") + minute / 1440
-    count = Result.select().count()
-    return Result.create(**{
+    count = tx.select(Result).count()
+    return tx.create(Result, **{
         "key": f"{night}/{count}", "source": "BL Lac", "telescope": "CAHA-T220",
         "instrument": "CAFOS", "night": night, "mode": "photometry", "band": "R",
         "jd_mid": moment, "exptime_s": 60.0, "mag": mag,
@@ -70,28 +70,28 @@ def fill_catalogue(database: Database) -> None:
 def a_night(database: Database) -> None:
     """A night with one of everything."""
     fill_catalogue(database)
-    with database.write():
+    with database.write() as tx:
         for number in range(3):
-            frame(f"bias-{number}.fits", kind="bias", instrument="CAFOS")
-            frame(f"BLLac-{number}.fits", info={"latency_s": 1.0 + number})
-        frame("pol-0.fits", mode="polarimetry", state="waiting")
-        frame("short.fits", state="rejected", reason="the file is truncated")
-        frame("cloud-1.fits", state="failed", reason="no stars")
-        frame("cloud-2.fits", state="failed", reason="no stars")
-        frame("again.fits", state="duplicate")
-        frame("odd.fits", state="rejected", reason="not a FITS file", telescope="", night="",
+            frame(tx, f"bias-{number}.fits", kind="bias", instrument="CAFOS")
+            frame(tx, f"BLLac-{number}.fits", info={"latency_s": 1.0 + number})
+        frame(tx, "pol-0.fits", mode="polarimetry", state="waiting")
+        frame(tx, "short.fits", state="rejected", reason="the file is truncated")
+        frame(tx, "cloud-1.fits", state="failed", reason="no stars")
+        frame(tx, "cloud-2.fits", state="failed", reason="no stars")
+        frame(tx, "again.fits", state="duplicate")
+        frame(tx, "odd.fits", state="rejected", reason="not a FITS file", telescope="", night="",
               kind=None, instrument=None)
-        result(0, 13.0, night="2024-03-10")
-        result(0, 12.8)
-        result(10, 12.9)
-        result(20, 9.0, flags=int(Flag.SATURATED))
-        result(30, 12.85, band="V", mag_err=0.03)
-        result(40, None, band="B", flags=int(Flag.NO_CALIBRATORS))
-        result(50, None, mode="polarimetry", p=0.1, p_err=0.01, chi_deg=178.0, chi_err_deg=2.0,
+        result(tx, 0, 13.0, night="2024-03-10")
+        result(tx, 0, 12.8)
+        result(tx, 10, 12.9)
+        result(tx, 20, 9.0, flags=int(Flag.SATURATED))
+        result(tx, 30, 12.85, band="V", mag_err=0.03)
+        result(tx, 40, None, band="B", flags=int(Flag.NO_CALIBRATORS))
+        result(tx, 50, None, mode="polarimetry", p=0.1, p_err=0.01, chi_deg=178.0, chi_err_deg=2.0,
                q=0.0998, u=-0.007)
-        result(60, None, mode="polarimetry", p=0.1, p_err=0.01, chi_deg=2.0, chi_err_deg=2.0,
+        result(tx, 60, None, mode="polarimetry", p=0.1, p_err=0.01, chi_deg=2.0, chi_err_deg=2.0,
                q=0.0998, u=0.007)
-        result(70, 7.0, withdrawn=True)
+        result(tx, 70, 7.0, withdrawn=True)
 
 
 def nights_from(first: date, count: int) -> list[str]:

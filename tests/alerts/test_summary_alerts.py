@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iop4d.alerts.summary import post
-from iop4d.alerts.summary.alerted import BEGAN, alerts_of
+from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import AlertLine
-from iop4d.alerts.summary.keeper import Keeper
+from iop4d.alerts.summary.gather import alerts_of
+from iop4d.alerts.summary.scheduler import SummaryScheduler
 from iop4d.config import Site
-from iop4d.store.schema import Alert, Meta, Outbox, Result, Summary
-from tests.alerts.nights import DAY, NIGHT, at, result, summary_site
-from tests.alerts.test_summary_keeper import House
+from iop4d.model.units import SECONDS_A_DAY, utc_of_unix
+from iop4d.store.schema import Alert, Meta, Result
+from tests.alerts.nights import NIGHT, at, result, summary_site
+from tests.alerts.test_summary_scheduler import House
 from tests.alerts.test_summary_write import nothing
 from tests.conftest import FakeClock
 
@@ -34,11 +35,11 @@ def house(tmp_path: Path) -> House:
 
 def fire(house: House, night: str = NIGHT, *, came: str = "", **more: Any) -> int:
     """An alert on a point of a night, which came then; by default an hour later."""
-    with house.database.write():
-        point = result(0, 12.5, night=night, mode="photometry")
-        row = Alert.create(**{
+    with house.database.write() as tx:
+        point = result(tx, 0, 12.5, night=night, mode="photometry")
+        row = tx.create(Alert, **{
             "rule": "bright", "source": "BL Lac", "band": "R", "state": "firing",
-            "episode": Alert.select().count() + 1, "condition": "mag < 13", "points": [point.id],
+            "episode": tx.select(Alert).count() + 1, "condition": "mag < 13", "points": [point.id],
             "fired_jd": point.jd_mid, "fired_at": at(came or f"{night}T23:00")} | more)
     return int(row.id)
 
@@ -52,14 +53,14 @@ def summed(house: House, moment: str) -> list[str]:
 def told(house: House) -> dict[str, list[tuple[int, str]]]:
     """The alerts of each summary, with the other nights they are of."""
     return {row.night: [(line["id"], line["night"]) for line in row.facts["alerts"]]
-            for row in Summary.select().order_by(Summary.night)}
+            for row in house.summaries()}
 
 
 def view(house: House, night: str, *, whole: bool = True) -> list[AlertLine]:
-    end = house.keeper.end
+    end = house.scheduler.end
     day = date.fromisoformat(night)
-    with house.database.connected():
-        return list(alerts_of(night, since=end(day - timedelta(days=1)), until=end(day),
+    with house.database.read() as db:
+        return list(alerts_of(db, night, since=end(day - timedelta(days=1)), until=end(day),
                               whole=whole))
 
 
@@ -126,10 +127,11 @@ def test_an_alert_of_a_summary_that_could_not_be_made_is_told_in_the_next(
         raise RuntimeError("no such number")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Keeper, "_gather", fail)
+        broken.setattr(SummaryScheduler, "_gather", fail)
         for _ in range(3):
             summed(house, "2024-03-14T06:00")
-    assert Summary.get(Summary.night == NIGHT).facts["trouble"]
+    [facts] = [row.facts for row in house.summaries() if row.night == NIGHT]
+    assert facts["trouble"]
     summed(house, "2024-03-15T12:00")
     assert told(house)[NEXT] == [(mine, NIGHT)]
 
@@ -137,8 +139,8 @@ def test_an_alert_of_a_summary_that_could_not_be_made_is_told_in_the_next(
 def test_a_pending_alert_is_told_once_it_fires(house: House) -> None:
     mine = fire(house, state="pending")
     summed(house, "2024-03-14T06:00")
-    with house.database.write():
-        Alert.update(state="firing", fired_at=at("2024-03-14T10:00")).where(
+    with house.database.write() as tx:
+        tx.update(Alert, state="firing", fired_at=at("2024-03-14T10:00")).where(
             Alert.id == mine).execute()
     summed(house, "2024-03-15T12:00")
     assert (told(house)[NIGHT], told(house)[NEXT]) == ([], [(mine, NIGHT)])
@@ -152,8 +154,8 @@ def test_alerts_of_the_system_go_by_when_they_fired(house: House) -> None:
 
 def test_an_alert_whose_point_is_gone_goes_by_its_time(house: House) -> None:
     mine = fire(house)
-    with house.database.write():
-        Result.delete().execute()
+    with house.database.write() as tx:
+        tx.delete(Result).execute()
     summed(house, "2024-03-15T12:00")
     assert {night: lines for night, lines in told(house).items() if lines} == {
         NIGHT: [(mine, "")]}
@@ -187,8 +189,8 @@ def test_whoever_looks_at_a_night_sees_all_its_alerts(house: House) -> None:
 def test_where_no_summary_was_ever_made_an_alert_is_seen_in_its_night_alone(
         house: House) -> None:
     """As ``iop4d summary`` shows it of a site whose daemon never ran."""
-    with house.database.write():
-        Meta.delete().where(Meta.key == BEGAN).execute()
+    with house.database.write() as tx:
+        tx.delete(Meta).execute()
     mine = fire(house, came="2024-03-14T09:00")
     assert [line.id for line in view(house, NIGHT)] == [mine]
     assert view(house, NEXT) == []
@@ -198,10 +200,10 @@ def test_a_late_alert_makes_news_of_an_empty_night(house: House, site: Site) -> 
     quiet = summary_site(site.root / "quiet", "empty_nights = false\n")
     line = AlertLine(id=1, rule="bright", source="BL Lac", band="R", condition="mag < 13",
                      utc="2024-03-13 22:00:00", state="firing", night=NIGHT)
-    with house.database.write():
-        assert post.post(quiet, nothing(night=BEFORE), now=0.0) == []
-        assert len(post.post(quiet, nothing(night=NEXT, alerts=(line,)), now=0.0)) == 1
-    said = Outbox.get().content
+    with house.database.write() as tx:
+        assert write.post(tx, quiet, nothing(night=BEFORE), now=0.0) == []
+        assert len(write.post(tx, quiet, nothing(night=NEXT, alerts=(line,)), now=0.0)) == 1
+    said = house.messages()[0].content
     assert "1 alert" in said["subject"]
     assert f"of the night {NIGHT}" in said["html"]
 
@@ -216,13 +218,14 @@ def test_whatever_comes_when_every_alert_is_told_once(tmp_path: Path, seed: int)
     for _ in range(60):
         now = house.clock.now
         back = chance.choice((0, 0, 0, 1, 1, 2, 5, 300))
-        night = f"{datetime.fromtimestamp(now - DAY / 2 - back * DAY, UTC):%Y-%m-%d}"
+        evening = now - (back + 0.5) * SECONDS_A_DAY
+        night = utc_of_unix(evening, "%Y-%m-%d")
         fired.append(fire(house, night, fired_at=now))
-        house.clock.now = now + chance.choice((0.01, 0.1, 0.3, 0.3, 1.5, 6.0)) * DAY
+        house.clock.now = now + chance.choice((0.01, 0.1, 0.3, 0.3, 1.5, 6.0)) * SECONDS_A_DAY
         if chance.random() < 0.8:
             house.look()
     for _ in range(8):
-        house.clock.now += DAY
+        house.clock.now += SECONDS_A_DAY
         house.look()
     counts = Counter(id_ for lines in told(house).values() for id_, _ in lines)
     assert counts == Counter(fired)

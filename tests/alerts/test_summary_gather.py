@@ -8,14 +8,14 @@ import math
 import pytest
 
 from iop4d.alerts.summary import write
-from iop4d.alerts.summary.facts import Facts, Failure, KindLine, Latency, Trouble
+from iop4d.alerts.summary.facts import Failure, KindLine, Latency, NightSummary, TroubleLine
 from iop4d.alerts.summary.gather import gather
 from iop4d.alerts.summary.plots import plot_requests
 from iop4d.config import Site
 from iop4d.model.flags import Flag
 from iop4d.model.messages import NightPlotRequest
 from iop4d.store import outages
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database, Transaction
 from iop4d.store.schema import Alert, Outbox
 from iop4d.store.status import beat
 from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, frame, jd, result
@@ -23,19 +23,19 @@ from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, frame, jd, r
 SINCE, UNTIL = at("2024-03-13T05:05"), at("2024-03-14T05:04")
 
 
-def gathered(site: Site, database: Database, night: str = NIGHT) -> Facts:
-    with database.connected():
-        return gather(site, night, since=SINCE, until=UNTIL, now=UNTIL + 1)
+def gathered(site: Site, database: Database, night: str = NIGHT) -> NightSummary:
+    with database.read() as db:
+        return gather(db, site, night, since=SINCE, until=UNTIL, now=UNTIL + 1)
 
 
 def request_of(database: Database) -> NightPlotRequest:
-    with database.connected():
-        [(_, request)] = plot_requests(NIGHT)
+    with database.read() as db:
+        [(_, request)] = plot_requests(db, NIGHT)
     return request
 
 
 @pytest.fixture
-def facts(site: Site, database: Database) -> Facts:
+def facts(site: Site, database: Database) -> NightSummary:
     a_night(database)
     return gathered(site, database)
 
@@ -47,7 +47,7 @@ def test_a_night_without_anything_is_empty(site: Site, database: Database) -> No
     assert (facts.frames, facts.telescopes, facts.failures) == (0, (), ())
 
 
-def test_frames_are_counted_by_telescope_and_kind(facts: Facts) -> None:
+def test_frames_are_counted_by_telescope_and_kind(facts: NightSummary) -> None:
     telescope = next(t for t in facts.telescopes if t.name == "CAHA-T220")
     assert telescope.instruments == ("CAFOS",)
     assert telescope.copies == 1
@@ -59,15 +59,15 @@ def test_frames_are_counted_by_telescope_and_kind(facts: Facts) -> None:
 
 
 def test_a_file_in_which_no_night_could_be_read_counts_for_that_in_which_it_came(
-        facts: Facts, site: Site, database: Database) -> None:
+        facts: NightSummary, site: Site, database: Database) -> None:
     unread = next(t for t in facts.telescopes if t.name == "archive t220")
     assert unread.kinds == (KindLine(kind="not read", frames=1, failed=1),)
-    with database.connected():
-        later = gather(site, "2024-03-14", since=UNTIL, until=UNTIL + 86400, now=UNTIL + 86400)
+    with database.read() as db:
+        later = gather(db, site, "2024-03-14", since=UNTIL, until=UNTIL + 86400, now=UNTIL + 86400)
     assert later.is_empty
 
 
-def test_failures_are_told_by_reason_the_most_frequent_first(facts: Facts) -> None:
+def test_failures_are_told_by_reason_the_most_frequent_first(facts: NightSummary) -> None:
     first, *rest = facts.failures
     assert (first.count, first.reason) == (2, "no stars")
     assert [name for _, name in first.frames] == ["cloud-1.fits", "cloud-2.fits"]
@@ -75,15 +75,15 @@ def test_failures_are_told_by_reason_the_most_frequent_first(facts: Facts) -> No
 
 
 def test_of_many_frames_that_failed_alike_five_are_named(site: Site, database: Database) -> None:
-    with database.write():
+    with database.write() as tx:
         for number in range(40):
-            frame(f"{number}.fits", state="failed", reason="no stars")
+            frame(tx, f"{number}.fits", state="failed", reason="no stars")
     [failure] = gathered(site, database).failures
     assert isinstance(failure, Failure)
     assert (failure.count, len(failure.frames)) == (40, 5)
 
 
-def test_magnitudes_are_summed_up_without_what_is_flagged(facts: Facts) -> None:
+def test_magnitudes_are_summed_up_without_what_is_flagged(facts: NightSummary) -> None:
     [source] = facts.sources
     assert (source.name, source.also) == ("BL Lac", "2200+420")
     visual, red = source.bands
@@ -96,14 +96,14 @@ def test_magnitudes_are_summed_up_without_what_is_flagged(facts: Facts) -> None:
     assert ("saturated", 1) in source.flags
 
 
-def test_the_change_is_from_the_latest_earlier_night_of_the_band(facts: Facts) -> None:
+def test_the_change_is_from_the_latest_earlier_night_of_the_band(facts: NightSummary) -> None:
     red = facts.sources[0].bands[1]
     assert red.before == "2024-03-10"
     assert red.change == pytest.approx(-0.15)
     assert red.change_err == pytest.approx(math.hypot(0.02, 0.02))
 
 
-def test_the_mean_angle_of_178_and_2_degrees_is_0(facts: Facts) -> None:
+def test_the_mean_angle_of_178_and_2_degrees_is_0(facts: NightSummary) -> None:
     [red] = facts.sources[0].polarisation
     assert red.n == 2
     assert red.p == pytest.approx(0.0998)
@@ -112,51 +112,52 @@ def test_the_mean_angle_of_178_and_2_degrees_is_0(facts: Facts) -> None:
 
 
 def test_a_lone_limit_is_given_as_such(site: Site, database: Database) -> None:
-    with database.write():
-        result(0, None, p=0.01, p_err=0.008, chi_deg=3.0, p_limit=0.024)
+    with database.write() as tx:
+        result(tx, 0, None, p=0.01, p_err=0.008, chi_deg=3.0, p_limit=0.024)
     [source] = gathered(site, database).sources
     assert source.polarisation[0].limit == 0.024
 
 
 def test_a_weighted_mean_trusts_the_better_point(site: Site, database: Database) -> None:
-    with database.write():
-        result(0, 13.0, mag_err=0.01)
-        result(1, 14.0, mag_err=0.1)
+    with database.write() as tx:
+        result(tx, 0, 13.0, mag_err=0.01)
+        result(tx, 1, 14.0, mag_err=0.1)
     mean = gathered(site, database).sources[0].bands[0].mag
     assert mean == pytest.approx((13 * 1e4 + 14 * 1e2) / (1e4 + 1e2))
 
 
 def test_what_a_human_flagged_is_left_out(site: Site, database: Database) -> None:
-    with database.write():
-        result(0, 13.0)
-        result(1, 17.0, human_flags=[{"name": "trailed"}])
+    with database.write() as tx:
+        result(tx, 0, 13.0)
+        result(tx, 1, 17.0, human_flags=[{"name": "trailed"}])
     [source] = gathered(site, database).sources
     assert (source.bands[0].n, source.bands[0].left_out, source.bands[0].mag) == (1, 1, 13.0)
     assert source.flags == (("flagged by hand", 1),)
 
 
-def test_sources_without_calibrators_are_named_with_what_the_catalogue_has(facts: Facts) -> None:
+def test_sources_without_calibrators_are_named_with_what_the_catalogue_has(
+        facts: NightSummary) -> None:
     [line] = facts.uncalibrated
     assert (line.source, line.band, line.points, line.in_catalogue) == ("BL Lac", "B", 1, 0)
 
 
 def test_calibrators_that_could_not_be_used_are_counted(site: Site, database: Database) -> None:
     fill_catalogue(database)
-    with database.write():
-        result(0, None, flags=int(Flag.NO_CALIBRATORS))
+    with database.write() as tx:
+        result(tx, 0, None, flags=int(Flag.NO_CALIBRATORS))
     [line] = gathered(site, database).uncalibrated
     assert (line.band, line.in_catalogue) == ("R", 1)
 
 
-def test_latency_is_of_light_frames_that_are_done(facts: Facts) -> None:
+def test_latency_is_of_light_frames_that_are_done(facts: NightSummary) -> None:
     assert facts.latency == Latency(frames=3, median=2.0, most=pytest.approx(2.9), longest=3.0)
 
 
 def test_alerts_of_the_system_are_those_that_fired_since_the_last_summary(site: Site,
                                                             database: Database) -> None:
-    with database.write():
+    with database.write() as tx:
         for episode, fired in enumerate((SINCE - 1, SINCE, UNTIL - 1, UNTIL)):
-            Alert.create(rule="silent", source="osn", band="", episode=episode, points=[],
+            tx.create(Alert, rule="silent", source="osn", band="", episode=episode, points=[],
                          state="firing" if episode == 3 else "resolved", condition="no_data > 2",
                          fired_jd=jd("2024-03-13T22:00"), fired_at=fired)
     facts = gathered(site, database)
@@ -166,25 +167,25 @@ def test_alerts_of_the_system_are_those_that_fired_since_the_last_summary(site: 
 
 
 def test_troubles_of_archives_and_channels_are_told(site: Site, database: Database) -> None:
-    with database.write():
-        beat(ambient(), {"archives": [
+    with database.write() as tx:
+        beat(tx, {"archives": [
             {"name": "fine", "state": "ok", "reason": ""},
             {"name": "osn", "state": "down", "reason": "no route to host"},
             {"name": "caha", "state": "ok", "reason": "", "failing": {"a.fits": "3 times: short"}},
         ]})
         for number in range(2):
-            Outbox.create(dedup_key=str(number), channel="team", recipient="a", message_id="m",
+            tx.create(Outbox, dedup_key=str(number), channel="team", recipient="a", message_id="m",
                           content={}, state="queued", last_error="450 busy", created_at=0.0)
     facts = gathered(site, database)
     assert facts.archives == (
-        Trouble(name="caha", state="ok", reason="a.fits failed 3 times: short"),
-        Trouble(name="osn", state="down", reason="no route to host"))
+        TroubleLine(name="caha", state="ok", reason="a.fits failed 3 times: short"),
+        TroubleLine(name="osn", state="down", reason="no route to host"))
     assert facts.channels == (
-        Trouble(name="team", state="2 messages waiting", reason="450 busy"),)
+        TroubleLine(name="team", state="2 messages waiting", reason="450 busy"),)
 
 
-def given_up(number: int, when: float, **more: object) -> None:
-    Outbox.create(**{
+def given_up(tx: Transaction, number: int, when: float, **more: object) -> None:
+    tx.create(Outbox, **{
         "dedup_key": f"lost {number}", "channel": "team", "recipient": "ana@example.org",
         "message_id": "m", "content": {}, "state": "failed", "created_at": when - 3600.0,
         "last_error": "550 no such user", "given_up_at": when} | more)
@@ -192,28 +193,28 @@ def given_up(number: int, when: float, **more: object) -> None:
 
 def test_messages_that_were_given_up_in_the_night_are_told_with_whom_and_why(
         site: Site, database: Database) -> None:
-    with database.write():
+    with database.write() as tx:
         for number, when in enumerate((SINCE - 1, SINCE, UNTIL - 1, UNTIL)):
-            given_up(number, when)
-        given_up(4, UNTIL - 1, recipient="ben@example.org", last_error="given up after 3 days: "
+            given_up(tx, number, when)
+        given_up(tx, 4, UNTIL - 1, recipient="ben@example.org", last_error="given up after 3 days: "
                  "450 busy")
-        given_up(5, UNTIL - 1, state="sent")
+        given_up(tx, 5, UNTIL - 1, state="sent")
     facts = gathered(site, database)
     assert facts.channels == (
-        Trouble(name="team", state="2 messages to ana@example.org given up",
+        TroubleLine(name="team", state="2 messages to ana@example.org not delivered",
                 reason="550 no such user"),
-        Trouble(name="team", state="1 message to ben@example.org given up",
+        TroubleLine(name="team", state="1 message to ben@example.org not delivered",
                 reason="given up after 3 days: 450 busy"))
-    assert ("channel team, 2 messages to ana@example.org given up: 550 no such user"
+    assert ("channel team, 2 messages to ana@example.org not delivered: 550 no such user"
             in write.text(write.plain(facts)))
 
 
 def test_a_polarisation_without_calibrators_counts(site: Site, database: Database) -> None:
     bare = {"flags": int(Flag.NO_CALIBRATORS), "chi_deg": 20.0, "chi_err_deg": 1.0}
-    with database.write():
-        result(0, None, night="2024-03-11", p=0.08, p_err=0.002, **bare)
-        result(0, None, p=0.12, p_err=0.004, **bare)
-        result(5, None, p=0.9, p_err=0.004, chi_deg=3.0, chi_err_deg=1.0,
+    with database.write() as tx:
+        result(tx, 0, None, night="2024-03-11", p=0.08, p_err=0.002, **bare)
+        result(tx, 0, None, p=0.12, p_err=0.004, **bare)
+        result(tx, 5, None, p=0.9, p_err=0.004, chi_deg=3.0, chi_err_deg=1.0,
                flags=int(Flag.NO_CALIBRATORS | Flag.SATURATED))
     [source] = gathered(site, database).sources
     [line] = source.polarisation
@@ -227,9 +228,9 @@ def test_a_polarisation_without_calibrators_counts(site: Site, database: Databas
 
 def test_a_group_of_which_one_frame_lacks_calibrators_counts_by_its_polarisation_alone(
         site: Site, database: Database) -> None:
-    with database.write():
-        result(0, 13.0, p=0.10, p_err=0.004, chi_deg=20.0)
-        result(5, 14.0, p=0.12, p_err=0.004, chi_deg=20.0, flags=int(Flag.NO_CALIBRATORS))
+    with database.write() as tx:
+        result(tx, 0, 13.0, p=0.10, p_err=0.004, chi_deg=20.0)
+        result(tx, 5, 14.0, p=0.12, p_err=0.004, chi_deg=20.0, flags=int(Flag.NO_CALIBRATORS))
     facts = gathered(site, database)
     [source] = facts.sources
     assert (source.bands[0].n, source.bands[0].left_out, source.bands[0].mag) == (1, 1, 13.0)
@@ -251,13 +252,13 @@ def test_an_archive_that_was_away_and_came_back_is_told(site: Site, database: Da
             outages.note(tx, [away], begins + 2.0)
             outages.note(tx, [{"name": "osn", "state": "starting"}], begins + 4.0)
             outages.note(tx, [back], ends)
-        beat(ambient(), {"archives": [back]})
+        beat(tx, {"archives": [back]})
     [trouble] = gathered(site, database).archives
     assert (trouble.name, trouble.state) == ("osn", "ok")
-    assert trouble.reason.startswith("in trouble 2 times, for 3.0 h in all, until ")
+    assert trouble.reason.startswith("in trouble 2 times, for 3.0 h in total, until ")
     assert trouble.reason.endswith(" UTC: no route to host")
-    with database.connected():
-        assert not gather(site, "2024-03-15", since=UNTIL, until=UNTIL + 86400, now=0).archives
+    with database.read() as db:
+        assert not gather(db, site, "2024-03-15", since=UNTIL, until=UNTIL + 86400, now=0).archives
 
 
 def test_an_archive_that_is_away_still_counts_to_the_end(database: Database) -> None:
@@ -269,17 +270,17 @@ def test_an_archive_that_is_away_still_counts_to_the_end(database: Database) -> 
         assert outages.between(tx, UNTIL + 1.0, UNTIL + 2.0) == {}
 
 
-def test_facts_are_plain_values(facts: Facts) -> None:
+def test_facts_are_plain_values(facts: NightSummary) -> None:
     assert json.loads(json.dumps(write.plain(facts)))["frames"] == 11
 
 
 def test_a_lone_point_is_shown_beside_the_night_before(database: Database) -> None:
     fill_catalogue(database)
-    with database.write():
-        result(0, 13.2, night="2024-03-09")
+    with database.write() as tx:
+        result(tx, 0, 13.2, night="2024-03-09")
         for minute in range(3):
-            result(minute, 13.1, night="2024-03-11")
-        result(0, 13.0)
+            result(tx, minute, 13.1, night="2024-03-11")
+        result(tx, 0, 13.0)
     request = request_of(database)
     assert request.before == "2024-03-11"
     [panel] = request.panels
@@ -287,10 +288,10 @@ def test_a_lone_point_is_shown_beside_the_night_before(database: Database) -> No
 
 
 def test_points_that_are_not_alone_stand_by_themselves(database: Database) -> None:
-    with database.write():
-        result(0, 13.1, night="2024-03-11")
-        result(0, 13.0)
-        result(1, 13.0)
+    with database.write() as tx:
+        result(tx, 0, 13.1, night="2024-03-11")
+        result(tx, 0, 13.0)
+        result(tx, 1, 13.0)
     request = request_of(database)
     assert request.before == ""
     assert all(not series.before for panel in request.panels for series in panel.series)
@@ -318,15 +319,15 @@ def test_a_flagged_point_is_drawn_as_such(database: Database) -> None:
 
 
 def test_a_source_without_numbers_has_no_plot(database: Database) -> None:
-    with database.write():
-        result(0, None)
-    with database.connected():
-        assert list(plot_requests(NIGHT)) == []
+    with database.write() as tx:
+        result(tx, 0, None)
+    with database.read() as db:
+        assert list(plot_requests(db, NIGHT)) == []
 
 
 def test_thousands_of_points_are_thinned(database: Database) -> None:
-    with database.write():
+    with database.write() as tx:
         for minute in range(1201):
-            result(minute / 10, 13.0)
+            result(tx, minute / 10, 13.0)
     [panel] = request_of(database).panels
     assert 300 < len(panel.series[0].points) <= 500

@@ -16,14 +16,14 @@ from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import (
     AlertLine,
     BandNight,
-    Facts,
     Failure,
     KindLine,
     Latency,
+    NightSummary,
     PolarisationNight,
     SourceNight,
     TelescopeNight,
-    Trouble,
+    TroubleLine,
     Uncalibrated,
 )
 from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
@@ -37,9 +37,9 @@ LONG = "a_very_long_name_of_a_frame_without_any_blank_in_it_as_some_cameras_writ
 PICTURE = f"summaries/{NIGHT}/bl-lac-0123456789.png"
 
 
-def facts(**more: Any) -> Facts:
+def facts(**more: Any) -> NightSummary:
     """A night with one of everything."""
-    return Facts(**{
+    return NightSummary(**{
         "night": NIGHT, "site": "Calar Bajo", "url": "https://iop4d.example.org",
         "since": at("2024-03-13T05:05"), "until": at("2024-03-14T05:04"),
         "made_at": at("2024-03-14T05:04:10"),
@@ -53,8 +53,8 @@ def facts(**more: Any) -> Facts:
             Uncalibrated(source="OJ 287", band="V", points=1, in_catalogue=3)),
         "alerts": (AlertLine(id=1, rule="bright", source="BL Lac", band="R", condition="mag < 13.0",
                              utc="2024-03-13 22:01:02", state="firing"),),
-        "firing": 1, "archives": (Trouble(name="osn", state="down", reason="no route"),),
-        "channels": (Trouble(name="team", state="2 messages waiting", reason="450 busy"),),
+        "firing": 1, "archives": (TroubleLine(name="osn", state="down", reason="no route"),),
+        "channels": (TroubleLine(name="team", state="2 messages waiting", reason="450 busy"),),
         "latency": Latency(frames=36, median=1.84, most=2.5, longest=7.0),
         "masters": {"ready": 4, "refused": 1}, "versions": {"iop4d": "0.1.0", "numpy": "2.4"},
     } | more)
@@ -74,12 +74,12 @@ def source(**more: Any) -> SourceNight:
         "flags": (("low_snr", 2),)} | more)
 
 
-def nothing(**more: Any) -> Facts:
-    return Facts(**{"night": NIGHT, "site": "Calar Bajo", "url": "", "since": 0.0,
+def nothing(**more: Any) -> NightSummary:
+    return NightSummary(**{"night": NIGHT, "site": "Calar Bajo", "url": "", "since": 0.0,
                     "until": at("2024-03-14T05:04"), "made_at": at("2024-03-14T05:04")} | more)
 
 
-def both(of: Facts) -> tuple[str, str]:
+def both(of: NightSummary) -> tuple[str, str]:
     """The text, and that of the HTML without its marks."""
     said = write.plain(of)
     bare = re.sub(r"<style>.*?</style>|<[^>]+>", " ", write.html(said), flags=re.DOTALL)
@@ -88,7 +88,7 @@ def both(of: Facts) -> tuple[str, str]:
 
 def test_the_subject_has_the_counts_that_matter() -> None:
     assert write.subject(write.plain(facts())) == (
-        f"[Calar Bajo] Night {NIGHT}: 50 frames, 1 source, 3 failed, 1 alert, archive in trouble")
+        f"[Calar Bajo] Night {NIGHT}: 50 frames, 1 source, 3 not used, 1 alert, archive in trouble")
     assert write.subject(write.plain(nothing())) == (
         f"[Calar Bajo] Night {NIGHT}: nothing was observed")
 
@@ -98,7 +98,8 @@ def test_the_subject_has_the_counts_that_matter() -> None:
     "provisional", "low snr 2", "2 points without a magnitude; the catalogue has none",
     "none of 3 in the catalogue could be used", "no stars", LONG, "and 1 more",
     "mag < 13.0", "no route", "450 busy", "median 1.8 s", "95 % within 2.5 s", "longest 7.0 s",
-    "4 ready, 1 refused", "numpy 2.4", "1 copy", "BL Lac", "science", "CAFOS"])
+    "4 ready, 1 refused", "numpy 2.4", "1 duplicate or superseded file", "BL Lac",
+    "science", "CAFOS"])
 def test_text_and_html_say_the_same(words: str) -> None:
     text, html = both(facts())
     assert words in text
@@ -126,13 +127,13 @@ def test_a_summary_that_could_not_be_made_says_why_and_where_to_look() -> None:
 
 
 @pytest.mark.parametrize(("made", "said"), [
-    ("2024-03-14T05:10", ""), ("2024-03-14T15:00", "this is how it stood at 2024-03-14 15:00 UTC"),
+    ("2024-03-14T05:10", ""), ("2024-03-14T15:00", "This summary was made at 2024-03-14 15:00 UTC"),
     ("2024-03-14T01:00", "The night is not over")])
 def test_a_summary_of_another_time_tells_it(made: str, said: str) -> None:
     text, html = both(nothing(made_at=at(made)))
     assert said in text
     assert said in html
-    assert ("stood" in text) == bool(said)
+    assert ("This summary was made" in text) == bool(said)
 
 
 def test_links_lead_to_frames_sources_and_the_page() -> None:
@@ -156,7 +157,7 @@ def test_names_from_headers_stay_text() -> None:
     of = facts(site=HOSTILE, sources=(source(name=HOSTILE, also=HOSTILE),), failures=(
         Failure(telescope=HOSTILE, state="failed", reason=HOSTILE, count=1,
                 frames=((1, HOSTILE),)),), archives=(
-        Trouble(name=HOSTILE, state=HOSTILE, reason=HOSTILE),), versions={HOSTILE: HOSTILE})
+        TroubleLine(name=HOSTILE, state=HOSTILE, reason=HOSTILE),), versions={HOSTILE: HOSTILE})
     assert "<script" not in write.html(write.plain(of))
 
 
@@ -171,7 +172,7 @@ def test_of_very_many_reasons_the_mail_lists_fifteen() -> None:
 
 
 def mail(root: Path, **content: Any) -> Any:
-    said = write.content(write.plain(facts())) | content
+    said = write.message_content(write.plain(facts())) | content
     notice = notice_of(said, message_id="<1@x>", at=0.0,
                      pictures=read_pictures(root, said["pictures"]))
     return write_mail(notice, sender="iop4d <i@x>", recipient="ana@x")

@@ -112,9 +112,9 @@ def test_a_night_that_is_not_over_can_be_sent_and_gets_its_summary_all_the_same(
     assert "not over" in rows(root, Outbox)[0].content["text"]
 
 
-def test_without_channels_there_is_nobody_to_send_it_to(root: Path) -> None:
+def test_without_channels_there_is_no_recipient(root: Path) -> None:
     (root / "iop4d.toml").write_text(SITE.format(channels=""), encoding="utf-8")
-    assert "nobody to send it to" in run(root, "--send", code=1)
+    assert "there is no recipient" in run(root, "--send", code=1)
 
 
 def test_an_empty_night_is_a_summary_too(root: Path) -> None:

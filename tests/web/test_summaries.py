@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from iop4d.alerts.summary import post
-from iop4d.alerts.summary.facts import Facts
+from iop4d.alerts.summary import write
+from iop4d.alerts.summary.facts import NightSummary
 from iop4d.config import Site, Web
 from iop4d.store.database import Database
 from iop4d.store.schema import Outbox, Summary
@@ -30,10 +30,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
     """A site with three summaries: a full one, one of an empty night, one that failed."""
     made = replace(summary_site(tmp_path), web=Web(port=0))
     database = Database(made.database)
-    with database.write():
+    with database.write() as tx:
         for of in (facts(url=""), nothing(night="2024-03-12"),
                    nothing(night="2024-03-14", trouble="RuntimeError: no such number")):
-            post.post(made, of, now=of.made_at)
+            write.post(tx, made, of, now=of.made_at)
         Outbox.update(last_error="450 busy").execute()
     (tmp_path / PICTURE).parent.mkdir(parents=True)
     (tmp_path / PICTURE).write_bytes(png(3, (936, 400)))
@@ -46,9 +46,9 @@ def client(site: Site) -> FlaskClient:
     return create_app(site).test_client()
 
 
-def rewrite(of: Facts, site: Site) -> None:
-    with Database(site.database).write():
-        post.post(site, of, now=of.made_at, again="x")
+def rewrite(of: NightSummary, site: Site) -> None:
+    with Database(site.database).write() as tx:
+        write.post(tx, site, of, now=of.made_at, again="x")
 
 
 def test_the_list_has_every_night_the_latest_first(client: FlaskClient) -> None:
@@ -71,8 +71,8 @@ def test_before_there_is_a_database_the_page_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [
     "12.871 ± 0.021", "12.800 to 12.950", "−0.32", "12.31 ± 0.25 %", "21.0 ± 0.6", "2.40 %",
     "provisional", "low snr 2", "the catalogue has none", "no stars", "mag &lt; 13.0", "no route",
-    "450 busy", "95 % within", "4 ready, 1 refused", "numpy 2.4", "1 copy", "CAFOS",
-    "ana@example.org", 'href="/frames/7"', 'href="/summaries/2024-03-12"',
+    "450 busy", "95 % within", "4 ready, 1 refused", "numpy 2.4", "CAFOS",
+    "1 duplicate or superseded file", "ana@example.org", 'href="/frames/7"', 'href="/summaries/2024-03-12"',
     'href="/summaries/2024-03-14"', f'src="/{PICTURE}"'])
 def test_the_page_says_what_the_mail_says(words: str, client: FlaskClient) -> None:
     assert words in client.get(f"/summaries/{NIGHT}").text

@@ -7,25 +7,37 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from iop4d.alerts.channels.base import Notice
 from iop4d.alerts.relay import Relay
-from iop4d.alerts.summary import keeper as module
-from iop4d.alerts.summary import post
-from iop4d.alerts.summary.keeper import Keeper
+from iop4d.alerts.summary import scheduler as module
+from iop4d.alerts.summary import write
+from iop4d.alerts.summary.scheduler import (
+    SummaryScheduler,
+    end_of_night,
+    last_ended,
+    nights_due,
+    telescopes_of,
+)
 from iop4d.config import Site
-from iop4d.instruments.telescopes import T090, T220
+from iop4d.config.load import parse_site
+
+from iop4d.instruments.telescopes import T090, T150, T220, Telescope, night_of, sun_altitude_deg
 from iop4d.model.messages import NightPlotRequest, PlotRequest
-from iop4d.store.database import Database
+from iop4d.model.units import SECONDS_A_DAY, jd_of_unix
+from iop4d.store.database import Connection, Database
 from iop4d.store.events import emit
 from iop4d.store.schema import Outbox, Summary
 from tests.alerts.bench import PNG, channel, run_db, site_of
-from tests.alerts.nights import DAY, NIGHT, a_night, at, fill_catalogue, nights_from, summary_site
+from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, nights_from, summary_site
 from tests.conftest import FakeClock
 from tests.support.inline_database import InlineDatabase
 
@@ -58,7 +70,7 @@ class FakeChannel:
 
 
 class House:
-    """A site's database with its keeper, which can be started anew."""
+    """A site's database with its scheduler, which can be started again."""
 
     def __init__(self, site: Site, clock: FakeClock, **more: Any) -> None:
         self.site, self.clock = site, clock
@@ -69,15 +81,15 @@ class House:
 
     def start(self, **more: Any) -> None:
         """The daemon begins: nothing is left of the one before but the database and the files."""
-        self.keeper = Keeper(**{
-            "site": self.site, "database": self.database, "telescopes": (T220, T090),
-            "clock": self.clock, "run_db": run_db, "plot": plot, "wake": self._wake} | more)
+        self.scheduler = SummaryScheduler(**{
+            "site": self.site, "database": InlineDatabase(self.database), "clock": self.clock,
+            "telescopes": (T220, T090), "plot": plot, "wake": self._wake} | more)
 
     def _wake(self) -> None:
         self.wakes += 1
 
     def look(self) -> list[str]:
-        return asyncio.run(self.keeper.look())
+        return asyncio.run(self.scheduler.run_once())
 
     def send(self) -> int:
         relay = Relay(database=InlineDatabase(self.database), site=self.site,
@@ -85,8 +97,15 @@ class House:
         return asyncio.run(relay.send_due())
 
     def nights(self) -> list[str]:
-        return [night for (night,) in Summary.select(Summary.night).order_by(
-            Summary.night).tuples()]
+        return [row.night for row in self.summaries()]
+
+    def summaries(self) -> list[Summary]:
+        with self.database.read() as db:
+            return list(db.select(Summary).order_by(Summary.night))
+
+    def messages(self) -> list[Outbox]:
+        with self.database.read() as db:
+            return list(db.select(Outbox).order_by(Outbox.id))
 
 
 @pytest.fixture
@@ -100,7 +119,7 @@ def house(tmp_path: Path) -> House:
 
 def test_a_night_is_summed_up_as_it_ends_and_its_mail_is_sent(house: House) -> None:
     a_night(house.database)
-    house.clock.now = house.keeper.end(date.fromisoformat(NIGHT)) - 1
+    house.clock.now = house.scheduler.end(date.fromisoformat(NIGHT)) - 1
     assert house.look() == []
     house.clock.advance(1)
     assert house.look() == [NIGHT]
@@ -108,19 +127,19 @@ def test_a_night_is_summed_up_as_it_ends_and_its_mail_is_sent(house: House) -> N
     assert house.send() == 1
     [(to, mail)] = house.channel.mails
     assert to == "ana@example.org"
-    assert mail.subject == f"[iop4d] Night {NIGHT}: 11 frames, 1 source, 4 failed"
+    assert mail.subject == f"[iop4d] Night {NIGHT}: 11 frames, 1 source, 4 not used"
 
 
 def test_it_is_made_once_however_often_one_looks(house: House) -> None:
     assert [house.look() for _ in range(4)] == [[NIGHT], [], [], []]
     house.start()
     assert house.look() == []
-    assert Outbox.select().count() == 1
+    assert len(house.messages()) == 1
 
 
 def test_two_looks_at_a_time_make_it_once(house: House) -> None:
     async def both() -> list[list[str]]:
-        return await asyncio.gather(house.keeper.look(), house.keeper.look())
+        return await asyncio.gather(house.scheduler.run_once(), house.scheduler.run_once())
 
     assert sorted(asyncio.run(both())) == [[], [NIGHT]]
 
@@ -138,8 +157,8 @@ def test_an_empty_night_can_go_without_mail_but_has_its_page(tmp_path: Path) -> 
     house.look()
     house.clock.now = OVER
     assert house.look() == [NIGHT]
-    assert Outbox.select().count() == 0
-    assert Summary.get().state == "made"
+    assert house.messages() == []
+    assert house.summaries()[0].state == "made"
 
 
 def test_each_recipient_has_a_letter_with_an_id_of_its_own(tmp_path: Path) -> None:
@@ -148,33 +167,35 @@ def test_each_recipient_has_a_letter_with_an_id_of_its_own(tmp_path: Path) -> No
     house.look()
     house.clock.now = OVER
     house.look()
-    rows = list(Outbox.select())
+    rows = house.messages()
     assert [row.recipient for row in rows] == ["ana@example.org", "ben@example.org"]
     assert len({row.message_id for row in rows} | {row.dedup_key for row in rows}) == 4
-    assert Summary.get().letters == [row.id for row in rows]
+    assert house.summaries()[0].letters == [row.id for row in rows]
 
 
 def test_the_row_tells_when_its_letters_are_sent(house: House) -> None:
     house.look()
-    assert Summary.get().state == "queued"
+    assert house.summaries()[0].state == "queued"
     house.clock.advance(5)
     house.send()
     house.look()
-    assert (Summary.get().state, Summary.get().sent_at) == ("sent", OVER + 5)
+    [row] = house.summaries()
+    assert (row.state, row.sent_at) == ("sent", OVER + 5)
 
 
 def test_letters_that_were_given_up_are_told(house: House) -> None:
     house.look()
-    Outbox.update(state="failed").execute()
+    with house.database.write() as tx:
+        tx.update(Outbox, state="failed").execute()
     house.look()
-    assert Summary.get().state == "failed"
+    assert house.summaries()[0].state == "failed"
 
 
 def test_plots_are_files_that_the_mail_carries(house: House) -> None:
     a_night(house.database)
     house.look()
     house.send()
-    [path] = Outbox.get().content["pictures"]
+    [path] = house.messages()[0].content["pictures"]
     assert path.startswith(f"summaries/{NIGHT}/bl-lac-")
     assert (house.site.root / path).read_bytes() == PNG
     [(_, mail)] = house.channel.mails
@@ -189,7 +210,7 @@ def test_a_plot_that_cannot_be_made_costs_the_plot_alone(tmp_path: Path) -> None
     a_night(house.database)
     house.clock.now = OVER
     assert house.look() == [NIGHT]
-    assert Outbox.get().content["pictures"] == []
+    assert house.messages()[0].content["pictures"] == []
 
 
 def test_a_plot_that_hangs_is_not_waited_for(house: House,
@@ -216,7 +237,7 @@ def test_plots_can_be_left_out(tmp_path: Path) -> None:
 
 def test_nights_missed_while_the_daemon_was_off_are_made_up_for_but_three(house: House) -> None:
     house.look()
-    house.clock.advance(10 * DAY)
+    house.clock.advance(10 * SECONDS_A_DAY)
     house.start()
     assert house.look() == nights_from(date(2024, 3, 21), 3)
 
@@ -224,7 +245,7 @@ def test_nights_missed_while_the_daemon_was_off_are_made_up_for_but_three(house:
 def test_a_new_site_has_no_summary_of_the_nights_before_it(tmp_path: Path) -> None:
     house = House(summary_site(tmp_path), FakeClock(OVER))
     assert house.look() == []
-    house.clock.advance(DAY)
+    house.clock.advance(SECONDS_A_DAY)
     assert house.look() == ["2024-03-14"]
 
 
@@ -241,17 +262,17 @@ def test_a_night_that_cannot_be_summed_up_is_told_and_holds_up_no_other(
         house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     gather = module.gather
 
-    def fails(site: Site, night: str, **times: float) -> Any:
+    def fails(db: Connection, site: Site, night: str, **times: float) -> Any:
         if night == NIGHT:
             raise RuntimeError("no such number")
-        return gather(site, night, **times)
+        return gather(db, site, night, **times)
 
     monkeypatch.setattr(module, "gather", fails)
-    house.clock.advance(DAY)
+    house.clock.advance(SECONDS_A_DAY)
     assert house.look() == ["2024-03-14"]
     assert house.look() == []
     assert house.look() == [NIGHT]
-    told = Outbox.select().order_by(Outbox.id.desc()).first().content
+    told = house.messages()[-1].content
     assert told["subject"].endswith("the summary could not be made")
     assert "no such number" in told["text"]
 
@@ -261,16 +282,17 @@ def test_a_site_without_channels_has_its_page(tmp_path: Path) -> None:
     house.look()
     house.clock.now = OVER
     assert house.look() == [NIGHT]
-    assert (Outbox.select().count(), Summary.get().state) == (0, "made")
+    assert (house.messages(), house.summaries()[0].state) == ([], "made")
 
 
-class Deaths:
+class Deaths(InlineDatabase):
     """Has the process die, now and then, as it is about to use the database or a worker.
 
     It may be before or after what is done there, or within the transaction.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, database: Database, seed: int) -> None:
+        super().__init__(database)
         self.pick = random.Random(seed)
         self.left = -1
         self.count = 0
@@ -285,10 +307,9 @@ class Deaths:
             raise KilledError
         self.left -= self.left > 0
 
-    async def run_db(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        await asyncio.sleep(0)
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self._step()
-        found = function(*args, **kwargs)
+        found = await super().run(function, *args, **kwargs)
         self._step()
         return found
 
@@ -308,13 +329,14 @@ def test_two_years_of_restarts_and_blocked_loops_give_one_letter_a_night(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = summary_site(tmp_path, to='["ana@example.org", "ben@example.org"]')
     first, nights = date(2024, 1, 1), 730
-    deaths = Deaths(2024)
-    monkeypatch.setattr(post, "emit", deaths.emit)
-    house = House(site, FakeClock(at("2024-01-01T12:00")), run_db=deaths.run_db, plot=deaths.plot)
+    house = House(site, FakeClock(at("2024-01-01T12:00")))
+    deaths = Deaths(house.database, 2024)
+    monkeypatch.setattr(write, "emit", deaths.emit)
+    house.start(database=deaths, plot=deaths.plot)
     house.database.db.execute_sql("PRAGMA synchronous = off")  # no power fails in this test
     fill_catalogue(house.database)
     house.look()
-    end = house.keeper.end
+    end = house.scheduler.end
     for number in range(nights):
         due = end(first + timedelta(days=number))
         _live_through(house, deaths, due)
@@ -346,7 +368,122 @@ def _live_through(house: House, deaths: Deaths, due: float) -> None:
         try:
             house.look()
         except KilledError:
-            house.start(run_db=deaths.run_db, plot=deaths.plot)
+            house.start(database=deaths, plot=deaths.plot)
         if moment >= due + 6 or late:
             deaths.left = -1
             house.look()
+
+
+# When a night ends, and of which nights a summary is due.
+
+MARCH_13 = date(2024, 3, 13)
+
+
+def place(latitude: float, longitude: float = 0.0) -> Telescope:
+    return Telescope(name="t", latitude_deg=latitude, longitude_deg=longitude)
+
+
+def test_at_the_equinox_on_the_equator_dawn_begins_7_2_hours_before_the_true_noon() -> None:
+    # Hour angle 108 degrees; true noon is at 12:07:24 (equation of time -7.4 min).
+    end = end_of_night(date(2024, 3, 19), [place(0.0)])
+    assert end == pytest.approx(at("2024-03-20T04:55:24"), abs=60)
+
+
+def test_twilight_ends_with_the_sun_at_18_degrees_on_every_night_of_two_years() -> None:
+    ends = [end_of_night(date(2023, 1, 1) + timedelta(days=n), [T220]) for n in range(730)]
+    for end in ends:
+        assert sun_altitude_deg(end, T220.latitude_deg, T220.longitude_deg) == pytest.approx(
+            -18.0, abs=0.01)
+    steps = [later - end for end, later in pairwise(ends)]
+    assert SECONDS_A_DAY - 180 < min(steps) < max(steps) < SECONDS_A_DAY + 180
+
+
+def test_a_night_is_over_when_it_is_so_at_all_telescopes() -> None:
+    west = place(37.0, -70.0)
+    both = end_of_night(MARCH_13, [T220, west])
+    assert both == end_of_night(MARCH_13, [west])
+    assert both > end_of_night(MARCH_13, [T220]) + 4 * 3600
+
+
+@pytest.mark.parametrize(("latitude", "night", "altitude"), [
+    (52.0, date(2024, 6, 21), -12.0),  # no astronomical night
+    (78.0, date(2024, 12, 21), -18.0),  # the sun stays down, but not so far at noon
+])
+def test_where_it_does_not_get_so_dark_nautical_twilight_counts(
+        latitude: float, night: date, altitude: float) -> None:
+    end = end_of_night(night, [place(latitude)])
+    assert sun_altitude_deg(end, latitude, 0.0) == pytest.approx(altitude, abs=0.01)
+
+
+def test_where_the_sun_stays_high_the_night_ends_as_it_is_lowest() -> None:
+    end = end_of_night(date(2024, 6, 21), [place(70.0)])
+    assert end == pytest.approx(at("2024-06-22T00:02"), abs=300)
+
+
+def test_where_the_sun_stays_low_all_day_the_night_ends_at_noon() -> None:
+    assert end_of_night(date(2024, 12, 21), [place(89.0)]) == at("2024-12-22T12:00")
+
+
+@given(latitude=st.floats(-90, 90), longitude=st.floats(-180, 180), day=st.integers(0, 3000))
+@settings(max_examples=300, deadline=None)
+def test_a_night_ends_within_itself_wherever_the_telescope_stands(
+        latitude: float, longitude: float, day: int) -> None:
+    night, where = date(2020, 1, 1) + timedelta(days=day), place(latitude, longitude)
+    end = end_of_night(night, [where])
+    if abs(latitude) < 84:  # nearer to a pole it may be the fixed hour
+        assert night_of(jd_of_unix(end), where) == night.isoformat()
+    assert end_of_night(night + timedelta(days=1), [where]) > end
+
+
+@pytest.mark.parametrize(("longitude", "hour", "end"), [
+    (-3.4, "07:30", "2024-03-14T07:30"), (-3.4, "23:00", "2024-03-14T23:00"),
+    (-155.5, "16:30", "2024-03-14T16:30"), (149.0, "20:00", "2024-03-13T20:00"),
+    (float("nan"), "07:30", "2024-03-14T07:30"), (float("nan"), "", "2024-03-14T12:00")])
+def test_a_set_hour_is_the_first_such_after_local_midnight(longitude: float, hour: str,
+                                                           end: str) -> None:
+    assert end_of_night(MARCH_13, [place(31.0, longitude)], hour) == at(end)
+
+
+def test_the_telescopes_are_those_of_the_archives_and_cameras(tmp_path: Path) -> None:
+    site = parse_site('[[archive]]\nname = "a"\ntelescope = "CAHA-T220"\n[[archive]]\nname = "b"\n',
+                      root=tmp_path)
+    assert telescopes_of(site, [T090, T150, T220]) == (T220,)
+
+
+def test_without_a_name_all_known_telescopes_count(tmp_path: Path) -> None:
+    site = parse_site('[[archive]]\nname = "a"\ntelescope = "unheard of"\n', root=tmp_path)
+    assert telescopes_of(site, [T090, T220]) == (T090, T220)
+
+
+def end(night: date) -> float:
+    return end_of_night(night, [T220])
+
+
+def due(now: float, *made: str, since: float = 0.0, most: int = 3) -> list[str]:
+    return [night.isoformat() for night in nights_due(now, end=end, made=made, since=since,
+                                                      most=most)]
+
+
+def test_a_night_is_due_from_the_second_at_which_it_ends() -> None:
+    made = ("2024-03-10", "2024-03-11", "2024-03-12")
+    assert due(end(MARCH_13) - 1, *made) == []
+    assert due(end(MARCH_13), *made) == ["2024-03-13"]
+    assert due(end(MARCH_13), *made, "2024-03-13") == []
+    assert last_ended(end(MARCH_13), end) == MARCH_13
+
+
+def test_three_nights_are_made_up_for_the_oldest_first() -> None:
+    assert due(end(MARCH_13) + 60) == ["2024-03-11", "2024-03-12", "2024-03-13"]
+
+
+def test_a_gap_is_filled() -> None:
+    assert due(end(MARCH_13), "2024-03-11", "2024-03-13") == ["2024-03-12"]
+
+
+def test_nights_before_the_site_began_have_none() -> None:
+    assert due(end(MARCH_13) + 60, since=end(MARCH_13) - 3600) == ["2024-03-13"]
+    assert due(end(MARCH_13) + 60, since=end(MARCH_13) + 30) == []
+
+
+def test_a_night_of_the_future_that_a_wrong_clock_left_silences_none() -> None:
+    assert due(end(MARCH_13), "2024-03-11", "2024-03-12", "2036-01-01") == ["2024-03-13"]
