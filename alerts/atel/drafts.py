@@ -35,7 +35,7 @@ from iop4d.instruments.telescopes import Telescope
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import canonical
 from iop4d.model.units import utc_of_jd
-from iop4d.store import publishable
+from iop4d.store import alerts
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
 from iop4d.store.thread import DatabaseThread
@@ -260,7 +260,7 @@ class Drafter:
         """Make the drafts that are missing, one after the other, those tried least first."""
         if not self._rules:
             return
-        ids = await self._database.read(publishable.alerts_of_rules, list(self._rules),
+        ids = await self._database.read(alerts.notified_since, list(self._rules),
                                         self._clock() - _RECENT)
         for id_ in sorted({*ids} - self._done, key=lambda id_: (self._tries.get(id_, 0), id_)):
             self._tries[id_] = self._tries.get(id_, 0) + 1
@@ -289,7 +289,7 @@ class Drafter:
                  missing.facts.called, made.folder)
 
     def _gather(self, db: Connection, id_: int) -> _MissingDraft:
-        row = publishable.alert(db, id_)
+        row = alerts.by_id(db, id_)
         alert = {name: getattr(row, name) for name in ("rule", "source", "band", "episode")}
         name = display_name(db, self._rules[row.rule], row.source)
         try:
@@ -307,7 +307,7 @@ class Drafter:
         """Note at the alert why it has no draft, unless something else is noted there."""
         log.warning("no ATel draft for the alert '%s' of %s: %s", missing.alert["rule"],
                     missing.alert["source"], missing.why_not)
-        await self._database.write(publishable.note_at_alert, missing.id,
+        await self._database.write(alerts.annotate, missing.id,
                                    f"no ATel draft: {missing.why_not}")
 
 

@@ -32,6 +32,7 @@ from iop4d.model.source import Source
 from iop4d.model.units import utc_of_jd
 from iop4d.store import catalogue, publishable
 from iop4d.store.database import Connection, number
+from iop4d.store.points import jd_span
 
 if TYPE_CHECKING:
     from iop4d.store.schema import Alert
@@ -78,9 +79,9 @@ def of_alert(db: Connection, alert: Alert, *, called: str) -> DraftFacts:
     """
     source = catalogue.find(alert.source)
     night, telescope = publishable.night_and_telescope(db, alert.points[-1] if alert.points else 0)
-    first = publishable.first_jd(db, alert.points) if night else None
+    span = jd_span(db, alert.points) if night else None
     return gather(db, DraftRequest(
-        source=source, called=called, since_jd=alert.fired_jd - 1.0 if first is None else first,
+        source=source, called=called, since_jd=alert.fired_jd - 1.0 if span is None else span[0],
         until_jd=alert.fired_jd, band=alert.band, night=night, telescope=telescope))
 
 

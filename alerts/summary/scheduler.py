@@ -21,7 +21,6 @@ from iop4d.alerts.summary.facts import NightSummary
 from iop4d.alerts.summary.gather import gather
 from iop4d.alerts.summary.plots import plot_requests
 from iop4d.config import Site
-
 from iop4d.instruments.telescopes import Telescope, sun_altitude_deg
 from iop4d.model.messages import NightPlotRequest
 from iop4d.model.units import SECONDS_A_DAY

@@ -73,9 +73,9 @@ def html(facts: Plain, source_of: Callable[[str], str] | None = None) -> str:
 def message_content(facts: Plain) -> Plain:
     """What the outbox keeps: the mail as it was written, whatever changes later."""
     return {
-        "kind": MessageKind.SUMMARY, "subject": subject(facts), "text": text(facts), "html": html(facts),
+        "kind": MessageKind.SUMMARY, "night": facts["night"], "subject": subject(facts),
+        "text": text(facts), "html": html(facts),
         "pictures": [source["picture"] for source in facts["sources"] if source["picture"]],
-        "night": facts["night"],
         "link": f"{facts['url']}/summaries/{facts['night']}" if facts["url"] else "",
     }
 

@@ -49,6 +49,11 @@ def update(tx: Transaction, alert: Alert, **columns: object) -> Alert:
     return tx.by_id(Alert, alert.id)
 
 
+def annotate(tx: Transaction, id_: int, note: str) -> None:
+    """Write a note at an alert, unless it has one."""
+    tx.update(Alert, note=note).where((Alert.id == id_) & (Alert.note == "")).execute()
+
+
 def emit_change(tx: Transaction, alert: Alert, now: float) -> None:
     """Tell the page that an alert is not what it was."""
     emit(tx, "alert", now, id=alert.id, rule=alert.rule, source=alert.source, band=alert.band,
@@ -119,6 +124,13 @@ def resolved_last(db: Connection, source: str, jd: float, margin: float) -> list
         & ~fn.EXISTS(later.select(later.id).where(
             (later.rule == Alert.rule) & (later.source == Alert.source)
             & (later.band == Alert.band) & (later.episode > Alert.episode)))))
+
+
+def notified_since(db: Connection, rules: Collection[str], fired_since: float) -> list[int]:
+    """Ids of the alerts of some rules that fired since a time and people were notified of."""
+    return [id_ for (id_,) in db.select(Alert, Alert.id).where(
+        Alert.rule.in_(list(rules)) & Alert.told_at.is_null(False)
+        & (Alert.fired_at >= fired_since)).order_by(Alert.id).tuples()]
 
 
 def active_by_rule(db: Connection) -> dict[str, int]:

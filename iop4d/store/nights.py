@@ -10,10 +10,11 @@ from typing import Any
 
 from peewee import Case, fn
 
-from iop4d.model.flags import NEVER_ALERTS, Flag
+from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
 from iop4d.store.database import Connection
+from iop4d.store.points import barring_flags
 from iop4d.store.schema import Frame, Master, Result
 from iop4d.store.status import TROUBLE
 
@@ -43,7 +44,7 @@ def sources(db: Connection, night: str) -> list[str]:
 
 def is_sound(result: Result, quantity: str) -> bool:
     """Whether a number of a result counts: no flag says that it is wrong."""
-    return not result.flags & _bars(quantity) and not result.human_flags
+    return not result.flags & barring_flags(needs_mag=quantity == "mag") and not result.human_flags
 
 
 def preceding_night(db: Connection, result: Result, quantity: str) -> str:
@@ -70,17 +71,12 @@ def uncalibrated(db: Connection, night: str) -> list[tuple[str, str, int]]:
         .order_by(Result.source, Result.band).tuples())
 
 
-def _bars(quantity: str) -> int:
-    """The flags that spoil a number; without calibrators a polarisation is as good."""
-    return int(NEVER_ALERTS if quantity == "mag" else NEVER_ALERTS & ~Flag.NO_CALIBRATORS)
-
-
 def _sound(source: str, band: str, quantity: str) -> Any:
     """The condition that a row has a number which ``is_sound``."""
     return ((Result.source == source) & (Result.band == band)
             & (Result.withdrawn == False)  # noqa: E712 - SQL
             & (fn.json_array_length(Result.human_flags) == 0)
-            & (Result.flags.bin_and(_bars(quantity)) == 0)
+            & (Result.flags.bin_and(barring_flags(needs_mag=quantity == "mag")) == 0)
             & _QUANTITIES[quantity].is_null(False))
 
 

@@ -6,15 +6,14 @@ order of time.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from peewee import fn
 
 from iop4d.model.flags import NEVER_ALERTS, Flag
-from iop4d.store.database import Connection, Transaction
+from iop4d.store.database import Connection
 from iop4d.store.points import good_points
-from iop4d.store.schema import Alert, Result
+from iop4d.store.schema import Result
 
 Row = dict[str, Any]
 
@@ -110,36 +109,6 @@ def night_and_telescope(db: Connection, id_: int) -> tuple[str, str]:
     """Of a result; both empty if there is none."""
     row = db.get(Result, Result.id == id_)
     return (row.night, row.telescope) if row is not None else ("", "")
-
-
-def first_jd(db: Connection, ids: Collection[int]) -> float | None:
-    """When the first of some results was measured."""
-    first: float | None = db.select(Result, fn.MIN(Result.jd_mid)).where(
-        Result.id.in_(list(ids))).scalar()
-    return first
-
-
-# Alerts that need a draft.
-
-
-def alerts_of_rules(db: Connection, rules: Collection[str], fired_since: float) -> list[int]:
-    """Alerts of some rules that people were notified of, and that fired since a time."""
-    return [id_ for (id_,) in db.select(Alert, Alert.id).where(
-        Alert.rule.in_(list(rules)) & Alert.told_at.is_null(False)
-        & (Alert.fired_at >= fired_since)).order_by(Alert.id).tuples()]
-
-
-def alert(db: Connection, id_: int) -> Alert:
-    """The alert of an id."""
-    return db.by_id(Alert, id_)
-
-
-def note_at_alert(tx: Transaction, id_: int, note: str) -> None:
-    """Write a note at an alert, unless it has one."""
-    tx.update(Alert, note=note).where((Alert.id == id_) & (Alert.note == "")).execute()
-
-
-# Conditions.
 
 
 def _photometry(source: str, band: str | None = None) -> Any:

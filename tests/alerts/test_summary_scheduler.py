@@ -29,14 +29,13 @@ from iop4d.alerts.summary.scheduler import (
 )
 from iop4d.config import Site
 from iop4d.config.load import parse_site
-
 from iop4d.instruments.telescopes import T090, T150, T220, Telescope, night_of, sun_altitude_deg
 from iop4d.model.messages import NightPlotRequest, PlotRequest
 from iop4d.model.units import SECONDS_A_DAY, jd_of_unix
 from iop4d.store.database import Connection, Database
 from iop4d.store.events import emit
 from iop4d.store.schema import Outbox, Summary
-from tests.alerts.bench import PNG, channel, run_db, site_of
+from tests.alerts.bench import PNG, channel, site_of
 from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, nights_from, summary_site
 from tests.conftest import FakeClock
 from tests.support.inline_database import InlineDatabase

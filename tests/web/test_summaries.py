@@ -72,7 +72,8 @@ def test_before_there_is_a_database_the_page_answers(tmp_path: Path) -> None:
     "12.871 ± 0.021", "12.800 to 12.950", "−0.32", "12.31 ± 0.25 %", "21.0 ± 0.6", "2.40 %",
     "provisional", "low snr 2", "the catalogue has none", "no stars", "mag &lt; 13.0", "no route",
     "450 busy", "95 % within", "4 ready, 1 refused", "numpy 2.4", "CAFOS",
-    "1 duplicate or superseded file", "ana@example.org", 'href="/frames/7"', 'href="/summaries/2024-03-12"',
+    "1 duplicate or superseded file", "ana@example.org", 'href="/frames/7"',
+    'href="/summaries/2024-03-12"',
     'href="/summaries/2024-03-14"', f'src="/{PICTURE}"'])
 def test_the_page_says_what_the_mail_says(words: str, client: FlaskClient) -> None:
     assert words in client.get(f"/summaries/{NIGHT}").text
