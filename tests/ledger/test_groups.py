@@ -233,7 +233,7 @@ def test_a_frame_that_fails_when_done_again_leaves_its_group(bench: Bench) -> No
 
 def test_many_frames_that_wait_do_not_hide_the_master_they_wait_for(bench: Bench) -> None:
     """What is asked for by hand is more urgent than anything, but cannot begin."""
-    bench.drop(*(f"s0-{n}.fits" for n in range(60)))
+    bench.drop(*(f"s{ANGLES[n % 4]:g}-{n}.fits" for n in range(60)))
     bench.work()
     assert {row.state for row in Frame.select()} == {FrameState.WAITING}
     ids = [row.id for row in Frame.select()]

@@ -43,6 +43,7 @@ class Bench:
 
     def __init__(self, site: Site, database: Database, clock: FakeClock) -> None:
         self.site = site
+        self.database = database
         self.clock = clock
         self.told: list[int] = []
         self.mag = 14.0

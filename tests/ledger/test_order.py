@@ -52,18 +52,28 @@ def next_job(bench: Bench) -> str:
 
 
 def backlog(bench: Bench, count: int = BACKLOG) -> None:
-    arrive(bench, *(f"light-R-{number}.fit" for number in range(1000, 1000 + count)), live=False)
+    """Files that lay there when the daemon began: one as it is taken in, and as many like it."""
+    names = [f"science-R-{number}.fit" for number in range(1000, 1000 + count)]
+    (first,) = arrive(bench, names[0], live=False)
+    frame, job = Frame.get_by_id(first).__data__, Job.get(Job.key == first).__data__
+    more = list(enumerate(names[1:], start=first + 1))
+    with bench.database.write() as tx:
+        for some in (more[n:n + 500] for n in range(0, len(more), 500)):
+            tx.insert_many(Frame, [frame | {"id": id_, "path": f"/raw/{name}", "name": name}
+                                   for id_, name in some])
+            tx.insert_many(Job, [job | {"id": job["id"] + id_ - first, "key": id_}
+                                 for id_, _ in some])
 
 
 def test_a_live_frame_passes_a_backlog_of_5000_at_every_step(bench: Bench) -> None:
     backlog(bench)
     for _ in range(10):
-        assert next_job(bench).startswith("classify light-R-59")
+        assert next_job(bench).startswith("classify science-R-59")
     running = bench.ledger.claim(1)[0]  # the one job that it waits for
-    arrive(bench, "light-R-9999.fit")
+    arrive(bench, "science-R-9999.fit")
     bench.ledger.finish(running, answer(bench, running))
-    assert next_job(bench) == "classify light-R-9999.fit"
-    assert next_job(bench) == "reduce light-R-9999.fit"
+    assert next_job(bench) == "classify science-R-9999.fit"
+    assert next_job(bench) == "reduce science-R-9999.fit"
     bench.clock.advance(1.0)
     assert next_job(bench).startswith("calibrate")
 
@@ -72,24 +82,24 @@ def test_the_backlog_goes_on_while_live_frames_keep_coming(bench: Bench) -> None
     backlog(bench, 1000)
     done: list[str] = []
     for number in range(100):
-        arrive(bench, f"light-R-{6000 + 2 * number}.fit", f"light-R-{6001 + 2 * number}.fit")
+        arrive(bench, f"science-R-{6000 + 2 * number}.fit", f"science-R-{6001 + 2 * number}.fit")
         done += [next_job(bench) for _ in range(4)]
-    of_backlog = [label for label in done if label.startswith("classify light-R-1")]
-    assert of_backlog == [f"classify light-R-{1999 - n}.fit" for n in range(100)]
+    of_backlog = [label for label in done if label.startswith("classify science-R-1")]
+    assert of_backlog == [f"classify science-R-{1999 - n}.fit" for n in range(100)]
 
 
 def test_of_live_frames_and_of_files_not_yet_read_the_newest_goes_first(bench: Bench) -> None:
     backlog(bench, 2)
-    arrive(bench, "light-R-7.fit", "light-R-8.fit")
+    arrive(bench, "science-R-7.fit", "science-R-8.fit")
     assert [next_job(bench) for _ in range(6)] == [
-        "classify light-R-8.fit", "classify light-R-7.fit", "reduce light-R-8.fit",
-        "classify light-R-1001.fit", "reduce light-R-7.fit", "classify light-R-1000.fit"]
+        "classify science-R-8.fit", "classify science-R-7.fit", "reduce science-R-8.fit",
+        "classify science-R-1001.fit", "reduce science-R-7.fit", "classify science-R-1000.fit"]
 
 
 def test_an_undisturbed_backlog_is_not_slowed_down_by_turns(bench: Bench) -> None:
     backlog(bench, 8)
     assert [next_job(bench) for _ in range(8)] == [
-        f"classify light-R-{1007 - n}.fit" for n in range(8)]
+        f"classify science-R-{1007 - n}.fit" for n in range(8)]
 
 
 @pytest.fixture
@@ -134,13 +144,14 @@ def test_a_source_of_a_firing_alert_is_urgent_for_as_long_as_it_fires(
 
 def test_targets_of_opportunity_go_before_live_frames(
         tmp_path: Path, database: Database, clock: FakeClock) -> None:
-    site = parse_site('[[archive]]\nname = "raw"\n[daemon]\npriority_targets = ["light-V"]\n',
+    site = parse_site('[[archive]]\nname = "raw"\n[daemon]\npriority_targets = ["science-V"]\n',
                       root=tmp_path)
     bench = Bench(site, database, clock)
-    arrive(bench, "light-R-2.fit")
-    arrive(bench, "light-V-1.fit", live=False)
+    arrive(bench, "science-R-2.fit")
+    arrive(bench, "science-V-1.fit", live=False)
     claims = bench.ledger.claim(2)
-    assert [claim.label for claim in claims] == ["classify light-V-1.fit", "classify light-R-2.fit"]
+    assert [claim.label for claim in claims] == ["classify science-V-1.fit",
+                                                 "classify science-R-2.fit"]
     bench.ledger.finish(claims[0], answer(bench, claims[0]))
     assert Job.get(Job.kind == "reduce").priority == Priority.REDUCE + Priority.FIRST
 
@@ -163,7 +174,7 @@ def test_a_claim_sorts_nothing(statement: str, database: Database) -> None:
 
 
 def test_the_bonus_goes_on_from_the_file_to_its_measurement(bench: Bench) -> None:
-    arrive(bench, "light-R-7.fit")
+    arrive(bench, "science-R-7.fit")
     next_job(bench)
     assert bench.ledger.claim(1)[0].bonus == Priority.LIVE
 
@@ -173,8 +184,8 @@ def test_masters_do_not_wait_for_files_of_other_folders(
     bench = Bench(site, database, clock)
     with database.write():
         for number in range(100):
-            frame = Frame.create(archive="raw", path=f"/raw/2021-01-01/light-R-{number}.fit",
-                                 size=1, name=f"light-R-{number}.fit", night="2021-01-01",
+            frame = Frame.create(archive="raw", path=f"/raw/2021-01-01/science-R-{number}.fit",
+                                 size=1, name=f"science-R-{number}.fit", night="2021-01-01",
                                  mtime_ns=1, state="queued", completed_at=0, seen_at=0,
                                  changed_at=0)
             jobs.queue(JobKind.CLASSIFY, frame.id, priority=Priority.CLASSIFY, now=0.0)

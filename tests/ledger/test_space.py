@@ -21,8 +21,6 @@ from iop4d.reduction.workbench import Workbench
 from iop4d.store.database import Database
 from tests.conftest import FakeClock
 from tests.ledger.test_ledger import CALIBRATION, Bench, state
-from tests.support.fulldisk import PLAN
-from tests.support.sites import take_night
 
 
 class Disk:
@@ -61,13 +59,13 @@ def test_frames_are_taken_in_and_wait_while_the_disk_is_full(
     bench = Bench(site, database, clock)
     disk = Disk(0.1)
     bench.ledger.space = Space(site.root, minimum_gb=2.0, free=disk)
-    bench.drop(*CALIBRATION, "light-R-7.fit")
+    bench.drop(*CALIBRATION, "science-R-7.fit")
     assert bench.ledger.claim(4) == []
-    assert state("light-R-7.fit") == FrameState.QUEUED
+    assert state("science-R-7.fit") == FrameState.QUEUED
     disk.gb = 10.0
     clock.advance(10.0)
     bench.work()
-    assert state("light-R-7.fit") == FrameState.DONE
+    assert state("science-R-7.fit") == FrameState.DONE
 
 
 @pytest.mark.parametrize("stage", [NO_SPACE, UNREADABLE])
@@ -75,12 +73,12 @@ def test_a_job_that_meets_trouble_of_the_machine_is_done_again_and_has_not_faile
         stage: str, site: Site, database: Database, clock: FakeClock) -> None:
     bench = Bench(site, database, clock)
     troubles = iter([True] * 12)
-    bench.drop(*CALIBRATION, "light-R-7.fit")
+    bench.drop(*CALIBRATION, "science-R-7.fit")
     began = clock()
     bench.work(lambda claim: Failed(stage=stage, reason="Input/output error: frame.fits")
                if isinstance(claim.request, ReduceRequest) and next(troubles, False)
                else bench.answer(claim))
-    assert state("light-R-7.fit") == FrameState.DONE
+    assert state("science-R-7.fit") == FrameState.DONE
     assert 5 + 10 + 20 + 40 + 80 + 160 + 6 * 300 <= clock() - began < 2200
 
 
@@ -115,12 +113,11 @@ def _can_mount() -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not _can_mount(), reason="no mount namespaces for this user here")
 def test_a_daemon_on_a_disk_that_fills_pauses_and_goes_on(tmp_path: Path) -> None:
-    frames = take_night(PLAN, tmp_path / "taken")
     (tmp_path / "disk").mkdir()
     inside = ('mount -t tmpfs -o size=200m tmpfs "$1" && shift && exec "$@"')
     ran = subprocess.run(
         ["unshare", "-rm", "sh", "-c", inside, "sh", str(tmp_path / "disk"), sys.executable, "-m",
-         "tests.support.fulldisk", str(tmp_path / "disk"), *map(str, frames)],
+         "tests.support.full_disk", str(tmp_path / "disk")],
         capture_output=True, text=True, check=False, timeout=110,
         cwd=Path(__file__).parents[2], env={**os.environ})
     assert ran.returncode == 0, ran.stderr[-3000:]

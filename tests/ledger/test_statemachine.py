@@ -39,7 +39,7 @@ from iop4d.model.states import FrameState
 from iop4d.store.database import Database, ambient
 from iop4d.store.results import add_flag
 from iop4d.store.schema import Frame, Job, Master, Result
-from tests.conftest import FakeClock, work_off
+from tests.conftest import FakeClock, in_a_hurry, work_off
 from tests.support import stub_worker
 from tests.support.invariants import Remembered, remember, violations
 
@@ -76,6 +76,7 @@ class Place:
 
     def start(self) -> None:
         self.database = Database(self.root / "iop4d.db")
+        in_a_hurry(self.database)
         self.ledger = Ledger(
             database=self.database, site=self.site, clock=self.clock, on_results=self._on_results,
             instruments={i.name: i for i in find_instruments()})

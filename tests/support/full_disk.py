@@ -1,21 +1,25 @@
 """A site on a small disk that fills up: run in a mount namespace of its own, on a tmpfs.
 
-``python -m tests.support.fulldisk FOLDER FRAMES``: exits with 0 if all went as it should.
+``python -m tests.support.full_disk FOLDER``: exits with 0 if all went as it should. The workers are
+stubs: what fills the disk is a file of ours.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from iop4d.simulator.night import NightPlan
+from iop4d.simulator.servers import free_port
 from iop4d.simulator.service import Observer, Service
-from tests.support.sites import drop, make_site
+from tests.support.daemon_under_test import WORKER
+from tests.support.sites import drop, make_stub_site, write_corpus
+from tests.support.trial import DAEMON, STUB_WORKER
 
-PLAN = NightPlan(seed=4, frames=3, exptime_s=60.0, n_bias=3, n_flat=3)
-MINIMUM_MB = 40
+_FILES = 10  # masters of bias and flat, and two science frames
+_MINIMUM_MB = 40
 
 
 def until(what: str, condition: Callable[[], bool], service: Service,
@@ -27,16 +31,21 @@ def until(what: str, condition: Callable[[], bool], service: Service,
         time.sleep(0.1)
 
 
-def main(folder: Path, frames: list[Path]) -> None:
-    site = make_site(folder / "site", PLAN, more=f"[daemon]\nmin_free_gb = {MINIMUM_MB / 1000}\n")
-    service, observer = Service(site, "run"), Observer(site)
+def main(folder: Path) -> None:
+    """Fill the disk between one frame and the last."""
+    frames = write_corpus(folder / "corpus", _FILES)
+    site = make_stub_site(folder / "site", _FILES, port=free_port(), dead=free_port())
+    config = site / "iop4d.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace(
+        "[daemon]", f"[daemon]\nmin_free_gb = {_MINIMUM_MB / 1000}"), encoding="utf-8")
+    service = Service(site, "run", module=DAEMON, environ={WORKER: STUB_WORKER})
+    observer = Observer(site)
     try:
         for path in frames[:-1]:
             drop(path, site / "raw")
         until("done", lambda: observer.wait(len(frames) - 1, seconds=1), service)
         ballast = folder / "ballast"
         with ballast.open("wb") as file:  # until 20 MB are left
-            import shutil
             while shutil.disk_usage(folder).free > 20_000_000:
                 file.write(bytes(1 << 20))
                 file.flush()
@@ -57,4 +66,4 @@ def main(folder: Path, frames: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [Path(word) for word in sys.argv[2:]])
+    main(Path(sys.argv[1]))
