@@ -1,5 +1,5 @@
 """Conditions of rules, such as ``mag < 13.0`` or ``change flux_mjy > 50 %``: parsed once, then
-asked of numbers."""
+evaluated on numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iop4d.model.errors import ConfigError
 
 
 class Form(StrEnum):
-    """What is made of a quantity before it is compared."""
+    """What is derived from a quantity before it is compared."""
 
     VALUE = "value"
     CHANGE = "change"
@@ -32,17 +32,17 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "chi": ("angle of polarisation, east of north", "deg"),
 }
 
-#: What a condition can be about of the system, what it is, its unit, and what it is told of.
+#: What a condition can be about of the system: what it is, its unit, and the subjects that have it.
 SYSTEM: dict[str, tuple[str, str, str]] = {
     "silent": ("time without a new frame while a telescope should observe", "h", "telescope"),
-    "unreachable": ("time for which an archive could not be looked at", "h", "archive"),
-    "failed": ("frames that failed or were set aside within the window", "", "site"),
-    "unsolved": ("share of the window's frames whose field was not recognised", "%", "telescope"),
-    "clouds": ("zero point below the best of the window", "mag", "telescope"),
+    "unreachable": ("time for which an archive has been unreachable", "h", "archive"),
+    "failed": ("frames that failed or were quarantined within the window", "", "site"),
+    "unsolved": ("share of the window's frames without an astrometric solution", "%", "telescope"),
+    "clouds": ("drop of the zero point below the best of the window", "mag", "telescope"),
     "disk_free": ("free space on the site's disk", "GB", "site"),
-    "backlog": ("jobs that wait", "", "site"),
-    "undelivered": ("time for which a channel has not got rid of its messages", "h", "channel"),
-    "rule_error": ("rules that could not be judged within the window", "", "rule"),
+    "backlog": ("jobs in the queue", "", "site"),
+    "undelivered": ("time for which a channel has not delivered its messages", "h", "channel"),
+    "rule_error": ("rules that could not be evaluated within the window", "", "rule"),
 }
 
 #: Units that may be written, by the unit that a number is kept in: their factors.
@@ -147,7 +147,7 @@ def _check_possible(text: str, form: Form, quantity: str, sign: str, unit: str,
     beyond = threshold < least or (threshold == least and sign == "<") if sign[0] == "<" else (
         threshold > greatest or (threshold == greatest and sign == ">"))
     if beyond:
-        raise _wrong(text, f"it can never hold: the values are from {least:g} to {greatest:g}")
+        raise _wrong(text, f"it can never be met: the values are from {least:g} to {greatest:g}")
     first, _, second = quantity.partition("-")
     if form is Form.COLOUR and first == second:
         raise _wrong(text, "expected two different bands, such as colour B-R < 0.6")
@@ -161,13 +161,13 @@ def _form_of(text: str, word: str | None, quantity: str) -> Form:
     if quantity in SYSTEM and word is None:
         return Form.SYSTEM
     if quantity not in QUANTITIES:
-        raise _wrong(text, f"no quantity is named '{quantity}'; expected one of "
+        raise _wrong(text, f"unknown quantity '{quantity}'; expected one of "
                      f"{', '.join((*QUANTITIES, *SYSTEM))}, or a colour, such as colour B-R < 0.6")
     form = Form(word) if word else Form.VALUE
     if form is Form.ROTATION and quantity != "chi":
         raise _wrong(text, "only chi rotates; expected rotation chi > 90 deg")
     if form is Form.RATE and quantity == "chi":
-        raise _wrong(text, "chi has no rate, since it is known modulo 180 deg; expected "
+        raise _wrong(text, "chi has no rate, because it is measured modulo 180 deg; expected "
                      "rotation chi > 90 deg")
     return form
 
@@ -187,7 +187,7 @@ def _unit_of(text: str, form: Form, quantity: str, unit: str) -> tuple[str, floa
         return own, 1.0
     factors = _UNITS.get(own, {})
     if plain not in factors:
-        raise _wrong(text, f"'{unit}' is no unit of this; expected "
+        raise _wrong(text, f"the unit '{unit}' does not apply; expected "
                      f"{' or '.join(factors) or 'a bare number'}")
     return own, factors[plain]
 

@@ -118,7 +118,7 @@ def _rate(_: Condition, series: PointSeries, past: Past, first: int, i: int) -> 
     rows = [(t - series.jd[i], v, 1.0 / (e**2 + floor**2 or _NAN))
             for t, v, e in zip(series.jd[first:i + 1], series.value[first:i + 1],
                                series.error[first:i + 1], strict=True) if not math.isnan(e)]
-    if len(rows) < max(past.min_points, 3):
+    if len(rows) < past.min_points:
         return _NAN
     slope, error = line_fit(*zip(*rows, strict=True))
     return slope if abs(slope) >= _SURE * error else _NAN

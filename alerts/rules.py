@@ -9,9 +9,9 @@ parallel give the episodes that they would have given one after the other.
 
 **The cooldown counts in the time of the points**, from the point that fired the last episode. If
 it counted on the wall clock, a rerun or a restart of a few minutes would see other edges in the
-same points, and tell people twice or not at all.
+same points, and notify people twice or not at all.
 
-**What was told stands.** No edge is undone, and none is put before one that is recorded; points
+**A notified edge stands.** No edge is undone, and none is put before one that is recorded; points
 older than the last edge change history in one way only: that edge moves to an earlier point when
 they show that the threshold was crossed sooner and nothing else happened in between. Hence the
 same point measured again cannot fire an episode twice, and a lone point that a missing neighbour
@@ -101,18 +101,19 @@ def compile_rule(rule: Rule) -> CompiledRule:
     except ConfigError as error:
         raise ConfigError(f"[[rule]] '{rule.name}': {error}") from None
     if clear is not None and clear.about != condition.about:
-        raise ConfigError(f"[[rule]] '{rule.name}': clear '{rule.clear}' is about another quantity "
+        raise ConfigError(f"[[rule]] '{rule.name}': clear '{rule.clear}' has another quantity "
                           f"or unit than its condition, '{rule.condition}'")
     _check_keys(rule, condition)
     if clear is not None and clear.overlaps(condition):
         raise ConfigError(
-            f"[[rule]] '{rule.name}': clear '{rule.clear}' can hold together with the condition "
-            f"'{rule.condition}'; expected one that never does, such as mag > 13.2 for mag < 13.0")
+            f"[[rule]] '{rule.name}': clear '{rule.clear}' can be met together with the "
+            f"condition '{rule.condition}'; expected one that cannot, such as mag > 13.2 for "
+            "mag < 13.0")
     return CompiledRule(rule=rule, condition=condition, clear=clear)
 
 
 #: Keys that say nothing about a condition of the system, and the one that says nothing about
-#: others, with what each is when nobody wrote it.
+#: others, with the default of each.
 _OF_POINTS = {name: Rule.__dataclass_fields__[name].default for name in (
     "confirm", "confirm_within_hours", "instruments", "max_err", "reject_flags",
     "require_stable_stars", "host_galaxy", "max_age_hours")}
@@ -125,7 +126,7 @@ def _check_meaning(rule: Rule, condition: Condition) -> None:
     for name, default in (_OF_POINTS if is_system else _OF_SYSTEM).items():
         if getattr(rule, name) != default:
             raise ConfigError(
-                f"[[rule]] '{rule.name}': {name} means nothing for '{rule.condition}', "
+                f"[[rule]] '{rule.name}': {name} does not apply to '{rule.condition}', "
                 + ("which is about the system: hold_minutes says for how long it must be met"
                    if is_system else "which is about points: confirm says how many must meet it"))
     if condition.quantity == "p" and rule.max_err >= 1:
@@ -183,7 +184,7 @@ def _walk(compiled: CompiledRule, standing: Standing, points: Sequence[RulePoint
 
 
 def _is_after(standing: Standing, jd: float) -> bool:
-    # A firing rule looks at its own last point again: measured anew, it may end the episode.
+    # A firing rule looks at its own last point again: measured again, it may end the episode.
     return jd >= standing.edge_jd if standing.state is AlertState.FIRING else jd > standing.edge_jd
 
 

@@ -258,7 +258,7 @@ def _is_about(compiled: CompiledRule, subject: str) -> bool:
 
 
 def _with_own(site: Site) -> list[Rule]:
-    """The site's rules, and one that tells of rules that cannot be judged, unless there is one."""
+    """The site's rules, and one about rules that cannot be evaluated, unless the site has one."""
     rules = list(site.rule)
     channels = tuple(dict.fromkeys(name for rule in rules for name in rule.channels))
     if any("rule_error" in rule.condition for rule in rules) or not channels:

@@ -67,8 +67,7 @@ def _line(alert: Alert) -> str:
 @click.pass_context
 def ack(ctx: click.Context, alert: str, note: str, site_after: str | None,
         overrides_after: tuple[str, ...]) -> None:
-    """Acknowledge ALERT (a tag or source; default: the last notified). No more reminders are sent.
-    """
+    """Acknowledge ALERT (a tag or source; default: the last notified): no further reminders."""
     from iop4d.alerts import actions
 
     site = load(ctx, site_after, overrides_after)

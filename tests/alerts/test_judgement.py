@@ -101,8 +101,8 @@ def test_a_source_that_nobody_knows_is_told_as_an_error_of_its_rule(start: Start
 @pytest.mark.parametrize(("wrong", "expected"), [
     (rule(source="tag:tev"), "there is no [[tag]] 'tev'"),
     (rule() + 'instruments = ["AndorT91"]\n', "there is no instrument 'AndorT91'"),
-    (rule() + "hold_minutes = 20\n", "hold_minutes means nothing for 'mag < 13.0'"),
-    (changed("silent > 2 h", "confirm_within_hours = 2\n"), "confirm_within_hours means nothing"),
+    (rule() + "hold_minutes = 20\n", "hold_minutes does not apply to 'mag < 13.0'"),
+    (changed("silent > 2 h", "confirm_within_hours = 2\n"), "confirm_within_hours does not apply"),
     (changed("p > 10 %", "max_err = 1\n", "p < 8 %"), "p is a fraction"),
 ])
 def test_what_would_be_ignored_or_never_hold_is_refused(tmp_path: Path, wrong: str,

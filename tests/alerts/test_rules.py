@@ -241,8 +241,8 @@ def test_frames_reduced_in_parallel_give_the_episodes_of_those_reduced_in_turn(s
 @pytest.mark.parametrize(("condition", "clear", "expected"), [
     ("mag ~ 13", "", "[[rule]] 'x': condition 'mag ~ 13': expected"),
     ("mag < 13", "mag", "[[rule]] 'x': condition 'mag': expected"),
-    ("mag < 13", "mag > 12.8", "can hold together"),
-    ("mag < 13", "mag < 13.2", "can hold together"),
+    ("mag < 13", "mag > 12.8", "can be met together"),
+    ("mag < 13", "mag < 13.2", "can be met together"),
 ])
 def test_a_rule_that_cannot_be_understood_is_refused(condition: str, clear: str,
                                                      expected: str) -> None:

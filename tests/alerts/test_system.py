@@ -282,7 +282,7 @@ def test_a_rule_that_cannot_be_judged_is_an_alert_that_no_rule_has_to_ask_for(sy
         emit(ambient(), "alert-error", it.clock(), rule="flares", source="BL Lac", band="R",
              reason="a bug")
     assert it.look(1) == [("flares", "firing")]
-    assert "flares: rules that could not be judged" in Outbox.get().content["subject"]
+    assert "flares: rules that could not be evaluated" in Outbox.get().content["subject"]
 
 
 def test_what_fired_while_muted_is_told_when_the_mute_ends(system: Make) -> None:

@@ -68,7 +68,7 @@ def test_a_new_rule_is_listed_tried_and_can_be_muted_at_once(client: FlaskClient
 
 @pytest.mark.parametrize(("wrong", "why"), [
     (SECOND.replace("condition", "conditon"), "no such key"),
-    (SECOND.replace("mag <", "magnitude <"), "no quantity is named &#39;magnitude&#39;"),
+    (SECOND.replace("mag <", "magnitude <"), "unknown quantity &#39;magnitude&#39;"),
     ("[[rule", "not valid TOML")])
 def test_a_wrong_file_is_not_taken_and_every_page_says_why(client: FlaskClient, write: Write,
                                                            wrong: str, why: str) -> None:
