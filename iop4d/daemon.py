@@ -183,7 +183,8 @@ class Daemon:
             parts["upkeep of alerts"] = self._every(_TEND, self._tend_alerts, stop)
             parts["relay"] = self.relay.run(stop, self._mail_wake)
             parts["drafts"] = self._every(_TEND, self._drafter.run_once, stop)
-            parts |= commands_of(self._site, self.relay, self.database, self.run_db, self._clock,
+            parts |= commands_of(self._site, self.relay.channels,
+                                 DatabaseThread(self.database, self._db_thread), self._clock,
                                  stop)
             parts |= {f"archive {number}": archive.run(stop)
                       for number, archive in enumerate(self._archives)}

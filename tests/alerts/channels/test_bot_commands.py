@@ -15,37 +15,38 @@ from hypothesis import strategies as st
 
 from iop4d import config
 from iop4d.alerts.channels.bot_api import BotApi
-from iop4d.alerts.channels.bot_commands import BadCommandError, BotCommands, Order, understand
+from iop4d.alerts.channels.bot_commands import BadCommandError, BotCommands, Command, parse_command
 from iop4d.alerts.channels.telegram import TelegramChannel
 from iop4d.model.errors import Iop4dError
 from iop4d.simulator.botserver import TOKEN, BotServer, Fault, bad_request, too_many
 from tests.conftest import FakeClock
 
 ANA, GROUP, STRANGER = 7, -5, 99
+HOUR, DAY = 3600.0, 86400.0
 ME = "iop4d_demo_bot"
 
 
-@pytest.mark.parametrize(("text", "order"), [
-    ("/status", Order(name="status")),
-    ("/STATUS@iop4d_demo_bot", Order(name="status")),
-    ("/last BL Lac", Order(name="last", source="BL Lac")),
-    ("/last@iop4d_demo_bot  3C   273 ", Order(name="last", source="3C 273")),
-    ("/mute 12h BL Lac", Order(name="mute", hours=12.0, source="BL Lac")),
-    ("/mute@iop4d_demo_bot 2d 3C 273", Order(name="mute", hours=48.0, source="3C 273")),
-    ("/mute 3C 273 90min", Order(name="mute", hours=1.5, source="3C 273")),
-    ("/mute 1.5h *", Order(name="mute", hours=1.5, source="*")),
-    ("/mute 1w S5 0716+714", Order(name="mute", hours=168.0, source="S5 0716+714")),
-    ("/mute 12h\nBL Lac", Order(name="mute", hours=12.0, source="BL Lac")),
-    ("/unmute BL Lac", Order(name="unmute", source="BL Lac")),
-    ("/ack", Order(name="ack")),
-    ("/ack #A1B2C3", Order(name="ack", tag="#a1b2c3")),
-    ("/ack a1b2c3", Order(name="ack", tag="#a1b2c3")),
-    ("/help", Order(name="help")),
+@pytest.mark.parametrize(("text", "command"), [
+    ("/status", Command(name="status")),
+    ("/STATUS@iop4d_demo_bot", Command(name="status")),
+    ("/last BL Lac", Command(name="last", source="BL Lac")),
+    ("/last@iop4d_demo_bot  3C   273 ", Command(name="last", source="3C 273")),
+    ("/mute 12h BL Lac", Command(name="mute", seconds=43200.0, source="BL Lac")),
+    ("/mute@iop4d_demo_bot 2d 3C 273", Command(name="mute", seconds=172800.0, source="3C 273")),
+    ("/mute 3C 273 90min", Command(name="mute", seconds=5400.0, source="3C 273")),
+    ("/mute 1.5h *", Command(name="mute", seconds=5400.0, source="*")),
+    ("/mute 1w S5 0716+714", Command(name="mute", seconds=604800.0, source="S5 0716+714")),
+    ("/mute 12h\nBL Lac", Command(name="mute", seconds=43200.0, source="BL Lac")),
+    ("/unmute BL Lac", Command(name="unmute", source="BL Lac")),
+    ("/ack", Command(name="ack")),
+    ("/ack #A1B2C3", Command(name="ack", tag="#a1b2c3")),
+    ("/ack a1b2c3", Command(name="ack", tag="#a1b2c3")),
+    ("/help", Command(name="help")),
     ("good night", None), ("", None), ("/", None), ("see /status", None), ("//", None),
     ("/status@another_bot", None), ("/mute@another_bot", None),
 ])
-def test_what_a_message_means(text: str, order: Order | None) -> None:
-    assert understand(text, me=ME) == order
+def test_what_a_message_means(text: str, command: Command | None) -> None:
+    assert parse_command(text, me=ME) == command
 
 
 @pytest.mark.parametrize(("text", "example"), [
@@ -59,33 +60,33 @@ def test_what_a_message_means(text: str, order: Order | None) -> None:
 ])
 def test_what_cannot_be_understood_is_answered_with_an_example(text: str, example: str) -> None:
     with pytest.raises(BadCommandError) as refused:
-        understand(text, me=ME)
+        parse_command(text, me=ME)
     assert example in str(refused.value)
 
 
 def test_an_answer_to_an_alert_needs_no_tag() -> None:
-    assert understand("/ack", quoted="R = 12.8 #ffffff\n#a1b2c3") == Order(name="ack",
-                                                                        tag="#a1b2c3")
-    assert understand("/ack #000000", quoted="#a1b2c3") == Order(name="ack", tag="#000000")
+    assert parse_command("/ack", quoted="R = 12.8 #ffffff\n#a1b2c3") == Command(
+        name="ack", tag="#a1b2c3")
+    assert parse_command("/ack #000000", quoted="#a1b2c3") == Command(name="ack", tag="#000000")
 
 
 def test_in_a_group_commands_of_other_bots_are_left_alone() -> None:
-    assert understand("/reboot", me=ME, alone=False) is None
+    assert parse_command("/reboot", me=ME, alone=False) is None
     with pytest.raises(BadCommandError):
-        understand(f"/reboot@{ME}", me=ME, alone=False)
+        parse_command(f"/reboot@{ME}", me=ME, alone=False)
 
 
 @given(st.text(max_size=200), st.sampled_from(["", "/", "/mute ", "/ack ", "/last ", "/mute 1h "]))
 def test_any_text_is_understood_refused_or_ignored(text: str, start: str) -> None:
     try:
-        order = understand(start + text, me=ME)
+        command = parse_command(start + text, me=ME)
     except BadCommandError:
         return
-    assert order is None or (0.0 <= order.hours <= 720.0 and len(order.source) <= 120
-                             and order.source.isprintable())
+    assert command is None or (0.0 <= command.seconds <= 30 * DAY and len(command.source) <= 120
+                             and command.source.isprintable())
 
 
-class FakeDesk:
+class FakeReplies:
     """Notes what it is asked; ``BL Lac`` is the only source it knows."""
 
     def __init__(self) -> None:
@@ -103,13 +104,13 @@ class FakeDesk:
             raise Iop4dError(f"no source is named {source}")
         return "BL Lac R = 12.87"
 
-    async def ack(self, tag: str, by: str) -> str:
+    async def acknowledge(self, tag: str, by: str) -> str:
         self.asked.append(("ack", tag, by))
         return f"{by} looks after it."
 
-    async def mute(self, hours: float, source: str, by: str) -> str:
-        self.asked.append(("mute", hours, source, by))
-        return f"{source} is silent for {hours:g} h."
+    async def mute(self, seconds: float, source: str, by: str) -> str:
+        self.asked.append(("mute", seconds, source, by))
+        return f"{source} is silent for {seconds / 3600:g} h."
 
     async def unmute(self, source: str, by: str) -> str:
         self.asked.append(("unmute", source, by))
@@ -123,7 +124,7 @@ class Bench:
         self.clock = FakeClock()
         self.server = BotServer(folder / "telegram", clock=self.clock)
         (folder / "token").write_text(TOKEN, encoding="utf-8")
-        self.desk = FakeDesk()
+        self.replies = FakeReplies()
         self.saved = 0
         self.polls = 0
         self.moment = asyncio.Event()
@@ -137,7 +138,7 @@ class Bench:
             5.0, clock=self.clock, sleep=self.sleep)
         return BotCommands(**{
             "name": "bot", "api": lambda: Watched(self, channel.api()), "say": channel.say,
-            "desk": self.desk, "chats": lambda: {str(ANA), str(GROUP)},
+            "replies": self.replies, "chats": {str(ANA), str(GROUP)},
             "load": self.load, "save": self.save,
             "clock": self.clock, "sleep": self.sleep} | more)
 
@@ -198,8 +199,8 @@ def test_commands_are_done_and_answered_in_their_order(bench: Bench) -> None:
         bench.server.hear(ANA, text)
     bench.server.hear(GROUP, "/ack", user="pi", reply_to="BL Lac R = 12.87\n#a1b2c3")
     bench.run(lambda: bench.saved == 7)
-    assert bench.desk.asked == [
-        ("status",), ("last", "BL Lac"), ("mute", 12.0, "BL Lac", "ana"),
+    assert bench.replies.asked == [
+        ("status",), ("last", "BL Lac"), ("mute", 12 * HOUR, "BL Lac", "ana"),
         ("unmute", "BL Lac", "ana"), ("ack", "#a1b2c3", "pi")]
     assert bench.answers() == ["3 frames wait.", "BL Lac R = 12.87", "BL Lac is silent for 12 h.",
                                "BL Lac is heard again."]
@@ -232,7 +233,7 @@ def test_strangers_are_ignored_and_told_in_the_log_once(bench: Bench,
         bench.server.hear(STRANGER, text, user="mallory\nroot")
     bench.server.hear(ANA, "/status")
     bench.run(lambda: bench.saved == 5)
-    assert bench.desk.asked == [("status",)]
+    assert bench.replies.asked == [("status",)]
     assert bench.answers(STRANGER) == []
     told = [r.getMessage() for r in caplog.records if "is ignored" in r.getMessage()]
     assert len(told) == 1
@@ -244,7 +245,7 @@ def test_after_a_restart_nothing_is_done_again(bench: Bench) -> None:
     bench.run(lambda: bench.saved == 2)
     bench.server.hear(ANA, "/status")
     bench.run(lambda: bench.saved == 3)
-    assert bench.desk.asked == [("mute", 12.0, "BL Lac", "ana"), ("status",)]
+    assert bench.replies.asked == [("mute", 12 * HOUR, "BL Lac", "ana"), ("status",)]
 
 
 def test_what_cannot_be_saved_is_not_done_again_and_again(bench: Bench) -> None:
@@ -253,25 +254,27 @@ def test_what_cannot_be_saved_is_not_done_again_and_again(bench: Bench) -> None:
 
     bench.server.hear(ANA, "/mute 1h BL Lac")
     bench.server.hear(ANA, "/status")
-    bench.run(lambda: len(bench.desk.asked) == 2 and len(bench.slept) >= 2, save=full)
-    assert bench.desk.asked == [("mute", 1.0, "BL Lac", "ana"), ("status",)]
+    bench.run(lambda: len(bench.replies.asked) == 2 and len(bench.slept) >= 2, save=full)
+    assert bench.replies.asked == [("mute", HOUR, "BL Lac", "ana"), ("status",)]
 
 
 def test_commands_that_waited_too_long_are_not_done(bench: Bench) -> None:
     bench.server.hear(ANA, "/mute 12h BL Lac", date=bench.clock() - 7200.0)
     bench.server.hear(ANA, "/status", date=bench.clock() - 7200.0)
     bench.run(lambda: bench.saved == 3)
-    assert bench.desk.asked == [("status",)]
-    assert bench.answers()[0].startswith("That came 120 minutes ago")
+    assert bench.replies.asked == [("status",)]
+    assert bench.answers()[0].startswith("This command was sent 120 minutes ago")
 
 
-def test_trouble_in_the_desk_is_an_answer(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_fails_is_answered(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.server.hear(ANA, "/last M 31")
     bench.server.hear(ANA, "/last boom")
     bench.server.hear(ANA, "/mute BL Lac")
     bench.run(lambda: bench.saved == 4)
-    assert bench.answers() == ["no source is named M 31", "That failed; the daemon's log says why.",
-                               "For how long? Such as /mute 12h BL Lac, or /mute 2d 3C 273"]
+    assert bench.answers() == ["no source is named M 31",
+                               "The command failed; the reason is in the daemon's log.",
+                               "Give a duration and a source, such as /mute 12h BL Lac or "
+                               "/mute 2d 3C 273"]
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -289,7 +292,7 @@ def test_a_group_that_moves_may_go_on_commanding(bench: Bench) -> None:
     bench.server.hear(STRANGER, "", more={"migrate_to_chat_id": -1006})
     bench.server.hear(-1006, "/status")
     bench.run(lambda: bench.saved == 5)
-    assert bench.desk.asked == [("status",)]
+    assert bench.replies.asked == [("status",)]
     assert bench.answers(-1005) == ["3 frames wait."]
 
 
@@ -302,7 +305,7 @@ def test_odd_messages_are_passed_by(bench: Bench, message: dict[str, Any]) -> No
     bench.server.hear(ANA, "/status", more=message)
     bench.server.hear(ANA, "/last BL Lac")
     bench.run(lambda: bench.saved == 3)
-    assert bench.desk.asked[-1] == ("last", "BL Lac")
+    assert bench.replies.asked[-1] == ("last", "BL Lac")
 
 
 @pytest.mark.parametrize("faults", [
@@ -316,14 +319,14 @@ def test_the_api_may_fail_for_a_while(bench: Bench, faults: list[Fault],
     caplog.set_level(logging.INFO)
     bench.run(lambda: bench.saved == 2)
     assert bench.slept[:len(faults)] == [2.0, 4.0, 8.0][:len(faults)]
-    assert "come in again" in caplog.text
+    assert "receives commands again" in caplog.text
     assert TOKEN not in caplog.text
 
 
 def test_a_lasting_trouble_is_logged_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.token_file.unlink()
     bench.run(lambda: len(bench.slept) >= 12)
-    assert len([r for r in caplog.records if "do not come in" in r.getMessage()]) == 1
+    assert len([r for r in caplog.records if "receives no commands" in r.getMessage()]) == 1
     assert max(bench.slept) == 300.0
 
 
