@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,18 @@ if TYPE_CHECKING:
     from iop4d.alerts.atel.facts import DraftFacts
     from iop4d.config import Site
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
-_DAYS = {"h": 1.0 / 24.0, "d": 1.0, "w": 7.0}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @click.command()
 @click.argument("source")
 @click.option("--since", default="7d", show_default=True, metavar="TIME",
-              help="What counts as new: a span back from now such as 12h, 7d or 2w, or a time: a "
-                   "date, UTC, JD or MJD.")
+              help="Results since then count as new: a duration back from now such as 12h, 7d or "
+                   "2w, or a time: a date, UTC, JD or MJD.")
 @click.option("--related", default="", metavar="NUMBERS",
-              help="ATels that it refers to, such as 14773,15056; besides those of the site file.")
+              help="Numbers of related ATels, such as 14773,15056, besides those of the site file.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-              help="Keep it in a folder here instead of the site's drafts/.")
+              help="Store the draft in FOLDER instead of the site's drafts/.")
 @click.option("--json", "as_json", is_flag=True,
               help="Print text, numbers with their results, and notes as JSON.")
 @site_options
@@ -40,22 +39,22 @@ def atel(ctx: click.Context, source: str, since: str, related: str, out: Path | 
     """Draft an Astronomer's Telegram about SOURCE, by any of its names.
 
     It is never sent: the text is for a person to read, to change, and to put into the form of
-    astronomerstelegram.org. Every number comes from results, and the draft says from which. Text
-    goes to standard output; where the figure is, and what to see to, to standard error.
+    astronomerstelegram.org. Every number comes from results, and the draft says from which. The
+    text goes to standard output; the paths of its files, and what to check, to standard error.
     """
     numbers = _numbers(related)
     site = load(ctx, site_after, overrides_after)
     facts = _gather(site, source, since)
     try:
-        kept = _keep(site, facts, numbers, out)
+        stored = _store(site, facts, numbers, out)
     except OSError as error:
-        raise Iop4dError(f"the draft cannot be kept: {error}; name another folder with "
+        raise Iop4dError(f"the draft cannot be stored: {error}; name another folder with "
                          "--out") from error
     if as_json:
-        click.echo(json.dumps(kept.content | {"folder": str(kept.folder)}, indent=2))
+        click.echo(json.dumps(stored.content | {"folder": str(stored.folder)}, indent=2))
         return
-    click.echo(kept.content["text"], nl=False)
-    _say(kept)
+    click.echo(stored.content["text"], nl=False)
+    _show_files_and_notes(stored)
 
 
 def _gather(site: Site, source: str, since: str) -> DraftFacts:
@@ -78,7 +77,7 @@ def _gather(site: Site, source: str, since: str) -> DraftFacts:
                                        until_jd=now_jd))
 
 
-def _keep(site: Site, facts: DraftFacts, related: list[str], out: Path | None) -> StoredDraft:
+def _store(site: Site, facts: DraftFacts, related: list[str], out: Path | None) -> StoredDraft:
     import time
 
     from iop4d.alerts.atel import drafts
@@ -90,14 +89,15 @@ def _keep(site: Site, facts: DraftFacts, related: list[str], out: Path | None) -
                        draft, pictures, made_at=time.time())
 
 
-def _say(kept: StoredDraft) -> None:
-    """Where it is, and what a person must see to."""
-    click.echo(f"\n{len(kept.content['text'])} characters of 4000. "
-               + ("" if kept.fresh else "It was drafted before. ") + "Nothing was sent.", err=True)
+def _show_files_and_notes(stored: StoredDraft) -> None:
+    """Where the draft is, and what a person must check."""
+    click.echo(f"\n{len(stored.content['text'])} characters of 4000. "
+               + ("" if stored.fresh else "The same draft was made before. ")
+               + "Nothing was sent.", err=True)
     for label, name in (("Text", "draft.txt"), ("Figure", "figure.png"),
-                        ("for print", "figure.pdf"), ("Trace of the numbers", "draft.json")):
-        click.echo(f"{label}: {kept.folder / name}", err=True)
-    for note in kept.content["notes"]:
+                        ("Figure for print", "figure.pdf"), ("Trace of the numbers", "draft.json")):
+        click.echo(f"{label}: {stored.folder / name}", err=True)
+    for note in stored.content["notes"]:
         click.echo(f"! {note}", err=True)
 
 
@@ -105,15 +105,17 @@ def since_of(text: str, now_jd: float) -> float:
     """The JD(UTC) that ``--since`` means; raises Iop4dError."""
     from iop4d.instruments.base import julian_date
     from iop4d.model.errors import CardError
+    from iop4d.model.units import SECONDS_A_DAY, SpanError, seconds_of
 
-    if span := _SPAN.fullmatch(text.strip()):
-        return now_jd - float(span[1]) * _DAYS[span[2]]
+    if text.strip()[-1:].isalpha():  # a number alone is a JD
+        with suppress(SpanError):
+            return now_jd - seconds_of(text) / SECONDS_A_DAY
     value = f"{text.strip()}T00:00" if _DATE.fullmatch(text.strip()) else text
     try:
         return julian_date({"TIME": value}, "TIME")
     except CardError:
-        raise Iop4dError(f"--since is '{text}', expected a span such as 12h, 7d or 2w, or a time: "
-                         "2026-11-22, 2026-11-22T21:00, JD or MJD") from None
+        raise Iop4dError(f"--since is '{text}', expected a duration such as 12h, 7d or 2w, or a "
+                         "time: 2026-11-22, 2026-11-22T21:00, JD or MJD") from None
 
 
 def _numbers(related: str) -> list[str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--send", is_flag=True,
               help="Send it once more to all recipients, as it stands now.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write it as a page with its plots.")
+              help="Write it to FILE, as an HTML page that contains its plots.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @site_options
 @click.pass_context

@@ -77,7 +77,7 @@ def test_it_can_be_kept_elsewhere(site: Path, tmp_path: Path) -> None:
 
 def test_a_second_draft_of_the_same_is_the_first_one(site: Path) -> None:
     run(site, "BL Lac")
-    assert "It was drafted before." in run(site, "BL Lac").stderr
+    assert "The same draft was made before." in run(site, "BL Lac").stderr
     assert len(list((site / "drafts").iterdir())) == 1
 
 
@@ -91,7 +91,7 @@ def test_nothing_to_report_is_said_with_the_time_of_the_last_result(site: Path) 
 
 @pytest.mark.parametrize(("words", "said"), [
     (("nobody",), "no source is named 'nobody'"),
-    (("BL Lac", "--since", "soon"), "--since is 'soon', expected a span"),
+    (("BL Lac", "--since", "soon"), "--since is 'soon', expected a duration"),
     (("BL Lac", "--related", "1,x"), "--related has 'x'")])
 def test_what_is_wrong_is_said(site: Path, words: tuple[str, ...], said: str) -> None:
     assert said in str(run(site, *words).exception)
