@@ -26,7 +26,7 @@ def modulation(db: Connection, chain: dict[str, Any], site: Site) -> bytes:
     source = load_catalogue().named(found["source"])
     if source is None:
         raise Iop4dError(f"the source {found['source']} is no longer in the catalogue")
-    return plot_modulation(measured_group(chain["group"]["id"]), source,
+    return plot_modulation(measured_group(db, chain["group"]["id"]), source,
                            instrument=known[found["instrument"]], settings=site.polarimetry,
                            reported=found["method"])
 

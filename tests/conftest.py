@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
-from iop4d.ledger.jobs import Claim
-from iop4d.ledger.ledger import Ledger
+from iop4d.instruments.base import Instrument
+from iop4d.ledger.ledger import FoundFile, Ledger
+from iop4d.ledger.plan import Claim
 from iop4d.model.messages import Outcome
-from iop4d.store.database import Database
+from iop4d.store.database import Database, Transaction
 
 REALDATA = Path(__file__).resolve().parents[2] / "shared" / "realdata"
 
@@ -31,7 +32,67 @@ class FakeClock:
         self.now += seconds
 
 
-def work_off(ledger: Ledger, clock: FakeClock, answer: Callable[[Claim], Outcome], *,
+class LedgerAlone:
+    """A ledger without a daemon: whatever it does is a transaction of its own.
+
+    ``on_results``: called with the ids of new results, in their transaction.
+    """
+
+    def __init__(self, *, database: Database, site: Site, instruments: dict[str, Instrument],
+                 clock: Callable[[], float],
+                 on_results: Callable[[list[int]], None] = lambda _: None) -> None:
+        self.database = database
+        self.ledger = Ledger(site, instruments, clock, listener=self)
+        self._on_results = on_results
+
+    def on_results(self, tx: Transaction, ids: list[int]) -> None:
+        self._on_results(ids)
+
+    def recover(self) -> int:
+        with self.database.write() as tx:
+            return self.ledger.recover(tx)
+
+    def accept(self, files: Iterable[FoundFile]) -> list[int]:
+        with self.database.write() as tx:
+            return self.ledger.accept(tx, files)
+
+    def redo(self, ids: Iterable[int]) -> list[int]:
+        with self.database.write() as tx:
+            return self.ledger.redo(tx, ids)
+
+    def reject(self, ids: Iterable[int], reason: str) -> list[int]:
+        with self.database.write() as tx:
+            return self.ledger.reject_masters(tx, ids, reason)
+
+    def restore(self, ids: Iterable[int]) -> list[int]:
+        with self.database.write() as tx:
+            return self.ledger.restore_masters(tx, ids)
+
+    def follow_catalogue(self, version: int) -> tuple[int, int]:
+        with self.database.write() as tx:
+            return self.ledger.follow_catalogue(tx, version)
+
+    def claim(self, limit: int) -> list[Claim]:
+        with self.database.read() as db:
+            if not self.ledger.is_due(db):
+                return []
+        with self.database.write() as tx:
+            return self.ledger.claim(tx, limit)
+
+    def next_due(self) -> float | None:
+        with self.database.read() as db:
+            return self.ledger.next_due(db)
+
+    def finish(self, claim: Claim, outcome: Outcome, *, then: int = 0) -> list[Claim]:
+        with self.database.write() as tx:
+            return self.ledger.finish(tx, claim, outcome, then=then)
+
+    def give_back(self, claims: Iterable[Claim]) -> None:
+        with self.database.write() as tx:
+            self.ledger.give_back(tx, claims)
+
+
+def work_off(ledger: LedgerAlone, clock: FakeClock, answer: Callable[[Claim], Outcome], *,
              most: int = 3000) -> list[str]:
     """Do all there is to do, the clock going on to what is due; labels in the order of the work."""
     done: list[str] = []

@@ -10,7 +10,7 @@ import pytest
 
 from iop4d.config.load import parse_site
 from iop4d.instruments.discovery import find_instruments
-from iop4d.ledger.ledger import FoundFile, Ledger
+from iop4d.ledger.ledger import FoundFile
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
 from iop4d.simulator.frames import write_frame
@@ -21,7 +21,7 @@ from iop4d.store.catalogue_csv import parse
 from iop4d.store.database import Database
 from iop4d.store.results import Selection, select
 from tests.bench.polarimetry_accuracy import plan_of
-from tests.conftest import FakeClock, work_off
+from tests.conftest import FakeClock, LedgerAlone, work_off
 
 _KEPT = ("source", "band", "mode", "jd_mid", "mag", "mag_err", "p", "p_err", "chi_deg",
          "chi_err_deg", "q", "u", "method", "flags", "provisional", "frames", "n_calibrators")
@@ -52,7 +52,7 @@ def reduce_in(order: list[list[Path]], text: str, root: Path) -> list[dict[str, 
         catalogue.save(parse(text))
     with database.connected():
         bench = Workbench(WorkerContext(site=site, catalogue=catalogue.load()))
-    ledger = Ledger(database=database, site=site, clock=clock,
+    ledger = LedgerAlone(database=database, site=site, clock=clock,
                     instruments={i.name: i for i in find_instruments()})
     for portion in order:
         ledger.accept([FoundFile(archive="raw", path=path, size=path.stat().st_size,

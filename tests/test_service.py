@@ -136,12 +136,12 @@ def test_it_says_when_it_is_ready_how_it_is_and_when_it_stops(
     assert running.process.wait(60) == 0
 
 
-def test_a_wrong_site_file_is_not_taken_and_a_right_one_is(
+def test_a_wrong_site_file_is_rejected_and_a_right_one_reloaded(
         site: Path, manager: Manager, running: Running) -> None:
     ready = manager.wait("READY=1")
     (site / "iop4d.toml").write_text(SITE + "[daemon]\n")
     running.process.send_signal(signal.SIGHUP)
-    manager.wait("STATUS=the site file is wrong")
+    manager.wait("STATUS=site file rejected")
     until(lambda: "not valid TOML" in running.beat()["config_error"])
     asked = subprocess.run([sys.executable, "-m", "iop4d", "reload", "--site", str(site)],
                            capture_output=True, text=True, check=False)
@@ -153,14 +153,14 @@ def test_a_wrong_site_file_is_not_taken_and_a_right_one_is(
     (site / "iop4d.toml").write_text(SITE + SECOND)
     asked = subprocess.run([sys.executable, "-m", "iop4d", "reload", "--site", str(site)],
                            capture_output=True, text=True, check=False)
-    assert (asked.returncode, asked.stdout) == (0, "The site file is taken.\n"), asked.stderr
+    assert (asked.returncode, asked.stdout) == (0, "Site file reloaded.\n"), asked.stderr
     reloading = manager.wait("RELOADING=1", after=ready)
     manager.wait("READY=1", after=reloading)
     until(lambda: [a["files"] for a in running.beat()["archives"]] == [0, 1])
     assert running.beat()["config_error"] == ""
 
 
-def test_what_cannot_be_built_is_not_taken(site: Path, manager: Manager, running: Running) -> None:
+def test_what_cannot_be_built_is_rejected(site: Path, manager: Manager, running: Running) -> None:
     manager.wait("READY=1")
     for wrong, said in (
             ('[[polarimeter]]\ninstrument = "Nothing"\n', "Nothing"),
@@ -171,7 +171,7 @@ def test_what_cannot_be_built_is_not_taken(site: Path, manager: Manager, running
         running.process.send_signal(signal.SIGHUP)
         until(lambda said=said: said in running.beat()["config_error"])  # type: ignore[misc]
         assert running.process.poll() is None
-    manager.wait("STATUS=the site file is wrong")
+    manager.wait("STATUS=site file rejected")
 
 
 def test_a_second_daemon_is_refused_with_the_process_of_the_first(
@@ -211,7 +211,7 @@ main()
 """
 
 
-def test_signs_of_life_come_from_the_loop_alone(site: Path, manager: Manager) -> None:
+def test_watchdog_pings_come_from_the_loop_alone(site: Path, manager: Manager) -> None:
     running = Running(site, manager, BLOCKED, WATCHDOG_USEC="1500000")
     try:
         ready = manager.wait("READY=1")
@@ -226,7 +226,7 @@ def test_signs_of_life_come_from_the_loop_alone(site: Path, manager: Manager) ->
         running.stop()
 
 
-def test_an_archive_that_does_nothing_is_no_sign_of_life(site: Path, manager: Manager) -> None:
+def test_an_archive_that_does_nothing_withholds_the_ping(site: Path, manager: Manager) -> None:
     running = Running(site, manager, STUCK, WATCHDOG_USEC="1500000")
     try:
         manager.wait("READY=1")

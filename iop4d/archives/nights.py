@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import PurePosixPath
 
@@ -104,6 +104,13 @@ def observes(archive: Archive, telescope: Telescope | None, unix: float) -> bool
     if telescope is None or not telescope.is_placed:
         return True
     return sun_altitude_deg(unix, telescope.latitude_deg, telescope.longitude_deg) < _DOWN_DEG
+
+
+def any_observes(archives: Iterable[Archive], places: Mapping[str, Telescope], telescope: str,
+                 unix: float) -> bool:
+    """Whether an archive expects new frames of a telescope now. ``places``: by their names."""
+    return any(observes(archive, places.get(telescope), unix)
+               for archive in archives if archive.telescope == telescope)
 
 
 def pause_of(archive: ServerArchive, telescope: Telescope | None, unix: float) -> float:

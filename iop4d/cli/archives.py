@@ -159,8 +159,8 @@ def _known(site: Site, archive: Archive) -> Known:
     if not site.database.exists():
         return {}
     database = open_database(site, read_only=True)
-    with database.connected():
-        return frames.known_files(archive.name)
+    with database.read() as db:
+        return frames.known_files(db, archive.name)
 
 
 def _tonight(site: Site, archive: Archive) -> date:

@@ -1,8 +1,9 @@
-"""Have the daemon do something, or do it here when none runs, and follow how far it is."""
+"""Request something of the daemon, or do it here when none runs, and show the progress."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,23 +17,33 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from iop4d.config import Site
+    from iop4d.daemon import Daemon
     from iop4d.store.requests import Progress
+
+log = logging.getLogger(__name__)
 
 
 def do(site: Site, kind: str, content: dict[str, Any]) -> Progress:
-    """Ask a running daemon, or run one for this alone; ends when everything asked has ended."""
+    """Request something of a running daemon, or run one for this alone; ends when it is done.
+
+    Raises Iop4dError if the request is refused.
+    """
     from iop4d.store import requests
     from iop4d.system.lock import is_locked
 
     if is_locked(site.lock):
         with open_database(site, read_only=False).write() as tx:
-            ask = requests.put(tx, kind, content, time.time())
-        return asyncio.run(_follow_running(site, ask))
-    return asyncio.run(_run_here(site, kind, content))
+            request = requests.put(tx, kind, content, time.time())
+        ended = asyncio.run(_follow_running(site, request))
+    else:
+        ended = asyncio.run(_run_here(site, kind, content))
+    if ended.error:
+        raise Iop4dError(ended.error)
+    return ended
 
 
 def report(ended: Progress) -> int:
-    """Say how it ended; the exit code, 1 if anything failed."""
+    """Print how it ended; the exit code, 1 if anything failed."""
     click.echo(f"{ended.counts.get('done', 0)} of {ended.total} frames done, "
                f"{ended.results} results.", err=True)
     if ended.troubles:
@@ -40,8 +51,8 @@ def report(ended: Progress) -> int:
     return 1 if ended.troubles else 0
 
 
-async def _follow_running(site: Site, ask: int) -> Progress:
-    """Follow what the running daemon does with the ask."""
+async def _follow_running(site: Site, request: int) -> Progress:
+    """Follow what the running daemon does with a request."""
     from iop4d.store import requests
     from iop4d.system.lock import is_locked
 
@@ -49,43 +60,44 @@ async def _follow_running(site: Site, ask: int) -> Progress:
 
     async def read() -> Progress | None:
         if not is_locked(site.lock):
-            raise Iop4dError("the daemon stopped; what was asked of it goes on when it runs again")
+            raise Iop4dError("the daemon stopped; it continues with the request when it starts "
+                             "again")
         with database.read() as db:
-            return requests.progress_of(db, ask, time.time())
+            return requests.progress_of(db, request, time.time())
 
     return await _follow(read)
 
 
 async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
-    """Run a daemon that watches nothing until the files are done."""
+    """Run a daemon that watches nothing until the request is done."""
     import dataclasses
 
     from iop4d.daemon import Daemon
     from iop4d.store import requests
-    from iop4d.store.database import Database
 
     site = dataclasses.replace(site, masters=dataclasses.replace(
         site.masters, build_delay=min(site.masters.build_delay, 0.2)))
-    daemon = Daemon(site, watch=False)
     stop = asyncio.Event()
     ended: list[Progress] = []
 
-    async def work(running: Daemon) -> None:
-        def put() -> int:
-            with running.database.write() as tx:
-                return requests.put(tx, kind, content, time.time())
-
-        def look(database: Database, ask: int) -> Progress | None:
-            with database.read() as db:
-                return requests.progress_of(db, ask, time.time())
-
-        ask = await running.run_db(put)
-        ended.append(await _follow(lambda: running.run_db(look, running.database, ask)))
-        await running.send_mails()
+    async def work(daemon: Daemon) -> None:
+        request = await daemon.database.write(requests.put, kind, content, time.time())
+        ended.append(await _follow(
+            lambda: daemon.database.read(requests.progress_of, request, time.time())))
+        await _send_messages(daemon, site.alerts.timeout)
         stop.set()
 
-    await daemon.run(stop, ready=work)
+    await Daemon(site, watch=False).run(stop, ready=work)
     return ended[0]
+
+
+async def _send_messages(daemon: Daemon, seconds: float) -> None:
+    """Try once to send what is due: this daemon does not stay."""
+    try:
+        async with asyncio.timeout(seconds):
+            await daemon.relay.send_due()
+    except TimeoutError:
+        log.warning("messages are not sent yet; the daemon sends them when it runs")
 
 
 async def _follow(read: Callable[[], Awaitable[Progress | None]]) -> Progress:

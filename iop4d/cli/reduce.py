@@ -1,4 +1,4 @@
-"""``iop4d reduce``: given files, now."""
+"""``iop4d reduce``: reduce given files, now."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def reduce(ctx: click.Context, paths: tuple[Path, ...], copy: bool, site_after: 
            overrides_after: tuple[str, ...]) -> None:
     """Reduce files, or all frames in folders, now: biases and flats among them make the masters.
 
-    Frames are read where they lie, and nothing is copied unless --copy is given. With a daemon on
-    the site the work is handed to it. Ends with a table of what failed and why, and exit code 1 if
-    anything did.
+    Frames are read where they lie, and nothing is copied unless --copy is given. If a daemon
+    runs on the site, it does the work. Ends with a table of what failed and why, and exit code 1
+    if anything did.
     """
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)

@@ -1,4 +1,4 @@
-"""``iop4d reprocess``: do frames again."""
+"""``iop4d reprocess``: reduce frames again."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _SHOWN = 20  # frames that a dry run lists by name
 @click.option("--night", "nights", multiple=True, metavar="YYYY-MM-DD",
               help="Frames of this night; may be given again.")
 @click.option("--instrument", metavar="NAME", help="Frames of this instrument.")
-@click.option("--failed", is_flag=True, help="Frames that failed, were rejected or set aside.")
+@click.option("--failed", is_flag=True, help="Frames that failed, were rejected or quarantined.")
 @click.option("--stale", "only_stale", is_flag=True,
               help="Frames whose masters, settings or software have changed since.")
-@click.option("--dry-run", is_flag=True, help="Only say which they are, and why.")
+@click.option("--dry-run", is_flag=True, help="Only list them, with the reason.")
 @site_options
 @click.pass_context
 def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
               instrument: str | None, failed: bool, only_stale: bool, dry_run: bool,
               site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """Do frames again from their raw files: those that meet all that is asked for.
+    """Reduce frames again from their raw files: those that meet all conditions.
 
     Results keep their ids, flags set by hand and their history, and change in place. New frames go
     first. A changed catalogue needs no reprocessing: results follow it by themselves.
@@ -40,7 +40,7 @@ def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
     if not (source or nights or instrument or failed or only_stale):
-        raise Iop4dError("say which frames: --source, --night, --instrument, --failed or --stale")
+        raise Iop4dError("expected one of --source, --night, --instrument, --failed and --stale")
     chosen = _chosen(site, source, nights, instrument, failed=failed, only_stale=only_stale)
     if dry_run or not chosen:
         _list(chosen)
@@ -53,34 +53,21 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
     """(id, name, why) of the frames."""
     from iop4d.instruments.discovery import find_instruments
     from iop4d.ledger.stale import stale
-    from iop4d.model.frame import FrameKind
     from iop4d.model.states import FrameState
     from iop4d.store import catalogue
-    from iop4d.store.schema import Frame, Measurement
+    from iop4d.store.frames import Chosen, choose
+    from iop4d.store.status import TROUBLE
 
-    database = open_database(site, read_only=True)
-    with database.connected():
-        query = Frame.select().order_by(Frame.jd_start, Frame.name)
-        if source:
-            name = catalogue.find(source).name
-            query = query.where(Frame.id.in_(
-                Measurement.select(Measurement.frame).where(Measurement.source == name)))
-        if nights:
-            query = query.where(Frame.night.in_(nights))
-        if instrument:
-            query = query.where(Frame.instrument == instrument)
-        if failed:
-            query = query.where(Frame.state.in_(
-                (FrameState.FAILED, FrameState.REJECTED, FrameState.QUARANTINED)))
-        else:
-            query = query.where((Frame.kind == FrameKind.SCIENCE.value) & Frame.state.in_(
-                (FrameState.DONE, FrameState.FAILED)))
-        rows = list(query)
+    with open_database(site, read_only=True).read() as db:
+        rows = choose(db, Chosen(
+            source=catalogue.find(source).name if source else "", nights=nights,
+            instrument=instrument or "", science=not failed,
+            states=TROUBLE if failed else (FrameState.DONE, FrameState.FAILED)))
         if not only_stale:
             return [(row.id, row.name, row.reason) for row in rows]
         instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
         return [(s.frame, s.name, s.why)
-                for s in stale(rows, site=site, instruments=instruments)]
+                for s in stale(db, rows, site=site, instruments=instruments)]
 
 
 def _list(chosen: list[tuple[int, str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""``iop4d retry``: try frames again that failed or were set aside."""
+"""``iop4d retry``: try frames again that failed or were quarantined."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from iop4d.model.errors import Iop4dError
 @click.argument("frames", metavar="[FRAME...]", type=int, nargs=-1)
 @click.option("--failed", is_flag=True, help="Every frame that failed or was rejected.")
 @click.option("--quarantined", is_flag=True,
-              help="Every frame that was set aside because its worker crashed or hung.")
+              help="Every frame that was quarantined because its worker crashed or hung.")
 @click.option("--archive", metavar="NAME", help="Only those of this archive.")
 @click.option("--night", metavar="YYYY-MM-DD", help="Only those of this night.")
 @site_options
@@ -26,25 +26,22 @@ def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined
           overrides_after: tuple[str, ...]) -> None:
     """Try frames again, by their ids as 'iop4d status --json' and the page show them.
 
-    Their tries are counted from the start. Raw files are untouched, and what was found before
+    Their attempts are counted from the start. Raw files are untouched, and what was found before
     stands until it is replaced.
     """
     from iop4d.model.states import FrameState
-    from iop4d.store.schema import Frame
+    from iop4d.store.frames import Chosen, choose
 
     if not (frames or failed or quarantined):
-        raise Iop4dError("say which frames: their ids, --failed or --quarantined")
+        raise Iop4dError("expected which frames: their ids, --failed or --quarantined")
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
     states = [FrameState.FAILED, FrameState.REJECTED] * failed \
         + [FrameState.QUARANTINED] * quarantined
-    with open_database(site, read_only=True).connected():
-        query = Frame.select(Frame.id).where(Frame.id.in_(frames) | Frame.state.in_(states))
-        if archive:
-            query = query.where(Frame.archive == archive)
-        if night:
-            query = query.where(Frame.night == night)
-        ids = [row.id for row in query.order_by(Frame.id)]
+    with open_database(site, read_only=True).read() as db:
+        ids = [row.id for row in choose(db, Chosen(
+            ids=frames, states=tuple(states), archive=archive or "",
+            nights=(night,) if night else ()))]
     if unknown := set(frames) - set(ids):
         raise Iop4dError("no frame " + ", ".join(map(str, sorted(unknown))))
     if not ids:

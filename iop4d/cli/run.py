@@ -13,34 +13,35 @@ from iop4d.model.errors import Iop4dError
 if TYPE_CHECKING:
     from iop4d.config import Site
 
-_TAKEN_IN = 0.5  # seconds in which a daemon reads and judges a site file
-_RELOADED = 60.0  # seconds within which a daemon must have taken a site file: jobs may end
+_CHECKED_IN = 0.5  # seconds in which a daemon reads and checks a site file
+_RELOADED = 60.0  # seconds within which a daemon must have reloaded: running jobs may end
 
 
 @click.command()
 @site_options
 @click.pass_context
 def run(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """Run the daemon: watch the archives, reduce each frame as it comes, tell people.
+    """Run the daemon: watch the archives, reduce each frame as it comes, send alerts.
 
-    It stops cleanly on SIGTERM and Ctrl-C: running jobs end, the rest goes on at the next start.
-    SIGHUP, or 'iop4d reload', has it read the site file anew; where that is wrong the old one
-    stays. However it ends, nothing is lost.
+    It stops cleanly on SIGTERM and Ctrl-C: running jobs end, the rest is done after the next start.
+    On SIGHUP, or 'iop4d reload', it reads the site file again; one with an error is rejected, and
+    the daemon keeps using the previous one. However it ends, nothing is lost.
     """
+    from iop4d.daemon import Daemon
     from iop4d.system.service import serve
 
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx)
-    serve(site, lambda: load(ctx, site_after, overrides_after))
+    serve(site, lambda: load(ctx, site_after, overrides_after), Daemon)
 
 
 @click.command()
 @site_options
 @click.pass_context
 def reload(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """Have the running daemon read the site file anew.
+    """Have the running daemon read the site file again.
 
-    The file is checked first. Running jobs end; a few seconds later all works by the new file.
+    The file is checked first. Running jobs end; a few seconds later the new file applies.
     Overrides (-o) are those that the daemon was started with.
     """
     import os
@@ -51,20 +52,20 @@ def reload(ctx: click.Context, site_after: str | None, overrides_after: tuple[st
     site = load(ctx, site_after, overrides_after)
     pid = holder(site.lock)
     if not is_locked(site.lock) or pid is None:
-        raise Iop4dError("no daemon runs on this site; the next one reads the file by itself")
-    before, asked = _heartbeat(site).get("started_at", 0.0), time.time()
+        raise Iop4dError("no daemon runs on this site; it reads the file when it starts")
+    before, requested = _heartbeat(site).get("started_at", 0.0), time.time()
     os.kill(pid, signal.SIGHUP)
     deadline = time.monotonic() + _RELOADED
     while time.monotonic() < deadline:
         time.sleep(0.2)
         beat = _heartbeat(site)
-        if beat.get("config_error") and beat.get("beat_at", 0.0) > asked + _TAKEN_IN:
-            raise Iop4dError(f"not taken: {beat['config_error']}")
+        if beat.get("config_error") and beat.get("beat_at", 0.0) > requested + _CHECKED_IN:
+            raise Iop4dError(f"site file rejected: {beat['config_error']}")
         if beat.get("started_at", 0.0) > before and beat.get("state") == "running":
-            click.echo("The site file is taken.")
+            click.echo("Site file reloaded.")
             return
-    raise Iop4dError(f"the daemon (process {pid}) did not take it within {_RELOADED:g} s; see its "
-                     "log")
+    raise Iop4dError(f"the daemon (process {pid}) did not reload it within {_RELOADED:g} s; see "
+                     "its log")
 
 
 def _heartbeat(site: Site) -> dict[str, Any]:

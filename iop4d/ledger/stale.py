@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from iop4d import __version__
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
-from iop4d.ledger.masters import Choices
+from iop4d.ledger.master_choice import MasterChoices
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
-from iop4d.store import frames as frame_store
-from iop4d.store.groups import references_of
+from iop4d.store.database import Connection
+from iop4d.store.frames import facts_of, references_of
 from iop4d.store.provenance import settings_key
 from iop4d.store.schema import Frame
 
@@ -26,30 +26,31 @@ class Stale:
     why: str
 
 
-def stale(frames: Iterable[Frame], *, site: Site,
+def stale(db: Connection, frames: Iterable[Frame], *, site: Site,
           instruments: Mapping[str, Instrument]) -> list[Stale]:
-    """Those of the reduced science frames that are stale. Needs a connection."""
-    choices, key = Choices(instruments, site), settings_key(site)
+    """Those of the reduced science frames that are stale."""
+    choices, key = MasterChoices(site, instruments), settings_key(site)
     found = []
     for frame in frames:
         if frame.kind != FrameKind.SCIENCE.value or frame.state != FrameState.DONE:
             continue
-        if why := _why(frame, choices, key, instruments):
+        if why := _why(db, frame, choices, key, instruments):
             found.append(Stale(frame=frame.id, name=frame.name, why=why))
     return found
 
 
-def _why(frame: Frame, choices: Choices, key: str, instruments: Mapping[str, Instrument]) -> str:
+def _why(db: Connection, frame: Frame, choices: MasterChoices, key: str,
+         instruments: Mapping[str, Instrument]) -> str:
     if frame.info.get("software") != __version__:
         return f"reduced by iop4d {frame.info.get('software') or 'of an older version'}"
     if frame.info.get("settings") != key:
         return "the settings have changed"
     if frame.instrument in instruments:
-        choice = choices.choose(frame_store.facts_of(frame))
+        choice = choices.choose(db, facts_of(frame))
         if not choice.missing and choice.used != frame.masters:
             return "there are better masters"
     if frame.subframe:
-        best = references_of(frame)
+        best = references_of(db, frame)
         if best and best[0].id != frame.reference_id:
-            return "there is a better whole frame to place it by"
+            return "there is a better whole frame for its astrometric solution"
     return ""

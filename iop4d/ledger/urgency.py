@@ -1,4 +1,4 @@
-"""Whose frames go before all others: targets of opportunity, and sources that fire an alert."""
+"""Whose frames go before all others: targets of opportunity, and sources of active alerts."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from iop4d.ledger.jobs import Priority
 from iop4d.model.source import canonical
+from iop4d.model.states import AlertState
 from iop4d.store import catalogue
+from iop4d.store.database import Connection
+from iop4d.store.jobs import Priority
 from iop4d.store.schema import Alert, Source
 
 _LOOK = 5.0  # seconds for which names are kept: an alert that fires is followed that soon
 
 
 class Urgency:
-    """Tells from a frame's file name and OBJECT how urgent it is. Needs a connection."""
+    """Tells from a frame's file name and OBJECT how urgent it is."""
 
     def __init__(self, first: Iterable[str], clock: Callable[[], float]) -> None:
         self._first = tuple(first)
@@ -25,34 +27,34 @@ class Urgency:
         self._look_at = float("-inf")
         self._made_of: tuple[int, frozenset[str]] = (-1, frozenset())
 
-    def bonus(self, name: str, object_: str = "") -> int:
+    def bonus(self, db: Connection, name: str, object_: str = "") -> int:
         """What a frame's jobs get on top of their priority."""
-        names, begins = self._current()
+        names, begins = self._current(db)
         urgent = bool(names) and (canonical(object_) in names
                                   or begins.match(Path(name).name) is not None)
         return Priority.FIRST * urgent
 
-    def _current(self) -> tuple[frozenset[str], re.Pattern[str]]:
+    def _current(self, db: Connection) -> tuple[frozenset[str], re.Pattern[str]]:
         """The urgent sources' names, all that the catalogue has for them, and how files begin."""
         if not 0.0 <= self._clock() - self._look_at < _LOOK:
             self._look_at = self._clock()
-            firing = frozenset(row.source for row in Alert.select(Alert.source).where(
-                Alert.state == "firing").distinct())
+            firing = frozenset(row.source for row in db.select(Alert, Alert.source).where(
+                Alert.state == AlertState.FIRING).distinct())
             made_of = (catalogue.version(), firing)
             if made_of != self._made_of:
                 self._made_of = made_of
-                self._names = _all_names({*self._first, *firing})
+                self._names = _all_names(db, {*self._first, *firing})
                 self._begins = re.compile("|".join(map(_beginning, sorted(self._names))),
                                           re.IGNORECASE)
         return self._names, self._begins
 
 
-def _all_names(sources: set[str]) -> frozenset[str]:
+def _all_names(db: Connection, sources: set[str]) -> frozenset[str]:
     wanted = {canonical(name) for name in sources}
     if not wanted:
         return frozenset()
     found = set(wanted)
-    for row in Source.select(Source.name, Source.other_names):
+    for row in db.select(Source, Source.name, Source.other_names):
         names = {canonical(name) for name in (row.name, *row.other_names)}
         if names & wanted:
             found |= names

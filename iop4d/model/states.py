@@ -106,6 +106,15 @@ class SummaryState(StrEnum):
     FAILED = "failed"
 
 
+class RequestKind(StrEnum):
+    """What a command or a page can request of the daemon."""
+
+    REDUCE = "reduce"  # files by hand
+    REPROCESS = "reprocess"  # frames again
+    MASTERS = "masters"  # reject or restore some
+    ALERTS = "desk"  # an act on alerts, mutes or rules
+
+
 class RequestState(StrEnum):
     """Where a request of a command or a page stands."""
 

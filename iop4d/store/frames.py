@@ -1,19 +1,43 @@
-"""Frames and what is measured on them: the rows, and how outcomes become rows."""
+"""Frames and what is measured on them: the rows, and how outcomes become rows.
+
+A frame with too few stars, or with clouds, gets its astrometric solution from another frame of its
+field: its reference.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from iop4d.model.frame import FrameFacts, FrameKind
-from iop4d.model.messages import Reduced
+from iop4d.model.messages import UNSOLVED, Reduced, StarList
 from iop4d.model.result import Measurement
-from iop4d.model.states import FrameState
+from iop4d.model.states import REPLACED_FRAMES, FrameState
 from iop4d.store import schema
-from iop4d.store.database import finite
+from iop4d.store.database import Connection, Transaction, finite
+from iop4d.store.events import emit
 from iop4d.store.schema import Frame, FrameStars
 from iop4d.store.table import is_filled
+
+
+def set_state(tx: Transaction, frame_id: int, state: FrameState, now: float, *, reason: str = "",
+              **columns: Any) -> None:
+    """Write a frame's state, and other columns with it."""
+    tx.update(Frame, state=state, reason=reason, changed_at=now, **columns).where(
+        Frame.id == frame_id).execute()
+    emit(tx, "frame", now, id=frame_id, state=state.value)
+
+
+def requeue(tx: Transaction, frame_id: int, now: float, **columns: Any) -> None:
+    """A frame is to be worked on again; its row may say where and how its file is now."""
+    tx.update(Frame, state=FrameState.QUEUED, reason="", changed_at=now, **columns).where(
+        Frame.id == frame_id).execute()
+
+
+def is_replaced(frame: Frame) -> bool:
+    """Whether another frame stands in its place, so that nothing is left to do for it."""
+    return frame.state in REPLACED_FRAMES
 
 
 def facts_of(frame: Frame) -> FrameFacts:
@@ -40,9 +64,9 @@ def facts_columns(facts: FrameFacts) -> dict[str, Any]:
     }
 
 
-def known_files(archive: str) -> dict[str, tuple[int, int]]:
+def known_files(db: Connection, archive: str) -> dict[str, tuple[int, int]]:
     """Path to (size, mtime_ns) of the newest version of every file known of an archive."""
-    rows = (Frame.select(Frame.path, Frame.size, Frame.mtime_ns)
+    rows = (db.select(Frame, Frame.path, Frame.size, Frame.mtime_ns)
             .where(Frame.archive == archive).order_by(Frame.id).tuples())
     return {path: (size, mtime) for path, size, mtime in rows.iterator()}
 
@@ -61,74 +85,166 @@ def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
                    "stages": {name: round(s, 5) for name, s in reduced.stages.items()}}
 
 
-def save_measurements(frame: Frame, measurements: tuple[Measurement, ...]) -> None:
+def save_measurements(tx: Transaction, frame_id: int,
+                      measurements: tuple[Measurement, ...]) -> None:
     """Replace a frame's measurements."""
-    schema.Measurement.delete().where(schema.Measurement.frame == frame).execute()
+    tx.delete(schema.Measurement).where(schema.Measurement.frame == frame_id).execute()
     rows = []
     for measurement in measurements:
         values = asdict(measurement)
-        rows.append({"frame": frame.id} | {
+        rows.append({"frame": frame_id} | {
             name: finite(value) if isinstance(value, float) else value
             for name, value in values.items()})
-    if rows:
-        schema.Measurement.insert_many(rows).execute()
+    tx.insert_many(schema.Measurement, rows)
 
 
-def save_stars(frame: Frame, reduced: Reduced) -> None:
+def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> None:
     """Keep the field stars of a frame, where it has any, and its star list, where it has to serve.
 
-    One frame's list serves all others of its night, camera and object; but of those by which
-    sub-frames are placed all are kept.
+    One frame's list serves all others of its night, camera and object; but of those that give
+    sub-frames their astrometric solution all are kept.
     """
-    FrameStars.delete().where(FrameStars.frame == frame).execute()
+    tx.delete(FrameStars).where(FrameStars.frame == frame.id).execute()
     stars = reduced.stars
-    places_subframes = frame.beams > 1 and frame.mode == "photometry"
-    if stars and not places_subframes and _has_star_list(frame):
+    serves_subframes = frame.beams > 1 and frame.mode == "photometry"
+    if stars and not serves_subframes and _has_star_list(tx, frame):
         stars = ()
     if reduced.field_stars or stars:
-        FrameStars.create(
-            frame=frame, stars=[list(star) for star in stars],
+        tx.create(
+            FrameStars, frame=frame.id, stars=[list(star) for star in stars],
             field=[[star.ra_deg, star.dec_deg, star.flux, star.flux_err]
                    for star in reduced.field_stars])
 
 
-def _has_star_list(frame: Frame) -> bool:
+def _has_star_list(db: Connection, frame: Frame) -> bool:
     """Whether the list of another frame of the same night, camera and object is kept."""
-    return not frame.object or bool(FrameStars.select().join(Frame).where(
+    return not frame.object or bool(db.select(FrameStars).join(Frame).where(
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & (Frame.night == frame.night) & (Frame.object == frame.object)
         & (Frame.binning == frame.binning) & is_filled(FrameStars.stars)).exists())
 
 
-_NOT_STANDING = (FrameState.DUPLICATE, FrameState.SUPERSEDED)
-
-
-def is_back(frame: Frame) -> bool:
+def is_back(db: Connection, frame: Frame) -> bool:
     """Whether a file that another place of the same bytes replaced lies here again, alone.
 
     It was moved away and back, or what it was a duplicate of is gone.
     """
-    if frame.state not in _NOT_STANDING or not frame.sha256:
+    if frame.state not in REPLACED_FRAMES or not frame.sha256:
         return False
-    twins = Frame.select(Frame.path).where(
+    twins = db.select(Frame, Frame.path).where(
         (Frame.sha256 == frame.sha256) & (Frame.id != frame.id)
-        & Frame.state.not_in(_NOT_STANDING)).tuples()
+        & Frame.state.not_in(REPLACED_FRAMES)).tuples()
     return not any(Path(path).exists() for (path,) in twins)
 
 
-def lies_again(frame: Frame) -> Frame | None:
-    """Where the file of a frame lies, if not at its own path: at one that it had before."""
+def moved_back(db: Connection, frame: Frame) -> Frame | None:
+    """The row of an earlier path of a frame at which its file lies again, and not at its own."""
     if not frame.sha256 or Path(frame.path).exists():
         return None
-    before = Frame.select().where(
+    before = db.select(Frame).where(
         (Frame.sha256 == frame.sha256) & (Frame.id != frame.id)
-        & Frame.state.in_(_NOT_STANDING)).order_by(Frame.id.desc())
+        & Frame.state.in_(REPLACED_FRAMES)).order_by(Frame.id.desc())
     return next((row for row in before if Path(row.path).exists()), None)
 
 
-def by_path(path: Path) -> Frame | None:
+def by_path(db: Connection, path: Path) -> Frame | None:
     """The newest version of the file at a path; only what tells it from another."""
     frame: Frame | None = (
-        Frame.select(Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.state)
+        db.select(Frame, Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.state)
         .where(Frame.path == str(path)).order_by(Frame.id.desc()).first())
     return frame
+
+
+def namesakes(db: Connection, frame: Frame) -> list[Frame]:
+    """Other frames of the same name in the same night, that have an identity; oldest first."""
+    return list(db.select(Frame, Frame.id, Frame.path, Frame.sha256, Frame.state, Frame.identity,
+                          Frame.version).where(
+        (Frame.telescope == frame.telescope) & (Frame.night == frame.night)
+        & (Frame.name == frame.name) & (Frame.id != frame.id)
+        & Frame.identity.is_null(False)).order_by(Frame.id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Which frames: those that meet all that is given."""
+
+    source: str = ""  # measured on them
+    nights: tuple[str, ...] = ()
+    instrument: str = ""
+    archive: str = ""
+    states: tuple[FrameState, ...] = ()
+    science: bool = False  # no calibration frames
+    ids: tuple[int, ...] = ()  # these besides those of the states
+
+
+def choose(db: Connection, chosen: Chosen) -> list[Frame]:
+    """The frames that were chosen, in order of time."""
+    query = db.select(Frame).order_by(Frame.jd_start, Frame.name, Frame.id)
+    if chosen.states or chosen.ids:
+        query = query.where(Frame.state.in_(chosen.states) | Frame.id.in_(chosen.ids))
+    if chosen.science:
+        query = query.where(Frame.kind == FrameKind.SCIENCE.value)
+    if chosen.source:
+        query = query.where(Frame.id.in_(schema.Measurement.select(
+            schema.Measurement.frame).where(schema.Measurement.source == chosen.source)))
+    if chosen.nights:
+        query = query.where(Frame.night.in_(chosen.nights))
+    if chosen.instrument:
+        query = query.where(Frame.instrument == chosen.instrument)
+    if chosen.archive:
+        query = query.where(Frame.archive == chosen.archive)
+    return list(query)
+
+
+# Frames that give others their astrometric solution.
+
+
+def references_of(db: Connection, frame: Frame) -> list[Frame]:
+    """Whole frames that can give a frame its astrometric solution, the best first.
+
+    Of the same camera, object and binning, for a sub-frame of the same night as well; those of the
+    same band first, then the nearest in time.
+    """
+    if not frame.object:
+        return []
+    night = (Frame.night == frame.night) if frame.subframe else (Frame.id != frame.id)
+    rows = list(db.select(
+        Frame, Frame.id, Frame.name, Frame.band, Frame.jd_start).join(FrameStars).where(
+        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
+        & night & (Frame.object == frame.object)
+        & (Frame.binning == frame.binning) & (Frame.subframe == False)  # noqa: E712 - SQL
+        & (Frame.state == FrameState.DONE.value) & is_filled(FrameStars.stars)))
+    return sorted(rows, key=lambda row: (row.band != frame.band,
+                                         abs(row.jd_start - frame.jd_start), row.name))
+
+
+def served_by(db: Connection, frame: Frame) -> list[Frame]:
+    """The frames that a whole frame could serve: sub-frames, and what the index did not solve."""
+    return [other for other in db.select(Frame).where(
+        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
+        & (Frame.night == frame.night) & (Frame.object == frame.object)
+        & (Frame.binning == frame.binning) & (Frame.kind == FrameKind.SCIENCE.value)
+        & (Frame.id != frame.id)
+        & Frame.state.in_((FrameState.DONE.value, FrameState.FAILED.value)))
+        if other.subframe or is_unsolved(other)]
+
+
+def is_unsolved(frame: Frame) -> bool:
+    """Whether the index did not solve a whole frame, so that another one may help."""
+    if frame.state == FrameState.FAILED:
+        return bool(frame.reason.startswith(f"{UNSOLVED}: "))
+    return frame.info.get("astrometry_from") in ("frame", "catalogue")
+
+
+def set_reference(tx: Transaction, frame_id: int, reference_id: int | None) -> None:
+    """Have a frame solved by another one."""
+    tx.update(Frame, reference_id=reference_id).where(Frame.id == frame_id).execute()
+
+
+def star_list(db: Connection, frame_id: int) -> StarList:
+    """The stars of a whole frame."""
+    frame = db.by_id(Frame, frame_id)
+    stars = db.by_id(FrameStars, frame_id).stars
+    x, y, flux = (tuple(column) for column in zip(*stars, strict=True))
+    return StarList(frame=frame_id, x=x, y=y, flux=flux, wcs=frame.info["wcs"],
+                    binning=frame.binning)

@@ -1,4 +1,7 @@
-"""Polarimetry groups: which frames they hold, and what was measured on these."""
+"""What is calibrated together: the frames of a polarimetry group, and those of a series.
+
+A series is all frames of a source, band and camera in one night.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,32 @@ from dataclasses import replace
 from typing import Any
 
 from iop4d.model.flags import Flag
-from iop4d.model.frame import FrameKind
-from iop4d.model.messages import UNSOLVED, MeasuredFrame, StarList
-from iop4d.model.result import FieldStar
-from iop4d.model.states import FrameState
-from iop4d.store.schema import Frame, FrameStars, Group, Result
-from iop4d.store.series import with_measurements
-from iop4d.store.table import is_filled
+from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.messages import MeasuredFrame
+from iop4d.model.result import FieldStar, Measurement
+from iop4d.model.states import FrameState, GroupState, JobState
+from iop4d.store import catalogue
+from iop4d.store.database import Connection, Transaction, number
+from iop4d.store.frames import facts_of
+from iop4d.store.jobs import OF_A_FRAME
+from iop4d.store.schema import Frame, FrameStars, Group, Job, Result, Series
+from iop4d.store.schema import Measurement as Row
 
 
 def _measured() -> Any:
-    """Frames whose measurements stand: those that are being done again keep their old ones."""
+    """Frames whose measurements stand: those that are reduced again keep their old ones."""
     return (Frame.state == FrameState.DONE.value) | (
         (Frame.state == FrameState.QUEUED.value) & Frame.group_id.is_null(False))
 
 
-def frames_like(frame: Frame) -> list[Frame]:
+def frames_like(db: Connection, frame: Frame) -> list[Frame]:
     """The measured polarimetry frames that could be of a frame's group, in order of time.
 
     Of one target, camera, night, band, exposure, binning.
     """
-    return list(Frame.select(
-        Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, Frame.polariser_deg, Frame.group_id,
+    return list(db.select(
+        Frame, Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, Frame.polariser_deg,
+        Frame.group_id,
     ).where(
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & (Frame.night == frame.night) & (Frame.band == frame.band)
@@ -37,81 +44,139 @@ def frames_like(frame: Frame) -> list[Frame]:
     ).order_by(Frame.jd_start, Frame.name, Frame.id))
 
 
-def members(group_id: int) -> list[Frame]:
+def members(db: Connection, group_id: int) -> list[Frame]:
     """The frames of a group in order of time."""
-    return list(Frame.select().where(
+    return list(db.select(Frame).where(
         (Frame.group_id == group_id) & _measured()
     ).order_by(Frame.jd_start, Frame.name, Frame.id))
 
 
-def measured_group(group_id: int) -> tuple[MeasuredFrame, ...]:
+def measured_group(db: Connection, group_id: int) -> tuple[MeasuredFrame, ...]:
     """The frames of a group with all that was measured on them."""
-    frames = members(group_id)
-    stars = {row.frame_id: row.field for row in FrameStars.select().where(
+    frames = members(db, group_id)
+    stars = {row.frame_id: row.field for row in db.select(FrameStars).where(
         FrameStars.frame.in_([frame.id for frame in frames]))}
     return tuple(
         replace(measured, field_stars=tuple(
             FieldStar(ra_deg=ra, dec_deg=dec, flux=flux, flux_err=err)
             for ra, dec, flux, err in stars.get(measured.id, ())))
-        for measured in with_measurements(frames))
+        for measured in with_measurements(db, frames))
 
 
-def withdraw(group_id: int, keep: tuple[str, ...], now: float) -> None:
+def withdraw(tx: Transaction, group_id: int, keep: tuple[str, ...], now: float) -> None:
     """Results of a group whose source is not among ``keep`` count no more; their rows stay."""
-    Result.update(withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
-                  changed_at=now).where(
+    tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
+              changed_at=now).where(
         (Result.group_id == group_id) & Result.source.not_in(keep)
         & (Result.withdrawn == False)).execute()  # noqa: E712 - SQL
 
 
-def dissolve(group_id: int, now: float) -> None:
+def create(tx: Transaction, frame: Frame, now: float) -> Group:
+    """A new group for a frame."""
+    return tx.create(
+        Group, source=frame.target, telescope=frame.telescope, instrument=frame.instrument,
+        night=frame.night, band=frame.band or "", exptime_s=frame.exptime_s,
+        binning=frame.binning or 1, changed_at=now)
+
+
+def update(tx: Transaction, group_id: int, now: float, **columns: Any) -> None:
+    """Write columns of a group."""
+    tx.update(Group, changed_at=now, **columns).where(Group.id == group_id).execute()
+
+
+def assign(tx: Transaction, frame_ids: list[int], group_id: int | None) -> None:
+    """Put frames into a group, or into none."""
+    tx.update(Frame, group_id=group_id).where(Frame.id.in_(frame_ids)).execute()
+
+
+def more_coming(db: Connection, group: Group) -> bool:
+    """Whether frames of the group's night and camera are still to be worked on."""
+    pending = Frame.select(Frame.id).where(
+        (Frame.telescope == group.telescope) & (Frame.night == group.night)
+        & ((Frame.kind == FrameKind.SCIENCE.value) | Frame.kind.is_null())
+        & (Frame.state == FrameState.QUEUED.value))
+    busy = db.select(Job, Job.key).where(
+        Job.kind.in_([kind.value for kind in OF_A_FRAME])
+        & Job.state.in_((JobState.QUEUED, JobState.RUNNING)) & Job.key.in_(pending))
+    return bool(busy.exists())
+
+
+def with_results(db: Connection) -> list[int]:
+    """The groups whose results follow a changed catalogue."""
+    return [row.id for row in db.select(Group, Group.id).where(Group.state.in_(
+        (GroupState.COMPLETE, GroupState.CLOSED, GroupState.SHORT)))]
+
+
+def dissolve(tx: Transaction, group_id: int, now: float) -> None:
     """A group without frames: another one has taken them."""
-    Group.update(state="dissolved", reason="its frames are of another group", changed_at=now,
-                 angles=[]).where(Group.id == group_id).execute()
-    withdraw(group_id, (), now)
+    update(tx, group_id, now, state=GroupState.DISSOLVED, reason="its frames are of another group",
+           angles=[])
+    withdraw(tx, group_id, (), now)
 
 
-def references_of(frame: Frame) -> list[Frame]:
-    """Whole frames by which a frame can be placed, the best first.
-
-    Of the same camera, object and binning, for a sub-frame of the same night as well; those of the
-    same band first, then the nearest in time.
-    """
-    if not frame.object:
-        return []
-    night = (Frame.night == frame.night) if frame.subframe else (Frame.id != frame.id)
-    rows = list(Frame.select(
-        Frame.id, Frame.name, Frame.band, Frame.jd_start).join(FrameStars).where(
-        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
-        & night & (Frame.object == frame.object)
-        & (Frame.binning == frame.binning) & (Frame.subframe == False)  # noqa: E712 - SQL
-        & (Frame.state == FrameState.DONE.value) & is_filled(FrameStars.stars)))
-    return sorted(rows, key=lambda row: (row.band != frame.band,
-                                         abs(row.jd_start - frame.jd_start), row.name))
+# Series: the results of a source in a night that are calibrated together.
 
 
-def star_list(frame_id: int) -> StarList:
-    """The stars of a whole frame."""
-    frame = Frame.get_by_id(frame_id)
-    stars = FrameStars.get_by_id(frame_id).stars
-    x, y, flux = (tuple(column) for column in zip(*stars, strict=True))
-    return StarList(frame=frame_id, x=x, y=y, flux=flux, wcs=frame.info["wcs"],
-                    binning=frame.binning)
+def series_of(tx: Transaction, source: str, facts: FrameFacts, now: float) -> Series:
+    """The series that a source's result on a frame belongs to; made if need be."""
+    key = "/".join([facts.telescope, facts.instrument, facts.night, facts.band or "-", source])
+    return tx.get_or_create(Series, key=key, defaults={
+        "source": source, "instrument": facts.instrument, "telescope": facts.telescope,
+        "band": facts.band or "", "night": facts.night, "changed_at": now})
 
 
-def placed_like(frame: Frame) -> list[Frame]:
-    """The frames that a whole frame could place: sub-frames, and what the index did not solve."""
-    return [other for other in Frame.select().where(
-        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
-        & (Frame.night == frame.night) & (Frame.object == frame.object)
-        & (Frame.binning == frame.binning) & (Frame.kind == FrameKind.SCIENCE.value)
-        & (Frame.id != frame.id)
-        & Frame.state.in_((FrameState.DONE.value, FrameState.FAILED.value)))
-        if other.subframe or is_unsolved(other)]
+def all_series(db: Connection) -> list[int]:
+    """The ids of all series."""
+    return [row.id for row in db.select(Series, Series.id)]
 
 
-def is_unsolved(frame: Frame) -> bool:
-    """Whether the index did not solve a whole frame, so that another one may help."""
-    if frame.state == FrameState.FAILED:
-        return bool(frame.reason.startswith(f"{UNSOLVED}: "))
-    return frame.info.get("astrometry_from") in ("frame", "catalogue")
+def calibrated(tx: Transaction, series_id: int, n_frames: int, now: float) -> None:
+    """A series was calibrated on so many frames."""
+    tx.update(Series, n_frames=n_frames, changed_at=now).where(Series.id == series_id).execute()
+
+
+def measured_frames(db: Connection, series: Series) -> tuple[MeasuredFrame, ...]:
+    """The frames of a series in order of time, with what is measured of source and calibrators."""
+    names = [series.source,
+             *(s.name for s in catalogue.load().calibrators_of(series.source))]
+    with_source = Row.select(Row.frame).where(Row.source == series.source)
+    frames = list(db.select(Frame).where(
+        (Frame.telescope == series.telescope) & (Frame.instrument == series.instrument)
+        & (Frame.night == series.night) & (Frame.band == series.band)
+        & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.state == FrameState.DONE.value)
+        & (Frame.mode == "photometry")
+        & Frame.id.in_(with_source)).order_by(Frame.jd_start, Frame.name, Frame.id))
+    return with_measurements(db, frames, Row.source.in_(names) & (Row.beam == ""))
+
+
+def with_measurements(db: Connection, frames: list[Frame],
+                      which: Any = None) -> tuple[MeasuredFrame, ...]:
+    """Frames with their measurements, all or those that a condition selects."""
+    measured: dict[int, list[Measurement]] = {frame.id: [] for frame in frames}
+    columns = (Row.source, Row.beam, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst,
+               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.neighbours, Row.flags)
+    rows = db.select(Row, Row.frame_id, *columns).where(Row.frame.in_(_ids(frames))).order_by(
+        Row.frame_id, Row.source, Row.beam)
+    if which is not None:
+        rows = rows.where(which)
+    for frame_id, source, beam, x, y, *values, flags in rows.tuples():
+        flux, flux_err, mag, mag_err, snr, sky, photons, others = map(number, values)
+        measured[frame_id].append(Measurement(
+            source=source, x=x, y=y, flux=flux, flux_err=flux_err, mag_inst=mag,
+            mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags, beam=beam, photon_err=photons,
+            neighbours=others))
+    return tuple(_measured_frame(frame, tuple(measured[frame.id])) for frame in frames)
+
+
+def _measured_frame(frame: Frame, measurements: tuple[Measurement, ...]) -> MeasuredFrame:
+    info = frame.info
+    fwhm = number(info.get("fwhm_arcsec"))
+    return MeasuredFrame(
+        id=frame.id, facts=facts_of(frame), measurements=measurements, fwhm_arcsec=fwhm,
+        airmass=number(info.get("airmass")), bjd_tdb=number(info.get("bjd_tdb")),
+        flags=info.get("frame_flags", 0),
+        aperture_arcsec=number(info.get("aperture_px")) * fwhm / number(info.get("fwhm_px")))
+
+
+def _ids(frames: list[Frame]) -> list[int]:
+    return [frame.id for frame in frames]

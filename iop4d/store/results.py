@@ -121,6 +121,14 @@ def _columns(value: ResultValue) -> dict[str, Any]:
     return columns
 
 
+def emit_newest(tx: Transaction, ids: list[int], now: float) -> None:
+    """Tell the page of the newest of some results, of each source and band."""
+    rows = tx.select(Result, Result.id, Result.source, Result.band).where(Result.id.in_(ids))
+    newest_of = {(row.source, row.band): row.id for row in rows.order_by(Result.id)}
+    for (source, band), id_ in newest_of.items():
+        emit(tx, "result", now, id=id_, source=source, band=band)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """Which results: any of the sources' names, bands, and JD(UTC) limits, both ends included."""

@@ -1,4 +1,4 @@
-"""The daemon as a service: signals, the site file read anew, signs of life."""
+"""The daemon as a service: signals, the site file read again, the watchdog of the manager."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Protocol, Self
 
-from iop4d.alerts.engine import AlertEngine
 from iop4d.config import Site
-from iop4d.daemon import Daemon
-from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import Iop4dError
+from iop4d.model.states import DaemonState
+from iop4d.system.heartbeat import Heartbeat
 from iop4d.system.lock import SiteLock
 from iop4d.system.notify import Notifier
 
@@ -24,19 +23,44 @@ _LAG = 5.0  # seconds by which the loop may be late and still count as alive
 _PROBE = 30.0  # seconds within which the database must have been written
 
 
+class ServedDaemon(Protocol):
+    """A daemon as the service runs it."""
+
+    heartbeat: Heartbeat
+
+    async def run(self, stop: asyncio.Event, *,
+                  ready: Callable[[Self], Awaitable[None]] | None = None) -> None:
+        """Run until told to stop."""
+
+    def stuck(self) -> list[str]:
+        """Parts that make no progress, in words."""
+
+
+class MakesDaemons(Protocol):
+    """The class of a daemon."""
+
+    def __call__(self, site: Site, *, lock: SiteLock,
+                 reload: Callable[[], None]) -> ServedDaemon:
+        """A daemon on a site."""
+
+    def check(self, site: Site) -> None:
+        """Raises Iop4dError if a daemon cannot be built on a site."""
+
+
 class Service:
     """Runs a daemon until told to stop. ``load`` reads the site file again; it raises
-    Iop4dError where that is wrong, and the daemon goes on as it was."""
+    Iop4dError where that is wrong, and the daemon keeps using the previous one."""
 
-    def __init__(self, site: Site, load: Callable[[], Site]) -> None:
+    def __init__(self, site: Site, load: Callable[[], Site], daemon: MakesDaemons) -> None:
         self._site = site
         self._load = load
+        self._make = daemon
         self._notifier = Notifier()
         self._stop, self._hangup = asyncio.Event(), asyncio.Event()
         self._error = ""
 
     async def run(self) -> None:
-        """Until SIGTERM or Ctrl-C; SIGHUP has the site file read anew."""
+        """Until SIGTERM or Ctrl-C; SIGHUP has the site file read again."""
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self._stop.set)
@@ -44,16 +68,17 @@ class Service:
         lock = SiteLock(self._site.lock)
         try:
             while not self._stop.is_set():
-                await self._run_daemon(Daemon(self._site, lock=lock))
+                await self._run_daemon(
+                    self._make(self._site, lock=lock, reload=self._hangup.set))
         finally:
             lock.close()
 
-    async def _run_daemon(self, daemon: Daemon) -> None:
+    async def _run_daemon(self, daemon: ServedDaemon) -> None:
         """One daemon, from its start to its end or to another site file."""
         end = asyncio.Event()
-        daemon.config_error = self._error
+        daemon.heartbeat.config_error = self._error
         running = asyncio.create_task(daemon.run(end, ready=self._ready), name="daemon")
-        watching = asyncio.create_task(self._watch(daemon), name="signs of life")
+        watching = asyncio.create_task(self._watch(daemon), name="watchdog")
         waits = {asyncio.create_task(event.wait()): event for event in (self._stop, self._hangup)}
         try:
             while not running.done() and not end.is_set():
@@ -64,7 +89,7 @@ class Service:
                 elif self._hangup.is_set():
                     self._hangup.clear()
                     waits[asyncio.create_task(self._hangup.wait())] = self._hangup
-                    if self._take(daemon):
+                    if self._reload(daemon):
                         end.set()
                 waits = {task: event for task, event in waits.items() if not task.done()}
             await running
@@ -73,64 +98,62 @@ class Service:
                 task.cancel()
             await asyncio.gather(*waits, watching, return_exceptions=True)
 
-    def _take(self, daemon: Daemon) -> bool:
-        """Read the site file anew; whether a daemon on it is to take over."""
+    def _reload(self, daemon: ServedDaemon) -> bool:
+        """Read the site file again; whether a daemon on it is to take over."""
         try:
             new = self._load()
-            find_instruments(new.camera, new.polarimeter)
-            AlertEngine(new, time.time)
+            self._make.check(new)
         except Iop4dError as error:
-            self._error = daemon.config_error = str(error)
-            log.error("the site file is not taken, the old one stays: %s", error)
-            self._notifier.status(f"the site file is wrong: {error}")
+            self._error = daemon.heartbeat.config_error = str(error)
+            log.error("site file rejected, still using the previous one: %s", error)
+            self._notifier.status(f"site file rejected: {error}")
             return False
-        log.info("the site file is taken")
-        self._error, self._site = "", new
+        log.info("site file reloaded")
+        self._error = daemon.heartbeat.config_error = ""
+        self._site = new
         self._notifier.reloading()
         return True
 
-    async def _ready(self, daemon: Daemon) -> None:
-        self._notifier.ready(daemon.line)
+    async def _ready(self, daemon: ServedDaemon) -> None:
+        self._notifier.ready(daemon.heartbeat.line)
         log.info("ready")
 
-    async def _watch(self, daemon: Daemon) -> None:
-        """Signs of life, from the loop itself, and only while everything makes progress."""
+    async def _watch(self, daemon: ServedDaemon) -> None:
+        """Ping the watchdog, from the loop itself, and only while everything makes progress."""
         watchdog = self._notifier.watchdog
         pause = min(_STATUS, watchdog / 3.0 if watchdog else _STATUS)
-        told = -_STATUS
+        reported = -_STATUS
         while True:
             due = time.monotonic() + pause
             await asyncio.sleep(pause)
             late = time.monotonic() - due
-            if daemon.state != "running":
-                if watchdog and daemon.state == "starting":
+            state = daemon.heartbeat.state
+            if state is not DaemonState.RUNNING:
+                if watchdog and state is DaemonState.STARTING:
                     self._notifier.alive()
                 continue
-            stuck = self._stuck(daemon, late)
+            stuck = _stuck(daemon, late)
             if stuck:
-                log.error("no sign of life: %s", "; ".join(stuck))
+                log.error("withholding the watchdog ping: %s", "; ".join(stuck))
                 self._notifier.status("stuck: " + "; ".join(stuck))
             elif watchdog:
                 self._notifier.alive()
-            if not stuck and time.monotonic() - told >= _STATUS:
-                told = time.monotonic()
-                self._notifier.status((self._error and f"the site file is wrong: {self._error}")
-                                      or daemon.line)
-
-    @staticmethod
-    def _stuck(daemon: Daemon, late: float) -> list[str]:
-        """What makes no progress."""
-        found = []
-        if late > _LAG:
-            found.append(f"the loop is {late:.1f} s late")
-        if (idle := time.monotonic() - daemon.beaten_at) > _PROBE:
-            found.append(f"the database was not written for {idle:.0f} s")
-        return found + daemon.stuck()
+            if not stuck and time.monotonic() - reported >= _STATUS:
+                reported = time.monotonic()
+                self._notifier.status((self._error and f"site file rejected: {self._error}")
+                                      or daemon.heartbeat.line)
 
 
-def serve(site: Site, load: Callable[[], Site]) -> None:
+def _stuck(daemon: ServedDaemon, late: float) -> list[str]:
+    """What makes no progress."""
+    found = []
+    if late > _LAG:
+        found.append(f"the event loop is {late:.1f} s late")
+    if (idle := time.monotonic() - daemon.heartbeat.beaten_at) > _PROBE:
+        found.append(f"the database was not written for {idle:.0f} s")
+    return found + daemon.stuck()
+
+
+def serve(site: Site, load: Callable[[], Site], daemon: MakesDaemons) -> None:
     """Run the service to its end."""
-    async def go() -> Any:
-        await Service(site, load).run()
-
-    asyncio.run(go())
+    asyncio.run(Service(site, load, daemon).run())

@@ -69,14 +69,15 @@ async def _measure(site: Path, corpus: list[Path], live: list[Path]) -> BacklogN
     ready_s = time.perf_counter() - began
     lags: list[float] = []
     watcher = asyncio.create_task(_lags(lags, stop))
-    taken_s = await _until(partial(daemon.run_db, _has, daemon.database, len(corpus)))
+    run, database = daemon.database.run, daemon.database.database
+    taken_s = await _until(partial(run, _has, database, len(corpus)))
     latencies = []
     for path in live:
         (site / "raw" / _night(path)).mkdir(exist_ok=True)
         path.rename(site / "raw" / _night(path) / path.name)
-        latencies.append(await _until(partial(daemon.run_db, _is_done, daemon.database, path.name)))
+        latencies.append(await _until(partial(run, _is_done, database, path.name)))
         await asyncio.sleep(max(0.0, _EVERY - latencies[-1]))
-    left = await daemon.run_db(_left, daemon.database)
+    left = await run(_left, database)
     memory = rss_mb()
     stop.set()
     await asyncio.gather(running, watcher)

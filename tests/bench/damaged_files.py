@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 
 from iop4d.config.load import parse_site
-from iop4d.ledger.engines import pipe
+from iop4d.ledger.engines.local import WORKER
+from iop4d.ledger.engines.pipe import pack
 from iop4d.ledger.engines.process import Worker
 from iop4d.model.frame import FrameKind
 from iop4d.model.messages import (
@@ -110,7 +111,7 @@ class _Run:
         self._worker: Worker | None = None
         site = parse_site(_SITE.format(index=index_folder()), root=folder)
         context = WorkerContext(site=site, catalogue=Catalogue(version=1, sources=()))
-        self._context = pipe.pack(("context", context))
+        self._context = pack(("context", context))
         self._sound = []
         for parent in (p for p in seeds() if p.form == "plain"):
             path = folder / f"sound-{parent.name}.fits"
@@ -152,7 +153,7 @@ class _Run:
     async def _ready(self) -> Worker:
         if self._worker is None or not self._worker.alive:
             self.tally.restarts += self._worker is not None
-            self._worker = await Worker.start(memory_mb=MEMORY_MB)
+            self._worker = await Worker.start(module=WORKER, memory_mb=MEMORY_MB)
             await self._worker.give_context(self._context, 1)
         return self._worker
 

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from iop4d.ledger.engines import pipe
+from iop4d.ledger.engines.pipe import pack, read_message
 from iop4d.model.messages import Done, SeriesCalibrated
 
 
@@ -26,11 +26,11 @@ def main() -> None:
     requests = os.fdopen(os.dup(0), "rb")
     while True:
         try:
-            what, content = pipe.read(requests)
+            what, content = read_message(requests)
         except EOFError:
             return
         if what == "context":
-            answers.write(pipe.pack("ready"))
+            answers.write(pack("ready"))
             continue
         match content.path.name:
             case "kill":
@@ -49,9 +49,9 @@ def main() -> None:
             case "flood":
                 print("x" * 20_000_000)  # noqa: T201
             case "unreadable":
-                answers.write(pipe.pack(Unreadable()))
+                answers.write(pack(Unreadable()))
                 continue
-        answers.write(pipe.pack(Done(value=SeriesCalibrated(results=()))))
+        answers.write(pack(Done(value=SeriesCalibrated(results=()))))
 
 
 if __name__ == "__main__":

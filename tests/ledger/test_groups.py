@@ -10,8 +10,8 @@ import pytest
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
 from iop4d.instruments.telescopes import T090
-from iop4d.ledger.jobs import Claim
-from iop4d.ledger.ledger import FoundFile, Ledger
+from iop4d.ledger.ledger import FoundFile
+from iop4d.ledger.plan import Claim
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
     Classified,
@@ -31,7 +31,7 @@ from iop4d.store import groups as group_store
 from iop4d.store.database import Database, ambient
 from iop4d.store.results import Selection, add_flag, select
 from iop4d.store.schema import Frame, Group, Result
-from tests.conftest import FakeClock, work_off
+from tests.conftest import FakeClock, LedgerAlone, work_off
 
 JD = 2459831.4
 ANGLES = (0.0, 22.5, 45.0, 67.5)
@@ -69,7 +69,7 @@ class Bench:
         self.site, self.clock = site, clock
         self.failing: set[str] = set()
         self.cloudy: set[str] = set()  # frames that only another frame of their field places
-        self.ledger = Ledger(database=database, site=site, clock=clock,
+        self.ledger = LedgerAlone(database=database, site=site, clock=clock,
                              instruments={"Pol": polarimeter()})
 
     def drop(self, *names: str) -> list[int]:
@@ -138,7 +138,7 @@ def bench(site: Site, database: Database, clock: FakeClock) -> Bench:
 
 def groups() -> list[tuple[str, ...]]:
     """The frames of each group, in order of time, of groups that hold any."""
-    rows = [tuple(f.name for f in group_store.members(g.id)) for g in Group.select()]
+    rows = [tuple(f.name for f in group_store.members(ambient(), g.id)) for g in Group.select()]
     return sorted(row for row in rows if row)
 
 

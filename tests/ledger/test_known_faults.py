@@ -19,12 +19,12 @@ def bench(site: Site, database: Database, clock: FakeClock) -> Bench:
 
 
 def test_a_frame_that_was_replaced_before_its_reduction_stays_replaced(bench: Bench) -> None:
-    bench.drop("light-R-7.fit")
+    bench.drop("science-R-7.fit")
     bench.work()  # it waits for masters
-    bench.drop("light-R-7.fit", content="new contents")
+    bench.drop("science-R-7.fit", content="new contents")
     bench.drop(*CALIBRATION)
     bench.work()
-    rows = Frame.select().where(Frame.name == "light-R-7.fit").order_by(Frame.id)
+    rows = Frame.select().where(Frame.name == "science-R-7.fit").order_by(Frame.id)
     assert [row.state for row in rows] == [FrameState.SUPERSEDED, FrameState.DONE]
 
 
@@ -38,7 +38,7 @@ def test_a_calibration_frame_whose_master_is_not_built_again_is_told(bench: Benc
 
 
 def test_a_master_that_is_to_be_tried_again_touches_no_frame(bench: Bench) -> None:
-    bench.drop("light-R-7.fit")
+    bench.drop("science-R-7.fit")
     bench.work()
     Frame.update(state=FrameState.REJECTED).execute()
     Job.update(state="done").execute()
@@ -47,7 +47,7 @@ def test_a_master_that_is_to_be_tried_again_touches_no_frame(bench: Bench) -> No
     bench.work(lambda claim: next(answers, None) or bench.answer(claim)
                if isinstance(claim.request, MasterRequest) else bench.answer(claim))
     assert Job.get((Job.kind == "master") & (Job.key == 1)).key == Frame.get().id
-    assert state("light-R-7.fit") == FrameState.REJECTED
+    assert state("science-R-7.fit") == FrameState.REJECTED
 
 
 def test_a_flat_whose_master_waits_for_a_bias_says_so(bench: Bench) -> None:

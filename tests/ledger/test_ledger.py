@@ -10,8 +10,8 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.instruments.discovery import find_instruments
-from iop4d.ledger.jobs import Claim
-from iop4d.ledger.ledger import FoundFile, Ledger
+from iop4d.ledger.ledger import FoundFile
+from iop4d.ledger.plan import Claim
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
     CalibrateRequest,
@@ -33,7 +33,7 @@ from iop4d.model.result import Measurement, ResultValue
 from iop4d.model.states import FrameState
 from iop4d.store.database import Database
 from iop4d.store.schema import Event, Frame, Job, Master, Result, ResultHistory
-from tests.conftest import FakeClock, work_off
+from tests.conftest import FakeClock, LedgerAlone, work_off
 
 NIGHT_JD = 2459831.4
 
@@ -47,7 +47,7 @@ class Bench:
         self.clock = clock
         self.told: list[int] = []
         self.mag = 14.0
-        self.ledger = Ledger(
+        self.ledger = LedgerAlone(
             database=database, site=site, clock=clock, on_results=self.told.extend,
             instruments={i.name: i for i in find_instruments()})
 
@@ -247,12 +247,13 @@ def test_a_bad_frame_keeps_its_reason(bench: Bench, outcome: Outcome, expected: 
 
 
 @pytest.mark.parametrize("outcome", [Crashed(how="killed by SIGSEGV"), TimedOut(seconds=120)])
-def test_a_poison_frame_is_set_aside_after_two_tries(bench: Bench, outcome: Outcome) -> None:
+def test_a_poison_frame_is_quarantined_after_two_attempts(bench: Bench, outcome: Outcome) -> None:
     bench.drop("science-R-7.fit", "bias-1.fit")
     done = bench.work(lambda claim: outcome if "science" in claim.label else bench.answer(claim))
     assert done.count("classify science-R-7.fit") == 2
     assert state("science-R-7.fit") == FrameState.QUARANTINED
-    assert "2 tries" in Frame.get(Frame.name == "science-R-7.fit").reason
+    row = Frame.get(Frame.name == "science-R-7.fit")
+    assert "quarantined after 2 failed attempts" in row.reason
 
 
 def test_a_file_that_was_still_written_is_looked_at_again(bench: Bench) -> None:
@@ -289,7 +290,7 @@ def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
         raise RuntimeError("power failure")
 
     bench.drop("science-R-7.fit", *CALIBRATION)
-    broken = Ledger(database=bench.ledger._database, site=bench.site, clock=bench.clock,
+    broken = LedgerAlone(database=bench.ledger.database, site=bench.site, clock=bench.clock,
                     on_results=burst, instruments={i.name: i for i in find_instruments()})
     bench.ledger, whole = broken, bench.ledger
     with pytest.raises(RuntimeError):
@@ -316,7 +317,7 @@ def test_a_frame_of_another_telescope_is_refused(bench: Bench, tmp_path: Path) -
 
     archive = dataclasses.replace(bench.site.archive[0], telescope="OSN-T150")
     bench.site = dataclasses.replace(bench.site, archive=(archive,))
-    other = Bench(bench.site, bench.ledger._database, bench.clock)
+    other = Bench(bench.site, bench.ledger.database, bench.clock)
     other.drop("science-R-7.fit")
     other.work()
     assert state("science-R-7.fit") == FrameState.REJECTED
@@ -367,11 +368,11 @@ def test_a_master_of_an_odd_level_is_refused_and_another_night_serves(bench: Ben
     bench.work(odd)
     refused = Master.get((Master.kind == "bias") & (Master.night == "2022-09-08"))
     assert refused.state == "refused"
-    assert "level of 900 is unlike the 300 of 3 other nights" in refused.reason
+    assert "level 900 deviates from the median 300 of 3 other nights" in refused.reason
     frame = Frame.get(Frame.name == "science-R-7.fit")
     assert frame.state == FrameState.DONE
     assert frame.provisional
-    bench.ledger.judge_masters(aside=(), back=(refused.id,), reason="")
+    bench.ledger.restore([refused.id])
     bench.work(odd)
     assert [refused.id, 1] in Frame.get(Frame.name == "science-R-7.fit").masters
 
@@ -383,7 +384,7 @@ def test_what_used_a_master_that_is_set_aside_follows(bench: Bench) -> None:
     frame = Frame.get(Frame.name == "science-R-7.fit")
     bias = Master.get((Master.kind == "bias") & (Master.night == "2022-09-08"))
     assert [bias.id, 1] in frame.masters
-    assert bench.ledger.judge_masters(aside=(bias.id,), back=(), reason="light leak") == [bias.id]
+    assert bench.ledger.reject([bias.id], "light leak") == [bias.id]
     bench.work()
     after = Frame.get_by_id(frame.id)
     assert [bias.id, 1] not in after.masters

@@ -8,13 +8,13 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
-from iop4d.ledger import jobs
-from iop4d.ledger.jobs import Claim, JobKind, Priority
 from iop4d.ledger.ledger import FoundFile
+from iop4d.ledger.plan import Claim
 from iop4d.ledger.urgency import Urgency
 from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome
-from iop4d.store import catalogue, catalogue_csv
+from iop4d.store import catalogue, catalogue_csv, jobs
 from iop4d.store.database import Database
+from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Alert, Frame, Job
 from tests.conftest import FakeClock
 from tests.ledger.test_ledger import Bench, facts_of
@@ -115,31 +115,31 @@ def sources(database: Database) -> None:
     ("xBLLac.fit", "", False), ("frame1.fit", "", False)])
 def test_a_target_of_opportunity_is_known_by_all_its_names(
         name: str, object_: str, urgent: bool, clock: FakeClock, database: Database) -> None:
-    with database.connected():
-        assert bool(Urgency(["BL Lac"], clock).bonus(name, object_)) is urgent
+    with database.read() as db:
+        assert bool(Urgency(["BL Lac"], clock).bonus(db, name, object_)) is urgent
 
 
 def test_a_name_that_goes_on_with_a_digit_is_another(clock: FakeClock,
                                                      database: Database) -> None:
-    with database.connected():
+    with database.read() as db:
         urgency = Urgency(["3C 45"], clock)
-        assert urgency.bonus("3C45-0001.fit")
-        assert not urgency.bonus("3C454-0001.fit")
+        assert urgency.bonus(db, "3C45-0001.fit")
+        assert not urgency.bonus(db, "3C454-0001.fit")
 
 
 @pytest.mark.usefixtures("sources")
 def test_a_source_of_a_firing_alert_is_urgent_for_as_long_as_it_fires(
         clock: FakeClock, database: Database) -> None:
     urgency = Urgency([], clock)
-    with database.write():
-        assert not urgency.bonus("BLLac-1.fit")
+    with database.write() as db:
+        assert not urgency.bonus(db, "BLLac-1.fit")
         Alert.create(rule="r", source=catalogue.find("BL Lac").name, band="R", episode=1,
                      state="firing", condition="mag < 13", fired_jd=0.0, fired_at=0.0)
         clock.advance(6.0)
-        assert urgency.bonus("BLLac-1.fit")
+        assert urgency.bonus(db, "BLLac-1.fit")
         Alert.update(state="resolved").execute()
         clock.advance(6.0)
-        assert not urgency.bonus("BLLac-1.fit")
+        assert not urgency.bonus(db, "BLLac-1.fit")
 
 
 def test_targets_of_opportunity_go_before_live_frames(
@@ -157,9 +157,9 @@ def test_targets_of_opportunity_go_before_live_frames(
 
 
 def test_a_job_that_is_asked_for_again_keeps_its_urgency(database: Database) -> None:
-    with database.write():
-        jobs.queue(JobKind.CALIBRATE, 1, priority=Priority.CALIBRATE + Priority.LIVE, now=0.0)
-        jobs.queue(JobKind.CALIBRATE, 1, priority=Priority.CALIBRATE, now=1.0)
+    with database.write() as tx:
+        jobs.queue(tx, JobKind.CALIBRATE, 1, priority=Priority.CALIBRATE + Priority.LIVE, now=0.0)
+        jobs.queue(tx, JobKind.CALIBRATE, 1, priority=Priority.CALIBRATE, now=1.0)
         assert Job.get().priority == Priority.CALIBRATE + Priority.LIVE
 
 
@@ -182,17 +182,17 @@ def test_the_bonus_goes_on_from_the_file_to_its_measurement(bench: Bench) -> Non
 def test_masters_do_not_wait_for_files_of_other_folders(
         site: Site, database: Database, clock: FakeClock) -> None:
     bench = Bench(site, database, clock)
-    with database.write():
+    with database.write() as tx:
         for number in range(100):
             frame = Frame.create(archive="raw", path=f"/raw/2021-01-01/science-R-{number}.fit",
                                  size=1, name=f"science-R-{number}.fit", night="2021-01-01",
                                  mtime_ns=1, state="queued", completed_at=0, seen_at=0,
                                  changed_at=0)
-            jobs.queue(JobKind.CLASSIFY, frame.id, priority=Priority.CLASSIFY, now=0.0)
+            jobs.queue(tx, JobKind.CLASSIFY, frame.id, priority=Priority.CLASSIFY, now=0.0)
     arrive(bench, *(f"2022-09-08/bias-{number}.fit" for number in (1, 2, 3)))
-    with database.connected():
-        assert jobs.classifying(Path("/raw"), clock())
-        assert jobs.classifying(Path("/raw/2022-09-08"), clock())
-        assert not jobs.classifying(Path("/raw/2022-09"), clock())
+    with database.read() as db:
+        assert jobs.classifying(db, Path("/raw"), clock())
+        assert jobs.classifying(db, Path("/raw/2022-09-08"), clock())
+        assert not jobs.classifying(db, Path("/raw/2022-09"), clock())
     done = [next_job(bench) for _ in range(5)]
     assert any(label.startswith("master") for label in done)

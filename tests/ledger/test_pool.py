@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.ledger.engines import pipe
+from iop4d.ledger.engines.pipe import pack
 from iop4d.ledger.engines.process import Worker, rss_mb
 from iop4d.model.messages import ClassifyRequest, Crashed, Done, Outcome, TimedOut
 
-CONTEXT = pipe.pack(("context", None))
+CONTEXT = pack(("context", None))
 
 
 async def perform(*names: str, deadline: float = 10.0) -> tuple[list[Outcome], Worker]:
@@ -40,7 +40,7 @@ def test_what_a_worker_prints_is_logged_as_far_as_anybody_would_read_it(
     outcomes, _ = asyncio.run(perform("words", "flood", "good"))
     assert [type(outcome) for outcome in outcomes] == [Done, Done, Done]
     assert caplog.text.count("a library says something") == 1
-    assert "bytes more, which are not kept" in caplog.text
+    assert "further bytes of its output discarded" in caplog.text
     assert len(caplog.text) < 200_000
 
 
@@ -67,9 +67,10 @@ def test_a_real_worker_dies_with_its_daemon(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import asyncio, os, signal\n"
+        "from iop4d.ledger.engines.local import WORKER\n"
         "from iop4d.ledger.engines.process import Worker\n"
         "async def main():\n"
-        "    worker = await Worker.start(memory_mb=1024)\n"
+        "    worker = await Worker.start(memory_mb=1024, module=WORKER)\n"
         "    await asyncio.sleep(0.5)\n"
         "    print(worker.status.pid, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -58,7 +58,7 @@ def test_frames_are_taken_in_and_wait_while_the_disk_is_full(
         site: Site, database: Database, clock: FakeClock) -> None:
     bench = Bench(site, database, clock)
     disk = Disk(0.1)
-    bench.ledger.space = Space(site.root, minimum_gb=2.0, free=disk)
+    bench.ledger.ledger.space = Space(site.root, minimum_gb=2.0, free=disk)
     bench.drop(*CALIBRATION, "science-R-7.fit")
     assert bench.ledger.claim(4) == []
     assert state("science-R-7.fit") == FrameState.QUEUED

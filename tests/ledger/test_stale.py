@@ -21,15 +21,15 @@ def test_frames_of_other_settings_or_software_are_stale(site: Site, database: Da
     tools = {"Pol": polarimeter()}
     with database.connected():
         frames = list(Frame.select())
-        assert stale(frames, site=site, instruments=tools) == []
+        assert stale(ambient(), frames, site=site, instruments=tools) == []
         other = replace(site, photometry=replace(site.photometry, aperture=2.5))
         assert settings_key(other) != settings_key(site)
-        found = stale(frames, site=other, instruments=tools)
+        found = stale(ambient(), frames, site=other, instruments=tools)
         assert [s.why for s in found] == ["the settings have changed"] * 4
     with database.write():
         Frame.update(info={**frames[0].info, "software": "0.0.1"}).where(
             Frame.id == frames[0].id).execute()
-        (found_one,) = stale(Frame.select(), site=site, instruments=tools)
+        (found_one,) = stale(ambient(), Frame.select(), site=site, instruments=tools)
         assert found_one.why == "reduced by iop4d 0.0.1"
 
 

@@ -31,15 +31,16 @@ from hypothesis.stateful import (
 
 from iop4d.config.load import load_site
 from iop4d.instruments.discovery import find_instruments
-from iop4d.ledger import masters
-from iop4d.ledger.jobs import Claim, JobKind
-from iop4d.ledger.ledger import FoundFile, Ledger
+from iop4d.ledger.ledger import FoundFile
+from iop4d.ledger.plan import Claim
 from iop4d.model.messages import CHANGED, Crashed, Failed, Outcome, TimedOut
 from iop4d.model.states import FrameState
+from iop4d.store import masters
 from iop4d.store.database import Database, ambient
+from iop4d.store.jobs import JobKind
 from iop4d.store.results import add_flag
 from iop4d.store.schema import Frame, Job, Master, Result
-from tests.conftest import FakeClock, in_a_hurry, work_off
+from tests.conftest import FakeClock, LedgerAlone, in_a_hurry, work_off
 from tests.support import stub_worker
 from tests.support.invariants import Remembered, remember, violations
 
@@ -77,7 +78,7 @@ class Place:
     def start(self) -> None:
         self.database = Database(self.root / "iop4d.db")
         in_a_hurry(self.database)
-        self.ledger = Ledger(
+        self.ledger = LedgerAlone(
             database=self.database, site=self.site, clock=self.clock, on_results=self._on_results,
             instruments={i.name: i for i in find_instruments()})
         self.ledger.recover()
@@ -249,18 +250,18 @@ class Observatory(RuleBasedStateMachine):
         self.place.ledger.follow_catalogue(self.place.catalogue)
 
     @rule(pick=picks)
-    def set_a_master_aside(self, pick: int) -> None:
+    def reject_a_master(self, pick: int) -> None:
         ids = [row.id for row in Master.select(Master.id).order_by(Master.id)]
         if ids:
-            self.place.ledger.judge_masters(aside=[ids[pick % len(ids)]], back=[], reason="by hand")
+            self.place.ledger.reject([ids[pick % len(ids)]], "by hand")
 
-    def _take_masters_back(self) -> None:
+    def _restore_masters(self) -> None:
         ids = [row.id for row in Master.select(Master.id).where(Master.state == "rejected")]
-        self.place.ledger.judge_masters(aside=[], back=ids, reason="")
+        self.place.ledger.restore(ids)
 
     @rule()
-    def take_masters_back(self) -> None:
-        self._take_masters_back()
+    def restore_masters(self) -> None:
+        self._restore_masters()
 
     # What must hold.
 
@@ -284,8 +285,8 @@ class Observatory(RuleBasedStateMachine):
     def _ends_as_if_nothing_had_happened(self) -> None:
         self._come_back()
         self.place.finish()
-        for _ in range(4):  # what was set aside is asked for again by hand, as people do
-            self._take_masters_back()
+        for _ in range(4):  # what failed is reprocessed by hand, as people do
+            self._restore_masters()
             stuck = Frame.select(Frame.id).where(Frame.state.in_(
                 (FrameState.QUARANTINED, FrameState.FAILED, FrameState.WAITING)))
             self.place.ledger.redo([row.id for row in stuck])
@@ -310,7 +311,7 @@ class Observatory(RuleBasedStateMachine):
     def _build_again(self, master: Master) -> None:
         """A master whose building was given up is built when one of its frames is redone."""
         job = Job.get_or_none((Job.kind == JobKind.MASTER) & (Job.key == master.id))
-        frames = masters.frames_of(master)
+        frames = masters.frames_of(ambient(), master)
         if frames and (master.state == "refused" or (job and job.state == "failed")):
             self.place.ledger.redo([frames[0].id])
 
@@ -325,7 +326,7 @@ def test_whatever_happens_the_end_is_the_same(monkeypatch: pytest.MonkeyPatch) -
         database=None, suppress_health_check=list(HealthCheck)))
 
 
-def test_a_flat_that_was_aside_when_a_better_bias_came_is_built_anew_when_it_is_back(
+def test_a_flat_that_was_rejected_when_a_better_bias_came_is_built_again_when_restored(
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
     state = Observatory()
@@ -337,8 +338,8 @@ def test_a_flat_that_was_aside_when_a_better_bias_came_is_built_anew_when_it_is_
     state.add_calibration(night=1)
     state.move_to_another_folder(pick=669)
     state.power_fails_in_a_transaction(most=6)
-    state.set_a_master_aside(pick=512)
-    state.set_a_master_aside(pick=237)
+    state.reject_a_master(pick=512)
+    state.reject_a_master(pick=237)
     state.teardown()
 
 

@@ -10,8 +10,10 @@ import os
 import runpy
 import signal
 import sys
+from functools import partial
 
-from iop4d.ledger.engines import process
+from iop4d import daemon
+from iop4d.ledger.engines.local import LocalProcesses
 from iop4d.ledger.engines.worker import die_with_parent
 from tests.support import crash_points
 
@@ -20,7 +22,7 @@ WORKER = "TRIAL_WORKER"
 
 def use_workers(module: str) -> None:
     """Have daemons of this process start workers of another module."""
-    process._MODULE = module
+    vars(daemon)["LocalProcesses"] = partial(LocalProcesses, worker_module=module)
 
 
 def main() -> None:

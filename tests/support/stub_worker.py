@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from iop4d.fits.atomic import write_atomic
-from iop4d.ledger.engines import pipe
+from iop4d.ledger.engines.pipe import pack, read_message
 from iop4d.ledger.engines.worker import die_with_parent
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
@@ -190,9 +190,9 @@ def main() -> None:
     requests = os.fdopen(os.dup(0), "rb")
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            what, content = pipe.read(requests)
+            what, content = read_message(requests)
             reply: object = "ready" if what == "context" else answer(content)
-            answers.write(pipe.pack(reply))
+            answers.write(pack(reply))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def pack(message: object) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
-def read(stream: BinaryIO) -> Any:
+def read_message(stream: BinaryIO) -> Any:
     """The next message of a blocking stream; raises EOFError at its end."""
     length = LENGTH.unpack(_exactly(stream, LENGTH.size))[0]
     return pickle.loads(_exactly(stream, length))  # noqa: S301 - from our own other end

@@ -1,8 +1,8 @@
-"""A pool of worker processes that survives anything a frame can do to one.
+"""The daemon's end of one worker process, whatever a frame does to it.
 
-Each worker has a private pipe, so a worker that crashes, hangs or grows costs the one job it had;
-it is killed with its whole process group at the deadline and replaced. The ready-made pools were
-tried and all break on at least one of these (docs/decisions/0003-own-pool.md).
+Each worker has a private pipe, so one that crashes, hangs or grows costs the one job it had; it is
+killed with its whole process group at the deadline. The ready-made pools were tried and all break
+on at least one of these (docs/decisions/0003-own-pool.md).
 """
 
 from __future__ import annotations
@@ -15,37 +15,27 @@ import pickle
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iop4d.ledger.engines import pipe
-from iop4d.ledger.engines.output import Overheard
+from iop4d.ledger.engines import WorkerStatus
+from iop4d.ledger.engines.pipe import LENGTH, pack
 from iop4d.model.messages import Crashed, Failed, Outcome, Request, TimedOut
 
 log = logging.getLogger(__name__)
 
-#: What a worker runs.
-_MODULE = "iop4d.ledger.engines.worker"
 _START_TIMEOUT = 60.0  # seconds for a worker to import its libraries and load the index
 _LONGEST = 64 << 20  # bytes of an answer
+_PIECE = 1 << 16  # bytes of its output read at a time
+_MOST = 1 << 16  # bytes of its output that are logged of one job
+_LONGEST_LINE = 2000
+_LAST_WORDS = 0.5  # seconds to wait for what a dead process still said
 _ONE_CORE = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
 class WorkerStartError(Exception):
     """A worker did not come up; the message says how it ended."""
-
-
-@dataclass(kw_only=True)
-class WorkerStatus:
-    """What a worker does, for people."""
-
-    pid: int
-    state: str = "starting"
-    job: str = ""
-    since: float = 0.0
-    jobs: int = 0
 
 
 class Worker:
@@ -55,14 +45,14 @@ class Worker:
         self._process = process
         self._version = -1
         assert process.stderr is not None
-        self._overheard = Overheard(process.stderr, f"worker {process.pid}")
+        self._output = WorkerOutput(process.stderr, f"worker {process.pid}")
         self.status = WorkerStatus(pid=process.pid)
 
     @classmethod
-    async def start(cls, *, memory_mb: int, module: str = "") -> Worker:
-        """Start a process; it is of use once it has its context."""
+    async def start(cls, *, memory_mb: int, module: str) -> Worker:
+        """Start a process that runs a module; it is of use once it has its context."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module or _MODULE, str(os.getpid()), str(memory_mb),
+            sys.executable, "-m", module, str(os.getpid()), str(memory_mb),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True, env={**os.environ, **_ONE_CORE}, limit=1 << 20)
@@ -86,14 +76,14 @@ class Worker:
     async def perform(self, request: Request, *, label: str, deadline: float) -> Outcome:
         """The outcome of a request; a worker that dies or hangs at it is an outcome too."""
         self.status.state, self.status.job, self.status.since = "busy", label, time.time()
-        self._overheard.next_job()
+        self._output.next_job()
         try:
-            answer = await self._exchange(pipe.pack(("request", request)), deadline)
+            answer = await self._exchange(pack(("request", request)), deadline)
         finally:
             self.status.state, self.status.job = "idle", ""
             self.status.jobs += 1
         if isinstance(answer, str):
-            return Failed(stage="worker", reason=f"an answer that makes no sense: {answer}")
+            return Failed(stage="worker", reason=f"unexpected answer: {answer}")
         outcome: Outcome = answer
         return outcome
 
@@ -137,7 +127,7 @@ class Worker:
         await self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        await self._overheard.end()
+        await self._output.end()
 
     async def close(self) -> None:
         """End an idle worker."""
@@ -150,7 +140,7 @@ class Worker:
         try:
             async with asyncio.timeout(seconds):
                 await self._process.wait()
-            await self._overheard.end()
+            await self._output.end()
         except TimeoutError:
             await self.kill()
 
@@ -159,9 +149,59 @@ class Worker:
         return rss_mb(self._process.pid)
 
 
+class WorkerOutput:
+    """What a worker prints goes into the daemon's log, as far as anybody would read it.
+
+    A library that prints without end must fill neither the log's disk nor the memory.
+    """
+
+    def __init__(self, stream: asyncio.StreamReader, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._logged = self._dropped = 0
+        self._rest = b""
+        self._task = asyncio.create_task(self._read(), name=f"output of {name}")
+
+    def next_job(self) -> None:
+        """What is printed from now on is of another job."""
+        self._log_dropped()
+        self._logged = 0
+
+    async def end(self) -> None:
+        """The process is gone: log its last words."""
+        await asyncio.wait({self._task}, timeout=_LAST_WORDS)
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._log(self._rest)
+        self._rest = b""
+        self._log_dropped()
+
+    async def _read(self) -> None:
+        while piece := await self._stream.read(_PIECE):
+            room = _MOST - self._logged
+            if room <= 0:
+                self._dropped += len(piece)
+                continue
+            self._logged += min(len(piece), room)
+            self._dropped += max(len(piece) - room, 0)
+            *lines, self._rest = (self._rest + piece[:room]).split(b"\n")
+            for line in lines:
+                self._log(line)
+
+    def _log(self, line: bytes) -> None:
+        if text := line.decode("utf-8", "replace").rstrip():
+            log.warning("%s: %s", self._name, text[:_LONGEST_LINE])
+
+    def _log_dropped(self) -> None:
+        if self._dropped:
+            log.warning("%s: %d further bytes of its output discarded", self._name, self._dropped)
+        self._dropped = 0
+
+
 async def _receive(stream: asyncio.StreamReader) -> Any:
     """The next message; raises IncompleteReadError at the stream's end."""
-    length = pipe.LENGTH.unpack(await stream.readexactly(pipe.LENGTH.size))[0]
+    length = LENGTH.unpack(await stream.readexactly(LENGTH.size))[0]
     if length > _LONGEST:
         raise ValueError(f"a message of {length} bytes")
     return pickle.loads(await stream.readexactly(length))  # noqa: S301 - from our own worker

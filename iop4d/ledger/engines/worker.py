@@ -1,7 +1,7 @@
 """A worker process: reads requests, answers outcomes, until its input ends.
 
-Started by the pool as ``python -m iop4d.ledger.engines.worker``. Its standard output is the private
-channel to the daemon; whatever a library prints goes to standard error, which the daemon logs.
+Started as ``python -m iop4d.ledger.engines.worker``. Its standard output is the private pipe to the
+daemon; whatever a library prints goes to standard error, which the daemon logs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 
-from iop4d.ledger.engines import pipe
+from iop4d.ledger.engines.pipe import pack, read_message
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -50,14 +50,14 @@ def main() -> None:
     bench: Workbench | None = None
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
-            what, content = pipe.read(requests)
+            what, content = read_message(requests)
             if what == "context":
                 bench = Workbench(content)
                 answer: object = "ready"
             else:
                 assert bench is not None, "a request came before the context"
                 answer = bench.perform(content)
-            answers.write(pipe.pack(answer))
+            answers.write(pack(answer))
 
 
 if __name__ == "__main__":

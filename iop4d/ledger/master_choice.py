@@ -1,0 +1,162 @@
+"""Which masters a frame is calibrated with, and whether a new one may be used at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+from iop4d.config import Site
+from iop4d.instruments.base import Instrument
+from iop4d.model.frame import FrameFacts, FrameKind, covers, layout_of, region_of
+from iop4d.model.messages import MasterRef
+from iop4d.model.states import MasterState
+from iop4d.model.units import robust_sigma
+from iop4d.store import jobs, masters
+from iop4d.store.database import Connection
+from iop4d.store.jobs import JobKind
+from iop4d.store.schema import Master
+
+_FEWEST_PEERS = 3  # masters of other nights that tell what is usual
+_ODD_SIGMAS = 8.0
+_ODD_PART = 0.1  # of the usual level
+_ODD_LEAST = {FrameKind.BIAS: 5.0, FrameKind.DARK: 0.05, FrameKind.FLAT: 0.02}  # ADU, ADU/s, part
+
+#: What a master itself is calibrated with.
+CALIBRATED_WITH: dict[FrameKind, tuple[FrameKind, ...]] = {
+    FrameKind.BIAS: (), FrameKind.DARK: (FrameKind.BIAS,),
+    FrameKind.FLAT: (FrameKind.BIAS, FrameKind.DARK)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The masters for a frame. ``missing`` names kinds there are none of; ``pending``: a better
+    one is about to be built, and may begin at ``pending_until`` (Unix seconds)."""
+
+    masters: tuple[MasterRef, ...] = ()
+    missing: tuple[str, ...] = ()
+    pending_until: float | None = None
+
+    @property
+    def used(self) -> list[list[int]]:
+        """(id, revision) of each, as rows keep them."""
+        return [[master.id, master.revision] for master in self.masters]
+
+    @property
+    def settled(self) -> bool:
+        """Whether these are the best there will be until a calibration frame comes."""
+        return not self.missing and self.pending_until is None
+
+
+class MasterChoices:
+    """Chooses masters; the choices made are kept until something about masters changes."""
+
+    def __init__(self, site: Site, instruments: Mapping[str, Instrument]) -> None:
+        self._site = site
+        self._instruments = instruments
+        self._made: dict[tuple[object, ...], Choice] = {}
+
+    def choose(self, db: Connection, facts: FrameFacts) -> Choice:
+        """The best masters for a frame of a known instrument, of those chosen before."""
+        key = (facts.telescope, facts.instrument, facts.kind, facts.night, layout_of(facts),
+               facts.band)
+        if (made := self._made.get(key)) is None:
+            made = self._made[key] = self._choose(db, facts)
+        return made
+
+    def improves(self, db: Connection, facts: FrameFacts, used: Iterable[Iterable[int]]) -> bool:
+        """Whether there are other masters now than a frame, or a master, was calibrated with."""
+        if facts.instrument not in self._instruments:
+            return False
+        choice = self._choose(db, facts)
+        return not choice.missing and choice.used != [list(pair) for pair in used]
+
+    def forget_pending(self) -> None:
+        """Time has passed: choose again for what waits for a master."""
+        self._made = {key: choice for key, choice in self._made.items() if choice.settled}
+
+    def changed(self) -> None:
+        """A calibration frame came, or a master was built or refused: choose again."""
+        self._made.clear()
+
+    def _choose(self, db: Connection, facts: FrameFacts) -> Choice:
+        """The best masters: of the same night, else of the nearest, within the age limit."""
+        chosen, missing = [], []
+        pending: list[float] = []
+        for kind in needed(facts.kind, self._instruments[facts.instrument]):
+            near = self._nearest(db, kind, facts)
+            if near and near[0].night == facts.night:
+                pending += _pending(db, near[0])
+            best = next((row for row in near if row.state == MasterState.READY), None)
+            if best is None:
+                pending += [when for row in near for when in _pending(db, row)]
+                missing.append(_described(kind, facts))
+                continue
+            chosen.append(MasterRef(
+                id=best.id, revision=best.revision, kind=kind, path=Path(best.path),
+                provisional=best.night != facts.night, exptime_s=best.exptime_s,
+                origin=region_of(best.layout)[1:3]))
+        return Choice(masters=tuple(chosen), missing=tuple(missing),
+                      pending_until=max(pending) if pending else None)
+
+    def _nearest(self, db: Connection, kind: FrameKind, facts: FrameFacts) -> list[Master]:
+        """The masters that would do, the nearest night first.
+
+        Before equal ones: of an earlier night, and a frame's own layout before its cut of a larger
+        one.
+        """
+        rows = [row for row in masters.of_kind(db, kind, facts)
+                if days_between(row.night, facts.night) <= self._site.masters.max_age_days
+                and covers(row.layout, facts)]
+        return sorted(rows, key=lambda row: (
+            days_between(row.night, facts.night), row.night > facts.night,
+            row.layout != layout_of(facts), row.id))
+
+
+def needed(kind: FrameKind, instrument: Instrument) -> tuple[FrameKind, ...]:
+    """The kinds of master that a frame of a kind is calibrated with."""
+    if kind is FrameKind.SCIENCE:
+        return instrument.masters
+    return tuple(k for k in CALIBRATED_WITH[kind] if k in instrument.masters)
+
+
+def _pending(db: Connection, master: Master) -> list[float]:
+    """When the job that builds a master may begin, if it is queued or running."""
+    begins = jobs.pending_since(db, JobKind.MASTER, master.id)
+    return [] if begins is None else [begins]
+
+
+def _described(kind: FrameKind, facts: FrameFacts) -> str:
+    band = f" {facts.band}" if kind is FrameKind.FLAT and facts.band else ""
+    return f"master {kind.value}{band} of {facts.instrument} ({layout_of(facts)})"
+
+
+def days_between(night: str, other: str) -> int:
+    """How many days lie between two nights."""
+    return abs((date.fromisoformat(night) - date.fromisoformat(other)).days)
+
+
+def deviation(db: Connection, site: Site, master: Master, level: float, scatter: float) -> str:
+    """Why a newly built master is unlike those of other nights; empty if it is not, or too few are.
+
+    Biases and darks are compared by their level, flats, which all have the level 1, by the scatter
+    of their pixels.
+    """
+    kind, binning = FrameKind(master.kind), region_of(master.layout)[0]
+    what = "scatter" if kind is FrameKind.FLAT else "level"
+    peers = [row for row in masters.peers_of(db, master)
+             if region_of(row.layout)[0] == binning
+             and days_between(row.night, master.night) <= site.masters.max_age_days
+             and row.level is not None and row.scatter is not None]
+    values = [float(getattr(row, what)) for row in peers]
+    if len(values) < _FEWEST_PEERS:
+        return ""
+    middle = median(values)
+    value = scatter if kind is FrameKind.FLAT else level
+    allowed = max(_ODD_SIGMAS * robust_sigma(values), _ODD_PART * abs(middle), _ODD_LEAST[kind])
+    if abs(value - middle) <= allowed:
+        return ""
+    return (f"its {what} {value:.4g} deviates from the median {middle:.4g} of {len(values)} other "
+            "nights; 'iop4d masters restore' accepts it")

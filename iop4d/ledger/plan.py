@@ -1,0 +1,185 @@
+"""What to ask of a worker for a job; a job that cannot begin yet is put off or left to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from iop4d.config import Site
+from iop4d.instruments.base import Instrument
+from iop4d.ledger.consequences import more_coming
+from iop4d.ledger.master_choice import MasterChoices
+from iop4d.model.frame import FrameKind
+from iop4d.model.messages import (
+    CalibrateRequest,
+    ClassifyRequest,
+    MasterRequest,
+    PolarimetryRequest,
+    ReduceRequest,
+    Request,
+)
+from iop4d.model.states import FrameState, JobState
+from iop4d.store import frames, groups, jobs, masters
+from iop4d.store.database import Transaction
+from iop4d.store.jobs import JobKind, Priority
+from iop4d.store.schema import Frame, Group, Job, Master, Series
+
+_MASTER_WAIT = 0.3  # seconds between looks at a master that is being built
+_GROUP_WAIT = 1.0  # seconds between looks at frames that may still come to a group
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A job taken to be done now, and what to ask of a worker for it."""
+
+    job_id: int
+    kind: JobKind
+    key: int
+    label: str
+    request: Request
+    bonus: int = 0  # of its priority, for the jobs that follow from it
+
+
+class Planner:
+    """Turns jobs into claims."""
+
+    def __init__(self, site: Site, instruments: Mapping[str, Instrument],
+                 choices: MasterChoices) -> None:
+        self._site = site
+        self._instruments = instruments
+        self._choices = choices
+
+    def plan(self, tx: Transaction, job: Job, now: float) -> Claim | None:
+        """What to ask for a job; None if it cannot begin, or if nothing is left to do."""
+        kind = JobKind(job.kind)
+        match kind:
+            case JobKind.MASTER:
+                return self._master(tx, job, now)
+            case JobKind.CALIBRATE:
+                return _calibrate(tx, job, now)
+            case JobKind.POLARIMETRY:
+                return _polarimetry(tx, job, now)
+        frame = tx.by_id(Frame, job.key)
+        gone = ("the file was replaced" if frames.is_replaced(frame) else
+                "the file lies where it was before" if _moved_back(tx, [frame], now) else "")
+        if gone:
+            jobs.close(tx, job.id, JobState.DONE, now, reason=gone)
+            return None
+        if kind is JobKind.CLASSIFY:
+            return Claim(job_id=job.id, kind=kind, key=job.key, label=f"classify {frame.name}",
+                         request=ClassifyRequest(path=Path(frame.path)))
+        return self._reduce(tx, job, frame, now)
+
+    def _reduce(self, tx: Transaction, job: Job, frame: Frame, now: float) -> Claim | None:
+        facts = frames.facts_of(frame)
+        if facts.instrument not in self._instruments:
+            let_wait(tx, job.id, [frame], now, reason=(
+                f"the instrument {facts.instrument} is no longer in the site file"))
+            return None
+        choice = self._choices.choose(tx, facts)
+        if choice.pending_until is not None:
+            jobs.later(tx, job.id, now, not_before=max(choice.pending_until, now) + _MASTER_WAIT)
+            return None
+        if choice.missing:
+            let_wait(tx, job.id, [frame], now, reason=(
+                f"no {' and no '.join(choice.missing)} within "
+                f"{self._site.masters.max_age_days:g} days; the frame is reduced when there is "
+                "one"))
+            return None
+        solved = facts.subframe or frame.reference_id is not None
+        references = frames.references_of(tx, frame) if solved else []
+        products = self._products(frame)
+        return Claim(
+            job_id=job.id, kind=JobKind.REDUCE, key=frame.id, label=f"reduce {frame.name}",
+            request=ReduceRequest(
+                path=Path(frame.path), facts=facts, masters=choice.masters,
+                reference=frames.star_list(tx, references[0].id) if references else None,
+                reduced_path=products[0], preview_path=products[1]))
+
+    def _products(self, frame: Frame) -> tuple[Path | None, Path | None]:
+        """Where the reduced frame and its preview are written; None for what is not wanted."""
+        place, wanted = Path(frame.telescope) / frame.night, self._site.photometry
+        name, _, namesake = str(frame.identity).rsplit("/", 1)[-1].partition("~")
+        stem = name.split(".")[0] + (f"~{namesake}" if namesake else "")
+        reduced = self._site.folder("reduced") / place / f"{stem}.fits"
+        preview = self._site.folder("previews") / place / f"{stem}.png"
+        return (reduced if wanted.write_reduced else None,
+                preview if wanted.write_previews else None)
+
+    def _master(self, tx: Transaction, job: Job, now: float) -> Claim | None:
+        master = tx.by_id(Master, job.key)
+        members = masters.frames_of(tx, master)
+        if not members:
+            jobs.close(tx, job.id, JobState.DONE, now, reason="no frames")
+            return None
+        folders = {Path(frame.path).parent for frame in members}
+        if _moved_back(tx, members, now) or any(
+                jobs.classifying(tx, folder, now) for folder in folders):
+            jobs.later(tx, job.id, now, not_before=now + _MASTER_WAIT)
+            return None
+        facts = frames.facts_of(members[0])
+        choice = self._choices.choose(tx, facts)
+        if choice.pending_until is not None:
+            jobs.later(tx, job.id, now, not_before=max(choice.pending_until, now) + _MASTER_WAIT)
+            return None
+        if choice.missing:
+            let_wait(tx, job.id, [f for f in members if f.state == FrameState.QUEUED], now,
+                     reason=f"its master waits: no {' and no '.join(choice.missing)}")
+            return None
+        return Claim(
+            job_id=job.id, kind=JobKind.MASTER, key=master.id, label=f"master {master.key}",
+            request=MasterRequest(
+                kind=FrameKind(master.kind), facts=facts,
+                inputs=tuple(Path(frame.path) for frame in members), masters=choice.masters,
+                output=master_path(self._site, master, master.revision + 1)))
+
+
+def _calibrate(tx: Transaction, job: Job, now: float) -> Claim | None:
+    series = tx.by_id(Series, job.key)
+    measured = groups.measured_frames(tx, series)
+    if not measured:
+        jobs.close(tx, job.id, JobState.DONE, now, reason="no frame is measured")
+        return None
+    return Claim(job_id=job.id, kind=JobKind.CALIBRATE, key=series.id,
+                 label=f"calibrate {series.key}",
+                 request=CalibrateRequest(target=series.source, frames=measured))
+
+
+def _polarimetry(tx: Transaction, job: Job, now: float) -> Claim | None:
+    group = tx.by_id(Group, job.key)
+    if more_coming(tx, group):
+        jobs.later(tx, job.id, now, not_before=now + _GROUP_WAIT)
+        return None
+    measured = groups.measured_group(tx, group.id)
+    if not measured:
+        jobs.close(tx, job.id, JobState.DONE, now, reason="no frame is left in the group")
+        return None
+    return Claim(job_id=job.id, kind=JobKind.POLARIMETRY, key=group.id,
+                 label=f"polarisation of {group.source}, group {group.id}",
+                 request=PolarimetryRequest(frames=measured))
+
+
+def let_wait(tx: Transaction, job_id: int, which: Iterable[Frame], now: float, *,
+             reason: str) -> None:
+    """A job cannot begin until something wakes it, and its frames wait with it."""
+    jobs.wait(tx, job_id, now, reason=reason)
+    for frame in which:
+        if frame.state != FrameState.WAITING or frame.reason != reason:
+            frames.set_state(tx, frame.id, FrameState.WAITING, now, reason=reason)
+
+
+def master_path(site: Site, master: Master, revision: int) -> Path:
+    """Where a revision of a master is written; old revisions stay, since results name them."""
+    band = f"-{master.band}" if master.band else ""
+    name = f"{master.kind}{band}-{master.instrument}-{master.layout.replace(' ', '')}-r{revision}"
+    return site.folder("masters") / str(master.telescope) / str(master.night) / f"{name}.fits"
+
+
+def _moved_back(tx: Transaction, which: Iterable[Frame], now: float) -> bool:
+    """Queue the files that went back to where they lay before; whether there are any."""
+    back = [row for frame in which if (row := frames.moved_back(tx, frame)) is not None]
+    for row in back:
+        frames.requeue(tx, row.id, now)
+        jobs.queue(tx, JobKind.CLASSIFY, row.id, priority=Priority.CLASSIFY, now=now)
+    return bool(back)

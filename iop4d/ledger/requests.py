@@ -1,0 +1,184 @@
+"""Answers what commands and the page request of the daemon: one handler for each kind.
+
+A request is handled and answered in one transaction. One that is unknown, or whose content is
+broken, is answered with an error, and holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from iop4d.config import Site
+from iop4d.ledger.ledger import FoundFile, Ledger
+from iop4d.model.errors import Iop4dError
+from iop4d.model.states import RequestKind
+from iop4d.store import requests
+from iop4d.store.database import Transaction
+from iop4d.store.schema import Request
+from iop4d.store.thread import DatabaseThread
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class RequestError(Iop4dError):
+    """A request cannot be handled; the message says why."""
+
+
+class Handler(Protocol):
+    """Handles one kind of request."""
+
+    def prepare(self, content: Mapping[str, Any]) -> Any:
+        """Check the content, and read what files it names: off the event loop, in no transaction.
+
+        Raises RequestError, or another Iop4dError, where it is wrong.
+        """
+
+    def act(self, tx: Transaction, prepared: Any) -> dict[str, Any]:
+        """Do it, and give the answer; an exception undoes what was done."""
+
+    @property
+    def after(self) -> Callable[[], Awaitable[None]]:
+        """What follows once it is committed; called on the event loop."""
+
+
+class Requests:
+    """Answers requests one after the other, oldest first."""
+
+    def __init__(self, database: DatabaseThread, handlers: Mapping[RequestKind, Handler]) -> None:
+        self._database = database
+        self._handlers = handlers
+
+    async def run_once(self) -> None:
+        """Answer all that wait."""
+        for request in await self._database.read(requests.queued):
+            await self._answer(request)
+
+    async def _answer(self, request: Request) -> None:
+        handler, prepared = None, None
+        try:
+            handler = self._handler_of(request)
+            prepared = await asyncio.to_thread(handler.prepare, request.content)
+        # Whatever a request holds must end with its answer, or it holds up all others.
+        except Exception as error:  # noqa: BLE001
+            handler, prepared = None, error
+        if await self._database.write(_handled, request, handler, prepared):
+            assert handler is not None
+            await handler.after()
+
+    def _handler_of(self, request: Request) -> Handler:
+        handler = self._handlers.get(request.kind)
+        if handler is None:
+            raise RequestError(f"this daemon knows no request '{request.kind}'")
+        if not isinstance(request.content, dict):
+            raise RequestError("its content is no table of values")
+        return handler
+
+
+def _handled(tx: Transaction, request: Request, handler: Handler | None, prepared: Any) -> bool:
+    """Handle a request and answer it; whether it was done. ``prepared``: without a handler, why."""
+    error, answer = prepared, {}
+    if handler is not None:
+        error = None
+        try:
+            with tx.savepoint():
+                answer = handler.act(tx, prepared)
+        # As above; what was done of it is undone.
+        except Exception as caught:  # noqa: BLE001
+            error = caught
+    if error is not None:
+        answer = {"error": _words(error)}
+        log.warning("request %d (%s) is not done: %s", request.id, request.kind, answer["error"],
+                    exc_info=None if isinstance(error, Iop4dError | OSError) else error)
+    requests.answer(tx, request.id, answer)
+    return error is None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, Iop4dError | OSError):
+        return str(error)
+    return f"the request is broken: {type(error).__name__}: {error}"
+
+
+# The requests about frames and masters. ``wake``: who does the work.
+
+
+class FilesByHand:
+    """``iop4d reduce``: take in files, and reduce them before all others.
+
+    ``look``: size, time of change in ns and inode of a file; None if it is not there.
+    """
+
+    def __init__(self, site: Site, ledger: Ledger, clock: Callable[[], float],
+                 wake: Callable[[], Awaitable[None]], *,
+                 look: Callable[[Path], tuple[int, int, int] | None]) -> None:
+        self._site = site
+        self._ledger = ledger
+        self._clock = clock
+        self._look = look
+        self.after = wake
+
+    def prepare(self, content: Mapping[str, Any]) -> list[FoundFile]:
+        """The files that are there."""
+        found = (self._found(Path(path)) for path in _list_of(content, "paths", str))
+        return [file for file in found if file is not None]
+
+    def act(self, tx: Transaction, prepared: list[FoundFile]) -> dict[str, Any]:
+        """The ids of their frames."""
+        return {"frames": self._ledger.accept(tx, prepared)}
+
+    def _found(self, path: Path) -> FoundFile | None:
+        stamp = self._look(path)
+        if stamp is None:
+            return None
+        archive = next((a.name for a in self._site.archive if path.is_relative_to(a.path)),
+                       "by hand")
+        return FoundFile(archive=archive, path=path, size=stamp[0], mtime_ns=stamp[1],
+                         completed_at=self._clock(), wanted=True)
+
+
+class Reprocess:
+    """``iop4d reprocess`` and ``retry``: reduce frames again."""
+
+    def __init__(self, ledger: Ledger, wake: Callable[[], Awaitable[None]]) -> None:
+        self._ledger = ledger
+        self.after = wake
+
+    def prepare(self, content: Mapping[str, Any]) -> list[int]:
+        """The frames' ids."""
+        return _list_of(content, "frames", int)
+
+    def act(self, tx: Transaction, prepared: list[int]) -> dict[str, Any]:
+        """The ids of those that there are."""
+        return {"frames": self._ledger.redo(tx, prepared)}
+
+
+class JudgeMasters:
+    """``iop4d masters reject`` and ``restore``."""
+
+    def __init__(self, ledger: Ledger, wake: Callable[[], Awaitable[None]]) -> None:
+        self._ledger = ledger
+        self.after = wake
+
+    def prepare(self, content: Mapping[str, Any]) -> tuple[list[int], list[int], str]:
+        """The ids to reject, those to restore, and the reason."""
+        return (_list_of(content, "reject", int), _list_of(content, "restore", int),
+                str(content.get("reason", "")))
+
+    def act(self, tx: Transaction, prepared: tuple[list[int], list[int], str]) -> dict[str, Any]:
+        """The ids of those that there are."""
+        reject, restore, reason = prepared
+        return {"masters": [*self._ledger.reject_masters(tx, reject, reason),
+                            *self._ledger.restore_masters(tx, restore)]}
+
+
+def _list_of(content: Mapping[str, Any], key: str, kind: type[T]) -> list[T]:
+    values = content.get(key)
+    if not isinstance(values, list) or not all(type(value) is kind for value in values):
+        raise RequestError(f"its '{key}' is no list of {kind.__name__}")
+    return values

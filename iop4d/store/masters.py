@@ -1,0 +1,110 @@
+"""Masters: the rows, the frames that they are made of, and what was calibrated with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from iop4d.model.frame import FrameFacts, FrameKind, layout_of
+from iop4d.model.states import FrameState, MasterState
+from iop4d.store.database import Connection, Transaction
+from iop4d.store.frames import facts_of
+from iop4d.store.schema import Frame, Master
+
+_REDUCED = (FrameState.DONE, FrameState.FAILED)
+
+
+def of_kind(db: Connection, kind: FrameKind, facts: FrameFacts) -> list[Master]:
+    """The masters of a kind, of any night and layout, of the camera of a frame.
+
+    Flats are those of the frame's band.
+    """
+    which = ((Master.kind == kind.value) & (Master.telescope == facts.telescope)
+             & (Master.instrument == facts.instrument))
+    if kind is FrameKind.FLAT:
+        which &= Master.band.is_null() if facts.band is None else Master.band == facts.band
+    return list(db.select(Master).where(which))
+
+
+def master_for(tx: Transaction, facts: FrameFacts, now: float) -> Master:
+    """The master that a calibration frame is part of, made if need be."""
+    key = "/".join([facts.telescope, facts.instrument, facts.night, facts.kind.value,
+                    layout_of(facts).replace(" ", ""), facts.band or "-"])
+    return tx.get_or_create(Master, key=key, defaults={
+        "kind": facts.kind.value, "telescope": facts.telescope, "instrument": facts.instrument,
+        "layout": layout_of(facts), "band": facts.band, "night": facts.night,
+        "exptime_s": facts.exptime_s, "changed_at": now})
+
+
+def frames_of(db: Connection, master: Master) -> list[Frame]:
+    """The calibration frames of a master, in order of time."""
+    rows = db.select(Frame).where(
+        (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
+        & (Frame.kind == master.kind) & (Frame.night == master.night)
+        & Frame.state.not_in((FrameState.REJECTED, FrameState.DUPLICATE, FrameState.SUPERSEDED))
+        & (Frame.band == master.band if master.band else Frame.band.is_null())
+    ).order_by(Frame.jd_start, Frame.name)
+    return [row for row in rows if layout_of(facts_of(row)) == master.layout]
+
+
+def peers_of(db: Connection, master: Master) -> list[Master]:
+    """The other masters in use of its camera, kind and band."""
+    return list(db.select(Master).where(
+        (Master.instrument == master.instrument) & (Master.kind == master.kind)
+        & (Master.state == MasterState.READY) & (Master.id != master.id)
+        & (Master.band.is_null() if master.band is None else Master.band == master.band)))
+
+
+def update(tx: Transaction, master_id: int, now: float, **columns: Any) -> None:
+    """Write columns of a master."""
+    tx.update(Master, changed_at=now, **columns).where(Master.id == master_id).execute()
+
+
+def among(db: Connection, ids: Iterable[int], *, built: bool = False) -> list[Master]:
+    """The masters of some ids; ``built``: only those that were ever built."""
+    query = db.select(Master).where(Master.id.in_(list(ids)))
+    return list(query.where(Master.path.is_null(False)) if built else query)
+
+
+def listed(db: Connection, *, night: str | None = None,
+           instrument: str | None = None) -> list[Master]:
+    """The masters of a night, of an instrument, or all."""
+    query = db.select(Master).order_by(Master.night, Master.instrument, Master.kind)
+    if night:
+        query = query.where(Master.night == night)
+    if instrument:
+        query = query.where(Master.instrument == instrument)
+    return list(query)
+
+
+def ready_of_kinds(db: Connection, instrument: str, kinds: Iterable[FrameKind],
+                   nights: tuple[str, str]) -> list[Master]:
+    """The masters in use of an instrument, of some kinds, in a range of nights."""
+    return list(db.select(Master).where(
+        (Master.instrument == instrument) & (Master.state == MasterState.READY)
+        & Master.kind.in_([kind.value for kind in kinds]) & Master.night.between(*nights)))
+
+
+def masters_with(db: Connection, master: Master) -> list[Master]:
+    """The masters in use that were calibrated with a master."""
+    return [other for other in db.select(Master).where(Master.state == MasterState.READY)
+            if any(id_ == master.id for id_, _ in other.masters)]
+
+
+def frames_with(db: Connection, master: Master) -> list[Frame]:
+    """The science frames that were calibrated with a master."""
+    return [frame for frame in db.select(Frame).where(
+        (Frame.instrument == master.instrument) & (Frame.kind == FrameKind.SCIENCE.value)
+        & Frame.state.in_(_REDUCED)) if any(id_ == master.id for id_, _ in frame.masters)]
+
+
+def frames_within_reach(db: Connection, master: Master, nights: tuple[str, str]) -> list[Frame]:
+    """The science frames that a master could serve better than what they have.
+
+    Those of its night, and those within some nights that have no master of their own night.
+    """
+    return list(db.select(Frame).where(
+        (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
+        & (Frame.kind == FrameKind.SCIENCE.value) & Frame.state.in_(_REDUCED)
+        & (((Frame.provisional == True) & Frame.night.between(*nights))  # noqa: E712 - SQL
+           | (Frame.night == master.night))))

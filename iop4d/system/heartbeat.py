@@ -1,0 +1,52 @@
+"""The daemon's heartbeat: what it does, written every two seconds for pages and monitors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from iop4d import __version__
+from iop4d.model.states import DaemonState
+from iop4d.store import outages, status
+from iop4d.store.database import Transaction
+from iop4d.store.thread import DatabaseThread
+
+BEAT = 2.0  # seconds between heartbeats
+
+
+class Heartbeat:
+    """What a daemon says of itself, and when it last could.
+
+    ``parts`` gives what the daemon's parts say: ``archives`` and ``workers`` among it.
+    """
+
+    def __init__(self, root: Path, clock: Callable[[], float]) -> None:
+        self._root = root
+        self._clock = clock
+        self._started_at = clock()
+        self.state = DaemonState.STARTING
+        self.config_error = ""  # why a new site file was rejected
+        self.beaten_at = time.monotonic()  # when the database was last written for sure
+        self.line = "starting"  # the night's counts, for people
+        self.last: dict[str, Any] = {}
+
+    async def beat(self, database: DatabaseThread, parts: Mapping[str, Any]) -> None:
+        """Write a heartbeat."""
+        free = (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+        self.last = {
+            "pid": os.getpid(), "version": __version__, "state": self.state.value,
+            "started_at": self._started_at, "beat_at": self._clock(),
+            "disk_free_gb": round(free / 1e9, 1), "config_error": self.config_error, **parts}
+        self.line = await database.write(_written, self.last, self._clock())
+        self.beaten_at = time.monotonic()
+
+
+def _written(tx: Transaction, beat: Mapping[str, Any], now: float) -> str:
+    status.beat(tx, dict(beat))
+    outages.note(tx, beat["archives"], now)
+    return status.night_line(tx)

@@ -1,0 +1,88 @@
+"""The parts of a daemon: named tasks that run side by side until they are told to stop.
+
+A part that ends by itself has failed, and stops the others with an error, so that the service
+manager starts the daemon again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+from iop4d.model.errors import Iop4dError
+
+log = logging.getLogger(__name__)
+
+
+class Parts:
+    """Runs parts, and watches over them."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self.stop = stop
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        self.lag = 0.0  # seconds by which the event loop is late
+
+    def start(self, parts: Mapping[str, Coroutine[Any, Any, None]]) -> None:
+        """Begin them all."""
+        self._tasks = {asyncio.create_task(part, name=name): name for name, part in parts.items()}
+
+    async def wait(self) -> None:
+        """Until it is time to stop; raises Iop4dError if a part ends before."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not self.stop.is_set():
+            task = next(iter(done))
+            error = task.exception()
+            raise Iop4dError(f"the {task.get_name()} ended by itself: {error!r}") from error
+
+    async def end(self) -> None:
+        """Tell them to stop, and wait until they have."""
+        self.stop.set()
+        await asyncio.wait(self._tasks)
+        for task in self._tasks:
+            if not task.cancelled() and (error := task.exception()):
+                log.error("%s ended with an error", task.get_name(), exc_info=error)
+
+    @property
+    def dead(self) -> list[str]:
+        """Parts that have ended, in words."""
+        return [f"the {name} ended" for task, name in self._tasks.items() if task.done()]
+
+    async def every(self, seconds: float, act: Callable[[], Awaitable[object]]) -> None:
+        """Do something at a cadence until told to stop."""
+        while not self.stop.is_set():
+            due = time.monotonic() + seconds
+            try:
+                await act()
+            # A look that fails once (a locked database, say) must not end the cadence: it is
+            # logged, and the next one comes.
+            except Exception:
+                log.exception("%s failed", getattr(act, "__qualname__", act))
+            try:
+                async with asyncio.timeout(max(due - time.monotonic(), 0.0)):
+                    await self.stop.wait()
+            except TimeoutError:
+                self.lag = max(time.monotonic() - due, self.lag * 0.9)
+
+
+class Daily:
+    """Does something once a day, at the first look after an hour UTC."""
+
+    def __init__(self, hour: int, act: Callable[[], Awaitable[object]],
+                 clock: Callable[[], float]) -> None:
+        self._hour = hour
+        self._act = act
+        self._clock = clock
+        self._day = self._today()
+
+    def _today(self) -> int:
+        """Days since 1970, each beginning at the hour."""
+        return int((self._clock() - 3600.0 * self._hour) // 86400.0)
+
+    async def run_once(self) -> None:
+        """Do it, if a new day has begun since the last time."""
+        if (today := self._today()) > self._day:
+            self._day = today
+            await self._act()
