@@ -38,11 +38,11 @@ class Subjects:
             self._named(rule)
         self._names = _Names(version=-1, owner={}, targets=frozenset())
 
-    def read(self, _db: Connection) -> None:
+    def read(self, db: Connection) -> None:
         """Look at the catalogue again if it has changed."""
-        if catalogue.version() == self._names.version:
+        if catalogue.version(db) == self._names.version:
             return
-        loaded = catalogue.load()
+        loaded = catalogue.load(db)
         self._names = _Names(
             version=loaded.version,
             owner={canonical(name): s.name for s in loaded.sources

@@ -23,7 +23,7 @@ def modulation(db: Connection, chain: dict[str, Any], site: Site) -> bytes:
     known = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
     if found["instrument"] not in known:
         raise Iop4dError(f"the instrument {found['instrument']} is no longer known")
-    source = load_catalogue().named(found["source"])
+    source = load_catalogue(db).named(found["source"])
     if source is None:
         raise Iop4dError(f"the source {found['source']} is no longer in the catalogue")
     return plot_modulation(measured_group(db, chain["group"]["id"]), source,

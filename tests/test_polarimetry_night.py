@@ -48,10 +48,10 @@ def reduce_in(order: list[list[Path]], text: str, root: Path) -> list[dict[str, 
     site = parse_site(f'[astrometry]\nindex = ["{index_folder()}"]\n[masters]\nbuild_delay = 0.0\n',
                       root=root)
     database = Database(site.database)
-    with database.write():
-        catalogue.save(parse(text))
-    with database.connected():
-        bench = Workbench(WorkerContext(site=site, catalogue=catalogue.load()))
+    with database.write() as tx:
+        catalogue.save(tx, parse(text))
+    with database.read() as db:
+        bench = Workbench(WorkerContext(site=site, catalogue=catalogue.load(db)))
     ledger = LedgerAlone(database=database, site=site, clock=clock,
                     instruments={i.name: i for i in find_instruments()})
     for portion in order:

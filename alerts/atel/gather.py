@@ -77,7 +77,7 @@ def of_alert(db: Connection, alert: Alert, *, called: str) -> DraftFacts:
     What the night was like before them would only blur the news. ``called``: what people call the
     source. Raises NothingToReport or CatalogueError.
     """
-    source = catalogue.find(alert.source)
+    source = catalogue.find(db, alert.source)
     night, telescope = publishable.night_and_telescope(db, alert.points[-1] if alert.points else 0)
     span = jd_span(db, alert.points) if night else None
     return gather(db, DraftRequest(
@@ -110,7 +110,7 @@ def _photometry(db: Connection, asked: DraftRequest,
         record=_record(db, name, chosen, level,
                        bright=baseline is None or level.mag <= baseline.median),
         polarised=polarised, polarised_before=_polarised_before(db, name, polarised),
-        curve=_curve(db, asked, level.jd), calibrators=_calibrators(name, (chosen, *same)))
+        curve=_curve(db, asked, level.jd), calibrators=_calibrators(db, name, (chosen, *same)))
 
 
 def _choose(asked: DraftRequest, nights: Sequence[NightlyPhotometry]) -> NightlyPhotometry:
@@ -182,10 +182,12 @@ def _polarised(db: Connection, asked: DraftRequest, chosen: NightlyPhotometry,
     return tuple(sorted(points, key=lambda p: (p.band != chosen.band, abs(p.jd - level.jd), p.id)))
 
 
-def _calibrators(source: str, nights: Iterable[NightlyPhotometry]) -> tuple[Source, ...]:
+def _calibrators(db: Connection, source: str,
+                 nights: Iterable[NightlyPhotometry]) -> tuple[Source, ...]:
     """The stars that entered the zero points, as the catalogue has them."""
     used = {name for night in nights for point in night.points for name in point.calibrators}
-    return tuple(star for star in catalogue.load().calibrators_of(source) if star.name in used)
+    return tuple(star for star in catalogue.load(db).calibrators_of(source)
+                 if star.name in used)
 
 
 # Polarimetry, and what both have.

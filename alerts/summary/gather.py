@@ -137,7 +137,7 @@ def _versions() -> dict[str, str]:
 
 def _sources(db: Connection, rows: Sequence[Result]) -> tuple[SourceNight, ...]:
     """The sources of a night's results; targets first, then those of no catalogue, standards."""
-    entries = {entry.name: entry for entry in catalogue.load().sources}
+    entries = {entry.name: entry for entry in catalogue.load(db).sources}
     found = []
     for name, group in groupby(rows, key=lambda row: str(row.source)):
         entry, mine = entries.get(name), list(group)
@@ -229,7 +229,7 @@ def _stokes(row: Result) -> tuple[float, float] | None:
 
 def _uncalibrated(db: Connection, night: str) -> tuple[Uncalibrated, ...]:
     """Sources and bands with points that have no magnitude for want of calibrators."""
-    stars = catalogue.load()
+    stars = catalogue.load(db)
     return tuple(Uncalibrated(
         source=clean(source, 80), band=clean(band, 20), points=points,
         in_catalogue=sum(band in star.magnitudes for star in stars.calibrators_of(source)))

@@ -48,7 +48,7 @@ _PANELS = (_MAGNITUDE, _DEGREE, _ANGLE)
 
 def plot_requests(db: Connection, night: str) -> Iterator[tuple[str, NightPlotRequest]]:
     """The plot of each source that has something to show."""
-    entries = {entry.name: entry for entry in catalogue.load().sources}
+    entries = {entry.name: entry for entry in catalogue.load(db).sources}
     for name in nights.sources(db, night):
         request = _request(db, night, name, entries.get(name))
         if request is not None:

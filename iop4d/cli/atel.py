@@ -68,7 +68,7 @@ def _gather(site: Site, source: str, since: str) -> DraftFacts:
     now_jd = jd_of_unix(time.time())
     since_jd = since_of(since, now_jd)
     with open_database(site, read_only=True).read() as db:
-        entry = catalogue.find(source)
+        entry = catalogue.find(db, source)
         called = next((name for name in (*entry.other_names, entry.name)
                        if canonical(name) == canonical(source)), source)
         if called == entry.name and entry.other_names:

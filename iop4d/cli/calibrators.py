@@ -57,8 +57,8 @@ def find_calibrators(ctx: click.Context, source: str, table: Path | None, online
         raise click.UsageError("give either --from FILE or --online")
     site = load(ctx, site_after, overrides_after)
     database = open_database(site, read_only=True)
-    with database.connected():
-        target, known = store.find(source), store.load().sources
+    with database.read() as db:
+        target, known = store.find(db, source), store.load(db).sources
     stars = calibrators.download(target, radius) if table is None else read(table)
     found = calibrators.find(stars, target, known, radius_arcmin=radius,
                              demand_scatter=not without_scatter)
@@ -95,8 +95,8 @@ def _save(site: Site, chosen: list[Source]) -> None:
     from iop4d.store import catalogue as store
 
     database = open_database(site, read_only=False)
-    with database.write():
-        added, replaced = store.save(merged(chosen, store.load().sources))
+    with database.write() as tx:
+        added, replaced = store.save(tx, merged(chosen, store.load(tx).sources))
     click.echo(f"{added} sources added, {replaced} replaced.")
 
 
@@ -119,10 +119,10 @@ def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: 
     from iop4d.store.instrumental import instrumental
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
-    with database.connected():
-        target = store.find(source)
-        names = [one.name for one in store.load().calibrators_of(target.name)]
-        rows = instrumental(names, band=band)
+    with database.read() as db:
+        target = store.find(db, source)
+        names = [one.name for one in store.load(db).calibrators_of(target.name)]
+        rows = instrumental(db, names, band=band)
     groups: dict[tuple[str, str], list[Instrumental]] = {}
     for row in rows:
         groups.setdefault((row.instrument, row.band), []).append(row)

@@ -54,9 +54,9 @@ def import_(ctx: click.Context, table: str, site_after: str | None,
             raise CatalogueError(f"{table} cannot be read: {error}") from error
     database = open_database(site, read_only=False)
     try:
-        with database.write():
-            sources = catalogue_csv.parse(text, known=store.load().sources)
-            added, replaced = store.save(sources)
+        with database.write() as tx:
+            sources = catalogue_csv.parse(text, known=store.load(tx).sources)
+            added, replaced = store.save(tx, sources)
     except CatalogueError as error:
         raise CatalogueError(f"{table}: {error}") from None
     click.echo(f"{added} sources added, {replaced} replaced.")
@@ -73,8 +73,8 @@ def export(ctx: click.Context, file: Path | None, site_after: str | None,
     from iop4d.store import catalogue_csv
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
-    with database.connected():
-        text = catalogue_csv.write(store.load().sources)
+    with database.read() as db:
+        text = catalogue_csv.write(store.load(db).sources)
     if file is None:
         sys.stdout.write(text)
     else:
@@ -92,8 +92,8 @@ def list_(ctx: click.Context, kind: str | None, site_after: str | None,
     from iop4d.store import catalogue as store
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
-    with database.connected():
-        loaded = store.load()
+    with database.read() as db:
+        loaded = store.load(db)
     for source in loaded.sources:
         if kind in (None, source.kind.value):
             serves = f"  calibrates {', '.join(source.calibrates)}" if source.calibrates else ""
@@ -113,9 +113,9 @@ def show(ctx: click.Context, name: str, site_after: str | None,
     from iop4d.store import catalogue as store
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
-    with database.connected():
-        source = store.find(name)
-        calibrators = store.load().calibrators_of(source.name)
+    with database.read() as db:
+        source = store.find(db, name)
+        calibrators = store.load(db).calibrators_of(source.name)
     click.echo(f"{source.name} ({source.kind.value})")
     lines = {
         "other names": ", ".join(source.other_names),

@@ -85,10 +85,10 @@ def _fields(ctx: click.Context, only: tuple[str, ...], site_after: str | None,
     from iop4d.store import catalogue
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
-    with database.connected():
+    with database.read() as db:
         if only:
-            return [catalogue.find(name) for name in only]
-        fields = [source for source in catalogue.load().sources
+            return [catalogue.find(db, name) for name in only]
+        fields = [source for source in catalogue.load(db).sources
                   if source.kind is not SourceKind.CALIBRATOR]
     if not fields:
         raise Iop4dError("the catalogue has no targets: 'iop4d catalogue import' comes first")

@@ -47,8 +47,8 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
         able = ", ".join(name for name, i in known.items() if i.polarimeter)
         raise Iop4dError(f"no polarimeter '{instrument}'; there are {able}")
     database = open_database(site, read_only=True)
-    with database.connected():
-        standards = {s.name: s for s in catalogue.load().sources
+    with database.read() as db:
+        standards = {s.name: s for s in catalogue.load(db).sources
                      if s.kind is SourceKind.STANDARD and math.isfinite(s.p)}
         rows = [row for row in _rows(instrument, since, until) if row.source in standards]
     seen = [_seen(row, known[instrument]) for row in rows]

@@ -60,7 +60,7 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
 
     with open_database(site, read_only=True).read() as db:
         rows = choose(db, Chosen(
-            source=catalogue.find(source).name if source else "", nights=nights,
+            source=catalogue.find(db, source).name if source else "", nights=nights,
             instrument=instrument or "", science=not failed,
             states=TROUBLE if failed else (FrameState.DONE, FrameState.FAILED)))
         if not only_stale:

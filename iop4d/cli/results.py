@@ -40,7 +40,7 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
     with database.read() as db:
-        chosen = Selection(sources=tuple(catalogue.find(name).name for name in sources),
+        chosen = Selection(sources=tuple(catalogue.find(db, name).name for name in sources),
                            bands=bands, since_jd=_jd("--since", since),
                            until_jd=_jd("--until", until))
         columns = tables.COLUMNS | (tables.MORE_COLUMNS if all_columns else {})

@@ -137,7 +137,7 @@ class Consequences:
         They are queued to be calibrated again from their stored measurements. The version is kept
         with that, so a change made while no daemon ran is followed too.
         """
-        if not catalogue.follow(version):
+        if not catalogue.follow(tx, version):
             return 0, 0
         now = self._clock()
         series, whole = groups.all_series(tx), groups.with_results(tx)

@@ -83,5 +83,5 @@ class CatalogueFollower:
             await self._wake()
 
 
-def _newer(_: Connection, version: int) -> Catalogue | None:
-    return None if catalogue.version() == version else catalogue.load()
+def _newer(db: Connection, version: int) -> Catalogue | None:
+    return None if catalogue.version(db) == version else catalogue.load(db)

@@ -40,7 +40,7 @@ class Urgency:
             self._look_at = self._clock()
             firing = frozenset(row.source for row in db.select(Alert, Alert.source).where(
                 Alert.state == AlertState.FIRING).distinct())
-            made_of = (catalogue.version(), firing)
+            made_of = (catalogue.version(db), firing)
             if made_of != self._made_of:
                 self._made_of = made_of
                 self._names = _all_names(db, {*self._first, *firing})

@@ -135,8 +135,8 @@ class Demo:
         text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, names)))
         text = text.replace(",BLLac,", ",BLLac;BL Lac,")
         database = Database(self._folder / "iop4d.db")
-        with database.write():
-            catalogue.save(catalogue_csv.parse(text))
+        with database.write() as tx:
+            catalogue.save(tx, catalogue_csv.parse(text))
             User.create(name=ACCOUNT[0], password=generate_password_hash(ACCOUNT[1]), made_at=0.0)
         database.close()
 

@@ -7,35 +7,35 @@ from collections.abc import Iterable
 from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Catalogue, Source, SourceKind, canonical
 from iop4d.store import schema
-from iop4d.store.database import finite, number
+from iop4d.store.database import Connection, Transaction, finite, number
 
 _VERSION = "catalogue_version"
 _FOLLOWED = "catalogue_version_of_results"
 
 
-def version() -> int:
+def version(db: Connection) -> int:
     """The catalogue's version; it rises with every change."""
-    row = schema.Meta.get_or_none(schema.Meta.key == _VERSION)
+    row = db.get(schema.Meta, schema.Meta.key == _VERSION)
     return int(row.value) if row else 0
 
 
-def follow(version: int) -> bool:
+def follow(tx: Transaction, version: int) -> bool:
     """Note that results rest on a version from now on; whether they rested on another."""
-    row = schema.Meta.get_or_none(schema.Meta.key == _FOLLOWED)
-    schema.Meta.replace(key=_FOLLOWED, value=version).execute()
+    row = tx.get(schema.Meta, schema.Meta.key == _FOLLOWED)
+    tx.replace(schema.Meta, key=_FOLLOWED, value=version)
     return row is not None and row.value != version
 
 
-def load() -> Catalogue:
+def load(db: Connection) -> Catalogue:
     """The whole catalogue."""
-    rows = schema.Source.select().order_by(schema.Source.id)
-    return Catalogue(version=version(), sources=tuple(map(_from_row, rows)))
+    rows = db.select(schema.Source).order_by(schema.Source.id)
+    return Catalogue(version=version(db), sources=tuple(map(_from_row, rows)))
 
 
-def find(name: str) -> Source:
+def find(db: Connection, name: str) -> Source:
     """The source of any of its names; raises CatalogueError when there is none."""
     wanted = canonical(name)
-    sources = load().sources
+    sources = load(db).sources
     for source in sources:
         if wanted in map(canonical, (source.name, *source.other_names)):
             return source
@@ -45,25 +45,24 @@ def find(name: str) -> Source:
     raise CatalogueError(f"no source is named '{name}'{hint}")
 
 
-def save(sources: Iterable[Source]) -> tuple[int, int]:
+def save(tx: Transaction, sources: Iterable[Source]) -> tuple[int, int]:
     """Add new sources and replace those of the same name; (added, replaced).
 
     A source keeps its id. Raises CatalogueError if a name would belong to two sources.
-    Call inside a write transaction.
     """
     sources = list(sources)
-    existing = {canonical(row.name): row.id for row in schema.Source.select()}
+    existing = {canonical(row.name): row.id for row in tx.select(schema.Source)}
     added = replaced = 0
     for source in sources:
         values = _to_row(source)
         if (id_ := existing.get(canonical(source.name))) is not None:
-            schema.Source.update(**values).where(schema.Source.id == id_).execute()
+            tx.update(schema.Source, **values).where(schema.Source.id == id_).execute()
             replaced += 1
         else:
-            schema.Source.create(**values)
+            tx.create(schema.Source, **values)
             added += 1
-    _check_names(load().sources)
-    schema.Meta.replace(key=_VERSION, value=version() + 1).execute()
+    _check_names(load(tx).sources)
+    tx.replace(schema.Meta, key=_VERSION, value=version(tx) + 1)
     return added, replaced
 
 

@@ -138,7 +138,7 @@ def calibrated(tx: Transaction, series_id: int, n_frames: int, now: float) -> No
 def measured_frames(db: Connection, series: Series) -> tuple[MeasuredFrame, ...]:
     """The frames of a series in order of time, with what is measured of source and calibrators."""
     names = [series.source,
-             *(s.name for s in catalogue.load().calibrators_of(series.source))]
+             *(s.name for s in catalogue.load(db).calibrators_of(series.source))]
     with_source = Row.select(Row.frame).where(Row.source == series.source)
     frames = list(db.select(Frame).where(
         (Frame.telescope == series.telescope) & (Frame.instrument == series.instrument)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from iop4d.model.flags import NEVER_CALIBRATES
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
+from iop4d.store.database import Connection
 from iop4d.store.schema import Frame, Measurement
 
 
@@ -24,17 +25,16 @@ class Instrumental:
     mag_err: float
 
 
-def instrumental(sources: Iterable[str], *, band: str | None = None) -> list[Instrumental]:
+def instrumental(db: Connection, sources: Iterable[str], *,
+                 band: str | None = None) -> list[Instrumental]:
     """All good measurements of the sources on photometry frames, in order of time.
 
     Those with a flag that bars a star from zero points are left out.
     """
-    query = (Measurement
-             .select(Frame.instrument, Frame.band, Frame.night, Frame.id, Measurement.source,
-                     Measurement.mag_inst, Measurement.mag_inst_err)
+    query = (db.select(Measurement, Frame.instrument, Frame.band, Frame.night, Frame.id,
+                       Measurement.source, Measurement.mag_inst, Measurement.mag_inst_err)
              .join(Frame)
              .where(Measurement.source.in_(list(sources))
-                    & (Measurement.beam == "")
                     & (Measurement.beam == "")
                     & Measurement.mag_inst.is_null(False)
                     & Measurement.mag_inst_err.is_null(False)

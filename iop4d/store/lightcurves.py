@@ -29,11 +29,11 @@ def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
     A source that left the catalogue keeps its results and its page.
     """
     if key.isdecimal():
-        for source in catalogue.load().sources:
+        for source in catalogue.load(db).sources:
             if source.id == int(key):
                 return source.name, source
     try:
-        found = catalogue.find(key)
+        found = catalogue.find(db, key)
     except CatalogueError:
         return (key, None) if db.get(Result, Result.source == key) is not None else None
     return found.name, found
@@ -43,7 +43,7 @@ def listed(db: Connection) -> list[SourceLine]:
     """Every source that was measured, and every target; targets first."""
     counts = dict(db.select(Result, Result.source, pw.fn.COUNT(Result.id)).group_by(Result.source)
                   .tuples())
-    entries = {source.name: source for source in catalogue.load().sources}
+    entries = {source.name: source for source in catalogue.load(db).sources}
     names = set(counts) | {source.name for source in entries.values()
                            if source.kind is not SourceKind.CALIBRATOR}
     lines = [SourceLine(name=name, entry=entries.get(name), count=counts.get(name, 0),

@@ -69,8 +69,8 @@ def site_of(root: Path, *parts: str) -> Site:
 
 
 def fill_catalogue(database: Database, *more: Source) -> None:
-    with database.write():
-        catalogue.save([
+    with database.write() as tx:
+        catalogue.save(tx, [
             Source(name="BL Lac", other_names=("2200+420",), ra_deg=330.68, dec_deg=42.28,
                    kind=SourceKind.TARGET),
             Source(name="BL Lac C1", ra_deg=330.7, dec_deg=42.29, kind=SourceKind.CALIBRATOR,

@@ -58,8 +58,8 @@ def result(tx: Transaction, minute: float, mag: float | None = 13.0, *, night: s
 
 def fill_catalogue(database: Database) -> None:
     """BL Lac with a star in R and literature values of its own; a source without stars."""
-    with database.write():
-        catalogue.save([
+    with database.write() as tx:
+        catalogue.save(tx, [
             Source(name="BL Lac", other_names=("2200+420",), ra_deg=330.68, dec_deg=42.28,
                    kind=SourceKind.TARGET, magnitudes={"R": (13.5, 0.1)}, p=0.08, chi_deg=20.0),
             Source(name="BL Lac C1", ra_deg=330.7, dec_deg=42.29, kind=SourceKind.CALIBRATOR,

@@ -27,7 +27,7 @@ NAME = "2200+420"
 
 
 def fill_catalogue(tx: Transaction) -> None:
-    catalogue.save([
+    catalogue.save(tx, [
         Source(name=NAME, other_names=("BL Lacertae", "BL Lac"), ra_deg=330.68, dec_deg=42.28,
                kind=SourceKind.TARGET, redshift=0.069),
         *(Source(name=f"{NAME} {star}", ra_deg=330.7, dec_deg=42.29 + n / 100,
@@ -69,7 +69,7 @@ def quiet_past(tx: Transaction, nights: int = 40, mag: float = 13.5) -> None:
 
 
 def asked(tx: Transaction, **more: Any) -> DraftRequest:
-    values = {"source": catalogue.find(NAME), "called": "BL Lac", "since_jd": TODAY,
+    values = {"source": catalogue.find(tx, NAME), "called": "BL Lac", "since_jd": TODAY,
               "until_jd": TODAY + 1.0} | more
     return DraftRequest(**values)
 

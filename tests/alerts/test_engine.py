@@ -140,8 +140,8 @@ def test_only_the_band_and_the_sources_that_a_rule_watches_count(start: Start) -
 def test_a_source_that_is_added_later_is_watched(start: Start) -> None:
     night = start(rule(source="3c454.3"), channel())
     night.see(0, 12.5, source="3C 454.3")
-    with night.database.write():
-        catalogue.save([Source(name="2251+158", other_names=("3C 454.3",), ra_deg=343.49,
+    with night.database.write() as tx:
+        catalogue.save(tx, [Source(name="2251+158", other_names=("3C 454.3",), ra_deg=343.49,
                                dec_deg=16.15, kind=SourceKind.TARGET)])
     for n in range(2):
         night.see(n, 12.5, source="2251+158")

@@ -143,8 +143,8 @@ class Place:
         self.site = parse_site(text, root=root)
         self.clock = clock
         self.database = Database(self.site.database)
-        with self.database.write():
-            catalogue.save([Source(name="BL Lac", ra_deg=330.68, dec_deg=42.28,
+        with self.database.write() as tx:
+            catalogue.save(tx, [Source(name="BL Lac", ra_deg=330.68, dec_deg=42.28,
                                    kind=SourceKind.TARGET)])
         self.engine = AlertEngine(self.site, clock)
 

@@ -187,7 +187,8 @@ def measure(database: Database, names: list[str], *, varies: str) -> None:
 def test_a_variable_calibrator_is_told(folder: Path) -> None:
     nothing = run(folder, "check-calibrators", "BL Lac")
     database = Database(load_site(folder, ()).database)
-    names = [s.name for s in store.load().calibrators_of("2200+420")]
+    with database.read() as db:
+        names = [s.name for s in store.load(db).calibrators_of("2200+420")]
     assert f"Nothing is measured of the {len(names)} calibrators" in nothing.output
     measure(database, names, varies=names[1])
     database.close()

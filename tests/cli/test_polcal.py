@@ -56,9 +56,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
     database = Database(tmp_path / "iop4d.db")
     rng = np.random.default_rng(3)
-    with database.write():
-        catalogue.save(parse(builtin("standards")))
-        known = [s for s in catalogue.load().sources if math.isfinite(s.p)]
+    with database.write() as tx:
+        catalogue.save(tx, parse(builtin("standards")))
+        known = [s for s in catalogue.load(tx).sources if math.isfinite(s.p)]
         stars = [s for s in known if s.p > 0.02][:3] + [s for s in known if s.p < 0.01][:2]
         ids = []
         for n, star in enumerate([*stars, stars[0]]):

@@ -104,8 +104,8 @@ def test_an_undisturbed_backlog_is_not_slowed_down_by_turns(bench: Bench) -> Non
 
 @pytest.fixture
 def sources(database: Database) -> None:
-    with database.write():
-        catalogue.save(catalogue_csv.parse(catalogue_csv.builtin("blazars")))
+    with database.write() as tx:
+        catalogue.save(tx, catalogue_csv.parse(catalogue_csv.builtin("blazars")))
 
 
 @pytest.mark.usefixtures("sources")
@@ -133,7 +133,7 @@ def test_a_source_of_a_firing_alert_is_urgent_for_as_long_as_it_fires(
     urgency = Urgency([], clock)
     with database.write() as db:
         assert not urgency.bonus(db, "BLLac-1.fit")
-        Alert.create(rule="r", source=catalogue.find("BL Lac").name, band="R", episode=1,
+        Alert.create(rule="r", source=catalogue.find(db, "BL Lac").name, band="R", episode=1,
                      state="firing", condition="mag < 13", fired_jd=0.0, fired_at=0.0)
         clock.advance(6.0)
         assert urgency.bonus(db, "BLLac-1.fit")

@@ -85,26 +85,28 @@ def test_what_is_written_is_read_back() -> None:
 
 
 def test_saving_adds_replaces_and_keeps_ids(database: Database) -> None:
-    with database.write():
-        assert catalogue.save(parse(HEADER + TARGET)) == (1, 0)
-        first = catalogue.find("bllac")
+    with database.write() as tx:
+        assert catalogue.save(tx, parse(HEADER + TARGET)) == (1, 0)
+        first = catalogue.find(tx, "bllac")
         changed = TARGET.replace(",,,,,,,\n", ",,13.1,0.1,,,,\n", 1)
-        assert catalogue.save(parse(HEADER + changed)) == (0, 1)
-        second = catalogue.find("BL LAC")
+        assert catalogue.save(tx, parse(HEADER + changed)) == (0, 1)
+        second = catalogue.find(tx, "BL LAC")
     assert second.id == first.id
     assert second.magnitudes == {"R": (13.1, 0.1)}
-    assert catalogue.version() == 2
+    with database.read() as db:
+        assert catalogue.version(db) == 2
     assert math.isnan(second.p)
 
 
 def test_a_name_belongs_to_one_source(database: Database) -> None:
-    with pytest.raises(CatalogueError, match="share a name"), database.write():
-        catalogue.save(parse(HEADER + TARGET + "Other,2200+420,1,1,target,,,,,,,\n"))
-    assert catalogue.load().sources == ()
+    with pytest.raises(CatalogueError, match="share a name"), database.write() as tx:
+        catalogue.save(tx, parse(HEADER + TARGET + "Other,2200+420,1,1,target,,,,,,,\n"))
+    with database.read() as db:
+        assert catalogue.load(db).sources == ()
 
 
 def test_an_unknown_name_gets_a_hint(database: Database) -> None:
-    with database.write():
-        catalogue.save(parse(HEADER + TARGET))
-    with pytest.raises(CatalogueError, match="did you mean BL Lac"):
-        catalogue.find("lac")
+    with database.write() as tx:
+        catalogue.save(tx, parse(HEADER + TARGET))
+    with pytest.raises(CatalogueError, match="did you mean BL Lac"), database.read() as db:
+        catalogue.find(db, "lac")

@@ -40,8 +40,8 @@ def make_site(folder: Path, plan: NightPlan, *, more: str = "") -> Path:
                                        encoding="utf-8")
     text = Night(plan).sky.catalogue_csv(plan.seed, fields=tuple(map(field_of, plan.fields)))
     database = Database(folder / "iop4d.db")
-    with database.write():
-        catalogue.save(catalogue_csv.parse(text))
+    with database.write() as tx:
+        catalogue.save(tx, catalogue_csv.parse(text))
     database.close()
     return folder
 
@@ -180,8 +180,8 @@ def make_stub_site(folder: Path, count: int, *, port: int, dead: int) -> Path:
     (folder / "password").chmod(0o600)
     names = sorted({str(_file(*divmod(number, _A_NIGHT))["object"]) for number in range(count)})
     database = Database(folder / "iop4d.db")
-    with database.write():
-        catalogue.save([Source(name=name, ra_deg=float(n % 360), dec_deg=30.0,
+    with database.write() as tx:
+        catalogue.save(tx, [Source(name=name, ra_deg=float(n % 360), dec_deg=30.0,
                                kind=SourceKind.TARGET, calibrates=(), magnitudes={})
                         for n, name in enumerate(filter(None, names))])
     database.close()

@@ -81,8 +81,8 @@ def fill(site: Site, *, frames: int = 24, now: float | None = None, hostile: boo
     now = time.time() if now is None else now
     (site.root / "previews").mkdir(exist_ok=True)
     database = Database(site.database)
-    with database.write():
-        catalogue.save(_sources())
+    with database.write() as tx:
+        catalogue.save(tx, _sources())
         beat(ambient(), heartbeat(site, now))
         master = schema.Master.create(
             key="flat/1", kind="flat", telescope=TELESCOPE, instrument="CAFOS", band="R",
@@ -112,7 +112,7 @@ def _sources() -> list[Any]:
 def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None:
     pick = random.Random(index)
     short, base = list(TARGETS.values())[index % 3]
-    source = catalogue.find(list(TARGETS)[index % 3]).name
+    source = catalogue.find(ambient(), list(TARGETS)[index % 3]).name
     band = "RRBVI"[(index // 3) % 5]
     at = now - (frames - index) * 95.0 - (86400 if index < frames // 2 else 0)
     jd = jd_of_unix(at - 60)
@@ -200,7 +200,7 @@ def _failures(now: float) -> None:
 
 
 def _alerts(now: float) -> None:
-    source = catalogue.find("BL Lac").name
+    source = catalogue.find(ambient(), "BL Lac").name
     points = [row.id for row in schema.Result.select().where(
         (schema.Result.source == source) & (schema.Result.band == "R"))
         .order_by(schema.Result.jd_mid.desc()).limit(2)]

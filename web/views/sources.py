@@ -39,7 +39,7 @@ def source(db: Connection, key: str) -> str:
     results = lightcurves.latest_results(db, name, _SHOWN)
     return render(db, "source.html", name=name, entry=entry, results=results,
                   count=lightcurves.count(db, name), drawn=lightcurve.LIMIT,
-                  calibrators=catalogue.load().calibrators_of(name),
+                  calibrators=catalogue.load(db).calibrators_of(name),
                   frames=pages.frame_ids(db, results))
 
 
