@@ -126,7 +126,7 @@ def _rate(_: Condition, series: PointSeries, past: Past, first: int, i: int) -> 
 
 def _rotation(_: Condition, series: PointSeries, past: Past, first: int, i: int) -> float:
     chi = series.value[first:i + 1]
-    if len(chi) < max(past.min_points, 2):
+    if len(chi) < past.min_points:
         return _NAN
     path = list(accumulate((angle_difference(b, a) for a, b in pairwise(chi)), initial=0.0))
     return max(abs(at - path[-1]) for at in path)

@@ -62,6 +62,17 @@ def rule(source: str = "BL Lac", clear: str = "mag > 13.2", confirm: int = 2,
     return RULE.format(source=source, clear=clear, confirm=confirm, cooldown=cooldown)
 
 
+def changed(condition: str, more: str = "", clear: str = "") -> str:
+    """The rule with another condition."""
+    return rule().replace('"mag < 13.0"', f'"{condition}"').replace(
+        '"mag > 13.2"', f'"{clear}"') + more
+
+
+#: A rule on a colour.
+COLOUR = rule(confirm=1).replace('"mag < 13.0"', '"colour B-R < 0.6"').replace(
+    'clear = "mag > 13.2"', "")
+
+
 def site_of(root: Path, *parts: str) -> Site:
     """A site from the parts of its file; answers of servers are waited for no longer than 1 s."""
     head = '[site]\nurl = "https://iop4d.example.org/"\n[alerts]\ntimeout = 1.0\n'

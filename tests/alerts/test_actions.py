@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from iop4d.alerts import actions
-from iop4d.store.schema import Event, Mute, Source
-from tests.alerts.bench import Start
+from iop4d.alerts.episodes import tag
+from iop4d.model.units import SpanError
+from iop4d.store.schema import Alert, Event, Mute, Source
+from tests.alerts.bench import Start, channel, rule
 
 HOUR = 3600.0
 
@@ -29,3 +31,31 @@ def test_a_mute_ends_by_any_name_though_its_source_is_gone_or_has_another(start:
         assert actions.unmute(tx, rule="", source="bllac-c1", now=now) == "BL Lac C1"
     assert Mute.select().where(Mute.until > now).count() == 0
     assert [row.kind for row in Event.select()].count("mute") == 4
+
+
+def test_an_alert_is_found_by_its_tag_its_source_or_alone(start: Start) -> None:
+    night = start(rule(), rule().replace('"bright"', '"other"'), channel())
+    night.see_all([12.5, 12.4])
+    first = Alert.select().order_by(Alert.id).first()
+    with night.database.write() as tx:
+        assert actions.find(tx, tag(first)).id == first.id
+        with pytest.raises(actions.ActionError, match="several active alerts match 'BL Lac'"):
+            actions.find(tx, "BL Lac")
+        assert actions.find(tx, "").id == Alert.select().order_by(Alert.fired_at.desc()).first().id
+        Alert.update(state="resolved").where(Alert.id != first.id).execute()
+        assert actions.find(tx, "").id == actions.find(tx, "bl lac").id == first.id
+        with pytest.raises(actions.ActionError, match="no active alert matches '#zzzzzz'"):
+            actions.find(tx, "#zzzzzz")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("12h", 12 * HOUR), ("90min", 5400.0),
+                                               ("2d", 48 * HOUR), ("3", 3 * HOUR),
+                                               ("366d", 366 * 24 * HOUR)])
+def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
+    assert actions.duration_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-2h", "0h", "367d"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(SpanError, match=r"expected one such as|longer than the maximum"):
+        actions.duration_of(text)

@@ -70,7 +70,7 @@ def test_a_rate_is_known_from_three_standard_errors_on(sigmas: float, known: boo
         slope if known else math.nan, nan_ok=True)
 
 
-def test_a_rate_needs_three_points_and_a_rotation_two_whatever_a_rule_asks_for() -> None:
+def test_a_rate_needs_three_points_whatever_a_rule_asks_for_and_a_rotation_two() -> None:
     past = Past(window=10.0, min_points=2, floor=0.0)
     assert math.isnan(last("rate mag < -1 mag/d", series([13.0, 12.0], per_night=1), past))
     assert last("rate mag < -0.3 mag/d", series([13.0, 12.0, 11.0], per_night=1),

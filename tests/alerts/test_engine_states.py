@@ -7,10 +7,7 @@ import random
 import pytest
 
 from iop4d.alerts import actions, points
-from iop4d.alerts.episodes import tag
-from iop4d.alerts.notify import quiet_end
 from iop4d.model.flags import Flag
-from iop4d.model.units import SpanError
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox, Result
 from tests.alerts.bench import Start, channel, kinds, point, rule, state
 
@@ -198,42 +195,6 @@ def test_a_tag_stands_for_several_sources(start: Start) -> None:
                   '[[tag]]\nname = "tev"\nsources = ["2200+420", "Mrk 421"]\n')
     night.see_all([12.5, 12.4])
     assert state() == "firing"
-
-
-def test_an_alert_is_found_by_its_tag_its_source_or_alone(start: Start) -> None:
-    night = start(rule(), rule().replace('"bright"', '"other"'), channel())
-    night.see_all([12.5, 12.4])
-    first = Alert.select().order_by(Alert.id).first()
-    with night.database.write() as tx:
-        assert actions.find(tx, tag(first)).id == first.id
-        with pytest.raises(actions.ActionError, match="several active alerts match 'BL Lac'"):
-            actions.find(tx, "BL Lac")
-        assert actions.find(tx, "").id == Alert.select().order_by(Alert.fired_at.desc()).first().id
-        Alert.update(state="resolved").where(Alert.id != first.id).execute()
-        assert actions.find(tx, "").id == actions.find(tx, "bl lac").id == first.id
-        with pytest.raises(actions.ActionError, match="no active alert matches '#zzzzzz'"):
-            actions.find(tx, "#zzzzzz")
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("12h", 12 * HOUR), ("90min", 5400.0),
-                                               ("2d", 48 * HOUR), ("3", 3 * HOUR),
-                                               ("366d", 366 * 24 * HOUR)])
-def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
-    assert actions.duration_of(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "-2h", "0h", "367d"])
-def test_what_is_no_length_of_time_is_refused(text: str) -> None:
-    with pytest.raises(SpanError, match=r"expected one such as|longer than the maximum"):
-        actions.duration_of(text)
-
-
-def test_quiet_hours_end_by_the_clock_on_the_wall_across_its_changes() -> None:
-    """In Madrid the clocks go back on 2026-10-25 at 03:00 summer time."""
-    late = 1_792_879_200.0  # 2026-10-24 22:00 UTC, midnight in Madrid
-    assert quiet_end("23:00-08:00", "Europe/Madrid", late) - late == 9 * HOUR
-    assert quiet_end("23:00-08:00", "UTC", late) == 0.0
-    assert quiet_end("21:00-23:00", "UTC", late) - late == HOUR
 
 
 def test_the_same_points_again_tell_nothing_twice(start: Start) -> None:

@@ -9,8 +9,7 @@ from iop4d.alerts.compose import notice_of
 from iop4d.alerts.rules import CompiledRule
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox
-from tests.alerts.bench import Night, Start, channel, kinds, rule, site_of, state
-from tests.alerts.test_judgement import COLOUR, changed
+from tests.alerts.bench import COLOUR, Night, Start, changed, channel, kinds, rule, site_of, state
 
 HOUR = 3600.0
 
@@ -145,17 +144,60 @@ def test_a_flag_on_the_other_band_of_the_end_lets_a_colour_go_on(start: Start) -
     assert state() == "firing"
 
 
-def test_a_flag_that_is_removed_again_lets_the_same_points_fire(start: Start) -> None:
-    night = start()
-    night.see(0, 12.5)
-    last = night.see(1, 12.5)
+@pytest.mark.parametrize("confirm", [1, 2])
+def test_a_flag_that_is_removed_again_lets_the_same_points_fire(start: Start,
+                                                                confirm: int) -> None:
+    night = start(rule(confirm=confirm), channel())
+    last = night.see_all([12.5] * confirm)[-1]
     night.flag(last)
     night.tend()
-    assert night.episodes() == [("withdrawn", 1.0, pytest.approx(-0.001, abs=0.0011))]
+    assert [state for state, _, _ in night.episodes()] == ["withdrawn"]
     night.unflag(last)
     night.tend()
     assert [(state, fired) for state, fired, _ in night.episodes()] == [
-        ("withdrawn", 1.0), ("firing", 1.0)]
+        ("withdrawn", confirm - 1.0), ("firing", confirm - 1.0)]
+
+
+def test_nobody_is_notified_of_the_withdrawal_of_what_nobody_was_notified_of(
+        start: Start) -> None:
+    night = start()
+    night.clock.advance(60 * 24 * HOUR)
+    first, _ = night.see_all([12.5, 12.5])
+    night.flag(first)
+    night.tend()
+    assert [state for state, _, _ in night.episodes()] == ["withdrawn"]
+    assert kinds() == []
+
+
+def test_nobody_is_notified_of_the_end_of_what_nobody_was_notified_of(start: Start) -> None:
+    night = start(rule() + "notify_resolved = true\n", channel())
+    night.clock.advance(60 * 24 * HOUR)
+    night.see_all([12.5, 12.5, 13.5, 13.5])
+    assert (state(), kinds()) == ("resolved", [])
+
+
+def test_no_reminder_is_sent_where_the_newest_point_does_not_meet_the_condition(
+        start: Start) -> None:
+    night = start(rule() + "reminder_hours = 1.0\n", channel())
+    night.see_all([12.5, 12.5, 13.1])
+    night.clock.advance(2 * HOUR)
+    night.tend()
+    assert (state(), kinds()) == ("firing", ["alert"])
+    night.see(3, 12.9)
+    night.tend()
+    assert kinds() == ["alert", "reminder"]
+
+
+def test_what_was_muted_is_notified_late_only_while_it_meets_the_condition(start: Start) -> None:
+    night = start()
+    with night.database.write() as tx:
+        actions.mute(tx, rule="bright", source="", seconds=HOUR, by="Ana", now=night.clock())
+    night.see_all([12.5, 12.5])
+    night.clock.advance(2 * HOUR)
+    night.see(2, 13.1)
+    assert kinds() == []
+    night.see(3, 12.9)
+    assert kinds() == ["alert"]
 
 
 def test_a_withdrawn_alert_has_no_cooldown(start: Start) -> None:

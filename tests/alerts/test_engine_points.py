@@ -6,21 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.alerts.backtest import backtest
 from iop4d.alerts.engine import AlertEngine
 from iop4d.model.errors import ConfigError
 from iop4d.store.schema import Alert
-from tests.alerts.bench import JD, Start, channel, rule, site_of, state
+from tests.alerts.bench import COLOUR, Start, changed, channel, rule, site_of, state
 from tests.conftest import FakeClock
 
 DAY = 1440.0  # minutes
-COLOUR = rule(confirm=1).replace('"mag < 13.0"', '"colour B-R < 0.6"').replace(
-    'clear = "mag > 13.2"', "")
-
-
-def changed(condition: str, more: str = "", clear: str = "") -> str:
-    return rule().replace('"mag < 13.0"', f'"{condition}"').replace(
-        '"mag > 13.2"', f'"{clear}"') + more
 
 
 @pytest.mark.parametrize(("first", "second"), [("B", "R"), ("R", "B")])
@@ -56,32 +48,6 @@ def test_a_colour_without_its_partner_is_no_gap(start: Start) -> None:
         night.see(120 * n + 5, 13.0, band="R")
         night.see(120 * n + 60, 12.0, band="B")
     assert state() == "firing"
-
-
-def test_the_past_judged_at_once_gives_what_was_judged_point_by_point(start: Start) -> None:
-    night = start(rule(cooldown=0) + "max_err = 0.1\n", channel())
-    for n in range(60):
-        night.see(n, (12.5, 12.6, 13.4, 12.7, 13.5)[n // 3 % 5], err=0.02 if n % 4 else 0.3)
-    watch = night.engine.compiled("bright")
-    assert watch is not None
-    with night.database.read() as db:
-        fired = backtest(db, night.engine, watch, JD - 1.0).fired
-    rows = Alert.select().where(Alert.state.in_(("firing", "resolved"))).order_by(Alert.episode)
-    assert len(fired) > 3
-    assert [one.points for one in fired] == [tuple(row.points) for row in rows]
-    assert [one.ended_jd for one in fired] == [row.resolved_jd for row in rows]
-
-
-def test_a_back_test_counts_the_points_that_lack_earlier_data(start: Start) -> None:
-    night = start(changed("change mag < -0.5", "min_points = 3\n", "change mag > -0.2"), channel())
-    for n in range(6):
-        night.see(n * DAY, 14.0 if n < 5 else 13.0, night=f"2025-11-{22 + n}")
-    compiled = night.engine.compiled("bright")
-    assert compiled is not None
-    with night.database.read() as db:
-        found = backtest(db, night.engine, compiled, JD - 1.0)
-    assert (found.points, found.unknown, found.series) == (6, 3, 1)  # a past of 0, 1 and 2 points
-    assert found.fired == ()  # one point does not confirm itself
 
 
 def test_tags_may_stand_in_a_list_of_sources(start: Start) -> None:
