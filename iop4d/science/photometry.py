@@ -1,6 +1,6 @@
 """Aperture photometry at given places: fluxes, errors and flags.
 
-Fluxes are sums over exact circles (photutils); the sky is that of an annulus, without the light of
+Fluxes are sums over exact circles; the sky is that of an annulus, without the light of
 the star's own wings and of the neighbours, which the frame's star image gives.
 """
 
@@ -13,11 +13,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from photutils.geometry import circular_overlap_grid
 
 from iop4d.model.flags import Flag
 from iop4d.science.combine import robust_level
 from iop4d.science.detect import Detections
+from iop4d.science.overlap import circle_overlap
 from iop4d.science.psf import Psf, encircled, surface
 
 FloatImage = NDArray[np.float32]
@@ -157,8 +157,7 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *,
     dx = np.arange(columns.start, columns.stop) - x
     dy = np.arange(rows.start, rows.stop) - y
     r2 = dy[:, None] ** 2 + dx[None, :] ** 2
-    weights = circular_overlap_grid(dx[0] - 0.5, dx[-1] + 0.5, dy[0] - 0.5, dy[-1] + 0.5,
-                                    dx.size, dy.size, aperture.radius, 1, 1)
+    weights = circle_overlap(dx, dy, aperture.radius)
     flags = _pixel_flags(frame, rows, columns, weights)
     if min(x, nx - 1 - x, y, ny - 1 - y) < aperture.outer:
         flags |= Flag.EDGE
