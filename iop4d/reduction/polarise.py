@@ -20,7 +20,7 @@ from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.calibrate import targets_of
 from iop4d.reduction.groupmag import group_magnitude
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of, source_ensemble
-from iop4d.reduction.nucleus import with_nucleus
+from iop4d.reduction.host import without_host
 from iop4d.reduction.sources import MAG_PER_RELATIVE_FLUX
 from iop4d.science.debias import debiased
 from iop4d.science.fieldstars import Transparency
@@ -190,7 +190,7 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
                              instrument=instrument)
     clean = debiased(best.q, best.u, best.covariance)
     flags = result.flags | int(_flags(found[chosen][0], positions, instrument))
-    return with_nucleus(replace(
+    return without_host(replace(
         result, flags=flags, q=best.q, q_err=best.q_err, u=best.u, u_err=best.u_err, p=best.p,
         p_err=best.p_err, chi_deg=best.chi_deg, chi_err_deg=best.chi_err_deg,
         p_debiased=clean.p, p_limit=clean.limit, method=chosen,

@@ -6,14 +6,9 @@ FWHM of the stars. The host is taken to be unpolarised, so it dilutes the source
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,20 +84,13 @@ def magnitude(flux_mjy: float) -> float:
     return -2.5 * math.log10(flux_mjy / ZERO_R_MJY) if flux_mjy > 0 else math.nan
 
 
-def host_flux(names: Iterable[str], radius_arcsec: float, fwhm_arcsec: float) -> HostFlux | None:
-    """The host's light inside an aperture, R band; None where the table has none of the names.
-
-    ``names``: all names of the source; case, blanks, dashes and underscores do not matter.
-    ``radius_arcsec``: the aperture's radius; ``fwhm_arcsec``: of the stars. Bilinear between the
-    points of the table (Nilsson et al. 2007); outside it the nearest value, which is told. Where
-    the table gives no error, a tenth of the flux, which is told too. NaN for a NaN.
-    """
-    table = find_table(names)
-    return None if table is None else look_up(table, radius_arcsec, fwhm_arcsec)
-
-
 def look_up(table: Table, radius_arcsec: float, fwhm_arcsec: float) -> HostFlux:
-    """The flux of one table at a radius and a FWHM, in arcsec; see ``host_flux``."""
+    """The host's light inside an aperture by one table, R band.
+
+    ``radius_arcsec``: the aperture's radius; ``fwhm_arcsec``: of the stars. Bilinear between the
+    points of the table (Nilsson et al. 2007); outside it the nearest value, with ``extrapolated``.
+    Where the table gives no error, a tenth of the flux, with ``err_assumed``. NaN for a NaN.
+    """
     known = math.isfinite(radius_arcsec) and (math.isfinite(fwhm_arcsec) or not table.fwhm.size)
     if not known:
         return HostFlux(object=table.object, flux_mjy=math.nan, flux_err_mjy=math.nan,
@@ -144,27 +132,19 @@ def corrected(mag: float, mag_err: float, p: float, p_err: float, host_mjy: floa
                         + (by_host * host_err_mjy) ** 2))
 
 
-def find_table(names: Iterable[str]) -> Table | None:
-    """The table of an object by any of its names; None if there is none."""
-    known = _by_name()
-    return next((known[key] for key in map(_canonical, names) if key in known), None)
+def tables_of(rows: Iterable[tuple[str, float, float, float, float]]) -> tuple[Table, ...]:
+    """The tables of all objects in order of their names, from rows in any order.
 
-
-@cache
-def tables() -> tuple[Table, ...]:
-    """All tables that ship with the program, in order of their names.
-
-    Raises ValueError if a table is no full grid, or where a larger aperture holds less light.
+    A row is (object, FWHM and radius in arcsec, flux and its error in mJy); FWHM NaN where the flux
+    does not depend on it, error NaN where none is known. Raises ValueError if a table is no full
+    grid, or where a larger aperture holds less light.
     """
     points: dict[str, dict[tuple[float, float], tuple[float, float]]] = {}
-    for row in _rows("host_fluxes.csv"):
-        fwhm, radius, flux, err = (
-            float(row[name] or "nan")
-            for name in ("fwhm_arcsec", "radius_arcsec", "flux_mjy", "flux_err_mjy"))
+    for name, fwhm, radius, flux, err in rows:
         key = (0.0 if math.isnan(fwhm) else fwhm, radius)
-        if key in points.setdefault(row["object"], {}):
-            raise ValueError(f"{row['object']}: radius {radius:g}, FWHM {fwhm:g} stands twice")
-        points[row["object"]][key] = (flux, err)
+        if key in points.setdefault(name, {}):
+            raise ValueError(f"{name}: radius {radius:g}, FWHM {fwhm:g} stands twice")
+        points[name][key] = (flux, err)
     found = tuple(_grid(name, points[name]) for name in sorted(points))
     if wrong := [line for table in found for line in table.falling()]:
         raise ValueError("a larger aperture holds less light: " + "; ".join(wrong))
@@ -179,22 +159,6 @@ def _grid(name: str, points: Mapping[tuple[float, float], tuple[float, float]]) 
     values = np.array([[points[fwhm, radius] for radius in radii] for fwhm in widths])
     return Table(object=name, radius=np.array(radii), fwhm=np.array([w for w in widths if w > 0]),
                  flux=values[:, :, 0], err=values[:, :, 1])
-
-
-@cache
-def _by_name() -> Mapping[str, Table]:
-    others = {row["object"]: row["other_names"].split(";") for row in _rows("host_galaxies.csv")}
-    return {_canonical(name): table for table in tables()
-            for name in (table.object, *others.get(table.object, ())) if name}
-
-
-def _rows(name: str) -> Iterable[Mapping[str, str]]:
-    text = (resources.files("iop4d.science") / "data" / name).read_text(encoding="utf-8")
-    return csv.DictReader(io.StringIO(text))
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[\s_\-\u2010-\u2015\u2212]+", "", name).casefold()
 
 
 def _place(grid: Floats, value: float) -> tuple[int, float, bool]:
