@@ -13,7 +13,7 @@ from iop4d.store.database import Connection
 def modulation(db: Connection, chain: dict[str, Any], site: Site) -> bytes:
     """PNG of the modulation that a group shows with all fits; raises Iop4dError without one."""
     from iop4d.instruments.discovery import find_instruments
-    from iop4d.reduction.modplot import plot_modulation
+    from iop4d.reduction.plots import plot_modulation
     from iop4d.store.catalogue import load as load_catalogue
     from iop4d.store.groups import measured_group
 

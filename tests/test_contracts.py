@@ -40,7 +40,7 @@ PLANTED = [
     (SMALL, "iop4d.daemon", "astropy"),
     (QUERIES, "iop4d.archives.settle", "peewee"),
     (QUERIES, "iop4d.simulator.sky", "peewee"),
-    *((SCIENCE, "iop4d.science.debias", name) for name in (
+    *((SCIENCE, "iop4d.science.stokes", name) for name in (
         "os", "shutil", "subprocess", "csv", "urllib", "importlib", "pathlib", "logging", "time",
         "datetime", "iop4d.config")),
     (INSTRUMENTS, "iop4d.instruments.newcam", "iop4d.instruments.dipol"),

@@ -1,4 +1,4 @@
-"""What is to be plotted of a night's sources; a worker draws it (``reduction.nightplot``)."""
+"""What is to be plotted of a night's sources; a worker draws it (``reduction.plots``)."""
 
 from __future__ import annotations
 

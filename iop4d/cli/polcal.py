@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from iop4d.instruments.base import Instrument
     from iop4d.model.source import Source
     from iop4d.store.schema import Result
-
-_JD_UNIX = 2440587.5
 
 
 @click.command("calibrate-polarisation")
@@ -123,10 +120,10 @@ def _print(found: Any, rows: list[Result], instrument: str) -> None:
                "of freedom")
     if math.isfinite(found.efficiency):
         click.echo(f"measured polarisation over the listed one: {found.efficiency:.3f}")
-    until = datetime.fromtimestamp((rows[-1].jd_mid - _JD_UNIX) * 86400, tz=UTC).date()
+    until = utc_of_jd(rows[-1].jd_mid + 1.0, "%Y-%m-%d")
     click.echo(f"\n# {len(rows)} standards, {nights[0]} to {nights[-1]}\n[[polarimeter]]\n"
                f'instrument = "{instrument}"\nsince = "{nights[0]}"\n'
-               f'# until = "{until + timedelta(days=1)}"\n'
+               f'# until = "{until}"\n'
                f"q0 = {100 * found.q0:.4f}\nq0_err = {100 * found.q0_err:.4f}\n"
                f"u0 = {100 * found.u0:.4f}\nu0_err = {100 * found.u0_err:.4f}")
     if math.isfinite(found.angle_deg):

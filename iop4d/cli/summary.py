@@ -92,7 +92,7 @@ def _gather(db: Connection, site: Site, night: date, end: Callable[[date], float
 def _drawn(db: Connection, night: str) -> dict[str, bytes]:
     """The plots of a night's sources."""
     from iop4d.alerts.summary.plots import plot_requests
-    from iop4d.reduction.nightplot import plot_night
+    from iop4d.reduction.plots import plot_night
 
     return {source: plot_night(request) for source, request in plot_requests(db, night)}
 

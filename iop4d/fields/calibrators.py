@@ -12,8 +12,16 @@ import numpy as np
 from iop4d.fields.star_list import StarTable, from_astropy
 from iop4d.model.errors import CatalogueError, Iop4dError
 from iop4d.model.source import Source, SourceKind
-from iop4d.science.calibrators import ISOLATION_ARCSEC, Choice, FieldStars, choose
-from iop4d.science.systems import Band, PanStarrs, band, panstarrs_to_johnson
+from iop4d.science.calibrators import (
+    ISOLATION_ARCSEC,
+    Band,
+    Choice,
+    FieldStars,
+    PanStarrs,
+    band,
+    choose,
+    panstarrs_to_johnson,
+)
 
 #: Columns asked of MAST's archive; those of a table by hand may be called as VizieR does.
 COLUMNS = ("objID", "raMean", "decMean", "nDetections", *(

@@ -1,7 +1,10 @@
-"""What a worker knows besides its request: the site's settings and the catalogue."""
+"""What a worker knows besides its request, and how long its steps take."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from iop4d.config import Site
@@ -14,3 +17,21 @@ class WorkerContext:
 
     site: Site
     catalogue: Catalogue
+
+
+class Stages:
+    """Core-seconds by stage, in the order in which they ran; ``current`` outlives a failure."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.current = "start"
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time what happens within; of an error, ``current`` then names the stage."""
+        self.current = name
+        began = time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - began

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
+from iop4d.reduction.context import Stages
 from iop4d.reduction.rungs import (
     Found,
     Search,
@@ -19,7 +20,6 @@ from iop4d.reduction.rungs import (
     by_pair,
     by_quads,
 )
-from iop4d.reduction.stages import Stages
 from iop4d.science.detect import Detections
 from iop4d.science.refine import Refined, refine
 from iop4d.science.solve import Match

@@ -19,14 +19,12 @@ from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.beams import match_beams
 from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
+from iop4d.reduction.context import Stages
 from iop4d.reduction.field import Field, find_field, quality
-from iop4d.reduction.masters import MasterCache
+from iop4d.reduction.masters import CalibratedImage, MasterCache, calibrate_pixels
 from iop4d.reduction.measure import measure_field_stars, measure_sources, reference_stars
-from iop4d.reduction.pixels import CalibratedImage, calibrate_pixels
-from iop4d.reduction.preview import Mark, write_preview
-from iop4d.reduction.product import write_reduced
+from iop4d.reduction.product import Mark, write_preview, write_reduced
 from iop4d.reduction.rungs import Search
-from iop4d.reduction.stages import Stages
 from iop4d.reduction.stars import Stars, find_sky, find_stars
 from iop4d.science import times
 from iop4d.science.pairs import hidden_images

@@ -51,9 +51,12 @@ def find_table(names: Iterable[str]) -> Table | None:
 @cache
 def tables() -> tuple[Table, ...]:
     """All tables that ship with the program, in order of their names."""
-    return tables_of((row["object"], *(float(row[name] or "nan") for name in (
-        "fwhm_arcsec", "radius_arcsec", "flux_mjy", "flux_err_mjy")))
-        for row in _rows("host_fluxes.csv"))
+    def value(row: Mapping[str, str], name: str) -> float:
+        return float(row[name] or "nan")
+
+    return tables_of((row["object"], value(row, "fwhm_arcsec"), value(row, "radius_arcsec"),
+                      value(row, "flux_mjy"), value(row, "flux_err_mjy"))
+                     for row in _rows("host_fluxes.csv"))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The masters that a worker holds in memory, those used last."""
+"""The masters that a worker holds, those used last, and raw pixels calibrated with them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from iop4d.fits.read import read_image
+from iop4d.fits.read import RawImage, read_image
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.frame import FrameKind
 from iop4d.model.messages import MasterRef
 
 FloatImage = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +75,28 @@ def _cut(image: FloatImage, ref: MasterRef, shape: tuple[int, int],
                          f"{image.shape[1]} x {image.shape[0]} pixels, the frame "
                          f"{shape[1]} x {shape[0]}, {x} and {y} pixels from its first one")
     return cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibratedImage:
+    """A calibrated image, float32 [y, x], ADU; NaN where bad. Masks are None if all False."""
+
+    image: FloatImage
+    saturated: Mask | None
+    bad: Mask | None
+
+
+def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float,
+                     saturation_adu: float) -> CalibratedImage:
+    """(raw - bias - dark x exptime) / flat; saturation is that of the raw value."""
+    image = raw.rows()
+    saturated = image >= np.float32(saturation_adu)
+    if masters.bias is not None:
+        image -= masters.bias
+    if masters.dark is not None:
+        image -= masters.dark * np.float32(exptime_s)
+    if masters.flat is not None:
+        image /= masters.flat
+    bad = ~np.isfinite(image)
+    return CalibratedImage(image=image, saturated=saturated if saturated.any() else None,
+                      bad=bad if bad.any() else None)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
-from iop4d.model.result import FieldStar, Measurement
-from iop4d.model.source import Catalogue
+from iop4d.model.result import NAN, FieldStar, Measurement
+from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.field import Field
-from iop4d.reduction.sources import both_beams, in_frame, measure_source, without_false_alarms
 from iop4d.reduction.stars import Stars
-from iop4d.science.photometry import Aperture, Pixels, measure
+from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels, measure
 from iop4d.science.tan import Wcs
 
 _FIELD_SNR = 30.0  # peak over sky noise that a field star needs: 1 % of its flux
 _REFERENCE_STARS = 200  # brightest stars of a whole frame by which sub-frames are placed
+MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
+OFF_CENTRE_PX = 1.5  # a star this near to its place, or within 0.7 FWHM, is at its place
+OFF_CENTRE_FWHM = 0.7
+NEARBY_FWHM = 1.5  # a star within this, but off its place, is told by a flag
+_BRIGHT_SNR = 50.0  # a star so bright shows what its image looks like
+_FALSE_ALARM = 0.25  # part of the bright stars from which on not all can have been hit
+_TRUST_CENTROID = 20.0  # peak over sky noise from which the centroid beats the solution
 
 
 def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture: Aperture,
@@ -75,3 +84,76 @@ def reference_stars(stars: Stars) -> tuple[tuple[float, float, float], ...]:
     return tuple((round(float(x), 3), round(float(y), 3), round(float(f), 1)) for x, y, f in zip(
         found.x[:_REFERENCE_STARS], found.y[:_REFERENCE_STARS], found.flux[:_REFERENCE_STARS],
         strict=True))
+
+
+def in_frame(sources: Sequence[Source], wcs: Wcs,
+             shape: tuple[int, int]) -> list[tuple[Source, float, float]]:
+    """The sources inside a frame of (ny, nx) pixels with their 0-based x, y."""
+    x, y = wcs.to_pixel([s.ra_deg for s in sources], [s.dec_deg for s in sources])
+    ny, nx = shape
+    inside = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
+    return [(sources[i], float(x[i]), float(y[i])) for i in np.flatnonzero(inside).tolist()]
+
+
+def measure_source(frame: Pixels, name: str, x: float, y: float, aperture: Aperture, *,
+                   exptime_s: float, sky_level: float) -> Measurement:
+    """Measure one source at its predicted place, or at its star's centroid close by."""
+    own, flags = _own_star(frame, x, y)
+    if own is not None and frame.detections.peak[own] > _TRUST_CENTROID * frame.sigma:
+        x, y = float(frame.detections.x[own]), float(frame.detections.y[own])
+    measured = measure(frame, x, y, aperture, own=own)
+    flux, err = measured.flux / exptime_s, measured.flux_err / exptime_s
+    positive = flux > 0
+    return Measurement(
+        source=name, x=x, y=y, flux=flux, flux_err=err,
+        mag_inst=-2.5 * math.log10(flux) if positive else NAN,
+        mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
+        snr=flux / err if err > 0 else NAN, sky=sky_level + measured.sky,
+        flags=int(measured.flags | flags), photon_err=measured.photon_err / exptime_s,
+        neighbours=measured.neighbours)
+
+
+def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement:
+    """All the light of a source from its two images; at the place of the extraordinary one.
+
+    What the images share of their errors, the floor of 0.0012, is counted once.
+    """
+    flux = ordinary.flux + extraordinary.flux
+    alone = math.hypot(ordinary.photon_err, extraordinary.photon_err)
+    others = ordinary.neighbours * ordinary.flux + extraordinary.neighbours * extraordinary.flux
+    err = math.hypot(alone, FLOOR * flux, NEIGHBOUR_ERR * others)
+    positive = flux > 0
+    return replace(
+        extraordinary, beam="", flux=flux, flux_err=err, photon_err=alone,
+        flags=ordinary.flags | extraordinary.flags,
+        neighbours=others / flux if positive else 0.0,
+        mag_inst=-2.5 * math.log10(flux) if positive else NAN,
+        mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
+        snr=flux / err if err > 0 else NAN)
+
+
+def without_false_alarms(measured: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """The measurements without BAD_PIXELS where it is the star images that are odd.
+
+    Cosmic rays hit one star in many. A trailed or doubled star image stands out against the
+    frame's mean one in most stars at once, and then nothing is wrong with any pixel.
+    """
+    bright = [m for m in measured if m.snr > _BRIGHT_SNR]
+    hit = [m for m in bright if m.flags & Flag.BAD_PIXELS]
+    if len(hit) < 2 or len(hit) < _FALSE_ALARM * len(bright):
+        return tuple(measured)
+    return tuple(replace(m, flags=m.flags & ~int(Flag.BAD_PIXELS)) for m in measured)
+
+
+def _own_star(frame: Pixels, x: float, y: float) -> tuple[int | None, Flag]:
+    """The detection that is the source's, and what to say of it."""
+    found = frame.detections
+    distance = np.hypot(found.x - x, found.y - y)
+    nearest = int(np.argmin(distance)) if len(found) else -1
+    near = float(distance[nearest]) if len(found) else math.inf
+    fwhm = frame.psf.fwhm
+    if near <= max(OFF_CENTRE_PX, OFF_CENTRE_FWHM * fwhm):
+        return nearest, Flag(0)
+    if near <= max(2.0 * OFF_CENTRE_PX, NEARBY_FWHM * fwhm):
+        return None, Flag.OFF_CENTRE
+    return None, Flag.NOT_DETECTED

@@ -24,7 +24,7 @@ from iop4d.model.frame import FrameFacts
 from iop4d.model.messages import NO_REFERENCE, UNSOLVED, StarList
 from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.beams import TwoBeams
-from iop4d.reduction.pixels import CalibratedImage
+from iop4d.reduction.masters import CalibratedImage
 from iop4d.reduction.stars import Stars
 from iop4d.science.detect import Detections, detect, gaussian_kernel
 from iop4d.science.quads import Placement, place

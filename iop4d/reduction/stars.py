@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.model.errors import StageError
-from iop4d.reduction.pixels import CalibratedImage
-from iop4d.science.centroid import refine_centroids
-from iop4d.science.detect import Detections, Sky, detect, subtract_sky
+from iop4d.reduction.masters import CalibratedImage
+from iop4d.science.detect import Detections, Sky, detect, refine_centroids, subtract_sky
 from iop4d.science.fwhm import FWHM_PER_SIGMA, measure_widths
 from iop4d.science.psf import Psf, fit_psf, plain_psf
 

@@ -35,15 +35,13 @@ from iop4d.model.messages import (
     SeriesCalibrated,
     Value,
 )
+from iop4d.reduction.build_master import build_master
 from iop4d.reduction.calibrate import calibrate
-from iop4d.reduction.context import WorkerContext
+from iop4d.reduction.context import Stages, WorkerContext
 from iop4d.reduction.frame import Tools, reduce_frame
-from iop4d.reduction.master import build_master
 from iop4d.reduction.masters import MasterCache
-from iop4d.reduction.nightplot import plot_night
-from iop4d.reduction.plot import plot_light_curve
+from iop4d.reduction.plots import plot_light_curve, plot_night
 from iop4d.reduction.polarise import polarise
-from iop4d.reduction.stages import Stages
 
 #: Errors of the system that are not the frame's fault, and pass.
 _PASSING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_SPACE) | dict.fromkeys(

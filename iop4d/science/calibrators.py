@@ -1,18 +1,26 @@
-"""Which stars of a Pan-STARRS list can calibrate a field."""
+"""Pan-STARRS magnitudes as Johnson-Cousins ones; which stars of a list can calibrate a field.
+
+A system is a type of its own, so that Pan-STARRS is never taken for another one whose bands have
+the same names. Magnitudes are AB in Pan-STARRS, Vega in Johnson-Cousins; the transform is for
+normal stars, not for blazars.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from iop4d.science.systems import PanStarrs
-
 Floats = NDArray[np.float64]
+#: Tonry et al. 2012 (ApJ 750, 99), table 6: the band it starts from, the coefficients of 1, x, x^2
+#: with x = g - r in Pan-STARRS, and the scatter in magnitudes.
+_TONRY_JOHNSON = {
+    "B": ("g", (0.212, 0.556, 0.034), 0.032), "V": ("g", (0.005, -0.536, 0.011), 0.012),
+    "R": ("r", (-0.137, -0.108, -0.029), 0.015), "I": ("i", (-0.366, -0.136, -0.018), 0.017)}
 Mask = NDArray[np.bool_]
-
 RADIUS_ARCMIN = 3.5  # inside T150's field, the smallest: 7.92' across, less a pointing error
 BRIGHTEST, FAINTEST = 13.0, 18.0  # r
 FEWEST_DETECTIONS = 10
@@ -22,6 +30,74 @@ NEIGHBOUR = 0.01  # of a star's light that its neighbours may have
 _REAL = 3  # detections from which an entry is no accident of a single exposure
 _SAME_ARCSEC = 3.0  # within which an entry is the known source itself
 _EXTENDED = 0.05  # mag, i PSF - i Kron of galaxies (Farrow et al. 2014, MNRAS 437, 748)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Magnitudes in one band and their errors: arrays of one shape, or scalars; NaN for missing."""
+
+    value: Floats
+    err: Floats
+
+
+def band(value: ArrayLike, err: ArrayLike = 0.0) -> Band:
+    """A band from numbers or arrays that go together by numpy's rules."""
+    values, errors = np.broadcast_arrays(np.asarray(value, dtype=np.float64),
+                                         np.asarray(err, dtype=np.float64))
+    return Band(values, errors)
+
+
+def _missing() -> Band:
+    return band(np.nan, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanStarrs:
+    """Magnitudes of stars in the Pan-STARRS 1 system (AB); bands that are not given are NaN."""
+
+    g: Band = field(default_factory=_missing)
+    r: Band = field(default_factory=_missing)
+    i: Band = field(default_factory=_missing)
+    z: Band = field(default_factory=_missing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Johnson:
+    """Magnitudes of stars in the Johnson-Cousins system (Vega); bands not given are NaN."""
+
+    B: Band = field(default_factory=_missing)
+    V: Band = field(default_factory=_missing)
+    R: Band = field(default_factory=_missing)
+    I: Band = field(default_factory=_missing)  # noqa: E741 - the band's name
+
+
+def panstarrs_to_johnson(stars: PanStarrs) -> Johnson:
+    """Johnson-Cousins B, V, R, I from Pan-STARRS, magnitudes; x = g - r in Pan-STARRS.
+
+    Tonry et al. 2012 (ApJ 750, 99), table 6; scatter 0.032, 0.012, 0.015, 0.017. Errors: those of
+    the magnitudes, propagated, and the scatter, in quadrature. NaN where a band is missing.
+    """
+    return Johnson(**{name: _tonry(stars, *row) for name, row in _TONRY_JOHNSON.items()})
+
+
+def _tonry(stars: PanStarrs, start: str, coefficients: tuple[float, float, float],
+           scatter: float) -> Band:
+    """start + a0 + a1 x + a2 x^2, with the slopes at x for the errors."""
+    a0, a1, a2 = coefficients
+    x = stars.g.value - stars.r.value
+    slope = a1 + 2.0 * a2 * x
+    from_band: Band = getattr(stars, start)
+    value = from_band.value + a0 + a1 * x + a2 * x**2
+    by_g = slope + (1.0 if start == "g" else 0.0)
+    by_r = -slope + (1.0 if start == "r" else 0.0)
+    terms = [by_g * stars.g.err, by_r * stars.r.err]
+    if start not in ("g", "r"):
+        terms.append(from_band.err)
+    return band(value, _quadrature(scatter, *terms))
+
+
+def _quadrature(*errors: ArrayLike) -> Floats:
+    return np.asarray(reduce(np.hypot, errors), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from iop4d.model.units import MAD_TO_SIGMA
+
 FloatImage = NDArray[np.float32]
 
-MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 
 def clipped_mean(cube: FloatImage, *, clip: float) -> FloatImage:

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from iop4d.model.units import MAD_TO_SIGMA
+
 Floats = NDArray[np.float64]
 
 FLOOR = 0.002  # mag, of a star in a frame: flat fields and scintillation are no better
@@ -131,7 +133,7 @@ def _trust(offsets: Floats, errors: Floats, seen: NDArray[np.bool_]) -> Floats:
         return np.asarray(seen.astype(float))
     centre = float(np.median(offsets[seen]))
     normal = np.abs(offsets - centre) / errors
-    spread = max(1.0, 1.4826 * float(np.median(normal[seen])))
+    spread = max(1.0, MAD_TO_SIGMA * float(np.median(normal[seen])))
     trust = np.clip(1.0 - (normal / (_TUKEY * spread)) ** 2, 0.0, 1.0) ** 2
     return np.asarray(np.where(seen, trust, 0.0))
 
@@ -142,7 +144,7 @@ def _star_scale(residual: Floats, sigma: Floats, usable: NDArray[np.bool_]) -> F
     for star in range(residual.shape[1]):
         values = (residual[:, star] / sigma[:, star])[usable[:, star]]
         if values.size >= _FEWEST_ROBUST:
-            scale[star] = max(1.0, 1.4826 * float(np.median(np.abs(values))))
+            scale[star] = max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(values))))
     return scale
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import sep
 from numpy.typing import ArrayLike, NDArray
 
+from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.detect import Detections
 from iop4d.science.fwhm import Widths, moffat_excess
 
@@ -126,7 +127,7 @@ def _fit_slopes(detections: Detections, widths: Widths,
         solution = covariance @ (basis.T @ (weight * target))
         left = target - basis @ solution
         # Widths scatter more than photons make them, by neighbours and pixel phase.
-        spread = 1.4826 * float(np.median(np.abs(left / err))) if index.size > 8 else 1.0
+        spread = MAD_TO_SIGMA * float(np.median(np.abs(left / err))) if index.size > 8 else 1.0
         total = err * max(spread, 1.0)
         weight = 1.0 / (total**2 * (1.0 + (left / (3.0 * total)) ** 2))
     return (widths.fwhm * math.exp(float(solution[0])), solution[1:], covariance[1:, 1:])
@@ -182,6 +183,6 @@ def _growth(image: FloatImage, detections: Detections, widths: Widths, *, fwhm: 
         return None
     ratio = flux[good] / reference[good, None]
     curve = np.median(ratio, axis=0)
-    scatter = 1.4826 * np.median(np.abs(ratio - curve), axis=0)
+    scatter = MAD_TO_SIGMA * np.median(np.abs(ratio - curve), axis=0)
     err = np.hypot(1.25 * scatter / math.sqrt(ratio.shape[0]), _CURVE_ERR)
     return np.asarray(curve), np.asarray(err)

@@ -27,7 +27,7 @@ from iop4d.alerts.summary.facts import (
     Uncalibrated,
 )
 from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
-from iop4d.reduction.nightplot import plot_night
+from iop4d.reduction.plots import plot_night
 from tests.alerts.bench import PNG
 from tests.alerts.nights import NIGHT, at, jd
 from tests.web.browser import CHROMIUM, Browser

@@ -35,7 +35,7 @@ from iop4d.ledger.engines.process import rss_mb
 from iop4d.model.messages import PlotRequest
 from iop4d.model.source import Source, SourceKind
 from iop4d.model.states import AlertState
-from iop4d.reduction.plot import plot_light_curve
+from iop4d.reduction.plots import plot_light_curve
 from iop4d.simulator.servers import Mailbox
 from iop4d.store import catalogue
 from iop4d.store.database import Database

@@ -28,7 +28,7 @@ from iop4d.model.messages import (
     StarList,
 )
 from iop4d.model.result import ResultValue
-from iop4d.science.stokes import angle_difference
+from iop4d.model.units import angle_difference
 from iop4d.science.tan import from_cards
 from iop4d.simulator.frames import Truth
 from iop4d.simulator.night import Night, jd_of_evening

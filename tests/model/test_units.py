@@ -67,6 +67,7 @@ def test_position_angles_are_compared_and_averaged_across_180_degrees() -> None:
     assert angle_difference(1.0, 179.0) == pytest.approx(2.0)
     assert angle_difference(90.0, 0.0) == -90.0
     assert mean_angle([170.0, 20.0]) == pytest.approx(5.0)
+    assert mean_angle([10.0, 20.0], [3.0, 1.0]) == pytest.approx(12.4, abs=0.2)
     assert mean_angle([0.0, 30.0], [1.0, 0.0]) == pytest.approx(0.0)
     assert math.isnan(mean_angle([0.0, 90.0]))
     assert math.isnan(mean_angle([]))

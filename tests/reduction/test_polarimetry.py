@@ -20,7 +20,7 @@ from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import FieldStar, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.groups import positions_of
-from iop4d.reduction.modplot import plot_modulation
+from iop4d.reduction.plots import plot_modulation
 from iop4d.reduction.polarise import polarise
 from iop4d.science.stokes import Stokes, rotated
 

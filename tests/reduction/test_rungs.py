@@ -17,10 +17,10 @@ from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import StarList
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.beams import match_beams
+from iop4d.reduction.context import Stages
 from iop4d.reduction.field import RUNGS, find_field
-from iop4d.reduction.pixels import CalibratedImage
+from iop4d.reduction.masters import CalibratedImage
 from iop4d.reduction.rungs import Search
-from iop4d.reduction.stages import Stages
 from iop4d.reduction.stars import Stars
 from iop4d.science.detect import Detections, Sky
 from iop4d.science.psf import plain_psf

@@ -1,4 +1,4 @@
-"""Which stars calibrate: one star for each rule."""
+"""Which stars can calibrate, and their Johnson-Cousins magnitudes, each formula by hand."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from iop4d.science.calibrators import FieldStars, choose, neighbours_light
-from iop4d.science.systems import PanStarrs, band
+from iop4d.science.calibrators import (
+    Band,
+    FieldStars,
+    PanStarrs,
+    band,
+    choose,
+    neighbours_light,
+    panstarrs_to_johnson,
+)
 
 RA, DEC = 330.0, 42.0
 
@@ -87,3 +94,44 @@ def test_a_neighbour_without_r_counts_by_another_band() -> None:
 
 def test_an_empty_list_gives_nothing() -> None:
     assert choose(field(0), RA, DEC).why_not == ()
+
+
+MAG_G, MAG_R, MAG_I, MAG_Z = 16.0, 15.4, 15.2, 15.1  # x = g - r = 0.6, r - i = 0.2, i - z = 0.1
+E = 0.01
+
+
+def panstarrs(g: float = MAG_G) -> PanStarrs:
+    return PanStarrs(g=band(g, E), r=band(MAG_R, E), i=band(MAG_I, E), z=band(MAG_Z, E))
+
+
+def values(one: object, names: str) -> list[float]:
+    return [float(getattr(one, name).value) for name in names]
+
+
+def test_tonry_to_johnson_by_hand() -> None:
+    found = panstarrs_to_johnson(panstarrs())
+    x = 0.6
+    assert values(found, "BVRI") == pytest.approx([
+        MAG_G + 0.212 + 0.556 * x + 0.034 * x**2, MAG_G + 0.005 - 0.536 * x + 0.011 * x**2,
+        MAG_R - 0.137 - 0.108 * x - 0.029 * x**2, MAG_I - 0.366 - 0.136 * x - 0.018 * x**2])
+    exact = PanStarrs(g=band(MAG_G), r=band(MAG_R), i=band(MAG_I))
+    assert [float(getattr(panstarrs_to_johnson(exact), name).err) for name in "BVRI"] \
+        == pytest.approx([0.032, 0.012, 0.015, 0.017])
+
+
+@pytest.mark.parametrize("name", ["B", "V", "R", "I"])
+def test_errors_are_those_of_many_trials(name: str) -> None:
+    rng = np.random.default_rng(3)
+    shaken = PanStarrs(**{key: band(rng.normal(value, E, 40000))
+                          for key, value in zip("griz", (MAG_G, MAG_R, MAG_I, MAG_Z), strict=True)})
+    scatter = getattr(panstarrs_to_johnson(shaken), name).value.std()
+    alone: Band = getattr(panstarrs_to_johnson(panstarrs()), name)
+    sigma = {"B": 0.032, "V": 0.012, "R": 0.015, "I": 0.017}[name]
+    assert np.sqrt(float(alone.err) ** 2 - sigma**2) == pytest.approx(scatter, rel=0.02)
+
+
+def test_arrays_go_through_and_missing_bands_stay_missing() -> None:
+    found = panstarrs_to_johnson(PanStarrs(g=band([16.0, np.nan]), r=band([15.4, 15.0], 0.02),
+                                           i=band([15.2, 14.8])))
+    assert np.isfinite(found.V.value).tolist() == [True, False]
+    assert found.R.err.shape == (2,)

@@ -7,17 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from iop4d.science.host import (
-    ASSUMED_ERR,
-    Table,
-    corrected,
-    find_table,
-    flux_mjy,
-    host_flux,
-    look_up,
-    magnitude,
-    tables,
-)
+from iop4d.reduction.host import find_table, host_flux, tables
+from iop4d.science.host import ASSUMED_ERR, Table, corrected, flux_mjy, look_up, magnitude
 
 PLANE = Table(object="X", radius=np.array([1.0, 2.0, 4.0]), fwhm=np.array([2.0, 3.0]),
               flux=np.array([[1.0, 2.0, 4.0], [0.5, 1.5, 3.5]]), err=np.full((2, 3), 0.1))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from iop4d.science.centroid import refine_centroids
-from iop4d.science.detect import detect, subtract_sky
+from iop4d.science.detect import detect, refine_centroids, subtract_sky
 from iop4d.science.fwhm import core_fwhm, measure_widths, moffat_excess
 from iop4d.science.psf import encircled, fit_psf, plain_psf, surface
 from tests.science.skies import gaussian_stars, grid, moffat_stars

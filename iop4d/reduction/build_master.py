@@ -18,8 +18,8 @@ from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.frame import FrameFacts, FrameKind, layout_of
 from iop4d.model.messages import MasterBuilt, MasterRequest
+from iop4d.reduction.context import Stages
 from iop4d.reduction.masters import MasterCache, MasterSet
-from iop4d.reduction.stages import Stages
 from iop4d.science.combine import clipped_mean, robust_level
 
 FloatImage = NDArray[np.float32]

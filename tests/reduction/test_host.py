@@ -9,7 +9,7 @@ import pytest
 
 from iop4d.model.result import ResultValue
 from iop4d.model.source import Source, SourceKind
-from iop4d.reduction.nucleus import with_nucleus
+from iop4d.reduction.host import without_host
 
 MRK421 = Source(name="1101+384", ra_deg=166.11, dec_deg=38.21, kind=SourceKind.TARGET,
                 other_names=("Mrk 421",))
@@ -20,18 +20,18 @@ RESULT = ResultValue(
 
 
 def test_the_red_light_of_the_host_is_subtracted() -> None:
-    found = with_nucleus(RESULT, MRK421, aperture_arcsec=5.0)
+    found = without_host(RESULT, MRK421, aperture_arcsec=5.0)
     assert found.host_mjy > 1.0
     assert found.mag_nucleus > RESULT.mag
 
 
 @pytest.mark.parametrize("band", ["U", "B", "V", "I", ""])
 def test_in_another_band_nothing_is_known_of_the_host(band: str) -> None:
-    found = with_nucleus(replace(RESULT, band=band), MRK421, aperture_arcsec=5.0)
+    found = without_host(replace(RESULT, band=band), MRK421, aperture_arcsec=5.0)
     assert math.isnan(found.mag_nucleus)
     assert found == replace(RESULT, band=band) or math.isnan(found.host_mjy)
 
 
 def test_a_source_without_a_known_host_is_left_as_it_is() -> None:
     other = replace(MRK421, name="Nothing", other_names=())
-    assert math.isnan(with_nucleus(RESULT, other, aperture_arcsec=5.0).mag_nucleus)
+    assert math.isnan(without_host(RESULT, other, aperture_arcsec=5.0).mag_nucleus)

@@ -1,0 +1,253 @@
+"""Plots as PNG pictures: a light curve, a night of a source, and the modulation of a group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iop4d.config.site import Polarimetry
+from iop4d.instruments.base import Instrument
+from iop4d.model.bands import colour_of
+from iop4d.model.errors import StageError
+from iop4d.model.messages import MeasuredFrame, NightPlotRequest, PlotPanel, PlotRequest, PlotSeries
+from iop4d.model.polarimeter import Analyser
+from iop4d.model.source import Source
+from iop4d.model.units import JD_UNIX_EPOCH, utc_of_jd
+from iop4d.reduction.groups import field_ensemble, positions_of
+from iop4d.reduction.polarise import seen_by_methods
+from iop4d.science.polarimetry import modulation, normalised_difference
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+_SHORT = 2.0  # days: a shorter light curve has hours on its axis
+_COLOUR, _RED = "#1f4e79", "#c0392b"
+_WIDTH, _DPI = 5.2, 180  # inches, 936 px: its text is read on a phone and does not blur on a screen
+_HEIGHTS = (2.5, 1.4)  # inches of the magnitudes and of each further panel
+_LEAST = {"magnitude": 0.05, "p (%)": 0.5, "χ (°)": 5.0}  # spans of an axis: noise is no change
+_HOUR = 1 / 24
+_LITERATURE = "liter."
+_COLOURS = {"ensemble": "#1f4e79", "plain": "#b07aa1", "fit-k": "#1f4e79", "fit": "#c0392b",
+            "ratio": "#2e8b57", "sum": "#e08e0b", "ordinary": "#888888", "extraordinary": "#bbbbbb"}
+
+
+def plot_light_curve(request: PlotRequest) -> bytes:
+    """The picture as PNG bytes, 800 x 450 px; magnitudes grow downwards."""
+    from matplotlib.figure import Figure  # a second to import; only messages need it
+
+    figure = Figure(figsize=(8.0, 4.5), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    days = [jd for jd, _, _ in request.points]
+    span = max(days) - min(days) if days else 0.0
+    shown = _hours(axes, days) if span < _SHORT else _days(axes, days)
+    _draw(axes, request, dict(zip(days, shown, strict=True)))
+    axes.set_title(request.title)
+    axes.set_ylabel(f"{request.band} (mag)")
+    axes.invert_yaxis()
+    axes.grid(alpha=0.25)
+    out = BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()
+
+
+def _draw(axes: Axes, request: PlotRequest, shown: dict[float, float]) -> None:
+    for jd, mag, err in request.points:
+        chosen = request.highlight_jd is not None and abs(jd - request.highlight_jd) < 1e-6
+        axes.errorbar([shown[jd]], [mag], yerr=None if math.isnan(err) else [err], fmt="o",
+                      markersize=8 if chosen else 4, color=_RED if chosen else _COLOUR,
+                      elinewidth=1, zorder=3 if chosen else 2)
+    if request.threshold is not None:
+        axes.axhline(request.threshold, color=_RED, linestyle="--", linewidth=1)
+
+
+def _hours(axes: Axes, days: list[float]) -> list[float]:
+    """Times as matplotlib's dates, with an axis in UTC."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
+    axes.set_xlabel(f"UTC, {_date(min(days))}" if days else "UTC")
+    return [day - JD_UNIX_EPOCH for day in days]
+
+
+def _days(axes: Axes, days: list[float]) -> list[float]:
+    zero = int(min(days))
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.set_xlabel(f"JD − {zero}  ({_date(min(days))} to {_date(max(days))})")
+    return [day - zero for day in days]
+
+
+def _date(jd: float) -> str:
+    return utc_of_jd(jd, "%Y-%m-%d")
+
+
+def plot_night(request: NightPlotRequest) -> bytes:
+    """The picture as PNG bytes, 936 px wide; magnitudes grow downwards."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    heights = [_HEIGHTS[min(number, 1)] for number in range(len(request.panels))]
+    columns = [1, 2] if request.before else [1]
+    with rc_context({"font.size": 10.5, "axes.titlesize": 10.5}):
+        figure = Figure(figsize=(_WIDTH, sum(heights) + 0.8), dpi=_DPI, layout="constrained")
+        grid = figure.subplots(len(heights), len(columns), squeeze=False, sharex="col",
+                               sharey="row", height_ratios=heights, width_ratios=columns)
+        named: set[str] = set()
+        for panel, row in zip(request.panels, grid, strict=True):
+            _draw_panel(panel, list(row))
+            _legend(row[-1], panel, named)
+        nights = [request.before, request.night] if request.before else [request.night]
+        for axes, night in zip(grid[-1], nights, strict=True):
+            axes.set_xlabel(f"UTC, night {night}" if night == request.night else night)
+        figure.suptitle(request.title, fontsize=11)
+        figure.align_ylabels()
+        out = BytesIO()
+        figure.savefig(out, format="png")
+    return out.getvalue()
+
+
+def _draw_panel(panel: PlotPanel, row: list[Axes]) -> None:
+    for series in panel.series:
+        _draw_series(row[0] if series.before else row[-1], series)
+    for band, value in panel.literature:
+        for axes in row:
+            axes.axhline(value, color=colour_of(band), linestyle="--", linewidth=1,
+                         zorder=1)
+    for axes in row:
+        axes.grid(alpha=0.25)
+        _hours_axis(axes)
+    row[0].set_ylabel(panel.label)
+    _span(row[-1], panel)
+
+
+def _draw_series(axes: Axes, series: PlotSeries) -> None:
+    colour = colour_of(series.band)
+    for sound in (True, False):
+        points = [point for point in series.points if point[3] is sound]
+        if points:
+            days, values, errors, _ = zip(*points, strict=True)
+            axes.errorbar([day - JD_UNIX_EPOCH for day in days], values,
+                          yerr=[0.0 if math.isnan(e) else e for e in errors], fmt="o",
+                          markersize=4.5, color=colour, elinewidth=1, zorder=3 if sound else 2,
+                          markerfacecolor=colour if sound else "white",
+                          alpha=1.0 if sound else 0.6)
+
+
+def _hours_axis(axes: Axes) -> None:
+    from matplotlib.dates import AutoDateLocator, DateFormatter
+
+    left, right = axes.get_xlim()
+    if right - left < _HOUR:
+        axes.set_xlim((left + right - _HOUR) / 2, (left + right + _HOUR) / 2)
+    axes.xaxis.set_major_locator(
+        AutoDateLocator(tz=UTC, minticks=2, maxticks=6))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(
+        DateFormatter("%H:%M", tz=UTC))  # type: ignore[no-untyped-call]
+
+
+def _span(axes: Axes, panel: PlotPanel) -> None:
+    """An axis that shows every value and its error, and no less than what would be a change."""
+    ends = list(_ends(panel))
+    low, high = min(ends), max(ends)
+    room = max(_LEAST.get(panel.label, 0.0) - (high - low), 0.16 * (high - low)) / 2
+    low, high = low - room, high + room
+    axes.set_ylim((high, low) if panel.downwards else (low, high))
+
+
+def _ends(panel: PlotPanel) -> Iterable[float]:
+    for series in panel.series:
+        for _, value, error, _ in series.points:
+            yield from (value, value) if math.isnan(error) else (value - error, value + error)
+    for _, value in panel.literature:
+        yield value
+
+
+def _legend(axes: Axes, panel: PlotPanel, named: set[str]) -> None:
+    """Names what no panel above has named yet."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=colour_of(band), marker="o", linestyle="",
+                      markersize=4.5, label=band)
+               for band in dict.fromkeys(series.band for series in panel.series)
+               if band not in named]
+    if panel.literature and _LITERATURE not in named:
+        handles.append(Line2D([], [], color=colour_of(""), linestyle="--", linewidth=1,
+                              label=_LITERATURE))
+    named.update(str(handle.get_label()) for handle in handles)
+    if handles:
+        axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False,
+                    handlelength=1.4, handletextpad=0.3, borderpad=0.0)
+
+
+def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrument: Instrument,
+                    settings: Polarimetry, reported: str) -> bytes:
+    """PNG, 800 x 500 px: the measured modulation with errors, every fit, and what is left.
+
+    Of two beams (O - E) / (O + E); of a polariser the fluxes over the transparency and their mean.
+    As the instrument sees it: its own polarisation is still in.
+    """
+    from matplotlib.figure import Figure  # a second to import
+
+    polarimeter = instrument.polarimeter
+    if polarimeter is None:
+        raise StageError("plot", f"{instrument.name} has no polarimeter")
+    positions = positions_of(frames, instrument.telescope)
+    constants = polarimeter.constants_at(frames[0].facts.jd_mid)
+    ensemble = None
+    if polarimeter.analyser is Analyser.POLARISER and constants is not None:
+        ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0)
+    found = seen_by_methods(source, positions, polarimeter.analyser, ensemble, settings)
+    if polarimeter.analyser is Analyser.POLARISER:
+        beam = positions.beam(source.name)
+        even = beam.times(1.0 / (ensemble.relative if ensemble is not None
+                                 else np.ones(positions.angles_deg.size)))
+        mean = float(np.nanmean(even.flux))
+        value, err, harmonic = even.flux / mean - 1.0, even.err / mean, 2
+    else:
+        value, err = normalised_difference(positions.beam(source.name, "O", alone=False),
+                                           positions.beam(source.name, "E", alone=False))
+        harmonic = 4
+    figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.errorbar(positions.angles_deg, 100 * value, 100 * err, fmt="ko", markersize=4, zorder=5)
+    fine = np.linspace(positions.angles_deg.min() - 5, positions.angles_deg.max() + 5, 400)
+    for name, (stokes, _) in sorted(found.items()):
+        k = stokes.k if math.isfinite(stokes.k) else 0.0
+        curve, at = (_with_ratio(modulation(stokes, angles, harmonic=harmonic), k)
+                     for angles in (fine, positions.angles_deg))
+        chosen = name == reported
+        upper.plot(fine, 100 * curve, color=_COLOURS[name], lw=2.0 if chosen else 0.8,
+                   label=f"{name}{', reported' if chosen else ''}")
+        if chosen:
+            lower.errorbar(positions.angles_deg, 100 * (value - at), 100 * err, fmt="ko",
+                           markersize=4)
+    _dress(upper, lower, f"{source.name}, {instrument.name}, {frames[0].facts.band}, "
+                         f"{frames[0].facts.night}", harmonic)
+    out = BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()
+
+
+def _with_ratio(m: Floats, k: float) -> Floats:
+    return (k + m) / (1.0 + k * m)
+
+
+def _dress(upper: Axes, lower: Axes, title: str, harmonic: int) -> None:
+    upper.set_title(title, loc="left", fontsize=10)
+    upper.set_ylabel("(O - E) / (O + E)  [%]" if harmonic == 4 else "flux over its mean - 1  [%]")
+    upper.legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    lower.axhline(0.0, color="#888888", lw=0.8)
+    lower.set_ylabel("left over [%]")
+    lower.set_xlabel("half-wave plate [deg]" if harmonic == 4 else "polariser [deg]")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.25)
