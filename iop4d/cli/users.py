@@ -17,15 +17,18 @@ _SHORTEST = 8  # characters of a password
 @site_options
 @click.pass_context
 def users(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """Who may acknowledge and mute on the page. Looking needs no account."""
+    """List who may acknowledge alerts, mute and add rules on the page.
+
+    Reading the page needs no account.
+    """
     if ctx.invoked_subcommand is not None:
         return
-    from iop4d.store.schema import User
+    from iop4d.store.users import names
 
     site = load(ctx, site_after, overrides_after)
-    with open_database(site, read_only=True).connected():
-        names = [row.name for row in User.select().order_by(User.name)]
-    click.echo("\n".join(names) or "Nobody: 'iop4d users add NAME' makes an account.")
+    with open_database(site, read_only=True).read() as db:
+        found = names(db)
+    click.echo("\n".join(found) or "There is no account; 'iop4d users add NAME' creates one.")
 
 
 @users.command()
@@ -35,21 +38,18 @@ def users(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
 @click.pass_context
 def add(ctx: click.Context, name: str, password_stdin: bool, site_after: str | None,
         overrides_after: tuple[str, ...]) -> None:
-    """Make an account, or give it another password."""
+    """Create an account, or change its password."""
     from werkzeug.security import generate_password_hash
 
-    from iop4d.store.schema import User
+    from iop4d.store.users import save
 
     site = load(ctx, site_after, overrides_after)
     password = sys.stdin.readline().rstrip("\n") if password_stdin else \
         click.prompt("Password", hide_input=True, confirmation_prompt=True)
     if len(password) < _SHORTEST:
         raise Iop4dError(f"the password is too short; expected {_SHORTEST} characters or more")
-    with open_database(site, read_only=False).write():
-        made = {"name": name, "password": generate_password_hash(password),
-                "made_at": time.time()}
-        User.insert(made).on_conflict(conflict_target=[User.name],
-                                      preserve=[User.password]).execute()
+    with open_database(site, read_only=False).write() as tx:
+        save(tx, name, generate_password_hash(password), now=time.time())
     click.echo(f"{name} may sign in.")
 
 
@@ -59,12 +59,12 @@ def add(ctx: click.Context, name: str, password_stdin: bool, site_after: str | N
 @click.pass_context
 def remove(ctx: click.Context, name: str, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
-    """Take an account away."""
-    from iop4d.store.schema import User
+    """Remove an account."""
+    from iop4d.store.users import remove as remove_account
 
     site = load(ctx, site_after, overrides_after)
-    with open_database(site, read_only=False).write():
-        gone = User.delete().where(User.name == name).execute()
+    with open_database(site, read_only=False).write() as tx:
+        gone = remove_account(tx, name)
     if not gone:
         raise Iop4dError(f"there is no account '{name}'")
-    click.echo(f"{name} may not sign in any more.")
+    click.echo(f"{name} may no longer sign in.")

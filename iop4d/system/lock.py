@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from iop4d.model.errors import Iop4dError
+
+_LOOKS = 5  # times that a lock is tried: who asks whether it is held holds it for a moment
+_PAUSE = 0.02  # seconds between
 
 
 class SiteLock:
@@ -15,15 +19,23 @@ class SiteLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._take():
             os.close(self._fd)
             raise Iop4dError(
                 f"a daemon (process {holder(path) or 'unknown'}) already runs on this site, "
-                f"{path.parent}") from None
+                f"{path.parent}")
         os.ftruncate(self._fd, 0)
         os.write(self._fd, f"{os.getpid()}\n".encode())
+
+    def _take(self) -> bool:
+        for look in range(_LOOKS):
+            time.sleep(_PAUSE * (look > 0))
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            return True
+        return False
 
     def close(self) -> None:
         """Let another have it."""

@@ -15,14 +15,18 @@ import pysqlite3
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
+from werkzeug.security import generate_password_hash
 
 from iop4d.config import Site
+from iop4d.store import alerts, requests, users
 from iop4d.store.database import Database
 from iop4d.system.lock import SiteLock
 from iop4d.web.app import create_app
 from iop4d.web.server import serve
 from tests.web import observatory
 
+OURS = {"Origin": "http://localhost"}
+PASSWORD = "correct horse"
 Serving = Callable[[Site], AbstractContextManager[str]]
 
 PAGES = ("/", "/sources", "/nights", "/failed", "/alerts", "/mailbox", "/fragments/banner",
@@ -103,6 +107,41 @@ def answers(filled: Site) -> Answers:
             found[path] = Answer(answer.status_code, answer.mimetype or "", answer.headers,
                                  answer.get_data().decode(errors="replace"))
     return found
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Site:
+    """A populated site that a test has to itself, where Ana may sign in."""
+    made = observatory.site(tmp_path)
+    observatory.fill(made)
+    add_account(made)
+    return made
+
+
+def add_account(site: Site, name: str = "Ana", password: str = PASSWORD) -> None:
+    """Let somebody sign in."""
+    with Database(site.database).write() as tx:
+        users.save(tx, name, generate_password_hash(password), now=0.0)
+
+
+def enter(client: FlaskClient, password: str = PASSWORD, name: str = "Ana", back: str = "/alerts",
+          ) -> Any:
+    """Sign in."""
+    return client.post("/sign-in", headers=OURS,
+                       data={"name": name, "password": password, "back": back})
+
+
+def firing(site: Site) -> int:
+    """The id of the alert that fires."""
+    with Database(site.database, read_only=True).read() as db:
+        (alert,) = alerts.active(db)
+        return int(alert.id)
+
+
+def requested(site: Site) -> list[dict[str, Any]]:
+    """What the daemon is requested to do."""
+    with Database(site.database, read_only=True).read() as db:
+        return [request.content for request in requests.queued(db)]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from iop4d.config import FolderArchive, Rule, Site, SiteInfo, Web
 from iop4d.model.flags import Flag
 from iop4d.model.units import jd_of_unix
 from iop4d.store import catalogue, catalogue_csv, events, schema
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database, Transaction
 from iop4d.store.status import beat
 
 TARGETS = {  # name, start of the file names, R magnitude
@@ -83,22 +83,22 @@ def fill(site: Site, *, frames: int = 24, now: float | None = None, hostile: boo
     database = Database(site.database)
     with database.write() as tx:
         catalogue.save(tx, _sources())
-        beat(ambient(), heartbeat(site, now))
-        master = schema.Master.create(
+        beat(tx, heartbeat(site, now))
+        master = tx.create(schema.Master,
             key="flat/1", kind="flat", telescope=TELESCOPE, instrument="CAFOS", band="R",
             layout="1x 1024x1024", night="2025-11-21", state="ready", n_frames=9, level=1.0,
             scatter=0.0021, revision=2, changed_at=now - 80000)
         for index in range(frames):
-            _frame(site, index, frames, now, master)
+            _frame(tx, site, index, frames, now, master)
         if hostile:
-            _hostile(site, now)
-        _failures(now)
-        _alerts(now)
+            _hostile(tx, site, now)
+        _failures(tx, now)
+        _alerts(tx, now)
         for kind, state in (("reduce", "done"), ("reduce", "queued"), ("classify", "done"),
                             ("master", "done"), ("reduce", "waiting"), ("reduce", "running")):
             for _ in range(3):
-                schema.Job.create(kind=kind, state=state, changed_at=now,
-                                  key=schema.Job.select().count())
+                tx.create(schema.Job, kind=kind, state=state, changed_at=now,
+                          key=tx.select(schema.Job).count())
     database.close()
 
 
@@ -109,10 +109,10 @@ def _sources() -> list[Any]:
     return wanted + [s for s in known if names & set(s.calibrates)]
 
 
-def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None:
+def _frame(tx: Transaction, site: Site, index: int, frames: int, now: float, master: Any) -> None:
     pick = random.Random(index)
     short, base = list(TARGETS.values())[index % 3]
-    source = catalogue.find(ambient(), list(TARGETS)[index % 3]).name
+    source = catalogue.find(tx, list(TARGETS)[index % 3]).name
     band = "RRBVI"[(index // 3) % 5]
     at = now - (frames - index) * 95.0 - (86400 if index < frames // 2 else 0)
     jd = jd_of_unix(at - 60)
@@ -125,7 +125,7 @@ def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None
     provisional = index > frames - 6
     flags = int(Flag.LOW_SNR | Flag.OFF_CENTRE) if index % 11 == 5 else 0
     fwhm = 1.6 + pick.random()
-    frame = schema.Frame.create(
+    frame = tx.create(schema.Frame,
         archive="t220", path=str(raw), telescope=TELESCOPE, night=night, name=name, size=2880,
         mtime_ns=int(at * 1e9), sha256=f"{index:064x}", state="done", kind="science",
         instrument="CAFOS", band=band, object=short, exptime_s=120.0, jd_start=jd, binning=1,
@@ -141,7 +141,7 @@ def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None
         completed_at=at - 2, seen_at=at - 3, changed_at=at)
     colour = {"B": 1.05, "V": 0.5, "R": 0.0, "I": -0.62}[band]
     mag = base + colour - 0.5 * math.exp(-(((now - at) / 9000) ** 2)) + pick.gauss(0, 0.012)
-    result = schema.Result.create(
+    result = tx.create(schema.Result,
         key=f"{TELESCOPE}/{night}/{name}/{source}/photometry", source=source, telescope=TELESCOPE,
         instrument="CAFOS", night=night, mode="photometry", band=band, jd_mid=jd + 0.0007,
         bjd_tdb=jd + 0.0037, exptime_s=120.0, mag=mag, mag_err=0.008 + 0.01 * pick.random(),
@@ -150,14 +150,14 @@ def _frame(site: Site, index: int, frames: int, now: float, master: Any) -> None
         **_polarisation(index, pick),
         calibrators=[{"source": "C", "zero_point": 23.41, "zero_point_err": 0.01, "weight": 0.6,
                       "why_not": ""}], created_at=at, changed_at=at)
-    schema.ResultFrame.create(result=result, frame=frame)
-    schema.ResultHistory.create(result=result, revision=1, replaced_at=at, was={
+    tx.create(schema.ResultFrame, result=result.id, frame=frame.id)
+    tx.create(schema.ResultHistory, result=result.id, revision=1, replaced_at=at, was={
         "mag": mag + 0.02, "mag_err": 0.02, "flags": 0, "provisional": True})
-    schema.Measurement.create(
-        frame=frame, source=source, x=511.2, y=498.7, flux=1834.2, flux_err=9.1, mag_inst=-8.16,
+    tx.create(schema.Measurement,
+        frame=frame.id, source=source, x=511.2, y=498.7, flux=1834.2, flux_err=9.1, mag_inst=-8.16,
         mag_inst_err=0.005, snr=201.5, sky=214.0, flags=flags)
-    events.emit(ambient(), "frame", at, id=frame.id, name=name, state="done")
-    events.emit(ambient(), "result", at, id=result.id, source=source, band=band)
+    events.emit(tx, "frame", at, id=frame.id, name=name, state="done")
+    events.emit(tx, "result", at, id=result.id, source=source, band=band)
 
 
 def _polarisation(index: int, pick: random.Random) -> dict[str, float]:
@@ -168,20 +168,20 @@ def _polarisation(index: int, pick: random.Random) -> dict[str, float]:
             "chi_deg": 40 + 30 * pick.random(), "chi_err_deg": 2.5}
 
 
-def _hostile(site: Site, now: float) -> None:
+def _hostile(tx: Transaction, site: Site, now: float) -> None:
     outside = site.root.parent / "outside.png"
-    schema.Frame.create(
+    tx.create(schema.Frame,
         archive="t220", path="/etc/passwd", telescope=HOSTILE, night="", name=f"{HOSTILE}.fit",
         size=2880, mtime_ns=0, state="failed", reason=f"card OBJECT: {HOSTILE}", object=HOSTILE,
         trace=f"Traceback: {HOSTILE}", kind="science", band=HOSTILE, preview_path=str(outside),
         reduced_path="/etc/passwd", completed_at=now, seen_at=now, changed_at=now - 3)
-    schema.Result.create(
+    tx.create(schema.Result,
         key="hostile", source=HOSTILE, telescope=HOSTILE, instrument=HOSTILE, night="2025-01-01",
         mode="photometry", band=HOSTILE, jd_mid=2460000.5, exptime_s=1.0, mag=12.0, mag_err=0.1,
         frames=[HOSTILE], human_flags=[HOSTILE], created_at=now, changed_at=now)
 
 
-def _failures(now: float) -> None:
+def _failures(tx: Transaction, now: float) -> None:
     night = time.strftime("%Y-%m-%d", time.gmtime(now - 43200))
     for index, (state, name, reason) in enumerate((
             ("rejected", "BLLac-0031V.fit", "the file is truncated: 1,048,576 of 2,102,400 bytes"),
@@ -189,35 +189,34 @@ def _failures(now: float) -> None:
             ("quarantined", "3C454-0052I.fit", "its worker was killed twice at the deadline of "
              "120 s"),
             ("rejected", "focus-0003.fit", "card EXPTIME: missing"))):
-        schema.Frame.create(
+        tx.create(schema.Frame,
             archive="t220", path=f"/nowhere/{name}", telescope=TELESCOPE, night=night,
             name=name, size=1048576, mtime_ns=0, state=state, reason=reason, kind="science",
             completed_at=now, seen_at=now, changed_at=now - 400 * (index + 1),
             trace="Traceback (most recent call last):\n  ..." if state == "failed" else "")
-    schema.Frame.create(archive="t220", path="/nowhere/new.fit", name="S50716-0071R.fit", size=1,
+    tx.create(schema.Frame,
+        archive="t220", path="/nowhere/new.fit", name="S50716-0071R.fit", size=1,
                         mtime_ns=0, state="queued", completed_at=now, seen_at=now,
                         changed_at=now - 1)
 
 
-def _alerts(now: float) -> None:
-    source = catalogue.find(ambient(), "BL Lac").name
-    points = [row.id for row in schema.Result.select().where(
+def _alerts(tx: Transaction, now: float) -> None:
+    source = catalogue.find(tx, "BL Lac").name
+    points = [row.id for row in tx.select(schema.Result).where(
         (schema.Result.source == source) & (schema.Result.band == "R"))
         .order_by(schema.Result.jd_mid.desc()).limit(2)]
     for episode, state in ((1, "resolved"), (2, "firing")):
-        alert = schema.Alert.create(
+        alert = tx.create(schema.Alert,
             rule="bright", source=source, band="R", episode=episode, state=state,
             condition="mag < 13.0", fired_jd=jd_of_unix(now - 700), points=points,
             fired_at=now - (90000 if episode == 1 else 700),
             resolved_jd=jd_of_unix(now - 80000) if episode == 1 else None,
             resolved_at=now - 80000 if episode == 1 else None)
-        schema.Outbox.create(
-            dedup_key=f"bright/{episode}/a", alert=alert, channel="team",
+        tx.create(schema.Outbox, dedup_key=f"bright/{episode}/a", alert=alert.id, channel="team",
             recipient="ana@example.org", message_id=f"<{episode}a@site>", state="sent",
             content={"subject": f"{source} is bright: R = 12.91 ± 0.01"}, attempts=1,
             created_at=now - 700, sent_at=now - 698)
-        schema.Outbox.create(
-            dedup_key=f"bright/{episode}/b", alert=alert, channel="team",
+        tx.create(schema.Outbox, dedup_key=f"bright/{episode}/b", alert=alert.id, channel="team",
             recipient="ben@example.org", message_id=f"<{episode}b@site>",
             state="failed" if episode == 1 else "queued", attempts=3,
             content={"subject": f"{source} is bright: R = 12.91 ± 0.01"},

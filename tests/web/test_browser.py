@@ -7,14 +7,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from werkzeug.security import generate_password_hash
 
 from iop4d.config import Site
-from iop4d.store.database import Database
-from iop4d.store.schema import User
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
-from tests.web.conftest import Serving, emit, execute
+from tests.web.conftest import PASSWORD, Serving, add_account, emit, execute
 
 pytestmark = [
     pytest.mark.browser,
@@ -121,16 +118,15 @@ def test_no_page_scrolls_sideways_on_a_phone(
 @pytest.mark.parametrize("width", [375, 1200])
 def test_who_is_signed_in_sees_every_field_and_what_became_of_an_act(
         width: int, site: Site, serving: Serving, browser: Browser) -> None:
-    with Database(site.database).write():
-        User.replace(name="Ana", password=generate_password_hash("horse"), made_at=0.0).execute()
+    add_account(site)
     browser.complaints.clear()
     browser.look_like(width, 800)
     with serving(site) as address:
         browser.open(address + "sign-in?back=/alerts")
         browser.wait("document.querySelector('main form button')")
         browser.js("document.querySelector('input[name=name]').value = 'Ana'; document."
-                   "querySelector('input[name=password]').value = 'horse'; document.querySelector("
-                   "'main form button').click()")
+                   f"querySelector('input[name=password]').value = '{PASSWORD}'; document."
+                   "querySelector('main form button').click()")
         browser.wait("document.querySelector('[formaction$=acknowledge]')")
         browser.js("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert browser.js("document.documentElement.scrollWidth") <= width

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.security import generate_password_hash
 
 from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.model.errors import ConfigError
 from iop4d.store import status
 from iop4d.store.database import Database
-from iop4d.store.schema import User
 from iop4d.web.app import create_app
 from iop4d.web.reader import LiveSite
 from tests.web import observatory
+from tests.web.conftest import add_account, enter
 
 FIRST = '[site]\nname = "Calar Bajo"\n[[rule]]\nname = "bright"\ncondition = "mag < 13.0"\n'
 SECOND = '[[rule]]\nname = "very bright"\ncondition = "mag < 12.0"\n'
@@ -45,11 +44,9 @@ def write(root: Path) -> Write:
 
 @pytest.fixture
 def client(root: Path) -> FlaskClient:
-    with Database(root / "iop4d.db").write():
-        User.create(name="Ana", password=generate_password_hash("horse"), made_at=0.0)
+    add_account(load_site(root))
     client = create_app(load_site(root), lambda: load_site(root)).test_client()
-    client.post("/sign-in", headers={"Origin": "http://localhost"},
-                data={"name": "Ana", "password": "horse", "back": "/"})
+    enter(client)
     return client
 
 
@@ -103,9 +100,7 @@ def test_name_channels_mailbox_and_cookie_go_by_the_new_file(client: FlaskClient
     assert 'value="night team"' in page
     assert 'href="/mailbox"' in page
     assert client.get("/mailbox/0001.eml").status_code == 200
-    again = client.post("/sign-in", headers={"Origin": "http://localhost"},
-                        data={"name": "Ana", "password": "horse", "back": "/"})
-    assert "Secure" in again.headers["Set-Cookie"]
+    assert "Secure" in enter(client).headers["Set-Cookie"]
 
 
 def test_a_daemon_that_has_not_read_the_new_file_is_named(client: FlaskClient, root: Path,

@@ -84,7 +84,7 @@
     try {
       await Promise.all(addresses.map(fetchPart));
     } catch {
-      // The indicator tells of a site that is away; the next event or poll brings the part.
+      // The indicator shows that the site does not answer; the next event or poll brings the part.
     } finally {
       fetching = false;
     }
@@ -152,7 +152,7 @@
     if (document.hidden) hiddenTimer = setTimeout(() => { close(); stopPolling(); clearTimeout(streamTimer); }, HIDDEN_MS);
     else if (!source) { happened(["*"]); open(); }
   });
-  // Without beats nothing says that the daemon went; the banner is looked at all the same.
+  // Without heartbeats no event tells that the daemon is gone: the banner is fetched regularly.
   setInterval(() => { if (!document.hidden) refresh(["beat"]); }, SLOW_MS);
   if (indicator) { tick(document); open(); }
 })();

@@ -34,7 +34,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         for of in (facts(url=""), nothing(night="2024-03-12"),
                    nothing(night="2024-03-14", trouble="RuntimeError: no such number")):
             write.post(tx, made, of, now=of.made_at)
-        Outbox.update(last_error="450 busy").execute()
+        tx.update(Outbox, last_error="450 busy").execute()
     (tmp_path / PICTURE).parent.mkdir(parents=True)
     (tmp_path / PICTURE).write_bytes(png(3, (936, 400)))
     yield made
@@ -119,7 +119,8 @@ def test_hostile_names_stay_text_and_nothing_is_inline(site: Site, client: Flask
 
 def test_the_row_is_that_of_the_night(site: Site, client: FlaskClient) -> None:
     rewrite(facts(site="New Name", firing=4), site)
-    assert Summary.select().count() == 3
+    with Database(site.database, read_only=True).read() as db:
+        assert db.select(Summary).count() == 3
     assert "4 alerts still active" in client.get(f"/summaries/{NIGHT}").text
 
 

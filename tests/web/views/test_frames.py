@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from flask.testing import FlaskClient
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
-from iop4d.store import requests
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from iop4d.web.app import create_app
-from tests.web import observatory
-
-OURS = {"Origin": "http://localhost"}
+from tests.web.conftest import OURS, requested
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    made = observatory.site(tmp_path)
-    observatory.fill(made)
-    return made
+def site(own: Site) -> Site:
+    return own
 
 
 def frame_of(site: Site, state: str) -> int:
-    with Database(site.database, read_only=True).connected():
-        return int(Frame.get(Frame.state == state).id)
-
-
-def asked(site: Site) -> list[dict[str, Any]]:
     with Database(site.database, read_only=True).read() as db:
-        return [request.content for request in requests.queued(db)]
+        return int(db.select(Frame).where(Frame.state == state).get().id)
 
 
 def client_of(site: Site, **web: str) -> FlaskClient:
@@ -49,7 +36,7 @@ def test_a_frame_is_tried_again_once_asked_for(site: Site, state: str) -> None:
     assert "Retry" in client.get(f"/frames/{number}").text
     answer = client.post(f"/frames/{number}/retry", headers=OURS)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/frames/{number}")
-    assert asked(site) == [{"frames": [number]}]
+    assert requested(site) == [{"frames": [number]}]
     assert client.get("/").status_code == 200  # the reader reads on
 
 
@@ -59,7 +46,7 @@ def test_what_is_done_or_not_there_is_not_tried_again(site: Site) -> None:
     assert "Retry" not in client.get(f"/frames/{done}").text
     assert client.post(f"/frames/{done}/retry", headers=OURS).status_code == 409
     assert client.post("/frames/99999/retry", headers=OURS).status_code == 404
-    assert asked(site) == []
+    assert requested(site) == []
 
 
 @pytest.mark.parametrize("headers", [
@@ -68,7 +55,7 @@ def test_what_is_done_or_not_there_is_not_tried_again(site: Site) -> None:
 def test_other_pages_cannot_ask(site: Site, headers: dict[str, str]) -> None:
     number = frame_of(site, "failed")
     assert client_of(site).post(f"/frames/{number}/retry", headers=headers).status_code == 403
-    assert asked(site) == []
+    assert requested(site) == []
 
 
 @pytest.mark.parametrize(("who", "address", "status"), [
@@ -82,7 +69,7 @@ def test_who_may(site: Site, who: str, address: str, status: int) -> None:
     assert ("Retry" in page) == (status == 303)
     answer = client.post(f"/frames/{number}/retry", headers=OURS, environ_overrides=environ)
     assert answer.status_code == status
-    assert len(asked(site)) == (status == 303)
+    assert len(requested(site)) == (status == 303)
 
 
 def test_the_address_of_the_site_file_is_ours_too(site: Site) -> None:
