@@ -40,17 +40,17 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.FEW_CALIBRATORS: "the zero point rests on a single calibrator",
     Flag.CALIBRATORS_DISAGREE: "calibrators scatter more than their errors allow",
     Flag.CLOUDS: "the zero point is more than half a magnitude below the night's best one",
-    Flag.NOT_DETECTED: "no star was detected at the source's place",
-    Flag.OFF_CENTRE: "the star's centroid lies away from the catalogued place",
+    Flag.NOT_DETECTED: "no star was detected at the position of the source",
+    Flag.OFF_CENTRE: "the star's centroid is far from the catalogued position",
     Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",
     Flag.POOR_SEEING: "PSF wider than 5 arcsec (FWHM)",
     Flag.POOR_FIT: "the modulation of the flux fits no polarisation within its errors",
     Flag.MISSING_ANGLES: "positions of the polariser or half-wave plate are missing",
     Flag.ONE_BEAM: "only one of the two images of the source could be used",
-    Flag.FEW_FIELD_STARS: "too few field stars tell the transparency between the frames",
-    Flag.HOST_EXTRAPOLATED: "the host galaxy's table does not reach this aperture or seeing",
-    Flag.UNSTEADY: "the calibrators differ in this frame from what they are in the night's others",
-    Flag.WITHDRAWN: "its frames are part of another polarimetry group now",
+    Flag.FEW_FIELD_STARS: "too few field stars to measure the transparency between the frames",
+    Flag.HOST_EXTRAPOLATED: "the table of the host galaxy does not cover this aperture or seeing",
+    Flag.UNSTEADY: "the calibrators differ in this frame from the other frames of the night",
+    Flag.WITHDRAWN: "its frames now belong to another polarimetry group",
 }
 
 #: A star with any of these never enters a zero point.
