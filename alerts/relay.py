@@ -207,14 +207,14 @@ class Relay:
         except SendError:
             raise
         except TimeoutError:
-            raise SendError(f"channel '{message.channel}' did not end the delivery in "
-                            f"{self._longest:.0f} s", permanent=False, channel_down=True,
+            raise SendError(f"channel '{message.channel}': the delivery timed out after "
+                            f"{self._longest:g} s", permanent=False, channel_down=True,
                             unsure=True) from None
         # A fault in a channel, such as one of an installed package, is tried again as seldom as
         # any other; without this it would be tried without a pause, and nobody would know.
         except Exception as error:
             log.exception("channel '%s' failed at message %d", message.channel, message.id)
-            raise SendError(f"channel '{message.channel}' has a fault: {type(error).__name__}: "
+            raise SendError(f"channel '{message.channel}' failed: {type(error).__name__}: "
                             f"{clean(str(error), 200)}", permanent=False, unsure=True) from error
 
     async def _pictures(self, message: Message) -> dict[str, bytes]:

@@ -14,14 +14,11 @@ import threading
 from typing import Any
 
 from iop4d import config
-from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.base import WHOLE, Notice, SendError, secret_for
 from iop4d.alerts.rendering import clean
-from iop4d.config.secret import secret_of
-from iop4d.model.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-_WHOLE = 4.0  # times the timeout of one answer: the longest that a delivery may take
 _TAG = re.compile(r"[A-Za-z0-9][\w.-]*")  # without the colons that mean retries to the library
 _PARSING = threading.Lock()  # what is caught meanwhile must be of one channel's secret
 _KINDS = {"high": "warning", "atel": "warning", "critical": "failure"}
@@ -36,56 +33,45 @@ class AppriseChannel:
         self._under_way: asyncio.Task[None] | None = None
 
     async def send(self, notice: Notice, recipient: str) -> None:
-        """Hand a notice to every service of a tag; raises SendError unless all took it.
+        """Hand a notice to every service of a tag; raises SendError unless all accepted it.
 
         A tag of several services that is tried again reaches all of them again: with a tag for
         each, each has its own retries.
         """
-        addresses = self._addresses()
+        addresses = secret_for(self._channel, needed="addresses")
         if not _TAG.fullmatch(recipient):
-            raise SendError(f"'{clean(recipient, 80)}' is no tag: expected a word of the secret of "
+            raise SendError(f"'{clean(recipient, 80)}' is not a tag: expected one of the secret of "
                             f"channel '{self._channel.name}'", permanent=True)
         # A thread cannot be stopped; to start others beside it would fill the machine with them.
         if self._under_way is not None and not self._under_way.done():
-            raise SendError("the delivery before this one is still under way", permanent=False,
+            raise SendError("the previous delivery has not ended yet", permanent=False,
                             channel_down=True)
         self._under_way = asyncio.create_task(asyncio.to_thread(
-            self._notify, addresses, notice, recipient), name=f"apprise {self._channel.name}")
+            self._deliver, addresses, notice, recipient), name=f"apprise {self._channel.name}")
         try:
-            async with asyncio.timeout(_WHOLE * self._timeout):
+            async with asyncio.timeout(WHOLE * self._timeout):
                 await asyncio.shield(self._under_way)
         except TimeoutError:
             self._under_way.add_done_callback(_swallow)
             raise SendError(f"the service of '{recipient}' did not answer in time",
                             permanent=False, unsure=True) from None
 
-    def _addresses(self) -> str:
-        channel = self._channel
-        try:
-            found = secret_of(channel).read()
-        except ConfigError as error:
-            raise SendError(str(error), permanent=False, channel_down=True) from error
-        if found is None:
-            raise SendError(f"channel '{channel.name}' has no addresses: set secret_file, "
-                            "secret_env or secret_credential", permanent=False, channel_down=True)
-        return found
-
-    def _notify(self, addresses: str, notice: Notice, tag: str) -> None:
-        """Runs on a thread. Raises SendError when a notice was not taken."""
+    def _deliver(self, addresses: str, notice: Notice, tag: str) -> None:
+        """Runs on a thread. Raises SendError when a notice was not accepted."""
         apprise = self._library()
         try:
-            said = self._tell(apprise, addresses, notice, tag)
+            said = self._refusal_of(apprise, addresses, notice, tag)
         except SendError:
             raise
         except Exception as error:  # noqa: BLE001 code of a hundred services may raise anything
             said = f"{type(error).__name__}: {clean(str(error))}"
             raise SendError(f"'{tag}': {scrub(said, addresses)}", permanent=False) from None
         if said is not None:
-            raise SendError(f"'{tag}': {scrub(said, addresses) or 'it was not taken'}",
+            raise SendError(f"'{tag}': {scrub(said, addresses) or 'the service refused it'}",
                             permanent=False)
 
-    def _tell(self, apprise: Any, addresses: str, notice: Notice, tag: str) -> str | None:
-        """What the services of a tag had against a notice; None when all took it."""
+    def _refusal_of(self, apprise: Any, addresses: str, notice: Notice, tag: str) -> str | None:
+        """Hand a notice to the services of a tag; why one refused it, None when all accepted it."""
         services, said = _parsed(apprise, addresses)
         if not list(services.find(tag=tag)):
             raise SendError(
@@ -104,9 +90,11 @@ class AppriseChannel:
         except ImportError as error:
             raise SendError(f"channel '{self._channel.name}' needs the library Apprise: install "
                             "iop4d[apprise]", permanent=False, channel_down=True) from error
-        # What it logs can hold whole addresses. Its reasons come back in its results.
+        # What it logs can hold whole addresses. Its reasons come back in its results, which it
+        # takes from its log: one that commands made quieter than that would leave them out.
         logger = logging.getLogger("apprise")
         logger.propagate = False
+        logger.setLevel(logging.WARNING)
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
         return library
@@ -142,4 +130,4 @@ def _picture(notice: Notice) -> Any:
 def _swallow(task: asyncio.Task[None]) -> None:
     """A delivery that ended too late: its outcome is only logged."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("a delivery that was given up ended with an error: %s", error)
+        log.warning("a delivery that had timed out ended with an error: %s", error)

@@ -14,9 +14,11 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from iop4d import config
+from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError, Iop4dError
 
 GROUP = "iop4d.channels"
+WHOLE = 4.0  # times the timeout of one answer: the longest that a whole delivery may take
 
 #: What makes a channel of each kind, from its section and the seconds a server may take.
 KINDS: Mapping[str, str] = {
@@ -86,6 +88,23 @@ class Channel(Protocol):
         """
 
 
+def secret_for(channel: config.Channel, *, needed: str) -> str:
+    """The secret of a channel, read for each message: a corrected file needs no restart.
+
+    Raises SendError where there is none; ``needed`` names it.
+    """
+    secret = secret_of(channel)
+    try:
+        found = secret.read()
+    except ConfigError as error:
+        raise SendError(str(error), permanent=False, channel_down=True) from error
+    if found is None:
+        of_file, of_env, of_credential = secret.keys
+        raise SendError(f"channel '{channel.name}' has no {needed}: set {of_file}, {of_env} or "
+                        f"{of_credential}", permanent=False, channel_down=True)
+    return found
+
+
 Maker = Callable[[Any, float], Channel]
 
 
@@ -113,13 +132,13 @@ def _maker(channel: config.Channel) -> Maker:
                 raise ConfigError(f"the plug-in '{channel.kind}' ({point.value}) of channel "
                                   f"'{channel.name}' cannot be loaded: {type(error).__name__}: "
                                   f"{error}") from error
-    raise ConfigError(f"channel '{channel.name}' is of the kind '{channel.kind}'; there are "
-                      f"{', '.join(channel_kinds())}")
+    raise ConfigError(f"channel '{channel.name}' has the unknown kind '{channel.kind}'; "
+                      f"expected one of {', '.join(channel_kinds())}")
 
 
 def _callable(channel: config.Channel, found: Any) -> Maker:
     if not callable(found):
-        raise ConfigError(f"the kind '{channel.kind}' of channel '{channel.name}' is no class or "
-                          "function that makes a channel")
+        raise ConfigError(f"the kind '{channel.kind}' of channel '{channel.name}' is not a class "
+                          "or function that makes a channel")
     maker: Maker = found
     return maker

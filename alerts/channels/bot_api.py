@@ -96,7 +96,7 @@ class BotApi:
             "getUpdates", {"offset": offset, "timeout": int(wait), "allowed_updates": ["message"]},
             longer=wait)
         if not isinstance(found, list):
-            raise BotError("its answer is not what was asked for")
+            raise BotError("the answer to getUpdates is not a list")
         return [update for update in found if isinstance(update, dict)]
 
     async def get_me(self) -> str:
@@ -114,7 +114,7 @@ class BotApi:
     async def _call(self, method: str, fields: Mapping[str, Any], *, photo: bytes | None = None,
                     longer: float = 0.0) -> Any:
         if not _TOKEN.fullmatch(self._token):
-            raise BotError("the token does not have the form of one, such as 123456:ABC-DEF1234",
+            raise BotError("the token is malformed; expected one such as 123456:ABC-DEF1234",
                            code=401)
         limits = httpx2.Timeout(self._timeout, read=self._timeout + longer)
         try:
@@ -145,7 +145,7 @@ class BotApi:
                 raise ValueError
         except ValueError:
             # Of a proxy or a portal, say: its 404 does not speak of our token.
-            raise BotError(f"{self._base} gave no answer of a Bot API (status {status})",
+            raise BotError(f"{self._base} did not answer as a Bot API does (status {status})",
                            code=status if status >= 500 or status in (413, 429) else 0) from None
         if answer.get("ok") is True:
             return answer.get("result")

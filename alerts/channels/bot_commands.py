@@ -68,8 +68,8 @@ class Replies(Protocol):
         """Alerts of a source again."""
 
 
-class Say(Protocol):
-    """Says something in a chat; raises SendError."""
+class SendText(Protocol):
+    """Sends a text to a chat; raises SendError."""
 
     def __call__(self, chat: str, text: str, *, reply_to: int = 0) -> Awaitable[None]: ...
 
@@ -95,13 +95,13 @@ class BotCommands:
     ``save`` keep the number of the next message across restarts.
     """
 
-    def __init__(self, *, name: str, api: Callable[[], BotApi], say: Say, replies: Replies,
-                 chats: Collection[str], load: Callable[[], Awaitable[int]],
+    def __init__(self, *, name: str, api: Callable[[], BotApi], send_text: SendText,
+                 replies: Replies, chats: Collection[str], load: Callable[[], Awaitable[int]],
                  save: Callable[[int], Awaitable[None]], clock: Callable[[], float] = time.time,
                  sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep) -> None:
         self._name = name
         self._api = api
-        self._say = say
+        self._send_text = send_text
         self._replies = replies
         self._chats = chats
         self._load = load
@@ -168,7 +168,7 @@ class BotCommands:
             self._report_stranger(message)
             return
         if message.moved_to:
-            log.warning("chat %s of channel '%s' is now %s: write that into the site file",
+            log.warning("chat %s of channel '%s' has the new id %s: write it into the site file",
                         message.chat, self._name, message.moved_to)
             self._moved.add(message.moved_to)
             return
@@ -176,7 +176,7 @@ class BotCommands:
         if not answer:
             return
         try:
-            await self._say(message.chat, answer, reply_to=message.id)
+            await self._send_text(message.chat, answer, reply_to=message.id)
         except SendError as error:
             log.warning("the answer to '%s' was not sent to chat %s: %s", clean(message.text, 60),
                         message.chat, error)
@@ -249,7 +249,7 @@ def _message_of(update: dict[str, Any]) -> _ChatMessage:
     return _ChatMessage(
         id=int(message["message_id"]), chat=str(int(message["chat"]["id"])),
         at=float(message.get("date", 0)), text=str(message.get("text") or "").strip(),
-        by=clean(str(sender.get("username") or sender.get("first_name") or "somebody"), 40),
+        by=clean(str(sender.get("username") or sender.get("first_name") or "unknown"), 40),
         quoted=str(quoted.get("text") or quoted.get("caption") or ""),
         moved_to="" if moved is None else str(int(moved)))
 

@@ -121,7 +121,7 @@ def _commands(section: config.TelegramChannel, bot: Channel, database: DatabaseT
     assert isinstance(bot, TelegramChannel)
     name = section.name
     return BotCommands(
-        name=name, api=bot.api, say=bot.say, clock=clock,
+        name=name, api=bot.api, send_text=bot.send_text, clock=clock,
         replies=DatabaseReplies(database=database, clock=clock),
         chats={chat.strip() for chat in section.to},
         load=lambda: database.read(outbox.next_update, name),

@@ -15,12 +15,9 @@ from typing import Any
 import aiosmtplib
 
 from iop4d import config
-from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.base import WHOLE, Notice, SendError, secret_for
 from iop4d.alerts.rendering import clean
-from iop4d.config.secret import secret_of
-from iop4d.model.errors import ConfigError
 
-_WHOLE = 4.0  # times the timeout of one answer: the longest that a whole delivery may take
 _LINGER = 0.01  # seconds in which the loop closes the socket, also one whose TLS was refused
 _TOO_LARGE = 552
 _OURS = {530, 534, 535, 538}  # login or encryption wanted: no recipient is at fault
@@ -45,7 +42,7 @@ class EmailChannel:
         message = self._mail(notice, recipient)
         client = self._client()
         try:
-            async with asyncio.timeout(_WHOLE * self._timeout):
+            async with asyncio.timeout(WHOLE * self._timeout):
                 await client.connect()
                 refused, _ = await client.send_message(
                     message, sender=parseaddr(self._channel.sender)[1], recipients=[recipient])
@@ -81,19 +78,11 @@ class EmailChannel:
             username=channel.user or None, password=self._password() if channel.user else None)
 
     def _password(self) -> str:
-        """The password, read at each delivery: a mended file needs no restart."""
         channel = self._channel
         if channel.tls == "none":
-            raise SendError(f"channel '{channel.name}' has a login but no TLS; its password is "
-                            "not sent in clear", permanent=False, channel_down=True)
-        try:
-            password = secret_of(channel).read()
-        except ConfigError as error:
-            raise SendError(str(error), permanent=False, channel_down=True) from error
-        if password is not None:
-            return password
-        raise SendError(f"channel '{channel.name}' has no password: set password_file, "
-                        "password_env or password_credential", permanent=False, channel_down=True)
+            raise SendError(f"channel '{channel.name}' has a user but no TLS: its password "
+                            "would be sent unencrypted", permanent=False, channel_down=True)
+        return secret_for(channel, needed="password")
 
 
 def write_mail(notice: Notice, *, sender: str, recipient: str, reply_to: str = "",
@@ -152,9 +141,9 @@ def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
         case aiosmtplib.SMTPDataError():
             return _refusal(error.code, error.message)
         case ssl.SSLError():  # before ValueError: a refused certificate is one, too
-            reason = f"no trusted TLS with {where}: {clean(str(error))}"
+            reason = f"no trusted TLS connection to {where}: {clean(str(error))}"
         case aiosmtplib.SMTPNotSupported() | ValueError():
-            return SendError(f"not a message that {where} can take: {clean(str(error))}",
+            return SendError(f"{where} cannot accept this message: {clean(str(error))}",
                              permanent=True)
         case aiosmtplib.SMTPResponseException():
             # Greeting, login, sender: the message is not at fault, and waits until it is mended.

@@ -15,11 +15,9 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Awaitable, Callable
 
 from iop4d import config
-from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.base import Notice, SendError, secret_for
 from iop4d.alerts.channels.bot_api import BotApi, BotError
 from iop4d.alerts.rendering import clean
-from iop4d.config.secret import secret_of
-from iop4d.model.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -92,111 +90,105 @@ class TelegramChannel:
         self._text_first: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def send(self, notice: Notice, recipient: str) -> None:
-        """Say a notice in a chat; raises SendError when its text was not accepted."""
+        """Send a notice to a chat; raises SendError when its text was not accepted."""
         chat = self._moved.get(recipient, recipient.strip())
         if not re.fullmatch(r"-?\d+|@\w+", chat):
-            raise SendError(f"'{clean(recipient, 80)}' is no chat: expected its number, such as "
+            raise SendError(f"'{clean(recipient, 80)}' is not a chat: expected its id, such as "
                             "-1001234567890, or the @name of a channel", permanent=True)
         try:
-            await self._say_all(notice, chat, silent=notice.severity == "info")
+            await self._send_all(notice, chat, silent=notice.severity == "info")
         except BotError as error:
             if error.moved_to:
-                self._follow(recipient, chat, error.moved_to)
+                self._note_move(recipient, chat, error.moved_to)
             raise self._send_error(error) from error
 
-    async def say(self, chat: str, text: str, *, reply_to: int = 0) -> None:
-        """Say something in a chat, such as the answer to a command; raises SendError."""
+    async def send_text(self, chat: str, text: str, *, reply_to: int = 0) -> None:
+        """Send a text to a chat, such as the answer to a command; raises SendError."""
         try:
-            await self._say(chat, fit(text, TEXT), reply_to=reply_to)
+            await self._send_text(chat, fit(text, TEXT), reply_to=reply_to)
         except BotError as error:
             raise self._send_error(error) from error
 
     def api(self) -> BotApi:
         """The bot; raises SendError when there is no token."""
         channel = self._channel
-        try:
-            token = secret_of(channel).read()
-        except ConfigError as error:
-            raise SendError(str(error), permanent=False, channel_down=True) from error
-        if token is None:
-            raise SendError(f"channel '{channel.name}' has no token: set token_file, token_env or "
-                            "token_credential", permanent=False, channel_down=True)
-        return BotApi(token.strip(), base=channel.api_url, timeout=self._timeout,
-                      proxy=channel.proxy)
+        return BotApi(secret_for(channel, needed="token").strip(), base=channel.api_url,
+                      timeout=self._timeout, proxy=channel.proxy)
 
-    async def _say_all(self, notice: Notice, chat: str, *, silent: bool) -> None:
-        text = words_of(notice)
+    async def _send_all(self, notice: Notice, chat: str, *, silent: bool) -> None:
+        text = text_of(notice)
         key = (notice.id, chat)
         if notice.picture and units(text) <= CAPTION and key not in self._text_first:
             try:
-                await self._show(chat, notice.picture, text, silent=silent)
+                await self._send_picture(chat, notice.picture, text, silent=silent)
                 return
             except BotError as error:
                 if not _is_of_picture(error):
                     # A line too thin for the picture must not keep back the text for ever.
                     self._remember_text_first(key, error)
                     raise
-                log.warning("the picture of %s was refused, its text goes alone: %s", notice.id,
+                log.warning("the picture of %s was refused, its text is sent alone: %s", notice.id,
                             error)
-            await self._say(chat, text, silent=silent)
+            await self._send_text(chat, text, silent=silent)
             return
-        said = await self._say(chat, fit(text, TEXT, foot=foot_of(notice)), silent=silent)
+        sent = await self._send_text(chat, fit(text, TEXT, foot=foot_of(notice)), silent=silent)
         if notice.picture:
-            await self._show_after(notice, chat, said)
+            await self._send_picture_after(notice, chat, sent)
 
-    async def _show_after(self, notice: Notice, chat: str, said: int) -> None:
+    async def _send_picture_after(self, notice: Notice, chat: str, sent: int) -> None:
         """The picture as an answer to the text, which is accepted whatever becomes of this."""
         try:
-            await self._show(chat, notice.picture or b"", "", reply_to=said, silent=True)
+            await self._send_picture(chat, notice.picture or b"", "", reply_to=sent, silent=True)
         except (BotError, SendError) as error:
-            log.warning("the picture of %s did not get to %s, its text did: %s", notice.id, chat,
+            log.warning("the picture of %s was not sent to %s, its text was: %s", notice.id, chat,
                         error)
 
-    async def _say(self, chat: str, text: str, *, reply_to: int = 0, silent: bool = False) -> int:
+    async def _send_text(self, chat: str, text: str, *, reply_to: int = 0,
+                         silent: bool = False) -> int:
         try:
-            return await self._say_once(chat, text, reply_to=reply_to, silent=silent)
+            return await self._send_text_once(chat, text, reply_to=reply_to, silent=silent)
         except BotError as error:
             if error.code != 400 or error.moved_to or not _BAD_TEXT.search(error.description):
                 raise
-            log.warning("the text to %s was refused, so it goes in plain ASCII: %s", chat, error)
-        return await self._say_once(chat, plainest(text), reply_to=reply_to, silent=silent)
+            log.warning("the text to %s was refused, it is sent in plain ASCII: %s", chat, error)
+        return await self._send_text_once(chat, plainest(text), reply_to=reply_to, silent=silent)
 
-    async def _say_once(self, chat: str, text: str, *, reply_to: int, silent: bool) -> int:
+    async def _send_text_once(self, chat: str, text: str, *, reply_to: int, silent: bool) -> int:
         api = await self._turn(chat)
         try:
             return await api.send_message(chat, text, reply_to=reply_to, silent=silent)
         except BotError as error:
-            self._heed(chat, error)
+            self._note_limit(chat, error)
             raise
 
-    async def _show(self, chat: str, png: bytes, caption: str, *, reply_to: int = 0,
+    async def _send_picture(self, chat: str, png: bytes, caption: str, *, reply_to: int = 0,
                     silent: bool = False) -> None:
         api = await self._turn(chat)
         try:
             await api.send_photo(chat, png, caption, reply_to=reply_to, silent=silent)
         except BotError as error:
-            self._heed(chat, error)
+            self._note_limit(chat, error)
             raise
 
     async def _turn(self, chat: str) -> BotApi:
         """The bot, when it may speak to a chat; raises SendError when that is not soon."""
         wait = self._pace.wait(chat)
         if wait > _PATIENCE:
-            raise SendError(f"chat {chat} is written to no sooner than in {wait:.0f} s: Telegram "
-                            "limits the messages", permanent=False, retry_after=wait,
+            raise SendError(f"chat {chat}: the next message is allowed in {wait:.0f} s (rate limit "
+                            "of Telegram)", permanent=False, retry_after=wait,
                             channel_down=self._pace.is_silent)
         api = self.api()
         if (wait := self._pace.book(chat)) > 0:
             await self._sleep(wait)
         return api
 
-    def _heed(self, chat: str, error: BotError) -> None:
+    def _note_limit(self, chat: str, error: BotError) -> None:
         if error.code == 429:
             self._pace.hold(chat, 5.0 if error.retry_after is None else error.retry_after)
 
-    def _follow(self, recipient: str, chat: str, new: str) -> None:
-        log.warning("chat %s of channel '%s' is now %s: write that into the site file", chat,
-                    self._channel.name, new)
+    def _note_move(self, recipient: str, chat: str, new: str) -> None:
+        log.warning("chat %s of channel '%s' has the new id %s: write it into the site file",
+                    chat, self._channel.name, new)
         while len(self._moved) >= _REMEMBERED:
             self._moved.pop(next(iter(self._moved)))
         self._moved[recipient] = new
@@ -210,11 +202,11 @@ class TelegramChannel:
     def _send_error(self, error: BotError) -> SendError:
         """What an error of the API means for the message and for its channel."""
         if error.moved_to:
-            return SendError(f"the group is now {error.moved_to}", permanent=False,
+            return SendError(f"the group has the new id {error.moved_to}", permanent=False,
                              retry_after=1.0, moved_to=error.moved_to)
         if error.code in (401, 404):
-            return SendError(f"Telegram does not know the bot of channel '{self._channel.name}' "
-                             f"({error}): mend its token", permanent=False, channel_down=True)
+            return SendError(f"Telegram rejects the token of channel '{self._channel.name}' "
+                             f"({error}): correct it", permanent=False, channel_down=True)
         if error.code == 429:
             return SendError(str(error), permanent=False, retry_after=error.retry_after,
                              channel_down=self._pace.is_silent)
@@ -229,7 +221,7 @@ def _is_of_picture(error: BotError) -> bool:
     return error.code in (400, 413) and not about_chat
 
 
-def words_of(notice: Notice) -> str:
+def text_of(notice: Notice) -> str:
     """The whole text of a notice, with the tag that /ack asks for."""
     text = notice.text.strip() or notice.subject.strip() or notice.kind
     foot = foot_of(notice)

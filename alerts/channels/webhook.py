@@ -23,7 +23,7 @@ from typing import Any
 import httpx2
 
 from iop4d import __version__, config
-from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.base import WHOLE, Notice, SendError
 from iop4d.alerts.channels.bot_api import (
     NETWORK,
     Answer,
@@ -37,16 +37,15 @@ from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError
 
 FORM = 1  # of the JSON; a receiver can count on its fields as long as this stays
-_WHOLE = 4.0  # times the timeout of one answer: the longest that a whole post may take
 _READ = 2000  # bytes of an answer: enough for its reason
 _LATER = {408, 425, 429}
-_MENDABLE = {401: "secret", 403: "secret", 404: "url", 407: "proxy"}  # of the channel
+_CORRECTABLE = {401: "secret", 403: "secret", 404: "url", 407: "proxy"}  # of the channel
 _LOST = {502, 504}  # of something between us and the receiver, which may have taken the post
 _LONGEST_WAIT = 86400.0  # seconds, whatever the other side asks for
 
 
 class WebhookChannel:
-    """One address. The secret is read at each post: a mended file needs no restart."""
+    """One address. The secret is read at each post: a corrected file needs no restart."""
 
     def __init__(self, channel: config.WebhookChannel, timeout: float, *,
                  clock: Callable[[], float] = time.time) -> None:
@@ -63,7 +62,7 @@ class WebhookChannel:
         url = self._url()
         where = url.host + (f":{url.port}" if url.port else "")
         try:
-            async with asyncio.timeout(_WHOLE * self._timeout):
+            async with asyncio.timeout(WHOLE * self._timeout):
                 answer = await self._post(url, body, headers)
         except NETWORK as error:
             raise SendError(network_reason(error, where), permanent=False, channel_down=True,
@@ -75,7 +74,7 @@ class WebhookChannel:
         try:
             return httpx2.URL(self._channel.url)
         except httpx2.InvalidURL:
-            raise SendError(f"the url of channel '{self._channel.name}' is no address",
+            raise SendError(f"the url of channel '{self._channel.name}' is not a valid address",
                             permanent=False, channel_down=True) from None
 
     async def _post(self, url: httpx2.URL, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -104,11 +103,12 @@ class WebhookChannel:
         """What an answer means for the message and for its channel."""
         status, said = answer.status, clean(answer.body.decode("utf-8", "replace"), 200)
         if 300 <= status < 400:
-            return SendError(f"{where} answered {status}: the address has moved; mend the url of "
-                             f"channel '{self._channel.name}'", permanent=False, channel_down=True)
-        if status in _MENDABLE:
-            return SendError(f"{where} answered {status} {said}".rstrip() + f": mend the "
-                             f"{_MENDABLE[status]} of channel '{self._channel.name}'",
+            return SendError(f"{where} answered {status}: redirects are not followed; correct the "
+                             f"url of channel '{self._channel.name}'", permanent=False,
+                             channel_down=True)
+        if status in _CORRECTABLE:
+            return SendError(f"{where} answered {status} {said}".rstrip() + f": check the "
+                             f"{_CORRECTABLE[status]} of channel '{self._channel.name}'",
                              permanent=False, channel_down=status != 403)  # that can be the text
         asked = _wait_of(answer.headers.get("Retry-After", ""), self._clock())
         temporary = status >= 500 or status in _LATER
@@ -143,8 +143,8 @@ def key_of(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except binascii.Error:
-        raise ConfigError("a secret that begins with whsec_ goes on in base64; this one does not: "
-                          "make a new one as docs/channels.md shows") from None
+        raise ConfigError("a secret that begins with whsec_ must continue in base64: make a new "
+                          "one as docs/channels.md shows") from None
 
 
 def _plain(value: Any) -> Any:

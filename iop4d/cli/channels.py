@@ -1,4 +1,4 @@
-"""``iop4d channels``: how people are told, whether it works, and a test message."""
+"""``iop4d channels``: how people are notified, whether it works, and a test message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,27 +16,28 @@ from iop4d.model.errors import Iop4dError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from iop4d.alerts.channels.base import Channel as Way
-    from iop4d.alerts.channels.base import Notice
-    from iop4d.config import Channel, Site
+    from iop4d import config
+    from iop4d.alerts.channels.base import Channel, Notice
+    from iop4d.config import Site
+    from iop4d.store.outbox import Tally
 
 
 @click.group(invoke_without_command=True)
 @site_options
 @click.pass_context
 def channels(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """How people are told of alerts: mail, Telegram, webhooks and other services.
+    """How people are notified of alerts: mail, Telegram, webhooks and other services.
 
-    Without a command: every channel with its recipients, its last success, what waits, and what
-    went wrong last.
+    Without a command: every channel with its recipients, its last success, how many messages wait
+    or were given up, and its last error.
     """
     if ctx.invoked_subcommand is None:
         site = load(ctx, site_after, overrides_after)
-        states = _states(site)
-        for channel in site.channel:
-            _show(channel, states.get(channel.name, {}), time.time())
+        tallies = _tallies(site)
+        for section in site.channel:
+            _show(section, tallies.get(section.name), time.time())
         if not site.channel:
-            click.echo("No channel: add a [[channel]] section to the site file "
+            click.echo("The site has no channel: add a [[channel]] section to the site file "
                        "(docs/channels.md).")
 
 
@@ -48,35 +49,36 @@ def channels(ctx: click.Context, site_after: str | None, overrides_after: tuple[
 @click.pass_context
 def test(ctx: click.Context, name: str | None, recipient: str | None, site_after: str | None,
          overrides_after: tuple[str, ...]) -> None:
-    """Send a test message now, by the channel NAME or by all, and tell what became of it.
+    """Send a test message now, by the channel NAME or by all, and show whether it was accepted.
 
-    It goes out directly, whatever waits, and is not tried again.
+    It is sent directly, whatever waits in the outbox, and is not tried again.
     """
     from iop4d.alerts.channels.base import make_channels
 
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
     chosen = _chosen(site, name, recipient)
-    ways = make_channels(site)
+    made = make_channels(site)
     failed = 0
-    for channel in chosen:
-        recipients = (recipient,) if recipient else channel.to
+    for section in chosen:
+        recipients = (recipient,) if recipient else section.recipients
         if not recipients:
-            raise Iop4dError(f"channel '{channel.name}' has no recipient: set its key 'to', or "
+            raise Iop4dError(f"channel '{section.name}' has no recipient: set its key 'to', or "
                              "name one with --to")
-        failed += asyncio.run(_send_all(ways[channel.name], channel, recipients, _notice(site)))
+        failed += asyncio.run(_send_all(made[section.name], section.name, recipients,
+                                        _notice(site)))
     ctx.exit(1 if failed else 0)
 
 
-def _chosen(site: Site, name: str | None, recipient: str | None) -> list[Channel]:
-    names = ", ".join(channel.name for channel in site.channel)
+def _chosen(site: Site, name: str | None, recipient: str | None) -> list[config.Channel]:
+    names = ", ".join(section.name for section in site.channel)
     if not site.channel:
         raise Iop4dError("the site file has no [[channel]] section; docs/channels.md shows some")
-    chosen = [channel for channel in site.channel if name in (None, channel.name)]
+    chosen = [section for section in site.channel if name in (None, section.name)]
     if not chosen:
         raise Iop4dError(f"no channel is named '{name}'; there are {names}")
     if recipient and len(chosen) > 1:
-        raise Iop4dError(f"say by which channel to reach {recipient}: {names}")
+        raise Iop4dError(f"name the channel by which to reach {recipient}: {names}")
     return chosen
 
 
@@ -88,9 +90,9 @@ def _notice(site: Site) -> Notice:
     return Notice(
         id=f"<iop4d.test.{secrets.token_hex(8)}@localhost>", kind=MessageKind.TEST.value,
         at=time.time(), subject=f"[{name}] Test message", severity="info", link=site.site.url,
-        text=f"This is a test message of {name}, sent by hand. Alerts come this way.",
-        html=f"<p>This is a test message of {_escaped(name)}, sent by hand. Alerts come this "
-             "way.</p>")
+        text=f"This is a test message of {name}, sent by hand. Alerts are sent this way.",
+        html=f"<p>This is a test message of {_escaped(name)}, sent by hand. Alerts are sent "
+             "this way.</p>")
 
 
 def _escaped(text: str) -> str:
@@ -99,60 +101,43 @@ def _escaped(text: str) -> str:
     return escape(text)
 
 
-async def _send_all(way: Way, channel: Channel, recipients: Iterable[str], notice: Notice) -> int:
-    """Send a notice to some recipients of one channel; how many did not take it."""
+async def _send_all(channel: Channel, name: str, recipients: Iterable[str],
+                    notice: Notice) -> int:
+    """Send a notice to some recipients of one channel; how many did not get it."""
     from iop4d.alerts.channels.base import SendError
 
     failed = 0
     for recipient in recipients:
         try:
-            await way.send(notice, recipient)
+            await channel.send(notice, recipient)
         except SendError as error:
             failed += 1
-            more = f"; use {error.moved_to} in its place" if error.moved_to else ""
-            click.echo(f"{channel.name}: {recipient}: not sent: {error.reason}{more}")
+            more = f"; use {error.moved_to} instead" if error.moved_to else ""
+            click.echo(f"{name}: {recipient}: not sent: {error.reason}{more}")
         else:
-            click.echo(f"{channel.name}: {recipient}: accepted")
+            click.echo(f"{name}: {recipient}: accepted")
     return failed
 
 
-def _show(channel: Channel, state: dict[str, Any], now: float) -> None:
-    recipients = ", ".join(channel.to) or "no recipient"
-    sent = f"last sent {_ago(now - state['sent_at'])}" if state.get("sent_at") else "nothing sent"
-    counts = "".join(f", {state[what]} {word}" for what, word in
-                     (("queued", "waiting"), ("failed", "given up")) if state.get(what))
-    click.echo(f"{channel.name:<12} {channel.kind}: {recipients}\n{'':12} {sent}{counts}")
-    if state.get("error"):
-        click.echo(f"{'':12} last error: {state['error']}")
+def _show(section: config.Channel, tally: Tally | None, now: float) -> None:
+    from iop4d.model.states import MessageState
+    from iop4d.model.units import span_text
+
+    recipients = ", ".join(section.recipients) or "no recipient"
+    sent_at = tally and tally.sent_at
+    line = f"last sent {span_text(now - sent_at)} ago" if sent_at else "nothing sent"
+    for state, word in ((MessageState.QUEUED, "waiting"), (MessageState.FAILED, "given up")):
+        if tally and (number := tally.counts.get(state)):
+            line += f", {number} {word}"
+    click.echo(f"{section.name:<12} {section.kind}: {recipients}\n{'':12} {line}")
+    if tally and tally.last_error:
+        click.echo(f"{'':12} last error: {tally.last_error}")
 
 
-def _ago(seconds: float) -> str:
-    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return f"{max(seconds, 0.0):.0f} s ago"
-
-
-def _states(site: Site) -> dict[str, dict[str, Any]]:
-    """What the outbox knows of each channel."""
-    from peewee import fn
-
-    from iop4d.store.schema import Outbox
+def _tallies(site: Site) -> dict[str, Tally]:
+    from iop4d.store import outbox
 
     if not site.database.exists():
         return {}
-    with open_database(site, read_only=True).connected():
-        counted = (Outbox.select(Outbox.channel, Outbox.state, fn.COUNT(Outbox.id),
-                                 fn.MAX(Outbox.sent_at))
-                   .group_by(Outbox.channel, Outbox.state).tuples())
-        states: dict[str, dict[str, Any]] = {}
-        for name, state, count, sent_at in counted:
-            found = states.setdefault(name, {})
-            found[state] = count
-            if state == "sent":
-                found["sent_at"] = sent_at
-        latest = (Outbox.select(fn.MAX(Outbox.id)).where(Outbox.last_error != "")
-                  .group_by(Outbox.channel))
-        for row in Outbox.select(Outbox.channel, Outbox.last_error).where(Outbox.id.in_(latest)):
-            states[row.channel]["error"] = row.last_error
-    return states
+    with open_database(site, read_only=True).read() as db:
+        return outbox.tallies(db)

@@ -47,7 +47,7 @@ def test_a_fault_in_a_channel_is_told_tried_seldom_and_holds_up_no_other(
     assert [it.send(), it.send()] == [1, 0]
     assert team.tries == 2
     assert it.states() == [
-        ("queued", 1, "channel 'team' has a fault: ZeroDivisionError: of the package"),
+        ("queued", 1, "channel 'team' failed: ZeroDivisionError: of the package"),
         ("sent", 1, "")]
     first = Outbox.get_by_id(1)
     assert first.unsure
@@ -61,7 +61,7 @@ def test_a_channel_that_hangs_is_told_of(posts: list[Post], tmp_path: Path, cloc
     it = post(posts, tmp_path, clock, rule(), channel(), team=HungChannel())
     it.fire()
     assert it.send() == 0
-    assert it.states() == [("queued", 1, "channel 'team' did not end the delivery in 0 s")]
+    assert it.states() == [("queued", 1, "channel 'team': the delivery timed out after 0.05 s")]
     assert Outbox.get().unsure
 
 

@@ -16,6 +16,7 @@ from iop4d.cli import cli
 from iop4d.simulator.botserver import TOKEN, BotServer, blocked
 from iop4d.store.database import Database
 from iop4d.store.schema import Outbox
+from tests.alerts.bench import Mailbox
 from tests.alerts.channels.test_webhook import Receiver
 
 SITE = """
@@ -72,13 +73,23 @@ def test_a_test_message_goes_to_everybody(site: Path, server: BotServer,
     assert len(receiver.posts) == 1
 
 
+def test_those_who_get_blind_copies_get_the_test_message_too(tmp_path: Path) -> None:
+    with Mailbox() as box:
+        (tmp_path / "iop4d.toml").write_text(
+            f'[[channel]]\nname = "mail"\nhost = "127.0.0.1"\nport = {box.port}\n'
+            'to = ["ana@example.org"]\nbcc = ["ben@example.org"]\n', encoding="utf-8")
+        code, said = run(tmp_path, "test")
+    assert code == 0, said
+    assert box.to == ["ana@example.org", "ben@example.org"]
+
+
 def test_who_is_not_reached_is_told_with_the_reason(site: Path, server: BotServer) -> None:
     server.faults.append(blocked("7"))
     server.gone["-5"] = -1005
     code, said = run(site, "test", "bot")
     assert code == 1
     assert "bot: 7: not sent: 403 Forbidden: bot was blocked by the user" in said
-    assert "bot: -5: not sent: the group is now -1005; use -1005 in its place" in said
+    assert "bot: -5: not sent: the group has the new id -1005; use -1005 instead" in said
     assert TOKEN not in said
 
 
@@ -91,7 +102,7 @@ def test_one_recipient_can_be_tried_who_is_not_in_the_site_file(site: Path,
 
 @pytest.mark.parametrize(("words", "reason"), [
     (("test", "nobody"), "no channel is named 'nobody'; there are bot, hook"),
-    (("test", "--to", "99"), "say by which channel to reach 99")])
+    (("test", "--to", "99"), "name the channel by which to reach 99: bot, hook")])
 def test_what_is_missing_is_said(site: Path, words: tuple[str, ...], reason: str) -> None:
     code, said = run(site, *words)
     assert code == 1

@@ -82,7 +82,10 @@ def test_the_picture_goes_with_it(receiver: Receiver, tmp_path: Path) -> None:
 
 
 @installed
-def test_a_refusal_is_temporary_and_says_why(receiver: Receiver, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])  # of the service, of a command
+def test_a_refusal_is_temporary_and_says_why(receiver: Receiver, tmp_path: Path,
+                                             level: int) -> None:
+    logging.getLogger("apprise").setLevel(level)
     receiver.answers = [(503, {}, b"")]
     error = send(channel(tmp_path, address(receiver)))
     assert error is not None
@@ -129,7 +132,7 @@ def test_a_service_that_hangs_is_given_up_and_not_crowded(receiver: Receiver,
 
     first, second = asyncio.run(twice())
     assert "did not answer in time" in first.reason
-    assert "still under way" in second.reason
+    assert "has not ended yet" in second.reason
     assert not first.permanent
     assert not second.permanent
     assert len(receiver.posts) == 1
@@ -185,7 +188,7 @@ def test_pieces_of_addresses_are_hidden() -> None:
 def test_the_thread_does_not_hold_up_the_loop(tmp_path: Path,
                                               monkeypatch: pytest.MonkeyPatch) -> None:
     way, gate, done = channel(tmp_path, "ana = x"), threading.Event(), []
-    monkeypatch.setattr(way, "_notify", lambda *_: done.append(gate.wait(10)))
+    monkeypatch.setattr(way, "_deliver", lambda *_: done.append(gate.wait(10)))
 
     async def go() -> None:
         task = asyncio.create_task(way.send(NEWS, "ana"))

@@ -137,9 +137,9 @@ class Bench:
             config.TelegramChannel(name="bot", token_file=self.token_file, api_url=self.server.url),
             5.0, clock=self.clock, sleep=self.sleep)
         return BotCommands(**{
-            "name": "bot", "api": lambda: Watched(self, channel.api()), "say": channel.say,
-            "replies": self.replies, "chats": {str(ANA), str(GROUP)},
-            "load": self.load, "save": self.save,
+            "name": "bot", "api": lambda: Watched(self, channel.api()),
+            "send_text": channel.send_text, "replies": self.replies,
+            "chats": {str(ANA), str(GROUP)}, "load": self.load, "save": self.save,
             "clock": self.clock, "sleep": self.sleep} | more)
 
     async def sleep(self, seconds: float) -> None:

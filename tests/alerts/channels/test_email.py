@@ -140,7 +140,7 @@ def test_a_server_without_tls_gets_neither_password_nor_mail(
 @pytest.mark.parametrize(("more", "reason"), [
     ('user = "u"\ntls = "starttls"', "has no password"),
     ('user = "u"\ntls = "starttls"\npassword_file = "gone"', "cannot be read"),
-    ('user = "u"', "not sent in clear"),
+    ('user = "u"', "would be sent unencrypted"),
 ])
 def test_a_login_that_cannot_be_made_keeps_the_mail_for_later(tmp_path: Path, more: str,
                                                               reason: str) -> None:

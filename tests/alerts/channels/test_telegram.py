@@ -148,11 +148,11 @@ def test_after_a_picture_did_not_get_through_the_text_goes_first(server: BotServ
     (bad_request("chat not found"), True, False, "chat not found"),
     (Fault(), False, False, "500"),
     (Fault(code=502, description="Bad Gateway"), False, True, "502"),
-    (Fault(code=401, description="Unauthorized"), False, True, "mend its token"),
-    (Fault(code=404, description="Not Found"), False, True, "mend its token"),
+    (Fault(code=401, description="Unauthorized"), False, True, "correct it"),
+    (Fault(code=404, description="Not Found"), False, True, "correct it"),
     (Fault(kind="cut"), False, True, "disconnected"),
     (Fault(kind="cut-after"), False, True, "disconnected"),
-    (Fault(kind="noise"), False, True, "no answer of a Bot API"),
+    (Fault(kind="noise"), False, True, "did not answer as a Bot API does"),
 ])
 @pytest.mark.parametrize("notice", [NEWS, SHOWN], ids=["text", "picture"])
 def test_errors_are_told_apart(server: BotServer, bot: Bot, notice: Notice, fault: Fault,
@@ -207,7 +207,7 @@ def test_a_group_that_moved_is_followed(server: BotServer, bot: Bot,
     assert (error.permanent, error.moved_to, error.retry_after) == (False, "-1005", 1.0)
     assert bot.send(to="-5") is None
     assert [m["chat"] for m in server.said()] == ["-1005"]
-    assert "write that into the site file" in caplog.text
+    assert "write it into the site file" in caplog.text
 
 
 def test_a_text_that_cannot_be_parsed_is_sent_in_ascii(server: BotServer, bot: Bot) -> None:
@@ -317,6 +317,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> str:
 def test_the_token_is_in_no_log_and_no_error(server: BotServer, bot: Bot, kind: str,
                                              caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpcore2")  # which commands make quieter
     if kind == "echo":
         server.faults.append(bad_request(f"no route /bot{TOKEN}/sendMessage"))
     elif kind:

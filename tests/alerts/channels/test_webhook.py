@@ -238,6 +238,7 @@ def test_an_endless_answer_is_not_read_to_its_end(receiver: Receiver) -> None:
 def test_no_log_and_no_error_holds_the_path_or_the_login(
         receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpcore2")  # which commands make quieter
     receiver.answers = [(500, {}, b"")]
     error = send(receiver.url.replace("http://", "http://ana:secret-word@"))
     logged = "\n".join(f"{r.getMessage()} {r.args} {r.exc_text}" for r in caplog.records)
