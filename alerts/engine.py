@@ -160,7 +160,7 @@ class AlertEngine:
         assert span is not None
         alert = episodes.move(tx, alert, AlertState.WITHDRAWN, now=self._clock(), reason=why,
                               resolved_jd=span[0] - _BEFORE, resolved_at=self._clock())
-        if alert.told_at is not None:
+        if alert.notified_at is not None:
             self._notifier.notify(tx, compiled, alert, MessageKind.WITHDRAWN)
         self._judge_again(tx, alert, span[0])
 
@@ -206,7 +206,7 @@ class AlertEngine:
             latest = self._write(tx, subject, edge, latest, waiting)
             if waiting is not None and latest.id == waiting.id:
                 waiting = None
-        if latest is not None and latest.state == AlertState.FIRING and latest.told_at is None:
+        if latest is not None and latest.state == AlertState.FIRING and latest.notified_at is None:
             self._notify_late(tx, compiled, latest, found)
         if not edges:
             self._keep_pending(tx, subject, found)
@@ -229,7 +229,7 @@ class AlertEngine:
             else:
                 latest = episodes.move(tx, latest, AlertState.RESOLVED, now=now,
                                        resolved_jd=edge.jd, resolved_at=now)
-                if subject.compiled.rule.notify_resolved and latest.told_at:
+                if subject.compiled.rule.notify_resolved and latest.notified_at:
                     kind = MessageKind.RESOLVED
         if kind is not None:
             self._notifier.notify(tx, subject.compiled, latest, kind, points=edge.points)
@@ -298,8 +298,8 @@ def snooze_is_over(alert: Alert, now: float) -> bool:
 
 def reminder_is_due(alert: Alert, rule: Rule, now: float) -> bool:
     """Whether people were notified of an alert, and are to be again."""
-    return alert.state == AlertState.FIRING and alert.told_at is not None and (
-        0 < 3600.0 * rule.reminder_hours <= now - alert.told_at)
+    return alert.state == AlertState.FIRING and alert.notified_at is not None and (
+        0 < 3600.0 * rule.reminder_hours <= now - alert.notified_at)
 
 
 def without_rule(alert: Alert) -> str:

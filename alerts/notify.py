@@ -45,7 +45,7 @@ class Notifier:
             return False
         content = compose.of_alert(tx, self._site.site, compiled, alert, kind, points)
         self._queue(tx, compiled, alert, kind, content, made_of=repr(alert.fired_jd))
-        alerts.update(tx, alert, told_at=self._clock(),
+        alerts.update(tx, alert, notified_at=self._clock(),
                       note="" if kind == MessageKind.ALERT else alert.note)
         return True
 
@@ -57,7 +57,7 @@ class Notifier:
             return
         content = compose.of_system(self._site.site, compiled, alert, kind, value, reason)
         self._queue(tx, compiled, alert, kind, content, made_of=repr(alert.fired_at))
-        alerts.update(tx, alert, told_at=self._clock(), note="")
+        alerts.update(tx, alert, notified_at=self._clock(), note="")
 
     def _queue(self, tx: Transaction, compiled: CompiledRule, alert: Alert, kind: MessageKind,
                content: dict[str, Any], *, made_of: str) -> None:

@@ -219,7 +219,7 @@ class SystemRules:
         if snooze_is_over(alert, now):
             alert = episodes.move(tx, alert, AlertState.FIRING, now=now, snoozed_until=None)
             self._notify(tx, compiled, alert, value, MessageKind.REMINDER)
-        elif alert.state == AlertState.FIRING and alert.told_at is None:
+        elif alert.state == AlertState.FIRING and alert.notified_at is None:
             self._notify(tx, compiled, alert, value, MessageKind.ALERT)
         elif reminder_is_due(alert, compiled.rule, now):
             self._notify(tx, compiled, alert, value, MessageKind.REMINDER)
@@ -236,7 +236,7 @@ class SystemRules:
                           if known else without_rule(alert))
 
     def _end(self, tx: Transaction, compiled: CompiledRule, alert: Alert, value: float) -> None:
-        if compiled.rule.notify_resolved and alert.told_at is not None:
+        if compiled.rule.notify_resolved and alert.notified_at is not None:
             self._notify(tx, compiled, alert, value, MessageKind.RESOLVED)
         self._resolve(tx, alert)
 

@@ -46,7 +46,7 @@ def _facts(alert: Alert) -> dict[str, object]:
 
     return {"tag": tag(alert), **{name: getattr(alert, name) for name in (
         "id", "rule", "source", "band", "episode", "state", "condition", "severity", "value",
-        "fired_jd", "resolved_jd", "fired_at", "told_at", "acknowledged_by", "snoozed_until",
+        "fired_jd", "resolved_jd", "fired_at", "notified_at", "acknowledged_by", "snoozed_until",
         "note")}}
 
 

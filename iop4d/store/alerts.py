@@ -86,7 +86,7 @@ def latest_episodes(db: Connection, rule: str, source: str, band: str) -> list[A
 def active(db: Connection) -> list[Alert]:
     """Active alerts: those that people were notified of last come first."""
     return list(db.select(Alert).where(Alert.state.in_(ACTIVE_ALERTS)).order_by(
-        Alert.told_at.desc(nulls="LAST"), Alert.fired_at.desc()))
+        Alert.notified_at.desc(nulls="LAST"), Alert.fired_at.desc()))
 
 
 def newest(db: Connection, limit: int) -> list[Alert]:
@@ -129,7 +129,7 @@ def resolved_last(db: Connection, source: str, jd: float, margin: float) -> list
 def notified_since(db: Connection, rules: Collection[str], fired_since: float) -> list[int]:
     """Ids of the alerts of some rules that fired since a time and people were notified of."""
     return [id_ for (id_,) in db.select(Alert, Alert.id).where(
-        Alert.rule.in_(list(rules)) & Alert.told_at.is_null(False)
+        Alert.rule.in_(list(rules)) & Alert.notified_at.is_null(False)
         & (Alert.fired_at >= fired_since)).order_by(Alert.id).tuples()]
 
 

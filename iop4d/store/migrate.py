@@ -10,7 +10,7 @@ import peewee as pw
 
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import MasterState
-from iop4d.store.schema import TABLES, Frame, Master, Outbox, Result, ResultHistory, Summary
+from iop4d.store.schema import TABLES, Alert, Frame, Master, Outbox, Result, ResultHistory, Summary
 
 
 def migrate(db: pw.SqliteDatabase) -> list[str]:
@@ -25,6 +25,11 @@ def migrate(db: pw.SqliteDatabase) -> list[str]:
         if not db.table_exists(name):
             continue
         have = {column.name for column in db.get_columns(name)}
+        for renamed, old, new in _COLUMNS:
+            if renamed is table and old in have:
+                db.execute_sql(f'ALTER TABLE "{name}" RENAME COLUMN "{old}" TO "{new}"')
+                have = have - {old} | {new}
+                done.append(f"{name}.{old} is {new} now")
         for field in meta.sorted_fields:
             if field.column_name not in have:
                 db.execute_sql(f'ALTER TABLE "{name}" ADD COLUMN {_column(field)}')
@@ -62,6 +67,9 @@ def _column(field: pw.Field) -> str:
     literal = str(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
     return f"{said} {'' if field.null else 'NOT NULL '}DEFAULT {literal}"
 
+
+#: Columns that had another name before: table, old, new.
+_COLUMNS: tuple[tuple[Any, str, str], ...] = ((Alert, "told_at", "notified_at"),)
 
 #: States that had another name before: table, old, new.
 _STATES: tuple[tuple[Any, str, StrEnum], ...] = ((Master, "set aside", MasterState.REJECTED),)

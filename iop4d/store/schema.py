@@ -321,10 +321,10 @@ class Alert(Table):
     points = JSONField(default=list)  # ids of the results that confirmed it
     fired_at = pw.FloatField()
     resolved_at = pw.FloatField(null=True)
-    told_at = pw.FloatField(null=True)  # when people were told last
+    notified_at = pw.FloatField(null=True)  # when people were notified last
     acknowledged_by = pw.CharField(default="")
     snoozed_until = pw.FloatField(null=True)
-    note = pw.TextField(default="")  # why nobody was told, why it was withdrawn
+    note = pw.TextField(default="")  # why nobody was notified, why it was withdrawn
 
     class Meta:
         indexes = ((("rule", "source", "band", "episode"), True), (("state",), False))
@@ -341,7 +341,7 @@ class AlertStep(Table):
 
 
 class Mute(Table):
-    """Whom people do not want to hear of for a while. An empty rule or source: any."""
+    """A rule or source of which people want no notifications for a while. Empty: any."""
 
     rule = pw.CharField(default="")
     source = pw.CharField(default="")

@@ -215,7 +215,7 @@ def drafting(site: Site, store: Database, clock: FakeClock, pen: Pen) -> Drafter
 def fire(store: Database, clock: FakeClock, **more: Any) -> None:
     with store.write() as tx:
         ids = [measure(tx, 0, 9.0 + k / 10, 12.9) for k in range(3)]
-        alert(tx, ids, **({"fired_at": clock(), "told_at": clock()} | more))
+        alert(tx, ids, **({"fired_at": clock(), "notified_at": clock()} | more))
 
 
 def note_of(store: Database) -> str:
@@ -306,7 +306,7 @@ condition = "mag < 13.0"
 def test_an_alert_on_polarisation_alone_gets_a_draft(site: Site, store: Database,
                                                      clock: FakeClock) -> None:
     with store.write() as tx:
-        alert(tx, [without_stars(tx, 0, 9.0)], fired_at=clock(), told_at=clock())
+        alert(tx, [without_stars(tx, 0, 9.0)], fired_at=clock(), notified_at=clock())
     asyncio.run(drafting(site, store, clock, Pen()).run_once())
     [kept] = drafts.listed(drafts.folder_of(site))
     assert kept.content["title"] == "Optical polarimetry of BL Lacertae"

@@ -9,6 +9,7 @@ import pysqlite3
 from iop4d.store.database import Database
 from iop4d.store.schema import (
     SCHEMA_VERSION,
+    Alert,
     Frame,
     Group,
     Measurement,
@@ -82,6 +83,22 @@ def test_opening_twice_changes_nothing_more(tmp_path: Path) -> None:
         database = Database(tmp_path / "iop4d.db")
         with database.connected():
             assert Result.get().mag == 14.0
+        database.close()
+
+
+def test_a_column_that_has_another_name_now_keeps_its_values(tmp_path: Path) -> None:
+    database = Database(tmp_path / "iop4d.db")
+    with database.write() as tx:
+        tx.create(Alert, rule="r", source="BL Lac", band="R", episode=1, state="firing",
+                  condition="mag < 13.0", fired_jd=2461000.5, fired_at=1.0, notified_at=2.0)
+    database.close()
+    with pysqlite3.connect(tmp_path / "iop4d.db") as plain:
+        plain.execute('ALTER TABLE "alert" RENAME COLUMN "notified_at" TO "told_at"')
+        plain.execute("PRAGMA user_version = 3")
+    for _ in range(2):
+        database = Database(tmp_path / "iop4d.db")
+        with database.read() as db:
+            assert [row.notified_at for row in db.select(Alert)] == [2.0]
         database.close()
 
 

@@ -237,7 +237,7 @@ def one_letter_a_recipient(evidence: Evidence) -> Iterator[str]:
         if evidence.settled and row["state"] == "queued":
             yield f"message {row['id']} was not sent"
     for alert in evidence.rows["alert"]:
-        untold = alert["told_at"] is None and alert["note"]  # muted, or of an old archive
+        untold = alert["notified_at"] is None and alert["note"]  # muted, or of an old archive
         if alert["rule"] in recipients and alert["state"] not in _NOT_YET and not untold:
             there = sorted(letters.get(alert["id"], []))
             if there != recipients[alert["rule"]]:

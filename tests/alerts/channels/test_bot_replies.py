@@ -23,10 +23,10 @@ def bot_of(night: Night) -> DatabaseReplies:
 def write_alerts(night: Night) -> None:
     """Three active alerts: when each fired, and when people were notified of it."""
     with night.database.write() as tx:
-        for source, fired_at, told_at in (("first", 100.0, 100.0), ("reminded", 90.0, 300.0),
+        for source, fired_at, notified_at in (("first", 100.0, 100.0), ("reminded", 90.0, 300.0),
                                           ("old", 400.0, None)):
             tx.create(Alert, rule="bright", source=source, band="R", episode=1, state="firing",
-                      condition="mag < 13", fired_jd=JD, fired_at=fired_at, told_at=told_at)
+                      condition="mag < 13", fired_jd=JD, fired_at=fired_at, notified_at=notified_at)
 
 
 def test_without_a_tag_the_alert_of_the_last_message_is_acknowledged(start: Start) -> None:
