@@ -10,7 +10,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _LOOK = 5.0  # seconds between looks at the disk
-_RESUME = 1.5  # times the minimum at which work goes on
+_RESUME = 1.5  # times the minimum at which work continues
 FULL = ("[Errno 28]", "[Errno 122]", "database or disk is full")  # no space, over the quota
 
 
@@ -27,7 +27,7 @@ class Space:
 
     @property
     def looks_again_at(self) -> float | None:
-        """When work may go on, at the soonest (Unix seconds); None while there is room."""
+        """When work may continue, at the soonest (Unix seconds); None while there is room."""
         return self._looked_at + _LOOK if self._short else None
 
     def is_short(self, now: float) -> bool:
@@ -39,17 +39,17 @@ class Space:
             if short != self._short:
                 log.log(logging.ERROR if short else logging.INFO, "%.2f GB are free on the disk of "
                         "%s: %s", free / 1e9, self._folder,
-                        "nothing new is begun" if short else "work goes on")
+                        "no new work starts" if short else "work continues")
             self._short = short
         return self._short
 
     @property
     def reason(self) -> str:
-        """Why nothing is begun; empty while there is room."""
+        """Why no new work starts; empty while there is room."""
         if not self._short:
             return ""
         return (f"less than {self._minimum * _RESUME / 1e9:g} GB are free on the disk of "
-                f"{self._folder}; work goes on when there is more")
+                f"{self._folder}; work continues when there is more")
 
 
 def is_full(text: str) -> bool:

@@ -1,0 +1,82 @@
+"""Results keep their identity, their flags by hand and their history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from iop4d.model.errors import Iop4dError
+from iop4d.model.result import ResultValue
+from iop4d.store.database import Database, Transaction
+from iop4d.store.groups import withdraw
+from iop4d.store.results import (
+    Origin,
+    Selection,
+    add_flag,
+    remove_flag,
+    save_results,
+    select,
+    take_changed_flags,
+)
+from iop4d.store.schema import Result, ResultHistory
+
+NAN = float("nan")
+VALUE = ResultValue(
+    source="BL Lac", band="R", mode="photometry", jd_mid=2459831.4, bjd_tdb=NAN, exptime_s=60.0,
+    mag=14.0, mag_err=0.01, zero_point=21.5, zero_point_err=0.01, n_calibrators=3,
+    fwhm_arcsec=2.0, airmass=1.1, flags=0)
+GROUP = Origin(key="T/2022-09-08/group 1", telescope="T", instrument="I", night="2022-09-08",
+               frames=(), group_id=1)
+
+
+def save(tx: Transaction, **changed: float) -> list[int]:
+    return save_results(tx, GROUP, (replace(VALUE, **changed),), now=0.0)  # type: ignore[arg-type]
+
+
+def test_results_that_were_withdrawn_are_not_listed(database: Database) -> None:
+    with database.write() as tx:
+        (id_,) = save(tx)
+        assert [row.id for row in select(tx, Selection())] == [id_]
+        withdraw(tx, 1, (), 1.0)
+        assert list(select(tx, Selection())) == []
+        assert save(tx) == [id_]  # it counts again
+        assert [row.id for row in select(tx, Selection())] == [id_]
+
+
+def test_a_change_of_a_tenth_of_the_error_is_no_news(database: Database) -> None:
+    with database.write() as tx:
+        (id_,) = save(tx)
+        assert save(tx) == []
+        assert save(tx, mag=14.0009) == [id_]
+        assert tx.select(ResultHistory).count() == 0
+        assert save(tx, mag=14.0029) == [id_]
+        (was,) = tx.select(ResultHistory)
+        assert (was.revision, was.was["mag"]) == (1, 14.0009)
+        assert tx.by_id(Result, id_).revision == 2
+
+
+def test_flags_by_hand_stay_whatever_is_measured_again(database: Database) -> None:
+    with database.write() as tx:
+        (id_,) = save(tx)
+        add_flag(tx, id_, "clouds", note="", by="Ana", now=1.0)
+        add_flag(tx, id_, "clouds", note="thick", by="Ana", now=2.0)
+        save(tx, mag=15.0)
+        assert tx.by_id(Result, id_).human_flags == [
+            {"name": "clouds", "note": "thick", "by": "Ana", "at": 2.0}]
+        remove_flag(tx, id_, "clouds", now=3.0)
+        assert tx.by_id(Result, id_).human_flags == []
+        with pytest.raises(Iop4dError, match="no flag 'clouds'"):
+            remove_flag(tx, id_, "clouds", now=3.0)
+        with pytest.raises(Iop4dError, match="no result 99"):
+            add_flag(tx, 99, "clouds", note="", by="", now=3.0)
+
+
+def test_changed_flags_are_taken_into_account_once(database: Database) -> None:
+    with database.write() as tx:
+        (id_,) = save(tx)
+        add_flag(tx, id_, "clouds", note="", by="Ana", now=1.0)
+        found, last = take_changed_flags(tx, 0)
+        assert found == [id_]
+        assert take_changed_flags(tx, last) == ([], last)
+        assert take_changed_flags(tx, 0)[0] == []  # also after a restart

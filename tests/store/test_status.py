@@ -1,0 +1,43 @@
+"""Whether the daemon runs: one answer, of its heartbeat and the site's lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from iop4d.model.states import DaemonState
+from iop4d.store.database import Database
+from iop4d.store.status import beat, daemon_state, heartbeat, status
+from iop4d.system.lock import SiteLock, is_locked
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(("said", "age", "locked", "expected"), [
+    (None, 0.0, False, "never"), (None, 0.0, True, "starting"),
+    ("running", 1.0, True, "running"), ("running", 15.1, True, "silent"),
+    ("running", 1.0, False, "silent"),  # it was killed: its lock is free
+    ("stopping", 1.0, True, "stopping"), ("stopping", 1.0, False, "silent"),
+    ("stopped", 1.0, False, "stopped"), ("stopped", 1e6, False, "stopped"),
+    ("stopped", 1.0, True, "starting"),  # on another site file
+])
+def test_the_state_follows_from_the_heartbeat_and_the_lock(
+        said: str | None, age: float, locked: bool, expected: str) -> None:
+    last = {} if said is None else {"state": said, "beat_at": NOW - age}
+    state = daemon_state(last, NOW, locked=locked)
+    assert state is DaemonState(expected)
+
+
+def test_a_daemon_that_stopped_a_moment_ago_does_not_run(database: Database,
+                                                         tmp_path: Path) -> None:
+    lock = SiteLock(tmp_path / "lock")
+    with database.write() as tx:
+        beat(tx, {"state": "running", "beat_at": NOW, "pid": 1})
+        assert status(tx, NOW + 1, locked=is_locked(tmp_path / "lock"))["daemon"] == {
+            "state": "running", "beat_at": NOW, "pid": 1}
+        beat(tx, heartbeat(tx) | {"state": "stopped"})
+    lock.close()
+    with database.read() as db:
+        found = status(db, NOW + 1, locked=is_locked(tmp_path / "lock"))
+    assert found["daemon"]["state"] == "stopped"
