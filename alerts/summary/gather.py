@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from importlib import metadata
 from itertools import groupby
 from statistics import fmean, median, quantiles, stdev
@@ -122,6 +123,7 @@ def _latency(seconds: Sequence[float]) -> Latency | None:
     return Latency(frames=len(seconds), median=median(seconds), most=most, longest=seconds[-1])
 
 
+@cache
 def _versions() -> dict[str, str]:
     found = {"iop4d": __version__, "Python": platform.python_version()}
     for package in _PACKAGES:
