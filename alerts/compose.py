@@ -14,10 +14,9 @@ from urllib.parse import quote
 from jinja2 import TemplateError
 
 from iop4d.alerts.channels.base import Notice
-from iop4d.alerts.conditions import SYSTEM
+from iop4d.alerts.conditions import SYSTEM, Condition, Form
 from iop4d.alerts.episodes import tag
-from iop4d.alerts.rendering import clean, render
-from iop4d.alerts.rule_value import is_plain, judged, quantity_of
+from iop4d.alerts.rendering import clean, headline, render
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.alerts.subjects import display_name
 from iop4d.config import SiteInfo
@@ -34,6 +33,7 @@ from iop4d.store.schema import Alert, Result
 _PLOT_DAYS = 30.0  # of light curve before the alert
 _PLOT_AFTER = 1.0  # days: an alert found late also shows what came next
 _PLOT_POINTS = 200
+_HOST = " without the host"
 
 Content = dict[str, Any]
 
@@ -72,7 +72,7 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
     band = clean(alert.band, 20)
     last = rows[points[-1].id]
     url = site.url.rstrip("/")
-    value = judged(compiled, band, last, points[-1])
+    value = _judged(compiled, band, last, points[-1])
     content = _common(site, compiled, alert)
     source = clean(display_name(db, compiled.rule, str(alert.source)), 80)
     return content | {
@@ -80,8 +80,8 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
         "subject": clean(f"[{site.name}] {source} {value}: {_IN_SUBJECT[kind]}"
                          f"{compiled.condition} [{content['tag']}]"),
         "catalogue_name": clean(alert.source, 80), "clear": str(compiled.clear or ""),
-        "judged": value, "measured": quantity_of(compiled, points[-1]),
-        "threshold": compiled.condition.threshold if is_plain(compiled) else None,
+        "judged": value, "measured": _quantity(compiled, points[-1]),
+        "threshold": compiled.condition.threshold if _is_plain(compiled) else None,
         "confirm": compiled.rule.confirm, "cooldown_h": compiled.rule.cooldown_hours,
         "note": clean(alert.note, 300),
         "points": [_point(rows[point.id], url, frames.get(point.id), compiled, point)
@@ -131,9 +131,10 @@ def _links(url: str, compiled: CompiledRule, alert: Alert) -> dict[str, str]:
 
 def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,
            point: RulePoint) -> Content:
-    known = not is_plain(compiled) and not math.isnan(point.value)
+    known = not _is_plain(compiled) and not math.isnan(point.value)
     return {
-        "band": clean(row.band, 20), "judged": _judged(compiled, row, point) if known else "",
+        "band": clean(row.band, 20),
+        "judged": _beside_magnitude(compiled, row, point) if known else "",
         "id": row.id, "jd": row.jd_mid, "utc": utc_of_jd(row.jd_mid),
         "mag": row.mag, "mag_err": row.mag_err, "p": row.p_debiased, "p_err": row.p_err,
         "chi": row.chi_deg, "chi_err": row.chi_err_deg, "exptime_s": row.exptime_s,
@@ -147,12 +148,12 @@ def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,
     }
 
 
-def _judged(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
+def _beside_magnitude(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
     """What a rule judged of a point, beside its magnitude."""
     if compiled.rule.host_galaxy == "corrected" and compiled.condition.quantity == "mag":
         nucleus = f"{plus_minus(row.mag_nucleus, row.mag_nucleus_err)} mag without the host"
-        return ", ".join(filter(None, (nucleus, quantity_of(compiled, point))))
-    return quantity_of(compiled, point)
+        return ", ".join(filter(None, (nucleus, _quantity(compiled, point))))
+    return _quantity(compiled, point)
 
 
 def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float | None]]:
@@ -162,6 +163,63 @@ def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float 
         limit=_PLOT_POINTS)
     return [[jd, round(mag, 4), None if err is None else round(err, 4)]
             for jd, mag, err in points]
+
+
+# What a rule judged of a point: ``R = 12.87 ± 0.02``, ``p = 16.0 ± 0.4 %``.
+
+
+def _is_plain(compiled: CompiledRule) -> bool:
+    """Whether a rule judges the magnitude as it stands in the results."""
+    condition = compiled.condition
+    return (condition.form, condition.quantity, compiled.rule.host_galaxy) == (
+        Form.VALUE, "mag", "raw")
+
+
+def _judged(compiled: CompiledRule, band: str, row: Result, point: RulePoint) -> str:
+    """A point as its rule sees it: band and magnitude, and what it judged if that is not it."""
+    value = _quantity(compiled, point)
+    if compiled.condition.form is Form.COLOUR:
+        return value
+    if compiled.condition.quantity in ("p", "chi"):
+        return f"{band}, {value}"
+    text = f"{band} = {_magnitude(compiled, row)}"
+    return f"{text}, {value}" if value else text
+
+
+def _quantity(compiled: CompiledRule, point: RulePoint) -> str:
+    """The number that was judged, with its error where it is a value; empty for a magnitude."""
+    condition = compiled.condition
+    if condition.form is Form.VALUE and condition.quantity == "mag":
+        return ""
+    if condition.form in (Form.VALUE, Form.COLOUR):
+        return _value(condition, point) + _host(compiled)
+    digits = 2 if condition.quantity in ("mag", "p") or condition.unit == "sigma" else 1
+    scale = 100.0 if condition.quantity == "p" and condition.unit != "sigma" else 1.0
+    unit = "%" if scale > 1 else condition.unit
+    per_day = "/d" if condition.form is Form.RATE else ""
+    number = decimal(scale * point.value, digits)
+    return f"{condition.form.value} {condition.quantity} = {number} {unit}{per_day}".rstrip()
+
+
+def _value(condition: Condition, point: RulePoint) -> str:
+    if condition.quantity == "p":
+        return f"p = {plus_minus(100.0 * point.value, 100.0 * point.error, 1)} %"
+    if condition.quantity == "chi":
+        return f"chi = {plus_minus(point.value, point.error, 1)} deg"
+    unit = "mJy" if condition.quantity == "flux_mjy" else "mag"
+    digits = max(2, 1 - math.floor(math.log10(point.error))) if point.error > 0 else 2
+    return f"{condition.quantity} = {plus_minus(point.value, point.error, min(digits, 4))} {unit}"
+
+
+def _magnitude(compiled: CompiledRule, row: Result) -> str:
+    if compiled.rule.host_galaxy == "corrected":
+        return headline(row.mag_nucleus, row.mag_nucleus_err) + _HOST
+    return headline(row.mag, row.mag_err)
+
+
+def _host(compiled: CompiledRule) -> str:
+    corrected = compiled.rule.host_galaxy == "corrected" and compiled.condition.quantity == "p"
+    return _HOST if corrected else ""
 
 
 # What is sent, from the content.

@@ -13,7 +13,6 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
 
 from iop4d.alerts import compose, digest
 from iop4d.alerts.channels.base import Channel, SendError, make_channels
@@ -27,9 +26,6 @@ from iop4d.store.thread import DatabaseThread
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 _DAY = 86400.0
 _LONGEST_REST = 5.0  # seconds between looks when nothing wakes us
 _PLOT_WAIT = 3.0  # seconds a message waits for its picture, then it goes without
@@ -41,13 +37,6 @@ _SET_BACK = 60.0  # seconds by which a clock that is corrected does not go back
 _SPREAD = (0.8, 1.2)  # of pauses, so that messages refused together are not tried together
 
 Plot = Callable[[PlotRequest], Awaitable[bytes | None]]
-
-
-class RunDb(Protocol):
-    """Runs a function on the thread that owns the database."""
-
-    def __call__(self, function: Callable[P, T], *args: P.args,
-                 **kwargs: P.kwargs) -> Awaitable[T]: ...
 
 
 class Relay:
@@ -86,7 +75,7 @@ class Relay:
         return sum(await asyncio.gather(*map(self._drain, due)))
 
     async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
-        """Send messages as they come, until told to stop. ``wake``: there may be a new one."""
+        """Send messages as they come, until ``stop`` is set. ``wake``: there may be a new one."""
         tasks: dict[str, asyncio.Task[int]] = {}
         signals = [asyncio.create_task(stop.wait(), name="relay stop")]
         try:
