@@ -37,13 +37,12 @@ from iop4d.store.database import Transaction
 from iop4d.store.thread import DatabaseThread
 from iop4d.system.heartbeat import BEAT, Heartbeat
 from iop4d.system.lock import SiteLock
-from iop4d.system.parts import Daily, Parts
+from iop4d.system.parts import Calendar, Parts
 
 log = logging.getLogger(__name__)
 
 _REQUESTS = 0.3  # seconds between looks at requests, and at the catalogue
 _ALERTS = 5.0  # seconds between looks at active alerts, and at the system
-_SUMMARIES = 60.0  # seconds between looks at nights that have ended
 _TIDY_AT = 12  # o'clock UTC
 
 
@@ -169,13 +168,17 @@ class Daemon:
             await self._beat()
 
     def _of_work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        every, tidy = self._parts.every, Daily(_TIDY_AT, self._tidy, self._clock)
+        every, calendar = self._parts.every, Calendar()
+        calendar.add("tidying", self._tidy, hour=_TIDY_AT)
+        if self._watch:
+            # What is due follows from the rows that are there: one look more or less does no harm.
+            calendar.add("summaries", self._summaries.run_once, minute="*", at_start=True)
         return {
             "dispatcher": self._dispatcher.run(self._parts.stop),
             "heartbeat": every(BEAT, self._beat),
             "requests": every(_REQUESTS, self._requests.run_once),
             "catalogue": every(_REQUESTS, self._catalogue.run_once),
-            "tidying": every(_SUMMARIES, tidy.run_once),
+            "calendar": calendar.run(self._parts.stop),
         }
 
     def _of_watching(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -184,7 +187,6 @@ class Daemon:
             "upkeep of alerts": every(_ALERTS, self._tend_alerts),
             "relay": self.relay.run(stop, self._mail_wake),
             "drafts": every(_ALERTS, self._drafter.run_once),
-            "summaries": every(_SUMMARIES, self._summaries.run_once),
             **commands_of(self._site, self.relay.channels, self.database, self._clock, stop),
             **{f"archive {number}": archive.run(stop)
                for number, archive in enumerate(self._archives)},

@@ -61,8 +61,8 @@ def set_up_logging(ctx: click.Context, *, level: int = logging.INFO) -> None:
     handler.setFormatter(_JournalFormatter("%(name)s: %(message)s") if journal else
                          logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("aioftp", "apprise", "asyncio", "asyncssh", "httpcore2", "httpx2",
-                  "urllib3", "waitress", "watchdog"):
+    for noisy in ("aioftp", "apprise", "apscheduler", "asyncio", "asyncssh", "httpcore2", "httpx2",
+                  "tzlocal", "urllib3", "waitress", "watchdog"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
 
 

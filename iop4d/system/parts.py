@@ -7,10 +7,14 @@ manager starts the daemon again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import UTC, datetime
 from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from iop4d.model.errors import Iop4dError
 
@@ -67,22 +71,38 @@ class Parts:
                 self.lag = max(time.monotonic() - due, self.lag * 0.9)
 
 
-class Daily:
-    """Does something once a day, at the first look after an hour UTC."""
+class Calendar:
+    """Does things by the clock, UTC: a part of the daemon like the others.
 
-    def __init__(self, hour: int, act: Callable[[], Awaitable[object]],
-                 clock: Callable[[], float]) -> None:
-        self._hour = hour
-        self._act = act
-        self._clock = clock
-        self._day = self._today()
+    What is late is done all the same, once: a loop that hung, or a machine that slept, drops
+    nothing.
+    """
 
-    def _today(self) -> int:
-        """Days since 1970, each beginning at the hour."""
-        return int((self._clock() - 3600.0 * self._hour) // 86400.0)
+    def __init__(self) -> None:
+        self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={
+            "misfire_grace_time": None, "coalesce": True, "max_instances": 1})
 
-    async def run_once(self) -> None:
-        """Do it, if a new day has begun since the last time."""
-        if (today := self._today()) > self._day:
-            self._day = today
-            await self._act()
+    def add(self, name: str, act: Callable[[], Awaitable[object]], *, at_start: bool = False,
+            **when: int | str) -> None:
+        """Do something at the times that ``when`` gives as cron does: ``hour=12``, ``minute="*"``.
+
+        ``at_start``: and at once, when the calendar begins.
+        """
+        first = {"next_run_time": datetime.now(UTC)} if at_start else {}
+        self._scheduler.add_job(_ending_quietly(act), "cron", **when, id=name, **first)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep the times until told to stop."""
+        self._scheduler.start()
+        try:
+            await stop.wait()
+        finally:
+            self._scheduler.shutdown(wait=False)
+
+
+def _ending_quietly(act: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    """Something that the scheduler does, whose end with the daemon is no error of it."""
+    async def job() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await act()
+    return job
