@@ -110,8 +110,7 @@ def unfinished_of_points(db: Connection) -> list[Alert]:
 def active_of_system(db: Connection) -> list[Alert]:
     """Active alerts that the state of the system fired."""
     return list(db.select(Alert).where(
-        (Alert.band == "") & Alert.state.in_(ACTIVE_ALERTS) & ~is_filled(Alert.points)
-    ).order_by(Alert.id))
+        (Alert.band == "") & Alert.state.in_(ACTIVE_ALERTS)).order_by(Alert.id))
 
 
 def resolved_last(db: Connection, source: str, jd: float, margin: float) -> list[Alert]:

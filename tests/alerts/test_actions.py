@@ -6,9 +6,10 @@ import pytest
 
 from iop4d.alerts import actions
 from iop4d.alerts.episodes import tag
+from iop4d.alerts.rendering import moment
 from iop4d.model.units import SpanError
 from iop4d.store.schema import Alert, Event, Mute, Source
-from tests.alerts.bench import Start, channel, rule
+from tests.alerts.bench import Start, channel, rule, state
 
 HOUR = 3600.0
 
@@ -59,3 +60,52 @@ def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(SpanError, match=r"expected one such as|longer than the maximum"):
         actions.duration_of(text)
+
+
+def test_what_is_not_active_is_neither_acknowledged_nor_snoozed(start: Start) -> None:
+    night = start()
+    night.see_all([12.5, 12.5, 13.5, 13.5])
+    over = Alert.get()
+    with night.database.write() as tx:
+        with pytest.raises(actions.ActionError, match="is not active any more: it is resolved"):
+            actions.acknowledge(tx, over, by="Ana", now=night.clock())
+        with pytest.raises(actions.ActionError, match="is not active any more: it is resolved"):
+            actions.snooze(tx, over, HOUR, by="Ana", now=night.clock())
+
+
+def test_acknowledging_ends_a_snooze(start: Start) -> None:
+    night = start(rule() + "reminder_hours = 1.0\n", channel())
+    night.see_all([12.5, 12.5])
+    with night.database.write() as tx:
+        snoozed = actions.snooze(tx, Alert.get(), HOUR, by="Ana", now=night.clock())
+        assert snoozed.snoozed_until == night.clock() + HOUR
+        known = actions.acknowledge(tx, snoozed, by="Ben", now=night.clock(), note="ToO sent")
+    assert (known.state, known.acknowledged_by, known.snoozed_until) == (
+        "acknowledged", "Ben", None)
+    night.clock.advance(2 * HOUR)
+    night.tend()
+    assert state() == "acknowledged"
+
+
+def test_what_the_page_asks_for_is_done_and_said(start: Start) -> None:
+    night = start()
+    night.see_all([12.5, 12.5])
+    alert = Alert.get()
+    asked = {"by": "ana", "alert": alert.id, "rule": "", "source": "BL Lac", "seconds": 3600.0}
+    until = moment(night.clock() + 3600.0)
+
+    def done(act: str, **more: object) -> str:
+        with night.database.write() as tx:
+            return actions.act(tx, {**asked, "act": act, **more}, now=night.clock(),
+                               rules=("bright",))
+
+    name = f"{tag(alert)} bright: BL Lac R"
+    assert done("snooze") == f"{name} is snoozed until {until} UTC."
+    assert done("acknowledge", note="ours") == (
+        f"{name} is acknowledged: no further reminders are sent.")
+    assert done("mute") == f"BL Lac is muted until {until} UTC."
+    assert done("unmute") == "BL Lac is unmuted."
+    with pytest.raises(actions.ActionError, match="there is no rule 'brigth'; did you mean bright"):
+        done("mute", rule="brigth")
+    with pytest.raises(actions.ActionError, match="there is no alert 99"):
+        done("snooze", alert=99)

@@ -46,6 +46,7 @@ def test_a_condition_holds_where_it_says(text: str, value: float, holds: bool) -
     ("magnitude < 13", "unknown quantity 'magnitude'; expected one of mag"),
     ("13 > mag", "expected a quantity"),
     ("change p > 5", "p is a fraction; expected p > 5 %"),
+    ("change p < -100 %", "it can never be met"),
     ("rate p > 5", "p is a fraction"),
     ("p < 0", "it can never be met: the values are from 0 to 1"),
     ("chi > 270 deg", "it can never be met: the values are from 0 to 180"),
@@ -85,7 +86,9 @@ def test_a_condition_is_written_as_it_is_read() -> None:
     ("rate mag < -0.3 mag/d", Form.RATE, -0.3, "mag"),
     ("rotation chi > 90", Form.ROTATION, 90.0, "deg"),
     ("colour B-R < 0.6", Form.COLOUR, 0.6, "mag"),
-    ("silent > 30 min", Form.SYSTEM, 0.5, "h"), ("disk_free < 5 GB", Form.SYSTEM, 5.0, "GB")])
+    ("silent > 30 min", Form.SYSTEM, 0.5, "h"), ("silent > 2 d", Form.SYSTEM, 48.0, "h"),
+    ("silent > 2", Form.SYSTEM, 2.0, "h"), ("unsolved > 30 %", Form.SYSTEM, 30.0, "%"),
+    ("disk_free < 5 GB", Form.SYSTEM, 5.0, "GB")])
 def test_units_are_kept_as_science_has_them(text: str, form: Form, threshold: float,
                                             unit: str) -> None:
     read = parse_condition(text)

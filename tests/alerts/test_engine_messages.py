@@ -9,7 +9,18 @@ from iop4d.alerts.compose import notice_of
 from iop4d.alerts.rules import CompiledRule
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox
-from tests.alerts.bench import COLOUR, Night, Start, changed, channel, kinds, rule, site_of, state
+from tests.alerts.bench import (
+    COLOUR,
+    JD,
+    Night,
+    Start,
+    changed,
+    channel,
+    kinds,
+    rule,
+    site_of,
+    state,
+)
 
 HOUR = 3600.0
 
@@ -216,6 +227,31 @@ def test_an_old_end_is_not_looked_for_again_where_a_later_episode_began(start: S
     night.flag(ids[3])
     night.tend()
     assert night.episodes() == [("resolved", 1.0, 3.0), ("firing", 5.0, None)]
+
+
+def test_an_end_is_looked_for_again_though_another_band_has_later_episodes(start: Start) -> None:
+    night = start(rule(cooldown=0.0).replace('band = "R"', 'band = "*"'), channel())
+    ended_by = night.see_all([12.5, 12.5, 13.5, 13.5])[-1]
+    for n, mag in enumerate((12.5, 12.5, 13.5, 13.5, 12.5, 12.5)):
+        night.see(n, mag, band="V")
+    night.flag(ended_by)
+    night.tend()
+    assert {(row.band, row.episode): row.state for row in Alert.select()} == {
+        ("R", 1): "firing", ("V", 1): "resolved", ("V", 2): "firing"}
+
+
+def test_alerts_of_the_system_are_not_looked_after_by_points(start: Start) -> None:
+    night = start(rule().replace('"mag < 13.0"', '"disk_free < 5 GB"').replace(
+        'clear = "mag > 13.2"', "").replace("confirm = 2", ""), channel())
+    with night.database.write() as tx:
+        alert = tx.create(Alert, rule="bright", source="iop4d", band="", episode=1,
+                          state="firing", condition="disk_free < 5.0 GB", fired_jd=JD,
+                          fired_at=night.clock())
+        actions.snooze(tx, alert, HOUR, by="Ana", now=night.clock())
+    night.clock.advance(2 * HOUR)
+    night.tend()
+    assert state() == "snoozed"
+    assert Event.select().where(Event.kind == "alert-error").count() == 0
 
 
 def test_an_alert_whose_rule_is_gone_ends(start: Start) -> None:

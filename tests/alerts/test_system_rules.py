@@ -263,6 +263,44 @@ def test_a_new_alert_waits_for_the_cooldown(system: Make) -> None:
     assert [row.episode for row in Alert.select().order_by(Alert.id)] == [1, 2]
 
 
+def test_rules_that_fail_are_an_alert_once_a_day(system: Make) -> None:
+    it = system("disk_free < 1")
+    for unknown, states in ((["BLLaz"], ["firing"]), ([], ["resolved"]), (["BLLaz"], ["resolved"])):
+        it.unknown = {"r": unknown}
+        assert [state for _, state in it.look(10)] == states
+    assert [state for _, state in it.look(24 * 60)] == ["resolved", "firing"]
+
+
+def test_a_site_with_a_rule_on_rule_errors_has_no_other(system: Make) -> None:
+    it = system("rule_error > 0")
+    it.unknown = {"r": ["BLLaz"]}
+    it.look(12)
+    assert [row.rule for row in Alert.select()] == ["r"]
+
+
+def test_no_reminder_is_sent_while_the_value_is_unknown(system: Make) -> None:
+    it = system("disk_free < 5 GB", "reminder_hours = 1\n")
+    it.beat["disk_free_gb"] = 3.0
+    it.look(12)
+    del it.beat["disk_free_gb"]
+    it.look(120)
+    assert (told(), Alert.get().state) == (["alert"], "firing")
+    it.beat["disk_free_gb"] = 3.0
+    it.look(1)
+    assert told() == ["alert", "reminder"]
+
+
+def test_the_end_of_a_muted_alert_is_not_notified(system: Make) -> None:
+    it = system("disk_free < 5 GB", "notify_resolved = true\n")
+    with it.database.write() as tx:
+        actions.mute(tx, rule="r", source="", seconds=HOUR / 2, by="Ana", now=it.clock())
+    it.beat["disk_free_gb"] = 3.0
+    it.look(12)
+    it.beat["disk_free_gb"] = 5.0
+    assert it.look(60) == [("iop4d", "resolved")]
+    assert told() == []
+
+
 def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> None:
     it = system("backlog > 100")
     with it.database.write() as tx:
