@@ -13,7 +13,7 @@ from flask import Flask, Response, abort, current_app, g, render_template, reque
 
 from iop4d.config import Site
 from iop4d.model.states import DaemonState
-from iop4d.store import lightcurves
+from iop4d.store import lightcurves, requests
 from iop4d.store.database import Connection
 from iop4d.store.status import Overview, daemon_state, heartbeat, overview
 from iop4d.system.lock import is_locked
@@ -65,6 +65,12 @@ def reading(view: Callable[Concatenate[Connection, P], R]) -> Callable[P, R]:
             return view(db, *args, **kwargs)
 
     return connected
+
+
+def request_of_daemon(kind: str, content: dict[str, Any]) -> int:
+    """Request something of the daemon; the id of the request."""
+    with parts().reader.requesting() as tx:
+        return requests.put(tx, kind, content, time.time())
 
 
 def page_number() -> int:

@@ -15,7 +15,7 @@ from iop4d.alerts.rules import compile_rule
 from iop4d.config import Site
 from iop4d.config.load import SITE_FILE
 from iop4d.model.errors import Iop4dError
-from iop4d.store.database import Connection, Database, StoreUnavailableError
+from iop4d.store.database import Connection, Database, StoreUnavailableError, Transaction
 
 #: A page that waits longer for a lock had better say so.
 _BUSY_SECONDS = 2.0
@@ -24,7 +24,7 @@ _LARGEST_PICTURE = 32 << 20
 
 
 class Reader:
-    """Read-only access to the site's database, from any thread, from before it exists."""
+    """The site's database for any thread, from before it exists: to read, and to request."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,6 +36,17 @@ class Reader:
         """A connection of this thread; raises StoreUnavailableError, also for what fails inside."""
         with self._open().read() as db:
             yield db
+
+    @contextmanager
+    def requesting(self) -> Iterator[Transaction]:
+        """A transaction for a request to the daemon, of a connection that is closed at the end."""
+        self._open()
+        database = Database(self._path, busy_s=_BUSY_SECONDS, prepare=False)
+        try:
+            with database.write() as tx:
+                yield tx
+        finally:
+            database.close()
 
     def _open(self) -> Database:
         with self._opening:

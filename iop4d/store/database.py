@@ -117,10 +117,12 @@ class Transaction(Connection):
 class Database:
     """The database of one site, for any thread; each has a connection of its own.
 
-    ``busy_s``: how long a statement waits for another writer's lock.
+    ``busy_s``: how long a statement waits for another writer's lock. ``prepare``: whether to make
+    and migrate the tables, where this may write; who only requests something leaves that to others.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = 10.0) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = 10.0,
+                 prepare: bool = True) -> None:
         check_library(pw.sqlite3.sqlite_version_info)
         self.path = path
         self.read_only = read_only
@@ -136,7 +138,7 @@ class Database:
         self.db = pw.SqliteDatabase(str(path), pragmas=pragmas, timeout=busy_s,
                                     check_same_thread=False)
         self.db.bind(TABLES)
-        if not read_only:
+        if prepare and not read_only:
             self._prepare()
 
     def _prepare(self) -> None:

@@ -6,7 +6,6 @@ They are rows, so that nothing requested is lost in a restart.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import peewee as pw
@@ -15,7 +14,6 @@ from iop4d.model.states import FrameState, JobState, RequestState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Frame, Job, Request, ResultFrame
 
-_BUSY = 2.0  # seconds to wait for another writer
 _SOON = 10.0  # seconds within which a job begins that a request waits for
 _GOOD = (FrameState.DONE, FrameState.DUPLICATE, FrameState.SUPERSEDED)
 
@@ -23,19 +21,6 @@ _GOOD = (FrameState.DONE, FrameState.DUPLICATE, FrameState.SUPERSEDED)
 def put(tx: Transaction, kind: str, content: dict[str, Any], now: float) -> int:
     """Request something; the id of the request."""
     return int(tx.create(Request, kind=kind, content=content, created_at=now).id)
-
-
-def put_from_reader(path: Path, kind: str, content: dict[str, Any], now: float) -> int:
-    """Request from a process that otherwise only reads: by a connection of its own, for this alone.
-
-    The id of the request.
-    """
-    database = pw.SqliteDatabase(str(path), timeout=_BUSY)
-    try:
-        with database.atomic("IMMEDIATE"):
-            return put(Transaction(database), kind, content, now)
-    finally:
-        database.close()
 
 
 def queued(db: Connection) -> list[Request]:

@@ -28,7 +28,14 @@ from iop4d.store import alerts as stored_alerts
 from iop4d.store import pages, requests
 from iop4d.store.database import Connection
 from iop4d.web.auth import signed_in, who
-from iop4d.web.context import page_number, parts, reading, render, state_of_daemon
+from iop4d.web.context import (
+    page_number,
+    parts,
+    reading,
+    render,
+    request_of_daemon,
+    state_of_daemon,
+)
 
 blueprint = Blueprint("alerts", __name__)
 
@@ -137,8 +144,7 @@ def _span(otherwise: str) -> float:
 def _request(db: Connection, act: str, **what: object) -> None:
     """Request something of the daemon, and say what became of it."""
     note = request.form.get("note", "")[:_LONGEST_NOTE]
-    id_ = requests.put_from_reader(parts().site.database, "desk",
-                                   {"act": act, "by": who(), "note": note, **what}, time.time())
+    id_ = request_of_daemon("desk", {"act": act, "by": who(), "note": note, **what})
     answer = _answer(db, id_) if _may_answer(db) else None
     if answer is not None:
         flash(*(f"Not done: {answer['error']}", "bad") if "error" in answer else

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,12 +10,12 @@ from flask import Blueprint, Response, abort, redirect, request, send_file
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
-from iop4d.store import pages, requests
+from iop4d.store import pages
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame
 from iop4d.store.status import TROUBLE
 from iop4d.web.auth import refuse_other_pages
-from iop4d.web.context import page_number, parts, picture, reading, render
+from iop4d.web.context import page_number, parts, picture, reading, render, request_of_daemon
 from iop4d.web.reader import RefusedError, open_inside
 
 blueprint = Blueprint("frames", __name__)
@@ -80,7 +79,7 @@ def retry(db: Connection, id_: int) -> AnyResponse:
     row = _frame(db, id_)
     if row.state not in TROUBLE:
         abort(409, f"Frame {id_} is {row.state}: it cannot be tried again.")
-    requests.put_from_reader(parts().site.database, "reprocess", {"frames": [id_]}, time.time())
+    request_of_daemon("reprocess", {"frames": [id_]})
     return redirect(f"/frames/{id_}", code=303)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pysqlite3
 import pytest
 from flask.testing import FlaskClient
 
@@ -9,8 +10,9 @@ from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
+from iop4d.web import reader
 from iop4d.web.app import create_app
-from tests.web.conftest import OURS, requested
+from tests.web.conftest import OURS, execute, requested
 
 
 @pytest.fixture
@@ -77,3 +79,29 @@ def test_the_address_of_the_site_file_is_ours_too(site: Site) -> None:
     answer = client_of(site, allow_retry="all").post(f"/frames/{number}/retry", headers={
         "Origin": "http://obs.example.org", "Host": "obs.example.org"})
     assert answer.status_code == 303
+
+
+def test_a_request_that_cannot_be_written_now_is_said_to_be_so(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_BUSY_SECONDS", 0.1)
+    number, client = frame_of(site, "failed"), client_of(site)
+    writer = pysqlite3.connect(site.database, isolation_level=None)
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+        answer = client.post(f"/frames/{number}/retry", headers=OURS)
+        assert answer.status_code == 503
+        assert "locked by another program" in answer.text
+        writer.execute("ROLLBACK")
+    finally:
+        writer.close()
+    assert requested(site) == []
+
+
+def test_a_request_leaves_the_tables_as_they_are(site: Site) -> None:
+    """A newer page must not migrate the database under an older daemon that runs."""
+    execute(site, "PRAGMA user_version = 1")
+    number = frame_of(site, "failed")
+    client_of(site).post(f"/frames/{number}/retry", headers=OURS)
+    with Database(site.database, read_only=True).read() as db:
+        assert db.rows("PRAGMA user_version") == [(1,)]
+    assert requested(site) == [{"frames": [number]}]
