@@ -1,4 +1,4 @@
-"""Why a result is what it is, in words and as a picture: of what ``store.provenance`` found."""
+"""What a result rests on, as text and as a picture, from what ``store.provenance`` found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
+from iop4d.model.units import NOTHING, decimal, plus_minus
 from iop4d.store.database import Connection
 
 
@@ -35,31 +36,33 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
     """Lines of text, as ``iop4d explain`` and the page show them."""
     r = chain["result"]
     lines = [f"Result {r['id']}: {r['source']}, {r['band']}, {r['instrument']}, {r['mode']}, "
-             f"JD {r['jd_mid']:.5f}" + (", provisional" if r["provisional"] else "")]
+             f"JD {r['jd_mid']:.5f}" + ", provisional" * r["provisional"]
+             + ", withdrawn" * r["withdrawn"]]
     lines += _numbers(r)
     lines += [f"  flag {name}: {what}" for name, what in chain["flags"].items()]
-    lines += [f"  flag by hand: {mark}" for mark in chain["human_flags"]]
+    lines += [_flag_by_hand(flag) for flag in chain["human_flags"]]
     if chain["group"]:
         lines.append(f"Group {chain['group']['id']} ({chain['group']['state']}), angles "
                      + ", ".join(f"{a:g}" for a in chain["group"]["angles"]))
     for m in chain["methods"]:
         lines.append(f"  {m['method']:9s} p {_percent(m['p'], m['p_err'])}, chi "
-                     f"{_number(m['chi_deg'], 1)} +- {_number(m['chi_err_deg'], 1)} deg, "
+                     f"{_pair(m['chi_deg'], m['chi_err_deg'], 1)} deg, "
                      f"{m['n']} positions" + (", reported" if m["method"] == r["method"] else ""))
     lines.append("Calibrators")
     for use in chain["calibrators"]:
-        lines.append(f"  {use['source']}: zero point {_number(use['zero_point'], 4)} +- "
-                     f"{_number(use['zero_point_err'], 4)}, weight {_number(use['weight'], 2)}"
+        lines.append(f"  {use['source']}: zero point "
+                     f"{_pair(use['zero_point'], use['zero_point_err'], 4)}, weight "
+                     f"{decimal(use['weight'], 2)}"
                      + (f"  ({use['why_not']})" if use["why_not"] else ""))
     lines.append("Frames")
     for frame in chain["frames"]:
         lines += _frame(frame)
     lines.append("Masters")
     for master in chain["masters"]:
-        newer = "" if master["revision"] == master["newest_revision"] else ", there is a newer one"
+        newer = "" if master["revision"] == master["newest_revision"] else ", a newer one exists"
         lines.append(f"  {master['kind']} {master['band'] or ''} of {master['night']}, revision "
                      f"{master['revision']}{newer}: {master['n_frames']} frames, level "
-                     f"{_number(master['level'], 2)}, {master['path']}")
+                     f"{decimal(master['level'], 2)}, {master['path']}")
     lines += [f"Settings {key}: " + json.dumps(value) for key, value in chain["settings"].items()]
     lines.append(f"Software iop4d {r['software']}, revision {r['revision']} of this result, "
                  f"{len(chain['history'])} earlier ones")
@@ -67,17 +70,17 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
 
 
 def _numbers(r: dict[str, Any]) -> list[str]:
-    lines = [f"  mag {_number(r['mag'], 4)} +- {_number(r['mag_err'], 4)}, zero point "
-             f"{_number(r['zero_point'], 4)} +- {_number(r['zero_point_err'], 4)} from "
+    lines = [f"  mag {_pair(r['mag'], r['mag_err'], 4)}, zero point "
+             f"{_pair(r['zero_point'], r['zero_point_err'], 4)} from "
              f"{r['n_calibrators']} calibrators"]
     if r["p"] is not None:
         limit = f", upper limit {100 * r['p_limit']:.2f} %" if r["p_limit"] is not None else ""
         lines.append(f"  p {_percent(r['p'], r['p_err'])} (debiased {_percent(r['p_debiased'])}"
-                     f"{limit}), chi {_number(r['chi_deg'], 2)} +- {_number(r['chi_err_deg'], 2)} "
+                     f"{limit}), chi {_pair(r['chi_deg'], r['chi_err_deg'], 2)} "
                      f"deg, by {r['method']}")
     if r["host_mjy"] is not None:
         lines.append(f"  without its host ({r['host_mjy']:.3f} mJy): mag "
-                     f"{_number(r['mag_nucleus'], 4)} +- {_number(r['mag_nucleus_err'], 4)}, p "
+                     f"{_pair(r['mag_nucleus'], r['mag_nucleus_err'], 4)}, p "
                      f"{_percent(r['p_nucleus'], r['p_nucleus_err'])}")
     return lines
 
@@ -85,23 +88,28 @@ def _numbers(r: dict[str, Any]) -> list[str]:
 def _frame(frame: dict[str, Any]) -> list[str]:
     angle = "" if frame["polariser_deg"] is None else f", {frame['polariser_deg']:g} deg"
     lines = [f"  {frame['id']} {frame['name']}{angle}: {frame['path']}",
-             f"    FWHM {_number(frame['fwhm_arcsec'], 2)} arcsec, aperture "
-             f"{_number(frame['aperture_px'], 2)} px, {frame['n_matched']} stars matched, "
+             f"    FWHM {decimal(frame['fwhm_arcsec'], 2)} arcsec, aperture "
+             f"{decimal(frame['aperture_px'], 2)} px, {frame['n_matched']} stars matched, "
              f"astrometric solution from {frame['astrometry_from']}, "
-             f"rms {_number(frame['wcs_rms_px'], 3)} px"]
+             f"rms {decimal(frame['wcs_rms_px'], 3)} px"]
     for m in frame["measured"]:
         beam = {"": "", "O": "ordinary image ", "E": "extraordinary image "}[m["beam"]]
-        lines.append(f"    {beam}at {_number(m['x'], 2)}, {_number(m['y'], 2)}: "
-                     f"{_number(m['flux'], 2)} +- {_number(m['flux_err'], 2)} ADU/s"
+        lines.append(f"    {beam}at {decimal(m['x'], 2)}, {decimal(m['y'], 2)}: "
+                     f"{_pair(m['flux'], m['flux_err'], 2)} ADU/s"
                      + (f"  [{', '.join(m['flags'])}]" if m["flags"] else ""))
     return lines + [f"    {warning}" for warning in frame["warnings"] or ()]
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _flag_by_hand(flag: dict[str, Any]) -> str:
+    by = f" (by {flag['by']})" if flag["by"] else ""
+    return f"  flag by hand {flag['name']}{by}" + (f": {flag['note']}" if flag["note"] else "")
+
+
+def _pair(value: float | None, err: float | None, digits: int) -> str:
+    return plus_minus(value, err, digits, sign="+-")
 
 
 def _percent(value: float | None, err: float | None = None) -> str:
     if value is None:
-        return "-"
-    return f"{100 * value:.2f} %" if err is None else f"{100 * value:.2f} +- {100 * err:.2f} %"
+        return NOTHING
+    return f"{_pair(100 * value, None if err is None else 100 * err, 2)} %"

@@ -22,7 +22,7 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
     """Show what a result rests on, by its id as 'iop4d results' lists it.
 
     Its frames and their masters, its calibrators with their zero points, apertures, every method
-    that applies, settings, versions, and what it was before.
+    that applies, settings, versions, and its earlier values.
     """
     from iop4d.explained import lines_of, modulation
     from iop4d.store import provenance
@@ -42,18 +42,18 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
 
 @click.command()
 @click.argument("results", metavar="RESULT...", type=int, nargs=-1, required=True)
-@click.option("--note", metavar="TEXT", default="", help="Why, in words.")
+@click.option("--note", metavar="TEXT", default="", help="The reason.")
 @click.option("--name", metavar="WORD", default="bad", show_default=True,
-              help="Which flag: bad, clouds, trailed, or any word of yours.")
+              help="Which flag: bad, clouds, trailed, or any other word.")
 @click.option("--by", metavar="WHO", default="", help="Who sets it.")
 @click.option("--remove", is_flag=True, help="Remove the flag.")
 @site_options
 @click.pass_context
 def flag(ctx: click.Context, results: tuple[int, ...], note: str, name: str, by: str,
          remove: bool, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """Flag results by hand. A flag by hand is never lost, whatever is reprocessed.
+    """Flag results by hand. Such a flag is kept when frames are reduced again.
 
-    Results so flagged count for no alert, and tables and pages show the flag.
+    Alerts ignore results flagged by hand; tables and pages show the flag.
     """
     import time
 
@@ -66,4 +66,5 @@ def flag(ctx: click.Context, results: tuple[int, ...], note: str, name: str, by:
                 remove_flag(tx, id_, name, now=time.time())
             else:
                 add_flag(tx, id_, name, note=note, by=by, now=time.time())
-    click.echo(f"{len(results)} results: flag '{name}' {'removed' if remove else 'set'}")
+    count = f"{len(results)} result{'s' * (len(results) != 1)}"
+    click.echo(f"{count}: flag '{name}' {'removed' if remove else 'set'}")

@@ -13,15 +13,15 @@ from iop4d.model.errors import Iop4dError
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(["csv", "ecsv", "votable"]), default="csv",
-              show_default=True, help="Form of the table.")
+              show_default=True, help="Format of the table.")
 @click.option("--source", "sources", multiple=True, metavar="NAME",
-              help="Only this source, by any of its names; may be given again.")
-@click.option("--band", "bands", multiple=True, help="Only this band; may be given again.")
+              help="Only this source, by any of its names; may be repeated.")
+@click.option("--band", "bands", multiple=True, help="Only this band; may be repeated.")
 @click.option("--since", metavar="TIME",
               help="Only points from this time on: JD, MJD or UTC such as 2024-03-14T21:00.")
 @click.option("--until", metavar="TIME", help="Only points up to this time.")
 @click.option("--all-columns", is_flag=True,
-              help="Also BJD, q and u, debiased p, limits, host-free values, method, revision.")
+              help="Add BJD, q and u, debiased p, limits, host-free values, method, revision.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Write to a file instead of standard output.")
 @site_options
@@ -29,10 +29,10 @@ from iop4d.model.errors import Iop4dError
 def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tuple[str, ...],
             since: str | None, until: str | None, all_columns: bool, output: Path | None,
             site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """Write one row a result, in order of time.
+    """Write one row for each result, in order of time.
 
-    Times are of mid-exposure, JD(UTC). p is a fraction, chi degrees east of north. Flags are names
-    joined by ';'. What is not known is empty.
+    Times are JD(UTC) of mid-exposure. p is a fraction, chi is in degrees east of north. Flags are
+    names joined by ';'. Unknown values are empty.
     """
     from iop4d.cli import tables
     from iop4d.store import catalogue

@@ -1,4 +1,4 @@
-"""The table of results, in the forms that astronomers' programs read."""
+"""The table of results, in the formats that astronomers' programs read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iop4d.store.schema import Result
 
 #: Column to (type, unit, description); the order is that of the table.
 COLUMNS: dict[str, tuple[type, str, str]] = {
-    "id": (int, "", "Number of the result; stays when the result changes"),
+    "id": (int, "", "Number of the result; stays the same when it changes"),
     "source": (str, "", "Name of the source"),
     "telescope": (str, "", "Telescope"),
     "instrument": (str, "", "Instrument"),
@@ -22,10 +22,10 @@ COLUMNS: dict[str, tuple[type, str, str]] = {
     "jd_mid": (float, "d", "JD(UTC) of mid-exposure"),
     "exptime_s": (float, "s", "Exposure time"),
     "mag": (float, "mag", "Calibrated magnitude"),
-    "mag_err": (float, "mag", "Its error, that of the zero point included"),
+    "mag_err": (float, "mag", "Its error, including that of the zero point"),
     "zero_point": (float, "mag", "Zero point, of 1 ADU/s"),
     "zero_point_err": (float, "mag", "Its error"),
-    "n_calibrators": (int, "", "Calibrators that entered the zero point"),
+    "n_calibrators": (int, "", "Calibrators used for the zero point"),
     "p": (float, "", "Degree of polarisation, a fraction"),
     "p_err": (float, "", "Its error"),
     "chi_deg": (float, "deg", "Polarisation angle, east of north, 0 to 180"),
@@ -43,16 +43,16 @@ MORE_COLUMNS: dict[str, tuple[type, str, str]] = {
     "q_err": (float, "", "Its error"),
     "u": (float, "", "Stokes U/I on the sky"),
     "u_err": (float, "", "Its error"),
-    "p_debiased": (float, "", "p without the bias of noise (modified asymptotic estimator)"),
-    "p_limit": (float, "", "Upper limit of p at 95 % where p is below three sigma"),
-    "method": (str, "", "How q and u were found"),
+    "p_debiased": (float, "", "p corrected for the bias of noise (modified asymptotic estimator)"),
+    "p_limit": (float, "", "Upper limit of p at 95 % confidence where p is below three sigma"),
+    "method": (str, "", "How q and u were determined"),
     "host_mjy": (float, "mJy", "Flux of the host galaxy in the aperture"),
     "mag_nucleus": (float, "mag", "Magnitude without the host"),
     "mag_nucleus_err": (float, "mag", "Its error"),
-    "p_nucleus": (float, "", "p without the host's light"),
+    "p_nucleus": (float, "", "p without the light of the host"),
     "p_nucleus_err": (float, "", "Its error"),
     "night": (str, "", "Date of the evening of the night"),
-    "revision": (int, "", "How often the result has changed, from 1"),
+    "revision": (int, "", "Number of the revision, from 1"),
 }
 _DIGITS = {"bjd_tdb": 8, "jd_mid": 8, "exptime_s": 3, "fwhm_arcsec": 3, "airmass": 4, "chi_deg": 3,
            "chi_err_deg": 3}

@@ -178,7 +178,8 @@ def _hostile(tx: Transaction, site: Site, now: float) -> None:
     tx.create(schema.Result,
         key="hostile", source=HOSTILE, telescope=HOSTILE, instrument=HOSTILE, night="2025-01-01",
         mode="photometry", band=HOSTILE, jd_mid=2460000.5, exptime_s=1.0, mag=12.0, mag_err=0.1,
-        frames=[HOSTILE], human_flags=[HOSTILE], created_at=now, changed_at=now)
+        frames=[HOSTILE], created_at=now, changed_at=now,
+        human_flags=[{"name": HOSTILE, "note": HOSTILE, "by": HOSTILE, "at": now}])
 
 
 def _failures(tx: Transaction, now: float) -> None:

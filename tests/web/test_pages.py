@@ -16,6 +16,8 @@ from flask.testing import FlaskClient
 
 from iop4d.cli import cli
 from iop4d.config import Site
+from iop4d.store.database import Database
+from iop4d.store.results import add_flag
 from iop4d.system.lock import SiteLock
 from iop4d.web import reader
 from iop4d.web.app import create_app
@@ -76,6 +78,18 @@ def test_a_frame_shows_its_whole_story(client: FlaskClient) -> None:
     for words in ("CRVAL1", "astrometry", "611.0", "187", "newer exists", "202", "Measurements",
                   "23.410 ± 0.010", "Earlier values of the results"):
         assert words in text
+
+
+def test_a_flag_by_hand_is_shown_by_name_with_who_set_it_and_why(own: Site) -> None:
+    with Database(own.database).write() as tx:
+        add_flag(tx, 1, "trailed", note="a satellite", by="Ana", now=0.0)
+    client = create_app(own).test_client()
+    for path in ("/frames/1", "/sources/BL%20Lac"):
+        flag = '<span class="flag" title="flagged by hand by Ana: a satellite">trailed</span>'
+        assert flag in client.get(path).text
+    assert "flag by hand trailed (by Ana): a satellite" in client.get("/results/1").text
+    (flagged, *_) = client.get("/api/results?source=BL%20Lac").json["results"]
+    assert flagged["human_flags"][0]["name"] == "trailed"
 
 
 def test_a_night_lists_its_frames_of_one_state(client: FlaskClient) -> None:
