@@ -62,7 +62,7 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
              kind: MessageKind, points: Sequence[RulePoint] = ()) -> Content:
     """The content of a message about an alert, one of ``OF_POINTS``.
 
-    ``points``: those of which it speaks; the ones that fired the alert, if not given.
+    ``points``: those that it shows; the ones that fired the alert, if not given.
     """
     points = points or _fired(db, alert)
     ids = [point.id for point in points]

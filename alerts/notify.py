@@ -31,7 +31,7 @@ class Notifier:
                points: Sequence[RulePoint] = ()) -> bool:
         """Notify people of an alert unless it is muted or old; whether they are notified.
 
-        ``kind``: one of ``compose.OF_POINTS``. ``points``: those of which the message speaks, by
+        ``kind``: one of ``compose.OF_POINTS``. ``points``: those that the message shows, by
         the newest of which its age is judged; the ones that fired it, if not given. Whoever was
         notified of an alert is notified of its withdrawal, however old it is.
         """

@@ -116,7 +116,7 @@ class Relay:
         return min(max(later - self._clock(), 0.05), _LONGEST_REST)
 
     async def _begin(self) -> None:
-        """The daemon starts: whoever starts it may have mended what kept messages back."""
+        """The daemon starts: what kept messages back may have been corrected."""
         await self._drop_unlisted()
         await self._database.write(outbox.release_held, self._clock() + _DAY)
         await self._database.write(outbox.resume)

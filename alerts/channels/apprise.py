@@ -60,24 +60,24 @@ class AppriseChannel:
         """Runs on a thread. Raises SendError when a notice was not accepted."""
         apprise = self._library()
         try:
-            said = self._refusal_of(apprise, addresses, notice, tag)
+            reason = self._refusal_of(apprise, addresses, notice, tag)
         except SendError:
             raise
         except Exception as error:  # noqa: BLE001 code of a hundred services may raise anything
-            said = f"{type(error).__name__}: {clean(str(error))}"
-            raise SendError(f"'{tag}': {scrub(said, addresses)}", permanent=False) from None
-        if said is not None:
-            raise SendError(f"'{tag}': {scrub(said, addresses) or 'the service refused it'}",
+            reason = f"{type(error).__name__}: {clean(str(error))}"
+            raise SendError(f"'{tag}': {scrub(reason, addresses)}", permanent=False) from None
+        if reason is not None:
+            raise SendError(f"'{tag}': {scrub(reason, addresses) or 'the service refused it'}",
                             permanent=False)
 
     def _refusal_of(self, apprise: Any, addresses: str, notice: Notice, tag: str) -> str | None:
         """Hand a notice to the services of a tag; why one refused it, None when all accepted it."""
-        services, said = _parsed(apprise, addresses)
+        services, wrong = _parsed(apprise, addresses)
         if not list(services.find(tag=tag)):
             raise SendError(
                 f"the secret of channel '{self._channel.name}' has no address for '{tag}' that "
                 f"Apprise understands; expected a line '{tag} = address'"
-                + (f" ({scrub(said, addresses)})" if said else ""), permanent=False)
+                + (f" ({scrub(wrong, addresses)})" if wrong else ""), permanent=False)
         taken = services.notify(
             title=notice.subject, body=notice.text or notice.subject, tag=tag,
             notify_type=_KINDS.get(notice.severity, "info"), body_format="text",

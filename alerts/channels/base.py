@@ -31,7 +31,7 @@ KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """What is said to a recipient, in every form that a channel may want.
+    """A message to a recipient, in every form that a channel may want.
 
     ``id``: ``<iop4d...@host>``, the same at every attempt. ``kind``: a MessageKind.
     ``text`` is complete; ``html`` and ``pictures`` (content id to PNG) say the same for those who
@@ -63,7 +63,7 @@ class SendError(Iop4dError):
     ``permanent``: trying the same again is of no use. ``channel_down``: no other message of this
     channel would get through now either. ``retry_after``: seconds that the other side asked for.
     ``moved_to``: the recipient's new name, to be used from now on. ``unsure``: it may have been
-    accepted all the same, so that the next attempt must be the very same message.
+    accepted nevertheless, so that the next attempt must be the very same message.
     """
 
     def __init__(self, reason: str, *, permanent: bool, channel_down: bool = False,

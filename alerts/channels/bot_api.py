@@ -32,7 +32,7 @@ class BotError(Iop4dError):
     """The Bot API did not do what was asked.
 
     ``code`` is its error code, 0 when it did not answer at all; ``retry_after``: seconds that it
-    asked to wait; ``moved_to``: the chat's new id; ``unsure``: it may have done it all the same.
+    asked to wait; ``moved_to``: the chat's new id; ``unsure``: it may have done it nevertheless.
     """
 
     def __init__(self, description: str, *, code: int = 0, retry_after: float | None = None,
@@ -77,18 +77,18 @@ class BotApi:
 
     async def send_message(self, chat: str, text: str, *, reply_to: int = 0,
                            silent: bool = False) -> int:
-        """Say something in a chat, as plain text; the message's id."""
-        said = await self._call("sendMessage", {
+        """Send a plain text to a chat; the message's id."""
+        sent = await self._call("sendMessage", {
             "chat_id": chat, "text": text, "link_preview_options": {"is_disabled": True}}
-            | _manner(reply_to, silent))
-        return _message_id(said)
+            | _options(reply_to, silent))
+        return _message_id(sent)
 
     async def send_photo(self, chat: str, png: bytes, caption: str = "", *, reply_to: int = 0,
                          silent: bool = False) -> int:
-        """Show a picture in a chat; the message's id."""
-        fields = {"chat_id": chat, "caption": caption} | _manner(reply_to, silent)
-        said = await self._call("sendPhoto", fields, photo=png)
-        return _message_id(said)
+        """Send a picture to a chat; the message's id."""
+        fields = {"chat_id": chat, "caption": caption} | _options(reply_to, silent)
+        sent = await self._call("sendPhoto", fields, photo=png)
+        return _message_id(sent)
 
     async def get_updates(self, offset: int, *, wait: float) -> list[dict[str, Any]]:
         """The messages from ``offset`` on; if there are none, wait for the first one."""
@@ -144,7 +144,7 @@ class BotApi:
             if not isinstance(answer, dict):
                 raise ValueError
         except ValueError:
-            # Of a proxy or a portal, say: its 404 does not speak of our token.
+            # Of a proxy or a portal, say: its 404 says nothing of our token.
             raise BotError(f"{self._base} did not answer as a Bot API does (status {status})",
                            code=status if status >= 500 or status in (413, 429) else 0) from None
         if answer.get("ok") is True:
@@ -161,7 +161,7 @@ class BotApi:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a server said, as far as it was read."""
+    """What a server answered, as far as it was read."""
 
     status: int
     headers: httpx2.Headers
@@ -190,10 +190,10 @@ def network_reason(error: Exception, where: str) -> str:
         error = error.exceptions[0]
     if isinstance(error, TimeoutError | httpx2.TimeoutException):
         return f"{where} did not answer in time"
-    said = clean(str(error)) or type(error).__name__
+    reason = clean(str(error)) or type(error).__name__
     if isinstance(error, httpx2.ProxyError):
-        return f"the proxy to {where}: {said}"
-    return f"{where}: {said}"
+        return f"the proxy to {where}: {reason}"
+    return f"{where}: {reason}"
 
 
 def may_have_arrived(error: Exception) -> bool:
@@ -219,15 +219,15 @@ def _sound(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _manner(reply_to: int, silent: bool) -> dict[str, Any]:
-    manner: dict[str, Any] = {"disable_notification": True} if silent else {}
+def _options(reply_to: int, silent: bool) -> dict[str, Any]:
+    options: dict[str, Any] = {"disable_notification": True} if silent else {}
     if reply_to:
-        manner["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
-    return manner
+        options["reply_parameters"] = {"message_id": reply_to, "allow_sending_without_reply": True}
+    return options
 
 
-def _message_id(said: Any) -> int:
-    return _whole_number(said.get("message_id")) if isinstance(said, dict) else 0
+def _message_id(sent: Any) -> int:
+    return _whole_number(sent.get("message_id")) if isinstance(sent, dict) else 0
 
 
 def _whole_number(value: Any) -> int:

@@ -60,7 +60,8 @@ class EmailChannel:
 
     def _mail(self, notice: Notice, recipient: str) -> EmailMessage:
         channel = self._channel
-        # Whoever is told unseen must not stand in the header; the first of the others does.
+        # A blind copy must not name its recipient in the header; the first of the others stands
+        # there.
         shown = recipient if recipient in channel.to or not channel.to else channel.to[0]
         try:
             return write_mail(notice, sender=channel.sender, recipient=shown,
@@ -131,7 +132,7 @@ async def _hang_up(client: aiosmtplib.SMTP) -> None:
 def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
     """What an error of the library means for the message and for its channel.
 
-    ``begun``: the text was on its way, so that no answer tells nothing of its fate.
+    ``begun``: the text was on its way, so that its fate is unknown without an answer.
     """
     match error:
         case aiosmtplib.SMTPSenderRefused(code=code) if code == _TOO_LARGE:
@@ -146,7 +147,7 @@ def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
             return SendError(f"{where} cannot accept this message: {clean(str(error))}",
                              permanent=True)
         case aiosmtplib.SMTPResponseException():
-            # Greeting, login, sender: the message is not at fault, and waits until it is mended.
+            # Greeting, login, sender: not the fault of the message, which waits for a correction.
             reason = f"{where} answered {error.code} {clean(error.message)}"
             begun = False
         case TimeoutError():
@@ -159,10 +160,10 @@ def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
 def _refusal(code: int, text: str) -> SendError:
     """The server's answer to this message.
 
-    A server that does not pass on our mail to others, or wants a login, can be told to: such a
-    message is kept.
+    A server that refuses to relay our mail, or wants a login, can be configured: such a message is
+    kept.
     """
     ours = code in _OURS
-    mendable = ours or re.search(r"\brelay", text, re.IGNORECASE) is not None
-    return SendError(f"{code} {clean(text, 400)}", permanent=500 <= code < 600 and not mendable,
+    correctable = ours or re.search(r"\brelay", text, re.IGNORECASE) is not None
+    return SendError(f"{code} {clean(text, 400)}", permanent=500 <= code < 600 and not correctable,
                      channel_down=ours or code == 421)  # 421: the service as a whole closes

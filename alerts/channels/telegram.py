@@ -32,49 +32,49 @@ Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Pace:
-    """When a bot may speak: to a chat once a second, to a group 20 times a minute.
+class RateLimit:
+    """When a bot may write: to a chat once a second, to a group 20 times a minute.
 
     These are the limits that are known; what the server asks for beyond them is kept as well.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._spoke: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=20))
-        self._silent_until: dict[str, float] = {}
+        self._sent: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=20))
+        self._paused_until: dict[str, float] = {}
         self._any = -1e9
 
     def wait(self, chat: str) -> float:
         """Seconds until it is this chat's turn."""
-        now, spoke = self._clock(), self._spoke[chat]
-        free = max(self._any + 0.04, self._silent_until.get(chat, now),
-                   self._silent_until.get("", now))
-        if spoke:
-            free = max(free, spoke[-1] + 1.0)
-        if chat.startswith(("-", "@")) and len(spoke) == 20:
-            free = max(free, spoke[0] + 60.0)
+        now, sent = self._clock(), self._sent[chat]
+        free = max(self._any + 0.04, self._paused_until.get(chat, now),
+                   self._paused_until.get("", now))
+        if sent:
+            free = max(free, sent[-1] + 1.0)
+        if chat.startswith(("-", "@")) and len(sent) == 20:
+            free = max(free, sent[0] + 60.0)
         return max(0.0, free - now)
 
-    def book(self, chat: str) -> float:
+    def take_turn(self, chat: str) -> float:
         """Take the next turn; the seconds until it comes."""
         wait = self.wait(chat)
         self._any = self._clock() + wait
-        self._spoke[chat].append(self._any)
+        self._sent[chat].append(self._any)
         return wait
 
     @property
-    def is_silent(self) -> bool:
-        """Whether the whole bot is to be silent."""
-        return self._silent_until.get("", 0.0) > self._clock()
+    def is_paused(self) -> bool:
+        """Whether the whole bot is to pause."""
+        return self._paused_until.get("", 0.0) > self._clock()
 
-    def hold(self, chat: str, seconds: float) -> None:
-        """The server wants this chat left alone; if it says so of two, the whole bot."""
+    def pause(self, chat: str, seconds: float) -> None:
+        """The server wants this chat left alone; if it wants that of two, the whole bot."""
         now = self._clock()
-        self._silent_until = {c: at for c, at in self._silent_until.items() if at > now}
-        held = now + seconds
-        self._silent_until[chat] = held
-        if len(self._silent_until) > 1:
-            self._silent_until[""] = held
+        self._paused_until = {c: at for c, at in self._paused_until.items() if at > now}
+        until = now + seconds
+        self._paused_until[chat] = until
+        if len(self._paused_until) > 1:
+            self._paused_until[""] = until
 
 
 class TelegramChannel:
@@ -85,7 +85,7 @@ class TelegramChannel:
         self._channel = channel
         self._timeout = timeout
         self._sleep = sleep
-        self._pace = Pace(clock)
+        self._limit = RateLimit(clock)
         self._moved: dict[str, str] = {}
         self._text_first: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -171,20 +171,20 @@ class TelegramChannel:
             raise
 
     async def _turn(self, chat: str) -> BotApi:
-        """The bot, when it may speak to a chat; raises SendError when that is not soon."""
-        wait = self._pace.wait(chat)
+        """The bot, when it may write to a chat; raises SendError when that is not soon."""
+        wait = self._limit.wait(chat)
         if wait > _PATIENCE:
             raise SendError(f"chat {chat}: the next message is allowed in {wait:.0f} s (rate limit "
                             "of Telegram)", permanent=False, retry_after=wait,
-                            channel_down=self._pace.is_silent)
+                            channel_down=self._limit.is_paused)
         api = self.api()
-        if (wait := self._pace.book(chat)) > 0:
+        if (wait := self._limit.take_turn(chat)) > 0:
             await self._sleep(wait)
         return api
 
     def _note_limit(self, chat: str, error: BotError) -> None:
         if error.code == 429:
-            self._pace.hold(chat, 5.0 if error.retry_after is None else error.retry_after)
+            self._limit.pause(chat, 5.0 if error.retry_after is None else error.retry_after)
 
     def _note_move(self, recipient: str, chat: str, new: str) -> None:
         log.warning("chat %s of channel '%s' has the new id %s: write it into the site file",
@@ -209,7 +209,7 @@ class TelegramChannel:
                              f"({error}): correct it", permanent=False, channel_down=True)
         if error.code == 429:
             return SendError(str(error), permanent=False, retry_after=error.retry_after,
-                             channel_down=self._pace.is_silent)
+                             channel_down=self._limit.is_paused)
         # A message that makes the server fail (500) must not hold up the others.
         return SendError(str(error), permanent=400 <= error.code < 500, unsure=error.unsure,
                          channel_down=error.code == 0 or error.code > 500)

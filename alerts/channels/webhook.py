@@ -101,19 +101,19 @@ class WebhookChannel:
 
     def _refusal(self, where: str, answer: Answer) -> SendError:
         """What an answer means for the message and for its channel."""
-        status, said = answer.status, clean(answer.body.decode("utf-8", "replace"), 200)
+        status, text = answer.status, clean(answer.body.decode("utf-8", "replace"), 200)
         if 300 <= status < 400:
             return SendError(f"{where} answered {status}: redirects are not followed; correct the "
                              f"url of channel '{self._channel.name}'", permanent=False,
                              channel_down=True)
         if status in _CORRECTABLE:
-            return SendError(f"{where} answered {status} {said}".rstrip() + f": check the "
+            return SendError(f"{where} answered {status} {text}".rstrip() + f": check the "
                              f"{_CORRECTABLE[status]} of channel '{self._channel.name}'",
                              permanent=False, channel_down=status != 403)  # that can be the text
         asked = _wait_of(answer.headers.get("Retry-After", ""), self._clock())
         temporary = status >= 500 or status in _LATER
         # A message that makes the receiver fail (500) must not hold up the others.
-        return SendError(f"{where} answered {status} {said}".rstrip(), permanent=not temporary,
+        return SendError(f"{where} answered {status} {text}".rstrip(), permanent=not temporary,
                          channel_down=status in (429, 502, 503, 504) or (
                              temporary and asked is not None),
                          retry_after=asked if temporary else None, unsure=status in _LOST)

@@ -22,7 +22,7 @@ from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.channels.telegram import (
     CAPTION,
     TEXT,
-    Pace,
+    RateLimit,
     TelegramChannel,
     fit,
     plainest,
@@ -188,7 +188,7 @@ def test_nothing_is_asked_before_the_time_that_the_server_named(server: BotServe
     assert [m["chat"] for m in server.said()] == ["8", "7"]
 
 
-def test_when_two_chats_are_too_many_the_whole_bot_is_silent(server: BotServer, bot: Bot) -> None:
+def test_when_two_chats_are_too_many_the_whole_bot_is_paused(server: BotServer, bot: Bot) -> None:
     server.faults += [too_many(30), too_many(40)]
     bot.send(to="7")
     bot.send(to="8")
@@ -278,9 +278,9 @@ def test_a_chat_hears_one_message_a_second_and_a_group_twenty_a_minute() -> None
     clock = FakeClock(0.0)
     times: dict[str, list[float]] = {"7": [], "-7": []}
     for chat, heard in times.items():
-        pace = Pace(clock)
+        limit = RateLimit(clock)
         for _ in range(60):
-            heard.append(clock.now + pace.book(chat))
+            heard.append(clock.now + limit.take_turn(chat))
         assert min(b - a for a, b in pairwise(heard)) >= 1.0 - 1e-6
     assert times["7"][-1] - times["7"][0] == pytest.approx(59.0)
     group = times["-7"]
