@@ -103,8 +103,8 @@ class Uncalibrated:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertLine:
-    """An alert. ``night``: of its points, where that is another than the summary's; ``told_in``:
-    the other night whose summary reports it, in a view of the night alone."""
+    """An alert. ``night``: of its points, where that is another than the summary's;
+    ``reported_in``: the other night whose summary reports it, in a view of the night alone."""
 
     id: int
     rule: str
@@ -114,7 +114,7 @@ class AlertLine:
     utc: str
     state: str
     night: str = ""
-    told_in: str = ""
+    reported_in: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ class NightSummary:
     """A night in numbers. ``since``, ``until``: Unix seconds between which events are its own.
 
     ``alerts``: those that it reports, see :func:`~iop4d.alerts.summary.gather.alerts_of`;
-    ``firing``: how many are active. ``trouble``: why the summary is not whole.
+    ``active``: how many are active when it is made. ``trouble``: why the summary is not whole.
     """
 
     night: str
@@ -155,7 +155,7 @@ class NightSummary:
     sources: tuple[SourceNight, ...] = ()
     uncalibrated: tuple[Uncalibrated, ...] = ()
     alerts: tuple[AlertLine, ...] = ()
-    firing: int = 0
+    active: int = 0
     archives: tuple[TroubleLine, ...] = ()
     channels: tuple[TroubleLine, ...] = ()
     latency: Latency | None = None

@@ -64,7 +64,7 @@ def gather(db: Connection, site: Site, night: str, *, since: float, until: float
         failures=_failures(db, night, since, until),
         sources=_sources(db, nights.results(db, night)), uncalibrated=_uncalibrated(db, night),
         alerts=alerts_of(db, night, since=since, until=until, whole=whole),
-        firing=alerts.count_active(db), archives=_archives(db, since, until),
+        active=alerts.count_active(db), archives=_archives(db, since, until),
         channels=_channels(db, since, until), latency=_latency(nights.latencies(db, night)),
         masters=nights.master_counts(db, night), versions=_versions())
 
@@ -318,13 +318,13 @@ def _alerts_of_points(db: Connection, span: _Span, *,
     first = span.since if began is None else min(span.since, began)
     near = (jd_of_unix(span.since) - _NEAR, jd_of_unix(span.until) + _NEAR)
     for alert in summaries.alerts_of_points(db, (first, span.until), near):
-        told_in = reported.get(alert.id, span.night)
-        if told_in != span.night and not whole:
+        reported_in = reported.get(alert.id, span.night)
+        if reported_in != span.night and not whole:
             continue
         own = _night_of(db, alert, span)
-        if told_in != span.night:
+        if reported_in != span.night:
             if own == span.night:
-                yield alert, _alert_line(alert, told_in=told_in)
+                yield alert, _alert_line(alert, reported_in=reported_in)
         elif own == span.night:
             yield alert, _alert_line(alert)
         elif alert.fired_at < span.until and is_over(own):
@@ -357,8 +357,9 @@ def _days_after(night: str, days: int) -> str:
     return (date.fromisoformat(night) + timedelta(days=days)).isoformat()
 
 
-def _alert_line(alert: Alert, *, night: str = "", told_in: str = "") -> AlertLine:
+def _alert_line(alert: Alert, *, night: str = "", reported_in: str = "") -> AlertLine:
     return AlertLine(
         id=alert.id, rule=clean(alert.rule), source=clean(alert.source, 80),
         band=clean(alert.band, 20), condition=clean(alert.condition),
-        utc=utc_of_jd(alert.fired_jd), state=alert.state, night=clean(night, 20), told_in=told_in)
+        utc=utc_of_jd(alert.fired_jd), state=alert.state, night=clean(night, 20),
+        reported_in=reported_in)

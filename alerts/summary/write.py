@@ -158,7 +158,7 @@ def post(tx: Transaction, site: Site, summary: NightSummary, *, now: float,
     wanted = again or site.summary.empty_nights or is_news
     messages = post_unfinished(tx, site, summary, now=now, again=again) if wanted else []
     summaries.store(tx, summary.night, plain(summary), messages=messages, now=now)
-    emit(tx, "summary", now, night=summary.night, letters=len(messages))
+    emit(tx, "summary", now, night=summary.night, messages=len(messages))
     return messages
 
 

@@ -69,7 +69,8 @@ def _column(field: pw.Field) -> str:
 
 
 #: Columns that had another name before: table, old, new.
-_COLUMNS: tuple[tuple[Any, str, str], ...] = ((Alert, "told_at", "notified_at"),)
+_COLUMNS: tuple[tuple[Any, str, str], ...] = (
+    (Alert, "told_at", "notified_at"), (Summary, "letters", "messages"))
 
 #: States that had another name before: table, old, new.
 _STATES: tuple[tuple[Any, str, StrEnum], ...] = ((Master, "set aside", MasterState.REJECTED),)
@@ -78,6 +79,8 @@ _STATES: tuple[tuple[Any, str, StrEnum], ...] = ((Master, "set aside", MasterSta
 _WORDS: tuple[tuple[Any, str, str], ...] = (
     (Frame.kind, "light", FrameKind.SCIENCE.value),
     (Summary.facts, '"kind":"light"', '"kind":"science"'),
+    (Summary.facts, '"firing":', '"active":'),
+    (Summary.facts, '"told_in":', '"reported_in":'),
     (Frame.info, '"placed_by":', '"astrometry_from":'),
     (Frame.info, '"wcs_left":', '"wcs_ordinary":'),
     (Outbox.content, '"kind":"again"', '"kind":"reminder"'),

@@ -296,4 +296,4 @@ def messages_of(db: Connection, of: Summary) -> list[Outbox]:
     """The messages that a summary was sent with, without their contents."""
     return list(db.select(Outbox, Outbox.recipient, Outbox.channel, Outbox.state, Outbox.sent_at,
                           Outbox.last_error)
-                .where(Outbox.id.in_(of.letters)).order_by(Outbox.id))
+                .where(Outbox.id.in_(of.messages)).order_by(Outbox.id))

@@ -399,7 +399,7 @@ class Summary(Table):
     night = pw.CharField(unique=True)
     facts = JSONField()
     state = pw.CharField()  # made (for the page alone), queued, sent, failed
-    letters = JSONField(default=list)  # ids of its messages in the outbox
+    messages = JSONField(default=list)  # ids of its messages in the outbox
     made_at = pw.FloatField()
     sent_at = pw.FloatField(null=True)
 

@@ -37,7 +37,7 @@ def store(tx: Transaction, night: str, facts: dict[str, Any], *, messages: list[
           now: float) -> None:
     """Write the summary of a night, in the place of the one that it may have."""
     state = SummaryState.QUEUED if messages else SummaryState.MADE
-    values = {"facts": facts, "state": state.value, "letters": messages, "made_at": now,
+    values = {"facts": facts, "state": state.value, "messages": messages, "made_at": now,
               "sent_at": None}
     if not tx.update(Summary, **values).where(Summary.night == night).execute():
         tx.create(Summary, night=night, **values)
@@ -47,7 +47,7 @@ def settle(tx: Transaction) -> None:
     """Note what became of the messages of each summary."""
     for row in list(tx.select(Summary).where(Summary.state == SummaryState.QUEUED)):
         messages = list(tx.select(Outbox, Outbox.state, Outbox.sent_at).where(
-            Outbox.id.in_(row.letters)))
+            Outbox.id.in_(row.messages)))
         if any(message.state == MessageState.QUEUED for message in messages):
             continue
         sent = [message.sent_at for message in messages if message.state == MessageState.SENT]

@@ -64,7 +64,7 @@ def view(house: House, night: str, *, whole: bool = True) -> list[AlertLine]:
                               whole=whole))
 
 
-def test_an_alert_of_the_night_is_told_in_its_summary(house: House) -> None:
+def test_an_alert_of_the_night_is_reported_in_its_summary(house: House) -> None:
     mine = fire(house)
     summed(house, "2024-03-15T12:00")
     assert told(house)[NIGHT] == [(mine, "")]
@@ -81,7 +81,7 @@ def test_frames_that_came_in_the_morning_before_the_summary_count_for_their_nigh
     assert told(house)[NEXT] == []
 
 
-def test_an_alert_that_came_after_its_summary_is_told_in_the_next_with_its_night(
+def test_an_alert_that_came_after_its_summary_is_reported_in_the_next_with_its_night(
         house: House) -> None:
     summed(house, "2024-03-14T05:30")
     late = fire(house, came="2024-03-14T09:00")
@@ -94,7 +94,7 @@ def test_an_alert_that_came_after_its_summary_is_told_in_the_next_with_its_night
     assert f"firing, of the night {NIGHT}" in mail.text
 
 
-def test_an_old_archive_that_is_read_now_is_told_in_the_night_in_which_it_came(
+def test_an_old_archive_that_is_read_now_is_reported_in_the_night_in_which_it_came(
         house: House) -> None:
     old = fire(house, "2019-05-01", came="2024-03-13T15:00")
     summed(house, "2024-03-15T12:00")
@@ -102,7 +102,7 @@ def test_an_old_archive_that_is_read_now_is_told_in_the_night_in_which_it_came(
         NIGHT: [(old, "2019-05-01")]}
 
 
-def test_an_alert_before_the_first_summary_of_a_site_is_told_in_it(tmp_path: Path) -> None:
+def test_an_alert_before_the_first_summary_of_a_site_is_reported_in_it(tmp_path: Path) -> None:
     house = House(summary_site(tmp_path), FakeClock(at("2024-03-13T15:00")))
     house.look()
     early = fire(house, BEFORE, came="2024-03-13T15:01")
@@ -118,7 +118,7 @@ def test_an_alert_of_a_night_that_gets_no_summary_is_not_lost(house: House) -> N
     assert [lines for lines in told(house).values() if lines] == [[(lost, "2024-03-11")]]
 
 
-def test_an_alert_of_a_summary_that_could_not_be_made_is_told_in_the_next(
+def test_an_alert_of_a_summary_that_could_not_be_made_is_reported_in_the_next(
         house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = fire(house)
     summed(house, "2024-03-13T12:00")
@@ -182,7 +182,7 @@ def test_whoever_looks_at_a_night_sees_all_its_alerts(house: House) -> None:
     summed(house, "2024-03-14T06:00")
     late = fire(house, came="2024-03-14T09:00")
     summed(house, "2024-03-15T12:00")
-    assert [(line.id, line.told_in) for line in view(house, NIGHT)] == [(late, NEXT)]
+    assert [(line.id, line.reported_in) for line in view(house, NIGHT)] == [(late, NEXT)]
     assert view(house, NIGHT, whole=False) == []
 
 

@@ -163,7 +163,7 @@ def test_alerts_of_the_system_are_those_that_fired_since_the_last_summary(site: 
     facts = gathered(site, database)
     assert len(facts.alerts) == 2
     assert facts.alerts[0].utc == "2024-03-13 22:00:00"
-    assert facts.firing == 1
+    assert facts.active == 1
 
 
 def test_troubles_of_archives_and_channels_are_told(site: Site, database: Database) -> None:

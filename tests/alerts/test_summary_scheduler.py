@@ -160,7 +160,7 @@ def test_an_empty_night_can_go_without_mail_but_has_its_page(tmp_path: Path) -> 
     assert house.summaries()[0].state == "made"
 
 
-def test_each_recipient_has_a_letter_with_an_id_of_its_own(tmp_path: Path) -> None:
+def test_each_recipient_has_a_message_with_an_id_of_its_own(tmp_path: Path) -> None:
     site = summary_site(tmp_path, to='["ana@example.org", "ben@example.org"]')
     house = House(site, FakeClock(at("2024-03-13T15:00")))
     house.look()
@@ -169,10 +169,10 @@ def test_each_recipient_has_a_letter_with_an_id_of_its_own(tmp_path: Path) -> No
     rows = house.messages()
     assert [row.recipient for row in rows] == ["ana@example.org", "ben@example.org"]
     assert len({row.message_id for row in rows} | {row.dedup_key for row in rows}) == 4
-    assert house.summaries()[0].letters == [row.id for row in rows]
+    assert house.summaries()[0].messages == [row.id for row in rows]
 
 
-def test_the_row_tells_when_its_letters_are_sent(house: House) -> None:
+def test_the_row_says_when_its_messages_are_sent(house: House) -> None:
     house.look()
     assert house.summaries()[0].state == "queued"
     house.clock.advance(5)
@@ -182,7 +182,7 @@ def test_the_row_tells_when_its_letters_are_sent(house: House) -> None:
     assert (row.state, row.sent_at) == ("sent", OVER + 5)
 
 
-def test_letters_that_were_given_up_are_told(house: House) -> None:
+def test_messages_that_were_given_up_make_it_a_failed_one(house: House) -> None:
     house.look()
     with house.database.write() as tx:
         tx.update(Outbox, state="failed").execute()

@@ -53,7 +53,7 @@ def facts(**more: Any) -> NightSummary:
             Uncalibrated(source="OJ 287", band="V", points=1, in_catalogue=3)),
         "alerts": (AlertLine(id=1, rule="bright", source="BL Lac", band="R", condition="mag < 13.0",
                              utc="2024-03-13 22:01:02", state="firing"),),
-        "firing": 1, "archives": (TroubleLine(name="osn", state="down", reason="no route"),),
+        "active": 1, "archives": (TroubleLine(name="osn", state="down", reason="no route"),),
         "channels": (TroubleLine(name="team", state="2 messages waiting", reason="450 busy"),),
         "latency": Latency(frames=36, median=1.84, most=2.5, longest=7.0),
         "masters": {"ready": 4, "refused": 1}, "versions": {"iop4d": "0.1.0", "numpy": "2.4"},

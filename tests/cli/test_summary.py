@@ -95,11 +95,11 @@ def test_a_page_that_cannot_be_written_is_told(root: Path) -> None:
 def test_it_is_sent_again_each_time_under_new_ids(root: Path) -> None:
     assert "2 messages" in run(root, "--send")
     run(root, "--send")
-    letters = rows(root, Outbox)
-    assert [row.recipient for row in letters] == ["ana@example.org", "ben@example.org"] * 2
-    assert len({row.message_id for row in letters}) == 4
+    messages = rows(root, Outbox)
+    assert [row.recipient for row in messages] == ["ana@example.org", "ben@example.org"] * 2
+    assert len({row.message_id for row in messages}) == 4
     [row] = rows(root, Summary)
-    assert row.letters == [letters[2].id, letters[3].id]
+    assert row.messages == [messages[2].id, messages[3].id]
     assert (root / row.facts["sources"][0]["picture"]).exists()
 
 

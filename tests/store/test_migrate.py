@@ -91,14 +91,18 @@ def test_a_column_that_has_another_name_now_keeps_its_values(tmp_path: Path) -> 
     with database.write() as tx:
         tx.create(Alert, rule="r", source="BL Lac", band="R", episode=1, state="firing",
                   condition="mag < 13.0", fired_jd=2461000.5, fired_at=1.0, notified_at=2.0)
+        tx.create(Summary, night="2024-01-01", facts={}, state="sent", made_at=1.0,
+                  messages=[4, 5])
     database.close()
     with pysqlite3.connect(tmp_path / "iop4d.db") as plain:
         plain.execute('ALTER TABLE "alert" RENAME COLUMN "notified_at" TO "told_at"')
+        plain.execute('ALTER TABLE "summary" RENAME COLUMN "messages" TO "letters"')
         plain.execute("PRAGMA user_version = 3")
     for _ in range(2):
         database = Database(tmp_path / "iop4d.db")
         with database.read() as db:
             assert [row.notified_at for row in db.select(Alert)] == [2.0]
+            assert [row.messages for row in db.select(Summary)] == [[4, 5]]
         database.close()
 
 
@@ -120,7 +124,8 @@ def test_words_of_an_older_database_are_those_of_now(tmp_path: Path) -> None:
             tx.create(ResultHistory, result=result.id, revision=1, replaced_at=1.0,
                       was={"method": method, "p": 0.1})
         tx.create(Summary, night="2024-01-01", state="made", made_at=1.0,
-                  facts={"kinds": [{"kind": "light", "frames": 3}]})
+                  facts={"kinds": [{"kind": "light", "frames": 3}], "firing": 2,
+                         "alerts": [{"state": "firing", "told_in": "2024-01-02"}]})
         for kind in ("again", "ended"):
             tx.create(Outbox, dedup_key=kind, channel="mail", recipient="a", message_id=kind,
                       state="queued", created_at=1.0,
@@ -146,7 +151,9 @@ def test_words_of_an_older_database_are_those_of_now(tmp_path: Path) -> None:
             ResultHistory.result)] == now
         summary = db.get(Summary, Summary.night == "2024-01-01")
         assert summary is not None
-        assert summary.facts == {"kinds": [{"kind": "science", "frames": 3}]}
+        assert summary.facts == {
+            "kinds": [{"kind": "science", "frames": 3}], "active": 2,
+            "alerts": [{"state": "firing", "reported_in": "2024-01-02"}]}
         assert [row.content for row in db.select(Outbox).order_by(Outbox.id)] == [
             {"kind": "reminder", "subject": "it ended again"},
             {"kind": "system", "state": "reminder"},

@@ -118,7 +118,7 @@ def test_hostile_names_stay_text_and_nothing_is_inline(site: Site, client: Flask
 
 
 def test_the_row_is_that_of_the_night(site: Site, client: FlaskClient) -> None:
-    rewrite(facts(site="New Name", firing=4), site)
+    rewrite(facts(site="New Name", active=4), site)
     with Database(site.database, read_only=True).read() as db:
         assert db.select(Summary).count() == 3
     assert "4 alerts still active" in client.get(f"/summaries/{NIGHT}").text
