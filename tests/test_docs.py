@@ -166,3 +166,28 @@ def test_every_decision_has_its_number_and_title() -> None:
     for path in (ROOT / "docs" / "decisions").glob("*.md"):
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith(f"# {int(path.name[:4])}. ")
+
+
+def test_the_architecture_has_a_paragraph_on_every_folder_of_the_code() -> None:
+    folders = {path.parent.name for path in (ROOT / "iop4d").glob("*/__init__.py")}
+    described = set(re.findall(r"^\*\*\[(?:iop4d/)?(\w+)\]", DOCS["architecture.md"], re.MULTILINE))
+    described |= set(re.findall(r"\*\*\[(\w+)\]\(\.\./\1/\)\*\* holds", DOCS["architecture.md"]))
+    assert folders - described == set()
+
+
+def test_the_architecture_names_functions_and_constants_that_are_there() -> None:
+    rows = re.findall(r"^\| [^|]+\| (.+) \|$", DOCS["architecture.md"], re.MULTILINE)
+    named = [(path, name) for row in rows for path, name in re.findall(
+        r"\(\.\./([\w/]+\.py)\): `(\w+)`", row)]
+    assert len(named) >= 6
+    for path, name in named:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^\s*(def |class )?{name}\b", text, re.MULTILINE), (path, name)
+
+
+@pytest.mark.parametrize("name", sorted(DOCS))
+def test_a_link_of_the_documentation_leads_somewhere(name: str) -> None:
+    place = ROOT / "docs" / ("decisions" if re.match(r"\d{4}-", name) else "")
+    for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", DOCS[name]):
+        if "://" not in link:
+            assert (place / link).exists(), link
