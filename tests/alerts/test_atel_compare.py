@@ -139,3 +139,12 @@ def test_a_change_carries_both_errors() -> None:
     change = MagnitudeChange(of=level(0, 13.5, 0.03), to=level(1, 13.1, 0.04))
     assert change.mag_err == pytest.approx(0.05)
     assert change.significance == pytest.approx(8.0)
+
+
+def test_a_scatter_of_a_hundredth_is_no_variation_however_small_the_errors() -> None:
+    """The scatter is 0.01 mag, which flats and sky make; two of thirty points are farther off."""
+    offsets = [0.008, -0.008] * 14 + [0.026, -0.026]
+    night = night_of([point(n, float(n), 13.0 + off, err=0.001) for n, off in enumerate(offsets)])
+    assert not night.varied
+    far = night_of([point(n, float(n), 13.0 + 3 * off, err=0.001) for n, off in enumerate(offsets)])
+    assert far.varied

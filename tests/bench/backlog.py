@@ -125,7 +125,7 @@ def run_backlog(frames: int, live: int) -> BacklogNumbers:
             os.utime(path, (0, 1.0e9))
             (site / "raw" / _night(path)).mkdir(exist_ok=True)
             path.rename(site / "raw" / _night(path) / path.name)
-        return asyncio.run(_measure(site, backlog, [p for p in new if "light" in p.name]))
+        return asyncio.run(_measure(site, backlog, [p for p in new if "science" in p.name]))
 
 
 def backlog_report(numbers: BacklogNumbers) -> Table:

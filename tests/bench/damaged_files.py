@@ -221,8 +221,8 @@ def poison(pairs: int) -> Poisoned:
 def _write_poison(folder: Path, pairs: int) -> dict[str, str]:
     """The fault of each bad file by its name: every second science frame is one."""
     bad: dict[str, str] = {}
-    lights = [path for path in write_corpus(folder, 3 * pairs) if path.stem.startswith("light")]
-    for number, path in enumerate(lights[::2][:pairs]):
+    science = [path for path in write_corpus(folder, 3 * pairs) if path.stem.startswith("science")]
+    for number, path in enumerate(science[::2][:pairs]):
         bad[path.name] = FAULTS[number % len(FAULTS)]
         said = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(said | {"fault": bad[path.name]}), encoding="utf-8")

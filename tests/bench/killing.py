@@ -214,9 +214,9 @@ def _progress(text: str) -> None:
         print(f"\r{text}", end="", file=sys.stderr)
 
 
-def kill_true(folder: Path, *, kills: int, seed: int, lights: int = 24) -> Tally:
+def kill_true(folder: Path, *, kills: int, seed: int, science: int = 24) -> Tally:
     """Kills of a daemon whose workers truly reduce a simulated night."""
-    plan = NightPlan(seed=seed, fields=("S50716+714", "3C345"), frames=lights, n_bias=5, n_flat=5,
+    plan = NightPlan(seed=seed, fields=("S50716+714", "3C345"), frames=science, n_bias=5, n_flat=5,
                      flare=Flare(start=0.15, rise=0.1, mag=0.4))
     frames = take_night(plan, folder / "night")
     return _both(folder, frames, lambda place: true_trial(place, plan), kills=kills, pace=TRUE,

@@ -120,7 +120,8 @@ def judge(mutant: Mutant, tree: Path) -> Verdict:
     if ran.returncode == _PASSED:
         return verdict("survived", " ".join(mutant.tests))
     if ran.returncode == _NOTICED and (failed := [
-            line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]):
+            line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))
+            and "::" in line]):  # a file that cannot even be read has noticed nothing
         return verdict("noticed", failed[0].partition(" - ")[0][:100])
     said = (ran.stdout + ran.stderr)[-300:]
     return verdict("error", f"pytest ended with {ran.returncode}: {said}")

@@ -105,7 +105,7 @@ def run(folder: Path, *, backlog: int, live: int, repeats: int) -> Numbers:
                      n_bias=7, n_flat=7)
     night = take_night(plan, folder / "night")
     calibration = [path for path in night if path.name.startswith(("Bias", "Flat"))]
-    lights = [path for path in night if path not in calibration]
+    science = [path for path in night if path not in calibration]
     site = make_site(folder / "site", plan)
     raw = site / "raw" / plan.night
     for path in calibration:
@@ -120,15 +120,15 @@ def run(folder: Path, *, backlog: int, live: int, repeats: int) -> Numbers:
         for turn in range(1 + repeats):
             if turn:  # each backlog is that of a night of its own
                 later = date.fromisoformat(plan.night) + timedelta(days=turn)
-                lights = take_night(replace(plan, night=later.isoformat(), n_bias=0, n_flat=0),
+                science = take_night(replace(plan, night=later.isoformat(), n_bias=0, n_flat=0),
                                     folder / f"night-{turn}")
             began = watch.cpu()
-            took = _backlog(lights, raw, backlog, turn, observer, service, done)
+            took = _backlog(science, raw, backlog, turn, observer, service, done)
             core_s += (watch.cpu() - began) / (backlog * (1 + repeats))
             seconds = seconds or took
             done += backlog
             _say(f"backlog {turn + 1} of {1 + repeats}: {60 * backlog / took:.0f} frames/min")
-        latencies = _live(lights, raw, live, observer, service, done)
+        latencies = _live(science, raw, live, observer, service, done)
         memory = watch.stop()
     finally:
         service.stop()
@@ -141,12 +141,12 @@ def _wait(observer: Observer, service: Service, frames: int) -> None:
         raise RuntimeError(f"no end of it: {service.log()[-3000:]}")
 
 
-def _backlog(lights: list[Path], raw: Path, count: int, turn: int, observer: Observer,
+def _backlog(science: list[Path], raw: Path, count: int, turn: int, observer: Observer,
              service: Service, done: int) -> float:
     """Move a whole backlog in at once; seconds until its last result."""
     beside = raw.parent.parent / f"backlog-{turn}"
     for i in range(count):
-        drop(lights[i % len(lights)], beside, f"{turn}-{i:04d}-{lights[i % len(lights)].name}")
+        drop(science[i % len(science)], beside, f"{turn}-{i:04d}-{science[i % len(science)].name}")
     began = time.monotonic()
     beside.rename(raw.parent / f"backlog-{turn}")
     _wait(observer, service, done + count)
@@ -154,13 +154,13 @@ def _backlog(lights: list[Path], raw: Path, count: int, turn: int, observer: Obs
     return time.monotonic() - began
 
 
-def _live(lights: list[Path], raw: Path, count: int, observer: Observer, service: Service,
+def _live(science: list[Path], raw: Path, count: int, observer: Observer, service: Service,
           done: int) -> list[float]:
     """Frames that come one by one; seconds from the close of each file to its result's commit."""
     closed = {}
     for i in range(count):
-        name = f"live-{i:04d}-{lights[i % len(lights)].name}"
-        drop(lights[i % len(lights)], raw, name)
+        name = f"live-{i:04d}-{science[i % len(science)].name}"
+        drop(science[i % len(science)], raw, name)
         closed[name] = time.time()
         time.sleep(_LIVE_PAUSE)
     _wait(observer, service, done + count)

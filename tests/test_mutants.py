@@ -1,0 +1,36 @@
+"""The list of mutants is whole: each text stands in the code once, each test is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench.mutants import ROOT, Mutant, MutantError, load
+
+MUTANTS = load()
+
+
+def test_there_are_many_and_each_has_a_name_of_its_own() -> None:
+    assert len(MUTANTS) >= 100
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_text_of_a_mutant_stands_in_the_code_once_and_its_tests_are_there(
+        mutant: Mutant) -> None:
+    assert mutant.place(ROOT).exists()
+    assert mutant.old != mutant.new
+    assert mutant.tests
+    assert all((ROOT / test).exists() for test in mutant.tests)
+
+
+def test_a_text_that_is_gone_or_stands_twice_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "iop4d").mkdir()
+    (tmp_path / "iop4d" / "a.py").write_text("ONE = 1\nTWO = 2\nTWO = 2\n", encoding="utf-8")
+    for folder in ("alerts", "instruments", "web"):
+        (tmp_path / folder).mkdir()
+    for old in ("THREE = 3", "TWO = 2"):
+        with pytest.raises(MutantError, match="expected exactly one place"):
+            Mutant(name="m", old=old, new="", tests=("t",)).place(tmp_path)
+    assert Mutant(name="m", old="ONE = 1", new="", tests=("t",)).place(tmp_path).name == "a.py"
