@@ -91,7 +91,7 @@ def acknowledge(page: int, alert: int) -> None:
                                                "back": "/alerts"})
         assert f'action="/alerts/{alert}/acknowledge"' in shown.text
         answer = browser.post(f"/alerts/{alert}/acknowledge", data={"note": "ToO sent"})
-        assert "is acknowledged: it is not told again." in answer.text
+        assert "is acknowledged: no further reminders are sent." in answer.text
         assert "acknowledged by ana" in answer.text
 
 
@@ -141,7 +141,7 @@ def test_a_flare_from_its_first_point_to_its_end(tmp_path: Path) -> None:
 
             for path in frames[-6:]:
                 drop(path, site / "raw" / PLAN.night)
-            until(lambda: [m for m in bot.said("7") if "has ended" in text_of(m)], service)
+            until(lambda: [m for m in bot.said("7") if "resolved" in text_of(m)], service)
             assert iop4d(site, "alerts", "--json") == []
         finally:
             web.stop()

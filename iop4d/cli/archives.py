@@ -15,6 +15,7 @@ import click
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.config import FolderArchive
 from iop4d.model.errors import Iop4dError
+from iop4d.model.states import RequestKind
 
 if TYPE_CHECKING:
     from iop4d.archives.session import Session
@@ -339,4 +340,5 @@ def _hand_over(site: Site, paths: Sequence[Path]) -> None:
 
     if paths and is_locked(site.lock):
         with open_database(site, read_only=False).write() as tx:
-            requests.put(tx, "reduce", {"paths": [str(path) for path in paths]}, time.time())
+            requests.put(tx, RequestKind.REDUCE, {"paths": [str(path) for path in paths]},
+                         time.time())

@@ -14,6 +14,7 @@ import click
 from iop4d.cli.common import load, set_up_logging, site_options
 from iop4d.cli.follow import do, report
 from iop4d.model.errors import Iop4dError
+from iop4d.model.states import RequestKind
 
 if TYPE_CHECKING:
     from iop4d.config import Site
@@ -41,7 +42,7 @@ def reduce(ctx: click.Context, paths: tuple[Path, ...], copy: bool, site_after: 
     files = _files(paths)
     if copy:
         files = [_copied(path, site) for path in files]
-    sys.exit(report(do(site, "reduce", {"paths": [str(path) for path in files]})))
+    sys.exit(report(do(site, RequestKind.REDUCE, {"paths": [str(path) for path in files]})))
 
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:

@@ -11,6 +11,7 @@ import click
 from iop4d.cli.common import load, open_database, set_up_logging, site_options
 from iop4d.cli.follow import do, report
 from iop4d.model.errors import Iop4dError
+from iop4d.model.states import RequestKind
 
 if TYPE_CHECKING:
     from iop4d.config import Site
@@ -45,7 +46,7 @@ def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
     if dry_run or not chosen:
         _list(chosen)
         return
-    sys.exit(report(do(site, "reprocess", {"frames": [id_ for id_, _, _ in chosen]})))
+    sys.exit(report(do(site, RequestKind.REPROCESS, {"frames": [id_ for id_, _, _ in chosen]})))
 
 
 def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument: str | None, *,

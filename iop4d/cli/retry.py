@@ -10,6 +10,7 @@ import click
 from iop4d.cli.common import load, open_database, set_up_logging, site_options
 from iop4d.cli.follow import do, report
 from iop4d.model.errors import Iop4dError
+from iop4d.model.states import RequestKind
 
 
 @click.command()
@@ -33,18 +34,18 @@ def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined
     from iop4d.store.frames import Chosen, choose
 
     if not (frames or failed or quarantined):
-        raise Iop4dError("expected which frames: their ids, --failed or --quarantined")
+        raise Iop4dError("name the frames: their ids, --failed or --quarantined")
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
     states = [FrameState.FAILED, FrameState.REJECTED] * failed \
         + [FrameState.QUARANTINED] * quarantined
     with open_database(site, read_only=True).read() as db:
-        ids = [row.id for row in choose(db, Chosen(
+        ids = sorted(row.id for row in choose(db, Chosen(
             ids=frames, states=tuple(states), archive=archive or "",
-            nights=(night,) if night else ()))]
+            nights=(night,) if night else ())))
     if unknown := set(frames) - set(ids):
         raise Iop4dError("no frame " + ", ".join(map(str, sorted(unknown))))
     if not ids:
         click.echo("No such frame: nothing to try again.")
         return
-    sys.exit(report(do(site, "reprocess", {"frames": ids})))
+    sys.exit(report(do(site, RequestKind.REPROCESS, {"frames": ids})))

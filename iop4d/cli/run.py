@@ -47,6 +47,7 @@ def reload(ctx: click.Context, site_after: str | None, overrides_after: tuple[st
     import os
     import signal
 
+    from iop4d.model.states import DaemonState
     from iop4d.system.lock import holder, is_locked
 
     site = load(ctx, site_after, overrides_after)
@@ -61,7 +62,7 @@ def reload(ctx: click.Context, site_after: str | None, overrides_after: tuple[st
         beat = _heartbeat(site)
         if beat.get("config_error") and beat.get("beat_at", 0.0) > requested + _CHECKED_IN:
             raise Iop4dError(f"site file rejected: {beat['config_error']}")
-        if beat.get("started_at", 0.0) > before and beat.get("state") == "running":
+        if beat.get("started_at", 0.0) > before and beat.get("state") == DaemonState.RUNNING:
             click.echo("Site file reloaded.")
             return
     raise Iop4dError(f"the daemon (process {pid}) did not reload it within {_RELOADED:g} s; see "

@@ -79,12 +79,14 @@ def _lines(state: dict[str, Any]) -> list[str]:
 
 
 def _daemon(daemon: dict[str, Any]) -> str:
+    from iop4d.model.states import DaemonState
+
     match daemon["state"]:
-        case "never":
+        case DaemonState.NEVER:
             return "has never run on this site"
-        case "silent":
+        case DaemonState.SILENT:
             return "does not run, or hangs: it has not stopped, but gives no heartbeat"
-        case "running" | "stopping":
+        case DaemonState.RUNNING | DaemonState.STOPPING:
             return f"{daemon['state']}, process {daemon['pid']}"
     return str(daemon["state"])
 

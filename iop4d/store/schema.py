@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import peewee as pw
 
+from iop4d.model.states import GroupState, MasterState, RequestState
 from iop4d.store.table import JSONField, Table
 
 
@@ -100,7 +101,7 @@ class Master(Table):
     band = pw.CharField(null=True)
     night = pw.CharField()
     exptime_s = pw.FloatField(default=0.0)
-    state = pw.CharField(default="wanted")  # a MasterState
+    state = pw.CharField(default=MasterState.WANTED)
     reason = pw.TextField(default="")
     path = pw.CharField(null=True)
     sha256 = pw.CharField(null=True)
@@ -157,7 +158,7 @@ class Group(Table):
     band = pw.CharField()
     exptime_s = pw.FloatField()
     binning = pw.IntegerField(default=1)
-    state = pw.CharField(default="open")  # a GroupState
+    state = pw.CharField(default=GroupState.OPEN)
     reason = pw.TextField(default="")
     angles = JSONField(default=list)
     changed_at = pw.FloatField()
@@ -294,7 +295,7 @@ class Request(Table):
 
     kind = pw.CharField()
     content = JSONField()
-    state = pw.CharField(default="queued", index=True)  # a RequestState
+    state = pw.CharField(default=RequestState.QUEUED, index=True)
     answer = JSONField(null=True)
     created_at = pw.FloatField()
 

@@ -15,6 +15,8 @@ from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox, Re
 
 #: Frames that were not used.
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
+#: States that the line of a night names also with no frame in them.
+_ALWAYS_SHOWN = (FrameState.DONE, FrameState.QUEUED, FrameState.QUARANTINED)
 _HEARTBEAT = "daemon"
 _SILENT_AFTER = 15.0  # seconds without a heartbeat; one is written about every 2 s
 
@@ -94,7 +96,7 @@ def night_line(db: Connection) -> str:
     rows = db.select(Frame, Frame.state, fn.COUNT(Frame.id)).where(Frame.night == night).group_by(
         Frame.state).tuples()
     counts = {str(state): count for state, count in rows}
-    shown = {name: counts.pop(name, 0) for name in ("done", "queued", "quarantined")} | counts
+    shown = {name.value: counts.pop(name, 0) for name in _ALWAYS_SHOWN} | counts
     return f"night {night}: " + ", ".join(f"{count} {name}" for name, count in shown.items())
 
 

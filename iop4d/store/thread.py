@@ -58,11 +58,6 @@ class DatabaseThread:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(function, *args, **kwargs))
 
-    @property
-    def database(self) -> Database:
-        """The database itself, for functions that are run on the thread with no connection."""
-        return self._database
-
     async def checkpoint(self) -> None:
         """Bring what the write-ahead log holds into the database file."""
         await self.run(self._database.checkpoint)

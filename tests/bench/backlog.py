@@ -24,9 +24,9 @@ from rich.table import Table
 from iop4d.config.load import load_site
 from iop4d.daemon import Daemon
 from iop4d.ledger.engines.process import rss_mb
-from iop4d.model.states import FrameState
+from iop4d.model.states import FrameState, JobState
 from iop4d.simulator.servers import free_port
-from iop4d.store.database import Database
+from iop4d.store.database import Connection
 from iop4d.store.schema import Frame, Job
 from tests.support.daemon_under_test import use_workers
 from tests.support.sites import make_stub_site, write_corpus
@@ -69,15 +69,15 @@ async def _measure(site: Path, corpus: list[Path], live: list[Path]) -> BacklogN
     ready_s = time.perf_counter() - began
     lags: list[float] = []
     watcher = asyncio.create_task(_lags(lags, stop))
-    run, database = daemon.database.run, daemon.database.database
-    taken_s = await _until(partial(run, _has, database, len(corpus)))
+    read = daemon.database.read
+    taken_s = await _until(partial(read, _has, len(corpus)))
     latencies = []
     for path in live:
         (site / "raw" / _night(path)).mkdir(exist_ok=True)
         path.rename(site / "raw" / _night(path) / path.name)
-        latencies.append(await _until(partial(run, _is_done, database, path.name)))
+        latencies.append(await _until(partial(read, _is_done, path.name)))
         await asyncio.sleep(max(0.0, _EVERY - latencies[-1]))
-    left = await run(_left, database)
+    left = await read(_left)
     memory = rss_mb()
     stop.set()
     await asyncio.gather(running, watcher)
@@ -93,24 +93,21 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> float:
     return time.perf_counter() - began
 
 
-def _has(database: Database, frames: int) -> bool:
-    with database.connected():
-        return int(Frame.select().count()) >= frames
+def _has(db: Connection, frames: int) -> bool:
+    return int(db.select(Frame).count()) >= frames
 
 
 def _night(path: Path) -> str:
     return str(json.loads(path.read_text(encoding="utf-8"))["night"])
 
 
-def _left(database: Database) -> int:
-    with database.connected():
-        return int(Job.select().where(Job.state == "queued").count())
+def _left(db: Connection) -> int:
+    return int(db.select(Job).where(Job.state == JobState.QUEUED).count())
 
 
-def _is_done(database: Database, name: str) -> bool:
-    with database.connected():
-        return bool(Frame.select().where(
-            (Frame.name == name) & (Frame.state == FrameState.DONE)).exists())
+def _is_done(db: Connection, name: str) -> bool:
+    return bool(db.select(Frame).where(
+        (Frame.name == name) & (Frame.state == FrameState.DONE)).exists())
 
 
 def run_backlog(frames: int, live: int) -> BacklogNumbers:

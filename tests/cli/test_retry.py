@@ -58,7 +58,7 @@ def test_the_frames_that_are_meant(site: Path, asked: list[dict[str, Any]],
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    ((), "say which frames"), (("77",), "no frame 77"),
+    ((), "name the frames"), (("77",), "no frame 77"),
     (("--quarantined", "--archive", "c"), "nothing to try again")])
 def test_nothing_is_asked_for(site: Path, asked: list[dict[str, Any]], words: tuple[str, ...],
                               said: str) -> None:

@@ -22,7 +22,7 @@ from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.rules import compile_rule
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
-from iop4d.model.states import ACTIVE_ALERTS, DaemonState
+from iop4d.model.states import ACTIVE_ALERTS, DaemonState, RequestKind
 from iop4d.model.units import jd_of_unix
 from iop4d.store import alerts as stored_alerts
 from iop4d.store import pages, requests
@@ -144,7 +144,7 @@ def _span(otherwise: str) -> float:
 def _request(db: Connection, act: str, **what: object) -> None:
     """Request something of the daemon, and say what became of it."""
     note = request.form.get("note", "")[:_LONGEST_NOTE]
-    id_ = request_of_daemon("desk", {"act": act, "by": who(), "note": note, **what})
+    id_ = request_of_daemon(RequestKind.ALERTS, {"act": act, "by": who(), "note": note, **what})
     answer = _answer(db, id_) if _may_answer(db) else None
     if answer is not None:
         flash(*(f"Not done: {answer['error']}", "bad") if "error" in answer else

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, redirect, request, send_file
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
+from iop4d.model.states import RequestKind
 from iop4d.store import pages
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame
@@ -79,7 +80,7 @@ def retry(db: Connection, id_: int) -> AnyResponse:
     row = _frame(db, id_)
     if row.state not in TROUBLE:
         abort(409, f"Frame {id_} is {row.state}: it cannot be tried again.")
-    request_of_daemon("reprocess", {"frames": [id_]})
+    request_of_daemon(RequestKind.REPROCESS, {"frames": [id_]})
     return redirect(f"/frames/{id_}", code=303)
 
 
