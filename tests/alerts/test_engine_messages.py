@@ -182,8 +182,11 @@ def test_nobody_is_notified_of_the_withdrawal_of_what_nobody_was_notified_of(
 
 def test_nobody_is_notified_of_the_end_of_what_nobody_was_notified_of(start: Start) -> None:
     night = start(rule() + "notify_resolved = true\n", channel())
-    night.clock.advance(60 * 24 * HOUR)
-    night.see_all([12.5, 12.5, 13.5, 13.5])
+    with night.database.write() as tx:
+        actions.mute(tx, rule="bright", source="", seconds=HOUR, by="Ana", now=night.clock())
+    night.see_all([12.5, 12.5])
+    night.clock.advance(2 * HOUR)
+    night.see_all([13.5, 13.5], start=2)
     assert (state(), kinds()) == ("resolved", [])
 
 

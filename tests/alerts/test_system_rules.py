@@ -293,7 +293,7 @@ def test_no_reminder_is_sent_while_the_value_is_unknown(system: Make) -> None:
 def test_the_end_of_a_muted_alert_is_not_notified(system: Make) -> None:
     it = system("disk_free < 5 GB", "notify_resolved = true\n")
     with it.database.write() as tx:
-        actions.mute(tx, rule="r", source="", seconds=HOUR / 2, by="Ana", now=it.clock())
+        actions.mute(tx, rule="r", source="", seconds=HOUR / 4, by="Ana", now=it.clock())
     it.beat["disk_free_gb"] = 3.0
     it.look(12)
     it.beat["disk_free_gb"] = 5.0
