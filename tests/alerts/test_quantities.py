@@ -75,6 +75,8 @@ def test_a_rate_needs_three_points_whatever_a_rule_asks_for_and_a_rotation_two()
     assert math.isnan(last("rate mag < -1 mag/d", series([13.0, 12.0], per_night=1), past))
     assert last("rate mag < -0.3 mag/d", series([13.0, 12.0, 11.0], per_night=1),
                 past) == pytest.approx(-1.0)
+    four = Past(window=10.0, min_points=4, floor=0.0)
+    assert math.isnan(last("rate mag < -0.3 mag/d", series([13.0, 12.0, 11.0], per_night=1), four))
     assert math.isnan(last("rotation chi > 9", series([30.0]), past))
     assert last("rotation chi > 9", series([30.0, 40.0]), past) == pytest.approx(10.0)
 
