@@ -215,6 +215,29 @@ def test_a_source_that_did_nothing_is_told_without_a_claim(tx: Transaction) -> N
     assert any("differs little" in note for note in draft.notes)
 
 
+@pytest.mark.parametrize(("mag", "title"), [
+    (13.31, "Optical photometry of BL Lac"), (13.28, "Optical brightening of BL Lac")])
+def test_a_title_speaks_of_a_change_from_a_fifth_of_a_magnitude(tx: Transaction, mag: float,
+                                                                title: str) -> None:
+    for night in range(2, 12):
+        measure(tx, night, 9.0, 13.5)
+    measure(tx, 0, 9.0, mag)
+    draft = write(gather(tx, asked(tx)), HEAD)
+    assert draft.title == title
+    assert "mag brighter than the median" in draft.body
+
+
+@pytest.mark.parametrize(("night", "is_reported"), [(29, False), (31, True)])
+def test_a_record_is_reported_if_it_was_passed_a_month_ago_or_more(
+        tx: Transaction, night: int, is_reported: bool) -> None:
+    for before in range(2, 12):
+        measure(tx, before, 9.0, 13.5)
+    measure(tx, night, 9.0, 12.5)
+    measure(tx, 0, 9.0, 12.9)
+    body = write(gather(tx, asked(tx)), HEAD).body
+    assert ("It is the brightest level in our archive since" in body) == is_reported
+
+
 def test_a_first_night_is_compared_with_nothing(tx: Transaction) -> None:
     measure(tx, 0, 9.0, 12.5)
     draft = write(gather(tx, asked(tx)), HEAD)
