@@ -131,7 +131,7 @@ class AlertEngine:
 
     def _look_after(self, tx: Transaction, alert: Alert) -> None:
         compiled, now = self.compiled(alert.rule), self._clock()
-        if compiled is None:
+        if compiled is None or compiled.condition.form is Form.SYSTEM:
             self._end_without_rule(tx, alert)
         elif alert.state == AlertState.PENDING:
             return
@@ -144,7 +144,7 @@ class AlertEngine:
             self._remind(tx, compiled, alert)
 
     def _end_without_rule(self, tx: Transaction, alert: Alert) -> None:
-        """The site file does not have the alert's rule any more."""
+        """The site file does not have the alert's rule any more, or it is about the system now."""
         now = self._clock()
         if alert.state == AlertState.PENDING:
             episodes.move(tx, alert, AlertState.INACTIVE, now=now)

@@ -269,6 +269,20 @@ def test_an_alert_whose_rule_is_gone_ends(start: Start) -> None:
     later.database.close()
 
 
+def test_an_alert_ends_whose_rule_is_about_the_system_now(start: Start) -> None:
+    night = start()
+    night.see_all([12.5, 12.4])
+    with night.database.write() as tx:
+        actions.snooze(tx, Alert.get(), HOUR, by="Ana", now=night.clock())
+    night.clock.advance(2 * HOUR)
+    later = Night(site_of(night.root, '[[rule]]\nname = "bright"\ncondition = "backlog > 5"\n'
+                          'channels = ["team"]\n', channel()), night.clock)
+    later.tend()
+    assert state() == "resolved"
+    assert Event.select().where(Event.kind == "alert-error").count() == 0
+    later.database.close()
+
+
 def test_one_alert_that_cannot_be_looked_after_costs_no_other(
         start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     night = start(rule(), rule().replace('"bright"', '"broken"'), channel())
