@@ -137,7 +137,7 @@ class _Fetch:
         finally:
             await asyncio.to_thread(_close, file, self.part, self._entry.size)
         if at < self._entry.size:
-            raise TransferError(f"{self._what}: {at} of {self._entry.size} bytes came")
+            raise TransferError(f"{self._what}: {at} of {self._entry.size} bytes were received")
 
     async def _take(self, file: BinaryIO, blocks: AsyncIterator[bytes], at: int, have: int) -> int:
         """Compare what is here, write what is not; where that ended."""
@@ -163,7 +163,7 @@ class _Fetch:
         precision = max(now.precision, listed.precision)
         if now.size != listed.size or (now.mtime is not None and listed.mtime is not None
                                        and abs(now.mtime - listed.mtime) >= precision):
-            raise _ChangedError(f"{self._what}: changed while it was fetched")
+            raise _ChangedError(f"{self._what}: changed during the download")
 
 
 def _open(part: Path, target: Path, size: int) -> BinaryIO:

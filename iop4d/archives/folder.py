@@ -28,6 +28,7 @@ _HANGS = 45.0  # seconds after which a look that has not ended is told
 _BATCH = 500  # files that are delivered at a time, so that new ones get in between
 _RESTLESS = 1800.0  # seconds after which a file that never stands still is told
 _UNREADABLE = 60.0  # seconds after which a file that cannot be read is told
+_READ_ONLY = "make_read_only"  # the trouble with that key
 _TOLD = 10  # troubles that the status names
 
 Deliver = Callable[[str, list[SettledFile]], Awaitable[None]]
@@ -110,7 +111,7 @@ class WatchedFolder:
                 # scan looks again.
                 except Exception as error:
                     self._degrade(f"{type(error).__name__}: {error}")
-                    log.exception("archive %s: a look at it failed", self._archive.name)
+                    log.exception("archive %s: a scan failed", self._archive.name)
                     self._next_scan = min(self._next_scan, time.monotonic() + _ROOT_LOOK)
                     await asyncio.wait({self._stopped}, timeout=1.0)
                 await self._pause()
@@ -174,7 +175,7 @@ class WatchedFolder:
             return
         changed = self._guard.saw(identity)
         if changed:
-            log.warning("archive %s: %s is another folder than before", self._archive.name,
+            log.warning("archive %s: %s was replaced by another folder", self._archive.name,
                         self._root)
             self._events.end()
         if changed or self._lost:
@@ -252,7 +253,7 @@ class WatchedFolder:
 
     def _on_overflow(self) -> None:
         """The kernel lost events: only a scan can tell what they would have told."""
-        log.warning("archive %s: events were lost, it is scanned", self._archive.name)
+        log.warning("archive %s: the kernel lost events; scanning the folder", self._archive.name)
         self._overflows += 1
         self._next_scan = 0.0
         self._hints.put_nowait((self._root / ".overflow", False))  # ends a pause
@@ -317,17 +318,17 @@ class WatchedFolder:
 
     async def _protect(self, paths: list[Path]) -> None:
         wrong = [why for why in await self._look(lambda: list(map(protect, paths))) if why]
-        if wrong and "read_only" not in self._troubles:
-            log.warning("archive %s: the right to write cannot be taken from %s; this is told once",
-                        self._archive.name, wrong[0])
-            self._troubles["read_only"] = f"cannot be had for {wrong[0]}"
+        if wrong and _READ_ONLY not in self._troubles:
+            log.warning("archive %s: cannot remove the write permission of %s; further "
+                        "cases are not logged", self._archive.name, wrong[0])
+            self._troubles[_READ_ONLY] = f"write permission cannot be removed: {wrong[0]}"
 
     # What is told.
 
     def _tell_troubles(self) -> None:
         """Name the files that never stand still or cannot be read for long; each is logged once."""
         before = self._troubles
-        self._troubles = {k: v for k, v in before.items() if k == "read_only"}
+        self._troubles = {k: v for k, v in before.items() if k == _READ_ONLY}
         for path in self._settler.restless(_RESTLESS):
             self._troubles[self._short(path)] = f"has kept changing for {_RESTLESS / 60:g} min"
         for path, reason in self._refused.lasting(_UNREADABLE).items():

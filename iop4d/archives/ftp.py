@@ -72,8 +72,8 @@ def _context(archive: FtpArchive) -> ssl.SSLContext:
         try:
             context.load_verify_locations(archive.ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise HostError(f"the key 'ca_file' of the archive '{archive.name}' names no "
-                            f"certificates: {archive.ca_file}: {error}") from None
+            raise HostError(f"the key 'ca_file' of the archive '{archive.name}' names a file "
+                            f"without certificates: {archive.ca_file}: {error}") from None
     if archive.max_tls_version:
         context.maximum_version = {"1.2": ssl.TLSVersion.TLSv1_2,
                                    "1.3": ssl.TLSVersion.TLSv1_3}[archive.max_tls_version]
@@ -85,7 +85,7 @@ async def _encrypt(client: aioftp.Client, archive: FtpArchive,
     try:
         await client.upgrade_to_tls(context)
     except StatusCodeError as error:
-        raise HostError(f"{archive.host} offers no encryption ({_said(error)}): see the key 'tls' "
+        raise HostError(f"{archive.host} offers no TLS ({_said(error)}); check the key 'tls' "
                         f"of the archive '{archive.name}'") from None
 
 
@@ -95,7 +95,7 @@ async def _login(client: aioftp.Client, archive: FtpArchive, password: str) -> N
     except StatusCodeError as error:
         said = _said(error).replace(password, "***") if password else _said(error)
         raise LoginError(
-            f"{archive.host} refuses the login of '{archive.user}' ({said}): see the keys 'user' "
+            f"{archive.host} refuses the login of '{archive.user}' ({said}); check the keys 'user' "
             f"and password_file, password_env or password_credential of the archive "
             f"'{archive.name}'") from None
 
@@ -109,25 +109,25 @@ def _told(archive: FtpArchive, port: int, password: str | None) -> Iterator[None
     except RemoteError:
         raise
     except socket.gaierror as error:
-        raise HostError(f"the host '{archive.host}' is not known ({error.strerror}): see the key "
-                        f"'host' {keys}") from None
+        raise HostError(f"cannot resolve host name {archive.host} ({error.strerror}); check the "
+                        f"key 'host' {keys}") from None
     except ConnectionRefusedError:
-        raise HostError(f"{where} refuses the connection: see the keys 'host' and 'port' {keys}",
+        raise HostError(f"{where} refused the connection; check the keys 'host' and 'port' {keys}",
                         ) from None
     except ssl.SSLCertVerificationError as error:
-        raise HostError(f"the certificate of {where} is not trusted ({error.verify_message}): see "
-                        f"the keys 'host' and 'ca_file' {keys}") from None
+        raise HostError(f"the certificate of {where} is not trusted ({error.verify_message}); "
+                        f"check the keys 'host' and 'ca_file' {keys}") from None
     except ssl.SSLError as error:
-        raise HostError(f"no encryption with {where} ({error.reason}): see the keys 'tls', "
+        raise HostError(f"TLS with {where} failed ({error.reason}); check the keys 'tls', "
                         f"'max_tls_version' and 'port' {keys}") from None
     except TimeoutError:
-        raise HostError(f"no answer from {where} within {archive.connect_timeout:g} s: see the "
+        raise HostError(f"{where} timed out after {archive.connect_timeout:g} s; check the "
                         f"keys 'host', 'port', 'tls' and 'connect_timeout' {keys}") from None
     except (OSError, AIOFTPException, ValueError, EOFError) as error:
         said = f"{type(error).__name__} {error}".strip()
         said = said.replace(password, "***") if password else said
-        raise HostError(f"{where} does not behave as an FTP server ({said}): see the keys 'host', "
-                        f"'port' and 'tls' {keys}") from None
+        raise HostError(f"{where} does not behave as an FTP server ({said}); check the keys "
+                        f"'host', 'port' and 'tls' {keys}") from None
 
 
 def _said(error: StatusCodeError) -> str:
@@ -254,7 +254,7 @@ class FtpSession:
                     async with asyncio.timeout(self._archive.timeout):
                         block = await reader.read(BLOCK)
                 except TimeoutError:
-                    raise TransferError(f"nothing came from {self._archive.host} for "
+                    raise TransferError(f"{self._archive.host} sent nothing for "
                                         f"{self._archive.timeout:g} s") from None
                 except OSError as error:
                     raise TransferError(
@@ -272,7 +272,7 @@ class FtpSession:
             await self._client.command(command, "1xx")
             yield source
             if not done:
-                raise TransferError("it was left before its end")
+                raise TransferError("the transfer was stopped before its end")
         finally:
             await source.aclose()
             self._data.discard(writer)
@@ -303,11 +303,11 @@ class FtpSession:
             raise TransferError(f"{shown}: {error}") from None
         except TimeoutError:
             self._abort()
-            raise TransferError(f"{shown}: nothing came from {self._archive.host} for "
+            raise TransferError(f"{shown}: {self._archive.host} sent nothing for "
                                 f"{self._archive.timeout:g} s") from None
         except UnicodeEncodeError:
-            raise PathError(f"{shown}: the key 'encoding' ({self._archive.encoding}) has no such "
-                            "letters") from None
+            raise PathError(f"{shown}: its name has characters outside the encoding "
+                            f"{self._archive.encoding}; check the key 'encoding'") from None
         except (OSError, AIOFTPException, ValueError, LookupError, EOFError) as error:
             self._abort()
             raise TransferError(f"{shown}: the connection to {self._archive.host} broke off "

@@ -94,8 +94,8 @@ class RootGuard:
             self._trusted = self._now
             return ""
         if self._trusted is None:
-            return f"is empty, though {known} files of it are known: is its disk mounted?"
+            return f"is empty, though {known} of its files are known; is its disk mounted?"
         how = ("another file system is mounted over it, or its own is no longer mounted"
                if self._now is None or self._now.device != self._trusted.device
-               else "it was removed and made anew")
-        return f"is empty now: {how}; the {known} files known of it stay known"
+               else "it was deleted and created again")
+        return f"is empty now: {how}; its {known} known files stay in the database"

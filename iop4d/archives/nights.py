@@ -62,7 +62,7 @@ def parse_night(text: str, *, tonight: date) -> date:
             return datetime.strptime(text, form).date()  # noqa: DTZ007 - a date
         except ValueError:
             pass
-    raise Iop4dError(f"'{text}' is no night; expected 2023-03-13, 230313, tonight or yesterday")
+    raise Iop4dError(f"'{text}' is not a night; expected 2023-03-13, 230313, tonight or yesterday")
 
 
 def find_archive(name: str, archives: Sequence[Archive]) -> Archive:
@@ -81,9 +81,9 @@ def find_archive(name: str, archives: Sequence[Archive]) -> Archive:
         if len(found) == 1:
             return found[0]
         if found:
-            raise Iop4dError(f"'{name}' may be {' or '.join(a.name for a in found)}")
-    raise Iop4dError(f"no archive is called '{name}'; there is "
-                     + (", ".join(a.name for a in archives) or "none in the site file"))
+            raise Iop4dError(f"'{name}' is ambiguous: {' or '.join(a.name for a in found)}")
+    raise Iop4dError(f"unknown archive '{name}'; the site file has "
+                     + (", ".join(a.name for a in archives) or "none"))
 
 
 def parse_place(text: str, archives: Sequence[Archive], *, tonight: date,

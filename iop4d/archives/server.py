@@ -127,7 +127,7 @@ class PolledServer:
                          for name, (done, size) in self._fetching.items()},
             "failing": {name: f"{f.count} times: {f.reason}"
                         for name, f in self._failures.items()},
-            "breaker": f"open, next try in {left:.0f} s after {self._breaker.failures} failures"
+            "breaker": f"open, next attempt in {left:.0f} s after {self._breaker.failures} failures"
             if self._breaker.is_open else "closed",
             "observing": observes(a, self._telescope, self._clock()),
             "last_scan_at": self._last_look_at, **self._counts,
@@ -167,17 +167,17 @@ class PolledServer:
             await self._hang_up()
             pause = self._breaker.failed(time.monotonic(),
                                          login=isinstance(error, LoginError | ConfigError))
-            self._degrade(f"{error}; next try in {pause:.0f} s")
+            self._degrade(f"{error}; next attempt in {pause:.0f} s")
             return pause
         except OSError as error:
             await self._hang_up()
             full = error.errno in _FULL
-            self._degrade(f"nothing can be written here: {error}")
+            self._degrade(f"cannot write to the local folder: {error}")
             return _FULL_PAUSE if full else self._breaker.failed(time.monotonic())
         # Whatever else goes wrong is told, and ends neither the watch nor the daemon.
         except Exception as error:
             await self._hang_up()
-            log.exception("archive %s: a look failed", self._archive.name)
+            log.exception("archive %s: polling failed", self._archive.name)
             self._degrade(f"{type(error).__name__}: {error}")
             return self._breaker.failed(time.monotonic())
         self._breaker.succeeded()
@@ -263,7 +263,7 @@ class PolledServer:
         self._folders += 1
         if listing.skipped:
             self._counts["skipped_lines"] += listing.skipped
-            log.warning("archive %s: %d lines of the listing of %s are not understood, such as %s",
+            log.warning("archive %s: %d lines of the listing of %s cannot be parsed, such as %s",
                         self._archive.name, listing.skipped, folder, ", ".join(listing.examples))
         return await asyncio.to_thread(wanted_of, self._archive, night, listing)
 
@@ -273,7 +273,7 @@ class PolledServer:
         try:
             await (await self._connected()).list(above or ".")
         except PathError as error:
-            raise PathError(f"there is no folder {above} on {self._archive.host}: see the key "
+            raise PathError(f"folder {above} not found on {self._archive.host}; check the key "
                             f"'night_folder' of the archive '{self._archive.name}' "
                             f"({error})") from None
 
@@ -347,12 +347,13 @@ class PolledServer:
         except OSError as error:
             if error.errno in _FULL:
                 raise
-            self._failed(file, f"it cannot be put here: {error}")
+            self._failed(file, f"cannot write the local file: {error}")
 
     def _failed(self, file: WantedFile, reason: str) -> None:
         self._failures[file.remote] = self._failures.get(file.remote, _NEVER).again(
             self._reached.get(file.remote, 0), reason)
-        log.warning("archive %s: %s did not come: %s", self._archive.name, file.remote, reason)
+        log.warning("archive %s: download of %s failed: %s", self._archive.name, file.remote,
+                    reason)
 
     async def _fetch(self, file: WantedFile, session: Session) -> None:
         """One file, to its place here; then it is delivered."""
@@ -388,8 +389,8 @@ class PolledServer:
         """Files that were fetched, and not delivered before a crash or while nobody ran."""
         paths = await asyncio.to_thread(left_behind, self._archive, self._known)
         if paths:
-            log.info("archive %s: %d files lie here that were not looked at", self._archive.name,
-                     len(paths))
+            log.info("archive %s: %d downloaded files were not processed before; processing "
+                     "them now", self._archive.name, len(paths))
             await self._hand_over(paths, announced=False)
 
     def _degrade(self, reason: str) -> None:

@@ -177,7 +177,7 @@ class Events:
             with contextlib.suppress(OSError, RuntimeError):
                 observer.unschedule_all()
             if not self.why_not:
-                log.warning("archive %s: no events of changes (%s): it is looked at by time only",
+                log.warning("archive %s: no inotify events (%s); scanning at intervals only",
                             self._name, error)
             self.why_not = str(error.strerror or error)
             limit = error.errno in _LIMITS

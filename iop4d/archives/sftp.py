@@ -73,7 +73,7 @@ def read_login(archive: SftpArchive) -> Login:
              if getattr(archive, key)]
     if not named:
         return Login(options={}, secret=None, keys="user, and key_file or password_file, of which "
-                      "none is set: the agent and the user's own keys were tried")
+                      "none is set; the SSH agent and the user's own keys were tried")
     options: dict[str, Any] = {"agent_path": None, "client_keys": None}
     if archive.key_file is not None:
         try:
@@ -139,19 +139,20 @@ class HostKey(asyncssh.SSHClient):
         """Why the host was not taken, and what to do."""
         path = _known_hosts(self._archive)
         if self._shown is None:
-            return (f"its key is revoked, or certified by nobody who is known: look at known_hosts "
+            return (f"its key is revoked, or certified by an unknown authority; check known_hosts "
                     f"({path})")
         shown = f"{self._shown.get_fingerprint()} ({self._shown.get_algorithm()})"
         if self._archive.host_key:
             return (f"it shows the key {shown}, which is not that of host_key, "
-                    f"{self._archive.host_key}: somebody may stand between; only if its keepers "
-                    "confirm the new key, write that as host_key")
+                    f"{self._archive.host_key}: possible man-in-the-middle attack; update "
+                    "host_key only if the archive's administrators confirm the new key")
         if self._is_known:
             return (f"its key has changed: it shows {shown}, known_hosts ({path}) holds another: "
-                    "somebody may stand between; only if its keepers confirm the new key, write "
-                    "that as host_key, or into known_hosts")
-        return (f"its key is not known: it shows {shown}; if its keepers confirm that, write it as "
-                f"host_key, or the host's line into known_hosts ({path})")
+                    "possible man-in-the-middle attack; update host_key or known_hosts only if the "
+                    "archive's administrators confirm the new key")
+        return (f"its key is unknown: it shows {shown}; if the archive's administrators "
+                f"confirm it, set the key 'host_key' to it, or add the host to known_hosts "
+                f"({path})")
 
 
 def no_connection(archive: SftpArchive, error: Exception, host_key: HostKey,
@@ -163,29 +164,32 @@ def no_connection(archive: SftpArchive, error: Exception, host_key: HostKey,
     kind: type[RemoteError] = HostError
     match error:
         case TimeoutError():
-            text = (f"{where}: no answer within {archive.connect_timeout:g} s: look at host, port "
-                    "and connect_timeout")
+            text = (f"{where}: timed out after {archive.connect_timeout:g} s; check the keys "
+                    "'host', 'port' and 'connect_timeout'")
         case socket.gaierror() | UnicodeError():
-            text = f"{who}: nobody knows the host {archive.host} ({said}): look at host"
+            text = f"{who}: cannot resolve host name {archive.host} ({said}); check the key 'host'"
         case ConnectionRefusedError():
-            text = f"{where}: refused, nothing listens there: look at host and port"
+            text = f"{where}: connection refused; check the keys 'host' and 'port'"
         case asyncssh.HostKeyNotVerifiable():
             text = f"{where}: {host_key.why()}"
         case asyncssh.PermissionDenied() | asyncssh.IllegalUserName():
             kind = LoginError
-            text = f"{who}: the server refuses {archive.user}: look at {login.keys}"
+            text = (f"{who}: the server refuses the login of '{archive.user}'; check the keys "
+                    f"{login.keys}")
         case asyncssh.ConnectionLost() if "timeout" in said:
-            text = (f"{where}: no login within {archive.connect_timeout:g} s: look at "
-                    "connect_timeout")
+            text = (f"{where}: the login timed out after {archive.connect_timeout:g} s; check "
+                    "the key 'connect_timeout'")
         case asyncssh.KeyExchangeFailed():
-            text = f"{where}: no encryption that both sides know: {said}"
+            text = f"{where}: no encryption method in common: {said}"
         case asyncssh.DisconnectError() if "authentication" in said.lower():
             kind = LoginError
-            text = f"{who}: the server refuses {archive.user} ({said}): look at {login.keys}"
+            text = (f"{who}: the server refuses the login of '{archive.user}' ({said}); check the "
+                    f"keys {login.keys}")
         case asyncssh.ChannelOpenError() | asyncssh.SFTPError():
-            text = f"{where}: it lets {archive.user} in, but offers no SFTP: {said}"
+            text = (f"{where}: the login of '{archive.user}' succeeded, but the server offers no "
+                    f"SFTP: {said}")
         case _:
-            text = f"{where}: no connection: {said}: look at host and port"
+            text = f"{where}: no connection: {said}; check the keys 'host' and 'port'"
     return kind(text)
 
 
@@ -280,7 +284,8 @@ class SftpSession:
                       ) -> AsyncGenerator[bytes, None]:
         size = (await self._ask(file.stat(), path)).size
         if size is not None and size < offset:
-            raise TransferError(f"{self._of(path)}: has {size} bytes, {offset} are here already")
+            raise TransferError(f"{self._of(path)}: has only {size} bytes; {offset} were "
+                                "downloaded before")
         end = float("inf") if size is None else size
         at = asked = offset
         ahead: deque[asyncio.Task[bytes]] = deque()
@@ -300,7 +305,7 @@ class SftpSession:
         finally:
             await _drop(*ahead)
         if size is not None and at < size:
-            raise TransferError(f"{self._of(path)}: ends after {at} of {size} bytes")
+            raise TransferError(f"{self._of(path)}: broke off after {at} of {size} bytes")
 
     async def _entries(self, path: str, names: Sequence[asyncssh.SFTPName],
                        ) -> Sequence[RemoteEntry | None]:
@@ -344,7 +349,7 @@ class SftpSession:
         if not done:
             self._connection.abort()
             await _drop(task)
-            raise TransferError(f"{self._of(path)}: no answer within {seconds:g} s (timeout)")
+            raise TransferError(f"{self._of(path)}: timed out after {seconds:g} s")
         try:
             return task.result()
         except _NO_SUCH as error:
@@ -360,8 +365,8 @@ class SftpSession:
         try:
             return path.encode(self._archive.encoding, "surrogateescape")
         except (UnicodeEncodeError, LookupError) as error:
-            raise PathError(f"{self._of(path)}: cannot be written: {error}: look at encoding"
-                            ) from None
+            raise PathError(f"{self._of(path)}: has characters outside the encoding: "
+                            f"{error}; check the key 'encoding'") from None
 
     def _decode(self, name: bytes) -> str:
         """A name as text that ``_encode`` turns into the same bytes again."""

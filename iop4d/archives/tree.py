@@ -99,7 +99,7 @@ class Tree:
         except FileNotFoundError:
             return  # it went, or is a link to nowhere
         except OSError as error:
-            found.refused[Path(path)] = f"cannot be looked at: {error.strerror}"
+            found.refused[Path(path)] = f"cannot be accessed: {error.strerror}"
             return
         if stamp is None:
             return
@@ -107,7 +107,7 @@ class Tree:
         if self._known.get(path) == stamp[:2]:
             return
         if not path.isprintable() and not _is_text(path):
-            found.refused[Path(path)] = "its name is no UTF-8; rename it"
+            found.refused[Path(path)] = "its name is not valid UTF-8; rename it"
         else:
             found.new[Path(path)] = stamp
 

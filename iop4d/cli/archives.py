@@ -60,7 +60,7 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
 def _line(archive: Archive, state: dict[str, Any]) -> str:
     where = f"{archive.kind}://{archive.user}@{archive.host}{archive.night_folder}" \
         if not isinstance(archive, FolderArchive) else str(archive.path)
-    said = state.get("state", "no daemon runs")
+    said = state.get("state", "the daemon is not running")
     if state.get("reason"):
         said += f": {state['reason']}"
     elif state:
@@ -74,7 +74,7 @@ def _line(archive: Archive, state: dict[str, Any]) -> str:
 @click.pass_context
 def check(ctx: click.Context, name: str, site_after: str | None,
           overrides_after: tuple[str, ...]) -> None:
-    """Log in to the archive NAME and show what it would take. Nothing is fetched."""
+    """Log in to the archive NAME and show what would be downloaded. Downloads nothing."""
     from iop4d.archives.nights import find_archive
 
     site = load(ctx, site_after, overrides_after)
@@ -89,16 +89,16 @@ def _check_folder(archive: Archive) -> None:
     import re
 
     if not archive.path.is_dir():
-        raise Iop4dError(f"{archive.path} is no folder: see the key 'path' of the archive "
+        raise Iop4dError(f"{archive.path} is not a folder; check the key 'path' of the archive "
                          f"'{archive.name}'")
     pattern = re.compile(archive.file_pattern)
     names = [p.name for p in archive.path.rglob("*") if p.is_file()]
     wanted = [n for n in names if pattern.search(n)]
-    click.echo(f"{archive.path}: {len(names)} files, {len(wanted)} of them frames by the key "
+    click.echo(f"{archive.path}: {len(names)} files, {len(wanted)} of them match the key "
                "'file_pattern'")
     if names and not wanted:
-        raise Iop4dError(f"no name matches file_pattern = '{archive.file_pattern}'; there "
-                         f"is {names[0]}")
+        raise Iop4dError(f"no file matches file_pattern = '{archive.file_pattern}'; one of "
+                         f"them is {names[0]}")
 
 
 async def _check(site: Site, archive: ServerArchive) -> None:
@@ -117,15 +117,16 @@ async def _check(site: Site, archive: ServerArchive) -> None:
             above, names = await parent_names(session, archive)
             near = ", ".join(names[-_SHOWN:]) or "no folder at all"
             raise Iop4dError(
-                f"none of these nights has a folder. In {above or 'the login folder'} there is: "
-                f"{near}. If nights are named otherwise there, mend the key 'night_folder', now "
-                f"'{archive.night_folder}'; if there was no observing, all is well")
+                f"none of these nights has a folder. {above or 'the login folder'} contains: "
+                f"{near}. If the folders of nights have other names, correct the key "
+                f"'night_folder', now '{archive.night_folder}'; if nothing was observed, "
+                "nothing is wrong")
         seen = [night for night in nights if night.files]
         if seen and not any(night.wanted for night in seen):
             example = next(e.name for e in seen[0].listing.entries  # type: ignore[union-attr]
                            if not e.folder)
-            raise Iop4dError(f"no file is wanted: '{example}', for one, does not match "
-                             f"file_pattern = '{archive.file_pattern}'" + (
+            raise Iop4dError(f"no file matches the keys of the archive: '{example}', for "
+                             f"example, does not match file_pattern = '{archive.file_pattern}'" + (
                                  f" or name_prefixes = {list(archive.name_prefixes)}"
                                  if archive.name_prefixes else ""))
     finally:
@@ -136,16 +137,16 @@ async def _connected(archive: ServerArchive) -> Session:
     from iop4d.archives.session import connect
 
     session = await connect(archive)
-    click.echo(f"{archive.host} answers, and lets {archive.user} in.")
+    click.echo(f"{archive.host} answers; the login of {archive.user} succeeded.")
     return session
 
 
 def _night_line(night: NightSurvey) -> str:
     if night.listing is None:
         return f"{night.night}  {night.folder}: no such folder"
-    odd = f", {night.listing.skipped} lines not understood" if night.listing.skipped else ""
-    line = (f"{night.night}  {night.folder}: {night.files} files, {len(night.wanted)} wanted, "
-            f"{len(night.missing)} not here ({night.missing_bytes / 1e6:.1f} MB){odd}")
+    odd = f", {night.listing.skipped} lines that cannot be parsed" if night.listing.skipped else ""
+    line = (f"{night.night}  {night.folder}: {night.files} files, {len(night.wanted)} match, "
+            f"{len(night.missing)} missing here ({night.missing_bytes / 1e6:.1f} MB){odd}")
     if night.missing:
         names = [f.entry.name for f in night.missing[:_SHOWN]]
         more = f" and {len(night.missing) - _SHOWN} more" if len(night.missing) > _SHOWN else ""
@@ -179,12 +180,12 @@ def _tonight(site: Site, archive: Archive) -> date:
 @click.argument("name")
 @click.option("--since", metavar="NIGHT", help="Only nights from this one on.")
 @click.option("--until", metavar="NIGHT", help="Only nights up to this one.")
-@click.option("--missing", is_flag=True, help="Only nights of which something is not here.")
+@click.option("--missing", is_flag=True, help="Only nights of which files are missing here.")
 @site_options
 @click.pass_context
 def discover(ctx: click.Context, name: str, since: str | None, until: str | None, missing: bool,
              site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """List the nights that the server of NAME has, and what of them is here."""
+    """List the nights on the server of NAME, and how much of each was downloaded."""
     site = load(ctx, site_after, overrides_after)
     archive = _remote(site, name)
     from iop4d.archives.nights import parse_night
@@ -210,7 +211,7 @@ async def _discover(site: Site, archive: ServerArchive, first: date | None, last
             lacking += len(found.missing)
             if found.missing or not missing:
                 click.echo(_night_line(found))
-        click.echo(f"{count} nights, {lacking} files not here.")
+        click.echo(f"{count} nights, {lacking} files missing here.")
     finally:
         await session.close()
 
@@ -229,16 +230,16 @@ def _remote(site: Site, name: str) -> ServerArchive:
 @click.option("--files", "patterns", multiple=True, metavar="NAME",
               help="Only files of these names (* and ? stand for anything); any number of them.")
 @click.option("--from", "lists", multiple=True, type=click.Path(exists=True, path_type=Path),
-              metavar="FILE", help="Only files that this list names, one a line.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
+              metavar="FILE", help="Only files named in this list, one per line.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be downloaded.")
 @site_options
 @click.pass_context
 def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...],
           lists: tuple[Path, ...], dry_run: bool, site_after: str | None,
           overrides_after: tuple[str, ...]) -> None:
-    """Fetch what is missing of nights, such as T090/230313.
+    """Download the missing files of nights, such as T090/230313.
 
-    A running daemon reduces them at once, else the next one to run does.
+    A running daemon reduces them at once; otherwise the next one does when it starts.
     """
     from iop4d.archives.nights import parse_place
 
@@ -249,7 +250,7 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
         _remote(site, archive.name)
         _, night = parse_place(place, site.archive, tonight=_tonight(site, archive))
         if night is None:
-            raise Iop4dError(f"'{place}' names no night; expected {archive.name}/2023-03-13")
+            raise Iop4dError(f"'{place}' has no night; expected {archive.name}/2023-03-13")
         wanted.setdefault(archive.name, []).append(night)
     names = [*patterns, *(line.strip() for path in lists
                           for line in path.read_text(encoding="utf-8").splitlines())]
@@ -283,14 +284,14 @@ async def _fetch(site: Site, archive: ServerArchive, nights: Sequence[date], nam
         await session.close()
     unknown = [name for name in names if not fnmatch.filter(there, name)]
     for name in unknown:
-        click.echo(f"{archive.name}: no file of these nights is '{name}'", err=True)
+        click.echo(f"{archive.name}: no file of these nights matches '{name}'", err=True)
     if dry_run:
         for file in files:
-            click.echo(f"would fetch {file.remote} ({file.entry.size} bytes) to {file.local}")
+            click.echo(f"would download {file.remote} ({file.entry.size} bytes) to {file.local}")
         return len(unknown) + absent
     came = await _download_all(archive, files)
     _hand_over(site, came)
-    click.echo(f"{len(came)} of {len(files)} files fetched.", err=True)
+    click.echo(f"{len(came)} of {len(files)} files downloaded.", err=True)
     return len(files) - len(came) + len(unknown) + absent
 
 
@@ -324,7 +325,7 @@ async def _download_all(archive: ServerArchive, files: Sequence[WantedFile]) -> 
                     bar.console.print(f"{file.remote}: {error}")
                     break
                 except TransferError as error:
-                    bar.console.print(f"{file.remote}: {error} (try {attempt + 1} of 3)")
+                    bar.console.print(f"{file.remote}: {error} (attempt {attempt + 1} of 3)")
                     if session is not None:
                         await session.close()
                     session = None

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 @click.option("--from", "table", metavar="FILE", type=click.Path(path_type=Path),
               help="Pan-STARRS table of the field: CSV, TSV, FITS or VOTable.")
 @click.option("--online", is_flag=True,
-              help="Ask MAST for it instead; needs astroquery (pip install 'iop4d[online]').")
+              help="Download it from MAST instead; needs astroquery (pip install 'iop4d[online]').")
 @click.option("--radius", default=3.5, show_default=True, metavar="ARCMIN",
-              help="Radius about the source; the default is inside every instrument's field.")
+              help="Radius around the source; the default is inside every instrument's field.")
 @click.option("--without-scatter", is_flag=True,
-              help="Take stars of unknown scatter too, as VizieR's table needs.")
+              help="Accept stars of unknown scatter, as in tables of VizieR.")
 @click.option("--most", type=click.IntRange(min=1), metavar="N",
-              help="The N brightest alone.")
+              help="Maximum number of stars, the brightest ones.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE.csv",
-              help="Write them as a table that 'catalogue import' takes.")
-@click.option("--import", "import_", is_flag=True, help="Put them into the catalogue at once.")
+              help="Write them as a table for 'catalogue import'.")
+@click.option("--import", "import_", is_flag=True, help="Add them to the catalogue.")
 @site_options
 @click.pass_context
 def find_calibrators(ctx: click.Context, source: str, table: Path | None, online: bool,
@@ -104,7 +104,7 @@ def _save(site: Site, chosen: list[Source]) -> None:
 @click.argument("source")
 @click.option("--band", help="Only this band.")
 @click.option("--floor", default=0.005, show_default=True, metavar="MAG",
-              help="Scatter that a constant star may have beyond its photometric errors.")
+              help="Maximum scatter of a constant star beyond its photometric errors.")
 @site_options
 @click.pass_context
 def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: float,
@@ -127,7 +127,7 @@ def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: 
     for row in rows:
         groups.setdefault((row.instrument, row.band), []).append(row)
     if not groups:
-        click.echo(f"Nothing is measured of the {len(names)} calibrators of {target.name}.")
+        click.echo(f"No measurements of the {len(names)} calibrators of {target.name}.")
     for (instrument, own_band), group in sorted(groups.items()):
         _check(instrument, own_band, group, floor)
 

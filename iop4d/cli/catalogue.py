@@ -37,9 +37,9 @@ def import_(ctx: click.Context, table: str, site_after: str | None,
     Columns: name, other_names (separated by ;), ra, dec (degrees or sexagesimal), kind (target,
     calibrator, standard), calibrates (names of targets, separated by ;), mag_<band>,
     mag_<band>_err or mag_err, p and p_err (fractions), chi, chi_err (degrees), redshift, note.
-    If any row is wrong each is told and nothing is imported. Tables that ship with the program:
-    builtin:blazars (blazars, comparison stars, standards) and builtin:standards (the polarisation
-    standards alone).
+    If any row is wrong, all wrong rows are listed and nothing is imported. Tables that ship
+    with the program: builtin:blazars (blazars, comparison stars, standards)
+    and builtin:standards (the polarisation standards alone).
     """
     from iop4d.store import catalogue as store
     from iop4d.store import catalogue_csv

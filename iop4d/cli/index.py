@@ -27,17 +27,17 @@ _TEST_FIELDS = (13.2, 7.9)  # arcmin: T090's and T150's, the widest and the narr
               help="Star list to build from: a Gaia or Pan-STARRS cone as CSV, TSV, FITS or "
                    "VOTable. Give it once for each file.")
 @click.option("--fetch", metavar="SERIES|URL",
-              help="Fetch ready files instead: 5200 (Gaia), 4200 (2MASS), or the address of the "
-                   "folder that holds them.")
+              help="Download ready-made files instead: 5200 (Gaia), 4200 (2MASS), or the address "
+                   "of the folder that holds them.")
 @click.option("--series", default="5200", show_default=True, type=click.Choice(["5200", "4200"]),
-              help="Which series lies at the address of --fetch.")
+              help="Which series the address of --fetch has.")
 @click.option("--scales", default="2-16", show_default=True, metavar="FROM-TO",
               help="Sizes of the quads of stars in arcmin: about a tenth of the narrowest field to "
                    "the whole of the widest.")
 @click.option("--radius", default=15.0, show_default=True, metavar="ARCMIN",
-              help="Stars are taken within this radius of each source.")
+              help="Radius around each source within which stars are used.")
 @click.option("--faintest", default=18.0, show_default=True, metavar="MAG",
-              help="Faintest star taken from the list.")
+              help="Faintest star of the list to use.")
 @click.option("--name", default="iop4d", show_default=True,
               help="Files are index-NAME-....fits; a run replaces those of its name.")
 @click.option("--source", "only", multiple=True, metavar="NAME",
@@ -50,11 +50,11 @@ def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str 
     """Make astrometry.net index files in DIR for the fields of the catalogue alone.
 
     The fields are those of the site's targets and standards. With --stars the files are built from
-    a star list, by build-astrometry-index of astrometry.net, and each field is tried. Columns may
-    be called as Gaia's, VizieR's or MAST's are (ra, RA_ICRS, raMean; phot_g_mean_mag, Gmag,
-    rMeanPSFMag; or plainly ra, dec, mag). With --fetch the tiles of astrometry.net's own series
-    that cover the fields are fetched; this is the only thing here that uses the network. A fetch
-    that is broken off goes on where it was.
+    a star list, by build-astrometry-index of astrometry.net, and each field is tested. Columns may
+    have the names of Gaia's, VizieR's or MAST's tables (ra, RA_ICRS, raMean; phot_g_mean_mag, Gmag,
+    rMeanPSFMag; or simply ra, dec, mag). With --fetch the tiles of astrometry.net's own series
+    that cover the fields are downloaded; only this uses the network. An interrupted download is
+    resumed by the next run.
 
     \b
     iop4d index /data/index --stars gaia.fits
@@ -66,7 +66,7 @@ def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str 
     if bool(lists) == (fetch is not None):
         raise click.UsageError("give either --stars FILE, to build, or --fetch 5200, to fetch")
     if not re.fullmatch(r"[A-Za-z0-9._]+", name):
-        raise click.UsageError("--name takes letters, digits, points and underscores")
+        raise click.UsageError("--name may contain letters, digits, points and underscores")
     sizes = re.fullmatch(r"([\d.]+)-([\d.]+)", scales)
     if sizes is None:
         raise click.UsageError(f"--scales is '{scales}', expected as 2-16")

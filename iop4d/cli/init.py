@@ -17,12 +17,12 @@ FOLDERS = ("raw", "masters", "reduced", "previews", "logs")
 def init(folder: Path) -> None:
     """Make a new site in DIR: a commented iop4d.toml and the folders beside it.
 
-    Raw frames go to DIR/raw/<telescope>/<yyyy-mm-dd>/, which the daemon then watches. Nothing that
-    is there already is touched.
+    Raw frames go to DIR/raw/<telescope>/<yyyy-mm-dd>/, which the daemon then watches. Existing
+    files are not changed.
     """
     path = make_site(folder)
     click.echo(f"A new site is in {folder}.")
-    click.echo(f"  1. Look through {path}")
+    click.echo(f"  1. Edit {path}")
     click.echo(f"  2. iop4d --site {folder} catalogue import builtin:blazars")
     click.echo(f"  3. iop4d --site {folder} run      (and, beside it, iop4d --site {folder} web)")
 
@@ -31,7 +31,7 @@ def make_site(folder: Path, text: str | None = None) -> Path:
     """Write the site file and make the folders; the file's path. Refuses an existing site."""
     path = folder / "iop4d.toml"
     if path.exists():
-        raise Iop4dError(f"{path} exists already: it stays as it is")
+        raise Iop4dError(f"{path} exists already and was not changed")
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     template = resources.files("iop4d.config") / "template.toml"

@@ -237,7 +237,7 @@ class Web:
         "Maximum number of live streams, half of the threads at most; further pages poll.", 12,
         check=at_least(0))
     allow_retry: str = key(
-        "Who may retry failed frames with the page's button without signing in: local (browsers "
+        "Who may retry failed frames with the page's button: local (browsers "
         "on this machine), all, or none.", "local", check=one_of("local", "all", "none"))
     mailbox: Path | None = key("Folder of mails that the pages show (the demo's).", None)
 

@@ -79,9 +79,9 @@ def field_stars(table: StarTable, *, demand_scatter: bool = True) -> FieldStars:
     scatter = [table.numbers(f"{name}MeanApMagStd") for name in "gri"]
     if demand_scatter and not all(table.has(f"{name}MeanApMagStd") for name in "gri"):
         raise CatalogueError(
-            f"{table.origin}: no columns gMeanApMagStd, rMeanApMagStd, iMeanApMagStd, so nobody "
-            "knows which stars are constant. MAST's table of mean objects has them, VizieR's has "
-            "not; --without-scatter goes without")
+            f"{table.origin}: no columns gMeanApMagStd, rMeanApMagStd, iMeanApMagStd, so it is "
+            "unknown which stars are constant. MAST's table of mean objects has these columns, "
+            "VizieR's has not; --without-scatter skips this check")
     return FieldStars(
         ra=ra, dec=dec, mags=PanStarrs(**bands),
         detections=table.needed("the number of detections", _DETECTIONS),

@@ -69,7 +69,7 @@ def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) 
     if path.exists():
         return False
     if not url.lower().startswith(("http://", "https://")):
-        raise Iop4dError(f"{url} is no http or https address")
+        raise Iop4dError(f"{url} is not an http or https address")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
@@ -78,8 +78,8 @@ def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) 
         error.close()
         raise Iop4dError(f"{url}: the server says {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
-        raise Iop4dError(f"{url}: {getattr(error, 'reason', None) or error}; what came is kept, "
-                         "and the next run goes on from there") from error
+        raise Iop4dError(f"{url}: {getattr(error, 'reason', None) or error}; the part that was "
+                         "downloaded is kept, and the next run resumes from there") from error
     _check(url, part, total)
     part.replace(path)
     return True
@@ -124,10 +124,10 @@ def _open(url: str, start: int) -> Any:
 def _check(url: str, part: Path, total: int | None) -> None:
     size = part.stat().st_size
     if total is not None and size < total:
-        raise Iop4dError(f"{url}: broken off after {size} of {total} bytes; the next run goes on "
-                         "from there")
+        raise Iop4dError(f"{url}: broken off after {size} of {total} bytes; the next run "
+                         "resumes from there")
     with part.open("rb") as file:
         begins = file.read(6)
     if begins != b"SIMPLE" or size % _BLOCK or (total is not None and size > total):
         part.unlink()
-        raise Iop4dError(f"{url} is no whole FITS file; it was thrown away")
+        raise Iop4dError(f"{url} is not a complete FITS file; it was deleted")

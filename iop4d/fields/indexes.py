@@ -160,7 +160,7 @@ def _run(table: Path, output: Path, preset: int, depth: Depth, *, identity: int)
              "-t", str(output.parent)]
     ran = subprocess.run(words, check=False, capture_output=True, text=True)
     if ran.returncode != 0 or not output.exists():
-        last = (ran.stderr.strip() or ran.stdout.strip() or "no word why").splitlines()[-1]
+        last = (ran.stderr.strip() or ran.stdout.strip() or "no message").splitlines()[-1]
         raise Iop4dError(f"{PROGRAM} failed for quads of {quad_size(preset):.1f}': {last}")
     forget(output)
 
@@ -183,7 +183,7 @@ def check(path: Path, preset: int) -> Made:
         header = fits.getheader(path)
         quads, stars = int(header["NQUADS"]), int(header["NSTARS"])
     except (OSError, KeyError, ValueError) as error:
-        raise Iop4dError(f"{path.name} is no index file: {error}") from error
+        raise Iop4dError(f"{path.name} is not an index file: {error}") from error
     if quads < 1:
         raise Iop4dError(f"{path.name} holds no quads: too few stars for quads of "
                          f"{quad_size(preset):.1f}'")

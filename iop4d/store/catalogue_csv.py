@@ -1,4 +1,4 @@
-"""The catalogue as a CSV table: every wrong row is told, and nothing is imported then."""
+"""The catalogue as a CSV table. Any wrong row: all of them are listed, nothing is imported."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _check_header(names: Iterable[str] | None) -> None:
              if name not in _PLAIN and name != "mag_err" and not _BAND.match(name)]
     missing = [name for name in _REQUIRED if name not in columns]
     if len(set(columns)) < len(columns):
-        raise CatalogueError("line 1: a column stands twice")
+        raise CatalogueError("line 1: a column occurs twice")
     if wrong or missing:
         raise CatalogueError(
             "line 1: " + "; ".join(
@@ -70,7 +70,7 @@ def _check_header(names: Iterable[str] | None) -> None:
 
 def _source(row: Mapping[str | None, str | list[str] | None]) -> Source:
     if None in row:
-        raise CatalogueError("more fields than columns")
+        raise CatalogueError("the row has more fields than columns")
     cells = {str(name).strip(): str(value or "").strip() for name, value in row.items()}
     if not cells["name"]:
         raise CatalogueError("the name is missing")
@@ -108,7 +108,7 @@ def _magnitudes(cells: dict[str, str]) -> dict[str, tuple[float, float]]:
             raise CatalogueError(f"the error of mag_{band} is {err:g}, expected 0 or more")
         mag = _number(cells, column)
         if not -30 < mag < 40:
-            raise CatalogueError(f"{column} is {mag:g}, no magnitude")
+            raise CatalogueError(f"{column} is {mag:g}, which is not a magnitude")
         found[band] = (mag, err)
     return found
 
@@ -147,7 +147,7 @@ def _angle(value: str, column: str, *, hours: bool) -> float:
 
 
 def _link(sources: list[Source], known: list[Source]) -> tuple[list[Source], list[str]]:
-    """Turn each name in ``calibrates`` into the target's own name; tell those that name none."""
+    """Turn each name in ``calibrates`` into the target's own name; list those without a target."""
     owners: dict[str, str] = {}
     errors = []
     for source in [*known, *sources]:
@@ -157,7 +157,7 @@ def _link(sources: list[Source], known: list[Source]) -> tuple[list[Source], lis
     linked = []
     for source in sources:
         if canonical(source.name) in seen:
-            errors.append(f"{source.name}: stands twice in the table")
+            errors.append(f"{source.name}: occurs twice in the table")
         seen.add(canonical(source.name))
         missing = [name for name in source.calibrates if canonical(name) not in owners]
         if missing:

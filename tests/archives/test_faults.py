@@ -62,7 +62,7 @@ def test_a_root_made_anew_is_degraded_until_it_holds_frames(tmp_path: Path) -> N
         root.rmdir()
         watched.wait_for("degraded")
         (tmp_path / "beside").rename(root)
-        while "made anew" not in watched.wait_for("degraded"):
+        while "created again" not in watched.wait_for("degraded"):
             time.sleep(0.01)
         (root / "b.fit").write_text("b")
 
@@ -154,7 +154,7 @@ def test_where_the_kernel_has_no_more_watches_the_folder_is_polled(
     assert watched.run(lambda: (tmp_path / "a.fit").write_text("a") and None,
                        until=1) == ["a.fit"]
     assert os.strerror(number) in watched.archive.status["watch"]
-    assert caplog.text.count("no events of changes") == 1
+    assert caplog.text.count("no inotify events") == 1
 
 
 def test_an_emitter_that_died_is_replaced(tmp_path: Path) -> None:
@@ -338,4 +338,4 @@ def test_the_events_of_a_folder_that_is_gone_are_told_once(
     for _ in range(3):
         watch.watch(tmp_path / "none")
     assert not watch.on
-    assert caplog.text.count("no events") == 1
+    assert caplog.text.count("no inotify events") == 1

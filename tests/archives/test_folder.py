@@ -126,7 +126,7 @@ def test_links_that_loop_end(tmp_path: Path) -> None:
 def test_a_write_protected_file_is_no_matter(tmp_path: Path) -> None:
     def act() -> None:
         (tmp_path / "a.fit").write_text("a")
-        (tmp_path / "a.fit").chmod(0)
+        (tmp_path / "a.fit").chmod(0o444)
 
     assert Watched(tmp_path).run(act, until=1) == ["a.fit"]
 

@@ -79,9 +79,9 @@ def test_a_place_is_an_archive_and_a_night(text: str, name: str) -> None:
 
 def test_a_place_without_a_night_and_names_that_are_none() -> None:
     assert parse_place("CAFOS", ARCHIVES, tonight=NIGHT)[1] is None
-    with pytest.raises(Iop4dError, match=r"there is OSN-T090, OSN-T150, CAFOS"):
+    with pytest.raises(Iop4dError, match=r"the site file has OSN-T090, OSN-T150, CAFOS"):
         find_archive("VLT", ARCHIVES)
-    with pytest.raises(Iop4dError, match="'0' may be OSN-T090 or OSN-T150"):
+    with pytest.raises(Iop4dError, match="'0' is ambiguous: OSN-T090 or OSN-T150"):
         find_archive("0", ARCHIVES)
 
 

@@ -403,7 +403,7 @@ def test_a_folder_that_cannot_be_made_is_told_and_ends_nothing(server: FakeServe
     server.put("a.fit")
     bench = Bench(tmp_path, server)
     bench.run(lambda: bench.remote.status["state"] == "degraded")
-    assert "nothing can be written here" in bench.remote.status["reason"]
+    assert "cannot write to the local folder" in bench.remote.status["reason"]
 
 
 def test_a_file_that_cannot_be_put_here_holds_up_no_other(server: FakeServer,

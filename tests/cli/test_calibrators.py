@@ -189,7 +189,7 @@ def test_a_variable_calibrator_is_told(folder: Path) -> None:
     database = Database(load_site(folder, ()).database)
     with database.read() as db:
         names = [s.name for s in store.load(db).calibrators_of("2200+420")]
-    assert f"Nothing is measured of the {len(names)} calibrators" in nothing.output
+    assert f"No measurements of the {len(names)} calibrators" in nothing.output
     measure(database, names, varies=names[1])
     database.close()
     ran = run(folder, "check-calibrators", "BL Lac", "--band", "R")

@@ -110,7 +110,7 @@ def test_without_the_program_it_says_what_to_do(folder: Path,
 
 def test_an_index_file_must_be_one(tmp_path: Path) -> None:
     (tmp_path / "no.fits").write_text("no", encoding="utf-8")
-    with pytest.raises(Iop4dError, match="no index file"):
+    with pytest.raises(Iop4dError, match="not an index file"):
         check(tmp_path / "no.fits", 0)
     empty = fits.PrimaryHDU(header=fits.Header({"NQUADS": 0, "NSTARS": 5}))
     empty.writeto(tmp_path / "empty.fits")

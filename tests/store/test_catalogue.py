@@ -53,7 +53,7 @@ def test_every_wrong_row_is_told_and_nothing_imported() -> None:
                       + "h,,1,1,target,,1,2,3,4,0.5,note,more\n")
     for words in ("line 3, a: ra", "line 4, b: ra", "line 5, c: dec", "line 6, d: kind",
                   "line 7, e: mag_R", "f: calibrates nobody", "line 9, no name", "fraction",
-                  "h: more fields"):
+                  "h: the row has more fields"):
         assert words in message
     assert "nothing was imported" in message
 

@@ -90,7 +90,7 @@ def test_a_broken_fetch_goes_on(server: tuple[str, type[Server], Path], tmp_path
                                 ranges: bool) -> None:
     url, handler, original = server
     handler.ranges, handler.breaks_after = ranges, 500000
-    with pytest.raises(Iop4dError, match="goes on from there"):
+    with pytest.raises(Iop4dError, match="resumes from there"):
         fetch(url, tmp_path / NAME, progress=nothing)
     assert not (tmp_path / NAME).exists()
     assert (tmp_path / f"{NAME}.part").stat().st_size == 500000
@@ -120,7 +120,7 @@ def test_what_is_no_fits_file_is_thrown_away(server: tuple[str, type[Server], Pa
                                              tmp_path: Path) -> None:
     url, _, original = server
     original.write_text("<html>moved</html>", encoding="utf-8")
-    with pytest.raises(Iop4dError, match="no whole FITS file"):
+    with pytest.raises(Iop4dError, match="not a complete FITS file"):
         fetch(url, tmp_path / NAME, progress=nothing)
     assert not list(tmp_path.glob("*.part"))
 
@@ -129,9 +129,9 @@ def test_trouble_is_told(server: tuple[str, type[Server], Path], tmp_path: Path)
     url, _, _ = server
     with pytest.raises(Iop4dError, match="the server says 404"):
         fetch(url + "x", tmp_path / NAME, progress=nothing)
-    with pytest.raises(Iop4dError, match="the next run goes on"):
+    with pytest.raises(Iop4dError, match="the next run resumes"):
         fetch("http://127.0.0.1:9/x", tmp_path / NAME, progress=nothing)
-    with pytest.raises(Iop4dError, match="no http or https address"):
+    with pytest.raises(Iop4dError, match="not an http or https address"):
         fetch("file:///etc/passwd", tmp_path / NAME, progress=nothing)
 
 
