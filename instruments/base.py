@@ -91,7 +91,7 @@ def refuse_focus(header: Header, name: str) -> None:
     """Raise FrameError for a frame that was taken to focus the telescope."""
     said = (card(header, "IMAGETYP"), card(header, "OBJECT"), name)
     if any("focus" in text.lower() for text in said):
-        raise FrameError("taken to focus the telescope: left alone")
+        raise FrameError("taken to focus the telescope: not reduced")
 
 
 def text(header: Header, name: str) -> str:

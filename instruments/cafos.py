@@ -62,7 +62,7 @@ def _kind(header: Header) -> FrameKind:
     said = base.text(header, "IMAGETYP").lower()
     if said == "arc":
         raise FrameError("an exposure of a calibration lamp (IMAGETYP is 'arc'), which belongs to "
-                         "spectra: left alone")
+                         "spectra: not reduced")
     if said not in _KINDS:
         raise CardError("IMAGETYP", f"is {said!r}, expected one of {', '.join(_KINDS)}")
     return _KINDS[said]
@@ -76,7 +76,7 @@ def _refuse_spectrum(header: Header) -> None:
     name = "INSGRNAM" if card(header, "INSGRNAM") else "INSGRID"
     grism = card(header, name)
     if grism.lower() not in (*_EMPTY, _FREE_PLACE):
-        raise FrameError(f"a spectrum ({name} is {grism!r}), no image: left alone")
+        raise FrameError(f"a spectrum ({name} is {grism!r}), no image: not reduced")
 
 
 def _start(header: Header) -> float:
@@ -89,7 +89,7 @@ def _start(header: Header) -> float:
             return base.julian_date(header, name)
         except CardError:
             continue
-    raise CardError("DATE-OBS", "tells no date and time, nor do DATE and MJD-OBS")
+    raise CardError("DATE-OBS", "holds no date and time, nor do DATE and MJD-OBS")
 
 
 def _plate(header: Header) -> float | None:
@@ -101,8 +101,8 @@ def _plate(header: Header) -> float | None:
     if optics.lower() in _EMPTY:
         return None
     if optics.lower() != "wollaston":
-        raise FrameError(f"taken through {optics!r} (INSPOFPI), expected Wollaston or FREE: left "
-                         "alone")
+        raise FrameError(f"taken through {optics!r} (INSPOFPI), expected Wollaston or FREE: not "
+                         "reduced")
     said = base.number(header, "INSPOROT") % 90.0
     for angle in _PLATE_DEG:
         if abs((said - angle + 45.0) % 90.0 - 45.0) < _PLATE_TOLERANCE:
@@ -121,7 +121,7 @@ def _band(header: Header, kind: FrameKind) -> str | None:
             return None
         raise FrameError("no filter in the beam (INSFLNAM is "
                          f"{said!r}): no band to calibrate it in")
-    raise FrameError(f"the filter {said!r} (INSFLNAM) is none of U, B, V, R, I: left alone")
+    raise FrameError(f"the filter {said!r} (INSFLNAM) is none of U, B, V, R, I: not reduced")
 
 
 def _origin(header: Header) -> tuple[int, int]:

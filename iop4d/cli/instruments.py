@@ -114,5 +114,5 @@ def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:
         lines.append(f"two images  of every star, the left one at {dx:+.1f}, {dy:+.1f} px")
     if facts.origin != (0, 0) or facts.subframe:
         lines.append(f"window      from {facts.origin[0]}, {facts.origin[1]}"
-                     + (", placed by a frame of the whole field" if facts.subframe else ""))
+                     + (", matched with a frame of the whole field" if facts.subframe else ""))
     return lines + (["flipped     rows are turned over"] if facts.flipped else [])

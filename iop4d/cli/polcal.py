@@ -36,7 +36,7 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
     from iop4d.instruments.discovery import find_instruments
     from iop4d.model.source import SourceKind
     from iop4d.science.polcal import instrument_constants
-    from iop4d.store import catalogue
+    from iop4d.store import catalogue, results
 
     site = load(ctx, site_after, overrides_after)
     known = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
@@ -47,7 +47,8 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
     with database.read() as db:
         standards = {s.name: s for s in catalogue.load(db).sources
                      if s.kind is SourceKind.STANDARD and math.isfinite(s.p)}
-        rows = [row for row in _rows(instrument, since, until) if row.source in standards]
+        rows = [row for row in results.of_polarimeter(
+            db, instrument, since=since, until=until) if row.source in standards]
     seen = [_seen(row, known[instrument]) for row in rows]
     if len(seen) < 2:
         raise Iop4dError(f"{len(seen)} observations of polarisation standards by {instrument}, at "
@@ -61,23 +62,6 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
     for row, source, left in zip(rows, of, found.residual, strict=True):
         click.echo(_line(row, source, left))
     _print(found, rows, instrument)
-
-
-def _rows(instrument: str, since: str | None, until: str | None) -> list[Result]:
-    from iop4d.model.flags import NEVER_ALERTS, Flag
-    from iop4d.store.schema import Result
-    from iop4d.store.table import is_filled
-
-    spoilt = int(NEVER_ALERTS & ~Flag.NO_CALIBRATORS)
-    query = Result.select().where(
-        (Result.instrument == instrument) & (Result.mode == "polarimetry")
-        & Result.q.is_null(False) & (Result.flags.bin_and(spoilt) == 0)
-        & ~is_filled(Result.human_flags)).order_by(Result.jd_mid)
-    if since:
-        query = query.where(Result.night >= since)
-    if until:
-        query = query.where(Result.night <= until)
-    return list(query)
 
 
 def _seen(row: Result, instrument: Instrument) -> tuple[float, float, float, float]:

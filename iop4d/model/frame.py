@@ -1,4 +1,4 @@
-"""What a raw frame is: its kind, and the facts its header tells."""
+"""What a raw frame is: its kind, and the facts in its header."""
 
 from __future__ import annotations
 

@@ -269,7 +269,7 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True)
 class Crashed:
-    """The worker died at it; ``how`` tells the signal or exit code."""
+    """The worker died at it; ``how``: the signal or exit code."""
 
     how: str
 

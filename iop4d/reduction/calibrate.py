@@ -78,7 +78,7 @@ def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Cat
 
 
 def _of_frame(ensemble: Ensemble, row: int, clear: float) -> Flag:
-    """What the zero point of one frame tells of it. ``clear``: the night's best zero point."""
+    """What the zero point of one frame shows of it. ``clear``: the night's best zero point."""
     flag = Flag.CLOUDS if ensemble.zero[row] < clear - CLOUDY_MAG else Flag(0)
     return flag | (Flag.UNSTEADY if ensemble.steady_p[row] < _UNSTEADY_P else Flag(0))
 

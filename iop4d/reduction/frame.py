@@ -177,7 +177,7 @@ def _warnings(request: ReduceRequest, stars: Stars) -> tuple[str, ...]:
     said = [f"the master {ref.kind} is of another night" for ref in request.masters
             if ref.provisional]
     if not stars.measured_width:
-        said.append("no star is exposed well enough to measure the star images' width")
+        said.append("no star is exposed well enough to measure the width of the PSF")
     return tuple(said)
 
 

@@ -58,7 +58,7 @@ class Positions:
         return Beam(flux=flux, err=np.hypot(err, self.scintillation * flux) if alone else err)
 
     def clean(self, source: str, beam: str = "") -> list[Measurement | None]:
-        """The measurements that are of use; where none is clean all, and their flags tell."""
+        """The measurements that are of use; where none is clean all, with their flags."""
         found = self.of(source, beam)
         clean = [m if m is not None and not m.flags & UNUSABLE else None for m in found]
         return clean if any(m is not None for m in clean) else found
@@ -68,7 +68,7 @@ class Positions:
         return max(int(self.beam(source, beam).good.sum()) for beam in ("", "O", "E"))
 
     def neighbours(self, source: str, beam: str = "") -> float:
-        """Mean part of the source's light that neighbours added, and was taken off."""
+        """Mean part of the source's light that neighbours added, and that was subtracted."""
         parts = [abs(m.neighbours) for m in self.of(source, beam) if m is not None]
         return float(np.mean(parts)) if parts else 0.0
 

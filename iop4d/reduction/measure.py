@@ -22,7 +22,7 @@ _REFERENCE_STARS = 200  # brightest stars of a whole frame by which sub-frames a
 MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
 OFF_CENTRE_PX = 1.5  # a star this near to its place, or within 0.7 FWHM, is at its place
 OFF_CENTRE_FWHM = 0.7
-NEARBY_FWHM = 1.5  # a star within this, but off its place, is told by a flag
+NEARBY_FWHM = 1.5  # a star within this, but off its place, gets a flag
 _BRIGHT_SNR = 50.0  # a star so bright shows what its image looks like
 _FALSE_ALARM = 0.25  # part of the bright stars from which on not all can have been hit
 _TRUST_CENTROID = 20.0  # peak over sky noise from which the centroid beats the solution
@@ -55,7 +55,7 @@ def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Ap
                         ) -> tuple[FieldStar, ...]:
     """The brightest clean stars that are none of the sources measured, with their sky places.
 
-    They tell the transparency of a frame of one beam; the catalogue's calibrators are among them.
+    They show the transparency of a frame of one beam; the catalogue's calibrators are among them.
     """
     found = stars.detections
     good = np.flatnonzero(~found.saturated & ~found.edge & ~stars.sharp
@@ -133,9 +133,9 @@ def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement
 
 
 def without_false_alarms(measured: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """The measurements without BAD_PIXELS where it is the star images that are odd.
+    """The measurements without BAD_PIXELS where it is the PSF that is odd.
 
-    Cosmic rays hit one star in many. A trailed or doubled star image stands out against the
+    Cosmic rays hit one star in many. A trailed or doubled PSF stands out against the
     frame's mean one in most stars at once, and then nothing is wrong with any pixel.
     """
     bright = [m for m in measured if m.snr > _BRIGHT_SNR]

@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
 
-#: (as the instrument sees it, whether field stars told what it adds to them)
+#: (as the instrument sees it, whether field stars show what it adds to them)
 Seen = tuple[Stokes, bool]
 
 
@@ -144,7 +144,7 @@ def _through_plate(target: str, drift: Floats | None, positions: Positions,
 
 
 def _diluted(stokes: Stokes, light: float) -> Stokes:
-    """With the error of a neighbour's light, which was taken off wrongly by a part of it.
+    """With the error of a neighbour's light, of which a part was subtracted wrongly.
 
     It makes all of the polarisation larger or smaller, in every position alike.
     """

@@ -1,4 +1,4 @@
-"""What is written of a reduced frame: its pixels with a header that tells all, and a preview."""
+"""What is written of a reduced frame: its pixels, a header with all that was done, a preview."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stars of a calibrated frame: sky, detections, widths and the star image."""
+"""The stars of a calibrated frame: sky, detections, widths and the PSF."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from iop4d.science.psf import Psf, fit_psf, plain_psf
 
 @dataclass(frozen=True, kw_only=True)
 class Stars:
-    """Sky, detections (brightest first), and the star image; ``sharp``: cosmic rays among them.
+    """Sky, detections (brightest first), and the PSF; ``sharp``: cosmic rays among them.
 
     ``shrunk``: how many pixels each way were taken together to find them.
     """

@@ -23,7 +23,7 @@ DEBLEND_LEVELS = 32  # SEP's default; with half of it neighbours within 1.7 FWHM
 PIXEL_STACKS = (100_000, 3_000_000)
 MOST_STARS = 300  # brightest detections whose centroids are refined
 # Parts of a pixel at the window's rim. SEP's 11 take five times as long; with whole pixels the
-# centroids of small star images go wrong.
+# centroids of narrow PSFs go wrong.
 _SUBPIXELS = 5
 _FARTHEST = 1.0  # px that a windowed centroid may move from the isophotal one
 
@@ -150,6 +150,6 @@ def refine_centroids(image: FloatImage, detections: Detections, fwhm: float) -> 
 
 
 def windowed(image: FloatImage, x: Floats, y: Floats, fwhm: float) -> tuple[Floats, Floats]:
-    """Centroids by a Gaussian window as wide as the star image, 0-based pixels."""
+    """Centroids by a Gaussian window as wide as the PSF, 0-based pixels."""
     wx, wy, _ = sep.winpos(image, x, y, max(fwhm, 1.5) / 2.3548, subpix=_SUBPIXELS)
     return np.asarray(wx, dtype=np.float64), np.asarray(wy, dtype=np.float64)

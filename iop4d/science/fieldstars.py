@@ -20,7 +20,7 @@ POLARISED = 0.003
 _PRIOR_STARS = 4.0  # stars that this expectation is worth against what is measured
 _CLIP = 4.0  # sigmas beyond which a star is a variable, a blend or strongly polarised
 _ROUNDS = 5
-_BRIGHTEST = 20  # stars that tell the scatter beyond the errors
+_BRIGHTEST = 20  # stars that show the scatter beyond the errors
 _FEWEST_BRIGHT = 5
 
 

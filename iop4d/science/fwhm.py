@@ -1,4 +1,4 @@
-"""The width of star images: of each bright star, and of the frame."""
+"""The width of the PSF: of each bright star, and of the frame."""
 
 from __future__ import annotations
 

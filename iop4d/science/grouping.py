@@ -26,7 +26,7 @@ def partition(exposures: Sequence[Exposure], *, angles_deg: Sequence[float], lon
               gap_min: float) -> list[list[int]]:
     """Indices of the exposures of each group, in order of time.
 
-    A group begins anew when it is complete, when an angle comes again, after a pause of
+    A new group begins when it is complete, when an angle comes again, after a pause of
     ``gap_min``, and ``longest_min`` minutes after its first exposure. It depends on the exposures
     alone, not on the order in which they became known.
     """

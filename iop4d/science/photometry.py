@@ -1,7 +1,7 @@
 """Aperture photometry at given places: fluxes, errors and flags.
 
 Fluxes are sums over exact circles; the sky is that of an annulus, without the light of
-the star's own wings and of the neighbours, which the frame's star image gives.
+the star's own wings and of the neighbours, which the frame's PSF gives.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ FLOOR = 0.0012
 GRAIN = 0.0004  # the flat field's part of it alone: 0.2 % a pixel, over the pixels of a star
 LOW_SNR = 5.0  # as the flag says
 BLEND = 0.01  # part of a source's light that a neighbour may add inside the aperture
-NEIGHBOUR_ERR = 0.15  # part of a neighbour's light by which it may be taken off wrongly
+NEIGHBOUR_ERR = 0.15  # part of a neighbour's light by which it may be subtracted wrongly
 _BLEND_NOISE = 0.3  # sigmas of the flux below which a neighbour's light does not matter
 _FEWEST_SKY = 30  # pixels of an annulus that give its noise
-_COSMIC = 8.0  # sigmas by which a pixel must stand above the star image to be a cosmic ray's
-_COSMIC_MODEL = 0.5  # part of the star image's local height by which the model may be wrong
+_COSMIC = 8.0  # sigmas by which a pixel must stand above the PSF to be a cosmic ray's
+_COSMIC_MODEL = 0.5  # part of the PSF's local height by which the model may be wrong
 _SAMPLED = 2.2  # px of FWHM below which a star is as sharp as a cosmic ray
 _DOUBLE = 1.3  # times the usual elongation: a neighbour of 10 % at one FWHM makes that
 _ROUND = 1.2  # elongation of the typical star above which the frame is trailed
@@ -67,7 +67,7 @@ class Flux:
     """What an aperture holds. ``flux``, ``flux_err``: ADU; ``sky``: ADU per pixel above the
     frame's background; ``flags``: of the aperture alone; ``photon_err``: the part of the error that
     two images of one star do not share, of photons, sky and the grain of the flat field;
-    ``neighbours``: light of neighbours that was taken off, as a part of the flux."""
+    ``neighbours``: light of neighbours that was subtracted, as a part of the flux."""
 
     flux: float
     flux_err: float
@@ -102,7 +102,7 @@ class Pixels:
 
     @cached_property
     def round_stars(self) -> bool:
-        """Whether the star image is the model's closely enough to tell cosmic rays from it."""
+        """Whether the PSF is the model's closely enough to tell cosmic rays from stars."""
         bright = np.flatnonzero(~self.detections.saturated & ~self.detections.edge)[:50]
         elongation = float(np.median(self.detections.elongation[bright])) if bright.size else 1.0
         return self.psf.fwhm > _SAMPLED and elongation < _ROUND
@@ -121,13 +121,13 @@ class Pixels:
 
 
 def aperture_for(fwhm: float, *, radius: float, inner: float, outer: float) -> Aperture:
-    """The frame's aperture from the FWHM in pixels and radii in sigmas of the star image."""
+    """The frame's aperture from the FWHM in pixels and radii in sigmas of the PSF."""
     sigma = max(fwhm / 2.3548, SMALLEST_RADIUS / radius)
     return Aperture(radius=radius * sigma, inner=inner * sigma, outer=outer * sigma)
 
 
 def total_fluxes(detections: Detections, psf: Psf) -> Floats:
-    """The total flux of each detection in ADU, from its peak and the star image.
+    """The total flux of each detection in ADU, from its peak and the PSF.
 
     Good to some 20 %, also where stars crowd; isophotal where that is larger (saturated stars).
     """
@@ -248,7 +248,7 @@ def _neighbours(frame: Pixels, x: float, y: float, aperture: Aperture, *, rows: 
 
 
 def _has_cosmic_ray(stamp: Floats, weights: Floats, model: Floats, noise2: Floats) -> bool:
-    """Whether a pixel of the aperture stands alone, far above the star image.
+    """Whether a pixel of the aperture stands alone, far above the PSF.
 
     ``noise2``: variance of a pixel. A star that the model fits badly leaves a residual as wide
     as itself; a cosmic ray's is not shared by the pixels around.

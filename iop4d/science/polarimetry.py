@@ -78,8 +78,8 @@ def single_beam(angles_deg: Floats, beam: Beam, *, harmonic: int, sign: float = 
     ``harmonic`` h: 2 for a polariser, 4 for a half-wave plate; ``sign``: -1 for the extraordinary
     image. The fluxes must share one transparency. ``drift`` d: (K,) by what part the star itself
     may have changed by each position (1 sigma, from its mean, all to one side or all to the other):
-    one beam cannot tell such a change from polarisation, so that s = 0 +- 1 is fitted besides.
-    None: steady. None is returned with fewer than three different positions.
+    one beam cannot distinguish such a change from polarisation, so that s = 0 +- 1 is fitted
+    besides. None: steady. None is returned with fewer than three different positions.
     """
     good = beam.good
     phase = np.radians(harmonic * angles_deg[good])
@@ -134,7 +134,7 @@ def half_wave_fit_k(angles_deg: Floats, ordinary: Beam, extraordinary: Beam) -> 
     """The same with beams of unequal transmission, k = (k_O - k_E) / (k_O + k_E) left free.
 
     F = (k + m) / (1 + k m) with m = q cos 4 theta + u sin 4 theta, by Gauss and Newton. None with
-    fewer than three positions, or where k cannot be told from q and u.
+    fewer than three positions, or where k cannot be separated from q and u.
     """
     difference, err = normalised_difference(ordinary, extraordinary)
     good = np.isfinite(difference)

@@ -39,7 +39,7 @@ _FEWEST_FOR_BETA = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Psf:
-    """A frame's star image.
+    """A frame's point spread function (PSF).
 
     ``fwhm``: typical, pixels; ``beta``: Moffat's exponent; ``slopes``: of ln(FWHM / fwhm) by X,
     Y, X^2, XY, Y^2 with X, Y in [-1, 1] over the frame, ``covariance``: theirs; ``shape``:
@@ -85,7 +85,7 @@ def surface(r2: Floats | float, fwhm: float, beta: float) -> Floats:
 
 def fit_psf(image: FloatImage, detections: Detections, widths: Widths, *,
             sigma: float) -> Psf:
-    """The star image of a background-subtracted float32 frame whose widths are measured."""
+    """The PSF of a background-subtracted float32 frame whose widths are measured."""
     fwhm, slopes, covariance = _fit_slopes(detections, widths, image.shape)
     beta = _fit_beta(image, detections, widths, fwhm=fwhm, sigma=sigma)
     return Psf(fwhm=fwhm / moffat_excess(beta), beta=beta, slopes=slopes, covariance=covariance,
@@ -93,7 +93,7 @@ def fit_psf(image: FloatImage, detections: Detections, widths: Widths, *,
 
 
 def plain_psf(fwhm: float, shape: tuple[int, int]) -> Psf:
-    """A star image of which nothing but the width is known."""
+    """A PSF of which nothing but the width is known."""
     return Psf(fwhm=fwhm, beta=TYPICAL_BETA, slopes=np.zeros(5),
                covariance=np.eye(5) * _PRIOR**2, shape=shape)
 

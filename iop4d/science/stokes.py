@@ -99,9 +99,9 @@ def rotated(stokes: Stokes, angle_deg: float) -> Stokes:
 
 def corrected(stokes: Stokes, constants: InstrumentalPolarisation, *,
               measured: bool = False) -> Stokes:
-    """On the sky: the instrument's q0 and u0 taken off, then its zero angle added to chi.
+    """On the sky: the instrument's q0 and u0 subtracted, then its zero angle added to chi.
 
-    ``measured``: field stars have told what differs from q0 and u0, whose errors then do not
+    ``measured``: field stars have shown what differs from q0 and u0, whose errors then do not
     count. Escudero Pedrosa et al. 2024, AJ 168, 84, equations 5 and 6 (the first term of the
     printed one for u' is misprinted).
     """

@@ -8,10 +8,12 @@ from typing import Any
 
 from iop4d import __version__
 from iop4d.model.errors import Iop4dError
+from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.model.result import ResultValue
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit, newest
 from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
+from iop4d.store.table import is_filled
 
 _JUDGED = "flags judged"  # the last event of a flag that the alerts took into account
 _NEWS = 0.1  # errors by which a magnitude must change to be news
@@ -172,6 +174,21 @@ def remove_flag(tx: Transaction, result_id: int, name: str, *, now: float) -> No
     if len(others) == len(result.human_flags):
         raise Iop4dError(f"result {result_id} has no flag '{name}'")
     _save_flags(tx, result, others, now)
+
+
+def of_polarimeter(db: Connection, instrument: str, *, since: str | None = None,
+                   until: str | None = None) -> list[Result]:
+    """The sound polarisations that an instrument measured, by time; nights with both ends."""
+    spoilt = int(NEVER_ALERTS & ~Flag.NO_CALIBRATORS)
+    query = db.select(Result).where(
+        (Result.instrument == instrument) & (Result.mode == "polarimetry")
+        & Result.q.is_null(False) & (Result.flags.bin_and(spoilt) == 0)
+        & ~is_filled(Result.human_flags)).order_by(Result.jd_mid)
+    if since:
+        query = query.where(Result.night >= since)
+    if until:
+        query = query.where(Result.night <= until)
+    return list(query)
 
 
 def _flagged(tx: Transaction, result_id: int) -> Result:
