@@ -14,7 +14,7 @@ from iop4d.ledger.consequences import Consequences
 from iop4d.ledger.master_choice import deviation
 from iop4d.ledger.plan import Claim, let_wait
 from iop4d.ledger.urgency import Urgency
-from iop4d.model.frame import FrameKind
+from iop4d.model.frame import AstrometryFrom, FrameKind
 from iop4d.model.messages import (
     CHANGED,
     NO_REFERENCE,
@@ -189,7 +189,7 @@ class Outcomes:
             tx, frame.id, FrameState.DONE, now, trace="", info=info,
             provisional=frame.provisional, target=frame.target,
             reference_id=request.reference.frame if request.reference
-            and reduced.astrometry_from not in ("index", "catalogue") else None,
+            and reduced.astrometry_from.uses_reference else None,
             masters=[[m.id, m.revision] for m in request.masters],
             reduced_path=str(request.reduced_path) if request.reduced_path else None,
             preview_path=str(request.preview_path) if request.preview_path else None)
@@ -199,7 +199,7 @@ class Outcomes:
                                                 now=now))
         if reduced.stars:
             self._consequences.reference_solved(tx, frame)
-        if reduced.astrometry_from == "catalogue" and _had_no_reference(claim):
+        if reduced.astrometry_from is AstrometryFrom.CATALOGUE and _had_no_reference(claim):
             self._consequences.frame_unsolved(tx, frame)
         facts = frames.facts_of(frame)
         if facts.mode == "polarimetry" and reduced.target:

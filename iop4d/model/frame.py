@@ -15,6 +15,26 @@ class FrameKind(StrEnum):
     SCIENCE = "science"
 
 
+class AstrometryFrom(StrEnum):
+    """What the astrometric solution of a frame is from: the rungs of ``reduction.field``."""
+
+    INDEX = "index"  # the index files
+    FRAME = "frame"  # another frame of the field
+    CATALOGUE = "catalogue"  # the pattern of the target and its calibrators
+    QUADS = "quads"  # of a sub-frame: a solved frame of the whole field
+    PAIR = "pair"  # of a sub-frame: the place of its target
+
+    @property
+    def uses_reference(self) -> bool:
+        """Whether the reference that the frame was given has its part in the solution."""
+        return self not in (AstrometryFrom.INDEX, AstrometryFrom.CATALOGUE)
+
+    @property
+    def is_second_choice(self) -> bool:
+        """Whether a solved frame of the same field may give a better one."""
+        return self in (AstrometryFrom.FRAME, AstrometryFrom.CATALOGUE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FrameFacts:
     """A frame as its header describes it.

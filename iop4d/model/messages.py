@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
 from iop4d.model.result import FieldStar, Measurement, ResultValue
 
 #: Stage of a failure that passes by itself: the file was still being written.
@@ -142,7 +142,7 @@ class Reduced:
     target: str = ""
     field_stars: tuple[FieldStar, ...] = ()
     stars: tuple[tuple[float, float, float], ...] = ()
-    astrometry_from: str = "index"
+    astrometry_from: AstrometryFrom = AstrometryFrom.INDEX
     stages: dict[str, float] = field(default_factory=dict)  # stage to core-seconds
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
+from iop4d.model.frame import AstrometryFrom
 from iop4d.reduction.context import Stages
 from iop4d.reduction.rungs import (
     Found,
@@ -33,19 +34,19 @@ _POOR_RMS = 0.12  # FWHM above which it does
 
 @dataclass(frozen=True)
 class Rung:
-    """A way to find a field. ``name``: what the frame's astrometric solution is from."""
+    """A way to find a field, and its name, which results keep."""
 
-    name: str
+    name: AstrometryFrom
     find: Callable[[Search], Found | Refined | None]
 
 
 #: Every way to find a field, in the order in which they are tried; the first that succeeds counts.
 RUNGS: tuple[Rung, ...] = (
-    Rung("index", by_index),
-    Rung("frame", by_frame),
-    Rung("catalogue", by_catalogue),
-    Rung("quads", by_quads),
-    Rung("pair", by_pair),
+    Rung(AstrometryFrom.INDEX, by_index),
+    Rung(AstrometryFrom.FRAME, by_frame),
+    Rung(AstrometryFrom.CATALOGUE, by_catalogue),
+    Rung(AstrometryFrom.QUADS, by_quads),
+    Rung(AstrometryFrom.PAIR, by_pair),
 )
 
 
@@ -55,7 +56,7 @@ class Field:
     where every star has two; ``astrometry_from``: the rung that found it."""
 
     refined: Refined
-    astrometry_from: str
+    astrometry_from: AstrometryFrom
     offset: tuple[float, float] | None = None
 
     @property
@@ -76,7 +77,7 @@ def find_field(search: Search, stages: Stages) -> Field:
 
     The error has the stage of the first rung that failed.
     """
-    failures: list[tuple[str, StageError]] = []
+    failures: list[tuple[AstrometryFrom, StageError]] = []
     for rung in RUNGS:
         try:
             with stages("solve"):

@@ -13,7 +13,7 @@ from iop4d.fits.read import open_fits, raw_image
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError
 from iop4d.model.flags import Flag
-from iop4d.model.frame import FrameFacts
+from iop4d.model.frame import AstrometryFrom, FrameFacts
 from iop4d.model.messages import MeasuredFrame, Reduced, ReduceRequest
 from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source
@@ -146,7 +146,7 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Field, apertu
     results = () if facts.mode == "polarimetry" else tuple(
         calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope)[0]
         for target in targets)
-    whole = field.astrometry_from == "index" and not flags & Flag.POOR_WCS
+    whole = field.astrometry_from is AstrometryFrom.INDEX and not flags & Flag.POOR_WCS
     return Reduced(
         wcs=wcs.cards(), wcs_ordinary=field.ordinary.cards() if field.ordinary else {},
         n_detected=len(stars.detections), n_matched=field.refined.n_matched,

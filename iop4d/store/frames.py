@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
 from iop4d.model.messages import UNSOLVED, Reduced, StarList
 from iop4d.model.result import Measurement
 from iop4d.model.states import REPLACED_FRAMES, FrameState
@@ -233,7 +233,8 @@ def is_unsolved(frame: Frame) -> bool:
     """Whether the index did not solve a whole frame, so that another one may help."""
     if frame.state == FrameState.FAILED:
         return bool(frame.reason.startswith(f"{UNSOLVED}: "))
-    return frame.info.get("astrometry_from") in ("frame", "catalogue")
+    found = frame.info.get("astrometry_from")
+    return bool(found) and AstrometryFrom(found).is_second_choice
 
 
 def set_reference(tx: Transaction, frame_id: int, reference_id: int | None) -> None:

@@ -12,7 +12,7 @@ from iop4d.instruments.base import Instrument
 from iop4d.instruments.telescopes import T090
 from iop4d.ledger.ledger import FoundFile
 from iop4d.ledger.plan import Claim
-from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
 from iop4d.model.messages import (
     Classified,
     ClassifyRequest,
@@ -99,7 +99,8 @@ class Bench:
         if request.path.name in self.cloudy:
             if request.reference is None:
                 return Failed(stage="solve", reason="7 stars detected")
-            return Done(value=replace(reduced(request), astrometry_from="frame", stars=()))
+            return Done(value=replace(
+                reduced(request), astrometry_from=AstrometryFrom.FRAME, stars=()))
         if request.facts.subframe and request.reference is None:
             return Failed(stage="reference", reason="waits for a whole frame")
         return Done(value=reduced(request))
@@ -128,7 +129,7 @@ def reduced(request: ReduceRequest) -> Reduced:
         fwhm_arcsec=2.0, sky=100.0, sky_sigma=5.0, aperture_px=6.0, annulus_px=(10.0, 18.0),
         airmass=1.1, bjd_tdb=request.facts.jd_mid, measurements=(), results=(), target="BL Lac",
         stars=((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)) if whole else (),
-        astrometry_from="quads" if request.facts.subframe else "index")
+        astrometry_from=AstrometryFrom.QUADS if request.facts.subframe else AstrometryFrom.INDEX)
 
 
 @pytest.fixture

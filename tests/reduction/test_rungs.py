@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from iop4d.config.site import Astrometry
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import StageError
-from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
 from iop4d.model.messages import StarList
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.beams import match_beams
@@ -169,6 +169,7 @@ def test_another_frame_is_preferred_to_the_catalogue() -> None:
 
 def test_the_rungs_stand_in_the_order_in_which_they_are_tried() -> None:
     assert [rung.name for rung in RUNGS] == ["index", "frame", "catalogue", "quads", "pair"]
+    assert {rung.name for rung in RUNGS} == set(AstrometryFrom)
 
 
 def test_the_error_names_every_rung_that_failed_and_why() -> None:
