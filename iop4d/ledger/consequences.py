@@ -82,7 +82,7 @@ class Consequences:
         It is built again if there are better ones for it by now: nobody looked in the meantime.
         """
         masters.update(tx, master.id, self._clock(), state=MasterState.READY, reason="")
-        restored = tx.by_id(Master, master.id)
+        restored = masters.by_id(tx, master.id)
         self._renew(tx, restored)
         self.master_built(tx, restored)
 
@@ -194,7 +194,7 @@ class Consequences:
         had = Counter(r.group_id for r in members
                       if r.group_id is not None and r.group_id not in taken)
         if had:
-            return tx.by_id(Group, min(had, key=lambda id_: (-had[id_], id_)))
+            return groups.by_id(tx, min(had, key=lambda id_: (-had[id_], id_)))
         return groups.create(tx, frame, self._clock())
 
     def _compute(self, tx: Transaction, group: Group, members: list[Frame], state: GroupState,

@@ -82,11 +82,11 @@ class Ledger:
         bonus = (Priority.WANTED * found.wanted | Priority.LIVE * found.live
                  | self._urgency.bonus(tx, found.path.name))
         if known is None or (known.sha256 and not _same(known, found)):
-            known = tx.create(
-                Frame, archive=found.archive, path=str(found.path), name=found.path.name,
+            known = frames.create(
+                tx, now, archive=found.archive, path=str(found.path), name=found.path.name,
                 night=guess_night(found.path, found.mtime_ns), telescope=self._telescope(found),
-                size=found.size, mtime_ns=found.mtime_ns, state=FrameState.QUEUED,
-                wanted=found.wanted, completed_at=found.completed_at, seen_at=now, changed_at=now)
+                size=found.size, mtime_ns=found.mtime_ns, wanted=found.wanted,
+                completed_at=found.completed_at)
         elif _same(known, found) and not found.wanted and not frames.is_back(tx, known):
             return int(known.id)
         else:
@@ -106,7 +106,7 @@ class Ledger:
         now = self._clock()
         again = []
         for id_ in ids:
-            frame = tx.get(Frame, Frame.id == id_)
+            frame = frames.find(tx, id_)
             if frame is None or frames.is_replaced(frame):
                 continue
             science = frame.kind == FrameKind.SCIENCE.value and frame.sha256

@@ -42,7 +42,7 @@ from iop4d.store.database import Transaction
 from iop4d.store.jobs import OF_A_FRAME, JobKind, Priority
 from iop4d.store.provenance import settings_key
 from iop4d.store.results import Origin
-from iop4d.store.schema import Frame, Group, Master
+from iop4d.store.schema import Frame, Master
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Outcomes:
     def finish(self, tx: Transaction, claim: Claim, outcome: Outcome) -> None:
         """Write what came of a job and end it."""
         now = self._clock()
-        if claim.kind in OF_A_FRAME and frames.is_replaced(tx.by_id(Frame, claim.key)):
+        if claim.kind in OF_A_FRAME and frames.is_replaced(frames.by_id(tx, claim.key)):
             # Another version of the file came while this one was being looked at.
             jobs.close(tx, claim.job_id, JobState.DONE, now, reason="replaced meanwhile")
             return
@@ -103,7 +103,7 @@ class Outcomes:
             case Failed(stage=stage, reason=reason, trace=trace):
                 self._end(tx, claim, FrameState.FAILED, f"{stage}: {reason}", trace)
                 if stage == UNSOLVED and _had_no_reference(claim):
-                    self._consequences.frame_unsolved(tx, tx.by_id(Frame, claim.key))
+                    self._consequences.frame_unsolved(tx, frames.by_id(tx, claim.key))
             case Crashed(how=how):
                 self._crashed(tx, claim, f"the worker died: {how}")
             case TimedOut(seconds=seconds):
@@ -126,7 +126,7 @@ class Outcomes:
     # A file was read and found sound.
 
     def _classified(self, tx: Transaction, claim: Claim, classified: Classified) -> None:
-        frame = tx.by_id(Frame, claim.key)
+        frame = frames.by_id(tx, claim.key)
         facts, now = classified.facts, self._clock()
         columns = {"sha256": classified.sha256, "trace": "", **frames.facts_columns(facts)}
         for name, value in columns.items():
@@ -179,7 +179,7 @@ class Outcomes:
     def _reduced(self, tx: Transaction, claim: Claim, reduced: Reduced, core_s: float) -> None:
         request = claim.request
         assert isinstance(request, ReduceRequest)
-        now, frame = self._clock(), tx.by_id(Frame, claim.key)
+        now, frame = self._clock(), frames.by_id(tx, claim.key)
         frame.provisional = any(master.provisional for master in request.masters)
         frame.target = reduced.target
         info = frames.reduced_info(reduced, core_s) | {
@@ -212,7 +212,7 @@ class Outcomes:
         now = self._clock()
         ids = []
         for frame_id, value in calibrated.results:
-            frame = tx.by_id(Frame, frame_id)
+            frame = frames.by_id(tx, frame_id)
             if frame.state == FrameState.DONE:
                 ids += results.save_results(tx, results.of_frame(frame), (value,), now=now)
         groups.calibrated(tx, claim.key, len(calibrated.results), now)
@@ -221,7 +221,7 @@ class Outcomes:
     def _polarised(self, tx: Transaction, claim: Claim, polarised: Polarised) -> None:
         """The results of a group, and why some of its targets have none."""
         assert isinstance(claim.request, PolarimetryRequest)
-        now, group = self._clock(), tx.by_id(Group, claim.key)
+        now, group = self._clock(), groups.by_id(tx, claim.key)
         used = {frame.id for frame in claim.request.frames}
         rows = [row for row in groups.members(tx, group.id) if row.id in used]
         state = GroupState(group.state)
@@ -249,7 +249,7 @@ class Outcomes:
     def _master_built(self, tx: Transaction, claim: Claim, built: MasterBuilt) -> None:
         request = claim.request
         assert isinstance(request, MasterRequest)
-        now, master = self._clock(), tx.by_id(Master, claim.key)
+        now, master = self._clock(), masters.by_id(tx, claim.key)
         if master.state == MasterState.REJECTED:  # by a person: it stays so
             state, reason = MasterState.REJECTED, master.reason
         else:
@@ -269,7 +269,7 @@ class Outcomes:
             why = left_out.get(frame.name, "")
             frames.set_state(tx, frame.id, FrameState.DONE, now,
                              reason=f"left out of the master: {why}" if why else "")
-        self._consequences.master_built(tx, tx.by_id(Master, master.id))
+        self._consequences.master_built(tx, masters.by_id(tx, master.id))
 
     # Something went wrong.
 
@@ -277,12 +277,12 @@ class Outcomes:
              trace: str = "") -> None:
         now = self._clock()
         if claim.kind is JobKind.MASTER:
-            self._master_failed(tx, tx.by_id(Master, claim.key), reason)
+            self._master_failed(tx, masters.by_id(tx, claim.key), reason)
         elif claim.kind is JobKind.POLARIMETRY:
             groups.update(tx, claim.key, now, reason=reason)
         elif claim.kind is not JobKind.CALIBRATE:
             frames.set_state(tx, claim.key, state, now, reason=reason, trace=trace)
-            self._consequences.polarimetry_frame_failed(tx, tx.by_id(Frame, claim.key))
+            self._consequences.polarimetry_frame_failed(tx, frames.by_id(tx, claim.key))
         jobs.close(tx, claim.job_id, JobState.FAILED, now, reason=reason)
 
     def _master_failed(self, tx: Transaction, master: Master, reason: str) -> None:
@@ -315,7 +315,7 @@ class Outcomes:
 
     def _without_reference(self, tx: Transaction, claim: Claim, reason: str) -> None:
         """A sub-frame waits for a whole frame, unless one was solved in the meantime."""
-        now, frame = self._clock(), tx.by_id(Frame, claim.key)
+        now, frame = self._clock(), frames.by_id(tx, claim.key)
         if frames.references_of(tx, frame):
             jobs.later(tx, claim.job_id, now, not_before=0.0)
         else:

@@ -23,7 +23,7 @@ from iop4d.model.states import FrameState, JobState
 from iop4d.store import frames, groups, jobs, masters
 from iop4d.store.database import Transaction
 from iop4d.store.jobs import JobKind, Priority
-from iop4d.store.schema import Frame, Group, Job, Master, Series
+from iop4d.store.schema import Frame, Job, Master
 
 _MASTER_WAIT = 0.3  # seconds between looks at a master that is being built
 _GROUP_WAIT = 1.0  # seconds between looks at frames that may still come to a group
@@ -60,7 +60,7 @@ class Planner:
                 return _calibrate(tx, job, now)
             case JobKind.POLARIMETRY:
                 return _polarimetry(tx, job, now)
-        frame = tx.by_id(Frame, job.key)
+        frame = frames.by_id(tx, job.key)
         gone = ("the file was replaced" if frames.is_replaced(frame) else
                 "the file lies where it was before" if _moved_back(tx, [frame], now) else "")
         if gone:
@@ -108,7 +108,7 @@ class Planner:
                 preview if wanted.write_previews else None)
 
     def _master(self, tx: Transaction, job: Job, now: float) -> Claim | None:
-        master = tx.by_id(Master, job.key)
+        master = masters.by_id(tx, job.key)
         members = masters.frames_of(tx, master)
         if not members:
             jobs.close(tx, job.id, JobState.DONE, now, reason="no frames")
@@ -136,7 +136,7 @@ class Planner:
 
 
 def _calibrate(tx: Transaction, job: Job, now: float) -> Claim | None:
-    series = tx.by_id(Series, job.key)
+    series = groups.series_by_id(tx, job.key)
     measured = groups.measured_frames(tx, series)
     if not measured:
         jobs.close(tx, job.id, JobState.DONE, now, reason="no frame is measured")
@@ -147,7 +147,7 @@ def _calibrate(tx: Transaction, job: Job, now: float) -> Claim | None:
 
 
 def _polarimetry(tx: Transaction, job: Job, now: float) -> Claim | None:
-    group = tx.by_id(Group, job.key)
+    group = groups.by_id(tx, job.key)
     if more_coming(tx, group):
         jobs.later(tx, job.id, now, not_before=now + _GROUP_WAIT)
         return None

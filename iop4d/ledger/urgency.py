@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from iop4d.model.source import canonical
-from iop4d.model.states import AlertState
-from iop4d.store import catalogue
+from iop4d.store import alerts, catalogue
 from iop4d.store.database import Connection
 from iop4d.store.jobs import Priority
-from iop4d.store.schema import Alert, Source
 
 _LOOK = 5.0  # seconds for which names are kept: an alert that fires is followed that soon
 
@@ -38,8 +36,7 @@ class Urgency:
         """The urgent sources' names, all that the catalogue has for them, and how files begin."""
         if not 0.0 <= self._clock() - self._look_at < _LOOK:
             self._look_at = self._clock()
-            firing = frozenset(row.source for row in db.select(Alert, Alert.source).where(
-                Alert.state == AlertState.FIRING).distinct())
+            firing = alerts.firing_sources(db)
             made_of = (catalogue.version(db), firing)
             if made_of != self._made_of:
                 self._made_of = made_of
@@ -54,8 +51,8 @@ def _all_names(db: Connection, sources: set[str]) -> frozenset[str]:
     if not wanted:
         return frozenset()
     found = set(wanted)
-    for row in db.select(Source, Source.name, Source.other_names):
-        names = {canonical(name) for name in (row.name, *row.other_names)}
+    for name, others in alerts.source_names(db):
+        names = {canonical(one) for one in (name, *others)}
         if names & wanted:
             found |= names
     return frozenset(found - {""})

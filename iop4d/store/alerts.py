@@ -138,6 +138,12 @@ def active_by_rule(db: Connection) -> dict[str, int]:
         Alert.state.in_(ACTIVE_ALERTS)).group_by(Alert.rule).tuples())
 
 
+def firing_sources(db: Connection) -> frozenset[str]:
+    """The sources of the alerts that fire and that nobody has acknowledged."""
+    return frozenset(row.source for row in db.select(Alert, Alert.source).where(
+        Alert.state == AlertState.FIRING).distinct())
+
+
 def count_active(db: Connection) -> int:
     """How many alerts are active."""
     return int(db.select(Alert).where(Alert.state.in_(ACTIVE_ALERTS)).count())

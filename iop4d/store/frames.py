@@ -21,6 +21,21 @@ from iop4d.store.schema import Frame, FrameStars
 from iop4d.store.table import is_filled
 
 
+def by_id(db: Connection, id_: int) -> Frame:
+    """The frame of an id that is known."""
+    return db.by_id(Frame, id_)
+
+
+def find(db: Connection, id_: int) -> Frame | None:
+    """The frame of an id; None if there is none."""
+    return db.get(Frame, Frame.id == id_)
+
+
+def create(tx: Transaction, now: float, **columns: Any) -> Frame:
+    """The row of a file that was found, to be worked on."""
+    return tx.create(Frame, state=FrameState.QUEUED, seen_at=now, changed_at=now, **columns)
+
+
 def set_state(tx: Transaction, frame_id: int, state: FrameState, now: float, *, reason: str = "",
               **columns: Any) -> None:
     """Write a frame's state, and other columns with it."""

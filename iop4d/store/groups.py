@@ -71,6 +71,11 @@ def withdraw(tx: Transaction, group_id: int, keep: tuple[str, ...], now: float) 
         & (Result.withdrawn == False)).execute()  # noqa: E712 - SQL
 
 
+def by_id(db: Connection, id_: int) -> Group:
+    """The group of an id that is known."""
+    return db.by_id(Group, id_)
+
+
 def create(tx: Transaction, frame: Frame, now: float) -> Group:
     """A new group for a frame."""
     return tx.create(
@@ -123,6 +128,11 @@ def series_of(tx: Transaction, source: str, facts: FrameFacts, now: float) -> Se
     return tx.get_or_create(Series, key=key, defaults={
         "source": source, "instrument": facts.instrument, "telescope": facts.telescope,
         "band": facts.band or "", "night": facts.night, "changed_at": now})
+
+
+def series_by_id(db: Connection, id_: int) -> Series:
+    """The series of an id that is known."""
+    return db.by_id(Series, id_)
 
 
 def all_series(db: Connection) -> list[int]:

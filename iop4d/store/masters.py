@@ -14,6 +14,11 @@ from iop4d.store.schema import Frame, Master
 _REDUCED = (FrameState.DONE, FrameState.FAILED)
 
 
+def by_id(db: Connection, id_: int) -> Master:
+    """The master of an id that is known."""
+    return db.by_id(Master, id_)
+
+
 def of_kind(db: Connection, kind: FrameKind, facts: FrameFacts) -> list[Master]:
     """The masters of a kind, of any night and layout, of the camera of a frame.
 
