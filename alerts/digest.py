@@ -79,7 +79,7 @@ def _fold(tx: Transaction, row: Outbox, which: Foldable, found: Extent, *, late:
     mixed = found.least < found.most
     key = dedup_key("digest", row.channel, row.recipient, row.id, found.newest, which.now)
     return outbox.fold(
-        tx, which, found.newest, dedup_key=key, severity=severity, attempts=found.attempts,
+        tx, which, dedup_key=key, severity=severity, attempts=found.attempts,
         message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}",
         content={"kind": MessageKind.DIGEST, "severity": severity, "total": found.count,
                  "late": late, "mixed": mixed, "since": found.oldest,

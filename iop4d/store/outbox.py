@@ -170,12 +170,11 @@ def most_severe(db: Connection, which: Foldable, limit: int) -> list[
     ).where(which.where()).order_by(_SEVERITY.desc(), Outbox.id.desc()).limit(limit).tuples())
 
 
-def fold(tx: Transaction, which: Foldable, newest: int, **columns: Any) -> Outbox:
-    """A digest with these columns, in the place of messages up to an id."""
+def fold(tx: Transaction, which: Foldable, **columns: Any) -> Outbox:
+    """A digest with these columns, in the place of messages."""
     made = tx.create(Outbox, state=MessageState.QUEUED, channel=which.channel,
                      recipient=which.recipient, created_at=which.now, **columns)
-    tx.update(Outbox, state=MessageState.FOLDED, digest=made.id).where(
-        which.where() & (Outbox.id <= newest)).execute()
+    tx.update(Outbox, state=MessageState.FOLDED, digest=made.id).where(which.where()).execute()
     return made
 
 

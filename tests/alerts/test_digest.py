@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from iop4d.alerts.channels.base import SendError
+from iop4d.store import outbox
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import channel, rule
 from tests.alerts.posting import DOWN, FakeChannel, Post, post
@@ -222,3 +223,35 @@ def test_quiet_hours_hold_back_all_but_what_is_urgent(posts: list[Post], tmp_pat
     clock.advance(0.2 * 3600.0)
     it.send()
     assert [notice.facts["rule"] for _, notice in team.mails] == ["urgent", "bright"]
+
+
+def test_what_quiet_hours_hold_back_is_in_no_digest_before_they_end(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel()
+    urgent = rule().replace('"bright"', '"urgent"').replace("< 13.0", "< 12.0") + (
+        'severity = "critical"\n')
+    it = post(posts, tmp_path, clock, 'quiet_hours = "22:00-08:00"\ndigest_over = 2\n',
+              rule(cooldown=0.0), urgent, channel(), team=team)
+    for episode in range(3):
+        it.fire(episode)
+    it.night.see_all([11.5, 11.5], start=3 * 24 * 60)
+    it.send()
+    assert [(n.kind, n.severity) for _, n in team.mails] == [("alert", "critical")]
+    clock.advance(10 * 3600.0)
+    it.send()
+    assert [(n.kind, n.facts.get("total")) for _, n in team.mails[1:]] == [("digest", 4)]
+
+
+def test_a_summary_is_no_part_of_a_digest(posts: list[Post], tmp_path: Path,
+                                          clock: FakeClock) -> None:
+    team = FakeChannel()
+    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
+    with it.night.database.write() as tx:
+        outbox.queue(tx, dedup_key="night", channel="team", recipient="ana@example.org",
+                     message_id="<night@x>", created_at=clock.now, content={
+                         "kind": "summary", "subject": "Night 2025-11-21", "text": "All is well."})
+    for episode in range(7):
+        it.fire(episode)
+    it.send()
+    assert {(n.kind, n.facts.get("total")) for _, n in team.mails} == {
+        ("digest", 7), ("summary", None)}
