@@ -18,11 +18,11 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
+from iop4d.alerts.channels.base import WHOLE
 from iop4d.alerts.rendering import clean
 from iop4d.model.errors import Iop4dError
 
 _LONGEST_ANSWER = 8_000_000  # bytes; a hundred updates are far below it
-_WHOLE = 4.0  # times the timeout of one answer: the longest that a whole call may take
 #: What a request can end with; attempts to connect come in groups.
 NETWORK = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, ExceptionGroup)
 _TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{10,}")
@@ -118,7 +118,7 @@ class BotApi:
                            code=401)
         limits = httpx2.Timeout(self._timeout, read=self._timeout + longer)
         try:
-            async with asyncio.timeout(_WHOLE * self._timeout + longer), httpx2.AsyncClient(
+            async with asyncio.timeout(WHOLE * self._timeout + longer), httpx2.AsyncClient(
                     transport=HiddenAddress(self._prefix, base=self._base, proxy=self._proxy),
                     timeout=limits, headers={"Accept-Encoding": "identity"}) as client:
                 request = client.build_request("POST", f"{self._origin}/{method}",
