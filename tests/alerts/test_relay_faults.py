@@ -307,6 +307,21 @@ def test_a_message_that_was_not_tried_for_days_is_not_given_up_at_the_first_refu
     assert it.states() == [("queued", 1, "no connection")]
 
 
+def test_a_message_refused_by_a_clock_that_was_ahead_is_given_up_in_time(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    it = post(posts, tmp_path, clock, rule(), channel(), team=FakeChannel(*[DOWN] * 1000))
+    it.fire()
+    right = clock.now
+    clock.advance(100 * DAY)
+    it.send()
+    clock.now = right
+    while clock.now < right + 5.2 * DAY:
+        it.send()
+        clock.advance(2 * HOUR)
+    ((state, _, error),) = it.states()
+    assert (state, error) == ("failed", "given up after 5 days: no connection")
+
+
 def test_messages_sent_by_a_clock_that_was_ahead_hold_up_none(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
