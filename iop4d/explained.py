@@ -90,7 +90,7 @@ def _frame(frame: dict[str, Any]) -> list[str]:
     lines = [f"  {frame['id']} {frame['name']}{angle}: {frame['path']}",
              f"    FWHM {decimal(frame['fwhm_arcsec'], 2)} arcsec, aperture "
              f"{decimal(frame['aperture_px'], 2)} px, {frame['n_matched']} stars matched, "
-             f"astrometric solution from {frame['astrometry_from']}, "
+             f"astrometric solution from {frame['astrometry_from'] or 'an unknown source'}, "
              f"rms {decimal(frame['wcs_rms_px'], 3)} px"]
     for m in frame["measured"]:
         beam = {"": "", "O": "ordinary image ", "E": "extraordinary image "}[m["beam"]]

@@ -135,6 +135,7 @@ def _frame(tx: Transaction, site: Site, index: int, frames: int, now: float, mas
               "n_detected": 187, "n_matched": 64, "wcs_rms_px": 0.21, "fwhm_px": fwhm / 0.53,
               "fwhm_arcsec": fwhm, "sky": 214.3, "sky_sigma": 7.9, "aperture_px": 4.6,
               "annulus_px": [7.7, 13.9], "airmass": 1.21, "bjd_tdb": jd + 0.003,
+              "astrometry_from": "index",
               "warnings": ["the flat is of another night"] if provisional else [],
               "stages": {"read": 0.031, "calibrate": 0.058, "detect": 0.142, "astrometry": 0.611,
                          "photometry": 0.083}, "core_s": 0.925, "latency_s": 1.87},
