@@ -84,6 +84,26 @@ def test_a_steady_night_did_not_vary() -> None:
     assert varied == 0
 
 
+@pytest.mark.parametrize(("apart", "scatters"), [(0.008, False), (0.03, True)])
+def test_a_hundredth_of_a_magnitude_is_no_scatter_however_small_the_errors(
+        apart: float, scatters: bool) -> None:
+    points = [point(n, n / 4, 13.0 + apart * (-1)**n, 0.001) for n in range(20)]
+    assert night_of(points).scatters == scatters
+
+
+@pytest.mark.parametrize(("apart", "varied"), [(0.045, False), (0.055, True)])
+def test_a_night_varied_from_a_twentieth_of_a_magnitude_between_its_means(
+        apart: float, varied: bool) -> None:
+    night = night_of([point(n, n / 4, 13.0 + apart * (n >= 10), 0.001) for n in range(20)])
+    assert night.scatters
+    assert night.varied == varied
+
+
+def test_a_change_below_a_twentieth_of_a_magnitude_is_no_fastest_one() -> None:
+    assert fastest_change([level(0, 13.0, 0.001), level(1, 13.045, 0.001)]) is None
+    assert fastest_change([level(0, 13.0, 0.001), level(1, 13.055, 0.001)]) is not None
+
+
 def test_a_night_with_a_slope_varied_and_its_extremes_are_its_ends() -> None:
     night = night_of([point(n, n / 4, 13.0 - 0.02 * n) for n in range(20)])
     assert night.varied

@@ -189,6 +189,26 @@ def test_the_change_is_against_the_preceding_night_with_data(tx: Transaction) ->
     assert change.days == pytest.approx(2.0, abs=0.05)
 
 
+@pytest.mark.parametrize(("night", "is_found"), [(4, True), (6, False)])
+def test_the_fastest_change_is_one_of_the_last_five_days(tx: Transaction, night: int,
+                                                         is_found: bool) -> None:
+    for hours, mag in ((9.0, 13.9), (10.0, 13.1)):
+        measure(tx, night, hours, mag)
+    for before in (night, 2, 0):
+        measure(tx, before, 11.0, 13.1)
+    assert (light(gather(tx, asked(tx))).fastest is not None) == is_found
+
+
+def test_the_past_ends_before_the_night_whatever_the_others_are_named(tx: Transaction) -> None:
+    """Nights are those of the telescope's own place: one further west may still be going on."""
+    measure(tx, 2, 9.0, 13.5)
+    measure(tx, 0, 9.0, 12.9)
+    measure(tx, 1, 39.0, 11.0, telescope="West")
+    past = light(gather(tx, asked(tx))).baseline
+    assert past is not None
+    assert past.results == (1,)
+
+
 def test_polarisation_is_that_nearest_in_time_in_the_same_band(tx: Transaction) -> None:
     measure(tx, 0, 9.5, 13.9, band="B", **polarised())
     measure(tx, 0, 8.0, 12.9, **polarised(0.10))
@@ -232,6 +252,14 @@ def test_an_alert_is_told_with_what_was_known_when_it_fired(tx: Transaction) -> 
     facts = light(of_alert(tx, row, called="BL Lac"))
     assert facts.level.results == tuple(ids[1:3])
     assert facts.called == "BL Lac"
+
+
+def test_an_alert_is_reported_without_the_polarisation_that_came_later(tx: Transaction) -> None:
+    earlier = without_stars(tx, 0, 9.1)
+    row = alert(tx, [measure(tx, 0, 9.2, 12.9)])
+    without_stars(tx, 0, 9.21)
+    facts = of_alert(tx, row, called="BL Lac")
+    assert [point.id for point in facts.polarised] == [earlier]
 
 
 def test_an_alert_of_another_telescope_is_about_that_one(tx: Transaction) -> None:

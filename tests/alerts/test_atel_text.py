@@ -169,6 +169,8 @@ def test_what_is_too_long_loses_whole_sentences_by_their_ranks(tx: Transaction,
     assert len(draft.text) <= most or not any(kept)
     assert len(kept) + len(left) == len(whole)
     assert not left or min(left) >= max(kept)
+    of_least = [sentence in draft.body for rank, sentence in whole if rank == min(left, default=0)]
+    assert of_least == sorted(of_least, reverse=True)  # of one rank the last ones go first
     assert "".join(draft.body.split()) == "".join(
         "".join(sentence.split()) for _, sentence in whole if sentence not in draft.left_out)
     assert not re.search(r"\d", untraced(draft))
@@ -236,6 +238,15 @@ def test_a_record_is_reported_if_it_was_passed_a_month_ago_or_more(
     measure(tx, 0, 9.0, 12.9)
     body = write(gather(tx, asked(tx)), HEAD).body
     assert ("It is the brightest level in our archive since" in body) == is_reported
+
+
+def test_new_nights_before_the_preceding_one_are_listed_and_that_one_is_not(
+        tx: Transaction) -> None:
+    for night in (6, 4, 2, 0):
+        measure(tx, night, 9.0, 13.5 - 0.01 * night)
+    body = write(gather(tx, asked(tx, since_jd=TODAY - 5)), HEAD).body
+    assert "On the preceding night with data, 2026 November 20, we measured R = 13.48" in body
+    assert "Before it, nightly means were R = 13.46 +/- 0.02 on 2026 November 18.\n" in body
 
 
 def test_a_first_night_is_compared_with_nothing(tx: Transaction) -> None:
@@ -377,6 +388,11 @@ def test_what_a_person_must_see_to_is_noted(tx: Transaction, more: dict[str, Any
     assert any("[atel] authors" in note for note in notes)
     assert any("[atel] contact" in note for note in notes)
     assert any("rests on result 1 alone" in note for note in notes)
+
+
+def test_flags_that_spoil_no_number_are_not_noted(tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 12.5, flags=int(Flag.FEW_FIELD_STARS))
+    assert not any("Flagged" in note for note in write(gather(tx, asked(tx)), HEAD).notes)
 
 
 def test_a_sentence_with_a_digit_that_is_not_recorded_is_refused_by_name() -> None:

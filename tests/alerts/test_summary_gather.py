@@ -103,6 +103,15 @@ def test_the_change_is_from_the_latest_earlier_night_of_the_band(facts: NightSum
     assert red.change_err == pytest.approx(math.hypot(0.02, 0.02))
 
 
+def test_withdrawn_points_are_no_earlier_night(site: Site, database: Database) -> None:
+    with database.write() as tx:
+        result(tx, 0, 13.2, night="2024-03-10")
+        result(tx, 0, 11.0, night="2024-03-11", withdrawn=True)
+        result(tx, 0, 13.0)
+    [band] = gathered(site, database).sources[0].bands
+    assert (band.before, band.change) == ("2024-03-10", pytest.approx(-0.2))
+
+
 def test_the_mean_angle_of_178_and_2_degrees_is_0(facts: NightSummary) -> None:
     [red] = facts.sources[0].polarisation
     assert red.n == 2
