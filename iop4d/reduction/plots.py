@@ -19,8 +19,9 @@ from iop4d.model.messages import MeasuredFrame, NightPlotRequest, PlotPanel, Plo
 from iop4d.model.polarimeter import Analyser
 from iop4d.model.source import Source
 from iop4d.model.units import JD_UNIX_EPOCH, utc_of_jd
-from iop4d.reduction.groups import field_ensemble, positions_of
+from iop4d.reduction.groups import Positions, field_ensemble, positions_of
 from iop4d.reduction.polarise import seen_by_methods
+from iop4d.science.fieldstars import Transparency
 from iop4d.science.polarimetry import modulation, normalised_difference
 
 if TYPE_CHECKING:
@@ -207,16 +208,8 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
     if polarimeter.analyser is Analyser.POLARISER and constants is not None:
         ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0)
     found = seen_by_methods(source, positions, polarimeter.analyser, ensemble, settings)
-    if polarimeter.analyser is Analyser.POLARISER:
-        beam = positions.beam(source.name)
-        even = beam.times(1.0 / (ensemble.relative if ensemble is not None
-                                 else np.ones(positions.angles_deg.size)))
-        mean = float(np.nanmean(even.flux))
-        value, err, harmonic = even.flux / mean - 1.0, even.err / mean, 2
-    else:
-        value, err = normalised_difference(positions.beam(source.name, "O", alone=False),
-                                           positions.beam(source.name, "E", alone=False))
-        harmonic = 4
+    value, err = _modulation_seen(source.name, positions, polarimeter.analyser, ensemble)
+    harmonic = 2 if polarimeter.analyser is Analyser.POLARISER else 4
     figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.errorbar(positions.angles_deg, 100 * value, 100 * err, fmt="ko", markersize=4, zorder=5)
@@ -236,6 +229,18 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
     out = BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
+
+
+def _modulation_seen(source: str, positions: Positions, analyser: Analyser,
+                     ensemble: Transparency | None) -> tuple[Floats, Floats]:
+    """What is measured of a source at each position, and its error: a part of the mean flux."""
+    if analyser is not Analyser.POLARISER:
+        return normalised_difference(positions.beam(source, "O", alone=False),
+                                     positions.beam(source, "E", alone=False))
+    even = positions.beam(source).times(1.0 / (
+        ensemble.relative if ensemble is not None else np.ones(positions.angles_deg.size)))
+    mean = float(np.nanmean(even.flux))
+    return even.flux / mean - 1.0, even.err / mean
 
 
 def _with_ratio(m: Floats, k: float) -> Floats:

@@ -151,38 +151,24 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *,
     ny, nx = frame.image.shape
     if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
         return Flux(flux=math.nan, flux_err=math.nan, sky=math.nan, flags=Flag.EDGE)
-    half = math.ceil(aperture.outer) + 1
-    rows = slice(max(0, round(y) - half), min(ny, round(y) + half + 1))
-    columns = slice(max(0, round(x) - half), min(nx, round(x) + half + 1))
-    dx = np.arange(columns.start, columns.stop) - x
-    dy = np.arange(rows.start, rows.stop) - y
-    r2 = dy[:, None] ** 2 + dx[None, :] ** 2
-    weights = circle_overlap(dx, dy, aperture.radius)
-    flags = _pixel_flags(frame, rows, columns, weights)
-    if min(x, nx - 1 - x, y, ny - 1 - y) < aperture.outer:
-        flags |= Flag.EDGE
-    stamp = frame.image[rows, columns].astype(np.float64)
-    in_annulus = (r2 >= aperture.inner**2) & (r2 <= aperture.outer**2)
-    if frame.bad is not None:
-        in_annulus &= ~frame.bad[rows, columns]
-    light, sky_pixels = _neighbours(frame, x, y, aperture, rows=rows, columns=columns, own=own)
-    in_annulus &= sky_pixels
-    stamp -= light
+    stamp = _stamp(frame, x, y, aperture, own)
+    weights, flags = stamp.weights, stamp.flags
     width = float(frame.psf.fwhm_at(x, y)[0][0])
-    model = surface(r2, width, frame.psf.beta)
+    model = surface(stamp.r2, width, frame.psf.beta)
     inside = float(encircled(aperture.radius, width, frame.psf.beta))
     area = float(weights.sum())
-    rough = max(float((stamp * weights).sum()), 0.0) / inside
-    sky, sigma = _sky(stamp - rough * model, in_annulus, frame.sigma)
-    flux = float((stamp * weights).sum()) - area * sky
-    count = max(int(in_annulus.sum()), 1)
+    total = float((stamp.image * weights).sum())
+    rough = max(total, 0.0) / inside
+    sky, sigma = _sky(stamp.image - rough * model, stamp.in_annulus, frame.sigma)
+    flux = total - area * sky
+    count = max(int(stamp.in_annulus.sum()), 1)
     variance = max(flux, 0.0) / frame.gain + area * sigma**2 * (1.0 + area / count)
-    others = float((light * weights).sum())
+    others = float((stamp.light * weights).sum())
     error = math.hypot(math.sqrt(variance), FLOOR * flux, NEIGHBOUR_ERR * others)
     if others > max(BLEND * flux, _BLEND_NOISE * error):
         flags |= Flag.BLENDED
     expected = model * max(flux, 0.0) / inside
-    if frame.round_stars and _has_cosmic_ray(stamp - sky, weights, expected,
+    if frame.round_stars and _has_cosmic_ray(stamp.image - sky, weights, expected,
                                              sigma**2 + expected / frame.gain):
         flags |= Flag.BAD_PIXELS
     if own is not None and frame.looks_double(own):
@@ -195,6 +181,39 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *,
                 neighbours=others / flux if flux > 0 else 0.0,
                 flux_err=float(factor[0]) * math.hypot(error, flux * float(factor_err[0])),
                 sky=sky, flags=flags)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stamp:
+    """The pixels about a source: ADU without the neighbours' ``light``; ``weights``: part of each
+    inside the aperture; ``r2``: squared distance; ``in_annulus``: those that give the sky."""
+
+    image: Floats
+    light: Floats
+    weights: Floats
+    r2: Floats
+    in_annulus: Mask
+    flags: Flag
+
+
+def _stamp(frame: Pixels, x: float, y: float, aperture: Aperture, own: int | None) -> _Stamp:
+    ny, nx = frame.image.shape
+    half = math.ceil(aperture.outer) + 1
+    rows = slice(max(0, round(y) - half), min(ny, round(y) + half + 1))
+    columns = slice(max(0, round(x) - half), min(nx, round(x) + half + 1))
+    dx = np.arange(columns.start, columns.stop) - x
+    dy = np.arange(rows.start, rows.stop) - y
+    r2 = dy[:, None] ** 2 + dx[None, :] ** 2
+    weights = circle_overlap(dx, dy, aperture.radius)
+    flags = _pixel_flags(frame, rows, columns, weights)
+    if min(x, nx - 1 - x, y, ny - 1 - y) < aperture.outer:
+        flags |= Flag.EDGE
+    in_annulus = (r2 >= aperture.inner**2) & (r2 <= aperture.outer**2)
+    if frame.bad is not None:
+        in_annulus &= ~frame.bad[rows, columns]
+    light, clear = _neighbours(frame, x, y, aperture, rows=rows, columns=columns, own=own)
+    return _Stamp(image=frame.image[rows, columns].astype(np.float64) - light, light=light,
+                  weights=weights, r2=r2, in_annulus=in_annulus & clear, flags=flags)
 
 
 def _pixel_flags(frame: Pixels, rows: slice, columns: slice, weights: Floats) -> Flag:
