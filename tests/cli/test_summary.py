@@ -65,7 +65,7 @@ def test_a_night_is_named_as_observers_do(root: Path, night: str) -> None:
 
 
 def test_a_word_that_is_no_night_is_refused(root: Path) -> None:
-    assert "is no night" in run(root, "someday", code=1)
+    assert "is not a night" in run(root, "someday", code=1)
 
 
 def test_programs_get_the_facts(root: Path) -> None:
