@@ -158,8 +158,17 @@ def test_calibrators_that_could_not_be_used_are_counted(site: Site, database: Da
     assert (line.band, line.in_catalogue) == ("R", 1)
 
 
-def test_latency_is_of_light_frames_that_are_done(facts: NightSummary) -> None:
+def test_latency_is_of_science_frames_that_are_done(facts: NightSummary) -> None:
     assert facts.latency == Latency(frames=3, median=2.0, most=pytest.approx(2.9), longest=3.0)
+
+
+def test_calibration_frames_count_for_no_latency(site: Site, database: Database) -> None:
+    with database.write() as tx:
+        frame(tx, "flat.fits", kind="flat", info={"latency_s": 99.0})
+        frame(tx, "BLLac.fits", info={"latency_s": 2.0})
+    latency = gathered(site, database).latency
+    assert latency is not None
+    assert (latency.frames, latency.longest) == (1, 2.0)
 
 
 def test_alerts_of_the_system_are_those_that_fired_since_the_last_summary(site: Site,
@@ -191,6 +200,14 @@ def test_troubles_of_archives_and_channels_are_told(site: Site, database: Databa
         TroubleLine(name="osn", state="down", reason="no route to host"))
     assert facts.channels == (
         TroubleLine(name="team", state="2 messages waiting", reason="450 busy"),)
+
+
+def test_a_message_that_waits_for_its_first_attempt_is_no_trouble(site: Site,
+                                                                 database: Database) -> None:
+    with database.write() as tx:
+        tx.create(Outbox, dedup_key="new", channel="team", recipient="a", message_id="m",
+                  content={}, state="queued", created_at=0.0)
+    assert gathered(site, database).channels == ()
 
 
 def given_up(tx: Transaction, number: int, when: float, **more: object) -> None:
