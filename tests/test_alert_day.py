@@ -141,7 +141,7 @@ def test_a_flare_from_its_first_point_to_its_end(tmp_path: Path) -> None:
 
             for path in frames[-6:]:
                 drop(path, site / "raw" / PLAN.night)
-            until(lambda: [m for m in bot.said("7") if "resolved" in text_of(m)], service)
+            until(lambda: [m for m in bot.said("7") if "resolved at" in text_of(m)], service)
             assert iop4d(site, "alerts", "--json") == []
         finally:
             web.stop()

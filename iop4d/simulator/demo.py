@@ -25,8 +25,11 @@ from iop4d.simulator.servers import Mailbox, free_port
 from iop4d.simulator.service import Observer, Service
 from iop4d.simulator.setups import archive_of, setup_of
 from iop4d.simulator.sky import field_of, index_folder
+from iop4d.store.alerts import newest
 from iop4d.store.database import Database
-from iop4d.store.schema import Alert, Frame, Result
+from iop4d.store.frames import Chosen, choose
+from iop4d.store.results import Selection, select
+from iop4d.store.schema import Result
 from iop4d.store.status import TROUBLE
 
 FIELDS = ("BLLac", "S50716+714", "3C345")
@@ -197,9 +200,9 @@ def summary_of_site(folder: Path, mails: int) -> Group:
     """The summary, to be printed."""
     true = {truth["name"]: truth for path in sorted(folder.glob("truth*.jsonl"))
             for truth in truths(path)}
-    with Database(folder / "iop4d.db", read_only=True).connected():
-        frames, results = list(Frame.select()), list(Result.select().order_by(Result.jd_mid))
-        alerts = list(Alert.select())
+    with Database(folder / "iop4d.db", read_only=True).read() as db:
+        frames, results = choose(db, Chosen()), list(select(db, Selection()))
+        alerts = newest(db, 1000)
     states: dict[str, int] = {}
     for frame in frames:
         states[frame.state] = states.get(frame.state, 0) + 1

@@ -15,8 +15,8 @@ from typing import Any
 
 from iop4d.ledger.engines.worker import die_with_parent
 from iop4d.model.states import FrameState
+from iop4d.store import frames
 from iop4d.store.database import Database
-from iop4d.store.schema import Frame
 from iop4d.store.status import status
 from iop4d.system.lock import is_locked
 
@@ -97,8 +97,8 @@ class Observer:
 
     def ended(self) -> int:
         """How many frames have met their fate."""
-        with self._open().connected():
-            return int(Frame.select().where(Frame.state.in_(ENDED)).count())
+        with self._open().read() as db:
+            return frames.count(db, ENDED)
 
     def quiet(self, frames: int) -> bool:
         """Whether so many frames have ended and nothing is left to do."""

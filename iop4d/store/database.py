@@ -150,7 +150,8 @@ class Database:
                     f"{SCHEMA_VERSION}): install that version, or restore a backup")
             if 0 < version < SCHEMA_VERSION:
                 migrate(self.db)
-            self.db.create_tables(TABLES, safe=True)
+            for table in TABLES:
+                pw.SchemaManager(table, self.db).create_all(safe=True)
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager

@@ -6,6 +6,7 @@ field: its reference.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ def find(db: Connection, id_: int) -> Frame | None:
 def create(tx: Transaction, now: float, **columns: Any) -> Frame:
     """The row of a file that was found, to be worked on."""
     return tx.create(Frame, state=FrameState.QUEUED, seen_at=now, changed_at=now, **columns)
+
+
+def count(db: Connection, states: Iterable[FrameState]) -> int:
+    """How many frames are in any of some states."""
+    return int(db.select(Frame).where(Frame.state.in_(list(states))).count())
 
 
 def set_state(tx: Transaction, frame_id: int, state: FrameState, now: float, *, reason: str = "",
