@@ -74,3 +74,16 @@ def test_a_message_is_due_when_both_its_pause_and_the_quiet_hours_are_over(
         assert outbox.due_times(db) == {"a": NOW + 5.0, "b": NOW + 7.0}
         assert outbox.most_severe_due(db, "b", NOW + 6.9) is None
         assert outbox.most_severe_due(db, "b", NOW + 7.0) is not None
+
+
+def test_a_pause_of_a_recipient_holds_back_what_is_no_more_severe(database: Database) -> None:
+    notice = queue(database, "notice", severity="notice")
+    others = {name: queue(database, name, severity=name) for name in ("info", "critical")}
+    later = queue(database, "later", severity="info", held_until=NOW + 50.0)
+    to_ben = queue(database, "ben", recipient="ben", severity="info")
+    with database.write() as tx:
+        outbox.put_off_others(tx, tx.by_id(Outbox, notice), NOW, NOW + 600.0)
+    waits = {id_: row_of(database, id_).not_before
+             for id_ in (notice, *others.values(), later, to_ben)}
+    assert waits == {notice: NOW + 600.0, others["info"]: NOW + 600.0, others["critical"]: 0.0,
+                     later: 0.0, to_ben: 0.0}
