@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -107,3 +108,20 @@ def test_a_module_that_stands_in_no_layer_is_reported(tmp_path: Path, module: st
     code, said = lint(folder)
     assert code == 1
     assert "stray" in said[DOWNWARDS if module == "iop4d.stray" else SYSTEM]
+
+
+def test_row_classes_build_no_query_outside_the_store() -> None:
+    """``Frame.select()`` needs no import of peewee, so this looks at the code itself."""
+    found = []
+    for folder in ("iop4d", "alerts", "web", "instruments"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if path.is_relative_to(ROOT / "iop4d" / "store"):
+                continue
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            rows = {alias.asname or alias.name for node in ast.walk(tree)
+                    if isinstance(node, ast.ImportFrom) and node.module == "iop4d.store.schema"
+                    for alias in node.names}
+            found += [f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+                      for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+                      and isinstance(node.value, ast.Name) and node.value.id in rows]
+    assert found == []

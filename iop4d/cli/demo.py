@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
 from iop4d.model.errors import Iop4dError
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+from iop4d.model.units import SpanError, seconds_of
 
 
 def seconds(text: str) -> float:
     """``90``, ``90s``, ``2m`` or ``1h`` in seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if not match:
-        raise click.BadParameter(f"'{text}': expected a time such as 90s, 2m or 1h")
-    return float(match.group(1)) * _UNITS[match.group(2)]
+    try:
+        return seconds_of(text, bare="s")
+    except SpanError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
@@ -26,9 +24,9 @@ def seconds(text: str) -> float:
 @click.option("--for", "duration", metavar="TIME", callback=lambda _c, _p, v: v and seconds(v),
               help="End by itself after this time, such as 90s or 2m.")
 @click.option("--port", type=int, default=8765, show_default=True,
-              help="Port of the live page; 0 takes a free one.")
+              help="Port of the live page; 0: any free one.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-site"),
-              show_default=True, help="Folder of the demo's site; made anew each time.")
+              show_default=True, help="Folder of the demo's site, replaced each time.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the night.")
 def demo(speed: float, duration: float | None, port: int, folder: Path, seed: int) -> None:
     """Start a simulated observatory, the daemon on it, and the live page.

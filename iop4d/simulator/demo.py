@@ -39,7 +39,7 @@ FIELDS = ("BLLac", "S50716+714", "3C345")
 #: RoperT90 is of the past, and so is its night: an old one that comes to the archive late.
 POLARIMETERS = (("AndorT150", "3C345", 15.0, 60.0), ("CAFOS", "S50716+714", 25.0, 20.0),
                 ("DIPOL", "1ES1959+650", 35.0, 30.0), ("RoperT90", "1ES1959+650", 45.0, 60.0))
-_MARK = ".iop4d-demo"  # tells a folder that the demo made, and may make anew
+_MARK = ".iop4d-demo"  # marks a folder that the demo made, and may replace
 _REPORT = 10.0  # seconds between lines on the screen
 
 def polarimetry_plan(first: NightPlan, instrument: str, target: str, exptime_s: float) -> NightPlan:
@@ -106,7 +106,7 @@ class Demo:
     def _make_site(self) -> None:
         if self._folder.exists():
             if not (self._folder / _MARK).exists():
-                raise Iop4dError(f"{self._folder} is no site of the demo: name another --folder")
+                raise Iop4dError(f"{self._folder} was not made by the demo: name another --folder")
             shutil.rmtree(self._folder)
         self._folder.mkdir(parents=True)
         (self._folder / _MARK).touch()

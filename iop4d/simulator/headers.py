@@ -13,7 +13,7 @@ from iop4d.simulator.camera import Window
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """An exposure. ``kind``: BIAS, DARK, FLAT or LIGHT; ``object`` and ``number`` of a light.
+    """An exposure. ``kind``: BIAS, DARK, FLAT or LIGHT; ``object`` and ``number`` of a LIGHT.
 
     ``plate_deg``: position of the polariser or the half-wave plate, None in photometry; ``window``:
     what is read of the CCD. ``flipped`` and ``fts``: habits of DIPOL's program, see NightPlan.

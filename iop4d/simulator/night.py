@@ -123,12 +123,12 @@ class Night:
         return dark_current(self._ccd) if self._ccd.dark_e_s else None
 
     def frames(self) -> Iterator[SimulatedFrame]:
-        """Biases, darks, flats of each band, then lights."""
+        """Biases, darks, flats of each band, then science frames."""
         for planned in schedule(self.plan, self._setup):
             if planned.where is None:
                 yield self._calibration(planned)
             else:
-                yield self._light(planned, planned.where)
+                yield self._science(planned, planned.where)
 
     def _calibration(self, planned: Planned) -> SimulatedFrame:
         window = self._reads(self.plan.mode if self.plan.window_masters else "photometry")
@@ -162,7 +162,7 @@ class Night:
             data=np.ascontiguousarray(data[::-1]) if self.plan.flipped else data,
             at_s=planned.at_s + planned.exptime_s)
 
-    def _light(self, planned: Planned, where: Field) -> SimulatedFrame:
+    def _science(self, planned: Planned, where: Field) -> SimulatedFrame:
         rng, ccd, plan, band = self._rng, self._ccd, self.plan, planned.band
         jd_mid = self._start + planned.at_s / 86400 + plan.exptime_s / 2 / 86400
         stars = self.sky.stars(where)

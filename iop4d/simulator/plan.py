@@ -77,8 +77,8 @@ class NightPlan:
     constants: InstrumentalPolarisation | None = None
     beam_ratio: float = 0.005  # by how much more the ordinary beam transmits
     n_dark: int = 5  # where the camera needs darks
-    dark_exptime_s: float | None = None  # None: that of the lights
-    window_masters: bool = True  # masters' frames read as the lights are (CAFOS), not a larger part
+    dark_exptime_s: float | None = None  # None: that of the science frames
+    window_masters: bool = True  # masters' frames read as science frames are (CAFOS)
     flipped: bool = False  # DIPOL's program writes the rows in reverse
     fts: bool = False  # and calls its files BLLac_R_IAR-0001.fts
 
@@ -112,8 +112,8 @@ _FLAT_S = 4.0  # exposure time of a flat
 class Planned:
     """A frame to be taken. ``at_s`` from the night's first frame to its start.
 
-    ``hours``: from the first light's start to its middle; ``number``: as in file names; ``group``
-    counts from 1; ``part``: a sub-frame.
+    ``hours``: from the start of the first science frame to its own middle; ``number``: as in file
+    names; ``group`` counts from 1; ``part``: a sub-frame.
     """
 
     kind: str
@@ -130,7 +130,7 @@ class Planned:
 
 
 def schedule(plan: NightPlan, setup: Setup) -> Iterator[Planned]:
-    """Biases, darks where the camera needs them, flats of each band, then lights."""
+    """Biases, darks where the camera needs them, flats of each band, then science frames."""
     at = 0.0
     for i in range(plan.n_bias):
         at += setup.bias_s
@@ -144,23 +144,23 @@ def schedule(plan: NightPlan, setup: Setup) -> Iterator[Planned]:
         for i in range(plan.n_flat):
             at += setup.flat_s
             yield Planned(kind="FLAT", at_s=at, exptime_s=_FLAT_S, band=band, number=i + 1)
-    lights = _groups(plan, setup) if plan.mode == POLARIMETRY else _photometry(plan)
+    exposures = _groups(plan, setup) if plan.mode == POLARIMETRY else _photometry(plan)
     first = at = at + 60.0
     counts: Counter[tuple[str, str, float | None]] = Counter()
     polariser = setup.optics.offset_px == (0.0, 0.0)
-    for light in lights:
-        if light is not None:
-            key = (light.where.object, light.band, light.plate_deg if polariser else None)
+    for one in exposures:
+        if one is not None:
+            key = (one.where.object, one.band, one.plate_deg if polariser else None)
             counts[key] += 1
             yield Planned(
-                kind="LIGHT", at_s=at, exptime_s=plan.exptime_s, band=light.band,
-                number=counts[key], where=light.where, mode=light.mode, plate_deg=light.plate_deg,
-                group=light.group, part=light.part, hours=(at + plan.exptime_s / 2 - first) / 3600)
+                kind="LIGHT", at_s=at, exptime_s=plan.exptime_s, band=one.band,
+                number=counts[key], where=one.where, mode=one.mode, plate_deg=one.plate_deg,
+                group=one.group, part=one.part, hours=(at + plan.exptime_s / 2 - first) / 3600)
         at += plan.exptime_s + setup.overhead_s
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Light:
+class _Exposure:
     where: Field
     band: str
     mode: str = PHOTOMETRY
@@ -173,23 +173,23 @@ def _turns(plan: NightPlan) -> list[tuple[Field, str]]:
     return [(field_of(name), band) for name in plan.fields for band in plan.bands]
 
 
-def _photometry(plan: NightPlan) -> Iterator[_Light | None]:
+def _photometry(plan: NightPlan) -> Iterator[_Exposure | None]:
     turns = _turns(plan)
     for i in range(plan.frames):
         where, band = turns[i % len(turns)]
-        yield _Light(where=where, band=band)
+        yield _Exposure(where=where, band=band)
 
 
-def _groups(plan: NightPlan, setup: Setup) -> Iterator[_Light | None]:
+def _groups(plan: NightPlan, setup: Setup) -> Iterator[_Exposure | None]:
     """Group after group; None in the place of a frame that is missing."""
     rng = np.random.default_rng([plan.seed, 3])
     turns = _turns(plan)
     for group in range(plan.groups):
         where, band = turns[group % len(turns)]
         if setup.part is not None and group < len(turns):
-            yield _Light(where=where, band=band)
+            yield _Exposure(where=where, band=band)
         for angle in plan.angles_deg:
             lost = rng.random() < plan.missing_rate
-            yield None if lost or angle in plan.missing_angles else _Light(
+            yield None if lost or angle in plan.missing_angles else _Exposure(
                 where=where, band=band, mode=POLARIMETRY, plate_deg=angle, group=group + 1,
                 part=setup.part is not None)

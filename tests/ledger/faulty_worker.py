@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import time
 from typing import Any
 
 from iop4d.ledger.engines.pipe import pack, read_message
 from iop4d.model.messages import Done, SeriesCalibrated
+from tests.support.stub_worker import misbehave
 
 
 class Unreadable:
@@ -33,12 +32,8 @@ def main() -> None:
             answers.write(pack("ready"))
             continue
         match content.path.name:
-            case "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "segv":
-                ctypes.string_at(0)
-            case "exit":
-                sys.exit(3)
+            case "kill" | "segv" | "exit" as fault:
+                misbehave(fault)
             case "hang":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 time.sleep(60)  # the pool must not wait for this

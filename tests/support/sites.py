@@ -83,6 +83,31 @@ def differences(one: dict[tuple[str, str], dict[str, str]],
     return found
 
 
+#: A rule on bright points, with mails to the recipients ``to``, however many and however late.
+ALERTS = """
+[[rule]]
+name = "bright"
+source = "*"
+band = "R"
+condition = "mag < 13.35"
+clear = "mag > 13.5"
+cooldown_hours = 0.2
+channels = ["mail"]
+
+[[channel]]
+name = "mail"
+to = {to}
+host = "127.0.0.1"
+port = {port}
+
+[alerts]
+max_age_hours = 0
+max_per_10min = 1000000
+digest_over = 1000000
+digest_after_minutes = 1000000
+retry_wait = 0.5
+"""
+
 SECRET = "canary-8f41c2d7"
 _JD = 2459831.3
 _A_NIGHT = 40  # files of a night
@@ -114,27 +139,6 @@ workers = 2
 [masters]
 build_delay = 0.1
 
-[[rule]]
-name = "bright"
-source = "*"
-band = "R"
-condition = "mag < 13.35"
-clear = "mag > 13.5"
-cooldown_hours = 0.2
-channels = ["mail"]
-
-[[channel]]
-name = "mail"
-to = ["one@example.org", "two@example.org"]
-host = "127.0.0.1"
-port = {port}
-
-[alerts]
-max_age_hours = 0
-max_per_10min = 1000000
-digest_over = 1000000
-digest_after_minutes = 1000000
-retry_wait = 0.5
 """
 
 
@@ -175,7 +179,8 @@ def make_stub_site(folder: Path, count: int, *, port: int, dead: int) -> Path:
     """A site for a corpus of so many files. ``port``: of its mail server; at ``dead`` is none."""
     for name in ("raw", "masters", "reduced", "previews", "logs"):
         (folder / name).mkdir(parents=True)
-    (folder / "iop4d.toml").write_text(_STUB_SITE.format(port=port, dead=dead), encoding="utf-8")
+    (folder / "iop4d.toml").write_text(_STUB_SITE.format(dead=dead) + ALERTS.format(
+        port=port, to=["one@example.org", "two@example.org"]), encoding="utf-8")
     (folder / "password").write_text(SECRET, encoding="utf-8")
     (folder / "password").chmod(0o600)
     names = sorted({str(_file(*divmod(number, _A_NIGHT))["object"]) for number in range(count)})

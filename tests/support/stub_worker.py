@@ -98,7 +98,7 @@ def _master(request: MasterRequest) -> Outcome:
 def _reduce(request: ReduceRequest) -> Outcome:
     said = json.loads(request.path.read_bytes())
     if fault := said.get("fault"):
-        _commit(fault)
+        misbehave(fault)
     digest = _digest(request.path, *(master.path for master in request.masters))
     time.sleep(_WORK)
     for path in (request.reduced_path, request.preview_path):
@@ -115,7 +115,7 @@ def _reduce(request: ReduceRequest) -> Outcome:
         results=() if request.facts.mode == "polarimetry" else (result,)))
 
 
-def _commit(fault: str) -> None:
+def misbehave(fault: str) -> None:
     """What a frame that is poison does to its worker."""
     match fault:
         case "kill":

@@ -22,6 +22,7 @@ from tests.support import invariants
 from tests.support.daemon_under_test import WORKER
 from tests.support.invariants import Remembered
 from tests.support.sites import (
+    ALERTS,
     SECRET,
     differences,
     drop,
@@ -34,29 +35,6 @@ from tests.support.sites import (
 DAEMON = "tests.support.daemon_under_test"
 STUB_WORKER = "tests.support.stub_worker"
 _MARK = "looked-at"  # the flag that is set by hand on quiet sources
-RULE = """
-[[rule]]
-name = "bright"
-source = "*"
-band = "R"
-condition = "mag < 13.35"
-clear = "mag > 13.5"
-cooldown_hours = 0.2
-channels = ["mail"]
-
-[[channel]]
-name = "mail"
-to = ["observer@example.org"]
-host = "127.0.0.1"
-port = {port}
-
-[alerts]
-max_age_hours = 0
-max_per_10min = 1000000
-digest_over = 1000000
-digest_after_minutes = 1000000
-retry_wait = 0.5
-"""
 
 
 class TrialError(Exception):
@@ -170,7 +148,8 @@ class Trial:
 def true_trial(folder: Path, plan: NightPlan) -> Trial:
     """A daemon with its true workers, on a site for simulated frames."""
     mailbox = _mailbox(folder)
-    site = make_site(folder / "site", plan, more=RULE.format(port=mailbox.port))
+    site = make_site(folder / "site", plan, more=ALERTS.format(
+        port=mailbox.port, to=["observer@example.org"]))
     return Trial(site, site / "raw" / plan.night, mailbox, {})
 
 
