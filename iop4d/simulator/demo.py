@@ -130,9 +130,8 @@ class Demo:
         from werkzeug.security import generate_password_hash
 
         from iop4d.simulator.sky import load_sky
-        from iop4d.store import catalogue, catalogue_csv
+        from iop4d.store import catalogue, catalogue_csv, users
         from iop4d.store.database import Database
-        from iop4d.store.schema import User
 
         names = dict.fromkeys((*FIELDS, *(target for _, target, *_ in POLARIMETERS)))
         text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, names)))
@@ -140,7 +139,7 @@ class Demo:
         database = Database(self._folder / "iop4d.db")
         with database.write() as tx:
             catalogue.save(tx, catalogue_csv.parse(text))
-            User.create(name=ACCOUNT[0], password=generate_password_hash(ACCOUNT[1]), made_at=0.0)
+            users.save(tx, ACCOUNT[0], generate_password_hash(ACCOUNT[1]), now=0.0)
         database.close()
 
     def _say_hello(self, bot: BotServer) -> None:
