@@ -147,3 +147,10 @@ def test_values_before_since_are_not_worked_out() -> None:
     out = derived(parse_condition("change mag < 1"), series([13.0] * 20), PAST, since=3.0)
     assert all(map(math.isnan, out[:15]))
     assert all(map(math.isfinite, out[15:]))
+
+
+def test_a_change_needs_enough_points_of_earlier_nights_alone() -> None:
+    night = series([13.0] * 10 + [12.0], step=0.01, per_night=11)  # all of one night
+    assert math.isnan(last("change mag < -0.5", night))
+    rise = series([13.0] * 11 + [12.5] * 10 + [12.0], step=0.01, per_night=11)
+    assert last("change mag < -0.5", rise) == pytest.approx(-1.0)

@@ -90,3 +90,7 @@ def test_a_session_outlives_a_restart_and_the_key_is_readable_by_its_owner_alone
     again.set_cookie("iop4d", cookie.partition("=")[2])
     assert "Sign out" in again.get("/alerts").text
     assert (site.root / "web.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_session_lasts_for_two_weeks(site: Site) -> None:
+    assert create_app(site).permanent_session_lifetime.total_seconds() == 14 * 86400
