@@ -105,7 +105,7 @@ class AlertEngine:
                     due[key] = min(since - _reach(compiled, band), due.get(key, math.inf))
         reader = PointReader(tx)
         for (number, source, label), since in due.items():
-            self._judge_isolated(tx, self._of_points[number], source, label, since, reader)
+            self._judge(tx, self._of_points[number], source, label, since, reader)
 
     def on_flags(self, tx: Transaction, result_ids: Sequence[int]) -> None:
         """Judge what follows from flags that were set or removed."""
@@ -162,7 +162,7 @@ class AlertEngine:
                               resolved_jd=span[0] - _BEFORE, resolved_at=self._clock())
         if alert.notified_at is not None:
             self._notifier.notify(tx, compiled, alert, MessageKind.WITHDRAWN)
-        self._judge_again(tx, alert, span[0])
+        self._judge(tx, compiled, alert.source, alert.band, span[0], PointReader(tx))
 
     def _remind(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         """Notify people again of an active alert, if its newest point meets the condition."""
@@ -170,12 +170,6 @@ class AlertEngine:
         if found and compiled.condition.holds(found[-1].value):
             self._notifier.notify(tx, compiled, alert, MessageKind.REMINDER,
                                   points=found[-compiled.rule.confirm:])
-
-    def _judge_again(self, tx: Transaction, alert: Alert, since: float) -> None:
-        """Judge an alert's rule from JD ``since`` on, because points are not good any more."""
-        if (compiled := self.compiled(alert.rule)) is not None:
-            self._subjects.read(tx)
-            self._judge_isolated(tx, compiled, alert.source, alert.band, since, PointReader(tx))
 
     def _end_again(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         """Find the end of an episode again; it is active if the points that ended it are bad."""
@@ -188,28 +182,26 @@ class AlertEngine:
             episodes.move(tx, alert, AlertState.FIRING, now=now, resolved_jd=None,
                           resolved_at=None, note="a point that ended it is flagged")
 
-    def _judge_isolated(self, tx: Transaction, compiled: CompiledRule, source: str, band: str,
-                        since: float, reader: PointReader) -> None:
+    def _judge(self, tx: Transaction, compiled: CompiledRule, source: str, band: str,
+               since: float, reader: PointReader) -> None:
         """Judge a rule so that its failure leaves the results, and the other rules, in place."""
         with isolated(tx, self._clock(), rule=compiled.rule.name, source=source, band=band):
-            self._judge(tx, compiled, source, band, *reader.load(compiled, source, band, since))
-
-    def _judge(self, tx: Transaction, compiled: CompiledRule, source: str, band: str,
-               since: float, found: list[RulePoint]) -> None:
-        rows = alerts.latest_episodes(tx, compiled.rule.name, source, band)
-        waiting = rows.pop(0) if rows and not alerts.has_begun(rows[0]) else None
-        subject = _Subject(compiled=compiled, source=source, band=band, waiting=waiting,
-                         latest=rows[0] if rows else None, history=history_of(rows))
-        edges = judge(compiled, subject.history, found, since=since)
-        latest = subject.latest
-        for edge in edges:
-            latest = self._write(tx, subject, edge, latest, waiting)
-            if waiting is not None and latest.id == waiting.id:
-                waiting = None
-        if latest is not None and latest.state == AlertState.FIRING and latest.notified_at is None:
-            self._notify_late(tx, compiled, latest, found)
-        if not edges:
-            self._keep_pending(tx, subject, found)
+            since, found = reader.load(compiled, source, band, since)
+            rows = alerts.latest_episodes(tx, compiled.rule.name, source, band)
+            waiting = rows.pop(0) if rows and not alerts.has_begun(rows[0]) else None
+            subject = _Subject(compiled=compiled, source=source, band=band, waiting=waiting,
+                               latest=rows[0] if rows else None, history=history_of(rows))
+            edges = judge(compiled, subject.history, found, since=since)
+            latest = subject.latest
+            for edge in edges:
+                latest = self._write(tx, subject, edge, latest, waiting)
+                if waiting is not None and latest.id == waiting.id:
+                    waiting = None
+            if (latest is not None and latest.state == AlertState.FIRING
+                    and latest.notified_at is None):
+                self._notify_late(tx, compiled, latest, found)
+            if not edges:
+                self._keep_pending(tx, subject, found)
 
     def _write(self, tx: Transaction, subject: _Subject, edge: Edge, latest: Alert | None,
                waiting: Alert | None) -> Alert:

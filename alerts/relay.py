@@ -138,10 +138,6 @@ class Relay:
         later = [at for at in times.values() if at > now]
         return [name for name, at in times.items() if at <= now], min(later, default=None)
 
-    async def _claim(self, channel: str) -> Message | None:
-        return await self._database.write(
-            digest.claim_next, channel, settings=self._settings, now=self._clock())
-
     def _pause(self, attempts: int) -> float:
         """Seconds before the next attempt: doubling, spread by a fifth so that they part."""
         settings = self._settings
@@ -152,7 +148,8 @@ class Relay:
         """Send the messages of one channel that are due, one by one; how many were accepted."""
         sent = 0
         async with self._busy[name]:  # a look by hand and the loop must not send the same twice
-            while (message := await self._claim(name)) is not None:
+            while (message := await self._database.write(
+                    digest.claim_next, name, self._settings, self._clock())) is not None:
                 sent += await self._deliver(message)
         return sent
 

@@ -146,19 +146,17 @@ class WatchedFolder:
 
     async def _look(self, function: Callable[..., T], *args: Any) -> T:
         """Have the archive's own thread do something; one that hangs is told, and waited for."""
+        future = self._looker.run(function, *args)
+        ends: set[asyncio.Future[Any]] = {future, self._stopped}
         self._asks = True
         try:
-            return await self._answer(self._looker.run(function, *args))
+            done, _ = await asyncio.wait(ends, timeout=_HANGS, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                self._degrade(f"has not answered for {_HANGS:g} s")
+                self._next_scan = 0.0
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._asks = False
-
-    async def _answer(self, future: asyncio.Future[T]) -> T:
-        ends: set[asyncio.Future[Any]] = {future, self._stopped}
-        done, _ = await asyncio.wait(ends, timeout=_HANGS, return_when=asyncio.FIRST_COMPLETED)
-        if not done:
-            self._degrade(f"has not answered for {_HANGS:g} s")
-            self._next_scan = 0.0
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not future.done():
             future.cancel()
             raise _StoppedError

@@ -49,16 +49,12 @@ class Dispatcher:
         async with self._wake:
             self._wake.notify_all()
 
-    async def perform(self, request: Request) -> Outcome:
-        """Have a worker do something that needs no row, such as a plot; ahead of the queue."""
+    async def draw(self, request: PlotRequest | NightPlotRequest) -> bytes | None:
+        """A picture (PNG), drawn by a worker ahead of the queue; None if that failed."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._side.append((request, future))
         await self.wake()
-        return await future
-
-    async def draw(self, request: PlotRequest | NightPlotRequest) -> bytes | None:
-        """A picture (PNG), drawn by a worker; None if that failed."""
-        outcome = await self.perform(request)
+        outcome = await future
         if isinstance(outcome, Done) and isinstance(outcome.value, Plotted):
             return outcome.value.png
         log.warning("a plot for a message was not made: %s", outcome)
