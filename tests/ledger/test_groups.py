@@ -28,10 +28,11 @@ from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation, Polarime
 from iop4d.model.result import ResultValue
 from iop4d.model.states import FrameState
 from iop4d.store import groups as group_store
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database
 from iop4d.store.results import Selection, add_flag, select
 from iop4d.store.schema import Frame, Group, Result
 from tests.conftest import FakeClock, LedgerAlone, work_off
+from tests.support.rows import first, rows
 
 JD = 2459831.4
 ANGLES = (0.0, 22.5, 45.0, 67.5)
@@ -66,7 +67,7 @@ class Bench:
     """A ledger whose worker polarises by counting frames."""
 
     def __init__(self, site: Site, database: Database, clock: FakeClock) -> None:
-        self.site, self.clock = site, clock
+        self.site, self.database, self.clock = site, database, clock
         self.failing: set[str] = set()
         self.cloudy: set[str] = set()  # frames that only another frame of their field places
         self.ledger = LedgerAlone(database=database, site=site, clock=clock,
@@ -108,6 +109,29 @@ class Bench:
     def work(self) -> list[str]:
         return work_off(self.ledger, self.clock, self.answer)
 
+    def groups(self) -> list[tuple[str, ...]]:
+        """The frames of each group, in order of time, of groups that hold any."""
+        with self.database.read() as db:
+            named = [tuple(frame.name for frame in group_store.members(db, group.id))
+                     for group in db.select(Group)]
+        return sorted(names for names in named if names)
+
+    def selected(self) -> list[Result]:
+        """The results that count, in order of time."""
+        with self.database.read() as db:
+            return sorted(select(db, Selection()), key=lambda row: row.jd_mid)
+
+    def results(self) -> list[tuple[tuple[str, ...], float]]:
+        """(frames, p) of the results that count."""
+        return sorted((tuple(row.frames), row.p) for row in self.selected())
+
+    def frame(self, name: str) -> Frame:
+        return first(self.database, Frame, Frame.name == name)
+
+    def states(self) -> set[str]:
+        """The states of all frames."""
+        return {row.state for row in rows(self.database, Frame)}
+
 
 def polarised(request: PolarimetryRequest) -> Polarised:
     """p is the number of frames, in percent."""
@@ -137,17 +161,6 @@ def bench(site: Site, database: Database, clock: FakeClock) -> Bench:
     return Bench(site, database, clock)
 
 
-def groups() -> list[tuple[str, ...]]:
-    """The frames of each group, in order of time, of groups that hold any."""
-    rows = [tuple(f.name for f in group_store.members(ambient(), g.id)) for g in Group.select()]
-    return sorted(row for row in rows if row)
-
-
-def results() -> list[tuple[tuple[str, ...], float]]:
-    """(frames, p) of the results that count."""
-    return sorted((tuple(row.frames), row.p) for row in select(ambient(), Selection()))
-
-
 FIRST = ("p0-0.fits", "p22.5-1.fits", "p45-2.fits", "p67.5-3.fits")
 SECOND = ("p0-4.fits", "p22.5-5.fits", "p45-6.fits")
 
@@ -157,15 +170,15 @@ def test_a_whole_group_is_computed_at_once(bench: Bench) -> None:
     for _ in range(6):
         for claim in bench.ledger.claim(1):
             bench.ledger.finish(claim, bench.answer(claim))
-    assert results() == []
+    assert bench.results() == []
     bench.drop(FIRST[3])
     before = bench.clock()
     for _ in range(3):
         for claim in bench.ledger.claim(1):
             bench.ledger.finish(claim, bench.answer(claim))
     assert bench.clock() == before
-    assert results() == [(FIRST, 0.04)]
-    assert Group.get().state == "complete"
+    assert bench.results() == [(FIRST, 0.04)]
+    assert first(bench.database, Group).state == "complete"
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -175,25 +188,26 @@ def test_any_order_of_arrival_ends_in_the_same_results(bench: Bench, seed: int) 
     for name in order:
         bench.drop(name)
         bench.work()
-    assert groups() == [FIRST, SECOND]
-    assert results() == [(FIRST, 0.04), (SECOND, 0.03)]
+    assert bench.groups() == [FIRST, SECOND]
+    assert bench.results() == [(FIRST, 0.04), (SECOND, 0.03)]
 
 
 def test_frames_that_come_together_end_the_same(bench: Bench) -> None:
     bench.drop(*SECOND, *FIRST)
     bench.work()
-    assert results() == [(FIRST, 0.04), (SECOND, 0.03)]
+    assert bench.results() == [(FIRST, 0.04), (SECOND, 0.03)]
 
 
 def test_a_late_frame_reopens_its_group_and_the_result_keeps_its_identity(bench: Bench) -> None:
     bench.drop(*FIRST[:2], FIRST[3], *SECOND)
     bench.work()
-    (first, _) = sorted(select(ambient(), Selection()), key=lambda row: row.jd_mid)
-    assert (first.p, first.frames) == (0.03, [*FIRST[:2], FIRST[3]])
-    add_flag(ambient(), first.id, "trailed", note="", by="Ana", now=1.0)
+    (early, _) = bench.selected()
+    assert (early.p, early.frames) == (0.03, [*FIRST[:2], FIRST[3]])
+    with bench.database.write() as tx:
+        add_flag(tx, early.id, "trailed", note="", by="Ana", now=1.0)
     bench.drop(FIRST[2])
     bench.work()
-    again = Result.get_by_id(first.id)
+    again = first(bench.database, Result, Result.id == early.id)
     assert (again.p, again.frames, again.revision) == (0.04, list(FIRST), 2)
     assert again.human_flags[0]["name"] == "trailed"
 
@@ -201,8 +215,8 @@ def test_a_late_frame_reopens_its_group_and_the_result_keeps_its_identity(bench:
 def test_too_few_positions_give_no_result_and_say_so(bench: Bench) -> None:
     bench.drop(*FIRST[:2])
     bench.work()
-    assert results() == []
-    group = Group.get()
+    assert bench.results() == []
+    group = first(bench.database, Group)
     assert (group.state, group.reason) == ("short", "BL Lac: measured at 2 positions")
 
 
@@ -211,11 +225,11 @@ def test_a_group_whose_frames_go_elsewhere_is_withdrawn_and_not_deleted(bench: B
     bench.drop("p22.5-1.fits", "p45-2.fits", "p67.5-3.fits", "p0-4.fits", "p22.5-5.fits",
                "p45-6.fits")
     bench.work()
-    assert results() == [(("p22.5-1.fits", "p45-2.fits", "p67.5-3.fits", "p0-4.fits"), 0.04)]
+    assert bench.results() == [(("p22.5-1.fits", "p45-2.fits", "p67.5-3.fits", "p0-4.fits"), 0.04)]
     bench.drop("p0-0.fits", "p67.5-7.fits")
     bench.work()
-    assert results() == [(FIRST, 0.04), (("p0-4.fits", "p22.5-5.fits", "p45-6.fits",
-                                          "p67.5-7.fits"), 0.04)]
+    assert bench.results() == [
+        (FIRST, 0.04), (("p0-4.fits", "p22.5-5.fits", "p45-6.fits", "p67.5-7.fits"), 0.04)]
 
 
 def test_a_frame_that_fails_when_done_again_leaves_its_group(bench: Bench) -> None:
@@ -224,46 +238,45 @@ def test_a_frame_that_fails_when_done_again_leaves_its_group(bench: Bench) -> No
     bench.failing = {FIRST[1]}
     bench.ledger.redo([ids[1]])
     bench.work()
-    assert results() == [((FIRST[0], *FIRST[2:]), 0.03)]
+    assert bench.results() == [((FIRST[0], *FIRST[2:]), 0.03)]
     bench.failing = set()
     bench.ledger.redo([ids[1]])
     bench.work()
-    assert results() == [(FIRST, 0.04)]
-    assert Result.select().count() == 1
+    assert bench.results() == [(FIRST, 0.04)]
+    assert len(rows(bench.database, Result)) == 1
 
 
 def test_many_frames_that_wait_do_not_hide_the_master_they_wait_for(bench: Bench) -> None:
     """What is asked for by hand is more urgent than anything, but cannot begin."""
     bench.drop(*(f"s{ANGLES[n % 4]:g}-{n}.fits" for n in range(60)))
     bench.work()
-    assert {row.state for row in Frame.select()} == {FrameState.WAITING}
-    ids = [row.id for row in Frame.select()]
+    assert bench.states() == {FrameState.WAITING}
+    ids = [row.id for row in rows(bench.database, Frame)]
     bench.ledger.redo(ids)
     bench.drop("whole-99.fits")
     bench.work()
-    assert {row.state for row in Frame.select()} == {FrameState.DONE}
+    assert bench.states() == {FrameState.DONE}
 
 
 def test_a_night_done_again_ends_the_same(bench: Bench) -> None:
     ids = bench.drop(*FIRST, *SECOND)
     bench.work()
-    before = [(row.id, row.p, row.frames, row.revision) for row in select(ambient(), Selection())]
+    before = [(row.id, row.p, row.frames, row.revision) for row in bench.selected()]
     assert bench.ledger.redo(ids) == ids
     bench.work()
-    assert [(row.id, row.p, row.frames, row.revision)
-            for row in select(ambient(), Selection())] == before
+    assert before == [(row.id, row.p, row.frames, row.revision) for row in bench.selected()]
 
 
 def test_sub_frames_wait_for_a_whole_frame_and_then_follow(bench: Bench) -> None:
     names = tuple(name.replace("p", "s", 1) for name in FIRST)
     bench.drop(*names)
     bench.work()
-    assert {row.state for row in Frame.select()} == {FrameState.WAITING}
-    assert "waits for a whole frame" in Frame.get().reason
+    assert bench.states() == {FrameState.WAITING}
+    assert "waits for a whole frame" in first(bench.database, Frame).reason
     bench.drop("whole-9.fits")
     bench.work()
-    assert {row.state for row in Frame.select()} == {FrameState.DONE}
-    assert results() == [(names, 0.04)]
+    assert bench.states() == {FrameState.DONE}
+    assert bench.results() == [(names, 0.04)]
 
 
 def test_a_whole_frame_that_is_solved_meanwhile_is_not_missed(bench: Bench) -> None:
@@ -278,18 +291,18 @@ def test_a_whole_frame_that_is_solved_meanwhile_is_not_missed(bench: Bench) -> N
         bench.ledger.finish(claim, bench.answer(claim))
     bench.ledger.finish(sub, bench.answer(sub))
     bench.work()
-    assert {row.state for row in Frame.select()} == {FrameState.DONE}
+    assert bench.states() == {FrameState.DONE}
 
 
 def test_sub_frames_are_placed_anew_by_a_nearer_whole_frame(bench: Bench) -> None:
     bench.drop("whole-90.fits", "s0-1.fits")
     bench.work()
-    far = Frame.get(Frame.name == "s0-1.fits").reference_id
+    far = bench.frame("s0-1.fits").reference_id
     bench.drop("whole-2.fits")
     bench.work()
-    near = Frame.get(Frame.name == "s0-1.fits").reference_id
-    assert Frame.get_by_id(far).name == "whole-90.fits"
-    assert Frame.get_by_id(near).name == "whole-2.fits"
+    near = bench.frame("s0-1.fits").reference_id
+    assert far == bench.frame("whole-90.fits").id
+    assert near == bench.frame("whole-2.fits").id
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -300,16 +313,16 @@ def test_a_frame_that_the_index_does_not_solve_is_placed_by_another_of_its_field
     for name in names if first else names[::-1]:
         bench.drop(name)
         bench.work()
-    cloudy = Frame.get(Frame.name == "whole-3.fits")
+    cloudy = bench.frame("whole-3.fits")
     assert cloudy.state == FrameState.DONE
-    assert Frame.get_by_id(cloudy.reference_id).name == "whole-9.fits"
+    assert cloudy.reference_id == bench.frame("whole-9.fits").id
 
 
 def test_a_frame_that_no_other_one_places_fails_with_the_reason(bench: Bench) -> None:
     bench.cloudy = {"whole-3.fits", "whole-9.fits"}
     bench.drop("whole-3.fits", "whole-9.fits")
     assert len([label for label in bench.work() if label.startswith("reduce")]) == 2
-    assert {(row.state, row.reason) for row in Frame.select()} == {
+    assert {(row.state, row.reason) for row in rows(bench.database, Frame)} == {
         (FrameState.FAILED, "solve: 7 stars detected")}
 
 
@@ -327,6 +340,6 @@ def test_exposures_of_another_length_are_another_group(bench: Bench,
     monkeypatch.setattr(bench, "answer", longer)
     bench.drop(*FIRST)
     bench.work()
-    assert groups() == [(FIRST[0], FIRST[1], FIRST[3]), (FIRST[2],)]
+    assert bench.groups() == [(FIRST[0], FIRST[1], FIRST[3]), (FIRST[2],)]
 
 

@@ -34,6 +34,7 @@ from iop4d.model.states import FrameState
 from iop4d.store.database import Database
 from iop4d.store.schema import Event, Frame, Job, Master, Result, ResultHistory
 from tests.conftest import FakeClock, LedgerAlone, work_off
+from tests.support.rows import first, rows, update
 
 NIGHT_JD = 2459831.4
 
@@ -84,6 +85,22 @@ class Bench:
         """Do all there is to do; labels in the order in which it was done."""
         return work_off(self.ledger, self.clock, answer or self.answer, most=500)
 
+    def frames(self, name: str) -> list[Frame]:
+        """The frames of a name."""
+        return rows(self.database, Frame, Frame.name == name)
+
+    def frame(self, name: str) -> Frame:
+        """The first of these."""
+        return self.frames(name)[0]
+
+    def state(self, name: str) -> str:
+        return self.frame(name).state
+
+    def result(self) -> Result:
+        """The one that there is."""
+        (result,) = rows(self.database, Result)
+        return result
+
 
 def facts_of(name: str) -> FrameFacts:
     """bias-1, flat-R-2, science-R-3 and so on; a second number is the day of the night."""
@@ -123,62 +140,58 @@ CALIBRATION = ("bias-1.fit", "bias-2.fit", "bias-3.fit",
                "flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit")
 
 
-def state(name: str) -> str:
-    return str(Frame.get(Frame.name == name).state)
-
-
 def test_a_night_becomes_masters_and_results(bench: Bench) -> None:
     bench.drop("science-R-7.fit", *CALIBRATION)
     done = bench.work()
-    assert state("science-R-7.fit") == FrameState.DONE
+    assert bench.state("science-R-7.fit") == FrameState.DONE
     assert [label for label in done if label.startswith(("master", "reduce"))] == [
         "master OSN-T090/AndorT90/2022-09-08/bias/2x1024x1024/-",
         "master OSN-T090/AndorT90/2022-09-08/flat/2x1024x1024/R", "reduce science-R-7.fit"]
-    assert Result.get().mag == 14.0
-    assert bench.told == [Result.get().id]
-    assert not Frame.get(Frame.name == "science-R-7.fit").provisional
+    assert bench.result().mag == 14.0
+    assert bench.told == [bench.result().id]
+    assert not bench.frame("science-R-7.fit").provisional
 
 
 def test_any_order_of_arrival_ends_the_same(bench: Bench) -> None:
     bench.drop("science-R-7.fit")
     bench.work()
-    assert state("science-R-7.fit") == FrameState.WAITING
-    assert "bias" in Frame.get().reason
+    assert bench.state("science-R-7.fit") == FrameState.WAITING
+    assert "bias" in bench.frame("science-R-7.fit").reason
     for name in reversed(CALIBRATION):
         bench.drop(name)
         bench.work(lambda claim: Rejected(reason="too few") if isinstance(
             claim.request, MasterRequest) and len(claim.request.inputs) < 3
             else bench.answer(claim))
-    assert state("science-R-7.fit") == FrameState.DONE
-    assert {state(name) for name in CALIBRATION} == {FrameState.DONE}
+    assert bench.state("science-R-7.fit") == FrameState.DONE
+    assert {bench.state(name) for name in CALIBRATION} == {FrameState.DONE}
 
 
 def test_a_master_of_another_night_serves_until_there_is_one(bench: Bench) -> None:
     bench.drop(*(f"old-{name}".replace("old-bias", "bias-old").replace("old-flat-R", "flat-R-old")
                  for name in CALIBRATION), "science-R-7.fit")
     bench.work()
-    frame = Frame.get(Frame.name == "science-R-7.fit")
+    frame = bench.frame("science-R-7.fit")
     assert frame.state == FrameState.DONE
     assert frame.provisional
-    first = Result.get()
+    before = bench.result()
     bench.mag = 14.1
     bench.drop(*CALIBRATION)
     bench.work()
-    second = Result.get()
+    second = bench.result()
     assert not second.provisional
-    assert (second.id, second.mag) == (first.id, 14.1)
-    assert second.revision > first.revision
-    assert ResultHistory.select().order_by(ResultHistory.id).get().was["mag"] == 14.0
+    assert (second.id, second.mag) == (before.id, 14.1)
+    assert second.revision > before.revision
+    assert first(bench.database, ResultHistory).was["mag"] == 14.0
 
 
 def test_doing_a_job_twice_gives_the_same_rows(bench: Bench) -> None:
     bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
-    before = list(Result.select().dicts())
+    before = [row.__data__ for row in rows(bench.database, Result)]
     bench.drop("science-R-7.fit", wanted=True)
     assert "reduce science-R-7.fit" in bench.work()
-    assert list(Result.select().dicts()) == before
-    assert Frame.select().where(Frame.name == "science-R-7.fit").count() == 1
+    assert [row.__data__ for row in rows(bench.database, Result)] == before
+    assert len(bench.frames("science-R-7.fit")) == 1
 
 
 def test_a_known_file_is_not_taken_twice(bench: Bench) -> None:
@@ -197,42 +210,41 @@ def test_the_same_file_elsewhere_is_a_duplicate(bench: Bench) -> None:
     bench.work()
     bench.drop("science-R-7.fit", folder="copy", content="science-R-7.fit")
     bench.work()
-    rows = list(Frame.select().where(Frame.name == "science-R-7.fit").order_by(Frame.id))
-    assert [row.state for row in rows] == [FrameState.DONE, FrameState.DUPLICATE]
-    assert str(rows[0].path) in rows[1].reason
-    assert Result.select().count() == 1
+    one, other = bench.frames("science-R-7.fit")
+    assert (one.state, other.state) == (FrameState.DONE, FrameState.DUPLICATE)
+    assert str(one.path) in other.reason
+    assert len(rows(bench.database, Result)) == 1
 
 
 def test_a_namesake_with_other_contents_is_a_frame_of_its_own(bench: Bench) -> None:
     bench.drop("science-R-7.fit", *CALIBRATION)
     bench.drop("science-R-7.fit", folder="other", content="different")
     bench.work()
-    assert Result.select().count() == 2
-    assert {row.identity[-2:] for row in Frame.select().where(Frame.name == "science-R-7.fit")} == {
-        "it", "~2"}
+    assert len(rows(bench.database, Result)) == 2
+    assert {row.identity[-2:] for row in bench.frames("science-R-7.fit")} == {"it", "~2"}
 
 
 def test_a_replaced_file_changes_its_result_in_place(bench: Bench) -> None:
     bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
-    first = Result.get()
+    first = bench.result()
     bench.mag = 13.5
     bench.drop("science-R-7.fit", content="new contents")
     bench.work()
-    second = Result.get()
+    second = bench.result()
     assert (second.id, second.mag, second.revision) == (first.id, 13.5, 2)
-    rows = Frame.select().where(Frame.name == "science-R-7.fit").order_by(Frame.id)
-    assert [row.state for row in rows] == [FrameState.SUPERSEDED, FrameState.DONE]
+    assert [row.state for row in bench.frames("science-R-7.fit")] == [
+        FrameState.SUPERSEDED, FrameState.DONE]
 
 
 def test_human_flags_survive_a_rerun(bench: Bench) -> None:
     bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
-    Result.update(human_flags=["bad"]).execute()
+    update(bench.database, Result, human_flags=["bad"])
     bench.mag = 13.0
     bench.drop("science-R-7.fit", wanted=True)
     bench.work()
-    assert (Result.get().human_flags, Result.get().mag) == (["bad"], 13.0)
+    assert (bench.result().human_flags, bench.result().mag) == (["bad"], 13.0)
 
 
 @pytest.mark.parametrize(("outcome", "expected", "words"), [
@@ -242,8 +254,8 @@ def test_a_bad_frame_keeps_its_reason(bench: Bench, outcome: Outcome, expected: 
                                       words: str) -> None:
     bench.drop("science-R-7.fit")
     bench.work(lambda _: outcome)
-    assert state("science-R-7.fit") == expected
-    assert words in Frame.get().reason
+    assert bench.state("science-R-7.fit") == expected
+    assert words in bench.frame("science-R-7.fit").reason
 
 
 @pytest.mark.parametrize("outcome", [Crashed(how="killed by SIGSEGV"), TimedOut(seconds=120)])
@@ -251,8 +263,8 @@ def test_a_poison_frame_is_quarantined_after_two_attempts(bench: Bench, outcome:
     bench.drop("science-R-7.fit", "bias-1.fit")
     done = bench.work(lambda claim: outcome if "science" in claim.label else bench.answer(claim))
     assert done.count("classify science-R-7.fit") == 2
-    assert state("science-R-7.fit") == FrameState.QUARANTINED
-    row = Frame.get(Frame.name == "science-R-7.fit")
+    assert bench.state("science-R-7.fit") == FrameState.QUARANTINED
+    row = bench.frame("science-R-7.fit")
     assert "quarantined after 2 failed attempts" in row.reason
 
 
@@ -261,7 +273,7 @@ def test_a_file_that_was_still_written_is_looked_at_again(bench: Bench) -> None:
     answers = iter([Failed(stage="changed", reason="the file changed while it was read")])
     bench.work(lambda claim: next(answers, None) or bench.answer(claim)
                if claim.label == "classify science-R-7.fit" else bench.answer(claim))
-    assert state("science-R-7.fit") == FrameState.DONE
+    assert bench.state("science-R-7.fit") == FrameState.DONE
 
 
 def test_a_truncated_file_that_grows_is_taken_again_under_the_same_row(bench: Bench) -> None:
@@ -272,17 +284,17 @@ def test_a_truncated_file_that_grows_is_taken_again_under_the_same_row(bench: Be
     again = bench.drop("science-R-7.fit", content="the whole of it")
     bench.work()
     assert again == first
-    assert state("science-R-7.fit") == FrameState.DONE
+    assert bench.state("science-R-7.fit") == FrameState.DONE
 
 
 def test_work_that_was_running_is_done_after_a_restart(bench: Bench) -> None:
     bench.drop("science-R-7.fit", *CALIBRATION)
     bench.ledger.claim(3)  # and then the power fails
     assert bench.ledger.claim(100) != []
-    assert Job.select().where(Job.state == "running").count() == 7
+    assert len(rows(bench.database, Job, Job.state == "running")) == 7
     assert bench.ledger.recover() == 7
     bench.work()
-    assert state("science-R-7.fit") == FrameState.DONE
+    assert bench.state("science-R-7.fit") == FrameState.DONE
 
 
 def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
@@ -296,11 +308,11 @@ def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
     with pytest.raises(RuntimeError):
         bench.work()
     bench.ledger = whole
-    assert Result.select().count() == 0
-    assert state("science-R-7.fit") == FrameState.QUEUED
+    assert rows(bench.database, Result) == []
+    assert bench.state("science-R-7.fit") == FrameState.QUEUED
     bench.ledger.recover()
     bench.work()
-    assert Result.select().count() == 1
+    assert len(rows(bench.database, Result)) == 1
 
 
 def test_what_is_wanted_goes_before_what_lies_there(bench: Bench) -> None:
@@ -320,22 +332,22 @@ def test_a_frame_of_another_telescope_is_refused(bench: Bench, tmp_path: Path) -
     other = Bench(bench.site, bench.ledger.database, bench.clock)
     other.drop("science-R-7.fit")
     other.work()
-    assert state("science-R-7.fit") == FrameState.REJECTED
-    assert "OSN-T150" in Frame.get().reason
+    assert bench.state("science-R-7.fit") == FrameState.REJECTED
+    assert "OSN-T150" in bench.frame("science-R-7.fit").reason
 
 
 def test_every_change_of_a_frame_is_an_event(bench: Bench) -> None:
     bench.drop("science-R-7.fit", *CALIBRATION)
     bench.work()
-    ids = [row.id for row in Event.select().order_by(Event.id)]
+    ids = [row.id for row in rows(bench.database, Event)]
     assert ids == sorted(set(ids))
-    assert Event.select().where(Event.kind == "result").count() == 1
+    assert len(rows(bench.database, Event, Event.kind == "result")) == 1
 
 
 def test_masters_of_one_kind_never_mix_nights(bench: Bench) -> None:
     bench.drop(*CALIBRATION, "bias-old-1.fit", "bias-old-2.fit", "bias-old-3.fit")
     bench.work()
-    assert {(row.night, row.kind, row.n_frames) for row in Master.select()} == {
+    assert {(row.night, row.kind, row.n_frames) for row in rows(bench.database, Master)} == {
         ("2022-09-08", "bias", 3), ("2022-09-08", "flat", 3), ("2022-09-01", "bias", 3)}
 
 
@@ -366,31 +378,32 @@ def test_a_master_of_an_odd_level_is_refused_and_another_night_serves(bench: Ben
 
     bench.drop(*CALIBRATION, "science-R-7.fit")
     bench.work(odd)
-    refused = Master.get((Master.kind == "bias") & (Master.night == "2022-09-08"))
+    refused = first(bench.database, Master, Master.kind == "bias",
+                    Master.night == "2022-09-08")
     assert refused.state == "refused"
     assert "level 900 deviates from the median 300 of 3 other nights" in refused.reason
-    frame = Frame.get(Frame.name == "science-R-7.fit")
+    frame = bench.frame("science-R-7.fit")
     assert frame.state == FrameState.DONE
     assert frame.provisional
     bench.ledger.restore([refused.id])
     bench.work(odd)
-    assert [refused.id, 1] in Frame.get(Frame.name == "science-R-7.fit").masters
+    assert [refused.id, 1] in bench.frame("science-R-7.fit").masters
 
 
 def test_what_used_a_master_that_is_set_aside_follows(bench: Bench) -> None:
     _nights(bench, 1)
     bench.drop(*CALIBRATION, "science-R-7.fit")
     bench.work()
-    frame = Frame.get(Frame.name == "science-R-7.fit")
-    bias = Master.get((Master.kind == "bias") & (Master.night == "2022-09-08"))
+    frame = bench.frame("science-R-7.fit")
+    bias = first(bench.database, Master, Master.kind == "bias", Master.night == "2022-09-08")
     assert [bias.id, 1] in frame.masters
     assert bench.ledger.reject([bias.id], "light leak") == [bias.id]
     bench.work()
-    after = Frame.get_by_id(frame.id)
+    (after,) = bench.frames("science-R-7.fit")
     assert [bias.id, 1] not in after.masters
     assert after.provisional
-    assert (Master.get_by_id(bias.id).state, Master.get_by_id(bias.id).reason) == (
-        "rejected", "light leak")
+    bias = first(bench.database, Master, Master.id == bias.id)
+    assert (bias.state, bias.reason) == ("rejected", "light leak")
 
 
 def test_the_age_of_a_master_counts_in_both_directions(bench: Bench) -> None:
@@ -399,8 +412,8 @@ def test_the_age_of_a_master_counts_in_both_directions(bench: Bench) -> None:
     bench.work(lambda claim: _of_night(bench, claim, "2022-10-01"))
     bench.drop("flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit", "science-R-7.fit")
     bench.work()
-    assert state("science-R-7.fit") == FrameState.DONE
-    other = Frame.get(Frame.name == "science-R-7.fit")
+    assert bench.state("science-R-7.fit") == FrameState.DONE
+    other = bench.frame("science-R-7.fit")
     assert other.provisional
 
 
@@ -409,7 +422,7 @@ def test_a_master_too_far_away_in_time_does_not_serve(bench: Bench) -> None:
     bench.work(lambda claim: _of_night(bench, claim, "2022-07-01"))
     bench.drop("flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit", "science-R-7.fit")
     bench.work()
-    assert state("science-R-7.fit") == FrameState.WAITING
+    assert bench.state("science-R-7.fit") == FrameState.WAITING
 
 
 def _of_night(bench: Bench, claim: Claim, night: str) -> Outcome:
@@ -433,4 +446,4 @@ def test_many_frames_asked_for_by_hand_do_not_hide_their_masters(bench: Bench) -
             begun.append(claim.label)
             bench.ledger.finish(claim, bench.answer(claim))
     assert sum(label.startswith("master") for label in begun) == 2
-    assert Result.select().count() == 80
+    assert len(rows(bench.database, Result)) == 80

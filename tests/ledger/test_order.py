@@ -18,6 +18,7 @@ from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Alert, Frame, Job
 from tests.conftest import FakeClock
 from tests.ledger.test_ledger import Bench, facts_of
+from tests.support.rows import first
 
 BACKLOG = 5000
 
@@ -54,14 +55,15 @@ def next_job(bench: Bench) -> str:
 def backlog(bench: Bench, count: int = BACKLOG) -> None:
     """Files that lay there when the daemon began: one as it is taken in, and as many like it."""
     names = [f"science-R-{number}.fit" for number in range(1000, 1000 + count)]
-    (first,) = arrive(bench, names[0], live=False)
-    frame, job = Frame.get_by_id(first).__data__, Job.get(Job.key == first).__data__
-    more = list(enumerate(names[1:], start=first + 1))
+    (id_of_first,) = arrive(bench, names[0], live=False)
+    frame = first(bench.database, Frame, Frame.id == id_of_first).__data__
+    job = first(bench.database, Job, Job.key == id_of_first).__data__
+    more = list(enumerate(names[1:], start=id_of_first + 1))
     with bench.database.write() as tx:
         for some in (more[n:n + 500] for n in range(0, len(more), 500)):
             tx.insert_many(Frame, [frame | {"id": id_, "path": f"/raw/{name}", "name": name}
                                    for id_, name in some])
-            tx.insert_many(Job, [job | {"id": job["id"] + id_ - first, "key": id_}
+            tx.insert_many(Job, [job | {"id": job["id"] + id_ - id_of_first, "key": id_}
                                  for id_, _ in some])
 
 
@@ -131,15 +133,15 @@ def test_a_name_that_goes_on_with_a_digit_is_another(clock: FakeClock,
 def test_a_source_of_a_firing_alert_is_urgent_for_as_long_as_it_fires(
         clock: FakeClock, database: Database) -> None:
     urgency = Urgency([], clock)
-    with database.write() as db:
-        assert not urgency.bonus(db, "BLLac-1.fit")
-        Alert.create(rule="r", source=catalogue.find(db, "BL Lac").name, band="R", episode=1,
-                     state="firing", condition="mag < 13", fired_jd=0.0, fired_at=0.0)
+    with database.write() as tx:
+        assert not urgency.bonus(tx, "BLLac-1.fit")
+        tx.create(Alert, rule="r", source=catalogue.find(tx, "BL Lac").name, band="R", episode=1,
+                  state="firing", condition="mag < 13", fired_jd=0.0, fired_at=0.0)
         clock.advance(6.0)
-        assert urgency.bonus(db, "BLLac-1.fit")
-        Alert.update(state="resolved").execute()
+        assert urgency.bonus(tx, "BLLac-1.fit")
+        tx.update(Alert, state="resolved").execute()
         clock.advance(6.0)
-        assert not urgency.bonus(db, "BLLac-1.fit")
+        assert not urgency.bonus(tx, "BLLac-1.fit")
 
 
 def test_targets_of_opportunity_go_before_live_frames(
@@ -153,21 +155,22 @@ def test_targets_of_opportunity_go_before_live_frames(
     assert [claim.label for claim in claims] == ["classify science-V-1.fit",
                                                  "classify science-R-2.fit"]
     bench.ledger.finish(claims[0], answer(bench, claims[0]))
-    assert Job.get(Job.kind == "reduce").priority == Priority.REDUCE + Priority.FIRST
+    reduction = first(database, Job, Job.kind == "reduce")
+    assert reduction.priority == Priority.REDUCE + Priority.FIRST
 
 
 def test_a_job_that_is_asked_for_again_keeps_its_urgency(database: Database) -> None:
     with database.write() as tx:
         jobs.queue(tx, JobKind.CALIBRATE, 1, priority=Priority.CALIBRATE + Priority.LIVE, now=0.0)
         jobs.queue(tx, JobKind.CALIBRATE, 1, priority=Priority.CALIBRATE, now=1.0)
-        assert Job.get().priority == Priority.CALIBRATE + Priority.LIVE
+    assert first(database, Job).priority == Priority.CALIBRATE + Priority.LIVE
 
 
 @pytest.mark.parametrize("statement", [jobs.DUE, jobs.DUE_NEWEST])
 def test_a_claim_sorts_nothing(statement: str, database: Database) -> None:
-    with database.connected():
-        plan = "; ".join(row[3] for row in database.db.execute_sql(
-            f"EXPLAIN QUERY PLAN {statement}", (1 << 30, 1.0, 4)))
+    with database.read() as db:
+        plan = "; ".join(row[3] for row in db.rows(
+            f"EXPLAIN QUERY PLAN {statement}", 1 << 30, 1.0, 4))
     assert "USING INDEX job_due" in plan
     assert "TEMP B-TREE" not in plan
 
@@ -184,10 +187,10 @@ def test_masters_do_not_wait_for_files_of_other_folders(
     bench = Bench(site, database, clock)
     with database.write() as tx:
         for number in range(100):
-            frame = Frame.create(archive="raw", path=f"/raw/2021-01-01/science-R-{number}.fit",
-                                 size=1, name=f"science-R-{number}.fit", night="2021-01-01",
-                                 mtime_ns=1, state="queued", completed_at=0, seen_at=0,
-                                 changed_at=0)
+            frame = tx.create(
+                Frame, archive="raw", path=f"/raw/2021-01-01/science-R-{number}.fit", size=1,
+                name=f"science-R-{number}.fit", night="2021-01-01", mtime_ns=1, state="queued",
+                completed_at=0, seen_at=0, changed_at=0)
             jobs.queue(tx, JobKind.CLASSIFY, frame.id, priority=Priority.CLASSIFY, now=0.0)
     arrive(bench, *(f"2022-09-08/bias-{number}.fit" for number in (1, 2, 3)))
     with database.read() as db:

@@ -20,7 +20,7 @@ from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
 from iop4d.store.database import Database
 from tests.conftest import FakeClock
-from tests.ledger.test_ledger import CALIBRATION, Bench, state
+from tests.ledger.test_ledger import CALIBRATION, Bench
 
 
 class Disk:
@@ -61,11 +61,11 @@ def test_frames_are_taken_in_and_wait_while_the_disk_is_full(
     bench.ledger.ledger.space = Space(site.root, minimum_gb=2.0, free=disk)
     bench.drop(*CALIBRATION, "science-R-7.fit")
     assert bench.ledger.claim(4) == []
-    assert state("science-R-7.fit") == FrameState.QUEUED
+    assert bench.state("science-R-7.fit") == FrameState.QUEUED
     disk.gb = 10.0
     clock.advance(10.0)
     bench.work()
-    assert state("science-R-7.fit") == FrameState.DONE
+    assert bench.state("science-R-7.fit") == FrameState.DONE
 
 
 @pytest.mark.parametrize("stage", [NO_SPACE, UNREADABLE])
@@ -78,7 +78,7 @@ def test_a_job_that_meets_trouble_of_the_machine_is_done_again_and_has_not_faile
     bench.work(lambda claim: Failed(stage=stage, reason="Input/output error: frame.fits")
                if isinstance(claim.request, ReduceRequest) and next(troubles, False)
                else bench.answer(claim))
-    assert state("science-R-7.fit") == FrameState.DONE
+    assert bench.state("science-R-7.fit") == FrameState.DONE
     assert 5 + 10 + 20 + 40 + 80 + 160 + 6 * 300 <= clock() - began < 2200
 
 

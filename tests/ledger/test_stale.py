@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from iop4d.config import Site
 from iop4d.ledger.stale import stale
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database
 from iop4d.store.provenance import explain, keep_settings, settings_key
 from iop4d.store.schema import Frame, Result
 from tests.conftest import FakeClock
 from tests.ledger.test_groups import FIRST, Bench, polarimeter
+from tests.support.rows import first, update
 
 
 def test_frames_of_other_settings_or_software_are_stale(site: Site, database: Database,
@@ -19,28 +20,28 @@ def test_frames_of_other_settings_or_software_are_stale(site: Site, database: Da
     bench.drop(*FIRST)
     bench.work()
     tools = {"Pol": polarimeter()}
-    with database.connected():
-        frames = list(Frame.select())
-        assert stale(ambient(), frames, site=site, instruments=tools) == []
+    with database.read() as db:
+        frames = list(db.select(Frame))
+        assert stale(db, frames, site=site, instruments=tools) == []
         other = replace(site, photometry=replace(site.photometry, aperture=2.5))
         assert settings_key(other) != settings_key(site)
-        found = stale(ambient(), frames, site=other, instruments=tools)
+        found = stale(db, frames, site=other, instruments=tools)
         assert [s.why for s in found] == ["the settings have changed"] * 4
-    with database.write():
-        Frame.update(info={**frames[0].info, "software": "0.0.1"}).where(
-            Frame.id == frames[0].id).execute()
-        (found_one,) = stale(ambient(), Frame.select(), site=site, instruments=tools)
+    update(database, Frame, Frame.id == frames[0].id,
+           info={**frames[0].info, "software": "0.0.1"})
+    with database.read() as db:
+        (found_one,) = stale(db, db.select(Frame), site=site, instruments=tools)
         assert found_one.why == "reduced by iop4d 0.0.1"
 
 
 def test_a_result_explains_itself(site: Site, database: Database, clock: FakeClock) -> None:
     bench = Bench(site, database, clock)
-    with database.write():
-        keep_settings(ambient(), site)
+    with database.write() as tx:
+        keep_settings(tx, site)
     bench.drop(*FIRST)
     bench.work()
-    with database.connected():
-        chain = explain(ambient(), Result.get().id)
+    with database.read() as db:
+        chain = explain(db, first(database, Result).id)
     assert chain["result"]["p"] == 0.04
     assert [frame["name"] for frame in chain["frames"]] == list(FIRST)
     assert chain["group"]["state"] == "complete"

@@ -36,13 +36,14 @@ from iop4d.ledger.plan import Claim
 from iop4d.model.messages import CHANGED, Crashed, Failed, Outcome, TimedOut
 from iop4d.model.states import FrameState
 from iop4d.store import masters
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database
 from iop4d.store.jobs import JobKind
 from iop4d.store.results import add_flag
 from iop4d.store.schema import Frame, Job, Master, Result
 from tests.conftest import FakeClock, LedgerAlone, in_a_hurry, work_off
 from tests.support import stub_worker
 from tests.support.invariants import Remembered, remember, violations
+from tests.support.rows import rows
 
 JD = 2459831.3
 SITE = '[[archive]]\nname = "raw"\npath = "{raw}"\n[masters]\nbuild_delay = 0.5\n'
@@ -112,13 +113,13 @@ class Place:
 
     def states(self) -> dict[Any, Any]:
         """The state of the newest version of each file that is there."""
-        rows = Frame.select(Frame.path, Frame.state).order_by(Frame.id)
-        return {row.path: row.state for row in rows if Path(row.path).exists()}
+        return {row.path: row.state for row in rows(self.database, Frame)
+                if Path(row.path).exists()}
 
     def results(self) -> dict[Any, Any]:
         return {(",".join(row.frames), row.source, row.mode):
                 (row.mag, row.zero_point, row.p, row.provisional)
-                for row in Result.select().where(Result.withdrawn == False)}  # noqa: E712 - SQL
+                for row in rows(self.database, Result, ~Result.withdrawn)}
 
 
 class Observatory(RuleBasedStateMachine):
@@ -238,11 +239,10 @@ class Observatory(RuleBasedStateMachine):
 
     @rule(pick=picks)
     def flag(self, pick: int) -> None:
-        ids = [row.id for row in Result.select(Result.id).order_by(Result.id)]
+        ids = [row.id for row in rows(self.place.database, Result)]
         if ids:
-            with self.place.database.write():
-                add_flag(ambient(), ids[pick % len(ids)], f"flag {pick % 3}", note="", by="me",
-                         now=0.0)
+            with self.place.database.write() as tx:
+                add_flag(tx, ids[pick % len(ids)], f"flag {pick % 3}", note="", by="me", now=0.0)
 
     @rule()
     def catalogue_changes(self) -> None:
@@ -251,12 +251,12 @@ class Observatory(RuleBasedStateMachine):
 
     @rule(pick=picks)
     def reject_a_master(self, pick: int) -> None:
-        ids = [row.id for row in Master.select(Master.id).order_by(Master.id)]
+        ids = [row.id for row in rows(self.place.database, Master)]
         if ids:
             self.place.ledger.reject([ids[pick % len(ids)]], "by hand")
 
     def _restore_masters(self) -> None:
-        ids = [row.id for row in Master.select(Master.id).where(Master.state == "rejected")]
+        ids = [row.id for row in rows(self.place.database, Master, Master.state == "rejected")]
         self.place.ledger.restore(ids)
 
     @rule()
@@ -287,10 +287,10 @@ class Observatory(RuleBasedStateMachine):
         self.place.finish()
         for _ in range(4):  # what failed is reprocessed by hand, as people do
             self._restore_masters()
-            stuck = Frame.select(Frame.id).where(Frame.state.in_(
+            stuck = rows(self.place.database, Frame, Frame.state.in_(
                 (FrameState.QUARANTINED, FrameState.FAILED, FrameState.WAITING)))
             self.place.ledger.redo([row.id for row in stuck])
-            for master in list(Master.select()):
+            for master in rows(self.place.database, Master):
                 self._build_again(master)
             self.place.finish()
         wrong = violations(self.place.root, expected_files=self._files(), remembered=self.seen,
@@ -310,8 +310,9 @@ class Observatory(RuleBasedStateMachine):
 
     def _build_again(self, master: Master) -> None:
         """A master whose building was given up is built when one of its frames is redone."""
-        job = Job.get_or_none((Job.kind == JobKind.MASTER) & (Job.key == master.id))
-        frames = masters.frames_of(ambient(), master)
+        with self.place.database.read() as db:
+            job = db.get(Job, Job.kind == JobKind.MASTER, Job.key == master.id)
+            frames = masters.frames_of(db, master)
         if frames and (master.state == "refused" or (job and job.state == "failed")):
             self.place.ledger.redo([frames[0].id])
 
@@ -356,6 +357,6 @@ def test_a_file_that_was_moved_away_and_back_is_reduced_where_it_lies(
     state.move_to_another_folder(pick=1)
     state.add_calibration(night=0)
     state.work_all_off()
-    (row,) = Result.select()
+    (row,) = rows(state.place.database, Result)
     assert row.frames == ["science-0-3.fits"]
     state.teardown()

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert, Frame, Job, Master, Outbox, Result, ResultFrame
+from iop4d.store.table import Table
 from tests.support import invariants
 from tests.support.invariants import Remembered, remember, violations
+from tests.support.rows import Row, update
 
 SITE = """
 [[archive]]
@@ -50,42 +52,54 @@ class Place:
         self.product = root / "reduced" / "light.fits"
         self.product.write_bytes(b"reduced")
         self.database = Database(root / "iop4d.db")
-        with self.database.write():
-            self._fill()
+        self._fill()
 
     def _fill(self) -> None:
         info = self.raw.stat()
-        self.frame = frame(self.raw, size=info.st_size, mtime_ns=info.st_mtime_ns, state="done",
-                           kind="science", reduced_path=str(self.product))
-        Job.create(kind="reduce", key=self.frame.id, state="done", attempts=1, changed_at=0.0)
-        Master.create(key="bias", kind="bias", layout="", state="ready", path=str(self.master),
-                      sha256=hashlib.sha256(b"zeros").hexdigest(), changed_at=0.0, **NIGHT)
-        self.result = result("one", self.frame)
-        alert = Alert.create(rule="bright", source="BL Lac", band="R", episode=1, state="firing",
-                             condition="mag < 13", fired_jd=1.0, fired_at=0.0)
+        self.frame = self.add_frame(self.raw, size=info.st_size, mtime_ns=info.st_mtime_ns,
+                                    state="done", kind="science", reduced_path=str(self.product))
+        self.result = self.add_result("one", self.frame)
+        self.add(Job, kind="reduce", key=self.frame.id, state="done", attempts=1, changed_at=0.0)
+        self.bias = self.add(
+            Master, key="bias", kind="bias", layout="", state="ready", path=str(self.master),
+            sha256=hashlib.sha256(b"zeros").hexdigest(), changed_at=0.0, **NIGHT)
+        alert = self.add(Alert, rule="bright", source="BL Lac", band="R", episode=1,
+                         state="firing", condition="mag < 13", fired_jd=1.0, fired_at=0.0)
         for number, to in enumerate(("one@example.org", "two@example.org")):
-            Outbox.create(dedup_key=str(number), alert=alert, channel="mail", recipient=to,
-                          message_id=f"<{number}@x>", content={}, state="sent", created_at=0.0)
+            self.add(Outbox, dedup_key=str(number), alert=alert, channel="mail", recipient=to,
+                     message_id=f"<{number}@x>", content={}, state="sent", created_at=0.0)
         for _ in range(3):
-            emit(ambient(), "frame", 0.0, id=1)
+            self.emit(id=1)
+
+    def add(self, table: type[Row], **columns: Any) -> Row:
+        with self.database.write() as tx:
+            return tx.create(table, **columns)
+
+    def add_frame(self, path: Path, **columns: Any) -> Frame:
+        return self.add(Frame, **{
+            "archive": "raw", "path": str(path), "name": path.name, "size": 1, "mtime_ns": 1,
+            "completed_at": 0.0, "seen_at": 0.0, "changed_at": 0.0, **NIGHT, **columns})
+
+    def add_result(self, key: str, of: Frame) -> Result:
+        result = self.add(
+            Result, key=key, source="BL Lac", mode="photometry", band="R", jd_mid=1.0,
+            exptime_s=1.0, frames=[of.name], created_at=0.0, changed_at=0.0, **NIGHT)
+        self.add(ResultFrame, result=result, frame=of)
+        return result
+
+    def set(self, table: type[Table], *conditions: Any, **columns: Any) -> None:
+        update(self.database, table, *conditions, **columns)
+
+    def delete(self, table: type[Table], condition: Any = True) -> None:
+        with self.database.write() as tx:
+            tx.delete(table).where(condition).execute()
+
+    def emit(self, **content: Any) -> None:
+        with self.database.write() as tx:
+            emit(tx, "frame", 0.0, **content)
 
     def wrong(self, **known: Any) -> list[str]:
         return violations(self.root, **known)
-
-
-def frame(path: Path, **columns: Any) -> Frame:
-    row: Frame = Frame.create(**{
-        "archive": "raw", "path": str(path), "name": path.name, "size": 1, "mtime_ns": 1,
-        "completed_at": 0.0, "seen_at": 0.0, "changed_at": 0.0, **NIGHT, **columns})
-    return row
-
-
-def result(key: str, of: Frame) -> Result:
-    row: Result = Result.create(
-        key=key, source="BL Lac", mode="photometry", band="R", jd_mid=1.0, exptime_s=1.0,
-        frames=[of.name], created_at=0.0, changed_at=0.0, **NIGHT)
-    ResultFrame.create(result=row, frame=of)
-    return row
 
 
 @pytest.fixture
@@ -105,7 +119,7 @@ def test_a_sound_site_has_no_violations(place: Place) -> None:
 
 def test_a_row_that_points_at_nothing(place: Place) -> None:
     place.database.db.execute_sql("PRAGMA foreign_keys = 0")
-    ResultFrame.create(result=999, frame=place.frame)
+    place.add(ResultFrame, result=999, frame=place.frame)
     assert place.wrong() == ["database: a row of resultframe points at none of result"]
 
 
@@ -118,40 +132,40 @@ def test_i1_a_lost_file(place: Place) -> None:
 
 def test_i1_a_file_taken_twice(place: Place) -> None:
     row = place.frame
-    frame(place.raw, size=row.size, mtime_ns=row.mtime_ns, state="superseded")
+    place.add_frame(place.raw, size=row.size, mtime_ns=row.mtime_ns, state="superseded")
     assert place.wrong() == [f"I1: {place.raw} has 2 frames"]
 
 
 def test_i1_two_versions_that_both_stand(place: Place) -> None:
-    frame(place.raw, state="done")
+    place.add_frame(place.raw, state="done")
     assert place.wrong() == [f"I1: {place.raw} has 2 frames that stand"]
 
 
 @pytest.mark.parametrize("state", ["queued", "waiting"])
 def test_i2_a_frame_that_nothing_leads_on(place: Place, state: str) -> None:
-    left = frame(place.root / "left.fits", state=state)
+    left = place.add_frame(place.root / "left.fits", state=state)
     assert place.wrong() == [f"I2: frame {left.id} (left.fits) is {state} and no job leads it on"]
-    Job.create(kind="classify", key=left.id, state="queued", changed_at=0.0)
+    place.add(Job, kind="classify", key=left.id, state="queued", changed_at=0.0)
     assert place.wrong() == []
 
 
 def test_i2_a_calibration_frame_goes_on_with_its_master(place: Place) -> None:
-    frame(place.root / "bias.fits", state="queued", kind="bias")
+    place.add_frame(place.root / "bias.fits", state="queued", kind="bias")
     assert len(place.wrong()) == 1
-    Job.create(kind="master", key=Master.get().id, state="running", changed_at=0.0)
+    place.add(Job, kind="master", key=place.bias.id, state="running", changed_at=0.0)
     assert place.wrong() == []
 
 
 def test_i3_a_second_result_of_a_frame(place: Place) -> None:
-    other = result("two", place.frame)
+    other = place.add_result("two", place.frame)
     assert place.wrong() == [
         f"I3: frame {place.frame.id} is in 2 results of BL Lac (photometry)"]
-    Result.update(withdrawn=True).where(Result.id == other.id).execute()
+    place.set(Result, Result.id == other.id, withdrawn=True)
     assert place.wrong() == []
 
 
 def test_i3_a_result_of_nothing(place: Place) -> None:
-    ResultFrame.delete().execute()
+    place.delete(ResultFrame)
     assert place.wrong() == [f"I3: result {place.result.id} rests on no frame"]
 
 
@@ -177,20 +191,20 @@ def test_i5_a_temporary_file_of_long_ago(place: Place) -> None:
 
 
 def test_i6_a_job_that_goes_on_crashing(place: Place) -> None:
-    Job.update(crashes=3, attempts=4, state="running").execute()
+    place.set(Job, crashes=3, attempts=4, state="running")
     assert place.wrong()[0].startswith("I6: job 1 (reduce 1) is running after 3 crashes")
-    Job.update(crashes=2, attempts=1, state="failed").execute()
+    place.set(Job, crashes=2, attempts=1, state="failed")
     assert place.wrong() == ["I6: job 1 crashed 2 times in 1 attempts"]
 
 
 def test_i7_a_recipient_who_is_not_told(place: Place) -> None:
-    Outbox.delete().where(Outbox.recipient == "two@example.org").execute()
+    place.delete(Outbox, Outbox.recipient == "two@example.org")
     assert place.wrong() == ["I7: alert 1 has messages for [('mail', 'one@example.org')]"]
 
 
 def test_i7_a_message_given_up_without_a_reason_or_not_sent(place: Place) -> None:
-    Outbox.update(state="failed").where(Outbox.id == 1).execute()
-    Outbox.update(state="queued").where(Outbox.id == 2).execute()
+    place.set(Outbox, Outbox.id == 1, state="failed")
+    place.set(Outbox, Outbox.id == 2, state="queued")
     assert place.wrong() == ["I7: message 1 was given up without a reason"]
     assert "I7: message 2 was not sent" in place.wrong(settled=True)
 
@@ -234,12 +248,12 @@ def test_i11_a_worker_that_lives_on(place: Place, tmp_path: Path,
 
 
 def test_i12_a_flag_or_a_result_that_is_gone(place: Place) -> None:
-    Result.update(human_flags=[{"name": "bad"}]).execute()
+    place.set(Result, human_flags=[{"name": "bad"}])
     seen = remember(place.root)
     assert seen.flags == {"one": [{"name": "bad"}]}
-    Result.update(human_flags=[]).execute()
+    place.set(Result, human_flags=[])
     assert place.wrong(remembered=seen) == ["I12: the flags [{'name': 'bad'}] of one are no more"]
-    Result.update(key="other").execute()
+    place.set(Result, key="other")
     assert place.wrong(remembered=seen)[0] == "I12: the result one is no more"
 
 
@@ -247,7 +261,7 @@ def test_i13_a_secret_in_log_table_or_mail(place: Place) -> None:
     log, mail = place.root / "logs" / "run.log", place.root / "mailbox" / "1.eml"
     log.write_text("password hush")
     mail.write_text("hush")
-    emit(ambient(), "frame", 0.0, id="hush")
+    place.emit(id="hush")
     wrong = place.wrong(secrets=["unsaid", "hush"], mailbox=mail.parent)
     assert {line.rsplit("/", 1)[1] for line in wrong} >= {"run.log", "1.eml"}
     assert any("iop4d.db" in line for line in wrong)

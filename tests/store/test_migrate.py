@@ -18,6 +18,7 @@ from iop4d.store.schema import (
     ResultHistory,
     Summary,
 )
+from tests.support.rows import first
 
 _NEW = {"frame": ("polariser_deg", "beams", "x0", "y0", "subframe", "flipped", "target", "group_id",
                   "reference_id"),
@@ -31,15 +32,15 @@ _NEW = {"frame": ("polariser_deg", "beams", "x0", "y0", "subframe", "flipped", "
 def _as_the_first(path: Path) -> None:
     """Take away what the second schema added, and leave rows behind."""
     database = Database(path)
-    with database.write():
-        frame = Frame.create(archive="a", path="p", name="n", size=1, mtime_ns=2, state="done",
-                             completed_at=1.0, seen_at=1.0, changed_at=1.0)
-        Measurement.create(frame=frame, source="BL Lac", x=1.0, y=2.0, flux=3.0)
-        Result.create(key="k", source="BL Lac", telescope="T", instrument="I", night="2024-01-01",
-                      mode="photometry", band="R", jd_mid=1.0, exptime_s=1.0, mag=14.0,
-                      created_at=1.0, changed_at=1.0)
-        Outbox.create(dedup_key="k", channel="c", recipient="r", message_id="<1>", content={},
-                      state="queued", created_at=1.0)
+    with database.write() as tx:
+        frame = tx.create(Frame, archive="a", path="p", name="n", size=1, mtime_ns=2, state="done",
+                          completed_at=1.0, seen_at=1.0, changed_at=1.0)
+        tx.create(Measurement, frame=frame, source="BL Lac", x=1.0, y=2.0, flux=3.0)
+        tx.create(Result, key="k", source="BL Lac", telescope="T", instrument="I",
+                  night="2024-01-01", mode="photometry", band="R", jd_mid=1.0, exptime_s=1.0,
+                  mag=14.0, created_at=1.0, changed_at=1.0)
+        tx.create(Outbox, dedup_key="k", channel="c", recipient="r", message_id="<1>", content={},
+                  state="queued", created_at=1.0)
     database.close()
     plain = pysqlite3.connect(path)
     with plain:
@@ -61,19 +62,19 @@ def _as_the_first(path: Path) -> None:
 def test_a_first_database_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
     _as_the_first(tmp_path / "iop4d.db")
     database = Database(tmp_path / "iop4d.db")
-    with database.write():
-        assert database.db.execute_sql("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
-        frame, result = Frame.get(), Result.get()
+    with database.write() as tx:
+        assert tx.rows("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+        frame, result = tx.by_id(Frame, 1), tx.by_id(Result, 1)
         assert (frame.beams, frame.subframe, frame.target, frame.polariser_deg) == (
             1, False, "", None)
         assert (result.mag, result.q, result.withdrawn, result.methods) == (14.0, None, False, [])
-        assert Measurement.get().beam == ""
-        letter = Outbox.get()
+        assert tx.by_id(Measurement, 1).beam == ""
+        letter = tx.by_id(Outbox, 1)
         assert (letter.unsure, letter.grouped_by, letter.given_up_at) == (False, "", None)
         # Both images of a source have a row of their own now.
         for beam in ("O", "E"):
-            Measurement.create(frame=frame, source="BL Lac", beam=beam, x=1.0, y=2.0, flux=3.0)
-        assert Group.select().count() == 0
+            tx.create(Measurement, frame=frame, source="BL Lac", beam=beam, x=1.0, y=2.0, flux=3.0)
+        assert tx.select(Group).count() == 0
     database.close()
 
 
@@ -81,8 +82,7 @@ def test_opening_twice_changes_nothing_more(tmp_path: Path) -> None:
     _as_the_first(tmp_path / "iop4d.db")
     for _ in range(2):
         database = Database(tmp_path / "iop4d.db")
-        with database.connected():
-            assert Result.get().mag == 14.0
+        assert first(database, Result).mag == 14.0
         database.close()
 
 
