@@ -20,7 +20,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.model.source import canonical
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.model.units import seconds_of
-from iop4d.store import alerts, mutes
+from iop4d.store import alerts, sources
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert, Mute
 
@@ -100,7 +100,7 @@ def mute(tx: Transaction, *, rule: str, source: str, seconds: float, by: str, no
         raise ActionError("expected the name of a rule or of a source")
     if rule and rules is not None:
         check_rule(rule, rules)
-    return mutes.add(tx, rule=rule, source=known_source(tx, source), by=by, until=now + seconds,
+    return alerts.mute(tx, rule=rule, source=known_source(tx, source), by=by, until=now + seconds,
                      now=now)
 
 
@@ -110,14 +110,14 @@ def unmute(tx: Transaction, *, rule: str, source: str, now: float) -> str:
 
     Raises ActionError that says what is muted, where nothing of these names is.
     """
-    there = mutes.current(tx, now)
+    there = alerts.mutes(tx, now)
     wanted = {canonical(name.strip("* ")) for name in (source, source_of(tx, source))}
     ended = [one for one in there if one.rule == rule and canonical(one.source) in wanted]
     if not ended:
-        names = ", ".join(dict.fromkeys(map(mutes.name_of, there)))
+        names = ", ".join(dict.fromkeys(map(alerts.name_of_mute, there)))
         raise ActionError("nothing of that name is muted" + (f"; muted: {names}" if names else ""))
-    mutes.end(tx, ended, now)
-    return mutes.name_of(ended[0])
+    alerts.end_mutes(tx, ended, now)
+    return alerts.name_of_mute(ended[0])
 
 
 #: Keys of a rule that a form or an option names, with what makes their values of text.
@@ -154,7 +154,7 @@ def act(tx: Transaction, asked: Mapping[str, Any], *, now: float, rules: Collect
         if kind == "unmute":
             return f"{unmute(tx, **names, now=now)} is unmuted."
         made = mute(tx, **names, seconds=float(asked["seconds"]), by=by, now=now, rules=rules)
-        return f"{mutes.name_of(made)} is muted until {moment(made.until)} UTC."
+        return f"{alerts.name_of_mute(made)} is muted until {moment(made.until)} UTC."
     alert = alerts.find(tx, asked["alert"])
     if alert is None:
         raise ActionError(f"there is no alert {asked['alert']}")
@@ -173,7 +173,7 @@ def source_of(db: Connection, name: str) -> str:
     wanted = canonical(name)
     if wanted in ("", "*"):
         return ""
-    for own, others in alerts.source_names(db):
+    for own, others in sources.all_names(db):
         if wanted in map(canonical, (own, *others)):
             return own
     return name.strip()
@@ -182,9 +182,9 @@ def source_of(db: Connection, name: str) -> str:
 def known_source(db: Connection, name: str) -> str:
     """A source, or a subject of rules about the system; raises ActionError if it is neither."""
     found = source_of(db, name)
-    if not found or alerts.is_known(db, found):
+    if not found or sources.is_known(db, found):
         return found
-    names = [one for own, others in alerts.source_names(db) for one in (own, *others)]
+    names = [one for own, others in sources.all_names(db) for one in (own, *others)]
     raise ActionError(f"unknown source '{name.strip()}'{_like(name, names)}")
 
 

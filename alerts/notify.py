@@ -14,7 +14,7 @@ from iop4d.config import Channel, Site
 from iop4d.config.alerting import rank
 from iop4d.model.states import MessageKind
 from iop4d.model.units import jd_of_unix
-from iop4d.store import alerts, mutes, outbox
+from iop4d.store import alerts, outbox
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert
 
@@ -87,7 +87,7 @@ class Notifier:
         return first or now + compiled.rule.group_wait
 
     def _muted(self, db: Connection, compiled: CompiledRule, alert: Alert) -> str:
-        muted = compiled.rule.muted or mutes.is_muted(db, alert.rule, alert.source, self._clock())
+        muted = compiled.rule.muted or alerts.is_muted(db, alert.rule, alert.source, self._clock())
         return "muted" if muted else ""
 
     def _too_old(self, compiled: CompiledRule, jd: float) -> str:

@@ -10,7 +10,7 @@ from iop4d.alerts.rules import CompiledRule
 from iop4d.config import Rule, Site
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import SourceKind, canonical
-from iop4d.store import alerts, catalogue
+from iop4d.store import catalogue, sources
 from iop4d.store.database import Connection
 
 log = logging.getLogger(__name__)
@@ -98,4 +98,4 @@ def is_one(rule: Rule) -> bool:
 def display_name(db: Connection, rule: Rule, source: str) -> str:
     """The name people use for a source of a rule: the rule's own, if it names that one alone, or
     the first other name of the catalogue."""
-    return rule.source if is_one(rule) else alerts.display_name(db, source)
+    return rule.source if is_one(rule) else sources.display_name(db, source)

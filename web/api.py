@@ -15,7 +15,7 @@ from iop4d.model import flags as quality
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState
 from iop4d.model.units import jd_of_unix
-from iop4d.store import events, lightcurves, pages, provenance
+from iop4d.store import events, pages, provenance, sources
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import heartbeat
@@ -166,7 +166,7 @@ def _bokeh_script(packed: bool) -> bytes:
 
 
 def _source(db: Connection, key: str) -> str:
-    found = lightcurves.find(db, key)
+    found = sources.find(db, key)
     if found is None:
         abort(404, f"No source has the id or name {key}.")
     return found[0]

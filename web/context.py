@@ -13,7 +13,7 @@ from flask import Flask, Response, abort, current_app, g, render_template, reque
 
 from iop4d.config import Site
 from iop4d.model.states import DaemonState
-from iop4d.store import lightcurves, requests
+from iop4d.store import requests, sources
 from iop4d.store.database import Connection
 from iop4d.store.status import Overview, daemon_state, heartbeat, overview
 from iop4d.system.lock import is_locked
@@ -99,7 +99,7 @@ def render(db: Connection, template: str, **context: Any) -> str:
     """A page, with what every page shows."""
     @cache
     def other_names() -> dict[str, str]:
-        return lightcurves.other_names(db)
+        return sources.other_names(db)
 
     return _rendered(template, site_overview(db), context | {
         "also_called": lambda name: other_names().get(name, "")})

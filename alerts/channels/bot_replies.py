@@ -12,7 +12,7 @@ from iop4d.alerts.channels.base import Channel
 from iop4d.alerts.rendering import count, moment
 from iop4d.config import Site
 from iop4d.model.units import plus_minus, utc_of_jd
-from iop4d.store import alerts, mutes, outbox, points
+from iop4d.store import alerts, outbox, points
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Result
 from iop4d.store.status import heartbeat, night_line
@@ -58,8 +58,8 @@ def _status(db: Connection, now: float) -> str:
     lines = [night_line(db)]
     lines += [f"archive {a['name']} is {a['state']}: {a['reason']}"
               for a in beat.get("archives", ()) if a["state"] != "ok"]
-    lines += [f"{mutes.name_of(mute)} is muted until {moment(mute.until)} UTC"
-              for mute in mutes.current(db, now)]
+    lines += [f"{alerts.name_of_mute(mute)} is muted until {moment(mute.until)} UTC"
+              for mute in alerts.mutes(db, now)]
     if paused := beat.get("paused"):
         lines.append(f"processing is paused: {paused}")
     lines += [f"channel {one['channel']} does not deliver: {one['reason']}"
@@ -94,7 +94,7 @@ def _acknowledge(tx: Transaction, tag: str, by: str, now: float) -> str:
 
 def _mute(tx: Transaction, seconds: float, source: str, by: str, now: float) -> str:
     made = actions.mute(tx, rule="", source=source, seconds=seconds, by=by, now=now)
-    return f"{mutes.name_of(made)} is muted by {by} until {moment(made.until)} UTC."
+    return f"{alerts.name_of_mute(made)} is muted by {by} until {moment(made.until)} UTC."
 
 
 def _unmute(tx: Transaction, source: str, by: str, now: float) -> str:

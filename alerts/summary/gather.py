@@ -36,7 +36,7 @@ from iop4d.model.frame import FrameKind
 from iop4d.model.source import SourceKind
 from iop4d.model.states import REPLACED_FRAMES, FrameState
 from iop4d.model.units import jd_of_unix, utc_of_jd, utc_of_unix
-from iop4d.store import alerts, catalogue, nights, outages, summaries
+from iop4d.store import alerts, catalogue, health, summaries
 from iop4d.store.database import Connection
 from iop4d.store.status import TROUBLE, heartbeat
 
@@ -62,11 +62,11 @@ def gather(db: Connection, site: Site, night: str, *, since: float, until: float
         night=night, site=clean(site.site.name), url=site.site.url.rstrip("/"), since=since,
         until=until, made_at=now, telescopes=_telescopes(db, night, since, until),
         failures=_failures(db, night, since, until),
-        sources=_sources(db, nights.results(db, night)), uncalibrated=_uncalibrated(db, night),
+        sources=_sources(db, summaries.results(db, night)), uncalibrated=_uncalibrated(db, night),
         alerts=alerts_of(db, night, since=since, until=until, whole=whole),
         active=alerts.count_active(db), archives=_archives(db, since, until),
-        channels=_channels(db, since, until), latency=_latency(nights.latencies(db, night)),
-        masters=nights.master_counts(db, night), versions=_versions())
+        channels=_channels(db, since, until), latency=_latency(summaries.latencies(db, night)),
+        masters=summaries.master_counts(db, night), versions=_versions())
 
 
 # Frames.
@@ -77,7 +77,7 @@ def _telescopes(db: Connection, night: str, since: float,
     counts: dict[str, dict[str, dict[str, int]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(int)))
     instruments: dict[str, set[str]] = defaultdict(set)
-    for telescope, archive, instrument, kind, mode, state, n in nights.frame_counts(
+    for telescope, archive, instrument, kind, mode, state, n in summaries.frame_counts(
             db, night, since, until):
         place = _place(telescope, archive)
         is_polarimetry = kind == FrameKind.SCIENCE and mode == "polarimetry"
@@ -106,7 +106,7 @@ def _kind_line(kind: str, states: dict[str, int]) -> KindLine:
 def _failures(db: Connection, night: str, since: float, until: float) -> tuple[Failure, ...]:
     """Why frames were not used; what happened most often first."""
     groups: dict[tuple[str, str, str], list[tuple[int, str]]] = defaultdict(list)
-    for frame in nights.unused_frames(db, night, since, until):
+    for frame in summaries.unused_frames(db, night, since, until):
         reason = clean(frame.reason, 240) or "no reason recorded"
         groups[_place(frame.telescope, frame.archive), frame.state, reason].append(
             (frame.id, clean(frame.name, 120)))
@@ -168,11 +168,11 @@ def _flags(rows: Sequence[Result]) -> tuple[tuple[str, int], ...]:
 
 
 def _photometry(db: Connection, band: str, rows: Sequence[Result]) -> BandNight:
-    sound = [row for row in rows if nights.is_sound(row, "mag")]
+    sound = [row for row in rows if summaries.is_sound(row, "mag")]
     mags, mean = [row.mag for row in sound], _mean_magnitude(sound)
     typical = _median(row.mag_err for row in sound)
-    before = nights.preceding_night(db, rows[0], "mag") if sound else ""
-    past = nights.sound_magnitudes(db, rows[0].source, band, before) if before else []
+    before = summaries.preceding_night(db, rows[0], "mag") if sound else ""
+    past = summaries.sound_magnitudes(db, rows[0].source, band, before) if before else []
     past_mean, past_err = _mean_magnitude(past), _median(row.mag_err for row in past)
     change = mean - past_mean if mean is not None and past_mean is not None else None
     return BandNight(
@@ -197,7 +197,7 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 
 def _polarisation(band: str, rows: Sequence[Result]) -> PolarisationNight:
-    sound = [row for row in rows if nights.is_sound(row, "p")]
+    sound = [row for row in rows if summaries.is_sound(row, "p")]
     p, chi = _mean_polarisation(sound)
     return PolarisationNight(
         band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound), p=p, chi_deg=chi,
@@ -235,7 +235,7 @@ def _uncalibrated(db: Connection, night: str) -> tuple[Uncalibrated, ...]:
     return tuple(Uncalibrated(
         source=clean(source, 80), band=clean(band, 20), points=points,
         in_catalogue=sum(band in star.magnitudes for star in stars.calibrators_of(source)))
-        for source, band, points in nights.uncalibrated(db, night))
+        for source, band, points in summaries.uncalibrated(db, night))
 
 
 # Archives and channels.
@@ -243,7 +243,7 @@ def _uncalibrated(db: Connection, night: str) -> tuple[Uncalibrated, ...]:
 
 def _archives(db: Connection, since: float, until: float) -> tuple[TroubleLine, ...]:
     """Archives that were in trouble in the night, or are, by the daemon's last heartbeat."""
-    away = outages.between(db, since, until)
+    away = health.outages(db, since, until)
     now = {str(archive.get("name")): archive
            for archive in heartbeat(db).get("archives") or ()}
     found = []
@@ -256,12 +256,12 @@ def _archives(db: Connection, since: float, until: float) -> tuple[TroubleLine, 
             reasons.append(_outage_text(away[name]))
         state = str(archive.get("state", "ok"))
         reason = clean("; ".join(filter(None, reasons)), 300)
-        if reason or not outages.is_well(state):
+        if reason or not health.is_well(state):
             found.append(TroubleLine(name=clean(name, 60), state=clean(state, 20), reason=reason))
     return tuple(found)
 
 
-def _outage_text(away: outages.Away) -> str:
+def _outage_text(away: health.Away) -> str:
     often = f"{away.times} times, " if away.times > 1 else ""
     last = "" if away.until is None else f", until {utc_of_unix(away.until)} UTC: {away.reason}"
     return f"in trouble {often}for {away.seconds / 3600.0:.1f} h in total{last}"

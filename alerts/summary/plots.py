@@ -13,7 +13,7 @@ from iop4d.model.bands import band_order
 from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
 from iop4d.model.source import Source
 from iop4d.model.units import angle_difference, mean_angle
-from iop4d.store import catalogue, nights
+from iop4d.store import catalogue, summaries
 from iop4d.store.database import Connection
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _PANELS = (_MAGNITUDE, _DEGREE, _ANGLE)
 def plot_requests(db: Connection, night: str) -> Iterator[tuple[str, NightPlotRequest]]:
     """The plot of each source that has something to show."""
     entries = {entry.name: entry for entry in catalogue.load(db).sources}
-    for name in nights.sources(db, night):
+    for name in summaries.sources(db, night):
         request = _request(db, night, name, entries.get(name))
         if request is not None:
             yield name, request
@@ -57,9 +57,9 @@ def plot_requests(db: Connection, night: str) -> Iterator[tuple[str, NightPlotRe
 
 def _request(db: Connection, night: str, name: str, entry: Source | None,
              ) -> NightPlotRequest | None:
-    rows = nights.results(db, night, name)
+    rows = summaries.results(db, night, name)
     before = _night_beside(db, rows)
-    past = nights.results(db, before, name) if before else []
+    past = summaries.results(db, before, name) if before else []
     panels = tuple(panel for kind in _PANELS
                    if (panel := _panel(kind, rows, past, entry)) is not None)
     if not panels:
@@ -72,13 +72,13 @@ def _request(db: Connection, night: str, name: str, entry: Source | None,
 def _lone(panel: _Panel, rows: Sequence[Result]) -> set[str]:
     """The bands of which a panel has one sound point alone."""
     counts = Counter(row.band for row in rows if panel.values(row)[0] is not None
-                     and nights.is_sound(row, panel.quantity))
+                     and summaries.is_sound(row, panel.quantity))
     return {band for band, n in counts.items() if n == 1}
 
 
 def _night_beside(db: Connection, rows: Sequence[Result]) -> str:
     """The latest earlier night that has points beside which a lone one can be seen."""
-    found = [nights.preceding_night(db, next(row for row in rows if row.band == band),
+    found = [summaries.preceding_night(db, next(row for row in rows if row.band == band),
                                     panel.quantity)
              for panel in _PANELS for band in _lone(panel, rows)]
     return max(found, default="")
@@ -90,7 +90,7 @@ def _panel(panel: _Panel, rows: Sequence[Result], past: Sequence[Result],
     if not series:
         return None
     beside = _lone(panel, rows)
-    sound_past = [row for row in past if nights.is_sound(row, panel.quantity)]
+    sound_past = [row for row in past if summaries.is_sound(row, panel.quantity)]
     series += [PlotSeries(band=band, points=points, before=True)
                for band, points in _by_band(panel, sound_past) if band in beside]
     literature = _literature(panel, entry, list(dict.fromkeys(one.band for one in series)))
@@ -108,7 +108,7 @@ def _by_band(panel: _Panel, rows: Sequence[Result]) -> Iterator[
         tuple[str, tuple[PlotPoint, ...]]]:
     ordered = sorted(rows, key=lambda row: band_order(row.band))
     for band, group in groupby(ordered, key=lambda row: str(row.band)):
-        points = [(row.jd_mid, value, err, nights.is_sound(row, panel.quantity))
+        points = [(row.jd_mid, value, err, summaries.is_sound(row, panel.quantity))
                   for row in group for value, err in [panel.values(row)] if value is not None]
         if points:
             yield band, tuple(points[::math.ceil(len(points) / _MOST)])

@@ -27,17 +27,17 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     if ctx.invoked_subcommand is not None:
         return
     site = load(ctx, site_after, overrides_after)
-    active, mutes = _present(site)
+    active, muted = _present(site)
     for rule in site.rule:
         whom = ", ".join(rule.sources) or ("every target" if rule.source == "*" else rule.source)
         state = "; ".join([
             f"{active[rule.name]} active" if active.get(rule.name) else "not active",
-            *(["muted in the site file"] if rule.muted else []), *mutes.pop(rule.name, ())])
+            *(["muted in the site file"] if rule.muted else []), *muted.pop(rule.name, ())])
         click.echo(f"{rule.name}: {rule.condition}, {whom}, {rule.band}; {rule.severity}, notifies "
                    f"{', '.join(rule.channels) or 'nobody'}; {state}")
-    for of in ("", *filter(None, mutes)):
-        for muted in mutes.get(of, ()):
-            click.echo(f"{of or 'every rule'}: {muted}")
+    for of in ("", *filter(None, muted)):
+        for line in muted.get(of, ()):
+            click.echo(f"{of or 'every rule'}: {line}")
     if not site.rule:
         click.echo("There are no rules: add a [[rule]] section to the site file, or use "
                    "'iop4d rules add'.")
@@ -46,14 +46,14 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
 def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
     """How many alerts of each rule are active, and what is muted of each until when."""
     from iop4d.alerts.rendering import moment
-    from iop4d.store import alerts, mutes
+    from iop4d.store import alerts
 
     if not site.database.exists():
         return {}, {}
     with open_database(site, read_only=True).read() as db:
         active = alerts.active_by_rule(db)
         muted: dict[str, list[str]] = {}
-        for row in mutes.current(db, time.time()):
+        for row in alerts.mutes(db, time.time()):
             of = f" on {row.source}" if row.source else ""
             muted.setdefault(row.rule, []).append(
                 f"muted{of} until {moment(row.until)} UTC by {row.by}")
@@ -126,14 +126,14 @@ def mute(ctx: click.Context, rule: str, source: str, duration: str, site_after: 
     from iop4d.alerts import actions
     from iop4d.alerts.engine import AlertEngine
     from iop4d.alerts.rendering import moment
-    from iop4d.store import mutes
+    from iop4d.store import alerts
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=False).write() as tx:
         made = actions.mute(tx, rule=rule, source=source, seconds=actions.duration_of(duration),
                             by=getpass.getuser(), now=time.time(),
                             rules=AlertEngine(site, time.time).rules)
-    click.echo(f"{mutes.name_of(made)} is muted until {moment(made.until)} UTC.")
+    click.echo(f"{alerts.name_of_mute(made)} is muted until {moment(made.until)} UTC.")
 
 
 @rules.command()

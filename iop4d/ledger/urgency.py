@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from iop4d.model.source import canonical
-from iop4d.store import alerts, catalogue
+from iop4d.store import alerts, catalogue, sources
 from iop4d.store.database import Connection
 from iop4d.store.jobs import Priority
 
@@ -46,12 +46,12 @@ class Urgency:
         return self._names, self._begins
 
 
-def _all_names(db: Connection, sources: set[str]) -> frozenset[str]:
-    wanted = {canonical(name) for name in sources}
+def _all_names(db: Connection, urgent: set[str]) -> frozenset[str]:
+    wanted = {canonical(name) for name in urgent}
     if not wanted:
         return frozenset()
     found = set(wanted)
-    for name, others in alerts.source_names(db):
+    for name, others in sources.all_names(db):
         names = {canonical(one) for one in (name, *others)}
         if names & wanted:
             found |= names

@@ -1,18 +1,18 @@
-"""Alerts: their episodes and steps, and the results that fired them.
+"""Alerts: their episodes and steps, the results that fired them, and what people muted.
 
 A state is written by ``alerts.episodes`` alone, which knows the transitions that are allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from peewee import fn
 
 from iop4d.model.states import ACTIVE_ALERTS, UNBEGUN_ALERTS, AlertState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
-from iop4d.store.schema import Alert, AlertStep, Frame, Result, Source
+from iop4d.store.schema import Alert, AlertStep, Mute, Result
 from iop4d.store.table import is_filled
 
 #: The last episodes of a rule. Plain SQL: every rule asks at every point, and to make the
@@ -159,23 +159,34 @@ def has_begun(alert: Alert) -> bool:
     return alert.state not in UNBEGUN_ALERTS
 
 
-# Names.
+# Mutes.
 
 
-def display_name(db: Connection, source: str) -> str:
-    """The first other name of a source in the catalogue, which people use; else its own."""
-    entry = db.get(Source, Source.name == source)
-    return str(next(iter(entry.other_names), source)) if entry else source
+def mutes(db: Connection, now: float) -> list[Mute]:
+    """The mutes that hold, those that end first before."""
+    return list(db.select(Mute).where(Mute.until > now).order_by(Mute.until, Mute.id))
 
 
-def source_names(db: Connection) -> list[tuple[str, list[str]]]:
-    """Every source of the catalogue with its other names."""
-    return list(db.select(Source, Source.name, Source.other_names).tuples())
+def is_muted(db: Connection, rule: str, source: str, now: float) -> bool:
+    """Whether people want no notifications of a rule or source now."""
+    return db.get(Mute, Mute.until > now, Mute.rule.in_(("", rule)),
+                  Mute.source.in_(("", source))) is not None
 
 
-def is_known(db: Connection, name: str) -> bool:
-    """Whether something of a name is in the catalogue, has results or alerts, or sends frames."""
-    return any(db.get(table, condition) is not None for table, condition in (
-        (Source, Source.name == name), (Alert, Alert.source == name),
-        (Result, Result.source == name),
-        (Frame, (Frame.telescope == name) | (Frame.archive == name))))
+def mute(tx: Transaction, *, rule: str, source: str, by: str, until: float, now: float) -> Mute:
+    """Mute a rule, a source, or a rule on a source; empty stands for any."""
+    made = tx.create(Mute, rule=rule, source=source, by=by, until=until, made_at=now)
+    emit(tx, "mute", now, rule=rule, source=source)
+    return made
+
+
+def end_mutes(tx: Transaction, ended: Iterable[Mute], now: float) -> None:
+    """End mutes."""
+    for row in ended:
+        tx.update(Mute, until=now).where(Mute.id == row.id).execute()
+        emit(tx, "mute", now, rule=row.rule, source=row.source)
+
+
+def name_of_mute(row: Mute) -> str:
+    """What a mute is of: a rule, a source, a rule on a source, or everything."""
+    return " on ".join(filter(None, (row.rule, row.source))) or "everything"

@@ -8,7 +8,7 @@ from typing import Any
 from peewee import fn
 
 from iop4d.model.states import DaemonState, FrameState, JobState
-from iop4d.store import alerts, events, mutes
+from iop4d.store import alerts, events
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import undelivered
 from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox, Result
@@ -69,8 +69,8 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
         "alerts": _counts(db, Alert.state),
         "mails": _counts(db, Outbox.state),
         "undelivered": undelivered(db, now),
-        "mutes": [{"of": mutes.name_of(mute), "rule": mute.rule, "source": mute.source,
-                   "until": mute.until, "by": mute.by} for mute in mutes.current(db, now)],
+        "mutes": [{"of": alerts.name_of_mute(mute), "rule": mute.rule, "source": mute.source,
+                   "until": mute.until, "by": mute.by} for mute in alerts.mutes(db, now)],
         "failed": [_trouble(row) for row in
                    db.select(Frame).where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
         "waiting": [_trouble(row) for row in
@@ -178,4 +178,4 @@ def overview(db: Connection, now: float, *, locked: bool) -> Overview:
         now=now, daemon=daemon_state(last, now, locked=locked), beat=last, queue=queue,
         frames=_counts(db, Frame.state), last_event=events.newest(db),
         active_alerts=alerts.count_active(db),
-        undelivered=undelivered(db, now), mutes=mutes.current(db, now))
+        undelivered=undelivered(db, now), mutes=alerts.mutes(db, now))

@@ -1,19 +1,32 @@
-"""Summaries of nights: their rows, the alerts that they may report, and their messages."""
+"""Summaries of nights: their rows, and what they are gathered from.
+
+A frame belongs to the night in its header; a file in which none could be read, to the night in
+which it arrived, between the Unix seconds ``since`` and ``until``.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from peewee import fn
+from peewee import Case, fn
 
-from iop4d.model.states import UNBEGUN_ALERTS, MessageState, SummaryState
+from iop4d.model.flags import Flag
+from iop4d.model.frame import FrameKind
+from iop4d.model.states import UNBEGUN_ALERTS, FrameState, MessageState, SummaryState
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.schema import Alert, Meta, Outbox, Result, Summary
+from iop4d.store.points import barring_flags
+from iop4d.store.schema import Alert, Frame, Master, Meta, Outbox, Result, Summary
+from iop4d.store.status import TROUBLE
 from iop4d.store.table import is_filled
 
 _BEGAN = "summaries_since"  # key of when the site first asked for summaries
 _REPORTED = ("SELECT json_extract(line.value, '$.id'), summary.night "
              "FROM summary, json_each(summary.facts, '$.alerts') AS line")
+_RESULT = (Result.id, Result.source, Result.band, Result.mode, Result.jd_mid, Result.night,
+           Result.mag, Result.mag_err, Result.p, Result.p_err, Result.chi_deg, Result.chi_err_deg,
+           Result.q, Result.u, Result.p_limit, Result.flags, Result.human_flags,
+           Result.provisional, Result.n_calibrators)
+_QUANTITIES = {"mag": Result.mag, "p": Result.p, "chi": Result.chi_deg}
 
 # Rows of summaries.
 
@@ -69,6 +82,99 @@ def began_by(tx: Transaction, now: float) -> float:
         return began
     tx.replace(Meta, key=_BEGAN, value=now)
     return now
+
+
+# Results.
+
+
+def results(db: Connection, night: str, source: str = "") -> list[Result]:
+    """A night's results, of all sources or one, by source and band and in order of time."""
+    condition = (Result.night == night) & (Result.withdrawn == False)  # noqa: E712 - SQL
+    if source:
+        condition &= Result.source == source
+    return list(db.select(Result, *_RESULT).where(condition).order_by(
+        Result.source, Result.band, Result.jd_mid, Result.id))
+
+
+def sources(db: Connection, night: str) -> list[str]:
+    """The sources that have results of a night."""
+    return [name for (name,) in db.select(Result, Result.source).where(
+        Result.night == night).distinct().tuples()]
+
+
+def is_sound(result: Result, quantity: str) -> bool:
+    """Whether a number of a result counts: no flag says that it is wrong."""
+    return not result.flags & barring_flags(needs_mag=quantity == "mag") and not result.human_flags
+
+
+def preceding_night(db: Connection, result: Result, quantity: str) -> str:
+    """The latest earlier night with sound points of a result's source and band; empty for none."""
+    night = db.select(Result, Result.night).where(
+        _sound(result.source, result.band, quantity) & (Result.jd_mid < result.jd_mid)
+        & (Result.night != result.night)).order_by(Result.jd_mid.desc()).limit(1).scalar()
+    return str(night or "")
+
+
+def sound_magnitudes(db: Connection, source: str, band: str, night: str) -> list[Result]:
+    """The sound points of a source, band and night, with magnitude and error."""
+    return list(db.select(Result, Result.mag, Result.mag_err).where(
+        _sound(source, band, "mag") & (Result.night == night)))
+
+
+def uncalibrated(db: Connection, night: str) -> list[tuple[str, str, int]]:
+    """Sources and bands with points that have no magnitude for want of calibrators; how many."""
+    bare = (Result.flags.bin_and(int(Flag.NO_CALIBRATORS)) != 0) & Result.mag.is_null()
+    count = fn.SUM(Case(None, [(bare, 1)], 0))
+    return list(db.select(Result, Result.source, Result.band, count).where(
+        (Result.night == night) & (Result.withdrawn == False))  # noqa: E712 - SQL
+        .group_by(Result.source, Result.band).having(count > 0)
+        .order_by(Result.source, Result.band).tuples())
+
+
+def _sound(source: str, band: str, quantity: str) -> Any:
+    """The condition that a row has a number which ``is_sound``."""
+    return ((Result.source == source) & (Result.band == band)
+            & (Result.withdrawn == False)  # noqa: E712 - SQL
+            & (fn.json_array_length(Result.human_flags) == 0)
+            & (Result.flags.bin_and(barring_flags(needs_mag=quantity == "mag")) == 0)
+            & _QUANTITIES[quantity].is_null(False))
+
+
+# Frames and masters.
+
+
+def frame_counts(db: Connection, night: str, since: float, until: float) -> list[tuple[Any, ...]]:
+    """Telescope, archive, instrument, kind, mode, state, and how many frames are alike in these."""
+    what = (Frame.telescope, Frame.archive, Frame.instrument, Frame.kind, Frame.mode, Frame.state)
+    return list(db.select(Frame, *what, fn.COUNT(Frame.id)).where(
+        _of_night(night, since, until)).group_by(*what).tuples())
+
+
+def unused_frames(db: Connection, night: str, since: float, until: float) -> list[Frame]:
+    """The frames that were not used, with their reasons."""
+    return list(db.select(Frame, Frame.id, Frame.name, Frame.telescope, Frame.archive, Frame.state,
+                          Frame.reason).where(
+        _of_night(night, since, until) & Frame.state.in_(TROUBLE)).order_by(Frame.id))
+
+
+def latencies(db: Connection, night: str) -> list[float]:
+    """Seconds from the arrival of each science frame to its results, the shortest first."""
+    took = fn.json_extract(Frame.info, "$.latency_s")
+    return sorted(float(value) for (value,) in db.select(Frame, took).where(
+        (Frame.night == night) & (Frame.kind == FrameKind.SCIENCE)
+        & (Frame.state == FrameState.DONE) & took.is_null(False)).tuples())
+
+
+def master_counts(db: Connection, night: str) -> dict[str, int]:
+    """How many masters are in each state."""
+    return {str(state): count for state, count in db.select(
+        Master, Master.state, fn.COUNT(Master.id)).where(Master.night == night)
+        .group_by(Master.state).order_by(Master.state).tuples()}
+
+
+def _of_night(night: str, since: float, until: float) -> Any:
+    arrived = (Frame.night == "") & (Frame.seen_at >= since) & (Frame.seen_at < until)
+    return (Frame.night == night) | arrived
 
 
 # Alerts that began.

@@ -12,7 +12,7 @@ from typing import Any
 
 from iop4d import __version__
 from iop4d.model.states import DaemonState
-from iop4d.store import outages, status
+from iop4d.store import health, status
 from iop4d.store.database import Transaction
 from iop4d.store.thread import DatabaseThread
 
@@ -48,5 +48,5 @@ class Heartbeat:
 
 def _written(tx: Transaction, beat: Mapping[str, Any], now: float) -> str:
     status.beat(tx, dict(beat))
-    outages.note(tx, beat["archives"], now)
+    health.note_outages(tx, beat["archives"], now)
     return status.night_line(tx)

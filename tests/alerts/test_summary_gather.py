@@ -14,7 +14,7 @@ from iop4d.alerts.summary.plots import plot_requests
 from iop4d.config import Site
 from iop4d.model.flags import Flag
 from iop4d.model.messages import NightPlotRequest
-from iop4d.store import outages
+from iop4d.store import health
 from iop4d.store.database import Database, Transaction
 from iop4d.store.schema import Alert, Outbox
 from iop4d.store.status import beat
@@ -273,11 +273,12 @@ def test_an_archive_that_was_away_and_came_back_is_told(site: Site, database: Da
     back = {"name": "osn", "state": "ok", "reason": ""}
     with database.write() as tx:
         for begins, ends in ((SINCE - hour, SINCE + hour), (SINCE + 3 * hour, SINCE + 5 * hour)):
-            outages.note(tx, [back], begins - 2.0)
-            outages.note(tx, [{"name": "osn", "state": "down", "reason": "timed out"}], begins)
-            outages.note(tx, [away], begins + 2.0)
-            outages.note(tx, [{"name": "osn", "state": "starting"}], begins + 4.0)
-            outages.note(tx, [back], ends)
+            health.note_outages(tx, [back], begins - 2.0)
+            health.note_outages(
+                tx, [{"name": "osn", "state": "down", "reason": "timed out"}], begins)
+            health.note_outages(tx, [away], begins + 2.0)
+            health.note_outages(tx, [{"name": "osn", "state": "starting"}], begins + 4.0)
+            health.note_outages(tx, [back], ends)
         beat(tx, {"archives": [back]})
     [trouble] = gathered(site, database).archives
     assert (trouble.name, trouble.state) == ("osn", "ok")
@@ -289,11 +290,12 @@ def test_an_archive_that_was_away_and_came_back_is_told(site: Site, database: Da
 
 def test_an_archive_that_is_away_still_counts_to_the_end(database: Database) -> None:
     with database.write() as tx:
-        outages.note(tx, [{"name": "osn", "state": "down", "reason": "no route"}], UNTIL - 1800.0)
-        found = outages.between(tx, SINCE, UNTIL)["osn"]
+        health.note_outages(
+            tx, [{"name": "osn", "state": "down", "reason": "no route"}], UNTIL - 1800.0)
+        found = health.outages(tx, SINCE, UNTIL)["osn"]
         assert (found.times, found.seconds, found.until) == (1, 1800.0, None)
-        outages.note(tx, [], UNTIL)  # taken out of the site file
-        assert outages.between(tx, UNTIL + 1.0, UNTIL + 2.0) == {}
+        health.note_outages(tx, [], UNTIL)  # taken out of the site file
+        assert health.outages(tx, UNTIL + 1.0, UNTIL + 2.0) == {}
 
 
 def test_facts_are_plain_values(facts: NightSummary) -> None:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort
 
 from iop4d.explained import lines_of, modulation
 from iop4d.model.errors import Iop4dError
-from iop4d.store import catalogue, lightcurves, pages, provenance
+from iop4d.store import catalogue, pages, provenance, sources
 from iop4d.store.database import Connection
 from iop4d.web import lightcurve
 from iop4d.web.auth import relax
@@ -23,22 +23,22 @@ _SHOWN = 60  # results in the table
 @reading
 def source_list(db: Connection) -> str:
     """Every source."""
-    return render(db, "sources.html", lines=lightcurves.listed(db))
+    return render(db, "sources.html", lines=sources.listed(db))
 
 
 @blueprint.get("/sources/<path:key>")
 @reading
 def source(db: Connection, key: str) -> str:
     """A source: its light curve, results, catalogue entry and calibrators."""
-    found = lightcurves.find(db, key)
+    found = sources.find(db, key)
     if found is None:
         abort(404, f"No source has the id or name {key}.")
     # Bokeh puts <style> elements into its shadow roots and cannot give them a nonce.
     relax(style_src="'self' 'unsafe-inline'")
     name, entry = found
-    results = lightcurves.latest_results(db, name, _SHOWN)
+    results = sources.latest_results(db, name, _SHOWN)
     return render(db, "source.html", name=name, entry=entry, results=results,
-                  count=lightcurves.count(db, name), drawn=lightcurve.LIMIT,
+                  count=sources.count(db, name), drawn=lightcurve.LIMIT,
                   calibrators=catalogue.load(db).calibrators_of(name),
                   frames=pages.frame_ids(db, results))
 

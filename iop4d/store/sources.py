@@ -1,4 +1,4 @@
-"""Sources as the pages show them: found by id or any name, listed, and with their results."""
+"""Sources: found by id or any name, listed, with their results and their names for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue, schema
 from iop4d.store.database import Connection
-from iop4d.store.schema import Result
+from iop4d.store.schema import Alert, Frame, Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,3 +94,22 @@ def other_names(db: Connection) -> dict[str, str]:
     """The first other name of each source, to be shown beside its own."""
     rows = db.select(schema.Source, schema.Source.name, schema.Source.other_names).tuples()
     return {name: others[0] for name, others in rows if others}
+
+
+def display_name(db: Connection, source: str) -> str:
+    """The first other name of a source in the catalogue, which people use; else its own."""
+    entry = db.get(schema.Source, schema.Source.name == source)
+    return str(next(iter(entry.other_names), source)) if entry else source
+
+
+def all_names(db: Connection) -> list[tuple[str, list[str]]]:
+    """Every source of the catalogue with its other names."""
+    return list(db.select(schema.Source, schema.Source.name, schema.Source.other_names).tuples())
+
+
+def is_known(db: Connection, name: str) -> bool:
+    """Whether something of a name is in the catalogue, has results or alerts, or sends frames."""
+    return any(db.get(table, condition) is not None for table, condition in (
+        (schema.Source, schema.Source.name == name), (Alert, Alert.source == name),
+        (Result, Result.source == name),
+        (Frame, (Frame.telescope == name) | (Frame.archive == name))))
