@@ -154,6 +154,25 @@ def test_a_worker_that_has_done_its_share_is_followed_without_a_pause() -> None:
     assert all(gone(pid) for pid in set(pids))
 
 
+def test_a_worker_that_did_its_share_goes_on_only_until_its_successor_is_up() -> None:
+    async def go() -> list[int]:
+        local = engine(max_jobs_per_worker=3)
+        await local.start()
+        pids = []
+        for _ in range(30):
+            assert isinstance(await local.submit(ask("good"), label="good"), Done)
+            pids.append(local.statuses[0].pid)
+            await asyncio.sleep(0.1)
+        await local.stop()
+        return pids
+
+    pids = asyncio.run(go())
+    assert set(pids[:3]) == {pids[0]}
+    assert len(set(pids)) >= 2
+    assert max(pids.count(pid) for pid in set(pids)) < 30
+    assert all(gone(pid) for pid in set(pids))
+
+
 def test_as_many_requests_as_there_are_workers_are_done_side_by_side() -> None:
     async def go() -> tuple[list[Outcome], int]:
         local = engine(2)

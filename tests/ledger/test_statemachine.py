@@ -29,11 +29,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.ledger import FoundFile
 from iop4d.ledger.plan import Claim
-from iop4d.model.messages import CHANGED, Crashed, Failed, Outcome, TimedOut
+from iop4d.model.messages import CHANGED, Crashed, Failed, MasterRequest, Outcome, TimedOut
 from iop4d.model.states import FrameState
 from iop4d.store import masters
 from iop4d.store.database import Database
@@ -41,9 +42,10 @@ from iop4d.store.jobs import JobKind
 from iop4d.store.results import add_flag
 from iop4d.store.schema import Frame, Job, Master, Result
 from tests.conftest import FakeClock, LedgerAlone, in_a_hurry, work_off
+from tests.ledger.test_ledger import CALIBRATION, Bench
 from tests.support import stub_worker
 from tests.support.invariants import Remembered, remember, violations
-from tests.support.rows import rows
+from tests.support.rows import first, rows, update
 
 JD = 2459831.3
 SITE = '[[archive]]\nname = "raw"\npath = "{raw}"\n[masters]\nbuild_delay = 0.5\n'
@@ -327,6 +329,9 @@ def test_whatever_happens_the_end_is_the_same(monkeypatch: pytest.MonkeyPatch) -
         database=None, suppress_health_check=list(HealthCheck)))
 
 
+# Faults that it found, each told by itself.
+
+
 def test_a_flat_that_was_rejected_when_a_better_bias_came_is_built_again_when_restored(
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
@@ -360,3 +365,47 @@ def test_a_file_that_was_moved_away_and_back_is_reduced_where_it_lies(
     (row,) = rows(state.place.database, Result)
     assert row.frames == ["science-0-3.fits"]
     state.teardown()
+
+
+@pytest.fixture
+def bench(site: Site, database: Database, clock: FakeClock) -> Bench:
+    return Bench(site, database, clock)
+
+
+def test_a_frame_that_was_replaced_before_its_reduction_stays_replaced(bench: Bench) -> None:
+    bench.drop("science-R-7.fit")
+    bench.work()  # it waits for masters
+    bench.drop("science-R-7.fit", content="new contents")
+    bench.drop(*CALIBRATION)
+    bench.work()
+    assert [row.state for row in bench.frames("science-R-7.fit")] == [
+        FrameState.SUPERSEDED, FrameState.DONE]
+
+
+def test_a_calibration_frame_whose_master_is_not_built_again_is_told(bench: Bench) -> None:
+    bench.drop(*CALIBRATION)
+    bench.work()
+    bench.drop("bias-8.fit")
+    bench.work(lambda claim: Failed(stage="write", reason="no space left")
+               if isinstance(claim.request, MasterRequest) else bench.answer(claim))
+    assert bench.state("bias-8.fit") != FrameState.QUEUED
+
+
+def test_a_master_that_is_to_be_tried_again_touches_no_frame(bench: Bench) -> None:
+    bench.drop("science-R-7.fit")
+    bench.work()
+    update(bench.database, Frame, state=FrameState.REJECTED)
+    update(bench.database, Job, state="done")
+    bench.drop(*CALIBRATION)
+    answers = iter([Failed(stage=CHANGED, reason="the file changed")])
+    bench.work(lambda claim: next(answers, None) or bench.answer(claim)
+               if isinstance(claim.request, MasterRequest) else bench.answer(claim))
+    assert first(bench.database, Job, Job.kind == "master", Job.key == 1).key == bench.frame(
+        "science-R-7.fit").id
+    assert bench.state("science-R-7.fit") == FrameState.REJECTED
+
+
+def test_a_flat_whose_master_waits_for_a_bias_says_so(bench: Bench) -> None:
+    bench.drop(*CALIBRATION[3:])
+    bench.work()
+    assert bench.state("flat-R-4.fit") == FrameState.WAITING
