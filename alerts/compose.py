@@ -25,8 +25,8 @@ from iop4d.model.errors import Iop4dError
 from iop4d.model.messages import PlotRequest
 from iop4d.model.states import MessageKind
 from iop4d.model.units import decimal, plus_minus, utc_of_jd
-from iop4d.store import alerts
 from iop4d.store import points as store_points
+from iop4d.store import results
 from iop4d.store.database import Connection
 from iop4d.store.schema import Alert, Result
 
@@ -66,8 +66,8 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
     """
     points = points or _fired(db, alert)
     ids = [point.id for point in points]
-    rows = {row.id: row for row in alerts.results_of(db, ids)}
-    frames = store_points.frame_ids(db, ids)
+    rows = {row.id: row for row in results.among(db, ids)}
+    frames = results.frame_ids(db, ids)
     points = [point for point in points if point.id in rows]
     band = clean(alert.band, 20)
     last = rows[points[-1].id]

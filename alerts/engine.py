@@ -351,7 +351,7 @@ def _check_instruments(site: Site) -> None:
 
 def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert) -> str:
     """Why the points that fired an alert do not count any more; empty if they do."""
-    rows = alerts.results_of(tx, alert.points)
+    rows = results.among(tx, alert.points)
     bad = [f"{row.frames[0] if row.frames else row.id} is flagged "
            f"{', '.join(str(mark['name']) for mark in row.human_flags) or 'as bad'}"
            for row in rows if row.human_flags or _is_barred(row)]

@@ -26,8 +26,9 @@ from bokeh.plotting import figure
 from iop4d.model.bands import band_order, colour_of
 from iop4d.model.flags import names
 from iop4d.model.units import NOTHING, plus_minus, unix_of_jd, utc_of_jd
-from iop4d.store import pages, sources
+from iop4d.store import sources
 from iop4d.store.database import Connection
+from iop4d.store.results import frame_ids
 from iop4d.store.schema import Result
 from iop4d.web import formats
 
@@ -91,7 +92,7 @@ class Points:
 def points(db: Connection, source: str, *, after: float | None = None) -> Points:
     """The newest points of a source, or those changed at or after a time."""
     rows = sources.points(db, source, after=after, limit=LIMIT)
-    frames = pages.frame_ids(db, rows)
+    frames = frame_ids(db, [row.id for row in rows])
     bands: dict[str, dict[str, list[Any]]] = {}
     for row in rows:
         columns = bands.setdefault(row.band, {name: [] for name in (*_NUMBERS, *_TEXTS)})

@@ -30,7 +30,7 @@ from iop4d.alerts.atel.facts import (
 from iop4d.model.flags import Flag, names
 from iop4d.model.source import Source
 from iop4d.model.units import utc_of_jd
-from iop4d.store import catalogue, publishable
+from iop4d.store import catalogue, publishable, results
 from iop4d.store.database import Connection, number
 from iop4d.store.points import jd_span
 
@@ -78,11 +78,12 @@ def of_alert(db: Connection, alert: Alert, *, called: str) -> DraftFacts:
     source. Raises NothingToReport or CatalogueError.
     """
     source = catalogue.find(db, alert.source)
-    night, telescope = publishable.night_and_telescope(db, alert.points[-1] if alert.points else 0)
-    span = jd_span(db, alert.points) if night else None
+    last = results.find(db, alert.points[-1]) if alert.points else None
+    span = jd_span(db, alert.points) if last else None
     return gather(db, DraftRequest(
         source=source, called=called, since_jd=alert.fired_jd - 1.0 if span is None else span[0],
-        until_jd=alert.fired_jd, band=alert.band, night=night, telescope=telescope))
+        until_jd=alert.fired_jd, band=alert.band, night=last.night if last else "",
+        telescope=last.telescope if last else ""))
 
 
 # Photometry.

@@ -12,7 +12,7 @@ from iop4d.alerts.channels.base import Channel
 from iop4d.alerts.rendering import count, moment
 from iop4d.config import Site
 from iop4d.model.units import plus_minus, utc_of_jd
-from iop4d.store import alerts, outbox, points
+from iop4d.store import alerts, outbox, sources
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Result
 from iop4d.store.status import heartbeat, night_line
@@ -71,7 +71,7 @@ def _status(db: Connection, now: float) -> str:
 
 
 def _last_results(db: Connection, source: str) -> str:
-    rows = points.newest(db, actions.source_of(db, source), _LAST)
+    rows = sources.latest_results(db, actions.source_of(db, source), _LAST)
     if not rows:
         return f"{actions.known_source(db, source)} has no results yet."
     return "\n".join([rows[0].source, *map(_result, rows)])

@@ -36,7 +36,7 @@ from iop4d.model.frame import FrameKind
 from iop4d.model.source import SourceKind
 from iop4d.model.states import REPLACED_FRAMES, FrameState
 from iop4d.model.units import jd_of_unix, utc_of_jd, utc_of_unix
-from iop4d.store import alerts, catalogue, health, summaries
+from iop4d.store import alerts, catalogue, health, results, summaries
 from iop4d.store.database import Connection
 from iop4d.store.status import TROUBLE, heartbeat
 
@@ -333,8 +333,8 @@ def _alerts_of_points(db: Connection, span: _Span, *,
 
 def _night_of(db: Connection, alert: Alert, span: _Span) -> str:
     """The night of the point that fired an alert; if that is gone, by its time."""
-    if night := summaries.night_of_result(db, alert.points[-1]):
-        return night
+    if last := results.find(db, alert.points[-1]):
+        return str(last.night)
     since = jd_of_unix(span.since)
     if since <= alert.fired_jd < jd_of_unix(span.until):
         return span.night

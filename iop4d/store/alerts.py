@@ -12,7 +12,7 @@ from peewee import fn
 from iop4d.model.states import ACTIVE_ALERTS, UNBEGUN_ALERTS, AlertState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
-from iop4d.store.schema import Alert, AlertStep, Mute, Result
+from iop4d.store.schema import Alert, AlertStep, Mute
 from iop4d.store.table import is_filled
 
 #: The last episodes of a rule. Plain SQL: every rule asks at every point, and to make the
@@ -147,11 +147,6 @@ def firing_sources(db: Connection) -> frozenset[str]:
 def count_active(db: Connection) -> int:
     """How many alerts are active."""
     return int(db.select(Alert).where(Alert.state.in_(ACTIVE_ALERTS)).count())
-
-
-def results_of(db: Connection, ids: Collection[int]) -> list[Result]:
-    """The results of some ids, in order of their ids."""
-    return list(db.select(Result).where(Result.id.in_(list(ids))).order_by(Result.id))
 
 
 def has_begun(alert: Alert) -> bool:

@@ -26,7 +26,6 @@ from iop4d.store.schema import (
 from iop4d.store.status import TROUBLE
 
 PAGE = 100
-_VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 
 #: What lists of frames show; the rest (trace, info) is large.
 _LISTED = (Frame.id, Frame.name, Frame.state, Frame.reason, Frame.kind, Frame.telescope,
@@ -111,11 +110,6 @@ def _page(query: Any, number: int, size: int = PAGE) -> Page:
 # Frames.
 
 
-def frame(db: Connection, id_: int) -> Frame | None:
-    """A frame by its id."""
-    return db.get(Frame, Frame.id == id_)
-
-
 def latest_frames(db: Connection, count: int) -> list[FrameLine]:
     """The frames that came last."""
     return with_results(db, db.select(Frame, *_LISTED).order_by(Frame.id.desc()).limit(count))
@@ -157,17 +151,6 @@ def masters_of(db: Connection, of: Frame) -> list[tuple[Master, int]]:
     revisions = {int(id_): int(revision) for id_, revision in of.masters or ()}
     rows = db.select(Master).where(Master.id.in_(list(revisions))).order_by(Master.kind)
     return [(row, revisions[row.id]) for row in rows]
-
-
-def frame_ids(db: Connection, results: Iterable[Result]) -> dict[int, int]:
-    """Result id to the id of a frame it rests on."""
-    ids = [result.id for result in results]
-    found: dict[int, int] = {}
-    for start in range(0, len(ids), _VARIABLES):
-        rows = (db.select(ResultFrame, ResultFrame.result_id, ResultFrame.frame_id)
-                .where(ResultFrame.result.in_(ids[start:start + _VARIABLES])))
-        found.update(rows.tuples())
-    return found
 
 
 def history(db: Connection, results: Iterable[Result]) -> list[ResultHistory]:
@@ -278,11 +261,6 @@ def subject(message: Outbox) -> str:
 def summaries(db: Connection, number: int) -> Page:
     """Summaries of nights, the latest first."""
     return _page(db.select(Summary).order_by(Summary.night.desc()), number)
-
-
-def summary(db: Connection, night: str) -> Summary | None:
-    """The summary of a night."""
-    return db.get(Summary, Summary.night == night)
 
 
 def summaries_beside(db: Connection, night: str) -> tuple[str | None, str | None]:

@@ -10,7 +10,7 @@ from peewee import Value
 
 from iop4d.model import flags
 from iop4d.store.database import Connection
-from iop4d.store.schema import Result, ResultFrame
+from iop4d.store.schema import Result
 from iop4d.store.table import JSONField
 
 _NO_MARKS = Value([], converter=JSONField().db_value, unpack=False)  # a list is no list of values
@@ -103,12 +103,6 @@ def jds(db: Connection, ids: Collection[int]) -> dict[int, float]:
         Result.id.in_(list(ids))).tuples())
 
 
-def frame_ids(db: Connection, ids: Collection[int]) -> dict[int, int]:
-    """The id of a frame of each of some results."""
-    return dict(db.select(ResultFrame, ResultFrame.result, ResultFrame.frame).where(
-        ResultFrame.result.in_(list(ids))).tuples())
-
-
 def light_curve(db: Connection, source: str, band: str, since: float, until: float, *,
                 limit: int) -> list[tuple[float, float, float | None]]:
     """JD, magnitude and error of the newest good points between two JD, the oldest first."""
@@ -116,12 +110,6 @@ def light_curve(db: Connection, source: str, band: str, since: float, until: flo
         good_points(source, band) & Result.jd_mid.between(since, until)).order_by(
             Result.jd_mid.desc(), Result.id.desc()).limit(limit)
     return list(reversed(list(newest.tuples())))
-
-
-def newest(db: Connection, source: str, limit: int) -> list[Result]:
-    """The newest results of a source in any band, good or not, the newest first."""
-    return list(db.select(Result).where(Result.source == source).order_by(
-        Result.jd_mid.desc(), Result.id.desc()).limit(limit))
 
 
 def measured(db: Connection) -> list[tuple[str, str]]:

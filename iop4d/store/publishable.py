@@ -105,12 +105,6 @@ def flags_of_all(db: Connection, source: str, since_jd: float,
         & Result.jd_mid.between(since_jd, until_jd)).tuples())
 
 
-def night_and_telescope(db: Connection, id_: int) -> tuple[str, str]:
-    """Of a result; both empty if there is none."""
-    row = db.get(Result, Result.id == id_)
-    return (row.night, row.telescope) if row is not None else ("", "")
-
-
 def _photometry(source: str, band: str | None = None) -> Any:
     column = Result.band if band is None else band
     return (good_points(source, column) & Result.mag_err.is_null(False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHi
 from iop4d.store.table import is_filled
 
 _JUDGED = "flags judged"  # the last event of a flag that the alerts took into account
+_VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 _NEWS = 0.1  # errors by which a magnitude must change to be news
 #: What a change of which makes a new revision.
 _VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "zero_point",
@@ -156,6 +157,25 @@ def select(db: Connection, chosen: Selection) -> Iterator[Result]:
     return iter(query.iterator())
 
 
+def find(db: Connection, id_: int) -> Result | None:
+    """The result of an id."""
+    return db.get(Result, Result.id == id_)
+
+
+def among(db: Connection, ids: Collection[int]) -> list[Result]:
+    """The results of some ids, in order of their ids."""
+    return list(db.select(Result).where(Result.id.in_(list(ids))).order_by(Result.id))
+
+
+def frame_ids(db: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """The id of a frame of each of some results."""
+    found: dict[int, int] = {}
+    for start in range(0, len(ids), _VARIABLES):
+        found.update(db.select(ResultFrame, ResultFrame.result_id, ResultFrame.frame_id).where(
+            ResultFrame.result.in_(ids[start:start + _VARIABLES])).tuples())
+    return found
+
+
 # Flags that people set: kept whatever is measured later.
 
 
@@ -192,7 +212,7 @@ def of_polarimeter(db: Connection, instrument: str, *, since: str | None = None,
 
 
 def _flagged(tx: Transaction, result_id: int) -> Result:
-    result = tx.get(Result, Result.id == result_id)
+    result = find(tx, result_id)
     if result is None:
         raise Iop4dError(f"there is no result {result_id}; 'iop4d results' lists their ids")
     return result

@@ -71,8 +71,8 @@ def count(db: Connection, name: str) -> int:
 
 def latest_results(db: Connection, name: str, count: int) -> list[Result]:
     """The latest results of a source, the newest first."""
-    return list(db.select(Result).where(Result.source == name)
-                .order_by(Result.jd_mid.desc()).limit(count))
+    return list(db.select(Result).where(Result.source == name).order_by(
+        Result.jd_mid.desc(), Result.id.desc()).limit(count))
 
 
 def points(db: Connection, name: str, *, after: float | None, limit: int) -> list[Result]:

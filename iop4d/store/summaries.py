@@ -198,11 +198,6 @@ def alerts_of_points(db: Connection, fired: tuple[float, float],
     return list(_begun(db, is_filled(Alert.points) & (came | Alert.fired_jd.between(*jd))))
 
 
-def night_of_result(db: Connection, id_: int) -> str:
-    """The night of a result; empty if there is none."""
-    return str(db.select(Result, Result.night).where(Result.id == id_).scalar() or "")
-
-
 def _begun(db: Connection, condition: Any) -> Any:
     return db.select(Alert).where(Alert.state.not_in(UNBEGUN_ALERTS) & condition)
 

@@ -11,7 +11,7 @@ from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
 from iop4d.model.states import RequestKind
-from iop4d.store import pages
+from iop4d.store import frames, pages
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame
 from iop4d.store.status import TROUBLE
@@ -97,7 +97,7 @@ def _is_this_machine(address: str | None) -> bool:
 
 
 def _frame(db: Connection, id_: int) -> Frame:
-    row = pages.frame(db, id_)
+    row = frames.find(db, id_)
     if row is None:
         abort(404, f"There is no frame {id_}.")
     return row

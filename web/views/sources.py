@@ -8,8 +8,9 @@ from flask import Blueprint, Response, abort
 
 from iop4d.explained import lines_of, modulation
 from iop4d.model.errors import Iop4dError
-from iop4d.store import catalogue, pages, provenance, sources
+from iop4d.store import catalogue, provenance, sources
 from iop4d.store.database import Connection
+from iop4d.store.results import frame_ids
 from iop4d.web import lightcurve
 from iop4d.web.auth import relax
 from iop4d.web.context import parts, reading, render
@@ -40,7 +41,7 @@ def source(db: Connection, key: str) -> str:
     return render(db, "source.html", name=name, entry=entry, results=results,
                   count=sources.count(db, name), drawn=lightcurve.LIMIT,
                   calibrators=catalogue.load(db).calibrators_of(name),
-                  frames=pages.frame_ids(db, results))
+                  frames=frame_ids(db, [row.id for row in results]))
 
 
 @blueprint.get("/results/<int:id_>")

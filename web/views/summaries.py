@@ -7,7 +7,7 @@ import re
 from flask import Blueprint, Response, abort
 
 from iop4d.alerts.summary import write
-from iop4d.store import pages
+from iop4d.store import pages, summaries
 from iop4d.store.database import Connection
 from iop4d.web.context import page_number, parts, picture, reading, render
 from iop4d.web.views.nights import check_night
@@ -29,7 +29,7 @@ def summary_list(db: Connection) -> str:
 def summary_page(db: Connection, night: str) -> str:
     """The summary of a night."""
     check_night(night)
-    row = pages.summary(db, night)
+    row = summaries.of_night(db, night)
     if row is None:
         abort(404, f"The night {night} has no summary yet: it is made as the night ends.")
     earlier, later = pages.summaries_beside(db, night)
