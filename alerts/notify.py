@@ -91,12 +91,12 @@ class Notifier:
         return "muted" if muted else ""
 
     def _too_old(self, compiled: CompiledRule, jd: float) -> str:
-        """Why nobody is notified of points that end at a JD; empty if people are."""
+        """Why no message is sent about points that end at a JD; empty if one is."""
         own = compiled.rule.max_age_hours
         limit = own if own >= 0 else self._site.alerts.max_age_hours
         age = (jd_of_unix(self._clock()) - jd) * 24.0
         if limit and age > limit:
-            return f"its points are older than {limit:g} h: nobody was notified"
+            return f"its points are older than {limit:g} h: no message was sent"
         return ""
 
     def _held_until(self, severity: str, now: float) -> float:

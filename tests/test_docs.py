@@ -68,6 +68,13 @@ def row_of(field: Field[object]) -> tuple[str, str]:
     return default.replace("\\\\", "\\").replace("|", "\\|"), text.replace("|", "\\|")
 
 
+@pytest.mark.parametrize("name", DOCS)
+def test_no_heading_stands_twice_in_a_part_of_a_page(name: str) -> None:
+    for part in re.split(r"^## ", DOCS[name], flags=re.MULTILINE):
+        titles = re.findall(r"^### .*", part, flags=re.MULTILINE)
+        assert len(set(titles)) == len(titles), part.splitlines()[0]
+
+
 def test_every_command_is_named() -> None:
     assert [name for name in COMMANDS if f"iop4d {name}" not in ALL] == []
 

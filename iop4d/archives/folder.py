@@ -29,7 +29,7 @@ _BATCH = 500  # files that are delivered at a time, so that new ones get in betw
 _RESTLESS = 1800.0  # seconds after which a file that never stands still is told
 _UNREADABLE = 60.0  # seconds after which a file that cannot be read is told
 _READ_ONLY = "make_read_only"  # the trouble with that key
-_TOLD = 10  # troubles that the status names
+_MAX_LISTED = 10  # troubles that the status names
 
 Deliver = Callable[[str, list[SettledFile]], Awaitable[None]]
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class WatchedFolder:
         self._settler = Settler(**self._pauses, monotonic=time.monotonic, clock=clock)
         self._refused = UnreadFiles(time.monotonic)
         self._guard = RootGuard()
-        self._looker = BlockingThread(f"archive {archive.name}")
+        self._thread = BlockingThread(f"archive {archive.name}")
         self._hints: asyncio.Queue[tuple[Path, bool]] = asyncio.Queue()
         self._events = Events(archive.name, hint=self._on_hint, lost=self._on_lost)
         self._polled = "asked for" if archive.polling else ""
@@ -93,7 +93,8 @@ class WatchedFolder:
             "last_scan_at": self._last_scan_at,
             "watch": f"polling ({why})" if why else "events", "overflows": self._overflows,
             "troubles": len(self._troubles),
-            "trouble": [f"{name} {why}" for name, why in list(self._troubles.items())[:_TOLD]],
+            "trouble": [f"{name} {why}"
+                        for name, why in list(self._troubles.items())[:_MAX_LISTED]],
         }
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -118,7 +119,7 @@ class WatchedFolder:
         finally:
             self._stopped.cancel()
             self._events.end()
-            self._looker.close()
+            self._thread.close()
 
     async def _turn(self) -> None:
         if time.monotonic() >= self._next_root:
@@ -146,7 +147,7 @@ class WatchedFolder:
 
     async def _look(self, function: Callable[..., T], *args: Any) -> T:
         """Have the archive's own thread do something; one that hangs is told, and waited for."""
-        future = self._looker.run(function, *args)
+        future = self._thread.run(function, *args)
         ends: set[asyncio.Future[Any]] = {future, self._stopped}
         self._asks = True
         try:

@@ -53,7 +53,7 @@ async def connect(archive: FtpArchive) -> FtpSession:
     session = FtpSession(archive, client)
     port = archive.port or (TLS_PORT if archive.tls == "implicit" else PORT)
     try:
-        with _told(archive, port, password):
+        with _errors_named(archive, port, password):
             async with asyncio.timeout(archive.connect_timeout):
                 await client.connect(archive.host, port)
                 if archive.tls == "explicit":
@@ -101,8 +101,8 @@ async def _login(client: aioftp.Client, archive: FtpArchive, password: str) -> N
 
 
 @contextmanager
-def _told(archive: FtpArchive, port: int, password: str | None) -> Iterator[None]:
-    """What keeps a session from being opened, in words that say where to look."""
+def _errors_named(archive: FtpArchive, port: int, password: str | None) -> Iterator[None]:
+    """Errors of opening a session, each raised again with the keys of the site file to check."""
     where, keys = f"{archive.host}:{port}", f"of the archive '{archive.name}'"
     try:
         yield

@@ -37,7 +37,7 @@ COMMANDS = {
     "atel": ("iop4d.cli.atel:atel", "Draft an Astronomer's Telegram; it is never sent."),
     "calibrate-polarisation": ("iop4d.cli.polcal:calibrate_polarisation",
                                "Measure an instrument's polarisation from standards."),
-    "explain": ("iop4d.cli.explain:explain", "What a result was computed from."),
+    "explain": ("iop4d.cli.explain:explain", "Show what a result rests on."),
     "flag": ("iop4d.cli.explain:flag", "Flag results by hand."),
     "reprocess": ("iop4d.cli.reprocess:reprocess", "Reduce frames again."),
     "retry": ("iop4d.cli.retry:retry", "Reduce failed and quarantined frames again."),

@@ -28,7 +28,7 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
     """Measure q0, u0 and the zero angle of INSTRUMENT from the standards that it observed.
 
     Standards are the catalogue's sources of that kind with p (0 for unpolarised ones). Prints each
-    observation with what is left of it, the constants with their errors and the time they span,
+    observation with its residual, the constants with their errors and the time they span,
     and a [[polarimeter]] section for the site file. Nothing is changed.
     """
     import numpy as np

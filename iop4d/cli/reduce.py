@@ -33,7 +33,7 @@ def reduce(ctx: click.Context, paths: tuple[Path, ...], copy: bool, site_after: 
            overrides_after: tuple[str, ...]) -> None:
     """Reduce files, or all frames in folders, now: biases and flats among them make the masters.
 
-    Frames are read where they lie, and nothing is copied unless --copy is given. If a daemon
+    Frames are read in place, and nothing is copied unless --copy is given. If a daemon
     runs on the site, it does the work. Ends with a table of what failed and why, and exit code 1
     if anything did.
     """

@@ -34,7 +34,7 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
             f"{active[rule.name]} active" if active.get(rule.name) else "not active",
             *(["muted in the site file"] if rule.muted else []), *muted.pop(rule.name, ())])
         click.echo(f"{rule.name}: {rule.condition}, {whom}, {rule.band}; {rule.severity}, notifies "
-                   f"{', '.join(rule.channels) or 'nobody'}; {state}")
+                   f"{', '.join(rule.channels) or 'no channel'}; {state}")
     for of in ("", *filter(None, muted)):
         for line in muted.get(of, ()):
             click.echo(f"{of or 'every rule'}: {line}")

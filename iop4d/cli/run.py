@@ -83,7 +83,7 @@ def _heartbeat(site: Site) -> dict[str, Any]:
 @click.pass_context
 def web(ctx: click.Context, port: int | None, site_after: str | None,
         overrides_after: tuple[str, ...]) -> None:
-    """Serve the live page. It reads the daemon's database, and lives also without the daemon."""
+    """Serve the live page. It reads the daemon's database and needs no running daemon."""
     from iop4d.web.server import serve
 
     if port is not None:

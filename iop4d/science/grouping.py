@@ -33,16 +33,16 @@ def partition(exposures: Sequence[Exposure], *, angles_deg: Sequence[float], lon
     groups: list[list[int]] = []
     for i in sorted(range(len(exposures)), key=lambda i: (exposures[i].jd_start, i)):
         mine = exposures[i]
-        if groups and not _begins_anew(mine, [exposures[j] for j in groups[-1]], len(angles_deg),
-                                       longest_min, gap_min):
+        if groups and not _begins_group(mine, [exposures[j] for j in groups[-1]], len(angles_deg),
+                                        longest_min, gap_min):
             groups[-1].append(i)
         else:
             groups.append([i])
     return groups
 
 
-def _begins_anew(mine: Exposure, group: Sequence[Exposure], whole: int, longest_min: float,
-                 gap_min: float) -> bool:
+def _begins_group(mine: Exposure, group: Sequence[Exposure], whole: int, longest_min: float,
+                  gap_min: float) -> bool:
     return (len(group) >= whole
             or any(abs(mine.angle_deg - other.angle_deg) < _SAME_ANGLE for other in group)
             or (mine.jd_start - group[-1].jd_end) * 1440.0 > gap_min

@@ -325,7 +325,7 @@ class Alert(Table):
     notified_at = pw.FloatField(null=True)  # when people were notified last
     acknowledged_by = pw.CharField(default="")
     snoozed_until = pw.FloatField(null=True)
-    note = pw.TextField(default="")  # why nobody was notified, why it was withdrawn
+    note = pw.TextField(default="")  # why no message was sent, why it was withdrawn
 
     class Meta:
         indexes = ((("rule", "source", "band", "episode"), True), (("state",), False))

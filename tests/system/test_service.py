@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from iop4d.store.database import Database
 from iop4d.store.status import heartbeat
+from iop4d.system.service import ServedDaemon, _stuck
 
 SITE = """\
 [daemon]
@@ -224,6 +226,22 @@ def test_watchdog_pings_come_from_the_loop_alone(site: Path, manager: Manager) -
         manager.wait("WATCHDOG=1", after=blocked + 4.0)
     finally:
         running.stop()
+
+
+class AtWork:
+    """A daemon whose parts all make progress."""
+
+    def __init__(self) -> None:
+        self.heartbeat = SimpleNamespace(beaten_at=time.monotonic())
+
+    def stuck(self) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize(("late", "stuck"), [
+    (4.9, []), (5.1, ["the event loop is 5.1 s late"])])
+def test_a_loop_that_is_more_than_five_seconds_late_is_stuck(late: float, stuck: list[str]) -> None:
+    assert _stuck(cast(ServedDaemon, AtWork()), late) == stuck
 
 
 def test_an_archive_that_does_nothing_withholds_the_ping(site: Path, manager: Manager) -> None:

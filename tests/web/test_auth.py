@@ -69,6 +69,16 @@ def test_a_form_of_another_page_is_refused(client: FlaskClient, site: Site) -> N
     assert requested(site) == []
 
 
+@pytest.mark.parametrize(("name", "status"), [
+    ("evil.example.org", 403), ("evil.example.org:8765", 403), ("localhost", 303),
+    ("localhost:8765", 303), ("127.0.0.1:8765", 303), ("[::1]:8765", 303)])
+def test_a_foreign_name_that_points_to_this_machine_is_refused(client: FlaskClient, name: str,
+                                                               status: int) -> None:
+    answer = client.post("/sign-in", base_url=f"http://{name}", headers={"Origin": f"http://{name}"},
+                         data={"name": "Ana", "password": PASSWORD})
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize("back", ["https://evil.example.org", "//evil.example.org", "/\\evil", ""])
 def test_nobody_is_sent_elsewhere(client: FlaskClient, back: str) -> None:
     assert enter(client, back=back).headers["Location"] == "/"
