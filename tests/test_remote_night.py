@@ -15,6 +15,7 @@ from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from tests.support.ftp_server import PASSWORD, USER, Faults, FtpServer
+from tests.support.rows import rows
 from tests.support.sites import drop, make_site, results_of, take_night
 
 TONIGHT = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
@@ -109,8 +110,8 @@ def test_a_night_fetched_over_a_bad_line_ends_as_one_from_a_folder(tmp_path: Pat
         assert here.read_bytes() == frame.read_bytes(), number
     assert [p.name for p in (remote / "raw" / PLAN.night).iterdir()
             if p.name.startswith(".")] == []
-    with Database(remote / "iop4d.db", read_only=True).connected():
-        assert {row.state for row in Frame.select()} == {"done"}
+    database = Database(remote / "iop4d.db", read_only=True)
+    assert {row.state for row in rows(database, Frame)} == {"done"}
     there, here = results_of(remote), results_of(local)
     assert len(here) == PLAN.frames
     assert there == here

@@ -137,7 +137,6 @@ class Database:
             pragmas |= {"journal_mode": "wal"}
         self.db = pw.SqliteDatabase(str(path), pragmas=pragmas, timeout=busy_s,
                                     check_same_thread=False)
-        self.db.bind(TABLES)
         if prepare and not read_only:
             self._prepare()
 
@@ -182,8 +181,6 @@ class Database:
         with self.read(), self.db.atomic("IMMEDIATE"):
             yield Transaction(self.db)
 
-    connected = read
-
     def checkpoint(self) -> None:
         """Bring what the write-ahead log holds into the database file, and empty the log."""
         self.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -221,8 +218,3 @@ def finite(value: float | None) -> float | None:
 def number(value: float | None) -> float:
     """None as NaN."""
     return float("nan") if value is None else float(value)
-
-
-def ambient() -> Transaction:
-    """The database opened last, for callers that are not handed a connection yet."""
-    return Transaction(TABLES[0]._meta.database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 import peewee as pw
 
@@ -29,13 +29,6 @@ def is_filled(column: JSONField) -> Any:
 
 class Table(pw.Model):
     """Base of all tables. Bound to no database: see ``database.Connection``."""
-
-    @classmethod
-    def get_by_id(cls, pk: Any) -> Self:
-        """The row of a primary key; raises ``DoesNotExist``."""
-        for row in cls.raw(select_by_key(cls), pk):  # type: ignore[arg-type]
-            return row  # type: ignore[no-any-return]
-        raise cls.DoesNotExist(f"no row {pk} in {cls.__name__}")
 
 
 @cache

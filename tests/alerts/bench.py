@@ -19,10 +19,11 @@ from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
-from iop4d.store.database import Database
+from iop4d.store.database import Database, Transaction
 from iop4d.store.results import add_flag, remove_flag
 from iop4d.store.schema import Alert, Outbox, Result
 from tests.conftest import FakeClock
+from tests.support.rows import last, rows
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,16 +89,16 @@ def fill_catalogue(database: Database, *more: Source) -> None:
                    calibrates=("BL Lac",)), *more])
 
 
-def point(n: float, mag: float | None, *, source: str = "BL Lac", band: str = "R", flags: int = 0,
-          err: float | None = 0.02, **more: Any) -> int:
+def point(tx: Transaction, n: float, mag: float | None, *, source: str = "BL Lac",
+          band: str = "R", flags: int = 0, err: float | None = 0.02, **more: Any) -> int:
     """Write a point ``n`` minutes after JD, or change it if it is there; its id."""
     values = {"mag": mag, "mag_err": err, "flags": flags, **more}
     key = f"{source}/{band}/{n}"
-    old = Result.get_or_none(Result.key == key)
+    old = tx.get(Result, Result.key == key)
     if old is not None:
-        Result.update(**values).where(Result.id == old.id).execute()
+        tx.update(Result, **values).where(Result.id == old.id).execute()
         return int(old.id)
-    return int(Result.create(**{
+    return int(tx.create(Result, **{
         "key": key, "source": source, "band": band, "telescope": "T090", "instrument": "Andor",
         "night": "2025-11-22", "mode": "photometry", "jd_mid": JD + n * MINUTE,
         "exptime_s": 60.0, "zero_point": 22.31, "zero_point_err": 0.012, "n_calibrators": 4,
@@ -118,7 +119,7 @@ class Night:
     def see(self, n: float, mag: float | None, **more: Any) -> int:
         """One point, in its own transaction."""
         with self.database.write() as tx:
-            id_ = point(n, mag, **more)
+            id_ = point(tx, n, mag, **more)
             self.engine.on_results(tx, [id_])
         return id_
 
@@ -143,24 +144,22 @@ class Night:
 
     def episodes(self) -> list[tuple[str, float, float | None]]:
         """State, and minutes of firing and ending, of every episode."""
-        rows = Alert.select().where(Alert.state.not_in(("pending", "inactive"))).order_by(
-            Alert.source, Alert.band, Alert.episode)
+        begun = sorted(rows(self.database, Alert, Alert.state.not_in(("pending", "inactive"))),
+                       key=lambda row: (row.source, row.band, row.episode))
         return [(row.state, minute(row.fired_jd),
-                 None if row.resolved_jd is None else minute(row.resolved_jd)) for row in rows]
+                 None if row.resolved_jd is None else minute(row.resolved_jd)) for row in begun]
+
+    def kinds(self) -> list[str]:
+        """What was told, in order."""
+        return [row.content["kind"] for row in rows(self.database, Outbox)]
+
+    def state(self) -> str:
+        """That of the latest alert."""
+        return str(last(self.database, Alert).state)
 
 
 Start = Callable[..., Night]
 UNIX_OF_JD = (JD - 2440587.5) * 86400.0
-
-
-def kinds() -> list[str]:
-    """What was told, in order."""
-    return [row.content["kind"] for row in Outbox.select().order_by(Outbox.id)]
-
-
-def state() -> str:
-    """That of the latest alert."""
-    return str(Alert.select().order_by(Alert.id.desc()).get().state)
 
 
 def minute(jd: float) -> float:

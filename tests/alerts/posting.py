@@ -18,6 +18,7 @@ from iop4d.store.schema import Event, Outbox
 from iop4d.store.thread import DatabaseThread
 from tests.alerts.bench import PNG, Night, channel, rule, site_of
 from tests.conftest import FakeClock
+from tests.support.rows import rows
 
 
 async def plot(_: PlotRequest) -> bytes | None:
@@ -93,10 +94,10 @@ class Post:
             return outbox.undelivered(db, now)
 
     def states(self) -> list[tuple[str, int, str]]:
-        return [(m.state, m.attempts, m.last_error) for m in Outbox.select().order_by(Outbox.id)]
+        return [(m.state, m.attempts, m.last_error) for m in rows(self.night.database, Outbox)]
 
     def events(self, kind: str) -> list[dict[str, object]]:
-        return [event.content for event in Event.select().where(Event.kind == kind)]
+        return [event.content for event in rows(self.night.database, Event, Event.kind == kind)]
 
 
 TWO = channel("team", to='["ana@example.org", "ben@example.org"]')

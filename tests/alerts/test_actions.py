@@ -9,7 +9,8 @@ from iop4d.alerts.episodes import tag
 from iop4d.alerts.rendering import moment
 from iop4d.model.units import SpanError
 from iop4d.store.schema import Alert, Event, Mute, Source
-from tests.alerts.bench import Start, channel, rule, state
+from tests.alerts.bench import Start, channel, rule
+from tests.support.rows import first, rows, update
 
 HOUR = 3600.0
 
@@ -20,9 +21,9 @@ def test_a_mute_ends_by_any_name_though_its_source_is_gone_or_has_another(start:
     with night.database.write() as tx:
         actions.mute(tx, rule="", source="2200+420", seconds=HOUR, by="Ana", now=now)
         actions.mute(tx, rule="", source="BL Lac C1", seconds=HOUR, by="Ana", now=now)
-        Source.update(name="J2202+4216", other_names=["BL Lac"]).where(
-            Source.name == "BL Lac").execute()
-        Source.delete().where(Source.name == "BL Lac C1").execute()
+        update(night.database, Source, Source.name == "BL Lac", name="J2202+4216",
+               other_names=["BL Lac"])
+        tx.delete(Source).where(Source.name == "BL Lac C1").execute()
         with pytest.raises(actions.ActionError,
                            match="unknown source 'BL Lac C1'; did you mean BL Lac"):
             actions.mute(tx, rule="", source="BL Lac C1", seconds=HOUR, by="Ana", now=now)
@@ -30,21 +31,22 @@ def test_a_mute_ends_by_any_name_though_its_source_is_gone_or_has_another(start:
             actions.unmute(tx, rule="bright", source="BL Lac", now=now)
         assert actions.unmute(tx, rule="", source="bl_lac", now=now) == "BL Lac"
         assert actions.unmute(tx, rule="", source="bllac-c1", now=now) == "BL Lac C1"
-    assert Mute.select().where(Mute.until > now).count() == 0
-    assert [row.kind for row in Event.select()].count("mute") == 4
+    assert len(rows(night.database, Mute, Mute.until > now)) == 0
+    assert [row.kind for row in rows(night.database, Event)].count("mute") == 4
 
 
 def test_an_alert_is_found_by_its_tag_its_source_or_alone(start: Start) -> None:
     night = start(rule(), rule().replace('"bright"', '"other"'), channel())
     night.see_all([12.5, 12.4])
-    first = Alert.select().order_by(Alert.id).first()
+    alert = first(night.database, Alert)
     with night.database.write() as tx:
-        assert actions.find(tx, tag(first)).id == first.id
+        assert actions.find(tx, tag(alert)).id == alert.id
         with pytest.raises(actions.ActionError, match="several active alerts match 'BL Lac'"):
             actions.find(tx, "BL Lac")
-        assert actions.find(tx, "").id == Alert.select().order_by(Alert.fired_at.desc()).first().id
-        Alert.update(state="resolved").where(Alert.id != first.id).execute()
-        assert actions.find(tx, "").id == actions.find(tx, "bl lac").id == first.id
+        newest = max(rows(night.database, Alert), key=lambda row: row.fired_at)
+        assert actions.find(tx, "").id == newest.id
+        update(night.database, Alert, Alert.id != alert.id, state="resolved")
+        assert actions.find(tx, "").id == actions.find(tx, "bl lac").id == alert.id
         with pytest.raises(actions.ActionError, match="no active alert matches '#zzzzzz'"):
             actions.find(tx, "#zzzzzz")
 
@@ -65,7 +67,7 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
 def test_what_is_not_active_is_neither_acknowledged_nor_snoozed(start: Start) -> None:
     night = start()
     night.see_all([12.5, 12.5, 13.5, 13.5])
-    over = Alert.get()
+    over = first(night.database, Alert)
     with night.database.write() as tx:
         with pytest.raises(actions.ActionError, match="is not active any more: it is resolved"):
             actions.acknowledge(tx, over, by="Ana", now=night.clock())
@@ -77,20 +79,21 @@ def test_acknowledging_ends_a_snooze(start: Start) -> None:
     night = start(rule() + "reminder_hours = 1.0\n", channel())
     night.see_all([12.5, 12.5])
     with night.database.write() as tx:
-        snoozed = actions.snooze(tx, Alert.get(), HOUR, by="Ana", now=night.clock())
+        snoozed = actions.snooze(tx, first(night.database, Alert), HOUR, by="Ana",
+                                 now=night.clock())
         assert snoozed.snoozed_until == night.clock() + HOUR
         known = actions.acknowledge(tx, snoozed, by="Ben", now=night.clock(), note="ToO sent")
     assert (known.state, known.acknowledged_by, known.snoozed_until) == (
         "acknowledged", "Ben", None)
     night.clock.advance(2 * HOUR)
     night.tend()
-    assert state() == "acknowledged"
+    assert night.state() == "acknowledged"
 
 
 def test_what_the_page_asks_for_is_done_and_said(start: Start) -> None:
     night = start()
     night.see_all([12.5, 12.5])
-    alert = Alert.get()
+    alert = first(night.database, Alert)
     asked = {"by": "ana", "alert": alert.id, "rule": "", "source": "BL Lac", "seconds": 3600.0}
     until = moment(night.clock() + 3600.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from iop4d.alerts.backtest import backtest
 from iop4d.store.schema import Alert
 from tests.alerts.bench import JD, Start, changed, channel, rule
+from tests.support.rows import rows
 
 DAY = 1440.0  # minutes
 
@@ -17,10 +18,11 @@ def test_the_past_judged_at_once_gives_what_was_judged_point_by_point(start: Sta
     assert watch is not None
     with night.database.read() as db:
         fired = backtest(db, night.engine, watch, JD - 1.0).fired
-    rows = Alert.select().where(Alert.state.in_(("firing", "resolved"))).order_by(Alert.episode)
+    judged = sorted(rows(night.database, Alert, Alert.state.in_(("firing", "resolved"))),
+                    key=lambda row: row.episode)
     assert len(fired) > 3
-    assert [one.points for one in fired] == [tuple(row.points) for row in rows]
-    assert [one.ended_jd for one in fired] == [row.resolved_jd for row in rows]
+    assert [one.points for one in fired] == [tuple(row.points) for row in judged]
+    assert [one.ended_jd for one in fired] == [row.resolved_jd for row in judged]
 
 
 def test_a_back_test_counts_the_points_that_lack_earlier_data(start: Start) -> None:

@@ -19,6 +19,7 @@ from iop4d.model import units
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import JD, PNG, Night, channel, rule, site_of
 from tests.conftest import FakeClock
+from tests.support.rows import first
 
 HOSTILE = "BL <script>alert(1)</script>\r\nBcc: eve@example.org\u202e\x00\ud800 & \u2028sons"
 
@@ -29,7 +30,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     night = Night(site_of(tmp_path_factory.mktemp("site"), rule(), channel()), FakeClock())
     night.see_all([13.5, 12.9])
     night.see(2, 12.874, err=0.021, flags=256)
-    content: dict[str, Any] = Outbox.get().content
+    content: dict[str, Any] = first(night.database, Outbox).content
     night.database.close()
     return content
 
@@ -99,7 +100,7 @@ def test_a_rule_that_has_an_atel_drafted_says_where_it_is(tmp_path: Path, severi
     site = site_of(tmp_path, rule() + f'severity = "{severity}"\n', channel())
     night = Night(site, FakeClock())
     night.see_all([12.5, 12.5])
-    message = mail(Outbox.get().content)
+    message = mail(first(night.database, Outbox).content)
     night.database.close()
     for kind in ("plain", "html"):
         assert ("https://iop4d.example.org/drafts" in part(message, kind)) is expected
@@ -121,7 +122,7 @@ def test_hostile_names_are_delivered_escaped_and_write_no_header(tmp_path: Path)
     night = Night(site_of(tmp_path, hostile_rule, channel()), FakeClock())
     night.see(0, 12.5, telescope="T<i>090", frames=["<img src=x>\r\nX-Evil: 1.fit"])
     night.see(1, 12.5)
-    content = Outbox.get().content
+    content = first(night.database, Outbox).content
     night.database.close()
     message = mail(content)
     assert "Bcc" not in message

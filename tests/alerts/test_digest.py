@@ -10,6 +10,7 @@ from iop4d.store.schema import Outbox
 from tests.alerts.bench import channel, rule
 from tests.alerts.posting import DOWN, FakeChannel, Post, post
 from tests.conftest import FakeClock
+from tests.support.rows import first, rows, update
 
 
 def test_late_messages_are_one_digest_and_nothing_is_missing_in_it(
@@ -26,9 +27,9 @@ def test_late_messages_are_one_digest_and_nothing_is_missing_in_it(
     ((recipient, notice),) = team.mails
     assert (recipient, notice.kind, notice.facts["total"]) == ("ana@example.org", "digest", 8)
     assert len(notice.facts["items"]) == 8
-    letters = list(Outbox.select().where(Outbox.alert.is_null(False)))
+    letters = rows(it.night.database, Outbox, Outbox.alert.is_null(False))
     assert [letter.state for letter in letters] == ["folded"] * 8
-    (told,) = Outbox.select().where(Outbox.state == "sent")
+    (told,) = rows(it.night.database, Outbox, Outbox.state == "sent")
     assert {letter.digest for letter in letters} == {told.id}
 
 
@@ -52,13 +53,13 @@ def test_ten_thousand_messages_at_once_are_one_digest(posts: list[Post], tmp_pat
                                                       clock: FakeClock) -> None:
     team = FakeChannel()
     it = post(posts, tmp_path, clock, rule(), channel(), team=team)
-    with it.night.database.write():
+    with it.night.database.write() as tx:
         for start in range(0, 10_000, 500):
-            Outbox.insert_many([{
+            tx.insert_many(Outbox, [{
                 "dedup_key": str(n), "channel": "team", "recipient": "ana@example.org",
                 "message_id": f"<{n}@x>", "state": "queued", "created_at": clock.now,
                 "content": {"kind": "alert", "subject": f"[iop4d] alert {n}"}}
-                for n in range(start, start + 500)]).execute()
+                for n in range(start, start + 500)])
     assert it.send() == 1
     ((_, notice),) = team.mails
     assert notice.subject == "[iop4d] 10000 alerts, newest: alert 9999"
@@ -72,15 +73,15 @@ def test_a_message_that_may_have_arrived_is_no_part_of_a_digest(
     team = FakeChannel()
     it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
     it.fire()
-    first = Outbox.get()
+    message = first(it.night.database, Outbox)
     clock.advance(100.0)
     assert it.claim() is not None  # and the power fails
-    Outbox.update(last_error="451 come back later").execute()
+    update(it.night.database, Outbox, last_error="451 come back later")
     for episode in range(1, 8):
         it.fire(episode)
     it.send()
     assert [notice.kind for _, notice in team.mails] == ["digest", "alert"]
-    assert team.mails[1][1].id == first.message_id
+    assert team.mails[1][1].id == message.message_id
 
 
 def test_a_digest_that_may_have_arrived_is_repeated_as_it_was(
@@ -90,7 +91,7 @@ def test_a_digest_that_may_have_arrived_is_repeated_as_it_was(
     for episode in range(7):
         it.fire(episode)
     it.send()
-    before = Outbox.get(Outbox.alert.is_null())
+    before = first(it.night.database, Outbox, Outbox.alert.is_null())
     assert before.unsure
     it.fire(8)
     clock.advance(3600.0)
@@ -122,7 +123,8 @@ def test_a_refused_digest_that_still_waits_goes_with_what_is_new(
     for _ in range(3):
         it.send()
         clock.advance(200.0)
-    assert Outbox.get((Outbox.state == "queued") & Outbox.alert.is_null()).not_before > 0
+    queued = (Outbox.state == "queued") & Outbox.alert.is_null()
+    assert first(it.night.database, Outbox, queued).not_before > 0
     it.fire(8)
     it.send()
     assert [(n.kind, n.facts.get("total")) for _, n in team.mails] == [("digest", 8)]
@@ -154,13 +156,13 @@ def test_what_is_critical_is_bounded_too(posts: list[Post], tmp_path: Path,
     it = post(posts, tmp_path, clock, rule(), channel(), team=team)
     times: list[float] = []
     for number in range(100):
-        with it.night.database.write():
-            Outbox.insert_many([{
+        with it.night.database.write() as tx:
+            tx.insert_many(Outbox, [{
                 "dedup_key": f"{number} {n}", "channel": "team", "recipient": "ana@example.org",
                 "message_id": f"<{number}.{n}@x>", "state": "queued", "created_at": clock.now,
                 "severity": "critical",
                 "content": {"kind": "alert", "subject": f"alert {number} {n}"}}
-                for n in range(10)]).execute()
+                for n in range(10)])
         times += [clock.now] * it.send()
         clock.advance(12.0)
     clock.advance(600.0)

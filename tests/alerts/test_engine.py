@@ -20,6 +20,7 @@ from iop4d.store import catalogue
 from iop4d.store.schema import Alert, AlertStep, Event, Frame, Outbox, Result, ResultFrame
 from tests.alerts.bench import JD, Night, channel, point, rule, site_of
 from tests.conftest import FakeClock
+from tests.support.rows import first, rows, update
 
 Start = Callable[..., Night]
 
@@ -42,16 +43,16 @@ def test_a_flare_is_one_alert_one_mail_and_one_ending(start: Start) -> None:
     night = start()
     ids = night.see_all([13.5, 12.9, 12.8, 12.7, 13.3, 13.4, 13.5])
     assert night.episodes() == [("resolved", 2, 5)]
-    alert = Alert.get()
+    alert = first(night.database, Alert)
     assert (alert.rule, alert.source, alert.band, alert.episode) == ("bright", "BL Lac", "R", 1)
     assert alert.points == ids[1:3]
     assert alert.condition == "mag < 13.0"
-    assert [event.content["state"] for event in Event.select().where(Event.kind == "alert")] == [
+    events = rows(night.database, Event, Event.kind == "alert")
+    assert [event.content["state"] for event in events] == ["pending", "firing", "resolved"]
+    assert [row.state for row in rows(night.database, AlertStep)] == [
         "pending", "firing", "resolved"]
-    assert [row.state for row in AlertStep.select().order_by(AlertStep.id)] == [
-        "pending", "firing", "resolved"]
-    mail = Outbox.get()
-    assert Outbox.select().count() == 1
+    mail = first(night.database, Outbox)
+    assert len(rows(night.database, Outbox)) == 1
     assert (mail.state, mail.channel, mail.recipient, mail.alert_id) == (
         "queued", "team", "ana@example.org", alert.id)
 
@@ -61,9 +62,9 @@ def test_every_recipient_of_every_channel_has_a_mail_with_its_own_id(start: Star
                   channel(to='["ana@example.org", "ben@example.org", "ana@example.org"]'),
                   channel("boss", to='["ana@example.org"]'))
     night.see_all([12.5, 12.5])
-    assert [(mail.channel, mail.recipient) for mail in Outbox.select().order_by(Outbox.id)] == [
+    assert [(mail.channel, mail.recipient) for mail in rows(night.database, Outbox)] == [
         ("team", "ana@example.org"), ("team", "ben@example.org"), ("boss", "ana@example.org")]
-    ids = {mail.message_id for mail in Outbox.select()}
+    ids = {mail.message_id for mail in rows(night.database, Outbox)}
     assert len(ids) == 3
     assert all(i.startswith("<iop4d.") and i.endswith("@example.org>") for i in ids)
 
@@ -73,19 +74,19 @@ def test_the_content_tells_everything_in_plain_values(start: Start) -> None:
     night.see(-60 * 24 * 40, 14.0)  # older than the plot shows
     night.see_all([13.5, 12.9])
     with night.database.write() as tx:
-        frame = Frame.create(archive="raw", path="/x", name="x.fit", size=1, mtime_ns=0,
+        frame = tx.create(Frame, archive="raw", path="/x", name="x.fit", size=1, mtime_ns=0,
                              state="done", completed_at=0, seen_at=0, changed_at=0)
-        last = point(2, 12.874, err=0.021, flags=int(Flag.LOW_SNR | Flag.CLOUDS))
-        ResultFrame.create(result=last, frame=frame)
-        night.engine.on_results(tx, [last])
-    said = Outbox.get().content
-    alert = Alert.get()
+        newest = point(tx, 2, 12.874, err=0.021, flags=int(Flag.LOW_SNR | Flag.CLOUDS))
+        tx.create(ResultFrame, result=newest, frame=frame)
+        night.engine.on_results(tx, [newest])
+    said = first(night.database, Outbox).content
+    alert = first(night.database, Alert)
     assert said["subject"] == f"[iop4d] BL Lac R = 12.87 ± 0.02: mag < 13.0 [{said['tag']}]"
     assert said["tag"] == tag(alert)
     assert re.fullmatch("#[0-9a-f]{6}", said["tag"])
     assert [p["mag"] for p in said["points"]] == [12.9, 12.874]
     assert said["points"][-1] == {
-        "band": "R", "judged": "", "id": last, "jd": JD + 2 / 1440,
+        "band": "R", "judged": "", "id": newest, "jd": JD + 2 / 1440,
         "utc": "2025-11-21 00:02:00", "mag": 12.874,
         "mag_err": 0.021, "p": None, "p_err": None, "chi": None, "chi_err": None,
         "exptime_s": 60.0, "zero_point": 22.31, "zero_point_err": 0.012,
@@ -100,12 +101,12 @@ def test_the_content_tells_everything_in_plain_values(start: Start) -> None:
 
 def test_the_light_curve_of_a_mail_is_bounded(start: Start) -> None:
     night = start()
-    with night.database.write():
+    with night.database.write() as tx:
         for n in range(300):
-            point(n, 13.5)
-        Result.update(mag_err=None).where(Result.jd_mid < JD + 0.1).execute()
+            point(tx, n, 13.5)
+        update(night.database, Result, Result.jd_mid < JD + 0.1, mag_err=None)
     night.see_all([12.5, 12.5], start=300)
-    curve = Outbox.get().content["light_curve"]
+    curve = first(night.database, Outbox).content["light_curve"]
     assert len(curve) == 200
     assert curve[-1][1] == 12.5
     assert [jd for jd, _, _ in curve] == sorted(jd for jd, _, _ in curve)
@@ -115,7 +116,7 @@ def test_the_light_curve_of_a_mail_is_bounded(start: Start) -> None:
 def test_a_mail_calls_the_source_as_people_do(start: Start, name: str, shown: str) -> None:
     night = start(rule(source=name), channel())
     night.see_all([12.5, 12.5])
-    said = Outbox.get().content
+    said = first(night.database, Outbox).content
     assert (said["source"], said["catalogue_name"]) == (shown, "BL Lac")
     assert said["subject"].startswith(f"[iop4d] {shown} R = ")
     assert said["links"]["source"].endswith("/sources/BL%20Lac")
@@ -145,7 +146,8 @@ def test_a_source_that_is_added_later_is_watched(start: Start) -> None:
                                dec_deg=16.15, kind=SourceKind.TARGET)])
     for n in range(2):
         night.see(n, 12.5, source="2251+158")
-    assert [alert.source for alert in Alert.select().where(Alert.state == "firing")] == ["2251+158"]
+    firing = rows(night.database, Alert, Alert.state == "firing")
+    assert [alert.source for alert in firing] == ["2251+158"]
 
 
 @pytest.mark.parametrize("bad", [
@@ -173,7 +175,7 @@ def test_the_same_results_again_change_nothing(start: Start) -> None:
     night.see(2, 13.6)
     night.see(2, 12.4)
     assert night.episodes() == [("firing", 2, None)]
-    assert Outbox.select().count() == 1
+    assert len(rows(night.database, Outbox)) == 1
 
 
 def test_a_restart_goes_on_where_the_last_run_ended(start: Start, tmp_path: Path,
@@ -185,7 +187,7 @@ def test_a_restart_goes_on_where_the_last_run_ended(start: Start, tmp_path: Path
     assert night.episodes() == [("resolved", 1, 4)]
     night.see_all([12.5, 12.5], start=13 * 60)
     assert night.episodes() == [("resolved", 1, 4), ("firing", 780, None)]
-    assert Outbox.select().count() == 2
+    assert len(rows(night.database, Outbox)) == 2
 
 
 def test_no_alert_of_an_uncommitted_result(start: Start) -> None:
@@ -194,14 +196,14 @@ def test_no_alert_of_an_uncommitted_result(start: Start) -> None:
 
     def die_before_the_commit() -> None:
         with night.database.write() as tx:
-            night.engine.on_results(tx, [point(1, 12.5)])
-            assert Alert.get().state == "firing"
+            night.engine.on_results(tx, [point(tx, 1, 12.5)])
+            assert first(night.database, Alert).state == "firing"
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         die_before_the_commit()
-    assert [alert.state for alert in Alert.select()] == ["pending"]
-    assert Outbox.select().count() == 0
+    assert [alert.state for alert in rows(night.database, Alert)] == ["pending"]
+    assert len(rows(night.database, Outbox)) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -212,7 +214,7 @@ def test_points_that_arrive_in_disorder_give_the_same_episodes(start: Start, see
     for n in sorted(range(len(mags)), key=lambda n: n + pick.uniform(0, 4)):
         night.see(n, mags[n])
     assert night.episodes() == [("resolved", 3, 8)]
-    assert Outbox.select().count() == 1
+    assert len(rows(night.database, Outbox)) == 1
 
 
 def test_points_later_than_a_week_make_no_edge(start: Start) -> None:
@@ -240,16 +242,16 @@ def test_a_rule_that_fails_costs_neither_the_result_nor_the_other_rules(
 
     monkeypatch.setattr(engine_module.AlertEngine, "_write", fail_late)
     night.see(1, 12.5)
-    assert Result.select().count() == 2
-    assert {alert.rule: alert.state for alert in Alert.select()} == {
+    assert len(rows(night.database, Result)) == 2
+    assert {alert.rule: alert.state for alert in rows(night.database, Alert)} == {
         "bright": "pending", "other": "firing"}
-    assert Outbox.select().count() == 1
-    event = Event.get(Event.kind == "alert-error")
+    assert len(rows(night.database, Outbox)) == 1
+    event = first(night.database, Event, Event.kind == "alert-error")
     assert event.content == {"rule": "bright", "source": "BL Lac", "band": "R",
                              "reason": "ZeroDivisionError: a bug"}
     monkeypatch.undo()
     night.see(2, 12.5)
-    assert {alert.rule: alert.state for alert in Alert.select()} == {
+    assert {alert.rule: alert.state for alert in rows(night.database, Alert)} == {
         "bright": "firing", "other": "firing"}
 
 
@@ -259,15 +261,15 @@ def test_a_database_that_fails_is_not_taken_for_a_rule_that_does(
     night.see(0, 12.5)
 
     def lose_the_transaction(*_: object) -> None:
-        Alert._meta.database.connection().execute("ROLLBACK")
+        night.database.db.connection().execute("ROLLBACK")
         raise OSError("disk full")
 
     monkeypatch.setattr(engine_module.AlertEngine, "_judge", lose_the_transaction)
     with pytest.raises(Exception, match=r"disk full|savepoint|transaction"):
         night.see(1, 12.5)
     monkeypatch.undo()
-    assert Result.select().count() == 1
-    assert Event.select().where(Event.kind == "alert-error").count() == 0
+    assert len(rows(night.database, Result)) == 1
+    assert len(rows(night.database, Event, Event.kind == "alert-error")) == 0
 
 
 def test_a_wrong_condition_stops_the_start(tmp_path: Path, clock: FakeClock) -> None:

@@ -16,18 +16,17 @@ from tests.alerts.bench import (
     Start,
     changed,
     channel,
-    kinds,
     rule,
     site_of,
-    state,
 )
+from tests.support.rows import first, last, rows
 
 HOUR = 3600.0
 
 
-def told() -> tuple[str, str]:
+def told(night: Night) -> tuple[str, str]:
     """Subject and text of the last message."""
-    row = Outbox.select().order_by(Outbox.id.desc()).get()
+    row = last(night.database, Outbox)
     notice = notice_of(row.content, message_id="<1@example.org>", at=0.0)
     for part in row.content["judged"].split(", "):
         assert part in notice.html
@@ -38,7 +37,7 @@ def test_a_colour_is_told_as_a_colour_and_its_bands_as_they_are(start: Start) ->
     night = start(COLOUR, channel())
     night.see(0, 13.4, band="B")
     night.see(5, 13.0, band="R")
-    subject, text = told()
+    subject, text = told(night)
     assert subject == "BL Lac B-R = 0.400 ± 0.028 mag: colour B-R < 0.6"
     assert "B = 13.400 ± 0.020 mag; B-R = 0.400 ± 0.028 mag" in text
 
@@ -46,10 +45,11 @@ def test_a_colour_is_told_as_a_colour_and_its_bands_as_they_are(start: Start) ->
 def test_without_the_host_is_told_with_the_number_that_was_judged(start: Start) -> None:
     night = start(rule(confirm=1) + 'host_galaxy = "corrected"\n', channel())
     night.see(0, 12.5, mag_nucleus=12.9, mag_nucleus_err=0.03)
-    subject, text = told()
+    subject, text = told(night)
     assert subject == "BL Lac R = 12.90 ± 0.03 without the host: mag < 13.0"
     assert "R = 12.500 ± 0.020 mag; 12.900 ± 0.030 mag without the host" in text
-    assert Outbox.get().content["threshold"] is None  # the plot shows what is in the results
+    # The plot shows what is in the results.
+    assert first(night.database, Outbox).content["threshold"] is None
 
 
 def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Start) -> None:
@@ -57,7 +57,7 @@ def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Star
     for n in range(2):
         night.see(n, 12.5, p=0.08, p_debiased=0.08, p_err=0.004, p_nucleus=0.12,
                   p_nucleus_err=0.02, chi_deg=10.0, chi_err_deg=1.0)
-    subject, text = told()
+    subject, text = told(night)
     assert subject == "BL Lac R, p = 12.0 ± 2.0 % without the host: p > 10.0 %"
     assert "p = 12.0 ± 2.0 % without the host" in text
 
@@ -65,7 +65,7 @@ def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Star
 def test_the_end_tells_what_ended_it(start: Start) -> None:
     night = start(rule() + "notify_resolved = true\n", channel())
     night.see_all([12.5, 12.5, 13.5, 13.6])
-    subject, text = told()
+    subject, text = told(night)
     assert subject == "BL Lac R = 13.60 ± 0.02: resolved, mag < 13.0"
     assert 'Rule "bright" (mag < 13.0) resolved at 2025-11-21 00:03:00 UTC: mag > 13.2.' in text
     assert "The alert is resolved when" not in text
@@ -76,7 +76,7 @@ def test_again_tells_the_newest_point(start: Start) -> None:
     night.see_all([12.5, 12.5, 12.4])
     night.clock.advance(3 * HOUR)
     night.tend()
-    subject, text = told()
+    subject, text = told(night)
     assert subject == "BL Lac R = 12.40 ± 0.02: still mag < 13.0"
     assert "as of 2025-11-21 00:02:00 UTC" in text
 
@@ -86,7 +86,7 @@ def test_a_rule_on_several_sources_names_the_one(start: Start, which: str) -> No
     night = start(rule().replace('source = "BL Lac"', which), channel(),
                   '[[tag]]\nname = "all"\nsources = ["BL Lac", "3C 345"]\n')
     night.see_all([12.5, 12.5])
-    assert told()[0].startswith("2200+420 R = 12.50")
+    assert told(night)[0].startswith("2200+420 R = 12.50")
 
 
 def test_what_was_told_is_withdrawn_however_old_it_is(start: Start) -> None:
@@ -95,29 +95,31 @@ def test_what_was_told_is_withdrawn_however_old_it_is(start: Start) -> None:
     night.clock.advance(72 * HOUR)
     night.flag(first, "trailed")
     night.tend()
-    assert kinds() == ["alert", "withdrawn"]
-    assert Alert.get(Alert.state == "withdrawn").note == "BLLac_0R.fit is flagged trailed"
+    assert night.kinds() == ["alert", "withdrawn"]
+    withdrawn = first(night.database, Alert, Alert.state == "withdrawn")
+    assert withdrawn.note == "BLLac_0R.fit is flagged trailed"
 
 
 def test_a_snooze_that_ends_while_it_goes_on_is_told_once(start: Start) -> None:
     night = start()
     night.see_all([12.5, 12.4])
     with night.database.write() as tx:
-        actions.snooze(tx, Alert.get(), HOUR, by="Ana", now=night.clock())
+        actions.snooze(tx, first(night.database, Alert), HOUR, by="Ana", now=night.clock())
     for _ in range(4):
         night.clock.advance(0.6 * HOUR)
         night.tend()
-    assert (state(), kinds()) == ("firing", ["alert", "reminder"])
+    assert (night.state(), night.kinds()) == ("firing", ["alert", "reminder"])
 
 
 def test_flags_on_the_points_that_ended_it_let_it_go_on(start: Start) -> None:
     night = start()
     ids = night.see_all([12.5, 12.5, 13.5, 13.5])
-    assert state() == "resolved"
+    assert night.state() == "resolved"
     night.flag(ids[3])
     night.tend()
-    assert (state(), Alert.get().resolved_jd, kinds()) == ("firing", None, ["alert"])
-    assert AlertStep.select().order_by(AlertStep.id.desc()).get().note == (
+    assert (night.state(), night.kinds()) == ("firing", ["alert"])
+    assert first(night.database, Alert).resolved_jd is None
+    assert last(night.database, AlertStep).note == (
         "a point that ended it is flagged")
     night.see(10, 13.5)
     assert night.episodes() == [("resolved", 0.0 + 1, 10.0)]
@@ -128,9 +130,9 @@ def test_a_flag_on_a_pending_point_ends_the_waiting(start: Start) -> None:
     first = night.see(0, 12.5)
     night.flag(first)
     night.tend()
-    assert state() == "inactive"
+    assert night.state() == "inactive"
     night.see(1, 12.5)
-    assert (state(), kinds()) == ("pending", [])
+    assert (night.state(), night.kinds()) == ("pending", [])
 
 
 def test_a_flag_on_the_other_band_withdraws_a_colour(start: Start) -> None:
@@ -138,8 +140,8 @@ def test_a_flag_on_the_other_band_withdraws_a_colour(start: Start) -> None:
     night.see(0, 13.4, band="B")
     night.flag(night.see(5, 13.0, band="R"))
     night.tend()
-    assert (state(), kinds()) == ("withdrawn", ["alert", "withdrawn"])
-    assert Alert.get().note == "its point in R is flagged"
+    assert (night.state(), night.kinds()) == ("withdrawn", ["alert", "withdrawn"])
+    assert first(night.database, Alert).note == "its point in R is flagged"
 
 
 def test_a_flag_on_the_other_band_of_the_end_lets_a_colour_go_on(start: Start) -> None:
@@ -149,10 +151,10 @@ def test_a_flag_on_the_other_band_of_the_end_lets_a_colour_go_on(start: Start) -
     night.see(5, 13.0, band="R")
     night.see(60, 14.0, band="B")
     ended_by = night.see(65, 13.0, band="R")
-    assert state() == "resolved"
+    assert night.state() == "resolved"
     night.flag(ended_by)
     night.tend()
-    assert state() == "firing"
+    assert night.state() == "firing"
 
 
 @pytest.mark.parametrize("confirm", [1, 2])
@@ -177,7 +179,7 @@ def test_nobody_is_notified_of_the_withdrawal_of_what_nobody_was_notified_of(
     night.flag(first)
     night.tend()
     assert [state for state, _, _ in night.episodes()] == ["withdrawn"]
-    assert kinds() == []
+    assert night.kinds() == []
 
 
 def test_nobody_is_notified_of_the_end_of_what_nobody_was_notified_of(start: Start) -> None:
@@ -187,7 +189,7 @@ def test_nobody_is_notified_of_the_end_of_what_nobody_was_notified_of(start: Sta
     night.see_all([12.5, 12.5])
     night.clock.advance(2 * HOUR)
     night.see_all([13.5, 13.5], start=2)
-    assert (state(), kinds()) == ("resolved", [])
+    assert (night.state(), night.kinds()) == ("resolved", [])
 
 
 def test_no_reminder_is_sent_where_the_newest_point_does_not_meet_the_condition(
@@ -196,10 +198,10 @@ def test_no_reminder_is_sent_where_the_newest_point_does_not_meet_the_condition(
     night.see_all([12.5, 12.5, 13.1])
     night.clock.advance(2 * HOUR)
     night.tend()
-    assert (state(), kinds()) == ("firing", ["alert"])
+    assert (night.state(), night.kinds()) == ("firing", ["alert"])
     night.see(3, 12.9)
     night.tend()
-    assert kinds() == ["alert", "reminder"]
+    assert night.kinds() == ["alert", "reminder"]
 
 
 def test_what_was_muted_is_notified_late_only_while_it_meets_the_condition(start: Start) -> None:
@@ -209,9 +211,9 @@ def test_what_was_muted_is_notified_late_only_while_it_meets_the_condition(start
     night.see_all([12.5, 12.5])
     night.clock.advance(2 * HOUR)
     night.see(2, 13.1)
-    assert kinds() == []
+    assert night.kinds() == []
     night.see(3, 12.9)
-    assert kinds() == ["alert"]
+    assert night.kinds() == ["alert"]
 
 
 def test_a_withdrawn_alert_has_no_cooldown(start: Start) -> None:
@@ -239,7 +241,7 @@ def test_an_end_is_looked_for_again_though_another_band_has_later_episodes(start
         night.see(n, mag, band="V")
     night.flag(ended_by)
     night.tend()
-    assert {(row.band, row.episode): row.state for row in Alert.select()} == {
+    assert {(row.band, row.episode): row.state for row in rows(night.database, Alert)} == {
         ("R", 1): "firing", ("V", 1): "resolved", ("V", 2): "firing"}
 
 
@@ -253,8 +255,8 @@ def test_alerts_of_the_system_are_not_looked_after_by_points(start: Start) -> No
         actions.snooze(tx, alert, HOUR, by="Ana", now=night.clock())
     night.clock.advance(2 * HOUR)
     night.tend()
-    assert state() == "snoozed"
-    assert Event.select().where(Event.kind == "alert-error").count() == 0
+    assert night.state() == "snoozed"
+    assert len(rows(night.database, Event, Event.kind == "alert-error")) == 0
 
 
 def test_an_alert_whose_rule_is_gone_ends(start: Start) -> None:
@@ -263,9 +265,8 @@ def test_an_alert_whose_rule_is_gone_ends(start: Start) -> None:
     site = site_of(night.root, rule().replace('"bright"', '"other"'), channel())
     later = Night(site, night.clock)
     later.tend()
-    assert Alert.get(Alert.rule == "bright").state == "resolved"
-    last = AlertStep.select().order_by(AlertStep.id.desc()).get()
-    assert last.note == "the site file has no rule 'bright' any more"
+    assert first(night.database, Alert, Alert.rule == "bright").state == "resolved"
+    assert last(night.database, AlertStep).note == "the site file has no rule 'bright' any more"
     later.database.close()
 
 
@@ -273,13 +274,13 @@ def test_an_alert_ends_whose_rule_is_about_the_system_now(start: Start) -> None:
     night = start()
     night.see_all([12.5, 12.4])
     with night.database.write() as tx:
-        actions.snooze(tx, Alert.get(), HOUR, by="Ana", now=night.clock())
+        actions.snooze(tx, first(night.database, Alert), HOUR, by="Ana", now=night.clock())
     night.clock.advance(2 * HOUR)
     later = Night(site_of(night.root, '[[rule]]\nname = "bright"\ncondition = "backlog > 5"\n'
                           'channels = ["team"]\n', channel()), night.clock)
     later.tend()
-    assert state() == "resolved"
-    assert Event.select().where(Event.kind == "alert-error").count() == 0
+    assert night.state() == "resolved"
+    assert len(rows(night.database, Event, Event.kind == "alert-error")) == 0
     later.database.close()
 
 
@@ -287,7 +288,7 @@ def test_one_alert_that_cannot_be_looked_after_costs_no_other(
         start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     night = start(rule(), rule().replace('"bright"', '"broken"'), channel())
     night.see_all([12.5, 12.4])
-    for alert in Alert.select():
+    for alert in rows(night.database, Alert):
         with night.database.write() as tx:
             actions.snooze(tx, alert, HOUR, by="Ana", now=night.clock())
     night.clock.advance(2 * HOUR)
@@ -300,6 +301,6 @@ def test_one_alert_that_cannot_be_looked_after_costs_no_other(
 
     monkeypatch.setattr(night.engine, "_remind", fails)
     night.tend()
-    assert {row.rule: row.state for row in Alert.select()} == {
+    assert {row.rule: row.state for row in rows(night.database, Alert)} == {
         "bright": "firing", "broken": "snoozed"}
-    assert Event.select().where(Event.kind == "alert-error").count() == 1
+    assert len(rows(night.database, Event, Event.kind == "alert-error")) == 1

@@ -9,8 +9,9 @@ import pytest
 from iop4d.alerts.engine import AlertEngine
 from iop4d.model.errors import ConfigError
 from iop4d.store.schema import Alert
-from tests.alerts.bench import COLOUR, Start, changed, channel, rule, site_of, state
+from tests.alerts.bench import COLOUR, Start, changed, channel, rule, site_of
 from tests.conftest import FakeClock
+from tests.support.rows import rows
 
 DAY = 1440.0  # minutes
 
@@ -22,12 +23,12 @@ def test_a_colour_fires_whichever_band_is_taken_first(start: Start, first: str,
     mags = {"B": 13.4, "R": 13.0}
     for n in range(2):
         night.see(n * DAY, mags[first], band=first)
-        assert Alert.select().where(Alert.state == "firing").count() == 0
+        assert len(rows(night.database, Alert, Alert.state == "firing")) == 0
         night.see(n * DAY + 5, mags[second], band=second)
-        assert state() == "firing"
+        assert night.state() == "firing"
         night.see(n * DAY + 60, 14.0, band="B")
         night.see(n * DAY + 65, 13.0, band="R")
-        assert state() == "resolved"
+        assert night.state() == "resolved"
 
 
 @pytest.mark.parametrize("bad", [{"err": 0.5}, {"err": None}])
@@ -38,7 +39,7 @@ def test_points_that_do_not_count_are_no_gap_between_those_that_do(start: Start,
         night.see(10 * n, 12.5)
         for between in range(1, 6):
             night.see(10 * n + between, 12.5, **bad)
-    assert [row.points for row in Alert.select()] == [[1, 7, 13]]
+    assert [row.points for row in rows(night.database, Alert)] == [[1, 7, 13]]
 
 
 def test_a_colour_without_its_partner_is_no_gap(start: Start) -> None:
@@ -47,7 +48,7 @@ def test_a_colour_without_its_partner_is_no_gap(start: Start) -> None:
         night.see(120 * n, 13.4, band="B")
         night.see(120 * n + 5, 13.0, band="R")
         night.see(120 * n + 60, 12.0, band="B")
-    assert state() == "firing"
+    assert night.state() == "firing"
 
 
 def test_tags_may_stand_in_a_list_of_sources(start: Start) -> None:
@@ -55,7 +56,7 @@ def test_tags_may_stand_in_a_list_of_sources(start: Start) -> None:
                   channel(), '[[tag]]\nname = "tev"\nsources = ["2200+420"]\n')
     night.see(0, 12.5)
     night.see(1, 12.5)
-    assert state() == "firing"
+    assert night.state() == "firing"
 
 
 def test_a_source_that_nobody_knows_is_told_as_an_error_of_its_rule(start: Start) -> None:
@@ -92,4 +93,4 @@ def test_each_quantity_has_a_floor_of_its_own(start: Start, condition: str, valu
         p, chi = (value, 30.0) if " p " in condition else (0.1, value)
         night.see(n * DAY / 4, 14.0, night=f"2025-11-{2 + n:02d}", p=p, p_debiased=p, p_err=0.002,
                   chi_deg=chi, chi_err_deg=0.5)
-    assert (Alert.select().where(Alert.state == "firing").count() == 1) is fires
+    assert (len(rows(night.database, Alert, Alert.state == "firing")) == 1) is fires

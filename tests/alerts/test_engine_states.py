@@ -9,7 +9,8 @@ import pytest
 from iop4d.alerts import actions, points
 from iop4d.model.flags import Flag
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox, Result
-from tests.alerts.bench import Start, channel, kinds, point, rule, state
+from tests.alerts.bench import Start, channel, point, rule
+from tests.support.rows import first, rows, update
 
 HOUR = 3600.0
 
@@ -17,15 +18,15 @@ HOUR = 3600.0
 def test_a_first_point_is_pending_and_the_next_confirms_or_clears_it(start: Start) -> None:
     night = start()
     night.see(0, 12.5)
-    assert (state(), kinds()) == ("pending", [])
+    assert (night.state(), night.kinds()) == ("pending", [])
     night.see(1, 13.5)
-    assert state() == "inactive"
+    assert night.state() == "inactive"
     night.see(2, 12.5)
-    assert state() == "pending"
+    assert night.state() == "pending"
     night.see(3, 12.5)
-    assert (state(), kinds()) == ("firing", ["alert"])
-    assert Alert.select().count() == 1
-    assert [step.state for step in AlertStep.select().order_by(AlertStep.id)] == [
+    assert (night.state(), night.kinds()) == ("firing", ["alert"])
+    assert len(rows(night.database, Alert)) == 1
+    assert [step.state for step in rows(night.database, AlertStep)] == [
         "pending", "inactive", "pending", "firing"]
 
 
@@ -35,39 +36,40 @@ def test_a_point_that_is_flagged_as_bad_takes_the_alert_back_and_people_are_told
     first, _ = night.see_all([12.5, 12.4])
     night.flag(first, "trailed")
     night.tend()
-    assert (state(), kinds()) == ("pending", ["alert", "withdrawn"])
-    gone = Alert.get(Alert.state == "withdrawn")
+    assert (night.state(), night.kinds()) == ("pending", ["alert", "withdrawn"])
+    gone = first(night.database, Alert, Alert.state == "withdrawn")
     assert "BLLac_0R.fit is flagged trailed" in gone.note
-    assert "BLLac_0R.fit is flagged trailed" in Outbox.get(Outbox.id == 2).content["note"]
+    second = first(night.database, Outbox, Outbox.id == 2)
+    assert "BLLac_0R.fit is flagged trailed" in second.content["note"]
     night.see(2, 12.4)
-    assert (state(), kinds()) == ("firing", ["alert", "withdrawn", "alert"])
+    assert (night.state(), night.kinds()) == ("firing", ["alert", "withdrawn", "alert"])
 
 
 def test_a_flag_of_the_program_withdraws_too(start: Start) -> None:
     night = start()
     first, _ = night.see_all([12.5, 12.4])
-    Result.update(flags=int(Flag.SATURATED)).where(Result.id == first).execute()
+    update(night.database, Result, Result.id == first, flags=int(Flag.SATURATED))
     night.tend()
-    assert Alert.select().where(Alert.state == "withdrawn").count() == 1
+    assert len(rows(night.database, Alert, Alert.state == "withdrawn")) == 1
 
 
 def test_an_alert_that_goes_on_is_told_again_until_somebody_acknowledges(start: Start) -> None:
     night = start(rule() + "reminder_hours = 2.0\n", channel())
     night.see_all([12.5, 12.4])
     night.tend()
-    assert kinds() == ["alert"]
+    assert night.kinds() == ["alert"]
     night.clock.advance(2.1 * HOUR)
     night.tend()
     night.tend()
-    assert kinds() == ["alert", "reminder"]
+    assert night.kinds() == ["alert", "reminder"]
     with night.database.write() as tx:
-        actions.acknowledge(tx, Alert.get(), by="Ana", now=night.clock())
+        actions.acknowledge(tx, first(night.database, Alert), by="Ana", now=night.clock())
     night.clock.advance(5 * HOUR)
     night.tend()
-    assert kinds() == ["alert", "reminder"]
+    assert night.kinds() == ["alert", "reminder"]
     night.see_all([13.5, 13.5], start=10)
-    assert state() == "resolved"
-    assert [(s.state, s.by) for s in AlertStep.select().order_by(AlertStep.id)][-2:] == [
+    assert night.state() == "resolved"
+    assert [(s.state, s.by) for s in rows(night.database, AlertStep)][-2:] == [
         ("acknowledged", "Ana"), ("resolved", "")]
 
 
@@ -75,20 +77,21 @@ def test_a_snooze_ends_by_itself(start: Start) -> None:
     night = start(rule() + "reminder_hours = 1.0\n", channel())
     night.see_all([12.5, 12.4])
     with night.database.write() as tx:
-        actions.snooze(tx, Alert.get(), actions.duration_of("3h"), by="Ana", now=night.clock())
+        actions.snooze(tx, first(night.database, Alert), actions.duration_of("3h"), by="Ana",
+                       now=night.clock())
     night.clock.advance(2 * HOUR)
     night.tend()
-    assert (state(), kinds()) == ("snoozed", ["alert"])
+    assert (night.state(), night.kinds()) == ("snoozed", ["alert"])
     night.clock.advance(1.1 * HOUR)
     night.tend()
-    assert (state(), kinds()) == ("firing", ["alert", "reminder"])
+    assert (night.state(), night.kinds()) == ("firing", ["alert", "reminder"])
 
 
 def test_the_end_is_told_where_the_rule_asks_for_it(start: Start) -> None:
     night = start(rule() + "notify_resolved = true\n", channel())
     night.see_all([12.5, 12.4, 13.5, 13.5])
-    assert kinds() == ["alert", "resolved"]
-    assert "resolved" in Outbox.get(Outbox.id == 2).content["subject"]
+    assert night.kinds() == ["alert", "resolved"]
+    assert "resolved" in first(night.database, Outbox, Outbox.id == 2).content["subject"]
 
 
 @pytest.mark.parametrize(("of_rule", "of_source"), [("bright", ""), ("", "2200+420"),
@@ -99,36 +102,37 @@ def test_what_is_muted_is_recorded_and_not_told_until_the_mute_ends(
     with night.database.write() as tx:
         actions.mute(tx, rule=of_rule, source=of_source, seconds=HOUR, by="Ana", now=night.clock())
     night.see_all([12.5, 12.4])
-    assert (state(), kinds(), Alert.get().note) == ("firing", [], "muted")
+    assert (night.state(), night.kinds()) == ("firing", [])
+    assert first(night.database, Alert).note == "muted"
     night.clock.advance(1.1 * HOUR)
     night.see(2, 12.4)
-    assert kinds() == ["alert"]
+    assert night.kinds() == ["alert"]
 
 
 def test_an_old_archive_tells_nobody(start: Start) -> None:
     night = start()
     night.clock.advance(60 * 86400.0)
     night.see_all([12.5, 12.4])
-    assert (state(), kinds()) == ("firing", [])
-    assert "older than 48 h" in Alert.get().note
+    assert (night.state(), night.kinds()) == ("firing", [])
+    assert "older than 48 h" in first(night.database, Alert).note
 
 
 def test_a_flare_that_began_while_nobody_looked_and_goes_on_is_told(start: Start) -> None:
     night = start()
     night.clock.advance(60 * HOUR)
     night.see_all([12.5, 12.4])
-    assert kinds() == []
+    assert night.kinds() == []
     night.see(59 * 60, 12.4)
-    assert kinds() == ["alert"]
+    assert night.kinds() == ["alert"]
 
 
 def test_points_too_far_apart_do_not_confirm_each_other(start: Start) -> None:
     night = start(rule() + "confirm_within_hours = 1.0\n", channel())
     night.see(0, 12.5)
     night.see(90, 12.5)
-    assert state() == "pending"
+    assert night.state() == "pending"
     night.see(120, 12.5)
-    assert state() == "firing"
+    assert night.state() == "firing"
 
 
 def test_a_rule_on_a_change_fires_with_what_it_measured(start: Start) -> None:
@@ -138,7 +142,7 @@ def test_a_rule_on_a_change_fires_with_what_it_measured(start: Start) -> None:
     for n in range(12):
         night.see(-1440 * 3 + n, 14.0, night="2025-11-19")
     night.see_all([13.2, 13.1])
-    said = Outbox.get().content
+    said = first(night.database, Outbox).content
     assert said["measured"] == "change mag = -0.90 mag"
     assert "R = 13.10 ± 0.02, change mag = -0.90 mag: change mag < -0.5" in said["subject"]
 
@@ -149,7 +153,7 @@ def test_a_rule_on_the_polarisation_needs_no_calibrator(start: Start) -> None:
     for n in range(2):
         night.see(n, None, flags=int(Flag.NO_CALIBRATORS), p=0.16, p_debiased=0.16, p_err=0.004,
                   chi_deg=33.0, chi_err_deg=1.0)
-    assert "p = 16.0 ± 0.4 %" in Outbox.get().content["subject"]
+    assert "p = 16.0 ± 0.4 %" in first(night.database, Outbox).content["subject"]
 
 
 def test_a_rule_on_a_colour_looks_at_both_bands(start: Start) -> None:
@@ -158,7 +162,7 @@ def test_a_rule_on_a_colour_looks_at_both_bands(start: Start) -> None:
     for n in range(2):
         night.see(10 * n, 13.9, band="B")
         night.see(10 * n + 1, 13.4, band="R")
-    alert = Alert.get()
+    alert = first(night.database, Alert)
     assert (alert.state, alert.band, round(alert.value, 3)) == ("firing", "B-R", 0.5)
 
 
@@ -167,10 +171,10 @@ def test_a_steady_rule_wants_comparison_stars_that_keep_still(start: Start, flag
     night = start(rule() + "require_stable_stars = true\n", channel())
     for n in range(3):
         night.see(n, 12.5, flags=int(flag))
-    assert Alert.select().count() == 0
+    assert len(rows(night.database, Alert)) == 0
     for n in range(3, 6):  # that the catalogue is off by the same in every frame moves nothing
         night.see(n, 12.5, flags=int(Flag.CALIBRATORS_DISAGREE))
-    assert state() == "firing"
+    assert night.state() == "firing"
 
 
 def named(name: str) -> str:
@@ -187,14 +191,14 @@ def test_rules_that_differ_in_their_thresholds_look_at_the_points_once(
                     for n in (12, 13, 14)), named("sure") + "max_err = 0.01\n", channel())
     night.see_all([12.5, 12.5])
     assert read == ["below 12", "sure"] * 2
-    assert [row.rule for row in Alert.select().order_by(Alert.rule)] == ["below 13", "below 14"]
+    assert sorted(row.rule for row in rows(night.database, Alert)) == ["below 13", "below 14"]
 
 
 def test_a_tag_stands_for_several_sources(start: Start) -> None:
     night = start(rule(source="tag:tev"), channel(),
                   '[[tag]]\nname = "tev"\nsources = ["2200+420", "Mrk 421"]\n')
     night.see_all([12.5, 12.4])
-    assert state() == "firing"
+    assert night.state() == "firing"
 
 
 def test_the_same_points_again_tell_nothing_twice(start: Start) -> None:
@@ -204,7 +208,7 @@ def test_the_same_points_again_tell_nothing_twice(start: Start) -> None:
         with night.database.write() as tx:
             night.engine.on_results(tx, ids)
         night.tend()
-    assert kinds() == ["alert"]
+    assert night.kinds() == ["alert"]
     assert point(0, 12.5) == ids[0]
 
 
@@ -217,8 +221,8 @@ def test_points_in_any_order_never_break_a_rule(start: Start, seed: int) -> None
     for n in pick.sample(range(40), 40):
         night.see(n, mags[n])
         if pick.random() < 0.1:
-            night.flag(pick.choice([row.id for row in Result.select()]))
+            night.flag(pick.choice([row.id for row in rows(night.database, Result)]))
         night.tend()
-    assert Event.select().where(Event.kind == "alert-error").count() == 0
-    episodes = [row.episode for row in Alert.select().order_by(Alert.episode)]
+    assert len(rows(night.database, Event, Event.kind == "alert-error")) == 0
+    episodes = sorted(row.episode for row in rows(night.database, Alert))
     assert episodes == list(range(1, len(episodes) + 1))

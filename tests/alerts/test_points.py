@@ -15,7 +15,7 @@ from iop4d.alerts.rules import CompiledRule, RulePoint, compile_rule
 from iop4d.config import Rule
 from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.store.database import Database, Transaction
-from tests.alerts.bench import JD, MINUTE, Start, channel, kinds, point, rule, state
+from tests.alerts.bench import JD, MINUTE, Start, channel, point, rule
 
 DAY = 1440.0  # minutes
 
@@ -37,15 +37,16 @@ def seen(tx: Transaction, condition: str, *, band: str = "R", since: float = JD 
     return since_jd(tx, compiled(condition, **keys), "BL Lac", band, since)
 
 
-def polarised(n: float, p: float, chi: float, *, p_err: float = 0.01, **more: Any) -> int:
-    return point(n, 13.0, p=p, p_debiased=p, p_err=p_err, chi_deg=chi, chi_err_deg=2.0, **more)
+def polarised(tx: Transaction, n: float, p: float, chi: float, *, p_err: float = 0.01,
+              **more: Any) -> int:
+    return point(tx, n, 13.0, p=p, p_debiased=p, p_err=p_err, chi_deg=chi, chi_err_deg=2.0, **more)
 
 
 @pytest.mark.parametrize("condition", ["chi > 90 deg", "change chi > 30 deg",
                                        "rotation chi > 90 deg"])
 def test_an_angle_counts_where_p_is_three_times_its_error(tx: Transaction, condition: str) -> None:
     """The angle of noise is any angle."""
-    ids = [polarised(n, p, 100.0) for n, p in enumerate((0.0, 0.01, 0.0299, 0.03, 0.0301))]
+    ids = [polarised(tx, n, p, 100.0) for n, p in enumerate((0.0, 0.01, 0.0299, 0.03, 0.0301))]
     assert [p.id for p in seen(tx, condition)] == ids[3:]
     assert [p.id for p in seen(tx, "p > 0.5")] == ids
 
@@ -55,16 +56,16 @@ def test_a_rule_on_the_angle_does_not_fire_on_noise(start: Start) -> None:
         '"mag > 13.2"', '"chi < 80 deg"'), channel())
     for n in range(4):
         night.see(n, 13.0, p=0.01, p_debiased=0.01, p_err=0.004, chi_deg=120.0, chi_err_deg=12.0)
-    assert kinds() == []
+    assert night.kinds() == []
     for n in range(4, 6):
         night.see(n, 13.0, p=0.02, p_debiased=0.02, p_err=0.004, chi_deg=120.0, chi_err_deg=6.0)
-    assert (state(), kinds()) == ("firing", ["alert"])
+    assert (night.state(), night.kinds()) == ("firing", ["alert"])
 
 
 @pytest.mark.parametrize("flag", list(Flag))
 def test_flags_that_spoil_a_value_bar_a_point_and_others_do_not(tx: Transaction,
                                                                 flag: Flag) -> None:
-    polarised(0, 0.1, 30.0, flags=int(flag))
+    polarised(tx, 0, 0.1, 30.0, flags=int(flag))
     assert len(seen(tx, "mag < 13.5")) == (flag not in NEVER_ALERTS)
     polarisation_counts = flag not in NEVER_ALERTS or flag is Flag.NO_CALIBRATORS
     assert len(seen(tx, "p > 5 %")) == len(seen(tx, "chi > 1")) == polarisation_counts
@@ -81,19 +82,19 @@ def test_flags_that_spoil_a_value_bar_a_point_and_others_do_not(tx: Transaction,
     ({}, Flag.CLOUDS | Flag.UNSTEADY | Flag.FEW_CALIBRATORS, True)])
 def test_a_rule_may_bar_more_flags(tx: Transaction, keys: dict[str, Any], flag: Flag,
                                    counts: bool) -> None:
-    point(0, 13.0, flags=int(flag))
+    point(tx, 0, 13.0, flags=int(flag))
     assert len(seen(tx, "mag < 13.5", **keys)) == counts
 
 
 @pytest.mark.parametrize("condition", ["mag < 13.5", "p > 5 %"])
 def test_what_a_person_flagged_does_not_count(tx: Transaction, condition: str) -> None:
-    polarised(0, 0.1, 30.0, human_flags=[{"name": "bad"}])
+    polarised(tx, 0, 0.1, 30.0, human_flags=[{"name": "bad"}])
     assert seen(tx, condition) == []
 
 
 def test_instruments_and_the_largest_error_may_be_named(tx: Transaction) -> None:
-    ids = [point(0, 13.0, err=0.05), point(1, 13.0, err=0.0501), point(2, 13.0, err=None),
-           point(3, 13.0, err=0.01, instrument="DIPOL")]
+    ids = [point(tx, 0, 13.0, err=0.05), point(tx, 1, 13.0, err=0.0501),
+           point(tx, 2, 13.0, err=None), point(tx, 3, 13.0, err=0.01, instrument="DIPOL")]
     assert [p.id for p in seen(tx, "mag < 14")] == ids
     assert [p.id for p in seen(tx, "mag < 14", max_err=0.05)] == [ids[0], ids[3]]
     assert [p.id for p in seen(tx, "mag < 14", instruments=("DIPOL", "CAFOS"))] == ids[3:]
@@ -104,7 +105,7 @@ def test_instruments_and_the_largest_error_may_be_named(tx: Transaction) -> None
     ("g", 3.631e6), ("z", 3.631e6)])
 def test_a_magnitude_is_the_flux_of_its_band(tx: Transaction, band: str, zero_mjy: float) -> None:
     """Six magnitudes and a quarter are a factor of 10^-2.5; an error is 0.4 ln 10 of the flux."""
-    point(0, 16.25, band=band, err=0.02)
+    point(tx, 0, 16.25, band=band, err=0.02)
     (flux,) = seen(tx, "flux_mjy > 1", band=band)
     expected = zero_mjy * 10.0**-6.5
     assert flux.value == pytest.approx(expected, rel=1e-12)
@@ -112,15 +113,15 @@ def test_a_magnitude_is_the_flux_of_its_band(tx: Transaction, band: str, zero_mj
 
 
 def test_the_largest_error_of_a_flux_is_in_mjy(tx: Transaction) -> None:
-    point(0, 15.0, err=0.02)  # 3.08 mJy +- 0.0567
+    point(tx, 0, 15.0, err=0.02)  # 3.08 mJy +- 0.0567
     assert len(seen(tx, "flux_mjy > 1", max_err=0.057)) == 1
     assert seen(tx, "flux_mjy > 1", max_err=0.056) == []
 
 
 def test_without_the_host_galaxy_the_nucleus_counts(tx: Transaction) -> None:
-    polarised(0, 0.1, 30.0, mag_nucleus=14.0, mag_nucleus_err=0.1, p_nucleus=0.2,
+    polarised(tx, 0, 0.1, 30.0, mag_nucleus=14.0, mag_nucleus_err=0.1, p_nucleus=0.2,
               p_nucleus_err=0.03)
-    polarised(1, 0.1, 30.0)
+    polarised(tx, 1, 0.1, 30.0)
     found = {c: [(p.value, p.error) for p in seen(tx, c, host_galaxy="corrected")]
              for c in ("mag < 15", "p > 5 %")}
     assert found == {"mag < 15": [(14.0, 0.1)], "p > 5 %": [(0.2, 0.03)]}
@@ -130,8 +131,8 @@ def test_without_the_host_galaxy_the_nucleus_counts(tx: Transaction) -> None:
 
 def test_a_colour_needs_the_second_band_just_before_the_first_point_that_is_asked_for(
         tx: Transaction) -> None:
-    point(-20, 13.0, band="R")
-    blue = point(0, 13.9, band="B")
+    point(tx, -20, 13.0, band="R")
+    blue = point(tx, 0, 13.9, band="B")
     found = seen(tx, "colour B-R < 1", band="B-R", since=JD, colour_within_hours=0.5)
     assert [(p.id, round(p.value, 6)) for p in found] == [(blue, 0.9)]
     assert seen(tx, "colour B-R < 1", band="B-R", since=JD, colour_within_hours=0.3) == []
@@ -139,8 +140,8 @@ def test_a_colour_needs_the_second_band_just_before_the_first_point_that_is_aske
 
 def test_a_change_reaches_back_by_its_window(tx: Transaction) -> None:
     for n in range(5):
-        point((n - 10) * DAY, 13.0, night=f"2025-11-{1 + n:02d}")
-    point(0, 12.0, night="2025-11-20")
+        point(tx, (n - 10) * DAY, 13.0, night=f"2025-11-{1 + n:02d}")
+    point(tx, 0, 12.0, night="2025-11-20")
     for days, change in ((10.5, -1.0), (9.5, math.nan)):
         (found,) = seen(tx, "change mag < -0.5", since=JD, window_days=days, min_points=5)
         assert found.value == pytest.approx(change, nan_ok=True)
@@ -158,7 +159,7 @@ def load(tx: Transaction, since: float, **keys: Any) -> tuple[float, list[float]
 def test_a_point_is_judged_with_those_that_may_confirm_it(tx: Transaction) -> None:
     assert load(tx, 0) == (pytest.approx(0.0), [])
     for n in range(10):
-        point(n, 13.0)
+        point(tx, n, 13.0)
     assert load(tx, 6, confirm=3)[1] == [4, 5, 6, 7, 8, 9]
     assert load(tx, 6, confirm=1)[1] == [6, 7, 8, 9]
     assert load(tx, 0, confirm=3)[1] == list(range(10))
@@ -168,16 +169,16 @@ def test_a_point_is_judged_with_those_that_may_confirm_it(tx: Transaction) -> No
 def test_points_that_do_not_count_are_passed_over_however_many(tx: Transaction,
                                                                between: int) -> None:
     """With confirm = 2, one point before is looked for, then 20, then all."""
-    point(0, 13.0)
+    point(tx, 0, 13.0)
     for n in range(1, between):
-        point(n, 13.0, err=0.5)
-    point(between, 13.0)
+        point(tx, n, 13.0, err=0.5)
+    point(tx, between, 13.0)
     assert load(tx, between, confirm=2, max_err=0.1)[1] == [0, between]
 
 
 def test_a_point_a_week_before_the_newest_is_too_late_to_make_an_edge(tx: Transaction) -> None:
     for days in (0, 2.9, 3.1, 10):
-        point(days * DAY, 13.0)
+        point(tx, days * DAY, 13.0)
     begin, found = load(tx, 0, confirm=1)
     assert begin == pytest.approx(3 * DAY)
     assert found == [3.1 * DAY, 10 * DAY]
@@ -187,7 +188,7 @@ def test_no_more_than_the_newest_points_are_judged_at_once(
         tx: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (points._MOST, points._MOST_PAST) == (2000, 50_000)  # bound time and memory
     for n in range(10):
-        point(n, 13.0)
+        point(tx, n, 13.0)
     monkeypatch.setattr(points, "_MOST", 4)
     assert load(tx, 0, confirm=1) == (pytest.approx(6.0), [6, 7, 8, 9])
     monkeypatch.setattr(points, "_MOST_PAST", 3)
@@ -197,7 +198,7 @@ def test_no_more_than_the_newest_points_are_judged_at_once(
 def test_points_are_read_once_for_rules_that_differ_in_their_thresholds_alone(
         tx: Transaction) -> None:
     reader = PointReader(tx)
-    point(0, 13.0)
+    point(tx, 0, 13.0)
     one = reader.load(compiled("mag < 13.0"), "BL Lac", "R", JD)
     same = (compiled("mag < 14.0", cooldown_hours=3.0, severity="high"),
             compiled("mag < 13.0", clear="mag > 13.2", muted=True))

@@ -20,6 +20,7 @@ from iop4d.store.schema import Outbox
 from tests.alerts.bench import PNG, Mailbox, channel, free_port, rule
 from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, plot, post
 from tests.conftest import FakeClock
+from tests.support.rows import first, rows, update
 
 DAY = 86400.0
 
@@ -43,10 +44,10 @@ def test_a_mail_reaches_a_real_server_with_its_picture(posts: list[Post], tmp_pa
     (mail,) = box.mails
     assert re.sub("#[0-9a-f]{6}", "#1", mail["Subject"]) == (
         "[iop4d] BL Lac R = 12.50 ± 0.02: mag < 13.0 [#1]")
-    assert mail["Message-ID"] == Outbox.get().message_id
+    assert mail["Message-ID"] == first(it.night.database, Outbox).message_id
     assert "image/png" in [part.get_content_type() for part in mail.walk()]
     assert it.states() == [("sent", 1, "")]
-    assert Outbox.get().sent_at == clock.now
+    assert first(it.night.database, Outbox).sent_at == clock.now
     assert it.events("mail") == [{"id": 1, "alert": 1, "channel": "team", "state": "sent"}]
 
 
@@ -55,7 +56,7 @@ def test_a_server_that_was_dead_gets_the_same_mail_later(posts: list[Post], tmp_
     port = free_port()
     it = post(posts, tmp_path, clock, rule(), channel(port=port, more='host = "127.0.0.1"'))
     it.fire()
-    before = Outbox.get()
+    before = first(it.night.database, Outbox)
     assert it.send() == 0
     assert it.send() == 0  # not yet due again
     assert [(state, tries) for state, tries, _ in it.states()] == [("queued", 1)]
@@ -79,7 +80,8 @@ def test_a_mail_whose_fate_is_unknown_is_sent_again_under_the_same_id(
         assert it.send() == 0
         clock.advance(60)
         assert it.send() == 1
-    assert [mail["Message-ID"] for mail in box.mails] == [Outbox.get().message_id]
+    sent = first(it.night.database, Outbox)
+    assert [mail["Message-ID"] for mail in box.mails] == [sent.message_id]
 
 
 def test_a_permanent_refusal_is_final_and_told_with_its_reason(posts: list[Post], tmp_path: Path,
@@ -103,7 +105,7 @@ def test_a_temporary_refusal_is_tried_at_growing_intervals(posts: list[Post], tm
     pauses = []
     for _ in range(10):
         assert it.send() == 0
-        pauses.append(Outbox.get().not_before - clock.now)
+        pauses.append(first(it.night.database, Outbox).not_before - clock.now)
         clock.advance(pauses[-1])
     for pause, expected in zip(pauses, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600],
                                strict=True):
@@ -121,7 +123,8 @@ def test_a_pause_is_up_to_a_fifth_shorter_or_longer(posts: list[Post], tmp_path:
                      random_between=lambda low, high: low + share * (high - low))
     it.fire()
     it.send()
-    assert Outbox.get().not_before - clock.now == pytest.approx(24.0 + share * 12.0)
+    waits = first(it.night.database, Outbox).not_before - clock.now
+    assert waits == pytest.approx(24.0 + share * 12.0)
 
 
 def test_messages_that_are_refused_together_are_not_tried_together(
@@ -131,7 +134,7 @@ def test_messages_that_are_refused_together_are_not_tried_together(
     random.seed(7)
     it.send()
     expected = random.Random(7)
-    assert [row.not_before - clock.now for row in Outbox.select().order_by(Outbox.id)] == [
+    assert [row.not_before - clock.now for row in rows(it.night.database, Outbox)] == [
         pytest.approx(30.0 * expected.uniform(0.8, 1.2)) for _ in range(2)]
 
 
@@ -169,9 +172,9 @@ def test_once_a_channel_is_back_what_waited_goes_out(posts: list[Post], tmp_path
     it.fire()
     for _ in range(8):
         it.send()
-        clock.advance(Outbox.get().not_before - clock.now)
-        Outbox.update(not_before=clock.now).where(Outbox.id == 1).execute()
-    Outbox.update(not_before=clock.now + 3600).execute()
+        clock.advance(first(it.night.database, Outbox).not_before - clock.now)
+        update(it.night.database, Outbox, Outbox.id == 1, not_before=clock.now)
+    update(it.night.database, Outbox, not_before=clock.now + 3600)
     it.fire(episode=1)
     assert it.send() == 2
     assert [(recipient, notice.kind) for recipient, notice in team.mails] == [
@@ -191,7 +194,7 @@ def test_a_mail_that_cannot_be_written_holds_up_no_other(posts: list[Post], tmp_
                                                          clock: FakeClock) -> None:
     it = post(posts, tmp_path, clock, team=FakeChannel())
     it.fire()
-    Outbox.update(content={"subject": "of another version"}).where(Outbox.id == 1).execute()
+    update(it.night.database, Outbox, Outbox.id == 1, content={"subject": "of another version"})
     assert it.send() == 1
     assert [state for state, _, _ in it.states()] == ["failed", "sent"]
     assert "cannot be written" in it.states()[0][2]
@@ -343,7 +346,7 @@ def test_a_pause_that_is_asked_for_is_kept(posts: list[Post], tmp_path: Path,
     it = post(posts, tmp_path, clock, rule(), channel(), team=team)
     it.fire()
     assert it.send() == 0
-    assert Outbox.get().not_before == clock.now + 77.0
+    assert first(it.night.database, Outbox).not_before == clock.now + 77.0
     clock.advance(76.0)
     it.restart(team=(again := FakeChannel()))
     assert again.tries == 0

@@ -15,6 +15,7 @@ from iop4d.store.schema import ChannelState, Outbox
 from tests.alerts.bench import PNG, channel, rule
 from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
 from tests.conftest import FakeClock
+from tests.support.rows import first, rows, update
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -49,9 +50,9 @@ def test_a_fault_in_a_channel_is_told_tried_seldom_and_holds_up_no_other(
     assert it.states() == [
         ("queued", 1, "channel 'team' failed: ZeroDivisionError: of the package"),
         ("sent", 1, "")]
-    first = Outbox.get_by_id(1)
-    assert first.unsure
-    assert first.not_before - clock.now >= 24.0
+    row = first(it.night.database, Outbox, Outbox.id == 1)
+    assert row.unsure
+    assert row.not_before - clock.now >= 24.0
     assert it.undelivered(clock.now)[0]["channel"] == "team"
 
 
@@ -62,7 +63,7 @@ def test_a_channel_that_hangs_is_told_of(posts: list[Post], tmp_path: Path, cloc
     it.fire()
     assert it.send() == 0
     assert it.states() == [("queued", 1, "channel 'team': the delivery timed out after 0.05 s")]
-    assert Outbox.get().unsure
+    assert first(it.night.database, Outbox).unsure
 
 
 @pytest.mark.parametrize("broken", ["the drawing", "the points"])
@@ -79,8 +80,8 @@ def test_a_picture_that_cannot_be_drawn_costs_no_message(
     if broken == "the drawing":
         it.relay._plot = fail
     else:
-        content = Outbox.get().content
-        Outbox.update(content=content | {"light_curve": [["a", "b"]]}).execute()
+        content = first(it.night.database, Outbox).content
+        update(it.night.database, Outbox, content=content | {"light_curve": [["a", "b"]]})
     assert it.send() == 1
     ((_, notice),) = team.mails
     assert not notice.pictures
@@ -100,11 +101,13 @@ def test_what_is_told_again_shows_what_was_measured_since(
     it.relay._plot = draw
     it.fire()
     it.send()
-    row = Outbox.get_by_id(1)
+    row = first(it.night.database, Outbox, Outbox.id == 1)
     later = row.content | {"kind": "reminder", "light_curve": [*row.content["light_curve"],
                                                             [2461001.0, 12.1, 0.02]]}
-    Outbox.create(dedup_key="reminder", alert=row.alert_id, channel="team", recipient=row.recipient,
-                  message_id="<again@x>", content=later, state="queued", created_at=clock.now)
+    with it.night.database.write() as tx:
+        tx.create(Outbox, dedup_key="reminder", alert=row.alert_id, channel="team",
+                  recipient=row.recipient, message_id="<again@x>", content=later,
+                  state="queued", created_at=clock.now)
     it.send()
     assert [len(request.points) for request in asked] == [2, 3]
 
@@ -124,7 +127,7 @@ def test_a_message_at_which_the_connection_breaks_does_not_hold_up_the_others_fo
         it.send()
         clock.advance(HOUR)
     assert [recipient for recipient, _ in team.mails] == ["ben@example.org"]
-    assert Outbox.get_by_id(1).state == "queued"
+    assert first(it.night.database, Outbox, Outbox.id == 1).state == "queued"
 
 
 def test_a_digest_that_is_refused_is_tried_at_growing_intervals(
@@ -136,7 +139,7 @@ def test_a_digest_that_is_refused_is_tried_at_growing_intervals(
     pauses = []
     for _ in range(6):
         assert it.send() == 0
-        waiting = Outbox.get(Outbox.state == "queued")
+        waiting = first(it.night.database, Outbox, Outbox.state == "queued")
         pauses.append(waiting.not_before - clock.now)
         clock.advance(pauses[-1] + 0.1)
     for pause, expected in zip(pauses, [30, 60, 120, 240, 480, 960], strict=True):
@@ -154,18 +157,18 @@ def test_what_was_told_in_digests_alone_is_given_up_after_some_days_too(
     began = clock.now
     while clock.now < began + 5.2 * DAY:
         it.send()
-        if clock.now - began > 3 * DAY and Outbox.select().where(
-                Outbox.alert.is_null(False)).count() == 7:
+        alerts = rows(it.night.database, Outbox, Outbox.alert.is_null(False))
+        if clock.now - began > 3 * DAY and len(alerts) == 7:
             it.fire(7)
         clock.advance(HOUR)
-    alerts = list(Outbox.select().where(Outbox.alert.is_null(False)).order_by(Outbox.id))
+    alerts = rows(it.night.database, Outbox, Outbox.alert.is_null(False))
     assert [row.state for row in alerts[:7]] == ["failed"] * 7
     assert {row.last_error for row in alerts[:7]} == {"given up after 5 days: no connection"}
     assert alerts[7].state in ("queued", "folded")
     team.answers.clear()
     clock.advance(2 * HOUR)
     assert it.send() == 1
-    assert Outbox.get_by_id(alerts[7].id).state in ("sent", "folded")
+    assert first(it.night.database, Outbox, Outbox.id == alerts[7].id).state in ("sent", "folded")
 
 
 def test_a_message_without_a_subject_does_not_end_the_folding(
@@ -174,7 +177,7 @@ def test_a_message_without_a_subject_does_not_end_the_folding(
     it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
     for episode in range(7):
         it.fire(episode)
-    Outbox.update(content={"kind": "alert"}).where(Outbox.id == 7).execute()
+    update(it.night.database, Outbox, Outbox.id == 7, content={"kind": "alert"})
     assert it.send() == 1
     assert team.mails[0][1].facts["total"] == 7
 
@@ -186,8 +189,8 @@ def test_a_digest_lists_the_most_severe_first(posts: list[Post], tmp_path: Path,
              for name in ("info", "critical", "notice")]
     it = post(posts, tmp_path, clock, "digest_over = 2\n", *rules, channel(), team=team)
     it.fire()
-    Outbox.update(content={"kind": "alert", "subject": "[iop4d] the worst"}).where(
-        Outbox.severity == "critical").execute()
+    update(it.night.database, Outbox, Outbox.severity == "critical",
+           content={"kind": "alert", "subject": "[iop4d] the worst"})
     assert it.send() == 1
     ((_, notice),) = team.mails
     assert notice.subject == "[iop4d] 3 alerts, most severe: the worst"
@@ -216,7 +219,7 @@ def test_a_recipient_who_moves_to_and_fro_is_not_followed_without_a_pause(
     it.fire()
     assert it.send() == 0
     assert team.tries == 4
-    assert Outbox.get().not_before > clock.now
+    assert first(it.night.database, Outbox).not_before > clock.now
 
 
 def test_who_left_the_site_file_gets_nothing_more(posts: list[Post], tmp_path: Path,
@@ -266,7 +269,7 @@ def test_a_clock_that_was_ahead_leaves_no_message_waiting_for_its_time(
     right = clock.now
     clock.advance(100 * DAY)
     it.night.see_all([12.5, 12.5], start=100 * 1440)
-    Outbox.update(held_until=clock.now + 8 * HOUR, not_before=clock.now + HOUR).execute()
+    update(it.night.database, Outbox, held_until=clock.now + 8 * HOUR, not_before=clock.now + HOUR)
     assert it.send() == 0
     clock.now = right
     if restart:
@@ -329,7 +332,7 @@ def test_messages_sent_by_a_clock_that_was_ahead_hold_up_none(
               team=team)
     it.fire()
     it.send()
-    Outbox.update(sent_at=clock.now + 100 * DAY).execute()
+    update(it.night.database, Outbox, sent_at=clock.now + 100 * DAY)
     it.fire(1)
     assert it.send() == 1
 
@@ -344,5 +347,5 @@ def test_what_is_put_off_by_the_server_stays_so_when_the_site_file_is_loaded_ane
     it.fire(1)
     it.restart(team=team)
     assert team.tries == 1
-    values: list[Any] = [row.value for row in ChannelState.select()]
+    values: list[Any] = [row.value for row in rows(it.night.database, ChannelState)]
     assert values == [f"{clock.now!r} {clock.now + HOUR!r}"]

@@ -11,11 +11,12 @@ import pytest
 from iop4d.alerts import actions, system_rules
 from iop4d.alerts.compose import notice_of
 from iop4d.alerts.system_rules import SystemRules, SystemState
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database, Transaction
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert, AlertStep, Event, Frame, Job, Outbox, Result
 from tests.alerts.bench import channel, point, site_of
 from tests.conftest import FakeClock
+from tests.support.rows import first, last, rows, update
 
 ARCHIVE = '[[archive]]\nname = "one"\npath = "raw"\ntelescope = "OSN-T090"\n'
 HOUR = 3600.0
@@ -41,7 +42,10 @@ class System:
             with self.database.write() as tx:
                 self.rules.run_once(tx, self.beat)
             self.clock.advance(60.0)
-        return [(row.source, row.state) for row in Alert.select().order_by(Alert.id)]
+        return [(row.source, row.state) for row in rows(self.database, Alert)]
+
+    def told(self) -> list[str]:
+        return [row.content["state"] for row in rows(self.database, Outbox)]
 
 
 Make = Callable[..., System]
@@ -60,16 +64,11 @@ def system(tmp_path: Path) -> Iterator[Make]:
         one.database.close()
 
 
-def told() -> list[str]:
-    return [row.content["state"] for row in Outbox.select().order_by(Outbox.id)]
-
-
-def frame(now: float, **columns: Any) -> Frame:
-    row: Frame = Frame.create(**{
+def frame(tx: Transaction, now: float, **columns: Any) -> Frame:
+    return tx.create(Frame, **{
         "archive": "one", "path": f"/x/{now}", "name": "x.fit", "size": 1, "mtime_ns": 1,
         "state": "done", "telescope": "OSN-T090", "kind": "science", "completed_at": now,
         "seen_at": now, "changed_at": now, **columns})
-    return row
 
 
 def test_a_full_disk_is_told_once_it_lasts_and_its_end_recorded(system: Make) -> None:
@@ -79,9 +78,9 @@ def test_a_full_disk_is_told_once_it_lasts_and_its_end_recorded(system: Make) ->
     assert it.look(2) == [("iop4d", "firing")]
     it.beat["disk_free_gb"] = 50.0
     assert it.look(12) == [("iop4d", "resolved")]
-    assert [row.content["state"] for row in Outbox.select().order_by(Outbox.id)] == [
+    assert [row.content["state"] for row in rows(it.database, Outbox)] == [
         "alert", "resolved"]
-    said = Outbox.get().content
+    said = first(it.database, Outbox).content
     assert "Free space on the site's disk: 3.0 GB" in said["subject"]
     notice = notice_of(said, message_id="<1@x>", at=0.0)
     for text in (notice.text, notice.html):
@@ -96,20 +95,20 @@ def test_what_comes_and_goes_fires_nothing(system: Make) -> None:
         it.look(5)
         it.beat["disk_free_gb"] = 6.0
         it.look(1)
-    assert Alert.select().count() == 0
+    assert len(rows(it.database, Alert)) == 0
 
 
 def test_a_telescope_that_is_silent_by_night_is_told_and_by_day_is_not(system: Make) -> None:
     it = system("silent > 2 h")
-    with it.database.write():
-        frame(it.clock() - HOUR)
+    with it.database.write() as tx:
+        frame(tx, it.clock() - HOUR)
     it.night = False
     assert it.look(300) == []
     it.night = True
     assert it.look(120) == []  # the night has only begun
     assert it.look(12) == [("OSN-T090", "firing")]
-    with it.database.write():
-        frame(it.clock())
+    with it.database.write() as tx:
+        frame(tx, it.clock())
     assert it.look(12) == [("OSN-T090", "resolved")]
 
 
@@ -126,10 +125,10 @@ def test_frames_that_fail_and_fields_that_are_not_recognised_are_counted(system:
     it = system("failed > 2", "window_days = 0.5\n")
     with it.database.write() as tx:
         for n in range(3):
-            frame(it.clock() + n, state="failed", reason="solve: no match")
+            frame(tx, it.clock() + n, state="failed", reason="solve: no match")
         for n in range(3, 7):
-            frame(it.clock() + n)
-        frame(it.clock() - 86400.0, state="quarantined")
+            frame(tx, it.clock() + n)
+        frame(tx, it.clock() - 86400.0, state="quarantined")
         look = SystemState(db=tx, site=it.rules._site, now=it.clock() + 10, beat=it.beat,
                            observes=lambda _: True)
         assert system_rules.failed(look, 0.5) == {"iop4d": 3.0}
@@ -139,12 +138,12 @@ def test_frames_that_fail_and_fields_that_are_not_recognised_are_counted(system:
 
 def test_a_zero_point_that_drops_means_clouds(system: Make) -> None:
     it = system("clouds > 0.5 mag", "window_days = 1\n")
-    with it.database.write():
+    with it.database.write() as tx:
         for n, zero in enumerate((22.0, 22.05, 21.3)):
-            point(n, 13.0, zero_point=zero, created_at=it.clock() + n)
-        point(9, 13.0, zero_point=19.0, band="B", created_at=it.clock())
+            point(tx, n, 13.0, zero_point=zero, created_at=it.clock() + n)
+        point(tx, 9, 13.0, zero_point=19.0, band="B", created_at=it.clock())
     assert it.look(12) == [("T090", "firing")]
-    Result.update(zero_point=22.0).execute()
+    update(it.database, Result, zero_point=22.0)
     assert it.look(12) == [("T090", "resolved")]
 
 
@@ -160,23 +159,23 @@ def measured(it: System, quantity: str, window: float = 1.0, **more: Any) -> dic
 def test_of_few_frames_no_share_is_a_measure(system: Make, count: int,
                                              share: float | None) -> None:
     it = system("unsolved > 30 %")
-    with it.database.write():
+    with it.database.write() as tx:
         for n in range(count):
-            frame(it.clock() - n, **({"state": "failed", "reason": "solve: no match"} if n < 2
+            frame(tx, it.clock() - n, **({"state": "failed", "reason": "solve: no match"} if n < 2
                                      else {}))
         for n in range(9):
-            frame(it.clock() - 100 - n, kind="flat")
-            frame(it.clock() - 200 - n, state="queued")
-            frame(it.clock() - 86401 - n)
+            frame(tx, it.clock() - 100 - n, kind="flat")
+            frame(tx, it.clock() - 200 - n, state="queued")
+            frame(tx, it.clock() - 86401 - n)
     assert measured(it, "unsolved").get("OSN-T090") == share
 
 
 def test_only_what_failed_within_the_window_is_counted(system: Make) -> None:
     it = system("failed > 2")
-    with it.database.write():
+    with it.database.write() as tx:
         for n, fate in enumerate(("failed", "quarantined", "rejected", "done", "waiting")):
-            frame(it.clock() - 1 - n, state=fate)
-        frame(it.clock() - 86401, state="failed")
+            frame(tx, it.clock() - 1 - n, state=fate)
+        frame(tx, it.clock() - 86401, state="failed")
     assert measured(it, "failed") == {"iop4d": 2.0}
 
 
@@ -184,9 +183,9 @@ def test_only_what_failed_within_the_window_is_counted(system: Make) -> None:
 def test_a_zero_point_of_hours_ago_says_nothing_of_the_sky(system: Make, hours: float,
                                                            below: float | None) -> None:
     it = system("clouds > 0.5 mag")
-    with it.database.write():
+    with it.database.write() as tx:
         for n, zero in enumerate((22.0, 21.3)):
-            point(n, 13.0, zero_point=zero, created_at=it.clock() - 3600 * hours)
+            point(tx, n, 13.0, zero_point=zero, created_at=it.clock() - 3600 * hours)
     assert measured(it, "clouds").get("T090") == (
         below if below is None else pytest.approx(below))
 
@@ -196,11 +195,11 @@ def test_a_zero_point_of_hours_ago_says_nothing_of_the_sky(system: Make, hours: 
 def test_zero_points_of_unlike_frames_are_not_compared(system: Make,
                                                        other: dict[str, Any]) -> None:
     it = system("clouds > 0.5 mag")
-    with it.database.write():
-        point(0, 13.0, zero_point=24.0, created_at=it.clock(), **other)
-        point(1, 13.0, zero_point=22.0, created_at=it.clock())
-        point(2, 13.0, zero_point=23.0, created_at=it.clock() - 86401.0)
-        point(3, None, zero_point=None, created_at=it.clock())
+    with it.database.write() as tx:
+        point(tx, 0, 13.0, zero_point=24.0, created_at=it.clock(), **other)
+        point(tx, 1, 13.0, zero_point=22.0, created_at=it.clock())
+        point(tx, 2, 13.0, zero_point=23.0, created_at=it.clock() - 86401.0)
+        point(tx, 3, None, zero_point=None, created_at=it.clock())
     assert measured(it, "clouds")["T090"] == 0.0
 
 
@@ -220,8 +219,8 @@ def test_a_telescope_is_silent_for_the_shorter_of_its_night_and_its_silence(syst
     it = system("silent > 2 h")
     since = {("observes", "OSN-T090"): it.clock() - 3 * HOUR}
     assert measured(it, "silent", since=dict(since)) == {"OSN-T090": 3.0}  # no frame ever
-    with it.database.write():
-        frame(it.clock() - HOUR)
+    with it.database.write() as tx:
+        frame(tx, it.clock() - HOUR)
     assert measured(it, "silent", since=dict(since)) == {"OSN-T090": 1.0}
     assert measured(it, "silent", since=dict(since), observes=lambda _: False) == {
         "OSN-T090": 0.0}
@@ -229,10 +228,10 @@ def test_a_telescope_is_silent_for_the_shorter_of_its_night_and_its_silence(syst
 
 def test_jobs_that_may_run_now_are_the_backlog(system: Make) -> None:
     it = system("backlog > 100")
-    with it.database.write():
+    with it.database.write() as tx:
         for n, (state, wait) in enumerate((("queued", 0), ("queued", 60), ("running", 0),
                                            ("waiting", 0))):
-            Job.create(kind="reduce", key=n, priority=1, state=state, changed_at=0.0,
+            tx.create(Job, kind="reduce", key=n, priority=1, state=state, changed_at=0.0,
                        not_before=it.clock() + wait)
     assert measured(it, "backlog") == {"iop4d": 1.0}
 
@@ -258,9 +257,9 @@ def test_a_new_alert_waits_for_the_cooldown(system: Make) -> None:
     for gigabytes, minutes in ((3.0, 11), (50.0, 11), (3.0, 60)):
         it.beat["disk_free_gb"] = gigabytes
         it.look(minutes)
-    assert Alert.select().count() == 1
+    assert len(rows(it.database, Alert)) == 1
     assert it.look(60) == [("iop4d", "resolved"), ("iop4d", "firing")]
-    assert [row.episode for row in Alert.select().order_by(Alert.id)] == [1, 2]
+    assert [row.episode for row in rows(it.database, Alert)] == [1, 2]
 
 
 def test_rules_that_fail_are_an_alert_once_a_day(system: Make) -> None:
@@ -275,7 +274,7 @@ def test_a_site_with_a_rule_on_rule_errors_has_no_other(system: Make) -> None:
     it = system("rule_error > 0")
     it.unknown = {"r": ["BLLaz"]}
     it.look(12)
-    assert [row.rule for row in Alert.select()] == ["r"]
+    assert [row.rule for row in rows(it.database, Alert)] == ["r"]
 
 
 def test_no_reminder_is_sent_while_the_value_is_unknown(system: Make) -> None:
@@ -284,10 +283,10 @@ def test_no_reminder_is_sent_while_the_value_is_unknown(system: Make) -> None:
     it.look(12)
     del it.beat["disk_free_gb"]
     it.look(120)
-    assert (told(), Alert.get().state) == (["alert"], "firing")
+    assert (it.told(), first(it.database, Alert).state) == (["alert"], "firing")
     it.beat["disk_free_gb"] = 3.0
     it.look(1)
-    assert told() == ["alert", "reminder"]
+    assert it.told() == ["alert", "reminder"]
 
 
 def test_the_end_of_a_muted_alert_is_not_notified(system: Make) -> None:
@@ -298,16 +297,17 @@ def test_the_end_of_a_muted_alert_is_not_notified(system: Make) -> None:
     it.look(12)
     it.beat["disk_free_gb"] = 5.0
     assert it.look(60) == [("iop4d", "resolved")]
-    assert told() == []
+    assert it.told() == []
 
 
 def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> None:
     it = system("backlog > 100")
     with it.database.write() as tx:
-        Job.insert_many([{"kind": "reduce", "key": n, "priority": 1, "state": "queued",
-                          "changed_at": 0.0} for n in range(101)]).execute()
-        Outbox.create(dedup_key="1", channel="team", recipient="a", message_id="<1>", content={},
-                      state="queued", last_error="no connection", created_at=it.clock() - HOUR)
+        tx.insert_many(Job, [{"kind": "reduce", "key": n, "priority": 1, "state": "queued",
+                          "changed_at": 0.0} for n in range(101)])
+        tx.create(Outbox, dedup_key="1", channel="team", recipient="a", message_id="<1>",
+                  content={}, state="queued", last_error="no connection",
+                  created_at=it.clock() - HOUR)
         look = SystemState(db=tx, site=it.rules._site, now=it.clock(), beat=it.beat,
                            observes=lambda _: True)
         assert system_rules.undelivered(look, 1.0) == {"team": 1.0}
@@ -316,11 +316,12 @@ def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> Non
 
 def test_a_rule_that_cannot_be_judged_is_an_alert_that_no_rule_has_to_ask_for(system: Make) -> None:
     it = system("disk_free < 1")
-    with it.database.write():
-        emit(ambient(), "alert-error", it.clock(), rule="flares", source="BL Lac", band="R",
+    with it.database.write() as tx:
+        emit(tx, "alert-error", it.clock(), rule="flares", source="BL Lac", band="R",
              reason="a bug")
     assert it.look(1) == [("flares", "firing")]
-    assert "flares: rules that could not be evaluated" in Outbox.get().content["subject"]
+    subject = first(it.database, Outbox).content["subject"]
+    assert "flares: rules that could not be evaluated" in subject
 
 
 def test_what_fired_while_muted_is_told_when_the_mute_ends(system: Make) -> None:
@@ -328,23 +329,23 @@ def test_what_fired_while_muted_is_told_when_the_mute_ends(system: Make) -> None
     with it.database.write() as tx:
         actions.mute(tx, rule="r", source="", seconds=2 * HOUR, by="Ana", now=it.clock())
     it.beat["disk_free_gb"] = 3.0
-    assert (it.look(60), told()) == ([("iop4d", "firing")], [])
+    assert (it.look(60), it.told()) == ([("iop4d", "firing")], [])
     it.look(90)
-    assert told() == ["alert"]
+    assert it.told() == ["alert"]
 
 
 def test_what_goes_on_is_told_again_and_after_a_snooze(system: Make) -> None:
     it = system("disk_free < 5 GB", "reminder_hours = 1\n")
     it.beat["disk_free_gb"] = 3.0
     it.look(150)
-    assert told() == ["alert", "reminder", "reminder"]
+    assert it.told() == ["alert", "reminder", "reminder"]
     with it.database.write() as tx:
-        actions.snooze(tx, Alert.get(), 2 * HOUR, by="Ana", now=it.clock())
+        actions.snooze(tx, first(it.database, Alert), 2 * HOUR, by="Ana", now=it.clock())
     it.look(110)
-    assert told() == ["alert", "reminder", "reminder"]
+    assert it.told() == ["alert", "reminder", "reminder"]
     it.look(20)
-    assert told() == ["alert", "reminder", "reminder", "reminder"]
-    states = [row.state for row in AlertStep.select().order_by(AlertStep.id)]
+    assert it.told() == ["alert", "reminder", "reminder", "reminder"]
+    states = [row.state for row in rows(it.database, AlertStep)]
     assert states == ["firing", "snoozed", "firing"]
 
 
@@ -358,7 +359,8 @@ def test_what_nobody_judges_any_more_ends(system: Make, tmp_path: Path) -> None:
     it = system("unreachable > 0 h")
     it.beat["archives"] = [{"name": "one", "state": "down", "reason": "no route to host"}]
     assert it.look(30) == [("one", "firing")]
-    assert "no route to host" in notice_of(Outbox.get().content, message_id="<1@a>", at=0.0).text
+    content = first(it.database, Outbox).content
+    assert "no route to host" in notice_of(content, message_id="<1@a>", at=0.0).text
     it.beat["archives"] = []
     assert it.look(20) == [("one", "firing")]
     assert it.look(20) == [("one", "resolved")]
@@ -367,15 +369,14 @@ def test_what_nobody_judges_any_more_ends(system: Make, tmp_path: Path) -> None:
     site = site_of(tmp_path, channel())
     it.rules = SystemRules(site, it.clock, lambda _: True)
     assert it.look() == [("one", "resolved"), ("two", "resolved")]
-    last = AlertStep.select().order_by(AlertStep.id.desc()).get()
-    assert last.note == "the site file has no rule 'r' any more"
+    assert last(it.database, AlertStep).note == "the site file has no rule 'r' any more"
 
 
 def test_a_rule_on_a_source_that_nobody_knows_is_told_until_somebody_does(system: Make) -> None:
     it = system("rule_error > 0", "cooldown_hours = 0\n")
     it.unknown = {"r": ["BLLaz"]}
     assert it.look(12) == [("r", "firing")]
-    said = notice_of(Outbox.get().content, message_id="<1@a>", at=0.0).text
+    said = notice_of(first(it.database, Outbox).content, message_id="<1@a>", at=0.0).text
     assert "not in the catalogue: BLLaz" in said
     it.unknown = {}
     assert it.look(12) == [("r", "resolved")]
@@ -391,7 +392,7 @@ def test_a_vital_that_fails_leaves_the_others(system: Make,
     monkeypatch.setitem(system_rules.MEASURES, "backlog", fails)
     it.beat["disk_free_gb"] = 3.0
     assert ("iop4d", "firing") in it.look(30)
-    assert Event.get(Event.kind == "alert-error").content["rule"] == "s"
+    assert first(it.database, Event, Event.kind == "alert-error").content["rule"] == "s"
 
 
 def test_every_quantity_of_the_system_is_measured() -> None:

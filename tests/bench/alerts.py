@@ -42,6 +42,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Outbox, Result
 from tests.bench.killing import random_kills
 from tests.support.inline_database import InlineDatabase
+from tests.support.rows import rows
 
 _JD = 2461000.5
 _DAY = 86400.0
@@ -151,7 +152,7 @@ class Place:
     def see(self, jd: float, mag: float) -> None:
         """A point is measured: in one transaction, as the ledger does it."""
         with self.database.write() as tx:
-            row = Result.create(
+            row = tx.create(Result,
                 key=f"{jd}", source="BL Lac", band="R", telescope="T090", instrument="AndorT90",
                 night=f"{jd:.0f}", mode="photometry", jd_mid=jd, exptime_s=60.0, mag=mag,
                 mag_err=0.02, zero_point=22.0, zero_point_err=0.01, n_calibrators=3, frames=["a"],
@@ -215,8 +216,8 @@ def old_archive(nights: int) -> Line:
         for n in range(nights):
             for k in range(4):
                 place.see(begin + n + 0.01 * k, 12.5 if n % 20 < 3 else 14.0)
-        fired = Alert.select().where(Alert.state.not_in(("pending", "inactive"))).count()
-        letters = Outbox.select().count()
+        fired = len(rows(place.database, Alert, Alert.state.not_in(("pending", "inactive"))))
+        letters = len(rows(place.database, Outbox))
     return Line(what=f"an archive of {nights} nights with {fired} flares reduced again: messages",
                 reached=str(letters), wanted="0", holds=letters == 0 < fired)
 
@@ -270,7 +271,7 @@ async def _delays(place: Place, count: int, workers: ProcessPoolExecutor) -> lis
             place.see(now + (4 * n + k) * 1e-4, mag)
         committed = time.perf_counter()
         wake.set()
-        while Outbox.select().where(Outbox.state == "sent").count() <= n:  # noqa: ASYNC110
+        while len(rows(place.database, Outbox, Outbox.state == "sent")) <= n:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         delays.append(time.perf_counter() - committed)
     stop.set()

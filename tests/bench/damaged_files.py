@@ -47,6 +47,7 @@ from tests.support.damaged_fits import (
     truncations,
     wrong_sums,
 )
+from tests.support.rows import rows
 from tests.support.sites import write_corpus
 from tests.support.stub_worker import FAULTS
 from tests.support.trial import Trial, stub_trial
@@ -240,8 +241,8 @@ def _judged_poison(trial: Trial, paths: list[Path], bad: dict[str, str]) -> Pois
     trial.settle(len(paths), seconds=60.0 + _SECONDS_EACH * len(bad))
     grown = psutil.Process(trial.service.process.pid).memory_info().rss - before
     wrong = list(trial.end().wrong)
-    with Database(trial.site / "iop4d.db", read_only=True).connected():
-        states = {row.name: row.state for row in Frame.select(Frame.name, Frame.state)}
+    database = Database(trial.site / "iop4d.db", read_only=True)
+    states = {row.name: row.state for row in rows(database, Frame)}
     for path in paths:
         expected = FrameState.QUARANTINED if path.name in bad else FrameState.DONE
         if states.get(path.name) != expected:

@@ -27,6 +27,7 @@ from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result
 from tests.bench.instruments import instrument_speeds, speed_report
+from tests.support.rows import rows
 from tests.support.sites import drop, make_site, take_night
 
 _SETTLE = 0.5  # seconds; the site's default, set aside in the latency
@@ -164,15 +165,15 @@ def _live(science: list[Path], raw: Path, count: int, observer: Observer, servic
         closed[name] = time.time()
         time.sleep(_LIVE_PAUSE)
     _wait(observer, service, done + count)
-    with Database(raw.parent.parent / "iop4d.db", read_only=True).connected():
-        rows = {row.frames[0]: row.created_at for row in Result.select()}
-    return [rows[name] - at for name, at in closed.items()]
+    database = Database(raw.parent.parent / "iop4d.db", read_only=True)
+    made = {row.frames[0]: row.created_at for row in rows(database, Result)}
+    return [made[name] - at for name, at in closed.items()]
 
 
 def _stages(site: Path) -> dict[str, float]:
     """Mean core-seconds of each stage of the reduction."""
-    with Database(site / "iop4d.db", read_only=True).connected():
-        infos = [row.info for row in Frame.select().where(Frame.kind == "science")]
+    database = Database(site / "iop4d.db", read_only=True)
+    infos = [row.info for row in rows(database, Frame, Frame.kind == "science")]
     stages = [info["stages"] for info in infos if "stages" in info]
     return {name: mean(s.get(name, 0.0) for s in stages) for name in stages[0]}
 

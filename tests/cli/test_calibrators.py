@@ -169,9 +169,9 @@ def test_the_standards_are_those_of_the_whole_table(folder: Path) -> None:
 
 def measure(database: Database, names: list[str], *, varies: str) -> None:
     rng = np.random.default_rng(6)
-    with database.write():
+    with database.write() as tx:
         for number in range(30):
-            frame = Frame.create(
+            frame = tx.create(Frame,
                 archive="raw", path=f"f{number}", name=f"f{number}", size=1, mtime_ns=1,
                 state="done", kind="science", instrument="AndorT90", band="R", mode="photometry",
                 night=f"2024-03-{10 + number // 10}", jd_start=2460380.0 + number,
@@ -180,7 +180,7 @@ def measure(database: Database, names: list[str], *, varies: str) -> None:
             for order, name in enumerate(names):
                 mag = -8.0 - order + cloud + rng.normal(0.0, 0.005)
                 mag += 0.1 * (-1) ** number if name == varies else 0.0
-                Measurement.create(frame=frame, source=name, x=1.0, y=1.0, mag_inst=mag,
+                tx.create(Measurement, frame=frame, source=name, x=1.0, y=1.0, mag_inst=mag,
                                    mag_inst_err=0.005, flags=1 if (number, order) == (3, 0) else 0)
 
 

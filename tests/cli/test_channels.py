@@ -116,9 +116,9 @@ def test_the_list_shows_what_the_outbox_knows(site: Path) -> None:
         {"state": "queued", "last_error": "old"}, {"state": "failed", "last_error": "403 blocked"},
         {"state": "queued", "channel": "gone", "last_error": "no such channel"}]
     database = Database(site / "iop4d.db")
-    with database.write():
+    with database.write() as tx:
         for number, row in enumerate(rows):
-            Outbox.create(**{"dedup_key": str(number), "channel": "bot", "recipient": "7",
+            tx.create(Outbox, **{"dedup_key": str(number), "channel": "bot", "recipient": "7",
                              "message_id": "<1>", "content": {}, "created_at": now} | row)
     database.close()
     code, said = run(site)

@@ -18,7 +18,7 @@ from iop4d.model.source import Source
 from iop4d.science.stokes import Stokes, corrected
 from iop4d.store import catalogue
 from iop4d.store.catalogue_csv import builtin, parse
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database
 from iop4d.store.results import Origin, add_flag, save_results
 
 TRUE = (0.0102, -0.0391, 44.0)  # q0, u0, angle of a DIPOL that was turned
@@ -65,10 +65,10 @@ def folder(tmp_path: Path) -> Path:
             value = observed(star, rng, JD + n)
             if n == 5:
                 value = replace(value, q=value.q + 0.1, methods=())
-            ids += save_results(ambient(), Origin(
+            ids += save_results(tx, Origin(
                 key=f"group {n}", telescope="OSN-T090", instrument="DIPOL",
                 night=f"2024-04-{n + 1:02d}", frames=()), (value,), now=0.0)
-        add_flag(ambient(), ids[-1], "bad", note="clouds", by="", now=0.0)
+        add_flag(tx, ids[-1], "bad", note="clouds", by="", now=0.0)
     database.close()
     return tmp_path
 

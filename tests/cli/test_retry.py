@@ -22,12 +22,12 @@ def site(tmp_path: Path) -> Path:
     """Frames 1 to 5 of one archive and night, 6 to 10 of another."""
     (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
     database = Database(tmp_path / "iop4d.db")
-    with database.write():
+    with database.write() as tx:
         for archive, night in (("a", "2024-03-13"), ("b", "2024-03-14")):
             for state in STATES:
-                Frame.create(archive=archive, path=f"/{archive}/{state}", name=state, night=night,
-                             telescope="T", size=1, mtime_ns=1, state=state, completed_at=0.0,
-                             seen_at=0.0, changed_at=0.0)
+                tx.create(Frame, archive=archive, path=f"/{archive}/{state}", name=state,
+                          night=night, telescope="T", size=1, mtime_ns=1, state=state,
+                          completed_at=0.0, seen_at=0.0, changed_at=0.0)
     database.close()
     return tmp_path
 

@@ -16,6 +16,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Mute, Source
 from tests.alerts.bench import Night, channel, rule
 from tests.conftest import FakeClock
+from tests.support.rows import first, rows, update
 
 UNIX = 1_763_683_200.0  # JD 2461000.5
 
@@ -75,13 +76,14 @@ def test_a_rule_is_muted_and_told_again(site: Path) -> None:
                                                             "muted    everything"]
     assert "everything is unmuted" in run(site, "rules", "unmute", "--source", "*").output
     assert "nothing of that name is muted; muted: BL Lac" in run(site, "rules", "unmute").output
-    assert Mute.select().count() == 3
+    assert len(rows(Database(site / "iop4d.db"), Mute)) == 3
 
 
 def test_a_rule_muted_on_one_source_is_not_said_to_be_muted(site: Path) -> None:
-    with Database(site / "iop4d.db").write():
-        Alert.update(state="firing", resolved_jd=None).execute()
-        Source.create(name="3C 345", ra_deg=250.7, dec_deg=39.8, kind="target")
+    database = Database(site / "iop4d.db")
+    update(database, Alert, state="firing", resolved_jd=None)
+    with database.write() as tx:
+        tx.create(Source, name="3C 345", ra_deg=250.7, dec_deg=39.8, kind="target")
     said = run(site, "rules", "mute", "bright", "--source", "3c345").output
     assert "bright on 3C 345 is muted until" in said
     assert "1 active; muted on 3C 345 until" in run(site, "rules").output
@@ -127,9 +129,9 @@ def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> 
 
 
 def test_an_alert_is_acknowledged_and_snoozed_by_its_tag(site: Path) -> None:
-    with Database(site / "iop4d.db").write():
-        Alert.update(state="firing", resolved_jd=None).execute()
-    name = tag(Alert.get())
+    database = Database(site / "iop4d.db")
+    update(database, Alert, state="firing", resolved_jd=None)
+    name = tag(first(database, Alert))
     assert f"{name}  firing  bright: BL Lac R" in run(site, "alerts").output
     acknowledged = run(site, "alerts", "ack", name, "--note", "ours").output
     assert acknowledged == f"Acknowledged {name} bright: BL Lac R.\n"
@@ -137,7 +139,6 @@ def test_an_alert_is_acknowledged_and_snoozed_by_its_tag(site: Path) -> None:
     snoozed = run(site, "alerts", "snooze", name, "3h").output
     assert snoozed.startswith(f"Snoozed {name} bright: BL Lac R until")
     assert json.loads(run(site, "alerts", "--json").output)[0]["state"] == "snoozed"
-    with Database(site / "iop4d.db").write():
-        Alert.update(state="resolved").execute()
+    update(database, Alert, state="resolved")
     assert "No active alerts." in run(site, "alerts").output
     assert "there are no active alerts" in run(site, "alerts", "ack").output

@@ -14,6 +14,7 @@ from iop4d.cli import summary as command
 from iop4d.store.database import Database
 from iop4d.store.schema import Meta, Outbox, Summary
 from tests.alerts.nights import NIGHT, a_night, at
+from tests.support.rows import rows as rows_of
 
 SITE = """
 [summary]
@@ -47,7 +48,7 @@ def run(root: Path, *words: str, code: int = 0) -> str:
 def rows(root: Path, table: Any) -> list[Any]:
     database = Database(root / "iop4d.db")
     try:
-        return list(table.select().order_by(table._meta.primary_key))
+        return rows_of(database, table)
     finally:
         database.close()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import peewee as pw
 import pysqlite3
 import pytest
 
 from iop4d.store.database import Database, StoreUnavailableError
-from iop4d.store.schema import Frame
+from iop4d.store.schema import TABLES, Frame
 
 
 def test_a_database_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
@@ -40,3 +41,13 @@ def test_a_file_that_is_no_database_cannot_be_read(tmp_path: Path) -> None:
     database = Database(tmp_path / "iop4d.db", read_only=True)
     with pytest.raises(StoreUnavailableError, match="cannot be read"), database.read() as db:
         list(db.select(Frame))
+
+
+def test_no_table_is_bound_and_a_query_without_a_connection_is_refused(tmp_path: Path) -> None:
+    database = Database(tmp_path / "iop4d.db")
+    assert {table._meta.database for table in TABLES} == {None}
+    with database.read() as db:
+        assert not list(db.select(Frame))
+        with pytest.raises(pw.InterfaceError, match="bound to a database"):
+            list(Frame.select())
+    database.close()

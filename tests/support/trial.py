@@ -15,12 +15,13 @@ from pathlib import Path
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.servers import Mailbox, free_port
 from iop4d.simulator.service import Observer, Service
-from iop4d.store.database import Database, ambient
+from iop4d.store.database import Database
 from iop4d.store.results import add_flag
 from iop4d.store.schema import Alert, Frame, Result
 from tests.support import invariants
 from tests.support.daemon_under_test import WORKER
 from tests.support.invariants import Remembered
+from tests.support.rows import rows
 from tests.support.sites import (
     ALERTS,
     SECRET,
@@ -97,11 +98,11 @@ class Trial:
     def mark_one(self, rng: random.Random) -> None:
         """Somebody flags a result of a source that no rule waits for. Call without a daemon."""
         database = Database(self.site / "iop4d.db")
-        with contextlib.closing(database), database.write():
-            ids = [row.id for row in Result.select(Result.id, Result.source)
+        with contextlib.closing(database), database.write() as tx:
+            ids = [row.id for row in rows(database, Result)
                    if is_quiet(row.source)]
             if ids:
-                add_flag(ambient(), rng.choice(ids), _MARK, note="", by="a person", now=time.time())
+                add_flag(tx, rng.choice(ids), _MARK, note="", by="a person", now=time.time())
         self._remembered = invariants.remember(self.site)
 
     def mails(self) -> Counter[str]:
@@ -128,15 +129,15 @@ class Trial:
         if code := self.service.stop():
             raise TrialError(f"the daemon ended with {code}:\n{self.service.log()[-3000:]}")
         self.check(settled=True)
-        with Database(self.site / "iop4d.db", read_only=True).connected():
-            states = Counter(f"{row.name} {row.state}" for row in Frame.select())
-            alerts = {(a.rule, a.source, a.band, a.episode) for a in Alert.select().where(
-                Alert.state.not_in(("pending", "inactive")))}
+        database = Database(self.site / "iop4d.db", read_only=True)
+        states = Counter(f"{row.name} {row.state}" for row in rows(database, Frame))
+        alerts = {(a.rule, a.source, a.band, a.episode) for a in rows(
+            database, Alert, Alert.state.not_in(("pending", "inactive")))}
         letters = sum(self.observer.status()["mails"].values())
-        rows = results_of(self.site)
-        for row in rows.values():
+        results = results_of(self.site)
+        for row in results.values():
             row["flags"] = ";".join(f for f in row["flags"].split(";") if f != _MARK)
-        return Ended(rows=rows, frames=states, kills=self.kills, mails=self.mails(),
+        return Ended(rows=results, frames=states, kills=self.kills, mails=self.mails(),
                      alerts=alerts, letters=letters, wrong=self.wrong)
 
     def close(self) -> None:

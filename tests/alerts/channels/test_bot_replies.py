@@ -76,10 +76,10 @@ def test_the_latest_results_of_a_source_come_by_any_of_its_names(start: Start) -
     night = start()
     bot = bot_of(night)
     assert asyncio.run(bot.last("2200+420")) == "BL Lac has no results yet."
-    with night.database.write():
+    with night.database.write() as tx:
         for n in range(6):
-            point(n, 12.5 + n / 10)
-        point(6, 12.0, band="B", p=0.16, p_debiased=0.16, p_err=0.004, chi_deg=41.0,
+            point(tx, n, 12.5 + n / 10)
+        point(tx, 6, 12.0, band="B", p=0.16, p_debiased=0.16, p_err=0.004, chi_deg=41.0,
               chi_err_deg=1.0)
     assert asyncio.run(bot.last("2200+420")).splitlines() == [
         "BL Lac", "2025-11-21 00:06:00 B 12.000 ± 0.020, p 16.0 ± 0.4 %, chi 41 ± 1 deg",
