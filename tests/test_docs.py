@@ -13,7 +13,7 @@ import click
 import pytest
 
 from iop4d.cli import COMMANDS, LazyGroup
-from iop4d.cli.tables import COLUMNS
+from iop4d.cli.results import COLUMNS
 from iop4d.config.site import ARRAYS, TABLES, keys_of
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import DESCRIPTIONS, Flag

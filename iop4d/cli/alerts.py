@@ -1,4 +1,4 @@
-"""``iop4d alerts``: the active alerts; acknowledging and snoozing them."""
+"""``iop4d alerts`` and ``iop4d rules``: alerts that are active, and the rules that make them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, site_options
+from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
+    from iop4d.config import Rule, Site
     from iop4d.store.schema import Alert
+
 
 _LATEST = 30  # alerts that are listed of those that are over
 
@@ -94,3 +97,188 @@ def snooze(ctx: click.Context, alert: str, duration: str, site_after: str | None
                                by=getpass.getuser(), now=time.time())
     click.echo(f"Snoozed {actions.described(found)} until "
                f"{moment(found.snoozed_until)} UTC.")
+
+
+@click.group(invoke_without_command=True)
+@site_options
+@click.pass_context
+def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """List, back-test, mute and add rules.
+
+    Without a command: every rule with what it watches, its active alerts, and what is muted.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    site = load(ctx, site_after, overrides_after)
+    active, muted = _present(site)
+    for rule in site.rule:
+        whom = ", ".join(rule.sources) or ("every target" if rule.source == "*" else rule.source)
+        state = "; ".join([
+            f"{active[rule.name]} active" if active.get(rule.name) else "not active",
+            *(["muted in the site file"] if rule.muted else []), *muted.pop(rule.name, ())])
+        click.echo(f"{rule.name}: {rule.condition}, {whom}, {rule.band}; {rule.severity}, notifies "
+                   f"{', '.join(rule.channels) or 'no channel'}; {state}")
+    for of in ("", *filter(None, muted)):
+        for line in muted.get(of, ()):
+            click.echo(f"{of or 'every rule'}: {line}")
+    if not site.rule:
+        click.echo("There are no rules: add a [[rule]] section to the site file, or use "
+                   "'iop4d rules add'.")
+
+
+def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """How many alerts of each rule are active, and what is muted of each until when."""
+    from iop4d.alerts.rendering import moment
+    from iop4d.store import alerts as store
+
+    if not site.database.exists():
+        return {}, {}
+    with open_database(site, read_only=True).read() as db:
+        active = store.active_by_rule(db)
+        muted: dict[str, list[str]] = {}
+        for row in store.mutes(db, time.time()):
+            of = f" on {row.source}" if row.source else ""
+            muted.setdefault(row.rule, []).append(
+                f"muted{of} until {moment(row.until)} UTC by {row.by}")
+    return active, muted
+
+
+@rules.command()
+@click.argument("rule")
+@click.option("--since", default="30d", metavar="DURATION|DATE",
+              help="How far back: 12h, 30d, or a date such as 2026-01-31.  [30d]")
+@click.option("--condition", help="Test another condition than the rule's.")
+@click.option("--clear", help="Test another condition at which it ends; '' for none.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@site_options
+@click.pass_context
+def test(ctx: click.Context, rule: str, since: str, condition: str | None,
+         clear: str | None, as_json: bool, site_after: str | None,
+         overrides_after: tuple[str, ...]) -> None:
+    """Back-test RULE: when it would have fired, from the results there are. Nothing is sent."""
+    from dataclasses import asdict
+
+    from iop4d.alerts.actions import since_unix
+    from iop4d.alerts.backtest import backtest, changed_rule
+    from iop4d.alerts.conditions import Form
+    from iop4d.alerts.engine import AlertEngine
+    from iop4d.model.units import decimal, jd_of_unix, utc_of_jd, utc_of_unix
+
+    site = load(ctx, site_after, overrides_after)
+    compiled = changed_rule(_rule(site, rule), condition or "", clear)
+    if compiled.condition.form is Form.SYSTEM:
+        raise Iop4dError(f"the rule '{rule}' is about the system, of which no history is kept")
+    begin = since_unix(since, time.time())
+    with open_database(site, read_only=True).read() as db:
+        found = backtest(db, AlertEngine(site, time.time), compiled, jd_of_unix(begin))
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+        return
+    ends = f"until {compiled.clear}" if compiled.clear else "until it is no longer met"
+    click.echo(f"{compiled.condition}, {ends}: evaluated on {found.points} points of "
+               f"{found.series} light curves since {utc_of_unix(begin)} UTC; {found.unknown} "
+               "lacked enough earlier data.")
+    for one in found.fired:
+        end = f"until {utc_of_jd(one.ended_jd)}" if one.ended_jd else "and still active"
+        click.echo(f"{utc_of_jd(one.fired_jd)}  {one.source} {one.band}  "
+                   f"{decimal(one.value, 3)}  {end}")
+    click.echo(f"It would have fired {len(found.fired)} times.")
+
+
+def _rule(site: Site, name: str) -> Rule:
+    rule = next((r for r in site.rule if r.name == name), None)
+    if rule is None:
+        raise Iop4dError(f"the site file has no rule '{name}'; it has: "
+                         f"{', '.join(r.name for r in site.rule) or 'none'}")
+    return rule
+
+
+@rules.command()
+@click.argument("rule", default="")
+@click.option("--source", default="", help="Mute this source alone, by any of its names.")
+@click.option("--for", "duration", default="12h", help="How long: 90min, 12h, 2d.  [12h]")
+@site_options
+@click.pass_context
+def mute(ctx: click.Context, rule: str, source: str, duration: str, site_after: str | None,
+         overrides_after: tuple[str, ...]) -> None:
+    """Send no notifications of RULE, of a source, or of a rule on a source, for a while.
+
+    Muted alerts are still evaluated and shown. One that is still active when the mute ends is
+    notified with its next point.
+    """
+    from iop4d.alerts import actions
+    from iop4d.alerts.engine import AlertEngine
+    from iop4d.alerts.rendering import moment
+    from iop4d.store import alerts as store
+
+    site = load(ctx, site_after, overrides_after)
+    with open_database(site, read_only=False).write() as tx:
+        made = actions.mute(tx, rule=rule, source=source, seconds=actions.duration_of(duration),
+                            by=getpass.getuser(), now=time.time(),
+                            rules=AlertEngine(site, time.time).rules)
+    click.echo(f"{store.name_of_mute(made)} is muted until {moment(made.until)} UTC.")
+
+
+@rules.command()
+@click.argument("rule", default="")
+@click.option("--source", default="",
+              help="The source that was named when it was muted; * for everything.")
+@site_options
+@click.pass_context
+def unmute(ctx: click.Context, rule: str, source: str, site_after: str | None,
+           overrides_after: tuple[str, ...]) -> None:
+    """End a mute: notifications are sent again."""
+    from iop4d.alerts import actions
+
+    site = load(ctx, site_after, overrides_after)
+    with open_database(site, read_only=False).write() as tx:
+        ended = actions.unmute(tx, rule=rule, source=source, now=time.time())
+    click.echo(f"{ended} is unmuted.")
+
+
+@rules.command()
+@click.argument("name")
+@click.option("--source", default="*", help="A source, * for every target, or tag:NAME.  [*]")
+@click.option("--band", default="R", help="The band.  [R]")
+@click.option("--condition", required=True, help="Such as 'mag < 13.0' or 'change mag < -0.5'.")
+@click.option("--clear", default="", help="The condition at which it ends.")
+@click.option("--severity", default="notice", help="info, notice, high, critical or atel.")
+@click.option("--channel", "channels", multiple=True,
+              help="A channel that it notifies; may be repeated.")
+@click.option("--key", "more", multiple=True, metavar="KEY=VALUE",
+              help="Any other key of a [[rule]], in TOML, such as --key max_err=0.05 or "
+              "--key 'sources=[\"BL Lac\", \"tag:tev\"]'; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Show the section; write nothing.")
+@site_options
+@click.pass_context
+def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ...],
+        more: tuple[str, ...], site_after: str | None, overrides_after: tuple[str, ...],
+        **keys: str) -> None:
+    """Add a rule to the site file; a running daemon uses it after 'iop4d reload'."""
+    from iop4d.alerts import actions
+    from iop4d.alerts.rules import compile_rule
+    from iop4d.config.edit import rule_section, with_rule
+
+    site = load(ctx, site_after, overrides_after)
+    wanted = {"name": name, **keys, "channels": list(channels), **_read_keys(more)}
+    compile_rule(with_rule(site.root, wanted)[1])
+    click.echo(rule_section(wanted).rstrip())
+    if dry_run:
+        return
+    actions.add_rule(site.root, wanted)
+    click.echo("Added to the site file. 'iop4d rules test' back-tests it; 'iop4d reload' makes a "
+               "running daemon use it.")
+
+
+def _read_keys(texts: tuple[str, ...]) -> dict[str, object]:
+    """Keys and values as TOML has them."""
+    import tomllib
+
+    found: dict[str, object] = {}
+    for text in texts:
+        try:
+            found |= tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise Iop4dError(f"--key '{text}': expected KEY=VALUE as in the site file, such as "
+                             f"max_err=0.05: {error}") from error
+    return found

@@ -1,16 +1,161 @@
-"""``iop4d catalogue``: the sources."""
+"""``iop4d catalogue``: the sources, and calibrators for them."""
 
 from __future__ import annotations
 
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.calibrators import check_calibrators, find_calibrators
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import CatalogueError
+
+if TYPE_CHECKING:
+    from iop4d.config import Site
+    from iop4d.fields.calibrators import Found
+    from iop4d.model.source import Source
+    from iop4d.store.instrumental import Instrumental
+
+
+@click.command("find-calibrators")
+@click.argument("source")
+@click.option("--from", "table", metavar="FILE", type=click.Path(path_type=Path),
+              help="Pan-STARRS table of the field: CSV, TSV, FITS or VOTable.")
+@click.option("--online", is_flag=True,
+              help="Download it from MAST instead; needs astroquery (pip install 'iop4d[online]').")
+@click.option("--radius", default=3.5, show_default=True, metavar="ARCMIN",
+              help="Radius around the source; the default is inside every instrument's field.")
+@click.option("--without-scatter", is_flag=True,
+              help="Accept stars of unknown scatter, as in tables of VizieR.")
+@click.option("--most", type=click.IntRange(min=1), metavar="N",
+              help="Maximum number of stars, the brightest ones.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE.csv",
+              help="Write them as a table for 'catalogue import'.")
+@click.option("--import", "import_", is_flag=True, help="Add them to the catalogue.")
+@site_options
+@click.pass_context
+def find_calibrators(ctx: click.Context, source: str, table: Path | None, online: bool,
+                     radius: float, without_scatter: bool, most: int | None,
+                     output: Path | None, import_: bool, site_after: str | None,
+                     overrides_after: tuple[str, ...]) -> None:
+    """Choose calibrators for SOURCE from Pan-STARRS, with B, V, R and I.
+
+    A star is chosen that has 13 < r < 18, ten detections, a scatter of its aperture magnitudes
+    below 0.01 mag in g, r and i, no neighbours of more than 1 % of its light within 10 arcsec, and
+    is no galaxy and not in the catalogue yet. Magnitudes go to Johnson-Cousins by Tonry et al.
+    2012. Columns may be called as MAST does (raMean, decMean, nDetections, gMeanPSFMag,
+    gMeanApMagStd, ...) or as VizieR does (RAJ2000, DEJ2000, Nd, gmag, e_gmag, ...).
+
+    \b
+    iop4d catalogue find-calibrators "BL Lac" --from ps1.csv
+    iop4d catalogue find-calibrators "BL Lac" --online --most 8 --import
+    """
+    from iop4d.fields import calibrators
+    from iop4d.fields.star_list import read
+    from iop4d.store import catalogue as store
+
+    if (table is None) == (not online):
+        raise click.UsageError("give either --from FILE or --online")
+    site = load(ctx, site_after, overrides_after)
+    database = open_database(site, read_only=True)
+    with database.read() as db:
+        target, known = store.find(db, source), store.load(db).sources
+    stars = calibrators.download(target, radius) if table is None else read(table)
+    found = calibrators.find(stars, target, known, radius_arcmin=radius,
+                             demand_scatter=not without_scatter)
+    chosen = [one.source for one in found.calibrators[:most]]
+    _report(found, most)
+    if output is not None:
+        from iop4d.store import catalogue_csv
+
+        output.write_text(catalogue_csv.write(chosen), encoding="utf-8")
+        click.echo(f"Written to {output}.")
+    if import_:
+        _save(site, chosen)
+
+
+def _report(found: Found, most: int | None) -> None:
+    shown = found.calibrators[:most]
+    if shown:
+        click.echo(f"{'name':<22} {'arcmin':>6} {'r':>6} " + " ".join(
+            f"{band:>6} {'err':>5}" for band in "BVRI"))
+    for one in shown:
+        mags = " ".join(f"{mag:6.3f} {err:5.3f}" for mag, err in one.source.magnitudes.values())
+        click.echo(f"{one.source.name:<22} {one.distance_arcmin:6.2f} {one.r:6.3f} {mags}")
+    click.echo(f"{len(shown)} calibrators of {found.stars} entries.")
+    for reason, count in sorted(found.left_out.items(), key=lambda item: -item[1]):
+        click.echo(f"  {count:6} left out: {reason}")
+    faintest = max((one.r for one in shown), default=0.0)
+    if shown and not found.depth > faintest + 5.0:
+        click.echo(f"The list ends at r = {found.depth:.1f}: neighbours of 1 % of the faintest of "
+                   f"these (r = {faintest + 5.0:.1f}) may be missing from it.")
+
+
+def _save(site: Site, chosen: list[Source]) -> None:
+    from iop4d.fields.calibrators import merged
+    from iop4d.store import catalogue as store
+
+    database = open_database(site, read_only=False)
+    with database.write() as tx:
+        added, replaced = store.save(tx, merged(chosen, store.load(tx).sources))
+    click.echo(f"{added} sources added, {replaced} replaced.")
+
+
+@click.command("check-calibrators")
+@click.argument("source")
+@click.option("--band", help="Only this band.")
+@click.option("--floor", default=0.005, show_default=True, metavar="MAG",
+              help="Maximum scatter of a constant star beyond its photometric errors.")
+@site_options
+@click.pass_context
+def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: float,
+                      site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """Say which calibrators of SOURCE vary, over all nights there are.
+
+    Each is held against the weighted mean of the others, frame by frame, for each camera and band
+    by itself. A star varies when a constant one had a chance below 0.001 to scatter so much, and
+    the scatter beyond the errors is above 0.01 mag. Three calibrators are needed.
+    """
+    from iop4d.store import catalogue as store
+    from iop4d.store.instrumental import instrumental
+
+    database = open_database(load(ctx, site_after, overrides_after), read_only=True)
+    with database.read() as db:
+        target = store.find(db, source)
+        names = [one.name for one in store.load(db).calibrators_of(target.name)]
+        rows = instrumental(db, names, band=band)
+    groups: dict[tuple[str, str], list[Instrumental]] = {}
+    for row in rows:
+        groups.setdefault((row.instrument, row.band), []).append(row)
+    if not groups:
+        click.echo(f"No measurements of the {len(names)} calibrators of {target.name}.")
+    for (instrument, own_band), group in sorted(groups.items()):
+        _check(instrument, own_band, group, floor)
+
+
+def _check(instrument: str, band: str, rows: list[Instrumental], floor: float) -> None:
+    import numpy as np
+
+    from iop4d.science.variability import constancy
+
+    frames = {frame: at for at, frame in enumerate(dict.fromkeys(row.frame for row in rows))}
+    names = {name: at for at, name in enumerate(sorted({row.source for row in rows}))}
+    mags = np.full((2, len(frames), len(names)), np.nan)
+    for row in rows:
+        mags[:, frames[row.frame], names[row.source]] = row.mag, row.mag_err
+    found = constancy(mags[0], mags[1], floor=floor)
+    nights = len({row.night for row in rows})
+    click.echo(f"{instrument} {band}: {len(frames)} frames of {nights} nights")
+    click.echo(f"  {'calibrator':<24} {'frames':>6} {'scatter':>8} {'excess':>8} {'p-value':>8}")
+    for name, at in names.items():
+        if not np.isfinite(found.p_value[at]):
+            click.echo(f"  {name:<24} {found.n[at]:>6}  too few frames or other calibrators")
+            continue
+        click.echo(f"  {name:<24} {found.n[at]:>6} {found.scatter[at]:8.4f} "
+                   f"{found.excess[at]:8.4f} {found.p_value[at]:8.2g}"
+                   + ("  varies" if found.varies[at] else ""))
 
 
 @click.group()

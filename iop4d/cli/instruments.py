@@ -1,19 +1,22 @@
-"""``iop4d instruments``: which there are, and how a frame is read."""
+"""``iop4d instruments`` and ``calibrate-polarisation``: how frames are read; constants."""
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, site_options
-from iop4d.model.errors import CardError, FrameError
+from iop4d.cli.common import load, open_database, site_options
+from iop4d.model.errors import CardError, FrameError, Iop4dError
 
 if TYPE_CHECKING:
     from iop4d.instruments.base import Header, Instrument
     from iop4d.model.frame import FrameFacts
+    from iop4d.model.source import Source
+    from iop4d.store.schema import Result
 
 
 @click.group()
@@ -116,3 +119,104 @@ def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:
         lines.append(f"window      from {facts.origin[0]}, {facts.origin[1]}"
                      + (", matched with a frame of the whole field" if facts.subframe else ""))
     return lines + (["flipped     rows are turned over"] if facts.flipped else [])
+
+
+@click.command("calibrate-polarisation")
+@click.argument("instrument")
+@click.option("--since", metavar="YYYY-MM-DD", help="Only nights from this one on.")
+@click.option("--until", metavar="YYYY-MM-DD", help="Only nights up to this one.")
+@site_options
+@click.pass_context
+def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | None,
+                           until: str | None, site_after: str | None,
+                           overrides_after: tuple[str, ...]) -> None:
+    """Measure q0, u0 and the zero angle of INSTRUMENT from the standards that it observed.
+
+    Standards are the catalogue's sources of that kind with p (0 for unpolarised ones). Prints each
+    observation with its residual, the constants with their errors and the time they span,
+    and a [[polarimeter]] section for the site file. Nothing is changed.
+    """
+    import numpy as np
+
+    from iop4d.instruments.discovery import find_instruments
+    from iop4d.model.source import SourceKind
+    from iop4d.science.polcal import instrument_constants
+    from iop4d.store import catalogue, results
+
+    site = load(ctx, site_after, overrides_after)
+    known = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
+    if instrument not in known or known[instrument].polarimeter is None:
+        able = ", ".join(name for name, i in known.items() if i.polarimeter)
+        raise Iop4dError(f"no polarimeter '{instrument}'; there are {able}")
+    database = open_database(site, read_only=True)
+    with database.read() as db:
+        standards = {s.name: s for s in catalogue.load(db).sources
+                     if s.kind is SourceKind.STANDARD and math.isfinite(s.p)}
+        rows = [row for row in results.of_polarimeter(
+            db, instrument, since=since, until=until) if row.source in standards]
+    seen = [_seen(row, known[instrument]) for row in rows]
+    if len(seen) < 2:
+        raise Iop4dError(f"{len(seen)} observations of polarisation standards by {instrument}, at "
+                         "least 2 are needed; 'iop4d catalogue import builtin:standards' has the "
+                         "published ones")
+    of = [standards[row.source] for row in rows]
+    found = instrument_constants(
+        np.array([s[:2] for s in seen]), np.array([s[2:] for s in seen]),
+        np.array([s.p for s in of]), np.array([s.chi_deg for s in of]),
+        np.array([s.p_err for s in of]), np.array([s.chi_err_deg for s in of]))
+    for row, source, left in zip(rows, of, found.residual, strict=True):
+        click.echo(_line(row, source, left))
+    _print(found, rows, instrument)
+
+
+def _seen(row: Result, instrument: Instrument) -> tuple[float, float, float, float]:
+    """q, u and their errors as the instrument saw them: its correction undone.
+
+    Of a polariser the plain method's, since field stars take out what is to be measured.
+    """
+    assert instrument.polarimeter is not None
+    constants = instrument.polarimeter.constants_at(row.jd_mid)
+    assert constants is not None
+    values: dict[str, Any] = next(
+        (m for m in row.methods if m["method"] == ("plain" if row.method == "ensemble"
+                                                   else row.method)),
+        {"q": row.q, "u": row.u, "q_err": row.q_err, "u_err": row.u_err})
+    two = math.radians(-2.0 * constants.angle_deg)
+    c, s = math.cos(two), math.sin(two)
+    # The constants' own errors were added in the instrument's frame.
+    def bare(err: float, of_constant: float) -> float:
+        return math.sqrt(max(err**2 - of_constant**2, 1e-10))
+
+    err_q = math.hypot(c * values["q_err"], s * values["u_err"])
+    err_u = math.hypot(s * values["q_err"], c * values["u_err"])
+    return (values["q"] * c - values["u"] * s + constants.q0,
+            values["q"] * s + values["u"] * c + constants.u0,
+            bare(err_q, constants.q0_err), bare(err_u, constants.u0_err))
+
+
+def _line(row: Result, source: Source, left: Any) -> str:
+    return (f"{row.night}  {source.name:14s} p {100 * source.p:6.3f} % listed, "
+            f"{100 * row.p:6.3f} % measured; left over q {100 * left[0]:+7.3f} %, "
+            f"u {100 * left[1]:+7.3f} %")
+
+
+def _print(found: Any, rows: list[Result], instrument: str) -> None:
+    from iop4d.model.units import utc_of_jd
+
+    nights = sorted(row.night for row in rows)
+    click.echo(f"\n{len(rows)} observations from {utc_of_jd(rows[0].jd_mid)} to "
+               f"{utc_of_jd(rows[-1].jd_mid)}; chi-square {found.chi2:.1f} for {found.dof} degrees "
+               "of freedom")
+    if math.isfinite(found.efficiency):
+        click.echo(f"measured polarisation over the listed one: {found.efficiency:.3f}")
+    until = utc_of_jd(rows[-1].jd_mid + 1.0, "%Y-%m-%d")
+    click.echo(f"\n# {len(rows)} standards, {nights[0]} to {nights[-1]}\n[[polarimeter]]\n"
+               f'instrument = "{instrument}"\nsince = "{nights[0]}"\n'
+               f'# until = "{until}"\n'
+               f"q0 = {100 * found.q0:.4f}\nq0_err = {100 * found.q0_err:.4f}\n"
+               f"u0 = {100 * found.u0:.4f}\nu0_err = {100 * found.u0_err:.4f}")
+    if math.isfinite(found.angle_deg):
+        click.echo(f"zero_angle = {found.angle_deg:.3f}\n"
+                   f"zero_angle_err = {found.angle_err_deg:.3f}")
+    else:
+        click.echo("# no polarised standard was observed: the zero angle stays as it is")

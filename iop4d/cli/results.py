@@ -1,14 +1,23 @@
-"""``iop4d results``: the results as a table."""
+"""``iop4d results``: the results as a table, in the formats that astronomers' programs read."""
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from iop4d.cli.common import load, open_database, site_options
+from iop4d.model import flags
 from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.store.schema import Result
 
 
 @click.command()
@@ -34,7 +43,6 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
     Times are JD(UTC) of mid-exposure. p is a fraction, chi is in degrees east of north. Flags are
     names joined by ';'. Unknown values are empty.
     """
-    from iop4d.cli import tables
     from iop4d.store import catalogue
     from iop4d.store.results import Selection, select
 
@@ -43,9 +51,9 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
         chosen = Selection(sources=tuple(catalogue.find(db, name).name for name in sources),
                            bands=bands, since_jd=_jd("--since", since),
                            until_jd=_jd("--until", until))
-        columns = tables.COLUMNS | (tables.MORE_COLUMNS if all_columns else {})
-        rows = [tables.row(result, columns) for result in select(db, chosen)]
-    data = tables.FORMS[form](rows, columns)
+        columns = COLUMNS | (MORE_COLUMNS if all_columns else {})
+        rows = [row(result, columns) for result in select(db, chosen)]
+    data = FORMS[form](rows, columns)
     if output is not None:
         output.write_bytes(data)
     else:
@@ -63,3 +71,114 @@ def _jd(option: str, value: str | None) -> float | None:
     except CardError:
         raise Iop4dError(f"{option} is '{value}', expected JD, MJD or a time such as "
                          "2024-03-14T21:00") from None
+
+
+#: Column to (type, unit, description); the order is that of the table.
+COLUMNS: dict[str, tuple[type, str, str]] = {
+    "id": (int, "", "Number of the result; stays the same when it changes"),
+    "source": (str, "", "Name of the source"),
+    "telescope": (str, "", "Telescope"),
+    "instrument": (str, "", "Instrument"),
+    "mode": (str, "", "photometry or polarimetry"),
+    "band": (str, "", "Band, as in the catalogue"),
+    "jd_mid": (float, "d", "JD(UTC) of mid-exposure"),
+    "exptime_s": (float, "s", "Exposure time"),
+    "mag": (float, "mag", "Calibrated magnitude"),
+    "mag_err": (float, "mag", "Its error, including that of the zero point"),
+    "zero_point": (float, "mag", "Zero point, of 1 ADU/s"),
+    "zero_point_err": (float, "mag", "Its error"),
+    "n_calibrators": (int, "", "Calibrators used for the zero point"),
+    "p": (float, "", "Degree of polarisation, a fraction"),
+    "p_err": (float, "", "Its error"),
+    "chi_deg": (float, "deg", "Polarisation angle, east of north, 0 to 180"),
+    "chi_err_deg": (float, "deg", "Its error"),
+    "fwhm_arcsec": (float, "arcsec", "FWHM of the stars"),
+    "airmass": (float, "", "Airmass at mid-exposure"),
+    "flags": (str, "", "Quality flags joined by ;"),
+    "provisional": (bool, "", "Whether reduced with masters of another night"),
+    "frames": (str, "", "Raw files joined by ;"),
+}
+#: What ``--all-columns`` adds.
+MORE_COLUMNS: dict[str, tuple[type, str, str]] = {
+    "bjd_tdb": (float, "d", "BJD(TDB) of mid-exposure"),
+    "q": (float, "", "Stokes Q/I on the sky"),
+    "q_err": (float, "", "Its error"),
+    "u": (float, "", "Stokes U/I on the sky"),
+    "u_err": (float, "", "Its error"),
+    "p_debiased": (float, "", "p corrected for the bias of noise (modified asymptotic estimator)"),
+    "p_limit": (float, "", "Upper limit of p at 95 % confidence where p is below three sigma"),
+    "method": (str, "", "How q and u were determined"),
+    "host_mjy": (float, "mJy", "Flux of the host galaxy in the aperture"),
+    "mag_nucleus": (float, "mag", "Magnitude without the host"),
+    "mag_nucleus_err": (float, "mag", "Its error"),
+    "p_nucleus": (float, "", "p without the light of the host"),
+    "p_nucleus_err": (float, "", "Its error"),
+    "night": (str, "", "Date of the evening of the night"),
+    "revision": (int, "", "Number of the revision, from 1"),
+}
+_DIGITS = {"bjd_tdb": 8, "jd_mid": 8, "exptime_s": 3, "fwhm_arcsec": 3, "airmass": 4, "chi_deg": 3,
+           "chi_err_deg": 3}
+
+
+Columns = dict[str, tuple[type, str, str]]
+
+
+def row(result: Result, columns: Columns) -> dict[str, Any]:
+    """A result as plain values of the columns; None for what is not known."""
+    values: dict[str, Any] = {name: getattr(result, name) for name in columns}
+    human = [flag["name"] if isinstance(flag, dict) else str(flag) for flag in result.human_flags]
+    values["flags"] = ";".join([*flags.names(result.flags), *human])
+    values["frames"] = ";".join(result.frames)
+    for name, (kind, _, _) in columns.items():
+        if kind is float and values[name] is not None:
+            values[name] = round(values[name], _DIGITS.get(name, 5))
+    return values
+
+
+def as_csv(rows: list[dict[str, Any]], columns: Columns = COLUMNS) -> bytes:
+    """Plain CSV: empty where there is none."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(columns), lineterminator="\n")
+    writer.writeheader()
+    for values in rows:
+        writer.writerow({name: _cell(value) for name, value in values.items()})
+    return out.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else value
+
+
+def _astropy_table(rows: list[dict[str, Any]], columns: Columns) -> Any:
+    from astropy.table import Table
+
+    table = Table()
+    for name, (kind, unit, description) in columns.items():
+        values = [values[name] for values in rows]
+        if kind is float:
+            values = [math.nan if value is None else value for value in values]
+        elif kind is int:
+            values = [0 if value is None else value for value in values]
+        table[name] = table.Column(values, dtype=kind,
+                                   unit=unit or None, description=description)
+    return table
+
+
+def as_ecsv(rows: list[dict[str, Any]], columns: Columns = COLUMNS) -> bytes:
+    """Enhanced CSV, for astropy: units and descriptions in the header, NaN for none."""
+    out = io.StringIO()
+    _astropy_table(rows, columns).write(out, format="ascii.ecsv", delimiter=",")
+    return out.getvalue().encode()
+
+
+def as_votable(rows: list[dict[str, Any]], columns: Columns = COLUMNS) -> bytes:
+    """VOTable, for TOPCAT and Aladin."""
+    out = io.BytesIO()
+    _astropy_table(rows, columns).write(out, format="votable")
+    return out.getvalue()
+
+
+FORMS: dict[str, Callable[[list[dict[str, Any]], Columns], bytes]] = {
+    "csv": as_csv, "ecsv": as_ecsv, "votable": as_votable}

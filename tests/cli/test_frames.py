@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from iop4d.cli import cli
-from iop4d.cli import retry as command
+from iop4d.cli import frames as command
 from iop4d.store.database import Database
 from iop4d.store.requests import Progress
 from iop4d.store.schema import Frame

@@ -1,14 +1,46 @@
-"""``iop4d users``: who may sign in on the page."""
+"""``iop4d init`` and ``iop4d users``: a new site, and who may sign in on its page."""
 
 from __future__ import annotations
 
 import sys
 import time
+from importlib import resources
+from pathlib import Path
 
 import click
 
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import Iop4dError
+
+FOLDERS = ("raw", "masters", "reduced", "previews", "logs")
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Make a new site in DIR: a commented iop4d.toml and the folders beside it.
+
+    Raw frames go to DIR/raw/<telescope>/<yyyy-mm-dd>/, which the daemon then watches. Existing
+    files are not changed.
+    """
+    path = make_site(folder)
+    click.echo(f"A new site is in {folder}.")
+    click.echo(f"  1. Edit {path}")
+    click.echo(f"  2. iop4d --site {folder} catalogue import builtin:blazars")
+    click.echo(f"  3. iop4d --site {folder} run      (and, beside it, iop4d --site {folder} web)")
+
+
+def make_site(folder: Path, text: str | None = None) -> Path:
+    """Write the site file and make the folders; the file's path. Refuses an existing site."""
+    path = folder / "iop4d.toml"
+    if path.exists():
+        raise Iop4dError(f"{path} exists already and was not changed")
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    template = resources.files("iop4d.config") / "template.toml"
+    path.write_text(text or template.read_text(encoding="utf-8"), encoding="utf-8")
+    return path
+
 
 _SHORTEST = 8  # characters of a password
 

@@ -1,0 +1,182 @@
+"""``iop4d reduce``, ``reprocess`` and ``retry``: reduce given files now, or known frames again."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from iop4d.cli.common import load, open_database, set_up_logging, site_options
+from iop4d.cli.follow import do, report
+from iop4d.model.errors import Iop4dError
+from iop4d.model.states import RequestKind
+
+if TYPE_CHECKING:
+    from iop4d.config import Site
+
+
+_FRAME = re.compile(r"(?i)^[^.~].*\.(fits?|fts)(\.gz|\.fz)?$")
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True,
+                type=click.Path(exists=True, path_type=Path))
+@click.option("--copy", is_flag=True,
+              help="Copy the files into the site's raw folder first, and reduce those.")
+@site_options
+@click.pass_context
+def reduce(ctx: click.Context, paths: tuple[Path, ...], copy: bool, site_after: str | None,
+           overrides_after: tuple[str, ...]) -> None:
+    """Reduce files, or all frames in folders, now: biases and flats among them make the masters.
+
+    Frames are read in place, and nothing is copied unless --copy is given. If a daemon
+    runs on the site, it does the work. Ends with a table of what failed and why, and exit code 1
+    if anything did.
+    """
+    site = load(ctx, site_after, overrides_after)
+    set_up_logging(ctx, level=logging.ERROR)
+    files = _files(paths)
+    if copy:
+        files = [_copied(path, site) for path in files]
+    sys.exit(report(do(site, RequestKind.REDUCE, {"paths": [str(path) for path in files]})))
+
+
+def _files(paths: tuple[Path, ...]) -> list[Path]:
+    """Every file named, and every frame in the folders named, each once, absolute."""
+    files: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and _FRAME.match(p.name))
+            files |= dict.fromkeys(p.resolve() for p in inside)
+        else:
+            files[path.resolve()] = None
+    if not files:
+        raise Iop4dError("no frames there: no file is named .fit, .fits or .fts, also .gz or .fz")
+    return list(files)
+
+
+def _copied(path: Path, site: Site) -> Path:
+    """The file's copy in raw/<telescope>/<night>/; one that cannot be read stays where it is."""
+    from iop4d.fits.read import read_header
+    from iop4d.instruments.discovery import find_instruments, instrument_for
+    from iop4d.model.errors import FrameError
+
+    try:
+        header = read_header(path)
+        instrument = instrument_for(header, find_instruments(site.camera, site.polarimeter))
+        facts = instrument.read(header, path.name)
+    except FrameError:
+        return path
+    place = site.folder("raw") / facts.telescope / facts.night / path.name
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(f".{place.name}.part")
+        shutil.copy2(path, part)
+        part.replace(place)
+    return place
+
+
+_SHOWN = 20  # frames that a dry run lists by name
+
+
+@click.command()
+@click.option("--source", metavar="NAME", help="Frames on which this source was measured.")
+@click.option("--night", "nights", multiple=True, metavar="YYYY-MM-DD",
+              help="Frames of this night; may be given again.")
+@click.option("--instrument", metavar="NAME", help="Frames of this instrument.")
+@click.option("--failed", is_flag=True, help="Frames that failed, were rejected or quarantined.")
+@click.option("--stale", "only_stale", is_flag=True,
+              help="Frames whose masters, settings or software have changed since.")
+@click.option("--dry-run", is_flag=True, help="Only list them, with the reason.")
+@site_options
+@click.pass_context
+def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
+              instrument: str | None, failed: bool, only_stale: bool, dry_run: bool,
+              site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """Reduce frames again from their raw files: those that meet all conditions.
+
+    Results keep their ids, flags set by hand and their history, and change in place. New frames go
+    first. A changed catalogue needs no reprocessing: results follow it by themselves.
+    """
+    site = load(ctx, site_after, overrides_after)
+    set_up_logging(ctx, level=logging.ERROR)
+    if not (source or nights or instrument or failed or only_stale):
+        raise Iop4dError("expected one of --source, --night, --instrument, --failed and --stale")
+    chosen = _chosen(site, source, nights, instrument, failed=failed, only_stale=only_stale)
+    if dry_run or not chosen:
+        _list(chosen)
+        return
+    sys.exit(report(do(site, RequestKind.REPROCESS, {"frames": [id_ for id_, _, _ in chosen]})))
+
+
+def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument: str | None, *,
+            failed: bool, only_stale: bool) -> list[tuple[int, str, str]]:
+    """(id, name, why) of the frames."""
+    from iop4d.instruments.discovery import find_instruments
+    from iop4d.ledger.stale import stale
+    from iop4d.model.states import FrameState
+    from iop4d.store import catalogue
+    from iop4d.store.frames import Chosen, choose
+    from iop4d.store.status import TROUBLE
+
+    with open_database(site, read_only=True).read() as db:
+        rows = choose(db, Chosen(
+            source=catalogue.find(db, source).name if source else "", nights=nights,
+            instrument=instrument or "", science=not failed,
+            states=TROUBLE if failed else (FrameState.DONE, FrameState.FAILED)))
+        if not only_stale:
+            return [(row.id, row.name, row.reason) for row in rows]
+        instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
+        return [(s.frame, s.name, s.why)
+                for s in stale(db, rows, site=site, instruments=instruments)]
+
+
+def _list(chosen: list[tuple[int, str, str]]) -> None:
+    click.echo(f"{len(chosen)} frames")
+    for id_, name, why in chosen[:_SHOWN]:
+        click.echo(f"  {id_:6d}  {name}  {why}".rstrip())
+    if len(chosen) > _SHOWN:
+        click.echo(f"  and {len(chosen) - _SHOWN} more")
+
+
+@click.command()
+@click.argument("frames", metavar="[FRAME...]", type=int, nargs=-1)
+@click.option("--failed", is_flag=True, help="Every frame that failed or was rejected.")
+@click.option("--quarantined", is_flag=True,
+              help="Every frame that was quarantined because its worker crashed or hung.")
+@click.option("--archive", metavar="NAME", help="Only those of this archive.")
+@click.option("--night", metavar="YYYY-MM-DD", help="Only those of this night.")
+@site_options
+@click.pass_context
+def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined: bool,
+          archive: str | None, night: str | None, site_after: str | None,
+          overrides_after: tuple[str, ...]) -> None:
+    """Try frames again, by their ids as 'iop4d status --json' and the page show them.
+
+    Their attempts are counted from the start. Raw files are untouched, and what was found before
+    stands until it is replaced.
+    """
+    from iop4d.model.states import FrameState
+    from iop4d.store.frames import Chosen, choose
+
+    if not (frames or failed or quarantined):
+        raise Iop4dError("name the frames: their ids, --failed or --quarantined")
+    site = load(ctx, site_after, overrides_after)
+    set_up_logging(ctx, level=logging.ERROR)
+    states = [FrameState.FAILED, FrameState.REJECTED] * failed \
+        + [FrameState.QUARANTINED] * quarantined
+    with open_database(site, read_only=True).read() as db:
+        ids = sorted(row.id for row in choose(db, Chosen(
+            ids=frames, states=tuple(states), archive=archive or "",
+            nights=(night,) if night else ())))
+    if unknown := set(frames) - set(ids):
+        raise Iop4dError("no frame " + ", ".join(map(str, sorted(unknown))))
+    if not ids:
+        click.echo("No such frame: nothing to try again.")
+        return
+    sys.exit(report(do(site, RequestKind.REPROCESS, {"frames": ids})))
