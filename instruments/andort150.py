@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from iop4d.instruments.base import Header, Instrument, card
-from iop4d.instruments.osn import CCD_SOURCES, polariser, read_osn_header
+from iop4d.instruments.base import Header, card
+from iop4d.instruments.osn import osn_ccd
 from iop4d.instruments.telescopes import T150
-from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.polarimeter import InstrumentalPolarisation
 
 POLARISATION = InstrumentalPolarisation(
@@ -19,24 +18,7 @@ def recognises(header: Header) -> bool:
     return said == "AndorT150" or (said == "Andor" and card(header, "TELESCOP") == "T150-OSN")
 
 
-def read(header: Header, name: str) -> FrameFacts:
-    """The facts of a frame; raises CardError or FrameError."""
-    return read_osn_header(header, name, instrument="AndorT150", telescope=T150)
-
-
-INSTRUMENT = Instrument(
-    name="AndorT150",
-    telescope=T150,
-    scale_arcsec=0.232,
-    gain_e_adu=4.5,
-    read_noise_e=8.0,
-    saturation_adu=62000.0,
-    masters=(FrameKind.BIAS, FrameKind.FLAT),
-    recognises=recognises,
-    read=read,
-    polarimeter=polariser(POLARISATION),
-    sources={
-        "scale_arcsec": "7.92 arcmin over 2048 px: www.osn.iaa.csic.es, CCDT150",
-        **CCD_SOURCES,
-    },
-)
+INSTRUMENT = osn_ccd(
+    "AndorT150", T150, recognises=recognises, scale_arcsec=0.232,
+    scale_source="7.92 arcmin over 2048 px: www.osn.iaa.csic.es, CCDT150",
+    gain_e_adu=4.5, read_noise_e=8.0, polarisation=POLARISATION)

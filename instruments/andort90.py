@@ -6,16 +6,9 @@ are of this camera too.
 
 from __future__ import annotations
 
-from iop4d.instruments.base import Header, Instrument, card
-from iop4d.instruments.osn import (
-    CCD_SOURCES,
-    T090_POLARISATION,
-    is_roper,
-    polariser,
-    read_osn_header,
-)
+from iop4d.instruments.base import Header, card
+from iop4d.instruments.osn import T090_POLARISATION, is_roper, osn_ccd
 from iop4d.instruments.telescopes import T090
-from iop4d.model.frame import FrameFacts, FrameKind
 
 
 def recognises(header: Header) -> bool:
@@ -24,24 +17,7 @@ def recognises(header: Header) -> bool:
     return said == "AndorT90" or (said == "RoperT90" and not is_roper(header))
 
 
-def read(header: Header, name: str) -> FrameFacts:
-    """The facts of a frame; raises CardError or FrameError."""
-    return read_osn_header(header, name, instrument="AndorT90", telescope=T090)
-
-
-INSTRUMENT = Instrument(
-    name="AndorT90",
-    telescope=T090,
-    scale_arcsec=0.387,
-    gain_e_adu=4.5,
-    read_noise_e=8.0,
-    saturation_adu=62000.0,
-    masters=(FrameKind.BIAS, FrameKind.FLAT),
-    recognises=recognises,
-    read=read,
-    polarimeter=polariser(T090_POLARISATION),
-    sources={
-        "scale_arcsec": "13.2 arcmin over 2048 px: www.osn.iaa.csic.es, CCDT90",
-        **CCD_SOURCES,
-    },
-)
+INSTRUMENT = osn_ccd(
+    "AndorT90", T090, recognises=recognises, scale_arcsec=0.387,
+    scale_source="13.2 arcmin over 2048 px: www.osn.iaa.csic.es, CCDT90",
+    gain_e_adu=4.5, read_noise_e=8.0, polarisation=T090_POLARISATION)

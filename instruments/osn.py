@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from iop4d.instruments import base
 from iop4d.instruments.telescopes import T090, Telescope, night_of
@@ -35,6 +36,21 @@ _KINDS = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT
 # R_45 and R-45 are -45 degrees; R45 and R+45 are +45.
 _POLARISER = re.compile(r"^([UBVRI])\s*(?:Johnson\s*)?([_+-]?)\s*(0|45|90)$")
 _BAND = re.compile(r"^([UBVRI])\b[^\d]*$")  # a number would be an angle that is none of ours
+
+
+def osn_ccd(name: str, telescope: Telescope, *, recognises: Callable[[base.Header], bool],
+            scale_arcsec: float, scale_source: str, gain_e_adu: float, read_noise_e: float,
+            polarisation: InstrumentalPolarisation) -> base.Instrument:
+    """A CCD of the OSN: it saturates, is calibrated and writes its headers as the others do."""
+    def read(header: base.Header, file: str) -> FrameFacts:
+        return read_osn_header(header, file, instrument=name, telescope=telescope)
+
+    return base.Instrument(
+        name=name, telescope=telescope, scale_arcsec=scale_arcsec, gain_e_adu=gain_e_adu,
+        read_noise_e=read_noise_e, saturation_adu=62000.0,
+        masters=(FrameKind.BIAS, FrameKind.FLAT), recognises=recognises, read=read,
+        polarimeter=polariser(polarisation),
+        sources={"scale_arcsec": scale_source, **CCD_SOURCES})
 
 
 def polariser(*constants: InstrumentalPolarisation) -> Polarimeter:
