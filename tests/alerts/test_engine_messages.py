@@ -91,9 +91,9 @@ def test_a_rule_on_several_sources_names_the_one(start: Start, which: str) -> No
 
 def test_what_was_told_is_withdrawn_however_old_it_is(start: Start) -> None:
     night = start()
-    first, _ = night.see_all([12.5, 12.4])
+    flagged, _ = night.see_all([12.5, 12.4])
     night.clock.advance(72 * HOUR)
-    night.flag(first, "trailed")
+    night.flag(flagged, "trailed")
     night.tend()
     assert night.kinds() == ["alert", "withdrawn"]
     withdrawn = first(night.database, Alert, Alert.state == "withdrawn")

@@ -33,8 +33,8 @@ def test_a_first_point_is_pending_and_the_next_confirms_or_clears_it(start: Star
 def test_a_point_that_is_flagged_as_bad_takes_the_alert_back_and_people_are_told(
         start: Start) -> None:
     night = start()
-    first, _ = night.see_all([12.5, 12.4])
-    night.flag(first, "trailed")
+    flagged, _ = night.see_all([12.5, 12.4])
+    night.flag(flagged, "trailed")
     night.tend()
     assert (night.state(), night.kinds()) == ("pending", ["alert", "withdrawn"])
     gone = first(night.database, Alert, Alert.state == "withdrawn")
@@ -209,7 +209,8 @@ def test_the_same_points_again_tell_nothing_twice(start: Start) -> None:
             night.engine.on_results(tx, ids)
         night.tend()
     assert night.kinds() == ["alert"]
-    assert point(0, 12.5) == ids[0]
+    with night.database.write() as tx:
+        assert point(tx, 0, 12.5) == ids[0]
 
 
 @pytest.mark.parametrize("seed", range(8))
