@@ -28,7 +28,7 @@ _LONGEST = 366.0 * 86400.0  # seconds
 
 
 class ActionError(Iop4dError):
-    """What somebody asked for cannot be done; the message says what can."""
+    """A request of a person cannot be carried out; the message says what can."""
 
 
 def duration_of(text: str) -> float:
@@ -71,7 +71,7 @@ def described(alert: Alert) -> str:
 
 
 def acknowledge(tx: Transaction, alert: Alert, *, by: str, now: float, note: str = "") -> Alert:
-    """Somebody takes care of an alert: no further reminders are sent."""
+    """Acknowledge an alert: no further reminders are sent."""
     _check_active(alert)
     return episodes.move(tx, alert, AlertState.ACKNOWLEDGED, now=now, by=by, note=note,
                          acknowledged_by=by, snoozed_until=None)
@@ -92,7 +92,7 @@ def _check_active(alert: Alert) -> None:
 
 def mute(tx: Transaction, *, rule: str, source: str, seconds: float, by: str, now: float,
          rules: Collection[str] | None = None) -> Mute:
-    """Notify nobody of a rule, of a source (``*``: of any), or of a rule on a source, for a while.
+    """Mute a rule, a source (``*``: all of them), or a rule on a source, for a while.
 
     ``rules``: the names that are allowed; None if they are not known here.
     """

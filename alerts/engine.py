@@ -268,7 +268,7 @@ def isolated(tx: Transaction, now: float, *, rule: str, source: str = "",
     """Process one rule or alert in its own savepoint, so that a failure affects it alone.
 
     What fails is logged, and counted by the rules on ``rule_error``. If the database itself failed
-    the whole transaction is gone, and the error goes on to whoever began it.
+    the whole transaction is gone, and the error is raised to whoever began it.
     """
     try:
         with tx.savepoint():

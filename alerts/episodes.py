@@ -25,7 +25,7 @@ TRANSITIONS: dict[AlertState, frozenset[AlertState]] = {
     AlertState.PENDING: frozenset({AlertState.INACTIVE, AlertState.FIRING}),
     AlertState.FIRING: frozenset({
         AlertState.ACKNOWLEDGED, AlertState.SNOOZED, AlertState.RESOLVED, AlertState.WITHDRAWN}),
-    # Acknowledged again by somebody else, or with another note.
+    # Acknowledged again by another person, or with another note.
     AlertState.ACKNOWLEDGED: frozenset({
         AlertState.ACKNOWLEDGED, AlertState.SNOOZED, AlertState.RESOLVED, AlertState.WITHDRAWN}),
     # Back to firing when the time is over; snoozed again for longer.

@@ -17,7 +17,7 @@ _ADD_RULE = "add-rule"
 
 
 class AlertRequests:
-    """Handles them. ``reload``: have the site file read again; None if nobody here can."""
+    """Handles them. ``reload``: have the site file read again; None if that is not possible."""
 
     def __init__(self, root: Path, rules: Collection[str], clock: Callable[[], float],
                  reload: Callable[[], None] | None) -> None:

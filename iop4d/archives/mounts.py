@@ -16,7 +16,7 @@ _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph"})
 
 
 def kind_of(path: Path, table: str | None = None) -> str:
-    """The type of the file system that holds a path, such as ext4; empty if nobody knows.
+    """The type of the file system that holds a path, such as ext4; empty if unknown.
 
     ``table``: what stands in /proc/self/mountinfo (proc(5)).
     """
