@@ -28,6 +28,14 @@ class Flag(IntFlag):
     HOST_EXTRAPOLATED = 131072
     WITHDRAWN = 262144
     UNSTEADY = 524288
+    TIME_DOUBTFUL = 1 << 20
+    FIELD_ROTATED = 1 << 21
+    NONLINEAR = 1 << 22
+    UPPER_LIMIT = 1 << 23
+    OWN_BAND = 1 << 24
+    PIXELS_DOUBTFUL = 1 << 25
+    SAME_EXPOSURE = 1 << 26
+    CROWDED = 1 << 27
 
 
 DESCRIPTIONS: dict[Flag, str] = {
@@ -51,6 +59,14 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.HOST_EXTRAPOLATED: "the table of the host galaxy does not cover this aperture or seeing",
     Flag.UNSTEADY: "the calibrators differ in this frame from the other frames of the night",
     Flag.WITHDRAWN: "its frames now belong to another polarimetry group",
+    Flag.TIME_DOUBTFUL: "the time or the exposure time cannot be right",
+    Flag.FIELD_ROTATED: "the camera stands at another angle than the zero angle of chi holds for",
+    Flag.NONLINEAR: "a pixel of the aperture is above the range in which the detector is linear",
+    Flag.UPPER_LIMIT: "below three sigma: there is a limit, no magnitude",
+    Flag.OWN_BAND: "in the instrument's own band, not transformed to the catalogue's",
+    Flag.PIXELS_DOUBTFUL: "pixel values that no detector gives: wrapped, or far below the sky",
+    Flag.SAME_EXPOSURE: "the same exposure has another result already",
+    Flag.CROWDED: "stars too faint to be told apart make the sky uneven",
 }
 
 #: A star with any of these never enters a zero point.
@@ -62,7 +78,8 @@ NEVER_CALIBRATES = (
 #: A result with any of these never counts for an alert.
 NEVER_ALERTS = (
     Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
-    | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS | Flag.WITHDRAWN
+    | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS | Flag.WITHDRAWN | Flag.POOR_FIT | Flag.TIME_DOUBTFUL
+    | Flag.UPPER_LIMIT | Flag.PIXELS_DOUBTFUL | Flag.SAME_EXPOSURE
 )
 
 

@@ -16,7 +16,8 @@ class Measurement:
     ``beam``: empty for all the light of the source; ``O`` and ``E`` for its ordinary and its
     extraordinary image alone, where every star has two. ``photon_err``: the part of the error that
     two images of one star do not share, of photons, sky and flat field; ``neighbours``: light of
-    neighbours that was subtracted, as a part of the flux.
+    neighbours that was subtracted, as a part of the flux. ``growth``: fluxes at fixed radii;
+    ``psf_flux``: by the frame's PSF, where a neighbour lies within the aperture.
     """
 
     source: str
@@ -32,30 +33,52 @@ class Measurement:
     beam: str = ""
     photon_err: float = NAN
     neighbours: float = 0.0
+    growth: tuple[GrowthPoint, ...] = ()
+    psf_flux: float = NAN
+    psf_flux_err: float = NAN
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthPoint:
+    """A point of a curve of growth: the flux inside one radius, as in :class:`Measurement`.
+
+    ``radius_arcsec`` is one of the same few for all frames, so that frames of other seeing can be
+    compared in one aperture. No factor ties it to the typical star of the frame.
+    """
+
+    radius_arcsec: float
+    flux: float
+    flux_err: float
+    photon_err: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldStar:
     """A star of no name on one frame: ICRS degrees; flux in ADU per second, and its error by
-    photons, sky and flat field."""
+    photons, sky and flat field. ``growth``: fluxes and errors at the frame's fixed radii."""
 
     ra_deg: float
     dec_deg: float
     flux: float
     flux_err: float
+    growth: tuple[tuple[float, float, float], ...] = ()  # (radius_arcsec, flux, flux_err)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibratorUse:
-    """One calibrator's part in a zero point: zero point and error in magnitudes, weight in [0, 1].
+    """One calibrator's part in a zero point.
 
-    ``why_not`` is empty for a calibrator that was used, else the reason it was left out.
+    ``zero_point``: its own on this frame, catalogue minus instrumental magnitude, with its error;
+    ``residual``: that minus the frame's zero point; ``weight``: its share of the zero point, all of
+    them adding up to 1. ``why_not`` is empty for a calibrator that was used, else the reason it
+    was left out.
     """
 
     source: str
     zero_point: float
     zero_point_err: float
     weight: float
+    residual: float = NAN
     why_not: str = ""
 
 
@@ -67,7 +90,19 @@ class ResultValue:
     catalogue's system. ``p``, ``q``, ``u`` are fractions, on the sky. NaN where there is none.
     ``p_debiased``: modified asymptotic estimate; ``p_limit``: upper limit where p is below three
     sigma; ``method``: how q and u were found, ``methods``: every way that applies, by its name.
-    ``host_mjy``: the host galaxy's part of the flux; ``mag_nucleus``, ``p_nucleus``: without it.
+    ``host_mjy``: the host galaxy's part of the flux; ``mag_nucleus``, ``q_nucleus``, ...: without
+    it, ``p_nucleus`` without the bias of noise.
+
+    Errors ``*_err`` are random: what a point shares with no other. What it shares stands apart:
+    ``mag_err_common`` (the calibrators' catalogue), ``chi_err_common`` (the zero angle), ``q0_err``
+    and ``u0_err`` (the instrument's polarisation). ``qu_cov``: covariance of q and u, random.
+    ``mag_limit``: three-sigma limit of a source that is not detected. ``aperture_arcsec``: radius.
+    ``mag_psf``: by PSF photometry, where there is any; ``photometry``: which of the two ``mag`` is,
+    ``aperture`` or ``psf``. ``flux_mjy``: of ``mag``, negative fluxes included, as observed.
+    ``extinction_mag``: of the Galaxy in the band, not applied. ``colour``: that entered the
+    colour term ``colour_term`` times it was added to ``mag``. ``q_isp``, ``u_isp``: interstellar
+    polarisation of the field, not subtracted from q and u unless ``method`` says so.
+    ``spectral_index``: alpha of flux ~ nu^alpha, from ``mag`` and another band's near in time.
     """
 
     source: str
@@ -85,7 +120,20 @@ class ResultValue:
     airmass: float
     flags: int
     calibrators: tuple[CalibratorUse, ...] = ()
-    common_err: float = 0.0  # the part of mag_err that all results of the same night share
+    mag_err_common: float = NAN
+    mag_limit: float = NAN
+    aperture_arcsec: float = NAN
+    photometry: str = "aperture"
+    mag_psf: float = NAN
+    mag_psf_err: float = NAN
+    flux_mjy: float = NAN
+    flux_mjy_err: float = NAN
+    extinction_mag: float = NAN
+    colour: float = NAN
+    colour_term: float = NAN
+    colour_term_err: float = NAN
+    spectral_index: float = NAN
+    spectral_index_err: float = NAN
     p: float = NAN
     p_err: float = NAN
     chi_deg: float = NAN
@@ -94,13 +142,26 @@ class ResultValue:
     q_err: float = NAN
     u: float = NAN
     u_err: float = NAN
+    qu_cov: float = NAN
+    chi_err_common: float = NAN
+    q0_err: float = NAN
+    u0_err: float = NAN
+    q_isp: float = NAN
+    q_isp_err: float = NAN
+    u_isp: float = NAN
+    u_isp_err: float = NAN
     p_debiased: float = NAN
     p_limit: float = NAN
     method: str = ""
     methods: tuple[MethodValue, ...] = ()
     host_mjy: float = NAN
+    host_mjy_err: float = NAN
     mag_nucleus: float = NAN
     mag_nucleus_err: float = NAN
+    q_nucleus: float = NAN
+    q_nucleus_err: float = NAN
+    u_nucleus: float = NAN
+    u_nucleus_err: float = NAN
     p_nucleus: float = NAN
     p_nucleus_err: float = NAN
 

@@ -30,7 +30,10 @@ class Source:
 
     ``ra_deg``, ``dec_deg``: ICRS degrees. ``magnitudes``: band to (magnitude, error), error NaN if
     unknown. ``p`` is the degree of polarisation as a fraction, ``chi_deg`` east of north.
-    ``calibrates``: names of the targets this star serves.
+    ``calibrates``: names of the targets this star serves. ``aperture_arcsec``: radius in which the
+    source is measured whatever the seeing, NaN: as the frame's seeing asks. ``extinction``: band to
+    the Galaxy's, magnitudes. ``colours``: such as ``B-V`` to (magnitude, error). ``interstellar``:
+    (q, q_err, u, u_err) of the dust before the source, fractions.
     """
 
     name: str
@@ -45,6 +48,10 @@ class Source:
     chi_deg: float = float("nan")
     chi_err_deg: float = float("nan")
     redshift: float = float("nan")
+    aperture_arcsec: float = float("nan")
+    extinction: dict[str, float] = field(default_factory=dict)
+    colours: dict[str, tuple[float, float]] = field(default_factory=dict)
+    interstellar: tuple[float, float, float, float] | None = None
     note: str = ""
     id: int = 0
 

@@ -107,7 +107,7 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         mag_err=math.hypot(m.mag_inst_err, err) if math.isfinite(mag) else NAN,
         zero_point=zero, zero_point_err=err, n_calibrators=count,
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
-        calibrators=uses, common_err=math.hypot(
+        calibrators=uses, mag_err_common=math.hypot(
             ensemble.common_err, ALONE_ERROR * (count == 1)) if count else 0.0)
     return result if facts.mode == "polarimetry" else without_host(
         result, target, aperture_arcsec=frame.aperture_arcsec)

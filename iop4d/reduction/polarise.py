@@ -294,8 +294,8 @@ def _mean(each: Sequence[ResultValue], positions: Positions, light_err: float) -
     if not good:
         return replace(common, mag=NAN, mag_err=NAN, zero_point=NAN, zero_point_err=NAN)
     light = MAG_PER_RELATIVE_FLUX * light_err
-    shared = math.hypot(min(r.common_err for r in good), light)
-    random = np.array([math.sqrt(max(r.mag_err**2 - r.common_err**2 - light**2, 1e-6))
+    shared = math.hypot(min(r.mag_err_common for r in good), light)
+    random = np.array([math.sqrt(max(r.mag_err**2 - r.mag_err_common**2 - light**2, 1e-6))
                        for r in good])
     weight = random**-2 / np.sum(random**-2)
     zeros = np.array([r.zero_point for r in good])

@@ -83,7 +83,17 @@ def _from_row(row: schema.Source) -> Source:
         dec_deg=row.dec_deg, kind=SourceKind(row.kind), calibrates=tuple(row.calibrates),
         magnitudes={band: (mag, number(err)) for band, (mag, err) in row.magnitudes.items()},
         p=number(row.p), p_err=number(row.p_err), chi_deg=number(row.chi_deg),
-        chi_err_deg=number(row.chi_err_deg), redshift=number(row.redshift), note=row.note)
+        chi_err_deg=number(row.chi_err_deg), redshift=number(row.redshift),
+        aperture_arcsec=number(row.aperture_arcsec), extinction=dict(row.extinction),
+        colours={name: (value, number(err)) for name, (value, err) in row.colours.items()},
+        interstellar=_four(row.interstellar), note=row.note)
+
+
+def _four(values: list[float]) -> tuple[float, float, float, float] | None:
+    if len(values) != 4:
+        return None
+    q, q_err, u, u_err = values
+    return q, q_err, u, u_err
 
 
 def _to_row(source: Source) -> dict[str, object]:
@@ -94,5 +104,7 @@ def _to_row(source: Source) -> dict[str, object]:
         "magnitudes": {band: [mag, finite(err)] for band, (mag, err) in source.magnitudes.items()},
         "p": finite(source.p), "p_err": finite(source.p_err), "chi_deg": finite(source.chi_deg),
         "chi_err_deg": finite(source.chi_err_deg), "redshift": finite(source.redshift),
-        "note": source.note,
+        "aperture_arcsec": finite(source.aperture_arcsec), "extinction": dict(source.extinction),
+        "colours": {name: [value, finite(err)] for name, (value, err) in source.colours.items()},
+        "interstellar": list(source.interstellar or ()), "note": source.note,
     }

@@ -13,10 +13,12 @@ from importlib import resources
 from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Source, SourceKind, canonical
 
+_ISP = ("q_isp", "q_isp_err", "u_isp", "u_isp_err")
 _PLAIN = ("name", "other_names", "ra", "dec", "kind", "calibrates", "p", "p_err", "chi",
-          "chi_err", "redshift", "note")
+          "chi_err", "redshift", *_ISP, "aperture_arcsec", "note")
 _REQUIRED = ("name", "ra", "dec", "kind")
 _BAND = re.compile(r"^mag_(?!err$)([A-Za-z]+)(_err)?$")
+_BY_BAND = re.compile(r"^(extinction_[A-Za-z]+|colour_[A-Za-z]+-[A-Za-z]+(_err)?)$")
 _KINDS = {**{kind.value: kind for kind in SourceKind}, "blazar": SourceKind.TARGET}
 _NAN = float("nan")
 
@@ -56,7 +58,8 @@ def parse(text: str, known: Iterable[Source] = ()) -> list[Source]:
 def _check_header(names: Iterable[str] | None) -> None:
     columns = [name.strip() for name in names or ()]
     wrong = [name for name in columns
-             if name not in _PLAIN and name != "mag_err" and not _BAND.match(name)]
+             if name not in _PLAIN and name != "mag_err" and not _BAND.match(name)
+             and not _BY_BAND.match(name)]
     missing = [name for name in _REQUIRED if name not in columns]
     if len(set(columns)) < len(columns):
         raise CatalogueError("line 1: a column occurs twice")
@@ -65,7 +68,8 @@ def _check_header(names: Iterable[str] | None) -> None:
             "line 1: " + "; ".join(
                 ([f"unknown columns {', '.join(map(repr, wrong))}"] if wrong else [])
                 + ([f"missing columns {', '.join(missing)}"] if missing else []))
-            + f". The columns are {', '.join(_PLAIN)}, mag_<band>, mag_<band>_err and mag_err")
+            + f". The columns are {', '.join(_PLAIN)}, mag_<band>, mag_<band>_err, mag_err, "
+            "extinction_<band>, colour_<band>-<band> and colour_<band>-<band>_err")
 
 
 def _source(row: Mapping[str | None, str | list[str] | None]) -> Source:
@@ -91,7 +95,14 @@ def _source(row: Mapping[str | None, str | list[str] | None]) -> Source:
         calibrates=_list(cells.get("calibrates", "")), magnitudes=_magnitudes(cells),
         p=p, p_err=_number(cells, "p_err"), chi_deg=_number(cells, "chi"),
         chi_err_deg=_number(cells, "chi_err"), redshift=_number(cells, "redshift"),
-        note=cells.get("note", ""))
+        aperture_arcsec=_aperture(cells),
+        extinction={column.removeprefix("extinction_"): _number(cells, column)
+                    for column in cells if column.startswith("extinction_") and cells[column]},
+        colours={column.removeprefix("colour_"): (_number(cells, column),
+                                                  _number(cells, f"{column}_err"))
+                 for column in cells if column.startswith("colour_")
+                 and not column.endswith("_err") and cells[column]},
+        interstellar=_interstellar(cells), note=cells.get("note", ""))
 
 
 def _magnitudes(cells: dict[str, str]) -> dict[str, tuple[float, float]]:
@@ -111,6 +122,25 @@ def _magnitudes(cells: dict[str, str]) -> dict[str, tuple[float, float]]:
             raise CatalogueError(f"{column} is {mag:g}, which is not a magnitude")
         found[band] = (mag, err)
     return found
+
+
+def _aperture(cells: Mapping[str, str]) -> float:
+    radius = _number(cells, "aperture_arcsec")
+    if radius <= 0 or radius > 60:
+        raise CatalogueError(f"aperture_arcsec is {radius:g}, expected a radius up to 60 arcsec")
+    return radius
+
+
+def _interstellar(cells: Mapping[str, str]) -> tuple[float, float, float, float] | None:
+    q, q_err, u, u_err = (_number(cells, column) for column in _ISP)
+    if not any(cells.get(column) for column in _ISP):
+        return None
+    if not all(map(math.isfinite, (q, q_err, u, u_err))):
+        raise CatalogueError(f"expected all of {', '.join(_ISP)}, or none of them")
+    if abs(q) > 0.2 or abs(u) > 0.2 or not 0 <= q_err <= 0.2 or not 0 <= u_err <= 0.2:
+        raise CatalogueError("q_isp and u_isp are fractions, which no dust brings above 0.2: "
+                             "1 % is 0.01")
+    return q, q_err, u, u_err
 
 
 def _list(cell: str) -> tuple[str, ...]:
@@ -172,7 +202,11 @@ def write(sources: Iterable[Source]) -> str:
     """The sources as a CSV text that ``parse`` reads back unchanged."""
     sources = list(sources)
     bands = sorted({band for source in sources for band in source.magnitudes})
+    dust = sorted({band for source in sources for band in source.extinction})
+    pairs = sorted({name for source in sources for name in source.colours})
     columns = [*_PLAIN[:6], *(c for band in bands for c in (f"mag_{band}", f"mag_{band}_err")),
+               *(f"extinction_{band}" for band in dust),
+               *(c for name in pairs for c in (f"colour_{name}", f"colour_{name}_err")),
                *_PLAIN[6:]]
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
@@ -189,11 +223,16 @@ def _cells(source: Source) -> dict[str, str]:
         "calibrates": ";".join(source.calibrates), "p": _text(source.p),
         "p_err": _text(source.p_err), "chi": _text(source.chi_deg),
         "chi_err": _text(source.chi_err_deg), "redshift": _text(source.redshift),
-        "note": source.note,
+        "aperture_arcsec": _text(source.aperture_arcsec), "note": source.note,
     }
     for band, (mag, err) in source.magnitudes.items():
         cells[f"mag_{band}"] = _text(mag)
         cells[f"mag_{band}_err"] = _text(err)
+    cells |= {f"extinction_{band}": _text(mag) for band, mag in source.extinction.items()}
+    for name, (value, err) in source.colours.items():
+        cells |= {f"colour_{name}": _text(value), f"colour_{name}_err": _text(err)}
+    if source.interstellar:
+        cells |= dict(zip(_ISP, map(_text, source.interstellar), strict=True))
     return cells
 
 

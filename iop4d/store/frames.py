@@ -7,7 +7,7 @@ field: its reference.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +112,12 @@ def save_measurements(tx: Transaction, frame_id: int,
     tx.delete(schema.Measurement).where(schema.Measurement.frame == frame_id).execute()
     rows = []
     for measurement in measurements:
-        values = asdict(measurement)
+        values = asdict(replace(measurement, growth=()))
         rows.append({"frame": frame_id} | {
             name: finite(value) if isinstance(value, float) else value
-            for name, value in values.items()})
+            for name, value in values.items()} | {"growth": [
+                [point.radius_arcsec, point.flux, point.flux_err, point.photon_err]
+                for point in measurement.growth]})
     tx.insert_many(schema.Measurement, rows)
 
 
@@ -133,8 +135,8 @@ def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> None:
     if reduced.field_stars or stars:
         tx.create(
             FrameStars, frame=frame.id, stars=[list(star) for star in stars],
-            field=[[star.ra_deg, star.dec_deg, star.flux, star.flux_err]
-                   for star in reduced.field_stars])
+            field=[[star.ra_deg, star.dec_deg, star.flux, star.flux_err,
+                    [list(point) for point in star.growth]] for star in reduced.field_stars])
 
 
 def _has_star_list(db: Connection, frame: Frame) -> bool:

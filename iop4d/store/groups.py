@@ -11,7 +11,7 @@ from typing import Any
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
-from iop4d.model.result import FieldStar, Measurement
+from iop4d.model.result import FieldStar, GrowthPoint, Measurement
 from iop4d.model.states import FrameState, GroupState, JobState
 from iop4d.store import catalogue
 from iop4d.store.database import Connection, Transaction, number
@@ -58,8 +58,9 @@ def measured_group(db: Connection, group_id: int) -> tuple[MeasuredFrame, ...]:
         FrameStars.frame.in_([frame.id for frame in frames]))}
     return tuple(
         replace(measured, field_stars=tuple(
-            FieldStar(ra_deg=ra, dec_deg=dec, flux=flux, flux_err=err)
-            for ra, dec, flux, err in stars.get(measured.id, ())))
+            FieldStar(ra_deg=ra, dec_deg=dec, flux=flux, flux_err=err,
+                      growth=tuple((r, f, e) for points in growth for r, f, e in points))
+            for ra, dec, flux, err, *growth in stars.get(measured.id, ())))
         for measured in with_measurements(db, frames))
 
 
@@ -164,17 +165,20 @@ def with_measurements(db: Connection, frames: list[Frame],
     """Frames with their measurements, all or those that a condition selects."""
     measured: dict[int, list[Measurement]] = {frame.id: [] for frame in frames}
     columns = (Row.source, Row.beam, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst,
-               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.neighbours, Row.flags)
+               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.neighbours, Row.psf_flux,
+               Row.psf_flux_err, Row.growth, Row.flags)
     rows = db.select(Row, Row.frame_id, *columns).where(Row.frame.in_(_ids(frames))).order_by(
         Row.frame_id, Row.source, Row.beam)
     if which is not None:
         rows = rows.where(which)
-    for frame_id, source, beam, x, y, *values, flags in rows.tuples():
-        flux, flux_err, mag, mag_err, snr, sky, photons, others = map(number, values)
+    for frame_id, source, beam, x, y, *values, growth, flags in rows.tuples():
+        flux, flux_err, mag, mag_err, snr, sky, photons, others, psf, psf_err = map(number, values)
         measured[frame_id].append(Measurement(
             source=source, x=x, y=y, flux=flux, flux_err=flux_err, mag_inst=mag,
             mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags, beam=beam, photon_err=photons,
-            neighbours=others))
+            neighbours=others, psf_flux=psf, psf_flux_err=psf_err, growth=tuple(
+                GrowthPoint(radius_arcsec=r, flux=f, flux_err=e, photon_err=p)
+                for r, f, e, p in growth)))
     return tuple(_measured_frame(frame, tuple(measured[frame.id])) for frame in frames)
 
 

@@ -11,6 +11,7 @@ from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import DESCRIPTIONS, Flag
 from iop4d.store.database import Connection, Transaction
+from iop4d.store.results import VALUES
 from iop4d.store.schema import (
     Frame,
     Group,
@@ -61,11 +62,8 @@ def explain(db: Connection, result_id: int) -> dict[str, Any]:
     frames = list(db.select(Frame).join(ResultFrame).where(ResultFrame.result == result_id)
                   .order_by(Frame.jd_start, Frame.name))
     values = {name: getattr(result, name) for name in (
-        "id", "source", "telescope", "instrument", "night", "mode", "band", "jd_mid", "bjd_tdb",
-        "exptime_s", "mag", "mag_err", "zero_point", "zero_point_err", "n_calibrators", "p",
-        "p_err", "p_debiased", "p_limit", "chi_deg", "chi_err_deg", "q", "q_err", "u", "u_err",
-        "method", "host_mjy", "mag_nucleus", "mag_nucleus_err", "p_nucleus", "p_nucleus_err",
-        "provisional", "withdrawn", "software", "revision")}
+        "id", "source", "telescope", "instrument", "night", "mode", *VALUES, "provisional",
+        "withdrawn", "software", "revision") if name != "flags"}
     return {
         "result": values,
         "flags": {str(flag.name).lower(): DESCRIPTIONS[flag]

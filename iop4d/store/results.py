@@ -19,10 +19,15 @@ _JUDGED = "flags judged"  # the last event of a flag that the alerts took into a
 _VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 _NEWS = 0.1  # errors by which a magnitude must change to be news
 #: What a change of which makes a new revision.
-_VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "zero_point",
-           "zero_point_err", "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg", "q", "q_err",
-           "u", "u_err", "p_debiased", "p_limit", "method", "host_mjy", "mag_nucleus",
-           "mag_nucleus_err", "p_nucleus", "p_nucleus_err", "fwhm_arcsec", "airmass", "flags")
+VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "mag_err_common", "mag_limit",
+           "photometry", "aperture_arcsec", "mag_psf", "mag_psf_err", "flux_mjy", "flux_mjy_err",
+           "extinction_mag", "colour", "colour_term", "colour_term_err", "spectral_index",
+           "spectral_index_err", "zero_point", "zero_point_err", "n_calibrators", "p", "p_err",
+           "chi_deg", "chi_err_deg", "chi_err_common", "q", "q_err", "u", "u_err", "qu_cov",
+           "q0_err", "u0_err", "q_isp", "q_isp_err", "u_isp", "u_isp_err", "p_debiased", "p_limit",
+           "method", "host_mjy", "host_mjy_err", "mag_nucleus", "mag_nucleus_err", "q_nucleus",
+           "q_nucleus_err", "u_nucleus", "u_nucleus_err", "p_nucleus", "p_nucleus_err",
+           "fwhm_arcsec", "airmass", "flags")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +77,7 @@ def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...
             if news:
                 tx.create(ResultHistory, result=row.id, revision=row.revision, replaced_at=now,
                           was={name: getattr(row, name)
-                               for name in (*_VALUES, "provisional", "software")})
+                               for name in (*VALUES, "provisional", "software")})
             tx.update(Result, **columns, revision=row.revision + news, changed_at=now,
                       software=__version__).where(Result.id == row.id).execute()
         else:
@@ -111,12 +116,12 @@ def _moved(before: float | None, after: float | None, err: float | None) -> bool
 
 
 def _columns(value: ResultValue) -> dict[str, Any]:
-    columns = {name: getattr(value, name) for name in ("source", "mode", *_VALUES)}
+    columns = {name: getattr(value, name) for name in ("source", "mode", *VALUES)}
     columns = {name: finite(v) if isinstance(v, float) else v for name, v in columns.items()}
     columns["calibrators"] = [
         {"source": use.source, "zero_point": finite(use.zero_point),
          "zero_point_err": finite(use.zero_point_err), "weight": finite(use.weight),
-         "why_not": use.why_not}
+         "residual": finite(use.residual), "why_not": use.why_not}
         for use in value.calibrators]
     columns["methods"] = [
         {name: finite(part) if isinstance(part, float) else part

@@ -28,6 +28,7 @@ class Frame(Table):
     size = pw.BigIntegerField()
     mtime_ns = pw.BigIntegerField()
     sha256 = pw.CharField(null=True, index=True)
+    exposure = pw.CharField(null=True, index=True)  # of its pixels and time, in any container
     state = pw.CharField(index=True)  # a FrameState
     reason = pw.TextField(default="")
     trace = pw.TextField(default="")
@@ -134,6 +135,9 @@ class Measurement(Table):
     sky = pw.FloatField(null=True)
     photon_err = pw.FloatField(null=True)
     neighbours = pw.FloatField(default=0.0)
+    growth = JSONField(default=list)  # [radius in arcsec, flux, flux_err, photon_err]
+    psf_flux = pw.FloatField(null=True)
+    psf_flux_err = pw.FloatField(null=True)
     flags = pw.IntegerField(default=0)
 
     class Meta:
@@ -144,7 +148,7 @@ class FrameStars(Table):
     """Stars of a frame that are no sources: by which transparency or sub-frames are told."""
 
     frame = pw.ForeignKeyField(Frame, on_delete="CASCADE", primary_key=True)
-    field = JSONField(default=list)  # [ra, dec, flux, flux_err]
+    field = JSONField(default=list)  # [ra, dec, flux, flux_err, growth]
     stars = JSONField(default=list)  # [x, y, flux], brightest first
 
 
@@ -181,7 +185,21 @@ class Result(Table):
     bjd_tdb = pw.FloatField(null=True)
     exptime_s = pw.FloatField()
     mag = pw.FloatField(null=True)
-    mag_err = pw.FloatField(null=True)
+    mag_err = pw.FloatField(null=True)  # random: what it shares with no other result
+    mag_err_common = pw.FloatField(null=True)  # of the calibrators' catalogue
+    mag_limit = pw.FloatField(null=True)
+    photometry = pw.CharField(default="aperture")
+    aperture_arcsec = pw.FloatField(null=True)
+    mag_psf = pw.FloatField(null=True)
+    mag_psf_err = pw.FloatField(null=True)
+    flux_mjy = pw.FloatField(null=True)
+    flux_mjy_err = pw.FloatField(null=True)
+    extinction_mag = pw.FloatField(null=True)
+    colour = pw.FloatField(null=True)
+    colour_term = pw.FloatField(null=True)
+    colour_term_err = pw.FloatField(null=True)
+    spectral_index = pw.FloatField(null=True)
+    spectral_index_err = pw.FloatField(null=True)
     zero_point = pw.FloatField(null=True)
     zero_point_err = pw.FloatField(null=True)
     n_calibrators = pw.IntegerField(default=0)
@@ -193,13 +211,26 @@ class Result(Table):
     q_err = pw.FloatField(null=True)
     u = pw.FloatField(null=True)
     u_err = pw.FloatField(null=True)
+    qu_cov = pw.FloatField(null=True)  # of q and u, random
+    chi_err_common = pw.FloatField(null=True)  # of the zero angle
+    q0_err = pw.FloatField(null=True)
+    u0_err = pw.FloatField(null=True)
+    q_isp = pw.FloatField(null=True)
+    q_isp_err = pw.FloatField(null=True)
+    u_isp = pw.FloatField(null=True)
+    u_isp_err = pw.FloatField(null=True)
     p_debiased = pw.FloatField(null=True)
     p_limit = pw.FloatField(null=True)
     method = pw.CharField(default="")
     methods = JSONField(default=list)
     host_mjy = pw.FloatField(null=True)
+    host_mjy_err = pw.FloatField(null=True)
     mag_nucleus = pw.FloatField(null=True)
     mag_nucleus_err = pw.FloatField(null=True)
+    q_nucleus = pw.FloatField(null=True)
+    q_nucleus_err = pw.FloatField(null=True)
+    u_nucleus = pw.FloatField(null=True)
+    u_nucleus_err = pw.FloatField(null=True)
     p_nucleus = pw.FloatField(null=True)
     p_nucleus_err = pw.FloatField(null=True)
     group_id = pw.IntegerField(null=True, index=True)
@@ -268,6 +299,10 @@ class Source(Table):
     chi_deg = pw.FloatField(null=True)
     chi_err_deg = pw.FloatField(null=True)
     redshift = pw.FloatField(null=True)
+    aperture_arcsec = pw.FloatField(null=True)  # radius, whatever the seeing
+    extinction = JSONField(default=dict)  # band to magnitudes, of the Galaxy
+    colours = JSONField(default=dict)  # such as B-V to [magnitude, error or null]
+    interstellar = JSONField(default=list)  # [q, q_err, u, u_err] of its field, or none
     note = pw.TextField(default="")
 
 
@@ -405,7 +440,7 @@ class Summary(Table):
     sent_at = pw.FloatField(null=True)
 
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,

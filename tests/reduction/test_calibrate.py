@@ -138,8 +138,8 @@ def test_a_calibrator_that_no_other_confirms_makes_an_error_of_two_hundredths_mo
     assert found.zero_point_err == pytest.approx(alone, rel=0.01)
     assert found.mag_err == pytest.approx(math.hypot(alone, 0.003), rel=0.01)
     # It is the star's, so all frames of the night share it.
-    assert found.common_err == pytest.approx(alone, rel=0.05)
-    assert found.common_err > 0.02
+    assert found.mag_err_common == pytest.approx(alone, rel=0.05)
+    assert found.mag_err_common > 0.02
 
 
 def test_a_catalogue_magnitude_without_an_error_has_one_of_three_hundredths() -> None:

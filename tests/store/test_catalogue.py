@@ -84,6 +84,31 @@ def test_what_is_written_is_read_back() -> None:
         assert one.calibrates == other.calibrates
 
 
+_DUST = ("name,ra,dec,kind,aperture_arcsec,extinction_R,colour_B-V,colour_B-V_err,"
+         "q_isp,q_isp_err,u_isp,u_isp_err\n")
+
+
+def test_what_lies_before_a_source_is_read_kept_and_written_back(database: Database) -> None:
+    (source,) = parse(_DUST + "BL Lac,330.68,42.28,target,8,0.7,0.95,0.02,-0.003,0.0004,0.006,5e-4")
+    assert (source.aperture_arcsec, source.extinction) == (8.0, {"R": 0.7})
+    assert source.colours == {"B-V": (0.95, 0.02)}
+    assert source.interstellar == (-0.003, 0.0004, 0.006, 0.0005)
+    with database.write() as tx:
+        catalogue.save(tx, [source])
+        kept = catalogue.find(tx, "BL Lac")
+    assert (kept.aperture_arcsec, kept.extinction, kept.colours, kept.interstellar) == (
+        8.0, {"R": 0.7}, {"B-V": (0.95, 0.02)}, source.interstellar)
+    assert write(parse(write([kept]))) == write([source])
+
+
+@pytest.mark.parametrize(("cells", "words"), [
+    ("80,,,,,,,", "radius up to 60 arcsec"), ("-1,,,,,,,", "radius up to 60 arcsec"),
+    (",,,,0.5,0.01,0,0.01", "1 % is 0.01"), (",,,,0.01,,0.01,", "all of q_isp"),
+])
+def test_what_cannot_lie_before_a_source_is_refused(cells: str, words: str) -> None:
+    assert words in refusal(_DUST + f"a,1,2,target,{cells}\n")
+
+
 def test_saving_adds_replaces_and_keeps_ids(database: Database) -> None:
     with database.write() as tx:
         assert catalogue.save(tx, parse(HEADER + TARGET)) == (1, 0)
