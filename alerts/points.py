@@ -10,18 +10,13 @@ from iop4d.alerts.conditions import Form
 from iop4d.alerts.quantities import Past, PointSeries, colours, derived
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.model.flags import Flag
+from iop4d.science.flux import AB_MJY, POGSON, ZERO_MJY
 from iop4d.store import points as store
 from iop4d.store.database import Connection
 
 _LATE = 7.0  # days before the newest point in which a late one can still make an edge
 _MOST = 2000  # points looked at for one judgement
 _MOST_PAST = 50_000  # points that a change is compared with
-_LN = 0.4 * math.log(10.0)  # relative error of a flux for an error of one magnitude
-
-#: Flux density of magnitude 0 in mJy: R as in Nilsson et al. (2007), the other bands of Johnson
-#: and Cousins as in Bessell, Castelli & Plez (1998, A&A 333, 231), table A2; the rest are AB.
-ZERO_MJY = {"U": 1.790e6, "B": 4.063e6, "V": 3.636e6, "R": 3.080e6, "I": 2.416e6}
-_AB_MJY = 3.631e6
 
 #: What of a rule has no part in which points it looks at.
 _NOT_READ: dict[str, Any] = {
@@ -95,11 +90,12 @@ def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
     rule = compiled.rule
     kept = []
     is_flux = compiled.condition.quantity == "flux_mjy"
+    zero_mjy = ZERO_MJY.get(band, AB_MJY)  # of an unknown band only changes mean something
     for id_, jd, night, value, error in store.values(
             db, _selection(compiled, source, band), start, limit=_MOST_PAST):
         err = math.nan if error is None else error
-        number = ZERO_MJY.get(band, _AB_MJY) * 10.0 ** (-0.4 * value) if is_flux else value
-        err *= _LN * number if is_flux else 1.0
+        number = zero_mjy * 10.0 ** (-0.4 * value) if is_flux else value
+        err *= number / POGSON if is_flux else 1.0
         if not rule.max_err or err <= rule.max_err:
             kept.append((id_, jd, night, number, err))
     ids, jds, nights, values, errors = list(zip(*kept, strict=True)) or [()] * 5

@@ -73,6 +73,14 @@ def _numbers(r: dict[str, Any]) -> list[str]:
     lines = [f"  mag {_pair(r['mag'], r['mag_err'], 4)}, zero point "
              f"{_pair(r['zero_point'], r['zero_point_err'], 4)} from "
              f"{r['n_calibrators']} calibrators"]
+    if r["flux_mjy"] is not None:
+        dust = "" if r["extinction_mag"] is None else (
+            f", extinction {r['extinction_mag']:.3f} mag not applied")
+        lines.append(f"  flux {_pair(r['flux_mjy'], r['flux_mjy_err'], 4)} mJy as observed{dust}")
+    if r["spectral_index"] is not None:
+        lines.append(f"  spectral index {_pair(r['spectral_index'], r['spectral_index_err'], 3)} "
+                     f"(common error {r['spectral_index_err_common']:.3f}), with result "
+                     f"{r['spectral_index_with']}")
     if r["p"] is not None:
         limit = f", upper limit {100 * r['p_limit']:.2f} %" if r["p_limit"] is not None else ""
         lines.append(f"  p {_percent(r['p'], r['p_err'])} (debiased {_percent(r['p_debiased'])}"

@@ -15,7 +15,7 @@ from iop4d.model import flags as quality
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState
 from iop4d.model.units import jd_of_unix
-from iop4d.store import events, pages, provenance, sources
+from iop4d.store import events, pages, provenance, sources, spectral
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import heartbeat
@@ -31,7 +31,8 @@ _FAILED = 200
 _UNREAD = 64 << 10
 
 _COLUMNS = ("id", "key", "source", "band", "telescope", "instrument", "night", "mode", "jd_mid",
-            "bjd_tdb", "exptime_s", "mag", "mag_err", "zero_point", "zero_point_err",
+            "bjd_tdb", "exptime_s", "mag", "mag_err", "mag_err_common", "mag_limit",
+            "flux_mjy", "flux_mjy_err", "extinction_mag", "zero_point", "zero_point_err",
             "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg", "fwhm_arcsec", "airmass",
             "flags", "human_flags", "provisional", "frames", "software", "revision",
             "changed_at")
@@ -92,7 +93,8 @@ def api_results(db: Connection) -> Response:
         sources=tuple(names), bands=tuple(band for band in request.args.getlist("band") if band),
         since_jd=_time("since"), until_jd=_time("until"))
     rows = list(islice(store_results.select(db, chosen), _RESULTS + 1))
-    found = [{name: getattr(row, name) for name in _COLUMNS}
+    slopes = spectral.indices(db, rows, parts().site.photometry.spectral_index_minutes)
+    found = [{name: getattr(row, name) for name in _COLUMNS} | spectral.columns(slopes.get(row.id))
              | {"flag_names": quality.names(row.flags)} for row in rows[:_RESULTS]]
     return jsonify(results=found, count=len(found), truncated=len(rows) > _RESULTS)
 
@@ -102,7 +104,8 @@ def api_results(db: Connection) -> Response:
 def api_result(db: Connection, id_: int) -> Response:
     """All that a result rests on."""
     try:
-        return jsonify(provenance.explain(db, id_))
+        return jsonify(provenance.explain(
+            db, id_, index_minutes=parts().site.photometry.spectral_index_minutes))
     except Iop4dError as error:
         abort(404, str(error))
 

@@ -30,7 +30,8 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
     site = load(ctx, site_after, overrides_after)
     database = open_database(site, read_only=True)
     with database.read() as db:
-        chain = provenance.explain(db, result)
+        chain = provenance.explain(db, result,
+                                   index_minutes=site.photometry.spectral_index_minutes)
         if plot is not None:
             plot.write_bytes(modulation(db, chain, site))
     if as_json:

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,16 +43,19 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
     Times are JD(UTC) of mid-exposure. p is a fraction, chi is in degrees east of north. Flags are
     names joined by ';'. Unknown values are empty.
     """
-    from iop4d.store import catalogue
+    from iop4d.store import catalogue, spectral
     from iop4d.store.results import Selection, select
 
-    database = open_database(load(ctx, site_after, overrides_after), read_only=True)
+    site = load(ctx, site_after, overrides_after)
+    database = open_database(site, read_only=True)
     with database.read() as db:
         chosen = Selection(sources=tuple(catalogue.find(db, name).name for name in sources),
                            bands=bands, since_jd=_jd("--since", since),
                            until_jd=_jd("--until", until))
         columns = COLUMNS | (MORE_COLUMNS if all_columns else {})
-        rows = [row(result, columns) for result in select(db, chosen)]
+        found = list(select(db, chosen))
+        slopes = spectral.indices(db, found, site.photometry.spectral_index_minutes)
+        rows = [row(result, columns, spectral.columns(slopes.get(result.id))) for result in found]
     data = FORMS[form](rows, columns)
     if output is not None:
         output.write_bytes(data)
@@ -125,7 +128,9 @@ MORE_COLUMNS: dict[str, tuple[type, str, str]] = {
     "colour_term": (float, "", "Colour term of the instrument, applied"),
     "colour_term_err": (float, "", "Its error"),
     "spectral_index": (float, "", "alpha of flux ~ nu^alpha, from two bands near in time"),
-    "spectral_index_err": (float, "", "Its error"),
+    "spectral_index_err": (float, "", "Its random error"),
+    "spectral_index_err_common": (float, "", "Error shared with others: calibrators, extinction"),
+    "spectral_index_with": (int, "", "Number of the other band's result"),
     "qu_cov": (float, "", "Covariance of q and u"),
     "chi_err_common": (float, "deg", "Error of chi that results share: of the zero angle"),
     "q0_err": (float, "", "Error of the instrument's q, shared"),
@@ -150,9 +155,13 @@ _DIGITS = {"bjd_tdb": 8, "jd_mid": 8, "exptime_s": 3, "fwhm_arcsec": 3, "airmass
 Columns = dict[str, tuple[type, str, str]]
 
 
-def row(result: Result, columns: Columns) -> dict[str, Any]:
-    """A result as plain values of the columns; None for what is not known."""
-    values: dict[str, Any] = {name: getattr(result, name) for name in columns}
+def row(result: Result, columns: Columns, derived: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as plain values of the columns; None for what is not known.
+
+    ``derived``: columns that are not stored with it.
+    """
+    values: dict[str, Any] = {name: derived[name] if name in derived else getattr(result, name)
+                              for name in columns}
     human = [flag["name"] if isinstance(flag, dict) else str(flag) for flag in result.human_flags]
     values["flags"] = ";".join([*flags.names(result.flags), *human])
     values["frames"] = ";".join(result.frames)

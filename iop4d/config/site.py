@@ -104,6 +104,9 @@ class Photometry:
                                check=above(0))
     detection_sigma: float = key("Detection threshold, in sigmas of the sky.", 5.0,
                                  check=above(0))
+    spectral_index_minutes: float = key(
+        "Maximum minutes between two results of different bands that make a spectral index.", 30.0,
+        check=above(0))
     write_previews: bool = key("Write a preview picture of every reduced frame.", True)
     write_reduced: bool = key("Write the reduced frames.", True)
 

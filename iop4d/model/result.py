@@ -102,7 +102,6 @@ class ResultValue:
     ``extinction_mag``: of the Galaxy in the band, not applied. ``colour``: that entered the
     colour term ``colour_term`` times it was added to ``mag``. ``q_isp``, ``u_isp``: interstellar
     polarisation of the field, not subtracted from q and u unless ``method`` says so.
-    ``spectral_index``: alpha of flux ~ nu^alpha, from ``mag`` and another band's near in time.
     """
 
     source: str
@@ -132,8 +131,6 @@ class ResultValue:
     colour: float = NAN
     colour_term: float = NAN
     colour_term_err: float = NAN
-    spectral_index: float = NAN
-    spectral_index_err: float = NAN
     p: float = NAN
     p_err: float = NAN
     chi_deg: float = NAN

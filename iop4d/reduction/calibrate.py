@@ -15,6 +15,7 @@ from iop4d.model.flags import names as flag_names
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.reduction.fluxes import with_flux
 from iop4d.reduction.host import without_host
 from iop4d.science import times
 from iop4d.science.ensemble import Ensemble, solve
@@ -109,6 +110,7 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
         calibrators=uses, mag_err_common=math.hypot(
             ensemble.common_err, ALONE_ERROR * (count == 1)) if count else 0.0)
+    result = with_flux(result, target, m)
     return result if facts.mode == "polarimetry" else without_host(
         result, target, aperture_arcsec=frame.aperture_arcsec)
 

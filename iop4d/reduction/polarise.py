@@ -21,6 +21,7 @@ from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, MethodValue, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.calibrate import calibrate, targets_of
+from iop4d.reduction.fluxes import with_mean_flux
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of, source_ensemble
 from iop4d.reduction.host import without_host
 from iop4d.reduction.measure import MAG_PER_RELATIVE_FLUX
@@ -246,7 +247,8 @@ def group_magnitude(target: Source, positions: Positions, seen: Stokes,
         frames = [_without_modulation(frame, target.name, seen, constants, harmonic=2, sign=1.0)
                   for frame in frames]
     each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope)
-    return _mean(each, positions, NEIGHBOUR_ERR * positions.neighbours(target.name, beam))
+    mean = _mean(each, positions, NEIGHBOUR_ERR * positions.neighbours(target.name, beam))
+    return with_mean_flux(mean, each, target)
 
 
 def _one_beam(frame: MeasuredFrame, beam: str) -> MeasuredFrame:

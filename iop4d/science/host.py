@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from iop4d.science.flux import POGSON, flux_mjy, magnitude
+
 Floats = NDArray[np.float64]
 
-#: Flux of a star of R = 0 in mJy (Nilsson et al. 2007, A&A 475, 199).
-ZERO_R_MJY = 3080e3
 #: Part of a host's flux that is its error where the table gives none: twice the median of the
 #: errors that it gives.
 ASSUMED_ERR = 0.1
-_POGSON = 2.5 / math.log(10.0)  # mag of a relative change of flux
+_BAND = "R"  # of the tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +74,6 @@ class Table:
         return wrong
 
 
-def flux_mjy(mag: float) -> float:
-    """Flux in mJy of an R magnitude: 3080e3 x 10^(-0.4 R) (Nilsson et al. 2007, A&A 475, 199)."""
-    return ZERO_R_MJY * math.pow(10.0, -0.4 * mag)
-
-
-def magnitude(flux_mjy: float) -> float:
-    """R magnitude of a flux in mJy, the inverse of ``flux_mjy``; NaN where it is not positive."""
-    return -2.5 * math.log10(flux_mjy / ZERO_R_MJY) if flux_mjy > 0 else math.nan
-
-
 def look_up(table: Table, radius_arcsec: float, fwhm_arcsec: float) -> HostFlux:
     """The host's light inside an aperture by one table, R band.
 
@@ -116,17 +106,17 @@ def corrected(mag: float, mag_err: float, p: float, p_err: float, host_mjy: floa
     aperture. Errors to first order, F and F_host and p being independent. All NaN where F' <= 0;
     a NaN makes NaN what depends on it. Nilsson et al. 2007, A&A 475, 199.
     """
-    total = flux_mjy(mag)
+    total = flux_mjy(mag, _BAND)
     left = total - host_mjy
     if not left > 0:
         nan = math.nan
         return Corrected(mag=nan, mag_err=nan, flux_mjy=nan, flux_err_mjy=nan, p=nan, p_err=nan)
-    total_err = total * mag_err / _POGSON
+    total_err = total * mag_err / POGSON
     left_err = math.hypot(total_err, host_err_mjy)
     own = total / left
     by_total, by_host = p * host_mjy / left**2, p * total / left**2
     return Corrected(
-        mag=magnitude(left), mag_err=_POGSON * left_err / left, flux_mjy=left,
+        mag=magnitude(left, _BAND), mag_err=POGSON * left_err / left, flux_mjy=left,
         flux_err_mjy=left_err, p=p * own,
         p_err=math.sqrt((own * p_err) ** 2 + (by_total * total_err) ** 2
                         + (by_host * host_err_mjy) ** 2))

@@ -8,8 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from iop4d.config import Site
+from iop4d.config.site import Photometry
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import DESCRIPTIONS, Flag
+from iop4d.store import spectral
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.results import VALUES
 from iop4d.store.schema import (
@@ -54,8 +56,12 @@ def keep_settings(tx: Transaction, site: Site) -> str:
     return key
 
 
-def explain(db: Connection, result_id: int) -> dict[str, Any]:
-    """Everything a result rests on, as plain values; raises Iop4dError where there is none."""
+def explain(db: Connection, result_id: int, *,
+            index_minutes: float = Photometry().spectral_index_minutes) -> dict[str, Any]:
+    """Everything a result rests on, as plain values; raises Iop4dError where there is none.
+
+    ``index_minutes``: within which another band's result makes a spectral index with it.
+    """
     result = db.get(Result, Result.id == result_id)
     if result is None:
         raise Iop4dError(f"there is no result {result_id}; 'iop4d results' lists their ids")
@@ -64,6 +70,7 @@ def explain(db: Connection, result_id: int) -> dict[str, Any]:
     values = {name: getattr(result, name) for name in (
         "id", "source", "telescope", "instrument", "night", "mode", *VALUES, "provisional",
         "withdrawn", "software", "revision") if name != "flags"}
+    values |= spectral.columns(spectral.indices(db, [result], index_minutes).get(result_id))
     return {
         "result": values,
         "flags": {str(flag.name).lower(): DESCRIPTIONS[flag]

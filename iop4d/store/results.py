@@ -21,9 +21,9 @@ _NEWS = 0.1  # errors by which a magnitude must change to be news
 #: What a change of which makes a new revision.
 VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "mag_err_common", "mag_limit",
            "photometry", "aperture_arcsec", "mag_psf", "mag_psf_err", "flux_mjy", "flux_mjy_err",
-           "extinction_mag", "colour", "colour_term", "colour_term_err", "spectral_index",
-           "spectral_index_err", "zero_point", "zero_point_err", "n_calibrators", "p", "p_err",
-           "chi_deg", "chi_err_deg", "chi_err_common", "q", "q_err", "u", "u_err", "qu_cov",
+           "extinction_mag", "colour", "colour_term", "colour_term_err", "zero_point",
+           "zero_point_err", "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg",
+           "chi_err_common", "q", "q_err", "u", "u_err", "qu_cov",
            "q0_err", "u0_err", "q_isp", "q_isp_err", "u_isp", "u_isp_err", "p_debiased", "p_limit",
            "method", "host_mjy", "host_mjy_err", "mag_nucleus", "mag_nucleus_err", "q_nucleus",
            "q_nucleus_err", "u_nucleus", "u_nucleus_err", "p_nucleus", "p_nucleus_err",

@@ -198,8 +198,6 @@ class Result(Table):
     colour = pw.FloatField(null=True)
     colour_term = pw.FloatField(null=True)
     colour_term_err = pw.FloatField(null=True)
-    spectral_index = pw.FloatField(null=True)
-    spectral_index_err = pw.FloatField(null=True)
     zero_point = pw.FloatField(null=True)
     zero_point_err = pw.FloatField(null=True)
     n_calibrators = pw.IntegerField(default=0)

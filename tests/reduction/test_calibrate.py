@@ -172,3 +172,23 @@ def test_a_frame_in_which_the_calibrators_move_against_each_other_is_unsteady() 
     catalogue = Catalogue(version=1, sources=(TARGET, *STARS, star("D", 16.0), star("E", 17.0)))
     assert unsteady(0.05) == [3]
     assert unsteady(0.002) == []
+
+
+def test_a_result_has_its_flux_in_mjy_and_the_dust_before_it() -> None:
+    target = replace(TARGET, extinction={"R": 0.714, "V": 0.9})
+    found = calibrate(target, [frame(seen("T", -6.5), seen("A", -7.0), seen("B", -6.0))],
+                      catalogue=CATALOGUE, telescope=T090)[0]
+    assert found.flux_mjy == pytest.approx(3080e3 * 10 ** (-0.4 * 13.5))
+    assert found.flux_mjy_err == pytest.approx(found.flux_mjy * found.mag_err * 0.921034, rel=1e-5)
+    assert found.extinction_mag == 0.714
+    assert math.isnan(result(seen("T", -6.5), seen("A", -7.0)).extinction_mag)
+
+
+def test_a_negative_flux_is_kept_with_its_error() -> None:
+    """40 ADU/s below the sky at a zero point of 20: -40 of what a star of magnitude 20 has."""
+    dark = replace(seen("T", math.nan), flux=-40.0, flux_err=25.0, mag_inst=math.nan,
+                   mag_inst_err=math.nan)
+    found = result(dark, seen("A", -7.0), seen("B", -6.0), seen("C", -5.0))
+    assert math.isnan(found.mag)
+    assert found.flux_mjy == pytest.approx(-40 * 0.0308)
+    assert found.flux_mjy_err == pytest.approx(25 * 0.0308)

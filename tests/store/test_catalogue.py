@@ -135,3 +135,12 @@ def test_an_unknown_name_gets_a_hint(database: Database) -> None:
         catalogue.save(tx, parse(HEADER + TARGET))
     with pytest.raises(CatalogueError, match="did you mean BL Lac"), database.read() as db:
         catalogue.find(db, "lac")
+
+
+def test_the_blazars_bring_the_extinction_before_them() -> None:
+    blazars = {source.name: source for source in parse(builtin("blazars"))}
+    lac = blazars["2200+420"].extinction
+    # NED, of Schlafly & Finkbeiner (2011).
+    assert [lac[band] for band in "BVRI"] == pytest.approx([1.192, 0.901, 0.713, 0.495], abs=0.002)
+    assert blazars["0235+164"].extinction == {}
+    assert not any(s.extinction for s in blazars.values() if s.kind is not SourceKind.TARGET)

@@ -65,6 +65,7 @@ def modulation_of(db: Connection, id_: int) -> Response:
 
 def _chain(db: Connection, id_: int) -> dict[str, Any]:
     try:
-        return provenance.explain(db, id_)
+        return provenance.explain(
+            db, id_, index_minutes=parts().site.photometry.spectral_index_minutes)
     except Iop4dError as error:
         abort(404, str(error))
