@@ -66,7 +66,7 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.OWN_BAND: "in the instrument's own band, not transformed to the catalogue's",
     Flag.PIXELS_DOUBTFUL: "pixel values that no detector gives: wrapped, or far below the sky",
     Flag.SAME_EXPOSURE: "the same exposure has another result already",
-    Flag.CROWDED: "stars too faint to be told apart make the sky uneven",
+    Flag.CROWDED: "unresolved faint stars make the sky uneven",
 }
 
 #: A star with any of these never enters a zero point.
