@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _DAY = 86400.0
 _LONGEST_REST = 5.0  # seconds between looks when nothing wakes us
 _PLOT_WAIT = 3.0  # seconds a message waits for its picture, then it goes without
+_FIRST_PLOT_WAIT = 10.0  # for the first: its worker must import what draws, slow on a busy machine
 _FINISH_IN = 5.0  # seconds that deliveries under way get when the daemon stops
 _WHOLE = 20.0  # times the timeout of one answer: the longest that any delivery may take
 _PLOTS_KEPT = 8  # pictures, for the other recipients of the same alert
@@ -61,6 +62,7 @@ class Relay:
         self._unmarked: set[int] = set()
         self._down: set[str] = set()
         self._plots: dict[str, bytes] = {}
+        self._plot_wait = _FIRST_PLOT_WAIT
         self._latest = 0.0  # reading of the clock
 
     @property
@@ -219,8 +221,11 @@ class Relay:
                 return None
             key = repr(request)
             if key not in self._plots:
-                async with asyncio.timeout(_PLOT_WAIT):
-                    picture = await self._plot(request)
+                try:
+                    async with asyncio.timeout(self._plot_wait):
+                        picture = await self._plot(request)
+                finally:
+                    self._plot_wait = _PLOT_WAIT
                 if picture is None:
                     return None
                 self._plots[key] = picture

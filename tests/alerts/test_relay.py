@@ -239,7 +239,7 @@ def test_the_recipients_of_an_alert_share_its_picture(posts: list[Post], tmp_pat
 def test_a_mail_goes_without_its_picture_when_there_is_none(
         posts: list[Post], tmp_path: Path, clock: FakeClock, slow: bool,
         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "_PLOT_WAIT", 0.05)
+    monkeypatch.setattr(relay, "_FIRST_PLOT_WAIT", 0.05)
     team = FakeChannel()
     it = post(posts, tmp_path, clock, rule(), channel(), team=team)
 
@@ -253,6 +253,26 @@ def test_a_mail_goes_without_its_picture_when_there_is_none(
     assert it.send() == 1
     assert "<img" not in team.mails[0][1].html
     assert not team.mails[0][1].pictures
+
+
+def test_only_the_first_picture_since_the_start_is_waited_for_longer(
+        posts: list[Post], tmp_path: Path, clock: FakeClock,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that never drew must import what draws."""
+    monkeypatch.setattr(relay, "_PLOT_WAIT", 0.05)
+    team = FakeChannel()
+    it = post(posts, tmp_path, clock, rule(), channel(), team=team)
+
+    async def slow(_: PlotRequest) -> bytes | None:
+        await asyncio.sleep(0.3)
+        return PNG
+
+    it.relay._plot = slow
+    for episode in (0, 1):
+        it.fire(episode)
+        assert it.send() == 1
+        clock.advance(DAY)
+    assert [bool(notice.pictures) for _, notice in team.mails] == [True, False]
 
 
 async def until(met: object, seconds: float = 5.0) -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import email
 import math
-import multiprocessing
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,15 +26,16 @@ from rich.table import Table
 from iop4d.alerts.channels.base import Notice
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.quantities import Past, PointSeries, derived
-from iop4d.alerts.relay import Relay
+from iop4d.alerts.relay import Plot, Relay
 from iop4d.alerts.rules import CompiledRule, History, RulePoint, compile_rule, judge
 from iop4d.config import Rule
 from iop4d.config.load import parse_site
+from iop4d.ledger.engines.local import LocalProcesses
 from iop4d.ledger.engines.process import rss_mb
-from iop4d.model.messages import PlotRequest
+from iop4d.model.messages import Done, PlotRequest, Plotted
 from iop4d.model.source import Source, SourceKind
 from iop4d.model.states import AlertState
-from iop4d.reduction.plots import plot_light_curve
+from iop4d.reduction.context import WorkerContext
 from iop4d.simulator.servers import Mailbox
 from iop4d.store import catalogue
 from iop4d.store.database import Database
@@ -253,14 +253,36 @@ class _Dead(Taken):
         raise SendError("no connection", permanent=False, channel_down=True)
 
 
-async def _delays(place: Place, count: int, workers: ProcessPoolExecutor) -> list[float]:
-    """Seconds from the commit of a result until the server has taken the mail, with its plot."""
+@asynccontextmanager
+async def _workers(place: Place) -> AsyncIterator[LocalProcesses]:
+    """The daemon's engine with one worker, which has come up and has drawn nothing yet."""
+    engine = LocalProcesses(place.site.daemon, 1)
+    with place.database.read() as db:
+        known = catalogue.load(db)
+    engine.set_context(WorkerContext(site=place.site, catalogue=known), known.version)
+    await engine.start()
+    try:
+        while not await engine.ready():
+            pass
+        yield engine
+    finally:
+        await engine.stop()
+
+
+async def _delays(place: Place, count: int) -> list[float]:
+    """Seconds from the commit of a result until the server has accepted the mail, with its plot."""
+    async with _workers(place) as workers:
+        async def plot(request: PlotRequest) -> bytes | None:
+            outcome = await workers.submit(request, label="picture")
+            assert isinstance(outcome, Done), outcome
+            assert isinstance(outcome.value, Plotted)
+            return outcome.value.png
+
+        return await _delays_with(place, count, plot)
+
+
+async def _delays_with(place: Place, count: int, plot: Plot) -> list[float]:
     stop, wake = asyncio.Event(), asyncio.Event()
-
-    async def plot(request: PlotRequest) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(
-            workers, plot_light_curve, request)
-
     relay = Relay(database=InlineDatabase(place.database), site=place.site, clock=place.clock,
                   plot=plot)
     running = asyncio.create_task(relay.run(stop, wake))
@@ -277,7 +299,7 @@ async def _delays(place: Place, count: int, workers: ProcessPoolExecutor) -> lis
     stop.set()
     wake.set()
     await running
-    return sorted(delays)
+    return delays
 
 
 def latency(count: int) -> Line:
@@ -287,17 +309,22 @@ def latency(count: int) -> Line:
         mailbox.start()
         try:
             with _place(1, time.time, port=mailbox.port,
-                        head=f"[alerts]\nmax_per_10min = {2 * count}\n",
-                        ) as place, ProcessPoolExecutor(
-                            1, mp_context=multiprocessing.get_context("spawn")) as workers:
-                delays = asyncio.run(_delays(place, count, workers))
-            pictures = sum(b"image/png" in mail.read_bytes() for mail in mailbox.messages())
+                        head=f"[alerts]\nmax_per_10min = {2 * count}\n") as place:
+                delays = asyncio.run(_delays(place, count))
+            pictures = sum(_shows_picture(mail.read_bytes()) for mail in mailbox.messages())
         finally:
             mailbox.stop()
-    late = delays[int(0.95 * len(delays))]
+    first, late = delays[0], sorted(delays)[int(0.95 * len(delays))]
     return Line(what=f"from a result's commit to the server's OK, 95 % of {count}",
-                reached=f"{late:.2f} s, {pictures} with a picture", wanted="5 s, all",
-                holds=late <= 5.0 and pictures == count)
+                reached=f"{late:.2f} s, {pictures} with a picture, the first after {first:.2f} s",
+                wanted="5 s, all", holds=late <= 5.0 and pictures == count)
+
+
+def _shows_picture(mail: bytes) -> bool:
+    """Whether a mail carries a picture that can be opened."""
+    return any(bytes(part.get_payload(decode=True)).startswith(b"\x89PNG\r\n")
+               for part in email.message_from_bytes(mail).walk()
+               if part.get_content_type() == "image/png")
 
 
 def kills(count: int) -> Line:
