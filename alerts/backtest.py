@@ -65,7 +65,7 @@ def backtest(db: Connection, engine: AlertEngine, compiled: CompiledRule,
     count = unknown = 0
     series = engine.series(db, compiled)
     for source, band in series:
-        points = since_jd(db, compiled, source, band, since)
+        points = since_jd(db, compiled, source, band, since, engine.until)
         count += len(points)
         unknown += sum(math.isnan(point.value) for point in points)
         fired += _episodes(source, band, judge(compiled, History(), points, since=since))

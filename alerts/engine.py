@@ -17,7 +17,7 @@ from typing import Any
 from iop4d.alerts import episodes
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.notify import Notifier
-from iop4d.alerts.points import PointReader, since_jd
+from iop4d.alerts.points import PointReader, latest_jd, since_jd
 from iop4d.alerts.rules import (
     CompiledRule,
     Edge,
@@ -33,6 +33,7 @@ from iop4d.config import Rule, Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
+from iop4d.model.units import jd_of_unix
 from iop4d.store import alerts, points, results
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
@@ -75,6 +76,11 @@ class AlertEngine:
         """The names of the rules that people can mute."""
         return [*(compiled.rule.name for compiled in self._all), OWN]
 
+    @property
+    def until(self) -> float:
+        """The JD after which no point counts now."""
+        return latest_jd(self._clock())
+
     def compiled(self, rule: str) -> CompiledRule | None:
         """A rule of the site file by its name."""
         return next((c for c in self._all if c.rule.name == rule), None)
@@ -103,7 +109,7 @@ class AlertEngine:
                 if label and self._subjects.is_watched(compiled, source):
                     key = (number, source, label)
                     due[key] = min(since - _reach(compiled, band), due.get(key, math.inf))
-        reader = PointReader(tx)
+        reader = PointReader(tx, self.until)
         for (number, source, label), since in due.items():
             self._judge(tx, self._of_points[number], source, label, since, reader)
 
@@ -135,7 +141,7 @@ class AlertEngine:
             self._end_without_rule(tx, alert)
         elif alert.state == AlertState.PENDING:
             return
-        elif why := _withdrawn_because(tx, compiled, alert):
+        elif why := _withdrawn_because(tx, compiled, alert, self.until):
             self._withdraw(tx, compiled, alert, why)
         elif snooze_is_over(alert, now):
             alert = episodes.move(tx, alert, AlertState.FIRING, now=now, snoozed_until=None)
@@ -158,15 +164,16 @@ class AlertEngine:
         """Points that fired an alert are bad: it is withdrawn, its rule judged without them."""
         span = points.jd_span(tx, alert.points)
         assert span is not None
+        begin = min(span[0], jd_of_unix(alert.fired_at))  # a point of the future came then
         alert = episodes.move(tx, alert, AlertState.WITHDRAWN, now=self._clock(), reason=why,
-                              resolved_jd=span[0] - _BEFORE, resolved_at=self._clock())
+                              resolved_jd=begin - _BEFORE, resolved_at=self._clock())
         if alert.notified_at is not None:
             self._notifier.notify(tx, compiled, alert, MessageKind.WITHDRAWN)
-        self._judge(tx, compiled, alert.source, alert.band, span[0], PointReader(tx))
+        self._judge(tx, compiled, alert.source, alert.band, begin, PointReader(tx, self.until))
 
     def _remind(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         """Notify people again of an active alert, if its newest point meets the condition."""
-        found = since_jd(tx, compiled, alert.source, alert.band, alert.fired_jd)
+        found = since_jd(tx, compiled, alert.source, alert.band, alert.fired_jd, self.until)
         if found and compiled.condition.holds(found[-1].value):
             self._notifier.notify(tx, compiled, alert, MessageKind.REMINDER,
                                   points=found[-compiled.rule.confirm:])
@@ -174,7 +181,7 @@ class AlertEngine:
     def _end_again(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         """Find the end of an episode again; it is active if the points that ended it are bad."""
         now = self._clock()
-        found = since_jd(tx, compiled, alert.source, alert.band, alert.fired_jd)
+        found = since_jd(tx, compiled, alert.source, alert.band, alert.fired_jd, self.until)
         edges = judge(compiled, History(now=_firing(alert)), found, since=alert.fired_jd)
         if edges:
             episodes.revise(tx, alert, now=now, resolved_jd=edges[0].jd)
@@ -349,15 +356,19 @@ def _check_instruments(site: Site) -> None:
                               f"'{min(unknown)}'; there are: {', '.join(sorted(known))}")
 
 
-def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert) -> str:
+def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert,
+                       until: float) -> str:
     """Why the points that fired an alert do not count any more; empty if they do."""
     rows = results.among(tx, alert.points)
     bad = [f"{row.frames[0] if row.frames else row.id} is flagged "
            f"{', '.join(str(mark['name']) for mark in row.human_flags) or 'as bad'}"
            for row in rows if row.human_flags or _is_barred(row)]
+    if not bad and rows and max(row.jd_mid for row in rows) > until:
+        return "the time of a point is in the future"
     if not bad and compiled.condition.bands and rows:
         begin = min(row.jd_mid for row in rows) - _BEFORE
-        there = {point.id for point in since_jd(tx, compiled, alert.source, alert.band, begin)}
+        there = {point.id for point in since_jd(tx, compiled, alert.source, alert.band, begin,
+                                               until)}
         if not set(alert.points) <= there:
             return f"its point in {compiled.condition.bands[1]} is flagged"
     return ", ".join(bad)

@@ -10,11 +10,13 @@ from iop4d.alerts.conditions import Form
 from iop4d.alerts.quantities import Past, PointSeries, colours, derived
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.model.flags import Flag
+from iop4d.model.units import jd_of_unix
 from iop4d.science.flux import AB_MJY, POGSON, ZERO_MJY
 from iop4d.store import points as store
 from iop4d.store.database import Connection
 
 _LATE = 7.0  # days before the newest point in which a late one can still make an edge
+_AHEAD = 1.0 / 24.0  # days after now up to which a point counts: clocks differ a little
 _MOST = 2000  # points looked at for one judgement
 _MOST_PAST = 50_000  # points that a change is compared with
 
@@ -28,11 +30,13 @@ _NOT_READ: dict[str, Any] = {
 class PointReader:
     """Reads the points of rules that are judged in one transaction.
 
-    Rules often differ in their thresholds alone; what they look at is then read once.
+    Rules often differ in their thresholds alone; what they look at is then read once. ``until``:
+    the JD of ``latest_jd``.
     """
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, until: float) -> None:
         self._db = db
+        self._until = until
         self._read: dict[tuple[object, ...], tuple[float, list[RulePoint]]] = {}
 
     def load(self, compiled: CompiledRule, source: str, band: str,
@@ -43,25 +47,33 @@ class PointReader:
         """
         seen = (compiled.condition.about, replace(compiled.rule, **_NOT_READ), source, band, since)
         if seen not in self._read:
-            self._read[seen] = _load(self._db, compiled, source, band, since)
+            self._read[seen] = _load(self._db, compiled, source, band, since, self._until)
         return self._read[seen]
 
 
+def latest_jd(now: float) -> float:
+    """The JD after which no point counts at a Unix time: its clock was wrong.
+
+    One such point would be the newest for years, and all that come would be late.
+    """
+    return jd_of_unix(now) + _AHEAD
+
+
 def _load(db: Connection, compiled: CompiledRule, source: str, band: str,
-          since: float) -> tuple[float, list[RulePoint]]:
+          since: float, until: float) -> tuple[float, list[RulePoint]]:
     first = compiled.condition.bands[0] if compiled.condition.bands else band
-    selection = _selection(compiled, source, first)
+    selection = _selection(compiled, source, first, until)
     newest = store.times(db, selection, limit=1)
     if not newest:
         return since, []
     since = max(since, newest[0] - _LATE)
     after = store.times(db, selection, since=since, limit=_MOST)
     if len(after) == _MOST:
-        return after[-1], since_jd(db, compiled, source, band, after[-1])
+        return after[-1], since_jd(db, compiled, source, band, after[-1], until)
     needed = compiled.rule.confirm - 1
     for count in (needed, 20 * needed, _MOST):  # not each of them counts: errors, colours
         before = store.times(db, selection, before=since, limit=count)
-        points = since_jd(db, compiled, source, band, before[-1] if before else since)
+        points = since_jd(db, compiled, source, band, before[-1] if before else since, until)
         surplus = sum(point.jd < since for point in points) - needed
         if surplus >= 0 or len(before) < count:
             break
@@ -69,15 +81,16 @@ def _load(db: Connection, compiled: CompiledRule, source: str, band: str,
 
 
 def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
-             start: float) -> list[RulePoint]:
-    """All points from a JD on."""
+             start: float, until: float) -> list[RulePoint]:
+    """All points from a JD on, up to that of ``latest_jd``."""
     condition, rule = compiled.condition, compiled.rule
     first, second = condition.bands or (band, "")
     is_value = condition.form in (Form.VALUE, Form.COLOUR)
-    series = _series(db, compiled, source, first, start if is_value else start - rule.window_days)
+    series = _series(db, compiled, source, first, start if is_value else start - rule.window_days,
+                     until)
     if condition.form is Form.COLOUR:
         near = rule.colour_within_hours / 24.0
-        series = colours(series, _series(db, compiled, source, second, start - near),
+        series = colours(series, _series(db, compiled, source, second, start - near, until),
                          rule.colour_within_hours)
     values = derived(condition, series, Past.of(rule, condition.quantity), since=start)
     errors = series.error if is_value else [math.nan] * len(series)
@@ -86,13 +99,13 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
 
 
 def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
-            start: float) -> PointSeries:
+            start: float, until: float) -> PointSeries:
     rule = compiled.rule
     kept = []
     is_flux = compiled.condition.quantity == "flux_mjy"
     zero_mjy = ZERO_MJY.get(band, AB_MJY)  # of an unknown band only changes mean something
     for id_, jd, night, value, error in store.values(
-            db, _selection(compiled, source, band), start, limit=_MOST_PAST):
+            db, _selection(compiled, source, band, until), start, limit=_MOST_PAST):
         err = math.nan if error is None else error
         number = zero_mjy * 10.0 ** (-0.4 * value) if is_flux else value
         err *= number / POGSON if is_flux else 1.0
@@ -102,7 +115,8 @@ def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
     return PointSeries(ids=ids, jd=jds, night=nights, value=values, error=errors)
 
 
-def _selection(compiled: CompiledRule, source: str, band: str) -> store.PointSelection:
+def _selection(compiled: CompiledRule, source: str, band: str,
+               until: float) -> store.PointSelection:
     """Which points of a band count for a rule."""
     rule, quantity = compiled.rule, compiled.condition.quantity
     if quantity not in ("p", "chi"):
@@ -115,4 +129,4 @@ def _selection(compiled: CompiledRule, source: str, band: str) -> store.PointSel
     if rule.require_stable_stars:
         bars |= Flag.UNSTEADY | Flag.FEW_CALIBRATORS | Flag.CLOUDS
     return store.PointSelection(source=source, band=band, quantity=quantity, bars=int(bars),
-                        instruments=rule.instruments)
+                        instruments=rule.instruments, until=until)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ class PointSelection:
     """Which points of a source and band: those with a quantity, a key of ``COLUMNS``.
 
     ``bars``: flags that a point must not have, besides those that no point may have.
-    ``instruments``: those that count; empty for all.
+    ``instruments``: those that count; empty for all. ``until``: JD after which none counts.
     """
 
     source: str
@@ -39,6 +40,7 @@ class PointSelection:
     quantity: str
     bars: int = 0
     instruments: tuple[str, ...] = ()
+    until: float = math.inf
 
 
 def good_points(source: str, band: Any, *, needs_mag: bool = True) -> Any:
@@ -123,6 +125,8 @@ def _chosen(selection: PointSelection) -> Any:
         COLUMNS[selection.quantity][0].is_null(False))
     if selection.quantity == "chi":
         good = good & (Result.p_debiased >= _SURE * Result.p_err)
+    if selection.until < math.inf:
+        good = good & (Result.jd_mid <= selection.until)
     if selection.instruments:
         good = good & Result.instrument.in_(selection.instruments)
     return good & (Result.flags.bin_and(selection.bars) == 0) if selection.bars else good

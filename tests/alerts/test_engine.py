@@ -18,7 +18,7 @@ from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
 from iop4d.store.schema import Alert, AlertStep, Event, Frame, Outbox, Result, ResultFrame
-from tests.alerts.bench import JD, Night, channel, point, rule, site_of
+from tests.alerts.bench import JD, AtAnyTime, Night, channel, point, rule, site_of
 from tests.conftest import FakeClock
 from tests.support.rows import first, rows, update
 
@@ -182,7 +182,7 @@ def test_a_restart_goes_on_where_the_last_run_ended(start: Start, tmp_path: Path
                                                     clock: FakeClock) -> None:
     night = start()
     night.see_all([12.5, 12.5])
-    night.engine = AlertEngine(site_of(tmp_path, rule(), channel()), clock)
+    night.engine = AtAnyTime(site_of(tmp_path, rule(), channel()), clock)
     night.see_all([12.5, 13.5, 13.5, 12.5, 12.5], start=2)
     assert night.episodes() == [("resolved", 1, 4)]
     night.see_all([12.5, 12.5], start=13 * 60)

@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.alerts.backtest import backtest
 from iop4d.alerts.engine import AlertEngine
 from iop4d.model.errors import ConfigError
-from iop4d.store.schema import Alert
-from tests.alerts.bench import COLOUR, Start, changed, channel, rule, site_of
+from iop4d.store.schema import Alert, Result
+from tests.alerts.bench import (
+    COLOUR,
+    JD,
+    UNIX_OF_JD,
+    Night,
+    Start,
+    changed,
+    channel,
+    rule,
+    site_of,
+)
 from tests.conftest import FakeClock
 from tests.support.rows import rows
 
@@ -94,3 +105,49 @@ def test_each_quantity_has_a_floor_of_its_own(start: Start, condition: str, valu
         night.see(n * DAY / 4, 14.0, night=f"2025-11-{2 + n:02d}", p=p, p_debiased=p, p_err=0.002,
                   chi_deg=chi, chi_err_deg=0.5)
     assert (len(rows(night.database, Alert, Alert.state == "firing")) == 1) is fires
+
+
+@pytest.mark.parametrize("ahead", [10 * DAY, 15 * 365 * DAY])
+@pytest.mark.parametrize("mag", [14.0, 12.5])
+def test_a_point_of_the_future_silences_nothing_and_fires_nothing(tmp_path: Path, ahead: float,
+                                                                  mag: float) -> None:
+    """A clock was wrong: as the newest point it would make every other one a late one."""
+    site, clock = site_of(tmp_path, rule(), channel()), FakeClock(UNIX_OF_JD)
+    night = Night(site, clock)
+    night.engine = AlertEngine(site, clock)
+    future = night.see(ahead, mag)
+    night.see(0, 14.0)
+    clock.advance(3600.0)
+    assert rows(night.database, Alert) == []
+    night.see_all([12.5, 12.5], start=10)
+    watch = night.engine.compiled("bright")
+    assert watch is not None
+    with night.database.read() as db:
+        would = backtest(db, night.engine, watch, JD - 1.0)
+    assert (night.state(), [one.fired_jd for one in would.fired]) == (
+        "firing", [night_jd(night, "bright")])
+    assert night.kinds() == ["alert"]
+    night.see_all([14.0, 14.0], start=20)
+    assert night.state() == "resolved"
+    with night.database.write() as tx:
+        assert future in {row.id for row in tx.select(Result)}
+    night.database.close()
+
+
+def test_an_alert_that_a_point_of_the_future_fired_is_withdrawn(tmp_path: Path) -> None:
+    site, clock = site_of(tmp_path, rule(), channel()), FakeClock(UNIX_OF_JD)
+    night = Night(site, clock)  # its engine is one of an earlier version, which did not look
+    night.see_all([12.5, 12.5], start=10 * 365 * 1440)
+    assert night.state() == "firing"
+    night.engine = AlertEngine(site, clock)
+    night.tend()
+    assert night.state() == "withdrawn"
+    clock.advance(3600.0)
+    night.see_all([12.5, 12.5])
+    assert night.state() == "firing"
+    night.database.close()
+
+
+def night_jd(night: Night, rule_name: str) -> float:
+    """When the last alert of a rule fired."""
+    return float(rows(night.database, Alert, Alert.rule == rule_name)[-1].fired_jd)

@@ -34,7 +34,7 @@ def compiled(condition: str, **keys: Any) -> CompiledRule:
 
 def seen(tx: Transaction, condition: str, *, band: str = "R", since: float = JD - 1.0,
          **keys: Any) -> list[RulePoint]:
-    return since_jd(tx, compiled(condition, **keys), "BL Lac", band, since)
+    return since_jd(tx, compiled(condition, **keys), "BL Lac", band, since, math.inf)
 
 
 def polarised(tx: Transaction, n: float, p: float, chi: float, *, p_err: float = 0.01,
@@ -151,7 +151,7 @@ def test_a_change_reaches_back_by_its_window(tx: Transaction) -> None:
 
 
 def load(tx: Transaction, since: float, **keys: Any) -> tuple[float, list[float]]:
-    begin, found = PointReader(tx).load(compiled("mag < 13.0", **keys), "BL Lac", "R",
+    begin, found = PointReader(tx, math.inf).load(compiled("mag < 13.0", **keys), "BL Lac", "R",
                                         JD + since * MINUTE)
     return (begin - JD) / MINUTE, [round((p.jd - JD) / MINUTE, 3) for p in found]
 
@@ -197,7 +197,7 @@ def test_no_more_than_the_newest_points_are_judged_at_once(
 
 def test_points_are_read_once_for_rules_that_differ_in_their_thresholds_alone(
         tx: Transaction) -> None:
-    reader = PointReader(tx)
+    reader = PointReader(tx, math.inf)
     point(tx, 0, 13.0)
     one = reader.load(compiled("mag < 13.0"), "BL Lac", "R", JD)
     same = (compiled("mag < 14.0", cooldown_hours=3.0, severity="high"),
