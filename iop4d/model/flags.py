@@ -48,7 +48,7 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.FEW_CALIBRATORS: "the zero point rests on a single calibrator",
     Flag.CALIBRATORS_DISAGREE: "calibrators scatter more than their errors allow",
     Flag.CLOUDS: "the zero point is more than half a magnitude below the night's best one",
-    Flag.NOT_DETECTED: "no star was detected at the position of the source",
+    Flag.NOT_DETECTED: "less than three sigma of light at the place of the source",
     Flag.OFF_CENTRE: "the star's centroid is far from the catalogued position",
     Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",
     Flag.POOR_SEEING: "PSF wider than 5 arcsec (FWHM)",

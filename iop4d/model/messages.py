@@ -136,6 +136,7 @@ class Reduced:
     bjd_tdb: float
     measurements: tuple[Measurement, ...]
     results: tuple[ResultValue, ...]
+    psf_beta: float = float("nan")  # Moffat's exponent
     frame_flags: int = 0  # of the frame as a whole; part of its results' flags
     warnings: tuple[str, ...] = ()
     wcs_ordinary: dict[str, float | int | str] = field(default_factory=dict)
@@ -159,6 +160,7 @@ class MeasuredFrame:
     flags: int = 0  # of the frame as a whole
     field_stars: tuple[FieldStar, ...] = ()
     aperture_arcsec: float = float("nan")  # radius
+    psf_beta: float = float("nan")  # Moffat's exponent of its PSF
 
 
 @dataclass(frozen=True, kw_only=True)

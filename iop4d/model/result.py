@@ -43,13 +43,16 @@ class GrowthPoint:
     """A point of a curve of growth: the flux inside one radius, as in :class:`Measurement`.
 
     ``radius_arcsec`` is one of the same few for all frames, so that frames of other seeing can be
-    compared in one aperture. No factor ties it to the typical star of the frame.
+    compared in one aperture. Like every flux, it is that of a star as wide as the frame's typical
+    one. ``flags``: of this circle besides the measurement's; ``neighbours``: as there.
     """
 
     radius_arcsec: float
     flux: float
     flux_err: float
     photon_err: float
+    flags: int = 0
+    neighbours: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,12 @@ from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targe
 from iop4d.reduction.context import Stages
 from iop4d.reduction.field import Field, find_field, quality
 from iop4d.reduction.masters import CalibratedImage, MasterCache, calibrate_pixels
-from iop4d.reduction.measure import measure_field_stars, measure_sources, reference_stars
+from iop4d.reduction.measure import (
+    circles_of,
+    measure_field_stars,
+    measure_sources,
+    reference_stars,
+)
 from iop4d.reduction.product import Mark, write_preview, write_reduced
 from iop4d.reduction.rungs import Search
 from iop4d.reduction.stars import Stars, find_sky, find_stars
@@ -116,14 +121,15 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
         pixels = replace(pixels, hidden=hidden_images(
             found.x, found.y, fluxes, offset=field.offset,
             reach=aperture.radius + 0.5 * stars.psf.fwhm))
+    circles = circles_of(tools.catalogue, field, aperture, facts)
     sources = measure_sources(pixels, tools.catalogue, field, aperture, facts,
-                              sky_level=stars.sky.level)
+                              sky_level=stars.sky.level, circles=circles)
     if facts.mode != "polarimetry" or facts.beams > 1:
         return _Measured(sources=sources, field_stars=())
     targets = tuple(m for m in sources if _is_target(m.source, tools.catalogue))
     return _Measured(sources=sources, field_stars=measure_field_stars(
         pixels, stars, field, aperture, facts, besides=targets,
-        most=tools.site.polarimetry.max_field_stars))
+        most=tools.site.polarimetry.max_field_stars, circles=circles))
 
 
 def _is_target(name: str, catalogue: Catalogue) -> bool:
@@ -141,7 +147,7 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Field, apertu
     measured = MeasuredFrame(
         id=0, facts=facts, measurements=found.sources, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         airmass=airmass, bjd_tdb=bjd, flags=int(flags),
-        aperture_arcsec=aperture.radius * wcs.scale_arcsec)
+        aperture_arcsec=aperture.radius * wcs.scale_arcsec, psf_beta=stars.psf.beta)
     targets = targets_of(measured, tools.catalogue)
     results = () if facts.mode == "polarimetry" else tuple(
         calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope)[0]
@@ -152,7 +158,8 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Field, apertu
         n_detected=len(stars.detections), n_matched=field.refined.n_matched,
         wcs_rms_px=field.refined.rms_px, fwhm_px=fwhm, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         sky=stars.sky.level, sky_sigma=stars.sky.sigma, aperture_px=aperture.radius,
-        annulus_px=(aperture.inner, aperture.outer), airmass=airmass, bjd_tdb=bjd,
+        annulus_px=(aperture.inner, aperture.outer), psf_beta=stars.psf.beta,
+        airmass=airmass, bjd_tdb=bjd,
         measurements=found.sources, results=results, frame_flags=measured.flags,
         target=_main_target(targets, facts, tools.catalogue, wcs),
         field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),

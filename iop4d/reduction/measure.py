@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
-from iop4d.model.result import NAN, FieldStar, Measurement
+from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
 from iop4d.model.source import Catalogue, Source
+from iop4d.reduction.apertures import annulus_for, aperture_of, radii_for, with_flux
 from iop4d.reduction.field import Field
 from iop4d.reduction.stars import Stars
+from iop4d.science.growth import Curves, measure_curves
 from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels, measure
 from iop4d.science.tan import Wcs
 
 _FIELD_SNR = 30.0  # peak over sky noise that a field star needs: 1 % of its flux
 _REFERENCE_STARS = 200  # brightest stars of a whole frame by which sub-frames are placed
-MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
 OFF_CENTRE_PX = 1.5  # a star this near to its place, or within 0.7 FWHM, is at its place
 OFF_CENTRE_FWHM = 0.7
 NEARBY_FWHM = 1.5  # a star within this, but off its place, gets a flag
@@ -28,16 +29,47 @@ _FALSE_ALARM = 0.25  # part of the bright stars from which on not all can have b
 _TRUST_CENTROID = 20.0  # peak over sky noise from which the centroid beats the solution
 
 
+@dataclass(frozen=True, kw_only=True)
+class Circles:
+    """The circles of a frame's curves of growth, for all its stars: radii in arcsec, and a pixel's
+    size in arcsec."""
+
+    radii: tuple[float, ...]
+    pixel_arcsec: float
+
+    def measure(self, pixels: Pixels, x: Sequence[float], y: Sequence[float],
+                own: Sequence[int | None]) -> Curves:
+        """The curves of growth of the stars at 0-based pixels; ``own``: their detections."""
+        inner, outer = annulus_for(self.radii)
+        return measure_curves(
+            pixels, np.array(x), np.array(y), np.array([-1 if i is None else i for i in own]),
+            np.array(self.radii) / self.pixel_arcsec,
+            (inner / self.pixel_arcsec, outer / self.pixel_arcsec))
+
+
+def circles_of(catalogue: Catalogue, field: Field, aperture: Aperture,
+               facts: FrameFacts) -> Circles:
+    """The circles of a frame: about its own aperture, and those that sources in it ask for."""
+    scale = field.wcs.scale_arcsec
+    wanted = (aperture_of(source) for wcs in (field.wcs, field.ordinary) if wcs is not None
+              for source, _, _ in in_frame(catalogue.sources, wcs, facts.shape))
+    return Circles(radii=radii_for(aperture.radius * scale, wanted, pixel_arcsec=scale),
+                   pixel_arcsec=scale)
+
+
 def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture: Aperture,
-                    facts: FrameFacts, *, sky_level: float) -> tuple[Measurement, ...]:
+                    facts: FrameFacts, *, sky_level: float,
+                    circles: Circles) -> tuple[Measurement, ...]:
     """Every source of the catalogue in the frame; of two beams each by itself and their sum.
 
     A source of which one image lies outside has the other one's row alone.
     """
     def beam(wcs: Wcs, name: str) -> dict[str, Measurement]:
-        found = [measure_source(pixels, source.name, x, y, aperture, exptime_s=facts.exptime_s,
-                                sky_level=sky_level)
-                 for source, x, y in in_frame(catalogue.sources, wcs, facts.shape)]
+        placed = [place_source(pixels, source.name, x, y)
+                  for source, x, y in in_frame(catalogue.sources, wcs, facts.shape)]
+        found = [measure_source(pixels, place, aperture, exptime_s=facts.exptime_s,
+                                sky_level=sky_level) for place in placed]
+        found = _with_growth(pixels, placed, found, circles, facts.exptime_s)
         if pixels.bad is None:
             found = list(without_false_alarms(found))
         return {m.source: replace(m, beam=name) for m in found}
@@ -52,7 +84,7 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
 
 def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Aperture,
                         facts: FrameFacts, *, most: int, besides: tuple[Measurement, ...],
-                        ) -> tuple[FieldStar, ...]:
+                        circles: Circles) -> tuple[FieldStar, ...]:
     """The brightest clean stars that are none of the sources measured, with their sky places.
 
     They show the transparency of a frame of one beam; the catalogue's calibrators are among them.
@@ -61,6 +93,7 @@ def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Ap
     good = np.flatnonzero(~found.saturated & ~found.edge & ~stars.sharp
                           & (found.peak > _FIELD_SNR * stars.sky.sigma))
     chosen: list[FieldStar] = []
+    indices: list[int] = []
     for i in good.tolist():
         if len(chosen) == most:
             break
@@ -74,7 +107,21 @@ def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Ap
         chosen.append(FieldStar(
             ra_deg=float(ra[0]), dec_deg=float(dec[0]), flux=flux.flux / facts.exptime_s,
             flux_err=flux.photon_err / facts.exptime_s))
-    return tuple(chosen)
+        indices.append(i)
+    if not chosen:
+        return ()
+    curves = circles.measure(pixels, found.x[indices].tolist(), found.y[indices].tolist(), indices)
+    return tuple(replace(star, growth=_clean_points(curves, k, circles, facts.exptime_s))
+                 for k, star in enumerate(chosen))
+
+
+def _clean_points(curves: Curves, star: int, circles: Circles,
+                  exptime_s: float) -> tuple[tuple[float, float, float], ...]:
+    """A field star's curve of growth, without the circles that hold anything odd."""
+    good = np.isfinite(curves.flux[star]) & (curves.flags[star] == 0)
+    return tuple((circles.radii[k], float(curves.flux[star, k]) / exptime_s,
+                  float(curves.photon_err[star, k]) / exptime_s)
+                 for k in np.flatnonzero(good).tolist())
 
 
 def reference_stars(stars: Stars) -> tuple[tuple[float, float, float], ...]:
@@ -95,22 +142,56 @@ def in_frame(sources: Sequence[Source], wcs: Wcs,
     return [(sources[i], float(x[i]), float(y[i])) for i in np.flatnonzero(inside).tolist()]
 
 
-def measure_source(frame: Pixels, name: str, x: float, y: float, aperture: Aperture, *,
-                   exptime_s: float, sky_level: float) -> Measurement:
-    """Measure one source at its predicted place, or at its star's centroid close by."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a source is measured: 0-based pixel; ``own``: its detection, None if it has none."""
+
+    source: str
+    x: float
+    y: float
+    own: int | None
+    flags: Flag
+
+
+def place_source(frame: Pixels, name: str, x: float, y: float) -> Place:
+    """A source's predicted place, or its star's centroid close by where noise does not shift it."""
     own, flags = _own_star(frame, x, y)
     if own is not None and frame.detections.peak[own] > _TRUST_CENTROID * frame.sigma:
         x, y = float(frame.detections.x[own]), float(frame.detections.y[own])
-    measured = measure(frame, x, y, aperture, own=own)
-    flux, err = measured.flux / exptime_s, measured.flux_err / exptime_s
-    positive = flux > 0
-    return Measurement(
-        source=name, x=x, y=y, flux=flux, flux_err=err,
-        mag_inst=-2.5 * math.log10(flux) if positive else NAN,
-        mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
-        snr=flux / err if err > 0 else NAN, sky=sky_level + measured.sky,
-        flags=int(measured.flags | flags), photon_err=measured.photon_err / exptime_s,
-        neighbours=measured.neighbours)
+    return Place(source=name, x=x, y=y, own=own, flags=flags)
+
+
+def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s: float,
+                   sky_level: float) -> Measurement:
+    """Measure one source at its place, whether a star was found there or not."""
+    measured = measure(frame, place.x, place.y, aperture, own=place.own)
+    return with_flux(Measurement(
+        source=place.source, x=place.x, y=place.y, flux=NAN, flux_err=NAN, mag_inst=NAN,
+        mag_inst_err=NAN, snr=NAN, sky=sky_level + measured.sky,
+        flags=int(measured.flags | place.flags), photon_err=measured.photon_err / exptime_s,
+        neighbours=measured.neighbours), measured.flux / exptime_s, measured.flux_err / exptime_s)
+
+
+def _with_growth(frame: Pixels, placed: Sequence[Place], found: Sequence[Measurement],
+                 circles: Circles, exptime_s: float) -> list[Measurement]:
+    """The measurements with their curves of growth."""
+    if not placed:
+        return []
+    curves = circles.measure(frame, [p.x for p in placed], [p.y for p in placed],
+                             [p.own for p in placed])
+    return [replace(m, growth=_points(curves, k, circles, exptime_s, besides=m.flags))
+            for k, m in enumerate(found)]
+
+
+def _points(curves: Curves, star: int, circles: Circles, exptime_s: float, *,
+            besides: int) -> tuple[GrowthPoint, ...]:
+    return tuple(GrowthPoint(
+        radius_arcsec=circles.radii[k], flux=float(curves.flux[star, k]) / exptime_s,
+        flux_err=float(curves.flux_err[star, k]) / exptime_s,
+        photon_err=float(curves.photon_err[star, k]) / exptime_s,
+        flags=int(curves.flags[star, k]) & ~besides,
+        neighbours=float(curves.neighbours[star, k]))
+        for k in np.flatnonzero(np.isfinite(curves.flux[star])).tolist())
 
 
 def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement:
@@ -118,18 +199,26 @@ def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement
 
     What the images share of their errors, the floor of 0.0012, is counted once.
     """
+    both = _sum_of(ordinary, extraordinary)
+    pairs = [(o, e) for o in ordinary.growth for e in extraordinary.growth
+             if o.radius_arcsec == e.radius_arcsec]
+    return with_flux(replace(
+        extraordinary, beam="", photon_err=both.photon_err, neighbours=both.neighbours,
+        flags=ordinary.flags | extraordinary.flags,
+        growth=tuple(_sum_of(o, e) for o, e in pairs)), both.flux, both.flux_err)
+
+
+def _sum_of(ordinary: Measurement | GrowthPoint, extraordinary: Measurement | GrowthPoint,
+            ) -> GrowthPoint:
+    """The light of two images inside circles of one radius."""
     flux = ordinary.flux + extraordinary.flux
     alone = math.hypot(ordinary.photon_err, extraordinary.photon_err)
     others = ordinary.neighbours * ordinary.flux + extraordinary.neighbours * extraordinary.flux
-    err = math.hypot(alone, FLOOR * flux, NEIGHBOUR_ERR * others)
-    positive = flux > 0
-    return replace(
-        extraordinary, beam="", flux=flux, flux_err=err, photon_err=alone,
-        flags=ordinary.flags | extraordinary.flags,
-        neighbours=others / flux if positive else 0.0,
-        mag_inst=-2.5 * math.log10(flux) if positive else NAN,
-        mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if positive else NAN,
-        snr=flux / err if err > 0 else NAN)
+    return GrowthPoint(
+        radius_arcsec=extraordinary.radius_arcsec if isinstance(extraordinary, GrowthPoint)
+        else NAN, flux=flux, flux_err=math.hypot(alone, FLOOR * flux, NEIGHBOUR_ERR * others),
+        photon_err=alone, flags=ordinary.flags | extraordinary.flags,
+        neighbours=others / flux if flux > 0 else 0.0)
 
 
 def without_false_alarms(measured: Sequence[Measurement]) -> tuple[Measurement, ...]:
@@ -156,4 +245,4 @@ def _own_star(frame: Pixels, x: float, y: float) -> tuple[int | None, Flag]:
         return nearest, Flag(0)
     if near <= max(2.0 * OFF_CENTRE_PX, NEARBY_FWHM * fwhm):
         return None, Flag.OFF_CENTRE
-    return None, Flag.NOT_DETECTED
+    return None, Flag(0)

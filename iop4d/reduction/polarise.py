@@ -20,11 +20,11 @@ from iop4d.model.messages import MeasuredFrame, Polarised
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, MethodValue, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX
 from iop4d.reduction.calibrate import calibrate, targets_of
 from iop4d.reduction.fluxes import with_mean_flux
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of, source_ensemble
 from iop4d.reduction.host import without_host
-from iop4d.reduction.measure import MAG_PER_RELATIVE_FLUX
 from iop4d.science.fieldstars import Transparency
 from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import (

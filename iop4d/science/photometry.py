@@ -32,7 +32,7 @@ GRAIN = 0.0004  # the flat field's part of it alone: 0.2 % a pixel, over the pix
 LOW_SNR = 5.0  # as the flag says
 BLEND = 0.01  # part of a source's light that a neighbour may add inside the aperture
 NEIGHBOUR_ERR = 0.15  # part of a neighbour's light by which it may be subtracted wrongly
-_BLEND_NOISE = 0.3  # sigmas of the flux below which a neighbour's light does not matter
+BLEND_NOISE = 0.3  # sigmas of the flux below which a neighbour's light does not matter
 _FEWEST_SKY = 30  # pixels of an annulus that give its noise
 _COSMIC = 8.0  # sigmas by which a pixel must stand above the PSF to be a cosmic ray's
 _COSMIC_MODEL = 0.5  # part of the PSF's local height by which the model may be wrong
@@ -165,7 +165,7 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *,
     variance = max(flux, 0.0) / frame.gain + area * sigma**2 * (1.0 + area / count)
     others = float((stamp.light * weights).sum())
     error = math.hypot(math.sqrt(variance), FLOOR * flux, NEIGHBOUR_ERR * others)
-    if others > max(BLEND * flux, _BLEND_NOISE * error):
+    if others > max(BLEND * flux, BLEND_NOISE * error):
         flags |= Flag.BLENDED
     expected = model * max(flux, 0.0) / inside
     if frame.round_stars and _has_cosmic_ray(stamp.image - sky, weights, expected,

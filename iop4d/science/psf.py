@@ -77,6 +77,13 @@ def encircled(radius: ArrayLike, fwhm: ArrayLike, beta: float) -> Floats:
     return np.asarray(inside)
 
 
+def moffat_radius(part: ArrayLike, fwhm: float, beta: float) -> Floats:
+    """The radius of the circle that holds a ``part`` of a Moffat star's light, below 1."""
+    alpha2 = float(_alpha2(np.float64(fwhm), beta))
+    outside = 1.0 - np.asarray(part, dtype=np.float64)
+    return np.asarray(np.sqrt(alpha2 * (outside ** (1.0 / (1.0 - beta)) - 1.0)))
+
+
 def surface(r2: Floats | float, fwhm: float, beta: float) -> Floats:
     """The part of a Moffat star's light in a pixel at squared distance ``r2`` (pixels squared)."""
     alpha2 = float(_alpha2(np.float64(fwhm), beta))

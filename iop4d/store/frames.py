@@ -96,7 +96,7 @@ def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
     """What the reduction found, for the frame's ``info`` column."""
     plain = {name: getattr(reduced, name) for name in (
         "n_detected", "n_matched", "wcs_rms_px", "fwhm_px", "fwhm_arcsec", "sky", "sky_sigma",
-        "aperture_px", "airmass", "bjd_tdb", "frame_flags", "astrometry_from")}
+        "aperture_px", "psf_beta", "airmass", "bjd_tdb", "frame_flags", "astrometry_from")}
     info: dict[str, Any] = {
         name: finite(value) if isinstance(value, float) else value
         for name, value in plain.items()}
@@ -116,8 +116,8 @@ def save_measurements(tx: Transaction, frame_id: int,
         rows.append({"frame": frame_id} | {
             name: finite(value) if isinstance(value, float) else value
             for name, value in values.items()} | {"growth": [
-                [point.radius_arcsec, point.flux, point.flux_err, point.photon_err]
-                for point in measurement.growth]})
+                [point.radius_arcsec, point.flux, point.flux_err, point.photon_err, point.flags,
+                 point.neighbours] for point in measurement.growth]})
     tx.insert_many(schema.Measurement, rows)
 
 

@@ -177,8 +177,8 @@ def with_measurements(db: Connection, frames: list[Frame],
             source=source, x=x, y=y, flux=flux, flux_err=flux_err, mag_inst=mag,
             mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags, beam=beam, photon_err=photons,
             neighbours=others, psf_flux=psf, psf_flux_err=psf_err, growth=tuple(
-                GrowthPoint(radius_arcsec=r, flux=f, flux_err=e, photon_err=p)
-                for r, f, e, p in growth)))
+                GrowthPoint(radius_arcsec=r, flux=f, flux_err=e, photon_err=p, flags=bits,
+                            neighbours=part) for r, f, e, p, bits, part in growth)))
     return tuple(_measured_frame(frame, tuple(measured[frame.id])) for frame in frames)
 
 
@@ -188,7 +188,7 @@ def _measured_frame(frame: Frame, measurements: tuple[Measurement, ...]) -> Meas
     return MeasuredFrame(
         id=frame.id, facts=facts_of(frame), measurements=measurements, fwhm_arcsec=fwhm,
         airmass=number(info.get("airmass")), bjd_tdb=number(info.get("bjd_tdb")),
-        flags=info.get("frame_flags", 0),
+        flags=info.get("frame_flags", 0), psf_beta=number(info.get("psf_beta")),
         aperture_arcsec=number(info.get("aperture_px")) * fwhm / number(info.get("fwhm_px")))
 
 

@@ -135,7 +135,7 @@ class Measurement(Table):
     sky = pw.FloatField(null=True)
     photon_err = pw.FloatField(null=True)
     neighbours = pw.FloatField(default=0.0)
-    growth = JSONField(default=list)  # [radius in arcsec, flux, flux_err, photon_err]
+    growth = JSONField(default=list)  # of GrowthPoint's fields, in order
     psf_flux = pw.FloatField(null=True)
     psf_flux_err = pw.FloatField(null=True)
     flags = pw.IntegerField(default=0)

@@ -1,0 +1,236 @@
+"""Curves of growth: fluxes inside several circles about many stars at once, with one sky each.
+
+The same few radii on all frames make one aperture of frames of unlike seeing, without a second look
+at their pixels. The annulus lies outside the largest circle and, in arcsec, at one place for all
+frames: what a galaxy adds to the sky there does not follow the seeing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import sep
+from numpy.typing import NDArray
+
+from iop4d.model.flags import Flag
+from iop4d.model.units import MAD_TO_SIGMA
+from iop4d.science.photometry import (
+    BLEND,
+    BLEND_NOISE,
+    FLOOR,
+    GRAIN,
+    NEIGHBOUR_ERR,
+    Pixels,
+)
+from iop4d.science.psf import Psf, encircled, moffat_radius, surface
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_SAMPLES = 1000  # pixels of an annulus that are looked at; they add a fifth to the sky's variance
+_FEWEST = 30  # of them that give a sky of its own
+_NODES = 32  # circles by which a neighbour's light inside an aperture is summed up: to 2 % of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """What S stars have inside R circles, as :class:`iop4d.science.photometry.Flux` has in one.
+
+    Arrays (S, R); ``flux``, ``flux_err``, ``photon_err``: ADU, NaN where a circle reaches beyond
+    the frame; ``neighbours``: light of neighbours that was subtracted, as a part of the flux;
+    ``flags``: bits of :class:`Flag`. ``sky``: (S,) ADU per pixel.
+    """
+
+    flux: Floats
+    flux_err: Floats
+    photon_err: Floats
+    neighbours: Floats
+    flags: Integers
+    sky: Floats
+
+
+def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Floats,
+                   annulus: tuple[float, float]) -> Curves:
+    """Measure the stars at 0-based ``x``, ``y`` (S,) inside circles of ``radii`` (R,) pixels.
+
+    ``own``: (S,) each star's detection, -1 if it has none; ``annulus``: inner and outer radius,
+    pixels. Errors as in ``photometry.measure``, and like it each flux is that of a star as wide as
+    the frame's typical one.
+    """
+    shape = (x.size, radii.size)
+    every_x, every_y = (np.repeat(v, radii.size) for v in (x, y))
+    every_radius = np.tile(radii, x.size)
+    total = sep.sum_circle(frame.image, every_x, every_y, every_radius,
+                           subpix=0)[0].reshape(shape)
+    area = math.pi * radii**2
+    others = _Others.about(frame, x, y, own, reach=float(annulus[1]))
+    light = others.inside(radii, frame.psf, x.size)
+    sky, sigma, count = _skies(frame, x, y, others, annulus)
+    rough = np.maximum(total[:, -1] - light[:, -1] - area[-1] * sky, 0.0)
+    sky = sky - rough * _wings(frame.psf, float(radii[-1]), annulus)
+    flux = total - light - area * sky[:, None]
+    variance = np.maximum(flux, 0.0) / frame.gain + area * sigma[:, None]**2 * (
+        1.0 + area / count[:, None])
+    factor, factor_err = _place_factors(frame.psf, x, y, radii)
+    error = np.sqrt(variance + (FLOOR * flux)**2 + (NEIGHBOUR_ERR * light)**2
+                    + (flux * factor_err)**2)
+    flags = _pixel_flags(frame, x, y, radii)
+    flags[light > np.maximum(BLEND * flux, BLEND_NOISE * error)] |= int(Flag.BLENDED)
+    ny, nx = frame.image.shape
+    room = np.minimum(np.minimum(x, nx - 1 - x), np.minimum(y, ny - 1 - y)) + 0.5
+    beyond = radii > room[:, None]
+    return Curves(
+        flux=np.where(beyond, np.nan, flux * factor), sky=sky, flags=flags,
+        flux_err=np.where(beyond, np.nan, error * factor),
+        photon_err=np.where(beyond, np.nan, factor * np.sqrt(variance + (GRAIN * flux)**2)),
+        neighbours=np.where(flux > 0, light / np.where(flux > 0, flux, 1.0), 0.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Others:
+    """Pairs of a star and a neighbour: the star's index, the neighbour's place and flux."""
+
+    star: NDArray[np.intp]
+    x: Floats
+    y: Floats
+    flux: Floats
+    distance: Floats
+
+    @classmethod
+    def about(cls, frame: Pixels, x: Floats, y: Floats, own: Integers, *, reach: float) -> _Others:
+        found, hidden = frame.detections, frame.hidden
+        all_x, all_y, flux = (np.concatenate(pair) for pair in zip(
+            (found.x, found.y, frame.fluxes), hidden, strict=True))
+        distance = np.hypot(all_x - x[:, None], all_y - y[:, None])
+        has = np.flatnonzero(own >= 0)
+        near = distance < reach + 5.0 * frame.psf.fwhm
+        near[has, own[has]] = False
+        star, other = np.nonzero(near)
+        return cls(star=star, x=all_x[other], y=all_y[other], flux=flux[other],
+                   distance=distance[star, other])
+
+    def inside(self, radii: Floats, psf: Psf, stars: int) -> Floats:
+        """(S, R) the neighbours' light inside the circles, ADU."""
+        light = np.zeros((stars, radii.size))
+        near = self.distance < radii[-1] + 5.0 * psf.fwhm
+        if near.any():
+            # Circles about the neighbour that each hold an equal part of its light, and the part
+            # of their rims that lies inside the aperture.
+            rho = moffat_radius((np.arange(_NODES) + 0.5) / _NODES, psf.fwhm, psf.beta)
+            d = np.maximum(self.distance[near], 1e-6)[:, None, None]
+            cosine = (rho**2 + d**2 - radii[:, None]**2) / (2.0 * rho * d)
+            part = np.arccos(np.clip(cosine, -1.0, 1.0)).mean(axis=2) / math.pi
+            np.add.at(light, self.star[near], self.flux[near, None] * part)
+        return light
+
+
+def _skies(frame: Pixels, x: Floats, y: Floats, others: _Others,
+           annulus: tuple[float, float]) -> tuple[Floats, Floats, Floats]:
+    """(level, noise of a pixel, number of pixels) of each star's annulus: the clipped mean.
+
+    As in ``photometry``: pixels close to neighbours do not count, and where the mean shows faint
+    stars, 2.5 median - 1.5 mean stands for it.
+    """
+    dx, dy = _ring(annulus)
+    columns, rows = np.rint(x).astype(int)[:, None] + dx, np.rint(y).astype(int)[:, None] + dy
+    ny, nx = frame.image.shape
+    good = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
+    columns, rows = np.clip(columns, 0, nx - 1), np.clip(rows, 0, ny - 1)
+    values = frame.image[rows, columns].astype(np.float64)
+    if frame.bad is not None:
+        good &= ~frame.bad[rows, columns]
+    reach2 = np.minimum(_reach2(others.flux, frame), (4.0 * frame.psf.fwhm)**2)
+    apart = np.sqrt(reach2)
+    touching = np.flatnonzero((others.distance > annulus[0] - apart)
+                              & (others.distance < annulus[1] + apart))
+    for k in touching.tolist():
+        star = others.star[k]
+        r2 = (columns[star] - others.x[k])**2 + (rows[star] - others.y[k])**2
+        good[star] &= r2 > reach2[k]
+        if reach2[k] >= (4.0 * frame.psf.fwhm)**2:  # so bright that its far wings count
+            values[star] -= others.flux[k] * surface(r2, frame.psf.fwhm, frame.psf.beta)
+    return _levels(values, good, frame.sigma)
+
+
+def _levels(values: Floats, good: NDArray[np.bool_],
+            sigma: float) -> tuple[Floats, Floats, Floats]:
+    median = _medians(values, good)
+    spread = MAD_TO_SIGMA * _medians(np.abs(values - median[:, None]), good)
+    spread = np.where(spread > 0, spread, sigma)
+    kept = good & (np.abs(values - median[:, None]) <= 3.0 * spread[:, None])
+    count = kept.sum(axis=1)
+    mean = np.where(kept, values, 0.0).sum(axis=1) / np.maximum(count, 1)
+    number = np.maximum(good.sum(axis=1), 1)
+    # Three sigmas of the mean are four of this difference: noise alone never makes it.
+    skewed = mean - median > 3.0 * spread / np.sqrt(number)
+    level = np.where(skewed, 2.5 * median - 1.5 * mean, mean)
+    enough = number >= _FEWEST
+    return (np.where(enough, level, median), np.where(enough, spread, sigma),
+            number.astype(np.float64))
+
+
+def _medians(values: Floats, good: NDArray[np.bool_]) -> Floats:
+    """(S,) of the good values of each row; 0 where there is none."""
+    ordered = np.sort(np.where(good, values, np.inf), axis=1)
+    count = good.sum(axis=1)
+    each = np.arange(count.size)
+    low, high = np.maximum(count - 1, 0) // 2, count // 2
+    high = np.minimum(high, ordered.shape[1] - 1)
+    middle = 0.5 * (ordered[each, low] + ordered[each, high])
+    return np.where(count > 0, np.where(np.isfinite(middle), middle, 0.0), 0.0)
+
+
+def _ring(annulus: tuple[float, float]) -> tuple[Integers, Integers]:
+    """Offsets of an annulus's pixels, spread evenly over it, some thousand at most."""
+    step = np.arange(-math.ceil(annulus[1]), math.ceil(annulus[1]) + 1)
+    stride = max(1, math.isqrt(int(math.pi * (annulus[1]**2 - annulus[0]**2) / _SAMPLES)))
+    step = step[::stride]
+    r2 = step[:, None]**2 + step[None, :]**2
+    rows, columns = np.nonzero((r2 >= annulus[0]**2) & (r2 <= annulus[1]**2))
+    return step[columns], step[rows]
+
+
+def _reach2(flux: Floats, frame: Pixels) -> Floats:
+    """Squared distance at which a neighbour's light sinks below a quarter of the sky's noise."""
+    psf = frame.psf
+    alpha2 = psf.fwhm**2 / (4.0 * (2.0 ** (1.0 / psf.beta) - 1.0))
+    centre = np.maximum(flux, 0.0) * float(surface(0.0, psf.fwhm, psf.beta))
+    return np.asarray(alpha2 * (np.maximum(centre / (0.25 * frame.sigma), 1.0)
+                                ** (1.0 / psf.beta) - 1.0))
+
+
+def _wings(psf: Psf, radius: float, annulus: tuple[float, float]) -> float:
+    """Light of a star in a pixel of the annulus, as a part of that inside the largest circle."""
+    inner, outer = annulus
+    ring = encircled(outer, psf.fwhm, psf.beta) - encircled(inner, psf.fwhm, psf.beta)
+    return float(ring / encircled(radius, psf.fwhm, psf.beta)) / (
+        math.pi * (outer**2 - inner**2))
+
+
+def _place_factors(psf: Psf, x: Floats, y: Floats, radii: Floats) -> tuple[Floats, Floats]:
+    """``Psf.aperture_factor`` and its error for each star and circle, (S, R)."""
+    width, err = psf.fwhm_at(x, y)
+    typical = encircled(radii, psf.fwhm, psf.beta)
+    here = encircled(radii, width[:, None], psf.beta)
+    wider = encircled(radii, width[:, None] * 1.01, psf.beta)
+    return typical / here, np.abs(np.log(wider / here)) / 0.01 * err[:, None]
+
+
+def _pixel_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers:
+    """SATURATED and BAD_PIXELS where such a pixel touches a circle."""
+    flags = np.zeros((x.size, radii.size), dtype=np.int64)
+    half = math.ceil(float(radii[-1])) + 1
+    for mask, flag in ((frame.saturated, Flag.SATURATED), (frame.bad, Flag.BAD_PIXELS)):
+        if mask is None:
+            continue
+        for star in range(x.size):
+            first_x, first_y = max(0, round(x[star]) - half), max(0, round(y[star]) - half)
+            box = mask[first_y:round(y[star]) + half + 1, first_x:round(x[star]) + half + 1]
+            if box.any():
+                row, column = np.nonzero(box)
+                nearest = np.hypot(np.maximum(np.abs(column + first_x - x[star]) - 0.5, 0.0),
+                                   np.maximum(np.abs(row + first_y - y[star]) - 0.5, 0.0)).min()
+                flags[star, nearest < radii] |= int(flag)
+    return flags
