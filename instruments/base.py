@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+from pathlib import PurePath
 
+from iop4d.instruments import moments
 from iop4d.instruments.telescopes import Telescope
 from iop4d.model.errors import CardError, FrameError
-from iop4d.model.frame import FrameFacts, FrameKind
+from iop4d.model.frame import Detector, FrameFacts, FrameKind
 from iop4d.model.polarimeter import Beams, Polarimeter
-from iop4d.model.units import jd_of_unix
 
 Header = Mapping[str, object]  # card name, in capitals, to value (str, int, float, bool)
 
@@ -25,7 +26,9 @@ class Instrument:
     ``saturation_adu``: raw level from which a pixel is saturated. ``recognises`` says whether a
     header is this instrument's; ``read`` turns (header, file name) into facts, or raises CardError
     (a card is missing or wrong) or FrameError (a frame that is not ours to reduce).
-    ``sky_angle_deg``: position angle, east of north, of the image's +y axis.
+    ``sky_angle_deg``: position angle, east of north, of the image's +y axis. ``reads_folder``:
+    ``read`` gets the file's whole path instead of its name. ``identity``: the cards by which it is
+    recognised, each with what it has to say, where they can be listed.
     """
 
     name: str
@@ -41,6 +44,24 @@ class Instrument:
     polarimeter: Polarimeter | None = None
     beams: Beams | None = None  # where there are two images of every star
     sky_angle_deg: tuple[float, float] | None = None  # (position angle of +y, error), where stable
+    reads_folder: bool = False
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+    def facts_of(self, header: Header, path: PurePath) -> FrameFacts:
+        """The facts of a frame in a file; raises CardError or FrameError."""
+        return self.read(header, path.as_posix() if self.reads_folder else path.name)
+
+    def for_frame(self, facts: FrameFacts) -> Instrument:
+        """The instrument with the figures that a frame's own header gives."""
+        said = facts.detector
+        if said == Detector():
+            return self
+        scale = said.pixel_arcsec
+        return replace(
+            self, gain_e_adu=said.gain_e_adu or self.gain_e_adu,
+            read_noise_e=said.read_noise_e or self.read_noise_e,
+            saturation_adu=said.saturation_adu or self.saturation_adu,
+            scale_arcsec=scale / facts.binning if scale else self.scale_arcsec)
 
     def pixel_arcsec(self, binning: int) -> float:
         """Arcseconds per pixel at a binning."""
@@ -130,33 +151,48 @@ def exposure(header: Header, *names: str, kind: FrameKind = FrameKind.SCIENCE) -
     return seconds
 
 
-def julian_date(header: Header, card: str) -> float:
-    """JD(UTC) from a card that holds ISO 8601 text (UTC if it names no offset), JD or MJD."""
+def julian_date(header: Header, card: str, *, clock: str = "", zone: tzinfo = UTC,
+                order: str = "dmy") -> float:
+    """JD(UTC) from a card that holds a date and time as text (UTC if it names no zone), JD or MJD.
+
+    ``clock``: a card with the time of day, where the first one holds the date alone; ``zone`` and
+    ``order`` of text are those of ``moments``.
+    """
     value = text(header, card)
+    if not re.fullmatch(r"\d{8}", value):  # 20240314 is a date
+        try:
+            number(header, card)
+        except CardError:
+            pass
+        else:
+            jd = _jd_of_number(header, card)
+            if not clock:
+                return jd
+            value = moments.day_of_jd(jd)
     try:
-        jd = number(header, card)
-    except CardError:
-        jd = _iso_to_jd(card, value)
+        return _in_range(card, value, moments.jd_of_text(value, zone=zone, order=order))
+    except ValueError as error:
+        if not clock:
+            raise CardError(card, f"is {value!r}, {error}") from None
+    hour = text(header, clock)
+    try:
+        return _in_range(card, value, moments.jd_of_parts(value, hour, zone=zone, order=order))
+    except ValueError as error:
+        raise CardError(card, f"is {value!r} and {clock} is {hour!r}: {error}") from None
+
+
+def _jd_of_number(header: Header, card: str) -> float:
+    """JD of a card that holds JD or MJD."""
+    jd = number(header, card)
     if 15000.0 < jd < 100000.0:  # MJD of 1900 to 2132
         jd += 2400000.5
+    return _in_range(card, text(header, card), jd)
+
+
+def _in_range(card: str, value: str, jd: float) -> float:
     if not 2415000.0 < jd < 2500000.5:
         raise CardError(card, f"is {value!r}, no time between 1900 and 2132")
     return jd
-
-
-def _iso_to_jd(card: str, value: str) -> float:
-    value = re.sub(r"(\.\d{6})\d+", r"\1", value.replace(" ", "T", 1))
-    if "T" not in value:  # a date alone would be taken for its midnight
-        raise CardError(card, f"is {value!r}, no date and time such as 2024-03-14T21:30:00")
-    # Some cameras write UTC as "-0000".
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise CardError(card, f"is {value!r}, no date and time such as 2024-03-14T21:30:00") \
-            from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return jd_of_unix(moment.timestamp())
 
 
 def angle(header: Header, card: str, *, unit: str) -> float:
@@ -196,11 +232,97 @@ def pointing(header: Header, ra: str, dec: str, *, ra_unit: str) -> tuple[float,
 
 
 def square_binning(header: Header, x: str, y: str, *, default: int = 1) -> int:
-    """The binning, which must be the same in x and y; ``default`` where there are no cards."""
-    bins = [number(header, name) for name in (x, y) if card(header, name)] or [default]
+    """The binning, which must be the same in x and y; ``default`` where there are no cards.
+
+    A card may hold both as text: ``2x2``, ``2*2``, ``1 1``, ``(2, 2)``.
+    """
+    said = [card(header, name) for name in (x, y) if card(header, name)] or [str(default)]
+    bins = [bin_ for one in said for bin_ in _bins(x, one)]
     if bins[0] != bins[-1] or not 1 <= bins[0] <= 16 or bins[0] != int(bins[0]):
         raise CardError(x, f"binning {bins[0]:g}x{bins[-1]:g} is not supported")
     return int(bins[0])
+
+
+def _bins(name: str, said: str) -> list[float]:
+    parts = re.fullmatch(r"[(\[]?\s*(\d+)\s*(?:[xX*,;\s]|by)\s*(\d+)\s*[)\]]?", said)
+    return [float(part) for part in parts.groups()] if parts else [number({name: said}, name)]
+
+
+def matches(value: object, pattern: str, *, any_case: bool = False) -> bool:
+    """Whether what a card says, or a name, is as a pattern says.
+
+    A pattern is text, a number (1 is 1.0 too), text with ``*`` and ``?`` for anything, ``*`` alone
+    for any value, or nothing for a card that is missing or empty.
+    """
+    said = "" if value is None else str(value).strip()
+    if isinstance(value, bool):
+        said = "T" if value else "F"
+        pattern = {"True": "T", "False": "F"}.get(pattern.strip(), pattern)
+    pattern = pattern.strip()
+    if any_case:
+        said, pattern = said.lower(), pattern.lower()
+    if said == pattern:
+        return True
+    if not said or not pattern:
+        return False
+    try:
+        return math.isclose(float(said.replace(",", ".")), float(pattern), rel_tol=1e-9)
+    except ValueError:
+        parts = re.split(r"([*?])", pattern)
+        wild = "".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts)
+        return len(parts) > 1 and re.fullmatch(wild, said, re.DOTALL) is not None
+
+
+def value_of(table: Mapping[str, str], said: str) -> str | None:
+    """The value of the first key of a table that matches, exact ones before patterns; or None."""
+    exact = [key for key in table if key.strip().lower() == said.strip().lower()]
+    found = exact or [key for key in table if matches(said, key, any_case=True)]
+    return table[found[0]] if found else None
+
+
+def value_of_name(table: Mapping[str, str], path: str) -> str | None:
+    """The value of the first pattern that a file's name or, with a / at its end, the name of one
+    of the three folders about it matches; or None."""
+    *folders, name = path.split("/")
+    for pattern, value in table.items():
+        names = folders[-3:] if pattern.endswith("/") else [name]
+        if any(matches(one, pattern.rstrip("/"), any_case=True) for one in names):
+            return value
+    return None
+
+
+def region(header: Header, name: str, said: str = "") -> tuple[int, int, int, int]:
+    """(x0, x1, y0, y1) of a region ``[x1:x2,y1:y2]`` of a card, or of the text ``said``.
+
+    The FITS standard's pixels count from 1 and the last one is part of it; those that are returned
+    count from 0 and the last one is not.
+    """
+    said = said or text(header, name)
+    numbers = re.fullmatch(
+        r"\[?\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]?", said.strip())
+    if not numbers:
+        raise CardError(name, f"is {said!r}, no region such as [1:1024,1:1024]")
+    x1, x2, y1, y2 = map(int, numbers.groups())
+    if not (1 <= x1 <= x2 and 1 <= y1 <= y2):
+        raise CardError(name, f"is {said!r}, a region without pixels")
+    return x1 - 1, x2, y1 - 1, y2
+
+
+def window(header: Header, x: str, y: str = "") -> tuple[int, int]:
+    """(x, y) of a frame's first pixel on the detector, in binned pixels that count from 0.
+
+    ``x``: a card with a region, or with x alone and ``y`` with y; (0, 0) where they are missing.
+    """
+    if ":" in card(header, x):
+        x0, _, y0, _ = region(header, x)
+        return x0, y0
+    place = []
+    for name in (x, y):
+        value = number(header, name) if name and card(header, name) else 0.0
+        if not 0 <= value < 1e5:
+            raise CardError(name, f"is {value:g}, no pixel of a detector")
+        place.append(int(value))
+    return place[0], place[1]
 
 
 def shape(header: Header) -> tuple[int, int]:

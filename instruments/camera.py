@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from iop4d.config import Camera
-from iop4d.instruments import base
-from iop4d.instruments.telescopes import Telescope, night_of
-from iop4d.model.errors import CardError
-from iop4d.model.frame import FrameFacts, FrameKind
+import math
 
-#: What the kind card says where the section does not tell.
-_WORDS = {**{kind.value: kind.value for kind in FrameKind}, "light": FrameKind.SCIENCE.value}
+from iop4d.config.camera import TIME_UNITS, Camera
+from iop4d.instruments import base, moments
+from iop4d.instruments.base import Header
+from iop4d.instruments.telescopes import Telescope, night_of
+from iop4d.model.errors import CardError, ConfigError
+from iop4d.model.frame import Detector, FrameFacts, FrameKind, Region
+
+#: What the kind card says where the section does not tell; a dark of a flat is a dark.
+_WORDS = {"*bias*": "bias", "zero*": "bias", "*dark*": "dark", "*flat*": "flat",
+          "light*": "science", "object*": "science", "science*": "science", "expose*": "science",
+          "tricolor*": "science"}
 _START_FRACTION = {"start": 0.0, "middle": 0.5, "end": 1.0}
+_LONGEST = 86400.0  # s, of an exposure
 
 
 def instrument_of(camera: Camera) -> base.Instrument:
     """The instrument that a section describes."""
     telescope = Telescope(name=camera.telescope, latitude_deg=camera.latitude,
                           longitude_deg=camera.longitude, height_m=camera.height)
+    try:
+        moments.zone_of(camera.time_zone)
+    except ValueError as error:
+        raise ConfigError(f"[[camera]] name = '{camera.name}': time_zone: {error}") from None
 
-    def recognises(header: base.Header) -> bool:
-        return all(str(header.get(card, "")).strip() == value.strip()
+    def recognises(header: Header) -> bool:
+        return all(base.matches(header.get(card), value)
                    for card, value in camera.identify.items())
 
-    def read(header: base.Header, _name: str) -> FrameFacts:
-        return _read(header, camera, telescope)
+    def read(header: Header, path: str) -> FrameFacts:
+        return _read(header, path, camera, telescope)
 
     return base.Instrument(
         name=camera.name,
         telescope=telescope,
-        scale_arcsec=camera.pixel_scale,
+        scale_arcsec=_scale(camera.pixel_scale, camera.pixel_size, camera.focal_length),
         gain_e_adu=camera.gain,
         read_noise_e=camera.read_noise,
         saturation_adu=camera.saturation,
@@ -36,46 +46,157 @@ def instrument_of(camera: Camera) -> base.Instrument:
         recognises=recognises,
         read=read,
         sources={"all": "the site file"},
+        reads_folder=True,
+        identity=camera.identify,
     )
 
 
-def _read(header: base.Header, camera: Camera, telescope: Telescope) -> FrameFacts:
-    kind = _kind(header, camera)
-    exptime = 0.0 if kind is FrameKind.BIAS and camera.exptime_card not in header \
-        else base.exposure(header, camera.exptime_card)
-    start = base.julian_date(header, camera.time_card) \
-        - _START_FRACTION[camera.time_is] * exptime / 86400.0
-    card = camera.binning_card
-    binning = base.square_binning(header, card, card) if card else 1
+def _scale(arcsec: float, size_um: float, focal_mm: float) -> float:
+    """Arcseconds per pixel, given, or of a pixel's size at a focal length; NaN: unknown."""
+    if math.isfinite(arcsec):
+        return arcsec
+    return math.degrees(math.atan(size_um / 1000.0 / focal_mm)) * 3600.0
+
+
+def _read(header: Header, path: str, camera: Camera, telescope: Telescope) -> FrameFacts:
+    exptime = _exposure(header, camera)
+    kind = _kind(header, path, camera, exptime)
+    if exptime is None and kind is not FrameKind.BIAS:
+        raise CardError(camera.exptime_card, "is missing")
+    start = _moment(header, camera) - _START_FRACTION[camera.time_is] * (exptime or 0.0) / 86400.0
+    binning = base.square_binning(header, camera.binning_card, camera.binning_y_card
+                                  or camera.binning_card) if camera.binning_card else 1
+    detector = _detector(header, camera, binning)
+    ny, nx = base.shape(header)
+    if detector.trim is not None:
+        x0, x1, y0, y1 = detector.trim
+        ny, nx = y1 - y0, x1 - x0
     return FrameFacts(
         telescope=telescope.name,
         instrument=camera.name,
         kind=kind,
         night=night_of(start, telescope),
         jd_start=start,
-        exptime_s=exptime,
-        shape=base.shape(header),
+        exptime_s=exptime or 0.0,
+        shape=(ny, nx),
         binning=binning,
-        band=_band(header, camera, kind),
-        object=str(header.get(camera.object_card, "")).strip(),
+        band=_band(header, path, camera, kind),
+        object=base.card(header, camera.object_card),
         pointing_deg=base.pointing(header, camera.ra_card, camera.dec_card, ra_unit=camera.ra_unit)
         if camera.ra_card and camera.dec_card else None,
+        origin=base.window(header, camera.window_card, camera.window_y_card)
+        if camera.window_card else (0, 0),
+        flipped=bool(camera.flipped) and all(
+            base.matches(header.get(card), value, any_case=True)
+            for card, value in camera.flipped.items()),
+        detector=detector,
     )
 
 
-def _kind(header: base.Header, camera: Camera) -> FrameKind:
-    if not camera.kind_card:
-        return FrameKind.SCIENCE
-    said = base.text(header, camera.kind_card)
+def _exposure(header: Header, camera: Camera) -> float | None:
+    """Seconds; None where the card is missing or empty."""
+    name = camera.exptime_card
+    if not base.card(header, name):
+        return None
+    seconds = base.number(header, name) * TIME_UNITS[camera.exptime_unit]
+    if not 0 <= seconds <= _LONGEST:
+        raise CardError(name, f"is {seconds:g} s, which no exposure takes")
+    return seconds
+
+
+def _moment(header: Header, camera: Camera) -> float:
+    """JD(UTC) of the moment that the cards tell."""
+    name = camera.time_card
+    jd = base.julian_date(header, name, clock=camera.clock_card, order=camera.date_order,
+                          zone=moments.zone_of(camera.time_zone))
+    try:
+        said = base.number(header, name)
+    except CardError:
+        return jd
+    if not camera.clock_card and said < 100000.0 and said == int(said):
+        raise CardError(name, f"is {base.card(header, name)!r}, a date without a time of day; "
+                              "clock_card names the card that has it")
+    return jd
+
+
+def _kind(header: Header, path: str, camera: Camera, exptime: float | None) -> FrameKind:
+    """By the file's name, else by the card, else by the exposure time."""
+    named = base.value_of_name(camera.kind_names, path)
+    if named is not None:
+        return FrameKind(named)
+    other = FrameKind.BIAS if exptime is not None and exptime <= camera.bias_exptime \
+        else FrameKind.SCIENCE
+    name = camera.kind_card
+    otherwise = bool(camera.kind_names) or camera.bias_exptime >= 0
+    if not name or (otherwise and not base.card(header, name)):
+        return other
+    said = base.text(header, name)
     words = camera.kinds or _WORDS
-    for text, kind in words.items():
-        if text.strip().lower() == said.lower():
-            return FrameKind(kind)
-    raise CardError(camera.kind_card, f"is {said!r}, expected one of {', '.join(words)}")
+    kind = base.value_of(words, said)
+    if kind is None:
+        raise CardError(name, f"is {said!r}, expected one of {', '.join(words)}; the key kinds "
+                              "says what others mean")
+    return FrameKind(kind)
 
 
-def _band(header: base.Header, camera: Camera, kind: FrameKind) -> str | None:
+def _band(header: Header, path: str, camera: Camera, kind: FrameKind) -> str | None:
     if kind in (FrameKind.BIAS, FrameKind.DARK):
         return None
+    if camera.band:
+        return camera.band
+    named = base.value_of_name(camera.band_names, path)
+    if named is not None:
+        return named
+    if not base.card(header, camera.band_card):
+        raise CardError(camera.band_card, "is missing or empty; the key band of the [[camera]] "
+                        f"section '{camera.name}' says in which band a camera without filters is "
+                        "calibrated, and band_names tells it by the file's name")
     said = base.text(header, camera.band_card)
-    return camera.bands.get(said, said)
+    found = base.value_of(camera.bands, said)
+    return said if found is None else found
+
+
+def _detector(header: Header, camera: Camera, binning: int) -> Detector:
+    """What the header says of the detector, by the cards that the section names."""
+    def said(name: str) -> float | None:
+        if not name or not base.card(header, name):
+            return None
+        value = base.number(header, name)
+        if not value > 0:
+            raise CardError(name, f"is {value:g}, expected a number above 0")
+        return value
+
+    return Detector(
+        gain_e_adu=said(camera.gain_card), read_noise_e=said(camera.read_noise_card),
+        saturation_adu=said(camera.saturation_card),
+        pixel_arcsec=_pixel(camera, binning, said(camera.pixel_scale_card),
+                            said(camera.pixel_size_card), said(camera.focal_length_card)),
+        trim=_region(header, camera.trim, camera.trim_card),
+        overscan=_region(header, camera.overscan, camera.overscan_card))
+
+
+def _pixel(camera: Camera, binning: int, arcsec: float | None, size_um: float | None,
+           focal_mm: float | None) -> float | None:
+    """Arcseconds per pixel as read out, of the cards; None where only the section has figures.
+
+    A size or focal length that the card lacks is the section's.
+    """
+    if not (camera.pixel_scale_card or camera.pixel_size_card or camera.focal_length_card):
+        return None
+    factor = binning if camera.scale_is == "unbinned" else 1
+    if arcsec is not None:
+        return arcsec * factor
+    if size_um is None:
+        size_um, factor = camera.pixel_size, binning  # the section's is that of one pixel
+    scale = _scale(camera.pixel_scale, size_um, focal_mm or camera.focal_length) * factor
+    if not math.isfinite(scale):
+        names = (camera.pixel_scale_card, camera.pixel_size_card, camera.focal_length_card)
+        raise CardError(next(name for name in names if name), "is missing, and the pixel scale "
+                                                              "with it")
+    return scale
+
+
+def _region(header: Header, said: str, card: str) -> Region | None:
+    if said or (card and base.card(header, card)):
+        return base.region(header, card or "trim", said)
+    return None

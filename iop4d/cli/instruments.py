@@ -81,7 +81,8 @@ def _explain(header: Header, path: Path,
     from iop4d.model.units import utc_of_jd
 
     instrument = instrument_for(header, found)
-    facts = instrument.read(header, path.name)
+    facts = instrument.facts_of(header, path)
+    instrument = instrument.for_frame(facts)
     pointing = "none: the place of the object in the catalogue, else the whole sky"
     if facts.pointing_deg is not None:
         pointing = f"{facts.pointing_deg[0]:.4f} {facts.pointing_deg[1]:+.4f} deg"

@@ -8,6 +8,7 @@ from iop4d.config.archive import (
     ServerArchive,
     SftpArchive,
 )
+from iop4d.config.camera import Camera
 from iop4d.config.channel import (
     AppriseChannel,
     Channel,
@@ -19,7 +20,6 @@ from iop4d.config.channel import (
 from iop4d.config.load import load_site
 from iop4d.config.site import (
     Astrometry,
-    Camera,
     Daemon,
     Masters,
     Photometry,

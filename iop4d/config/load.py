@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.config.archive import Archive, FolderArchive
+from iop4d.config.camera import contradictions
 from iop4d.config.channel import Channel
 from iop4d.config.renamed import new_key, new_value
 from iop4d.config.secret import secret_of
@@ -276,6 +277,9 @@ def _check_whole(site: Site, where: _Where) -> None:
                 raise ConfigError(f"{where(section, 'name', number)} is '{item.name}'; "
                                   f"expected a name that no other [[{section}]] has")
             seen.add(item.name)
+    for number, camera in enumerate(site.camera):
+        for name, expected in contradictions(camera):
+            raise ConfigError(f"{where('camera', name, number)}: expected {expected}")
     places: dict[Path, str] = {}
     for number, archive in enumerate(site.archive):
         _check_archive(archive, number, where)

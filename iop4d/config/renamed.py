@@ -39,9 +39,9 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "bandwidth": "max_kb_per_s",
     },
     "camera": {
-        "scale": "pixel_scale", "kind": "kind_card", "band": "band_card",
-        "exptime": "exptime_card", "time": "time_card", "ra": "ra_card", "dec": "dec_card",
-        "object": "object_card", "binning": "binning_card",
+        "scale": "pixel_scale", "kind": "kind_card", "exptime": "exptime_card",
+        "time": "time_card", "ra": "ra_card", "dec": "dec_card", "object": "object_card",
+        "binning": "binning_card",
     },
     "polarimeter": {"angle": "zero_angle", "angle_err": "zero_angle_err"},
     "rule": {

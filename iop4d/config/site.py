@@ -12,6 +12,7 @@ from pathlib import Path
 
 from iop4d.config.alerting import Alerts, Atel, Rule, Summary, Tag
 from iop4d.config.archive import Archive, FolderArchive, FtpArchive, SftpArchive
+from iop4d.config.camera import Camera
 from iop4d.config.channel import (
     AppriseChannel,
     Channel,
@@ -142,48 +143,6 @@ class Polarimetry:
         "automatic choice: " + ", ".join(METHODS) + ".", {},
         check=("values of " + ", ".join(METHODS),
                lambda value: set(value.values()) <= set(METHODS)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Camera:
-    """``[[camera]]``: an instrument that needs no code."""
-
-    name: str = key("Name of the instrument.")
-    telescope: str = key("Name of the telescope.")
-    identify: dict[str, str] = key(
-        "Header cards and the values by which a frame of this camera is recognised.")
-    pixel_scale: float = key("Arcseconds per pixel at binning 1.", check=above(0))
-    gain: float = key("Electrons per ADU.", 1.0, check=above(0))
-    read_noise: float = key("Read noise in electrons.", 0.0, check=at_least(0))
-    saturation: float = key("ADU from which a pixel is saturated.", 65535.0, check=above(0))
-    masters: tuple[str, ...] = key(
-        "Masters that a science frame needs, of bias, dark, flat; none: [].", ("bias", "flat"),
-        check=("a list of bias, dark, flat",
-               lambda value: set(value) <= {"bias", "dark", "flat"}))
-    kind_card: str = key(
-        "Card with the kind of the frame; empty: every frame is a science frame.", "")
-    kinds: dict[str, str] = key(
-        "Values of that card, and the kind of each: bias, dark, flat or science.", {},
-        check=("values of bias, dark, flat, science",
-               lambda value: set(value.values()) <= {"bias", "dark", "flat", "science"}))
-    band_card: str = key("Card with the filter.", "FILTER")
-    bands: dict[str, str] = key(
-        "Values of that card, and the catalogue's name of each band; a filter that is not listed "
-        "keeps its name.", {})
-    exptime_card: str = key("Card with the exposure time in seconds.", "EXPTIME")
-    time_card: str = key(
-        "Card with the time (UTC), as ISO text or as a number, JD or MJD.", "DATE-OBS")
-    time_is: str = key("What that time is: start, middle or end of the exposure.", "start",
-                       check=one_of("start", "middle", "end"))
-    ra_card: str = key("Card with the right ascension of the pointing; empty: none.", "RA")
-    dec_card: str = key("Card with the declination of the pointing; empty: none.", "DEC")
-    ra_unit: str = key("Unit of a number in the right ascension card, deg or hour. Sexagesimal "
-                       "text is always in hours.", "deg", check=one_of("deg", "hour"))
-    object_card: str = key("Card with the name of the object.", "OBJECT")
-    binning_card: str = key("Card with the binning; empty: always 1.", "")
-    latitude: float = key("Latitude of the telescope in degrees, north positive.", float("nan"))
-    longitude: float = key("Longitude of the telescope in degrees, east positive.", float("nan"))
-    height: float = key("Height of the telescope above sea level in metres.", 0.0)
 
 
 def _is_date(value: str) -> bool:

@@ -7,7 +7,7 @@ import math
 import os
 import warnings
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,15 @@ class FitsFile:
 class RawImage:
     """An image as stored, (ny, nx), turned to physical float32 only row by row as needed.
 
-    NaN where the file says BLANK.
+    NaN where the file says BLANK. ``overscan``: ADU that are subtracted, of each row (ny, 1) or of
+    each column (1, nx).
     """
 
     stored: NDArray[Any]
     scale: float = 1.0
     zero: float = 0.0
     blank: int | None = None
+    overscan: FloatImage = field(default_factory=lambda: np.zeros((1, 1), dtype=np.float32))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -62,7 +64,14 @@ class RawImage:
 
     def upright(self, *, flipped: bool) -> RawImage:
         """The same image with its rows turned over if they run from the top down."""
-        return replace(self, stored=self.stored[::-1]) if flipped else self
+        return self.part(slice(None, None, -1), slice(None)) if flipped else self
+
+    def part(self, rows: slice, columns: slice) -> RawImage:
+        """Some of its rows and columns."""
+        level = self.overscan
+        return replace(self, stored=self.stored[rows, columns], overscan=level[
+            rows if level.shape[0] > 1 else slice(None),
+            columns if level.shape[1] > 1 else slice(None)])
 
     def rows(self, first: int = 0, last: int | None = None) -> FloatImage:
         """Rows ``first`` to ``last`` (exclusive) as a new float32 array, ADU."""
@@ -74,6 +83,9 @@ class RawImage:
             pixels += np.float32(self.zero)
         if self.blank is not None:
             pixels[stored == self.blank] = np.nan
+        if self.overscan.any():
+            level = self.overscan
+            pixels -= level[first:last] if level.shape[0] > 1 else level
         return pixels
 
 

@@ -35,13 +35,35 @@ class AstrometryFrom(StrEnum):
         return self in (AstrometryFrom.FRAME, AstrometryFrom.CATALOGUE)
 
 
+#: (x0, x1, y0, y1) of stored pixels that count from 0; x1 and y1 are not part of it.
+Region = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector:
+    """What a frame's header says of its detector, in place of the instrument's; None: nothing.
+
+    ``gain_e_adu``: electrons per ADU; ``read_noise_e``: electrons; ``saturation_adu``: raw level;
+    ``pixel_arcsec``: as read out; ``trim``: the pixels that see light; ``overscan``: those whose
+    level is subtracted.
+    """
+
+    gain_e_adu: float | None = None
+    read_noise_e: float | None = None
+    saturation_adu: float | None = None
+    pixel_arcsec: float | None = None
+    trim: Region | None = None
+    overscan: Region | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class FrameFacts:
     """A frame as its header describes it.
 
     ``jd_start`` is JD(UTC) of the start of the exposure; ``night`` the ISO date of the evening of
-    the local noon-to-noon night; ``shape`` is (ny, nx) in pixels; ``pointing_deg`` ICRS (RA, Dec)
-    in degrees, or None; ``band`` None where the kind has none (bias, dark).
+    the local noon-to-noon night; ``shape`` is (ny, nx) in pixels, without overscan;
+    ``pointing_deg`` ICRS (RA, Dec) in degrees, or None; ``band`` None where the kind has none
+    (bias, dark).
     """
 
     telescope: str
@@ -61,6 +83,7 @@ class FrameFacts:
     origin: tuple[int, int] = (0, 0)
     subframe: bool = False
     flipped: bool = False
+    detector: Detector = Detector()
 
     @property
     def jd_mid(self) -> float:

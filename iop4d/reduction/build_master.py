@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import iop4d
 from iop4d.fits.cards import Value
+from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import RawImage, open_fits, raw_image
 from iop4d.fits.write import write_image
 from iop4d.instruments.base import Instrument
@@ -92,12 +93,12 @@ def _read(request: MasterRequest, instrument: Instrument, calibration: MasterSet
 def _input(path: Path, request: MasterRequest, instrument: Instrument,
            calibration: MasterSet) -> _Input:
     file = open_fits(path)
-    facts = instrument.read(file.header, path.name)
+    facts = instrument.facts_of(file.header, path)
     _check_same(facts, request)
-    raw = raw_image(file).upright(flipped=facts.flipped)
+    raw = trimmed(raw_image(file), facts)
     item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s)
     if request.kind is FrameKind.FLAT:
-        level = _flat_level(item, calibration, instrument.saturation_adu)
+        level = _flat_level(item, calibration, instrument.for_frame(facts).saturation_adu)
         item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s, level=level)
     if request.kind is FrameKind.DARK and facts.exptime_s <= 0:
         raise FrameError("a dark frame without exposure time")
@@ -118,10 +119,10 @@ def _flat_level(item: _Input, calibration: MasterSet, saturation_adu: float) -> 
     step = max(1, item.raw.shape[0] * item.raw.shape[1] // _SAMPLE)
     rows = slice(None, None, max(1, round(math.sqrt(step))))
     columns = rows
-    raw = RawImage(stored=item.raw.stored[rows, columns], scale=item.raw.scale,
-                   zero=item.raw.zero, blank=item.raw.blank).rows()
-    if float(np.nanmedian(raw)) >= saturation_adu:
-        raise FrameError(f"saturated: median {np.nanmedian(raw):.0f} ADU")
+    raw = item.raw.part(rows, columns).rows()
+    stored = float(np.nanmedian(raw)) + float(np.median(item.raw.overscan))
+    if stored >= saturation_adu:
+        raise FrameError(f"saturated: median {stored:.0f} ADU")
     level, _ = robust_level(_without_bias(raw, calibration, item.exptime_s, (rows, columns)))
     if not level >= FAINTEST_FLAT:
         raise FrameError(f"too faint: median {level:.0f} ADU above bias")

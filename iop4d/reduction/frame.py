@@ -9,6 +9,7 @@ import astrometry
 import numpy as np
 
 from iop4d.config import Site
+from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import open_fits, raw_image
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError
@@ -55,7 +56,7 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     """Reduce a science frame; raises FrameError, or StageError naming the step that failed."""
     facts, site, instrument = request.facts, tools.site, tools.instrument
     with stages("read"):
-        raw = raw_image(open_fits(request.path)).upright(flipped=facts.flipped)
+        raw = trimmed(raw_image(open_fits(request.path)), facts)
         _check(raw.shape, facts)
     with stages("masters"):
         masters = tools.masters.set_of(request.masters, raw.shape, facts.origin)

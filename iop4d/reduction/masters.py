@@ -90,7 +90,7 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float,
                      saturation_adu: float) -> CalibratedImage:
     """(raw - bias - dark x exptime) / flat; saturation is that of the raw value."""
     image = raw.rows()
-    saturated = image >= np.float32(saturation_adu)
+    saturated = image >= np.float32(saturation_adu) - raw.overscan
     if masters.bias is not None:
         image -= masters.bias
     if masters.dark is not None:

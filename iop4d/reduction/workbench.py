@@ -13,6 +13,7 @@ from iop4d.fits.read import open_fits
 from iop4d.instruments.base import Instrument
 from iop4d.instruments.discovery import find_instruments, instrument_for
 from iop4d.model.errors import FrameError, StageError
+from iop4d.model.frame import FrameFacts
 from iop4d.model.messages import (
     NO_SPACE,
     UNREADABLE,
@@ -89,7 +90,7 @@ class Workbench:
             with stages("polarimetry"):
                 return polarise(
                     request.frames, catalogue=self.context.catalogue,
-                    instrument=self._named(request.frames[0].facts.instrument),
+                    instrument=self._named(request.frames[0].facts),
                     settings=self.context.site.polarimetry)
         if isinstance(request, PlotRequest | NightPlotRequest):
             with stages("plot"):
@@ -102,18 +103,18 @@ class Workbench:
             file = open_fits(request.path)
         with stages("classify"):
             instrument = instrument_for(file.header, self._instruments)
-            facts = instrument.read(file.header, request.path.name)
+            facts = instrument.facts_of(file.header, request.path)
         return Classified(facts=facts, sha256=file.sha256, size=file.size)
 
     def _master(self, request: MasterRequest, stages: Stages) -> MasterBuilt:
         settings = self.context.site.masters
-        return build_master(request, instrument=self._named(request.facts.instrument),
+        return build_master(request, instrument=self._named(request.facts),
                             masters=self._masters, min_frames=settings.min_frames,
                             clip=settings.clip_sigma, stages=stages)
 
     def _reduce(self, request: ReduceRequest, stages: Stages) -> Reduced:
         tools = Tools(site=self.context.site, catalogue=self.context.catalogue,
-                      instrument=self._named(request.facts.instrument), masters=self._masters,
+                      instrument=self._named(request.facts), masters=self._masters,
                       solver=self._index())
         return reduce_frame(request, tools, stages)
 
@@ -130,11 +131,12 @@ class Workbench:
         return SeriesCalibrated(results=tuple(
             (frame.id, result) for frame, result in zip(request.frames, results, strict=True)))
 
-    def _named(self, name: str) -> Instrument:
+    def _named(self, facts: FrameFacts) -> Instrument:
+        """A frame's instrument, with what the frame's own header says of it."""
         for instrument in self._instruments:
-            if instrument.name == name:
-                return instrument
-        raise StageError("instrument", f"the instrument {name} is no longer known")
+            if instrument.name == facts.instrument:
+                return instrument.for_frame(facts)
+        raise StageError("instrument", f"the instrument {facts.instrument} is no longer known")
 
     def _index(self) -> astrometry.Solver:
         """The solver with the site's index files; loaded with the first frame."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
+from iop4d.model.frame import AstrometryFrom, Detector, FrameFacts, FrameKind
 from iop4d.model.messages import UNSOLVED, Reduced, StarList
 from iop4d.model.result import Measurement
 from iop4d.model.states import REPLACED_FRAMES, FrameState
@@ -69,7 +69,14 @@ def facts_of(frame: Frame) -> FrameFacts:
         shape=(frame.ny, frame.nx), binning=frame.binning, band=frame.band, object=frame.object,
         pointing_deg=None if frame.ra_deg is None else (frame.ra_deg, frame.dec_deg),
         mode=frame.mode, polariser_deg=frame.polariser_deg, beams=frame.beams,
-        origin=(frame.x0, frame.y0), subframe=frame.subframe, flipped=frame.flipped)
+        origin=(frame.x0, frame.y0), subframe=frame.subframe, flipped=frame.flipped,
+        detector=_detector_of(frame.detector))
+
+
+def _detector_of(said: dict[str, Any]) -> Detector:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                              for name, value in said.items()}
+    return Detector(**values)
 
 
 def facts_columns(facts: FrameFacts) -> dict[str, Any]:
@@ -82,6 +89,8 @@ def facts_columns(facts: FrameFacts) -> dict[str, Any]:
         "object": facts.object, "ra_deg": ra, "dec_deg": dec, "mode": facts.mode,
         "polariser_deg": facts.polariser_deg, "beams": facts.beams, "x0": facts.origin[0],
         "y0": facts.origin[1], "subframe": facts.subframe, "flipped": facts.flipped,
+        "detector": {name: value for name, value in asdict(facts.detector).items()
+                     if value is not None},
     }
 
 

@@ -1,0 +1,139 @@
+"""``[[camera]]``: an instrument that is described and needs no code."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from iop4d.config.keys import Check, above, at_least, key, one_of
+
+_NAN = float("nan")
+_KINDS = {"bias", "dark", "flat", "science"}
+_KIND: Check = ("values of bias, dark, flat, science",
+                lambda value: set(value.values()) <= _KINDS)
+#: Seconds in each unit of an exposure time.
+TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """``[[camera]]``: an instrument that needs no code."""
+
+    name: str = key("Name of the instrument.")
+    telescope: str = key("Name of the telescope.")
+    identify: dict[str, str] = key(
+        "Header cards and the values by which a frame of this camera is recognised: text, a number "
+        "(1 is 1.0 too), a pattern with * and ?; '*': the card has any value; '': it is missing or "
+        "empty.", check=("at least one card", bool))
+    pixel_scale: float = key(
+        "Arcseconds per pixel at binning 1; unset: from the keys below.", _NAN, check=above(0))
+    pixel_scale_card: str = key("Card with the arcseconds per pixel; empty: none.", "")
+    pixel_size: float = key("Size of a pixel in micrometres.", _NAN, check=above(0))
+    pixel_size_card: str = key("Card with the size of a pixel in micrometres; empty: none.", "")
+    focal_length: float = key("Focal length in millimetres.", _NAN, check=above(0))
+    focal_length_card: str = key("Card with the focal length in millimetres; empty: none.", "")
+    scale_is: str = key(
+        "Which pixels the cards of scale and size tell of: binned, as they were read out, or "
+        "unbinned.", "binned", check=one_of("binned", "unbinned"))
+    gain: float = key("Electrons per ADU.", 1.0, check=above(0))
+    gain_card: str = key(
+        "Card with the electrons per ADU of each frame; empty: none. The setting of a camera, such "
+        "as 120, is not that.", "")
+    read_noise: float = key("Read noise in electrons.", 0.0, check=at_least(0))
+    read_noise_card: str = key("Card with the read noise in electrons; empty: none.", "")
+    saturation: float = key("ADU from which a pixel is saturated.", 65535.0, check=above(0))
+    saturation_card: str = key("Card with the ADU from which a pixel is saturated; empty: none.",
+                               "")
+    masters: tuple[str, ...] = key(
+        "Masters that a science frame needs, of bias, dark, flat; none: [].", ("bias", "flat"),
+        check=("a list of bias, dark, flat",
+               lambda value: set(value) <= {"bias", "dark", "flat"}))
+    kind_card: str = key(
+        "Card with the kind of the frame; empty: every frame is a science frame.", "")
+    kinds: dict[str, str] = key(
+        "Values of that card (* and ? stand for anything), and the kind of each: bias, dark, flat "
+        "or science; none: the usual words, such as Light Frame, object, zero.", {}, check=_KIND)
+    kind_names: dict[str, str] = key(
+        "Patterns (* and ?) of file names, and with a / at the end of folder names, and the kind "
+        "of such a frame; they count before the card.", {}, check=_KIND)
+    bias_exptime: float = key(
+        "Seconds up to which a frame is a bias where neither its card nor its name tells the kind; "
+        "below 0: none is.", -1.0)
+    band: str = key(
+        "Band of every frame of a camera that names no filter, such as C for none; empty: from the "
+        "keys below.", "")
+    band_card: str = key("Card with the filter.", "FILTER")
+    bands: dict[str, str] = key(
+        "Values of that card (* and ? stand for anything), and the catalogue's name of each band; "
+        "a filter that is not listed keeps its name.", {})
+    band_names: dict[str, str] = key(
+        "Patterns (* and ?) of file names, and with a / at the end of folder names, and the band "
+        "of such a frame; they count before the card.", {})
+    exptime_card: str = key("Card with the exposure time.", "EXPTIME")
+    exptime_unit: str = key("Unit of that time.", "s", check=one_of(*TIME_UNITS))
+    time_card: str = key(
+        "Card with the time, as ISO text or as a number, JD or MJD; or with the date alone, where "
+        "clock_card has the time of day.", "DATE-OBS")
+    clock_card: str = key(
+        "Card with the time of day, where it is apart from the date, such as UT or TIME-OBS; "
+        "empty: none.", "")
+    time_is: str = key("What that time is: start, middle or end of the exposure.", "start",
+                       check=one_of("start", "middle", "end"))
+    time_zone: str = key(
+        "Zone of a time that names none: UTC, an offset such as +02:00, or a zone such as "
+        "Europe/Madrid.", "UTC")
+    date_order: str = key(
+        "Order of a date such as 03/04/18: dmy (day, month, year), mdy or ymd. A year of four "
+        "digits in front is always followed by month and day.", "dmy",
+        check=one_of("dmy", "mdy", "ymd"))
+    ra_card: str = key("Card with the right ascension of the pointing; empty: none.", "RA")
+    dec_card: str = key("Card with the declination of the pointing; empty: none.", "DEC")
+    ra_unit: str = key("Unit of a number in the right ascension card, deg or hour. Sexagesimal "
+                       "text is always in hours.", "deg", check=one_of("deg", "hour"))
+    object_card: str = key("Card with the name of the object.", "OBJECT")
+    binning_card: str = key(
+        "Card with the binning, as a number or as text such as 2x2; empty: always 1.", "")
+    binning_y_card: str = key("Card with the binning in y, where it has one of its own.", "")
+    window_card: str = key(
+        "Card with the place of the frame's first pixel on the detector, as a region such as "
+        "[513:1312,1:800] or as x alone, in binned pixels that count from 0; empty: the whole "
+        "detector is read out.", "XORGSUBF")
+    window_y_card: str = key("Card with y of that place, where the other one has x.", "YORGSUBF")
+    flipped: dict[str, str] = key(
+        "Cards and the values, as in identify, of frames whose rows run from the top down, so that "
+        "all are turned the same way.", {})
+    trim: str = key("Region of the pixels that see light, such as [17:528,1:520]; empty: all.", "")
+    trim_card: str = key("Card with that region; empty: none.", "")
+    overscan: str = key(
+        "Region of the overscan, whose level is subtracted; empty: none.", "")
+    overscan_card: str = key("Card with that region; empty: none.", "")
+    latitude: float = key("Latitude of the telescope in degrees, north positive.", _NAN)
+    longitude: float = key("Longitude of the telescope in degrees, east positive.", _NAN)
+    height: float = key("Height of the telescope above sea level in metres.", 0.0)
+
+
+def contradictions(camera: Camera) -> list[tuple[str, str]]:
+    """(key, what was expected) for keys that do not go together."""
+    wrong = []
+    scales = math.isfinite(camera.pixel_scale) + bool(camera.pixel_scale_card)
+    size = math.isfinite(camera.pixel_size) or bool(camera.pixel_size_card)
+    focus = math.isfinite(camera.focal_length) or bool(camera.focal_length_card)
+    if not scales and not (size and focus):
+        wrong.append(("pixel_scale", "a number, or one of the keys pixel_scale_card, or pixel_size "
+                      "with focal_length (or the cards with them)"))
+    if math.isfinite(camera.pixel_scale) and (camera.pixel_scale_card or size or focus):
+        wrong.append(("pixel_scale", "the scale in one way only: pixel_scale, pixel_scale_card, or "
+                      "pixel_size with focal_length"))
+    for name, needs in (("binning_y_card", "binning_card"), ("kinds", "kind_card"),
+                        ("clock_card", "time_card")):
+        if getattr(camera, name) and not getattr(camera, needs):
+            wrong.append((name, f"the key {needs} with it"))
+    if camera.band and (camera.bands or camera.band_names):
+        wrong.append(("band", "either band, the same for all frames, or bands and band_names"))
+    if camera.band.upper().startswith(("FILTER", "INSTRUME")):
+        wrong.append(("band", "a band, such as R; a card is band_card"))
+    wrong.extend((name, f"either {name} or {name}_card") for name in ("trim", "overscan")
+                 if getattr(camera, name) and getattr(camera, f"{name}_card"))
+    if bool(camera.ra_card) != bool(camera.dec_card):
+        wrong.append(("ra_card", "both ra_card and dec_card, or neither"))
+    return wrong
