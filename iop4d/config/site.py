@@ -113,8 +113,8 @@ class Photometry:
 
 
 #: Ways to compute a polarisation; see ``science.polarimetry``.
-METHODS = ("auto", "ensemble", "plain", "fit", "fit-k", "ratio", "sum", "ordinary",
-           "extraordinary")
+_MEASURED = ("ensemble", "plain", "fit", "fit-k", "ratio", "sum", "ordinary", "extraordinary")
+METHODS = ("auto", *_MEASURED, *(f"{name}-isp" for name in _MEASURED if name != "plain"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +138,10 @@ class Polarimetry:
     variability: float = key(
         "Change of a target within a group that the errors allow for, in magnitudes per hour (1 "
         "sigma): behind a polariser, a change looks like polarisation.", 0.03, check=at_least(0))
+    interstellar: float = key(
+        "Percent of polarisation by the dust before the field stars (1 sigma of q and of u) that "
+        "the errors allow for behind a polariser, where the catalogue knows neither it nor the "
+        "extinction of the field.", 1.2, check=at_least(0))
     method: dict[str, str] = key(
         "The method that is reported, by instrument or 'instrument/source', instead of the "
         "automatic choice: " + ", ".join(METHODS) + ".", {},

@@ -20,8 +20,12 @@ from iop4d.model.polarimeter import Analyser
 from iop4d.model.source import Source
 from iop4d.model.units import JD_UNIX_EPOCH, utc_of_jd
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of
-from iop4d.reduction.polarise import seen_by_methods
-from iop4d.science.fieldstars import Transparency
+from iop4d.reduction.methods import (
+    WITHOUT_DUST,
+    field_polarisation,
+    seen_by_methods,
+    transparency,
+)
 from iop4d.science.polarimetry import modulation, normalised_difference
 
 if TYPE_CHECKING:
@@ -204,11 +208,20 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
         raise StageError("plot", f"{instrument.name} has no polarimeter")
     positions = positions_of(frames, instrument.telescope)
     constants = polarimeter.constants_at(frames[0].facts.jd_mid)
-    ensemble = None
-    if polarimeter.analyser is Analyser.POLARISER and constants is not None:
-        ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0)
-    found = seen_by_methods(source, positions, polarimeter.analyser, ensemble, settings)
-    value, err = _modulation_seen(source.name, positions, polarimeter.analyser, ensemble)
+    if constants is None:
+        raise StageError("plot", f"no instrumental polarisation of {instrument.name} is known for "
+                                 "the date of the group")
+    ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
+        if polarimeter.analyser is Analyser.POLARISER else None
+    found = {name: seen for name, seen in seen_by_methods(
+        source, positions, polarimeter.analyser, ensemble, settings, constants).items()
+        if not name.endswith(WITHOUT_DUST) or name == reported}
+    relative = np.ones(positions.angles_deg.size)
+    if ensemble is not None:
+        relative = ensemble.relative if reported.endswith(WITHOUT_DUST) else transparency(
+            positions.angles_deg, ensemble, field_polarisation(
+                source, positions.angles_deg, ensemble, settings, constants))
+    value, err = _modulation_seen(source.name, positions, polarimeter.analyser, relative)
     harmonic = 2 if polarimeter.analyser is Analyser.POLARISER else 4
     figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -219,7 +232,8 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
         curve, at = (_with_ratio(modulation(stokes, angles, harmonic=harmonic), k)
                      for angles in (fine, positions.angles_deg))
         chosen = name == reported
-        upper.plot(fine, 100 * curve, color=_COLOURS[name], lw=2.0 if chosen else 0.8,
+        upper.plot(fine, 100 * curve, color=_COLOURS[name.removesuffix(WITHOUT_DUST)],
+                   lw=2.0 if chosen else 0.8,
                    label=f"{name}{', reported' if chosen else ''}")
         if chosen:
             lower.errorbar(positions.angles_deg, 100 * (value - at), 100 * err, fmt="ko",
@@ -232,13 +246,15 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
 
 
 def _modulation_seen(source: str, positions: Positions, analyser: Analyser,
-                     ensemble: Transparency | None) -> tuple[Floats, Floats]:
-    """What is measured of a source at each position, and its error: a part of the mean flux."""
+                     relative: Floats) -> tuple[Floats, Floats]:
+    """What is measured of a source at each position, and its error: a part of the mean flux.
+
+    ``relative``: (K,) the transparency.
+    """
     if analyser is not Analyser.POLARISER:
         return normalised_difference(positions.beam(source, "O", alone=False),
                                      positions.beam(source, "E", alone=False))
-    even = positions.beam(source).times(1.0 / (
-        ensemble.relative if ensemble is not None else np.ones(positions.angles_deg.size)))
+    even = positions.beam(source).times(1.0 / relative)
     mean = float(np.nanmean(even.flux))
     return even.flux / mean - 1.0, even.err / mean
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
@@ -19,32 +18,25 @@ from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame, Polarised
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, MethodValue, ResultValue
-from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX
 from iop4d.reduction.calibrate import calibrate, targets_of
 from iop4d.reduction.fluxes import with_mean_flux
-from iop4d.reduction.groups import Positions, field_ensemble, positions_of, source_ensemble
+from iop4d.reduction.groups import Positions, field_ensemble, positions_of
 from iop4d.reduction.host import without_host
+from iop4d.reduction.methods import (
+    WITHOUT_DUST,
+    Seen,
+    catalogued,
+    field_polarisation,
+    seen_by_methods,
+)
 from iop4d.science.fieldstars import Transparency
 from iop4d.science.photometry import NEIGHBOUR_ERR
-from iop4d.science.polarimetry import (
-    Beam,
-    half_wave_fit,
-    half_wave_fit_k,
-    half_wave_ratio,
-    half_wave_sum,
-    modulation,
-    polariser,
-    single_beam,
-)
-from iop4d.science.stokes import Stokes, corrected, debiased
-
-Floats = NDArray[np.float64]
+from iop4d.science.polarimetry import modulation
+from iop4d.science.stokes import Stokes, corrected, debiased, rotated
 
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
-
-#: (as the instrument sees it, whether field stars show what it adds to them)
-Seen = tuple[Stokes, bool]
 
 
 def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrument: Instrument,
@@ -64,15 +56,18 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):
-        found = seen_by_methods(target, positions, polarimeter.analyser, ensemble, settings)
+        found = seen_by_methods(target, positions, polarimeter.analyser, ensemble, settings,
+                                constants)
         usable = positions.usable(target.name)
         if not found or usable < polarimeter.fewest:
             refused.append((target.name, f"measured at {usable} positions, at least "
                                          f"{polarimeter.fewest} are needed"))
             continue
         chosen = _choose(found, target, positions, instrument, settings, ensemble)
-        results.append(_result(target, positions, found, chosen, constants, catalogue,
-                               instrument))
+        dust = _interstellar(target, positions, ensemble, settings, constants)
+        value = _result(target, positions, found, chosen, constants, catalogue, instrument)
+        results.append(value if dust is None else replace(
+            value, q_isp=dust.q, q_isp_err=dust.q_err, u_isp=dust.u, u_isp_err=dust.u_err))
     return Polarised(results=tuple(results), refused=tuple(refused))
 
 
@@ -83,74 +78,15 @@ def _targets(positions: Positions, catalogue: Catalogue) -> list[Source]:
     return [seen[name] for name in sorted(seen)]
 
 
-def seen_by_methods(target: Source, positions: Positions, analyser: Analyser,
-                    ensemble: Transparency | None, settings: Polarimetry) -> dict[str, Seen]:
-    """Every method that applies, as the instrument sees it."""
-    drift = None
-    if target.kind is SourceKind.TARGET:  # standards are steady
-        drift = positions.hours * settings.variability / MAG_PER_RELATIVE_FLUX
-    if analyser is Analyser.POLARISER:
-        return _through_polariser(positions.beam(target.name), drift, positions, ensemble, settings)
-    return _through_plate(target.name, drift, positions, settings)
-
-
-def _through_polariser(beam: Beam, drift: Floats | None, positions: Positions,
-                      ensemble: Transparency | None, settings: Polarimetry) -> dict[str, Seen]:
-    found: dict[str, Seen] = {}
-    angles = positions.angles_deg
-    transparency = settings.transparency_scatter / MAG_PER_RELATIVE_FLUX
-    if ensemble is not None:
-        normalised = single_beam(angles, _even(
-            beam, ensemble.relative, math.hypot(ensemble.err, ensemble.extra)), harmonic=2,
-                                 method="ensemble", drift=drift)
-        if normalised is not None:
-            found["ensemble"] = (normalised.stokes, True)
-        transparency = max(float(np.std(ensemble.relative)), 0.002)
-    # Each flux has the transparency's scatter besides its own noise.
-    plain = polariser(angles, beam, extra=transparency) or single_beam(
-        angles, _even(beam, np.ones(angles.size), transparency), harmonic=2, method="plain",
-        drift=drift)
-    if plain is not None:
-        found["plain"] = (plain.stokes, False)
-    return found
-
-
-def _even(beam: Beam, relative: Floats, err: float) -> Beam:
-    """Fluxes over the relative transparency, whose relative error enters theirs."""
-    even = beam.times(1.0 / relative)
-    return Beam(flux=even.flux, err=np.hypot(even.err, err * even.flux))
-
-
-def _through_plate(target: str, drift: Floats | None, positions: Positions,
-                   settings: Polarimetry) -> dict[str, Seen]:
-    angles = positions.angles_deg
-    ordinary = positions.beam(target, "O", alone=False)
-    extraordinary = positions.beam(target, "E", alone=False)
-    found: dict[str, Seen] = {}
-    for method in (half_wave_fit, half_wave_fit_k, half_wave_ratio, half_wave_sum):
-        stokes = method(angles, ordinary, extraordinary)
-        if stokes is not None:
-            found[stokes.method] = (_diluted(stokes, positions.neighbours(target)), False)
-    others = source_ensemble(positions, target)
-    relative, err = (others.relative, others.err) if others is not None else (
-        np.ones(angles.size), settings.transparency_scatter / MAG_PER_RELATIVE_FLUX)
-    ordinary, extraordinary = positions.beam(target, "O"), positions.beam(target, "E")
-    for name, beam, sign in (("ordinary", ordinary, 1.0), ("extraordinary", extraordinary, -1.0)):
-        alone = single_beam(angles, _even(beam, relative, err), harmonic=4, sign=sign, method=name,
-                            drift=drift)
-        if alone is not None:
-            light = positions.neighbours(target, "O" if name == "ordinary" else "E")
-            found[name] = (_diluted(alone.stokes, light), False)
-    return found
-
-
-def _diluted(stokes: Stokes, light: float) -> Stokes:
-    """With the error of a neighbour's light, of which a part was subtracted wrongly.
-
-    It makes all of the polarisation larger or smaller, in every position alike.
-    """
-    err = NEIGHBOUR_ERR * light * np.array([stokes.q, stokes.u])
-    return replace(stokes, covariance=stokes.covariance + np.outer(err, err))
+def _interstellar(target: Source, positions: Positions, ensemble: Transparency | None,
+                  settings: Polarimetry, constants: InstrumentalPolarisation) -> Stokes | None:
+    """The field's interstellar q and u on the sky: the catalogue's, else as its stars show it."""
+    seen = catalogued(target, constants)
+    if seen is None and ensemble is not None:
+        field = field_polarisation(target, positions.angles_deg, ensemble, settings, constants)
+        seen = Stokes(q=field.q, u=field.u, covariance=field.covariance + field.common, method="",
+                      n=0)
+    return None if seen is None else rotated(seen, constants.angle_deg)
 
 
 def _choose(found: dict[str, Seen], target: Source, positions: Positions, instrument: Instrument,
@@ -187,16 +123,19 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
     stokes = {name: corrected(seen, constants, measured=measured)
               for name, (seen, measured) in found.items()}
     best = stokes[chosen]
-    seen = found["ensemble"][0] if "ensemble" in found else found[chosen][0]
-    beam = {"ordinary": "O", "extraordinary": "E"}.get(chosen, "")
+    # Calibrators are behind the same dust: against them the target is modulated by the rest.
+    seen = found.get(f"ensemble{WITHOUT_DUST}", found[chosen])[0]
+    beam = {"ordinary": "O", "extraordinary": "E"}.get(chosen.removesuffix(WITHOUT_DUST), "")
     result = group_magnitude(target, positions, seen, constants, beam=beam, catalogue=catalogue,
                              instrument=instrument)
-    clean = debiased(best.q, best.u, best.covariance)
+    # A degree and its limit are values by themselves: all of the error counts.
+    clean = debiased(best.q, best.u, best.covariance + best.common)
     flags = result.flags | int(_flags(found[chosen][0], positions, instrument))
     return without_host(replace(
         result, flags=flags, q=best.q, q_err=best.q_err, u=best.u, u_err=best.u_err, p=best.p,
         p_err=best.p_err, chi_deg=best.chi_deg, chi_err_deg=best.chi_err_deg,
-        p_debiased=clean.p, p_limit=clean.limit, method=chosen,
+        qu_cov=best.qu_cov, chi_err_common=best.angle_err_deg, q0_err=best.q0_err,
+        u0_err=best.u0_err, p_debiased=clean.p, p_limit=clean.limit, method=chosen,
         methods=tuple(_value(stokes[name]) for name in sorted(stokes))),
         target, aperture_arcsec=float(np.mean([f.aperture_arcsec for f in positions.frames])))
 
@@ -204,13 +143,15 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
 def _flags(stokes: Stokes, positions: Positions, instrument: Instrument) -> Flag:
     assert instrument.polarimeter is not None
     flags = Flag(0)
+    method = stokes.method.removesuffix(WITHOUT_DUST)
     if stokes.n < len(instrument.polarimeter.angles_deg):
         flags |= Flag.MISSING_ANGLES
-    if stokes.method in ("ordinary", "extraordinary"):
+    if method in ("ordinary", "extraordinary"):
         flags |= Flag.ONE_BEAM
-    if stokes.method == "plain":
+    if method == "plain":
         flags |= Flag.FEW_FIELD_STARS
-    if stokes.dof > 0 and stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
+    # What fits exactly for want of positions tells nothing of a hit or a cloud in one of them.
+    if stokes.dof == 0 or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
         flags |= Flag.POOR_FIT
     return flags
 

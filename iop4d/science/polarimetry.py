@@ -65,9 +65,10 @@ def polariser(angles_deg: Floats, beam: Beam, *, extra: float = 0.0) -> SingleBe
         values.append((a - b) / (a + b))
         variances.append(4.0 * (b * b * sa * sa + a * a * sb * sb) / (a + b) ** 4)
     # The two halves give I twice; the error knows of noise alone, not of the modulation.
+    chi2 = float((f[0] + f[1] - f[2] - f[3]) ** 2 / np.sum(s * s))
     return SingleBeam(
         stokes=Stokes(q=float(values[0]), u=float(values[1]), covariance=np.diag(variances),
-                      method="plain", n=4),
+                      method="plain", n=4, chi2=chi2, dof=1),
         intensity=float(f.mean()), intensity_err=float(np.sqrt(np.sum(s * s))) / 4.0)
 
 

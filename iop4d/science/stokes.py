@@ -8,7 +8,7 @@ asymptotic estimator of Plaszczynski et al. 2014 (MNRAS 439, 4048).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,12 @@ CONFIDENCE = 0.95  # of that limit
 class Stokes:
     """q and u of one star, fractions.
 
-    ``covariance``: (2, 2) of (q, u). ``angle_err_deg``: error of the zero angle, which turns q and
-    u together and so is no part of the covariance. ``method`` names how they were found; ``k``: the
-    ratio of the beams as (k_O - k_E) / (k_O + k_E), NaN where it was not fitted; ``chi2`` and
-    ``dof`` of the fit, 0 degrees of freedom where nothing could be checked; ``n``: positions used.
+    ``covariance``: (2, 2) of (q, u), random: what no other point shares, as are the errors below.
+    What all points of an instrument share stands apart: ``angle_err_deg``, error of the zero angle;
+    ``common``, (2, 2) covariance of q and u by the instrument's polarisation. ``method`` names how
+    they were found; ``k``: the ratio of the beams as (k_O - k_E) / (k_O + k_E), NaN where it was
+    not fitted; ``chi2`` and ``dof`` of the fit, 0 degrees of freedom where nothing could be
+    checked; ``n``: positions used.
     """
 
     q: float
@@ -44,21 +46,32 @@ class Stokes:
     chi2: float = 0.0
     dof: int = 0
     angle_err_deg: float = 0.0
+    common: Floats = field(default_factory=lambda: np.zeros((2, 2)))
 
     @property
     def q_err(self) -> float:
-        """Error of q, with that of the zero angle."""
-        return math.sqrt(max(float(self.covariance[0, 0]), 0.0) + (self.u * self._turn) ** 2)
+        """Random error of q."""
+        return math.sqrt(max(float(self.covariance[0, 0]), 0.0))
 
     @property
     def u_err(self) -> float:
-        """Error of u, with that of the zero angle."""
-        return math.sqrt(max(float(self.covariance[1, 1]), 0.0) + (self.q * self._turn) ** 2)
+        """Random error of u."""
+        return math.sqrt(max(float(self.covariance[1, 1]), 0.0))
 
     @property
-    def _turn(self) -> float:
-        """By how much an error of the zero angle moves q and u, over their size."""
-        return 2.0 * math.radians(self.angle_err_deg)
+    def qu_cov(self) -> float:
+        """Random covariance of q and u."""
+        return float(self.covariance[0, 1])
+
+    @property
+    def q0_err(self) -> float:
+        """Error of q by the instrument's polarisation, which all its points share."""
+        return math.sqrt(max(float(self.common[0, 0]), 0.0))
+
+    @property
+    def u0_err(self) -> float:
+        """Error of u by the instrument's polarisation, which all its points share."""
+        return math.sqrt(max(float(self.common[1, 1]), 0.0))
 
     @property
     def p(self) -> float:
@@ -67,7 +80,7 @@ class Stokes:
 
     @property
     def p_err(self) -> float:
-        """Error of p to first order; at p = 0 the mean of q's and u's."""
+        """Random error of p to first order; at p = 0 the mean of q's and u's."""
         if self.p == 0.0:
             return math.sqrt(max(float(np.trace(self.covariance)) / 2.0, 0.0))
         along = np.array([self.q, self.u]) / self.p
@@ -80,13 +93,12 @@ class Stokes:
 
     @property
     def chi_err_deg(self) -> float:
-        """Error of chi to first order, with that of the zero angle; never above 52 degrees."""
+        """Random error of chi to first order; never above 52 degrees."""
         if self.p == 0.0:
             return UNKNOWN_ANGLE_ERR
         across = np.array([-self.u, self.q]) / self.p
         noise = math.sqrt(max(float(across @ self.covariance @ across), 0.0))
-        turned = math.degrees(noise / self.p) / 2.0
-        return min(math.hypot(turned, self.angle_err_deg), UNKNOWN_ANGLE_ERR)
+        return min(math.degrees(noise / self.p) / 2.0, UNKNOWN_ANGLE_ERR)
 
 
 def rotated(stokes: Stokes, angle_deg: float) -> Stokes:
@@ -94,7 +106,8 @@ def rotated(stokes: Stokes, angle_deg: float) -> Stokes:
     two = math.radians(2.0 * angle_deg)
     turn = np.array([[math.cos(two), -math.sin(two)], [math.sin(two), math.cos(two)]])
     q, u = turn @ np.array([stokes.q, stokes.u])
-    return replace(stokes, q=float(q), u=float(u), covariance=turn @ stokes.covariance @ turn.T)
+    return replace(stokes, q=float(q), u=float(u), covariance=turn @ stokes.covariance @ turn.T,
+                   common=turn @ stokes.common @ turn.T)
 
 
 def corrected(stokes: Stokes, constants: InstrumentalPolarisation, *,
@@ -107,7 +120,7 @@ def corrected(stokes: Stokes, constants: InstrumentalPolarisation, *,
     """
     extra = np.zeros((2, 2)) if measured else np.diag([constants.q0_err**2, constants.u0_err**2])
     bare = replace(stokes, q=stokes.q - constants.q0, u=stokes.u - constants.u0,
-                   covariance=stokes.covariance + extra)
+                   common=stokes.common + extra)
     turned = rotated(bare, constants.angle_deg)
     return replace(turned, angle_err_deg=math.hypot(stokes.angle_err_deg, constants.angle_err_deg))
 

@@ -1,0 +1,110 @@
+"""The polarisation that dust gives to all stars of a field, told from the transparency of frames.
+
+A change of transparency from frame to frame and a polarisation that all stars share look the same
+through a polariser. Field stars give the product of both exactly; what they cannot tell apart is
+told by what is known beforehand: how steady the transparency is, how much the instrument adds, and
+how much the dust of such a field polarises.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iop4d.science.fieldstars import Transparency
+
+Floats = NDArray[np.float64]
+
+#: Polarisation by a magnitude of E(B-V), as a rule; 9 % at most (Serkowski et al. 1975, ApJ 196,
+#: 261). The angle is not known, so that q and u have 1 / sqrt(2) of it each.
+BY_REDDENING = 0.03
+#: Extinction over E(B-V), R_V = 3.1 (Schlafly & Finkbeiner 2011, ApJ 737, 103, table 6).
+OVER_REDDENING = {"U": 4.334, "B": 3.626, "V": 2.742, "R": 2.169, "I": 1.505}
+LEAST = 0.001  # of q and u of a field of no dust at all: the mean of its stars is not known better
+_STEADINESS = 1.0  # natural logarithms by which a night's scatter differs from the expected one
+_SCATTERS = np.linspace(-2.5, 2.5, 15)  # of those, at which the likelihood is summed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What is known beforehand of the field's q and u, fractions, as the instrument sees them.
+
+    ``err``: of each; ``known``: whether it was measured, not guessed from the dust.
+    """
+
+    q: float
+    u: float
+    err: float
+    known: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """The q and u that the stars of a field share, fractions, as the instrument sees them.
+
+    ``covariance``: (2, 2), of this group alone, by what its transparency left open; ``common``:
+    (2, 2), shared with other groups: of the instrument's constants and of the prior.
+    """
+
+    q: float
+    u: float
+    covariance: Floats
+    common: Floats
+
+
+def reddening(extinction: dict[str, float]) -> float:
+    """E(B-V) from the extinction in any band, magnitudes; NaN where there is none."""
+    found = [value / OVER_REDDENING[band] for band, value in extinction.items()
+             if band in OVER_REDDENING and math.isfinite(value)]
+    return float(np.mean(found)) if found else math.nan
+
+
+def by_dust(e_bv: float) -> float:
+    """Expected size of q and of u, each, behind dust of a reddening in magnitudes."""
+    return max(BY_REDDENING * max(e_bv, 0.0) / math.sqrt(2.0), LEAST)
+
+
+def shared_by_field(angles_deg: Floats, ensemble: Transparency, prior: Prior, *, scatter: float,
+                    q0_err: float, u0_err: float) -> Shared:
+    """The field's q and u from the ensemble's transparency (K,) at K positions of a polariser.
+
+    What field stars show is relative_k = T_k (1 + (q + dq0) cos 2 theta + (u + du0) sin 2 theta):
+    q, u have the ``prior``, dq0 and du0 are the errors of the instrument's constants, and T_k
+    scatters about its mean by a fraction that is near ``scatter`` (0 or more), known but for a
+    factor of e: its distribution is log-normal. Linear in all but that, over which the posterior is
+    summed. With a steady sky the field's polarisation is measured, behind clouds it is the prior.
+    """
+    phase = np.radians(2.0 * np.asarray(angles_deg, dtype=np.float64))
+    slopes = np.stack([np.cos(phase), np.sin(phase)], axis=1)  # (K, 2)
+    zero = np.array([q0_err, u0_err])
+    mean = np.array([prior.q, prior.u])
+    y = ensemble.relative / ensemble.relative.mean() - 1.0 - slopes @ mean
+    k = len(y)
+    # Any mean is as likely: a large variance of what all positions share.
+    fixed = np.ones((k, k)) + slopes @ np.diag(prior.err**2 + zero**2) @ slopes.T
+    logs, gains, moves = [], [], []
+    for step in _SCATTERS:
+        own = max(scatter, 1e-4) * math.exp(_STEADINESS * step)
+        inverse = np.linalg.inv(fixed + own**2 * np.eye(k))
+        gain = prior.err**2 * slopes.T @ inverse  # (2, K)
+        logs.append(0.5 * float(np.linalg.slogdet(inverse)[1]) - 0.5 * float(y @ inverse @ y)
+                    - 0.5 * step**2)
+        gains.append(gain)
+        moves.append(gain @ y)
+    weight = np.exp(np.array(logs) - max(logs))
+    weight /= weight.sum()
+    moved = weight @ np.array(moves)
+    total = np.zeros((2, 2))
+    seen = np.zeros((2, 2))
+    for w, gain, move in zip(weight, gains, moves, strict=True):
+        part = gain @ slopes  # by how much the posterior follows the truth
+        total += w * (prior.err**2 * (np.eye(2) - part) + np.outer(move - moved, move - moved))
+        seen += w * part
+    left = np.eye(2) - seen
+    common = prior.err**2 * left @ left.T + seen @ np.diag(zero**2) @ seen.T
+    own_part = np.maximum(np.diag(total - common), 0.0)
+    return Shared(q=float(mean[0] + moved[0]), u=float(mean[1] + moved[1]),
+                  covariance=np.diag(own_part), common=common)
