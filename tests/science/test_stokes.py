@@ -60,9 +60,12 @@ def test_the_instrument_is_subtracted_first_and_then_turned() -> None:
     sky = corrected(seen, constants)
     assert sky.p == pytest.approx(0.1)
     assert sky.chi_deg == pytest.approx(162.0)  # 0 - 18
-    assert sky.p_err == pytest.approx(math.hypot(0.001, 0.003))
-    assert sky.chi_err_deg == pytest.approx(
-        math.hypot(0.5, math.degrees(math.hypot(0.001, 0.0023) / 0.1) / 2))
+    assert sky.p_err == pytest.approx(0.001)
+    assert sky.chi_err_deg == pytest.approx(math.degrees(0.001 / 0.1) / 2)
+    assert sky.angle_err_deg == pytest.approx(0.5)
+    c, s = math.cos(math.radians(36.0)), math.sin(math.radians(36.0))
+    assert sky.q0_err == pytest.approx(math.hypot(c * 0.003, s * 0.0023))
+    assert sky.u0_err == pytest.approx(math.hypot(s * 0.003, c * 0.0023))
 
 
 def test_errors_of_constants_that_field_stars_told_do_not_count() -> None:
@@ -70,14 +73,20 @@ def test_errors_of_constants_that_field_stars_told_do_not_count() -> None:
                                          angle_deg=10.0, angle_err_deg=0.0)
     sky = corrected(stokes(0.15, 0.0), constants, measured=True)
     assert (sky.p, sky.chi_deg, sky.p_err) == pytest.approx((0.1, 10.0, 0.001))
+    assert (sky.q0_err, sky.u0_err) == (0.0, 0.0)
 
 
-def test_an_uncertain_zero_angle_turns_q_and_u_into_each_other() -> None:
+def test_an_uncertain_zero_angle_is_no_random_error() -> None:
     exact = Stokes(q=0.1, u=0.0, covariance=np.zeros((2, 2)), method="fit", n=4, angle_err_deg=1.0)
-    assert exact.q_err == pytest.approx(0.0)
-    assert exact.u_err == pytest.approx(0.1 * 2.0 * math.radians(1.0))
-    assert exact.p_err == pytest.approx(0.0)
-    assert exact.chi_err_deg == pytest.approx(1.0)
+    assert (exact.q_err, exact.u_err, exact.p_err, exact.chi_err_deg) == (0.0, 0.0, 0.0, 0.0)
+    assert exact.angle_err_deg == 1.0
+
+
+def test_turning_q_and_u_turns_their_covariance() -> None:
+    seen = Stokes(q=0.1, u=0.0, covariance=np.diag([4e-6, 1e-6]), method="fit", n=4)
+    turned = rotated(seen, 22.5)
+    assert turned.qu_cov == pytest.approx(1.5e-6)
+    assert turned.q_err == pytest.approx(math.sqrt(2.5e-6))
 
 
 ROUND = np.eye(2) * 0.01**2
