@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -104,7 +104,8 @@ class Night:
         self._whole = Window(x=0, y=0, nx=nx, ny=ny)
         drawn = np.random.default_rng([self.plan.seed, _DRAW_NIGHT])
         turn, dx, dy = np.clip(drawn.normal(0.0, 1.0, 3), -2.0, 2.0)
-        self._angle = self._setup.angle_deg[0] + self._setup.angle_deg[1] * float(turn)
+        self._angle = self._setup.angle_deg[0] + self._setup.angle_deg[1] * float(turn) \
+            + self.plan.turned_deg
         (x, y), (sx, sy) = self._optics.offset_px, self._optics.spread_px
         self._offset = (x + sx * float(dx), y + sy * float(dy))
         self._miss = drawn.uniform(-_POINTING_PX, _POINTING_PX, (len(FIELDS), 2))
@@ -258,6 +259,9 @@ class Night:
         extraordinary, ordinary = np.ones(int(chosen.sum())), np.zeros(0)
         if double or polarised:
             constants = self.plan.constants or self._optics.constants_at(jd)
+            if self.plan.turns_with:  # with the polariser: angles are counted from further east
+                constants = replace(constants,
+                                    angle_deg=constants.angle_deg + self.plan.turned_deg)
             q, u = self._stars_stokes(where)
             q, u = seen(q[chosen], u[chosen], constants)
             angle = planned.plate_deg or 0.0
@@ -278,6 +282,7 @@ class Night:
                     p, chi = given
             n = self.sky.stars(where).ra.size
             q, u = draw(rng, n, self.plan.field_polarisation)
+            q, u = q + self.plan.interstellar[0], u + self.plan.interstellar[1]
             q[0], u[0] = on_sky(p, chi)
             self._stokes[where] = (q, u)
         return self._stokes[where]

@@ -48,8 +48,10 @@ class NightPlan:
 
     ``transparency``: rms of the fraction by which it differs from frame to frame of a group, alike
     for all stars and both images, besides the clouds. ``polarisation``: (p, chi in degrees) of
-    targets, p a fraction; the seed draws that of the others. ``constants``: what the instrument
-    adds to the polarisation, if not as published.
+    targets, p a fraction, the dust's part included; the seed draws that of the others.
+    ``interstellar``: (q, u) on the sky that dust gives to all other stars. ``constants``: what the
+    instrument adds to the polarisation, if not as published. ``turned_deg``: by how much the camera
+    stands further east of north than it should; ``turns_with``: its polariser with it.
     """
 
     seed: int = 1
@@ -74,7 +76,10 @@ class NightPlan:
     transparency: float = 0.0
     polarisation: dict[str, tuple[float, float]] = field(default_factory=dict)
     field_polarisation: float = 0.002  # of the other stars: scale of a Rayleigh distribution
+    interstellar: tuple[float, float] = (0.0, 0.0)
     constants: InstrumentalPolarisation | None = None
+    turned_deg: float = 0.0
+    turns_with: bool = True
     beam_ratio: float = 0.005  # by how much more the ordinary beam transmits
     n_dark: int = 5  # where the camera needs darks
     dark_exptime_s: float | None = None  # None: that of the science frames

@@ -22,25 +22,40 @@ _NEIGHBOUR_LIGHT = 0.002  # part of a check star's light that such neighbours ma
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """A field: the target's name in the catalogue, as observers type it, and how crowded it is."""
+    """A field: the target's name in the catalogue, as observers type it, and how crowded it is.
+
+    ``extinction_r``: the Galaxy's in R (Schlafly & Finkbeiner 2011); the simulated stars' colours
+    know nothing of it, their polarisation may.
+    """
 
     source: str
     object: str
     density: str  # sparse, normal, crowded
     quiet_mag: float  # R of the target when it is quiet
+    extinction_r: float = 0.0
 
 
 FIELDS: tuple[Field, ...] = (
-    Field(source="2200+420", object="BLLac", density="crowded", quiet_mag=13.6),
-    Field(source="0716+714", object="S50716+714", density="normal", quiet_mag=13.4),
-    Field(source="1641+399", object="3C345", density="sparse", quiet_mag=15.5),
-    Field(source="1101+384", object="Mrk421", density="sparse", quiet_mag=13.0),
-    Field(source="0851+202", object="OJ287", density="normal", quiet_mag=14.6),
-    Field(source="1959+650", object="1ES1959+650", density="crowded", quiet_mag=14.5),
-    Field(source="0219+428", object="3C66A", density="normal", quiet_mag=14.2),
-    Field(source="1226+023", object="3C273", density="sparse", quiet_mag=12.6),
-    Field(source="2251+158", object="3C454.3", density="normal", quiet_mag=15.0),
-    Field(source="1633+382", object="4C38.41", density="sparse", quiet_mag=15.8),
+    Field(source="2200+420", object="BLLac", density="crowded", quiet_mag=13.6,
+          extinction_r=0.714),
+    Field(source="0716+714", object="S50716+714", density="normal", quiet_mag=13.4,
+          extinction_r=0.067),
+    Field(source="1641+399", object="3C345", density="sparse", quiet_mag=15.5,
+          extinction_r=0.028),
+    Field(source="1101+384", object="Mrk421", density="sparse", quiet_mag=13.0,
+          extinction_r=0.033),
+    Field(source="0851+202", object="OJ287", density="normal", quiet_mag=14.6,
+          extinction_r=0.061),
+    Field(source="1959+650", object="1ES1959+650", density="crowded", quiet_mag=14.5,
+          extinction_r=0.377),
+    Field(source="0219+428", object="3C66A", density="normal", quiet_mag=14.2,
+          extinction_r=0.182),
+    Field(source="1226+023", object="3C273", density="sparse", quiet_mag=12.6,
+          extinction_r=0.045),
+    Field(source="2251+158", object="3C454.3", density="normal", quiet_mag=15.0,
+          extinction_r=0.233),
+    Field(source="1633+382", object="4C38.41", density="sparse", quiet_mag=15.8,
+          extinction_r=0.025),
 )
 
 
@@ -111,7 +126,7 @@ class Sky:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["name", "other_names", "ra", "dec", "kind", "calibrates",
-                         *(f"mag_{band}" for band in BANDS), "mag_err"])
+                         *(f"mag_{band}" for band in BANDS), "mag_err", "extinction_R"])
         for field in fields:
             stars = self.stars(field)
             checks = self.check_stars(field, check_stars)
@@ -120,18 +135,17 @@ class Sky:
                 place = [f"{stars.ra[i]:.7f}", f"{stars.dec[i]:.7f}"]
                 if stars.kind[i] == "target":
                     writer.writerow([stars.name[i], _typed(field.object), *place, "target", "",
-                                     *([""] * 5)])
+                                     *([""] * 5), f"{field.extinction_r:.3f}"])
                     continue
                 error = 0.005 if seed is None else float(rng.choice([0.005, 0.01, 0.02]))
                 listed = [float(stars.magnitudes[band][i]) for band in BANDS]
                 if seed is not None:
                     listed = [mag + rng.normal(0.0, error) for mag in listed]
                 writer.writerow([stars.name[i], "", *place, "calibrator", served,
-                                 *(f"{mag:.4f}" for mag in listed), f"{error:.4f}"])
+                                 *(f"{mag:.4f}" for mag in listed), f"{error:.4f}", ""])
             for name, row in checks.items():
                 writer.writerow([name, "", f"{stars.ra[row]:.7f}", f"{stars.dec[row]:.7f}",
-                                 "target",
-                                 "", *([""] * 5)])
+                                 "target", "", *([""] * 5), f"{field.extinction_r:.3f}"])
         return out.getvalue()
 
 
