@@ -24,6 +24,7 @@ from iop4d.model import flags
 from iop4d.model.errors import Iop4dError
 from iop4d.model.messages import PlotRequest
 from iop4d.model.states import MessageKind
+from iop4d.model.uncertainty import chi_total, mag_total, nucleus_total, p_total
 from iop4d.model.units import decimal, plus_minus, utc_of_jd
 from iop4d.store import points as store_points
 from iop4d.store import results
@@ -136,8 +137,8 @@ def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,
         "band": clean(row.band, 20),
         "judged": _beside_magnitude(compiled, row, point) if known else "",
         "id": row.id, "jd": row.jd_mid, "utc": utc_of_jd(row.jd_mid),
-        "mag": row.mag, "mag_err": row.mag_err, "p": row.p_debiased, "p_err": row.p_err,
-        "chi": row.chi_deg, "chi_err": row.chi_err_deg, "exptime_s": row.exptime_s,
+        "mag": row.mag, "mag_err": mag_total(row), "p": row.p_debiased, "p_err": p_total(row),
+        "chi": row.chi_deg, "chi_err": chi_total(row), "exptime_s": row.exptime_s,
         "zero_point": row.zero_point, "zero_point_err": row.zero_point_err,
         "n_calibrators": row.n_calibrators, "fwhm_arcsec": row.fwhm_arcsec,
         "airmass": row.airmass, "telescope": clean(row.telescope, 60),
@@ -151,7 +152,7 @@ def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,
 def _beside_magnitude(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
     """What a rule judged of a point, beside its magnitude."""
     if compiled.rule.host_galaxy == "corrected" and compiled.condition.quantity == "mag":
-        nucleus = f"{plus_minus(row.mag_nucleus, row.mag_nucleus_err)} mag without the host"
+        nucleus = f"{plus_minus(row.mag_nucleus, nucleus_total(row))} mag without the host"
         return ", ".join(filter(None, (nucleus, _quantity(compiled, point))))
     return _quantity(compiled, point)
 
@@ -213,8 +214,8 @@ def _value(condition: Condition, point: RulePoint) -> str:
 
 def _magnitude(compiled: CompiledRule, row: Result) -> str:
     if compiled.rule.host_galaxy == "corrected":
-        return headline(row.mag_nucleus, row.mag_nucleus_err) + _HOST
-    return headline(row.mag, row.mag_err)
+        return headline(row.mag_nucleus, nucleus_total(row)) + _HOST
+    return headline(row.mag, mag_total(row))
 
 
 def _host(compiled: CompiledRule) -> str:

@@ -51,9 +51,9 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
     lines.append("Calibrators")
     for use in chain["calibrators"]:
         lines.append(f"  {use['source']}: zero point "
-                     f"{_pair(use['zero_point'], use['zero_point_err'], 4)}, weight "
-                     f"{decimal(use['weight'], 2)}"
-                     + (f"  ({use['why_not']})" if use["why_not"] else ""))
+                     f"{_pair(use['zero_point'], use['zero_point_err'], 4)}, off by "
+                     f"{decimal(use.get('residual'), 4)}, weight {decimal(use['weight'], 2)}"
+                     + (f"  (left out: {use['why_not']})" if use["why_not"] else ""))
     lines.append("Frames")
     for frame in chain["frames"]:
         lines += _frame(frame)
@@ -70,7 +70,8 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
 
 
 def _numbers(r: dict[str, Any]) -> list[str]:
-    lines = [f"  mag {_pair(r['mag'], r['mag_err'], 4)}, zero point "
+    lines = [f"  mag {_pair(r['mag'], r['mag_err'], 4)} random"
+             f"{_common(r['mag_err_common'], 4)}, zero point "
              f"{_pair(r['zero_point'], r['zero_point_err'], 4)} from "
              f"{r['n_calibrators']} calibrators"]
     if r["flux_mjy"] is not None:
@@ -83,9 +84,10 @@ def _numbers(r: dict[str, Any]) -> list[str]:
                      f"{r['spectral_index_with']}")
     if r["p"] is not None:
         limit = f", upper limit {100 * r['p_limit']:.2f} %" if r["p_limit"] is not None else ""
-        lines.append(f"  p {_percent(r['p'], r['p_err'])} (debiased {_percent(r['p_debiased'])}"
-                     f"{limit}), chi {_pair(r['chi_deg'], r['chi_err_deg'], 2)} "
-                     f"deg, by {r['method']}")
+        lines.append(f"  p {_percent(r['p'], r['p_err'])} random (debiased "
+                     f"{_percent(r['p_debiased'])}{limit}), chi "
+                     f"{_pair(r['chi_deg'], r['chi_err_deg'], 2)} random"
+                     f"{_common(r['chi_err_common'], 2)} deg, by {r['method']}")
     if r["host_mjy"] is not None:
         lines.append(f"  without its host ({r['host_mjy']:.3f} mJy): mag "
                      f"{_pair(r['mag_nucleus'], r['mag_nucleus_err'], 4)}, p "
@@ -111,6 +113,10 @@ def _frame(frame: dict[str, Any]) -> list[str]:
 def _flag_by_hand(flag: dict[str, Any]) -> str:
     by = f" (by {flag['by']})" if flag["by"] else ""
     return f"  flag by hand {flag['name']}{by}" + (f": {flag['note']}" if flag["note"] else "")
+
+
+def _common(err: float | None, digits: int) -> str:
+    return "" if err is None else f" +- {err:.{digits}f} common"
 
 
 def _pair(value: float | None, err: float | None, digits: int) -> str:

@@ -33,7 +33,8 @@ _UNREAD = 64 << 10
 _COLUMNS = ("id", "key", "source", "band", "telescope", "instrument", "night", "mode", "jd_mid",
             "bjd_tdb", "exptime_s", "mag", "mag_err", "mag_err_common", "mag_limit",
             "flux_mjy", "flux_mjy_err", "extinction_mag", "zero_point", "zero_point_err",
-            "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg", "fwhm_arcsec", "airmass",
+            "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg", "chi_err_common", "q",
+            "q_err", "u", "u_err", "qu_cov", "q0_err", "u0_err", "fwhm_arcsec", "airmass",
             "flags", "human_flags", "provisional", "frames", "software", "revision",
             "changed_at")
 

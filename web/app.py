@@ -14,7 +14,7 @@ from iop4d import __version__
 from iop4d.alerts.conditions import SYSTEM
 from iop4d.alerts.episodes import tag
 from iop4d.config import Site
-from iop4d.model import units
+from iop4d.model import uncertainty, units
 from iop4d.store import pages
 from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
@@ -68,8 +68,10 @@ def _give_templates(app: Flask) -> None:
         size=formats.size, sexagesimal=units.sexagesimal, state=formats.state,
         flag_marks=formats.flag_marks, percent=formats.percent)
     app.jinja_env.globals.update(
-        plus_minus=units.plus_minus, version=__version__, bokeh_version=api.BOKEH,
-        subject=pages.subject, tag=tag, may_retry=frames.may_retry, retried=TROUBLE,
+        plus_minus=units.plus_minus, total=uncertainty.total, mag_total=uncertainty.mag_total,
+        p_total=uncertainty.p_total, chi_total=uncertainty.chi_total, version=__version__,
+        bokeh_version=api.BOKEH, subject=pages.subject, tag=tag, may_retry=frames.may_retry,
+        retried=TROUBLE,
         system=SYSTEM, who=auth.who)
 
 

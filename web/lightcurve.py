@@ -25,6 +25,7 @@ from bokeh.plotting import figure
 
 from iop4d.model.bands import band_order, colour_of
 from iop4d.model.flags import names
+from iop4d.model.uncertainty import chi_total, mag_total, p_total
 from iop4d.model.units import NOTHING, plus_minus, unix_of_jd, utc_of_jd
 from iop4d.store import sources
 from iop4d.store.database import Connection
@@ -104,9 +105,11 @@ def points(db: Connection, source: str, *, after: float | None = None) -> Points
 
 
 def _point(row: Result, frame_id: int | None) -> dict[str, Any]:
+    # Bars are random errors, by which points differ; a number by itself has all of its error.
     p, p_err = formats.percent(row.p), formats.percent(row.p_err)
-    polarised = (f"p {plus_minus(p, p_err, 2)} %, χ {plus_minus(row.chi_deg, row.chi_err_deg, 1)}°"
-                 if p is not None else NOTHING)
+    polarised = NOTHING if p is None else (
+        f"p {plus_minus(p, formats.percent(p_total(row)), 2)} %, "
+        f"χ {plus_minus(row.chi_deg, chi_total(row), 1)}°")
     flags = [", ".join(name.replace("_", " ") for name in names(row.flags)) or "good"]
     flags += ["flagged by hand"] * bool(row.human_flags) + ["provisional"] * bool(row.provisional)
     return {
@@ -116,7 +119,7 @@ def _point(row: Result, frame_id: int | None) -> dict[str, Any]:
         # Hollow: flagged; pale: of provisional masters.
         "fill": 0.0 if row.flags or row.human_flags else 0.35 if row.provisional else 0.9,
         "utc": utc_of_jd(row.jd_mid), "jd": formats.jd(row.jd_mid),
-        "label": plus_minus(row.mag, row.mag_err), "plabel": polarised,
+        "label": plus_minus(row.mag, mag_total(row)), "plabel": polarised,
         "telescope": row.telescope, "flags": ", ".join(flags), "frame": ", ".join(row.frames),
         "frame_id": frame_id,
     }

@@ -11,6 +11,7 @@ from iop4d.alerts import actions
 from iop4d.alerts.channels.base import Channel
 from iop4d.alerts.rendering import count, moment
 from iop4d.config import Site
+from iop4d.model.uncertainty import chi_total, mag_total, p_total
 from iop4d.model.units import plus_minus, utc_of_jd
 from iop4d.store import alerts, outbox, sources
 from iop4d.store.database import Connection, Transaction
@@ -78,11 +79,11 @@ def _last_results(db: Connection, source: str) -> str:
 
 
 def _result(row: Result) -> str:
-    text = f"{utc_of_jd(row.jd_mid)} {row.band} {plus_minus(row.mag, row.mag_err)}"
+    text = f"{utc_of_jd(row.jd_mid)} {row.band} {plus_minus(row.mag, mag_total(row))}"
     if row.p_debiased is not None:
-        error = None if row.p_err is None else 100 * row.p_err
-        text += (f", p {plus_minus(100 * row.p_debiased, error, 1)} %, "
-                 f"chi {plus_minus(row.chi_deg, row.chi_err_deg, 0)} deg")
+        error = p_total(row)
+        text += (f", p {plus_minus(100 * row.p_debiased, error and 100 * error, 1)} %, "
+                 f"chi {plus_minus(row.chi_deg, chi_total(row), 0)} deg")
     return text
 
 

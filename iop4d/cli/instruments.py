@@ -184,9 +184,9 @@ def _seen(row: Result, instrument: Instrument) -> tuple[float, float, float, flo
         {"q": row.q, "u": row.u, "q_err": row.q_err, "u_err": row.u_err})
     two = math.radians(-2.0 * constants.angle_deg)
     c, s = math.cos(two), math.sin(two)
-    # The constants' own errors were added in the instrument's frame.
+    # Results of older versions hold the constants' own errors, added in the instrument's frame.
     def bare(err: float, of_constant: float) -> float:
-        return math.sqrt(max(err**2 - of_constant**2, 1e-10))
+        return err if row.q0_err is not None else math.sqrt(max(err**2 - of_constant**2, 1e-10))
 
     err_q = math.hypot(c * values["q_err"], s * values["u_err"])
     err_u = math.hypot(s * values["q_err"], c * values["u_err"])

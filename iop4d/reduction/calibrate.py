@@ -91,13 +91,13 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
     uses = tuple(_use(star, measured.get(star.name), ensemble, row, column)
                  for column, star in enumerate(stars) if star.name in measured)
     count = sum(not use.why_not for use in uses)
-    zero, err = float(ensemble.zero[row]), math.hypot(float(ensemble.random_err[row]),
-                                                      ensemble.common_err)
+    zero, random = float(ensemble.zero[row]), float(ensemble.random_err[row])
+    common = ensemble.common_err
     if count == 0:
-        zero, err, flag = NAN, NAN, Flag.NO_CALIBRATORS
+        zero, random, common, flag = NAN, NAN, NAN, Flag.NO_CALIBRATORS
     elif count == 1:
         flag |= Flag.FEW_CALIBRATORS
-        err = math.hypot(err, ALONE_ERROR)
+        common = math.hypot(common, ALONE_ERROR)
     mag = m.mag_inst + zero
     bjd, mass = (frame.bjd_tdb, frame.airmass) if telescope is None else (
         times.bjd_tdb(facts.jd_mid, target.ra_deg, target.dec_deg),
@@ -105,11 +105,11 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
     result = ResultValue(
         source=target.name, band=facts.band or "", mode=facts.mode, jd_mid=facts.jd_mid,
         bjd_tdb=bjd, exptime_s=facts.exptime_s, mag=mag,
-        mag_err=math.hypot(m.mag_inst_err, err) if math.isfinite(mag) else NAN,
-        zero_point=zero, zero_point_err=err, n_calibrators=count,
+        mag_err=math.hypot(m.mag_inst_err, random) if math.isfinite(mag) else NAN,
+        mag_err_common=common, zero_point=zero, zero_point_err=math.hypot(random, common),
+        n_calibrators=count,
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
-        calibrators=uses, mag_err_common=math.hypot(
-            ensemble.common_err, ALONE_ERROR * (count == 1)) if count else 0.0)
+        calibrators=uses)
     result = with_flux(result, target, m)
     return result if facts.mode == "polarimetry" else without_host(
         result, target, aperture_arcsec=frame.aperture_arcsec)
@@ -117,16 +117,19 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
 
 def _use(star: _Star, m: Measurement | None, ensemble: Ensemble, row: int,
          column: int) -> CalibratorUse:
-    """A calibrator's part: its zero point with its offset from the catalogue taken out."""
+    """A calibrator's part in the zero point of a frame, and how far its own is from that."""
     assert m is not None
-    weight = float(ensemble.weights[row, column])
-    off = float(ensemble.offsets[column])
+    own = star.mag - m.mag_inst
+    off = own - float(ensemble.zero[row])
     why = _why_not(m)
-    if not why and weight <= 0:
-        why = f"off by {star.mag - off - m.mag_inst - float(ensemble.zero[row]):+.2f} mag here"
+    if not why and ensemble.weights[row, column] <= 0:
+        why = f"off by {off - float(ensemble.offsets[column]):+.2f} mag here"
+    elif not why and ensemble.share[row, column] <= 0:
+        why = (f"catalogue magnitude off by {float(ensemble.offsets[column]):+.2f} mag against "
+               "the others")
     return CalibratorUse(
-        source=star.name, zero_point=star.mag - m.mag_inst - (off if math.isfinite(off) else 0.0),
-        zero_point_err=math.hypot(star.err, m.mag_inst_err), weight=weight, why_not=why)
+        source=star.name, zero_point=own, zero_point_err=math.hypot(star.err, m.mag_inst_err),
+        residual=off, weight=float(ensemble.share[row, column]), why_not=why)
 
 
 def airmass_at(jd: float, ra_deg: float, dec_deg: float, telescope: Telescope) -> float:

@@ -19,16 +19,20 @@ HOST_BAND = "R"  # in which the host galaxies' fluxes are known
 
 
 def without_host(result: ResultValue, target: Source, *, aperture_arcsec: float) -> ResultValue:
-    """The result with its host's flux and what is left of magnitude and p, where a table has it."""
+    """The result with its host's flux and what is left of magnitude and p, where a table has it.
+
+    Errors of what is left are random: the host's own is in every result of a source alike, and
+    stands in ``host_mjy_err``.
+    """
     if result.band != HOST_BAND or not math.isfinite(result.mag):
         return result
     found = host_flux((target.name, *target.other_names), aperture_arcsec, result.fwhm_arcsec)
     if found is None or not math.isfinite(found.flux_mjy):
         return result
-    nucleus = corrected(result.mag, result.mag_err, result.p, result.p_err, found.flux_mjy,
-                        found.flux_err_mjy)
+    nucleus = corrected(result.mag, result.mag_err, result.p, result.p_err, found.flux_mjy, 0.0)
     flags = result.flags | (int(Flag.HOST_EXTRAPOLATED) if found.extrapolated else 0)
-    return replace(result, host_mjy=found.flux_mjy, mag_nucleus=nucleus.mag,
+    return replace(result, host_mjy=found.flux_mjy, host_mjy_err=found.flux_err_mjy,
+                   mag_nucleus=nucleus.mag,
                    mag_nucleus_err=nucleus.mag_err, p_nucleus=nucleus.p,
                    p_nucleus_err=nucleus.p_err, flags=flags)
 

@@ -220,7 +220,8 @@ def _without_modulation(frame: MeasuredFrame, target: str, seen: Stokes,
 def _mean(each: Sequence[ResultValue], positions: Positions, light_err: float) -> ResultValue:
     """Weighted mean of magnitudes; the catalogue's part of the error does not average out.
 
-    Nor does ``light_err``, the relative error of the neighbours' light.
+    Nor does ``light_err``, the relative error of the neighbours' light: the group's positions share
+    it. No other group does, with its own seeing and place, so that it stays in the random error.
     """
     good = [r for r in each if math.isfinite(r.mag) and r.mag_err > 0]
     base = each[0]
@@ -237,14 +238,13 @@ def _mean(each: Sequence[ResultValue], positions: Positions, light_err: float) -
     if not good:
         return replace(common, mag=NAN, mag_err=NAN, zero_point=NAN, zero_point_err=NAN)
     light = MAG_PER_RELATIVE_FLUX * light_err
-    shared = math.hypot(min(r.mag_err_common for r in good), light)
-    random = np.array([math.sqrt(max(r.mag_err**2 - r.mag_err_common**2 - light**2, 1e-6))
-                       for r in good])
+    random = np.array([math.sqrt(max(r.mag_err**2 - light**2, 1e-6)) for r in good])
     weight = random**-2 / np.sum(random**-2)
     zeros = np.array([r.zero_point for r in good])
     return replace(
         common, mag=float(np.sum(weight * np.array([r.mag for r in good]))),
-        mag_err=math.hypot(float(np.sum(random**-2)) ** -0.5, shared),
+        mag_err=math.hypot(float(np.sum(random**-2)) ** -0.5, light),
+        mag_err_common=min(r.mag_err_common for r in good),
         zero_point=float(np.mean(zeros)),
         zero_point_err=float(np.mean([r.zero_point_err for r in good])),
         n_calibrators=max(r.n_calibrators for r in good), calibrators=_uses(good))
@@ -260,7 +260,8 @@ def _uses(each: Sequence[ResultValue]) -> tuple[CalibratorUse, ...]:
         uses.append(replace(
             used[0], zero_point=float(np.mean([use.zero_point for use in used])),
             zero_point_err=float(np.mean([use.zero_point_err for use in used])),
-            weight=float(np.mean([use.weight for use in used]))))
+            residual=float(np.mean([use.residual for use in used])),
+            weight=sum(use.weight for use in mine) / len(each)))
     return tuple(uses)
 
 

@@ -32,11 +32,14 @@ _FEWEST_ROBUST = 4  # with fewer stars nobody can say which one is wrong
 class Ensemble:
     """Zero points of F frames from S calibrators; magnitudes, NaN where there is none.
 
-    ``zero``, ``random_err``: (F,) zero points and their errors from frame to frame;
-    ``common_err``: the error that all of them share, from the catalogue; ``offsets``: (S,) of each
-    calibrator, its catalogue magnitude being too large by so much; ``weights``: (F, S) in [0, 1];
-    ``trust``: (S,) how much each catalogue magnitude counts, in [0, 1]; ``steady_p``: (F,)
-    probability that its stars scatter about a frame's zero point as they do by chance.
+    ``zero``, ``random_err``: (F,) zero points and their errors by all noise of the frames, those of
+    other frames too, as far as the offsets took it up; ``common_err``: the error that all of them
+    share, and those of other nights with the same stars: of the catalogue alone; ``offsets``: (S,)
+    of each calibrator, its catalogue magnitude being too large by so much; ``weights``: (F, S) in
+    [0, 1], of a star's flux in a frame; ``share``: (F, S) by how much a zero point follows a star's
+    catalogue magnitude, over those in the frame 1 in all; ``trust``: (S,) how much each catalogue
+    magnitude counts, in [0, 1]; ``steady_p``: (F,) probability that its stars scatter about a
+    frame's zero point as they do by chance.
     """
 
     zero: Floats
@@ -44,6 +47,7 @@ class Ensemble:
     common_err: float
     offsets: Floats
     weights: Floats
+    share: Floats
     trust: Floats
     steady_p: Floats
 
@@ -71,13 +75,25 @@ def solve(estimates: Floats, errors: Floats, prior: Floats) -> Ensemble:
     random = (weights * (1.0 - leverage)).sum(axis=1) / np.where(has, total, 1.0) ** 2
     seen = weights.any(axis=0)
     zero = _zero(z - offsets, weights)
+    common, noise_err = _common(offsets, variance, trust, prior)
     return Ensemble(
         zero=np.where(has, zero, np.nan),
         steady_p=_steady((z - offsets - zero[:, None]) / noise, usable),
-        random_err=np.where(has, np.sqrt(random), np.nan),
-        common_err=_common(offsets, variance, trust), offsets=np.where(seen, offsets, np.nan),
+        random_err=np.where(has, np.hypot(np.sqrt(random), noise_err), np.nan),
+        common_err=common, offsets=np.where(seen, offsets, np.nan),
         weights=weights / np.maximum(weights.max(axis=1, keepdims=True, initial=0.0), 1e-30),
-        trust=trust)
+        share=_share(weights, trust / variance), trust=trust)
+
+
+def _share(weights: Floats, catalogue: Floats) -> Floats:
+    """What zero points follow: of the stars in a frame the catalogue magnitudes, as far as trusted.
+
+    The offsets take up what the fluxes' weights would choose otherwise. A frame that shows no star
+    of a trusted magnitude has its stars by their offsets, as their fluxes are certain.
+    """
+    share = np.where(weights > 0, catalogue, 0.0)
+    share = np.where(share.any(axis=1, keepdims=True), share, weights)
+    return np.asarray(share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30))
 
 
 def _residual(z: Floats, usable: NDArray[np.bool_]) -> Floats:
@@ -170,15 +186,20 @@ def _steady(normal: Floats, usable: NDArray[np.bool_]) -> Floats:
     return np.asarray(np.where(free > 0, chdtrc(np.maximum(free, 1), chi2), 1.0))
 
 
-def _common(offsets: Floats, variance: Floats, trust: Floats) -> float:
-    """The error that all zero points share, raised by the stars' scatter (Birge ratio)."""
+def _common(offsets: Floats, variance: Floats, trust: Floats,
+            prior: Floats) -> tuple[float, float]:
+    """(error that all zero points share by the catalogue, error of their mean by the fluxes).
+
+    The stars' scatter beyond their errors (Birge ratio) is laid to the catalogue. The noise of the
+    fluxes in the offsets is the night's own: another night with the same stars does not share it,
+    and of a single frame it is all the noise that its zero point has.
+    """
     share = trust / variance
     if share.sum() <= 0:
-        return float("nan")
+        return float("nan"), float("nan")
     share = share / share.sum()
-    formal = float(np.sqrt(np.sum(share**2 * variance)))
+    formal = float(np.sum(share**2 * variance))
+    noise = float(np.sum(share**2 * np.maximum(variance - prior**2, 0.0)))
     count = int((trust > 0).sum())
-    if count < 2:
-        return formal
-    chi2 = float(np.sum(trust * offsets**2 / variance)) / (count - 1)
-    return formal * max(1.0, float(np.sqrt(chi2)))
+    chi2 = float(np.sum(trust * offsets**2 / variance)) / (count - 1) if count > 1 else 1.0
+    return float(np.sqrt(formal * max(1.0, chi2) - noise)), float(np.sqrt(noise))

@@ -10,6 +10,7 @@ from iop4d import __version__
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.model.result import ResultValue
+from iop4d.model.uncertainty import total
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit, newest
 from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
@@ -105,8 +106,9 @@ def _is_news(row: Result, columns: dict[str, Any]) -> bool:
     if any(getattr(row, name) != columns[name] for name in (
             "flags", "provisional", "band", "method", "frames", "withdrawn")):
         return True
-    return any(_moved(getattr(row, name), columns[name], getattr(row, f"{name}_err"))
-               for name in ("mag", "q", "u"))
+    return any(_moved(getattr(row, name), columns[name], total(
+        getattr(row, f"{name}_err"), getattr(row, shared)))
+        for name, shared in (("mag", "mag_err_common"), ("q", "q0_err"), ("u", "u0_err")))
 
 
 def _moved(before: float | None, after: float | None, err: float | None) -> bool:

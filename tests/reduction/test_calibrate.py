@@ -13,6 +13,7 @@ from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.model.uncertainty import mag_total
 from iop4d.reduction.calibrate import calibrate, targets_of
 
 TARGET = Source(name="T", ra_deg=330.68, dec_deg=42.28, kind=SourceKind.TARGET)
@@ -55,7 +56,11 @@ def test_the_magnitude_is_that_of_the_calibrators() -> None:
     assert found.flags == 0
     zero_err = math.sqrt((0.01**2 + 0.003**2 + 0.002**2) / 3)
     assert found.zero_point_err == pytest.approx(zero_err, rel=0.01)
-    assert found.mag_err == pytest.approx(math.hypot(0.003, zero_err), rel=0.01)
+    # The fluxes' errors are its own, the catalogue's is shared.
+    assert found.mag_err == pytest.approx(math.hypot(0.003, math.hypot(0.003, 0.002) / math.sqrt(3)
+                                                     ), rel=0.01)
+    assert found.mag_err_common == pytest.approx(0.01 / math.sqrt(3), rel=0.01)
+    assert mag_total(found) == pytest.approx(math.hypot(0.003, zero_err), rel=0.01)
     assert 1.0 < found.airmass < 2.0
 
 
@@ -88,6 +93,40 @@ def test_calibrators_that_disagree_are_told_and_raise_the_error() -> None:
     found = result(seen("T", -6.5), seen("A", -6.8), seen("B", -6.2), seen("C", -5.0))
     assert found.flags & Flag.CALIBRATORS_DISAGREE
     assert found.zero_point_err > 5 * agree.zero_point_err
+
+
+def test_each_calibrator_shows_its_own_zero_point_and_the_wrong_one_is_named_from_one_frame(
+        ) -> None:
+    stars = (*STARS, star("D", 15.0), star("E", 16.5))  # E's catalogue magnitude is 0.5 too faint
+    found = result(seen("T", -6.5), seen("A", -7.0), seen("B", -6.0), seen("C", -5.0),
+                   seen("D", -5.0), seen("E", -4.0),
+                   catalogue=Catalogue(version=1, sources=(TARGET, *stars)))
+    uses = {use.source: use for use in found.calibrators}
+    assert [uses[name].zero_point for name in "ABCDE"] == pytest.approx([20.0] * 4 + [20.5])
+    assert uses["E"].residual == pytest.approx(0.5, abs=1e-3)
+    assert uses["A"].residual == pytest.approx(0.0, abs=1e-3)
+    assert [uses[name].weight for name in "ABCDE"] == pytest.approx([0.25] * 4 + [0.0])
+    assert uses["E"].why_not == "catalogue magnitude off by +0.50 mag against the others"
+    assert found.n_calibrators == 4
+    assert found.mag == pytest.approx(13.5, abs=1e-3)
+    assert not found.flags & Flag.CALIBRATORS_DISAGREE  # the others agree
+
+
+def test_a_star_that_is_left_out_does_not_hide_that_the_others_disagree() -> None:
+    stars = (*STARS, star("D", 15.0), star("E", 20.0))
+    found = result(seen("T", -6.5), seen("A", -7.05), seen("B", -6.05), seen("C", -4.96),
+                   seen("D", -4.94), seen("E", -4.0),
+                   catalogue=Catalogue(version=1, sources=(TARGET, *stars)))
+    assert [bool(use.why_not) for use in found.calibrators] == [False] * 4 + [True]
+    assert found.flags & Flag.CALIBRATORS_DISAGREE
+
+
+def test_of_two_that_differ_none_is_named_and_both_show_by_how_much() -> None:
+    found = result(seen("T", -6.5), seen("A", -7.2), seen("B", -5.8))
+    assert [use.residual for use in found.calibrators] == pytest.approx([0.2, -0.2], abs=1e-3)
+    assert [use.weight for use in found.calibrators] == pytest.approx([0.5, 0.5])
+    assert not any(use.why_not for use in found.calibrators)
+    assert found.flags & Flag.CALIBRATORS_DISAGREE
 
 
 def test_another_band_and_another_target_s_stars_do_not_count() -> None:
@@ -136,10 +175,9 @@ def test_a_calibrator_that_no_other_confirms_makes_an_error_of_two_hundredths_mo
     found = result(seen("T", -6.5), seen("A", -7.0))
     alone = math.sqrt(0.01**2 + 0.003**2 + 0.002**2 + 0.02**2)
     assert found.zero_point_err == pytest.approx(alone, rel=0.01)
-    assert found.mag_err == pytest.approx(math.hypot(alone, 0.003), rel=0.01)
     # It is the star's, so all frames of the night share it.
-    assert found.mag_err_common == pytest.approx(alone, rel=0.05)
-    assert found.mag_err_common > 0.02
+    assert found.mag_err_common == pytest.approx(math.hypot(0.01, 0.02), rel=0.01)
+    assert found.mag_err == pytest.approx(math.hypot(0.003, 0.003, 0.002), rel=0.01)
 
 
 def test_a_catalogue_magnitude_without_an_error_has_one_of_three_hundredths() -> None:

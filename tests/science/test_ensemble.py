@@ -16,15 +16,60 @@ def test_one_frame_is_the_weighted_mean_of_its_stars() -> None:
     variance = prior**2 + FLOOR**2
     expected = np.sum(z[0] / variance) / np.sum(1 / variance)
     assert found.zero[0] == pytest.approx(expected, abs=1e-6)
-    assert found.random_err[0] == 0.0
+    share = 1 / variance / np.sum(1 / variance)
+    assert found.share[0] == pytest.approx(share)
+    noise = np.sqrt(np.sum(share**2) * FLOOR**2)  # no other night shares it
+    assert found.random_err[0] == pytest.approx(noise)
     chi2 = np.sum((z[0] - expected) ** 2 / variance)
-    assert found.common_err == pytest.approx(np.sqrt(chi2 / np.sum(1 / variance)), rel=1e-4)
+    assert np.hypot(found.common_err, noise) == pytest.approx(
+        np.sqrt(chi2 / np.sum(1 / variance)), rel=1e-4)
 
 
 def test_one_star_gives_its_own_zero_point_with_its_own_error() -> None:
     found = solve(np.array([[20.0], [20.5]]), np.full((2, 1), 0.01), np.array([0.05]))
     assert np.diff(found.zero) == pytest.approx(0.5, abs=1e-9)
     assert found.common_err == pytest.approx(0.05, rel=0.05)
+
+
+def test_errors_stand_apart_what_the_fluxes_and_what_the_catalogue_make() -> None:
+    """Four stars of 12 mmag a frame, 30 mmag in the catalogue: the halves of each, by hand."""
+    for frames in (1, 2, 10):
+        found = solve(np.full((frames, 4), 20.0), np.full((frames, 4), 0.012), np.full(4, 0.03))
+        own = np.hypot(0.012, FLOOR) / 2
+        assert found.random_err == pytest.approx(np.full(frames, own), rel=1e-6), frames
+        assert found.common_err == pytest.approx(0.015, rel=1e-6)
+
+
+@pytest.mark.parametrize("stars", [1, 2, 5])
+def test_random_errors_hold_within_a_night_and_between_nights(stars: int) -> None:
+    """Zero points of two nights with the same wrong catalogue differ by their noise alone."""
+    rng = np.random.default_rng(stars)
+    within, nights = [], []
+    for _ in range(300):
+        prior = np.full(stars, 0.03)
+        catalogue = 20.0 + rng.normal(0, 0.03, stars)
+        errors = np.broadcast_to(rng.choice([0.005, 0.02, 0.03], stars), (6, stars))
+        one, other = (solve(catalogue + rng.normal(0, 1, (6, stars)) * np.hypot(errors, FLOOR),
+                            errors, prior) for _ in range(2))
+        within.append((one.zero[0] - one.zero[1]) / np.hypot(*one.random_err[:2]))
+        nights.append((one.zero[0] - other.zero[0]) / np.hypot(one.random_err[0],
+                                                               other.random_err[0]))
+    # What the offsets took up is the night's: within it the errors are a little too large.
+    assert 0.8 < np.std(within) < 1.13
+    assert np.std(nights) == pytest.approx(1.0, abs=0.13)
+
+
+def test_shares_of_a_zero_point_are_those_of_the_catalogue_and_add_up_to_one() -> None:
+    z = np.tile([20.0, 20.01, 19.99, 20.0, 20.5], (3, 1))
+    z[1, 0] = NAN
+    prior = np.array([0.01, 0.02, 0.02, 0.02, 0.02])
+    found = solve(z, np.full(z.shape, 0.005), prior)
+    assert found.share.sum(axis=1) == pytest.approx(np.ones(3))
+    assert (found.share[:, 4] == 0).all()  # off by 0.5 mag: not believed
+    assert found.share[1, 0] == 0.0
+    moved = z + np.array([0.001, 0.0, 0.0, 0.0, 0.0])
+    assert solve(moved, np.full(z.shape, 0.005), prior).zero[0] - found.zero[0] == pytest.approx(
+        0.001 * found.share[0, 0], rel=0.1)
 
 
 def test_a_star_that_comes_and_goes_makes_no_step() -> None:
