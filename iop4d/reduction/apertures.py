@@ -14,30 +14,17 @@ from dataclasses import replace
 from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
-from iop4d.model.source import Source
-from iop4d.reduction.host import find_table
 from iop4d.science.photometry import LOW_SNR, SMALLEST_RADIUS
 
-#: Radius for a source with a host table and none of its own, arcsec: monitoring of the galaxies of
-#: Nilsson et al. 2007 uses 5 to 7.5 (Nilsson et al. 2018, A&A 620, A185), and up to a seeing of
-#: 4 arcsec this one holds 95 % of a star.
-HOST_APERTURE = 7.5
 #: Signal-to-noise ratio of the forced aperture from which a source counts as detected.
 DETECTED = 3.0
 MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
 _RATIO = 1.25  # from one rung of the ladder to the next
 _ABOVE = 5  # rungs above a frame's own aperture: seeing three times as wide
-_ANNULUS = (18.0, 27.0)  # arcsec: beyond the galaxies, and beyond nearly all that is measured
+_ANNULUS = (14.0, 22.0)  # arcsec: beyond most of a galaxy's light, and near enough for the sky
 _CLEARANCE = 1.1  # times the largest circle, where the annulus begins at the earliest
 _SAME = 1e-6
-
-
-def aperture_of(source: Source) -> float:
-    """The radius in which a source is measured whatever the seeing, arcsec; NaN: as it asks for."""
-    if math.isfinite(source.aperture_arcsec):
-        return source.aperture_arcsec
-    table = find_table((source.name, *source.other_names))
-    return NAN if table is None else HOST_APERTURE
+_NEARLY = 0.03  # part by which a rung may fall short of the widest frame's aperture
 
 
 def radii_for(aperture_arcsec: float, wanted: Iterable[float], *,
@@ -73,12 +60,13 @@ def in_one_aperture(frames: Sequence[MeasuredFrame], wanted: float = NAN,
     they are.
     """
     least = wanted if math.isfinite(wanted) else max(f.aperture_arcsec for f in frames)
+    short = _SAME if math.isfinite(wanted) else _NEARLY
     if all(_is_close(frame.aperture_arcsec, least) for frame in frames):
         return tuple(frames)
     common = _common_radii(frames)
     if not common:
         return tuple(frames)
-    radius = next((r for r in common if r >= least * (1.0 - _SAME)), common[-1])
+    radius = next((r for r in common if r >= least * (1.0 - short)), common[-1])
     return tuple(_inside(frame, radius) for frame in frames)
 
 

@@ -12,8 +12,9 @@ from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
 from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
 from iop4d.model.source import Catalogue, Source
-from iop4d.reduction.apertures import annulus_for, aperture_of, radii_for, with_flux
+from iop4d.reduction.apertures import annulus_for, radii_for, with_flux
 from iop4d.reduction.field import Field
+from iop4d.reduction.host import aperture_of
 from iop4d.reduction.stars import Stars
 from iop4d.science.growth import Curves, measure_curves
 from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels, measure
@@ -69,7 +70,7 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
                   for source, x, y in in_frame(catalogue.sources, wcs, facts.shape)]
         found = [measure_source(pixels, place, aperture, exptime_s=facts.exptime_s,
                                 sky_level=sky_level) for place in placed]
-        found = _with_growth(pixels, placed, found, circles, facts.exptime_s)
+        found = with_growth(pixels, placed, found, circles, facts.exptime_s)
         if pixels.bad is None:
             found = list(without_false_alarms(found))
         return {m.source: replace(m, beam=name) for m in found}
@@ -172,7 +173,7 @@ def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s
         neighbours=measured.neighbours), measured.flux / exptime_s, measured.flux_err / exptime_s)
 
 
-def _with_growth(frame: Pixels, placed: Sequence[Place], found: Sequence[Measurement],
+def with_growth(frame: Pixels, placed: Sequence[Place], found: Sequence[Measurement],
                  circles: Circles, exptime_s: float) -> list[Measurement]:
     """The measurements with their curves of growth."""
     if not placed:

@@ -19,11 +19,11 @@ from iop4d.model.messages import MeasuredFrame, Polarised
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, MethodValue, ResultValue
 from iop4d.model.source import Catalogue, Source
-from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX
+from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX, in_one_aperture
 from iop4d.reduction.calibrate import calibrate, targets_of
 from iop4d.reduction.fluxes import with_mean_flux
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of
-from iop4d.reduction.host import without_host
+from iop4d.reduction.host import aperture_of, without_host
 from iop4d.reduction.methods import (
     WITHOUT_DUST,
     Seen,
@@ -41,21 +41,26 @@ _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
 
 def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrument: Instrument,
              settings: Polarimetry) -> Polarised:
-    """The results of all targets and standards on the frames of a group."""
+    """The results of all targets and standards on the frames of a group.
+
+    All positions of a target, its calibrators and the field stars are measured in one aperture: the
+    target's own, else the one that the widest frame asks for.
+    """
     polarimeter = instrument.polarimeter
     if polarimeter is None:
         raise StageError("polarimetry", f"{instrument.name} has no polarimeter")
-    positions = positions_of(frames, instrument.telescope)
+    positions = _in_one_aperture(frames, NAN, instrument)
     jd = float(np.mean([frame.facts.jd_mid for frame in positions.frames]))
     constants = polarimeter.constants_at(jd)
     if constants is None:
         raise StageError("polarimetry", f"no instrumental polarisation of {instrument.name} is "
                                         f"known for JD {jd:.1f}")
-    ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
-        if polarimeter.analyser is Analyser.POLARISER else None
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):
+        positions = _in_one_aperture(frames, aperture_of(target), instrument)
+        ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
+            if polarimeter.analyser is Analyser.POLARISER else None
         found = seen_by_methods(target, positions, polarimeter.analyser, ensemble, settings,
                                 constants)
         usable = positions.usable(target.name)
@@ -69,6 +74,11 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         results.append(value if dust is None else replace(
             value, q_isp=dust.q, q_isp_err=dust.q_err, u_isp=dust.u, u_isp_err=dust.u_err))
     return Polarised(results=tuple(results), refused=tuple(refused))
+
+
+def _in_one_aperture(frames: Sequence[MeasuredFrame], radius: float,
+                     instrument: Instrument) -> Positions:
+    return positions_of(in_one_aperture(frames, radius), instrument.telescope)
 
 
 def _targets(positions: Positions, catalogue: Catalogue) -> list[Source]:
@@ -212,7 +222,9 @@ def _without_modulation(frame: MeasuredFrame, target: str, seen: Stokes,
     def even(m: Measurement) -> Measurement:
         return m if m.source != target else replace(
             m, flux=m.flux / factor, flux_err=m.flux_err / factor,
-            mag_inst=m.mag_inst + 2.5 * math.log10(factor))
+            mag_inst=m.mag_inst + 2.5 * math.log10(factor),
+            growth=tuple(replace(point, flux=point.flux / factor,
+                                 flux_err=point.flux_err / factor) for point in m.growth))
 
     return replace(frame, measurements=tuple(even(m) for m in frame.measurements))
 

@@ -12,11 +12,8 @@ from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
-from iop4d.model.source import Source, SourceKind
 from iop4d.reduction.apertures import (
-    HOST_APERTURE,
     annulus_for,
-    aperture_of,
     in_one_aperture,
     radii_for,
     with_flux,
@@ -24,7 +21,6 @@ from iop4d.reduction.apertures import (
 
 FACTS = FrameFacts(telescope="T", instrument="I", kind=FrameKind.SCIENCE, night="2024-01-01",
                    jd_start=2460311.4, exptime_s=60.0, shape=(100, 100))
-SOURCE = Source(name="A star", ra_deg=10.0, dec_deg=20.0, kind=SourceKind.TARGET)
 
 
 def measured(aperture: float, radii: tuple[float, ...], **other: object) -> MeasuredFrame:
@@ -124,7 +120,3 @@ def test_detected_is_three_sigma_of_the_forced_flux(flux: float, flags: Flag) ->
     assert math.isnan(found.mag_inst) == bool(flags & Flag.NOT_DETECTED)
 
 
-def test_a_source_has_its_own_aperture_or_that_of_its_host_or_none() -> None:
-    assert math.isnan(aperture_of(SOURCE))
-    assert aperture_of(replace(SOURCE, aperture_arcsec=8.0)) == 8.0
-    assert aperture_of(replace(SOURCE, other_names=("Mrk 501",))) == HOST_APERTURE

@@ -9,7 +9,7 @@ import pytest
 
 from iop4d.model.result import ResultValue
 from iop4d.model.source import Source, SourceKind
-from iop4d.reduction.host import without_host
+from iop4d.reduction.host import HOST_APERTURE, aperture_of, without_host
 
 MRK421 = Source(name="1101+384", ra_deg=166.11, dec_deg=38.21, kind=SourceKind.TARGET,
                 other_names=("Mrk 421",))
@@ -35,3 +35,10 @@ def test_in_another_band_nothing_is_known_of_the_host(band: str) -> None:
 def test_a_source_without_a_known_host_is_left_as_it_is() -> None:
     other = replace(MRK421, name="Nothing", other_names=())
     assert math.isnan(without_host(RESULT, other, aperture_arcsec=5.0).mag_nucleus)
+
+
+def test_a_source_has_its_own_aperture_or_that_of_its_host_or_none() -> None:
+    nameless = replace(MRK421, name="A star", other_names=())
+    assert math.isnan(aperture_of(nameless))
+    assert aperture_of(replace(nameless, aperture_arcsec=8.0)) == 8.0
+    assert aperture_of(MRK421) == HOST_APERTURE
