@@ -7,10 +7,10 @@ import pytest
 
 from iop4d.config.site import Polarimetry
 from iop4d.model.messages import MeasuredFrame
-from iop4d.model.polarimeter import Analyser
+from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.reduction.apertures import in_one_aperture
 from iop4d.reduction.groups import field_ensemble, positions_of
-from iop4d.reduction.polarise import seen_by_methods
+from iop4d.reduction.methods import seen_by_methods
 from tests.reduction import galaxies
 from tests.reduction.test_polarimetry import instrument
 
@@ -25,8 +25,11 @@ def polarisation(seeing: tuple[float, ...], *, common: bool) -> float:
     positions = positions_of(in_one_aperture(frames) if common else frames,
                              instrument("AndorT90").telescope)
     ensemble = field_ensemble(positions, q0=0.0, u0=0.0)
-    found = seen_by_methods(galaxies.GALAXY, positions, Analyser.POLARISER, ensemble, Polarimetry())
-    stokes = found["ensemble"][0]
+    nothing = InstrumentalPolarisation(
+        q0=0.0, q0_err=0.0, u0=0.0, u0_err=0.0, angle_deg=0.0, angle_err_deg=0.0)
+    found = seen_by_methods(galaxies.GALAXY, positions, Analyser.POLARISER, ensemble,
+                            Polarimetry(), nothing)
+    stokes = found["ensemble-isp"][0]
     return float(np.hypot(stokes.q, stokes.u))
 
 
