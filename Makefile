@@ -35,7 +35,7 @@ bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"
 bench-alerts: $(STAMP)  ## What alerts are worth: false, missed, late, too many; ARGS="--short"
 	$(BIN)/python -m tests.bench.alerts $(ARGS)
 
-accuracy: $(STAMP)  ## Accuracy against the simulator's truth; ARGS="--nights 12"
+accuracy: $(STAMP)  ## Accuracy against the simulator's truth; ARGS="--nights 12", or "--hard": hard nights
 	$(BIN)/python -m tests.bench.accuracy $(ARGS)
 
 kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"

@@ -174,11 +174,13 @@ def _add(image: Image, x: Image, y: Image, flux: Image, fwhm: Image, psf: Psf,
 
 
 def expose(ccd: Ccd, light_adu: Image, rng: np.random.Generator, *, cosmic_rays: int = 0,
-           bias: Image | None = None, dark_e: Image | None = None) -> NDArray[np.uint16]:
+           bias: Image | None = None, dark_e: Image | None = None,
+           hits: tuple[tuple[int, int, float], ...] = ()) -> NDArray[np.uint16]:
     """A raw frame of expected light (ADU, after the flat field): noise, cosmic rays, clipping.
 
     ``bias``: level in ADU of the pixels that are read, if not of all; ``dark_e``: electrons that
-    come without light. The work is done in the light's precision.
+    come without light; ``hits``: (x, y, electrons) of cosmic rays at given places. The work is done
+    in the light's precision.
     """
     shape, dtype = light_adu.shape, light_adu.dtype
     electrons = np.clip(light_adu, 0, None) * dtype.type(ccd.gain_e_adu)
@@ -189,6 +191,9 @@ def expose(ccd: Ccd, light_adu: Image, rng: np.random.Generator, *, cosmic_rays:
         if electrons.mean() > 300 else rng.poisson(electrons).astype(dtype)
     for _ in range(cosmic_rays):
         _cosmic_ray(electrons, rng)
+    for x, y, charge in hits:
+        if 0 <= y < shape[0] and 0 <= x < shape[1]:
+            electrons[y, x] += charge
     electrons += dtype.type(ccd.read_noise_e) * _normal(rng, shape, dtype)
     adu = electrons / dtype.type(ccd.gain_e_adu) + (bias_level(ccd) if bias is None else bias)
     return np.clip(np.rint(adu), 0, ccd.full_adu).astype(np.uint16)

@@ -26,12 +26,21 @@ from iop4d.simulator.camera import (
     scintillation,
     star_light,
 )
+from iop4d.simulator.conditions import (
+    Conditions,
+    camera_of,
+    plane_of,
+    smeared,
+    stars_of,
+    with_dead_columns,
+)
 from iop4d.simulator.frames import SimulatedFrame, StarTruth, Truth, write_frame
 from iop4d.simulator.headers import Shot
 from iop4d.simulator.plan import POLARIMETRY, Flare, NightPlan, Planned, checked, schedule
 from iop4d.simulator.polarised import Optics, draw, in_two_images, on_sky, seen, through_polariser
 from iop4d.simulator.setups import Setup
 from iop4d.simulator.sky import (
+    FIELD_RADIUS_ARCMIN,
     FIELDS,
     Field,
     Sky,
@@ -40,7 +49,6 @@ from iop4d.simulator.sky import (
     field_of,
     load_sky,
     project,
-    tangent_plane,
 )
 
 __all__ = ["Flare", "Night", "NightPlan", "SimulatedFrame", "StarTruth", "Truth", "jd_of_evening",
@@ -55,7 +63,7 @@ _TARGET_P = (0.02, 0.25)  # range of degrees of polarisation that the seed draws
 _POINTING_PX = 40.0  # by which a telescope that is set anew for each field misses
 # Random numbers besides those of the frames come from streams of their own, by these numbers; the
 # frames of a plan without polarisation are those of earlier versions, to the last bit.
-_DRAW_STARS, _DRAW_NIGHT = 41, 43
+_DRAW_STARS, _DRAW_NIGHT, _DRAW_HIT = 41, 43, 53
 
 
 def jd_of_evening(night: str) -> float:
@@ -96,7 +104,9 @@ class Night:
 
     def __post_init__(self) -> None:
         self._setup: Setup = checked(self.plan)
-        self._ccd: Ccd = self._setup.ccd
+        self._hard: Conditions = self.plan.conditions
+        self._ccd: Ccd = camera_of(self._setup.ccd, self._hard)
+        self._stars: dict[Field, Stars] = {}
         self._optics: Optics = self._setup.optics
         self._rng = np.random.default_rng(self.plan.seed)
         self._start = jd_of_evening(self.plan.night)
@@ -113,7 +123,7 @@ class Night:
 
     @cached_property
     def _flat(self) -> Image:
-        return flat_field(self._ccd)
+        return with_dead_columns(flat_field(self._ccd), self._hard)
 
     @cached_property
     def _bias(self) -> Image:
@@ -143,11 +153,11 @@ class Night:
         setup = self._setup
         return (setup.polarimetry if mode == POLARIMETRY else setup.photometry) or self._whole
 
-    def _expose(self, light: Image, window: Window, exptime_s: float,
-                cosmic_rays: int = 0) -> NDArray[np.uint16]:
+    def _expose(self, light: Image, window: Window, exptime_s: float, cosmic_rays: int = 0,
+                hits: tuple[tuple[int, int, float], ...] = ()) -> NDArray[np.uint16]:
         dark = None if self._dark is None or not exptime_s else (
             window.of(self._dark) * self._dark.dtype.type(exptime_s))
-        return expose(self._ccd, light, self._rng, cosmic_rays=cosmic_rays, dark_e=dark,
+        return expose(self._ccd, light, self._rng, cosmic_rays=cosmic_rays, hits=hits, dark_e=dark,
                       bias=window.of(self._bias))
 
     def _frame(self, planned: Planned, window: Window, data: NDArray[np.uint16], *,
@@ -164,20 +174,24 @@ class Night:
             at_s=planned.at_s + planned.exptime_s)
 
     def _science(self, planned: Planned, where: Field) -> SimulatedFrame:
-        rng, ccd, plan, band = self._rng, self._ccd, self.plan, planned.band
+        rng, ccd, plan, band, hard = self._rng, self._ccd, self.plan, planned.band, self._hard
         jd_mid = self._start + planned.at_s / 86400 + plan.exptime_s / 2 / 86400
-        stars = self.sky.stars(where)
+        stars = self._stars_of(where)
         mags = stars.magnitudes[band].copy()
         mags[0] = self._target_mag(where, mags[0], stars.magnitudes["R"][0], planned.hours)
         air = airmass(jd_mid, stars.ra[0], stars.dec[0])
         clouds = plan.cloud_mag * rng.random() ** 2 if plan.cloud_mag else 0.0
+        clouds += hard.clouds_of(planned.index)
         seeing = plan.seeing_arcsec * air**0.6 * rng.normal(1.0, 0.03)
+        seeing *= hard.seeing_of(planned.index)
         window = self._window(planned, where)
         wcs = self._wcs(planned, where, window, stars)
         clear = 1.0
         if plan.transparency and planned.mode == POLARIMETRY:
             clear = max(1.0 + plan.transparency * rng.standard_normal(), 0.1)
         faded = mags + _EXTINCTION[band] * air + clouds
+        if term := hard.colour_terms.get(band, 0.0):
+            faded -= term * (stars.magnitudes["B"] - stars.magnitudes["V"])
         psf = Psf(fwhm_px=seeing / ccd.pixel_arcsec)
         images = self._images(planned, where, wcs, window, stars, psf, jd_mid)
         flux = clear * plan.exptime_s * 10 ** (
@@ -188,12 +202,17 @@ class Night:
         x, y, part = images.all()
         light = star_light(x, y, np.resize(flux, part.size) * part, psf, window.shape,
                            whole=ccd.shape, origin=(window.x, window.y), dtype=ccd.dtype)
-        light += sky * (1 + self._slope(window))
+        light = smeared(light, hard)
+        moon, slope = hard.sky(window, self._whole.nx)
+        sky *= moon
+        light += sky * (1 + self._slope(window) + slope)
         light *= window.of(self._flat)
         hits = plan.cosmic_rays * window.nx * window.ny / (self._whole.nx * self._whole.ny)
-        data = self._expose(light, window, plan.exptime_s, round(hits))
-        pointing = (stars.ra[0] + rng.uniform(-30, 30) / 3600, stars.dec[0]
-                    + rng.uniform(-30, 30) / 3600)
+        data = self._expose(light, window, plan.exptime_s, round(hits),
+                            self._hits(planned, images, flux))
+        east, north = hard.header_off_arcmin
+        pointing = (stars.ra[0] + rng.uniform(-30, 30) / 3600 + east / 60, stars.dec[0]
+                    + rng.uniform(-30, 30) / 3600 + north / 60)
         frame = self._frame(planned, window, data, pointing=pointing)
         truth = Truth(
             name=frame.name, source=where.source, band=band, exptime_s=plan.exptime_s,
@@ -206,6 +225,24 @@ class Night:
         return SimulatedFrame(name=frame.name, kind=frame.kind, header=frame.header,
                               data=frame.data, at_s=frame.at_s, truth=truth)
 
+    def _stars_of(self, where: Field) -> Stars:
+        """The stars of a field under the night's conditions."""
+        if where not in self._stars:
+            self._stars[where] = stars_of(self.sky.stars(where), self._hard, self.plan.seed,
+                                          FIELD_RADIUS_ARCMIN)
+        return self._stars[where]
+
+    def _hits(self, planned: Planned, images: _Images,
+              flux: Floats) -> tuple[tuple[int, int, float], ...]:
+        """(x, y, electrons) of the cosmic ray that hits the target's (extraordinary) image."""
+        if not self._hard.hits(planned.index) or not images.chosen[0]:
+            return ()
+        rng = np.random.default_rng([self.plan.seed, _DRAW_HIT, planned.index])
+        reach, turn = self._hard.hit_px * math.sqrt(rng.random()), rng.uniform(0.0, 2 * math.pi)
+        return ((round(float(images.x[0]) + reach * math.cos(turn)),
+                 round(float(images.y[0]) + reach * math.sin(turn)),
+                 self._hard.hit * float(flux[0]) * self._ccd.gain_e_adu),)
+
     def _slope(self, window: Window) -> Image:
         """Of the sky, which is brighter on one side."""
         slope = np.linspace(-0.01, 0.01, self._whole.nx)[None, :].astype(self._ccd.dtype)
@@ -215,7 +252,8 @@ class Night:
         """Slow variation of every target, and the flare of the first; colour stays."""
         turn = sum(map(ord, where.source)) % 10 / 10.0 + self.plan.drift_phase
         phase = 2 * math.pi * (hours / 9.0 + turn)
-        mag = mag + (where.quiet_mag - mag_red) + 0.05 * math.sin(phase)
+        quiet = where.quiet_mag if self._hard.target_mag is None else self._hard.target_mag
+        mag = mag + (quiet - mag_red) + 0.05 * math.sin(phase)
         if self.plan.flare is not None and where == field_of(self.plan.fields[0]):
             mag -= self.plan.flare.brightening(hours)
         return mag
@@ -224,8 +262,9 @@ class Night:
         """0-based pixel of the CCD to which the telescope puts the target."""
         reads = self._reads(planned.mode)
         miss = self._miss[FIELDS.index(where)] if self._setup.part else (0.0, 0.0)
-        return (reads.x + reads.nx / 2 - 0.5 + float(miss[0]),
-                reads.y + reads.ny / 2 - 0.5 + float(miss[1]))
+        off = [60.0 * arcmin / self._ccd.pixel_arcsec for arcmin in self._hard.off_arcmin]
+        return (reads.x + reads.nx / 2 - 0.5 + float(miss[0]) + off[0],
+                reads.y + reads.ny / 2 - 0.5 + float(miss[1]) + off[1])
 
     def _window(self, planned: Planned, where: Field) -> Window:
         """What is read; a sub-frame has the middle between the target's images in its middle."""
@@ -243,8 +282,8 @@ class Night:
         angle = self._angle + rng.normal(0, 0.02)
         crpix = (x - window.x + 1.0 + rng.uniform(-jitter, jitter),
                  y - window.y + 1.0 + rng.uniform(-jitter, jitter))
-        return tangent_plane(stars.ra[0], stars.dec[0], crpix=crpix, angle_deg=angle,
-                             scale_arcsec=self._ccd.pixel_arcsec)
+        return plane_of(stars.ra[0], stars.dec[0], crpix=crpix, angle_deg=angle,
+                        scale_arcsec=self._ccd.pixel_arcsec, conditions=self._hard)
 
     def _images(self, planned: Planned, where: Field, wcs: dict[str, float], window: Window,
                 stars: Stars, psf: Psf, jd: float) -> _Images:
@@ -280,8 +319,9 @@ class Night:
             for name, given in self.plan.polarisation.items():
                 if field_of(name) == where:
                     p, chi = given
-            n = self.sky.stars(where).ra.size
-            q, u = draw(rng, n, self.plan.field_polarisation)
+            kind = self._stars_of(where).kind
+            q, u = draw(rng, kind.size, self.plan.field_polarisation)
+            q[kind == "host"] = u[kind == "host"] = 0.0
             q, u = q + self.plan.interstellar[0], u + self.plan.interstellar[1]
             q[0], u[0] = on_sky(p, chi)
             self._stokes[where] = (q, u)

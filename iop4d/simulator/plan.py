@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from iop4d.model.polarimeter import InstrumentalPolarisation
+from iop4d.simulator.conditions import Conditions
 from iop4d.simulator.setups import Setup, setup_of
 from iop4d.simulator.sky import Field, field_of
 
@@ -85,6 +86,7 @@ class NightPlan:
     dark_exptime_s: float | None = None  # None: that of the science frames
     window_masters: bool = True  # masters' frames read as science frames are (CAFOS)
     flipped: bool = False  # DIPOL's program writes the rows in reverse
+    conditions: Conditions = field(default_factory=Conditions)  # what makes it hard
     fts: bool = False  # and calls its files BLLac_R_IAR-0001.fts
 
     @property
@@ -118,7 +120,7 @@ class Planned:
     """A frame to be taken. ``at_s`` from the night's first frame to its start.
 
     ``hours``: from the start of the first science frame to its own middle; ``number``: as in file
-    names; ``group`` counts from 1; ``part``: a sub-frame.
+    names; ``group`` counts from 1; ``part``: a sub-frame; ``index``: of science frames, from 0.
     """
 
     kind: str
@@ -132,6 +134,7 @@ class Planned:
     group: int = 0
     part: bool = False
     hours: float = 0.0
+    index: int = 0
 
 
 def schedule(plan: NightPlan, setup: Setup) -> Iterator[Planned]:
@@ -153,14 +156,15 @@ def schedule(plan: NightPlan, setup: Setup) -> Iterator[Planned]:
     first = at = at + 60.0
     counts: Counter[tuple[str, str, float | None]] = Counter()
     polariser = setup.optics.offset_px == (0.0, 0.0)
-    for one in exposures:
+    for index, one in enumerate(exposures):
         if one is not None:
             key = (one.where.object, one.band, one.plate_deg if polariser else None)
             counts[key] += 1
             yield Planned(
                 kind="LIGHT", at_s=at, exptime_s=plan.exptime_s, band=one.band,
                 number=counts[key], where=one.where, mode=one.mode, plate_deg=one.plate_deg,
-                group=one.group, part=one.part, hours=(at + plan.exptime_s / 2 - first) / 3600)
+                group=one.group, part=one.part, index=index,
+                hours=(at + plan.exptime_s / 2 - first) / 3600)
         at += plan.exptime_s + setup.overhead_s
 
 

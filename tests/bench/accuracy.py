@@ -27,6 +27,7 @@ from iop4d.model.messages import CalibrateRequest, MasterRef, Outcome, Reduced, 
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth, project
 from iop4d.simulator.setups import SETUPS
 from iop4d.simulator.sky import FIELDS, field_of
+from tests.bench import hard
 from tests.bench.polarimetry_accuracy import PolarScores, polar_report, run_polar_night
 from tests.support.lab import Lab, camera_masters, measured_frame, reduced_of, value_of
 
@@ -232,7 +233,12 @@ def _polarimetry(pool: ProcessPoolExecutor, scratch: Path, seed: int, nights: in
 
 
 def main() -> None:
-    """Run the nights and print the table; exit code 1 if anything is out of bounds."""
+    """Run the nights and print the table; exit code 1 if anything is out of bounds.
+
+    With ``--hard``, the hard nights instead: see ``tests.bench.hard``.
+    """
+    if "--hard" in sys.argv:
+        hard.main()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--nights", type=int, default=250)
     parser.add_argument("--frames", type=int, default=3, help="science frames of a night")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from iop4d.config.load import parse_site
-from iop4d.model.frame import FrameFacts
+from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
     Classified,
     ClassifyRequest,
@@ -58,18 +58,23 @@ class Lab:
 
     def masters(self, made: Iterable[SimulatedFrame]) -> tuple[MasterRef, ...]:
         """Masters of frames that were put here: bias, then dark, then flat."""
-        frames = list(made)
+        return self.masters_of([self.folder / frame.name for frame in made
+                                if frame.kind in _MASTER_KINDS])
+
+    def masters_of(self, paths: Iterable[Path]) -> tuple[MasterRef, ...]:
+        """Masters of calibration frames: bias, then dark, then flat."""
+        read = [(path, self.classify(path)[0]) for path in paths]
         masters: list[MasterRef] = []
-        for kind in _MASTER_KINDS:
-            paths = tuple(self.folder / frame.name for frame in frames if frame.kind == kind)
-            if not paths:
+        for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT):
+            mine = [(path, facts) for path, facts in read if facts.kind is kind]
+            if not mine:
                 continue
-            facts = self.classify(paths[0])[0]
+            facts = mine[0][1]
             output = self.folder / "masters" / f"{kind}.fits"
             output.parent.mkdir(exist_ok=True)
             value_of(self.bench.perform(MasterRequest(
-                kind=facts.kind, facts=facts, inputs=paths, masters=tuple(masters),
-                output=output)))
+                kind=facts.kind, facts=facts, inputs=tuple(path for path, _ in mine),
+                masters=tuple(masters), output=output)))
             masters.append(MasterRef(id=len(masters) + 1, kind=facts.kind, path=output,
                                      origin=facts.origin))
         return tuple(masters)

@@ -1,0 +1,319 @@
+"""Hard nights against the simulator's truth: ``make accuracy ARGS="--hard"``.
+
+Every situation for every instrument: what is measured must be right within its error, or flagged.
+The catalogue and the instrument's constants are true, so that deviations are random and the pulls
+are those of the random errors alone. ``--only NAME``, ``--instrument NAME`` run single ones:
+``python -m tests.bench.hard --only isp --instrument AndorT90``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from iop4d.model.flags import NEVER_ALERTS, Flag
+from iop4d.model.messages import (
+    CalibrateRequest,
+    MasterRef,
+    MeasuredFrame,
+    PolarimetryRequest,
+    Polarised,
+    SeriesCalibrated,
+    StarList,
+)
+from iop4d.model.result import ResultValue
+from iop4d.model.units import angle_difference
+from iop4d.simulator.frames import Truth
+from iop4d.simulator.night import Night
+from iop4d.simulator.plan import PHOTOMETRY, NightPlan
+from iop4d.simulator.setups import SETUPS, setup_of
+from tests.bench.situations import QUANTITIES, SITUATIONS, Situation, catalogue_of, plan_of
+from tests.support.lab import Lab, camera_masters, measured_frame, reduced_of, star_list, value_of
+
+#: A result with any of these says by itself that it may be wrong.
+EXCUSED = (NEVER_ALERTS | Flag.NONLINEAR | Flag.CALIBRATORS_DISAGREE | Flag.UNSTEADY
+           | Flag.POOR_WCS | Flag.CROWDED | Flag.HOST_EXTRAPOLATED)
+_FAR = 5.0  # errors beyond which a point must have a flag
+_SURE = 3.0  # errors of a mean or width by which it must be out of bounds to count as wrong
+_WIDTH = 0.2  # distance of the pulls' width from 1
+_BIAS = {"mag": 0.003, "q": 0.001, "u": 0.001, "p": 0.001, "chi": 0.3}  # no smaller one is judged
+_SIGNIFICANT = 5.0  # sigmas of p from which on its pull and that of chi are Gaussian
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviation:
+    """One number against the truth: its deviation, random and whole error, and whether it is
+    flagged."""
+
+    quantity: str
+    off: float
+    err: float
+    whole: float
+    flagged: bool
+
+
+@dataclass(kw_only=True)
+class Score:
+    """What a situation gave with an instrument."""
+
+    situation: str
+    instrument: str
+    frames: int = 0
+    solved: int = 0
+    expected: int = 0  # results
+    got: int = 0
+    found: list[Deviation] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    def of(self, quantity: str) -> list[Deviation]:
+        """The deviations of a quantity that are not flagged."""
+        return [d for d in self.found if d.quantity == quantity and not d.flagged]
+
+
+def run(name: str, instrument: str, seed: int, groups: int, frames: int,
+        masters: tuple[MasterRef, ...]) -> Score:
+    """A polarimetry night of so many groups and a photometry one of so many frames."""
+    situation = next(one for one in SITUATIONS if one.name == name)
+    score = Score(situation=name, instrument=instrument)
+    plans = [plan_of(situation, instrument, seed, groups=groups)] if groups else []
+    if frames:
+        plans.append(plan_of(situation, instrument, seed + 1, frames=frames))
+    with tempfile.TemporaryDirectory(prefix="iop4d-hard-") as scratch:
+        for plan in plans:
+            folder = Path(scratch) / plan.mode
+            folder.mkdir()
+            _night(situation, plan, Lab(folder, catalogue_of(situation, plan)), masters, score)
+    return score
+
+
+def _night(situation: Situation, plan: NightPlan, lab: Lab, masters: tuple[MasterRef, ...],
+           score: Score) -> None:
+    """Reduce a night as the daemon would, and compare."""
+    whole: StarList | None = None
+    truths: dict[int, list[Truth]] = {}
+    measured: dict[int, list[MeasuredFrame]] = {}
+    made: list[Path] = []
+    own = situation.own_masters
+    for number, frame in enumerate(Night(plan).frames()):
+        path = situation.container(lab.put(frame), number)
+        if frame.truth is None:
+            made.append(path)
+            continue
+        if own and made:
+            masters, made = lab.masters_of(made), []
+        facts, _ = lab.classify(path)
+        outcome = lab.reduce(path, facts, masters, whole)
+        path.unlink()
+        score.frames += 1
+        found = reduced_of(outcome)
+        if found is None:
+            score.reasons.append(f"{frame.name}: {getattr(outcome, 'reason', outcome)}")
+            continue
+        score.solved += 1
+        if plan.mode != PHOTOMETRY and frame.truth.group == 0:
+            whole = star_list(found)
+            continue
+        truths.setdefault(frame.truth.group, []).append(frame.truth)
+        measured.setdefault(frame.truth.group, []).append(measured_frame(number, facts, found))
+    for group, frames in measured.items():
+        some = truths[group]
+        results = _series(lab, frames, some[0].source) if plan.mode == PHOTOMETRY else [
+            _group(lab, frames, some[0].source)]
+        if plan.mode != PHOTOMETRY:
+            # Targets vary slowly: the group's magnitude is that of its mean time.
+            some = [replace(some[0], target_mag=float(np.mean([t.target_mag for t in some])))]
+        for truth, result in zip(some, results, strict=True):
+            score.expected += 1
+            if result is None:
+                continue
+            score.got += 1
+            score.found += [d for d in deviations(result, truth) if d.quantity in situation.judged]
+
+
+def _series(lab: Lab, frames: list[MeasuredFrame], source: str) -> list[ResultValue | None]:
+    mine = tuple(f for f in frames if any(m.source == source for m in f.measurements))
+    if not mine:
+        return [None] * len(frames)
+    value = value_of(lab.bench.perform(CalibrateRequest(target=source, frames=mine)))
+    assert isinstance(value, SeriesCalibrated)
+    found = dict(value.results)
+    return [found.get(frame.id) for frame in frames]
+
+
+def _group(lab: Lab, frames: list[MeasuredFrame], source: str) -> ResultValue | None:
+    value = value_of(lab.bench.perform(PolarimetryRequest(frames=tuple(frames))))
+    assert isinstance(value, Polarised)
+    return next((r for r in value.results if r.source == source), None)
+
+
+def deviations(result: ResultValue, truth: Truth) -> Iterable[Deviation]:
+    """Each of the result's numbers against the truth; p and chi where p is significant."""
+    bars, common = int(EXCUSED), _or_zero(result.mag_err_common)
+    if np.isfinite(result.mag):
+        yield Deviation(
+            quantity="mag", off=result.mag - truth.target_mag, err=result.mag_err,
+            whole=float(np.hypot(result.mag_err, common)), flagged=bool(result.flags & bars))
+    if truth.q is None or truth.u is None or not np.isfinite(result.q):
+        return
+    assert truth.p is not None
+    assert truth.chi_deg is not None
+    # A calibrator is of no weight for a polarisation.
+    bars &= ~int(Flag.NO_CALIBRATORS | Flag.CALIBRATORS_DISAGREE | Flag.UNSTEADY)
+    flagged = bool(result.flags & bars)
+    turn = np.radians(2.0 * _or_zero(result.chi_err_common)) * result.p
+    turned = flagged or bool(result.flags & Flag.FIELD_ROTATED)
+    for name, zero in (("q", result.q0_err), ("u", result.u0_err)):
+        err = getattr(result, f"{name}_err")
+        yield Deviation(quantity=name, off=getattr(result, name) - getattr(truth, name), err=err,
+                        whole=float(np.hypot(np.hypot(err, _or_zero(zero)), turn)), flagged=turned)
+    if result.p > _SIGNIFICANT * result.p_err:
+        shared = max(_or_zero(result.q0_err), _or_zero(result.u0_err))
+        yield Deviation(quantity="p", off=result.p_debiased - truth.p, err=result.p_err,
+                        whole=float(np.hypot(result.p_err, shared)), flagged=flagged)
+        yield Deviation(
+            quantity="chi", off=angle_difference(result.chi_deg, truth.chi_deg),
+            err=result.chi_err_deg, whole=float(np.hypot(
+                result.chi_err_deg, _or_zero(result.chi_err_common))), flagged=turned)
+
+
+def _or_zero(value: float) -> float:
+    return value if np.isfinite(value) else 0.0
+
+
+def _cell(some: Sequence[Deviation]) -> str:
+    """Bias and its error, width of the pulls, points far off."""
+    if not some:
+        return "-"
+    off, pull = np.array([d.off for d in some]), np.array([d.off / d.err for d in some])
+    scale = {"mag": 1e3, "chi": 1.0}.get(some[0].quantity, 100.0)
+    far = sum(abs(d.off) > _FAR * d.whole for d in some)
+    return (f"{scale * off.mean():+.2f}±{scale * _mean_err(some):.2f} "
+            f"{np.sqrt(np.mean(pull**2)):.2f}" + (f" [{far}]" if far else ""))
+
+
+def _mean_err(some: Sequence[Deviation]) -> float:
+    """The error of a mean deviation: of its scatter, and no less than the errors say."""
+    off, err = np.array([d.off for d in some]), np.array([d.err for d in some])
+    scatter = off.std(ddof=1) if off.size > 2 else 0.0
+    return float(max(scatter, np.sqrt(np.mean(err**2))) / np.sqrt(off.size))
+
+
+def report(scores: Sequence[Score]) -> tuple[Table, list[str]]:
+    """The table, and the promises that are not kept."""
+    table = Table("situation", "instrument", "frames", "solved", "results", "flagged",
+                  "mag mmag", "q %", "u %", "p %", "chi deg",
+                  title="Hard nights: bias ± error, rms pull [unflagged beyond 5 sigma]")
+    wrong: list[str] = []
+    for score in scores:
+        flagged = sum(d.flagged for d in score.found)
+        table.add_row(score.situation, score.instrument, str(score.frames), str(score.solved),
+                      f"{score.got} of {score.expected}", f"{flagged} of {len(score.found)}",
+                      *(_cell(score.of(name)) for name in QUANTITIES))
+        wrong += _broken(score)
+    for instrument in dict.fromkeys(score.instrument for score in scores):
+        mine = [score for score in scores if score.instrument == instrument]
+        pooled = {name: [d for score in mine for d in score.of(name)] for name in QUANTITIES}
+        table.add_row("all", instrument, str(sum(s.frames for s in mine)),
+                      str(sum(s.solved for s in mine)), f"{sum(s.got for s in mine)}", "",
+                      *(_cell(some) for some in pooled.values()), style="bold")
+        wrong += [f"{instrument}: pulls of {name} are {width:.2f} wide"
+                  for name, some in pooled.items() if (width := _bad_width(some))]
+    return table, wrong
+
+
+def _broken(score: Score) -> list[str]:
+    """What of one situation is wrong."""
+    where = f"{score.situation}, {score.instrument}"
+    wrong = []
+    for name in QUANTITIES:
+        some = score.of(name)
+        far = [d for d in some if abs(d.off) > _FAR * d.whole]
+        wrong += [f"{where}: {name} is off by {d.off:+.4f} +- {d.whole:.4f} without a flag"
+                  for d in far]
+        if not some:
+            continue
+        mean, err = float(np.mean([d.off for d in some])), _mean_err(some)
+        if abs(mean) > _BIAS[name] + _SURE * err:
+            wrong.append(f"{where}: {name} is biased by {mean:+.4f} +- {err:.4f}")
+    return wrong
+
+
+def _bad_width(some: Sequence[Deviation]) -> float:
+    """The pulls' width where it is not 1 +- 0.2, more than so few leave open; else 0."""
+    if len(some) < 6:
+        return 0.0
+    pulls = np.array([d.off / d.err for d in some])
+    width = float(np.sqrt(np.mean(pulls**2)))
+    return width if abs(width - 1) - _SURE * width / np.sqrt(2 * len(some)) > _WIDTH else 0.0
+
+
+def _work(words: argparse.Namespace) -> list[tuple[str, str, int, int, int]]:
+    """(situation, instrument, seed, groups, frames); the dearest first."""
+    names = [setup.name for setup in SETUPS]
+    work = []
+    for i, situation in enumerate(SITUATIONS):
+        for k, name in enumerate(names):
+            if (words.only and situation.name not in words.only) or (
+                    words.instrument and name not in words.instrument):
+                continue
+            part = setup_of(name).part is not None
+            groups, frames = (1, 2) if words.short else (words.groups, words.groups)
+            if part:
+                groups, frames = max(1, groups // 3), 0
+            # The short form: all with one instrument, a few with each of the others.
+            if words.short and not words.only and name != "AndorT90" and (
+                    name not in situation.short if part else (i + k) % 5):
+                continue
+            work.append((situation.name, name, words.seed + 100 * i, groups, frames))
+    return sorted(work, key=lambda one: -one[3] * (20 if setup_of(one[1]).part else 1))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the situations and print the table; exit code 1 where a promise is broken."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--hard", action="store_true", help="this bench")
+    parser.add_argument("--short", action="store_true", help="one group and two frames of each")
+    parser.add_argument("--only", action="append", metavar="SITUATION",
+                        choices=[s.name for s in SITUATIONS])
+    parser.add_argument("--instrument", action="append", choices=[s.name for s in SETUPS])
+    parser.add_argument("--groups", type=int, default=6,
+                        help="groups, and frames of photometry, of each; a third for DIPOL [6]")
+    parser.add_argument("--seed", type=int, default=5000)
+    parser.add_argument("--reasons", action="store_true", help="why frames were not solved")
+    words = parser.parse_args(arguments)
+    work = _work(words)
+    scores = []
+    with (tempfile.TemporaryDirectory(prefix="iop4d-hard-") as scratch,
+          ProcessPoolExecutor(os.cpu_count()) as pool):
+        needed = list(dict.fromkeys(one[1] for one in work))
+        masters = dict(zip(needed, pool.map(
+            camera_masters, needed, [Path(scratch) / name for name in needed]), strict=True))
+        for score in pool.map(run, *zip(*work, strict=True), [masters[one[1]] for one in work]):
+            scores.append(score)
+            print(":", end="", flush=True, file=sys.stderr)
+    order = {s.name: i for i, s in enumerate(SITUATIONS)}
+    scores.sort(key=lambda score: (order[score.situation], score.instrument))
+    table, wrong = report(scores)
+    screen = Console(width=170)
+    screen.print(table)
+    if words.reasons:
+        for score in scores:
+            for reason in score.reasons:
+                screen.print(f"{score.situation}, {score.instrument}: {reason}")
+    for line in wrong:
+        screen.print(line)
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""The situations of hard nights: what the sky, the telescope, the camera and the catalogue do."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from iop4d.instruments.discovery import find_instruments
+from iop4d.simulator.conditions import Conditions
+from iop4d.simulator.night import jd_of_evening
+from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY, NightPlan
+from iop4d.simulator.setups import Setup, setup_of
+from iop4d.simulator.sky import field_of, load_sky
+from tests.bench.polarimetry_accuracy import _night_of
+
+QUANTITIES = ("mag", "q", "u", "p", "chi")
+_PEAK_ADU = 30000.0  # of the target's image, above the bias
+_LONGEST = {"DIPOL": 60.0}  # seconds; the others 120
+_CONSTANTS = {i.name: i.polarimeter for i in find_instruments()}
+
+Rows = list[dict[str, str]]
+
+
+def _as_it_is(path: Path, _number: int) -> Path:
+    return path
+
+
+def _all(rows: Rows) -> Rows:
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """A situation. ``conditions``: of (setup, positions of a group); ``catalogue``: changes the
+    rows of the catalogue; ``container``: packs a file, by its number. ``judged``: the quantities
+    that have a truth. ``own_masters``: the camera's are not those of other nights. ``short``:
+    instruments besides AndorT90 that have it in the short form, where they are slow."""
+
+    name: str
+    conditions: Callable[[Setup], Conditions] = lambda _: Conditions()
+    polarisation: tuple[float, float] = (0.08, 35.0)
+    where: str = "S50716+714"
+    seeing: float = 1.9
+    exposure: float = 1.0  # times the usual one
+    plan: Mapping[str, Any] = MappingProxyType({})
+    catalogue: Callable[[Rows], Rows] = _all
+    container: Callable[[Path, int], Path] = _as_it_is
+    judged: tuple[str, ...] = QUANTITIES
+    own_masters: bool = False
+    short: tuple[str, ...] = ()
+
+
+def _given(**values: Any) -> Callable[[Setup], Conditions]:
+    """The same conditions for every instrument."""
+    return lambda _: Conditions(**values)
+
+
+def _arcsec(setup: Setup, arcsec: float) -> float:
+    return arcsec / setup.ccd.pixel_arcsec
+
+
+def _hit(part: float) -> Callable[[Setup], Conditions]:
+    """A cosmic ray on one position of each group, and on one photometry frame of four."""
+    def made(setup: Setup) -> Conditions:
+        n = len(setup.optics.angles_deg)
+        whole = int(setup.part is not None)
+        return Conditions(hit=part, hit_frames=tuple(range(1 + whole, 40 * n, n)))
+    return made
+
+
+def _dead(setup: Setup) -> Conditions:
+    """Two dead columns through the target's image, as the camera reads it."""
+    window = setup.polarimetry or setup.photometry
+    x = window.x + window.nx // 2 if window else setup.ccd.shape[1] // 2
+    return Conditions(dead_columns=(x, x + 1, x + 40))
+
+
+def _one_calibrator(rows: Rows) -> Rows:
+    """The brightest but one."""
+    calibrators = sorted((r for r in rows if r["kind"] == "calibrator"),
+                         key=lambda r: float(r["mag_R"]))
+    return [r for r in rows if r["kind"] != "calibrator" or r is calibrators[1]]
+
+
+def _wrong_calibrator(rows: Rows) -> Rows:
+    """One catalogue magnitude is half a magnitude off."""
+    wrong = next(r for r in rows if r["kind"] == "calibrator")
+    return [r | {"mag_R": f"{float(r['mag_R']) + 0.5:.4f}"} if r is wrong else r for r in rows]
+
+
+def _mixed(path: Path, number: int) -> Path:
+    """As it is, gzipped, or tile-compressed, in turn."""
+    if number % 3 == 0:
+        return path
+    if number % 3 == 1:
+        packed = path.with_name(path.name + ".gz")
+        packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+    else:
+        packed = path.with_name(path.name + ".fz")
+        with fits.open(path) as units:
+            fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(
+                np.array(units[0].data), units[0].header, compression_type="RICE_1")]).writeto(
+                    packed)
+    path.unlink()
+    return packed
+
+
+_QU = ("q", "u")
+SITUATIONS: tuple[Situation, ...] = (
+    Situation(name="easy", short=("DIPOL",)),
+    Situation(name="seeing 4", seeing=4.0),
+    Situation(name="moon", conditions=_given(moon=(3.0, 0.8))),
+    Situation(name="clouds", conditions=_given(clouds=(0.0, 0.6, 0.2, 1.0, 0.4))),
+    Situation(name="donut", conditions=lambda s: Conditions(donut_px=_arcsec(s, 4.0))),
+    Situation(name="trail", conditions=lambda s: Conditions(trail_px=_arcsec(s, 5.0))),
+    Situation(name="crowd", where="BLLac", conditions=_given(faint_stars=30.0)),
+    Situation(name="bright neighbour", conditions=_given(neighbour=(9.5, 30.0, 70.0))),
+    Situation(name="close neighbour", conditions=_given(neighbour=(15.5, 5.0, 200.0))),
+    Situation(name="blend", conditions=_given(neighbour=(14.5, 1.8, 200.0))),
+    *(Situation(name=f"hit {part} %", conditions=_hit(part / 100.0),
+                short=("DIPOL",) if part == 10 else ()) for part in (1, 3, 10, 30)),
+    Situation(name="dead columns", conditions=_dead, own_masters=True),
+    Situation(name="isp", plan={"interstellar": (-0.008, 0.006)}),
+    Situation(name="host", polarisation=(0.0, 0.0), judged=_QU, conditions=_given(
+        host=(13.7, 8.0), target_mag=14.3, seeing=(1.0, 1.05, 1.1, 1.2, 0.95))),
+    Situation(name="changing seeing", conditions=_given(seeing=(1.0, 1.5, 0.8, 1.3, 1.1))),
+    Situation(name="faint", polarisation=(0.15, 120.0), conditions=_given(target_mag=17.5)),
+    Situation(name="p 0.5 %", polarisation=(0.005, 20.0)),
+    Situation(name="p 0", polarisation=(0.0, 0.0)),
+    Situation(name="turned", plan={"turned_deg": 37.0}),
+    Situation(name="turned alone", plan={"turned_deg": 37.0, "turns_with": False}),
+    Situation(name="mirrored", conditions=_given(mirrored=True), judged=("mag", "p")),
+    Situation(name="pointing", conditions=_given(off_arcmin=(0.8, -0.6),
+                                                 header_off_arcmin=(25.0, 15.0))),
+    Situation(name="five stars", conditions=_given(most_stars=0), where="4C38.41"),
+    Situation(name="one calibrator", catalogue=_one_calibrator),
+    Situation(name="wrong calibrator", catalogue=_wrong_calibrator),
+    Situation(name="saturated", exposure=4.0),
+    Situation(name="12 bit", conditions=_given(full_adu=16383.0)),
+    Situation(name="containers", container=_mixed),
+)
+
+
+def plan_of(situation: Situation, instrument: str, seed: int, *, groups: int = 0,
+            frames: int = 0) -> NightPlan:
+    """The situation's night with an instrument: so many groups, or frames of photometry."""
+    setup = setup_of(instrument)
+    where = field_of(situation.where)
+    night = _night_of(where, setup.sample_night)
+    polarimeter = _CONSTANTS[instrument]
+    assert polarimeter is not None
+    conditions = situation.conditions(setup)
+    calibration = 7 if situation.own_masters else 0
+    plan = NightPlan(
+        instrument=instrument, seed=seed, fields=(where.object,), night=night,
+        mode=POLARIMETRY if groups else PHOTOMETRY, groups=groups, frames=frames,
+        seeing_arcsec=situation.seeing, drift_phase=(seed % 97) / 97.0,
+        exptime_s=_exposure(setup, situation, where.quiet_mag, conditions),
+        n_bias=calibration, n_dark=calibration, n_flat=calibration,
+        constants=polarimeter.constants_at(jd_of_evening(night)), conditions=conditions,
+        polarisation={where.object: situation.polarisation})
+    return replace(plan, **situation.plan)
+
+
+def _exposure(setup: Setup, situation: Situation, quiet: float, conditions: Conditions) -> float:
+    """Seconds that bring the target to half the camera's range, as observers choose them."""
+    ccd, fwhm = setup.ccd, situation.seeing / setup.ccd.pixel_arcsec
+    mag = quiet if conditions.target_mag is None else conditions.target_mag
+    images = 2.0 if setup.optics.is_double else 1.0
+    peak = 10 ** (0.4 * (ccd.zero_point["R"] - mag)) * 0.75 / fwhm**2 / images
+    usual = float(np.clip(round(_PEAK_ADU / peak), 5.0, _LONGEST.get(setup.name, 120.0)))
+    return usual * situation.exposure
+
+
+def catalogue_of(situation: Situation, plan: NightPlan) -> str:
+    """The catalogue, whose magnitudes are true but for what the situation makes of them."""
+    text = load_sky().catalogue_csv(fields=(field_of(plan.fields[0]),))
+    rows = situation.catalogue(list(csv.DictReader(io.StringIO(text))))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
