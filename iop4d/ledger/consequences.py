@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
-from iop4d.ledger.master_choice import CALIBRATED_WITH, MasterChoices
+from iop4d.ledger.master_choice import CALIBRATED_WITH, MasterChoices, shows_pattern
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.states import GroupState, MasterState
 from iop4d.model.units import unix_of_jd
@@ -23,6 +24,8 @@ from iop4d.store.database import Connection, Transaction
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Frame, Group, Master
 
+_PATTERN_STEP = 12  # measured frames of a night, from one look at them to the next
+_PATTERN_FRAMES = 24  # of fields apart, that a pattern is made of
 _MORE_COMING = 1.0  # seconds that an open group of the past is left for more of its frames
 #: A series is calibrated again so long after a new point, seconds, and longer if it is long.
 _CALIBRATE_PAUSE = 0.3
@@ -62,6 +65,26 @@ class Consequences:
             if self._choices.improves(tx, frames.facts_of(frame), frame.masters):
                 self._reduce_again(tx, frame.id)
 
+    def science_frame_measured(self, tx: Transaction, frame: Frame,
+                               used: list[list[int]]) -> None:
+        """A camera without dark and flat frames: its frames may by now show its hot pixels.
+
+        One that was on its way while the pattern was built is reduced again.
+        """
+        facts = frames.facts_of(frame)
+        if not shows_pattern(facts.kind, self._instruments[facts.instrument]):
+            return
+        if pattern := self._choices.choose(tx, facts).of(FrameKind.PATTERN):
+            if [pattern[0].id, pattern[0].revision] not in used:
+                self._reduce_again(tx, frame.id)
+            return
+        if masters.measured_like(tx, facts) % _PATTERN_STEP:
+            return
+        if len(masters.fields_apart(tx, facts)) >= _PATTERN_FRAMES:
+            master = masters.master_for(tx, replace(facts, kind=FrameKind.PATTERN, band=None),
+                                        self._clock())
+            jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER, now=self._clock())
+
     def master_failed(self) -> None:
         """It was not built: others are chosen in its place."""
         self._choices.changed()
@@ -89,7 +112,8 @@ class Consequences:
     def _renew(self, tx: Transaction, master: Master) -> None:
         """Build a master again if there are better ones to calibrate it with."""
         members = masters.frames_of(tx, master)
-        if members and self._choices.improves(tx, frames.facts_of(members[0]), master.masters):
+        if members and self._choices.improves(tx, masters.facts_of(master, members[0]),
+                                              master.masters):
             jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER, now=self._clock())
 
     def _nights_of(self, master: Master) -> tuple[str, str]:

@@ -22,12 +22,13 @@ from iop4d.store.schema import Master
 _FEWEST_PEERS = 3  # masters of other nights that tell what is usual
 _ODD_SIGMAS = 8.0
 _ODD_PART = 0.1  # of the usual level
-_ODD_LEAST = {FrameKind.BIAS: 5.0, FrameKind.DARK: 0.05, FrameKind.FLAT: 0.02}  # ADU, ADU/s, part
+_ODD_LEAST = {FrameKind.BIAS: 5.0, FrameKind.DARK: 0.05, FrameKind.FLAT: 0.02,
+              FrameKind.PATTERN: 1e9}  # ADU, ADU/s, part; hot pixels come and go
 
 #: What a master itself is calibrated with.
 CALIBRATED_WITH: dict[FrameKind, tuple[FrameKind, ...]] = {
     FrameKind.BIAS: (), FrameKind.DARK: (FrameKind.BIAS,),
-    FrameKind.FLAT: (FrameKind.BIAS, FrameKind.DARK)}
+    FrameKind.FLAT: (FrameKind.BIAS, FrameKind.DARK), FrameKind.PATTERN: (FrameKind.BIAS,)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,10 @@ class Choice:
     def used(self) -> list[list[int]]:
         """(id, revision) of each, as rows keep them."""
         return [[master.id, master.revision] for master in self.masters]
+
+    def of(self, kind: FrameKind) -> list[MasterRef]:
+        """Those of a kind: one or none."""
+        return [master for master in self.masters if master.kind is kind]
 
     @property
     def settled(self) -> bool:
@@ -98,8 +103,18 @@ class MasterChoices:
                 id=best.id, revision=best.revision, kind=kind, path=Path(best.path),
                 provisional=best.night != facts.night, exptime_s=best.exptime_s,
                 origin=region_of(best.layout)[1:3]))
+        chosen += self._pattern(db, facts)
         return Choice(masters=tuple(chosen), missing=tuple(missing),
                       pending_until=max(pending) if pending else None)
+
+    def _pattern(self, db: Connection, facts: FrameFacts) -> list[MasterRef]:
+        """The pattern for a science frame, where there is one: none waits for it."""
+        if not shows_pattern(facts.kind, self._instruments[facts.instrument]):
+            return []
+        return [MasterRef(id=row.id, revision=row.revision, kind=FrameKind.PATTERN,
+                          path=Path(row.path), origin=region_of(row.layout)[1:3])
+                for row in self._nearest(db, FrameKind.PATTERN, facts)
+                if row.state == MasterState.READY][:1]
 
     def _nearest(self, db: Connection, kind: FrameKind, facts: FrameFacts) -> list[Master]:
         """The masters that would do, the nearest night first.
@@ -120,6 +135,12 @@ def needed(kind: FrameKind, instrument: Instrument) -> tuple[FrameKind, ...]:
     if kind is FrameKind.SCIENCE:
         return instrument.masters
     return tuple(k for k in CALIBRATED_WITH[kind] if k in instrument.masters)
+
+
+def shows_pattern(kind: FrameKind, instrument: Instrument) -> bool:
+    """Whether the detector's hot and dead pixels are known by the science frames alone."""
+    return kind is FrameKind.SCIENCE and not {FrameKind.DARK, FrameKind.FLAT} & set(
+        instrument.masters)
 
 
 def _pending(db: Connection, master: Master) -> list[float]:

@@ -181,6 +181,7 @@ class Outcomes:
         assert isinstance(request, ReduceRequest)
         now, frame = self._clock(), frames.by_id(tx, claim.key)
         frame.provisional = any(master.provisional for master in request.masters)
+        used = [[m.id, m.revision] for m in request.masters]
         frame.target = reduced.target
         info = frames.reduced_info(reduced, core_s) | {
             "settings": self._settings, "software": __version__,
@@ -190,7 +191,7 @@ class Outcomes:
             provisional=frame.provisional, target=frame.target,
             reference_id=request.reference.frame if request.reference
             and reduced.astrometry_from.uses_reference else None,
-            masters=[[m.id, m.revision] for m in request.masters],
+            masters=used,
             reduced_path=str(request.reduced_path) if request.reduced_path else None,
             preview_path=str(request.preview_path) if request.preview_path else None)
         frames.save_measurements(tx, frame.id, reduced.measurements)
@@ -202,6 +203,7 @@ class Outcomes:
         if reduced.astrometry_from is AstrometryFrom.CATALOGUE and _had_no_reference(claim):
             self._consequences.frame_unsolved(tx, frame)
         facts = frames.facts_of(frame)
+        self._consequences.science_frame_measured(tx, frame, used)
         if facts.mode == "polarimetry" and reduced.target:
             self._consequences.polarimetry_frame_measured(tx, frame, claim.bonus)
         for value in reduced.results:
@@ -265,7 +267,7 @@ class Outcomes:
         if reason:
             log.warning("master %s is not used: %s", master.key, reason)
         left_out = dict(text.partition(": ")[::2] for text in built.left_out)
-        for frame in masters.frames_of(tx, master):
+        for frame in masters.calibration_frames_of(tx, master):
             why = left_out.get(frame.name, "")
             frames.set_state(tx, frame.id, FrameState.DONE, now,
                              reason=f"left out of the master: {why}" if why else "")
@@ -292,7 +294,7 @@ class Outcomes:
         if master.path is None:
             state = MasterState.REFUSED if master.state != MasterState.REJECTED else master.state
             masters.update(tx, master.id, now, state=state, reason=reason)
-        for frame in masters.frames_of(tx, master):
+        for frame in masters.calibration_frames_of(tx, master):
             if master.path is None:
                 frames.set_state(tx, frame.id, FrameState.WAITING, now, reason=reason)
             elif frame.state in (FrameState.QUEUED, FrameState.WAITING):

@@ -118,7 +118,7 @@ class Planner:
                 jobs.classifying(tx, folder, now) for folder in folders):
             jobs.later(tx, job.id, now, not_before=now + _MASTER_WAIT)
             return None
-        facts = frames.facts_of(members[0])
+        facts = masters.facts_of(master, members[0])
         choice = self._choices.choose(tx, facts)
         if choice.pending_until is not None:
             jobs.later(tx, job.id, now, not_before=max(choice.pending_until, now) + _MASTER_WAIT)

@@ -13,6 +13,7 @@ class FrameKind(StrEnum):
     DARK = "dark"
     FLAT = "flat"
     SCIENCE = "science"
+    PATTERN = "pattern"  # of masters alone: what science frames show of a detector without others
 
 
 class AstrometryFrom(StrEnum):

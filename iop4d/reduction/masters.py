@@ -23,12 +23,14 @@ Mask = NDArray[np.bool_]
 class MasterSet:
     """The pixels of a frame's masters, float32 [y, x], None where there is no such master.
 
-    ``bias``: ADU; ``dark``: ADU per second; ``flat``: relative, NaN where a pixel is bad.
+    ``bias``: ADU; ``dark``: ADU per second; ``flat``: relative; ``pattern``: excess of hot pixels,
+    ADU per second. NaN where a pixel is bad.
     """
 
     bias: FloatImage | None = None
     dark: FloatImage | None = None
     flat: FloatImage | None = None
+    pattern: FloatImage | None = None
 
 
 class MasterCache:
@@ -63,7 +65,7 @@ class MasterCache:
         """
         found = {ref.kind: _cut(self.get(ref), ref, shape, origin) for ref in refs}
         return MasterSet(bias=found.get(FrameKind.BIAS), dark=found.get(FrameKind.DARK),
-                         flat=found.get(FrameKind.FLAT))
+                         flat=found.get(FrameKind.FLAT), pattern=found.get(FrameKind.PATTERN))
 
 
 def _cut(image: FloatImage, ref: MasterRef, shape: tuple[int, int],
@@ -88,13 +90,15 @@ class CalibratedImage:
 
 def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float,
                      saturation_adu: float) -> CalibratedImage:
-    """(raw - bias - dark x exptime) / flat; saturation is that of the raw value."""
+    """(raw - bias - (dark + pattern) x exptime) / flat; saturation is that of the raw value."""
     image = raw.rows()
     saturated = image >= np.float32(saturation_adu) - raw.overscan
     if masters.bias is not None:
         image -= masters.bias
     if masters.dark is not None:
         image -= masters.dark * np.float32(exptime_s)
+    if masters.pattern is not None:
+        image -= masters.pattern * np.float32(exptime_s)
     if masters.flat is not None:
         image /= masters.flat
     bad = ~np.isfinite(image)

@@ -13,7 +13,7 @@ from iop4d.fits.read import open_fits
 from iop4d.instruments.base import Instrument
 from iop4d.instruments.discovery import find_instruments, instrument_for
 from iop4d.model.errors import FrameError, StageError
-from iop4d.model.frame import FrameFacts
+from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
     NO_SPACE,
     UNREADABLE,
@@ -37,6 +37,7 @@ from iop4d.model.messages import (
     Value,
 )
 from iop4d.reduction.build_master import build_master
+from iop4d.reduction.build_pattern import build_pattern
 from iop4d.reduction.calibrate import calibrate
 from iop4d.reduction.context import Stages, WorkerContext
 from iop4d.reduction.frame import Tools, reduce_frame
@@ -108,6 +109,9 @@ class Workbench:
 
     def _master(self, request: MasterRequest, stages: Stages) -> MasterBuilt:
         settings = self.context.site.masters
+        if request.kind is FrameKind.PATTERN:
+            return build_pattern(request, instrument=self._named(request.facts),
+                                 masters=self._masters, stages=stages)
         return build_master(request, instrument=self._named(request.facts),
                             masters=self._masters, min_frames=settings.min_frames,
                             clip=settings.clip_sigma, stages=stages)

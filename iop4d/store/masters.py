@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from iop4d.model.frame import FrameFacts, FrameKind, layout_of
+from iop4d.model.frame import FrameFacts, FrameKind, layout_of, region_of
 from iop4d.model.states import FrameState, MasterState
-from iop4d.store.database import Connection, Transaction
-from iop4d.store.frames import facts_of
+from iop4d.store.database import Connection, Transaction, number
+from iop4d.store.frames import facts_of as frames_facts_of
 from iop4d.store.schema import Frame, Master
 
+_APART = 20.0  # pixels: wider than any star
+_ALIKE = 3  # frames of one place that a median does not see
 _REDUCED = (FrameState.DONE, FrameState.FAILED)
 
 
@@ -42,14 +47,76 @@ def master_for(tx: Transaction, facts: FrameFacts, now: float) -> Master:
 
 
 def frames_of(db: Connection, master: Master) -> list[Frame]:
-    """The calibration frames of a master, in order of time."""
+    """The frames that a master is made of, in order of time."""
+    if master.kind == FrameKind.PATTERN:
+        return fields_apart(db, _facts_of_pattern(master))
+    return calibration_frames_of(db, master)
+
+
+def facts_of(master: Master, frame: Frame) -> FrameFacts:
+    """What is calibrated when a master is made of a frame and others like it."""
+    facts = frames_facts_of(frame)
+    return replace(facts, kind=FrameKind(master.kind), band=master.band)
+
+
+def measured_like(db: Connection, facts: FrameFacts) -> int:
+    """How many science frames of a night and a camera are measured."""
+    return int(db.select(Frame).where(_measured_like(facts)).count())
+
+
+def fields_apart(db: Connection, facts: FrameFacts) -> list[Frame]:
+    """Measured science frames of a night, camera and layout whose stars lie on other pixels.
+
+    In order of time; of frames that point to within ``_APART`` pixels of each other the first few.
+    """
+    found: list[Frame] = []
+    near: Counter[tuple[int, int]] = Counter()
+    for frame in db.select(Frame).where(_measured_like(facts)).order_by(
+            Frame.jd_start, Frame.name):
+        wcs = frame.info.get("wcs") or {}
+        scale = abs(number(frame.info.get("fwhm_arcsec")) / number(frame.info.get("fwhm_px")))
+        if layout_of(frames_facts_of(frame)) != layout_of(facts) or "CRVAL1" not in wcs:
+            continue
+        cell = _cell(wcs, scale)
+        if near[cell] < _ALIKE:
+            near[cell] += 1
+            found.append(frame)
+    return found
+
+
+def _cell(wcs: dict[str, Any], scale_arcsec: float) -> tuple[int, int]:
+    """In which square of ``_APART`` pixels on the sky the frame's first pixel points."""
+    step = _APART * scale_arcsec / 3600.0
+    dx, dy = float(wcs["CRPIX1"]), float(wcs["CRPIX2"])
+    east = float(wcs["CRVAL1"]) * math.cos(math.radians(float(wcs["CRVAL2"]))) \
+        - float(wcs["CD1_1"]) * dx - float(wcs["CD1_2"]) * dy
+    north = float(wcs["CRVAL2"]) - float(wcs["CD2_1"]) * dx - float(wcs["CD2_2"]) * dy
+    return math.floor(east / step), math.floor(north / step)
+
+
+def _measured_like(facts: FrameFacts) -> Any:
+    return ((Frame.telescope == facts.telescope) & (Frame.instrument == facts.instrument)
+            & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.night == facts.night)
+            & (Frame.state == FrameState.DONE.value))
+
+
+def _facts_of_pattern(master: Master) -> FrameFacts:
+    binning, x, y, nx, ny = region_of(master.layout)
+    return FrameFacts(
+        telescope=master.telescope, instrument=master.instrument, kind=FrameKind.PATTERN,
+        night=master.night, jd_start=math.nan, exptime_s=master.exptime_s, shape=(ny, nx),
+        binning=binning, origin=(x, y))
+
+
+def calibration_frames_of(db: Connection, master: Master) -> list[Frame]:
+    """The calibration frames of a master, in order of time; none of a pattern."""
     rows = db.select(Frame).where(
         (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
         & (Frame.kind == master.kind) & (Frame.night == master.night)
         & Frame.state.not_in((FrameState.REJECTED, FrameState.DUPLICATE, FrameState.SUPERSEDED))
         & (Frame.band == master.band if master.band else Frame.band.is_null())
     ).order_by(Frame.jd_start, Frame.name)
-    return [row for row in rows if layout_of(facts_of(row)) == master.layout]
+    return [row for row in rows if layout_of(frames_facts_of(row)) == master.layout]
 
 
 def peers_of(db: Connection, master: Master) -> list[Master]:

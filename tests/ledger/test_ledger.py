@@ -50,7 +50,7 @@ class Bench:
         self.mag = 14.0
         self.ledger = LedgerAlone(
             database=database, site=site, clock=clock, on_results=self.told.extend,
-            instruments={i.name: i for i in find_instruments()})
+            instruments={i.name: i for i in find_instruments(site.camera)})
 
     def drop(self, *names: str, content: str = "", folder: str = "raw", wanted: bool = False,
              ) -> list[int]:
