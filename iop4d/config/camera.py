@@ -52,7 +52,7 @@ class Camera:
         "Card with the kind of the frame; empty: every frame is a science frame.", "")
     kinds: dict[str, str] = key(
         "Values of that card (* and ? stand for anything), and the kind of each: bias, dark, flat "
-        "or science; none: the usual words, such as Light Frame, object, zero.", {}, check=_KIND)
+        "or science; none: the usual words, such as LIGHT, object, zero.", {}, check=_KIND)
     kind_names: dict[str, str] = key(
         "Patterns (* and ?) of file names, and with a / at the end of folder names, and the kind "
         "of such a frame; they count before the card.", {}, check=_KIND)
