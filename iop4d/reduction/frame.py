@@ -117,7 +117,7 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
-                   psf=stars.psf)
+                   psf=stars.psf, sharp=stars.sharp)
     if field.offset is not None:
         pixels = replace(pixels, hidden=hidden_images(
             found.x, found.y, fluxes, offset=field.offset,

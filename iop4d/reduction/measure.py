@@ -14,8 +14,9 @@ from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
 from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.apertures import annulus_for, radii_for, with_flux
 from iop4d.reduction.field import Field
-from iop4d.reduction.host import aperture_of
+from iop4d.reduction.host import aperture_of, find_table
 from iop4d.reduction.stars import Stars
+from iop4d.science.aperture_check import Checked, measure_checked
 from iop4d.science.growth import Curves, measure_curves
 from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels, measure
 from iop4d.science.tan import Wcs
@@ -66,12 +67,17 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
     A source of which one image lies outside has the other one's row alone.
     """
     def beam(wcs: Wcs, name: str) -> dict[str, Measurement]:
-        placed = [place_source(pixels, source.name, x, y)
-                  for source, x, y in in_frame(catalogue.sources, wcs, facts.shape)]
-        found = [measure_source(pixels, place, aperture, exptime_s=facts.exptime_s,
-                                sky_level=sky_level) for place in placed]
-        found = with_growth(pixels, placed, found, circles, facts.exptime_s)
-        if pixels.bad is None:
+        here = in_frame(catalogue.sources, wcs, facts.shape)
+        placed = [place_source(pixels, source.name, x, y) for source, x, y in here]
+        checked = [measure_checked(
+            pixels, place.x, place.y, aperture, own=place.own,
+            extended=find_table((source.name, *source.other_names)) is not None)
+            for place, (source, _, _) in zip(placed, here, strict=True)]
+        found = [_measurement(place, one, exptime_s=facts.exptime_s, sky_level=sky_level)
+                 for place, one in zip(placed, checked, strict=True)]
+        found = with_growth(pixels, placed, found, circles, facts.exptime_s,
+                            unseen=[one.unseen / facts.exptime_s for one in checked])
+        if pixels.bad is None and not pixels.empirical_psf.n_stars:
             found = list(without_false_alarms(found))
         return {m.source: replace(m, beam=name) for m in found}
 
@@ -162,34 +168,39 @@ def place_source(frame: Pixels, name: str, x: float, y: float) -> Place:
     return Place(source=name, x=x, y=y, own=own, flags=flags)
 
 
-def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s: float,
-                   sky_level: float) -> Measurement:
-    """Measure one source at its place, whether a star was found there or not."""
-    measured = measure(frame, place.x, place.y, aperture, own=place.own)
+def _measurement(place: Place, checked: Checked, *, exptime_s: float,
+                 sky_level: float) -> Measurement:
+    """A source measured at its place, whether a star was found there or not."""
+    measured = checked.flux
+    parted = math.isfinite(checked.psf_flux)
     return with_flux(Measurement(
         source=place.source, x=place.x, y=place.y, flux=NAN, flux_err=NAN, mag_inst=NAN,
         mag_inst_err=NAN, snr=NAN, sky=sky_level + measured.sky,
         flags=int(measured.flags | place.flags), photon_err=measured.photon_err / exptime_s,
-        neighbours=measured.neighbours), measured.flux / exptime_s, measured.flux_err / exptime_s)
+        neighbours=measured.neighbours, psf_flux=checked.psf_flux / exptime_s if parted else NAN,
+        psf_flux_err=checked.psf_flux_err / exptime_s if parted else NAN),
+        measured.flux / exptime_s, measured.flux_err / exptime_s)
 
 
 def with_growth(frame: Pixels, placed: Sequence[Place], found: Sequence[Measurement],
-                 circles: Circles, exptime_s: float) -> list[Measurement]:
-    """The measurements with their curves of growth."""
+                circles: Circles, exptime_s: float, *,
+                unseen: Sequence[float]) -> list[Measurement]:
+    """The measurements with their curves of growth; ``unseen``: least error of each, ADU/s."""
     if not placed:
         return []
     curves = circles.measure(frame, [p.x for p in placed], [p.y for p in placed],
                              [p.own for p in placed])
-    return [replace(m, growth=_points(curves, k, circles, exptime_s, besides=m.flags))
+    return [replace(m, growth=_points(curves, k, circles, exptime_s, besides=m.flags,
+                                      unseen=unseen[k]))
             for k, m in enumerate(found)]
 
 
 def _points(curves: Curves, star: int, circles: Circles, exptime_s: float, *,
-            besides: int) -> tuple[GrowthPoint, ...]:
+            besides: int, unseen: float) -> tuple[GrowthPoint, ...]:
     return tuple(GrowthPoint(
         radius_arcsec=circles.radii[k], flux=float(curves.flux[star, k]) / exptime_s,
-        flux_err=float(curves.flux_err[star, k]) / exptime_s,
-        photon_err=float(curves.photon_err[star, k]) / exptime_s,
+        flux_err=max(float(curves.flux_err[star, k]) / exptime_s, unseen),
+        photon_err=max(float(curves.photon_err[star, k]) / exptime_s, unseen),
         flags=int(curves.flags[star, k]) & ~besides,
         neighbours=float(curves.neighbours[star, k]))
         for k in np.flatnonzero(np.isfinite(curves.flux[star])).tolist())
@@ -203,10 +214,22 @@ def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement
     both = _sum_of(ordinary, extraordinary)
     pairs = [(o, e) for o in ordinary.growth for e in extraordinary.growth
              if o.radius_arcsec == e.radius_arcsec]
+    psf_flux, psf_flux_err = _psf_sum(ordinary, extraordinary)
     return with_flux(replace(
-        extraordinary, beam="", photon_err=both.photon_err, neighbours=both.neighbours,
+        extraordinary, beam="", psf_flux=psf_flux, psf_flux_err=psf_flux_err,
+        photon_err=both.photon_err, neighbours=both.neighbours,
         flags=ordinary.flags | extraordinary.flags,
         growth=tuple(_sum_of(o, e) for o, e in pairs)), both.flux, both.flux_err)
+
+
+def _psf_sum(ordinary: Measurement, extraordinary: Measurement) -> tuple[float, float]:
+    """PSF photometry of both images, by the aperture where an image has no neighbour; or NaN."""
+    images = (ordinary, extraordinary)
+    if not any(math.isfinite(m.psf_flux) for m in images):
+        return NAN, NAN
+    parts = [(m.psf_flux, m.psf_flux_err) if math.isfinite(m.psf_flux) else (m.flux, m.flux_err)
+             for m in images]
+    return sum(flux for flux, _ in parts), math.hypot(*(err for _, err in parts))
 
 
 def _sum_of(ordinary: Measurement | GrowthPoint, extraordinary: Measurement | GrowthPoint,

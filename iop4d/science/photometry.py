@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from iop4d.model.flags import Flag
 from iop4d.science.combine import robust_level
 from iop4d.science.detect import Detections
+from iop4d.science.empirical_psf import EmpiricalPsf, fit_empirical_psf
 from iop4d.science.overlap import circle_overlap
 from iop4d.science.psf import Psf, encircled, surface
 
@@ -87,7 +88,7 @@ class Pixels:
     ``image``: float32 [y, x], ADU, background subtracted; ``sigma``: noise of a sky pixel, ADU;
     ``gain``: electrons per ADU; ``bad``, ``saturated``: masks or None if there are no such pixels;
     ``fluxes``: total flux of each detection, ADU; ``hidden``: (x, y, flux) of images known to lie
-    unseen under others.
+    unseen under others; ``sharp``: detections that are cosmic rays, None if that is not known.
     """
 
     image: FloatImage
@@ -99,6 +100,14 @@ class Pixels:
     fluxes: Floats
     psf: Psf
     hidden: tuple[Floats, Floats, Floats] = _NONE
+    sharp: Mask | None = None
+
+    @cached_property
+    def empirical_psf(self) -> EmpiricalPsf:
+        """The PSF as the frame's own bright stars show it."""
+        return fit_empirical_psf(self.image, self.detections, self.psf, sigma=self.sigma,
+                                 gain=self.gain,
+                                 usable=None if self.sharp is None else np.flatnonzero(~self.sharp))
 
     @cached_property
     def round_stars(self) -> bool:
@@ -140,9 +149,11 @@ def total_fluxes(detections: Detections, psf: Psf) -> Floats:
     return np.where(detections.saturated, np.maximum(detections.flux, scaled), scaled)
 
 
-def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *,
-            own: int | None = None) -> Flux:
+def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int | None = None,
+            find_hits: bool = True) -> Flux:
     """Measure the source at 0-based ``x``, ``y``; ``own``: its detection, None if it has none.
+
+    ``find_hits``: whether to look for cosmic rays by the Moffat profile.
 
     Var = F / gain + A sigma^2 + A^2 sigma^2 / n_annulus + (0.0012 F)^2, with sigma and n of the
     annulus; besides, the errors of the neighbours' light and of the aperture's factor. An edge or
@@ -168,7 +179,7 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *,
     if others > max(BLEND * flux, BLEND_NOISE * error):
         flags |= Flag.BLENDED
     expected = model * max(flux, 0.0) / inside
-    if frame.round_stars and _has_cosmic_ray(stamp.image - sky, weights, expected,
+    if find_hits and frame.round_stars and _has_cosmic_ray(stamp.image - sky, weights, expected,
                                              sigma**2 + expected / frame.gain):
         flags |= Flag.BAD_PIXELS
     if own is not None and frame.looks_double(own):

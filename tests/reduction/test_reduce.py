@@ -26,9 +26,12 @@ from iop4d.model.messages import (
 from iop4d.model.source import Catalogue, SourceKind
 from iop4d.reduction.workbench import Workbench
 from tests.reduction.small import (
+    BIAS,
+    EXPTIME,
     SEEN_SKY,
     SHAPE,
     TARGET,
+    ZERO_POINT,
     FakeSolver,
     expose,
     facts_of,
@@ -86,6 +89,24 @@ def test_the_same_frame_gives_the_same_answer(bench: Workbench, night: dict[str,
     assert isinstance(second, Done)
     assert first.value.results == second.value.results
     assert first.value.measurements == second.value.measurements
+
+
+@pytest.mark.parametrize(("dx", "change"), [(0, 0.06), (1, 0.06), (0, -1.0)])
+def test_a_hit_and_a_dead_pixel_on_the_target_are_told(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
+        tmp_path: Path, dx: int, change: float) -> None:
+    """6 % of the target's light in one pixel; a pixel that holds nothing above the bias."""
+    with fits.open(night["science"][0]) as file:
+        data, header = file[0].data.copy(), file[0].header
+    y, x = round(TARGET.y), round(TARGET.x) + dx
+    data[y, x] = BIAS if change < 0 else data[y, x] + round(
+        change * 10 ** (-0.4 * (TARGET.mag - ZERO_POINT)) * EXPTIME)
+    fits.PrimaryHDU(data, header).writeto(tmp_path / "hit.fits")
+    outcome = reduce(bench, tmp_path / "hit.fits", masters)
+    assert isinstance(outcome, Done)
+    flags = {m.source: m.flags for m in outcome.value.measurements}
+    assert flags["Target"] == Flag.BAD_PIXELS
+    assert flags["A"] == flags["B"] == flags["C"] == 0
 
 
 def test_a_provisional_master_is_told(bench: Workbench, night: dict[str, list[Path]],

@@ -1,0 +1,90 @@
+"""An aperture's flux with what the star's own pixels say against it: flags, and a larger error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from iop4d.model.flags import Flag
+from iop4d.science.overlap import circle_overlap
+from iop4d.science.photometry import LOW_SNR, Aperture, Flux, Pixels, measure
+from iop4d.science.psf_residual import UNSEEN, StarFit, fit_star
+
+_MATTERS = 1.0  # errors of the flux that a hit must change it by to be told
+_LARGEST = 0.1  # part of the light up to which unseen hits enter the error: larger ones are rare
+_WITHIN = 1.0  # FWHM beyond the aperture's rim from which a neighbour's light still gets inside
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """An aperture's flux, looked at; ``psf_flux``, ``psf_flux_err``: of the star by PSF photometry
+    in the aperture's units, ADU, NaN where no neighbour is near enough to make it of use;
+    ``unseen``: error by hits too small to be told, ADU, in larger apertures too."""
+
+    flux: Flux
+    unseen: float = 0.0
+    psf_flux: float = math.nan
+    psf_flux_err: float = math.nan
+
+
+def measure_checked(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int | None,
+                    extended: bool = False) -> Checked:
+    """Measure a source and look at it; the Moffat profile finds hits where the stars do not."""
+    psf_known = own is not None and frame.empirical_psf.n_stars > 0
+    flux = measure(frame, x, y, aperture, own=own, find_hits=not psf_known)
+    return check_aperture(frame, flux, x, y, aperture, own=own, extended=extended)
+
+
+def check_aperture(frame: Pixels, measured: Flux, x: float, y: float, aperture: Aperture, *,
+                   own: int | None, extended: bool = False) -> Checked:
+    """Compare a star's pixels with the frame's PSF; ``extended``: a galaxy shines around it.
+
+    A hit, hot or dead pixel that changes the flux by more than its error makes BAD_PIXELS, an image
+    drawn out BLENDED; a hit just too small to be told must lie within five errors, which grow where
+    it does not. Stars that are faint, saturated or undetected are returned as they are, and so is
+    everything on frames whose PSF is not known from four stars.
+    """
+    psf = frame.empirical_psf
+    if own is None or not psf.n_stars or measured.flags & Flag.SATURATED \
+            or not measured.flux > LOW_SNR * measured.flux_err:
+        return Checked(flux=measured)
+    found = frame.detections
+    others = np.arange(len(found)) != own
+    near_x = np.concatenate([found.x[others], frame.hidden[0]])
+    near_y = np.concatenate([found.y[others], frame.hidden[1]])
+    fit = fit_star(frame.image, psf, x, y, sigma=frame.sigma, gain=frame.gain,
+                   radius=aperture.radius, sky=measured.sky, neighbours=(near_x, near_y),
+                   bad=frame.bad)
+    if fit is None:
+        return Checked(flux=measured)
+    unseen = min(fit.hidden, _LARGEST * measured.flux) / UNSEEN
+    checked = _flagged(measured, fit, unseen, extended=extended)
+    apart = np.hypot(near_x - x, near_y - y)
+    if not (apart < aperture.radius + _WITHIN * frame.psf.fwhm).any():
+        return Checked(flux=checked, unseen=unseen)
+    part = _inside(frame, x, y, aperture)
+    return Checked(flux=checked, unseen=unseen, psf_flux=fit.flux * part,
+                   psf_flux_err=fit.flux_err * part)
+
+
+def _flagged(measured: Flux, fit: StarFit, unseen: float, *, extended: bool) -> Flux:
+    flags = measured.flags
+    if fit.is_hit and abs(fit.hit) > _MATTERS * measured.flux_err:
+        flags |= Flag.BAD_PIXELS
+    if fit.is_double and not extended:
+        flags |= Flag.BLENDED
+    return replace(measured, flags=flags, flux_err=max(measured.flux_err, unseen),
+                   photon_err=max(measured.photon_err, unseen))
+
+
+def _inside(frame: Pixels, x: float, y: float, aperture: Aperture) -> float:
+    """What an aperture gives of a star of flux 1 in the PSF's units, as the typical star's."""
+    psf = frame.empirical_psf
+    fwhm = psf.moffat.fwhm_at(x, y)[0]
+    step = np.arange(-math.ceil(aperture.radius) - 1, math.ceil(aperture.radius) + 2)
+    dx, dy = (np.asarray(round(at) + step - at, dtype=np.float64) for at in (x, y))
+    light = psf.design(dx[None, :], dy[None, :], fwhm)[0, :, :, 0]
+    factor, _ = frame.psf.aperture_factor(x, y, aperture.radius)
+    return float((light * circle_overlap(dx, dy, aperture.radius)).sum()) * float(factor[0])
