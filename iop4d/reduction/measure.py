@@ -16,7 +16,7 @@ from iop4d.reduction.apertures import annulus_for, radii_for, with_flux
 from iop4d.reduction.field import Field
 from iop4d.reduction.host import aperture_of, find_table
 from iop4d.reduction.stars import Stars
-from iop4d.science.aperture_check import Checked, measure_checked
+from iop4d.science.aperture_check import measure_checked
 from iop4d.science.growth import Curves, measure_curves
 from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels, measure
 from iop4d.science.tan import Wcs
@@ -69,14 +69,11 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
     def beam(wcs: Wcs, name: str) -> dict[str, Measurement]:
         here = in_frame(catalogue.sources, wcs, facts.shape)
         placed = [place_source(pixels, source.name, x, y) for source, x, y in here]
-        checked = [measure_checked(
-            pixels, place.x, place.y, aperture, own=place.own,
+        seen = [measure_source(
+            pixels, place, aperture, exptime_s=facts.exptime_s, sky_level=sky_level,
             extended=find_table((source.name, *source.other_names)) is not None)
             for place, (source, _, _) in zip(placed, here, strict=True)]
-        found = [_measurement(place, one, exptime_s=facts.exptime_s, sky_level=sky_level)
-                 for place, one in zip(placed, checked, strict=True)]
-        found = with_growth(pixels, placed, found, circles, facts.exptime_s,
-                            unseen=[one.unseen / facts.exptime_s for one in checked])
+        found = with_growth(pixels, placed, seen, circles, facts.exptime_s)
         if pixels.bad is None and not pixels.empirical_psf.n_stars:
             found = list(without_false_alarms(found))
         return {m.source: replace(m, beam=name) for m in found}
@@ -168,31 +165,41 @@ def place_source(frame: Pixels, name: str, x: float, y: float) -> Place:
     return Place(source=name, x=x, y=y, own=own, flags=flags)
 
 
-def _measurement(place: Place, checked: Checked, *, exptime_s: float,
-                 sky_level: float) -> Measurement:
-    """A source measured at its place, whether a star was found there or not."""
-    measured = checked.flux
-    parted = math.isfinite(checked.psf_flux)
-    return with_flux(Measurement(
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A source measured; ``unseen``: the error that hits too small to be found leave, ADU/s."""
+
+    measurement: Measurement
+    unseen: float
+
+
+def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s: float,
+                   sky_level: float, extended: bool = False) -> Seen:
+    """Measure one source at its place, whether a star was found there or not.
+
+    ``extended``: a galaxy with a table of its light lies around it.
+    """
+    checked = measure_checked(frame, place.x, place.y, aperture, own=place.own, extended=extended)
+    measured, parted = checked.flux, math.isfinite(checked.psf_flux)
+    return Seen(unseen=checked.unseen / exptime_s, measurement=with_flux(Measurement(
         source=place.source, x=place.x, y=place.y, flux=NAN, flux_err=NAN, mag_inst=NAN,
         mag_inst_err=NAN, snr=NAN, sky=sky_level + measured.sky,
         flags=int(measured.flags | place.flags), photon_err=measured.photon_err / exptime_s,
         neighbours=measured.neighbours, psf_flux=checked.psf_flux / exptime_s if parted else NAN,
         psf_flux_err=checked.psf_flux_err / exptime_s if parted else NAN),
-        measured.flux / exptime_s, measured.flux_err / exptime_s)
+        measured.flux / exptime_s, measured.flux_err / exptime_s))
 
 
-def with_growth(frame: Pixels, placed: Sequence[Place], found: Sequence[Measurement],
-                circles: Circles, exptime_s: float, *,
-                unseen: Sequence[float]) -> list[Measurement]:
-    """The measurements with their curves of growth; ``unseen``: least error of each, ADU/s."""
+def with_growth(frame: Pixels, placed: Sequence[Place], seen: Sequence[Seen], circles: Circles,
+                exptime_s: float) -> list[Measurement]:
+    """The measurements with their curves of growth."""
     if not placed:
         return []
     curves = circles.measure(frame, [p.x for p in placed], [p.y for p in placed],
                              [p.own for p in placed])
-    return [replace(m, growth=_points(curves, k, circles, exptime_s, besides=m.flags,
-                                      unseen=unseen[k]))
-            for k, m in enumerate(found)]
+    return [replace(one.measurement, growth=_points(
+        curves, k, circles, exptime_s, besides=one.measurement.flags, unseen=one.unseen))
+        for k, one in enumerate(seen)]
 
 
 def _points(curves: Curves, star: int, circles: Circles, exptime_s: float, *,
