@@ -93,7 +93,7 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
         series = colours(series, _series(db, compiled, source, second, start - near, until),
                          rule.colour_within_hours)
     values = derived(condition, series, Past.of(rule, condition.quantity), since=start)
-    errors = series.error if is_value else [math.nan] * len(series)
+    errors = series.total if is_value else [math.nan] * len(series)
     return [RulePoint(id=id_, jd=jd, value=value, error=error) for id_, jd, value, error
             in zip(series.ids, series.jd, values, errors, strict=True) if jd >= start]
 
@@ -104,15 +104,17 @@ def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
     kept = []
     is_flux = compiled.condition.quantity == "flux_mjy"
     zero_mjy = ZERO_MJY.get(band, AB_MJY)  # of an unknown band only changes mean something
-    for id_, jd, night, value, error in store.values(
+    for point in store.values(
             db, _selection(compiled, source, band, until), start, limit=_MOST_PAST):
-        err = math.nan if error is None else error
-        number = zero_mjy * 10.0 ** (-0.4 * value) if is_flux else value
-        err *= number / POGSON if is_flux else 1.0
-        if not rule.max_err or err <= rule.max_err:
-            kept.append((id_, jd, night, number, err))
-    ids, jds, nights, values, errors = list(zip(*kept, strict=True)) or [()] * 5
-    return PointSeries(ids=ids, jd=jds, night=nights, value=values, error=errors)
+        number = zero_mjy * 10.0 ** (-0.4 * point.value) if is_flux else point.value
+        scale = number / POGSON if is_flux else 1.0
+        err = math.nan if point.error is None else point.error * scale
+        common = point.common * scale
+        if not rule.max_err or math.hypot(err, common) <= rule.max_err:
+            kept.append((point.id, point.jd, point.night, number, err, common, point.camera))
+    ids, jds, nights, values, errors, commons, cameras = list(zip(*kept, strict=True)) or [()] * 7
+    return PointSeries(ids=ids, jd=jds, night=nights, value=values, error=errors, common=commons,
+                       camera=cameras)
 
 
 def _selection(compiled: CompiledRule, source: str, band: str,

@@ -11,13 +11,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from statistics import median
+from statistics import NormalDist, median
 
 from iop4d.alerts.conditions import Condition, Form
 from iop4d.config import Rule
+from iop4d.model.uncertainty import between
 from iop4d.model.units import angle_difference, line_fit, mean_angle, robust_sigma
 
 _SURE = 3.0  # standard errors that a rate must have
+_CHANCE = 0.0027  # of a constant angle to seem to have turned at a point: three standard errors
 _NAN = math.nan
 _FLOORS = {"mag": 0.02, "flux_mjy": 0.0, "p": 0.005, "chi": 2.0}
 _FLUX_SHARE = 0.02
@@ -47,8 +49,9 @@ class Past:
 
 @dataclass(frozen=True, kw_only=True)
 class PointSeries:
-    """Points in order of time: result ids, JD(UTC), nights, values and their errors.
+    """Points in order of time: result ids, JD(UTC), nights, values and their random errors.
 
+    ``common``: errors that points of one ``camera`` share; empty: none is known, all are of one.
     Plain lists: the daemon, which asks, does without numpy.
     """
 
@@ -57,9 +60,24 @@ class PointSeries:
     night: Sequence[str]
     value: Sequence[float]
     error: Sequence[float]
+    common: Sequence[float] = ()
+    camera: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def total(self) -> list[float]:
+        """The error of each value by itself."""
+        return [math.hypot(own, self.common_at(i)) for i, own in enumerate(self.error)]
+
+    def common_at(self, i: int) -> float:
+        """The common error of a point."""
+        return self.common[i] if self.common else 0.0
+
+    def camera_at(self, i: int) -> str:
+        """The camera of a point."""
+        return self.camera[i] if self.camera else ""
 
 
 def derived(condition: Condition, series: PointSeries, past: Past, *, since: float) -> list[float]:
@@ -67,10 +85,12 @@ def derived(condition: Condition, series: PointSeries, past: Past, *, since: flo
 
     A change is the value minus the median of the points in the ``window`` days before that are of
     earlier nights, at least ``min_points`` of them; in sigma it is divided by
-    sqrt((1.4826 MAD)^2 + err^2 + floor^2), with the point's own error. A change of chi is the
-    absolute difference from the median direction, in [0, 90] degrees. A rate is the slope of a
+    sqrt((1.4826 MAD)^2 + err^2 + floor^2), with the point's own random error. A change of chi is
+    the absolute difference from the median direction, in [0, 90] degrees. A rate is the slope of a
     weighted straight line through the window, NaN if it is below three standard errors. A rotation
-    is the largest turn of chi within the window, each step taken the shorter way.
+    is the largest turn of chi within the window, each step taken the shorter way, of those that
+    noise does not explain; 0 if it explains them all. Of common errors counts what the points
+    compared do not share (``model.uncertainty.between``).
     """
     if condition.form in (Form.VALUE, Form.COLOUR):
         return list(series.value)
@@ -103,8 +123,20 @@ def _change(condition: Condition, series: PointSeries, past: Past, first: int, i
         return 100.0 * difference / middle if middle > 0 else _NAN
     if condition.unit == "sigma":
         scatter = robust_sigma(off, about=0.0)
-        return difference / (math.sqrt(scatter**2 + error**2 + past.least(middle) ** 2) or _NAN)
+        apart = _apart(series, first, end, i, cancels=condition.quantity != "p")
+        return difference / (math.hypot(scatter, error, apart, past.least(middle)) or _NAN)
     return difference
+
+
+def _apart(series: PointSeries, first: int, end: int, i: int, *, cancels: bool) -> float:
+    """What the common errors leave in the difference of point i and the median of a past.
+
+    ``cancels``: whether they do within a camera. Those of p do not where chi differs.
+    """
+    mine = [j for j in range(first, end) if series.camera_at(j) == series.camera_at(i)]
+    shared = cancels and 2 * len(mine) >= end - first
+    return between(series.common_at(i), median(
+        series.common_at(j) for j in (mine if shared else range(first, end))), shared=shared)
 
 
 def _median_angle(chi: Sequence[float]) -> float:
@@ -115,12 +147,13 @@ def _median_angle(chi: Sequence[float]) -> float:
 
 def _rate(_: Condition, series: PointSeries, past: Past, first: int, i: int) -> float:
     floor = past.least(median(series.value[first:i + 1]))
-    rows = [(t - series.jd[i], v, 1.0 / (e**2 + floor**2 or _NAN))
-            for t, v, e in zip(series.jd[first:i + 1], series.value[first:i + 1],
-                               series.error[first:i + 1], strict=True) if not math.isnan(e)]
-    if len(rows) < past.min_points:
+    used = [j for j in range(first, i + 1) if not math.isnan(series.error[j])]
+    if len(used) < past.min_points:
         return _NAN
-    slope, error = line_fit(*zip(*rows, strict=True))
+    weights = [1.0 / (series.error[j]**2 + floor**2 or _NAN) for j in used]
+    slope, error = line_fit(
+        [series.jd[j] - series.jd[i] for j in used], [series.value[j] for j in used], weights,
+        [(series.camera_at(j), series.common_at(j)) for j in used])
     return slope if abs(slope) >= _SURE * error else _NAN
 
 
@@ -129,7 +162,18 @@ def _rotation(_: Condition, series: PointSeries, past: Past, first: int, i: int)
     if len(chi) < past.min_points:
         return _NAN
     path = list(accumulate((angle_difference(b, a) for a, b in pairwise(chi)), initial=0.0))
-    return max(abs(at - path[-1]) for at in path)
+    # The largest of n differences: noise has n tries.
+    sure = NormalDist().inv_cdf(1.0 - _CHANCE / (2.0 * len(chi)))
+    turns = [(abs(at - path[-1]), _error_of_turn(series, first + n, i))
+             for n, at in enumerate(path)]
+    return max((turn for turn, error in turns if not turn < sure * error), default=0.0)
+
+
+def _error_of_turn(series: PointSeries, j: int, i: int) -> float:
+    """Error of a difference of angles; an unknown error counts as none."""
+    apart = between(series.common_at(j), series.common_at(i),
+                    shared=series.camera_at(j) == series.camera_at(i))
+    return math.hypot(*(e for e in (series.error[j], series.error[i], apart) if not math.isnan(e)))
 
 
 def colours(first: PointSeries, second: PointSeries, within: float) -> PointSeries:
@@ -145,8 +189,10 @@ def colours(first: PointSeries, second: PointSeries, within: float) -> PointSeri
                    key=lambda n: abs(second.jd[n] - jd), default=None)
         if near is not None and abs(second.jd[near] - jd) * 24.0 <= within:
             picked.append((i, first.value[i] - second.value[near],
-                           math.hypot(first.error[i], second.error[near])))
+                           math.hypot(first.error[i], second.error[near]),
+                           math.hypot(first.common_at(i), second.common_at(near))))
     return PointSeries(
-        ids=[first.ids[i] for i, _, _ in picked], jd=[first.jd[i] for i, _, _ in picked],
-        night=[first.night[i] for i, _, _ in picked],
-        value=[value for _, value, _ in picked], error=[error for _, _, error in picked])
+        ids=[first.ids[i] for i, *_ in picked], jd=[first.jd[i] for i, *_ in picked],
+        night=[first.night[i] for i, *_ in picked],
+        value=[value for _, value, *_ in picked], error=[error for *_, error, _ in picked],
+        common=[common for *_, common in picked], camera=[first.camera_at(i) for i, *_ in picked])

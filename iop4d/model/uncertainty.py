@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+_MAG = 2.5 / math.log(10.0)  # mag for a relative error of a flux
+
 
 def total(own: float | None, *common: float | None) -> float | None:
     """The quadratic sum of a random error and of common ones; None or NaN where ``own`` is."""
@@ -27,52 +29,75 @@ def between(one: float | None, other: float | None, *, shared: bool) -> float:
     the difference of two optimal means has the difference of their variances. Otherwise the same
     catalogue was seen by two cameras, and the larger of the two counts once.
     """
-    a, b = (0.0 if part is None or not math.isfinite(part) else part for part in (one, other))
+    a, b = _known(one), _known(other)
     return math.sqrt(abs(a * a - b * b)) if shared else max(a, b)
 
 
-def mag_total(row: Any) -> float | None:
-    """Error of a magnitude by itself. ``row``: a result, as it is stored or as a value."""
-    return total(row.mag_err, row.mag_err_common)
+def mag_common(row: Any) -> float:
+    """Common error of a magnitude, 0 if unknown. ``row``: a result, as it is stored or a value."""
+    return _known(row.mag_err_common)
 
 
-def nucleus_total(row: Any) -> float | None:
-    """Error of the magnitude without the host: with those of the calibrators and of the host.
+def nucleus_common(row: Any) -> float:
+    """Common error of the magnitude without the host: of the calibrators, and of the host's flux.
 
     Without the host's light an error of the flux weighs more, by the ratio of the two fluxes.
     """
     if row.mag_nucleus is None or row.mag is None:
-        return None
+        return 0.0
     ratio = 10.0 ** (0.4 * (row.mag_nucleus - row.mag))  # of the flux with the host to that without
-    host = None
-    if row.host_mjy and row.host_mjy_err is not None:
-        host = 2.5 / math.log(10.0) * row.host_mjy_err / row.host_mjy * (ratio - 1.0)
-    common = row.mag_err_common
-    return total(row.mag_nucleus_err, None if common is None else common * ratio, host)
+    host = 0.0
+    if row.host_mjy:
+        host = _MAG * _known(row.host_mjy_err) / row.host_mjy * (ratio - 1.0)
+    return math.hypot(_known(row.mag_err_common) * ratio, host)
+
+
+def p_common(row: Any) -> float:
+    """Common error of p: of the instrument's polarisation, along the polarisation."""
+    return _instrumental(row)[0]
+
+
+def p_nucleus_common(row: Any) -> float:
+    """The same of p without the host: larger by the ratio of the fluxes, as p is."""
+    return p_common(row) * row.p_nucleus / row.p if row.p and row.p_nucleus else 0.0
+
+
+def chi_common(row: Any) -> float:
+    """Common error of chi, degrees: of the zero angle, and of the instrument across chi."""
+    turned = math.degrees(_instrumental(row)[1] / row.p) / 2.0 if row.p else 0.0
+    return math.hypot(_known(row.chi_err_common), turned)
+
+
+def mag_total(row: Any) -> float | None:
+    """Error of a magnitude by itself."""
+    return total(row.mag_err, mag_common(row))
+
+
+def nucleus_total(row: Any) -> float | None:
+    """Error of the magnitude without the host, by itself."""
+    return total(row.mag_nucleus_err, nucleus_common(row))
 
 
 def p_total(row: Any) -> float | None:
-    """Error of p by itself: with that of the instrument's polarisation, along the polarisation."""
-    parts = _instrumental(row)
-    return total(row.p_err, *(parts[:1] if parts else ()))
+    """Error of p by itself."""
+    return total(row.p_err, p_common(row))
 
 
 def chi_total(row: Any) -> float | None:
-    """Error of chi by itself, degrees: with those of the zero angle and of the instrument."""
-    parts = _instrumental(row)
-    turned = () if parts is None or not row.p else (
-        math.degrees(parts[1] / row.p) / 2.0,)
-    return total(row.chi_err_deg, row.chi_err_common, *turned)
+    """Error of chi by itself, degrees."""
+    return total(row.chi_err_deg, chi_common(row))
 
 
-def _instrumental(row: Any) -> tuple[float, float] | None:
-    """The instrument's part of the error along and across the polarisation; None if unknown."""
-    values = (row.q, row.u, row.q0_err, row.u0_err)
-    if any(value is None or math.isnan(value) for value in values):
-        return None
-    q, u, q0_err, u0_err = values
-    p = math.hypot(q, u)
+def _known(error: float | None) -> float:
+    return error if error is not None and math.isfinite(error) else 0.0
+
+
+def _instrumental(row: Any) -> tuple[float, float]:
+    """The instrument's part of the error along and across the polarisation; 0 if unknown."""
+    q0_err, u0_err = _known(row.q0_err), _known(row.u0_err)
+    p = math.hypot(_known(row.q), _known(row.u))
     if p == 0.0:
         mean = math.sqrt((q0_err**2 + u0_err**2) / 2.0)
         return mean, mean
-    return (math.hypot(q * q0_err, u * u0_err) / p, math.hypot(u * q0_err, q * u0_err) / p)
+    return (math.hypot(row.q * q0_err, row.u * u0_err) / p,
+            math.hypot(row.u * q0_err, row.q * u0_err) / p)

@@ -140,12 +140,15 @@ def robust_sigma(values: Iterable[float], about: float | None = None) -> float:
     return MAD_TO_SIGMA * median(abs(value - middle) for value in listed)
 
 
-def line_fit(x: Sequence[float], y: Sequence[float],
-             weights: Sequence[float]) -> tuple[float, float]:
+def line_fit(x: Sequence[float], y: Sequence[float], weights: Sequence[float],
+             groups: Sequence[tuple[str, float]] = ()) -> tuple[float, float]:
     """The slope of the straight line of least squares, and its standard error.
 
     ``weights``: inverse squares of the errors of y. The error grows by the root of the reduced
-    chi2 where that is above one. NaN with fewer than three points, or all at one x.
+    chi2 where that is above one. ``groups``: of each point, the name of its group and the error
+    that points of a group share; each group may be off by so much (least squares with that
+    covariance), which of a single one moves no slope. NaN with fewer than three points, or all at
+    one x.
     """
     if len(x) < 3:
         return math.nan, math.nan
@@ -155,9 +158,35 @@ def line_fit(x: Sequence[float], y: Sequence[float],
     spread = math.fsum(w * dx**2 for w, dx, _ in rows)
     if not spread > 0:
         return math.nan, math.nan
+    if len({name for name, _ in groups}) > 1:
+        return _grouped_fit(rows, groups)
     slope = math.fsum(w * dx * dy for w, dx, dy in rows) / spread
     chi2 = math.fsum(w * (dy - slope * dx)**2 for w, dx, dy in rows) / (len(x) - 2)
     return slope, math.sqrt(max(chi2, 1.0) / spread)
+
+
+def _grouped_fit(rows: Sequence[tuple[float, float, float]],
+                 groups: Sequence[tuple[str, float]]) -> tuple[float, float]:
+    """The same for points (weight, x, y) about their means, whose groups may each be off.
+
+    The inverse of a group's covariance is W - W 1 1' W / (1 / c^2 + 1' W 1) (Sherman & Morrison).
+    """
+    a = b = c = d = e = f = 0.0
+    for name in {name for name, _ in groups}:
+        mine = [row for row, (of, _) in zip(rows, groups, strict=True) if of == name]
+        common = max(err for of, err in groups if of == name)
+        s, sx, sy, sxx, sxy, syy = (math.fsum(w * part(x, y) for w, x, y in mine) for part in (
+            lambda _, __: 1.0, lambda x, _: x, lambda _, y: y, lambda x, _: x * x,
+            lambda x, y: x * y, lambda _, y: y * y))
+        share = 1.0 / (common**-2 + s) if common > 0 else 0.0
+        a, b, c = a + s - share * s * s, b + sx - share * s * sx, c + sxx - share * sx * sx
+        d, e, f = d + sy - share * s * sy, e + sxy - share * sx * sy, f + syy - share * sy * sy
+    spread = a * c - b * b
+    if not spread > 0:
+        return math.nan, math.nan
+    slope, level = (a * e - b * d) / spread, (c * d - b * e) / spread
+    chi2 = (f - slope * e - level * d) / (len(rows) - 2)
+    return slope, math.sqrt(max(chi2, 1.0) * a / spread)
 
 
 def decimal(value: float | None, digits: int) -> str:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import Value
+from peewee import Value, fn
 
 from iop4d.model import flags
+from iop4d.model.uncertainty import (
+    chi_common,
+    mag_common,
+    nucleus_common,
+    p_common,
+    p_nucleus_common,
+)
 from iop4d.store.database import Connection
 from iop4d.store.schema import Result
 from iop4d.store.table import JSONField
@@ -24,6 +31,16 @@ COLUMNS: dict[str, tuple[Any, Any]] = {
     "p": (Result.p_debiased, Result.p_err),
     "p_nucleus": (Result.p_nucleus, Result.p_nucleus_err),
     "chi": (Result.chi_deg, Result.chi_err_deg),
+}
+_OF_P = (Result.p, Result.q, Result.u, Result.q0_err, Result.u0_err)
+#: For each quantity, its common error and the columns that this is made of.
+_COMMON: dict[str, tuple[Callable[[Any], float], tuple[Any, ...]]] = {
+    "mag": (mag_common, (Result.mag_err_common,)),
+    "mag_nucleus": (nucleus_common, (Result.mag, Result.mag_nucleus, Result.mag_err_common,
+                                     Result.host_mjy, Result.host_mjy_err)),
+    "p": (p_common, _OF_P),
+    "p_nucleus": (p_nucleus_common, (*_OF_P, Result.p_nucleus)),
+    "chi": (chi_common, (*_OF_P, Result.chi_err_common)),
 }
 
 
@@ -72,14 +89,33 @@ def times(db: Connection, selection: PointSelection, *, limit: int, since: float
     return [jd for (jd,) in newest.tuples()]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredPoint:
+    """A point: ``error`` random, None if unknown; ``common``: what points of a ``camera`` share."""
+
+    id: int
+    jd: float
+    night: str
+    value: float
+    error: float | None
+    common: float
+    camera: str
+
+
 def values(db: Connection, selection: PointSelection, since: float, *,
-           limit: int) -> list[tuple[int, float, str, float, float | None]]:
-    """Id, JD, night, value and error of the newest of these points from a JD on, oldest first."""
+           limit: int) -> list[StoredPoint]:
+    """The newest of these points from a JD on, oldest first."""
     value, error = COLUMNS[selection.quantity]
-    newest = db.select(Result, Result.id, Result.jd_mid, Result.night, value, error).where(
+    common, parts = _COMMON[selection.quantity]
+    newest = db.select(
+        Result, Result.id, Result.jd_mid, Result.night, Result.telescope, Result.instrument,
+        value.alias("value"), error.alias("error"), *parts).where(
         _chosen(selection) & (Result.jd_mid >= since)).order_by(
             Result.jd_mid.desc(), Result.id.desc()).limit(limit)
-    return list(reversed(list(newest.tuples())))
+    return [StoredPoint(id=row.id, jd=row.jd_mid, night=row.night, value=row.value,
+                        error=row.error, common=common(row),
+                        camera=f"{row.telescope} {row.instrument}")
+            for row in reversed(list(newest.namedtuples()))]
 
 
 def earliest(db: Connection, ids: Collection[int]) -> dict[tuple[str, str], float]:
@@ -119,12 +155,24 @@ def measured(db: Connection) -> list[tuple[str, str]]:
     return list(db.select(Result, Result.source, Result.band).distinct().tuples())
 
 
+def _has_angle() -> Any:
+    """Whether p stands out of all of its error: random, and of the instrument's polarisation."""
+    instrument = fn.COALESCE(
+        (Result.q * Result.q * Result.q0_err * Result.q0_err
+         + Result.u * Result.u * Result.u0_err * Result.u0_err)
+        / fn.NULLIF(Result.q * Result.q + Result.u * Result.u, 0.0), 0.0)
+    # The first alone decides at the limit, which squares would miss by a rounding.
+    return (Result.p_debiased >= _SURE * Result.p_err) & (
+        Result.p_debiased * Result.p_debiased * (1.0 + 1e-9)
+        >= _SURE**2 * (Result.p_err * Result.p_err + instrument))
+
+
 def _chosen(selection: PointSelection) -> Any:
     needs_mag = selection.quantity.startswith("mag")
     good = good_points(selection.source, selection.band, needs_mag=needs_mag) & (
         COLUMNS[selection.quantity][0].is_null(False))
     if selection.quantity == "chi":
-        good = good & (Result.p_debiased >= _SURE * Result.p_err)
+        good = good & _has_angle()
     if selection.until < math.inf:
         good = good & (Result.jd_mid <= selection.until)
     if selection.instruments:

@@ -51,6 +51,32 @@ def test_an_angle_counts_where_p_is_three_times_its_error(tx: Transaction, condi
     assert [p.id for p in seen(tx, "p > 0.5")] == ids
 
 
+def test_an_angle_needs_p_above_the_instrument_s_error_too(tx: Transaction) -> None:
+    sure = polarised(tx, 0, 0.05, 0.0, q=0.05, u=0.0, q0_err=0.01, u0_err=0.02)
+    polarised(tx, 1, 0.05, 45.0, q=0.0, u=0.05, q0_err=0.01, u0_err=0.02)
+    assert [p.id for p in seen(tx, "chi < 180 deg")] == [sure]
+
+
+def test_a_value_has_all_of_its_error_and_the_largest_error_is_of_all(tx: Transaction) -> None:
+    point(tx, 0, 13.0, err=0.03, mag_err_common=0.04)
+    assert [p.error for p in seen(tx, "mag < 14")] == pytest.approx([0.05])
+    assert seen(tx, "mag < 14", max_err=0.049) == []
+    (flux,) = seen(tx, "flux_mjy > 1")
+    assert flux.error == pytest.approx(0.05 * 0.9210340371976183 * flux.value)
+
+
+def test_a_rule_on_changes_looks_at_random_errors_of_one_camera(tx: Transaction) -> None:
+    for n in range(12):
+        point(tx, (n - 20) * DAY, 13.0 + 0.005 * (-1) ** n, err=0.005, mag_err_common=0.03,
+              night=f"2025-11-{1 + n:02d}")
+    keys: dict[str, Any] = {"since": JD, "window_days": 40.0, "min_points": 5, "min_scatter": 0.0}
+    point(tx, 0, 12.88, err=0.005, mag_err_common=0.03, night="2025-11-22")
+    point(tx, 1, 12.88, err=0.005, mag_err_common=0.03, night="2025-11-22", instrument="DIPOL")
+    same, other = (p.value for p in seen(tx, "change mag < -5 sigma", **keys))
+    assert same == pytest.approx(-0.12 / math.hypot(0.005 * 1.4826, 0.005), rel=0.01)
+    assert other == pytest.approx(-0.12 / math.hypot(0.005 * 1.4826, 0.005, 0.03), rel=0.01)
+
+
 def test_a_rule_on_the_angle_does_not_fire_on_noise(start: Start) -> None:
     night = start(rule().replace('"mag < 13.0"', '"chi > 90 deg"').replace(
         '"mag > 13.2"', '"chi < 80 deg"'), channel())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,6 +42,93 @@ def test_sigma_holds_the_scatter_the_points_own_error_and_the_floor() -> None:
     expected = -0.5 / math.sqrt(scatter**2 + 0.03**2 + 0.02**2)
     assert last("change mag < -5 sigma", series([*values, 12.5], error=0.03)) == pytest.approx(
         expected)
+
+
+def nightly(values: list[float], *, error: float, common: list[float],
+            camera: list[str] | None = None, step: float = 1.0) -> PointSeries:
+    """One point a step (days), with random and common errors."""
+    jd = [n * step for n in range(len(values))]
+    return PointSeries(ids=list(range(len(values))), jd=jd, night=[f"{int(t):04d}" for t in jd],
+                       value=values, error=[error] * len(values), common=common,
+                       camera=camera or ["A"] * len(values))
+
+
+STEADY = [float(m) for m in 14.0 + 0.005 * np.array([1, -1, 0.5, -0.5, 0.674, -0.674] * 3 + [0, 0])]
+FREE = Past(window=40.0, min_points=5, floor=0.0)
+
+
+def test_a_change_of_a_steady_source_is_as_sure_as_its_random_errors() -> None:
+    """0.12 mag, steady to 5 mmag, where all magnitudes may be off by 0.03 together."""
+    of = nightly([*STEADY, 13.88], error=0.004, common=[0.03] * 21)
+    assert last("change mag < -3 sigma", of, FREE) == pytest.approx(-19.0, abs=1.5)
+    floor = Past(window=40.0, min_points=5, floor=0.02)
+    assert last("change mag < -3 sigma", of, floor) == pytest.approx(-5.7, abs=0.2)
+
+
+def test_a_change_between_cameras_has_the_common_error_once() -> None:
+    of = nightly([*STEADY, 13.88], error=0.004, common=[0.03] * 21, camera=["A"] * 20 + ["B"])
+    expected = 0.12 / math.hypot(0.03, 0.004, 0.005)
+    assert last("change mag < -3 sigma", of, FREE) == pytest.approx(-expected, rel=0.01)
+
+
+def test_a_point_with_fewer_calibrators_has_what_the_past_does_not_share() -> None:
+    of = nightly([*STEADY, 13.88], error=0.004, common=[0.01] * 20 + [0.02])
+    expected = 0.12 / math.hypot(math.sqrt(0.02**2 - 0.01**2), 0.004, 0.005)
+    assert last("change mag < -3 sigma", of, FREE) == pytest.approx(-expected, rel=0.01)
+
+
+def test_a_change_of_p_has_the_instrument_s_error_once_since_chi_may_have_changed() -> None:
+    of = nightly([0.10] * 20 + [0.13], error=0.001, common=[0.003] * 21)
+    assert last("change p > 3 sigma", of, FREE) == pytest.approx(
+        0.03 / math.hypot(0.003, 0.001), rel=0.01)
+
+
+@pytest.mark.parametrize("common", [0.0, 0.01, 0.03, 0.3])
+def test_a_rate_is_as_sure_as_random_errors_make_it(common: float) -> None:
+    """0.8 mag a day for three hours, 5 mmag a point."""
+    noise = 0.005 * np.random.default_rng(2).standard_normal(13)
+    values = [float(14.0 - 0.8 * n * 0.25 / 24 + noise[n]) for n in range(13)]
+    of = nightly(values, error=0.005, common=[common] * 13, step=0.25 / 24)
+    past = Past(window=0.2, min_points=5, floor=0.02)
+    assert last("rate mag < -0.2 mag/d", of, past) == pytest.approx(-0.8, abs=0.1)
+
+
+@pytest.mark.parametrize(("common", "known"), [(0.001, True), (0.05, False)])
+def test_a_step_between_two_cameras_is_no_rate(common: float, known: bool) -> None:
+    """One camera sees 14.00 for six hours, the other 13.95 for the next six."""
+    of = nightly([14.0] * 12 + [13.95] * 12, error=0.003, common=[common] * 24,
+                 camera=["A"] * 12 + ["B"] * 12, step=0.5 / 24)
+    rate = last("rate mag < -0.05 mag/d", of, Past(window=1.0, min_points=5, floor=0.0))
+    assert math.isfinite(rate) == known
+
+
+def test_a_slope_that_two_cameras_share_is_a_rate_whatever_their_offset() -> None:
+    values = [14.0 - 0.8 * n / 48 + 0.05 * (n % 2) for n in range(24)]
+    of = nightly(values, error=0.003, common=[0.05] * 24, camera=["A", "B"] * 12, step=1 / 48)
+    past = Past(window=1.0, min_points=5, floor=0.0)
+    assert last("rate mag < -0.05 mag/d", of, past) == pytest.approx(-0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(("error", "points", "limit"), [(9.0, 12, 30.0), (9.0, 20, 30.0),
+                                                        (5.0, 12, 20.0)])
+def test_a_constant_angle_does_not_turn_by_its_noise(error: float, points: int,
+                                                     limit: float) -> None:
+    rng = np.random.default_rng(points)
+    past = Past(window=0.5, min_points=10, floor=2.0)
+    condition = parse_condition(f"rotation chi > {limit:g} deg")
+    fired = 0
+    for _ in range(200):
+        of = nightly([float(x) for x in (80.0 + error * rng.standard_normal(points)) % 180.0],
+                     error=error, common=[0.5] * points, step=0.02)
+        turned = derived(condition, of, past, since=-math.inf)
+        fired += any(min(pair) > limit for pair in pairwise(turned))  # confirmed by a second one
+    assert fired <= 2
+
+
+def test_a_rotation_beyond_its_noise_is_one() -> None:
+    turning = [(6.0 * n) % 180.0 for n in range(12)]
+    of = nightly(turning, error=5.0, common=[0.5] * 12, step=0.02)
+    assert last("rotation chi > 30", of, Past(window=0.5, min_points=10, floor=2.0)) == 66.0
 
 
 @pytest.mark.parametrize(("condition", "before", "now", "sigma"), [

@@ -125,6 +125,25 @@ def test_a_group_gives_the_truth_on_the_sky_and_its_magnitude(name: str) -> None
         else {"ensemble", "plain"})
 
 
+@pytest.mark.parametrize("name", ["CAFOS", "DIPOL"])
+def test_what_all_results_of_an_instrument_share_stands_apart(name: str) -> None:
+    """q0 and u0 turned to the sky by twice the zero angle, by hand; nothing of them is random."""
+    found = result(group(name), name)
+    polarimeter = instrument(name).polarimeter
+    assert polarimeter is not None
+    constants = polarimeter.constants_at(found.jd_mid)
+    assert constants is not None
+    two = math.radians(2.0 * constants.angle_deg)
+    c, s = math.cos(two), math.sin(two)
+    assert found.q0_err == pytest.approx(math.hypot(c * constants.q0_err, s * constants.u0_err))
+    assert found.u0_err == pytest.approx(math.hypot(s * constants.q0_err, c * constants.u0_err))
+    assert found.chi_err_common == pytest.approx(constants.angle_err_deg)
+    method = next(m for m in found.methods if m.method == found.method)
+    assert (found.q_err, found.p_err) == (method.q_err, method.p_err)
+    assert math.isfinite(found.qu_cov)
+    assert found.chi_err_deg == pytest.approx(math.degrees(found.p_err / found.p) / 2.0, rel=0.3)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_changes_of_the_transparency_do_not_fake_polarisation(name: str) -> None:
     """Where the dust before the field stars is known; else the error says what they may fake."""
