@@ -18,6 +18,10 @@ from iop4d.model.polarimeter import Beams, Polarimeter
 Header = Mapping[str, object]  # card name, in capitals, to value (str, int, float, bool)
 
 
+#: Cards in which programs write when an exposure began, UTC.
+START_CARDS = ("DATE-OBS", "JD", "JD-OBS", "MJD-OBS", "MJD")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Instrument:
     """An instrument's facts and the functions that read its headers.
@@ -44,6 +48,7 @@ class Instrument:
     polarimeter: Polarimeter | None = None
     beams: Beams | None = None  # where there are two images of every star
     sky_angle_deg: tuple[float, float] | None = None  # (position angle of +y, error), where stable
+    start_cards: tuple[str, ...] = START_CARDS  # that tell when an exposure began, UTC
     reads_folder: bool = False
     identity: Mapping[str, str] = field(default_factory=dict)
 

@@ -22,7 +22,8 @@ _LONGEST = 86400.0  # s, of an exposure
 def instrument_of(camera: Camera) -> base.Instrument:
     """The instrument that a section describes."""
     telescope = Telescope(name=camera.telescope, latitude_deg=camera.latitude,
-                          longitude_deg=camera.longitude, height_m=camera.height)
+                          longitude_deg=camera.longitude, height_m=camera.height,
+                          since=camera.since)
     try:
         moments.zone_of(camera.time_zone)
     except ValueError as error:
@@ -48,6 +49,7 @@ def instrument_of(camera: Camera) -> base.Instrument:
         sources={"all": "the site file"},
         reads_folder=True,
         identity=camera.identify,
+        start_cards=tuple(card for card in base.START_CARDS if card != camera.time_card),
     )
 
 

@@ -12,7 +12,8 @@ from iop4d.model.units import jd_of_unix, unix_of_jd
 @dataclass(frozen=True, kw_only=True)
 class Telescope:
     """Place of a telescope: degrees (north and east positive), metres above the sea; diameter of
-    its mirror in metres; ``place``: where it stands, as people write it, empty if unknown.
+    its mirror in metres; ``place``: where it stands, as people write it, empty if unknown;
+    ``since``: its first night with a CCD, or one before it.
 
     NaN latitude or longitude: unknown; nights are then UTC noon to noon, and there is no airmass.
     """
@@ -23,6 +24,7 @@ class Telescope:
     height_m: float = 0.0
     diameter_m: float = 0.9
     place: str = ""
+    since: str = "1980-01-01"
 
     @property
     def is_placed(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from iop4d.config.keys import Check, above, at_least, key, one_of
+from iop4d.config.keys import DATE, Check, above, at_least, key, one_of
 
 _NAN = float("nan")
 _KINDS = {"bias", "dark", "flat", "science"}
@@ -110,6 +110,8 @@ class Camera:
     latitude: float = key("Latitude of the telescope in degrees, north positive.", _NAN)
     longitude: float = key("Longitude of the telescope in degrees, east positive.", _NAN)
     height: float = key("Height of the telescope above sea level in metres.", 0.0)
+    since: str = key("First night of the camera. The time of a frame before it cannot be right.",
+                     "1980-01-01", check=DATE)
 
 
 def contradictions(camera: Camera) -> list[tuple[str, str]]:

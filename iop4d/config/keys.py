@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import field
+from datetime import date
 from typing import Any
 
 _REQUIRED = object()
@@ -51,6 +52,17 @@ def or_nothing(check: Check) -> Check:
     """The value must meet a check, or be empty."""
     return f"{check[0]}, or nothing", lambda value: not value or check[1](value)
 
+
+def _is_date(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+#: The value must be a day, or empty.
+DATE: Check = ("a date such as 2023-09-28, or nothing",
+               lambda value: not value or _is_date(value))
 
 #: The value must be an address of the web.
 address: Check = ("an address such as https://example.org",

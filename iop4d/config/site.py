@@ -7,7 +7,6 @@ Every key is a field; ``key(...)`` gives its default, its check and the sentence
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import date
 from pathlib import Path
 
 from iop4d.config.alerting import Alerts, Atel, Rule, Summary, Tag
@@ -21,7 +20,7 @@ from iop4d.config.channel import (
     TelegramChannel,
     WebhookChannel,
 )
-from iop4d.config.keys import Check, above, at_least, key, one_of, port_from
+from iop4d.config.keys import DATE, Check, above, at_least, key, one_of, port_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,16 +147,6 @@ class Polarimetry:
         check=("values of " + ", ".join(METHODS),
                lambda value: set(value.values()) <= set(METHODS)))
 
-
-def _is_date(value: str) -> bool:
-    try:
-        return date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        return False
-
-
-_DATE: Check = ("a date such as 2023-09-28, or nothing",
-                lambda value: not value or _is_date(value))
 _TWO: Check = ("two numbers, or nothing", lambda value: len(value) in (0, 2))
 _TWO_ABOVE_0: Check = ("two numbers above 0, or nothing",
                        lambda value: len(value) in (0, 2) and all(number > 0 for number in value))
@@ -170,10 +159,10 @@ class Polarimeter:
 
     instrument: str = key("Name of the instrument.")
     since: str = key("First night (from the noon before it) of these values; empty: always.", "",
-                     check=_DATE)
+                     check=DATE)
     until: str = key(
         "First night (from the noon before it) after these values; empty: until today.", "",
-        check=_DATE)
+        check=DATE)
     q0: float = key("Instrumental q in percent; unset: as shipped.", _NAN)
     q0_err: float = key("Error of q0 in percent.", _NAN, check=at_least(0))
     u0: float = key("Instrumental u in percent; unset: as shipped.", _NAN)

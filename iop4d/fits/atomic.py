@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def write_atomic(path: Path, pieces: Iterable[bytes | memoryview], *, durable: b
     a row that tells of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not the whole name, which may be as long as a name can be.
+    beside = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
             for piece in pieces:

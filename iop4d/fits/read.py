@@ -130,6 +130,14 @@ def raw_image(file: FitsFile) -> RawImage:
                     blank=blank if isinstance(blank, int) and bitpix > 0 else None)
 
 
+def sampled_rows(file: FitsFile, rows: list[int]) -> FloatImage:
+    """Some rows of the image of an open file; of a compressed one only their tiles are unpacked."""
+    if file.image.header.get("ZIMAGE") is True:
+        return _unpack_tiles(file, rows)
+    raw = raw_image(file)
+    return replace(raw, stored=raw.stored[rows]).rows()
+
+
 def _read_steady(path: Path) -> bytes:
     """A file's bytes; raises StageError when it changed while it was read."""
     with path.open("rb") as file:
@@ -214,7 +222,8 @@ def _image_cards(header: dict[str, Value]) -> dict[str, Value]:
     return cards
 
 
-def _unpack_tiles(file: FitsFile) -> FloatImage:
+def _unpack_tiles(file: FitsFile, rows: list[int] | None = None) -> FloatImage:
+    """The image of tiles, or some of its rows."""
     from astropy.io import fits  # half a second to import, which plain frames need not pay
 
     header = file.image.header
@@ -227,10 +236,12 @@ def _unpack_tiles(file: FitsFile) -> FloatImage:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with fits.open(BytesIO(file.data), memmap=False, lazy_load_hdus=False) as hdus:
-                pixels = hdus[file.hdus.index(file.image)].data
+                hdu = hdus[file.hdus.index(file.image)]
+                pixels = hdu.data if rows is None else np.stack(
+                    [hdu.section[row:row + 1, :][0] for row in rows])
     except Exception as error:  # noqa: BLE001 - damaged tiles raise a dozen kinds of errors
         raise FrameError(f"is damaged: its tiles cannot be unpacked: {error}") from None
-    if pixels is None or pixels.shape != (ny, nx):
+    if pixels is None or pixels.shape != (len(rows) if rows else ny, nx):
         raise FrameError("is damaged: its tiles cannot be unpacked")
     return np.ascontiguousarray(pixels, dtype=np.float32)
 

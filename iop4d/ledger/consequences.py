@@ -145,6 +145,11 @@ class Consequences:
         frames.set_reference(tx, frame.id, reference.id)
         self._reduce_again(tx, frame.id)
 
+    def exposure_came(self, tx: Transaction, frame: Frame) -> None:
+        """Frames of whose exposure it was not known that this one began within it."""
+        for other in frames.that_last_until(tx, frame):
+            self._reduce_again(tx, other.id)
+
     # Series, and the catalogue.
 
     def point_measured(self, tx: Transaction, source: str, facts: FrameFacts, bonus: int) -> None:

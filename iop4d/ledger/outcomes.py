@@ -128,7 +128,8 @@ class Outcomes:
     def _classified(self, tx: Transaction, claim: Claim, classified: Classified) -> None:
         frame = frames.by_id(tx, claim.key)
         facts, now = classified.facts, self._clock()
-        columns = {"sha256": classified.sha256, "trace": "", **frames.facts_columns(facts)}
+        columns = {"sha256": classified.sha256, "trace": "",
+                   "exposure": classified.exposure or None, **frames.facts_columns(facts)}
         for name, value in columns.items():
             setattr(frame, name, value)
         if wrong := self._foreign(frame, facts.telescope):
@@ -138,8 +139,10 @@ class Outcomes:
             frames.set_state(tx, frame.id, FrameState.DUPLICATE, now, reason=duplicate, **columns)
             return
         frames.set_state(tx, frame.id, FrameState.QUEUED, now, identity=frame.identity,
-                         version=frame.version, **columns)
+                         version=frame.version, info={"doubts": list(classified.doubts)}
+                         if classified.doubts else {}, **columns)
         if facts.kind is FrameKind.SCIENCE:
+            self._consequences.exposure_came(tx, frame)
             bonus = claim.bonus | self._urgency.bonus(tx, frame.name, facts.object)
             jobs.queue(tx, JobKind.REDUCE, frame.id, priority=Priority.REDUCE + bonus, now=now)
         else:
@@ -155,13 +158,16 @@ class Outcomes:
     def _identify(self, tx: Transaction, frame: Frame) -> str:
         """Give a frame its identity among its namesakes; or say of which it is a duplicate."""
         now = self._clock()
-        namesakes = frames.namesakes(tx, frame)
-        for other in namesakes:
-            if (not frames.is_replaced(other) and other.sha256 == frame.sha256
-                    and other.path != frame.path and Path(other.path).exists()):
-                return f"the same file as frame {other.id}, {other.path}"
+        namesakes, twins = frames.namesakes(tx, frame), frames.twins(tx, frame)
+        for other in (*namesakes, *twins):
+            same = ("the same file as" if other.sha256 == frame.sha256 else
+                    "the same exposure as" if other in twins else "")
+            if (same and not frames.is_replaced(other) and other.path != frame.path
+                    and Path(other.path).exists()):
+                return f"{same} frame {other.id}, {other.path}"
         identity = f"{frame.telescope}/{frame.night}/{frame.name}"
         replaced = [o for o in namesakes if o.path == frame.path or not Path(o.path).exists()]
+        replaced += [o for o in twins if o not in replaced and not Path(o.path).exists()]
         if replaced:  # a new version of the same file: its results change in place
             identity, frame.version = replaced[-1].identity, replaced[-1].version + 1
             for other in replaced:
@@ -185,6 +191,7 @@ class Outcomes:
         frame.target = reduced.target
         info = frames.reduced_info(reduced, core_s) | {
             "settings": self._settings, "software": __version__,
+            **{name: frame.info[name] for name in ("doubts",) if name in frame.info},
             "latency_s": frame.info.get("latency_s", round(now - frame.completed_at, 3))}
         frames.set_state(
             tx, frame.id, FrameState.DONE, now, trace="", info=info,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +23,15 @@ from iop4d.model.messages import (
     Request,
 )
 from iop4d.model.states import FrameState, JobState
+from iop4d.model.units import SECONDS_A_DAY
 from iop4d.store import frames, groups, jobs, masters
-from iop4d.store.database import Transaction
+from iop4d.store.database import Connection, Transaction
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Frame, Job, Master
 
 _MASTER_WAIT = 0.3  # seconds between looks at a master that is being built
+_CONTAINER = re.compile(r"(\.(fits?|fts|fz|gz))+(?=(~\d+)?$)", re.IGNORECASE)
+_LONGEST = 230  # bytes of a product's name without its ending, of the 255 that there may be
 _GROUP_WAIT = 1.0  # seconds between looks at frames that may still come to a group
 
 
@@ -89,19 +95,21 @@ class Planner:
             return None
         solved = facts.subframe or frame.reference_id is not None
         references = frames.references_of(tx, frame) if solved else []
-        products = self._products(frame)
+        products = self._products(tx, frame)
         return Claim(
             job_id=job.id, kind=JobKind.REDUCE, key=frame.id, label=f"reduce {frame.name}",
             request=ReduceRequest(
                 path=Path(frame.path), facts=facts, masters=choice.masters,
                 reference=frames.star_list(tx, references[0].id) if references else None,
-                reduced_path=products[0], preview_path=products[1]))
+                reduced_path=products[0], preview_path=products[1], seen_at=frame.seen_at,
+                doubts=(*frame.info.get("doubts", ()), *_begun_within(tx, frame))))
 
-    def _products(self, frame: Frame) -> tuple[Path | None, Path | None]:
+    def _products(self, db: Connection, frame: Frame) -> tuple[Path | None, Path | None]:
         """Where the reduced frame and its preview are written; None for what is not wanted."""
         place, wanted = Path(frame.telescope) / frame.night, self._site.photometry
-        name, _, namesake = str(frame.identity).rsplit("/", 1)[-1].partition("~")
-        stem = name.split(".")[0] + (f"~{namesake}" if namesake else "")
+        folder, _, name = str(frame.identity).rpartition("/")
+        before = frames.identities(db, frame, f"{folder}/{_CONTAINER.sub('', name)}")
+        stem = product_stem(name, [known.rpartition("/")[2] for known in before])
         reduced = self._site.folder("reduced") / place / f"{stem}.fits"
         preview = self._site.folder("previews") / place / f"{stem}.png"
         return (reduced if wanted.write_reduced else None,
@@ -135,6 +143,19 @@ class Planner:
                 output=master_path(self._site, master, master.revision + 1)))
 
 
+def _begun_within(db: Connection, frame: Frame) -> list[str]:
+    """In words, that another exposure of the camera began before a frame's ended, if one did."""
+    others = frames.begun_within(db, frame)
+    if not others:
+        return []
+    first = others[0]
+    after = (first.jd_start - frame.jd_start) * SECONDS_A_DAY
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return [f"the exposure of {first.name}{more} began {after:.0f} s after its own, which took "
+            f"{frame.exptime_s:g} s" if after >= 1.0 else
+            f"the exposure of {first.name}{more} began at the same time as its own"]
+
+
 def _calibrate(tx: Transaction, job: Job, now: float) -> Claim | None:
     series = groups.series_by_id(tx, job.key)
     measured = groups.measured_frames(tx, series)
@@ -158,6 +179,26 @@ def _polarimetry(tx: Transaction, job: Job, now: float) -> Claim | None:
     return Claim(job_id=job.id, kind=JobKind.POLARIMETRY, key=group.id,
                  label=f"polarisation of {group.source}, group {group.id}",
                  request=PolarimetryRequest(frames=measured))
+
+
+def product_stem(name: str, before: Iterable[str]) -> str:
+    """The name of a frame's products, without their endings, as no earlier frame of it has.
+
+    ``name``: of the frame, with ``~2`` behind it for a namesake; ``before``: such names of the
+    frames of the night that came before it. What tells the container is left out, unless two
+    frames differ by that alone.
+    """
+    stem = _short(_CONTAINER.sub("", name))
+    return _short(name) if stem in {_short(_CONTAINER.sub("", one)) for one in before} else stem
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for an ending; a long one is told from others by its digest."""
+    stored = os.fsencode(name)
+    if len(stored) <= _LONGEST:
+        return name
+    return (os.fsdecode(stored[:_LONGEST - 9]).encode("utf-8", "ignore").decode()
+            + "-" + hashlib.sha256(stored).hexdigest()[:8])
 
 
 def let_wait(tx: Transaction, job_id: int, which: Iterable[Frame], now: float, *,

@@ -92,6 +92,17 @@ class FrameFacts:
         return self.jd_start + self.exptime_s / 2 / 86400
 
 
+_ALIKE = 0.8  # of the pairs that differ upwards in either fingerprint: of other noise 1/3 would
+
+
+def is_same_exposure(one: str, other: str) -> bool:
+    """Whether two of ``fits.fingerprint`` are of one exposure, some noise added."""
+    if not one or len(one) != len(other):
+        return False
+    a, b = int(one, 16), int(other, 16)
+    return (a & b).bit_count() >= _ALIKE * (a | b).bit_count()
+
+
 def layout_of(facts: FrameFacts) -> str:
     """Binning, shape and place as text: only frames of one layout are ever combined.
 

@@ -50,11 +50,17 @@ class ClassifyRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Classified:
-    """A sound file: its header's facts and what identifies its contents."""
+    """A sound file: its header's facts and what identifies its contents.
+
+    ``exposure``: what its pixels have in common with every copy of them, however it is packed or
+    processed; empty for an image without noise. ``doubts``: why its time cannot be right, in words.
+    """
 
     facts: FrameFacts
     sha256: str
     size: int
+    exposure: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +107,7 @@ class ReduceRequest:
 
     ``reference``: a solved frame of the whole detector, of the same target, for one that the index
     cannot solve, and of the same night for a sub-frame that holds too few stars.
+    ``seen_at``: Unix time at which the file was there; ``doubts``: why its time cannot be right.
     """
 
     path: Path
@@ -109,6 +116,8 @@ class ReduceRequest:
     reduced_path: Path | None
     preview_path: Path | None
     reference: StarList | None = None
+    seen_at: float = float("nan")
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.beams import match_beams
 from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
 from iop4d.reduction.context import Stages
+from iop4d.reduction.doubts import time_doubts
 from iop4d.reduction.field import Field, find_field, quality
 from iop4d.reduction.masters import CalibratedImage, MasterCache, calibrate_pixels
 from iop4d.reduction.measure import (
@@ -84,8 +85,7 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
                                 outer=site.photometry.annulus_outer)
         measured = _measure(frame, stars, field, aperture, facts, tools)
     with stages("results"):
-        reduced = _reduced(facts, tools, stars, field, aperture, measured,
-                           warnings=_warnings(request, stars))
+        reduced = _reduced(request, tools, stars, field, aperture, measured)
     if request.reduced_path and calibrated is not None:
         with stages("product"):
             write_reduced(request.reduced_path, calibrated, reduced, request)
@@ -137,14 +137,19 @@ def _is_target(name: str, catalogue: Catalogue) -> bool:
     return any(s.name == name and s.kind in RESULT_KINDS for s in catalogue.sources)
 
 
-def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Field, aperture: Aperture,
-             found: _Measured, *, warnings: tuple[str, ...]) -> Reduced:
-    telescope, wcs, fwhm = tools.instrument.telescope, field.refined.wcs, stars.psf.fwhm
+def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
+             aperture: Aperture, found: _Measured) -> Reduced:
+    facts, telescope = request.facts, tools.instrument.telescope
+    wcs, fwhm = field.refined.wcs, stars.psf.fwhm
     airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
     bjd = times.bjd_tdb(facts.jd_mid, wcs.ra0, wcs.dec0)
     flags = quality(field.refined, fwhm)
     if fwhm * wcs.scale_arcsec > POOR_SEEING_ARCSEC:
         flags |= Flag.POOR_SEEING
+    doubts = (*request.doubts, *time_doubts(facts, telescope, airmass=airmass,
+                                            seen_at=request.seen_at))
+    if doubts:
+        flags |= Flag.TIME_DOUBTFUL
     measured = MeasuredFrame(
         id=0, facts=facts, measurements=found.sources, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         airmass=airmass, bjd_tdb=bjd, flags=int(flags),
@@ -164,7 +169,8 @@ def _reduced(facts: FrameFacts, tools: Tools, stars: Stars, field: Field, apertu
         measurements=found.sources, results=results, frame_flags=measured.flags,
         target=_main_target(targets, facts, tools.catalogue, wcs),
         field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
-        astrometry_from=field.astrometry_from, warnings=warnings)
+        astrometry_from=field.astrometry_from,
+        warnings=(*doubts, *_warnings(request, stars)))
 
 
 def _main_target(targets: Sequence[Source], facts: FrameFacts, catalogue: Catalogue,

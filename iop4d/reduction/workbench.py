@@ -9,9 +9,11 @@ from pathlib import Path
 
 import astrometry
 
-from iop4d.fits.read import open_fits
+from iop4d.fits.fingerprint import fingerprint, sample_rows
+from iop4d.fits.read import open_fits, sampled_rows
 from iop4d.instruments.base import Instrument
 from iop4d.instruments.discovery import find_instruments, instrument_for
+from iop4d.instruments.start_cards import start_doubts
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
@@ -105,7 +107,10 @@ class Workbench:
         with stages("classify"):
             instrument = instrument_for(file.header, self._instruments)
             facts = instrument.facts_of(file.header, request.path)
-        return Classified(facts=facts, sha256=file.sha256, size=file.size)
+            doubts = start_doubts(file.header, instrument, facts)
+            exposure = fingerprint(sampled_rows(file, sample_rows(facts.shape[0])))
+        return Classified(facts=facts, sha256=file.sha256, size=file.size, exposure=exposure,
+                          doubts=doubts)
 
     def _master(self, request: MasterRequest, stages: Stages) -> MasterBuilt:
         settings = self.context.site.masters

@@ -11,15 +11,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from iop4d.model.frame import AstrometryFrom, Detector, FrameFacts, FrameKind
+from iop4d.model.frame import (
+    AstrometryFrom,
+    Detector,
+    FrameFacts,
+    FrameKind,
+    is_same_exposure,
+)
 from iop4d.model.messages import UNSOLVED, Reduced, StarList
 from iop4d.model.result import Measurement
 from iop4d.model.states import REPLACED_FRAMES, FrameState
+from iop4d.model.units import SECONDS_A_DAY
 from iop4d.store import schema
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit
 from iop4d.store.schema import Frame, FrameStars
 from iop4d.store.table import is_filled
+
+_ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
 
 
 def by_id(db: Connection, id_: int) -> Frame:
@@ -94,6 +103,42 @@ def facts_columns(facts: FrameFacts) -> dict[str, Any]:
     }
 
 
+def begun_within(db: Connection, frame: Frame) -> list[Frame]:
+    """Exposures of the same camera and band that began before a science frame's ended.
+
+    A camera takes one exposure at a time; two seconds, or a twentieth of the exposure, are left
+    for times that are rounded. In order of time; only name and start.
+    """
+    end = frame.jd_start + _least_s(frame.exptime_s) / SECONDS_A_DAY
+    if end <= frame.jd_start:
+        return []
+    return list(_like(db, frame).where(
+        (Frame.jd_start >= frame.jd_start) & (Frame.jd_start < end)).order_by(Frame.jd_start))
+
+
+def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
+    """Frames of the same camera and band, reduced or about to be, within which one began."""
+    return [row for row in _like(db, frame).where(
+        (Frame.jd_start <= frame.jd_start)
+        & Frame.state.in_((FrameState.DONE, FrameState.QUEUED)))
+        if frame.jd_start < row.jd_start + _least_s(row.exptime_s) / SECONDS_A_DAY]
+
+
+def _least_s(exptime_s: float) -> float:
+    """Seconds that an exposure takes at least."""
+    return exptime_s - max(_ROUNDED_S, 0.05 * exptime_s)
+
+
+def _like(db: Connection, frame: Frame) -> Any:
+    """Other science frames of the same night, camera, part of it, and band."""
+    return db.select(Frame, Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s).where(
+        (Frame.instrument == frame.instrument) & (Frame.kind == FrameKind.SCIENCE.value)
+        & (Frame.night == frame.night) & (Frame.telescope == frame.telescope)
+        & (Frame.band == frame.band) & (Frame.x0 == frame.x0) & (Frame.y0 == frame.y0)
+        & (Frame.id != frame.id)
+        & Frame.state.not_in([*REPLACED_FRAMES, FrameState.REJECTED]))
+
+
 def known_files(db: Connection, archive: str) -> dict[str, tuple[int, int]]:
     """Path to (size, mtime_ns) of the newest version of every file known of an archive."""
     rows = (db.select(Frame, Frame.path, Frame.size, Frame.mtime_ns)
@@ -163,10 +208,13 @@ def is_back(db: Connection, frame: Frame) -> bool:
     """
     if frame.state not in REPLACED_FRAMES or not frame.sha256:
         return False
-    twins = db.select(Frame, Frame.path).where(
-        (Frame.sha256 == frame.sha256) & (Frame.id != frame.id)
-        & Frame.state.not_in(REPLACED_FRAMES)).tuples()
-    return not any(Path(path).exists() for (path,) in twins)
+    same = Frame.sha256 == frame.sha256
+    if frame.exposure:
+        same = same | (Frame.exposure == frame.exposure)
+    others = db.select(Frame, Frame.path).where(
+        same
+        & (Frame.id != frame.id) & Frame.state.not_in(REPLACED_FRAMES)).tuples()
+    return not any(Path(path).exists() for (path,) in others)
 
 
 def moved_back(db: Connection, frame: Frame) -> Frame | None:
@@ -182,7 +230,8 @@ def moved_back(db: Connection, frame: Frame) -> Frame | None:
 def by_path(db: Connection, path: Path) -> Frame | None:
     """The newest version of the file at a path; only what tells it from another."""
     frame: Frame | None = (
-        db.select(Frame, Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.state)
+        db.select(Frame, Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.exposure,
+                   Frame.state)
         .where(Frame.path == str(path)).order_by(Frame.id.desc()).first())
     return frame
 
@@ -194,6 +243,35 @@ def namesakes(db: Connection, frame: Frame) -> list[Frame]:
         (Frame.telescope == frame.telescope) & (Frame.night == frame.night)
         & (Frame.name == frame.name) & (Frame.id != frame.id)
         & Frame.identity.is_null(False)).order_by(Frame.id))
+
+
+def identities(db: Connection, frame: Frame, beginning: str) -> list[str]:
+    """Those with a beginning, of science frames that were known before a frame."""
+    return [identity for (identity,) in db.select(Frame, Frame.identity).where(
+        Frame.identity.between(beginning, beginning + "\U0010ffff") & (Frame.id < frame.id)
+        & (Frame.identity != frame.identity)
+        & (Frame.kind == FrameKind.SCIENCE.value)).tuples()]
+
+
+def twins(db: Connection, frame: Frame) -> list[Frame]:
+    """Other frames of the same exposure, under other names or in other containers; oldest first.
+
+    Their starts are as near as rounded times may be. Short exposures must be alike to the last
+    bit: several of them may begin within a second, and what a camera adds to each is alike.
+    """
+    if not frame.exposure:
+        return []
+    second = 1.5 / SECONDS_A_DAY
+    near = db.select(Frame, Frame.id, Frame.path, Frame.sha256, Frame.state, Frame.identity,
+                     Frame.version, Frame.exposure).where(
+        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
+        & (Frame.kind == frame.kind) & (Frame.night == frame.night) & (Frame.id != frame.id)
+        & Frame.jd_start.between(frame.jd_start - second, frame.jd_start + second)
+        & Frame.identity.is_null(False) & Frame.state.not_in(
+            [*REPLACED_FRAMES, FrameState.REJECTED, FrameState.QUARANTINED])).order_by(Frame.id)
+    return [other for other in near if other.exposure == frame.exposure or (
+        frame.exptime_s > _ROUNDED_S and other.exposure
+        and is_same_exposure(other.exposure, frame.exposure))]
 
 
 @dataclass(frozen=True, kw_only=True)
