@@ -8,8 +8,9 @@ from iop4d.instruments.telescopes import T150
 from iop4d.model.polarimeter import InstrumentalPolarisation
 
 POLARISATION = InstrumentalPolarisation(
-    q0=0.0158, q0_err=0.0041, u0=0.0382, u0_err=0.0078, angle_deg=0.1, angle_err_deg=0.0,
-    source="an older reduction; an installation should measure its own")
+    q0=0.0158, q0_err=0.0041, u0=0.0382, u0_err=0.0078, angle_deg=0.1, angle_err_deg=2.0,
+    source="an older reduction without an error of the angle, here twice that of the 0.9 m "
+           "telescope's; an installation should measure its own")
 
 
 def recognises(header: Header) -> bool:

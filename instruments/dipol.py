@@ -118,6 +118,20 @@ def _is_part(facts: FrameFacts) -> bool:
     return (nx * facts.binning < _PART * _WHOLE[0] or ny * facts.binning < _PART * _WHOLE[1])
 
 
+# What was published disagrees by far more than its errors. IOP4 had u0 = -3.7710 +- 0.005 % and a
+# zero angle of 44.5 +- 0.05 deg before the mirrors were cleaned, -4.0806 +- 0.005 % and 45.1 +-
+# 0.05 deg after it; IOP4 1.7.4, with a fit that leaves the ratio of the beams free, has -4.55 +- 0.07 %
+# and 41.0 +- 3.0 deg for all dates. Hiltner 960 came out at 52.8 deg with 41.0 deg (2025-10-18),
+# where 54.54 is true: 42.7 deg. Here u0 is the middle of both and its error half their difference;
+# the zero angle is the standard's, its error holds all three. An installation should measure its
+# own.
+_SOURCE = ("u0 between {} % ({} the mirrors were cleaned) and -4.55 +- 0.07 % (all dates), zero "
+           "angle from Hiltner 960 between 41.0 +- 3.0 and 45.1 +- 0.05 deg: code of IOP4, "
+           "github.com/juanep97/iop4")
+POLARISATION = InstrumentalPolarisation(
+    q0=0.0, q0_err=0.0007, u0=0.0, u0_err=0.0, angle_deg=42.7, angle_err_deg=2.0)
+
+
 INSTRUMENT = Instrument(
     name="DIPOL",
     telescope=T090,
@@ -132,14 +146,10 @@ INSTRUMENT = Instrument(
         analyser=Analyser.HALF_WAVE_PLATE, angles_deg=tuple(_STEP * i for i in range(16)),
         fewest=8,
         constants=(
-            InstrumentalPolarisation(
-                q0=0.000578, q0_err=0.00005, u0=-0.037710, u0_err=0.00005, angle_deg=44.5,
-                angle_err_deg=0.05, until_jd=CLEANED_JD,
-                source="before the mirrors were cleaned; code of IOP4, github.com/juanep97/iop4"),
-            InstrumentalPolarisation(
-                q0=-0.000138, q0_err=0.00005, u0=-0.040806, u0_err=0.00005, angle_deg=45.1,
-                angle_err_deg=0.05, since_jd=CLEANED_JD,
-                source="after the mirrors were cleaned; code of IOP4, github.com/juanep97/iop4"),
+            replace(POLARISATION, q0=0.0005, u0=-0.0416, u0_err=0.0039, until_jd=CLEANED_JD,
+                    source=_SOURCE.format("-3.771 +- 0.005", "before")),
+            replace(POLARISATION, q0=0.0001, u0=-0.0432, u0_err=0.0024, since_jd=CLEANED_JD,
+                    source=_SOURCE.format("-4.081 +- 0.005", "after")),
         )),
     beams=Beams(offset_px=(-209.0, 13.0), tolerance_px=(36.0, 48.0), at_binning=2,
                 source="-209 +- 12, +13 +- 16 px at 2x2"),

@@ -16,10 +16,12 @@ ANDOR_SINCE = "2021-10-23"
 
 _WIDTH = 2048  # pixels of all these CCDs at binning 1
 
-#: Of the 0.9 m telescope, with either camera: the polarisers stayed.
+#: Of the 0.9 m telescope, with either camera: the polarisers stayed. The angle was published
+#: without an error; BL Lac of 2022-09-08 came out at 15.5 +- 0.9 deg where 14.7 was published.
 T090_POLARISATION = InstrumentalPolarisation(
-    q0=0.0579, q0_err=0.0030, u0=0.0583, u0_err=0.0023, angle_deg=-18.0, angle_err_deg=0.0,
-    source="code of IOP4, github.com/juanep97/iop4")
+    q0=0.0579, q0_err=0.0030, u0=0.0583, u0_err=0.0023, angle_deg=-18.0, angle_err_deg=1.0,
+    source="code of IOP4, github.com/juanep97/iop4; the angle's error from BL Lac of 2022-09-08, "
+           "Escudero Pedrosa et al. 2024, AJ 168, 84")
 
 #: The polariser's positions, degrees; the fit needs three of them.
 POLARISER_DEG = (-45.0, 0.0, 45.0, 90.0)

@@ -179,8 +179,8 @@ def _seen(row: Result, instrument: Instrument) -> tuple[float, float, float, flo
     constants = instrument.polarimeter.constants_at(row.jd_mid)
     assert constants is not None
     values: dict[str, Any] = next(
-        (m for m in row.methods if m["method"] == ("plain" if row.method == "ensemble"
-                                                   else row.method)),
+        (m for m in row.methods if m["method"] == (
+            "plain" if row.method.startswith("ensemble") else row.method.removesuffix("-isp"))),
         {"q": row.q, "u": row.u, "q_err": row.q_err, "u_err": row.u_err})
     two = math.radians(-2.0 * constants.angle_deg)
     c, s = math.cos(two), math.sin(two)
@@ -192,7 +192,8 @@ def _seen(row: Result, instrument: Instrument) -> tuple[float, float, float, flo
     err_u = math.hypot(s * values["q_err"], c * values["u_err"])
     return (values["q"] * c - values["u"] * s + constants.q0,
             values["q"] * s + values["u"] * c + constants.u0,
-            bare(err_q, constants.q0_err), bare(err_u, constants.u0_err))
+            math.hypot(c * values["q_err"], s * values["u_err"]),
+            math.hypot(s * values["q_err"], c * values["u_err"]))
 
 
 def _line(row: Result, source: Source, left: Any) -> str:

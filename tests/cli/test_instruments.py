@@ -87,6 +87,8 @@ def test_the_proposed_section_holds_the_truth_and_is_a_site_s(folder: Path) -> N
                              (section.zero_angle, section.zero_angle_err, TRUE[2])):
         assert 0 < err < 1.5
         assert abs(found - true) < 3 * err
+    # An old fault: the present zero angle's error, of 2 deg, was taken for noise of each point.
+    assert max(section.q0_err, section.u0_err) < 3 * 100 * ERR
     assert section.since == "2024-04-01"
 
 

@@ -110,12 +110,12 @@ def test_a_window_without_an_origin_begins_in_the_corner() -> None:
 
 def test_the_constants_are_those_of_the_date_of_the_frame() -> None:
     """The mirrors were cleaned on 2023-09-28 at 12:00 UT."""
-    for date, angle in (("2023-09-28T03:00:00", 44.5), ("2023-09-28T21:00:00", 45.1)):
+    for date, u0 in (("2023-09-28T03:00:00", -0.0416), ("2023-09-28T21:00:00", -0.0432)):
         facts = read(DIPOL | {"DATE-OBS": date}, JD=None)
-        assert constants(facts.instrument, facts.jd_mid).angle_deg == angle
+        assert constants(facts.instrument, facts.jd_mid).u0 == pytest.approx(u0)
     before, after = constants("DIPOL", 2460215.99), constants("DIPOL", 2460216.0)
-    assert (before.q0, before.u0, before.angle_deg) == pytest.approx((0.000578, -0.03771, 44.5))
-    assert (after.q0, after.u0, after.angle_deg) == pytest.approx((-0.000138, -0.040806, 45.1))
+    assert (before.q0, before.u0, before.angle_deg) == pytest.approx((0.0005, -0.0416, 42.7))
+    assert (after.q0, after.u0, after.angle_deg) == pytest.approx((0.0001, -0.0432, 42.7))
 
 
 def test_an_offset_scales_with_the_binning() -> None:
