@@ -192,8 +192,7 @@ def _seen(row: Result, instrument: Instrument) -> tuple[float, float, float, flo
     err_u = math.hypot(s * values["q_err"], c * values["u_err"])
     return (values["q"] * c - values["u"] * s + constants.q0,
             values["q"] * s + values["u"] * c + constants.u0,
-            math.hypot(c * values["q_err"], s * values["u_err"]),
-            math.hypot(s * values["q_err"], c * values["u_err"]))
+            bare(err_q, constants.q0_err), bare(err_u, constants.u0_err))
 
 
 def _line(row: Result, source: Source, left: Any) -> str:

@@ -44,7 +44,8 @@ def observed(source: Source, rng: np.random.Generator, jd: float) -> ResultValue
         source=source.name, band="R", mode="polarimetry", jd_mid=jd, bjd_tdb=jd, exptime_s=10.0,
         mag=nan, mag_err=nan, zero_point=nan, zero_point_err=nan, n_calibrators=0, fwhm_arcsec=2.0,
         airmass=1.1, flags=0, p=sky.p, p_err=sky.p_err, chi_deg=sky.chi_deg, chi_err_deg=0.1,
-        q=sky.q, q_err=sky.q_err, u=sky.u, u_err=sky.u_err, method="fit-k",
+        q=sky.q, q_err=sky.q_err, u=sky.u, u_err=sky.u_err, q0_err=sky.q0_err,
+        u0_err=sky.u0_err, method="fit-k",
         methods=(MethodValue(method="fit-k", p=sky.p, p_err=sky.p_err, chi_deg=sky.chi_deg,
                              chi_err_deg=0.1, q=sky.q, q_err=sky.q_err, u=sky.u, u_err=sky.u_err,
                              k=0.0, chi2=10.0, dof=13, n=16),))
