@@ -122,9 +122,9 @@ def _is_part(facts: FrameFacts) -> bool:
 # zero angle of 44.5 +- 0.05 deg before the mirrors were cleaned, -4.0806 +- 0.005 % and 45.1 +-
 # 0.05 deg after it; IOP4 1.7.4, with a fit that leaves the ratio of the beams free, has -4.55 +-
 # 0.07 % and 41.0 +- 3.0 deg for all dates. Hiltner 960 came out at 52.8 deg with 41.0 deg
-# (2025-10-18), where 54.54 is true: 42.7 deg. Here u0 is the middle of both and its error half their difference;
-# the zero angle is the standard's, its error holds all three. An installation should measure its
-# own.
+# (2025-10-18), where 54.54 is true: 42.7 deg. Here u0 is the middle of both and its error half
+# their difference; the zero angle is the standard's, its error holds all three. An installation
+# should measure its own.
 _SOURCE = ("u0 between {} % ({} the mirrors were cleaned) and -4.55 +- 0.07 % (all dates), zero "
            "angle from Hiltner 960 between 41.0 +- 3.0 and 45.1 +- 0.05 deg: code of IOP4, "
            "github.com/juanep97/iop4")
