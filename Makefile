@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+JOBS ?= 2
 
 .PHONY: demo test lint pytest bench accuracy bench-alerts kill-test chaos mutants lock clean help
 
@@ -26,8 +27,8 @@ lint: $(STAMP)  ## Style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-pytest: $(STAMP)  ## The tests alone; ARGS="-k name"
-	$(BIN)/python -m pytest $(ARGS)
+pytest: $(STAMP)  ## The tests alone, two files at a time; ARGS="-k name", JOBS=0 for one process
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"
 	$(BIN)/python -m tests.bench.speed $(ARGS)

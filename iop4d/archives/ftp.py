@@ -3,7 +3,8 @@
 aioftp speaks the protocol; by itself it waits for ever, gives up a listing for one odd line, and
 is out of step with the server after any error (it reads the late answer of one command as that of
 the next). So each wait has a limit here, listings are read as bytes, and a session that failed in
-any way but a plain refusal is cut off.
+any way but a plain refusal is cut off. Its own limits stay unused: they rest on asyncio.wait_for,
+which loses a cancellation that comes together with an answer (Python before 3.12).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 
@@ -47,9 +48,7 @@ async def connect(archive: FtpArchive) -> FtpSession:
     """A logged-in session; raises HostError, LoginError or ConfigError, which name the key."""
     password = secret_of(archive).read()
     context = _context(archive) if archive.tls != "none" else None
-    client = aioftp.Client(
-        socket_timeout=archive.timeout, connection_timeout=archive.connect_timeout,
-        encoding=_BYTES, ssl=context if archive.tls == "implicit" else None)
+    client = aioftp.Client(encoding=_BYTES, ssl=context if archive.tls == "implicit" else None)
     session = FtpSession(archive, client)
     port = archive.port or (TLS_PORT if archive.tls == "implicit" else PORT)
     try:
@@ -149,9 +148,9 @@ class FtpSession:
     async def begin(self) -> None:
         """What follows the login: bytes as they are, and the folder that relative paths start at.
         """
-        await self._client.command("TYPE I", "200")
+        await self._command("TYPE I", "200")
         with contextlib.suppress(StatusCodeError):
-            _, info = await self._client.command("PWD", "257")
+            info = await self._command("PWD", "257")
             self._home = str(self._client.parse_directory_response(info[-1])) or "/"
 
     async def list(self, path: str) -> Listing:
@@ -167,7 +166,7 @@ class FtpSession:
                             raise
                         self._has_mlsd = self._has_mlst = False
                 # LIST of a folder that is not there is empty on some servers; CWD tells.
-                await self._client.command(f"CWD {self._raw(path)}", "2xx")
+                await self._command(f"CWD {self._raw(path)}", "2xx")
                 raw = await self._fetched("LIST")
                 return await asyncio.to_thread(parse_list, raw, self._archive.encoding,
                                                datetime.now(tz=UTC))
@@ -178,7 +177,7 @@ class FtpSession:
             with self._guarded(path):
                 if self._has_mlst:
                     try:
-                        _, info = await self._client.command(f"MLST {self._raw(path)}", "250")
+                        info = await self._command(f"MLST {self._raw(path)}", "250")
                         return mlsx_entry(info[1].encode(_BYTES), self._archive.encoding)
                     except StatusCodeError as error:
                         if not _is(error, _UNKNOWN_COMMAND):
@@ -188,10 +187,10 @@ class FtpSession:
 
     async def _size_and_time(self, path: str) -> RemoteEntry | None:
         try:
-            _, size = await self._client.command(f"SIZE {self._raw(path)}", "213")
+            size = await self._command(f"SIZE {self._raw(path)}", "213")
             mtime = None
             if self._has_mlsd:
-                _, moment = await self._client.command(f"MDTM {self._raw(path)}", "213")
+                moment = await self._command(f"MDTM {self._raw(path)}", "213")
                 mtime = moment_of(moment[-1].strip().encode(_BYTES))
         except StatusCodeError as error:
             if _is(error, _UNKNOWN_COMMAND):
@@ -243,7 +242,8 @@ class FtpSession:
     @asynccontextmanager
     async def _opened(self, command: str, offset: int) -> AsyncIterator[AsyncIterator[bytes]]:
         """The data connection of a command. Leaving it early leaves the session out of step."""
-        reader, writer = await self._client.get_passive_connection("I")
+        async with asyncio.timeout(self._archive.timeout + self._archive.connect_timeout):
+            reader, writer = await self._client.get_passive_connection("I")
         self._data.add(writer)
         done = False
 
@@ -268,8 +268,8 @@ class FtpSession:
         source = blocks()
         try:
             if offset:
-                await self._client.command(f"REST {offset}", "350")
-            await self._client.command(command, "1xx")
+                await self._command(f"REST {offset}", "350")
+            await self._command(command, "1xx")
             yield source
             if not done:
                 raise TransferError("the transfer was stopped before its end")
@@ -277,7 +277,17 @@ class FtpSession:
             await source.aclose()
             self._data.discard(writer)
             await _cut_off(writer)
-        await self._client.command(None, "2xx", "1xx")
+        await self._command(None, "2xx", "1xx")
+
+    async def _command(self, command: str | None, expected: str,
+                       before: str | tuple[str, ...] = ()) -> Sequence[str]:
+        """The lines of the answer to a command, or of the server's next; raises TimeoutError.
+
+        ``before``: codes of answers that may come before it.
+        """
+        async with asyncio.timeout(self._archive.timeout):
+            _, info = await self._client.command(command, expected, before)
+            return info
 
     def _raw(self, path: str) -> str:
         """An absolute path, as the characters that stand for its bytes."""

@@ -10,8 +10,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -23,17 +22,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from iop4d.archives.download import download
-from iop4d.archives.ftp import FtpSession, connect
 from iop4d.archives.session import (
     HostError,
     LoginError,
     PathError,
     RemoteError,
+    Session,
     TransferError,
+    connect,
 )
 from iop4d.config import FtpArchive
 from iop4d.model.errors import ConfigError
 from iop4d.simulator.servers import ftp_server
+from tests.archives.sessions import beats_beside, session_of, whole
 from tests.support.ftp_server import PASSWORD, STALLS, USER, Faults, FtpServer
 
 NIGHT = "/20221108"
@@ -42,31 +43,10 @@ CONTENT = os.urandom(200_000)
 FILES = {f"{NIGHT}/a.fit": (CONTENT, MTIME), f"{NIGHT}/b c.fit": (b"b" * 2880, MTIME + 60)}
 
 
-@pytest.fixture
-def secret(tmp_path: Path) -> Path:
-    path = tmp_path / "secret"
-    path.write_text(PASSWORD + "\n")
-    return path
-
-
 def archive(server: FtpServer, secret: Path, **keys: object) -> FtpArchive:
     keys = {"host": "127.0.0.1", "port": server.port, "timeout": 1.0, "connect_timeout": 1.0,
             "user": USER, "password_file": secret} | keys
     return FtpArchive(name="T", path=Path("raw"), **keys)
-
-
-@asynccontextmanager
-async def session_of(found: FtpArchive) -> AsyncIterator[FtpSession]:
-    session = await connect(found)
-    try:
-        yield session
-    finally:
-        await session.close()
-
-
-async def whole(session: FtpSession, path: str, offset: int = 0) -> bytes:
-    async with session.read(path, offset) as blocks:
-        return b"".join([block async for block in blocks])
 
 
 def sockets() -> int:
@@ -113,7 +93,7 @@ def test_what_is_not_there_is_told_and_the_session_goes_on(secret: Path) -> None
 
 
 def test_a_full_disk_here_is_no_fault_of_the_server(secret: Path) -> None:
-    async def put_on_a_full_disk(session: FtpSession) -> None:
+    async def put_on_a_full_disk(session: Session) -> None:
         async with session.read(f"{NIGHT}/a.fit") as blocks:
             async for _ in blocks:
                 raise OSError(errno.ENOSPC, "No space left on device")
@@ -245,6 +225,24 @@ def test_a_cancelled_transfer_leaves_nothing_open(secret: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_transfer_can_be_cancelled_at_any_moment(secret: Path) -> None:
+    """Also at the very one at which an answer of the server arrives."""
+    async def main() -> None:
+        async with FtpServer(dict(FILES), faults=Faults(stall="data")) as server:
+            found = archive(server, secret, timeout=60.0, connect_timeout=60.0)
+            turns = 0
+            while server.commands["RETR"] < 20:
+                task = asyncio.create_task(everything(found))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait({task}, timeout=5.0)
+                assert task.cancelled(), f"after {turns} turns of the loop"
+                turns += 1
+
+    asyncio.run(main())
+
+
 def test_names_that_are_no_text_come_back_as_they_were(secret: Path) -> None:
     async def main() -> None:
         raw = b"type=file;size=2880;modify=20221108000000; \xe9\xff.fit\r\n"
@@ -265,22 +263,15 @@ def test_names_that_are_no_text_come_back_as_they_were(secret: Path) -> None:
 def test_fifty_thousand_entries_do_not_hold_up_the_loop(secret: Path) -> None:
     lines = b"".join(b"type=file;size=2880;modify=20221108000000; frame-%06d.fit\r\n" % n
                      for n in range(50_000))
-    beats: list[float] = []
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(0.001)
-            beats.append(time.monotonic())
 
     async def main() -> None:
         async with FtpServer(dict(FILES), faults=Faults(listing=lines)) as server, \
                 session_of(archive(server, secret, timeout=30.0)) as session:
-            heart = asyncio.create_task(beat())
-            listing = await session.list(NIGHT)
-            heart.cancel()
+            listing, beats = await beats_beside(session.list(NIGHT))
             assert len(listing.entries) == 50_000
+            assert beats > 20
+
     asyncio.run(main())
-    assert len(beats) > 20
 
 
 # What keeps a session from being opened.

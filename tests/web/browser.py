@@ -92,6 +92,11 @@ class Browser:
         """Go to an address."""
         self("Page.navigate", url=address)
 
+    def leave(self) -> None:
+        """Go to an empty page, and be there: the last one asks its server for nothing more."""
+        self.open("about:blank")
+        self.wait("location.href === 'about:blank' && document.readyState === 'complete'")
+
     def js(self, expression: str) -> Any:
         """The value of an expression of the page."""
         answer = self("Runtime.evaluate", expression=expression, returnByValue=True,

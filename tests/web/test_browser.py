@@ -43,7 +43,7 @@ def _new_point(site: Site, mag: float) -> None:
     """Another red point of BL Lac, as the daemon would write it."""
     columns = ("source, telescope, instrument, night, mode, band, jd_mid, exptime_s, mag, "
                "mag_err, n_calibrators, flags, human_flags, provisional, frames, calibrators, "
-               "software, revision, created_at, changed_at, method, methods, withdrawn")
+               "software, revision, created_at, changed_at, method, methods, withdrawn, photometry")
     execute(site, f"INSERT INTO result (key, {columns}) SELECT 'new/' || id || ?, "
             + columns.replace("jd_mid", "jd_mid + 0.01").replace("mag,", f"{mag},")
             .replace("changed_at", f"{time.time()}")
@@ -78,7 +78,7 @@ def test_the_light_curve_is_drawn_and_takes_new_points_and_keeps_the_zoom(
         assert after == zoomed
         # The table below has it, too.
         browser.wait("document.querySelector('#latest').textContent.includes('10.000 ±')")
-        browser.open("about:blank")
+        browser.leave()
     assert _complaints(browser) == []
     assert all(r.startswith((address, "data:", "blob:", "about:")) for r in browser.requests)
 
@@ -97,7 +97,7 @@ def test_a_new_frame_appears_and_what_was_open_stays_open(
         browser.wait("document.querySelector('#frames').textContent.includes('fresh news')")
         assert browser.js("document.getElementById('d-queue').open") is False
         assert browser.js("document.activeElement === window.kept && scrollY === 300")
-        browser.open("about:blank")
+        browser.leave()
     assert _complaints(browser) == []
 
 
@@ -111,7 +111,7 @@ def test_no_page_scrolls_sideways_on_a_phone(
         browser.open(address + path)
         browser.wait("document.readyState === 'complete' && document.querySelector('footer')")
         assert browser.js("document.documentElement.scrollWidth") <= 375
-        browser.open("about:blank")
+        browser.leave()
     assert _complaints(browser) == []
 
 
@@ -137,7 +137,7 @@ def test_who_is_signed_in_sees_every_field_and_what_became_of_an_act(
         seen = browser.js("(({top, bottom}) => top > 0 && bottom < innerHeight)"
                           "(document.querySelector('.said').getBoundingClientRect())")
         assert seen
-        browser.open("about:blank")
+        browser.leave()
     assert _complaints(browser) == []
 
 
@@ -146,4 +146,4 @@ def test_a_page_without_a_stream_polls(site: Site, serving: Serving, browser: Br
     with serving(observatory.site(site.root, max_streams=0)) as address:
         browser.open(address)
         browser.wait("document.querySelector('#indicator')?.textContent === 'polling'")
-        browser.open("about:blank")
+        browser.leave()

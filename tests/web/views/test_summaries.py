@@ -145,5 +145,5 @@ def test_a_browser_shows_all_of_it_without_scrolling_sideways(
             assert browser.js("document.documentElement.scrollWidth") <= width
             assert browser.js("[...document.querySelectorAll('main .scroll')].every("
                               "box => box.scrollWidth <= box.clientWidth)"), path
-        browser.open("about:blank")  # or it asks for news when the server is gone
+        browser.leave()  # or it asks for news when the server is gone
     assert browser.complaints == []
