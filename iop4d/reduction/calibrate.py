@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import chdtrc
@@ -15,8 +15,9 @@ from iop4d.model.flags import names as flag_names
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.reduction.apertures import DETECTED, in_one_aperture
 from iop4d.reduction.fluxes import with_flux
-from iop4d.reduction.host import without_host
+from iop4d.reduction.host import aperture_of, steady_host, without_host
 from iop4d.science import times
 from iop4d.science.ensemble import Ensemble, solve
 
@@ -55,8 +56,11 @@ def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Cat
 
     Each calibrator's offset from the catalogue is the same on all frames (``science.ensemble``).
     Without a usable calibrator the magnitude is NaN. ``telescope``: None if no longer known; the
-    frames' own airmass and time then stand for the target's.
+    frames' own airmass and time then stand for the target's. All fluxes are those of one aperture
+    where the target has one of its own.
     """
+    if math.isfinite(aperture_of(target)):
+        frames = in_one_aperture(frames, aperture_of(target))
     band = frames[0].facts.band
     stars = [_Star(name=s.name, mag=s.magnitudes[band][0], err=_error_of(s.magnitudes[band][1]))
              for s in catalogue.calibrators_of(target.name) if band in s.magnitudes]
@@ -87,7 +91,7 @@ def _of_frame(ensemble: Ensemble, row: int, clear: float) -> Flag:
 def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measurement],
             stars: Sequence[_Star], ensemble: Ensemble, row: int, flag: Flag,
             telescope: Telescope | None) -> ResultValue:
-    facts, m = frame.facts, measured[target.name]
+    facts = frame.facts
     uses = tuple(_use(star, measured.get(star.name), ensemble, row, column)
                  for column, star in enumerate(stars) if star.name in measured)
     count = sum(not use.why_not for use in uses)
@@ -98,6 +102,9 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
     elif count == 1:
         flag |= Flag.FEW_CALIBRATORS
         common = math.hypot(common, ALONE_ERROR)
+    if facts.mode != "polarimetry":  # of a group it is done for its polarisation already
+        frame = steady_host(frame, target, zero)
+    m = next(m for m in frame.measurements if m.source == target.name and not m.beam)
     mag = m.mag_inst + zero
     bjd, mass = (frame.bjd_tdb, frame.airmass) if telescope is None else (
         times.bjd_tdb(facts.jd_mid, target.ra_deg, target.dec_deg),
@@ -109,10 +116,17 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         mag_err_common=common, zero_point=zero, zero_point_err=math.hypot(random, common),
         n_calibrators=count,
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
-        calibrators=uses)
-    result = with_flux(result, target, m)
-    return result if facts.mode == "polarimetry" else without_host(
-        result, target, aperture_arcsec=frame.aperture_arcsec)
+        calibrators=uses, aperture_arcsec=round(frame.aperture_arcsec, 4))
+    result = with_flux(_with_limit(result, m), target, m)
+    return result if facts.mode == "polarimetry" else without_host(result, target, frame)
+
+
+def _with_limit(result: ResultValue, m: Measurement) -> ResultValue:
+    """The result with the limit of a target that is not detected: three sigma of its noise."""
+    if not m.flags & Flag.NOT_DETECTED or not math.isfinite(result.zero_point):
+        return result
+    return replace(result, flags=result.flags | int(Flag.UPPER_LIMIT),
+                   mag_limit=result.zero_point - 2.5 * math.log10(DETECTED * m.flux_err))
 
 
 def _use(star: _Star, m: Measurement | None, ensemble: Ensemble, row: int,

@@ -23,7 +23,7 @@ from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX, in_one_aperture
 from iop4d.reduction.calibrate import calibrate, targets_of
 from iop4d.reduction.fluxes import with_mean_flux
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of
-from iop4d.reduction.host import aperture_of, without_host
+from iop4d.reduction.host import aperture_of, find_table, steady_host, without_host
 from iop4d.reduction.methods import (
     WITHOUT_DUST,
     Seen,
@@ -58,7 +58,7 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):
-        positions = _in_one_aperture(frames, aperture_of(target), instrument)
+        positions = _of_target(frames, target, catalogue, instrument)
         ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
             if polarimeter.analyser is Analyser.POLARISER else None
         found = seen_by_methods(target, positions, polarimeter.analyser, ensemble, settings,
@@ -79,6 +79,20 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
 def _in_one_aperture(frames: Sequence[MeasuredFrame], radius: float,
                      instrument: Instrument) -> Positions:
     return positions_of(in_one_aperture(frames, radius), instrument.telescope)
+
+
+def _of_target(frames: Sequence[MeasuredFrame], target: Source, catalogue: Catalogue,
+               instrument: Instrument) -> Positions:
+    """A group as a target is measured in it: in its aperture, its host being steady."""
+    positions = _in_one_aperture(frames, aperture_of(target), instrument)
+    with_light = [frame for frame, m in zip(positions.frames, positions.of(target.name),
+                                            strict=True) if m is not None]
+    if not with_light or find_table((target.name, *target.other_names)) is None:
+        return positions
+    each = calibrate(target, with_light, catalogue=catalogue, telescope=instrument.telescope)
+    zero = {frame.id: result.zero_point for frame, result in zip(with_light, each, strict=True)}
+    return positions_of([steady_host(frame, target, zero.get(frame.id, NAN))
+                         for frame in positions.frames], instrument.telescope)
 
 
 def _targets(positions: Positions, catalogue: Catalogue) -> list[Source]:
@@ -147,7 +161,7 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
         qu_cov=best.qu_cov, chi_err_common=best.angle_err_deg, q0_err=best.q0_err,
         u0_err=best.u0_err, p_debiased=clean.p, p_limit=clean.limit, method=chosen,
         methods=tuple(_value(stokes[name]) for name in sorted(stokes))),
-        target, aperture_arcsec=float(np.mean([f.aperture_arcsec for f in positions.frames])))
+        target, positions.frames[0])
 
 
 def _flags(stokes: Stokes, positions: Positions, instrument: Instrument) -> Flag:

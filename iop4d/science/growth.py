@@ -31,6 +31,7 @@ Integers = NDArray[np.int64]
 
 _SAMPLES = 1000  # pixels of an annulus that are looked at; they add a fifth to the sky's variance
 _FEWEST = 30  # of them that give a sky of its own
+_RINGS = 4  # of an annulus, in which a galaxy's light is as good as even
 _NODES = 32  # circles by which a neighbour's light inside an aperture is summed up: to 2 % of it
 
 
@@ -156,18 +157,25 @@ def _skies(frame: Pixels, x: Floats, y: Floats, others: _Others,
 
 def _levels(values: Floats, good: NDArray[np.bool_],
             sigma: float) -> tuple[Floats, Floats, Floats]:
-    median = _medians(values, good)
-    spread = MAD_TO_SIGMA * _medians(np.abs(values - median[:, None]), good)
+    """As ``_skies``, of values in order of their distance from the star.
+
+    The median is that of each of a few rings: a galaxy's light that falls outwards is no skewness.
+    """
+    in_rings = (values.shape[0] * _RINGS, values.shape[1] // _RINGS)
+    rings = _medians(values.reshape(in_rings), good.reshape(in_rings))
+    median = rings.reshape(-1, _RINGS).mean(axis=1)
+    off = values - np.repeat(rings, in_rings[1]).reshape(values.shape)
+    spread = MAD_TO_SIGMA * _medians(np.abs(off), good)
     spread = np.where(spread > 0, spread, sigma)
-    kept = good & (np.abs(values - median[:, None]) <= 3.0 * spread[:, None])
-    count = kept.sum(axis=1)
-    mean = np.where(kept, values, 0.0).sum(axis=1) / np.maximum(count, 1)
+    kept = good & (np.abs(off) <= 3.0 * spread[:, None])
+    mean_off = np.where(kept, off, 0.0).sum(axis=1) / np.maximum(kept.sum(axis=1), 1)
     number = np.maximum(good.sum(axis=1), 1)
     # Three sigmas of the mean are four of this difference: noise alone never makes it.
-    skewed = mean - median > 3.0 * spread / np.sqrt(number)
-    level = np.where(skewed, 2.5 * median - 1.5 * mean, mean)
-    enough = number >= _FEWEST
-    return (np.where(enough, level, median), np.where(enough, spread, sigma),
+    skewed = mean_off > 3.0 * spread / np.sqrt(number)
+    level = median + np.where(skewed, -1.5 * mean_off, mean_off)
+    enough = good.reshape(-1, _RINGS, in_rings[1]).sum(axis=2).min(axis=1) >= _FEWEST // _RINGS
+    plain = _medians(values, good)
+    return (np.where(enough, level, plain), np.where(enough, spread, sigma),
             number.astype(np.float64))
 
 
@@ -183,13 +191,17 @@ def _medians(values: Floats, good: NDArray[np.bool_]) -> Floats:
 
 
 def _ring(annulus: tuple[float, float]) -> tuple[Integers, Integers]:
-    """Offsets of an annulus's pixels, spread evenly over it, some thousand at most."""
+    """Offsets of an annulus's pixels, spread evenly over it, some thousand at most, by distance.
+
+    As many as fill all rings alike.
+    """
     step = np.arange(-math.ceil(annulus[1]), math.ceil(annulus[1]) + 1)
     stride = max(1, math.isqrt(int(math.pi * (annulus[1]**2 - annulus[0]**2) / _SAMPLES)))
     step = step[::stride]
     r2 = step[:, None]**2 + step[None, :]**2
     rows, columns = np.nonzero((r2 >= annulus[0]**2) & (r2 <= annulus[1]**2))
-    return step[columns], step[rows]
+    inwards = np.argsort(r2[rows, columns], kind="stable")[:rows.size // _RINGS * _RINGS]
+    return step[columns[inwards]], step[rows[inwards]]
 
 
 def _reach2(flux: Floats, frame: Pixels) -> Floats:

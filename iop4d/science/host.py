@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 #: errors that it gives.
 ASSUMED_ERR = 0.1
 _BAND = "R"  # of the tables
+_RINGS = 3  # in the outer part of a table, by which its profile goes on
+_RING_ERR = 0.2  # part of the light beyond a table by which it may be wrong
+_SHARP_ARCSEC = 2.0  # seeing that does not change the rings, and that all tables hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,55 @@ def look_up(table: Table, radius_arcsec: float, fwhm_arcsec: float) -> HostFlux:
     assumed = not math.isfinite(err)
     return HostFlux(object=table.object, flux_mjy=flux, extrapolated=left or out,
                     flux_err_mjy=ASSUMED_ERR * flux if assumed else err, err_assumed=assumed)
+
+
+def ring_surface(table: Table, annulus: tuple[float, float], *,
+                 spread: float = 0.0) -> tuple[float, float]:
+    """Mean surface brightness of the host in an annulus, mJy per square arcsec, and its error.
+
+    ``annulus``: inner and outer radius, arcsec. By de Vaucouleurs' law through the outer rings of
+    the table, ln I = a + b r^(1/4), as far beyond them; where the rings do not fall outwards there
+    is none. ``spread``: mean square distance by which the seeing moves light, square arcsec; to
+    first order it adds a quarter of that times the Laplacian of I. A fifth is its error: no table
+    reaches as far.
+    """
+    edges = np.linspace(max(0.4 * table.radius[-1], table.radius[0]), table.radius[-1], _RINGS + 1)
+    seeing = float(np.clip(_SHARP_ARCSEC, table.fwhm[0], table.fwhm[-1])) if table.fwhm.size \
+        else math.nan
+    inside = np.array([look_up(table, float(r), seeing).flux_mjy for r in edges])
+    light = np.diff(inside) / (math.pi * np.diff(edges**2))
+    if not (light > 0).all():
+        return 0.0, 0.0
+    middles = np.sqrt((edges[1:] ** 2 + edges[:-1] ** 2) / 2.0)
+    fine = np.linspace(edges[:-1], edges[1:], 20)
+    at_middle = light
+    for _ in range(3):  # a ring's mean is not quite its middle's
+        slope, level = np.polyfit(middles**0.25, np.log(at_middle), 1, w=np.diff(inside))
+        if slope >= 0:
+            return 0.0, 0.0
+        profile = np.exp(slope * (fine**0.25 - middles**0.25))
+        at_middle = light / (np.sum(profile * fine, axis=0) / np.sum(fine, axis=0))
+    r = np.linspace(*annulus, 50)
+    steepness = 0.25 * slope * r**-0.75  # of ln I
+    laplacian = steepness**2 + 0.25 * steepness / r
+    each = np.exp(level + slope * r**0.25) * (1.0 + np.minimum(0.25 * spread * laplacian, 0.3))
+    mean = float(np.sum(each * r) / np.sum(r))
+    return mean, _RING_ERR * mean
+
+
+def on_star_scale(table: Table, radius_arcsec: float, fwhm_arcsec: float, *, inside: float,
+                  annulus: tuple[float, float], spread: float = 0.0) -> HostFlux:
+    """What the host adds to an aperture's calibrated flux, as ``look_up`` tells it: R band, mJy.
+
+    The zero point is that of stars of which the aperture holds the part ``inside``, and what the
+    host has in the ``annulus`` of the sky is missing: [H(r, w) - A h] / E(r, w). ``spread``: as in
+    ``ring_surface``.
+    """
+    found = look_up(table, radius_arcsec, fwhm_arcsec)
+    ring, ring_err = ring_surface(table, annulus, spread=spread)
+    area = math.pi * radius_arcsec**2
+    return replace(found, flux_mjy=(found.flux_mjy - area * ring) / inside,
+                   flux_err_mjy=math.hypot(found.flux_err_mjy, area * ring_err) / inside)
 
 
 def corrected(mag: float, mag_err: float, p: float, p_err: float, host_mjy: float,

@@ -84,6 +84,12 @@ def moffat_radius(part: ArrayLike, fwhm: float, beta: float) -> Floats:
     return np.asarray(np.sqrt(alpha2 * (outside ** (1.0 / (1.0 - beta)) - 1.0)))
 
 
+def mean_square_radius(fwhm: float, beta: float) -> float:
+    """The mean of r^2 over a Moffat star's light, alpha^2 / (beta - 2), in squares of the FWHM's
+    unit; of wings so wide that it has none (beta near 2), that of the narrowest beyond doubt."""
+    return float(_alpha2(np.float64(fwhm), beta)) / max(beta - 2.0, 0.5)
+
+
 def surface(r2: Floats | float, fwhm: float, beta: float) -> Floats:
     """The part of a Moffat star's light in a pixel at squared distance ``r2`` (pixels squared)."""
     alpha2 = float(_alpha2(np.float64(fwhm), beta))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from iop4d.config.site import Polarimetry
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
+from iop4d.model.result import ResultValue
+from iop4d.reduction import host
 from iop4d.reduction.apertures import in_one_aperture
+from iop4d.reduction.calibrate import calibrate
 from iop4d.reduction.groups import field_ensemble, positions_of
+from iop4d.reduction.host import HOST_APERTURE
 from iop4d.reduction.methods import seen_by_methods
+from iop4d.reduction.polarise import polarise
+from iop4d.science.flux import flux_mjy
 from tests.reduction import galaxies
 from tests.reduction.test_polarimetry import instrument
 
@@ -42,3 +50,59 @@ def test_a_group_measured_in_one_aperture_does_not_take_seeing_for_polarisation(
 
 def test_an_aperture_for_each_frame_would() -> None:
     assert polarisation((2.0, 2.1, 2.2, 2.3), common=False) > 0.02
+
+
+@pytest.fixture
+def known_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that knows the galaxy's light to the last digit."""
+    monkeypatch.setattr(host, "_by_name", lambda: {"galaxy": galaxies.table()})
+
+
+SEEINGS = (1.2, 1.8, 2.1, 3.1, 4.1, 5.0)
+
+
+def alone(seeing: float) -> ResultValue:
+    """The result of one frame by itself."""
+    return calibrate(galaxies.GALAXY, [galaxies.measured(seeing)], catalogue=galaxies.CATALOGUE,
+                     telescope=None)[0]
+
+
+@pytest.mark.usefixtures("known_host")
+@pytest.mark.parametrize("seeing", SEEINGS)
+def test_a_nucleus_comes_out_of_its_galaxy_in_any_seeing(seeing: float) -> None:
+    found = alone(seeing)
+    assert found.aperture_arcsec == HOST_APERTURE
+    assert flux_mjy(found.mag_nucleus, "R") == pytest.approx(galaxies.NUCLEUS, rel=0.005)
+
+
+@pytest.mark.usefixtures("known_host")
+def test_seeing_makes_no_flare_of_a_constant_source_in_a_galaxy() -> None:
+    found = [alone(seeing) for seeing in SEEINGS]
+    assert np.ptp([r.mag for r in found]) < 0.01
+    assert np.ptp([r.mag_nucleus for r in found]) < 0.01
+    assert found[0].host_mjy > 0.5 * galaxies.HOST
+    assert found[0].host_mjy_err == pytest.approx(0.02 * found[0].host_mjy, rel=0.4)
+
+
+def test_in_the_aperture_of_its_seeing_it_would_flare() -> None:
+    assert alone(4.1).mag < alone(1.8).mag - 0.2
+
+
+@pytest.mark.usefixtures("known_host")
+def test_a_group_of_a_known_host_has_neither_polarisation_nor_a_flare_of_the_seeing() -> None:
+    tool = instrument("AndorT90")
+    assert tool.polarimeter is not None
+    constants = tool.polarimeter.constants_at(2460400.5)
+    assert constants is not None
+    frames = []
+    for k, (fwhm, angle) in enumerate(zip((1.8, 1.8, 2.4, 2.4), ANGLES, strict=True)):
+        phase = math.radians(2.0 * angle)
+        m = 1.0 + constants.q0 * math.cos(phase) + constants.u0 * math.sin(phase)
+        frames.append(galaxies.measured(fwhm, angle=angle, id_=k, scale=m))
+    found = polarise(frames, catalogue=galaxies.CATALOGUE, instrument=tool,
+                     settings=Polarimetry()).results[0]
+    alike = next(m for m in found.methods if m.method == "ensemble-isp")
+    assert alike.p < 5e-4
+    assert found.p < found.p_err
+    assert flux_mjy(found.mag_nucleus, "R") == pytest.approx(galaxies.NUCLEUS, rel=0.005)
+    assert found.q_nucleus == pytest.approx(found.q * found.flux_mjy / galaxies.NUCLEUS, rel=0.02)

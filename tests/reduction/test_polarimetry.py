@@ -344,7 +344,7 @@ def test_the_host_s_light_is_taken_off_magnitude_and_polarisation() -> None:
     assert found.host_mjy > 0.5
     assert found.mag_nucleus > found.mag
     total = 3080e3 * 10 ** (-0.4 * found.mag)
-    assert found.p_nucleus == pytest.approx(found.p * total / (total - found.host_mjy))
+    assert found.p_nucleus == pytest.approx(found.p_debiased * total / (total - found.host_mjy))
 
 
 def test_a_target_without_calibrators_has_a_polarisation_and_no_magnitude() -> None:

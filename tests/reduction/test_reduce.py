@@ -136,7 +136,8 @@ def test_stored_measurements_are_calibrated_again_to_the_same(
     again = bench.perform(CalibrateRequest(target="Target", frames=(MeasuredFrame(
         id=5, facts=facts_of(bench, night["science"][1]), measurements=found.measurements,
         fwhm_arcsec=found.fwhm_arcsec, airmass=found.airmass, bjd_tdb=found.bjd_tdb,
-        flags=found.frame_flags),)))
+        flags=found.frame_flags, psf_beta=found.psf_beta,
+        aperture_arcsec=found.aperture_px * found.fwhm_arcsec / found.fwhm_px),)))
     assert isinstance(again, Done)
     assert again.value.results == ((5, found.results[0]),)
 
