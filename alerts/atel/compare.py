@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean, median
@@ -29,7 +30,7 @@ def mean_of(points: Sequence[GoodPoint]) -> MeanMagnitude:
 
     Weights are the inverse squares of the errors. The error of the mean is that of the points' own
     parts, or that of their scatter where it is more (Cochran 1977, Sampling Techniques), and the
-    common part (the zero point's) on top, which no number of points makes smaller.
+    common part (the calibrators' catalogue) on top, which no number of points makes smaller.
     """
     weights = [p.mag_err**-2 if p.mag_err > 0 else 1e8 for p in points]
     weighted = list(zip(weights, points, strict=True))
@@ -44,7 +45,7 @@ def mean_of(points: Sequence[GoodPoint]) -> MeanMagnitude:
         mag=mag, mag_err=math.hypot(own, common), jd=fmean((p.jd for p in points), weights),
         jd_first=min(p.jd for p in points), jd_last=max(p.jd for p in points),
         n_frames=sum(p.n_frames for p in points), exposure_s=sum(p.exposure_s for p in points),
-        results=tuple(p.id for p in points))
+        results=tuple(p.id for p in points), common_err=common, telescope=points[0].telescope)
 
 
 def without_host(points: Sequence[GoodPoint]) -> MeanMagnitude | None:
@@ -106,9 +107,12 @@ def baseline_of(points: Sequence[GoodPoint]) -> Baseline | None:
     if not nights:
         return None
     levels = [median(mags) for mags in nights.values()]
+    telescope = Counter(point.telescope for point in points).most_common(1)[0][0]
     return Baseline(median=median(levels), scatter=robust_sigma(levels) if len(levels) > 2 else NAN,
                     nights=len(nights), n=len(points), jd_first=min(p.jd for p in points),
-                    jd_last=max(p.jd for p in points), results=tuple(p.id for p in points))
+                    jd_last=max(p.jd for p in points), results=tuple(p.id for p in points),
+                    telescope=telescope, common_err=median(
+                        p.common_err for p in points if p.telescope == telescope))
 
 
 def fastest_change(means: Sequence[MeanMagnitude]) -> MagnitudeChange | None:

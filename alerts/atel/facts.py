@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source
+from iop4d.model.uncertainty import between
 
 NAN = float("nan")
 SIGMAS = 3.0  # from which a change, or a polarisation, counts as one
@@ -23,9 +24,10 @@ class NothingToReport(Iop4dError):  # noqa: N818 - it is no fault of anything
 
 @dataclass(frozen=True, kw_only=True)
 class GoodPoint:
-    """A good result. ``common_err``: the part of ``mag_err`` that all results of a telescope, band
-    and night share, that of the zero point. Polarisation in fractions and degrees. NaN where
-    there is none; a magnitude can be missing in a polarisation alone."""
+    """A good result. Errors are those of values by themselves, random and common; ``common_err``:
+    the part of ``mag_err`` that results of a telescope and band share, of the calibrators'
+    catalogue magnitudes. Polarisation in fractions and degrees. NaN where there is none; a
+    magnitude can be missing in a polarisation alone."""
 
     id: int
     jd: float
@@ -90,7 +92,10 @@ class GoodPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class MeanMagnitude:
-    """A magnitude and its error from one or more points of a telescope, band and night."""
+    """A magnitude and its error from one or more points of a telescope, band and night.
+
+    ``common_err``: the part of the error that magnitudes of the ``telescope`` share.
+    """
 
     mag: float
     mag_err: float
@@ -100,6 +105,13 @@ class MeanMagnitude:
     n_frames: int
     exposure_s: float
     results: tuple[int, ...]
+    common_err: float = 0.0
+    telescope: str = ""
+
+    @property
+    def own_err(self) -> float:
+        """The error without the part that is shared."""
+        return math.sqrt(max(self.mag_err**2 - self.common_err**2, 0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +147,10 @@ class MagnitudeChange:
 
     @property
     def mag_err(self) -> float:
-        """Its error."""
-        return math.hypot(self.to.mag_err, self.of.mag_err)
+        """Its error: the own ones of both, and what they do not share of the common ones."""
+        apart = between(self.to.common_err, self.of.common_err,
+                        shared=self.to.telescope == self.of.telescope)
+        return math.hypot(self.to.own_err, self.of.own_err, apart)
 
     @property
     def significance(self) -> float:
@@ -162,7 +176,8 @@ class MagnitudeChange:
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
     """The past: the median over the nightly medians of the preceding nights with data, and their
-    robust scatter (1.4826 times the median absolute deviation)."""
+    robust scatter (1.4826 times the median absolute deviation). ``common_err``: what the
+    magnitudes of its ``telescope``, that with the most points, share."""
 
     median: float
     scatter: float
@@ -171,6 +186,8 @@ class Baseline:
     jd_first: float
     jd_last: float
     results: tuple[int, ...]
+    common_err: float = 0.0
+    telescope: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,7 +310,11 @@ class PhotometryFacts(DraftFacts):
     @property
     def differs(self) -> bool:
         """Whether the level differs from the past by more than its error explains."""
-        return abs(self.step) >= SIGMAS * self.level.mag_err
+        if (past := self.baseline) is None:
+            return False
+        apart = between(self.level.common_err, past.common_err,
+                        shared=self.level.telescope == past.telescope)
+        return abs(self.step) >= SIGMAS * math.hypot(self.level.own_err, apart)
 
     @property
     def earlier_besides(self) -> tuple[NightlyPhotometry, ...]:

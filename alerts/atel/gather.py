@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from iop4d.alerts.atel.compare import (
@@ -29,6 +30,13 @@ from iop4d.alerts.atel.facts import (
 )
 from iop4d.model.flags import Flag, names
 from iop4d.model.source import Source
+from iop4d.model.uncertainty import (
+    chi_common,
+    mag_common,
+    nucleus_common,
+    p_common,
+    p_nucleus_common,
+)
 from iop4d.model.units import utc_of_jd
 from iop4d.store import catalogue, publishable, results
 from iop4d.store.database import Connection, number
@@ -41,6 +49,8 @@ PAST_NIGHTS = 30  # with data, that make the baseline
 LAST_DAYS = 5.0  # before the chosen night, in which the fastest change is looked for
 CURVE_DAYS = 60.0  # before the chosen night, for the figure
 _MOST_DRAWN = 3000
+_COMMON = {"mag_err": mag_common, "mag_nucleus_err": nucleus_common, "p_err": p_common,
+           "p_nucleus_err": p_nucleus_common, "chi_err_deg": chi_common}
 _BEST_BANDS = ("R", "r", "V", "I")  # the first of these with new points is what a draft is about
 
 
@@ -229,15 +239,19 @@ def _points(rows: Iterable[publishable.Row]) -> list[GoodPoint]:
 
 
 def _point(row: publishable.Row) -> GoodPoint:
+    stored = SimpleNamespace(**row)
     values = {name: number(row[name]) for name in publishable.NUMBERS}
+    for name, common in _COMMON.items():  # what a draft says is said of values by themselves
+        values[name] = math.hypot(values[name], common(stored))
+    common_err = mag_common(stored)
     if row["flags"] & Flag.NO_CALIBRATORS:  # of one frame of a group: a magnitude not to be used
         values |= {"mag": NAN, "mag_err": NAN}
-    common = min(values.pop("zero_point_err"), values["mag_err"])
+        common_err = 0.0
     return GoodPoint(
         id=row["id"], jd=row["jd"], night=row["night"], band=row["band"],
         telescope=row["telescope"], exptime_s=row["exptime_s"], n_frames=max(1, row["n_frames"]),
         flags=row["flags"], provisional=bool(row["provisional"]),
-        common_err=common if math.isfinite(common) else 0.0,
+        common_err=common_err,
         calibrators=tuple(use["source"] for use in row.get("calibrators", ())
                           if not use.get("why_not")), **values)
 

@@ -22,9 +22,10 @@ _PLAIN = (Result.id, Result.jd_mid.alias("jd"), Result.night, Result.band, Resul
           Result.exptime_s, Result.flags, Result.provisional,
           fn.json_array_length(Result.frames).alias("n_frames"))
 #: Columns of numbers that can be missing.
-NUMBERS = ("mag", "mag_err", "zero_point_err", "host_mjy", "mag_nucleus", "mag_nucleus_err",
-           "p_nucleus", "p_nucleus_err", "p", "p_err", "p_debiased", "p_limit", "chi_deg",
-           "chi_err_deg")
+NUMBERS = ("mag", "mag_err", "host_mjy", "mag_nucleus", "mag_nucleus_err", "p_nucleus",
+           "p_nucleus_err", "p", "p_err", "p_debiased", "p_limit", "chi_deg", "chi_err_deg")
+#: Those from which the common errors follow.
+COMMON = ("mag_err_common", "host_mjy_err", "q", "u", "q0_err", "u0_err", "chi_err_common")
 #: Flags that keep a result out of a draft.
 BARRING_FLAGS = int(NEVER_ALERTS | Flag.POOR_FIT)
 
@@ -131,6 +132,7 @@ def _points(db: Connection, condition: Any, *, limit: int = _MOST,
     Their calibrators are read where they are wanted: of thousands of points it takes a second.
     """
     wanted = [Result.calibrators] if calibrators else []
-    rows = db.select(Result, *_PLAIN, *(getattr(Result, name) for name in NUMBERS), *wanted).where(
+    rows = db.select(Result, *_PLAIN, *(getattr(Result, name) for name in (*NUMBERS, *COMMON)),
+                     *wanted).where(
         condition).order_by(Result.jd_mid.desc(), Result.id.desc()).limit(limit).dicts()
     return list(reversed(list(rows)))

@@ -41,7 +41,8 @@ def measure(tx: Transaction, night: int, hours: float, mag: float | None, **more
     values = {
         "source": NAME, "band": "R", "telescope": "OSN-T090", "instrument": "AndorT90",
         "night": f"night {1000 - night:04d}", "mode": "photometry", "jd_mid": back + hours / 24,
-        "exptime_s": 120.0, "mag": mag, "mag_err": 0.02, "zero_point": 22.3,
+        "exptime_s": 120.0, "mag": mag, "mag_err": 0.0183,
+        "mag_err_common": 0.008, "zero_point": 22.3,
         "zero_point_err": 0.008, "n_calibrators": 2, "frames": ["a.fit"], "created_at": 0.0,
         "changed_at": 0.0, "calibrators": [
             {"source": f"{NAME} B", "zero_point": 22.3, "zero_point_err": 0.01, "weight": 0.5,
@@ -113,6 +114,27 @@ def test_a_night_is_reported_as_its_mean_with_the_results_it_rests_on(tx: Transa
     assert facts.level.results == tuple(range(121, 127))
     assert facts.level.n_frames == 6
     assert not facts.is_extreme
+
+
+def test_a_draft_says_values_with_all_of_their_error_and_knows_the_common_part(
+        tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 12.9, mag_err=0.03, mag_err_common=0.04)
+    measure(tx, 0, 9.2, 12.9, **polarised(0.1, 0.004), q=0.1, u=0.0, q0_err=0.003, u0_err=0.0,
+            chi_err_common=2.0)
+    found = gather(tx, asked(tx))
+    assert isinstance(found, PhotometryFacts)
+    first, second = found.chosen.points
+    assert (first.mag_err, first.common_err) == pytest.approx((0.05, 0.04))
+    assert first.own_err == pytest.approx(0.03)
+    assert second.p_err == pytest.approx(0.005)
+    assert second.chi_err_deg == pytest.approx(math.hypot(1.0, 2.0), rel=0.01)
+
+
+def test_a_result_of_an_older_version_has_all_of_its_error_for_its_own(tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 12.9, mag_err=0.05, mag_err_common=None)
+    found = gather(tx, asked(tx))
+    assert isinstance(found, PhotometryFacts)
+    assert (found.level.mag_err, found.level.common_err) == pytest.approx((0.05, 0.0))
 
 
 def test_the_past_is_that_of_thirty_nights_and_their_points(tx: Transaction) -> None:

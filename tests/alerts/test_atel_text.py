@@ -272,7 +272,7 @@ def with_host(tx: Transaction, hours: float, mag: float, host: float = 0.70) -> 
     """A point of a source whose host galaxy is this bright in its aperture."""
     total = zero_mjy(mag)
     left = total - host
-    return measure(tx, 0, hours, mag, mag_err=0.004, zero_point_err=0.003, host_mjy=host,
+    return measure(tx, 0, hours, mag, mag_err=0.0026, mag_err_common=0.003, host_mjy=host,
                    mag_nucleus=-2.5 * log10(left / 3.080e6), mag_nucleus_err=0.004 * total / left)
 
 
@@ -308,7 +308,7 @@ def test_a_point_without_its_host_leaves_the_sentence_out(tx: Transaction) -> No
 def test_a_fast_flare_is_told_with_its_means_and_its_brightest_point(tx: Transaction) -> None:
     for hours, mag in ((9.0, 13.4), (9.2, 13.1), (9.8, 12.9), (9.9, 12.7), (10.0, 13.0),
                        (11.0, 13.4), (11.1, 13.42)):
-        measure(tx, 0, hours, mag, mag_err=0.004, zero_point_err=0.003)
+        measure(tx, 0, hours, mag, mag_err=0.0026, mag_err_common=0.003)
     draft = write(gather(tx, asked(tx)), HEAD)
     assert "of means over half an hour at most, the brightest was R = 12.87 +/- 0.09 mag" \
         in draft.body
