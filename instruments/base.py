@@ -27,7 +27,8 @@ class Instrument:
     """An instrument's facts and the functions that read its headers.
 
     ``scale_arcsec``: arcseconds per pixel at binning 1; ``gain_e_adu``: electrons per ADU;
-    ``saturation_adu``: raw level from which a pixel is saturated. ``recognises`` says whether a
+    ``saturation_adu``: raw level from which a pixel is saturated; ``linear_to_adu``: raw level up
+    to which the detector is linear, NaN where that is not known. ``recognises`` says whether a
     header is this instrument's; ``read`` turns (header, file name) into facts, or raises CardError
     (a card is missing or wrong) or FrameError (a frame that is not ours to reduce).
     ``sky_angle_deg``: position angle, east of north, of the image's +y axis. ``reads_folder``:
@@ -51,6 +52,7 @@ class Instrument:
     start_cards: tuple[str, ...] = START_CARDS  # that tell when an exposure began, UTC
     reads_folder: bool = False
     identity: Mapping[str, str] = field(default_factory=dict)
+    linear_to_adu: float = math.nan
 
     def facts_of(self, header: Header, path: PurePath) -> FrameFacts:
         """The facts of a frame in a file; raises CardError or FrameError."""

@@ -43,6 +43,7 @@ def instrument_of(camera: Camera) -> base.Instrument:
         gain_e_adu=camera.gain,
         read_noise_e=camera.read_noise,
         saturation_adu=camera.saturation,
+        linear_to_adu=camera.linear_to,
         masters=tuple(FrameKind(kind) for kind in camera.masters),
         recognises=recognises,
         read=read,

@@ -44,6 +44,9 @@ class Camera:
     saturation: float = key("ADU from which a pixel is saturated.", 65535.0, check=above(0))
     saturation_card: str = key("Card with the ADU from which a pixel is saturated; empty: none.",
                                "")
+    linear_to: float = key(
+        "ADU up to which the detector is linear; unset: unknown. Stars above it get the flag "
+        "nonlinear.", _NAN, check=above(0))
     masters: tuple[str, ...] = key(
         "Masters that a science frame needs, of bias, dark, flat; none: [].", ("bias", "flat"),
         check=("a list of bias, dark, flat",

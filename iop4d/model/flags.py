@@ -73,7 +73,7 @@ DESCRIPTIONS: dict[Flag, str] = {
 #: A star with any of these never enters a zero point.
 NEVER_CALIBRATES = (
     Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
-    | Flag.OFF_CENTRE | Flag.LOW_SNR
+    | Flag.OFF_CENTRE | Flag.LOW_SNR | Flag.PIXELS_DOUBTFUL
 )
 
 #: A result with any of these never counts for an alert.

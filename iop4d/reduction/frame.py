@@ -62,8 +62,9 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     with stages("masters"):
         masters = tools.masters.set_of(request.masters, raw.shape, facts.origin)
     with stages("calibrate"):
-        frame = calibrate_pixels(raw, masters, exptime_s=facts.exptime_s,
-                                 saturation_adu=instrument.saturation_adu)
+        frame = calibrate_pixels(
+            raw, masters, exptime_s=facts.exptime_s, saturation_adu=instrument.saturation_adu,
+            gain=instrument.gain_e_adu, linear_to_adu=instrument.linear_to_adu)
         calibrated = frame.image.copy() if request.reduced_path else None
     with stages("background"):
         sky = find_sky(frame)
@@ -117,7 +118,7 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
-                   psf=stars.psf, sharp=stars.sharp)
+                   psf=stars.psf, sharp=stars.sharp, nonlinear=frame.nonlinear)
     if field.offset is not None:
         pixels = replace(pixels, hidden=hidden_images(
             found.x, found.y, fluxes, offset=field.offset,

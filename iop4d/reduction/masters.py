@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from iop4d.fits.read import RawImage, read_image
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.frame import FrameKind
 from iop4d.model.messages import MasterRef
+from iop4d.science.saturation import clip_level
 
 FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -81,18 +83,31 @@ def _cut(image: FloatImage, ref: MasterRef, shape: tuple[int, int],
 
 @dataclass(frozen=True, kw_only=True)
 class CalibratedImage:
-    """A calibrated image, float32 [y, x], ADU; NaN where bad. Masks are None if all False."""
+    """A calibrated image, float32 [y, x], ADU; NaN where bad. Masks are None if all False.
+
+    ``nonlinear``: pixels above the range in which the detector is linear.
+    """
 
     image: FloatImage
     saturated: Mask | None
     bad: Mask | None
+    nonlinear: Mask | None = None
 
 
-def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float,
-                     saturation_adu: float) -> CalibratedImage:
-    """(raw - bias - (dark + pattern) x exptime) / flat; saturation is that of the raw value."""
+def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float, saturation_adu: float,
+                     gain: float = 1.0, linear_to_adu: float = math.nan) -> CalibratedImage:
+    """(raw - bias - (dark + pattern) x exptime) / flat.
+
+    Saturation is that of the raw value, or of a lower one at which the frame itself is clipped;
+    ``gain``: electrons per ADU; ``linear_to_adu``: raw value up to which the detector is linear,
+    NaN where that is not known.
+    """
     image = raw.rows()
-    saturated = image >= np.float32(saturation_adu) - raw.overscan
+    # Rounded, since a whole number is not one any more once an overscan came off and on again.
+    clipped = clip_level(np.rint(image + raw.overscan) if raw.overscan.any() else image, gain)
+    saturated = image >= np.float32(min(saturation_adu, clipped - 0.01)) - raw.overscan
+    nonlinear = image > np.float32(linear_to_adu) - raw.overscan \
+        if math.isfinite(linear_to_adu) else None
     if masters.bias is not None:
         image -= masters.bias
     if masters.dark is not None:
@@ -103,4 +118,6 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float,
         image /= masters.flat
     bad = ~np.isfinite(image)
     return CalibratedImage(image=image, saturated=saturated if saturated.any() else None,
-                      bad=bad if bad.any() else None)
+                           bad=bad if bad.any() else None,
+                           nonlinear=nonlinear if nonlinear is not None and nonlinear.any()
+                           else None)

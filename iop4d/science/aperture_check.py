@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from iop4d.model.flags import Flag
+from iop4d.science.empirical_psf import cut_stamps
 from iop4d.science.overlap import circle_overlap
 from iop4d.science.photometry import LOW_SNR, Aperture, Flux, Pixels, measure
 from iop4d.science.psf_residual import UNSEEN, StarFit, fit_star
+from iop4d.science.saturation import has_hole
 
 _MATTERS = 1.0  # errors of the flux that a hit must change it by to be told
 _LARGEST = 0.1  # part of the light up to which unseen hits enter the error: larger ones are rare
@@ -34,6 +36,8 @@ def measure_checked(frame: Pixels, x: float, y: float, aperture: Aperture, *, ow
     """Measure a source and look at it; the Moffat profile finds hits where the stars do not."""
     psf_known = own is not None and frame.empirical_psf.n_stars > 0
     flux = measure(frame, x, y, aperture, own=own, find_hits=not psf_known)
+    if math.isfinite(flux.flux) and _is_doubtful(frame, x, y, aperture.radius, flux.sky):
+        flux = replace(flux, flags=flux.flags | Flag.PIXELS_DOUBTFUL)
     return check_aperture(frame, flux, x, y, aperture, own=own, extended=extended)
 
 
@@ -77,6 +81,15 @@ def _flagged(measured: Flux, fit: StarFit, unseen: float, *, extended: bool) -> 
         flags |= Flag.BLENDED
     return replace(measured, flags=flags, flux_err=max(measured.flux_err, unseen),
                    photon_err=max(measured.photon_err, unseen))
+
+
+def _is_doubtful(frame: Pixels, x: float, y: float, radius: float, sky: float) -> bool:
+    """Whether the aperture holds values that no detector gives, but where a mask says so too."""
+    stamp = cut_stamps(frame.image, np.array([x]), np.array([y]), radius)
+    inside = stamp.inside[0]
+    if frame.bad is not None:
+        inside &= cut_stamps(frame.bad, np.array([x]), np.array([y]), radius).data[0] == 0
+    return has_hole(stamp.data[0] - sky, inside, sigma=frame.sigma, gain=frame.gain)
 
 
 def _inside(frame: Pixels, x: float, y: float, aperture: Aperture) -> float:

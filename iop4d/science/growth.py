@@ -231,10 +231,11 @@ def _place_factors(psf: Psf, x: Floats, y: Floats, radii: Floats) -> tuple[Float
 
 
 def _pixel_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers:
-    """SATURATED and BAD_PIXELS where such a pixel touches a circle."""
+    """SATURATED, BAD_PIXELS and NONLINEAR where such a pixel touches a circle."""
     flags = np.zeros((x.size, radii.size), dtype=np.int64)
     half = math.ceil(float(radii[-1])) + 1
-    for mask, flag in ((frame.saturated, Flag.SATURATED), (frame.bad, Flag.BAD_PIXELS)):
+    for mask, flag in ((frame.saturated, Flag.SATURATED), (frame.bad, Flag.BAD_PIXELS),
+                       (frame.nonlinear, Flag.NONLINEAR)):
         if mask is None:
             continue
         for star in range(x.size):

@@ -88,7 +88,8 @@ class Pixels:
     ``image``: float32 [y, x], ADU, background subtracted; ``sigma``: noise of a sky pixel, ADU;
     ``gain``: electrons per ADU; ``bad``, ``saturated``: masks or None if there are no such pixels;
     ``fluxes``: total flux of each detection, ADU; ``hidden``: (x, y, flux) of images known to lie
-    unseen under others; ``sharp``: detections that are cosmic rays, None if that is not known.
+    unseen under others; ``sharp``: detections that are cosmic rays, None if that is not known;
+    ``nonlinear``: pixels too bright for the detector to be linear, None if there are none.
     """
 
     image: FloatImage
@@ -101,6 +102,7 @@ class Pixels:
     psf: Psf
     hidden: tuple[Floats, Floats, Floats] = _NONE
     sharp: Mask | None = None
+    nonlinear: Mask | None = None
 
     @cached_property
     def empirical_psf(self) -> EmpiricalPsf:
@@ -234,6 +236,8 @@ def _pixel_flags(frame: Pixels, rows: slice, columns: slice, weights: Floats) ->
         flags |= Flag.SATURATED
     if frame.bad is not None and (frame.bad[rows, columns] & inside).any():
         flags |= Flag.BAD_PIXELS
+    if frame.nonlinear is not None and (frame.nonlinear[rows, columns] & inside).any():
+        flags |= Flag.NONLINEAR
     return flags
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -64,3 +65,13 @@ def test_a_pixel_saturates_at_its_raw_value() -> None:
 def test_a_region_beyond_the_image_is_told() -> None:
     with pytest.raises(FrameError, match="has 100 x 300 pixels, less than its region"):
         trimmed(RawImage(stored=np.zeros((300, 100))), STRIP)
+
+
+def test_pixels_above_the_linear_range_are_known_where_the_range_is() -> None:
+    stored = np.array([[100, 30000, 50000]], dtype=np.uint16)
+    known, unknown = (calibrate_pixels(RawImage(stored=stored), MasterSet(), exptime_s=1.0,
+                                       saturation_adu=60000.0, linear_to_adu=linear)
+                      for linear in (40000.0, math.nan))
+    assert known.nonlinear is not None
+    assert known.nonlinear.tolist() == [[False, False, True]]
+    assert unknown.nonlinear is None

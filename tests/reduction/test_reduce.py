@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,17 +97,54 @@ def test_a_hit_and_a_dead_pixel_on_the_target_are_told(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
         tmp_path: Path, dx: int, change: float) -> None:
     """6 % of the target's light in one pixel; a pixel that holds nothing above the bias."""
-    with fits.open(night["science"][0]) as file:
-        data, header = file[0].data.copy(), file[0].header
-    y, x = round(TARGET.y), round(TARGET.x) + dx
-    data[y, x] = BIAS if change < 0 else data[y, x] + round(
-        change * 10 ** (-0.4 * (TARGET.mag - ZERO_POINT)) * EXPTIME)
-    fits.PrimaryHDU(data, header).writeto(tmp_path / "hit.fits")
-    outcome = reduce(bench, tmp_path / "hit.fits", masters)
+    def befall(data: np.ndarray) -> None:
+        y, x = round(TARGET.y), round(TARGET.x) + dx
+        data[y, x] = BIAS if change < 0 else data[y, x] + round(
+            change * 10 ** (-0.4 * (TARGET.mag - ZERO_POINT)) * EXPTIME)
+
+    outcome = reduce(bench, changed(night["science"][0], "h.fits", tmp_path, befall), masters)
     assert isinstance(outcome, Done)
     flags = {m.source: m.flags for m in outcome.value.measurements}
-    assert flags["Target"] == Flag.BAD_PIXELS
+    assert flags["Target"] & ~int(Flag.PIXELS_DOUBTFUL) == Flag.BAD_PIXELS
     assert flags["A"] == flags["B"] == flags["C"] == 0
+
+
+def changed(path: Path, name: str, folder: Path, change: Callable[[np.ndarray], None]) -> Path:
+    """A copy of a frame whose pixels something befell."""
+    with fits.open(path) as file:
+        data, header = file[0].data.copy(), file[0].header
+    change(data)
+    fits.PrimaryHDU(data, header).writeto(folder / name)
+    return folder / name
+
+
+@pytest.mark.parametrize("level", [5000, 1500])
+def test_a_star_clipped_below_the_instrument_s_saturation_is_saturated(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
+        tmp_path: Path, level: int) -> None:
+    def clip(data: np.ndarray) -> None:
+        np.minimum(data, level, out=data)
+
+    outcome = reduce(bench, changed(night["science"][0], "c.fits", tmp_path, clip), masters)
+    assert isinstance(outcome, Done)
+    flags = {m.source: m.flags for m in outcome.value.measurements}
+    assert flags["B"] & Flag.SATURATED  # its peak lies at 11,000 ADU; C's at 3600
+    assert not flags["C"] & Flag.SATURATED or level == 1500
+
+
+def test_pixels_that_wrapped_are_doubtful(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
+        tmp_path: Path) -> None:
+    """The target's core as a sum that wraps, instead of being clipped, leaves it."""
+    def wrap(data: np.ndarray) -> None:
+        core = data[118:124, 148:154]
+        data[118:124, 148:154] = np.where(core > 1500, core - 1500, core)
+
+    outcome = reduce(bench, changed(night["science"][0], "w.fits", tmp_path, wrap), masters)
+    assert isinstance(outcome, Done)
+    flags = {m.source: m.flags for m in outcome.value.measurements}
+    assert flags["Target"] & Flag.PIXELS_DOUBTFUL
+    assert flags["A"] == flags["C"] == 0
 
 
 def test_a_provisional_master_is_told(bench: Workbench, night: dict[str, list[Path]],

@@ -1,0 +1,74 @@
+"""What raw pixel values tell of their limits: where a converter clips, and values that wrapped."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatImage = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Highest values of converters of 8 to 14 bits, also where they fill the upper bits of 16.
+FULL = tuple(float((2**bits - 1) << shift) for bits in (8, 10, 12, 14)
+             for shift in (0, 16 - bits))
+_FEWEST = 3  # pixels of one highest value: two are an accident in one frame of a thousand
+_PART = 0.3  # of the pixels within three noises of it: without a clip the values spread
+_NEAR = 3.0  # noises
+_COARSE = 5.0  # ADU of noise below which values coincide often
+_FEWEST_COARSE = 8
+_PART_COARSE = 0.6
+_ABOVE_SKY = 20.0  # noises of the sky by which stars stand above it
+_SAMPLE = 20_000  # pixels that give the sky's level
+_HOLE = 0.4  # of the median of its neighbours, below which a bright pixel cannot be
+_HOLE_SIGMAS = 10.0
+
+
+def clip_level(image: FloatImage, gain: float) -> float:
+    """The raw value at which pixels of a frame are clipped, ADU; infinite where none is seen.
+
+    ``image``: raw float32 [y, x], NaN where there is no value; ``gain``: electrons per ADU. Many
+    pixels at one highest value far above the sky show it, and so does a single one at the highest
+    value of a converter of 8 to 14 bits. The stars' highest pixels otherwise differ by their noise.
+    """
+    top = float(image.max())
+    if not math.isfinite(top):
+        finite = image[np.isfinite(image)]
+        top = float(finite.max()) if finite.size else math.nan
+    step = max(1, image.size // _SAMPLE)
+    sample = image.ravel()[::step]
+    sample = sample[np.isfinite(sample)]
+    if sample.size == 0:
+        return math.inf
+    level, low = (float(v) for v in np.percentile(sample, (50.0, 15.9)))
+    if not top - level > _ABOVE_SKY * max(level - low, 0.5):
+        return math.inf
+    if top in FULL:
+        return top
+    noise = math.sqrt((top - level) / gain)
+    near = image[image > top - max(_NEAR * noise, 1.0)]
+    at_top = int((near == top).sum())
+    coarse = noise < _COARSE
+    clipped = at_top >= (_FEWEST_COARSE if coarse else _FEWEST) \
+        and at_top >= (_PART_COARSE if coarse else _PART) * near.size
+    return top if clipped else math.inf
+
+
+def has_hole(stamp: Floats, inside: Mask, *, sigma: float, gain: float) -> bool:
+    """Whether a pixel lies where no detector puts it: far below the sky, or below its neighbours.
+
+    ``stamp``: ADU above the sky; ``inside``: pixels that count; ``sigma``: noise of a sky pixel.
+    A value that wrapped at 65536, or became negative, stands in a bright core as a dark pixel; of
+    a dead pixel both are true too.
+    """
+    if bool((stamp[inside] < -_HOLE_SIGMAS * sigma).any()):
+        return True
+    padded = np.pad(stamp, 1, mode="reflect")
+    ny, nx = stamp.shape
+    around = np.median([padded[j:j + ny, i:i + nx] for j in range(3) for i in range(3)
+                        if (j, i) != (1, 1)], axis=0)
+    noise = np.sqrt(sigma**2 + np.maximum(around, 0.0) / gain)
+    return bool((inside & (stamp < _HOLE * around)
+                 & (around - stamp > _HOLE_SIGMAS * noise)).any())
