@@ -48,6 +48,7 @@ class Instrument:
     sources: Mapping[str, str]  # where each figure comes from
     polarimeter: Polarimeter | None = None
     beams: Beams | None = None  # where there are two images of every star
+    analysers: Mapping[str, Beams] = field(default_factory=dict)  # by FrameFacts.beam_element
     sky_angle_deg: tuple[float, float] | None = None  # (position angle of +y, error), where stable
     start_cards: tuple[str, ...] = START_CARDS  # that tell when an exposure began, UTC
     reads_folder: bool = False
@@ -69,6 +70,10 @@ class Instrument:
             read_noise_e=said.read_noise_e or self.read_noise_e,
             saturation_adu=said.saturation_adu or self.saturation_adu,
             scale_arcsec=scale / facts.binning if scale else self.scale_arcsec)
+
+    def beams_of(self, facts: FrameFacts) -> Beams | None:
+        """The two images of every star of a frame: those of the analyser in the beam."""
+        return self.analysers.get(facts.beam_element, self.beams)
 
     def pixel_arcsec(self, binning: int) -> float:
         """Arcseconds per pixel at a binning."""

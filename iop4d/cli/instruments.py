@@ -113,8 +113,8 @@ def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:
         if constants := instrument.polarimeter.constants_at(facts.jd_mid):
             lines.append(f"constants   q0 {100 * constants.q0:.3f} %, u0 {100 * constants.u0:.3f} "
                          f"%, angle {constants.angle_deg:g} deg ({constants.source})")
-    if facts.beams > 1 and instrument.beams is not None:
-        (dx, dy), _ = instrument.beams.at(facts.binning)
+    if facts.beams > 1 and (beams := instrument.beams_of(facts)) is not None:
+        (dx, dy), _ = beams.at(facts.binning)
         lines.append(f"two images  of every star, the left one at {dx:+.1f}, {dy:+.1f} px")
     if facts.origin != (0, 0) or facts.subframe:
         lines.append(f"window      from {facts.origin[0]}, {facts.origin[1]}"

@@ -112,7 +112,8 @@ class Photometry:
 
 
 #: Ways to compute a polarisation; see ``science.polarimetry``.
-_MEASURED = ("ensemble", "plain", "fit", "fit-k", "ratio", "sum", "ordinary", "extraordinary")
+_MEASURED = ("ensemble", "plain", "fit", "fit-k", "ratio", "sum", "ordinary", "extraordinary",
+             "analysers")
 METHODS = ("auto", *_MEASURED, *(f"{name}-isp" for name in _MEASURED if name != "plain"))
 
 

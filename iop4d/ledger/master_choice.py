@@ -10,7 +10,14 @@ from statistics import median
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
-from iop4d.model.frame import FrameFacts, FrameKind, covers, layout_of, region_of
+from iop4d.model.frame import (
+    FrameFacts,
+    FrameKind,
+    beam_element_of,
+    covers,
+    layout_of,
+    region_of,
+)
 from iop4d.model.messages import MasterRef
 from iop4d.model.states import MasterState
 from iop4d.model.units import robust_sigma
@@ -66,7 +73,7 @@ class MasterChoices:
     def choose(self, db: Connection, facts: FrameFacts) -> Choice:
         """The best masters for a frame of a known instrument, of those chosen before."""
         key = (facts.telescope, facts.instrument, facts.kind, facts.night, layout_of(facts),
-               facts.band)
+               facts.band, facts.beam_element)
         if (made := self._made.get(key)) is None:
             made = self._made[key] = self._choose(db, facts)
         return made
@@ -124,7 +131,9 @@ class MasterChoices:
         """
         rows = [row for row in masters.of_kind(db, kind, facts)
                 if days_between(row.night, facts.night) <= self._site.masters.max_age_days
-                and covers(row.layout, facts)]
+                and covers(row.layout, facts)
+                and (kind is not FrameKind.FLAT
+                     or beam_element_of(row.layout) == facts.beam_element)]
         return sorted(rows, key=lambda row: (
             days_between(row.night, facts.night), row.night > facts.night,
             row.layout != layout_of(facts), row.id))
@@ -151,6 +160,8 @@ def _pending(db: Connection, master: Master) -> list[float]:
 
 def _described(kind: FrameKind, facts: FrameFacts) -> str:
     band = f" {facts.band}" if kind is FrameKind.FLAT and facts.band else ""
+    if kind is FrameKind.FLAT and facts.beam_element:
+        band += f" {facts.beam_element}"
     return f"master {kind.value}{band} of {facts.instrument} ({layout_of(facts)})"
 
 

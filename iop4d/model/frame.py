@@ -64,7 +64,9 @@ class FrameFacts:
     ``jd_start`` is JD(UTC) of the start of the exposure; ``night`` the ISO date of the evening of
     the local noon-to-noon night; ``shape`` is (ny, nx) in pixels, without overscan;
     ``pointing_deg`` ICRS (RA, Dec) in degrees, or None; ``band`` None where the kind has none
-    (bias, dark).
+    (bias, dark). ``beam_element``: name of what stands in the beam besides the filter, a prism or
+    an analyser, where flats are to be told apart by it; ``polariser_deg``: position of the
+    polariser or the half-wave plate, or angle of the fixed analyser.
     """
 
     telescope: str
@@ -84,6 +86,7 @@ class FrameFacts:
     origin: tuple[int, int] = (0, 0)
     subframe: bool = False
     flipped: bool = False
+    beam_element: str = ""
     detector: Detector = Detector()
 
     @property
@@ -106,16 +109,23 @@ def is_same_exposure(one: str, other: str) -> bool:
 def layout_of(facts: FrameFacts) -> str:
     """Binning, shape and place as text: only frames of one layout are ever combined.
 
-    ``2x 1024x1024``, or with an origin ``2x 1120x896+1400+1100``.
+    ``2x 1024x1024``, or with an origin ``2x 1120x896+1400+1100``; of a flat field with what stands
+    in the beam, if anything does: ``1x 1024x1024@P1``.
     """
     (ny, nx), (x, y) = facts.shape, facts.origin
-    return f"{facts.binning}x {nx}x{ny}" + (f"+{x}+{y}" if (x, y) != (0, 0) else "")
+    behind = f"@{facts.beam_element}" if facts.kind is FrameKind.FLAT and facts.beam_element else ""
+    return f"{facts.binning}x {nx}x{ny}" + (f"+{x}+{y}" if (x, y) != (0, 0) else "") + behind
+
+
+def beam_element_of(layout: str) -> str:
+    """What stood in the beam, of a layout as ``layout_of`` writes it; empty if nothing did."""
+    return layout.partition("@")[2]
 
 
 def region_of(layout: str) -> tuple[int, int, int, int, int]:
     """(binning, x, y, nx, ny) of a layout as ``layout_of`` writes it."""
     binning, _, rest = layout.partition("x ")
-    size, *origin = rest.split("+")
+    size, *origin = rest.partition("@")[0].split("+")
     nx, ny = map(int, size.split("x"))
     x, y = map(int, origin) if origin else (0, 0)
     return int(binning), x, y, nx, ny

@@ -8,10 +8,12 @@ from enum import StrEnum
 
 
 class Analyser(StrEnum):
-    """What turns."""
+    """What turns; or that nothing does, and frames are taken through one analyser after the other.
+    """
 
     POLARISER = "polariser"
     HALF_WAVE_PLATE = "half-wave plate"
+    FIXED = "fixed analysers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +45,25 @@ class Beams:
 
     ``offset_px``: (dx, dy) of the ordinary minus the extraordinary image, in pixels at binning
     ``at_binning``; ``tolerance_px``: how far a pair may be off it, each axis.
+
+    Of an instrument with several fixed analysers (Wollaston prisms in a wheel, say) there is one of
+    these for each, by its name in the header: ``Instrument.analysers``. Then ``analyser_deg`` is
+    the position angle, as the instrument counts it, along which the ordinary image is polarised: (O
+    - E) / (O + E) of a frame is q cos 2a + u sin 2a. ``ratio``: (k_O - k_E) / (k_O + k_E) of the
+    beams' transmissions with its error; with an error of NaN, the stars of the frame show it. A
+    reader of such a camera fills in ``FrameFacts.beam_element`` with the analyser's name, ``mode``
+    polarimetry, ``beams`` 2 and ``polariser_deg`` with its angle, by which frames form groups; and
+    the instrument has a ``Polarimeter`` of ``Analyser.FIXED`` whose ``angles_deg`` are those of all
+    analysers.
     """
 
     offset_px: tuple[float, float]
     tolerance_px: tuple[float, float]
     at_binning: int = 1
     source: str = ""
+    analyser_deg: float = math.nan
+    ratio: float = 0.0
+    ratio_err: float = math.nan
 
     def at(self, binning: int) -> tuple[tuple[float, float], tuple[float, float]]:
         """(offset, tolerance) in pixels of a binning; never a tolerance below 2 px."""

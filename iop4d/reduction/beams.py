@@ -30,8 +30,9 @@ def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) ->
     An instrument without a known offset, or whose known one no longer fits, gives itself away by
     the peak of all differences.
     """
-    assert instrument.beams is not None
-    offset, tolerance = instrument.beams.at(facts.binning)
+    beams = instrument.beams_of(facts)
+    assert beams is not None
+    offset, tolerance = beams.at(facts.binning)
     pairs = find_pairs(found.x, found.y, found.flux, offset=offset, tolerance=tolerance)
     if len(pairs) < _FEWEST and len(found) >= 2 * _FEWEST:
         longest = _LONGEST_ARCSEC / instrument.pixel_arcsec(facts.binning)

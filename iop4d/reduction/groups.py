@@ -54,7 +54,7 @@ class Positions:
         """
         used = self.clean(source, beam)
         flux = np.array([np.nan if m is None else m.flux for m in used])
-        err = np.array([np.nan if m is None else _own_error(m) for m in used])
+        err = np.array([np.nan if m is None else own_error(m) for m in used])
         return Beam(flux=flux, err=np.hypot(err, self.scintillation * flux) if alone else err)
 
     def clean(self, source: str, beam: str = "") -> list[Measurement | None]:
@@ -73,7 +73,8 @@ class Positions:
         return float(np.mean(parts)) if parts else 0.0
 
 
-def _own_error(m: Measurement) -> float:
+def own_error(m: Measurement) -> float:
+    """Error of a flux that two images of one star do not share."""
     return m.photon_err if np.isfinite(m.photon_err) else m.flux_err
 
 

@@ -7,25 +7,30 @@ polarisation. Their variants with ``-isp`` are without it.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.config.site import Polarimetry
-from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
+from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation
 from iop4d.model.source import Source, SourceKind
 from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX
-from iop4d.reduction.groups import Positions, source_ensemble
+from iop4d.reduction.groups import UNUSABLE, Positions, own_error, source_ensemble
 from iop4d.science.fieldstars import Transparency
 from iop4d.science.interstellar import Prior, Shared, by_dust, reddening, shared_by_field
 from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import (
     Beam,
+    BeamRatio,
+    beam_ratio,
+    fixed_analysers,
     half_wave_fit,
     half_wave_fit_k,
     half_wave_ratio,
     half_wave_sum,
+    normalised_difference,
     polariser,
     single_beam,
 )
@@ -39,11 +44,18 @@ Seen = tuple[Stokes, bool]
 #: Ending of the methods that take out the field's interstellar polarisation.
 WITHOUT_DUST = "-isp"
 
+UNKNOWN_RATIO = 0.02  # error of the ratio of two beams that nothing tells
+
 
 def seen_by_methods(target: Source, positions: Positions, analyser: Analyser,
                     ensemble: Transparency | None, settings: Polarimetry,
-                    constants: InstrumentalPolarisation) -> dict[str, Seen]:
+                    constants: InstrumentalPolarisation,
+                    analysers: Mapping[str, Beams] | None = None) -> dict[str, Seen]:
     """Every method that applies, as the instrument sees it."""
+    if analyser is Analyser.FIXED:
+        return _with_and_without_dust(
+            _through_analysers(target, positions, analysers or {}, settings, constants), target,
+            constants)
     drift = None
     if target.kind is SourceKind.TARGET:  # standards are steady
         drift = positions.hours * settings.variability / MAG_PER_RELATIVE_FLUX
@@ -152,10 +164,43 @@ def _through_plate(source: Source, drift: Floats | None, positions: Positions,
         if alone is not None:
             light = positions.neighbours(target, "O" if name == "ordinary" else "E")
             found[name] = (_diluted(alone.stokes, light), False)
-    if (known := catalogued(source, constants)) is not None:
-        found |= {f"{name}{WITHOUT_DUST}": (_without(stokes, known), measured)
-                  for name, (stokes, measured) in found.items()}
-    return found
+    return _with_and_without_dust(found, source, constants)
+
+
+def _through_analysers(source: Source, positions: Positions, analysers: Mapping[str, Beams],
+                       settings: Polarimetry, constants: InstrumentalPolarisation,
+                       ) -> dict[str, Seen]:
+    """Each frame gives one component; the ratio of its beams is known, or other sources show it."""
+    target, dust = source.name, _prior(source, settings, constants)
+    k, err = np.zeros(len(positions.frames)), np.full(len(positions.frames), np.nan)
+    for at, (frame, found) in enumerate(zip(positions.frames, positions.by_source, strict=True)):
+        beams = analysers.get(frame.facts.beam_element)
+        others = [(found[name, "O"], found[name, "E"]) for name, beam in found
+                  if beam == "O" and name != target and (name, "E") in found]
+        shown = normalised_difference(*(Beam(
+            flux=np.array([pair[side].flux if not pair[side].flags & UNUSABLE else np.nan
+                           for pair in others]),
+            err=np.array([own_error(pair[side]) for pair in others])) for side in (0, 1)))
+        phase = math.radians(2.0 * positions.angles_deg[at])
+        k[at], err[at] = beam_ratio(
+            *shown, shared=(dust.q * math.cos(phase) + dust.u * math.sin(phase), dust.err),
+            known=(0.0, math.nan) if beams is None else (beams.ratio, beams.ratio_err))
+    # Beams that nothing is known of may differ as much as those of real prisms do.
+    stokes = fixed_analysers(
+        positions.angles_deg, positions.beam(target, "O", alone=False),
+        positions.beam(target, "E", alone=False),
+        BeamRatio(k=k, err=np.where(np.isfinite(err), err, UNKNOWN_RATIO)))
+    return {} if stokes is None else {
+        stokes.method: (_diluted(stokes, positions.neighbours(target)), False)}
+
+
+def _with_and_without_dust(found: dict[str, Seen], source: Source,
+                           constants: InstrumentalPolarisation) -> dict[str, Seen]:
+    """Besides, each method without the catalogue's interstellar polarisation, if there is one."""
+    if (known := catalogued(source, constants)) is None:
+        return found
+    return found | {f"{name}{WITHOUT_DUST}": (_without(stokes, known), measured)
+                    for name, (stokes, measured) in found.items()}
 
 
 def _without(stokes: Stokes, dust: Stokes) -> Stokes:

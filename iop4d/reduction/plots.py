@@ -41,7 +41,8 @@ _LEAST = {"magnitude": 0.05, "p (%)": 0.5, "χ (°)": 5.0}  # spans of an axis: 
 _HOUR = 1 / 24
 _LITERATURE = "liter."
 _COLOURS = {"ensemble": "#1f4e79", "plain": "#b07aa1", "fit-k": "#1f4e79", "fit": "#c0392b",
-            "ratio": "#2e8b57", "sum": "#e08e0b", "ordinary": "#888888", "extraordinary": "#bbbbbb"}
+            "ratio": "#2e8b57", "sum": "#e08e0b", "ordinary": "#888888", "extraordinary": "#bbbbbb",
+            "analysers": "#1f4e79"}
 
 
 def plot_light_curve(request: PlotRequest) -> bytes:
@@ -214,7 +215,8 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
     ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
         if polarimeter.analyser is Analyser.POLARISER else None
     found = {name: seen for name, seen in seen_by_methods(
-        source, positions, polarimeter.analyser, ensemble, settings, constants).items()
+        source, positions, polarimeter.analyser, ensemble, settings, constants,
+        instrument.analysers).items()
         if not name.endswith(WITHOUT_DUST) or name == reported}
     relative = np.ones(positions.angles_deg.size)
     if ensemble is not None:
@@ -222,7 +224,7 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
             positions.angles_deg, ensemble, field_polarisation(
                 source, positions.angles_deg, ensemble, settings, constants))
     value, err = _modulation_seen(source.name, positions, polarimeter.analyser, relative)
-    harmonic = 2 if polarimeter.analyser is Analyser.POLARISER else 4
+    harmonic = 4 if polarimeter.analyser is Analyser.HALF_WAVE_PLATE else 2
     figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.errorbar(positions.angles_deg, 100 * value, 100 * err, fmt="ko", markersize=4, zorder=5)
@@ -239,7 +241,7 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
             lower.errorbar(positions.angles_deg, 100 * (value - at), 100 * err, fmt="ko",
                            markersize=4)
     _dress(upper, lower, f"{source.name}, {instrument.name}, {frames[0].facts.band}, "
-                         f"{frames[0].facts.night}", harmonic)
+                         f"{frames[0].facts.night}", polarimeter.analyser)
     out = BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
@@ -263,12 +265,13 @@ def _with_ratio(m: Floats, k: float) -> Floats:
     return (k + m) / (1.0 + k * m)
 
 
-def _dress(upper: Axes, lower: Axes, title: str, harmonic: int) -> None:
+def _dress(upper: Axes, lower: Axes, title: str, analyser: Analyser) -> None:
     upper.set_title(title, loc="left", fontsize=10)
-    upper.set_ylabel("(O - E) / (O + E)  [%]" if harmonic == 4 else "flux over its mean - 1  [%]")
+    upper.set_ylabel("flux over its mean - 1  [%]" if analyser is Analyser.POLARISER
+                     else "(O - E) / (O + E)  [%]")
     upper.legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     lower.axhline(0.0, color="#888888", lw=0.8)
     lower.set_ylabel("left over [%]")
-    lower.set_xlabel("half-wave plate [deg]" if harmonic == 4 else "polariser [deg]")
+    lower.set_xlabel(f"{analyser} [deg]")
     for axes in (upper, lower):
         axes.grid(alpha=0.25)

@@ -62,7 +62,7 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
             if polarimeter.analyser is Analyser.POLARISER else None
         found = seen_by_methods(target, positions, polarimeter.analyser, ensemble, settings,
-                                constants)
+                                constants, instrument.analysers)
         usable = positions.usable(target.name)
         if not found or usable < polarimeter.fewest:
             refused.append((target.name, f"measured at {usable} positions, at least "
@@ -175,7 +175,8 @@ def _flags(stokes: Stokes, positions: Positions, instrument: Instrument) -> Flag
     if method == "plain":
         flags |= Flag.FEW_FIELD_STARS
     # What fits exactly for want of positions tells nothing of a hit or a cloud in one of them.
-    if stokes.dof == 0 or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
+    exact = stokes.dof == 0 and bool(flags & Flag.MISSING_ANGLES)
+    if exact or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
         flags |= Flag.POOR_FIT
     return flags
 

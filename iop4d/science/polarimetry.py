@@ -18,6 +18,7 @@ from iop4d.science.stokes import Stokes
 Floats = NDArray[np.float64]
 
 _PRIOR_DOF = 4.0  # degrees of freedom that trusting the errors is worth, against a fit's scatter
+_STARS_POLARISED = 0.003  # scatter of field stars' own q and u: fieldstars.POLARISED
 _SAME_ANGLE = 1.0  # degrees within which two positions are the same
 
 
@@ -210,6 +211,62 @@ def half_wave_sum(angles_deg: Floats, ordinary: Beam, extraordinary: Beam) -> St
     return Stokes(q=float(solution[0]), u=float(solution[1]),
                   covariance=covariance * _scale(chi2, n - 2), method="sum", n=n, chi2=chi2,
                   dof=n - 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeamRatio:
+    """(k_O - k_E) / (k_O + k_E) of two beams' transmissions at K positions, and its errors."""
+
+    k: Floats
+    err: Floats
+
+
+def beam_ratio(differences: Floats, errors: Floats, *, shared: tuple[float, float],
+               known: tuple[float, float]) -> tuple[float, float]:
+    """The ratio of two beams, and its error, as the other stars of a frame show it.
+
+    ``differences``: (S,) their (O - E) / (O + E), ``errors``: their errors; NaN ones are left out.
+    Each star's own polarisation is part of its difference, by 0.3 % as a rule, and so is what all
+    share of dust: ``shared``, that component and its error. ``known``: the instrument's own ratio
+    and its error; with an error of NaN the stars alone tell. (0, NaN) where nothing tells.
+    """
+    good = np.isfinite(differences) & np.isfinite(errors)
+    seen, weights = [], []
+    if good.any():
+        own = np.hypot(errors[good], _STARS_POLARISED) ** -2.0
+        seen.append(float(np.sum(own * differences[good]) / np.sum(own)) - shared[0])
+        weights.append(1.0 / (1.0 / float(np.sum(own)) + shared[1] ** 2))
+    if math.isfinite(known[1]):
+        seen.append(known[0])
+        weights.append(max(known[1], 1e-6) ** -2.0)
+    if not seen:
+        return 0.0, math.nan
+    return float(np.average(seen, weights=weights)), sum(weights) ** -0.5
+
+
+def fixed_analysers(angles_deg: Floats, ordinary: Beam, extraordinary: Beam,
+                    ratio: BeamRatio) -> Stokes | None:
+    """q and u from two images of a star behind one fixed analyser after the other.
+
+    F = (O - E) / (O + E) = (k + m) / (1 + k m) with m = q cos 2a + u sin 2a, ``angles_deg`` a: (K,)
+    of the analysers, of which each gives one component. Nothing in a frame tells k from m, so that
+    its error is part of theirs. None without two different analysers.
+    """
+    difference, err = normalised_difference(ordinary, extraordinary)
+    k = ratio.k
+    value = (difference - k) / (1.0 - k * difference)
+    slope = (1.0 - k**2) / (1.0 - k * difference) ** 2
+    err = np.hypot(err * slope, ratio.err)
+    good = np.isfinite(value) & np.isfinite(err)
+    phase = np.radians(2.0 * np.asarray(angles_deg)[good])
+    basis = np.stack([np.cos(phase), np.sin(phase)], axis=1)
+    if good.sum() < 2 or np.linalg.matrix_rank(basis, tol=1e-3) < 2:
+        return None
+    solution, covariance, chi2 = _least_squares(basis, value[good], err[good])
+    dof = int(good.sum()) - 2
+    return Stokes(q=float(solution[0]), u=float(solution[1]),
+                  covariance=covariance * _scale(chi2, dof), method="analysers",
+                  n=int(good.sum()), k=float(np.mean(k[good])), chi2=chi2, dof=dof)
 
 
 def modulation(stokes: Stokes, angles_deg: Floats, *, harmonic: int) -> Floats:

@@ -79,7 +79,7 @@ def facts_of(frame: Frame) -> FrameFacts:
         pointing_deg=None if frame.ra_deg is None else (frame.ra_deg, frame.dec_deg),
         mode=frame.mode, polariser_deg=frame.polariser_deg, beams=frame.beams,
         origin=(frame.x0, frame.y0), subframe=frame.subframe, flipped=frame.flipped,
-        detector=_detector_of(frame.detector))
+        beam_element=frame.beam_element, detector=_detector_of(frame.detector))
 
 
 def _detector_of(said: dict[str, Any]) -> Detector:
@@ -98,6 +98,7 @@ def facts_columns(facts: FrameFacts) -> dict[str, Any]:
         "object": facts.object, "ra_deg": ra, "dec_deg": dec, "mode": facts.mode,
         "polariser_deg": facts.polariser_deg, "beams": facts.beams, "x0": facts.origin[0],
         "y0": facts.origin[1], "subframe": facts.subframe, "flipped": facts.flipped,
+        "beam_element": facts.beam_element,
         "detector": {name: value for name, value in asdict(facts.detector).items()
                      if value is not None},
     }

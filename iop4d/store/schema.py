@@ -43,6 +43,7 @@ class Frame(Table):
     y0 = pw.IntegerField(default=0)
     subframe = pw.BooleanField(default=False)
     flipped = pw.BooleanField(default=False)
+    beam_element = pw.CharField(default="")  # prism or analyser, where flats differ by it
     detector = JSONField(default=dict)  # what the header says of it, of a Detector
     target = pw.CharField(default="")  # the source it was taken for, once it is measured
     group_id = pw.IntegerField(null=True, index=True)  # of polarimetry

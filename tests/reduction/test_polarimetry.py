@@ -17,7 +17,8 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
-from iop4d.model.result import FieldStar, Measurement, ResultValue
+from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation, Polarimeter
+from iop4d.model.result import NAN, FieldStar, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.groups import positions_of
 from iop4d.reduction.plots import plot_modulation
@@ -392,3 +393,74 @@ def test_a_neighbour_s_light_makes_the_magnitude_of_a_group_uncertain() -> None:
     found = result([crowded(frame) for frame in group("DIPOL")], "DIPOL").mag_err
     relative = 0.15 * 0.2  # in all positions alike
     assert found == pytest.approx(math.hypot(alone, 2.5 / math.log(10) * relative), rel=0.05)
+
+
+# Two Wollaston prisms, one after the other: P1 at 0 and P3 at 45 degrees.
+
+PRISMS = {"P1": Beams(offset_px=(24.6, 30.6), tolerance_px=(3.0, 3.0), analyser_deg=0.0,
+                      ratio=0.02, ratio_err=0.001),
+          "P3": Beams(offset_px=(-0.9, 38.5), tolerance_px=(3.0, 3.0), analyser_deg=45.0,
+                      ratio=-0.01, ratio_err=0.001)}
+
+
+def two_prisms(analysers: dict[str, Beams]) -> Instrument:
+    return replace(
+        instrument("CAFOS"), analysers=analysers, polarimeter=Polarimeter(
+            analyser=Analyser.FIXED, angles_deg=(0.0, 45.0), fewest=2,
+            constants=(InstrumentalPolarisation(q0=0.0, q0_err=1e-4, u0=0.0, u0_err=1e-4,
+                                                angle_deg=10.0, angle_err_deg=0.5),)))
+
+
+def behind_prisms(isp: float = 0.0) -> list[MeasuredFrame]:
+    """One frame behind each prism, the beams of unequal transmission, stars behind a little dust.
+    """
+    two = math.radians(2 * (CHI - 10.0))
+    frames = []
+    for n, (name, beams) in enumerate(PRISMS.items()):
+        facts = FrameFacts(
+            telescope="CAHA-T220", instrument="CAFOS", kind=FrameKind.SCIENCE, night="2024-03-31",
+            jd_start=2460400.5 + n / 1440, exptime_s=30.0, shape=(100, 100), band="R",
+            mode="polarimetry", polariser_deg=beams.analyser_deg, beams=2, beam_element=name)
+        rows: list[Measurement] = []
+        for source, mag, (q, u) in (("T", MAG, (P * math.cos(two), P * math.sin(two))), *(
+                (s.name, s.magnitudes["R"][0], (isp, isp)) for s in STARS)):
+            m = (q, u)[n]
+            light = (1.0, 0.9)[n] * 10 ** (0.4 * (22.0 - mag)) / 2
+            ordinary = light * (1 + beams.ratio) * (1 + m)
+            extraordinary = light * (1 - beams.ratio) * (1 - m)
+            rows += [measurement(source, ordinary + extraordinary),
+                     measurement(source, ordinary, "O"), measurement(source, extraordinary, "E")]
+        frames.append(MeasuredFrame(
+            id=n, facts=facts, measurements=tuple(rows), fwhm_arcsec=2.0, airmass=1.1,
+            bjd_tdb=2460400.5, aperture_arcsec=2.5))
+    return frames
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_two_prisms_one_after_the_other_give_q_and_u(known: bool) -> None:
+    """The beams' ratio is the instrument's, or shown by the other stars."""
+    analysers = PRISMS if known else {
+        name: replace(beams, ratio=0.0, ratio_err=NAN) for name, beams in PRISMS.items()}
+    polarised = polarise(behind_prisms(), catalogue=CATALOGUE, instrument=two_prisms(analysers),
+                         settings=SETTINGS)
+    found = next(r for r in polarised.results if r.source == "T")
+    assert found.method == "analysers"
+    assert (found.p, found.chi_deg) == pytest.approx((P, CHI), abs=5e-4)
+    assert found.mag == pytest.approx(MAG, abs=3e-3)
+    assert found.q_err > (0.0008 if known else 0.008)  # what the stars' own dust leaves open
+    assert not found.flags & Flag.POOR_FIT
+
+
+def test_one_prism_alone_is_refused_with_the_reason() -> None:
+    polarised = polarise(behind_prisms()[:1], catalogue=CATALOGUE, settings=SETTINGS,
+                         instrument=two_prisms(PRISMS))
+    assert polarised.results == ()
+    assert polarised.refused == (("T", "measured at 1 positions, at least 2 are needed"),)
+
+
+def test_each_frame_s_pairs_are_those_of_its_prism() -> None:
+    tool = two_prisms(PRISMS)
+    for name, frame in zip(PRISMS, behind_prisms(), strict=True):
+        assert tool.beams_of(frame.facts) == PRISMS[name]
+    plain = replace(behind_prisms()[0].facts, beam_element="")
+    assert tool.beams_of(plain) == tool.beams
