@@ -11,7 +11,8 @@ from iop4d.config.load import parse_site
 from iop4d.instruments import base, moments
 from iop4d.instruments.base import Instrument
 from iop4d.instruments.camera import instrument_of
-from iop4d.model.errors import CardError, ConfigError
+from iop4d.instruments.discovery import find_instruments, instrument_for
+from iop4d.model.errors import CardError, ConfigError, FrameError
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.units import isot_of_jd
 
@@ -65,6 +66,24 @@ def test_a_camera_is_known_by_a_missing_card() -> None:
     assert one.recognises(PLAIN)
     assert not other.recognises(PLAIN | {"SITE": "X1"})
     assert other.recognises({"SITE": "X1"})
+
+
+@pytest.mark.parametrize(("wanted", "cards", "why"), [
+    ('DEVICE = "Apogee Aspen-47 [15]"', {"DEVICE": "Apogee Aspen-47 [2]"},
+     "section 'Cam' nearly fits, but DEVICE is 'Apogee Aspen-47 [2]' and not 'Apogee Aspen-47 [15"),
+    ('INSTRUME = "Cam", GAIN = "2"', {"GAIN": 1.0}, "nearly fits, but GAIN is '1.0' and not '2'"),
+    ('INSTRUME = "Cam", SITE = "X*"', {}, "but SITE is missing or empty and not 'X*'"),
+    ('INSTRUME = "Finder"', {}, "Describe the camera in a [[camera]] section of the site file, "
+     "which 'iop4d instruments draft' writes from some frames")])
+def test_a_section_that_nearly_fits_is_named_with_the_card_that_differs(
+        wanted: str, cards: dict[str, Any], why: str) -> None:
+    one = instrument_of(parse_site(SECTION.replace('INSTRUME = "Cam"', wanted)
+                                   + "pixel_scale = 1", root=Path("/")).camera[0])
+    with pytest.raises(FrameError) as error:
+        instrument_for(PLAIN | cards, (*find_instruments(), one))
+    assert why in str(error.value)
+    assert str(error.value).endswith(
+        "such frames are read again once the site file has a section that fits")
 
 
 # Its kind.
