@@ -17,6 +17,11 @@ from iop4d.model.polarimeter import Beams, Polarimeter
 
 Header = Mapping[str, object]  # card name, in capitals, to value (str, int, float, bool)
 
+#: What cards of many programs call a kind; a dark of a flat is a dark.
+KIND_WORDS = {"*bias*": "bias", "zero*": "bias", "*dark*": "dark", "*flat*": "flat",
+              "light*": "science", "object*": "science", "science*": "science",
+              "expose*": "science", "tricolor*": "science"}
+
 
 #: Cards in which programs write when an exposure began, UTC.
 START_CARDS = ("DATE-OBS", "JD", "JD-OBS", "MJD-OBS", "MJD")
@@ -149,6 +154,14 @@ def number(header: Header, card: str) -> float:
     return parsed
 
 
+def number_or_none(header: Header, name: str) -> float | None:
+    """A card as a finite number; None where it is missing or is none."""
+    try:
+        return number(header, name)
+    except CardError:
+        return None
+
+
 def exposure(header: Header, *names: str, kind: FrameKind = FrameKind.SCIENCE) -> float:
     """Exposure time in seconds from the first of the cards that is there; never negative.
 
@@ -239,6 +252,8 @@ def pointing(header: Header, ra: str, dec: str, *, ra_unit: str) -> tuple[float,
         lon = angle(header, ra, unit="hour" if sexagesimal else ra_unit)
         lat = angle(header, dec, unit="deg")
     except CardError:
+        return None
+    if lon == 0.0 == lat:  # what programs write that know no place
         return None
     return (lon % 360.0, lat) if math.isfinite(lon) and -90.0 <= lat <= 90.0 else None
 

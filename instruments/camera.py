@@ -11,10 +11,6 @@ from iop4d.instruments.telescopes import Telescope, night_of
 from iop4d.model.errors import CardError, ConfigError
 from iop4d.model.frame import Detector, FrameFacts, FrameKind, Region
 
-#: What the kind card says where the section does not tell; a dark of a flat is a dark.
-_WORDS = {"*bias*": "bias", "zero*": "bias", "*dark*": "dark", "*flat*": "flat",
-          "light*": "science", "object*": "science", "science*": "science", "expose*": "science",
-          "tricolor*": "science"}
 _START_FRACTION = {"start": 0.0, "middle": 0.5, "end": 1.0}
 _LONGEST = 86400.0  # s, of an exposure
 
@@ -85,8 +81,7 @@ def _read(header: Header, path: str, camera: Camera, telescope: Telescope) -> Fr
         binning=binning,
         band=_band(header, path, camera, kind),
         object=base.card(header, camera.object_card),
-        pointing_deg=base.pointing(header, camera.ra_card, camera.dec_card, ra_unit=camera.ra_unit)
-        if camera.ra_card and camera.dec_card else None,
+        pointing_deg=_pointing(header, camera),
         origin=base.window(header, camera.window_card, camera.window_y_card)
         if camera.window_card else (0, 0),
         flipped=bool(camera.flipped) and all(
@@ -94,6 +89,14 @@ def _read(header: Header, path: str, camera: Camera, telescope: Telescope) -> Fr
             for card, value in camera.flipped.items()),
         detector=detector,
     )
+
+
+def _pointing(header: Header, camera: Camera) -> tuple[float, float] | None:
+    """By the section's cards; where it has the usual ones and the header none, by OBJCTRA."""
+    ra, dec = camera.ra_card, camera.dec_card
+    if (ra, dec) == ("RA", "DEC") and not base.card(header, "RA"):
+        ra, dec = "OBJCTRA", "OBJCTDEC"
+    return base.pointing(header, ra, dec, ra_unit=camera.ra_unit) if ra else None
 
 
 def _exposure(header: Header, camera: Camera) -> float | None:
@@ -134,7 +137,7 @@ def _kind(header: Header, path: str, camera: Camera, exptime: float | None) -> F
     if not name or (otherwise and not base.card(header, name)):
         return other
     said = base.text(header, name)
-    words = camera.kinds or _WORDS
+    words = camera.kinds or base.KIND_WORDS
     kind = base.value_of(words, said)
     if kind is None:
         raise CardError(name, f"is {said!r}, expected one of {', '.join(words)}; the key kinds "

@@ -14,6 +14,7 @@ from iop4d.model.errors import CardError, FrameError, Iop4dError
 
 if TYPE_CHECKING:
     from iop4d.instruments.base import Header, Instrument
+    from iop4d.instruments.draft import Seen
     from iop4d.model.frame import FrameFacts
     from iop4d.model.source import Source
     from iop4d.store.schema import Result
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def instruments() -> None:
-    """List the instruments; explain how a frame is read."""
+    """List the instruments; explain how a frame is read; describe a camera."""
 
 
 @instruments.command("list")
@@ -73,6 +74,50 @@ def check(ctx: click.Context, files: tuple[Path, ...], site_after: str | None,
             failed = True
             click.echo(f"  cannot be used: {error}")
     sys.exit(failed)
+
+
+@instruments.command("draft")
+@click.argument("files", metavar="FRAME...", nargs=-1, required=True,
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def draft_(files: tuple[Path, ...]) -> None:
+    """Write a [[camera]] section for the camera that took some frames.
+
+    Give a bias, a dark, a flat and a science frame of each filter, as far as there are such. Each
+    line says why it is so; what no header tells stands below, and then how the frames are read
+    with the section. Nothing is changed: append what is printed to the site file.
+    """
+    from iop4d.instruments.draft import draft
+    from iop4d.reduction.drafting import look_at
+
+    seen = [look_at(path.resolve()) for path in files]
+    section = draft(seen)
+    click.echo(section, nl=False)
+    for line in _readings(section, seen):
+        click.echo(f"# {line}")
+
+
+def _readings(section: str, seen: list[Seen]) -> list[str]:
+    """How each frame is read with a section, in a line."""
+    from iop4d.config.load import parse_site
+    from iop4d.instruments.camera import instrument_of
+    from iop4d.instruments.discovery import find_instruments
+    from iop4d.model.units import utc_of_jd
+
+    instrument = instrument_of(parse_site(section, root=Path("/"), name="this section").camera[0])
+    lines = []
+    for one in seen:
+        known = next((i.name for i in find_instruments() if i.recognises(one.header)), "")
+        if known:
+            lines.append(f"{one.path.name}: needs no section, {known} is an instrument of iop4d")
+            continue
+        try:
+            facts = instrument.facts_of(one.header, one.path)
+            lines.append(f"{one.path.name}: {facts.kind.value} {facts.band or ''}, middle "
+                         f"{utc_of_jd(facts.jd_mid)} UTC, {facts.exptime_s:g} s, binning "
+                         f"{facts.binning}")
+        except FrameError as error:
+            lines.append(f"{one.path.name}: cannot be read: {error}")
+    return lines
 
 
 def _explain(header: Header, path: Path,

@@ -55,7 +55,7 @@ class Camera:
         "Card with the kind of the frame; empty: every frame is a science frame.", "")
     kinds: dict[str, str] = key(
         "Values of that card (* and ? stand for anything), and the kind of each: bias, dark, flat "
-        "or science; none: the usual words, such as LIGHT, object, zero.", {}, check=_KIND)
+        "or science; none: the usual words, such as object, zero, flat.", {}, check=_KIND)
     kind_names: dict[str, str] = key(
         "Patterns (* and ?) of file names, and with a / at the end of folder names, and the kind "
         "of such a frame; they count before the card.", {}, check=_KIND)
@@ -89,7 +89,9 @@ class Camera:
         "Order of a date such as 03/04/18: dmy (day, month, year), mdy or ymd. A year of four "
         "digits in front is always followed by month and day.", "dmy",
         check=one_of("dmy", "mdy", "ymd"))
-    ra_card: str = key("Card with the right ascension of the pointing; empty: none.", "RA")
+    ra_card: str = key(
+        "Card with the right ascension of the pointing; empty: none. Of a header that lacks RA "
+        "OBJCTRA and OBJCTDEC are read.", "RA")
     dec_card: str = key("Card with the declination of the pointing; empty: none.", "DEC")
     ra_unit: str = key("Unit of a number in the right ascension card, deg or hour. Sexagesimal "
                        "text is always in hours.", "deg", check=one_of("deg", "hour"))

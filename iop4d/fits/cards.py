@@ -66,6 +66,24 @@ def parse_cards(raw: bytes) -> dict[str, Value]:
     return header
 
 
+def parse_comments(raw: bytes) -> dict[str, str]:
+    """Card names in capitals to what stands behind the ``/``; of a card that stands twice, the
+    first."""
+    comments: dict[str, str] = {}
+    text = raw.decode("latin-1")
+    for at in range(0, len(text) - CARD + 1, CARD):
+        card = text[at:at + CARD]
+        name = card[:8].rstrip().upper()
+        if card[8:10] not in ("= ", "=") or name in _NO_VALUE:
+            continue
+        body = card[9:].lstrip()
+        found = _STRING.match(body)
+        said = (body[found.end():] if found else body).partition("/")[2].strip()
+        if said:
+            comments.setdefault(name, said)
+    return comments
+
+
 def _value(body: str) -> Value:
     body = body.strip()
     if body.startswith("'"):

@@ -1,0 +1,430 @@
+"""A ``[[camera]]`` section from the headers of some frames, with the reason of every line.
+
+It knows the cards that camera programs and observatories use: MaxIm DL and its kin (SBFITSEXT),
+CCDSoft, ACP, NINA, SGP, APT, SharpCap, ASIImg, KStars and INDI, Seestar, DWARF, IRAF, the
+Digitized Sky Survey. What no header tells is said, and left for the observer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from iop4d.instruments import base, draft_cards
+from iop4d.instruments.base import Header, card
+from iop4d.model.errors import Iop4dError
+from iop4d.model.frame import FrameKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A frame: its file, its cards, what stands behind the / in them, and of its pixels the level
+    at which many are clipped (ADU) and the offset of a second image of every star (px), or None."""
+
+    path: PurePath
+    header: Header
+    comments: Mapping[str, str] = field(default_factory=dict)
+    clipped_adu: float | None = None
+    second_image_px: tuple[float, float] | None = None
+
+
+_MOST_KEYS = 12
+#: Keys without which every number stays right.
+_CAN_BE_MISSED = ("read_noise_card", "height", "saturation_card", "gain_card")
+
+
+@dataclass
+class Section:
+    """Keys with their values and reasons, and what could not be known."""
+
+    keys: dict[str, tuple[object, str]] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+
+    def put(self, name: str, value: object, why: str) -> None:
+        """A key, its value and its reason."""
+        self.keys[name] = (value, why)
+
+    def text(self) -> str:
+        """The section as TOML; of very many keys some that can be missed are commented out."""
+        missed = [name for name in _CAN_BE_MISSED if name in self.keys]
+        missed = missed[:max(0, len(self.keys) - _MOST_KEYS)]
+        lines = {name: f"{'# ' * (name in missed)}{name} = {_toml(value)}"
+                 for name, (value, _) in self.keys.items()}
+        wide = min(max(map(len, lines.values())), 56)
+        return "\n".join([
+            "[[camera]]", *(f"{lines[name]:<{wide}}  # {why}" if why else lines[name]
+                            for name, (_, why) in sorted(self.keys.items(),
+                                                         key=lambda key: key[0] in missed)),
+            *(f"# not known: {said}" for said in self.unknown)]) + "\n"
+
+
+def draft(frames: Sequence[Seen]) -> str:
+    """The section that reads these frames, all of one camera; raises Iop4dError if they are not."""
+    section = Section()
+    _name(frames, section)
+    _kind(frames, section)
+    science = [seen for seen in frames if _is_science(seen, section)] or list(frames)
+    _scale(science, section)
+    _detector(frames, section)
+    _band(frames, science, section)
+    draft_cards.put_time([(seen.header, seen.comments) for seen in frames], section)
+    draft_cards.put_pointing([(seen.header, seen.comments) for seen in science], section)
+    draft_cards.put_place([(seen.header, seen.comments) for seen in frames], section)
+    _masters(frames, section)
+    _notices(frames, section)
+    return section.text()
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_key(name)} = {json.dumps(said, ensure_ascii=False)}"
+                          for name, said in value.items())
+        return f"{{ {pairs} }}"
+    if isinstance(value, float):
+        return f"{value:.10g}" if value != int(value) else f"{value:.1f}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
+def _values(frames: Iterable[Seen], name: str) -> list[str]:
+    """What a card says in the frames, each once; empty where a frame lacks it."""
+    return list(dict.fromkeys(card(seen.header, name) for seen in frames))
+
+
+# Who it is.
+
+_NAMES = ("INSTRUME", "CAMERA", "DETECTOR", "DEVICE", "CCD_NAME", "CAMID")
+_TELESCOPES = ("TELESCOP", "OBSERVAT", "SITENAME", "ORIGIN")
+_LAST_RESORT = ("DETNAM", "CREATOR", "SWCREATE", "PROGRAM", "OBSERVER", "NAXIS1")
+
+
+def _name(frames: Sequence[Seen], section: Section) -> None:
+    """Name, telescope, and the cards that all the frames share."""
+    identify: dict[str, str] = {}
+    for names in (_NAMES, _TELESCOPES, _LAST_RESORT):
+        for name in names:
+            said = _common(_values(frames, name))
+            if said:
+                identify[name] = said
+                break
+        if names is _TELESCOPES and identify:
+            break
+    for name in _NAMES:
+        cameras = {card(seen.header, name) for seen in frames} - {""}
+        if len(cameras) > 1 and name not in identify:
+            raise Iop4dError(f"the frames are of {len(cameras)} cameras, by {name}: "
+                             f"{', '.join(sorted(cameras))}. Give those of one")
+    if not identify:
+        raise Iop4dError("no card tells what the frames have in common: "
+                         f"looked at {', '.join((*_NAMES, *_TELESCOPES, *_LAST_RESORT))}")
+    telescope = next((said for name in _TELESCOPES if (said := _common(_values(frames, name)))),
+                     "")
+    own = next((identify[name] for name in _NAMES if name in identify), "")
+    section.put("name", (own or telescope or "My camera").strip("* "),
+                "what it is called in results: change it as you like")
+    section.put("telescope", telescope.strip("* ") or "My telescope",
+                "" if telescope else "no card names it: change it")
+    section.put("identify", identify, "what all these frames say, and no other camera's should")
+
+
+def _common(values: Sequence[str]) -> str:
+    """What all values are, but for a number in brackets or behind a mark; empty where they differ.
+    """
+    if len(values) == 1 or not all(values):
+        return values[0] if len(values) == 1 else ""
+    first, last = min(values), max(values)
+    n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return f"{first[:n]}*" if n >= 3 and first[n - 1] in "[(#_:" else ""  # a number of its own
+
+
+# What the frames are.
+
+_KIND_CARDS = ("IMAGETYP", "IMAGETYPE", "OBSTYPE", "FRAMETYP", "FRAME", "IMGTYPE", "EXPTYPE",
+               "PICTTYPE", "IMTYPE", "OBS_TYPE", "FRMTYPE", "CCDTYPE", "OBJTYPE")
+#: SBIG's numbers in PICTTYPE.
+_PICTURES = {"1": "science", "2": "bias", "3": "dark", "4": "flat"}
+_SHORTEST = 0.001  # s
+_WORDS = {"bias": ("bias", "zero", "offset"), "dark": ("dark",), "flat": ("flat",)}
+
+
+def _kind(frames: Sequence[Seen], section: Section) -> None:
+    """The card that tells the kind; else names of files and folders, and very short exposures."""
+    for name in _KIND_CARDS:
+        said = [value for value in _values(frames, name) if value]
+        known = {value: kind for value in said if (kind := _meaning(name, value))}
+        if said and (known or name == "IMAGETYP"):
+            section.put("kind_card", name, "says " + ", ".join(map(repr, said)))
+            odd = {value: known.get(value, "science") for value in said
+                   if name == "PICTTYPE" or value not in known}
+            if odd:
+                section.put("kinds", known | odd, "a guess where it says "
+                            + ", ".join(map(repr, odd)))
+            _misnamed(frames, section)
+            return
+    if _is_plate(frames):
+        return
+    section.put("kind_names", {f"*{word}*": kind for kind, words in _WORDS.items()
+                               for word in words[:1]} | _folders(frames),
+                "no card tells bias, dark and flat: by the file's name")
+    if any(_is_short(seen) and not _named(seen.path.name) for seen in frames):
+        section.put("bias_exptime", _SHORTEST, "and by exposures shorter than any shutter's")
+
+
+def _is_plate(frames: Sequence[Seen]) -> bool:
+    """Whether they are scanned photographs, of which there is no bias and no flat."""
+    return any(card(seen.header, name) for seen in frames for name in ("PLATEID", "PLATENUM"))
+
+
+def _is_short(seen: Seen) -> bool:
+    exptime = draft_cards.seconds(seen.header, seen.comments)
+    return exptime is not None and exptime <= _SHORTEST
+
+
+def _meaning(name: str, said: str) -> str:
+    if name == "PICTTYPE":
+        return _PICTURES.get(said, "")
+    return base.value_of(base.KIND_WORDS, said) or ""
+
+
+def _misnamed(frames: Sequence[Seen], section: Section) -> None:
+    """Names that say bias, dark or flat where the card says science."""
+    names = {}
+    for seen in frames:
+        said = _named(seen.path.name)
+        if said and _meaning(str(section.keys["kind_card"][0]),
+                             card(seen.header, str(section.keys["kind_card"][0]))) == "science":
+            names[f"*{said}*"] = _kind_of_word(said)
+    if names:
+        section.put("kind_names", names, "so some files are called that the card calls science")
+
+
+def _folders(frames: Sequence[Seen]) -> dict[str, str]:
+    """Patterns of the folders that are named by a kind where the files are not."""
+    found = {}
+    for seen in frames:
+        folder = seen.path.parent.name
+        if not _named(seen.path.name) and (word := _named(folder)):
+            found[f"*{word}*/"] = _kind_of_word(word)
+    return found
+
+
+def _named(name: str) -> str:
+    """The word for a kind that a name has in it."""
+    low = name.lower()
+    return next((word for words in _WORDS.values() for word in words if word in low), "")
+
+
+def _kind_of_word(word: str) -> str:
+    return next(kind for kind, words in _WORDS.items() if word in words)
+
+
+def _is_science(seen: Seen, section: Section) -> bool:
+    return _kind_of(seen, section) is FrameKind.SCIENCE
+
+
+def _kind_of(seen: Seen, section: Section) -> FrameKind:
+    def table(name: str) -> dict[str, str]:
+        value = section.keys.get(name, ({}, ""))[0]
+        return value if isinstance(value, dict) else {}
+
+    named = base.value_of_name(table("kind_names"), seen.path.as_posix())
+    if named:
+        return FrameKind(named)
+    if "kind_card" in section.keys:
+        said = card(seen.header, str(section.keys["kind_card"][0]))
+        return FrameKind(base.value_of(table("kinds") or base.KIND_WORDS, said) or "science")
+    return FrameKind.BIAS if "bias_exptime" in section.keys and _is_short(seen) \
+        else FrameKind.SCIENCE
+
+
+# The detector.
+
+
+def _scale(frames: Sequence[Seen], section: Section) -> None:
+    for seen in frames:
+        found = draft_cards.pixel_scale(seen.header, seen.comments)
+        if found is not None:
+            section.put("pixel_scale", float(f"{found[0]:.5g}"), found[1])
+            return
+    size = next((s for seen in frames if (s := draft_cards.pixel_size(seen.header))), None)
+    how = "no card tells it: measure it on a solved frame"
+    if size is not None:
+        how = f"CHANGE IT: {size * 206.264806:.4g} / the focal length in mm, which no card tells"
+    section.put("pixel_scale", 1.0, how if size else f"CHANGE IT: {how}")
+
+
+_BINNING = ("XBINNING", "CCDXBIN", "CCDBINX", "XBIN", "BINX", "BINNING", "CCDSUM", "BIN", "HBIN",
+            "CCDBIN")
+_NOISE = ("RDNOISE", "READNOIS", "READNOISE", "RON", "CCDRON")
+_SATURATION = ("SATURATE", "SATLEVEL", "SATURATI", "CCDSAT")
+
+
+def _detector(frames: Sequence[Seen], section: Section) -> None:
+    if name := _first(frames, _BINNING):
+        said = [value for value in _values(frames, name) if value]
+        section.put("binning_card", name, f"says {', '.join(said)}")
+    gain = next((name for name in ("EGAIN", "GAIN", "CCDGAIN", "CCDSENS", "EPADU", "EPERDN")
+                 if draft_cards.is_gain(name, frames[0].header, frames[0].comments)), "")
+    if gain:
+        section.put("gain_card", gain, f"electrons per ADU: {card(frames[0].header, gain)}")
+    else:
+        setting = card(frames[0].header, "GAIN")
+        section.unknown.append("the gain in electrons per ADU" + (
+            f"; GAIN = {setting} is a setting" if setting else "") + ": gain = ...")
+    if name := _first(frames, _NOISE):
+        section.put("read_noise_card", name, f"electrons: {card(frames[0].header, name)}")
+    _saturation(frames, section)
+    for key, names in (("trim_card", ("TRIMSEC",)), ("overscan_card", ("BIASSEC",))):
+        name = _first(frames, names)
+        if name and all(draft_cards.is_region(seen.header, name) for seen in frames
+                        if card(seen.header, name)):
+            section.put(key, name, f"says {card(frames[0].header, name)}")
+    rows = _values(frames, "ROWORDER")
+    if len(rows) > 1:
+        section.put("flipped", {"ROWORDER": "TOP-DOWN"}, "the frames are of both orders")
+
+
+def _saturation(frames: Sequence[Seen], section: Section) -> None:
+    clipped = [seen.clipped_adu for seen in frames if seen.clipped_adu is not None]
+    if clipped:
+        section.put("saturation", float(min(clipped)), "many pixels are clipped there")
+    elif name := _first(frames, _SATURATION):
+        section.put("saturation_card", name, f"ADU: {card(frames[0].header, name)}")
+    else:
+        section.unknown.append("where pixels saturate: 65535 ADU is taken; a star that is "
+                               "overexposed shows it")
+
+
+def _first(frames: Sequence[Seen], names: Sequence[str]) -> str:
+    """The first of some cards that a frame has a positive number or text of numbers in."""
+    return next((name for name in names for seen in frames
+                 if re.search(r"[1-9]", card(seen.header, name))), "")
+
+
+# The band.
+
+_FILTERS = ("FILTER", "FILTERS", "FILTER1", "FILTNAM", "FILTNAME", "FLTNAME", "FILTERID", "FILT",
+            "INSFLNAM", "FILTER01", "FILTER2", "FLTRNM", "BANDPASS")
+_CLEAR = {"clear", "c", "l", "lum", "luminance", "none", "open", "empty", "no filter", "nofilter",
+          "ircut", "ir cut", "ir-cut", "uv/ir", "uvir", "uv/ir cut", "uv ir cut", "rggb", "bggr",
+          "grbg", "gbrg", "astro", "vis", "air", "free", "w", "n/a", "unknown", "-", "lp",
+          "duo-band", "duo band", "light pollution"}
+_BAND = re.compile(
+    r"(?:bessell?|johnson|john|cousins|cous|kron|sloan|sdss|gunn|p\d+)?[\s_./-]*"
+    r"([UBVRIugriz])(?:'|p|prime|c|j|s)?(?:[\s_./-]*(?:bessell?|johnson|cousins|sloan|sdss|filter"
+    r"|[+-]?\d+(?:\.\d)?))?", re.IGNORECASE)
+_SLOAN = re.compile(r"sloan|sdss|gunn|^[a-z](?:p|prime|'|s)$|^[griz]$", re.IGNORECASE)
+#: The Digitized Sky Survey's codes of its plates, and the band that is near to each.
+_PLATES = {"0": "B", "1": "B", "2": "B", "3": "B", "4": "V", "5": "V", "6": "V", "7": "B",
+           "8": "R", "9": "I", "18": "B", "35": "R", "36": "R", "37": "I"}
+
+
+def _band(frames: Sequence[Seen], science: Sequence[Seen], section: Section) -> None:
+    lit = [seen for seen in frames if _kind_of(seen, section) in (
+        FrameKind.SCIENCE, FrameKind.FLAT)] or list(frames)
+    name = next((name for name in _FILTERS if all(card(seen.header, name) for seen in lit)), "")
+    if not name:
+        name = next((name for name in _FILTERS if any(card(seen.header, name) for seen in lit)), "")
+    if name:
+        _band_card(name, [value for value in _values(lit, name) if value], section)
+        return
+    tokens = {seen.path: _token(seen.path.stem) for seen in science}
+    if len(science) > 1 and all(tokens.values()):
+        section.put("band_names", {f"*{said}*": said.strip("_- ") for said in
+                                   dict.fromkeys(tokens.values())},
+                    "no card names a filter: by the file's name")
+        return
+    section.put("band", "C", "no card names a filter: C is none; change it if there is one")
+
+
+def _band_card(name: str, said: Sequence[str], section: Section) -> None:
+    bands = {value: band for value in said if (band := _known_band(name, value)) != value}
+    if name == "BANDPASS" and len(bands) == len(said) == 1:
+        section.put("band", bands[said[0]], f"near that of the plate, {name} {said[0]}")
+        return
+    if name != "FILTER":
+        section.put("band_card", name, f"says {', '.join(said)}")
+    if bands:
+        section.put("bands", bands, "the catalogue's names" + (
+            "; C is without a filter" if "C" in bands.values() else "") + (
+            "; near the plate's" if name == "BANDPASS" else ""))
+    strange = [value for value in said if _known_band(name, value) == value and value not in (
+        *"UBVRIugriz",)]
+    if strange:
+        section.unknown.append(f"the band of the filter {', '.join(strange)}: bands = "
+                               f'{{ "{strange[0]}" = "..." }}')
+
+
+def _known_band(name: str, said: str) -> str:
+    """The catalogue's name of a filter; what the card says where it is none that is known."""
+    if name == "BANDPASS" and said in _PLATES:
+        return _PLATES[said]
+    if said in (*"UBVRIugriz", "C"):
+        return said
+    if said.lower() in _CLEAR:
+        return "C"
+    if found := _BAND.fullmatch(said):
+        letter = found[1]
+        if _SLOAN.search(said) and letter.lower() in "ugriz":
+            return letter.lower()
+        return letter.upper() if letter.upper() in "UBVRI" else letter
+    return said
+
+
+def _token(stem: str) -> str:
+    """A filter that stands alone in a file's name, with what is about it."""
+    found = re.search(r"[_\- ][UBVRI][_\- ]|[_\- ][UBVRI]$", stem)
+    return found[0] if found else ""
+
+
+# What else is to be said.
+
+
+def _masters(frames: Sequence[Seen], section: Section) -> None:
+    kinds = {_kind_of(seen, section) for seen in frames}
+    steps = "".join(_values(frames, "CALSTAT")).upper()
+    there = [kind.value for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
+             if kind in kinds]
+    if "D" in steps or "F" in steps:
+        why = f"CALSTAT says {steps}: they are calibrated already"
+    elif not there:
+        why = "none is among these frames: add bias, dark, flat once there are some"
+    else:
+        why = "what is among these frames"
+    if there != ["bias", "flat"]:
+        section.put("masters", there, why)
+
+
+def _notices(frames: Sequence[Seen], section: Section) -> None:
+    """What an observer should know of such frames."""
+    say, header = section.unknown.append, frames[0].header
+    if mosaic := next((value for seen in frames for name in ("BAYERPAT", "FILTER")
+                       if re.fullmatch("[RGB]{4}", value := card(seen.header, name))), ""):
+        say(f"colours: the pixels are a mosaic, {mosaic}")
+    if base.number_or_none(header, "NAXIS") not in (2.0, None):
+        say(f"which plane is meant: NAXIS is {card(header, 'NAXIS')}, and one image is expected")
+    for name in ("STACKCNT", "NCOMBINE", "SNAPSHOT"):
+        if (base.number_or_none(header, name) or 0.0) > 1:
+            say(f"single exposures: {name} = {card(header, name)}, this is a stack")
+    second = next((seen.second_image_px for seen in frames if seen.second_image_px), None)
+    if second is not None:
+        say(f"why every star has a second image at {second[0]:+.1f}, {second[1]:+.1f} px: a "
+            "polarimeter of two beams is described by analyser and pair_offset")
+    if _is_plate(frames):
+        say("how the scan's values follow the light: magnitudes of a photographic plate are not "
+            "linear")
+    if not math.isfinite(_longitude(section)):
+        say("where the telescope stands: latitude, longitude, height, without which there is no "
+            "airmass, and nights are those of Greenwich")
+
+
+def _longitude(section: Section) -> float:
+    value = section.keys.get("longitude", (math.nan, ""))[0]
+    return value if isinstance(value, float) else math.nan

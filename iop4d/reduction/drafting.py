@@ -1,0 +1,63 @@
+"""What a frame shows that a section for its camera is drafted from: its cards and its pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from iop4d.fits.cards import parse_comments
+from iop4d.fits.read import FitsFile, RawImage, open_fits, raw_image
+from iop4d.instruments.draft import Seen
+from iop4d.model.errors import FrameError, StageError
+from iop4d.reduction.masters import MasterSet, calibrate_pixels
+from iop4d.reduction.stars import find_sky, find_stars
+from iop4d.science.doubled import second_image
+
+_HEADERS = 1 << 20  # bytes of a file in which its headers are
+_CLIPPED = 8  # pixels at the highest value of a frame: fewer are stars by chance
+_DETECTION_SIGMA = 5.0
+_LONGEST_PX = 100.0  # between two images of a star
+
+
+def look_at(path: Path) -> Seen:
+    """A frame's cards, where its pixels are clipped, and a second image of every star.
+
+    Raises FrameError for a file that is none.
+    """
+    file = open_fits(path)
+    comments = parse_comments(bytes(file.data[:min(file.image.start, _HEADERS)]))
+    raw = _plain(file)
+    return Seen(path=path, header=file.header, comments=comments,
+                clipped_adu=clipped_level(raw) if raw else None,
+                second_image_px=_second_image(raw) if raw else None)
+
+
+def _plain(file: FitsFile) -> RawImage | None:
+    try:
+        return raw_image(file)
+    except FrameError:
+        return None
+
+
+def clipped_level(raw: RawImage) -> float | None:
+    """The level at which many pixels of an image are clipped below 65535 ADU; None if none are.
+
+    Such pixels are many more than there are just below the level, and far above the sky.
+    """
+    pixels = raw.rows()
+    top = float(np.nanmax(pixels))
+    at_top = int(np.count_nonzero(pixels == top))
+    below = int(np.count_nonzero((pixels < top) & (pixels >= 0.98 * top)))
+    bright = top > 2.0 * float(np.nanmedian(pixels))
+    return top if bright and top < 65535.0 and at_top >= max(_CLIPPED, 2 * below) else None
+
+
+def _second_image(raw: RawImage) -> tuple[float, float] | None:
+    frame = calibrate_pixels(raw, MasterSet(), exptime_s=1.0, saturation_adu=65535.0)
+    try:
+        stars = find_stars(frame, find_sky(frame), threshold=_DETECTION_SIGMA)
+    except StageError:
+        return None
+    found = stars.detections
+    return second_image(found.x, found.y, found.flux, longest=_LONGEST_PX)

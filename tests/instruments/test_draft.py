@@ -1,0 +1,185 @@
+"""A section drafted from headers, as many programs write them, reads them right in every fact."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePath
+from typing import Any
+
+import pytest
+
+from iop4d.config.load import parse_site
+from iop4d.fits.cards import parse_cards, parse_comments
+from iop4d.instruments.camera import instrument_of
+from iop4d.instruments.draft import Seen, draft
+from iop4d.model.errors import Iop4dError
+from iop4d.model.frame import FrameFacts
+from iop4d.model.units import isot_of_jd
+
+
+def seen(path: str, *cards: str, **more: Any) -> Seen:
+    """A frame of 300 x 200 pixels with cards as they stand in a file."""
+    raw = "".join(f"{line:<80.80}" for line in (
+        "NAXIS   = 2", "NAXIS1  = 300", "NAXIS2  = 200", *cards)).encode("latin-1")
+    return Seen(path=PurePath(path), header=parse_cards(raw), comments=parse_comments(raw), **more)
+
+
+def section_of(*frames: Seen) -> tuple[str, list[FrameFacts]]:
+    """The section, and how it reads its frames."""
+    text = draft(frames)
+    (camera,) = parse_site(text, root=Path("/")).camera
+    keys = re.findall(r"^[a-z_]+ = ", text, re.MULTILINE)
+    assert len(keys) <= 12, text
+    assert all("#" in line for line in text.splitlines() if re.match(r"[a-z_]+ = ", line)
+               and not line.startswith("telescope")), text
+    instrument = instrument_of(camera)
+    assert all(instrument.recognises(one.header) for one in frames)
+    return text, [instrument.facts_of(one.header, one.path) for one in frames]
+
+
+def told(facts: FrameFacts) -> dict[str, Any]:
+    pointing = facts.pointing_deg and tuple(round(v, 3) for v in facts.pointing_deg)
+    return {"kind": facts.kind.value, "band": facts.band, "exptime": facts.exptime_s,
+            "middle": isot_of_jd(facts.jd_mid)[:21], "binning": facts.binning,
+            "pointing": pointing, "shape": facts.shape, "gain": facts.detector.gain_e_adu}
+
+
+DSLR = ("SWCREATE= 'CamProg'", "INSTRUME= 'CMOS 294C'", "XBINNING= 2", "YBINNING= 2",
+        "DATE-OBS= '2024-04-16T15:33:12.388' / UTC start date", "XPIXSZ  = 7.5")
+#: Headers of each kind of program, and by hand what they say.
+HEADERS: dict[str, tuple[Seen, dict[str, Any]]] = {
+    "CMOS, no kind, exposure as text with a comma": (
+        seen("bias-7.fits", *DSLR, "EXPTIME = '6,4E-05'", "GAIN    = 0 / the gain that is set"),
+        {"kind": "bias", "band": None, "exptime": 6.4e-5, "middle": "2024-04-16T15:33:12.3",
+         "binning": 2, "pointing": None, "shape": (200, 300), "gain": None}),
+    "CMOS, kind by folder": (
+        seen("darks/0007.fits", *DSLR, "EXPTIME = 10.", "GAIN    = 0"),
+        {"kind": "dark", "band": None, "exptime": 10.0, "middle": "2024-04-16T15:33:17.3",
+         "binning": 2, "pointing": None, "shape": (200, 300), "gain": None}),
+    "CMOS, grabbed at the end, solved by another program": (
+        seen("M1.fits", "INSTRUME= 'CMOS 290'", "EXPTIME = 2", "XBINNING= 1",
+             "DATE-OBS= '2019-04-29T20:25:29.8219583' / System Clock-Frame Grabbed",
+             "CTYPE1  = 'RA---TAN-SIP'", "CRVAL1  = 251.3374", "CRVAL2  = 89.0492"),
+        {"kind": "science", "band": "C", "exptime": 2.0, "middle": "2019-04-29T20:25:28.8",
+         "binning": 1, "pointing": (251.337, 89.049), "shape": (200, 300), "gain": None}),
+    "SBFITSEXT with focal length and EGAIN": (
+        seen("M33.fits", "TELESCOP= 'EQ6'", "INSTRUME= 'CMOS 294'", "IMAGETYP= 'Light Frame'",
+             "DATE-OBS= '2018-09-17T21:04:46'", "EXPTIME = 240.", "XPIXSZ  = 4.63",
+             "FOCALLEN= 400", "XBINNING= 1", "EGAIN   = 1.0022", "GAIN    = 120 / if supported",
+             "OBJCTRA = '01 35 00'", "OBJCTDEC= '+30 44 25'", "SITELAT = '+40 00 00'",
+             "SITELONG= '-03 00 00'"),
+        {"kind": "science", "band": "C", "exptime": 240.0, "middle": "2018-09-17T21:06:46.0",
+         "binning": 1, "pointing": (23.75, 30.740), "shape": (200, 300), "gain": 1.0022}),
+    "placeholders for the pointing": (
+        seen("x.fits", "INSTRUME= 'CMOS 294'", "IMAGETYP= 'LIGHT'", "EXPOSURE= 30.0 / [s]",
+             "DATE-LOC= '2021-03-02T21:19:00.455' / local", "FILTER  = 'L'",
+             "DATE-OBS= '2021-03-02T20:19:00.455' / (UTC)", "OBJCTRA = '00 00 00'",
+             "OBJCTDEC= '+00 00 00'"),
+        {"kind": "science", "band": "C", "exptime": 30.0, "middle": "2021-03-02T20:19:15.4",
+         "binning": 1, "pointing": None, "shape": (200, 300), "gain": None}),
+    "old IRAF: date and UT apart, overscan": (
+        seen("a0420.fits", "TELESCOP= '1.0m'", "INSTRUME= 'CCD 3'", "DATE-OBS= '2013-07-13'",
+             "IMAGETYP= 'object'", "FILTERS = 48", "RA      = ' 22:04:08'",
+             "DEC     = '-00:55:31'", "UT      = '00:57:33' / UT at exposure start",
+             "EXPTIME = 150.04", "TRIMSEC =  '[  17: 228,   1: 200]'",
+             "BIASSEC =  '[   4:  13,   1: 200]'", "GAIN    = 1.9 / e-/ADU",
+             "RDNOISE = 5.0", "MJD-OBS = 56486.0"),
+        {"kind": "science", "band": "48", "exptime": 150.04, "middle": "2013-07-13T00:58:48.0",
+         "binning": 1, "pointing": (331.033, -0.925), "shape": (200, 212), "gain": 1.9}),
+    "a scanned plate": (
+        seen("p.fits", "TELESCOP= 'Schmidt'", "PLATEID = '07HH'", "DATE-OBS= '29/11/51'",
+             "UT      = '12:07:00.00'", "EXPOSURE= 5.0E+01 /Exposure time minutes",
+             "BANDPASS= 8", "PLTSCALE= 67.2", "XPIXELSZ= 25.28445", "OBJCTRA = '08 51 20.1'",
+             "OBJCTDEC= '+11 48 43.0'"),
+        {"kind": "science", "band": "R", "exptime": 3000.0, "middle": "1951-11-29T12:32:00.0",
+         "binning": 1, "pointing": (132.834, 11.812), "shape": (200, 300), "gain": None}),
+    "an observatory with everything in cards": (
+        seen("l.fits", "TELESCOP= '1m0-01'", "INSTRUME= 'fa15'", "OBSTYPE = 'EXPOSE'",
+             "DATE-OBS= '2017-03-01T01:02:03.5'", "EXPTIME = 60.0", "FILTER  = 'ip'",
+             "CCDSUM  = '2 2'", "PIXSCALE= 0.778", "GAIN    = 1.4 / [electrons/count]",
+             "RDNOISE = 8.0", "SATURATE= 60000", "RA      = '10:00:00'", "DEC     = '-30:00:00'",
+             "TRIMSEC = '[1:280,1:200]'", "BIASSEC = '[281:300,1:200]'", "LATITUDE= -32.38",
+             "LONGITUD= 20.81", "HEIGHT  = 1804."),
+        {"kind": "science", "band": "i", "exptime": 60.0, "middle": "2017-03-01T01:02:33.5",
+         "binning": 2, "pointing": (150.0, -30.0), "shape": (200, 280), "gain": None}),
+    "INDI: kind in FRAME, hours in RA": (
+        seen("k.fits", "INSTRUME= 'Atik'", "FRAME   = 'Flat'", "EXPTIME = 1500 / [ms]",
+             "DATE-OBS= '2020-01-02T03:04:05'", "FILTER  = 'Red R'", "RA      = 5.5 / hours",
+             "DEC     = 22.0", "SCALE   = 1.5"),
+        {"kind": "flat", "band": "Red R", "exptime": 1.5, "middle": "2020-01-02T03:04:05.7",
+         "binning": 1, "pointing": (82.5, 22.0), "shape": (200, 300), "gain": None}),
+    "local time, which the Julian date gives away": (
+        seen("m.fits", "INSTRUME= 'ST-8'", "PICTTYPE= 1", "EXPTIME = 60", "FILTER  = 'Johnson V'",
+             "DATE-OBS= '2020-01-02T03:04:05'", "JD      = 2458850.586169 / at start"),
+        {"kind": "science", "band": "V", "exptime": 60.0, "middle": "2020-01-02T02:04:35.0",
+         "binning": 1, "pointing": None, "shape": (200, 300), "gain": None}),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_drafted_section_reads_its_frame_right_in_every_fact(name: str) -> None:
+    frame, by_hand = HEADERS[name]
+    _, (facts,) = section_of(frame)
+    assert told(facts) == by_hand
+
+
+def test_a_pixel_scale_is_that_at_binning_1() -> None:
+    for name, scale in (("SBFITSEXT with focal length and EGAIN", 2.3875),
+                        ("a scanned plate", 1.6991),
+                        ("an observatory with everything in cards", 0.389)):
+        assert f"pixel_scale = {scale}" in draft([HEADERS[name][0]])
+    assert "773.5 / the focal length" in draft([HEADERS["CMOS, kind by folder"][0]])
+
+
+def test_frames_of_all_kinds_give_one_section_with_their_masters_and_filters() -> None:
+    common = ("INSTRUME= 'Cam (2)'", "DATE-OBS= '2020-01-02T03:04:05'", "EXPTIME = 5")
+    text, facts = section_of(
+        seen("1.fits", *common, "IMAGETYP= 'Bias Frame'"),
+        seen("2.fits", *common, "IMAGETYP= 'Flat Field'", "FILTER  = 'P1-R'"),
+        seen("3.fits", *common, "IMAGETYP= 'Light Frame'", "FILTER  = 'P3-R'", "TELESCOP= 'T'"),
+        seen("4.fits", *common, "IMAGETYP= 'Light Frame'", "FILTER  = 'Clear'",
+             clipped_adu=4095.0))
+    assert [(f.kind.value, f.band) for f in facts] == [
+        ("bias", None), ("flat", "R"), ("science", "R"), ("science", "C")]
+    assert 'identify = { INSTRUME = "Cam (2)" }' in text
+    assert "masters" not in text  # the default
+    assert "saturation = 4095.0" in text
+
+
+def test_a_file_s_name_that_says_more_than_its_card_counts() -> None:
+    common = ("INSTRUME= 'Cam'", "DATE-OBS= '2020-01-02T03:04:05'", "EXPTIME = 5")
+    _, facts = section_of(
+        seen("SkyFlat-1.fits", *common, "IMAGETYP= 'Light'", "FILTER  = 'R'"),
+        seen("M67-1.fits", *common, "IMAGETYP= 'Light'", "FILTER  = 'R'"))
+    assert [f.kind.value for f in facts] == ["flat", "science"]
+    _, facts = section_of(seen("M67_R_1.fits", *common), seen("M67_V_1.fits", *common))
+    assert [f.band for f in facts] == ["R", "V"]
+
+
+def test_what_no_header_tells_is_said() -> None:
+    text, _ = section_of(seen("x.fits", "INSTRUME= 'Cam'", "DATE-OBS= '2020-01-02T03:04:05'",
+                              "EXPTIME = 5", "BAYERPAT= 'RGGB'", "STACKCNT= 187",
+                              "FILTER  = 'Halpha'", second_image_px=(-24.6, -30.6)))
+    for said in ("gain in electrons", "where pixels saturate", "pointing", "mosaic, RGGB",
+                 "STACKCNT = 187", "filter Halpha", "second image at -24.6, -30.6 px",
+                 "where the telescope stands", "CHANGE IT"):
+        assert said in text
+
+
+def test_a_date_of_which_day_and_month_are_not_known_is_said() -> None:
+    common = ("INSTRUME= 'Cam'", "EXPTIME = 5", "UT      = '03:04:05'")
+    text, (facts,) = section_of(seen("x.fits", *common, "DATE-OBS= '02/01/20'"))
+    assert "whether 02/01/20 is day/month/year" in text
+    assert facts.night == "2020-01-01"
+    text, (facts,) = section_of(seen("x.fits", *common, "DATE-OBS= '01/22/20'"))
+    assert 'date_order = "mdy"' in text
+    assert facts.night == "2020-01-21"
+
+
+def test_cameras_that_differ_are_not_described_as_one() -> None:
+    frames = [seen("x.fits", f"INSTRUME= '{name}'") for name in ("ZWO ASI120", "ZWO ASI294")]
+    with pytest.raises(Iop4dError, match="2 cameras, by INSTRUME: ZWO ASI120, ZWO ASI294"):
+        draft(frames)
+    assert 'INSTRUME = "Cam [*"' in draft([
+        seen("x.fits", f"INSTRUME= 'Cam [{n}]'", "DATE-OBS= '2020-01-02T03:04:05'",
+             "EXPTIME = 5") for n in (2, 15)])
