@@ -298,8 +298,8 @@ def _saturation(frames: Sequence[Seen], section: Section) -> None:
     elif name := _first(frames, _SATURATION):
         section.put("saturation_card", name, f"ADU: {card(frames[0].header, name)}")
     else:
-        section.unknown.append("where pixels saturate: 65535 ADU is taken; a star that is "
-                               "overexposed shows it")
+        section.unknown.append("where pixels saturate, if below 65535 ADU: an overexposed star "
+                               "shows it")
 
 
 def _first(frames: Sequence[Seen], names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from iop4d.instruments import base
+from iop4d.instruments import base, moments
 from iop4d.instruments.base import Header, card, number_or_none
 from iop4d.model.errors import CardError
 
@@ -25,6 +25,8 @@ class Keys(Protocol):
 
 
 # The time.
+
+_FIRST_CCD_JD = 2444239.5  # 1980-01-01: earlier frames are doubtful unless the section says so
 
 _MOMENTS = ("DATE-OBS", "DATE_OBS", "DATEOBS", "DATE-BEG", "DATE-STA", "UT-OBS", "UTC-OBS",
             "DATE-UTC", "DATE-AVG", "JD", "JD-OBS", "JD_UTC", "MJD-OBS", "MJD", "EXPSTART", "DATE")
@@ -63,6 +65,10 @@ def put_time(frames: Sequence[Cards], section: Keys) -> None:
     elif not other and _is_local(moment, why):
         section.put("time_zone", "UTC", f"CHANGE IT: local time, {moment}: {why}")
     _put_order(frames, moment, section)
+    first = min(base.julian_date(header, moment, clock=clock, order=_order(frames, moment))
+                for header, _ in frames)
+    if first < _FIRST_CCD_JD:
+        section.put("since", moments.day_of_jd(first - 1.0), "older than CCDs are")
 
 
 def seconds(header: Header, comments: Mapping[str, str]) -> float | None:

@@ -128,6 +128,7 @@ def test_a_pixel_scale_is_that_at_binning_1() -> None:
                         ("a scanned plate", 1.6991),
                         ("an observatory with everything in cards", 0.389)):
         assert f"pixel_scale = {scale}" in draft([HEADERS[name][0]])
+    assert 'since = "1951-11-28"' in draft([HEADERS["a scanned plate"][0]])
     assert "773.5 / the focal length" in draft([HEADERS["CMOS, kind by folder"][0]])
 
 
