@@ -11,11 +11,13 @@ import click
 
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import CatalogueError
+from iop4d.model.units import NOTHING
 
 if TYPE_CHECKING:
     from iop4d.config import Site
     from iop4d.fields.calibrators import Found
     from iop4d.model.source import Source
+    from iop4d.science.variability import Constancy
     from iop4d.store.instrumental import Instrumental
 
 
@@ -112,11 +114,13 @@ def _save(site: Site, chosen: list[Source]) -> None:
 @click.pass_context
 def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: float,
                       site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """Say which calibrators of SOURCE vary, over all nights there are.
+    """Say which calibrators of SOURCE vary or have a wrong magnitude, over all nights there are.
 
     Each is held against the weighted mean of the others, frame by frame, for each camera and band
     by itself. A star varies when a constant one had a chance below 0.001 to scatter so much, and
-    the scatter beyond the errors is above 0.01 mag. Three calibrators are needed.
+    the scatter beyond the errors is above 0.01 mag. Its catalogue magnitude is wrong when it is
+    off the others by more than four errors and 0.03 mag; one frame shows that. Three calibrators
+    are needed.
     """
     from iop4d.store import catalogue as store
     from iop4d.store.instrumental import instrumental
@@ -124,20 +128,23 @@ def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: 
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
     with database.read() as db:
         target = store.find(db, source)
-        names = [one.name for one in store.load(db).calibrators_of(target.name)]
-        rows = instrumental(db, names, band=band)
+        stars = {one.name: one for one in store.load(db).calibrators_of(target.name)}
+        rows = instrumental(db, stars, band=band)
     groups: dict[tuple[str, str], list[Instrumental]] = {}
     for row in rows:
         groups.setdefault((row.instrument, row.band), []).append(row)
     if not groups:
-        click.echo(f"No measurements of the {len(names)} calibrators of {target.name}.")
+        click.echo(f"No measurements of the {len(stars)} calibrators of {target.name}.")
     for (instrument, own_band), group in sorted(groups.items()):
-        _check(instrument, own_band, group, floor)
+        _check(instrument, own_band, group, floor, stars)
 
 
-def _check(instrument: str, band: str, rows: list[Instrumental], floor: float) -> None:
+def _check(instrument: str, band: str, rows: list[Instrumental], floor: float,
+           stars: dict[str, Source]) -> None:
     import numpy as np
 
+    from iop4d.reduction.calibrate import DEFAULT_ERROR
+    from iop4d.science.catalogue_check import catalogue_offsets
     from iop4d.science.variability import constancy
 
     frames = {frame: at for at, frame in enumerate(dict.fromkeys(row.frame for row in rows))}
@@ -145,17 +152,34 @@ def _check(instrument: str, band: str, rows: list[Instrumental], floor: float) -
     mags = np.full((2, len(frames), len(names)), np.nan)
     for row in rows:
         mags[:, frames[row.frame], names[row.source]] = row.mag, row.mag_err
-    found = constancy(mags[0], mags[1], floor=floor)
+    # Polarised stars vary over the positions of a polariser, by as much as constant ones may.
+    plain = [frames[frame] for frame in {row.frame for row in rows if row.mode == "photometry"}]
+    found = constancy(mags[0, sorted(plain)], mags[1, sorted(plain)], floor=floor)
+    listed = np.array([stars[name].magnitudes.get(band, (np.nan, np.nan)) for name in names])
+    off = catalogue_offsets(listed[:, 0] - mags[0], mags[1], np.where(
+        listed[:, 1] > 0, listed[:, 1], DEFAULT_ERROR))
     nights = len({row.night for row in rows})
     click.echo(f"{instrument} {band}: {len(frames)} frames of {nights} nights")
-    click.echo(f"  {'calibrator':<24} {'frames':>6} {'scatter':>8} {'excess':>8} {'p-value':>8}")
+    click.echo(f"  {'calibrator':<24} {'frames':>6} {'scatter':>8} {'excess':>8} {'p-value':>8} "
+               f"{'catalogue off by':>18}")
     for name, at in names.items():
-        if not np.isfinite(found.p_value[at]):
-            click.echo(f"  {name:<24} {found.n[at]:>6}  too few frames or other calibrators")
-            continue
-        click.echo(f"  {name:<24} {found.n[at]:>6} {found.scatter[at]:8.4f} "
-                   f"{found.excess[at]:8.4f} {found.p_value[at]:8.2g}"
-                   + ("  varies" if found.varies[at] else ""))
+        click.echo(f"  {name:<24} {np.isfinite(mags[0, :, at]).sum():>6} "
+                   + _steadiness(found, at)
+                   + f" {_offset(off.offset[at], off.err[at]):>18}"
+                   + ("  varies" if found.varies[at] else "")
+                   + (f"  catalogue magnitude off by {off.offset[at]:+.2f} mag against the others"
+                      if off.is_wrong[at] else ""))
+
+
+def _steadiness(found: Constancy, at: int) -> str:
+    """The columns of a star's scatter: dashes with too few frames or other calibrators."""
+    if not math.isfinite(found.p_value[at]):
+        return f"{NOTHING:>8} {NOTHING:>8} {NOTHING:>8}"
+    return f"{found.scatter[at]:8.4f} {found.excess[at]:8.4f} {found.p_value[at]:8.2g}"
+
+
+def _offset(offset: float, err: float) -> str:
+    return f"{offset:+.3f} +- {err:.3f}" if math.isfinite(offset) else NOTHING
 
 
 @click.group()

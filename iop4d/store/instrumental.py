@@ -19,6 +19,7 @@ class Instrumental:
     instrument: str
     band: str
     night: str
+    mode: str
     frame: int
     source: str
     mag: float
@@ -27,11 +28,11 @@ class Instrumental:
 
 def instrumental(db: Connection, sources: Iterable[str], *,
                  band: str | None = None) -> list[Instrumental]:
-    """All good measurements of the sources on photometry frames, in order of time.
+    """All good measurements of the sources on reduced frames, in order of time.
 
     Those with a flag that bars a star from zero points are left out.
     """
-    query = (db.select(Measurement, Frame.instrument, Frame.band, Frame.night, Frame.id,
+    query = (db.select(Measurement, Frame.instrument, Frame.band, Frame.night, Frame.mode, Frame.id,
                        Measurement.source, Measurement.mag_inst, Measurement.mag_inst_err)
              .join(Frame)
              .where(Measurement.source.in_(list(sources))
@@ -40,11 +41,10 @@ def instrumental(db: Connection, sources: Iterable[str], *,
                     & Measurement.mag_inst_err.is_null(False)
                     & (Measurement.flags.bin_and(int(NEVER_CALIBRATES)) == 0)
                     & (Frame.kind == FrameKind.SCIENCE.value)
-                    & (Frame.state == FrameState.DONE.value)
-                    & (Frame.mode == "photometry"))
+                    & (Frame.state == FrameState.DONE.value))
              .order_by(Frame.instrument, Frame.band, Frame.jd_start, Frame.id))
     if band is not None:
         query = query.where(Frame.band == band)
     return [Instrumental(instrument=instrument or "", band=own_band or "", night=night,
-                         frame=frame, source=source, mag=mag, mag_err=mag_err)
-            for instrument, own_band, night, frame, source, mag, mag_err in query.tuples()]
+                         mode=mode or "", frame=frame, source=source, mag=mag, mag_err=mag_err)
+            for instrument, own_band, night, mode, frame, source, mag, mag_err in query.tuples()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -167,20 +168,23 @@ def test_the_standards_are_those_of_the_whole_table(folder: Path) -> None:
     assert "0 sources added, 17 replaced" in run(folder, "import", "builtin:standards").output
 
 
-def measure(database: Database, names: list[str], *, varies: str) -> None:
+def measure(database: Database, stars: list[Source], *, varies: str = "", wrong: str = "",
+            frames: int = 30, mode: str = "photometry") -> None:
+    """Frames of the stars as the catalogue has them, but for what varies or is 0.5 mag brighter."""
     rng = np.random.default_rng(6)
     with database.write() as tx:
-        for number in range(30):
+        for number in range(frames):
             frame = tx.create(Frame,
                 archive="raw", path=f"f{number}", name=f"f{number}", size=1, mtime_ns=1,
-                state="done", kind="science", instrument="AndorT90", band="R", mode="photometry",
+                state="done", kind="science", instrument="AndorT90", band="R", mode=mode,
                 night=f"2024-03-{10 + number // 10}", jd_start=2460380.0 + number,
                 completed_at=0.0, seen_at=0.0, changed_at=0.0)
             cloud = rng.normal(0.0, 0.2)
-            for order, name in enumerate(names):
-                mag = -8.0 - order + cloud + rng.normal(0.0, 0.005)
-                mag += 0.1 * (-1) ** number if name == varies else 0.0
-                tx.create(Measurement, frame=frame, source=name, x=1.0, y=1.0, mag_inst=mag,
+            for order, star in enumerate(stars):
+                mag = star.magnitudes["R"][0] - 21.0 + cloud + rng.normal(0.0, 0.005)
+                mag += 0.1 * (-1) ** number if star.name == varies else 0.0
+                mag -= 0.5 if star.name == wrong else 0.0
+                tx.create(Measurement, frame=frame, source=star.name, x=1.0, y=1.0, mag_inst=mag,
                                    mag_inst_err=0.005, flags=1 if (number, order) == (3, 0) else 0)
 
 
@@ -188,9 +192,10 @@ def test_a_variable_calibrator_is_told(folder: Path) -> None:
     nothing = run(folder, "check-calibrators", "BL Lac")
     database = Database(load_site(folder, ()).database)
     with database.read() as db:
-        names = [s.name for s in store.load(db).calibrators_of("2200+420")]
+        stars = store.load(db).calibrators_of("2200+420")
+    names = [s.name for s in stars]
     assert f"No measurements of the {len(names)} calibrators" in nothing.output
-    measure(database, names, varies=names[1])
+    measure(database, stars, varies=names[1])
     database.close()
     ran = run(folder, "check-calibrators", "BL Lac", "--band", "R")
     assert ran.exit_code == 0, ran.output
@@ -198,3 +203,18 @@ def test_a_variable_calibrator_is_told(folder: Path) -> None:
     lines = {name: line for name in names for line in ran.output.splitlines() if name in line}
     assert [name for name, line in lines.items() if line.endswith("varies")] == [names[1]]
     assert " 29 " in lines[names[0]]  # the saturated one is left out
+
+
+@pytest.mark.parametrize(("frames", "mode"), [(1, "photometry"), (4, "polarimetry")])
+def test_a_wrong_catalogue_magnitude_is_named_from_one_frame_or_group(folder: Path, frames: int,
+                                                                      mode: str) -> None:
+    database = Database(load_site(folder, ()).database)
+    with database.read() as db:
+        stars = store.load(db).calibrators_of("2200+420")
+    measure(database, stars, wrong=stars[1].name, frames=frames, mode=mode)
+    database.close()
+    ran = run(folder, "check-calibrators", "BL Lac")
+    assert ran.exit_code == 0, ran.output
+    named = [line.split("  ")[1] for line in ran.output.splitlines() if "off by +" in line]
+    assert named == [stars[1].name]
+    assert re.search(r"catalogue magnitude off by \+0\.5\d mag against the others", ran.output)
