@@ -23,6 +23,8 @@ KIND_WORDS = {"*bias*": "bias", "zero*": "bias", "*dark*": "dark", "*flat*": "fl
               "expose*": "science", "tricolor*": "science"}
 
 
+#: Cards in which programs write the settings of a detector with which its bias and noise change.
+SETTINGS = ("GAIN", "OFFSET", "READOUTM")
 #: Cards in which programs write when an exposure began, UTC.
 START_CARDS = ("DATE-OBS", "JD", "JD-OBS", "MJD-OBS", "MJD")
 
@@ -62,7 +64,8 @@ class Instrument:
 
     def facts_of(self, header: Header, path: PurePath) -> FrameFacts:
         """The facts of a frame in a file; raises CardError or FrameError."""
-        return self.read(header, path.as_posix() if self.reads_folder else path.name)
+        facts = self.read(header, path.as_posix() if self.reads_folder else path.name)
+        return replace(facts, detector=replace(facts.detector, settings=settings(header)))
 
     def for_frame(self, facts: FrameFacts) -> Instrument:
         """The instrument with the figures that a frame's own header gives."""
@@ -83,6 +86,12 @@ class Instrument:
     def pixel_arcsec(self, binning: int) -> float:
         """Arcseconds per pixel at a binning."""
         return self.scale_arcsec * binning
+
+
+def settings(header: Header) -> str:
+    """The detector's settings as a header tells them, such as ``GAIN=120,OFFSET=10``."""
+    said = {name: re.sub(r"[^\w.-]+", "-", card(header, name)) for name in SETTINGS}
+    return ",".join(f"{name}={value.removesuffix('.0')}" for name, value in said.items() if value)
 
 
 def card(header: Header, name: str) -> str:

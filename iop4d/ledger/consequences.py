@@ -14,7 +14,12 @@ from datetime import date, timedelta
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
-from iop4d.ledger.master_choice import CALIBRATED_WITH, MasterChoices, shows_pattern
+from iop4d.ledger.master_choice import (
+    CALIBRATED_WITH,
+    MasterChoices,
+    darks_hold_bias,
+    shows_pattern,
+)
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.states import GroupState, MasterState
 from iop4d.model.units import unix_of_jd
@@ -48,7 +53,9 @@ class Consequences:
         """Its master is to be built, or built again, once no more of its frames come."""
         self._choices.changed()
         now = self._clock()
-        master = masters.master_for(tx, facts, now)
+        master = masters.master_for(
+            tx, facts, now, one_exposure=facts.kind is FrameKind.DARK
+            and darks_hold_bias(self._instruments[facts.instrument], facts))
         jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER + bonus, now=now,
                    not_before=now + self._site.masters.build_delay)
 

@@ -15,8 +15,10 @@ from iop4d.model.frame import (
     FrameKind,
     beam_element_of,
     covers,
+    is_same_time,
     layout_of,
     region_of,
+    settings_of,
 )
 from iop4d.model.messages import MasterRef
 from iop4d.model.states import MasterState
@@ -73,10 +75,14 @@ class MasterChoices:
     def choose(self, db: Connection, facts: FrameFacts) -> Choice:
         """The best masters for a frame of a known instrument, of those chosen before."""
         key = (facts.telescope, facts.instrument, facts.kind, facts.night, layout_of(facts),
-               facts.band, facts.beam_element)
+               facts.band, facts.beam_element,
+               facts.exptime_s if self._darks_hold_bias(facts) else None)
         if (made := self._made.get(key)) is None:
             made = self._made[key] = self._choose(db, facts)
         return made
+
+    def _darks_hold_bias(self, facts: FrameFacts) -> bool:
+        return darks_hold_bias(self._instruments[facts.instrument], facts)
 
     def improves(self, db: Connection, facts: FrameFacts, used: Iterable[Iterable[int]]) -> bool:
         """Whether there are other masters now than a frame, or a master, was calibrated with."""
@@ -104,12 +110,13 @@ class MasterChoices:
             best = next((row for row in near if row.state == MasterState.READY), None)
             if best is None:
                 pending += [when for row in near for when in _pending(db, row)]
-                missing.append(_described(kind, facts))
+                missing.append(_described(kind, facts, self._darks_hold_bias(facts)))
                 continue
             chosen.append(MasterRef(
                 id=best.id, revision=best.revision, kind=kind, path=Path(best.path),
                 provisional=best.night != facts.night, exptime_s=best.exptime_s,
-                origin=region_of(best.layout)[1:3]))
+                origin=region_of(best.layout)[1:3],
+                holds_bias=kind is FrameKind.DARK and self._darks_hold_bias(facts)))
         chosen += self._pattern(db, facts)
         return Choice(masters=tuple(chosen), missing=tuple(missing),
                       pending_until=max(pending) if pending else None)
@@ -132,11 +139,31 @@ class MasterChoices:
         rows = [row for row in masters.of_kind(db, kind, facts)
                 if days_between(row.night, facts.night) <= self._site.masters.max_age_days
                 and covers(row.layout, facts)
+                and (kind is not FrameKind.DARK or self._serves(row, facts))
                 and (kind is not FrameKind.FLAT
                      or beam_element_of(row.layout) == facts.beam_element)]
         return sorted(rows, key=lambda row: (
             days_between(row.night, facts.night), row.night > facts.night,
             row.layout != layout_of(facts), row.id))
+
+
+    def _serves(self, dark: Master, facts: FrameFacts) -> bool:
+        """Whether a dark is one with its bias subtracted, or of a frame's exposure time, as needed.
+        """
+        if not self._darks_hold_bias(facts):
+            biased = FrameKind.BIAS in self._instruments[facts.instrument].masters
+            return bool(dark.masters) or not biased or dark.state != MasterState.READY
+        return (not dark.masters and masters.is_of_one_exposure(dark)
+                and is_same_time(dark.exptime_s, facts.exptime_s))
+
+
+def darks_hold_bias(instrument: Instrument, facts: FrameFacts) -> bool:
+    """Whether neither bias nor overscan is subtracted from the darks of a frame's camera.
+
+    They cannot be scaled to another exposure time.
+    """
+    return (FrameKind.DARK in instrument.masters and FrameKind.BIAS not in instrument.masters
+            and facts.detector.overscan is None)
 
 
 def needed(kind: FrameKind, instrument: Instrument) -> tuple[FrameKind, ...]:
@@ -158,7 +185,10 @@ def _pending(db: Connection, master: Master) -> list[float]:
     return [] if begins is None else [begins]
 
 
-def _described(kind: FrameKind, facts: FrameFacts) -> str:
+def _described(kind: FrameKind, facts: FrameFacts, holds_bias: bool) -> str:
+    if kind is FrameKind.DARK and holds_bias:
+        return (f"master dark of {facts.exptime_s:g} s of {facts.instrument} "
+                f"({layout_of(facts)}), which without a bias cannot be of another exposure time")
     band = f" {facts.band}" if kind is FrameKind.FLAT and facts.band else ""
     if kind is FrameKind.FLAT and facts.beam_element:
         band += f" {facts.beam_element}"
@@ -180,6 +210,7 @@ def deviation(db: Connection, site: Site, master: Master, level: float, scatter:
     what = "scatter" if kind is FrameKind.FLAT else "level"
     peers = [row for row in masters.peers_of(db, master)
              if region_of(row.layout)[0] == binning
+             and settings_of(row.layout) == settings_of(master.layout)
              and days_between(row.night, master.night) <= site.masters.max_age_days
              and row.level is not None and row.scatter is not None]
     values = [float(getattr(row, what)) for row in peers]

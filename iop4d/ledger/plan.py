@@ -213,7 +213,9 @@ def let_wait(tx: Transaction, job_id: int, which: Iterable[Frame], now: float, *
 def master_path(site: Site, master: Master, revision: int) -> Path:
     """Where a revision of a master is written; old revisions stay, since results name them."""
     band = f"-{master.band}" if master.band else ""
-    name = f"{master.kind}{band}-{master.instrument}-{master.layout.replace(' ', '')}-r{revision}"
+    layout = master.layout.replace("x ", "x", 1).replace(" ", "-")
+    time = f"-{master.key.rpartition('/')[2]}" if masters.is_of_one_exposure(master) else ""
+    name = f"{master.kind}{band}-{master.instrument}-{layout}{time}-r{revision}"
     return site.folder("masters") / str(master.telescope) / str(master.night) / f"{name}.fits"
 
 

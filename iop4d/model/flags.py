@@ -51,7 +51,7 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.NOT_DETECTED: "less than three sigma of light at the place of the source",
     Flag.OFF_CENTRE: "the star's centroid is far from the catalogued position",
     Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",
-    Flag.POOR_SEEING: "PSF wider than 5 arcsec (FWHM)",
+    Flag.POOR_SEEING: "PSF wider than 5 arcsec and 3 pixels (FWHM)",
     Flag.POOR_FIT: "the modulation of the flux fits no polarisation within its errors, or too few "
                    "positions are left to check it",
     Flag.MISSING_ANGLES: "positions of the polariser or half-wave plate are missing",

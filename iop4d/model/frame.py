@@ -46,7 +46,8 @@ class Detector:
 
     ``gain_e_adu``: electrons per ADU; ``read_noise_e``: electrons; ``saturation_adu``: raw level;
     ``pixel_arcsec``: as read out; ``trim``: the pixels that see light; ``overscan``: those whose
-    level is subtracted.
+    level is subtracted; ``settings``: gain, offset and read-out mode, such as
+    ``GAIN=120,OFFSET=10``: frames of other settings have other masters.
     """
 
     gain_e_adu: float | None = None
@@ -55,6 +56,7 @@ class Detector:
     pixel_arcsec: float | None = None
     trim: Region | None = None
     overscan: Region | None = None
+    settings: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,14 +109,16 @@ def is_same_exposure(one: str, other: str) -> bool:
 
 
 def layout_of(facts: FrameFacts) -> str:
-    """Binning, shape and place as text: only frames of one layout are ever combined.
+    """Binning, shape, place and settings as text: only frames of one layout are ever combined.
 
-    ``2x 1024x1024``, or with an origin ``2x 1120x896+1400+1100``; of a flat field with what stands
-    in the beam, if anything does: ``1x 1024x1024@P1``.
+    ``2x 1024x1024``, with an origin ``2x 1120x896+1400+1100``, with settings
+    ``1x 1024x1024 GAIN=120``; of a flat field with what stands in the beam, if anything does:
+    ``1x 1024x1024@P1``.
     """
     (ny, nx), (x, y) = facts.shape, facts.origin
     behind = f"@{facts.beam_element}" if facts.kind is FrameKind.FLAT and facts.beam_element else ""
-    return f"{facts.binning}x {nx}x{ny}" + (f"+{x}+{y}" if (x, y) != (0, 0) else "") + behind
+    return (f"{facts.binning}x {nx}x{ny}" + (f"+{x}+{y}" if (x, y) != (0, 0) else "")
+            + (f" {facts.detector.settings}" if facts.detector.settings else "") + behind)
 
 
 def beam_element_of(layout: str) -> str:
@@ -125,14 +129,31 @@ def beam_element_of(layout: str) -> str:
 def region_of(layout: str) -> tuple[int, int, int, int, int]:
     """(binning, x, y, nx, ny) of a layout as ``layout_of`` writes it."""
     binning, _, rest = layout.partition("x ")
-    size, *origin = rest.partition("@")[0].split("+")
+    size, *origin = rest.partition("@")[0].partition(" ")[0].split("+")
     nx, ny = map(int, size.split("x"))
     x, y = map(int, origin) if origin else (0, 0)
     return int(binning), x, y, nx, ny
 
 
+def is_same_time(one_s: float, other_s: float) -> bool:
+    """Whether two exposure times are the same but for what a shutter or a header rounds."""
+    return abs(one_s - other_s) <= 0.02 + 0.01 * max(one_s, other_s)
+
+
+def settings_of(layout: str) -> dict[str, str]:
+    """The settings of a layout, by their cards."""
+    said = layout.partition("@")[0].partition("x ")[2].partition(" ")[2]
+    return dict(pair.partition("=")[::2] for pair in said.split(",") if pair)
+
+
 def covers(layout: str, facts: FrameFacts) -> bool:
-    """Whether a frame's pixels are all within a layout of the same binning."""
+    """Whether a frame's pixels are all within a layout of the same binning and settings.
+
+    A setting that either does not tell is no difference.
+    """
+    wanted = settings_of(layout_of(facts))
+    if any(wanted.get(name, value) != value for name, value in settings_of(layout).items()):
+        return False
     binning, x, y, nx, ny = region_of(layout)
     (height, width), (left, bottom) = facts.shape, facts.origin
     return (binning == facts.binning and x <= left and y <= bottom

@@ -30,6 +30,7 @@ class MasterRef:
     """A master to calibrate with. ``provisional``: of another night than the frame.
 
     ``origin``: (x, y) of its first pixel on the detector, binned; a frame takes its cut of it.
+    ``holds_bias``: of a dark from which no bias was subtracted: it serves its exposure time alone.
     """
 
     id: int
@@ -39,6 +40,7 @@ class MasterRef:
     provisional: bool = False
     exptime_s: float = 0.0
     origin: tuple[int, int] = (0, 0)
+    holds_bias: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,7 @@ def _input(path: Path, request: MasterRequest, instrument: Instrument,
     raw = trimmed(raw_image(file), facts)
     item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s)
     if request.kind is FrameKind.FLAT:
+        calibration.check(facts.exptime_s)
         level = _flat_level(item, calibration, instrument.for_frame(facts).saturation_adu)
         item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s, level=level)
     if request.kind is FrameKind.DARK and facts.exptime_s <= 0:

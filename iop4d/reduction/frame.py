@@ -30,6 +30,7 @@ from iop4d.reduction.measure import (
     measure_sources,
     reference_stars,
 )
+from iop4d.reduction.pixel_doubts import flat_doubt, mark_wrapped, sky_doubt
 from iop4d.reduction.product import Mark, write_preview, write_reduced
 from iop4d.reduction.rungs import Search
 from iop4d.reduction.stars import Stars, find_sky, find_stars
@@ -40,6 +41,7 @@ from iop4d.science.tan import Wcs
 
 FINE_ARCSEC = 0.45  # pixels are taken together up to this size to find stars
 POOR_SEEING_ARCSEC = 5.0  # as the flag says
+POOR_SEEING_PX = 3.0  # of coarse pixels, which widen every PSF
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +67,12 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
         frame = calibrate_pixels(
             raw, masters, exptime_s=facts.exptime_s, saturation_adu=instrument.saturation_adu,
             gain=instrument.gain_e_adu, linear_to_adu=instrument.linear_to_adu)
+        frame, wrapped = mark_wrapped(raw, frame)
+        uneven = flat_doubt(frame.image, masters)
         calibrated = frame.image.copy() if request.reduced_path else None
     with stages("background"):
         sky = find_sky(frame)
+        doubtful = sky_doubt(sky.level, sky.sigma, masters)
     with stages("detect"):
         scale = instrument.pixel_arcsec(facts.binning)
         stars = find_stars(frame, sky, threshold=site.photometry.detection_sigma,
@@ -86,7 +91,8 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
                                 outer=site.photometry.annulus_outer)
         measured = _measure(frame, stars, field, aperture, facts, tools)
     with stages("results"):
-        reduced = _reduced(request, tools, stars, field, aperture, measured)
+        reduced = _reduced(request, tools, stars, field, aperture, measured,
+                           wrapped=wrapped, pixel_doubts=(doubtful, uneven))
     if request.reduced_path and calibrated is not None:
         with stages("product"):
             write_reduced(request.reduced_path, calibrated, reduced, request)
@@ -139,18 +145,21 @@ def _is_target(name: str, catalogue: Catalogue) -> bool:
 
 
 def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
-             aperture: Aperture, found: _Measured) -> Reduced:
+             aperture: Aperture, found: _Measured, *, wrapped: str,
+             pixel_doubts: tuple[str, ...]) -> Reduced:
     facts, telescope = request.facts, tools.instrument.telescope
     wcs, fwhm = field.refined.wcs, stars.psf.fwhm
     airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
     bjd = times.bjd_tdb(facts.jd_mid, wcs.ra0, wcs.dec0)
     flags = quality(field.refined, fwhm)
-    if fwhm * wcs.scale_arcsec > POOR_SEEING_ARCSEC:
+    if fwhm > POOR_SEEING_PX and fwhm * wcs.scale_arcsec > POOR_SEEING_ARCSEC:
         flags |= Flag.POOR_SEEING
     doubts = (*request.doubts, *time_doubts(facts, telescope, airmass=airmass,
                                             seen_at=request.seen_at))
     if doubts:
         flags |= Flag.TIME_DOUBTFUL
+    if any(pixel_doubts):
+        flags |= Flag.PIXELS_DOUBTFUL
     measured = MeasuredFrame(
         id=0, facts=facts, measurements=found.sources, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         airmass=airmass, bjd_tdb=bjd, flags=int(flags),
@@ -171,7 +180,7 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         target=_main_target(targets, facts, tools.catalogue, wcs),
         field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
         astrometry_from=field.astrometry_from,
-        warnings=(*doubts, *_warnings(request, stars)))
+        warnings=(*doubts, *filter(None, (wrapped, *pixel_doubts)), *_warnings(request, stars)))
 
 
 def _main_target(targets: Sequence[Source], facts: FrameFacts, catalogue: Catalogue,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from iop4d.fits.read import RawImage, read_image
 from iop4d.model.errors import FrameError, StageError
-from iop4d.model.frame import FrameKind
+from iop4d.model.frame import FrameKind, is_same_time
 from iop4d.model.messages import MasterRef
 from iop4d.science.saturation import clip_level
 
@@ -26,13 +26,21 @@ class MasterSet:
     """The pixels of a frame's masters, float32 [y, x], None where there is no such master.
 
     ``bias``: ADU; ``dark``: ADU per second; ``flat``: relative; ``pattern``: excess of hot pixels,
-    ADU per second. NaN where a pixel is bad.
+    ADU per second. NaN where a pixel is bad. ``dark_s``: exposure time for which alone the dark
+    is, as it holds the bias; NaN: for any.
     """
 
     bias: FloatImage | None = None
     dark: FloatImage | None = None
     flat: FloatImage | None = None
     pattern: FloatImage | None = None
+    dark_s: float = math.nan
+
+    def check(self, exptime_s: float) -> None:
+        """Raise FrameError where the dark is not for an exposure time."""
+        if not math.isnan(self.dark_s) and not is_same_time(self.dark_s, exptime_s):
+            raise FrameError(f"its exposure time is {exptime_s:g} s, that of the master dark "
+                             f"{self.dark_s:g} s, and without a bias that cannot be scaled")
 
 
 class MasterCache:
@@ -66,7 +74,9 @@ class MasterCache:
         A larger master gives its cut; StageError where one does not cover the frame.
         """
         found = {ref.kind: _cut(self.get(ref), ref, shape, origin) for ref in refs}
-        return MasterSet(bias=found.get(FrameKind.BIAS), dark=found.get(FrameKind.DARK),
+        dark_s = next((ref.exptime_s for ref in refs if ref.holds_bias), math.nan)
+        return MasterSet(dark_s=dark_s, bias=found.get(FrameKind.BIAS),
+                         dark=found.get(FrameKind.DARK),
                          flat=found.get(FrameKind.FLAT), pattern=found.get(FrameKind.PATTERN))
 
 
@@ -102,6 +112,7 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float, sat
     ``gain``: electrons per ADU; ``linear_to_adu``: raw value up to which the detector is linear,
     NaN where that is not known.
     """
+    masters.check(exptime_s)
     image = raw.rows()
     # Rounded, since a whole number is not one any more once an overscan came off and on again.
     clipped = clip_level(np.rint(image + raw.overscan) if raw.overscan.any() else image, gain)

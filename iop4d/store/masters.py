@@ -36,14 +36,28 @@ def of_kind(db: Connection, kind: FrameKind, facts: FrameFacts) -> list[Master]:
     return list(db.select(Master).where(which))
 
 
-def master_for(tx: Transaction, facts: FrameFacts, now: float) -> Master:
-    """The master that a calibration frame is part of, made if need be."""
+def master_for(tx: Transaction, facts: FrameFacts, now: float, *,
+               one_exposure: bool = False) -> Master:
+    """The master that a calibration frame is part of, made if need be.
+
+    ``one_exposure``: it is one of frames of the same exposure time.
+    """
     key = "/".join([facts.telescope, facts.instrument, facts.night, facts.kind.value,
-                    layout_of(facts).replace(" ", ""), facts.band or "-"])
+                    layout_of(facts).replace(" ", ""), facts.band or "-",
+                    *([_exposure(facts.exptime_s)] if one_exposure else [])])
     return tx.get_or_create(Master, key=key, defaults={
         "kind": facts.kind.value, "telescope": facts.telescope, "instrument": facts.instrument,
         "layout": layout_of(facts), "band": facts.band, "night": facts.night,
         "exptime_s": facts.exptime_s, "changed_at": now})
+
+
+def is_of_one_exposure(master: Master) -> bool:
+    """Whether a master is made of frames of the same exposure time alone."""
+    return str(master.key).endswith("/" + _exposure(master.exptime_s))
+
+
+def _exposure(exptime_s: float) -> str:
+    return f"{exptime_s:.3g}s"
 
 
 def frames_of(db: Connection, master: Master) -> list[Frame]:
@@ -116,7 +130,9 @@ def calibration_frames_of(db: Connection, master: Master) -> list[Frame]:
         & Frame.state.not_in((FrameState.REJECTED, FrameState.DUPLICATE, FrameState.SUPERSEDED))
         & (Frame.band == master.band if master.band else Frame.band.is_null())
     ).order_by(Frame.jd_start, Frame.name)
-    return [row for row in rows if layout_of(frames_facts_of(row)) == master.layout]
+    alone = is_of_one_exposure(master)
+    return [row for row in rows if layout_of(frames_facts_of(row)) == master.layout
+            and not (alone and _exposure(row.exptime_s) != _exposure(master.exptime_s))]
 
 
 def peers_of(db: Connection, master: Master) -> list[Master]:

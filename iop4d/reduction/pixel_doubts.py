@@ -1,0 +1,105 @@
+"""Whether the pixels of a frame can be true: values that wrapped, masters that are not its own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iop4d.fits.read import RawImage
+from iop4d.reduction.masters import CalibratedImage, MasterSet
+
+_BELOW_SIGMA = 10.0  # of the sky, below which a level of integers is far from the sky
+_SKY_SIGMA, _SKY_ADU = 3.0, 10.0  # below zero that a calibrated sky may be: biases differ
+_HIGH = 40000.0  # ADU above which 16-bit pixels may be near their end
+_HOLE = 20000.0  # ADU by which no pixel between two such pixels of a star is fainter
+_WIDEST = 12  # pixels of such a hole
+_BLOCKS = 8  # to a side, that show how even an image is
+_SAMPLE = 65536  # pixels that show it
+_UNEVEN = 0.05  # of the sky: a flat that adds less is not told from gradients
+
+
+def mark_wrapped(raw: RawImage, frame: CalibratedImage) -> tuple[CalibratedImage, str]:
+    """The image with NaN where values wrapped, and that in words; both as they were without any.
+
+    Values of 16 bits wrap to negative ones where a program takes them as signed, and to small ones
+    beyond 65535. Only integers tell: negative ones of a sky that is far above zero, and a hole
+    between pixels of a star that are near the end of the range.
+    """
+    stored = raw.stored
+    sample = np.asarray(stored[::16, ::16], dtype=np.float64) * raw.scale + raw.zero
+    sample = sample[np.isfinite(sample)]
+    if not sample.size or np.any(sample != np.floor(sample)):
+        return frame, ""
+    low, middle = np.percentile(sample, (15.87, 50.0))
+    wrapped = np.zeros(raw.shape, dtype=bool)
+    if middle > _BELOW_SIGMA * max(middle - low, 1.0):
+        wrapped |= stored < (0.0 - raw.zero) / raw.scale
+    wrapped |= _holes(stored, (_HIGH - raw.zero) / raw.scale, _HOLE / raw.scale)
+    count = int(np.count_nonzero(wrapped))
+    if not count:
+        return frame, ""
+    image = frame.image
+    image[wrapped] = np.nan
+    bad = wrapped if frame.bad is None else frame.bad | wrapped
+    return replace(frame, image=image, bad=bad), (
+            f"{count} pixels have values that wrapped: negative, or holes in bright stars")
+
+
+def _holes(stored: NDArray[Any], high: float, depth: float) -> NDArray[np.bool_]:
+    """Pixels of rows between two high ones near each other, all much fainter than both."""
+    found = np.zeros(stored.shape, dtype=bool)
+    y, x = np.nonzero(stored > high)
+    near = np.flatnonzero((np.diff(y) == 0) & (np.diff(x) > 1) & (np.diff(x) <= _WIDEST + 1))
+    for i in near.tolist():
+        row, first, last = y[i], x[i], x[i + 1]
+        ends = min(float(stored[row, first]), float(stored[row, last]))
+        if float(stored[row, first + 1:last].max()) < ends - depth:
+            found[row, first + 1:last] = True
+    return found
+
+
+def sky_doubt(level: float, sigma: float, masters: MasterSet) -> str:
+    """That the sky is far below zero after calibration, in words; empty if it is not.
+
+    ``level``, ``sigma``: of the calibrated sky, ADU. Without masters any level may be right.
+    """
+    if masters.bias is None and masters.dark is None:
+        return ""
+    if level >= -max(_SKY_SIGMA * sigma, _SKY_ADU):
+        return ""
+    return (f"the sky is {level:.0f} ADU after calibration: the bias or dark does not belong to "
+            "this frame")
+
+
+def flat_doubt(image: NDArray[np.float32], masters: MasterSet) -> str:
+    """That the flat made the sky much less even than it was, in words; empty if it did not.
+
+    ``image``: calibrated, with its sky, ADU [y, x].
+    """
+    if masters.flat is None:
+        return ""
+    step = max(1, math.isqrt(image.size // _SAMPLE))
+    after = image[::step, ::step]
+    before = _unevenness(after * masters.flat[::step, ::step])
+    now = _unevenness(after)
+    if now > _UNEVEN and now > 2.0 * before:
+        return (f"the flat makes the sky uneven by {100.0 * now:.0f} %, which was uneven by "
+                f"{100.0 * before:.0f} %: it does not belong to this frame")
+    return ""
+
+
+def _unevenness(image: NDArray[np.float32]) -> float:
+    """Robust scatter of the medians of blocks, as a part of their median; NaN for no sky."""
+    medians = np.array([np.nanmedian(block) if np.isfinite(block).any() else np.nan
+                        for rows in np.array_split(image, _BLOCKS)
+                        for block in np.array_split(rows, _BLOCKS, axis=1)])
+    medians = medians[np.isfinite(medians)]
+    spread = np.subtract(*np.percentile(medians, (84.13, 15.87))) / 2.0 if medians.size else np.nan
+    noise = float(np.nanmedian(np.abs(image - np.nanmedian(image)))) / math.sqrt(
+        image.size / _BLOCKS**2)
+    level = float(np.median(medians)) if medians.size else math.nan
+    return float(spread) / level if level > 20.0 * noise else math.nan

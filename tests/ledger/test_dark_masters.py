@@ -1,0 +1,97 @@
+"""Darks without a bias serve their own exposure time; masters are of frames of like settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from iop4d.config import Site
+from iop4d.instruments.discovery import find_instruments
+from iop4d.ledger.plan import Claim
+from iop4d.model.frame import Detector, FrameFacts, FrameKind
+from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome, ReduceRequest
+from iop4d.store.database import Database
+from iop4d.store.schema import Master
+from tests.conftest import FakeClock, LedgerAlone
+from tests.ledger.test_ledger import Bench, facts_of
+from tests.support.rows import rows
+
+
+class Camera(Bench):
+    """Darks, flats and science frames; names tell the exposure time: ``dark-60s-1.fit``."""
+
+    def __init__(self, site: Site, database: Database, clock: FakeClock,
+                 masters: tuple[FrameKind, ...]) -> None:
+        super().__init__(site, database, clock)
+        instruments = {i.name: i for i in find_instruments()}
+        instruments["AndorT90"] = replace(instruments["AndorT90"], masters=masters)
+        self.ledger = LedgerAlone(database=database, site=site, clock=clock,
+                                  instruments=instruments)
+        self.requests: dict[str, ReduceRequest] = {}
+
+    def facts(self, name: str) -> FrameFacts:
+        kind, seconds, setting, number = name.removesuffix(".fit").split("-")
+        band = "-R" if kind in ("flat", "science") else ""
+        return replace(facts_of(f"{kind}{band}-{number}.fit"), exptime_s=float(seconds[:-1]),
+                       detector=Detector(settings=setting and f"GAIN={setting}"))
+
+    def answer(self, claim: Claim) -> Outcome:
+        request = claim.request
+        if isinstance(request, ClassifyRequest):
+            return Done(value=Classified(facts=self.facts(request.path.name), size=1,
+                                         sha256=request.path.name))
+        if isinstance(request, ReduceRequest):
+            self.requests[request.path.name] = request
+        return super().answer(claim)
+
+    def masters_of(self, name: str) -> set[tuple[str, float, bool]]:
+        return {(m.kind.value, m.exptime_s, m.holds_bias) for m in self.requests[name].masters}
+
+
+def test_without_a_bias_each_exposure_time_has_a_dark_of_its_own(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    camera = Camera(site, database, clock, (FrameKind.DARK,))
+    camera.drop(*(f"dark-{s}s--{n}.fit" for s in (7, 60) for n in range(3)),
+                "science-60s--10.fit", "science-120s--11.fit", "science-60.4s--12.fit")
+    camera.work()
+    assert sorted((m.exptime_s, m.n_frames) for m in rows(database, Master)) == [(7, 3), (60, 3)]
+    assert len({m.path for m in rows(database, Master)}) == 2
+    assert camera.masters_of("science-60s--10.fit") == {("dark", 60.0, True)}
+    assert camera.masters_of("science-60.4s--12.fit") == {("dark", 60.0, True)}
+    waiting = camera.frame("science-120s--11.fit")
+    assert waiting.state == "waiting"
+    assert ("no master dark of 120 s of AndorT90 (2x 1024x1024), which without a bias cannot be "
+            "of another exposure time" in waiting.reason)
+    camera.drop(*(f"dark-120s--{n}.fit" for n in range(3)))
+    camera.work()
+    assert camera.state("science-120s--11.fit") == "done"
+
+
+def test_with_a_bias_all_darks_of_a_night_are_one_master_for_every_exposure_time(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    camera = Camera(site, database, clock, (FrameKind.BIAS, FrameKind.DARK))
+    camera.drop(*(f"bias-0s--{n}.fit" for n in range(3)),
+                *(f"dark-{s}s--{n}.fit" for s in (7, 60) for n in range(3)),
+                "science-120s--11.fit")
+    camera.work()
+    assert sorted((m.kind, m.n_frames) for m in rows(database, Master)) == [("bias", 3),
+                                                                            ("dark", 6)]
+    found = camera.masters_of("science-120s--11.fit")
+    assert sorted((kind, holds_bias) for kind, _, holds_bias in found) == [("bias", False),
+                                                                           ("dark", False)]
+
+
+@pytest.mark.parametrize(("setting", "state"), [("120", "done"), ("", "done"),
+                                                ("0", "waiting")])
+def test_masters_of_another_gain_are_not_used(site: Site, database: Database, clock: FakeClock,
+                                              setting: str, state: str) -> None:
+    camera = Camera(site, database, clock, (FrameKind.BIAS,))
+    camera.drop(*(f"bias-0s-{gain}-{n}.fit" for n, gain in enumerate(["120"] * 3 + ["200"] * 3)),
+                f"science-60s-{setting}-9.fit")
+    camera.work()
+    assert sorted((m.layout, m.n_frames) for m in rows(database, Master)) == [
+        ("2x 1024x1024 GAIN=120", 3), ("2x 1024x1024 GAIN=200", 3)]
+    assert camera.state(f"science-60s-{setting}-9.fit") == state
+    if setting == "120":
+        assert "GAIN=120" in camera.requests["science-60s-120-9.fit"].masters[0].path.name

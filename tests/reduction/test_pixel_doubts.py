@@ -1,0 +1,83 @@
+"""Values that wrapped and masters of other frames are noticed, by pixels of which all is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from iop4d.fits.read import RawImage
+from iop4d.model.errors import FrameError
+from iop4d.reduction.masters import MasterSet, calibrate_pixels
+from iop4d.reduction.pixel_doubts import flat_doubt, mark_wrapped, sky_doubt
+
+RNG = np.random.default_rng(3)
+SKY = np.rint(RNG.normal(500.0, 10.0, (128, 160)))
+
+
+def star(peak: float, fwhm: float) -> np.ndarray:
+    y, x = np.indices(SKY.shape)
+    return SKY + np.rint(peak * np.exp(-2.773 * ((x - 70) ** 2 + (y - 60) ** 2) / fwhm**2))
+
+
+def marked(stored: np.ndarray) -> tuple[np.ndarray, str]:
+    raw = RawImage(stored=stored)
+    frame, said = mark_wrapped(raw, calibrate_pixels(raw, MasterSet(), exptime_s=1.0,
+                                                     saturation_adu=65535.0))
+    return np.argwhere(np.isnan(frame.image)), said
+
+
+def test_unsigned_values_that_were_taken_as_signed_are_marked() -> None:
+    true = star(50000.0, 5.0)
+    places, said = marked(true.astype(np.uint16).astype(np.int16))
+    assert places.tolist() == np.argwhere(true > 32767).tolist()
+    assert said.startswith(f"{len(places)} pixels have values that wrapped")
+
+
+def test_the_hole_in_a_star_beyond_the_range_is_marked() -> None:
+    true = star(75000.0, 8.0)
+    places, _ = marked((true.astype(np.int64) % 65536).astype(np.uint16))
+    over = {tuple(place) for place in np.argwhere(true > 65535).tolist()}
+    assert len(over) > 4
+    assert over <= {tuple(place) for place in places.tolist()}
+
+
+@pytest.mark.parametrize("stored", [
+    star(60000.0, 1.5).astype(np.uint16),  # its neighbours are half as bright
+    np.minimum(star(90000.0, 8.0), 65535).astype(np.uint16),  # saturated
+    (SKY - 500.0).astype(np.int32),  # a sky that was subtracted
+    (SKY - 500.5).astype(np.float32),
+    np.where(star(0, 1) > 525, 0, SKY).astype(np.uint16),  # dead pixels
+])
+def test_what_a_detector_or_a_program_gives_is_left_as_it_is(stored: np.ndarray) -> None:
+    places, said = marked(stored)
+    assert (len(places), said) == (0, "")
+
+
+@pytest.mark.parametrize(("level", "sigma", "is_doubted"), [
+    (0.0, 5.0, False), (-9.0, 1.0, False), (-11.0, 1.0, True), (-14.0, 5.0, False),
+    (-16.0, 5.0, True), (-20483.0, 5.0, True)])
+def test_a_sky_far_below_zero_tells_a_foreign_bias_or_dark(level: float, sigma: float,
+                                                           is_doubted: bool) -> None:
+    master = np.zeros((2, 2), np.float32)
+    assert bool(sky_doubt(level, sigma, MasterSet(bias=master))) is is_doubted
+    assert sky_doubt(level, sigma, MasterSet()) == ""
+
+
+def test_a_flat_that_adds_structure_does_not_belong_to_the_frame() -> None:
+    y, x = np.indices((256, 256))
+    vignetting = (1.0 - 0.3 * ((x - 128) ** 2 + (y - 128) ** 2) / 128**2).astype(np.float32)
+    sky = np.random.default_rng(4).normal(500.0, 10.0, (256, 256)).astype(np.float32)
+    right = MasterSet(flat=vignetting)
+    assert flat_doubt(sky * vignetting / vignetting, right) == ""
+    assert "the flat makes the sky uneven" in flat_doubt(sky / vignetting, right)  # flat already
+    assert flat_doubt(sky - 500.0, right) == ""  # there is no sky that could tell
+
+
+def test_a_dark_that_holds_the_bias_is_not_scaled() -> None:
+    """It is subtracted as it is from a frame of its own exposure time, and from no other."""
+    raw = RawImage(stored=np.full((32, 32), 1000, np.uint16))
+    dark = MasterSet(dark=np.full((32, 32), 400.0 / 60.0, np.float32), dark_s=60.0)
+    found = calibrate_pixels(raw, dark, exptime_s=60.0, saturation_adu=65535.0)
+    assert found.image == pytest.approx(600.0)
+    with pytest.raises(FrameError, match="without a bias that cannot be scaled"):
+        calibrate_pixels(raw, dark, exptime_s=120.0, saturation_adu=65535.0)
