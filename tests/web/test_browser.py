@@ -127,13 +127,14 @@ def test_who_is_signed_in_sees_every_field_and_what_became_of_an_act(
         browser.js("document.querySelector('input[name=name]').value = 'Ana'; document."
                    f"querySelector('input[name=password]').value = '{PASSWORD}'; document."
                    "querySelector('main form button').click()")
-        browser.wait("document.querySelector('[formaction$=acknowledge]')")
+        browser.wait("document.readyState === 'complete' && "
+                     "document.querySelector('[formaction$=acknowledge]')")
         browser.js("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert browser.js("document.documentElement.scrollWidth") <= width
         assert browser.js("[...document.querySelectorAll('.fields label')].filter(one => "
                           f"one.getBoundingClientRect().right > {width}).length") == 0
         browser.js("document.querySelector('[formaction$=acknowledge]').click()")
-        browser.wait("document.querySelector('.said')")
+        browser.wait("document.readyState === 'complete' && document.querySelector('.said')")
         seen = browser.js("(({top, bottom}) => top > 0 && bottom < innerHeight)"
                           "(document.querySelector('.said').getBoundingClientRect())")
         assert seen
