@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.store.database import Database, Transaction
 from tests.alerts.bench import UNIX_OF_JD, Night, Start, channel, rule, site_of
 from tests.alerts.posting import Post
 from tests.conftest import FakeClock
@@ -33,3 +34,12 @@ def posts() -> Iterator[list[Post]]:
     yield made
     for post in made:
         post.close()
+
+
+@pytest.fixture
+def tx(tmp_path: Path) -> Iterator[Transaction]:
+    """A transaction on a database of its own, which is empty."""
+    database = Database(tmp_path / "site.db")
+    with database.write() as begun:
+        yield begun
+    database.close()

@@ -42,6 +42,14 @@ class FakeChannel:
         self.mails.append((recipient, notice))
 
 
+class HungChannel(FakeChannel):
+    """A server that takes a connection and says nothing."""
+
+    async def send(self, notice: Notice, recipient: str) -> None:
+        self.tries += 1
+        await asyncio.Event().wait()
+
+
 DOWN = SendError("no connection", permanent=False, channel_down=True)
 LATER = SendError("451 come back later", permanent=False)
 NEVER = SendError("550 no such user", permanent=True)
@@ -109,3 +117,10 @@ def post(posts: list[Post], root: Path, clock: FakeClock, *parts: str,
     return posts[-1]
 
 
+def many_alerts(posts: list[Post], root: Path, clock: FakeClock, team: FakeChannel,
+                count: int = 7) -> Post:
+    """So many alerts for one recipient at once, which make a digest."""
+    it = post(posts, root, clock, rule(cooldown=0.0), channel(), team=team)
+    for episode in range(count):
+        it.fire(episode)
+    return it

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from iop4d.alerts.atel.gather import DraftRequest, gather, of_alert
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
-from iop4d.store.database import Database, Transaction
+from iop4d.store.database import Transaction
 from iop4d.store.schema import Alert, Result
 
 TODAY = 2461367.0  # JD of the noon before the night that drafts are about, 2026-11-22
@@ -86,12 +84,9 @@ def alert(tx: Transaction, points: list[int], band: str = "R", episode: int = 1,
 
 
 @pytest.fixture
-def tx(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path / "iop4d.db")
-    with database.write() as tx:
-        fill_catalogue(tx)
-        yield tx
-    database.close()
+def tx(tx: Transaction) -> Transaction:
+    fill_catalogue(tx)
+    return tx
 
 
 def flare(tx: Transaction, nights: int = 40) -> PhotometryFacts:

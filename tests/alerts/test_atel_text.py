@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from math import log10
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -30,7 +28,7 @@ from iop4d.alerts.atel.text import (
 )
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
-from iop4d.store.database import Database, Transaction
+from iop4d.store.database import Transaction
 from iop4d.store.schema import Result
 from tests.alerts.test_atel_gather import (
     NAME,
@@ -54,12 +52,9 @@ HEAD = Letterhead(
 
 
 @pytest.fixture
-def tx(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path / "iop4d.db")
-    with database.write() as tx:
-        fill_catalogue(tx)
-        yield tx
-    database.close()
+def tx(tx: Transaction) -> Transaction:
+    fill_catalogue(tx)
+    return tx
 
 
 def rich(tx: Transaction) -> PhotometryFacts:

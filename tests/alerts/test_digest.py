@@ -8,7 +8,7 @@ from iop4d.alerts.channels.base import SendError
 from iop4d.store import outbox
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import channel, rule
-from tests.alerts.posting import DOWN, FakeChannel, Post, post
+from tests.alerts.posting import DOWN, FakeChannel, Post, many_alerts, post
 from tests.conftest import FakeClock
 from tests.support.rows import first, rows, update
 
@@ -87,9 +87,7 @@ def test_a_message_that_may_have_arrived_is_no_part_of_a_digest(
 def test_a_digest_that_may_have_arrived_is_repeated_as_it_was(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel(SendError("no answer", permanent=False, channel_down=True, unsure=True))
-    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
-    for episode in range(7):
-        it.fire(episode)
+    it = many_alerts(posts, tmp_path, clock, team)
     it.send()
     before = first(it.night.database, Outbox, Outbox.alert.is_null())
     assert before.unsure
@@ -104,9 +102,7 @@ def test_a_digest_that_may_have_arrived_is_repeated_as_it_was(
 def test_a_digest_that_was_refused_is_made_anew_with_what_came_since(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel(DOWN)
-    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
-    for episode in range(7):
-        it.fire(episode)
+    it = many_alerts(posts, tmp_path, clock, team)
     it.send()
     it.fire(8)
     clock.advance(3600.0)
@@ -117,9 +113,7 @@ def test_a_digest_that_was_refused_is_made_anew_with_what_came_since(
 def test_a_refused_digest_that_still_waits_goes_with_what_is_new(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel(*[DOWN] * 3)
-    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
-    for episode in range(7):
-        it.fire(episode)
+    it = many_alerts(posts, tmp_path, clock, team)
     for _ in range(3):
         it.send()
         clock.advance(200.0)

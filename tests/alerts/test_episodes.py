@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from iop4d.alerts import episodes
 from iop4d.alerts.episodes import TRANSITIONS, TransitionError
 from iop4d.config import Rule
 from iop4d.model.states import ACTIVE_ALERTS, UNBEGUN_ALERTS, AlertState
-from iop4d.store.database import Database, Transaction
+from iop4d.store.database import Transaction
 from iop4d.store.schema import Alert, AlertStep, Event
 
 RULE = Rule(name="bright", condition="mag < 13.0", severity="high")
@@ -25,14 +24,6 @@ WAYS = {
     AlertState.PENDING: [], AlertState.INACTIVE: [AlertState.INACTIVE], AlertState.FIRING: [],
     AlertState.ACKNOWLEDGED: [AlertState.ACKNOWLEDGED], AlertState.SNOOZED: [AlertState.SNOOZED],
     AlertState.RESOLVED: [AlertState.RESOLVED], AlertState.WITHDRAWN: [AlertState.WITHDRAWN]}
-
-
-@pytest.fixture
-def tx(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path / "site.db")
-    with database.write() as transaction:
-        yield transaction
-    database.close()
 
 
 def begun(tx: Transaction, state: AlertState, after: Alert | None = None) -> Alert:

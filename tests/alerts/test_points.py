@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +12,10 @@ from iop4d.alerts.points import PointReader, since_jd
 from iop4d.alerts.rules import CompiledRule, RulePoint, compile_rule
 from iop4d.config import Rule
 from iop4d.model.flags import NEVER_ALERTS, Flag
-from iop4d.store.database import Database, Transaction
+from iop4d.store.database import Transaction
 from tests.alerts.bench import JD, MINUTE, Start, channel, point, rule
 
 DAY = 1440.0  # minutes
-
-
-@pytest.fixture
-def tx(tmp_path: Path) -> Iterator[Transaction]:
-    database = Database(tmp_path / "site.db")
-    with database.write() as transaction:
-        yield transaction
-    database.close()
 
 
 def compiled(condition: str, **keys: Any) -> CompiledRule:

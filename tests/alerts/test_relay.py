@@ -11,26 +11,28 @@ from pathlib import Path
 import pytest
 
 from iop4d.alerts import relay
-from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.base import SendError
 from iop4d.alerts.relay import Relay
 from iop4d.model.messages import PlotRequest
 from iop4d.store import outbox
 from iop4d.store.database import Connection
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import PNG, Mailbox, channel, free_port, rule
-from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, plot, post
+from tests.alerts.posting import (
+    DOWN,
+    LATER,
+    NEVER,
+    TWO,
+    FakeChannel,
+    HungChannel,
+    Post,
+    plot,
+    post,
+)
 from tests.conftest import FakeClock
 from tests.support.rows import first, rows, update
 
 DAY = 86400.0
-
-
-class HungChannel(FakeChannel):
-    """A server that takes a connection and says nothing."""
-
-    async def send(self, notice: Notice, recipient: str) -> None:
-        self.tries += 1
-        await asyncio.Event().wait()
 
 
 def test_a_mail_reaches_a_real_server_with_its_picture(posts: list[Post], tmp_path: Path,

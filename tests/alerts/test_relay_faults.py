@@ -13,7 +13,17 @@ from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.model.messages import PlotRequest
 from iop4d.store.schema import ChannelState, Outbox
 from tests.alerts.bench import PNG, channel, rule
-from tests.alerts.posting import DOWN, LATER, NEVER, TWO, FakeChannel, Post, post
+from tests.alerts.posting import (
+    DOWN,
+    LATER,
+    NEVER,
+    TWO,
+    FakeChannel,
+    HungChannel,
+    Post,
+    many_alerts,
+    post,
+)
 from tests.conftest import FakeClock
 from tests.support.rows import first, rows, update
 
@@ -32,12 +42,6 @@ class FaultyChannel(FakeChannel):
             self.tries += 1
             raise ZeroDivisionError("of the package")
         await super().send(notice, recipient)
-
-
-class HungChannel(FakeChannel):
-    async def send(self, notice: Notice, recipient: str) -> None:
-        self.tries += 1
-        await asyncio.Event().wait()
 
 
 def test_a_fault_in_a_channel_is_told_tried_seldom_and_holds_up_no_other(
@@ -133,9 +137,7 @@ def test_a_message_at_which_the_connection_breaks_does_not_hold_up_the_others_fo
 def test_a_digest_that_is_refused_is_tried_at_growing_intervals(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel(*[LATER] * 6)
-    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
-    for episode in range(7):
-        it.fire(episode)
+    it = many_alerts(posts, tmp_path, clock, team)
     pauses = []
     for _ in range(6):
         assert it.send() == 0
@@ -151,9 +153,7 @@ def test_a_digest_that_is_refused_is_tried_at_growing_intervals(
 def test_what_was_told_in_digests_alone_is_given_up_after_some_days_too(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel(*[DOWN] * 1000)
-    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
-    for episode in range(7):
-        it.fire(episode)
+    it = many_alerts(posts, tmp_path, clock, team)
     began = clock.now
     while clock.now < began + 5.2 * DAY:
         it.send()
@@ -174,9 +174,7 @@ def test_what_was_told_in_digests_alone_is_given_up_after_some_days_too(
 def test_a_message_without_a_subject_does_not_end_the_folding(
         posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
     team = FakeChannel()
-    it = post(posts, tmp_path, clock, rule(cooldown=0.0), channel(), team=team)
-    for episode in range(7):
-        it.fire(episode)
+    it = many_alerts(posts, tmp_path, clock, team)
     update(it.night.database, Outbox, Outbox.id == 7, content={"kind": "alert"})
     assert it.send() == 1
     assert team.mails[0][1].facts["total"] == 7
