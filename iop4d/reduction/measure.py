@@ -18,7 +18,7 @@ from iop4d.reduction.host import aperture_of, find_table
 from iop4d.reduction.stars import Stars
 from iop4d.science.aperture_check import measure_checked
 from iop4d.science.growth import Curves, measure_curves
-from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels, measure
+from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels
 from iop4d.science.tan import Wcs
 
 _FIELD_SNR = 30.0  # peak over sky noise that a field star needs: 1 % of its flux
@@ -95,28 +95,25 @@ def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Ap
     """
     found = stars.detections
     good = np.flatnonzero(~found.saturated & ~found.edge & ~stars.sharp
-                          & (found.peak > _FIELD_SNR * stars.sky.sigma))
-    chosen: list[FieldStar] = []
-    indices: list[int] = []
-    for i in good.tolist():
-        if len(chosen) == most:
-            break
-        x, y = float(found.x[i]), float(found.y[i])
-        if any(np.hypot(m.x - x, m.y - y) < aperture.radius for m in besides):
-            continue
-        flux = measure(pixels, x, y, aperture, own=i)
-        if flux.flags or not flux.flux > 0:
-            continue
-        ra, dec = field.wcs.to_sky(np.array([x]), np.array([y]))
-        chosen.append(FieldStar(
-            ra_deg=float(ra[0]), dec_deg=float(dec[0]), flux=flux.flux / facts.exptime_s,
-            flux_err=flux.photon_err / facts.exptime_s))
-        indices.append(i)
-    if not chosen:
+                          & (found.peak > _FIELD_SNR * stars.sky.sigma))[:2 * most]
+    for m in besides:
+        good = good[np.hypot(found.x[good] - m.x, found.y[good] - m.y) >= aperture.radius]
+    good = good[[not pixels.looks_double(i) for i in good.tolist()]] if good.size else good
+    own = measure_curves(pixels, found.x[good], found.y[good], good, np.array([aperture.radius]),
+                         (aperture.inner, aperture.outer))
+    clean = np.flatnonzero((own.flags[:, 0] == 0) & (own.flux[:, 0] > 0))[:most]
+    chosen = good[clean]
+    if not chosen.size:
         return ()
-    curves = circles.measure(pixels, found.x[indices].tolist(), found.y[indices].tolist(), indices)
-    return tuple(replace(star, growth=_clean_points(curves, k, circles, facts.exptime_s))
-                 for k, star in enumerate(chosen))
+    x, y = found.x[chosen], found.y[chosen]
+    ra, dec = field.wcs.to_sky(x, y)
+    curves = circles.measure(pixels, x.tolist(), y.tolist(), chosen.tolist())
+    return tuple(FieldStar(
+        ra_deg=float(ra[k]), dec_deg=float(dec[k]),
+        flux=float(own.flux[i, 0]) / facts.exptime_s,
+        flux_err=float(own.photon_err[i, 0]) / facts.exptime_s,
+        growth=_clean_points(curves, k, circles, facts.exptime_s))
+        for k, i in enumerate(clean.tolist()))
 
 
 def _clean_points(curves: Curves, star: int, circles: Circles,
