@@ -81,8 +81,8 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
         "subject": clean(f"[{site.name}] {source} {value}: {_IN_SUBJECT[kind]}"
                          f"{compiled.condition} [{content['tag']}]"),
         "catalogue_name": clean(alert.source, 80), "clear": str(compiled.clear or ""),
-        "judged": value, "measured": _quantity(compiled, points[-1]),
-        "threshold": compiled.condition.threshold if _is_plain(compiled) else None,
+        "judged": value, "measured": _quantity(compiled, last, points[-1]),
+        "threshold": compiled.condition.threshold if _is_plain(compiled, last) else None,
         "confirm": compiled.rule.confirm, "cooldown_h": compiled.rule.cooldown_hours,
         "note": clean(alert.note, 300),
         "points": [_point(rows[point.id], url, frames.get(point.id), compiled, point)
@@ -132,7 +132,7 @@ def _links(url: str, compiled: CompiledRule, alert: Alert) -> dict[str, str]:
 
 def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,
            point: RulePoint) -> Content:
-    known = not _is_plain(compiled) and not math.isnan(point.value)
+    known = not _is_plain(compiled, row) and not math.isnan(point.value)
     return {
         "band": clean(row.band, 20),
         "judged": _beside_magnitude(compiled, row, point) if known else "",
@@ -151,10 +151,10 @@ def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,
 
 def _beside_magnitude(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
     """What a rule judged of a point, beside its magnitude."""
-    if compiled.rule.host_galaxy == "corrected" and compiled.condition.quantity == "mag":
+    if _is_nucleus(compiled, row) and compiled.condition.quantity == "mag":
         nucleus = f"{plus_minus(row.mag_nucleus, nucleus_total(row))} mag without the host"
-        return ", ".join(filter(None, (nucleus, _quantity(compiled, point))))
-    return _quantity(compiled, point)
+        return ", ".join(filter(None, (nucleus, _quantity(compiled, row, point))))
+    return _quantity(compiled, row, point)
 
 
 def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float | None]]:
@@ -169,16 +169,23 @@ def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float 
 # What a rule judged of a point: ``R = 12.87 ± 0.02``, ``p = 16.0 ± 0.4 %``.
 
 
-def _is_plain(compiled: CompiledRule) -> bool:
+def _is_plain(compiled: CompiledRule, row: Result) -> bool:
     """Whether a rule judges the magnitude as it stands in the results."""
     condition = compiled.condition
-    return (condition.form, condition.quantity, compiled.rule.host_galaxy) == (
-        Form.VALUE, "mag", "raw")
+    return (condition.form, condition.quantity) == (Form.VALUE, "mag") and not _is_nucleus(
+        compiled, row)
+
+
+def _is_nucleus(compiled: CompiledRule, row: Result) -> bool:
+    """Whether a rule judges a result without the light of its host galaxy."""
+    asked = compiled.rule.host_galaxy
+    return compiled.condition.form is not Form.COLOUR and (
+        asked == "corrected" or (asked == "auto" and row.host_mjy is not None))
 
 
 def _judged(compiled: CompiledRule, band: str, row: Result, point: RulePoint) -> str:
     """A point as its rule sees it: band and magnitude, and what it judged if that is not it."""
-    value = _quantity(compiled, point)
+    value = _quantity(compiled, row, point)
     if compiled.condition.form is Form.COLOUR:
         return value
     if compiled.condition.quantity in ("p", "chi"):
@@ -187,13 +194,13 @@ def _judged(compiled: CompiledRule, band: str, row: Result, point: RulePoint) ->
     return f"{text}, {value}" if value else text
 
 
-def _quantity(compiled: CompiledRule, point: RulePoint) -> str:
+def _quantity(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
     """The number that was judged, with its error where it is a value; empty for a magnitude."""
     condition = compiled.condition
     if condition.form is Form.VALUE and condition.quantity == "mag":
         return ""
     if condition.form in (Form.VALUE, Form.COLOUR):
-        return _value(condition, point) + _host(compiled)
+        return _value(condition, point) + _host(compiled, row)
     digits = 2 if condition.quantity in ("mag", "p") or condition.unit == "sigma" else 1
     scale = 100.0 if condition.quantity == "p" and condition.unit != "sigma" else 1.0
     unit = "%" if scale > 1 else condition.unit
@@ -213,14 +220,14 @@ def _value(condition: Condition, point: RulePoint) -> str:
 
 
 def _magnitude(compiled: CompiledRule, row: Result) -> str:
-    if compiled.rule.host_galaxy == "corrected":
+    if _is_nucleus(compiled, row):
         return headline(row.mag_nucleus, nucleus_total(row)) + _HOST
     return headline(row.mag, mag_total(row))
 
 
-def _host(compiled: CompiledRule) -> str:
-    corrected = compiled.rule.host_galaxy == "corrected" and compiled.condition.quantity == "p"
-    return _HOST if corrected else ""
+def _host(compiled: CompiledRule, row: Result) -> str:
+    without = _is_nucleus(compiled, row) and compiled.condition.quantity == "p"
+    return _HOST if without else ""
 
 
 # What is sent, from the content.

@@ -123,8 +123,8 @@ def _selection(compiled: CompiledRule, source: str, band: str,
     rule, quantity = compiled.rule, compiled.condition.quantity
     if quantity not in ("p", "chi"):
         quantity = "mag"  # of a flux and a colour too
-    if rule.host_galaxy == "corrected" and quantity != "chi":
-        quantity += "_nucleus"
+    if quantity != "chi" and compiled.condition.form is not Form.COLOUR:
+        quantity += {"auto": "_auto", "corrected": "_nucleus"}.get(rule.host_galaxy, "")
     bars = Flag(0)
     for name in rule.reject_flags:
         bars |= Flag[name.upper()]

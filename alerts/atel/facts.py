@@ -76,8 +76,8 @@ class GoodPoint:
 
     @property
     def degree_without_host(self) -> float:
-        """The same without the host galaxy's light, which dilutes it."""
-        return self.degree * self.p_nucleus / self.p
+        """p without the bias of noise and without the host galaxy's light, which dilutes it."""
+        return self.p_nucleus
 
     @property
     def has_angle(self) -> bool:

@@ -63,8 +63,9 @@ class Rule:
         "of p, 2 deg of chi.", -1.0)
     colour_within_hours: float = key(
         "Maximum hours between the two bands of a colour.", 0.5, check=above(0))
-    host_galaxy: str = key("raw, or corrected for the light of the host galaxy.", "raw",
-                           check=one_of("raw", "corrected"))
+    host_galaxy: str = key(
+        "auto: without the light of the host galaxy where it is known; raw: with it; corrected: "
+        "only where it is known, without it.", "auto", check=one_of("auto", "raw", "corrected"))
     max_err: float = key("Maximum error of a point that counts, in the quantity's unit; 0: any.",
                          0.0, check=at_least(0))
     reject_flags: tuple[str, ...] = key(

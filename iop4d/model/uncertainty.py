@@ -59,7 +59,8 @@ def p_common(row: Any) -> float:
 
 def p_nucleus_common(row: Any) -> float:
     """The same of p without the host: larger by the ratio of the fluxes, as p is."""
-    return p_common(row) * row.p_nucleus / row.p if row.p and row.p_nucleus else 0.0
+    whole = row.p_debiased or row.p
+    return p_common(row) * row.p_nucleus / whole if whole and row.p_nucleus else 0.0
 
 
 def chi_common(row: Any) -> float:

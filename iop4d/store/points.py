@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import Value, fn
+from peewee import Case, Value, fn
 
 from iop4d.model import flags
 from iop4d.model.uncertainty import (
@@ -24,6 +24,19 @@ from iop4d.store.table import JSONField
 _NO_MARKS = Value([], converter=JSONField().db_value, unpack=False)  # a list is no list of values
 _SURE = 3.0  # standard errors of p that an angle needs
 
+
+
+def _auto(nucleus: Any, whole: Any) -> Any:
+    """One column where the host galaxy is known, else the other."""
+    return Case(None, [(Result.host_mjy.is_null(False), nucleus)], whole)
+
+
+def _auto_common(nucleus: Callable[[Any], float],
+                 whole: Callable[[Any], float]) -> Callable[[Any], float]:
+    """The common error of such a value."""
+    return lambda row: whole(row) if row.host_mjy is None else nucleus(row)
+
+
 #: For each quantity, the columns of its value and error.
 COLUMNS: dict[str, tuple[Any, Any]] = {
     "mag": (Result.mag, Result.mag_err),
@@ -31,8 +44,12 @@ COLUMNS: dict[str, tuple[Any, Any]] = {
     "p": (Result.p_debiased, Result.p_err),
     "p_nucleus": (Result.p_nucleus, Result.p_nucleus_err),
     "chi": (Result.chi_deg, Result.chi_err_deg),
+    "mag_auto": (_auto(Result.mag_nucleus, Result.mag), _auto(Result.mag_nucleus_err,
+                                                              Result.mag_err)),
+    "p_auto": (_auto(Result.p_nucleus, Result.p_debiased), _auto(Result.p_nucleus_err,
+                                                                 Result.p_err)),
 }
-_OF_P = (Result.p, Result.q, Result.u, Result.q0_err, Result.u0_err)
+_OF_P = (Result.p, Result.p_debiased, Result.q, Result.u, Result.q0_err, Result.u0_err)
 #: For each quantity, its common error and the columns that this is made of.
 _COMMON: dict[str, tuple[Callable[[Any], float], tuple[Any, ...]]] = {
     "mag": (mag_common, (Result.mag_err_common,)),
@@ -41,6 +58,11 @@ _COMMON: dict[str, tuple[Callable[[Any], float], tuple[Any, ...]]] = {
     "p": (p_common, _OF_P),
     "p_nucleus": (p_nucleus_common, (*_OF_P, Result.p_nucleus)),
     "chi": (chi_common, (*_OF_P, Result.chi_err_common)),
+    "mag_auto": (_auto_common(nucleus_common, mag_common), (
+        Result.mag, Result.mag_nucleus, Result.mag_err_common, Result.host_mjy,
+        Result.host_mjy_err)),
+    "p_auto": (_auto_common(p_nucleus_common, p_common), (*_OF_P, Result.p_nucleus,
+                                                          Result.host_mjy)),
 }
 
 

@@ -52,6 +52,12 @@ def test_without_the_host_is_told_with_the_number_that_was_judged(start: Start) 
     assert first(night.database, Outbox).content["threshold"] is None
 
 
+def test_a_known_host_is_left_out_without_being_asked_for(start: Start) -> None:
+    night = start(rule(confirm=1), channel())
+    night.see(0, 12.5, mag_nucleus=12.9, mag_nucleus_err=0.03, host_mjy=5.0)
+    assert told(night)[0] == "BL Lac R = 12.90 ± 0.03 without the host: mag < 13.0"
+
+
 def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Start) -> None:
     night = start(changed("p > 10 %", 'host_galaxy = "corrected"\n', "p < 8 %"), channel())
     for n in range(2):

@@ -145,6 +145,25 @@ def test_without_the_host_galaxy_the_nucleus_counts(tx: Transaction) -> None:
     assert flux.value == pytest.approx(3.080e6 * 10.0**-5.6)
 
 
+def test_by_itself_a_rule_judges_the_nucleus_where_the_host_is_known(tx: Transaction) -> None:
+    polarised(tx, 0, 0.1, 30.0, mag_nucleus=14.0, mag_nucleus_err=0.1, p_nucleus=0.2,
+              p_nucleus_err=0.03, host_mjy=5.0)
+    polarised(tx, 1, 0.1, 30.0)
+    point(tx, 2, 13.3, host_mjy=9.0)  # the host leaves nothing of it
+    for asked, mags, degrees in (("auto", [14.0, 13.0], [0.2, 0.1]),
+                                 ("raw", [13.0, 13.0, 13.3], [0.1, 0.1])):
+        assert [p.value for p in seen(tx, "mag < 15", host_galaxy=asked)] == mags
+        assert [p.value for p in seen(tx, "p > 5 %", host_galaxy=asked)] == degrees
+    assert seen(tx, "mag < 15") == seen(tx, "mag < 15", host_galaxy="auto")
+
+
+def test_a_colour_is_of_source_and_host_together(tx: Transaction) -> None:
+    point(tx, 0, 13.0, band="R", mag_nucleus=14.0, mag_nucleus_err=0.1, host_mjy=5.0)
+    point(tx, 0, 13.9, band="B")
+    (found,) = seen(tx, "colour B-R < 1", band="B-R")
+    assert found.value == pytest.approx(0.9)
+
+
 def test_a_colour_needs_the_second_band_just_before_the_first_point_that_is_asked_for(
         tx: Transaction) -> None:
     point(tx, -20, 13.0, band="R")
