@@ -11,6 +11,7 @@ from pathlib import PurePath
 
 from iop4d.instruments import moments
 from iop4d.instruments.telescopes import Telescope
+from iop4d.model.colours import PhotometricSystem
 from iop4d.model.errors import CardError, FrameError
 from iop4d.model.frame import Detector, FrameFacts, FrameKind
 from iop4d.model.polarimeter import Beams, Polarimeter
@@ -56,6 +57,7 @@ class Instrument:
     polarimeter: Polarimeter | None = None
     beams: Beams | None = None  # where there are two images of every star
     analysers: Mapping[str, Beams] = field(default_factory=dict)  # by FrameFacts.beam_element
+    system: PhotometricSystem = field(default_factory=PhotometricSystem)  # of its bands
     sky_angle_deg: tuple[float, float] | None = None  # (position angle of +y, error), where stable
     start_cards: tuple[str, ...] = START_CARDS  # that tell when an exposure began, UTC
     reads_folder: bool = False

@@ -14,6 +14,7 @@ from iop4d.instruments import base
 from iop4d.instruments.base import Header, Instrument, card
 from iop4d.instruments.osn import start_of
 from iop4d.instruments.telescopes import T090, night_of
+from iop4d.model.colours import PhotometricSystem
 from iop4d.model.errors import CardError, FrameError
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation, Polarimeter
@@ -153,12 +154,15 @@ INSTRUMENT = Instrument(
         )),
     beams=Beams(offset_px=(-209.0, 13.0), tolerance_px=(36.0, 48.0), at_binning=2,
                 source="-209 +- 12, +13 +- 16 px at 2x2"),
+    system=PhotometricSystem(own_bands={"R": 0.05, "V": 0.05, "B": 0.08}),
     sky_angle_deg=(177.6, 2.3),
     sources={
         "scale_arcsec": "0.134 arcsec per pixel at 2x2",
         "gain_e_adu": "code of IOP4, github.com/juanep97/iop4",
         "read_noise_e": "typical of the sensor; the sky's noise is measured, not computed",
         "saturation_adu": "16-bit converter, with a margin",
+        "system": "assumed: a colour term of 0.15, in B of 0.25, against a spread of colours of "
+                  "0.35 mag; none is published",
         "sky_angle_deg": "177.6 +- 2.3 deg in solved frames",
     },
 )

@@ -11,21 +11,23 @@ from importlib.metadata import EntryPoint, entry_points
 
 import iop4d.instruments
 from iop4d.config import Camera
-from iop4d.config.site import Polarimeter
+from iop4d.config.site import ColourTerm, Polarimeter
 from iop4d.instruments.base import Header, Instrument, card, matches
 from iop4d.instruments.camera import instrument_of
-from iop4d.instruments.overrides import overridden
+from iop4d.instruments.overrides import overridden, transformed
 from iop4d.model.errors import ConfigError, FrameError
 
 _ALIKE = 0.5  # of a header and what a section wants of it, from which on the section is named
 
 
 def find_instruments(cameras: tuple[Camera, ...] = (),
-                     polarimeters: tuple[Polarimeter, ...] = ()) -> tuple[Instrument, ...]:
+                     polarimeters: tuple[Polarimeter, ...] = (),
+                     colour_terms: tuple[ColourTerm, ...] = ()) -> tuple[Instrument, ...]:
     """Every instrument: the site's cameras first, then plug-ins, then the shipped ones.
 
-    ``polarimeters``: the site's own constants in place of theirs. Raises ConfigError for a plug-in
-    that cannot be loaded or is none, and for two instruments of one name.
+    ``polarimeters``: the site's own constants in place of theirs; ``colour_terms``: of their bands.
+    Raises ConfigError for a plug-in that cannot be loaded or is none, and for two instruments of
+    one name.
     """
     shipped = []
     for module in pkgutil.iter_modules(iop4d.instruments.__path__):
@@ -38,7 +40,7 @@ def find_instruments(cameras: tuple[Camera, ...] = (),
         if number > 1:
             raise ConfigError(f"{number} instruments are named '{name}', of those shipped, of "
                               "plug-ins and of [[camera]] sections: give each its own name")
-    return overridden(found, polarimeters)
+    return transformed(overridden(found, polarimeters), colour_terms)
 
 
 def _plugged(point: EntryPoint) -> Instrument:

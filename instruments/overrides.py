@@ -6,9 +6,11 @@ import math
 from dataclasses import replace
 from datetime import date
 
+from iop4d.config.site import ColourTerm as ColourSection
 from iop4d.config.site import Polarimeter as Section
 from iop4d.instruments.base import Instrument
 from iop4d.instruments.telescopes import Telescope
+from iop4d.model.colours import ColourTerm
 from iop4d.model.errors import ConfigError
 from iop4d.model.polarimeter import Beams, InstrumentalPolarisation
 from iop4d.model.units import JD_UNIX_EPOCH
@@ -29,6 +31,27 @@ def overridden(instruments: tuple[Instrument, ...],
             raise ConfigError(f"[[polarimeter]] instrument = '{section.instrument}': there is no "
                               f"such instrument; there are {', '.join(found)}")
         found[section.instrument] = _with(found[section.instrument], section)
+    return tuple(found.values())
+
+
+def transformed(instruments: tuple[Instrument, ...],
+                sections: tuple[ColourSection, ...]) -> tuple[Instrument, ...]:
+    """The instruments with the site's colour terms, in their order; a later one counts first.
+
+    Raises ConfigError for a section that fits no instrument.
+    """
+    found = {instrument.name: instrument for instrument in instruments}
+    for section in sections:
+        if section.instrument not in found:
+            raise ConfigError(f"[[colour_term]] instrument = '{section.instrument}': there is no "
+                              f"such instrument; there are {', '.join(found)}")
+        one = found[section.instrument]
+        since, until = (_noon(day, one.telescope) if day else limit
+                        for day, limit in ((section.since, -math.inf), (section.until, math.inf)))
+        term = ColourTerm(band=section.band, colour=section.colour, term=section.term,
+                          term_err=section.term_err, since_jd=since, until_jd=until)
+        found[section.instrument] = replace(one, system=replace(
+            one.system, terms=(*one.system.terms, term)))
     return tuple(found.values())
 
 

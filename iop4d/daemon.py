@@ -74,7 +74,7 @@ class Daemon:
     @staticmethod
     def check(site: Site) -> None:
         """Raises Iop4dError if a daemon cannot be built on a site."""
-        find_instruments(site.camera, site.polarimeter)
+        find_instruments(site.camera, site.polarimeter, site.colour_term)
         AlertEngine(site, time.time)
 
     async def run(self, stop: asyncio.Event, *,

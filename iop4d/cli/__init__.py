@@ -37,6 +37,8 @@ COMMANDS = {
     "atel": ("iop4d.cli.atel:atel", "Draft an Astronomer's Telegram; it is never sent."),
     "calibrate-polarisation": ("iop4d.cli.instruments:calibrate_polarisation",
                                "Measure an instrument's polarisation from standards."),
+    "calibrate-colours": ("iop4d.cli.colours:calibrate_colours",
+                          "Measure an instrument's colour terms from calibrators."),
     "explain": ("iop4d.cli.explain:explain", "Show what a result rests on."),
     "flag": ("iop4d.cli.explain:flag", "Flag results by hand."),
     "reprocess": ("iop4d.cli.frames:reprocess", "Reduce frames again."),

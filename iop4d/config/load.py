@@ -269,7 +269,7 @@ _PLAIN: dict[type, tuple[tuple[type, ...], str]] = {
 def _check_whole(site: Site, where: _Where) -> None:
     """What one section must know of another."""
     for section in ARRAYS:
-        if section == "polarimeter":
+        if section in ("polarimeter", "colour_term"):
             continue  # an instrument has any number of them, each for its nights
         seen: set[str] = set()
         for number, item in enumerate(getattr(site, section)):

@@ -6,6 +6,7 @@ Every key is a field; ``key(...)`` gives its default, its check and the sentence
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -181,6 +182,29 @@ class Polarimeter:
     sky_angle_err: float = key("Error of sky_angle in degrees.", _NAN, check=at_least(0))
 
 
+_COLOUR: Check = ("two bands such as B-V",
+                  lambda value: bool(re.fullmatch(r"[A-Za-z]+-[A-Za-z]+", value)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColourTerm:
+    """``[[colour_term]]``: how an instrument's band differs from the catalogue's."""
+
+    instrument: str = key("Name of the instrument.")
+    band: str = key("Band, as in the catalogue.")
+    colour: str = key("Colour that the term holds for: two bands of the catalogue, such as B-V.",
+                      check=_COLOUR)
+    term: float = key(
+        "Catalogue minus instrumental magnitude grows by this with the colour, mag per mag.",
+        check=("a number from -1 to 1", lambda value: -1 <= value <= 1))
+    term_err: float = key("Error of the term.", 0.0, check=at_least(0))
+    since: str = key("First night (from the noon before it) of this term; empty: always.", "",
+                     check=_DATE)
+    until: str = key(
+        "First night (from the noon before it) after this term; empty: until today.", "",
+        check=_DATE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Web:
     """``[web]``: the live web pages."""
@@ -216,6 +240,7 @@ class Site:
     archive: tuple[Archive, ...] = ()
     camera: tuple[Camera, ...] = ()
     polarimeter: tuple[Polarimeter, ...] = ()
+    colour_term: tuple[ColourTerm, ...] = ()
     rule: tuple[Rule, ...] = ()
     tag: tuple[Tag, ...] = ()
     channel: tuple[Channel, ...] = ()
@@ -244,7 +269,8 @@ TABLES: dict[str, type] = {
 #: Those of a list have a class for each kind, by the key ``kind``; others have one class, "".
 ARRAYS: dict[str, dict[str, type]] = {
     "archive": {"folder": FolderArchive, "ftp": FtpArchive, "sftp": SftpArchive},
-    "camera": {"": Camera}, "polarimeter": {"": Polarimeter}, "rule": {"": Rule}, "tag": {"": Tag},
+    "camera": {"": Camera}, "polarimeter": {"": Polarimeter},
+    "colour_term": {"": ColourTerm}, "rule": {"": Rule}, "tag": {"": Tag},
     "channel": {"email": EmailChannel, "telegram": TelegramChannel, "webhook": WebhookChannel,
                 "apprise": AppriseChannel, "*": PluginChannel},
 }

@@ -10,16 +10,18 @@ import numpy as np
 from scipy.special import chdtrc
 
 from iop4d.instruments.telescopes import Telescope
+from iop4d.model.colours import PhotometricSystem
 from iop4d.model.flags import NEVER_CALIBRATES, Flag
 from iop4d.model.flags import names as flag_names
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.apertures import DETECTED, in_one_aperture
+from iop4d.reduction.colours import Colours, colours_of, with_colours, with_seen_term
 from iop4d.reduction.fluxes import with_flux
 from iop4d.reduction.host import aperture_of, steady_host, without_host
 from iop4d.science import times
-from iop4d.science.ensemble import Ensemble, solve
+from iop4d.science.ensemble import Ensemble, offset_errors, solve
 
 DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08
 CLOUDY_MAG = 0.5  # below the night's best zero point, as the flag says: airmass 4 makes as much
@@ -51,19 +53,25 @@ def targets_of(frame: MeasuredFrame, catalogue: Catalogue) -> list[Source]:
 
 
 def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Catalogue,
-              telescope: Telescope | None) -> tuple[ResultValue, ...]:
+              telescope: Telescope | None,
+              system: PhotometricSystem | None = None) -> tuple[ResultValue, ...]:
     """The target's result on each frame, all of one band and instrument, calibrated together.
 
     Each calibrator's offset from the catalogue is the same on all frames (``science.ensemble``).
     Without a usable calibrator the magnitude is NaN. ``telescope``: None if no longer known; the
     frames' own airmass and time then stand for the target's. All fluxes are those of one aperture
-    where the target has one of its own.
+    where the target has one of its own. ``system``: the instrument's colour terms, by which
+    calibrators count as if they had the target's colour.
     """
     if math.isfinite(aperture_of(target)):
         frames = in_one_aperture(frames, aperture_of(target))
-    band = frames[0].facts.band
-    stars = [_Star(name=s.name, mag=s.magnitudes[band][0], err=_error_of(s.magnitudes[band][1]))
-             for s in catalogue.calibrators_of(target.name) if band in s.magnitudes]
+    band = frames[0].facts.band or ""
+    sources = [s for s in catalogue.calibrators_of(target.name) if band in s.magnitudes]
+    colours = colours_of(target, sources, band, frames[0].facts.jd_mid,
+                         system or PhotometricSystem())
+    stars = [_Star(name=s.name, mag=s.magnitudes[band][0] - float(shift),
+                   err=math.hypot(catalogue_error(s.magnitudes[band][1]), float(more)))
+             for s, shift, more in zip(sources, colours.shift, colours.err, strict=True)]
     measured = [{m.source: m for m in frame.measurements if not m.beam} for frame in frames]
     shape = (len(frames), len(stars))
     estimates, errors = np.full(shape, NAN), np.full(shape, NAN)
@@ -73,12 +81,14 @@ def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Cat
             if m is not None and not _why_not(m):
                 estimates[row, column] = star.mag - m.mag_inst
                 errors[row, column] = m.mag_inst_err
-    ensemble = solve(estimates, errors, np.array([star.err for star in stars]))
+    prior = np.array([star.err for star in stars])
+    ensemble = solve(estimates, errors, prior)
+    colours = with_seen_term(colours, target, sources, offset_errors(errors, prior), ensemble)
     flag = _disagreement(ensemble, stars)
     clear = float(np.nanmax(ensemble.zero)) if np.isfinite(ensemble.zero).any() else math.nan
     return tuple(
         _result(target, frame, found, stars, ensemble, row,
-                flag | _of_frame(ensemble, row, clear), telescope)
+                flag | _of_frame(ensemble, row, clear), telescope, colours)
         for row, (frame, found) in enumerate(zip(frames, measured, strict=True)))
 
 
@@ -90,7 +100,7 @@ def _of_frame(ensemble: Ensemble, row: int, clear: float) -> Flag:
 
 def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measurement],
             stars: Sequence[_Star], ensemble: Ensemble, row: int, flag: Flag,
-            telescope: Telescope | None) -> ResultValue:
+            telescope: Telescope | None, colours: Colours) -> ResultValue:
     facts = frame.facts
     uses = tuple(_use(star, measured.get(star.name), ensemble, row, column)
                  for column, star in enumerate(stars) if star.name in measured)
@@ -117,7 +127,7 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         n_calibrators=count,
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
         calibrators=uses, aperture_arcsec=round(frame.aperture_arcsec, 4))
-    result = with_flux(_with_limit(result, m), target, m)
+    result = with_flux(with_colours(_with_limit(result, m), colours), target, m)
     return result if facts.mode == "polarimetry" else without_host(result, target, frame)
 
 
@@ -165,7 +175,8 @@ def _disagreement(ensemble: Ensemble, stars: Sequence[_Star]) -> Flag:
     return Flag.CALIBRATORS_DISAGREE if disagree else Flag(0)
 
 
-def _error_of(error: float) -> float:
+def catalogue_error(error: float) -> float:
+    """The error of a catalogue magnitude, of one without a usual one."""
     return error if math.isfinite(error) and error > 0 else DEFAULT_ERROR
 
 

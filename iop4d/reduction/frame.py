@@ -166,7 +166,8 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         aperture_arcsec=aperture.radius * wcs.scale_arcsec, psf_beta=stars.psf.beta)
     targets = targets_of(measured, tools.catalogue)
     results = () if facts.mode == "polarimetry" else tuple(
-        calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope)[0]
+        calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope,
+                  system=tools.instrument.system)[0]
         for target in targets)
     whole = field.astrometry_from is AstrometryFrom.INDEX and not flags & Flag.POOR_WCS
     return Reduced(

@@ -212,7 +212,8 @@ def group_magnitude(target: Source, positions: Positions, seen: Stokes,
     elif polarimeter.analyser is Analyser.POLARISER:
         frames = [_without_modulation(frame, target.name, seen, constants, harmonic=2, sign=1.0)
                   for frame in frames]
-    each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope)
+    each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope,
+                     system=instrument.system)
     mean = _mean(each, positions, NEIGHBOUR_ERR * positions.neighbours(target.name, beam))
     return with_mean_flux(mean, each, target)
 

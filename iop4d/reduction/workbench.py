@@ -58,7 +58,8 @@ class Workbench:
 
     def __init__(self, context: WorkerContext) -> None:
         self.context = context
-        self._instruments = find_instruments(context.site.camera, context.site.polarimeter)
+        self._instruments = find_instruments(
+            context.site.camera, context.site.polarimeter, context.site.colour_term)
         self._masters = MasterCache()
         self._solver: astrometry.Solver | None = None
 
@@ -136,7 +137,8 @@ class Workbench:
             raise StageError("calibrate", f"{request.target} is no longer in the catalogue")
         with stages("calibrate"):
             results = calibrate(target, request.frames, catalogue=catalogue,
-                                telescope=instrument.telescope if instrument else None)
+                                telescope=instrument.telescope if instrument else None,
+                                system=instrument.system if instrument else None)
         return SeriesCalibrated(results=tuple(
             (frame.id, result) for frame, result in zip(request.frames, results, strict=True)))
 

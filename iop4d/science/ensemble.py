@@ -96,6 +96,16 @@ def _share(weights: Floats, catalogue: Floats) -> Floats:
     return np.asarray(share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30))
 
 
+def offset_errors(errors: Floats, prior: Floats) -> Floats:
+    """Errors (S,) of the stars' offsets: of the catalogue (S,) and of their photometry (F, S).
+
+    NaN for a star that was never measured.
+    """
+    known = np.isfinite(errors)
+    data = np.where(known, np.hypot(np.where(known, errors, 1.0), FLOOR) ** -2, 0.0).sum(axis=0)
+    return np.where(data > 0, np.sqrt(prior**2 + 1.0 / np.where(data > 0, data, 1.0)), np.nan)
+
+
 def _residual(z: Floats, usable: NDArray[np.bool_]) -> Floats:
     """Each point against the median of its frame, which one bad point does not move.
 

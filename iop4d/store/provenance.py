@@ -36,7 +36,7 @@ def settings_of(site: Site) -> dict[str, Any]:
     """The settings that change numbers, as plain values."""
     plain: dict[str, Any] = {name: asdict(getattr(site, name)) for name in _SECTIONS}
     plain["astrometry"]["index"] = [str(path) for path in site.astrometry.index]
-    for table in ("camera", "polarimeter"):
+    for table in ("camera", "polarimeter", "colour_term"):
         plain[table] = [asdict(section) for section in getattr(site, table, ())]
     loaded: dict[str, Any] = json.loads(json.dumps(plain, default=str))
     return loaded

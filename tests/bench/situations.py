@@ -6,9 +6,8 @@ import csv
 import gzip
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -51,7 +50,7 @@ class Situation:
     where: str = "S50716+714"
     seeing: float = 1.9
     exposure: float = 1.0  # times the usual one
-    plan: Mapping[str, Any] = MappingProxyType({})
+    plan: Mapping[str, Any] = field(default_factory=dict)
     catalogue: Callable[[Rows], Rows] = _all
     container: Callable[[Path, int], Path] = _as_it_is
     judged: tuple[str, ...] = QUANTITIES
