@@ -199,10 +199,10 @@ class ColourTerm:
         check=("a number from -1 to 1", lambda value: -1 <= value <= 1))
     term_err: float = key("Error of the term.", 0.0, check=at_least(0))
     since: str = key("First night (from the noon before it) of this term; empty: always.", "",
-                     check=_DATE)
+                     check=DATE)
     until: str = key(
         "First night (from the noon before it) after this term; empty: until today.", "",
-        check=_DATE)
+        check=DATE)
 
 
 @dataclass(frozen=True, kw_only=True)
