@@ -379,9 +379,13 @@ def test_scintillation_is_in_the_error_of_a_position_alone_and_cancels_in_a_pair
 
 
 def test_the_catalogue_s_error_does_not_average_out_over_the_positions() -> None:
-    found = result(group("DIPOL"), "DIPOL")
+    found = result(group("CAFOS"), "CAFOS")
     assert found.mag_err_common == pytest.approx(0.01 / math.sqrt(4), rel=0.1)
     assert found.mag_err < 0.002
+    own = result(group("DIPOL"), "DIPOL")  # whose R is its own: 0.05 mag
+    assert own.flags & Flag.OWN_BAND
+    assert own.mag_err_common == pytest.approx(math.hypot(0.005, 0.05), rel=0.01)
+    assert own.mag_err < 0.002
 
 
 def test_a_neighbour_s_light_makes_the_magnitude_of_a_group_uncertain() -> None:
