@@ -38,6 +38,8 @@ def test_every_instrument_has_sane_facts_and_names_their_sources(
     figures = {"scale_arcsec", "gain_e_adu", "read_noise_e", "saturation_adu"}
     if instrument.sky_angle_deg is not None:
         figures.add("sky_angle_deg")
+    if instrument.system.own_bands:
+        figures.add("system")
     assert set(instrument.sources) == figures
     assert all(instrument.sources.values())
 
