@@ -73,7 +73,7 @@ def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Fl
     sky = sky - rough * _wings(frame.psf, float(radii[-1]), annulus)
     flux = total - light - area * sky[:, None]
     variance = np.maximum(flux, 0.0) / frame.gain + area * sigma[:, None]**2 * (
-        1.0 + area / count[:, None])
+        1.0 + area / count[:, None]) * frame.sky_excess
     factor, factor_err = _place_factors(frame.psf, x, y, radii)
     error = np.sqrt(variance + (FLOOR * flux)**2 + (NEIGHBOUR_ERR * light)**2
                     + (flux * factor_err)**2)

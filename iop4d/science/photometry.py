@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from iop4d.model.flags import Flag
 from iop4d.science.combine import robust_level
+from iop4d.science.confusion import sky_excess
 from iop4d.science.detect import Detections
 from iop4d.science.empirical_psf import EmpiricalPsf, fit_empirical_psf
 from iop4d.science.overlap import circle_overlap
@@ -35,6 +36,8 @@ BLEND = 0.01  # part of a source's light that a neighbour may add inside the ape
 NEIGHBOUR_ERR = 0.15  # part of a neighbour's light by which it may be subtracted wrongly
 BLEND_NOISE = 0.3  # sigmas of the flux below which a neighbour's light does not matter
 _FEWEST_SKY = 30  # pixels of an annulus that give its noise
+_SKY_RADIUS = 1.274  # FWHM of the area in which the sky's noise is measured: 3 sigma
+_CROWDED = 1.5  # excess of the sky's variance above which faint stars make it
 _COSMIC = 8.0  # sigmas by which a pixel must stand above the PSF to be a cosmic ray's
 _COSMIC_MODEL = 0.5  # part of the PSF's local height by which the model may be wrong
 _SAMPLED = 2.2  # px of FWHM below which a star is as sharp as a cosmic ray
@@ -112,6 +115,12 @@ class Pixels:
                                  usable=None if self.sharp is None else np.flatnonzero(~self.sharp))
 
     @cached_property
+    def sky_excess(self) -> float:
+        """Variance of the sky's light in a star's area over that of independent pixels."""
+        return sky_excess(self.image, sigma=self.sigma,
+                          area=math.pi * (_SKY_RADIUS * self.psf.fwhm) ** 2)
+
+    @cached_property
     def round_stars(self) -> bool:
         """Whether the PSF is the model's closely enough to tell cosmic rays from stars."""
         bright = np.flatnonzero(~self.detections.saturated & ~self.detections.edge)[:50]
@@ -157,9 +166,10 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
 
     ``find_hits``: whether to look for cosmic rays by the Moffat profile.
 
-    Var = F / gain + A sigma^2 + A^2 sigma^2 / n_annulus + (0.0012 F)^2, with sigma and n of the
-    annulus; besides, the errors of the neighbours' light and of the aperture's factor. An edge or
-    a bad pixel inside makes a flag, not a NaN; NaN only for a place outside the frame.
+    Var = F / gain + k (A sigma^2 + A^2 sigma^2 / n_annulus) + (0.0012 F)^2, with sigma and n of the
+    annulus and k the excess of a crowded sky; besides, the errors of the neighbours' light and of
+    the aperture's factor. An edge or a bad pixel inside makes a flag, not a NaN; NaN only for a
+    place outside the frame.
     """
     ny, nx = frame.image.shape
     if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
@@ -175,7 +185,10 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
     sky, sigma = _sky(stamp.image - rough * model, stamp.in_annulus, frame.sigma)
     flux = total - area * sky
     count = max(int(stamp.in_annulus.sum()), 1)
-    variance = max(flux, 0.0) / frame.gain + area * sigma**2 * (1.0 + area / count)
+    of_sky = area * sigma**2 * (1.0 + area / count) * frame.sky_excess
+    variance = max(flux, 0.0) / frame.gain + of_sky
+    if frame.sky_excess > _CROWDED and of_sky > 0.5 * variance:
+        flags |= Flag.CROWDED
     others = float((stamp.light * weights).sum())
     error = math.hypot(math.sqrt(variance), FLOOR * flux, NEIGHBOUR_ERR * others)
     if others > max(BLEND * flux, BLEND_NOISE * error):

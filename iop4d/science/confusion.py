@@ -1,0 +1,59 @@
+"""Noise of a crowded sky: how much more the light of an aperture's area scatters than pixels tell.
+
+Stars too faint to be detected are the same in neighbouring pixels, so the noise of an area's sum is
+larger than that of as many independent pixels. Sums over squares of the aperture's area, all over
+the frame where no star is detected, show by how much.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatImage = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+_MOST_PIXELS = 600_000  # that are looked at: some 10,000 squares
+_STAR = 6.0  # sigmas of a pixel above which its square holds a star
+_BRIGHT = 15.0  # sigmas of a pixel above which the squares around are left out as well
+_CLIP = 5.0  # robust sigmas of the sums beyond which a square holds something else
+_FEWEST = 50
+_SIGNIFICANT = 3.0  # errors of the excess above which it counts
+
+
+def sky_excess(image: FloatImage, *, sigma: float, area: float) -> float:
+    """Variance of the sky's light in an area over that of independent pixels; at least 1.
+
+    ``image``: float32, background subtracted; ``sigma``: noise of a sky pixel, ADU; ``area``: of
+    the aperture, pixels. 1 where too few squares are free of stars.
+    """
+    side = max(2, round(math.sqrt(area)))
+    ny, nx = image.shape
+    across, down = nx // side, ny // side
+    down = min(down, max(3, _MOST_PIXELS // (across * side * side)) if across else 0)
+    if across < 3 or down < 3:
+        return 1.0
+    first = (ny - down * side) // 2
+    squares = image[first:first + down * side, :across * side].reshape(down, side, across, side)
+    sums = squares.sum(axis=1, dtype=np.float32).sum(axis=2, dtype=np.float64)
+    highest = squares.max(axis=1).max(axis=2)
+    good = (highest < _STAR * sigma) & ~_beside(highest > _BRIGHT * sigma) & (sums != 0.0)
+    values = sums[good]
+    for _ in range(2):
+        if values.size < _FEWEST:
+            return 1.0
+        centre = float(np.median(values))
+        low, high = np.percentile(values, (15.87, 84.13))
+        values = values[np.abs(values - centre) < _CLIP * 0.5 * (high - low)]
+    excess = float(np.var(values)) / (side * side * sigma * sigma)
+    return excess if excess - 1.0 > _SIGNIFICANT * math.sqrt(2.0 / values.size) else 1.0
+
+
+def _beside(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Squares next to a marked one."""
+    padded = np.pad(marked, 1)
+    ny, nx = marked.shape
+    return np.asarray(np.logical_or.reduce(
+        [padded[j:j + ny, i:i + nx] for j in range(3) for i in range(3)]))
