@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from iop4d.model.flags import Flag
 from iop4d.model.result import NAN, Measurement, ResultValue
 from iop4d.model.source import Source
+from iop4d.reduction.apertures import DETECTED
 from iop4d.science.flux import POGSON, flux_mjy, magnitude
 
 
@@ -37,15 +39,21 @@ def with_mean_flux(mean: ResultValue, each: Sequence[ResultValue],
     """The mean of some frames' results with its flux density.
 
     Where a frame has no magnitude, its flux being negative, a mean of the magnitudes of the others
-    would be too bright: flux and magnitude are then those of the weighted mean of all fluxes.
+    would be too bright: flux and magnitude are then those of the weighted mean of all fluxes. A
+    mean below three sigma is an upper limit as that of a frame is; frames that are too faint each
+    may well be detected together.
     """
     mean = with_flux(mean, target)
     if all(math.isfinite(r.mag) for r in each):
         return mean
     flux, err = mean_flux(each)
-    positive = flux > 0
+    alone = int(Flag.NOT_DETECTED | Flag.UPPER_LIMIT)
+    if not flux >= DETECTED * err:
+        return replace(mean, flux_mjy=flux, flux_mjy_err=err, mag=NAN, mag_err=NAN,
+                       mag_limit=magnitude(DETECTED * err, mean.band),
+                       flags=mean.flags | (alone if math.isfinite(flux) else 0))
     return replace(mean, flux_mjy=flux, flux_mjy_err=err, mag=magnitude(flux, mean.band),
-                   mag_err=POGSON * err / flux if positive else NAN)
+                   mag_err=POGSON * err / flux, mag_limit=NAN, flags=mean.flags & ~alone)
 
 
 def mean_flux(each: Sequence[ResultValue]) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from iop4d.model.messages import MeasuredFrame
 from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation, Polarimeter
 from iop4d.model.result import NAN, FieldStar, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.reduction import apertures
 from iop4d.reduction.groups import positions_of
 from iop4d.reduction.plots import plot_modulation
 from iop4d.reduction.polarise import polarise
@@ -468,3 +469,29 @@ def test_each_frame_s_pairs_are_those_of_its_prism() -> None:
         assert tool.beams_of(frame.facts) == PRISMS[name]
     plain = replace(behind_prisms()[0].facts, beam_element="")
     assert tool.beams_of(plain) == tool.beams
+
+
+def faint(frames: list[MeasuredFrame], snr: float) -> list[MeasuredFrame]:
+    """The group with a target of so many sigmas in each frame."""
+    def of(m: Measurement) -> Measurement:
+        return m if m.source != "T" else apertures.with_flux(
+            replace(m, photon_err=m.flux / snr), m.flux, m.flux / snr)
+
+    return [replace(frame, measurements=tuple(map(of, frame.measurements))) for frame in frames]
+
+
+def test_a_group_of_frames_that_are_too_faint_each_may_be_detected_together() -> None:
+    found = result(faint(group("AndorT90", p=0.0), 2.5), "AndorT90")
+    assert found.mag == pytest.approx(MAG, abs=0.01)
+    assert found.mag_err == pytest.approx(1.086 / 5.0, rel=0.05)
+    assert not found.flags & (Flag.NOT_DETECTED | Flag.UPPER_LIMIT)
+    assert math.isnan(found.mag_limit)
+
+
+def test_a_group_below_three_sigma_has_a_limit() -> None:
+    found = result(faint(group("AndorT90", p=0.0), 1.0), "AndorT90")
+    assert math.isnan(found.mag)
+    assert found.flags & Flag.UPPER_LIMIT
+    # Two sigma together: three are brighter by half.
+    assert found.mag_limit == pytest.approx(MAG - 2.5 * math.log10(1.5), abs=0.02)
+    assert found.flux_mjy == pytest.approx(2.0 * found.flux_mjy_err, rel=0.05)
