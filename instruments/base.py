@@ -10,6 +10,7 @@ from datetime import UTC, tzinfo
 from pathlib import PurePath
 
 from iop4d.instruments import moments
+from iop4d.instruments.detector_cards import with_detector
 from iop4d.instruments.telescopes import Telescope
 from iop4d.model.colours import PhotometricSystem
 from iop4d.model.errors import CardError, FrameError
@@ -24,8 +25,6 @@ KIND_WORDS = {"*bias*": "bias", "zero*": "bias", "*dark*": "dark", "*flat*": "fl
               "expose*": "science", "tricolor*": "science"}
 
 
-#: Cards in which programs write the settings of a detector with which its bias and noise change.
-SETTINGS = ("GAIN", "OFFSET", "READOUTM")
 #: Cards in which programs write when an exposure began, UTC.
 START_CARDS = ("DATE-OBS", "JD", "JD-OBS", "MJD-OBS", "MJD")
 
@@ -41,7 +40,8 @@ class Instrument:
     (a card is missing or wrong) or FrameError (a frame that is not ours to reduce).
     ``sky_angle_deg``: position angle, east of north, of the image's +y axis. ``reads_folder``:
     ``read`` gets the file's whole path instead of its name. ``identity``: the cards by which it is
-    recognised, each with what it has to say, where they can be listed.
+    recognised, each with what it has to say, where they can be listed. ``bayer``: what is done with
+    a mosaic of colour filters, as in ``detector_cards``.
     """
 
     name: str
@@ -63,11 +63,12 @@ class Instrument:
     reads_folder: bool = False
     identity: Mapping[str, str] = field(default_factory=dict)
     linear_to_adu: float = math.nan
+    bayer: str = "refuse"
 
     def facts_of(self, header: Header, path: PurePath) -> FrameFacts:
         """The facts of a frame in a file; raises CardError or FrameError."""
         facts = self.read(header, path.as_posix() if self.reads_folder else path.name)
-        return replace(facts, detector=replace(facts.detector, settings=settings(header)))
+        return with_detector(header, facts, bayer=self.bayer)
 
     def for_frame(self, facts: FrameFacts) -> Instrument:
         """The instrument with the figures that a frame's own header gives."""
@@ -76,7 +77,8 @@ class Instrument:
             return self
         scale = said.pixel_arcsec
         return replace(
-            self, gain_e_adu=said.gain_e_adu or self.gain_e_adu,
+            self, gain_e_adu=(said.gain_e_adu or self.gain_e_adu) * (
+                2.0 if said.mosaic.startswith("G:") else 1.0),  # the mean of two pixels
             read_noise_e=said.read_noise_e or self.read_noise_e,
             saturation_adu=said.saturation_adu or self.saturation_adu,
             scale_arcsec=scale / facts.binning if scale else self.scale_arcsec)
@@ -88,12 +90,6 @@ class Instrument:
     def pixel_arcsec(self, binning: int) -> float:
         """Arcseconds per pixel at a binning."""
         return self.scale_arcsec * binning
-
-
-def settings(header: Header) -> str:
-    """The detector's settings as a header tells them, such as ``GAIN=120,OFFSET=10``."""
-    said = {name: re.sub(r"[^\w.-]+", "-", card(header, name)) for name in SETTINGS}
-    return ",".join(f"{name}={value.removesuffix('.0')}" for name, value in said.items() if value)
 
 
 def card(header: Header, name: str) -> str:

@@ -46,6 +46,7 @@ def instrument_of(camera: Camera) -> base.Instrument:
         sources={"all": "the site file"},
         reads_folder=True,
         identity=camera.identify,
+        bayer=camera.bayer,
         start_cards=tuple(card for card in base.START_CARDS if card != camera.time_card),
     )
 

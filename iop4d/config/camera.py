@@ -112,6 +112,11 @@ class Camera:
     overscan: str = key(
         "Region of the overscan, whose level is subtracted; empty: none.", "")
     overscan_card: str = key("Card with that region; empty: none.", "")
+    bayer: str = key(
+        "What is done with a frame whose pixels lie behind a mosaic of colour filters, as a card "
+        "such as BAYERPAT tells: refuse it, take the pixels of one colour, whose image is half as "
+        "wide and as high and in the band that band or bands name, or ignore the mosaic.", "refuse",
+        check=one_of("refuse", "red", "green", "blue", "ignore"))
     latitude: float = key("Latitude of the telescope in degrees, north positive.", _NAN)
     longitude: float = key("Longitude of the telescope in degrees, east positive.", _NAN)
     height: float = key("Height of the telescope above sea level in metres.", 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -17,10 +18,12 @@ FloatImage = NDArray[np.float32]
 _ALONG = 51  # rows over which the level is averaged: it drifts slowly, and its noise is not to stay
 
 
-def trimmed(raw: RawImage, facts: FrameFacts) -> RawImage:
+def trimmed(raw: RawImage, facts: FrameFacts, *, saturation_adu: float = math.inf) -> RawImage:
     """The image without its overscan, whose level is subtracted, and upright.
 
-    Raises FrameError where a region is not inside the image.
+    Of a mosaic of colour filters the pixels of one colour; a mean of two of which one is saturated
+    (``saturation_adu``) is the higher one. Raises FrameError where a region is not inside the
+    image.
     """
     trim, overscan = facts.detector.trim, facts.detector.overscan
     for region in (trim, overscan):
@@ -32,7 +35,23 @@ def trimmed(raw: RawImage, facts: FrameFacts) -> RawImage:
     if trim is not None:
         x0, x1, y0, y1 = trim
         raw = raw.part(slice(y0, y1), slice(x0, x1))
+    if facts.detector.mosaic:
+        raw = _of_colour(raw, facts.detector.mosaic, saturation_adu)
     return raw.upright(flipped=facts.flipped)
+
+
+def _of_colour(raw: RawImage, mosaic: str, saturation_adu: float) -> RawImage:
+    """The pixels of one colour, of a mosaic such as ``G:RGGB``; the mean of two green ones."""
+    colour, _, pattern = mosaic.partition(":")
+    ny, nx = (2 * (length // 2) for length in raw.shape)
+    parts = [raw.part(slice(place // 2, ny, 2), slice(place % 2, nx, 2))
+             for place, letter in enumerate(pattern) if letter == colour]
+    if len(parts) == 1:
+        return parts[0]
+    one, other = (part.rows() for part in parts)
+    higher = np.maximum(one, other)
+    return RawImage(stored=np.where(higher >= saturation_adu, higher, (one + other) / 2.0)
+                    .astype(np.float32, copy=False))
 
 
 def overscan_level(raw: RawImage, region: Region) -> FloatImage:

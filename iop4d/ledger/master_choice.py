@@ -76,6 +76,7 @@ class MasterChoices:
         """The best masters for a frame of a known instrument, of those chosen before."""
         key = (facts.telescope, facts.instrument, facts.kind, facts.night, layout_of(facts),
                facts.band, facts.beam_element,
+               facts.detector.calibrated,
                facts.exptime_s if self._darks_hold_bias(facts) else None)
         if (made := self._made.get(key)) is None:
             made = self._made[key] = self._choose(db, facts)
@@ -103,7 +104,8 @@ class MasterChoices:
         """The best masters: of the same night, else of the nearest, within the age limit."""
         chosen, missing = [], []
         pending: list[float] = []
-        for kind in needed(facts.kind, self._instruments[facts.instrument]):
+        for kind in needed(facts.kind, self._instruments[facts.instrument],
+                           facts.detector.calibrated):
             near = self._nearest(db, kind, facts)
             if near and near[0].night == facts.night:
                 pending += _pending(db, near[0])
@@ -166,11 +168,14 @@ def darks_hold_bias(instrument: Instrument, facts: FrameFacts) -> bool:
             and facts.detector.overscan is None)
 
 
-def needed(kind: FrameKind, instrument: Instrument) -> tuple[FrameKind, ...]:
-    """The kinds of master that a frame of a kind is calibrated with."""
-    if kind is FrameKind.SCIENCE:
-        return instrument.masters
-    return tuple(k for k in CALIBRATED_WITH[kind] if k in instrument.masters)
+def needed(kind: FrameKind, instrument: Instrument,
+           calibrated: tuple[FrameKind, ...] = ()) -> tuple[FrameKind, ...]:
+    """The kinds of master that a frame of a kind is calibrated with.
+
+    ``calibrated``: those that were applied before it came.
+    """
+    masters = instrument.masters if kind is FrameKind.SCIENCE else CALIBRATED_WITH[kind]
+    return tuple(k for k in masters if k in instrument.masters and k not in calibrated)
 
 
 def shows_pattern(kind: FrameKind, instrument: Instrument) -> bool:

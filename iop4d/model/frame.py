@@ -47,7 +47,9 @@ class Detector:
     ``gain_e_adu``: electrons per ADU; ``read_noise_e``: electrons; ``saturation_adu``: raw level;
     ``pixel_arcsec``: as read out; ``trim``: the pixels that see light; ``overscan``: those whose
     level is subtracted; ``settings``: gain, offset and read-out mode, such as
-    ``GAIN=120,OFFSET=10``: frames of other settings have other masters.
+    ``GAIN=120,OFFSET=10``: frames of other settings have other masters. ``calibrated``: the masters
+    that were applied before the frame came; ``mosaic``: of the pixels behind colour filters, those
+    that are taken, such as ``G:RGGB``.
     """
 
     gain_e_adu: float | None = None
@@ -57,6 +59,8 @@ class Detector:
     trim: Region | None = None
     overscan: Region | None = None
     settings: str = ""
+    calibrated: tuple[FrameKind, ...] = ()
+    mosaic: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,7 +110,9 @@ def _check_same(facts: FrameFacts, request: MasterRequest) -> None:
     wanted = request.facts
     for name, is_, should in (("kind", facts.kind, request.kind),
                               ("layout", layout_of(facts), layout_of(wanted)),
-                              ("band", facts.band, wanted.band)):
+                              ("band", facts.band, wanted.band),
+                              ("calibration", facts.detector.calibrated,
+                               wanted.detector.calibrated)):
         if is_ != should:
             raise FrameError(f"its {name} is {is_}, not {should}")
 

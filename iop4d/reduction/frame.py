@@ -59,7 +59,8 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     """Reduce a science frame; raises FrameError, or StageError naming the step that failed."""
     facts, site, instrument = request.facts, tools.site, tools.instrument
     with stages("read"):
-        raw = trimmed(raw_image(open_fits(request.path)), facts)
+        raw = trimmed(raw_image(open_fits(request.path)), facts,
+                      saturation_adu=instrument.saturation_adu)
         _check(raw.shape, facts)
     with stages("masters"):
         masters = tools.masters.set_of(request.masters, raw.shape, facts.origin)

@@ -1,0 +1,114 @@
+"""What cards tell of pixels: settings, colour filters, and what was subtracted already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from iop4d.model.errors import CardError, FrameError
+from iop4d.model.frame import FrameFacts, FrameKind
+
+Header = Mapping[str, object]
+
+#: Cards of the settings of a detector with which its bias and noise change.
+_SETTINGS = ("GAIN", "OFFSET", "READOUTM")
+#: Cards of a mosaic of colour filters before the pixels.
+_MOSAIC = ("BAYERPAT", "COLORTYP", "CFAPAT", "CFA-PAT", "CFATYPE")
+_PATTERN = re.compile(r"[RGB]{4}")
+_NO_MOSAIC = ("", "NONE", "MONO", "MONOCHROME", "N/A", "FALSE", "F", "0", "DEFAULT")
+#: Cards in which programs write that a step is done: IRAF, ccdproc, LCO, and others.
+_DONE_CARDS = {
+    FrameKind.BIAS: ("ZEROCOR", "BIASCORR", "BIASCOR", "BIASSUB", "SUBBIAS", "L1STATBI"),
+    FrameKind.DARK: ("DARKCOR", "DARKCORR", "DARKSUB", "SUBDARK", "L1STATDA"),
+    FrameKind.FLAT: ("FLATCOR", "FLATCORR", "FLATDIV", "L1STATFL"),
+}
+_NOT_DONE = ("", "F", "FALSE", "N", "NO", "NONE", "0", "OMIT", "OMITTED", "SKIPPED", "PERFORM",
+             "N/A")
+_LETTERS = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}
+_WORDS = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT}
+
+
+def with_detector(header: Header, facts: FrameFacts, *, bayer: str) -> FrameFacts:
+    """The facts of a frame with what its cards tell of its pixels; raises FrameError.
+
+    ``bayer``: what is done with pixels behind colour filters: refuse, ignore, or the colour whose
+    pixels are taken, red, green or blue: their image is half as wide and as high.
+    """
+    detector = replace(facts.detector, settings=settings(header),
+                       calibrated=calibrated(header, facts.kind))
+    pattern = mosaic(header)
+    if not pattern or bayer == "ignore":
+        return replace(facts, detector=detector)
+    if bayer == "refuse":
+        raise FrameError(
+            f"its pixels lie behind a mosaic of colour filters ({pattern}), which has no one band: "
+            "bayer = 'green' in its [[camera]] section takes its green pixels, bayer = 'ignore' "
+            "all of them")
+    ny, nx = facts.shape
+    detector = replace(detector, mosaic=f"{bayer[0].upper()}:{_in_file(header, pattern, facts)}")
+    if detector.pixel_arcsec is not None:
+        detector = replace(detector, pixel_arcsec=2.0 * detector.pixel_arcsec)
+    return replace(facts, detector=detector, shape=(ny // 2, nx // 2), binning=2 * facts.binning,
+                   origin=(facts.origin[0] // 2, facts.origin[1] // 2))
+
+
+def settings(header: Header) -> str:
+    """The detector's settings, such as ``GAIN=120,OFFSET=10``."""
+    said = {name: re.sub(r"[^\w.-]+", "-", _card(header, name)) for name in _SETTINGS}
+    return ",".join(f"{name}={value.removesuffix('.0')}" for name, value in said.items() if value)
+
+
+def mosaic(header: Header) -> str:
+    """The pattern of colour filters, such as RGGB, or what the card says; empty for none."""
+    for name in _MOSAIC:
+        said = _card(header, name).upper()
+        if said not in _NO_MOSAIC:
+            found = _PATTERN.search(said)
+            return found[0] if found else said
+    return ""
+
+
+def _in_file(header: Header, pattern: str, facts: FrameFacts) -> str:
+    """The pattern from the first stored pixel that sees light, row by row."""
+    if not _PATTERN.fullmatch(pattern) or sorted(pattern) != ["B", "G", "G", "R"]:
+        raise CardError("BAYERPAT", f"is {pattern!r}, expected RGGB, BGGR, GRBG or GBRG")
+    trim = facts.detector.trim
+    x, y = (trim[0], trim[2]) if trim else (0, 0)
+    x += _whole(header, "XBAYROFF")
+    y += _whole(header, "YBAYROFF")
+    if "BOTTOM" in _card(header, "ROWORDER").upper() and facts.shape[0] % 2 == 0:
+        y += 1  # the pattern begins at the top, which is the last row of the file
+    return "".join(pattern[2 * ((y + row) % 2) + (x + column) % 2]
+                   for row in (0, 1) for column in (0, 1))
+
+
+def _whole(header: Header, name: str) -> int:
+    said = _card(header, name).removesuffix(".0")
+    return int(said) if said.isdigit() else 0
+
+
+def calibrated(header: Header, kind: FrameKind) -> tuple[FrameKind, ...]:
+    """Which masters were applied to a frame already; raises FrameError where that leaves no way on.
+
+    CALSTAT names them by letters or words. Who subtracts a dark subtracts its bias with it.
+    """
+    done = {master for master, names in _DONE_CARDS.items()
+            if any(_card(header, name).upper() not in _NOT_DONE for name in names)}
+    said = _card(header, "CALSTAT").upper()
+    words = {master for word, master in _WORDS.items() if word in said}
+    done |= words or {_LETTERS[letter] for letter in said if letter in _LETTERS}
+    if FrameKind.DARK in done:
+        done.add(FrameKind.BIAS)
+    if FrameKind.FLAT in done and FrameKind.BIAS not in done:
+        raise FrameError("was divided by a flat before its bias was subtracted (by CALSTAT or the "
+                         "like), which cannot be put right: give iop4d the raw frame")
+    if done and (kind in done or kind in (FrameKind.BIAS, FrameKind.DARK)):
+        raise FrameError(f"is a {kind} from which a {min(done)} was subtracted already (by CALSTAT "
+                         "or the like): give iop4d the raw frame")
+    return tuple(master for master in _DONE_CARDS if master in done)
+
+
+def _card(header: Header, name: str) -> str:
+    value = header.get(name)
+    return "" if value is None or value is False else str(value).strip()

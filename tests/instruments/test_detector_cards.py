@@ -1,0 +1,96 @@
+"""Cards of settings, of colour filters, and of what was subtracted before a frame came."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from iop4d.fits.overscan import trimmed
+from iop4d.fits.read import RawImage
+from iop4d.instruments.detector_cards import calibrated, mosaic, settings, with_detector
+from iop4d.model.errors import CardError, FrameError
+from iop4d.model.frame import Detector, FrameFacts, FrameKind
+
+B, D, F = FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT
+
+
+def facts(**more: object) -> FrameFacts:
+    return FrameFacts(**{"telescope": "T", "instrument": "I", "kind": FrameKind.SCIENCE,
+                         "night": "2024-01-01", "jd_start": 2460311.0, "exptime_s": 60.0,
+                         "shape": (6, 8), **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("cards", "done"), [
+    ({}, ()), ({"CALSTAT": ""}, ()), ({"CALSTAT": "BDF"}, (B, D, F)), ({"CALSTAT": "BD"}, (B, D)),
+    ({"CALSTAT": "D"}, (B, D)), ({"CALSTAT": "bf"}, (B, F)), ({"CALSTAT": "BT"}, (B,)),
+    ({"CALSTAT": "Bias, flat field"}, (B, F)),
+    ({"ZEROCOR": "Apr 13 10:15 Zero level correction image is Zero.fits"}, (B,)),
+    ({"ZEROCOR": "x", "FLATCOR": "y", "CCDPROC": "z"}, (B, F)), ({"CCDPROC": "trimmed"}, ()),
+    ({"L1STATBI": 1, "L1STATDA": 1, "L1STATFL": 1}, (B, D, F)),
+    ({"L1STATBI": 0, "L1STATDA": 0, "L1STATFL": 0}, ()),
+    ({"BIASCORR": "PERFORM", "FLATCORR": "OMIT"}, ()), ({"BIASCORR": "COMPLETE"}, (B,)),
+    ({"DARKCOR": False, "ZEROCOR": "F"}, ()),
+])
+def test_what_was_applied_already(cards: dict[str, object], done: tuple[FrameKind, ...]) -> None:
+    assert calibrated(cards, FrameKind.SCIENCE) == done
+
+
+@pytest.mark.parametrize(("cards", "kind"), [
+    ({"CALSTAT": "F"}, FrameKind.SCIENCE), ({"FLATCOR": "yes"}, FrameKind.SCIENCE),
+    ({"CALSTAT": "BF"}, F), ({"CALSTAT": "B"}, D), ({"CALSTAT": "B"}, B)])
+def test_what_cannot_be_put_right_is_refused(cards: dict[str, object], kind: FrameKind) -> None:
+    with pytest.raises(FrameError, match="give iop4d the raw frame"):
+        calibrated(cards, kind)
+
+
+def test_a_flat_may_have_its_bias_and_dark_subtracted() -> None:
+    assert calibrated({"CALSTAT": "BD"}, F) == (B, D)
+
+
+@pytest.mark.parametrize(("cards", "pattern"), [
+    ({"BAYERPAT": "RGGB    "}, "RGGB"), ({"COLORTYP": "bggr"}, "BGGR"), ({"BAYERPAT": "MONO"}, ""),
+    ({"BAYERPAT": "NONE"}, ""), ({"BAYERPAT": False}, ""), ({"BAYERPAT": "x-trans"}, "X-TRANS"),
+    ({"COLORTYP": 0}, ""), ({}, "")])
+def test_a_mosaic_of_colours_is_seen(cards: dict[str, object], pattern: str) -> None:
+    assert mosaic(cards) == pattern
+
+
+def test_a_mosaic_is_refused_unless_the_camera_says_what_to_do() -> None:
+    with pytest.raises(FrameError, match=r"mosaic of colour filters \(RGGB\).*bayer = 'green'"):
+        with_detector({"BAYERPAT": "RGGB"}, facts(), bayer="refuse")
+    assert with_detector({"BAYERPAT": "RGGB"}, facts(), bayer="ignore") == facts()
+    with pytest.raises(CardError, match="expected RGGB"):
+        with_detector({"BAYERPAT": "X-TRANS"}, facts(), bayer="green")
+
+
+@pytest.mark.parametrize(("cards", "more"), [
+    ({"BAYERPAT": "RGGB"}, {}),
+    ({"BAYERPAT": "GRBG", "XBAYROFF": 1}, {}),
+    ({"BAYERPAT": "BGGR", "XBAYROFF": 1, "YBAYROFF": 1}, {}),
+    ({"BAYERPAT": "GBRG", "ROWORDER": "BOTTOM-UP"}, {}),
+    ({"BAYERPAT": "RGGB", "ROWORDER": "TOP-DOWN"}, {}),
+    ({"BAYERPAT": "GBRG"}, {"detector": Detector(trim=(2, 10, 1, 7))}),
+])
+@pytest.mark.parametrize(("colour", "level"), [("red", 100.0), ("green", 205.0), ("blue", 300.0)])
+def test_the_pixels_of_one_colour_are_taken(cards: dict[str, object], more: dict[str, object],
+                                            colour: str, level: float) -> None:
+    """By hand: red is 100, the two greens 200 and 210, blue 300."""
+    found = with_detector(cards, facts(binning=1, origin=(10, 4), **more), bayer=colour)
+    assert (found.shape, found.binning, found.origin) == ((3, 4), 2, (5, 2))
+    light = np.tile(np.array([[100, 200], [210, 300]], np.uint16), (3, 4))
+    trim = found.detector.trim
+    stored = np.pad(light, ((trim[2], 0), (trim[0], 0))) if trim else light
+    assert trimmed(RawImage(stored=stored), found).rows() == pytest.approx(level)
+
+
+def test_the_mean_of_two_green_pixels_is_saturated_where_one_is() -> None:
+    found = with_detector({"BAYERPAT": "RGGB"}, facts(shape=(2, 4)), bayer="green")
+    stored = np.array([[0, 65535, 0, 50000], [60000, 0, 60000, 0]], np.uint16)
+    image = trimmed(RawImage(stored=stored), found, saturation_adu=65000.0)
+    assert image.rows().tolist() == [[65535.0, 55000.0]]
+
+
+def test_settings_are_those_that_change_bias_and_noise() -> None:
+    assert settings({"GAIN": 120.0, "OFFSET": 10, "READOUTM": "High Gain / 16", "EGAIN": 1.5}) == (
+        "GAIN=120,OFFSET=10,READOUTM=High-Gain-16")
+    assert settings({}) == ""
