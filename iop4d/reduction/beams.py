@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iop4d.instruments.base import Instrument
 from iop4d.model.frame import FrameFacts
 from iop4d.science.detect import Detections
-from iop4d.science.pairs import Pairs, find_offset, find_pairs
+from iop4d.science.pairs import Pairs, find_offset, find_pairs, is_chance
 
 _FEWEST = 3  # pairs that a known offset must give before an unknown one is looked for
-_LONGEST_ARCSEC = 40.0  # between two images of a star, where the offset is unknown
+_LONGEST_ARCSEC = 95.0  # between two images of a star, where the offset is unknown
+_PART = 0.1  # of the detections, of which so many pairs are no accident
+_CUT_PX = 6.0  # from the edge of the frame, nearer to which an image is cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +31,18 @@ def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) ->
     """Pair the detections of a frame at the instrument's offset, or at the one they show.
 
     An instrument without a known offset, or whose known one no longer fits, gives itself away by
-    the peak of all differences.
+    the peak of all differences; so it does where the pairs at the known offset may be accidents.
     """
     beams = instrument.beams_of(facts)
     assert beams is not None
     offset, tolerance = beams.at(facts.binning)
-    pairs = find_pairs(found.x, found.y, found.flux, offset=offset, tolerance=tolerance)
-    if len(pairs) < _FEWEST and len(found) >= 2 * _FEWEST:
+    pairs = find_pairs(found.x, found.y, found.flux, offset=offset, tolerance=tolerance,
+                       cut=_cut(found, facts.shape))
+    few = len(pairs) < _FEWEST or (len(pairs) < _PART * len(found) and is_chance(
+        found.x, found.y, found.flux, pairs, tolerance=tolerance))
+    if few and len(found) >= 2 * _FEWEST:
         longest = _LONGEST_ARCSEC / instrument.pixel_arcsec(facts.binning)
-        seen = find_offset(found.x, found.y, found.flux, longest=longest)
+        seen = find_offset(found.x, found.y, found.flux, longest=longest, near=offset)
         if seen is not None:
             other = find_pairs(found.x, found.y, found.flux, offset=seen, tolerance=(3.0, 3.0))
             pairs = other if len(other) > len(pairs) else pairs
@@ -46,3 +52,10 @@ def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) ->
         return some.only(np.sort(mine.extraordinary))
 
     return TwoBeams(pairs=pairs, extraordinary_of=extraordinary_of)
+
+
+def _cut(found: Detections, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which detections the edge of the frame cuts."""
+    ny, nx = shape
+    return np.asarray((found.x < _CUT_PX) | (found.x > nx - 1 - _CUT_PX)
+                      | (found.y < _CUT_PX) | (found.y > ny - 1 - _CUT_PX))

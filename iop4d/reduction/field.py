@@ -18,9 +18,8 @@ from iop4d.reduction.rungs import (
     by_catalogue,
     by_frame,
     by_index,
-    by_pair,
-    by_quads,
 )
+from iop4d.reduction.subframes import by_pair, by_quads
 from iop4d.science.detect import Detections
 from iop4d.science.refine import Refined, refine
 from iop4d.science.solve import Match

@@ -21,14 +21,14 @@ from iop4d.config.site import Astrometry
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import StageError
 from iop4d.model.frame import FrameFacts
-from iop4d.model.messages import NO_REFERENCE, UNSOLVED, StarList
+from iop4d.model.messages import UNSOLVED, StarList
 from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.beams import TwoBeams
 from iop4d.reduction.masters import CalibratedImage
 from iop4d.reduction.stars import Stars
 from iop4d.science.detect import Detections, detect, gaussian_kernel
 from iop4d.science.quads import Placement, place
-from iop4d.science.refine import Refined, recentred
+from iop4d.science.refine import recentred
 from iop4d.science.solve import FEWEST_STARS, Match, solve
 from iop4d.science.tan import Wcs, from_cards
 
@@ -37,8 +37,8 @@ Floats = NDArray[np.float64]
 _LONGEST = 5.0  # s, for all attempts together: a worker has other frames to reduce
 _BLIND_STARS = 30  # stars of an attempt without a pointing, which looks at the whole index
 
-_STARS = 10  # brightest detections of which quads are made
-_MOST_TURN = 20.0  # degrees between two frames: cameras are turned rarely, and back again
+STARS_OF_QUADS = 10  # brightest detections of which quads are made
+MOST_TURN_DEG = 20.0  # degrees between two frames: cameras are turned rarely, and back again
 _LISTED = 40  # brightest detections that confirm a place
 _FEWEST_OF_FRAME = 5  # stars that a place on another frame needs; by chance four may agree
 _PART_OF_FRAME = 0.3  # of the listed detections that must be stars of the other frame
@@ -46,11 +46,6 @@ _FEWEST_OF_CATALOGUE = 4
 _PART_OF_CATALOGUE = 0.7  # of the catalogue's stars inside the frame that must be detected
 _RMS = 0.5  # FWHM that the matched stars may be off
 _MARGIN = 10.0  # px from the edge within which a star may not be detected
-
-_AROUND_ARCSEC = 25.0  # by which the telescope may have moved since the reference
-_FEW_PAIRS = 2  # pairs up to which the target of a sub-frame is known by its place alone
-_PLACE_ARCSEC = 30.0  # from its expected place, farther off than which no pair is the target
-_CLEARLY = 2.0  # times nearer than the second pair must the target's be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +145,19 @@ def by_index(search: Search) -> Found | None:
             return Found(match=match, stars=found)
     n = len(stars.detections)
     if (usable := len(search.one_of_each(stars.detections))) < FEWEST_STARS:
-        raise StageError(UNSOLVED,
-                         f"{usable} stars detected, at least {FEWEST_STARS} are needed")
+        seen = f"{usable} stars detected" if search.beams is None else (
+            f"{n} detections, of which {usable} pairs are the two images of a star, "
+            f"{_pixels(search.beams.pairs.offset)} px apart")
+        raise StageError(UNSOLVED, f"{seen}; at least {FEWEST_STARS} stars are needed")
     where = "anywhere in the index" if pointing_deg is None else (
         f"within {settings.search_radius:g} deg of RA {pointing_deg[0]:.4f}, "
         f"Dec {pointing_deg[1]:+.4f}")
     raise StageError(UNSOLVED, f"none of {tried} attempts matched the {n} detected stars with the "
                                f"sky {where}, at {search.scale_arcsec:.3f} arcsec per pixel")
+
+
+def _pixels(offset: tuple[float, float]) -> str:
+    return f"{offset[0]:+.1f}, {offset[1]:+.1f}"
 
 
 def star_lists(frame: CalibratedImage, stars: Stars, pointing: tuple[float, float] | None,
@@ -284,11 +285,11 @@ def match_pattern(lists: Iterable[Detections], known: KnownStars, facts: FrameFa
     """The first list of detections, brightest first, that matches; None rather than a guess."""
     for found in lists:
         listed = found.only(np.arange(min(_LISTED, len(found))))
-        placed = place(listed.x, listed.y, known.x, known.y, stars=_STARS,
+        placed = place(listed.x, listed.y, known.x, known.y, stars=STARS_OF_QUADS,
                        reflected=not known.of_frame,
-                       most_turn_deg=_MOST_TURN if known.of_frame else 180.0)
+                       most_turn_deg=MOST_TURN_DEG if known.of_frame else 180.0)
         if placed is not None and _is_sure(placed, known, listed, facts, fwhm):
-            return Found(match=known.match(_through(known.wcs, placed, facts)), stars=listed)
+            return Found(match=known.match(through(known.wcs, placed, facts)), stars=listed)
     return None
 
 
@@ -306,7 +307,7 @@ def _is_sure(placed: Placement, known: KnownStars, listed: Detections, facts: Fr
     return bool(n >= max(_FEWEST_OF_CATALOGUE, _PART_OF_CATALOGUE * int(inside.sum())))
 
 
-def _through(whole: Wcs, placed: Placement, facts: FrameFacts) -> Wcs:
+def through(whole: Wcs, placed: Placement, facts: FrameFacts) -> Wcs:
     """Another picture's projection as the frame's pixels see it, about the frame's middle."""
     ny, nx = facts.shape
     middle = ((nx - 1) / 2.0, (ny - 1) / 2.0)
@@ -317,101 +318,3 @@ def _through(whole: Wcs, placed: Placement, facts: FrameFacts) -> Wcs:
     cd = np.array(local.cd) @ placed.rotation
     return Wcs(ra0=float(ra[0]), dec0=float(dec[0]), x0=middle[0], y0=middle[1],
                cd=((float(cd[0, 0]), float(cd[0, 1])), (float(cd[1, 0]), float(cd[1, 1]))))
-
-
-# Sub-frames hold too few stars to be solved, but every star of theirs has two images.
-
-
-def by_quads(search: Search) -> Refined | None:
-    """The images of three or more pairs on a solved frame of the whole field, of the same night."""
-    beams, facts, reference = search.beams, search.facts, search.reference
-    if not search.subframe or beams is None or len(beams.pairs) <= _FEW_PAIRS:
-        return None
-    if reference is None:
-        raise StageError(NO_REFERENCE, "waits for a solved frame of the whole field of "
-                         f"{facts.object or 'this target'} of the night {facts.night}")
-    # What is single is a cosmic ray or at the edge.
-    mine = search.stars.detections.only(np.sort(np.concatenate(
-        [beams.pairs.ordinary, beams.pairs.extraordinary])))
-    x, y = np.array(reference.x), np.array(reference.y)
-    near = _near(x, y, facts, _AROUND_ARCSEC / search.scale_arcsec)
-    placed = None
-    if near.sum() >= 4:
-        placed = place(mine.x, mine.y, x[near], y[near], stars=_STARS, most_turn_deg=_MOST_TURN)
-    if placed is None:
-        raise StageError("place", f"the {len(mine)} images of {len(beams.pairs)} stars match no "
-                                  f"part of the whole frame ({int(near.sum())} images there)")
-    if placed.second >= placed.matched.shape[0]:
-        raise StageError("place", f"{placed.matched.shape[0]} images match at two places")
-    return Refined(wcs=_through(from_cards(reference.wcs), placed, facts),
-                   n_matched=placed.matched.shape[0], rms_px=placed.rms_px,
-                   star=placed.matched[:, 1], detection=placed.matched[:, 0])
-
-
-def _near(x: Floats, y: Floats, facts: FrameFacts, around: float) -> NDArray[np.bool_]:
-    """Which stars of the whole frame lie where the sub-frame was read out, or a little around."""
-    (ny, nx), (x0, y0) = facts.shape, facts.origin
-    return np.asarray((x > x0 - around) & (x < x0 + nx + around)
-                      & (y > y0 - around) & (y < y0 + ny + around))
-
-
-def by_pair(search: Search) -> Refined | None:
-    """Of one or two pairs the one nearest to the middle, as the target's, at the known angle."""
-    beams, facts, target = search.beams, search.facts, search.target
-    if not search.subframe or beams is None or len(beams.pairs) > _FEW_PAIRS:
-        return None
-    found = search.stars.detections
-    if len(beams.pairs) == 0:
-        raise StageError("pairs", f"no star with both its images among {len(found)} detections")
-    if target is None:
-        raise StageError("place", f"{len(beams.pairs)} pairs of images, and no source of the "
-                                  f"catalogue is '{facts.object}' that they could be")
-    if search.instrument.sky_angle_deg is None:
-        raise StageError("place", "too few stars, and the camera's angle on the sky is not known")
-    ny, nx = facts.shape
-    x, y = found.x[beams.pairs.extraordinary], found.y[beams.pairs.extraordinary]
-    # The telescope puts the middle between the two images, or one of them, to the middle.
-    dx, dy = beams.pairs.offset
-    apart = np.hypot(x + dx / 2.0 - (nx - 1) / 2.0,
-                     y + dy / 2.0 - (ny - 1) / 2.0) * search.scale_arcsec
-    order = np.argsort(apart)
-    if apart[order[0]] > _PLACE_ARCSEC:
-        raise StageError("place", f"the nearest pair lies {apart[order[0]]:.0f} arcsec from where "
-                                  f"{target.name} should be")
-    if len(order) > 1 and apart[order[1]] < _CLEARLY * apart[order[0]]:
-        raise StageError("place", f"two pairs are as near to the place of {target.name}")
-    wcs = _at_angle(target, float(x[order[0]]), float(y[order[0]]),
-                    math.radians(search.instrument.sky_angle_deg[0]), search.scale_arcsec / 3600.0)
-    if missing := _missing_calibrator(wcs, target, x, y, beams, search):
-        raise StageError("place", f"the pair nearest to the place of {target.name} cannot be "
-                                  f"it: {missing} would be in the frame, and is not")
-    return Refined(wcs=wcs, n_matched=1, rms_px=float("nan"), star=np.zeros(1, dtype=np.intp),
-                   detection=beams.pairs.extraordinary[order[:1]])
-
-
-def _missing_calibrator(wcs: Wcs, target: Source, x: Floats, y: Floats, beams: TwoBeams,
-                        search: Search) -> str:
-    """A bright calibrator of the target that should be seen as well, and is not; empty if none.
-
-    ``x``, ``y``: the extraordinary images of the pairs.
-    """
-    (ny, nx), band, margin = search.facts.shape, search.facts.band or "", 40.0
-    dx, dy = beams.pairs.offset
-    stars = [star for star in search.catalogue.calibrators_of(target.name)
-             if band in star.magnitudes]
-    brightest = min((star.magnitudes[band][0] for star in stars), default=math.inf)
-    for star in stars:
-        px, py = (float(v[0]) for v in wcs.to_pixel([star.ra_deg], [star.dec_deg]))
-        inside = all(margin < at_x < nx - margin and margin < at_y < ny - margin
-                     for at_x, at_y in ((px, py), (px + dx, py + dy)))
-        if (inside and np.hypot(x - px, y - py).min() > margin
-                and star.magnitudes[band][0] <= brightest + 0.5):
-            return star.name
-    return ""
-
-
-def _at_angle(target: Source, x: float, y: float, angle: float, scale_deg: float) -> Wcs:
-    """A tangent plane at the target whose +y has a position angle; east is left of north."""
-    cos, sin = math.cos(angle) * scale_deg, math.sin(angle) * scale_deg
-    # A step along +y goes to (xi, eta) = (sin, cos); one along +x to its right, (-cos, sin).
-    return Wcs(ra0=target.ra_deg, dec0=target.dec_deg, x0=x, y0=y, cd=((-cos, sin), (sin, cos)))

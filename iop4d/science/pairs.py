@@ -11,13 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from scipy.special import pdtrc
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _FLUX_RATIO = 2.5  # by which the images of one star may differ: p of 40 % and a beam ratio of 1.1
 _SPREAD = 1.5  # px that the offset may vary over a field, besides the centroids' errors
-_PEAK = 4.0  # sigmas of its chance level above which a peak of the histogram is a real one
+_RATIO_SPREAD = 0.3  # that the logarithm of the fluxes' ratio varies: p of 15 % in one of two beams
+_RING = (3.0, 12.0)  # of those spreads about a peak of differences: what is there by chance
+_BY_CHANCE = 1e-4  # probability below which a peak of differences is none by chance
+_SURELY = 1e-9  # below which no fainter stars are asked
+_BRIGHTEST = (40, 120, 400, 1500)  # detections in which a peak is looked for
+_FEWEST_AT_PEAK = 3
+_LOOKED_AT = 40  # densest places of the differences whose surroundings are looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +41,22 @@ class Pairs:
 
 
 def find_pairs(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, float],
-               tolerance: tuple[float, float]) -> Pairs:
+               tolerance: tuple[float, float],
+               cut: NDArray[np.bool_] | None = None) -> Pairs:
     """Pairs at a known offset, within ``tolerance`` px in x and in y, and of similar flux.
 
     A first look finds the frame's own offset as the densest place of the differences within the
-    tolerance, a second one pairs with it; each image belongs to one pair, the nearest. Arrays (n,),
-    0-based pixels.
+    tolerance, of equally dense ones the nearest to ``offset``; a second one pairs with it; each
+    image belongs to one pair, the nearest. ``cut``: images that the frame's edge cuts, whose places
+    are wrong: pairs with one have no part in the first look, unless there are no others. Arrays
+    (n,), 0-based pixels.
     """
     i, j = _candidates(x, y, flux, offset, tolerance)
     if i.size == 0:
         return Pairs(ordinary=i, extraordinary=j, offset=offset)
-    own = _densest(x[i] - x[j], y[i] - y[j])
+    whole = np.ones(i.size, dtype=bool) if cut is None else ~(cut[i] | cut[j])
+    seen = whole if whole.any() else np.ones(i.size, dtype=bool)
+    own = _densest((x[i] - x[j])[seen], (y[i] - y[j])[seen], offset, tolerance)
     distance = np.hypot(x[i] - x[j] - own[0], y[i] - y[j] - own[1])
     near = distance < 2.0 * _SPREAD
     i, j, distance = i[near], j[near], distance[near]
@@ -83,25 +95,95 @@ def hidden_images(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, fl
     return places[:, 0], places[:, 1], places[:, 2]
 
 
-def find_offset(x: Floats, y: Floats, flux: Floats, *,
-                longest: float) -> tuple[float, float] | None:
-    """An unknown offset: the one peak in the histogram of all differences up to ``longest`` px.
+def find_offset(x: Floats, y: Floats, flux: Floats, *, longest: float,
+                near: tuple[float, float] | None = None) -> tuple[float, float] | None:
+    """An unknown offset: the one peak of all differences up to ``longest`` px, in x, y and flux.
 
-    None where no peak stands above chance. The ordinary image is that of the smaller x.
+    The two images of a star differ in flux by nearly the same ratio, two stars by any. A peak
+    counts where chance makes so many differences of so similar a ratio, somewhere in the circle,
+    once in ten thousand fields, given how many lie around it; brighter stars are asked first. None
+    where there is no such peak. The ordinary image is that of the smaller x; but where the offset
+    is like ``near``, or like its opposite, the one that makes it like it.
     """
-    i, j = _candidates(x, y, flux, (-longest / 2.0, 0.0), (longest / 2.0, longest))
-    dx, dy = x[i] - x[j], y[i] - y[j]
-    keep = (dx < 0) & (np.hypot(dx, dy) > 3.0)
-    dx, dy = dx[keep], dy[keep]
-    if dx.size < 3:
+    order = np.argsort(-flux, kind="stable")
+    best: tuple[float, tuple[float, float]] | None = None
+    for most in _BRIGHTEST:
+        some = order[:most]
+        peak = _peak(_differences(x[some], y[some], flux[some], longest), longest)
+        if peak is not None and (best is None or peak[0] < best[0]):
+            best = peak
+        if most >= x.size or (best is not None and best[0] < _SURELY):
+            break
+    if best is None or best[0] > _BY_CHANCE:
         return None
-    counts = _counts(dx, dy)
-    best = int(np.argmax(counts))
-    # By chance a circle holds as many differences as its share of the searched half-circle.
-    chance = dx.size * (_SPREAD**2) / (longest**2 / 2.0)
-    if counts[best] < max(3.0, chance + _PEAK * np.sqrt(chance)):
+    dx, dy = best[1]
+    for sign in (1.0, -1.0) if near is not None else ():
+        if near is not None and np.hypot(sign * dx - near[0], sign * dy - near[1]) < 0.5 * np.hypot(
+                *near):
+            return sign * dx, sign * dy
+    return (dx, dy) if dx < 0.0 else (-dx, -dy)
+
+
+def is_chance(x: Floats, y: Floats, flux: Floats, pairs: Pairs, *,
+              tolerance: tuple[float, float]) -> bool:
+    """Whether so many pairs, somewhere within ``tolerance`` px of an offset, may well be accidents.
+
+    They are where the field's differences are as dense all around. ``pairs``: of these detections.
+    """
+    differences = _differences(x, y, flux, float(np.hypot(*pairs.offset)) + _RING[1] * _SPREAD)
+    places = max(1.0, 4.0 * tolerance[0] * tolerance[1] / (np.pi * _SPREAD**2))
+    return _chance(differences, np.array([*pairs.offset]), None) * places > _BY_CHANCE
+
+
+def _differences(x: Floats, y: Floats, flux: Floats, longest: float) -> Floats:
+    """(n, 3) of each ordered pair of detections up to ``longest`` px apart: dx, dy, log of ratio.
+    """
+    if x.size < 2:
+        return np.zeros((0, 3))
+    found = cKDTree(np.column_stack([x, y])).query_pairs(longest, output_type="ndarray")
+    i = np.concatenate([found[:, 0], found[:, 1]])
+    j = np.concatenate([found[:, 1], found[:, 0]])
+    ratio = np.log(np.maximum(flux[i], 1e-30) / np.maximum(flux[j], 1e-30))
+    apart = np.hypot(x[i] - x[j], y[i] - y[j])
+    keep = (np.abs(ratio) < np.log(_FLUX_RATIO)) & (apart > 3.0)
+    return np.asarray(np.column_stack([x[i] - x[j], y[i] - y[j], ratio])[keep])
+
+
+def _peak(differences: Floats, longest: float) -> tuple[float, tuple[float, float]] | None:
+    """(probability by chance, offset) of the least likely place; None with too few differences."""
+    if differences.shape[0] < 2 * _FEWEST_AT_PEAK:
         return None
-    return _densest(dx, dy)
+    scaled = differences * (1.0, 1.0, _SPREAD / _RATIO_SPREAD)
+    counts = np.asarray(cKDTree(scaled).query_ball_point(scaled, _SPREAD, return_length=True))
+    trials = max(longest**2 / (2.0 * _SPREAD**2), differences.shape[0] / 2.0)
+    best: tuple[float, tuple[float, float]] | None = None
+    for at in np.argsort(-counts, kind="stable")[:_LOOKED_AT]:
+        if counts[at] < _FEWEST_AT_PEAK:
+            break
+        chance = trials * _chance(differences, differences[at, :2], float(differences[at, 2]))
+        if best is None or chance < best[0]:
+            mine = np.hypot(*(differences[:, :2] - differences[at, :2]).T) < _SPREAD
+            mine &= np.abs(differences[:, 2] - differences[at, 2]) < _RATIO_SPREAD
+            dx, dy = np.median(differences[mine, :2], axis=0)
+            best = chance, (float(dx), float(dy))
+    return best
+
+
+def _chance(differences: Floats, place: Floats, ratio: float | None) -> float:
+    """Probability that so many differences lie at one place, by how many lie in a ring about it.
+
+    ``ratio``: logarithm of the fluxes' about which they must lie; None: their own median.
+    """
+    away = np.hypot(*(differences[:, :2] - place).T)
+    at = away < 2.0 * _SPREAD if ratio is None else away < _SPREAD
+    if ratio is None:
+        ratio = float(np.median(differences[at, 2])) if at.any() else 0.0
+    alike = np.abs(differences[:, 2] - ratio) < _RATIO_SPREAD
+    ring = (away > _RING[0] * _SPREAD) & (away < _RING[1] * _SPREAD) & alike
+    part = (2.0 * _SPREAD if at.sum() > (away < _SPREAD).sum() else _SPREAD) ** 2 / (
+        (_RING[1] ** 2 - _RING[0] ** 2) * _SPREAD**2)
+    expected = (float(ring.sum()) + 1.0) * part
+    return float(pdtrc(int((at & alike).sum()) - 1, expected))
 
 
 def _candidates(x: Floats, y: Floats, flux: Floats, offset: tuple[float, float],
@@ -127,13 +209,14 @@ def _counts(dx: Floats, dy: Floats) -> Indices:
     return np.asarray(tree.query_ball_point(tree.data, _SPREAD, return_length=True))
 
 
-def _densest(dx: Floats, dy: Floats) -> tuple[float, float]:
+def _densest(dx: Floats, dy: Floats, offset: tuple[float, float],
+             tolerance: tuple[float, float]) -> tuple[float, float]:
     """The median of the differences about the one that has the most others near it.
 
-    Of equally dense places the one nearest to the middle of all counts.
+    Of equally dense places the one nearest to the known offset counts, in units of its tolerance.
     """
     counts = _counts(dx, dy)
-    away = np.hypot(dx - np.median(dx), dy - np.median(dy))
+    away = np.hypot((dx - offset[0]) / tolerance[0], (dy - offset[1]) / tolerance[1])
     best = int(np.lexsort((away, -counts))[0])
     near = np.hypot(dx - dx[best], dy - dy[best]) < _SPREAD
     return float(np.median(dx[near])), float(np.median(dy[near]))

@@ -239,3 +239,39 @@ def test_a_star_without_its_second_image_is_no_pair() -> None:
         find_field(search(detections(np.array([400.0]), np.array([400.0])), facts=SUBFRAME),
                    Stages())
     assert caught.value.stage == "pairs"
+
+
+def test_a_pair_off_the_middle_is_placed_on_the_whole_frame_of_the_night() -> None:
+    """The middle of the pair lies 31 arcsec from the frame's; by itself it could not be told."""
+    dipol = next(i for i in find_instruments() if i.name == "DIPOL")
+    known = Catalogue(version=1, sources=(
+        Source(name=NAME, ra_deg=110.47, dec_deg=71.34, kind=SourceKind.TARGET),))
+    x, y = np.array([455.0, 664.0]) + 231.0, np.array([460.0, 447.0])
+    found = replace(detections(x, y), flux=np.array([9000.0, 9400.0]))
+    facts = replace(SUBFRAME, origin=(1400, 1000))
+    step = 0.134 / 3600.0
+    wcs = Wcs(ra0=110.47, dec0=71.34, x0=664.0 + 231.0 + 1400.0 + 20.0, y0=447.0 + 1000.0 - 7.0,
+              cd=((-step, 0.0), (0.0, step)))
+    whole = StarList(frame=1, x=(*(x + 1420.0), 300.0, 91.0), y=(*(y + 993.0), 400.0, 413.0),
+                     flux=(4500.0, 4700.0, 9e4, 9e4), wcs=wcs.cards())
+    alone = replace(search(found, known, facts=facts), instrument=dipol)
+    with pytest.raises(StageError, match="31 arcsec") as caught:
+        find_field(alone, Stages())
+    assert caught.value.stage == "reference"  # it waits for a whole frame
+    field = find_field(replace(alone, reference=whole), Stages())
+    assert field.astrometry_from == "pair"
+    px, py = field.wcs.to_pixel([110.47], [71.34])
+    assert (float(px[0]), float(py[0])) == pytest.approx((664.0 + 231.0, 447.0), abs=0.1)
+
+
+def test_a_rich_field_s_own_offset_is_found_where_the_known_one_gives_accidents() -> None:
+    """An old fault: three accidents among 242 detections, and "3 stars detected"."""
+    cafos = next(i for i in find_instruments() if i.name == "CAFOS")
+    rng = np.random.default_rng(5)
+    x, y = rng.uniform(60.0, 960.0, (2, 121))
+    x, y = np.concatenate([x, x - 0.9]), np.concatenate([y, y + 38.5])
+    flux = np.tile(10 ** rng.uniform(3.0, 5.0, 121), 2)
+    beams = match_beams(replace(detections(x, y), flux=flux), replace(
+        FACTS, beams=2, mode="polarimetry"), cafos)
+    assert len(beams.pairs) > 110
+    assert beams.pairs.offset == pytest.approx((-0.9, 38.5), abs=0.1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from iop4d.science.pairs import find_offset, find_pairs, hidden_images
+from iop4d.science.pairs import find_offset, find_pairs, hidden_images, is_chance
 
 Floats = NDArray[np.float64]
 
@@ -81,3 +81,66 @@ def test_nothing_is_hidden_where_both_images_are_seen_or_nothing_covers_one() ->
     assert all(part.size == 0 for part in found)
     assert all(part.size == 0 for part in hidden_images(
         x[:0], y[:0], y[:0], offset=(-36.0, 0.0), reach=5.0))
+
+
+def rich(seed: int, offset: tuple[float, float], stars: int = 121) -> tuple[Floats, Floats, Floats]:
+    """A field of 1024 px in which most images stand alone or among strangers."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.uniform(0, 1024, (2, stars))
+    flux = 10 ** rng.uniform(2.5, 5.0, stars)
+    x, y = np.concatenate([x, x + offset[0]]), np.concatenate([y, y + offset[1]])
+    flux = np.concatenate([flux, 1.05 * flux]) * rng.normal(1.0, 0.05, 2 * stars)
+    x, y = x + rng.normal(0, 0.25, x.size), y + rng.normal(0, 0.25, y.size)
+    inside = (x > 0) & (x < 1024) & (y > 0) & (y < 1024)
+    return x[inside], y[inside], flux[inside]
+
+
+@pytest.mark.parametrize("offset", [(-0.9, 38.5), (-24.6, -30.6), (-70.0, 35.0)])
+@pytest.mark.parametrize("stars", [8, 121, 400])
+def test_an_offset_is_found_in_a_rich_field_and_up_to_ninety_arcsec(
+        stars: int, offset: tuple[float, float]) -> None:
+    """Seen at 1.1188 arcsec a pixel; an old fault: the highest of many chance peaks was found."""
+    for seed in range(4):
+        found = find_offset(*rich(seed, offset, stars), longest=95 / 1.1188)
+        assert found is not None
+        side = 1.0 if found[1] * offset[1] > 0 else -1.0  # of a vertical one either is the left
+        assert (side * found[0], side * found[1]) == pytest.approx(offset, abs=0.5)
+
+
+def test_fields_of_single_stars_show_no_offset() -> None:
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        n = (10, 40, 242)[seed % 3]
+        assert find_offset(*rng.uniform(0, 1024, (2, n)), 10 ** rng.uniform(3, 5, n),
+                           longest=85.0) is None
+
+
+def test_a_few_pairs_at_another_offset_are_told_to_be_accidents() -> None:
+    seen = 0
+    for seed in range(30):
+        x, y, flux = rich(seed, (-0.9, 38.5))
+        wrong = find_pairs(x, y, flux, offset=(-24.6, -30.6), tolerance=(3.0, 3.0))
+        right = find_pairs(x, y, flux, offset=(-0.9, 38.5), tolerance=(3.0, 3.0))
+        assert len(right) > 90
+        assert not is_chance(x, y, flux, right, tolerance=(3.0, 3.0))
+        if len(wrong):
+            seen += 1
+            assert is_chance(x, y, flux, wrong, tolerance=(3.0, 3.0))
+    assert seen > 3
+
+
+def test_an_offset_like_the_known_one_keeps_its_sides() -> None:
+    x, y, flux = rich(1, (2.0, 38.5))
+    assert find_offset(x, y, flux, longest=80.0) == pytest.approx((-2.0, -38.5), abs=0.3)
+    assert find_offset(x, y, flux, longest=80.0, near=(-0.9, 38.5)) == pytest.approx(
+        (2.0, 38.5), abs=0.3)
+
+
+def test_of_two_pairs_the_one_at_the_instrument_s_offset_and_not_at_the_edge_counts() -> None:
+    """Detections of a DIPOL sub-frame that was lost: the edge cuts the first star's left image."""
+    x, y = np.array([441.7, 650.5, 487.1, 695.9]), np.array([10.8, 2.9, 413.9, 400.2])
+    flux = np.array([8156.0, 2549.0, 6502.0, 3880.0])
+    for cut in (y < 6.0, None):
+        pairs = find_pairs(x, y, np.array([4156.0, 2549.0, 6502.0, 3880.0]) if cut is None
+                           else flux, offset=(-209.0, 13.0), tolerance=(36.0, 48.0), cut=cut)
+        assert (pairs.ordinary.tolist(), pairs.extraordinary.tolist()) == ([2], [3])
