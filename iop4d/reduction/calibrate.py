@@ -20,6 +20,7 @@ from iop4d.reduction.apertures import DETECTED, in_one_aperture
 from iop4d.reduction.colours import Colours, colours_of, with_colours, with_seen_term
 from iop4d.reduction.fluxes import with_flux
 from iop4d.reduction.host import aperture_of, steady_host, without_host
+from iop4d.reduction.parted import by_psf, is_better, with_psf_magnitude
 from iop4d.science import times
 from iop4d.science.ensemble import Ensemble, offset_errors, solve
 
@@ -115,6 +116,10 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
     if facts.mode != "polarimetry":  # of a group it is done for its polarisation already
         frame = steady_host(frame, target, zero)
     m = next(m for m in frame.measurements if m.source == target.name and not m.beam)
+    psf = by_psf(m, target, frame)
+    parted = psf is not None and is_better(psf, m)
+    if psf is not None and parted:
+        m = psf
     mag = m.mag_inst + zero
     bjd, mass = (frame.bjd_tdb, frame.airmass) if telescope is None else (
         times.bjd_tdb(facts.jd_mid, target.ra_deg, target.dec_deg),
@@ -127,6 +132,7 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         n_calibrators=count,
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
         calibrators=uses, aperture_arcsec=round(frame.aperture_arcsec, 4))
+    result = with_psf_magnitude(result, psf, chosen=parted, random_err=random)
     result = with_flux(with_colours(_with_limit(result, m), colours), target, m)
     return result if facts.mode == "polarimetry" else without_host(result, target, frame)
 

@@ -16,6 +16,7 @@ from iop4d.science.saturation import has_hole
 
 _MATTERS = 1.0  # errors of the flux that a hit must change it by to be told
 _LARGEST = 0.1  # part of the light up to which unseen hits enter the error: larger ones are rare
+_TIE = 0.004  # part of a flux by which PSF and aperture photometry of one star differ; measured
 _WITHIN = 1.0  # FWHM beyond the aperture's rim from which a neighbour's light still gets inside
 
 
@@ -70,7 +71,7 @@ def check_aperture(frame: Pixels, measured: Flux, x: float, y: float, aperture: 
         return Checked(flux=checked, unseen=unseen)
     part = _inside(frame, x, y, aperture)
     return Checked(flux=checked, unseen=unseen, psf_flux=fit.flux * part,
-                   psf_flux_err=fit.flux_err * part)
+                   psf_flux_err=math.hypot(fit.flux_err * part, _TIE * fit.flux * part))
 
 
 def _flagged(measured: Flux, fit: StarFit, unseen: float, *, extended: bool) -> Flux:
