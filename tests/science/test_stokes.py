@@ -9,16 +9,13 @@ import pytest
 from scipy.stats import rice
 
 from iop4d.model.polarimeter import InstrumentalPolarisation
+from iop4d.science.rice import Debiased, noise_bias, rice_below, upper_limit
 from iop4d.science.stokes import (
     UNKNOWN_ANGLE_ERR,
-    Debiased,
     Stokes,
     corrected,
     debiased,
-    noise_bias,
-    rice_below,
     rotated,
-    upper_limit,
 )
 
 
