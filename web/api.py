@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata, resources
@@ -11,11 +12,12 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 
+from iop4d.alerts.summary.statistics import camera_nights, unwrapped_angles
 from iop4d.model import flags as quality
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState
 from iop4d.model.units import jd_of_unix
-from iop4d.store import events, pages, provenance, sources, spectral
+from iop4d.store import events, pages, provenance, sources, spectral, summaries
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import heartbeat
@@ -27,6 +29,7 @@ blueprint = Blueprint("api", __name__)
 BOKEH = metadata.version("bokeh")
 _RESULTS = 20_000
 _FAILED = 200
+_NIGHTS = 400
 #: A browser for which the server holds this much unread is no longer reading.
 _UNREAD = 64 << 10
 
@@ -109,6 +112,16 @@ def api_result(db: Connection, id_: int) -> Response:
             db, id_, index_minutes=parts().site.photometry.spectral_index_minutes))
     except Iop4dError as error:
         abort(404, str(error))
+
+
+@blueprint.get("/api/sources/<path:key>/nights")
+@reading
+def api_nights(db: Connection, key: str) -> Response:
+    """Statistics of a source's latest nights by band and camera, and its angles continued."""
+    count = min(request.args.get("nights", 30, type=int), _NIGHTS)
+    rows = summaries.of_source(db, _source(db, key), max(count, 0))
+    return jsonify(nights=[asdict(night) for night in camera_nights(rows)],
+                   angles=unwrapped_angles(rows))
 
 
 @blueprint.get("/api/sources/<path:key>/points")

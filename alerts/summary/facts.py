@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+Numbers = dict[str, float | None]
+
 
 @dataclass(frozen=True, kw_only=True)
 class KindLine:
@@ -41,8 +43,9 @@ class Failure:
 class BandNight:
     """A source's magnitudes in one band. ``n`` are the sound points, ``left_out`` the others.
 
-    ``mag`` is their weighted mean, ``mag_err`` the typical error of one, ``scatter`` their
-    standard deviation, ``change`` the difference from the night ``before``.
+    ``mag`` is their weighted mean, ``mag_err`` its error, random and common; ``scatter`` their
+    standard deviation, ``change`` the difference from the night ``before``, whose error has of the
+    common ones what the nights do not share.
     """
 
     band: str
@@ -63,8 +66,8 @@ class BandNight:
 class PolarisationNight:
     """A source's polarisation in one band: p as a fraction, chi in degrees east of north.
 
-    The mean is that of q and u; the errors are the typical ones of a point. ``limit``: the upper
-    limit, where the only point is no detection.
+    The mean is that of q and u, p without the bias of noise; the errors are the mean's, random and
+    common. ``limit``: the upper limit, where the mean is no detection.
     """
 
     band: str
@@ -79,14 +82,33 @@ class PolarisationNight:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CameraNight:
+    """One source, night, band, telescope and instrument.
+
+    ``magnitudes``, ``polarisation``: the values of :class:`~iop4d.science.nightly
+    .MagnitudeStatistics` and ``StokesStatistics`` by their names, None for NaN; None where no
+    sound point has an error.
+    """
+
+    night: str
+    band: str
+    telescope: str
+    instrument: str
+    magnitudes: Numbers | None
+    polarisation: Numbers | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceNight:
-    """What was measured of a source. ``picture``: file of its plot, beside the site file."""
+    """What was measured of a source. ``picture``: file of its plot, beside the site file;
+    ``cameras``: each band and instrument by itself."""
 
     name: str
     also: str
     kind: str
     bands: tuple[BandNight, ...]
     polarisation: tuple[PolarisationNight, ...]
+    cameras: tuple[CameraNight, ...] = ()
     flags: tuple[tuple[str, int], ...] = ()
     picture: str = ""
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import platform
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from importlib import metadata
 from itertools import groupby
 from statistics import fmean, median, quantiles, stdev
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from iop4d import __version__
 from iop4d.alerts.rendering import clean, count
+from iop4d.alerts.summary import statistics
 from iop4d.alerts.summary.facts import (
     AlertLine,
     BandNight,
@@ -35,6 +37,7 @@ from iop4d.model.bands import band_order
 from iop4d.model.frame import FrameKind
 from iop4d.model.source import SourceKind
 from iop4d.model.states import REPLACED_FRAMES, FrameState
+from iop4d.model.uncertainty import between, chi_total, p_total, total
 from iop4d.model.units import jd_of_unix, utc_of_jd, utc_of_unix
 from iop4d.store import alerts, catalogue, health, results, summaries
 from iop4d.store.database import Connection
@@ -148,6 +151,7 @@ def _sources(db: Connection, rows: Sequence[Result]) -> tuple[SourceNight, ...]:
             also=clean(next(iter(entry.other_names), ""), 80) if entry else "",
             bands=tuple(_photometry(db, band, of) for band, of in _by_band(mine, "mag")),
             polarisation=tuple(_polarisation(band, of) for band, of in _by_band(mine, "p")),
+            cameras=statistics.camera_nights(sorted(mine, key=lambda row: row.jd_mid)),
             flags=_flags(mine)))
     return tuple(sorted(found, key=lambda s: (_ORDER.index(s.kind), s.name.casefold())))
 
@@ -169,64 +173,70 @@ def _flags(rows: Sequence[Result]) -> tuple[tuple[str, int], ...]:
 
 def _photometry(db: Connection, band: str, rows: Sequence[Result]) -> BandNight:
     sound = [row for row in rows if summaries.is_sound(row, "mag")]
-    mags, mean = [row.mag for row in sound], _mean_magnitude(sound)
-    typical = _median(row.mag_err for row in sound)
+    mags, now = [row.mag for row in sound], _mean_magnitude(sound)
     before = summaries.preceding_night(db, rows[0], "mag") if sound else ""
     past = summaries.sound_magnitudes(db, rows[0].source, band, before) if before else []
-    past_mean, past_err = _mean_magnitude(past), _median(row.mag_err for row in past)
-    change = mean - past_mean if mean is not None and past_mean is not None else None
+    then = _mean_magnitude(past)
+    shared = len({(row.telescope, row.instrument) for row in (*sound, *past)}) == 1
     return BandNight(
-        band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound), mag=mean,
-        mag_err=typical, scatter=stdev(mags) if len(mags) > 1 else None,
+        band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound),
+        mag=now.mag if now else None, mag_err=now.total if now else None,
+        scatter=stdev(mags) if len(mags) > 1 else None,
         brightest=min(mags, default=None), faintest=max(mags, default=None),
-        provisional=any(row.provisional for row in rows), before=before, change=change,
-        change_err=math.hypot(typical, past_err) if change is not None and typical is not None
-        and past_err is not None else None)
+        provisional=any(row.provisional for row in rows), before=before,
+        change=now.mag - then.mag if now and then else None,
+        change_err=now.apart(then, shared=shared) if now and then else None)
 
 
-def _mean_magnitude(rows: Sequence[Result]) -> float | None:
-    """Weighted where every point has an error."""
+@dataclass(frozen=True, kw_only=True)
+class _Mean:
+    """A mean magnitude; without errors where no point has one."""
+
+    mag: float
+    err: float | None = None
+    common: float = 0.0
+
+    @property
+    def total(self) -> float | None:
+        return total(self.err, self.common)
+
+    def apart(self, other: _Mean, *, shared: bool) -> float | None:
+        """The error of the difference."""
+        if self.err is None or other.err is None:
+            return None
+        return math.hypot(self.err, other.err, between(self.common, other.common, shared=shared))
+
+
+def _mean_magnitude(rows: Sequence[Result]) -> _Mean | None:
+    """Weighted by the errors; points without one count where no point has any."""
     if not rows:
         return None
-    weights = [row.mag_err ** -2 for row in rows if row.mag_err]
-    return fmean((row.mag for row in rows), weights if len(weights) == len(rows) else None)
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    return median(known) if (known := [v for v in values if v is not None]) else None
+    found = statistics.of_magnitudes(rows)
+    return _Mean(mag=fmean(row.mag for row in rows)) if found is None else _Mean(
+        mag=found.mag, err=found.err, common=found.common)
 
 
 def _polarisation(band: str, rows: Sequence[Result]) -> PolarisationNight:
     sound = [row for row in rows if summaries.is_sound(row, "p")]
-    p, chi = _mean_polarisation(sound)
-    return PolarisationNight(
-        band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound), p=p, chi_deg=chi,
-        p_err=_median(row.p_err for row in sound),
-        chi_err_deg=_median(row.chi_err_deg for row in sound),
-        limit=sound[0].p_limit if len(sound) == 1 else None,
+    line = PolarisationNight(
+        band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound), p=None, p_err=None,
+        chi_deg=None, chi_err_deg=None, limit=None,
         provisional=any(row.provisional for row in rows))
-
-
-def _mean_polarisation(rows: Sequence[Result]) -> tuple[float | None, float | None]:
-    """p and chi of the mean q and u: the mean of angles alone would fail where they wrap."""
-    if not rows:
-        return None, None
-    if len(rows) == 1:
-        return rows[0].p, rows[0].chi_deg
-    pairs = [pair for pair in map(_stokes, rows) if pair is not None]
-    if not pairs:
-        return fmean(row.p for row in rows), None
-    q, u = (fmean(values) for values in zip(*pairs, strict=True))
-    return math.hypot(q, u), math.degrees(math.atan2(u, q)) / 2.0 % 180.0
-
-
-def _stokes(row: Result) -> tuple[float, float] | None:
-    if row.q is not None and row.u is not None:
-        return row.q, row.u
-    if row.chi_deg is None:
-        return None
-    twice = math.radians(2.0 * row.chi_deg)
-    return row.p * math.cos(twice), row.p * math.sin(twice)
+    if len(sound) == 1:
+        row = sound[0]
+        return replace(line, p=row.p if row.p_debiased is None else row.p_debiased,
+                       p_err=p_total(row), chi_deg=row.chi_deg, chi_err_deg=chi_total(row),
+                       limit=row.p_limit)
+    found = statistics.of_polarisation(sound)
+    if found is None:
+        return replace(line, p=fmean(row.p for row in sound) if sound else None)
+    seen = SimpleNamespace(
+        p=math.hypot(found.q, found.u), q=found.q, u=found.u, p_err=found.p_err,
+        q0_err=found.q0_err, u0_err=found.u0_err, chi_err_deg=found.chi_err,
+        chi_err_common=found.chi_common)
+    return replace(line, p=found.p, p_err=p_total(seen), chi_deg=found.chi_deg,
+                   chi_err_deg=chi_total(seen),
+                   limit=found.limit if math.isfinite(found.limit) else None)
 
 
 def _uncalibrated(db: Connection, night: str) -> tuple[Uncalibrated, ...]:

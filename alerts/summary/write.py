@@ -20,7 +20,7 @@ from iop4d.alerts.summary.facts import NightSummary
 from iop4d.config import Channel, Site
 from iop4d.fits.atomic import write_atomic
 from iop4d.model.states import MessageKind
-from iop4d.model.units import NOTHING, plus_minus
+from iop4d.model.units import NOTHING, decimal, plus_minus
 from iop4d.store import outbox, summaries
 from iop4d.store.database import Transaction
 from iop4d.store.events import emit
@@ -83,7 +83,7 @@ def message_content(facts: Plain) -> Plain:
 def helpers() -> dict[str, Any]:
     """What templates call, those of the page too."""
     return {"plus_minus": plus_minus, "signed": signed, "percent": percent, "count": count,
-            "utc": moment, "timing": timing}
+            "utc": moment, "timing": timing, "camera_lines": camera_lines}
 
 
 def signed(value: float | None, error: float | None, digits: int = 2) -> str:
@@ -99,6 +99,27 @@ def percent(value: float | None, error: float | None, digits: int = 2) -> str:
     if value is None:
         return NOTHING
     return plus_minus(value * 100.0, None if error is None else error * 100.0, digits) + " %"
+
+
+def camera_lines(camera: Plain) -> list[str]:
+    """What a camera's points of a band say together, where there are several."""
+    head, found = f"{camera['band']} {camera['instrument']}: ", []
+    of = camera["magnitudes"]
+    if of and of["n"] > 1:
+        found.append(f"{head}mean {plus_minus(of['mag'], of['err'])} random, ± "
+                     f"{of['common']:.3f} common, {_constancy(of)}, F_var "
+                     f"{percent(of['fvar'], of['fvar_err'], 1)}")
+    of = camera["polarisation"]
+    if of and of["n"] > 1:
+        found.append(f"{head}q {percent(of['q'], of['q_err'])}, u {percent(of['u'], of['u_err'])}, "
+                     f"{_constancy(of)}; χ turned by {signed(of['turn_deg'], of['turn_err'], 1)}°")
+    return found
+
+
+def _constancy(of: Plain) -> str:
+    chance = of["p_value"]
+    shown = "below 0.0001" if chance is not None and chance < 1e-4 else decimal(chance, 4)
+    return f"chi2 {decimal(of['chi2'], 1)} of {of['dof']} for a constant (chance {shown})"
 
 
 def timing(facts: Plain) -> str:

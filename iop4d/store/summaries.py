@@ -23,8 +23,10 @@ _BEGAN = "summaries_since"  # key of when the site first asked for summaries
 _REPORTED = ("SELECT json_extract(line.value, '$.id'), summary.night "
              "FROM summary, json_each(summary.facts, '$.alerts') AS line")
 _RESULT = (Result.id, Result.source, Result.band, Result.mode, Result.jd_mid, Result.night,
-           Result.mag, Result.mag_err, Result.p, Result.p_err, Result.chi_deg, Result.chi_err_deg,
-           Result.q, Result.u, Result.p_limit, Result.flags, Result.human_flags,
+           Result.mag, Result.mag_err, Result.mag_err_common, Result.p, Result.p_err,
+           Result.p_debiased, Result.chi_deg, Result.chi_err_deg, Result.chi_err_common, Result.q,
+           Result.q_err, Result.u, Result.u_err, Result.qu_cov, Result.q0_err, Result.u0_err,
+           Result.telescope, Result.instrument, Result.p_limit, Result.flags, Result.human_flags,
            Result.provisional, Result.n_calibrators)
 _QUANTITIES = {"mag": Result.mag, "p": Result.p, "chi": Result.chi_deg}
 
@@ -96,6 +98,15 @@ def results(db: Connection, night: str, source: str = "") -> list[Result]:
         Result.source, Result.band, Result.jd_mid, Result.id))
 
 
+def of_source(db: Connection, source: str, nights: int) -> list[Result]:
+    """The results of a source's latest nights, in order of time."""
+    kept = (Result.source == source) & (Result.withdrawn == False)  # noqa: E712 - SQL
+    last = [night for (night,) in db.select(Result, Result.night).where(kept).distinct().order_by(
+        Result.night.desc()).limit(nights).tuples()]
+    return list(db.select(Result, *_RESULT).where(kept & Result.night.in_(last)).order_by(
+        Result.jd_mid, Result.id)) if last else []
+
+
 def sources(db: Connection, night: str) -> list[str]:
     """The sources that have results of a night."""
     return [name for (name,) in db.select(Result, Result.source).where(
@@ -116,8 +127,10 @@ def preceding_night(db: Connection, result: Result, quantity: str) -> str:
 
 
 def sound_magnitudes(db: Connection, source: str, band: str, night: str) -> list[Result]:
-    """The sound points of a source, band and night, with magnitude and error."""
-    return list(db.select(Result, Result.mag, Result.mag_err).where(
+    """The sound points of a source, band and night, with magnitude, errors and camera."""
+    return list(db.select(Result, Result.mag, Result.mag_err, Result.mag_err_common,
+                          Result.telescope, Result.instrument, Result.flags,
+                          Result.human_flags).where(
         _sound(source, band, "mag") & (Result.night == night)))
 
 

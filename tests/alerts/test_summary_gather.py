@@ -7,14 +7,14 @@ import math
 
 import pytest
 
-from iop4d.alerts.summary import write
+from iop4d.alerts.summary import statistics, write
 from iop4d.alerts.summary.facts import Failure, KindLine, Latency, NightSummary, TroubleLine
 from iop4d.alerts.summary.gather import gather
 from iop4d.alerts.summary.plots import plot_requests
 from iop4d.config import Site
 from iop4d.model.flags import Flag
 from iop4d.model.messages import NightPlotRequest
-from iop4d.store import health
+from iop4d.store import health, summaries
 from iop4d.store.database import Database, Transaction
 from iop4d.store.schema import Alert, Outbox
 from iop4d.store.status import beat
@@ -89,7 +89,7 @@ def test_magnitudes_are_summed_up_without_what_is_flagged(facts: NightSummary) -
     visual, red = source.bands
     assert (red.band, red.n, red.left_out) == ("R", 2, 1)
     assert red.mag == pytest.approx(12.85)
-    assert red.mag_err == pytest.approx(0.02)
+    assert red.mag_err == pytest.approx(0.02 / math.sqrt(2))
     assert red.scatter == pytest.approx(0.1 / math.sqrt(2))
     assert (red.brightest, red.faintest) == (12.8, 12.9)
     assert (visual.band, visual.n, visual.scatter, visual.before) == ("V", 1, None, "")
@@ -100,7 +100,7 @@ def test_the_change_is_from_the_latest_earlier_night_of_the_band(facts: NightSum
     red = facts.sources[0].bands[1]
     assert red.before == "2024-03-10"
     assert red.change == pytest.approx(-0.15)
-    assert red.change_err == pytest.approx(math.hypot(0.02, 0.02))
+    assert red.change_err == pytest.approx(math.hypot(0.02 / math.sqrt(2), 0.02))
 
 
 def test_withdrawn_points_are_no_earlier_night(site: Site, database: Database) -> None:
@@ -115,7 +115,8 @@ def test_withdrawn_points_are_no_earlier_night(site: Site, database: Database) -
 def test_the_mean_angle_of_178_and_2_degrees_is_0(facts: NightSummary) -> None:
     [red] = facts.sources[0].polarisation
     assert red.n == 2
-    assert red.p == pytest.approx(0.0998)
+    mean, err = 0.1 * math.cos(math.radians(4.0)), 0.01 / math.sqrt(2.0)
+    assert red.p == pytest.approx(mean - err**2 / (2.0 * mean), rel=1e-3)  # without noise's bias
     assert red.chi_deg is not None
     assert min(red.chi_deg, 180 - red.chi_deg) == pytest.approx(0.0, abs=1e-6)
 
@@ -125,6 +126,71 @@ def test_a_lone_limit_is_given_as_such(site: Site, database: Database) -> None:
         result(tx, 0, None, p=0.01, p_err=0.008, chi_deg=3.0, p_limit=0.024)
     [source] = gathered(site, database).sources
     assert source.polarisation[0].limit == 0.024
+
+
+def test_limits_of_several_points_are_that_of_their_mean(site: Site, database: Database) -> None:
+    with database.write() as tx:
+        for n in range(9):
+            result(tx, n, None, p=0.01, p_err=0.008, chi_deg=20.0 * n, p_limit=0.024)
+    [line] = gathered(site, database).sources[0].polarisation
+    assert line.limit is not None
+    assert 0.002 < line.limit < 0.01
+
+
+def test_a_mean_has_both_errors_and_a_change_what_the_nights_do_not_share(
+        site: Site, database: Database) -> None:
+    with database.write() as tx:
+        for n in range(4):
+            result(tx, n, 13.2, mag_err=0.01, mag_err_common=0.03, night="2024-03-10")
+            result(tx, n, 13.0, mag_err=0.01, mag_err_common=0.03)
+    [band] = gathered(site, database).sources[0].bands
+    assert band.mag_err == pytest.approx(math.hypot(0.005, 0.03))
+    assert band.change_err == pytest.approx(0.005 * math.sqrt(2))
+    with database.write() as tx:
+        result(tx, 5, 13.0, mag_err=0.005, mag_err_common=0.03, instrument="Other")
+    [band] = gathered(site, database).sources[0].bands
+    assert band.change_err is not None
+    assert 0.03 < band.change_err < 0.031
+
+
+def test_each_camera_says_how_a_constant_source_would_scatter(site: Site,
+                                                              database: Database) -> None:
+    with database.write() as tx:
+        for n, mag in enumerate((13.0, 13.1, 13.0, 13.1)):
+            result(tx, n, mag, mag_err=0.01, mag_err_common=0.02, instrument="One")
+            result(tx, n, 13.05, mag_err=0.01, instrument="Two")
+            result(tx, n, 12.0, mag_err=0.01, instrument="One", flags=int(Flag.SATURATED))
+    facts = gathered(site, database)
+    one, two = facts.sources[0].cameras
+    assert (one.instrument, two.instrument) == ("One", "Two")
+    assert one.magnitudes is not None
+    assert one.magnitudes["chi2"] == pytest.approx(4 * 25.0)
+    assert one.magnitudes["common"] == pytest.approx(0.02)
+    assert (one.magnitudes["p_value"] or 0.0) < 1e-6
+    assert one.magnitudes["fvar"] == pytest.approx(0.0525, abs=0.002)
+    assert two.magnitudes is not None
+    assert two.magnitudes["p_value"] == 1.0
+    assert two.polarisation is None
+    said = write.text(write.plain(facts))
+    assert "R One: mean 13.050 ± 0.005 random, ± 0.020 common, chi2 100.0 of 3" in said
+    assert "F_var 5.2 ± 0.5 %" in said
+    assert write.html(write.plain(facts)).count("for a constant") == 2
+
+
+def test_the_angle_of_a_camera_s_night_is_continued_across_180(site: Site,
+                                                               database: Database) -> None:
+    with database.write() as tx:
+        for n, chi in enumerate((160.0, 175.0, 10.0, 25.0)):
+            result(tx, n, None, p=0.1, p_err=0.002, chi_deg=chi, chi_err_deg=0.6)
+    facts = gathered(site, database)
+    [camera] = facts.sources[0].cameras
+    assert camera.polarisation is not None
+    assert camera.polarisation["turn_deg"] == pytest.approx(45.0)
+    assert "χ turned by +45.0 ± 0.8°" in write.text(write.plain(facts))
+    with database.read() as db:
+        [angles] = statistics.unwrapped_angles(
+            summaries.of_source(db, facts.sources[0].name, nights=5))
+    assert [round(chi) for _, chi, _ in angles["points"]] == [160, 175, 190, 205]
 
 
 def test_a_weighted_mean_trusts_the_better_point(site: Site, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -65,6 +66,20 @@ def test_points_are_columns_by_band(client: FlaskClient) -> None:
         assert label == f"{mag:.3f} ± {high - mag:.3f}"
         assert 6 <= p <= 9
     assert columns["t"] == sorted(columns["t"])
+
+
+def test_nights_of_a_source_have_their_statistics_by_camera(client: FlaskClient) -> None:
+    found = _json(client, "/api/sources/BL%20Lac/nights?nights=2")
+    assert 0 < len({night["night"] for night in found["nights"]}) <= 2
+    for night in found["nights"]:
+        mags = night["magnitudes"]
+        assert mags["n"] == mags["dof"] + 1
+        assert mags["err"] > 0
+        assert (mags["p_value"] is None) == (mags["dof"] == 0)
+    for camera in found["angles"]:
+        chi = [value for _, value, _ in camera["points"]]
+        assert all(abs(b - a) <= 90.0 for a, b in pairwise(chi))
+    assert "<h2>Nights</h2>" in client.get("/sources/BL%20Lac").text
 
 
 def test_only_points_that_changed_are_given_when_asked(client: FlaskClient) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response, abort
 
+from iop4d.alerts.summary.statistics import camera_nights
 from iop4d.explained import lines_of, modulation
 from iop4d.model.errors import Iop4dError
-from iop4d.store import catalogue, provenance, sources
+from iop4d.store import catalogue, provenance, sources, summaries
 from iop4d.store.database import Connection
 from iop4d.store.results import frame_ids
 from iop4d.web import lightcurve
@@ -18,6 +19,7 @@ from iop4d.web.context import parts, reading, render
 blueprint = Blueprint("sources", __name__)
 
 _SHOWN = 60  # results in the table
+_NIGHTS = 20  # in the table of nights
 
 
 @blueprint.get("/sources")
@@ -38,7 +40,8 @@ def source(db: Connection, key: str) -> str:
     relax(style_src="'self' 'unsafe-inline'")
     name, entry = found
     results = sources.latest_results(db, name, _SHOWN)
-    return render(db, "source.html", name=name, entry=entry, results=results,
+    nights = camera_nights(summaries.of_source(db, name, _NIGHTS))
+    return render(db, "source.html", name=name, entry=entry, results=results, nights=nights[::-1],
                   count=sources.count(db, name), drawn=lightcurve.LIMIT,
                   calibrators=catalogue.load(db).calibrators_of(name),
                   frames=frame_ids(db, [row.id for row in results]))
