@@ -55,7 +55,7 @@ def _holes(stored: NDArray[Any], high: float, depth: float) -> NDArray[np.bool_]
     found = np.zeros(stored.shape, dtype=bool)
     if not float(stored.max()) > high:
         return found
-    y, x = np.nonzero(stored > high)
+    y, x = np.divmod(np.flatnonzero(stored > high), stored.shape[1])
     near = np.flatnonzero((np.diff(y) == 0) & (np.diff(x) > 1) & (np.diff(x) <= _WIDEST + 1))
     for i in near.tolist():
         row, first, last = y[i], x[i], x[i + 1]

@@ -104,13 +104,13 @@ class _Others:
         found, hidden = frame.detections, frame.hidden
         all_x, all_y, flux = (np.concatenate(pair) for pair in zip(
             (found.x, found.y, frame.fluxes), hidden, strict=True))
-        distance = np.hypot(all_x - x[:, None], all_y - y[:, None])
+        apart2 = (all_x - x[:, None])**2 + (all_y - y[:, None])**2
         has = np.flatnonzero(own >= 0)
-        near = distance < reach + 5.0 * frame.psf.fwhm
+        near = apart2 < (reach + 5.0 * frame.psf.fwhm)**2
         near[has, own[has]] = False
         star, other = np.nonzero(near)
         return cls(star=star, x=all_x[other], y=all_y[other], flux=flux[other],
-                   distance=distance[star, other])
+                   distance=np.sqrt(apart2[star, other]))
 
     def inside(self, radii: Floats, psf: Psf, stars: int) -> Floats:
         """(S, R) the neighbours' light inside the circles, ADU."""
