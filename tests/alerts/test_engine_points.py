@@ -9,6 +9,7 @@ import pytest
 from iop4d.alerts.backtest import backtest
 from iop4d.alerts.engine import AlertEngine
 from iop4d.model.errors import ConfigError
+from iop4d.model.flags import Flag
 from iop4d.store.schema import Alert, Result
 from tests.alerts.bench import (
     COLOUR,
@@ -51,6 +52,19 @@ def test_points_that_do_not_count_are_no_gap_between_those_that_do(start: Start,
         for between in range(1, 6):
             night.see(10 * n + between, 12.5, **bad)
     assert [row.points for row in rows(night.database, Alert)] == [[1, 7, 13]]
+
+
+@pytest.mark.parametrize("flag", [Flag.POOR_FIT, Flag.BAD_PIXELS, Flag.BLENDED, Flag.SATURATED,
+                                  Flag.PIXELS_DOUBTFUL])
+def test_pixels_and_fits_that_are_wrong_fire_no_alert_of_p(start: Start, flag: Flag) -> None:
+    night = start(changed("p > 9.5 %"), channel())
+    good = {"p_err": 0.002, "p_debiased": 0.1, "chi_deg": 30.0, "chi_err_deg": 0.5}
+    for n in range(3):
+        night.see(n, 13.5, p=0.1, flags=int(flag), **good)
+    assert night.kinds() == []
+    for n in range(3, 5):
+        night.see(n, 13.5, p=0.1, **good)
+    assert night.kinds() == ["alert"]
 
 
 def test_a_colour_without_its_partner_is_no_gap(start: Start) -> None:
