@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-_MOST_PIXELS = 600_000  # that are looked at: some 10,000 squares
+_MOST_PIXELS = 250_000  # that are looked at: some 5000 squares
 _STAR = 6.0  # sigmas of a pixel above which its square holds a star
 _BRIGHT = 15.0  # sigmas of a pixel above which the squares around are left out as well
 _CLIP = 5.0  # robust sigmas of the sums beyond which a square holds something else

@@ -35,7 +35,7 @@ _ROUNDS = 2
 _RIDGE = 0.02  # expected size of a coefficient, as a part of the peak
 _GRAIN = 0.01  # part of its light by which a pixel may be off, while the PSF is fitted
 _EQUAL = 0.003  # part of the peak below which a pixel's error does not raise its weight
-_MOST_PIXELS = 2500  # that enter the fit of the functions
+_MOST_PIXELS = 1500  # that enter the fit of the functions
 _SKY = 0.3  # part of a pixel's noise by which the sky below a star may be off
 _CLIP = 4.0  # sigmas of a pixel beyond which it hardly counts
 _SMALLEST_MISFIT = 0.003  # part of a pixel's light: the grain of flat fields
@@ -76,12 +76,13 @@ class EmpiricalPsf:
         if self.n_stars:
             matrix = np.zeros((ORDER + 1, ORDER + 1))  # [order along v, order along u]
             matrix[_PAIRS[:, 1], _PAIRS[:, 0]] = self.coefficients
-            along_u, along_v = _hermite(u[:, 0, :]), _hermite(v[:, :, 0])
-            middle = along_v[..., :-1] @ matrix
-            across = np.swapaxes(along_u[..., :-1], 1, 2)
+            along = _hermite(np.concatenate([u[:, 0, :], v[:, :, 0]], axis=1))
+            slope, along, nx = along @ _DERIVATIVE, along[..., :-1], dx.shape[1]
+            middle = along[:, nx:] @ matrix
+            across = np.swapaxes(along[:, :nx], 1, 2)
             light = light + middle @ across
-            by_u = by_u + middle @ np.swapaxes(_slope(along_u), 1, 2)
-            by_v = by_v + (_slope(along_v) @ matrix) @ across
+            by_u = by_u + middle @ np.swapaxes(slope[:, :nx], 1, 2)
+            by_v = by_v + (slope[:, nx:] @ matrix) @ across
         light, by_u, by_v = (part / width**2 for part in (light, by_u, by_v))
         return np.stack([
             light, -by_u / width, -by_v / width, np.ones_like(light),
@@ -189,8 +190,7 @@ def _coefficients(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, fit: Floats
     star, row, column = np.nonzero(stamps.inside)
     every = slice(None, None, 1 + star.size // _MOST_PIXELS)
     star, row, column = star[every], row[every], column[every]
-    along_u, along_v = _hermite(u), _hermite(v)
-    basis = (along_u[..., _PAIRS[:, 0]][star, column] * along_v[..., _PAIRS[:, 1]][star, row])
+    basis = (_hermite(u)[star, column][:, _PAIRS[:, 0]] * _hermite(v)[star, row][:, _PAIRS[:, 1]])
     scale = (flux / fwhm**2)[star]
     below = _moffat(u[star, column], v[star, row], beta)[0]
     target = (stamps.data[star, row, column] - fit[star, SKY]) / scale - below
@@ -253,10 +253,6 @@ def _hermite(u: Floats) -> Floats:
 
 
 _PAIRS = np.array([(n, m) for n in range(ORDER + 1) for m in range(ORDER + 1 - n)])
+# d phi_n / dt = sqrt(n/2) phi_(n-1) - sqrt((n+1)/2) phi_(n+1), of orders 0 to ORDER.
 _DERIVATIVE = (np.diag(np.sqrt(np.arange(1, ORDER + 2) / 2.0), 1)
                - np.diag(np.sqrt(np.arange(1, ORDER + 2) / 2.0), -1))[:, :ORDER + 1] / _SCALE
-
-
-def _slope(values: Floats) -> Floats:
-    """d phi_n / dt = sqrt(n/2) phi_(n-1) - sqrt((n+1)/2) phi_(n+1), of orders 0 to ORDER."""
-    return np.asarray(values @ _DERIVATIVE)

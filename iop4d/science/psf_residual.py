@@ -40,6 +40,7 @@ MOST_NEIGHBOURS = 6
 _ROUNDS = 2
 _HALO = 2.5  # FWHM of a galaxy around a star, in the star's
 _SMALL = 64  # pixels of an aperture in which hits of two pixels are looked for
+_STILL = 0.02  # FWHM of a step of the fit below which its terms tell the rest of the shift
 _FARTHEST = 0.7  # FWHM by which the fit may move a star
 _NEIGHBOUR_REACH = REACH + 1.0  # FWHM within which a neighbour's light counts
 
@@ -101,12 +102,14 @@ def fit_star(image: FloatImage, psf: EmpiricalPsf, x: float, y: float, *, sigma:
     halo = surface(r2, _HALO * fwhm, psf.moffat.beta)
     shifts, fit = np.zeros((1 + around.shape[0], 2)), None
     for _ in range(_ROUNDS):
-        if fit is not None:
-            shifts = _moved(shifts, fit.terms, _FARTHEST * fwhm)
         basis = _basis(psf, stamp.dx[0], stamp.dy[0], fwhm, around, shifts)[inside]
         fit = _solve(psf, basis, data, halo, sigma=sigma, gain=gain)
         if fit is None:
             return None
+        moved = _moved(shifts, fit.terms, _FARTHEST * fwhm)
+        if np.abs(moved - shifts).max() < _STILL * fwhm:
+            break
+        shifts = moved
     rows, columns = np.nonzero(inside)
     counts = r2 <= (radius + 0.3) ** 2
     return _judge(psf, fit, _Where(rows=rows[counts], columns=columns[counts], counts=counts)) \

@@ -21,7 +21,7 @@ _COARSE = 5.0  # ADU of noise below which values coincide often
 _FEWEST_COARSE = 8
 _PART_COARSE = 0.6
 _ABOVE_SKY = 20.0  # noises of the sky by which stars stand above it
-_SAMPLE = 20_000  # pixels that give the sky's level
+_SAMPLE = 5000  # pixels that give the sky's level
 _HOLE = 0.4  # of the median of its neighbours, below which a bright pixel cannot be
 _HOLE_SIGMAS = 10.0
 
@@ -67,8 +67,11 @@ def has_hole(stamp: Floats, inside: Mask, *, sigma: float, gain: float) -> bool:
         return True
     padded = np.pad(stamp, 1, mode="reflect")
     ny, nx = stamp.shape
-    around = np.median([padded[j:j + ny, i:i + nx] for j in range(3) for i in range(3)
-                        if (j, i) != (1, 1)], axis=0)
+    ring = [padded[j:j + ny, i:i + nx] for j in range(3) for i in range(3) if (j, i) != (1, 1)]
+    if not (inside & (2.0 * sum(ring) / 8.0 - stamp > _HOLE_SIGMAS * sigma)
+            & (stamp < 2.0 * _HOLE / 8.0 * sum(ring))).any():
+        return False  # as the median of eight values is at most twice the mean of what is positive
+    around = np.median(ring, axis=0)
     noise = np.sqrt(sigma**2 + np.maximum(around, 0.0) / gain)
     return bool((inside & (stamp < _HOLE * around)
                  & (around - stamp > _HOLE_SIGMAS * noise)).any())
