@@ -11,6 +11,7 @@ import click
 
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.model.errors import CatalogueError
+from iop4d.model.source import arcsec_between, twice
 from iop4d.model.units import NOTHING
 
 if TYPE_CHECKING:
@@ -218,17 +219,45 @@ def import_(ctx: click.Context, table: str, site_after: str | None,
         text = catalogue_csv.builtin(table.partition(":")[2])
     else:
         try:
-            text = Path(table).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CatalogueError(f"{table} cannot be read: {error}") from error
+            text = catalogue_csv.decoded(Path(table).read_bytes())
+        except OSError as error:
+            raise CatalogueError(f"{table} cannot be read: {error.strerror or error}") from error
     database = open_database(site, read_only=False)
     try:
         with database.write() as tx:
             sources = catalogue_csv.parse(text, known=store.load(tx).sources)
             added, replaced = store.save(tx, sources)
+            names = {source.name for source in sources}
+            pairs = [pair for pair in twice(store.load(tx).sources)
+                     if names & {source.name for source in pair}]
     except CatalogueError as error:
         raise CatalogueError(f"{table}: {error}") from None
     click.echo(f"{added} sources added, {replaced} replaced.")
+    _tell_pairs(pairs)
+
+
+def _tell_pairs(pairs: list[tuple[Source, Source]]) -> None:
+    """Name the stars that stand twice in the catalogue."""
+    for one, other in pairs:
+        click.echo(f"{one.name} and {other.name} are {arcsec_between(one, other):.1f} arcsec "
+                   "apart: one star under two names, which calibrates once. Give it one name, and "
+                   "the other one in other_names.", err=True)
+
+
+@catalogue.command()
+@site_options
+@click.pass_context
+def check(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """List the stars that stand twice in the catalogue, within 2 arcsec, under two names."""
+    from iop4d.store import catalogue as store
+
+    database = open_database(load(ctx, site_after, overrides_after), read_only=True)
+    with database.read() as db:
+        sources = store.load(db).sources
+    pairs = twice(sources)
+    _tell_pairs(pairs)
+    click.echo(f"{len(sources)} sources, {len(pairs)} of them twice.")
+    ctx.exit(1 if pairs else 0)
 
 
 @catalogue.command()

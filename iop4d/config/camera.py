@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from iop4d.config.keys import DATE, Check, above, at_least, key, one_of
+from iop4d.config.keys import DATE, Check, above, at_least, between, key, one_of
 
 _NAN = float("nan")
 _KINDS = {"bias", "dark", "flat", "science"}
@@ -117,9 +117,12 @@ class Camera:
         "such as BAYERPAT tells: refuse it, take the pixels of one colour, whose image is half as "
         "wide and as high and in the band that band or bands name, or ignore the mosaic.", "refuse",
         check=one_of("refuse", "red", "green", "blue", "ignore"))
-    latitude: float = key("Latitude of the telescope in degrees, north positive.", _NAN)
-    longitude: float = key("Longitude of the telescope in degrees, east positive.", _NAN)
-    height: float = key("Height of the telescope above sea level in metres.", 0.0)
+    latitude: float = key("Latitude of the telescope in degrees, north positive.", _NAN,
+                          check=between(-90, 90))
+    longitude: float = key("Longitude of the telescope in degrees, east positive.", _NAN,
+                           check=between(-180, 360))
+    height: float = key("Height of the telescope above sea level in metres.", 0.0,
+                        check=between(-500, 9000))
     since: str = key("First night of the camera. The time of a frame before it cannot be right.",
                      "1980-01-01", check=DATE)
 

@@ -32,6 +32,11 @@ def at_least(limit: float) -> Check:
     return f"{limit:g} or more", lambda value: value >= limit
 
 
+def between(low: float, high: float) -> Check:
+    """The value must be from ``low`` to ``high``."""
+    return f"{low:g} to {high:g}", lambda value: low <= value <= high
+
+
 def port_from(least: int) -> Check:
     """The value must be a port of the network."""
     return f"{least} to 65535", lambda value: least <= value <= 65535

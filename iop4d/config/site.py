@@ -21,7 +21,7 @@ from iop4d.config.channel import (
     TelegramChannel,
     WebhookChannel,
 )
-from iop4d.config.keys import DATE, Check, above, at_least, key, one_of, port_from
+from iop4d.config.keys import DATE, Check, above, at_least, between, key, one_of, port_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +165,14 @@ class Polarimeter:
     until: str = key(
         "First night (from the noon before it) after these values; empty: until today.", "",
         check=DATE)
-    q0: float = key("Instrumental q in percent; unset: as shipped.", _NAN)
+    q0: float = key("Instrumental q in percent; unset: as shipped.", _NAN,
+                    check=between(-100, 100))
     q0_err: float = key("Error of q0 in percent.", _NAN, check=at_least(0))
-    u0: float = key("Instrumental u in percent; unset: as shipped.", _NAN)
+    u0: float = key("Instrumental u in percent; unset: as shipped.", _NAN,
+                    check=between(-100, 100))
     u0_err: float = key("Error of u0 in percent.", _NAN, check=at_least(0))
-    zero_angle: float = key("Degrees that are added to chi; unset: as shipped.", _NAN)
+    zero_angle: float = key("Degrees that are added to chi; unset: as shipped.", _NAN,
+                            check=between(-360, 360))
     zero_angle_err: float = key("Error of zero_angle in degrees.", _NAN, check=at_least(0))
     pair_offset: tuple[float, ...] = key(
         "Ordinary minus extraordinary image of a star, x and y, in pixels at binning 1; unset: as "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -14,6 +16,9 @@ def canonical(name: str) -> str:
     comparison of names of sources, wherever it is made, is one of these.
     """
     return re.sub(r"[\s_\-−‐‑–]+", "", name).casefold()
+
+
+SAME_ARCSEC = 2.0  # within which two positions are of one star: no seeing parts them
 
 
 class SourceKind(StrEnum):
@@ -56,6 +61,26 @@ class Source:
     id: int = 0
 
 
+def arcsec_between(one: Source, other: Source) -> float:
+    """Angle between two sources that are near each other, arcsec."""
+    east = (one.ra_deg - other.ra_deg + 180.0) % 360.0 - 180.0
+    return 3600.0 * math.hypot(east * math.cos(math.radians(one.dec_deg)),
+                               one.dec_deg - other.dec_deg)
+
+
+def twice(sources: Iterable[Source]) -> list[tuple[Source, Source]]:
+    """The pairs of sources at one place, under two names."""
+    ordered = sorted(sources, key=lambda source: source.dec_deg)
+    found = []
+    for i, one in enumerate(ordered):
+        for other in ordered[i + 1:]:
+            if 3600.0 * (other.dec_deg - one.dec_deg) >= SAME_ARCSEC:
+                break
+            if arcsec_between(one, other) < SAME_ARCSEC:
+                found.append((one, other) if one.id <= other.id else (other, one))
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Catalogue:
     """All sources at one moment; ``version`` rises with every change."""
@@ -79,5 +104,19 @@ class Catalogue:
                      if (found := self.named("".join(words[:n])))), None)
 
     def calibrators_of(self, target: str) -> tuple[Source, ...]:
-        """The sources that calibrate a target, by the target's name."""
-        return tuple(source for source in self.sources if target in source.calibrates)
+        """The sources that calibrate a target, by the target's name; each star once.
+
+        Of a star that stands twice the first counts, with the bands that only the other has.
+        """
+        found: list[Source] = []
+        for source in self.sources:
+            if target not in source.calibrates:
+                continue
+            same = next((i for i, other in enumerate(found)
+                         if arcsec_between(other, source) < SAME_ARCSEC), None)
+            if same is None:
+                found.append(source)
+            else:
+                found[same] = replace(found[same], magnitudes={
+                    **source.magnitudes, **found[same].magnitudes})
+        return tuple(found)

@@ -21,6 +21,14 @@ _BAND = re.compile(r"^mag_(?!err$)([A-Za-z]+)(_err)?$")
 _BY_BAND = re.compile(r"^(extinction_[A-Za-z]+|colour_[A-Za-z]+-[A-Za-z]+(_err)?)$")
 _KINDS = {**{kind.value: kind for kind in SourceKind}, "blazar": SourceKind.TARGET}
 _NAN = float("nan")
+_Row = Mapping[str | None, str | list[str] | None]
+
+_BRIGHTEST, _FAINTEST = -2.0, 30.0  # magnitudes: -9.99 and 99.99 stand for none in many tables
+_MOST_POLARISED = 0.7  # no source of light in the sky is more
+#: What the other columns may hold, both ends included.
+_RANGES = {"p": (0.0, _MOST_POLARISED), "p_err": (0.0, _MOST_POLARISED), "chi": (-180.0, 360.0),
+           "chi_err": (0.0, 90.0), "redshift": (-0.01, 20.0)}
+_LARGEST_ERR = 1.0  # magnitudes, of a calibrator that is of any use
 
 #: Tables that ship with the program, by the name after ``builtin:``.
 BUILTIN = {"blazars": "blazars.csv", "standards": "standards.csv"}
@@ -36,9 +44,13 @@ def builtin(name: str) -> str:
 def parse(text: str, known: Iterable[Source] = ()) -> list[Source]:
     """The sources of a CSV text. ``known``: sources that ``calibrates`` may name besides its own.
 
-    Raises CatalogueError that lists every wrong row by its line.
+    Raises CatalogueError that lists every wrong row by its line. Columns may be parted by
+    semicolons, with decimal commas, or by tabs, as spreadsheets write them.
     """
-    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), skipinitialspace=True)
+    text = text.lstrip("\ufeff")
+    first = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=delimiter)
     _check_header(reader.fieldnames)
     sources: list[Source] = []
     errors: list[str] = []
@@ -46,13 +58,29 @@ def parse(text: str, known: Iterable[Source] = ()) -> list[Source]:
         if not any(str(value or "").strip() for value in row.values()):
             continue
         try:
-            sources.append(_source(row))
+            sources.append(_source(row if delimiter == "," else _with_points(row)))
         except CatalogueError as error:
             errors.append(f"line {reader.line_num}, {row.get('name') or 'no name'}: {error}")
     sources, more = _link(sources, list(known))
     if errors := errors + more:
         raise CatalogueError("nothing was imported:\n  " + "\n  ".join(errors))
     return sources
+
+
+def decoded(content: bytes) -> str:
+    """The text of a table in UTF-8, UTF-16 with its mark, or the Latin letters of Windows."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def _with_points(row: _Row) -> _Row:
+    """A row whose numbers have decimal points where they have commas."""
+    return {name: re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", cell.strip())
+            if isinstance(cell, str) else cell for name, cell in row.items()}
 
 
 def _check_header(names: Iterable[str] | None) -> None:
@@ -72,7 +100,7 @@ def _check_header(names: Iterable[str] | None) -> None:
             "extinction_<band>, colour_<band>-<band> and colour_<band>-<band>_err")
 
 
-def _source(row: Mapping[str | None, str | list[str] | None]) -> Source:
+def _source(row: _Row) -> Source:
     if None in row:
         raise CatalogueError("the row has more fields than columns")
     cells = {str(name).strip(): str(value or "").strip() for name, value in row.items()}
@@ -86,14 +114,16 @@ def _source(row: Mapping[str | None, str | list[str] | None]) -> Source:
         raise CatalogueError(f"ra is {cells['ra']}, expected 0 to 360 degrees")
     if not -90 <= dec <= 90:
         raise CatalogueError(f"dec is {cells['dec']}, expected -90 to 90 degrees")
-    p = _number(cells, "p")
-    if p > 1 or p < 0:
-        raise CatalogueError(f"p is {p:g}, expected a fraction: 5.21 % is 0.0521")
+    for column, (low, high) in _RANGES.items():
+        value = _number(cells, column)
+        if value < low or value > high:
+            hint = ", a fraction: 5.21 % is 0.0521" if column in ("p", "p_err") else ""
+            raise CatalogueError(f"{column} is {value:g}, expected {low:g} to {high:g}{hint}")
     return Source(
         name=cells["name"], other_names=_list(cells.get("other_names", "")), ra_deg=ra,
         dec_deg=dec, kind=_KINDS[cells["kind"].lower()],
         calibrates=_list(cells.get("calibrates", "")), magnitudes=_magnitudes(cells),
-        p=p, p_err=_number(cells, "p_err"), chi_deg=_number(cells, "chi"),
+        p=_number(cells, "p"), p_err=_number(cells, "p_err"), chi_deg=_number(cells, "chi"),
         chi_err_deg=_number(cells, "chi_err"), redshift=_number(cells, "redshift"),
         aperture_arcsec=_aperture(cells),
         extinction={column.removeprefix("extinction_"): _number(cells, column)
@@ -115,11 +145,13 @@ def _magnitudes(cells: dict[str, str]) -> dict[str, tuple[float, float]]:
         band = match.group(1)
         own = _number(cells, f"mag_{band}_err")
         err = own if math.isfinite(own) else common
-        if err < 0:
-            raise CatalogueError(f"the error of mag_{band} is {err:g}, expected 0 or more")
+        if err < 0 or err > _LARGEST_ERR:
+            raise CatalogueError(f"the error of mag_{band} is {err:g}, expected 0 to "
+                                 f"{_LARGEST_ERR:g}")
         mag = _number(cells, column)
-        if not -30 < mag < 40:
-            raise CatalogueError(f"{column} is {mag:g}, which is not a magnitude")
+        if not _BRIGHTEST <= mag <= _FAINTEST or mag == 0:
+            raise CatalogueError(f"{column} is {mag:g}, which is no magnitude of a star; leave the "
+                                 "cell empty where there is none")
         found[band] = (mag, err)
     return found
 

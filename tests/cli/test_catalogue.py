@@ -218,3 +218,17 @@ def test_a_wrong_catalogue_magnitude_is_named_from_one_frame_or_group(folder: Pa
     named = [line.split("  ")[1] for line in ran.output.splitlines() if "off by +" in line]
     assert named == [stars[1].name]
     assert re.search(r"catalogue magnitude off by \+0\.5\d mag against the others", ran.output)
+
+
+def test_a_star_of_two_imports_is_named(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
+    context = Context(folder=str(tmp_path), overrides=(), verbose=False)
+    for name, ra in (("A", 10.0), ("2MASS A", 10.0002)):
+        table = tmp_path / f"{name}.csv"
+        table.write_text(f"name,ra,dec,kind\n{name},{ra},60,calibrator\n", encoding="utf-8")
+        ran = CliRunner().invoke(command, ["import", str(table)], obj=context)
+        assert ran.exit_code == 0
+        assert ("A and 2MASS A are 0.4 arcsec apart: one star" in ran.output) == (name != "A")
+    ran = CliRunner().invoke(command, ["check"], obj=context)
+    assert ran.exit_code == 1
+    assert "2 sources, 1 of them twice." in ran.output

@@ -184,3 +184,12 @@ def test_an_unreadable_site_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "iop4d.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_site(tmp_path)
+
+
+@pytest.mark.parametrize(("key", "wrong"), [("latitude", 370), ("longitude", 400),
+                                            ("height", 24000)])
+def test_a_place_that_is_not_on_earth_is_refused(tmp_path: Path, key: str, wrong: float) -> None:
+    section = ('[[camera]]\nname = "A"\ntelescope = "T"\nidentify = { INSTRUME = "A" }\n'
+               f"pixel_scale = 1.0\n{key} = {wrong}\n")
+    with pytest.raises(ConfigError, match=f"{key}.*{wrong}"):
+        parse_site(section, root=tmp_path)

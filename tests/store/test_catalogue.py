@@ -7,9 +7,9 @@ import math
 import pytest
 
 from iop4d.model.errors import CatalogueError
-from iop4d.model.source import SourceKind
+from iop4d.model.source import Catalogue, SourceKind, twice
 from iop4d.store import catalogue
-from iop4d.store.catalogue_csv import builtin, parse, write
+from iop4d.store.catalogue_csv import builtin, decoded, parse, write
 from iop4d.store.database import Database
 
 HEADER = "name,other_names,ra,dec,kind,calibrates,mag_R,mag_R_err,mag_C,mag_err,p,note\n"
@@ -144,3 +144,59 @@ def test_the_blazars_bring_the_extinction_before_them() -> None:
     assert [lac[band] for band in "BVRI"] == pytest.approx([1.192, 0.901, 0.713, 0.495], abs=0.002)
     assert blazars["0235+164"].extinction == {}
     assert not any(s.extinction for s in blazars.values() if s.kind is not SourceKind.TARGET)
+
+
+@pytest.mark.parametrize(("column", "values"), [
+    ("mag_R", ("0", "0.0", "-9.99", "99.99", "-99.9", "31")), ("mag_R_err", ("-0.01", "9.99")),
+    ("p", ("-0.01", "0.9", "90")), ("p_err", ("-1", "0.9")), ("chi", ("-999", "361")),
+    ("chi_err", ("-1", "91")), ("redshift", ("-1", "99"))])
+def test_values_that_cannot_be_are_refused(column: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        cells = {"mag_R": "13.0", column: value}
+        message = refusal(f"name,ra,dec,kind,{','.join(cells)}\nStar,1,1,calibrator,"
+                          f"{','.join(cells.values())}\n")
+        assert f"{float(value):g}" in message
+        assert column.removesuffix("_err") in message
+
+
+@pytest.mark.parametrize(("column", "value"), [
+    ("mag_R", "-1.46"), ("mag_R", "0.03"), ("mag_R_err", "0.5"), ("p", "0.5"), ("chi", "-20"),
+    ("redshift", "-0.001")])
+def test_values_that_can_be_are_accepted(column: str, value: str) -> None:
+    cells = {"mag_R": "13.0", column: value}
+    assert len(parse(f"name,ra,dec,kind,{','.join(cells)}\nStar,1,1,calibrator,"
+                     f"{','.join(cells.values())}\n")) == 1
+
+
+@pytest.mark.parametrize(("encoding", "mark"), [
+    ("utf-8", b""), ("utf-8-sig", b""), ("utf-16", b""), ("cp1252", b""),
+    ("utf-16-be", b"\xfe\xff")])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_tables_of_spreadsheets_are_read_as_they_are(encoding: str, mark: bytes,
+                                                     delimiter: str) -> None:
+    comma = "," if delimiter == ";" else "."
+    rows = [["name", "other_names", "ra", "dec", "kind", "mag_R", "note"],
+            ["Étoile", "E", f"12{comma}5", "+01:02:03", "calibrator", f"13{comma}25", "été 3,5"]]
+    text = "\r\n".join(delimiter.join(f'"{cell}"' if delimiter == "," else cell for cell in row)
+                       for row in rows) + "\r\n"
+    (star,) = parse(decoded(mark + text.encode(encoding)))
+    assert (star.name, star.ra_deg, star.magnitudes["R"][0], star.note) == (
+        "Étoile", 12.5, 13.25, "été 3,5")
+
+
+def test_a_star_that_stands_twice_calibrates_once() -> None:
+    """Two imports, two names: one star, of the first entry, with the bands of both."""
+    sources = parse("name,ra,dec,kind,calibrates,mag_R,mag_V\nT,10,60,target,,,\n"
+                    "A,10.1,60,calibrator,T,13.0,\nB,10.2,60,calibrator,T,14.0,\n"
+                    "2MASS A,10.1008,60.0002,calibrator,T,12.5,13.4\n"
+                    "C,10.1023,60,calibrator,T,12.5,13.4\n")
+    stars = Catalogue(version=1, sources=tuple(sources)).calibrators_of("T")
+    assert [(star.name, {band: mag for band, (mag, _) in star.magnitudes.items()})
+            for star in stars] == [("A", {"R": 13.0, "V": 13.4}), ("B", {"R": 14.0}),
+                                   ("C", {"R": 12.5, "V": 13.4})]
+    assert [(one.name, other.name) for one, other in twice(sources)] == [("A", "2MASS A")]
+
+
+def test_no_star_of_the_shipped_tables_stands_twice() -> None:
+    for name in ("blazars", "standards"):
+        assert twice(parse(builtin(name))) == []
