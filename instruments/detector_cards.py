@@ -25,8 +25,8 @@ _DONE_CARDS = {
 }
 _NOT_DONE = ("", "F", "FALSE", "N", "NO", "NONE", "0", "OMIT", "OMITTED", "SKIPPED", "PERFORM",
              "N/A")
-_LETTERS = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}
-_WORDS = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT}
+_BY_LETTER = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}
+_BY_WORD = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT}
 
 
 def with_detector(header: Header, facts: FrameFacts, *, bayer: str) -> FrameFacts:
@@ -96,8 +96,8 @@ def calibrated(header: Header, kind: FrameKind) -> tuple[FrameKind, ...]:
     done = {master for master, names in _DONE_CARDS.items()
             if any(_card(header, name).upper() not in _NOT_DONE for name in names)}
     said = _card(header, "CALSTAT").upper()
-    words = {master for word, master in _WORDS.items() if word in said}
-    done |= words or {_LETTERS[letter] for letter in said if letter in _LETTERS}
+    words = {master for word, master in _BY_WORD.items() if word in said}
+    done |= words or {_BY_LETTER[letter] for letter in said if letter in _BY_LETTER}
     if FrameKind.DARK in done:
         done.add(FrameKind.BIAS)
     if FrameKind.FLAT in done and FrameKind.BIAS not in done:
