@@ -70,10 +70,13 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
 
 
 def _numbers(r: dict[str, Any]) -> list[str]:
-    lines = [f"  mag {_pair(r['mag'], r['mag_err'], 4)} random"
+    limit = "" if r["mag_limit"] is None else f" (not detected: > {r['mag_limit']:.2f})"
+    lines = [f"  mag {_pair(r['mag'], r['mag_err'], 4)} random{limit}"
              f"{_common(r['mag_err_common'], 4)}, zero point "
              f"{_pair(r['zero_point'], r['zero_point_err'], 4)} from "
              f"{r['n_calibrators']} calibrators"]
+    if r["aperture_arcsec"] is not None:
+        lines.append(f"  in an aperture of {r['aperture_arcsec']:.2f} arcsec")
     if r["flux_mjy"] is not None:
         dust = "" if r["extinction_mag"] is None else (
             f", extinction {r['extinction_mag']:.3f} mag not applied")
@@ -89,7 +92,7 @@ def _numbers(r: dict[str, Any]) -> list[str]:
                      f"{_pair(r['chi_deg'], r['chi_err_deg'], 2)} random"
                      f"{_common(r['chi_err_common'], 2)} deg, by {r['method']}")
     if r["host_mjy"] is not None:
-        lines.append(f"  without its host ({r['host_mjy']:.3f} mJy): mag "
+        lines.append(f"  without its host ({_pair(r['host_mjy'], r['host_mjy_err'], 3)} mJy): mag "
                      f"{_pair(r['mag_nucleus'], r['mag_nucleus_err'], 4)}, p "
                      f"{_percent(r['p_nucleus'], r['p_nucleus_err'])}")
     return lines

@@ -69,6 +69,7 @@ def _give_templates(app: Flask) -> None:
         flag_marks=formats.flag_marks, percent=formats.percent)
     app.jinja_env.globals.update(
         plus_minus=units.plus_minus, total=uncertainty.total, mag_total=uncertainty.mag_total,
+        mag_text=uncertainty.mag_text,
         p_total=uncertainty.p_total, chi_total=uncertainty.chi_total, version=__version__,
         bokeh_version=api.BOKEH, subject=pages.subject, tag=tag, may_retry=frames.may_retry,
         retried=TROUBLE,

@@ -25,7 +25,7 @@ from bokeh.plotting import figure
 
 from iop4d.model.bands import band_order, colour_of
 from iop4d.model.flags import names
-from iop4d.model.uncertainty import chi_total, mag_total, p_total
+from iop4d.model.uncertainty import chi_total, mag_text, p_total
 from iop4d.model.units import NOTHING, plus_minus, unix_of_jd, utc_of_jd
 from iop4d.store import sources
 from iop4d.store.database import Connection
@@ -72,7 +72,7 @@ _CONTEXT: dict[str, Any] = {
     "milliseconds": _DATE, "seconds": _DATE, "minsec": _DATE, "minutes": _DATE, "hourmin": _DATE,
     "hours": _DATE, "days": "%Y", "months": "", "years": ""}
 
-_NUMBERS = ("t", "mag", "mag_lo", "mag_hi", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi")
+_NUMBERS = ("t", "mag", "mag_lo", "mag_hi", "limit", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi")
 _TEXTS = ("id", "fill", "utc", "jd", "label", "plabel", "telescope", "flags", "frame", "frame_id")
 
 
@@ -119,7 +119,8 @@ def _point(row: Result, frame_id: int | None) -> dict[str, Any]:
         # Hollow: flagged; pale: of provisional masters.
         "fill": 0.0 if row.flags or row.human_flags else 0.35 if row.provisional else 0.9,
         "utc": utc_of_jd(row.jd_mid), "jd": formats.jd(row.jd_mid),
-        "label": plus_minus(row.mag, mag_total(row)), "plabel": polarised,
+        "label": mag_text(row), "plabel": polarised,
+        "limit": row.mag_limit if row.mag is None else None,
         "telescope": row.telescope, "flags": ", ".join(flags), "frame": ", ".join(row.frames),
         "frame_id": frame_id,
     }
@@ -150,7 +151,7 @@ def plot(found: Points, theme: Theme) -> dict[str, Any]:
         points = []
         for index, (band, source) in enumerate(data.items()):
             drawn = _draw(panel, source, theme, quantity=quantity, band=band, index=index)
-            points.append(drawn[0])
+            points += [drawn[0], *drawn[2:]]
             shown[band] += drawn
         panel.add_tools(HoverTool(renderers=points, tooltips=_TOOLTIPS, limit=2))
     items = [LegendItem(label=band, renderers=drawn) for band, drawn in shown.items()]
@@ -180,8 +181,8 @@ def _panel(quantity: str, theme: Theme, times: DataRange1d) -> figure:
 
 
 def _draw(panel: figure, source: ColumnDataSource, theme: Theme, *, quantity: str,
-          band: str, index: int) -> tuple[Any, Any]:
-    """Draw a band's error bars and points."""
+          band: str, index: int) -> tuple[Any, ...]:
+    """Draw a band's points and their error bars, and its limits."""
     color = colour_of(band, dark=theme.dark)
     marker = _MARKERS.get(band, _OTHER_MARKERS[index % len(_OTHER_MARKERS)])
     bars = panel.segment("t", f"{quantity}_lo", "t", f"{quantity}_hi", source=source,
@@ -190,7 +191,12 @@ def _draw(panel: figure, source: ColumnDataSource, theme: Theme, *, quantity: st
     points = panel.scatter(
         "t", quantity, source=source, marker=marker, size=7, color=color, fill_alpha="fill",
         line_width=1.2, name=band, nonselection_fill_alpha="fill", nonselection_line_alpha=1.0)
-    return points, bars
+    if quantity != "mag":
+        return points, bars
+    # What is not detected is fainter than its limit, which is below it on this axis.
+    limits = panel.scatter("t", "limit", source=source, marker="inverted_triangle", size=8,
+                           line_color=color, fill_alpha=0.0, line_width=1.2, name=band)
+    return points, bars, limits
 
 
 def _dress(panel: figure, theme: Theme) -> None:

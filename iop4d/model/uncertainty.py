@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from iop4d.model.units import plus_minus
+
 _MAG = 2.5 / math.log(10.0)  # mag for a relative error of a flux
 
 
@@ -72,6 +74,14 @@ def chi_common(row: Any) -> float:
 def mag_total(row: Any) -> float | None:
     """Error of a magnitude by itself."""
     return total(row.mag_err, mag_common(row))
+
+
+def mag_text(row: Any, digits: int = 3) -> str:
+    """A result's magnitude with its error by itself, or its limit: ``> 19.2``."""
+    limit = getattr(row, "mag_limit", None)
+    if row.mag is None and limit is not None and math.isfinite(limit):
+        return f"> {limit:.1f}"
+    return plus_minus(row.mag, mag_total(row), digits)
 
 
 def nucleus_total(row: Any) -> float | None:

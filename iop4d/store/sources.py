@@ -82,7 +82,8 @@ def points(db: Connection, name: str, *, after: float | None, limit: int) -> lis
     """
     query = db.select(
         Result, Result.id, Result.band, Result.jd_mid, Result.mag, Result.mag_err,
-        Result.mag_err_common, Result.p, Result.p_err, Result.chi_deg, Result.chi_err_deg,
+        Result.mag_limit, Result.mag_err_common, Result.p, Result.p_err, Result.chi_deg,
+        Result.chi_err_deg,
         Result.chi_err_common, Result.q, Result.u, Result.q0_err, Result.u0_err, Result.telescope,
         Result.flags, Result.human_flags, Result.frames, Result.provisional,
         Result.changed_at).where(

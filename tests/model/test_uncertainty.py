@@ -11,6 +11,7 @@ import pytest
 from iop4d.model.uncertainty import (
     between,
     chi_total,
+    mag_text,
     mag_total,
     nucleus_total,
     p_total,
@@ -64,3 +65,11 @@ def test_without_the_host_errors_weigh_more_and_the_host_s_own_comes_to_them() -
                 mag_nucleus_err=0.006, host_mjy=8.0, host_mjy_err=0.8)
     expected = math.hypot(0.006, 0.02, 2.5 / math.log(10.0) * 0.1)
     assert nucleus_total(found) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_magnitude_in_words_has_its_error_or_is_a_limit() -> None:
+    seen = SimpleNamespace(mag=13.0, mag_err=0.003, mag_err_common=0.004, mag_limit=None)
+    assert mag_text(seen) == "13.000 ± 0.005"
+    unseen = SimpleNamespace(mag=None, mag_err=None, mag_err_common=None, mag_limit=19.24)
+    assert mag_text(unseen) == "> 19.2"
+    assert mag_text(SimpleNamespace(mag=None, mag_err=None, mag_err_common=None)) == "–"

@@ -82,6 +82,23 @@ def test_nights_of_a_source_have_their_statistics_by_camera(client: FlaskClient)
     assert "<h2>Nights</h2>" in client.get("/sources/BL%20Lac").text
 
 
+def test_what_is_not_detected_is_shown_by_its_limit(empty: Site) -> None:
+    observatory.fill(empty, hostile=False)
+    client = create_app(empty).test_client()
+    id_ = _json(client, "/api/results?source=BL%20Lac&band=R")["results"][0]["id"]
+    execute(empty, "UPDATE result SET mag = NULL, mag_err = NULL, mag_limit = 19.24 WHERE id = ?",
+            id_)
+    columns = _json(client, "/api/sources/BL%20Lac/points")["bands"]["R"]
+    at = columns["id"].index(id_)
+    assert (columns["mag"][at], columns["limit"][at], columns["label"][at]) == (
+        None, 19.24, "> 19.2")
+    assert [limit for k, limit in enumerate(columns["limit"]) if k != at] == [None] * (
+        len(columns["id"]) - 1)
+    plot = client.get("/api/sources/BL%20Lac/plot").get_data(as_text=True)
+    assert "inverted_triangle" in plot
+    assert "&gt; 19.2" in client.get(f"/results/{id_}").get_data(as_text=True)
+
+
 def test_only_points_that_changed_are_given_when_asked(client: FlaskClient) -> None:
     points = _json(client, "/api/sources/BL%20Lac/points")
     newer = _json(client, f"/api/sources/BL%20Lac/points?after={points['changed_at']}")

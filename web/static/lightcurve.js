@@ -4,7 +4,7 @@
   const place = document.getElementById("plot");
   const api = place.dataset.api;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const numbers = ["t", "mag", "mag_lo", "mag_hi", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi"];
+  const numbers = ["t", "mag", "mag_lo", "mag_hi", "limit", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi"];
   const ranges = ["range-t", "range-mag", "range-p", "range-chi"];
   let changedAt = 0, view = null, busy = false, again = false;
 
