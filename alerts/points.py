@@ -131,4 +131,4 @@ def _selection(compiled: CompiledRule, source: str, band: str,
     if rule.require_stable_stars:
         bars |= Flag.UNSTEADY | Flag.FEW_CALIBRATORS | Flag.CLOUDS
     return store.PointSelection(source=source, band=band, quantity=quantity, bars=int(bars),
-                        instruments=rule.instruments, until=until)
+                        instruments=rule.instruments, until=until, stacks=rule.stacks)

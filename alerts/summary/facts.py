@@ -110,6 +110,7 @@ class SourceNight:
     polarisation: tuple[PolarisationNight, ...]
     cameras: tuple[CameraNight, ...] = ()
     flags: tuple[tuple[str, int], ...] = ()
+    stacks: tuple[str, ...] = ()  # in words
     picture: str = ""
 
 

@@ -35,10 +35,11 @@ from iop4d.config import Site
 from iop4d.model import flags
 from iop4d.model.bands import band_order
 from iop4d.model.frame import FrameKind
+from iop4d.model.result import STACK
 from iop4d.model.source import SourceKind
 from iop4d.model.states import REPLACED_FRAMES, FrameState
 from iop4d.model.uncertainty import between, chi_total, p_total, total
-from iop4d.model.units import jd_of_unix, utc_of_jd, utc_of_unix
+from iop4d.model.units import jd_of_unix, plus_minus, utc_of_jd, utc_of_unix
 from iop4d.store import alerts, catalogue, health, results, summaries
 from iop4d.store.database import Connection
 from iop4d.store.status import TROUBLE, heartbeat
@@ -145,15 +146,24 @@ def _sources(db: Connection, rows: Sequence[Result]) -> tuple[SourceNight, ...]:
     entries = {entry.name: entry for entry in catalogue.load(db).sources}
     found = []
     for name, group in groupby(rows, key=lambda row: str(row.source)):
-        entry, mine = entries.get(name), list(group)
+        entry, everything = entries.get(name), list(group)
+        mine = [row for row in everything if row.mode != STACK]
         found.append(SourceNight(
             name=clean(name, 80), kind=entry.kind.value if entry else "",
             also=clean(next(iter(entry.other_names), ""), 80) if entry else "",
             bands=tuple(_photometry(db, band, of) for band, of in _by_band(mine, "mag")),
             polarisation=tuple(_polarisation(band, of) for band, of in _by_band(mine, "p")),
             cameras=statistics.camera_nights(sorted(mine, key=lambda row: row.jd_mid)),
-            flags=_flags(mine)))
+            flags=_flags(mine), stacks=tuple(
+                _stack(row) for row in everything if row.mode == STACK)))
     return tuple(sorted(found, key=lambda s: (_ORDER.index(s.kind), s.name.casefold())))
+
+
+def _stack(row: Result) -> str:
+    """A night's frames of a faint source put together, in words."""
+    value = plus_minus(row.mag, row.mag_err) if row.mag is not None else (
+        f"fainter than {row.mag_limit:.3f} (three sigma)")
+    return f"{clean(row.band, 20)}  {value} mag, {count(len(row.frames), 'frame')} put together"
 
 
 def _by_band(rows: Sequence[Result], column: str) -> Iterator[tuple[str, list[Result]]]:

@@ -73,6 +73,9 @@ class Rule:
     require_stable_stars: bool = key(
         "Count only points in whose frames at least two comparison stars are as bright as in the "
         "other frames of the night.", False)
+    stacks: bool = key(
+        "Count a night's frames of a faint source put together as a point, besides each frame.",
+        False)
     severity: str = key(
         "info, notice, high, critical, or atel: high, with a draft of an Astronomer's Telegram.",
         "notice", check=one_of(*SEVERITIES))

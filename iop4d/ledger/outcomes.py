@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +36,7 @@ from iop4d.model.messages import (
     SeriesCalibrated,
     TimedOut,
 )
+from iop4d.model.result import STACK, ResultValue
 from iop4d.model.states import FrameState, GroupState, JobState, MasterState
 from iop4d.store import frames, groups, jobs, masters, results
 from iop4d.store.database import Transaction
@@ -219,13 +220,29 @@ class Outcomes:
     def _calibrated(self, tx: Transaction, claim: Claim, calibrated: SeriesCalibrated) -> None:
         """All results of a series, from all its frames."""
         now = self._clock()
-        ids = []
+        ids, done = [], []
         for frame_id, value in calibrated.results:
             frame = frames.by_id(tx, frame_id)
             if frame.state == FrameState.DONE:
                 ids += results.save_results(tx, results.of_frame(frame), (value,), now=now)
+                done.append(frame)
+        ids += self._stacked(tx, claim.key, calibrated.stack, done)
         groups.calibrated(tx, claim.key, len(calibrated.results), now)
         self._announce(tx, ids)
+
+    def _stacked(self, tx: Transaction, series_id: int, value: ResultValue | None,
+                 used: Sequence[Frame]) -> list[int]:
+        """The result of all frames of a series together; one that no longer follows is withdrawn.
+        """
+        series, now = groups.series_by_id(tx, series_id), self._clock()
+        origin = Origin(
+            key=f"{series.telescope}/{series.night}/stack {series.id}", telescope=series.telescope,
+            instrument=series.instrument, night=series.night,
+            frames=tuple((row.id, row.name) for row in used),
+            provisional=any(row.provisional for row in used))
+        if value is None or not used:
+            return results.withdraw(tx, f"{origin.key}/{series.source}/{STACK}", now=now)
+        return results.save_results(tx, origin, (value,), now=now)
 
     def _polarised(self, tx: Transaction, claim: Claim, polarised: Polarised) -> None:
         """The results of a group, and why some of its targets have none."""

@@ -184,9 +184,13 @@ class CalibrateRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesCalibrated:
-    """The target's result on each frame, by the frame's id."""
+    """The target's result on each frame, by the frame's id.
+
+    ``stack``: of all of them together, where it is too faint on each.
+    """
 
     results: tuple[tuple[int, ResultValue], ...]
+    stack: ResultValue | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

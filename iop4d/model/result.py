@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NAN = float("nan")
+#: Mode of a result that is a night's frames of a faint source put together.
+STACK = "stack"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,7 @@ from iop4d.reduction.frame import Tools, reduce_frame
 from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.plots import plot_light_curve, plot_night
 from iop4d.reduction.polarise import polarise
+from iop4d.reduction.stack import stack
 
 #: Errors of the system that are not the frame's fault, and pass.
 _PASSING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_SPACE) | dict.fromkeys(
@@ -140,7 +141,8 @@ class Workbench:
                                 telescope=instrument.telescope if instrument else None,
                                 system=instrument.system if instrument else None)
         return SeriesCalibrated(results=tuple(
-            (frame.id, result) for frame, result in zip(request.frames, results, strict=True)))
+            (frame.id, result) for frame, result in zip(request.frames, results, strict=True)),
+            stack=stack(results))
 
     def _named(self, facts: FrameFacts) -> Instrument:
         """A frame's instrument, with what the frame's own header says of it."""

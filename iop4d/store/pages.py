@@ -9,6 +9,7 @@ from typing import Any
 import peewee as pw
 
 from iop4d.model.flags import NEVER_ALERTS
+from iop4d.model.result import STACK
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.store.database import Connection
 from iop4d.store.schema import (
@@ -204,7 +205,8 @@ def last_night(db: Connection) -> str | None:
 
 def summarise(db: Connection, night: str) -> list[BandSummary]:
     """A night's results by source and band. Means leave out what never counts for an alert."""
-    sound = (Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & Result.mag.is_null(False)
+    sound = ((Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & Result.mag.is_null(False)
+             & (Result.mode != STACK))
     good = pw.Case(None, [(sound, Result.mag)])
     groups = (db.select(Result, Result.source, Result.band, pw.fn.COUNT(Result.id),
                         pw.fn.COUNT(good), pw.fn.AVG(good), pw.fn.MIN(good), pw.fn.MAX(good))

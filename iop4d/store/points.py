@@ -10,6 +10,7 @@ from typing import Any
 from peewee import Case, Value, fn
 
 from iop4d.model import flags
+from iop4d.model.result import STACK
 from iop4d.model.uncertainty import (
     chi_common,
     mag_common,
@@ -72,6 +73,7 @@ class PointSelection:
 
     ``bars``: flags that a point must not have, besides those that no point may have.
     ``instruments``: those that count; empty for all. ``until``: JD after which none counts.
+    ``stacks``: whether a night's frames put together count.
     """
 
     source: str
@@ -80,16 +82,20 @@ class PointSelection:
     bars: int = 0
     instruments: tuple[str, ...] = ()
     until: float = math.inf
+    stacks: bool = False
 
 
-def good_points(source: str, band: Any, *, needs_mag: bool = True) -> Any:
+def good_points(source: str, band: Any, *, needs_mag: bool = True, stacks: bool = False) -> Any:
     """The condition, for a query of results, that a point counts for alerts.
 
+    ``stacks``: a night's frames put together count too, besides each by itself.
     ``band``: its name, or the column for any. A polarisation needs no calibrator.
     """
     good = ((Result.source == source) & (Result.band == band)
             & (Result.flags.bin_and(barring_flags(needs_mag=needs_mag)) == 0)
             & (Result.human_flags == _NO_MARKS))
+    if not stacks:
+        good &= Result.mode != STACK
     return good & Result.mag.is_null(False) if needs_mag else good
 
 
@@ -191,7 +197,8 @@ def _has_angle() -> Any:
 
 def _chosen(selection: PointSelection) -> Any:
     needs_mag = selection.quantity.startswith("mag")
-    good = good_points(selection.source, selection.band, needs_mag=needs_mag) & (
+    good = good_points(selection.source, selection.band, needs_mag=needs_mag,
+                       stacks=selection.stacks) & (
         COLUMNS[selection.quantity][0].is_null(False))
     if selection.quantity == "chi":
         good = good & _has_angle()

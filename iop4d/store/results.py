@@ -88,9 +88,19 @@ def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...
     return changed
 
 
+def withdraw(tx: Transaction, key: str, *, now: float) -> list[int]:
+    """A result that no longer follows counts no more; its row stays. Its id, if there is one."""
+    row = tx.get(Result, Result.key == key)
+    if row is None or row.withdrawn:
+        return []
+    tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
+              changed_at=now).where(Result.id == row.id).execute()
+    return [row.id]
+
+
 def _link(tx: Transaction, result_id: int, origin: Origin) -> None:
     ids = [id_ for id_, _ in origin.frames]
-    if origin.group_id is not None:
+    if origin.group_id is not None or len(ids) > 1:
         tx.delete(ResultFrame).where((ResultFrame.result == result_id)
                                      & ResultFrame.frame.not_in(ids)).execute()
     for id_ in ids:

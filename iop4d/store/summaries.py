@@ -12,6 +12,7 @@ from peewee import Case, fn
 
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameKind
+from iop4d.model.result import STACK
 from iop4d.model.states import UNBEGUN_ALERTS, FrameState, MessageState, SummaryState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.points import barring_flags
@@ -27,7 +28,7 @@ _RESULT = (Result.id, Result.source, Result.band, Result.mode, Result.jd_mid, Re
            Result.p_debiased, Result.chi_deg, Result.chi_err_deg, Result.chi_err_common, Result.q,
            Result.q_err, Result.u, Result.u_err, Result.qu_cov, Result.q0_err, Result.u0_err,
            Result.telescope, Result.instrument, Result.p_limit, Result.flags, Result.human_flags,
-           Result.provisional, Result.n_calibrators)
+           Result.provisional, Result.n_calibrators, Result.mag_limit, Result.frames)
 _QUANTITIES = {"mag": Result.mag, "p": Result.p, "chi": Result.chi_deg}
 
 # Rows of summaries.
@@ -147,7 +148,7 @@ def uncalibrated(db: Connection, night: str) -> list[tuple[str, str, int]]:
 def _sound(source: str, band: str, quantity: str) -> Any:
     """The condition that a row has a number which ``is_sound``."""
     return ((Result.source == source) & (Result.band == band)
-            & (Result.withdrawn == False)  # noqa: E712 - SQL
+            & (Result.withdrawn == False) & (Result.mode != STACK)  # noqa: E712 - SQL
             & (fn.json_array_length(Result.human_flags) == 0)
             & (Result.flags.bin_and(barring_flags(needs_mag=quantity == "mag")) == 0)
             & _QUANTITIES[quantity].is_null(False))

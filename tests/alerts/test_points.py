@@ -241,3 +241,11 @@ def test_points_are_read_once_for_rules_that_differ_in_their_thresholds_alone(
               compiled("flux_mjy > 1"), compiled("mag < 13.0", reject_flags=("clouds",)))
     assert all(reader.load(rule, "BL Lac", "R", JD) is one for rule in same)
     assert all(reader.load(rule, "BL Lac", "R", JD) is not one for rule in others)
+
+
+def test_a_night_s_frames_put_together_count_for_rules_that_ask_for_them_alone(
+        tx: Transaction) -> None:
+    single = point(tx, 0, 13.0)
+    both = point(tx, 1, 13.0, mode="stack")
+    assert [p.id for p in seen(tx, "mag < 14")] == [single]
+    assert [p.id for p in seen(tx, "mag < 14", stacks=True)] == [single, both]

@@ -12,6 +12,7 @@ from iop4d.config import Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.ledger import FoundFile
 from iop4d.ledger.plan import Claim
+from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
     CalibrateRequest,
@@ -447,3 +448,44 @@ def test_many_frames_asked_for_by_hand_do_not_hide_their_masters(bench: Bench) -
             bench.ledger.finish(claim, bench.answer(claim))
     assert sum(label.startswith("master") for label in begun) == 2
     assert len(rows(bench.database, Result)) == 80
+
+
+def test_a_faint_source_s_stack_follows_its_frames_and_is_withdrawn_when_it_is_bright(
+        bench: Bench) -> None:
+    faint = True
+
+    def answer(claim: Claim) -> Outcome:
+        if not isinstance(claim.request, CalibrateRequest):
+            return bench.answer(claim)
+        frames = claim.request.frames
+        whole = replace(result_of(frames[0].facts, 19.0), mode="stack",
+                        exptime_s=60.0 * len(frames)) if faint else None
+        return Done(value=SeriesCalibrated(stack=whole, results=tuple(
+            (frame.id, result_of(frame.facts, 19.1)) for frame in frames)))
+
+    def stacks() -> list[Result]:
+        return rows(bench.database, Result, Result.mode == "stack")
+
+    bench.drop("bias-1.fit", "bias-2.fit", "bias-3.fit", "flat-R-1.fit", "flat-R-2.fit",
+               "flat-R-3.fit", "science-R-4.fit", "science-R-5.fit")
+    bench.work(answer)
+    (before,) = stacks()
+    assert before.frames == ["science-R-4.fit", "science-R-5.fit"]
+    bench.drop("science-R-6.fit")
+    bench.work(answer)
+    (after,) = stacks()
+    assert after.id == before.id
+    assert after.exptime_s == 180.0
+    assert after.frames == ["science-R-4.fit", "science-R-5.fit", "science-R-6.fit"]
+    assert len(rows(bench.database, Result)) == 4
+    faint = False
+    bench.drop("science-R-7.fit")
+    bench.work(answer)
+    (gone,) = stacks()
+    assert gone.withdrawn
+    assert gone.flags & Flag.WITHDRAWN
+    faint = True
+    bench.drop("science-R-8.fit")
+    bench.work(answer)
+    (back,) = stacks()
+    assert (back.id, back.withdrawn, back.flags & Flag.WITHDRAWN) == (before.id, False, 0)

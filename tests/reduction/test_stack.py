@@ -1,0 +1,78 @@
+"""A night's frames of a faint source put together: truth by hand, and no bias."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from iop4d.instruments.telescopes import T090
+from iop4d.model.flags import Flag
+from iop4d.model.result import ResultValue
+from iop4d.reduction.calibrate import calibrate
+from iop4d.reduction.stack import stack
+from iop4d.science.flux import flux_mjy
+from tests.reduction.test_calibrate import CATALOGUE, TARGET, frame, seen
+
+_OF_ONE = flux_mjy(20.0, "R")  # mJy of an ADU per second at a zero point of 20
+
+
+def series(fluxes: list[float], errs: list[float]) -> tuple[ResultValue, ...]:
+    """Results of the target with such fluxes in ADU per second, among bright calibrators."""
+    frames = []
+    for number, (flux, err) in enumerate(zip(fluxes, errs, strict=True)):
+        target = replace(
+            seen("T", -2.5 * math.log10(flux) if flux > 0 else math.nan), flux=flux, flux_err=err,
+            mag_inst_err=1.0857 * err / flux if flux > 0 else math.nan, snr=flux / err)
+        frames.append(frame(target, *(seen(name, mag, err=1e-4) for name, mag in (
+            ("A", -7.0), ("B", -6.0), ("C", -5.0))), number=number))
+    return calibrate(TARGET, frames, catalogue=CATALOGUE, telescope=T090)
+
+
+def test_the_mean_is_weighted_and_its_error_is_that_of_a_weighted_mean() -> None:
+    each = series([10.0, 4.0, -2.0], [2.0, 1.0, 2.0])
+    found = stack(each)
+    assert found is not None
+    assert found.mode == "stack"
+    # Weights 1/4, 1, 1/4: (2.5 + 4 - 0.5) / 1.5, and 1.5 to the power of -1/2.
+    assert found.flux_mjy == pytest.approx(4.0 * _OF_ONE, rel=1e-3)
+    assert found.flux_mjy_err == pytest.approx(1.5**-0.5 * _OF_ONE, rel=1e-3)
+    assert found.mag == pytest.approx(20.0 - 2.5 * math.log10(4.0), abs=2e-3)
+    assert found.mag_err == pytest.approx(1.0857 * 1.5**-0.5 / 4.0, rel=1e-2)
+    assert found.mag_err_common == each[0].mag_err_common
+    assert found.exptime_s == 180.0
+    assert found.jd_mid == pytest.approx(each[1].jd_mid)
+    assert not found.flags & Flag.UPPER_LIMIT
+
+
+def test_below_three_sigma_there_is_a_limit_at_three_sigma() -> None:
+    found = stack(series([2.0, -1.0, 1.0, 0.0], [2.0] * 4))
+    assert found is not None
+    assert math.isnan(found.mag)
+    assert found.mag_limit == pytest.approx(20.0 - 2.5 * math.log10(3.0), abs=2e-3)
+    assert found.flux_mjy == pytest.approx(0.5 * _OF_ONE, rel=1e-3)
+    assert found.flags & Flag.UPPER_LIMIT
+    assert found.flags & Flag.NOT_DETECTED
+
+
+def test_bright_sources_single_frames_and_spoilt_frames_make_no_stack() -> None:
+    assert stack(series([100.0, 110.0], [5.0, 5.0])) is None
+    faint = series([10.0, 4.0], [2.0, 2.0])
+    assert stack(faint) is not None
+    assert stack(faint[:1]) is None
+    assert stack((faint[0], replace(faint[1], flags=int(Flag.BAD_PIXELS)))) is None
+    assert stack(tuple(replace(r, flux_mjy=math.nan) for r in faint)) is None
+
+
+def test_stacks_of_a_source_of_two_sigma_a_frame_are_unbiased_and_their_errors_hold() -> None:
+    """The mean of the magnitudes of positive fluxes would be too bright by some tenths."""
+    rng = np.random.default_rng(4)
+    pulls = []
+    for _ in range(150):
+        found = stack(series(rng.normal(4.0, 2.0, 9).tolist(), [2.0] * 9))
+        assert found is not None
+        pulls.append((found.flux_mjy / _OF_ONE - 4.0) / (found.flux_mjy_err / _OF_ONE))
+    assert np.mean(pulls) == pytest.approx(0.0, abs=0.25)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.2)
