@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from iop4d.config.camera import TIME_UNITS, Camera
-from iop4d.instruments import base, moments
+from iop4d.instruments import base, camera_polarimetry, moments
 from iop4d.instruments.base import Header
 from iop4d.instruments.telescopes import Telescope, night_of
 from iop4d.model.errors import CardError, ConfigError
@@ -32,6 +32,7 @@ def instrument_of(camera: Camera) -> base.Instrument:
     def read(header: Header, path: str) -> FrameFacts:
         return _read(header, path, camera, telescope)
 
+    beams, analysers = camera_polarimetry.beams_of(camera)
     return base.Instrument(
         name=camera.name,
         telescope=telescope,
@@ -45,6 +46,9 @@ def instrument_of(camera: Camera) -> base.Instrument:
         read=read,
         sources={"all": "the site file"},
         reads_folder=True,
+        polarimeter=camera_polarimetry.polarimeter_of(camera),
+        beams=beams,
+        analysers=analysers,
         identity=camera.identify,
         bayer=camera.bayer,
         start_cards=tuple(card for card in base.START_CARDS if card != camera.time_card),
@@ -67,6 +71,7 @@ def _read(header: Header, path: str, camera: Camera, telescope: Telescope) -> Fr
     binning = base.square_binning(header, camera.binning_card, camera.binning_y_card
                                   or camera.binning_card) if camera.binning_card else 1
     detector = _detector(header, camera, binning)
+    through = camera_polarimetry.analysis_of(header, camera, kind)
     ny, nx = base.shape(header)
     if detector.trim is not None:
         x0, x1, y0, y1 = detector.trim
@@ -89,6 +94,10 @@ def _read(header: Header, path: str, camera: Camera, telescope: Telescope) -> Fr
             base.matches(header.get(card), value, any_case=True)
             for card, value in camera.flipped.items()),
         detector=detector,
+        mode=through.mode,
+        polariser_deg=through.angle_deg,
+        beams=through.beams,
+        beam_element=through.element,
     )
 
 

@@ -15,9 +15,6 @@ from iop4d.model.errors import ConfigError
 from iop4d.model.polarimeter import Beams, InstrumentalPolarisation
 from iop4d.model.units import JD_UNIX_EPOCH
 
-#: Of an instrument that is shipped as one of a single image of every star.
-_NO_BEAMS = Beams(offset_px=(math.nan, math.nan), tolerance_px=(4.0, 4.0))
-
 
 def overridden(instruments: tuple[Instrument, ...],
                sections: tuple[Section, ...]) -> tuple[Instrument, ...]:
@@ -62,20 +59,32 @@ def _with(instrument: Instrument, section: Section) -> Instrument:
             _needed(section, "sky_angle", _or(section.sky_angle, angle)),
             _or(section.sky_angle_err, err)))
     if section.pair_offset or section.pair_tolerance:
-        instrument = replace(instrument, beams=_beams(instrument, section))
+        instrument = replace(instrument, beams=_beams(_with_pairs(instrument), section))
     if _any_set(section.q0, section.q0_err, section.u0, section.u0_err, section.zero_angle,
                 section.zero_angle_err):
         instrument = _with_constants(instrument, section)
     return instrument
 
 
-def _beams(instrument: Instrument, section: Section) -> Beams:
+def _with_pairs(instrument: Instrument) -> Beams:
+    """The pairs of an instrument; raises ConfigError where an offset would be of no effect: of
+    single images, or of several analysers."""
+    said = f"[[polarimeter]] instrument = '{instrument.name}': "
+    if instrument.analysers:
+        raise ConfigError(f"{said}each of its analysers has its own pair offset; expected them in "
+                          "pair_offsets of the [[camera]] section")
+    if instrument.beams is None:
+        raise ConfigError(f"{said}it makes one image of every star; expected no pair_offset" + (
+            ", but analyser, angle_card and pair_offset in its [[camera]] section if it is a "
+            "polarimeter of two images" if instrument.identity else ""))
+    return instrument.beams
+
+
+def _beams(pairs: Beams, section: Section) -> Beams:
     """At binning 1, as the site file has it."""
-    shipped = (instrument.beams or _NO_BEAMS).at(1)
     (dx, dy), (tx, ty) = (own or old for own, old in zip(
-        (section.pair_offset, section.pair_tolerance), shipped, strict=True))
-    return Beams(offset_px=(_needed(section, "pair_offset", dx), dy), tolerance_px=(tx, ty),
-                 source="the site file")
+        (section.pair_offset, section.pair_tolerance), pairs.at(1), strict=True))
+    return Beams(offset_px=(dx, dy), tolerance_px=(tx, ty), source="the site file")
 
 
 def _with_constants(instrument: Instrument, section: Section) -> Instrument:

@@ -160,7 +160,7 @@ def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:
                          f"%, angle {constants.angle_deg:g} deg ({constants.source})")
     if facts.beams > 1 and (beams := instrument.beams_of(facts)) is not None:
         (dx, dy), _ = beams.at(facts.binning)
-        lines.append(f"two images  of every star, the left one at {dx:+.1f}, {dy:+.1f} px")
+        lines.append(f"two images  of every star, the ordinary one at {dx:+.1f}, {dy:+.1f} px")
     if facts.origin != (0, 0) or facts.subframe:
         lines.append(f"window      from {facts.origin[0]}, {facts.origin[1]}"
                      + (", matched with a frame of the whole field" if facts.subframe else ""))

@@ -5,12 +5,31 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from iop4d.config.keys import DATE, Check, above, at_least, between, key, one_of
+from iop4d.config.keys import (
+    DATE,
+    Check,
+    above,
+    at_least,
+    between,
+    key,
+    one_of,
+    or_nothing,
+)
 
 _NAN = float("nan")
 _KINDS = {"bias", "dark", "flat", "science"}
 _KIND: Check = ("values of bias, dark, flat, science",
                 lambda value: set(value.values()) <= _KINDS)
+
+
+def numbers_of(said: str) -> list[float]:
+    """The numbers of a text such as ``[24.6, 30.6]``; none where it holds anything else."""
+    try:
+        return [float(part) for part in said.strip("[]() ").replace(",", " ").split()]
+    except ValueError:
+        return []
+
+
 #: Seconds in each unit of an exposure time.
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
 
@@ -117,6 +136,41 @@ class Camera:
         "such as BAYERPAT tells: refuse it, take the pixels of one colour, whose image is half as "
         "wide and as high and in the band that band or bands name, or ignore the mosaic.", "refuse",
         check=one_of("refuse", "red", "green", "blue", "ignore"))
+    analyser: str = key(
+        "What measures polarisation: polariser (one image of every star), half-wave plate (two), "
+        "or fixed analysers (two, behind one prism after the other); empty: nothing does.", "",
+        check=or_nothing(one_of("polariser", "half-wave plate", "fixed analysers")))
+    angle_card: str = key(
+        "Card with the position of the polariser or the plate in degrees, or that names the fixed "
+        "analyser. A frame in which it is missing, empty or not listed is photometry.", "")
+    angles: dict[str, str] = key(
+        "Values of that card (* and ? stand for anything), and the degrees of each; none: it is a "
+        "number. Of a fixed analyser the angle along which the ordinary image is polarised.", {},
+        check=("a number for each value", lambda value: all(
+            len(numbers_of(said)) == 1 for said in value.values())))
+    positions: tuple[float, ...] = key(
+        "Degrees of all positions of a group; none: those of angles, else -45, 0, 45, 90 of a "
+        "polariser and 0, 22.5, 45, 67.5 of a plate.", ())
+    two_images: dict[str, str] = key(
+        "Cards and the values, as in identify, of frames with two images of every star behind a "
+        "plate's prism; none: all frames with a position of the plate.", {})
+    pair_offset: tuple[float, ...] = key(
+        "Ordinary minus extraordinary image of a star, x and y, in pixels at binning 1. Without "
+        "an analyser every science frame has two images, whose light is added up.", (),
+        check=("two numbers, or nothing", lambda value: len(value) in (0, 2)))
+    pair_offsets: dict[str, str] = key(
+        "The same for each fixed analyser: the values of angles, and [x, y] of each.", {},
+        check=("[x, y] for each value", lambda value: all(
+            len(numbers_of(said)) == 2 for said in value.values())))
+    pair_tolerance: tuple[float, ...] = key(
+        "Maximum deviation of a pair from that offset, x and y, in pixels at binning 1.",
+        (4.0, 4.0), check=("two numbers above 0", lambda value: len(value) == 2 and all(
+            number > 0 for number in value)))
+    beam_ratios: dict[str, str] = key(
+        "Of fixed analysers: the values of angles, and [ratio, error] of the difference of the two "
+        "beams' transmissions to their sum; none: the other stars of the frame show it.", {},
+        check=("[ratio, error] for each value", lambda value: all(
+            len(numbers_of(said)) == 2 for said in value.values())))
     latitude: float = key("Latitude of the telescope in degrees, north positive.", _NAN,
                           check=between(-90, 90))
     longitude: float = key("Longitude of the telescope in degrees, east positive.", _NAN,
@@ -149,6 +203,37 @@ def contradictions(camera: Camera) -> list[tuple[str, str]]:
         wrong.append(("band", "a band, such as R; a card is band_card"))
     wrong.extend((name, f"either {name} or {name}_card") for name in ("trim", "overscan")
                  if getattr(camera, name) and getattr(camera, f"{name}_card"))
+    wrong.extend(_polarimetry(camera))
     if bool(camera.ra_card) != bool(camera.dec_card):
         wrong.append(("ra_card", "both ra_card and dec_card, or neither"))
+    return wrong
+
+
+def _polarimetry(camera: Camera) -> list[tuple[str, str]]:
+    """The same of the keys for polarimetry."""
+    wrong = []
+    fixed, plate = camera.analyser == "fixed analysers", camera.analyser == "half-wave plate"
+    if camera.analyser and not camera.angle_card:
+        wrong.append(("analyser", "the key angle_card with it"))
+    wrong.extend((name, "the key analyser with it") for name in (
+        "angle_card", "angles", "positions", "two_images") if getattr(camera, name)
+        and not camera.analyser)
+    if plate and not camera.pair_offset:
+        wrong.append(("analyser", "the key pair_offset with it: behind the plate stands a prism "
+                      "that makes two images of every star"))
+    if camera.analyser == "polariser" and (camera.pair_offset or camera.two_images):
+        wrong.append(("pair_offset" if camera.pair_offset else "two_images",
+                      "no such key: a polariser makes one image of every star"))
+    wrong.extend((name, "no such key without analyser = \"fixed analysers\"")
+                 for name in ("pair_offsets", "beam_ratios")
+                 if getattr(camera, name) and not fixed)
+    if camera.two_images and fixed:
+        wrong.append(("two_images", "no such key: behind a fixed analyser all frames have two "
+                      "images"))
+    if fixed and (not camera.angles or (camera.pair_offsets or camera.angles).keys()
+                  != camera.angles.keys() or bool(camera.pair_offsets) == bool(camera.pair_offset)):
+        wrong.append(("analyser", "the key angles with it, and pair_offsets with the same values, "
+                      "or one pair_offset for all"))
+    if not set(camera.beam_ratios) <= set(camera.angles):
+        wrong.append(("beam_ratios", f"values of angles: {', '.join(camera.angles)}"))
     return wrong

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.instruments.base import Instrument
+from iop4d.model.errors import StageError
 from iop4d.model.frame import FrameFacts
 from iop4d.science.detect import Detections
+from iop4d.science.doubled import second_image
 from iop4d.science.pairs import Pairs, find_offset, find_pairs, is_chance
 
 _FEWEST = 3  # pairs that a known offset must give before an unknown one is looked for
@@ -59,3 +61,22 @@ def _cut(found: Detections, shape: tuple[int, int]) -> NDArray[np.bool_]:
     ny, nx = shape
     return np.asarray((found.x < _CUT_PX) | (found.x > nx - 1 - _CUT_PX)
                       | (found.y < _CUT_PX) | (found.y > ny - 1 - _CUT_PX))
+
+
+def refuse_second_images(found: Detections, facts: FrameFacts, instrument: Instrument) -> None:
+    """Raise StageError where every star of a frame has two images and its camera, described in the
+    site file, is said to make one: only one of them would be measured.
+    """
+    if not instrument.identity:
+        return  # a shipped instrument's frames are known
+    longest = _LONGEST_ARCSEC / instrument.pixel_arcsec(facts.binning)
+    offset = second_image(found.x, found.y, found.flux, longest=longest)
+    if offset is None:
+        return
+    dx, dy = (facts.binning * step for step in offset)
+    raise StageError(
+        "pairs", f"every star has a second image at {offset[0]:+.1f}, {offset[1]:+.1f} px, and the "
+        f"[[camera]] section '{instrument.name}' describes single images. Of a polarimeter of two "
+        f"beams it says analyser, angle_card and pair_offset = [{dx:.1f}, {dy:.1f}], or that "
+        "offset alone for magnitudes, then retry; a telescope that jumped during the exposure "
+        "leaves such a frame, too")

@@ -18,7 +18,7 @@ from iop4d.model.frame import AstrometryFrom, FrameFacts
 from iop4d.model.messages import MeasuredFrame, Reduced, ReduceRequest
 from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source
-from iop4d.reduction.beams import match_beams
+from iop4d.reduction.beams import match_beams, refuse_second_images
 from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
 from iop4d.reduction.context import Stages
 from iop4d.reduction.doubts import time_doubts
@@ -79,9 +79,11 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
         stars = find_stars(frame, sky, threshold=site.photometry.detection_sigma,
                            shrink=max(1, int(FINE_ARCSEC / scale)))
     beams = None
-    if facts.beams > 1:
-        with stages("pairs"):
+    with stages("pairs"):
+        if facts.beams > 1:
             beams = match_beams(stars.detections, facts, instrument)
+        else:
+            refuse_second_images(stars.detections, facts, instrument)
     field = find_field(Search(
         frame=frame, stars=stars, beams=beams, facts=facts, instrument=instrument,
         catalogue=tools.catalogue, reference=request.reference, solver=tools.solver,

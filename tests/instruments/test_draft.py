@@ -37,7 +37,7 @@ def section_of(*frames: Seen) -> tuple[str, list[FrameFacts]]:
     return text, [instrument.facts_of(one.header, one.path) for one in frames]
 
 
-def told(facts: FrameFacts) -> dict[str, Any]:
+def by_hand_of(facts: FrameFacts) -> dict[str, Any]:
     pointing = facts.pointing_deg and tuple(round(v, 3) for v in facts.pointing_deg)
     return {"kind": facts.kind.value, "band": facts.band, "exptime": facts.exptime_s,
             "middle": isot_of_jd(facts.jd_mid)[:21], "binning": facts.binning,
@@ -120,7 +120,7 @@ HEADERS: dict[str, tuple[Seen, dict[str, Any]]] = {
 def test_a_drafted_section_reads_its_frame_right_in_every_fact(name: str) -> None:
     frame, by_hand = HEADERS[name]
     _, (facts,) = section_of(frame)
-    assert told(facts) == by_hand
+    assert by_hand_of(facts) == by_hand
 
 
 def test_a_pixel_scale_is_that_at_binning_1() -> None:
