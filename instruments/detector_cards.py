@@ -66,7 +66,8 @@ def mosaic(header: Header) -> str:
         if said not in _NO_MOSAIC:
             found = _PATTERN.search(said)
             return found[0] if found else said
-    return ""
+    said = _card(header, "FILTER").upper()
+    return said if _PATTERN.fullmatch(said) else ""
 
 
 def _in_file(header: Header, pattern: str, facts: FrameFacts) -> str:

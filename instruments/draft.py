@@ -16,6 +16,7 @@ from pathlib import PurePath
 
 from iop4d.instruments import base, draft_cards
 from iop4d.instruments.base import Header, card
+from iop4d.instruments.detector_cards import mosaic
 from iop4d.model.errors import Iop4dError
 from iop4d.model.frame import FrameKind
 
@@ -286,6 +287,9 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
         if name and all(draft_cards.is_region(seen.header, name) for seen in frames
                         if card(seen.header, name)):
             section.put(key, name, f"says {card(frames[0].header, name)}")
+    if pattern := next((p for seen in frames if (p := mosaic(seen.header))), ""):
+        section.put("bayer", "green", f"{pattern}: the pixels lie behind colour filters; ignore "
+                    "would take all for one band")
     rows = _values(frames, "ROWORDER")
     if len(rows) > 1:
         section.put("flipped", {"ROWORDER": "TOP-DOWN"}, "the frames are of both orders")
@@ -314,8 +318,7 @@ _FILTERS = ("FILTER", "FILTERS", "FILTER1", "FILTNAM", "FILTNAME", "FLTNAME", "F
             "INSFLNAM", "FILTER01", "FILTER2", "FLTRNM", "BANDPASS")
 _CLEAR = {"clear", "c", "l", "lum", "luminance", "none", "open", "empty", "no filter", "nofilter",
           "ircut", "ir cut", "ir-cut", "uv/ir", "uvir", "uv/ir cut", "uv ir cut", "rggb", "bggr",
-          "grbg", "gbrg", "astro", "vis", "air", "free", "w", "n/a", "unknown", "-", "lp",
-          "duo-band", "duo band", "light pollution"}
+          "grbg", "gbrg", "astro", "vis", "air", "free", "w", "n/a", "unknown", "-"}
 _BAND = re.compile(
     r"(?:bessell?|johnson|john|cousins|cous|kron|sloan|sdss|gunn|p\d+)?[\s_./-]*"
     r"([UBVRIugriz])(?:'|p|prime|c|j|s)?(?:[\s_./-]*(?:bessell?|johnson|cousins|sloan|sdss|filter"
@@ -341,11 +344,19 @@ def _band(frames: Sequence[Seen], science: Sequence[Seen], section: Section) -> 
                                    dict.fromkeys(tokens.values())},
                     "no card names a filter: by the file's name")
         return
-    section.put("band", "C", "no card names a filter: C is none; change it if there is one")
+    section.put("band", _no_filter(section),
+                "no card names a filter: green pixels are near V" if "bayer" in section.keys else
+                "no card names a filter: C is none; change it if there is one")
+
+
+def _no_filter(section: Section) -> str:
+    """The band without a filter: of green pixels near V."""
+    return "V" if "bayer" in section.keys else "C"
 
 
 def _band_card(name: str, said: Sequence[str], section: Section) -> None:
-    bands = {value: band for value in said if (band := _known_band(name, value)) != value}
+    bands = {value: _no_filter(section) if band == "C" else band for value in said
+             if (band := _known_band(name, value)) != value}
     if name == "BANDPASS" and len(bands) == len(said) == 1:
         section.put("band", bands[said[0]], f"near that of the plate, {name} {said[0]}")
         return
@@ -354,6 +365,7 @@ def _band_card(name: str, said: Sequence[str], section: Section) -> None:
     if bands:
         section.put("bands", bands, "the catalogue's names" + (
             "; C is without a filter" if "C" in bands.values() else "") + (
+            "; green pixels are near V" if "bayer" in section.keys else "") + (
             "; near the plate's" if name == "BANDPASS" else ""))
     strange = [value for value in said if _known_band(name, value) == value and value not in (
         *"UBVRIugriz",)]
@@ -405,9 +417,6 @@ def _masters(frames: Sequence[Seen], section: Section) -> None:
 def _notices(frames: Sequence[Seen], section: Section) -> None:
     """What an observer should know of such frames."""
     say, header = section.unknown.append, frames[0].header
-    if mosaic := next((value for seen in frames for name in ("BAYERPAT", "FILTER")
-                       if re.fullmatch("[RGB]{4}", value := card(seen.header, name))), ""):
-        say(f"colours: the pixels are a mosaic, {mosaic}")
     if base.number_or_none(header, "NAXIS") not in (2.0, None):
         say(f"which plane is meant: NAXIS is {card(header, 'NAXIS')}, and one image is expected")
     for name in ("STACKCNT", "NCOMBINE", "SNAPSHOT"):

@@ -113,8 +113,8 @@ def _readings(section: str, seen: list[Seen]) -> list[str]:
         try:
             facts = instrument.facts_of(one.header, one.path)
             lines.append(f"{one.path.name}: {facts.kind.value} {facts.band or ''}, middle "
-                         f"{utc_of_jd(facts.jd_mid)} UTC, {facts.exptime_s:g} s, binning "
-                         f"{facts.binning}")
+                         f"{utc_of_jd(facts.jd_mid)} UTC, {facts.exptime_s:g} s, "
+                         f"{_binning(facts)}")
         except FrameError as error:
             lines.append(f"{one.path.name}: cannot be read: {error}")
     return lines
@@ -141,11 +141,20 @@ def _explain(header: Header, path: Path,
         f"night {facts.night}",
         f"exposure    {facts.exptime_s:g} s",
         f"pointing    {pointing}",
-        f"image       {nx} x {ny} px, binning {facts.binning}, "
+        f"image       {nx} x {ny} px, {_binning(facts)}, "
         f"{instrument.pixel_arcsec(facts.binning):.3f} arcsec/px",
         f"masters     {', '.join(kind.value for kind in instrument.masters) or 'none needed'}",
         *_polarimetry(facts, instrument),
     ]
+
+
+def _binning(facts: FrameFacts) -> str:
+    """The binning, and of a mosaic of colour filters that of the camera besides."""
+    if not facts.detector.mosaic:
+        return f"binning {facts.binning}"
+    colour, _, pattern = facts.detector.mosaic.partition(":")
+    return (f"the {({'R': 'red', 'G': 'green', 'B': 'blue'})[colour]} pixels of {pattern}, binning "
+            f"{facts.binning // 2} of the camera and {facts.binning} with them")
 
 
 def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:

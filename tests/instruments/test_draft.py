@@ -159,12 +159,23 @@ def test_a_file_s_name_that_says_more_than_its_card_counts() -> None:
 
 def test_what_no_header_tells_is_said() -> None:
     text, _ = section_of(seen("x.fits", "INSTRUME= 'Cam'", "DATE-OBS= '2020-01-02T03:04:05'",
-                              "EXPTIME = 5", "BAYERPAT= 'RGGB'", "STACKCNT= 187",
+                              "EXPTIME = 5", "STACKCNT= 187",
                               "FILTER  = 'Halpha'", second_image_px=(-24.6, -30.6)))
-    for said in ("gain in electrons", "where pixels saturate", "pointing", "mosaic, RGGB",
-                 "STACKCNT = 187", "filter Halpha", "second image at -24.6, -30.6 px",
+    for said in ("gain in electrons", "where pixels saturate", "pointing", "STACKCNT = 187", "filter Halpha", "second image at -24.6, -30.6 px",
                  "where the telescope stands", "CHANGE IT"):
         assert said in text
+
+
+@pytest.mark.parametrize(("cards", "band"), [
+    (("BAYERPAT= 'GRBG'",), "V"), (("BAYERPAT= 'RGGB'", "FILTER  = 'IRCUT'"), "V"),
+    (("FILTER  = 'RGGB'",), "V"), (("BAYERPAT= 'RGGB'", "FILTER  = 'R'"), "R")])
+def test_of_a_mosaic_of_colours_the_green_pixels_are_taken(cards: tuple[str, ...],
+                                                           band: str) -> None:
+    text, (facts,) = section_of(seen("x.fits", "INSTRUME= 'Cam'", "EXPTIME = 5",
+                                     "DATE-OBS= '2020-01-02T03:04:05'", *cards))
+    assert 'bayer = "green"' in text
+    assert (facts.shape, facts.binning, facts.band) == ((100, 150), 2, band)
+    assert facts.detector.mosaic.startswith("G:")
 
 
 def test_a_date_of_which_day_and_month_are_not_known_is_said() -> None:
