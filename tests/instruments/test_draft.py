@@ -161,7 +161,8 @@ def test_what_no_header_tells_is_said() -> None:
     text, _ = section_of(seen("x.fits", "INSTRUME= 'Cam'", "DATE-OBS= '2020-01-02T03:04:05'",
                               "EXPTIME = 5", "STACKCNT= 187",
                               "FILTER  = 'Halpha'", second_image_px=(-24.6, -30.6)))
-    for said in ("gain in electrons", "where pixels saturate", "pointing", "STACKCNT = 187", "filter Halpha", "second image at -24.6, -30.6 px",
+    for said in ("gain in electrons", "where pixels saturate", "pointing", "STACKCNT = 187",
+                 "filter Halpha", "second image at -24.6, -30.6 px",
                  "where the telescope stands", "CHANGE IT"):
         assert said in text
 
