@@ -86,10 +86,13 @@ def _flagged(measured: Flux, fit: StarFit, unseen: float, *, extended: bool) -> 
 
 def _is_doubtful(frame: Pixels, x: float, y: float, radius: float, sky: float) -> bool:
     """Whether the aperture holds values that no detector gives, but where a mask says so too."""
-    stamp = cut_stamps(frame.image, np.array([x]), np.array([y]), radius)
-    inside = stamp.inside[0]
+    # With a rim, so that all that counts has neighbours of its own.
+    place, rim = (np.array([x]), np.array([y])), radius + 2.0
+    stamp = cut_stamps(frame.image, *place, rim)
+    inside = stamp.inside[0] & (
+        stamp.dx[0][None, :] ** 2 + stamp.dy[0][:, None] ** 2 <= radius * radius)
     if frame.bad is not None:
-        inside &= cut_stamps(frame.bad, np.array([x]), np.array([y]), radius).data[0] == 0
+        inside &= cut_stamps(frame.bad, *place, rim).data[0] == 0
     return has_hole(stamp.data[0] - sky, inside, sigma=frame.sigma, gain=frame.gain)
 
 

@@ -59,7 +59,8 @@ def clip_level(image: FloatImage, gain: float) -> float:
 def has_hole(stamp: Floats, inside: Mask, *, sigma: float, gain: float) -> bool:
     """Whether a pixel lies where no detector puts it: far below the sky, or below its neighbours.
 
-    ``stamp``: ADU above the sky; ``inside``: pixels that count; ``sigma``: noise of a sky pixel.
+    ``stamp``: ADU above the sky; ``inside``: pixels that count, none at its rim; ``sigma``: noise
+    of a sky pixel.
     A value that wrapped at 65536, or became negative, stands in a bright core as a dark pixel; of
     a dead pixel both are true too.
     """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from iop4d.model.flags import Flag
-from iop4d.science.aperture_check import Checked, check_aperture
+from iop4d.science.aperture_check import Checked, measure_checked
 from iop4d.science.photometry import measure
 from tests.science.skies import NoisyField, noisy_field
 
@@ -20,8 +20,7 @@ def check(field: NoisyField, star: int, *, extended: bool = False) -> Checked:
     found = field.pixels.detections
     own = int(np.hypot(found.x - field.x[star], found.y - field.y[star]).argmin())
     x, y = float(found.x[own]), float(found.y[own])
-    flux = measure(field.pixels, x, y, field.aperture, own=own)
-    return check_aperture(field.pixels, flux, x, y, field.aperture, own=own, extended=extended)
+    return measure_checked(field.pixels, x, y, field.aperture, own=own, extended=extended)
 
 
 def told(checked: Checked) -> bool:
