@@ -25,6 +25,8 @@ _DONE_CARDS = {
 }
 _NOT_DONE = ("", "F", "FALSE", "N", "NO", "NONE", "0", "OMIT", "OMITTED", "SKIPPED", "PERFORM",
              "N/A")
+#: Cards in which programs write where a frame begins on the detector, be it at its corner.
+_WINDOW_CARDS = ("XORGSUBF", "YORGSUBF", "DATASEC")
 _BY_LETTER = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}
 _BY_WORD = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT}
 
@@ -35,6 +37,7 @@ def with_detector(header: Header, facts: FrameFacts, *, bayer: str) -> FrameFact
     ``bayer``: what is done with pixels behind colour filters: refuse, ignore, or the colour whose
     pixels are taken, red, green or blue: their image is half as wide and as high.
     """
+    facts = _placed(header, facts)
     detector = replace(facts.detector, settings=settings(header),
                        calibrated=calibrated(header, facts.kind))
     pattern = mosaic(header)
@@ -51,6 +54,34 @@ def with_detector(header: Header, facts: FrameFacts, *, bayer: str) -> FrameFact
         detector = replace(detector, pixel_arcsec=2.0 * detector.pixel_arcsec)
     return replace(facts, detector=detector, shape=(ny // 2, nx // 2), binning=2 * facts.binning,
                    origin=(facts.origin[0] // 2, facts.origin[1] // 2))
+
+
+def _placed(header: Header, facts: FrameFacts) -> FrameFacts:
+    """The facts with the place of the frame on the detector, where a card tells it.
+
+    Besides the cards that the instrument knows: a region of the detector that is as large as the
+    frame (CCDSEC, DETSEC), or the offset of IRAF (LTV1, LTV2).
+    """
+    if facts.origin != (0, 0) or any(_card(header, name) for name in _WINDOW_CARDS):
+        return replace(facts, detector=replace(facts.detector, placed=True))
+    if facts.detector.trim is not None:
+        return facts
+    ny, nx = facts.shape
+    for name in ("CCDSEC", "DETSEC"):
+        numbers = [int(n) for n in re.findall(r"\d+", _card(header, name))]
+        if len(numbers) != 4:
+            continue
+        x1, x2, y1, y2 = numbers
+        for binning in (1, facts.binning):
+            if (x2 - x1 + 1, y2 - y1 + 1) == (nx * binning, ny * binning) and min(x1, y1) >= 1:
+                return replace(facts, origin=((x1 - 1) // binning, (y1 - 1) // binning),
+                               detector=replace(facts.detector, placed=True))
+    try:
+        x, y = (round(-float(_card(header, name))) for name in ("LTV1", "LTV2"))
+    except ValueError:
+        return facts
+    return replace(facts, origin=(x, y), detector=replace(facts.detector, placed=True)) \
+        if min(x, y) >= 0 else facts
 
 
 def settings(header: Header) -> str:

@@ -88,6 +88,7 @@ def read_osn_header(header: base.Header, name: str, *, instrument: str,
         band=band,
         object=base.object_name(base.card(header, "OBJECT")),
         pointing_deg=base.pointing(header, "OBJCTRA", "OBJCTDEC", ra_unit="hour"),
+        origin=base.window(header, "XORGSUBF", "YORGSUBF"),
         mode="photometry" if angle is None else "polarimetry",
         polariser_deg=angle,
     )

@@ -49,7 +49,8 @@ class Detector:
     level is subtracted; ``settings``: gain, offset and read-out mode, such as
     ``GAIN=120,OFFSET=10``: frames of other settings have other masters. ``calibrated``: the masters
     that were applied before the frame came; ``mosaic``: of the pixels behind colour filters, those
-    that are taken, such as ``G:RGGB``.
+    that are taken, such as ``G:RGGB``; ``placed``: whether it is known where on the detector the
+    frame begins.
     """
 
     gain_e_adu: float | None = None
@@ -61,6 +62,7 @@ class Detector:
     settings: str = ""
     calibrated: tuple[FrameKind, ...] = ()
     mosaic: str = ""
+    placed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +155,15 @@ def settings_of(layout: str) -> dict[str, str]:
 def covers(layout: str, facts: FrameFacts) -> bool:
     """Whether a frame's pixels are all within a layout of the same binning and settings.
 
-    A setting that either does not tell is no difference.
+    A setting that either does not tell is no difference. A frame of another size must be known to
+    begin somewhere on the detector.
     """
     wanted = settings_of(layout_of(facts))
     if any(wanted.get(name, value) != value for name, value in settings_of(layout).items()):
         return False
     binning, x, y, nx, ny = region_of(layout)
     (height, width), (left, bottom) = facts.shape, facts.origin
+    if (nx, ny) != (width, height) and not facts.detector.placed and (left, bottom) == (0, 0):
+        return False
     return (binning == facts.binning and x <= left and y <= bottom
             and left + width <= x + nx and bottom + height <= y + ny)

@@ -9,7 +9,7 @@ from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import RawImage
 from iop4d.instruments.detector_cards import calibrated, mosaic, settings, with_detector
 from iop4d.model.errors import CardError, FrameError
-from iop4d.model.frame import Detector, FrameFacts, FrameKind
+from iop4d.model.frame import Detector, FrameFacts, FrameKind, covers
 
 B, D, F = FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT
 
@@ -94,3 +94,24 @@ def test_settings_are_those_that_change_bias_and_noise() -> None:
     assert settings({"GAIN": 120.0, "OFFSET": 10, "READOUTM": "High Gain / 16", "EGAIN": 1.5}) == (
         "GAIN=120,OFFSET=10,READOUTM=High-Gain-16")
     assert settings({}) == ""
+
+
+@pytest.mark.parametrize(("cards", "origin", "placed"), [
+    ({}, (0, 0), False), ({"XORGSUBF": 0, "YORGSUBF": 0}, (0, 0), True),
+    ({"CCDSEC": "[101:108,51:56]"}, (100, 50), True), ({"DETSEC": "[201:216,101:112]"}, (100, 50),
+                                                       True),
+    ({"CCDSEC": "[1:2048,1:2048]"}, (0, 0), False),
+    ({"LTV1": -100.0, "LTV2": -50}, (100, 50), True),
+    ({"LTV1": 16.0, "LTV2": 0.0}, (0, 0), False)])
+def test_the_place_of_a_frame_on_the_detector(cards: dict[str, object], origin: tuple[int, int],
+                                              placed: bool) -> None:
+    found = with_detector(cards, facts(binning=2), bayer="refuse")
+    assert (found.origin, found.detector.placed) == (origin, placed)
+
+
+def test_a_larger_master_serves_only_a_frame_whose_place_is_known() -> None:
+    whole = "1x 2048x2048"
+    assert not covers(whole, facts())
+    assert covers(whole, facts(detector=Detector(placed=True)))
+    assert covers(whole, facts(origin=(100, 50)))
+    assert covers("1x 8x6", facts())

@@ -71,3 +71,8 @@ def test_the_1_5_m_telescope_has_constants_of_its_own() -> None:
     assert (own.q0, own.u0, own.angle_deg) == (0.0158, 0.0382, 0.1)
     assert (other.q0, other.u0, other.angle_deg) == (0.0579, 0.0583, -18.0)
     assert constants("RoperT90", 2459000.5).q0 == other.q0
+
+
+def test_a_part_of_the_detector_begins_where_the_header_says() -> None:
+    assert read(OSN, XORGSUBF=300, YORGSUBF=200).origin == (300, 200)
+    assert read(OSN).origin == (0, 0)
