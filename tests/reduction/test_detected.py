@@ -18,7 +18,7 @@ from iop4d.science.psf import Psf, encircled, surface
 from tests.reduction import galaxies
 
 SIZE, SIGMA, BETA = 101, 10.0, 3.2
-TRIALS = 60
+TRIALS = 40
 
 
 def seen(fwhm: float, snr: float, rng: np.random.Generator) -> Measurement:
