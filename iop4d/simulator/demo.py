@@ -17,6 +17,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from iop4d.model.errors import Iop4dError
+from iop4d.model.uncertainty import mag_total
 from iop4d.simulator.botserver import BotServer
 from iop4d.simulator.demosite import ACCOUNT, SITE, DemoArchives
 from iop4d.simulator.night import Flare, Night, NightPlan, write_night
@@ -227,7 +228,7 @@ def _table(results: list[Result], true: dict[str, dict[str, Any]]) -> Table:
             continue
         off = [r.mag - true[r.frames[0]]["target_mag"] for r in mine if r.frames[0] in true]
         table.add_row(source, band, str(len(mine)), f"{mine[-1].mag:.3f}",
-                      f"{mine[-1].mag_err:.3f}", f"{median(off):+.4f}" if off else "",
+                      f"{mag_total(mine[-1]):.3f}", f"{median(off):+.4f}" if off else "",
                       *_polarisation_cells(mine, true))
     return table
 

@@ -24,6 +24,7 @@ from rich.table import Table
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
 from iop4d.model.messages import CalibrateRequest, MasterRef, Outcome, Reduced, SeriesCalibrated
+from iop4d.model.uncertainty import mag_total
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame, Truth, project
 from iop4d.simulator.setups import SETUPS
 from iop4d.simulator.sky import FIELDS, field_of
@@ -120,7 +121,8 @@ def _points(lab: Lab, truths: list[Truth], reduced: dict[str, tuple[FrameFacts, 
             truth = truths[number]
             points.append(Point(
                 density=truth.density, seeing=truth.fwhm_arcsec, night=night, mag=value.mag,
-                true=true.get(name, truth.target_mag), err=value.mag_err, flags=value.flags))
+                true=true.get(name, truth.target_mag), err=mag_total(value) or np.nan,
+                flags=value.flags))
     return points
 
 

@@ -28,6 +28,7 @@ from iop4d.model.messages import (
     StarList,
 )
 from iop4d.model.result import ResultValue
+from iop4d.model.uncertainty import chi_total, mag_total, p_total
 from iop4d.model.units import angle_difference
 from iop4d.science.tan import from_cards
 from iop4d.simulator.frames import Truth
@@ -203,13 +204,16 @@ def _numbers(groups: list[GroupScore]) -> _Numbers:
         assert t.u is not None
         assert t.p is not None
         assert t.chi_deg is not None
-        pulls["q"].append((r.q - t.q) / r.q_err)
-        pulls["u"].append((r.u - t.u) / r.u_err)
-        if r.p > _SIGNIFICANT * r.p_err:
-            pulls["p"].append((r.p_debiased - t.p) / r.p_err)
-            pulls["chi"].append(angle_difference(r.chi_deg, t.chi_deg) / r.chi_err_deg)
+        # Against the truth each value stands by itself: random and common errors both.
+        turn = 2.0 * np.radians(r.chi_err_common)
+        p_err, chi_err, mag_err = (of(r) or np.nan for of in (p_total, chi_total, mag_total))
+        pulls["q"].append((r.q - t.q) / np.hypot(np.hypot(r.q_err, r.q0_err), turn * r.u))
+        pulls["u"].append((r.u - t.u) / np.hypot(np.hypot(r.u_err, r.u0_err), turn * r.q))
+        if r.p > _SIGNIFICANT * p_err:
+            pulls["p"].append((r.p_debiased - t.p) / p_err)
+            pulls["chi"].append(angle_difference(r.chi_deg, t.chi_deg) / chi_err)
         if np.isfinite(r.mag):
-            pulls["mag"].append((r.mag - t.target_mag) / r.mag_err)
+            pulls["mag"].append((r.mag - t.target_mag) / mag_err)
         if t.target_mag < _BRIGHT:
             offs.append(r.p_debiased - t.p)
     return _Numbers(p_off=np.array(offs), pulls={k: np.array(v) for k, v in pulls.items()})
