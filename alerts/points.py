@@ -128,6 +128,8 @@ def _selection(compiled: CompiledRule, source: str, band: str,
     bars = Flag(0)
     for name in rule.reject_flags:
         bars |= Flag[name.upper()]
+    if quantity == "chi":
+        bars |= Flag.FIELD_ROTATED
     if rule.require_stable_stars:
         bars |= Flag.UNSTEADY | Flag.FEW_CALIBRATORS | Flag.CLOUDS
     return store.PointSelection(source=source, band=band, quantity=quantity, bars=int(bars),

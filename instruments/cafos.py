@@ -152,13 +152,15 @@ INSTRUMENT = Instrument(
     recognises=recognises,
     read=read,
     polarimeter=Polarimeter(
-        analyser=Analyser.HALF_WAVE_PLATE, angles_deg=_PLATE_DEG, fewest=3,
+        analyser=Analyser.HALF_WAVE_PLATE, angles_deg=_PLATE_DEG, fewest=3, turns_with_camera=True,
         constants=(InstrumentalPolarisation(
             q0=0.0, q0_err=0.0005, u0=0.0, u0_err=0.0005, angle_deg=-1.5, angle_err_deg=1.5,
             source="passed on without a paper; an installation should measure its own"),)),
     beams=Beams(offset_px=(-35.7, -0.2), tolerance_px=(4.0, 3.0),
                 source="30 frames of 2025: -35.7 +- 1.3, -0.2 +- 1.0 px"),
+    sky_angle_deg=(0.0, 2.0),
     sources={
+        "sky_angle_deg": "north or south is up; assumed, an installation should set its own",
         "scale_arcsec": "CAFOS manual, Calar Alto",
         "gain_e_adu": "code of IOP4, github.com/juanep97/iop4; the header's CCDSENS is 1.43",
         "read_noise_e": "typical of the chip; the sky's noise is measured, not computed",

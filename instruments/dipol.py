@@ -145,7 +145,7 @@ INSTRUMENT = Instrument(
     read=read,
     polarimeter=Polarimeter(
         analyser=Analyser.HALF_WAVE_PLATE, angles_deg=tuple(_STEP * i for i in range(16)),
-        fewest=8,
+        fewest=8, turns_with_camera=True,
         constants=(
             replace(POLARISATION, q0=0.0005, u0=-0.0416, u0_err=0.0039, until_jd=CLEANED_JD,
                     source=_SOURCE.format("-3.771 +- 0.005", "before")),

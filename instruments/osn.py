@@ -26,8 +26,14 @@ T090_POLARISATION = InstrumentalPolarisation(
 #: The polariser's positions, degrees; the fit needs three of them.
 POLARISER_DEG = (-45.0, 0.0, 45.0, 90.0)
 
+#: Position angle of the image's +y axis for which the zero angles hold, and its error. South up is
+#: the same to a polariser.
+SKY_ANGLE_DEG = (0.0, 2.0)
+
 #: Where the facts of these CCDs are from.
 CCD_SOURCES = {
+    "sky_angle_deg": "north or south is up; assumed, as no solved frame is published: an "
+                     "installation of another angle should set its own",
     "gain_e_adu": "code of IOP4, github.com/juanep97/iop4",
     "read_noise_e": "typical of the model; the sky's noise is measured, not computed",
     "saturation_adu": "16-bit converter, with a margin for the bias and non-linearity",
@@ -51,14 +57,14 @@ def osn_ccd(name: str, telescope: Telescope, *, recognises: Callable[[base.Heade
         name=name, telescope=telescope, scale_arcsec=scale_arcsec, gain_e_adu=gain_e_adu,
         read_noise_e=read_noise_e, saturation_adu=62000.0,
         masters=(FrameKind.BIAS, FrameKind.FLAT), recognises=recognises, read=read,
-        polarimeter=polariser(polarisation),
+        polarimeter=polariser(polarisation), sky_angle_deg=SKY_ANGLE_DEG,
         sources={"scale_arcsec": scale_source, **CCD_SOURCES})
 
 
 def polariser(*constants: InstrumentalPolarisation) -> Polarimeter:
-    """The polarisers in an OSN filter wheel."""
+    """The polarisers in an OSN filter wheel, which is mounted with the camera."""
     return Polarimeter(analyser=Analyser.POLARISER, angles_deg=POLARISER_DEG, fewest=3,
-                       constants=constants)
+                       constants=constants, turns_with_camera=True)
 
 
 def is_roper(header: base.Header) -> bool:

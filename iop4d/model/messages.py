@@ -172,6 +172,7 @@ class MeasuredFrame:
     field_stars: tuple[FieldStar, ...] = ()
     aperture_arcsec: float = float("nan")  # radius
     psf_beta: float = float("nan")  # Moffat's exponent of its PSF
+    sky_angle_deg: float = float("nan")  # position angle of its +y axis, east of north
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,13 +78,15 @@ class Polarimeter:
 
     ``angles_deg``: nominal positions of a whole group; ``fewest``: positions without which there is
     no result; ``constants``: the dated ones, of which the last that holds counts, so that a site's
-    own come last.
+    own come last. ``turns_with_camera``: whether polariser, plate or prism are mounted with the
+    camera, so that the zero angle follows where it stands on the sky.
     """
 
     analyser: Analyser
     angles_deg: tuple[float, ...]
     fewest: int
     constants: tuple[InstrumentalPolarisation, ...]
+    turns_with_camera: bool = False
 
     def constants_at(self, jd: float) -> InstrumentalPolarisation | None:
         """The constants of a date; None if none hold."""

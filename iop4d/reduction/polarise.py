@@ -36,6 +36,7 @@ from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import modulation
 from iop4d.science.stokes import Stokes, corrected, debiased, rotated
 
+_LEAST_TURN_DEG = 3.0  # of a camera: less is within the zero angle's error
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
 
 
@@ -55,6 +56,12 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     if constants is None:
         raise StageError("polarimetry", f"no instrumental polarisation of {instrument.name} is "
                                         f"known for JD {jd:.1f}")
+    off = turned_by(positions, instrument)
+    turned = Flag(0)
+    if abs(off) > 0.0 and polarimeter.turns_with_camera:
+        constants = replace(constants, angle_deg=constants.angle_deg + off)
+    elif off != 0.0:  # NaN: by more than one angle
+        turned = Flag.FIELD_ROTATED
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):
@@ -71,9 +78,31 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         chosen = _choose(found, target, positions, instrument, settings, ensemble)
         dust = _interstellar(target, positions, ensemble, settings, constants)
         value = _result(target, positions, found, chosen, constants, catalogue, instrument)
+        value = replace(value, flags=value.flags | int(turned))
         results.append(value if dust is None else replace(
             value, q_isp=dust.q, q_isp_err=dust.q_err, u_isp=dust.u, u_isp_err=dust.u_err))
     return Polarised(results=tuple(results), refused=tuple(refused))
+
+
+def turned_by(positions: Positions, instrument: Instrument) -> float:
+    """By what angle the camera stands further east of north than where its zero angle holds.
+
+    Degrees in [-90, 90): half a turn is nothing to a polariser. 0 within the tolerance, three times
+    the error of the instrument's angle, and where either is not known; NaN where the frames of the
+    group differ among themselves.
+    """
+    angles = [frame.sky_angle_deg for frame in positions.frames
+              if math.isfinite(frame.sky_angle_deg)]
+    if instrument.sky_angle_deg is None or not angles:
+        return 0.0
+    expected, err = instrument.sky_angle_deg
+    tolerance = max(3.0 * err, _LEAST_TURN_DEG)
+    first = angles[0]
+    apart = np.array([(angle - first + 90.0) % 180.0 - 90.0 for angle in angles])
+    if float(np.ptp(apart)) > tolerance:
+        return math.nan
+    off = (first + float(np.mean(apart)) - expected + 90.0) % 180.0 - 90.0
+    return off if abs(off) > tolerance else 0.0
 
 
 def _in_one_aperture(frames: Sequence[MeasuredFrame], radius: float,

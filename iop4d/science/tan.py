@@ -39,6 +39,12 @@ class Wcs:
         (a, b), (c, d) = self.cd
         return math.sqrt(abs(a * d - b * c)) * 3600.0
 
+    @property
+    def up_deg(self) -> float:
+        """Position angle of the pixels' +y direction, degrees east of north, in [0, 360)."""
+        (_, b), (_, d) = self.cd
+        return math.degrees(math.atan2(b, d)) % 360.0
+
     def to_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """(ra, dec) in degrees, ra in [0, 360), of pixels; arrays of any one shape."""
         u = np.asarray(x, dtype=np.float64) - self.x0

@@ -11,8 +11,9 @@ from typing import Any
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
-from iop4d.model.result import FieldStar, GrowthPoint, Measurement
+from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
 from iop4d.model.states import FrameState, GroupState, JobState
+from iop4d.science.tan import from_cards
 from iop4d.store import catalogue
 from iop4d.store.database import Connection, Transaction, number
 from iop4d.store.frames import facts_of
@@ -188,6 +189,7 @@ def _measured_frame(frame: Frame, measurements: tuple[Measurement, ...]) -> Meas
     return MeasuredFrame(
         id=frame.id, facts=facts_of(frame), measurements=measurements, fwhm_arcsec=fwhm,
         airmass=number(info.get("airmass")), bjd_tdb=number(info.get("bjd_tdb")),
+        sky_angle_deg=from_cards(info["wcs"]).up_deg if info.get("wcs") else NAN,
         flags=info.get("frame_flags", 0), psf_beta=number(info.get("psf_beta")),
         aperture_arcsec=number(info.get("aperture_px")) * fwhm / number(info.get("fwhm_px")))
 

@@ -495,3 +495,30 @@ def test_a_group_below_three_sigma_has_a_limit() -> None:
     # Two sigma together: three are brighter by half.
     assert found.mag_limit == pytest.approx(MAG - 2.5 * math.log10(1.5), abs=0.02)
     assert found.flux_mjy == pytest.approx(2.0 * found.flux_mjy_err, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["AndorT90", "CAFOS", "DIPOL"])
+def test_the_angle_follows_a_camera_that_is_turned_with_its_polariser(name: str) -> None:
+    """By 37 degrees: what the instrument sees of chi is that less than before."""
+    tool = instrument(name)
+    assert tool.sky_angle_deg is not None
+    up = tool.sky_angle_deg[0]
+    straight, over, turned = (result([replace(frame, sky_angle_deg=up + angle)
+                                      for frame in group(name)], name)
+                              for angle in (1.0, 180.0, 37.0))
+    assert straight.chi_deg == pytest.approx(CHI, abs=0.05)
+    assert over.chi_deg == pytest.approx(CHI, abs=0.05)
+    assert turned.chi_deg == pytest.approx(CHI + 37.0, abs=0.05)
+    assert not turned.flags & Flag.FIELD_ROTATED
+
+
+def test_a_camera_that_turned_without_its_polariser_or_within_a_group_is_told() -> None:
+    tool = instrument("AndorT90")
+    assert tool.polarimeter is not None
+    fixed = replace(tool, polarimeter=replace(tool.polarimeter, turns_with_camera=False))
+    frames = [replace(frame, sky_angle_deg=37.0) for frame in group("AndorT90")]
+    found = polarise(frames, catalogue=CATALOGUE, instrument=fixed, settings=SETTINGS).results[0]
+    assert found.flags & Flag.FIELD_ROTATED
+    assert found.chi_deg == pytest.approx(CHI, abs=0.05)
+    within = [replace(frame, sky_angle_deg=10.0 * n) for n, frame in enumerate(group("AndorT90"))]
+    assert result(within, "AndorT90").flags & Flag.FIELD_ROTATED

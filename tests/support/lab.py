@@ -23,6 +23,7 @@ from iop4d.model.messages import (
 from iop4d.model.source import Catalogue
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
+from iop4d.science.tan import from_cards
 from iop4d.simulator.frames import write_frame
 from iop4d.simulator.night import Night, SimulatedFrame
 from iop4d.simulator.plan import POLARIMETRY, NightPlan
@@ -123,7 +124,7 @@ def measured_frame(number: int, facts: FrameFacts, found: Reduced) -> MeasuredFr
     return MeasuredFrame(
         id=number, facts=facts, measurements=found.measurements, fwhm_arcsec=found.fwhm_arcsec,
         airmass=found.airmass, bjd_tdb=found.bjd_tdb, flags=found.frame_flags,
-        field_stars=found.field_stars,
+        field_stars=found.field_stars, sky_angle_deg=from_cards(found.wcs).up_deg,
         aperture_arcsec=found.aperture_px * found.fwhm_arcsec / found.fwhm_px)
 
 
