@@ -5,6 +5,7 @@ A series is all frames of a source, band and camera in one night.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,6 @@ from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
 from iop4d.model.states import FrameState, GroupState, JobState
-from iop4d.science.tan import from_cards
 from iop4d.store import catalogue
 from iop4d.store.database import Connection, Transaction, number
 from iop4d.store.frames import facts_of
@@ -189,9 +189,16 @@ def _measured_frame(frame: Frame, measurements: tuple[Measurement, ...]) -> Meas
     return MeasuredFrame(
         id=frame.id, facts=facts_of(frame), measurements=measurements, fwhm_arcsec=fwhm,
         airmass=number(info.get("airmass")), bjd_tdb=number(info.get("bjd_tdb")),
-        sky_angle_deg=from_cards(info["wcs"]).up_deg if info.get("wcs") else NAN,
+        sky_angle_deg=_up_deg(info.get("wcs") or {}),
         flags=info.get("frame_flags", 0), psf_beta=number(info.get("psf_beta")),
         aperture_arcsec=number(info.get("aperture_px")) * fwhm / number(info.get("fwhm_px")))
+
+
+def _up_deg(wcs: dict[str, Any]) -> float:
+    """Position angle of the +y axis of a frame's WCS cards, degrees east of north; NaN without."""
+    if "CD1_2" not in wcs or "CD2_2" not in wcs:
+        return NAN
+    return math.degrees(math.atan2(wcs["CD1_2"], wcs["CD2_2"])) % 360.0
 
 
 def _ids(frames: list[Frame]) -> list[int]:
