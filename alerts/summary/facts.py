@@ -142,11 +142,25 @@ class AlertLine:
 
 @dataclass(frozen=True, kw_only=True)
 class TroubleLine:
-    """The trouble of an archive or a channel."""
+    """The trouble of an archive or a channel; or why a group has no polarisation."""
 
     name: str
     state: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardLine:
+    """A polarisation standard against the literature: fractions, degrees; None: not known."""
+
+    source: str
+    band: str
+    instrument: str
+    p_off: float | None
+    p_err: float | None
+    chi_off: float | None
+    chi_err: float | None
+    sigmas: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +193,8 @@ class NightSummary:
     uncalibrated: tuple[Uncalibrated, ...] = ()
     alerts: tuple[AlertLine, ...] = ()
     active: int = 0
+    groups: tuple[TroubleLine, ...] = ()
+    standards: tuple[StandardLine, ...] = ()
     archives: tuple[TroubleLine, ...] = ()
     channels: tuple[TroubleLine, ...] = ()
     latency: Latency | None = None

@@ -27,6 +27,7 @@ from iop4d.alerts.summary.facts import (
     NightSummary,
     PolarisationNight,
     SourceNight,
+    StandardLine,
     TelescopeNight,
     TroubleLine,
     Uncalibrated,
@@ -40,7 +41,7 @@ from iop4d.model.source import SourceKind
 from iop4d.model.states import REPLACED_FRAMES, FrameState
 from iop4d.model.uncertainty import between, chi_total, p_total, total
 from iop4d.model.units import jd_of_unix, plus_minus, utc_of_jd, utc_of_unix
-from iop4d.store import alerts, catalogue, health, results, summaries
+from iop4d.store import alerts, catalogue, groups, health, results, standards, summaries
 from iop4d.store.database import Connection
 from iop4d.store.status import TROUBLE, heartbeat
 
@@ -69,6 +70,10 @@ def gather(db: Connection, site: Site, night: str, *, since: float, until: float
         sources=_sources(db, summaries.results(db, night)), uncalibrated=_uncalibrated(db, night),
         alerts=alerts_of(db, night, since=since, until=until, whole=whole),
         active=alerts.count_active(db), archives=_archives(db, since, until),
+        standards=_standards(db, night),
+        groups=tuple(TroubleLine(name=clean(groups.described(group), 120), state=group.state,
+                                 reason=clean(group.reason, 300))
+                     for group in groups.without_polarisation(db, night=night)),
         channels=_channels(db, since, until), latency=_latency(summaries.latencies(db, night)),
         masters=summaries.master_counts(db, night), versions=_versions())
 
@@ -256,6 +261,18 @@ def _uncalibrated(db: Connection, night: str) -> tuple[Uncalibrated, ...]:
         source=clean(source, 80), band=clean(band, 20), points=points,
         in_catalogue=sum(band in star.magnitudes for star in stars.calibrators_of(source)))
         for source, band, points in summaries.uncalibrated(db, night))
+
+
+def _standards(db: Connection, night: str) -> tuple[StandardLine, ...]:
+    return tuple(StandardLine(
+        source=clean(one.source, 80), band=clean(one.band, 20),
+        instrument=clean(one.instrument, 60), p_off=_known(one.p_off), p_err=_known(one.p_err),
+        chi_off=_known(one.chi_off), chi_err=_known(one.chi_err), sigmas=one.sigmas)
+        for one in standards.of_night(db, night))
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 # Archives and channels.

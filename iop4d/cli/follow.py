@@ -46,6 +46,10 @@ def report(ended: Progress) -> int:
     """Print how it ended; the exit code, 1 if anything failed."""
     click.echo(f"{ended.counts.get('done', 0)} of {ended.total} frames done, "
                f"{ended.results} results.", err=True)
+    if ended.groups:
+        click.echo("\nGroups without polarisation:", err=True)
+    for group, reason in ended.groups:
+        click.echo(f"  {group}: {reason}", err=True)
     if ended.troubles:
         _table(ended)
     return 1 if ended.troubles else 0

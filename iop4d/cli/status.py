@@ -22,7 +22,8 @@ _USUAL: tuple[Any, ...] = (None, 0, {}, [], "closed", "events")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
-    """What the daemon does, counts by state, the queue, and every failed frame with its reason.
+    """What the daemon does, counts by state, the queue, every failed frame and every group
+    without polarisation, with its reason.
 
     Exits with 1 if a channel does not deliver its messages, or if the daemon did not stop and yet
     does not run.
@@ -75,6 +76,9 @@ def _lines(state: dict[str, Any]) -> list[str]:
             lines += ["", f"{title} (number for 'iop4d retry', path, reason):"]
             lines += [f"  {entry['state']:<12} {entry['id']:<6} {entry['path']}\n"
                       f"{'':15}{entry['reason']}" for entry in entries]
+    if state["groups"]:
+        lines += ["", "Groups without polarisation, for a target or all (newest first, reason):"]
+        lines += [f"  {one['group']}\n{'':15}{one['reason']}" for one in state["groups"]]
     return lines
 
 

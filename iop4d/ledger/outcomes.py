@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -251,7 +252,7 @@ class Outcomes:
         used = {frame.id for frame in claim.request.frames}
         rows = [row for row in groups.members(tx, group.id) if row.id in used]
         state = GroupState(group.state)
-        if not polarised.results:
+        if not any(math.isfinite(value.p) for value in polarised.results):
             state = GroupState.SHORT
         elif state in (GroupState.OPEN, GroupState.SHORT):
             state = GroupState.CLOSED

@@ -36,6 +36,7 @@ from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import modulation
 from iop4d.science.stokes import Stokes, corrected, debiased, rotated
 
+UNKNOWN_P = 0.05  # of a target of which only the magnitude is measured, as blazars have on average
 _LEAST_TURN_DEG = 3.0  # of a camera: less is within the zero angle's error
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
 
@@ -74,6 +75,9 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         if not found or usable < polarimeter.fewest:
             refused.append((target.name, f"measured at {usable} positions, at least "
                                          f"{polarimeter.fewest} are needed"))
+            alone = _magnitude_alone(target, positions, constants, catalogue, instrument)
+            if math.isfinite(alone.mag):
+                results.append(alone)
             continue
         chosen = _choose(found, target, positions, instrument, settings, ensemble)
         dust = _interstellar(target, positions, ensemble, settings, constants)
@@ -82,6 +86,27 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         results.append(value if dust is None else replace(
             value, q_isp=dust.q, q_isp_err=dust.q_err, u_isp=dust.u, u_isp_err=dust.u_err))
     return Polarised(results=tuple(results), refused=tuple(refused))
+
+
+def _magnitude_alone(target: Source, positions: Positions, constants: InstrumentalPolarisation,
+                     catalogue: Catalogue, instrument: Instrument) -> ResultValue:
+    """The magnitude of a target whose polarisation the group does not tell.
+
+    Two beams add up to all of the light. Behind a polariser the star's own polarisation, of which
+    nothing is known, is part of the error: each position shows more or less of it.
+    """
+    polarimeter = instrument.polarimeter
+    assert polarimeter is not None
+    unpolarised = Stokes(q=constants.q0, u=constants.u0, covariance=np.zeros((2, 2)), method="",
+                         n=0)
+    value = group_magnitude(target, positions, unpolarised, constants, beam="",
+                            catalogue=catalogue, instrument=instrument)
+    if polarimeter.analyser is Analyser.POLARISER:
+        p = target.p if target.p > 0.0 else UNKNOWN_P
+        value = replace(value, mag_err=math.hypot(
+            value.mag_err, MAG_PER_RELATIVE_FLUX * p / math.sqrt(2.0)))
+    return without_host(replace(value, flags=value.flags | int(Flag.MISSING_ANGLES)), target,
+                        positions.frames[0])
 
 
 def turned_by(positions: Positions, instrument: Instrument) -> float:

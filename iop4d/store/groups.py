@@ -114,6 +114,26 @@ def with_results(db: Connection) -> list[int]:
         (GroupState.COMPLETE, GroupState.CLOSED, GroupState.SHORT)))]
 
 
+def without_polarisation(db: Connection, *, night: str = "",
+                         ids: tuple[int, ...] | None = None) -> list[Group]:
+    """Groups of which a target, or all, have no polarisation, with the reason; newest first.
+
+    Of a night, or of all; ``ids``: of these alone.
+    """
+    query = db.select(Group).where((Group.reason != "") & Group.state.not_in(
+        (GroupState.DISSOLVED, GroupState.OPEN)))
+    if night:
+        query = query.where(Group.night == night)
+    if ids is not None:
+        query = query.where(Group.id.in_(ids))
+    return list(query.order_by(Group.night.desc(), Group.id.desc()))
+
+
+def described(group: Group) -> str:
+    """A group as people name it: ``BL Lac R, AndorT90, 2022-09-08``."""
+    return f"{group.source} {group.band}, {group.instrument}, {group.night}"
+
+
 def dissolve(tx: Transaction, group_id: int, now: float) -> None:
     """A group without frames: another one has taken them."""
     update(tx, group_id, now, state=GroupState.DISSOLVED, reason="its frames are of another group",

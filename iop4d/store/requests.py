@@ -11,6 +11,7 @@ from typing import Any
 import peewee as pw
 
 from iop4d.model.states import FrameState, JobState, RequestState
+from iop4d.store import groups
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Frame, Job, Request, ResultFrame
 
@@ -54,7 +55,8 @@ class Trouble:
 class Progress:
     """The frames of a request: how many there are, have ended, and how.
 
-    ``error``: why the request was refused; empty if it was not.
+    ``groups``: those without polarisation, each with its reason. ``error``: why the request was
+    refused; empty if it was not.
     """
 
     total: int = 0
@@ -64,6 +66,7 @@ class Progress:
     results: int = 0
     current: str = ""
     troubles: tuple[Trouble, ...] = ()
+    groups: tuple[tuple[str, str], ...] = ()
     error: str = ""
 
 
@@ -80,7 +83,8 @@ def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
     ids = sorted(set(answered.get("frames", ())))
     wanted = set(ids)  # filtered here: as a list in SQL they could be too many variables
     rows = [row for row in db.select(
-        Frame, Frame.id, Frame.path, Frame.name, Frame.state, Frame.reason, Frame.kind).where(
+        Frame, Frame.id, Frame.path, Frame.name, Frame.state, Frame.reason, Frame.kind,
+        Frame.group_id).where(
         Frame.id.between(ids[0], ids[-1]) if ids else Frame.id < 0) if row.id in wanted]
     counts: dict[str, int] = {}
     for row in rows:
@@ -101,4 +105,6 @@ def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
         total=len(rows), ended=len(rows) - len(at_work) - sum(
             row.id not in at_work for row in waiting) * busy,
         is_over=not busy, counts=counts,
-        results=results, current=current, troubles=troubles)
+        results=results, current=current, troubles=troubles, groups=tuple(
+            (groups.described(group), group.reason) for group in groups.without_polarisation(
+                db, ids=tuple({row.group_id for row in rows if row.group_id}))))

@@ -8,7 +8,7 @@ from typing import Any
 from peewee import fn
 
 from iop4d.model.states import DaemonState, FrameState, JobState
-from iop4d.store import alerts, events
+from iop4d.store import alerts, events, groups
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import undelivered
 from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox, Result
@@ -17,6 +17,7 @@ from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox, Re
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
 #: States that the line of a night names also with no frame in them.
 _ALWAYS_SHOWN = (FrameState.DONE, FrameState.QUEUED, FrameState.QUARANTINED)
+_GROUPS_SHOWN = 50  # newest groups without polarisation
 _HEARTBEAT = "daemon"
 _SILENT_AFTER = 15.0  # seconds without a heartbeat; one is written about every 2 s
 
@@ -73,6 +74,9 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
                    "until": mute.until, "by": mute.by} for mute in alerts.mutes(db, now)],
         "failed": [_trouble(row) for row in
                    db.select(Frame).where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
+        "groups": [{"id": group.id, "group": groups.described(group), "night": group.night,
+                    "state": group.state, "reason": group.reason}
+                   for group in groups.without_polarisation(db)[:_GROUPS_SHOWN]],
         "waiting": [_trouble(row) for row in
                     db.select(Frame).where(Frame.state == FrameState.WAITING).order_by(Frame.id)],
     }

@@ -261,8 +261,21 @@ def test_a_missing_position_is_told_and_the_rest_used() -> None:
 def test_too_few_positions_are_refused_with_the_reason() -> None:
     polarised = polarise(group("DIPOL")[:7], catalogue=CATALOGUE, instrument=instrument("DIPOL"),
                          settings=SETTINGS)
-    assert polarised.results == ()
+    (alone,) = polarised.results  # the magnitude, by itself
+    assert math.isnan(alone.p)
+    assert alone.mag == pytest.approx(MAG, abs=1e-3)
+    assert alone.mag_err < 0.01
     assert polarised.refused == (("T", "measured at 7 positions, at least 8 are needed"),)
+
+
+def test_the_magnitude_behind_a_polariser_alone_has_the_error_of_any_polarisation() -> None:
+    for n in (1, 2):
+        polarised = polarise(group("AndorT90", p=0.05)[:n], catalogue=CATALOGUE,
+                             instrument=instrument("AndorT90"), settings=SETTINGS)
+        (alone,) = polarised.results
+        assert abs(alone.mag - MAG) < 2.0 * alone.mag_err
+        assert 0.03 < alone.mag_err < 0.05
+        assert alone.flags & Flag.MISSING_ANGLES
 
 
 def test_a_position_with_a_cosmic_ray_is_left_out() -> None:
@@ -459,7 +472,7 @@ def test_two_prisms_one_after_the_other_give_q_and_u(known: bool) -> None:
 def test_one_prism_alone_is_refused_with_the_reason() -> None:
     polarised = polarise(behind_prisms()[:1], catalogue=CATALOGUE, settings=SETTINGS,
                          instrument=two_prisms(PRISMS))
-    assert polarised.results == ()
+    assert [math.isnan(value.p) for value in polarised.results] == [True]
     assert polarised.refused == (("T", "measured at 1 positions, at least 2 are needed"),)
 
 

@@ -6,7 +6,7 @@ import re
 
 from flask import Blueprint, abort, request
 
-from iop4d.store import pages
+from iop4d.store import groups, pages
 from iop4d.store.database import Connection
 from iop4d.web.context import page_number, reading, render
 
@@ -38,5 +38,7 @@ def night(db: Connection, night: str) -> str:
     if not states and not summary:
         abort(404, f"There is no frame of the night {night}.")
     state = request.args.get("state") or None
-    return render(db, "night.html", night=night, states=states, summary=summary, chosen=state,
-                  page=pages.night_frames(db, night, state, page_number()))
+    return render(db, "night.html", night=night, groups=[
+        (groups.described(group), group.reason)
+        for group in groups.without_polarisation(db, night=night)],
+                  states=states, summary=summary, chosen=state, page=pages.night_frames(db, night, state, page_number()))
