@@ -41,4 +41,5 @@ def night(db: Connection, night: str) -> str:
     return render(db, "night.html", night=night, groups=[
         (groups.described(group), group.reason)
         for group in groups.without_polarisation(db, night=night)],
-                  states=states, summary=summary, chosen=state, page=pages.night_frames(db, night, state, page_number()))
+                  states=states, summary=summary, chosen=state,
+                  page=pages.night_frames(db, night, state, page_number()))
