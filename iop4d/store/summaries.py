@@ -101,7 +101,8 @@ def results(db: Connection, night: str, source: str = "") -> list[Result]:
 
 def of_source(db: Connection, source: str, nights: int) -> list[Result]:
     """The results of a source's latest nights, in order of time."""
-    kept = (Result.source == source) & (Result.withdrawn == False)  # noqa: E712 - SQL
+    kept = ((Result.source == source) & (Result.withdrawn == False)  # noqa: E712 - SQL
+            & (Result.mode != STACK))
     last = [night for (night,) in db.select(Result, Result.night).where(kept).distinct().order_by(
         Result.night.desc()).limit(nights).tuples()]
     return list(db.select(Result, *_RESULT).where(kept & Result.night.in_(last)).order_by(

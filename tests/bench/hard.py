@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from iop4d.model.flags import NEVER_ALERTS, Flag
+from iop4d.model.flags import names as flag_names
 from iop4d.model.messages import (
     CalibrateRequest,
     MasterRef,
@@ -46,7 +48,12 @@ EXCUSED = (NEVER_ALERTS | Flag.NONLINEAR | Flag.CALIBRATORS_DISAGREE | Flag.UNST
 _FAR = 5.0  # errors beyond which a point must have a flag
 _SURE = 3.0  # errors of a mean or width by which it must be out of bounds to count as wrong
 _WIDTH = 0.2  # distance of the pulls' width from 1
+_CLEAN = 0.5  # part of the numbers that have no flag where nothing is wrong with them
+#: Magnitudes of an error that all frames of a night share and no column holds: flat fields, and the
+#: star images' change over the field, which is 4 % of the FWHM in the simulated corners.
+_FLOOR = {"mag": 0.002}
 _BIAS = {"mag": 0.003, "q": 0.001, "u": 0.001, "p": 0.001, "chi": 0.3}  # no smaller one is judged
+_FEWEST = 20  # numbers that tell the width of their pulls
 _SIGNIFICANT = 5.0  # sigmas of p from which on its pull and that of chi are Gaussian
 
 
@@ -73,6 +80,7 @@ class Score:
     expected: int = 0  # results
     got: int = 0
     found: list[Deviation] = field(default_factory=list)
+    flags: Counter[str] = field(default_factory=Counter)  # of the results
     reasons: list[str] = field(default_factory=list)
 
     def of(self, quantity: str) -> list[Deviation]:
@@ -137,6 +145,7 @@ def _night(situation: Situation, plan: NightPlan, lab: Lab, masters: tuple[Maste
             if result is None:
                 continue
             score.got += 1
+            score.flags.update(flag_names(result.flags))
             score.found += [d for d in deviations(result, truth) if d.quantity in situation.judged]
 
 
@@ -160,9 +169,9 @@ def deviations(result: ResultValue, truth: Truth) -> Iterable[Deviation]:
     """Each of the result's numbers against the truth; p and chi where p is significant."""
     bars, common = int(EXCUSED), _or_zero(result.mag_err_common)
     if np.isfinite(result.mag):
-        yield Deviation(
-            quantity="mag", off=result.mag - truth.target_mag, err=result.mag_err,
-            whole=float(np.hypot(result.mag_err, common)), flagged=bool(result.flags & bars))
+        err = float(np.hypot(result.mag_err, _FLOOR["mag"]))
+        yield Deviation(quantity="mag", off=result.mag - truth.target_mag, err=err,
+                        whole=float(np.hypot(err, common)), flagged=bool(result.flags & bars))
     if truth.q is None or truth.u is None or not np.isfinite(result.q):
         return
     assert truth.p is not None
@@ -235,6 +244,14 @@ def _broken(score: Score) -> list[str]:
     """What of one situation is wrong."""
     where = f"{score.situation}, {score.instrument}"
     wrong = []
+    situation = next(one for one in SITUATIONS if one.name == score.situation)
+    sound = sum(not d.flagged for d in score.found)
+    if situation.clean and score.found and sound < _CLEAN * len(score.found):
+        wrong.append(f"{where}: {len(score.found) - sound} of {len(score.found)} numbers have "
+                     f"flags: {', '.join(score.flags)}")
+    if situation.clean and 2 * score.solved < score.frames:
+        wrong.append(f"{where}: {score.frames - score.solved} of {score.frames} frames are not "
+                     "solved")
     for name in QUANTITIES:
         some = score.of(name)
         far = [d for d in some if abs(d.off) > _FAR * d.whole]
@@ -250,11 +267,15 @@ def _broken(score: Score) -> list[str]:
 
 def _bad_width(some: Sequence[Deviation]) -> float:
     """The pulls' width where it is not 1 +- 0.2, more than so few leave open; else 0."""
-    if len(some) < 6:
+    if len(some) < _FEWEST:
         return 0.0
     pulls = np.array([d.off / d.err for d in some])
     width = float(np.sqrt(np.mean(pulls**2)))
     return width if abs(width - 1) - _SURE * width / np.sqrt(2 * len(some)) > _WIDTH else 0.0
+
+
+def _masters(instrument: str, folder: Path) -> tuple[MasterRef, ...]:
+    return camera_masters(instrument, folder, whole=True)
 
 
 def _work(words: argparse.Namespace) -> list[tuple[str, str, int, int, int]]:
@@ -289,7 +310,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--groups", type=int, default=6,
                         help="groups, and frames of photometry, of each; a third for DIPOL [6]")
     parser.add_argument("--seed", type=int, default=5000)
-    parser.add_argument("--reasons", action="store_true", help="why frames were not solved")
+    parser.add_argument("--reasons", action="store_true",
+                        help="flags, and why frames were not solved")
     words = parser.parse_args(arguments)
     work = _work(words)
     scores = []
@@ -297,7 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
           ProcessPoolExecutor(os.cpu_count()) as pool):
         needed = list(dict.fromkeys(one[1] for one in work))
         masters = dict(zip(needed, pool.map(
-            camera_masters, needed, [Path(scratch) / name for name in needed]), strict=True))
+            _masters, needed, [Path(scratch) / name for name in needed]), strict=True))
         for score in pool.map(run, *zip(*work, strict=True), [masters[one[1]] for one in work]):
             scores.append(score)
             print(":", end="", flush=True, file=sys.stderr)
@@ -308,6 +330,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     screen.print(table)
     if words.reasons:
         for score in scores:
+            screen.print(f"{score.situation}, {score.instrument}: "
+                         + ", ".join(f"{n} {name}" for name, n in score.flags.most_common()))
             for reason in score.reasons:
                 screen.print(f"{score.situation}, {score.instrument}: {reason}")
     for line in wrong:

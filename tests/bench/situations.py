@@ -41,7 +41,8 @@ def _all(rows: Rows) -> Rows:
 class Situation:
     """A situation. ``conditions``: of (setup, positions of a group); ``catalogue``: changes the
     rows of the catalogue; ``container``: packs a file, by its number. ``judged``: the quantities
-    that have a truth. ``own_masters``: the camera's are not those of other nights. ``short``:
+    that have a truth. ``own_masters``: the camera's are not those of other nights. ``clean``: nothing is wrong with
+    most of what is measured, which is to have no flag. ``short``:
     instruments besides AndorT90 that have it in the short form, where they are slow."""
 
     name: str
@@ -55,6 +56,7 @@ class Situation:
     container: Callable[[Path, int], Path] = _as_it_is
     judged: tuple[str, ...] = QUANTITIES
     own_masters: bool = False
+    clean: bool = False
     short: tuple[str, ...] = ()
 
 
@@ -115,37 +117,39 @@ def _mixed(path: Path, number: int) -> Path:
 
 _QU = ("q", "u")
 SITUATIONS: tuple[Situation, ...] = (
-    Situation(name="easy", short=("DIPOL",)),
-    Situation(name="seeing 4", seeing=4.0),
-    Situation(name="moon", conditions=_given(moon=(3.0, 0.8))),
-    Situation(name="clouds", conditions=_given(clouds=(0.0, 0.6, 0.2, 1.0, 0.4))),
+    Situation(name="easy", clean=True, short=("DIPOL",)),
+    Situation(name="seeing 4", clean=True, seeing=4.0),
+    Situation(name="moon", clean=True, conditions=_given(moon=(3.0, 0.8))),
+    Situation(name="clouds", clean=True, conditions=_given(clouds=(0.0, 0.6, 0.2, 1.0, 0.4))),
     Situation(name="donut", conditions=lambda s: Conditions(donut_px=_arcsec(s, 4.0))),
-    Situation(name="trail", conditions=lambda s: Conditions(trail_px=_arcsec(s, 5.0))),
-    Situation(name="crowd", where="BLLac", conditions=_given(faint_stars=30.0)),
+    Situation(name="trail", clean=True, conditions=lambda s: Conditions(trail_px=_arcsec(s, 5.0))),
+    Situation(name="crowd", clean=True, where="BLLac", conditions=_given(faint_stars=30.0)),
     Situation(name="bright neighbour", conditions=_given(neighbour=(9.5, 30.0, 70.0))),
     Situation(name="close neighbour", conditions=_given(neighbour=(15.5, 5.0, 200.0))),
     Situation(name="blend", conditions=_given(neighbour=(14.5, 1.8, 200.0))),
     *(Situation(name=f"hit {part} %", conditions=_hit(part / 100.0),
                 short=("DIPOL",) if part == 10 else ()) for part in (1, 3, 10, 30)),
     Situation(name="dead columns", conditions=_dead, own_masters=True),
-    Situation(name="isp", plan={"interstellar": (-0.008, 0.006)}),
-    Situation(name="host", polarisation=(0.0, 0.0), judged=_QU, conditions=_given(
+    Situation(name="isp", clean=True, plan={"interstellar": (-0.008, 0.006)}),
+    Situation(name="host", clean=True, polarisation=(0.0, 0.0), judged=_QU, conditions=_given(
         host=(13.7, 8.0), target_mag=14.3, seeing=(1.0, 1.05, 1.1, 1.2, 0.95))),
-    Situation(name="changing seeing", conditions=_given(seeing=(1.0, 1.5, 0.8, 1.3, 1.1))),
-    Situation(name="faint", polarisation=(0.15, 120.0), conditions=_given(target_mag=17.5)),
-    Situation(name="p 0.5 %", polarisation=(0.005, 20.0)),
-    Situation(name="p 0", polarisation=(0.0, 0.0)),
+    Situation(name="changing seeing", clean=True,
+              conditions=_given(seeing=(1.0, 1.5, 0.8, 1.3, 1.1))),
+    Situation(name="faint", clean=True,
+              polarisation=(0.15, 120.0), conditions=_given(target_mag=17.5)),
+    Situation(name="p 0.5 %", clean=True, polarisation=(0.005, 20.0)),
+    Situation(name="p 0", clean=True, polarisation=(0.0, 0.0)),
     Situation(name="turned", plan={"turned_deg": 37.0}),
     Situation(name="turned alone", plan={"turned_deg": 37.0, "turns_with": False}),
     Situation(name="mirrored", conditions=_given(mirrored=True), judged=("mag", "p")),
-    Situation(name="pointing", conditions=_given(off_arcmin=(0.8, -0.6),
+    Situation(name="pointing", clean=True, conditions=_given(off_arcmin=(0.8, -0.6),
                                                  header_off_arcmin=(25.0, 15.0))),
     Situation(name="five stars", conditions=_given(most_stars=0), where="4C38.41"),
-    Situation(name="one calibrator", catalogue=_one_calibrator),
+    Situation(name="one calibrator", clean=True, catalogue=_one_calibrator),
     Situation(name="wrong calibrator", catalogue=_wrong_calibrator),
     Situation(name="saturated", exposure=4.0),
     Situation(name="12 bit", conditions=_given(full_adu=16383.0)),
-    Situation(name="containers", container=_mixed),
+    Situation(name="containers", clean=True, container=_mixed),
 )
 
 

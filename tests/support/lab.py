@@ -89,16 +89,17 @@ class Lab:
             preview_path=path.with_suffix(".png") if keep else None))
 
 
-def camera_masters(instrument: str, folder: Path) -> tuple[MasterRef, ...]:
+def camera_masters(instrument: str, folder: Path, *, whole: bool = False) -> tuple[MasterRef, ...]:
     """The masters of an instrument, whose camera does not change from night to night.
 
+    ``whole``: of what photometry frames read, of which polarimetry frames take their cut.
     ``folder``, where they are put, is made, and must last as long as they are used.
     """
     folder.mkdir(parents=True)
     lab = Lab(folder)
     night = Night(NightPlan(
-        instrument=instrument, mode=POLARIMETRY, groups=0, night=setup_of(instrument).sample_night,
-        dark_exptime_s=_CAMERA_DARK_S))
+        instrument=instrument, mode=POLARIMETRY, groups=0, window_masters=not whole,
+        night=setup_of(instrument).sample_night, dark_exptime_s=_CAMERA_DARK_S))
     made = list(night.frames())
     paths = [lab.put(frame) for frame in made]
     masters = lab.masters(made)
