@@ -7,6 +7,7 @@ import gzip
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ def _all(rows: Rows) -> Rows:
 class Situation:
     """A situation. ``conditions``: of (setup, positions of a group); ``catalogue``: changes the
     rows of the catalogue; ``container``: packs a file, by its number. ``judged``: the quantities
-    that have a truth. ``own_masters``: the camera's are not those of other nights. ``clean``: nothing is wrong with
-    most of what is measured, which is to have no flag. ``short``:
-    instruments besides AndorT90 that have it in the short form, where they are slow."""
+    that have a truth. ``own_masters``: the camera's are not those of other nights. ``clean``:
+    nothing is wrong with most of what is measured, which is to have no flag. ``short``: instruments
+    besides AndorT90 that have it in the short form, where they are slow."""
 
     name: str
     conditions: Callable[[Setup], Conditions] = lambda _: Conditions()
@@ -135,15 +136,15 @@ SITUATIONS: tuple[Situation, ...] = (
         host=(13.7, 8.0), target_mag=14.3, seeing=(1.0, 1.05, 1.1, 1.2, 0.95))),
     Situation(name="changing seeing", clean=True,
               conditions=_given(seeing=(1.0, 1.5, 0.8, 1.3, 1.1))),
-    Situation(name="faint", clean=True,
-              polarisation=(0.15, 120.0), conditions=_given(target_mag=17.5)),
+    Situation(name="faint", clean=True, polarisation=(0.15, 120.0),
+              conditions=_given(target_mag=17.5)),
     Situation(name="p 0.5 %", clean=True, polarisation=(0.005, 20.0)),
     Situation(name="p 0", clean=True, polarisation=(0.0, 0.0)),
     Situation(name="turned", plan={"turned_deg": 37.0}),
     Situation(name="turned alone", plan={"turned_deg": 37.0, "turns_with": False}),
     Situation(name="mirrored", conditions=_given(mirrored=True), judged=("mag", "p")),
-    Situation(name="pointing", clean=True, conditions=_given(off_arcmin=(0.8, -0.6),
-                                                 header_off_arcmin=(25.0, 15.0))),
+    Situation(name="pointing", clean=True, conditions=_given(
+        off_arcmin=(0.8, -0.6), header_off_arcmin=(25.0, 15.0))),
     Situation(name="five stars", conditions=_given(most_stars=0), where="4C38.41"),
     Situation(name="one calibrator", clean=True, catalogue=_one_calibrator),
     Situation(name="wrong calibrator", catalogue=_wrong_calibrator),
@@ -158,7 +159,7 @@ def plan_of(situation: Situation, instrument: str, seed: int, *, groups: int = 0
     """The situation's night with an instrument: so many groups, or frames of photometry."""
     setup = setup_of(instrument)
     where = field_of(situation.where)
-    night = _night_of(where, setup.sample_night)
+    night = _night(situation.where, setup.sample_night)
     polarimeter = _CONSTANTS[instrument]
     assert polarimeter is not None
     conditions = situation.conditions(setup)
@@ -172,6 +173,12 @@ def plan_of(situation: Situation, instrument: str, seed: int, *, groups: int = 0
         constants=polarimeter.constants_at(jd_of_evening(night)), conditions=conditions,
         polarisation={where.object: situation.polarisation})
     return replace(plan, **situation.plan)
+
+
+@cache
+def _night(where: str, sample: str) -> str:
+    """A night in whose evening a field stands high."""
+    return _night_of(field_of(where), sample)
 
 
 def _exposure(setup: Setup, situation: Situation, quiet: float, conditions: Conditions) -> float:

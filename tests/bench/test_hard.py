@@ -1,0 +1,63 @@
+"""The bench of hard nights judges as it promises, and every situation can be made."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY, checked
+from iop4d.simulator.setups import SETUPS
+from tests.bench.hard import Deviation, Score, report
+from tests.bench.situations import SITUATIONS, catalogue_of, plan_of
+
+NAMES = [s.name for s in SITUATIONS]
+
+
+def score(*off: float, flagged: bool = False, situation: str = "easy") -> Score:
+    found = [Deviation(quantity="mag", off=x, err=0.01, whole=0.01, flagged=flagged) for x in off]
+    return Score(situation=situation, instrument="CAFOS", frames=4, solved=4, expected=len(off),
+                 got=len(off), found=found)
+
+
+def test_sound_numbers_break_no_promise() -> None:
+    table, wrong = report([score(0.01, -0.01, 0.012, -0.008)])
+    assert wrong == []
+    assert table.row_count == 2
+
+
+def test_a_number_beyond_five_errors_breaks_one_unless_it_is_flagged() -> None:
+    assert "off by +0.0510" in report([score(0.051, 0.0, 0.0)])[1][0]
+    assert report([score(0.051, flagged=True, situation="hit 30 %")])[1] == []
+
+
+def test_a_bias_wrong_widths_flags_without_need_and_lost_frames_break_one() -> None:
+    assert "biased by +0.0200" in report([score(*[0.02] * 30)])[1][0]
+    assert any("wide" in line for line in report([score(*[0.001, -0.001] * 20)])[1])
+    assert "2 of 2 numbers have flags" in report([score(0.0, 0.0, flagged=True)])[1][0]
+    lost = score(0.0)
+    lost.solved = 1
+    assert "3 of 4 frames are not solved" in report([lost])[1][0]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=NAMES)
+def test_every_situation_can_be_planned_with_every_instrument(situation: object) -> None:
+    for setup in SETUPS:
+        for words, mode in (({"groups": 1}, POLARIMETRY), ({"frames": 2}, PHOTOMETRY)):
+            plan = plan_of(situation, setup.name, 7, **words)  # type: ignore[arg-type]
+            assert checked(plan).name == setup.name
+            assert plan.mode == mode
+            assert 5.0 <= plan.exptime_s <= 480.0
+
+
+def test_catalogues_of_one_and_of_a_wrong_calibrator_differ_by_that() -> None:
+    rows = {}
+    for name in ("easy", "one calibrator", "wrong calibrator"):
+        situation = SITUATIONS[NAMES.index(name)]
+        text = catalogue_of(situation, plan_of(situation, "CAFOS", 1, groups=1))
+        rows[name] = list(csv.DictReader(io.StringIO(text)))
+    assert sum(row["kind"] == "calibrator" for row in rows["one calibrator"]) == 1
+    off = [float(b["mag_R"]) - float(a["mag_R"]) for a, b in zip(
+        rows["easy"], rows["wrong calibrator"], strict=True) if a["mag_R"]]
+    assert sorted(round(x, 3) for x in off)[-2:] == [0.0, 0.5]
