@@ -249,6 +249,13 @@ CAFOS = Ccd(
 CAFOS_PHOTOMETRY = Window(x=400, y=400, nx=1024, ny=1024)
 CAFOS_POLARIMETRY = Window(x=512, y=512, nx=800, ny=800)
 
+#: The middle of a camera behind two Wollaston prisms of a 0.6 m telescope.
+TWO_PRISMS = Ccd(
+    name="TwoPrisms", shape=(640, 640), pixel_arcsec=1.1188, gain_e_adu=1.2, read_noise_e=9.0,
+    bias_adu=500.0, full_adu=65535.0,
+    zero_point={"B": 21.0, "V": 21.2, "R": 21.2, "I": 20.6}, sky_mag=_OSN_SKY,
+    diameter_m=0.6, height_m=1009.0, seed=60)
+
 #: DIPOL binned 2x2: a CMOS camera of a gain of 1, with dark current.
 DIPOL = Ccd(
     name="DIPOL", shape=(2822, 4144), pixel_arcsec=0.134, gain_e_adu=1.0, read_noise_e=3.5,

@@ -176,3 +176,35 @@ def dipol_header(shot: Shot) -> fits.Header:
     cards["FLIPSTAT"] = "Flip" if shot.flipped else ""
     cards["SET-TEMP"] = (-10.0, "CCD temperature set point in C")
     return cards
+
+
+_PRISMS = {0.0: "P1-", 45.0: "P3-"}
+_IRAF_KINDS = {"BIAS": "zero", "DARK": "dark", "FLAT": "flat", "LIGHT": "object"}
+
+
+def prisms_name(shot: Shot) -> str:
+    """``oj287p1-r0001.fits``, as an observer with IRAF names it."""
+    filter_ = _PRISMS.get(shot.plate_deg, "") + shot.band if shot.plate_deg is not None \
+        else shot.band
+    return f"{shot.object or _IRAF_KINDS[shot.kind]}{filter_}{shot.number:04d}.fits".lower()
+
+
+def prisms_header(shot: Shot) -> fits.Header:
+    """The header of a frame: no instrument, date and time apart."""
+    day, time = isot_of_jd(shot.jd_start).split("T")
+    cards = fits.Header()
+    cards["OBSERVAT"] = ("Two Prisms", "observatory")
+    cards["DATE-OBS"] = (day, "UT date")
+    cards["UT"] = (time, "UT at exposure start")
+    cards["EXPTIME"] = (shot.exptime_s, "integration time in seconds")
+    cards["IMAGETYP"] = (_IRAF_KINDS[shot.kind], "IRAF image type")
+    cards["OBJECT"] = shot.object
+    if shot.band:
+        prism = "" if shot.plate_deg is None else _PRISMS[shot.plate_deg]
+        cards["FILTER"] = (f"{prism}{shot.band}", "filter")
+    if shot.pointing_deg is not None:
+        ra, dec = shot.pointing_deg
+        cards["RA"] = sexagesimal(ra, hours=True, digits=0)
+        cards["DEC"] = sexagesimal(dec, digits=0)
+    cards["BINNING"] = f"{shot.binning}*{shot.binning}"
+    return cards

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iop4d.model.polarimeter import Analyser
 from iop4d.simulator.camera import (
     Ccd,
     Image,
@@ -293,8 +294,11 @@ class Night:
         chosen = _near(x, y, window, margin)
         polarised = planned.mode == POLARIMETRY
         double = self._optics.is_double and (polarised or self._optics.stays)
+        offset = self._offset
+        if self._optics.offsets_px and planned.plate_deg is not None:
+            offset = self._optics.offsets_px[self._optics.angles_deg.index(planned.plate_deg)]
         if double:
-            chosen |= _near(x + self._offset[0], y + self._offset[1], window, margin)
+            chosen |= _near(x + offset[0], y + offset[1], window, margin)
         extraordinary, ordinary = np.ones(int(chosen.sum())), np.zeros(0)
         if double or polarised:
             constants = self.plan.constants or self._optics.constants_at(jd)
@@ -304,12 +308,14 @@ class Night:
             q, u = self._stars_stokes(where)
             q, u = seen(q[chosen], u[chosen], constants)
             angle = planned.plate_deg or 0.0
+            if self._optics.analyser is Analyser.FIXED:
+                angle /= 2.0  # as of a plate that turns the light as far
             if double:
                 ordinary, extraordinary = in_two_images(q, u, angle, ratio=self.plan.beam_ratio)
             else:
                 extraordinary = through_polariser(q, u, angle)
         return _Images(chosen=chosen, x=x[chosen], y=y[chosen], extraordinary=extraordinary,
-                       ordinary=ordinary, offset=self._offset if double else None)
+                       ordinary=ordinary, offset=offset if double else None)
 
     def _stars_stokes(self, where: Field) -> tuple[Floats, Floats]:
         """q and u of a field's stars on the sky; the target is the first."""

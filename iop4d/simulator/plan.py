@@ -149,9 +149,11 @@ def schedule(plan: NightPlan, setup: Setup) -> Iterator[Planned]:
         yield Planned(kind="DARK", at_s=at, exptime_s=dark_s, number=i + 1)
         at += dark_s
     for band in plan.bands:
-        for i in range(plan.n_flat):
-            at += setup.flat_s
-            yield Planned(kind="FLAT", at_s=at, exptime_s=_FLAT_S, band=band, number=i + 1)
+        for plate in setup.optics.behind:
+            for i in range(plan.n_flat):
+                at += setup.flat_s
+                yield Planned(kind="FLAT", at_s=at, exptime_s=_FLAT_S, band=band, number=i + 1,
+                              plate_deg=plate)
     exposures = _groups(plan, setup) if plan.mode == POLARIMETRY else _photometry(plan)
     first = at = at + 60.0
     counts: Counter[tuple[str, str, float | None]] = Counter()

@@ -24,7 +24,8 @@ class Optics:
     """What measures polarisation. ``offset_px``: of the ordinary minus the extraordinary image.
 
     It and its ``spread_px`` (standard deviation from night to night) are in pixels as read out;
-    ``stays``: the images are double in photometry as well.
+    ``stays``: the images are double in photometry as well. ``offsets_px``: instead, of each of
+    several fixed analysers, whose angles are ``angles_deg``.
     """
 
     analyser: Analyser
@@ -33,11 +34,17 @@ class Optics:
     offset_px: tuple[float, float] = (0.0, 0.0)
     spread_px: tuple[float, float] = (0.0, 0.0)
     stays: bool = False
+    offsets_px: tuple[tuple[float, float], ...] = ()
 
     @property
     def is_double(self) -> bool:
         """Whether every star has two images in polarimetry."""
-        return self.analyser is Analyser.HALF_WAVE_PLATE
+        return self.analyser is not Analyser.POLARISER
+
+    @property
+    def behind(self) -> tuple[float | None, ...]:
+        """Angles of the analysers behind each of which flats are taken; None: whatever it is."""
+        return self.angles_deg if self.analyser is Analyser.FIXED else (None,)
 
     def constants_at(self, jd: float) -> InstrumentalPolarisation:
         """The true constants of a date."""
@@ -67,6 +74,9 @@ CALCITE = Optics(
     constants=(_constants(0.05, -4.16, 42.7, until_jd=_CLEANED_JD),
                _constants(0.01, -4.32, 42.7, since_jd=_CLEANED_JD)),
     offset_px=(-209.0, 13.0), spread_px=(12.0, 16.0), stays=True)
+TWO_PRISMS = Optics(
+    analyser=Analyser.FIXED, angles_deg=(0.0, 45.0), constants=(_constants(0.3, -0.2, 12.0),),
+    offsets_px=((24.6, 30.6), (-0.9, 38.5)))
 
 
 def on_sky(p: float, chi_deg: float) -> tuple[float, float]:
@@ -92,7 +102,8 @@ def in_two_images(q: Floats, u: Floats, plate_deg: float, *,
                   ratio: float) -> tuple[Floats, Floats]:
     """Parts of the light in the ordinary and in the extraordinary image.
 
-    ``ratio``: by how much more the ordinary beam transmits.
+    ``plate_deg``: of the half-wave plate, or half of a fixed analyser's angle; ``ratio``: by how
+    much more the ordinary beam transmits.
     """
     four = math.radians(4 * plate_deg)
     wave = q * math.cos(four) + u * math.sin(four)

@@ -17,6 +17,7 @@ from iop4d.simulator.camera import (
     DIPOL,
     DIPOL_PART,
     ROPER_T90,
+    TWO_PRISMS,
     Ccd,
     Window,
 )
@@ -27,6 +28,9 @@ from iop4d.simulator.polarised import (
     T150_POLARISER,
     WOLLASTON,
     Optics,
+)
+from iop4d.simulator.polarised import (
+    TWO_PRISMS as TWO_PRISMS_OPTICS,
 )
 
 _ROPER_NIGHTS = ("1990-01-01", "2021-10-22")  # from then on the name is the Andor's
@@ -90,9 +94,18 @@ SETUPS: tuple[Setup, ...] = (
 )
 
 
+#: A polarimeter that iop4d does not ship: a site file has to describe it.
+DESCRIBED: tuple[Setup, ...] = (
+    Setup(name="TwoPrisms", telescope="TwoPrisms", ccd=TWO_PRISMS, binning=1,
+          optics=TWO_PRISMS_OPTICS, file_name=headers.prisms_name, header=headers.prisms_header,
+          overhead_s=10.0, bias_s=5.0, flat_s=10.0, angle_deg=(0.6, 0.0), jitter_px=10.0,
+          sample_night="2022-09-08"),
+)
+
+
 def setup_of(instrument: str) -> Setup:
     """The setup of an instrument, by its name."""
-    for setup in SETUPS:
+    for setup in (*SETUPS, *DESCRIBED):
         if setup.name == instrument:
             return setup
     raise ValueError(f"no simulated instrument '{instrument}'; there are "
