@@ -27,7 +27,7 @@ Mask = NDArray[np.bool_]
 ORDER = 8  # of the Gauss-Hermite functions: they follow details of half a FWHM
 REACH = 1.6  # FWHM from the centre to which the PSF is fitted and compared
 MOST_STARS = 16
-_SCALE = 0.5  # FWHM, of the Gauss-Hermite functions
+_SCALE = 0.4  # FWHM, of the Gauss-Hermite functions: they reach as far as the fit
 _BRIGHT = 25.0  # peak over sky noise that a star of the PSF needs
 _RIVAL = 0.03  # part of its light that a star nearby may have
 _FEWEST = 4  # stars from which the Gauss-Hermite functions are fitted
@@ -36,6 +36,7 @@ _RIDGE = 0.02  # expected size of a coefficient, as a part of the peak
 _GRAIN = 0.01  # part of its light by which a pixel may be off, while the PSF is fitted
 _EQUAL = 0.003  # part of the peak below which a pixel's error does not raise its weight
 _MOST_PIXELS = 1500  # that enter the fit of the functions
+_EVERYWHERE = 0.05  # part of the peak's light: far wings are followed less closely
 _SKY = 0.3  # part of a pixel's noise by which the sky below a star may be off
 _CLIP = 4.0  # sigmas of a pixel beyond which it hardly counts
 _SMALLEST_MISFIT = 0.003  # part of a pixel's light: the grain of flat fields
@@ -227,9 +228,13 @@ def _with_scatter(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, sigma: floa
 
 
 def nearby_light(basis: Floats) -> Floats:
-    """Light in and around a pixel, by which a model may be wrong there, for a flux of 1."""
+    """Light in and around a pixel, by which a model may be wrong there, for a flux of 1.
+
+    ``basis``: (..., pixels, terms) of a star; a part of the peak's light counts everywhere.
+    """
     light, by_x, by_y = basis[..., FLUX], basis[..., SHIFT_X], basis[..., SHIFT_Y]
-    return np.asarray(np.maximum(light, 0.0) + 0.5 * np.hypot(by_x, by_y))
+    return np.asarray(np.maximum(light, 0.0) + 0.5 * np.hypot(by_x, by_y)
+                      + _EVERYWHERE * light.max(axis=-1, keepdims=True))
 
 
 def _moffat(u: Floats, v: Floats, beta: float) -> tuple[Floats, Floats, Floats]:
