@@ -45,7 +45,7 @@ kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"
 chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARGS="--short"
 	$(BIN)/python -m tests.bench.chaos $(ARGS)
 
-mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ..."
+mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ...", ARGS="--short"
 	$(BIN)/python -m tests.bench.mutants $(ARGS)
 
 lock: $(STAMP)  ## Write constraints.txt from what is installed

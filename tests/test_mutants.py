@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.mutants import ROOT, Mutant, MutantError, load
+from tests.bench.mutants import ROOT, Mutant, MutantError, load, of_day
 
 MUTANTS = load()
 
@@ -23,6 +23,11 @@ def test_the_text_of_a_mutant_stands_in_the_code_once_and_its_tests_are_there(
     assert mutant.old != mutant.new
     assert mutant.tests
     assert all((ROOT / test).exists() for test in mutant.tests)
+
+
+def test_the_turn_of_each_comes_within_two_weeks() -> None:
+    seen = [mutant.name for day in range(20_000, 20_014) for mutant in of_day(MUTANTS, day)]
+    assert set(seen) == {mutant.name for mutant in MUTANTS}
 
 
 def test_a_text_that_is_gone_or_stands_twice_is_an_error(tmp_path: Path) -> None:
