@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from iop4d.store import alerts, sources
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert, Mute
 
+log = logging.getLogger(__name__)
+
 _LONGEST = 366.0 * 86400.0  # seconds
 
 
@@ -34,16 +35,6 @@ class ActionError(Iop4dError):
 def duration_of(text: str) -> float:
     """Seconds of ``90min``, ``12h``, ``2d`` or ``1w``, a year at most; a bare number is hours."""
     return seconds_of(text, longest_s=_LONGEST)
-
-
-def since_unix(text: str, now: float) -> float:
-    """The moment (Unix seconds) that a duration before now, or a date, names."""
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip()):
-        return now - duration_of(text)
-    try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC).timestamp()
-    except ValueError as error:
-        raise ActionError(f"'{text}' is not a date: {error}") from error
 
 
 def find(db: Connection, name: str) -> Alert:
@@ -198,3 +189,41 @@ def _like(name: str, names: Collection[str]) -> str:
     by_form = {canonical(one): one for one in names}
     near = [by_form[form] for form in get_close_matches(canonical(name), by_form, n=3)]
     return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+class AlertRequests:
+    """Requests of the page about alerts: acts on alerts and mutes, and new rules.
+
+    ``reload``: have the site file read again; None if that is not possible.
+    """
+
+    def __init__(self, root: Path, rules: Collection[str], clock: Callable[[], float],
+                 reload: Callable[[], None] | None) -> None:
+        self._root = root
+        self._rules = rules
+        self._clock = clock
+        self._reload = reload
+        self._added = False
+
+    def prepare(self, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Check who requests what."""
+        for key in ("act", "by"):
+            if not isinstance(content.get(key), str):
+                raise Iop4dError(f"the request does not say '{key}'")
+        return content
+
+    def act(self, tx: Transaction, prepared: Mapping[str, Any]) -> dict[str, Any]:
+        """Do it, and say in a sentence what was done."""
+        if prepared["act"] != "add-rule":
+            return {"said": act(tx, prepared, now=self._clock(), rules=self._rules)}
+        add_rule(self._root, prepared["keys"])
+        self._added = True
+        log.info("%s added the rule '%s' on the page", prepared["by"], prepared["keys"]["name"])
+        when = "now" if self._reload is not None else "when the daemon starts next"
+        return {"said": f"The rule is in the site file; it applies {when}."}
+
+    async def after(self) -> None:
+        """A new rule applies once the site file is read again."""
+        if self._added and self._reload is not None:
+            self._reload()
+        self._added = False

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from typing import Any
 
+from iop4d.alerts.actions import AlertRequests
 from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
-from iop4d.alerts.requests import AlertRequests
 from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of
 from iop4d.alerts.system_rules import SystemRules
 from iop4d.archives.folder import WatchedFolder

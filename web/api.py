@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata, resources
 from itertools import islice
@@ -16,7 +15,7 @@ from iop4d.alerts.summary.statistics import camera_nights, unwrapped_angles
 from iop4d.model import flags as quality
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState
-from iop4d.model.units import jd_of_unix
+from iop4d.model.units import MomentError, jd_of_text
 from iop4d.store import events, pages, provenance, sources, spectral, summaries
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
@@ -194,11 +193,6 @@ def _time(name: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        abort(400, f"{name}: expected a JD or a date such as 2025-11-22T21:00:00, not {text}")
-    return jd_of_unix((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        return jd_of_text(text)
+    except MomentError as error:
+        abort(400, f"{name}: {error}")

@@ -18,10 +18,10 @@ from typing import BinaryIO
 
 from iop4d.archives.names import printable
 from iop4d.archives.session import RemoteEntry, Session, TransferError
-from iop4d.archives.settle import SettledFile
 from iop4d.archives.survey import Known
 from iop4d.archives.tree import look, protect
 from iop4d.config import Archive
+from iop4d.model.frame import CompleteFile
 
 OVERLAP = 1 << 16  # bytes at a part's end that are fetched again and compared
 STALE = 3600.0  # seconds after which a part that nobody goes on with is litter
@@ -209,7 +209,7 @@ def _put_in_place(part: Path, target: Path, mtime: float | None) -> None:
 
 
 def settled(paths: list[Path], now: float, *, announced: bool,
-            read_only: bool) -> list[SettledFile]:
+            read_only: bool) -> list[CompleteFile]:
     """What is handed over of files; one that is gone again is left out."""
     found = []
     for path in paths:
@@ -217,7 +217,7 @@ def settled(paths: list[Path], now: float, *, announced: bool,
             continue
         if read_only:
             protect(path)
-        found.append(SettledFile(path=path, size=stamp[0], mtime_ns=stamp[1], completed_at=now,
+        found.append(CompleteFile(path=path, size=stamp[0], mtime_ns=stamp[1], completed_at=now,
                                  announced=announced))
     return found
 

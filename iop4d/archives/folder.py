@@ -15,9 +15,10 @@ from iop4d.archives import mounts
 from iop4d.archives.blocking_thread import BlockingThread
 from iop4d.archives.mounts import Identity, RootGuard, identity_of
 from iop4d.archives.retry import UnreadFiles
-from iop4d.archives.settle import Events, SettledFile, Settler, Stamp
+from iop4d.archives.settle import Events, Settler, Stamp
 from iop4d.archives.tree import Found, Tree, protect, try_read
 from iop4d.config import FolderArchive
+from iop4d.model.frame import CompleteFile
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _UNREADABLE = 60.0  # seconds after which a file that cannot be read is told
 _READ_ONLY = "make_read_only"  # the trouble with that key
 _MAX_LISTED = 10  # troubles that the status names
 
-Deliver = Callable[[str, list[SettledFile]], Awaitable[None]]
+Deliver = Callable[[str, list[CompleteFile]], Awaitable[None]]
 T = TypeVar("T")
 
 
@@ -293,7 +294,7 @@ class WatchedFolder:
         due = self._settler.due(_BATCH)
         if not due:
             return
-        settled: list[SettledFile] = []
+        settled: list[CompleteFile] = []
         for path, seen in (await self._look(_read_all, due)).items():
             if isinstance(seen, str):
                 self._settler.gone(path)

@@ -29,17 +29,17 @@ from iop4d.archives.session import (
     Session,
     TransferError,
 )
-from iop4d.archives.settle import SettledFile
 from iop4d.archives.survey import Known, WantedFile, above_nights, is_here, is_known, wanted_of
 from iop4d.config import ServerArchive
 from iop4d.instruments.telescopes import Telescope, night_of
 from iop4d.model.errors import ConfigError
+from iop4d.model.frame import CompleteFile
 from iop4d.model.units import jd_of_unix
 
 log = logging.getLogger(__name__)
 
 Connect = Callable[[ServerArchive], Awaitable[Session]]
-Deliver = Callable[[str, list[SettledFile]], Awaitable[None]]
+Deliver = Callable[[str, list[CompleteFile]], Awaitable[None]]
 
 _OLD_NIGHTS = 600.0  # seconds between looks at nights before the present one
 _KEEP = 300.0  # seconds of idleness over which a session is not kept: servers end it by then

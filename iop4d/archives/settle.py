@@ -26,23 +26,14 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
+from iop4d.model.frame import CompleteFile
+
 Stamp = tuple[int, int, int]  # size in bytes, mtime in ns, inode
 log = logging.getLogger(__name__)
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent, FileClosedEvent, FileMovedEvent, DirCreatedEvent, DirMovedEvent]
 _LIMITS = (errno.ENOSPC, errno.EMFILE, errno.ENFILE)
 _TRY_AGAIN = 600.0  # seconds before watches are asked for again where the kernel had no more
-
-
-@dataclass(frozen=True, kw_only=True)
-class SettledFile:
-    """A complete file. ``completed_at``: when it was first seen as it is now (Unix seconds)."""
-
-    path: Path
-    size: int
-    mtime_ns: int
-    completed_at: float
-    announced: bool
 
 
 @dataclass(kw_only=True, slots=True)
@@ -108,7 +99,7 @@ class Settler:
                   for announced, waiting in self._waiting.items() if waiting]
         return max(0.0, min(firsts) - now) if firsts else None
 
-    def confirm(self, path: Path, stamp: Stamp) -> SettledFile | None:
+    def confirm(self, path: Path, stamp: Stamp) -> CompleteFile | None:
         """The file, complete, if it still looks as it did; else it goes on waiting."""
         waiting = self._get(path)
         if waiting is None:
@@ -117,7 +108,7 @@ class Settler:
             self._begin(path, stamp, announced=False)
             return None
         self.gone(path)
-        return SettledFile(path=path, size=stamp[0], mtime_ns=stamp[1],
+        return CompleteFile(path=path, size=stamp[0], mtime_ns=stamp[1],
                            completed_at=waiting.seen_at, announced=waiting.announced)
 
     def restless(self, seconds: float) -> list[Path]:

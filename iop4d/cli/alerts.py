@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import load, open_database, site_options, time_option
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -158,25 +158,24 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None,
     """Back-test RULE: when it would have fired, from the results there are. Nothing is sent."""
     from dataclasses import asdict
 
-    from iop4d.alerts.actions import since_unix
     from iop4d.alerts.backtest import backtest, changed_rule
     from iop4d.alerts.conditions import Form
     from iop4d.alerts.engine import AlertEngine
-    from iop4d.model.units import decimal, jd_of_unix, utc_of_jd, utc_of_unix
+    from iop4d.model.units import decimal, jd_of_unix, utc_of_jd
 
     site = load(ctx, site_after, overrides_after)
     compiled = changed_rule(_rule(site, rule), condition or "", clear)
     if compiled.condition.form is Form.SYSTEM:
         raise Iop4dError(f"the rule '{rule}' is about the system, of which no history is kept")
-    begin = since_unix(since, time.time())
+    begin = time_option("--since", since, now_jd=jd_of_unix(time.time()))
     with open_database(site, read_only=True).read() as db:
-        found = backtest(db, AlertEngine(site, time.time), compiled, jd_of_unix(begin))
+        found = backtest(db, AlertEngine(site, time.time), compiled, begin)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))
         return
     ends = f"until {compiled.clear}" if compiled.clear else "until it is no longer met"
     click.echo(f"{compiled.condition}, {ends}: evaluated on {found.points} points of "
-               f"{found.series} light curves since {utc_of_unix(begin)} UTC; {found.unknown} "
+               f"{found.series} light curves since {utc_of_jd(begin)} UTC; {found.unknown} "
                "lacked enough earlier data.")
     for one in found.fired:
         end = f"until {utc_of_jd(one.ended_jd)}" if one.ended_jd else "and still active"

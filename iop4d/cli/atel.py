@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import load, open_database, site_options, time_option
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from iop4d.alerts.atel.facts import DraftFacts
     from iop4d.config import Site
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @click.command()
@@ -66,7 +64,7 @@ def _gather(site: Site, source: str, since: str) -> DraftFacts:
     from iop4d.store import catalogue
 
     now_jd = jd_of_unix(time.time())
-    since_jd = since_of(since, now_jd)
+    since_jd = time_option("--since", since, now_jd=now_jd)
     with open_database(site, read_only=True).read() as db:
         entry = catalogue.find(db, source)
         called = next((name for name in (*entry.other_names, entry.name)
@@ -99,23 +97,6 @@ def _show_files_and_notes(stored: StoredDraft) -> None:
         click.echo(f"{label}: {stored.folder / name}", err=True)
     for note in stored.content["notes"]:
         click.echo(f"! {note}", err=True)
-
-
-def since_of(text: str, now_jd: float) -> float:
-    """The JD(UTC) that ``--since`` means; raises Iop4dError."""
-    from iop4d.instruments.base import julian_date
-    from iop4d.model.errors import CardError
-    from iop4d.model.units import SECONDS_A_DAY, SpanError, seconds_of
-
-    if text.strip()[-1:].isalpha():  # a number alone is a JD
-        with suppress(SpanError):
-            return now_jd - seconds_of(text) / SECONDS_A_DAY
-    value = f"{text.strip()}T00:00" if _DATE.fullmatch(text.strip()) else text
-    try:
-        return julian_date({"TIME": value}, "TIME")
-    except CardError:
-        raise Iop4dError(f"--since is '{text}', expected a duration such as 12h, 7d or 2w, or a "
-                         "time: 2026-11-22, 2026-11-22T21:00, JD or MJD") from None
 
 
 def _numbers(related: str) -> list[str]:

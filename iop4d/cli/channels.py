@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @site_options
 @click.pass_context
 def channels(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """How people are notified of alerts: mail, Telegram, webhooks and other services.
+    """Show how people are notified of alerts: mail, Telegram, webhooks and other services.
 
     Without a command: every channel with its recipients, its last success, how many messages wait
     or were given up, and its last error.

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iop4d.model.errors import Iop4dError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -76,3 +78,13 @@ class _JournalFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         priority = f"<{_PRIORITY.get(record.levelno, 6)}>"
         return "\n".join(priority + line for line in super().format(record).splitlines() or [""])
+
+
+def time_option(option: str, text: str, *, now_jd: float | None = None) -> float:
+    """The JD(UTC) that an option says; raises Iop4dError with its name. See ``jd_of_text``."""
+    from iop4d.model.units import MomentError, jd_of_text
+
+    try:
+        return jd_of_text(text, now_jd=now_jd)
+    except MomentError as error:
+        raise Iop4dError(f"{option}: {error}") from None

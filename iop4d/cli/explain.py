@@ -24,8 +24,8 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
     Its frames and their masters, its calibrators with their zero points, apertures, every method
     that applies, settings, versions, and its earlier values.
     """
-    from iop4d.explained import lines_of, modulation
     from iop4d.store import provenance
+    from iop4d.web.explained import lines_of, modulation
 
     site = load(ctx, site_after, overrides_after)
     database = open_database(site, read_only=True)

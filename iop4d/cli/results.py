@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import load, open_database, site_options, time_option
 from iop4d.model import flags
-from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
     from iop4d.store.schema import Result
@@ -64,16 +63,7 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
 
 
 def _jd(option: str, value: str | None) -> float | None:
-    from iop4d.instruments.base import julian_date
-    from iop4d.model.errors import CardError
-
-    if value is None:
-        return None
-    try:
-        return julian_date({"TIME": value}, "TIME")
-    except CardError:
-        raise Iop4dError(f"{option} is '{value}', expected JD, MJD or a time such as "
-                         "2024-03-14T21:00") from None
+    return None if value is None else time_option(option, value)
 
 
 #: Column to (type, unit, description); the order is that of the table.

@@ -22,8 +22,8 @@ _USUAL: tuple[Any, ...] = (None, 0, {}, [], "closed", "events")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
-    """What the daemon does, counts by state, the queue, every failed frame and every group
-    without polarisation, with its reason.
+    """Show what the daemon does, counts by state, the queue, every failed frame and every
+    group without polarisation, with its reason.
 
     Exits with 1 if a channel does not deliver its messages, or if the daemon did not stop and yet
     does not run.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def summary(ctx: click.Context, night: str | None, send: bool, html: Path | None, as_json: bool,
             site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """The summary of a night as it stands now: 2023-03-13, 230313, tonight or yesterday; by
+    """Show the summary of a night as it stands now: 2023-03-13, 230313, tonight or yesterday; by
     default of the last night that is over.
     """
     from iop4d.alerts.rendering import count

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
-from typing import Protocol
 
 from iop4d.config import Site
 from iop4d.ledger.engines import Engine
 from iop4d.ledger.ledger import FoundFile, Ledger
+from iop4d.model.frame import CompleteFile
 from iop4d.model.source import Catalogue
 from iop4d.reduction.context import WorkerContext
 from iop4d.store import catalogue
@@ -19,21 +18,6 @@ from iop4d.store.thread import DatabaseThread
 log = logging.getLogger(__name__)
 
 _LIVE = 60.0  # seconds within which a file that appeared counts as live
-
-
-class CompleteFile(Protocol):
-    """A file that an archive found complete. ``announced``: by an event, not by a scan."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def mtime_ns(self) -> int: ...
-    @property
-    def completed_at(self) -> float: ...
-    @property
-    def announced(self) -> bool: ...
 
 
 class Intake:

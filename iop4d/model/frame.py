@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class FrameKind(StrEnum):
@@ -14,6 +15,20 @@ class FrameKind(StrEnum):
     FLAT = "flat"
     SCIENCE = "science"
     PATTERN = "pattern"  # of masters alone: what science frames show of a detector without others
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompleteFile:
+    """A file that an archive found complete. ``announced``: by an event, not by a scan.
+
+    ``completed_at``: when it was first seen as it is now (Unix seconds).
+    """
+
+    path: Path
+    size: int
+    mtime_ns: int
+    completed_at: float
+    announced: bool
 
 
 class AstrometryFrom(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from statistics import fmean, median
 
@@ -19,9 +20,15 @@ MAD_TO_SIGMA = 1.4826  # standard deviation over median absolute deviation, of a
 NOTHING = "–"  # what people read where there is no number
 TO_MINUTES = "%Y-%m-%d %H:%M"  # a form of times
 
+_JD = (2415000.0, 2500000.5)  # of times between 1900 and 2132
+_MJD = (15000.0, 100000.0)  # the same as MJD
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*(s|min|m|h|d|w)?", re.ASCII | re.IGNORECASE)
 _SECONDS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+class MomentError(Iop4dError):
+    """A text names no moment; the message says what does."""
 
 
 class SpanError(Iop4dError):
@@ -64,6 +71,33 @@ def isot_of_jd(jd: float) -> str:
     """A JD(UTC) as FITS cards have it: ``2026-11-22T21:04:05.000``."""
     return (_EPOCH + timedelta(milliseconds=round(unix_of_jd(jd) * 1e3))).isoformat(
         timespec="milliseconds").removesuffix("+00:00")
+
+
+def jd_of_text(text: str, *, now_jd: float | None = None) -> float:
+    """The JD(UTC) of what a person writes: JD, MJD, a date, or a time (UTC if it names no zone).
+
+    With ``now_jd`` also of a duration before it, whose bare number is hours. Raises MomentError.
+    """
+    said = text.strip()
+    try:
+        number = float(said)
+    except ValueError:
+        if now_jd is not None:
+            with suppress(SpanError):
+                return now_jd - seconds_of(said) / SECONDS_A_DAY
+    else:
+        if now_jd is not None and 0.0 < number < _MJD[0]:
+            return now_jd - number / 24.0
+        jd = number + 2400000.5 if _MJD[0] < number < _MJD[1] else number
+        if _JD[0] < jd < _JD[1]:
+            return jd
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        durations = "" if now_jd is None else ", or a duration such as 12h, 7d or 2w"
+        raise MomentError(f"'{text}' is not a time; expected JD, MJD, a date such as 2026-11-22 or "
+                          f"a time such as 2026-11-22T21:00{durations}") from None
+    return jd_of_unix((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 # Spans.

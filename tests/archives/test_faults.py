@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from iop4d.archives import folder, settle, tree
+from iop4d.model.frame import CompleteFile
 from tests.archives.watched import Watched
 
 
@@ -286,7 +287,7 @@ def test_a_delivery_that_fails_is_made_again(tmp_path: Path) -> None:
     watched = Watched(tmp_path, scan=60.0)
     deliver, fails = watched.archive._deliver, [OSError("disk is full"), OSError("still")]
 
-    async def failing(name: str, files: list[folder.SettledFile]) -> None:
+    async def failing(name: str, files: list[CompleteFile]) -> None:
         if fails:
             raise fails.pop()
         await deliver(name, files)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.archives.settle import SettledFile
+from iop4d.model.frame import CompleteFile
 from tests.archives.watched import Watched
 
 
@@ -72,7 +72,7 @@ def test_a_file_written_slowly_is_delivered_whole(tmp_path: Path) -> None:
     watched = Watched(tmp_path)
     deliver = watched._deliver
 
-    async def record(name: str, files: list[SettledFile]) -> None:
+    async def record(name: str, files: list[CompleteFile]) -> None:
         sizes.extend(file.size for file in files)
         await deliver(name, files)
 

@@ -25,9 +25,9 @@ from iop4d.archives.session import (
     RemoteError,
     TransferError,
 )
-from iop4d.archives.settle import SettledFile
 from iop4d.archives.survey import Known
 from iop4d.config import FtpArchive
+from iop4d.model.frame import CompleteFile
 
 NIGHT, FOLDER = "2026-11-22", "/20261122"
 NOW = 1795382400.0  # 2026-11-22T20:00 UTC
@@ -117,7 +117,7 @@ class Bench:
 
     def __init__(self, root: Path, server: FakeServer, known: Known | None = None,
                  **keys: object) -> None:
-        self.server, self.delivered = server, list[SettledFile]()
+        self.server, self.delivered = server, list[CompleteFile]()
         self.known = known if known is not None else {}
         keys = {"poll_interval": 0.05, "poll_interval_day": 0.05, "settle": SETTLE,
                 "lookback_nights": 1} | keys
@@ -127,7 +127,7 @@ class Bench:
             connect=server.connect, clock=lambda: NOW,
             breaker=Breaker(first=0.05, longest=0.4, chance=lambda: 0.5))
 
-    async def deliver(self, _name: str, files: list[SettledFile]) -> None:
+    async def deliver(self, _name: str, files: list[CompleteFile]) -> None:
         self.delivered += files
 
     @property

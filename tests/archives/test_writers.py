@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.archives.settle import SettledFile
+from iop4d.model.frame import CompleteFile
 from tests.archives.watched import Watched
 
 SETTLE, UNANNOUNCED = 0.4, 0.6  # seconds
@@ -73,7 +73,7 @@ def test_200_random_writers_are_waited_for(tmp_path: Path) -> None:
     watched.archive._pauses = {"announced": SETTLE, "unannounced": UNANNOUNCED}
     whole: dict[str, list[bool]] = {}
 
-    async def record(_: str, files: list[SettledFile]) -> None:
+    async def record(_: str, files: list[CompleteFile]) -> None:
         for file in files:
             wanted = writers[int(file.path.stem)].content
             whole.setdefault(file.path.name, []).append(file.path.read_bytes() == wanted)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.archives.folder import WatchedFolder
-from iop4d.archives.settle import SettledFile
 from iop4d.config import FolderArchive
+from iop4d.model.frame import CompleteFile
 
 
 class Watched:
@@ -38,7 +38,7 @@ class Watched:
             time.sleep(0.01)
         return str(self.archive.status["reason"])
 
-    async def _deliver(self, _: str, files: list[SettledFile]) -> None:
+    async def _deliver(self, _: str, files: list[CompleteFile]) -> None:
         self.delivered += [file.path.name for file in files]
 
     def run(self, act: Callable[[], None], *, until: int, then: float = 0.3) -> list[str]:

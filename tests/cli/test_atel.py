@@ -13,7 +13,6 @@ from click.testing import CliRunner, Result
 from iop4d.alerts.atel import figure
 from iop4d.alerts.atel.figure import FigureRequest, Pictures
 from iop4d.cli import cli
-from iop4d.cli.atel import since_of
 from iop4d.model.errors import Iop4dError
 from iop4d.store.database import Database
 from tests.alerts.test_atel_gather import TODAY, fill_catalogue, measure, quiet_past
@@ -91,7 +90,7 @@ def test_nothing_to_report_is_said_with_the_time_of_the_last_result(site: Path) 
 
 @pytest.mark.parametrize(("words", "said"), [
     (("nobody",), "no source is named 'nobody'"),
-    (("BL Lac", "--since", "soon"), "--since is 'soon', expected a duration"),
+    (("BL Lac", "--since", "soon"), "--since: 'soon' is not a time"),
     (("BL Lac", "--related", "1,x"), "--related has 'x'")])
 def test_what_is_wrong_is_said(site: Path, words: tuple[str, ...], said: str) -> None:
     assert said in str(run(site, *words).exception)
@@ -106,14 +105,6 @@ def test_a_folder_that_cannot_be_written_is_named(site: Path) -> None:
 
 def test_help_says_that_nothing_is_sent() -> None:
     assert "It is never sent" in CliRunner().invoke(cli, ["atel", "--help"]).output
-
-
-@pytest.mark.parametrize(("text", "jd"), [
-    ("12h", TODAY - 0.5), ("7d", TODAY - 7.0), ("1.5 d", TODAY - 1.5), ("2w", TODAY - 14.0),
-    ("2026-11-22", 2461366.5), ("2026-11-22T12:00", 2461367.0), ("2461360.25", 2461360.25),
-    ("61366.5", 2461367.0)])
-def test_since_is_a_span_or_a_time(text: str, jd: float) -> None:
-    assert since_of(text, TODAY) == pytest.approx(jd)
 
 
 def test_the_figure_shows_the_past_and_points_what_is_new(

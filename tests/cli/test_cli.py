@@ -96,7 +96,7 @@ def test_results_of_an_empty_site_are_an_empty_table(folder: Path, form: str) ->
 
 def test_wrong_arguments_are_told(folder: Path) -> None:
     assert iop4d("--site", folder, "catalogue", "import", "builtin:blazars").returncode == 0
-    for words, text in ((("results", "--since", "soon"), "--since is 'soon'"),
+    for words, text in ((("results", "--since", "soon"), "--since: 'soon' is not a time"),
                         (("results", "--source", "nobody"), "no source is named 'nobody'"),
                         (("reduce", folder / "raw"), "no frames there")):
         ran = iop4d("--site", folder, *words)

@@ -117,7 +117,7 @@ def test_a_rule_that_waited_for_a_daemon_does_not_end_reduce(tmp_path: Path) -> 
 
 
 def test_a_rule_has_a_service_reload_its_site_file(tmp_path: Path) -> None:
-    from iop4d.alerts.requests import AlertRequests
+    from iop4d.alerts.actions import AlertRequests
 
     (tmp_path / "iop4d.toml").write_text(SITE, encoding="utf-8")
     reloads: list[int] = []

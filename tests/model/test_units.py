@@ -8,9 +8,11 @@ import pytest
 
 from iop4d.model.units import (
     NOTHING,
+    MomentError,
     SpanError,
     angle_difference,
     isot_of_jd,
+    jd_of_text,
     jd_of_unix,
     line_fit,
     mean_angle,
@@ -35,6 +37,29 @@ def test_julian_dates_and_unix_seconds_are_the_same_moments() -> None:
 @pytest.mark.parametrize("at", [None, math.nan, math.inf, 1e18])
 def test_what_no_calendar_holds_is_a_dash(at: float | None) -> None:
     assert utc_of_unix(at) == NOTHING
+
+
+@pytest.mark.parametrize(("text", "jd"), [
+    ("2461367.25", 2461367.25), ("61366.75", 2461367.25), ("2026-11-22", 2461366.5),
+    ("2026-11-22T18:00", 2461367.25), ("2026-11-22 18:00:00Z", 2461367.25),
+    (" 2026-11-22T20:00+02:00 ", 2461367.25), ("20261122", 2461366.5)])
+def test_moments_are_read_as_people_write_them(text: str, jd: float) -> None:
+    assert jd_of_text(text) == pytest.approx(jd, abs=1e-9)
+    assert jd_of_text(text, now_jd=2461400.0) == pytest.approx(jd, abs=1e-9)
+
+
+@pytest.mark.parametrize(("text", "days"), [
+    ("12h", 0.5), ("1.5 d", 1.5), ("2w", 14.0), ("36", 1.5)])
+def test_a_duration_before_now_is_a_moment_where_there_is_a_now(text: str, days: float) -> None:
+    assert jd_of_text(text, now_jd=2461400.0) == pytest.approx(2461400.0 - days)
+    with pytest.raises(MomentError, match="is not a time; expected JD, MJD, a date such as"):
+        jd_of_text(text)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "nan", "inf", "-3", "1e9", "2026-13-01", "0d"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(MomentError, match="or a duration such as 12h"):
+        jd_of_text(text, now_jd=2461400.0)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [

@@ -22,7 +22,6 @@ from markupsafe import escape
 from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.daemon import Daemon
-from iop4d.explained import lines_of
 from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.master_choice import MasterChoices
 from iop4d.model.frame import FrameKind
@@ -33,6 +32,7 @@ from iop4d.store.database import Connection, Database
 from iop4d.store.results import Selection, select
 from iop4d.store.schema import SCHEMA_VERSION, Frame, Group, Outbox, Series
 from iop4d.web.app import create_app
+from iop4d.web.explained import lines_of
 
 LEFT = Path(__file__).parent / "data" / "schema-3.sql.gz"
 VALUES = ("key", "source", "night", "mode", "band", "jd_mid", "mag", "mag_err", "zero_point",

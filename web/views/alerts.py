@@ -14,7 +14,6 @@ from iop4d.alerts.actions import (
     duration_of,
     known_source,
     rule_keys,
-    since_unix,
 )
 from iop4d.alerts.backtest import backtest, changed_rule
 from iop4d.alerts.conditions import Form
@@ -23,7 +22,7 @@ from iop4d.alerts.rules import compile_rule
 from iop4d.config.edit import with_rule
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import ACTIVE_ALERTS, DaemonState, RequestKind
-from iop4d.model.units import jd_of_unix
+from iop4d.model.units import jd_of_text, jd_of_unix
 from iop4d.store import alerts as stored_alerts
 from iop4d.store import pages, requests
 from iop4d.store.database import Connection
@@ -100,7 +99,7 @@ def rule(db: Connection, name: str) -> str:
         if watch.condition.form is Form.SYSTEM:
             raise ActionError("A rule about the system cannot be back-tested: there is no history "
                               "of the system.")
-        begin = jd_of_unix(since_unix(since, time.time()))
+        begin = jd_of_text(since, now_jd=jd_of_unix(time.time()))
         found = backtest(db, AlertEngine(parts().site, time.time), watch, begin)
     except Iop4dError as error:
         wrong = str(error)

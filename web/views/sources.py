@@ -7,7 +7,6 @@ from typing import Any
 from flask import Blueprint, Response, abort
 
 from iop4d.alerts.summary.statistics import camera_nights
-from iop4d.explained import lines_of, modulation
 from iop4d.model.errors import Iop4dError
 from iop4d.store import catalogue, provenance, sources, summaries
 from iop4d.store.database import Connection
@@ -15,6 +14,7 @@ from iop4d.store.results import frame_ids
 from iop4d.web import lightcurve
 from iop4d.web.auth import relax
 from iop4d.web.context import parts, reading, render
+from iop4d.web.explained import lines_of, modulation
 
 blueprint = Blueprint("sources", __name__)
 
