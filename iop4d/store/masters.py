@@ -89,7 +89,7 @@ def fields_apart(db: Connection, facts: FrameFacts) -> list[Frame]:
             Frame.jd_start, Frame.name):
         wcs = frame.info.get("wcs") or {}
         scale = abs(number(frame.info.get("fwhm_arcsec")) / number(frame.info.get("fwhm_px")))
-        if layout_of(frames_facts_of(frame)) != layout_of(facts) or "CRVAL1" not in wcs:
+        if layout_of(frames_facts_of(frame)) != layout_of(facts) or "CRPIX1" not in wcs:
             continue
         cell = _cell(wcs, scale)
         if near[cell] < _ALIKE:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from iop4d.config import Site
+from iop4d.store.database import Database
+from iop4d.store.schema import Result
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import PASSWORD, Serving, add_account, emit, execute
@@ -41,13 +43,12 @@ def _complaints(browser: Browser) -> list[str]:
 
 def _new_point(site: Site, mag: float) -> None:
     """Another red point of BL Lac, as the daemon would write it."""
-    columns = ("source, telescope, instrument, night, mode, band, jd_mid, exptime_s, mag, "
-               "mag_err, n_calibrators, flags, human_flags, provisional, frames, calibrators, "
-               "software, revision, created_at, changed_at, method, methods, withdrawn, photometry")
-    execute(site, f"INSERT INTO result (key, {columns}) SELECT 'new/' || id || ?, "
-            + columns.replace("jd_mid", "jd_mid + 0.01").replace("mag,", f"{mag},")
-            .replace("changed_at", f"{time.time()}")
-            + " FROM result WHERE source = '2200+420' AND band = 'R' LIMIT 1", str(mag))
+    with Database(site.database).write() as tx:
+        row = tx.get(Result, (Result.source == "2200+420") & (Result.band == "R"))
+        assert row is not None
+        tx.create(Result, **row.__data__ | {
+            "id": None, "key": f"new/{mag}", "jd_mid": row.jd_mid + 0.01, "mag": mag,
+            "changed_at": time.time()})
     emit(site, "result", '{"id":1,"source":"2200+420","band":"R"}')
 
 

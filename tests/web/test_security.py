@@ -10,10 +10,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from iop4d.config import Site
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame
 from iop4d.web.app import create_app
 from iop4d.web.reader import RefusedError, open_inside
 from tests.web import observatory
-from tests.web.conftest import FILLED, MISSING, Answers, execute
+from tests.web.conftest import FILLED, MISSING, Answers
 
 _OTHER_SITE = re.compile(r"https?://(?!www\.w3\.org/)[\w.-]+", re.IGNORECASE)
 
@@ -99,12 +101,10 @@ def test_a_preview_is_served_only_from_inside_the_site(empty: Site, tmp_path: Pa
             ("good.png", 200), ("text.png", 404), ("link.png", 404), ("inner.png", 404),
             ("out/outside.png", 404), ("../../outside.png", 404), ("fifo.png", 404),
             ("", 404), ("none.png", 404), ("../iop4d.db", 404), ("a\0b", 404)):
-        id_ = execute(
-            empty, "INSERT INTO frame (archive, path, telescope, night, name, version, size, "
-            "mtime_ns, state, reason, trace, object, mode, provisional, masters, info, wanted, "
-            "completed_at, seen_at, changed_at, beams, x0, y0, subframe, flipped, target, "
-            "preview_path) VALUES ('t220', '', '', '', 'f', 1, 1, 1, 'done', '', '', '', '', 0, "
-            "'[]', '{}', 0, 1, 1, 1, 1, 0, 0, 0, 0, '', ?)", f"{folder}/{name}")
+        with Database(empty.database).write() as tx:
+            id_ = tx.create(Frame, archive="t220", path="", telescope="", night="", name="f",
+                            size=1, mtime_ns=1, completed_at=1.0, seen_at=1.0, changed_at=1.0,
+                            state="done", preview_path=f"{folder}/{name}").id
         answer = client.get(f"/frames/{id_}/preview.png")
         assert answer.status_code == expected, name
         assert answer.mimetype == ("image/png" if expected == 200 else "text/html")

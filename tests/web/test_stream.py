@@ -233,8 +233,8 @@ def test_the_site_stops_at_once_on_sigterm_with_open_streams(empty: Site) -> Non
             assert _get(address, "/healthz")[0] == 200
             begun = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
-            assert time.monotonic() - begun < 2
+            assert process.wait(30) == 0
+            assert time.monotonic() - begun < 5  # not the 15 s of a stream, on a busy machine
     finally:
         process.kill()
         process.wait()
