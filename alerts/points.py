@@ -109,12 +109,14 @@ def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
         number = zero_mjy * 10.0 ** (-0.4 * point.value) if is_flux else point.value
         scale = number / POGSON if is_flux else 1.0
         err = math.nan if point.error is None else point.error * scale
-        common = point.common * scale
-        if not rule.max_err or math.hypot(err, common) <= rule.max_err:
-            kept.append((point.id, point.jd, point.night, number, err, common, point.camera))
-    ids, jds, nights, values, errors, commons, cameras = list(zip(*kept, strict=True)) or [()] * 7
+        common, host = point.common * scale, point.host * scale
+        if not rule.max_err or math.hypot(err, common, host) <= rule.max_err:
+            kept.append((point.id, point.jd, point.night, number, err, common, host,
+                         point.camera))
+    ids, jds, nights, values, errors, commons, hosts, cameras = list(
+        zip(*kept, strict=True)) or [()] * 8
     return PointSeries(ids=ids, jd=jds, night=nights, value=values, error=errors, common=commons,
-                       camera=cameras)
+                       host=hosts, camera=cameras)
 
 
 def _selection(compiled: CompiledRule, source: str, band: str,

@@ -51,7 +51,8 @@ class Past:
 class PointSeries:
     """Points in order of time: result ids, JD(UTC), nights, values and their random errors.
 
-    ``common``: errors that points of one ``camera`` share; empty: none is known, all are of one.
+    ``common``: errors that points of one ``camera`` share; ``host``: what the host galaxy's flux
+    makes, alike in all; empty: none is known, all are of one camera.
     Plain lists: the daemon, which asks, does without numpy.
     """
 
@@ -61,6 +62,7 @@ class PointSeries:
     value: Sequence[float]
     error: Sequence[float]
     common: Sequence[float] = ()
+    host: Sequence[float] = ()
     camera: Sequence[str] = ()
 
     def __len__(self) -> int:
@@ -69,11 +71,16 @@ class PointSeries:
     @property
     def total(self) -> list[float]:
         """The error of each value by itself."""
-        return [math.hypot(own, self.common_at(i)) for i, own in enumerate(self.error)]
+        return [math.hypot(own, self.common_at(i), self.host_at(i))
+                for i, own in enumerate(self.error)]
 
     def common_at(self, i: int) -> float:
         """The common error of a point."""
         return self.common[i] if self.common else 0.0
+
+    def host_at(self, i: int) -> float:
+        """The error of a point by the host's flux."""
+        return self.host[i] if self.host else 0.0
 
     def camera_at(self, i: int) -> str:
         """The camera of a point."""
@@ -135,8 +142,10 @@ def _apart(series: PointSeries, first: int, end: int, i: int, *, cancels: bool) 
     """
     mine = [j for j in range(first, end) if series.camera_at(j) == series.camera_at(i)]
     shared = cancels and 2 * len(mine) >= end - first
-    return between(series.common_at(i), median(
+    apart = between(series.common_at(i), median(
         series.common_at(j) for j in (mine if shared else range(first, end))), shared=shared)
+    # The host is the same one: it moves bright and faint points by different steps, to one side.
+    return math.hypot(apart, series.host_at(i) - median(map(series.host_at, range(first, end))))
 
 
 def _median_angle(chi: Sequence[float]) -> float:
@@ -190,9 +199,11 @@ def colours(first: PointSeries, second: PointSeries, within: float) -> PointSeri
         if near is not None and abs(second.jd[near] - jd) * 24.0 <= within:
             picked.append((i, first.value[i] - second.value[near],
                            math.hypot(first.error[i], second.error[near]),
-                           math.hypot(first.common_at(i), second.common_at(near))))
+                           math.hypot(first.common_at(i), second.common_at(near)),
+                           math.hypot(first.host_at(i), second.host_at(near))))
     return PointSeries(
         ids=[first.ids[i] for i, *_ in picked], jd=[first.jd[i] for i, *_ in picked],
         night=[first.night[i] for i, *_ in picked],
-        value=[value for _, value, *_ in picked], error=[error for *_, error, _ in picked],
-        common=[common for *_, common in picked], camera=[first.camera_at(i) for i, *_ in picked])
+        value=[value for _, value, *_ in picked], error=[error for *_, error, _, _ in picked],
+        common=[common for *_, common, _ in picked], host=[host for *_, host in picked],
+        camera=[first.camera_at(i) for i, *_ in picked])

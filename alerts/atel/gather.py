@@ -34,8 +34,10 @@ from iop4d.model.uncertainty import (
     chi_common,
     mag_common,
     nucleus_common,
+    nucleus_host,
     p_common,
     p_nucleus_common,
+    p_nucleus_host,
 )
 from iop4d.model.units import utc_of_jd
 from iop4d.store import catalogue, publishable, results
@@ -49,8 +51,9 @@ PAST_NIGHTS = 30  # with data, that make the baseline
 LAST_DAYS = 5.0  # before the chosen night, in which the fastest change is looked for
 CURVE_DAYS = 60.0  # before the chosen night, for the figure
 _MOST_DRAWN = 3000
-_COMMON = {"mag_err": mag_common, "mag_nucleus_err": nucleus_common, "p_err": p_common,
-           "p_nucleus_err": p_nucleus_common, "chi_err_deg": chi_common}
+_COMMON = {"mag_err": (mag_common,), "mag_nucleus_err": (nucleus_common, nucleus_host),
+           "p_err": (p_common,), "p_nucleus_err": (p_nucleus_common, p_nucleus_host),
+           "chi_err_deg": (chi_common,)}
 _BEST_BANDS = ("R", "r", "V", "I")  # the first of these with new points is what a draft is about
 
 
@@ -241,8 +244,8 @@ def _points(rows: Iterable[publishable.Row]) -> list[GoodPoint]:
 def _point(row: publishable.Row) -> GoodPoint:
     stored = SimpleNamespace(**row)
     values = {name: number(row[name]) for name in publishable.NUMBERS}
-    for name, common in _COMMON.items():  # what a draft says is said of values by themselves
-        values[name] = math.hypot(values[name], common(stored))
+    for name, shared in _COMMON.items():  # what a draft says is said of values by themselves
+        values[name] = math.hypot(values[name], *(common(stored) for common in shared))
     common_err = mag_common(stored)
     if row["flags"] & Flag.NO_CALIBRATORS:  # of one frame of a group: a magnitude not to be used
         values |= {"mag": NAN, "mag_err": NAN}

@@ -41,17 +41,17 @@ def mag_common(row: Any) -> float:
 
 
 def nucleus_common(row: Any) -> float:
-    """Common error of the magnitude without the host: of the calibrators, and of the host's flux.
+    """Common error of the magnitude without the host, of the calibrators; of the whole without one.
 
     Without the host's light an error of the flux weighs more, by the ratio of the two fluxes.
     """
-    if row.mag_nucleus is None or row.mag is None:
-        return 0.0
-    ratio = 10.0 ** (0.4 * (row.mag_nucleus - row.mag))  # of the flux with the host to that without
-    host = 0.0
-    if row.host_mjy:
-        host = _MAG * _known(row.host_mjy_err) / row.host_mjy * (ratio - 1.0)
-    return math.hypot(_known(row.mag_err_common) * ratio, host)
+    return _known(row.mag_err_common) * _of_host(row)
+
+
+def nucleus_host(row: Any) -> float:
+    """Error of the magnitude without the host by the host's flux, which is the same in all points.
+    """
+    return _MAG * _by_host(row)
 
 
 def p_common(row: Any) -> float:
@@ -60,9 +60,13 @@ def p_common(row: Any) -> float:
 
 
 def p_nucleus_common(row: Any) -> float:
-    """The same of p without the host: larger by the ratio of the fluxes, as p is."""
-    whole = row.p_debiased or row.p
-    return p_common(row) * row.p_nucleus / whole if whole and row.p_nucleus else 0.0
+    """The same of p without the host, which is larger by the ratio of the fluxes."""
+    return p_common(row) * _of_host(row)
+
+
+def p_nucleus_host(row: Any) -> float:
+    """Error of p without the host by the host's flux."""
+    return _known(row.p_nucleus) * _by_host(row)
 
 
 def chi_common(row: Any) -> float:
@@ -86,7 +90,7 @@ def mag_text(row: Any, digits: int = 3) -> str:
 
 def nucleus_total(row: Any) -> float | None:
     """Error of the magnitude without the host, by itself."""
-    return total(row.mag_nucleus_err, nucleus_common(row))
+    return total(row.mag_nucleus_err, nucleus_common(row), nucleus_host(row))
 
 
 def p_total(row: Any) -> float | None:
@@ -101,6 +105,22 @@ def chi_total(row: Any) -> float | None:
 
 def _known(error: float | None) -> float:
     return error if error is not None and math.isfinite(error) else 0.0
+
+
+def _of_host(row: Any) -> float:
+    """The flux with the host over that without it; 1 where it is not known."""
+    if row.mag is None or row.mag_nucleus is None:
+        return 1.0
+    ratio = 10.0 ** (0.4 * (row.mag_nucleus - row.mag))
+    return ratio if math.isfinite(ratio) else 1.0
+
+
+def _by_host(row: Any) -> float:
+    """Relative error of what is left of the flux, by that of the host's."""
+    if not row.host_mjy:
+        return 0.0
+    part: float = _known(row.host_mjy_err) / row.host_mjy
+    return part * (_of_host(row) - 1.0)
 
 
 def _instrumental(row: Any) -> tuple[float, float]:

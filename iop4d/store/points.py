@@ -15,8 +15,10 @@ from iop4d.model.uncertainty import (
     chi_common,
     mag_common,
     nucleus_common,
+    nucleus_host,
     p_common,
     p_nucleus_common,
+    p_nucleus_host,
 )
 from iop4d.store.database import Connection
 from iop4d.store.schema import Result
@@ -32,12 +34,6 @@ def _auto(nucleus: Any, whole: Any) -> Any:
     return Case(None, [(Result.host_mjy.is_null(False), nucleus)], whole)
 
 
-def _auto_common(nucleus: Callable[[Any], float],
-                 whole: Callable[[Any], float]) -> Callable[[Any], float]:
-    """The common error of such a value."""
-    return lambda row: whole(row) if row.host_mjy is None else nucleus(row)
-
-
 #: For each quantity, the columns of its value and error.
 COLUMNS: dict[str, tuple[Any, Any]] = {
     "mag": (Result.mag, Result.mag_err),
@@ -50,20 +46,18 @@ COLUMNS: dict[str, tuple[Any, Any]] = {
     "p_auto": (_auto(Result.p_nucleus, Result.p_debiased), _auto(Result.p_nucleus_err,
                                                                  Result.p_err)),
 }
-_OF_P = (Result.p, Result.p_debiased, Result.q, Result.u, Result.q0_err, Result.u0_err)
-#: For each quantity, its common error and the columns that this is made of.
-_COMMON: dict[str, tuple[Callable[[Any], float], tuple[Any, ...]]] = {
-    "mag": (mag_common, (Result.mag_err_common,)),
-    "mag_nucleus": (nucleus_common, (Result.mag, Result.mag_nucleus, Result.mag_err_common,
-                                     Result.host_mjy, Result.host_mjy_err)),
-    "p": (p_common, _OF_P),
-    "p_nucleus": (p_nucleus_common, (*_OF_P, Result.p_nucleus)),
-    "chi": (chi_common, (*_OF_P, Result.chi_err_common)),
-    "mag_auto": (_auto_common(nucleus_common, mag_common), (
-        Result.mag, Result.mag_nucleus, Result.mag_err_common, Result.host_mjy,
-        Result.host_mjy_err)),
-    "p_auto": (_auto_common(p_nucleus_common, p_common), (*_OF_P, Result.p_nucleus,
-                                                          Result.host_mjy)),
+_OF_P = (Result.p, Result.q, Result.u, Result.q0_err, Result.u0_err)
+_OF_HOST = (Result.mag, Result.mag_nucleus, Result.host_mjy, Result.host_mjy_err)
+_NUCLEUS = (nucleus_common, nucleus_host, (*_OF_HOST, Result.mag_err_common))
+_P_NUCLEUS = (p_nucleus_common, p_nucleus_host, (*_OF_HOST, *_OF_P, Result.p_nucleus))
+#: For each quantity, what points of a camera share of its error, what the host's flux makes of it,
+#: and the columns that these follow from. Where no host is known the nucleus is the whole.
+_COMMON: dict[str, tuple[Callable[[Any], float], Callable[[Any], float], tuple[Any, ...]]] = {
+    "mag": (mag_common, lambda _: 0.0, (Result.mag_err_common,)),
+    "mag_nucleus": _NUCLEUS, "mag_auto": _NUCLEUS,
+    "p": (p_common, lambda _: 0.0, _OF_P),
+    "p_nucleus": _P_NUCLEUS, "p_auto": _P_NUCLEUS,
+    "chi": (chi_common, lambda _: 0.0, (*_OF_P, Result.chi_err_common)),
 }
 
 
@@ -119,7 +113,8 @@ def times(db: Connection, selection: PointSelection, *, limit: int, since: float
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredPoint:
-    """A point: ``error`` random, None if unknown; ``common``: what points of a ``camera`` share."""
+    """A point: ``error`` random, None if unknown; ``common``: what points of a ``camera`` share;
+    ``host``: the error that the host's flux makes, alike in all."""
 
     id: int
     jd: float
@@ -127,6 +122,7 @@ class StoredPoint:
     value: float
     error: float | None
     common: float
+    host: float
     camera: str
 
 
@@ -134,14 +130,14 @@ def values(db: Connection, selection: PointSelection, since: float, *,
            limit: int) -> list[StoredPoint]:
     """The newest of these points from a JD on, oldest first."""
     value, error = COLUMNS[selection.quantity]
-    common, parts = _COMMON[selection.quantity]
+    common, host, parts = _COMMON[selection.quantity]
     newest = db.select(
         Result, Result.id, Result.jd_mid, Result.night, Result.telescope, Result.instrument,
         value.alias("value"), error.alias("error"), *parts).where(
         _chosen(selection) & (Result.jd_mid >= since)).order_by(
             Result.jd_mid.desc(), Result.id.desc()).limit(limit)
     return [StoredPoint(id=row.id, jd=row.jd_mid, night=row.night, value=row.value,
-                        error=row.error, common=common(row),
+                        error=row.error, common=common(row), host=host(row),
                         camera=f"{row.telescope} {row.instrument}")
             for row in reversed(list(newest.namedtuples()))]
 

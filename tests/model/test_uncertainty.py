@@ -14,6 +14,8 @@ from iop4d.model.uncertainty import (
     mag_text,
     mag_total,
     nucleus_total,
+    p_nucleus_common,
+    p_nucleus_host,
     p_total,
     total,
 )
@@ -65,6 +67,14 @@ def test_without_the_host_errors_weigh_more_and_the_host_s_own_comes_to_them() -
                 mag_nucleus_err=0.006, host_mjy=8.0, host_mjy_err=0.8)
     expected = math.hypot(0.006, 0.02, 2.5 / math.log(10.0) * 0.1)
     assert nucleus_total(found) == pytest.approx(expected, rel=1e-3)
+
+
+def test_p_without_the_host_has_the_instrument_s_error_twice_as_large_and_the_host_s() -> None:
+    """Half of the light is the host's: p' = 2 p, and 10 % of the host move p' by 10 %."""
+    found = row(mag=13.0, mag_nucleus=13.0 + 2.5 * math.log10(2.0), host_mjy=8.0, host_mjy_err=0.8,
+                p=0.05, q=0.05, u=0.0, q0_err=0.001, u0_err=0.0, p_nucleus=0.1)
+    assert p_nucleus_common(found) == pytest.approx(0.002, rel=1e-3)
+    assert p_nucleus_host(found) == pytest.approx(0.01, rel=1e-3)
 
 
 def test_a_magnitude_in_words_has_its_error_or_is_a_limit() -> None:
