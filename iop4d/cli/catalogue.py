@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.interstellar import interstellar
 from iop4d.model.errors import CatalogueError
 from iop4d.model.source import arcsec_between, twice
 from iop4d.model.units import NOTHING
@@ -194,6 +195,7 @@ def catalogue() -> None:
 
 catalogue.add_command(find_calibrators)
 catalogue.add_command(check_calibrators)
+catalogue.add_command(interstellar)
 
 
 @catalogue.command("import")

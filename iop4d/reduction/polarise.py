@@ -32,10 +32,12 @@ from iop4d.reduction.methods import (
     seen_by_methods,
 )
 from iop4d.science.fieldstars import Transparency
+from iop4d.science.interstellar import GroupOfField, seen_of_field
 from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import modulation
 from iop4d.science.stokes import Stokes, corrected, debiased, rotated
 
+_FEWEST_STARS = 4  # of a field, by which its interstellar polarisation is measured
 UNKNOWN_P = 0.05  # of a target of which only the magnitude is measured, as blazars have on average
 _LEAST_TURN_DEG = 3.0  # of a camera: less is within the zero angle's error
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
@@ -86,6 +88,23 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         results.append(value if dust is None else replace(
             value, q_isp=dust.q, q_isp_err=dust.q_err, u_isp=dust.u, u_isp_err=dust.u_err))
     return Polarised(results=tuple(results), refused=tuple(refused))
+
+
+def group_of_field(positions: Positions, instrument: Instrument) -> GroupOfField | None:
+    """What the field stars of a polariser group share, on the sky; None without any."""
+    polarimeter = instrument.polarimeter
+    jd = float(np.mean([frame.facts.jd_mid for frame in positions.frames]))
+    constants = None if polarimeter is None else polarimeter.constants_at(jd)
+    if constants is None or len(set(positions.angles_deg)) < 3:
+        return None
+    ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0)
+    off = turned_by(positions, instrument)
+    if ensemble is None or ensemble.n < _FEWEST_STARS or math.isnan(off):
+        return None
+    q, u = seen_of_field(positions.angles_deg, ensemble)
+    sky = rotated(Stokes(q=q, u=u, n=0, method="", covariance=np.diag(
+        [constants.q0_err**2, constants.u0_err**2])), constants.angle_deg + off)
+    return GroupOfField(q=sky.q, u=sky.u, q0_err=sky.q_err, u0_err=sky.u_err)
 
 
 def _magnitude_alone(target: Source, positions: Positions, constants: InstrumentalPolarisation,

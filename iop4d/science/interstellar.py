@@ -9,6 +9,7 @@ how much the dust of such a field polarises.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ BY_REDDENING = 0.03
 #: Extinction over E(B-V), R_V = 3.1 (Schlafly & Finkbeiner 2011, ApJ 737, 103, table 6).
 OVER_REDDENING = {"U": 4.334, "B": 3.626, "V": 2.742, "R": 2.169, "I": 1.505}
 LEAST = 0.001  # of q and u of a field of no dust at all: the mean of its stars is not known better
+_FEWEST_GROUPS = 3
 _STEADINESS = 1.0  # natural logarithms by which a night's scatter differs from the expected one
 _SCATTERS = np.linspace(-2.5, 2.5, 15)  # of those, at which the likelihood is summed
 
@@ -108,3 +110,67 @@ def shared_by_field(angles_deg: Floats, ensemble: Transparency, prior: Prior, *,
     own_part = np.maximum(np.diag(total - common), 0.0)
     return Shared(q=float(mean[0] + moved[0]), u=float(mean[1] + moved[1]),
                   covariance=np.diag(own_part), common=common)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupOfField:
+    """q and u that the field stars of one group share, on the sky, fractions.
+
+    The instrument's q0 and u0 are subtracted; ``q0_err``, ``u0_err``: their errors, on the sky. The
+    transparency's changes are still in them.
+    """
+
+    q: float
+    u: float
+    q0_err: float
+    u0_err: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldMean:
+    """A field's interstellar q and u, fractions on the sky, with errors, from so many groups."""
+
+    q: float
+    q_err: float
+    u: float
+    u_err: float
+    groups: int
+
+
+def seen_of_field(angles_deg: Floats, ensemble: Transparency) -> tuple[float, float]:
+    """q and u that the stars of a group share, as the instrument sees them, q0 and u0 subtracted.
+
+    By a fit to the relative transparency (K,): its own changes are in them.
+    """
+    phase = np.radians(2.0 * np.asarray(angles_deg, dtype=np.float64))
+    basis = np.stack([np.ones(phase.size), np.cos(phase), np.sin(phase)], axis=1)
+    mean, q, u = np.linalg.pinv(basis) @ ensemble.relative
+    return float(q / mean), float(u / mean)
+
+
+def mean_of_groups(groups: Sequence[GroupOfField]) -> FieldMean | None:
+    """The mean over groups of one instrument; None with fewer than three.
+
+    The median, so that clouds in a group count little: its error is that of the scatter, 1.4826
+    MAD, times 1.25 / sqrt(N), with the error of the instrument's constants, which all share.
+    """
+    n = len(groups)
+    if n < _FEWEST_GROUPS:
+        return None
+    values = np.array([(one.q, one.u) for one in groups])
+    middle = np.median(values, axis=0)
+    # Of few groups the deviations are too small on average; both components have the same ones.
+    scatter = 1.4826 * float(np.median(np.abs(values - middle))) * math.sqrt(n / (n - 1.0))
+    own = 1.25 * max(scatter, LEAST) / math.sqrt(n)
+    return FieldMean(q=float(middle[0]), q_err=math.hypot(own, groups[0].q0_err),
+                     u=float(middle[1]), u_err=math.hypot(own, groups[0].u0_err), groups=n)
+
+
+def combined(means: Sequence[FieldMean]) -> FieldMean:
+    """The weighted mean of several instruments'; at least one."""
+    q, u = (np.array([(getattr(m, name), getattr(m, f"{name}_err")) for m in means])
+            for name in ("q", "u"))
+    found = [(float(np.average(v[:, 0], weights=v[:, 1] ** -2.0)),
+              float(np.sum(v[:, 1] ** -2.0)) ** -0.5) for v in (q, u)]
+    return FieldMean(q=found[0][0], q_err=found[0][1], u=found[1][0], u_err=found[1][1],
+                     groups=sum(m.groups for m in means))

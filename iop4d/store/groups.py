@@ -129,6 +129,13 @@ def without_polarisation(db: Connection, *, night: str = "",
     return list(query.order_by(Group.night.desc(), Group.id.desc()))
 
 
+def of_source(db: Connection, source: str, instrument: str) -> list[int]:
+    """The ids of a source's groups by an instrument, oldest first."""
+    return [row.id for row in db.select(Group, Group.id).where(
+        (Group.source == source) & (Group.instrument == instrument)
+        & (Group.state != GroupState.DISSOLVED)).order_by(Group.night, Group.id)]
+
+
 def described(group: Group) -> str:
     """A group as people name it: ``BL Lac R, AndorT90, 2022-09-08``."""
     return f"{group.source} {group.band}, {group.instrument}, {group.night}"
