@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from iop4d.model.flags import Flag
 from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.photometry import (
-    BLEND,
     BLEND_NOISE,
     FLOOR,
     GRAIN,
@@ -32,6 +31,11 @@ Integers = NDArray[np.int64]
 _SAMPLES = 1000  # pixels of an annulus that are looked at; they add a fifth to the sky's variance
 _FEWEST = 30  # of them that give a sky of its own
 _RINGS = 4  # of an annulus, in which a galaxy's light is as good as even
+# Parts of a source's light in a circle. A wide one nearly always holds a faint star or a bad pixel,
+# whose light is subtracted or made up for with an error; they are told where they are more than:
+_BLEND = 0.05  # of neighbours
+_LOST = 0.01  # in bad pixels
+_LOST_ERR = 0.3  # part of the light in bad pixels by which the PSF may be wrong there
 _NODES = 32  # circles by which a neighbour's light inside an aperture is summed up: to 2 % of it
 
 
@@ -71,14 +75,17 @@ def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Fl
     sky, sigma, count = _skies(frame, x, y, others, annulus)
     rough = np.maximum(total[:, -1] - light[:, -1] - area[-1] * sky, 0.0)
     sky = sky - rough * _wings(frame.psf, float(radii[-1]), annulus)
-    flux = total - light - area * sky[:, None]
+    lost, unlit = _bad_pixels(frame, x, y, radii)
+    flux = (total - light - (area - unlit) * sky[:, None]) / (1.0 - lost)
     variance = np.maximum(flux, 0.0) / frame.gain + area * sigma[:, None]**2 * (
         1.0 + area / count[:, None]) * frame.sky_excess
     factor, factor_err = _place_factors(frame.psf, x, y, radii)
     error = np.sqrt(variance + (FLOOR * flux)**2 + (NEIGHBOUR_ERR * light)**2
+                    + (_LOST_ERR * lost * flux)**2
                     + (flux * factor_err)**2)
     flags = _pixel_flags(frame, x, y, radii)
-    flags[light > np.maximum(BLEND * flux, BLEND_NOISE * error)] |= int(Flag.BLENDED)
+    flags[light > np.maximum(_BLEND * flux, BLEND_NOISE * error)] |= int(Flag.BLENDED)
+    flags[lost > _LOST] |= int(Flag.BAD_PIXELS)
     ny, nx = frame.image.shape
     room = np.minimum(np.minimum(x, nx - 1 - x), np.minimum(y, ny - 1 - y)) + 0.5
     beyond = radii > room[:, None]
@@ -231,11 +238,10 @@ def _place_factors(psf: Psf, x: Floats, y: Floats, radii: Floats) -> tuple[Float
 
 
 def _pixel_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers:
-    """SATURATED, BAD_PIXELS and NONLINEAR where such a pixel touches a circle."""
+    """SATURATED and NONLINEAR where such a pixel touches a circle."""
     flags = np.zeros((x.size, radii.size), dtype=np.int64)
     half = math.ceil(float(radii[-1])) + 1
-    for mask, flag in ((frame.saturated, Flag.SATURATED), (frame.bad, Flag.BAD_PIXELS),
-                       (frame.nonlinear, Flag.NONLINEAR)):
+    for mask, flag in ((frame.saturated, Flag.SATURATED), (frame.nonlinear, Flag.NONLINEAR)):
         if mask is None:
             continue
         for star in range(x.size):
@@ -247,3 +253,24 @@ def _pixel_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers
                                    np.maximum(np.abs(row + first_y - y[star]) - 0.5, 0.0)).min()
                 flags[star, nearest < radii] |= int(flag)
     return flags
+
+
+def _bad_pixels(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> tuple[Floats, Floats]:
+    """(part of a star's light inside each circle that falls on bad pixels, their number), (S, R).
+
+    Bad pixels are 0 in the image. At most half of the light counts as lost.
+    """
+    lost, number = np.zeros((x.size, radii.size)), np.zeros((x.size, radii.size))
+    half = math.ceil(float(radii[-1])) + 1
+    for star in range(x.size) if frame.bad is not None else ():
+        first_x, first_y = max(0, round(x[star]) - half), max(0, round(y[star]) - half)
+        assert frame.bad is not None
+        box = frame.bad[first_y:round(y[star]) + half + 1, first_x:round(x[star]) + half + 1]
+        if box.any():
+            row, column = np.nonzero(box)
+            r2 = (column + first_x - x[star])**2 + (row + first_y - y[star])**2
+            inside = r2 < radii[:, None]**2
+            number[star] = inside.sum(axis=1)
+            lost[star] = (inside * surface(r2, frame.psf.fwhm, frame.psf.beta)).sum(axis=1)
+    lost /= encircled(radii, frame.psf.fwhm, frame.psf.beta)
+    return np.minimum(lost, 0.5), number

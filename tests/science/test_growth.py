@@ -109,12 +109,26 @@ def test_a_circle_beyond_the_edge_has_no_flux() -> None:
 
 
 @pytest.mark.parametrize(("name", "flag"), [
-    ("saturated", Flag.SATURATED), ("bad", Flag.BAD_PIXELS)])
+    ("saturated", Flag.SATURATED), ("nonlinear", Flag.NONLINEAR)])
 def test_a_pixel_is_told_by_the_circles_that_it_touches(name: str, flag: Flag) -> None:
     mask = np.zeros(SHAPE, dtype=bool)
     mask[80, 90] = True
     found = at(dataclasses.replace(frame(stars((80.0, 80.0, 1e5))), **{name: mask}), 80.0, 80.0)
     assert (found.flags[0] == int(flag)).tolist() == (RADII > 9.5).tolist()
+
+
+def test_bad_pixels_are_made_up_for_and_told_where_they_take_much() -> None:
+    image, bad = stars((80.0, 80.0, 1e5)), np.zeros(SHAPE, dtype=bool)
+    whole = at(frame(image), 80.0, 80.0)
+    bad[80, 88:90] = True  # in the wings
+    faint = at(dataclasses.replace(frame(np.where(bad, 0.0, image)), bad=bad), 80.0, 80.0)
+    assert faint.flux[0] == pytest.approx(whole.flux[0], rel=1e-3)
+    assert not faint.flags.any()
+    bad[80, 81] = True  # a twentieth of the light
+    much = at(dataclasses.replace(frame(np.where(bad, 0.0, image)), bad=bad), 80.0, 80.0)
+    assert (much.flags[0] == int(Flag.BAD_PIXELS)).all()
+    assert much.flux[0] == pytest.approx(whole.flux[0], rel=0.02)
+    assert (np.abs(much.flux - whole.flux) < much.flux_err).all()
 
 
 def test_a_place_with_a_wider_image_is_brought_to_the_typical_star() -> None:
