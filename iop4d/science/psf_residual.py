@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 HIT = 5.0  # sigmas by which a pixel must differ from the fit: one clean star in 10,000 has one
+_GOOD_MISFIT = 0.05  # of the PSF, above which its residuals are no noise: the limits widen
 DOUBLE = 5.0  # sigmas by which a star must be drawn out more than the frame's others
 ODD = 3.0  # errors by which a star's pixels differ from any star in the root mean square
 # Sigmas of a flux within which a hit just below the threshold must stay: five, less a tenth since
@@ -52,7 +53,8 @@ class StarFit:
     """A star's fit by the PSF; ADU unless said otherwise.
 
     ``flux``, ``flux_err``: in the PSF's units, which the frame's stars tie to an aperture's;
-    ``hit``: what the worst pixel holds besides the star, negative for a dead one; ``hit_sigmas``;
+    ``hit``: what the worst pixel holds besides the star, negative for a dead one; ``hit_sigmas``
+    and ``odd`` are divided by how much worse than a good one the frame's PSF is;
     ``hidden``: the largest hit that the test would not see; ``stretch``: by how much the image is
     drawn out more than the frame's others, ``stretch_sigmas``; ``chi``: width of the residual's
     distribution in its errors, at least 1; ``odd``: the residual's root mean square in its errors
@@ -211,15 +213,17 @@ def _judge(psf: EmpiricalPsf, fit: _Fit, where: _Where) -> StarFit:
     # A galaxy, or a star that the PSF fits badly, differs in all its pixels.
     scaled = np.abs(fit.residual) / np.sqrt(fit.noise2 * free)
     chi = max(MAD_TO_SIGMA * float(np.median(scaled)), 1.0)
+    poor = max(psf.misfit / _GOOD_MISFIT, 1.0)
     extra, err = _extra_light(fit, inverse, free, where)
-    err = err * chi
+    err = err * chi * poor
     sigmas = np.abs(extra) / err
     worst = int(np.argmax(sigmas))
     stretch, stretch_sigmas = _stretch(psf, fit)
     return StarFit(
         flux=float(fit.terms[FLUX]), flux_err=math.sqrt(float(inverse[FLUX, FLUX])) * chi,
         hit=float(extra[worst]), hit_sigmas=float(sigmas[worst]), hidden=HIT * float(err.max()),
-        stretch=stretch, stretch_sigmas=stretch_sigmas, chi=chi, odd=_odd(fit))
+        stretch=stretch, stretch_sigmas=stretch_sigmas, chi=chi,
+        odd=_odd(fit) / poor)
 
 
 def _extra_light(fit: _Fit, inverse: Floats, free: Floats,

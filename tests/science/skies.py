@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class NoisyField:
 Change = Callable[[NDArray[np.floating], int, int, float], None]
 
 
-def noisy_field(fwhm: float, *, ellipticity: float = 0.04, seed: int = 7,
+def noisy_field(fwhm: float, *, ellipticity: float = 0.04, seed: int = 7, hollow: bool = False,
                 companion: tuple[float, float] = (0.0, 0.0), change: Change | None = None,
                 stars: Iterable[int] = ()) -> NoisyField:
     """36 stars of Moffat profiles, integrated over pixels, with photon, read-out and flat noise.
@@ -81,6 +81,9 @@ def noisy_field(fwhm: float, *, ellipticity: float = 0.04, seed: int = 7,
     turn = rng.uniform(0.0, 2.0 * np.pi, x.size)
     psf = SimulatedPsf(fwhm_px=fwhm, ellipticity=ellipticity)
     light = star_light(x, y, flux, psf, (330, 330))
+    if hollow:  # out of focus
+        core = star_light(x, y, flux, replace(psf, fwhm_px=fwhm / 2), (330, 330))
+        light = 1.3 * light - 0.3 * core
     chosen = list(stars)
     if companion[0]:
         light += star_light(x[chosen] + companion[1] * fwhm * np.cos(turn[chosen]),
