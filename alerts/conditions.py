@@ -42,6 +42,8 @@ SYSTEM: dict[str, tuple[str, str, str]] = {
     "disk_free": ("free space on the site's disk", "GB", "site"),
     "backlog": ("jobs in the queue", "", "site"),
     "undelivered": ("time for which a channel has not delivered its messages", "h", "channel"),
+    "standard_off": ("deviation of the newest polarisation standard from the literature, in p or "
+                     "chi, over its error", "sigma", "instrument"),
     "rule_error": ("rules that could not be evaluated within the window", "", "rule"),
 }
 
@@ -49,6 +51,7 @@ SYSTEM: dict[str, tuple[str, str, str]] = {
 _UNITS: dict[str, dict[str, float]] = {
     "mag": {"mag": 1.0}, "mJy": {"mJy": 1.0}, "deg": {"deg": 1.0, "°": 1.0},
     "": {"%": 0.01}, "%": {"%": 1.0}, "GB": {"GB": 1.0},
+    "sigma": {"sigma": 1.0},
     "h": {"h": 1.0, "min": 1 / 60, "d": 24.0},
 }
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {

@@ -21,7 +21,7 @@ from iop4d.alerts.rules import CompiledRule, compile_rule
 from iop4d.config import Rule, Site
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
 from iop4d.model.units import jd_of_unix
-from iop4d.store import alerts, health, outbox
+from iop4d.store import alerts, health, outbox, standards
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert
 
@@ -120,6 +120,12 @@ def undelivered(state: SystemState, _window: float) -> Values:
         for one in outbox.undelivered(state.db, state.now)}
 
 
+def standard_off(state: SystemState, window: float) -> Values:
+    """Sigmas by which each instrument's newest standard of the window is off the literature."""
+    return {one.instrument: one.sigmas
+            for one in standards.newest(state.db, jd_of_unix(state.now) - window)}
+
+
 def rule_error(state: SystemState, window: float) -> Values:
     """How often each rule could not be evaluated within the window, and how many of the sources
     that it names are unknown now."""
@@ -145,7 +151,7 @@ def why(state: SystemState, quantity: str, subject: str) -> str:
 
 MEASURES: dict[str, Callable[[SystemState, float], Values]] = {
     f.__name__: f for f in (silent, unreachable, failed, unsolved, clouds, disk_free, backlog,
-                            undelivered, rule_error)}
+                            undelivered, standard_off, rule_error)}
 
 
 class SystemRules:

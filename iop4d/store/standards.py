@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from iop4d.model import uncertainty
 from iop4d.model.source import Source, SourceKind
@@ -44,10 +45,21 @@ class StandardOff:
 
 def of_night(db: Connection, night: str) -> tuple[StandardOff, ...]:
     """The standards that were observed in a night, by instrument, source and time."""
+    return _compared(db, Result.night == night)
+
+
+def newest(db: Connection, since_jd: float) -> tuple[StandardOff, ...]:
+    """The newest observation of any standard by each instrument, since a JD."""
+    found = {one.instrument: one for one in sorted(
+        _compared(db, Result.jd_mid >= since_jd), key=lambda one: one.jd_mid)}
+    return tuple(found[name] for name in sorted(found))
+
+
+def _compared(db: Connection, which: Any) -> tuple[StandardOff, ...]:
     known = {source.name: source for source in catalogue.load(db).sources
              if source.kind is SourceKind.STANDARD and math.isfinite(source.p)}
     rows = db.select(Result).where(
-        (Result.night == night) & Result.source.in_(list(known)) & Result.p.is_null(False)
+        which & Result.source.in_(list(known)) & Result.p.is_null(False)
         & (Result.withdrawn == False)  # noqa: E712 - SQL
     ).order_by(Result.instrument, Result.source, Result.jd_mid)
     return tuple(compared(row, known[row.source]) for row in rows)

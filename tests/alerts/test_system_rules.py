@@ -11,6 +11,9 @@ import pytest
 from iop4d.alerts import actions, system_rules
 from iop4d.alerts.compose import notice_of
 from iop4d.alerts.system_rules import SystemRules, SystemState
+from iop4d.model.units import jd_of_unix
+from iop4d.store import catalogue
+from iop4d.store.catalogue_csv import builtin, parse
 from iop4d.store.database import Database, Transaction
 from iop4d.store.events import emit
 from iop4d.store.schema import Alert, AlertStep, Event, Frame, Job, Outbox, Result
@@ -399,3 +402,15 @@ def test_every_quantity_of_the_system_is_measured() -> None:
     from iop4d.alerts.conditions import SYSTEM
 
     assert set(system_rules.MEASURES) == set(SYSTEM)
+
+
+def test_a_standard_that_is_off_the_literature_is_told(system: Make) -> None:
+    watched = system("standard_off > 3 sigma", "window_days = 3")
+    now = jd_of_unix(watched.clock())
+    with watched.database.write() as tx:
+        catalogue.save(tx, parse(builtin("standards")))
+        star = catalogue.find(tx, "HD 25443")
+        for n, turned in enumerate((9.0, 1.0)):  # the newest one counts
+            point(tx, n, 9.0, source=star.name, instrument=f"I{n}", jd_mid=now - 0.1, p=star.p,
+                  p_debiased=star.p, p_err=0.001, chi_deg=star.chi_deg + turned, chi_err_deg=1.0)
+    assert watched.look(15) == [("I0", "firing")]
