@@ -259,7 +259,10 @@ def _broken(score: Score) -> list[str]:
                   for d in far]
         if not some:
             continue
-        mean, err = float(np.mean([d.off for d in some])), _mean_err(some)
+        mean = float(np.mean([d.off for d in some]))
+        # What all numbers share of their errors may be their bias.
+        shared = float(np.sqrt(np.mean([max(d.whole**2 - d.err**2, 0.0) for d in some])))
+        err = float(np.hypot(_mean_err(some), shared))
         if abs(mean) > _BIAS[name] + _SURE * err:
             wrong.append(f"{where}: {name} is biased by {mean:+.4f} +- {err:.4f}")
     return wrong

@@ -148,6 +148,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(name="five stars", conditions=_given(most_stars=0), where="4C38.41"),
     Situation(name="one calibrator", clean=True, catalogue=_one_calibrator),
     Situation(name="wrong calibrator", catalogue=_wrong_calibrator),
+    Situation(name="colour term", clean=True, where="3C66A", conditions=_given(colour_terms={"R": 0.1})),
     Situation(name="saturated", exposure=4.0),
     Situation(name="12 bit", conditions=_given(full_adu=16383.0)),
     Situation(name="containers", clean=True, container=_mixed),

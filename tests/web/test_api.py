@@ -144,3 +144,14 @@ def test_bokehs_script_comes_from_here(packed: bool, client: FlaskClient) -> Non
     assert answer.status_code == 200
     assert (answer.headers.get("Content-Encoding") == "gzip") == packed
     assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_results_have_their_flux_and_a_stack_is_named_on_the_page(empty: Site) -> None:
+    observatory.fill(empty, hostile=False)
+    client = create_app(empty).test_client()
+    row = _json(client, "/api/results?source=BL%20Lac")["results"][0]
+    execute(empty, "UPDATE result SET mode = 'stack', flux_mjy = -0.5 WHERE id = ?", row["id"])
+    (stack,) = [one for one in _json(client, "/api/results?source=BL%20Lac")["results"]
+                if one["mode"] == "stack"]
+    assert (stack["flux_mjy"], stack["spectral_index"]) == (-0.5, None)
+    assert "put together" in client.get("/sources/BL%20Lac").text
