@@ -61,7 +61,8 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.UNSTEADY: "the calibrators differ in this frame from the other frames of the night",
     Flag.WITHDRAWN: "its frames now belong to another polarimetry group",
     Flag.TIME_DOUBTFUL: "the time or the exposure time cannot be right",
-    Flag.FIELD_ROTATED: "the camera stands at another angle than the zero angle of chi holds for",
+    Flag.FIELD_ROTATED: "the camera stands at another angle than the zero angle of chi holds for; "
+                        "chi follows it where the polariser is mounted with the camera",
     Flag.NONLINEAR: "a pixel of the aperture is above the range in which the detector is linear",
     Flag.UPPER_LIMIT: "below three sigma: there is a limit, no magnitude",
     Flag.OWN_BAND: "in the instrument's own band, not transformed to the catalogue's",

@@ -60,11 +60,9 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         raise StageError("polarimetry", f"no instrumental polarisation of {instrument.name} is "
                                         f"known for JD {jd:.1f}")
     off = turned_by(positions, instrument)
-    turned = Flag(0)
+    turned = Flag(0) if off == 0.0 else Flag.FIELD_ROTATED  # NaN: by more than one angle
     if abs(off) > 0.0 and polarimeter.turns_with_camera:
         constants = replace(constants, angle_deg=constants.angle_deg + off)
-    elif off != 0.0:  # NaN: by more than one angle
-        turned = Flag.FIELD_ROTATED
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):

@@ -24,7 +24,9 @@ Floats = NDArray[np.float64]
 BY_REDDENING = 0.03
 #: Extinction over E(B-V), R_V = 3.1 (Schlafly & Finkbeiner 2011, ApJ 737, 103, table 6).
 OVER_REDDENING = {"U": 4.334, "B": 3.626, "V": 2.742, "R": 2.169, "I": 1.505}
-LEAST = 0.001  # of q and u of a field of no dust at all: the mean of its stars is not known better
+#: Of q and u of a field of hardly any dust: a cirrus that the extinction's map does not show.
+LEAST = 0.0025
+_LEAST_SCATTER = 0.001  # of q and u from group to group: the mean of the stars is no better known
 _FEWEST_GROUPS = 3
 _STEADINESS = 1.0  # natural logarithms by which a night's scatter differs from the expected one
 _SCATTERS = np.linspace(-2.5, 2.5, 15)  # of those, at which the likelihood is summed
@@ -161,7 +163,7 @@ def mean_of_groups(groups: Sequence[GroupOfField]) -> FieldMean | None:
     middle = np.median(values, axis=0)
     # Of few groups the deviations are too small on average; both components have the same ones.
     scatter = 1.4826 * float(np.median(np.abs(values - middle))) * math.sqrt(n / (n - 1.0))
-    own = 1.25 * max(scatter, LEAST) / math.sqrt(n)
+    own = 1.25 * max(scatter, _LEAST_SCATTER) / math.sqrt(n)
     return FieldMean(q=float(middle[0]), q_err=math.hypot(own, groups[0].q0_err),
                      u=float(middle[1]), u_err=math.hypot(own, groups[0].u0_err), groups=n)
 
