@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 
 _MOST_PIXELS = 250_000  # that are looked at: some 5000 squares
 _STAR = 6.0  # sigmas of a pixel above which its square holds a star
-_BRIGHT = 15.0  # sigmas of a pixel above which the squares around are left out as well
+# Sigmas of a pixel above which the squares around are left out as well, and another ring of squares
+# for each: wings of bright stars are no confusion.
+_BRIGHT = (15.0, 150.0, 1500.0, 15000.0)
 _CLIP = 5.0  # robust sigmas of the sums beyond which a square holds something else
 _FEWEST = 50
 _SIGNIFICANT = 3.0  # errors of the excess above which it counts
@@ -39,7 +41,10 @@ def sky_excess(image: FloatImage, *, sigma: float, area: float) -> float:
     squares = image[first:first + down * side, :across * side].reshape(down, side, across, side)
     sums = squares.sum(axis=1, dtype=np.float32).sum(axis=2, dtype=np.float64)
     highest = squares.max(axis=1).max(axis=2)
-    good = (highest < _STAR * sigma) & ~_beside(highest > _BRIGHT * sigma) & (sums != 0.0)
+    near = np.zeros(highest.shape, dtype=bool)
+    for bright in reversed(_BRIGHT):
+        near = _beside(near | (highest > bright * sigma))
+    good = (highest < _STAR * sigma) & ~near & (sums != 0.0)
     values = sums[good]
     for _ in range(2):
         if values.size < _FEWEST:

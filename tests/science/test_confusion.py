@@ -49,6 +49,15 @@ def test_bright_stars_and_too_few_squares_do_not_count() -> None:
     assert sky_excess(5.0 * noise[:20, :20], sigma=SIGMA, area=46.0) == 1.0
 
 
+def test_wings_of_bright_stars_are_no_confusion() -> None:
+    """A few stars of 10,000 sigma, 14 pixels wide, on a sky of independent pixels."""
+    noise = np.random.default_rng(4).normal(0.0, SIGMA, (1000, 1000)).astype(np.float32)
+    x, y = np.array([100.0, 500.0, 850.0]), np.array([140.0, 520.0, 800.0])
+    light = star_light(x, y, np.full(3, 1e7), SimulatedPsf(fwhm_px=14.0), noise.shape)
+    image = (noise + light).astype(np.float32)
+    assert sky_excess(image, sigma=SIGMA, area=1000.0) < 1.4
+
+
 @pytest.mark.parametrize("density", [0.0, 0.004, 0.015])
 def test_pulls_of_faint_sources_on_a_crowded_sky_are_at_most_a_little_wider_than_one(
         density: float) -> None:
