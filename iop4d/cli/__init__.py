@@ -15,6 +15,7 @@ from iop4d import __version__
 from iop4d.cli.common import Context
 from iop4d.model.errors import ConfigError, Iop4dError
 
+EX_TEMPFAIL = 75  # sysexits.h: it may succeed later
 EX_CONFIG = 78  # sysexits.h: something is wrong in the configuration
 
 #: Command to where it is and what it does, in one line.
@@ -86,6 +87,13 @@ def cli(ctx: click.Context, site: str, overrides: tuple[str, ...], verbose: bool
     ctx.obj = Context(folder=site, overrides=overrides, verbose=verbose)
 
 
+def _is_locked(error: BaseException) -> bool:
+    """Whether another program held the database for longer than is waited."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_is_locked, error.exceptions))
+    return type(error).__name__ == "OperationalError" and "database is locked" in str(error)
+
+
 def main() -> None:
     """Run the command line; wrong configuration exits with 78, other known trouble with 1."""
     try:
@@ -106,5 +114,12 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    # Raised deep inside, perhaps in a group of a task's errors; all else is a fault to be shown.
+    except Exception as error:
+        if not _is_locked(error):
+            raise
+        click.echo("iop4d: the database is locked by another program; nothing is lost: try again "
+                   "once that has ended", err=True)
+        sys.exit(EX_TEMPFAIL)
     else:
         sys.exit(code if isinstance(code, int) else 0)

@@ -46,6 +46,8 @@ def report(ended: Progress) -> int:
     """Print how it ended; the exit code, 1 if anything failed."""
     click.echo(f"{ended.counts.get('done', 0)} of {ended.total} frames done, "
                f"{ended.results} results.", err=True)
+    for note, count in ended.notes:
+        click.echo(f"{count} frame{'s' if count > 1 else ''}: {note}.", err=True)
     if ended.groups:
         click.echo("\nGroups without polarisation:", err=True)
     for group, reason in ended.groups:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import sys
@@ -41,9 +42,29 @@ def reduce(ctx: click.Context, paths: tuple[Path, ...], copy: bool, site_after: 
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
     files = _files(paths)
+    named = [path for path in files if is_utf8(path)]
+    for path in files:
+        if not is_utf8(path):
+            click.echo(f"{shown(path)} is not reduced: its name is no UTF-8; rename it", err=True)
     if copy:
-        files = [_copied(path, site) for path in files]
-    sys.exit(report(do(site, RequestKind.REDUCE, {"paths": [str(path) for path in files]})))
+        named = [_copied(path, site) for path in named]
+    failed = report(do(site, RequestKind.REDUCE, {"paths": [str(path) for path in named]})) \
+        if named else 1
+    sys.exit(failed or int(len(named) < len(files)))
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether a path can be written down, in a database, a log or a mail."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(path: Path) -> str:
+    """A path as it can be printed."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:

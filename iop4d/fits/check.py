@@ -35,15 +35,15 @@ class Hdu:
 def hdus_of(data: memoryview) -> tuple[Hdu, ...]:
     """Every HDU of a whole FITS file in memory; raises FrameError, saying what is wrong.
 
-    The data must be complete. The padding of the last block may be missing as a whole, and
-    blocks of zeros may follow; nothing else may.
+    The data must be complete. The padding of the last block may be missing, as a whole or in part,
+    and zeros or blanks may follow; nothing else may.
     """
     _check_beginning(data)
     hdus: list[Hdu] = []
     at = 0
     while at < len(data):
         if hdus and bytes(data[at:at + 8]) != b"XTENSION":
-            if any(bytes(data[at:])):
+            if bytes(data[at:]).strip(b"\0 "):
                 raise FrameError(f"has {len(data) - at} bytes after its end that are no FITS")
             break
         hdu = _hdu(data, at, first=not hdus)
@@ -92,7 +92,7 @@ def _next(data: memoryview, hdu: Hdu) -> int:
     """Offset behind an HDU's padding; raises FrameError when the file ends before it should."""
     end = hdu.start + hdu.size
     padded = hdu.start + -(-hdu.size // BLOCK) * BLOCK
-    if len(data) < padded and len(data) != end:
+    if len(data) < end:
         raise FrameError(f"is truncated: {len(data)} of {padded} bytes")
     return padded
 

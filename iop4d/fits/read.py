@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import warnings
 import zlib
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,11 @@ _GZIP_FREE = 1 << 24  # bytes up to which a gzip file may have any ratio: small 
 _GZIP_RATIO = 20  # more than real frames reach; a bomb has 1000
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_SCIENCE = ("SCI", "SCIENCE")
+#: Names of extensions that stand beside an image.
+_BESIDE = re.compile(r"(BAD|BPM|DQ|ERR|FLAG|MASK|QUAL|SIGMA|STD|UNC|VAR|WEIGHT|WHT|WGT|THUMB|"
+                     r"PREVIEW|BACKGROUND|BKG)")
+_THUMBNAIL = 0.25  # of the largest image: what is smaller is a preview of it
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 FloatImage = NDArray[np.float32]
@@ -201,14 +207,55 @@ def datasum(data: memoryview | bytes) -> int:
 
 
 def _image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
-    """The first HDU with an image, and its cards over those of the primary HDU."""
-    for hdu in hdus:
-        kind = hdu.header.get("XTENSION", "IMAGE")
-        if hdu.header.get("ZIMAGE") is True:
-            return hdu, {**hdus[0].header, **_image_cards(hdu.header)}
-        if kind == "IMAGE" and hdu.size > 0:
-            return hdu, {**hdus[0].header, **hdu.header}
-    raise FrameError("holds no image")
+    """The one HDU with the image, and its cards over those of the primary HDU.
+
+    Masks, errors and thumbnails beside it do not count; raises FrameError where several images do,
+    such as those of several chips: which of them is meant nobody can tell.
+    """
+    images = [(hdu, _cards_of(hdu)) for hdu in hdus if _is_image(hdu)]
+    if not images:
+        raise FrameError("holds no image")
+    named = [pair for pair in images if _name_of(pair[1]) in _SCIENCE]
+    found = named or [pair for pair in images if not _BESIDE.match(_name_of(pair[1]))] or images
+    largest = max(_pixels(cards) for _, cards in found)
+    found = [pair for pair in found if _pixels(pair[1]) > _THUMBNAIL * largest]
+    if len(found) > 1:
+        deep = [pair for pair in found if pair[1].get("BITPIX") != 8]  # bytes are mostly a mask
+        found = deep or found
+    if len(found) > 1:
+        names = ", ".join(f"{_name_of(cards) or number} of {cards.get('NAXIS1')} x "
+                          f"{cards.get('NAXIS2')} px"
+                          for number, (_, cards) in enumerate(found, start=1))
+        raise FrameError(f"holds {len(found)} images ({names}), as of several chips or amplifiers: "
+                         "give iop4d each of them as a file of its own")
+    hdu, cards = found[0]
+    header = {**hdus[0].header, **cards}
+    if hdu is not hdus[0] and "NAXIS3" not in cards:
+        header.pop("NAXIS3", None)
+    axes = header.get("NAXIS")
+    if isinstance(axes, int) and axes > 2 and hdu.header.get("ZIMAGE") is not True and all(
+            header.get(f"NAXIS{axis}") == 1 for axis in range(3, axes + 1)):
+        header["NAXIS"] = 2  # a cube of one plane
+    return hdu, header
+
+
+def _is_image(hdu: Hdu) -> bool:
+    if hdu.header.get("ZIMAGE") is True:
+        return True
+    return hdu.header.get("XTENSION", "IMAGE") == "IMAGE" and hdu.size > 0
+
+
+def _cards_of(hdu: Hdu) -> dict[str, Value]:
+    return _image_cards(hdu.header) if hdu.header.get("ZIMAGE") is True else hdu.header
+
+
+def _name_of(cards: dict[str, Value]) -> str:
+    return str(cards.get("EXTNAME", "")).strip().upper()
+
+
+def _pixels(cards: dict[str, Value]) -> int:
+    sides = [cards.get(f"NAXIS{axis}", 0) for axis in (1, 2)]
+    return math.prod(side for side in sides if isinstance(side, int))
 
 
 def _image_cards(header: dict[str, Value]) -> dict[str, Value]:
@@ -248,6 +295,10 @@ def _unpack_tiles(file: FitsFile, rows: list[int] | None = None) -> FloatImage:
 
 def _scale(header: dict[str, Value], card: str, default: float) -> float:
     value = header.get(card, default)
-    if isinstance(value, (bool, str)) or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # also a number as text
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         raise FrameError(f"header says {card} = {value!r}, no number")
-    return float(value)
+    return number

@@ -11,6 +11,7 @@ from iop4d.ledger.engines import Engine
 from iop4d.ledger.ledger import Ledger
 from iop4d.ledger.plan import Claim
 from iop4d.ledger.space import is_full
+from iop4d.model.errors import LEFT_ALONE
 from iop4d.model.messages import (
     Crashed,
     Done,
@@ -158,4 +159,6 @@ def _report(claim: Claim, outcome: Outcome) -> None:
         case Crashed() | TimedOut():
             log.error("%s: %s", claim.label, outcome)
         case _:
-            log.warning("%s: %s", claim.label, outcome.reason)
+            left_alone = outcome.reason.endswith(LEFT_ALONE)
+            log.log(logging.INFO if left_alone else logging.WARNING, "%s: %s", claim.label,
+                    outcome.reason)

@@ -64,8 +64,14 @@ class Ledger:
         self._ahead = 0  # jobs that were begun one after another before those of the backlog
 
     def recover(self, tx: Transaction) -> int:
-        """Queue again what was running when the last daemon ended."""
-        return jobs.recover(tx, self._clock())
+        """Queue again what was running when the last daemon ended.
+
+        Frames of no known instrument are looked at again if other cameras are described now.
+        """
+        recovered = jobs.recover(tx, self._clock())
+        if frames.take_described(tx, repr(self._site.camera)):
+            recovered += len(self.redo(tx, frames.of_no_instrument(tx)))
+        return recovered
 
     # What comes in.
 

@@ -195,8 +195,10 @@ class Outcomes:
             "settings": self._settings, "software": __version__,
             **{name: frame.info[name] for name in ("doubts",) if name in frame.info},
             "latency_s": frame.info.get("latency_s", round(now - frame.completed_at, 3))}
+        empty = "" if reduced.target or reduced.results else \
+            "no target of the catalogue lies in the field"
         frames.set_state(
-            tx, frame.id, FrameState.DONE, now, trace="", info=info,
+            tx, frame.id, FrameState.DONE, now, trace="", info=info, reason=empty,
             provisional=frame.provisional, target=frame.target,
             reference_id=request.reference.frame if request.reference
             and reduced.astrometry_from.uses_reference else None,

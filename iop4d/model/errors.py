@@ -15,6 +15,12 @@ class FrameError(Iop4dError):
     """A file cannot be used as a frame; the message says why."""
 
 
+#: How the reason ends of a frame that is sound and none to be reduced: a spectrum, a lamp, a focus.
+LEFT_ALONE = "not reduced"
+#: How the reason begins of a frame of a camera that is not described yet.
+UNKNOWN_INSTRUMENT = "no known instrument"
+
+
 class CardError(FrameError):
     """A header card is missing or cannot be read."""
 

@@ -6,11 +6,13 @@ field: its reference.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from iop4d.model.errors import UNKNOWN_INSTRUMENT
 from iop4d.model.frame import (
     AstrometryFrom,
     Detector,
@@ -28,6 +30,7 @@ from iop4d.store.events import emit
 from iop4d.store.schema import Frame, FrameStars
 from iop4d.store.table import is_filled
 
+_DESCRIBED = "cameras_described"
 _ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
 
 
@@ -244,6 +247,21 @@ def namesakes(db: Connection, frame: Frame) -> list[Frame]:
         (Frame.telescope == frame.telescope) & (Frame.night == frame.night)
         & (Frame.name == frame.name) & (Frame.id != frame.id)
         & Frame.identity.is_null(False)).order_by(Frame.id))
+
+
+def take_described(tx: Transaction, cameras: str) -> bool:
+    """Note which cameras the site describes now; whether it described others before."""
+    digest = hashlib.sha256(cameras.encode()).hexdigest()
+    row = tx.get(schema.Meta, schema.Meta.key == _DESCRIBED)
+    tx.replace(schema.Meta, key=_DESCRIBED, value=digest)
+    return row is not None and row.value != digest
+
+
+def of_no_instrument(db: Connection) -> list[int]:
+    """The frames that were rejected because no instrument knows them."""
+    return [id_ for (id_,) in db.select(Frame, Frame.id).where(
+        (Frame.state == FrameState.REJECTED) & Frame.reason.startswith(UNKNOWN_INSTRUMENT)
+    ).tuples()]
 
 
 def identities(db: Connection, frame: Frame, beginning: str) -> list[str]:

@@ -5,11 +5,11 @@ They are rows, so that nothing requested is lost in a restart.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import peewee as pw
-
+from iop4d.model.errors import LEFT_ALONE
 from iop4d.model.states import FrameState, JobState, RequestState
 from iop4d.store import groups
 from iop4d.store.database import Connection, Transaction
@@ -56,7 +56,8 @@ class Progress:
     """The frames of a request: how many there are, have ended, and how.
 
     ``groups``: those without polarisation, each with its reason. ``error``: why the request was
-    refused; empty if it was not.
+    refused; empty if it was not. ``notes``: what is to be known of frames that are no trouble, and
+    of how many.
     """
 
     total: int = 0
@@ -68,6 +69,7 @@ class Progress:
     troubles: tuple[Trouble, ...] = ()
     groups: tuple[tuple[str, str], ...] = ()
     error: str = ""
+    notes: tuple[tuple[str, int], ...] = ()
 
 
 def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
@@ -96,15 +98,23 @@ def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
     busy = bool(at_work) or any(kind in ("master", "calibrate", "polarimetry")
                                 for kind, _ in pending)
     troubles = tuple(Trouble(path=row.path, state=row.state, reason=row.reason)
-                     for row in rows if row.state not in _GOOD)
+                     for row in rows if row.state not in _GOOD and not _is_left_alone(row))
+    said = Counter(row.reason for row in rows
+                   if row.reason and (row.state == FrameState.DONE or _is_left_alone(row)))
     waiting = [row for row in rows if row.state == FrameState.WAITING]
     current = next((row.name for row in rows if row.id in at_work), "")
-    results = (db.select(ResultFrame, pw.fn.COUNT(pw.fn.DISTINCT(ResultFrame.result)))
-               .where(ResultFrame.frame.between(ids[0], ids[-1])).scalar() if ids else 0)
+    of_frames = db.select(ResultFrame, ResultFrame.result, ResultFrame.frame).where(
+        ResultFrame.frame.between(ids[0], ids[-1]) if ids else ResultFrame.frame < 0).tuples()
+    results = len({result for result, frame in of_frames if frame in wanted})
     return Progress(
         total=len(rows), ended=len(rows) - len(at_work) - sum(
             row.id not in at_work for row in waiting) * busy,
         is_over=not busy, counts=counts,
         results=results, current=current, troubles=troubles, groups=tuple(
             (groups.described(group), group.reason) for group in groups.without_polarisation(
-                db, ids=tuple({row.group_id for row in rows if row.group_id}))))
+                db, ids=tuple({row.group_id for row in rows if row.group_id}))),
+        notes=tuple(said.items()))
+
+
+def _is_left_alone(row: Frame) -> bool:
+    return bool(row.state == FrameState.REJECTED and row.reason.endswith(LEFT_ALONE))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+import iop4d.cli as command_line
 from iop4d.cli import cli
 from iop4d.cli import frames as command
 from iop4d.store.database import Database
-from iop4d.store.requests import Progress
-from iop4d.store.schema import Frame
+from iop4d.store.requests import Progress, answer, progress_of, put
+from iop4d.store.schema import Frame, Result, ResultFrame
 
 STATES = ("done", "failed", "rejected", "quarantined", "waiting")
 
@@ -65,3 +67,67 @@ def test_nothing_is_asked_for(site: Path, asked: list[dict[str, Any]], words: tu
     result = CliRunner().invoke(cli, ["retry", *words, "--site", str(site)])
     assert said in result.output + str(result.exception)
     assert asked == []
+
+
+def test_a_name_that_is_no_utf8_is_refused_and_the_others_are_reduced(
+        site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[str] = []
+
+    def do(_site: object, _kind: str, content: dict[str, Any]) -> Progress:
+        wanted.extend(content["paths"])
+        return Progress(counts={"done": 1}, total=1)
+
+    monkeypatch.setattr(command, "do", do)
+    folder = site / "in"
+    folder.mkdir()
+    (folder / "good.fit").write_bytes(b"")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xe9toile.fit")).write_bytes(b"")
+    result = CliRunner().invoke(cli, ["reduce", str(folder), "--site", str(site)])
+    assert wanted == [str(folder / "good.fit")]
+    assert "\\xe9toile.fit is not reduced: its name is no UTF-8; rename it" in result.output
+    assert result.exit_code == 1
+
+
+def test_frames_that_are_left_alone_are_no_trouble(
+        site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spectra and lamps of a night, and frames without a target: counted, with exit code 0."""
+    database = Database(site / "iop4d.db")
+    with database.write() as tx:
+        tx.update(Frame, reason="an exposure of a calibration lamp: not reduced").where(
+            Frame.name == "rejected").execute()
+        tx.update(Frame, reason="no target of the catalogue lies in the field").where(
+            Frame.name == "done").execute()
+        request = put(tx, "reduce", {}, 0.0)
+        answer(tx, request, {"frames": [1, 3, 6, 8]})
+        for frame, result in ((2, 1), (1, 2)):  # frame 2 is not asked for
+            tx.create(Result, id=result, key=str(result), source="s", telescope="t",
+                      instrument="i", night="n", mode="m", band="R", jd_mid=1.0, exptime_s=1.0,
+                      created_at=0.0, changed_at=0.0)
+            tx.create(ResultFrame, result=result, frame=frame)
+        ended = progress_of(tx, request, 0.0)
+    database.close()
+    assert ended is not None
+    assert (ended.results, ended.troubles) == (1, ())
+    monkeypatch.setattr(command, "do", lambda *_: ended)
+    result = CliRunner().invoke(cli, ["retry", "3", "--site", str(site)])
+    assert result.exit_code == 0
+    assert "2 frames: an exposure of a calibration lamp: not reduced." in result.output
+    assert "2 frames: no target of the catalogue lies in the field." in result.output
+
+
+def test_a_locked_database_is_a_sentence_and_no_traceback(
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class OperationalError(Exception):
+        """As of the database's library."""
+
+    def locked(**_: object) -> None:
+        raise ExceptionGroup("tasks", [OperationalError("database is locked")])
+
+    monkeypatch.setattr(command_line, "cli", locked)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == 75
+    assert "the database is locked by another program" in capsys.readouterr().err
+    monkeypatch.setattr(command_line, "cli", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        command_line.main()

@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from iop4d.config import Site
+from iop4d.config.load import parse_site
 from iop4d.ledger.plan import Claim, product_stem
-from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome, ReduceRequest
+from iop4d.model.messages import (
+    Classified,
+    ClassifyRequest,
+    Done,
+    Outcome,
+    ReduceRequest,
+    Rejected,
+)
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result
 from tests.conftest import FakeClock
@@ -151,3 +159,22 @@ def test_the_longest_names_have_products_too(tmp_path: Path) -> None:
     assert len(set(stems)) == 2
     for stem in stems:
         (tmp_path / f"{stem}.fits").write_bytes(b"")
+
+
+def test_frames_of_no_instrument_are_looked_at_again_once_a_camera_is_described(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    bench = Bench(site, database, clock)
+    bench.ledger.recover()
+    bench.drop("science-R-1.fit", "science-R-2.fit")
+    bench.work(lambda claim: Rejected(
+        reason="no known instrument: the header says INSTRUME = 'New'"
+        if claim.label.endswith("1.fit") else "is truncated"))
+    again = Bench(site, database, clock)
+    assert again.ledger.recover() == 0
+    described = parse_site(
+        '[[archive]]\nname = "raw"\npath = "raw"\n[[camera]]\nname = "New"\ntelescope = "T"\n'
+        'identify = { INSTRUME = "New" }\npixel_scale = 1.0\n', root=site.root)
+    again = Bench(described, database, clock)
+    assert again.ledger.recover() == 1
+    assert [again.state(f"science-R-{n}.fit") for n in (1, 2)] == ["queued", "rejected"]
+    assert Bench(described, database, clock).ledger.recover() == 0
