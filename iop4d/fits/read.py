@@ -210,7 +210,7 @@ def _image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
     """The one HDU with the image, and its cards over those of the primary HDU.
 
     Masks, errors and thumbnails beside it do not count; raises FrameError where several images do,
-    such as those of several chips: which of them is meant nobody can tell.
+    such as those of several chips: which of them is meant is unknown.
     """
     images = [(hdu, _cards_of(hdu)) for hdu in hdus if _is_image(hdu)]
     if not images:
