@@ -320,7 +320,7 @@ _CLEAR = {"clear", "c", "l", "lum", "luminance", "none", "open", "empty", "no fi
           "ircut", "ir cut", "ir-cut", "uv/ir", "uvir", "uv/ir cut", "uv ir cut", "rggb", "bggr",
           "grbg", "gbrg", "astro", "vis", "air", "free", "w", "n/a", "unknown", "-"}
 _BAND = re.compile(
-    r"(?:bessell?|johnson|john|cousins|cous|kron|sloan|sdss|gunn|p\d+)?[\s_./-]*"
+    r"(?:photometric|phot|bessell?|johnson|john|cousins|cous|kron|sloan|sdss|gunn|p\d+)?[\s_./-]*"
     r"([UBVRIugriz])(?:'|p|prime|c|j|s)?(?:[\s_./-]*(?:bessell?|johnson|cousins|sloan|sdss|filter"
     r"|[+-]?\d+(?:\.\d)?))?", re.IGNORECASE)
 _SLOAN = re.compile(r"sloan|sdss|gunn|^[a-z](?:p|prime|'|s)$|^[griz]$", re.IGNORECASE)
@@ -422,16 +422,24 @@ def _notices(frames: Sequence[Seen], section: Section) -> None:
     for name in ("STACKCNT", "NCOMBINE", "SNAPSHOT"):
         if (base.number_or_none(header, name) or 0.0) > 1:
             say(f"single exposures: {name} = {card(header, name)}, this is a stack")
-    second = next((seen.second_image_px for seen in frames if seen.second_image_px), None)
-    if second is not None:
-        say(f"why every star has a second image at {second[0]:+.1f}, {second[1]:+.1f} px: a "
-            "polarimeter of two beams is described by analyser and pair_offset")
+    if second := _second_images(frames, section):
+        say(f"why every star has a second image, {second}: a polarimeter of two beams is described "
+            "by analyser, angle_card and pair_offset")
     if _is_plate(frames):
         say("how the scan's values follow the light: magnitudes of a photographic plate are not "
             "linear")
     if not math.isfinite(_longitude(section)):
         say("where the telescope stands: latitude, longitude, height, without which there is no "
             "airmass, and nights are those of Greenwich")
+
+
+def _second_images(frames: Sequence[Seen], section: Section) -> str:
+    """Where the second images of stars are seen, by filter; empty where there are none."""
+    name = str(section.keys.get("band_card", ("FILTER", ""))[0])
+    found = {card(seen.header, name): seen.second_image_px for seen in frames
+             if seen.second_image_px is not None}
+    return "; ".join(f"at {x:+.1f}, {y:+.1f} px" + (f" behind {said}" if said else "")
+                     for said, (x, y) in found.items())
 
 
 def _longitude(section: Section) -> float:

@@ -302,11 +302,11 @@ def is_gain(name: str, header: Header, comments: Mapping[str, str]) -> bool:
 def is_region(header: Header, name: str) -> bool:
     """Whether a card holds a region, and not that of a whole image without overscan."""
     try:
-        _, x1, _, y1 = base.region(header, name)
+        x0, x1, y0, y1 = base.region(header, name)
     except CardError:
         return False
-    whole = [number_or_none(header, "NAXIS1"), number_or_none(header, "NAXIS2")]
-    return x1 <= (whole[0] or 0) and y1 <= (whole[1] or 0)
+    nx, ny = (number_or_none(header, axis) or 0.0 for axis in ("NAXIS1", "NAXIS2"))
+    return x1 <= nx and y1 <= ny and (x0, x1, y0, y1) != (0, nx, 0, ny)
 
 
 # The place.

@@ -55,7 +55,7 @@ def test_the_printed_section_is_a_site_s_and_tells_how_the_frames_are_read(tmp_p
 
 def test_two_images_of_every_star_are_noticed_in_the_pixels(tmp_path: Path) -> None:
     printed = drafted(write(tmp_path / "oj.fits", stars(offset=(25, 31))))
-    assert "every star has a second image at -25.0, -31.0 px" in printed
+    assert "every star has a second image, at -25.0, -31.0 px" in printed
 
 
 def test_frames_that_iop4d_knows_need_no_section_and_other_files_are_none(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_what_no_header_tells_is_said() -> None:
                               "EXPTIME = 5", "STACKCNT= 187",
                               "FILTER  = 'Halpha'", second_image_px=(-24.6, -30.6)))
     for said in ("gain in electrons", "where pixels saturate", "pointing", "STACKCNT = 187",
-                 "filter Halpha", "second image at -24.6, -30.6 px",
+                 "filter Halpha", "second image, at -24.6, -30.6 px behind Halpha",
                  "where the telescope stands", "CHANGE IT"):
         assert said in text
 
