@@ -43,8 +43,9 @@ class Situation:
     """A situation. ``conditions``: of (setup, positions of a group); ``catalogue``: changes the
     rows of the catalogue; ``container``: packs a file, by its number. ``judged``: the quantities
     that have a truth. ``own_masters``: the camera's are not those of other nights. ``clean``:
-    nothing is wrong with most of what is measured, which is to have no flag. ``short``: instruments
-    besides AndorT90 that have it in the short form, where they are slow."""
+    nothing is wrong with most of what is measured, which is to have no flag. ``shared``: its
+    errors are mostly those that all numbers share, and say nothing of the random ones. ``short``:
+    instruments besides AndorT90 that have it in the short form, where they are slow."""
 
     name: str
     conditions: Callable[[Setup], Conditions] = lambda _: Conditions()
@@ -58,6 +59,7 @@ class Situation:
     judged: tuple[str, ...] = QUANTITIES
     own_masters: bool = False
     clean: bool = False
+    shared: bool = False
     short: tuple[str, ...] = ()
 
 
@@ -131,7 +133,8 @@ SITUATIONS: tuple[Situation, ...] = (
     *(Situation(name=f"hit {part} %", conditions=_hit(part / 100.0),
                 short=("DIPOL",) if part == 10 else ()) for part in (1, 3, 10, 30)),
     Situation(name="dead columns", conditions=_dead, own_masters=True),
-    Situation(name="isp", clean=True, plan={"interstellar": (-0.008, 0.006)}),
+    Situation(name="isp", clean=True, shared=True, where="BLLac",
+              plan={"interstellar": (-0.008, 0.006)}),
     Situation(name="host", clean=True, polarisation=(0.0, 0.0), judged=_QU, conditions=_given(
         host=(13.7, 8.0), target_mag=14.3, seeing=(1.0, 1.05, 1.1, 1.2, 0.95))),
     Situation(name="changing seeing", clean=True,
@@ -140,15 +143,15 @@ SITUATIONS: tuple[Situation, ...] = (
               conditions=_given(target_mag=17.5)),
     Situation(name="p 0.5 %", clean=True, polarisation=(0.005, 20.0)),
     Situation(name="p 0", clean=True, polarisation=(0.0, 0.0)),
-    Situation(name="turned", plan={"turned_deg": 37.0}),
-    Situation(name="turned alone", plan={"turned_deg": 37.0, "turns_with": False}),
+    Situation(name="turned", shared=True, plan={"turned_deg": 37.0}),
+    Situation(name="turned alone", shared=True, plan={"turned_deg": 37.0, "turns_with": False}),
     Situation(name="mirrored", conditions=_given(mirrored=True), judged=("mag", "p")),
     Situation(name="pointing", clean=True, conditions=_given(
         off_arcmin=(0.8, -0.6), header_off_arcmin=(25.0, 15.0))),
     Situation(name="five stars", conditions=_given(most_stars=0), where="4C38.41"),
     Situation(name="one calibrator", clean=True, catalogue=_one_calibrator),
     Situation(name="wrong calibrator", catalogue=_wrong_calibrator),
-    Situation(name="colour term", clean=True, where="3C66A",
+    Situation(name="colour term", clean=True, shared=True, where="3C66A",
               conditions=_given(colour_terms={"R": 0.1})),
     Situation(name="saturated", exposure=4.0),
     Situation(name="12 bit", conditions=_given(full_adu=16383.0)),
