@@ -104,7 +104,6 @@ def test_a_wrong_key_of_a_polarimeter_is_told_with_its_line(lines: str, reason: 
 
 @pytest.mark.parametrize(("lines", "reason"), [
     ('since = "2024-02-01"\nuntil = "2024-01-01"\nq0 = 1.0', "expected a night before until"),
-    ("sky_angle_err = 1.0", "expected the key sky_angle, of which none is shipped"),
     ("pair_tolerance = [4.0, 4.0]", "one image of every star; expected no pair_offset$"),
     ("pair_offset = [1.0, 2.0]", "one image of every star; expected no pair_offset$")])
 def test_a_section_that_does_not_fit_its_instrument_is_refused(lines: str, reason: str) -> None:
@@ -126,6 +125,13 @@ def test_a_plain_camera_has_no_constants_to_set() -> None:
     own = site(CAMERA.format(name="Finder")
                + '[[polarimeter]]\ninstrument = "Finder"\nq0 = 1.0\n')
     with pytest.raises(ConfigError, match="measures no polarisation"):
+        find_instruments(own.camera, own.polarimeter)
+
+
+def test_an_error_of_an_angle_that_is_not_known_is_refused() -> None:
+    own = site(CAMERA.format(name="Finder")
+               + '[[polarimeter]]\ninstrument = "Finder"\nsky_angle_err = 1.0\n')
+    with pytest.raises(ConfigError, match="expected the key sky_angle, of which none is shipped"):
         find_instruments(own.camera, own.polarimeter)
 
 
