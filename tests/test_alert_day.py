@@ -122,7 +122,7 @@ def test_a_flare_from_its_first_point_to_its_end(tmp_path: Path) -> None:
             assert said[0].get("photo")
             assert until(lambda: mailbox.wait_for(1, seconds=1), service)
             assert b"image/png" in mailbox.messages()[0].read_bytes()
-            (draft,) = until(lambda: list((site / "drafts").glob("*/draft.txt")), service)
+            (draft,) = until(lambda: list((site / "drafts").glob("[!.]*/draft.txt")), service)
             assert "We report" in draft.read_text(encoding="utf-8")
             assert (draft.parent / "figure.png").exists()
 

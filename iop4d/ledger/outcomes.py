@@ -144,7 +144,6 @@ class Outcomes:
                          version=frame.version, info={"doubts": list(classified.doubts)}
                          if classified.doubts else {}, **columns)
         if facts.kind is FrameKind.SCIENCE:
-            self._consequences.exposure_came(tx, frame)
             bonus = claim.bonus | self._urgency.bonus(tx, frame.name, facts.object)
             jobs.queue(tx, JobKind.REDUCE, frame.id, priority=Priority.REDUCE + bonus, now=now)
         else:
@@ -214,6 +213,8 @@ class Outcomes:
         if reduced.astrometry_from is AstrometryFrom.CATALOGUE and _had_no_reference(claim):
             self._consequences.frame_unsolved(tx, frame)
         facts = frames.facts_of(frame)
+        if "latency_s" not in frame.info:  # for the first time
+            self._consequences.exposure_came(tx, frame)
         self._consequences.science_frame_measured(tx, frame, used)
         if facts.mode == "polarimetry" and reduced.target:
             self._consequences.polarimetry_frame_measured(tx, frame, claim.bonus)

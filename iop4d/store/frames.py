@@ -108,7 +108,7 @@ def facts_columns(facts: FrameFacts) -> dict[str, Any]:
 
 
 def begun_within(db: Connection, frame: Frame) -> list[Frame]:
-    """Exposures of the same camera and band that began before a science frame's ended.
+    """Measured exposures of the same camera and band that began before a science frame's ended.
 
     A camera takes one exposure at a time; two seconds, or a twentieth of the exposure, are left
     for times that are rounded. In order of time; only name and start.
@@ -117,7 +117,8 @@ def begun_within(db: Connection, frame: Frame) -> list[Frame]:
     if end <= frame.jd_start:
         return []
     return list(_like(db, frame).where(
-        (Frame.jd_start >= frame.jd_start) & (Frame.jd_start < end)).order_by(Frame.jd_start))
+        (Frame.jd_start >= frame.jd_start) & (Frame.jd_start < end)
+        & (Frame.state == FrameState.DONE)).order_by(Frame.jd_start))
 
 
 def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
