@@ -60,7 +60,8 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
     lines.append("Masters")
     for master in chain["masters"]:
         newer = "" if master["revision"] == master["newest_revision"] else ", a newer one exists"
-        lines.append(f"  {master['kind']} {master['band'] or ''} of {master['night']}, revision "
+        which = " ".join(filter(None, (master["kind"], master["band"])))
+        lines.append(f"  {which} of {master['night']}, revision "
                      f"{master['revision']}{newer}: {master['n_frames']} frames, level "
                      f"{decimal(master['level'], 2)}, {master['path']}")
     lines += [f"Settings {key}: " + json.dumps(value) for key, value in chain["settings"].items()]
