@@ -267,21 +267,24 @@ def truncations() -> Iterator[Mutant]:
         whole = _ends(parent)
         for block in range(0, len(parent.data), BLOCK):
             for at in (block - 1, block, block + 1):
-                if 0 <= at < max(whole) and at not in whole:
+                if 0 <= at < whole[-1][1] and not any(low <= at <= high for low, high in whole):
                     yield Mutant(name=f"{parent.name}-{parent.form}-{at}.fits",
                                  data=parent.data[:at], why=f"cut at {at}", must_fail=True)
 
 
-def _ends(parent: Seed) -> set[int]:
-    """Where a file can end and be whole: behind an HDU, or its data; but not without an image."""
+def _ends(parent: Seed) -> list[tuple[int, int]]:
+    """Where a file can end and be whole: from the end of an HDU's data to that of its padding.
+
+    But not without an image. (first, last) of each, rising.
+    """
     if parent.is_packed:
-        return {len(parent.data)}
-    ends: set[int] = set()
+        return [(len(parent.data), len(parent.data))]
+    ends: list[tuple[int, int]] = []
     with fits.open(io.BytesIO(parent.data), disable_image_compression=True) as hdus:
         for hdu in hdus:
             start = int(hdu.fileinfo()["datLoc"])
             if hdu.size:
-                ends |= {start + int(hdu.size), start + -(-int(hdu.size) // BLOCK) * BLOCK}
+                ends.append((start + int(hdu.size), start + -(-int(hdu.size) // BLOCK) * BLOCK))
     return ends
 
 
