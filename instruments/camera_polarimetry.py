@@ -120,7 +120,7 @@ def _fixed(header: Header, camera: Camera, kind: FrameKind) -> Analysis:
 
 
 def _angle(header: Header, camera: Camera) -> float | None:
-    """The position of the polariser or plate, as the section lists it; None where none is told."""
+    """The position of the polariser or plate, as listed; None where no card shows it."""
     name, value = camera.angle_card, _listed(header, camera)
     if value is not None:
         said_deg = numbers_of(camera.angles[value])[0]

@@ -39,7 +39,7 @@ from iop4d.model.frame import FrameKind
 from iop4d.model.result import STACK
 from iop4d.model.source import SourceKind
 from iop4d.model.states import REPLACED_FRAMES, FrameState
-from iop4d.model.uncertainty import between, chi_total, p_total, total
+from iop4d.model.uncertainty import between, chi_total, mag_total, p_total, total
 from iop4d.model.units import jd_of_unix, plus_minus, utc_of_jd, utc_of_unix
 from iop4d.store import alerts, catalogue, groups, health, results, standards, summaries
 from iop4d.store.database import Connection
@@ -166,7 +166,7 @@ def _sources(db: Connection, rows: Sequence[Result]) -> tuple[SourceNight, ...]:
 
 def _stack(row: Result) -> str:
     """A night's frames of a faint source put together, in words."""
-    value = plus_minus(row.mag, row.mag_err) if row.mag is not None else (
+    value = plus_minus(row.mag, mag_total(row)) if row.mag is not None else (
         f"fainter than {row.mag_limit:.3f} (three sigma)")
     return f"{clean(row.band, 20)}  {value} mag, {count(len(row.frames), 'frame')} put together"
 

@@ -16,7 +16,7 @@ _FEWEST = 24  # pairs that must differ upwards: an image without noise has no fi
 
 
 def sample_rows(ny: int) -> list[int]:
-    """The rows of an image of a height that its fingerprint is taken from, evenly spaced."""
+    """The rows of an image with ``ny`` rows that give its fingerprint, evenly spaced."""
     return [int((k + 0.5) * ny / _ROWS) for k in range(_ROWS)]
 
 

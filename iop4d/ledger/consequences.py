@@ -90,7 +90,9 @@ class Consequences:
         if len(masters.fields_apart(tx, facts)) >= _PATTERN_FRAMES:
             master = masters.master_for(tx, replace(facts, kind=FrameKind.PATTERN, band=None),
                                         self._clock())
-            jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER, now=self._clock())
+            if master.state != MasterState.REJECTED:  # by a person
+                jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER,
+                           now=self._clock())
 
     def master_failed(self) -> None:
         """It was not built: others are chosen in its place."""
@@ -153,7 +155,7 @@ class Consequences:
         self._reduce_again(tx, frame.id)
 
     def exposure_came(self, tx: Transaction, frame: Frame) -> None:
-        """Frames of whose exposure it was not known that this one began within it."""
+        """A frame is measured: others, within whose exposure it began, are doubtful now."""
         for other in frames.that_last_until(tx, frame):
             self._reduce_again(tx, other.id)
 

@@ -31,8 +31,7 @@ from iop4d.store.schema import Master
 _FEWEST_PEERS = 3  # masters of other nights that tell what is usual
 _ODD_SIGMAS = 8.0
 _ODD_PART = 0.1  # of the usual level
-_ODD_LEAST = {FrameKind.BIAS: 5.0, FrameKind.DARK: 0.05, FrameKind.FLAT: 0.02,
-              FrameKind.PATTERN: 1e9}  # ADU, ADU/s, part; hot pixels come and go
+_ODD_LEAST = {FrameKind.BIAS: 5.0, FrameKind.DARK: 0.05, FrameKind.FLAT: 0.02}  # ADU, ADU/s, part
 
 #: What a master itself is calibrated with.
 CALIBRATED_WITH: dict[FrameKind, tuple[FrameKind, ...]] = {
@@ -209,7 +208,7 @@ def deviation(db: Connection, site: Site, master: Master, level: float, scatter:
     """Why a newly built master is unlike those of other nights; empty if it is not, or too few are.
 
     Biases and darks are compared by their level, flats, which all have the level 1, by the scatter
-    of their pixels.
+    of their pixels. Patterns are not: hot pixels come and go.
     """
     kind, binning = FrameKind(master.kind), region_of(master.layout)[0]
     what = "scatter" if kind is FrameKind.FLAT else "level"
@@ -219,7 +218,7 @@ def deviation(db: Connection, site: Site, master: Master, level: float, scatter:
              and days_between(row.night, master.night) <= site.masters.max_age_days
              and row.level is not None and row.scatter is not None]
     values = [float(getattr(row, what)) for row in peers]
-    if len(values) < _FEWEST_PEERS:
+    if len(values) < _FEWEST_PEERS or kind not in _ODD_LEAST:
         return ""
     middle = median(values)
     value = scatter if kind is FrameKind.FLAT else level

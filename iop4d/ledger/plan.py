@@ -193,7 +193,7 @@ def product_stem(name: str, before: Iterable[str]) -> str:
 
 
 def _short(name: str) -> str:
-    """A name that leaves room for an ending; a long one is told from others by its digest."""
+    """A name that leaves room for an ending; a digest distinguishes a shortened one from others."""
     stored = os.fsencode(name)
     if len(stored) <= _LONGEST:
         return name

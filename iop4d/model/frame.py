@@ -88,7 +88,7 @@ class FrameFacts:
     the local noon-to-noon night; ``shape`` is (ny, nx) in pixels, without overscan;
     ``pointing_deg`` ICRS (RA, Dec) in degrees, or None; ``band`` None where the kind has none
     (bias, dark). ``beam_element``: name of what stands in the beam besides the filter, a prism or
-    an analyser, where flats are to be told apart by it; ``polariser_deg``: position of the
+    an analyser, where each has flats of its own; ``polariser_deg``: position of the
     polariser or the half-wave plate, or angle of the fixed analyser.
     """
 

@@ -18,7 +18,7 @@ from iop4d.science.ensemble import Ensemble
 
 Floats = NDArray[np.float64]
 
-_CHANCE = 0.2  # by which stars without a term show one as large: it is taken for one below
+_CHANCE = 0.2  # probability by chance of a term as large, below which it counts as a true one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ def colours_of(target: Source, stars: Sequence[Source], band: str, jd: float,
                system: PhotometricSystem) -> Colours:
     """What the instrument's colour term does to a source and its calibrators.
 
-    A source of unknown colour is taken to have that of the median calibrator, with the spread of
+    A source of unknown colour counts as one of the median calibrator's colour, with the spread of
     plausible colours as its error; a calibrator likewise. A source's colour is one for all its
     points: what it is wrong by, they share.
     """

@@ -8,7 +8,7 @@ from iop4d.instruments.telescopes import Telescope, sun_altitude_deg
 from iop4d.model.frame import FrameFacts
 from iop4d.model.units import span_text, unix_of_jd, utc_of_jd
 
-SUN_UP_DEG = -6.0  # altitude above which no field is taken: civil twilight
+SUN_UP_DEG = -6.0  # altitude of the Sun above which no field is observed: civil twilight
 LONGEST_S = 4 * 3600.0  # exposures of CCDs on faint targets end well before
 CLOCKS_DIFFER_S = 120.0  # that a camera's clock may be ahead of ours
 

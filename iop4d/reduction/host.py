@@ -32,7 +32,7 @@ HOST_BAND = "R"  # in which the host galaxies' fluxes are known
 #: Nilsson et al. 2007 uses 5 to 7.5 (Nilsson et al. 2018, A&A 620, A185), and up to a seeing of
 #: 4 arcsec this one holds 95 % of a star.
 HOST_APERTURE = 7.5
-#: Seeing at which the host's part of a magnitude is told, whatever it was, arcsec.
+#: Seeing, arcsec, to which the host's part of a magnitude is brought, whatever it was.
 REFERENCE_FWHM = 2.0
 _STEADY_ERR = 0.2  # part of the host's change with the seeing that its table may have wrong
 

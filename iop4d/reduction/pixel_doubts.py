@@ -19,7 +19,7 @@ _HOLE = 20000.0  # ADU by which no pixel between two such pixels of a star is fa
 _WIDEST = 12  # pixels of such a hole
 _BLOCKS = 8  # to a side, that show how even an image is
 _SAMPLE = 16384  # pixels that show it
-_UNEVEN = 0.05  # of the sky: a flat that adds less is not told from gradients
+_UNEVEN = 0.05  # of the sky: a flat that adds less looks like a gradient
 
 
 def mark_wrapped(raw: RawImage, frame: CalibratedImage) -> tuple[CalibratedImage, str]:

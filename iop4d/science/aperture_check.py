@@ -14,7 +14,7 @@ from iop4d.science.photometry import LOW_SNR, Aperture, Flux, Pixels, measure
 from iop4d.science.psf_residual import UNSEEN, StarFit, fit_star
 from iop4d.science.saturation import has_hole
 
-_MATTERS = 1.0  # errors of the flux that a hit must change it by to be told
+_MATTERS = 1.0  # errors of the flux by which a hit must change it to be flagged
 _LARGEST = 0.1  # part of the light up to which unseen hits enter the error: larger ones are rare
 _TIE = 0.004  # part of a flux by which PSF and aperture photometry of one star differ; measured
 _WITHIN = 1.0  # FWHM beyond the aperture's rim from which a neighbour's light still gets inside
@@ -24,7 +24,7 @@ _WITHIN = 1.0  # FWHM beyond the aperture's rim from which a neighbour's light s
 class Checked:
     """An aperture's flux, looked at; ``psf_flux``, ``psf_flux_err``: of the star by PSF photometry
     in the aperture's units, ADU, NaN where no neighbour is near enough to make it of use;
-    ``unseen``: error by hits too small to be told, ADU, in larger apertures too."""
+    ``unseen``: error by hits too small to be found, ADU, in larger apertures too."""
 
     flux: Flux
     unseen: float = 0.0
@@ -47,9 +47,9 @@ def check_aperture(frame: Pixels, measured: Flux, x: float, y: float, aperture: 
     """Compare a star's pixels with the frame's PSF; ``extended``: a galaxy shines around it.
 
     A hit, hot or dead pixel that changes the flux by more than its error makes BAD_PIXELS, an image
-    drawn out BLENDED; a hit just too small to be told must lie within five errors, which grow where
-    it does not. Stars that are faint, saturated or undetected are returned as they are, and so is
-    everything on frames whose PSF is not known from four stars.
+    drawn out BLENDED; a hit just too small to be found must lie within five errors, which grow
+    where it does not. Stars that are faint, saturated or undetected are returned as they are, and
+    so is everything on frames whose PSF is not known from four stars.
     """
     psf = frame.empirical_psf
     if own is None or not psf.n_stars or measured.flags & Flag.SATURATED \

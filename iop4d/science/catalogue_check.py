@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 SIGMAS = 4.0  # off the others, from which a catalogue magnitude is called wrong
 LEAST = 0.03  # mag, of which it must be off besides: authors differ by as much
-FEWEST_STARS = 3  # of two that differ, nobody can say which one is wrong
+FEWEST_STARS = 3  # of two that differ, either one may be wrong
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Frames on which every star has two images, though nobody said so."""
+"""Frames on which every star has two images, though described as of single images."""
 
 from __future__ import annotations
 

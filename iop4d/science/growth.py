@@ -32,7 +32,7 @@ _SAMPLES = 1000  # pixels of an annulus that are looked at; they add a fifth to 
 _FEWEST = 30  # of them that give a sky of its own
 _RINGS = 4  # of an annulus, in which a galaxy's light is as good as even
 # Parts of a source's light in a circle. A wide one nearly always holds a faint star or a bad pixel,
-# whose light is subtracted or made up for with an error; they are told where they are more than:
+# whose light is subtracted or made up for with an error; they are flagged where they are more than:
 _BLEND = 0.05  # of neighbours
 _LOST = 0.01  # in bad pixels
 _LOST_ERR = 0.3  # part of the light in bad pixels by which the PSF may be wrong there

@@ -1,9 +1,9 @@
-"""The polarisation that dust gives to all stars of a field, told from the transparency of frames.
+"""The polarisation that dust gives to all stars of a field, and the transparency of its frames.
 
 A change of transparency from frame to frame and a polarisation that all stars share look the same
-through a polariser. Field stars give the product of both exactly; what they cannot tell apart is
-told by what is known beforehand: how steady the transparency is, how much the instrument adds, and
-how much the dust of such a field polarises.
+through a polariser. Field stars give the product of both exactly; what they cannot separate
+follows from what is known beforehand: how steady the transparency is, how much the instrument
+adds, and how much the dust of such a field polarises.
 """
 
 from __future__ import annotations

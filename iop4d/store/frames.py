@@ -122,9 +122,10 @@ def begun_within(db: Connection, frame: Frame) -> list[Frame]:
 
 
 def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
-    """Frames of the same camera and band, reduced or about to be, within which one began."""
+    """Frames of the same camera and band, measured or about to be, within which one began."""
+    lasts = Frame.jd_start + Frame.exptime_s / SECONDS_A_DAY  # longer than _least_s: few are left
     return [row for row in _like(db, frame).where(
-        (Frame.jd_start <= frame.jd_start)
+        (Frame.jd_start <= frame.jd_start) & (lasts > frame.jd_start)
         & Frame.state.in_((FrameState.DONE, FrameState.QUEUED)))
         if frame.jd_start < row.jd_start + _least_s(row.exptime_s) / SECONDS_A_DAY]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from iop4d.model.frame import FrameFacts, FrameKind, layout_of, region_of
 from iop4d.model.states import FrameState, MasterState
-from iop4d.store.database import Connection, Transaction, number
+from iop4d.store.database import Connection, Transaction
 from iop4d.store.frames import facts_of as frames_facts_of
 from iop4d.store.schema import Frame, Master
 
@@ -88,19 +88,19 @@ def fields_apart(db: Connection, facts: FrameFacts) -> list[Frame]:
     for frame in db.select(Frame).where(_measured_like(facts)).order_by(
             Frame.jd_start, Frame.name):
         wcs = frame.info.get("wcs") or {}
-        scale = abs(number(frame.info.get("fwhm_arcsec")) / number(frame.info.get("fwhm_px")))
         if layout_of(frames_facts_of(frame)) != layout_of(facts) or "CRPIX1" not in wcs:
             continue
-        cell = _cell(wcs, scale)
+        cell = _cell(wcs)
         if near[cell] < _ALIKE:
             near[cell] += 1
             found.append(frame)
     return found
 
 
-def _cell(wcs: dict[str, Any], scale_arcsec: float) -> tuple[int, int]:
+def _cell(wcs: dict[str, Any]) -> tuple[int, int]:
     """In which square of ``_APART`` pixels on the sky the frame's first pixel points."""
-    step = _APART * scale_arcsec / 3600.0
+    step = _APART * math.sqrt(abs(
+        float(wcs["CD1_1"]) * float(wcs["CD2_2"]) - float(wcs["CD1_2"]) * float(wcs["CD2_1"])))
     dx, dy = float(wcs["CRPIX1"]), float(wcs["CRPIX2"])
     east = float(wcs["CRVAL1"]) * math.cos(math.radians(float(wcs["CRVAL2"]))) \
         - float(wcs["CD1_1"]) * dx - float(wcs["CD1_2"]) * dy

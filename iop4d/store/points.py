@@ -28,7 +28,6 @@ _NO_MARKS = Value([], converter=JSONField().db_value, unpack=False)  # a list is
 _SURE = 3.0  # standard errors of p that an angle needs
 
 
-
 def _auto(nucleus: Any, whole: Any) -> Any:
     """One column where the host galaxy is known, else the other."""
     return Case(None, [(Result.host_mjy.is_null(False), nucleus)], whole)
@@ -82,8 +81,8 @@ class PointSelection:
 def good_points(source: str, band: Any, *, needs_mag: bool = True, stacks: bool = False) -> Any:
     """The condition, for a query of results, that a point counts for alerts.
 
-    ``stacks``: a night's frames put together count too, besides each by itself.
-    ``band``: its name, or the column for any. A polarisation needs no calibrator.
+    ``band``: its name, or the column for any. A polarisation needs no calibrator. ``stacks``: a
+    night's frames put together count too, besides each by itself.
     """
     good = ((Result.source == source) & (Result.band == band)
             & (Result.flags.bin_and(barring_flags(needs_mag=needs_mag)) == 0)

@@ -11,7 +11,9 @@ from iop4d.model.source import Source, SourceKind
 from iop4d.model.units import angle_difference
 from iop4d.store import catalogue
 from iop4d.store.database import Connection
+from iop4d.store.points import barring_flags
 from iop4d.store.schema import Result
+from iop4d.store.table import is_filled
 
 #: A listed p below this, a fraction, is that of an unpolarised standard, whose angle says nothing.
 _UNPOLARISED = 0.005
@@ -49,9 +51,11 @@ def of_night(db: Connection, night: str) -> tuple[StandardOff, ...]:
 
 
 def newest(db: Connection, since_jd: float) -> tuple[StandardOff, ...]:
-    """The newest observation of any standard by each instrument, since a JD."""
+    """The newest sound observation of any standard by each instrument, since a JD."""
+    sound = (Result.flags.bin_and(barring_flags(needs_mag=False)) == 0) \
+        & ~is_filled(Result.human_flags)
     found = {one.instrument: one for one in sorted(
-        _compared(db, Result.jd_mid >= since_jd), key=lambda one: one.jd_mid)}
+        _compared(db, (Result.jd_mid >= since_jd) & sound), key=lambda one: one.jd_mid)}
     return tuple(found[name] for name in sorted(found))
 
 

@@ -23,7 +23,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Master
 from tests.conftest import FakeClock
 from tests.ledger.test_ledger import Bench, facts_of
-from tests.support.rows import rows
+from tests.support.rows import rows, update
 
 CAMERA = """
 [[camera]]
@@ -60,7 +60,7 @@ def answer(bench: Bench, claim: Claim, step: float) -> Outcome:
     return outcome
 
 
-def run(bench: Bench, count: int, step: float) -> list[MasterRequest]:
+def run(bench: Bench, count: int, step: float, *, first: int = 0) -> list[MasterRequest]:
     asked: list[MasterRequest] = []
 
     def answering(claim: Claim) -> Outcome:
@@ -68,7 +68,7 @@ def run(bench: Bench, count: int, step: float) -> list[MasterRequest]:
             asked.append(claim.request)
         return answer(bench, claim, step)
 
-    bench.drop(*(f"science-R-{n}.fit" for n in range(count)))
+    bench.drop(*(f"science-R-{n}.fit" for n in range(first, first + count)))
     bench.work(answering)
     return asked
 
@@ -96,6 +96,17 @@ def test_a_rejected_pattern_is_used_no_more(bench: Bench) -> None:
     bench.ledger.reject([master.id], "stars in it")
     bench.work(lambda claim: answer(bench, claim, 30.0))
     assert {tuple(frame.masters) for frame in rows(bench.database, Frame)} == {()}
+    assert run(bench, 24, 30.0, first=36) == []  # nor is it built anew for more frames
+
+
+def test_frames_whose_width_was_not_kept_count_too(bench: Bench) -> None:
+    """Of the scale nothing but the astrometric solution tells."""
+    run(bench, 12, 30.0)
+    for frame in rows(bench.database, Frame):
+        info = {**frame.info, "fwhm_px": None, "fwhm_arcsec": None}
+        update(bench.database, Frame, Frame.id == frame.id, info=info)
+    (request,) = run(bench, 24, 30.0, first=12)
+    assert len(request.inputs) >= 24
 
 
 def test_a_camera_with_flats_has_none(bench: Bench, site: Site, database: Database,

@@ -1,4 +1,4 @@
-"""The polarisation that dust gives to a field, told from the transparency: its errors hold."""
+"""The polarisation that dust gives to a field, separated from the transparency: its errors hold."""
 
 from __future__ import annotations
 

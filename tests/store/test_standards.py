@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from iop4d.model.flags import Flag
 from iop4d.model.result import ResultValue
 from iop4d.model.states import GroupState
 from iop4d.store import catalogue, groups, standards
@@ -39,6 +40,26 @@ def test_a_standard_s_p_and_angle_are_held_against_the_literature_in_all_errors(
     assert found.chi_off == pytest.approx(4.0)
     assert found.chi_err > math.hypot(0.5, 1.0, star.chi_err_deg) - 1e-9
     assert found.sigmas == pytest.approx(max(0.002 / found.p_err, 4.0 / found.chi_err))
+
+
+@pytest.mark.parametrize("flags", [Flag.SATURATED, Flag.TIME_DOUBTFUL, Flag.POOR_FIT])
+def test_a_standard_with_a_flag_that_bars_it_is_not_the_newest(database: Database,
+                                                               flags: Flag) -> None:
+    nan = math.nan
+    with database.write() as tx:
+        catalogue.save(tx, parse(builtin("standards")))
+        star = catalogue.find(tx, "HD 25443")
+        for jd, bits in ((2460400.5, Flag(0)), (2460401.5, flags)):
+            value = ResultValue(
+                source=star.name, band="R", mode="polarimetry", jd_mid=jd, bjd_tdb=jd,
+                exptime_s=10.0, mag=nan, mag_err=nan, zero_point=nan, zero_point_err=nan,
+                n_calibrators=0, fwhm_arcsec=2.0, airmass=1.1, flags=int(bits), p=star.p,
+                p_err=0.0008, p_debiased=star.p, q=0.0, q_err=0.0008, u=0.0, u_err=0.0008)
+            save_results(tx, Origin(key=f"g{jd}", telescope="OSN-T090", instrument="DIPOL",
+                                    night="2024-03-31", frames=()), (value,), now=0.0)
+        (found,) = standards.newest(tx, 2460000.0)
+        assert found.jd_mid == 2460400.5
+        assert len(standards.of_night(tx, "2024-03-31")) == 2
 
 
 def test_a_group_without_polarisation_is_in_the_state_of_the_site(database: Database) -> None:
