@@ -1,7 +1,8 @@
 """Speed and memory of the real daemon on a simulated night: ``make bench``.
 
 First a backlog of science frames that lie there when the daemon starts, then frames that come one
-by one. Core-seconds are those of the daemon and all its workers together.
+by one. Core-seconds are those of the daemon and all its workers together. It fails (exit code 1)
+where a frame is not reduced, or a result is older than its file; never by how fast the machine is.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from pathlib import Path
 from statistics import mean, median, quantiles
 
 import psutil
+from astropy.io import fits
 from rich.console import Console
 from rich.table import Table
 
+from iop4d.model.states import FrameState
+from iop4d.model.units import SECONDS_A_DAY, isot_of_jd
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
@@ -31,7 +35,9 @@ from tests.support.rows import rows
 from tests.support.sites import drop, make_site, take_night
 
 _SETTLE = 0.5  # seconds; the site's default, set aside in the latency
-_DISTINCT = 21  # frames that are simulated; a longer backlog repeats them under other names
+_DISTINCT = 21  # frames that are simulated; a longer backlog repeats them, each at its own time
+_CADENCE = 70.0  # seconds from start to start of the copies, which are exposures of 60 s
+_ROOM = 400  # such exposures in a night
 
 
 @dataclass(kw_only=True)
@@ -101,7 +107,12 @@ class Numbers:
 
 
 def run(folder: Path, *, backlog: int, live: int, repeats: int) -> Numbers:
-    """Measure. ``repeats``: backlogs after the first, for the growth of memory."""
+    """Measure. ``repeats``: backlogs after the first, for the growth of memory.
+
+    Raises RuntimeError where a frame is not reduced or a result is older than its file.
+    """
+    if backlog + live > _ROOM:
+        raise RuntimeError(f"a night has room for {_ROOM} frames, not {backlog + live}")
     plan = NightPlan(seed=3, fields=("3C345", "S50716+714", "BLLac"), frames=_DISTINCT,
                      n_bias=7, n_flat=7)
     night = take_night(plan, folder / "night")
@@ -123,13 +134,14 @@ def run(folder: Path, *, backlog: int, live: int, repeats: int) -> Numbers:
                 later = date.fromisoformat(plan.night) + timedelta(days=turn)
                 science = take_night(replace(plan, night=later.isoformat(), n_bias=0, n_flat=0),
                                     folder / f"night-{turn}")
+            exposures = copies(science, backlog + live, site / f"backlog-{turn}", str(turn))
             began = watch.cpu()
-            took = _backlog(science, raw, backlog, turn, observer, service, done)
+            took = _backlog(exposures[:backlog], raw, turn, observer, service, done)
             core_s += (watch.cpu() - began) / (backlog * (1 + repeats))
             seconds = seconds or took
             done += backlog
             _say(f"backlog {turn + 1} of {1 + repeats}: {60 * backlog / took:.0f} frames/min")
-        latencies = _live(science, raw, live, observer, service, done)
+        latencies = _live(exposures[backlog:], raw, observer, service, done)
         memory = watch.stop()
     finally:
         service.stop()
@@ -142,32 +154,68 @@ def _wait(observer: Observer, service: Service, frames: int) -> None:
         raise RuntimeError(f"no end of it: {service.log()[-3000:]}")
 
 
-def _backlog(science: list[Path], raw: Path, count: int, turn: int, observer: Observer,
+def copies(science: list[Path], count: int, folder: Path, mark: str) -> list[Path]:
+    """So many exposures with the pixels of some frames, over and over; the paths of the new files.
+
+    Each begins ``_CADENCE`` after the one before it, the first when the first of the frames does:
+    frames of one start and the same noise would be one exposure under other names.
+    """
+    with fits.open(science[0]) as units:
+        first = float(units[0].header["JD"])
+    made = []
+    for i in range(count):
+        original = science[i % len(science)]
+        path = drop(original, folder, f"{mark}-{i:04d}-{original.name}")
+        with fits.open(path, mode="update", do_not_scale_image_data=True) as units:
+            start = first + i * _CADENCE / SECONDS_A_DAY
+            units[0].header["JD"] = round(start, 8)
+            units[0].header["DATE-OBS"] = isot_of_jd(start)
+        made.append(path)
+    return made
+
+
+def _backlog(exposures: list[Path], raw: Path, turn: int, observer: Observer,
              service: Service, done: int) -> float:
     """Move a whole backlog in at once; seconds until its last result."""
-    beside = raw.parent.parent / f"backlog-{turn}"
-    for i in range(count):
-        drop(science[i % len(science)], beside, f"{turn}-{i:04d}-{science[i % len(science)].name}")
+    beside, place = raw.parent.parent / f"moved-{turn}", raw.parent / f"backlog-{turn}"
+    beside.mkdir()
+    for path in exposures:
+        path.rename(beside / path.name)
     began = time.monotonic()
-    beside.rename(raw.parent / f"backlog-{turn}")
-    _wait(observer, service, done + count)
-    shutil.rmtree(raw.parent / f"backlog-{turn}")
-    return time.monotonic() - began
+    beside.rename(place)
+    _wait(observer, service, done + len(exposures))
+    took = time.monotonic() - began
+    _check_reduced(raw.parent.parent)
+    shutil.rmtree(place)
+    return took
 
 
-def _live(science: list[Path], raw: Path, count: int, observer: Observer, service: Service,
+def _live(exposures: list[Path], raw: Path, observer: Observer, service: Service,
           done: int) -> list[float]:
     """Frames that come one by one; seconds from the close of each file to its result's commit."""
     closed = {}
-    for i in range(count):
-        name = f"live-{i:04d}-{science[i % len(science)].name}"
-        drop(science[i % len(science)], raw, name)
-        closed[name] = time.time()
+    for path in exposures:
+        drop(path, raw)
+        closed[path.name] = time.time()
         time.sleep(_LIVE_PAUSE)
-    _wait(observer, service, done + count)
-    database = Database(raw.parent.parent / "iop4d.db", read_only=True)
-    made = {row.frames[0]: row.created_at for row in rows(database, Result)}
-    return [made[name] - at for name, at in closed.items()]
+    _wait(observer, service, done + len(exposures))
+    site = raw.parent.parent
+    _check_reduced(site)
+    made = {row.frames[0]: row.created_at for row in rows(
+        Database(site / "iop4d.db", read_only=True), Result)}
+    latencies = [made[name] - at for name, at in closed.items()]
+    if early := sum(latency <= 0.0 for latency in latencies):
+        raise RuntimeError(f"{early} of {len(latencies)} results are older than their files")
+    return latencies
+
+
+def _check_reduced(site: Path) -> None:
+    """Raise RuntimeError if any science frame has ended in another way than reduced."""
+    database = Database(site / "iop4d.db", read_only=True)
+    lost = [f"{row.name}: {row.state}, {row.reason}" for row in rows(
+        database, Frame, Frame.kind == "science") if row.state != FrameState.DONE]
+    if lost:
+        raise RuntimeError(f"{len(lost)} science frames are not reduced: " + "; ".join(lost[:5]))
 
 
 def _stages(site: Path) -> dict[str, float]:

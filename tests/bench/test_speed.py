@@ -1,0 +1,49 @@
+"""The frames of the bench of speed are exposures of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from iop4d.model.frame import FrameKind
+from iop4d.model.states import FrameState
+from iop4d.simulator.night import NightPlan
+from iop4d.store import frames
+from iop4d.store.database import Database
+from tests.bench import speed
+from tests.support.lab import Lab
+from tests.support.sites import take_night
+
+
+def test_copies_of_a_frame_are_exposures_of_their_own_which_do_not_overlap(tmp_path: Path) -> None:
+    """Twins begin within 1.5 s of each other (store.frames); these are 70 s apart."""
+    (original,) = take_night(NightPlan(n_bias=0, n_flat=0, frames=1), tmp_path / "night")
+    made = speed.copies([original], 3, tmp_path / "copies", "0")
+    lab = Lab(tmp_path)
+    facts = [lab.classify(path)[0] for path in (original, *made)]
+    starts = 86400.0 * (np.array([one.jd_start for one in facts]) - facts[0].jd_start)
+    assert starts == pytest.approx([0.0, 0.0, 70.0, 140.0], abs=0.01)
+    assert all(one.exptime_s < 70.0 for one in facts)
+    assert len({path.name for path in made}) == 3
+    with fits.open(original) as one, fits.open(made[2]) as other:
+        assert np.array_equal(one[0].data, other[0].data)
+        assert other[0].header["DATE-OBS"] != one[0].header["DATE-OBS"]
+
+
+@pytest.mark.parametrize("state", [FrameState.DUPLICATE, FrameState.FAILED])
+def test_a_science_frame_that_is_not_reduced_ends_the_bench(tmp_path: Path,
+                                                            state: FrameState) -> None:
+    database = Database(tmp_path / "iop4d.db")
+    with database.write() as tx:
+        row = frames.create(tx, 0.0, archive="a", path="/x", name="x.fit", size=1, mtime_ns=1,
+                            completed_at=0.0, kind=FrameKind.SCIENCE.value)
+        tx.update(type(row), state=FrameState.DONE).execute()
+    speed._check_reduced(tmp_path)
+    with database.write() as tx:
+        tx.update(type(row), state=state, reason="why").execute()
+    database.close()
+    with pytest.raises(RuntimeError, match=f"1 science frames.* x.fit: {state}, why"):
+        speed._check_reduced(tmp_path)
