@@ -266,6 +266,7 @@ class Outcomes:
             instrument=group.instrument, night=group.night, group_id=group.id,
             frames=tuple((row.id, row.name) for row in rows),
             provisional=any(row.provisional for row in rows))
+        groups.withdraw_others(tx, group.id, [row.id for row in rows], now)
         self._announce(tx, results.save_results(tx, origin, polarised.results, now=now))
         groups.withdraw(tx, group.id, tuple(value.source for value in polarised.results), now)
 

@@ -18,7 +18,7 @@ from iop4d.store import catalogue
 from iop4d.store.database import Connection, Transaction, number
 from iop4d.store.frames import facts_of
 from iop4d.store.jobs import OF_A_FRAME
-from iop4d.store.schema import Frame, FrameStars, Group, Job, Result, Series
+from iop4d.store.schema import Frame, FrameStars, Group, Job, Result, ResultFrame, Series
 from iop4d.store.schema import Measurement as Row
 
 
@@ -70,6 +70,18 @@ def withdraw(tx: Transaction, group_id: int, keep: tuple[str, ...], now: float) 
     tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
               changed_at=now).where(
         (Result.group_id == group_id) & Result.source.not_in(keep)
+        & (Result.withdrawn == False)).execute()  # noqa: E712 - SQL
+
+
+def withdraw_others(tx: Transaction, group_id: int, frame_ids: list[int], now: float) -> None:
+    """Results of other groups that rest on frames of this one count no more.
+
+    They count again when their group is computed from the frames that it has kept.
+    """
+    resting = ResultFrame.select(ResultFrame.result).where(ResultFrame.frame.in_(frame_ids))
+    tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
+              changed_at=now).where(
+        Result.id.in_(resting) & (Result.group_id != group_id)
         & (Result.withdrawn == False)).execute()  # noqa: E712 - SQL
 
 

@@ -232,6 +232,26 @@ def test_a_group_whose_frames_go_elsewhere_is_withdrawn_and_not_deleted(bench: B
         (FIRST, 0.04), (("p0-4.fits", "p22.5-5.fits", "p45-6.fits", "p67.5-7.fits"), 0.04)]
 
 
+def test_a_frame_that_changes_its_group_is_never_in_two_results(bench: Bench) -> None:
+    """The group that it left is open again and computed later: till then its result rests on it."""
+    bench.drop("p0-0.fits", "p22.5-1.fits",
+               "p67.5-18.fits", "p0-19.fits", "p22.5-20.fits", "p45-21.fits")
+    bench.work()
+    whole = ("p67.5-18.fits", "p0-19.fits", "p22.5-20.fits", "p45-21.fits")
+    assert bench.results() == [(whole, 0.04)]
+    bench.drop("p45-7.fits")  # bridges the pause, and takes the first frame of the second group
+    seen = []
+    for _ in range(40):
+        for claim in bench.ledger.claim(1):
+            bench.ledger.finish(claim, bench.answer(claim))
+        if (counted := bench.results()) not in seen:
+            seen.append(counted)
+        bench.clock.advance(0.2)
+    early = ("p0-0.fits", "p22.5-1.fits", "p45-7.fits", "p67.5-18.fits")
+    assert seen == [[(whole, 0.04)], [(early, 0.04)], [(early, 0.04), (whole[1:], 0.03)]]
+    assert len(rows(bench.database, Result)) == 2
+
+
 def test_a_frame_that_fails_when_done_again_leaves_its_group(bench: Bench) -> None:
     ids = bench.drop(*FIRST)
     bench.work()
