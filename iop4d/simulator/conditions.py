@@ -38,8 +38,8 @@ class Conditions:
     its change from side to side as a fraction).
 
     Of telescope and camera: ``donut_px``, ``trail_px``: outer radius and length of the image of a
-    star out of focus, and trailed. ``mirrored``: the camera. ``off_arcmin``: the
-    telescope's pointing, (east, north); ``header_off_arcmin``: what the header says besides.
+    star out of focus, and trailed. ``mirrored``: the camera. ``off_arcmin``: how far (east, north)
+    of the target the telescope points; ``header_off_arcmin``: how far the header says that it does.
     ``full_adu``: where the converter clips. ``dead_columns``: x on the CCD. ``hit``: part of the
     target's light that a cosmic ray adds, within ``hit_px`` of its centre, in every frame or those
     of ``hit_frames``, counted from 0. ``colour_terms``: of bands, against B-V: catalogue minus
@@ -108,6 +108,13 @@ def plane_of(ra: float, dec: float, *, crpix: tuple[float, float], angle_deg: fl
     if conditions.mirrored:
         wcs |= {"CD1_1": -wcs["CD1_1"], "CD2_1": -wcs["CD2_1"]}
     return wcs
+
+
+def pixels_of(east: float, north: float, *, wcs: dict[str, float]) -> tuple[float, float]:
+    """(x, y) of an offset on the sky in arcminutes, near the middle of a tangent plane."""
+    cd = np.array([[wcs["CD1_1"], wcs["CD1_2"]], [wcs["CD2_1"], wcs["CD2_2"]]])
+    dx, dy = np.linalg.solve(cd, np.array([east, north]) / 60.0)
+    return float(dx), float(dy)
 
 
 def stars_of(stars: Stars, conditions: Conditions, seed: int, radius_arcmin: float) -> Stars:

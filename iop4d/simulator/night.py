@@ -30,6 +30,7 @@ from iop4d.simulator.camera import (
 from iop4d.simulator.conditions import (
     Conditions,
     camera_of,
+    pixels_of,
     plane_of,
     smeared,
     stars_of,
@@ -212,6 +213,7 @@ class Night:
         data = self._expose(light, window, plan.exptime_s, round(hits),
                             self._hits(planned, images, flux))
         east, north = hard.header_off_arcmin
+        east /= math.cos(math.radians(stars.dec[0]))
         pointing = (stars.ra[0] + rng.uniform(-30, 30) / 3600 + east / 60, stars.dec[0]
                     + rng.uniform(-30, 30) / 3600 + north / 60)
         frame = self._frame(planned, window, data, pointing=pointing)
@@ -263,9 +265,16 @@ class Night:
         """0-based pixel of the CCD to which the telescope puts the target."""
         reads = self._reads(planned.mode)
         miss = self._miss[FIELDS.index(where)] if self._setup.part else (0.0, 0.0)
-        off = [60.0 * arcmin / self._ccd.pixel_arcsec for arcmin in self._hard.off_arcmin]
-        return (reads.x + reads.nx / 2 - 0.5 + float(miss[0]) + off[0],
-                reads.y + reads.ny / 2 - 0.5 + float(miss[1]) + off[1])
+        # The target is seen as far on the other side of where the telescope points.
+        dx, dy = pixels_of(*(-arcmin for arcmin in self._hard.off_arcmin),
+                           wcs=self._plane(0.0, 0.0, (0.0, 0.0), self._angle))
+        return (reads.x + reads.nx / 2 - 0.5 + float(miss[0]) + dx,
+                reads.y + reads.ny / 2 - 0.5 + float(miss[1]) + dy)
+
+    def _plane(self, ra: float, dec: float, crpix: tuple[float, float],
+               angle_deg: float) -> dict[str, float]:
+        return plane_of(ra, dec, crpix=crpix, angle_deg=angle_deg,
+                        scale_arcsec=self._ccd.pixel_arcsec, conditions=self._hard)
 
     def _window(self, planned: Planned, where: Field) -> Window:
         """What is read; a sub-frame has the middle between the target's images in its middle."""
@@ -283,8 +292,7 @@ class Night:
         angle = self._angle + rng.normal(0, 0.02)
         crpix = (x - window.x + 1.0 + rng.uniform(-jitter, jitter),
                  y - window.y + 1.0 + rng.uniform(-jitter, jitter))
-        return plane_of(stars.ra[0], stars.dec[0], crpix=crpix, angle_deg=angle,
-                        scale_arcsec=self._ccd.pixel_arcsec, conditions=self._hard)
+        return self._plane(stars.ra[0], stars.dec[0], crpix, angle)
 
     def _images(self, planned: Planned, where: Field, wcs: dict[str, float], window: Window,
                 stars: Stars, psf: Psf, jd: float) -> _Images:

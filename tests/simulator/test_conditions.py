@@ -7,12 +7,15 @@ from functools import cache
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io.fits import Header
+from astropy.wcs import WCS
 
 from iop4d.simulator.camera import ANDOR_T90, Ccd
 from iop4d.simulator.conditions import Conditions, smeared, stars_of, with_dead_columns
 from iop4d.simulator.frames import SimulatedFrame, Truth
 from iop4d.simulator.night import Night
-from iop4d.simulator.plan import NightPlan
+from iop4d.simulator.plan import NightPlan, checked, schedule
 from iop4d.simulator.sky import field_of, load_sky, project
 
 PLAN = NightPlan(n_bias=0, n_flat=0, frames=1, fields=("S50716+714",), cosmic_rays=0)
@@ -94,6 +97,30 @@ def test_a_mirrored_camera_has_such_a_plane() -> None:
     wcs = truth_of(usual()).wcs
     mirrored = truth_of(taken(mirrored=True)).wcs
     assert mirrored["CD1_1"] == -wcs["CD1_1"]
+
+
+@pytest.mark.parametrize(("turned", "mirrored"), [(0.0, False), (37.0, False), (110.0, True)])
+@pytest.mark.parametrize("off", [(4.0, 0.0), (0.0, 4.0), (-3.0, 2.0)])
+def test_a_telescope_that_points_east_and_north_has_that_place_in_its_middle(
+        off: tuple[float, float], turned: float, mirrored: bool) -> None:
+    """The place is found with astropy, not with our own projection."""
+    night = Night(replace(PLAN, turned_deg=turned, conditions=Conditions(
+        off_arcmin=off, mirrored=mirrored)))
+    plan = night.plan
+    wcs = night._wcs(next(p for p in schedule(plan, checked(plan)) if p.where is not None),
+                     field_of(plan.fields[0]), night._whole, STARS)
+    sky = WCS(Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", **wcs}))
+    middle = sky.pixel_to_world(night._whole.nx / 2 - 0.5, night._whole.ny / 2 - 0.5)
+    east, north = SkyCoord(STARS.ra[0], STARS.dec[0], unit="deg").spherical_offsets_to(middle)
+    assert (east.arcmin, north.arcmin) == pytest.approx(off, abs=0.3)  # jitter: 15 px
+
+
+def test_a_header_is_off_by_arcminutes_on_the_sky() -> None:
+    """At 71 degrees of declination 25 arcmin are 77 of right ascension."""
+    header = taken(header_off_arcmin=(25.0, 15.0)).header
+    said = SkyCoord(header["OBJCTRA"], header["OBJCTDEC"], unit=("hourangle", "deg"))
+    east, north = SkyCoord(STARS.ra[0], STARS.dec[0], unit="deg").spherical_offsets_to(said)
+    assert (east.arcmin, north.arcmin) == pytest.approx((25.0, 15.0), abs=0.9)
 
 
 def test_a_colour_term_is_catalogue_minus_instrument_for_each_colour() -> None:
