@@ -40,6 +40,7 @@ from iop4d.simulator.frames import Truth
 from iop4d.simulator.night import Night
 from iop4d.simulator.plan import PHOTOMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
+from tests.bench.errors import is_error
 from tests.bench.situations import QUANTITIES, SITUATIONS, Situation, catalogue_of, plan_of
 from tests.support.lab import Lab, camera_masters, measured_frame, reduced_of, star_list, value_of
 
@@ -69,6 +70,11 @@ class Deviation:
     whole: float
     flagged: bool
 
+    @property
+    def has_errors(self) -> bool:
+        """Whether there is a number, and both errors are such."""
+        return bool(np.isfinite(self.off)) and is_error(self.err) and is_error(self.whole)
+
 
 @dataclass(kw_only=True)
 class Score:
@@ -80,13 +86,15 @@ class Score:
     solved: int = 0
     expected: int = 0  # results
     got: int = 0
+    missing: Counter[str] = field(default_factory=Counter)  # quantities that results do not have
     found: list[Deviation] = field(default_factory=list)
     flags: Counter[str] = field(default_factory=Counter)  # of the results
     reasons: list[str] = field(default_factory=list)
 
     def of(self, quantity: str) -> list[Deviation]:
-        """The deviations of a quantity that are not flagged."""
-        return [d for d in self.found if d.quantity == quantity and not d.flagged]
+        """The deviations of a quantity that are not flagged, of those that have errors."""
+        return [d for d in self.found if d.quantity == quantity and not d.flagged
+                and d.has_errors]
 
 
 def run(name: str, instrument: str, seed: int, groups: int, frames: int,
@@ -109,10 +117,10 @@ def _night(situation: Situation, plan: NightPlan, lab: Lab, masters: tuple[Maste
            score: Score) -> None:
     """Reduce a night as the daemon would, and compare."""
     whole: StarList | None = None
-    truths: dict[int, list[Truth]] = {}
+    truths: dict[int, dict[int, Truth]] = {}
     measured: dict[int, list[MeasuredFrame]] = {}
     made: list[Path] = []
-    own = situation.own_masters
+    own, photometry = situation.own_masters, plan.mode == PHOTOMETRY
     for number, frame in enumerate(Night(plan).frames()):
         path = situation.container(lab.put(frame), number)
         if frame.truth is None:
@@ -124,40 +132,54 @@ def _night(situation: Situation, plan: NightPlan, lab: Lab, masters: tuple[Maste
         outcome = lab.reduce(path, facts, masters, whole)
         path.unlink()
         score.frames += 1
+        of_field = not photometry and frame.truth.group == 0  # a whole frame before sub-frames
+        if not of_field:
+            truths.setdefault(frame.truth.group, {})[number] = frame.truth
         found = reduced_of(outcome)
         if found is None:
             score.reasons.append(f"{frame.name}: {getattr(outcome, 'reason', outcome)}")
             continue
         score.solved += 1
-        if plan.mode != PHOTOMETRY and frame.truth.group == 0:
+        if of_field:
             whole = star_list(found)
             continue
-        truths.setdefault(frame.truth.group, []).append(frame.truth)
         measured.setdefault(frame.truth.group, []).append(measured_frame(number, facts, found))
-    for group, frames in measured.items():
-        some = truths[group]
-        results = _series(lab, frames, some[0].source) if plan.mode == PHOTOMETRY else [
-            _group(lab, frames, some[0].source)]
-        if plan.mode != PHOTOMETRY:
+    for group, some in truths.items():
+        frames = measured.get(group, [])
+        source = next(iter(some.values())).source
+        if photometry:
+            found_of = _series(lab, frames, source)
+            for number, truth in some.items():
+                _compare(found_of.get(number), truth, situation, score)
+        else:
             # Targets vary slowly: the group's magnitude is that of its mean time.
-            some = [replace(some[0], target_mag=float(np.mean([t.target_mag for t in some])))]
-        for truth, result in zip(some, results, strict=True):
-            score.expected += 1
-            if result is None:
-                continue
-            score.got += 1
-            score.flags.update(flag_names(result.flags))
-            score.found += [d for d in deviations(result, truth) if d.quantity in situation.judged]
+            used = [some[frame.id] for frame in frames] or list(some.values())
+            mag = float(np.mean([truth.target_mag for truth in used]))
+            _compare(_group(lab, frames, source), replace(used[0], target_mag=mag), situation,
+                     score)
 
 
-def _series(lab: Lab, frames: list[MeasuredFrame], source: str) -> list[ResultValue | None]:
+def _compare(result: ResultValue | None, truth: Truth, situation: Situation, score: Score) -> None:
+    """Add a result, or that there is none, to the score."""
+    score.expected += 1
+    if result is None:
+        return
+    score.got += 1
+    score.flags.update(flag_names(result.flags))
+    found = [d for d in deviations(result, truth) if d.quantity in situation.judged]
+    wanted = {"mag"} if truth.q is None else {"mag", "q"}
+    score.missing.update((wanted & set(situation.judged)) - {d.quantity for d in found})
+    score.found += found
+
+
+def _series(lab: Lab, frames: list[MeasuredFrame], source: str) -> dict[int, ResultValue]:
+    """The results of a source by the frames' numbers."""
     mine = tuple(f for f in frames if any(m.source == source for m in f.measurements))
     if not mine:
-        return [None] * len(frames)
+        return {}
     value = value_of(lab.bench.perform(CalibrateRequest(target=source, frames=mine)))
     assert isinstance(value, SeriesCalibrated)
-    found = dict(value.results)
-    return [found.get(frame.id) for frame in frames]
+    return dict(value.results)
 
 
 def _group(lab: Lab, frames: list[MeasuredFrame], source: str) -> ResultValue | None:
@@ -170,7 +192,8 @@ def deviations(result: ResultValue, truth: Truth) -> Iterable[Deviation]:
     """Each of the result's numbers against the truth; p and chi where p is significant."""
     bars, common = int(EXCUSED), _or_zero(result.mag_err_common)
     if np.isfinite(result.mag):
-        err = float(np.hypot(result.mag_err, _FLOOR["mag"]))
+        err = float(np.hypot(result.mag_err, _FLOOR["mag"])) if is_error(
+            result.mag_err) else np.nan
         yield Deviation(quantity="mag", off=result.mag - truth.target_mag, err=err,
                         whole=float(np.hypot(err, common)), flagged=bool(result.flags & bars))
     if truth.q is None or truth.u is None or not np.isfinite(result.q):
@@ -186,12 +209,16 @@ def deviations(result: ResultValue, truth: Truth) -> Iterable[Deviation]:
         err = getattr(result, f"{name}_err")
         yield Deviation(quantity=name, off=getattr(result, name) - getattr(truth, name), err=err,
                         whole=float(np.hypot(np.hypot(err, _or_zero(zero)), turn)), flagged=turned)
-    if result.p > _SIGNIFICANT * result.p_err:
+    if not is_error(result.p_err) or result.p > _SIGNIFICANT * result.p_err:
         yield Deviation(quantity="p", off=result.p_debiased - truth.p, err=result.p_err,
-                        whole=p_total(result) or np.nan, flagged=flagged)
+                        whole=_or_nan(p_total(result)), flagged=flagged)
         yield Deviation(
             quantity="chi", off=angle_difference(result.chi_deg, truth.chi_deg),
-            err=result.chi_err_deg, whole=chi_total(result) or np.nan, flagged=turned)
+            err=result.chi_err_deg, whole=_or_nan(chi_total(result)), flagged=turned)
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _or_zero(value: float) -> float:
@@ -253,6 +280,16 @@ def _broken(score: Score) -> list[str]:
     if situation.clean and 2 * score.solved < score.frames:
         wrong.append(f"{where}: {score.frames - score.solved} of {score.frames} frames are not "
                      "solved")
+    if not situation.hopeless and score.frames and not score.solved:
+        wrong.append(f"{where}: none of {score.frames} frames is solved")
+    if not situation.hopeless and 2 * score.got < score.expected:
+        wrong.append(f"{where}: {score.got} results of {score.expected}")
+    wrong += [f"{where}: {count} of {score.got} results have no {name}"
+              for name, count in score.missing.items()
+              if not situation.hopeless and 2 * count > score.got]
+    without = Counter(d.quantity for d in score.found if not d.has_errors)
+    wrong += [f"{where}: {count} numbers of {name} have no error"
+              for name, count in without.items()]
     for name in QUANTITIES:
         some = score.of(name)
         far = [d for d in some if abs(d.off) > _FAR * d.whole]
@@ -306,7 +343,6 @@ def _work(words: argparse.Namespace) -> list[tuple[str, str, int, int, int]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the situations and print the table; exit code 1 where a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--hard", action="store_true", help="this bench")
     parser.add_argument("--short", action="store_true", help="one group and two frames of each")
     parser.add_argument("--only", action="append", metavar="SITUATION",
                         choices=[s.name for s in SITUATIONS])

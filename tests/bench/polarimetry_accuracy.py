@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from scipy.stats import chi2, norm
 
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import Flag
@@ -36,7 +37,9 @@ from iop4d.simulator.frames import Truth
 from iop4d.simulator.night import Night, jd_of_evening
 from iop4d.simulator.plan import POLARIMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
-from iop4d.simulator.sky import FIELDS, Field, airmass, field_of, load_sky
+from iop4d.simulator.sky import FIELDS, field_of
+from tests.bench.errors import is_error, pull
+from tests.bench.nights import exposure_s, night_of
 from tests.support.lab import Lab, measured_frame, reduced_of, star_list, value_of
 
 #: Fields of which a sub-frame holds calibrators or several stars take turns with the others.
@@ -47,8 +50,6 @@ _PULL = 0.2  # bound of the pulls' mean, and of their width's distance from 1
 _P_OFF = 1e-3  # bound of the bias of p, absolute
 _SURE = 2.0  # errors of a mean or width by which it must be out of bounds to count as wrong
 _GROUPS = {"DIPOL": 3}
-_PEAK_ADU = 30000.0  # of the target's image, above the bias
-_LONGEST = {"DIPOL": 60.0}  # seconds; the others 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def plan_of(instrument: str, seed: int) -> NightPlan:
         names = list(_CROWDED)
     where = field_of(names[seed // 2 % len(names)])
     setup = setup_of(instrument)
-    night = _night_of(where, setup.sample_night)
+    night = night_of(where, setup.sample_night)
     nominal = next(i for i in find_instruments() if i.name == instrument).polarimeter
     assert nominal is not None
     constants = nominal.constants_at(jd_of_evening(night))
@@ -104,30 +105,13 @@ def plan_of(instrument: str, seed: int) -> NightPlan:
     return NightPlan(
         instrument=instrument, seed=seed, fields=(where.object,), mode=POLARIMETRY, night=night,
         groups=_GROUPS.get(instrument, 2), seeing_arcsec=seeing, transparency=0.05,
-        exptime_s=_exposure(instrument, where, seeing), n_bias=0, n_dark=0, n_flat=0,
+        exptime_s=exposure_s(setup, where.quiet_mag, seeing), n_bias=0, n_dark=0, n_flat=0,
         drift_phase=rng.uniform(),
         constants=replace(
             constants, q0=rng.normal(constants.q0, constants.q0_err),
             u0=rng.normal(constants.u0, constants.u0_err),
             angle_deg=rng.normal(constants.angle_deg, constants.angle_err_deg)),
         interstellar=(rng.normal(0.0, dust), rng.normal(0.0, dust)))
-
-
-def _night_of(where: Field, sample: str) -> str:
-    """A night before a sample one, month by month, in whose evening the field stands high."""
-    stars = load_sky().stars(where)
-    nights = [(date.fromisoformat(sample) - timedelta(days=30 * k)).isoformat() for k in range(12)]
-    return min(nights, key=lambda night: airmass(
-        jd_of_evening(night) + 0.02, float(stars.ra[0]), float(stars.dec[0])))
-
-
-def _exposure(instrument: str, where: Field, seeing: float) -> float:
-    """Seconds that bring the target to half the camera's range, as observers choose them."""
-    setup = setup_of(instrument)
-    ccd, fwhm = setup.ccd, seeing / setup.ccd.pixel_arcsec
-    images = 2.0 if setup.optics.is_double else 1.0
-    peak = 10 ** (0.4 * (ccd.zero_point["R"] - where.quiet_mag)) * 0.75 / fwhm**2 / images
-    return float(np.clip(round(_PEAK_ADU / peak), 5.0, _LONGEST.get(instrument, 120.0)))
 
 
 def run_polar_night(instrument: str, seed: int, masters: tuple[MasterRef, ...]) -> PolarScores:
@@ -194,6 +178,7 @@ class _Numbers:
 
     p_off: NDArray[np.float64]  # of bright targets, fractions
     pulls: dict[str, NDArray[np.float64]]
+    without: dict[str, int]  # how many have no value or no error
 
 
 def _numbers(groups: list[GroupScore]) -> _Numbers:
@@ -209,17 +194,19 @@ def _numbers(groups: list[GroupScore]) -> _Numbers:
         assert t.chi_deg is not None
         # Against the truth each value stands by itself: random and common errors both.
         turn = 2.0 * np.radians(r.chi_err_common)
-        p_err, chi_err, mag_err = (of(r) or np.nan for of in (p_total, chi_total, mag_total))
-        pulls["q"].append((r.q - t.q) / np.hypot(np.hypot(r.q_err, r.q0_err), turn * r.u))
-        pulls["u"].append((r.u - t.u) / np.hypot(np.hypot(r.u_err, r.u0_err), turn * r.q))
-        if r.p > _SIGNIFICANT * p_err:
-            pulls["p"].append((r.p_debiased - t.p) / p_err)
-            pulls["chi"].append(angle_difference(r.chi_deg, t.chi_deg) / chi_err)
+        p_err = p_total(r)
+        pulls["q"].append(pull(r.q - t.q, np.hypot(np.hypot(r.q_err, r.q0_err), turn * r.u)))
+        pulls["u"].append(pull(r.u - t.u, np.hypot(np.hypot(r.u_err, r.u0_err), turn * r.q)))
+        if not is_error(p_err) or r.p > _SIGNIFICANT * p_err:
+            pulls["p"].append(pull(r.p_debiased - t.p, p_err))
+            pulls["chi"].append(pull(angle_difference(r.chi_deg, t.chi_deg), chi_total(r)))
         if np.isfinite(r.mag) and not r.flags & Flag.OWN_BAND:  # that is not the catalogue's
-            pulls["mag"].append((r.mag - t.target_mag) / mag_err)
+            pulls["mag"].append(pull(r.mag - t.target_mag, mag_total(r)))
         if t.target_mag < _BRIGHT:
             offs.append(r.p_debiased - t.p)
-    return _Numbers(p_off=np.array(offs), pulls={k: np.array(v) for k, v in pulls.items()})
+    found = {name: np.array(some, dtype=float) for name, some in pulls.items()}
+    return _Numbers(p_off=np.array(offs), pulls={k: v[np.isfinite(v)] for k, v in found.items()},
+                    without={k: int(np.sum(~np.isfinite(v))) for k, v in found.items()})
 
 
 def polar_report(scores: PolarScores) -> tuple[list[Table], list[str]]:
@@ -242,6 +229,8 @@ def polar_report(scores: PolarScores) -> tuple[list[Table], list[str]]:
         nights = len(mine) / _GROUPS.get(instrument, 2)
         if abs(off) - _SURE * err > _P_OFF:
             wrong.append(f"{instrument}: p of bright targets is off by {100 * off:+.3f} %")
+        wrong += [f"{instrument}: {count} numbers of {name} have no error"
+                  for name, count in numbers.without.items() if count]
         wrong += [f"{instrument}: pulls of {name}: {v.mean():+.2f}, width {v.std():.2f}"
                   for name, v in numbers.pulls.items() if v.size and _is_wrong(v, nights)]
     tables = [table]
@@ -255,12 +244,28 @@ def polar_report(scores: PolarScores) -> tuple[list[Table], list[str]]:
 def _is_wrong(pulls: NDArray[np.float64], nights: float) -> bool:
     """Whether mean or width are out of bounds by more than what so few nights leave open.
 
-    Groups of one night share the errors of the catalogue and of the instrument's constants.
+    Groups of one night share the errors of the catalogue and of the instrument's constants, so that
+    the nights count. The square of a width of n normal numbers is a chi-square of n - 1 degrees of
+    freedom over n - 1, times that of the true width: it is wrong where it is less probable than
+    2.3 % (2 sigma) even at the bound that is next to it. (An error of std / sqrt(2 n) is too small
+    where the width itself is, and too large where it is large: of 8 nights and a true width of 0.8
+    it would call 9 % wrong.)
     """
-    # Of a few nights with pulls of width 1 the width is found no better than this.
-    mean_err, width_err = pulls.std() / nights**0.5, max(pulls.std(), 1.0) / (2.0 * nights) ** 0.5
-    return bool(abs(pulls.mean()) - _SURE * mean_err > _PULL
-                or abs(pulls.std() - 1.0) - _SURE * width_err > _PULL)
+    if pulls.size < 2 or nights < 2:
+        return False
+    width = float(pulls.std(ddof=1))
+    if not abs(pulls.mean()) - _SURE * width / nights**0.5 <= _PULL:
+        return True
+    low, high = _widths(nights)
+    return not low <= width <= high
+
+
+@cache
+def _widths(nights: float) -> tuple[float, float]:
+    """The least and the largest width that so many nights leave open."""
+    free = nights - 1.0
+    low, high = chi2.ppf([norm.sf(_SURE), norm.cdf(_SURE)], free) / free
+    return (1.0 - _PULL) * float(low**0.5), (1.0 + _PULL) * float(high**0.5)
 
 
 def _placed(placements: list[Placement]) -> tuple[Table, list[str]]:

@@ -20,11 +20,9 @@ from iop4d.simulator.night import jd_of_evening
 from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY, NightPlan
 from iop4d.simulator.setups import Setup, setup_of
 from iop4d.simulator.sky import field_of, load_sky
-from tests.bench.polarimetry_accuracy import _night_of
+from tests.bench.nights import PEAK_ADU, exposure_s, night_of
 
 QUANTITIES = ("mag", "q", "u", "p", "chi")
-_PEAK_ADU = 30000.0  # of the target's image, above the bias
-_LONGEST = {"DIPOL": 60.0}  # seconds; the others 120
 _CONSTANTS = {i.name: i.polarimeter for i in find_instruments()}
 
 Rows = list[dict[str, str]]
@@ -43,9 +41,10 @@ class Situation:
     """A situation. ``conditions``: of (setup, positions of a group); ``catalogue``: changes the
     rows of the catalogue; ``container``: packs a file, by its number. ``judged``: the quantities
     that have a truth. ``own_masters``: the camera's are not those of other nights. ``clean``:
-    nothing is wrong with most of what is measured, which is to have no flag. ``shared``: its
-    errors are mostly those that all numbers share, and say nothing of the random ones. ``short``:
-    instruments besides AndorT90 that have it in the short form, where they are slow."""
+    nothing is wrong with most of what is measured, which is to have no flag. ``hopeless``: it may
+    give no result at all. ``shared``: its errors are mostly those that all numbers share, and say
+    nothing of the random ones. ``short``: instruments besides AndorT90 that have it in the short
+    form, where they are slow."""
 
     name: str
     conditions: Callable[[Setup], Conditions] = lambda _: Conditions()
@@ -53,12 +52,14 @@ class Situation:
     where: str = "S50716+714"
     seeing: float = 1.9
     exposure: float = 1.0  # times the usual one
+    peak_adu: float = PEAK_ADU  # to which the usual one brings the target
     plan: Mapping[str, Any] = field(default_factory=dict)
     catalogue: Callable[[Rows], Rows] = _all
     container: Callable[[Path, int], Path] = _as_it_is
     judged: tuple[str, ...] = QUANTITIES
     own_masters: bool = False
     clean: bool = False
+    hopeless: bool = False
     shared: bool = False
     short: tuple[str, ...] = ()
 
@@ -154,7 +155,8 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(name="colour term", clean=True, shared=True, where="3C66A",
               conditions=_given(colour_terms={"R": 0.1})),
     Situation(name="saturated", exposure=4.0),
-    Situation(name="12 bit", conditions=_given(full_adu=16383.0)),
+    Situation(name="14 bit", conditions=_given(full_adu=16383.0)),
+    Situation(name="12 bit", conditions=_given(full_adu=4095.0), peak_adu=1500.0),
     Situation(name="containers", clean=True, container=_mixed),
 )
 
@@ -173,7 +175,9 @@ def plan_of(situation: Situation, instrument: str, seed: int, *, groups: int = 0
         instrument=instrument, seed=seed, fields=(where.object,), night=night,
         mode=POLARIMETRY if groups else PHOTOMETRY, groups=groups, frames=frames,
         seeing_arcsec=situation.seeing, drift_phase=(seed % 97) / 97.0,
-        exptime_s=_exposure(setup, situation, where.quiet_mag, conditions),
+        exptime_s=situation.exposure * exposure_s(
+            setup, where.quiet_mag if conditions.target_mag is None else conditions.target_mag,
+            situation.seeing, situation.peak_adu),
         n_bias=calibration, n_dark=calibration, n_flat=calibration,
         constants=polarimeter.constants_at(jd_of_evening(night)), conditions=conditions,
         polarisation={where.object: situation.polarisation})
@@ -183,17 +187,7 @@ def plan_of(situation: Situation, instrument: str, seed: int, *, groups: int = 0
 @cache
 def _night(where: str, sample: str) -> str:
     """A night in whose evening a field stands high."""
-    return _night_of(field_of(where), sample)
-
-
-def _exposure(setup: Setup, situation: Situation, quiet: float, conditions: Conditions) -> float:
-    """Seconds that bring the target to half the camera's range, as observers choose them."""
-    ccd, fwhm = setup.ccd, situation.seeing / setup.ccd.pixel_arcsec
-    mag = quiet if conditions.target_mag is None else conditions.target_mag
-    images = 2.0 if setup.optics.is_double else 1.0
-    peak = 10 ** (0.4 * (ccd.zero_point["R"] - mag)) * 0.75 / fwhm**2 / images
-    usual = float(np.clip(round(_PEAK_ADU / peak), 5.0, _LONGEST.get(setup.name, 120.0)))
-    return usual * situation.exposure
+    return night_of(field_of(where), sample)
 
 
 def catalogue_of(situation: Situation, plan: NightPlan) -> str:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from iop4d.model.result import NAN, ResultValue
 from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY, checked
 from iop4d.simulator.setups import SETUPS
-from tests.bench.hard import Deviation, Score, report
+from tests.bench.hard import Deviation, Score, deviations, report
 from tests.bench.situations import SITUATIONS, catalogue_of, plan_of
 
 NAMES = [s.name for s in SITUATIONS]
+RESULT = ResultValue(
+    source="S", band="R", mode="polarimetry", jd_mid=2460400.5, bjd_tdb=2460400.5, exptime_s=60.0,
+    mag=14.0, mag_err=0.01, zero_point=21.0, zero_point_err=0.01, n_calibrators=3, fwhm_arcsec=2.0,
+    airmass=1.1, flags=0, q=0.03, q_err=0.001, u=0.04, u_err=0.001, p=0.05, p_err=0.001,
+    p_debiased=0.05, chi_deg=26.57, chi_err_deg=0.6)
 
 
 def score(*off: float, flagged: bool = False, situation: str = "easy") -> Score:
@@ -39,6 +48,38 @@ def test_a_bias_wrong_widths_flags_without_need_and_lost_frames_break_one() -> N
     lost = score(0.0)
     lost.solved = 1
     assert "3 of 4 frames are not solved" in report([lost])[1][0]
+
+
+def test_results_that_are_not_there_break_one() -> None:
+    lost = score(0.0, 0.0)
+    lost.got, lost.expected = 2, 5
+    assert report([lost])[1] == ["easy, CAFOS: 2 results of 5"]
+    nothing = score()
+    nothing.frames, nothing.solved, nothing.expected = 4, 0, 1
+    assert any("none of 4 frames is solved" in line for line in report([nothing])[1])
+    bare = score(0.0, 0.0)
+    bare.missing["q"] = 2
+    assert report([bare])[1] == ["easy, CAFOS: 2 of 2 results have no q"]
+
+
+@pytest.mark.parametrize("off", [0.001, NAN])
+@pytest.mark.parametrize("err", [0.01, 0.0, NAN])
+def test_a_number_that_is_none_or_has_no_error_breaks_one(off: float, err: float) -> None:
+    some = score(0.0, 0.0)
+    some.found.append(Deviation(quantity="mag", off=off, err=err, whole=err, flagged=False))
+    wrong = [] if (off, err) == (0.001, 0.01) else ["easy, CAFOS: 1 numbers of mag have no error"]
+    assert report([some])[1] == wrong
+
+
+@pytest.mark.parametrize(("change", "without"), [
+    ({"mag_err": NAN}, {"mag"}), ({"q_err": NAN}, {"q"}), ({"p_err": NAN}, {"p"}),
+    ({"p_err": 0.0}, {"p"}), ({"chi_err_deg": NAN}, {"chi"}), ({}, set())])
+def test_a_result_without_an_error_is_seen(change: dict[str, Any], without: set[str]) -> None:
+    """p of 5 % is significant whether or not its error is there to tell."""
+    truth: Any = SimpleNamespace(target_mag=14.0, q=0.03, u=0.04, p=0.05, chi_deg=26.57)
+    found = list(deviations(replace(RESULT, **change), truth))
+    assert {d.quantity for d in found} == {"mag", "q", "u", "p", "chi"}
+    assert {d.quantity for d in found if not d.has_errors} == without
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=NAMES)

@@ -1,0 +1,33 @@
+"""When an observer takes a field, and how long the exposures are: for nights that benches make."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+
+from iop4d.simulator.night import jd_of_evening
+from iop4d.simulator.setups import Setup
+from iop4d.simulator.sky import Field, airmass, load_sky
+
+PEAK_ADU = 30000.0  # of the target's image above the bias: half the range of 16 bits
+_SHORTEST, _LONGEST = 5.0, 120.0  # seconds
+_LONGEST_OF = {"DIPOL": 60.0}  # seconds
+
+
+def night_of(where: Field, sample: str) -> str:
+    """A night before a sample one, month by month, in whose evening the field stands high."""
+    stars = load_sky().stars(where)
+    nights = [(date.fromisoformat(sample) - timedelta(days=30 * k)).isoformat() for k in range(12)]
+    return min(nights, key=lambda night: airmass(
+        jd_of_evening(night) + 0.02, float(stars.ra[0]), float(stars.dec[0])))
+
+
+def exposure_s(setup: Setup, mag: float, seeing_arcsec: float,
+               peak_adu: float = PEAK_ADU) -> float:
+    """Whole seconds, within what observers choose, that bring a star of R ``mag`` to a peak."""
+    ccd, fwhm = setup.ccd, seeing_arcsec / setup.ccd.pixel_arcsec
+    images = 2.0 if setup.optics.is_double else 1.0
+    per_second = 10 ** (0.4 * (ccd.zero_point["R"] - mag)) * 0.75 / fwhm**2 / images
+    return float(np.clip(round(peak_adu / per_second), _SHORTEST,
+                         _LONGEST_OF.get(setup.name, _LONGEST)))
