@@ -36,6 +36,7 @@ class Flag(IntFlag):
     PIXELS_DOUBTFUL = 1 << 25
     SAME_EXPOSURE = 1 << 26
     CROWDED = 1 << 27
+    OTHER_APERTURE = 1 << 28
 
 
 DESCRIPTIONS: dict[Flag, str] = {
@@ -69,6 +70,8 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.PIXELS_DOUBTFUL: "pixel values that no detector gives: wrapped, or far below the sky",
     Flag.SAME_EXPOSURE: "the same exposure has another result already",
     Flag.CROWDED: "unresolved faint stars make the sky uneven",
+    Flag.OTHER_APERTURE: "measured in another aperture than the source asks for, or the other "
+                         "frames of its group have",
 }
 
 #: A star with any of these never enters a zero point.
@@ -81,7 +84,7 @@ NEVER_CALIBRATES = (
 NEVER_ALERTS = (
     Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
     | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS | Flag.WITHDRAWN | Flag.POOR_FIT | Flag.TIME_DOUBTFUL
-    | Flag.UPPER_LIMIT | Flag.PIXELS_DOUBTFUL | Flag.SAME_EXPOSURE
+    | Flag.UPPER_LIMIT | Flag.PIXELS_DOUBTFUL | Flag.SAME_EXPOSURE | Flag.OTHER_APERTURE
 )
 
 

@@ -8,6 +8,7 @@ can be put into one aperture without their pixels.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -24,7 +25,7 @@ _ABOVE = 5  # rungs above a frame's own aperture: seeing three times as wide
 _ANNULUS = (14.0, 22.0)  # arcsec: beyond most of a galaxy's light, and near enough for the sky
 _CLEARANCE = 1.1  # times the largest circle, where the annulus begins at the earliest
 _SAME = 1e-6
-_NEARLY = 0.03  # part by which a rung may fall short of the widest frame's aperture
+_NEARLY = 0.03  # part by which apertures may differ: of a star's light that is 0.003
 
 
 def radii_for(aperture_arcsec: float, wanted: Iterable[float], *,
@@ -43,38 +44,62 @@ def radii_for(aperture_arcsec: float, wanted: Iterable[float], *,
 
 
 def annulus_for(radii: Sequence[float]) -> tuple[float, float]:
-    """Inner and outer radius, arcsec, of the annulus of curves of growth: one for all frames,
+    """Inner and outer radius, arcsec, of the annulus of curves of growth of such rising ``radii``.
 
-    but of those with a larger circle.
+    It is one for all frames, but wider for those that hold a larger circle.
     """
     grown = max(1.0, _CLEARANCE * radii[-1] / _ANNULUS[0])
     return _ANNULUS[0] * grown, _ANNULUS[1] * grown
 
 
+def annulus_of(frame: MeasuredFrame) -> tuple[float, float]:
+    """The annulus of a frame's curves of growth: that of the largest circle it holds."""
+    return annulus_for((max((point.radius_arcsec for m in frame.measurements for point in m.growth),
+                            default=frame.aperture_arcsec),))
+
+
 def in_one_aperture(frames: Sequence[MeasuredFrame], wanted: float = NAN,
                     ) -> tuple[MeasuredFrame, ...]:
-    """The frames with all fluxes inside the smallest circle that all have and that is wide enough.
+    """The frames with all fluxes inside one circle, as far as they hold it.
 
-    ``wanted``: its radius at least, arcsec; NaN: that of the frame with the widest aperture. Where
-    no common circle is as wide, the widest common one; frames that hold no curves of growth stay as
-    they are.
+    ``wanted``: its radius, arcsec; NaN: that of the frame with the widest aperture at least. The
+    circle is the one wanted, else the smallest as wide among those that most frames hold, else the
+    widest of them. A frame that does not hold it stays as it is. OTHER_APERTURE is set for frames
+    that are not in the circle, or where that is not the one wanted, by more than 3 %.
     """
-    least = wanted if math.isfinite(wanted) else max(f.aperture_arcsec for f in frames)
-    short = _SAME if math.isfinite(wanted) else _NEARLY
+    least = wanted if math.isfinite(wanted) else max(
+        (f.aperture_arcsec for f in frames if math.isfinite(f.aperture_arcsec)), default=NAN)
     if all(_is_close(frame.aperture_arcsec, least) for frame in frames):
         return tuple(frames)
-    common = _common_radii(frames)
-    if not common:
-        return tuple(frames)
-    radius = next((r for r in common if r >= least * (1.0 - short)), common[-1])
-    return tuple(_inside(frame, radius) for frame in frames)
+    held = [_radii_of(frame) for frame in frames]
+    radius = _circle(held, wanted, least)
+    due = wanted if math.isfinite(wanted) or not radius else radius
+    return tuple(_flagged(_inside(frame, radius) if radius in has else frame,
+                          due if math.isfinite(due) else least)
+                 for frame, has in zip(frames, held, strict=True))
 
 
-def _common_radii(frames: Sequence[MeasuredFrame]) -> list[float]:
-    """The radii of which every frame has a circle about some source, rising."""
-    of_frames = [{round(point.radius_arcsec, 5) for m in frame.measurements for point in m.growth}
-                 for frame in frames]
-    return sorted(set.intersection(*of_frames)) if of_frames else []
+def _radii_of(frame: MeasuredFrame) -> set[float]:
+    """The radii of which a frame has a circle about some source, to 1e-5 arcsec."""
+    return {round(point.radius_arcsec, 5) for m in frame.measurements for point in m.growth}
+
+
+def _circle(held: Sequence[set[float]], wanted: float, least: float) -> float:
+    """The radius for all frames of such circles, as ``in_one_aperture`` says; 0 if none has any."""
+    count = Counter(radius for radii in held for radius in radii)
+    if not count:
+        return 0.0
+    if math.isfinite(wanted) and round(wanted, 5) in count:
+        return round(wanted, 5)
+    short = _SAME if math.isfinite(wanted) else _NEARLY
+    common = sorted(radius for radius, n in count.items() if n == max(count.values()))
+    return next((r for r in common if r >= least * (1.0 - short)), common[-1])
+
+
+def _flagged(frame: MeasuredFrame, due: float) -> MeasuredFrame:
+    if abs(frame.aperture_arcsec / due - 1.0) <= _NEARLY:
+        return frame
+    return replace(frame, flags=frame.flags | int(Flag.OTHER_APERTURE))
 
 
 def _is_close(a: float, b: float) -> bool:

@@ -18,7 +18,7 @@ from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.apertures import DETECTED, in_one_aperture
 from iop4d.reduction.colours import Colours, colours_of, with_colours, with_seen_term
-from iop4d.reduction.fluxes import with_flux
+from iop4d.reduction.fluxes import with_flux_density
 from iop4d.reduction.host import aperture_of, steady_host, without_host
 from iop4d.reduction.parted import by_psf, is_better, with_psf_magnitude
 from iop4d.science import times
@@ -133,7 +133,7 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
         calibrators=uses, aperture_arcsec=round(frame.aperture_arcsec, 4))
     result = with_psf_magnitude(result, psf, chosen=parted, random_err=random)
-    result = with_flux(with_colours(_with_limit(result, m), colours), target, m)
+    result = with_flux_density(with_colours(_with_limit(result, m), colours), target, m)
     return result if facts.mode == "polarimetry" else without_host(result, target, frame)
 
 

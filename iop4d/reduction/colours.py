@@ -53,7 +53,8 @@ def colours_of(target: Source, stars: Sequence[Source], band: str, jd: float,
         own = system.own_bands.get(band)
         return Colours(band=band, shift=nothing, err=nothing, common_err=own or 0.0,
                        own_band=own is not None)
-    colours = np.array([colour_of(star, term.colour)[0] for star in stars])
+    colours, errors = np.array([colour_of(star, term.colour) for star in stars]
+                               ).reshape(-1, 2).T
     known = np.isfinite(colours)
     spread = spread_of(term.colour)
     middle = float(np.median(colours[known])) if known.any() else NAN
@@ -65,7 +66,7 @@ def colours_of(target: Source, stars: Sequence[Source], band: str, jd: float,
         common = math.hypot(term.term * colour_err, term.term_err * (colour - middle))
     shift = np.where(known, term.term * (np.where(known, colours, 0.0) - own), 0.0)
     return Colours(band=band, shift=shift if known.any() else nothing, term=term, colour=colour,
-                   err=np.where(known, 0.0, abs(term.term) * spread), common_err=common)
+                   err=abs(term.term) * np.where(known, errors, spread), common_err=common)
 
 
 def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source], errors: Floats,

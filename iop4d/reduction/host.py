@@ -14,14 +14,13 @@ from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import Measurement, ResultValue
 from iop4d.model.source import Source, canonical
-from iop4d.reduction.apertures import annulus_for, with_flux
+from iop4d.reduction.apertures import annulus_of, with_flux
 from iop4d.science.flux import flux_mjy
 from iop4d.science.host import (
     Corrected,
     HostFlux,
     Table,
     corrected,
-    look_up,
     on_star_scale,
     tables_of,
 )
@@ -102,18 +101,9 @@ def _host_of(table: Table, frame: MeasuredFrame, fwhm_arcsec: float) -> HostFlux
     """What the host adds to the calibrated flux in a frame's aperture, were the seeing so."""
     beta = frame.psf_beta if math.isfinite(frame.psf_beta) else TYPICAL_BETA
     radius = frame.aperture_arcsec
-    return on_star_scale(table, radius, fwhm_arcsec, annulus=annulus_for((radius,)),
+    return on_star_scale(table, radius, fwhm_arcsec, annulus=annulus_of(frame),
                          inside=float(encircled(radius, fwhm_arcsec, beta)),
                          spread=mean_square_radius(fwhm_arcsec, beta))
-
-
-def host_flux(names: Iterable[str], radius_arcsec: float, fwhm_arcsec: float) -> HostFlux | None:
-    """The host's light inside an aperture, R band; None where no table has one of the names.
-
-    ``names``: all names of the source; the rest as in ``science.host.look_up``.
-    """
-    table = find_table(names)
-    return None if table is None else look_up(table, radius_arcsec, fwhm_arcsec)
 
 
 def find_table(names: Iterable[str]) -> Table | None:

@@ -286,7 +286,8 @@ def group_magnitude(target: Source, positions: Positions, seen: Stokes,
     each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope,
                      system=instrument.system)
     mean = _mean(each, positions, NEIGHBOUR_ERR * positions.neighbours(target.name, beam))
-    return with_mean_flux(mean, each, target)
+    return with_mean_flux(mean, each, target, [m for frame in frames for m in frame.measurements
+                                               if m.source == target.name and not m.beam])
 
 
 def _one_beam(frame: MeasuredFrame, beam: str) -> MeasuredFrame:
@@ -343,7 +344,7 @@ def _mean(each: Sequence[ResultValue], positions: Positions, light_err: float) -
     return replace(
         common, mag=float(np.sum(weight * np.array([r.mag for r in good]))),
         mag_err=math.hypot(float(np.sum(random**-2)) ** -0.5, light),
-        mag_err_common=min(r.mag_err_common for r in good),
+        mag_err_common=float(np.sum(weight * np.array([r.mag_err_common for r in good]))),
         zero_point=float(np.mean(zeros)),
         zero_point_err=float(np.mean([r.zero_point_err for r in good])),
         n_calibrators=max(r.n_calibrators for r in good), calibrators=_uses(good))

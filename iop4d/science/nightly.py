@@ -112,7 +112,7 @@ def magnitudes(points: Sequence[MagnitudePoint]) -> MagnitudeStatistics | None:
     n, weights = len(points), [p.err**-2 for p in points]
     total = math.fsum(weights)
     mean = math.fsum(w * p.mag for w, p in zip(weights, points, strict=True)) / total
-    common = math.fsum(w * p.common for w, p in zip(weights, points, strict=True)) / total
+    common = _mean_known([p.common for p in points], weights)
     chi2 = math.fsum(w * (p.mag - mean)**2 for w, p in zip(weights, points, strict=True))
     middle = math.fsum(p.mag for p in points) / n
     fvar, fvar_err = fractional_variability(
@@ -160,7 +160,7 @@ def polarisation(points: Sequence[StokesPoint]) -> StokesStatistics | None:
     chi2 = math.fsum(i[0] * (p.q - q)**2 + 2.0 * i[2] * (p.q - q) * (p.u - u)
                      + i[1] * (p.u - u)**2 for i, p in zip(inverses, points, strict=True))
     n = len(points)
-    q0_err, u0_err, zero = (math.fsum(getattr(p, name) for p in points) / n
+    q0_err, u0_err, zero = (_mean_known([getattr(p, name) for p in points], [1.0] * n)
                             for name in ("q0_err", "u0_err", "chi_common"))
     clean = without_bias(q, u, qq + q0_err**2, uu + u0_err**2, qu)
     own = without_bias(q, u, qq, uu, qu)
@@ -217,6 +217,12 @@ def chance(chi2: float, dof: int) -> float:
         if abs(c * d - 1.0) < 1e-15:
             break
     return min(1.0, front * h)
+
+
+def _mean_known(values: Sequence[float], weights: Sequence[float]) -> float:
+    """The weighted mean of what is known; 0 where nothing is, as an unknown error counts."""
+    known = [(w, v) for w, v in zip(weights, values, strict=True) if math.isfinite(v)]
+    return math.fsum(w * v for w, v in known) / math.fsum(w for w, _ in known) if known else 0.0
 
 
 def _inverse(qq: float, uu: float, qu: float) -> tuple[float, float, float]:

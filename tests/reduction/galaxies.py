@@ -75,13 +75,15 @@ def table() -> Table:
 
 
 def measured(fwhm: float, *, angle: float | None = None, scale: float = 1.0,
-             galaxy: Source = GALAXY, host_part: float = 1.0, id_: int = 0) -> MeasuredFrame:
-    """A frame of the galaxy, a calibrator and a field star. ``scale``: the transparency."""
+             galaxy: Source = GALAXY, host_part: float = 1.0, id_: int = 0,
+             besides: tuple[float, ...] = ()) -> MeasuredFrame:
+    """A frame of the galaxy, a calibrator and a field star. ``scale``: the transparency;
+    ``besides``: radii in arcsec that other sources ask for."""
     psf = Psf(fwhm=fwhm / SCALE, beta=BETA, slopes=np.zeros(5), covariance=np.zeros((5, 5)),
               shape=(SIZE, SIZE))
     aperture = aperture_for(psf.fwhm, radius=3.0, inner=5.0, outer=9.0)
     radius = aperture.radius * SCALE
-    circles = Circles(radii=radii_for(radius, (aperture_of(galaxy),), pixel_arcsec=SCALE),
+    circles = Circles(radii=radii_for(radius, (aperture_of(galaxy), *besides), pixel_arcsec=SCALE),
                       pixel_arcsec=SCALE)
 
     def of(name: str, image: Image) -> Measurement:

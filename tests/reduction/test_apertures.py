@@ -88,9 +88,39 @@ def test_frames_in_one_aperture_stay_as_they_are() -> None:
     assert in_one_aperture(changed, 2.5) == changed
 
 
-def test_frames_without_curves_of_growth_stay_as_they_are() -> None:
-    frames = (measured(2.2, ()), measured(2.4, (2.5,)))
-    assert in_one_aperture(frames) == frames
+def flagged(frames: tuple[MeasuredFrame, ...]) -> list[bool]:
+    return [bool(f.flags & Flag.OTHER_APERTURE) for f in frames]
+
+
+def test_a_frame_without_curves_of_growth_keeps_its_aperture_and_says_so() -> None:
+    """The others are in one circle anyway."""
+    found = in_one_aperture((measured(2.2, ()), measured(2.4, (2.5, 3.1)),
+                             measured(2.0, (2.0, 2.5))))
+    assert [f.aperture_arcsec for f in found] == [2.2, 2.5, 2.5]
+    assert flagged(found) == [True, False, False]
+    assert found[0].measurements[0].flux == pytest.approx(220.0)
+    assert flagged(in_one_aperture((measured(2.45, ()), measured(2.0, (2.5,))))) == [False, False]
+    assert flagged(in_one_aperture((measured(2.2, ()), measured(2.4, ())))) == [True, False]
+
+
+def test_a_frame_of_too_good_a_seeing_for_a_common_circle_says_so() -> None:
+    found = in_one_aperture((measured(1.0, (1.0, 1.25)), measured(2.4, (2.5, 3.1)),
+                             measured(2.4, (2.5, 3.1))))
+    assert [f.aperture_arcsec for f in found] == [1.0, 2.5, 2.5]
+    assert flagged(found) == [True, False, False]
+
+
+def test_a_frame_in_another_circle_than_the_source_asks_for_says_so() -> None:
+    frames = (measured(2.2, (2.5, 8.0)), measured(2.4, (2.5,)))
+    assert [f.aperture_arcsec for f in in_one_aperture(frames, 8.0)] == [8.0, 2.4]
+    assert flagged(in_one_aperture(frames, 8.0)) == [False, True]
+    assert flagged(in_one_aperture(frames, 6.0)) == [True, True]
+    assert flagged(in_one_aperture((measured(2.2, ()),), 8.0)) == [True]
+
+
+def test_an_aperture_that_is_not_known_is_not_the_widest() -> None:
+    frames = (measured(NAN, (2.0, 2.5, 3.1)), measured(2.4, (2.0, 2.5, 3.1)))
+    assert [f.aperture_arcsec for f in in_one_aperture(frames)] == [2.5, 2.5]
 
 
 def test_a_source_whose_circle_leaves_the_frame_has_no_flux_there() -> None:

@@ -78,6 +78,20 @@ def test_a_star_of_unknown_colour_counts_less_but_without_bias() -> None:
     assert weights["S4"] < 0.3 * weights["S0"]
 
 
+def test_a_calibrator_of_an_uncertain_colour_counts_less() -> None:
+    """0.08 mag a magnitude of an error of 0.5 is 0.04, against 0.01 of the catalogue."""
+    unsure = replace(coloured("S4", 13.4, 1.5), colours={"B-V": (1.5, 0.5)})
+    stars = [coloured(f"S{i}", 13.0 + 0.1 * i, c) for i, c in enumerate(WIDE[:4])]
+    measured = [seen("T", -6.5), *(seen(s.name, -7.0 + 0.1 * i - TERM * c) for i, (s, c) in
+                                   enumerate(zip((*stars, unsure), WIDE, strict=True)))]
+    target = replace(TARGET, colours={"B-V": (0.5, 0.02)})
+    found = calibrate(target, [frame(*measured)], telescope=T090, system=KNOWN,
+                      catalogue=Catalogue(version=1, sources=(target, *stars, unsure)))[0]
+    weights = {use.source: use.weight for use in found.calibrators}
+    # 0.01^2 / (0.01^2 + 0.04^2), and less by what the others' colours and fluxes add to both.
+    assert weights["S4"] == pytest.approx(weights["S0"] / 17.0, rel=0.2)
+
+
 def test_dates_decide_which_term_holds() -> None:
     old = ColourTerm(band="R", colour="B-V", term=0.5, term_err=0.0, until_jd=2459831.0)
     other = ColourTerm(band="V", colour="B-V", term=0.5, term_err=0.0)
@@ -115,7 +129,7 @@ def test_scatter_of_the_stars_by_their_colours_enters_the_zero_point_s_error() -
     # 0.08 times the stars' spread of 0.43, over the root of five, is 0.015 mag.
     assert even.mag_err_common < 0.006
     assert found.mag_err_common > 0.015
-    assert found.colour_term != TERM
+    assert math.isnan(found.colour_term)  # none is applied
 
 
 def test_an_instrument_s_own_band_is_told_until_its_term_is_known() -> None:

@@ -84,6 +84,15 @@ def test_seeing_makes_no_flare_of_a_constant_source_in_a_galaxy() -> None:
     assert found[0].host_mjy_err == pytest.approx(0.02 * found[0].host_mjy, rel=0.4)
 
 
+@pytest.mark.usefixtures("known_host")
+def test_a_wider_circle_of_another_source_does_not_change_the_nucleus() -> None:
+    """The sky is then that of a wider annulus, where the galaxy is fainter."""
+    frame = galaxies.measured(2.1, besides=(20.0,))
+    (found,) = calibrate(galaxies.GALAXY, [frame], catalogue=galaxies.CATALOGUE, telescope=None)
+    assert found.aperture_arcsec == HOST_APERTURE
+    assert flux_mjy(found.mag_nucleus, "R") == pytest.approx(galaxies.NUCLEUS, rel=0.005)
+
+
 def test_in_the_aperture_of_its_seeing_it_would_flare() -> None:
     assert alone(4.1).mag < alone(1.8).mag - 0.2
 

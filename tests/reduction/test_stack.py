@@ -32,19 +32,44 @@ def series(fluxes: list[float], errs: list[float]) -> tuple[ResultValue, ...]:
 
 
 def test_the_mean_is_weighted_and_its_error_is_that_of_a_weighted_mean() -> None:
-    each = series([10.0, 4.0, -2.0], [2.0, 1.0, 2.0])
+    each = series([5.0, 4.0, 3.0], [2.0, 1.0, 2.0])
     found = stack(each)
     assert found is not None
     assert found.mode == "stack"
-    # Weights 1/4, 1, 1/4: (2.5 + 4 - 0.5) / 1.5, and 1.5 to the power of -1/2.
+    # Weights 1/4, 1, 1/4: (1.25 + 4 + 0.75) / 1.5, and 1.5 to the power of -1/2.
     assert found.flux_mjy == pytest.approx(4.0 * _OF_ONE, rel=1e-3)
     assert found.flux_mjy_err == pytest.approx(1.5**-0.5 * _OF_ONE, rel=1e-3)
     assert found.mag == pytest.approx(20.0 - 2.5 * math.log10(4.0), abs=2e-3)
     assert found.mag_err == pytest.approx(1.0857 * 1.5**-0.5 / 4.0, rel=1e-2)
-    assert found.mag_err_common == each[0].mag_err_common
+    assert found.mag_err_common == pytest.approx(each[0].mag_err_common)
     assert found.exptime_s == 180.0
     assert found.jd_mid == pytest.approx(each[1].jd_mid)
     assert not found.flags & Flag.UPPER_LIMIT
+
+
+def test_frames_that_scatter_by_more_than_their_errors_make_a_larger_one() -> None:
+    """Fluxes 4 and 10 of error 1: chi-square 18 of one degree, so that 2 ** -0.5 becomes 3."""
+    each = series([4.0, 10.0], [1.0, 1.0])
+    found = stack(each)
+    assert found is not None
+    assert found.flux_mjy_err == pytest.approx(3.0 * _OF_ONE, rel=1e-3)
+    assert not found.mag_err > 0  # 7 of error 3 is a limit
+    assert found.mag_limit == pytest.approx(20.0 - 2.5 * math.log10(9.0), abs=2e-3)
+
+
+def test_what_one_frame_does_not_know_is_the_others_mean() -> None:
+    first, second = series([4.0, 4.0], [1.0, 2.0])
+    found = stack((replace(first, airmass=math.nan, mag_err_common=0.01),
+                   replace(second, airmass=1.5, mag_err_common=math.nan)))
+    assert found is not None
+    assert (found.airmass, found.mag_err_common) == (pytest.approx(1.5), pytest.approx(0.01))
+
+
+def test_the_catalogue_s_error_is_the_weighted_mean_of_the_frames() -> None:
+    first, second = series([4.0, 4.0], [1.0, 2.0])
+    found = stack((replace(first, mag_err_common=0.02), replace(second, mag_err_common=0.01)))
+    assert found is not None
+    assert found.mag_err_common == pytest.approx(0.018, rel=1e-5)
 
 
 def test_below_three_sigma_there_is_a_limit_at_three_sigma() -> None:

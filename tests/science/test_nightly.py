@@ -36,6 +36,17 @@ def test_the_mean_is_weighted_by_random_errors_and_keeps_the_common_one() -> Non
     assert found.scatter == pytest.approx(0.1 / math.sqrt(2))
 
 
+def test_a_point_without_a_common_error_does_not_hide_that_of_the_others() -> None:
+    found = magnitudes([MagnitudePoint(mag=13.0, err=0.01, common=math.nan),
+                        MagnitudePoint(mag=13.1, err=0.02, common=0.03)])
+    assert found is not None
+    assert found.common == pytest.approx(0.03)
+    turned = polarisation([stokes(0.05, 10.0), StokesPoint(
+        q=0.05, u=0.0, q_err=0.002, u_err=0.002, q0_err=0.001, u0_err=0.002, chi_common=math.nan)])
+    assert turned is not None
+    assert (turned.q0_err, turned.u0_err, turned.chi_common) == (0.0005, 0.001, 0.0)
+
+
 def test_one_point_is_its_own_mean_and_tells_no_scatter() -> None:
     found = magnitudes([MagnitudePoint(mag=13.0, err=0.01)])
     assert found is not None
