@@ -72,11 +72,12 @@ class Consequences:
             if self._choices.improves(tx, frames.facts_of(frame), frame.masters):
                 self._reduce_again(tx, frame.id)
 
-    def science_frame_measured(self, tx: Transaction, frame: Frame,
-                               used: list[list[int]]) -> None:
+    def science_frame_measured(self, tx: Transaction, frame: Frame, used: list[list[int]], *,
+                               first: bool) -> None:
         """A camera without dark and flat frames: its frames may by now show its hot pixels.
 
-        One that was on its way while the pattern was built is reduced again.
+        One that was on its way while the pattern was built is reduced again. ``first``: it was not
+        measured before.
         """
         facts = frames.facts_of(frame)
         if not shows_pattern(facts.kind, self._instruments[facts.instrument]):
@@ -85,14 +86,15 @@ class Consequences:
             if [pattern[0].id, pattern[0].revision] not in used:
                 self._reduce_again(tx, frame.id)
             return
-        if masters.measured_like(tx, facts) % _PATTERN_STEP:
+        if not first or masters.measured_like(tx, facts) % _PATTERN_STEP:
             return
-        if len(masters.fields_apart(tx, facts)) >= _PATTERN_FRAMES:
-            master = masters.master_for(tx, replace(facts, kind=FrameKind.PATTERN, band=None),
-                                        self._clock())
-            if master.state != MasterState.REJECTED:  # by a person
-                jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER,
-                           now=self._clock())
+        pattern_facts = replace(facts, kind=FrameKind.PATTERN, band=None)
+        before = masters.find_for(tx, pattern_facts)
+        if before is not None and before.state == MasterState.REJECTED:  # by a person
+            return
+        if len(masters.fields_apart(tx, facts, _PATTERN_FRAMES)) == _PATTERN_FRAMES:
+            master = masters.master_for(tx, pattern_facts, self._clock())
+            jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER, now=self._clock())
 
     def master_failed(self) -> None:
         """It was not built: others are chosen in its place."""
@@ -155,7 +157,10 @@ class Consequences:
         self._reduce_again(tx, frame.id)
 
     def exposure_came(self, tx: Transaction, frame: Frame) -> None:
-        """A frame is measured: others, within whose exposure it began, are doubtful now."""
+        """A frame is measured: others, within whose exposure it began, are doubtful from now on.
+
+        Those that are doubtful already stay so: a wrong exposure time holds the whole night.
+        """
         for other in frames.that_last_until(tx, frame):
             self._reduce_again(tx, other.id)
 

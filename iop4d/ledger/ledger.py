@@ -118,7 +118,9 @@ class Ledger:
             science = frame.kind == FrameKind.SCIENCE.value and frame.sha256
             kind = JobKind.REDUCE if science else JobKind.CLASSIFY
             if frame.state != FrameState.DONE:
-                frames.requeue(tx, id_, now)
+                # What never had a result is late by the time since it was asked for again.
+                renewed = {} if "latency_s" in frame.info else {"completed_at": now}
+                frames.requeue(tx, id_, now, **renewed)
             jobs.queue(tx, kind, id_, priority=Priority.AGAIN, now=now)
             again.append(int(id_))
         return again

@@ -140,9 +140,11 @@ class Outcomes:
         if duplicate := self._identify(tx, frame):
             frames.set_state(tx, frame.id, FrameState.DUPLICATE, now, reason=duplicate, **columns)
             return
+        info = {name: value for name, value in frame.info.items() if name != "doubts"}
+        if classified.doubts:
+            info["doubts"] = list(classified.doubts)
         frames.set_state(tx, frame.id, FrameState.QUEUED, now, identity=frame.identity,
-                         version=frame.version, info={"doubts": list(classified.doubts)}
-                         if classified.doubts else {}, **columns)
+                         version=frame.version, info=info, **columns)
         if facts.kind is FrameKind.SCIENCE:
             bonus = claim.bonus | self._urgency.bonus(tx, frame.name, facts.object)
             jobs.queue(tx, JobKind.REDUCE, frame.id, priority=Priority.REDUCE + bonus, now=now)
@@ -213,9 +215,10 @@ class Outcomes:
         if reduced.astrometry_from is AstrometryFrom.CATALOGUE and _had_no_reference(claim):
             self._consequences.frame_unsolved(tx, frame)
         facts = frames.facts_of(frame)
-        if "latency_s" not in frame.info:  # for the first time
+        first = "latency_s" not in frame.info
+        if first:
             self._consequences.exposure_came(tx, frame)
-        self._consequences.science_frame_measured(tx, frame, used)
+        self._consequences.science_frame_measured(tx, frame, used, first=first)
         if facts.mode == "polarimetry" and reduced.target:
             self._consequences.polarimetry_frame_measured(tx, frame, claim.bonus)
         for value in reduced.results:

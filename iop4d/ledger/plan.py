@@ -117,13 +117,14 @@ class Planner:
 
     def _master(self, tx: Transaction, job: Job, now: float) -> Claim | None:
         master = masters.by_id(tx, job.key)
+        if any(jobs.classifying(tx, folder, now) for folder in masters.folders_of(tx, master)):
+            jobs.later(tx, job.id, now, not_before=now + _MASTER_WAIT)
+            return None
         members = masters.frames_of(tx, master)
         if not members:
             jobs.close(tx, job.id, JobState.DONE, now, reason="no frames")
             return None
-        folders = {Path(frame.path).parent for frame in members}
-        if _moved_back(tx, members, now) or any(
-                jobs.classifying(tx, folder, now) for folder in folders):
+        if _moved_back(tx, members, now):
             jobs.later(tx, job.id, now, not_before=now + _MASTER_WAIT)
             return None
         facts = masters.facts_of(master, members[0])

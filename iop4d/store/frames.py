@@ -12,7 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from peewee import fn
+
 from iop4d.model.errors import UNKNOWN_INSTRUMENT
+from iop4d.model.flags import Flag
 from iop4d.model.frame import (
     AstrometryFrom,
     Detector,
@@ -22,15 +25,17 @@ from iop4d.model.frame import (
 )
 from iop4d.model.messages import UNSOLVED, Reduced, StarList
 from iop4d.model.result import Measurement
-from iop4d.model.states import REPLACED_FRAMES, FrameState
+from iop4d.model.states import REPLACED_FRAMES, FrameState, JobState
 from iop4d.model.units import SECONDS_A_DAY
 from iop4d.store import schema
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit
-from iop4d.store.schema import Frame, FrameStars
+from iop4d.store.jobs import JobKind
+from iop4d.store.schema import Frame, FrameStars, Job
 from iop4d.store.table import is_filled
 
 _DESCRIBED = "cameras_described"
+_SECOND_CHOICES = [found.value for found in AstrometryFrom if found.is_second_choice]
 _ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
 
 
@@ -122,11 +127,19 @@ def begun_within(db: Connection, frame: Frame) -> list[Frame]:
 
 
 def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
-    """Frames of the same camera and band, measured or about to be, within which one began."""
+    """Frames of the same camera and band, measured or being measured, within which one began.
+
+    Without those of a doubtful time, and those that wait to be measured, which are compared with
+    others when that begins.
+    """
     lasts = Frame.jd_start + Frame.exptime_s / SECONDS_A_DAY  # longer than _least_s: few are left
-    return [row for row in _like(db, frame).where(
+    doubtful = fn.COALESCE(fn.json_extract(Frame.info, "$.frame_flags"), 0).bin_and(
+        int(Flag.TIME_DOUBTFUL))
+    return [row for row in _like(db, frame).join(
+        Job, on=(Job.kind == JobKind.REDUCE.value) & (Job.key == Frame.id)).where(
         (Frame.jd_start <= frame.jd_start) & (lasts > frame.jd_start)
-        & Frame.state.in_((FrameState.DONE, FrameState.QUEUED)))
+        & ((Job.state == JobState.RUNNING)
+           | (Frame.state == FrameState.DONE) & (Job.state == JobState.DONE) & (doubtful == 0)))
         if frame.jd_start < row.jd_start + _least_s(row.exptime_s) / SECONDS_A_DAY]
 
 
@@ -351,21 +364,16 @@ def references_of(db: Connection, frame: Frame) -> list[Frame]:
 
 def served_by(db: Connection, frame: Frame) -> list[Frame]:
     """The frames that a whole frame could serve: sub-frames, and what the index did not solve."""
-    return [other for other in db.select(Frame).where(
+    solved_by = fn.json_extract(Frame.info, "$.astrometry_from")
+    return list(db.select(Frame).where(
         (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & (Frame.night == frame.night) & (Frame.object == frame.object)
         & (Frame.binning == frame.binning) & (Frame.kind == FrameKind.SCIENCE.value)
         & (Frame.id != frame.id)
-        & Frame.state.in_((FrameState.DONE.value, FrameState.FAILED.value)))
-        if other.subframe or is_unsolved(other)]
-
-
-def is_unsolved(frame: Frame) -> bool:
-    """Whether the index did not solve a whole frame, so that another one may help."""
-    if frame.state == FrameState.FAILED:
-        return bool(frame.reason.startswith(f"{UNSOLVED}: "))
-    found = frame.info.get("astrometry_from")
-    return bool(found) and AstrometryFrom(found).is_second_choice
+        & (((Frame.state == FrameState.FAILED) & (
+            (Frame.subframe == True) | Frame.reason.startswith(f"{UNSOLVED}: ")))  # noqa: E712
+           | ((Frame.state == FrameState.DONE) & (
+               (Frame.subframe == True) | solved_by.in_(_SECOND_CHOICES))))))  # noqa: E712
 
 
 def set_reference(tx: Transaction, frame_id: int, reference_id: int | None) -> None:

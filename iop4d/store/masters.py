@@ -6,15 +6,26 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from iop4d.model.frame import FrameFacts, FrameKind, layout_of, region_of
+from peewee import fn
+
+from iop4d.model.frame import (
+    Detector,
+    FrameFacts,
+    FrameKind,
+    layout_of,
+    region_of,
+    settings_of,
+)
 from iop4d.model.states import FrameState, MasterState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.frames import facts_of as frames_facts_of
 from iop4d.store.schema import Frame, Master
 
 _APART = 20.0  # pixels: wider than any star
+_MOST_OF_PATTERN = 240  # frames whose median has all the certainty that a pattern needs
 _ALIKE = 3  # frames of one place that a median does not see
 _REDUCED = (FrameState.DONE, FrameState.FAILED)
 
@@ -42,13 +53,21 @@ def master_for(tx: Transaction, facts: FrameFacts, now: float, *,
 
     ``one_exposure``: it is one of frames of the same exposure time.
     """
-    key = "/".join([facts.telescope, facts.instrument, facts.night, facts.kind.value,
-                    layout_of(facts).replace(" ", ""), facts.band or "-",
-                    *([_exposure(facts.exptime_s)] if one_exposure else [])])
+    key = _key(facts, *([_exposure(facts.exptime_s)] if one_exposure else []))
     return tx.get_or_create(Master, key=key, defaults={
         "kind": facts.kind.value, "telescope": facts.telescope, "instrument": facts.instrument,
         "layout": layout_of(facts), "band": facts.band, "night": facts.night,
         "exptime_s": facts.exptime_s, "changed_at": now})
+
+
+def find_for(db: Connection, facts: FrameFacts) -> Master | None:
+    """The master that ``master_for`` gives for frames of any exposure time, if there is one."""
+    return db.get(Master, Master.key == _key(facts))
+
+
+def _key(facts: FrameFacts, *more: str) -> str:
+    return "/".join([facts.telescope, facts.instrument, facts.night, facts.kind.value,
+                     layout_of(facts).replace(" ", ""), facts.band or "-", *more])
 
 
 def is_of_one_exposure(master: Master) -> bool:
@@ -63,8 +82,19 @@ def _exposure(exptime_s: float) -> str:
 def frames_of(db: Connection, master: Master) -> list[Frame]:
     """The frames that a master is made of, in order of time."""
     if master.kind == FrameKind.PATTERN:
-        return fields_apart(db, _facts_of_pattern(master))
+        ids = fields_apart(db, _facts_of_pattern(master), _MOST_OF_PATTERN)
+        return list(db.select(Frame).where(Frame.id.in_(ids)).order_by(
+            Frame.jd_start, Frame.name))
     return calibration_frames_of(db, master)
+
+
+def folders_of(db: Connection, master: Master) -> set[Path]:
+    """The folders in which its frames may be."""
+    if master.kind != FrameKind.PATTERN:
+        return {Path(row.path).parent for row in calibration_frames_of(db, master)}
+    folder = fn.RTRIM(Frame.path, fn.REPLACE(Frame.path, "/", ""))  # up to the last slash
+    return {Path(name) for (name,) in db.select(Frame, folder).where(
+        _measured_like(_facts_of_pattern(master))).distinct().tuples()}
 
 
 def facts_of(master: Master, frame: Frame) -> FrameFacts:
@@ -78,34 +108,60 @@ def measured_like(db: Connection, facts: FrameFacts) -> int:
     return int(db.select(Frame).where(_measured_like(facts)).count())
 
 
-def fields_apart(db: Connection, facts: FrameFacts) -> list[Frame]:
+def fields_apart(db: Connection, facts: FrameFacts, most: int) -> list[int]:
     """Measured science frames of a night, camera and layout whose stars lie on other pixels.
 
-    In order of time; of frames that point to within ``_APART`` pixels of each other the first few.
+    Ids in order of time, at most so many; of frames that point to within ``_APART`` pixels of the
+    same place the first few.
     """
-    found: list[Frame] = []
-    near: Counter[tuple[int, int]] = Counter()
-    for frame in db.select(Frame).where(_measured_like(facts)).order_by(
-            Frame.jd_start, Frame.name):
-        wcs = frame.info.get("wcs") or {}
-        if layout_of(frames_facts_of(frame)) != layout_of(facts) or "CRPIX1" not in wcs:
+    (ny, nx), (x0, y0) = facts.shape, facts.origin
+    settings = fn.COALESCE(fn.json_extract(Frame.detector, "$.settings"), "")
+    rows = db.select(Frame, Frame.id, fn.json_extract(Frame.info, "$.wcs")).where(
+        _measured_like(facts) & (Frame.binning == facts.binning) & (Frame.nx == nx)
+        & (Frame.ny == ny) & (Frame.x0 == x0) & (Frame.y0 == y0)
+        & (settings == facts.detector.settings)).order_by(Frame.jd_start, Frame.name)
+    found: list[int] = []
+    places: list[_Place] = []
+    counts: Counter[int] = Counter()
+    for id_, wcs in rows.tuples().iterator():
+        if len(found) == most:
+            break
+        if not wcs or "CRPIX1" not in wcs:
             continue
-        cell = _cell(wcs)
-        if near[cell] < _ALIKE:
-            near[cell] += 1
-            found.append(frame)
+        place = _place(wcs)
+        near = next((n for n, other in enumerate(places) if _is_near(place, other)), len(places))
+        if near == len(places):
+            places.append(place)
+        if counts[near] < _ALIKE:
+            counts[near] += 1
+            found.append(id_)
     return found
 
 
-def _cell(wcs: dict[str, Any]) -> tuple[int, int]:
-    """In which square of ``_APART`` pixels on the sky the frame's first pixel points."""
-    step = _APART * math.sqrt(abs(
-        float(wcs["CD1_1"]) * float(wcs["CD2_2"]) - float(wcs["CD1_2"]) * float(wcs["CD2_1"])))
-    dx, dy = float(wcs["CRPIX1"]), float(wcs["CRPIX2"])
-    east = float(wcs["CRVAL1"]) * math.cos(math.radians(float(wcs["CRVAL2"]))) \
-        - float(wcs["CD1_1"]) * dx - float(wcs["CD1_2"]) * dy
-    north = float(wcs["CRVAL2"]) - float(wcs["CD2_1"]) * dx - float(wcs["CD2_2"]) * dy
-    return math.floor(east / step), math.floor(north / step)
+class _Place(NamedTuple):
+    """Where a frame's first pixel points, degrees: a tangent point, and east and north of it."""
+
+    ra: float
+    dec: float
+    east: float
+    north: float
+    pixel: float  # degrees
+
+
+def _place(wcs: dict[str, Any]) -> _Place:
+    value = {name: float(wcs[name]) for name in (
+        "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")}
+    dx, dy = value["CRPIX1"], value["CRPIX2"]
+    area = value["CD1_1"] * value["CD2_2"] - value["CD1_2"] * value["CD2_1"]
+    return _Place(ra=value["CRVAL1"], dec=value["CRVAL2"],
+                  east=-value["CD1_1"] * dx - value["CD1_2"] * dy,
+                  north=-value["CD2_1"] * dx - value["CD2_2"] * dy, pixel=math.sqrt(abs(area)))
+
+
+def _is_near(one: _Place, other: _Place) -> bool:
+    ra = (one.ra - other.ra + 180.0) % 360.0 - 180.0
+    east = ra * math.cos(math.radians(other.dec)) + one.east - other.east
+    return math.hypot(east, one.dec - other.dec + one.north - other.north) < _APART * other.pixel
 
 
 def _measured_like(facts: FrameFacts) -> Any:
@@ -119,7 +175,8 @@ def _facts_of_pattern(master: Master) -> FrameFacts:
     return FrameFacts(
         telescope=master.telescope, instrument=master.instrument, kind=FrameKind.PATTERN,
         night=master.night, jd_start=math.nan, exptime_s=master.exptime_s, shape=(ny, nx),
-        binning=binning, origin=(x, y))
+        binning=binning, origin=(x, y), detector=Detector(settings=",".join(
+            f"{name}={value}" for name, value in settings_of(master.layout).items())))
 
 
 def calibration_frames_of(db: Connection, master: Master) -> list[Frame]:

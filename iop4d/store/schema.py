@@ -61,13 +61,13 @@ class Frame(Table):
     masters = JSONField(default=list)  # ids and revisions of the masters used
     info = JSONField(default=dict)  # what the reduction found: FWHM, sky, WCS, stages, ...
     wanted = pw.BooleanField(default=False)  # asked for by hand: goes first
-    completed_at = pw.FloatField()  # the file stood complete
+    completed_at = pw.FloatField()  # the file stood complete, or was asked for again
     seen_at = pw.FloatField()
     changed_at = pw.FloatField(index=True)
 
     class Meta:
         indexes = ((("telescope", "night", "name"), False),
-                   (("instrument", "kind", "night"), False))
+                   (("instrument", "kind", "night", "jd_start"), False))
 
 
 class Job(Table):

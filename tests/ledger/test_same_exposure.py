@@ -10,10 +10,13 @@ import pytest
 from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.ledger.plan import Claim, product_stem
+from iop4d.model.flags import Flag
 from iop4d.model.messages import (
     Classified,
     ClassifyRequest,
+    Crashed,
     Done,
+    Failed,
     Outcome,
     ReduceRequest,
     Rejected,
@@ -38,6 +41,7 @@ class Camera:
         self.starts: dict[str, int] = {}
         self.exptime_s = 60.0
         self.requests: dict[str, ReduceRequest] = {}
+        self.reductions = 0
         bench.drop(*CALIBRATION)
         bench.work()
 
@@ -52,7 +56,9 @@ class Camera:
                 exposure=self.exposures[name]))
         if isinstance(request, ReduceRequest):
             self.requests[request.path.name] = request
-            return Done(value=replace(reduced(request, 14.0)))
+            self.reductions += 1
+            return Done(value=replace(reduced(request, 14.0), frame_flags=int(
+                Flag.TIME_DOUBTFUL if request.doubts else 0)))
         return self.bench.answer(claim)
 
     def take(self, **exposures: str) -> None:
@@ -118,8 +124,58 @@ def test_only_the_exposure_that_is_too_long_is_doubted(camera: Camera) -> None:
     camera.starts = {"b.fit": 70, "c.fit": 140}
     camera.take(b__fit=OTHER, c__fit="0f" * 32)
     assert {name: request.doubts for name, request in camera.requests.items()} == {
-        "a.fit": ("the exposure of b.fit and 1 more began 70 s after its own, which took 60000 s",),
+        "a.fit": ("the exposure of b.fit began 70 s after its own, which took 60000 s",),
         "b.fit": (), "c.fit": ()}
+
+
+def test_a_night_of_wrong_exposure_times_is_not_reduced_again_with_every_frame(
+        camera: Camera) -> None:
+    camera.exptime_s = 60000.0
+    camera.starts = {f"{n}.fit": 70 * n for n in range(8)}
+    for n in range(8):
+        camera.take(**{f"{n}__fit": f"{n}" * 64})
+    assert [bool(camera.requests[f"{n}.fit"].doubts) for n in range(8)] == [True] * 7 + [False]
+    assert camera.reductions == 15  # once each, and once more when the next came
+
+
+def test_a_frame_whose_workers_die_is_not_begun_again_by_those_that_come_after(
+        camera: Camera) -> None:
+    """It is quarantined after its second attempt, whatever else is measured in the meantime."""
+    camera.exptime_s, camera.starts = 60000.0, {f"{n}.fit": 70 * n for n in range(9)}
+    poisoned = 0
+
+    def answer(claim: Claim) -> Outcome:
+        nonlocal poisoned
+        if isinstance(claim.request, ReduceRequest) and claim.request.path.name == "0.fit":
+            poisoned += 1
+            return Crashed(how="signal 9")
+        return camera.answer(claim)
+
+    for n in range(9):
+        camera.exposures[f"{n}.fit"] = f"{n}" * 64
+        camera.bench.drop(f"{n}.fit")
+        for claim in camera.bench.ledger.claim(9):
+            camera.bench.ledger.finish(claim, answer(claim))
+        camera.bench.clock.now += 1.0
+    camera.bench.work(answer)
+    assert (camera.states()["0.fit"], poisoned) == ("quarantined", 2)
+
+
+def test_a_frame_that_is_being_measured_while_the_next_comes_is_measured_again(
+        camera: Camera) -> None:
+    camera.exptime_s, camera.starts = 60000.0, {"b.fit": 70}
+    camera.exposures = {"a.fit": SAME, "b.fit": OTHER}
+    camera.bench.drop("a.fit", "b.fit")
+    camera.bench.work(lambda claim: Failed(stage="masters", reason="later") if isinstance(
+        claim.request, ReduceRequest) else camera.answer(claim))
+    camera.bench.ledger.redo([camera.bench.frame(name).id for name in ("a.fit", "b.fit")])
+    both = camera.bench.ledger.claim(2)
+    assert {claim.label for claim in both} == {"reduce a.fit", "reduce b.fit"}
+    for claim in sorted(both, key=lambda claim: claim.label, reverse=True):  # b ends first
+        camera.bench.ledger.finish(claim, camera.answer(claim))
+    camera.bench.work(camera.answer)
+    assert camera.requests["a.fit"].doubts
+    assert not camera.requests["b.fit"].doubts
 
 
 def test_exposures_that_follow_each_other_are_not_doubted(camera: Camera) -> None:
