@@ -233,14 +233,15 @@ class Outcomes:
             if frame.state == FrameState.DONE:
                 ids += results.save_results(tx, results.of_frame(frame), (value,), now=now)
                 done.append(frame)
-        ids += self._stacked(tx, claim.key, calibrated.stack, done)
+        stacked = set(calibrated.stacked)
+        ids += self._stacked(tx, claim.key, calibrated.stack,
+                             [frame for frame in done if frame.id in stacked])
         groups.calibrated(tx, claim.key, len(calibrated.results), now)
         self._announce(tx, ids)
 
     def _stacked(self, tx: Transaction, series_id: int, value: ResultValue | None,
                  used: Sequence[Frame]) -> list[int]:
-        """The result of all frames of a series together; one that no longer follows is withdrawn.
-        """
+        """The result of frames of a series together; one that no longer follows is withdrawn."""
         series, now = groups.series_by_id(tx, series_id), self._clock()
         origin = Origin(
             key=f"{series.telescope}/{series.night}/stack {series.id}", telescope=series.telescope,
@@ -313,7 +314,7 @@ class Outcomes:
         if claim.kind is JobKind.MASTER:
             self._master_failed(tx, masters.by_id(tx, claim.key), reason)
         elif claim.kind is JobKind.POLARIMETRY:
-            groups.update(tx, claim.key, now, reason=reason)
+            groups.failed(tx, claim.key, now, reason=reason)
         elif claim.kind is not JobKind.CALIBRATE:
             frames.set_state(tx, claim.key, state, now, reason=reason, trace=trace)
             self._consequences.polarimetry_frame_failed(tx, frames.by_id(tx, claim.key))

@@ -34,7 +34,6 @@ class Flag(IntFlag):
     UPPER_LIMIT = 1 << 23
     OWN_BAND = 1 << 24
     PIXELS_DOUBTFUL = 1 << 25
-    SAME_EXPOSURE = 1 << 26
     CROWDED = 1 << 27
     OTHER_APERTURE = 1 << 28
 
@@ -68,7 +67,6 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.UPPER_LIMIT: "below three sigma: there is a limit, no magnitude",
     Flag.OWN_BAND: "in the instrument's own band, not transformed to the catalogue's",
     Flag.PIXELS_DOUBTFUL: "pixel values that no detector gives: wrapped, or far below the sky",
-    Flag.SAME_EXPOSURE: "the same exposure has another result already",
     Flag.CROWDED: "unresolved faint stars make the sky uneven",
     Flag.OTHER_APERTURE: "measured in another aperture than the source asks for, or the other "
                          "frames of its group have",
@@ -84,7 +82,7 @@ NEVER_CALIBRATES = (
 NEVER_ALERTS = (
     Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
     | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS | Flag.WITHDRAWN | Flag.POOR_FIT | Flag.TIME_DOUBTFUL
-    | Flag.UPPER_LIMIT | Flag.PIXELS_DOUBTFUL | Flag.SAME_EXPOSURE | Flag.OTHER_APERTURE
+    | Flag.UPPER_LIMIT | Flag.PIXELS_DOUBTFUL | Flag.OTHER_APERTURE
 )
 
 

@@ -187,11 +187,12 @@ class CalibrateRequest:
 class SeriesCalibrated:
     """The target's result on each frame, by the frame's id.
 
-    ``stack``: of all of them together, where it is too faint on each.
+    ``stack``: of the frames ``stacked`` (ids) together, where it is too faint on each.
     """
 
     results: tuple[tuple[int, ResultValue], ...]
     stack: ResultValue | None = None
+    stacked: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

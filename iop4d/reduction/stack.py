@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,11 +19,16 @@ FAINT_SNR = 10.0
 _FEWEST = 2
 #: Flags of a frame on which the flux at the source's place is not the source's.
 _SPOILT = int(Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.OFF_CENTRE
-              | Flag.NO_CALIBRATORS | Flag.TIME_DOUBTFUL | Flag.PIXELS_DOUBTFUL
-              | Flag.SAME_EXPOSURE)
+              | Flag.NO_CALIBRATORS | Flag.TIME_DOUBTFUL | Flag.PIXELS_DOUBTFUL)
 #: What holds for the stack where it holds for any of its frames.
 _KEPT = int(Flag.FEW_CALIBRATORS | Flag.CALIBRATORS_DISAGREE | Flag.OWN_BAND | Flag.CROWDED
             | Flag.POOR_WCS)
+
+
+def is_stacked(result: ResultValue) -> bool:
+    """Whether a stack rests on the result of a frame: it has a flux, which is the source's."""
+    return (not result.flags & _SPOILT and math.isfinite(result.flux_mjy)
+            and result.flux_mjy_err > 0)
 
 
 def stack(each: Sequence[ResultValue]) -> ResultValue | None:
@@ -35,7 +41,7 @@ def stack(each: Sequence[ResultValue]) -> ResultValue | None:
     mean's. None with fewer than two sound frames, where the typical one has a signal-to-noise ratio
     of 10 without it, or in a band without a zero point in mJy.
     """
-    found = mean_flux([r for r in each if not r.flags & _SPOILT])
+    found = mean_flux([r for r in each if is_stacked(r)])
     if found is None or len(found.used) < _FEWEST:
         return None
     used, mean, err = found.used, found.flux, found.err

@@ -46,7 +46,7 @@ from iop4d.reduction.frame import Tools, reduce_frame
 from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.plots import plot_light_curve, plot_night
 from iop4d.reduction.polarise import polarise
-from iop4d.reduction.stack import stack
+from iop4d.reduction.stack import is_stacked, stack
 
 #: Errors of the system that are not the frame's fault, and pass.
 _PASSING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_SPACE) | dict.fromkeys(
@@ -140,9 +140,9 @@ class Workbench:
             results = calibrate(target, request.frames, catalogue=catalogue,
                                 telescope=instrument.telescope if instrument else None,
                                 system=instrument.system if instrument else None)
-        return SeriesCalibrated(results=tuple(
-            (frame.id, result) for frame, result in zip(request.frames, results, strict=True)),
-            stack=stack(results))
+        each = [(frame.id, result) for frame, result in zip(request.frames, results, strict=True)]
+        return SeriesCalibrated(results=tuple(each), stack=stack(results), stacked=tuple(
+            id_ for id_, result in each if is_stacked(result)))
 
     def _named(self, facts: FrameFacts) -> Instrument:
         """A frame's instrument, with what the frame's own header says of it."""

@@ -148,6 +148,12 @@ def of_source(db: Connection, source: str, instrument: str) -> list[int]:
         & (Group.state != GroupState.DISSOLVED)).order_by(Group.night, Group.id)]
 
 
+def failed(tx: Transaction, group_id: int, now: float, *, reason: str) -> None:
+    """The work on a group failed: one that was open is short of what it needs, and is shown."""
+    open_ = by_id(tx, group_id).state == GroupState.OPEN
+    update(tx, group_id, now, reason=reason, **({"state": GroupState.SHORT} if open_ else {}))
+
+
 def described(group: Group) -> str:
     """A group as people name it: ``BL Lac R, AndorT90, 2022-09-08``."""
     return f"{group.source} {group.band}, {group.instrument}, {group.night}"

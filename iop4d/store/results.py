@@ -9,7 +9,7 @@ from typing import Any
 from iop4d import __version__
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import NEVER_ALERTS, Flag
-from iop4d.model.result import ResultValue
+from iop4d.model.result import STACK, ResultValue
 from iop4d.model.uncertainty import total
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit, newest
@@ -19,6 +19,10 @@ from iop4d.store.table import is_filled
 _JUDGED = "flags judged"  # the last event of a flag that the alerts took into account
 _VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 _NEWS = 0.1  # errors by which a magnitude must change to be news
+#: Values, their errors and what they share, a change of which may be news.
+_NEWS_OF = (
+    ("mag", "mag_err", "mag_err_common"), ("q", "q_err", "q0_err"), ("u", "u_err", "u0_err"),
+    ("host_mjy", "host_mjy_err", ""), ("q_isp", "q_isp_err", ""), ("u_isp", "u_isp_err", ""))
 #: What a change of which makes a new revision.
 VALUES = ("band", "jd_mid", "bjd_tdb", "exptime_s", "mag", "mag_err", "mag_err_common", "mag_limit",
            "photometry", "aperture_arcsec", "mag_psf", "mag_psf_err", "flux_mjy", "flux_mjy_err",
@@ -99,31 +103,45 @@ def withdraw(tx: Transaction, key: str, *, now: float) -> list[int]:
 
 
 def _link(tx: Transaction, result_id: int, origin: Origin) -> None:
-    ids = [id_ for id_, _ in origin.frames]
+    """Write which frames a result rests on, as far as that changed."""
+    mine = ResultFrame.result == result_id
+    ids = {id_ for id_, _ in origin.frames}
+    before = {id_ for (id_,) in tx.select(ResultFrame, ResultFrame.frame_id).where(mine).tuples()}
     if origin.group_id is not None or len(ids) > 1:
-        tx.delete(ResultFrame).where((ResultFrame.result == result_id)
-                                     & ResultFrame.frame.not_in(ids)).execute()
-    for id_ in ids:
-        tx.replace(ResultFrame, result=result_id, frame=id_)
+        for part in _parts(sorted(before - ids)):
+            tx.delete(ResultFrame).where(mine & ResultFrame.frame.in_(part)).execute()
+    for part in _parts(sorted(ids - before)):
+        tx.insert_many(ResultFrame, [{"result": result_id, "frame": id_} for id_ in part])
+
+
+def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """As many at a time as a statement takes."""
+    return (ids[start:start + _VARIABLES] for start in range(0, len(ids), _VARIABLES))
 
 
 def _is_news(row: Result, columns: dict[str, Any]) -> bool:
     """Whether a change deserves a place in the history.
 
     With each frame of a night the zero points of all others become a little more certain: a change
-    of less than a tenth of the error, and of nothing else that matters, does not.
+    of less than a tenth of the error, and of nothing else that matters, does not; nor does one more
+    frame of a stack.
     """
     if any(getattr(row, name) != columns[name] for name in (
-            "flags", "provisional", "band", "method", "frames", "withdrawn")):
+            "flags", "provisional", "band", "method", "withdrawn",
+            *(("frames",) if row.mode != STACK else ()))):
         return True
-    return any(_moved(getattr(row, name), columns[name], total(
-        getattr(row, f"{name}_err"), getattr(row, shared)))
-        for name, shared in (("mag", "mag_err_common"), ("q", "q0_err"), ("u", "u0_err")))
+    if any(_moved(getattr(row, name), columns[name], total(
+            getattr(row, err), getattr(row, shared) if shared else None))
+            for name, err, shared in _NEWS_OF):
+        return True
+    # Without an error of its own: by which the magnitude is certain, a limit by a tenth.
+    return any(_moved(getattr(row, name), columns[name], row.mag_err or 1.0)
+               for name in ("mag_limit", "extinction_mag"))
 
 
 def _moved(before: float | None, after: float | None, err: float | None) -> bool:
     if before is None or after is None or not err:
-        return before is not after
+        return before != after
     return abs(after - before) > _NEWS * err
 
 
@@ -187,9 +205,9 @@ def among(db: Connection, ids: Collection[int]) -> list[Result]:
 def frame_ids(db: Connection, ids: Sequence[int]) -> dict[int, int]:
     """The id of a frame of each of some results."""
     found: dict[int, int] = {}
-    for start in range(0, len(ids), _VARIABLES):
+    for part in _parts(ids):
         found.update(db.select(ResultFrame, ResultFrame.result_id, ResultFrame.frame_id).where(
-            ResultFrame.result.in_(ids[start:start + _VARIABLES])).tuples())
+            ResultFrame.result.in_(part)).tuples())
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from iop4d.model.flags import NEVER_ALERTS
+from iop4d.model.result import STACK
 from iop4d.science.flux import BandFlux, SpectralIndex, has_lever, spectral_index
 from iop4d.store.database import Connection, number
 from iop4d.store.schema import Result
@@ -19,7 +20,7 @@ from iop4d.store.table import is_filled
 
 COLUMNS = ("spectral_index", "spectral_index_err", "spectral_index_err_common",
            "spectral_index_with")
-_ALL = 2000  # results from which on their whole time is read at once
+_MOST_SOURCES = 10_000  # of one statement, which takes 32,766 variables; of more all are read
 _BARS = int(NEVER_ALERTS)
 
 
@@ -32,16 +33,16 @@ class Point:
     flux: BandFlux
 
 
-Place = tuple[str, str, str]  # source, telescope, night
+Place = tuple[str, str, str, bool]  # source, telescope, night, and whether it is a stack
 
 
 def indices(db: Connection, rows: Collection[Result], minutes: float,
             ) -> dict[int, tuple[SpectralIndex, int]]:
     """The indices of those results that have one, and the id of the other result of each.
 
-    The other one is of the same source, telescope and night, of another band and at most
-    ``minutes`` away: of each band the nearest in time, and of these the one whose index is most
-    certain, which mostly is that of the band farthest away.
+    The other one is of the same source, telescope and night, a stack for a stack alone, of another
+    band and at most ``minutes`` away: of each band the nearest in time, and of these the one whose
+    index is most certain, which mostly is that of the band farthest away.
     Results with a flag that bars them from alerts, or a flag by hand, have none.
     """
     wanted = {row.id for row in rows if row.mag is not None}
@@ -85,20 +86,23 @@ def _series(db: Connection, rows: Collection[Result],
     first, last = min(row.jd_mid for row in rows), max(row.jd_mid for row in rows)
     near = minutes / 1440.0
     query = db.select(
-        Result, Result.id, Result.source, Result.telescope, Result.night, Result.band,
+        Result, Result.id, Result.source, Result.telescope, Result.night, Result.mode, Result.band,
         Result.jd_mid, Result.mag, Result.mag_err, Result.mag_err_common, Result.extinction_mag,
     ).where(
         Result.jd_mid.between(first - near, last + near) & Result.mag.is_null(False)
         & Result.extinction_mag.is_null(False) & (Result.withdrawn == False)  # noqa: E712 - SQL
         & (Result.flags.bin_and(_BARS) == 0) & ~is_filled(Result.human_flags))
-    if len(rows) < _ALL:
-        query = query.where(Result.source.in_(sorted({row.source for row in rows})))
+    sources = {row.source for row in rows}
+    if len(sources) <= _MOST_SOURCES:
+        query = query.where(Result.source.in_(sorted(sources)))
     found: dict[Place, dict[str, list[Point]]] = {}
-    for id_, source, telescope, night, band, jd, *values in query.order_by(Result.jd_mid).tuples():
+    for id_, source, telescope, night, mode, band, jd, *values in query.order_by(
+            Result.jd_mid).tuples():
         mag, err, common, dust = map(number, values)
         if math.isnan(common):
             common = 0.0
-        found.setdefault((source, telescope, night), {}).setdefault(band, []).append(Point(
+        bands = found.setdefault((source, telescope, night, mode == STACK), {})
+        bands.setdefault(band, []).append(Point(
             id=id_, jd=jd, flux=BandFlux(band=band, mag=mag, err=err, common_err=common,
                                          extinction_mag=dust)))
     return found

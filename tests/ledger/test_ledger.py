@@ -33,7 +33,7 @@ from iop4d.model.messages import (
 from iop4d.model.result import Measurement, ResultValue
 from iop4d.model.states import FrameState
 from iop4d.store.database import Database
-from iop4d.store.schema import Event, Frame, Job, Master, Result, ResultHistory
+from iop4d.store.schema import Event, Frame, Job, Master, Result, ResultFrame, ResultHistory
 from tests.conftest import FakeClock, LedgerAlone, work_off
 from tests.support.rows import first, rows, update
 
@@ -452,19 +452,24 @@ def test_many_frames_asked_for_by_hand_do_not_hide_their_masters(bench: Bench) -
 
 def test_a_faint_source_s_stack_follows_its_frames_and_is_withdrawn_when_it_is_bright(
         bench: Bench) -> None:
-    faint = True
+    faint, spoilt = True, 0
 
     def answer(claim: Claim) -> Outcome:
         if not isinstance(claim.request, CalibrateRequest):
             return bench.answer(claim)
         frames = claim.request.frames
+        sound = [frame.id for frame in frames if frame.id != spoilt]
         whole = replace(result_of(frames[0].facts, 19.0), mode="stack",
-                        exptime_s=60.0 * len(frames)) if faint else None
-        return Done(value=SeriesCalibrated(stack=whole, results=tuple(
+                        exptime_s=60.0 * len(sound)) if faint else None
+        return Done(value=SeriesCalibrated(stack=whole, stacked=tuple(sound), results=tuple(
             (frame.id, result_of(frame.facts, 19.1)) for frame in frames)))
 
     def stacks() -> list[Result]:
         return rows(bench.database, Result, Result.mode == "stack")
+
+    def linked(result: Result) -> set[int]:
+        return {row.frame_id for row in rows(bench.database, ResultFrame,
+                                             ResultFrame.result == result.id)}
 
     bench.drop("bias-1.fit", "bias-2.fit", "bias-3.fit", "flat-R-1.fit", "flat-R-2.fit",
                "flat-R-3.fit", "science-R-4.fit", "science-R-5.fit")
@@ -477,7 +482,11 @@ def test_a_faint_source_s_stack_follows_its_frames_and_is_withdrawn_when_it_is_b
     assert after.id == before.id
     assert after.exptime_s == 180.0
     assert after.frames == ["science-R-4.fit", "science-R-5.fit", "science-R-6.fit"]
+    four, five, six = (bench.frame(f"science-R-{n}.fit").id for n in (4, 5, 6))
+    assert linked(after) == {four, five, six}
     assert len(rows(bench.database, Result)) == 4
+    # One more frame is no news by itself.
+    assert rows(bench.database, ResultHistory, ResultHistory.result == after.id) == []
     faint = False
     bench.drop("science-R-7.fit")
     bench.work(answer)
@@ -489,3 +498,36 @@ def test_a_faint_source_s_stack_follows_its_frames_and_is_withdrawn_when_it_is_b
     bench.work(answer)
     (back,) = stacks()
     assert (back.id, back.withdrawn, back.flags & Flag.WITHDRAWN) == (before.id, False, 0)
+    spoilt = five  # the stack rests on it no more
+    bench.drop("science-R-9.fit")
+    bench.work(answer)
+    (sound,) = stacks()
+    assert sound.frames == [f"science-R-{n}.fit" for n in (4, 6, 7, 8, 9)]
+    assert len(linked(sound)) == 5
+    assert five not in linked(sound)
+
+
+def test_a_frame_that_is_classified_again_keeps_what_was_found_of_it(bench: Bench) -> None:
+    bench.drop(*CALIBRATION, "science-R-4.fit")
+    bench.work()
+    before = bench.frame("science-R-4.fit").info
+    bench.clock.now += 1000.0
+    bench.drop("science-R-4.fit", wanted=True)
+    bench.work(lambda claim: Failed(stage="solve", reason="too few stars") if isinstance(
+        claim.request, ReduceRequest) else bench.answer(claim))
+    failed = bench.frame("science-R-4.fit")
+    assert failed.state == "failed"
+    assert failed.info == before
+    bench.ledger.redo([failed.id])
+    bench.work()
+    assert bench.frame("science-R-4.fit").info["latency_s"] == before["latency_s"]
+
+
+def test_what_never_had_a_result_is_late_from_when_it_was_asked_for_again(bench: Bench) -> None:
+    bench.drop(*CALIBRATION, "science-R-4.fit")
+    bench.work(lambda claim: Failed(stage="solve", reason="too few stars") if isinstance(
+        claim.request, ReduceRequest) else bench.answer(claim))
+    bench.clock.now += 86400.0
+    bench.ledger.redo([bench.frame("science-R-4.fit").id])
+    bench.work()
+    assert bench.frame("science-R-4.fit").info["latency_s"] < 60.0

@@ -12,7 +12,7 @@ from iop4d.instruments.telescopes import T090
 from iop4d.model.flags import Flag
 from iop4d.model.result import ResultValue
 from iop4d.reduction.calibrate import calibrate
-from iop4d.reduction.stack import stack
+from iop4d.reduction.stack import is_stacked, stack
 from iop4d.science.flux import flux_mjy
 from tests.reduction.test_calibrate import CATALOGUE, TARGET, frame, seen
 
@@ -87,7 +87,9 @@ def test_bright_sources_single_frames_and_spoilt_frames_make_no_stack() -> None:
     faint = series([10.0, 4.0], [2.0, 2.0])
     assert stack(faint) is not None
     assert stack(faint[:1]) is None
-    assert stack((faint[0], replace(faint[1], flags=int(Flag.BAD_PIXELS)))) is None
+    spoilt = replace(faint[1], flags=int(Flag.BAD_PIXELS))
+    assert stack((faint[0], spoilt)) is None
+    assert [is_stacked(one) for one in (faint[0], spoilt)] == [True, False]
     assert stack(tuple(replace(r, flux_mjy=math.nan) for r in faint)) is None
 
 
