@@ -7,8 +7,8 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from iop4d.model.errors import Iop4dError
 from iop4d.model.uncertainty import mag_total
+from iop4d.simulator.almanac import first_high, last_night
 from iop4d.simulator.botserver import BotServer
 from iop4d.simulator.demosite import ACCOUNT, SITE, DemoArchives
 from iop4d.simulator.night import Flare, Night, NightPlan, write_night
@@ -25,7 +26,7 @@ from iop4d.simulator.plan import POLARIMETRY
 from iop4d.simulator.servers import Mailbox, free_port
 from iop4d.simulator.service import Observer, Service
 from iop4d.simulator.setups import archive_of, setup_of
-from iop4d.simulator.sky import field_of, index_folder
+from iop4d.simulator.sky import field_of, index_folder, load_sky
 from iop4d.store.alerts import newest
 from iop4d.store.database import Database
 from iop4d.store.frames import Chosen, choose
@@ -33,24 +34,56 @@ from iop4d.store.results import Selection, select
 from iop4d.store.schema import Result
 from iop4d.store.status import TROUBLE
 
-FIELDS = ("BLLac", "S50716+714", "3C345")
-#: Instruments that take groups of polarimetry meanwhile: the field, seconds after the start at
-#: which they begin, so that the first points do not wait for them, and seconds of an exposure. Not
-#: the field that flares: by a third of a magnitude in a group, which would pass for polarisation.
+#: Fields of which one flares: the first that stands high in the evening of the night.
+FLARING = ("BLLac", "3C66A", "OJ287", "3C273", "4C38.41")
+#: Two of these AndorT90 observes besides.
+QUIET = ("S50716+714", "3C345", "1ES1959+650", "OJ287", "3C66A", "3C454.3")
+#: Instruments that take groups of polarimetry meanwhile: the fields of which the first that stands
+#: high is taken, seconds after the start at which they begin, so that the first points do not wait
+#: for them, and seconds of an exposure. Not the field that flares: by a third of a magnitude in a
+#: group, which would pass for polarisation.
 #: RoperT90 is of the past, and so is its night: an old one that comes to the archive late.
-POLARIMETERS = (("AndorT150", "3C345", 15.0, 60.0), ("CAFOS", "S50716+714", 25.0, 20.0),
-                ("DIPOL", "1ES1959+650", 35.0, 30.0), ("RoperT90", "1ES1959+650", 45.0, 60.0))
+POLARIMETERS = (("AndorT150", ("3C345", "OJ287", "3C454.3", "S50716+714"), 15.0, 60.0),
+                ("CAFOS", ("S50716+714",), 25.0, 20.0),
+                ("DIPOL", ("1ES1959+650", "S50716+714"), 35.0, 30.0),
+                ("RoperT90", ("1ES1959+650",), 45.0, 60.0))
+_EVENING_HOURS = 2.0  # from dusk, in which the chosen fields stand high
+_FLARE_MAG, _ALERT_MAG, _CLEAR_MAG = 0.9, 0.4, 0.2  # brighter than the quiet source
+_SPOKEN = {"BLLac": "BL Lac"}  # as people write it, where observers type another name
+_ALWAYS_UP = "S50716+714"
 _MARK = ".iop4d-demo"  # marks a folder that the demo made, and may replace
 _REPORT = 10.0  # seconds between lines on the screen
 
-def polarimetry_plan(first: NightPlan, instrument: str, target: str, exptime_s: float) -> NightPlan:
+
+def photometry_plan(night: str, seed: int) -> NightPlan:
+    """The plan of AndorT90: a field that flares and two that do not, which stand high at dusk."""
+    flaring = (*high_of(night, FLARING), _ALWAYS_UP)[0]
+    quiet = [name for name in (*high_of(night, QUIET), *QUIET) if name != flaring]
+    return NightPlan(
+        seed=seed, night=night, dark=True, fields=(flaring, *tuple(dict.fromkeys(quiet))[:2]),
+        frames=100_000, seeing_arcsec=1.8, cloud_mag=0.3,
+        flare=Flare(start=0.15, rise=0.2, mag=_FLARE_MAG, fall=2.0))
+
+
+def polarimetry_plan(first: NightPlan, instrument: str, targets: tuple[str, ...],
+                     exptime_s: float) -> NightPlan:
     """The plan of another instrument's groups, in the night of the first, if it was in use then."""
     setup = setup_of(instrument)
+    night = min(first.night, setup.nights[1])
+    high = [name for name in high_of(night, targets) if name != first.fields[0]]
     return NightPlan(
-        seed=first.seed, night=min(first.night, setup.nights[1]), fields=(target,),
+        seed=first.seed, night=night, dark=True, fields=tuple(high or targets[-1:])[:1],
         seeing_arcsec=first.seeing_arcsec, exptime_s=exptime_s, instrument=instrument,
         mode=POLARIMETRY, groups=100_000,
         positions=8, transparency=0.05, n_bias=3, n_dark=3, n_flat=3)
+
+
+def high_of(night: str, names: Iterable[str]) -> list[str]:
+    """Those of some fields that stand high in the evening of a night."""
+    sky = load_sky()
+    places = [(name, float(stars.ra[0]), float(stars.dec[0]))
+              for name in names for stars in [sky.stars(field_of(name))]]
+    return first_high(night, places, hours=_EVENING_HOURS)
 
 
 class Demo:
@@ -65,10 +98,9 @@ class Demo:
         self._stop = threading.Event()
         self._archives = DemoArchives(self._folder, [archive_of(name)[0] for name in (
             "AndorT90", *(name for name, *_ in POLARIMETERS))])
-        night = (datetime.now(tz=UTC) - timedelta(hours=12)).date().isoformat()
-        self._plan = NightPlan(
-            seed=seed, night=night, fields=FIELDS, frames=100_000, seeing_arcsec=1.8,
-            cloud_mag=0.3, flare=Flare(start=0.15, rise=0.2, mag=0.9, fall=2.0))
+        self._plan = photometry_plan(last_night(datetime.now(tz=UTC)), seed)
+        self._others = {name: (polarimetry_plan(self._plan, name, targets, exptime_s), after_s)
+                        for name, targets, after_s, exptime_s in POLARIMETERS}
         self._screen = Console(stderr=True)
 
     def run(self) -> None:
@@ -118,9 +150,12 @@ class Demo:
         token = self._folder / "secrets" / "bot"
         token.touch(mode=0o600)
         token.write_text(bot.token, encoding="utf-8")
+        flaring = field_of(self._plan.fields[0])
         (self._folder / "iop4d.toml").write_text(SITE.format(
             url=self._address, index=index_folder(), mail_port=mail_port, port=self._port,
-            bot=bot.url,
+            bot=bot.url, source=_SPOKEN.get(flaring.object, flaring.object),
+            alert_mag=flaring.quiet_mag - _ALERT_MAG,
+            clear_mag=flaring.quiet_mag - _CLEAR_MAG,
             archives=self._archives.sections()), encoding="utf-8")
 
     @property
@@ -130,25 +165,31 @@ class Demo:
     def _import_catalogue(self) -> None:
         from werkzeug.security import generate_password_hash
 
-        from iop4d.simulator.sky import load_sky
         from iop4d.store import catalogue, catalogue_csv, users
         from iop4d.store.database import Database
 
-        names = dict.fromkeys((*FIELDS, *(target for _, target, *_ in POLARIMETERS)))
+        names = dict.fromkeys(name for plan in self._plans for name in plan.fields)
         text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, names)))
-        text = text.replace(",BLLac,", ",BLLac;BL Lac,")
+        for typed, spoken in _SPOKEN.items():
+            text = text.replace(f",{typed},", f",{typed};{spoken},")
         database = Database(self._folder / "iop4d.db")
         with database.write() as tx:
             catalogue.save(tx, catalogue_csv.parse(text))
             users.save(tx, ACCOUNT[0], generate_password_hash(ACCOUNT[1]), now=0.0)
         database.close()
 
+    @property
+    def _plans(self) -> tuple[NightPlan, ...]:
+        return (self._plan, *(plan for plan, _ in self._others.values()))
+
     def _say_hello(self, bot: BotServer) -> None:
         self._screen.print(f"[bold]The live page: {self._address}[/bold]")
-        self._screen.print(f"A night of {', '.join(FIELDS)} at {self._speed:g} times the real "
-                           f"speed; its site is {self._folder}. Ctrl-C ends it.")
+        self._screen.print(
+            f"The night of {self._plan.night}: {', '.join(self._plan.fields)} at {self._speed:g} "
+            f"times the real speed, until dawn; its site is {self._folder}. Ctrl-C ends it.")
         self._screen.print("Polarimetry: " + "; ".join(
-            f"{name} of {target} from {after:g} s on" for name, target, after, _ in POLARIMETERS))
+            f"{name} of {plan.fields[0]} from {after:g} s on"
+            for name, (plan, after) in self._others.items()))
         self._screen.print(f"To acknowledge alerts on the page, sign in as {ACCOUNT[0]}, "
                            f"password {ACCOUNT[1]}.")
         self._screen.print(f"Telegram's stand-in keeps its messages in {bot.folder}; say something "
@@ -157,9 +198,7 @@ class Demo:
 
     def _cameras(self) -> list[threading.Thread]:
         """A thread for each instrument."""
-        nights = [(self._plan, 0.0)] + [
-            (polarimetry_plan(self._plan, name, target, exptime_s), after)
-            for name, target, after, exptime_s in POLARIMETERS]
+        nights = [(self._plan, 0.0), *self._others.values()]
         return [threading.Thread(target=self._take_night, args=night, daemon=True,
                                  name=f"camera {night[0].instrument}") for night in nights]
 

@@ -21,11 +21,11 @@ index = ["{index}"]
 build_delay = 1.0
 
 [[rule]]
-name = "BL Lac flares"
-source = "BL Lac"
+name = "{source} flares"
+source = "{source}"
 band = "R"
-condition = "mag < 13.2"
-clear = "mag > 13.4"
+condition = "mag < {alert_mag:.1f}"
+clear = "mag > {clear_mag:.1f}"
 confirm = 2
 severity = "atel"
 notify_resolved = true

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.model.polarimeter import Analyser
+from iop4d.simulator.almanac import dark_hours, is_high, seconds_until_dawn
 from iop4d.simulator.camera import (
     Ccd,
     Image,
@@ -111,7 +112,8 @@ class Night:
         self._stars: dict[Field, Stars] = {}
         self._optics: Optics = self._setup.optics
         self._rng = np.random.default_rng(self.plan.seed)
-        self._start = jd_of_evening(self.plan.night)
+        self._start = dark_hours(self.plan.night)[0] if self.plan.dark else \
+            jd_of_evening(self.plan.night)
         ny, nx = self._ccd.shape
         self._whole = Window(x=0, y=0, nx=nx, ny=ny)
         drawn = np.random.default_rng([self.plan.seed, _DRAW_NIGHT])
@@ -137,11 +139,17 @@ class Night:
 
     def frames(self) -> Iterator[SimulatedFrame]:
         """Biases, darks, flats of each band, then science frames."""
-        for planned in schedule(self.plan, self._setup):
+        night = schedule(self.plan, self._setup, is_high=self._is_high, ends_s=seconds_until_dawn(
+            self.plan.night)) if self.plan.dark else schedule(self.plan, self._setup)
+        for planned in night:
             if planned.where is None:
                 yield self._calibration(planned)
             else:
                 yield self._science(planned, planned.where)
+
+    def _is_high(self, where: Field, at_s: float) -> bool:
+        stars = self._stars_of(where)
+        return is_high(self._start + at_s / 86400.0, float(stars.ra[0]), float(stars.dec[0]))
 
     def _calibration(self, planned: Planned) -> SimulatedFrame:
         window = self._reads(self.plan.mode if self.plan.window_masters else "photometry")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,7 +52,9 @@ class NightPlan:
     targets, p a fraction, the dust's part included; the seed draws that of the others.
     ``interstellar``: (q, u) on the sky that dust gives to all other stars. ``constants``: what the
     instrument adds to the polarisation, if not as published. ``turned_deg``: by how much the camera
-    stands further east of north than it should; ``turns_with``: its polariser with it.
+    stands further east of north than it should; ``turns_with``: its polariser with it. ``dark``:
+    begins at dusk, ends at dawn, and what does not stand high is left out; else the frames begin at
+    the same hour whatever the season, as many as there are.
     """
 
     seed: int = 1
@@ -87,6 +89,7 @@ class NightPlan:
     window_masters: bool = True  # masters' frames read as science frames are (CAFOS)
     flipped: bool = False  # DIPOL's program writes the rows in reverse
     conditions: Conditions = field(default_factory=Conditions)  # what makes it hard
+    dark: bool = False
     fts: bool = False  # and calls its files BLLac_R_IAR-0001.fts
 
     @property
@@ -137,8 +140,14 @@ class Planned:
     index: int = 0
 
 
-def schedule(plan: NightPlan, setup: Setup) -> Iterator[Planned]:
-    """Biases, darks where the camera needs them, flats of each band, then science frames."""
+def schedule(plan: NightPlan, setup: Setup, *,
+             is_high: Callable[[Field, float], bool] = lambda _where, _at: True,
+             ends_s: float = math.inf) -> Iterator[Planned]:
+    """Biases, darks where the camera needs them, flats of each band, then science frames.
+
+    ``is_high``: whether a field can be observed so many seconds after the first frame; what cannot
+    is missing. ``ends_s``: no exposure ends later.
+    """
     at = 0.0
     for i in range(plan.n_bias):
         at += setup.bias_s
@@ -159,7 +168,9 @@ def schedule(plan: NightPlan, setup: Setup) -> Iterator[Planned]:
     counts: Counter[tuple[str, str, float | None]] = Counter()
     polariser = setup.optics.offset_px == (0.0, 0.0)
     for index, one in enumerate(exposures):
-        if one is not None:
+        if at + plan.exptime_s > ends_s:
+            return
+        if one is not None and is_high(one.where, at):
             key = (one.where.object, one.band, one.plate_deg if polariser else None)
             counts[key] += 1
             yield Planned(
