@@ -18,7 +18,7 @@ from iop4d.science.ensemble import Ensemble
 
 Floats = NDArray[np.float64]
 
-_CHANCE = 0.2  # probability by chance of a term as large, below which it counts as a true one
+_TERM = 0.05  # mag per mag: standard deviation of the terms of filters that were made for a band
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,8 @@ def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source], er
     """The same with the colour term that the series' own calibrators show, if no other is known.
 
     ``errors``: (S,) of their offsets. It is applied to nothing, since so few stars may be wrong
-    about it, but what it may do to the source enters the error.
+    about it, but what it may do to the source enters the error: what the stars' slope leaves
+    plausible of terms that are 0 +- 0.05 mag per mag without them.
     """
     if colours.term is not None or not stars:
         return colours
@@ -83,12 +84,17 @@ def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source], er
         found = slope(ensemble.offsets, errors, each)
         if found is None:
             continue
-        if found.chance > _CHANCE:
-            return colours
         own, _ = colour_of(target, name)
         away = own - float(np.nanmedian(each)) if math.isfinite(own) else spread_of(name)
-        return replace(colours, common_err=max(colours.common_err, abs(found.term * away)))
+        return replace(colours, common_err=max(
+            colours.common_err, abs(away) * _plausible(found.term, found.err)))
     return colours
+
+
+def _plausible(term: float, err: float) -> float:
+    """Root mean square of the terms of which a measured one may be, mag per mag."""
+    part = _TERM**2 / (_TERM**2 + err**2)
+    return math.hypot(part * term, math.sqrt(part) * err)
 
 
 def with_colours(result: ResultValue, colours: Colours) -> ResultValue:

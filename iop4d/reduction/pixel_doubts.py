@@ -51,17 +51,27 @@ def mark_wrapped(raw: RawImage, frame: CalibratedImage) -> tuple[CalibratedImage
 
 
 def _holes(stored: NDArray[Any], high: float, depth: float) -> NDArray[np.bool_]:
-    """Pixels of rows between two high ones near each other, all much fainter than both."""
+    """Pixels of rows between two high ones near each other, all much fainter than both.
+
+    So is a pixel between two stars, hot pixels or trails of charge: one of a hole also has brighter
+    pixels above and below.
+    """
     found = np.zeros(stored.shape, dtype=bool)
     if not float(stored.max()) > high:
         return found
     y, x = np.divmod(np.flatnonzero(stored > high), stored.shape[1])
     near = np.flatnonzero((np.diff(y) == 0) & (np.diff(x) > 1) & (np.diff(x) <= _WIDEST + 1))
-    for i in near.tolist():
-        row, first, last = y[i], x[i], x[i + 1]
-        ends = min(float(stored[row, first]), float(stored[row, last]))
-        if float(stored[row, first + 1:last].max()) < ends - depth:
-            found[row, first + 1:last] = True
+    first = stored[y[near], x[near] + 1].astype(np.float64)
+    ends = np.minimum(stored[y[near], x[near]].astype(np.float64), stored[y[near], x[near + 1]])
+    deep = first < ends - depth
+    for i, limit in zip(near[deep].tolist(), (ends - depth)[deep].tolist(), strict=True):
+        row, columns = int(y[i]), slice(int(x[i]) + 1, int(x[i + 1]))
+        hole = stored[row, columns].astype(np.float64)
+        above, below = (stored[rows, columns].astype(np.float64).max(axis=0, initial=-math.inf)
+                        for rows in (slice(max(row - _WIDEST, 0), row),
+                                     slice(row + 1, row + 1 + _WIDEST)))
+        if hole.max() < limit:
+            found[row, columns] = np.minimum(above, below) > hole + depth
     return found
 
 

@@ -132,6 +132,26 @@ def test_scatter_of_the_stars_by_their_colours_enters_the_zero_point_s_error() -
     assert math.isnan(found.colour_term)  # none is applied
 
 
+def test_noise_of_stars_of_alike_colours_is_no_term_of_a_source_of_a_far_one() -> None:
+    """Among colours of 0.6 to 0.75 an error of 0.01 mag makes slopes of some 0.08 mag per mag."""
+    rng, colours = np.random.default_rng(11), [0.6, 0.63, 0.66, 0.69, 0.72, 0.75]
+    without = -TERM * np.array(colours)
+    common = [result(colours, -0.6, system=PhotometricSystem(),
+                     noise=(without + rng.normal(0.0, 0.01, 6)).tolist()).mag_err_common
+              for _ in range(30)]
+    assert np.median(common) < 1.25 * 0.05  # as without any star
+    assert max(common) < 0.1
+
+
+@pytest.mark.parametrize("own", [-0.3, 2.0])
+def test_a_term_that_the_stars_show_enters_the_error_of_a_source_of_a_far_colour(
+        own: float) -> None:
+    """Five stars of errors of 0.01 mag show a slope of 0.08 to 0.011 mag per mag."""
+    found = result(WIDE, own, system=PhotometricSystem())
+    part = 0.05**2 / (0.05**2 + 0.011**2)
+    assert found.mag_err_common == pytest.approx(part * TERM * abs(own - 0.8), rel=0.05)
+
+
 def test_an_instrument_s_own_band_is_told_until_its_term_is_known() -> None:
     own = PhotometricSystem(own_bands={"R": 0.05})
     found = result([0.8] * 5, 0.8, system=own)

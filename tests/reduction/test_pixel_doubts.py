@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -14,13 +16,20 @@ RNG = np.random.default_rng(3)
 SKY = np.rint(RNG.normal(500.0, 10.0, (128, 160)))
 
 
-def star(peak: float, fwhm: float) -> np.ndarray:
+def star(peak: float, fwhm: float, middle: float = 70) -> np.ndarray:
     y, x = np.indices(SKY.shape)
-    return SKY + np.rint(peak * np.exp(-2.773 * ((x - 70) ** 2 + (y - 60) ** 2) / fwhm**2))
+    return SKY + np.rint(peak * np.exp(-2.773 * ((x - middle) ** 2 + (y - 60) ** 2) / fwhm**2))
 
 
-def marked(stored: np.ndarray) -> tuple[np.ndarray, str]:
-    raw = RawImage(stored=stored)
+def spots(*places: tuple[int, int]) -> np.ndarray:
+    image = SKY.copy()
+    for place in places:
+        image[place] = 60000.0
+    return image
+
+
+def marked(stored: np.ndarray, zero: float = 0.0) -> tuple[np.ndarray, str]:
+    raw = RawImage(stored=stored, zero=zero)
     frame, said = mark_wrapped(raw, calibrate_pixels(raw, MasterSet(), exptime_s=1.0,
                                                      saturation_adu=65535.0))
     return np.argwhere(np.isnan(frame.image)), said
@@ -47,10 +56,34 @@ def test_the_hole_in_a_star_beyond_the_range_is_marked() -> None:
     (SKY - 500.0).astype(np.int32),  # a sky that was subtracted
     (SKY - 500.5).astype(np.float32),
     np.where(star(0, 1) > 525, 0, SKY).astype(np.uint16),  # dead pixels
+    spots((60, 70), (60, 78)).astype(np.uint16),  # hot pixels
+    spots((60, 70), (61, 78)).astype(np.uint16),
+    np.minimum(star(90000.0, 3.0) + star(90000.0, 3.0, 82), 65535).astype(np.uint16),
+    np.where(np.isin(np.arange(160), (70, 80)), 65535, SKY).astype(np.uint16),  # trails of charge
 ])
 def test_what_a_detector_or_a_program_gives_is_left_as_it_is(stored: np.ndarray) -> None:
     places, said = marked(stored)
     assert (len(places), said) == (0, "")
+
+
+def test_hot_pixels_of_unsigned_values_kept_as_signed_ones_are_left_as_they_are() -> None:
+    stored = (spots((60, 70), (60, 78), (0, 70), (0, 78)) - 32768.0).astype(np.int16)
+    places, said = marked(stored, 32768.0)
+    assert (len(places), said) == (0, "")
+
+
+def test_holes_are_found_in_a_sky_near_the_end_of_the_range_as_fast_as_elsewhere() -> None:
+    """Half of its pixels are beyond the limit; one by one they took two seconds a megapixel."""
+    sky = np.random.default_rng(5).normal(40000.0, 200.0, (1024, 1024))
+    y, x = np.indices((60, 60)) - 30
+    sky[100:160, 100:160] += 30000.0 * np.exp(-2.773 * (x**2 + y**2) / 8.0**2)
+    stored = (np.rint(sky).astype(np.int64) % 65536).astype(np.uint16)
+    began = time.process_time()
+    places, _ = marked(stored)
+    assert time.process_time() - began < 0.5
+    over = {tuple(place) for place in np.argwhere(sky > 65536).tolist()}
+    assert len(over) > 4
+    assert over == {tuple(place) for place in places.tolist()}
 
 
 @pytest.mark.parametrize(("level", "sigma", "is_doubted"), [
