@@ -36,6 +36,13 @@ class MasterSet:
     pattern: FloatImage | None = None
     dark_s: float = math.nan
 
+    def part(self, rows: slice) -> MasterSet:
+        """Some of their rows."""
+        return MasterSet(dark_s=self.dark_s, **{
+            name: None if image is None else image[rows] for name, image in (
+                ("bias", self.bias), ("dark", self.dark), ("flat", self.flat),
+                ("pattern", self.pattern))})
+
     def check(self, exptime_s: float) -> None:
         """Raise FrameError where the dark is not for an exposure time."""
         if not math.isnan(self.dark_s) and not is_same_time(self.dark_s, exptime_s):
@@ -85,9 +92,9 @@ def _cut(image: FloatImage, ref: MasterRef, shape: tuple[int, int],
     x, y = origin[0] - ref.origin[0], origin[1] - ref.origin[1]
     cut = image[max(y, 0):y + shape[0], max(x, 0):x + shape[1]]
     if x < 0 or y < 0 or cut.shape != shape:
-        raise StageError("masters", f"the master {ref.kind} {ref.path.name} has "
-                         f"{image.shape[1]} x {image.shape[0]} pixels, the frame "
-                         f"{shape[1]} x {shape[0]}, {x} and {y} pixels from its first one")
+        raise StageError("masters", f"the master {ref.kind} {ref.path.name} of {image.shape[1]} x "
+                         f"{image.shape[0]} pixels from pixel {ref.origin} of the detector does "
+                         f"not cover the frame of {shape[1]} x {shape[0]} from {origin}")
     return cut
 
 

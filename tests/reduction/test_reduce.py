@@ -244,4 +244,5 @@ def test_a_master_of_another_shape_fails(bench: Workbench, night: dict[str, list
                      (MasterRef(id=1, kind=FrameKind.BIAS, path=tmp_path / "small.fits"),))
     assert isinstance(outcome, Failed)
     assert outcome.stage == "masters"
-    assert "10 x 10 pixels, the frame 320 x 256" in outcome.reason
+    assert "of 10 x 10 pixels from pixel (0, 0)" in outcome.reason
+    assert "does not cover the frame of 320 x 256" in outcome.reason
