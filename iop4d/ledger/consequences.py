@@ -233,11 +233,15 @@ class Consequences:
 
     def _row_for(self, tx: Transaction, members: list[Frame], frame: Frame,
                  taken: set[int]) -> Group:
-        """The row that most of the frames had, if no earlier group has it now; else a new one."""
+        """The row that most of the frames had, if no earlier group has it now; else a new one.
+
+        Never one of another target, which the frames were of before.
+        """
         had = Counter(r.group_id for r in members
                       if r.group_id is not None and r.group_id not in taken)
-        if had:
-            return groups.by_id(tx, min(had, key=lambda id_: (-had[id_], id_)))
+        for id_ in sorted(had, key=lambda id_: (-had[id_], id_)):
+            if (group := groups.by_id(tx, id_)).source == frame.target:
+                return group
         return groups.create(tx, frame, self._clock())
 
     def _compute(self, tx: Transaction, group: Group, members: list[Frame], state: GroupState,

@@ -258,6 +258,9 @@ class Outcomes:
         now, group = self._clock(), groups.by_id(tx, claim.key)
         used = {frame.id for frame in claim.request.frames}
         rows = [row for row in groups.members(tx, group.id) if row.id in used]
+        if not rows:  # they are of other groups by now
+            groups.withdraw(tx, group.id, (), now)
+            return
         state = GroupState(group.state)
         if not any(math.isfinite(value.p) for value in polarised.results):
             state = GroupState.SHORT

@@ -252,6 +252,36 @@ def test_a_frame_that_changes_its_group_is_never_in_two_results(bench: Bench) ->
     assert len(rows(bench.database, Result)) == 2
 
 
+def test_a_group_that_loses_all_frames_while_it_is_computed_has_no_result(bench: Bench) -> None:
+    ids = bench.drop(*FIRST)
+    while bench.states() != {"done"}:
+        for claim in bench.ledger.claim(1):
+            bench.ledger.finish(claim, bench.answer(claim))
+    (computed,) = bench.ledger.claim(1)
+    assert isinstance(computed.request, PolarimetryRequest)
+    bench.ledger.redo(ids)
+    for claim in bench.ledger.claim(4):
+        outcome = bench.answer(claim)
+        assert isinstance(outcome, Done)
+        assert isinstance(outcome.value, Reduced)
+        bench.ledger.finish(claim, Done(value=replace(outcome.value, target="3C 66A")))
+    bench.ledger.finish(computed, bench.answer(computed))
+    bench.work()
+    assert [(group.source, group.state) for group in rows(bench.database, Group)] == [
+        ("BL Lac", "dissolved"), ("3C 66A", "complete")]
+    assert [row.frames for row in bench.selected()] == [list(FIRST)]
+
+
+def test_a_group_whose_computation_fails_is_shown_with_its_reason(bench: Bench) -> None:
+    bench.drop(*FIRST[:3])
+    work_off(bench.ledger, bench.clock, lambda claim: Failed(
+        stage="polarise", reason="no zero angle") if isinstance(
+            claim.request, PolarimetryRequest) else bench.answer(claim))
+    with bench.database.read() as db:
+        (shown,) = group_store.without_polarisation(db)
+    assert (shown.state, shown.reason) == ("short", "polarise: no zero angle")
+
+
 def test_a_frame_that_fails_when_done_again_leaves_its_group(bench: Bench) -> None:
     ids = bench.drop(*FIRST)
     bench.work()
