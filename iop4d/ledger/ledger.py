@@ -53,6 +53,7 @@ class Ledger:
     def __init__(self, site: Site, instruments: Mapping[str, Instrument],
                  clock: Callable[[], float], *, listener: ResultsListener | None = None) -> None:
         self._site = site
+        self._known = repr((site.camera, sorted(instruments)))
         self._clock = clock
         self.space = Space(site.root, minimum_gb=site.daemon.min_free_gb)
         self._urgency = Urgency(site.daemon.priority_targets, clock)
@@ -66,10 +67,10 @@ class Ledger:
     def recover(self, tx: Transaction) -> int:
         """Queue again what was running when the last daemon ended.
 
-        Frames of no known instrument are looked at again if other cameras are described now.
+        Frames of no known instrument are looked at again if other ones are known now.
         """
         recovered = jobs.recover(tx, self._clock())
-        if frames.take_described(tx, repr(self._site.camera)):
+        if frames.take_known(tx, self._known):
             recovered += len(self.redo(tx, frames.of_no_instrument(tx)))
         return recovered
 

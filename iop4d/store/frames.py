@@ -34,7 +34,7 @@ from iop4d.store.jobs import JobKind
 from iop4d.store.schema import Frame, FrameStars, Job
 from iop4d.store.table import is_filled
 
-_DESCRIBED = "cameras_described"
+_KNOWN = "cameras_described"  # key of which instruments are known
 _SECOND_CHOICES = [found.value for found in AstrometryFrom if found.is_second_choice]
 _ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
 
@@ -264,12 +264,12 @@ def namesakes(db: Connection, frame: Frame) -> list[Frame]:
         & Frame.identity.is_null(False)).order_by(Frame.id))
 
 
-def take_described(tx: Transaction, cameras: str) -> bool:
-    """Note which cameras the site describes now; whether it described others before."""
-    digest = hashlib.sha256(cameras.encode()).hexdigest()
-    row = tx.get(schema.Meta, schema.Meta.key == _DESCRIBED)
-    tx.replace(schema.Meta, key=_DESCRIBED, value=digest)
-    return row is not None and row.value != digest
+def take_known(tx: Transaction, instruments: str) -> bool:
+    """Note which instruments are known now; whether others were before, or it was not noted."""
+    digest = hashlib.sha256(instruments.encode()).hexdigest()
+    row = tx.get(schema.Meta, schema.Meta.key == _KNOWN)
+    tx.replace(schema.Meta, key=_KNOWN, value=digest)
+    return row is None or row.value != digest
 
 
 def of_no_instrument(db: Connection) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
+from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.plan import Claim, product_stem
 from iop4d.model.flags import Flag
 from iop4d.model.messages import (
@@ -23,7 +24,7 @@ from iop4d.model.messages import (
 )
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, LedgerAlone
 from tests.ledger.test_ledger import CALIBRATION, Bench, facts_of, reduced
 from tests.support.rows import rows
 
@@ -234,3 +235,20 @@ def test_frames_of_no_instrument_are_looked_at_again_once_a_camera_is_described(
     assert again.ledger.recover() == 1
     assert [again.state(f"science-R-{n}.fit") for n in (1, 2)] == ["queued", "rejected"]
     assert Bench(described, database, clock).ledger.recover() == 0
+
+
+def test_frames_of_no_instrument_are_looked_at_again_with_a_new_plug_in_or_version(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    def reject(claim: Claim) -> Outcome:
+        return Rejected(reason="no known instrument: the header says INSTRUME = 'New'")
+
+    bench = Bench(site, database, clock)
+    bench.drop("science-R-1.fit")
+    bench.work(reject)
+    assert bench.ledger.recover() == 1  # it was never noted which instruments are known
+    bench.work(reject)
+    assert bench.ledger.recover() == 0
+    known = {tool.name: tool for tool in find_instruments()}
+    more = LedgerAlone(database=database, site=site, clock=clock,
+                       instruments={**known, "New": next(iter(known.values()))})
+    assert more.recover() == 1

@@ -41,7 +41,7 @@ def test_a_result_explains_itself(site: Site, database: Database, clock: FakeClo
     bench.drop(*FIRST)
     bench.work()
     with database.read() as db:
-        chain = explain(db, first(database, Result).id)
+        chain = explain(db, first(database, Result).id, index_minutes=30.0)
     assert chain["result"]["p"] == 0.04
     assert [frame["name"] for frame in chain["frames"]] == list(FIRST)
     assert chain["group"]["state"] == "complete"
