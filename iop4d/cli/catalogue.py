@@ -12,7 +12,7 @@ import click
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.cli.interstellar import interstellar
 from iop4d.model.errors import CatalogueError
-from iop4d.model.source import arcsec_between, twice
+from iop4d.model.source import SAME_ARCSEC, arcsec_between, twice
 from iop4d.model.units import NOTHING
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def check(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
         sources = store.load(db).sources
     pairs = twice(sources)
     _tell_pairs(pairs)
-    click.echo(f"{len(sources)} sources, {len(pairs)} of them twice.")
+    click.echo(f"{len(sources)} sources; pairs within {SAME_ARCSEC:g} arcsec: {len(pairs)}.")
     ctx.exit(1 if pairs else 0)
 
 

@@ -29,6 +29,9 @@ _MOST_POLARISED = 0.7  # no source of light in the sky is more
 _RANGES = {"p": (0.0, _MOST_POLARISED), "p_err": (0.0, _MOST_POLARISED), "chi": (-180.0, 360.0),
            "chi_err": (0.0, 90.0), "redshift": (-0.01, 20.0)}
 _LARGEST_ERR = 1.0  # magnitudes, of a calibrator that is of any use
+#: Magnitudes of the columns by band: more dust than this hides what it is before, and the reddest
+#: stars have a V-K of about 9.
+_RANGES_BY_BAND = {"extinction": (0.0, 10.0), "colour": (-3.0, 10.0)}
 
 #: Tables that ship with the program, by the name after ``builtin:``.
 BUILTIN = {"blazars": "blazars.csv", "standards": "standards.csv"}
@@ -114,7 +117,7 @@ def _source(row: _Row) -> Source:
         raise CatalogueError(f"ra is {cells['ra']}, expected 0 to 360 degrees")
     if not -90 <= dec <= 90:
         raise CatalogueError(f"dec is {cells['dec']}, expected -90 to 90 degrees")
-    for column, (low, high) in _RANGES.items():
+    for column, (low, high) in {**_RANGES, **_ranges_by_band(cells)}.items():
         value = _number(cells, column)
         if value < low or value > high:
             hint = ", a fraction: 5.21 % is 0.0521" if column in ("p", "p_err") else ""
@@ -133,6 +136,12 @@ def _source(row: _Row) -> Source:
                  for column in cells if column.startswith("colour_")
                  and not column.endswith("_err") and cells[column]},
         interstellar=_interstellar(cells), note=cells.get("note", ""))
+
+
+def _ranges_by_band(cells: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    return {column: (0.0, _LARGEST_ERR) if column.endswith("_err") else
+            _RANGES_BY_BAND[column.partition("_")[0]] for column in cells
+            if _BY_BAND.match(column)}
 
 
 def _magnitudes(cells: dict[str, str]) -> dict[str, tuple[float, float]]:

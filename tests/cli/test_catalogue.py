@@ -231,4 +231,4 @@ def test_a_star_of_two_imports_is_named(tmp_path: Path) -> None:
         assert ("A and 2MASS A are 0.4 arcsec apart: one star" in ran.output) == (name != "A")
     ran = CliRunner().invoke(command, ["check"], obj=context)
     assert ran.exit_code == 1
-    assert "2 sources, 1 of them twice." in ran.output
+    assert "2 sources; pairs within 2 arcsec: 1." in ran.output

@@ -149,7 +149,8 @@ def test_the_blazars_bring_the_extinction_before_them() -> None:
 @pytest.mark.parametrize(("column", "values"), [
     ("mag_R", ("0", "0.0", "-9.99", "99.99", "-99.9", "31")), ("mag_R_err", ("-0.01", "9.99")),
     ("p", ("-0.01", "0.9", "90")), ("p_err", ("-1", "0.9")), ("chi", ("-999", "361")),
-    ("chi_err", ("-1", "91")), ("redshift", ("-1", "99"))])
+    ("chi_err", ("-1", "91")), ("redshift", ("-1", "99")), ("extinction_R", ("-0.1", "99.99")),
+    ("colour_B-V", ("-9.99", "99.99")), ("colour_B-V_err", ("-0.02", "9.99"))])
 def test_values_that_cannot_be_are_refused(column: str, values: tuple[str, ...]) -> None:
     for value in values:
         cells = {"mag_R": "13.0", column: value}
@@ -161,7 +162,7 @@ def test_values_that_cannot_be_are_refused(column: str, values: tuple[str, ...])
 
 @pytest.mark.parametrize(("column", "value"), [
     ("mag_R", "-1.46"), ("mag_R", "0.03"), ("mag_R_err", "0.5"), ("p", "0.5"), ("chi", "-20"),
-    ("redshift", "-0.001")])
+    ("redshift", "-0.001"), ("extinction_R", "0"), ("colour_B-V", "-0.4")])
 def test_values_that_can_be_are_accepted(column: str, value: str) -> None:
     cells = {"mag_R": "13.0", column: value}
     assert len(parse(f"name,ra,dec,kind,{','.join(cells)}\nStar,1,1,calibrator,"
