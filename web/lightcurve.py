@@ -25,6 +25,7 @@ from bokeh.plotting import figure
 
 from iop4d.model.bands import band_order, colour_of
 from iop4d.model.flags import names
+from iop4d.model.result import STACK
 from iop4d.model.uncertainty import chi_total, mag_text, p_total
 from iop4d.model.units import NOTHING, plus_minus, unix_of_jd, utc_of_jd
 from iop4d.store import sources
@@ -105,6 +106,9 @@ def points(db: Connection, source: str, *, after: float | None = None) -> Points
 
 
 def _point(row: Result, frame_id: int | None) -> dict[str, Any]:
+    """A point's columns. One that was withdrawn has no number: the page draws it no more."""
+    if row.withdrawn:
+        return dict.fromkeys(_NUMBERS) | dict.fromkeys(_TEXTS, "") | {"id": row.id, "fill": 0.0}
     # Bars are random errors, by which points differ; a number by itself has all of its error.
     p, p_err = formats.percent(row.p), formats.percent(row.p_err)
     polarised = NOTHING if p is None else (
@@ -121,7 +125,9 @@ def _point(row: Result, frame_id: int | None) -> dict[str, Any]:
         "utc": utc_of_jd(row.jd_mid), "jd": formats.jd(row.jd_mid),
         "label": mag_text(row), "plabel": polarised,
         "limit": row.mag_limit if row.mag is None else None,
-        "telescope": row.telescope, "flags": ", ".join(flags), "frame": ", ".join(row.frames),
+        "telescope": row.telescope, "flags": ", ".join(flags),
+        "frame": f"{len(row.frames)} frames put together" if row.mode == STACK
+        else ", ".join(row.frames),
         "frame_id": frame_id,
     }
 

@@ -126,11 +126,11 @@ def with_results(db: Connection) -> list[int]:
         (GroupState.COMPLETE, GroupState.CLOSED, GroupState.SHORT)))]
 
 
-def without_polarisation(db: Connection, *, night: str = "",
-                         ids: tuple[int, ...] | None = None) -> list[Group]:
+def without_polarisation(db: Connection, *, night: str = "", ids: tuple[int, ...] | None = None,
+                         limit: int | None = None) -> list[Group]:
     """Groups of which a target, or all, have no polarisation, with the reason; newest first.
 
-    Of a night, or of all; ``ids``: of these alone.
+    Of a night, or of all; ``ids``: of these alone; ``limit``: at most so many.
     """
     query = db.select(Group).where((Group.reason != "") & Group.state.not_in(
         (GroupState.DISSOLVED, GroupState.OPEN)))
@@ -138,7 +138,7 @@ def without_polarisation(db: Connection, *, night: str = "",
         query = query.where(Group.night == night)
     if ids is not None:
         query = query.where(Group.id.in_(ids))
-    return list(query.order_by(Group.night.desc(), Group.id.desc()))
+    return list(query.order_by(Group.night.desc(), Group.id.desc()).limit(limit))
 
 
 def of_source(db: Connection, source: str, instrument: str) -> list[int]:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from iop4d.config import Site
-from iop4d.config.site import Photometry
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import DESCRIPTIONS, Flag
 from iop4d.store import spectral
@@ -56,8 +55,7 @@ def keep_settings(tx: Transaction, site: Site) -> str:
     return key
 
 
-def explain(db: Connection, result_id: int, *,
-            index_minutes: float = Photometry().spectral_index_minutes) -> dict[str, Any]:
+def explain(db: Connection, result_id: int, *, index_minutes: float) -> dict[str, Any]:
     """Everything a result rests on, as plain values; raises Iop4dError where there is none.
 
     ``index_minutes``: within which another band's result makes a spectral index with it.

@@ -134,9 +134,9 @@ def _is_news(row: Result, columns: dict[str, Any]) -> bool:
             getattr(row, err), getattr(row, shared) if shared else None))
             for name, err, shared in _NEWS_OF):
         return True
-    # Without an error of its own: by which the magnitude is certain, a limit by a tenth.
-    return any(_moved(getattr(row, name), columns[name], row.mag_err or 1.0)
-               for name in ("mag_limit", "extinction_mag"))
+    # Without errors of their own: a limit moves by 0.1 mag, an extinction as the magnitude does.
+    return (_moved(row.mag_limit, columns["mag_limit"], 1.0)
+            or _moved(row.extinction_mag, columns["extinction_mag"], row.mag_err or 1.0))
 
 
 def _moved(before: float | None, after: float | None, err: float | None) -> bool:

@@ -78,18 +78,18 @@ def latest_results(db: Connection, name: str, count: int) -> list[Result]:
 def points(db: Connection, name: str, *, after: float | None, limit: int) -> list[Result]:
     """What a plot needs of a source's newest results, or of those that changed at or after a time.
 
-    In order of time.
+    In order of time. Withdrawn ones are among those that changed alone: a plot loses them.
     """
     query = db.select(
         Result, Result.id, Result.band, Result.jd_mid, Result.mag, Result.mag_err,
         Result.mag_limit, Result.mag_err_common, Result.p, Result.p_err, Result.chi_deg,
         Result.chi_err_deg,
         Result.chi_err_common, Result.q, Result.u, Result.q0_err, Result.u0_err, Result.telescope,
-        Result.flags, Result.human_flags, Result.frames, Result.provisional,
-        Result.changed_at).where(
+        Result.flags, Result.human_flags, Result.frames, Result.provisional, Result.mode,
+        Result.withdrawn, Result.changed_at).where(
         Result.source == name)
-    if after is not None:
-        query = query.where(Result.changed_at >= after)
+    query = query.where(Result.withdrawn == False if after is None  # noqa: E712 - SQL
+                        else Result.changed_at >= after)
     return list(query.order_by(Result.jd_mid.desc()).limit(limit))[::-1]
 
 

@@ -76,7 +76,7 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
                    db.select(Frame).where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
         "groups": [{"id": group.id, "group": groups.described(group), "night": group.night,
                     "state": group.state, "reason": group.reason}
-                   for group in groups.without_polarisation(db)[:_GROUPS_SHOWN]],
+                   for group in groups.without_polarisation(db, limit=_GROUPS_SHOWN)],
         "waiting": [_trouble(row) for row in
                     db.select(Frame).where(Frame.state == FrameState.WAITING).order_by(Frame.id)],
     }

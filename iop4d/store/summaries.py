@@ -29,6 +29,7 @@ _RESULT = (Result.id, Result.source, Result.band, Result.mode, Result.jd_mid, Re
            Result.q_err, Result.u, Result.u_err, Result.qu_cov, Result.q0_err, Result.u0_err,
            Result.telescope, Result.instrument, Result.p_limit, Result.flags, Result.human_flags,
            Result.provisional, Result.n_calibrators, Result.mag_limit, Result.frames)
+MOST_OF_SOURCE = 20_000  # results of a source that a page or an answer is made of
 _QUANTITIES = {"mag": Result.mag, "p": Result.p, "chi": Result.chi_deg}
 
 # Rows of summaries.
@@ -99,12 +100,21 @@ def results(db: Connection, night: str, source: str = "") -> list[Result]:
         Result.source, Result.band, Result.jd_mid, Result.id))
 
 
-def of_source(db: Connection, source: str, nights: int) -> list[Result]:
-    """The results of a source's latest nights, in order of time."""
+def of_source(db: Connection, source: str, nights: int, *,
+              most: int = MOST_OF_SOURCE) -> list[Result]:
+    """The results of a source's latest nights, in order of time.
+
+    ``most``: of how many results at most; nights are whole, and the last one is always there.
+    """
     kept = ((Result.source == source) & (Result.withdrawn == False)  # noqa: E712 - SQL
             & (Result.mode != STACK))
-    last = [night for (night,) in db.select(Result, Result.night).where(kept).distinct().order_by(
-        Result.night.desc()).limit(nights).tuples()]
+    last: list[str] = []
+    for night, count in db.select(Result, Result.night, fn.COUNT(Result.id)).where(kept).group_by(
+            Result.night).order_by(Result.night.desc()).limit(nights).tuples():
+        if last and count > most:
+            break
+        last.append(night)
+        most -= count
     return list(db.select(Result, *_RESULT).where(kept & Result.night.in_(last)).order_by(
         Result.jd_mid, Result.id)) if last else []
 

@@ -193,6 +193,14 @@ def test_the_angle_of_a_camera_s_night_is_continued_across_180(site: Site,
     assert [round(chi) for _, chi, _ in angles["points"]] == [160, 175, 190, 205]
 
 
+def test_of_a_source_so_many_results_of_whole_nights_are_read(database: Database) -> None:
+    with database.write() as tx:
+        for n, night in enumerate(["2022-09-06"] * 2 + ["2022-09-07"] * 3 + ["2022-09-08"] * 4):
+            result(tx, n, 13.0, night=night)
+        assert [len(summaries.of_source(tx, "BL Lac", nights, most=most)) for nights, most in (
+            (5, 9), (5, 8), (5, 7), (5, 6), (5, 1), (2, 9), (0, 9))] == [9, 7, 7, 4, 4, 7, 0]
+
+
 def test_a_weighted_mean_trusts_the_better_point(site: Site, database: Database) -> None:
     with database.write() as tx:
         result(tx, 0, 13.0, mag_err=0.01)

@@ -56,6 +56,28 @@ def test_a_change_of_a_tenth_of_the_error_is_no_news(database: Database) -> None
         assert tx.by_id(Result, id_).revision == 2
 
 
+@pytest.mark.parametrize(("name", "little", "much"), [
+    ("mag_limit", 0.05, 0.2), ("extinction_mag", 0.0005, 0.01), ("host_mjy", 0.001, 0.05),
+    ("q_isp", 0.00001, 0.001), ("u_isp", 0.00001, 0.001)])
+def test_what_else_moves_by_a_tenth_of_its_error_is_news(
+        database: Database, name: str, little: float, much: float) -> None:
+    errors = {"host_mjy_err": 0.1, "q_isp_err": 0.001, "u_isp_err": 0.001}
+    with database.write() as tx:
+        (id_,) = save(tx, **errors, **{name: 1.0})
+        assert save(tx, **errors, **{name: 1.0 + little}) == [id_]
+        assert tx.select(ResultHistory).count() == 0
+        assert save(tx, **errors, **{name: 1.0 + little + much}) == [id_]
+        assert tx.select(ResultHistory).count() == 1
+
+
+def test_a_value_without_an_error_that_stays_is_no_news(database: Database) -> None:
+    """Equal numbers are equal, whichever objects they are."""
+    with database.write() as tx:
+        save(tx, mag_err=0.0)
+        save(tx, mag_err=0.0, jd_mid=float(VALUE.jd_mid + 1.0))
+        assert tx.select(ResultHistory).count() == 0
+
+
 def test_flags_by_hand_stay_whatever_is_measured_again(database: Database) -> None:
     with database.write() as tx:
         (id_,) = save(tx)

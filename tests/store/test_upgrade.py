@@ -110,7 +110,7 @@ def test_every_result_explains_itself(
     placed = dict(old.execute("SELECT id, info FROM frame WHERE kind = 'light'").fetchall())
     with database.read() as db:
         for row in select(db, Selection()):
-            chain = provenance.explain(db, row.id)
+            chain = provenance.explain(db, row.id, index_minutes=30.0)
             assert chain["masters"]
             assert all(frame["measured"] for frame in chain["frames"])
             for frame in chain["frames"]:

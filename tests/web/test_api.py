@@ -106,6 +106,19 @@ def test_only_points_that_changed_are_given_when_asked(client: FlaskClient) -> N
     assert newer["changed_at"] == points["changed_at"]
 
 
+def test_a_point_that_was_withdrawn_leaves_the_plot(empty: Site) -> None:
+    observatory.fill(empty, hostile=False)
+    client = create_app(empty).test_client()
+    before = _json(client, "/api/sources/BL%20Lac/points")
+    id_ = before["bands"]["R"]["id"][0]
+    execute(empty, "UPDATE result SET withdrawn = 1, changed_at = ? WHERE id = ?",
+            before["changed_at"] + 1.0, id_)
+    assert id_ not in _json(client, "/api/sources/BL%20Lac/points")["bands"]["R"]["id"]
+    changed = _json(client, f"/api/sources/BL%20Lac/points?after={before['changed_at'] + 0.5}")
+    assert [(band, columns["id"], columns["t"], columns["mag"])
+            for band, columns in changed["bands"].items()] == [("R", [id_], [None], [None])]
+
+
 def test_flagged_points_are_hollow_and_provisional_ones_pale(client: FlaskClient) -> None:
     bands = _json(client, "/api/sources/3C%20454.3/points")["bands"]
     looks = {(fill, "low snr" in flags, "provisional" in flags) for columns in bands.values()
@@ -155,3 +168,6 @@ def test_results_have_their_flux_and_a_stack_is_named_on_the_page(empty: Site) -
                 if one["mode"] == "stack"]
     assert (stack["flux_mjy"], stack["spectral_index"]) == (-0.5, None)
     assert "put together" in client.get("/sources/BL%20Lac").text
+    points = _json(client, "/api/sources/BL%20Lac/points")["bands"][row["band"]]
+    assert points["frame"][points["id"].index(row["id"])] == (
+        f"{len(row['frames'])} frames put together")

@@ -29,7 +29,7 @@ def explained(database: Database, value: ResultValue) -> list[str]:
     with database.write() as tx:
         [id_] = save_results(tx, origin, (value,), now=0.0)
     with database.read() as db:
-        return lines_of(provenance.explain(db, id_))
+        return lines_of(provenance.explain(db, id_, index_minutes=30.0))
 
 
 def test_a_wrong_star_is_seen_from_one_frame_with_its_own_zero_point(database: Database) -> None:
