@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from iop4d.simulator.botserver import BotServer
 from iop4d.simulator.night import Flare, NightPlan
@@ -99,6 +100,7 @@ def text_of(message: dict[str, Any]) -> str:
     return str(message.get("text") or message.get("caption") or "")
 
 
+@pytest.mark.timeout(300)
 def test_a_flare_from_its_first_point_to_its_end(tmp_path: Path) -> None:
     frames = take_night(PLAN, tmp_path / "frames")
     mailbox = Mailbox(tmp_path / "mailbox")

@@ -69,6 +69,7 @@ def test_a_commit_is_passed_once_whether_it_is_seen_or_not(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_daemon_that_dies_before_it_can_mark_a_mail_as_sent_loses_nothing() -> None:
     """All places, at several passings each, are the business of ``make chaos``."""
     crashes = every_crash_point([1], ["send-after"])

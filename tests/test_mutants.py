@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.bench import mutants
 from tests.bench.mutants import ROOT, Mutant, MutantError, load, of_day
 
 MUTANTS = load()
@@ -29,6 +31,22 @@ def test_the_turn_of_each_comes() -> None:
     days = range(20_000, 20_001 + len(MUTANTS) // len(of_day(MUTANTS, 20_000)))
     seen = [mutant.name for day in days for mutant in of_day(MUTANTS, day)]
     assert set(seen) == {mutant.name for mutant in MUTANTS}
+
+
+def test_the_short_form_says_whose_day_it_is(monkeypatch: pytest.MonkeyPatch,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    judged: list[str] = []
+
+    def none(some: list[Mutant], *, parallel: int) -> list[mutants.Verdict]:
+        judged.extend(mutant.name for mutant in some)
+        return []
+    monkeypatch.setattr(mutants, "run", none)
+    monkeypatch.setattr(sys, "argv", ["mutants", "--short", "--day", "20783"])
+    with pytest.raises(SystemExit) as end:
+        mutants.main()
+    assert end.value.code == 0
+    assert judged == [mutant.name for mutant in of_day(MUTANTS, 20783)]
+    assert "the mutants of 2026-11-26 UTC: --short --day 20783" in capsys.readouterr().out
 
 
 def test_a_text_that_is_gone_or_stands_twice_is_an_error(tmp_path: Path) -> None:

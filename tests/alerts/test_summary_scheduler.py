@@ -324,6 +324,7 @@ class Deaths(InlineDatabase):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_two_years_of_restarts_and_blocked_loops_give_one_letter_a_night(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = summary_site(tmp_path, to='["ana@example.org", "ben@example.org"]')

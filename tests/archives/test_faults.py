@@ -209,6 +209,7 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_20_000_files_that_come_while_it_is_stopped_are_all_found(tmp_path: Path) -> None:
     root, out, status = tmp_path / "raw", tmp_path / "out", tmp_path / "status"
     (root / "night").mkdir(parents=True)

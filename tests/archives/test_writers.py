@@ -65,6 +65,7 @@ class Writer:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_200_random_writers_are_waited_for(tmp_path: Path) -> None:
     root = tmp_path / "raw"
     root.mkdir()

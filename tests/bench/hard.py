@@ -40,7 +40,7 @@ from iop4d.simulator.frames import Truth
 from iop4d.simulator.night import Night
 from iop4d.simulator.plan import PHOTOMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
-from tests.bench.errors import is_error
+from tests.bench.errors import is_error, width_bounds
 from tests.bench.situations import QUANTITIES, SITUATIONS, Situation, catalogue_of, plan_of
 from tests.support.lab import Lab, camera_masters, measured_frame, reduced_of, star_list, value_of
 
@@ -86,7 +86,7 @@ class Score:
     solved: int = 0
     expected: int = 0  # results
     got: int = 0
-    missing: Counter[str] = field(default_factory=Counter)  # quantities that results do not have
+    missing: Counter[str] = field(default_factory=Counter)  # quantities that unflagged results lack
     found: list[Deviation] = field(default_factory=list)
     flags: Counter[str] = field(default_factory=Counter)  # of the results
     reasons: list[str] = field(default_factory=list)
@@ -167,8 +167,9 @@ def _compare(result: ResultValue | None, truth: Truth, situation: Situation, sco
     score.got += 1
     score.flags.update(flag_names(result.flags))
     found = [d for d in deviations(result, truth) if d.quantity in situation.judged]
-    wanted = {"mag"} if truth.q is None else {"mag", "q"}
-    score.missing.update((wanted & set(situation.judged)) - {d.quantity for d in found})
+    if not result.flags & int(EXCUSED):
+        wanted = {"mag"} if truth.q is None else {"mag", "q"}
+        score.missing.update((wanted & set(situation.judged)) - {d.quantity for d in found})
     score.found += found
 
 
@@ -307,12 +308,14 @@ def _broken(score: Score) -> list[str]:
 
 
 def _bad_width(some: Sequence[Deviation]) -> float:
-    """The pulls' width where it is not 1 +- 0.2, more than so few leave open; else 0."""
+    """The pulls' root mean square where it is not 1 +- 0.2, more than so few leave open; else 0.
+    """
     if len(some) < _FEWEST:
         return 0.0
     pulls = np.array([d.off / d.err for d in some])
     width = float(np.sqrt(np.mean(pulls**2)))
-    return width if abs(width - 1) - _SURE * width / np.sqrt(2 * len(some)) > _WIDTH else 0.0
+    low, high = width_bounds(float(len(some)), _WIDTH, _SURE)
+    return 0.0 if low <= width <= high else width
 
 
 def _masters(instrument: str, folder: Path) -> tuple[MasterRef, ...]:

@@ -156,6 +156,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="mutants [all]")
     parser.add_argument("--short", action="store_true", help=f"{_A_DAY} of them, by the date")
+    parser.add_argument("--day", type=int, metavar="N",
+                        help="with --short: those of the day N after 1970-01-01 [today, UTC]")
     parser.add_argument("--parallel", type=int, default=2, help="at a time [2]")
     words = parser.parse_args()
     mutants = load()
@@ -163,7 +165,10 @@ def main() -> None:
         parser.error(f"no mutant {', '.join(sorted(unknown))}")
     chosen = [mutant for mutant in mutants if not words.names or mutant.name in words.names]
     if words.short:
-        chosen = of_day(chosen, int(time.time() // 86400))
+        day = int(time.time() // 86400) if words.day is None else words.day
+        chosen = of_day(chosen, day)
+        print(f"the mutants of {time.strftime('%Y-%m-%d', time.gmtime(86400 * day))} UTC: "
+              f"--short --day {day}", flush=True)
     bad = []
     for verdict in run(chosen, parallel=words.parallel):
         print(verdict.line(), flush=True)

@@ -26,8 +26,18 @@ def night_of(where: Field, sample: str) -> str:
 def exposure_s(setup: Setup, mag: float, seeing_arcsec: float,
                peak_adu: float = PEAK_ADU) -> float:
     """Whole seconds, within what observers choose, that bring a star of R ``mag`` to a peak."""
+    return float(np.clip(round(peak_adu / peak_rate(setup, mag, seeing_arcsec)), _SHORTEST,
+                         _LONGEST_OF.get(setup.name, _LONGEST)))
+
+
+def peak_rate(setup: Setup, mag: float, seeing_arcsec: float) -> float:
+    """ADU a second in the peak of a star of R ``mag`` in the zenith, outside the atmosphere."""
     ccd, fwhm = setup.ccd, seeing_arcsec / setup.ccd.pixel_arcsec
     images = 2.0 if setup.optics.is_double else 1.0
-    per_second = 10 ** (0.4 * (ccd.zero_point["R"] - mag)) * 0.75 / fwhm**2 / images
-    return float(np.clip(round(peak_adu / per_second), _SHORTEST,
-                         _LONGEST_OF.get(setup.name, _LONGEST)))
+    return float(10 ** (0.4 * (ccd.zero_point["R"] - mag)) * 0.75 / fwhm**2 / images)
+
+
+def mag_of_peak(setup: Setup, peak_adu: float, exptime_s: float, seeing_arcsec: float) -> float:
+    """The R of a star with such a peak."""
+    rate = peak_rate(setup, 0.0, seeing_arcsec)
+    return -2.5 * float(np.log10(peak_adu / exptime_s / rate))

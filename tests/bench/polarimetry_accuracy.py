@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
-from scipy.stats import chi2, norm
 
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import Flag
@@ -38,7 +36,7 @@ from iop4d.simulator.night import Night, jd_of_evening
 from iop4d.simulator.plan import POLARIMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
 from iop4d.simulator.sky import FIELDS, field_of
-from tests.bench.errors import is_error, pull
+from tests.bench.errors import is_error, pull, width_bounds
 from tests.bench.nights import exposure_s, night_of
 from tests.support.lab import Lab, measured_frame, reduced_of, star_list, value_of
 
@@ -245,27 +243,15 @@ def _is_wrong(pulls: NDArray[np.float64], nights: float) -> bool:
     """Whether mean or width are out of bounds by more than what so few nights leave open.
 
     Groups of one night share the errors of the catalogue and of the instrument's constants, so that
-    the nights count. The square of a width of n normal numbers is a chi-square of n - 1 degrees of
-    freedom over n - 1, times that of the true width: it is wrong where it is less probable than
-    2.3 % (2 sigma) even at the bound that is next to it. (An error of std / sqrt(2 n) is too small
-    where the width itself is, and too large where it is large: of 8 nights and a true width of 0.8
-    it would call 9 % wrong.)
+    the nights count.
     """
     if pulls.size < 2 or nights < 2:
         return False
     width = float(pulls.std(ddof=1))
     if not abs(pulls.mean()) - _SURE * width / nights**0.5 <= _PULL:
         return True
-    low, high = _widths(nights)
+    low, high = width_bounds(nights - 1.0, _PULL, _SURE)
     return not low <= width <= high
-
-
-@cache
-def _widths(nights: float) -> tuple[float, float]:
-    """The least and the largest width that so many nights leave open."""
-    free = nights - 1.0
-    low, high = chi2.ppf([norm.sf(_SURE), norm.cdf(_SURE)], free) / free
-    return (1.0 - _PULL) * float(low**0.5), (1.0 + _PULL) * float(high**0.5)
 
 
 def _placed(placements: list[Placement]) -> tuple[Table, list[str]]:

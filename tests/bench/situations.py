@@ -20,9 +20,11 @@ from iop4d.simulator.night import jd_of_evening
 from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY, NightPlan
 from iop4d.simulator.setups import Setup, setup_of
 from iop4d.simulator.sky import field_of, load_sky
-from tests.bench.nights import PEAK_ADU, exposure_s, night_of
+from tests.bench.nights import PEAK_ADU, exposure_s, mag_of_peak, night_of
 
 QUANTITIES = ("mag", "q", "u", "p", "chi")
+_SEEING = 1.9  # arcsec, in the zenith
+_FULL = 65535.0  # ADU at which all the converters clip
 _CONSTANTS = {i.name: i.polarimeter for i in find_instruments()}
 
 Rows = list[dict[str, str]]
@@ -50,7 +52,7 @@ class Situation:
     conditions: Callable[[Setup], Conditions] = lambda _: Conditions()
     polarisation: tuple[float, float] = (0.08, 35.0)
     where: str = "S50716+714"
-    seeing: float = 1.9
+    seeing: float = _SEEING
     exposure: float = 1.0  # times the usual one
     peak_adu: float = PEAK_ADU  # to which the usual one brings the target
     plan: Mapping[str, Any] = field(default_factory=dict)
@@ -87,6 +89,12 @@ def _dead(setup: Setup) -> Conditions:
     window = setup.polarimetry or setup.photometry
     x = window.x + window.nx // 2 if window else setup.ccd.shape[1] // 2
     return Conditions(dead_columns=(x, x + 1, x + 40))
+
+
+def _clipped(full: float) -> Callable[[Setup], Conditions]:
+    """A target that a minute brings to twice what the converter holds."""
+    return lambda setup: Conditions(
+        full_adu=full, target_mag=mag_of_peak(setup, 2.0 * full, 60.0, _SEEING))
 
 
 def _one_calibrator(rows: Rows) -> Rows:
@@ -154,8 +162,9 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(name="wrong calibrator", catalogue=_wrong_calibrator),
     Situation(name="colour term", clean=True, shared=True, where="3C66A",
               conditions=_given(colour_terms={"R": 0.1})),
-    Situation(name="saturated", exposure=4.0),
-    Situation(name="14 bit", conditions=_given(full_adu=16383.0)),
+    Situation(name="saturated calibrators", exposure=4.0),
+    Situation(name="saturated", conditions=_clipped(_FULL), peak_adu=2.0 * _FULL),
+    Situation(name="14 bit", conditions=_clipped(16383.0), peak_adu=2.0 * 16383.0),
     Situation(name="12 bit", conditions=_given(full_adu=4095.0), peak_adu=1500.0),
     Situation(name="containers", clean=True, container=_mixed),
 )

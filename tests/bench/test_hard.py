@@ -13,7 +13,9 @@ import pytest
 from iop4d.model.result import NAN, ResultValue
 from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY, checked
 from iop4d.simulator.setups import SETUPS
+from iop4d.simulator.sky import field_of
 from tests.bench.hard import Deviation, Score, deviations, report
+from tests.bench.nights import peak_rate
 from tests.bench.situations import SITUATIONS, catalogue_of, plan_of
 
 NAMES = [s.name for s in SITUATIONS]
@@ -44,6 +46,7 @@ def test_a_number_beyond_five_errors_breaks_one_unless_it_is_flagged() -> None:
 def test_a_bias_wrong_widths_flags_without_need_and_lost_frames_break_one() -> None:
     assert "biased by +0.0200" in report([score(*[0.02] * 30)])[1][0]
     assert any("wide" in line for line in report([score(*[0.001, -0.001] * 20)])[1])
+    assert not any("wide" in line for line in report([score(*[0.0054, -0.0054] * 13)])[1])
     assert "2 of 2 numbers have flags" in report([score(0.0, 0.0, flagged=True)])[1][0]
     lost = score(0.0)
     lost.solved = 1
@@ -90,6 +93,22 @@ def test_every_situation_can_be_planned_with_every_instrument(situation: object)
             assert checked(plan).name == setup.name
             assert plan.mode == mode
             assert 5.0 <= plan.exptime_s <= 480.0
+
+
+@pytest.mark.parametrize(("name", "full", "low", "high"), [
+    ("easy", 65535.0, 0.0, 0.6), ("12 bit", 4095.0, 0.0, 0.6), ("14 bit", 16383.0, 1.5, 3.0),
+    ("saturated", 65535.0, 1.5, 3.0)])
+def test_the_target_is_clipped_where_it_is_to_be(name: str, full: float, low: float,
+                                                 high: float) -> None:
+    """Its peak, in parts of what the converter holds."""
+    situation = SITUATIONS[NAMES.index(name)]
+    for setup in SETUPS:
+        plan = plan_of(situation, setup.name, 7, groups=1)
+        mag = plan.conditions.target_mag
+        peak = plan.exptime_s * peak_rate(
+            setup, field_of(situation.where).quiet_mag if mag is None else mag, situation.seeing)
+        assert (plan.conditions.full_adu or setup.ccd.full_adu) == full
+        assert low <= peak / full <= high
 
 
 def test_catalogues_of_one_and_of_a_wrong_calibrator_differ_by_that() -> None:

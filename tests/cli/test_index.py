@@ -70,6 +70,7 @@ def test_stars_are_chosen_about_each_field_and_once() -> None:
 
 @PROGRAM
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_field_is_built_and_found_again(folder: Path) -> None:
     out = folder / "index"
     ran = run(folder, out, "--stars", stars(folder / "gaia.csv"), "--source", "BL Lac",

@@ -111,6 +111,7 @@ def _can_mount() -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not _can_mount(), reason="no mount namespaces for this user here")
 def test_a_daemon_on_a_disk_that_fills_pauses_and_goes_on(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()

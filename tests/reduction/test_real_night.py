@@ -27,6 +27,7 @@ from tests.reduction.small import (
 
 
 @pytest.mark.realdata
+@pytest.mark.timeout(600)  # 142 frames, most of them twice
 def test_real_frames_give_the_light_curve_of_a_transit(hatp32: Path, tmp_path: Path) -> None:
     """HAT-P-32's transit, 2.3 % deep, about JD 2458107.71; the camera has no darks and flats.
 

@@ -108,7 +108,7 @@ def test_what_was_missed_is_replayed_once_and_in_order(
         assert [live.next()["id"] for _ in range(4)] == ids[2:]
 
 
-def test_who_was_away_too_long_loads_anew(empty: Site, serving: Serving) -> None:
+def test_a_browser_that_was_away_too_long_reloads_the_page(empty: Site, serving: Serving) -> None:
     first = emit(empty)
     for _ in range(stream.REPLAY + 1):
         last = emit(empty)
@@ -131,7 +131,7 @@ def test_the_daemons_beat_is_passed_on(empty: Site, serving: Serving,
         assert live.next("beat")["daemon"] == "running"
 
 
-def test_a_stream_opened_before_there_is_a_database_goes_on_with_it(
+def test_a_stream_opened_before_there_is_a_database_has_its_events_later(
         tmp_path: Any, serving: Serving) -> None:
     site, beside = observatory.site(tmp_path / "site"), observatory.site(tmp_path / "beside")
     observatory.fill(beside, frames=3)
@@ -220,7 +220,7 @@ def test_a_silent_stream_says_that_it_lives(
     assert list(lines) == []
 
 
-def test_the_site_stops_at_once_on_sigterm_with_open_streams(empty: Site) -> None:
+def test_sigterm_does_not_wait_for_open_streams_to_end(empty: Site) -> None:
     program = ("import pathlib, sys; from tests.web import observatory; "
                "from iop4d.web.server import serve; "
                "serve(observatory.site(pathlib.Path(sys.argv[1])))")
