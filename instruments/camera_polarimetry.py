@@ -12,6 +12,7 @@ from iop4d.instruments.base import Header
 from iop4d.model.errors import CardError
 from iop4d.model.frame import FrameKind
 from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation, Polarimeter
+from iop4d.model.units import UNKNOWN_ANGLE_ERR
 
 _POSITIONS = {Analyser.POLARISER: (-45.0, 0.0, 45.0, 90.0),
               Analyser.HALF_WAVE_PLATE: (0.0, 22.5, 45.0, 67.5)}
@@ -19,10 +20,9 @@ _PERIOD = {Analyser.POLARISER: 180.0, Analyser.HALF_WAVE_PLATE: 90.0}
 _SAME_ANGLE = 1.0  # degrees
 _SOURCE = "the site file"
 
-#: Of an instrument whose standards were not measured: 1 % as real telescopes have, any zero angle
-#: (the standard deviation of an even distribution over 180 degrees).
+#: Of an instrument whose standards were not measured: 1 % as real telescopes have, any zero angle.
 UNMEASURED = InstrumentalPolarisation(
-    q0=0.0, q0_err=0.01, u0=0.0, u0_err=0.01, angle_deg=0.0, angle_err_deg=180.0 / 12.0**0.5,
+    q0=0.0, q0_err=0.01, u0=0.0, u0_err=0.01, angle_deg=0.0, angle_err_deg=UNKNOWN_ANGLE_ERR,
     source="not measured: set q0, u0 and zero_angle in a [[polarimeter]] section")
 
 
@@ -50,7 +50,7 @@ def polarimeter_of(camera: Camera) -> Polarimeter | None:
     return Polarimeter(
         analyser=analyser, angles_deg=positions,
         fewest=2 if analyser is Analyser.FIXED else max(3, len(positions) // 2),
-        constants=(UNMEASURED,))
+        constants=(UNMEASURED,), turns_with_camera=camera.turns_with_camera)
 
 
 def positions_of(camera: Camera) -> tuple[float, ...]:
@@ -67,13 +67,13 @@ def beams_of(camera: Camera) -> tuple[Beams | None, dict[str, Beams]]:
     if camera.analyser != Analyser.FIXED:
         return one, {}
     several = {}
-    for value, angle in camera.angles.items():
+    for value in camera.angles:
         x, y = numbers_of(camera.pair_offsets[value]) if camera.pair_offsets \
             else camera.pair_offset
         ratio = numbers_of(camera.beam_ratios.get(value, "")) or [0.0, float("nan")]
         several[element_of(value)] = Beams(
-            offset_px=(x, y), tolerance_px=tolerance, source=_SOURCE,
-            analyser_deg=numbers_of(angle)[0], ratio=ratio[0], ratio_err=ratio[1])
+            offset_px=(x, y), tolerance_px=tolerance, source=_SOURCE, ratio=ratio[0],
+            ratio_err=ratio[1])
     return one, several
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,31 +30,40 @@ def interstellar(ctx: click.Context, source: str, instrument: str | None, write:
 
     All polariser groups of all nights count: what their field stars share is polarisation by dust,
     the instrument's own, and the transparency, which averages out. Prints the mean of each
-    instrument and of all, with errors. With --write it becomes the catalogue's, and results are
-    computed again with it.
+    instrument and of all, with errors. An instrument whose zero angle is not measured is left out.
+    With --write the mean becomes the catalogue's, and results are computed again with it.
     """
     from iop4d.instruments.discovery import find_instruments
     from iop4d.model.polarimeter import Analyser
+    from iop4d.model.units import UNKNOWN_ANGLE_ERR
     from iop4d.science.interstellar import combined, mean_of_groups
     from iop4d.store import catalogue
 
     site = load(ctx, site_after, overrides_after)
     tools = {i.name: i for i in find_instruments(site.camera, site.polarimeter)
-             if i.polarimeter is not None and i.polarimeter.analyser is Analyser.POLARISER
-             and instrument in (None, i.name)}
+             if i.polarimeter is not None and i.polarimeter.analyser is Analyser.POLARISER}
+    if instrument is not None and instrument not in tools:
+        raise Iop4dError(f"no instrument with a polariser is called '{instrument}'; there are "
+                         f"{', '.join(tools) or 'none'}")
     database = open_database(site, read_only=not write)
     with database.read() as db:
         target = catalogue.find(db, source)
-        groups = {name: _groups(db, target.name, tool) for name, tool in tools.items()}
+        groups = {name: _groups(db, target.name, tool) for name, tool in tools.items()
+                  if instrument in (None, name)}
     means: list[FieldMean] = []
     for name, seen in groups.items():
-        if seen and (mean := mean_of_groups(seen)) is not None:
+        placed = [group for group in seen if group.angle_err_deg < UNKNOWN_ANGLE_ERR]
+        if len(placed) < len(seen):
+            click.echo(f"{name}: {len(seen) - len(placed)} groups left out, whose zero angle is "
+                       f"not measured: 'iop4d calibrate-polarisation {name}' measures it")
+        if (mean := mean_of_groups(placed)) is not None:
             means.append(mean)
             click.echo(f"{name}: {_text(mean)}, from {mean.groups} groups")
-        elif seen:
-            click.echo(f"{name}: {len(seen)} groups, at least 3 are needed")
+        elif placed:
+            click.echo(f"{name}: {len(placed)} groups, at least 3 are needed")
     if not means:
-        raise Iop4dError(f"no field stars of three polariser groups of {target.name} are stored")
+        raise Iop4dError(f"no field stars of three polariser groups of {target.name} are stored, "
+                         "of an instrument whose zero angle is measured")
     best = combined(means)
     click.echo(f"{target.name}: {_text(best)}")
     if write:
@@ -65,21 +75,15 @@ def interstellar(ctx: click.Context, source: str, instrument: str | None, write:
 
 def _groups(db: Connection, source: str, tool: Instrument) -> list[GroupOfField]:
     from iop4d.model.errors import StageError
-    from iop4d.reduction.groups import positions_of
     from iop4d.reduction.polarise import group_of_field
     from iop4d.store import groups
 
     found = []
     for id_ in groups.of_source(db, source, tool.name):
         frames = groups.measured_group(db, id_)
-        if len(frames) < 3:
-            continue
-        try:
-            one = group_of_field(positions_of(frames, tool.telescope), tool)
-        except StageError:
-            continue
-        if one is not None:
-            found.append(one)
+        with suppress(StageError):  # of nights for which no constants hold
+            if frames and (one := group_of_field(frames, tool)) is not None:
+                found.append(one)
     return found
 
 

@@ -30,6 +30,8 @@ def numbers_of(said: str) -> list[float]:
         return []
 
 
+HEIGHTS_M = (-500, 9000)  # of telescopes above sea level
+
 #: Seconds in each unit of an exposure time.
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
 
@@ -148,6 +150,10 @@ class Camera:
         "number. Of a fixed analyser the angle along which the ordinary image is polarised.", {},
         check=("a number for each value", lambda value: all(
             len(numbers_of(said)) == 1 for said in value.values())))
+    turns_with_camera: bool = key(
+        "Whether the polariser, plate or prism is mounted with the camera, so that the zero angle "
+        "follows where the camera stands on the sky: by sky_angle in its [[polarimeter]] section.",
+        False)
     positions: tuple[float, ...] = key(
         "Degrees of all positions of a group; none: those of angles, else -45, 0, 45, 90 of a "
         "polariser and 0, 22.5, 45, 67.5 of a plate.", ())
@@ -176,7 +182,7 @@ class Camera:
     longitude: float = key("Longitude of the telescope in degrees, east positive.", _NAN,
                            check=between(-180, 360))
     height: float = key("Height of the telescope above sea level in metres.", 0.0,
-                        check=between(-500, 9000))
+                        check=between(*HEIGHTS_M))
     since: str = key("First night of the camera. The time of a frame before it cannot be right.",
                      "1980-01-01", check=DATE)
 
@@ -216,8 +222,16 @@ def _polarimetry(camera: Camera) -> list[tuple[str, str]]:
     if camera.analyser and not camera.angle_card:
         wrong.append(("analyser", "the key angle_card with it"))
     wrong.extend((name, "the key analyser with it") for name in (
-        "angle_card", "angles", "positions", "two_images") if getattr(camera, name)
-        and not camera.analyser)
+        "angle_card", "angles", "positions", "two_images", "turns_with_camera")
+        if getattr(camera, name) and not camera.analyser)
+    fewest = 2 if fixed else 3
+    turn = 180.0 if camera.analyser == "polariser" else 90.0  # what shows the same, or minus that
+    wrong.extend((name, f"{fewest} different positions or more, which q and u need; those {turn:g} "
+                  "degrees apart show the same")
+                 for name, degrees in (("positions", camera.positions), ("angles", tuple(
+                     numbers_of(said)[0] for said in camera.angles.values())))
+                 if camera.analyser and degrees
+                 and len({round(angle % turn, 2) for angle in degrees}) < fewest)
     if plate and not camera.pair_offset:
         wrong.append(("analyser", "the key pair_offset with it: behind the plate stands a prism "
                       "that makes two images of every star"))

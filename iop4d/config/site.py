@@ -115,7 +115,7 @@ class Photometry:
 #: Ways to compute a polarisation; see ``science.polarimetry``.
 _MEASURED = ("ensemble", "plain", "fit", "fit-k", "ratio", "sum", "ordinary", "extraordinary",
              "analysers")
-METHODS = ("auto", *_MEASURED, *(f"{name}-isp" for name in _MEASURED if name != "plain"))
+METHODS = ("auto", *_MEASURED, *(f"{name}-isp" for name in _MEASURED))
 
 
 @dataclass(frozen=True, kw_only=True)

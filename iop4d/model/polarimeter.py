@@ -47,21 +47,19 @@ class Beams:
     ``at_binning``; ``tolerance_px``: how far a pair may be off it, each axis.
 
     Of an instrument with several fixed analysers (Wollaston prisms in a wheel, say) there is one of
-    these for each, by its name in the header: ``Instrument.analysers``. Then ``analyser_deg`` is
-    the position angle, as the instrument counts it, along which the ordinary image is polarised: (O
-    - E) / (O + E) of a frame is q cos 2a + u sin 2a. ``ratio``: (k_O - k_E) / (k_O + k_E) of the
-    beams' transmissions with its error; with an error of NaN, the stars of the frame show it. A
-    reader of such a camera fills in ``FrameFacts.beam_element`` with the analyser's name, ``mode``
-    polarimetry, ``beams`` 2 and ``polariser_deg`` with its angle, by which frames form groups; and
-    the instrument has a ``Polarimeter`` of ``Analyser.FIXED`` whose ``angles_deg`` are those of all
-    analysers.
+    these for each, by its name in the header: ``Instrument.analysers``. ``ratio``: (k_O - k_E) /
+    (k_O + k_E) of the beams' transmissions with its error; with an error of NaN, the stars of the
+    frame show it. A reader of such a camera fills in ``FrameFacts.beam_element`` with the
+    analyser's name, ``mode`` polarimetry, ``beams`` 2 and ``polariser_deg`` with the position angle
+    a, as the instrument counts it, along which the ordinary image is polarised: (O - E) / (O + E)
+    of a frame is q cos 2a + u sin 2a; and the instrument has a ``Polarimeter`` of
+    ``Analyser.FIXED`` whose ``angles_deg`` are those of all analysers.
     """
 
     offset_px: tuple[float, float]
     tolerance_px: tuple[float, float]
     at_binning: int = 1
     source: str = ""
-    analyser_deg: float = math.nan
     ratio: float = 0.0
     ratio_err: float = math.nan
 

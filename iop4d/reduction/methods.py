@@ -48,10 +48,14 @@ UNKNOWN_RATIO = 0.02  # error of the ratio of two beams that nothing tells
 
 
 def seen_by_methods(target: Source, positions: Positions, analyser: Analyser,
-                    ensemble: Transparency | None, settings: Polarimetry,
+                    ensemble: Transparency | None, field: Shared | None, settings: Polarimetry,
                     constants: InstrumentalPolarisation,
                     analysers: Mapping[str, Beams] | None = None) -> dict[str, Seen]:
-    """Every method that applies, as the instrument sees it."""
+    """Every method that applies, as the instrument sees it.
+
+    ``ensemble``, ``field``: behind a polariser, the transparency that field stars show and the
+    polarisation that they share.
+    """
     if analyser is Analyser.FIXED:
         return _with_and_without_dust(
             _through_analysers(target, positions, analysers or {}, settings, constants), target,
@@ -60,17 +64,14 @@ def seen_by_methods(target: Source, positions: Positions, analyser: Analyser,
     if target.kind is SourceKind.TARGET:  # standards are steady
         drift = positions.hours * settings.variability / MAG_PER_RELATIVE_FLUX
     if analyser is Analyser.POLARISER:
-        field = None if ensemble is None else field_polarisation(
-            target, positions.angles_deg, ensemble, settings, constants)
-        return _through_polariser(positions.beam(target.name), drift, positions, ensemble, field,
-                                  settings)
+        return _through_polariser(target, drift, positions, ensemble, field, settings, constants)
     return _through_plate(target, drift, positions, settings, constants)
 
 
-def field_polarisation(target: Source, angles_deg: Floats, ensemble: Transparency,
-                       settings: Polarimetry, constants: InstrumentalPolarisation) -> Shared:
-    """The q and u that a target's field stars share, as the instrument sees them."""
-    return shared_by_field(
+def field_polarisation(target: Source, angles_deg: Floats, ensemble: Transparency | None,
+                       settings: Polarimetry, constants: InstrumentalPolarisation) -> Shared | None:
+    """The q and u that a target's field stars share, as the instrument sees them; None of none."""
+    return None if ensemble is None else shared_by_field(
         angles_deg, ensemble, _prior(target, settings, constants),
         scatter=settings.transparency_scatter / MAG_PER_RELATIVE_FLUX, q0_err=constants.q0_err,
         u0_err=constants.u0_err)
@@ -89,7 +90,7 @@ def _prior(target: Source, settings: Polarimetry, constants: InstrumentalPolaris
     A standard is polarised by dust itself.
     """
     if (known := catalogued(target, constants)) is not None:
-        return Prior(q=known.q, u=known.u, known=True,
+        return Prior(q=known.q, u=known.u,
                      err=math.sqrt(float(np.trace(known.covariance)) / 2.0))
     e_bv = reddening(target.extinction)
     err = settings.interstellar / 100.0 if math.isnan(e_bv) else by_dust(e_bv)
@@ -110,12 +111,15 @@ def catalogued(target: Source, constants: InstrumentalPolarisation) -> Stokes | 
                    -constants.angle_deg)
 
 
-def _through_polariser(beam: Beam, drift: Floats | None, positions: Positions,
-                       ensemble: Transparency | None, field: Shared | None,
-                       settings: Polarimetry) -> dict[str, Seen]:
-    """``ensemble`` as observed, ``ensemble-isp`` without what the field stars share."""
+def _through_polariser(target: Source, drift: Floats | None, positions: Positions,
+                       ensemble: Transparency | None, field: Shared | None, settings: Polarimetry,
+                       constants: InstrumentalPolarisation) -> dict[str, Seen]:
+    """``ensemble`` as observed; ``ensemble-isp`` without the catalogue's interstellar polarisation,
+    or, where that has none, without what the field stars share.
+    """
     found: dict[str, Seen] = {}
-    angles = positions.angles_deg
+    angles, beam = positions.angles_deg, positions.beam(target.name)
+    dust = catalogued(target, constants)
     scatter = settings.transparency_scatter / MAG_PER_RELATIVE_FLUX
     if ensemble is not None and field is not None:
         err = math.hypot(ensemble.err, ensemble.extra)
@@ -127,14 +131,28 @@ def _through_polariser(beam: Beam, drift: Floats | None, positions: Positions,
             found["ensemble"] = (replace(
                 seen.stokes, covariance=seen.stokes.covariance + field.covariance,
                 common=field.common), True)
-            found[f"ensemble{WITHOUT_DUST}"] = (without.stokes, True)
+            found[f"ensemble{WITHOUT_DUST}"] = (
+                without.stokes if dust is None else _without_known(
+                    found["ensemble"][0], dust, field, constants), True)
         scatter = max(float(np.std(ensemble.relative)), 0.002)
     # Each flux has the transparency's scatter besides its own noise.
     plain = polariser(angles, beam, extra=scatter) or single_beam(
         angles, _even(beam, np.ones(angles.size), scatter), harmonic=2, method="plain", drift=drift)
     if plain is not None:
-        found["plain"] = (plain.stokes, False)
+        found |= _with_and_without_dust({"plain": (plain.stokes, False)}, target, constants)
     return found
+
+
+def _without_known(observed: Stokes, dust: Stokes, field: Shared,
+                   constants: InstrumentalPolarisation) -> Stokes:
+    """``ensemble`` without the catalogue's interstellar polarisation, whose error is in both.
+
+    As far as the result follows the field stars, it holds all of the dust, and so all of that
+    error; as far as it follows the catalogue, the error cancels.
+    """
+    zero = np.diag(np.square([constants.q0_err, constants.u0_err]))
+    return replace(_without(observed, dust),
+                   common=field.followed @ (dust.covariance + zero) @ field.followed.T)
 
 
 def _even(beam: Beam, relative: Floats, err: float) -> Beam:
@@ -172,8 +190,9 @@ def _through_analysers(source: Source, positions: Positions, analysers: Mapping[
                        ) -> dict[str, Seen]:
     """Each frame gives one component; the ratio of its beams is known, or other sources show it."""
     target, dust = source.name, _prior(source, settings, constants)
-    k, err = np.zeros(len(positions.frames)), np.full(len(positions.frames), np.nan)
-    for at, (frame, found) in enumerate(zip(positions.frames, positions.by_source, strict=True)):
+    ratios = []
+    for frame, found, angle in zip(positions.frames, positions.by_source, positions.angles_deg,
+                                   strict=True):
         beams = analysers.get(frame.facts.beam_element)
         others = [(found[name, "O"], found[name, "E"]) for name, beam in found
                   if beam == "O" and name != target and (name, "E") in found]
@@ -181,15 +200,17 @@ def _through_analysers(source: Source, positions: Positions, analysers: Mapping[
             flux=np.array([pair[side].flux if not pair[side].flags & UNUSABLE else np.nan
                            for pair in others]),
             err=np.array([own_error(pair[side]) for pair in others])) for side in (0, 1)))
-        phase = math.radians(2.0 * positions.angles_deg[at])
-        k[at], err[at] = beam_ratio(
+        phase = math.radians(2.0 * angle)
+        ratios.append(beam_ratio(
             *shown, shared=(dust.q * math.cos(phase) + dust.u * math.sin(phase), dust.err),
-            known=(0.0, math.nan) if beams is None else (beams.ratio, beams.ratio_err))
-    # Beams that nothing is known of may differ as much as those of real prisms do.
+            known=(0.0, math.nan) if beams is None else (beams.ratio, beams.ratio_err)))
+    k, noise, instrument, stars = np.array(ratios).T
+    # Beams of which nothing is known may differ as much as those of real prisms do.
     stokes = fixed_analysers(
         positions.angles_deg, positions.beam(target, "O", alone=False),
         positions.beam(target, "E", alone=False),
-        BeamRatio(k=k, err=np.where(np.isfinite(err), err, UNKNOWN_RATIO)))
+        BeamRatio(k=k, noise=noise, stars=stars,
+                  instrument=np.where(np.isfinite(instrument), instrument, UNKNOWN_RATIO)))
     return {} if stokes is None else {
         stokes.method: (_diluted(stokes, positions.neighbours(target)), False)}
 

@@ -26,6 +26,7 @@ from iop4d.reduction.methods import (
     seen_by_methods,
     transparency,
 )
+from iop4d.reduction.polarise import constants_of
 from iop4d.science.polarimetry import modulation, normalised_difference
 
 if TYPE_CHECKING:
@@ -208,21 +209,18 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
     if polarimeter is None:
         raise StageError("plot", f"{instrument.name} has no polarimeter")
     positions = positions_of(frames, instrument.telescope)
-    constants = polarimeter.constants_at(frames[0].facts.jd_mid)
-    if constants is None:
-        raise StageError("plot", f"no instrumental polarisation of {instrument.name} is known for "
-                                 "the date of the group")
+    constants, _ = constants_of(positions, instrument)
     ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
         if polarimeter.analyser is Analyser.POLARISER else None
+    field = field_polarisation(source, positions.angles_deg, ensemble, settings, constants)
     found = {name: seen for name, seen in seen_by_methods(
-        source, positions, polarimeter.analyser, ensemble, settings, constants,
+        source, positions, polarimeter.analyser, ensemble, field, settings, constants,
         instrument.analysers).items()
         if not name.endswith(WITHOUT_DUST) or name == reported}
     relative = np.ones(positions.angles_deg.size)
-    if ensemble is not None:
+    if ensemble is not None and field is not None:
         relative = ensemble.relative if reported.endswith(WITHOUT_DUST) else transparency(
-            positions.angles_deg, ensemble, field_polarisation(
-                source, positions.angles_deg, ensemble, settings, constants))
+            positions.angles_deg, ensemble, field)
     value, err = _modulation_seen(source.name, positions, polarimeter.analyser, relative)
     harmonic = 4 if polarimeter.analyser is Analyser.HALF_WAVE_PLATE else 2
     figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")

@@ -19,6 +19,7 @@ from iop4d.model.messages import MeasuredFrame, Polarised
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, MethodValue, ResultValue
 from iop4d.model.source import Catalogue, Source
+from iop4d.model.units import angle_difference
 from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX, in_one_aperture
 from iop4d.reduction.calibrate import calibrate, targets_of
 from iop4d.reduction.fluxes import with_mean_flux
@@ -32,12 +33,13 @@ from iop4d.reduction.methods import (
     seen_by_methods,
 )
 from iop4d.science.fieldstars import Transparency
-from iop4d.science.interstellar import GroupOfField, seen_of_field
+from iop4d.science.interstellar import GroupOfField, Shared, across_by_angle, seen_of_field
 from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import modulation
 from iop4d.science.stokes import Stokes, corrected, debiased, rotated
 
 _FEWEST_STARS = 4  # of a field, by which its interstellar polarisation is measured
+_FEWEST_ANGLES = 3  # that separate q and u from the mean
 UNKNOWN_P = 0.05  # of a target of which only the magnitude is measured, as blazars have on average
 _LEAST_TURN_DEG = 3.0  # of a camera: less is within the zero angle's error
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
@@ -54,33 +56,27 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     if polarimeter is None:
         raise StageError("polarimetry", f"{instrument.name} has no polarimeter")
     positions = _in_one_aperture(frames, NAN, instrument)
-    jd = float(np.mean([frame.facts.jd_mid for frame in positions.frames]))
-    constants = polarimeter.constants_at(jd)
-    if constants is None:
-        raise StageError("polarimetry", f"no instrumental polarisation of {instrument.name} is "
-                                        f"known for JD {jd:.1f}")
-    off = turned_by(positions, instrument)
+    constants, off = constants_of(positions, instrument)
     turned = Flag(0) if off == 0.0 else Flag.FIELD_ROTATED  # NaN: by more than one angle
-    if abs(off) > 0.0 and polarimeter.turns_with_camera:
-        constants = replace(constants, angle_deg=constants.angle_deg + off)
     results: list[ResultValue] = []
     refused: list[tuple[str, str]] = []
     for target in _targets(positions, catalogue):
         positions = _of_target(frames, target, catalogue, instrument)
         ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
             if polarimeter.analyser is Analyser.POLARISER else None
-        found = seen_by_methods(target, positions, polarimeter.analyser, ensemble, settings,
+        field = field_polarisation(target, positions.angles_deg, ensemble, settings, constants)
+        found = seen_by_methods(target, positions, polarimeter.analyser, ensemble, field, settings,
                                 constants, instrument.analysers)
         usable = positions.usable(target.name)
         if not found or usable < polarimeter.fewest:
             refused.append((target.name, f"measured at {usable} positions, at least "
                                          f"{polarimeter.fewest} are needed"))
             alone = _magnitude_alone(target, positions, constants, catalogue, instrument)
-            if math.isfinite(alone.mag):
+            if math.isfinite(alone.mag) or math.isfinite(alone.mag_limit):
                 results.append(alone)
             continue
         chosen = _choose(found, target, positions, instrument, settings, ensemble)
-        dust = _interstellar(target, positions, ensemble, settings, constants)
+        dust = _interstellar(target, field, constants)
         value = _result(target, positions, found, chosen, constants, catalogue, instrument)
         value = replace(value, flags=value.flags | int(turned))
         results.append(value if dust is None else replace(
@@ -88,26 +84,46 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
     return Polarised(results=tuple(results), refused=tuple(refused))
 
 
-def group_of_field(positions: Positions, instrument: Instrument) -> GroupOfField | None:
-    """What the field stars of a polariser group share, on the sky; None without any."""
-    polarimeter = instrument.polarimeter
-    jd = float(np.mean([frame.facts.jd_mid for frame in positions.frames]))
-    constants = None if polarimeter is None else polarimeter.constants_at(jd)
-    if constants is None or len(set(positions.angles_deg)) < 3:
+def group_of_field(frames: Sequence[MeasuredFrame], instrument: Instrument) -> GroupOfField | None:
+    """What the field stars of a polariser group share, on the sky; None without any.
+
+    Raises StageError where no constants of the instrument hold.
+    """
+    positions = _in_one_aperture(frames, NAN, instrument)
+    constants, off = constants_of(positions, instrument)
+    if len(set(positions.angles_deg)) < _FEWEST_ANGLES or math.isnan(off):
         return None
     ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0)
-    off = turned_by(positions, instrument)
-    if ensemble is None or ensemble.n < _FEWEST_STARS or math.isnan(off):
+    if ensemble is None or ensemble.n < _FEWEST_STARS:
         return None
     q, u = seen_of_field(positions.angles_deg, ensemble)
     sky = rotated(Stokes(q=q, u=u, n=0, method="", covariance=np.diag(
-        [constants.q0_err**2, constants.u0_err**2])), constants.angle_deg + off)
-    return GroupOfField(q=sky.q, u=sky.u, q0_err=sky.q_err, u0_err=sky.u_err)
+        [constants.q0_err**2, constants.u0_err**2])), constants.angle_deg)
+    return GroupOfField(q=sky.q, u=sky.u, q0_err=sky.q_err, u0_err=sky.u_err,
+                        angle_err_deg=constants.angle_err_deg)
+
+
+def constants_of(positions: Positions,
+                 instrument: Instrument) -> tuple[InstrumentalPolarisation, float]:
+    """The constants of a group, its zero angle that of the camera as it stands, and ``turned_by``.
+
+    Raises StageError where none hold.
+    """
+    polarimeter = instrument.polarimeter
+    jd = float(np.mean([frame.facts.jd_mid for frame in positions.frames]))
+    constants = None if polarimeter is None else polarimeter.constants_at(jd)
+    if polarimeter is None or constants is None:
+        raise StageError("polarimetry", f"no instrumental polarisation of {instrument.name} is "
+                                        f"known for JD {jd:.1f}")
+    off = turned_by(positions, instrument)
+    if abs(off) > 0.0 and polarimeter.turns_with_camera:
+        constants = replace(constants, angle_deg=constants.angle_deg + off)
+    return constants, off
 
 
 def _magnitude_alone(target: Source, positions: Positions, constants: InstrumentalPolarisation,
                      catalogue: Catalogue, instrument: Instrument) -> ResultValue:
-    """The magnitude of a target whose polarisation the group does not tell.
+    """The magnitude of a target whose polarisation the group does not show.
 
     Two beams add up to all of the light. Behind a polariser the star's own polarisation, of which
     nothing is known, is part of the error: each position shows more or less of it.
@@ -140,10 +156,10 @@ def turned_by(positions: Positions, instrument: Instrument) -> float:
     expected, err = instrument.sky_angle_deg
     tolerance = max(3.0 * err, _LEAST_TURN_DEG)
     first = angles[0]
-    apart = np.array([(angle - first + 90.0) % 180.0 - 90.0 for angle in angles])
+    apart = np.array([angle_difference(angle, first) for angle in angles])
     if float(np.ptp(apart)) > tolerance:
         return math.nan
-    off = (first + float(np.mean(apart)) - expected + 90.0) % 180.0 - 90.0
+    off = angle_difference(first + float(np.mean(apart)), expected)
     return off if abs(off) > tolerance else 0.0
 
 
@@ -173,15 +189,17 @@ def _targets(positions: Positions, catalogue: Catalogue) -> list[Source]:
     return [seen[name] for name in sorted(seen)]
 
 
-def _interstellar(target: Source, positions: Positions, ensemble: Transparency | None,
-                  settings: Polarimetry, constants: InstrumentalPolarisation) -> Stokes | None:
+def _interstellar(target: Source, field: Shared | None,
+                  constants: InstrumentalPolarisation) -> Stokes | None:
     """The field's interstellar q and u on the sky: the catalogue's, else as its stars show it."""
-    seen = catalogued(target, constants)
-    if seen is None and ensemble is not None:
-        field = field_polarisation(target, positions.angles_deg, ensemble, settings, constants)
-        seen = Stokes(q=field.q, u=field.u, covariance=field.covariance + field.common, method="",
-                      n=0)
-    return None if seen is None else rotated(seen, constants.angle_deg)
+    if (known := catalogued(target, constants)) is not None:
+        return rotated(known, constants.angle_deg)
+    if field is None:
+        return None
+    sky = rotated(Stokes(q=field.q, u=field.u, covariance=field.covariance + field.common,
+                         method="", n=0), constants.angle_deg)
+    return replace(sky, covariance=sky.covariance + across_by_angle(
+        sky.q, sky.u, constants.angle_err_deg))
 
 
 def _choose(found: dict[str, Seen], target: Source, positions: Positions, instrument: Instrument,
@@ -245,7 +263,7 @@ def _flags(stokes: Stokes, positions: Positions, instrument: Instrument) -> Flag
         flags |= Flag.ONE_BEAM
     if method == "plain":
         flags |= Flag.FEW_FIELD_STARS
-    # What fits exactly for want of positions tells nothing of a hit or a cloud in one of them.
+    # What fits exactly for want of positions shows nothing of a hit or a cloud in one of them.
     exact = stokes.dof == 0 and bool(flags & Flag.MISSING_ANGLES)
     if exact or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
         flags |= Flag.POOR_FIT

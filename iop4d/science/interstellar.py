@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.fieldstars import Transparency
 
 Floats = NDArray[np.float64]
@@ -36,13 +37,12 @@ _SCATTERS = np.linspace(-2.5, 2.5, 15)  # of those, at which the likelihood is s
 class Prior:
     """What is known beforehand of the field's q and u, fractions, as the instrument sees them.
 
-    ``err``: of each; ``known``: whether it was measured, not guessed from the dust.
+    ``err``: of each.
     """
 
     q: float
     u: float
     err: float
-    known: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +50,15 @@ class Shared:
     """The q and u that the stars of a field share, fractions, as the instrument sees them.
 
     ``covariance``: (2, 2), of this group alone, by what its transparency left open; ``common``:
-    (2, 2), shared with other groups: of the instrument's constants and of the prior.
+    (2, 2), shared with other groups: of the instrument's constants and of the prior. ``followed``:
+    (2, 2), by how much the result follows what the stars show; the rest of it is the prior.
     """
 
     q: float
     u: float
     covariance: Floats
     common: Floats
+    followed: Floats
 
 
 def reddening(extinction: dict[str, float]) -> float:
@@ -89,43 +91,36 @@ def shared_by_field(angles_deg: Floats, ensemble: Transparency, prior: Prior, *,
     k = len(y)
     # Any mean is as likely: a large variance of what all positions share.
     fixed = np.ones((k, k)) + slopes @ np.diag(prior.err**2 + zero**2) @ slopes.T
-    logs, gains, moves = [], [], []
-    for step in _SCATTERS:
-        own = max(scatter, 1e-4) * math.exp(_STEADINESS * step)
-        inverse = np.linalg.inv(fixed + own**2 * np.eye(k))
-        gain = prior.err**2 * slopes.T @ inverse  # (2, K)
-        logs.append(0.5 * float(np.linalg.slogdet(inverse)[1]) - 0.5 * float(y @ inverse @ y)
-                    - 0.5 * step**2)
-        gains.append(gain)
-        moves.append(gain @ y)
-    weight = np.exp(np.array(logs) - max(logs))
+    own = max(scatter, 1e-4) * np.exp(_STEADINESS * _SCATTERS)
+    inverse = np.linalg.inv(fixed + (own**2)[:, None, None] * np.eye(k))  # (S, K, K)
+    gain = prior.err**2 * slopes.T @ inverse  # (S, 2, K)
+    move = gain @ y
+    logs = 0.5 * (np.linalg.slogdet(inverse)[1] - inverse @ y @ y - _SCATTERS**2)
+    weight = np.exp(logs - logs.max())
     weight /= weight.sum()
-    moved = weight @ np.array(moves)
-    total = np.zeros((2, 2))
-    seen = np.zeros((2, 2))
-    for w, gain, move in zip(weight, gains, moves, strict=True):
-        part = gain @ slopes  # by how much the posterior follows the truth
-        total += w * (prior.err**2 * (np.eye(2) - part) + np.outer(move - moved, move - moved))
-        seen += w * part
+    moved = weight @ move
+    seen = np.tensordot(weight, gain @ slopes, 1)  # by how much the posterior follows the truth
     left = np.eye(2) - seen
+    total = prior.err**2 * left + (weight * (move - moved).T) @ (move - moved)
     common = prior.err**2 * left @ left.T + seen @ np.diag(zero**2) @ seen.T
     own_part = np.maximum(np.diag(total - common), 0.0)
     return Shared(q=float(mean[0] + moved[0]), u=float(mean[1] + moved[1]),
-                  covariance=np.diag(own_part), common=common)
+                  covariance=np.diag(own_part), common=common, followed=seen)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupOfField:
     """q and u that the field stars of one group share, on the sky, fractions.
 
-    The instrument's q0 and u0 are subtracted; ``q0_err``, ``u0_err``: their errors, on the sky. The
-    transparency's changes are still in them.
+    The instrument's q0 and u0 are subtracted; ``q0_err``, ``u0_err``: their errors, on the sky;
+    ``angle_err_deg``: of its zero angle. The transparency's changes are still in them.
     """
 
     q: float
     u: float
     q0_err: float
     u0_err: float
+    angle_err_deg: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,11 +145,17 @@ def seen_of_field(angles_deg: Floats, ensemble: Transparency) -> tuple[float, fl
     return float(q / mean), float(u / mean)
 
 
+def across_by_angle(q: float, u: float, err_deg: float) -> Floats:
+    """(2, 2) covariance of q and u by the error of the zero angle, to first order: across them."""
+    across = 2.0 * math.radians(err_deg) * np.array([-u, q])
+    return np.outer(across, across)
+
+
 def mean_of_groups(groups: Sequence[GroupOfField]) -> FieldMean | None:
     """The mean over groups of one instrument; None with fewer than three.
 
     The median, so that clouds in a group count little: its error is that of the scatter, 1.4826
-    MAD, times 1.25 / sqrt(N), with the error of the instrument's constants, which all share.
+    MAD, times 1.25 / sqrt(N), with the errors of the instrument's constants, which all share.
     """
     n = len(groups)
     if n < _FEWEST_GROUPS:
@@ -162,10 +163,14 @@ def mean_of_groups(groups: Sequence[GroupOfField]) -> FieldMean | None:
     values = np.array([(one.q, one.u) for one in groups])
     middle = np.median(values, axis=0)
     # Of few groups the deviations are too small on average; both components have the same ones.
-    scatter = 1.4826 * float(np.median(np.abs(values - middle))) * math.sqrt(n / (n - 1.0))
+    scatter = MAD_TO_SIGMA * float(np.median(np.abs(values - middle))) * math.sqrt(n / (n - 1.0))
     own = 1.25 * max(scatter, _LEAST_SCATTER) / math.sqrt(n)
-    return FieldMean(q=float(middle[0]), q_err=math.hypot(own, groups[0].q0_err),
-                     u=float(middle[1]), u_err=math.hypot(own, groups[0].u0_err), groups=n)
+    errors = np.array([(one.q0_err, one.u0_err, one.angle_err_deg) for one in groups])
+    q0_err, u0_err, angle_err = (float(err) for err in np.sqrt(np.mean(errors**2, axis=0)))
+    q, u = (float(value) for value in middle)
+    across = across_by_angle(q, u, angle_err)
+    return FieldMean(q=q, q_err=math.sqrt(own**2 + q0_err**2 + across[0, 0]),
+                     u=u, u_err=math.sqrt(own**2 + u0_err**2 + across[1, 1]), groups=n)
 
 
 def combined(means: Sequence[FieldMean]) -> FieldMean:

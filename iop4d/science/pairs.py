@@ -175,13 +175,13 @@ def _chance(differences: Floats, place: Floats, ratio: float | None) -> float:
     ``ratio``: logarithm of the fluxes' about which they must lie; None: their own median.
     """
     away = np.hypot(*(differences[:, :2] - place).T)
-    at = away < 2.0 * _SPREAD if ratio is None else away < _SPREAD
+    radius = _SPREAD if ratio is not None else 2.0 * _SPREAD
+    at = away < radius
     if ratio is None:
         ratio = float(np.median(differences[at, 2])) if at.any() else 0.0
     alike = np.abs(differences[:, 2] - ratio) < _RATIO_SPREAD
     ring = (away > _RING[0] * _SPREAD) & (away < _RING[1] * _SPREAD) & alike
-    part = (2.0 * _SPREAD if at.sum() > (away < _SPREAD).sum() else _SPREAD) ** 2 / (
-        (_RING[1] ** 2 - _RING[0] ** 2) * _SPREAD**2)
+    part = radius**2 / ((_RING[1] ** 2 - _RING[0] ** 2) * _SPREAD**2)
     expected = (float(ring.sum()) + 1.0) * part
     return float(pdtrc(int((at & alike).sum()) - 1, expected))
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from iop4d.science.fieldstars import POLARISED
 from iop4d.science.stokes import Stokes
 
 Floats = NDArray[np.float64]
 
 _PRIOR_DOF = 4.0  # degrees of freedom that trusting the errors is worth, against a fit's scatter
-_STARS_POLARISED = 0.003  # scatter of field stars' own q and u: fieldstars.POLARISED
 _SAME_ANGLE = 1.0  # degrees within which two positions are the same
 
 
@@ -215,33 +215,50 @@ def half_wave_sum(angles_deg: Floats, ordinary: Beam, extraordinary: Beam) -> St
 
 @dataclass(frozen=True, kw_only=True)
 class BeamRatio:
-    """(k_O - k_E) / (k_O + k_E) of two beams' transmissions at K positions, and its errors."""
+    """(k_O - k_E) / (k_O + k_E) of two beams' transmissions at K positions, and its errors.
+
+    ``noise``: (K,) of each frame; the others are the same in every group: ``instrument``: (K,) of
+    what is known of each analyser, ``stars``: (K,) by what polarises the stars that show the ratio,
+    the same q and u in all frames.
+    """
 
     k: Floats
-    err: Floats
+    noise: Floats
+    instrument: Floats
+    stars: Floats
+
+    def shared(self, angles_deg: Floats) -> Floats:
+        """(K, K) covariance that all groups share, at analysers of angles (K,)."""
+        apart = angles_deg[:, None] - angles_deg
+        return np.asarray(np.outer(self.instrument, self.instrument) * (np.abs(apart) < _SAME_ANGLE)
+                          + np.outer(self.stars, self.stars) * np.cos(np.radians(2.0 * apart)))
 
 
 def beam_ratio(differences: Floats, errors: Floats, *, shared: tuple[float, float],
-               known: tuple[float, float]) -> tuple[float, float]:
-    """The ratio of two beams, and its error, as the other stars of a frame show it.
+               known: tuple[float, float]) -> tuple[float, float, float, float]:
+    """The ratio of two beams as the other stars of a frame show it, with the errors of BeamRatio.
 
     ``differences``: (S,) their (O - E) / (O + E), ``errors``: their errors; NaN ones are left out.
     Each star's own polarisation is part of its difference, by 0.3 % as a rule, and so is what all
     share of dust: ``shared``, that component and its error. ``known``: the instrument's own ratio
-    and its error; with an error of NaN the stars alone tell. (0, NaN) where nothing tells.
+    and its error; with an error of NaN the stars alone show it. The error of the instrument is NaN
+    where nothing shows the ratio.
     """
     good = np.isfinite(differences) & np.isfinite(errors)
-    seen, weights = [], []
-    if good.any():
-        own = np.hypot(errors[good], _STARS_POLARISED) ** -2.0
-        seen.append(float(np.sum(own * differences[good]) / np.sum(own)) - shared[0])
-        weights.append(1.0 / (1.0 / float(np.sum(own)) + shared[1] ** 2))
-    if math.isfinite(known[1]):
-        seen.append(known[0])
-        weights.append(max(known[1], 1e-6) ** -2.0)
-    if not seen:
-        return 0.0, math.nan
-    return float(np.average(seen, weights=weights)), sum(weights) ** -0.5
+    if not good.any():
+        return (known[0], 0.0, known[1], 0.0) if math.isfinite(known[1]) else (
+            0.0, 0.0, math.nan, 0.0)
+    own = np.hypot(errors[good], POLARISED) ** -2.0
+    total = float(np.sum(own))
+    seen = float(np.sum(own * differences[good])) / total - shared[0]
+    noise = math.sqrt(float(np.sum((own * errors[good]) ** 2))) / total
+    stars = math.sqrt(max(1.0 / total - noise**2, 0.0) + shared[1] ** 2)
+    if not math.isfinite(known[1]):
+        return seen, noise, 0.0, stars
+    by_stars, by_known = (noise**2 + stars**2) ** -1.0, max(known[1], 1e-6) ** -2.0
+    part = by_stars / (by_stars + by_known)
+    return (part * seen + (1.0 - part) * known[0], part * noise, (1.0 - part) * known[1],
+            part * stars)
 
 
 def fixed_analysers(angles_deg: Floats, ordinary: Beam, extraordinary: Beam,
@@ -250,23 +267,30 @@ def fixed_analysers(angles_deg: Floats, ordinary: Beam, extraordinary: Beam,
 
     F = (O - E) / (O + E) = (k + m) / (1 + k m) with m = q cos 2a + u sin 2a, ``angles_deg`` a: (K,)
     of the analysers, of which each gives one component. Nothing in a frame tells k from m, so that
-    its error is part of theirs. None without two different analysers.
+    its error is part of theirs: what all groups share of it is in ``common``. None without two
+    different analysers.
     """
     difference, err = normalised_difference(ordinary, extraordinary)
-    k = ratio.k
-    value = (difference - k) / (1.0 - k * difference)
-    slope = (1.0 - k**2) / (1.0 - k * difference) ** 2
-    err = np.hypot(err * slope, ratio.err)
-    good = np.isfinite(value) & np.isfinite(err)
-    phase = np.radians(2.0 * np.asarray(angles_deg)[good])
+    good = np.isfinite(difference) & np.isfinite(err)
+    angles = np.asarray(angles_deg)[good]
+    phase = np.radians(2.0 * angles)
     basis = np.stack([np.cos(phase), np.sin(phase)], axis=1)
     if good.sum() < 2 or np.linalg.matrix_rank(basis, tol=1e-3) < 2:
         return None
-    solution, covariance, chi2 = _least_squares(basis, value[good], err[good])
-    dof = int(good.sum()) - 2
+    f, k = difference[good], ratio.k[good]
+    by_f, by_k = (np.abs(1.0 - part**2) / (1.0 - k * f) ** 2 for part in (k, f))
+    random = np.diag((err[good] * by_f) ** 2 + (ratio.noise[good] * by_k) ** 2)
+    shared = np.outer(by_k, by_k) * ratio.shared(np.asarray(angles_deg))[np.ix_(good, good)]
+    inverse = np.linalg.inv(random + shared)
+    gain = np.linalg.solve(basis.T @ inverse @ basis, basis.T @ inverse)  # (2, K)
+    value = (f - k) / (1.0 - k * f)
+    solution = gain @ value
+    left = value - basis @ solution
+    chi2, dof = float(left @ inverse @ left), int(good.sum()) - 2
     return Stokes(q=float(solution[0]), u=float(solution[1]),
-                  covariance=covariance * _scale(chi2, dof), method="analysers",
-                  n=int(good.sum()), k=float(np.mean(k[good])), chi2=chi2, dof=dof)
+                  covariance=gain @ random @ gain.T * _scale(chi2, dof),
+                  common=gain @ shared @ gain.T, method="analysers", n=int(good.sum()),
+                  k=float(np.mean(k)), chi2=chi2, dof=dof)
 
 
 def modulation(stokes: Stokes, angles_deg: Floats, *, harmonic: int) -> Floats:

@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.model.polarimeter import InstrumentalPolarisation
+from iop4d.model.units import UNKNOWN_ANGLE_ERR
 from iop4d.science.rice import Debiased, without_bias
 
 Floats = NDArray[np.float64]
-
-#: Error of an angle of which nothing is known: of a uniform distribution over 180 degrees.
-UNKNOWN_ANGLE_ERR = 180.0 / math.sqrt(12.0)
 
 
 @dataclass(frozen=True, kw_only=True)

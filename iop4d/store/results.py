@@ -233,8 +233,11 @@ def remove_flag(tx: Transaction, result_id: int, name: str, *, now: float) -> No
 
 def of_polarimeter(db: Connection, instrument: str, *, since: str | None = None,
                    until: str | None = None) -> list[Result]:
-    """The sound polarisations that an instrument measured, by time; nights with both ends."""
-    spoilt = int(NEVER_ALERTS & ~Flag.NO_CALIBRATORS)
+    """The sound polarisations that an instrument measured, by time; nights with both ends.
+
+    Not those of a turned camera, whose zero angle was another.
+    """
+    spoilt = int(NEVER_ALERTS & ~Flag.NO_CALIBRATORS | Flag.FIELD_ROTATED)
     query = db.select(Result).where(
         (Result.instrument == instrument) & (Result.mode == "polarimetry")
         & Result.q.is_null(False) & (Result.flags.bin_and(spoilt) == 0)

@@ -86,3 +86,24 @@ def test_the_field_s_polarisation_is_measured_and_written(folder: Path) -> None:
 
 def test_a_field_without_groups_is_told(folder: Path) -> None:
     assert "no field stars of three polariser groups" in run(folder, "Mrk 421")
+
+
+def test_an_instrument_without_a_polariser_is_told(folder: Path) -> None:
+    """It printed that no field stars are stored."""
+    for name in ("DIPOL", "AndorT91"):
+        assert (f"no instrument with a polariser is called '{name}'; there are AndorT150, AndorT90"
+                in run(folder, "BL Lac", "--instrument", name))
+    assert "from 20 groups" in run(folder, "BL Lac", "--instrument", "AndorT90")
+
+
+def test_groups_whose_zero_angle_is_not_measured_have_no_part(folder: Path) -> None:
+    """Their angle may be any: the value was written to the catalogue with the error of q0 alone."""
+    (folder / "iop4d.toml").write_text(
+        '[[polarimeter]]\ninstrument = "AndorT90"\nzero_angle_err = 60\n', encoding="utf-8")
+    assert "of an instrument whose zero angle is measured" in run(folder, "BL Lac")
+    (folder / "iop4d.toml").write_text(
+        '[[polarimeter]]\ninstrument = "AndorT90"\nzero_angle_err = 60\nuntil = "2024-03-15"\n',
+        encoding="utf-8")
+    printed = run(folder, "BL Lac")
+    assert "AndorT90: 6 groups left out, whose zero angle is not measured" in printed
+    assert "from 14 groups" in printed

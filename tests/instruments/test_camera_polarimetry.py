@@ -103,7 +103,7 @@ def test_two_prisms_have_their_own_offsets_angles_and_ratios() -> None:
     first, third = tool.analysers["P1"], tool.analysers["P3"]
     assert (first.offset_px, third.offset_px) == ((24.6, 30.6), (-0.9, 38.5))
     assert (first.tolerance_px, first.ratio, first.ratio_err) == ((3.0, 3.0), 0.02, 0.001)
-    assert third.analyser_deg == 45.0
+    assert read(PRISMS, FILTER="P3-R").polariser_deg == 45.0
     assert math.isnan(third.ratio_err)
     for name, cards in (("P1", {"FILTER": "P1-R"}), ("P3", {"FILTER": "P3-R"})):
         assert tool.beams_of(read(PRISMS, **cards)) == tool.analysers[name]
@@ -128,11 +128,11 @@ def test_constants_that_were_not_measured_have_errors_to_match_and_can_be_set() 
 
 def test_positions_are_those_listed_or_the_usual_ones() -> None:
     for keys, positions in ((PLATE, (0.0, 22.5, 45.0, 67.5)), (WHEEL, (-45.0, 0.0, 45.0, 90.0)),
-                            (PLATE + "positions = [0, 45]", (0.0, 45.0))):
+                            (PLATE + "positions = [0, 22.5, 45]", (0.0, 22.5, 45.0))):
         polarimeter = camera(keys).polarimeter
         assert polarimeter is not None
         assert polarimeter.angles_deg == positions
-        assert polarimeter.fewest == 3 or keys is WHEEL
+        assert polarimeter.fewest == 3
 
 
 def test_a_bias_has_no_analyser() -> None:
@@ -152,6 +152,13 @@ def test_a_bias_has_no_analyser() -> None:
     (PRISMS.replace("[24.6, 30.6]", "24.6"), r"expected \[x, y\] for each value"),
     (PRISMS.replace("= 45.0", '= "east"'), "expected a number for each value"),
     (PRISMS.replace('ratios = { "P1', 'ratios = { "P2'), "expected values of angles"),
+    ("turns_with_camera = true", "the key analyser with it"),
+    # Too few to tell q from u, so that no group ever had a result.
+    (PLATE + "positions = [0, 45]", "positions: expected 3 different positions or more"),
+    (PLATE + "positions = [0, 45, 90, 135]", "those 90 degrees apart show the same"),
+    (WHEEL.replace(', "R90" = 90', "").replace(', "R45" = 45', ""), "angles: expected 3 different"),
+    (WHEEL + "positions = [0, 45, 180]", "those 180 degrees apart show the same"),
+    (PRISMS.replace("= 45.0", "= 90.0"), "angles: expected 2 different positions or more"),
 ])
 def test_keys_that_do_not_go_together_are_refused(keys: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
@@ -166,3 +173,11 @@ def test_a_pair_offset_that_would_have_no_effect_is_refused(keys: str, why: str)
     """It was accepted and ignored: one image of each star was measured, without a flag."""
     with pytest.raises(ConfigError, match=why):
         camera(keys, '[[polarimeter]]\ninstrument = "Cam"\npair_offset = [-24.6, -30.6]\n')
+
+
+@pytest.mark.parametrize("keys", [PRISMS, PLATE, WHEEL])
+def test_whether_the_analyser_turns_with_the_camera_is_said(keys: str) -> None:
+    for more, turns in (("", False), ("turns_with_camera = true", True)):
+        polarimeter = camera(keys + more).polarimeter
+        assert polarimeter is not None
+        assert polarimeter.turns_with_camera is turns

@@ -16,11 +16,11 @@ from iop4d.reduction.apertures import in_one_aperture
 from iop4d.reduction.calibrate import calibrate
 from iop4d.reduction.groups import field_ensemble, positions_of
 from iop4d.reduction.host import HOST_APERTURE
-from iop4d.reduction.methods import seen_by_methods
+from iop4d.reduction.methods import field_polarisation, seen_by_methods
 from iop4d.reduction.polarise import polarise
 from iop4d.science.flux import flux_mjy
 from tests.reduction import galaxies
-from tests.reduction.test_polarimetry import instrument
+from tests.reduction.polarimetry_groups import instrument
 
 ANGLES = (-45.0, 0.0, 45.0, 90.0)
 
@@ -35,7 +35,9 @@ def polarisation(seeing: tuple[float, ...], *, common: bool) -> float:
     ensemble = field_ensemble(positions, q0=0.0, u0=0.0)
     nothing = InstrumentalPolarisation(
         q0=0.0, q0_err=0.0, u0=0.0, u0_err=0.0, angle_deg=0.0, angle_err_deg=0.0)
-    found = seen_by_methods(galaxies.GALAXY, positions, Analyser.POLARISER, ensemble,
+    field = field_polarisation(galaxies.GALAXY, positions.angles_deg, ensemble, Polarimetry(),
+                               nothing)
+    found = seen_by_methods(galaxies.GALAXY, positions, Analyser.POLARISER, ensemble, field,
                             Polarimetry(), nothing)
     stokes = found["ensemble-isp"][0]
     return float(np.hypot(stokes.q, stokes.u))

@@ -41,7 +41,7 @@ def shared(relative: Floats, prior: Prior, q0_err: float = 0.0) -> tuple[float, 
 
 def test_a_known_polarisation_is_believed_and_one_that_is_not_is_read_off() -> None:
     relative = 1.0 + 0.01 * WAVE[0]
-    assert shared(relative, Prior(q=0.0, u=0.0, err=1e-5, known=True))[0] == pytest.approx(
+    assert shared(relative, Prior(q=0.0, u=0.0, err=1e-5))[0] == pytest.approx(
         0.0, abs=1e-5)
     q, err = shared(relative, Prior(q=0.0, u=0.0, err=1.0))
     assert q == pytest.approx(0.01, rel=0.01)
@@ -104,7 +104,8 @@ def test_over_many_groups_the_field_shows_its_polarisation_within_the_error() ->
             clear = 1 + (0.2 if n == 3 else 0.02) * rng.standard_normal(4)
             relative = clear * (1 + 0.01 * WAVE[0])
             q, u = seen_of_field(ANGLES, ensemble(relative / relative.mean()))
-            groups.append(GroupOfField(q=q, u=u, q0_err=0.001, u0_err=0.001))
+            groups.append(GroupOfField(q=q, u=u, q0_err=0.001, u0_err=0.001,
+                                       angle_err_deg=0.0))
         mean = mean_of_groups(groups)
         assert mean is not None
         off = rng.normal(0.0, 0.001, 2)  # of the instrument's constants
@@ -113,3 +114,19 @@ def test_over_many_groups_the_field_shows_its_polarisation_within_the_error() ->
     assert mean_of_groups(groups[:2]) is None
     two = combined([mean, mean])
     assert (two.q, two.q_err) == pytest.approx((mean.q, mean.q_err / math.sqrt(2.0)))
+
+
+def test_the_error_of_the_zero_angle_is_across_the_field_s_polarisation() -> None:
+    """A degree turns 2 % by 0.02 x 2 x pi / 180: of q into u, and the error of no mean is less."""
+    groups = [GroupOfField(q=0.02, u=0.0, q0_err=0.0, u0_err=0.0, angle_err_deg=1.0)] * 400
+    mean = mean_of_groups(groups)
+    assert mean is not None
+    assert mean.q_err < 1e-4
+    assert mean.u_err == pytest.approx(0.02 * math.radians(2.0), rel=0.01)
+
+
+def test_a_result_says_by_how_much_it_follows_the_stars() -> None:
+    for prior_err, part in ((1e-5, 0.0), (1.0, 1.0)):
+        found = shared_by_field(ANGLES, ensemble(np.ones(4)), Prior(q=0.0, u=0.0, err=prior_err),
+                                scatter=SCATTER, q0_err=0.0, u0_err=0.0)
+        assert found.followed == pytest.approx(part * np.eye(2), abs=0.01)

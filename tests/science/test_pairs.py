@@ -144,3 +144,16 @@ def test_of_two_pairs_the_one_at_the_instrument_s_offset_and_not_at_the_edge_cou
         pairs = find_pairs(x, y, np.array([4156.0, 2549.0, 6502.0, 3880.0]) if cut is None
                            else flux, offset=(-209.0, 13.0), tolerance=(36.0, 48.0), cut=cut)
         assert (pairs.ordinary.tolist(), pairs.extraordinary.tolist()) == ([2], [3])
+
+
+def test_how_likely_pairs_are_by_chance_follows_from_the_circle_in_which_they_are_counted() -> None:
+    """With none around, 4 / 135 differences are expected within 3 px, a ring of 4.5 to 18 px
+    holding one: two by chance in 1 of 2300 fields, three in 1 of 240,000. An old fault: the area
+    of a circle of 1.5 px counted where all pairs lay within that, a quarter."""
+    x, y = np.array([100.0, 400.0, 700.0]), np.array([100.0, 500.0, 200.0])
+    for n, accident in ((2, True), (3, False)):
+        both = (np.concatenate([x[:n], x[:n] - 40.0]), np.concatenate([y[:n], y[:n]]),
+                np.full(2 * n, 100.0))
+        pairs = find_pairs(*both, offset=(-40.0, 0.0), tolerance=(1.0, 1.0))
+        assert len(pairs) == n
+        assert is_chance(*both, pairs, tolerance=(1.0, 1.0)) is accident
