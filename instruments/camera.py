@@ -51,8 +51,18 @@ def instrument_of(camera: Camera) -> base.Instrument:
         analysers=analysers,
         identity=camera.identify,
         bayer=camera.bayer,
-        start_cards=tuple(card for card in base.START_CARDS if card != camera.time_card),
+        start_cards=_start_cards(camera),
     )
+
+
+def _start_cards(camera: Camera) -> tuple[str, ...]:
+    """The cards that are compared with the time that is used.
+
+    None where the section names another card than the usual one: then it knows that the others are
+    in local time, or wrong.
+    """
+    usual, *others = base.START_CARDS
+    return tuple(others) if camera.time_card == usual else ()
 
 
 def _scale(arcsec: float, size_um: float, focal_mm: float) -> float:
@@ -178,6 +188,8 @@ def _detector(header: Header, camera: Camera, binning: int) -> Detector:
         if not name or not base.card(header, name):
             return None
         value = base.number(header, name)
+        if value == 0 and name == camera.read_noise_card:
+            return None  # no camera is without: programs write 0 where they do not know it
         if not value > 0:
             raise CardError(name, f"is {value:g}, expected a number above 0")
         return value

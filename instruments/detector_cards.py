@@ -1,4 +1,4 @@
-"""What cards tell of pixels: settings, colour filters, and what was subtracted already."""
+"""What cards say of pixels: settings, colour filters, and what was subtracted already."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ _DONE_CARDS = {
     FrameKind.DARK: ("DARKCOR", "DARKCORR", "DARKSUB", "SUBDARK", "L1STATDA"),
     FrameKind.FLAT: ("FLATCOR", "FLATCORR", "FLATDIV", "L1STATFL"),
 }
-_NOT_DONE = ("", "F", "FALSE", "N", "NO", "NONE", "0", "OMIT", "OMITTED", "SKIPPED", "PERFORM",
-             "N/A")
+#: What such a card says of a step that is not done; a number of 0 or less says so, too.
+_NOT_DONE = re.compile(
+    r"F|FALSE|N|NO|NONE|NULL|OFF|OMIT|OMITTED|SKIP|SKIPPED|PERFORM|N/A|UNKNOWN|UNDEF|UNDEFINED|RAW"
+    r"|-+|(NO|NOT|RAW)[ _-].*|UN(CAL|CORR|DONE|PROC|RED|APP).*")
+#: CALSTAT of initials alone: bias, dark, flat, and steps that are no matter (trimmed, combined).
+_INITIALS = re.compile(r"[BDFMCT](?:[\s,;/+&|_-]*[BDFMCT])*")
 #: Cards in which programs write where a frame begins on the detector, be it at its corner.
 _WINDOW_CARDS = ("XORGSUBF", "YORGSUBF", "DATASEC")
 _BY_LETTER = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}
@@ -32,7 +36,7 @@ _BY_WORD = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FL
 
 
 def with_detector(header: Header, facts: FrameFacts, *, bayer: str) -> FrameFacts:
-    """The facts of a frame with what its cards tell of its pixels; raises FrameError.
+    """The facts of a frame with what its cards say of its pixels; raises FrameError.
 
     ``bayer``: what is done with pixels behind colour filters: refuse, ignore, or the colour whose
     pixels are taken, red, green or blue: their image is half as wide and as high.
@@ -57,7 +61,7 @@ def with_detector(header: Header, facts: FrameFacts, *, bayer: str) -> FrameFact
 
 
 def _placed(header: Header, facts: FrameFacts) -> FrameFacts:
-    """The facts with the place of the frame on the detector, where a card tells it.
+    """The facts with the place of the frame on the detector, where a card has it.
 
     Besides the cards that the instrument knows: a region of the detector that is as large as the
     frame (CCDSEC, DETSEC), or the offset of IRAF (LTV1, LTV2).
@@ -109,7 +113,8 @@ def _in_file(header: Header, pattern: str, facts: FrameFacts) -> str:
     x, y = (trim[0], trim[2]) if trim else (0, 0)
     x += _whole(header, "XBAYROFF")
     y += _whole(header, "YBAYROFF")
-    if "BOTTOM" in _card(header, "ROWORDER").upper() and facts.shape[0] % 2 == 0:
+    rows = _whole(header, "NAXIS2") or facts.shape[0]  # as stored, before any trim
+    if "BOTTOM" in _card(header, "ROWORDER").upper() and rows % 2 == 0:
         y += 1  # the pattern begins at the top, which is the last row of the file
     return "".join(pattern[2 * ((y + row) % 2) + (x + column) % 2]
                    for row in (0, 1) for column in (0, 1))
@@ -125,20 +130,43 @@ def calibrated(header: Header, kind: FrameKind) -> tuple[FrameKind, ...]:
 
     CALSTAT names them by letters or words. Who subtracts a dark subtracts its bias with it.
     """
-    done = {master for master, names in _DONE_CARDS.items()
-            if any(_card(header, name).upper() not in _NOT_DONE for name in names)}
-    said = _card(header, "CALSTAT").upper()
-    words = {master for word, master in _BY_WORD.items() if word in said}
-    done |= words or {_BY_LETTER[letter] for letter in said if letter in _BY_LETTER}
-    if FrameKind.DARK in done:
-        done.add(FrameKind.BIAS)
+    done = steps_done(header)
     if FrameKind.FLAT in done and FrameKind.BIAS not in done:
         raise FrameError("was divided by a flat before its bias was subtracted (by CALSTAT or the "
-                         "like), which cannot be put right: give iop4d the raw frame")
+                         "like), which cannot be corrected: give iop4d the raw frame")
     if done and (kind in done or kind in (FrameKind.BIAS, FrameKind.DARK)):
         raise FrameError(f"is a {kind} from which a {min(done)} was subtracted already (by CALSTAT "
                          "or the like): give iop4d the raw frame")
     return tuple(master for master in _DONE_CARDS if master in done)
+
+
+def steps_done(header: Header) -> set[FrameKind]:
+    """The masters that were applied, by the cards of all programs; raises FrameError for a CALSTAT
+    that says that something was done, but not what.
+    """
+    done = {master for master, names in _DONE_CARDS.items()
+            if any(_is_done(_card(header, name)) for name in names)}
+    done |= _of_calstat(_card(header, "CALSTAT").upper())
+    return done | {FrameKind.BIAS} if FrameKind.DARK in done else done
+
+
+def _is_done(said: str) -> bool:
+    try:
+        return float(said) > 0.0
+    except ValueError:
+        return bool(said) and not _NOT_DONE.fullmatch(said.upper())
+
+
+def _of_calstat(said: str) -> set[FrameKind]:
+    if _INITIALS.fullmatch(said):
+        return {_BY_LETTER[letter] for letter in said if letter in _BY_LETTER}
+    parts = [part.strip() for part in re.split(r"[,;/+&|]", said)] if said != "N/A" else []
+    parts = [part for part in parts if _is_done(part) and not re.search(r"\b(NO|NOT)\b", part)]
+    done = {master for word, master in _BY_WORD.items() if any(word in part for part in parts)}
+    if parts and not done:
+        raise FrameError(f"its card CALSTAT is {said!r}, which does not say which of bias, dark "
+                         "and flat were applied: give iop4d the raw frame")
+    return done
 
 
 def _card(header: Header, name: str) -> str:

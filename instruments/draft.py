@@ -16,8 +16,8 @@ from pathlib import PurePath
 
 from iop4d.instruments import base, draft_cards
 from iop4d.instruments.base import Header, card
-from iop4d.instruments.detector_cards import mosaic
-from iop4d.model.errors import Iop4dError
+from iop4d.instruments.detector_cards import mosaic, steps_done
+from iop4d.model.errors import FrameError, Iop4dError
 from iop4d.model.frame import FrameKind
 
 
@@ -34,8 +34,8 @@ class Seen:
 
 
 _MOST_KEYS = 12
-#: Keys without which every number stays right.
-_CAN_BE_MISSED = ("read_noise_card", "height", "saturation_card", "gain_card")
+#: Keys without which every number stays right, the first ones before the others.
+_CAN_BE_MISSED = ("height", "read_noise_card")
 
 
 @dataclass
@@ -167,13 +167,14 @@ def _kind(frames: Sequence[Seen], section: Section) -> None:
             if odd:
                 section.put("kinds", known | odd, "a guess where it says "
                             + ", ".join(map(repr, odd)))
-            _misnamed(frames, section)
+            _misnamed(frames, name, section)
             return
     if _is_plate(frames):
         return
+    found = {_named(seen.path.name) for seen in frames}
     section.put("kind_names", {f"*{word}*": kind for kind, words in _WORDS.items()
-                               for word in words[:1]} | _folders(frames),
-                "no card tells bias, dark and flat: by the file's name")
+                               for word in words if word in found or word == words[0]}
+                | _folders(frames), "no card has the kind: by the file's name")
     if any(_is_short(seen) and not _named(seen.path.name) for seen in frames):
         section.put("bias_exptime", _SHORTEST, "and by exposures shorter than any shutter's")
 
@@ -194,14 +195,20 @@ def _meaning(name: str, said: str) -> str:
     return base.value_of(base.KIND_WORDS, said) or ""
 
 
-def _misnamed(frames: Sequence[Seen], section: Section) -> None:
-    """Names that say bias, dark or flat where the card says science."""
+def _misnamed(frames: Sequence[Seen], kind_card: str, section: Section) -> None:
+    """Names that begin with bias, dark or flat where the card says science; where the word stands
+    elsewhere, it may be of a step of the reduction.
+    """
     names = {}
     for seen in frames:
-        said = _named(seen.path.name)
-        if said and _meaning(str(section.keys["kind_card"][0]),
-                             card(seen.header, str(section.keys["kind_card"][0]))) == "science":
-            names[f"*{said}*"] = _kind_of_word(said)
+        said, file = _named(seen.path.name), seen.path.name
+        if not said or _meaning(kind_card, card(seen.header, kind_card)) != "science":
+            continue
+        if begun := re.match(rf"(sky|dome|twilight)?[_ -]?{said}", file, re.IGNORECASE):
+            names[f"{begun[0]}*"] = _kind_of_word(said)
+        else:
+            section.unknown.append(f"whether {file} is a {_kind_of_word(said)}, as its name may "
+                                   "mean, or a science frame, as its card says: kind_names")
     if names:
         section.put("kind_names", names, "so some files are called that the card calls science")
 
@@ -261,14 +268,12 @@ def _scale(frames: Sequence[Seen], section: Section) -> None:
     section.put("pixel_scale", 1.0, how if size else f"CHANGE IT: {how}")
 
 
-_BINNING = ("XBINNING", "CCDXBIN", "CCDBINX", "XBIN", "BINX", "BINNING", "CCDSUM", "BIN", "HBIN",
-            "CCDBIN")
 _NOISE = ("RDNOISE", "READNOIS", "READNOISE", "RON", "CCDRON")
 _SATURATION = ("SATURATE", "SATLEVEL", "SATURATI", "CCDSAT")
 
 
 def _detector(frames: Sequence[Seen], section: Section) -> None:
-    if name := _first(frames, _BINNING):
+    if name := _first(frames, draft_cards.BINNINGS):
         said = [value for value in _values(frames, name) if value]
         section.put("binning_card", name, f"says {', '.join(said)}")
     gain = next((name for name in ("EGAIN", "GAIN", "CCDGAIN", "CCDSENS", "EPADU", "EPERDN")
@@ -401,10 +406,10 @@ def _token(stem: str) -> str:
 
 def _masters(frames: Sequence[Seen], section: Section) -> None:
     kinds = {_kind_of(seen, section) for seen in frames}
-    steps = "".join(_values(frames, "CALSTAT")).upper()
+    steps = ", ".join(value for value in _values(frames, "CALSTAT") if _is_calibrated(value))
     there = [kind.value for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
              if kind in kinds]
-    if "D" in steps or "F" in steps:
+    if steps:
         why = f"CALSTAT says {steps}: they are calibrated already"
     elif not there:
         why = "none is among these frames: add bias, dark, flat once there are some"
@@ -412,6 +417,14 @@ def _masters(frames: Sequence[Seen], section: Section) -> None:
         why = "what is among these frames"
     if there != ["bias", "flat"]:
         section.put("masters", there, why)
+
+
+def _is_calibrated(said: str) -> bool:
+    """Whether CALSTAT says that a dark or flat was applied, or more than iop4d understands."""
+    try:
+        return bool(steps_done({"CALSTAT": said}) - {FrameKind.BIAS})
+    except FrameError:
+        return True
 
 
 def _notices(frames: Sequence[Seen], section: Section) -> None:

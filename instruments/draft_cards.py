@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from iop4d.config.camera import HEIGHTS_M, TIME_UNITS
 from iop4d.instruments import base, moments
 from iop4d.instruments.base import Header, card, number_or_none
 from iop4d.model.errors import CardError
@@ -76,8 +77,7 @@ def seconds(header: Header, comments: Mapping[str, str]) -> float | None:
     frames = [(header, comments)]
     name = _exposure_card(frames)
     value = number_or_none(header, name) if name else None
-    factor = {"s": 1.0, "min": 60.0, "ms": 1e-3, "us": 1e-6, "h": 3600.0}
-    return None if value is None else value * factor[_unit(name, frames)]
+    return None if value is None else value * TIME_UNITS[_unit(name, frames)]
 
 
 def _exposure_card(frames: Sequence[Cards]) -> str:
@@ -235,6 +235,9 @@ def _ra_unit(frames: Sequence[Cards], name: str) -> str:
 
 # The scale.
 
+#: Cards with the binning.
+BINNINGS = ("XBINNING", "CCDXBIN", "CCDBINX", "XBIN", "BINX", "BINNING", "CCDSUM", "BIN", "HBIN",
+            "CCDBIN")
 _SCALES = ("PIXSCALE", "SECPIX", "SECPIX1", "PIXSCAL1", "SCALE", "PLTSCALE", "PIXSCL",
            "ITELESCOPEPLATESCALEH", "ARCSECPX", "IMSCALE")
 
@@ -278,7 +281,7 @@ def pixel_size(header: Header) -> float | None:
 
 
 def _binning(header: Header) -> int:
-    for name in ("XBINNING", "CCDXBIN", "CCDBINX", "XBIN", "BINX", "BINNING", "CCDSUM", "BIN"):
+    for name in BINNINGS:
         try:
             if card(header, name):
                 return base.square_binning(header, name, name)
@@ -329,11 +332,12 @@ def put_place(frames: Sequence[Cards], section: Keys) -> None:
             if not (abs(place[0]) <= 90 and abs(place[1]) <= 360) or place == [0.0, 0.0]:
                 continue
             section.put("latitude", round(place[0], 5), f"{lat} says {card(header, lat)}")
-            section.put("longitude", round(place[1], 5), f"{lon} says {card(header, lon)}" + (
+            east = place[1] + 360.0 if place[1] < -180.0 else place[1]
+            section.put("longitude", round(east, 5), f"{lon} says {card(header, lon)}" + (
                 "" if re.search(r"\+e|east", comments.get(lon, "").lower()) else
                 ": is east positive?"))
             metres = next((m for name in (height, "ALT-OBS", "ELEV-OBS", "SITEELEV") if (
                 m := number_or_none(header, name)) is not None), None)
-            if metres:
+            if metres and HEIGHTS_M[0] <= metres <= HEIGHTS_M[1]:
                 section.put("height", metres, "metres")
             return

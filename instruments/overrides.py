@@ -43,8 +43,7 @@ def transformed(instruments: tuple[Instrument, ...],
             raise ConfigError(f"[[colour_term]] instrument = '{section.instrument}': there is no "
                               f"such instrument; there are {', '.join(found)}")
         one = found[section.instrument]
-        since, until = (_noon(day, one.telescope) if day else limit
-                        for day, limit in ((section.since, -math.inf), (section.until, math.inf)))
+        since, until = _limits("colour_term", section, one.telescope)
         term = ColourTerm(band=section.band, colour=section.colour, term=section.term,
                           term_err=section.term_err, since_jd=since, until_jd=until)
         found[section.instrument] = replace(one, system=replace(
@@ -93,11 +92,7 @@ def _with_constants(instrument: Instrument, section: Section) -> Instrument:
     if polarimeter is None:
         raise ConfigError(f"[[polarimeter]] instrument = '{instrument.name}': it measures no "
                           "polarisation")
-    if section.since and section.until and section.since >= section.until:
-        raise ConfigError(f"[[polarimeter]] instrument = '{instrument.name}': since is "
-                          f"{section.since}, expected a night before until, {section.until}")
-    since, until = (_noon(day, instrument.telescope) if day else limit
-                    for day, limit in ((section.since, -math.inf), (section.until, math.inf)))
+    since, until = _limits("polarimeter", section, instrument.telescope)
     pieces = [
         InstrumentalPolarisation(
             q0=_percent(section.q0, old.q0), q0_err=_percent(section.q0_err, old.q0_err),
@@ -109,6 +104,16 @@ def _with_constants(instrument: Instrument, section: Section) -> Instrument:
         for old in polarimeter.constants]
     return replace(instrument, polarimeter=replace(polarimeter, constants=(
         *polarimeter.constants, *(piece for piece in pieces if piece.since_jd < piece.until_jd))))
+
+
+def _limits(name: str, section: Section | ColourSection,
+            telescope: Telescope) -> tuple[float, float]:
+    """JD(UTC) from and to which a section holds; raises ConfigError where it never does."""
+    if section.since and section.until and section.since >= section.until:
+        raise ConfigError(f"[[{name}]] instrument = '{section.instrument}': since is "
+                          f"{section.since}, expected a night before until, {section.until}")
+    return (_noon(section.since, telescope) if section.since else -math.inf,
+            _noon(section.until, telescope) if section.until else math.inf)
 
 
 def _noon(day: str, telescope: Telescope) -> float:

@@ -35,7 +35,9 @@ def list_(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     site = load(ctx, site_after, overrides_after)
     for one in find_instruments(site.camera, site.polarimeter):
         masters = ", ".join(kind.value for kind in one.masters) or "none"
-        click.echo(f"{one.name:<12} {one.telescope.name:<12} {one.scale_arcsec:.3f} arcsec/px  "
+        scale = f"{one.scale_arcsec:.3f} arcsec/px" if math.isfinite(one.scale_arcsec) \
+            else "scale from its header"
+        click.echo(f"{one.name:<12} {one.telescope.name:<12} {scale}  "
                    f"gain {one.gain_e_adu:g} e-/ADU  saturation {one.saturation_adu:g} ADU  "
                    f"masters: {masters}")
 

@@ -1,4 +1,4 @@
-"""``iop4d calibrate-polarisation``: from the standards observed to a section of the site file."""
+"""``iop4d instruments list``; ``calibrate-polarisation``: from standards to a site's section."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from iop4d.cli import cli
 from iop4d.config.load import parse_site
 from iop4d.instruments.discovery import find_instruments
+from iop4d.model.flags import Flag
 from iop4d.model.result import MethodValue, ResultValue
 from iop4d.model.source import Source
 from iop4d.science.stokes import Stokes, corrected
@@ -20,6 +21,7 @@ from iop4d.store import catalogue
 from iop4d.store.catalogue_csv import builtin, parse
 from iop4d.store.database import Database
 from iop4d.store.results import Origin, add_flag, save_results
+from iop4d.store.schema import Result
 
 TRUE = (0.0102, -0.0391, 44.0)  # q0, u0, angle of a DIPOL that was turned
 JD = 2460400.5
@@ -93,7 +95,28 @@ def test_the_proposed_section_holds_the_truth_and_is_a_site_s(folder: Path) -> N
     assert section.since == "2024-04-01"
 
 
+def test_observations_of_a_turned_camera_have_no_part(folder: Path) -> None:
+    """Their zero angle was another: undone with that of the camera as it stands, they were wrong.
+    """
+    database = Database(folder / "iop4d.db")
+    with database.write() as tx:
+        tx.update(Result, flags=Result.flags.bin_or(int(Flag.FIELD_ROTATED))).where(
+            Result.night == "2024-04-02").execute()
+    database.close()
+    assert "4 observations from 2024-03-31" in run(folder, "DIPOL")
+
+
 def test_nights_can_be_chosen_and_too_few_standards_are_told(folder: Path) -> None:
     assert "2 observations" in run(folder, "DIPOL", "--since", "2024-04-04")
     assert "at least 2 are needed" in run(folder, "DIPOL", "--until", "2024-04-01")
     assert "no polarimeter 'Roper'" in run(folder, "Roper")
+
+
+def test_a_camera_whose_scale_is_in_its_headers_is_listed_without_a_number(tmp_path: Path) -> None:
+    """It read nan arcsec/px."""
+    (tmp_path / "iop4d.toml").write_text(
+        '[[camera]]\nname = "Cam"\ntelescope = "T"\nidentify = { INSTRUME = "Cam" }\n'
+        'pixel_scale_card = "SCALE"\n', encoding="utf-8")
+    printed = CliRunner().invoke(cli, ["instruments", "list", "--site", str(tmp_path)]).output
+    assert "Cam          T            scale from its header  gain" in printed
+    assert "nan" not in printed

@@ -237,6 +237,12 @@ def test_the_figures_of_a_frame_s_own_header_are_those_of_its_instrument() -> No
     assert (bare.gain_e_adu, bare.read_noise_e, bare.saturation_adu) == (2.0, 0.0, 65535.0)
     with pytest.raises(CardError, match="EGAIN: is 0, expected a number above 0"):
         read({"EGAIN": 0}, *keys)
+    for nothing in (0, "0.0"):  # as programs write that do not know it
+        known = camera(*keys, "read_noise = 7.5")
+        facts = known.facts_of(header | {"RDNOISE": nothing}, PurePath("x.fits"))
+        assert known.for_frame(facts).read_noise_e == 7.5
+    with pytest.raises(CardError, match="RDNOISE: is -1, expected a number above 0"):
+        read({"RDNOISE": -1}, *keys)
 
 
 @pytest.mark.parametrize(("cards", "keys", "binned_twice"), [

@@ -30,6 +30,15 @@ def facts(**more: object) -> FrameFacts:
     ({"L1STATBI": 0, "L1STATDA": 0, "L1STATFL": 0}, ()),
     ({"BIASCORR": "PERFORM", "FLATCORR": "OMIT"}, ()), ({"BIASCORR": "COMPLETE"}, (B,)),
     ({"DARKCOR": False, "ZEROCOR": "F"}, ()),
+    # Letters of words that say that nothing was done, or nothing of bias, dark and flat.
+    *(({"CALSTAT": said}, ()) for said in (
+        "UNDEFINED", "FALSE", "Undef", "UNKNOWN", "not calibrated", "None", "RAW", "OFF", "-99",
+        "0", "N/A", "raw frame", "Unprocessed", "T", "C")),
+    *(({"DARKCOR": said, "FLATCOR": said}, ()) for said in (
+        "-99", -99, 0.0, "UNKNOWN", "OFF", "undefined", "n/a", "not done", "---")),
+    ({"CALSTAT": "B,D,F"}, (B, D, F)), ({"CALSTAT": "BDFC"}, (B, D, F)),
+    ({"CALSTAT": "BIAS, NOT FLAT"}, (B,)), ({"CALSTAT": "dark subtracted"}, (B, D)),
+    ({"DARKCOR": 1}, (B, D)), ({"FLATCOR": "ON", "ZEROCOR": True}, (B, F)),
 ])
 def test_what_was_applied_already(cards: dict[str, object], done: tuple[FrameKind, ...]) -> None:
     assert calibrated(cards, FrameKind.SCIENCE) == done
@@ -37,7 +46,8 @@ def test_what_was_applied_already(cards: dict[str, object], done: tuple[FrameKin
 
 @pytest.mark.parametrize(("cards", "kind"), [
     ({"CALSTAT": "F"}, FrameKind.SCIENCE), ({"FLATCOR": "yes"}, FrameKind.SCIENCE),
-    ({"CALSTAT": "BF"}, F), ({"CALSTAT": "B"}, D), ({"CALSTAT": "B"}, B)])
+    ({"CALSTAT": "BF"}, F), ({"CALSTAT": "B"}, D), ({"CALSTAT": "B"}, B),
+    ({"CALSTAT": "CALIBRATED"}, FrameKind.SCIENCE), ({"CALSTAT": True}, FrameKind.SCIENCE)])
 def test_what_cannot_be_put_right_is_refused(cards: dict[str, object], kind: FrameKind) -> None:
     with pytest.raises(FrameError, match="give iop4d the raw frame"):
         calibrated(cards, kind)
@@ -69,6 +79,11 @@ def test_a_mosaic_is_refused_unless_the_camera_says_what_to_do() -> None:
     ({"BAYERPAT": "BGGR", "XBAYROFF": 1, "YBAYROFF": 1}, {}),
     ({"BAYERPAT": "GBRG", "ROWORDER": "BOTTOM-UP"}, {}),
     ({"BAYERPAT": "RGGB", "ROWORDER": "TOP-DOWN"}, {}),
+    # Of seven rows the top one is like the first, though six of them see light.
+    ({"BAYERPAT": "GBRG", "ROWORDER": "BOTTOM-UP", "NAXIS2": 7},
+     {"detector": Detector(trim=(2, 10, 1, 7))}),
+    ({"BAYERPAT": "RGGB", "ROWORDER": "BOTTOM-UP", "NAXIS2": 8},
+     {"detector": Detector(trim=(2, 10, 1, 7))}),
     ({"BAYERPAT": "GBRG"}, {"detector": Detector(trim=(2, 10, 1, 7))}),
 ])
 @pytest.mark.parametrize(("colour", "level"), [("red", 100.0), ("green", 205.0), ("blue", 300.0)])

@@ -144,3 +144,18 @@ def test_constants_of_an_unknown_instrument_are_refused() -> None:
     own = site('[[polarimeter]]\ninstrument = "DIPOL2"\nq0 = 1.0\n')
     with pytest.raises(ConfigError, match="no such instrument; there are"):
         find_instruments(own.camera, own.polarimeter)
+
+
+def test_a_colour_term_of_no_night_is_refused() -> None:
+    own = site('''
+[[colour_term]]
+instrument = "DIPOL"
+band = "R"
+colour = "V-R"
+term = 0.1
+term_err = 0.01
+since = "2025-01-01"
+until = "2024-01-01"
+''')
+    with pytest.raises(ConfigError, match="since is 2025-01-01, expected a night before until"):
+        find_instruments((), (), own.colour_term)

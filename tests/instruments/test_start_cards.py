@@ -42,3 +42,14 @@ def test_the_card_that_a_camera_takes_its_time_from_is_not_compared_with_it() ->
                                   pixel_scale=1.0, time_card="DATE-OBS"))
     assert start_doubts({"DATE-OBS": "2022-09-08T20:15:00"}, camera, FACTS) == ()
     assert start_doubts({"JD": JD + 0.5}, camera, FACTS) != ()
+
+
+@pytest.mark.parametrize("keys", [{"time_card": "JD"}, {"time_card": "UT-OBS"},
+                                  {"time_card": "DATE-LOC", "time_zone": "Europe/Madrid"}])
+def test_where_a_camera_takes_its_time_elsewhere_the_usual_cards_are_not_compared(
+        keys: dict[str, str]) -> None:
+    """DATE-OBS may be in local time: every frame had a doubtful time."""
+    camera = instrument_of(Camera(name="X", telescope="Y", identify={"INSTRUME": "X"},
+                                  pixel_scale=1.0, **keys))
+    local = {"DATE-OBS": "2022-09-09T00:15:00", "JD": JD, "MJD-OBS": JD - 2400000.5 + 2.0 / 24.0}
+    assert start_doubts(local, camera, FACTS) == ()
