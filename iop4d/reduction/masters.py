@@ -20,6 +20,8 @@ from iop4d.science.saturation import clip_level
 FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+_UNKNOWN = 65535.0  # ADU: saturation of a camera whose own is not known
+
 
 @dataclass(frozen=True, kw_only=True)
 class MasterSet:
@@ -122,7 +124,8 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float, sat
     masters.check(exptime_s)
     image = raw.rows()
     # Rounded, since a whole number is not one any more once an overscan came off and on again.
-    clipped = clip_level(np.rint(image + raw.overscan) if raw.overscan.any() else image, gain)
+    clipped = clip_level(np.rint(image + raw.overscan) if raw.overscan.any() else image, gain,
+                         is_known=saturation_adu < _UNKNOWN)
     saturated = image >= np.float32(min(saturation_adu, clipped - 0.01)) - raw.overscan
     nonlinear = image > np.float32(linear_to_adu) - raw.overscan \
         if math.isfinite(linear_to_adu) else None

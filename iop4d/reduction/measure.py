@@ -18,7 +18,14 @@ from iop4d.reduction.host import aperture_of, find_table
 from iop4d.reduction.stars import Stars
 from iop4d.science.aperture_check import Checked, measure_checked
 from iop4d.science.growth import Curves, measure_curves
-from iop4d.science.photometry import FLOOR, NEIGHBOUR_ERR, Aperture, Pixels, measure
+from iop4d.science.photometry import (
+    FLOOR,
+    NEIGHBOUR_ERR,
+    Aperture,
+    Pixels,
+    mask_flags,
+    measure,
+)
 from iop4d.science.tan import Wcs
 
 _FIELD_SNR = 30.0  # peak over sky noise that a field star needs: 1 % of its flux
@@ -79,12 +86,12 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
             closely=close, extended=find_table((source.name, *source.other_names)) is not None)
             for place, (source, _, _), close in zip(placed, here, closely, strict=True)]
         found = with_growth(pixels, placed, seen, circles, facts.exptime_s)
-        if pixels.bad is None:
-            moffat = [not (close and pixels.empirical_psf.n_stars) for close in closely]
-            sound = iter(without_false_alarms([m for m, by in zip(found, moffat, strict=True)
-                                               if by]))
-            found = [next(sound) if by else m for m, by in zip(found, moffat, strict=True)]
-        return {m.source: replace(m, beam=name) for m in found}
+        by_profile = [
+            not (close and pixels.empirical_psf.n_stars) and not (
+                m.flags & Flag.BAD_PIXELS and mask_flags(pixels, m.x, m.y, aperture)
+                & Flag.BAD_PIXELS)
+            for m, close in zip(found, closely, strict=True)]
+        return {m.source: replace(m, beam=name) for m in without_false_alarms(found, by_profile)}
 
     if field.ordinary is None:
         return tuple(beam(field.wcs, "").values())
@@ -260,17 +267,20 @@ def _sum_of(ordinary: Measurement | GrowthPoint, extraordinary: Measurement | Gr
         neighbours=others / flux if flux > 0 else 0.0)
 
 
-def without_false_alarms(measured: Sequence[Measurement]) -> tuple[Measurement, ...]:
+def without_false_alarms(measured: Sequence[Measurement],
+                         by_profile: Sequence[bool]) -> list[Measurement]:
     """The measurements without BAD_PIXELS where it is the PSF that is odd.
 
     Cosmic rays hit one star in many. A trailed or doubled PSF stands out against the
     frame's mean one in most stars at once, and then nothing is wrong with any pixel.
+    ``by_profile``: those of which nothing but the profile can say that pixels are bad.
     """
-    bright = [m for m in measured if m.snr > _BRIGHT_SNR]
+    bright = [m for m, by in zip(measured, by_profile, strict=True) if by and m.snr > _BRIGHT_SNR]
     hit = [m for m in bright if m.flags & Flag.BAD_PIXELS]
     if len(hit) < 2 or len(hit) < _FALSE_ALARM * len(bright):
-        return tuple(measured)
-    return tuple(replace(m, flags=m.flags & ~int(Flag.BAD_PIXELS)) for m in measured)
+        return list(measured)
+    return [replace(m, flags=m.flags & ~int(Flag.BAD_PIXELS)) if by else m
+            for m, by in zip(measured, by_profile, strict=True)]
 
 
 def _own_star(frame: Pixels, x: float, y: float) -> tuple[int | None, Flag]:

@@ -224,9 +224,7 @@ class _Stamp:
 
 def _stamp(frame: Pixels, x: float, y: float, aperture: Aperture, own: int | None) -> _Stamp:
     ny, nx = frame.image.shape
-    half = math.ceil(aperture.outer) + 1
-    rows = slice(max(0, round(y) - half), min(ny, round(y) + half + 1))
-    columns = slice(max(0, round(x) - half), min(nx, round(x) + half + 1))
+    rows, columns = _box(frame, x, y, aperture.outer)
     dx = np.arange(columns.start, columns.stop) - x
     dy = np.arange(rows.start, rows.stop) - y
     r2 = dy[:, None] ** 2 + dx[None, :] ** 2
@@ -240,6 +238,22 @@ def _stamp(frame: Pixels, x: float, y: float, aperture: Aperture, own: int | Non
     light, clear = _neighbours(frame, x, y, aperture, rows=rows, columns=columns, own=own)
     return _Stamp(image=frame.image[rows, columns].astype(np.float64) - light, light=light,
                   weights=weights, r2=r2, in_annulus=in_annulus & clear, flags=flags)
+
+
+def _box(frame: Pixels, x: float, y: float, reach: float) -> tuple[slice, slice]:
+    """Rows and columns within ``reach`` of a place, inside the frame."""
+    ny, nx = frame.image.shape
+    half = math.ceil(reach) + 1
+    return (slice(max(0, round(y) - half), min(ny, round(y) + half + 1)),
+            slice(max(0, round(x) - half), min(nx, round(x) + half + 1)))
+
+
+def mask_flags(frame: Pixels, x: float, y: float, aperture: Aperture) -> Flag:
+    """What the frame's masks say of an aperture at 0-based ``x``, ``y``."""
+    rows, columns = _box(frame, x, y, aperture.radius)
+    return _pixel_flags(frame, rows, columns, circle_overlap(
+        np.arange(columns.start, columns.stop) - x, np.arange(rows.start, rows.stop) - y,
+        aperture.radius))
 
 
 def _pixel_flags(frame: Pixels, rows: slice, columns: slice, weights: Floats) -> Flag:

@@ -45,6 +45,7 @@ _HALO = 2.5  # FWHM of a galaxy around a star, in the star's
 _SMALL = 64  # pixels of an aperture in which hits of two pixels are looked for
 _STILL = 0.02  # FWHM of a step of the fit below which its terms tell the rest of the shift
 _FARTHEST = 0.7  # FWHM by which the fit may move a star
+_FIRM = 1e-10  # part by which a normal matrix's diagonal grows: nothing where it is not singular
 _NEIGHBOUR_REACH = REACH + 1.0  # FWHM within which a neighbour's light counts
 
 
@@ -55,10 +56,9 @@ class StarFit:
     ``flux``, ``flux_err``: in the PSF's units, which the frame's stars tie to an aperture's;
     ``hit``: what the worst pixel holds besides the star, negative for a dead one; ``hit_sigmas``
     and ``odd`` are divided by how much worse than a good one the frame's PSF is;
-    ``hidden``: the largest hit that the test would not see; ``stretch``: by how much the image is
-    drawn out more than the frame's others, ``stretch_sigmas``; ``chi``: width of the residual's
-    distribution in its errors, at least 1; ``odd``: the residual's root mean square in its errors
-    if the star may be drawn out and lie in a round galaxy.
+    ``hidden``: the largest hit that the test would not see; ``stretch_sigmas``: by how much the
+    image is drawn out more than the frame's others; ``odd``: the residual's root mean square in its
+    errors if the star may be drawn out and lie in a round galaxy.
     """
 
     flux: float
@@ -66,9 +66,7 @@ class StarFit:
     hit: float
     hit_sigmas: float
     hidden: float
-    stretch: float
     stretch_sigmas: float
-    chi: float
     odd: float
 
     @property
@@ -108,8 +106,6 @@ def fit_star(image: FloatImage, psf: EmpiricalPsf, x: float, y: float, *, sigma:
     for _ in range(_ROUNDS):
         basis = _basis(psf, stamp.dx[0], stamp.dy[0], fwhm, around, shifts)[inside]
         fit = _solve(psf, basis, data, halo, sigma=sigma, gain=gain)
-        if fit is None:
-            return None
         moved = _moved(shifts, fit.terms, _FARTHEST * fwhm)
         if np.abs(moved - shifts).max() < _STILL * fwhm:
             break
@@ -169,13 +165,13 @@ def _basis(psf: EmpiricalPsf, dx: Floats, dy: Floats, fwhm: float, around: Float
 
 
 def _solve(psf: EmpiricalPsf, basis: Floats, data: Floats, halo: Floats, *, sigma: float,
-           gain: float) -> _Fit | None:
+           gain: float) -> _Fit:
     priors = np.zeros(basis.shape[1])
     priors[:TERMS] = psf.priors(sigma)
     fluxes = [FLUX, *range(TERMS, basis.shape[1], SKY)]
     light = basis[:, fluxes]
     terms: Floats = np.zeros(basis.shape[1])
-    terms[fluxes] = np.maximum(np.linalg.solve(light.T @ light, light.T @ data), 0.0)
+    terms[fluxes] = np.maximum(np.linalg.solve(_firm(light.T @ light), light.T @ data), 0.0)
     for _ in range(2):
         expected = np.maximum(light @ np.maximum(terms[fluxes], 0.0), 0.0)
         near = np.sum([max(float(terms[k]), 0.0) * nearby_light(basis[:, k:k + SKY])
@@ -187,12 +183,15 @@ def _solve(psf: EmpiricalPsf, basis: Floats, data: Floats, halo: Floats, *, sigm
         normal = scaled @ basis
         target = data - basis[:, SKY + 1:TERMS] @ (psf.mean * float(terms[FLUX]))
         right = scaled @ target
-        try:
-            terms = np.linalg.solve(normal + np.diag(prior + 1e-12), right)
-        except np.linalg.LinAlgError:
-            return None
+        terms = np.linalg.solve(_firm(normal) + np.diag(prior + 1e-12), right)
     return _Fit(terms=terms, basis=basis, data=data, residual=target - basis @ terms,
                 noise2=noise2, halo=halo, normal=normal, prior=prior, right=right)
+
+
+def _firm(normal: Floats) -> Floats:
+    """A normal matrix that is not singular where two stars are at one place: each has any part of
+    their light, and errors that say so."""
+    return normal + np.diag(_FIRM * np.diag(normal))
 
 
 def _moved(shifts: Floats, terms: Floats, farthest: float) -> Floats:
@@ -207,7 +206,7 @@ def _moved(shifts: Floats, terms: Floats, farthest: float) -> Floats:
 
 
 def _judge(psf: EmpiricalPsf, fit: _Fit, where: _Where) -> StarFit:
-    inverse = np.asarray(np.linalg.inv(fit.normal + np.diag(fit.prior + 1e-12)), dtype=np.float64)
+    inverse: Floats = np.linalg.inv(_firm(fit.normal) + np.diag(fit.prior + 1e-12))
     leverage: Floats = ((fit.basis @ inverse) * fit.basis).sum(axis=1) / fit.noise2
     free: Floats = np.maximum(1.0 - leverage, 1e-3)
     # A galaxy, or a star that the PSF fits badly, differs in all its pixels.
@@ -218,12 +217,10 @@ def _judge(psf: EmpiricalPsf, fit: _Fit, where: _Where) -> StarFit:
     err = err * chi * poor
     sigmas = np.abs(extra) / err
     worst = int(np.argmax(sigmas))
-    stretch, stretch_sigmas = _stretch(psf, fit)
     return StarFit(
         flux=float(fit.terms[FLUX]), flux_err=math.sqrt(float(inverse[FLUX, FLUX])) * chi,
         hit=float(extra[worst]), hit_sigmas=float(sigmas[worst]), hidden=HIT * float(err.max()),
-        stretch=stretch, stretch_sigmas=stretch_sigmas, chi=chi,
-        odd=_odd(fit) / poor)
+        stretch_sigmas=_stretch(psf, fit), odd=_odd(fit) / poor)
 
 
 def _extra_light(fit: _Fit, inverse: Floats, free: Floats,
@@ -254,21 +251,19 @@ def _odd(fit: _Fit) -> float:
     """Root mean square of what no star, drawn out or in a round galaxy, explains, in its errors."""
     basis = np.column_stack([fit.basis, fit.halo]) / np.sqrt(fit.noise2)[:, None]
     data = fit.data / np.sqrt(fit.noise2)
-    normal = basis.T @ basis
-    normal[np.diag_indices_from(normal)] *= 1.0 + 1e-10
-    off = data - basis @ np.linalg.solve(normal, basis.T @ data)
+    off = data - basis @ np.linalg.solve(_firm(basis.T @ basis), basis.T @ data)
     return math.sqrt(float(off @ off) / max(data.size - basis.shape[1], 1))
 
 
-def _stretch(psf: EmpiricalPsf, fit: _Fit) -> tuple[float, float]:
-    """(ellipticity beyond the frame's, in sigmas), both shapes left free."""
+def _stretch(psf: EmpiricalPsf, fit: _Fit) -> float:
+    """Ellipticity beyond the frame's in sigmas, both shapes left free."""
     flux = float(fit.terms[FLUX])
     if not flux > 0:
-        return 0.0, 0.0
+        return 0.0
     free = fit.prior.copy()
     free[SKY + 1:TERMS] = 0.0
-    inverse = np.linalg.inv(fit.normal + np.diag(free + 1e-12 * np.diag(fit.normal)))
+    inverse = np.linalg.inv(_firm(fit.normal) + np.diag(free))
     shape = (inverse @ fit.right)[STRETCH:TERMS] / flux
     variance = inverse[STRETCH:TERMS, STRETCH:TERMS] / flux**2 + np.diag(psf.scatter[1:] ** 2)
     chi2 = float(shape @ np.linalg.solve(variance, shape))
-    return float(np.hypot(*shape)), math.sqrt(max(chi2, 0.0))
+    return math.sqrt(max(chi2, 0.0))

@@ -11,9 +11,10 @@ FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: Highest values of converters of 8 to 14 bits, also where they fill the upper bits of 16.
-FULL = tuple(float((2**bits - 1) << shift) for bits in (8, 10, 12, 14)
-             for shift in (0, 16 - bits))
+#: Highest values of converters of 8 to 14 bits, also where they fill the upper bits of 16, with the
+#: steps of their values.
+FULL = {float((2**bits - 1) << shift): float(1 << shift) for bits in (8, 10, 12, 14)
+        for shift in (0, 16 - bits)}
 _FEWEST = 3  # pixels of one highest value: two are an accident in one frame of a thousand
 _PART = 0.3  # of the pixels within three noises of it: without a clip the values spread
 _NEAR = 3.0  # noises
@@ -26,12 +27,13 @@ _HOLE = 0.4  # of the median of its neighbours, below which a bright pixel canno
 _HOLE_SIGMAS = 10.0
 
 
-def clip_level(image: FloatImage, gain: float) -> float:
+def clip_level(image: FloatImage, gain: float, *, is_known: bool = False) -> float:
     """The raw value at which pixels of a frame are clipped, ADU; infinite where none is seen.
 
     ``image``: raw float32 [y, x], NaN where there is no value; ``gain``: electrons per ADU. Many
-    pixels at one highest value far above the sky show it, and so does a single one at the highest
-    value of a converter of 8 to 14 bits. The stars' highest pixels otherwise differ by their noise.
+    pixels at one highest value far above the sky show it; otherwise the stars' highest pixels
+    differ by their noise. So does a single one at the highest value of a converter of 8 to 14 bits,
+    or two where the camera's own converter ``is_known``: one frame in thousands has one by accident.
     """
     top = float(image.max())
     if not math.isfinite(top):
@@ -45,11 +47,11 @@ def clip_level(image: FloatImage, gain: float) -> float:
     level, low = (float(v) for v in np.percentile(sample, (50.0, 15.9)))
     if not top - level > _ABOVE_SKY * max(level - low, 0.5):
         return math.inf
-    if top in FULL:
-        return top
     noise = math.sqrt((top - level) / gain)
     near = image[image > top - max(_NEAR * noise, 1.0)]
     at_top = int((near == top).sum())
+    if top in FULL and at_top > is_known and not (sample % FULL[top]).any():
+        return top
     coarse = noise < _COARSE
     clipped = at_top >= (_FEWEST_COARSE if coarse else _FEWEST) \
         and at_top >= (_PART_COARSE if coarse else _PART) * near.size

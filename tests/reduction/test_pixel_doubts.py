@@ -114,3 +114,13 @@ def test_a_dark_that_holds_the_bias_is_not_scaled() -> None:
     assert found.image == pytest.approx(600.0)
     with pytest.raises(FrameError, match="without a bias that cannot be scaled"):
         calibrate_pixels(raw, dark, exptime_s=120.0, saturation_adu=65535.0)
+
+
+@pytest.mark.parametrize(("saturation_adu", "is_saturated"), [(65535.0, True), (60000.0, False)])
+def test_a_pixel_at_the_end_of_12_bits_is_no_clip_of_a_camera_whose_saturation_is_known(
+        saturation_adu: float, is_saturated: bool) -> None:
+    image = SKY.copy()
+    image[60, 70] = 4095.0
+    found = calibrate_pixels(RawImage(stored=image.astype(np.uint16)), MasterSet(), exptime_s=1.0,
+                             saturation_adu=saturation_adu)
+    assert (found.saturated is not None) is is_saturated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,3 +118,20 @@ def test_psf_photometry_parts_a_star_from_its_neighbour() -> None:
         assert seen.psf_flux == pytest.approx(clean.flux.flux, rel=0.012)
         assert abs(seen.psf_flux - clean.flux.flux) < 4.0 * np.hypot(
             seen.psf_flux_err, clean.flux.flux_err)
+
+
+def test_stars_at_one_place_are_not_parted() -> None:
+    """Images known to lie under others may be predicted where one was detected."""
+    field = noisy_field(2.8, companion=(0.5, 2.0), stars=STARS[:2])
+    found = field.pixels.detections
+    for star in STARS[:2]:
+        apart = np.hypot(found.x - field.x[star], found.y - field.y[star])
+        own, other = np.argsort(apart)[:2]
+        alone = check(field, star)
+        for at in (own, other):
+            place = tuple(values[[at]] for values in (found.x, found.y, 0.5 * field.pixels.fluxes))
+            twice = replace(field, pixels=replace(field.pixels, hidden=place))
+            seen = check(twice, star)
+            assert not seen.flux.flags & Flag.BAD_PIXELS
+            assert seen.psf_flux_err > 100.0 * alone.psf_flux_err if at == own else \
+                seen.psf_flux == pytest.approx(alone.psf_flux, rel=0.01)

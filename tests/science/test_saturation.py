@@ -37,9 +37,19 @@ def test_a_frame_that_is_not_clipped_has_no_clip_level() -> None:
 
 @pytest.mark.parametrize("top", [4095, 16383, 65520])
 def test_one_pixel_at_a_converter_s_highest_value_is_a_clip(top: int) -> None:
-    image = raw(np.random.default_rng(2)) * 0.01
+    image = np.rint(raw(np.random.default_rng(2)) * 0.01) * (16.0 if top == 65520 else 1.0)
     image[60, 60] = top
-    assert clip_level(image, 2.0) == top
+    assert clip_level(image.astype(np.float32), 2.0) == top
+
+
+def test_a_pixel_with_such_a_value_by_accident_is_no_clip() -> None:
+    image = np.rint(raw(np.random.default_rng(2)) * 0.01).astype(np.float32)
+    image[60, 60] = 65520  # but others are no multiples of 16
+    assert clip_level(image, 2.0) == math.inf
+    image[60, 60] = 4095
+    assert clip_level(image, 2.0, is_known=True) == math.inf
+    image[61, 60] = 4095
+    assert clip_level(image, 2.0, is_known=True) == 4095
 
 
 def test_an_empty_or_coarse_sky_is_not_clipped() -> None:
