@@ -206,7 +206,8 @@ def _moved(shifts: Floats, terms: Floats, farthest: float) -> Floats:
 
 
 def _judge(psf: EmpiricalPsf, fit: _Fit, where: _Where) -> StarFit:
-    inverse: Floats = np.linalg.inv(_firm(fit.normal) + np.diag(fit.prior + 1e-12))
+    firm = _firm(fit.normal) + np.diag(fit.prior + 1e-12)
+    inverse = np.asarray(np.linalg.inv(firm), dtype=np.float64)
     leverage: Floats = ((fit.basis @ inverse) * fit.basis).sum(axis=1) / fit.noise2
     free: Floats = np.maximum(1.0 - leverage, 1e-3)
     # A galaxy, or a star that the PSF fits badly, differs in all its pixels.

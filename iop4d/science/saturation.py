@@ -33,7 +33,7 @@ def clip_level(image: FloatImage, gain: float, *, is_known: bool = False) -> flo
     ``image``: raw float32 [y, x], NaN where there is no value; ``gain``: electrons per ADU. Many
     pixels at one highest value far above the sky show it; otherwise the stars' highest pixels
     differ by their noise. So does a single one at the highest value of a converter of 8 to 14 bits,
-    or two where the camera's own converter ``is_known``: one frame in thousands has one by accident.
+    or two where the camera's own converter ``is_known``: a frame in thousands has one by accident.
     """
     top = float(image.max())
     if not math.isfinite(top):
