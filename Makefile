@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 JOBS ?= 2
 
-.PHONY: demo test lint pytest bench accuracy bench-alerts kill-test chaos mutants lock clean help
+.PHONY: demo test lint pytest bench accuracy bench-alerts kill-test chaos mutants real-servers lock clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"
 
 chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARGS="--short"
 	$(BIN)/python -m tests.bench.chaos $(ARGS)
+
+real-servers:  ## FTP and SSH servers that other people wrote, for the tests, from Debian packages
+	@sh tests/support/get_servers.sh $(CURDIR)/.real-servers
 
 mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ...", ARGS="--short"
 	$(BIN)/python -m tests.bench.mutants $(ARGS)

@@ -36,6 +36,7 @@ from iop4d.config import FtpArchive
 from iop4d.config.secret import secret_of
 
 PORT, TLS_PORT = 21, 990
+_PASSIVE = ("EPSV", "PASV")  # commands that ask for a port of the server, the better one first
 _LARGEST_LISTING = 1 << 28  # bytes
 _GOODBYE = 1.0  # seconds for this machine to close a socket that was cut off
 #: The control channel carries bytes: each is one character of this encoding.
@@ -49,7 +50,7 @@ async def connect(archive: FtpArchive) -> FtpSession:
     password = secret_of(archive).read()
     context = _context(archive) if archive.tls != "none" else None
     client = aioftp.Client(encoding=_BYTES, ssl=context if archive.tls == "implicit" else None)
-    session = FtpSession(archive, client)
+    session = FtpSession(archive, client, context)
     port = archive.port or (TLS_PORT if archive.tls == "implicit" else PORT)
     try:
         with _errors_named(archive, port, password):
@@ -57,6 +58,10 @@ async def connect(archive: FtpArchive) -> FtpSession:
                 await client.connect(archive.host, port)
                 if archive.tls == "explicit":
                     await _encrypt(client, archive, context)
+                elif context is not None:
+                    await _protect(client, archive)
+                if context is not None:
+                    context.control = client.stream.writer.get_extra_info("ssl_object")
                 await _login(client, archive, password or "anonymous")
                 await session.begin()
     except BaseException:
@@ -65,8 +70,27 @@ async def connect(archive: FtpArchive) -> FtpSession:
     return session
 
 
-def _context(archive: FtpArchive) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+class _Context(ssl.SSLContext):
+    """One whose later connections go on with the TLS session of the control connection.
+
+    Servers may demand that (vsftpd and ProFTPD do, unless told otherwise): it shows them that who
+    fetches the data is who asked for it. asyncio has no word for it; it wraps by this method.
+    """
+
+    control: ssl.SSLObject | None = None
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, server_side: bool = False,
+                 server_hostname: str | bytes | None = None,
+                 session: ssl.SSLSession | None = None) -> ssl.SSLObject:
+        """As the base class does it; of the session that the server knows by now, if any."""
+        if self.control is not None:
+            session = self.control.session  # the newest: of TLS 1.3 tickets come with the answers
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+
+
+def _context(archive: FtpArchive) -> _Context:
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
     if archive.ca_file is not None:
         try:
             context.load_verify_locations(archive.ca_file)
@@ -86,6 +110,17 @@ async def _encrypt(client: aioftp.Client, archive: FtpArchive,
     except StatusCodeError as error:
         raise HostError(f"{archive.host} offers no TLS ({_said(error)}); check the key 'tls' "
                         f"of the archive '{archive.name}'") from None
+
+
+async def _protect(client: aioftp.Client, archive: FtpArchive) -> None:
+    """Have the data encrypted as well; some servers of implicit TLS do so, and refuse the words."""
+    for command in ("PBSZ 0", "PROT P"):
+        try:
+            await client.command(command, "200")
+        except StatusCodeError as error:
+            if not _is(error, _UNKNOWN_COMMAND):
+                raise HostError(f"{archive.host} does not encrypt files ({_said(error)}); check "
+                                f"the key 'tls' of the archive '{archive.name}'") from None
 
 
 async def _login(client: aioftp.Client, archive: FtpArchive, password: str) -> None:
@@ -137,9 +172,12 @@ def _said(error: StatusCodeError) -> str:
 class FtpSession:
     """One control connection; see ``session.Session``. One command or transfer at a time."""
 
-    def __init__(self, archive: FtpArchive, client: aioftp.Client) -> None:
+    def __init__(self, archive: FtpArchive, client: aioftp.Client,
+                 context: ssl.SSLContext | None = None) -> None:
         self._archive = archive
         self._client = client
+        self._context = context  # of the data connections, None: in clear
+        self._passive: tuple[str, ...] = _PASSIVE
         self._home = "/"
         self._has_mlsd = self._has_mlst = True
         self._busy = asyncio.Lock()
@@ -242,8 +280,7 @@ class FtpSession:
     @asynccontextmanager
     async def _opened(self, command: str, offset: int) -> AsyncIterator[AsyncIterator[bytes]]:
         """The data connection of a command. Leaving it early leaves the session out of step."""
-        async with asyncio.timeout(self._archive.timeout + self._archive.connect_timeout):
-            reader, writer = await self._client.get_passive_connection("I")
+        reader, writer = await self._data_connection()
         self._data.add(writer)
         done = False
 
@@ -270,6 +307,7 @@ class FtpSession:
             if offset:
                 await self._command(f"REST {offset}", "350")
             await self._command(command, "1xx")
+            await self._encrypt_data(writer)
             yield source
             if not done:
                 raise TransferError("the transfer was stopped before its end")
@@ -278,6 +316,53 @@ class FtpSession:
             self._data.discard(writer)
             await _cut_off(writer)
         await self._command(None, "2xx", "1xx")
+
+    async def _data_connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the port that the server names, on the host that it is known by.
+
+        The address that PASV tells is that of a server behind a router, or anybody's.
+        """
+        port = await self._passive_port()
+        peer = self._client.stream.writer.get_extra_info("peername")
+        try:
+            async with asyncio.timeout(self._archive.connect_timeout):
+                return await asyncio.open_connection(peer[0], port)
+        except TimeoutError:
+            raise TransferError(
+                f"port {port} of {self._archive.host}, which it names for files, does not answer "
+                f"within {self._archive.connect_timeout:g} s: does a firewall close the passive "
+                "ports?") from None
+
+    async def _passive_port(self) -> int:
+        for command in self._passive:
+            try:
+                said = await self._command(command, "229" if command == "EPSV" else "227")
+            except StatusCodeError as error:
+                if command != self._passive[-1] and _is(error, (*_UNKNOWN_COMMAND, "522")):
+                    self._passive = self._passive[1:]
+                    continue
+                raise
+            _, port = (self._client.parse_epsv_response if command == "EPSV" else
+                       self._client.parse_pasv_response)(said[-1])
+            return port
+        raise AssertionError("no command is left")
+
+    async def _encrypt_data(self, writer: asyncio.StreamWriter) -> None:
+        """TLS on a data connection: servers begin it once they have a command for it."""
+        if self._context is None:
+            return
+        limit = self._archive.connect_timeout
+        try:
+            async with asyncio.timeout(limit):
+                await writer.start_tls(self._context, server_hostname=self._archive.host)
+        except TimeoutError:
+            raise TransferError(
+                f"no TLS with {self._archive.host} for a file or listing within {limit:g} s; check "
+                "the keys 'tls' and 'max_tls_version'") from None
+        except ssl.SSLError as error:
+            raise TransferError(
+                f"TLS with {self._archive.host} for a file or listing failed ({error.reason}); "
+                "check the keys 'tls' and 'max_tls_version'") from None
 
     async def _command(self, command: str | None, expected: str,
                        before: str | tuple[str, ...] = ()) -> Sequence[str]:

@@ -176,15 +176,20 @@ class _Talk:
             deaf.listen(0)
             self.deaf = [deaf, *(_filling(deaf.getsockname()) for _ in range(3))]
             return int(deaf.getsockname()[1])
-        secret = self.secret or self.server._implicit
 
         def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if self.is_secret:
+                writer.transport.pause_reading()  # type: ignore[attr-defined]  # until TLS begins
             if self.data is not None and not self.data.done():
                 self.data.set_result((reader, writer))
 
-        self.listening = await asyncio.start_server(
-            came, "127.0.0.1", 0, ssl=self.server.tls if secret else None)
+        self.listening = await asyncio.start_server(came, "127.0.0.1", 0)
         return int(self.listening.sockets[0].getsockname()[1])
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether data are encrypted."""
+        return self.secret or self.server._implicit
 
     async def close_data(self) -> None:
         for deaf in getattr(self, "deaf", ()):
@@ -258,6 +263,9 @@ class _Talk:
         assert self.data is not None
         self.say("150 here it comes")
         _, writer = await self.data
+        if self.server.tls is not None and self.is_secret:
+            # As real servers do it: not before there is a command for the data.
+            await writer.start_tls(self.server.tls)
         faults = self.faults
         end = len(content) if faults.short < 0 or not file else faults.short
         while offset < end:

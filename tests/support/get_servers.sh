@@ -1,0 +1,20 @@
+#!/bin/sh
+# The real servers of the tests, unpacked from Debian's packages into a folder: make real-servers.
+# Nothing is installed or started, and no rights are needed beyond those to download packages.
+set -eu
+folder=$1
+packages="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd pure-ftpd-common openssh-server
+    openssh-sftp-server libwrap0 libhiredis0.14 libmemcached11 libmemcachedutil2 libhashkit2
+    libpcre2-posix3"
+command -v apt-get > /dev/null || { echo "the real servers come from Debian's packages: no apt-get" >&2; exit 1; }
+mkdir -p "$folder/packages"
+cd "$folder/packages"
+# shellcheck disable=SC2086  # a list of words
+apt-get -q download $packages > log 2>&1 || { apt-get -q update > log 2>&1 && apt-get -q download $packages > log 2>&1; } || {
+    tail -5 log >&2
+    echo "the packages of the real servers could not be downloaded: $packages" >&2
+    exit 1
+}
+for package in *.deb; do dpkg -x "$package" ..; done
+rm -f ./*.deb
+for server in vsftpd proftpd pure-ftpd sshd; do test -x "../usr/sbin/$server"; done
