@@ -235,12 +235,13 @@ class Consequences:
                  taken: set[int]) -> Group:
         """The row that most of the frames had, if no earlier group has it now; else a new one.
 
-        Never one of another target, which the frames were of before.
+        Never one of another target, night, band or binning, of which the frames were before.
         """
         had = Counter(r.group_id for r in members
                       if r.group_id is not None and r.group_id not in taken)
         for id_ in sorted(had, key=lambda id_: (-had[id_], id_)):
-            if (group := groups.by_id(tx, id_)).source == frame.target:
+            group = groups.by_id(tx, id_)
+            if groups.is_for(group, frame):
                 return group
         return groups.create(tx, frame, self._clock())
 

@@ -70,8 +70,8 @@ class Ledger:
         Frames of no known instrument are looked at again if other ones are known now.
         """
         recovered = jobs.recover(tx, self._clock())
-        if frames.take_known(tx, self._known):
-            recovered += len(self.redo(tx, frames.of_no_instrument(tx)))
+        if frames.take_known(tx, self._known) and (unknown := frames.of_no_instrument(tx)):
+            recovered += len(self.redo(tx, unknown))
         return recovered
 
     # What comes in.

@@ -146,15 +146,13 @@ class Planner:
 
 def _begun_within(db: Connection, frame: Frame) -> list[str]:
     """In words, that another exposure of the camera began before a frame's ended, if one did."""
-    others = frames.begun_within(db, frame)
-    if not others:
+    other = frames.begun_within(db, frame)
+    if other is None:
         return []
-    first = others[0]
-    after = (first.jd_start - frame.jd_start) * SECONDS_A_DAY
-    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-    return [f"the exposure of {first.name}{more} began {after:.0f} s after its own, which took "
+    after = (other.jd_start - frame.jd_start) * SECONDS_A_DAY
+    return [f"the exposure of {other.name} began {after:.0f} s after its own, which took "
             f"{frame.exptime_s:g} s" if after >= 1.0 else
-            f"the exposure of {first.name}{more} began at the same time as its own"]
+            f"the exposure of {other.name} began at the same time as its own"]
 
 
 def _calibrate(tx: Transaction, job: Job, now: float) -> Claim | None:

@@ -36,6 +36,7 @@ from iop4d.store.table import is_filled
 
 _KNOWN = "cameras_described"  # key of which instruments are known
 _SECOND_CHOICES = [found.value for found in AstrometryFrom if found.is_second_choice]
+_NEAREST = 30  # exposures: more than are measured at the same time
 _ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
 
 
@@ -112,35 +113,38 @@ def facts_columns(facts: FrameFacts) -> dict[str, Any]:
     }
 
 
-def begun_within(db: Connection, frame: Frame) -> list[Frame]:
-    """Measured exposures of the same camera and band that began before a science frame's ended.
+def begun_within(db: Connection, frame: Frame) -> Frame | None:
+    """The first measured exposure of the same camera and band that began before a frame's ended.
 
     A camera takes one exposure at a time; two seconds, or a twentieth of the exposure, are left
-    for times that are rounded. In order of time; only name and start.
+    for times that are rounded. Only name and start; None if there is none.
     """
     end = frame.jd_start + _least_s(frame.exptime_s) / SECONDS_A_DAY
     if end <= frame.jd_start:
-        return []
-    return list(_like(db, frame).where(
+        return None
+    first: Frame | None = _like(db, frame).where(
         (Frame.jd_start >= frame.jd_start) & (Frame.jd_start < end)
-        & (Frame.state == FrameState.DONE)).order_by(Frame.jd_start))
+        & (Frame.state == FrameState.DONE)).order_by(Frame.jd_start).first()
+    return first
 
 
 def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
     """Frames of the same camera and band, measured or being measured, within which one began.
 
-    Without those of a doubtful time, and those that wait to be measured, which are compared with
-    others when that begins.
+    Of the nearest before it: each of those that follow an exposure looks at it in turn. Without
+    those of a doubtful time, and those that wait to be measured, which are compared with others
+    when that begins.
     """
-    lasts = Frame.jd_start + Frame.exptime_s / SECONDS_A_DAY  # longer than _least_s: few are left
-    doubtful = fn.COALESCE(fn.json_extract(Frame.info, "$.frame_flags"), 0).bin_and(
-        int(Flag.TIME_DOUBTFUL))
-    return [row for row in _like(db, frame).join(
-        Job, on=(Job.kind == JobKind.REDUCE.value) & (Job.key == Frame.id)).where(
-        (Frame.jd_start <= frame.jd_start) & (lasts > frame.jd_start)
-        & ((Job.state == JobState.RUNNING)
-           | (Frame.state == FrameState.DONE) & (Job.state == JobState.DONE) & (doubtful == 0)))
-        if frame.jd_start < row.jd_start + _least_s(row.exptime_s) / SECONDS_A_DAY]
+    its_job = Job.select(Job.state).where(
+        (Job.kind == JobKind.REDUCE.value) & (Job.key == Frame.id))
+    rows = _like(db, frame, fn.json_extract(Frame.info, "$.frame_flags").alias("said")).where(
+        (Frame.jd_start <= frame.jd_start)
+        & ((its_job == JobState.RUNNING)
+           | (Frame.state == FrameState.DONE) & (its_job == JobState.DONE))
+    ).order_by(Frame.jd_start.desc()).limit(_NEAREST)
+    return [row for row in rows
+            if frame.jd_start < row.jd_start + _least_s(row.exptime_s) / SECONDS_A_DAY
+            and not (row.said or 0) & Flag.TIME_DOUBTFUL]
 
 
 def _least_s(exptime_s: float) -> float:
@@ -148,9 +152,9 @@ def _least_s(exptime_s: float) -> float:
     return exptime_s - max(_ROUNDED_S, 0.05 * exptime_s)
 
 
-def _like(db: Connection, frame: Frame) -> Any:
+def _like(db: Connection, frame: Frame, *more: Any) -> Any:
     """Other science frames of the same night, camera, part of it, and band."""
-    return db.select(Frame, Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s).where(
+    return db.select(Frame, Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, *more).where(
         (Frame.instrument == frame.instrument) & (Frame.kind == FrameKind.SCIENCE.value)
         & (Frame.night == frame.night) & (Frame.telescope == frame.telescope)
         & (Frame.band == frame.band) & (Frame.x0 == frame.x0) & (Frame.y0 == frame.y0)

@@ -92,10 +92,17 @@ def by_id(db: Connection, id_: int) -> Group:
 
 def create(tx: Transaction, frame: Frame, now: float) -> Group:
     """A new group for a frame."""
-    return tx.create(
-        Group, source=frame.target, telescope=frame.telescope, instrument=frame.instrument,
-        night=frame.night, band=frame.band or "", exptime_s=frame.exptime_s,
-        binning=frame.binning or 1, changed_at=now)
+    return tx.create(Group, **_place(frame), exptime_s=frame.exptime_s, changed_at=now)
+
+
+def is_for(group: Group, frame: Frame) -> bool:
+    """Whether a group is of a frame's target, camera, night, band and binning."""
+    return all(getattr(group, name) == value for name, value in _place(frame).items())
+
+
+def _place(frame: Frame) -> dict[str, Any]:
+    return {"source": frame.target, "telescope": frame.telescope, "instrument": frame.instrument,
+            "night": frame.night, "band": frame.band or "", "binning": frame.binning or 1}
 
 
 def update(tx: Transaction, group_id: int, now: float, **columns: Any) -> None:
