@@ -10,8 +10,8 @@ from iop4d.alerts.conditions import Form
 from iop4d.alerts.quantities import Past, PointSeries, colours, derived
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.model.flags import Flag
-from iop4d.model.units import jd_of_unix
-from iop4d.science.flux import AB_MJY, POGSON, ZERO_MJY
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX, jd_of_unix
+from iop4d.science.flux import AB_MJY, ZERO_MJY
 from iop4d.store import points as store
 from iop4d.store.database import Connection
 
@@ -107,7 +107,7 @@ def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
     for point in store.values(
             db, _selection(compiled, source, band, until), start, limit=_MOST_PAST):
         number = zero_mjy * 10.0 ** (-0.4 * point.value) if is_flux else point.value
-        scale = number / POGSON if is_flux else 1.0
+        scale = number / MAG_PER_RELATIVE_FLUX if is_flux else 1.0
         err = math.nan if point.error is None else point.error * scale
         common, host = point.common * scale, point.host * scale
         if not rule.max_err or math.hypot(err, common, host) <= rule.max_err:

@@ -145,7 +145,7 @@ def _check(instrument: str, band: str, rows: list[Instrumental], floor: float,
            stars: dict[str, Source]) -> None:
     import numpy as np
 
-    from iop4d.reduction.calibrate import DEFAULT_ERROR
+    from iop4d.model.source import DEFAULT_ERROR
     from iop4d.science.catalogue_check import catalogue_offsets
     from iop4d.science.variability import constancy
 

@@ -91,7 +91,7 @@ def offsets_of(rows: list[Instrumental], catalogue: Catalogue, band: str,
     import numpy as np
 
     from iop4d.model.colours import colour_of
-    from iop4d.reduction.calibrate import catalogue_error
+    from iop4d.model.source import catalogue_error
     from iop4d.science.ensemble import offset_errors, solve
 
     seen: dict[str, Seen] = {}

@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from iop4d.model.source import Source
+from iop4d.model.source import Source, catalogue_error
 
 _NAN = float("nan")
-_UNKNOWN_ERR = 0.03  # mag, of a catalogue magnitude without error
 
 #: The colours that a band's term is measured against, the first that the catalogue has.
 COLOURS_OF: dict[str, tuple[str, ...]] = {
@@ -64,13 +63,12 @@ def colour_of(source: Source, colour: str) -> tuple[float, float]:
     """
     if colour in source.colours:
         value, err = source.colours[colour]
-        return value, err if math.isfinite(err) else _UNKNOWN_ERR
+        return value, catalogue_error(err)
     first, _, second = colour.partition("-")
     if first not in source.magnitudes or second not in source.magnitudes:
         return _NAN, _NAN
     (one, one_err), (other, other_err) = source.magnitudes[first], source.magnitudes[second]
-    errs = (err if math.isfinite(err) else _UNKNOWN_ERR for err in (one_err, other_err))
-    return one - other, math.hypot(*errs)
+    return one - other, math.hypot(catalogue_error(one_err), catalogue_error(other_err))
 
 
 def spread_of(colour: str) -> float:

@@ -18,7 +18,13 @@ def canonical(name: str) -> str:
     return re.sub(r"[\s_\-−‐‑–]+", "", name).casefold()
 
 
+DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08
 SAME_ARCSEC = 2.0  # within which two positions are of one star: no seeing parts them
+
+
+def catalogue_error(error: float) -> float:
+    """The error of a catalogue magnitude, of one without a usual one."""
+    return error if math.isfinite(error) and error > 0 else DEFAULT_ERROR
 
 
 class SourceKind(StrEnum):

@@ -11,9 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from iop4d.model.units import plus_minus
-
-_MAG = 2.5 / math.log(10.0)  # mag for a relative error of a flux
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX, plus_minus
 
 
 def total(own: float | None, *common: float | None) -> float | None:
@@ -51,7 +49,7 @@ def nucleus_common(row: Any) -> float:
 def nucleus_host(row: Any) -> float:
     """Error of the magnitude without the host by the host's flux, which is the same in all points.
     """
-    return _MAG * _by_host(row)
+    return MAG_PER_RELATIVE_FLUX * _by_host(row)
 
 
 def p_common(row: Any) -> float:

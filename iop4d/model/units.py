@@ -16,6 +16,7 @@ from iop4d.model.errors import Iop4dError
 
 JD_UNIX_EPOCH = 2440587.5  # JD(UTC) of 1970-01-01T00:00
 SECONDS_A_DAY = 86400.0
+MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
 MAD_TO_SIGMA = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
 UNKNOWN_ANGLE_ERR = 180.0 / math.sqrt(12.0)  # degrees: an angle is anywhere within half a turn
 NOTHING = "–"  # what people read where there is no number

@@ -15,11 +15,11 @@ from dataclasses import replace
 from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.science.photometry import LOW_SNR, SMALLEST_RADIUS
 
 #: Signal-to-noise ratio of the forced aperture from which a source counts as detected.
 DETECTED = 3.0
-MAG_PER_RELATIVE_FLUX = 2.5 / math.log(10.0)
 _RATIO = 1.25  # from one rung of the ladder to the next
 _ABOVE = 5  # rungs above a frame's own aperture: seeing three times as wide
 _ANNULUS = (14.0, 22.0)  # arcsec: beyond most of a galaxy's light, and near enough for the sky

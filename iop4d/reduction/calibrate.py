@@ -15,7 +15,7 @@ from iop4d.model.flags import NEVER_CALIBRATES, Flag
 from iop4d.model.flags import names as flag_names
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
-from iop4d.model.source import Catalogue, Source, SourceKind
+from iop4d.model.source import Catalogue, Source, SourceKind, catalogue_error
 from iop4d.reduction.apertures import DETECTED, in_one_aperture
 from iop4d.reduction.colours import Colours, colours_of, with_colours, with_seen_term
 from iop4d.reduction.fluxes import with_flux_density
@@ -24,7 +24,6 @@ from iop4d.reduction.parted import by_psf, is_better, with_psf_magnitude
 from iop4d.science import times
 from iop4d.science.ensemble import Ensemble, offset_errors, solve
 
-DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08
 CLOUDY_MAG = 0.5  # below the night's best zero point, as the flag says: airmass 4 makes as much
 # mag, of a calibrator that no other one confirms: authors differ by up to 0.08 in one star.
 ALONE_ERROR = 0.02
@@ -179,11 +178,6 @@ def _disagreement(ensemble: Ensemble, stars: Sequence[_Star]) -> Flag:
     scatter = float(np.sqrt(np.sum(offsets**2) / (count - 1)))
     disagree = chdtrc(count - 1, chi2) < _DISAGREE_P and scatter > _DISAGREE_MAG
     return Flag.CALIBRATORS_DISAGREE if disagree else Flag(0)
-
-
-def catalogue_error(error: float) -> float:
-    """The error of a catalogue magnitude, of one without a usual one."""
-    return error if math.isfinite(error) and error > 0 else DEFAULT_ERROR
 
 
 def _why_not(m: Measurement) -> str:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from iop4d.model.flags import Flag
 from iop4d.model.result import NAN, Measurement, ResultValue
 from iop4d.model.source import Source
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.reduction.apertures import DETECTED
-from iop4d.science.flux import POGSON, flux_mjy, magnitude
+from iop4d.science.flux import flux_mjy, magnitude
 from iop4d.science.photometry import NEIGHBOUR_ERR
 
 _OWN = 0.1  # part of a flux's error that its frame has at least for itself
@@ -30,7 +31,7 @@ def with_flux_density(result: ResultValue, target: Source, forced: Measurement |
     flux, err = NAN, NAN
     if math.isfinite(result.mag):
         flux = flux_mjy(result.mag, result.band)
-        err = flux * result.mag_err / POGSON
+        err = flux * result.mag_err / MAG_PER_RELATIVE_FLUX
     elif forced is not None and math.isfinite(result.zero_point):
         of_one = flux_mjy(result.zero_point, result.band)
         flux, err = of_one * forced.flux, of_one * forced.flux_err
@@ -59,7 +60,8 @@ def with_mean_flux(mean: ResultValue, each: Sequence[ResultValue], target: Sourc
                        mag_limit=magnitude(DETECTED * err, mean.band),
                        flags=mean.flags | (alone if math.isfinite(flux) else 0))
     return replace(mean, flux_mjy=flux, flux_mjy_err=err, mag=magnitude(flux, mean.band),
-                   mag_err=POGSON * err / flux, mag_limit=NAN, flags=mean.flags & ~alone)
+                   mag_err=MAG_PER_RELATIVE_FLUX * err / flux, mag_limit=NAN,
+                   flags=mean.flags & ~alone)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,7 +86,7 @@ def without_host(result: ResultValue, target: Source, frame: MeasuredFrame) -> R
         return result
 
     def left(part: float, part_err: float) -> Corrected:
-        return corrected(result.mag, result.mag_err, part, part_err, found.flux_mjy, 0.0)
+        return corrected(result.mag, result.mag_err, part, part_err, found.flux_mjy)
 
     nucleus, q = left(result.p_debiased, result.p_err), left(result.q, result.q_err)
     u = left(result.u, result.u_err)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from iop4d.config.site import Polarimetry
 from iop4d.model.polarimeter import Analyser, Beams, InstrumentalPolarisation
 from iop4d.model.source import Source, SourceKind
-from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.reduction.groups import UNUSABLE, Positions, own_error, source_ensemble
 from iop4d.science.fieldstars import Transparency
 from iop4d.science.interstellar import Prior, Shared, by_dust, reddening, shared_by_field

@@ -9,7 +9,8 @@ from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import Measurement, ResultValue
 from iop4d.model.source import Source
-from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX, with_flux
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX
+from iop4d.reduction.apertures import with_flux
 from iop4d.reduction.host import aperture_of
 
 #: A star of such a flag is not what PSF photometry takes it for.

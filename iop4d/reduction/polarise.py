@@ -19,8 +19,8 @@ from iop4d.model.messages import MeasuredFrame, Polarised
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, MethodValue, ResultValue
 from iop4d.model.source import Catalogue, Source
-from iop4d.model.units import angle_difference
-from iop4d.reduction.apertures import MAG_PER_RELATIVE_FLUX, in_one_aperture
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX, angle_difference
+from iop4d.reduction.apertures import in_one_aperture
 from iop4d.reduction.calibrate import calibrate, targets_of
 from iop4d.reduction.fluxes import with_mean_flux
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of

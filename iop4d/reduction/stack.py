@@ -10,9 +10,10 @@ import numpy as np
 
 from iop4d.model.flags import Flag
 from iop4d.model.result import NAN, STACK, ResultValue
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.reduction.apertures import DETECTED
 from iop4d.reduction.fluxes import mean_flux
-from iop4d.science.flux import POGSON, magnitude
+from iop4d.science.flux import magnitude
 
 #: Signal-to-noise ratio of the typical frame below which frames are stacked.
 FAINT_SNR = 10.0
@@ -57,7 +58,8 @@ def stack(each: Sequence[ResultValue]) -> ResultValue | None:
         airmass=found.of("airmass"), fwhm_arcsec=float(np.median([r.fwhm_arcsec for r in used])),
         exptime_s=float(sum(r.exptime_s for r in used)), flux_mjy=mean, flux_mjy_err=err,
         mag=magnitude(mean, band) if seen else NAN,
-        mag_err=POGSON * err / mean if seen else NAN, mag_err_common=found.of("mag_err_common"),
+        mag_err=MAG_PER_RELATIVE_FLUX * err / mean if seen else NAN,
+        mag_err_common=found.of("mag_err_common"),
         mag_limit=NAN if seen else magnitude(DETECTED * err, band), flags=flags,
         zero_point=found.of("zero_point"), zero_point_err=found.of("zero_point_err"),
         mag_psf=NAN, mag_psf_err=NAN,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.detect import Detections
+from iop4d.science.fwhm import moffat_alpha2
 from iop4d.science.psf import Psf
 
 FloatImage = NDArray[np.float32]
@@ -239,7 +240,7 @@ def nearby_light(basis: Floats) -> Floats:
 
 def _moffat(u: Floats, v: Floats, beta: float) -> tuple[Floats, Floats, Floats]:
     """A Moffat profile of FWHM and light 1, and its slopes along u and v."""
-    alpha2 = 1.0 / (4.0 * (2.0 ** (1.0 / beta) - 1.0))
+    alpha2 = moffat_alpha2(beta)
     q = 1.0 + (u * u + v * v) / alpha2
     light = (beta - 1.0) / (math.pi * alpha2) * q**-beta
     slope = -2.0 * beta / alpha2 * light / q

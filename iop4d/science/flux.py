@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-#: Magnitudes of a relative change of flux.
-POGSON = 2.5 / math.log(10.0)
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX
+
 AB_MJY = 3.631e6  # of magnitude 0 in AB
 #: Flux density of magnitude 0 in mJy: R as in Nilsson et al. (2007, A&A 475, 199), the other bands
 #: of Johnson and Cousins as in Bessell, Castelli & Plez (1998, A&A 333, 231), table A2; AB of SDSS
@@ -82,7 +82,7 @@ def spectral_index(first: BandFlux, second: BandFlux) -> SpectralIndex | None:
     if not math.isfinite(ratio):
         return None
     dust = EXTINCTION_ERR * (first.extinction_mag - second.extinction_mag)
-    scale = 1.0 / (POGSON * abs(lever))
+    scale = 1.0 / (MAG_PER_RELATIVE_FLUX * abs(lever))
     return SpectralIndex(
         alpha=ratio / lever, err=scale * math.hypot(first.err, second.err),
         common_err=scale * math.hypot(first.common_err, second.common_err, dust))

@@ -94,9 +94,14 @@ def core_fwhm(image: FloatImage, x: Floats, y: Floats, *, half: int) -> Floats:
     return np.where(good, 2.0 * np.sqrt(math.log(2.0) / np.where(good, -slope, 1.0)), np.nan)
 
 
+def moffat_alpha2(beta: float) -> float:
+    """The square of Moffat's alpha for a FWHM of 1."""
+    return 1.0 / (4.0 * (math.pow(2.0, 1.0 / beta) - 1.0))
+
+
 def moffat_excess(beta: float) -> float:
     """The factor by which ``core_fwhm`` sees a Moffat star of exponent ``beta`` too wide."""
-    alpha2 = 1.0 / (4.0 * (2.0 ** (1.0 / beta) - 1.0))  # for a FWHM of 1
+    alpha2 = moffat_alpha2(beta)
     r2 = np.linspace(0.0, alpha2 * (CORE ** (-1.0 / beta) - 1.0), 200)  # equal steps of area
     log = -beta * np.log1p(r2 / alpha2)
     weight = np.exp(2.0 * log)

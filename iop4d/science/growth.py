@@ -20,6 +20,7 @@ from iop4d.science.photometry import (
     BLEND_NOISE,
     FLOOR,
     GRAIN,
+    HARMLESS,
     NEIGHBOUR_ERR,
     Pixels,
 )
@@ -79,7 +80,7 @@ def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Fl
     flux = (total - light - (area - unlit) * sky[:, None]) / (1.0 - lost)
     variance = np.maximum(flux, 0.0) / frame.gain + area * sigma[:, None]**2 * (
         1.0 + area / count[:, None]) * frame.sky_excess
-    factor, factor_err = _place_factors(frame.psf, x, y, radii)
+    factor, factor_err = frame.psf.aperture_factor(x, y, radii)
     error = np.sqrt(variance + (FLOOR * flux)**2 + (NEIGHBOUR_ERR * light)**2
                     + (_LOST_ERR * lost * flux)**2
                     + (flux * factor_err)**2)
@@ -149,7 +150,8 @@ def _skies(frame: Pixels, x: Floats, y: Floats, others: _Others,
     values = frame.image[rows, columns].astype(np.float64)
     if frame.bad is not None:
         good &= ~frame.bad[rows, columns]
-    reach2 = np.minimum(_reach2(others.flux, frame), (4.0 * frame.psf.fwhm)**2)
+    reach2 = np.minimum(frame.psf.reach2(others.flux, HARMLESS * frame.sigma),
+                        (4.0 * frame.psf.fwhm)**2)
     apart = np.sqrt(reach2)
     touching = np.flatnonzero((others.distance > annulus[0] - apart)
                               & (others.distance < annulus[1] + apart))
@@ -211,30 +213,12 @@ def _ring(annulus: tuple[float, float]) -> tuple[Integers, Integers]:
     return step[columns[inwards]], step[rows[inwards]]
 
 
-def _reach2(flux: Floats, frame: Pixels) -> Floats:
-    """Squared distance at which a neighbour's light sinks below a quarter of the sky's noise."""
-    psf = frame.psf
-    alpha2 = psf.fwhm**2 / (4.0 * (2.0 ** (1.0 / psf.beta) - 1.0))
-    centre = np.maximum(flux, 0.0) * float(surface(0.0, psf.fwhm, psf.beta))
-    return np.asarray(alpha2 * (np.maximum(centre / (0.25 * frame.sigma), 1.0)
-                                ** (1.0 / psf.beta) - 1.0))
-
-
 def _wings(psf: Psf, radius: float, annulus: tuple[float, float]) -> float:
     """Light of a star in a pixel of the annulus, as a part of that inside the largest circle."""
     inner, outer = annulus
     ring = encircled(outer, psf.fwhm, psf.beta) - encircled(inner, psf.fwhm, psf.beta)
     return float(ring / encircled(radius, psf.fwhm, psf.beta)) / (
         math.pi * (outer**2 - inner**2))
-
-
-def _place_factors(psf: Psf, x: Floats, y: Floats, radii: Floats) -> tuple[Floats, Floats]:
-    """``Psf.aperture_factor`` and its error for each star and circle, (S, R)."""
-    width, err = psf.fwhm_at(x, y)
-    typical = encircled(radii, psf.fwhm, psf.beta)
-    here = encircled(radii, width[:, None], psf.beta)
-    wider = encircled(radii, width[:, None] * 1.01, psf.beta)
-    return typical / here, np.abs(np.log(wider / here)) / 0.01 * err[:, None]
 
 
 def _pixel_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from iop4d.science.flux import POGSON, flux_mjy, magnitude
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX
+from iop4d.science.flux import flux_mjy, magnitude
 
 Floats = NDArray[np.float64]
 
@@ -31,24 +32,21 @@ class HostFlux:
     """Flux of a host galaxy inside an aperture, R band, mJy.
 
     ``object``: the table's own name. ``extrapolated``: the radius or the FWHM lies outside the
-    table, whose nearest value this is. ``err_assumed``: the table gives no error for this object.
+    table, whose nearest value this is.
     """
 
     object: str
     flux_mjy: float
     flux_err_mjy: float
     extrapolated: bool
-    err_assumed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corrected:
-    """A source without its host. Magnitude R, flux in mJy, ``p`` a fraction; NaN if F' <= 0."""
+    """A source without its host. Magnitude R, ``p`` a fraction; NaN if F' <= 0."""
 
     mag: float
     mag_err: float
-    flux_mjy: float
-    flux_err_mjy: float
     p: float
     p_err: float
 
@@ -82,12 +80,12 @@ def look_up(table: Table, radius_arcsec: float, fwhm_arcsec: float) -> HostFlux:
 
     ``radius_arcsec``: the aperture's radius; ``fwhm_arcsec``: of the stars. Bilinear between the
     points of the table (Nilsson et al. 2007); outside it the nearest value, with ``extrapolated``.
-    Where the table gives no error, a tenth of the flux, with ``err_assumed``. NaN for a NaN.
+    Where the table gives no error, it is a tenth of the flux. NaN for a NaN.
     """
     known = math.isfinite(radius_arcsec) and (math.isfinite(fwhm_arcsec) or not table.fwhm.size)
     if not known:
         return HostFlux(object=table.object, flux_mjy=math.nan, flux_err_mjy=math.nan,
-                        extrapolated=False, err_assumed=False)
+                        extrapolated=False)
     column, along, left = _place(table.radius, radius_arcsec)
     row, up, out = _place(table.fwhm, fwhm_arcsec) if table.fwhm.size else (0, 0.0, False)
     weights = np.outer([1.0 - up, up], [1.0 - along, along])
@@ -96,9 +94,8 @@ def look_up(table: Table, radius_arcsec: float, fwhm_arcsec: float) -> HostFlux:
     flux = float((weights * table.flux[np.ix_(rows, columns)]).sum())
     # Errors of neighbouring points come from one model of the galaxy: they do not average out.
     err = float((weights * table.err[np.ix_(rows, columns)]).sum())
-    assumed = not math.isfinite(err)
     return HostFlux(object=table.object, flux_mjy=flux, extrapolated=left or out,
-                    flux_err_mjy=ASSUMED_ERR * flux if assumed else err, err_assumed=assumed)
+                    flux_err_mjy=err if math.isfinite(err) else ASSUMED_ERR * flux)
 
 
 def ring_surface(table: Table, annulus: tuple[float, float], *,
@@ -150,28 +147,24 @@ def on_star_scale(table: Table, radius_arcsec: float, fwhm_arcsec: float, *, ins
                    flux_err_mjy=math.hypot(found.flux_err_mjy, area * ring_err) / inside)
 
 
-def corrected(mag: float, mag_err: float, p: float, p_err: float, host_mjy: float,
-              host_err_mjy: float) -> Corrected:
+def corrected(mag: float, mag_err: float, p: float, p_err: float, host_mjy: float) -> Corrected:
     """A source's R magnitude and polarisation without its host: F' = F - F_host, p' = p F / F'.
 
     ``mag``: R; ``p``: a fraction, NaN if there is none; ``host_mjy``: flux of the host in the same
-    aperture. Errors to first order, F and F_host and p being independent. All NaN where F' <= 0;
-    a NaN makes NaN what depends on it. Nilsson et al. 2007, A&A 475, 199.
+    aperture. Errors to first order, F and p being independent; that of F_host is no part of them,
+    being the same for all points of a source. All NaN where F' <= 0; a NaN makes NaN what depends
+    on it. Nilsson et al. 2007, A&A 475, 199.
     """
     total = flux_mjy(mag, _BAND)
     left = total - host_mjy
     if not left > 0:
         nan = math.nan
-        return Corrected(mag=nan, mag_err=nan, flux_mjy=nan, flux_err_mjy=nan, p=nan, p_err=nan)
-    total_err = total * mag_err / POGSON
-    left_err = math.hypot(total_err, host_err_mjy)
-    own = total / left
-    by_total, by_host = p * host_mjy / left**2, p * total / left**2
+        return Corrected(mag=nan, mag_err=nan, p=nan, p_err=nan)
+    total_err = total * mag_err / MAG_PER_RELATIVE_FLUX
+    own, by_total = total / left, p * host_mjy / left**2
     return Corrected(
-        mag=magnitude(left, _BAND), mag_err=POGSON * left_err / left, flux_mjy=left,
-        flux_err_mjy=left_err, p=p * own,
-        p_err=math.sqrt((own * p_err) ** 2 + (by_total * total_err) ** 2
-                        + (by_host * host_err_mjy) ** 2))
+        mag=magnitude(left, _BAND), mag_err=MAG_PER_RELATIVE_FLUX * total_err / left, p=p * own,
+        p_err=math.hypot(own * p_err, by_total * total_err))
 
 
 def tables_of(rows: Iterable[tuple[str, float, float, float, float]]) -> tuple[Table, ...]:

@@ -12,10 +12,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iop4d.model.units import angle_difference
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX, angle_difference
 from iop4d.science.rice import without_bias
 
-_MAG = 2.5 / math.log(10.0)  # mag for a relative error of a flux
 _ROUNDS = 1000  # of a series, at most
 
 
@@ -117,7 +116,7 @@ def magnitudes(points: Sequence[MagnitudePoint]) -> MagnitudeStatistics | None:
     middle = math.fsum(p.mag for p in points) / n
     fvar, fvar_err = fractional_variability(
         [10.0 ** (-0.4 * (p.mag - mean)) for p in points],
-        [10.0 ** (-0.4 * (p.mag - mean)) * p.err / _MAG for p in points])
+        [10.0 ** (-0.4 * (p.mag - mean)) * p.err / MAG_PER_RELATIVE_FLUX for p in points])
     return MagnitudeStatistics(
         n=n, mag=mean, err=total**-0.5, common=common, chi2=chi2, dof=n - 1,
         p_value=chance(chi2, n - 1), fvar=fvar, fvar_err=fvar_err,

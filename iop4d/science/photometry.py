@@ -35,6 +35,7 @@ LOW_SNR = 5.0  # as the flag says
 BLEND = 0.01  # part of a source's light that a neighbour may add inside the aperture
 NEIGHBOUR_ERR = 0.15  # part of a neighbour's light by which it may be subtracted wrongly
 BLEND_NOISE = 0.3  # sigmas of the flux below which a neighbour's light does not matter
+HARMLESS = 0.25  # sigmas of the sky below which a neighbour's light in a pixel does not harm it
 _FEWEST_SKY = 30  # pixels of an annulus that give its noise
 _SKY_RADIUS = 1.274  # FWHM of the area in which the sky's noise is measured: 3 sigma
 _CROWDED = 1.5  # excess of the sky's variance above which faint stars make it
@@ -299,11 +300,7 @@ def _neighbours(frame: Pixels, x: float, y: float, aperture: Aperture, *, rows: 
     for other_x, other_y, flux in every.T.tolist():
         r2 = (np.arange(rows.start, rows.stop)[:, None] - other_y) ** 2 \
             + (np.arange(columns.start, columns.stop)[None, :] - other_x) ** 2
-        # Where its light is below a quarter of the noise it no longer harms the sky.
-        alpha2 = psf.fwhm**2 / (4.0 * (2.0 ** (1.0 / psf.beta) - 1.0))
-        centre = flux * float(surface(0.0, psf.fwhm, psf.beta))
-        reach2 = alpha2 * (max(centre / (0.25 * frame.sigma), 1.0) ** (1.0 / psf.beta) - 1.0)
-        clear &= r2 > min(reach2, (4.0 * psf.fwhm) ** 2)
+        clear &= r2 > min(float(psf.reach2(flux, HARMLESS * frame.sigma)), (4.0 * psf.fwhm) ** 2)
         light += flux * surface(r2, psf.fwhm, psf.beta)
     return light, clear
 

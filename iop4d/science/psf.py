@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.detect import Detections
-from iop4d.science.fwhm import Widths, moffat_excess
+from iop4d.science.fwhm import Widths, moffat_alpha2, moffat_excess
 
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -58,16 +58,29 @@ class Psf:
         variance = np.einsum("ni,ij,nj->n", terms, self.covariance, terms)
         return self.fwhm * np.exp(terms @ self.slopes), np.sqrt(variance)
 
-    def aperture_factor(self, x: ArrayLike, y: ArrayLike, radius: float) -> tuple[Floats, Floats]:
+    def aperture_factor(self, x: ArrayLike, y: ArrayLike,
+                        radius: float | Floats) -> tuple[Floats, Floats]:
         """(factor, relative error) that turns an aperture's flux into that of the typical star.
 
-        The error is that of the place: it is 0 where the width is the same all over.
+        (N,) for N places, or (N, R) for R radii. The error is that of the place: it is 0 where the
+        width is the same all over.
         """
         width, err = self.fwhm_at(x, y)
+        if np.ndim(radius):
+            width, err = width[:, None], err[:, None]
         typical = encircled(radius, self.fwhm, self.beta)
         here = encircled(radius, width, self.beta)
         wider = encircled(radius, width * 1.01, self.beta)
         return typical / here, np.abs(np.log(wider / here)) / 0.01 * err
+
+    def reach2(self, flux: ArrayLike, light: float) -> Floats:
+        """Squared distance, pixels squared, from which on stars give a pixel less than ``light``.
+
+        ``flux``: total, in the unit of ``light``; 0 for a star that gives no pixel as much.
+        """
+        centre = np.asarray(flux, dtype=np.float64) * float(surface(0.0, self.fwhm, self.beta))
+        return np.asarray(float(_alpha2(np.float64(self.fwhm), self.beta)) * (
+            np.maximum(centre / light, 1.0) ** (1.0 / self.beta) - 1.0))
 
 
 def encircled(radius: ArrayLike, fwhm: ArrayLike, beta: float) -> Floats:
@@ -112,7 +125,7 @@ def plain_psf(fwhm: float, shape: tuple[int, int]) -> Psf:
 
 
 def _alpha2(fwhm: Floats | np.float64, beta: float) -> Floats:
-    return np.asarray(fwhm * fwhm / (4.0 * (2.0 ** (1.0 / beta) - 1.0)))
+    return np.asarray(fwhm * fwhm * moffat_alpha2(beta))
 
 
 def _terms(x: NDArray[np.floating], y: NDArray[np.floating], shape: tuple[int, ...]) -> Floats:

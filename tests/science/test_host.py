@@ -22,7 +22,6 @@ def test_between_the_points_a_plane_is_a_plane() -> None:
         assert found.flux_mjy == pytest.approx(radius - 0.5 * (fwhm - 2.0))
         assert found.flux_err_mjy == pytest.approx(0.1)
         assert not found.extrapolated
-        assert not found.err_assumed
 
 
 @pytest.mark.parametrize(("radius", "fwhm", "nearest"), [
@@ -78,22 +77,21 @@ def test_an_object_without_seeing_or_errors_says_so() -> None:
     assert table is not None
     for fwhm in (1.0, 4.0, math.nan):
         found = look_up(table, 5.0, fwhm)
-        assert (found.flux_mjy, found.extrapolated, found.err_assumed) == (0.4, False, True)
+        assert (found.flux_mjy, found.extrapolated) == (0.4, False)
         assert found.flux_err_mjy == pytest.approx(ASSUMED_ERR * 0.4)
 
 
 def test_a_host_of_half_the_light_doubles_the_polarisation() -> None:
     total = flux_mjy(14.0, "R")
-    found = corrected(14.0, 0.0, 0.05, 0.002, total / 2.0, 0.0)
+    found = corrected(14.0, 0.0, 0.05, 0.002, total / 2.0)
     assert found.mag == pytest.approx(14.0 + 2.5 * math.log10(2.0))
-    assert found.flux_mjy == pytest.approx(total / 2.0)
     assert found.mag_err == 0.0
     assert found.p == pytest.approx(0.10)
     assert found.p_err == pytest.approx(0.004)
 
 
 def test_without_a_host_nothing_changes() -> None:
-    found = corrected(13.3, 0.02, 0.08, 0.01, 0.0, 0.0)
+    found = corrected(13.3, 0.02, 0.08, 0.01, 0.0)
     assert (found.mag, found.mag_err) == (pytest.approx(13.3), pytest.approx(0.02))
     assert (found.p, found.p_err) == (pytest.approx(0.08), pytest.approx(0.01))
 
@@ -102,24 +100,23 @@ def test_errors_are_those_of_many_trials() -> None:
     rng = np.random.default_rng(11)
     mags = rng.normal(14.0, 0.01, 4000)
     ps = rng.normal(0.05, 0.002, 4000)
-    hosts = rng.normal(1.5, 0.05, 4000)
-    trials = [corrected(m, 0.01, p, 0.002, h, 0.05)
-              for m, p, h in zip(mags, ps, hosts, strict=True)]
-    found = corrected(14.0, 0.01, 0.05, 0.002, 1.5, 0.05)
-    for name in ("mag", "flux_mjy", "p"):
+    host = 0.7 * flux_mjy(14.0, "R")
+    trials = [corrected(m, 0.01, p, 0.002, host) for m, p in zip(mags, ps, strict=True)]
+    found = corrected(14.0, 0.01, 0.05, 0.002, host)
+    for name in ("mag", "p"):
         values = np.array([getattr(trial, name) for trial in trials])
-        err = found.flux_err_mjy if name == "flux_mjy" else getattr(found, f"{name}_err")
+        err = getattr(found, f"{name}_err")
         assert values.mean() == pytest.approx(getattr(found, name), abs=0.1 * err)
         assert values.std() == pytest.approx(err, rel=0.05)
 
 
 def test_a_host_brighter_than_the_source_leaves_nothing() -> None:
-    found = corrected(18.0, 0.05, 0.05, 0.01, 2.0, 0.1)
+    found = corrected(18.0, 0.05, 0.05, 0.01, 2.0)
     assert all(math.isnan(value) for value in (found.mag, found.mag_err, found.p, found.p_err))
 
 
 def test_a_magnitude_alone_can_be_corrected() -> None:
-    found = corrected(14.0, 0.01, math.nan, math.nan, 1.0, 0.1)
+    found = corrected(14.0, 0.01, math.nan, math.nan, 1.0)
     assert math.isfinite(found.mag_err)
     assert math.isnan(found.p)
 
@@ -128,13 +125,12 @@ def test_a_host_without_an_error_has_one_of_a_tenth() -> None:
     unsure = Table(object="X", radius=PLANE.radius, fwhm=PLANE.fwhm, flux=PLANE.flux,
                    err=np.full((2, 3), np.nan))
     found = look_up(unsure, 2.0, 2.0)
-    assert found.err_assumed
     assert found.flux_err_mjy == pytest.approx(0.1 * 2.0)
 
 
-def test_the_error_of_the_host_enters_that_of_the_polarisation() -> None:
-    """Half of the light is the host's, known to a tenth: p' = 2 p is known to a tenth as well."""
-    half = flux_mjy(14.0, "R") / 2.0
-    found = corrected(14.0, 0.0, 0.05, 0.0, half, 0.1 * half)
+def test_the_error_of_the_flux_enters_that_of_the_polarisation() -> None:
+    """Half of the light is the host's: the source is known half as well, and p as F' is."""
+    found = corrected(14.0, 0.01, 0.05, 0.0, flux_mjy(14.0, "R") / 2.0)
     assert found.p == pytest.approx(0.1)
-    assert found.p_err == pytest.approx(0.1 * 0.1)
+    assert found.mag_err == pytest.approx(0.02)
+    assert found.p_err == pytest.approx(0.1 * 0.01 / 1.0857, rel=1e-3)
