@@ -153,6 +153,9 @@ _KIND_CARDS = ("IMAGETYP", "IMAGETYPE", "OBSTYPE", "FRAMETYP", "FRAME", "IMGTYPE
 _PICTURES = {"1": "science", "2": "bias", "3": "dark", "4": "flat"}
 _SHORTEST = 0.001  # s
 _WORDS = {"bias": ("bias", "zero", "offset"), "dark": ("dark",), "flat": ("flat",)}
+#: In a file's name: a step of the reduction of a science frame.
+_STEP = re.compile(r"(bias|zero|dark|flat)[ _-]?(sub|corr|less|remov|divided|fielded)",
+                   re.IGNORECASE)
 
 
 def _kind(frames: Sequence[Seen], section: Section) -> None:
@@ -172,8 +175,10 @@ def _kind(frames: Sequence[Seen], section: Section) -> None:
     if _is_plate(frames):
         return
     found = {_named(seen.path.name) for seen in frames}
-    section.put("kind_names", {f"*{word}*": kind for kind, words in _WORDS.items()
-                               for word in words if word in found or word == words[0]}
+    steps = {step[0].lower() for seen in frames if (step := _STEP.search(seen.path.name))}
+    section.put("kind_names", {f"*{step}*": "science" for step in sorted(steps)}
+                | {f"*{word}*": kind for kind, words in _WORDS.items()
+                   for word in words if word in found or word == words[0]}
                 | _folders(frames), "no card has the kind: by the file's name")
     if any(_is_short(seen) and not _named(seen.path.name) for seen in frames):
         section.put("bias_exptime", _SHORTEST, "and by exposures shorter than any shutter's")

@@ -191,7 +191,8 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
 
     Standards are the catalogue's sources of that kind with p (0 for unpolarised ones). Prints each
     observation with its residual, the constants with their errors and the time they span,
-    and a [[polarimeter]] section for the site file. Nothing is changed.
+    and a [[polarimeter]] section for the site file. Observations with the flag field_rotated are
+    left out. Nothing is changed.
     """
     import numpy as np
 
@@ -214,8 +215,8 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
     seen = [_seen(row, known[instrument]) for row in rows]
     if len(seen) < 2:
         raise Iop4dError(f"{len(seen)} observations of polarisation standards by {instrument}, at "
-                         "least 2 are needed; 'iop4d catalogue import builtin:standards' has the "
-                         "published ones")
+                         "least 2 are needed; those with the flag field_rotated do not count; "
+                         "'iop4d catalogue import builtin:standards' has the published ones")
     of = [standards[row.source] for row in rows]
     found = instrument_constants(
         np.array([s[:2] for s in seen]), np.array([s[2:] for s in seen]),

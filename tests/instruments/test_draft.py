@@ -224,6 +224,9 @@ def test_a_step_of_the_reduction_in_a_file_s_name_is_no_kind() -> None:
         "M67_darksub", "M67_flatfielded", "dome_flat_3")))
     assert [f.kind.value for f in facts] == ["science", "science", "flat"]
     assert "whether M67_darksub.fits is a dark, as its name may mean, or a science frame" in text
+    _, facts = section_of(*(seen(f"{name}.fits", *common[:-1]) for name in (
+        "M67_darksub", "M67_R_Flat-corrected", "dome_flat_3", "2020_dark_1")))  # without a card
+    assert [f.kind.value for f in facts] == ["science", "science", "flat", "dark"]
 
 
 @pytest.mark.parametrize(("latitude", "longitude", "height", "expected"), [

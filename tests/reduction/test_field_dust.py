@@ -157,3 +157,11 @@ def test_the_zero_angle_s_error_is_in_the_dust_that_stars_show_not_in_the_catalo
     assert wary.u_isp_err == pytest.approx(math.hypot(
         sure.u_isp_err, wary.q_isp * math.radians(20.0)))
     assert dust(10.0, behind_dust(0.02, 0.0)).u_isp_err == pytest.approx(1e-5)
+
+
+def test_the_magnitude_is_free_of_the_dust_that_a_catalogue_gets_wrong() -> None:
+    """Against calibrators the target is modulated as the stars show it, at three positions too."""
+    frames = group("AndorT90", isp=(0.01, -0.004))[:3]
+    for dust in ((0.01, -0.004), (-0.03, 0.03)):
+        assert result(frames, "AndorT90", catalogue=behind_dust(*dust)).mag == pytest.approx(
+            MAG, abs=2e-3)
