@@ -19,9 +19,12 @@ from iop4d.model.messages import MeasuredFrame, NightPlotRequest, PlotPanel, Plo
 from iop4d.model.polarimeter import Analyser
 from iop4d.model.source import Source
 from iop4d.model.units import JD_UNIX_EPOCH, utc_of_jd
+from iop4d.reduction.apertures import in_one_aperture
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of
+from iop4d.reduction.host import aperture_of
 from iop4d.reduction.methods import (
     WITHOUT_DUST,
+    catalogued,
     field_polarisation,
     seen_by_methods,
     transparency,
@@ -208,7 +211,7 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
     polarimeter = instrument.polarimeter
     if polarimeter is None:
         raise StageError("plot", f"{instrument.name} has no polarimeter")
-    positions = positions_of(frames, instrument.telescope)
+    positions = positions_of(in_one_aperture(frames, aperture_of(source)), instrument.telescope)
     constants, _ = constants_of(positions, instrument)
     ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
         if polarimeter.analyser is Analyser.POLARISER else None
@@ -217,12 +220,16 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
         source, positions, polarimeter.analyser, ensemble, field, settings, constants,
         instrument.analysers).items()
         if not name.endswith(WITHOUT_DUST) or name == reported}
+    harmonic = 4 if polarimeter.analyser is Analyser.HALF_WAVE_PLATE else 2
+    dust = catalogued(source, constants) if reported.endswith(WITHOUT_DUST) else None
     relative = np.ones(positions.angles_deg.size)
-    if ensemble is not None and field is not None:
-        relative = ensemble.relative if reported.endswith(WITHOUT_DUST) else transparency(
+    if ensemble is not None and field is not None and not reported.startswith("plain"):
+        alone = reported.endswith(WITHOUT_DUST) and dust is None  # what the stars share is left out
+        relative = ensemble.relative if alone else transparency(
             positions.angles_deg, ensemble, field)
     value, err = _modulation_seen(source.name, positions, polarimeter.analyser, relative)
-    harmonic = 4 if polarimeter.analyser is Analyser.HALF_WAVE_PLATE else 2
+    if dust is not None:
+        value = value - modulation(dust, positions.angles_deg, harmonic=harmonic)
     figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.errorbar(positions.angles_deg, 100 * value, 100 * err, fmt="ko", markersize=4, zorder=5)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from iop4d.model.flags import Flag
+from iop4d.reduction import plots
 from iop4d.reduction.plots import plot_modulation
 from tests.reduction.polarimetry_groups import (
     CHI,
@@ -19,6 +21,7 @@ from tests.reduction.polarimetry_groups import (
     SETTINGS,
     TARGET,
     P,
+    behind_dust,
     group,
     instrument,
     result,
@@ -158,3 +161,22 @@ def test_the_modulation_is_drawn(name: str) -> None:
     with Image.open(BytesIO(png)) as picture:
         assert picture.size == (800, 500)
         assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+
+
+@pytest.mark.parametrize(("name", "reported", "dust"), [
+    ("AndorT90", "ensemble", None), ("AndorT90", "plain", None), ("AndorT90", "ensemble-isp", None),
+    ("AndorT90", "ensemble-isp", (0.03, 0.01)), ("AndorT90", "plain-isp", (0.03, 0.01)),
+    ("CAFOS", "fit-k-isp", (0.03, 0.01))])
+def test_what_is_drawn_lies_on_the_curve_of_what_is_reported(
+        name: str, reported: str, dust: tuple[float, float] | None,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old fault: points as observed, or as the stars see them, beside a curve without the dust.
+    """
+    lower: list[Any] = []
+    monkeypatch.setattr(plots, "_dress", lambda _, axes, *__: lower.append(axes))
+    target = TARGET if dust is None else behind_dust(*dust).sources[0]
+    plots.plot_modulation(group(name, isp=(0.005, 0.002)), target, instrument=instrument(name),
+                          settings=SETTINGS, reported=reported)
+    left = lower[0].lines[0].get_ydata()
+    assert len(left) == 4
+    assert np.abs(left).max() < 0.3  # percent; the product of dust and source is left out
