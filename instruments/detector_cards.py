@@ -27,8 +27,9 @@ _DONE_CARDS = {
 _NOT_DONE = re.compile(
     r"F|FALSE|N|NO|NONE|NULL|OFF|OMIT|OMITTED|SKIP|SKIPPED|PERFORM|N/A|UNKNOWN|UNDEF|UNDEFINED|RAW"
     r"|-+|(NO|NOT|RAW)[ _-].*|UN(CAL|CORR|DONE|PROC|RED|APP).*")
-#: CALSTAT of initials alone: bias, dark, flat, and steps that are no matter (trimmed, combined).
-_INITIALS = re.compile(r"[BDFMCT](?:[\s,;/+&|_-]*[BDFMCT])*")
+#: CALSTAT of initials alone: bias, dark, flat, and steps that are no matter (trimmed, combined);
+#: others may follow two of the first (no word begins so).
+_INITIALS = re.compile(r"(?:[BDFMCT][\s,;/+&|_-]*)+|(?:BD|BF|DF)[A-Z]{0,4}")
 #: Cards in which programs write where a frame begins on the detector, be it at its corner.
 _WINDOW_CARDS = ("XORGSUBF", "YORGSUBF", "DATASEC")
 _BY_LETTER = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}

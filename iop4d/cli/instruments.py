@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from iop4d.model.source import Source
     from iop4d.store.schema import Result
 
+#: What has a position in degrees, in a word.
+_ANALYSERS = {"half-wave plate": "plate", "fixed analysers": "analyser"}
+
 
 @click.group()
 def instruments() -> None:
@@ -163,9 +166,8 @@ def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:
     """What a polarimetric frame has besides."""
     lines = []
     if facts.polariser_deg is not None and instrument.polarimeter is not None:
-        lines.append(f"{instrument.polarimeter.analyser:<11} {facts.polariser_deg:g} deg"
-                     if len(instrument.polarimeter.analyser) < 11 else
-                     f"plate       {facts.polariser_deg:g} deg")
+        analyser = instrument.polarimeter.analyser
+        lines.append(f"{_ANALYSERS.get(analyser, analyser):<11} {facts.polariser_deg:g} deg")
         if constants := instrument.polarimeter.constants_at(facts.jd_mid):
             lines.append(f"constants   q0 {100 * constants.q0:.3f} %, u0 {100 * constants.u0:.3f} "
                          f"%, angle {constants.angle_deg:g} deg ({constants.source})")

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iop4d.model.units import MAG_PER_RELATIVE_FLUX, angle_difference
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX, UNKNOWN_ANGLE_ERR, angle_difference
 from iop4d.science.rice import without_bias
 
 _ROUNDS = 1000  # of a series, at most
@@ -235,10 +235,9 @@ def _error_of(point: StokesPoint) -> float:
 
 def _chi_err(q: float, u: float, qq: float, uu: float, qu: float) -> float:
     """Error of chi by q and u to first order, degrees; never above that of an unknown angle."""
-    unknown = 180.0 / math.sqrt(12.0)
     p = math.hypot(q, u)
     if p == 0.0:
-        return unknown
+        return UNKNOWN_ANGLE_ERR
     c, s = q / p, u / p
     across = math.sqrt(max(s * s * qq + c * c * uu - 2.0 * s * c * qu, 0.0))
-    return min(math.degrees(across / p) / 2.0, unknown)
+    return min(math.degrees(across / p) / 2.0, UNKNOWN_ANGLE_ERR)

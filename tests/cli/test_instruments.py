@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from click.testing import CliRunner
 
 from iop4d.cli import cli
@@ -22,6 +24,7 @@ from iop4d.store.catalogue_csv import builtin, parse
 from iop4d.store.database import Database
 from iop4d.store.results import Origin, add_flag, save_results
 from iop4d.store.schema import Result
+from tests.instruments.test_camera_polarimetry import PLAIN, PLATE, PRISMS, SECTION, WHEEL
 
 TRUE = (0.0102, -0.0391, 44.0)  # q0, u0, angle of a DIPOL that was turned
 JD = 2460400.5
@@ -122,3 +125,19 @@ def test_a_camera_whose_scale_is_in_its_headers_is_listed_without_a_number(tmp_p
     printed = CliRunner().invoke(cli, ["instruments", "list", "--site", str(tmp_path)]).output
     assert "Cam          T            scale from its header  gain" in printed
     assert "nan" not in printed
+
+
+@pytest.mark.parametrize(("keys", "cards", "line"), [
+    (PRISMS, {"FILTER": "P3-R"}, "analyser    45 deg"),
+    (PLATE, {"ROT": 22.5}, "plate       22.5 deg"),
+    (WHEEL, {"FILTER": "R45"}, "polariser   45 deg")])
+def test_a_position_is_that_of_what_measures_polarisation(
+        keys: str, cards: dict[str, Any], line: str, tmp_path: Path) -> None:
+    """Of a fixed analyser it read plate."""
+    (tmp_path / "iop4d.toml").write_text(SECTION + keys, encoding="utf-8")
+    header = fits.Header()
+    header.update({name: value for name, value in (PLAIN | cards).items() if "NAXIS" not in name})
+    fits.writeto(tmp_path / "x.fits", np.zeros((480, 640), np.uint16), header)
+    printed = CliRunner().invoke(cli, ["instruments", "check", str(tmp_path / "x.fits"),
+                                       "--site", str(tmp_path)]).output
+    assert line in printed

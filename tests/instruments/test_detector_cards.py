@@ -36,6 +36,7 @@ def facts(**more: object) -> FrameFacts:
         "0", "N/A", "raw frame", "Unprocessed", "T", "C")),
     *(({"DARKCOR": said, "FLATCOR": said}, ()) for said in (
         "-99", -99, 0.0, "UNKNOWN", "OFF", "undefined", "n/a", "not done", "---")),
+    ({"CALSTAT": "BDF;"}, (B, D, F)), ({"CALSTAT": "BDFNO"}, (B, D, F)),
     ({"CALSTAT": "B,D,F"}, (B, D, F)), ({"CALSTAT": "BDFC"}, (B, D, F)),
     ({"CALSTAT": "BIAS, NOT FLAT"}, (B,)), ({"CALSTAT": "dark subtracted"}, (B, D)),
     ({"DARKCOR": 1}, (B, D)), ({"FLATCOR": "ON", "ZEROCOR": True}, (B, F)),
