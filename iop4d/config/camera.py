@@ -176,7 +176,8 @@ class Camera:
         "Of fixed analysers: the values of angles, and [ratio, error] of the difference of the two "
         "beams' transmissions to their sum; none: the other stars of the frame show it.", {},
         check=("[ratio, error] for each value", lambda value: all(
-            len(numbers_of(said)) == 2 for said in value.values())))
+            len(pair := numbers_of(said)) == 2 and abs(pair[0]) < 1 and pair[1] >= 0
+            for said in value.values())))
     latitude: float = key("Latitude of the telescope in degrees, north positive.", _NAN,
                           check=between(-90, 90))
     longitude: float = key("Longitude of the telescope in degrees, east positive.", _NAN,

@@ -152,6 +152,8 @@ def test_a_bias_has_no_analyser() -> None:
     (PRISMS.replace("[24.6, 30.6]", "24.6"), r"expected \[x, y\] for each value"),
     (PRISMS.replace("= 45.0", '= "east"'), "expected a number for each value"),
     (PRISMS.replace('ratios = { "P1', 'ratios = { "P2'), "expected values of angles"),
+    (PRISMS.replace("[0.02, 0.001]", "[0.02, -0.001]"), r"expected \[ratio, error\] for each"),
+    (PRISMS.replace("[0.02, 0.001]", "[2, 1]"), r"expected \[ratio, error\] for each value"),
     ("turns_with_camera = true", "the key analyser with it"),
     # Too few to tell q from u, so that no group ever had a result.
     (PLATE + "positions = [0, 45]", "positions: expected 3 different positions or more"),
