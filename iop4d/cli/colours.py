@@ -92,7 +92,7 @@ def offsets_of(rows: list[Instrumental], catalogue: Catalogue, band: str,
 
     from iop4d.model.colours import colour_of
     from iop4d.model.source import catalogue_error
-    from iop4d.science.ensemble import offset_errors, solve
+    from iop4d.science.ensemble import solve
 
     seen: dict[str, Seen] = {}
     for target in catalogue.sources:
@@ -110,8 +110,9 @@ def offsets_of(rows: list[Instrumental], catalogue: Catalogue, band: str,
             estimates[place] = stars[at[row.source]].magnitudes[band][0] - row.mag
             errors[place] = row.mag_err
         prior = np.array([catalogue_error(star.magnitudes[band][1]) for star in stars])
-        ensemble, errs = solve(estimates, errors, prior), offset_errors(errors, prior)
-        seen |= {star.name: _seen(target, star, colour, ensemble.offsets[i], errs[i])
+        ensemble = solve(estimates, errors, prior)
+        seen |= {star.name: _seen(target, star, colour, ensemble.offsets[i],
+                                  ensemble.offset_errs[i])
                  for i, star in enumerate(stars) if math.isfinite(ensemble.offsets[i])}
     return list(seen.values())
 

@@ -138,6 +138,11 @@ def angle_difference(one_deg: float, other_deg: float) -> float:
     return (one_deg - other_deg + 90.0) % 180.0 - 90.0
 
 
+def position_angle_deg(east: float, north: float) -> float:
+    """Position angle of a direction, east of north in [0, 360); NaN for a NaN."""
+    return math.degrees(math.atan2(east, north)) % 360.0
+
+
 def mean_angle(angles_deg: Sequence[float], weights: Sequence[float] | None = None) -> float:
     """Mean of position angles, in [0, 180); NaN of none, or where they cancel exactly."""
     w = [1.0] * len(angles_deg) if weights is None else weights

@@ -22,7 +22,7 @@ from iop4d.reduction.fluxes import with_flux_density
 from iop4d.reduction.host import aperture_of, steady_host, without_host
 from iop4d.reduction.parted import by_psf, is_better, with_psf_magnitude
 from iop4d.science import times
-from iop4d.science.ensemble import Ensemble, offset_errors, solve
+from iop4d.science.ensemble import Ensemble, solve
 
 CLOUDY_MAG = 0.5  # below the night's best zero point, as the flag says: airmass 4 makes as much
 # mag, of a calibrator that no other one confirms: authors differ by up to 0.08 in one star.
@@ -81,9 +81,8 @@ def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Cat
             if m is not None and not _why_not(m):
                 estimates[row, column] = star.mag - m.mag_inst
                 errors[row, column] = m.mag_inst_err
-    prior = np.array([star.err for star in stars])
-    ensemble = solve(estimates, errors, prior)
-    colours = with_seen_term(colours, target, sources, offset_errors(errors, prior), ensemble)
+    ensemble = solve(estimates, errors, np.array([star.err for star in stars]))
+    colours = with_seen_term(colours, target, sources, ensemble)
     flag = _disagreement(ensemble, stars)
     clear = float(np.nanmax(ensemble.zero)) if np.isfinite(ensemble.zero).any() else math.nan
     return tuple(

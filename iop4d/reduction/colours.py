@@ -69,19 +69,19 @@ def colours_of(target: Source, stars: Sequence[Source], band: str, jd: float,
                    err=abs(term.term) * np.where(known, errors, spread), common_err=common)
 
 
-def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source], errors: Floats,
+def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source],
                    ensemble: Ensemble) -> Colours:
     """The same with the colour term that the series' own calibrators show, if no other is known.
 
-    ``errors``: (S,) of their offsets. It is applied to nothing, since so few stars may be wrong
-    about it, but what it may do to the source enters the error: what the stars' slope leaves
-    plausible of terms that are 0 +- 0.05 mag per mag without them.
+    It is applied to nothing, since so few stars may be wrong about it, but what it may do to the
+    source enters the error: what the stars' slope leaves plausible of terms that are 0 +- 0.05 mag
+    per mag without them.
     """
     if colours.term is not None or not stars:
         return colours
     for name in COLOURS_OF.get(colours.band, ()):
         each = np.array([colour_of(star, name)[0] for star in stars])
-        found = slope(ensemble.offsets, errors, each)
+        found = slope(ensemble.offsets, ensemble.offset_errs, each)
         if found is None:
             continue
         own, _ = colour_of(target, name)

@@ -35,7 +35,8 @@ class Ensemble:
     ``zero``, ``random_err``: (F,) zero points and their errors by all noise of the frames, those of
     other frames too, as far as the offsets took it up; ``common_err``: the error that all of them
     share, and those of other nights with the same stars: of the catalogue alone; ``offsets``: (S,)
-    of each calibrator, its catalogue magnitude being too large by so much; ``weights``: (F, S) in
+    of each calibrator, its catalogue magnitude being too large by so much, ``offset_errs``: theirs,
+    of the catalogue and of the star's photometry; ``weights``: (F, S) in
     [0, 1], of a star's flux in a frame; ``share``: (F, S) by how much a zero point follows a star's
     catalogue magnitude, over those in the frame 1 in all; ``trust``: (S,) how much each catalogue
     magnitude counts, in [0, 1]; ``steady_p``: (F,) probability that its stars scatter about a
@@ -46,6 +47,7 @@ class Ensemble:
     random_err: Floats
     common_err: float
     offsets: Floats
+    offset_errs: Floats
     weights: Floats
     share: Floats
     trust: Floats
@@ -81,6 +83,7 @@ def solve(estimates: Floats, errors: Floats, prior: Floats) -> Ensemble:
         steady_p=_steady((z - offsets - zero[:, None]) / noise, usable),
         random_err=np.where(has, np.hypot(np.sqrt(random), noise_err), np.nan),
         common_err=common, offsets=np.where(seen, offsets, np.nan),
+        offset_errs=np.where(seen, np.sqrt(variance), np.nan),
         weights=weights / np.maximum(weights.max(axis=1, keepdims=True, initial=0.0), 1e-30),
         share=_share(weights, trust / variance), trust=trust)
 
@@ -94,16 +97,6 @@ def _share(weights: Floats, catalogue: Floats) -> Floats:
     share = np.where(weights > 0, catalogue, 0.0)
     share = np.where(share.any(axis=1, keepdims=True), share, weights)
     return np.asarray(share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30))
-
-
-def offset_errors(errors: Floats, prior: Floats) -> Floats:
-    """Errors (S,) of the stars' offsets: of the catalogue (S,) and of their photometry (F, S).
-
-    NaN for a star that was never measured.
-    """
-    known = np.isfinite(errors)
-    data = np.where(known, np.hypot(np.where(known, errors, 1.0), FLOOR) ** -2, 0.0).sum(axis=0)
-    return np.where(data > 0, np.sqrt(prior**2 + 1.0 / np.where(data > 0, data, 1.0)), np.nan)
 
 
 def _residual(z: Floats, usable: NDArray[np.bool_]) -> Floats:

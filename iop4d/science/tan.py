@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from iop4d.model.units import position_angle_deg
+
 Floats = NDArray[np.float64]
 
 
@@ -43,7 +45,7 @@ class Wcs:
     def up_deg(self) -> float:
         """Position angle of the pixels' +y direction, degrees east of north, in [0, 360)."""
         (_, b), (_, d) = self.cd
-        return math.degrees(math.atan2(b, d)) % 360.0
+        return position_angle_deg(b, d)
 
     def to_sky(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """(ra, dec) in degrees, ra in [0, 360), of pixels; arrays of any one shape."""

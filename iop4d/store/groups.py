@@ -5,15 +5,15 @@ A series is all frames of a source, band and camera in one night.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
-from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
+from iop4d.model.result import FieldStar, GrowthPoint, Measurement
 from iop4d.model.states import FrameState, GroupState, JobState
+from iop4d.model.units import position_angle_deg
 from iop4d.store import catalogue
 from iop4d.store.database import Connection, Transaction, number
 from iop4d.store.frames import facts_of
@@ -236,21 +236,14 @@ def with_measurements(db: Connection, frames: list[Frame],
 
 
 def _measured_frame(frame: Frame, measurements: tuple[Measurement, ...]) -> MeasuredFrame:
-    info = frame.info
+    info, wcs = frame.info, frame.info.get("wcs") or {}
     fwhm = number(info.get("fwhm_arcsec"))
     return MeasuredFrame(
         id=frame.id, facts=facts_of(frame), measurements=measurements, fwhm_arcsec=fwhm,
         airmass=number(info.get("airmass")), bjd_tdb=number(info.get("bjd_tdb")),
-        sky_angle_deg=_up_deg(info.get("wcs") or {}),
+        sky_angle_deg=position_angle_deg(number(wcs.get("CD1_2")), number(wcs.get("CD2_2"))),
         flags=info.get("frame_flags", 0), psf_beta=number(info.get("psf_beta")),
         aperture_arcsec=number(info.get("aperture_px")) * fwhm / number(info.get("fwhm_px")))
-
-
-def _up_deg(wcs: dict[str, Any]) -> float:
-    """Position angle of the +y axis of a frame's WCS cards, degrees east of north; NaN without."""
-    if "CD1_2" not in wcs or "CD2_2" not in wcs:
-        return NAN
-    return math.degrees(math.atan2(wcs["CD1_2"], wcs["CD2_2"])) % 360.0
 
 
 def _ids(frames: list[Frame]) -> list[int]:

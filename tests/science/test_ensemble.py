@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,13 @@ def test_pulls_have_unit_width(frames: int, stars: int) -> None:
         pulls.append((found.zero[0] - 20.0) / np.hypot(found.random_err[0], found.common_err))
     assert abs(np.mean(pulls)) < 0.15
     assert np.std(pulls) == pytest.approx(1.0, abs=0.13)
+
+
+def test_an_offset_is_as_sure_as_its_catalogue_magnitude_and_its_fluxes() -> None:
+    estimates, errors = np.full((2, 4, 3), np.nan)
+    estimates[:, :2], errors[:, :2] = 20.0, 0.01
+    found = solve(estimates, errors, np.array([0.02, 0.05, 0.03]))
+    of_fluxes = math.hypot(0.01, FLOOR) / 2.0  # of four frames
+    assert found.offset_errs[:2] == pytest.approx([math.hypot(0.02, of_fluxes),
+                                                   math.hypot(0.05, of_fluxes)])
+    assert math.isnan(found.offset_errs[2])
