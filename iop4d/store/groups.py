@@ -18,6 +18,7 @@ from iop4d.store import catalogue
 from iop4d.store.database import Connection, Transaction, number
 from iop4d.store.frames import facts_of
 from iop4d.store.jobs import OF_A_FRAME
+from iop4d.store.results import STANDS
 from iop4d.store.schema import Frame, FrameStars, Group, Job, Result, ResultFrame, Series
 from iop4d.store.schema import Measurement as Row
 
@@ -70,7 +71,7 @@ def withdraw(tx: Transaction, group_id: int, keep: tuple[str, ...], now: float) 
     tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
               changed_at=now).where(
         (Result.group_id == group_id) & Result.source.not_in(keep)
-        & (Result.withdrawn == False)).execute()  # noqa: E712 - SQL
+        & STANDS).execute()
 
 
 def withdraw_others(tx: Transaction, group_id: int, frame_ids: list[int], now: float) -> None:
@@ -82,7 +83,7 @@ def withdraw_others(tx: Transaction, group_id: int, frame_ids: list[int], now: f
     tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
               changed_at=now).where(
         Result.id.in_(resting) & (Result.group_id != group_id)
-        & (Result.withdrawn == False)).execute()  # noqa: E712 - SQL
+        & STANDS).execute()
 
 
 def by_id(db: Connection, id_: int) -> Group:

@@ -12,6 +12,7 @@ from iop4d.model.flags import NEVER_ALERTS
 from iop4d.model.result import STACK
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.store.database import Connection
+from iop4d.store.results import STANDS
 from iop4d.store.schema import (
     Alert,
     AlertStep,
@@ -25,6 +26,7 @@ from iop4d.store.schema import (
     Summary,
 )
 from iop4d.store.status import TROUBLE
+from iop4d.store.table import is_filled
 
 PAGE = 100
 
@@ -204,18 +206,21 @@ def last_night(db: Connection) -> str | None:
 
 
 def summarise(db: Connection, night: str) -> list[BandSummary]:
-    """A night's results by source and band. Means leave out what never counts for an alert."""
-    sound = ((Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & Result.mag.is_null(False)
-             & (Result.mode != STACK))
+    """A night's results by source and band, without withdrawn ones.
+
+    Means leave out what never counts for an alert.
+    """
+    sound = ((Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & ~is_filled(Result.human_flags)
+             & Result.mag.is_null(False) & (Result.mode != STACK))
     good = pw.Case(None, [(sound, Result.mag)])
     groups = (db.select(Result, Result.source, Result.band, pw.fn.COUNT(Result.id),
                         pw.fn.COUNT(good), pw.fn.AVG(good), pw.fn.MIN(good), pw.fn.MAX(good))
-              .where(Result.night == night).group_by(Result.source, Result.band)
+              .where((Result.night == night) & STANDS).group_by(Result.source, Result.band)
               .order_by(Result.source, Result.band))
     found = []
     for source, band, count, n_good, mean, brightest, faintest in groups.tuples():
         last = (db.select(Result).where((Result.source == source) & (Result.band == band)
-                                        & (Result.night == night))
+                                        & (Result.night == night) & STANDS)
                 .order_by(Result.jd_mid.desc()).first())
         found.append(BandSummary(source=source, band=band, count=count, good=n_good, mean=mean,
                                  brightest=brightest, faintest=faintest, last=last))

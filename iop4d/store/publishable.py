@@ -13,6 +13,7 @@ from peewee import fn
 from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.store.database import Connection
 from iop4d.store.points import good_points
+from iop4d.store.results import STANDS
 from iop4d.store.schema import Result
 
 Row = dict[str, Any]
@@ -102,14 +103,14 @@ def flags_of_all(db: Connection, source: str, since_jd: float,
                  until_jd: float) -> list[tuple[int, list[Any]]]:
     """The flags and the human flags of every result between two JD, good or not."""
     return list(db.select(Result, Result.flags, Result.human_flags).where(
-        (Result.source == source) & (Result.withdrawn == False)  # noqa: E712 - SQL
+        (Result.source == source) & STANDS
         & Result.jd_mid.between(since_jd, until_jd)).tuples())
 
 
 def _photometry(source: str, band: str | None = None) -> Any:
     column = Result.band if band is None else band
     return (good_points(source, column) & Result.mag_err.is_null(False)
-            & (Result.mag_err > 0) & (Result.withdrawn == False))  # noqa: E712 - SQL
+            & (Result.mag_err > 0) & STANDS)
 
 
 def _polarimetry(source: str, band: str | None = None) -> Any:
@@ -117,7 +118,7 @@ def _polarimetry(source: str, band: str | None = None) -> Any:
     return (good_points(source, column, needs_mag=False) & Result.p.is_null(False)
             & Result.p_err.is_null(False) & (Result.p_err > 0)
             & (Result.flags.bin_and(int(Flag.POOR_FIT)) == 0)
-            & (Result.withdrawn == False))  # noqa: E712 - SQL
+            & STANDS)
 
 
 def _last(db: Connection, condition: Any) -> Row | None:

@@ -16,6 +16,8 @@ from iop4d.store.events import emit, newest
 from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
 from iop4d.store.table import is_filled
 
+#: The condition that a result still follows from its frames.
+STANDS = Result.withdrawn == False  # noqa: E712 - SQL
 _JUDGED = "flags judged"  # the last event of a flag that the alerts took into account
 _VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 _NEWS = 0.1  # errors by which a magnitude must change to be news
@@ -179,8 +181,7 @@ class Selection:
 
 def select(db: Connection, chosen: Selection) -> Iterator[Result]:
     """The results of a selection, in order of time."""
-    query = db.select(Result).where(Result.withdrawn == False).order_by(  # noqa: E712 - SQL
-        Result.jd_mid, Result.source, Result.id)
+    query = db.select(Result).where(STANDS).order_by(Result.jd_mid, Result.source, Result.id)
     if chosen.sources:
         query = query.where(Result.source.in_(chosen.sources))
     if chosen.bands:

@@ -10,6 +10,7 @@ from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue, schema
 from iop4d.store.database import Connection
+from iop4d.store.results import STANDS
 from iop4d.store.schema import Alert, Frame, Result
 
 
@@ -54,7 +55,7 @@ def listed(db: Connection) -> list[SourceLine]:
 
 def _last_measured(db: Connection, name: str) -> Result | None:
     last: Result | None = (
-        db.select(Result).where((Result.source == name) & Result.mag.is_null(False))
+        db.select(Result).where((Result.source == name) & STANDS & Result.mag.is_null(False))
         .order_by(Result.jd_mid.desc()).first())
     return last
 
@@ -70,8 +71,8 @@ def count(db: Connection, name: str) -> int:
 
 
 def latest_results(db: Connection, name: str, count: int) -> list[Result]:
-    """The latest results of a source, the newest first."""
-    return list(db.select(Result).where(Result.source == name).order_by(
+    """The latest results of a source, the newest first, without withdrawn ones."""
+    return list(db.select(Result).where((Result.source == name) & STANDS).order_by(
         Result.jd_mid.desc(), Result.id.desc()).limit(count))
 
 
@@ -88,8 +89,7 @@ def points(db: Connection, name: str, *, after: float | None, limit: int) -> lis
         Result.flags, Result.human_flags, Result.frames, Result.provisional, Result.mode,
         Result.withdrawn, Result.changed_at).where(
         Result.source == name)
-    query = query.where(Result.withdrawn == False if after is None  # noqa: E712 - SQL
-                        else Result.changed_at >= after)
+    query = query.where(STANDS if after is None else Result.changed_at >= after)
     return list(query.order_by(Result.jd_mid.desc()).limit(limit))[::-1]
 
 

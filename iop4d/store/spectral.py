@@ -15,6 +15,7 @@ from iop4d.model.flags import NEVER_ALERTS
 from iop4d.model.result import STACK
 from iop4d.science.flux import BandFlux, SpectralIndex, has_lever, spectral_index
 from iop4d.store.database import Connection, number
+from iop4d.store.results import STANDS
 from iop4d.store.schema import Result
 from iop4d.store.table import is_filled
 
@@ -90,7 +91,7 @@ def _series(db: Connection, rows: Collection[Result],
         Result.jd_mid, Result.mag, Result.mag_err, Result.mag_err_common, Result.extinction_mag,
     ).where(
         Result.jd_mid.between(first - near, last + near) & Result.mag.is_null(False)
-        & Result.extinction_mag.is_null(False) & (Result.withdrawn == False)  # noqa: E712 - SQL
+        & Result.extinction_mag.is_null(False) & STANDS
         & (Result.flags.bin_and(_BARS) == 0) & ~is_filled(Result.human_flags))
     sources = {row.source for row in rows}
     if len(sources) <= _MOST_SOURCES:

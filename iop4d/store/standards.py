@@ -12,6 +12,7 @@ from iop4d.model.units import angle_difference
 from iop4d.store import catalogue
 from iop4d.store.database import Connection
 from iop4d.store.points import barring_flags
+from iop4d.store.results import STANDS
 from iop4d.store.schema import Result
 from iop4d.store.table import is_filled
 
@@ -64,7 +65,7 @@ def _compared(db: Connection, which: Any) -> tuple[StandardOff, ...]:
              if source.kind is SourceKind.STANDARD and math.isfinite(source.p)}
     rows = db.select(Result).where(
         which & Result.source.in_(list(known)) & Result.p.is_null(False)
-        & (Result.withdrawn == False)  # noqa: E712 - SQL
+        & STANDS
     ).order_by(Result.instrument, Result.source, Result.jd_mid)
     return tuple(compared(row, known[row.source]) for row in rows)
 

@@ -16,6 +16,7 @@ from iop4d.model.result import STACK
 from iop4d.model.states import UNBEGUN_ALERTS, FrameState, MessageState, SummaryState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.points import barring_flags
+from iop4d.store.results import STANDS
 from iop4d.store.schema import Alert, Frame, Master, Meta, Outbox, Result, Summary
 from iop4d.store.status import TROUBLE
 from iop4d.store.table import is_filled
@@ -93,7 +94,7 @@ def began_by(tx: Transaction, now: float) -> float:
 
 def results(db: Connection, night: str, source: str = "") -> list[Result]:
     """A night's results, of all sources or one, by source and band and in order of time."""
-    condition = (Result.night == night) & (Result.withdrawn == False)  # noqa: E712 - SQL
+    condition = (Result.night == night) & STANDS
     if source:
         condition &= Result.source == source
     return list(db.select(Result, *_RESULT).where(condition).order_by(
@@ -106,7 +107,7 @@ def of_source(db: Connection, source: str, nights: int, *,
 
     ``most``: of how many results at most; nights are whole, and the last one is always there.
     """
-    kept = ((Result.source == source) & (Result.withdrawn == False)  # noqa: E712 - SQL
+    kept = ((Result.source == source) & STANDS
             & (Result.mode != STACK))
     last: list[str] = []
     for night, count in db.select(Result, Result.night, fn.COUNT(Result.id)).where(kept).group_by(
@@ -151,7 +152,7 @@ def uncalibrated(db: Connection, night: str) -> list[tuple[str, str, int]]:
     bare = (Result.flags.bin_and(int(Flag.NO_CALIBRATORS)) != 0) & Result.mag.is_null()
     count = fn.SUM(Case(None, [(bare, 1)], 0))
     return list(db.select(Result, Result.source, Result.band, count).where(
-        (Result.night == night) & (Result.withdrawn == False))  # noqa: E712 - SQL
+        (Result.night == night) & STANDS)
         .group_by(Result.source, Result.band).having(count > 0)
         .order_by(Result.source, Result.band).tuples())
 
@@ -159,7 +160,7 @@ def uncalibrated(db: Connection, night: str) -> list[tuple[str, str, int]]:
 def _sound(source: str, band: str, quantity: str) -> Any:
     """The condition that a row has a number which ``is_sound``."""
     return ((Result.source == source) & (Result.band == band)
-            & (Result.withdrawn == False) & (Result.mode != STACK)  # noqa: E712 - SQL
+            & STANDS & (Result.mode != STACK)
             & (fn.json_array_length(Result.human_flags) == 0)
             & (Result.flags.bin_and(barring_flags(needs_mag=quantity == "mag")) == 0)
             & _QUANTITIES[quantity].is_null(False))

@@ -8,6 +8,7 @@ import pytest
 
 from iop4d.model.errors import Iop4dError
 from iop4d.model.result import ResultValue
+from iop4d.store import pages, sources
 from iop4d.store.database import Database, Transaction
 from iop4d.store.groups import withdraw
 from iop4d.store.results import (
@@ -42,6 +43,23 @@ def test_results_that_were_withdrawn_are_not_listed(database: Database) -> None:
         assert list(select(tx, Selection())) == []
         assert save(tx) == [id_]  # it counts again
         assert [row.id for row in select(tx, Selection())] == [id_]
+
+
+def test_pages_leave_out_what_was_withdrawn_and_means_what_people_flagged(
+        database: Database) -> None:
+    with database.write() as tx:
+        (one,) = save(tx)
+        (two,) = save_results(tx, replace(GROUP, key="2", group_id=2), (replace(
+            VALUE, mag=15.0, jd_mid=VALUE.jd_mid + 0.1),), now=0.0)
+        assert [line.mean for line in pages.summarise(tx, GROUP.night)] == [14.5]
+        add_flag(tx, one, "trailed", note="", by="", now=1.0)
+        assert [(line.count, line.mean) for line in pages.summarise(tx, GROUP.night)] == [(2, 15.0)]
+        withdraw(tx, 2, (), 1.0)
+        (line,) = pages.summarise(tx, GROUP.night)
+        assert (line.count, line.mean, line.last.id) == (1, None, one)
+        assert [row.id for row in sources.latest_results(tx, "BL Lac", 9)] == [one]
+        assert [line.last.id for line in sources.listed(tx) if line.last] == [one]
+        assert two != one
 
 
 def test_a_change_of_a_tenth_of_the_error_is_no_news(database: Database) -> None:
