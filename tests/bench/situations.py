@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
+from iop4d.config.site import Polarimetry
 from iop4d.instruments.discovery import find_instruments
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.simulator.conditions import Conditions
 from iop4d.simulator.night import jd_of_evening
 from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY, NightPlan
@@ -24,6 +26,9 @@ from tests.bench.nights import PEAK_ADU, exposure_s, mag_of_peak, night_of
 
 QUANTITIES = ("mag", "q", "u", "p", "chi")
 _SEEING = 1.9  # arcsec, in the zenith
+#: Scatter of the transparency from frame to frame, a fraction: that for which the errors of groups
+#: allow by default ([polarimetry] transparency_scatter); a perfectly steady sky has smaller ones.
+_TRANSPARENCY = Polarimetry().transparency_scatter / MAG_PER_RELATIVE_FLUX
 _FULL = 65535.0  # ADU at which all the converters clip
 _CONSTANTS = {i.name: i.polarimeter for i in find_instruments()}
 
@@ -183,7 +188,7 @@ def plan_of(situation: Situation, instrument: str, seed: int, *, groups: int = 0
     plan = NightPlan(
         instrument=instrument, seed=seed, fields=(where.object,), night=night,
         mode=POLARIMETRY if groups else PHOTOMETRY, groups=groups, frames=frames,
-        seeing_arcsec=situation.seeing, drift_phase=(seed % 97) / 97.0,
+        seeing_arcsec=situation.seeing, transparency=_TRANSPARENCY, drift_phase=(seed % 97) / 97.0,
         exptime_s=situation.exposure * exposure_s(
             setup, where.quiet_mag if conditions.target_mag is None else conditions.target_mag,
             situation.seeing, situation.peak_adu),
