@@ -50,7 +50,8 @@ EXCUSED = (NEVER_ALERTS | Flag.NONLINEAR | Flag.CALIBRATORS_DISAGREE | Flag.UNST
 _FAR = 5.0  # errors beyond which a point must have a flag
 _SURE = 3.0  # errors of a mean or width by which it must be out of bounds to count as wrong
 _WIDTH = 0.2  # distance of the pulls' width from 1
-_CLEAN = 0.5  # part of the numbers that have no flag where nothing is wrong with them
+_CLEAN = 0.5  # part of the results that have no flag where nothing is wrong with them
+_FEWEST_CLEAN = 3  # results that tell: now and then a cosmic ray hits one, which is flagged rightly
 #: Magnitudes of an error that all frames of a night share and no column holds: flat fields, and the
 #: star images' change over the field, which is 4 % of the FWHM in the simulated corners.
 _FLOOR = {"mag": 0.001}
@@ -89,6 +90,7 @@ class Score:
     missing: Counter[str] = field(default_factory=Counter)  # quantities that unflagged results lack
     found: list[Deviation] = field(default_factory=list)
     flags: Counter[str] = field(default_factory=Counter)  # of the results
+    marks: Counter[tuple[str, bool]] = field(default_factory=Counter)  # (group or frame, flagged)
     reasons: list[str] = field(default_factory=list)
 
     def of(self, quantity: str) -> list[Deviation]:
@@ -170,6 +172,7 @@ def _compare(result: ResultValue | None, truth: Truth, situation: Situation, sco
     if not result.flags & int(EXCUSED):
         wanted = {"mag"} if truth.q is None else {"mag", "q"}
         score.missing.update((wanted & set(situation.judged)) - {d.quantity for d in found})
+    score.marks["frame" if truth.q is None else "group", any(d.flagged for d in found)] += 1
     score.found += found
 
 
@@ -257,8 +260,10 @@ def report(scores: Sequence[Score]) -> tuple[Table, list[str]]:
                       f"{score.got} of {score.expected}", f"{flagged} of {len(score.found)}",
                       *(_cell(score.of(name)) for name in QUANTITIES))
         wrong += _broken(score)
+    clean = {one.name for one in SITUATIONS if one.clean}
     for instrument in dict.fromkeys(score.instrument for score in scores):
         mine = [score for score in scores if score.instrument == instrument]
+        wrong += _flagged(instrument, [score for score in mine if score.situation in clean])
         pooled = {name: [d for score in mine for d in score.of(name)
                          if score.situation not in shared] for name in QUANTITIES}
         table.add_row("all", instrument, str(sum(s.frames for s in mine)),
@@ -274,10 +279,8 @@ def _broken(score: Score) -> list[str]:
     where = f"{score.situation}, {score.instrument}"
     wrong = []
     situation = next(one for one in SITUATIONS if one.name == score.situation)
-    sound = sum(not d.flagged for d in score.found)
-    if situation.clean and score.found and sound < _CLEAN * len(score.found):
-        wrong.append(f"{where}: {len(score.found) - sound} of {len(score.found)} numbers have "
-                     f"flags: {', '.join(score.flags)}")
+    if situation.clean:
+        wrong += _flagged(where, [score])
     if situation.clean and 2 * score.solved < score.frames:
         wrong.append(f"{where}: {score.frames - score.solved} of {score.frames} frames are not "
                      "solved")
@@ -304,6 +307,18 @@ def _broken(score: Score) -> list[str]:
         err = float(np.hypot(_mean_err(some), shared))
         if abs(mean) > _BIAS[name] + _SURE * err:
             wrong.append(f"{where}: {name} is biased by {mean:+.4f} +- {err:.4f}")
+    return wrong
+
+
+def _flagged(where: str, scores: Sequence[Score]) -> list[str]:
+    """Whether most groups, or most frames, have a flag, of enough of them to tell."""
+    wrong = []
+    for kind in ("group", "frame"):
+        bad, good = (sum(score.marks[kind, flagged] for score in scores)
+                     for flagged in (True, False))
+        if bad + good >= _FEWEST_CLEAN and good < _CLEAN * (bad + good):
+            names = sorted({name for score in scores for name in score.flags})
+            wrong.append(f"{where}: {bad} of {bad + good} {kind}s have flags: {', '.join(names)}")
     return wrong
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +30,7 @@ RESULT = ResultValue(
 def score(*off: float, flagged: bool = False, situation: str = "easy") -> Score:
     found = [Deviation(quantity="mag", off=x, err=0.01, whole=0.01, flagged=flagged) for x in off]
     return Score(situation=situation, instrument="CAFOS", frames=4, solved=4, expected=len(off),
-                 got=len(off), found=found)
+                 got=len(off), found=found, marks=Counter({("group", flagged): len(off)}))
 
 
 def test_sound_numbers_break_no_promise() -> None:
@@ -47,10 +48,19 @@ def test_a_bias_wrong_widths_flags_without_need_and_lost_frames_break_one() -> N
     assert "biased by +0.0200" in report([score(*[0.02] * 30)])[1][0]
     assert any("wide" in line for line in report([score(*[0.001, -0.001] * 20)])[1])
     assert not any("wide" in line for line in report([score(*[0.0054, -0.0054] * 13)])[1])
-    assert "2 of 2 numbers have flags" in report([score(0.0, 0.0, flagged=True)])[1][0]
+    assert "3 of 3 groups have flags" in report([score(0.0, 0.0, 0.0, flagged=True)])[1][0]
     lost = score(0.0)
     lost.solved = 1
     assert "3 of 4 frames are not solved" in report([lost])[1][0]
+
+
+def test_flags_of_sound_situations_are_judged_by_enough_results() -> None:
+    """A single flagged group may be a cosmic ray's; those of all situations together are not."""
+    flagged = [score(0.0, flagged=True, situation=name) for name in ("easy", "moon", "clouds")]
+    assert report(flagged[:1])[1] == []
+    assert report([flagged[0], *[score(0.0, situation=one) for one in ("moon", "clouds")]])[1] == []
+    assert report(flagged)[1] == ["CAFOS: 3 of 3 groups have flags: "]
+    assert report([replace(one, situation="blend") for one in flagged])[1] == []
 
 
 def test_results_that_are_not_there_break_one() -> None:
