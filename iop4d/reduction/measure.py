@@ -88,7 +88,7 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
         found = with_growth(pixels, placed, seen, circles, facts.exptime_s)
         by_profile = [
             not (close and pixels.empirical_psf.n_stars) and not (
-                m.flags & Flag.BAD_PIXELS and mask_flags(pixels, m.x, m.y, aperture)
+                m.flags & Flag.BAD_PIXELS and mask_flags(pixels, m.x, m.y, aperture.radius)
                 & Flag.BAD_PIXELS)
             for m, close in zip(found, closely, strict=True)]
         return {m.source: replace(m, beam=name) for m in without_false_alarms(found, by_profile)}

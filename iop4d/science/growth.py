@@ -23,6 +23,7 @@ from iop4d.science.photometry import (
     HARMLESS,
     NEIGHBOUR_ERR,
     Pixels,
+    nearest_pixel,
 )
 from iop4d.science.psf import Psf, encircled, moffat_radius, surface
 
@@ -84,7 +85,7 @@ def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Fl
     error = np.sqrt(variance + (FLOOR * flux)**2 + (NEIGHBOUR_ERR * light)**2
                     + (_LOST_ERR * lost * flux)**2
                     + (flux * factor_err)**2)
-    flags = _pixel_flags(frame, x, y, radii)
+    flags = _mask_flags(frame, x, y, radii)
     flags[light > np.maximum(_BLEND * flux, BLEND_NOISE * error)] |= int(Flag.BLENDED)
     flags[lost > _LOST] |= int(Flag.BAD_PIXELS)
     ny, nx = frame.image.shape
@@ -221,21 +222,14 @@ def _wings(psf: Psf, radius: float, annulus: tuple[float, float]) -> float:
         math.pi * (outer**2 - inner**2))
 
 
-def _pixel_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers:
+def _mask_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers:
     """SATURATED and NONLINEAR where such a pixel touches a circle."""
-    flags = np.zeros((x.size, radii.size), dtype=np.int64)
-    half = math.ceil(float(radii[-1])) + 1
-    for mask, flag in ((frame.saturated, Flag.SATURATED), (frame.nonlinear, Flag.NONLINEAR)):
-        if mask is None:
-            continue
+    flags, reach = np.zeros((x.size, radii.size), dtype=np.int64), float(radii[-1])
+    masks = [(mask, flag) for mask, flag in (
+        (frame.saturated, Flag.SATURATED), (frame.nonlinear, Flag.NONLINEAR)) if mask is not None]
+    for mask, flag in masks:
         for star in range(x.size):
-            first_x, first_y = max(0, round(x[star]) - half), max(0, round(y[star]) - half)
-            box = mask[first_y:round(y[star]) + half + 1, first_x:round(x[star]) + half + 1]
-            if box.any():
-                row, column = np.nonzero(box)
-                nearest = np.hypot(np.maximum(np.abs(column + first_x - x[star]) - 0.5, 0.0),
-                                   np.maximum(np.abs(row + first_y - y[star]) - 0.5, 0.0)).min()
-                flags[star, nearest < radii] |= int(flag)
+            flags[star, nearest_pixel(mask, x[star], y[star], reach) < radii] |= int(flag)
     return flags
 
 

@@ -225,12 +225,14 @@ class _Stamp:
 
 def _stamp(frame: Pixels, x: float, y: float, aperture: Aperture, own: int | None) -> _Stamp:
     ny, nx = frame.image.shape
-    rows, columns = _box(frame, x, y, aperture.outer)
+    half = math.ceil(aperture.outer) + 1
+    rows = slice(max(0, round(y) - half), min(ny, round(y) + half + 1))
+    columns = slice(max(0, round(x) - half), min(nx, round(x) + half + 1))
     dx = np.arange(columns.start, columns.stop) - x
     dy = np.arange(rows.start, rows.stop) - y
     r2 = dy[:, None] ** 2 + dx[None, :] ** 2
     weights = circle_overlap(dx, dy, aperture.radius)
-    flags = _pixel_flags(frame, rows, columns, weights)
+    flags = mask_flags(frame, x, y, aperture.radius)
     if min(x, nx - 1 - x, y, ny - 1 - y) < aperture.outer:
         flags |= Flag.EDGE
     in_annulus = (r2 >= aperture.inner**2) & (r2 <= aperture.outer**2)
@@ -241,32 +243,27 @@ def _stamp(frame: Pixels, x: float, y: float, aperture: Aperture, own: int | Non
                   weights=weights, r2=r2, in_annulus=in_annulus & clear, flags=flags)
 
 
-def _box(frame: Pixels, x: float, y: float, reach: float) -> tuple[slice, slice]:
-    """Rows and columns within ``reach`` of a place, inside the frame."""
-    ny, nx = frame.image.shape
-    half = math.ceil(reach) + 1
-    return (slice(max(0, round(y) - half), min(ny, round(y) + half + 1)),
-            slice(max(0, round(x) - half), min(nx, round(x) + half + 1)))
-
-
-def mask_flags(frame: Pixels, x: float, y: float, aperture: Aperture) -> Flag:
+def mask_flags(frame: Pixels, x: float, y: float, radius: float) -> Flag:
     """What the frame's masks say of an aperture at 0-based ``x``, ``y``."""
-    rows, columns = _box(frame, x, y, aperture.radius)
-    return _pixel_flags(frame, rows, columns, circle_overlap(
-        np.arange(columns.start, columns.stop) - x, np.arange(rows.start, rows.stop) - y,
-        aperture.radius))
-
-
-def _pixel_flags(frame: Pixels, rows: slice, columns: slice, weights: Floats) -> Flag:
     flags = Flag(0)
-    inside = weights > 0
-    if frame.saturated is not None and (frame.saturated[rows, columns] & inside).any():
-        flags |= Flag.SATURATED
-    if frame.bad is not None and (frame.bad[rows, columns] & inside).any():
-        flags |= Flag.BAD_PIXELS
-    if frame.nonlinear is not None and (frame.nonlinear[rows, columns] & inside).any():
-        flags |= Flag.NONLINEAR
+    for mask, flag in ((frame.saturated, Flag.SATURATED), (frame.bad, Flag.BAD_PIXELS),
+                       (frame.nonlinear, Flag.NONLINEAR)):
+        if mask is not None and nearest_pixel(mask, x, y, radius) < radius:
+            flags |= flag
     return flags
+
+
+def nearest_pixel(mask: Mask, x: float, y: float, reach: float) -> float:
+    """Distance to the nearest rim of a pixel of a mask, as far as ``reach``; infinite if none is
+    there, 0 inside one."""
+    half = math.ceil(reach) + 1
+    first_x, first_y = max(0, round(x) - half), max(0, round(y) - half)
+    box = mask[first_y:max(round(y) + half + 1, 0), first_x:max(round(x) + half + 1, 0)]
+    if not box.any():
+        return math.inf
+    row, column = np.nonzero(box)
+    return float(np.hypot(np.maximum(np.abs(column + first_x - x) - 0.5, 0.0),
+                          np.maximum(np.abs(row + first_y - y) - 0.5, 0.0)).min())
 
 
 def _sky(stamp: Floats, in_annulus: Mask, sigma: float) -> tuple[float, float]:
