@@ -8,6 +8,8 @@ of the file is never gone on with.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -17,7 +19,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from iop4d.archives.names import printable
-from iop4d.archives.session import RemoteEntry, Session, TransferError
+from iop4d.archives.session import (
+    RemoteEntry,
+    Session,
+    TakenError,
+    TransferError,
+    is_same_time,
+)
 from iop4d.archives.survey import Known
 from iop4d.archives.tree import look, protect
 from iop4d.config import Archive
@@ -59,21 +67,32 @@ async def download(session: Session, remote_path: str, entry: RemoteEntry, targe
 
     ``entry``: the file as listings agreed on it. ``progress`` is told how many of its bytes stand
     here. Raises RemoteError: TransferError where the file broke off (the part is kept, and the
-    next call goes on), or is not as listed (the part goes); OSError where it cannot be written.
+    next call goes on), or is not as listed (the part goes); TakenError where another process
+    downloads it; OSError where it cannot be written.
     The session must tell a file's time in ``list`` and ``stat`` by one clock, to its precision.
     """
     fetch = _Fetch(session, remote_path, entry, target, limiter, progress)
+    opening = asyncio.ensure_future(asyncio.to_thread(fetch.open))
+    try:
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:  # a thread cannot be stopped: what it opens is to be closed
+        with contextlib.suppress(TakenError, OSError):
+            await opening
+            fetch.file.close()
+        raise
     try:
         try:
             await fetch.go_on()
         except _OtherBytesError:  # not the version that it was begun with after all
-            await asyncio.to_thread(fetch.part.unlink, missing_ok=True)
+            await asyncio.to_thread(fetch.file.truncate, 0)
             await fetch.go_on()
-        await fetch.check()
+        mtime = await fetch.check()
+        await asyncio.to_thread(_put_in_place, fetch.file, fetch.part, target, mtime)
     except _ChangedError as error:
         await asyncio.to_thread(fetch.part.unlink, missing_ok=True)
         raise TransferError(str(error)) from None
-    await asyncio.to_thread(_put_in_place, fetch.part, target, entry.mtime)
+    finally:
+        await asyncio.to_thread(_close, fetch.file, fetch.part, entry.size)
     return fetch.came
 
 
@@ -122,20 +141,21 @@ class _Fetch:
         self._limiter, self._progress = limiter, progress
         self._target = target
         self.part = part_of(target, remote_path, entry)
+        self.file: BinaryIO
         self.came = 0
         self._what = printable(remote_path)
 
+    def open(self) -> None:
+        """Take hold of the part, until it is closed; raises TakenError, OSError."""
+        self.file = _open(self.part, self._target, self._entry.size)
+
     async def go_on(self) -> None:
         """Append what is missing to the part, after a look at whether its end is right."""
-        file = await asyncio.to_thread(_open, self.part, self._target, self._entry.size)
-        try:
-            have = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
-            start = max(0, have - OVERLAP)
-            await asyncio.to_thread(file.seek, start)
-            async with self._session.read(self._path, start) as blocks:
-                at = await self._take(file, blocks, start, have)
-        finally:
-            await asyncio.to_thread(_close, file, self.part, self._entry.size)
+        have = await asyncio.to_thread(self.file.seek, 0, os.SEEK_END)
+        start = max(0, have - OVERLAP)
+        await asyncio.to_thread(self.file.seek, start)
+        async with self._session.read(self._path, start) as blocks:
+            at = await self._take(self.file, blocks, start, have)
         if at < self._entry.size:
             raise TransferError(f"{self._what}: {at} of {self._entry.size} bytes were received")
 
@@ -154,35 +174,59 @@ class _Fetch:
                 await self._limiter.take(len(block))
         return at
 
-    async def check(self) -> None:
-        """Whether the file is still as it was listed, where the server can tell."""
-        now = await self._session.stat(self._path)
+    async def check(self) -> float | None:
+        """The file's time, as exactly as the server tells it; whether it is still as listed."""
+        now, listed = await self._session.stat(self._path), self._entry
         if now is None:
-            return
-        listed = self._entry
-        precision = max(now.precision, listed.precision)
-        if now.size != listed.size or (now.mtime is not None and listed.mtime is not None
-                                       and abs(now.mtime - listed.mtime) >= precision):
+            return listed.mtime
+        if now.size != listed.size or (
+                now.mtime is not None and listed.mtime is not None and not is_same_time(
+                    now.mtime, listed.mtime, max(now.precision, listed.precision))):
             raise _ChangedError(f"{self._what}: changed during the download")
+        finer = now.mtime is not None and now.precision < listed.precision
+        return now.mtime if finer else listed.mtime
 
 
 def _open(part: Path, target: Path, size: int) -> BinaryIO:
-    """The part, to be read and written; those of other versions go, and one that is too long."""
+    """The part, to be read and written, and locked; those of other versions go, and a longer one.
+
+    Raises TakenError where somebody else holds it, or one of another version.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     for other in target.parent.iterdir():
         found = _PART.fullmatch(other.name)
-        if found and found["name"] == target.name and (
-                other != part or other.stat().st_size > size):
-            other.unlink(missing_ok=True)
+        if found and found["name"] == target.name and other != part:
+            with contextlib.suppress(FileNotFoundError), other.open("r+b") as file:
+                _lock(file, other, target)
+                other.unlink()
     part.touch()
-    return part.open("r+b")
+    file = part.open("r+b")
+    try:
+        _lock(file, part, target)
+        if os.fstat(file.fileno()).st_size > size:
+            file.truncate(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _lock(file: BinaryIO, part: Path, target: Path) -> None:
+    """Hold a part as long as it is open; raises TakenError where somebody else does, or did."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file.fileno()).st_ino == part.stat().st_ino:
+            return
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    raise TakenError(f"{target.name} is being downloaded by another process")
 
 
 def _close(file: BinaryIO, part: Path, size: int) -> None:
     """Close the part; nothing that came is nothing to keep."""
-    file.close()
-    if size and not part.stat().st_size:
-        part.unlink()
+    with file:
+        if size and not os.fstat(file.fileno()).st_size:
+            part.unlink(missing_ok=True)
 
 
 def _compare_or_write(file: BinaryIO, block: bytes, known: int) -> None:
@@ -194,10 +238,10 @@ def _compare_or_write(file: BinaryIO, block: bytes, known: int) -> None:
         file.write(block[known:])
 
 
-def _put_in_place(part: Path, target: Path, mtime: float | None) -> None:
+def _put_in_place(file: BinaryIO, part: Path, target: Path, mtime: float | None) -> None:
     """Give the file its time and its name, such that no power failure leaves less than all."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
+    file.flush()
+    os.fsync(file.fileno())
     if mtime is not None:
         os.utime(part, (time.time(), mtime))
     part.replace(target)

@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aioftp
@@ -43,6 +44,9 @@ _GOODBYE = 1.0  # seconds for this machine to close a socket that was cut off
 _BYTES = "latin-1"
 _UNKNOWN_COMMAND = ("500", "501", "502", "504")
 _REFUSED = ("450", "550", "553")  # of a path
+_ZONE = 900.0  # seconds: clocks of places on the Earth differ by whole quarters of an hour
+_MINUTE = 60.0
+_MOST_LINKS = 2000  # of a folder that are followed
 
 
 async def connect(archive: FtpArchive) -> FtpSession:
@@ -154,6 +158,12 @@ def _errors_named(archive: FtpArchive, port: int, password: str | None) -> Itera
     except ssl.SSLError as error:
         raise HostError(f"TLS with {where} failed ({error.reason}); check the keys 'tls', "
                         f"'max_tls_version' and 'port' {keys}") from None
+    except StatusCodeError as error:
+        if not _is(error, ("421",)):
+            raise HostError(f"{where} refused to begin ({_said(error)}); check the keys 'host', "
+                            f"'port' and 'tls' {keys}") from None
+        raise HostError(f"{where} takes no connection now ({_said(error)}): it has too many, or "
+                        "is being serviced") from None
     except TimeoutError:
         raise HostError(f"{where} timed out after {archive.connect_timeout:g} s; check the "
                         f"keys 'host', 'port', 'tls' and 'connect_timeout' {keys}") from None
@@ -179,7 +189,11 @@ class FtpSession:
         self._context = context  # of the data connections, None: in clear
         self._passive: tuple[str, ...] = _PASSIVE
         self._home = "/"
-        self._has_mlsd = self._has_mlst = True
+        self._has_mlsd = self._has_mlst = self._has_mdtm = True
+        self._listed: dict[str, float] = {}  # times to the minute, of the last listing
+        self._zone: float | None = None  # seconds by which LIST is ahead of MDTM, once it is known
+        self._links: set[str] = set()  # of which MLST tells the link's own size
+        self._answer = ""  # the last one after data
         self._busy = asyncio.Lock()
         self._data: set[asyncio.StreamWriter] = set()
 
@@ -195,25 +209,57 @@ class FtpSession:
         """The entries of a folder."""
         async with self._busy:
             with self._guarded(path):
-                if self._has_mlsd:
-                    try:
-                        raw = await self._fetched(f"MLSD {self._raw(path)}")
-                        return await asyncio.to_thread(parse_mlsd, raw, self._archive.encoding)
-                    except StatusCodeError as error:
-                        if not _is(error, _UNKNOWN_COMMAND):
-                            raise
-                        self._has_mlsd = self._has_mlst = False
-                # LIST of a folder that is not there is empty on some servers; CWD tells.
-                await self._command(f"CWD {self._raw(path)}", "2xx")
-                raw = await self._fetched("LIST")
-                return await asyncio.to_thread(parse_list, raw, self._archive.encoding,
-                                               datetime.now(tz=UTC))
+                listing = await self._listing_of(path)
+                if "truncated" in self._answer.lower():
+                    listing = replace(listing, cut_off=printable(self._answer))
+                links = [entry for entry in listing.entries if entry.link][:_MOST_LINKS]
+                if not links:
+                    return listing
+                followed = [await self._followed(path, entry) for entry in links]
+                return replace(listing, entries=(
+                    *(e for e in listing.entries if not e.link), *filter(None, followed)))
+
+    async def _listing_of(self, path: str) -> Listing:
+        if self._has_mlsd:
+            try:
+                raw = await self._fetched(f"MLSD {self._raw(path)}")
+                return await asyncio.to_thread(parse_mlsd, raw, self._archive.encoding)
+            except StatusCodeError as error:
+                if not _is(error, _UNKNOWN_COMMAND):
+                    raise
+                self._has_mlsd = self._has_mlst = False
+        # LIST of a folder that is not there is empty on some servers; CWD tells.
+        await self._command(f"CWD {self._raw(path)}", "2xx")
+        raw = await self._fetched("LIST")
+        listing = await asyncio.to_thread(parse_list, raw, self._archive.encoding,
+                                          datetime.now(tz=UTC))
+        self._listed = {f"{path.rstrip('/')}/{entry.name}": entry.mtime
+                        for entry in listing.entries
+                        if entry.mtime is not None and entry.precision == _MINUTE}
+        return listing
+
+    async def _followed(self, folder: str, link: RemoteEntry) -> RemoteEntry | None:
+        """What a link leads to; None for nothing that can be fetched."""
+        path = f"{folder.rstrip('/')}/{link.name}"
+        self._links.add(path)
+        try:
+            return replace(await self._size_and_time(path), link=True)
+        except StatusCodeError as error:
+            if not _is(error, _REFUSED):
+                raise
+        try:
+            await self._command(f"CWD {self._raw(path)}", "2xx")
+        except StatusCodeError as error:
+            if not _is(error, _REFUSED):
+                raise
+            return None
+        return replace(link, folder=True)
 
     async def stat(self, path: str) -> RemoteEntry | None:
-        """A file as it is now. Without MLSD its time is left out: LIST tells another one."""
+        """A file as it is now, to the second where the server knows MLST or MDTM."""
         async with self._busy:
             with self._guarded(path):
-                if self._has_mlst:
+                if self._has_mlst and path not in self._links:
                     try:
                         info = await self._command(f"MLST {self._raw(path)}", "250")
                         return mlsx_entry(info[1].encode(_BYTES), self._archive.encoding)
@@ -221,20 +267,41 @@ class FtpSession:
                         if not _is(error, _UNKNOWN_COMMAND):
                             raise
                         self._has_mlst = False
-                return await self._size_and_time(path)
+                try:
+                    return await self._size_and_time(path)
+                except StatusCodeError as error:
+                    if _is(error, _UNKNOWN_COMMAND):
+                        return None
+                    raise
 
-    async def _size_and_time(self, path: str) -> RemoteEntry | None:
+    async def _size_and_time(self, path: str) -> RemoteEntry:
+        """A file, or what a link leads to."""
+        size = await self._command(f"SIZE {self._raw(path)}", "213")
+        return RemoteEntry(name=path.rpartition("/")[2], size=int(size[-1].strip()),
+                           mtime=await self._time(path))
+
+    async def _time(self, path: str) -> float | None:
+        """When a file was changed, to the second, by the clock of the listings.
+
+        MDTM tells UTC, LIST what the server calls its time: their difference is known from a file
+        of which both are. None where it is not, or where the server has no MDTM.
+        """
+        if not self._has_mdtm:
+            return None
         try:
-            size = await self._command(f"SIZE {self._raw(path)}", "213")
-            mtime = None
-            if self._has_mlsd:
-                moment = await self._command(f"MDTM {self._raw(path)}", "213")
-                mtime = moment_of(moment[-1].strip().encode(_BYTES))
+            moment = await self._command(f"MDTM {self._raw(path)}", "213")
         except StatusCodeError as error:
-            if _is(error, _UNKNOWN_COMMAND):
-                return None
-            raise
-        return RemoteEntry(name=path.rpartition("/")[2], size=int(size[-1].strip()), mtime=mtime)
+            if not _is(error, _UNKNOWN_COMMAND):
+                raise
+            self._has_mdtm = False
+            return None
+        mtime = moment_of(moment[-1].strip().encode(_BYTES))
+        if self._has_mlsd:
+            return mtime
+        if path in self._listed:
+            off = self._listed[path] - mtime // _MINUTE * _MINUTE
+            self._zone = _ZONE * round(off / _ZONE)
+        return None if self._zone is None else mtime + self._zone
 
     @asynccontextmanager
     async def read(self, path: str, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -315,7 +382,7 @@ class FtpSession:
             await source.aclose()
             self._data.discard(writer)
             await _cut_off(writer)
-        await self._command(None, "2xx", "1xx")
+        self._answer = " ".join(await self._command(None, "2xx", "1xx"))
 
     async def _data_connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the port that the server names, on the host that it is known by.
@@ -376,6 +443,8 @@ class FtpSession:
 
     def _raw(self, path: str) -> str:
         """An absolute path, as the characters that stand for its bytes."""
+        if set(path) & set("\r\n\0"):
+            raise PathError(f"{printable(path)}: FTP has no way to ask for such a name")
         whole = path if path.startswith("/") else f"{self._home.rstrip('/')}/{path}"
         return whole.encode(self._archive.encoding, "surrogateescape").decode(_BYTES)
 

@@ -16,6 +16,7 @@ from iop4d.archives.session import Listing, RemoteEntry
 _EXAMPLES = 5  # of lines that nobody understood
 _SHOWN = 80  # characters of such a line
 _MINUTE, _DAY = 60.0, 86400.0  # seconds to which a time is told
+_LINKS = (b"os.unix=symlink", b"os.unix=slink")  # types of MLSD
 _MONTHS = {name: number for number, name in enumerate(
     ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1)}
 
@@ -75,12 +76,12 @@ def mlsx_entry(line: bytes, encoding: str) -> RemoteEntry | None:
     kind = known.get(b"type", b"file").lower()
     if kind in (b"cdir", b"pdir"):
         return None
-    folder = kind == b"dir"
+    folder, link = kind == b"dir", kind.startswith(_LINKS)
     modify = known.get(b"modify")
     return RemoteEntry(
-        name=name.decode(encoding, "surrogateescape"), folder=folder,
-        size=0 if folder else _size(known.get(b"size", b"?")),
-        mtime=None if modify is None else moment_of(modify))
+        name=name.decode(encoding, "surrogateescape"), folder=folder, link=link,
+        size=0 if folder or link else _size(known.get(b"size", b"?")),
+        mtime=None if modify is None or link else moment_of(modify))
 
 
 def _fact(piece: bytes) -> tuple[bytes, bytes]:
@@ -117,7 +118,8 @@ def _unix_entry(found: re.Match[bytes], encoding: str, now: datetime) -> RemoteE
     if mode in b"bcps":
         raise ValueError("neither file nor folder")
     if mode == b"l":
-        name = name.partition(b" -> ")[0]
+        return RemoteEntry(name=name.partition(b" -> ")[0].decode(encoding, "surrogateescape"),
+                           size=0, mtime=None, link=True)
     moment, precision = _unix_moment(found, now)
     return RemoteEntry(
         name=name.decode(encoding, "surrogateescape"), folder=mode == b"d",

@@ -51,15 +51,16 @@ def is_safe(name: str) -> bool:
             and len(name.encode()) <= LONGEST)
 
 
-def local_path(root: Path, night: str, name: str) -> Path:
-    """The place of a night's file below ``root``: never outside, never deeper.
+def local_path(root: Path, night: str, *names: str) -> Path:
+    """The place of a night's file below ``root``: never outside.
 
-    ``name``: as ``safe_name`` gave it. Raises ValueError where night or name is not safe.
+    ``names``: of folders below the night's and of the file, as ``safe_name`` gave them. Raises
+    ValueError where one of them or the night is not safe.
     """
-    for part in (night, name):
+    for part in (night, *names):
         if not is_safe(part):
             raise ValueError(f"not the name of a file or folder here: {printable(part)}")
-    return root / night / name
+    return root.joinpath(night, *names)
 
 
 def printable(remote: str) -> str:

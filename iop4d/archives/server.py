@@ -14,22 +14,33 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from iop4d.archives.download import Limiter, download, left_behind, settled
+from iop4d.archives.names import printable
 from iop4d.archives.nights import folder_of, observes, pause_of
 from iop4d.archives.retry import Breaker
 from iop4d.archives.session import (
+    Listing,
     LoginError,
     PathError,
     RemoteError,
     Session,
+    TakenError,
     TransferError,
 )
-from iop4d.archives.survey import Known, WantedFile, above_nights, is_here, is_known, wanted_of
+from iop4d.archives.standing import Standing, exactly
+from iop4d.archives.survey import (
+    Known,
+    WantedFile,
+    above_nights,
+    is_here,
+    is_known,
+    list_night,
+    wanted_of,
+)
 from iop4d.config import ServerArchive
 from iop4d.instruments.telescopes import Telescope, night_of
 from iop4d.model.errors import ConfigError
@@ -46,29 +57,9 @@ _KEEP = 300.0  # seconds of idleness over which a session is not kept: servers e
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _FULL_PAUSE = 60.0  # seconds until the next try when the disk is full
 _MOST_BREAKS = 3  # transfers in a row that break off, after which the server is left alone
-_FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 900.0  # seconds for which a file waits of which nothing came
 _SHORTEST = 0.05  # seconds between looks
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """How often a file broke off; not to be tried before (monotonic seconds), and why."""
-
-    count: int = 0
-    not_before: float = 0.0
-    reason: str = ""
-    reached: int = 0  # bytes that were here
-    idle: int = 0  # how often in a row no more came
-
-    def again(self, reached: int, reason: str) -> _Failure:
-        """Once more. A file that grows here is gone on with at the next look, another one waits."""
-        idle = 0 if reached > self.reached else self.idle + 1
-        pause = min(_FIRST_PAUSE * 2.0 ** (idle - 1), _LONGEST_PAUSE) if idle else 0.0
-        return _Failure(count=self.count + 1, not_before=time.monotonic() + pause, reason=reason,
-                        reached=max(reached, self.reached), idle=idle)
-
-
-_NEVER = _Failure()
+_MOST_ASKED = 50  # newest files of a look whose time is asked for where listings tell minutes only
+_LONGEST_OUTAGE = 400  # nights that are made up for at most
 
 
 class PolledServer:
@@ -92,8 +83,11 @@ class PolledServer:
         self._breaker = breaker or Breaker()
         self._limiter = Limiter(archive.max_kb_per_s * 1000.0) if archive.max_kb_per_s else None
         self._session: Session | None = None
-        self._standing: dict[str, tuple[tuple[int, float | None], float]] = {}
-        self._failures: dict[str, _Failure] = {}
+        self._spare: list[tuple[Session, float]] = []  # that others used before, and until when
+        self._standing = Standing(archive.settle)
+        self._tells_minutes = False
+        self._cut_off: dict[str, str] = {}  # folders whose listing is not whole: what was said
+        self._whole_until = _newest_night(archive, known)  # up to which all was looked at
         self._reached: dict[str, int] = {}  # bytes of files that broke off
         self._backlog: set[str] = set()  # what was there at the first look
         self._fetching: dict[str, list[int]] = {}  # name: bytes that came, bytes in all
@@ -126,9 +120,10 @@ class PolledServer:
             "fetching": {name: f"{100 * done // max(size, 1)} %"
                          for name, (done, size) in self._fetching.items()},
             "failing": {name: f"{f.count} times: {f.reason}"
-                        for name, f in self._failures.items()},
+                        for name, f in self._standing.failures.items()},
             "breaker": f"open, next attempt in {left:.0f} s after {self._breaker.failures} failures"
             if self._breaker.is_open else "closed",
+            "cut_off": dict(self._cut_off),
             "observing": observes(a, self._telescope, self._clock()),
             "last_scan_at": self._last_look_at, **self._counts,
         }
@@ -193,54 +188,55 @@ class PolledServer:
         if not self._looked_here:
             await self._deliver_what_lies_here()
             self._looked_here = True
-        files = [f for f in await self._list_nights() if not is_known(f, self._known)]
+        nights = self.nights()
+        listed = await self._with_seconds(await self._list_nights(nights))
+        files = [f for f in listed if not is_known(f, self._known)]
         if self._last_look_at is None:
             self._backlog = {file.remote for file in files}
         self._last_look_at = self._clock()
-        ready, settling = [], {}
-        now = time.monotonic()
-        for file in files:
-            stamp, since = self._standing.get(file.remote, (file.stamp, now))
-            if stamp != file.stamp:
-                since = now
-            settling[file.remote] = (file.stamp, since)
-            stands = now - since >= self._archive.settle
-            if stands and now >= self._failures.get(file.remote, _NEVER).not_before:
-                ready.append(file)
-        self._standing = settling
-        self._failures = {name: f for name, f in self._failures.items() if name in settling}
+        ready = self._standing.take(files, nights, time.monotonic())
         self._paused = self._short()
         if not self._paused:
             await self._fetch_all(ready)
-        return bool(self._standing)
+        return bool(self._standing.nights(time.monotonic()))
 
     # Listing.
 
     def nights(self) -> list[date]:
-        """The nights to look at now, the present one first."""
+        """The nights to look at now, the present one first.
+
+        Those before it are due every ten minutes, or at once for a file that is about to be
+        fetched; after an outage all nights since.
+        """
         tonight = self.tonight()
-        nights = [tonight]
-        if time.monotonic() - self._old_nights_at >= _OLD_NIGHTS or self._standing:
-            nights += [tonight - timedelta(days=k)
-                       for k in range(1, self._archive.lookback_nights + 1)]
-        return nights
+        back = self._archive.lookback_nights
+        if self._whole_until is not None and (tonight - self._whole_until).days > back:
+            back = min((tonight - self._whole_until).days, _LONGEST_OUTAGE)
+        old = [tonight - timedelta(days=k) for k in range(1, back + 1)]
+        if time.monotonic() - self._old_nights_at < _OLD_NIGHTS:
+            old = sorted(self._standing.nights(time.monotonic()) - {tonight}, reverse=True)
+        return [tonight, *old]
 
     def tonight(self) -> date:
         """The present night, local noon to noon."""
         jd = jd_of_unix(self._clock())
         return date.fromisoformat(night_of(jd, self._telescope or Telescope(name="")))
 
-    async def _list_nights(self) -> list[WantedFile]:
+    async def _list_nights(self, nights: list[date]) -> list[WantedFile]:
         files: list[WantedFile] = []
-        nights = self.nights()
+        every = time.monotonic() - self._old_nights_at >= _OLD_NIGHTS
+        if every and (missed := len(nights) - 1 - self._archive.lookback_nights) > 0:
+            log.warning("archive %s: nothing was looked at since the night of %s: %d nights more "
+                        "than lookback_nights are listed now", self._archive.name,
+                        self._whole_until, missed)
         self._folders = 0
         for night in nights:
             files += await self._list(night)
             self.ticked_at = time.monotonic()
-        if len(nights) > self._archive.lookback_nights and not self._folders:
-            await self._check_parent()
-        if len(nights) > 1:
-            self._old_nights_at = time.monotonic()
+        if every:
+            if not self._folders:
+                await self._check_parent()
+            self._old_nights_at, self._whole_until = time.monotonic(), nights[0]
         return files
 
     async def _list(self, night: date) -> list[WantedFile]:
@@ -248,7 +244,7 @@ class PolledServer:
         folder = folder_of(self._archive.night_folder, night)
         kept = self._session is not None
         try:
-            listing = await (await self._connected()).list(folder)
+            listings = await list_night(await self._connected(), folder)
         except PathError:
             return []
         except RemoteError:
@@ -257,15 +253,68 @@ class PolledServer:
             # A kept session may have been ended by the server meanwhile: once more, with a new one.
             await self._hang_up()
             try:
-                listing = await (await self._connected()).list(folder)
+                listings = await list_night(await self._connected(), folder)
             except PathError:
                 return []
         self._folders += 1
+        files: list[WantedFile] = []
+        for below, listing in listings:
+            self._note(f"{folder.rstrip('/')}/{below}".rstrip("/"), listing)
+            files += await asyncio.to_thread(wanted_of, self._archive, night, listing, below)
+        return files
+
+    def _note(self, folder: str, listing: Listing) -> None:
+        """Tell what a listing does not tell."""
+        name = self._archive.name
         if listing.skipped:
             self._counts["skipped_lines"] += listing.skipped
             log.warning("archive %s: %d lines of the listing of %s cannot be parsed, such as %s",
-                        self._archive.name, listing.skipped, folder, ", ".join(listing.examples))
-        return await asyncio.to_thread(wanted_of, self._archive, night, listing)
+                        name, listing.skipped, printable(folder), ", ".join(listing.examples))
+        if listing.cut_off and folder not in self._cut_off:
+            log.error("archive %s: the listing of %s is not whole, the server says '%s': files "
+                      "are missing until it lists more, or they lie in several folders", name,
+                      printable(folder), listing.cut_off)
+            self._cut_off[folder] = listing.cut_off
+        elif not listing.cut_off:
+            self._cut_off.pop(folder, None)
+
+    async def _with_seconds(self, files: list[WantedFile]) -> list[WantedFile]:
+        """Files as listed; where that is to the minute, the newest as the server tells when asked.
+
+        Those that are not here, and once more those that came a minute ago.
+        """
+        found, asked = [], 0
+        for file in files:
+            if file.entry.precision <= 1.0 or asked >= _MOST_ASKED:
+                found.append(file)
+                continue
+            self._tells_minutes = True
+            if self._is_to_be_asked_for(file):
+                found.append(await self._asked(file))
+                asked += 1
+            else:
+                found.append(file)
+        return found
+
+    def _is_to_be_asked_for(self, file: WantedFile) -> bool:
+        due = self._standing.to_be_compared(file.remote, time.monotonic())
+        if due or not is_known(file, self._known):
+            return True
+        # At the start: it may have changed since it came, while no daemon ran.
+        _, mtime_ns = self._known[str(file.local)]
+        return self._last_look_at is None and mtime_ns % (60 * 10**9) != 0
+
+    async def _asked(self, file: WantedFile) -> WantedFile:
+        try:
+            now = await (await self._connected()).stat(file.remote)
+        except PathError:  # it went; the next listing tells
+            return file
+        if now is None or now.mtime is None:
+            return file
+        exact = exactly(file, now.size, now.mtime)
+        if is_known(file, self._known) and not is_known(exact, self._known):
+            self._standing.changed(file.remote)
+        return exact
 
     async def _check_parent(self) -> None:
         """No night has a folder: raises PathError if there is not even one that could hold them."""
@@ -283,15 +332,18 @@ class PolledServer:
         return self._session
 
     async def _hang_up(self) -> None:
+        sessions = [session for session, _ in self._spare]
         if self._session is not None:
-            session, self._session = self._session, None
+            sessions.append(self._session)
+        self._session, self._spare = None, []
+        for session in sessions:
             await session.close()
 
     # Fetching.
 
     async def _fetch_all(self, files: list[WantedFile]) -> None:
         """Fetch files, several at a time; those that broke off before come last."""
-        files.sort(key=lambda f: f.remote in self._failures)
+        files.sort(key=lambda f: f.remote in self._standing.failures)
         left = deque(files)
         self._waiting = len(left)
         helpers = [asyncio.create_task(self._help(left), name=f"fetch {self._archive.name} {n}")
@@ -319,18 +371,32 @@ class PolledServer:
                     raise
 
     async def _help(self, left: deque[WantedFile]) -> None:
-        """Fetch on a session of its own; a server that gives no second one is no fault."""
+        """Fetch on a session of its own, which is kept; that there is no second one is no fault."""
         try:
-            session = await self._connect(self._archive)
+            session = await self._spare_session()
         except RemoteError as error:
             log.info("archive %s: no second session: %s", self._archive.name, error)
             return
+        whole = False
         try:
             with contextlib.suppress(TransferError):  # it is told; the kept session goes on
                 while left:
                     await self._take(left, session)
+                whole = True
         finally:
+            if whole:
+                self._spare.append((session, time.monotonic() + _KEEP))
+            else:
+                await session.close()
+
+    async def _spare_session(self) -> Session:
+        """One that was used before and is not old; else a new one."""
+        while self._spare:
+            session, until = self._spare.pop()
+            if time.monotonic() < until:
+                return session
             await session.close()
+        return await self._connect(self._archive)
 
     async def _take(self, left: deque[WantedFile], session: Session) -> None:
         """Fetch the next file; what breaks off is tried again by a later look, from where it was.
@@ -339,6 +405,8 @@ class PolledServer:
         self._waiting = len(left)
         try:
             await self._fetch(file, session)
+        except TakenError:  # by hand; the next look finds it here
+            return
         except PathError as error:  # gone since it was listed, or refused; the next look tells
             self._failed(file, str(error))
         except TransferError as error:
@@ -350,10 +418,10 @@ class PolledServer:
             self._failed(file, f"cannot write the local file: {error}")
 
     def _failed(self, file: WantedFile, reason: str) -> None:
-        self._failures[file.remote] = self._failures.get(file.remote, _NEVER).again(
-            self._reached.get(file.remote, 0), reason)
-        log.warning("archive %s: download of %s failed: %s", self._archive.name, file.remote,
-                    reason)
+        self._standing.failed(file.remote, self._reached.get(file.remote, 0), reason,
+                              time.monotonic())
+        log.warning("archive %s: download of %s failed: %s", self._archive.name,
+                    printable(file.remote), reason)
 
     async def _fetch(self, file: WantedFile, session: Session) -> None:
         """One file, to its place here; then it is delivered."""
@@ -375,8 +443,9 @@ class PolledServer:
             self._counts["bytes"] += fetched
         await self._hand_over([file.local], announced=file.remote not in self._backlog
                               and file.night == self.tonight())
-        self._standing.pop(file.remote, None)
-        self._failures.pop(file.remote, None)
+        self._standing.came(file.remote)
+        if self._tells_minutes:
+            self._standing.compare_later(file.remote, time.monotonic())
         self._reached.pop(file.remote, None)
 
     async def _hand_over(self, paths: list[Path], *, announced: bool) -> None:
@@ -397,3 +466,12 @@ class PolledServer:
         if self._state != "degraded" or reason.partition(";")[0] not in self._reason:
             log.error("archive %s (%s): %s", self._archive.name, self._archive.host, reason)
         self._state, self._reason = "degraded", reason
+
+
+def _newest_night(archive: ServerArchive, known: Known) -> date | None:
+    """The newest night of which files were delivered; None if there is none."""
+    nights = []
+    for path in known:
+        with contextlib.suppress(ValueError):
+            nights.append(date.fromisoformat(Path(path).relative_to(archive.path).parts[0]))
+    return max(nights, default=None)

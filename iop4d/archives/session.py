@@ -19,8 +19,9 @@ class RemoteEntry:
 
     ``name``: as the server writes it, undecodable bytes as surrogates; not to be trusted as a
     place on this machine: see ``names``. ``size`` in bytes; ``mtime``: Unix seconds by the server's
-    clock, None where it says none; ``precision``: seconds to which that time is told (60 where a
-    listing gives minutes, 86400 where it gives days).
+    clock, None where it says none; ``precision``: seconds to which that time is told, cut off, not
+    rounded (60 where a listing gives minutes, 86400 where it gives days). ``link``: it leads to a
+    file or folder elsewhere, of which size and time are.
     """
 
     name: str
@@ -28,15 +29,27 @@ class RemoteEntry:
     mtime: float | None
     folder: bool = False
     precision: float = 1.0
+    link: bool = False
+
+
+def is_same_time(one_s: float, other_s: float, precision_s: float) -> bool:
+    """Whether two times of a file, by one clock, are one as far as the coarser of them tells."""
+    if precision_s <= 1.0:
+        return abs(one_s - other_s) < 1.0
+    return one_s // precision_s == other_s // precision_s
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A folder's entries; ``skipped``: lines that nobody understood, of which a few are kept."""
+    """A folder's entries; ``skipped``: lines that nobody understood, of which a few are kept.
+
+    ``cut_off``: why there are more than these, in the server's words; empty where these are all.
+    """
 
     entries: tuple[RemoteEntry, ...]
     skipped: int = 0
     examples: tuple[str, ...] = ()
+    cut_off: str = ""
 
 
 class RemoteError(Iop4dError):
@@ -58,6 +71,10 @@ class PathError(RemoteError):
     """There is no such folder or file, or it may not be read. The session stays of use."""
 
 
+class TakenError(PathError):
+    """Another process of this machine downloads the file. The session stays of use."""
+
+
 class TransferError(RemoteError):
     """A listing or a file broke off, timed out, or is shorter than it should be: to be resumed."""
 
@@ -66,11 +83,14 @@ class Session(Protocol):
     """One logged-in connection. Every call ends within the archive's timeouts."""
 
     async def list(self, path: str) -> Listing:
-        """The entries of a folder, '.' and '..' left out; raises RemoteError."""
+        """The entries of a folder, links followed, '.' and '..' left out; raises RemoteError."""
         ...
 
     async def stat(self, path: str) -> RemoteEntry | None:
-        """A file as it is now; None if the server cannot tell. Raises RemoteError."""
+        """A file as it is now, its time by the clock of ``list``; None if the server cannot tell.
+
+        Its time is None where only that is unknown. Raises RemoteError.
+        """
         ...
 
     def read(self, path: str, offset: int = 0,

@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 
 from iop4d.archives.names import local_path, safe_name
 from iop4d.archives.nights import components, folder_of, night_of_folder
-from iop4d.archives.session import Listing, PathError, RemoteEntry, Session
+from iop4d.archives.session import Listing, PathError, RemoteEntry, Session, is_same_time
 from iop4d.config import ServerArchive
 
+_DEEPEST = 8  # folders below that of a night
 _CALIBRATION = re.compile(r"(?i)bias|dark|flat|zero")
 Known = dict[str, tuple[int, int]]  # local path to (size, mtime in ns) of what was delivered
 
@@ -32,19 +33,50 @@ class WantedFile:
         return self.entry.size, self.entry.mtime
 
 
-def wanted_of(archive: ServerArchive, night: date, listing: Listing) -> list[WantedFile]:
-    """The files of a night's folder that the archive's keys ask for, the newest first."""
+async def list_night(session: Session, folder: str) -> list[tuple[str, Listing]]:
+    """The listings of a night's folder and of all below it, each with its path below the night's.
+
+    Hidden folders are left out, as on a local disk. Links to folders are followed from the night's
+    own alone: further down they may lead in circles. Raises PathError if the night has no folder,
+    RemoteError.
+    """
+    found = [("", await session.list(folder))]
+    left = [("", entry) for entry in found[0][1].entries if entry.folder]
+    while left:
+        above, entry = left.pop(0)
+        below = f"{above}{entry.name}/"
+        if entry.name.startswith(".") or below.count("/") > _DEEPEST:
+            continue
+        try:
+            listing = await session.list(f"{folder.rstrip('/')}/{below.rstrip('/')}")
+        except PathError:  # it went, or is nobody's to read
+            continue
+        found.append((below, listing))
+        left += [(below, inner) for inner in listing.entries if inner.folder and not inner.link]
+    return found
+
+
+def wanted_of(archive: ServerArchive, night: date, listing: Listing, below: str = "",
+              ) -> list[WantedFile]:
+    """The files of a folder that the archive's keys ask for, the newest first.
+
+    ``below``: its path below the night's folder, with a slash behind it; empty for that itself.
+    """
     pattern = re.compile(archive.file_pattern)
-    folder = folder_of(archive.night_folder, night).rstrip("/")
-    found = []
+    folder = f"{folder_of(archive.night_folder, night).rstrip('/')}/{below}".rstrip("/")
+    inside = [safe_name(part) for part in below.split("/") if part]
+    found: list[WantedFile] = []
+    if None in inside:
+        return found
     for entry in listing.entries:
         if entry.folder or not pattern.search(entry.name):
             continue
         if not _is_of(entry.name, archive.name_prefixes):
             continue
         if (name := safe_name(entry.name)) is not None:
+            local = local_path(archive.path, night.isoformat(), *filter(None, inside), name)
             found.append(WantedFile(night=night, remote=f"{folder}/{entry.name}", entry=entry,
-                                    local=local_path(archive.path, night.isoformat(), name)))
+                                    local=local))
     return sorted(found, key=lambda f: (f.entry.mtime or 0.0, f.entry.name), reverse=True)
 
 
@@ -59,7 +91,7 @@ def _is_of(name: str, sources: Iterable[str]) -> bool:
 def is_same(entry: RemoteEntry, size: int, mtime_s: float) -> bool:
     """Whether a file here is the one on the server, as far as its listing tells."""
     return entry.size == size and (
-        entry.mtime is None or abs(entry.mtime - mtime_s) <= max(entry.precision, 1.0))
+        entry.mtime is None or is_same_time(entry.mtime, mtime_s, entry.precision))
 
 
 def is_known(file: WantedFile, known: Known) -> bool:
@@ -79,11 +111,12 @@ def is_here(file: WantedFile) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class NightSurvey:
-    """A night's folder. ``listing``: None where the server has no such folder."""
+    """A night's folder and those below it. ``listing``: None where the server has none."""
 
     night: date
     folder: str
     listing: Listing | None
+    folders: int = 0  # below it
     wanted: tuple[WantedFile, ...] = ()
     missing: tuple[WantedFile, ...] = ()  # of the wanted ones, neither here nor delivered before
 
@@ -103,13 +136,25 @@ async def survey_night(session: Session, archive: ServerArchive, night: date,
     """Look at one night's folder; raises RemoteError other than PathError."""
     folder = folder_of(archive.night_folder, night)
     try:
-        listing = await session.list(folder)
+        listings = await list_night(session, folder)
     except PathError:
         return NightSurvey(night=night, folder=folder, listing=None)
-    wanted = tuple(wanted_of(archive, night, listing))
+    wanted = tuple(file for below, listing in listings
+                   for file in wanted_of(archive, night, listing, below))
     return NightSurvey(
-        night=night, folder=folder, listing=listing, wanted=wanted,
+        night=night, folder=folder, listing=_as_one(listings), folders=len(listings) - 1,
+        wanted=wanted,
         missing=tuple(f for f in wanted if not is_known(f, known) and not is_here(f)))
+
+
+def _as_one(listings: list[tuple[str, Listing]]) -> Listing:
+    """The files of several listings as those of one."""
+    every = [listing for _, listing in listings]
+    return Listing(
+        entries=tuple(e for one in every for e in one.entries if not e.folder),
+        skipped=sum(one.skipped for one in every),
+        examples=tuple(line for one in every for line in one.examples),
+        cut_off=next((one.cut_off for one in every if one.cut_off), ""))
 
 
 async def nights_on(session: Session, archive: ServerArchive) -> AsyncIterator[date]:

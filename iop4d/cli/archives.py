@@ -142,13 +142,19 @@ async def _connected(archive: ServerArchive) -> Session:
 
 
 def _night_line(night: NightSurvey) -> str:
+    from iop4d.archives.names import printable
+
     if night.listing is None:
         return f"{night.night}  {night.folder}: no such folder"
     odd = f", {night.listing.skipped} lines that cannot be parsed" if night.listing.skipped else ""
+    if night.folders:
+        odd += f", in {night.folders + 1} folders"
+    if night.listing.cut_off:
+        odd += f"; THERE ARE MORE: the server says '{night.listing.cut_off}'"
     line = (f"{night.night}  {night.folder}: {night.files} files, {len(night.wanted)} match, "
             f"{len(night.missing)} missing here ({night.missing_bytes / 1e6:.1f} MB){odd}")
     if night.missing:
-        names = [f.entry.name for f in night.missing[:_SHOWN]]
+        names = [printable(f.entry.name) for f in night.missing[:_SHOWN]]
         more = f" and {len(night.missing) - _SHOWN} more" if len(night.missing) > _SHOWN else ""
         line += f"\n{'':12}{', '.join(names)}{more}"
     return line
@@ -231,11 +237,13 @@ def _remote(site: Site, name: str) -> ServerArchive:
               help="Only files of these names (* and ? stand for anything); any number of them.")
 @click.option("--from", "lists", multiple=True, type=click.Path(exists=True, path_type=Path),
               metavar="FILE", help="Only files named in this list, one per line.")
+@click.option("--again", is_flag=True,
+              help="Files that were reduced and then removed here as well.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be downloaded.")
 @site_options
 @click.pass_context
 def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...],
-          lists: tuple[Path, ...], dry_run: bool, site_after: str | None,
+          lists: tuple[Path, ...], again: bool, dry_run: bool, site_after: str | None,
           overrides_after: tuple[str, ...]) -> None:
     """Download the missing files of nights, such as T090/230313.
 
@@ -258,7 +266,7 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
     for name, nights in wanted.items():
         try:
             failed += asyncio.run(_fetch(site, _remote(site, name), nights,
-                                         [n for n in names if n], dry_run))
+                                         [n for n in names if n], again, dry_run))
         except (Iop4dError, OSError) as error:  # the others are fetched all the same
             click.echo(f"{name}: {error}", err=True)
             failed += 1
@@ -266,16 +274,20 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
 
 
 async def _fetch(site: Site, archive: ServerArchive, nights: Sequence[date], names: Sequence[str],
-                 dry_run: bool) -> int:
+                 again: bool, dry_run: bool) -> int:
     """Fetch nights of one archive; how many files did not come."""
+    from iop4d.archives.names import printable
     from iop4d.archives.survey import survey_night
 
     session = await _connected(archive)
     try:
-        known, files, there, absent = _known(site, archive), [], set(), 0
+        known, files, there, absent = {} if again else _known(site, archive), [], set(), 0
         for night in nights:
             found = await survey_night(session, archive, night, known)
             click.echo(_night_line(found))
+            if gone := sum(not file.local.exists() for file in found.wanted) - len(found.missing):
+                click.echo(f"{'':12}{gone} more were reduced and removed here; --again downloads "
+                           "them once more")
             absent += found.listing is None
             there |= {f.entry.name for f in found.wanted}
             files += [f for f in found.missing if not names or any(
@@ -287,23 +299,28 @@ async def _fetch(site: Site, archive: ServerArchive, nights: Sequence[date], nam
         click.echo(f"{archive.name}: no file of these nights matches '{name}'", err=True)
     if dry_run:
         for file in files:
-            click.echo(f"would download {file.remote} ({file.entry.size} bytes) to {file.local}")
+            click.echo(f"would download {printable(file.remote)} ({file.entry.size} bytes) "
+                       f"to {file.local}")
         return len(unknown) + absent
-    came = await _download_all(archive, files)
+    came, taken = await _download_all(archive, files)
     _hand_over(site, came)
-    click.echo(f"{len(came)} of {len(files)} files downloaded.", err=True)
-    return len(files) - len(came) + len(unknown) + absent
+    click.echo(f"{len(came)} of {len(files)} files downloaded"
+               + (f", {taken} by the daemon." if taken else "."), err=True)
+    return len(files) - len(came) - taken + len(unknown) + absent
 
 
-async def _download_all(archive: ServerArchive, files: Sequence[WantedFile]) -> list[Path]:
-    """Fetch files one by one, each up to three times; those that came."""
+async def _download_all(archive: ServerArchive,
+                        files: Sequence[WantedFile]) -> tuple[list[Path], int]:
+    """Fetch files one by one, each up to three times; those that came, and how many others took.
+    """
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
     from iop4d.archives.download import Limiter, download
-    from iop4d.archives.session import PathError, TransferError, connect
+    from iop4d.archives.names import printable
+    from iop4d.archives.session import PathError, TakenError, TransferError, connect
 
     limiter = Limiter(archive.max_kb_per_s * 1000.0) if archive.max_kb_per_s else None
-    session, came = None, []
+    session, came, taken = None, [], 0
     with Progress("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(),
                   transient=True) as bar:
         task = bar.add_task(archive.name, total=sum(f.entry.size for f in files))
@@ -321,17 +338,22 @@ async def _download_all(archive: ServerArchive, files: Sequence[WantedFile]) -> 
                                    progress=show)
                     came.append(file.local)
                     break
+                except TakenError:
+                    bar.console.print(f"{printable(file.remote)}: the daemon downloads it now")
+                    taken += 1
+                    break
                 except PathError as error:
-                    bar.console.print(f"{file.remote}: {error}")
+                    bar.console.print(f"{printable(file.remote)}: {error}")
                     break
                 except TransferError as error:
-                    bar.console.print(f"{file.remote}: {error} (attempt {attempt + 1} of 3)")
+                    bar.console.print(f"{printable(file.remote)}: {error} (attempt {attempt + 1} "
+                                      "of 3)")
                     if session is not None:
                         await session.close()
                     session = None
     if session is not None:
         await session.close()
-    return came
+    return came, taken
 
 
 def _hand_over(site: Site, paths: Sequence[Path]) -> None:

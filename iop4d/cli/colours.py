@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import NIGHT, load, open_database, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class Seen:
 @click.option("--band", help="Only this band.")
 @click.option("--colour", metavar="BAND-BAND",
               help="The colour to measure against; without it one that suits the band.")
-@click.option("--since", metavar="YYYY-MM-DD", help="Only nights from this one on.")
-@click.option("--until", metavar="YYYY-MM-DD", help="Only nights up to this one.")
+@click.option("--since", type=NIGHT, metavar="NIGHT", help="Only nights from this one on.")
+@click.option("--until", type=NIGHT, metavar="NIGHT", help="Only nights up to this one.")
 @site_options
 @click.pass_context
 def calibrate_colours(ctx: click.Context, instrument: str, band: str | None, colour: str | None,

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,28 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
                            help="Folder of the site.")(command)
     return click.option("-o", "overrides_after", metavar="SECTION.KEY=VALUE", multiple=True,
                         help="Override a key of the site file for this run.")(command)
+
+
+class Night(click.ParamType[str]):
+    """A night as observers write it: 2023-03-13, 20230313, 230313, tonight or yesterday.
+
+    It becomes the date of its evening, YYYY-MM-DD. Until noon (UTC) it is still last night.
+    """
+
+    name = "night"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The date; a usage error for what is no night."""
+        from iop4d.archives.nights import parse_night
+
+        tonight = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
+        try:
+            return parse_night(str(value), tonight=tonight).isoformat()
+        except Iop4dError as error:
+            self.fail(str(error), param, ctx)
+
+
+NIGHT = Night()
 
 
 def load(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> Site:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.common import load, open_database, set_up_logging, site_options
+from iop4d.cli.common import NIGHT, load, open_database, set_up_logging, site_options
 from iop4d.cli.follow import do, report
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import RequestKind
@@ -107,7 +107,7 @@ _SHOWN = 20  # frames that a dry run lists by name
 
 @click.command()
 @click.option("--source", metavar="NAME", help="Frames on which this source was measured.")
-@click.option("--night", "nights", multiple=True, metavar="YYYY-MM-DD",
+@click.option("--night", "nights", multiple=True, type=NIGHT, metavar="NIGHT",
               help="Frames of this night; may be given again.")
 @click.option("--instrument", metavar="NAME", help="Frames of this instrument.")
 @click.option("--failed", is_flag=True, help="Frames that failed, were rejected or quarantined.")
@@ -171,7 +171,7 @@ def _list(chosen: list[tuple[int, str, str]]) -> None:
 @click.option("--quarantined", is_flag=True,
               help="Every frame that was quarantined because its worker crashed or hung.")
 @click.option("--archive", metavar="NAME", help="Only those of this archive.")
-@click.option("--night", metavar="YYYY-MM-DD", help="Only those of this night.")
+@click.option("--night", type=NIGHT, metavar="NIGHT", help="Only those of this night.")
 @site_options
 @click.pass_context
 def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined: bool,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import NIGHT, load, open_database, site_options
 from iop4d.model.errors import CardError, FrameError, Iop4dError
 
 if TYPE_CHECKING:
@@ -182,8 +182,8 @@ def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:
 
 @click.command("calibrate-polarisation")
 @click.argument("instrument")
-@click.option("--since", metavar="YYYY-MM-DD", help="Only nights from this one on.")
-@click.option("--until", metavar="YYYY-MM-DD", help="Only nights up to this one.")
+@click.option("--since", type=NIGHT, metavar="NIGHT", help="Only nights from this one on.")
+@click.option("--until", type=NIGHT, metavar="NIGHT", help="Only nights up to this one.")
 @site_options
 @click.pass_context
 def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, set_up_logging, site_options
+from iop4d.cli.common import NIGHT, load, open_database, set_up_logging, site_options
 from iop4d.cli.follow import do
 from iop4d.model.errors import Iop4dError
 
@@ -21,7 +21,7 @@ def masters() -> None:
 
 
 @masters.command("list")
-@click.option("--night", metavar="YYYY-MM-DD", help="Only of this night.")
+@click.option("--night", type=NIGHT, metavar="NIGHT", help="Only of this night.")
 @click.option("--instrument", metavar="NAME", help="Only of this instrument.")
 @site_options
 @click.pass_context

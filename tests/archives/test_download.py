@@ -16,7 +16,14 @@ import pytest
 
 from iop4d.archives import download as module
 from iop4d.archives.download import OVERLAP, Limiter, download, part_of, sweep
-from iop4d.archives.session import Listing, PathError, RemoteEntry, RemoteError, TransferError
+from iop4d.archives.session import (
+    Listing,
+    PathError,
+    RemoteEntry,
+    RemoteError,
+    TakenError,
+    TransferError,
+)
 from iop4d.archives.sftp import connect
 from iop4d.config import SftpArchive
 from tests.support.proxy import Proxy, Toxics
@@ -396,3 +403,37 @@ def test_a_file_that_grows_or_is_rewritten_on_the_server_is_refused(tmp_path: Pa
             assert await line.fetch(server, proxy) == 1
     asyncio.run(main())
     assert line.is_whole
+
+
+def test_a_file_that_another_process_downloads_is_left_to_it(target: Path) -> None:
+    """Two at once, of the same listing or of one that tells more: one takes it, neither fails."""
+    class Slow(FakeSession):
+        begun: asyncio.Event
+
+        async def _blocks(self, offset: int, most: int) -> AsyncIterator[bytes]:
+            async for block in super()._blocks(offset, most):
+                self.begun.set()
+                await asyncio.sleep(0.001)
+                yield block
+
+    async def main(other: RemoteEntry) -> None:
+        slow = Slow()
+        slow.begun = asyncio.Event()
+        first = asyncio.create_task(download(slow, PATH, ENTRY, target))
+        await slow.begun.wait()
+        with pytest.raises(TakenError, match=r"a\.fits is being downloaded by another process"):
+            await download(FakeSession(), PATH, other, target)
+        assert await first == len(WHOLE)
+
+    for other in (ENTRY, replace(ENTRY, mtime=MTIME // 60 * 60, precision=60.0)):
+        target.unlink(missing_ok=True)
+        asyncio.run(main(other))
+        assert target.read_bytes() == WHOLE
+        assert files(target) == [target.name]
+
+
+def test_a_download_leaves_the_time_to_the_second_where_the_listing_told_minutes(
+        target: Path) -> None:
+    entry = replace(ENTRY, mtime=MTIME // 60 * 60, precision=60.0)
+    asyncio.run(download(FakeSession(), PATH, entry, target))
+    assert target.stat().st_mtime == MTIME

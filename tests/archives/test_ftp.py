@@ -248,9 +248,11 @@ def test_names_that_are_no_text_come_back_as_they_were(secret: Path) -> None:
             (entry,) = (await session.list(NIGHT)).entries
             assert entry.name == "\udce9\udcff.fit"
             assert await whole(session, f"{NIGHT}/{entry.name}") == b"b" * 2880
-            with pytest.raises(TransferError):
+            with pytest.raises(PathError, match=r"a\\r\\nDELE b.fit: FTP has no way"):
                 await whole(session, f"{NIGHT}/a\r\nDELE b.fit")
             assert server.commands["DELE"] == 0
+            assert await whole(session, f"{NIGHT}/{entry.name}") == b"b" * 2880
+            assert server.connections == 1
 
     asyncio.run(main())
 
@@ -306,8 +308,17 @@ def test_every_refusal_names_the_key_to_look_at(secret: Path) -> None:
     assert "password_file cannot be read" in refusal(found)
 
 
-@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9\r\n", b"421 too many\r\n",
-                                      b"\xff" * 70000, b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_a_server_that_is_full_says_so(secret: Path) -> None:
+    async def main() -> None:
+        async with FtpServer({}, faults=Faults(greeting=b"421 Too many connections\r\n")) as server:
+            with pytest.raises(HostError, match=r"takes no connection now \(421 Too many"):
+                await connect(archive(server, secret))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9\r\n", b"\xff" * 70000,
+                                      b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_what_is_no_ftp_server_is_told(secret: Path, greeting: bytes) -> None:
     async def main() -> None:
         async with FtpServer({}, faults=Faults(greeting=greeting)) as server:

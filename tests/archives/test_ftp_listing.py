@@ -26,6 +26,11 @@ def folder(name: str, mtime: float, precision: float = 60.0, size: int = 4096) -
     return RemoteEntry(name=name, size=size, mtime=mtime, precision=precision, folder=True)
 
 
+def link(name: str) -> RemoteEntry:
+    """Of which size and time are still to be asked for."""
+    return RemoteEntry(name=name, size=0, mtime=None, link=True)
+
+
 EVENING = at(2026, 11, 21, 19, 30)
 LONG = "x" * 196 + ".fit"
 GOOD = [
@@ -45,7 +50,7 @@ GOOD = [
     (b"drwxr-xr-t 2 obs obs 4096 Mar 13  2023 tmp",
      folder("tmp", at(2023, 3, 13), 86400.0)),
     (b"lrwxrwxrwx 1 obs obs 9 Nov 21 19:30 latest.fit -> /data/a.fit",
-     file("latest.fit", 9, EVENING)),
+     link("latest.fit")),
     (b"-rw-r--r-- 1 obs obs 5 Nov 21 19:30 BL Lac 01.fit", file("BL Lac 01.fit", 5, EVENING)),
     (b"-rw-r--r-- 1 obs obs 5 Nov 21 19:30  lead.fit", file(" lead.fit", 5, EVENING)),
     (b"-rw-r--r-- 1 obs obs 5 Nov 21 19:30 -rf.fit", file("-rf.fit", 5, EVENING)),
@@ -121,7 +126,8 @@ MLSD = [
     (b"type=dir;modify=20261121193000;UNIX.mode=0755; night",
      RemoteEntry(name="night", size=0, mtime=EVENING, folder=True)),
     (b"type=OS.unix=slink:/x;size=7;modify=20261121193000; link.fit",
-     file("link.fit", 7, EVENING, 1.0)),
+     link("link.fit")),
+    (b"type=OS.unix=symlink;size=14;modify=20261121193000; link.fit", link("link.fit")),
     (b"type=file;size=5;modify=20261121193000; x=1;y.fit", file("x=1;y.fit", 5, EVENING, 1.0)),
     (b"type=file;size=5;modify=20261121193000;  two.fit", file(" two.fit", 5, EVENING, 1.0)),
 ]

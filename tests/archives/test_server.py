@@ -45,6 +45,8 @@ class FakeServer:
     commands: Counter[str] = field(default_factory=Counter)
     open: int = 0
     most: int = 0
+    minutes: bool = False  # its listings tell no seconds
+    cut_off: str = ""
 
     def put(self, name: str, content: bytes | None = None, mtime: float = NOW - 60) -> None:
         self.files[f"{FOLDER}/{name}"] = (content or name.encode() * 1000, mtime)
@@ -69,14 +71,22 @@ class FakeSession:
     async def list(self, path: str) -> Listing:
         self.server.commands["list"] += 1
         await self._live()
-        found = [RemoteEntry(name=name.rpartition("/")[2], size=len(content), mtime=mtime)
+        self.server.commands[f"list {path}"] += 1
+        step = 60.0 if self.server.minutes else 1.0
+        found = [RemoteEntry(name=name.rpartition("/")[2], size=len(content),
+                             mtime=mtime // step * step, precision=step)
                  for name, (content, mtime) in self.server.files.items()
                  if name.rpartition("/")[0] == path]
-        if not found:
+        inside = {name[len(path) + 1:].partition("/")[0] for name in self.server.files
+                  if name.startswith(f"{path}/") and "/" in name[len(path) + 1:]}
+        if not found and not inside:
             raise PathError(f"{path}: no such folder")
-        return Listing(entries=tuple(found))
+        folders = [RemoteEntry(name=name, size=0, mtime=None, folder=True)
+                   for name in sorted(inside)]
+        return Listing(entries=(*found, *folders), cut_off=self.server.cut_off)
 
     async def stat(self, path: str) -> RemoteEntry | None:
+        self.server.commands["stat"] += 1
         await self._live()
         content, mtime = self.server.files[path]
         return RemoteEntry(name=path, size=len(content), mtime=mtime)
@@ -415,3 +425,108 @@ def test_a_file_that_cannot_be_put_here_holds_up_no_other(server: FakeServer,
     bench.run(lambda: bench.names == ["b.fit", "c.fit"],
               lambda: f"{FOLDER}/aaa.fit" in bench.remote.status["failing"])
     assert bench.remote.status["state"] == "ok"
+
+
+def test_frames_in_folders_of_a_night_are_fetched_at_any_depth(server: FakeServer,
+                                                               tmp_path: Path) -> None:
+    server.put("a.fit")
+    server.put("BLLac/b.fit")
+    server.put("BLLac/R/c.fit")
+    server.put(".trash/d.fit")
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: len(bench.delivered) == 3)
+    assert {str(f.path.relative_to(tmp_path / "T")) for f in bench.delivered} == {
+        f"{NIGHT}/a.fit", f"{NIGHT}/BLLac/b.fit", f"{NIGHT}/BLLac/R/c.fit"}
+    assert server.commands[f"list {FOLDER}/.trash"] == 0
+
+
+def test_one_file_that_can_never_come_costs_no_listings(server: FakeServer,
+                                                        tmp_path: Path) -> None:
+    """The nights before are not listed for it, and tonight's no more often than it is due."""
+    server.put("never.fit")
+    server.stalls = set()
+    server.cuts = {f"{FOLDER}/never.fit": 10**6}
+    bench = Bench(tmp_path, server, poll_interval=0.3, poll_interval_day=0.3, settle=0.01)
+    bench.run(lambda: server.commands[f"read {FOLDER}/never.fit"] >= 2, looks(bench, 4))
+    assert server.commands["list /20261121"] == 1
+    assert bench.remote.status["failing"]
+
+
+def test_sessions_for_many_files_are_kept(server: FakeServer, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, server, parallel_downloads=2)
+    steps = []
+    for number in range(5):
+        steps += [lambda n=number: server.put(f"{n}a.fit") or server.put(f"{n}b.fit") or True,
+                  lambda n=number: len(bench.delivered) == 2 * n + 2]
+    bench.run(*steps)
+    assert server.commands["connect"] <= 2
+
+
+def test_an_outage_longer_than_the_look_back_is_made_up_for(
+        server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The newest night that is known here is long ago: all nights since are listed, once."""
+    known = {str(tmp_path / "T" / "2026-11-10" / "x.fit"): (1, 1)}
+    server.files["/20261113/late.fit"] = (b"x" * 2880, NOW - 9e5)
+    bench = Bench(tmp_path, server, known)
+    bench.run(lambda: bool(bench.delivered), looks(bench, 3))
+    assert bench.names == ["late.fit"]
+    assert server.commands["list /20261111"] == 1
+    assert server.commands["list /20261109"] == 0
+    assert "since the night of 2026-11-10: 11 nights more than lookback_nights" in caplog.text
+
+
+def test_a_listing_that_is_not_whole_is_told(server: FakeServer, tmp_path: Path,
+                                             caplog: pytest.LogCaptureFixture) -> None:
+    server.put("a.fit")
+    server.cut_off = "226-Output truncated to 10000 matches"
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bool(bench.delivered), looks(bench, 2))
+    assert bench.remote.status["cut_off"] == {FOLDER: server.cut_off}
+    assert caplog.text.count("is not whole, the server says '226-Output truncated") == 1
+
+
+def test_where_listings_tell_minutes_a_file_is_asked_for(server: FakeServer,
+                                                         tmp_path: Path) -> None:
+    """Its seconds go on while its bytes come, though size and minute stay."""
+    server.minutes = True
+    server.put("a.fit", b"half" * 720, NOW - 60)
+    bench = Bench(tmp_path, server, settle=0.3)
+    began = time.monotonic()
+
+    def writes() -> bool:
+        gone = time.monotonic() - began
+        whole = gone > 1.0
+        server.put("a.fit", b"full" * 720 if whole else b"half" * 720,
+                   NOW - 60 + min(int(gone * 10), 10))
+        return bool(bench.delivered)
+
+    bench.run(writes)
+    assert bench.delivered[0].path.read_bytes() == b"full" * 720
+    assert bench.delivered[0].mtime_ns == int(NOW - 50) * 10**9
+
+
+def test_a_file_written_again_within_its_minute_is_fetched_again(
+        server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iop4d.archives.standing.MINUTE", 0.3)
+    server.minutes = True
+    server.put("a.fit", b"1111" * 720, NOW - 60)
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: len(bench.delivered) == 1,
+              lambda: server.put("a.fit", b"2222" * 720, NOW - 50) or True,
+              lambda: len(bench.delivered) == 2)
+    assert bench.delivered[1].path.read_bytes() == b"2222" * 720
+    asked = server.commands["stat"]
+    bench.run(looks(bench, 3))
+    assert server.commands["stat"] <= asked + 3
+
+
+def test_a_file_written_again_while_nobody_looked_is_fetched_at_the_start(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.minutes = True
+    server.put("a.fit", b"1111" * 720, NOW - 59)
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: len(bench.delivered) == 1)
+    server.put("a.fit", b"2222" * 720, NOW - 50)
+    later = Bench(tmp_path, server, bench.known)
+    later.run(lambda: len(later.delivered) == 1)
+    assert later.delivered[0].path.read_bytes() == b"2222" * 720

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from iop4d.cli import cli
 from iop4d.simulator.servers import Server, free_port, ftp_server, host_key, sftp_server
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame
 
 PASSWORD = "starlight"
 TONIGHT = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
@@ -142,6 +144,27 @@ def test_nights_on_the_server_are_discovered_and_fetched_by_name(site: Path) -> 
     assert "0 of 0 files downloaded" in run(site, "fetch", place)[1]
 
 
+def test_a_file_that_was_reduced_and_removed_is_downloaded_again_where_that_is_asked_for(
+        site: Path) -> None:
+    place = f"T090/{BEFORE:%y%m%d}"
+    assert run(site, "fetch", place)[0] == 0
+    path = site / "raw" / "OSN-T090" / str(BEFORE) / "old.fit"
+    info = path.stat()
+    database = Database(site / "iop4d.db")
+    with database.write() as tx:
+        tx.create(Frame, archive="OSN-T090", path=str(path), name=path.name, size=info.st_size,
+                  mtime_ns=info.st_mtime_ns, seen_at=0.0, completed_at=0.0, state="done",
+                  changed_at=0.0)
+    database.close()
+    path.unlink()
+    code, said = run(site, "fetch", place)
+    assert "0 of 0 files downloaded" in said
+    assert "1 more were reduced and removed here; --again downloads them once more" in said
+    code, said = run(site, "fetch", place, "--again")
+    assert (code, "1 of 1 files downloaded" in said) == (0, True)
+    assert path.read_bytes() == b"old.fit" * 500
+
+
 def test_a_list_of_files_and_what_is_no_place(site: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("b.fit\n")
     code, said = run(site, "fetch", f"T090/{TONIGHT}", "--from", str(tmp_path / "list.txt"))
@@ -149,6 +172,20 @@ def test_a_list_of_files_and_what_is_no_place(site: Path, tmp_path: Path) -> Non
     assert "has no night" in run(site, "fetch", "T090")[1]
     assert "unknown archive 'VLT'" in run(site, "check", "VLT")[1]
     assert "is not a night" in run(site, "fetch", "T090/last")[1]
+
+
+@pytest.mark.parametrize("night", ["2026-11-22", "20261122", "261122", "yesterday", "tonight"])
+@pytest.mark.parametrize("command", ["retry --failed --night", "reprocess --dry-run --night",
+                                     "masters list --night"])
+def test_nights_are_understood_as_observers_write_them(tmp_path: Path, night: str,
+                                                       command: str) -> None:
+    (tmp_path / "iop4d.toml").write_text("")
+    Database(tmp_path / "iop4d.db").close()
+    result = CliRunner().invoke(cli, ["--site", str(tmp_path), *command.split(), night])
+    assert result.exit_code == 0, result.output
+    wrong = CliRunner().invoke(cli, ["--site", str(tmp_path), *command.split(), "last week"])
+    assert wrong.exit_code == 2
+    assert "'last week' is not a night; expected 2023-03-13" in wrong.output
 
 
 def test_archives_are_listed(site: Path) -> None:

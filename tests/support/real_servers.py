@@ -65,15 +65,15 @@ def program(name: str) -> Path:
 
 
 @contextmanager
-def running(name: str, folder: Path, root: Path, wanted: Wanted | None = None,
-            ) -> Iterator[RealServer]:
+def running(name: str, folder: Path, root: Path, wanted: Wanted | None = None, *,
+            timezone: str = "UTC") -> Iterator[RealServer]:
     """A server of a name (vsftpd, proftpd, pure-ftpd) that serves ``root`` until the end."""
     where, port = program(name), _free_port()
     folder.mkdir(parents=True, exist_ok=True)
     arguments, user = _SET_UPS[name](where, folder, root, port, wanted or Wanted())
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                   env=_environment(), start_new_session=True)
+                                   env=_environment() | {"TZ": timezone}, start_new_session=True)
         try:
             _await(process, port, folder / "server.log")
             yield RealServer(name=name, port=port, root=root, user=user, password=PASSWORD,
