@@ -52,7 +52,7 @@ def with_mean_flux(mean: ResultValue, each: Sequence[ResultValue], target: Sourc
     mean = with_flux_density(mean, target)
     if all(math.isfinite(r.mag) for r in each):
         return mean
-    found = mean_flux(each, shared=_light_err(each, forced))
+    found = mean_flux(each, shared=light_error(each, forced))
     flux, err = (NAN, NAN) if found is None else (found.flux, found.err)
     alone = int(Flag.NOT_DETECTED | Flag.UPPER_LIMIT)
     if not flux >= DETECTED * err:
@@ -101,8 +101,12 @@ def mean_flux(each: Sequence[ResultValue], *, shared: float = 0.0) -> MeanFlux |
         math.sqrt(max(1.0, chi2) / float(inverse.sum())), shared))
 
 
-def _light_err(each: Sequence[ResultValue], forced: Sequence[Measurement]) -> float:
-    """Error of the neighbours' light, mJy, by the frames whose flux tells how much that is."""
+def light_error(each: Sequence[ResultValue], forced: Sequence[Measurement]) -> float:
+    """Error of the neighbours' light, mJy, which is in all frames of a source alike.
+
+    By the frames whose flux tells how much that light is; ``forced``: the source on the frames, in
+    the results' order.
+    """
     parts = [NEIGHBOUR_ERR * m.neighbours * m.flux * flux_mjy(r.zero_point, r.band)
              for r, m in zip(each, forced, strict=False) if m.flux > 0]
     known = [part for part in parts if math.isfinite(part)]

@@ -23,7 +23,7 @@ _SPOILT = int(Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag
               | Flag.NO_CALIBRATORS | Flag.TIME_DOUBTFUL | Flag.PIXELS_DOUBTFUL)
 #: What holds for the stack where it holds for any of its frames.
 _KEPT = int(Flag.FEW_CALIBRATORS | Flag.CALIBRATORS_DISAGREE | Flag.OWN_BAND | Flag.CROWDED
-            | Flag.POOR_WCS)
+            | Flag.POOR_WCS | Flag.OTHER_APERTURE)
 
 
 def is_stacked(result: ResultValue) -> bool:
@@ -32,17 +32,17 @@ def is_stacked(result: ResultValue) -> bool:
             and result.flux_mjy_err > 0)
 
 
-def stack(each: Sequence[ResultValue]) -> ResultValue | None:
+def stack(each: Sequence[ResultValue], *, shared: float = 0.0) -> ResultValue | None:
     """The mean of a source's results on the frames of a series, as one result of mode ``stack``.
 
     Its flux is the mean of the frames' fluxes, weighted by their variances, negative ones included;
     its magnitude that of the mean, or the limit at three sigma where it is less. What the frames
     share of their errors does not average out; where they scatter by more than their errors, the
-    mean's is larger. ``exptime_s`` is the sum, the times are the weighted
-    mean's. None with fewer than two sound frames, where the typical one has a signal-to-noise ratio
-    of 10 without it, or in a band without a zero point in mJy.
+    mean's is larger. ``exptime_s`` is the sum, the times are the weighted mean's. ``shared``: the
+    error of the neighbours' light, mJy. None with fewer than two sound frames, where the typical
+    one has a signal-to-noise ratio of 10 without it, or in a band without a zero point in mJy.
     """
-    found = mean_flux([r for r in each if is_stacked(r)])
+    found = mean_flux([r for r in each if is_stacked(r)], shared=shared)
     if found is None or len(found.used) < _FEWEST:
         return None
     used, mean, err = found.used, found.flux, found.err

@@ -42,6 +42,7 @@ from iop4d.reduction.build_master import build_master
 from iop4d.reduction.build_pattern import build_pattern
 from iop4d.reduction.calibrate import calibrate
 from iop4d.reduction.context import Stages, WorkerContext
+from iop4d.reduction.fluxes import light_error
 from iop4d.reduction.frame import Tools, reduce_frame
 from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.plots import plot_light_curve, plot_night
@@ -140,9 +141,12 @@ class Workbench:
             results = calibrate(target, request.frames, catalogue=catalogue,
                                 telescope=instrument.telescope if instrument else None,
                                 system=instrument.system if instrument else None)
+        forced = [m for frame in request.frames for m in frame.measurements
+                  if m.source == target.name and not m.beam]
         each = [(frame.id, result) for frame, result in zip(request.frames, results, strict=True)]
-        return SeriesCalibrated(results=tuple(each), stack=stack(results), stacked=tuple(
-            id_ for id_, result in each if is_stacked(result)))
+        return SeriesCalibrated(results=tuple(each), stacked=tuple(
+            id_ for id_, result in each if is_stacked(result)), stack=stack(
+                results, shared=light_error(results, forced)))
 
     def _named(self, facts: FrameFacts) -> Instrument:
         """A frame's instrument, with what the frame's own header says of it."""

@@ -12,6 +12,7 @@ from iop4d.instruments.telescopes import T090
 from iop4d.model.flags import Flag
 from iop4d.model.result import ResultValue
 from iop4d.reduction.calibrate import calibrate
+from iop4d.reduction.fluxes import light_error
 from iop4d.reduction.stack import is_stacked, stack
 from iop4d.science.flux import flux_mjy
 from tests.reduction.test_calibrate import CATALOGUE, TARGET, frame, seen
@@ -55,6 +56,25 @@ def test_frames_that_scatter_by_more_than_their_errors_make_a_larger_one() -> No
     assert found.flux_mjy_err == pytest.approx(3.0 * _OF_ONE, rel=1e-3)
     assert not found.mag_err > 0  # 7 of error 3 is a limit
     assert found.mag_limit == pytest.approx(20.0 - 2.5 * math.log10(9.0), abs=2e-3)
+
+
+def test_the_error_of_the_neighbours_light_is_as_large_in_a_stack_of_many() -> None:
+    """Sixteen frames of flux 2 and error 1, a quarter of which is of the neighbours' light."""
+    each = series([2.0] * 16, [1.0] * 16)
+    light = [replace(seen("T", math.nan), flux=2.0, neighbours=0.25 / 0.15 / 2.0)] * 16
+    shared = light_error(each, light)
+    assert shared == pytest.approx(0.25 * _OF_ONE, rel=1e-3)
+    found = stack(each, shared=shared)
+    assert found is not None
+    alone = math.sqrt((1.0 - 0.25**2) / 16.0)
+    assert found.flux_mjy_err == pytest.approx(math.hypot(alone, 0.25) * _OF_ONE, rel=1e-3)
+
+
+def test_a_frame_in_another_aperture_is_told_of_its_stack() -> None:
+    first, second = series([4.0, 4.0], [1.0, 2.0])
+    found = stack((first, replace(second, flags=int(Flag.OTHER_APERTURE))))
+    assert found is not None
+    assert found.flags & Flag.OTHER_APERTURE
 
 
 def test_what_one_frame_does_not_know_is_the_others_mean() -> None:
