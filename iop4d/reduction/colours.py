@@ -75,20 +75,25 @@ def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source],
 
     It is applied to nothing, since so few stars may be wrong about it, but what it may do to the
     source enters the error: what the stars' slope leaves plausible of terms that are 0 +- 0.05 mag
-    per mag without them.
+    per mag without them; all of that where too few or too alike stars show no slope, if the
+    source's distance from them is known.
     """
     if colours.term is not None or not stars:
         return colours
+    without_slope = 0.0
     for name in COLOURS_OF.get(colours.band, ()):
-        each = np.array([colour_of(star, name)[0] for star in stars])
+        each, (own, _) = np.array([colour_of(star, name)[0] for star in stars]), colour_of(
+            target, name)
+        away = abs(own - float(np.nanmedian(each))) \
+            if math.isfinite(own) and np.isfinite(each).any() else math.nan
         found = slope(ensemble.offsets, ensemble.offset_errs, each)
-        if found is None:
-            continue
-        own, _ = colour_of(target, name)
-        away = own - float(np.nanmedian(each)) if math.isfinite(own) else spread_of(name)
-        return replace(colours, common_err=max(
-            colours.common_err, abs(away) * _plausible(found.term, found.err)))
-    return colours
+        if found is not None:
+            away = away if math.isfinite(away) else spread_of(name)
+            return replace(colours, common_err=max(
+                colours.common_err, away * _plausible(found.term, found.err)))
+        if not without_slope and math.isfinite(away):
+            without_slope = _TERM * away
+    return replace(colours, common_err=max(colours.common_err, without_slope))
 
 
 def _plausible(term: float, err: float) -> float:

@@ -143,6 +143,14 @@ def test_noise_of_stars_of_alike_colours_is_no_term_of_a_source_of_a_far_one() -
     assert max(common) < 0.1
 
 
+@pytest.mark.parametrize("colours", [[0.8] * 5, [0.8, 0.2], [0.8]])
+def test_of_stars_that_show_no_slope_any_plausible_term_enters_the_error(
+        colours: list[float]) -> None:
+    near, far = (result(colours, float(np.median(colours)) + away, system=PhotometricSystem())
+                 for away in (0.0, 1.2))
+    assert far.mag_err_common == pytest.approx(math.hypot(near.mag_err_common, 0.05 * 1.2))
+
+
 @pytest.mark.parametrize("own", [-0.3, 2.0])
 def test_a_term_that_the_stars_show_enters_the_error_of_a_source_of_a_far_colour(
         own: float) -> None:
