@@ -29,6 +29,7 @@ from iop4d.store.database import Connection, Transaction
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Frame, Job, Master
 
+_REMOVED = "the raw file was removed: the results stay as they were"
 _MASTER_WAIT = 0.3  # seconds between looks at a master that is being built
 _CONTAINER = re.compile(r"(\.(fits?|fts|fz|gz))+(?=(~\d+)?$)", re.IGNORECASE)
 _LONGEST = 230  # bytes of a product's name without its ending, of the 255 that there may be
@@ -67,15 +68,32 @@ class Planner:
             case JobKind.POLARIMETRY:
                 return _polarimetry(tx, job, now)
         frame = frames.by_id(tx, job.key)
-        gone = ("the file was replaced" if frames.is_replaced(frame) else
-                "the file lies where it was before" if _moved_back(tx, [frame], now) else "")
-        if gone:
-            jobs.close(tx, job.id, JobState.DONE, now, reason=gone)
+        if why := self._nothing_to_do(tx, frame, now):
+            jobs.close(tx, job.id, JobState.DONE, now, reason=why)
             return None
         if kind is JobKind.CLASSIFY:
             return Claim(job_id=job.id, kind=kind, key=job.key, label=f"classify {frame.name}",
                          request=ClassifyRequest(path=Path(frame.path)))
         return self._reduce(tx, job, frame, now)
+
+    def _nothing_to_do(self, tx: Transaction, frame: Frame, now: float) -> str:
+        """Why a frame is left as it is; empty if it is not."""
+        if frames.is_replaced(frame):
+            return "the file was replaced"
+        if _moved_back(tx, [frame], now):
+            return "the file lies where it was before"
+        if frames.is_measured(frame) and self._is_removed(frame):
+            frames.set_state(tx, frame.id, FrameState.DONE, now, reason=_REMOVED)
+            return _REMOVED
+        return ""
+
+    def _is_removed(self, frame: Frame) -> bool:
+        """Whether somebody removed the raw file: its folder or its archive is there, but not it."""
+        path = Path(frame.path)
+        if path.exists():
+            return False
+        roots = [archive.path for archive in self._site.archive if archive.name == frame.archive]
+        return path.parent.is_dir() or any(root.is_dir() and any(root.iterdir()) for root in roots)
 
     def _reduce(self, tx: Transaction, job: Job, frame: Frame, now: float) -> Claim | None:
         facts = frames.facts_of(frame)

@@ -79,6 +79,11 @@ def is_replaced(frame: Frame) -> bool:
     return frame.state in REPLACED_FRAMES
 
 
+def is_measured(frame: Frame) -> bool:
+    """Whether a frame was reduced before, whatever became of it since."""
+    return "software" in frame.info
+
+
 def facts_of(frame: Frame) -> FrameFacts:
     """The facts of a classified frame's row."""
     return FrameFacts(

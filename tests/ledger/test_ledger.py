@@ -345,6 +345,40 @@ def test_every_change_of_a_frame_is_an_event(bench: Bench) -> None:
     assert len(rows(bench.database, Event, Event.kind == "result")) == 1
 
 
+def test_results_of_removed_raw_files_stay_when_masters_improve(bench: Bench) -> None:
+    bench.drop(*(f"old-{name}".replace("old-bias", "bias-old").replace("old-flat-R", "flat-R-old")
+                 for name in CALIBRATION), "science-R-7.fit")
+    bench.work()
+    path = Path(bench.frame("science-R-7.fit").path)
+    content = path.read_text(encoding="utf-8")
+    path.unlink()
+    bench.mag = 14.1
+    bench.drop(*CALIBRATION)
+    bench.work()
+    frame = bench.frame("science-R-7.fit")
+    assert (frame.state, frame.reason) == (
+        FrameState.DONE, "the raw file was removed: the results stay as they were")
+    bench.ledger.redo([frame.id])
+    bench.work()
+    assert bench.state("science-R-7.fit") == FrameState.DONE
+    assert bench.frame("science-R-7.fit").masters == frame.masters
+    path.write_text(content, encoding="utf-8")
+    bench.ledger.redo([frame.id])
+    bench.work()
+    again = bench.frame("science-R-7.fit")
+    assert (again.state, again.reason) == (FrameState.DONE, "")
+    assert again.masters != frame.masters
+
+
+def test_a_file_whose_disk_is_not_mounted_was_not_removed(bench: Bench) -> None:
+    bench.drop("science-R-7.fit", *CALIBRATION)
+    bench.work()
+    (bench.site.root / "raw").rename(bench.site.root / "unmounted")
+    bench.ledger.redo([bench.frame("science-R-7.fit").id])
+    bench.work(lambda _: Failed(stage="read", reason="No such file"))
+    assert bench.state("science-R-7.fit") == FrameState.FAILED
+
+
 def test_masters_of_one_kind_never_mix_nights(bench: Bench) -> None:
     bench.drop(*CALIBRATION, "bias-old-1.fit", "bias-old-2.fit", "bias-old-3.fit")
     bench.work()
