@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,14 +112,16 @@ def systemd() -> None:
               help="For your own service manager, in ~/.config/systemd/user.")
 @click.option("--as", "account", metavar="ACCOUNT", default="",
               help="Account that it runs as, with --system; the default is you.")
+@click.option("--group", metavar="GROUP", default="",
+              help="Group that it runs as, with --system; the default is that of the account.")
 @click.option("--memory", default="4G", show_default=True, help="Most memory of the daemon.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Write them here instead.")
 @click.option("--dry-run", is_flag=True, help="Only show them.")
 @site_options
 @click.pass_context
-def install(ctx: click.Context, system: bool, own: bool, account: str, memory: str,
-            output: Path | None, dry_run: bool, site_after: str | None,
+def install(ctx: click.Context, system: bool, own: bool, account: str, group: str,
+            memory: str, output: Path | None, dry_run: bool, site_after: str | None,
             overrides_after: tuple[str, ...]) -> None:
     """Write the units of the site: the daemon, the page, and the page's address.
 
@@ -130,7 +132,9 @@ def install(ctx: click.Context, system: bool, own: bool, account: str, memory: s
     if system == own:
         raise Iop4dError("say --user (for your own service manager) or --system")
     site = load(ctx, site_after, overrides_after)
-    made = units(site, user=(account or getpass.getuser()) if system else "", memory=memory)
+    if own and (account or group):
+        raise Iop4dError("--as and --group are for --system: your own service manager runs as you")
+    made = units(site, user=(account or _me()) if system else "", group=group, memory=memory)
     if dry_run:
         for name, text in made.items():
             click.echo(f"# ---- {name}\n{text}")
@@ -149,3 +153,14 @@ def install(ctx: click.Context, system: bool, own: bool, account: str, memory: s
     click.echo(f"Written to {folder}: {', '.join(made)}. Now:")
     click.echo(f"  {call} daemon-reload\n  {call} enable --now iop4d.service iop4d-web.socket\n"
                f"  {call} status iop4d")
+    if own:
+        click.echo("So that it starts with the machine and stays when you sign out:\n"
+                   f"  loginctl enable-linger {_me()}")
+
+
+def _me() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise Iop4dError(f"the account with the number {os.geteuid()} has no name on this machine; "
+                         "say --as ACCOUNT") from None

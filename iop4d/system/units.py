@@ -2,41 +2,63 @@
 
 from __future__ import annotations
 
+import grp
+import ipaddress
+import os
+import pwd
 import re
+import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from importlib import resources
 from pathlib import Path
 
 from iop4d.config import Site
+from iop4d.config.archive import SftpArchive
 from iop4d.config.secret import secrets_of
 from iop4d.model.errors import Iop4dError
 
 NAMES = ("iop4d.service", "iop4d-web.service", "iop4d-web.socket")
 _PLACE = re.compile(r"@([A-Z0-9]+)@")
-_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))  # what ProtectHome= hides
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  # what PrivateTmp= hides
 #: What a service manager that is a user's own can do: without rights to set up mounts.
 _OF_A_USER = ("NoNewPrivileges", "LockPersonality", "MemoryDenyWriteExecute", "RestrictNamespaces",
               "RestrictRealtime", "RestrictSUIDSGID", "UMask", "SystemCallArchitectures",
               "SystemCallFilter", "SystemCallErrorNumber")
 _NOT_OF_A_USER = ("PrivateNetwork", "IPAddressDeny", "ReadWritePaths", "User=", "Group=")
 _CREDENTIALS = "/etc/iop4d/credentials"
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,254}")
+_MEMORY = re.compile(r"[1-9]\d*[KMGT]?|(100|[1-9]\d?)%|infinity")
+_UNQUOTED = re.compile(r"[\w%+=:,./@-]+")
 
 
-def units(site: Site, *, user: str = "", memory: str = "4G") -> dict[str, str]:
-    """Name to text of each unit of a site. ``user``: runs it as a system's service; empty: the
-    units are for the user's own service manager."""
+def units(site: Site, *, user: str = "", group: str = "", memory: str = "4G") -> dict[str, str]:
+    """Name to text of each unit of a site.
+
+    ``user``: the account that runs it as a system's service, and its ``group`` (empty: that of the
+    account); without, the units are for the user's own service manager. Raises Iop4dError for an
+    account, group, size, address or path that systemd would refuse.
+    """
     own = not user
+    if not _MEMORY.fullmatch(memory):
+        raise Iop4dError(f"--memory is '{memory}'; expected a size such as 4G, 512M or 50%")
     written = [site.root, *(a.path for a in site.archive if a.is_remote or a.make_read_only)]
+    used = [path for named in _used(site, user) for path in _passed(named)]
     values = {
-        "SITE": _path(site.root), "IOP4D": f"{_path(Path(sys.executable))} -m iop4d",
-        "DOCS": _path(Path(__file__).parent), "MEMORY": memory,
-        "USER": "" if own else f"User={user}\nGroup={user}",
+        "SITE": _word(site.root), "FOLDER": _line(site.root), "SAID": _text(site.root),
+        "IOP4D": f"{_program(Path(sys.executable))} -m iop4d",
+        "ARGUMENT": _word(site.root).replace("$", "$$"),
+        "DOCS": Path(__file__).parent.as_uri().replace("%", "%%"), "MEMORY": memory,
+        "USER": "" if own else _account(user, group),
         "CREDENTIALS": "\n".join(_credential(name, own) for name in _credentials(site)),
-        "WRITABLE": " ".join(_path(path) for path in _outside(written, site.root)),
-        "READONLY": "", "HOME": _home([site.root, Path(sys.executable), *written]),
+        "WRITABLE": " ".join(_word(path) for path in _outside(written, site.root)),
+        "READONLY": "", "HOME": "read-only" if _is_in(used, _HOMES) else "yes",
+        "TMP": "no" if _is_in(used, _TEMPORARY) else "yes",
         "PROC": "pid", "TARGET": "default.target" if own else "multi-user.target",
-        "LISTEN": f"{site.web.host}:{site.web.port}",
+        "LISTEN": _address(site.web.host, site.web.port),
     }
     values["HARDENING"] = _filled("hardening", values)
     made = {name: _filled(name, values) for name in NAMES}
@@ -50,28 +72,128 @@ def _filled(name: str, values: dict[str, str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", lines) + "\n"
 
 
-def _path(path: Path) -> str:
-    """As systemd reads it: per cent signs are its own, and blanks part words."""
-    text = str(path).replace("%", "%%")
-    if '"' in text or "\n" in text:
-        raise Iop4dError(f"systemd cannot be given the path {path}: it holds a quote or line end")
-    return f'"{text}"' if " " in text else text
+# Words as systemd reads them (systemd.syntax(7), systemd.unit(5)).
+
+
+def _text(path: Path) -> str:
+    """Within a line of text: percent signs begin a specifier of systemd."""
+    text = str(path)
+    if not text.isprintable():
+        raise Iop4dError(f"systemd cannot read the path {text!r}: a character in it cannot be "
+                         "printed")
+    return text.replace("%", "%%")
+
+
+def _line(path: Path) -> str:
+    """As the rest of a line, which takes no quotes."""
+    text = _text(path)
+    if text != text.rstrip() or text.endswith("\\"):
+        raise Iop4dError(f"systemd cannot read the path {text!r}: it ends with a space or a "
+                         "backslash")
+    return text
+
+
+def _word(path: Path) -> str:
+    """As one of several words: quoted if something in it would end or change a word."""
+    text = _text(path)
+    if _UNQUOTED.fullmatch(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _program(path: Path) -> str:
+    if "$" in str(path):
+        raise Iop4dError(f"systemd cannot start {path}: a path of a program holds no dollar sign")
+    return _word(path)
+
+
+def _address(host: str, port: int) -> str:
+    """Of a socket: systemd knows addresses alone, no names."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.getaddrinfo(host, port)[0][4][0])
+        except (OSError, ValueError) as error:
+            raise Iop4dError(f"[web] host is '{host}', for which no address is found: {error}"
+                             ) from None
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+# Who runs it, and what that needs.
+
+
+def _account(user: str, group: str) -> str:
+    """The lines of the account and its group; both must exist."""
+    try:
+        gid = pwd.getpwnam(user).pw_gid
+    except KeyError:
+        raise Iop4dError(f"no account is named '{user}' on this machine; make it first, such as "
+                         f"with: useradd --system {user}") from None
+    try:
+        name = grp.getgrnam(group).gr_name if group else grp.getgrgid(gid).gr_name
+    except KeyError:
+        if group:
+            raise Iop4dError(f"no group is named '{group}' on this machine") from None
+        name = str(gid)
+    return f"User={user}\nGroup={name}"
+
+
+def _used(site: Site, user: str) -> Iterator[Path]:
+    """Every path that the services read or write: of the site file, and of the program."""
+    yield from (site.root, Path(__file__), Path(sys.executable), Path(sys.prefix),
+                Path(sys.base_prefix))
+    yield from _named(site)
+    if any(isinstance(archive, SftpArchive) and not (archive.known_hosts or archive.host_key)
+           for archive in site.archive):
+        with suppress(KeyError):  # the account's own known_hosts
+            yield Path(pwd.getpwnam(user).pw_dir, ".ssh")
+
+
+def _named(section: object) -> Iterator[Path]:
+    if isinstance(section, Path):
+        yield section
+    elif isinstance(section, list | tuple):
+        for part in section:
+            yield from _named(part)
+    elif is_dataclass(section):
+        for field in fields(section):
+            yield from _named(getattr(section, field.name))
+
+
+def _passed(path: Path) -> set[Path]:
+    """A path, what its links lead to, and what they pass on the way."""
+    seen: set[Path] = set()
+    ahead = [path.absolute(), path.resolve()]
+    while ahead:
+        if (path := ahead.pop()) in seen:
+            continue
+        seen.add(path)
+        for part in (path, *path.parents):
+            if part.is_symlink():
+                target = part.parent / part.readlink() / path.relative_to(part)
+                ahead.append(Path(os.path.normpath(target)))
+    return seen
+
+
+def _is_in(paths: Iterable[Path], folders: tuple[Path, ...]) -> bool:
+    inside = {*folders, *(folder.resolve() for folder in folders)}
+    return any(path.is_relative_to(folder) for path in paths for folder in inside)
 
 
 def _outside(paths: Iterable[Path], root: Path) -> list[Path]:
     return sorted({path for path in paths if not path.is_relative_to(root)})
 
 
-def _home(paths: Iterable[Path]) -> str:
-    inside = any(path.is_relative_to(home) for path in paths for home in _HOMES)
-    return "read-only" if inside else "yes"
-
-
 def _credentials(site: Site) -> list[str]:
+    """Those of archives and channels alike."""
     return sorted({secret.credential for secret in secrets_of(site) if secret.credential})
 
 
 def _credential(name: str, own: bool) -> str:
+    if not _CREDENTIAL.fullmatch(name):
+        raise Iop4dError(f"a credential of systemd cannot be named '{name}': letters, digits and "
+                         "._@+- are possible")
     folder = "%h/.config/iop4d/credentials" if own else _CREDENTIALS
     return f"LoadCredential={name}:{folder}/{name}"
 
