@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 USER, PASSWORD = "observer", "geheim#1"
@@ -180,6 +181,46 @@ def _pure_ftpd(where: Path, folder: Path, root: Path, port: int,
         both.write_bytes(wanted.key.read_bytes() + wanted.cert.read_bytes())
         arguments += ["--tls", "3", "--certfile", str(both)]
     return arguments, USER
+
+
+@contextmanager
+def running_sshd(folder: Path, root: Path) -> Iterator[tuple[RealServer, Path, Path]]:
+    """OpenSSH's server on a port of its own, with a user's key file and a file of known hosts.
+
+    It runs as nobody where we are root: an unpacked server lacks the account that it gives its
+    rights up to. Paths are those of this machine.
+    """
+    where, port = program("sshd"), _free_port()
+    folder.mkdir(mode=0o755)
+    host, mine = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    owner = pwd.getpwnam("nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name)
+    host.write_private_key(folder / "host")
+    mine.write_private_key(folder / "mine")
+    mine.write_public_key(folder / "authorized")
+    known = folder / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{port} {host.export_public_key().decode()}", encoding="utf-8")
+    (folder / "sshd_config").write_text("\n".join([
+        f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder / 'host'}", "UsePAM yes",
+        f"PidFile {folder / 'pid'}", f"AuthorizedKeysFile {folder / 'authorized'}",
+        "StrictModes no", "Subsystem sftp internal-sftp", "ForceCommand internal-sftp", ""]),
+        encoding="utf-8")
+    (folder / "host").chmod(0o600)
+    to = owner if os.geteuid() == 0 else None
+    if to is not None:
+        os.chown(folder / "host", to.pw_uid, to.pw_gid)
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(where), "-D", "-e", "-f", str(folder / "sshd_config")], stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, env=_environment(), start_new_session=True,
+            user=to and to.pw_uid, group=to and to.pw_gid, extra_groups=None if to is None else [])
+        try:
+            _await(process, port, folder / "server.log")
+            yield RealServer(name="sshd", port=port, root=root, user=owner.pw_name,
+                             password="", pid=process.pid), folder / "mine", known
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 _SetUp = Callable[[Path, Path, Path, int, Wanted], tuple[list[str], str]]
