@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
+from iop4d.ledger.engines.process import ONE_CORE
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
 from iop4d.simulator.night import NightPlan
@@ -47,3 +51,13 @@ def test_a_science_frame_that_is_not_reduced_ends_the_bench(tmp_path: Path,
     database.close()
     with pytest.raises(RuntimeError, match=f"1 science frames.* x.fit: {state}, why"):
         speed._check_reduced(tmp_path)
+
+
+def test_benches_compute_on_one_core_in_each_process_as_workers_do() -> None:
+    """The libraries look at the environment when they are loaded: not before it is set."""
+    code = ("import sys, tests.bench, os; assert 'numpy' not in sys.modules; "
+            "print(os.environ['OPENBLAS_NUM_THREADS'])")
+    clean = {name: value for name, value in os.environ.items() if name not in ONE_CORE}
+    ran = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True,
+                         check=True)
+    assert ran.stdout == "1\n"

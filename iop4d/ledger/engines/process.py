@@ -30,7 +30,8 @@ _PIECE = 1 << 16  # bytes of its output read at a time
 _MOST = 1 << 16  # bytes of its output that are logged of one job
 _LONGEST_LINE = 2000
 _LAST_WORDS = 0.5  # seconds to wait for what a dead process still said
-_ONE_CORE = dict.fromkeys(
+#: Environment of a process whose numerical libraries are to compute on one core.
+ONE_CORE = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
@@ -55,7 +56,7 @@ class Worker:
             sys.executable, "-m", module, str(os.getpid()), str(memory_mb),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True, env={**os.environ, **_ONE_CORE}, limit=1 << 20)
+            start_new_session=True, env={**os.environ, **ONE_CORE}, limit=1 << 20)
         return cls(process)
 
     @property
