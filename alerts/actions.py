@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from iop4d.alerts import episodes
+from iop4d.alerts.check import RuleNames, check_rule
 from iop4d.alerts.episodes import tag
 from iop4d.alerts.rendering import moment
-from iop4d.alerts.rules import compile_rule
+from iop4d.alerts.rules import CompiledRule
+from iop4d.config import Site
 from iop4d.config.edit import with_rule
 from iop4d.config.load import SITE_FILE
 from iop4d.fits.atomic import write_atomic
 from iop4d.model.errors import Iop4dError
-from iop4d.model.source import canonical
+from iop4d.model.source import canonical, similar
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.model.units import seconds_of
 from iop4d.store import alerts, sources
@@ -90,7 +91,7 @@ def mute(tx: Transaction, *, rule: str, source: str, seconds: float, by: str, no
     if not rule and not source:
         raise ActionError("expected the name of a rule or of a source")
     if rule and rules is not None:
-        check_rule(rule, rules)
+        check_known(rule, rules)
     return alerts.mute(tx, rule=rule, source=known_source(tx, source), by=by, until=now + seconds,
                      now=now)
 
@@ -130,10 +131,18 @@ def rule_keys(form: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def new_rule(root: Path, keys: Mapping[str, Any]) -> tuple[str, Site, CompiledRule]:
+    """The site file with a rule more, as text and as a site, and the rule; writes nothing.
+
+    Raises ConfigError if it is wrong, as a reload of the file would.
+    """
+    text, site = with_rule(root, keys)
+    return text, site, check_rule(site.rule[-1], RuleNames.of(site))
+
+
 def add_rule(root: Path, keys: Mapping[str, Any]) -> None:
     """Write a rule into the site file; raises ConfigError if it is wrong."""
-    text, made = with_rule(root, keys)
-    compile_rule(made)
+    text, _, _ = new_rule(root, keys)
     write_atomic(root / SITE_FILE, (text.encode("utf-8"),), durable=True)
 
 
@@ -176,19 +185,13 @@ def known_source(db: Connection, name: str) -> str:
     if not found or sources.is_known(db, found):
         return found
     names = [one for own, others in sources.all_names(db) for one in (own, *others)]
-    raise ActionError(f"unknown source '{name.strip()}'{_like(name, names)}")
+    raise ActionError(f"unknown source '{name.strip()}'{similar(name, names)}")
 
 
-def check_rule(name: str, rules: Collection[str]) -> None:
+def check_known(name: str, rules: Collection[str]) -> None:
     """Raises ActionError if there is no such rule."""
     if name not in rules:
-        raise ActionError(f"there is no rule '{name}'{_like(name, rules)}")
-
-
-def _like(name: str, names: Collection[str]) -> str:
-    by_form = {canonical(one): one for one in names}
-    near = [by_form[form] for form in get_close_matches(canonical(name), by_form, n=3)]
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ActionError(f"there is no rule '{name}'{similar(name, rules)}")
 
 
 class AlertRequests:

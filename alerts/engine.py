@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iop4d.alerts import episodes
+from iop4d.alerts.check import check_rules
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.notify import Notifier
 from iop4d.alerts.points import PointReader, latest_jd, since_jd
@@ -24,14 +25,11 @@ from iop4d.alerts.rules import (
     History,
     RulePoint,
     Standing,
-    compile_rule,
     is_pending,
     judge,
 )
 from iop4d.alerts.subjects import Subjects
 from iop4d.config import Rule, Site
-from iop4d.instruments.discovery import find_instruments
-from iop4d.model.errors import ConfigError
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
 from iop4d.model.units import jd_of_unix
 from iop4d.store import alerts, points, results
@@ -41,7 +39,6 @@ from iop4d.store.schema import Alert, Result
 
 log = logging.getLogger(__name__)
 
-OWN = "rules that fail"  # the rule that a site has without asking
 _BEFORE = 1e-6  # days before an alert's first point, so that this is judged again
 _BESIDE = 1.0  # days between the two bands of a colour, at most
 
@@ -60,21 +57,15 @@ class _Subject:
 
 
 class AlertEngine:
-    """The rules of a site. Raises ConfigError when a rule cannot be parsed."""
+    """The rules of a site. Raises ConfigError when a rule is wrong (``check``)."""
 
     def __init__(self, site: Site, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._all = tuple(compile_rule(rule) for rule in site.rule)
+        self._all = check_rules(site)
         self._of_points = tuple(c for c in self._all if c.condition.form is not Form.SYSTEM)
         self._subjects = Subjects(site, self._of_points)
-        _check_instruments(site)
         self._notifier = Notifier(site, clock)
         self._looked = 0  # the last event that was searched for flags
-
-    @property
-    def rules(self) -> list[str]:
-        """The names of the rules that people can mute."""
-        return [*(compiled.rule.name for compiled in self._all), OWN]
 
     @property
     def until(self) -> float:
@@ -346,14 +337,6 @@ def _label(compiled: CompiledRule, band: str) -> str:
     if compiled.condition.bands:
         return compiled.condition.quantity if band in compiled.condition.bands else ""
     return band if compiled.rule.band in ("*", band) else ""
-
-
-def _check_instruments(site: Site) -> None:
-    known = {i.name for i in find_instruments(site.camera, site.polarimeter)}
-    for rule in site.rule:
-        if unknown := set(rule.instruments) - known:
-            raise ConfigError(f"[[rule]] '{rule.name}': there is no instrument "
-                              f"'{min(unknown)}'; there are: {', '.join(sorted(known))}")
 
 
 def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert,

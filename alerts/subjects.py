@@ -6,16 +6,15 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from iop4d.alerts.check import TAG
+from iop4d.alerts.conditions import Form
 from iop4d.alerts.rules import CompiledRule
 from iop4d.config import Rule, Site
-from iop4d.model.errors import ConfigError
-from iop4d.model.source import SourceKind, canonical
+from iop4d.model.source import SourceKind, canonical, similar
 from iop4d.store import catalogue, sources
 from iop4d.store.database import Connection
 
 log = logging.getLogger(__name__)
-
-_TAG = "tag:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,37 +23,42 @@ class _Names:
 
     version: int
     owner: dict[str, str]
+    spelt: tuple[str, ...]
     targets: frozenset[str]
 
 
 class Subjects:
-    """The sources of rules. Raises ConfigError when a rule names a tag that there is not."""
+    """The sources of rules, which were checked: their tags are there."""
 
     def __init__(self, site: Site, compiled: Iterable[CompiledRule]) -> None:
         self._tags = {tag.name: tag.sources for tag in site.tag}
         self._spelt: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
         self._rules = [one.rule for one in compiled]
-        for rule in self._rules:
-            self._named(rule)
-        self._names = _Names(version=-1, owner={}, targets=frozenset())
+        self._names = _Names(version=-1, owner={}, spelt=(), targets=frozenset())
 
     def read(self, db: Connection) -> None:
-        """Look at the catalogue again if it has changed."""
+        """Look at the catalogue again if it has changed, and log what it does not have."""
+        if self.look(db):
+            for rule, names in self.unknown().items():
+                log.warning("rule '%s' names sources that are not in the catalogue: %s", rule,
+                            ", ".join(names))
+
+    def look(self, db: Connection) -> bool:
+        """The same without a word in the log; whether it has changed."""
         if catalogue.version(db) == self._names.version:
-            return
+            return False
         loaded = catalogue.load(db)
         self._names = _Names(
             version=loaded.version,
             owner={canonical(name): s.name for s in loaded.sources
                    for name in (s.name, *s.other_names)},
+            spelt=tuple(name for s in loaded.sources for name in (s.name, *s.other_names)),
             targets=frozenset(s.name for s in loaded.sources if s.kind is SourceKind.TARGET))
-        for rule, names in self.unknown().items():
-            log.warning("rule '%s' names sources that are not in the catalogue: %s", rule,
-                        ", ".join(names))
+        return True
 
     def unknown(self) -> dict[str, list[str]]:
-        """What rules name that the catalogue, as last read, does not have."""
-        found = {rule.name: [name for name in self._named(rule)
+        """What rules name that the catalogue, as last read, does not have, with what is like it."""
+        found = {rule.name: [name + similar(name, self._names.spelt) for name in self._named(rule)
                              if name != "*" and canonical(name) not in self._names.owner]
                  for rule in self._rules}
         return {rule: names for rule, names in found.items() if names}
@@ -79,20 +83,25 @@ class Subjects:
 
     def _spelt_out(self, rule: Rule) -> Iterator[str]:
         for name in rule.sources or (rule.source,):
-            if not name.startswith(_TAG):
+            if not name.startswith(TAG):
                 yield name
                 continue
-            tag = name.removeprefix(_TAG).strip()
-            if tag not in self._tags:
-                there = ", ".join(self._tags) or "none"
-                raise ConfigError(f"[[rule]] '{rule.name}': there is no [[tag]] '{tag}'; "
-                                  f"there are: {there}")
-            yield from self._tags[tag]
+            yield from self._tags[name.removeprefix(TAG).strip()]
+
+
+def not_in_catalogue(db: Connection, site: Site, compiled: CompiledRule) -> str:
+    """What a rule about points names that the catalogue does not have, as a sentence; or empty."""
+    if compiled.condition.form is Form.SYSTEM:
+        return ""
+    subjects = Subjects(site, [compiled])
+    subjects.look(db)
+    names = ", ".join(subjects.unknown().get(compiled.rule.name, ()))
+    return f"The catalogue does not have: {names}" if names else ""
 
 
 def is_one(rule: Rule) -> bool:
     """Whether a rule names a single source, so that it can be named as the rule names it."""
-    return not rule.sources and rule.source != "*" and not rule.source.startswith(_TAG)
+    return not rule.sources and rule.source != "*" and not rule.source.startswith(TAG)
 
 
 def display_name(db: Connection, rule: Rule, source: str) -> str:

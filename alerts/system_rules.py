@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any
 
 from iop4d.alerts import episodes
+from iop4d.alerts.check import OWN
 from iop4d.alerts.conditions import Form
-from iop4d.alerts.engine import OWN, isolated, reminder_is_due, snooze_is_over, without_rule
+from iop4d.alerts.engine import isolated, reminder_is_due, snooze_is_over, without_rule
 from iop4d.alerts.notify import Notifier
 from iop4d.alerts.rules import CompiledRule, compile_rule
 from iop4d.config import Rule, Site

@@ -13,6 +13,7 @@ from typing import Any
 from iop4d.alerts.actions import AlertRequests
 from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
+from iop4d.alerts.check import rules_of
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
 from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of
@@ -113,7 +114,7 @@ class Daemon:
                                             look=look),
             RequestKind.REPROCESS: Reprocess(self._ledger, wake),
             RequestKind.MASTERS: JudgeMasters(self._ledger, wake),
-            RequestKind.ALERTS: AlertRequests(self._site.root, self._alerts.rules, self._clock,
+            RequestKind.ALERTS: AlertRequests(self._site.root, rules_of(self._site), self._clock,
                                               self._reload)})
         self._build_messages()
         if self._watch:

@@ -143,6 +143,7 @@ def test_the_examples_of_alerts_are_site_files(tmp_path: Path) -> None:
     texts = [text for text in _examples("alerts.md", "channels.md", "summaries.md", "atel.md")
              if "[project" not in text]
     assert len(texts) > 8
+    watched = '[[archive]]\nname = "t090"\ntelescope = "OSN-T090"\n'
     for text in texts:
         named = tomllib.loads(text)
         there = {channel["name"] for channel in named.get("channel", ())}
@@ -150,7 +151,7 @@ def test_the_examples_of_alerts_are_site_files(tmp_path: Path) -> None:
                   for name in part.get("channels", ())}
         more = "".join(f'[[channel]]\nname = "{name}"\nto = ["a@example.org"]\n'
                        for name in sorted(wanted - there))
-        AlertEngine(parse_site(f"{text}\n{more}", root=tmp_path), lambda: 0.0)
+        AlertEngine(parse_site(f"{text}\n{watched}\n{more}", root=tmp_path), lambda: 0.0)
 
 
 def test_every_kind_of_notice_is_named_to_those_who_receive_webhooks() -> None:

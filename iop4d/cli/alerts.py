@@ -206,7 +206,7 @@ def mute(ctx: click.Context, rule: str, source: str, duration: str, site_after: 
     notified with its next point.
     """
     from iop4d.alerts import actions
-    from iop4d.alerts.engine import AlertEngine
+    from iop4d.alerts.check import rules_of
     from iop4d.alerts.rendering import moment
     from iop4d.store import alerts as store
 
@@ -214,7 +214,7 @@ def mute(ctx: click.Context, rule: str, source: str, duration: str, site_after: 
     with open_database(site, read_only=False).write() as tx:
         made = actions.mute(tx, rule=rule, source=source, seconds=actions.duration_of(duration),
                             by=getpass.getuser(), now=time.time(),
-                            rules=AlertEngine(site, time.time).rules)
+                            rules=rules_of(site))
     click.echo(f"{store.name_of_mute(made)} is muted until {moment(made.until)} UTC.")
 
 
@@ -255,13 +255,17 @@ def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ..
         **keys: str) -> None:
     """Add a rule to the site file; a running daemon uses it after 'iop4d reload'."""
     from iop4d.alerts import actions
-    from iop4d.alerts.rules import compile_rule
-    from iop4d.config.edit import rule_section, with_rule
+    from iop4d.alerts.subjects import not_in_catalogue
+    from iop4d.config.edit import rule_section
 
     site = load(ctx, site_after, overrides_after)
     wanted = {"name": name, **keys, "channels": list(channels), **_read_keys(more)}
-    compile_rule(with_rule(site.root, wanted)[1])
+    _, new_site, compiled = actions.new_rule(site.root, wanted)
     click.echo(rule_section(wanted).rstrip())
+    if site.database.exists():
+        with open_database(site, read_only=True).read() as db:
+            if missing := not_in_catalogue(db, new_site, compiled):
+                click.echo(missing, err=True)
     if dry_run:
         return
     actions.add_rule(site.root, wanted)

@@ -11,7 +11,7 @@ from typing import Any
 from iop4d.config.alerting import Rule
 from iop4d.config.load import SITE_FILE, parse_site
 from iop4d.config.renamed import new_key
-from iop4d.config.site import keys_of
+from iop4d.config.site import Site, keys_of
 from iop4d.model.errors import ConfigError
 
 
@@ -22,8 +22,9 @@ def rule_section(keys: Mapping[str, Any]) -> str:
     return "[[rule]]\n" + "\n".join(lines) + "\n"
 
 
-def with_rule(root: Path, keys: Mapping[str, Any]) -> tuple[str, Rule]:
-    """The text of a site file with a rule more, and that rule; raises ConfigError if it is wrong.
+def with_rule(root: Path, keys: Mapping[str, Any]) -> tuple[str, Site]:
+    """A site file with a rule more, its last, as text and as a site; raises ConfigError if that is
+    wrong.
 
     Everything else in the file, comments too, stays as it is.
     """
@@ -41,7 +42,7 @@ def with_rule(root: Path, keys: Mapping[str, Any]) -> tuple[str, Rule]:
     parse_site(before, root=root, name=str(path))
     text = before.rstrip("\n") + "\n\n" + rule_section(keys)
     try:
-        return text, parse_site(text, root=root, name=str(path)).rule[-1]
+        return text, parse_site(text, root=root, name=str(path))
     except ConfigError as error:
         # The line that it names is not in the file yet.
         raise ConfigError(re.sub(rf"^{re.escape(str(path))}(, line \d+)?", "the new rule",

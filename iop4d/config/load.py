@@ -19,6 +19,7 @@ from iop4d.config.renamed import new_key, new_value
 from iop4d.config.secret import secret_of
 from iop4d.config.site import ARRAYS, TABLES, Site, keys_of
 from iop4d.model.errors import ConfigError
+from iop4d.model.source import similar
 
 SITE_FILE = "iop4d.toml"
 _HEADER = re.compile(r"^\s*\[(\[)?\s*([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_.-]+))?\s*\]")
@@ -302,11 +303,13 @@ def _check_channels(site: Site, where: _Where) -> None:
         for name in rule.channels:
             if name not in channels:
                 raise ConfigError(f"{where('rule', 'channels', number)} names '{name}'; expected "
-                                  f"one of the channels: {', '.join(channels) or 'there are none'}")
+                                  f"one of the channels: {', '.join(channels) or 'there are none'}"
+                                  f"{similar(name, channels)}")
     for name in site.summary.channels:
         if name not in channels:
             raise ConfigError(f"{where('summary', 'channels')} names '{name}'; expected one of "
-                              f"the channels: {', '.join(channels) or 'there are none'}")
+                              f"the channels: {', '.join(channels) or 'there are none'}"
+                              f"{similar(name, channels)}")
     for number, channel in enumerate(site.channel):
         _check_channel(channel, number, where)
 

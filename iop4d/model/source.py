@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import StrEnum
 
 
@@ -16,6 +17,13 @@ def canonical(name: str) -> str:
     comparison of names of sources, wherever it is made, is one of these.
     """
     return re.sub(r"[\s_\-−‐‑–]+", "", name).casefold()
+
+
+def similar(name: str, names: Collection[str]) -> str:
+    """Which names somebody may have meant, to end a message with; empty if none is like it."""
+    by_form = {canonical(one): one for one in names}
+    near = [by_form[form] for form in get_close_matches(canonical(name), by_form, n=3)]
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 DEFAULT_ERROR = 0.03  # mag, of a catalogue magnitude without error; authors differ by up to 0.08

@@ -87,7 +87,8 @@ def test_tags_may_stand_in_a_list_of_sources(start: Start) -> None:
 def test_a_source_that_nobody_knows_is_told_as_an_error_of_its_rule(start: Start) -> None:
     night = start(rule(source="BLLaz"), channel())
     with night.database.read() as db:
-        assert night.engine.unknown(db) == {"bright": ["BLLaz"]}
+        assert night.engine.unknown(db) == {
+            "bright": ["BLLaz; did you mean BL Lac or BL Lac C1?"]}
 
 
 @pytest.mark.parametrize(("wrong", "expected"), [

@@ -128,6 +128,27 @@ def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> 
     assert (site / "iop4d.toml").read_text(encoding="utf-8").startswith("# ours\n")
 
 
+@pytest.mark.parametrize(("words", "said"), [
+    (("--source", "tag:tve"), "there is no [[tag]] 'tve'"),
+    (("--key", 'instruments=["AndorT9"]'), "there is no instrument 'AndorT9'"),
+    (("--channel", "taem"), "expected one of the channels: team; did you mean team?"),
+    (("--condition", "unreachable > 1 h", "--source", "rawww"), "there is no archive 'rawww'"),
+])
+def test_a_rule_that_a_start_would_refuse_is_not_added(site: Path, words: tuple[str, ...],
+                                                       said: str) -> None:
+    before = (site / "iop4d.toml").read_text(encoding="utf-8")
+    wrong = run(site, "rules", "add", "flare", "--condition", "mag < 3", *words)
+    assert wrong.exit_code != 0
+    assert said in wrong.output
+    assert (site / "iop4d.toml").read_text(encoding="utf-8") == before
+
+
+def test_a_source_that_is_not_in_the_catalogue_is_told_when_its_rule_is_added(site: Path) -> None:
+    ran = run(site, "rules", "add", "flare", "--condition", "mag < 3", "--source", "BL Laz")
+    assert "The catalogue does not have: BL Laz; did you mean BL Lac" in ran.output
+    assert load_site(site).rule[-1].source == "BL Laz"
+
+
 def test_an_alert_is_acknowledged_and_snoozed_by_its_tag(site: Path) -> None:
     database = Database(site / "iop4d.db")
     update(database, Alert, state="firing", resolved_jd=None)

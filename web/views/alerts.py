@@ -10,16 +10,17 @@ from werkzeug.wrappers import Response
 
 from iop4d.alerts.actions import (
     ActionError,
-    check_rule,
+    check_known,
     duration_of,
     known_source,
+    new_rule,
     rule_keys,
 )
 from iop4d.alerts.backtest import backtest, changed_rule
+from iop4d.alerts.check import rules_of
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.rules import compile_rule
-from iop4d.config.edit import with_rule
+from iop4d.alerts.subjects import not_in_catalogue
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import ACTIVE_ALERTS, DaemonState, RequestKind
 from iop4d.model.units import jd_of_text, jd_of_unix
@@ -116,9 +117,11 @@ def add_rule(db: Connection) -> Response:
         wanted = {**rule_keys(request.form), "channels": request.form.getlist("channels")}
         if wanted["name"] in (r.name for r in parts().site.rule):
             raise ActionError(f"A rule '{wanted['name']}' exists already.")
-        compile_rule(with_rule(parts().site.root, wanted)[1])
+        _, site, compiled = new_rule(parts().site.root, wanted)
     except (Iop4dError, OSError) as error:
         abort(400, str(error))
+    if missing := not_in_catalogue(db, site, compiled):
+        flash(missing, "warn")
     _request(db, "add-rule", keys=wanted)
     return redirect("/alerts", code=303)
 
@@ -127,7 +130,7 @@ def _check_names(db: Connection, rule: str, source: str) -> None:
     """Refuse at once what the daemon would refuse: it may not be running."""
     try:
         if rule:
-            check_rule(rule, AlertEngine(parts().site, time.time).rules)
+            check_known(rule, rules_of(parts().site))
         known_source(db, source)
     except Iop4dError as error:
         abort(400, str(error))

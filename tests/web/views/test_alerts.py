@@ -201,6 +201,9 @@ def test_a_rule_is_added_by_who_is_signed_in_and_a_wrong_one_is_refused(client: 
     wrong = client.post("/rules", headers=OURS, data=rule | {"condition": "mag < 3 mJy"})
     assert wrong.status_code == 400
     assert "does not apply" in wrong.text
+    wrong = client.post("/rules", headers=OURS, data=rule | {"source": "tag:tve"})
+    assert (wrong.status_code, "there is no [[tag]] &#39;tve&#39;" in wrong.text) == (400, True)
+    assert (site.root / "iop4d.toml").read_text(encoding="utf-8") == "# ours\n"
     assert client.post("/rules", headers=OURS, data=rule).status_code == 303
     (what,) = requested(site)
     actions.add_rule(site.root, what["keys"])

@@ -1,0 +1,85 @@
+"""What a rule may say and name. One function for every way in which a rule comes: the site file at
+a start and a reload, ``iop4d rules add``, the form on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from iop4d.alerts.conditions import SYSTEM, Form
+from iop4d.alerts.rules import CompiledRule, compile_rule
+from iop4d.config import Rule, Site
+from iop4d.instruments.discovery import find_instruments
+from iop4d.model.errors import ConfigError
+from iop4d.model.source import similar
+
+OWN = "rules that fail"  # the rule that a site has without asking
+TAG = "tag:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleNames:
+    """What there is on a site that rules may name.
+
+    ``subjects``: of the system, by quantity of ``conditions.SYSTEM``.
+    """
+
+    tags: Collection[str]
+    instruments: Collection[str]
+    subjects: Mapping[str, Collection[str]]
+
+    @classmethod
+    def of(cls, site: Site) -> RuleNames:
+        """Those of a site; raises ConfigError if its instruments are wrong."""
+        instruments = find_instruments(site.camera, site.polarimeter)
+        archives = [archive.name for archive in site.archive]
+        watched = [archive.telescope for archive in site.archive if archive.telescope]
+        by_kind = {
+            "telescope": {*watched, *(i.telescope.name for i in instruments)},
+            "archive": archives, "channel": [channel.name for channel in site.channel],
+            "site": [site.site.name],
+            "instrument": {i.name for i in instruments},
+            "rule": rules_of(site)}
+        subjects = {name: by_kind[kind] for name, (_, _, kind) in SYSTEM.items()}
+        without = [archive.name for archive in site.archive if not archive.telescope]
+        return cls(tags=[tag.name for tag in site.tag], instruments=by_kind["instrument"],
+                   subjects={**subjects, "silent": {*watched, *without}})
+
+
+def check_rule(rule: Rule, names: RuleNames) -> CompiledRule:
+    """A rule with its conditions parsed; raises ConfigError that names the rule and what is wrong.
+
+    What stands in the site file alone was checked when that was read: keys, and channels. Sources
+    are not looked up: the catalogue may know them later (``subjects.not_in_catalogue``).
+    """
+    compiled = compile_rule(rule)
+    wanted = rule.sources or (rule.source,)
+    if compiled.condition.form is Form.SYSTEM:
+        quantity = compiled.condition.quantity
+        kind, there = SYSTEM[quantity][2], names.subjects[quantity]
+        if quantity == "silent":
+            kind = "telescope with an archive, or archive without a telescope,"
+        _check(rule, kind, [name for name in wanted if name != "*"], there)
+    else:
+        _check(rule, "[[tag]]", [name.removeprefix(TAG).strip() for name in wanted
+                                 if name.startswith(TAG)], names.tags)
+        _check(rule, "instrument", rule.instruments, names.instruments)
+    return compiled
+
+
+def rules_of(site: Site) -> list[str]:
+    """The names of the rules that people can mute."""
+    return [*(rule.name for rule in site.rule), OWN]
+
+
+def check_rules(site: Site) -> tuple[CompiledRule, ...]:
+    """All rules of a site; raises ConfigError for the first that is wrong."""
+    names = RuleNames.of(site)
+    return tuple(check_rule(rule, names) for rule in site.rule)
+
+
+def _check(rule: Rule, what: str, wanted: Collection[str], there: Collection[str]) -> None:
+    for name in wanted:
+        if name not in there:
+            raise ConfigError(f"[[rule]] '{rule.name}': there is no {what} '{name}'; there are: "
+                              f"{', '.join(sorted(there)) or 'none'}{similar(name, there)}")
