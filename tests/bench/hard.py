@@ -90,7 +90,8 @@ class Score:
     missing: Counter[str] = field(default_factory=Counter)  # quantities that unflagged results lack
     found: list[Deviation] = field(default_factory=list)
     flags: Counter[str] = field(default_factory=Counter)  # of the results
-    marks: Counter[tuple[str, bool]] = field(default_factory=Counter)  # (group or frame, flagged)
+    #: Results by what they are of, a group or a frame, and whether most numbers are flagged.
+    marks: Counter[tuple[str, bool]] = field(default_factory=Counter)
     reasons: list[str] = field(default_factory=list)
 
     def of(self, quantity: str) -> list[Deviation]:
@@ -172,7 +173,8 @@ def _compare(result: ResultValue | None, truth: Truth, situation: Situation, sco
     if not result.flags & int(EXCUSED):
         wanted = {"mag"} if truth.q is None else {"mag", "q"}
         score.missing.update((wanted & set(situation.judged)) - {d.quantity for d in found})
-    score.marks["frame" if truth.q is None else "group", any(d.flagged for d in found)] += 1
+    mostly = 2 * sum(d.flagged for d in found) > len(found)
+    score.marks["frame" if truth.q is None else "group", mostly] += 1
     score.found += found
 
 
