@@ -6,17 +6,13 @@ Commands live in modules of their own that are imported when they run, so that `
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 
 import click
 
 from iop4d import __version__
 from iop4d.cli.common import Context
-from iop4d.model.errors import ConfigError, Iop4dError
-
-EX_TEMPFAIL = 75  # sysexits.h: it may succeed later
-EX_CONFIG = 78  # sysexits.h: something is wrong in the configuration
+from iop4d.cli.endings import INTERRUPTED, ending_of, show_whatever_can_be_shown
 
 #: Command to where it is and what it does, in one line.
 COMMANDS = {
@@ -87,39 +83,23 @@ def cli(ctx: click.Context, site: str, overrides: tuple[str, ...], verbose: bool
     ctx.obj = Context(folder=site, overrides=overrides, verbose=verbose)
 
 
-def _is_locked(error: BaseException) -> bool:
-    """Whether another program held the database for longer than is waited."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(map(_is_locked, error.exceptions))
-    return type(error).__name__ == "OperationalError" and "database is locked" in str(error)
-
-
 def main() -> None:
-    """Run the command line; wrong configuration exits with 78, other known trouble with 1."""
+    """Run the command line; docs/commands.md lists the exit codes."""
+    show_whatever_can_be_shown()
     try:
         code = cli(standalone_mode=False)  # what ctx.exit() asked for
+        sys.stdout.flush()
     except click.exceptions.Abort:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
-    except ConfigError as error:
-        click.echo(f"iop4d: {error}", err=True)
-        sys.exit(EX_CONFIG)
-    except Iop4dError as error:
-        click.echo(f"iop4d: {error}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    # Raised deep inside, perhaps in a group of a task's errors; all else is a fault to be shown.
     except Exception as error:
-        if not _is_locked(error):
-            raise
-        click.echo("iop4d: the database is locked by another program; nothing is lost: try again "
-                   "once that has ended", err=True)
-        sys.exit(EX_TEMPFAIL)
+        ending = ending_of(error)
+        if ending is None:
+            raise  # a fault of the program, to be shown as such
+        sys.exit(ending.show(error))
     else:
         sys.exit(code if isinstance(code, int) else 0)

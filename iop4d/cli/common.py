@@ -58,6 +58,7 @@ class Night(click.ParamType[str]):
 
 
 NIGHT = Night()
+ID = click.IntRange(1, 2**63 - 1)  # of a row of the database
 
 
 def load(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> Site:

@@ -37,6 +37,8 @@ def demo(speed: float, duration: float | None, port: int, folder: Path, seed: in
     --for, stops everything and prints a summary.
     """
     try:
+        import aiosmtpd.controller  # noqa: F401  # before a folder is made
+
         from iop4d.simulator.demo import Demo
     except ImportError as error:
         raise Iop4dError(f"the demo needs the extra 'demo' (pip install 'iop4d[demo]'): "

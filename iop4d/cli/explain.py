@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import ID, load, open_database, site_options
 
 
 @click.command()
-@click.argument("result", type=int)
+@click.argument("result", type=ID)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.png",
               help="Also draw the modulation that a polarimetry group shows, with all fits.")
@@ -42,7 +42,7 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
 
 
 @click.command()
-@click.argument("results", metavar="RESULT...", type=int, nargs=-1, required=True)
+@click.argument("results", metavar="RESULT...", type=ID, nargs=-1, required=True)
 @click.option("--note", metavar="TEXT", default="", help="The reason.")
 @click.option("--name", metavar="WORD", default="bad", show_default=True,
               help="Which flag: bad, clouds, trailed, or any other word.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.common import NIGHT, load, open_database, set_up_logging, site_options
+from iop4d.cli.common import ID, NIGHT, load, open_database, set_up_logging, site_options
 from iop4d.cli.follow import do, report
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import RequestKind
@@ -166,7 +166,7 @@ def _list(chosen: list[tuple[int, str, str]]) -> None:
 
 
 @click.command()
-@click.argument("frames", metavar="[FRAME...]", type=int, nargs=-1)
+@click.argument("frames", metavar="[FRAME...]", type=ID, nargs=-1)
 @click.option("--failed", is_flag=True, help="Every frame that failed or was rejected.")
 @click.option("--quarantined", is_flag=True,
               help="Every frame that was quarantined because its worker crashed or hung.")

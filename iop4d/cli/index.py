@@ -67,7 +67,7 @@ def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str 
         raise click.UsageError("give either --stars FILE, to build, or --fetch 5200, to fetch")
     if not re.fullmatch(r"[A-Za-z0-9._]+", name):
         raise click.UsageError("--name may contain letters, digits, points and underscores")
-    sizes = re.fullmatch(r"([\d.]+)-([\d.]+)", scales)
+    sizes = re.fullmatch(r"(\d+\.?\d*)-(\d+\.?\d*)", scales)
     if sizes is None:
         raise click.UsageError(f"--scales is '{scales}', expected as 2-16")
     wanted = presets(float(sizes.group(1)), float(sizes.group(2)))

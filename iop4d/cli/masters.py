@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import NIGHT, load, open_database, set_up_logging, site_options
+from iop4d.cli.common import ID, NIGHT, load, open_database, set_up_logging, site_options
 from iop4d.cli.follow import do
 from iop4d.model.errors import Iop4dError
 
@@ -39,7 +39,7 @@ def list_(ctx: click.Context, night: str | None, instrument: str | None, site_af
 
 
 @masters.command()
-@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", type=ID, nargs=-1, required=True)
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in words.")
 @site_options
 @click.pass_context
@@ -52,7 +52,7 @@ def reject(ctx: click.Context, ids: tuple[int, ...], reason: str, site_after: st
 
 
 @masters.command()
-@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", type=ID, nargs=-1, required=True)
 @site_options
 @click.pass_context
 def restore(ctx: click.Context, ids: tuple[int, ...], site_after: str | None,

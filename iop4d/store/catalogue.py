@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Catalogue, Source, SourceKind, canonical
@@ -39,8 +40,10 @@ def find(db: Connection, name: str) -> Source:
     for source in sources:
         if wanted in map(canonical, (source.name, *source.other_names)):
             return source
-    close = [s.name for s in sources
-             if any(wanted in canonical(n) for n in (s.name, *s.other_names))]
+    names = {canonical(n): n for s in sources for n in (s.name, *s.other_names)}
+    close = list(dict.fromkeys(
+        [names[n] for n in names if wanted in n]
+        + [names[n] for n in get_close_matches(wanted, names, n=3, cutoff=0.7)]))
     hint = f"; did you mean {', '.join(close[:5])}?" if close else ""
     raise CatalogueError(f"no source is named '{name}'{hint}")
 

@@ -53,17 +53,22 @@ def parse(text: str, known: Iterable[Source] = ()) -> list[Source]:
     text = text.lstrip("\ufeff")
     first = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=delimiter)
-    _check_header(reader.fieldnames)
+    reader = csv.DictReader(io.StringIO(text, newline=None), skipinitialspace=True,
+                            delimiter=delimiter)
     sources: list[Source] = []
     errors: list[str] = []
-    for row in reader:
+    try:
+        _check_header(reader.fieldnames)
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise CatalogueError(f"line {reader.line_num + 1}: this is no CSV: {error}") from None
+    for line, row in rows:
         if not any(str(value or "").strip() for value in row.values()):
             continue
         try:
             sources.append(_source(row if delimiter == "," else _with_points(row)))
         except CatalogueError as error:
-            errors.append(f"line {reader.line_num}, {row.get('name') or 'no name'}: {error}")
+            errors.append(f"line {line}, {row.get('name') or 'no name'}: {error}")
     sources, more = _link(sources, list(known))
     if errors := errors + more:
         raise CatalogueError("nothing was imported:\n  " + "\n  ".join(errors))

@@ -197,6 +197,10 @@ def _unavailable(error: pw.DatabaseError) -> StoreUnavailableError:
         return StoreUnavailableError("the database is being prepared", absent=True)
     if "locked" in text or "busy" in text:
         return StoreUnavailableError("the database is locked by another program")
+    if "full" in text:
+        return StoreUnavailableError("the disk is full: the database cannot be written")
+    if "readonly" in text:
+        return StoreUnavailableError("the database cannot be written by this account")
     return StoreUnavailableError(f"the database cannot be read: {text}")
 
 

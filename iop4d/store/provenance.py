@@ -25,6 +25,7 @@ from iop4d.store.schema import (
 )
 
 _SECTIONS = ("masters", "astrometry", "photometry", "polarimetry")
+_NO_NUMBERS = {"masters": ("build_delay",)}  # when work is done, not what comes of it
 _MEASURED = ("x", "y", "flux", "flux_err", "snr", "sky")
 _FOUND = ("fwhm_px", "fwhm_arcsec", "aperture_px", "annulus_px", "sky", "sky_sigma", "n_detected",
           "n_matched", "wcs_rms_px", "astrometry_from", "airmass", "warnings", "software",
@@ -34,6 +35,9 @@ _FOUND = ("fwhm_px", "fwhm_arcsec", "aperture_px", "annulus_px", "sky", "sky_sig
 def settings_of(site: Site) -> dict[str, Any]:
     """The settings that change numbers, as plain values."""
     plain: dict[str, Any] = {name: asdict(getattr(site, name)) for name in _SECTIONS}
+    for name, keys in _NO_NUMBERS.items():
+        for key in keys:
+            del plain[name][key]
     plain["astrometry"]["index"] = [str(path) for path in site.astrometry.index]
     for table in ("camera", "polarimeter", "colour_term"):
         plain[table] = [asdict(section) for section in getattr(site, table, ())]

@@ -34,6 +34,15 @@ def test_frames_of_other_settings_or_software_are_stale(site: Site, database: Da
         assert found_one.why == "reduced by iop4d 0.0.1"
 
 
+def test_when_masters_are_built_makes_no_frame_stale(site: Site) -> None:
+    """'iop4d reduce' builds them at once, a daemon waits: the numbers are the same."""
+    at_once = replace(site, masters=replace(site.masters, build_delay=0.2))
+    later = replace(site, masters=replace(site.masters, build_delay=3.0))
+    assert settings_key(at_once) == settings_key(later)
+    assert settings_key(replace(site, masters=replace(site.masters, clip_sigma=3.0))) \
+        != settings_key(later)
+
+
 def test_a_result_explains_itself(site: Site, database: Database, clock: FakeClock) -> None:
     bench = Bench(site, database, clock)
     with database.write() as tx:

@@ -1,0 +1,156 @@
+"""What a user, or a machine, does wrong ends in one line and the exit code of the docs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import iop4d.cli
+from iop4d.cli import main
+from iop4d.cli.endings import EX_CONFIG, EX_TEMPFAIL, FAILED, INTERRUPTED, ending_of
+from iop4d.model.errors import ConfigError, Iop4dError
+
+Call = Callable[..., tuple[int, str, str]]
+ROOT = Path(iop4d.__file__).resolve().parents[1]
+HUGE = "9" * 23  # more than an id of SQLite can be
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call the command line; its exit code and what it printed and said."""
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["iop4d", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> Path:
+    assert call("init", tmp_path / "site")[0] == 0
+    monkeypatch.setenv("IOP4D_SITE", str(tmp_path / "site"))
+    assert call("catalogue", "import", "builtin:blazars")[0] == 0
+    return tmp_path / "site"
+
+
+@pytest.mark.parametrize(("words", "code", "said"), [
+    (("init", "/proc/x"), 1, "/proc/x: No such file or directory"),
+    (("init", "/dev/null/x"), 1, "/dev/null/x/raw: Not a directory"),
+    (("demo", "--folder", "/proc/x", "--for", "1s"), 1, "/proc/x"),
+    (("--site", "/dev/null", "status"), 78, "Not a directory"),
+    (("results", "--output", "/nope/x.csv"), 1, "/nope/x.csv: No such file or directory"),
+    (("results", "--output", "/tmp"), 1, "/tmp: Is a directory"),
+    (("catalogue", "export", "/nope/x.csv"), 1, "/nope/x.csv: No such file or directory"),
+    (("catalogue", "export", "/dev/full"), 1, "the disk is full"),
+    (("catalogue", "import", "/nope.csv"), 1, "/nope.csv cannot be read"),
+    (("catalogue", "import", "/tmp"), 1, "/tmp cannot be read"),
+    (("catalogue", "import", sys.executable), 1, "line 1: "),
+    (("summary", "2024-01-01", "--html", "/proc/x/a.html"), 1, "cannot be written"),
+    (("index", "x", "--stars", "/nope", "--scales", "..-.."), 2, "--scales is '..-..'"),
+    (("systemd", "install", "--user", "--output", "/proc/x"), 1, "/proc/x"),
+    (("explain", HUGE), 2, HUGE),
+    (("retry", HUGE), 2, HUGE),
+    (("flag", HUGE), 2, HUGE),
+    (("masters", "restore", HUGE), 2, HUGE),
+    (("results", "--source", "BL Lca"), 1, "did you mean BL"),
+    (("catalogue", "show", "OJ278"), 1, "did you mean"),
+    (("reprocess", "--source", "Mrk 412"), 1, "did you mean"),
+    (("results", "--since", "foo"), 1, "--since: 'foo' is not a time"),
+    (("web", "--port", "99999"), 78, "expected 0 to 65535"),
+    (("nosuch",), 2, "No such command"),
+])
+def test_a_mistake_has_a_line(folder: Path, call: Call, words: tuple[str, ...], code: int,
+                              said: str) -> None:
+    ended, _, err = call(*words)
+    assert (ended, said in err) == (code, True), err
+    assert "Traceback" not in err
+
+
+def test_a_demo_without_its_packages_says_so_before_it_makes_a_folder(
+        tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiosmtpd.controller", None)
+    code, _, err = call("demo", "--folder", tmp_path / "demo")
+    assert (code, "needs the extra 'demo'" in err) == (1, True)
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(call: Call,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: object) -> None:
+        raise KeyError("x")
+    monkeypatch.setattr(iop4d.cli, "cli", broken)
+    monkeypatch.setattr(sys, "argv", ["iop4d"])
+    with pytest.raises(KeyError):
+        main()
+
+
+@pytest.mark.parametrize(("error", "code", "text"), [
+    (ConfigError("x"), 78, "x"),
+    (Iop4dError("x"), 1, "x"),
+    (OSError(errno.ENOSPC, "No space left on device", "a"), 1,
+     "a: the disk is full (No space left on device)"),
+    (PermissionError(errno.EACCES, "Permission denied", "a"), 1, "a: Permission denied"),
+    (MemoryError(), 1, "there is not enough memory"),
+    (ExceptionGroup("tasks", [ConfigError("x")]), 78, "x"),
+])
+def test_known_ends(error: Exception, code: int, text: str) -> None:
+    ending = ending_of(error)
+    assert ending is not None
+    assert (ending.code, ending.text) == (code, text)
+
+
+def test_a_group_with_a_fault_in_it_is_a_fault() -> None:
+    assert ending_of(ExceptionGroup("tasks", [Iop4dError("x"), KeyError("y")])) is None
+
+
+def run(command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True,
+                          text=True, check=False, timeout=60, env={**os.environ, **env})
+
+
+def test_a_pipe_that_closes_a_full_disk_and_a_plain_terminal_are_no_faults(folder: Path) -> None:
+    me = f"{sys.executable} -m iop4d"
+    closed = run(f"{me} catalogue export | head -c 1")
+    assert closed.stderr == ""
+    full = run(f"{me} catalogue list > /dev/full")
+    assert (full.returncode, full.stderr) == (
+        1, "iop4d: the disk is full (No space left on device)\n")
+    plain = run(f"{me} catalogue show 'BL Lac'; {me} status", LANG="C", LC_ALL="C",
+                PYTHONIOENCODING="ascii", PYTHONUTF8="0", HOME="/nonexistent", COLUMNS="60")
+    assert (plain.returncode, plain.stderr) == (0, "")
+
+
+def test_every_exit_code_is_in_the_table_of_the_docs() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    codes = re.findall(r"(?m)^\| (\d+) \|", page)
+    assert codes == ["0", *map(str, sorted({FAILED, 2, EX_TEMPFAIL, EX_CONFIG, INTERRUPTED}))]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+def test_the_first_commands_work_as_printed_in_a_new_shell(tmp_path: Path, page: str) -> None:
+    """Of a virtual environment with iop4d: nothing is downloaded."""
+    blocks = (ROOT / page).read_text(encoding="utf-8").split("```\n")[1::2]
+    (block,) = [block for block in blocks if "venv/bin/pip install" in block]
+    lines = block.split("catalogue import", maxsplit=1)[0].splitlines()
+    assert lines[0].startswith("python3 -m venv venv && ")
+    script = "\n".join(line for line in lines[1:] if line != "iop4d ")
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "activate").write_text(f'PATH="{tmp_path}/venv/bin:$PATH"\n')
+    program = tmp_path / "venv" / "bin" / "iop4d"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m iop4d "$@"\n')
+    program.chmod(0o755)
+    ran = subprocess.run(["bash", "-ec", f"cd {tmp_path}\n{script}\niop4d catalogue import "
+                          "builtin:blazars"], capture_output=True, text=True, check=False,
+                         timeout=60, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin",
+                                          "PYTHONPATH": str(ROOT)})
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "iop4d" / "iop4d.db").exists()
