@@ -40,7 +40,7 @@ def find(db: Connection, name: str) -> Source:
     for source in sources:
         if wanted in map(canonical, (source.name, *source.other_names)):
             return source
-    names = {canonical(n): n for s in sources for n in (s.name, *s.other_names)}
+    names = {canonical(n): n for s in sources for n in (*s.other_names, s.name)}
     close = list(dict.fromkeys(
         [names[n] for n in names if wanted in n]
         + [names[n] for n in get_close_matches(wanted, names, n=3, cutoff=0.7)]))
