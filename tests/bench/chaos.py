@@ -11,6 +11,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import damaged_files
-from tests.bench.killing import TRUE_KILLS, every_crash_point, random_kills
+from tests.bench.killing import TRUE_KILLS, every_crash_point, kill_fetching, random_kills
+from tests.support import real_servers
 
-_STATE_MACHINE = Path("tests/work/test_statemachine.py")
+_STATE_MACHINE = Path("tests/ledger/test_statemachine.py")
+FETCHED_FROM = ("proftpd", "sshd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +34,17 @@ class Size:
 
     kills: int
     true_kills: int
+    fetch_kills: int  # of each server
     passings: int  # of every crash point
     mutants: int
     poison: int  # frames that are bad for their worker
     examples: str  # of the state machine, x steps; empty: it is left to the tests
 
 
-LONG = Size(kills=2000, true_kills=100, passings=25, mutants=3000, poison=1000, examples="1500x80")
-SHORT = Size(kills=200, true_kills=TRUE_KILLS, passings=3, mutants=3000, poison=28, examples="")
+LONG = Size(kills=2000, true_kills=100, fetch_kills=1000, passings=25, mutants=3000, poison=1000,
+            examples="1500x80")
+SHORT = Size(kills=200, true_kills=TRUE_KILLS, fetch_kills=8, passings=3, mutants=3000, poison=28,
+             examples="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,22 @@ def kills(size: Size, seed: int) -> Iterator[Line]:
             "lost": tally.lost, "doubled": tally.doubled, "orphans": tally.orphans,
             "mails": tally.mails, "missing": tally.mails_missing,
             "repeated": tally.mails_repeated})
+
+
+def fetches(size: Size, seed: int) -> Iterator[Line]:
+    """The daemon is killed while it downloads, by FTP over TLS and by SFTP."""
+    for server in FETCHED_FROM:
+        if real_servers.found(server) is None:
+            missing = [f"{server} is not here: make real-servers"]
+            yield Line(name=f"kills while {server} serves: skipped", seconds=0.0, numbers={},
+                       wrong=missing if real_servers.is_required() else [])
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            tally = kill_fetching(Path(scratch), server, kills=size.fetch_kills, seed=seed)
+        yield Line(name=f"kills while {server} serves", seconds=tally.seconds, wrong=tally.wrong,
+                   numbers={"kills": tally.kills, "frames": tally.frames, "lost": tally.lost,
+                            "doubled": tally.doubled, "mails": tally.mails,
+                            "missing": tally.mails_missing, "repeated": tally.mails_repeated})
 
 
 def points(size: Size, _: int) -> Iterator[Line]:
@@ -88,7 +110,7 @@ def workers(size: Size, _: int) -> Iterator[Line]:
 
 def state_machine(size: Size, _: int) -> Iterator[Line]:
     """Files come and go while everything fails, against a ledger that saw nothing fail."""
-    if not size.examples or not _STATE_MACHINE.exists():
+    if not size.examples:
         return
     began = time.monotonic()
     ran = subprocess.run(
@@ -101,7 +123,7 @@ def state_machine(size: Size, _: int) -> Iterator[Line]:
 
 
 PARTS: dict[str, Callable[[Size, int], Iterator[Line]]] = {
-    "kills": kills, "points": points, "damaged": damaged, "workers": workers,
+    "kills": kills, "fetches": fetches, "points": points, "damaged": damaged, "workers": workers,
     "machine": state_machine}
 
 

@@ -22,7 +22,15 @@ from iop4d.simulator.night import Flare, NightPlan
 from tests.support.crash_points import KILLED, LABELS, VARIABLE
 from tests.support.invariants import workers_of
 from tests.support.sites import take_night, write_corpus
-from tests.support.trial import Ended, Trial, TrialError, stub_trial, true_trial, verdict
+from tests.support.trial import (
+    Ended,
+    RemoteTrial,
+    Trial,
+    TrialError,
+    stub_trial,
+    true_trial,
+    verdict,
+)
 
 _FILES = 32  # two biases' and flats' masters, a flare with its mails, a group of polarisers
 _IN_WORKERS = ("rename-before", "rename-after")
@@ -175,6 +183,9 @@ class Pace:
 
 TRUE = Pace(shortest=0.2, longest=3.5, ahead=40)
 STUB = Pace(shortest=0.05, longest=2.0, ahead=20)
+FETCH = Pace(shortest=0.8, longest=3.0, ahead=20)
+_NIGHT = 40  # files: a whole one of the corpus
+_FETCHED_A_KILL = 4.0  # files: at most times several are under way
 
 
 def disturbed(trial: Trial, frames: list[Path], *, kills: int, pace: Pace, seed: int,
@@ -228,6 +239,14 @@ def kill_stub(folder: Path, *, kills: int, seed: int) -> Tally:
     frames = write_corpus(folder / "corpus", max(round(kills * _FRAMES_A_KILL), _LEAST))
     return _both(folder, frames, lambda place: stub_trial(place, len(frames)), kills=kills,
                  pace=STUB, seed=seed, marks=True)
+
+
+def kill_fetching(folder: Path, server: str, *, kills: int, seed: int) -> Tally:
+    """Kills of a daemon that downloads what its stub workers reduce, from a real server."""
+    folder.chmod(0o755)  # the server may be another account's
+    frames = write_corpus(folder / "corpus", max(round(kills * _FETCHED_A_KILL), _NIGHT))
+    return _both(folder, frames, lambda place: RemoteTrial(place, len(frames), server),
+                 kills=kills, pace=FETCH, seed=seed, marks=False)
 
 
 def _both(folder: Path, frames: list[Path], make: Callable[[Path], Trial], *, kills: int,

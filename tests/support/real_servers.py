@@ -54,15 +54,26 @@ class Wanted:
     options: tuple[str, ...] = ()
 
 
+def found(name: str) -> Path | None:
+    """Where a server's program is; None where there is none."""
+    folders = (_UNPACKED / "usr" / "sbin", Path("/usr/sbin"), Path("/usr/local/sbin"))
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def is_required() -> bool:
+    """Whether a test that misses a server has failed."""
+    return os.environ.get("IOP4D_REAL_SERVERS") == "required"
+
+
 def program(name: str) -> Path:
     """Where a server's program is; skips the test, or fails it, where there is none."""
-    for folder in (_UNPACKED / "usr" / "sbin", Path("/usr/sbin"), Path("/usr/local/sbin")):
-        if (folder / name).is_file():
-            return folder / name
-    told = f"{name} is not here: `make real-servers` unpacks it"
-    if os.environ.get("IOP4D_REAL_SERVERS") == "required":
-        pytest.fail(told)
-    pytest.skip(told)
+    where = found(name)
+    if where is None:
+        told = f"{name} is not here: `make real-servers` unpacks it"
+        if is_required():
+            pytest.fail(told)
+        pytest.skip(told)
+    return where
 
 
 @contextmanager

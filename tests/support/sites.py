@@ -118,10 +118,7 @@ _FLARE = range(3, 7)  # frames of a flaring target that are bright
 _STEP = 1.0 / 1440.0  # days from frame to frame
 
 _STUB_SITE = """\
-[[archive]]
-name = "AndorT90"
-path = "raw"
-
+{archive}
 [[archive]]
 name = "dead"
 kind = "ftp"
@@ -175,12 +172,24 @@ def is_quiet(source: str) -> bool:
     return source.endswith("-Q")
 
 
-def make_stub_site(folder: Path, count: int, *, port: int, dead: int) -> Path:
-    """A site for a corpus of so many files. ``port``: of its mail server; at ``dead`` is none."""
+_FOLDER = """\
+[[archive]]
+name = "AndorT90"
+path = "raw"
+"""
+
+
+def make_stub_site(folder: Path, count: int, *, port: int, dead: int,
+                   archive: str = _FOLDER) -> Path:
+    """A site for a corpus of so many files. ``port``: of its mail server; at ``dead`` is none.
+
+    ``archive``: the section of what the files come from.
+    """
     for name in ("raw", "masters", "reduced", "previews", "logs"):
         (folder / name).mkdir(parents=True)
-    (folder / "iop4d.toml").write_text(_STUB_SITE.format(dead=dead) + ALERTS.format(
-        port=port, to=["one@example.org", "two@example.org"]), encoding="utf-8")
+    alerts = ALERTS.format(port=port, to=["one@example.org", "two@example.org"])
+    (folder / "iop4d.toml").write_text(_STUB_SITE.format(dead=dead, archive=archive) + alerts,
+                                       encoding="utf-8")
     (folder / "password").write_text(SECRET, encoding="utf-8")
     (folder / "password").chmod(0o600)
     names = sorted({str(_file(*divmod(number, _A_NIGHT))["object"]) for number in range(count)})

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from iop4d.simulator.night import NightPlan
@@ -18,7 +19,8 @@ from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
 from iop4d.store.results import add_flag
 from iop4d.store.schema import Alert, Frame, Result
-from tests.support import invariants
+from tests.support import invariants, real_servers
+from tests.support.certificates import certificate
 from tests.support.daemon_under_test import WORKER
 from tests.support.invariants import Remembered
 from tests.support.rows import rows
@@ -35,6 +37,8 @@ from tests.support.sites import (
 
 DAEMON = "tests.support.daemon_under_test"
 STUB_WORKER = "tests.support.stub_worker"
+_REMOTE_BYTES = 300_000  # of a file that comes from a server
+_RATE_KB = 1500  # a second
 _MARK = "looked-at"  # the flag that is set by hand on quiet sources
 
 
@@ -90,10 +94,14 @@ class Trial:
             return
         self.wrong += invariants.violations(
             self.site, expected_files=self._dropped if settled else (),
-            raw_sha256=self._dropped, remembered=self._remembered,
+            raw_sha256=self._dropped if settled else self._here(), remembered=self._remembered,
             daemon_pid=self.service.process.pid, secrets=(SECRET,), mails=self.mails(),
             mailbox=self.mailbox.folder, kills=self.kills, settled=settled)
         self._remembered = invariants.remember(self.site)
+
+    def _here(self) -> Mapping[Path, str]:
+        """Of the files that came, those that must be here by now."""
+        return self._dropped
 
     def mark_one(self, rng: random.Random) -> None:
         """Somebody flags a result of a source that no rule waits for. Call without a daemon."""
@@ -159,6 +167,63 @@ def stub_trial(folder: Path, frames: int, environ: Mapping[str, str] | None = No
     mailbox = _mailbox(folder)
     site = make_stub_site(folder / "site", frames, port=mailbox.port, dead=free_port())
     return Trial(site, site / "raw", mailbox, {WORKER: STUB_WORKER, **(environ or {})})
+
+
+class RemoteTrial(Trial):
+    """One whose files come from a server that other people wrote: ``proftpd`` over TLS, ``sshd``.
+
+    They are so large that most kills find one half-way.
+    """
+
+    def __init__(self, folder: Path, frames: int, server: str) -> None:
+        self._stack = contextlib.ExitStack()
+        tonight = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
+        self._served = folder / "served" / f"{tonight:%Y%m%d}"
+        self._served.mkdir(parents=True)
+        archive = self._served_by(server, folder)
+        mailbox = _mailbox(folder)
+        site = make_stub_site(folder / "site", frames, port=mailbox.port, dead=free_port(),
+                              archive=archive)
+        super().__init__(site, site / "raw" / tonight.isoformat(), mailbox, {WORKER: STUB_WORKER})
+
+    def _served_by(self, server: str, folder: Path) -> str:
+        """Start it; the section of the site file."""
+        root = self._served.parent
+        if server == "sshd":
+            started, key, known = self._stack.enter_context(
+                real_servers.running_sshd(folder / "server", root))
+            kind, more = "sftp", f'key_file = "{key}"\nknown_hosts = "{known}"\n'
+            night = f"{root}/{{night:%Y%m%d}}"
+        else:
+            certificate(folder)
+            started = self._stack.enter_context(real_servers.running(
+                server, folder / "server", root, real_servers.Wanted(
+                    tls="explicit", cert=folder / "cert.pem", key=folder / "key.pem")))
+            (folder / "archive-secret").write_text(real_servers.PASSWORD, encoding="utf-8")
+            kind, night = "ftp", "/{night:%Y%m%d}"
+            more = (f'password_file = "{folder / "archive-secret"}"\ntls = "explicit"\n'
+                    f'ca_file = "{folder / "cert.pem"}"\n')
+        return (f'[[archive]]\nname = "AndorT90"\npath = "raw"\nkind = "{kind}"\n'
+                f'host = "127.0.0.1"\nport = {started.port}\nuser = "{started.user}"\n'
+                f'night_folder = "{night}"\npoll_interval = 0.3\npoll_interval_day = 0.3\n'
+                f"settle = 0.2\nlookback_nights = 1\nmax_kb_per_s = {_RATE_KB}.0\n{more}")
+
+    def put(self, path: Path) -> None:
+        """A file comes, with blanks behind its content."""
+        content = path.read_bytes().ljust(_REMOTE_BYTES)
+        hidden = self._served / f".{path.name}"
+        hidden.write_bytes(content)
+        hidden.rename(self._served / path.name)
+        self._dropped[self.raw / path.name] = hashlib.sha256(content).hexdigest()
+
+    def _here(self) -> Mapping[Path, str]:
+        """Those that have been downloaded."""
+        return {path: digest for path, digest in self._dropped.items() if path.exists()}
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        super().close()
+        self._stack.close()
 
 
 def _mailbox(folder: Path) -> Mailbox:
