@@ -78,8 +78,7 @@ def _read(header: Header, path: str, camera: Camera, telescope: Telescope) -> Fr
     if exptime is None and kind is not FrameKind.BIAS:
         raise CardError(camera.exptime_card, "is missing")
     start = _moment(header, camera) - _START_FRACTION[camera.time_is] * (exptime or 0.0) / 86400.0
-    binning = base.square_binning(header, camera.binning_card, camera.binning_y_card
-                                  or camera.binning_card) if camera.binning_card else 1
+    binning = _binning(header, camera)
     detector = _detector(header, camera, binning)
     through = camera_polarimetry.analysis_of(header, camera, kind)
     ny, nx = base.shape(header)
@@ -109,6 +108,17 @@ def _read(header: Header, path: str, camera: Camera, telescope: Telescope) -> Fr
         beams=through.beams,
         beam_element=through.element,
     )
+
+
+def _binning(header: Header, camera: Camera) -> int:
+    """By the section's cards, which must be there: frames of another binning have another scale."""
+    if not camera.binning_card:
+        return 1
+    for key in ("binning_card", "binning_y_card"):
+        if (name := getattr(camera, key)) and not base.card(header, name):
+            raise CardError(name, f"is missing; {key} of the site file names it")
+    return base.square_binning(header, camera.binning_card,
+                               camera.binning_y_card or camera.binning_card)
 
 
 def _pointing(header: Header, camera: Camera) -> tuple[float, float] | None:

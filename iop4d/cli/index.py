@@ -84,7 +84,8 @@ def _fields(ctx: click.Context, only: tuple[str, ...], site_after: str | None,
     from iop4d.model.source import SourceKind
     from iop4d.store import catalogue
 
-    database = open_database(load(ctx, site_after, overrides_after), read_only=True)
+    database = open_database(
+        load(ctx, site_after, overrides_after, has_indexes=False), read_only=True)
     with database.read() as db:
         if only:
             return [catalogue.find(db, name) for name in only]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from iop4d.cli.common import NIGHT, load, open_database, site_options
 from iop4d.model.errors import CardError, FrameError, Iop4dError
 
 if TYPE_CHECKING:
+    from iop4d.config import Site
     from iop4d.instruments.base import Header, Instrument
     from iop4d.instruments.draft import Seen
     from iop4d.model.frame import FrameFacts
@@ -66,7 +68,7 @@ def check(ctx: click.Context, files: tuple[Path, ...], site_after: str | None,
         click.echo(f"{path}")
         try:
             header = read_header(path)
-            for line in _explain(header, path, found):
+            for line in [*_explain(header, path, found), *_missing(header, site, found)]:
                 click.echo(f"  {line}")
         except CardError as error:
             failed = True
@@ -151,6 +153,21 @@ def _explain(header: Header, path: Path,
         f"masters     {', '.join(kind.value for kind in instrument.masters) or 'none needed'}",
         *_polarimetry(facts, instrument),
     ]
+
+
+def _missing(header: Header, site: Site, found: tuple[Instrument, ...]) -> list[str]:
+    """The cards that a [[camera]] section itself names and the header lacks."""
+    from iop4d.instruments.discovery import instrument_for
+
+    name = instrument_for(header, found).name
+    lines = []
+    for camera in site.camera:
+        for key in fields(camera):
+            card = getattr(camera, key.name)
+            if camera.name == name and key.name.endswith("_card") and card \
+                    and card != key.default and card not in header:
+                lines.append(f"missing     card {card}, which {key.name} of the site file names")
+    return lines
 
 
 def _binning(facts: FrameFacts) -> str:

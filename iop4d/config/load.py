@@ -26,10 +26,10 @@ _HEADER = re.compile(r"^\s*\[(\[)?\s*([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_.-]+))?\s*
 _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*[.=]")
 
 
-def load_site(folder: Path, overrides: Iterable[str] = ()) -> Site:
+def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool = True) -> Site:
     """The site of a folder, its keys overridden by ``section.key=value`` texts.
 
-    Raises ConfigError with the line, the key and what was expected.
+    ``has_indexes``: whether the folders of index files must be there. Raises ConfigError with the line, the key and what was expected.
     """
     path = folder / SITE_FILE
     try:
@@ -41,12 +41,16 @@ def load_site(folder: Path, overrides: Iterable[str] = ()) -> Site:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    return parse_site(text, root=folder.resolve(), name=str(path), overrides=overrides)
+    return parse_site(text, root=folder.resolve(), name=str(path), overrides=overrides,
+                      has_indexes=has_indexes)
 
 
 def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
-               overrides: Iterable[str] = ()) -> Site:
-    """Parse a site file's text. ``name`` stands in messages; relative paths start at ``root``."""
+               overrides: Iterable[str] = (), has_indexes: bool = False) -> Site:
+    """Parse a site file's text. ``name`` stands in messages; relative paths start at ``root``.
+
+    ``has_indexes``: whether the folders of index files must be there.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -56,6 +60,8 @@ def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
         _override(data, override, where)
     site = _Parser(root, where).site(data)
     _check_whole(site, where)
+    if has_indexes:
+        _check_indexes(site, where)
     return site
 
 
@@ -294,6 +300,19 @@ def _check_whole(site: Site, where: _Where) -> None:
     if site.web.max_streams > site.web.threads // 2:
         raise ConfigError(f"{where('web', 'max_streams')} is {site.web.max_streams}; expected "
                           f"at most half of web.threads, {site.web.threads // 2}")
+
+
+def _check_indexes(site: Site, where: _Where) -> None:
+    """That there are index files: without them no frame gets a magnitude."""
+    for folder in site.astrometry.index:
+        if not folder.is_dir():
+            raise ConfigError(f"{where('astrometry', 'index')} names {folder}, which is no folder; "
+                              "'iop4d index' makes one (docs/indexes.md)")
+        if next(folder.glob("*.fits"), None) is None:
+            inner = sorted({path.parent.name for path in folder.glob("*/*.fits")})
+            hint = f"; name its folder {', '.join(inner)}" if inner else ""
+            raise ConfigError(f"{where('astrometry', 'index')} names {folder}, which holds no "
+                              f"index files (*.fits){hint}")
 
 
 def _check_channels(site: Site, where: _Where) -> None:

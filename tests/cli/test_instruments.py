@@ -141,3 +141,16 @@ def test_a_position_is_that_of_what_measures_polarisation(
     printed = CliRunner().invoke(cli, ["instruments", "check", str(tmp_path / "x.fits"),
                                        "--site", str(tmp_path)]).output
     assert line in printed
+
+
+def test_the_cards_that_a_section_names_and_a_header_lacks_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.toml").write_text(
+        SECTION + 'object_card = "OBJEKT"\nra_card = "RAA"\ndec_card = "DEC"\n', encoding="utf-8")
+    header = fits.Header()
+    header.update({name: value for name, value in PLAIN.items() if "NAXIS" not in name})
+    fits.writeto(tmp_path / "x.fits", np.zeros((480, 640), np.uint16), header)
+    printed = CliRunner().invoke(cli, ["instruments", "check", str(tmp_path / "x.fits"),
+                                       "--site", str(tmp_path)]).output
+    assert [line.strip() for line in printed.splitlines() if "missing" in line] == [
+        "missing     card RAA, which ra_card of the site file names",
+        "missing     card OBJEKT, which object_card of the site file names"]

@@ -193,3 +193,18 @@ def test_a_place_that_is_not_on_earth_is_refused(tmp_path: Path, key: str, wrong
                f"pixel_scale = 1.0\n{key} = {wrong}\n")
     with pytest.raises(ConfigError, match=f"{key}.*{wrong}"):
         parse_site(section, root=tmp_path)
+
+
+def test_folders_without_index_files_are_refused_with_their_path(tmp_path: Path) -> None:
+    (tmp_path / "inner" / "5200").mkdir(parents=True)
+    (tmp_path / "inner" / "5200" / "index-5200-00.fits").touch()
+    for folder, said in (("nope", "/nope, which is no folder; 'iop4d index'"),
+                         ("inner", "/inner, which holds no index files (*.fits); name its folder "
+                                   "5200")):
+        (tmp_path / "iop4d.toml").write_text(f'[astrometry]\n\nindex = ["{folder}"]\n')
+        with pytest.raises(ConfigError, match="line 3: astrometry.index names ") as refused:
+            load_site(tmp_path)
+        assert f"{tmp_path}{said}" in str(refused.value)
+        assert load_site(tmp_path, has_indexes=False).astrometry.index == (tmp_path / folder,)
+    (tmp_path / "iop4d.toml").write_text('[astrometry]\nindex = ["inner/5200"]\n')
+    load_site(tmp_path)

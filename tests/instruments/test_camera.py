@@ -218,6 +218,15 @@ def test_a_binning_is_read_in_every_usual_form(said: object, binning: int) -> No
     assert read({"BIN": said}, 'binning_card = "BIN"').binning == binning
 
 
+@pytest.mark.parametrize(("cards", "keys", "missing"), [
+    ({}, ['binning_card = "BIN"'], "BIN"),
+    ({"XBIN": 2}, ['binning_card = "XBIN"', 'binning_y_card = "YBIN"'], "YBIN")])
+def test_a_binning_card_that_is_missing_is_named_and_no_binning_is_guessed(
+        cards: dict[str, Any], keys: list[str], missing: str) -> None:
+    with pytest.raises(CardError, match=f"card {missing}: is missing; binning"):
+        read(cards, *keys)
+
+
 def test_a_binning_of_two_cards_must_be_the_same() -> None:
     keys = 'binning_card = "XBIN"', 'binning_y_card = "YBIN"'
     assert read({"XBIN": 2, "YBIN": 2}, *keys).binning == 2
