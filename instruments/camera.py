@@ -114,9 +114,12 @@ def _binning(header: Header, camera: Camera) -> int:
     """By the section's cards, which must be there: frames of another binning have another scale."""
     if not camera.binning_card:
         return 1
-    for key in ("binning_card", "binning_y_card"):
-        if (name := getattr(camera, key)) and not base.card(header, name):
-            raise CardError(name, f"is missing; {key} of the site file names it")
+    said = base.card(header, camera.binning_card)
+    if not said:
+        raise CardError(camera.binning_card, "is missing; binning_card of the site file names it")
+    y = camera.binning_y_card
+    if y and said.isdigit() and not base.card(header, y):  # other texts hold both
+        raise CardError(y, "is missing; binning_y_card of the site file names it")
     return base.square_binning(header, camera.binning_card,
                                camera.binning_y_card or camera.binning_card)
 

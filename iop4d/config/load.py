@@ -29,7 +29,8 @@ _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*[.=]")
 def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool = True) -> Site:
     """The site of a folder, its keys overridden by ``section.key=value`` texts.
 
-    ``has_indexes``: whether the folders of index files must be there. Raises ConfigError with the line, the key and what was expected.
+    ``has_indexes``: whether the folders of index files must be there. Raises
+    ConfigError with the line, the key and what was expected.
     """
     path = folder / SITE_FILE
     try:

@@ -202,7 +202,7 @@ def test_folders_without_index_files_are_refused_with_their_path(tmp_path: Path)
                          ("inner", "/inner, which holds no index files (*.fits); name its folder "
                                    "5200")):
         (tmp_path / "iop4d.toml").write_text(f'[astrometry]\n\nindex = ["{folder}"]\n')
-        with pytest.raises(ConfigError, match="line 3: astrometry.index names ") as refused:
+        with pytest.raises(ConfigError, match=r"line 3: astrometry\.index names ") as refused:
             load_site(tmp_path)
         assert f"{tmp_path}{said}" in str(refused.value)
         assert load_site(tmp_path, has_indexes=False).astrometry.index == (tmp_path / folder,)

@@ -223,7 +223,7 @@ def test_a_binning_is_read_in_every_usual_form(said: object, binning: int) -> No
     ({"XBIN": 2}, ['binning_card = "XBIN"', 'binning_y_card = "YBIN"'], "YBIN")])
 def test_a_binning_card_that_is_missing_is_named_and_no_binning_is_guessed(
         cards: dict[str, Any], keys: list[str], missing: str) -> None:
-    with pytest.raises(CardError, match=f"card {missing}: is missing; binning"):
+    with pytest.raises(CardError, match=rf"card {missing}: is missing; binning"):
         read(cards, *keys)
 
 
