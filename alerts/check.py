@@ -4,11 +4,11 @@ a start and a reload, ``iop4d rules add``, the form on the page."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iop4d.alerts.conditions import SYSTEM, Form
 from iop4d.alerts.rules import CompiledRule, compile_rule
-from iop4d.config import Rule, Site
+from iop4d.config import Rule, Site, WrongRule
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import similar
@@ -39,7 +39,7 @@ class RuleNames:
             "archive": archives, "channel": [channel.name for channel in site.channel],
             "site": [site.site.name],
             "instrument": {i.name for i in instruments},
-            "rule": rules_of(site)}
+            "rule": [*rules_of(site), *(wrong.name for wrong in site.wrong_rules)]}
         subjects = {name: by_kind[kind] for name, (_, _, kind) in SYSTEM.items()}
         without = [archive.name for archive in site.archive if not archive.telescope]
         return cls(tags=[tag.name for tag in site.tag], instruments=by_kind["instrument"],
@@ -76,6 +76,20 @@ def check_rules(site: Site) -> tuple[CompiledRule, ...]:
     """All rules of a site; raises ConfigError for the first that is wrong."""
     names = RuleNames.of(site)
     return tuple(check_rule(rule, names) for rule in site.rule)
+
+
+def without_wrong_rules(site: Site) -> Site:
+    """A site whose rules are right; the others are in ``wrong_rules``."""
+    names = RuleNames.of(site)
+    right: list[Rule] = []
+    wrong = list(site.wrong_rules)
+    for rule in site.rule:
+        try:
+            check_rule(rule, names)
+            right.append(rule)
+        except ConfigError as error:
+            wrong.append(WrongRule(name=rule.name, why=str(error)))
+    return replace(site, rule=tuple(right), wrong_rules=tuple(wrong))
 
 
 def _check(rule: Rule, what: str, wanted: Collection[str], there: Collection[str]) -> None:

@@ -62,6 +62,7 @@ class AlertEngine:
     def __init__(self, site: Site, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._all = check_rules(site)
+        self._wrong = {wrong.name for wrong in site.wrong_rules}
         self._of_points = tuple(c for c in self._all if c.condition.form is not Form.SYSTEM)
         self._subjects = Subjects(site, self._of_points)
         self._notifier = Notifier(site, clock)
@@ -128,6 +129,8 @@ class AlertEngine:
 
     def _look_after(self, tx: Transaction, alert: Alert) -> None:
         compiled, now = self.compiled(alert.rule), self._clock()
+        if compiled is None and alert.rule in self._wrong:
+            return  # it goes on once its rule is mended
         if compiled is None or compiled.condition.form is Form.SYSTEM:
             self._end_without_rule(tx, alert)
         elif alert.state == AlertState.PENDING:

@@ -129,10 +129,11 @@ def standard_off(state: SystemState, window: float) -> Values:
 
 def rule_error(state: SystemState, window: float) -> Values:
     """How often each rule could not be evaluated within the window, and how many of the sources
-    that it names are unknown now."""
+    that it names are unknown now; 1 for a rule that is wrong."""
     errors = health.rule_errors(state.db, state.now - window * _DAY)
-    return {name: float(errors.get(name, 0) + len(state.unknown.get(name, ())))
-            for name in {rule.name for rule in state.site.rule} | errors.keys()}
+    wrong = {rule.name for rule in state.site.wrong_rules}
+    return {name: float(errors.get(name, 0) + len(state.unknown.get(name, ())) + (name in wrong))
+            for name in {rule.name for rule in state.site.rule} | errors.keys() | wrong}
 
 
 def why(state: SystemState, quantity: str, subject: str) -> str:
@@ -146,6 +147,8 @@ def why(state: SystemState, quantity: str, subject: str) -> str:
     if quantity == "rule_error":
         if names := state.unknown.get(subject):
             return f"not in the catalogue: {', '.join(names)}"
+        if wrong := next((r.why for r in state.site.wrong_rules if r.name == subject), ""):
+            return wrong
         return health.last_rule_error(state.db, subject)
     return ""
 
@@ -234,9 +237,10 @@ class SystemRules:
     def _end_unjudged(self, tx: Transaction, judged: set[tuple[str, str]]) -> None:
         """End alerts that no rule judges any more, or whose subject is not there now."""
         rules = {compiled.rule.name for compiled in self._rules}
+        wrong = {rule.name for rule in self._site.wrong_rules} - rules
         for alert in alerts.active_of_system(tx):
             known = alert.rule in rules
-            if (alert.rule, alert.source) in judged or not self._lasts(
+            if alert.rule in wrong or (alert.rule, alert.source) in judged or not self._lasts(
                     (alert.rule, alert.source, True), True, _LEFT_AFTER if known else 0.0):
                 continue
             self._resolve(tx, alert, f"there is no information about {alert.source} any more"

@@ -13,7 +13,7 @@ from typing import Any
 from iop4d.alerts.actions import AlertRequests
 from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
-from iop4d.alerts.check import rules_of
+from iop4d.alerts.check import rules_of, without_wrong_rules
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
 from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of
@@ -58,7 +58,7 @@ class Daemon:
     def __init__(self, site: Site, *, watch: bool = True, clock: Callable[[], float] = time.time,
                  lock: SiteLock | None = None, reload: Callable[[], None] | None = None,
                  engine: Engine | None = None) -> None:
-        self._site = site
+        self._site = site = without_wrong_rules(site)
         self._watch = watch
         self._clock = clock
         self._own_lock = SiteLock(site.lock) if lock is None else None
@@ -69,6 +69,9 @@ class Daemon:
         self._places = {i.telescope.name: i.telescope for i in self._instruments.values()}
         self._archives: list[WatchedFolder | PolledServer] = []
         self.heartbeat = Heartbeat(site.root, clock)
+        self.heartbeat.wrong_rules = [asdict(rule) for rule in site.wrong_rules]
+        for rule in site.wrong_rules:
+            log.error("running without the rule '%s': %s", rule.name, rule.why)
         self.database: DatabaseThread
         self.relay: Relay
 

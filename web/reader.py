@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from iop4d.alerts.rules import compile_rule
+from iop4d.alerts.check import without_wrong_rules
 from iop4d.config import Site
 from iop4d.config.load import SITE_FILE
-from iop4d.model.errors import Iop4dError
+from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store.database import Connection, Database, StoreUnavailableError, Transaction
 
 #: A page that waits longer for a lock had better say so.
@@ -104,9 +104,10 @@ class LiveSite:
     def _again(self, load: Callable[[], Site], stamp: tuple[int, ...]) -> Read:
         written_at = stamp[0] / 1e9 if stamp else None
         try:
-            site = load()
-            for rule in site.rule:
-                compile_rule(rule)
+            site = without_wrong_rules(load())
+            # As the daemon: what is wrong at the start is set aside, later the old file stays.
+            if site.wrong_rules and self._stamp is not None:
+                raise ConfigError(site.wrong_rules[0].why)
         except Iop4dError as error:
             return Read(site=self._read.site, wrong=str(error), written_at=written_at)
         return Read(site=site, written_at=written_at)

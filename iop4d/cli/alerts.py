@@ -109,7 +109,9 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     """
     if ctx.invoked_subcommand is not None:
         return
-    site = load(ctx, site_after, overrides_after)
+    from iop4d.alerts.check import without_wrong_rules
+
+    site = without_wrong_rules(load(ctx, site_after, overrides_after))
     active, muted = _present(site)
     for rule in site.rule:
         whom = ", ".join(rule.sources) or ("every target" if rule.source == "*" else rule.source)
@@ -118,10 +120,12 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
             *(["muted in the site file"] if rule.muted else []), *muted.pop(rule.name, ())])
         click.echo(f"{rule.name}: {rule.condition}, {whom}, {rule.band}; {rule.severity}, notifies "
                    f"{', '.join(rule.channels) or 'no channel'}; {state}")
+    for wrong in site.wrong_rules:
+        click.echo(f"{wrong.name}: not used: {wrong.why}")
     for of in ("", *filter(None, muted)):
         for line in muted.get(of, ()):
             click.echo(f"{of or 'every rule'}: {line}")
-    if not site.rule:
+    if not site.rule and not site.wrong_rules:
         click.echo("There are no rules: add a [[rule]] section to the site file, or use "
                    "'iop4d rules add'.")
 
@@ -159,11 +163,12 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None,
     from dataclasses import asdict
 
     from iop4d.alerts.backtest import backtest, changed_rule
+    from iop4d.alerts.check import without_wrong_rules
     from iop4d.alerts.conditions import Form
     from iop4d.alerts.engine import AlertEngine
     from iop4d.model.units import decimal, jd_of_unix, utc_of_jd
 
-    site = load(ctx, site_after, overrides_after)
+    site = without_wrong_rules(load(ctx, site_after, overrides_after))
     compiled = changed_rule(_rule(site, rule), condition or "", clear)
     if compiled.condition.form is Form.SYSTEM:
         raise Iop4dError(f"the rule '{rule}' is about the system, of which no history is kept")
@@ -186,6 +191,8 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None,
 
 def _rule(site: Site, name: str) -> Rule:
     rule = next((r for r in site.rule if r.name == name), None)
+    if wrong := next((r for r in site.wrong_rules if r.name == name), None):
+        raise Iop4dError(wrong.why)
     if rule is None:
         raise Iop4dError(f"the site file has no rule '{name}'; it has: "
                          f"{', '.join(r.name for r in site.rule) or 'none'}")

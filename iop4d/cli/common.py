@@ -62,16 +62,18 @@ ID = click.IntRange(1, 2**63 - 1)  # of a row of the database
 
 
 def load(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...], *,
-         has_indexes: bool = True) -> Site:
+         has_indexes: bool = True, skip_wrong_rules: bool = True) -> Site:
     """The site that the command is for; raises ConfigError.
 
-    ``has_indexes``: whether its folders of index files must be there.
+    ``has_indexes``: whether its folders of index files must be there. ``skip_wrong_rules``: as in
+    ``parse_site``.
     """
     from iop4d.config import load_site
 
     context: Context = ctx.find_object(Context) or Context(folder=".", overrides=(), verbose=False)
     return load_site(Path(site_after or context.folder),
-                     (*context.overrides, *overrides_after), has_indexes=has_indexes)
+                     (*context.overrides, *overrides_after), has_indexes=has_indexes,
+                     skip_wrong_rules=skip_wrong_rules)
 
 
 def open_database(site: Site, *, read_only: bool) -> Database:

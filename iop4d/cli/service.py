@@ -29,14 +29,15 @@ def run(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, 
 
     It stops cleanly on SIGTERM and Ctrl-C: running jobs end, the rest is done after the next start.
     On SIGHUP, or 'iop4d reload', it reads the site file again; one with an error is rejected, and
-    the daemon keeps using the previous one. However it ends, nothing is lost.
+    the daemon keeps using the previous one. Rules that are wrong at a start are not used, and
+    shown by 'iop4d status'. However it ends, nothing is lost.
     """
     from iop4d.daemon import Daemon
     from iop4d.system.service import serve
 
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx)
-    serve(site, lambda: load(ctx, site_after, overrides_after), Daemon)
+    serve(site, lambda: load(ctx, site_after, overrides_after, skip_wrong_rules=False), Daemon)
 
 
 @click.command()
@@ -54,7 +55,7 @@ def reload(ctx: click.Context, site_after: str | None, overrides_after: tuple[st
     from iop4d.model.states import DaemonState
     from iop4d.system.lock import holder, is_locked
 
-    site = load(ctx, site_after, overrides_after)
+    site = load(ctx, site_after, overrides_after, skip_wrong_rules=False)
     pid = holder(site.lock)
     if not is_locked(site.lock) or pid is None:
         raise Iop4dError("no daemon runs on this site; it reads the file when it starts")

@@ -25,8 +25,8 @@ def status(ctx: click.Context, as_json: bool, site_after: str | None,
     """Show what the daemon does, counts by state, the queue, every failed frame and every
     group without polarisation, with its reason.
 
-    Exits with 1 if a channel does not deliver its messages, or if the daemon did not stop and yet
-    does not run.
+    Exits with 1 if a channel does not deliver its messages, if the daemon runs without a rule that
+    is wrong, or if it did not stop and yet does not run.
     """
     from iop4d.model.states import DaemonState
     from iop4d.store.status import status as read
@@ -40,7 +40,9 @@ def status(ctx: click.Context, as_json: bool, site_after: str | None,
     else:
         for line in _lines(state):
             click.echo(line)
-    ctx.exit(int(bool(state["undelivered"]) or state["daemon"]["state"] == DaemonState.SILENT))
+    daemon = state["daemon"]
+    ctx.exit(int(bool(state["undelivered"]) or daemon["state"] == DaemonState.SILENT
+                 or (daemon["state"] == DaemonState.RUNNING and bool(daemon.get("wrong_rules")))))
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
@@ -51,6 +53,8 @@ def _lines(state: dict[str, Any]) -> list[str]:
     if daemon.get("config_error"):
         lines.append("         site file rejected, still using the previous one: "
                      + daemon["config_error"])
+    lines += [f"rule     {rule['name']} is not used: {rule['why']}"
+              for rule in daemon.get("wrong_rules", ())]
     if daemon.get("paused"):
         lines.append(f"         paused: {daemon['paused']}")
     for archive in daemon.get("archives", ()):

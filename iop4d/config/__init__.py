@@ -26,6 +26,7 @@ from iop4d.config.site import (
     Site,
     SiteInfo,
     Web,
+    WrongRule,
 )
 
 __all__ = [
@@ -53,5 +54,6 @@ __all__ = [
     "TelegramChannel",
     "Web",
     "WebhookChannel",
+    "WrongRule",
     "load_site",
 ]

@@ -7,7 +7,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from iop4d.config.camera import contradictions
 from iop4d.config.channel import Channel
 from iop4d.config.renamed import new_key, new_value
 from iop4d.config.secret import secret_of
-from iop4d.config.site import ARRAYS, TABLES, Site, keys_of
+from iop4d.config.site import ARRAYS, TABLES, Site, WrongRule, keys_of
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import similar
 
@@ -26,11 +26,12 @@ _HEADER = re.compile(r"^\s*\[(\[)?\s*([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_.-]+))?\s*
 _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*[.=]")
 
 
-def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool = True) -> Site:
+def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool = True,
+              skip_wrong_rules: bool = False) -> Site:
     """The site of a folder, its keys overridden by ``section.key=value`` texts.
 
-    ``has_indexes``: whether the folders of index files must be there. Raises
-    ConfigError with the line, the key and what was expected.
+    ``has_indexes``: whether the folders of index files must be there. ``skip_wrong_rules``: as in
+    ``parse_site``. Raises ConfigError with the line, the key and what was expected.
     """
     path = folder / SITE_FILE
     try:
@@ -43,14 +44,16 @@ def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool 
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     return parse_site(text, root=folder.resolve(), name=str(path), overrides=overrides,
-                      has_indexes=has_indexes)
+                      has_indexes=has_indexes, skip_wrong_rules=skip_wrong_rules)
 
 
 def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
-               overrides: Iterable[str] = (), has_indexes: bool = False) -> Site:
+               overrides: Iterable[str] = (), has_indexes: bool = False,
+               skip_wrong_rules: bool = False) -> Site:
     """Parse a site file's text. ``name`` stands in messages; relative paths start at ``root``.
 
-    ``has_indexes``: whether the folders of index files must be there.
+    ``has_indexes``: whether the folders of index files must be there. ``skip_wrong_rules``: rules
+    that are wrong are put into ``wrong_rules`` instead of raising.
     """
     try:
         data = tomllib.loads(text)
@@ -59,11 +62,38 @@ def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
     where = _Where(name, _LineTable(text))
     for override in overrides:
         _override(data, override, where)
-    site = _Parser(root, where).site(data)
-    _check_whole(site, where)
+    try:
+        site = _parsed(data, root, where)
+    except ConfigError:
+        if not skip_wrong_rules or not isinstance(data.get("rule"), list):
+            raise
+        site = _without_wrong_rules(data, root, where)
     if has_indexes:
         _check_indexes(site, where)
     return site
+
+
+def _parsed(data: dict[str, Any], root: Path, where: _Where) -> Site:
+    site = _Parser(root, where).site(data)
+    _check_whole(site, where)
+    return site
+
+
+def _without_wrong_rules(data: dict[str, Any], root: Path, where: _Where) -> Site:
+    """The site with those rules that are right one after the other; raises what else is wrong."""
+    site = _parsed({**data, "rule": []}, root, where)
+    kept: list[Any] = []
+    wrong: list[WrongRule] = []
+    for number, item in enumerate(data["rule"]):
+        where.rules.append(number)
+        try:
+            site = _parsed({**data, "rule": [*kept, item]}, root, where)
+            kept.append(item)
+        except ConfigError as error:
+            where.rules.pop()
+            name = item.get("name") if isinstance(item, dict) else None
+            wrong.append(WrongRule(name=str(name or f"rule {number + 1}"), why=str(error)))
+    return replace(site, wrong_rules=tuple(wrong))
 
 
 class _LineTable:
@@ -97,11 +127,14 @@ class _Where:
         self.name = name
         self.lines = lines
         self.overridden: set[tuple[str, str]] = set()
+        self.rules: list[int] = []  # the places in the file of the rules that are looked at
 
     def __call__(self, section: str, key: str = "", item: int = 0) -> str:
         label = f"{section}.{key}" if key else f"[{section}]"
         if (section, key) in self.overridden:
             return f"-o {label}"
+        if section == "rule" and item < len(self.rules):
+            item = self.rules[item]
         line = self.lines.find(section, key, item)
         return f"{self.name}, line {line}: {label}" if line else f"{self.name}: {label}"
 

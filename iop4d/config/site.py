@@ -226,8 +226,19 @@ class Web:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WrongRule:
+    """A rule of the site file that is not used, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Site:
-    """A whole site file. ``root`` is its folder, to which every path in it is relative."""
+    """A whole site file. ``root`` is its folder, to which every path in it is relative.
+
+    ``wrong_rules``: those of the file that are not among ``rule``, where that was asked for.
+    """
 
     root: Path
     site: SiteInfo = SiteInfo()
@@ -247,6 +258,7 @@ class Site:
     rule: tuple[Rule, ...] = ()
     tag: tuple[Tag, ...] = ()
     channel: tuple[Channel, ...] = ()
+    wrong_rules: tuple[WrongRule, ...] = ()
 
     @property
     def database(self) -> Path:

@@ -153,6 +153,11 @@ class Overview:
         return str(self.beat.get("config_error") or "")
 
     @property
+    def wrong_rules(self) -> list[dict[str, str]]:
+        """The rules without which the daemon runs: name and why."""
+        return list(self.beat.get("wrong_rules") or ())
+
+    @property
     def paused(self) -> str:
         """Why the daemon starts no new work; empty while it does."""
         return str(self.beat.get("paused") or "")

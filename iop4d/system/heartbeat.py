@@ -31,6 +31,7 @@ class Heartbeat:
         self._started_at = clock()
         self.state = DaemonState.STARTING
         self.config_error = ""  # why a new site file was rejected
+        self.wrong_rules: list[dict[str, str]] = []  # name and why, of those that are not used
         self.beaten_at = time.monotonic()  # when the database was last written for sure
         self.line = "starting"  # the night's counts, for people
         self.last: dict[str, Any] = {}
@@ -41,8 +42,11 @@ class Heartbeat:
         self.last = {
             "pid": os.getpid(), "version": __version__, "state": self.state.value,
             "started_at": self._started_at, "beat_at": self._clock(),
-            "disk_free_gb": round(free / 1e9, 1), "config_error": self.config_error, **parts}
-        self.line = await database.write(_written, self.last, self._clock())
+            "disk_free_gb": round(free / 1e9, 1), "config_error": self.config_error,
+            "wrong_rules": self.wrong_rules, **parts}
+        without = "".join(f"running without the rule '{rule['name']}': {rule['why']}; "
+                          for rule in self.wrong_rules)
+        self.line = without + await database.write(_written, self.last, self._clock())
         self.beaten_at = time.monotonic()
 
 

@@ -176,6 +176,51 @@ def test_what_cannot_be_built_is_rejected(site: Path, manager: Manager, running:
     manager.wait("STATUS=site file rejected")
 
 
+WRONG_RULES = """
+[[rule]]
+name = "typo"
+source = "tag:tve"
+condition = "mag < 13"
+[[rule]]
+name = "late"
+condition = "silent > 2 h"
+[[rule]]
+name = "deaf"
+condition = "mag < 13"
+channels = ["mial"]
+"""
+
+
+def test_a_start_with_wrong_rules_goes_on_without_them_and_says_so(
+        site: Path, manager: Manager) -> None:
+    def command(*words: str) -> tuple[int, str]:
+        ran = subprocess.run([sys.executable, "-m", "iop4d", *words, "--site", str(site)],
+                             capture_output=True, text=True, check=False)
+        return ran.returncode, ran.stdout + ran.stderr
+
+    (site / "iop4d.toml").write_text(SITE + WRONG_RULES)
+    running = Running(site, manager)
+    try:
+        manager.wait("READY=1")
+        assert manager.times("STATUS=running without the rule 'deaf'")
+        typo, line = "there is no [[tag]] 'tve'", WRONG_RULES.count("\n") + SITE.count("\n")
+        deaf = f"line {line}: rule.channels names 'mial'"
+        assert {rule["name"] for rule in running.beat()["wrong_rules"]} == {"typo", "deaf"}
+        code, said = command("status")
+        assert (code, typo in said, deaf in said) == (1, True, True), said
+        code, said = command("rules")
+        assert (typo in said, deaf in said, "late: silent > 2 h" in said) == (True, True, True)
+        assert command("reload")[0] == 78  # as ever: a wrong file is not taken
+        mended = WRONG_RULES.replace("tag:tve", "BL Lac").replace('channels = ["mial"]', "")
+        (site / "iop4d.toml").write_text(SITE + mended)
+        assert command("reload")[0] == 0
+        assert running.beat()["wrong_rules"] == []
+        assert command("status")[0] == 0
+    finally:
+        log = running.stop()
+    assert "running without the rule 'typo'" in log
+
+
 def test_a_second_daemon_is_refused_with_the_process_of_the_first(
         site: Path, manager: Manager, running: Running) -> None:
     manager.wait("READY=1")

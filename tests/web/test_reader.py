@@ -63,6 +63,16 @@ def test_a_new_rule_is_listed_tried_and_can_be_muted_at_once(client: FlaskClient
     assert client.get("/rules/bright").status_code == 404
 
 
+def test_a_page_that_starts_with_a_wrong_rule_leaves_it_out_and_says_why(root: Path) -> None:
+    rules = "".join(f'[[rule]]\nname = "{name}"\nsource = "{source}"\ncondition = "mag < 13"\n'
+                    for name, source in (("typo", "tag:tve"), ("sound", "*")))
+    (root / "iop4d.toml").write_text(FIRST + rules, encoding="utf-8")
+    page = create_app(load_site(root), lambda: load_site(root)).test_client().get("/alerts").text
+    assert "The rule typo is wrong and is not used:" in page
+    assert "there is no [[tag]] &#39;tve&#39;" in page
+    assert "sound" in page
+
+
 @pytest.mark.parametrize(("wrong", "why"), [
     (SECOND.replace("condition", "conditon"), "no such key"),
     (SECOND.replace("mag <", "magnitude <"), "unknown quantity &#39;magnitude&#39;"),
