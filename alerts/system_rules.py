@@ -62,13 +62,15 @@ class SystemState:
 
 
 def silent(state: SystemState, _window: float) -> Values:
-    """Hours of the present night without a new frame, of every telescope with an archive."""
+    """Hours of the present night without a new frame, of every telescope with an archive and of
+    every archive without a telescope."""
     found = {}
-    for telescope in {a.telescope for a in state.site.archive if a.telescope}:
-        observing = state.hours_of("observes", telescope, state.observes(telescope))
-        last = health.last_frame_at(state.db, telescope)
+    archives = {a.telescope or a.name: "" if a.telescope else a.name for a in state.site.archive}
+    for subject, archive in archives.items():
+        observing = state.hours_of("observes", subject, state.observes(subject))
+        last = health.last_frame_at(state.db, subject, archive=archive)
         idle = math.inf if last is None else (state.now - last) / _HOUR
-        found[telescope] = min(observing, idle)
+        found[subject] = min(observing, idle)
     return found
 
 

@@ -215,8 +215,8 @@ class Daemon:
             "loop_lag_s": round(self._parts.lag, 3), "rss_mb": round(rss_mb()),
             "finished_jobs": self._dispatcher.finished, "paused": self._ledger.space.reason})
 
-    def _observes(self, telescope: str) -> bool:
-        return any_observes(self._site.archive, self._places, telescope, self._clock())
+    def _observes(self, subject: str) -> bool:
+        return any_observes(self._site.archive, self._places, subject, self._clock())
 
     async def _tend_alerts(self) -> None:
         def tend(tx: Transaction) -> None:

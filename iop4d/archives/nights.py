@@ -106,11 +106,14 @@ def observes(archive: Archive, telescope: Telescope | None, unix: float) -> bool
     return sun_altitude_deg(unix, telescope.latitude_deg, telescope.longitude_deg) < _DOWN_DEG
 
 
-def any_observes(archives: Iterable[Archive], places: Mapping[str, Telescope], telescope: str,
+def any_observes(archives: Iterable[Archive], places: Mapping[str, Telescope], subject: str,
                  unix: float) -> bool:
-    """Whether an archive expects new frames of a telescope now. ``places``: by their names."""
-    return any(observes(archive, places.get(telescope), unix)
-               for archive in archives if archive.telescope == telescope)
+    """Whether an archive expects new frames now: of a telescope, or itself where it has none.
+
+    ``places``: telescopes by their names.
+    """
+    return any(observes(archive, places.get(archive.telescope), unix)
+               for archive in archives if (archive.telescope or archive.name) == subject)
 
 
 def pause_of(archive: ServerArchive, telescope: Telescope | None, unix: float) -> float:

@@ -114,11 +114,10 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     site = without_wrong_rules(load(ctx, site_after, overrides_after))
     active, muted = _present(site)
     for rule in site.rule:
-        whom = ", ".join(rule.sources) or ("every target" if rule.source == "*" else rule.source)
         state = "; ".join([
             f"{active[rule.name]} active" if active.get(rule.name) else "not active",
             *(["muted in the site file"] if rule.muted else []), *muted.pop(rule.name, ())])
-        click.echo(f"{rule.name}: {rule.condition}, {whom}, {rule.band}; {rule.severity}, notifies "
+        click.echo(f"{rule.name}: {rule.condition}, {_watched(rule)}; {rule.severity}, notifies "
                    f"{', '.join(rule.channels) or 'no channel'}; {state}")
     for wrong in site.wrong_rules:
         click.echo(f"{wrong.name}: not used: {wrong.why}")
@@ -128,6 +127,16 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     if not site.rule and not site.wrong_rules:
         click.echo("There are no rules: add a [[rule]] section to the site file, or use "
                    "'iop4d rules add'.")
+
+
+def _watched(rule: Rule) -> str:
+    """What a rule watches: sources in a band, or a part of the system."""
+    from iop4d.alerts.conditions import SYSTEM
+
+    named = ", ".join(rule.sources) or rule.source.replace("*", "")
+    if (quantity := rule.condition.split()[0]) in SYSTEM:
+        return named or f"the system, each {SYSTEM[quantity][2]}"
+    return f"{named or 'every target'}, {rule.band}"
 
 
 def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:

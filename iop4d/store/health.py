@@ -33,10 +33,10 @@ class Away:
 # What rules look at.
 
 
-def last_frame_at(db: Connection, telescope: str) -> float | None:
-    """When the newest frame of a telescope was seen (Unix seconds)."""
+def last_frame_at(db: Connection, telescope: str, *, archive: str = "") -> float | None:
+    """When the newest frame of a telescope, or of an archive, was seen (Unix seconds)."""
     newest: float | None = db.select(Frame, pw.fn.MAX(Frame.seen_at)).where(
-        Frame.telescope == telescope).scalar()
+        Frame.archive == archive if archive else Frame.telescope == telescope).scalar()
     return newest
 
 

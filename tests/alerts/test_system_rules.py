@@ -11,6 +11,7 @@ import pytest
 from iop4d.alerts import actions, system_rules
 from iop4d.alerts.compose import notice_of
 from iop4d.alerts.system_rules import SystemRules, SystemState
+from iop4d.archives.nights import any_observes
 from iop4d.model.units import jd_of_unix
 from iop4d.store import catalogue
 from iop4d.store.catalogue_csv import builtin, parse
@@ -113,6 +114,23 @@ def test_a_telescope_that_is_silent_by_night_is_told_and_by_day_is_not(system: M
     with it.database.write() as tx:
         frame(tx, it.clock())
     assert it.look(12) == [("OSN-T090", "resolved")]
+
+
+def test_an_archive_without_a_telescope_is_silent_by_itself(system: Make) -> None:
+    it = system("silent > 2 h", '[[archive]]\nname = "plain"\npath = "plain"\n')
+    with it.database.write() as tx:
+        frame(tx, it.clock() + 2.5 * HOUR)  # of the other archive
+    assert it.look(150) == [("plain", "firing")]
+    with it.database.write() as tx:
+        frame(tx, it.clock() + 1.0, archive="plain", telescope="")
+    assert it.look(12) == [("plain", "resolved")]
+
+
+def test_an_archive_without_a_telescope_is_expected_in_its_own_hours(tmp_path: Path) -> None:
+    site = site_of(tmp_path, ARCHIVE, '[[archive]]\nname = "plain"\npath = "plain"\n'
+                   'observing_hours = "20:00-04:00"\n')
+    assert not any_observes(site.archive, {}, "plain", 12 * HOUR)
+    assert any_observes(site.archive, {}, "plain", 21 * HOUR)
 
 
 def test_an_archive_out_of_reach_is_told(system: Make) -> None:

@@ -143,6 +143,15 @@ def test_a_rule_that_a_start_would_refuse_is_not_added(site: Path, words: tuple[
     assert (site / "iop4d.toml").read_text(encoding="utf-8") == before
 
 
+def test_rules_about_the_system_are_listed_with_what_they_watch(site: Path) -> None:
+    run(site, "rules", "add", "quiet", "--condition", "silent > 2 h")
+    run(site, "rules", "add", "mail", "--condition", "undelivered > 1 h", "--source", "team")
+    said = run(site, "rules").output
+    assert "bright: mag < 13.0, BL Lac, R; " in said
+    assert "quiet: silent > 2 h, the system, each telescope; " in said
+    assert "mail: undelivered > 1 h, team; " in said
+
+
 def test_a_source_that_is_not_in_the_catalogue_is_told_when_its_rule_is_added(site: Path) -> None:
     ran = run(site, "rules", "add", "flare", "--condition", "mag < 3", "--source", "BL Laz")
     assert "The catalogue does not have: BL Laz; did you mean BL Lac" in ran.output
