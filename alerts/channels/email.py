@@ -76,7 +76,22 @@ class EmailChannel:
             hostname=channel.host, port=channel.port, timeout=self._timeout,
             # Never None: that would send in clear to a server that offers no STARTTLS.
             use_tls=channel.tls == "tls", start_tls=channel.tls == "starttls",
+            tls_context=self._trusted(),
             username=channel.user or None, password=self._password() if channel.user else None)
+
+    def _trusted(self) -> ssl.SSLContext | None:
+        """What certificates are checked against, where the system's alone do not do."""
+        channel = self._channel
+        if channel.ca_file is None or channel.tls == "none":
+            return None
+        context = ssl.create_default_context()
+        try:
+            context.load_verify_locations(channel.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise SendError(f"the key 'ca_file' of the channel '{channel.name}' names a file "
+                            f"without certificates: {channel.ca_file}: {error}", permanent=False,
+                            channel_down=True) from error
+        return context
 
     def _password(self) -> str:
         channel = self._channel

@@ -133,4 +133,4 @@ def _table(ended: Progress) -> None:
     for trouble in ended.troubles:
         click.echo(f"  {Path(trouble.path).name:<{width}}  {trouble.state:<11}  {trouble.reason}",
                    err=True)
-    click.echo("'iop4d status' shows this again, with the whole paths.", err=True)
+    click.echo("'iop4d status --all' shows this again, with the whole paths.", err=True)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import Context, load, open_database, site_options
+from iop4d.cli.endings import EX_CONFIG
+from iop4d.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from iop4d.config import Site
+
+_REASONS_SHOWN = 10
+_EXAMPLES = 3  # entries shown of a reason
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 #: What an archive says besides, where it is not as usual.
 _MORE = ("watch", "breaker", "queue", "settling", "fetching", "failing", "skipped_lines",
@@ -18,34 +30,56 @@ _USUAL: tuple[Any, ...] = (None, 0, {}, [], "closed", "events")
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.option("--all", "everything", is_flag=True,
+              help="List every frame and group, not a few of each reason.")
 @site_options
 @click.pass_context
-def status(ctx: click.Context, as_json: bool, site_after: str | None,
+def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str | None,
            overrides_after: tuple[str, ...]) -> None:
-    """Show what the daemon does, counts by state, the queue, every failed frame and every
-    group without polarisation, with its reason.
+    """Show what the daemon does, counts by state, the queue, and why frames failed and groups have
+    no polarisation.
 
     Exits with 1 if a channel does not deliver its messages, if the daemon runs without a rule that
-    is wrong, or if it did not stop and yet does not run.
+    is wrong, or if it did not stop and yet does not run; with 78 if the site file is wrong, which
+    is said after all else.
     """
     from iop4d.model.states import DaemonState
     from iop4d.store.status import status as read
     from iop4d.system.lock import is_locked
 
-    site = load(ctx, site_after, overrides_after)
+    site, wrong = _site(ctx, site_after, overrides_after)
     with open_database(site, read_only=True).read() as db:
         state = read(db, time.time(), locked=is_locked(site.lock))
     if as_json:
         click.echo(json.dumps(state, indent=1))
     else:
-        for line in _lines(state):
+        for line in _lines(state, everything=everything):
             click.echo(line)
+    if wrong is not None:
+        click.echo(f"iop4d: the site file is wrong: {wrong}", err=True)
+        ctx.exit(EX_CONFIG)
     daemon = state["daemon"]
     ctx.exit(int(bool(state["undelivered"]) or daemon["state"] == DaemonState.SILENT
                  or (daemon["state"] == DaemonState.RUNNING and bool(daemon.get("wrong_rules")))))
 
 
-def _lines(state: dict[str, Any]) -> list[str]:
+def _site(ctx: click.Context, site_after: str | None,
+          overrides_after: tuple[str, ...]) -> tuple[Site, ConfigError | None]:
+    """The site, and what is wrong with its file: the folder tells what a daemon does there."""
+    from iop4d.config.load import parse_site
+
+    try:
+        return load(ctx, site_after, overrides_after), None
+    except ConfigError as error:
+        context = ctx.find_object(Context)
+        folder = Path(site_after or (context.folder if context else "."))
+        site = parse_site("", root=folder.resolve())
+        if not site.database.exists():
+            raise
+        return site, error
+
+
+def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
     from iop4d.alerts.rendering import moment
 
     daemon = state["daemon"]
@@ -75,14 +109,45 @@ def _lines(state: dict[str, Any]) -> list[str]:
               for one in state["undelivered"]]
     lines += [f"muted    {one['of']}, until {moment(one['until'])} UTC, by {one['by']}"
               for one in state["mutes"]]
+    show = _each if everything else _by_reason
     for title, entries in (("Failed", state["failed"]), ("Waiting", state["waiting"])):
         if entries:
-            lines += ["", f"{title} (number for 'iop4d retry', path, reason):"]
-            lines += [f"  {entry['state']:<12} {entry['id']:<6} {entry['path']}\n"
-                      f"{'':15}{entry['reason']}" for entry in entries]
+            lines += ["", f"{title} (number for 'iop4d retry', path):"]
+            lines += show(entries, lambda one: f"{one['id']:<6} {one['path']}")
     if state["groups"]:
-        lines += ["", "Groups without polarisation, for a target or all (newest first, reason):"]
-        lines += [f"  {one['group']}\n{'':15}{one['reason']}" for one in state["groups"]]
+        lines += ["", "Groups without polarisation, for a target or all (newest first):"]
+        lines += show(state["groups"], lambda one: str(one["group"]))
+    return lines
+
+
+Entries = list[dict[str, Any]]
+Named = Callable[[dict[str, Any]], str]
+
+
+def _each(entries: Entries, named: Named) -> list[str]:
+    """Every entry with its reason."""
+    return [f"  {entry['state']:<12} {named(entry)}\n{'':15}{entry['reason']}"
+            for entry in entries]
+
+
+def _by_reason(entries: Entries, named: Named) -> list[str]:
+    """The commonest reasons, each with its newest entries; reasons that differ in numbers alone
+    are one."""
+    reasons: dict[tuple[str, str], Entries] = {}
+    for entry in entries:
+        reasons.setdefault((entry["state"], _NUMBER.sub("0", entry["reason"])), []).append(entry)
+    common = sorted(reasons.values(), key=len, reverse=True)
+    lines = []
+    for alike in common[:_REASONS_SHOWN]:
+        newest = sorted(alike, key=lambda one: int(one["id"]), reverse=True)
+        lines.append(f"  {len(alike)} {newest[0]['state']}: {newest[0]['reason']}")
+        lines += [f"{'':6}{named(entry)}" for entry in newest[:_EXAMPLES]]
+        if len(alike) > _EXAMPLES:
+            lines.append(f"{'':6}and {len(alike) - _EXAMPLES} more")
+    if rest := common[_REASONS_SHOWN:]:
+        lines.append(f"  and {sum(map(len, rest))} for {len(rest)} more reasons")
+    if len(lines) < sum(map(len, common)) + len(common):
+        lines.append("  'iop4d status --all' lists each.")
     return lines
 
 

@@ -56,6 +56,7 @@ class EmailChannel(_AnyChannel):
     tls: str = key(
         "none, starttls, or tls (from the first byte on). With a password it must be starttls or "
         "tls.", "none", check=one_of("none", "starttls", "tls"))
+    ca_file: Path | None = key("Certificates that are trusted besides those of the system.", None)
     user: str = key("Login name; empty: no login.", "")
     password_file: Path | None = key("File that holds the password.", None)
     password_env: str = key("Environment variable that holds the password.", "")

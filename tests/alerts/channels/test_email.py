@@ -184,6 +184,25 @@ def test_with_starttls_the_password_goes_to_a_trusted_server_only(
     assert len(box.mails) == 1
 
 
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_the_authority_of_an_institute_is_trusted_by_the_key_ca_file(
+        tmp_path: Path, certificate: tuple[Path, Path], tls: str) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    (tmp_path / "none.pem").write_text("x")
+    with Mailbox(tls=context) as box:
+        for name, said in (("none.pem", "without certificates"), ("gone.pem", "gone.pem")):
+            error = send(box.port, tmp_path, f'tls = "{tls}"\nca_file = "{name}"', host="localhost")
+            assert error is not None
+            assert said in error.reason
+            assert (error.permanent, error.channel_down) == (False, True)
+        if tls == "starttls":  # what the test server speaks
+            (tmp_path / "password").write_text("secret")
+            assert send(box.port, tmp_path, f'tls = "{tls}"\nca_file = "{certificate[0]}"\n'
+                        'user = "u"\npassword_file = "password"', host="localhost") is None
+            assert len(box.mails) == 1
+
+
 def test_an_address_that_cannot_be_one_is_given_up(tmp_path: Path) -> None:
     with Mailbox() as box:
         error = send(box.port, tmp_path, to="ana\r\nRCPT TO:<eve@example.org>")
