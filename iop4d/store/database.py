@@ -8,10 +8,12 @@ does not pass the type checker.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import peewee as pw
 
@@ -114,6 +116,27 @@ class Transaction(Connection):
             yield
 
 
+class _ReadOnly(pw.SqliteDatabase):  # type: ignore[misc]
+    """For accounts that may not write the folder, too, while no daemon keeps the log's files."""
+
+    def _connect(self) -> Any:
+        path = Path(self.database)
+        if not _is_at_rest(path):
+            return super()._connect()
+        connection = pw.sqlite3.connect(
+            f"file:{quote(str(path.absolute()))}?immutable=1", uri=True, timeout=self._timeout,
+            isolation_level=None, **self.connect_params)
+        self._add_conn_hooks(connection)
+        return connection
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether SQLite could not make the files beside a database in WAL mode, and needs none."""
+    log, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    return not (os.access(path.parent, os.W_OK) or shared.exists()
+                or (log.exists() and log.stat().st_size))
+
+
 class Database:
     """The database of one site, for any thread; each has a connection of its own.
 
@@ -135,8 +158,8 @@ class Database:
             pragmas |= {"query_only": 1}
         else:
             pragmas |= {"journal_mode": "wal"}
-        self.db = pw.SqliteDatabase(str(path), pragmas=pragmas, timeout=busy_s,
-                                    check_same_thread=False)
+        self.db = (_ReadOnly if read_only else pw.SqliteDatabase)(
+            str(path), pragmas=pragmas, timeout=busy_s, check_same_thread=False)
         if prepare and not read_only:
             self._prepare()
 

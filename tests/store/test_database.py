@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import peewee as pw
@@ -9,7 +12,7 @@ import pysqlite3
 import pytest
 
 from iop4d.store.database import Database, StoreUnavailableError
-from iop4d.store.schema import TABLES, Frame
+from iop4d.store.schema import TABLES, Frame, Meta
 
 
 def test_a_database_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
@@ -51,3 +54,72 @@ def test_no_table_is_bound_and_a_query_without_a_connection_is_refused(tmp_path:
         with pytest.raises(pw.InterfaceError, match="bound to a database"):
             list(Frame.select())
     database.close()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every account reaches, as pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "100% of a site?")
+        folder.mkdir()
+        Path(name).chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
+
+
+def as_another(folder: Path, call: Callable[[], object]) -> str:
+    """What a call gives for an account that may read a folder alone, of a child process."""
+    folder.chmod(0o555)
+    for file in folder.iterdir():
+        file.chmod(0o444)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = "a fault"
+        try:
+            if os.geteuid() == 0:
+                os.setgid(65534)
+                os.setuid(65534)
+            said = str(call())
+        except StoreUnavailableError as error:
+            said = f"unavailable: {error}"
+        finally:
+            os.write(writing, said.encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said_by_child:
+        said = said_by_child.read()
+    os.waitpid(child, 0)
+    folder.chmod(0o755)
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    return said
+
+
+@pytest.mark.parametrize("daemon", ["stopped", "running", "killed"])
+def test_an_account_that_may_not_write_reads(open_folder: Path, daemon: str) -> None:
+    """SQLite wants to make files beside a database in WAL mode: it was refused."""
+    path = open_folder / "iop4d.db"
+    opened = Database(path)
+    with opened.write() as tx:
+        tx.create(Meta, key="x", value="as written")
+    kept = [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+    contents = [file.read_bytes() for file in kept]
+    if daemon != "running":
+        opened.close()
+    if daemon == "killed":
+        for file, content in zip(kept, contents, strict=True):
+            file.write_bytes(content)
+
+    def read() -> object:
+        with Database(path, read_only=True).read() as db:
+            row = db.get(Meta, Meta.key == "x")
+            return row.value if row else None
+
+    def write() -> object:
+        with Database(path).write() as tx:
+            return tx.create(Meta, key="y", value="z")
+    assert as_another(open_folder, read) == "as written"
+    assert as_another(open_folder, write) == (
+        "unavailable: the database cannot be written by this account")
+    opened.close()
