@@ -31,7 +31,7 @@ from iop4d.alerts.rules import (
 from iop4d.alerts.subjects import Subjects
 from iop4d.config import Rule, Site
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
-from iop4d.model.units import jd_of_unix
+from iop4d.model.units import decimal, jd_of_unix
 from iop4d.store import alerts, points, results
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
@@ -103,7 +103,8 @@ class AlertEngine:
                     due[key] = min(since - _reach(compiled, band), due.get(key, math.inf))
         reader = PointReader(tx, self.until)
         for (number, source, label), since in due.items():
-            self._judge(tx, self._of_points[number], source, label, since, reader)
+            self._judge(tx, self._of_points[number], source, label, since, reader,
+                        frozenset(result_ids))
 
     def on_flags(self, tx: Transaction, result_ids: Sequence[int]) -> None:
         """Judge what follows from flags that were set or removed."""
@@ -154,15 +155,35 @@ class AlertEngine:
                       resolved_jd=span[1] if span else alert.fired_jd,
                       reason=without_rule(alert))
 
-    def _withdraw(self, tx: Transaction, compiled: CompiledRule, alert: Alert, why: str) -> None:
-        """Points that fired an alert are bad: it is withdrawn, its rule judged without them."""
+    def _measured_again(self, tx: Transaction, compiled: CompiledRule, alert: Alert, since: float,
+                        written: frozenset[int]) -> list[RulePoint]:
+        """The points that fired an alert as they are now, if they were measured again and one of
+        them does not meet the condition any more."""
+        is_other_band = compiled.condition.bands is not None and since <= alert.fired_jd
+        if alert.state == AlertState.WITHDRAWN or not written or not (
+                is_other_band or written & set(alert.points)):
+            return []
+        span = points.jd_span(tx, alert.points)
+        if span is None:
+            return []
+        now = [point for point in since_jd(tx, compiled, alert.source, alert.band,
+                                           span[0] - _BEFORE, self.until)
+               if point.id in alert.points]
+        fails = any(not (math.isnan(point.value) or compiled.condition.holds(point.value))
+                    for point in now)
+        return now if fails else []
+
+    def _withdraw(self, tx: Transaction, compiled: CompiledRule, alert: Alert, why: str,
+                  now: Sequence[RulePoint] = ()) -> None:
+        """Points that fired an alert are bad, or were measured again, ``now`` as they are: it is
+        withdrawn, its rule judged without it."""
         span = points.jd_span(tx, alert.points)
         assert span is not None
         begin = min(span[0], jd_of_unix(alert.fired_at))  # a point of the future came then
         alert = episodes.move(tx, alert, AlertState.WITHDRAWN, now=self._clock(), reason=why,
                               resolved_jd=begin - _BEFORE, resolved_at=self._clock())
         if alert.notified_at is not None:
-            self._notifier.notify(tx, compiled, alert, MessageKind.WITHDRAWN)
+            self._notifier.notify(tx, compiled, alert, MessageKind.WITHDRAWN, points=now)
         self._judge(tx, compiled, alert.source, alert.band, begin, PointReader(tx, self.until))
 
     def _remind(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
@@ -184,12 +205,18 @@ class AlertEngine:
                           resolved_at=None, note="a point that ended it is flagged")
 
     def _judge(self, tx: Transaction, compiled: CompiledRule, source: str, band: str,
-               since: float, reader: PointReader) -> None:
-        """Judge a rule so that its failure leaves the results, and the other rules, in place."""
+               since: float, reader: PointReader, written: frozenset[int] = frozenset()) -> None:
+        """Judge a rule so that its failure leaves the results, and the other rules, in place.
+
+        ``written``: the results that were written just now, new or measured again.
+        """
         with isolated(tx, self._clock(), rule=compiled.rule.name, source=source, band=band):
             since, found = reader.load(compiled, source, band, since)
             rows = alerts.latest_episodes(tx, compiled.rule.name, source, band)
             waiting = rows.pop(0) if rows and not alerts.has_begun(rows[0]) else None
+            if rows and (again := self._measured_again(tx, compiled, rows[0], since, written)):
+                self._withdraw(tx, compiled, rows[0], _said(compiled, rows[0], again), again)
+                return
             subject = _Subject(compiled=compiled, source=source, band=band, waiting=waiting,
                                latest=rows[0] if rows else None, history=history_of(rows))
             edges = judge(compiled, subject.history, found, since=since)
@@ -358,6 +385,14 @@ def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert,
         if not set(alert.points) <= there:
             return f"its point in {compiled.condition.bands[1]} is flagged"
     return ", ".join(bad)
+
+
+def _said(compiled: CompiledRule, alert: Alert, now: Sequence[RulePoint]) -> str:
+    """That the points of an alert were measured again, with the number that fired it and theirs."""
+    what, _, _ = str(compiled.condition).partition(compiled.condition.operator)
+    before = f", {decimal(alert.value, 3)} when it fired" if alert.value is not None else ""
+    return (f"measured again: {what.strip()} is "
+            f"{', '.join(decimal(point.value, 3) for point in now)}{before}")
 
 
 def _is_barred(row: Result) -> bool:

@@ -32,8 +32,9 @@ TRANSITIONS: dict[AlertState, frozenset[AlertState]] = {
     AlertState.SNOOZED: frozenset({
         AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SNOOZED, AlertState.RESOLVED,
         AlertState.WITHDRAWN}),
-    # A point that ended it was flagged as bad: it never ended.
-    AlertState.RESOLVED: frozenset({AlertState.FIRING}),
+    # A point that ended it was flagged as bad: it never ended. One that fired it was measured
+    # again: it never was.
+    AlertState.RESOLVED: frozenset({AlertState.FIRING, AlertState.WITHDRAWN}),
     AlertState.WITHDRAWN: frozenset(),
 }
 

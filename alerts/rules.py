@@ -16,7 +16,8 @@ older than the last edge change history in one way only: that edge moves to an e
 they show that the threshold was crossed sooner and nothing else happened in between. Hence the
 same point measured again cannot fire an episode twice, and a lone point that a missing neighbour
 would have stopped can fire: an alert too many, because waiting for a frame that may never come
-would be an alert too few. An episode whose own points no longer clear the bar ends where it began.
+would be an alert too few. An episode whose own points are
+measured again, and do not meet the condition any more, is withdrawn by the engine.
 """
 
 from __future__ import annotations

@@ -172,10 +172,19 @@ def test_the_same_results_again_change_nothing(start: Start) -> None:
     for _ in range(3):
         with night.database.write() as tx:
             night.engine.on_results(tx, ids)
-    night.see(2, 13.6)
     night.see(2, 12.4)
     assert night.episodes() == [("firing", 2, None)]
     assert len(rows(night.database, Outbox)) == 1
+
+
+def test_a_point_that_fired_an_alert_and_is_measured_again_twice_fires_one_of_its_own(
+        start: Start) -> None:
+    night = start()
+    night.see_all([13.5, 12.5, 12.5, 12.5])
+    night.see(2, 13.6)
+    night.see(2, 12.4)
+    assert [state for state, _, _ in night.episodes()] == ["withdrawn", "firing"]
+    assert night.kinds() == ["alert", "withdrawn", "alert"]
 
 
 def test_a_restart_goes_on_where_the_last_run_ended(start: Start, tmp_path: Path,

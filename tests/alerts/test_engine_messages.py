@@ -252,7 +252,7 @@ def test_an_end_is_looked_for_again_though_another_band_has_later_episodes(start
 
 
 def test_alerts_of_the_system_are_not_looked_after_by_points(start: Start) -> None:
-    night = start(rule().replace('"mag < 13.0"', '"disk_free < 5 GB"').replace(
+    night = start(rule(source="*").replace('"mag < 13.0"', '"disk_free < 5 GB"').replace(
         'clear = "mag > 13.2"', "").replace("confirm = 2", ""), channel())
     with night.database.write() as tx:
         alert = tx.create(Alert, rule="bright", source="iop4d", band="", episode=1,

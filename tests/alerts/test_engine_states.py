@@ -45,6 +45,32 @@ def test_a_point_that_is_flagged_as_bad_takes_the_alert_back_and_people_are_told
     assert (night.state(), night.kinds()) == ("firing", ["alert", "withdrawn", "alert"])
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_an_alert_whose_point_is_measured_again_as_fainter_is_withdrawn_with_both_numbers(
+        start: Start, ended: bool) -> None:
+    night = start()
+    night.see_all([12.93, 12.88, *([13.6, 13.6] if ended else [])])
+    night.see(1, 13.61)
+    assert night.kinds() == ["alert", "withdrawn"]
+    gone = first(night.database, Alert, Alert.state == "withdrawn")
+    assert gone.note == "measured again: mag is 12.930, 13.610, 12.880 when it fired"
+    said = first(night.database, Outbox, Outbox.id == 2).content
+    assert "R = 13.61" in said["subject"]
+    assert "12.880 when it fired" in said["note"]
+    night.see(0, 13.55)
+    assert night.kinds() == ["alert", "withdrawn"]
+    night.see_all([12.5, 12.5], start=10)
+    assert (night.state(), night.kinds()) == ("firing", ["alert", "withdrawn", "alert"])
+
+
+def test_an_alert_whose_points_still_meet_the_condition_is_not_withdrawn(start: Start) -> None:
+    night = start()
+    night.see_all([12.93, 12.88, 13.6])
+    night.see(1, 12.95)
+    night.see(2, 13.1)
+    assert (night.state(), night.kinds()) == ("firing", ["alert"])
+
+
 def test_a_flag_of_the_program_withdraws_too(start: Start) -> None:
     night = start()
     first, _ = night.see_all([12.5, 12.4])
