@@ -34,10 +34,12 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.instruments.telescopes import Telescope
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import canonical
+from iop4d.model.states import AlertState
 from iop4d.model.units import utc_of_jd
-from iop4d.store import alerts
+from iop4d.store import alerts, results
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
+from iop4d.store.points import barring_flags
 from iop4d.store.thread import DatabaseThread
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ _MOST_NAMESAKES = 999
 _LARGEST = 32 << 20  # bytes of a draft.json
 _RECENT = 2.0 * 86400.0  # seconds: an older alert without a draft is left to people
 _TRIES = 3
+_NAMED = 12  # results that are named
 _DRAW_WITHIN = 30.0  # seconds
 
 Draw = Callable[[FigureRequest], Awaitable[Pictures | None]]
@@ -225,6 +228,28 @@ def _folders(parent: Path, facts: DraftFacts) -> Iterable[Path]:
 
 def _episode(alert: dict[str, Any]) -> dict[str, Any]:
     return {name: alert[name] for name in ("rule", "source", "band", "episode")}
+
+
+def outdated_because(db: Connection, kept: StoredDraft) -> list[str]:
+    """Why a draft should not be sent as it is, in sentences: its alert was withdrawn, or results
+    that its numbers rest on were flagged, withdrawn or measured again since it was made."""
+    content, found = kept.content, []
+    if content["alert"]:
+        alert = alerts.of_episode(db, **_episode(content["alert"]))
+        if alert is not None and alert.state == AlertState.WITHDRAWN:
+            found.append(f"The alert was withdrawn: {alert.note}.")
+    ids = {id_ for number in content["numbers"] for id_ in number["results"]}
+    there = [row for row in results.among(db, ids) if not row.withdrawn]
+    flagged = {row.id for row in there
+               if row.human_flags or row.flags & barring_flags(needs_mag=row.p is None)}
+    changed = {row.id for row in there if row.changed_at > content["made_at"]} - flagged
+    for what, which in (("withdrawn", ids - {row.id for row in there}), ("flagged", flagged),
+                        ("changed since it was made", changed)):
+        if which:
+            shown = ", ".join(map(str, sorted(which)[:_NAMED]))
+            more = f" and {len(which) - _NAMED} more" if len(which) > _NAMED else ""
+            found.append(f"Results that it rests on are {what}: {shown}{more}.")
+    return found
 
 
 # In the daemon.

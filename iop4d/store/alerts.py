@@ -73,6 +73,12 @@ def find(db: Connection, id_: int) -> Alert | None:
     return db.get(Alert, Alert.id == id_)
 
 
+def of_episode(db: Connection, *, rule: str, source: str, band: str, episode: int) -> Alert | None:
+    """The alert of an episode of a rule."""
+    return db.get(Alert, (Alert.rule == rule) & (Alert.source == source) & (Alert.band == band)
+                  & (Alert.episode == episode))
+
+
 def by_id(db: Connection, id_: int) -> Alert:
     """The alert of an id that there is."""
     return db.by_id(Alert, id_)

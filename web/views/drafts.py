@@ -34,7 +34,8 @@ _FILES = {
 def draft_list(db: Connection) -> str:
     """Every draft, those made last first."""
     found = drafts.listed(drafts.folder_of(parts().site))
-    return render(db, "drafts.html", drafts=found[:_SHOWN], total=len(found))
+    outdated = {kept.name for kept in found[:_SHOWN] if drafts.outdated_because(db, kept)}
+    return render(db, "drafts.html", drafts=found[:_SHOWN], total=len(found), outdated=outdated)
 
 
 @blueprint.get("/drafts/<name>")
@@ -44,6 +45,7 @@ def draft(db: Connection, name: str) -> str:
     kept = _kept(name)
     text = _text(kept)
     return render(db, "draft.html", name=name, draft=kept.content, text=text,
+                  outdated=drafts.outdated_because(db, kept),
                   edited=text != kept.content["text"], shown=_SHOWN_RESULTS,
                   measured=_numbers(kept, measured=True), other=_numbers(kept, measured=False))
 

@@ -14,8 +14,10 @@ from iop4d.alerts.atel.figure import Pictures
 from iop4d.alerts.atel.gather import gather
 from iop4d.config import Site
 from iop4d.store.database import Database
+from iop4d.store.schema import Alert, Result
 from iop4d.web.app import create_app
 from tests.alerts.test_atel_gather import asked, fill_catalogue, flare, without_stars
+from tests.support.rows import update
 from tests.web import observatory
 
 NAME = "ATel_BLLac_20261122T2130"
@@ -56,6 +58,40 @@ def test_drafts_are_listed(client: FlaskClient) -> None:
     assert f'href="/drafts/{NAME}"' in text
     assert "Optical brightening of BL Lac" in text
     assert "12.90 ± 0.0" in text or re.search(r"12\.9\d\d ± 0\.0\d\d", text)
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"human_flags": [{"name": "trail"}]}, "Results that it rests on are flagged: "),
+    ({"withdrawn": True}, "Results that it rests on are withdrawn: "),
+    ({"mag": 13.6, "changed_at": 2.0}, "Results that it rests on are changed since it was made: "),
+])
+def test_a_draft_that_rests_on_results_that_changed_says_so(
+        client: FlaskClient, site: Site, change: dict[str, object], said: str) -> None:
+    database = Database(site.database)
+    (number, *_) = (n for n in drafts.listed(drafts.folder_of(site))[0].content["numbers"]
+                    if n["results"])
+    assert "outdated" not in client.get("/drafts").text
+    update(database, Result, Result.id == number["results"][0], **change)
+    database.close()
+    page = client.get(f"/drafts/{NAME}").text
+    assert "This draft is outdated." in page
+    assert f"{said}{number['results'][0]}." in page
+    assert 'iop4d atel "BL Lac"' in page or "iop4d atel" in page
+    assert "<strong>outdated</strong>" in client.get("/drafts").text
+
+
+def test_a_draft_of_a_withdrawn_alert_says_so(client: FlaskClient, site: Site) -> None:
+    of = {"rule": "flare", "source": "BL Lac", "band": "R", "episode": 1}
+    database = Database(site.database)
+    with database.write() as tx:
+        facts = gather(tx, asked(tx))
+        tx.create(Alert, **of, state="withdrawn", condition="mag < 13.0", severity="atel",
+                  note="measured again", fired_jd=1.0, fired_at=1.0, points=[])
+    database.close()
+    kept = drafts.save(drafts.folder_of(site), facts, drafts.compose(site, facts), None,
+                       made_at=2.0, alert=of)
+    page = client.get(f"/drafts/{kept.name}").text
+    assert "The alert was withdrawn: measured again." in page
 
 
 def test_a_draft_about_polarisation_alone_is_listed_without_a_magnitude(tmp_path: Path) -> None:
