@@ -76,6 +76,15 @@ def load(ctx: click.Context, site_after: str | None, overrides_after: tuple[str,
                      skip_wrong_rules=skip_wrong_rules)
 
 
+def check_instrument(site: Site, name: str | None) -> None:
+    """Refuse the name of an instrument that the site does not know."""
+    from iop4d.instruments.discovery import find_instruments
+
+    names = [one.name for one in find_instruments(site.camera, site.polarimeter)]
+    if name and name not in names:
+        raise Iop4dError(f"no instrument is named '{name}'; there are {', '.join(names)}")
+
+
 def open_database(site: Site, *, read_only: bool) -> Database:
     """The site's database."""
     from iop4d.store.database import Database

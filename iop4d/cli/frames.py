@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.common import ID, NIGHT, load, open_database, set_up_logging, site_options
+from iop4d.cli.common import (
+    ID,
+    NIGHT,
+    check_instrument,
+    load,
+    open_database,
+    set_up_logging,
+    site_options,
+)
 from iop4d.cli.follow import do, report
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import RequestKind
@@ -50,7 +58,17 @@ def reduce(ctx: click.Context, paths: tuple[Path, ...], copy: bool, site_after: 
         named = [_copied(path, site) for path in named]
     failed = report(do(site, RequestKind.REDUCE, {"paths": [str(path) for path in named]})) \
         if named else 1
+    _warn_of_empty_catalogue(site)
     sys.exit(failed or int(len(named) < len(files)))
+
+
+def _warn_of_empty_catalogue(site: Site) -> None:
+    from iop4d.store import catalogue
+
+    with open_database(site, read_only=True).read() as db:
+        if not catalogue.load(db).sources:
+            click.echo("The catalogue is empty, so there are no results: 'iop4d catalogue import "
+                       "builtin:blazars' imports sources.", err=True)
 
 
 def is_utf8(path: Path) -> bool:
@@ -128,6 +146,7 @@ def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
     set_up_logging(ctx, level=logging.ERROR)
     if not (source or nights or instrument or failed or only_stale):
         raise Iop4dError("expected one of --source, --night, --instrument, --failed and --stale")
+    check_instrument(site, instrument)
     chosen = _chosen(site, source, nights, instrument, failed=failed, only_stale=only_stale)
     if dry_run or not chosen:
         _list(chosen)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import ID, NIGHT, load, open_database, set_up_logging, site_options
+from iop4d.cli.common import (
+    ID,
+    NIGHT,
+    check_instrument,
+    load,
+    open_database,
+    set_up_logging,
+    site_options,
+)
 from iop4d.cli.follow import do
 from iop4d.model.errors import Iop4dError
 
@@ -30,7 +38,9 @@ def list_(ctx: click.Context, night: str | None, instrument: str | None, site_af
     """One line a master: id, state, night, kind, how many frames, level, and why it is not used."""
     from iop4d.store.masters import listed
 
-    with open_database(load(ctx, site_after, overrides_after), read_only=True).read() as db:
+    site = load(ctx, site_after, overrides_after)
+    check_instrument(site, instrument)
+    with open_database(site, read_only=True).read() as db:
         for row in listed(db, night=night, instrument=instrument):
             level = "" if row.level is None else f"level {row.level:.4g}"
             click.echo(f"{row.id:5d}  {row.state:9s}  {row.night}  {row.instrument:10s} "

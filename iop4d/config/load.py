@@ -35,7 +35,7 @@ def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool 
     """
     path = folder / SITE_FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors write the mark
     except FileNotFoundError:
         raise ConfigError(
             f"no {SITE_FILE} in {folder.resolve()}: make a site with 'iop4d init {folder}', "

@@ -16,6 +16,7 @@ import iop4d.cli
 from iop4d.cli import main
 from iop4d.cli.endings import EX_CONFIG, EX_TEMPFAIL, FAILED, INTERRUPTED, ending_of
 from iop4d.model.errors import ConfigError, Iop4dError
+from iop4d.store.database import Database
 
 Call = Callable[..., tuple[int, str, str]]
 ROOT = Path(iop4d.__file__).resolve().parents[1]
@@ -66,6 +67,8 @@ def folder(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> Path:
     (("reprocess", "--source", "Mrk 412"), 1, "did you mean"),
     (("results", "--since", "foo"), 1, "--since: 'foo' is not a time"),
     (("web", "--port", "99999"), 78, "expected 0 to 65535"),
+    (("masters", "list", "--instrument", "Foo"), 1, "there are "),
+    (("reprocess", "--instrument", "Foo"), 1, "no instrument is named 'Foo'"),
     (("nosuch",), 2, "No such command"),
 ])
 def test_a_mistake_has_a_line(folder: Path, call: Call, words: tuple[str, ...], code: int,
@@ -73,6 +76,21 @@ def test_a_mistake_has_a_line(folder: Path, call: Call, words: tuple[str, ...], 
     ended, _, err = call(*words)
     assert (ended, said in err) == (code, True), err
     assert "Traceback" not in err
+
+
+def test_a_reduction_with_an_empty_catalogue_says_so(
+        tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call("init", tmp_path / "site")[0] == 0
+    monkeypatch.setattr("iop4d.cli.frames.do", lambda *_: None)
+    monkeypatch.setattr("iop4d.cli.frames.report", lambda _: 0)
+    Database(tmp_path / "site" / "iop4d.db").close()
+    code, _, err = call("--site", tmp_path / "site", "reduce", sys.executable)
+    assert (code, "The catalogue is empty" in err) == (0, True)
+
+
+def test_a_site_file_may_begin_with_the_mark_of_windows(tmp_path: Path, call: Call) -> None:
+    (tmp_path / "iop4d.toml").write_text("[site]\nname = 'x'\n", encoding="utf-8-sig")
+    assert call("--site", tmp_path, "archives")[0] != 78
 
 
 def test_a_demo_without_its_packages_says_so_before_it_makes_a_folder(
