@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from iop4d.alerts.conditions import Form
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.points import since_jd
+from iop4d.alerts.points import newest, since_jd
 from iop4d.alerts.rules import CompiledRule, Edge, History, compile_rule, judge
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
@@ -71,6 +72,26 @@ def backtest(db: Connection, engine: AlertEngine, compiled: CompiledRule,
         fired += _episodes(source, band, judge(compiled, History(), points, since=since))
     return BackTest(fired=tuple(sorted(fired, key=lambda f: f.fired_jd)), points=count,
                   unknown=unknown, series=len(series))
+
+
+def waits_for(db: Connection, engine: AlertEngine, compiled: CompiledRule) -> str:
+    """For what a rule waits before it can judge light curves that it watches; empty if for nothing.
+
+    A rate is unknown also where it is not significant, and waits for nothing then.
+    """
+    if compiled.condition.form is Form.SYSTEM:
+        return ""
+    last = [newest(db, compiled, source, band, engine.until)
+            for source, band in engine.series(db, compiled)]
+    none = sum(point is None for point in last)
+    early = sum(point is not None and math.isnan(point.value) for point in last
+                if compiled.condition.form in (Form.CHANGE, Form.ROTATION))
+    rule = compiled.rule
+    return "; ".join([
+        *([f"{early} of {len(last)} light curves have fewer than {rule.min_points} earlier points "
+           f"within {rule.window_days:g} days"] if early else []),
+        *([f"{none} of {len(last)} light curves have no point that counts"] if none else []),
+        *(["no light curve so far"] if not last else [])])
 
 
 def _episodes(source: str, band: str, edges: list[Edge]) -> list[Fired]:

@@ -98,6 +98,15 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
             in zip(series.ids, series.jd, values, errors, strict=True) if jd >= start]
 
 
+def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
+           until: float) -> RulePoint | None:
+    """The newest point that a rule looks at, of a source and band; None if none counts."""
+    first = compiled.condition.bands[0] if compiled.condition.bands else band
+    last = store.times(db, _selection(compiled, source, first, until), limit=1)
+    found = since_jd(db, compiled, source, band, last[0], until) if last else []
+    return found[-1] if found else None
+
+
 def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
             start: float, until: float) -> PointSeries:
     rule = compiled.rule

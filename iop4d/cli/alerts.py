@@ -112,10 +112,11 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     from iop4d.alerts.check import without_wrong_rules
 
     site = without_wrong_rules(load(ctx, site_after, overrides_after))
-    active, muted = _present(site)
+    active, muted, waits = _present(site)
     for rule in site.rule:
         state = "; ".join([
             f"{active[rule.name]} active" if active.get(rule.name) else "not active",
+            *([f"waits: {waits[rule.name]}"] if waits.get(rule.name) else []),
             *(["muted in the site file"] if rule.muted else []), *muted.pop(rule.name, ())])
         click.echo(f"{rule.name}: {rule.condition}, {_watched(rule)}; {rule.severity}, notifies "
                    f"{', '.join(rule.channels) or 'no channel'}; {state}")
@@ -139,13 +140,15 @@ def _watched(rule: Rule) -> str:
     return f"{named or 'every target'}, {rule.band}"
 
 
-def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
-    """How many alerts of each rule are active, and what is muted of each until when."""
+def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]], dict[str, str]]:
+    """How many alerts of each rule are active, what is muted of each, and for what each waits."""
+    from iop4d.alerts.backtest import waits_for
+    from iop4d.alerts.engine import AlertEngine
     from iop4d.alerts.rendering import moment
     from iop4d.store import alerts as store
 
     if not site.database.exists():
-        return {}, {}
+        return {}, {}, {}
     with open_database(site, read_only=True).read() as db:
         active = store.active_by_rule(db)
         muted: dict[str, list[str]] = {}
@@ -153,7 +156,10 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]]]:
             of = f" on {row.source}" if row.source else ""
             muted.setdefault(row.rule, []).append(
                 f"muted{of} until {moment(row.until)} UTC by {row.by}")
-    return active, muted
+        engine = AlertEngine(site, time.time)
+        waits = {rule.name: waits_for(db, engine, compiled) for rule in site.rule
+                 if (compiled := engine.compiled(rule.name)) is not None}
+    return active, muted, waits
 
 
 @rules.command()

@@ -143,6 +143,14 @@ def test_a_rule_that_a_start_would_refuse_is_not_added(site: Path, words: tuple[
     assert (site / "iop4d.toml").read_text(encoding="utf-8") == before
 
 
+def test_a_rule_that_waits_for_earlier_points_says_so(site: Path) -> None:
+    run(site, "rules", "add", "deaf", "--condition", "change mag < -0.5", "--key",
+        "window_days=3")
+    assert ("; waits: 1 of 1 light curves have fewer than 10 earlier points within 3 days"
+            in run(site, "rules").output)
+    assert "waits" not in run(site, "rules").output.splitlines()[0]
+
+
 def test_rules_about_the_system_are_listed_with_what_they_watch(site: Path) -> None:
     run(site, "rules", "add", "quiet", "--condition", "silent > 2 h")
     run(site, "rules", "add", "mail", "--condition", "undelivered > 1 h", "--source", "team")

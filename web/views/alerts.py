@@ -16,7 +16,7 @@ from iop4d.alerts.actions import (
     new_rule,
     rule_keys,
 )
-from iop4d.alerts.backtest import backtest, changed_rule
+from iop4d.alerts.backtest import backtest, changed_rule, waits_for
 from iop4d.alerts.check import rules_of
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.engine import AlertEngine
@@ -93,7 +93,7 @@ def rule(db: Connection, name: str) -> str:
     condition = request.args.get("condition", "").strip() or known.condition
     clear = request.args.get("clear", known.clear if condition == known.condition else None)
     since = request.args.get("since", "").strip() or "30d"
-    found, wrong = None, ""
+    found, wrong, waits = None, "", ""
     try:
         watch = changed_rule(known, condition, None if clear is None else clear.strip())
         clear = watch.rule.clear
@@ -101,11 +101,12 @@ def rule(db: Connection, name: str) -> str:
             raise ActionError("A rule about the system cannot be back-tested: there is no history "
                               "of the system.")
         begin = jd_of_text(since, now_jd=jd_of_unix(time.time()))
-        found = backtest(db, AlertEngine(parts().site, time.time), watch, begin)
+        engine = AlertEngine(parts().site, time.time)
+        found, waits = backtest(db, engine, watch, begin), waits_for(db, engine, watch)
     except Iop4dError as error:
         wrong = str(error)
     return render(db, "rule.html", rule=known, condition=condition, clear=clear or "", since=since,
-                  found=found, wrong=wrong)
+                  found=found, wrong=wrong, waits=waits)
 
 
 @blueprint.post("/rules")
