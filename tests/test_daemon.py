@@ -168,13 +168,24 @@ def test_a_second_daemon_is_refused(site: Path, service: Service) -> None:
     assert f"process {service.process.pid}" in ran.stderr
 
 
+def _await_work(site: Path) -> None:
+    """Until a frame has ended, and others are under way."""
+    deadline = time.monotonic() + 60
+    observer = Observer(site)
+    while time.monotonic() < deadline:
+        if (site / "iop4d.db").exists() and observer.ended():
+            return
+        time.sleep(0.05)
+    raise AssertionError("no frame was worked on")
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_cleanly_and_leaves_no_process(taken: Taken, site: Path,
                                                 sign: signal.Signals) -> None:
     service = Service(site, "run")
     for path in taken.frames:
         drop(path, site / "raw" / PLAN.night)
-    time.sleep(2.5)
+    _await_work(site)
     os.kill(service.process.pid, sign)
     assert service.process.wait(40) == 0, service.log()
     assert workers_of(service.process.pid) == []

@@ -73,7 +73,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     observatory.fill(made)
     # Its daemon must not fall silent while the tests run.
     execute(made, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
-            json.dumps(observatory.heartbeat(made, time.time() + 600)))
+            json.dumps(observatory.heartbeat(made, time.time() + 86_400)))
     assert made.web.mailbox is not None
     observatory.write_mail(made.web.mailbox)
     observatory.write_mail(made.web.mailbox, "0002.eml", observatory.HOSTILE)
