@@ -58,18 +58,27 @@ def robust_level(values: NDArray[np.floating], *, clip: float = 3.0,
     ``sigma`` is the standard deviation of what is left, for a clip of 3 raised by the 1.4 %
     that clipping takes from a normal distribution.
     """
-    left = values[np.isfinite(values)].ravel()
+    left = np.sort(values[np.isfinite(values)], axis=None)  # what a clip leaves of it is a slice
     if left.size == 0:
         return math.nan, math.nan
-    centre = float(np.median(left))
+    centre = _middle(left)
     width = MAD_TO_SIGMA * float(np.median(np.abs(left - centre)))
     for _ in range(rounds):
-        kept = left[np.abs(left - centre) <= clip * width] if width > 0 else left
-        centre, width = float(np.median(kept)), float(np.std(kept)) * _shrink(clip)
+        kept = left
+        if width > 0:
+            kept = left[np.searchsorted(left, centre - clip * width):
+                        np.searchsorted(left, centre + clip * width, side="right")]
+        centre, width = _middle(kept), float(np.std(kept)) * _shrink(clip)
         if kept.size == left.size:
             break
         left = kept
     return centre, width
+
+
+def _middle(ordered: NDArray[np.floating]) -> float:
+    """The median of sorted values."""
+    n = ordered.size
+    return 0.5 * (float(ordered[(n - 1) // 2]) + float(ordered[n // 2]))
 
 
 def _shrink(clip: float) -> float:

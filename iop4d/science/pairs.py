@@ -6,6 +6,7 @@ extraordinary one, in pixels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,18 +80,18 @@ def hidden_images(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, fl
     flux is that of the image that is seen. Arrays (n,) of all detections.
     """
     found = []
+    sides = [np.column_stack([x + side * offset[0], y + side * offset[1]])
+             for side in (1.0, -1.0)]
     tree = cKDTree(np.column_stack([x, y])) if x.size else None
+    near = [tree.query_ball_point(places, reach) if tree else [] for places in sides]
     for i in range(x.size):
-        sides = [(x[i] + side * offset[0], y[i] + side * offset[1]) for side in (1.0, -1.0)]
-        near = [tree.query_ball_point(place, reach) if tree else [] for place in sides]
-        own = [[j for j in some if 1.0 / _FLUX_RATIO < flux[j] / flux[i] < _FLUX_RATIO
-                and np.hypot(x[j] - place[0], y[j] - place[1]) < 2.0 * _SPREAD]
-               for some, place in zip(near, sides, strict=True)]
-        if any(own):
+        here = [(places[i], some[i]) for places, some in zip(sides, near, strict=True) if some[i]]
+        if any(1.0 / _FLUX_RATIO < flux[j] / flux[i] < _FLUX_RATIO
+               and math.hypot(x[j] - place[0], y[j] - place[1]) < 2.0 * _SPREAD
+               for place, some in here for j in some):
             continue  # both its images are seen
-        for some, place in zip(near, sides, strict=True):
-            if any(flux[j] >= _FLUX_RATIO * flux[i] for j in some):
-                found.append((*place, flux[i]))
+        found += [(*place, flux[i]) for place, some in here
+                  if any(flux[j] >= _FLUX_RATIO * flux[i] for j in some)]
     places = np.array(found, dtype=np.float64).reshape(-1, 3)
     return places[:, 0], places[:, 1], places[:, 2]
 

@@ -308,10 +308,14 @@ def _has_cosmic_ray(stamp: Floats, weights: Floats, model: Floats, noise2: Float
     ``noise2``: variance of a pixel. A star that the model fits badly leaves a residual as wide
     as itself; a cosmic ray's is not shared by the pixels around.
     """
-    residual = stamp - model
-    limit = _COSMIC * np.sqrt(noise2) + _COSMIC_MODEL * _around(model, np.maximum.reduce)
+    residual, inside = stamp - model, weights > 0.5
+    if not ((residual > _COSMIC * np.sqrt(noise2)) & inside).any():
+        return False
+    at = tuple(slice(max(k.min() - 1, 0), k.max() + 2) for k in np.nonzero(inside))
+    residual, model = residual[at], model[at]
+    limit = _COSMIC * np.sqrt(noise2[at]) + _COSMIC_MODEL * _around(model, np.maximum.reduce)
     alone = residual - _around(residual, lambda shifted: np.median(shifted, axis=0))
-    return bool(((residual > limit) & (alone > limit) & (weights > 0.5)).any())
+    return bool(((residual > limit) & (alone > limit) & inside[at]).any())
 
 
 def _around(image: Floats, function: Callable[[list[Floats]], Floats]) -> Floats:

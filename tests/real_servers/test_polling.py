@@ -6,15 +6,15 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from iop4d.archives.server import PolledServer
-from iop4d.archives.session import connect
+from iop4d.archives.session import HostError, Session, connect
 from iop4d.archives.survey import Known
 from iop4d.config import FtpArchive
 from iop4d.model.frame import CompleteFile
@@ -94,9 +94,9 @@ def test_a_file_whose_size_was_set_first_is_taken_when_all_its_bytes_are_there(
     def write() -> None:
         with (night / "slow.fit").open("wb", buffering=0) as file:
             file.truncate(_SIZE)
-            for part in range(12):
-                file.write(whole[part * _SIZE // 12:(part + 1) * _SIZE // 12])
-                time.sleep(1.0)
+            for part in range(7):
+                file.write(whole[part * _SIZE // 7:(part + 1) * _SIZE // 7])
+                time.sleep(0.8)
 
     with running(name, place / "server", night.parent) as server, _meanwhile(write):
         watch = Watch(server, place, secret)
@@ -181,15 +181,28 @@ def test_a_busy_hour_costs_few_logins(place: Path, night: Path, secret: Path, na
         (night / "never.fit").unlink()  # root may read all
 
     def write() -> None:
-        for number in range(8):
+        for number in range(5):
             for half in "ab":
                 (night / f"{number}{half}.fit").write_bytes(os.urandom(2880))
-            time.sleep(1.0)
+            time.sleep(0.8)
 
     with running(name, place / "server", night.parent) as server, _meanwhile(write):
         watch = Watch(server, place, secret, settle=0.5, parallel_downloads=2)
-        watch.run_until(lambda: len(watch.delivered) >= 16)
+        watch.run_until(lambda: len(watch.delivered) >= 10)
     assert watch.logins <= 2
+
+
+@asynccontextmanager
+async def session_of_first(archive: FtpArchive) -> AsyncIterator[Session]:
+    """The first session: a server of one client may still hold the connection that tried it."""
+    for _ in range(50):
+        try:
+            async with session_of(archive) as session:
+                yield session
+                return
+        except HostError:
+            await asyncio.sleep(0.2)
+    raise AssertionError("no connection in ten seconds")
 
 
 @pytest.mark.realserver
@@ -199,8 +212,8 @@ def test_a_full_server_says_so(place: Path, night: Path, secret: Path) -> None:
         watch = Watch(server, place, secret)
 
         async def main() -> None:
-            async with session_of(watch.archive):
-                with pytest.raises(Exception, match=r"takes no connection now \(421"):
+            async with session_of_first(watch.archive):
+                with pytest.raises(HostError, match=r"takes no connection now \(421"):
                     await connect(watch.archive)
 
         asyncio.run(main())
