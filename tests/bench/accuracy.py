@@ -31,6 +31,7 @@ from iop4d.simulator.setups import SETUPS
 from iop4d.simulator.sky import FIELDS, field_of
 from tests.bench import hard
 from tests.bench.errors import pull
+from tests.bench.nights import COLOUR_TERMS
 from tests.bench.polarimetry_accuracy import PolarScores, polar_report, run_polar_night
 from tests.support.lab import Lab, camera_masters, measured_frame, reduced_of, value_of
 
@@ -83,7 +84,7 @@ def run_night(seed: int, frames: int) -> tuple[list[FrameScore], list[Point]]:
     field = field_of(plan.fields[0])
     text = night.sky.catalogue_csv(seed, fields=(field,), check_stars=CHECK_STARS)
     with tempfile.TemporaryDirectory() as scratch:
-        lab = Lab(Path(scratch), text)
+        lab = Lab(Path(scratch), text, COLOUR_TERMS)
         made = list(night.frames())
         paths = [lab.put(frame) for frame in made]
         masters = lab.masters(made)
@@ -259,9 +260,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--polarimetry", type=int, default=80,
                         help="nights of polarimetry for each instrument, a third for DIPOL [80]")
     parser.add_argument("--short", action="store_true",
-                        help="100 nights of 2 frames, 24 of polarimetry")
+                        help="100 nights of 2 frames, 16 of polarimetry")
     words = parser.parse_args(rest)
-    nights, frames, polar = (100, 2, 24) if words.short else (
+    nights, frames, polar = (100, 2, 16) if words.short else (
         words.nights, words.frames, words.polarimetry)
     scores: list[FrameScore] = []
     points: list[Point] = []

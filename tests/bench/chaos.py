@@ -43,7 +43,7 @@ class Size:
 
 LONG = Size(kills=2000, true_kills=100, fetch_kills=1000, passings=25, mutants=3000, poison=1000,
             examples="1500x80")
-SHORT = Size(kills=200, true_kills=TRUE_KILLS, fetch_kills=8, passings=3, mutants=3000, poison=28,
+SHORT = Size(kills=150, true_kills=TRUE_KILLS, fetch_kills=8, passings=3, mutants=3000, poison=28,
              examples="")
 
 

@@ -41,3 +41,15 @@ def mag_of_peak(setup: Setup, peak_adu: float, exptime_s: float, seeing_arcsec: 
     """The R of a star with such a peak."""
     rate = peak_rate(setup, 0.0, seeing_arcsec)
     return -2.5 * float(np.log10(peak_adu / exptime_s / rate))
+
+
+#: Of the site: the simulated cameras' colour terms were measured, and there are none. What a term
+#: that nobody has measured may do is in the errors otherwise, and would make all pulls narrow.
+COLOUR_TERMS = "".join(f"""
+[[colour_term]]
+instrument = "{name}"
+band = "R"
+colour = "V-R"
+term = 0.0
+term_err = 0.001
+""" for name in ("RoperT90", "AndorT90", "AndorT150", "CAFOS"))

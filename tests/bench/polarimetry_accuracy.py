@@ -37,7 +37,7 @@ from iop4d.simulator.plan import POLARIMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
 from iop4d.simulator.sky import FIELDS, field_of
 from tests.bench.errors import is_error, pull, width_bounds
-from tests.bench.nights import exposure_s, night_of
+from tests.bench.nights import COLOUR_TERMS, exposure_s, night_of
 from tests.support.lab import Lab, measured_frame, reduced_of, star_list, value_of
 
 #: Fields of which a sub-frame holds calibrators or several stars take turns with the others.
@@ -121,7 +121,7 @@ def run_polar_night(instrument: str, seed: int, masters: tuple[MasterRef, ...]) 
     scores = PolarScores()
     with tempfile.TemporaryDirectory() as scratch:
         lab = Lab(Path(scratch), night.sky.catalogue_csv(
-            10 * seed + number, fields=(field_of(plan.fields[0]),)))
+            10 * seed + number, fields=(field_of(plan.fields[0]),)), COLOUR_TERMS)
         truths: dict[int, list[Truth]] = {}
         measured: dict[int, list[MeasuredFrame]] = {}
         whole: StarList | None = None

@@ -36,13 +36,14 @@ _CAMERA_DARK_S = 30.0
 
 
 class Lab:
-    """A worker's bench in a folder, with a catalogue."""
+    """A worker's bench in a folder, with a catalogue; ``settings``: more of its site file."""
 
-    def __init__(self, folder: Path, catalogue_csv: str = "") -> None:
+    def __init__(self, folder: Path, catalogue_csv: str = "", settings: str = "") -> None:
         self.folder = folder
         sources = tuple(parse(catalogue_csv)) if catalogue_csv else ()
         self.bench = Workbench(WorkerContext(
-            site=parse_site(f'[astrometry]\nindex = ["{index_folder()}"]', root=folder),
+            site=parse_site(f'[astrometry]\nindex = ["{index_folder()}"]\n{settings}',
+                            root=folder),
             catalogue=Catalogue(version=1, sources=sources)))
 
     def put(self, frame: SimulatedFrame) -> Path:
