@@ -260,9 +260,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--polarimetry", type=int, default=80,
                         help="nights of polarimetry for each instrument, a third for DIPOL [80]")
     parser.add_argument("--short", action="store_true",
-                        help="100 nights of 2 frames, 16 of polarimetry")
+                        help="100 nights of 2 frames, 24 of polarimetry")
     words = parser.parse_args(rest)
-    nights, frames, polar = (100, 2, 16) if words.short else (
+    nights, frames, polar = (100, 2, 24) if words.short else (
         words.nights, words.frames, words.polarimetry)
     scores: list[FrameScore] = []
     points: list[Point] = []
