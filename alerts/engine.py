@@ -131,7 +131,7 @@ class AlertEngine:
     def _look_after(self, tx: Transaction, alert: Alert) -> None:
         compiled, now = self.compiled(alert.rule), self._clock()
         if compiled is None and alert.rule in self._wrong:
-            return  # it goes on once its rule is mended
+            return  # it continues once its rule is mended
         if compiled is None or compiled.condition.form is Form.SYSTEM:
             self._end_without_rule(tx, alert)
         elif alert.state == AlertState.PENDING:

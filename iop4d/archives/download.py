@@ -67,7 +67,7 @@ async def download(session: Session, remote_path: str, entry: RemoteEntry, targe
 
     ``entry``: the file as listings agreed on it. ``progress`` is told how many of its bytes stand
     here. Raises RemoteError: TransferError where the file broke off (the part is kept, and the
-    next call goes on), or is not as listed (the part goes); TakenError where another process
+    next call resumes it), or is not as listed (the part goes); TakenError where another process
     downloads it; OSError where it cannot be written.
     The session must tell a file's time in ``list`` and ``stat`` by one clock, to its precision.
     """
@@ -78,7 +78,7 @@ async def download(session: Session, remote_path: str, entry: RemoteEntry, targe
     except asyncio.CancelledError:  # a thread cannot be stopped: what it opens is to be closed
         with contextlib.suppress(TakenError, OSError):
             await opening
-            fetch.file.close()
+            _close(fetch.file, fetch.part, entry.size)
         raise
     try:
         try:
@@ -190,7 +190,7 @@ class _Fetch:
 def _open(part: Path, target: Path, size: int) -> BinaryIO:
     """The part, to be read and written, and locked; those of other versions go, and a longer one.
 
-    Raises TakenError where somebody else holds it, or one of another version.
+    Raises TakenError where another process has locked it, or one of another version.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for other in target.parent.iterdir():
@@ -212,7 +212,7 @@ def _open(part: Path, target: Path, size: int) -> BinaryIO:
 
 
 def _lock(file: BinaryIO, part: Path, target: Path) -> None:
-    """Hold a part as long as it is open; raises TakenError where somebody else does, or did."""
+    """Lock a part while it is open; raises TakenError where another process has locked it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(file.fileno()).st_ino == part.stat().st_ino:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -22,27 +21,30 @@ import aioftp
 from aioftp.errors import AIOFTPException, StatusCodeError
 
 from iop4d.archives.ftp_listing import mlsx_entry, moment_of, parse_list, parse_mlsd
+from iop4d.archives.ftp_login import (
+    BYTES,
+    UNKNOWN_COMMAND,
+    context_of,
+    errors_named,
+    is_answer,
+    log_in,
+    said,
+)
 from iop4d.archives.names import printable
 from iop4d.archives.session import (
     BLOCK,
-    HostError,
     Listing,
     LoginError,
     PathError,
     RemoteEntry,
-    RemoteError,
     TransferError,
 )
 from iop4d.config import FtpArchive
 from iop4d.config.secret import secret_of
 
-PORT, TLS_PORT = 21, 990
 _PASSIVE = ("EPSV", "PASV")  # commands that ask for a port of the server, the better one first
 _LARGEST_LISTING = 1 << 28  # bytes
 _GOODBYE = 1.0  # seconds for this machine to close a socket that was cut off
-#: The control channel carries bytes: each is one character of this encoding.
-_BYTES = "latin-1"
-_UNKNOWN_COMMAND = ("500", "501", "502", "504")
 _REFUSED = ("450", "550", "553")  # of a path
 _ZONE = 900.0  # seconds: clocks of places on the Earth differ by whole quarters of an hour
 _MINUTE = 60.0
@@ -52,131 +54,18 @@ _MOST_LINKS = 2000  # of a folder that are followed
 async def connect(archive: FtpArchive) -> FtpSession:
     """A logged-in session; raises HostError, LoginError or ConfigError, which name the key."""
     password = secret_of(archive).read()
-    context = _context(archive) if archive.tls != "none" else None
-    client = aioftp.Client(encoding=_BYTES, ssl=context if archive.tls == "implicit" else None)
+    context = context_of(archive) if archive.tls != "none" else None
+    client = aioftp.Client(encoding=BYTES, ssl=context if archive.tls == "implicit" else None)
     session = FtpSession(archive, client, context)
-    port = archive.port or (TLS_PORT if archive.tls == "implicit" else PORT)
     try:
-        with _errors_named(archive, port, password):
+        with errors_named(archive, password):
             async with asyncio.timeout(archive.connect_timeout):
-                await client.connect(archive.host, port)
-                if archive.tls == "explicit":
-                    await _encrypt(client, archive, context)
-                elif context is not None:
-                    await _protect(client, archive)
-                if context is not None:
-                    context.control = client.stream.writer.get_extra_info("ssl_object")
-                await _login(client, archive, password or "anonymous")
+                await log_in(client, archive, context, password)
                 await session.begin()
     except BaseException:
         await session.close()
         raise
     return session
-
-
-class _Context(ssl.SSLContext):
-    """One whose later connections go on with the TLS session of the control connection.
-
-    Servers may demand that (vsftpd and ProFTPD do, unless told otherwise): it shows them that who
-    fetches the data is who asked for it. asyncio has no word for it; it wraps by this method.
-    """
-
-    control: ssl.SSLObject | None = None
-
-    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, server_side: bool = False,
-                 server_hostname: str | bytes | None = None,
-                 session: ssl.SSLSession | None = None) -> ssl.SSLObject:
-        """As the base class does it; of the session that the server knows by now, if any."""
-        if self.control is not None:
-            session = self.control.session  # the newest: of TLS 1.3 tickets come with the answers
-        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-
-
-def _context(archive: FtpArchive) -> _Context:
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    if archive.ca_file is not None:
-        try:
-            context.load_verify_locations(archive.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise HostError(f"the key 'ca_file' of the archive '{archive.name}' names a file "
-                            f"without certificates: {archive.ca_file}: {error}") from None
-    if archive.max_tls_version:
-        context.maximum_version = {"1.2": ssl.TLSVersion.TLSv1_2,
-                                   "1.3": ssl.TLSVersion.TLSv1_3}[archive.max_tls_version]
-    return context
-
-
-async def _encrypt(client: aioftp.Client, archive: FtpArchive,
-                   context: ssl.SSLContext | None) -> None:
-    try:
-        await client.upgrade_to_tls(context)
-    except StatusCodeError as error:
-        raise HostError(f"{archive.host} offers no TLS ({_said(error)}); check the key 'tls' "
-                        f"of the archive '{archive.name}'") from None
-
-
-async def _protect(client: aioftp.Client, archive: FtpArchive) -> None:
-    """Have the data encrypted as well; some servers of implicit TLS do so, and refuse the words."""
-    for command in ("PBSZ 0", "PROT P"):
-        try:
-            await client.command(command, "200")
-        except StatusCodeError as error:
-            if not _is(error, _UNKNOWN_COMMAND):
-                raise HostError(f"{archive.host} does not encrypt files ({_said(error)}); check "
-                                f"the key 'tls' of the archive '{archive.name}'") from None
-
-
-async def _login(client: aioftp.Client, archive: FtpArchive, password: str) -> None:
-    try:
-        await client.login(archive.user, password)
-    except StatusCodeError as error:
-        said = _said(error).replace(password, "***") if password else _said(error)
-        raise LoginError(
-            f"{archive.host} refuses the login of '{archive.user}' ({said}); check the keys 'user' "
-            f"and password_file, password_env or password_credential of the archive "
-            f"'{archive.name}'") from None
-
-
-@contextmanager
-def _errors_named(archive: FtpArchive, port: int, password: str | None) -> Iterator[None]:
-    """Errors of opening a session, each raised again with the keys of the site file to check."""
-    where, keys = f"{archive.host}:{port}", f"of the archive '{archive.name}'"
-    try:
-        yield
-    except RemoteError:
-        raise
-    except socket.gaierror as error:
-        raise HostError(f"cannot resolve host name {archive.host} ({error.strerror}); check the "
-                        f"key 'host' {keys}") from None
-    except ConnectionRefusedError:
-        raise HostError(f"{where} refused the connection; check the keys 'host' and 'port' {keys}",
-                        ) from None
-    except ssl.SSLCertVerificationError as error:
-        raise HostError(f"the certificate of {where} is not trusted ({error.verify_message}); "
-                        f"check the keys 'host' and 'ca_file' {keys}") from None
-    except ssl.SSLError as error:
-        raise HostError(f"TLS with {where} failed ({error.reason}); check the keys 'tls', "
-                        f"'max_tls_version' and 'port' {keys}") from None
-    except StatusCodeError as error:
-        if not _is(error, ("421",)):
-            raise HostError(f"{where} refused to begin ({_said(error)}); check the keys 'host', "
-                            f"'port' and 'tls' {keys}") from None
-        raise HostError(f"{where} takes no connection now ({_said(error)}): it has too many, or "
-                        "is being serviced") from None
-    except TimeoutError:
-        raise HostError(f"{where} timed out after {archive.connect_timeout:g} s; check the "
-                        f"keys 'host', 'port', 'tls' and 'connect_timeout' {keys}") from None
-    except (OSError, AIOFTPException, ValueError, EOFError) as error:
-        said = f"{type(error).__name__} {error}".strip()
-        said = said.replace(password, "***") if password else said
-        raise HostError(f"{where} does not behave as an FTP server ({said}); check the keys "
-                        f"'host', 'port' and 'tls' {keys}") from None
-
-
-def _said(error: StatusCodeError) -> str:
-    """What the server answered."""
-    return ascii(f"{error.received_codes[-1]} {' '.join(error.info).strip(' -')}"[:200])[1:-1]
 
 
 class FtpSession:
@@ -225,7 +114,7 @@ class FtpSession:
                 raw = await self._fetched(f"MLSD {self._raw(path)}")
                 return await asyncio.to_thread(parse_mlsd, raw, self._archive.encoding)
             except StatusCodeError as error:
-                if not _is(error, _UNKNOWN_COMMAND):
+                if not is_answer(error, UNKNOWN_COMMAND):
                     raise
                 self._has_mlsd = self._has_mlst = False
         # LIST of a folder that is not there is empty on some servers; CWD tells.
@@ -245,12 +134,12 @@ class FtpSession:
         try:
             return replace(await self._size_and_time(path), link=True)
         except StatusCodeError as error:
-            if not _is(error, _REFUSED):
+            if not is_answer(error, _REFUSED):
                 raise
         try:
             await self._command(f"CWD {self._raw(path)}", "2xx")
         except StatusCodeError as error:
-            if not _is(error, _REFUSED):
+            if not is_answer(error, _REFUSED):
                 raise
             return None
         return replace(link, folder=True)
@@ -262,15 +151,15 @@ class FtpSession:
                 if self._has_mlst and path not in self._links:
                     try:
                         info = await self._command(f"MLST {self._raw(path)}", "250")
-                        return mlsx_entry(info[1].encode(_BYTES), self._archive.encoding)
+                        return mlsx_entry(info[1].encode(BYTES), self._archive.encoding)
                     except StatusCodeError as error:
-                        if not _is(error, _UNKNOWN_COMMAND):
+                        if not is_answer(error, UNKNOWN_COMMAND):
                             raise
                         self._has_mlst = False
                 try:
                     return await self._size_and_time(path)
                 except StatusCodeError as error:
-                    if _is(error, _UNKNOWN_COMMAND):
+                    if is_answer(error, UNKNOWN_COMMAND):
                         return None
                     raise
 
@@ -291,11 +180,11 @@ class FtpSession:
         try:
             moment = await self._command(f"MDTM {self._raw(path)}", "213")
         except StatusCodeError as error:
-            if not _is(error, _UNKNOWN_COMMAND):
+            if not is_answer(error, UNKNOWN_COMMAND):
                 raise
             self._has_mdtm = False
             return None
-        mtime = moment_of(moment[-1].strip().encode(_BYTES))
+        mtime = moment_of(moment[-1].strip().encode(BYTES))
         if self._has_mlsd:
             return mtime
         if path in self._listed:
@@ -405,7 +294,7 @@ class FtpSession:
             try:
                 said = await self._command(command, "229" if command == "EPSV" else "227")
             except StatusCodeError as error:
-                if command != self._passive[-1] and _is(error, (*_UNKNOWN_COMMAND, "522")):
+                if command != self._passive[-1] and is_answer(error, (*UNKNOWN_COMMAND, "522")):
                     self._passive = self._passive[1:]
                     continue
                 raise
@@ -446,7 +335,7 @@ class FtpSession:
         if set(path) & set("\r\n\0"):
             raise PathError(f"{printable(path)}: FTP has no way to ask for such a name")
         whole = path if path.startswith("/") else f"{self._home.rstrip('/')}/{path}"
-        return whole.encode(self._archive.encoding, "surrogateescape").decode(_BYTES)
+        return whole.encode(self._archive.encoding, "surrogateescape").decode(BYTES)
 
     @contextmanager
     def _guarded(self, path: str) -> Iterator[None]:
@@ -457,11 +346,11 @@ class FtpSession:
         except (PathError, LoginError):
             raise
         except StatusCodeError as error:
-            if _is(error, _REFUSED) and "timeout" not in _said(error).lower():
-                raise PathError(f"{shown}: {_said(error)}") from None
+            if is_answer(error, _REFUSED) and "timeout" not in said(error).lower():
+                raise PathError(f"{shown}: {said(error)}") from None
             self._abort()
-            kind = LoginError if _is(error, ("530",)) else TransferError
-            raise kind(f"{shown}: {self._archive.host} says {_said(error)}") from None
+            kind = LoginError if is_answer(error, ("530",)) else TransferError
+            raise kind(f"{shown}: {self._archive.host} says {said(error)}") from None
         except TransferError as error:
             self._abort()
             raise TransferError(f"{shown}: {error}") from None
@@ -486,10 +375,6 @@ class FtpSession:
             writer.transport.abort()
         with contextlib.suppress(ConnectionError):
             self._client.stream.writer.transport.abort()
-
-
-def _is(error: StatusCodeError, codes: tuple[str, ...]) -> bool:
-    return str(error.received_codes[-1]) in codes
 
 
 async def _cut_off(writer: asyncio.StreamWriter) -> None:

@@ -188,8 +188,9 @@ class PolledServer:
         if not self._looked_here:
             await self._deliver_what_lies_here()
             self._looked_here = True
-        nights = self.nights()
-        listed = await self._with_seconds(await self._list_nights(nights))
+        every = time.monotonic() - self._old_nights_at >= _OLD_NIGHTS
+        nights = self._nights(every=every)
+        listed = await self._with_seconds(await self._list_nights(nights, every=every))
         files = [f for f in listed if not is_known(f, self._known)]
         if self._last_look_at is None:
             self._backlog = {file.remote for file in files}
@@ -202,29 +203,28 @@ class PolledServer:
 
     # Listing.
 
-    def nights(self) -> list[date]:
+    def _nights(self, *, every: bool) -> list[date]:
         """The nights to look at now, the present one first.
 
-        Those before it are due every ten minutes, or at once for a file that is about to be
-        fetched; after an outage all nights since.
+        With ``every`` those before it, after an outage all since; else those of files that are
+        about to be fetched.
         """
         tonight = self.tonight()
         back = self._archive.lookback_nights
         if self._whole_until is not None and (tonight - self._whole_until).days > back:
             back = min((tonight - self._whole_until).days, _LONGEST_OUTAGE)
-        old = [tonight - timedelta(days=k) for k in range(1, back + 1)]
-        if time.monotonic() - self._old_nights_at < _OLD_NIGHTS:
-            old = sorted(self._standing.nights(time.monotonic()) - {tonight}, reverse=True)
-        return [tonight, *old]
+        if not every:
+            return [tonight, *sorted(self._standing.nights(time.monotonic()) - {tonight},
+                                     reverse=True)]
+        return [tonight - timedelta(days=k) for k in range(back + 1)]
 
     def tonight(self) -> date:
         """The present night, local noon to noon."""
         jd = jd_of_unix(self._clock())
         return date.fromisoformat(night_of(jd, self._telescope or Telescope(name="")))
 
-    async def _list_nights(self, nights: list[date]) -> list[WantedFile]:
+    async def _list_nights(self, nights: list[date], *, every: bool) -> list[WantedFile]:
         files: list[WantedFile] = []
-        every = time.monotonic() - self._old_nights_at >= _OLD_NIGHTS
         if every and (missed := len(nights) - 1 - self._archive.lookback_nights) > 0:
             log.warning("archive %s: nothing was looked at since the night of %s: %d nights more "
                         "than lookback_nights are listed now", self._archive.name,
@@ -470,8 +470,9 @@ class PolledServer:
 
 def _newest_night(archive: ServerArchive, known: Known) -> date | None:
     """The newest night of which files were delivered; None if there is none."""
+    above = f"{archive.path}/"
     nights = []
-    for path in known:
+    for name in {path[len(above):].partition("/")[0] for path in known if path.startswith(above)}:
         with contextlib.suppress(ValueError):
-            nights.append(date.fromisoformat(Path(path).relative_to(archive.path).parts[0]))
+            nights.append(date.fromisoformat(name))
     return max(nights, default=None)

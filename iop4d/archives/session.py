@@ -19,9 +19,9 @@ class RemoteEntry:
 
     ``name``: as the server writes it, undecodable bytes as surrogates; not to be trusted as a
     place on this machine: see ``names``. ``size`` in bytes; ``mtime``: Unix seconds by the server's
-    clock, None where it says none; ``precision``: seconds to which that time is told, cut off, not
-    rounded (60 where a listing gives minutes, 86400 where it gives days). ``link``: it leads to a
-    file or folder elsewhere, of which size and time are.
+    clock, None where it says none; ``precision``: seconds to which that time is given, truncated
+    and not rounded (60 where a listing gives minutes, 86400 where it gives days). ``link``: it
+    leads to a file or folder elsewhere, of which size and time are.
     """
 
     name: str
@@ -41,7 +41,7 @@ def is_same_time(one_s: float, other_s: float, precision_s: float) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A folder's entries; ``skipped``: lines that nobody understood, of which a few are kept.
+    """A folder's entries; ``skipped``: lines that could not be parsed, of which a few are kept.
 
     ``cut_off``: why there are more than these, in the server's words; empty where these are all.
     """

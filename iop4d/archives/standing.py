@@ -1,8 +1,8 @@
 """Which files of a server stand still and may be fetched, and which have to wait.
 
-A file is taken when looks agree on its size and time for as long as the archive's ``settle`` says.
-Where a listing tells minutes only and the server knows no better, a minute longer: a file whose
-bytes still come may look the same until then.
+A file is downloaded when looks agree on its size and time for as long as the archive's ``settle``
+says. Where a listing gives minutes only and the server knows no better, a minute longer: a file
+whose bytes still come may look the same until then.
 """
 
 from __future__ import annotations
