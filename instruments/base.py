@@ -64,6 +64,7 @@ class Instrument:
     identity: Mapping[str, str] = field(default_factory=dict)
     linear_to_adu: float = math.nan
     bayer: str = "refuse"
+    of_two_pixels: bool = False  # whether the gain is that of the mean of two pixels
 
     def facts_of(self, header: Header, path: PurePath) -> FrameFacts:
         """The facts of a frame in a file; raises CardError or FrameError."""
@@ -76,9 +77,11 @@ class Instrument:
         if said == Detector():
             return self
         scale = said.pixel_arcsec
+        averaged = said.mosaic.startswith("G:")
+        gain = said.gain_e_adu or (
+            self.gain_e_adu / (2.0 if self.of_two_pixels else 1.0))
         return replace(
-            self, gain_e_adu=(said.gain_e_adu or self.gain_e_adu) * (
-                2.0 if said.mosaic.startswith("G:") else 1.0),  # the mean of two pixels
+            self, gain_e_adu=gain * (2.0 if averaged else 1.0), of_two_pixels=averaged,
             read_noise_e=said.read_noise_e or self.read_noise_e,
             saturation_adu=said.saturation_adu or self.saturation_adu,
             scale_arcsec=scale / facts.binning if scale else self.scale_arcsec)

@@ -223,6 +223,7 @@ class Outcomes:
             self._consequences.polarimetry_frame_measured(tx, frame, claim.bonus)
         for value in reduced.results:
             self._consequences.point_measured(tx, value.source, facts, claim.bonus)
+        self._leave_replaced(tx, frame, reduced.results, claim.bonus)
 
     def _calibrated(self, tx: Transaction, claim: Claim, calibrated: SeriesCalibrated) -> None:
         """All results of a series, from all its frames."""
@@ -320,8 +321,28 @@ class Outcomes:
             groups.failed(tx, claim.key, now, reason=reason)
         elif claim.kind is not JobKind.CALIBRATE:
             frames.set_state(tx, claim.key, state, now, reason=reason, trace=trace)
-            self._consequences.polarimetry_frame_failed(tx, frames.by_id(tx, claim.key))
+            frame = frames.by_id(tx, claim.key)
+            self._consequences.polarimetry_frame_failed(tx, frame)
+            self._leave_replaced(tx, frame, (), claim.bonus)
         jobs.close(tx, claim.job_id, JobState.FAILED, now, reason=reason)
+
+    def _leave_replaced(self, tx: Transaction, frame: Frame, values: Sequence[ResultValue],
+                        bonus: int) -> None:
+        """A new version of a frame was looked at: nothing rests on the file that it replaced.
+
+        ``values``: the new version's results, none if it failed. Those that the old file alone
+        gave are withdrawn, and its polarimetry group goes on without it.
+        """
+        if frame.version < 2:
+            return
+        gone = results.withdraw_others(tx, results.of_frame(frame), values, now=self._clock())
+        self._announce(tx, gone)
+        sources = {value.source for value in values} | {
+            row.source for row in results.among(tx, gone)}
+        for old in frames.replaced_by(tx, frame):
+            self._consequences.polarimetry_frame_failed(tx, old)
+            for source in sorted(sources) if old.mode == "photometry" else ():
+                self._consequences.point_measured(tx, source, frames.facts_of(old), bonus)
 
     def _master_failed(self, tx: Transaction, master: Master, reason: str) -> None:
         """One that was never built is refused; one that was stays as it is, rejected or not."""
@@ -358,6 +379,7 @@ class Outcomes:
             jobs.later(tx, claim.job_id, now, not_before=0.0)
         else:
             let_wait(tx, claim.job_id, [frame], now, reason=reason)
+            self._leave_replaced(tx, frame, (), claim.bonus)
 
 
 def _had_no_reference(claim: Claim) -> bool:

@@ -59,7 +59,8 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.FEW_FIELD_STARS: "too few field stars to measure the transparency between the frames",
     Flag.HOST_EXTRAPOLATED: "the table of the host galaxy does not cover this aperture or seeing",
     Flag.UNSTEADY: "the calibrators differ in this frame from the other frames of the night",
-    Flag.WITHDRAWN: "its frames now belong to another polarimetry group",
+    Flag.WITHDRAWN: "it no longer follows from its frames: they are of another group, or their "
+                    "files were replaced",
     Flag.TIME_DOUBTFUL: "the time or the exposure time cannot be right",
     Flag.FIELD_ROTATED: "the camera stands at another angle than the zero angle of chi holds for; "
                         "chi follows it where the polariser is mounted with the camera",

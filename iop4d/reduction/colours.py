@@ -75,25 +75,28 @@ def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source],
 
     It is applied to nothing, since so few stars may be wrong about it, but what it may do to the
     source enters the error: what the stars' slope leaves plausible of terms that are 0 +- 0.05 mag
-    per mag without them; all of that where too few or too alike stars show no slope, if the
-    source's distance from them is known.
+    per mag without them; all of that where too few or too alike stars show no slope. A source whose
+    distance from the stars' colours is unknown has the spread of plausible ones.
     """
     if colours.term is not None or not stars:
         return colours
-    without_slope = 0.0
-    for name in COLOURS_OF.get(colours.band, ()):
+    names = COLOURS_OF.get(colours.band, ())
+    known: list[float] = []  # distances from the stars' colours
+    unknown: list[float] = []
+    for name in names:
         each, (own, _) = np.array([colour_of(star, name)[0] for star in stars]), colour_of(
             target, name)
-        away = abs(own - float(np.nanmedian(each))) \
-            if math.isfinite(own) and np.isfinite(each).any() else math.nan
+        if not np.isfinite(each).any():
+            continue
+        is_known = math.isfinite(own)
+        away = abs(own - float(np.nanmedian(each))) if is_known else spread_of(name)
         found = slope(ensemble.offsets, ensemble.offset_errs, each)
         if found is not None:
-            away = away if math.isfinite(away) else spread_of(name)
             return replace(colours, common_err=max(
                 colours.common_err, away * _plausible(found.term, found.err)))
-        if not without_slope and math.isfinite(away):
-            without_slope = _TERM * away
-    return replace(colours, common_err=max(colours.common_err, without_slope))
+        (known if is_known else unknown).append(away)
+    away = [*known, *unknown, spread_of(names[0] if names else "")][0]
+    return replace(colours, common_err=max(colours.common_err, _TERM * away))
 
 
 def _plausible(term: float, err: float) -> float:

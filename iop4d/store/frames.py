@@ -273,6 +273,13 @@ def namesakes(db: Connection, frame: Frame) -> list[Frame]:
         & Frame.identity.is_null(False)).order_by(Frame.id))
 
 
+def replaced_by(db: Connection, frame: Frame) -> list[Frame]:
+    """The older versions of a frame."""
+    return list(db.select(Frame).where(
+        (Frame.identity == frame.identity) & (Frame.id != frame.id)
+        & (Frame.state == FrameState.SUPERSEDED)))
+
+
 def take_known(tx: Transaction, instruments: str) -> bool:
     """Note which instruments are known now; whether others were before, or it was not noted."""
     digest = hashlib.sha256(instruments.encode()).hexdigest()

@@ -168,8 +168,8 @@ def described(group: Group) -> str:
 
 
 def dissolve(tx: Transaction, group_id: int, now: float) -> None:
-    """A group without frames: another one has taken them."""
-    update(tx, group_id, now, state=GroupState.DISSOLVED, reason="its frames are of another group",
+    """A group without frames: another one has taken them, or they fail."""
+    update(tx, group_id, now, state=GroupState.DISSOLVED, reason="none of its frames is left",
            angles=[])
     withdraw(tx, group_id, (), now)
 

@@ -104,6 +104,18 @@ def withdraw(tx: Transaction, key: str, *, now: float) -> list[int]:
     return [row.id]
 
 
+def withdraw_others(tx: Transaction, origin: Origin, values: Sequence[ResultValue], *,
+                    now: float) -> list[int]:
+    """Results of an origin that are not among ``values`` count no more: the ids of those that did.
+    """
+    beginning = f"{origin.key}/"
+    keep = [f"{beginning}{value.source}/{value.mode}" for value in values]
+    keys = [key for (key,) in tx.select(Result, Result.key).where(
+        Result.key.between(beginning, f"{beginning}\U0010ffff") & Result.key.not_in(keep)
+        & STANDS).tuples()]
+    return [id_ for key in keys for id_ in withdraw(tx, key, now=now)]
+
+
 def _link(tx: Transaction, result_id: int, origin: Origin) -> None:
     """Write which frames a result rests on, as far as that changed."""
     mine = ResultFrame.result == result_id

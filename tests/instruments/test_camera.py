@@ -254,6 +254,18 @@ def test_the_figures_of_a_frame_s_own_header_are_those_of_its_instrument() -> No
         read({"RDNOISE": -1}, *keys)
 
 
+@pytest.mark.parametrize("keys", [(), ('gain_card = "EGAIN"', 'pixel_scale_card = "SCALE"')])
+def test_the_figures_of_one_colour_of_a_mosaic_are_the_same_if_asked_twice(
+        keys: tuple[str, ...]) -> None:
+    scale = {} if not keys else {"scale": keys[1]}
+    one = camera("gain = 1.5", 'bayer = "green"', *keys[:1], **scale)
+    facts = one.facts_of(PLAIN | {"BAYERPAT": "RGGB", "EGAIN": 1.5, "SCALE": 0.4},
+                         PurePath("x.fits"))
+    once = one.for_frame(facts)
+    assert once.gain_e_adu == 3.0
+    assert once.for_frame(facts) == once
+
+
 @pytest.mark.parametrize(("cards", "keys", "binned_twice"), [
     ({}, "pixel_scale = 0.5", 1.0),
     ({"SCALE": 0.9}, 'pixel_scale_card = "SCALE"', 0.9),

@@ -296,6 +296,62 @@ def test_a_frame_that_fails_when_done_again_leaves_its_group(bench: Bench) -> No
     assert len(rows(bench.database, Result)) == 1
 
 
+def _rewrite(bench: Bench, name: str) -> None:
+    """Other contents at the same path: a new version."""
+    path = bench.site.root / "raw" / name
+    path.write_text("rewritten", encoding="utf-8")
+    info = path.stat()
+    bench.ledger.accept([FoundFile(archive="raw", path=path, size=info.st_size,
+                                   mtime_ns=info.st_mtime_ns, completed_at=bench.clock())])
+    bench.work()
+
+
+def test_a_group_goes_on_without_a_file_whose_new_version_fails(bench: Bench) -> None:
+    bench.drop(*FIRST)
+    bench.work()
+    bench.failing = {FIRST[1]}
+    _rewrite(bench, FIRST[1])
+    assert [row.state for row in rows(bench.database, Frame) if row.name == FIRST[1]] == [
+        "superseded", "failed"]
+    assert bench.results() == [((FIRST[0], *FIRST[2:]), 0.03)]
+    bench.failing = {FIRST[1], FIRST[2]}
+    _rewrite(bench, FIRST[2])
+    assert bench.results() == []
+    bench.failing = set()
+    bench.ledger.redo([row.id for row in rows(bench.database, Frame) if row.state == "failed"])
+    bench.work()
+    assert bench.results() == [(FIRST, 0.04)]
+    assert len(rows(bench.database, Result)) == 1
+
+
+def test_a_group_of_one_frame_less_whose_new_version_waits_for_its_field(bench: Bench) -> None:
+    bench.drop("whole-9.fits", *(name.replace("p", "s", 1) for name in FIRST))
+    bench.work()
+    assert [len(names) for names, _ in bench.results()] == [4]
+    with bench.database.write() as tx:  # the field's frame is of no use any more
+        tx.update(Frame, state=FrameState.FAILED).where(Frame.name == "whole-9.fits").execute()
+    _rewrite(bench, "s0-0.fits")
+    assert bench.frame("s0-0.fits").state == "superseded"
+    assert [len(names) for names, _ in bench.results()] == [3]
+
+
+def test_a_new_version_of_another_target_leaves_the_group_of_the_old_one(
+        bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.drop(*FIRST)
+    bench.work()
+    whole = bench.reduce
+
+    def elsewhere(request: ReduceRequest) -> Outcome:
+        outcome = whole(request)
+        assert isinstance(outcome, Done)
+        assert isinstance(outcome.value, Reduced)
+        return Done(value=replace(outcome.value, target="3C 66A"))
+
+    monkeypatch.setattr(bench, "reduce", elsewhere)
+    _rewrite(bench, FIRST[3])
+    assert bench.results() == [(FIRST[:3], 0.03)]
+
+
 def test_many_frames_that_wait_do_not_hide_the_master_they_wait_for(bench: Bench) -> None:
     """What is asked for by hand is more urgent than anything, but cannot begin."""
     bench.drop(*(f"s{ANGLES[n % 4]:g}-{n}.fits" for n in range(60)))

@@ -100,6 +100,20 @@ def test_what_was_packed_after_it_was_reduced_keeps_its_result(camera: Camera) -
     assert (after.id, after.key) == (before.id, before.key)
 
 
+def test_a_result_is_withdrawn_with_the_file_that_a_failing_new_version_replaced(
+        camera: Camera) -> None:
+    camera.take(a__fit=SAME, b__fit=OTHER)
+    camera.bench.drop("b.fit", content="rewritten")
+    camera.bench.work(lambda claim: Failed(stage="solve", reason="no star") if isinstance(
+        claim.request, ReduceRequest) else camera.answer(claim))
+    withdrawn = {row.frames[0]: row.withdrawn for row in rows(camera.bench.database, Result)}
+    assert withdrawn == {"a.fit": False, "b.fit": True}
+    camera.bench.ledger.redo([row.id for row in rows(camera.bench.database, Frame)
+                              if row.state == "failed"])
+    camera.bench.work(camera.answer)
+    assert not any(row.withdrawn for row in rows(camera.bench.database, Result))
+
+
 def test_a_copy_takes_the_place_of_a_first_file_that_was_removed(camera: Camera) -> None:
     camera.take(a__fit=SAME, a__fit__gz=SAME)
     Path(camera.bench.frame("a.fit").path).unlink()

@@ -124,12 +124,31 @@ def test_stars_scatter_as_their_stated_errors_say_whether_the_term_is_known_or_n
 
 def test_scatter_of_the_stars_by_their_colours_enters_the_zero_point_s_error() -> None:
     none = PhotometricSystem()
-    found, even = (result(colours, 0.8, known=False, system=none)
-                   for colours in (WIDE, [0.8] * 5))
+    found = result(WIDE, 0.8, known=False, system=none)
+    even = result([0.8] * 5, 0.8, system=none)
     # 0.08 times the stars' spread of 0.43, over the root of five, is 0.015 mag.
     assert even.mag_err_common < 0.006
     assert found.mag_err_common > 0.015
     assert math.isnan(found.colour_term)  # none is applied
+
+
+@pytest.mark.parametrize("colours", [[0.8] * 5, [0.8, 0.2], [0.8]])
+def test_of_an_unknown_colour_and_stars_that_show_no_slope_the_error_has_the_spread_of_colours(
+        colours: list[float]) -> None:
+    """Terms of 0.05 mag per mag, and colours that differ by 0.2 (V-R), are 0.01 mag."""
+    near, unknown = (result(colours, float(np.median(colours)), known=known,
+                            system=PhotometricSystem()) for known in (True, False))
+    assert unknown.mag_err_common == pytest.approx(math.hypot(near.mag_err_common, 0.01), rel=0.05)
+    assert unknown.mag_err == near.mag_err
+
+
+def test_stars_without_colours_leave_the_term_s_effect_in_the_common_error() -> None:
+    stars = [star(f"S{i}", 13.0 + 0.1 * i, 0.001) for i in range(6)]
+    measured = [seen("T", -6.5), *(seen(s.name, -7.0 + 0.1 * i) for i, s in enumerate(stars))]
+    for target in (TARGET, replace(TARGET, colours={"B-V": (0.2, 0.02)})):
+        found = calibrate(target, [frame(*measured)], telescope=T090, system=PhotometricSystem(),
+                          catalogue=Catalogue(version=1, sources=(target, *stars)))[0]
+        assert found.mag_err_common > 0.0095
 
 
 def test_noise_of_stars_of_alike_colours_is_no_term_of_a_source_of_a_far_one() -> None:
