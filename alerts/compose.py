@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from jinja2 import TemplateError
 
+from iop4d.alerts import subject_line
 from iop4d.alerts.channels.base import Notice
 from iop4d.alerts.conditions import SYSTEM, Condition, Form
 from iop4d.alerts.episodes import tag
@@ -43,9 +44,6 @@ OF_POINTS = (MessageKind.ALERT, MessageKind.REMINDER, MessageKind.RESOLVED, Mess
 #: Kinds of message whose text is in their content.
 WRITTEN = (MessageKind.SUMMARY, MessageKind.TEST)
 
-_IN_SUBJECT = {
-    MessageKind.ALERT: "", MessageKind.REMINDER: "still ", MessageKind.RESOLVED: "resolved, ",
-    MessageKind.WITHDRAWN: "withdrawn, "}
 #: What HTML calls a kind of message.
 _LABELS = {
     MessageKind.ALERT: "▲ firing", MessageKind.REMINDER: "▲ still firing",
@@ -65,6 +63,7 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
 
     ``points``: those that it shows; the ones that fired the alert, if not given.
     """
+    is_remeasured = bool(points)
     points = points or _fired(db, alert)
     ids = [point.id for point in points]
     rows = {row.id: row for row in results.among(db, ids)}
@@ -76,10 +75,18 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
     value = _judged(compiled, band, last, points[-1])
     content = _common(site, compiled, alert)
     source = clean(display_name(db, compiled.rule, str(alert.source)), 80)
+    short, magnitude = subject_line.of_point(
+        compiled, band, _magnitude(compiled, last), _quantity(compiled, last, points[-1]))
+    if kind is MessageKind.WITHDRAWN:
+        short = value = subject_line.of_withdrawal(
+            compiled, band, alert, list(rows.values()),
+            points[-1].value if is_remeasured else None)
+        magnitude = f"{band} = {_magnitude(compiled, last)}" if is_remeasured else ""
+    said = subject_line.head(kind, f"{source} {short}")
+    more = "; ".join(filter(None, (magnitude, str(compiled.condition))))
     return content | {
-        "kind": kind, "source": source, "band": band,
-        "subject": clean(f"[{site.name}] {source} {value}: {_IN_SUBJECT[kind]}"
-                         f"{compiled.condition} [{content['tag']}]"),
+        "kind": kind, "source": source, "band": band, "head": said,
+        "subject": subject_line.subject(said, more, site=site.name, tag=content["tag"]),
         "catalogue_name": clean(alert.source, 80), "clear": str(compiled.clear or ""),
         "judged": value, "measured": _quantity(compiled, last, points[-1]),
         "threshold": compiled.condition.threshold if _is_plain(compiled, last) else None,
@@ -100,11 +107,12 @@ def of_system(site: SiteInfo, compiled: CompiledRule, alert: Alert, kind: Messag
     measured = f"{decimal(value, 0 if unit == '' else 1)} {unit}".strip()
     about = clean(f"{alert.source}: {what}" if of != "site" else what[0].upper() + what[1:])
     content = _common(site, compiled, alert)
-    state = {MessageKind.REMINDER: " (still active)", MessageKind.RESOLVED: " (resolved)"}.get(
-        kind, "")
+    said = subject_line.head(kind, subject_line.of_system(
+        compiled.condition.quantity, alert.source, measured, about, kind))
     return content | {
         "kind": MessageKind.SYSTEM, "state": kind, "about": about, "measured": measured,
-        "subject": clean(f"[{site.name}] {about}: {measured}{state} [{content['tag']}]"),
+        "head": said, "subject": subject_line.subject(
+            said, str(compiled.condition), site=site.name, tag=content["tag"]),
         "note": clean(reason, 300),
         "links": {"alerts": f"{url}/alerts#alert-{alert.id}"} if url else {},
     }
@@ -142,11 +150,17 @@ def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,
         "zero_point": row.zero_point, "zero_point_err": row.zero_point_err,
         "n_calibrators": row.n_calibrators, "fwhm_arcsec": row.fwhm_arcsec,
         "airmass": row.airmass, "telescope": clean(row.telescope, 60),
-        "instrument": clean(row.instrument, 60), "flags": list(flags.names(row.flags)),
+        "instrument": clean(row.instrument, 60), "flags": _flags(row),
         "provisional": bool(row.provisional),
         "frames": [clean(name, 120) for name in row.frames[:10]],
         "frame_url": f"{url}/frames/{frame}" if url and frame is not None else "",
     }
+
+
+def _flags(row: Result) -> list[str]:
+    """The flags of a result, those that people set first."""
+    by_hand = dict.fromkeys(clean(mark["name"], 60) for mark in row.human_flags)
+    return [*by_hand, *flags.names(row.flags)]
 
 
 def _beside_magnitude(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
@@ -233,9 +247,10 @@ def _host(compiled: CompiledRule, row: Result) -> str:
 # What is sent, from the content.
 
 
-def notice_of(content: dict[str, Any], *, message_id: str, at: float,
+def notice_of(content: dict[str, Any], *, message_id: str, at: float, first_id: str = "",
               pictures: Mapping[str, bytes] | None = None) -> Notice:
-    """The notice that says ``content``; ``at`` is its date in Unix seconds.
+    """The notice that says ``content``; ``at`` is its date in Unix seconds, ``first_id`` the id
+    of the first message of the same alert.
 
     Raises MessageError when the content is not what this version writes.
     """
@@ -251,8 +266,9 @@ def notice_of(content: dict[str, Any], *, message_id: str, at: float,
             html = render(f"{name}.html", content, labels=_LABELS, cid=next(iter(shown), ""))
         return Notice(
             id=message_id, kind=kind.value, subject=content["subject"], text=text, html=html,
-            pictures=shown, at=at, severity=str(content.get("severity", "notice")),
-            tag=str(content.get("tag", "")), link=_link(content), facts={
+            pictures=shown, at=at, first_id=first_id,
+            severity=str(content.get("severity", "notice")), tag=str(content.get("tag", "")),
+            link=_link(content), facts={
                 key: value for key, value in content.items() if key not in ("html", "text")})
     except (TemplateError, KeyError, TypeError, ValueError, IndexError) as error:
         raise MessageError(f"the message cannot be written: {error!r}") from error

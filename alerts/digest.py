@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iop4d.alerts import subject_line
 from iop4d.alerts.notify import dedup_key
 from iop4d.alerts.rendering import clean
 from iop4d.config import Alerts
@@ -83,12 +84,14 @@ def _fold(tx: Transaction, row: Outbox, which: Foldable, found: Extent, *, late:
         message_id=f"<iop4d.{key[:32]}@{row.message_id.rpartition('@')[2]}",
         content={"kind": MessageKind.DIGEST, "severity": severity, "total": found.count,
                  "late": late, "mixed": mixed, "since": found.oldest,
-                 "subject": _subject(str(first or ""), found.count, mixed=mixed),
+                 "subject": _subject(str(first or ""), found.count, late=late),
                  "items": [{"subject": clean(str(subject or ""), 160), "at": at,
                             "link": link or ""} for subject, at, link, _ in listed]})
 
 
-def _subject(first: str, count: int, *, mixed: bool) -> str:
-    site = first[:first.find("]") + 1] if first.startswith("[") else ""
-    which = "most severe" if mixed else "newest"
-    return clean(f"{site} {count} alerts, {which}: {first[len(site):].strip()}".strip())
+def _subject(first: str, count: int, *, late: bool) -> str:
+    """How many, and the first of them; the site stands last, as in theirs."""
+    said = subject_line.body_of(first)
+    site, _, tag = first[len(said):].strip(" []").rpartition(" #")
+    return subject_line.subject(f"{count} {'delayed ' if late else ''}alerts: {said}", "",
+                                site=site or tag)

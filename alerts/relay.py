@@ -186,6 +186,7 @@ class Relay:
         try:
             notice = compose.notice_of(
                 message.content, message_id=message.message_id, at=message.created_at,
+                first_id=message.first_id,
                 pictures=await self._pictures(message))
         except (compose.MessageError, AttributeError, TypeError) as error:
             raise SendError(str(error), permanent=True) from error

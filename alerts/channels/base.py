@@ -33,7 +33,8 @@ KINDS: Mapping[str, str] = {
 class Notice:
     """A message to a recipient, in every form that a channel may want.
 
-    ``id``: ``<iop4d...@host>``, the same at every attempt. ``kind``: a MessageKind.
+    ``id``: ``<iop4d...@host>``, the same at every attempt. ``kind``: a MessageKind. ``first_id``:
+    the id of the first notice of the same alert, where this is a later one.
     ``text`` is complete; ``html`` and ``pictures`` (content id to PNG) say the same for those who
     read them; ``tag`` names the alert in answers. ``at``: Unix seconds of its making. ``facts``:
     plain values, for programs.
@@ -49,6 +50,7 @@ class Notice:
     link: str = ""
     severity: str = "notice"
     tag: str = ""
+    first_id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -112,6 +112,8 @@ def write_mail(notice: Notice, *, sender: str, recipient: str, reply_to: str = "
         message["Reply-To"] = clean(reply_to, 320)
     message["Date"] = datetime.fromtimestamp(notice.at, UTC)
     message["Message-ID"] = notice.id
+    if notice.first_id:  # mail readers show the messages of an alert as one thread
+        message["In-Reply-To"] = message["References"] = notice.first_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
     message.set_content(notice.text, cte="quoted-printable")
     if notice.html:

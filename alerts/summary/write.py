@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from iop4d.alerts import subject_line
 from iop4d.alerts.compose import cid_of
 from iop4d.alerts.notify import dedup_key, message_id
 from iop4d.alerts.rendering import clean, count, moment, render
@@ -29,6 +30,7 @@ Plain = dict[str, Any]  # a summary as its row keeps it
 
 FOLDER = "summaries"
 _FAILURES = 15  # reasons that a mail lists; the page has all
+_NAMED = 3  # sources that a subject names
 _LATE = 1800.0  # seconds after the night's end after which a summary says when it was made
 
 # Words.
@@ -41,21 +43,28 @@ def plain(summary: NightSummary) -> Plain:
 
 
 def subject(facts: Plain) -> str:
-    """What the mail is about, with the counts that matter."""
-    head = f"[{facts['site']}] Night {facts['night']}: "
+    """What the mail is about: the night, its alerts, then the counts; the site stands last."""
+    head = f"Night {facts['night']}: "
+    parts = []
     if facts["trouble"]:
-        return clean(head + "the summary could not be made")
-    if facts["is_empty"]:
-        parts = ["nothing was observed"]
+        parts = ["the summary could not be made"]
     else:
-        parts = [count(facts["frames"], "frame"), count(len(facts["sources"]), "source")]
-    if facts["failed"]:
-        parts.append(f"{facts['failed']} not used")
-    if facts["alerts"]:
-        parts.append(count(len(facts["alerts"]), "alert"))
-    if facts["archives"]:
-        parts.append("archive in trouble")
-    return clean(head + ", ".join(parts))
+        if facts["alerts"]:
+            parts.append(_alerts(facts))
+        if facts["archives"]:
+            parts.append("archive in trouble")
+        parts += ["nothing was observed"] if facts["is_empty"] else [
+            count(facts["frames"], "frame"), count(len(facts["sources"]), "source")]
+        if facts["failed"]:
+            parts.append(f"{facts['failed']} not used")
+    return subject_line.subject(head + ", ".join(parts), "", site=facts["site"])
+
+
+def _alerts(facts: Plain) -> str:
+    """How many alerts, and of which sources."""
+    names = list(dict.fromkeys(alert["source"] for alert in facts["alerts"]))
+    more = ", …" if len(names) > _NAMED else ""
+    return f"{count(len(facts['alerts']), 'alert')} ({', '.join(names[:_NAMED])}{more})"
 
 
 def text(facts: Plain) -> str:

@@ -89,7 +89,7 @@ def _notice(site: Site) -> Notice:
     name = site.site.name
     return Notice(
         id=f"<iop4d.test.{secrets.token_hex(8)}@localhost>", kind=MessageKind.TEST.value,
-        at=time.time(), subject=f"[{name}] Test message", severity="info", link=site.site.url,
+        at=time.time(), subject=f"Test message [{name}]", severity="info", link=site.site.url,
         text=f"This is a test message of {name}, sent by hand. Alerts are sent this way.",
         html=f"<p>This is a test message of {_escaped(name)}, sent by hand. Alerts are sent "
              "this way.</p>")

@@ -48,6 +48,7 @@ class Message:
     attempts: int
     created_at: float
     unsure: bool = False  # an earlier attempt may have been accepted
+    first_id: str = ""  # of the first message about its alert, if it is a later one
 
 
 # Queueing.
@@ -96,7 +97,24 @@ def claim(tx: Transaction, row: Outbox) -> Message | None:
     return Message(
         id=row.id, alert_id=row.alert_id, channel=row.channel, recipient=row.recipient,
         message_id=row.message_id, content=row.content, attempts=row.attempts + 1,
-        created_at=row.created_at, unsure=row.unsure) if claimed else None
+        created_at=row.created_at, unsure=row.unsure,
+        first_id=_first_id(tx, row)) if claimed else None
+
+
+def _first_id(db: Connection, row: Outbox) -> str:
+    """The id of the first message that told a recipient of an alert; empty if it is this one.
+
+    One that went in a digest has the digest's. One that was given up still names the thread.
+    """
+    if row.alert_id is None:
+        return ""
+    first = db.select(Outbox).where(
+        _to(row.channel, row.recipient) & (Outbox.alert == row.alert_id)
+        & (Outbox.state != MessageState.DROPPED) & (Outbox.id < row.id)
+    ).order_by(Outbox.id).limit(1).first()
+    if first is not None and first.state == MessageState.FOLDED:
+        first = db.by_id(Outbox, first.digest)
+    return first.message_id if first is not None else ""
 
 
 def sent_times(db: Connection, channel: str, recipient: str, since: float, until: float,

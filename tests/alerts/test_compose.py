@@ -51,7 +51,7 @@ def part(message: EmailMessage, kind: str) -> str:
 def test_the_headers_are_those_of_a_mail_written_by_a_machine(said: dict[str, Any]) -> None:
     message = mail(said)
     assert re.sub("#[0-9a-f]{6}", "#1", message["Subject"]) == (
-        "[iop4d] BL Lac R = 12.87 ± 0.02: mag < 13.0 [#1]")
+        "Firing: BL Lac R = 12.87 ± 0.02; mag < 13.0 [iop4d #1]")
     assert message["From"] == "iop4d <iop4d@example.org>"
     assert message["To"] == "ana@example.org"
     assert message["Message-ID"] == "<1@example.org>"

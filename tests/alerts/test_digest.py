@@ -58,11 +58,11 @@ def test_ten_thousand_messages_at_once_are_one_digest(posts: list[Post], tmp_pat
             tx.insert_many(Outbox, [{
                 "dedup_key": str(n), "channel": "team", "recipient": "ana@example.org",
                 "message_id": f"<{n}@x>", "state": "queued", "created_at": clock.now,
-                "content": {"kind": "alert", "subject": f"[iop4d] alert {n}"}}
+                "content": {"kind": "alert", "subject": f"alert {n} [iop4d]"}}
                 for n in range(start, start + 500)])
     assert it.send() == 1
     ((_, notice),) = team.mails
-    assert notice.subject == "[iop4d] 10000 alerts, newest: alert 9999"
+    assert notice.subject == "10000 alerts: alert 9999 [iop4d]"
     assert "and 9960 more" in notice.text
     assert len(notice.text) <= 4096
 
@@ -182,9 +182,9 @@ def test_the_bands_of_a_source_that_flare_together_are_one_message(
     it.send()
     assert [n.kind for _, n in team.mails] == ["alert", "digest"]
     said = team.mails[-1][1]
-    assert said.subject.startswith("[iop4d] 3 alerts")
+    assert said.subject.startswith("3 alerts: Firing: BL Lac V = 12.50")
     assert [item["subject"].split(" = ")[0] for item in said.facts["items"]] == [
-        "[iop4d] BL Lac V", "[iop4d] BL Lac B", "[iop4d] BL Lac R"]
+        "Firing: BL Lac V", "Firing: BL Lac B", "Firing: BL Lac R"]
     it.night.see(200, 12.5, band="I")
     it.night.see(201, 12.5, band="I")
     clock.advance(61.0)

@@ -81,7 +81,7 @@ def test_the_content_tells_everything_in_plain_values(start: Start) -> None:
         night.engine.on_results(tx, [newest])
     said = first(night.database, Outbox).content
     alert = first(night.database, Alert)
-    assert said["subject"] == f"[iop4d] BL Lac R = 12.87 ± 0.02: mag < 13.0 [{said['tag']}]"
+    assert said["subject"] == f"Firing: BL Lac R = 12.87 ± 0.02; mag < 13.0 [iop4d {said['tag']}]"
     assert said["tag"] == tag(alert)
     assert re.fullmatch("#[0-9a-f]{6}", said["tag"])
     assert [p["mag"] for p in said["points"]] == [12.9, 12.874]
@@ -118,7 +118,7 @@ def test_a_mail_calls_the_source_as_people_do(start: Start, name: str, shown: st
     night.see_all([12.5, 12.5])
     said = first(night.database, Outbox).content
     assert (said["source"], said["catalogue_name"]) == (shown, "BL Lac")
-    assert said["subject"].startswith(f"[iop4d] {shown} R = ")
+    assert said["subject"].startswith(f"Firing: {shown} R = ")
     assert said["links"]["source"].endswith("/sources/BL%20Lac")
 
 

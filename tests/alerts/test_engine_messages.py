@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iop4d.alerts import actions
+from iop4d.alerts import actions, subject_line
 from iop4d.alerts.compose import notice_of
 from iop4d.alerts.rules import CompiledRule
 from iop4d.store.database import Transaction
@@ -30,7 +30,8 @@ def told(night: Night) -> tuple[str, str]:
     notice = notice_of(row.content, message_id="<1@example.org>", at=0.0)
     for part in row.content["judged"].split(", "):
         assert part in notice.html
-    return notice.subject.partition("] ")[2].rpartition(" [#")[0], notice.text
+    assert notice.text.startswith(row.content["head"])
+    return subject_line.body_of(notice.subject), notice.text
 
 
 def test_a_colour_is_told_as_a_colour_and_its_bands_as_they_are(start: Start) -> None:
@@ -38,7 +39,7 @@ def test_a_colour_is_told_as_a_colour_and_its_bands_as_they_are(start: Start) ->
     night.see(0, 13.4, band="B")
     night.see(5, 13.0, band="R")
     subject, text = told(night)
-    assert subject == "BL Lac B-R = 0.400 ± 0.028 mag: colour B-R < 0.6"
+    assert subject == "Firing: BL Lac B-R = 0.400 ± 0.028 mag; colour B-R < 0.6"
     assert "B = 13.400 ± 0.020 mag; B-R = 0.400 ± 0.028 mag" in text
 
 
@@ -46,7 +47,7 @@ def test_without_the_host_is_told_with_the_number_that_was_judged(start: Start) 
     night = start(rule(confirm=1) + 'host_galaxy = "corrected"\n', channel())
     night.see(0, 12.5, mag_nucleus=12.9, mag_nucleus_err=0.03)
     subject, text = told(night)
-    assert subject == "BL Lac R = 12.90 ± 0.03 without the host: mag < 13.0"
+    assert subject == "Firing: BL Lac R = 12.90 ± 0.03 without the host; mag < 13.0"
     assert "R = 12.500 ± 0.020 mag; 12.900 ± 0.030 mag without the host" in text
     # The plot shows what is in the results.
     assert first(night.database, Outbox).content["threshold"] is None
@@ -55,7 +56,7 @@ def test_without_the_host_is_told_with_the_number_that_was_judged(start: Start) 
 def test_a_known_host_is_left_out_without_being_asked_for(start: Start) -> None:
     night = start(rule(confirm=1), channel())
     night.see(0, 12.5, mag_nucleus=12.9, mag_nucleus_err=0.03, host_mjy=5.0)
-    assert told(night)[0] == "BL Lac R = 12.90 ± 0.03 without the host: mag < 13.0"
+    assert told(night)[0] == "Firing: BL Lac R = 12.90 ± 0.03 without the host; mag < 13.0"
 
 
 def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Start) -> None:
@@ -64,7 +65,7 @@ def test_a_degree_of_polarisation_without_the_host_has_its_own_error(start: Star
         night.see(n, 12.5, p=0.08, p_debiased=0.08, p_err=0.004, p_nucleus=0.12,
                   p_nucleus_err=0.02, chi_deg=10.0, chi_err_deg=1.0)
     subject, text = told(night)
-    assert subject == "BL Lac R, p = 12.0 ± 2.0 % without the host: p > 10.0 %"
+    assert subject == "Firing: BL Lac R p = 12.0 ± 2.0 % without the host; p > 10.0 %"
     assert "p = 12.0 ± 2.0 % without the host" in text
 
 
@@ -72,7 +73,7 @@ def test_the_end_tells_what_ended_it(start: Start) -> None:
     night = start(rule() + "notify_resolved = true\n", channel())
     night.see_all([12.5, 12.5, 13.5, 13.6])
     subject, text = told(night)
-    assert subject == "BL Lac R = 13.60 ± 0.02: resolved, mag < 13.0"
+    assert subject == "Resolved: BL Lac R = 13.60 ± 0.02; mag < 13.0"
     assert 'Rule "bright" (mag < 13.0) resolved at 2025-11-21 00:03:00 UTC: mag > 13.2.' in text
     assert "The alert is resolved when" not in text
 
@@ -83,7 +84,7 @@ def test_again_tells_the_newest_point(start: Start) -> None:
     night.clock.advance(3 * HOUR)
     night.tend()
     subject, text = told(night)
-    assert subject == "BL Lac R = 12.40 ± 0.02: still mag < 13.0"
+    assert subject == "Active: BL Lac R = 12.40 ± 0.02; mag < 13.0"
     assert "as of 2025-11-21 00:02:00 UTC" in text
 
 
@@ -92,7 +93,7 @@ def test_a_rule_on_several_sources_names_the_one(start: Start, which: str) -> No
     night = start(rule().replace('source = "BL Lac"', which), channel(),
                   '[[tag]]\nname = "all"\nsources = ["BL Lac", "3C 345"]\n')
     night.see_all([12.5, 12.5])
-    assert told(night)[0].startswith("2200+420 R = 12.50")
+    assert told(night)[0].startswith("Firing: 2200+420 R = 12.50")
 
 
 def test_what_was_told_is_withdrawn_however_old_it_is(start: Start) -> None:

@@ -117,7 +117,7 @@ def test_the_end_is_told_where_the_rule_asks_for_it(start: Start) -> None:
     night = start(rule() + "notify_resolved = true\n", channel())
     night.see_all([12.5, 12.4, 13.5, 13.5])
     assert night.kinds() == ["alert", "resolved"]
-    assert "resolved" in first(night.database, Outbox, Outbox.id == 2).content["subject"]
+    assert "Resolved" in first(night.database, Outbox, Outbox.id == 2).content["subject"]
 
 
 @pytest.mark.parametrize(("of_rule", "of_source"), [("bright", ""), ("", "2200+420"),
@@ -170,7 +170,8 @@ def test_a_rule_on_a_change_fires_with_what_it_measured(start: Start) -> None:
     night.see_all([13.2, 13.1])
     said = first(night.database, Outbox).content
     assert said["measured"] == "change mag = -0.90 mag"
-    assert "R = 13.10 ± 0.02, change mag = -0.90 mag: change mag < -0.5" in said["subject"]
+    assert said["subject"].startswith(
+        "Firing: BL Lac R change -0.90 mag; R = 13.10 ± 0.02; change mag < -0.5")
 
 
 def test_a_rule_on_the_polarisation_needs_no_calibrator(start: Start) -> None:

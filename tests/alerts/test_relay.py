@@ -45,7 +45,7 @@ def test_a_mail_reaches_a_real_server_with_its_picture(posts: list[Post], tmp_pa
         assert it.send() == 0
     (mail,) = box.mails
     assert re.sub("#[0-9a-f]{6}", "#1", mail["Subject"]) == (
-        "[iop4d] BL Lac R = 12.50 ± 0.02: mag < 13.0 [#1]")
+        "Firing: BL Lac R = 12.50 ± 0.02; mag < 13.0 [iop4d #1]")
     assert mail["Message-ID"] == first(it.night.database, Outbox).message_id
     assert "image/png" in [part.get_content_type() for part in mail.walk()]
     assert it.states() == [("sent", 1, "")]
@@ -70,6 +70,45 @@ def test_a_server_that_was_dead_gets_the_same_mail_later(posts: list[Post], tmp_
     (mail,) = box.mails
     assert mail["Message-ID"] == before.message_id
     assert mail["Subject"] == before.content["subject"]
+
+
+def test_the_mails_of_an_episode_are_one_thread_also_across_a_restart(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    told = rule(cooldown=0.0) + "notify_resolved = true\nreminder_hours = 1.0\n"
+    with Mailbox() as box:
+        it = post(posts, tmp_path, clock, told,
+                  channel(port=box.port, more='host = "127.0.0.1"'))
+        it.night.see_all([12.5, 12.5])
+        assert it.send() == 1
+        clock.advance(2 * 3600)
+        it.night.tend()
+        it.relay = it.new_relay()  # a restart
+        assert it.send() == 1
+        it.night.see_all([13.6, 13.6], start=2)
+        it.relay = it.new_relay()
+        assert it.send() == 1
+        it.night.see_all([12.5, 12.5], start=60)
+        assert it.send() == 1
+    first_of, *later, other = box.mails
+    assert [mail["Subject"].split(":")[0] for mail in box.mails] == [
+        "Firing", "Active", "Resolved", "Firing"]
+    assert first_of["References"] is other["References"] is None
+    for mail in later:
+        assert mail["In-Reply-To"] == mail["References"] == first_of["Message-ID"]
+
+
+def test_a_mail_whose_first_went_in_a_digest_is_in_the_thread_of_the_digest(
+        posts: list[Post], tmp_path: Path, clock: FakeClock) -> None:
+    team = FakeChannel()
+    it = post(posts, tmp_path, clock, "digest_over = 1\n", rule() + "notify_resolved = true\n",
+              rule().replace('"bright"', '"again"'), channel(), team=team)
+    it.night.see_all([12.5, 12.5])
+    it.send()
+    it.night.see_all([13.6, 13.6], start=2)
+    it.send()
+    (_, folded), (_, ended) = team.mails
+    assert (folded.kind, folded.first_id) == ("digest", "")
+    assert (ended.kind, ended.first_id) == ("resolved", folded.id)
 
 
 def test_a_mail_whose_fate_is_unknown_is_sent_again_under_the_same_id(

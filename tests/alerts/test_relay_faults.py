@@ -188,12 +188,12 @@ def test_a_digest_lists_the_most_severe_first(posts: list[Post], tmp_path: Path,
     it = post(posts, tmp_path, clock, "digest_over = 2\n", *rules, channel(), team=team)
     it.fire()
     update(it.night.database, Outbox, Outbox.severity == "critical",
-           content={"kind": "alert", "subject": "[iop4d] the worst"})
+           content={"kind": "alert", "subject": "the worst [iop4d #1a2b3c]"})
     assert it.send() == 1
     ((_, notice),) = team.mails
-    assert notice.subject == "[iop4d] 3 alerts, most severe: the worst"
+    assert notice.subject == "3 alerts: the worst [iop4d]"
     assert notice.severity == "critical"
-    assert notice.facts["items"][0]["subject"] == "[iop4d] the worst"
+    assert notice.facts["items"][0]["subject"] == "the worst [iop4d #1a2b3c]"
     assert "3 alerts, most severe first, then newest." in notice.text
 
 

@@ -90,7 +90,7 @@ def test_an_alert_that_came_after_its_summary_is_reported_in_the_next_with_its_n
     assert told(house)[NEXT] == [(late, NIGHT)]
     house.send()
     [mail] = [mail for _, mail in house.channel.mails if NEXT in mail.subject]
-    assert mail.subject.endswith("nothing was observed, 1 alert")
+    assert mail.subject.startswith(f"Night {NEXT}: 1 alert (BL Lac), nothing was observed")
     assert f"firing, of the night {NIGHT}" in mail.text
 
 

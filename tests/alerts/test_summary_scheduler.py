@@ -126,7 +126,7 @@ def test_a_night_is_summed_up_as_it_ends_and_its_mail_is_sent(house: House) -> N
     assert house.send() == 1
     [(to, mail)] = house.channel.mails
     assert to == "ana@example.org"
-    assert mail.subject == f"[iop4d] Night {NIGHT}: 11 frames, 1 source, 4 not used"
+    assert mail.subject == f"Night {NIGHT}: 11 frames, 1 source, 4 not used [iop4d]"
 
 
 def test_it_is_made_once_however_often_one_looks(house: House) -> None:
@@ -147,7 +147,7 @@ def test_it_comes_when_nothing_was_observed_too(house: House) -> None:
     house.look()
     house.send()
     [(_, mail)] = house.channel.mails
-    assert mail.subject.endswith("nothing was observed")
+    assert mail.subject.endswith("nothing was observed [iop4d]")
 
 
 def test_an_empty_night_can_go_without_mail_but_has_its_page(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_a_night_that_cannot_be_summed_up_is_told_and_holds_up_no_other(
     assert house.look() == []
     assert house.look() == [NIGHT]
     told = house.messages()[-1].content
-    assert told["subject"].endswith("the summary could not be made")
+    assert told["subject"].endswith("the summary could not be made [iop4d]")
     assert "no such number" in told["text"]
 
 

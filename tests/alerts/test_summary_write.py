@@ -88,9 +88,10 @@ def both(of: NightSummary) -> tuple[str, str]:
 
 def test_the_subject_has_the_counts_that_matter() -> None:
     assert write.subject(write.plain(facts())) == (
-        f"[Calar Bajo] Night {NIGHT}: 50 frames, 1 source, 3 not used, 1 alert, archive in trouble")
+        f"Night {NIGHT}: 1 alert (BL Lac), archive in trouble, 50 frames, 1 source, 3 not used "
+        "[Calar Bajo]")
     assert write.subject(write.plain(nothing())) == (
-        f"[Calar Bajo] Night {NIGHT}: nothing was observed")
+        f"Night {NIGHT}: nothing was observed [Calar Bajo]")
 
 
 @pytest.mark.parametrize("words", [
