@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 JOBS ?= 2
 
-.PHONY: demo test lint pytest bench accuracy bench-alerts kill-test chaos mutants real-servers lock clean help
+.PHONY: demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos mutants real-servers lock clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"
 
 bench-alerts: $(STAMP)  ## What alerts are worth: false, missed, late, too many; ARGS="--short"
 	$(BIN)/python -m tests.bench.alerts $(ARGS)
+
+bench-pages: $(STAMP)  ## What the pages cost on a large database, and under load; ARGS="--repeat 3"
+	$(BIN)/python -m tests.bench.pages $(ARGS)
 
 accuracy: $(STAMP)  ## Accuracy against the simulator's truth; ARGS="--nights 12", or "--hard": hard nights
 	$(BIN)/python -m tests.bench.accuracy $(ARGS)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import json
+import math
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
 from importlib import metadata, resources
-from itertools import islice
+from itertools import chain
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Blueprint, Response, abort, jsonify, request, stream_with_context
 
 from iop4d.alerts.summary.statistics import camera_nights, unwrapped_angles
 from iop4d.model import flags as quality
@@ -21,12 +24,22 @@ from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import heartbeat
 from iop4d.web import lightcurve, stream
-from iop4d.web.context import empty_overview, parts, reading, site_overview, state_of_daemon
+from iop4d.web.context import (
+    Parts,
+    empty_overview,
+    parts,
+    reading,
+    site_overview,
+    state_of_daemon,
+)
+from iop4d.web.heavy import heavy
 
 blueprint = Blueprint("api", __name__)
 
 BOKEH = metadata.version("bokeh")
-_RESULTS = 20_000
+_RESULTS = 1_000  # in one answer, where no limit is given
+_MOST_RESULTS = 10_000
+_PART = 100  # results read and sent at a time
 _FAILED = 200
 _NIGHTS = 400
 #: A browser for which the server holds this much unread is no longer reading.
@@ -35,8 +48,9 @@ _UNREAD = 64 << 10
 _COLUMNS = ("id", "key", "source", "band", "telescope", "instrument", "night", "mode", "jd_mid",
             "bjd_tdb", "exptime_s", "mag", "mag_err", "mag_err_common", "mag_limit",
             "flux_mjy", "flux_mjy_err", "extinction_mag", "zero_point", "zero_point_err",
-            "n_calibrators", "p", "p_err", "chi_deg", "chi_err_deg", "chi_err_common", "q",
-            "q_err", "u", "u_err", "qu_cov", "q0_err", "u0_err", "fwhm_arcsec", "airmass",
+            "n_calibrators", "p", "p_err", "p_debiased", "p_limit", "chi_deg",
+            "chi_err_deg", "chi_err_common", "q", "q_err", "u", "u_err", "qu_cov",
+            "q0_err", "u0_err", "fwhm_arcsec", "airmass",
             "flags", "human_flags", "provisional", "frames", "software", "revision",
             "changed_at")
 
@@ -88,18 +102,62 @@ def api_live(db: Connection) -> Response:
 
 
 @blueprint.get("/api/results")
-@reading
-def api_results(db: Connection) -> Response:
-    """Results by source, band and time; times as JD(UTC) or ISO dates."""
-    names = [_source(db, key) for key in request.args.getlist("source") if key]
+@heavy
+def api_results() -> Response:
+    """Results by source, band and time, in order of time; times as JD(UTC) or ISO dates.
+
+    At most ``limit`` of them, after the one that ``next`` of the answer before names. They are read
+    and sent in parts, so that neither a long list nor a slow reader holds the database or memory.
+    """
+    with parts().reader.connected() as db:
+        names = [_source(db, key) for key in request.args.getlist("source") if key]
     chosen = store_results.Selection(
         sources=tuple(names), bands=tuple(band for band in request.args.getlist("band") if band),
         since_jd=_time("since"), until_jd=_time("until"))
-    rows = list(islice(store_results.select(db, chosen), _RESULTS + 1))
-    slopes = spectral.indices(db, rows, parts().site.photometry.spectral_index_minutes)
-    found = [{name: getattr(row, name) for name in _COLUMNS} | spectral.columns(slopes.get(row.id))
-             | {"flag_names": quality.names(row.flags)} for row in rows[:_RESULTS]]
-    return jsonify(results=found, count=len(found), truncated=len(rows) > _RESULTS)
+    listed = _listed(parts(), chosen, min(max(request.args.get("limit", _RESULTS, type=int), 1),
+                                          _MOST_RESULTS), _cursor())
+    # What fails, fails before the answer begins.
+    first = next(listed)
+    return Response(stream_with_context(chain([first], listed)), mimetype="application/json")
+
+
+def _listed(having: Parts, chosen: store_results.Selection, limit: int,
+            after: store_results.Cursor | None) -> Iterator[str]:
+    """The answer in parts: results, then how many and where the next ones begin."""
+    minutes = having.site.photometry.spectral_index_minutes
+    count, more, text = 0, True, '{"results":['
+    while more and count < limit:
+        size = min(_PART, limit - count)
+        with having.reader.connected() as db:
+            rows = store_results.select_part(db, chosen, _COLUMNS, count=size + 1, after=after)
+            slopes = spectral.indices(db, rows[:size], minutes)
+        more, rows = len(rows) > size, rows[:size]
+        text += ",".join(
+            json.dumps(row._asdict() | spectral.columns(slopes.get(row.id))
+                       | {"flag_names": quality.names(row.flags)}) for row in rows)
+        count += len(rows)
+        if rows:
+            after = (rows[-1].jd_mid, rows[-1].id)
+        if more and count < limit:
+            yield text + ","
+            text = ""
+    where = f"{after[0]!r},{after[1]}" if more and after else None
+    yield text + f'],"count":{count},"truncated":{json.dumps(more)},"next":{json.dumps(where)}}}\n'
+
+
+def _cursor() -> store_results.Cursor | None:
+    """After which result to go on: ``next`` of an answer before."""
+    text = request.args.get("next", "")
+    if not text:
+        return None
+    jd, _, id_ = text.partition(",")
+    try:
+        found = float(jd), int(id_)
+    except ValueError:
+        found = math.nan, 0
+    if not math.isfinite(found[0]) or abs(found[1]) >= 1 << 63:
+        abort(400, "next: expected what an answer before gave as next")
+    return found
 
 
 @blueprint.get("/api/results/<int:id_>")
@@ -124,14 +182,18 @@ def api_nights(db: Connection, key: str) -> Response:
 
 
 @blueprint.get("/api/sources/<path:key>/points")
+@heavy
 @reading
 def api_points(db: Connection, key: str) -> Response:
     """A source's points by band, those that changed at or after a time or all."""
     after = request.args.get("after", type=float)
+    if after is not None and not math.isfinite(after):
+        abort(400, "after: expected a time in Unix seconds")
     return jsonify(lightcurve.points(db, _source(db, key), after=after).plain())
 
 
 @blueprint.get("/api/sources/<path:key>/plot")
+@heavy
 @reading
 def api_plot(db: Connection, key: str) -> Response:
     """A source's light curve as Bokeh embeds it."""

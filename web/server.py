@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -25,6 +26,11 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2  # how soon a stop is noticed
 _FIRST = 3  # file descriptor of the first socket that is handed over
 _STOP_SECONDS = 1.5  # for requests under way
+_CONNECTIONS = 1000  # a browser keeps up to six
+#: How long a thread that makes a heavy answer may hold up the others, at each step of theirs.
+_SWITCH_SECONDS = 0.001
+_OTHER_FILES = 100  # that the process has open besides: database, pictures, log
+_IDLE_SECONDS = 30  # after which a connection without a request is closed
 
 
 def _announce(address: str) -> None:
@@ -41,6 +47,7 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
     Raises Iop4dError if the address cannot be had.
     """
     stop = stop or threading.Event()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     app = create_app(site, load)
     sockets: dict[int, Any] = {}
     given = _given()
@@ -49,6 +56,7 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
     try:
         server = waitress.create_server(
             app, map=sockets, threads=site.web.threads, **where,
+            connection_limit=_room(), channel_timeout=_IDLE_SECONDS,
             # Reads on while a request is answered: so a stream learns that its browser left.
             channel_request_lookahead=1, ident="iop4d")
     except (OSError, ValueError) as error:
@@ -65,6 +73,19 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
         parts(app).hub.close()
         server.task_dispatcher.shutdown(timeout=_STOP_SECONDS)
         wasyncore.close_all(sockets, ignore_all=True)
+
+
+def _room() -> int:
+    """How many connections there may be; the limit of open files is raised for them if it can be.
+    """
+    wanted = _CONNECTIONS + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return _CONNECTIONS
+    return max(50, min(_CONNECTIONS, soft - _OTHER_FILES))
 
 
 def _given() -> list[socket.socket]:

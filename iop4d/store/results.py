@@ -193,7 +193,25 @@ class Selection:
 
 def select(db: Connection, chosen: Selection) -> Iterator[Result]:
     """The results of a selection, in order of time."""
-    query = db.select(Result).where(STANDS).order_by(Result.jd_mid, Result.source, Result.id)
+    return iter(_selected(db, chosen).iterator())
+
+
+#: After which result a list goes on: its mid-exposure and its id.
+Cursor = tuple[float, int]
+
+
+def select_part(db: Connection, chosen: Selection, columns: Sequence[str], *, count: int,
+                after: Cursor | None = None) -> list[Any]:
+    """So many results of a selection as plain tuples with names, those after one or the first."""
+    query = _selected(db, chosen, *(getattr(Result, name) for name in columns))
+    if after is not None:
+        jd, id_ = after
+        query = query.where((Result.jd_mid >= jd) & ((Result.jd_mid > jd) | (Result.id > id_)))
+    return list(query.limit(count).namedtuples())
+
+
+def _selected(db: Connection, chosen: Selection, *columns: Any) -> Any:
+    query = db.select(Result, *columns).where(STANDS).order_by(Result.jd_mid, Result.id)
     if chosen.sources:
         query = query.where(Result.source.in_(chosen.sources))
     if chosen.bands:
@@ -202,7 +220,7 @@ def select(db: Connection, chosen: Selection) -> Iterator[Result]:
         query = query.where(Result.jd_mid >= chosen.since_jd)
     if chosen.until_jd is not None:
         query = query.where(Result.jd_mid <= chosen.until_jd)
-    return iter(query.iterator())
+    return query
 
 
 def find(db: Connection, id_: int) -> Result | None:

@@ -248,7 +248,8 @@ class Result(Table):
     changed_at = pw.FloatField(index=True)
 
     class Meta:
-        indexes = ((("source", "band", "jd_mid"), False),)
+        indexes = ((("source", "band", "jd_mid"), False), (("source", "jd_mid"), False),
+                   (("jd_mid",), False))
 
 
 class ResultFrame(Table):

@@ -1,0 +1,153 @@
+"""Heavy answers are paged, sent in parts, and bounded in number."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from iop4d.config import Site
+from iop4d.web import api, heavy
+from iop4d.web.app import create_app
+from iop4d.web.heavy import HeavyAnswers
+from tests.web.conftest import execute
+
+HEAVY = ("/api/results", "/api/sources/BL%20Lac/points", "/api/sources/BL%20Lac/plot")
+
+
+@pytest.fixture
+def app(filled: Site) -> Flask:
+    made = create_app(filled)
+    made.extensions[heavy._EXTENSION] = HeavyAnswers(32, wait_s=0.0)
+    return made
+
+
+def test_as_many_as_there_are_places_wait_for_the_one_that_is_made() -> None:
+    answers, made, refused = HeavyAnswers(16, wait_s=5.0), [], []
+    begin, go_on = threading.Barrier(11), threading.Event()
+
+    def ask() -> None:
+        begin.wait()
+        with answers.one() as may:
+            (made if may else refused).append(time.monotonic())
+            if may:
+                go_on.wait(5)
+
+    threads = [threading.Thread(target=ask) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    begin.wait()
+    end = time.monotonic() + 5
+    while len(refused) < 6 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (len(made), len(refused)) == (1, 6), "of 16 threads a quarter may be held"
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert (len(made), len(refused)) == (4, 6)
+    with answers.one() as may:
+        assert may, "a place was not given back"
+
+
+def test_who_waits_too_long_is_refused_and_gives_the_place_back() -> None:
+    answers = HeavyAnswers(8, wait_s=0.01)
+    with answers.one() as first, answers.one() as second:
+        assert (first, second) == (True, False)
+    with answers.one() as again:
+        assert again
+
+
+@pytest.mark.parametrize("path", HEAVY)
+def test_what_is_too_many_is_told_when_to_try_again_and_light_pages_go_on(
+        path: str, app: Flask) -> None:
+    client = app.test_client()
+    with app.extensions[heavy._EXTENSION].one():
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "too many" in answer.json["error"]
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/sources").status_code == 200
+    for _ in range(20):
+        with client.get(path) as answer:
+            assert answer.status_code == 200
+            assert answer.json
+
+
+def test_an_answer_in_parts_holds_its_place_until_it_is_sent_or_left(app: Flask) -> None:
+    with ExitStack() as open_answers:
+        answer = app.test_client().get("/api/results", buffered=False)
+        open_answers.callback(answer.close)
+        assert app.test_client().get(HEAVY[1]).status_code == 503
+    assert app.test_client().get(HEAVY[1]).status_code == 200
+    with app.test_client().head("/api/results") as answer:
+        assert answer.status_code == 200
+    assert app.test_client().get(HEAVY[1]).status_code == 200
+
+
+def _pages(client: FlaskClient, query: str) -> list[dict[str, Any]]:
+    pages, following = [], ""
+    while True:
+        page = client.get(f"/api/results?{query}{following}").json
+        assert page["count"] == len(page["results"])
+        pages.append(page)
+        if page["next"] is None:
+            assert not page["truncated"]
+            return pages
+        assert page["truncated"]
+        following = f"&next={page['next']}"
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_pages_of_results_give_each_once_and_in_order(
+        size: int, own: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute(own, "UPDATE result SET jd_mid = 2460000.123456789 WHERE id % 3 = 0")
+    execute(own, "UPDATE result SET withdrawn = 1 WHERE id = 5")
+    monkeypatch.setattr(api, "_PART", 2)
+    client = create_app(own).test_client()
+    pages = _pages(client, f"limit={size}")
+    rows = [row for page in pages for row in page["results"]]
+    assert [len(page["results"]) for page in pages[:-1]] == [size] * (len(pages) - 1)
+    assert rows == sorted(rows, key=lambda row: (row["jd_mid"], row["id"]))
+    assert sorted(row["id"] for row in rows) == [id_ for id_ in range(1, 26) if id_ != 5]
+    of_source = [row for page in _pages(client, f"limit={size}&source=BL%20Lac&band=R")
+                 for row in page["results"]]
+    assert of_source == [row for row in rows if (row["source"], row["band"]) == ("2200+420", "R")]
+
+
+def test_parts_make_the_same_answer_as_one_piece(
+        client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    with client.get("/api/results") as answer:
+        whole = answer.data
+    monkeypatch.setattr(api, "_PART", 1)
+    with client.get("/api/results", buffered=False) as answer:
+        pieces = list(answer.response)
+    assert len(pieces) == json.loads(whole)["count"]
+    assert b"".join(pieces) == whole
+    assert client.get("/api/results?source=BL%20Lac&until=1990-01-01").json == {
+        "results": [], "count": 0, "truncated": False, "next": None}
+
+
+@pytest.mark.parametrize("query", [
+    "next=x", "next=1", "next=nan,1", "next=inf,2", "next=1,99999999999999999999", "next=,",
+    "since=nan", "until=1e999"])
+def test_a_place_that_is_none_is_refused(query: str, client: FlaskClient) -> None:
+    assert client.get(f"/api/results?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(("limit", "count"), [("0", 1), ("-5", 1), ("99999999999999999999", 25),
+                                              ("x", 25), ("7", 7)])
+def test_any_limit_gives_results(limit: str, count: int, client: FlaskClient) -> None:
+    assert client.get(f"/api/results?limit={limit}").json["count"] == count
+
+
+@pytest.mark.parametrize("after", ["nan", "inf", "-inf", "1e309"])
+def test_a_time_that_is_none_is_refused(after: str, client: FlaskClient) -> None:
+    """``NaN`` and ``Infinity`` are not JSON."""
+    assert client.get(f"/api/sources/BL%20Lac/points?after={after}").status_code == 400
