@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache
 from importlib import metadata, resources
@@ -31,6 +32,8 @@ from iop4d.web.context import (
     reading,
     site_overview,
     state_of_daemon,
+    whole_number,
+    within,
 )
 from iop4d.web.heavy import heavy
 
@@ -57,13 +60,18 @@ _COLUMNS = ("id", "key", "source", "band", "telescope", "instrument", "night", "
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """Whether the site answers, and the state of the daemon."""
+    """The state of the daemon: status 200 while it works, 503 while it does not."""
+    paused = ""
     try:
         with parts().reader.connected() as db:
             state = state_of_daemon(db)
+            paused = str(heartbeat(db).get("paused") or "")
     except StoreUnavailableError as error:
         state = empty_overview().daemon if error.absent else DaemonState.SILENT
-    return jsonify(daemon=state)
+    is_well = state is DaemonState.RUNNING and not paused
+    answer = jsonify({"daemon": state} | ({"paused": paused} if paused else {}))
+    answer.status_code = 200 if is_well else 503
+    return answer
 
 
 @blueprint.get("/api/status")
@@ -96,7 +104,7 @@ def api_status() -> Response:
 @reading
 def api_live(db: Connection) -> Response:
     """What happened since an event, for pages that have no stream."""
-    since = request.args.get("since", 0, type=int)
+    since = whole_number("since", 0)
     return jsonify(last_event=events.newest(db), kinds=events.kinds_after(db, since),
                    daemon=state_of_daemon(db), beat_at=heartbeat(db).get("beat_at"))
 
@@ -175,8 +183,8 @@ def api_result(db: Connection, id_: int) -> Response:
 @reading
 def api_nights(db: Connection, key: str) -> Response:
     """Statistics of a source's latest nights by band and camera, and its angles continued."""
-    count = min(request.args.get("nights", 30, type=int), _NIGHTS)
-    rows = summaries.of_source(db, _source(db, key), max(count, 0))
+    count = whole_number("nights", 30, most=_NIGHTS)
+    rows = summaries.of_source(db, _source(db, key), count)
     return jsonify(nights=[asdict(night) for night in camera_nights(rows)],
                    angles=unwrapped_angles(rows))
 
@@ -186,9 +194,7 @@ def api_nights(db: Connection, key: str) -> Response:
 @reading
 def api_points(db: Connection, key: str) -> Response:
     """A source's points by band, those that changed at or after a time or all."""
-    after = request.args.get("after", type=float)
-    if after is not None and not math.isfinite(after):
-        abort(400, "after: expected a time in Unix seconds")
+    after = _seconds("after")
     return jsonify(lightcurve.points(db, _source(db, key), after=after).plain())
 
 
@@ -208,7 +214,7 @@ def live_stream() -> Response:
     """The live stream (server-sent events)."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("since") or ""
     hub = parts().hub
-    client = hub.subscribe(int(seen) if seen.isdecimal() else None)
+    client = hub.subscribe(within(seen, 0) if seen.isascii() and seen.isdecimal() else None)
     if client is None:
         return Response("too many live pages are open\n", 503, {"Retry-After": "30"},
                         mimetype="text/plain")
@@ -248,6 +254,18 @@ def _source(db: Connection, key: str) -> str:
     if found is None:
         abort(404, f"No source has the id or name {key}.")
     return found[0]
+
+
+def _seconds(name: str) -> float | None:
+    text = request.args.get(name, "").strip()
+    if not text:
+        return None
+    value = math.nan
+    with suppress(ValueError):
+        value = float(text)
+    if not math.isfinite(value):
+        abort(400, f"{name} is '{text[:40]}'; expected Unix seconds")
+    return value
 
 
 def _time(name: str) -> float | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from flask import Flask, Response, jsonify, make_response, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import IntegerConverter, Map
 
 from iop4d import __version__
 from iop4d.alerts.conditions import SYSTEM
@@ -36,6 +39,37 @@ from iop4d.web.views import (
 _log = logging.getLogger(__name__)
 
 
+class _Id(IntegerConverter):
+    """The id of a row: a number that the database may hold. Any other is not found."""
+
+    regex = "[0-9]{1,19}"
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=context.LARGEST)
+
+
+class _Json(DefaultJSONProvider):
+    """JSON as every program reads it: no NaN and no infinity."""
+
+    # Bokeh's items name an object before they refer to it: their order must stay.
+    sort_keys = False
+
+    def dumps(self, obj: Any, **options: Any) -> str:
+        """Numbers that JSON does not know become null."""
+        try:
+            return super().dumps(obj, allow_nan=False, **options)
+        except ValueError:
+            return super().dumps(_finite(json.loads(super().dumps(obj, **options))))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list) else value
+
+
 def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     """The site's application; the database need not exist yet.
 
@@ -43,8 +77,8 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     """
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    # Bokeh's items name an object before they refer to it: their order must stay.
-    cast(DefaultJSONProvider, app.json).sort_keys = False
+    app.json = _Json(app)
+    app.url_map.converters["int"] = _Id
     reader = Reader(site.database)
     # Pages must find a thread, however many streams are open.
     limit = min(site.web.max_streams, site.web.threads // 2)
@@ -64,18 +98,21 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
 
 def _give_templates(app: Flask) -> None:
     """The functions that the templates use."""
-    app.jinja_env.filters.update(
-        utc=units.utc_of_unix, utc_of_jd=units.utc_of_jd, unix_of_jd=units.unix_of_jd,
-        jd=formats.jd, span=units.span_text, when=formats.when, number=formats.number,
-        size=formats.size, sexagesimal=units.sexagesimal, state=formats.state,
-        flag_marks=formats.flag_marks, percent=formats.percent)
+    filters: dict[str, Callable[..., Any]] = {
+        "utc": units.utc_of_unix, "utc_of_jd": units.utc_of_jd, "unix_of_jd": units.unix_of_jd,
+        "jd": formats.jd, "span": units.span_text, "when": formats.when,
+        "number": formats.number, "size": formats.size, "sexagesimal": units.sexagesimal,
+        "state": formats.state, "flag_marks": formats.flag_marks, "percent": formats.percent}
+    functions: dict[str, Callable[..., Any]] = {
+        "plus_minus": units.plus_minus, "total": uncertainty.total,
+        "mag_total": uncertainty.mag_total, "mag_text": uncertainty.mag_text,
+        "p_total": uncertainty.p_total, "chi_total": uncertainty.chi_total}
+    # Rows of older versions lack keys that the templates name.
+    app.jinja_env.filters.update({n: formats.of_missing(f) for n, f in filters.items()})
+    app.jinja_env.globals.update({n: formats.of_missing(f) for n, f in functions.items()})
     app.jinja_env.globals.update(
-        plus_minus=units.plus_minus, total=uncertainty.total, mag_total=uncertainty.mag_total,
-        mag_text=uncertainty.mag_text,
-        p_total=uncertainty.p_total, chi_total=uncertainty.chi_total, version=__version__,
-        bokeh_version=api.BOKEH, subject=pages.subject, tag=tag, may_retry=frames.may_retry,
-        retried=TROUBLE,
-        system=SYSTEM, who=auth.who)
+        version=__version__, bokeh_version=api.BOKEH, subject=pages.subject, tag=tag,
+        may_retry=frames.may_retry, retried=TROUBLE, system=SYSTEM, who=auth.who)
 
 
 def _for_programs() -> bool:
@@ -85,6 +122,8 @@ def _for_programs() -> bool:
 def _unavailable(error: StoreUnavailableError) -> Response:
     if _for_programs() or request.path.startswith("/fragments/"):
         answer = make_response(jsonify(error=str(error)), 503)
+    elif error.absent and request.view_args:
+        return _http_error(NotFound(f"There is no such page yet: {error}."))
     else:
         # No database is how a site begins, not an error.
         answer = make_response(render_without_database("unavailable.html", error=error),

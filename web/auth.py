@@ -5,10 +5,11 @@ Signing in is for what changes something. Everything else is for whoever reaches
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
 from ipaddress import ip_address
@@ -26,57 +27,31 @@ from flask import (
     redirect,
     request,
     session,
+    url_for,
 )
 from flask.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response as AnyResponse
 
 from iop4d.store import users
-from iop4d.store.database import Connection
-from iop4d.web.context import parts, reading, render
+from iop4d.store.database import StoreUnavailableError
+from iop4d.web.context import parts, render, render_without_database
+from iop4d.web.limits import Caller, WrongPasswords, network_of
 
 blueprint = Blueprint("auth", __name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _KEY = "web.key"
-_TRIES, _REST = 5, 60.0  # wrong passwords of a name, then seconds without another try
-_NAMES = 10_000  # names whose wrong passwords are counted at the same time
 _LASTS = 14 * 86400  # seconds that a session lasts
-_EXTENSION = "iop4d.wrong_passwords"
-
-
-class WrongPasswords:
-    """When wrong passwords were tried, by name; it forgets what is over, and is never large.
-
-    Whoever tries very many names pushes out only those that were tried longest ago.
-    """
-
-    def __init__(self, *, most: int = _NAMES, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
-        self._clock = clock
-        self._tries: dict[str, list[float]] = {}  # the name tried longest ago first
-        self._changing = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._tries)
-
-    def add(self, name: str) -> None:
-        """Count a wrong password."""
-        with self._changing:
-            self._tries[name] = [*self._recent(self._tries.pop(name, [])), self._clock()]
-            for oldest in list(self._tries):
-                if len(self._tries) <= self._most and self._recent(self._tries[oldest]):
-                    break
-                del self._tries[oldest]
-
-    def are_too_many(self, name: str) -> bool:
-        """Whether a name has to rest."""
-        return len(self._recent(self._tries.get(name, []))) >= _TRIES
-
-    def _recent(self, tries: list[float]) -> list[float]:
-        now = self._clock()
-        return [at for at in tries if now - at < _REST]
+_EXTENSION = "iop4d.auth"
+_LONGEST = 1000  # characters of a name, and of a password
+_LARGEST = 64 << 10  # bytes of a form: the longest has a dozen short fields
+#: Passwords that are looked at at the same time. Each takes 32 MB and a core for 0.1 s on purpose.
+_AT_ONCE = 2
+_WAITING = 8  # people whose password may be looked at or wait for it; others come again
 
 
 class _Sessions(SecureCookieSessionInterface):
@@ -86,13 +61,23 @@ class _Sessions(SecureCookieSessionInterface):
         return parts(app).site.site.url.startswith("https:")
 
 
+class _Door:
+    """What the sign-in of a site shares among its threads."""
+
+    def __init__(self) -> None:
+        self.tried = WrongPasswords()
+        self.looking = threading.BoundedSemaphore(_AT_ONCE)
+        self.waiting = threading.BoundedSemaphore(_WAITING)
+
+
 def install(app: Flask, root: Path) -> None:
     """Sign sessions with the site's own key, and put the policy into every answer."""
     _add_policy(app)
     app.secret_key = _key(root / _KEY)
     app.session_interface = _Sessions()
-    app.extensions[_EXTENSION] = WrongPasswords()
+    app.extensions[_EXTENSION] = _Door()
     app.config.update(
+        MAX_CONTENT_LENGTH=_LARGEST, MAX_FORM_MEMORY_SIZE=_LARGEST, MAX_FORM_PARTS=200,
         SESSION_COOKIE_NAME="iop4d", SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax", PERMANENT_SESSION_LIFETIME=_LASTS)
 
@@ -111,8 +96,18 @@ def _key(path: Path) -> bytes:
 
 
 def who() -> str:
-    """The name of who is signed in; empty if nobody is."""
-    return str(session.get("name", ""))
+    """The name of who is signed in; empty if nobody is, and while nobody can be looked up.
+
+    The cookie names a session of the database, which ends with the account, with its password and
+    by signing out, for every copy of the cookie.
+    """
+    if "who" not in g:
+        token = str(session.get("token", ""))
+        g.who = ""
+        if token:
+            with suppress(StoreUnavailableError), parts().reader.connected() as db:
+                g.who = users.name_of_session(db, _digest(token), time.time())
+    return str(g.who)
 
 
 def signed_in(view: Callable[P, R]) -> Callable[P, R]:
@@ -129,44 +124,114 @@ def signed_in(view: Callable[P, R]) -> Callable[P, R]:
 
 
 @blueprint.get("/sign-in")
-@reading
-def page(db: Connection) -> str:
+def page() -> str:
     """The form."""
-    return render(db, "signin.html", back=_back(request.args.get("back", "")), wrong="")
+    return _form(back=request.args.get("back", ""))
 
 
 @blueprint.post("/sign-in")
-@reading
-def enter(db: Connection) -> Any:
+def enter() -> Any:
     """Name and password."""
     refuse_other_pages()
-    name, back = request.form.get("name", "").strip(), _back(request.form.get("back", ""))
-    tried: WrongPasswords = current_app.extensions[_EXTENSION]
-    if tried.are_too_many(name):
-        return render(db, "signin.html", back=back,
-                      wrong=f"Too many wrong passwords; try again in {_REST:.0f} s."), 429
-    known = users.password_of(db, name)
-    if not check_password_hash(known or _NOBODY, request.form.get("password", "")) or not known:
-        tried.add(name)
-        return render(db, "signin.html", back=back,
-                      wrong="The name or the password is wrong."), 403
-    session.clear()
-    session["name"] = name
-    session.permanent = True
-    return redirect(back, code=303)
+    name, password = request.form.get("name", "").strip(), request.form.get("password", "")
+    back = request.form.get("back", "")
+    door: _Door = current_app.extensions[_EXTENSION]
+    if not door.waiting.acquire(blocking=False):
+        abort(503, "Too many people sign in at this moment; try again in a few seconds.")
+    try:
+        with door.looking:
+            caller = _caller(name)
+            if wait := door.tried.rest(caller):
+                return _form(back=back, name=name, wrong="Too many wrong passwords; try again in "
+                             f"{wait:.0f} s. A browser in which you signed in before may still "
+                             "enter."), 429, {"Retry-After": f"{wait:.0f}"}
+            known = _password_of(name)
+            right = check_password_hash(known or _NOBODY, password[:_LONGEST])
+            if not right or not known or len(password) > _LONGEST:
+                door.tried.add(caller)
+                return _form(back=back, name=name, wrong="The name or the password is wrong."), 403
+    finally:
+        door.waiting.release()
+    _open_session(name, known, caller)
+    return redirect(page_of_ours(back), code=303)
 
 
 @blueprint.post("/sign-out")
 def leave() -> AnyResponse:
-    """End the session."""
+    """End the session, for every copy of its cookie."""
     refuse_other_pages()
+    if token := str(session.pop("token", "")):
+        with suppress(StoreUnavailableError), parts().reader.requesting() as tx:
+            users.end_session(tx, _digest(token))
+    return redirect(url_for("now.live"), code=303)
+
+
+def _form(*, back: str, name: str = "", wrong: str = "") -> str:
+    context = {"back": page_of_ours(back), "name": name[:_LONGEST], "wrong": wrong}
+    try:
+        with parts().reader.connected() as db:
+            return render(db, "signin.html", **context)
+    except StoreUnavailableError as error:
+        missing = "There is no account yet: 'iop4d users add NAME' creates one."
+        context["wrong"] = missing if error.absent else f"{str(error).capitalize()}."
+        return render_without_database("signin.html", **context)
+
+
+def _caller(name: str) -> Caller:
+    """Who tries a password; the cookie of a browser says whether the name signed in with it."""
+    address, browser = request.remote_addr or "", ""
+    if session.get("known") == name and name:
+        browser = str(session.get("browser", ""))
+    is_known = False
+    with suppress(StoreUnavailableError), parts().reader.connected() as db:
+        is_known = users.is_address_of(db, name[:_LONGEST], network_of(address), time.time())
+    return Caller(name=name, address=address, browser=browser, is_known=is_known)
+
+
+def _password_of(name: str) -> str | None:
+    if len(name) > _LONGEST:
+        return None
+    try:
+        with parts().reader.connected() as db:
+            return users.password_of(db, name)
+    except StoreUnavailableError as error:
+        if not error.absent:
+            raise
+        return None
+
+
+def _open_session(name: str, password: str, caller: Caller) -> None:
+    """A new session; refused where the account went or its password changed in this moment."""
+    token, now = secrets.token_urlsafe(32), time.time()
+    with parts().reader.requesting() as tx:
+        opened = users.open_session(
+            tx, name, password, token=_digest(token), address=network_of(caller.address),
+            ends_at=now + _LASTS, now=now)
+    if not opened:
+        abort(403, "The account was changed at this moment; sign in again.")
     session.clear()
-    return redirect("/", code=303)
+    session.update(token=token, known=name, browser=secrets.token_hex(8))
+    session.permanent = True
 
 
-def _back(path: str) -> str:
-    """A page of ours to go back to."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+def _digest(token: str) -> str:
+    """What the database keeps of a cookie: who reads the one cannot make the other."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def page_of_ours(path: str) -> str:
+    """The address of the page of ours that a path names; of the live page if it names none.
+
+    It is made anew from the page's name, so nothing of the text reaches the browser but a page's
+    own values.
+    """
+    endpoint: str = "now.live"
+    values: Mapping[str, Any] = {}
+    if path.startswith("/") and path.isprintable() and "\\" not in path:
+        with suppress(HTTPException, RequestRedirect, ValueError):
+            pages = current_app.url_map.bind("")
+            endpoint, values = pages.match(urlsplit(path).path, method="GET")
+    return url_for(endpoint, **values)
 
 
 #: Compared with where nobody has the name, so that it takes as long.
@@ -174,10 +239,26 @@ _NOBODY = generate_password_hash(secrets.token_hex(8))
 
 
 def refuse_other_pages() -> None:
-    """Refuse a form of another site, or of another name that points to this machine."""
-    origin = urlsplit(request.headers.get("Origin", ""))
-    if origin.netloc != request.host or not _is_our_name(origin.hostname or ""):
+    """Refuse a form of another site, or of another name that points to this machine.
+
+    A form is ours if it comes from the address that it is sent to, or from that of ``[site] url``:
+    a proxy may have told us another one.
+    """
+    origin = _place(request.headers.get("Origin", ""))
+    here, public = _place(request.host_url), _place(parts().site.site.url)
+    is_here = origin == here and _is_our_name(here[1])
+    if not origin[0] or not (is_here or origin == public):
         abort(403, "This request came from another site's page.")
+
+
+def _place(text: str) -> tuple[str, str, int]:
+    """Scheme, name and port of an address; empty of what is none."""
+    with suppress(ValueError):
+        address = urlsplit(text)
+        usual = {"http": 80, "https": 443}.get(address.scheme)
+        if usual and address.hostname:
+            return address.scheme, address.hostname, address.port or usual
+    return "", "", 0
 
 
 def _is_our_name(name: str) -> bool:

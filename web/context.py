@@ -73,9 +73,26 @@ def request_of_daemon(kind: str, content: dict[str, Any]) -> int:
         return requests.put(tx, kind, content, time.time())
 
 
+#: The largest whole number that the database knows.
+LARGEST = 2**63 - 1
+
+
 def page_number() -> int:
     """Which page of a long list is asked for."""
-    return max(1, request.args.get("page", 1, type=int))
+    return whole_number("page", 1, least=1)
+
+
+def whole_number(name: str, otherwise: int, *, least: int = 0, most: int = LARGEST) -> int:
+    """A whole number of the address's query, within its limits; ``otherwise`` for what is none."""
+    return within(request.args.get(name, ""), otherwise, least=least, most=most)
+
+
+def within(text: str, otherwise: int, *, least: int = 0, most: int = LARGEST) -> int:
+    """A whole number of a text of any length, within limits; ``otherwise`` for what is none."""
+    if not (text.isascii() and text.removeprefix("-").isdecimal()):
+        return otherwise
+    # Python refuses texts of thousands of digits; so many are beyond every limit anyway.
+    return min(max(int(text[:24]), least), most)
 
 
 def state_of_daemon(db: Connection) -> DaemonState:

@@ -51,9 +51,9 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
     lines.append("Calibrators")
     for use in chain["calibrators"]:
         lines.append(f"  {use['source']}: zero point "
-                     f"{_pair(use['zero_point'], use['zero_point_err'], 4)}, off by "
-                     f"{decimal(use.get('residual'), 4)}, weight {decimal(use['weight'], 2)}"
-                     + (f"  (left out: {use['why_not']})" if use["why_not"] else ""))
+                     f"{_pair(use.get('zero_point'), use.get('zero_point_err'), 4)}, off by "
+                     f"{decimal(use.get('residual'), 4)}, weight {decimal(use.get('weight'), 2)}"
+                     + (f"  (left out: {use['why_not']})" if use.get("why_not") else ""))
     lines.append("Frames")
     for frame in chain["frames"]:
         lines += _frame(frame)
@@ -84,7 +84,7 @@ def _numbers(r: dict[str, Any]) -> list[str]:
         lines.append(f"  flux {_pair(r['flux_mjy'], r['flux_mjy_err'], 4)} mJy as observed{dust}")
     if r["spectral_index"] is not None:
         lines.append(f"  spectral index {_pair(r['spectral_index'], r['spectral_index_err'], 3)} "
-                     f"(common error {r['spectral_index_err_common']:.3f}), with result "
+                     f"(common error {decimal(r['spectral_index_err_common'], 3)}), with result "
                      f"{r['spectral_index_with']}")
     if r["p"] is not None:
         limit = f", upper limit {100 * r['p_limit']:.2f} %" if r["p_limit"] is not None else ""
@@ -115,8 +115,8 @@ def _frame(frame: dict[str, Any]) -> list[str]:
 
 
 def _flag_by_hand(flag: dict[str, Any]) -> str:
-    by = f" (by {flag['by']})" if flag["by"] else ""
-    return f"  flag by hand {flag['name']}{by}" + (f": {flag['note']}" if flag["note"] else "")
+    by = f" (by {flag['by']})" if flag.get("by") else ""
+    return f"  flag by hand {flag['name']}{by}" + (f": {flag['note']}" if flag.get("note") else "")
 
 
 def _common(err: float | None, digits: int) -> str:

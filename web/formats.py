@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from jinja2 import Undefined
 from markupsafe import Markup, escape
 
 from iop4d.model import flags as quality
@@ -19,6 +22,16 @@ _SIGNS = {
     "quarantined": "⚠", "degraded": "⚠", "firing": "▲", "acknowledged": "☑", "snoozed": "☾",
     "withdrawn": "✗", "duplicate": "⧉", "superseded": "⤳", "folded": "≡", "dropped": "–",
 }
+
+
+def of_missing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for templates, where what a row does not have is none."""
+
+    @wraps(function)
+    def of_known(*args: Any, **options: Any) -> Any:
+        return function(*(None if isinstance(one, Undefined) else one for one in args), **options)
+
+    return of_known
 
 
 def jd(value: float | None) -> str:

@@ -395,6 +395,19 @@ class User(Table):
     made_at = pw.FloatField()
 
 
+class WebSession(Table):
+    """A browser in which somebody signed in. It ends with the account and with its password.
+
+    ``token``: a digest of what the browser's cookie holds; empty after signing out. ``address``:
+    from which the right password came, kept until ``ends_at``.
+    """
+
+    user = pw.ForeignKeyField(User, on_delete="CASCADE")
+    token = pw.CharField(index=True)
+    address = pw.CharField()
+    ends_at = pw.FloatField()
+
+
 class ChannelState(Table):
     """What a channel must remember: how far it read, where recipients moved to, who rests."""
 
@@ -445,6 +458,6 @@ SCHEMA_VERSION = 5
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    Series, Source, Alert, AlertStep, Mute, User, ChannelState, Outbox, Summary, Outage, Event,
-    Request,
+    Series, Source, Alert, AlertStep, Mute, User, WebSession, ChannelState, Outbox, Summary, Outage,
+    Event, Request,
 )

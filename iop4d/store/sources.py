@@ -13,6 +13,8 @@ from iop4d.store.database import Connection
 from iop4d.store.results import STANDS
 from iop4d.store.schema import Alert, Frame, Result
 
+_LONGEST_ID = 19  # digits
+
 
 @dataclass(frozen=True, kw_only=True)
 class SourceLine:
@@ -29,7 +31,7 @@ def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
 
     A source that left the catalogue keeps its results and its page.
     """
-    if key.isdecimal():
+    if key.isdecimal() and len(key) <= _LONGEST_ID:
         for source in catalogue.load(db).sources:
             if source.id == int(key):
                 return source.name, source

@@ -1,9 +1,11 @@
-"""Who may sign in on the page: names and salted hashes of passwords."""
+"""Who may sign in on the page: names and salted hashes of passwords, and where they signed in."""
 
 from __future__ import annotations
 
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.schema import User
+from iop4d.store.schema import User, WebSession
+
+_SESSIONS = 50  # of one account, the newest
 
 
 def names(db: Connection) -> list[str]:
@@ -18,11 +20,55 @@ def password_of(db: Connection, name: str) -> str | None:
 
 
 def save(tx: Transaction, name: str, password: str, *, now: float) -> None:
-    """Make an account, or change its password; ``password`` is a hash."""
+    """Make an account, or change its password, which ends its sessions; ``password`` is a hash."""
     if not tx.update(User, password=password).where(User.name == name).execute():
         tx.create(User, name=name, password=password, made_at=now)
+    _end_all(tx, name)
 
 
 def remove(tx: Transaction, name: str) -> bool:
-    """Remove an account; False if there is none of that name."""
+    """Remove an account and end its sessions; False if there is none of that name."""
+    _end_all(tx, name)
     return bool(tx.delete(User).where(User.name == name).execute())
+
+
+def open_session(tx: Transaction, name: str, password: str, *, token: str, address: str,
+                 ends_at: float, now: float) -> bool:
+    """Open a session of an account; False if its hash is no longer ``password``.
+
+    It forgets what is over, and all but the newest sessions of the account.
+    """
+    user = tx.get(User, (User.name == name) & (User.password == password))
+    if user is None:
+        return False
+    tx.create(WebSession, user=user.id, token=token, address=address, ends_at=ends_at)
+    tx.delete(WebSession).where(WebSession.ends_at <= now).execute()
+    kept = tx.select(WebSession, WebSession.id).where(WebSession.user == user.id).order_by(
+        WebSession.id.desc()).limit(_SESSIONS)
+    tx.delete(WebSession).where(
+        (WebSession.user == user.id) & WebSession.id.not_in([row.id for row in kept])).execute()
+    return True
+
+
+def name_of_session(db: Connection, token: str, now: float) -> str:
+    """Whose session it is; empty if it has ended, or never was."""
+    row = db.select(User, User.name).join(WebSession).where(
+        (WebSession.token == token) & (WebSession.ends_at > now)).first() if token else None
+    return "" if row is None else str(row.name)
+
+
+def end_session(tx: Transaction, token: str) -> None:
+    """End a session, for every copy of its cookie."""
+    tx.update(WebSession, token="").where(WebSession.token == token).execute()
+
+
+def is_address_of(db: Connection, name: str, address: str, now: float) -> bool:
+    """Whether somebody signed in from an address not long ago."""
+    return bool(db.select(WebSession).join(User).where(
+        (User.name == name) & (WebSession.address == address)
+        & (WebSession.ends_at > now)).exists())
+
+
+def _end_all(tx: Transaction, name: str) -> None:
+    users = tx.select(User, User.id).where(User.name == name)
+    tx.delete(WebSession).where(WebSession.user.in_([row.id for row in users])).execute()

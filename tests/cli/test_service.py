@@ -255,7 +255,7 @@ def test_the_page_takes_the_socket_that_it_is_given(site: Path) -> None:
         deadline = time.monotonic() + 30
         while True:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as said:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/sign-in", timeout=5) as said:
                     assert said.status == 200
                 break
             except OSError:

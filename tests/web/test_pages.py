@@ -31,14 +31,16 @@ HoldLock = Callable[[Site], SiteLock]
 def test_every_page_answers_before_there_is_a_database(path: str, tmp_path: Path) -> None:
     site = observatory.site(tmp_path, mailbox=tmp_path / "mails")
     answer = create_app(site).test_client().get(path)
-    expected = 503 if path.startswith(("/fragments/", "/api/live", "/api/results")) else 200
+    expected = 503 if path.startswith(
+        ("/fragments/", "/api/live", "/api/results", "/healthz")) else 200
     assert answer.status_code == expected
     assert not site.database.exists()
 
 
 @pytest.mark.parametrize("path", [*PAGES, *PROGRAMS])
 def test_every_page_answers_on_an_empty_site(path: str, empty: Site) -> None:
-    assert create_app(empty).test_client().get(path).status_code == 200
+    assert create_app(empty).test_client().get(path).status_code == (
+        503 if path == "/healthz" else 200)  # no daemon runs here
 
 
 @pytest.mark.parametrize("path", FILLED)
@@ -119,7 +121,9 @@ def test_page_health_check_api_and_command_agree_on_whether_the_daemon_runs(
         hold_lock(empty)
     (empty.root / "iop4d.toml").write_text("")
     client = create_app(empty).test_client()
-    assert client.get("/healthz").json == {"daemon": expected}
+    health = client.get("/healthz")
+    assert health.json == {"daemon": expected}
+    assert health.status_code == (200 if expected == "running" else 503)
     assert client.get("/api/live").json["daemon"] == expected
     assert client.get("/api/status").json["daemon"]["state"] == expected
     said = CliRunner().invoke(cli, ["--site", str(empty.root), "status", "--json"]).stdout
@@ -156,7 +160,8 @@ def test_a_locked_database_is_said_to_be_locked(
         answer = client.get("/")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert "locked" in answer.text
-        assert client.get("/healthz").json == {"daemon": "silent"}
+        health = client.get("/healthz")
+        assert (health.status_code, health.json) == (503, {"daemon": "silent"})
         assert time.monotonic() - begun < 2
         connection.execute("ROLLBACK")
     finally:
