@@ -24,6 +24,7 @@ from iop4d.archives.server import PolledServer
 from iop4d.archives.session import connect
 from iop4d.archives.tree import look
 from iop4d.config import Archive, FolderArchive, Site
+from iop4d.config.secret import exposed_secrets
 from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.dispatch import Dispatcher
 from iop4d.ledger.engines import Engine
@@ -72,6 +73,8 @@ class Daemon:
         self.heartbeat.wrong_rules = [asdict(rule) for rule in site.wrong_rules]
         for rule in site.wrong_rules:
             log.error("running without the rule '%s': %s", rule.name, rule.why)
+        for exposed in exposed_secrets(site):
+            log.warning("%s", exposed)
         self.database: DatabaseThread
         self.relay: Relay
 

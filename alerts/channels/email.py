@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import ssl
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
@@ -16,12 +19,15 @@ import aiosmtplib
 
 from iop4d import config
 from iop4d.alerts.channels.base import WHOLE, Notice, SendError, secret_for
+from iop4d.alerts.channels.smtp_answers import TooLargeError, check_size, meaning_of, refusal
 from iop4d.alerts.rendering import clean
 
+log = logging.getLogger(__name__)
+
 _LINGER = 0.01  # seconds in which the loop closes the socket, also one whose TLS was refused
-_TOO_LARGE = 552
-_OURS = {530, 534, 535, 538}  # login or encryption wanted: no recipient is at fault
 _GOODBYE = 2.0  # seconds that a server may take over QUIT; the message is accepted by then
+_PICTURE = re.compile(r'<img\b[^>]*\bsrc="cid:[^"]*"[^>]*>')
+_LEFT_OUT = "left out: the mail server refuses mails of that size"
 
 
 class EmailChannel:
@@ -34,25 +40,41 @@ class EmailChannel:
     async def send(self, notice: Notice, recipient: str) -> None:
         """Hand a mail over to the server; raises SendError when it was not accepted.
 
-        A connection that breaks after the text was sent leaves its fate unknown: that is a
-        temporary error, and the retry carries the same Message-ID.
+        A mail that is too large goes without its pictures, or as text alone. A connection that
+        breaks after the text was sent leaves its fate unknown: that is a temporary error, and the
+        retry carries the same Message-ID.
         """
         if recipient != clean(recipient, 320):  # the library would pick some address out of it
             raise SendError(f"'{clean(recipient, 80)}' is not an address", permanent=True)
-        message = self._mail(notice, recipient)
+        too_large: SendError | None = None
+        for smaller in _ever_smaller(notice):
+            try:
+                return await self._send(self._mail(smaller, recipient), recipient)
+            except TooLargeError as error:
+                log.warning("%s to %s is too large: %s", notice.id, recipient, error)
+                too_large = error
+        assert too_large is not None
+        raise too_large
+
+    async def _send(self, message: EmailMessage, recipient: str) -> None:
         client = self._client()
         try:
             async with asyncio.timeout(WHOLE * self._timeout):
                 await client.connect()
+                if client.is_ehlo_or_helo_needed:
+                    with contextlib.suppress(aiosmtplib.SMTPHeloError):  # older than EHLO
+                        await client.ehlo()
+                check_size(len(message.as_bytes()), client.esmtp_extensions.get("size"),
+                           self._where)
                 refused, _ = await client.send_message(
                     message, sender=parseaddr(self._channel.sender)[1], recipients=[recipient])
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
-            raise _send_error(error, self._where, begun=client.text_begun) from error
+            raise meaning_of(error, self._where, begun=client.text_begun) from error
         finally:
             await _hang_up(client)
         # A server that takes the text for some recipients alone is no error to the library.
         for code, text in refused.values():
-            raise _refusal(code, text)
+            raise refusal(code, text)
 
     @property
     def _where(self) -> str:
@@ -126,6 +148,19 @@ def write_mail(notice: Notice, *, sender: str, recipient: str, reply_to: str = "
     return message
 
 
+def _ever_smaller(notice: Notice) -> Iterator[Notice]:
+    """A notice as it is, without its pictures, and as text alone."""
+    yield notice
+    if notice.pictures:
+        bare = replace(
+            notice, pictures={}, text=f"{notice.text.rstrip()}\n\nPictures {_LEFT_OUT}.\n",
+            html=_PICTURE.sub(f"<em>Picture {_LEFT_OUT}.</em>", notice.html))
+        yield bare
+        notice = bare
+    if notice.html:
+        yield replace(notice, html="")
+
+
 class _Client(aiosmtplib.SMTP):
     """Knows whether the text was on its way: a mail whose text was not has not arrived."""
 
@@ -144,43 +179,3 @@ async def _hang_up(client: aiosmtplib.SMTP) -> None:
                 await client.quit()
     client.close()
     await asyncio.sleep(_LINGER)
-
-
-def _send_error(error: Exception, where: str, *, begun: bool) -> SendError:
-    """What an error of the library means for the message and for its channel.
-
-    ``begun``: the text was on its way, so that its fate is unknown without an answer.
-    """
-    match error:
-        case aiosmtplib.SMTPSenderRefused(code=code) if code == _TOO_LARGE:
-            return _refusal(code, error.message)
-        case aiosmtplib.SMTPRecipientsRefused(recipients=[first, *_]):
-            return _refusal(first.code, first.message)
-        case aiosmtplib.SMTPDataError():
-            return _refusal(error.code, error.message)
-        case ssl.SSLError():  # before ValueError: a refused certificate is one, too
-            reason = f"no trusted TLS connection to {where}: {clean(str(error))}"
-        case aiosmtplib.SMTPNotSupported() | ValueError():
-            return SendError(f"{where} cannot accept this message: {clean(str(error))}",
-                             permanent=True)
-        case aiosmtplib.SMTPResponseException():
-            # Greeting, login, sender: not the fault of the message, which waits for a correction.
-            reason = f"{where} answered {error.code} {clean(error.message)}"
-            begun = False
-        case TimeoutError():
-            reason = f"{where} did not answer in time"
-        case _:
-            reason = f"{where}: {clean(str(error)) or type(error).__name__}"
-    return SendError(reason, permanent=False, channel_down=True, unsure=begun)
-
-
-def _refusal(code: int, text: str) -> SendError:
-    """The server's answer to this message.
-
-    A server that refuses to relay our mail, or wants a login, can be configured: such a message is
-    kept.
-    """
-    ours = code in _OURS
-    correctable = ours or re.search(r"\brelay", text, re.IGNORECASE) is not None
-    return SendError(f"{code} {clean(text, 400)}", permanent=500 <= code < 600 and not correctable,
-                     channel_down=ours or code == 421)  # 421: the service as a whole closes

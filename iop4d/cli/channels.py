@@ -31,11 +31,15 @@ def channels(ctx: click.Context, site_after: str | None, overrides_after: tuple[
     Without a command: every channel with its recipients, its last success, how many messages wait
     or were given up, and its last error.
     """
+    from iop4d.config.secret import secret_of
+
     if ctx.invoked_subcommand is None:
         site = load(ctx, site_after, overrides_after)
         tallies = _tallies(site)
         for section in site.channel:
             _show(section, tallies.get(section.name), time.time())
+            if exposed := secret_of(section).exposed():
+                click.echo(f"{'':12} {exposed}")
         if not site.channel:
             click.echo("The site has no channel: add a [[channel]] section to the site file "
                        "(docs/channels.md).")
@@ -84,21 +88,17 @@ def _chosen(site: Site, name: str | None, recipient: str | None) -> list[config.
 
 def _notice(site: Site) -> Notice:
     from iop4d.alerts.channels.base import Notice
+    from iop4d.alerts.rendering import render
     from iop4d.model.states import MessageKind
 
     name = site.site.name
+    subject = f"Test message [{name}]"
+    text = f"This is a test message of {name}, sent by hand. Alerts are sent this way."
     return Notice(
         id=f"<iop4d.test.{secrets.token_hex(8)}@localhost>", kind=MessageKind.TEST.value,
-        at=time.time(), subject=f"Test message [{name}]", severity="info", link=site.site.url,
-        text=f"This is a test message of {name}, sent by hand. Alerts are sent this way.",
-        html=f"<p>This is a test message of {_escaped(name)}, sent by hand. Alerts are sent "
-             "this way.</p>")
-
-
-def _escaped(text: str) -> str:
-    from html import escape
-
-    return escape(text)
+        at=time.time(), subject=subject, severity="info", link=site.site.url, text=text,
+        html=render("test.html", {"subject": subject, "site": name, "text": text,
+                                  "url": site.site.url}))
 
 
 async def _send_all(channel: Channel, name: str, recipients: Iterable[str],

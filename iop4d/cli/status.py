@@ -43,6 +43,7 @@ def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str 
     is wrong, or if it did not stop and yet does not run; with 78 if the site file is wrong, which
     is said after all else.
     """
+    from iop4d.config.secret import exposed_secrets
     from iop4d.model.states import DaemonState
     from iop4d.store.status import status as read
     from iop4d.system.lock import is_locked
@@ -55,6 +56,8 @@ def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str 
     else:
         for line in _lines(state, everything=everything):
             click.echo(line)
+        for exposed in exposed_secrets(site):
+            click.echo(f"secret   {exposed}")
     if wrong is not None:
         click.echo(f"iop4d: the site file is wrong: {wrong}", err=True)
         ctx.exit(EX_CONFIG)

@@ -16,7 +16,7 @@ from iop4d.config.archive import Archive, FolderArchive
 from iop4d.config.camera import contradictions
 from iop4d.config.channel import Channel
 from iop4d.config.renamed import new_key, new_value
-from iop4d.config.secret import secret_of
+from iop4d.config.secret import secret_of, wrong_with_certificates
 from iop4d.config.site import ARRAYS, TABLES, Site, WrongRule, keys_of
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import similar
@@ -44,16 +44,18 @@ def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool 
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     return parse_site(text, root=folder.resolve(), name=str(path), overrides=overrides,
-                      has_indexes=has_indexes, skip_wrong_rules=skip_wrong_rules)
+                      has_indexes=has_indexes, has_certificates=True,
+                      skip_wrong_rules=skip_wrong_rules)
 
 
 def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
                overrides: Iterable[str] = (), has_indexes: bool = False,
-               skip_wrong_rules: bool = False) -> Site:
+               has_certificates: bool = False, skip_wrong_rules: bool = False) -> Site:
     """Parse a site file's text. ``name`` stands in messages; relative paths start at ``root``.
 
-    ``has_indexes``: whether the folders of index files must be there. ``skip_wrong_rules``: rules
-    that are wrong are put into ``wrong_rules`` instead of raising.
+    ``has_indexes``, ``has_certificates``: whether the folders of index files and the files of
+    certificates must be there. ``skip_wrong_rules``: rules that are wrong are put into
+    ``wrong_rules`` instead of raising.
     """
     try:
         data = tomllib.loads(text)
@@ -70,6 +72,8 @@ def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
         site = _without_wrong_rules(data, root, where)
     if has_indexes:
         _check_indexes(site, where)
+    if has_certificates:
+        _check_certificates(site, where)
     return site
 
 
@@ -347,6 +351,15 @@ def _check_indexes(site: Site, where: _Where) -> None:
             hint = f"; name its folder {', '.join(inner)}" if inner else ""
             raise ConfigError(f"{where('astrometry', 'index')} names {folder}, which holds no "
                               f"index files (*.fits){hint}")
+
+
+def _check_certificates(site: Site, where: _Where) -> None:
+    """That every ``ca_file`` holds certificates: without them no connection is trusted."""
+    for section in ("archive", "channel"):
+        for number, item in enumerate(getattr(site, section)):
+            path = getattr(item, "ca_file", None)
+            if path is not None and (wrong := wrong_with_certificates(path)):
+                raise ConfigError(f"{where(section, 'ca_file', number)} names {path}, {wrong}")
 
 
 def _check_channels(site: Site, where: _Where) -> None:

@@ -1,4 +1,5 @@
-"""Secrets come from a file, an environment variable or a credential of systemd.
+"""Secrets come from a file, an environment variable or a credential of systemd; certificates
+from a file.
 
 This is the one place that knows which secrets a site has.
 """
@@ -6,6 +7,8 @@ This is the one place that knows which secrets a site has.
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +61,17 @@ class Secret:
                               "none (LoadCredential= of the unit)")
         return self._of_file(of_credential, Path(folder) / self.credential)
 
+    def exposed(self) -> str:
+        """That other accounts can read its file, as a sentence; empty where they cannot."""
+        try:
+            mode = self.file.stat().st_mode if self.file is not None else 0
+        except OSError:
+            return ""
+        if not mode & stat.S_IROTH:
+            return ""
+        return (f"{self.owner}: any account can read the {self.word} in {self.file}: "
+                f"chmod o-r {shlex.quote(str(self.file))}")
+
     def _of_file(self, key: str, path: Path) -> str:
         try:
             value = path.read_text(encoding="utf-8").rstrip("\r\n")
@@ -82,3 +96,19 @@ def secrets_of(site: Site) -> list[Secret]:
     """Every secret that the site file names."""
     found = [secret_of(section) for section in (*site.archive, *site.channel)]
     return [secret for secret in found if secret.is_named]
+
+
+def exposed_secrets(site: Site) -> list[str]:
+    """A sentence for each file with a secret that other accounts can read."""
+    return list(filter(None, (secret.exposed() for secret in secrets_of(site))))
+
+
+def wrong_with_certificates(path: Path) -> str:
+    """Why a file of certificates cannot serve; empty where it can, or may not be read here."""
+    try:
+        content = path.read_bytes()
+    except PermissionError:
+        return ""  # an account that only looks need not read it
+    except OSError as error:
+        return f"which cannot be read: {error.strerror}"
+    return "" if b"CERTIFICATE-----" in content else "which holds no certificates (PEM)"

@@ -188,7 +188,8 @@ def free_port() -> int:
 class Mailbox:
     """A real mail server that keeps what it takes; ``answers`` refuse recipients or texts."""
 
-    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None, *,
+                 size: int | None = None) -> None:
         self.port = port or free_port()
         self.mails: list[EmailMessage] = []
         self.to: list[str] = []
@@ -197,10 +198,11 @@ class Mailbox:
         self.data: list[str] = []
         self.mail = "250 OK"
         self.logins: list[tuple[bytes, bytes]] = []
-        more: dict[str, Any] = {}
+        self._once: dict[str, str] = {}
+        more: dict[str, Any] = {} if size is None else {"data_size_limit": size}
         if tls is not None:
-            more = {"tls_context": tls, "require_starttls": True, "auth_required": True,
-                    "authenticator": self._login}
+            more |= {"tls_context": tls, "require_starttls": True, "auth_required": True,
+                     "authenticator": self._login}
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port,
                                       server_hostname="localhost", **more)
 
@@ -210,6 +212,10 @@ class Mailbox:
 
     def __exit__(self, *_: object) -> None:
         self._controller.stop()
+
+    def refuse_once(self, place: str, answer: str) -> None:
+        """Answer the next sender or recipient so."""
+        self._once[place] = answer
 
     def _login(self, _server: Any, _session: Any, _envelope: Any, _how: str, data: Any) -> Any:
         from aiosmtpd.smtp import AuthResult
@@ -222,12 +228,12 @@ class Mailbox:
         self.commands.append("MAIL")
         envelope.mail_from = address
         envelope.mail_options.extend(options)
-        return self.mail
+        return self._once.pop("sender", self.mail)
 
     async def handle_RCPT(self, server: Any, _session: Any, envelope: Any,  # noqa: N802
                           address: str, _options: list[str]) -> str:
         self.commands.append(f"RCPT {address}")
-        answer = self.rcpt.get(address, "250 OK")
+        answer = self._once.pop("recipient", "") or self.rcpt.get(address, "250 OK")
         if answer == "drop":
             server.transport.abort()
         if answer.startswith("250"):

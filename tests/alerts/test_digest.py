@@ -63,6 +63,7 @@ def test_ten_thousand_messages_at_once_are_one_digest(posts: list[Post], tmp_pat
     assert it.send() == 1
     ((_, notice),) = team.mails
     assert notice.subject == "10000 alerts: alert 9999 [iop4d]"
+    assert "prefers-color-scheme: dark" in notice.html
     assert "and 9960 more" in notice.text
     assert len(notice.text) <= 4096
 

@@ -85,6 +85,9 @@ def test_a_full_disk_is_told_once_it_lasts_and_its_end_recorded(system: Make) ->
     assert [row.content["state"] for row in rows(it.database, Outbox)] == [
         "alert", "resolved"]
     said = first(it.database, Outbox).content
+    html = notice_of(said, message_id="<1@x>", at=0.0).html
+    assert "prefers-color-scheme: dark" in html
+    assert "<h1" in html
     assert "Firing: disk has 3.0 GB free; disk_free < 5.0 GB [iop4d #" in said["subject"]
     notice = notice_of(said, message_id="<1@x>", at=0.0)
     for text in (notice.text, notice.html):

@@ -52,6 +52,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def site(tmp_path: Path, server: BotServer, receiver: Receiver) -> Path:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
+    (tmp_path / "token").chmod(0o600)
     (tmp_path / "iop4d.toml").write_text(SITE.format(api=server.url, url=receiver.url),
                                          encoding="utf-8")
     return tmp_path
@@ -81,6 +82,28 @@ def test_those_who_get_blind_copies_get_the_test_message_too(tmp_path: Path) -> 
         code, said = run(tmp_path, "test")
     assert code == 0, said
     assert box.to == ["ana@example.org", "ben@example.org"]
+
+
+def test_a_secret_that_any_account_can_read_stands_in_the_list(site: Path) -> None:
+    (site / "token").chmod(0o644)
+    code, said = run(site)
+    assert code == 0
+    assert f"channel 'bot': any account can read the token in {site / 'token'}: chmod o-r" in said
+
+
+def test_the_mail_of_a_test_is_styled_as_the_others(tmp_path: Path) -> None:
+    with Mailbox() as box:
+        (tmp_path / "iop4d.toml").write_text(
+            f'[site]\nname = "<b>Calar"\n[[channel]]\nname = "mail"\nhost = "127.0.0.1"\n'
+            f'port = {box.port}\nto = ["ana@example.org"]\n', encoding="utf-8")
+        code, said = run(tmp_path, "test")
+    assert code == 0, said
+    (mail,) = box.mails
+    assert mail["Subject"] == "Test message [<b>Calar]"
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert "prefers-color-scheme: dark" in html.get_content()
+    assert "&lt;b&gt;Calar" in html.get_content()
 
 
 def test_who_is_not_reached_is_told_with_the_reason(site: Path, server: BotServer) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from iop4d.config import load_site, renamed
 from iop4d.config.load import parse_site
-from iop4d.config.secret import secrets_of
+from iop4d.config.secret import exposed_secrets, secrets_of
 from iop4d.config.site import ARRAYS, TABLES, keys_of
 from iop4d.model.errors import ConfigError
 
@@ -208,3 +208,33 @@ def test_folders_without_index_files_are_refused_with_their_path(tmp_path: Path)
         assert load_site(tmp_path, has_indexes=False).astrometry.index == (tmp_path / folder,)
     (tmp_path / "iop4d.toml").write_text('[astrometry]\nindex = ["inner/5200"]\n')
     load_site(tmp_path)
+
+
+def test_files_of_certificates_are_refused_with_their_path_and_line(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("x")
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    mail = '[[channel]]\nname = "m"\nto = ["a@b"]\ntls = "tls"\n\nca_file = "{}"\n'
+    ftp = ('[[archive]]\nname = "F"\nkind = "ftp"\nhost = "h"\npath = "raw"\n'
+           'night_folder = "/{{night:%Y%m%d}}"\nca_file = "{}"\n')
+    for text, key, line in ((mail, "channel", 6), (ftp, "archive", 7)):
+        for name, said in (("gone.pem", "cannot be read: No such file"),
+                           ("empty.pem", "holds no certificates")):
+            (tmp_path / "iop4d.toml").write_text(text.format(name))
+            with pytest.raises(ConfigError, match=rf"line {line}: {key}\.ca_file names ") as no:
+                load_site(tmp_path)
+            assert f"{tmp_path / name}, which {said}" in str(no.value)
+        (tmp_path / "iop4d.toml").write_text(text.format("ca.pem"))
+        load_site(tmp_path)
+
+
+def test_a_secret_that_any_account_can_read_is_said_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.toml").write_text(
+        '[[channel]]\nname = "m"\nto = ["a@b"]\ntls = "tls"\nuser = "u"\npassword_file = "smtp"\n')
+    site = load_site(tmp_path)
+    assert exposed_secrets(site) == []  # not there
+    (tmp_path / "smtp").write_text("secret")
+    for mode, is_said in ((0o644, True), (0o604, True), (0o640, False), (0o600, False)):
+        (tmp_path / "smtp").chmod(mode)
+        assert exposed_secrets(site) == [
+            f"channel 'm': any account can read the password in {tmp_path / 'smtp'}: "
+            f"chmod o-r {tmp_path / 'smtp'}"] * is_said

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import ssl
 import subprocess
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -249,6 +251,82 @@ def test_a_refused_sender_is_the_channels_trouble_unless_the_mail_is_too_large(
     assert error is not None
     assert (error.permanent, error.channel_down, error.unsure) == (permanent, down, False)
     assert answer in error.reason
+
+
+PICTURED = Notice(
+    id="<1@example.org>", kind="alert", subject="hello", text="R = 12.87", at=1.7e9,
+    html='<p>R = 12.87</p><img src="cid:a@iop4d" alt="x"><p>end</p>',
+    pictures={"a@iop4d": b"\x89PNG" + bytes(60_000)})
+
+
+def parts_of(mail: EmailMessage) -> list[str]:
+    return [part.get_content_type() for part in mail.walk() if not part.is_multipart()]
+
+
+@pytest.mark.parametrize("answer", [
+    "552 5.3.4 Message size exceeds fixed limit", "523 5.3.4 too large",
+    "554 5.3.4 Message too big for system", "552 5.2.3 Your message exceeded our size limits",
+    "552 message size exceeds maximum", "550 5.2.3 RESOLVER.RST.RecipSizeLimit"])
+@pytest.mark.parametrize("place", ["text", "recipient", "sender"])
+def test_a_mail_that_is_too_large_goes_without_its_pictures(tmp_path: Path, answer: str,
+                                                            place: str) -> None:
+    with Mailbox() as box:
+        if place == "text":
+            box.data = [answer]
+        else:
+            box.refuse_once(place, answer)
+        assert send(box.port, tmp_path, message=PICTURED) is None
+    (mail,) = box.mails
+    assert parts_of(mail) == ["text/plain", "text/html"]
+    for part in mail.walk():
+        if not part.is_multipart():
+            assert "left out: the mail server refuses mails of that size" in part.get_content()
+            assert "cid:" not in part.get_content()
+    assert mail["Message-ID"] == PICTURED.id
+
+
+@pytest.mark.parametrize(("limit", "parts"), [
+    (30_000, ["text/plain", "text/html"]), (600, ["text/plain"]), (200_000, [
+        "text/plain", "text/html", "image/png"]), (0, ["text/plain", "text/html", "image/png"])])
+def test_a_limit_that_a_server_announces_is_kept_without_a_try(tmp_path: Path, limit: int,
+                                                               parts: list[str]) -> None:
+    with Mailbox(size=limit) as box:
+        assert send(box.port, tmp_path, message=PICTURED) is None
+    assert box.commands.count("MAIL") == 1
+    assert [parts_of(mail) for mail in box.mails] == [parts]
+
+
+def test_a_limit_below_any_mail_is_said_with_both_sizes(tmp_path: Path) -> None:
+    with Mailbox(size=50) as box:
+        error = send(box.port, tmp_path, message=PICTURED)
+    assert error is not None
+    assert error.permanent
+    assert re.search(r"accepts mails of up to 50 bytes; this one has \d+", error.reason)
+    assert box.commands == []
+
+
+@pytest.mark.parametrize("answer", [
+    "552 5.2.2 Mailbox full", "550 5.2.2 over quota", "554 mailbox is full",
+    "552 Requested mail action aborted: exceeded storage allocation", "552 no"])
+@pytest.mark.parametrize("place", ["text", "recipient"])
+def test_a_full_mailbox_is_tried_again_later(tmp_path: Path, answer: str, place: str) -> None:
+    with Mailbox() as box:
+        box.data = [answer] * 3 if place == "text" else []
+        box.rcpt = {"ana@example.org": answer} if place == "recipient" else {}
+        error = send(box.port, tmp_path, message=PICTURED)
+    assert error is not None
+    assert (error.permanent, error.channel_down, error.reason) == (False, False, answer)
+
+
+@pytest.mark.parametrize("answer", [
+    "554 5.7.1 Message rejected as spam", "550 5.7.1 listed in our blocklist",
+    "554 5.7.1 content rejected"])
+def test_a_refusal_as_spam_is_said(tmp_path: Path, answer: str) -> None:
+    with Mailbox() as box:
+        box.data = [answer]
+        error = send(box.port, tmp_path)
+    assert error is not None
+    assert (error.permanent, error.reason) == (True, f"refused as spam: {answer}")
 
 
 @pytest.mark.parametrize(("where", "unsure"), [("greeting", False), ("rcpt", False),
