@@ -52,8 +52,8 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.OFF_CENTRE: "the star's centroid is far from the catalogued position",
     Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",
     Flag.POOR_SEEING: "PSF wider than 5 arcsec and 3 pixels (FWHM)",
-    Flag.POOR_FIT: "the modulation of the flux fits no polarisation within its errors, or too few "
-                   "positions are left to check it",
+    Flag.POOR_FIT: "the modulation of the flux fits no polarisation within its errors, the light "
+                   "of both beams changes as none does, or too few positions are left to check it",
     Flag.MISSING_ANGLES: "positions of the polariser or half-wave plate are missing",
     Flag.ONE_BEAM: "only one of the two images of the source could be used",
     Flag.FEW_FIELD_STARS: "too few field stars to measure the transparency between the frames",

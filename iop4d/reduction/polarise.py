@@ -23,6 +23,7 @@ from iop4d.model.units import MAG_PER_RELATIVE_FLUX, angle_difference
 from iop4d.reduction.apertures import in_one_aperture
 from iop4d.reduction.calibrate import calibrate, targets_of
 from iop4d.reduction.fluxes import with_mean_flux
+from iop4d.reduction.group_flags import flags_of_fit, flags_of_sum
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of
 from iop4d.reduction.host import aperture_of, find_table, steady_host, without_host
 from iop4d.reduction.methods import (
@@ -42,7 +43,6 @@ _FEWEST_STARS = 4  # of a field, by which its interstellar polarisation is measu
 _FEWEST_ANGLES = 3  # that separate q and u from the mean
 UNKNOWN_P = 0.05  # of a target of which only the magnitude is measured, as blazars have on average
 _LEAST_TURN_DEG = 3.0  # of a camera: less is within the zero angle's error
-_POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
 
 
 def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrument: Instrument,
@@ -77,7 +77,8 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
             continue
         chosen = _choose(found, target, positions, instrument, settings, ensemble)
         dust = _interstellar(target, field, constants)
-        value = _result(target, positions, found, chosen, constants, catalogue, instrument)
+        value = _result(target, positions, found, chosen, constants, catalogue, instrument,
+                        settings)
         value = replace(value, flags=value.flags | int(turned))
         results.append(value if dust is None else replace(
             value, q_isp=dust.q, q_isp_err=dust.q_err, u_isp=dust.u, u_isp_err=dust.u_err))
@@ -232,7 +233,7 @@ def _is_spoilt(target: str, side: str, positions: Positions) -> bool:
 
 def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen: str,
             constants: InstrumentalPolarisation, catalogue: Catalogue,
-            instrument: Instrument) -> ResultValue:
+            instrument: Instrument, settings: Polarimetry) -> ResultValue:
     stokes = {name: corrected(seen, constants, measured=measured)
               for name, (seen, measured) in found.items()}
     best = stokes[chosen]
@@ -243,7 +244,9 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
                              instrument=instrument)
     # A degree and its limit are values by themselves: all of the error counts.
     clean = debiased(best.q, best.u, best.covariance + best.common)
-    flags = result.flags | int(_flags(found[chosen][0], positions, instrument))
+    flags = result.flags | int(
+        flags_of_fit(found[chosen][0], positions, instrument)
+        | flags_of_sum(target.name, positions, instrument, settings))
     return without_host(replace(
         result, flags=flags, q=best.q, q_err=best.q_err, u=best.u, u_err=best.u_err, p=best.p,
         p_err=best.p_err, chi_deg=best.chi_deg, chi_err_deg=best.chi_err_deg,
@@ -251,23 +254,6 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
         u0_err=best.u0_err, p_debiased=clean.p, p_limit=clean.limit, method=chosen,
         methods=tuple(_value(stokes[name]) for name in sorted(stokes))),
         target, positions.frames[0])
-
-
-def _flags(stokes: Stokes, positions: Positions, instrument: Instrument) -> Flag:
-    assert instrument.polarimeter is not None
-    flags = Flag(0)
-    method = stokes.method.removesuffix(WITHOUT_DUST)
-    if stokes.n < len(instrument.polarimeter.angles_deg):
-        flags |= Flag.MISSING_ANGLES
-    if method in ("ordinary", "extraordinary"):
-        flags |= Flag.ONE_BEAM
-    if method == "plain":
-        flags |= Flag.FEW_FIELD_STARS
-    # What fits exactly for want of positions shows nothing of a hit or a cloud in one of them.
-    exact = stokes.dof == 0 and bool(flags & Flag.MISSING_ANGLES)
-    if exact or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
-        flags |= Flag.POOR_FIT
-    return flags
 
 
 def _value(stokes: Stokes) -> MethodValue:
