@@ -1,4 +1,5 @@
-"""FTP and SSH servers that other people wrote, each in a folder and on a port of its own.
+"""FTP and SSH servers that other people wrote, each in a folder and on a port of its own; that of
+mail stands in ``real_mail_server``.
 
 ``make real-servers`` unpacks them from Debian's packages into ``.real-servers``; those of the
 machine serve as well. ``IOP4D_REAL_SERVERS=required`` makes a test fail that misses one.
@@ -58,6 +59,11 @@ def found(name: str) -> Path | None:
     """Where a server's program is; None where there is none."""
     folders = (_UNPACKED / "usr" / "sbin", Path("/usr/sbin"), Path("/usr/local/sbin"))
     return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def unpacked() -> Path:
+    """The folder of the servers that were unpacked; it need not be there."""
+    return _UNPACKED
 
 
 def is_required() -> bool:
