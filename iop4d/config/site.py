@@ -110,6 +110,10 @@ class Photometry:
         check=above(0))
     write_previews: bool = key("Write a preview picture of every reduced frame.", True)
     write_reduced: bool = key("Write the reduced frames.", True)
+    wrong_datasum: str = key(
+        "What becomes of a file whose pixels do not agree with its card DATASUM: refuse; flag: "
+        "measured with the flag pixels_doubtful, and left out of masters; ignore: as if it had no "
+        "such card.", "refuse", check=one_of("refuse", "flag", "ignore"))
 
 
 #: Ways to compute a polarisation; see ``science.polarimetry``.

@@ -25,9 +25,11 @@ _MAGIC = ((b"\x1f\x9d", "a file of Unix compress"), (b"PK\x03\x04", "a ZIP archi
 
 @dataclass(frozen=True, kw_only=True)
 class Hdu:
-    """A header and where its data lie: ``start``, ``size`` in bytes, without padding."""
+    """A header, which begins at byte ``first``, and where its data lie: ``start``, ``size`` in
+    bytes, without padding."""
 
     header: dict[str, Value]
+    first: int
     start: int
     size: int
 
@@ -85,7 +87,7 @@ def _hdu(data: memoryview, at: int, *, first: bool) -> Hdu:
     start = at + -(-(end + 80 - at) // BLOCK) * BLOCK
     if start > len(data):
         raise FrameError(f"is truncated: {len(data)} of at least {start} bytes")
-    return Hdu(header=header, start=start, size=_data_size(header, first=first))
+    return Hdu(header=header, first=at, start=start, size=_data_size(header, first=first))
 
 
 def _next(data: memoryview, hdu: Hdu) -> int:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from iop4d.fits.cards import Value
 from iop4d.fits.check import MAX_PIXELS, Hdu, hdus_of
+from iop4d.fits.sums import checked_sums
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.messages import CHANGED
 
@@ -38,7 +39,11 @@ FloatImage = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class FitsFile:
-    """A sound file: its identity, the cards of its image, and its HDUs over ``data``."""
+    """A sound file: its identity, the cards of its image, and its HDUs over ``data``.
+
+    ``doubt``: why its pixels may be damaged; ``changed``: that its cards are not those that were
+    summed up; both in words, empty where nothing says so.
+    """
 
     name: str
     sha256: str
@@ -47,6 +52,8 @@ class FitsFile:
     data: memoryview
     hdus: tuple[Hdu, ...]
     image: Hdu
+    doubt: str = ""
+    changed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,17 +102,26 @@ class RawImage:
         return pixels
 
 
-def open_fits(path: Path) -> FitsFile:
-    """Read a file as a whole and check it; raises FrameError, or StageError when it changes."""
+def open_fits(path: Path, *, wrong_datasum: str = "refuse") -> FitsFile:
+    """Read a file as a whole and check it; raises FrameError, or StageError when it changes.
+
+    ``wrong_datasum``: whether to refuse a file that does not agree with its DATASUM, to flag it as
+    doubtful, or to ignore that.
+    """
     stored = _read_steady(path)
     data = _gunzip(stored) if stored[:2] == _GZIP else stored
     view = memoryview(data)
     hdus = hdus_of(view)
-    for hdu in hdus:
-        _check_datasum(view, hdu)
+    sums = [checked_sums(view, hdu) for hdu in hdus]
+    if wrong_datasum == "refuse" and any(one.wrong_data for one in sums):
+        raise FrameError("is damaged: its data do not agree with its DATASUM card. It was damaged "
+                         "on its way, or a program changed the pixels and left the card; "
+                         "[photometry] wrong_datasum = 'flag' takes such files")
     image, header = _image_of(hdus)
+    mine = sums[hdus.index(image)]
     return FitsFile(name=path.name, sha256=hashlib.sha256(stored).hexdigest(), size=len(stored),
-                    header=header, data=view, hdus=hdus, image=image)
+                    header=header, data=view, hdus=hdus, image=image, changed=mine.changed,
+                    doubt="" if wrong_datasum == "ignore" else mine.doubt)
 
 
 def read_header(path: Path) -> dict[str, Value]:
@@ -185,25 +201,6 @@ def _gunzip(stored: bytes) -> bytes:
     if any(rest):
         raise FrameError(f"has {len(rest)} bytes after its end that are no gzip")
     return b"".join(pieces)
-
-
-def _check_datasum(data: memoryview, hdu: Hdu) -> None:
-    """Compare DATASUM, where there is one, with the data (FITS standard 4.4.2.7)."""
-    said = str(hdu.header.get("DATASUM", "")).strip()
-    if not said.isdigit():
-        return
-    if datasum(data[hdu.start:hdu.start + hdu.size]) != int(said):
-        raise FrameError("is damaged: its data do not agree with its DATASUM card")
-
-
-def datasum(data: memoryview | bytes) -> int:
-    """The ones' complement sum of 32-bit words, zero-padded (FITS standard, appendix J)."""
-    whole = len(data) // 4 * 4
-    total = int(np.frombuffer(data[:whole], dtype=">u4").sum(dtype=np.uint64))
-    total += int.from_bytes(bytes(data[whole:]).ljust(4, b"\0"), "big")
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
 
 
 def _image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:

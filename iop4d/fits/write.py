@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from iop4d.fits.atomic import write_atomic
 from iop4d.fits.cards import BLOCK, CARD, Value
-from iop4d.fits.read import datasum
+from iop4d.fits.sums import datasum
 
 
 def write_image(path: Path, image: NDArray[np.float32], cards: Mapping[str, Value], *,

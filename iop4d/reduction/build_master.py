@@ -47,13 +47,14 @@ class _Inputs:
 
 
 def build_master(request: MasterRequest, *, instrument: Instrument, masters: MasterCache,
-                 min_frames: int, clip: float, stages: Stages) -> MasterBuilt:
+                 min_frames: int, clip: float, stages: Stages,
+                 wrong_datasum: str = "refuse") -> MasterBuilt:
     """Combine the frames and write the master; raises FrameError when too few are usable."""
     with stages("masters"):
         calibration = masters.set_of(request.masters, request.facts.shape,
                                      request.facts.origin)
     with stages("read"):
-        inputs = _read(request, instrument, calibration)
+        inputs = _read(request, instrument, calibration, wrong_datasum)
     if len(inputs.used) < min_frames:
         why = "; ".join(inputs.left_out)
         raise FrameError(f"{len(inputs.used)} usable {request.kind} frames, at least {min_frames} "
@@ -73,12 +74,13 @@ def build_master(request: MasterRequest, *, instrument: Instrument, masters: Mas
                        left_out=tuple(inputs.left_out))
 
 
-def _read(request: MasterRequest, instrument: Instrument, calibration: MasterSet) -> _Inputs:
+def _read(request: MasterRequest, instrument: Instrument, calibration: MasterSet,
+          wrong_datasum: str) -> _Inputs:
     inputs = _Inputs()
     pixels = 0
     for path in request.inputs:
         try:
-            item = _input(path, request, instrument, calibration)
+            item = _input(path, request, instrument, calibration, wrong_datasum)
             pixels += item.raw.stored.size
             if pixels > MAX_PIXELS:
                 raise FrameError("more frames than a master needs")
@@ -91,8 +93,8 @@ def _read(request: MasterRequest, instrument: Instrument, calibration: MasterSet
 
 
 def _input(path: Path, request: MasterRequest, instrument: Instrument,
-           calibration: MasterSet) -> _Input:
-    file = open_fits(path)
+           calibration: MasterSet, wrong_datasum: str) -> _Input:
+    file = open_fits(path, wrong_datasum=wrong_datasum)
     facts = instrument.facts_of(file.header, path)
     _check_same(facts, request)
     raw = trimmed(raw_image(file), facts)

@@ -59,7 +59,8 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     """Reduce a science frame; raises FrameError, or StageError naming the step that failed."""
     facts, site, instrument = request.facts, tools.site, tools.instrument
     with stages("read"):
-        raw = trimmed(raw_image(open_fits(request.path)), facts,
+        file = open_fits(request.path, wrong_datasum=site.photometry.wrong_datasum)
+        raw = trimmed(raw_image(file), facts,
                       saturation_adu=instrument.saturation_adu)
         _check(raw.shape, facts)
     with stages("masters"):
@@ -95,7 +96,8 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
         measured = _measure(frame, stars, field, aperture, facts, tools)
     with stages("results"):
         reduced = _reduced(request, tools, stars, field, aperture, measured,
-                           wrapped=wrapped, pixel_doubts=(doubtful, uneven))
+                           wrapped=wrapped, pixel_doubts=(file.doubt, doubtful, uneven),
+                           changed=file.changed)
     if request.reduced_path and calibrated is not None:
         with stages("product"):
             write_reduced(request.reduced_path, calibrated, reduced, request)
@@ -149,7 +151,7 @@ def _is_target(name: str, catalogue: Catalogue) -> bool:
 
 def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
              aperture: Aperture, found: _Measured, *, wrapped: str,
-             pixel_doubts: tuple[str, ...]) -> Reduced:
+             pixel_doubts: tuple[str, ...], changed: str) -> Reduced:
     facts, telescope = request.facts, tools.instrument.telescope
     wcs, fwhm = field.refined.wcs, stars.psf.fwhm
     airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
@@ -184,7 +186,8 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         target=_main_target(targets, facts, tools.catalogue, wcs),
         field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
         astrometry_from=field.astrometry_from,
-        warnings=(*doubts, *filter(None, (wrapped, *pixel_doubts)), *_warnings(request, stars)))
+        warnings=(*doubts, *filter(None, (wrapped, *pixel_doubts, changed)),
+                  *_warnings(request, stars)))
 
 
 def _main_target(targets: Sequence[Source], facts: FrameFacts, catalogue: Catalogue,

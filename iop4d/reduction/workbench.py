@@ -106,7 +106,8 @@ class Workbench:
 
     def _classify(self, request: ClassifyRequest, stages: Stages) -> Classified:
         with stages("read"):
-            file = open_fits(request.path)
+            file = open_fits(request.path,
+                             wrong_datasum=self.context.site.photometry.wrong_datasum)
         with stages("classify"):
             instrument = instrument_for(file.header, self._instruments)
             facts = instrument.facts_of(file.header, request.path)
@@ -122,7 +123,14 @@ class Workbench:
                                  masters=self._masters, stages=stages)
         return build_master(request, instrument=self._named(request.facts),
                             masters=self._masters, min_frames=settings.min_frames,
-                            clip=settings.clip_sigma, stages=stages)
+                            clip=settings.clip_sigma, stages=stages,
+                            wrong_datasum=self._of_masters)
+
+    @property
+    def _of_masters(self) -> str:
+        """Whether masters leave out files that do not agree with their DATASUM, or ignore that."""
+        said = self.context.site.photometry.wrong_datasum
+        return "refuse" if said == "flag" else said
 
     def _reduce(self, request: ReduceRequest, stages: Stages) -> Reduced:
         tools = Tools(site=self.context.site, catalogue=self.context.catalogue,
