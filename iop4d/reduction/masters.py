@@ -104,13 +104,15 @@ def _cut(image: FloatImage, ref: MasterRef, shape: tuple[int, int],
 class CalibratedImage:
     """A calibrated image, float32 [y, x], ADU; NaN where bad. Masks are None if all False.
 
-    ``nonlinear``: pixels above the range in which the detector is linear.
+    ``nonlinear``: pixels above the range in which the detector is linear; ``highest``: raw value,
+    ADU, without its overscan; NaN where a pixel is.
     """
 
     image: FloatImage
     saturated: Mask | None
     bad: Mask | None
     nonlinear: Mask | None = None
+    highest: float = math.nan
 
 
 def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float, saturation_adu: float,
@@ -123,6 +125,7 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float, sat
     """
     masters.check(exptime_s)
     image = raw.rows()
+    highest = float(image.max())
     # Rounded, since a whole number is not one any more once an overscan came off and on again.
     clipped = clip_level(np.rint(image + raw.overscan) if raw.overscan.any() else image, gain,
                          is_known=saturation_adu < _UNKNOWN)
@@ -138,7 +141,7 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float, sat
     if masters.flat is not None:
         image /= masters.flat
     bad = ~np.isfinite(image)
-    return CalibratedImage(image=image, saturated=saturated if saturated.any() else None,
-                           bad=bad if bad.any() else None,
+    return CalibratedImage(image=image, highest=highest,
+                           saturated=saturated if saturated.any() else None, bad=bad if bad.any() else None,
                            nonlinear=nonlinear if nonlinear is not None and nonlinear.any()
                            else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -157,4 +157,16 @@ def _circle(draw: ImageDraw.ImageDraw, mark: Mark, *, factor: int, height: int,
     colour = _INDEX[mark.kind]
     draw.ellipse((x - r, y - r, x + r, y + r), outline=colour,
                  width=2 if mark.kind is SourceKind.TARGET else 1)
-    draw.text((x + r + 2, y - 7), mark.label, fill=colour, font=_font())
+    draw.bitmap((round(x + r + 2), round(y - 7)), _lettering(mark.label), fill=colour)
+
+
+@lru_cache(maxsize=1000)
+def _lettering(label: str) -> Image.Image:
+    """A label as a mask of one bit a pixel: drawing letters takes far longer than copying them."""
+    left, top, right, bottom = _font().getbbox(label)
+    size = (max(math.ceil(max(right, left)), 1), max(math.ceil(max(bottom, top)), 1))
+    mask = Image.new("1", size)
+    draw = ImageDraw.Draw(mask)
+    draw.fontmode = "1"
+    draw.text((0, 0), label, fill=1, font=_font())
+    return mask

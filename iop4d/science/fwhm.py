@@ -84,12 +84,13 @@ def core_fwhm(image: FloatImage, x: Floats, y: Floats, *, half: int) -> Floats:
     log = np.log(np.where(weight > 0, weight, 1.0))
     basis = np.stack([np.ones_like(dx), dx, dy, dx * dx + dy * dy], axis=2)
     weighted = basis * (weight**2)[:, :, None]
-    normal = np.einsum("sip,siq->spq", weighted, basis)
-    right = np.einsum("sip,si->sp", weighted, log)
+    across = np.swapaxes(weighted, 1, 2)
+    normal = across @ basis
+    right = across @ log[:, :, None]
     enough = (weight > 0).sum(axis=1) >= 5
     normal[~enough] = np.eye(4)
     normal += 1e-9 * np.eye(4)
-    slope = np.linalg.solve(normal, right[:, :, None])[:, 3, 0]
+    slope = np.linalg.solve(normal, right)[:, 3, 0]
     good = enough & (slope < -1e-6)
     return np.where(good, 2.0 * np.sqrt(math.log(2.0) / np.where(good, -slope, 1.0)), np.nan)
 

@@ -184,19 +184,19 @@ def _levels(values: Floats, good: NDArray[np.bool_],
     skewed = mean_off > 3.0 * spread / np.sqrt(number)
     level = median + np.where(skewed, -1.5 * mean_off, mean_off)
     enough = good.reshape(-1, _RINGS, in_rings[1]).sum(axis=2).min(axis=1) >= _FEWEST // _RINGS
-    plain = _medians(values, good)
-    return (np.where(enough, level, plain), np.where(enough, spread, sigma),
-            number.astype(np.float64))
+    if not enough.all():
+        level = np.where(enough, level, _medians(values, good))
+    return level, np.where(enough, spread, sigma), number.astype(np.float64)
 
 
 def _medians(values: Floats, good: NDArray[np.bool_]) -> Floats:
     """(S,) of the good values of each row; 0 where there is none."""
-    ordered = np.sort(np.where(good, values, np.inf), axis=1)
+    ordered = np.sort(np.where(good, values, np.inf).astype(np.float32), axis=1)  # as the pixels
     count = good.sum(axis=1)
     each = np.arange(count.size)
     low, high = np.maximum(count - 1, 0) // 2, count // 2
     high = np.minimum(high, ordered.shape[1] - 1)
-    middle = 0.5 * (ordered[each, low] + ordered[each, high])
+    middle = 0.5 * (ordered[each, low].astype(np.float64) + ordered[each, high])
     return np.where(count > 0, np.where(np.isfinite(middle), middle, 0.0), 0.0)
 
 

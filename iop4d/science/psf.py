@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import sep
@@ -166,20 +167,26 @@ def _fit_beta(image: FloatImage, detections: Detections, widths: Widths, *, fwhm
     if growth is None:
         return TYPICAL_BETA
     curve, err = growth
+    off = (_curves() - curve) / err
+    chi2 = np.sum(off**2, axis=2).min(axis=1) + (
+        np.log(_BETAS / TYPICAL_BETA) / _BETA_SPREAD) ** 2
+    best = int(np.argmin(chi2))
+    return float(_BETAS[best]) if math.isfinite(chi2[best]) else TYPICAL_BETA
+
+
+@cache
+def _curves() -> Floats:
+    """Growth as ``_growth`` measures it, by exponent, scale of the width and radius (B, S, R)."""
     radii, (inner, outer) = np.array(_RADII), _ANNULUS
-    best, best_beta = math.inf, TYPICAL_BETA
+    curves = []
     for beta in _BETAS.tolist():
         scales = _SCALES / moffat_excess(beta)
         # The annulus holds light of the star's own wings, which its sky takes away.
         wings = encircled(outer, scales, beta) - encircled(inner, scales, beta)
         model = encircled(radii, scales[:, None], beta) \
             - radii**2 * wings[:, None] / (outer**2 - inner**2)
-        off = (model / model[:, _REFERENCE, None] - curve) / err
-        chi2 = float(np.sum(off**2, axis=1).min()) + (
-            math.log(beta / TYPICAL_BETA) / _BETA_SPREAD) ** 2
-        if chi2 < best:
-            best, best_beta = chi2, beta
-    return best_beta
+        curves.append(model / model[:, _REFERENCE, None])
+    return np.stack(curves)
 
 
 def _growth(image: FloatImage, detections: Detections, widths: Widths, *, fwhm: float,
