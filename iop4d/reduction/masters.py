@@ -142,6 +142,7 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float, sat
         image /= masters.flat
     bad = ~np.isfinite(image)
     return CalibratedImage(image=image, highest=highest,
-                           saturated=saturated if saturated.any() else None, bad=bad if bad.any() else None,
+                           saturated=saturated if saturated.any() else None,
+                           bad=bad if bad.any() else None,
                            nonlinear=nonlinear if nonlinear is not None and nonlinear.any()
                            else None)
