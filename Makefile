@@ -48,7 +48,7 @@ kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"
 chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARGS="--short"
 	$(BIN)/python -m tests.bench.chaos $(ARGS)
 
-real-servers: $(STAMP)  ## Get FTP, SSH and mail servers that other people wrote, from Debian packages; test with them
+real-servers: $(STAMP)  ## Get FTP, SSH, mail and web servers that other people wrote, from Debian packages; test with them
 	@sh tests/support/get_servers.sh $(CURDIR)/.real-servers
 	IOP4D_REAL_SERVERS=required $(BIN)/python -m pytest -q -n $(JOBS) --dist load tests/real_servers
 

@@ -205,8 +205,8 @@ def api_plot(db: Connection, key: str) -> Response:
     """A source's light curve as Bokeh embeds it."""
     theme = lightcurve.DARK if request.args.get("theme") == "dark" else lightcurve.LIGHT
     points = lightcurve.points(db, _source(db, key))
-    return jsonify(item=lightcurve.plot(points, theme) if points.bands else None,
-                   changed_at=points.changed_at, bands=list(points.bands))
+    drawn = lightcurve.plot(points, theme, root=request.script_root) if points.bands else None
+    return jsonify(item=drawn, changed_at=points.changed_at, bands=list(points.bands))
 
 
 @blueprint.get("/events")

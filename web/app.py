@@ -23,6 +23,7 @@ from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
 from iop4d.web import api, auth, compression, context, formats, heavy
 from iop4d.web.context import Parts, render_without_database
+from iop4d.web.proxy import BehindProxy
 from iop4d.web.reader import LiveSite, Reader
 from iop4d.web.stream import Hub
 from iop4d.web.views import (
@@ -77,6 +78,8 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     """
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.wsgi_app = BehindProxy(  # type: ignore[method-assign]
+        app.wsgi_app, trusted=site.web.trusted_proxy, prefix=site.web.prefix)
     app.json = _Json(app)
     app.url_map.converters["int"] = _Id
     reader = Reader(site.database)

@@ -48,17 +48,21 @@ _KEY = "web.key"
 _LASTS = 14 * 86400  # seconds that a session lasts
 _EXTENSION = "iop4d.auth"
 _LONGEST = 1000  # characters of a name, and of a password
-_LARGEST = 64 << 10  # bytes of a form: the longest has a dozen short fields
+LARGEST_FORM = 64 << 10  # bytes of a form: the longest has a dozen short fields
 #: Passwords that are looked at at the same time. Each takes 32 MB and a core for 0.1 s on purpose.
 _AT_ONCE = 2
 _WAITING = 8  # people whose password may be looked at or wait for it; others come again
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Cookies for encrypted connections alone, where people reach the site by them."""
+    """Cookies for encrypted connections alone, where people reach the site by them, and for its
+    pages alone, where others stand beside them."""
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        return parts(app).site.site.url.startswith("https:")
+        return parts(app).site.site.url.startswith("https:") or request.is_secure
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return request.script_root or "/"
 
 
 class _Door:
@@ -77,7 +81,7 @@ def install(app: Flask, root: Path) -> None:
     app.session_interface = _Sessions()
     app.extensions[_EXTENSION] = _Door()
     app.config.update(
-        MAX_CONTENT_LENGTH=_LARGEST, MAX_FORM_MEMORY_SIZE=_LARGEST, MAX_FORM_PARTS=200,
+        MAX_CONTENT_LENGTH=LARGEST_FORM, MAX_FORM_MEMORY_SIZE=LARGEST_FORM, MAX_FORM_PARTS=200,
         SESSION_COOKIE_NAME="iop4d", SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax", PERMANENT_SESSION_LIFETIME=_LASTS)
 

@@ -129,8 +129,9 @@ def render_without_database(template: str, **context: Any) -> str:
 
 def _rendered(template: str, found: Overview, context: dict[str, Any]) -> str:
     read = parts().read
-    return render_template(template, site=read.site, site_wrong=read.wrong, now=found.now,
-                           status=found, site_waits=_waits(read, found), **context)
+    return render_template(template, root=request.script_root, site=read.site,
+                           site_wrong=read.wrong, now=found.now, status=found,
+                           site_waits=_waits(read, found), **context)
 
 
 def _waits(read: Read, found: Overview) -> bool:

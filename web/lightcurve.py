@@ -139,7 +139,7 @@ def _bar(name: str, value: float | None, error: float | None) -> dict[str, float
     return {f"{name}_lo": value - error, f"{name}_hi": value + error}
 
 
-def plot(found: Points, theme: Theme) -> dict[str, Any]:
+def plot(found: Points, theme: Theme, *, root: str = "") -> dict[str, Any]:
     """The light curve, and the polarisation below it if there is any, for Bokeh to embed."""
     # One point alone would get an axis of milliseconds.
     times = DataRange1d(name="range-t", default_span=3_600_000.0, range_padding=0.04)
@@ -151,7 +151,7 @@ def plot(found: Points, theme: Theme) -> dict[str, Any]:
     quantities = ["mag"]
     if any(value is not None for columns in found.bands.values() for value in columns["p"]):
         quantities += ["p", "chi"]
-    panels = [_panel(quantity, theme, times) for quantity in quantities]
+    panels = [_panel(quantity, theme, times, root) for quantity in quantities]
     shown: dict[str, list[Any]] = {band: [] for band in data}
     for panel, quantity in zip(panels, quantities, strict=True):
         points = []
@@ -171,7 +171,7 @@ def plot(found: Points, theme: Theme) -> dict[str, Any]:
     return dict(json_item(layout))
 
 
-def _panel(quantity: str, theme: Theme, times: DataRange1d) -> figure:
+def _panel(quantity: str, theme: Theme, times: DataRange1d, root: str) -> figure:
     title, height = _PANELS[quantity]
     panel = figure(
         height=height, sizing_mode="stretch_width", x_axis_type="datetime", x_range=times,
@@ -181,7 +181,8 @@ def _panel(quantity: str, theme: Theme, times: DataRange1d) -> figure:
         outline_line_color=theme.line, y_axis_label=title, min_border_left=62,
         tools=[PanTool(), BoxZoomTool(), WheelZoomTool(), ResetTool(),
                SaveTool(filename="light-curve"),
-               TapTool(callback=OpenURL(url="/frames/@frame_id", same_tab=True), visible=False)])
+               TapTool(callback=OpenURL(url=f"{root}/frames/@frame_id", same_tab=True),
+                       visible=False)])
     _dress(panel, theme)
     return panel
 

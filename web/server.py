@@ -19,12 +19,14 @@ from waitress import wasyncore
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
 from iop4d.web.app import create_app
+from iop4d.web.auth import LARGEST_FORM
 from iop4d.web.context import parts
 
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2  # how soon a stop is noticed
 _FIRST = 3  # file descriptor of the first socket that is handed over
+_LARGEST_HEAD = 32 << 10  # bytes
 _STOP_SECONDS = 1.5  # for requests under way
 _CONNECTIONS = 1000  # a browser keeps up to six
 #: How long a thread that makes a heavy answer may hold up the others, at each step of theirs.
@@ -58,7 +60,10 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
             app, map=sockets, threads=site.web.threads, **where,
             connection_limit=_room(), channel_timeout=_IDLE_SECONDS,
             # Reads on while a request is answered: so a stream learns that its browser left.
-            channel_request_lookahead=1, ident="iop4d")
+            channel_request_lookahead=1, ident="iop4d",
+            max_request_body_size=LARGEST_FORM, max_request_header_size=_LARGEST_HEAD,
+            # What a proxy says is looked at by web.proxy.
+            clear_untrusted_proxy_headers=False)
     except (OSError, ValueError) as error:
         wasyncore.close_all(sockets)
         raise Iop4dError(
@@ -66,7 +71,7 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
             "port, or stop what listens there") from error
     try:
         with _signals(stop):
-            announce(_address(site.web.host, server))
+            announce(_address(site.web.host, server) + site.web.prefix.strip("/"))
             while not stop.is_set():
                 wasyncore.loop(timeout=_LOOK_SECONDS, map=sockets, use_poll=True, count=1)
     finally:

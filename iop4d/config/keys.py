@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import field
 from datetime import date
+from ipaddress import ip_network
 from typing import Any
 
 _REQUIRED = object()
@@ -72,3 +73,20 @@ DATE: Check = ("a date such as 2023-09-28, or nothing",
 #: The value must be an address of the web.
 address: Check = ("an address such as https://example.org",
                   lambda value: re.fullmatch(r"https?://[^\s/]+(/\S*)?", value) is not None)
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+#: The value must be an address of the network, or a network.
+network: Check = ("an address such as 127.0.0.1 or a network such as 10.0.0.0/8", _is_network)
+
+#: The value must be the path of an address of the web.
+below: Check = ("a path such as /iop4d",
+                lambda value: re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value) is not None
+                and not {".", ".."} & set(value.split("/")))

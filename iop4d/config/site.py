@@ -21,7 +21,19 @@ from iop4d.config.channel import (
     TelegramChannel,
     WebhookChannel,
 )
-from iop4d.config.keys import DATE, Check, above, at_least, between, key, one_of, port_from
+from iop4d.config.keys import (
+    DATE,
+    Check,
+    above,
+    at_least,
+    below,
+    between,
+    key,
+    network,
+    one_of,
+    or_nothing,
+    port_from,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,8 +236,14 @@ class Web:
         "Maximum number of live streams, half of the threads at most; further pages poll.", 12,
         check=at_least(0))
     allow_retry: str = key(
-        "Who may retry failed frames with the page's button: local (browsers "
-        "on this machine), all, or none.", "local", check=one_of("local", "all", "none"))
+        "Who may retry failed frames with the page's button: local (browsers on this machine, and "
+        "whoever is signed in), all, or none.", "local", check=one_of("local", "all", "none"))
+    trusted_proxy: str = key(
+        "Address or network of the web server that passes requests on, such as 127.0.0.1; its "
+        "X-Forwarded headers are believed. Empty: none.", "", check=or_nothing(network))
+    prefix: str = key(
+        "Path below which the web server shows the pages, such as /iop4d. Empty: the root.", "",
+        check=or_nothing(below))
     mailbox: Path | None = key("Folder of mails that the pages show (the demo's).", None)
 
 

@@ -5,7 +5,7 @@ set -eu
 folder=$1
 packages="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd pure-ftpd-common openssh-server
     openssh-sftp-server libwrap0 libhiredis0.14 libmemcached11 libmemcachedutil2 libhashkit2
-    libpcre2-posix3 postfix libdb5.3 libicu72 libnsl2 libsasl2-2"
+    libpcre2-posix3 postfix libdb5.3 libicu72 libnsl2 libsasl2-2 nginx caddy"
 command -v apt-get > /dev/null || { echo "the real servers come from Debian's packages: no apt-get" >&2; exit 1; }
 mkdir -p "$folder/packages"
 cd "$folder/packages"
@@ -17,5 +17,6 @@ apt-get -q download $packages > log 2>&1 || { apt-get -q update > log 2>&1 && ap
 }
 for package in *.deb; do dpkg -x "$package" ..; done
 rm -f ./*.deb
-for server in vsftpd proftpd pure-ftpd sshd; do test -x "../usr/sbin/$server"; done
+for server in vsftpd proftpd pure-ftpd sshd nginx; do test -x "../usr/sbin/$server"; done
+test -x ../usr/bin/caddy
 test -x ../usr/lib/postfix/sbin/master

@@ -1,5 +1,5 @@
-"""FTP and SSH servers that other people wrote, each in a folder and on a port of its own; that of
-mail stands in ``real_mail_server``.
+"""FTP, SSH and web servers that other people wrote, each in a folder and on a port of its own;
+that of mail stands in ``real_mail_server``.
 
 ``make real-servers`` unpacks them from Debian's packages into ``.real-servers``; those of the
 machine serve as well. ``IOP4D_REAL_SERVERS=required`` makes a test fail that misses one.
@@ -57,7 +57,8 @@ class Wanted:
 
 def found(name: str) -> Path | None:
     """Where a server's program is; None where there is none."""
-    folders = (_UNPACKED / "usr" / "sbin", Path("/usr/sbin"), Path("/usr/local/sbin"))
+    folders = (*(_UNPACKED / "usr" / part for part in ("sbin", "bin")), Path("/usr/sbin"),
+               Path("/usr/bin"), Path("/usr/local/sbin"), Path("/usr/local/bin"))
     return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
@@ -198,6 +199,53 @@ def _pure_ftpd(where: Path, folder: Path, root: Path, port: int,
         both.write_bytes(wanted.key.read_bytes() + wanted.cert.read_bytes())
         arguments += ["--tls", "3", "--certfile", str(both)]
     return arguments, USER
+
+
+@contextmanager
+def running_proxy(name: str, folder: Path, configuration: str) -> Iterator[int]:
+    """nginx or caddy with a configuration in which PORT is its own; gives the port."""
+    where, port = program(name), _free_port()
+    config = folder / f"{name}.conf"
+    config.write_text(_PROXIES[name].format(
+        folder=folder, text=configuration.replace("PORT", str(port))), encoding="utf-8")
+    arguments = {"nginx": ["-e", str(folder / "error.log"), "-c", str(config)],
+                 "caddy": ["run", "--config", str(config), "--adapter", "caddyfile"]}[name]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(where), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            env=_environment() | {"HOME": str(folder)}, start_new_session=True)
+        try:
+            _await(process, port, folder / "server.log")
+            yield port
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+_PROXIES = {"nginx": """daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+worker_processes 1;
+master_process off;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxied;
+    fastcgi_temp_path {folder}/a;
+    uwsgi_temp_path {folder}/b;
+    scgi_temp_path {folder}/c;
+{text}
+}}
+""", "caddy": """{{
+    admin off
+    storage file_system {folder}/caddy
+    auto_https disable_redirects
+    skip_install_trust
+}}
+{text}
+"""}
 
 
 @contextmanager

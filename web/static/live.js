@@ -3,6 +3,7 @@
 "use strict";
 (() => {
   const POLL_MS = 12000, DEBOUNCE_MS = 300, RETRY_STREAM_MS = 30000, HIDDEN_MS = 5000, SLOW_MS = 10000;
+  const root = document.body.dataset.root;
   const indicator = document.getElementById("indicator");
   let lastEvent = Number(document.body.dataset.lastEvent || 0);
   let lastBeat = null, source = null, streamTimer = null, pollTimer = null, hiddenTimer = null;
@@ -110,7 +111,7 @@
   const open = () => {
     clearTimeout(streamTimer);
     if (source || document.hidden) return;
-    source = new EventSource("/events?since=" + lastEvent);
+    source = new EventSource(root + "/events?since=" + lastEvent);
     source.onopen = () => { stopPolling(); show("live", "New frames and results appear automatically."); };
     source.onmessage = (message) => {
       lastEvent = Number(message.lastEventId) || lastEvent;
@@ -131,7 +132,7 @@
   const stopPolling = () => { clearInterval(pollTimer); pollTimer = null; };
   const poll = async () => {
     try {
-      const answer = await fetch("/api/live?since=" + lastEvent);
+      const answer = await fetch(root + "/api/live?since=" + lastEvent);
       if (answer.ok) {
         const news = await answer.json();
         const kinds = news.last_event < lastEvent ? ["*"] : news.kinds;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, request
+from flask import Blueprint, abort, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from iop4d.alerts.actions import (
@@ -62,7 +62,7 @@ def alert(db: Connection, id_: int, act: str) -> Response:
     if row.state not in ACTIVE_ALERTS:
         abort(409, f"The alert is no longer active: it is {row.state}.")
     _request(db, act, alert=id_, seconds=_span("12h") if act == "snooze" else 0.0)
-    return redirect("/alerts", code=303)
+    return redirect(url_for("alerts.alerts"), code=303)
 
 
 @blueprint.post("/mutes")
@@ -78,7 +78,7 @@ def mute(db: Connection) -> Response:
         _check_names(db, rule, source)
     _request(db, "unmute" if ends else "mute", rule=rule, source=source,
          seconds=0.0 if ends else _span("12h"))
-    return redirect("/alerts", code=303)
+    return redirect(url_for("alerts.alerts"), code=303)
 
 
 @blueprint.get("/rules/<path:name>")
@@ -124,7 +124,7 @@ def add_rule(db: Connection) -> Response:
     if missing := not_in_catalogue(db, site, compiled):
         flash(missing, "warn")
     _request(db, "add-rule", keys=wanted)
-    return redirect("/alerts", code=303)
+    return redirect(url_for("alerts.alerts"), code=303)
 
 
 def _check_names(db: Connection, rule: str, source: str) -> None:
