@@ -144,7 +144,7 @@ def _night(situation: Situation, plan: NightPlan, lab: Lab, masters: tuple[Maste
             continue
         score.solved += 1
         if of_field:
-            whole = star_list(found)
+            whole = star_list(found) or whole
             continue
         measured.setdefault(frame.truth.group, []).append(measured_frame(number, facts, found))
     for group, some in truths.items():

@@ -70,7 +70,7 @@ def _speeds(instrument: str) -> list[Speed]:
             size[kind] = frame.data.size / 1e6
             found = reduced_of(outcome)
             if frame.truth.group == 0 and found is not None:
-                whole = star_list(found)
+                whole = star_list(found) or whole
             elif found is not None and frame.truth.group == 1:
                 group.append(measured_frame(number, facts, found))
         speeds = [Speed(what=kind, mpx=size[kind], frame_s=median(times[kind][-8:]),

@@ -139,7 +139,7 @@ def run_polar_night(instrument: str, seed: int, masters: tuple[MasterRef, ...]) 
                 scores.failures.append(f"{instrument} {seed} {frame.name}: "
                                        f"{getattr(outcome, 'reason', outcome)}")
             elif truth.group == 0:
-                whole = star_list(found)
+                whole = star_list(found) or whole
             else:
                 truths.setdefault(truth.group, []).append(truth)
                 measured.setdefault(truth.group, []).append(measured_frame(number, facts, found))

@@ -18,6 +18,7 @@ from iop4d.simulator.sky import field_of
 from tests.bench.hard import Deviation, Score, deviations, report
 from tests.bench.nights import peak_rate
 from tests.bench.situations import SITUATIONS, catalogue_of, plan_of
+from tests.support.lab import star_list
 
 NAMES = [s.name for s in SITUATIONS]
 RESULT = ResultValue(
@@ -131,3 +132,12 @@ def test_catalogues_of_one_and_of_a_wrong_calibrator_differ_by_that() -> None:
     off = [float(b["mag_R"]) - float(a["mag_R"]) for a, b in zip(
         rows["easy"], rows["wrong calibrator"], strict=True) if a["mag_R"]]
     assert sorted(round(x, 3) for x in off)[-2:] == [0.0, 0.5]
+
+
+def test_a_whole_frame_that_is_not_sure_enough_gives_sub_frames_no_stars() -> None:
+    unsure: Any = SimpleNamespace(stars=(), wcs={})
+    assert star_list(unsure) is None
+    sure: Any = SimpleNamespace(stars=((1.0, 2.0, 30.0), (4.0, 5.0, 60.0)), wcs={})
+    found = star_list(sure)
+    assert found is not None
+    assert (found.x, found.y, found.flux) == ((1.0, 4.0), (2.0, 5.0), (30.0, 60.0))

@@ -130,7 +130,9 @@ def measured_frame(number: int, facts: FrameFacts, found: Reduced) -> MeasuredFr
         aperture_arcsec=found.aperture_px * found.fwhm_arcsec / found.fwhm_px)
 
 
-def star_list(found: Reduced) -> StarList:
-    """A whole frame as sub-frames take it."""
+def star_list(found: Reduced) -> StarList | None:
+    """A whole frame as sub-frames take it; None where it is not sure enough to place them."""
+    if not found.stars:
+        return None
     x, y, flux = (tuple(column) for column in zip(*found.stars, strict=True))
     return StarList(frame=1, x=x, y=y, flux=flux, wcs=found.wcs, binning=2)
