@@ -13,6 +13,11 @@ Header = Mapping[str, object]
 
 #: Cards of the settings of a detector with which its bias and noise change.
 _SETTINGS = ("GAIN", "OFFSET", "READOUTM")
+#: Cards of the detector's temperature, degrees Celsius or kelvin, as measured and as asked for.
+_TEMPERATURE = ("CCD-TEMP", "CCDTEMP", "CCD_TEMP", "DET-TEMP", "DETTEMP", "CAMTEMP")
+_SET_POINT = ("SET-TEMP", "SETTEMP", "CCDSETT", "TEMPSET")
+_KELVIN = 100.0  # from which on a temperature is in kelvin
+_AT_SET_POINT = 3.0  # degrees from it within which a cooled detector counts as being there
 #: Cards of a mosaic of colour filters before the pixels.
 _MOSAIC = ("BAYERPAT", "COLORTYP", "CFAPAT", "CFA-PAT", "CFATYPE")
 _PATTERN = re.compile(r"[RGB]{4}")
@@ -43,7 +48,7 @@ def with_detector(header: Header, facts: FrameFacts, *, bayer: str) -> FrameFact
     pixels are taken, red, green or blue: their image is half as wide and as high.
     """
     facts = _placed(header, facts)
-    detector = replace(facts.detector, settings=settings(header),
+    detector = replace(facts.detector, settings=settings(header), celsius=temperature(header),
                        calibrated=calibrated(header, facts.kind))
     pattern = mosaic(header)
     if not pattern or bayer == "ignore":
@@ -93,6 +98,28 @@ def settings(header: Header) -> str:
     """The detector's settings, such as ``GAIN=120,OFFSET=10``."""
     said = {name: re.sub(r"[^\w.-]+", "-", _card(header, name)) for name in _SETTINGS}
     return ",".join(f"{name}={value.removesuffix('.0')}" for name, value in said.items() if value)
+
+
+def temperature(header: Header) -> float | None:
+    """The detector's temperature, degrees Celsius; None where no card tells.
+
+    That which was asked for where it is reached, which is the same for all frames of a night.
+    """
+    is_, wanted = (next((t for name in names if (t := _celsius(_card(header, name))) is not None),
+                        None) for names in (_TEMPERATURE, _SET_POINT))
+    if is_ is None or wanted is None:
+        return wanted if is_ is None else is_
+    return wanted if abs(is_ - wanted) <= _AT_SET_POINT else is_
+
+
+def _celsius(said: str) -> float | None:
+    """Of text such as ``-20.0`` or ``11 C``; None of what no detector has."""
+    number = re.match(r"[-+]?\d+(?:[.,]\d*)?", said)
+    if not number:
+        return None
+    value = float(number[0].replace(",", "."))
+    value = value - 273.15 if value >= _KELVIN else value
+    return round(value, 2) if -200.0 <= value <= 60.0 else None
 
 
 def mosaic(header: Header) -> str:

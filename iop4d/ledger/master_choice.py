@@ -14,11 +14,13 @@ from iop4d.model.frame import (
     FrameFacts,
     FrameKind,
     beam_element_of,
+    celsius_of,
     covers,
     is_same_time,
     layout_of,
     region_of,
     settings_of,
+    warmer_by,
 )
 from iop4d.model.messages import MasterRef
 from iop4d.model.states import MasterState
@@ -75,7 +77,7 @@ class MasterChoices:
         """The best masters for a frame of a known instrument, of those chosen before."""
         key = (facts.telescope, facts.instrument, facts.kind, facts.night, layout_of(facts),
                facts.band, facts.beam_element,
-               facts.detector.calibrated,
+               facts.detector.calibrated, _warmth(facts),
                facts.exptime_s if self._darks_hold_bias(facts) else None)
         if (made := self._made.get(key)) is None:
             made = self._made[key] = self._choose(db, facts)
@@ -116,7 +118,7 @@ class MasterChoices:
             chosen.append(MasterRef(
                 id=best.id, revision=best.revision, kind=kind, path=Path(best.path),
                 provisional=best.night != facts.night, exptime_s=best.exptime_s,
-                origin=region_of(best.layout)[1:3],
+                origin=region_of(best.layout)[1:3], celsius=celsius_of(best.layout),
                 holds_bias=kind is FrameKind.DARK and self._darks_hold_bias(facts)))
         chosen += self._pattern(db, facts)
         return Choice(masters=tuple(chosen), missing=tuple(missing),
@@ -134,8 +136,8 @@ class MasterChoices:
     def _nearest(self, db: Connection, kind: FrameKind, facts: FrameFacts) -> list[Master]:
         """The masters that would do, the nearest night first.
 
-        Before equal ones: of an earlier night, and a frame's own layout before its cut of a larger
-        one.
+        Darks of another temperature come after all others. Before equal ones: of an earlier night,
+        and a frame's own layout before its cut of a larger one.
         """
         rows = [row for row in masters.of_kind(db, kind, facts)
                 if days_between(row.night, facts.night) <= self._site.masters.max_age_days
@@ -144,6 +146,7 @@ class MasterChoices:
                 and (kind is not FrameKind.FLAT
                      or beam_element_of(row.layout) == facts.beam_element)]
         return sorted(rows, key=lambda row: (
+            abs(warmer_by(_warmth(facts), celsius_of(row.layout))),
             days_between(row.night, facts.night), row.night > facts.night,
             row.layout != layout_of(facts), row.id))
 
@@ -156,6 +159,11 @@ class MasterChoices:
             return bool(dark.masters) or not biased or dark.state != MasterState.READY
         return (not dark.masters and masters.is_of_one_exposure(dark)
                 and is_same_time(dark.exptime_s, facts.exptime_s))
+
+
+def _warmth(facts: FrameFacts) -> float | None:
+    """A frame's temperature in whole degrees: frames that differ by less have the same masters."""
+    return None if facts.detector.celsius is None else float(round(facts.detector.celsius))
 
 
 def darks_hold_bias(instrument: Instrument, facts: FrameFacts) -> bool:

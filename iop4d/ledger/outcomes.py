@@ -15,7 +15,7 @@ from iop4d.ledger.consequences import Consequences
 from iop4d.ledger.master_choice import deviation
 from iop4d.ledger.plan import Claim, let_wait
 from iop4d.ledger.urgency import Urgency
-from iop4d.model.frame import AstrometryFrom, FrameKind
+from iop4d.model.frame import AstrometryFrom, FrameKind, warmer_by
 from iop4d.model.messages import (
     CHANGED,
     NO_REFERENCE,
@@ -189,7 +189,9 @@ class Outcomes:
         request = claim.request
         assert isinstance(request, ReduceRequest)
         now, frame = self._clock(), frames.by_id(tx, claim.key)
-        frame.provisional = any(master.provisional for master in request.masters)
+        frame.provisional = any(
+            master.provisional or warmer_by(request.facts.detector.celsius, master.celsius)
+            for master in request.masters)
         used = [[m.id, m.revision] for m in request.masters]
         frame.target = reduced.target
         info = frames.reduced_info(reduced, core_s) | {

@@ -67,7 +67,9 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.NONLINEAR: "a pixel of the aperture is above the range in which the detector is linear",
     Flag.UPPER_LIMIT: "below three sigma: there is a limit, no magnitude",
     Flag.OWN_BAND: "in the instrument's own band, not transformed to the catalogue's",
-    Flag.PIXELS_DOUBTFUL: "pixel values that no detector gives: wrapped, or far below the sky",
+    Flag.PIXELS_DOUBTFUL: "pixel values that no detector gives (wrapped, or far below the sky), "
+                          "that the file's own sums speak against, or with the dark of another "
+                          "temperature",
     Flag.CROWDED: "unresolved faint stars make the sky uneven",
     Flag.OTHER_APERTURE: "measured in another aperture than the source asks for, or the other "
                          "frames of its group have",

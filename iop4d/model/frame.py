@@ -65,7 +65,7 @@ class Detector:
     ``GAIN=120,OFFSET=10``: frames of other settings have other masters. ``calibrated``: the masters
     that were applied before the frame came; ``mosaic``: of the pixels behind colour filters, those
     that are taken, such as ``G:RGGB``; ``placed``: whether it is known where on the detector the
-    frame begins.
+    frame begins; ``celsius``: its temperature.
     """
 
     gain_e_adu: float | None = None
@@ -78,6 +78,7 @@ class Detector:
     calibrated: tuple[FrameKind, ...] = ()
     mosaic: str = ""
     placed: bool = False
+    celsius: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,9 @@ class FrameFacts:
         return self.jd_start + self.exptime_s / 2 / 86400
 
 
+#: Degrees to which the temperature of darks is rounded: a dark current doubles in about six.
+WARMTH_STEP = 5.0
+_WARMTH = "T"
 _ALIKE = 0.8  # of the pairs that differ upwards in either fingerprint: of other noise 1/3 would
 
 
@@ -132,14 +136,20 @@ def is_same_exposure(one: str, other: str) -> bool:
 def layout_of(facts: FrameFacts) -> str:
     """Binning, shape, place and settings as text: only frames of one layout are ever combined.
 
+    Of a dark with its temperature, to ``WARMTH_STEP``, among the settings: ``T=-20``.
+
     ``2x 1024x1024``, with an origin ``2x 1120x896+1400+1100``, with settings
     ``1x 1024x1024 GAIN=120``; of a flat field with what stands in the beam, if anything does:
     ``1x 1024x1024@P1``.
     """
     (ny, nx), (x, y) = facts.shape, facts.origin
+    settings = facts.detector.settings
+    if facts.kind is FrameKind.DARK and facts.detector.celsius is not None:
+        step = WARMTH_STEP * round(facts.detector.celsius / WARMTH_STEP)
+        settings = ",".join(filter(None, (settings, f"{_WARMTH}={step:.0f}")))
     behind = f"@{facts.beam_element}" if facts.kind is FrameKind.FLAT and facts.beam_element else ""
     return (f"{facts.binning}x {nx}x{ny}" + (f"+{x}+{y}" if (x, y) != (0, 0) else "")
-            + (f" {facts.detector.settings}" if facts.detector.settings else "") + behind)
+            + (f" {settings}" if settings else "") + behind)
 
 
 def beam_element_of(layout: str) -> str:
@@ -159,6 +169,20 @@ def region_of(layout: str) -> tuple[int, int, int, int, int]:
 def is_same_time(one_s: float, other_s: float) -> bool:
     """Whether two exposure times are the same but for what a shutter or a header rounds."""
     return abs(one_s - other_s) <= 0.02 + 0.01 * max(one_s, other_s)
+
+
+def celsius_of(layout: str) -> float | None:
+    """The temperature of a dark's layout, degrees Celsius; None where it has none."""
+    said = settings_of(layout).get(_WARMTH)
+    return None if said is None else float(said)
+
+
+def warmer_by(celsius: float | None, dark: float | None) -> float:
+    """By how many degrees a frame is clearly warmer than a dark, negative if colder; 0 if neither.
+    """
+    if celsius is None or dark is None or abs(celsius - dark) <= WARMTH_STEP:
+        return 0.0
+    return celsius - dark
 
 
 def settings_of(layout: str) -> dict[str, str]:

@@ -31,6 +31,7 @@ class MasterRef:
 
     ``origin``: (x, y) of its first pixel on the detector, binned; a frame takes its cut of it.
     ``holds_bias``: of a dark from which no bias was subtracted: it serves its exposure time alone.
+    ``celsius``: the detector's temperature when a dark was taken, None where that is not known.
     """
 
     id: int
@@ -41,6 +42,7 @@ class MasterRef:
     exptime_s: float = 0.0
     origin: tuple[int, int] = (0, 0)
     holds_bias: bool = False
+    celsius: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

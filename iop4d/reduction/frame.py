@@ -30,7 +30,7 @@ from iop4d.reduction.measure import (
     measure_sources,
     reference_stars,
 )
-from iop4d.reduction.pixel_doubts import flat_doubt, mark_wrapped, sky_doubt
+from iop4d.reduction.pixel_doubts import dark_note, flat_doubt, mark_wrapped, sky_doubt
 from iop4d.reduction.product import Mark, write_preview, write_reduced
 from iop4d.reduction.rungs import Search
 from iop4d.reduction.stars import Stars, find_sky, find_stars
@@ -75,6 +75,7 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     with stages("background"):
         sky = find_sky(frame)
         doubtful = sky_doubt(sky.level, sky.sigma, masters)
+        dark = dark_note(request.masters, masters, facts, sky.sigma)
     with stages("detect"):
         scale = instrument.pixel_arcsec(facts.binning)
         stars = find_stars(frame, sky, threshold=site.photometry.detection_sigma,
@@ -96,8 +97,9 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
         measured = _measure(frame, stars, field, aperture, facts, tools)
     with stages("results"):
         reduced = _reduced(request, tools, stars, field, aperture, measured,
-                           wrapped=wrapped, pixel_doubts=(file.doubt, doubtful, uneven),
-                           changed=file.changed)
+                           wrapped=wrapped, pixel_doubts=(
+                               file.doubt, doubtful, uneven, dark.text if dark.matters else ""),
+                           notes=(file.changed, "" if dark.matters else dark.text))
     if request.reduced_path and calibrated is not None:
         with stages("product"):
             write_reduced(request.reduced_path, calibrated, reduced, request)
@@ -151,7 +153,7 @@ def _is_target(name: str, catalogue: Catalogue) -> bool:
 
 def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
              aperture: Aperture, found: _Measured, *, wrapped: str,
-             pixel_doubts: tuple[str, ...], changed: str) -> Reduced:
+             pixel_doubts: tuple[str, ...], notes: tuple[str, ...]) -> Reduced:
     facts, telescope = request.facts, tools.instrument.telescope
     wcs, fwhm = field.refined.wcs, stars.psf.fwhm
     airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
@@ -186,7 +188,7 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         target=_main_target(targets, facts, tools.catalogue, wcs),
         field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
         astrometry_from=field.astrometry_from,
-        warnings=(*doubts, *filter(None, (wrapped, *pixel_doubts, changed)),
+        warnings=(*doubts, *filter(None, (wrapped, *pixel_doubts, *notes)),
                   *_warnings(request, stars)))
 
 

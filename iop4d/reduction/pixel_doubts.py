@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.fits.read import RawImage
+from iop4d.model.frame import FrameFacts, FrameKind, warmer_by
+from iop4d.model.messages import MasterRef
 from iop4d.reduction.masters import CalibratedImage, MasterSet
 
 _BELOW_SIGMA = 10.0  # of the sky, below which a level of integers is far from the sky
@@ -19,6 +22,8 @@ _HOLE = 20000.0  # ADU by which no pixel between two such pixels of a star is fa
 _WIDEST = 12  # pixels of such a hole
 _BLOCKS = 8  # to a side, that show how even an image is
 _SAMPLE = 8192  # pixels that show it
+_DOUBLES = 6.0  # degrees with which a dark current doubles
+_HOT_PERCENT = 99.0  # of the pixels of a dark are fainter than its hot ones
 _UNEVEN = 0.05  # of the sky: a flat that adds less looks like a gradient
 
 
@@ -94,6 +99,34 @@ def sky_doubt(level: float, sigma: float, masters: MasterSet) -> str:
         return ""
     return (f"the sky is {level:.0f} ADU after calibration: the bias or dark does not belong to "
             "this frame")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DarkNote:
+    """That a dark is of another temperature, in words, empty if it is not; whether that matters."""
+
+    text: str = ""
+    matters: bool = False
+
+
+def dark_note(refs: Sequence[MasterRef], masters: MasterSet, facts: FrameFacts,
+              sigma: float) -> DarkNote:
+    """Whether a frame's dark was taken at clearly another temperature.
+
+    The dark current doubles with six degrees. It matters where one pixel in a hundred is off by
+    more than ``sigma``, the noise of the sky, ADU: the level by itself is part of the sky.
+    """
+    dark = next((ref for ref in refs if ref.kind is FrameKind.DARK), None)
+    by = 0.0 if dark is None else warmer_by(facts.detector.celsius, dark.celsius)
+    if dark is None or masters.dark is None or by == 0.0:
+        return DarkNote()
+    step = max(1, math.isqrt(masters.dark.size // _SAMPLE))
+    middle, high = np.nanpercentile(masters.dark[::step, ::step], (50.0, _HOT_PERCENT))
+    part = abs(2.0 ** (by / _DOUBLES) - 1.0)
+    off = float(high - middle) * facts.exptime_s * part
+    return DarkNote(matters=off > sigma, text=(
+        f"its detector was at {facts.detector.celsius:.0f} C, that of the master dark at "
+        f"{dark.celsius:.0f} C: there is no nearer one"))
 
 
 def flat_doubt(image: NDArray[np.float32], masters: MasterSet) -> str:

@@ -114,7 +114,7 @@ def facts_columns(facts: FrameFacts) -> dict[str, Any]:
         "y0": facts.origin[1], "subframe": facts.subframe, "flipped": facts.flipped,
         "beam_element": facts.beam_element,
         "detector": {name: value for name, value in asdict(facts.detector).items()
-                     if value not in (None, "", (), False)},
+                     if value is not False and value not in (None, "", ())},
     }
 
 

@@ -9,7 +9,7 @@ from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import RawImage
 from iop4d.instruments.detector_cards import calibrated, mosaic, settings, with_detector
 from iop4d.model.errors import CardError, FrameError
-from iop4d.model.frame import Detector, FrameFacts, FrameKind, covers
+from iop4d.model.frame import Detector, FrameFacts, FrameKind, covers, layout_of
 
 B, D, F = FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT
 
@@ -110,6 +110,18 @@ def test_settings_are_those_that_change_bias_and_noise() -> None:
     assert settings({"GAIN": 120.0, "OFFSET": 10, "READOUTM": "High Gain / 16", "EGAIN": 1.5}) == (
         "GAIN=120,OFFSET=10,READOUTM=High-Gain-16")
     assert settings({}) == ""
+
+
+@pytest.mark.parametrize(("cards", "celsius"), [
+    ({}, None), ({"CCD-TEMP": "unknown"}, None), ({"CCD-TEMP": -999.0}, None),
+    ({"CCD-TEMP": -34.9938, "SET-TEMP": -35.0}, -35.0),  # cooled
+    ({"CCD-TEMP": 21.875, "SET-TEMP": -15.0}, 21.88),  # not cooled, though it was to be
+    ({"SET-TEMP": -10.0}, -10.0), ({"CCD-TEMP": 0.0}, 0.0),
+    ({"CAMTEMP": "11 C"}, 11.0), ({"CCD-TEMP": 180.2}, -92.95)])  # kelvin
+def test_the_temperature_of_the_detector(cards: dict[str, object], celsius: float | None) -> None:
+    found = with_detector(cards, facts(), bayer="refuse")
+    assert found.detector.celsius == celsius
+    assert layout_of(found) == layout_of(facts())  # of no matter but to darks
 
 
 @pytest.mark.parametrize(("cards", "origin", "placed"), [

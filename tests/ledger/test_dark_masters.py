@@ -31,10 +31,13 @@ class Camera(Bench):
         self.requests: dict[str, ReduceRequest] = {}
 
     def facts(self, name: str) -> FrameFacts:
-        kind, seconds, setting, number = name.removesuffix(".fit").split("-")
+        name, _, celsius = name.removesuffix(".fit").partition("@")
+        kind, seconds, setting, number = name.split("-")
         band = "-R" if kind in ("flat", "science") else ""
         return replace(facts_of(f"{kind}{band}-{number}.fit"), exptime_s=float(seconds[:-1]),
-                       detector=Detector(settings=setting and f"GAIN={setting}"))
+                       detector=Detector(
+                           settings=setting and f"GAIN={setting}",
+                           celsius=float(celsius) if celsius else None))
 
     def answer(self, claim: Claim) -> Outcome:
         request = claim.request
@@ -95,3 +98,33 @@ def test_masters_of_another_gain_are_not_used(site: Site, database: Database, cl
     assert camera.state(f"science-60s-{setting}-9.fit") == state
     if setting == "120":
         assert "GAIN=120" in camera.requests["science-60s-120-9.fit"].masters[0].path.name
+
+
+def test_darks_of_another_temperature_are_another_master_and_the_nearest_one_is_used(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    camera = Camera(site, database, clock, (FrameKind.DARK,))
+    camera.drop(*(f"dark-60s--{n}@0.fit" for n in range(3)),
+                *(f"dark-60s--{n}@-20.{n}.fit" for n in range(3, 7)),
+                "science-60s--10@-19.6.fit", "science-60s--11@-1.fit", "science-60s--12@-40.fit",
+                "science-60s--13.fit")
+    camera.work()
+    assert sorted((m.layout, m.n_frames) for m in rows(database, Master)) == [
+        ("2x 1024x1024 T=-20", 4), ("2x 1024x1024 T=0", 3)]
+    used = {name[14:]: [m.celsius for m in request.masters]
+            for name, request in camera.requests.items()}
+    assert (used["0@-19.6.fit"], used["1@-1.fit"], used["2@-40.fit"]) == ([-20.0], [0.0], [-20.0])
+    assert len(used["3.fit"]) == 1  # whose temperature no card tells: any
+    assert {name[14:]: bool(camera.frame(name).provisional) for name in camera.requests} == {
+        "0@-19.6.fit": False, "1@-1.fit": False, "2@-40.fit": True, "3.fit": False}
+
+
+def test_a_frame_is_reduced_again_when_a_dark_of_its_temperature_comes(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    camera = Camera(site, database, clock, (FrameKind.DARK,))
+    camera.drop(*(f"dark-60s--{n}@0.fit" for n in range(3)), "science-60s--10@-20.fit")
+    camera.work()
+    assert [m.celsius for m in camera.requests["science-60s--10@-20.fit"].masters] == [0.0]
+    camera.drop(*(f"dark-60s--{n}@-20.fit" for n in range(3, 6)))
+    camera.work()
+    assert [m.celsius for m in camera.requests["science-60s--10@-20.fit"].masters] == [-20.0]
+    assert not camera.frame("science-60s--10@-20.fit").provisional

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from iop4d.fits.read import RawImage
 from iop4d.model.errors import FrameError
+from iop4d.model.frame import Detector, FrameFacts, FrameKind
+from iop4d.model.messages import MasterRef
 from iop4d.reduction.masters import MasterSet, calibrate_pixels
-from iop4d.reduction.pixel_doubts import flat_doubt, mark_wrapped, sky_doubt
+from iop4d.reduction.pixel_doubts import dark_note, flat_doubt, mark_wrapped, sky_doubt
 
 RNG = np.random.default_rng(3)
 SKY = np.rint(RNG.normal(500.0, 10.0, (128, 160)))
@@ -104,6 +107,28 @@ def test_a_flat_that_adds_structure_does_not_belong_to_the_frame() -> None:
     assert flat_doubt(sky * vignetting / vignetting, right) == ""
     assert "the flat makes the sky uneven" in flat_doubt(sky / vignetting, right)  # flat already
     assert flat_doubt(sky - 500.0, right) == ""  # there is no sky that could tell
+
+
+@pytest.mark.parametrize(("celsius", "exptime_s", "said", "matters"), [
+    (-20.0, 60.0, False, False), (-16.0, 60.0, False, False), (None, 60.0, False, False),
+    (-8.0, 60.0, True, True),  # four times the current: hot pixels of 120 ADU are off by 360
+    (-8.0, 0.1, True, False),  # by 0.6, which is nothing to a sky of 5
+    (-32.0, 60.0, True, True), (-26.0, 2.0, True, False)])
+def test_a_dark_of_another_temperature_is_noted_and_is_a_doubt_where_hot_pixels_matter(
+        celsius: float | None, exptime_s: float, said: bool, matters: bool) -> None:
+    dark = np.zeros((100, 100), np.float32)
+    dark[::7, ::7] = 2.0
+    facts = FrameFacts(
+        telescope="T", instrument="I", kind=FrameKind.SCIENCE, night="2024-01-01",
+        jd_start=2460311.0, exptime_s=exptime_s, shape=(100, 100),
+        detector=Detector(celsius=celsius))
+    refs = [MasterRef(id=1, kind=FrameKind.DARK, path=Path("d"), celsius=-20.0)]
+    found = dark_note(refs, MasterSet(dark=dark), facts, 5.0)
+    assert (bool(found.text), found.matters) == (said, matters)
+    if said:
+        assert found.text.startswith(f"its detector was at {celsius:.0f} C, that of the master "
+                                     "dark at -20 C")
+    assert dark_note([], MasterSet(), facts, 5.0).text == ""
 
 
 def test_a_dark_that_holds_the_bias_is_not_scaled() -> None:
