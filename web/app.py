@@ -109,7 +109,7 @@ def _give_templates(app: Flask) -> None:
     functions: dict[str, Callable[..., Any]] = {
         "plus_minus": units.plus_minus, "total": uncertainty.total,
         "mag_total": uncertainty.mag_total, "mag_text": uncertainty.mag_text,
-        "p_total": uncertainty.p_total, "chi_total": uncertainty.chi_total}
+        "p_text": uncertainty.p_text, "chi_text": uncertainty.chi_text}
     # Rows of older versions lack keys that the templates name.
     app.jinja_env.filters.update({n: formats.of_missing(f) for n, f in filters.items()})
     app.jinja_env.globals.update({n: formats.of_missing(f) for n, f in functions.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 from bokeh.embed import json_item
 from bokeh.layouts import gridplot
 from bokeh.models import (
@@ -26,12 +27,11 @@ from bokeh.plotting import figure
 from iop4d.model.bands import band_order, colour_of
 from iop4d.model.flags import names
 from iop4d.model.result import STACK
-from iop4d.model.uncertainty import chi_total, mag_text, p_total
-from iop4d.model.units import NOTHING, plus_minus, unix_of_jd, utc_of_jd
+from iop4d.model.uncertainty import chi_text, mag_text, p_shown, p_text
+from iop4d.model.units import NOTHING, unix_of_jd
 from iop4d.store import sources
 from iop4d.store.database import Connection
 from iop4d.store.results import frame_ids
-from iop4d.store.schema import Result
 from iop4d.web import formats
 
 #: The newest points shown; a browser draws this many without effort.
@@ -59,10 +59,12 @@ DARK = Theme(
     paper="#151b24", text="#b8c3d1", line="#46525f", grid="#26303c", dark=True)
 
 _TOOLTIPS = [
-    ("band", "$name"), ("UTC", "@utc"), ("JD", "@jd"), ("mag", "@label"),
+    ("band", "$name"), ("UTC", "@t{%F %T}"), ("JD", "@jd{0.00000}"), ("mag", "@label"),
     ("polarisation", "@plabel"), ("telescope", "@telescope"), ("flags", "@flags"),
     ("frame", "@frame")]
 _PANELS = {"mag": ("magnitude", 420), "p": ("p [%]", 150), "chi": ("χ [°]", 170)}
+_VALUES = {"p": "p_debiased"}  # columns of a panel's values, where they have another name
+_LIMITS = {"mag": "mag_limit", "p": "p_limit"}
 # Of one form with the tables, and short enough for a phone.
 _DATE = "%Y-%m-%d"
 _TICKS: dict[str, Any] = {
@@ -73,8 +75,10 @@ _CONTEXT: dict[str, Any] = {
     "milliseconds": _DATE, "seconds": _DATE, "minsec": _DATE, "minutes": _DATE, "hourmin": _DATE,
     "hours": _DATE, "days": "%Y", "months": "", "years": ""}
 
-_NUMBERS = ("t", "mag", "mag_lo", "mag_hi", "limit", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi")
-_TEXTS = ("id", "fill", "utc", "jd", "label", "plabel", "telescope", "flags", "frame", "frame_id")
+#: Where there is no number, a browser takes NaN.
+_NUMBERS = ("t", "jd", "mag", "mag_lo", "mag_hi", "mag_limit", "p_debiased", "p_lo", "p_hi",
+            "p_limit", "chi", "chi_lo", "chi_hi", "fill")
+_TEXTS = ("id", "label", "plabel", "telescope", "flags", "frame", "frame_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,30 +109,31 @@ def points(db: Connection, source: str, *, after: float | None = None) -> Points
         changed_at=max((row.changed_at for row in rows), default=after or 0.0))
 
 
-def _point(row: Result, frame_id: int | None) -> dict[str, Any]:
+def _point(row: Any, frame_id: int | None) -> dict[str, Any]:
     """A point's columns. One that was withdrawn has no number: the page draws it no more."""
     if row.withdrawn:
-        return dict.fromkeys(_NUMBERS) | dict.fromkeys(_TEXTS, "") | {"id": row.id, "fill": 0.0}
+        return (dict.fromkeys(_NUMBERS) | dict.fromkeys(_TEXTS, "")
+                | {"id": row.id, "fill": 0.0, "frame_id": 0})
     # Bars are random errors, by which points differ; a number by itself has all of its error.
-    p, p_err = formats.percent(row.p), formats.percent(row.p_err)
-    polarised = NOTHING if p is None else (
-        f"p {plus_minus(p, formats.percent(p_total(row)), 2)} %, "
-        f"χ {plus_minus(row.chi_deg, chi_total(row), 1)}°")
+    # A polarisation that is a limit has no bar and no angle.
+    p, limit = formats.percent(p_shown(row)), formats.percent(row.p_limit)
+    p, chi = (p, row.chi_deg) if limit is None else (None, None)
     flags = [", ".join(name.replace("_", " ") for name in names(row.flags)) or "good"]
     flags += ["flagged by hand"] * bool(row.human_flags) + ["provisional"] * bool(row.provisional)
     return {
-        "id": row.id, "t": unix_of_jd(row.jd_mid) * 1000, "mag": row.mag,
-        **_bar("mag", row.mag, row.mag_err), "p": p, **_bar("p", p, p_err),
-        "chi": row.chi_deg, **_bar("chi", row.chi_deg, row.chi_err_deg),
+        "id": row.id, "t": unix_of_jd(row.jd_mid) * 1000, "jd": row.jd_mid, "mag": row.mag,
+        **_bar("mag", row.mag, row.mag_err), "p_debiased": p,
+        **_bar("p", p, formats.percent(row.p_err)), "p_limit": limit,
+        "chi": chi, **_bar("chi", chi, row.chi_err_deg),
         # Hollow: flagged; pale: of provisional masters.
         "fill": 0.0 if row.flags or row.human_flags else 0.35 if row.provisional else 0.9,
-        "utc": utc_of_jd(row.jd_mid), "jd": formats.jd(row.jd_mid),
-        "label": mag_text(row), "plabel": polarised,
-        "limit": row.mag_limit if row.mag is None else None,
+        "label": mag_text(row),
+        "plabel": NOTHING if row.p is None else f"p {p_text(row)} %, χ {chi_text(row)}°",
+        "mag_limit": row.mag_limit if row.mag is None else None,
         "telescope": row.telescope, "flags": ", ".join(flags),
         "frame": f"{len(row.frames)} frames put together" if row.mode == STACK
         else ", ".join(row.frames),
-        "frame_id": frame_id,
+        "frame_id": frame_id or 0,
     }
 
 
@@ -145,11 +150,13 @@ def plot(found: Points, theme: Theme, *, root: str = "") -> dict[str, Any]:
     times = DataRange1d(name="range-t", default_span=3_600_000.0, range_padding=0.04)
     data = {
         band: ColumnDataSource(name=f"points-{band}", data={
-            name: _numbers(values) if name in _NUMBERS else values
+            name: _numbers(values) if name in _NUMBERS else np.array(values, dtype=np.int32)
+            if name in ("id", "frame_id") else values
             for name, values in columns.items()})
         for band, columns in found.bands.items()}
     quantities = ["mag"]
-    if any(value is not None for columns in found.bands.values() for value in columns["p"]):
+    if any(value is not None for columns in found.bands.values()
+           for name in ("p_debiased", "p_limit") for value in columns[name]):
         quantities += ["p", "chi"]
     panels = [_panel(quantity, theme, times, root) for quantity in quantities]
     shown: dict[str, list[Any]] = {band: [] for band in data}
@@ -159,7 +166,8 @@ def plot(found: Points, theme: Theme, *, root: str = "") -> dict[str, Any]:
             drawn = _draw(panel, source, theme, quantity=quantity, band=band, index=index)
             points += [drawn[0], *drawn[2:]]
             shown[band] += drawn
-        panel.add_tools(HoverTool(renderers=points, tooltips=_TOOLTIPS, limit=2))
+        panel.add_tools(HoverTool(renderers=points, tooltips=_TOOLTIPS, limit=2,
+                                  formatters={"@t": "datetime"}))
     items = [LegendItem(label=band, renderers=drawn) for band, drawn in shown.items()]
     # One legend for all panels: a click hides a band in each.
     panels[0].add_layout(Legend(
@@ -196,13 +204,14 @@ def _draw(panel: figure, source: ColumnDataSource, theme: Theme, *, quantity: st
                          line_color=color, line_alpha=0.55)
     # The name is what the hover shows as band.
     points = panel.scatter(
-        "t", quantity, source=source, marker=marker, size=7, color=color, fill_alpha="fill",
-        line_width=1.2, name=band, nonselection_fill_alpha="fill", nonselection_line_alpha=1.0)
-    if quantity != "mag":
+        "t", _VALUES.get(quantity, quantity), source=source, marker=marker, size=7, color=color,
+        fill_alpha="fill", line_width=1.2, name=band, nonselection_fill_alpha="fill",
+        nonselection_line_alpha=1.0)
+    if quantity not in _LIMITS:
         return points, bars
-    # What is not detected is fainter than its limit, which is below it on this axis.
-    limits = panel.scatter("t", "limit", source=source, marker="inverted_triangle", size=8,
-                           line_color=color, fill_alpha=0.0, line_width=1.2, name=band)
+    # What is not detected is fainter than its limit, and p is smaller: below it on both axes.
+    limits = panel.scatter("t", _LIMITS[quantity], source=source, marker="inverted_triangle",
+                           size=8, line_color=color, fill_alpha=0.0, line_width=1.2, name=band)
     return points, bars, limits
 
 
@@ -218,5 +227,6 @@ def _dress(panel: figure, theme: Theme) -> None:
     panel.grid.grid_line_color = theme.grid
 
 
-def _numbers(values: list[Any]) -> list[float]:
-    return [float("nan") if value is None else value for value in values]
+def _numbers(values: list[Any]) -> np.ndarray:
+    """As an array, which goes to the browser as it is in memory: None becomes NaN."""
+    return np.array(values, dtype=float)

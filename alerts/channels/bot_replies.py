@@ -11,8 +11,8 @@ from iop4d.alerts import actions
 from iop4d.alerts.channels.base import Channel
 from iop4d.alerts.rendering import count, moment
 from iop4d.config import Site
-from iop4d.model.uncertainty import chi_total, mag_text, p_total
-from iop4d.model.units import plus_minus, utc_of_jd
+from iop4d.model.uncertainty import chi_text, mag_text, p_text
+from iop4d.model.units import utc_of_jd
 from iop4d.store import alerts, outbox, sources
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Result
@@ -80,10 +80,8 @@ def _last_results(db: Connection, source: str) -> str:
 
 def _result(row: Result) -> str:
     text = f"{utc_of_jd(row.jd_mid)} {row.band} {mag_text(row)}"
-    if row.p_debiased is not None:
-        error = p_total(row)
-        text += (f", p {plus_minus(100 * row.p_debiased, error and 100 * error, 1)} %, "
-                 f"chi {plus_minus(row.chi_deg, chi_total(row), 0)} deg")
+    if row.p is not None:
+        text += f", p {p_text(row, 1)} %, chi {chi_text(row, 0)} deg"
     return text
 
 

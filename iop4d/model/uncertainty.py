@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from iop4d.model.units import MAG_PER_RELATIVE_FLUX, plus_minus
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX, NOTHING, plus_minus
 
 
 def total(own: float | None, *common: float | None) -> float | None:
@@ -84,6 +84,31 @@ def mag_text(row: Any, digits: int = 3) -> str:
     if row.mag is None and limit is not None and math.isfinite(limit):
         return f"> {limit:.1f}"
     return plus_minus(row.mag, mag_total(row), digits)
+
+
+def p_shown(row: Any) -> float | None:
+    """Degree of polarisation without the bias of noise; as measured where nothing better is known.
+
+    Results of versions that knew no bias have the measured one alone.
+    """
+    shown: float | None = row.p if row.p_debiased is None else row.p_debiased
+    return shown
+
+
+def p_text(row: Any, digits: int = 2) -> str:
+    """A result's polarisation in percent with its error by itself, or its limit: ``< 17.0``."""
+    if row.p_limit is not None and math.isfinite(row.p_limit):
+        return f"< {100 * row.p_limit:.1f}"
+    p, err = p_shown(row), p_total(row)
+    return plus_minus(None if p is None else 100 * p, None if err is None else 100 * err,
+                      digits)
+
+
+def chi_text(row: Any, digits: int = 1) -> str:
+    """A result's angle in degrees with its error by itself; nothing where p is a limit."""
+    if row.p_limit is not None and math.isfinite(row.p_limit):
+        return NOTHING
+    return plus_minus(row.chi_deg, chi_total(row), digits)
 
 
 def nucleus_total(row: Any) -> float | None:

@@ -12,6 +12,7 @@ from iop4d.model.frame import FrameKind
 from iop4d.model.messages import UNSOLVED
 from iop4d.model.states import TROUBLED_FRAMES, FrameState, JobState
 from iop4d.store.database import Connection, Transaction
+from iop4d.store.results import standing
 from iop4d.store.schema import Event, Frame, Job, Outage, Result
 
 _RULE = pw.fn.json_extract(Event.content, "$.rule")
@@ -61,8 +62,8 @@ def zero_points(db: Connection, since: float) -> list[tuple[str, float, float, f
     One row for the results of each telescope, instrument, band and exposure.
     """
     alike = (Result.telescope, Result.instrument, Result.band, Result.exptime_s)
-    groups = db.select(Result, Result.telescope, pw.fn.MAX(Result.zero_point),
-                       pw.fn.MAX(Result.id)).where(
+    groups = standing(db, Result.telescope, pw.fn.MAX(Result.zero_point),
+                      pw.fn.MAX(Result.id)).where(
         Result.zero_point.is_null(False) & (Result.created_at > since)).group_by(*alike).tuples()
     found = []
     for telescope, best, newest in groups:

@@ -9,10 +9,11 @@ from typing import Any
 import peewee as pw
 
 from iop4d.model.flags import NEVER_ALERTS
+from iop4d.model.frame import FrameKind
 from iop4d.model.result import STACK
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.store.database import Connection
-from iop4d.store.results import STANDS
+from iop4d.store.results import among, standing
 from iop4d.store.schema import (
     Alert,
     AlertStep,
@@ -77,7 +78,10 @@ class NightLine:
 
 @dataclass(frozen=True, kw_only=True)
 class BandSummary:
-    """The results of one source and band in a night; ``good`` of them enter the mean."""
+    """The results of one source and band in a night; ``good`` of them enter the mean.
+
+    ``polarised``: the newest that has a polarisation.
+    """
 
     source: str
     band: str
@@ -87,6 +91,7 @@ class BandSummary:
     brightest: float | None
     faintest: float | None
     last: Result
+    polarised: Result | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +127,7 @@ def with_results(db: Connection, frames: Iterable[Frame]) -> list[FrameLine]:
     """Frames with their results, by one query however many there are."""
     frames = list(frames)
     of: dict[int, list[Result]] = {}
-    rows = (db.select(Result, Result, ResultFrame.frame.alias("of_frame")).join(ResultFrame)
+    rows = (standing(db, Result, ResultFrame.frame.alias("of_frame")).join(ResultFrame)
             .where(ResultFrame.frame.in_([frame.id for frame in frames]))
             .order_by(Result.source, Result.band).objects())
     for row in rows:
@@ -169,13 +174,13 @@ def history(db: Connection, results: Iterable[Result]) -> list[ResultHistory]:
 def nights(db: Connection) -> list[NightLine]:
     """Every night, the latest first."""
     frames: dict[str, dict[str, int]] = {}
-    counts = (db.select(Frame, Frame.night, Frame.state, pw.fn.COUNT(Frame.id))
+    counts = (db.select(Frame, Frame.night, Frame.state, pw.fn.COUNT())
               .where(Frame.night != "").group_by(Frame.night, Frame.state))
     for night, state, count in counts.tuples():
         frames.setdefault(night, {})[state] = count
-    results = {night: (count, sources) for night, count, sources in db.select(
-        Result, Result.night, pw.fn.COUNT(Result.id),
-        pw.fn.COUNT(pw.fn.DISTINCT(Result.source))).group_by(Result.night).tuples()}
+    results = {night: (count, sources) for night, count, sources in standing(
+        db, Result.night, pw.fn.COUNT(), pw.fn.COUNT(pw.fn.DISTINCT(Result.source))).group_by(
+        Result.night).tuples()}
     lines = []
     for night in sorted(frames.keys() | results.keys(), reverse=True):
         count, sources = results.get(night, (0, 0))
@@ -190,18 +195,32 @@ def night_states(db: Connection, night: str) -> dict[str, int]:
                 .group_by(Frame.state).tuples())
 
 
-def night_frames(db: Connection, night: str, state: str | None, number: int) -> Page:
-    """A night's frames in order of their exposure, of one state or of all."""
+def night_kinds(db: Connection, night: str) -> dict[str, int]:
+    """A night's frames by kind, science first."""
+    found = dict(db.select(Frame, Frame.kind, pw.fn.COUNT()).where(
+        (Frame.night == night) & Frame.kind.is_null(False)).group_by(Frame.kind).tuples())
+    return dict(sorted(found.items(), key=lambda kind: (kind[0] != FrameKind.SCIENCE, kind[0])))
+
+
+def night_frames(db: Connection, night: str, state: str | None, number: int, *,
+                 kind: str | None = None) -> Page:
+    """A night's frames, the latest exposure first, of one state and kind or of all.
+
+    Those that were not read yet come before them.
+    """
     query = db.select(Frame, *_LISTED).where(Frame.night == night)
     if state:
         query = query.where(Frame.state == state)
-    found = _page(query.order_by(Frame.jd_start, Frame.id), number)
+    if kind:
+        query = query.where(Frame.kind == kind)
+    found = _page(query.order_by(Frame.jd_start.is_null().desc(), Frame.jd_start.desc(),
+                                 Frame.id.desc()), number)
     return Page(rows=with_results(db, found.rows), number=found.number, total=found.total)
 
 
 def last_night(db: Connection) -> str | None:
     """The latest night that has results."""
-    night = db.select(Result, pw.fn.MAX(Result.night)).scalar()
+    night = standing(db, Result.night).order_by(Result.night.desc()).limit(1).scalar()
     return str(night) if night else None
 
 
@@ -213,18 +232,30 @@ def summarise(db: Connection, night: str) -> list[BandSummary]:
     sound = ((Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & ~is_filled(Result.human_flags)
              & Result.mag.is_null(False) & (Result.mode != STACK))
     good = pw.Case(None, [(sound, Result.mag)])
-    groups = (db.select(Result, Result.source, Result.band, pw.fn.COUNT(Result.id),
-                        pw.fn.COUNT(good), pw.fn.AVG(good), pw.fn.MIN(good), pw.fn.MAX(good))
-              .where((Result.night == night) & STANDS).group_by(Result.source, Result.band)
-              .order_by(Result.source, Result.band))
-    found = []
-    for source, band, count, n_good, mean, brightest, faintest in groups.tuples():
-        last = (db.select(Result).where((Result.source == source) & (Result.band == band)
-                                        & (Result.night == night) & STANDS)
-                .order_by(Result.jd_mid.desc()).first())
-        found.append(BandSummary(source=source, band=band, count=count, good=n_good, mean=mean,
-                                 brightest=brightest, faintest=faintest, last=last))
-    return found
+    of_night = Result.night == night
+    groups = list(
+        standing(db, Result.source, Result.band, pw.fn.COUNT(Result.id), pw.fn.COUNT(good),
+                 pw.fn.AVG(good), pw.fn.MIN(good), pw.fn.MAX(good))
+        .where(of_night).group_by(Result.source, Result.band)
+        .order_by(Result.source, Result.band).tuples())
+    last = _newest_of_each(db, of_night)
+    polarised = _newest_of_each(db, of_night & Result.p.is_null(False))
+    return [
+        BandSummary(source=source, band=band, count=count, good=n_good, mean=mean,
+                    brightest=brightest, faintest=faintest, last=last[source, band],
+                    polarised=polarised.get((source, band)))
+        for source, band, count, n_good, mean, brightest, faintest in groups]
+
+
+def _newest_of_each(db: Connection, which: Any) -> dict[tuple[str, str], Result]:
+    """Of some results the newest of each source and band, by two queries however many there are."""
+    place = pw.fn.ROW_NUMBER().over(
+        partition_by=[Result.source, Result.band],
+        order_by=[Result.jd_mid.desc(), Result.id.desc()]).alias("place")
+    ranked = standing(db, Result.id, place).where(which).alias("ranked")
+    newest = db.select(Result, ranked.c.id).from_(ranked).where(ranked.c.place == 1)
+    ids = [id_ for (id_,) in newest.tuples()]
+    return {(row.source, row.band): row for row in among(db, ids)}
 
 
 # Alerts, messages and summaries.

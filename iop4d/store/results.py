@@ -191,6 +191,14 @@ class Selection:
     until_jd: float | None = None
 
 
+def standing(db: Connection, *columns: Any) -> Any:
+    """A SELECT of the results that count: whatever lists, counts or compares results begins here.
+
+    Withdrawn ones are read where one is asked for by its id or by the frame's identity, alone.
+    """
+    return db.select(Result, *columns).where(STANDS)
+
+
 def select(db: Connection, chosen: Selection) -> Iterator[Result]:
     """The results of a selection, in order of time."""
     return iter(_selected(db, chosen).iterator())
@@ -211,7 +219,7 @@ def select_part(db: Connection, chosen: Selection, columns: Sequence[str], *, co
 
 
 def _selected(db: Connection, chosen: Selection, *columns: Any) -> Any:
-    query = db.select(Result, *columns).where(STANDS).order_by(Result.jd_mid, Result.id)
+    query = standing(db, *columns).order_by(Result.jd_mid, Result.id)
     if chosen.sources:
         query = query.where(Result.source.in_(chosen.sources))
     if chosen.bands:

@@ -67,7 +67,8 @@ class Frame(Table):
 
     class Meta:
         indexes = ((("telescope", "night", "name"), False),
-                   (("instrument", "kind", "night", "jd_start"), False))
+                   (("instrument", "kind", "night", "jd_start"), False),
+                   (("night", "state"), False))
 
 
 class Job(Table):
@@ -248,8 +249,14 @@ class Result(Table):
     changed_at = pw.FloatField(index=True)
 
     class Meta:
-        indexes = ((("source", "band", "jd_mid"), False), (("source", "jd_mid"), False),
-                   (("jd_mid",), False))
+        indexes = ((("source", "band", "jd_mid"), False),
+                   (("source", "jd_mid", "withdrawn"), False), (("jd_mid",), False),
+                   (("night", "source", "withdrawn"), False))
+
+
+# Few results have a polarisation: the newest of a source is not sought among all.
+Result.add_index(Result.index(Result.source, Result.jd_mid, where=Result.p.is_null(False),
+                              name="result_polarised"))
 
 
 class ResultFrame(Table):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import peewee as pw
 
 from iop4d.model.errors import CatalogueError
+from iop4d.model.flags import NEVER_ALERTS
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue, schema
 from iop4d.store.database import Connection
-from iop4d.store.results import STANDS
+from iop4d.store.results import STANDS, standing
 from iop4d.store.schema import Alert, Frame, Result
+from iop4d.store.table import is_filled
+
+_UNFLAGGED = (Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & ~is_filled(Result.human_flags)
 
 _LONGEST_ID = 19  # digits
 
@@ -23,7 +29,8 @@ class SourceLine:
     name: str
     entry: Source | None
     count: int = 0
-    last: Result | None = None  # the latest with a magnitude
+    last: Result | None = None  # the latest with a magnitude; without a doubt, if there is one
+    polarised: Result | None = None  # the latest with a polarisation
 
 
 def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
@@ -44,22 +51,23 @@ def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
 
 def listed(db: Connection) -> list[SourceLine]:
     """Every source that was measured, and every target; targets first."""
-    counts = dict(db.select(Result, Result.source, pw.fn.COUNT(Result.id)).group_by(Result.source)
-                  .tuples())
+    counts = dict(standing(db, Result.source, pw.fn.COUNT()).group_by(Result.source).tuples())
     entries = {source.name: source for source in catalogue.load(db).sources}
     names = set(counts) | {source.name for source in entries.values()
                            if source.kind is not SourceKind.CALIBRATOR}
+    last = _newest(db, counts, Result.mag.is_null(False) & _UNFLAGGED)
+    last = _newest(db, counts.keys() - last.keys(), Result.mag.is_null(False)) | last
+    polarised = _newest(db, counts, Result.p.is_null(False))
     lines = [SourceLine(name=name, entry=entries.get(name), count=counts.get(name, 0),
-                        last=_last_measured(db, name) if name in counts else None)
-             for name in names]
+                        last=last.get(name), polarised=polarised.get(name)) for name in names]
     return sorted(lines, key=_order)
 
 
-def _last_measured(db: Connection, name: str) -> Result | None:
-    last: Result | None = (
-        db.select(Result).where((Result.source == name) & STANDS & Result.mag.is_null(False))
-        .order_by(Result.jd_mid.desc()).first())
-    return last
+def _newest(db: Connection, names: Iterable[str], which: Any) -> dict[str, Result]:
+    """Of each source the newest result of some, found from the end of the source's index."""
+    found = {name: standing(db).where((Result.source == name) & which)
+             .order_by(Result.jd_mid.desc(), Result.id.desc()).limit(1).first() for name in names}
+    return {name: row for name, row in found.items() if row is not None}
 
 
 def _order(line: SourceLine) -> tuple[bool, bool, str]:
@@ -69,16 +77,16 @@ def _order(line: SourceLine) -> tuple[bool, bool, str]:
 
 def count(db: Connection, name: str) -> int:
     """How many results a source has."""
-    return int(db.select(Result).where(Result.source == name).count())
+    return int(standing(db).where(Result.source == name).count())
 
 
 def latest_results(db: Connection, name: str, count: int) -> list[Result]:
     """The latest results of a source, the newest first, without withdrawn ones."""
-    return list(db.select(Result).where((Result.source == name) & STANDS).order_by(
+    return list(standing(db).where(Result.source == name).order_by(
         Result.jd_mid.desc(), Result.id.desc()).limit(count))
 
 
-def points(db: Connection, name: str, *, after: float | None, limit: int) -> list[Result]:
+def points(db: Connection, name: str, *, after: float | None, limit: int) -> list[Any]:
     """What a plot needs of a source's newest results, or of those that changed at or after a time.
 
     In order of time. Withdrawn ones are among those that changed alone: a plot loses them.
@@ -86,13 +94,13 @@ def points(db: Connection, name: str, *, after: float | None, limit: int) -> lis
     query = db.select(
         Result, Result.id, Result.band, Result.jd_mid, Result.mag, Result.mag_err,
         Result.mag_limit, Result.mag_err_common, Result.p, Result.p_err, Result.chi_deg,
-        Result.chi_err_deg,
+        Result.chi_err_deg, Result.p_debiased, Result.p_limit,
         Result.chi_err_common, Result.q, Result.u, Result.q0_err, Result.u0_err, Result.telescope,
         Result.flags, Result.human_flags, Result.frames, Result.provisional, Result.mode,
         Result.withdrawn, Result.changed_at).where(
         Result.source == name)
     query = query.where(STANDS if after is None else Result.changed_at >= after)
-    return list(query.order_by(Result.jd_mid.desc()).limit(limit))[::-1]
+    return list(query.order_by(Result.jd_mid.desc()).limit(limit).namedtuples())[::-1]
 
 
 def other_names(db: Connection) -> dict[str, str]:

@@ -11,7 +11,8 @@ from iop4d.model.states import DaemonState, FrameState, JobState
 from iop4d.store import alerts, events, groups
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import undelivered
-from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox, Result
+from iop4d.store.results import standing
+from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox
 
 #: Frames that were not used.
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
@@ -65,7 +66,7 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
                   db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id))
                   .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)))
                   .group_by(Job.kind, Job.state).tuples()],
-        "results": db.select(Result).count(),
+        "results": standing(db).count(),
         "masters": _counts(db, Master.state),
         "alerts": _counts(db, Alert.state),
         "mails": _counts(db, Outbox.state),

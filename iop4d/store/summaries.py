@@ -16,7 +16,7 @@ from iop4d.model.result import STACK
 from iop4d.model.states import UNBEGUN_ALERTS, FrameState, MessageState, SummaryState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.points import barring_flags
-from iop4d.store.results import STANDS
+from iop4d.store.results import STANDS, standing
 from iop4d.store.schema import Alert, Frame, Master, Meta, Outbox, Result, Summary
 from iop4d.store.status import TROUBLE
 from iop4d.store.table import is_filled
@@ -122,7 +122,7 @@ def of_source(db: Connection, source: str, nights: int, *,
 
 def sources(db: Connection, night: str) -> list[str]:
     """The sources that have results of a night."""
-    return [name for (name,) in db.select(Result, Result.source).where(
+    return [name for (name,) in standing(db, Result.source).where(
         Result.night == night).distinct().tuples()]
 
 

@@ -46,7 +46,8 @@ def _as_the_first(path: Path) -> None:
     with plain:
         for (name,) in plain.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%beam%' "
-                "OR type = 'index' AND sql LIKE '%group_id%'").fetchall():
+                "OR type = 'index' AND (sql LIKE '%group_id%' OR sql LIKE '%jd_mid%' "
+                "OR sql LIKE '%withdrawn%')").fetchall():
             plain.execute(f'DROP INDEX "{name}"')
         for table, columns in _NEW.items():
             for column in columns:
@@ -71,6 +72,9 @@ def test_a_first_database_is_brought_up_to_date_with_its_rows(tmp_path: Path) ->
         assert tx.by_id(Measurement, 1).beam == ""
         letter = tx.by_id(Outbox, 1)
         assert (letter.unsure, letter.grouped_by, letter.given_up_at) == (False, "", None)
+        indexes = {name for name, in tx.rows("SELECT name FROM sqlite_master WHERE type='index'")}
+        assert {"result_source_jd_mid_withdrawn", "result_jd_mid", "result_polarised",
+                "result_night_source_withdrawn", "frame_night_state"} <= indexes
         # Both images of a source have a row of their own now.
         for beam in ("O", "E"):
             tx.create(Measurement, frame=frame, source="BL Lac", beam=beam, x=1.0, y=2.0, flux=3.0)

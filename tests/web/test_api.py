@@ -61,7 +61,7 @@ def test_points_are_columns_by_band(client: FlaskClient) -> None:
     columns = points["bands"]["R"]
     assert len({len(values) for values in columns.values()}) == 1
     for mag, low, high, label, p in zip(columns["mag"], columns["mag_lo"], columns["mag_hi"],
-                                        columns["label"], columns["p"], strict=True):
+                                        columns["label"], columns["p_debiased"], strict=True):
         assert low < mag < high
         assert label == f"{mag:.3f} ± {high - mag:.3f}"
         assert 6 <= p <= 9
@@ -90,9 +90,9 @@ def test_what_is_not_detected_is_shown_by_its_limit(empty: Site) -> None:
             id_)
     columns = _json(client, "/api/sources/BL%20Lac/points")["bands"]["R"]
     at = columns["id"].index(id_)
-    assert (columns["mag"][at], columns["limit"][at], columns["label"][at]) == (
+    assert (columns["mag"][at], columns["mag_limit"][at], columns["label"][at]) == (
         None, 19.24, "> 19.2")
-    assert [limit for k, limit in enumerate(columns["limit"]) if k != at] == [None] * (
+    assert [limit for k, limit in enumerate(columns["mag_limit"]) if k != at] == [None] * (
         len(columns["id"]) - 1)
     plot = client.get("/api/sources/BL%20Lac/plot").get_data(as_text=True)
     assert "inverted_triangle" in plot

@@ -4,7 +4,7 @@
   const place = document.getElementById("plot");
   const api = place.dataset.api;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const numbers = ["t", "mag", "mag_lo", "mag_hi", "limit", "p", "p_lo", "p_hi", "chi", "chi_lo", "chi_hi"];
+  const numbers = ["t", "jd", "mag", "mag_lo", "mag_hi", "mag_limit", "p_debiased", "p_lo", "p_hi", "p_limit", "chi", "chi_lo", "chi_hi"];
   const ranges = ["range-t", "range-mag", "range-p", "range-chi"];
   let changedAt = 0, view = null, busy = false, again = false;
 
@@ -18,6 +18,7 @@
 
   const draw = async () => {
     const answer = await fetch(api + "/plot?theme=" + (dark.matches ? "dark" : "light"));
+    if (answer.status === 503 && !view) { setTimeout(update, 1000 * (Number(answer.headers.get("Retry-After")) || 5) * (1 + Math.random())); return; }
     if (!answer.ok) { note("The light curve is not available now."); return; }
     const plot = await answer.json();
     changedAt = plot.changed_at;

@@ -6,7 +6,7 @@ import re
 
 from flask import Blueprint, abort, request
 
-from iop4d.store import groups, pages
+from iop4d.store import groups, pages, summaries
 from iop4d.store.database import Connection
 from iop4d.web.context import page_number, reading, render
 
@@ -25,7 +25,7 @@ def check_night(night: str) -> None:
 @reading
 def night_list(db: Connection) -> str:
     """Every night."""
-    return render(db, "nights.html", nights=pages.nights(db))
+    return render(db, "nights.html", nights=pages.nights(db), summaries=summaries.nights(db))
 
 
 @blueprint.get("/nights/<night>")
@@ -37,9 +37,10 @@ def night(db: Connection, night: str) -> str:
     summary = pages.summarise(db, night)
     if not states and not summary:
         abort(404, f"There is no frame of the night {night}.")
-    state = request.args.get("state") or None
+    state, kind = request.args.get("state") or None, request.args.get("kind") or None
     return render(db, "night.html", night=night, groups=[
         (groups.described(group), group.reason)
         for group in groups.without_polarisation(db, night=night)],
-                  states=states, summary=summary, chosen=state,
-                  page=pages.night_frames(db, night, state, page_number()))
+                  states=states, kinds=pages.night_kinds(db, night), summary=summary,
+                  chosen=state, kind=kind, has_summary=night in summaries.nights(db),
+                  page=pages.night_frames(db, night, state, page_number(), kind=kind))

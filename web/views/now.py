@@ -10,7 +10,7 @@ from iop4d.web.context import reading, render
 
 blueprint = Blueprint("now", __name__)
 
-_CARDS = 24
+_CARDS = 16
 _FEW = 8
 
 
@@ -43,8 +43,8 @@ def _unused(db: Connection) -> dict[str, object]:
     return {"unused": pages.unused_frames(db, 1, _FEW)}
 
 
-_FRAGMENTS = {"banner": lambda _: {}, "now": _now, "frames": _frames, "results": _results,
-              "alerts": _alerts, "failed": _unused}
+_FRAGMENTS = {"banner": lambda _: {}, "now": _now, "system": lambda _: {}, "frames": _frames,
+              "results": _results, "alerts": _alerts, "failed": _unused}
 
 
 @blueprint.get("/fragments/<name>")
