@@ -205,7 +205,8 @@ def costs(site: Served, paths: list[str], repeat: int) -> list[tuple[str, float,
             start = time.perf_counter()
             status, body, _ = site.get(path, **{"Accept-Encoding": "gzip"})
             times.append(time.perf_counter() - start)
-            assert status == 200, (path, status)
+            # Without a daemon the site is not well, which is its answer there.
+            assert status == 200 or path == "/healthz", (path, status)
         found.append((path, 1e3 * (site.cpu_s - before) / repeat, 1e3 * statistics.median(times),
                       len(body) / 1e3))
     return found
