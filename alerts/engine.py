@@ -17,6 +17,7 @@ from typing import Any
 from iop4d.alerts import episodes
 from iop4d.alerts.check import check_rules
 from iop4d.alerts.conditions import Form
+from iop4d.alerts.light_curves import LightCurves
 from iop4d.alerts.notify import Notifier
 from iop4d.alerts.points import PointReader, latest_jd, since_jd
 from iop4d.alerts.rules import (
@@ -66,6 +67,7 @@ class AlertEngine:
         self._of_points = tuple(c for c in self._all if c.condition.form is not Form.SYSTEM)
         self._subjects = Subjects(site, self._of_points)
         self._notifier = Notifier(site, clock)
+        self._curves = LightCurves()
         self._looked = 0  # the last event that was searched for flags
 
     @property
@@ -101,7 +103,7 @@ class AlertEngine:
                 if label and self._subjects.is_watched(compiled, source):
                     key = (number, source, label)
                     due[key] = min(since - _reach(compiled, band), due.get(key, math.inf))
-        reader = PointReader(tx, self.until)
+        reader = PointReader(tx, self.until, self._curves)
         for (number, source, label), since in due.items():
             self._judge(tx, self._of_points[number], source, label, since, reader,
                         frozenset(result_ids))
@@ -156,7 +158,7 @@ class AlertEngine:
                       reason=without_rule(alert))
 
     def _measured_again(self, tx: Transaction, compiled: CompiledRule, alert: Alert, since: float,
-                        written: frozenset[int]) -> list[RulePoint]:
+                        written: frozenset[int], reader: PointReader) -> list[RulePoint]:
         """The points that fired an alert as they are now, if they were measured again and one of
         them does not meet the condition any more."""
         is_other_band = compiled.condition.bands is not None and since <= alert.fired_jd
@@ -166,8 +168,8 @@ class AlertEngine:
         span = points.jd_span(tx, alert.points)
         if span is None:
             return []
-        now = [point for point in since_jd(tx, compiled, alert.source, alert.band,
-                                           span[0] - _BEFORE, self.until)
+        now = [point for point in reader.since(compiled, alert.source, alert.band,
+                                               span[0] - _BEFORE)
                if point.id in alert.points]
         fails = any(not (math.isnan(point.value) or compiled.condition.holds(point.value))
                     for point in now)
@@ -184,7 +186,8 @@ class AlertEngine:
                               resolved_jd=begin - _BEFORE, resolved_at=self._clock())
         if alert.notified_at is not None:
             self._notifier.notify(tx, compiled, alert, MessageKind.WITHDRAWN, points=now)
-        self._judge(tx, compiled, alert.source, alert.band, begin, PointReader(tx, self.until))
+        self._judge(tx, compiled, alert.source, alert.band, begin,
+                    PointReader(tx, self.until, self._curves))
 
     def _remind(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         """Notify people again of an active alert, if its newest point meets the condition."""
@@ -214,7 +217,8 @@ class AlertEngine:
             since, found = reader.load(compiled, source, band, since)
             rows = alerts.latest_episodes(tx, compiled.rule.name, source, band)
             waiting = rows.pop(0) if rows and not alerts.has_begun(rows[0]) else None
-            if rows and (again := self._measured_again(tx, compiled, rows[0], since, written)):
+            if rows and (again := self._measured_again(
+                    tx, compiled, rows[0], since, written, reader)):
                 self._withdraw(tx, compiled, rows[0], _said(compiled, rows[0], again), again)
                 return
             subject = _Subject(compiled=compiled, source=source, band=band, waiting=waiting,

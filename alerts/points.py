@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
+from iop4d.alerts import light_curves
 from iop4d.alerts.conditions import Form
-from iop4d.alerts.quantities import Past, PointSeries, colours, derived
+from iop4d.alerts.light_curves import Curve, LightCurves, reach, selection
+from iop4d.alerts.quantities import Past
 from iop4d.alerts.rules import CompiledRule, RulePoint
-from iop4d.model.flags import Flag
-from iop4d.model.units import MAG_PER_RELATIVE_FLUX, jd_of_unix
-from iop4d.science.flux import AB_MJY, ZERO_MJY
+from iop4d.model.units import jd_of_unix
 from iop4d.store import points as store
 from iop4d.store.database import Connection
 
@@ -19,6 +21,7 @@ _LATE = 7.0  # days before the newest point in which a late one can still make a
 _AHEAD = 1.0 / 24.0  # days after now up to which a point counts: clocks differ a little
 _MOST = 2000  # points looked at for one judgement
 _MOST_PAST = 50_000  # points that a change is compared with
+_jd = attrgetter("jd")
 
 #: What of a rule has no part in which points it looks at.
 _NOT_READ: dict[str, Any] = {
@@ -30,14 +33,16 @@ _NOT_READ: dict[str, Any] = {
 class PointReader:
     """Reads the points of rules that are judged in one transaction.
 
-    Rules often differ in their thresholds alone; what they look at is then read once. ``until``:
-    the JD of ``latest_jd``.
+    Rules often differ in their thresholds alone; what they look at is then read once, and kept for
+    the next transaction by who gives ``curves``. ``until``: the JD of ``latest_jd``.
     """
 
-    def __init__(self, db: Connection, until: float) -> None:
+    def __init__(self, db: Connection, until: float, curves: LightCurves | None = None) -> None:
         self._db = db
-        self._until = until
-        self._read: dict[tuple[object, ...], tuple[float, list[RulePoint]]] = {}
+        self.until = until
+        self._curves = LightCurves() if curves is None else curves
+        self._curves.look(db)
+        self._read_now: dict[tuple[object, ...], tuple[float, list[RulePoint]]] = {}
 
     def load(self, compiled: CompiledRule, source: str, band: str,
              since: float) -> tuple[float, list[RulePoint]]:
@@ -46,9 +51,73 @@ class PointReader:
         ``band`` is the colour's name for a colour.
         """
         seen = (compiled.condition.about, replace(compiled.rule, **_NOT_READ), source, band, since)
-        if seen not in self._read:
-            self._read[seen] = _load(self._db, compiled, source, band, since, self._until)
-        return self._read[seen]
+        if seen not in self._read_now:
+            self._read_now[seen] = _load(self, compiled, source, band, since)
+        return self._read_now[seen]
+
+    def since(self, compiled: CompiledRule, source: str, band: str,
+              start: float) -> list[RulePoint]:
+        """All points from a JD on."""
+        curve = self.curve(compiled, source, band)
+        if start - reach(compiled) < curve.start:
+            return since_jd(self._db, compiled, source, band, start, self.until)
+        return self.points(compiled, curve, bisect_left(curve.points, start, key=_jd))
+
+    def newest(self, curve: Curve) -> float | None:
+        """The JD of the newest point of a curve."""
+        count = bisect_right(curve.seen, (self.until, math.inf))
+        return curve.seen[count - 1][0] if count else None
+
+    def points(self, compiled: CompiledRule, curve: Curve, begin: int) -> list[RulePoint]:
+        """The points of a curve from an index on."""
+        return _rule_points(compiled, curve, begin,
+                            bisect_right(curve.points, self.until, key=_jd))
+
+    def curve(self, compiled: CompiledRule, source: str, band: str) -> Curve:
+        """The curve of a rule on a source and band, long enough to judge its newest points."""
+        key = light_curves.key_of(compiled, source, band)
+        curve = before = self._curves.get(key)
+        if curve is not None:
+            curve.refresh(self._db)
+        if curve is None or not self._is_whole(curve, compiled.rule.confirm - 1, reach(compiled)):
+            curve = self._read(compiled, source, band)
+            self._curves.put(key, curve)
+        curve.serve(compiled, before)
+        curve.drop_before(self._needed(curve, curve.before, curve.reach))
+        return curve
+
+    def _is_whole(self, curve: Curve, needed: int, days: float) -> bool:
+        return self._needed(curve, needed, days) >= curve.start
+
+    def _needed(self, curve: Curve, needed: int, days: float) -> float:
+        """The JD from which on points are needed to judge the newest ones, with so many before
+        them, and so many days before those."""
+        newest = self.newest(curve)
+        if newest is None:
+            return -math.inf
+        at = bisect_left(curve.points, newest - _LATE, key=_jd) - needed
+        if at < 0:
+            return -math.inf
+        begin = curve.points[at].jd if at < len(curve.points) else newest
+        return min(begin, newest - _LATE) - days
+
+    def _read(self, compiled: CompiledRule, source: str, band: str) -> Curve:
+        bands = compiled.condition.bands
+        chosen = selection(compiled, source, bands[0] if bands else band, self.until)
+        newest = store.times(self._db, chosen, limit=1)
+        needed = compiled.rule.confirm - 1
+        for count in (needed, 20 * needed, _MOST):  # not each of them counts: errors, colours
+            before = store.times(self._db, chosen, before=newest[0] - _LATE,
+                                 limit=count) if newest else []
+            start = -math.inf
+            if newest and len(before) == count:
+                start = (before[-1] if before else newest[0] - _LATE) - reach(compiled)
+            curve = light_curves.read(self._db, compiled, source, band, start, _MOST_PAST)
+            if start == -math.inf or (
+                    self._needed(curve, needed, 0.0) > -math.inf):
+                return curve
+        curve.start = -math.inf  # there are no such points, as far as anybody looks
+        return curve
 
 
 def latest_jd(now: float) -> float:
@@ -59,89 +128,45 @@ def latest_jd(now: float) -> float:
     return jd_of_unix(now) + _AHEAD
 
 
-def _load(db: Connection, compiled: CompiledRule, source: str, band: str,
-          since: float, until: float) -> tuple[float, list[RulePoint]]:
-    first = compiled.condition.bands[0] if compiled.condition.bands else band
-    selection = _selection(compiled, source, first, until)
-    newest = store.times(db, selection, limit=1)
-    if not newest:
-        return since, []
-    since = max(since, newest[0] - _LATE)
-    after = store.times(db, selection, since=since, limit=_MOST)
-    if len(after) == _MOST:
-        return after[-1], since_jd(db, compiled, source, band, after[-1], until)
+def _load(reader: PointReader, compiled: CompiledRule, source: str, band: str,
+          since: float) -> tuple[float, list[RulePoint]]:
     needed = compiled.rule.confirm - 1
-    for count in (needed, 20 * needed, _MOST):  # not each of them counts: errors, colours
-        before = store.times(db, selection, before=since, limit=count)
-        points = since_jd(db, compiled, source, band, before[-1] if before else since, until)
-        surplus = sum(point.jd < since for point in points) - needed
-        if surplus >= 0 or len(before) < count:
-            break
-    return since, points[max(surplus, 0):]
+    curve = reader.curve(compiled, source, band)
+    newest = reader.newest(curve)
+    if newest is None:
+        return since, []
+    since = max(since, newest - _LATE)
+    first, last = (bisect_left(curve.seen, (since, -1)),
+                   bisect_right(curve.seen, (reader.until, math.inf)))
+    if last - first >= _MOST:
+        since, needed = curve.seen[last - _MOST][0], 0
+    begin = bisect_left(curve.points, since, key=_jd) - needed
+    return since, reader.points(compiled, curve, max(begin, 0))
 
 
 def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
              start: float, until: float) -> list[RulePoint]:
-    """All points from a JD on, up to that of ``latest_jd``."""
-    condition, rule = compiled.condition, compiled.rule
-    first, second = condition.bands or (band, "")
-    is_value = condition.form in (Form.VALUE, Form.COLOUR)
-    series = _series(db, compiled, source, first, start if is_value else start - rule.window_days,
-                     until)
-    if condition.form is Form.COLOUR:
-        near = rule.colour_within_hours / 24.0
-        series = colours(series, _series(db, compiled, source, second, start - near, until),
-                         rule.colour_within_hours)
-    values = derived(condition, series, Past.of(rule, condition.quantity), since=start)
-    errors = series.total if is_value else [math.nan] * len(series)
-    return [RulePoint(id=id_, jd=jd, value=value, error=error) for id_, jd, value, error
-            in zip(series.ids, series.jd, values, errors, strict=True) if jd >= start]
+    """All points from a JD on, up to that of ``latest_jd``; nothing is kept in memory."""
+    curve = light_curves.read(db, compiled, source, band, start - reach(compiled), _MOST_PAST,
+                              until)
+    return _rule_points(compiled, curve, bisect_left(curve.points, start, key=_jd),
+                        len(curve.points))
 
 
 def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
            until: float) -> RulePoint | None:
     """The newest point that a rule looks at, of a source and band; None if none counts."""
     first = compiled.condition.bands[0] if compiled.condition.bands else band
-    last = store.times(db, _selection(compiled, source, first, until), limit=1)
+    last = store.times(db, selection(compiled, source, first, until), limit=1)
     found = since_jd(db, compiled, source, band, last[0], until) if last else []
     return found[-1] if found else None
 
 
-def _series(db: Connection, compiled: CompiledRule, source: str, band: str,
-            start: float, until: float) -> PointSeries:
-    rule = compiled.rule
-    kept = []
-    is_flux = compiled.condition.quantity == "flux_mjy"
-    zero_mjy = ZERO_MJY.get(band, AB_MJY)  # of an unknown band only changes mean something
-    for point in store.values(
-            db, _selection(compiled, source, band, until), start, limit=_MOST_PAST):
-        number = zero_mjy * 10.0 ** (-0.4 * point.value) if is_flux else point.value
-        scale = number / MAG_PER_RELATIVE_FLUX if is_flux else 1.0
-        err = math.nan if point.error is None else point.error * scale
-        common, host = point.common * scale, point.host * scale
-        if not rule.max_err or math.hypot(err, common, host) <= rule.max_err:
-            kept.append((point.id, point.jd, point.night, number, err, common, host,
-                         point.camera))
-    ids, jds, nights, values, errors, commons, hosts, cameras = list(
-        zip(*kept, strict=True)) or [()] * 8
-    return PointSeries(ids=ids, jd=jds, night=nights, value=values, error=errors, common=commons,
-                       host=hosts, camera=cameras)
-
-
-def _selection(compiled: CompiledRule, source: str, band: str,
-               until: float) -> store.PointSelection:
-    """Which points of a band count for a rule."""
-    rule, quantity = compiled.rule, compiled.condition.quantity
-    if quantity not in ("p", "chi"):
-        quantity = "mag"  # of a flux and a colour too
-    if quantity != "chi" and compiled.condition.form is not Form.COLOUR:
-        quantity += {"auto": "_auto", "corrected": "_nucleus"}.get(rule.host_galaxy, "")
-    bars = Flag(0)
-    for name in rule.reject_flags:
-        bars |= Flag[name.upper()]
-    if quantity == "chi":
-        bars |= Flag.FIELD_ROTATED
-    if rule.require_stable_stars:
-        bars |= Flag.UNSTEADY | Flag.FEW_CALIBRATORS | Flag.CLOUDS
-    return store.PointSelection(source=source, band=band, quantity=quantity, bars=int(bars),
-                        instruments=rule.instruments, until=until, stacks=rule.stacks)
+def _rule_points(compiled: CompiledRule, curve: Curve, begin: int, end: int) -> list[RulePoint]:
+    condition = compiled.condition
+    is_value = condition.form in (Form.VALUE, Form.COLOUR)
+    points = curve.points[begin:end]
+    values = curve.values(condition, Past.of(compiled.rule, condition.quantity), begin, end)
+    return [RulePoint(id=point.id, jd=point.jd, value=value,
+                      error=point.total if is_value else math.nan)
+            for point, value in zip(points, values, strict=True)]

@@ -10,16 +10,14 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from statistics import NormalDist, median
+from operator import attrgetter
 
 from iop4d.alerts.conditions import Condition, Form
+from iop4d.alerts.windows import LineWindow, PastWindow, PathWindow, SeriesPoint
 from iop4d.config import Rule
-from iop4d.model.uncertainty import between
-from iop4d.model.units import angle_difference, line_fit, mean_angle, robust_sigma
+from iop4d.model.units import MAD_TO_SIGMA, angle_difference
 
 _SURE = 3.0  # standard errors that a rate must have
-_CHANCE = 0.0027  # of a constant angle to seem to have turned at a point: three standard errors
 _NAN = math.nan
 _FLOORS = {"mag": 0.02, "flux_mjy": 0.0, "p": 0.005, "chi": 2.0}
 _FLUX_SHARE = 0.02
@@ -46,14 +44,16 @@ class Past:
         """The floor about a median."""
         return max(self.floor, self.share * abs(middle))
 
+    def steady_least(self, middle: float) -> float:
+        """The same to three digits: weights that follow from it change seldom."""
+        return float(f"{self.least(middle):.3g}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PointSeries:
-    """Points in order of time: result ids, JD(UTC), nights, values and their random errors.
+    """Points in order of time, by columns: see ``windows.SeriesPoint``.
 
-    ``common``: errors that points of one ``camera`` share; ``host``: what the host galaxy's flux
-    makes, alike in all; empty: none is known, all are of one camera.
-    Plain lists: the daemon, which asks, does without numpy.
+    ``common``, ``host``, ``camera``: empty where none is known, all are of one camera.
     """
 
     ids: Sequence[int]
@@ -71,24 +71,36 @@ class PointSeries:
     @property
     def total(self) -> list[float]:
         """The error of each value by itself."""
-        return [math.hypot(own, self.common_at(i), self.host_at(i))
-                for i, own in enumerate(self.error)]
+        return [point.total for point in self.points()]
 
-    def common_at(self, i: int) -> float:
-        """The common error of a point."""
-        return self.common[i] if self.common else 0.0
+    def points(self) -> list[SeriesPoint]:
+        """The points themselves."""
+        none = [0.0] * len(self)
+        return [SeriesPoint(*row) for row in zip(
+            self.ids, self.jd, self.night, self.value, self.error, self.common or none,
+            self.host or none, self.camera or [""] * len(self), strict=True)]
 
-    def host_at(self, i: int) -> float:
-        """The error of a point by the host's flux."""
-        return self.host[i] if self.host else 0.0
-
-    def camera_at(self, i: int) -> str:
-        """The camera of a point."""
-        return self.camera[i] if self.camera else ""
+    @classmethod
+    def of(cls, points: Sequence[SeriesPoint]) -> PointSeries:
+        """Points by columns."""
+        ids, jd, night, value, error, common, host, camera = list(
+            zip(*points, strict=True)) or [()] * 8
+        return cls(ids=ids, jd=jd, night=night, value=value, error=error, common=common,
+                   host=host, camera=camera)
 
 
 def derived(condition: Condition, series: PointSeries, past: Past, *, since: float) -> list[float]:
-    """What is compared with the threshold, at each point from JD ``since`` on; NaN before.
+    """What is compared with the threshold, at each point from JD ``since`` on; NaN before, but of
+    values and colours. See ``Derivation``."""
+    if condition.form in (Form.VALUE, Form.COLOUR):
+        return list(series.value)
+    points = series.points()
+    start = bisect_left(series.jd, since)
+    return [_NAN] * start + Derivation(condition, points, past).values(start, len(points))
+
+
+class Derivation:
+    """What a condition compares with its threshold, at the points of a series.
 
     A change is the value minus the median of the points in the ``window`` days before that are of
     earlier nights, at least ``min_points`` of them; in sigma it is divided by
@@ -98,112 +110,121 @@ def derived(condition: Condition, series: PointSeries, past: Past, *, since: flo
     is the largest turn of chi within the window, each step taken the shorter way, of those that
     noise does not explain; 0 if it explains them all. Of common errors counts what the points
     compared do not share (``model.uncertainty.between``).
+
+    Each value is worked out once. The series may grow and change: ``forget`` is called before.
+    ``most``: points that a value is compared with.
     """
-    if condition.form in (Form.VALUE, Form.COLOUR):
-        return list(series.value)
-    start = bisect_left(series.jd, since)
-    make = {Form.CHANGE: _change, Form.RATE: _rate, Form.ROTATION: _rotation}[condition.form]
-    out = [_NAN] * start
-    for i in range(start, len(series)):
-        first = bisect_left(series.jd, series.jd[i] - past.window)
-        out.append(make(condition, series, past, first, i))
-    return out
+
+    def __init__(self, condition: Condition, points: Sequence[SeriesPoint], past: Past,
+                 most: int = 1 << 62) -> None:
+        self._condition, self._points, self._past, self._most = condition, points, past, most
+        self._begin = 0
+        self._values: list[float] = []  # from the point ``_begin`` on
+        self._night = ("", 0, 0)  # a point's night, its index, and where that night begins
+        is_angle = condition.quantity == "chi"
+        self._window: PastWindow | LineWindow | PathWindow = (
+            LineWindow(points) if condition.form is Form.RATE
+            else PathWindow(points) if condition.form is Form.ROTATION
+            else PastWindow(points, is_angle=is_angle))
+
+    def values(self, start: int, end: int) -> list[float]:
+        """Those of the points from one index on and before another."""
+        if self._condition.form in (Form.VALUE, Form.COLOUR):
+            return [point.value for point in self._points[start:end]]
+        if not self._begin <= start <= self._begin + len(self._values):
+            kept = self._values if start < self._begin < end else []
+            self._values = [self._at(i) for i in range(start, self._begin)] if kept else []
+            self._values += kept
+            self._begin = start
+        self._values += [self._at(i) for i in range(self._begin + len(self._values), end)]
+        return self._values[start - self._begin:end - self._begin]
+
+    def forget(self, index: int) -> None:
+        """The points from an index on are about to change."""
+        self._window.forget(index)
+        del self._values[max(index - self._begin, 0):]
+        self._begin = min(self._begin, index)
+        self._night = ("", 0, 0)
+
+    def _at(self, i: int) -> float:
+        first = bisect_left(self._points, self._points[i].jd - self._past.window, hi=i, key=_jd)
+        first = max(first, i + 1 - self._most)
+        if isinstance(self._window, PastWindow):
+            return self._change(self._window, first, i)
+        if isinstance(self._window, LineWindow):
+            return self._rate(self._window, first, i)
+        if i + 1 - first < self._past.min_points:
+            return _NAN
+        self._window.move(first, i + 1)
+        return self._window.largest_turn()
+
+    def _change(self, window: PastWindow, first: int, i: int) -> float:
+        condition, point = self._condition, self._points[i]
+        end = max(self._begin_of_night(i), first)
+        if end - first < self._past.min_points:
+            return _NAN
+        window.move(first, end)
+        middle = window.middle()
+        difference = (abs(angle_difference(point.value, middle)) if condition.quantity == "chi"
+                      else point.value - middle)
+        if condition.unit == "%":
+            return 100.0 * difference / middle if middle > 0 else _NAN
+        if condition.unit == "sigma":
+            if math.isnan(middle):
+                return _NAN
+            scatter = MAD_TO_SIGMA * window.deviation(middle)
+            apart = window.apart(point, cancels=condition.quantity != "p")
+            return difference / (
+                math.hypot(scatter, point.error, apart, self._past.least(middle)) or _NAN)
+        return difference
+
+    def _begin_of_night(self, i: int) -> int:
+        """The index after the last point before that is of an earlier night."""
+        mine = self._points[i].night
+        night, seen, begin = self._night
+        end = i  # points are in order of time, and so are their nights
+        while end > 0 and self._points[end - 1].night >= mine:
+            if night == mine and end - 1 == seen:
+                end = begin
+                break
+            end -= 1
+        self._night = (mine, i, end)
+        return end
+
+    def _rate(self, window: LineWindow, first: int, i: int) -> float:
+        window.move(first, i + 1)
+        window.allow(self._past.steady_least(window.middle()) if self._past.share
+                     else self._past.floor)
+        if window.used < self._past.min_points:
+            return _NAN
+        slope, error = window.slope()
+        return slope if abs(slope) >= _SURE * error else _NAN
 
 
-def _change(condition: Condition, series: PointSeries, past: Past, first: int, i: int) -> float:
-    end = i  # points are in order of time, and so are their nights
-    while end > first and series.night[end - 1] >= series.night[i]:
-        end -= 1
-    before = series.value[first:end]
-    if len(before) < past.min_points:
-        return _NAN
-    value, error = series.value[i], series.error[i]
-    if condition.quantity == "chi":
-        middle = _median_angle(before)
-        off = [angle_difference(v, middle) for v in before]
-        difference = abs(angle_difference(value, middle))
-    else:
-        middle = median(before)
-        off = [v - middle for v in before]
-        difference = value - middle
-    if condition.unit == "%":
-        return 100.0 * difference / middle if middle > 0 else _NAN
-    if condition.unit == "sigma":
-        scatter = robust_sigma(off, about=0.0)
-        apart = _apart(series, first, end, i, cancels=condition.quantity != "p")
-        return difference / (math.hypot(scatter, error, apart, past.least(middle)) or _NAN)
-    return difference
-
-
-def _apart(series: PointSeries, first: int, end: int, i: int, *, cancels: bool) -> float:
-    """What the common errors leave in the difference of point i and the median of a past.
-
-    ``cancels``: whether they do within a camera. Those of p do not where chi differs.
-    """
-    mine = [j for j in range(first, end) if series.camera_at(j) == series.camera_at(i)]
-    shared = cancels and 2 * len(mine) >= end - first
-    apart = between(series.common_at(i), median(
-        series.common_at(j) for j in (mine if shared else range(first, end))), shared=shared)
-    # The host is the same one: it moves bright and faint points by different steps, to one side.
-    return math.hypot(apart, series.host_at(i) - median(map(series.host_at, range(first, end))))
-
-
-def _median_angle(chi: Sequence[float]) -> float:
-    """The median of angles modulo 180 degrees: of how far they are from their mean."""
-    mean = mean_angle(chi)
-    return mean + median(angle_difference(angle, mean) for angle in chi)
-
-
-def _rate(_: Condition, series: PointSeries, past: Past, first: int, i: int) -> float:
-    floor = past.least(median(series.value[first:i + 1]))
-    used = [j for j in range(first, i + 1) if not math.isnan(series.error[j])]
-    if len(used) < past.min_points:
-        return _NAN
-    weights = [1.0 / (series.error[j]**2 + floor**2 or _NAN) for j in used]
-    slope, error = line_fit(
-        [series.jd[j] - series.jd[i] for j in used], [series.value[j] for j in used], weights,
-        [(series.camera_at(j), series.common_at(j)) for j in used])
-    return slope if abs(slope) >= _SURE * error else _NAN
-
-
-def _rotation(_: Condition, series: PointSeries, past: Past, first: int, i: int) -> float:
-    chi = series.value[first:i + 1]
-    if len(chi) < past.min_points:
-        return _NAN
-    path = list(accumulate((angle_difference(b, a) for a, b in pairwise(chi)), initial=0.0))
-    # The largest of n differences: noise has n tries.
-    sure = NormalDist().inv_cdf(1.0 - _CHANCE / (2.0 * len(chi)))
-    turns = [(abs(at - path[-1]), _error_of_turn(series, first + n, i))
-             for n, at in enumerate(path)]
-    return max((turn for turn, error in turns if not turn < sure * error), default=0.0)
-
-
-def _error_of_turn(series: PointSeries, j: int, i: int) -> float:
-    """Error of a difference of angles; an unknown error counts as none."""
-    apart = between(series.common_at(j), series.common_at(i),
-                    shared=series.camera_at(j) == series.camera_at(i))
-    return math.hypot(*(e for e in (series.error[j], series.error[i], apart) if not math.isnan(e)))
+_jd = attrgetter("jd")
 
 
 def colours(first: PointSeries, second: PointSeries, within: float) -> PointSeries:
+    """The same as ``colour_points``, by columns."""
+    return PointSeries.of(colour_points(first.points(), second.points(), within))
+
+
+def colour_points(first: Sequence[SeriesPoint], second: Sequence[SeriesPoint],
+                  within: float) -> list[SeriesPoint]:
     """Differences of simultaneous points of two bands, at the points of the first.
 
     Each is paired with the nearest of the second band that is at most ``within`` hours away, and
     left out without one. Errors are added in quadrature.
     """
     picked = []
-    for i, jd in enumerate(first.jd):
-        at = bisect_left(second.jd, jd)
+    for point in first:
+        at = bisect_left(second, point.jd, key=_jd)
         near = min((n for n in (at - 1, at) if 0 <= n < len(second)),
-                   key=lambda n: abs(second.jd[n] - jd), default=None)
-        if near is not None and abs(second.jd[near] - jd) * 24.0 <= within:
-            picked.append((i, first.value[i] - second.value[near],
-                           math.hypot(first.error[i], second.error[near]),
-                           math.hypot(first.common_at(i), second.common_at(near)),
-                           math.hypot(first.host_at(i), second.host_at(near))))
-    return PointSeries(
-        ids=[first.ids[i] for i, *_ in picked], jd=[first.jd[i] for i, *_ in picked],
-        night=[first.night[i] for i, *_ in picked],
-        value=[value for _, value, *_ in picked], error=[error for *_, error, _, _ in picked],
-        common=[common for *_, common, _ in picked], host=[host for *_, host in picked],
-        camera=[first.camera_at(i) for i, *_ in picked])
+                   key=lambda n: abs(second[n].jd - point.jd), default=None)
+        if near is not None and abs(second[near].jd - point.jd) * 24.0 <= within:
+            other = second[near]
+            picked.append(point._replace(
+                value=point.value - other.value, error=math.hypot(point.error, other.error),
+                common=math.hypot(point.common, other.common),
+                host=math.hypot(point.host, other.host)))
+    return picked

@@ -34,7 +34,7 @@ from iop4d.ledger.intake import CatalogueFollower, Intake
 from iop4d.ledger.ledger import Ledger
 from iop4d.ledger.requests import FilesByHand, JudgeMasters, Reprocess, Requests
 from iop4d.model.states import DaemonState, RequestKind
-from iop4d.store import events, frames, provenance
+from iop4d.store import changes, events, frames, provenance
 from iop4d.store.database import Transaction
 from iop4d.store.thread import DatabaseThread
 from iop4d.system.heartbeat import BEAT, Heartbeat
@@ -231,6 +231,7 @@ class Daemon:
 
     async def _tidy(self) -> None:
         await self.database.write(events.trim)
+        await self.database.write(changes.trim)
         await self.database.checkpoint()
 
 

@@ -19,7 +19,7 @@ import peewee as pw
 
 from iop4d.model.errors import Iop4dError
 from iop4d.store.migrate import migrate
-from iop4d.store.schema import SCHEMA_VERSION, TABLES
+from iop4d.store.schema import SCHEMA_VERSION, TABLES, TRIGGERS
 from iop4d.store.table import Table, select_by_key
 
 Row = TypeVar("Row", bound=Table)
@@ -174,6 +174,8 @@ class Database:
                 migrate(self.db)
             for table in TABLES:
                 pw.SchemaManager(table, self.db).create_all(safe=True)
+            for trigger in TRIGGERS:
+                self.db.execute_sql(trigger)
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager

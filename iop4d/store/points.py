@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import namedtuple
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from peewee import Case, Value, fn
+from peewee import SQL, Case, Field, Value, fn
 
 from iop4d.model import flags
 from iop4d.model.result import STACK
@@ -128,26 +131,52 @@ class StoredPoint:
 def values(db: Connection, selection: PointSelection, since: float, *,
            limit: int) -> list[StoredPoint]:
     """The newest of these points from a JD on, oldest first."""
-    value, error = COLUMNS[selection.quantity]
-    common, host, parts = _COMMON[selection.quantity]
-    newest = db.select(
-        Result, Result.id, Result.jd_mid, Result.night, Result.telescope, Result.instrument,
-        value.alias("value"), error.alias("error"), *parts).where(
+    newest = db.select(Result, *_columns(selection)).where(
         _chosen(selection) & (Result.jd_mid >= since)).order_by(
             Result.jd_mid.desc(), Result.id.desc()).limit(limit)
-    return [StoredPoint(id=row.id, jd=row.jd_mid, night=row.night, value=row.value,
-                        error=row.error, common=common(row), host=host(row),
-                        camera=f"{row.telescope} {row.instrument}")
-            for row in reversed(list(newest.namedtuples()))]
+    return [_stored(selection, row) for row in reversed(list(newest.namedtuples()))]
+
+
+def among(db: Connection, selection: PointSelection, ids: Collection[int]) -> list[StoredPoint]:
+    """Those of some results that are such points. ``until`` is not asked for."""
+    text, values, row_type = _among(replace(selection, until=math.inf))
+    return [_stored(selection, row_type._make(row))
+            for row in db.rows(text, *values, json.dumps(list(ids)))]
+
+
+@lru_cache(maxsize=4096)
+def _among(selection: PointSelection) -> tuple[str, tuple[Any, ...], Any]:
+    """The statement of ``among``, made once: to make it takes longer than to run it."""
+    columns = _columns(selection)
+    wanted = SQL("t1.id IN (SELECT value FROM json_each(?))", (None,))
+    text, values = Result.select(*columns).where(_chosen(selection) & wanted).sql()
+    names = [column.name if isinstance(column, Field) else column._alias for column in columns]
+    assert values[-1] is None
+    # Not by the index of the source, whose points may be many: by the ids, which are few.
+    text = text.replace('"t1"."source" = ?', '+"t1"."source" = ?')
+    return text, tuple(values[:-1]), namedtuple("_Row", names)
+
+
+def _columns(selection: PointSelection) -> list[Any]:
+    value, error = COLUMNS[selection.quantity]
+    return [Result.id, Result.jd_mid, Result.night, Result.telescope, Result.instrument,
+            value.alias("value"), error.alias("error"), *_COMMON[selection.quantity][2]]
+
+
+def _stored(selection: PointSelection, row: Any) -> StoredPoint:
+    common, host, _ = _COMMON[selection.quantity]
+    return StoredPoint(id=row.id, jd=row.jd_mid, night=row.night, value=row.value,
+                       error=row.error, common=common(row), host=host(row),
+                       camera=f"{row.telescope} {row.instrument}")
 
 
 def earliest(db: Connection, ids: Collection[int]) -> dict[tuple[str, str], float]:
     """The JD of the earliest of some results, for every source and band of them."""
     found: dict[tuple[str, str], float] = {}
     for id_ in ids:
-        row = db.by_id(Result, id_)
-        key = (row.source, row.band)
-        found[key] = min(row.jd_mid, found.get(key, row.jd_mid))
+        for source, band, jd in db.rows("SELECT source, band, jd_mid FROM result WHERE id = ?",
+                                        id_):
+            found[source, band] = min(jd, found.get((source, band), jd))
     return found
 
 

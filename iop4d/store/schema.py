@@ -279,6 +279,16 @@ class ResultHistory(Table):
     was = JSONField()
 
 
+class ResultChange(Table):
+    """Which result was written, changed or deleted: a trigger of the database says so, whoever
+    writes. ``token`` tells a change from another that had its id and was undone."""
+
+    result = pw.IntegerField()
+    source = pw.CharField()
+    band = pw.CharField()
+    token = pw.IntegerField()
+
+
 class Series(Table):
     """The results of one source, band and instrument in one night: calibrated together."""
 
@@ -465,6 +475,22 @@ SCHEMA_VERSION = 5
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    Series, Source, Alert, AlertStep, Mute, User, WebSession, ChannelState, Outbox, Summary, Outage,
-    Event, Request,
+    ResultChange, Series, Source, Alert, AlertStep, Mute, User, WebSession, ChannelState, Outbox,
+    Summary, Outage, Event, Request,
+)
+
+_NOTE = ("INSERT INTO resultchange (result, source, band, token) "
+         "VALUES ({row}.id, {row}.source, {row}.band, random());")
+
+#: What the database does by itself, whichever program writes.
+TRIGGERS: tuple[str, ...] = (
+    f"CREATE TRIGGER IF NOT EXISTS result_made AFTER INSERT ON result "
+    f"BEGIN {_NOTE.format(row='NEW')} END",
+    f"CREATE TRIGGER IF NOT EXISTS result_changed AFTER UPDATE ON result "
+    f"BEGIN {_NOTE.format(row='NEW')} END",
+    f"CREATE TRIGGER IF NOT EXISTS result_moved AFTER UPDATE ON result "
+    f"WHEN OLD.source IS NOT NEW.source OR OLD.band IS NOT NEW.band "
+    f"BEGIN {_NOTE.format(row='OLD')} END",
+    f"CREATE TRIGGER IF NOT EXISTS result_deleted AFTER DELETE ON result "
+    f"BEGIN {_NOTE.format(row='OLD')} END",
 )
