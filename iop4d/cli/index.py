@@ -101,14 +101,20 @@ def _build(folder: Path, lists: tuple[Path, ...], fields: list[Source], wanted: 
     from iop4d.fields import indexes, star_list
 
     stars = indexes.select(map(star_list.read, lists), fields, radius)
-    empty = [field.name for field in fields if stars.of[field.name] < 4]
-    click.echo(f"{stars.ra.size} stars in {len(fields) - len(empty)} fields.")
-    if empty:
-        click.echo(f"The list has no stars for {', '.join(empty)}.")
+    counts = {field.name: stars.of[field.name] for field in fields}
+    click.echo(f"{stars.ra.size} stars in {sum(count > 0 for count in counts.values())} fields.")
+    for said, names in (("no stars", [name for name, count in counts.items() if not count]),
+                        ("fewer than 4 stars, too few for a quad,",
+                         [name for name, count in counts.items() if 0 < count < 4])):
+        if names:
+            click.echo(f"The list has {said} for {', '.join(names)}.")
     sets = indexes.depths(faintest)
     with _bar("Building", len(sets) * len(wanted)) as step:
-        made = indexes.build(stars, folder, name=name, wanted=wanted, sets=sets, done=step)
+        made, left_out = indexes.build(stars, folder, name=name, wanted=wanted, sets=sets,
+                                       done=step)
     _table(made)
+    for text in left_out:
+        click.echo(f"Left out: {text}.")
     _try(made, stars, fields)
 
 

@@ -33,6 +33,7 @@ MAGNITUDES = ("mag", "phot_g_mean_mag", "Gmag", "rMeanPSFMag", "rmag", "rMeanApM
               "Rmag", "gMeanPSFMag", "gmag")
 SMALLEST_QUAD = 2.0  # arcmin, of preset 0
 _FEWEST = 4  # stars of a quad
+_WITHOUT_QUADS = "codetree failed"  # what the program says where no quad is of a size
 _TEST_STARS = 40  # brightest of a field that its test shows to the solver
 _TEST_SCALE = 0.4  # arcsec per pixel of that test
 
@@ -110,30 +111,50 @@ def select(tables: Iterable[StarTable], fields: Iterable[Source], radius_arcmin:
     return Stars(ra=chosen[:, 0], dec=chosen[:, 1], mag=chosen[:, 2], of=of)
 
 
-def build(stars: Stars, folder: Path, *, name: str, wanted: Sequence[int],
-          sets: Sequence[Depth], done: Callable[[Made], None]) -> list[Made]:
-    """Make ``index-NAME-DEPTH-PRESET.fits`` in a folder; raises Iop4dError.
+class NoQuadsError(Iop4dError):
+    """Too few stars for quads of one size: its file is left out."""
 
-    Files appear only when all of them are made; those of the same name that an earlier run left
-    go then. ``done`` is called after each file.
+
+def build(stars: Stars, folder: Path, *, name: str, wanted: Sequence[int],
+          sets: Sequence[Depth], done: Callable[[object], None]) -> tuple[list[Made], list[str]]:
+    """Make ``index-NAME-DEPTH-PRESET.fits`` in a folder; and why some are left out.
+
+    A file for which there are too few stars is; raises Iop4dError where all are, or for another
+    reason. Files appear only when all of them are made; those of the same name that an earlier run
+    left go then. ``done`` is called after each file.
     """
     if shutil.which(PROGRAM) is None:
         raise Iop4dError(f"{PROGRAM} is not installed: it is part of astrometry.net (Debian and "
                          "Ubuntu: apt install astrometry.net). 'iop4d index DIR --fetch 5200' "
                          "needs no program")
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
+    made: list[Made] = []
+    left_out: list[str] = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as scratch:
         for number, depth in enumerate(sets):
             table = _write_stars(stars, depth.faintest, Path(scratch) / f"stars-{number}.fits")
+            if table is None:
+                left_out.append(f"index-{name}-{depth.name}: fewer than {_FEWEST} stars are "
+                                f"brighter than {depth.faintest:g}")
+                continue
+            without = []
             for preset in wanted:
                 path = Path(scratch) / f"index-{name}-{depth.name}-{preset:02d}.fits"
-                _run(table, path, preset, depth, identity=7000 + 100 * number + preset)
-                made.append(check(path, preset))
-                done(made[-1])
+                try:
+                    _run(table, path, preset, depth, identity=7000 + 100 * number + preset)
+                    made.append(check(path, preset))
+                except NoQuadsError:
+                    without.append(f"{quad_size(preset):.1f}'")
+                done(path)
+            if without:
+                left_out.append(f"index-{name}-{depth.name}: too few stars for quads of "
+                                f"{', '.join(without)}")
+        if not made:
+            raise Iop4dError("no index file can be made: the list is too short, or --faintest too "
+                             f"small. {'; '.join(left_out)}")
         for old in folder.glob(f"index-{name}-*.fits"):
             old.unlink()
-        return [_move(one, folder) for one in made]
+        return [_move(one, folder) for one in made], left_out
 
 
 def _move(one: Made, folder: Path) -> Made:
@@ -142,11 +163,11 @@ def _move(one: Made, folder: Path) -> Made:
                 stars=one.stars, size=one.size)
 
 
-def _write_stars(stars: Stars, faintest: float, path: Path) -> Path:
+def _write_stars(stars: Stars, faintest: float, path: Path) -> Path | None:
+    """A table of the brighter stars; None where they are too few for one quad."""
     bright = stars.mag < faintest
     if bright.sum() < _FEWEST:
-        raise Iop4dError(f"only {int(bright.sum())} stars are brighter than {faintest:g}: the "
-                         "list is too short, or --faintest too small")
+        return None
     BinTableHDU.from_columns([
         Column("RA", "D", array=stars.ra[bright]), Column("DEC", "D", array=stars.dec[bright]),
         Column("MAG", "E", array=stars.mag[bright])]).writeto(path)
@@ -160,7 +181,10 @@ def _run(table: Path, output: Path, preset: int, depth: Depth, *, identity: int)
              "-t", str(output.parent)]
     ran = subprocess.run(words, check=False, capture_output=True, text=True)
     if ran.returncode != 0 or not output.exists():
-        last = (ran.stderr.strip() or ran.stdout.strip() or "no message").splitlines()[-1]
+        said = ran.stderr.strip() or ran.stdout.strip() or "no message"
+        if _WITHOUT_QUADS in said:
+            raise NoQuadsError(f"too few stars for quads of {quad_size(preset):.1f}'")
+        last = said.splitlines()[-1]
         raise Iop4dError(f"{PROGRAM} failed for quads of {quad_size(preset):.1f}': {last}")
     forget(output)
 
@@ -185,8 +209,7 @@ def check(path: Path, preset: int) -> Made:
     except (OSError, KeyError, ValueError) as error:
         raise Iop4dError(f"{path.name} is not an index file: {error}") from error
     if quads < 1:
-        raise Iop4dError(f"{path.name} holds no quads: too few stars for quads of "
-                         f"{quad_size(preset):.1f}'")
+        raise NoQuadsError(f"holds no quads: too few stars for quads of {quad_size(preset):.1f}'")
     return Made(path=path, smallest=quad_size(preset), largest=quad_size(preset + 1), quads=quads,
                 stars=stars, size=path.stat().st_size)
 

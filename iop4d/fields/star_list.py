@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.model.errors import CatalogueError
+from iop4d.model.units import degrees_of
 
 Floats = NDArray[np.float64]
 
@@ -60,8 +61,15 @@ class StarTable:
                 for value in column]
 
     def places(self) -> tuple[Floats, Floats]:
-        """RA and Dec, degrees."""
-        return self.needed("the right ascension", RA), self.needed("the declination", DEC)
+        """RA and Dec, degrees; sexagesimal text is hours and degrees."""
+        return (self._angles("the right ascension", RA, hours=True),
+                self._angles("the declination", DEC, hours=False))
+
+    def _angles(self, what: str, names: Sequence[str], *, hours: bool) -> Floats:
+        numbers = self.needed(what, names)
+        if np.isfinite(numbers).any():
+            return numbers
+        return np.array([_angle(text, hours=hours) for text in self.texts(*names)])
 
     def rows(self, keep: NDArray[np.bool_]) -> StarTable:
         """The rows that a mask keeps."""
@@ -75,7 +83,7 @@ class StarTable:
 
 
 def read(path: Path) -> StarTable:
-    """Read a table; rows without a place in degrees are left out. Raises CatalogueError."""
+    """Read a table; rows without a place are left out. Raises CatalogueError."""
     try:
         with path.open("rb") as file:
             head = file.read(2048)
@@ -129,8 +137,16 @@ def _placed(table: StarTable) -> StarTable:
     ra, dec = table.places()
     good = (ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90)
     if not good.any():
-        raise CatalogueError(f"{table.origin}: no row has a place in degrees")
+        raise CatalogueError(f"{table.origin}: no row has a place in degrees, or as hours "
+                             "and degrees such as 22:02:43.3, +42:16:40")
     return table.rows(good)
+
+
+def _angle(text: str, *, hours: bool) -> float:
+    try:
+        return degrees_of(text, hours=hours)
+    except ValueError:
+        return float("nan")
 
 
 def _number(value: object) -> float:

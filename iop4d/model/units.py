@@ -168,6 +168,22 @@ def sexagesimal(degrees: float | None, *, hours: bool = False, digits: int | Non
         (f"{whole:02d}", f"{minutes:02d}", f"{seconds:0{width}.{places}f}"))
 
 
+def degrees_of(text: str, *, hours: bool = False) -> float:
+    """Degrees from decimal degrees or sexagesimal text; raises ValueError of what is neither.
+
+    ``hours``: sexagesimal text is hours, as of right ascension.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        parts = [part for part in re.split(r"[:\shmsd°'\"′″]+", text.lstrip("+-−")) if part]
+    h, m, s = (float(part) for part in (*parts, "0", "0")[:3])
+    if not parts or len(parts) > 3 or not (m < 60 and s < 60):
+        raise ValueError(f"'{text}' is neither degrees nor sexagesimal")
+    degrees = (h + m / 60 + s / 3600) * (15.0 if hours else 1.0)
+    return -degrees if text[:1] in "-−" else degrees
+
+
 # Numbers.
 
 

@@ -12,6 +12,7 @@ from importlib import resources
 
 from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Source, SourceKind, canonical
+from iop4d.model.units import degrees_of
 
 _ISP = ("q_isp", "q_isp_err", "u_isp", "u_isp_err")
 _PLAIN = ("name", "other_names", "ra", "dec", "kind", "calibrates", "p", "p_err", "chi",
@@ -209,17 +210,9 @@ def _number(cells: Mapping[str, str], column: str) -> float:
 def _angle(value: str, column: str, *, hours: bool) -> float:
     """Degrees from decimal degrees or sexagesimal text (hours for right ascension)."""
     try:
-        return float(value)
-    except ValueError:
-        parts = [part for part in re.split(r"[:\shmsd°'\"′″]+", value.lstrip("+-−")) if part]
-    try:
-        h, m, s = (float(part) for part in (*parts, "0", "0")[:3])
+        return degrees_of(value, hours=hours)
     except ValueError:
         raise CatalogueError(f"{column} is '{value}', expected degrees or sexagesimal") from None
-    if not parts or len(parts) > 3 or not (m < 60 and s < 60):
-        raise CatalogueError(f"{column} is '{value}', expected degrees or sexagesimal")
-    degrees = (h + m / 60 + s / 3600) * (15.0 if hours else 1.0)
-    return -degrees if value[:1] in "-−" else degrees
 
 
 def _link(sources: list[Source], known: list[Source]) -> tuple[list[Source], list[str]]:

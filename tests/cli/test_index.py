@@ -101,6 +101,65 @@ def test_too_few_stars_are_told_and_nothing_is_left(folder: Path) -> None:
     assert list((folder / "index").iterdir()) == []
 
 
+def fake_program(folder: Path, monkeypatch: pytest.MonkeyPatch, *, fails: str,
+                 said: str = "build-index.c:129:step_codetree: codetree failed") -> None:
+    """A program that fails for some presets, and else writes a file of 7 quads."""
+    fits.PrimaryHDU(header=fits.Header({"NQUADS": 7, "NSTARS": 60})).writeto(
+        folder / "made.fits", overwrite=True)
+    program = folder / "bin" / "build-astrometry-index"
+    program.parent.mkdir()
+    program.write_text(f"""#!/bin/sh
+while [ $# -gt 0 ]; do case $1 in -o) out=$2;; -P) preset=$2;; esac; shift; done
+case $preset in {fails}) echo "{said}" >&2; exit 1;; esac
+cp "{folder}/made.fits" "$out"
+""", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr("iop4d.fields.indexes.try_fields", lambda *_: {"2200+420": True})
+
+
+def test_a_size_of_which_there_are_no_quads_is_left_out(folder: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_program(folder, monkeypatch, fails="0|3")
+    ran = run(folder, folder / "index", "--stars", stars(folder / "gaia.csv"), "--source",
+              "BL Lac", "--faintest", "14")
+    assert ran.exit_code == 0, ran.output
+    assert sorted(path.name for path in (folder / "index").iterdir()) == [
+        f"index-iop4d-all-{n:02d}.fits" for n in (1, 2, 4, 5)]
+    assert "Left out: index-iop4d-all: too few stars for quads of 2.0', 5.7'." in ran.output
+    assert "Left out: index-iop4d-bright: fewer than 4 stars are brighter than 11." in ran.output
+
+
+def test_where_no_size_has_quads_the_list_is_too_short(folder: Path,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_program(folder, monkeypatch, fails="*")
+    ran = run(folder, folder / "index", "--stars", stars(folder / "gaia.csv", 4), "--source",
+              "BL Lac", "--scales", "2-4")
+    assert isinstance(ran.exception, Iop4dError)
+    assert str(ran.exception).startswith(
+        "no index file can be made: the list is too short, or --faintest too small. "
+        "index-iop4d-all: too few stars for quads of 2.0', 2.8'")
+    assert list((folder / "index").iterdir()) == []
+
+
+def test_another_failure_of_the_program_ends_the_build(folder: Path,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_program(folder, monkeypatch, fails="2", said="no space left on the disk")
+    ran = run(folder, folder / "index", "--stars", stars(folder / "gaia.csv"), "--source", "BL Lac")
+    assert isinstance(ran.exception, Iop4dError)
+    assert str(ran.exception).endswith("failed for quads of 4.0': no space left on the disk")
+
+
+def test_a_list_of_three_stars_is_said_to_have_three(folder: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_program(folder, monkeypatch, fails="*")
+    ran = run(folder, folder / "index", "--stars", stars(folder / "gaia.csv", 3), "--source",
+              "BL Lac")
+    assert "3 stars in 1 fields." in ran.output
+    assert "fewer than 4 stars, too few for a quad, for 2200+420" in ran.output
+    assert "no stars" not in ran.output
+
+
 def test_without_the_program_it_says_what_to_do(folder: Path,
                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")

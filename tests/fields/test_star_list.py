@@ -50,7 +50,7 @@ def test_long_numbers_stay_whole(tmp_path: Path) -> None:
     ("", "holds no table"),
     ("a,b\n1,2\n", "no column for the right ascension"),
     ("ra,b\n1,2\n", "There are ra, b"),
-    ("ra,dec\n22:01:02,+42:16:00\n", "no row has a place in degrees")])
+    ("ra,dec\nhere,there\n", "no row has a place in degrees")])
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "stars.csv"
     path.write_text(text, encoding="utf-8")
@@ -65,3 +65,12 @@ def test_a_broken_file_is_told(tmp_path: Path) -> None:
         read(path)
     with pytest.raises(CatalogueError, match="cannot be read"):
         read(tmp_path / "nothing.csv")
+
+
+def test_places_may_be_hours_and_degrees(tmp_path: Path) -> None:
+    path = tmp_path / "stars.csv"
+    path.write_text("ra,dec,mag\n22:02:43.3,+42:16:40,14.1\n0 42 00,-2 15 00,15.1\nx,y,1\n",
+                    encoding="utf-8")
+    ra, dec = read(path).places()
+    assert ra == pytest.approx([330.680417, 10.5], abs=1e-6)
+    assert dec == pytest.approx([42.277778, -2.25], abs=1e-6)
