@@ -35,7 +35,7 @@ from iop4d.ledger.ledger import Ledger
 from iop4d.ledger.requests import FilesByHand, JudgeMasters, Reprocess, Requests
 from iop4d.model.states import DaemonState, RequestKind
 from iop4d.store import changes, events, frames, provenance
-from iop4d.store.database import Transaction
+from iop4d.store.database import GROUP_READS, PRIVATE, Transaction
 from iop4d.store.thread import DatabaseThread
 from iop4d.system.heartbeat import BEAT, Heartbeat
 from iop4d.system.lock import SiteLock
@@ -88,7 +88,9 @@ class Daemon:
                   ready: Callable[[Daemon], Awaitable[None]] | None = None) -> None:
         """Run until told to stop. ``ready`` is called once everything works."""
         try:
-            self.database = await DatabaseThread.open(self._site.database)
+            self.database = await DatabaseThread.open(
+                self._site.database,
+                mode=GROUP_READS if self._site.daemon.group_reads else PRIVATE)
             try:
                 await self._build(stop)
                 await self._run_parts(ready)

@@ -23,8 +23,8 @@ from iop4d.model.units import MomentError, jd_of_text
 from iop4d.store import events, pages, provenance, sources, spectral, summaries
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
-from iop4d.store.status import heartbeat
-from iop4d.web import lightcurve, stream
+from iop4d.store.status import Overview, heartbeat
+from iop4d.web import auth, formats, lightcurve, stream
 from iop4d.web.context import (
     Parts,
     empty_overview,
@@ -91,13 +91,20 @@ def api_status() -> Response:
     return jsonify(
         time=found.now, site=parts().site.site.name,
         daemon={"state": found.daemon} | {
-            name: value for name, value in found.beat.items() if name not in ("state", "archives")},
+            name: value for name, value in found.beat.items() if name not in ("state", "archives")
+        } | ({} if auth.who() else _for_outsiders(found)),
         archives=found.archives, frames=found.frames, queue=found.queue,
         failed={"count": found.unused_frames, "frames": failed},
         alerts_active=found.active_alerts,
         muted=[{"rule": mute.rule, "source": mute.source, "until": mute.until, "by": mute.by}
                for mute in found.mutes],
         last_event=found.last_event, streams=parts().hub.count)
+
+
+def _for_outsiders(found: Overview) -> dict[str, Any]:
+    """What everybody may read of a wrong site file, whose messages are for who is signed in."""
+    return {"config_error": found.config_error and formats.place(found.config_error),
+            "wrong_rules": [{"name": rule["name"]} for rule in found.wrong_rules]}
 
 
 @blueprint.get("/api/live")

@@ -105,7 +105,8 @@ def _give_templates(app: Flask) -> None:
         "utc": units.utc_of_unix, "utc_of_jd": units.utc_of_jd, "unix_of_jd": units.unix_of_jd,
         "jd": formats.jd, "span": units.span_text, "when": formats.when,
         "number": formats.number, "size": formats.size, "sexagesimal": units.sexagesimal,
-        "state": formats.state, "flag_marks": formats.flag_marks, "percent": formats.percent}
+        "state": formats.state, "flag_marks": formats.flag_marks, "percent": formats.percent,
+        "place": formats.place}
     functions: dict[str, Callable[..., Any]] = {
         "plus_minus": units.plus_minus, "total": uncertainty.total,
         "mag_total": uncertainty.mag_total, "mag_text": uncertainty.mag_text,

@@ -6,6 +6,7 @@ Signing in is for what changes something. Everything else is for whoever reaches
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import threading
 import time
@@ -89,8 +90,7 @@ def install(app: Flask, root: Path) -> None:
 def _key(path: Path) -> bytes:
     """The site's key, made when first needed; without its file, sessions end with the server."""
     try:
-        with path.open("xb") as file:
-            path.chmod(0o600)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(secrets.token_bytes(32))
     except FileExistsError:
         pass

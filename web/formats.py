@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -23,6 +24,9 @@ _SIGNS = {
     "withdrawn": "✗", "duplicate": "⧉", "superseded": "⤳", "folded": "≡", "dropped": "–",
 }
 
+_PLACE = re.compile(r"(?:[^:]*/)?([\w.-]+\.toml)(, line \d+)?"
+                    r"(?:: (\[?[A-Za-z0-9_.-]+\]?)(?=[ ;:]))?")
+
 
 def of_missing(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function for templates, where what a row does not have is none."""
@@ -32,6 +36,15 @@ def of_missing(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*(None if isinstance(one, Undefined) else one for one in args), **options)
 
     return of_known
+
+
+def place(message: str) -> str:
+    """Of a message on the site file what everybody may read: file, line and key."""
+    found = _PLACE.match(message)
+    if found is None:
+        return "the site file"
+    key = found[3] if found[3] and ("." in found[3] or "[" in found[3]) else ""
+    return f"{found[1]}{found[2] or ''}" + (f": {key}" if key else "")
 
 
 def jd(value: float | None) -> str:

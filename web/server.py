@@ -18,6 +18,7 @@ from waitress import wasyncore
 
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
+from iop4d.store.database import GROUP_READS, PRIVATE, make_private
 from iop4d.web.app import create_app
 from iop4d.web.auth import LARGEST_FORM
 from iop4d.web.context import parts
@@ -50,6 +51,7 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
     """
     stop = stop or threading.Event()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    make_private(site.database, GROUP_READS if site.daemon.group_reads else PRIVATE)
     app = create_app(site, load)
     sockets: dict[int, Any] = {}
     given = _given()

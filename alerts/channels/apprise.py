@@ -14,7 +14,7 @@ import threading
 from typing import Any
 
 from iop4d import config
-from iop4d.alerts.channels.base import WHOLE, Notice, SendError, secret_for
+from iop4d.alerts.channels.base import WHOLE, Notice, SendError, scrub, secret_for
 from iop4d.alerts.rendering import clean
 
 log = logging.getLogger(__name__)
@@ -109,14 +109,6 @@ def _parsed(apprise: Any, addresses: str) -> tuple[Any, str]:
         services.add(book)
         len(services)  # it is read no sooner
         return services, clean("; ".join(caught.getvalue().splitlines()))
-
-
-def scrub(text: str, addresses: str) -> str:
-    """Text without any piece of the addresses that could be a password."""
-    pieces = {piece for piece in re.split(r"[\s/@:?&=,;]+", addresses) if len(piece) > 4}
-    for piece in sorted(pieces, key=len, reverse=True):
-        text = text.replace(piece, "***")
-    return text
 
 
 def _picture(notice: Notice) -> Any:

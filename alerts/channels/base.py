@@ -8,12 +8,14 @@ them; others come from installed packages, by the entry point group ``iop4d.chan
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from iop4d import config
+from iop4d.config.redact import named
 from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError, Iop4dError
 
@@ -134,7 +136,7 @@ def _maker(channel: config.Channel) -> Maker:
                 raise ConfigError(f"the plug-in '{channel.kind}' ({point.value}) of channel "
                                   f"'{channel.name}' cannot be loaded: {type(error).__name__}: "
                                   f"{error}") from error
-    raise ConfigError(f"channel '{channel.name}' has the unknown kind '{channel.kind}'; "
+    raise ConfigError(f"channel '{channel.name}' has the unknown kind {named(channel.kind)}; "
                       f"expected one of {', '.join(channel_kinds())}")
 
 
@@ -144,3 +146,11 @@ def _callable(channel: config.Channel, found: Any) -> Maker:
                           "or function that makes a channel")
     maker: Maker = found
     return maker
+
+
+def scrub(text: str, addresses: str) -> str:
+    """Text without any piece of the addresses that could be a password."""
+    pieces = {piece for piece in re.split(r"[\s/@:?&=,;]+", addresses) if len(piece) > 4}
+    for piece in sorted(pieces, key=len, reverse=True):
+        text = text.replace(piece, "***")
+    return text

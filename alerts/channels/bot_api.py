@@ -125,7 +125,7 @@ class BotApi:
                                                **_body(fields, photo))
                 answer = await exchange(client, request, most=_LONGEST_ANSWER)
         except NETWORK as error:
-            raise BotError(self.scrub(network_reason(error, self._base)),
+            raise BotError(self.scrub(network_reason(error, self._shown)),
                            unsure=may_have_arrived(error)) from None
         return self._result(answer.status, answer.body)
 
@@ -133,6 +133,12 @@ class BotApi:
     def _origin(self) -> str:
         scheme, _, rest = self._base.partition("://")
         return f"{scheme}://{rest.partition('/')[0]}"
+
+    @property
+    def _shown(self) -> str:
+        """The address for messages, without a login that may stand in it."""
+        scheme, _, rest = self._origin.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
 
     @property
     def _prefix(self) -> str:
@@ -145,7 +151,7 @@ class BotApi:
                 raise ValueError
         except ValueError:
             # Of a proxy or a portal, say: its 404 says nothing of our token.
-            raise BotError(f"{self._base} did not answer as a Bot API does (status {status})",
+            raise BotError(f"{self._shown} did not answer as a Bot API does (status {status})",
                            code=status if status >= 500 or status in (413, 429) else 0) from None
         if answer.get("ok") is True:
             return answer.get("result")

@@ -23,7 +23,7 @@ from typing import Any
 import httpx2
 
 from iop4d import __version__, config
-from iop4d.alerts.channels.base import WHOLE, Notice, SendError
+from iop4d.alerts.channels.base import WHOLE, Notice, SendError, scrub
 from iop4d.alerts.channels.bot_api import (
     NETWORK,
     Answer,
@@ -101,7 +101,10 @@ class WebhookChannel:
 
     def _refusal(self, where: str, answer: Answer) -> SendError:
         """What an answer means for the message and for its channel."""
-        status, text = answer.status, clean(answer.body.decode("utf-8", "replace"), 200)
+        # Servers like to repeat the path that they do not know, and it may be the secret.
+        said = scrub(answer.body.decode("utf-8", "replace"),
+                     self._channel.url.partition("://")[2].replace(self._url().host, ""))
+        status, text = answer.status, clean(said, 200)
         if 300 <= status < 400:
             return SendError(f"{where} answered {status}: redirects are not followed; correct the "
                              f"url of channel '{self._channel.name}'", permanent=False,

@@ -87,9 +87,10 @@ def check_instrument(site: Site, name: str | None) -> None:
 
 def open_database(site: Site, *, read_only: bool) -> Database:
     """The site's database."""
-    from iop4d.store.database import Database
+    from iop4d.store.database import GROUP_READS, PRIVATE, Database
 
-    return Database(site.database, read_only=read_only)
+    return Database(site.database, read_only=read_only,
+                    mode=GROUP_READS if site.daemon.group_reads else PRIVATE)
 
 
 def set_up_logging(ctx: click.Context, *, level: int = logging.INFO) -> None:

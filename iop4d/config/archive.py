@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from iop4d.config.keys import above, at_least, hours, key, one_of, port_from
+from iop4d.config.keys import above, at_least, host_name, hours, key, one_of, port_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class _ServerArchive(_AnyArchive):
     SECRET: ClassVar[str] = "password"  # noqa: S105  # a word, no password
     is_remote: ClassVar[bool] = True
 
-    host: str = key("Name or address of the server.")
+    host: str = key("Name or address of the server.", check=host_name)
     port: int = key("Port of the server; 0: the usual one (ftp 21, with implicit TLS 990, sftp "
                     "22).", 0, check=port_from(0))
     user: str = key("Login name.", "anonymous")

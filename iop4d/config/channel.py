@@ -7,7 +7,7 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import ClassVar
 
-from iop4d.config.keys import address, key, one_of, or_nothing, port_from
+from iop4d.config.keys import address, host_name, key, one_of, or_nothing, port_from
 
 _PROXY = ("HTTP proxy, such as http://proxy.example.org:3128; empty: as the environment variable "
           "HTTPS_PROXY says.")
@@ -20,6 +20,7 @@ class _AnyChannel:
     SECRET: ClassVar[str] = ""  # the word with which the keys of its secret begin
     #: Keys that it needs beyond those without a default, each with what is missing without it.
     NEEDS: ClassVar[dict[str, str]] = {}
+    RECIPIENT: ClassVar[str] = ""  # what a recipient is, where it has no colon and no slashes
 
     name: str = key("Name of the channel.")
     kind: str = key("email, telegram, webhook, apprise, or a kind of an installed package.",
@@ -45,13 +46,14 @@ class EmailChannel(_AnyChannel):
 
     SECRET: ClassVar[str] = "password"  # noqa: S105  # a word, no password
     NEEDS: ClassVar[dict[str, str]] = {"to": "the addresses of its recipients"}
+    RECIPIENT: ClassVar[str] = "addresses of mail"
 
     kind: str = key("Mails.", "email", check=one_of("email"))
     bcc: tuple[str, ...] = key(
         "Addresses that get a copy of each mail, hidden from the other recipients.", ())
     reply_to: str = key("Address for answers; empty: the sender.", "")
     sender: str = key("Address of the sender.", "iop4d@localhost")
-    host: str = key("Mail server.", "localhost")
+    host: str = key("Mail server.", "localhost", check=host_name)
     port: int = key("Port of the mail server.", 25, check=port_from(1))
     tls: str = key(
         "none, starttls, or tls (from the first byte on). With a password it must be starttls or "
@@ -79,6 +81,7 @@ class TelegramChannel(_AnyChannel):
 
     SECRET: ClassVar[str] = "token"  # noqa: S105  # a word, no token
     NEEDS: ClassVar[dict[str, str]] = {"token": "the token of its bot", "to": "its chats"}
+    RECIPIENT: ClassVar[str] = "chats"
 
     kind: str = key("Messages of a Telegram bot.", "telegram", check=one_of("telegram"))
     token_file: Path | None = key("File that holds the bot's token.", None)
@@ -111,6 +114,7 @@ class AppriseChannel(_AnyChannel):
     SECRET: ClassVar[str] = "secret"  # noqa: S105  # a word, no secret
     NEEDS: ClassVar[dict[str, str]] = {"secret": "the addresses of its services",
                                        "to": "the tags of its recipients"}
+    RECIPIENT: ClassVar[str] = "tags"
 
     kind: str = key("Services of the library Apprise.", "apprise", check=one_of("apprise"))
     secret_file: Path | None = key(

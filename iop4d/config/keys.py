@@ -90,3 +90,8 @@ network: Check = ("an address such as 127.0.0.1 or a network such as 10.0.0.0/8"
 below: Check = ("a path such as /iop4d",
                 lambda value: re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value) is not None
                 and not {".", ".."} & set(value.split("/")))
+
+#: The value must be the name or the address of a machine, nothing else of an address.
+host_name: Check = ("a name such as server.example.org",
+                    lambda value: re.fullmatch(r"[\w.-]+", value) is not None
+                    or (":" in value and _is_network(value.strip("[]"))))

@@ -15,6 +15,7 @@ from typing import Any
 from iop4d.config.archive import Archive, FolderArchive
 from iop4d.config.camera import contradictions
 from iop4d.config.channel import Channel
+from iop4d.config.redact import expected, is_shown, key_named, named
 from iop4d.config.renamed import new_key, new_value
 from iop4d.config.secret import secret_of, wrong_with_certificates
 from iop4d.config.site import ARRAYS, TABLES, Site, WrongRule, keys_of
@@ -134,7 +135,7 @@ class _Where:
         self.rules: list[int] = []  # the places in the file of the rules that are looked at
 
     def __call__(self, section: str, key: str = "", item: int = 0) -> str:
-        label = f"{section}.{key}" if key else f"[{section}]"
+        label = f"{section}.{key_named(key)}" if key else f"[{key_named(section)}]"
         if (section, key) in self.overridden:
             return f"-o {label}"
         if section == "rule" and item < len(self.rules):
@@ -150,17 +151,18 @@ def _override(data: dict[str, Any], text: str, where: _Where) -> None:
     """
     left, equals, value = text.partition("=")
     section, dot, key = left.strip().partition(".")
+    left = left if is_shown(left) else "..."
     if not equals or not dot:
-        raise ConfigError(f"-o {text}: expected section.key=value, such as daemon.workers=1")
+        raise ConfigError(f"-o {left}: expected section.key=value, such as daemon.workers=1")
     if section not in TABLES and section not in ARRAYS:
         known = ", ".join([*TABLES, *ARRAYS])
-        raise ConfigError(f"-o {text}: no section '{section}'; there are {known}")
+        raise ConfigError(f"-o {left}: no section {named(section)}; there are {known}")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
     if section in ARRAYS:
-        _override_item(data, section, key.strip(), parsed, text)
+        _override_item(data, section, key.strip(), parsed, left.strip())
         return
     table = data.setdefault(section, {})
     if not isinstance(table, dict):
@@ -169,17 +171,17 @@ def _override(data: dict[str, Any], text: str, where: _Where) -> None:
     where.overridden.add((section, key.strip()))
 
 
-def _override_item(data: dict[str, Any], section: str, path: str, value: Any, text: str) -> None:
+def _override_item(data: dict[str, Any], section: str, path: str, value: Any, left: str) -> None:
     name, dot, key = path.rpartition(".")
     items = data.get(section, [])
     if not dot or not isinstance(items, list):
-        raise ConfigError(f"-o {text}: expected {section}.NAME.key=value")
+        raise ConfigError(f"-o {left}: expected {section}.NAME.key=value")
     for item in items:
         if isinstance(item, dict) and item.get("name") == name:
             item[key] = value
             return
     names = ", ".join(str(item.get("name")) for item in items if isinstance(item, dict))
-    raise ConfigError(f"-o {text}: no [[{section}]] is named '{name}'; there is "
+    raise ConfigError(f"-o {left}: no [[{section}]] is named '{name}'; there is "
                       f"{names or 'none'}")
 
 
@@ -216,8 +218,9 @@ class _Parser:
         if not isinstance(kind, str) or kind not in kinds:
             self._refuse_renamed(section, "kind", kind, number)
             if "*" not in kinds or not isinstance(kind, str):
-                raise ConfigError(f"{self.where(section, 'kind', number)} is {kind!r}; expected "
-                                  f"one of {', '.join(kinds)}")
+                near = similar(str(kind), [k for k in kinds if k != "*"])
+                raise ConfigError(f"{self.where(section, 'kind', number)}: expected "
+                                  f"one of {', '.join(kinds)}{near}")
         content = {**_defaults(section, kind, content), **content}
         return self.table(kinds.get(kind) or kinds["*"], section, content, number)
 
@@ -232,12 +235,12 @@ class _Parser:
             self._refuse_renamed(section, name, raw, item)
             try:
                 values[name] = self.value(hints[name], raw)
-                expected, meets = known[name].metadata["check"] or ("", lambda _: True)
+                wanted, meets = known[name].metadata["check"] or ("", lambda _: True)
                 if not meets(values[name]):
-                    raise ValueError(expected)
+                    raise ValueError(wanted)
             except (ValueError, TypeError) as error:
-                raise ConfigError(f"{self.where(section, name, item)} is {raw!r}; "
-                                  f"expected {error}") from None
+                raise ConfigError(f"{self.where(section, name, item)}{expected(raw, section)} "
+                                  f"{error}") from None
         for name, f in known.items():
             if name not in values and f.default is MISSING and f.default_factory is MISSING:
                 raise ConfigError(f"{self.where(section, '', item)}: the key '{name}' is missing "
@@ -268,12 +271,12 @@ class _Parser:
 
     def plain(self, hint: type, raw: Any) -> Any:
         """A value of a plain type."""
-        accepted, expected = _PLAIN[hint]
+        accepted, wanted = _PLAIN[hint]
         if not isinstance(raw, accepted) or (isinstance(raw, bool) and hint is not bool):
-            raise ValueError(expected)
+            raise ValueError(wanted)
         if hint is Path and isinstance(raw, str):
             if not raw:
-                raise ValueError(expected)
+                raise ValueError(wanted)
             return self.root / Path(raw).expanduser()
         return hint(raw)
 
@@ -299,8 +302,8 @@ def _unknown_key(section: str, name: str, content: dict[str, Any], known: list[s
         others = ", ".join("of installed packages" if k == "*" else k for k in having)
         more = "" if kind in kinds else (
             f" (kinds of iop4d itself: {', '.join(k for k in kinds if k != '*')})")
-        return (f"a {section} of the kind '{kind}'{more} has no such key, only the kinds {others}; "
-                f"it has {', '.join(known)}")
+        return (f"a {section} of the kind {named(str(kind))}{more} has no such key, only the kinds "
+                f"{others}; it has {', '.join(known)}")
     return f"no such key; [{section}] has {', '.join(known)}"
 
 
@@ -319,12 +322,12 @@ def _check_whole(site: Site, where: _Where) -> None:
         seen: set[str] = set()
         for number, item in enumerate(getattr(site, section)):
             if item.name in seen:
-                raise ConfigError(f"{where(section, 'name', number)} is '{item.name}'; "
-                                  f"expected a name that no other [[{section}]] has")
+                raise ConfigError(f"{where(section, 'name', number)}"
+                                  f"{expected(item.name)} a name that no other [[{section}]] has")
             seen.add(item.name)
     for number, camera in enumerate(site.camera):
-        for name, expected in contradictions(camera):
-            raise ConfigError(f"{where('camera', name, number)}: expected {expected}")
+        for name, wanted in contradictions(camera):
+            raise ConfigError(f"{where('camera', name, number)}: expected {wanted}")
     places: dict[Path, str] = {}
     for number, archive in enumerate(site.archive):
         _check_archive(archive, number, where)
@@ -368,13 +371,14 @@ def _check_channels(site: Site, where: _Where) -> None:
     for number, rule in enumerate(site.rule):
         for name in rule.channels:
             if name not in channels:
-                raise ConfigError(f"{where('rule', 'channels', number)} names '{name}'; expected "
-                                  f"one of the channels: {', '.join(channels) or 'there are none'}"
+                raise ConfigError(f"{where('rule', 'channels', number)} names {named(name)}; "
+                                  "expected one of the channels: "
+                                  f"{', '.join(channels) or 'there are none'}"
                                   f"{similar(name, channels)}")
     for name in site.summary.channels:
         if name not in channels:
-            raise ConfigError(f"{where('summary', 'channels')} names '{name}'; expected one of "
-                              f"the channels: {', '.join(channels) or 'there are none'}"
+            raise ConfigError(f"{where('summary', 'channels')} names {named(name)}; expected one "
+                              f"of the channels: {', '.join(channels) or 'there are none'}"
                               f"{similar(name, channels)}")
     for number, channel in enumerate(site.channel):
         _check_channel(channel, number, where)
@@ -389,6 +393,9 @@ def _check_channel(channel: Channel, number: int, where: _Where) -> None:
         if not (secret.is_named if is_secret else getattr(channel, need)):
             raise ConfigError(f"{where('channel', '', number)}: the key '{keys[0]}' is missing, "
                               f"{what}" + (f" (or {' or '.join(keys[1:])})" if keys[1:] else ""))
+    if channel.RECIPIENT and any(re.search("//|:", one) for one in channel.recipients):
+        raise ConfigError(f"{where('channel', 'to', number)}: expected {channel.RECIPIENT}; "
+                          "addresses of services belong in the file of the secret")
     if getattr(channel, "tls", "") == "none" and secret.is_named:
         raise ConfigError(f"{where('channel', 'tls', number)} is 'none'; expected starttls or "
                           "tls, because a password must not cross the network in clear text")
@@ -399,8 +406,8 @@ def _check_archive(archive: Archive, number: int, where: _Where) -> None:
     try:
         re.compile(archive.file_pattern)
     except re.error as error:
-        raise ConfigError(f"{where('archive', 'file_pattern', number)} is "
-                          f"{archive.file_pattern!r}; expected a regular expression "
+        raise ConfigError(f"{where('archive', 'file_pattern', number)}"
+                          f"{expected(archive.file_pattern)} a regular expression "
                           f"such as \\.fits$ ({error})") from None
     if isinstance(archive, FolderArchive):
         return
@@ -412,12 +419,13 @@ def _check_archive(archive: Archive, number: int, where: _Where) -> None:
     except (KeyError, IndexError, ValueError, AttributeError):
         changes = False
     if not changes:
-        raise ConfigError(f"{where('archive', 'night_folder', number)} is "
-                          f"{archive.night_folder!r}; expected the date of the night in braces, "
+        raise ConfigError(f"{where('archive', 'night_folder', number)}"
+                          f"{expected(archive.night_folder)} the date of the night in braces, "
                           "such as /{night:%Y%m%d}")
     try:
         if "a/b.fits".encode(archive.encoding) != b"a/b.fits":
             raise LookupError
     except (LookupError, UnicodeError):
-        raise ConfigError(f"{where('archive', 'encoding', number)} is {archive.encoding!r}; "
-                          "expected an encoding, such as utf-8 or latin-1") from None
+        raise ConfigError(f"{where('archive', 'encoding', number)}"
+                          f"{expected(archive.encoding)} an encoding, such as utf-8 or "
+                          "latin-1") from None

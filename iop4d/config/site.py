@@ -71,6 +71,10 @@ class Daemon:
         "opportunity. Sources with an active alert always are.", ())
     max_jobs_per_worker: int = key(
         "Jobs after which a worker process is replaced by a new one.", 1000, check=at_least(1))
+    group_reads: bool = key(
+        "Whether the group of the database's files may read them, so that its accounts can use the "
+        "commands that only read; hashes of the pages' passwords are in it. Else their owner alone "
+        "may.", False)
     worker_memory_mb: int = key(
         "Megabytes of memory that a worker may allocate.", 2048, check=at_least(256))
 

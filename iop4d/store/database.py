@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -26,6 +27,11 @@ Row = TypeVar("Row", bound=Table)
 
 #: Releases with the fix of the WAL-reset bug, by minor series (sqlite.org/wal.html#walresetbug).
 _FIXED = {44: 6, 50: 7, 51: 3}
+
+
+#: Rights of the database's files.
+PRIVATE = 0o600
+GROUP_READS = 0o640
 
 
 class StoreUnavailableError(Iop4dError):
@@ -140,18 +146,22 @@ def _is_at_rest(path: Path) -> bool:
 class Database:
     """The database of one site, for any thread; each has a connection of its own.
 
+    Its files are for their owner alone, or as ``mode`` says: hashes of passwords are in them.
+
     ``busy_s``: how long a statement waits for another writer's lock. ``prepare``: whether to make
     and migrate the tables, where this may write; who only requests something leaves that to others.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = 10.0,
-                 prepare: bool = True) -> None:
+                 prepare: bool = True, mode: int = PRIVATE) -> None:
         check_library(pw.sqlite3.sqlite_version_info)
         self.path = path
         self.read_only = read_only
         if read_only and not path.exists():
             raise StoreUnavailableError(f"no database at {path} yet: nothing has run on this site",
                                         absent=True)
+        if prepare and not read_only:
+            make_private(path, mode, create=True)
         pragmas: dict[str, Any] = {"foreign_keys": 1, "synchronous": "full",
                                    "journal_size_limit": 64 << 20, "temp_store": "memory"}
         if read_only:
@@ -214,6 +224,20 @@ class Database:
         """Close this thread's connection."""
         if not self.db.is_closed():
             self.db.close()
+
+
+def make_private(path: Path, mode: int = PRIVATE, *, create: bool = False) -> None:
+    """Give a database and the files beside it their rights; SQLite makes the latter with the same.
+
+    ``create``: make the file if there is none. Files of another account stay as they are.
+    """
+    with suppress(OSError):  # who may not do this is told so by SQLite
+        if create:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode))
+        for end in ("", "-wal", "-shm", "-journal"):
+            file = path.with_name(path.name + end)
+            if file.exists() and stat.S_IMODE(file.stat().st_mode) != mode:
+                file.chmod(mode)
 
 
 def _unavailable(error: pw.DatabaseError) -> StoreUnavailableError:

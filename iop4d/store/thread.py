@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from iop4d.store.database import Connection, Database, Transaction
+from iop4d.store.database import PRIVATE, Connection, Database, Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,11 +27,15 @@ class DatabaseThread:
         self._executor = executor
 
     @classmethod
-    async def open(cls, path: Path) -> DatabaseThread:
-        """Open a site's database on a thread of its own, and bring it up to date."""
+    async def open(cls, path: Path, *, mode: int = PRIVATE) -> DatabaseThread:
+        """Open a site's database on a thread of its own, and bring it up to date.
+
+        ``mode``: the rights of its files.
+        """
         executor = ThreadPoolExecutor(1, thread_name_prefix="database")
         try:
-            database = await asyncio.get_running_loop().run_in_executor(executor, Database, path)
+            database = await asyncio.get_running_loop().run_in_executor(
+                executor, partial(Database, path, mode=mode))
         except BaseException:
             executor.shutdown()
             raise

@@ -11,7 +11,7 @@ import peewee as pw
 import pysqlite3
 import pytest
 
-from iop4d.store.database import Database, StoreUnavailableError
+from iop4d.store.database import GROUP_READS, Database, StoreUnavailableError
 from iop4d.store.schema import TABLES, Frame, Meta
 
 
@@ -123,3 +123,31 @@ def test_an_account_that_may_not_write_reads(open_folder: Path, daemon: str) -> 
     assert as_another(open_folder, write) == (
         "unavailable: the database cannot be written by this account")
     opened.close()
+
+
+@pytest.mark.parametrize(("options", "mode"), [({}, 0o600), ({"mode": GROUP_READS}, 0o640)])
+def test_the_files_are_for_their_owner_alone_or_for_the_group(
+        tmp_path: Path, options: dict[str, int], mode: int) -> None:
+    path = tmp_path / "iop4d.db"
+    files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+    before = os.umask(0)
+    try:
+        database = Database(path, **options)
+        assert [file.stat().st_mode & 0o777 for file in files] == [mode] * 3
+        for file in files:
+            file.chmod(0o666)
+        again = Database(path, **options)
+        assert [file.stat().st_mode & 0o777 for file in files] == [mode] * 3
+        again.close()
+        database.close()
+    finally:
+        os.umask(before)
+
+
+def test_the_umask_of_an_account_leaves_the_group_its_right(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        Database(tmp_path / "iop4d.db", mode=GROUP_READS).close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "iop4d.db").stat().st_mode & 0o777 == 0o640

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from iop4d import config
-from iop4d.alerts.channels.apprise import AppriseChannel, scrub
-from iop4d.alerts.channels.base import Notice, SendError
+from iop4d.alerts.channels.apprise import AppriseChannel
+from iop4d.alerts.channels.base import Notice, SendError, scrub
 from tests.alerts.channels.test_webhook import Receiver
 
 NEWS = Notice(id="<1@example.org>", kind="alert", subject="BL Lac R = 12.87", at=0.0,
