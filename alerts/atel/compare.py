@@ -22,6 +22,9 @@ FLOOR = 0.01  # mag by which the points of a constant star scatter besides their
 STEP_DAYS = 0.5 / 24.0  # the longest stretch of a night that one mean may cover
 LEAST_RANGE = 0.05  # mag: with less between its extremes a night did not vary, whatever chi2 says
 SIGNIFICANT = 5.0  # sigma of a fastest change: many pairs are compared, chance has many tries
+_PART = 16.0  # of chi2 that another part must save: a chance of one in a thousand a night
+_LONE = 1e6  # more than any chi2 saves
+_LAST = 4  # points that may tell at a night's end what its mean does not
 _CHANCE_Z = 3.09  # one in a thousand for a constant star to scatter so much
 
 
@@ -71,10 +74,13 @@ def night_of(points: Sequence[GoodPoint]) -> NightlyPhotometry:
     brightest = min(parts, key=lambda part: part.mag)
     faintest = max(parts, key=lambda part: part.mag)
     scatters = _scatter_more_than_errors(points)
+    apart = faintest.mag - brightest.mag
+    varied = apart > LEAST_RANGE and (scatters or apart >= SIGNIFICANT * math.hypot(
+        brightest.own_err, faintest.own_err, FLOOR * math.sqrt(2.0)))
     return NightlyPhotometry(
         night=points[0].night, band=points[0].band, telescope=points[0].telescope,
         mean=mean_of(points), brightest=brightest, faintest=faintest, scatters=scatters,
-        varied=scatters and faintest.mag - brightest.mag > LEAST_RANGE, points=tuple(points))
+        varied=varied, latest=_tails(points, parts), points=tuple(points))
 
 
 def nights_of(points: Iterable[GoodPoint]) -> list[NightlyPhotometry]:
@@ -86,17 +92,52 @@ def nights_of(points: Iterable[GoodPoint]) -> list[NightlyPhotometry]:
 
 
 def stretches(points: Sequence[GoodPoint]) -> list[MeanMagnitude]:
-    """Means of points of one telescope, band and night over half an hour at most.
+    """Means of successive points of one telescope, band and night: over half an hour at most, and
+    shorter where the source varied within it.
 
-    A lone bad point weighs less in a stretch, and the pairs of stretches can all be compared.
+    The partition of least chi2 plus a penalty for each part (the Bayesian blocks of Scargle et al.
+    2013, ApJ 764, 167). A part has two points where there are two within half an hour, so that a
+    lone bad point weighs less; the pairs of parts can all be compared.
     """
-    found: list[list[GoodPoint]] = []
-    for point in sorted(points, key=lambda p: (p.jd, p.id)):
-        if found and point.jd - found[-1][0].jd <= STEP_DAYS:
-            found[-1].append(point)
-        else:
-            found.append([point])
-    return [mean_of(part) for part in found]
+    ordered = sorted(points, key=lambda p: (p.jd, p.id))
+    weights = [1.0 / (p.own_err**2 + FLOOR**2) for p in ordered]
+    middle = fmean(p.mag for p in ordered)
+    offsets = [p.mag - middle for p in ordered]
+    best, start = [0.0], list[int]()  # of the first n points: the least cost, its last part
+    for end in range(len(ordered)):
+        total = first = second = 0.0
+        cost, begin = math.inf, end
+        for i in range(end, -1, -1):
+            if ordered[end].jd - ordered[i].jd > STEP_DAYS:
+                break
+            total += weights[i]
+            first += weights[i] * offsets[i]
+            second += weights[i] * offsets[i]**2
+            mine = best[i] + second - first**2 / total + (
+                _LONE if i == end and _has_neighbour(ordered, i) else _PART)
+            if mine <= cost:
+                cost, begin = mine, i
+        best.append(cost)
+        start.append(begin)
+    found, end = list[MeanMagnitude](), len(ordered)
+    while end > 0:
+        found.append(mean_of(ordered[start[end - 1]:end]))
+        end = start[end - 1]
+    return found[::-1]
+
+
+def _has_neighbour(ordered: Sequence[GoodPoint], i: int) -> bool:
+    """Whether another point lies within the longest stretch of this one."""
+    return any(0 <= j < len(ordered) and abs(ordered[j].jd - ordered[i].jd) <= STEP_DAYS
+               for j in (i - 1, i + 1))
+
+
+def _tails(points: Sequence[GoodPoint], parts: Sequence[MeanMagnitude],
+           ) -> tuple[MeanMagnitude, ...]:
+    """How the night ends: the last point, the last few, and the last stretch."""
+    ordered = sorted(points, key=lambda p: (p.jd, p.id))
+    tails = [mean_of(ordered[-n:]) for n in range(1, min(_LAST, len(ordered)) + 1)]
+    return (*tails, parts[-1])
 
 
 def baseline_of(points: Sequence[GoodPoint]) -> Baseline | None:

@@ -9,12 +9,15 @@ from statistics import median
 from urllib.parse import quote
 
 from iop4d.model.errors import Iop4dError
+from iop4d.model.flags import Flag
 from iop4d.model.source import Source
 from iop4d.model.uncertainty import between
 
 NAN = float("nan")
 SIGMAS = 3.0  # from which a change, or a polarisation, counts as one
 _TITLE_MAG = 0.2  # mag against the past, from which a title speaks of a change
+_SYSTEMS = {**dict.fromkeys("UBV", "Johnson (Vega)"), **dict.fromkeys("RI", "Cousins (Vega)"),
+            **dict.fromkeys("ugriz", "SDSS (AB)")}
 _RECORD_DAYS = 30.0  # a level that was last passed so long ago is worth reporting
 
 
@@ -118,8 +121,9 @@ class MeanMagnitude:
 class NightlyPhotometry:
     """One telescope, band and night. ``scatters``: its points, more than their errors allow.
 
-    ``varied``: from one half hour to another; its mean is then no good description, and
-    ``brightest`` and ``faintest`` (means of half an hour at most) are.
+    ``varied``: from one stretch to another; its mean is then no good description, and
+    ``brightest`` and ``faintest`` (means of half an hour at most) are. ``latest``: how it ends, the
+    last point first, then longer ends.
     """
 
     night: str
@@ -131,6 +135,7 @@ class NightlyPhotometry:
     varied: bool
     scatters: bool
     points: tuple[GoodPoint, ...]
+    latest: tuple[MeanMagnitude, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,9 +317,51 @@ class PhotometryFacts(DraftFacts):
         """Whether the level differs from the past by more than its error explains."""
         if (past := self.baseline) is None:
             return False
-        apart = between(self.level.common_err, past.common_err,
-                        shared=self.level.telescope == past.telescope)
-        return abs(self.step) >= SIGMAS * math.hypot(self.level.own_err, apart)
+        return self._sigmas_from(self.level, past) >= SIGMAS
+
+    @property
+    def sigmas_of_step(self) -> float:
+        """The level's difference from the past over its error."""
+        return NAN if self.baseline is None else self._sigmas_from(self.level, self.baseline)
+
+    @property
+    def extinction(self) -> float:
+        """The Galaxy's in the band, magnitudes; NaN if the catalogue has none."""
+        return self.source.extinction.get(self.band, NAN)
+
+    @property
+    def system(self) -> str:
+        """The photometric system of the bands, such as ``Cousins R (Vega)``; empty if unknown."""
+        said: dict[str, list[str]] = {}
+        for night in self.nights:
+            own = any(point.flags & Flag.OWN_BAND for point in night.points)
+            name = "" if own else _SYSTEMS.get(night.band, "")
+            if name and night.band not in said.setdefault(name, []):
+                said[name].append(night.band)
+        return " and ".join(f"{name.partition(' (')[0]} {', '.join(sorted(bands))} "
+                            f"({name.partition(' (')[2]}" for name, bands in said.items())
+
+    @property
+    def departs(self) -> MeanMagnitude | None:
+        """The end of the night that differs most from the past, where the level does not."""
+        past = self.baseline
+        if past is None or self.differs:
+            return None
+        ends = [(self._sigmas_from(end, past), end) for end in self.chosen.latest]
+        far = [(sigmas, end) for sigmas, end in ends
+               if sigmas >= SIGMAS or abs(end.mag - past.median) >= _TITLE_MAG]
+        return max(far, key=lambda one: one[0])[1] if far else None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the level and the night's end are as the past, as far as errors tell."""
+        return not self.differs and self.departs is None and abs(self.step) < _TITLE_MAG
+
+    @staticmethod
+    def _sigmas_from(level: MeanMagnitude, past: Baseline) -> float:
+        apart = between(level.common_err, past.common_err,
+                        shared=level.telescope == past.telescope)
+        return abs(level.mag - past.median) / max(math.hypot(level.own_err, apart), 1e-6)
 
     @property
     def earlier_besides(self) -> tuple[NightlyPhotometry, ...]:

@@ -151,8 +151,9 @@ def _level(chosen: NightlyPhotometry, past: float | None) -> MeanMagnitude:
     """What is reported of a night: its mean, or the extreme that lies away from the past."""
     if not chosen.varied:
         return chosen.mean
-    is_fainter = past is not None and chosen.mean.mag > past
-    return chosen.faintest if is_fainter else chosen.brightest
+    if past is None:
+        return chosen.brightest
+    return max(chosen.brightest, chosen.faintest, key=lambda part: abs(part.mag - past))
 
 
 def _record(db: Connection, source: str, chosen: NightlyPhotometry, level: MeanMagnitude, *,

@@ -9,6 +9,7 @@ text.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -28,10 +29,11 @@ from iop4d.alerts.rendering import clean, render
 from iop4d.model import flags
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import Flag
-from iop4d.model.units import plus_minus, utc_of_jd
+from iop4d.model.units import plus_minus, sexagesimal, utc_of_jd
 
 MOST = 4000  # characters of a telegram, with its title and authors
 MOST_TITLE = 255
+LEAST_SHOWN = 0.0005  # mag: with less, a scatter has no digit to show
 _MOST_AUTHORS = 1200
 _MOST_RELATED, _MOST_SUBJECTS = 20, 8
 _RESULTS = "results"  # the origin of everything that was measured
@@ -191,7 +193,10 @@ def render_into(trace: Trace, facts: DraftFacts, head: Letterhead) -> str:
         "facts": facts, "head": head, "has_magnitudes": isinstance(facts, PhotometryFacts),
         "authors": trace.quoted(", ".join(head.authors), "authors", "site file",
                                 _MOST_AUTHORS + 20),
-        "day": date_text, "rounded": _rounded_alike}, **trace.writers()).strip()
+        "day": date_text, "rounded": _rounded_alike, "offset": offset_text,
+        "least_scatter": LEAST_SHOWN,
+        "right_ascension": partial(sexagesimal, hours=True, digits=2),
+        "declination": partial(sexagesimal, digits=1)}, **trace.writers()).strip()
     check_traced(heading)
     return heading
 
@@ -242,7 +247,9 @@ def clock_text(jd: float) -> str:
 
 
 def span_text(days: float) -> str:
-    """Minutes below two hours, hours below two days, else days."""
+    """Seconds below two minutes, minutes below two hours, hours below two days, else days."""
+    if days < 2.0 / 1440.0:
+        return f"{days * 86400.0:.0f} s"
     if days < 2.0 / 24.0:
         return f"{days * 1440.0:.0f} min"
     if days < 2.0:
@@ -275,6 +282,11 @@ def angle_text(point: GoodPoint) -> str:
 def _rounded_alike(of: MeanMagnitude, beside: MeanMagnitude) -> str:
     """A magnitude with the decimals of the less certain of two."""
     return f"{of.mag:.{min(places_of(of.mag_err), places_of(beside.mag_err))}f}"
+
+
+def offset_text(mag: float) -> str:
+    """The size of a difference of magnitudes: two decimals, three where two would say nothing."""
+    return f"{abs(mag):.{2 if abs(mag) >= 0.01 else 3}f}"
 
 
 def _size(change: MagnitudeChange) -> str:
@@ -332,8 +344,14 @@ def _notes_of_photometry(facts: PhotometryFacts) -> list[str]:
                      "look at its frame.")
     if facts.baseline is None:
         notes.append("The archive holds no earlier night in this band: nothing to compare with.")
+    elif facts.departs is not None:
+        notes.append("The last exposures differ from what the draft reports: look at them, and "
+                     "wait for more.")
     elif not facts.trend:
         notes.append("The magnitude differs little from that of the preceding nights.")
+    if not math.isfinite(facts.extinction):
+        notes.append("The catalogue has no Galactic extinction of the source in "
+                     f"{facts.chosen.band}: the draft does not state it.")
     return notes
 
 

@@ -28,6 +28,7 @@ from iop4d.alerts.atel.text import (
 )
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
+from iop4d.store import catalogue
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Result
 from tests.alerts.test_atel_gather import (
@@ -466,3 +467,74 @@ def test_dates_are_those_of_utc_to_the_nearest_minute() -> None:
     (0.01, "14 min"), (0.1, "2.4 h"), (1.0, "24.0 h"), (3.04, "3.0 d"), (27.6, "28 d")])
 def test_spans_are_told_in_their_unit(days: float, text: str) -> None:
     assert span_text(days) == text
+
+
+def test_a_flare_within_half_an_hour_is_not_averaged_away(tx: Transaction) -> None:
+    quiet_past(tx, nights=4, mag=13.57)
+    for k, mag in enumerate((13.565, 13.56, 13.55, 13.41, 13.25, 12.95, 12.85, 12.80)):
+        measure(tx, 0, 9.0 + k * 0.06, mag, mag_err=0.009)
+    draft = write(gather(tx, asked(tx)), HEAD)
+    assert draft.title == "Optical brightening of BL Lac"
+    assert "agrees" not in draft.body
+    level = float(told(draft, "R magnitude")[0].split(" ")[0])
+    assert level < 12.9
+
+
+@pytest.mark.parametrize("last", [12.9, 13.42, 13.7])
+def test_a_night_that_ends_otherwise_is_not_said_to_agree(tx: Transaction, last: float) -> None:
+    quiet_past(tx)
+    for k in range(20):
+        measure(tx, 0, 9.0 + k / 4, 13.5 + 0.005 * (-1)**k)
+    measure(tx, 0, 14.0, last)
+    draft = write(gather(tx, asked(tx)), HEAD)
+    assert "agrees" not in draft.body
+    assert f"The last exposure, at 02:00 UT, was R = {last:.2f} +/- 0.02 mag" in draft.body
+
+
+def test_a_past_without_scatter_has_none_that_is_zero(tx: Transaction) -> None:
+    for night in range(1, 5):
+        measure(tx, night, 9.0, 13.5 + 0.0001 * night)
+    measure(tx, 0, 9.0, 13.0)
+    body = write(gather(tx, asked(tx)), HEAD).body
+    assert "scatter" not in body
+    tx.delete(Result).execute()
+    for night, off in enumerate((0.0, 0.002, 0.004), start=1):
+        measure(tx, night, 9.0, 13.5 + off)
+    measure(tx, 0, 9.0, 13.0)
+    assert "with a scatter of 0.003 mag from night to night" in write(
+        gather(tx, asked(tx)), HEAD).body
+
+
+def test_place_system_and_extinction_are_stated_and_other_wavelengths_asked_for(
+        tx: Transaction) -> None:
+    source = catalogue.find(tx, NAME)
+    for extinction in ({}, {"R": 0.718}):
+        for band in "RIB":
+            measure(tx, 0, 9.0, 13.0, band=band)
+        draft = write(gather(tx, asked(tx, source=replace(source, extinction=extinction))), HEAD)
+        assert "The source is at RA = 22:02:43.20, Dec = +42:16:48.0 (J2000)." in draft.body
+        assert ("The photometric system is Cousins I, R (Vega) and Johnson B (Vega)."
+                in draft.body)
+        assert ("The Galactic extinction towards the source is A_R = 0.72 mag."
+                in draft.body) == bool(extinction)
+        assert any("no Galactic extinction" in note for note in draft.notes) != bool(extinction)
+        assert "Multi-wavelength observations are encouraged." in draft.body
+
+
+def test_nothing_is_said_of_the_system_of_an_instrument_s_own_band(tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 13.0, flags=int(Flag.OWN_BAND))
+    assert "Cousins" not in write(gather(tx, asked(tx)), HEAD).body
+
+
+def test_a_polarisation_alone_has_the_place_too(tx: Transaction) -> None:
+    without_stars(tx, 0, 9.0, 0.10)
+    assert "(J2000)" in write(gather(tx, asked(tx)), HEAD).body
+
+
+def test_another_band_that_varied_is_told_with_its_range(tx: Transaction) -> None:
+    for k in range(12):
+        measure(tx, 0, 9.0 + k / 2, 13.2 - 0.03 * k)
+        measure(tx, 0, 9.1 + k / 2, 13.8 - 0.03 * k, band="B")
+    body = write(gather(tx, asked(tx)), HEAD).body
+    assert re.search(r"we also measured B = 13\.4\d to 13\.79 \(", body)
+    assert "or the range of means over half an hour at most where it varied." in body
