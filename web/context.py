@@ -147,6 +147,10 @@ def picture(path: str | Path, root: Path) -> Response:
         content = picture_inside(path, root)
     except RefusedError:
         abort(404, "There is no such picture.")
-    answer = Response(content, mimetype="image/png")
+    return kept(Response(content, mimetype="image/png"))
+
+
+def kept(answer: Response) -> Response:
+    """An answer that a browser may keep, since what is new has a new address."""
     answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
     return answer

@@ -95,9 +95,10 @@ class Points:
         return asdict(self)
 
 
-def points(db: Connection, source: str, *, after: float | None = None) -> Points:
+def points(db: Connection, source: str, *, after: float | None = None,
+           limit: int = LIMIT) -> Points:
     """The newest points of a source, or those changed at or after a time."""
-    rows = sources.points(db, source, after=after, limit=LIMIT)
+    rows = sources.points(db, source, after=after, limit=limit)
     frames = frame_ids(db, [row.id for row in rows])
     bands: dict[str, dict[str, list[Any]]] = {}
     for row in rows:
@@ -144,8 +145,11 @@ def _bar(name: str, value: float | None, error: float | None) -> dict[str, float
     return {f"{name}_lo": value - error, f"{name}_hi": value + error}
 
 
-def plot(found: Points, theme: Theme, *, root: str = "") -> dict[str, Any]:
-    """The light curve, and the polarisation below it if there is any, for Bokeh to embed."""
+def plot(found: Points, theme: Theme, *, root: str = "", touch: bool = False) -> dict[str, Any]:
+    """The light curve, and the polarisation below it if there is any, for Bokeh to embed.
+
+    ``touch``: a finger on it moves the page, until a tool of the toolbar is chosen.
+    """
     # One point alone would get an axis of milliseconds.
     times = DataRange1d(name="range-t", default_span=3_600_000.0, range_padding=0.04)
     data = {
@@ -159,6 +163,9 @@ def plot(found: Points, theme: Theme, *, root: str = "") -> dict[str, Any]:
            for name in ("p_debiased", "p_limit") for value in columns[name]):
         quantities += ["p", "chi"]
     panels = [_panel(quantity, theme, times, root) for quantity in quantities]
+    drag: dict[str, Any] = {"active_drag": None} if touch else {}
+    for panel in panels:
+        panel.toolbar.update(**drag)
     shown: dict[str, list[Any]] = {band: [] for band in data}
     for panel, quantity in zip(panels, quantities, strict=True):
         points = []
@@ -175,7 +182,11 @@ def plot(found: Points, theme: Theme, *, root: str = "") -> dict[str, Any]:
         label_text_color=theme.text, background_fill_alpha=0.0, border_line_alpha=0.0), "above")
     panels[-1].xaxis.axis_label = "UTC"
     layout = gridplot([[panel] for panel in panels], sizing_mode="stretch_width",
-                      toolbar_location="above", toolbar_options={"logo": None})
+                      toolbar_location="above", toolbar_options={"logo": None} | drag)
+    # The tools of the panels were made into one, without what they were told.
+    for save in layout.references():
+        if isinstance(save, SaveTool):
+            save.filename = f"{found.source} light curve"
     return dict(json_item(layout))
 
 
@@ -188,7 +199,7 @@ def _panel(quantity: str, theme: Theme, times: DataRange1d, root: str) -> figure
         background_fill_color=theme.paper, border_fill_color=theme.paper,
         outline_line_color=theme.line, y_axis_label=title, min_border_left=62,
         tools=[PanTool(), BoxZoomTool(), WheelZoomTool(), ResetTool(),
-               SaveTool(filename="light-curve"),
+               SaveTool(),
                TapTool(callback=OpenURL(url=f"{root}/frames/@frame_id", same_tab=True),
                        visible=False)])
     _dress(panel, theme)

@@ -4,6 +4,7 @@
   const place = document.getElementById("plot");
   const api = place.dataset.api;
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const touch = matchMedia("(pointer: coarse)").matches;
   const numbers = ["t", "jd", "mag", "mag_lo", "mag_hi", "mag_limit", "p_debiased", "p_lo", "p_hi", "p_limit", "chi", "chi_lo", "chi_hi"];
   const ranges = ["range-t", "range-mag", "range-p", "range-chi"];
   let changedAt = 0, view = null, busy = false, again = false;
@@ -17,7 +18,7 @@
   const model = (name) => view ? view.get_model_by_name(name) : null;
 
   const draw = async () => {
-    const answer = await fetch(api + "/plot?theme=" + (dark.matches ? "dark" : "light"));
+    const answer = await fetch(api + "/plot?theme=" + (dark.matches ? "dark" : "light") + (touch ? "&touch=1" : ""));
     if (answer.status === 503 && !view) { setTimeout(update, 1000 * (Number(answer.headers.get("Retry-After")) || 5) * (1 + Math.random())); return; }
     if (!answer.ok) { note("The light curve is not available now."); return; }
     const plot = await answer.json();
@@ -73,5 +74,6 @@
     if (event.detail.some((kind) => ["result", "*"].includes(kind))) update();
   });
   dark.addEventListener("change", () => draw());
+  if (place.dataset.points !== "0") note("Loading the light curve…");
   draw();
 })();

@@ -6,7 +6,7 @@
   const root = document.body.dataset.root;
   const indicator = document.getElementById("indicator");
   let lastEvent = Number(document.body.dataset.lastEvent || 0);
-  let lastBeat = null, source = null, streamTimer = null, pollTimer = null, hiddenTimer = null;
+  let lastBeat = null, lastDaemon = null, source = null, streamTimer = null, pollTimer = null, hiddenTimer = null;
   const waiting = new Set();
   let debounce = null, fetching = false;
 
@@ -31,6 +31,15 @@
     }
   };
   setInterval(() => tick(document), 1000);
+
+  // What can be scrolled sideways can be reached with the keyboard.
+  const reach = () => {
+    for (const box of document.querySelectorAll(".scroll")) {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0; else box.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("resize", reach);
+  reach();
 
   // Change `old` into `fresh`, keeping every node that is the same.
   const key = (node) => node.nodeType === 1 ? node.dataset.key || node.id || "" : "";
@@ -101,6 +110,7 @@
       const fresh = page.getElementById(old.id);
       if (old.dataset.live === address && fresh) morph(old, fresh);
     }
+    reach();
   };
 
   const happened = (kinds) => {
@@ -117,7 +127,13 @@
       lastEvent = Number(message.lastEventId) || lastEvent;
       happened([JSON.parse(message.data).kind]);
     };
-    source.addEventListener("beat", () => happened(["beat"]));
+    // Times are kept by the page itself: parts are fetched again when the daemon's state is another,
+    // and by the clock below.
+    source.addEventListener("beat", (message) => {
+      const daemon = JSON.parse(message.data).daemon;
+      if (daemon !== lastDaemon) happened(["beat"]);
+      lastDaemon = daemon;
+    });
     source.addEventListener("reset", () => happened(["*"]));
     source.onerror = () => {
       if (source.readyState !== EventSource.CLOSED) { startPolling(); return; }

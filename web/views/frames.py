@@ -14,9 +14,10 @@ from iop4d.store.database import Connection
 from iop4d.store.schema import Frame
 from iop4d.store.status import TROUBLE
 from iop4d.web.auth import refuse_other_pages, who
-from iop4d.web.context import page_number, parts, picture, reading, render, request_of_daemon
+from iop4d.web.context import kept, page_number, parts, picture, reading, render, request_of_daemon
 from iop4d.web.proxy import is_of_this_machine
 from iop4d.web.reader import RefusedError, open_inside
+from iop4d.web.thumbnails import MIMETYPE, thumbnail
 
 blueprint = Blueprint("frames", __name__)
 
@@ -48,6 +49,20 @@ def preview(db: Connection, id_: int) -> Response:
         abort(404, "This frame has no preview.")
     # The address carries the frame's time of change: a new picture has a new address.
     return picture(path, parts().site.root)
+
+
+@blueprint.get("/frames/<int:id_>/thumbnail.jpg")
+@reading
+def small_preview(db: Connection, id_: int) -> Response:
+    """A frame's preview picture made small."""
+    row = _frame(db, id_)
+    if not row.preview_path:
+        abort(404, "This frame has no preview.")
+    try:
+        content = thumbnail(row.preview_path, parts().site.root, row.changed_at)
+    except RefusedError:
+        abort(404, "There is no such picture.")
+    return kept(Response(content, mimetype=MIMETYPE))
 
 
 @blueprint.get("/frames/<int:id_>/raw")

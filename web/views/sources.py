@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, request
 
 from iop4d.alerts.summary.statistics import camera_nights
 from iop4d.model.errors import Iop4dError
@@ -13,8 +13,9 @@ from iop4d.store.database import Connection
 from iop4d.store.results import frame_ids
 from iop4d.web import lightcurve
 from iop4d.web.auth import relax
-from iop4d.web.context import parts, reading, render
+from iop4d.web.context import kept, parts, reading, render
 from iop4d.web.explained import lines_of, modulation
+from iop4d.web.heavy import heavy
 
 blueprint = Blueprint("sources", __name__)
 
@@ -56,6 +57,7 @@ def result(db: Connection, id_: int) -> str:
 
 
 @blueprint.get("/results/<int:id_>/modulation.png")
+@heavy
 @reading
 def modulation_of(db: Connection, id_: int) -> Response:
     """The modulation of a result's group, with all fits."""
@@ -63,7 +65,9 @@ def modulation_of(db: Connection, id_: int) -> Response:
         picture = modulation(db, _chain(db, id_), parts().site)
     except Iop4dError as error:
         abort(404, str(error))
-    return Response(picture, mimetype="image/png")
+    answer = Response(picture, mimetype="image/png")
+    # The page's address carries the result's revision: a new one is another picture.
+    return kept(answer) if "v" in request.args else answer
 
 
 def _chain(db: Connection, id_: int) -> dict[str, Any]:
