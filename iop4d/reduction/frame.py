@@ -158,9 +158,7 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
     wcs, fwhm = field.refined.wcs, stars.psf.fwhm
     airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
     bjd = times.bjd_tdb(facts.jd_mid, wcs.ra0, wcs.dec0)
-    flags = quality(field.refined, fwhm)
-    if fwhm > POOR_SEEING_PX and fwhm * wcs.scale_arcsec > POOR_SEEING_ARCSEC:
-        flags |= Flag.POOR_SEEING
+    flags = quality(field.refined, fwhm) | seeing_flag(fwhm, wcs.scale_arcsec)
     doubts = (*request.doubts, *time_doubts(facts, telescope, airmass=airmass,
                                             seen_at=request.seen_at))
     if doubts:
@@ -190,6 +188,12 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         astrometry_from=field.astrometry_from,
         warnings=(*doubts, *filter(None, (wrapped, *pixel_doubts, *notes)),
                   *_warnings(request, stars)))
+
+
+def seeing_flag(fwhm_px: float, pixel_arcsec: float) -> Flag:
+    """POOR_SEEING of a wide PSF, but not where coarse pixels make it so."""
+    poor = fwhm_px > POOR_SEEING_PX and fwhm_px * pixel_arcsec > POOR_SEEING_ARCSEC
+    return Flag.POOR_SEEING if poor else Flag(0)
 
 
 def _main_target(targets: Sequence[Source], facts: FrameFacts, catalogue: Catalogue,

@@ -35,6 +35,7 @@ from iop4d.science.tan import Wcs, from_cards
 Floats = NDArray[np.float64]
 
 _LONGEST = 5.0  # s, for all attempts together: a worker has other frames to reduce
+_BLIND = 1.5  # s of them that are left for the attempt without a pointing
 _BLIND_STARS = 30  # stars of an attempt without a pointing, which looks at the whole index
 
 STARS_OF_QUADS = 10  # brightest detections of which quads are made
@@ -104,8 +105,8 @@ class Search:
     @cached_property
     def every_image(self) -> list[Detections]:
         """The star lists to be tried, with both images where every star has two."""
-        return [found for found, _ in star_lists(
-            self.frame, self.stars, None, self.settings.max_stars, lambda found: found)]
+        return list(star_lists(self.frame, self.stars, self.settings.max_stars,
+                               lambda found: found))
 
 
 def expected_target(facts: FrameFacts, catalogue: Catalogue) -> Source | None:
@@ -132,17 +133,29 @@ def by_index(search: Search) -> Found | None:
     stars, settings, pointing_deg = search.stars, search.settings, search.pointing_deg
     began = time.monotonic()
     tried = 0
-    for found, pointing in star_lists(search.frame, stars, pointing_deg, settings.max_stars,
-                                      search.one_of_each):
-        left = _LONGEST - (time.monotonic() - began)
+
+    def attempt(found: Detections, place: tuple[float, float] | None, left: float) -> Found | None:
+        match = solve(search.solver, found.x, found.y, scale_arcsec=search.scale_arcsec,
+                      tolerance=settings.scale_tolerance, pointing_deg=place,
+                      radius_deg=settings.search_radius, seconds=min(settings.timeout, left))
+        return None if match is None else Found(match=match, stars=found)
+
+    # The pointing may be wrong: time is kept for an attempt without it.
+    kept = 0.0 if pointing_deg is None else _BLIND
+    for stars_to_try in star_lists(search.frame, stars, settings.max_stars, search.one_of_each):
+        left = _LONGEST - kept - (time.monotonic() - began)
         if left <= 0:
             break
         tried += 1
-        match = solve(search.solver, found.x, found.y, scale_arcsec=search.scale_arcsec,
-                      tolerance=settings.scale_tolerance, pointing_deg=pointing,
-                      radius_deg=settings.search_radius, seconds=min(settings.timeout, left))
-        if match is not None:
-            return Found(match=match, stars=found)
+        if found := attempt(stars_to_try, pointing_deg, left):
+            return found
+    if pointing_deg is not None:
+        tried += 1
+        plain = search.one_of_each(stars.detections.only(~stars.sharp))
+        brightest = np.arange(min(_BLIND_STARS, settings.max_stars, len(plain)))
+        left = _LONGEST - (time.monotonic() - began)
+        if found := attempt(plain.only(brightest), None, max(left, 0.5)):
+            return found
     n = len(stars.detections)
     if (usable := len(search.one_of_each(stars.detections))) < FEWEST_STARS:
         seen = f"{usable} stars detected" if search.beams is None else (
@@ -160,25 +173,22 @@ def _pixels(offset: tuple[float, float]) -> str:
     return f"{offset[0]:+.1f}, {offset[1]:+.1f}"
 
 
-def star_lists(frame: CalibratedImage, stars: Stars, pointing: tuple[float, float] | None,
-               most: int, one_of_each: Callable[[Detections], Detections],
-               ) -> Iterator[tuple[Detections, tuple[float, float] | None]]:
-    """(stars, pointing) to try, the most promising first; later ones are only made when needed."""
+def star_lists(frame: CalibratedImage, stars: Stars, most: int,
+               one_of_each: Callable[[Detections], Detections]) -> Iterator[Detections]:
+    """The stars to try, the most promising first; later ones are only made when needed."""
     plain = one_of_each(stars.detections.only(~stars.sharp))
-    yield plain.only(np.arange(min(most, len(plain)))), pointing
-    yield evenly_bright(plain, frame.image.shape, most // 2), pointing
+    yield plain.only(np.arange(min(most, len(plain))))
+    yield evenly_bright(plain, frame.image.shape, most // 2)
     # A kernel as wide as the stars finds the faint ones and none of the cosmic rays.
     if (smooth := _smoothed(frame, stars)) is not None:
         smooth = one_of_each(smooth)
-        yield smooth.only(np.arange(min(most, len(smooth)))), pointing
+        yield smooth.only(np.arange(min(most, len(smooth))))
     # Among few stars cosmic rays may be the majority, and pass for the stars' width.
     if (clean := _median_filtered(frame, stars)) is not None:
         clean = one_of_each(clean)
-        yield clean.only(np.arange(min(most, len(clean)))), pointing
+        yield clean.only(np.arange(min(most, len(clean))))
     single = plain.only(~plain.saturated & (plain.elongation < 1.6))
-    yield single.only(np.arange(min(most // 2, len(single)))), pointing
-    if pointing is not None:
-        yield plain.only(np.arange(min(_BLIND_STARS, most, len(plain)))), None
+    yield single.only(np.arange(min(most // 2, len(single))))
 
 
 def _smoothed(frame: CalibratedImage, stars: Stars) -> Detections | None:

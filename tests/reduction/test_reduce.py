@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from iop4d.model.messages import (
     ReduceRequest,
 )
 from iop4d.model.source import Catalogue, SourceKind
+from iop4d.reduction.frame import seeing_flag
 from iop4d.reduction.workbench import Workbench
 from tests.reduction.small import (
     BIAS,
@@ -189,6 +191,48 @@ def test_a_field_that_the_index_does_not_find_is_found_by_the_catalogue(
     assert isinstance(by_index, Done)
     assert (by_index.value.astrometry_from, outcome.value.astrometry_from) == ("index", "catalogue")
     assert outcome.value.results[0].mag == pytest.approx(by_index.value.results[0].mag, abs=0.01)
+
+
+class LostMount(FakeSolver):
+    """Finds the field nowhere near the header's pointing, and takes long to say so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.places: list[bool] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def solve(self, *words: object) -> FakeSolver:
+        near = words[2] is not None
+        self.places.append(near)
+        self.finds = not near
+        self.now += 1.0 if near else 0.1
+        return self
+
+
+def test_time_is_left_to_look_for_the_field_elsewhere_than_the_header_says(
+        bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mount that is 1.95 degrees off spent all five seconds where the field is not."""
+    bench._solver = mount = LostMount()
+    clock = SimpleNamespace(monotonic=mount.monotonic)
+    monkeypatch.setattr("iop4d.reduction.rungs.time", clock)
+    monkeypatch.setattr("iop4d.science.solve.time", clock)
+    outcome = reduce(bench, night["science"][0], masters)
+    assert isinstance(outcome, Done)
+    assert outcome.value.astrometry_from == "index"
+    assert mount.places[-1] is False
+    assert sum(mount.places) >= 3
+    assert mount.now < 6.0
+
+
+@pytest.mark.parametrize(("fwhm_px", "pixel", "poor"), [
+    (4.0, 1.5, True), (4.0, 1.2, False), (1.5, 5.16, False), (2.9, 5.16, False), (3.2, 5.16, True)])
+def test_coarse_pixels_are_no_poor_seeing(fwhm_px: float, pixel: float, poor: bool) -> None:
+    """142 of 142 frames of 5.16 arcsec a pixel had the flag."""
+    assert bool(seeing_flag(fwhm_px, pixel) & Flag.POOR_SEEING) is poor
 
 
 @pytest.mark.parametrize("said", ["S5 0716+714", "S5-0716+714", "s5_0716+714"])
