@@ -1,0 +1,259 @@
+"""The services under a systemd that booted: what its units allow, and what it does with them."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from iop4d.simulator.night import Night, NightPlan
+from iop4d.simulator.servers import free_port
+from iop4d.simulator.sky import field_of
+from tests.support import real_mail_server, real_servers
+from tests.support.booted_systemd import (
+    ACCOUNT,
+    PYTHON,
+    PYTHON_OF_HOME,
+    Machine,
+    booted_systemd,
+)
+from tests.support.certificates import certificate
+from tests.support.real_mail_server import running_postfix
+from tests.support.sites import take_night
+
+pytestmark = [pytest.mark.realserver, pytest.mark.timeout(240)]
+
+SITE = "/srv/my site 100%"
+INDEX = "/opt/iop4d/iop4d/simulator/data/index"
+TONIGHT = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
+PLAN = NightPlan(seed=5, night=TONIGHT.isoformat(), fields=("S50716+714",), frames=1,
+                 exptime_s=60.0, n_bias=3, n_flat=3)
+WEB = """\
+[web]
+port = {port}
+
+[daemon]
+workers = 1
+settle_after_scan = 0.2
+
+[masters]
+build_delay = 0.1
+"""
+REMOTE = """\
+[[archive]]
+name = "AndorT90"
+path = "raw"
+kind = "ftp"
+host = "127.0.0.1"
+port = {ftp}
+user = "{user}"
+password_credential = "t090"
+tls = "explicit"
+ca_file = "ca.pem"
+night_folder = "/{{night:%Y%m%d}}"
+poll_interval = 0.5
+poll_interval_day = 0.5
+settle = 0.2
+lookback_nights = 1
+
+[[channel]]
+name = "mail"
+to = ["ana@example.org"]
+host = "127.0.0.1"
+port = {smtp}
+user = "{mail_user}"
+password_credential = "smtp"
+tls = "starttls"
+ca_file = "ca.pem"
+
+[[rule]]
+name = "seen"
+source = "*"
+band = "R"
+condition = "mag < 25"
+confirm = 1
+channels = ["mail"]
+
+[alerts]
+max_age_hours = 0
+
+[astrometry]
+index = ["{index}"]
+"""
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with booted_systemd() as machine:
+        yield machine
+
+
+def put(machine: Machine, path: str, text: str, *, account: str = ACCOUNT) -> None:
+    """Write a file of an account, and the folders that it stands in."""
+    there = machine.path(path)
+    parent = str(Path(path).parent)
+    machine.ask("install", "-d", "-o", account, "-g", account, parent)
+    there.write_text(text, encoding="utf-8")
+    machine.ask("chown", f"{account}:", path)
+
+
+def install(machine: Machine, site: str = SITE, *, python: str = PYTHON) -> str:
+    """Write the units as root and start them; the text of the daemon's."""
+    machine.ask(python, "-m", "iop4d", "--site", site, "systemd", "install", "--system", "--as",
+                ACCOUNT)
+    machine.ask("systemctl", "daemon-reload")
+    machine.ask("systemctl", "enable", "--now", "iop4d.service", "iop4d-web.socket")
+    return machine.path("/etc/systemd/system/iop4d.service").read_text()
+
+
+def iop4d(machine: Machine, *words: str, site: str = SITE) -> str:
+    """What the program says to the account of the services."""
+    ran = machine.run(PYTHON, "-m", "iop4d", "--site", site, *words, account=ACCOUNT)
+    return f"{ran.returncode}: {ran.stdout}{ran.stderr}"
+
+
+def page(port: int) -> int:
+    """The status with which the page answers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/sign-in", timeout=60) as answer:
+        return int(answer.status)
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def plain(machine: Machine, port: int) -> Machine:
+    """A site whose folder has a space and a percent sign, with an archive beside it; it runs."""
+    put(machine, f"{SITE}/iop4d.toml", '[[archive]]\nname = "raw"\npath = "/srv/raw"\n'
+        + WEB.format(port=port))
+    machine.ask("install", "-d", "/srv/raw")
+    install(machine)
+    return machine
+
+
+def test_a_frame_is_fetched_reduced_and_told_with_the_secrets_of_the_manager(
+        machine: Machine, port: int, tmp_path: Path) -> None:
+    certificate(tmp_path)
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    served = tmp_path / "served" / f"{TONIGHT:%Y%m%d}"
+    served.mkdir(parents=True)
+    take_night(PLAN, served)
+    with ExitStack() as stack:
+        ftp = stack.enter_context(real_servers.running(
+            "proftpd", tmp_path / "ftp", served.parent,
+            real_servers.Wanted(tls="explicit", cert=cert, key=key)))
+        mail = stack.enter_context(running_postfix(cert=cert, key=key))
+        put(machine, f"{SITE}/iop4d.toml", WEB.format(port=port) + REMOTE.format(
+            ftp=ftp.port, user=ftp.user, smtp=mail.port, mail_user=real_mail_server.USER,
+            index=INDEX))
+        put(machine, f"{SITE}/ca.pem", cert.read_text())
+        put(machine, f"{SITE}/catalogue.csv",
+            Night(PLAN).sky.catalogue_csv(PLAN.seed, fields=(field_of(PLAN.fields[0]),)))
+        assert iop4d(machine, "catalogue", "import", f"{SITE}/catalogue.csv").startswith("0:")
+        for name, secret in (("t090", ftp.password), ("smtp", real_mail_server.PASSWORD)):
+            put(machine, f"/etc/iop4d/credentials/{name}", secret + "\n", account="root")
+            machine.path(f"/etc/iop4d/credentials/{name}").chmod(0o600)
+        text = install(machine)
+        for line in ("ProtectHome=yes", "PrivateTmp=yes", "User=observer"):
+            assert f"{line}\n" in text
+        machine.wait(lambda: mail.mails("ana"), seconds=120.0)
+        (told,) = mail.mails("ana")
+        assert "S5" in str(told["Subject"])
+    assert page(port) == 200
+    assert "7 done" in machine.properties("iop4d")["StatusText"]
+
+
+def test_a_wrong_site_file_leaves_the_daemon_as_it_is_and_a_right_one_reaches_it(
+        plain: Machine) -> None:
+    plain.wait_for_status("no frame yet")
+    before = plain.properties("iop4d")
+    right = plain.path(f"{SITE}/iop4d.toml").read_text()
+    put(plain, f"{SITE}/iop4d.toml", right + "\n[daemonn]\nworkers = 2\n")
+    plain.ask("systemctl", "reload", "iop4d")
+    plain.wait_for_status("site file rejected")
+    said = iop4d(plain, "reload")
+    assert said.startswith("78:")
+    assert "daemonn" in said
+    assert "site file rejected" in plain.log("--unit=iop4d", "--priority=err")
+    put(plain, f"{SITE}/iop4d.toml", right.replace("workers = 1", "workers = 2"))
+    plain.ask("systemctl", "reload", "iop4d")
+    plain.wait_for_status("no frame yet")
+    plain.wait(lambda: "Site file reloaded" in iop4d(plain, "reload"))
+    after = plain.properties("iop4d")
+    assert (after["MainPID"], after["NRestarts"]) == (before["MainPID"], "0")
+    assert "site file rejected" not in after["StatusText"]
+
+
+def test_a_daemon_that_hangs_or_is_killed_comes_back_and_the_page_stays(
+        plain: Machine, port: int) -> None:
+    put(plain, "/etc/systemd/system/iop4d.service.d/override.conf",
+        "[Service]\nWatchdogSec=8\nRestartSec=1\n", account="root")
+    install(plain)  # what `systemctl edit` wrote outlives a new installation
+    plain.ask("systemctl", "restart", "iop4d")
+    for restarts, signal in ((0, "STOP"), (1, "KILL")):
+        plain.wait_for_status("no frame yet")
+        before = plain.properties("iop4d")["MainPID"]
+        workers = plain.ask("cat", "/sys/fs/cgroup/system.slice/iop4d.service/cgroup.procs")
+        assert before in workers.split()
+        plain.ask("systemctl", "kill", f"--signal={signal}", "--kill-whom=main", "iop4d")
+        while plain.properties("iop4d")["NRestarts"] == str(restarts):
+            time.sleep(0.1)
+        plain.wait_for_status("no frame yet")
+        assert all(plain.run("kill", "-0", pid).returncode for pid in workers.split())
+    assert "Watchdog timeout" in plain.log("_PID=1")
+    assert plain.properties("iop4d-web")["ActiveState"] == "inactive"
+    assert page(port) == 200  # its socket starts it
+    plain.ask("systemctl", "stop", "iop4d")
+    assert page(port) == 200
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=60)
+
+
+def test_it_does_not_start_again_for_what_another_start_cannot_mend(plain: Machine) -> None:
+    right = plain.path(f"{SITE}/iop4d.toml").read_text()
+    plain.ask("systemctl", "stop", "iop4d")
+    put(plain, f"{SITE}/iop4d.toml", right + "wrong = 1\n")
+    assert plain.run("systemctl", "start", "iop4d").returncode
+    found = plain.properties("iop4d")
+    assert (found["ExecMainStatus"], found["NRestarts"], found["ActiveState"]) == (
+        "78", "0", "failed")
+    put(plain, f"{SITE}/iop4d.toml", right + '[[rule]]\nname = "x"\ncondition = "mag < a"\n')
+    plain.ask("systemctl", "start", "iop4d")
+    plain.wait_for_status("running without the rule 'x'")
+
+
+def test_what_it_needs_of_the_homes_is_there(machine: Machine, port: int) -> None:
+    put(machine, "/home/observer/raw/2026-11-26/a.fits", "no FITS file")
+    put(machine, f"{SITE}/iop4d.toml",
+        '[[archive]]\nname = "raw"\npath = "/home/observer/raw"\n' + WEB.format(port=port))
+    text = install(machine, python=PYTHON_OF_HOME)
+    assert "ProtectHome=read-only\n" in text
+    machine.wait(lambda: "a.fits" in iop4d(machine, "status", "--all"))
+    assert page(port) == 200
+
+
+def test_a_user_s_own_manager_runs_it(machine: Machine, port: int) -> None:
+    site = "/home/observer/my site"
+    number = machine.ask("id", "--user", ACCOUNT).strip()
+    put(machine, f"{site}/iop4d.toml", WEB.format(port=port))
+    put(machine, "/etc/systemd/system/manager.service",
+        f"[Service]\nType=notify\nUser={ACCOUNT}\nDelegate=yes\n"
+        f"Environment=XDG_RUNTIME_DIR=/run/user/{number}\n"
+        "ExecStart=/lib/systemd/systemd --user\n", account="root")
+    machine.ask("install", "-d", "-o", ACCOUNT, "-m", "700", f"/run/user/{number}")
+    machine.ask("systemctl", "daemon-reload")
+    machine.ask("systemctl", "start", "manager")
+    assert "enable-linger" in iop4d(machine, "systemd", "install", "--user", site=site)
+    own = ("env", f"XDG_RUNTIME_DIR=/run/user/{number}", "systemctl", "--user")
+    machine.ask(*own, "daemon-reload", account=ACCOUNT)
+    machine.ask(*own, "enable", "--now", "iop4d.service", "iop4d-web.socket", account=ACCOUNT)
+    machine.wait(lambda: "no frame yet" in machine.ask(*own, "status", "iop4d", account=ACCOUNT))
+    assert page(port) == 200
