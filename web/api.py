@@ -36,6 +36,7 @@ from iop4d.web.context import (
     within,
 )
 from iop4d.web.heavy import heavy
+from iop4d.web.policy import for_reader
 from iop4d.web.still_curve import still_curve
 
 blueprint = Blueprint("api", __name__)
@@ -182,8 +183,8 @@ def _cursor() -> store_results.Cursor | None:
 def api_result(db: Connection, id_: int) -> Response:
     """All that a result rests on."""
     try:
-        return jsonify(provenance.explain(
-            db, id_, index_minutes=parts().site.photometry.spectral_index_minutes))
+        return jsonify(for_reader(provenance.explain(
+            db, id_, index_minutes=parts().site.photometry.spectral_index_minutes)))
     except Iop4dError as error:
         abort(404, str(error))
 

@@ -21,7 +21,7 @@ from iop4d.model import uncertainty, units
 from iop4d.store import pages
 from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
-from iop4d.web import api, auth, compression, context, formats, heavy
+from iop4d.web import api, auth, compression, context, formats, heavy, policy
 from iop4d.web.context import Parts, render_without_database
 from iop4d.web.proxy import BehindProxy
 from iop4d.web.reader import LiveSite, Reader
@@ -88,6 +88,7 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     context.install(app, Parts(file=LiveSite(site, load), reader=reader,
                                hub=Hub(reader, lock=site.lock, limit=limit)))
     auth.install(app, site.root)
+    policy.install(app)
     heavy.install(app, site.web.threads)
     compression.install(app)
     _give_templates(app)

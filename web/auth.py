@@ -1,6 +1,6 @@
 """Who may do what: signing in, forms of our own pages alone, the policy that answers carry.
 
-Signing in is for what changes something. Everything else is for whoever reaches the page.
+Signing in is for what changes something, and for reading where the policy says so.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ _SHORTEST = 8  # characters of a password
 def users(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """List who may acknowledge alerts, mute and add rules on the page.
 
-    Reading the page needs no account.
+    Whether reading the pages needs one is said by [web] read of the site file.
     """
     if ctx.invoked_subcommand is not None:
         return

@@ -239,6 +239,10 @@ class Web:
     max_streams: int = key(
         "Maximum number of live streams, half of the threads at most; further pages poll.", 12,
         check=at_least(0))
+    read: str = key(
+        "What people read who are not signed in: everybody reads all pages; results: sources, "
+        "light curves and results alone; signed-in: nothing.", "everybody",
+        check=one_of("everybody", "results", "signed-in"))
     allow_retry: str = key(
         "Who may retry failed frames with the page's button: local (browsers on this machine, and "
         "whoever is signed in), all, or none.", "local", check=one_of("local", "all", "none"))

@@ -5,6 +5,7 @@
   const POLL_MS = 12000, DEBOUNCE_MS = 300, RETRY_STREAM_MS = 30000, HIDDEN_MS = 5000, SLOW_MS = 10000;
   const root = document.body.dataset.root;
   const indicator = document.getElementById("indicator");
+  if (!indicator) return;
   let lastEvent = Number(document.body.dataset.lastEvent || 0);
   let lastBeat = null, lastDaemon = null, source = null, streamTimer = null, pollTimer = null, hiddenTimer = null;
   const waiting = new Set();
@@ -171,5 +172,6 @@
   });
   // Without heartbeats no event tells that the daemon is gone: the banner is fetched regularly.
   setInterval(() => { if (!document.hidden) refresh(["beat"]); }, SLOW_MS);
-  if (indicator) { tick(document); open(); }
+  tick(document);
+  open();
 })();

@@ -16,6 +16,7 @@ from iop4d.web.auth import relax
 from iop4d.web.context import kept, parts, reading, render
 from iop4d.web.explained import lines_of, modulation
 from iop4d.web.heavy import heavy
+from iop4d.web.policy import for_reader
 
 blueprint = Blueprint("sources", __name__)
 
@@ -72,7 +73,7 @@ def modulation_of(db: Connection, id_: int) -> Response:
 
 def _chain(db: Connection, id_: int) -> dict[str, Any]:
     try:
-        return provenance.explain(
-            db, id_, index_minutes=parts().site.photometry.spectral_index_minutes)
+        return dict(for_reader(provenance.explain(
+            db, id_, index_minutes=parts().site.photometry.spectral_index_minutes)))
     except Iop4dError as error:
         abort(404, str(error))

@@ -1,0 +1,147 @@
+"""Who reads what: every route has a policy, and what is not for outsiders never reaches them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from iop4d.config import Site
+from iop4d.web import auth
+from iop4d.web.app import create_app
+from iop4d.web.policy import ACCESS, Access
+from tests.web.conftest import OURS, add_account, enter, firing, requested
+
+READS = {"everybody": Access.SITE, "results": Access.RESULTS, "signed-in": Access.OPEN}
+#: What a page about a route's subject would show.
+_PRIVATE = re.compile(r"BLLac-0|S50716-0|ana@example|t220|CAFOS|2200\+420|/raw/|mag < 13|4250|"
+                      r"BL Lac|Traceback")
+_OF_RESULTS = re.compile(r"ana@example|mag < 13|4250|Traceback|/raw/|previews/")
+_VALUES = {"id_": "1", "key": "BL%20Lac", "name": "0001.eml", "night": "2025-11-22",
+           "file": "draft.txt", "filename": "live.js", "act": "acknowledge"}
+
+
+def path_of(rule: Rule) -> str:
+    """An address of a route."""
+    path = re.sub(r"<(?:[^:<>]*(?:\([^)]*\))?:)?(\w+)>", lambda found: _VALUES[found[1]], rule.rule)
+    return path.replace("/fragments/0001.eml", "/fragments/frames").replace(
+        "/rules/0001.eml", "/rules/bright")
+
+
+def routes(app: Flask, method: str) -> list[Rule]:
+    """The routes of a method."""
+    return [rule for rule in app.url_map.iter_rules() if method in (rule.methods or ())]
+
+
+def app_of(site: Site, read: str) -> Flask:
+    return create_app(replace(site, web=replace(site.web, read=read)))
+
+
+def test_every_route_has_a_policy_and_every_policy_a_route(filled: Site) -> None:
+    app = create_app(filled)
+    assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(ACCESS)
+    for rule in routes(app, "POST"):
+        assert ACCESS[rule.endpoint] in (Access.ACT, Access.OPEN), rule
+    for rule in routes(app, "GET"):
+        assert ACCESS[rule.endpoint] is not Access.ACT, rule
+
+
+@pytest.mark.parametrize("read", READS)
+def test_who_is_not_signed_in_reads_what_the_site_file_says_at_every_route(
+        filled: Site, read: str) -> None:
+    app = app_of(filled, read)
+    client = app.test_client()
+    refused = 0
+    for rule in routes(app, "GET"):
+        if rule.endpoint in ("api.live_stream", "api.bokeh_script"):
+            continue
+        with client.get(path_of(rule)) as answer:
+            text = answer.get_data().decode(errors="replace")
+            allowed = ACCESS[rule.endpoint] <= READS[read]
+            if not allowed:
+                refused += 1
+                is_program = rule.endpoint.startswith(("api.", "now.fragment"))
+                assert answer.status_code == (401 if is_program else 303), rule
+                to = answer.headers.get("Location", "")
+                if rule.endpoint == "now.live" and read == "results":
+                    assert to == "/sources"
+                elif not is_program:
+                    assert to.startswith("/sign-in?back=/")
+                assert not _PRIVATE.search(text), rule
+            else:
+                asks = rule.endpoint == "alerts.rule"  # a back-test takes time: not for outsiders
+                assert answer.status_code in ((403,) if asks else (200, 404, 503)), rule
+            if read == "results" and answer.mimetype == "text/html":
+                assert not _OF_RESULTS.search(text), rule
+    assert (refused > 10) == (read != "everybody")
+    assert client.get("/events").status_code == (200 if read == "everybody" else 401)
+
+
+@pytest.mark.parametrize("read", ["results", "signed-in"])
+def test_pages_of_errors_and_the_form_show_outsiders_nothing_of_the_site(filled: Site,
+                                                                        read: str) -> None:
+    client = app_of(filled, read).test_client()
+    for path in ("/sign-in", "/nothing", "/frames/99999999999999999999", "/sign-in?back=/frames/1"):
+        text = client.get(path).text
+        assert not _PRIVATE.search(text), path
+        assert 'href="/frames' not in text
+        assert ('href="/sources"' in text) == (read == "results")
+        assert "/failed" not in text
+
+
+def test_who_is_signed_in_reads_everything_and_until_signing_out(own: Site) -> None:
+    app = app_of(own, "signed-in")
+    client = app.test_client()
+    assert client.get("/frames/1").headers["Location"] == "/sign-in?back=/frames/1"
+    assert enter(client, back="/frames/1").headers["Location"] == "/frames/1"
+    for path in ("/", "/frames/1", "/frames/1/raw", "/api/status", "/fragments/now", "/alerts",
+                 "/api/results", "/sources/1"):
+        with client.get(path) as answer:
+            assert answer.status_code == 200, path
+    assert "Not used" in client.get("/").text
+    client.post("/sign-out", headers=OURS)
+    assert client.get("/frames/1").status_code == 303
+    assert client.get("/api/results").status_code == 401
+
+
+def test_outsiders_change_nothing_that_they_may_not_read(own: Site) -> None:
+    client = create_app(replace(own, web=replace(own.web, read="results", allow_retry="all"),
+                                )).test_client()
+    for path in ("/frames/25/retry", f"/alerts/{firing(own)}/acknowledge", "/mutes", "/rules"):
+        assert client.post(path, headers=OURS).status_code == 403
+    assert requested(own) == []
+
+
+def test_results_show_names_of_files_but_not_their_folders(own: Site) -> None:
+    add_account(own, "Ben")
+    outsider, ana = (app_of(own, "results").test_client() for _ in range(2))
+    enter(ana)
+    for path in ("/results/1", "/api/results/1"):
+        assert str(own.root) not in outsider.get(path).text
+        assert str(own.root) in ana.get(path).text
+        assert "BLLac-0000R.fit" in outsider.get(path).text
+
+
+def test_a_route_that_is_forgotten_in_the_table_is_for_nobody_outside(own: Site) -> None:
+    app = app_of(own, "results")
+    app.add_url_rule("/new", "new", lambda: "secret")
+    client: FlaskClient = app.test_client()
+    assert client.get("/new").status_code == 303
+    enter(client)
+    assert client.get("/new").text == "secret"
+
+
+def test_the_banner_stands_on_pages_with_results(filled: Site) -> None:
+    client = app_of(filled, "results").test_client()
+    assert client.get("/fragments/banner").status_code == 200
+    assert client.get("/fragments/now").status_code == 401
+
+
+def test_the_script_asks_for_nothing_where_outsiders_read_nothing() -> None:
+    script = (Path(auth.__file__).parent / "static" / "live.js").read_text(encoding="utf-8")
+    assert "if (!indicator) return;" in script
