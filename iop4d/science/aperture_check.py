@@ -64,7 +64,9 @@ def check_aperture(frame: Pixels, measured: Flux, x: float, y: float, aperture: 
                    bad=frame.bad)
     if fit is None:
         return Checked(flux=measured)
-    unseen = min(fit.hidden, _LARGEST * measured.flux) / UNSEEN
+    # Among few stars the one that is hit has its part in what the PSF is taken to be.
+    alone = (psf.n_stars + 1) / (psf.n_stars - 1)
+    unseen = alone * min(fit.hidden, _LARGEST * measured.flux) / UNSEEN
     checked = _flagged(measured, fit, unseen, extended=extended)
     apart = np.hypot(near_x - x, near_y - y)
     if not (apart < aperture.radius + _WITHIN * frame.psf.fwhm).any():

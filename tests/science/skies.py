@@ -67,16 +67,16 @@ class NoisyField:
 Change = Callable[[NDArray[np.floating], int, int, float], None]
 
 
-def noisy_field(fwhm: float, *, ellipticity: float = 0.04, seed: int = 7, hollow: bool = False,
-                companion: tuple[float, float] = (0.0, 0.0), change: Change | None = None,
-                stars: Iterable[int] = ()) -> NoisyField:
-    """36 stars of Moffat profiles, integrated over pixels, with photon, read-out and flat noise.
+def noisy_field(fwhm: float, *, side: int = 6, ellipticity: float = 0.04, seed: int = 7,
+                hollow: bool = False, companion: tuple[float, float] = (0.0, 0.0),
+                change: Change | None = None, stars: Iterable[int] = ()) -> NoisyField:
+    """``side``^2 stars of Moffat profiles, integrated over pixels, with noise as of a real frame.
 
     ``companion``: (part of its light, distance in FWHM) of a second star beside each of ``stars``;
     ``change``: what befalls the pixels of those, by (image above the sky, x, y, flux).
     """
     rng, gain, level = np.random.default_rng(seed), 4.5, 200.0
-    x, y = grid(6, 330, rng)
+    x, y = grid(side, 330, rng)
     flux = np.sort(np.exp(rng.uniform(np.log(1.5e4), np.log(3e5), x.size)))[::-1]
     turn = rng.uniform(0.0, 2.0 * np.pi, x.size)
     psf = SimulatedPsf(fwhm_px=fwhm, ellipticity=ellipticity)

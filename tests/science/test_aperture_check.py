@@ -49,6 +49,22 @@ def test_a_hit_is_told_or_lies_within_five_errors(fwhm: float, part: float) -> N
             assert not unseen
 
 
+@pytest.mark.parametrize("fwhm", [1.3, 1.6, 2.8])
+@pytest.mark.parametrize("part", [0.08, 0.15])
+def test_a_hit_on_one_of_four_stars_that_show_the_psf_is_told_or_within_five_errors(
+        fwhm: float, part: float) -> None:
+    """It has its part in the PSF: hits of a tenth or more passed at FWHM 1.6 px, 6.8 errors off."""
+    def hit(image: np.ndarray, x: int, y: int, flux: float) -> None:
+        image[y, x] += 0.7 * part * flux
+        image[y, x + 1] += 0.3 * part * flux
+
+    for seed in range(7, 13):
+        star = seed % 2
+        field = noisy_field(fwhm, side=2, change=hit, stars=[star], seed=seed)
+        checked = check(field, star)
+        assert told(checked) or part * field.flux[star] < 5.0 * checked.flux.flux_err
+
+
 @pytest.mark.parametrize("fwhm", SEEN)
 def test_a_dead_pixel_at_the_centre_and_a_dead_column_are_told(fwhm: float) -> None:
     def pixel(image: np.ndarray, x: int, y: int, flux: float) -> None:
