@@ -49,7 +49,11 @@ def reduce(ctx: click.Context, paths: tuple[Path, ...], copy: bool, site_after: 
     """
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
-    files = _files(paths)
+    files, unread = _files(paths)
+    for text in unread:
+        click.echo(f"{text}: no frame in it is reduced", err=True)
+    if not files:
+        raise Iop4dError("no frames there: no file is named .fit, .fits or .fts, also .gz or .fz")
     named = [path for path in files if is_utf8(path)]
     for path in files:
         if not is_utf8(path):
@@ -59,7 +63,7 @@ def reduce(ctx: click.Context, paths: tuple[Path, ...], copy: bool, site_after: 
     failed = report(do(site, RequestKind.REDUCE, {"paths": [str(path) for path in named]})) \
         if named else 1
     _warn_of_empty_catalogue(site)
-    sys.exit(failed or int(len(named) < len(files)))
+    sys.exit(failed or int(len(named) < len(files) or bool(unread)))
 
 
 def _warn_of_empty_catalogue(site: Site) -> None:
@@ -85,18 +89,36 @@ def shown(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _files(paths: tuple[Path, ...]) -> list[Path]:
-    """Every file named, and every frame in the folders named, each once, absolute."""
+def _files(paths: tuple[Path, ...]) -> tuple[list[Path], list[str]]:
+    """Every file named, and every frame in the folders named, each once, absolute; and which
+    folders cannot be read, with the reason.
+    """
     files: dict[Path, None] = {}
+    unread: list[str] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and _FRAME.match(p.name))
-            files |= dict.fromkeys(p.resolve() for p in inside)
-        else:
-            files[path.resolve()] = None
-    if not files:
-        raise Iop4dError("no frames there: no file is named .fit, .fits or .fts, also .gz or .fz")
-    return list(files)
+        inside = _inside(path, unread) if path.is_dir() else [path]
+        files |= dict.fromkeys(p.resolve() for p in inside)
+    return list(files), unread
+
+
+def _inside(folder: Path, unread: list[str]) -> list[Path]:
+    """The frames in a folder and all folders in it, also those that are links."""
+    seen: set[tuple[int, int]] = set()  # links may loop
+    found: list[Path] = []
+
+    def failed(error: OSError) -> None:
+        unread.append(f"{shown(Path(error.filename))}: {error.strerror or error}")
+
+    for top, folders, names in os.walk(folder, followlinks=True, onerror=failed):
+        info = Path(top).stat()
+        if (info.st_dev, info.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((info.st_dev, info.st_ino))
+        folders.sort()
+        inside = (Path(top) / name for name in sorted(names) if _FRAME.match(name))
+        found += [path for path in inside if path.is_file()]
+    return sorted(found)
 
 
 def _copied(path: Path, site: Site) -> Path:

@@ -69,6 +69,36 @@ def test_nothing_is_asked_for(site: Path, asked: list[dict[str, Any]], words: tu
     assert asked == []
 
 
+def test_no_folder_is_passed_over_without_a_word(
+        site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders that are links, one that loops, and one that may not be read."""
+    wanted: list[str] = []
+
+    def do(_site: object, _kind: str, content: dict[str, Any]) -> Progress:
+        wanted.extend(content["paths"])
+        return Progress(counts={"done": 1}, total=1)
+
+    monkeypatch.setattr(command, "do", do)
+    folder, other = site / "in", site / "other"
+    for place in (folder / "sub", folder / "closed", other):
+        place.mkdir(parents=True)
+        (place / "a.fit").write_bytes(b"")
+    (folder / "linked").symlink_to(other, target_is_directory=True)
+    (folder / "sub" / "loop").symlink_to(folder, target_is_directory=True)
+    scandir = os.scandir
+
+    def closed(path: Any) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", closed)
+    result = CliRunner().invoke(cli, ["reduce", str(folder), "--site", str(site)])
+    assert wanted == [str(other / "a.fit"), str(folder / "sub" / "a.fit")]
+    assert f"{folder / 'closed'}: Permission denied: no frame in it is reduced" in result.output
+    assert result.exit_code == 1
+
+
 def test_a_name_that_is_no_utf8_is_refused_and_the_others_are_reduced(
         site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted: list[str] = []
