@@ -149,3 +149,12 @@ def test_the_night_turns_at_local_noon() -> None:
     assert night_of(noon + 0.001, T090) == "2022-09-08"
     assert night_of(noon - 0.001, T090) == "2022-09-07"
     assert night_of(2459831.01, Telescope(name="nowhere")) == "2022-09-08"
+
+
+@pytest.mark.parametrize(("ra", "dec", "known"), [
+    ("00 00 00", "+00 00 00", False), ("00:00:00.0", "00:00:00", False), (0.0, 0.0, False),
+    (0, "0", False), ("", "", False), ("00 00 00", "+10 00 00", True), (0.0, 42.3, True)])
+def test_a_place_of_zeros_is_no_pointing(ra: object, dec: object, known: bool) -> None:
+    """What camera programs write that know no place."""
+    found = base.pointing({"RA": ra, "DEC": dec}, "RA", "DEC", ra_unit="deg")
+    assert (found is not None) is known
