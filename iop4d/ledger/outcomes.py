@@ -37,7 +37,7 @@ from iop4d.model.messages import (
     SeriesCalibrated,
     TimedOut,
 )
-from iop4d.model.result import STACK, ResultValue
+from iop4d.model.result import ResultValue
 from iop4d.model.states import FrameState, GroupState, JobState, MasterState
 from iop4d.store import frames, groups, jobs, masters, results
 from iop4d.store.database import Transaction
@@ -247,12 +247,12 @@ class Outcomes:
         """The result of frames of a series together; one that no longer follows is withdrawn."""
         series, now = groups.series_by_id(tx, series_id), self._clock()
         origin = Origin(
-            key=f"{series.telescope}/{series.night}/stack {series.id}", telescope=series.telescope,
+            key=groups.stack_origin(series), telescope=series.telescope,
             instrument=series.instrument, night=series.night,
             frames=tuple((row.id, row.name) for row in used),
             provisional=any(row.provisional for row in used))
         if value is None or not used:
-            return results.withdraw(tx, f"{origin.key}/{series.source}/{STACK}", now=now)
+            return groups.withdraw_stack(tx, series, now)
         return results.save_results(tx, origin, (value,), now=now)
 
     def _polarised(self, tx: Transaction, claim: Claim, polarised: Polarised) -> None:

@@ -177,6 +177,7 @@ def _calibrate(tx: Transaction, job: Job, now: float) -> Claim | None:
     series = groups.series_by_id(tx, job.key)
     measured = groups.measured_frames(tx, series)
     if not measured:
+        groups.withdraw_stack(tx, series, now)
         jobs.close(tx, job.id, JobState.DONE, now, reason="no frame is measured")
         return None
     return Claim(job_id=job.id, kind=JobKind.CALIBRATE, key=series.id,

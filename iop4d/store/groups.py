@@ -11,7 +11,7 @@ from typing import Any
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
-from iop4d.model.result import FieldStar, GrowthPoint, Measurement
+from iop4d.model.result import STACK, FieldStar, GrowthPoint, Measurement
 from iop4d.model.states import FrameState, GroupState, JobState
 from iop4d.model.units import position_angle_deg
 from iop4d.store import catalogue
@@ -19,6 +19,7 @@ from iop4d.store.database import Connection, Transaction, number
 from iop4d.store.frames import facts_of
 from iop4d.store.jobs import OF_A_FRAME
 from iop4d.store.results import STANDS
+from iop4d.store.results import withdraw as withdraw_result
 from iop4d.store.schema import Frame, FrameStars, Group, Job, Result, ResultFrame, Series
 from iop4d.store.schema import Measurement as Row
 
@@ -188,6 +189,16 @@ def series_of(tx: Transaction, source: str, facts: FrameFacts, now: float) -> Se
 def series_by_id(db: Connection, id_: int) -> Series:
     """The series of an id that is known."""
     return db.by_id(Series, id_)
+
+
+def stack_origin(series: Series) -> str:
+    """The beginning of the identity of the result of a series' frames together."""
+    return f"{series.telescope}/{series.night}/stack {series.id}"
+
+
+def withdraw_stack(tx: Transaction, series: Series, now: float) -> list[int]:
+    """The result of a series' frames together follows no more: its id, if there is one."""
+    return withdraw_result(tx, f"{stack_origin(series)}/{series.source}/{STACK}", now=now)
 
 
 def all_series(db: Connection) -> list[int]:

@@ -484,6 +484,29 @@ def test_many_frames_asked_for_by_hand_do_not_hide_their_masters(bench: Bench) -
     assert len(rows(bench.database, Result)) == 80
 
 
+def test_a_stack_of_which_no_frame_is_left_is_withdrawn(bench: Bench) -> None:
+    """Both files are replaced by ones that cannot be reduced."""
+    def answer(claim: Claim) -> Outcome:
+        if not isinstance(claim.request, CalibrateRequest):
+            return bench.answer(claim)
+        frames = claim.request.frames
+        return Done(value=SeriesCalibrated(
+            stack=replace(result_of(frames[0].facts, 19.0), mode="stack"),
+            stacked=tuple(frame.id for frame in frames),
+            results=tuple((frame.id, result_of(frame.facts, 19.1)) for frame in frames)))
+
+    names = ("science-R-4.fit", "science-R-5.fit")
+    bench.drop(*CALIBRATION, *names)
+    bench.work(answer)
+    (whole,) = rows(bench.database, Result, Result.mode == "stack")
+    assert not whole.withdrawn
+    for name in names:
+        bench.drop(name, content=f"rewritten {name}")
+    bench.work(lambda claim: Failed(stage="solve", reason="no star") if isinstance(
+        claim.request, ReduceRequest) else answer(claim))
+    assert all(row.withdrawn for row in rows(bench.database, Result))
+
+
 def test_a_faint_source_s_stack_follows_its_frames_and_is_withdrawn_when_it_is_bright(
         bench: Bench) -> None:
     faint, spoilt = True, 0
