@@ -91,13 +91,17 @@ class Command:
 class BotCommands:
     """Reads the messages of one bot and does what they ask for.
 
-    ``api`` gives the bot as it is now; ``chats``: the ids of those who may command; ``load`` and
-    ``save`` keep the number of the next message across restarts.
+    ``api`` gives the bot as it is now; ``chats``: the ids of those who may command; ``moved``: the
+    new ids of those of them that moved, ``note_move`` keeps another (old id, new id); ``load`` and
+    ``save`` keep the number of the next message. What is kept outlasts restarts.
     """
 
     def __init__(self, *, name: str, api: Callable[[], BotApi], send_text: SendText,
                  replies: Replies, chats: Collection[str], load: Callable[[], Awaitable[int]],
-                 save: Callable[[int], Awaitable[None]], clock: Callable[[], float] = time.time,
+                 save: Callable[[int], Awaitable[None]],
+                 moved: Callable[[], Awaitable[Collection[str]]] | None = None,
+                 note_move: Callable[[str, str], Awaitable[None]] | None = None,
+                 clock: Callable[[], float] = time.time,
                  sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep) -> None:
         self._name = name
         self._api = api
@@ -109,7 +113,9 @@ class BotCommands:
         self._clock = clock
         self._sleep = sleep
         self._me = ""
-        self._moved: set[str] = set()
+        self._moved = moved
+        self._seen_moving: set[str] = set()
+        self._note_move = note_move
         self._strangers: set[str] = set()
         self._trouble = ""
 
@@ -164,13 +170,15 @@ class BotCommands:
             message = _message_of(update)
         except (KeyError, TypeError, ValueError):
             return
-        if not self._is_allowed(message):
+        if not await self._is_allowed(message.chat):
             self._report_stranger(message)
             return
         if message.moved_to:
             log.warning("chat %s of channel '%s' has the new id %s: write it into the site file",
                         message.chat, self._name, message.moved_to)
-            self._moved.add(message.moved_to)
+            self._seen_moving.add(message.moved_to)
+            if self._note_move is not None:
+                await self._note_move(message.chat, message.moved_to)
             return
         answer = await self._answer(message)
         if not answer:
@@ -181,8 +189,11 @@ class BotCommands:
             log.warning("the answer to '%s' was not sent to chat %s: %s", clean(message.text, 60),
                         message.chat, error)
 
-    def _is_allowed(self, message: _ChatMessage) -> bool:
-        return message.chat in self._moved or message.chat in self._chats
+    async def _is_allowed(self, chat: str) -> bool:
+        """Whether a chat may command: a listed one, or one to which such a group moved."""
+        if chat in self._chats or chat in self._seen_moving:
+            return True
+        return self._moved is not None and chat in await self._moved()
 
     def _report_stranger(self, message: _ChatMessage) -> None:
         if message.chat in self._strangers or len(self._strangers) >= _STRANGERS:

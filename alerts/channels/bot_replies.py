@@ -118,10 +118,12 @@ def _commands(section: config.TelegramChannel, bot: Channel, database: DatabaseT
     from iop4d.alerts.channels.telegram import TelegramChannel
 
     assert isinstance(bot, TelegramChannel)
-    name = section.name
+    name, chats = section.name, {chat.strip() for chat in section.to}
     return BotCommands(
         name=name, api=bot.api, send_text=bot.send_text, clock=clock,
         replies=DatabaseReplies(database=database, clock=clock),
-        chats={chat.strip() for chat in section.to},
+        chats=chats, moved=lambda: database.read(
+            outbox.moved_recipients, name, {*section.to, *chats}),
+        note_move=lambda old, new: database.write(outbox.move_recipient, name, old, new),
         load=lambda: database.read(outbox.next_update, name),
         save=lambda number: database.write(outbox.keep_next_update, name, number))

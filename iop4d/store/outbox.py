@@ -321,18 +321,27 @@ def drop_unlisted(tx: Transaction, listed: Mapping[str, Collection[str]]) -> dic
 
 def _known_recipients(tx: Transaction, channel: str, listed: Collection[str]) -> set[str]:
     """The listed recipients and the names to which they moved; what waits for them follows."""
-    places = {name.removeprefix(_MOVED): to for name, to in tx.select(
+    for old in _moves(tx, channel):
+        follow_recipient(tx, channel, old)
+    return set(listed) | moved_recipients(tx, channel, listed)
+
+
+def moved_recipients(db: Connection, channel: str, listed: Collection[str]) -> set[str]:
+    """The names to which listed recipients moved, the names between included."""
+    places, found = _moves(db, channel), set[str]()
+    for recipient in listed:
+        at = recipient
+        while at in places and places[at] not in found:
+            at = places[at]
+            found.add(at)
+    return found
+
+
+def _moves(db: Connection, channel: str) -> dict[str, str]:
+    """Where the recipients of a channel moved, by their names before."""
+    return {name.removeprefix(_MOVED): to for name, to in db.select(
         ChannelState, ChannelState.name, ChannelState.value).where(
             (ChannelState.channel == channel) & ChannelState.name.startswith(_MOVED)).tuples()}
-    known = set(listed)
-    for old in places:
-        at = old
-        while at in places:
-            follow_recipient(tx, channel, at)
-            at = places[at]
-            if old in listed:
-                known.add(at)
-    return known
 
 
 # What a channel remembers.

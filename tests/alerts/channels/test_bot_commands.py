@@ -296,6 +296,25 @@ def test_a_group_that_moves_may_go_on_commanding(bench: Bench) -> None:
     assert bench.answers(-1005) == ["3 frames wait."]
 
 
+def test_a_group_whose_move_was_noted_elsewhere_may_command(bench: Bench) -> None:
+    noted: dict[str, str] = {str(GROUP): "-1005"}  # an alert learnt it, perhaps long ago
+
+    async def moved() -> set[str]:
+        return set(noted.values())
+
+    async def note(old: str, new: str) -> None:
+        noted[old] = new
+
+    bench.server.hear(-1005, "/status")
+    bench.server.hear(STRANGER, "", more={"migrate_to_chat_id": -1006})
+    bench.server.hear(-1006, "/status")
+    bench.server.hear(-1005, "", more={"migrate_to_chat_id": -1007})
+    bench.run(lambda: bench.saved == 5, moved=moved, note_move=note)
+    assert bench.replies.asked == [("status",)]
+    assert bench.answers(-1005) == ["3 frames wait."]
+    assert noted == {str(GROUP): "-1005", "-1005": "-1007"}
+
+
 @pytest.mark.parametrize("message", [
     {"chat": None}, {"chat": {}}, {"from": None, "text": None}, {"date": "x"},
     {"chat": {"id": "x"}},

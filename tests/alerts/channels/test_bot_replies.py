@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from iop4d.alerts import actions
-from iop4d.alerts.channels.bot_replies import DatabaseReplies
+from iop4d.alerts.channels.base import make_channels
+from iop4d.alerts.channels.bot_replies import DatabaseReplies, commands_of
+from iop4d.simulator.botserver import TOKEN, BotServer
 from iop4d.store import outbox
+from iop4d.store.database import Database
 from iop4d.store.schema import Alert
-from tests.alerts.bench import JD, Night, Start, point
+from tests.alerts.bench import JD, Night, Start, point, site_of
+from tests.conftest import FakeClock
 from tests.support.inline_database import InlineDatabase
 
 HOUR = 3600.0
@@ -95,3 +100,46 @@ def test_how_far_a_bot_has_read_is_kept(start: Start) -> None:
             outbox.keep_next_update(tx, "bot", number)
     with night.database.read() as db:
         assert (outbox.next_update(db, "bot"), outbox.next_update(db, "other")) == (9, 0)
+
+
+def test_commands_follow_a_group_whose_move_an_alert_learnt(tmp_path: Path) -> None:
+    """Sending learnt the new id; the daemon was started again; then the new group commands."""
+    clock = FakeClock()
+    (tmp_path / "token").write_text(TOKEN)
+    with BotServer(tmp_path / "telegram", clock=clock) as server:
+        site = site_of(tmp_path, (
+            '[[channel]]\nname = "bot"\nkind = "telegram"\nto = ["-5"]\ntoken_file = "token"\n'
+            f'api_url = "{server.url}"\naccept_commands = true\n'))
+        night = Night(site, clock)
+        with night.database.write() as tx:
+            outbox.move_recipient(tx, "bot", "-5", "-1005")
+        server.hear(-1006, "/status")
+        server.hear(-1005, "/status")
+
+        async def scene() -> None:
+            stop = asyncio.Event()
+            (work,) = commands_of(site, make_channels(site), InlineDatabase(night.database), clock,
+                                  stop).values()
+            task = asyncio.create_task(work)
+            async with asyncio.timeout(10.0):
+                while not server.said("-1005"):  # noqa: ASYNC110 - of a server on another thread
+                    await asyncio.sleep(0.02)
+            stop.set()
+            await task
+
+        asyncio.run(scene())
+        assert "no active alerts" in server.said("-1005")[0]["text"]
+        assert server.said("-1006") == []
+        night.database.close()
+
+
+def test_the_names_to_which_recipients_moved(tmp_path: Path) -> None:
+    database = Database(tmp_path / "site.db")
+    with database.write() as tx:
+        for old, new in (("-1", "-2"), ("-2", "-3"), ("-8", "-9")):
+            outbox.move_recipient(tx, "bot", old, new)
+        assert outbox.moved_recipients(tx, "bot", ["-1", "-7"]) == {"-2", "-3"}
+        outbox.move_recipient(tx, "bot", "-3", "-1")  # round in a circle
+        assert outbox.moved_recipients(tx, "bot", ["-1"]) <= {"-1", "-2", "-3"}
+        assert outbox.moved_recipients(tx, "other", ["-1"]) == set()
+    database.close()
