@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from jinja2 import Undefined
@@ -85,6 +85,7 @@ def state(name: str | None) -> Markup:
                   ).format(text, _SIGNS.get(text, "•"), text)
 
 
+@lru_cache(maxsize=4096)
 def flag_marks(flags: int) -> Markup:
     """The flags set as words that explain themselves when pointed at."""
     marks = [

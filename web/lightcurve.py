@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from bokeh.core.serialization import Serializer
 from bokeh.embed import json_item
 from bokeh.layouts import gridplot
 from bokeh.models import (
@@ -75,10 +78,11 @@ _CONTEXT: dict[str, Any] = {
     "milliseconds": _DATE, "seconds": _DATE, "minsec": _DATE, "minutes": _DATE, "hourmin": _DATE,
     "hours": _DATE, "days": "%Y", "months": "", "years": ""}
 
-#: Where there is no number, a browser takes NaN.
+#: In an array, where there is no number is NaN.
 _NUMBERS = ("t", "jd", "mag", "mag_lo", "mag_hi", "mag_limit", "p_debiased", "p_lo", "p_hi",
             "p_limit", "chi", "chi_lo", "chi_hi", "fill")
-_TEXTS = ("id", "label", "plabel", "telescope", "flags", "frame", "frame_id")
+_IDS = ("id", "frame_id")
+_TEXTS = ("label", "plabel", "telescope", "flags", "frame")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +106,7 @@ def points(db: Connection, source: str, *, after: float | None = None,
     frames = frame_ids(db, [row.id for row in rows])
     bands: dict[str, dict[str, list[Any]]] = {}
     for row in rows:
-        columns = bands.setdefault(row.band, {name: [] for name in (*_NUMBERS, *_TEXTS)})
+        columns = bands.setdefault(row.band, {name: [] for name in (*_NUMBERS, *_IDS, *_TEXTS)})
         for name, value in _point(row, frames.get(row.id)).items():
             columns[name].append(value)
     return Points(
@@ -150,18 +154,29 @@ def plot(found: Points, theme: Theme, *, root: str = "", touch: bool = False) ->
 
     ``touch``: a finger on it moves the page, until a tool of the toolbar is chosen.
     """
+    polarised = any(value is not None for columns in found.bands.values()
+                    for name in ("p_debiased", "p_limit") for value in columns[name])
+    quantities = ("mag", "p", "chi") if polarised else ("mag",)
+    item: dict[str, Any] = json.loads(
+        _without_points(found.source, tuple(found.bands), quantities, theme, root, touch))
+    data: dict[str, list[list[Any]]] = {
+        f"points-{band}": [*([name, _array(columns[name], np.float64)] for name in _NUMBERS),
+                           *([name, _array(columns[name], np.int32)] for name in _IDS),
+                           *([name, columns[name]] for name in _TEXTS)]
+        for band, columns in found.bands.items()}
+    _fill(item, data)
+    return item
+
+
+@lru_cache(maxsize=100)
+def _without_points(source: str, bands: tuple[str, ...], quantities: tuple[str, ...],
+                    theme: Theme, root: str, touch: bool) -> str:
+    """The plot as JSON with empty columns: what Bokeh takes long to make, and is mostly the same.
+    """
     # One point alone would get an axis of milliseconds.
     times = DataRange1d(name="range-t", default_span=3_600_000.0, range_padding=0.04)
-    data = {
-        band: ColumnDataSource(name=f"points-{band}", data={
-            name: _numbers(values) if name in _NUMBERS else np.array(values, dtype=np.int32)
-            if name in ("id", "frame_id") else values
-            for name, values in columns.items()})
-        for band, columns in found.bands.items()}
-    quantities = ["mag"]
-    if any(value is not None for columns in found.bands.values()
-           for name in ("p_debiased", "p_limit") for value in columns[name]):
-        quantities += ["p", "chi"]
+    data = {band: ColumnDataSource(name=f"points-{band}", data={
+        name: [] for name in (*_NUMBERS, *_IDS, *_TEXTS)}) for band in bands}
     panels = [_panel(quantity, theme, times, root) for quantity in quantities]
     drag: dict[str, Any] = {"active_drag": None} if touch else {}
     for panel in panels:
@@ -169,8 +184,8 @@ def plot(found: Points, theme: Theme, *, root: str = "", touch: bool = False) ->
     shown: dict[str, list[Any]] = {band: [] for band in data}
     for panel, quantity in zip(panels, quantities, strict=True):
         points = []
-        for index, (band, source) in enumerate(data.items()):
-            drawn = _draw(panel, source, theme, quantity=quantity, band=band, index=index)
+        for index, (band, columns) in enumerate(data.items()):
+            drawn = _draw(panel, columns, theme, quantity=quantity, band=band, index=index)
             points += [drawn[0], *drawn[2:]]
             shown[band] += drawn
         panel.add_tools(HoverTool(renderers=points, tooltips=_TOOLTIPS, limit=2,
@@ -186,8 +201,27 @@ def plot(found: Points, theme: Theme, *, root: str = "", touch: bool = False) ->
     # The tools of the panels were made into one, without what they were told.
     for save in layout.references():
         if isinstance(save, SaveTool):
-            save.filename = f"{found.source} light curve"
-    return dict(json_item(layout))
+            save.filename = f"{source} light curve"
+    return json.dumps(json_item(layout))
+
+
+def _array(values: list[Any], kind: type[np.generic]) -> Any:
+    """A column as Bokeh embeds an array: as it is in memory. None becomes NaN."""
+    return Serializer(deferred=False).serialize(np.array(values, dtype=kind)).content
+
+
+def _fill(part: Any, data: dict[str, list[list[Any]]]) -> None:
+    """Give the sources of these names, anywhere in what is to be embedded, their columns."""
+    if isinstance(part, list):
+        for one in part:
+            _fill(one, data)
+    elif isinstance(part, dict):
+        attributes = part.get("attributes", {})
+        if attributes.get("name") in data:
+            attributes["data"]["entries"] = data[attributes["name"]]
+        else:
+            for one in part.values():
+                _fill(one, data)
 
 
 def _panel(quantity: str, theme: Theme, times: DataRange1d, root: str) -> figure:
@@ -236,8 +270,3 @@ def _dress(panel: figure, theme: Theme) -> None:
         **_TICKS, context=DatetimeTickFormatter(**_CONTEXT), context_which="start",
         hide_repeats=True)
     panel.grid.grid_line_color = theme.grid
-
-
-def _numbers(values: list[Any]) -> np.ndarray:
-    """As an array, which goes to the browser as it is in memory: None becomes NaN."""
-    return np.array(values, dtype=float)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import lru_cache
 
 
 class Flag(IntFlag):
@@ -89,6 +90,7 @@ NEVER_ALERTS = (
 )
 
 
+@lru_cache(maxsize=4096)
 def names(flags: int) -> tuple[str, ...]:
     """Names of the flags set, in lower case, such as ``("saturated", "edge")``."""
     return tuple(str(flag.name).lower() for flag in Flag if flags & flag)

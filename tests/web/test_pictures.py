@@ -9,7 +9,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from bokeh.core.serialization import Deserializer
 from flask.testing import FlaskClient
 from PIL import Image
 
@@ -58,9 +60,12 @@ def test_a_preview_that_is_no_picture_or_outside_has_no_thumbnail(
 
 def _columns(**numbers: list[Any]) -> dict[str, list[Any]]:
     count = len(numbers["t"])
-    names = ("mag", "mag_lo", "mag_hi", "mag_limit", "p_debiased", "p_lo", "p_hi", "p_limit",
+    names = ("jd", "mag", "mag_lo", "mag_hi", "mag_limit", "p_debiased", "p_lo", "p_hi", "p_limit",
              "chi", "chi_lo", "chi_hi")
-    return {name: [None] * count for name in names} | {"fill": [0.9] * count} | numbers
+    return ({name: [None] * count for name in names} | {"fill": [0.9] * count}
+            | {name: [1] * count for name in ("id", "frame_id")}
+            | {name: [""] * count for name in ("label", "plabel", "telescope", "flags", "frame")}
+            | numbers)
 
 
 def test_without_scripts_the_light_curve_is_a_picture(client: FlaskClient) -> None:
@@ -108,8 +113,34 @@ def test_a_finger_on_the_plot_moves_the_page_and_a_mouse_the_plot(client: FlaskC
 
 def test_a_saved_plot_has_the_name_of_its_source() -> None:
     drawn = json.dumps(plot(Points(source="BL Lac", bands={
-        "R": _columns(t=[1.0], mag=[14.0], id=[1], frame_id=[1])}), LIGHT))
+        "R": _columns(t=[1.0], mag=[14.0])}), LIGHT))
     assert '"filename": "BL Lac light curve"' in drawn
+
+
+def test_a_plot_has_the_points_as_they_are_also_where_it_was_made_before() -> None:
+    for mags in ([14.0], [15.25, None, 13.125]):
+        columns = _columns(t=[float(k) for k in range(len(mags))], mag=mags,
+                           flags=[f"good {k}" for k in range(len(mags))])
+        item = plot(Points(source="BL Lac", bands={"R": columns, "B": columns}), LIGHT)
+        found = [dict(entries) for entries in _sources(item)]
+        assert len(found) == 2
+        for data in found:
+            array = Deserializer().deserialize(data["mag"])
+            np.testing.assert_array_equal(array, np.array(mags, dtype=float))
+            assert data["flags"] == columns["flags"]
+            assert data["mag"]["shape"] == [len(mags)]
+
+
+def _sources(part: Any) -> list[Any]:
+    """The columns of every source of points in what is to be embedded."""
+    if isinstance(part, list):
+        return [found for one in part for found in _sources(one)]
+    if not isinstance(part, dict):
+        return []
+    attributes = part.get("attributes", {})
+    if str(attributes.get("name")).startswith("points-"):
+        return [attributes["data"]["entries"]]
+    return [found for one in part.values() for found in _sources(one)]
 
 
 def test_a_modulation_is_kept_where_its_address_has_the_revision(client: FlaskClient) -> None:
