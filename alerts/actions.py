@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,8 @@ def rule_keys(form: Mapping[str, str]) -> dict[str, Any]:
         if text := form.get(name, "").strip():
             try:
                 found[name] = made(text)
+                if isinstance(found[name], float) and not math.isfinite(found[name]):
+                    raise ValueError(text)
             except ValueError:
                 raise ActionError(f"{name} is '{text}'; expected a number") from None
     return found

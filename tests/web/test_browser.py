@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -192,3 +193,22 @@ def test_on_a_phone_magnitudes_come_first_and_no_table_is_cut(
             browser.leave()
         finally:
             browser.look_like(1200, 900)
+
+
+def test_a_page_that_cannot_be_updated_says_so_until_it_can(
+        tmp_path: Path, serving: Serving, browser: Browser) -> None:
+    own = observatory.site(tmp_path / "site")
+    observatory.fill(own)
+    away = own.database.with_name("away")
+    with serving(own) as address:
+        browser.open(address)
+        browser.wait("document.getElementById('indicator')?.textContent === 'live'")
+        assert browser.js("document.getElementById('stale').hidden")
+        own.database.rename(away)
+        browser.wait("!document.getElementById('stale').hidden", seconds=25)
+        said = browser.js("document.getElementById('stale').textContent")
+        assert "This page shows the state of 20" in said
+        assert "nothing has run on this site yet" in said
+        assert browser.js("document.getElementById('indicator').textContent") == "stale"
+        away.rename(own.database)
+        browser.wait("document.getElementById('stale').hidden", seconds=25)

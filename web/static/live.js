@@ -7,6 +7,8 @@
   const indicator = document.getElementById("indicator");
   if (!indicator) return;
   let lastEvent = Number(document.body.dataset.lastEvent || 0);
+  const SILENT = "the site does not answer";
+  let freshAt = new Date();
   let lastBeat = null, lastDaemon = null, source = null, streamTimer = null, pollTimer = null, hiddenTimer = null;
   const waiting = new Set();
   let debounce = null, fetching = false;
@@ -92,26 +94,40 @@
     fetching = true;
     const addresses = [...waiting];
     waiting.clear();
-    try {
-      await Promise.all(addresses.map(fetchPart));
-    } catch {
-      // The indicator shows that the site does not answer; the next event or poll brings the part.
-    } finally {
-      fetching = false;
+    const wrong = await Promise.all(addresses.map((address) =>
+      fetchPart(address).catch(() => SILENT)));
+    fetching = false;
+    tell(wrong.find(Boolean) || "");
+  };
+  // Says that the page shows what was, from the first part that could not be had until all can be.
+  const tell = (wrong) => {
+    const line = document.getElementById("stale");
+    if (wrong && line.hidden) {
+      if (wrong !== SILENT) show("stale", "The page could not be updated.");
+      line.textContent = "This page shows the state of " + freshAt.toISOString().slice(0, 19).replace("T", " ") + " UTC: " + wrong + ". It tries again automatically.";
     }
+    if (!wrong) freshAt = new Date();
+    if (!wrong && !line.hidden) show(pollTimer === null ? "live" : "polling", "The page is up to date again.");
+    line.hidden = !wrong;
+  };
+  const reason = async (answer) => {
+    try { return (await answer.clone().json()).error.replace(/\.$/, ""); } catch { return ""; }
   };
   const fetchPart = async (address) => {
     const reload = address === "reload";
     const answer = await fetch(reload ? location.href : address, { credentials: "same-origin" });
-    if (!answer.ok) return;
+    if (reload && !answer.ok) return "";
+    if (!answer.ok) return (await reason(answer)) || "the site answers with the error " + answer.status;
+    if (answer.redirected) return "you are no longer signed in";
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (reload && !page.getElementById("waiting")) { location.reload(); return; }
+    if (reload && !page.getElementById("waiting")) { location.reload(); return ""; }
     tick(page);
     for (const old of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(old.id);
       if (old.dataset.live === address && fresh) morph(old, fresh);
     }
     reach();
+    return "";
   };
 
   const happened = (kinds) => {
@@ -123,7 +139,7 @@
     clearTimeout(streamTimer);
     if (source || document.hidden) return;
     source = new EventSource(root + "/events?since=" + lastEvent);
-    source.onopen = () => { stopPolling(); show("live", "New frames and results appear automatically."); };
+    source.onopen = () => { stopPolling(); if (document.getElementById("stale").hidden) show("live", "New frames and results appear automatically."); };
     source.onmessage = (message) => {
       lastEvent = Number(message.lastEventId) || lastEvent;
       happened([JSON.parse(message.data).kind]);
@@ -158,7 +174,7 @@
         lastEvent = news.last_event;
         happened(kinds);
       } else happened(["beat"]);
-      if (pollTimer !== null) show("polling", "Too many live pages are open, or the stream was interrupted: this page updates every 12 s.");
+      if (pollTimer !== null && document.getElementById("stale").hidden) show("polling", "Too many live pages are open, or the stream was interrupted: this page updates every 12 s.");
     } catch {
       if (pollTimer !== null) show("offline", "The site does not answer.");
     }
@@ -171,7 +187,7 @@
     else if (!source) { happened(["*"]); open(); }
   });
   // Without heartbeats no event tells that the daemon is gone: the banner is fetched regularly.
-  setInterval(() => { if (!document.hidden) refresh(["beat"]); }, SLOW_MS);
+  setInterval(() => { if (!document.hidden) refresh(document.getElementById("stale").hidden ? ["beat"] : ["*"]); }, SLOW_MS);
   tick(document);
   open();
 })();

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
@@ -40,6 +42,7 @@ from iop4d.web.context import (
 blueprint = Blueprint("alerts", __name__)
 
 _LONGEST_NOTE = 300
+_LONGEST_FIELD = 200
 _SOON = 2.0  # seconds that a page waits for the daemon's answer
 
 
@@ -47,8 +50,21 @@ _SOON = 2.0  # seconds that a page waits for the daemon's answer
 @reading
 def alerts(db: Connection) -> str:
     """Every episode of an alert, with its messages, and the rules."""
+    return _page(db)
+
+
+def _page(db: Connection, **forms: Any) -> str:
+    """The page, and a form that was refused as it was filled in."""
     return render(db, "alerts.html", page=pages.episodes(db, page_number()),
-                  messages=pages.latest_messages(db, 50))
+                  messages=pages.latest_messages(db, 50), **forms)
+
+
+class _RefusedError(Iop4dError):
+    """A form is wrong: in which field, and why."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
 
 
 @blueprint.post("/alerts/<int:id_>/<any(acknowledge, snooze):act>")
@@ -68,17 +84,35 @@ def alert(db: Connection, id_: int, act: str) -> Response:
 @blueprint.post("/mutes")
 @reading
 @signed_in
-def mute(db: Connection) -> Response:
+def mute(db: Connection) -> Any:
     """Mute a rule or a source for a while, or end a mute."""
     rule, source = request.form.get("rule", ""), request.form.get("source", "")
     ends = "end" in request.form  # also the end of a mute of everything
-    if not ends and not rule and not source:
-        abort(400, "Choose a rule or a source; * as the source mutes everything.")
-    if not ends:
-        _check_names(db, rule, source)
-    _request(db, "unmute" if ends else "mute", rule=rule, source=source,
-         seconds=0.0 if ends else _span("12h"))
+    try:
+        _check_lengths({"rule": rule, "source": source})
+        seconds = 0.0 if ends else _muted_for(db, rule, source)
+    except _RefusedError as error:
+        return _page(db, mute_form=request.form, mute_field=error.field,
+                     mute_wrong=str(error)), 400
+    _request(db, "unmute" if ends else "mute", rule=rule, source=source, seconds=seconds)
     return redirect(url_for("alerts.alerts"), code=303)
+
+
+def _muted_for(db: Connection, rule: str, source: str) -> float:
+    """Seconds; refuses at once what the daemon would refuse: it may not be running."""
+    if not rule and not source:
+        raise _RefusedError(
+            "source", "Choose a rule or a source; * as the source mutes everything.")
+    field = "rule"
+    try:
+        if rule:
+            check_known(rule, rules_of(parts().site))
+        field = "source"
+        known_source(db, source)
+        field = "for"
+        return duration_of(request.form.get("for", "12h"))
+    except Iop4dError as error:
+        raise _RefusedError(field, str(error)) from error
 
 
 @blueprint.get("/rules/<path:name>")
@@ -95,6 +129,7 @@ def rule(db: Connection, name: str) -> str:
     since = request.args.get("since", "").strip() or "30d"
     found, wrong, waits = None, "", ""
     try:
+        _check_lengths({"condition": condition, "clear": clear or "", "since": since})
         watch = changed_rule(known, condition, None if clear is None else clear.strip())
         clear = watch.rule.clear
         if watch.condition.form is Form.SYSTEM:
@@ -112,29 +147,53 @@ def rule(db: Connection, name: str) -> str:
 @blueprint.post("/rules")
 @reading
 @signed_in
-def add_rule(db: Connection) -> Response:
+def add_rule(db: Connection) -> Any:
     """Request a new rule: the daemon writes it into the site file and reloads that."""
     try:
-        wanted = {**rule_keys(request.form), "channels": request.form.getlist("channels")}
-        if wanted["name"] in (r.name for r in parts().site.rule):
-            raise ActionError(f"A rule '{wanted['name']}' exists already.")
-        _, site, compiled = new_rule(parts().site.root, wanted)
-    except (Iop4dError, OSError) as error:
-        abort(400, str(error))
-    if missing := not_in_catalogue(db, site, compiled):
-        flash(missing, "warn")
+        wanted = _wanted_rule(db)
+    except _RefusedError as error:
+        return _page(db, rule_form=request.form, rule_field=error.field,
+                     rule_wrong=str(error)), 400
     _request(db, "add-rule", keys=wanted)
     return redirect(url_for("alerts.alerts"), code=303)
 
 
-def _check_names(db: Connection, rule: str, source: str) -> None:
-    """Refuse at once what the daemon would refuse: it may not be running."""
+def _wanted_rule(db: Connection) -> dict[str, Any]:
+    """The keys of the rule that the form describes."""
+    _check_lengths(request.form)
     try:
-        if rule:
-            check_known(rule, rules_of(parts().site))
-        known_source(db, source)
-    except Iop4dError as error:
-        abort(400, str(error))
+        wanted = {**rule_keys(request.form), "channels": request.form.getlist("channels")}
+        if not wanted["name"]:
+            raise _RefusedError("name", "A rule needs a name.")
+        if not wanted["name"].isprintable():
+            raise _RefusedError("name", "The name has characters that cannot be printed.")
+        if wanted["name"] in rules_of(parts().site):
+            raise _RefusedError("name", f"A rule '{wanted['name']}' exists already.")
+        _, site, compiled = new_rule(parts().site.root, wanted)
+    except _RefusedError:
+        raise
+    except (Iop4dError, OSError) as error:
+        raise _RefusedError(_field_of(str(error)), str(error)) from error
+    if missing := not_in_catalogue(db, site, compiled):
+        raise _RefusedError("source", f"{missing}.")
+    return wanted
+
+
+def _field_of(message: str) -> str:
+    """The field of the form that a message on a rule is about."""
+    found = re.search(r"\brule\.(\w+)", message) or re.match(r"(\w+) is '", message)
+    if found:
+        return found[1]
+    if "there is no " in message:
+        return "source"
+    return "clear" if re.search(r"\bclear\b", message) else "condition"
+
+
+def _check_lengths(form: Mapping[str, str]) -> None:
+    for field, text in form.items():
+        if len(text) > (_LONGEST_NOTE if field == "note" else _LONGEST_FIELD):
+            raise _RefusedError(
+                field, f"This is too long; expected {_LONGEST_FIELD} characters or less.")
 
 
 def _span(otherwise: str) -> float:

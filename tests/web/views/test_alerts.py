@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from markupsafe import escape
 
 from iop4d.alerts import actions
 from iop4d.config import Site
@@ -209,3 +212,57 @@ def test_a_rule_is_added_by_who_is_signed_in_and_a_wrong_one_is_refused(client: 
     actions.add_rule(site.root, what["keys"])
     made = load_site(site.root).rule[-1]
     assert (made.name, made.condition, made.severity) == ("flares", "change mag < -0.5", "high")
+
+
+#: What is wrong in a form for a rule, the field at which it is said, and a word of what is said.
+_REFUSED = (
+    ({"source": "nosuchsource"}, "source", "The catalogue does not have: nosuchsource"),
+    ({"source": "BLLaz"}, "source", "did you mean"), ({"name": ""}, "name", "needs a name"),
+    ({"name": "x" * 5000}, "name", "too long"), ({"name": "a\tb"}, "name", "cannot be printed"),
+    ({"name": "bright"}, "name", "exists already"), ({"confirm": "two"}, "confirm", "a number"),
+    ({"confirm": "0"}, "confirm", "expected"), ({"cooldown_hours": "nan"}, "cooldown_hours", ""),
+    ({"condition": "magnitude < 3"}, "condition", "unknown quantity"),
+    ({"condition": "mag < " + "1" * 5000}, "condition", "too long"),
+    ({"clear": "mag > 12"}, "clear", "clear"), ({"source": "tag:tve"}, "source", "[[tag]]"))
+
+
+def test_a_refused_form_keeps_its_fields_and_says_by_the_field_what_is_wrong(
+        client: FlaskClient, site: Site) -> None:
+    (site.root / "iop4d.toml").write_text("# ours\n", encoding="utf-8")
+    enter(client)
+    good = {"name": "<b>flares</b>", "source": "BL Lac", "band": "V", "condition": "mag < 13",
+            "clear": "", "confirm": "3", "cooldown_hours": "7", "severity": "critical"}
+    for change, field, said in _REFUSED:
+        answer = client.post("/rules", headers=OURS, data=good | change)
+        assert answer.status_code == 400, change
+        page = html.unescape(answer.text)
+        assert "The rule was not added." in page
+        assert said in page, change
+        assert re.search(rf'<input name="{field}" [^>]*aria-invalid="true"', answer.text), change
+        assert answer.text.count("aria-invalid") == 1
+        for name, value in (good | change).items():
+            if name != "severity":
+                assert f'name="{name}" value="{escape(value)}"' in answer.text, (change, name)
+        assert "<option selected>critical" in answer.text
+        assert 'id="add-rule" open' in answer.text
+    assert requested(site) == []
+    assert client.post("/rules", headers=OURS, data=good).status_code == 303
+
+
+def test_a_refused_mute_keeps_its_fields(client: FlaskClient, site: Site) -> None:
+    enter(client)
+    for change, field, said in (
+            ({"source": "nobody"}, "source", "unknown source"), ({"rule": "x"}, "rule", "no rule"),
+            ({"for": "soon"}, "for", "not a duration"), ({"for": "99999w"}, "for", "longer than"),
+            ({"source": "y" * 5000}, "source", "too long")):
+        form = {"rule": "bright", "source": "BL Lac", "for": "2d"} | change
+        answer = client.post("/mutes", headers=OURS, data=form)
+        assert answer.status_code == 400
+        assert said in html.unescape(answer.text)
+        assert re.search(rf'name="{field}" [^>]*aria-invalid="true"', answer.text)
+        if field != "rule":
+            assert "<option selected>bright</option>" in answer.text
+        if field != "for":
+            assert "<option selected>2d</option>" in answer.text
+        assert f'name="source" value="{form["source"]}"' in answer.text
+    assert requested(site) == []
