@@ -41,7 +41,8 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class BandNight:
-    """A source's magnitudes in one band. ``n`` are the sound points, ``left_out`` the others.
+    """A source's magnitudes in one band by one instrument. ``n`` are the sound points, ``left_out``
+    the others.
 
     ``mag`` is their weighted mean, ``mag_err`` its error, random and common; ``scatter`` their
     standard deviation, ``change`` the difference from the night ``before``, whose error has of the
@@ -60,11 +61,14 @@ class BandNight:
     before: str = ""
     change: float | None = None
     change_err: float | None = None
+    telescope: str = ""
+    instrument: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolarisationNight:
-    """A source's polarisation in one band: p as a fraction, chi in degrees east of north.
+    """A source's polarisation in one band by one instrument: p as a fraction, chi in degrees east
+    of north.
 
     The mean is that of q and u, p without the bias of noise; the errors are the mean's, random and
     common. ``limit``: the upper limit, where the mean is no detection.
@@ -79,6 +83,8 @@ class PolarisationNight:
     chi_err_deg: float | None
     limit: float | None
     provisional: bool
+    telescope: str = ""
+    instrument: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +132,9 @@ class Uncalibrated:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertLine:
-    """An alert. ``night``: of its points, where that is another than the summary's;
-    ``reported_in``: the other night whose summary reports it, in a view of the night alone."""
+    """An alert. ``called``: what people call its source; ``night``: of its points, where that is
+    another than the summary's; ``reported_in``: the other night whose summary reports it, in a view
+    of the night alone."""
 
     id: int
     rule: str
@@ -138,6 +145,7 @@ class AlertLine:
     state: str
     night: str = ""
     reported_in: str = ""
+    called: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,7 @@ from iop4d.model.uncertainty import between, chi_total, mag_total, p_total, tota
 from iop4d.model.units import jd_of_unix, plus_minus, utc_of_jd, utc_of_unix
 from iop4d.store import alerts, catalogue, groups, health, results, standards, summaries
 from iop4d.store.database import Connection
+from iop4d.store.sources import display_name
 from iop4d.store.status import TROUBLE, heartbeat
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ def _sources(db: Connection, rows: Sequence[Result]) -> tuple[SourceNight, ...]:
         found.append(SourceNight(
             name=clean(name, 80), kind=entry.kind.value if entry else "",
             also=clean(next(iter(entry.other_names), ""), 80) if entry else "",
-            bands=tuple(_photometry(db, band, of) for band, of in _by_band(mine, "mag")),
-            polarisation=tuple(_polarisation(band, of) for band, of in _by_band(mine, "p")),
+            bands=tuple(_photometry(db, of) for of in _by_camera(mine, "mag")),
+            polarisation=tuple(_polarisation(of) for of in _by_camera(mine, "p")),
             cameras=statistics.camera_nights(sorted(mine, key=lambda row: row.jd_mid)),
             flags=_flags(mine), stacks=tuple(
                 _stack(row) for row in everything if row.mode == STACK)))
@@ -171,13 +172,18 @@ def _stack(row: Result) -> str:
     return f"{clean(row.band, 20)}  {value} mag, {count(len(row.frames), 'frame')} put together"
 
 
-def _by_band(rows: Sequence[Result], column: str) -> Iterator[tuple[str, list[Result]]]:
-    """The rows that have a number, band by band."""
-    bands: dict[str, list[Result]] = defaultdict(list)
+def _by_camera(rows: Sequence[Result], column: str) -> Iterator[list[Result]]:
+    """The rows that have a number: each band, telescope and instrument by itself."""
+    found: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
     for row in rows:
         if getattr(row, column) is not None:
-            bands[row.band].append(row)
-    yield from sorted(bands.items(), key=lambda item: band_order(item[0]))
+            found[row.band, row.telescope, row.instrument].append(row)
+    for key in sorted(found, key=lambda key: (band_order(key[0]), key)):
+        yield found[key]
+
+
+def _camera(row: Result) -> tuple[str, str]:
+    return row.telescope, row.instrument
 
 
 def _flags(rows: Sequence[Result]) -> tuple[tuple[str, int], ...]:
@@ -186,13 +192,16 @@ def _flags(rows: Sequence[Result]) -> tuple[tuple[str, int], ...]:
     return tuple(counts.most_common())
 
 
-def _photometry(db: Connection, band: str, rows: Sequence[Result]) -> BandNight:
+def _photometry(db: Connection, rows: Sequence[Result]) -> BandNight:
+    band = rows[0].band
     sound = [row for row in rows if summaries.is_sound(row, "mag")]
     mags, now = [row.mag for row in sound], _mean_magnitude(sound)
     before = summaries.preceding_night(db, rows[0], "mag") if sound else ""
     past = summaries.sound_magnitudes(db, rows[0].source, band, before) if before else []
+    # Two cameras may differ by their filters: compared is one with itself, where it saw both.
+    past = [row for row in past if _camera(row) == _camera(rows[0])] or past
     then = _mean_magnitude(past)
-    shared = len({(row.telescope, row.instrument) for row in (*sound, *past)}) == 1
+    shared = len({_camera(row) for row in (*sound, *past)}) == 1
     return BandNight(
         band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound),
         mag=now.mag if now else None, mag_err=now.total if now else None,
@@ -200,7 +209,8 @@ def _photometry(db: Connection, band: str, rows: Sequence[Result]) -> BandNight:
         brightest=min(mags, default=None), faintest=max(mags, default=None),
         provisional=any(row.provisional for row in rows), before=before,
         change=now.mag - then.mag if now and then else None,
-        change_err=now.apart(then, shared=shared) if now and then else None)
+        change_err=now.apart(then, shared=shared) if now and then else None,
+        telescope=clean(rows[0].telescope, 60), instrument=clean(rows[0].instrument, 60))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,11 +241,12 @@ def _mean_magnitude(rows: Sequence[Result]) -> _Mean | None:
         mag=found.mag, err=found.err, common=found.common)
 
 
-def _polarisation(band: str, rows: Sequence[Result]) -> PolarisationNight:
+def _polarisation(rows: Sequence[Result]) -> PolarisationNight:
     sound = [row for row in rows if summaries.is_sound(row, "p")]
     line = PolarisationNight(
-        band=clean(band, 20), n=len(sound), left_out=len(rows) - len(sound), p=None, p_err=None,
-        chi_deg=None, chi_err_deg=None, limit=None,
+        telescope=clean(rows[0].telescope, 60), instrument=clean(rows[0].instrument, 60),
+        band=clean(rows[0].band, 20), n=len(sound), left_out=len(rows) - len(sound), p=None,
+        p_err=None, chi_deg=None, chi_err_deg=None, limit=None,
         provisional=any(row.provisional for row in rows))
     if len(sound) == 1:
         row = sound[0]
@@ -344,8 +355,9 @@ def alerts_of(db: Connection, night: str, *, since: float, until: float,
     found = [(alert, _alert_line(alert))
              for alert in summaries.alerts_of_system(db, since, until)]
     found += _alerts_of_points(db, span, whole=whole)
-    return tuple(line for _, line in sorted(
-        found, key=lambda pair: (pair[0].fired_at, pair[0].id)))
+    return tuple(
+        replace(line, called=clean(display_name(db, line.source), 80)) for _, line in sorted(
+            found, key=lambda pair: (pair[0].fired_at, pair[0].id)))
 
 
 def _alerts_of_points(db: Connection, span: _Span, *,

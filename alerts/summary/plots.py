@@ -64,9 +64,10 @@ def _request(db: Connection, night: str, name: str, entry: Source | None,
                    if (panel := _panel(kind, rows, past, entry)) is not None)
     if not panels:
         return None
-    also = f" ({entry.other_names[0]})" if entry is not None and entry.other_names else ""
+    called = f"{entry.other_names[0]} ({name})" if entry is not None and entry.other_names \
+        else name
     shown = before if any(s.before for panel in panels for s in panel.series) else ""
-    return NightPlotRequest(title=f"{name}{also}", night=night, panels=panels, before=shown)
+    return NightPlotRequest(title=called, night=night, panels=panels, before=shown)
 
 
 def _lone(panel: _Panel, rows: Sequence[Result]) -> set[str]:
@@ -86,13 +87,13 @@ def _night_beside(db: Connection, rows: Sequence[Result]) -> str:
 
 def _panel(panel: _Panel, rows: Sequence[Result], past: Sequence[Result],
            entry: Source | None) -> PlotPanel | None:
-    series = [PlotSeries(band=band, points=points) for band, points in _by_band(panel, rows)]
+    series = list(_by_camera(panel, rows))
     if not series:
         return None
     beside = _lone(panel, rows)
     sound_past = [row for row in past if summaries.is_sound(row, panel.quantity)]
-    series += [PlotSeries(band=band, points=points, before=True)
-               for band, points in _by_band(panel, sound_past) if band in beside]
+    series += [replace(one, before=True) for one in _by_camera(panel, sound_past, beside=rows)
+               if one.band in beside]
     literature = _literature(panel, entry, list(dict.fromkeys(one.band for one in series)))
     if panel is _ANGLE:
         centre = mean_angle([chi for one in series for _, chi, _, _ in one.points])
@@ -104,14 +105,21 @@ def _panel(panel: _Panel, rows: Sequence[Result], past: Sequence[Result],
                      downwards=panel is _MAGNITUDE)
 
 
-def _by_band(panel: _Panel, rows: Sequence[Result]) -> Iterator[
-        tuple[str, tuple[PlotPoint, ...]]]:
-    ordered = sorted(rows, key=lambda row: band_order(row.band))
-    for band, group in groupby(ordered, key=lambda row: str(row.band)):
+def _by_camera(panel: _Panel, rows: Sequence[Result],
+               beside: Sequence[Result] = ()) -> Iterator[PlotSeries]:
+    """Each band by each instrument; they have names where there are several, also ``beside``."""
+    cameras = {(str(row.instrument), str(row.telescope)) for row in (*rows, *beside)}
+    alike = Counter(instrument for instrument, _ in cameras)
+    ordered = sorted(rows, key=lambda row: (
+        band_order(row.band), row.instrument, row.telescope, row.jd_mid))
+    for (band, instrument, telescope), group in groupby(
+            ordered, key=lambda row: (str(row.band), str(row.instrument), str(row.telescope))):
         points = [(row.jd_mid, value, err, summaries.is_sound(row, panel.quantity))
                   for row in group for value, err in [panel.values(row)] if value is not None]
+        name = f"{instrument} {telescope}" if alike[instrument] > 1 else instrument
         if points:
-            yield band, tuple(points[::math.ceil(len(points) / _MOST)])
+            yield PlotSeries(band=band, points=tuple(points[::math.ceil(len(points) / _MOST)]),
+                             camera=name if len(cameras) > 1 else "")
 
 
 def _literature(panel: _Panel, entry: Source | None,

@@ -20,7 +20,7 @@ from iop4d.alerts.rendering import clean, count, moment, render
 from iop4d.alerts.summary.facts import NightSummary
 from iop4d.config import Channel, Site
 from iop4d.fits.atomic import write_atomic
-from iop4d.model.states import MessageKind
+from iop4d.model.states import AlertState, MessageKind
 from iop4d.model.units import NOTHING, decimal, plus_minus
 from iop4d.store import outbox, summaries
 from iop4d.store.database import Transaction
@@ -62,7 +62,8 @@ def subject(facts: Plain) -> str:
 
 def _alerts(facts: Plain) -> str:
     """How many alerts, and of which sources."""
-    names = list(dict.fromkeys(alert["source"] for alert in facts["alerts"]))
+    names = list(dict.fromkeys(alert.get("called") or alert["source"]
+                               for alert in facts["alerts"]))
     more = ", …" if len(names) > _NAMED else ""
     return f"{count(len(facts['alerts']), 'alert')} ({', '.join(names[:_NAMED])}{more})"
 
@@ -84,9 +85,25 @@ def message_content(facts: Plain) -> Plain:
     return {
         "kind": MessageKind.SUMMARY, "night": facts["night"], "subject": subject(facts),
         "text": text(facts), "html": html(facts),
-        "pictures": [source["picture"] for source in facts["sources"] if source["picture"]],
+        "pictures": [source["picture"] for source in _by_news(facts) if source["picture"]],
         "link": f"{facts['url']}/summaries/{facts['night']}" if facts["url"] else "",
     }
+
+
+def _by_news(facts: Plain) -> list[Plain]:
+    """The sources, that with an alert first, then by how much each changed over its error.
+
+    A channel that shows one picture shows the first.
+    """
+    alerted = {alert["source"] for alert in facts["alerts"]
+               if alert["state"] != AlertState.WITHDRAWN}
+
+    def news(source: Plain) -> tuple[bool, float]:
+        changes = [abs(band["change"]) / max(band["change_err"] or 0.01, 0.01)
+                   for band in source["bands"] if band["change"] is not None]
+        return source["name"] not in alerted, -max(changes, default=0.0)
+
+    return sorted(facts["sources"], key=news)
 
 
 def helpers() -> dict[str, Any]:

@@ -225,11 +225,13 @@ class PlotRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PlotSeries:
-    """Points of one band: (jd, value, error, sound). ``before``: they are of an earlier night."""
+    """Points of one band: (jd, value, error, sound). ``before``: they are of an earlier night;
+    ``camera``: by which instrument, where there are several."""
 
     band: str
     points: tuple[tuple[float, float, float, bool], ...]
     before: bool = False
+    camera: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ _HEIGHTS = (2.5, 1.4)  # inches of the magnitudes and of each further panel
 _LEAST = {"magnitude": 0.05, "p (%)": 0.5, "χ (°)": 5.0}  # spans of an axis: noise is no change
 _HOUR = 1 / 24
 _LITERATURE = "liter."
+_MARKERS, _SHADES = "os^Dv", (0.0, 0.4, -0.4)  # of cameras, one after another
 _COLOURS = {"ensemble": "#1f4e79", "plain": "#b07aa1", "fit-k": "#1f4e79", "fit": "#c0392b",
             "ratio": "#2e8b57", "sum": "#e08e0b", "ordinary": "#888888", "extraordinary": "#bbbbbb",
             "analysers": "#1f4e79"}
@@ -113,9 +114,10 @@ def plot_night(request: NightPlotRequest) -> bytes:
         grid = figure.subplots(len(heights), len(columns), squeeze=False, sharex="col",
                                sharey="row", height_ratios=heights, width_ratios=columns)
         named: set[str] = set()
+        cameras = sorted({one.camera for panel in request.panels for one in panel.series})
         for panel, row in zip(request.panels, grid, strict=True):
-            _draw_panel(panel, list(row))
-            _legend(row[-1], panel, named)
+            _draw_panel(panel, list(row), cameras)
+            _legend(row[-1], panel, named, cameras)
         nights = [request.before, request.night] if request.before else [request.night]
         for axes, night in zip(grid[-1], nights, strict=True):
             axes.set_xlabel(f"UTC, night {night}" if night == request.night else night)
@@ -126,9 +128,9 @@ def plot_night(request: NightPlotRequest) -> bytes:
     return out.getvalue()
 
 
-def _draw_panel(panel: PlotPanel, row: list[Axes]) -> None:
+def _draw_panel(panel: PlotPanel, row: list[Axes], cameras: Sequence[str]) -> None:
     for series in panel.series:
-        _draw_series(row[0] if series.before else row[-1], series)
+        _draw_series(row[0] if series.before else row[-1], series, cameras.index(series.camera))
     for band, value in panel.literature:
         for axes in row:
             axes.axhline(value, color=colour_of(band), linestyle="--", linewidth=1,
@@ -140,14 +142,23 @@ def _draw_panel(panel: PlotPanel, row: list[Axes]) -> None:
     _span(row[-1], panel)
 
 
-def _draw_series(axes: Axes, series: PlotSeries) -> None:
-    colour = colour_of(series.band)
+def look(band: str, camera: int) -> tuple[str, str]:
+    """Colour and marker of a band by the camera of a number: another shade and another shape."""
+    marker, share = _MARKERS[camera % len(_MARKERS)], _SHADES[camera % len(_SHADES)]
+    parts = [int(colour_of(band)[i:i + 2], 16) for i in (1, 3, 5)]
+    towards = 255 if share > 0 else 0
+    mixed = (round(part + abs(share) * (towards - part)) for part in parts)
+    return "#" + "".join(f"{part:02x}" for part in mixed), marker
+
+
+def _draw_series(axes: Axes, series: PlotSeries, camera: int) -> None:
+    colour, marker = look(series.band, camera)
     for sound in (True, False):
         points = [point for point in series.points if point[3] is sound]
         if points:
             days, values, errors, _ = zip(*points, strict=True)
             axes.errorbar([day - JD_UNIX_EPOCH for day in days], values,
-                          yerr=[0.0 if math.isnan(e) else e for e in errors], fmt="o",
+                          yerr=[0.0 if math.isnan(e) else e for e in errors], fmt=marker,
                           markersize=4.5, color=colour, elinewidth=1, zorder=3 if sound else 2,
                           markerfacecolor=colour if sound else "white",
                           alpha=1.0 if sound else 0.6)
@@ -182,14 +193,17 @@ def _ends(panel: PlotPanel) -> Iterable[float]:
         yield value
 
 
-def _legend(axes: Axes, panel: PlotPanel, named: set[str]) -> None:
+def _legend(axes: Axes, panel: PlotPanel, named: set[str], cameras: Sequence[str]) -> None:
     """Names what no panel above has named yet."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=colour_of(band), marker="o", linestyle="",
-                      markersize=4.5, label=band)
-               for band in dict.fromkeys(series.band for series in panel.series)
-               if band not in named]
+    handles = []
+    for band, camera in dict.fromkeys((one.band, one.camera) for one in panel.series):
+        colour, marker = look(band, cameras.index(camera))
+        label = f"{band} {camera}".rstrip()
+        if label not in named:
+            handles.append(Line2D([], [], color=colour, marker=marker, linestyle="",
+                                  markersize=4.5, label=label))
     if panel.literature and _LITERATURE not in named:
         handles.append(Line2D([], [], color=colour_of(""), linestyle="--", linewidth=1,
                               label=_LITERATURE))

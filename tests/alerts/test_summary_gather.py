@@ -148,9 +148,39 @@ def test_a_mean_has_both_errors_and_a_change_what_the_nights_do_not_share(
     assert band.change_err == pytest.approx(0.005 * math.sqrt(2))
     with database.write() as tx:
         result(tx, 5, 13.0, mag_err=0.005, mag_err_common=0.03, instrument="Other")
-    [band] = gathered(site, database).sources[0].bands
+    [band] = [b for b in gathered(site, database).sources[0].bands if b.instrument == "Other"]
     assert band.change_err is not None
     assert 0.03 < band.change_err < 0.031
+
+
+def test_telescopes_and_instruments_stand_apart(site: Site, database: Database) -> None:
+    with database.write() as tx:
+        for night, off in (("2024-03-10", 0.0), (NIGHT, -0.3)):
+            result(tx, 0, 13.0 + off, night=night, telescope="OSN-T090", instrument="AndorT90")
+            result(tx, 1, 13.4 + off, night=night, telescope="OSN-T150", instrument="AndorT150")
+    facts = gathered(site, database)
+    one, two = facts.sources[0].bands
+    assert [(b.telescope, b.instrument, round(b.mag or 0.0, 3)) for b in (one, two)] == [
+        ("OSN-T090", "AndorT90", 12.7), ("OSN-T150", "AndorT150", 13.1)]
+    assert [band.change for band in (one, two)] == [pytest.approx(-0.3)] * 2
+    said = write.plain(facts)
+    assert "1 point, −0.30 ± 0.03 since 2024-03-10; OSN-T150 AndorT150" in write.text(said)
+    for name in ("AndorT90", "AndorT150", "OSN-T090", "OSN-T150"):
+        assert name in write.html(said)
+    with database.read() as db:
+        [(_, request)] = plot_requests(db, NIGHT)
+    assert [(one.band, one.camera) for one in request.panels[0].series if not one.before] == [
+        ("R", "AndorT150"), ("R", "AndorT90")]
+
+
+def test_the_points_of_one_instrument_have_no_name_in_the_plot(site: Site,
+                                                               database: Database) -> None:
+    with database.write() as tx:
+        result(tx, 0, 13.0)
+        result(tx, 1, 13.1)
+    with database.read() as db:
+        [(_, request)] = plot_requests(db, NIGHT)
+    assert [one.camera for one in request.panels[0].series] == [""]
 
 
 def test_each_camera_says_how_a_constant_source_would_scatter(site: Site,

@@ -26,8 +26,9 @@ from iop4d.alerts.summary.facts import (
     TroubleLine,
     Uncalibrated,
 )
+from iop4d.model.bands import colour_of
 from iop4d.model.messages import NightPlotRequest, PlotPanel, PlotSeries
-from iop4d.reduction.plots import plot_night
+from iop4d.reduction.plots import look, plot_night
 from tests.alerts.bench import PNG
 from tests.alerts.nights import NIGHT, at, jd
 from tests.web.browser import CHROMIUM, Browser
@@ -179,6 +180,31 @@ def mail(root: Path, **content: Any) -> Any:
     return write_mail(notice, sender="iop4d <i@x>", recipient="ana@x")
 
 
+def test_the_picture_of_the_source_that_flared_comes_first() -> None:
+    """A channel that shows one picture shows the first."""
+    quiet = source(name="3C 345", also="", picture="quiet.png", bands=())
+    changed = source(name="OJ 287", also="", picture="changed.png")
+    flared = source(name="BL Lac", also="", picture="flared.png", bands=())
+    said = write.message_content(write.plain(facts(sources=(quiet, changed, flared))))
+    assert said["pictures"] == ["flared.png", "changed.png", "quiet.png"]
+    gone = AlertLine(id=1, rule="r", source="BL Lac", band="R", condition="mag < 13.0",
+                     utc="2024-03-13 22:01:02", state="withdrawn")
+    said = write.message_content(write.plain(facts(
+        sources=(quiet, changed, flared), alerts=(gone,))))
+    assert said["pictures"][0] == "changed.png"
+
+
+def test_sources_go_by_the_names_that_people_use() -> None:
+    line = AlertLine(id=1, rule="r", source="2200+420", called="BL Lac", band="R",
+                     condition="mag < 13.0", utc="2024-03-13 22:01:02", state="firing")
+    said = write.plain(facts(alerts=(line,)))
+    assert "BL Lac (2200+420)\n" in write.text(said)
+    assert "2024-03-13 22:01:02  BL Lac R: mag < 13.0" in write.text(said)
+    assert f"Night {NIGHT}: 1 alert (BL Lac)" in write.subject(said)
+    del said["alerts"][0]["called"]  # as an older version kept it
+    assert "2024-03-13 22:01:02  2200+420 R: mag < 13.0" in write.text(said)
+
+
 def test_the_mail_carries_its_pictures_by_their_ids(tmp_path: Path) -> None:
     (tmp_path / PICTURE).parent.mkdir(parents=True)
     (tmp_path / PICTURE).write_bytes(PNG)
@@ -223,6 +249,19 @@ def test_the_plot_is_a_picture_of_936_pixels(before: str) -> None:
     png = plot_night(request(before))
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert int.from_bytes(png[16:20], "big") == 936
+
+
+def test_instruments_of_a_band_differ_in_shade_and_shape() -> None:
+    looks = [look("R", camera) for camera in range(5)]
+    assert looks[0] == (colour_of("R"), "o")
+    assert len({marker for _, marker in looks}) == 5
+    assert len({colour for colour, _ in looks[:3]}) == 3
+    points = ((jd(f"{NIGHT}T22:00"), 12.9, 0.02, True),)
+    panel = PlotPanel(label="magnitude", downwards=True, series=(
+        PlotSeries(band="R", points=points, camera="One"),
+        PlotSeries(band="R", points=points, camera="Two")))
+    assert plot_night(NightPlotRequest(
+        title="BL Lac", night=NIGHT, before="", panels=(panel,))).startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")
