@@ -33,6 +33,7 @@ from iop4d.ledger.engines.process import rss_mb
 from iop4d.ledger.intake import CatalogueFollower, Intake
 from iop4d.ledger.ledger import Ledger
 from iop4d.ledger.requests import FilesByHand, JudgeMasters, Reprocess, Requests
+from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState, RequestKind
 from iop4d.store import changes, events, frames, provenance
 from iop4d.store.database import GROUP_READS, PRIVATE, Transaction
@@ -44,6 +45,7 @@ from iop4d.system.parts import Calendar, Parts
 log = logging.getLogger(__name__)
 
 _REQUESTS = 0.3  # seconds between looks at requests, and at the catalogue
+_UP = 0.05  # seconds between looks whether a worker is up
 _ALERTS = 5.0  # seconds between looks at active alerts, and at the system
 _TIDY_AT = 12  # o'clock UTC
 
@@ -164,17 +166,36 @@ class Daemon:
 
     async def _run_parts(self, ready: Callable[[Daemon], Awaitable[None]] | None) -> None:
         self._parts.start(self._of_work() | (self._of_watching() if self._watch else {}))
-        self.heartbeat.state = DaemonState.RUNNING
         try:
             await self._beat()
-            if ready is not None:
-                await ready(self)
+            if await self._can_work():
+                self.heartbeat.state = DaemonState.RUNNING
+                await self._beat()
+                if ready is not None:
+                    await ready(self)
             await self._parts.wait()
         finally:
             self.heartbeat.state = DaemonState.STOPPING
             await self._parts.end()
             self.heartbeat.state = DaemonState.STOPPED
             await self._beat()
+
+    async def _can_work(self) -> bool:
+        """Wait for a worker to come up; False if it is time to stop before.
+
+        A daemon for one request raises Iop4dError where none comes up; another one keeps trying,
+        and watches its archives meanwhile.
+        """
+        while not (self._engine.is_up or self._parts.stop.is_set() or self._parts.dead):
+            if self.trouble and not self._watch:
+                raise Iop4dError(self.trouble)
+            await asyncio.sleep(_UP)
+        return self._engine.is_up
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is reduced; empty while it is."""
+        return self._engine.trouble
 
     def _of_work(self) -> dict[str, Coroutine[Any, Any, None]]:
         every, calendar = self._parts.every, Calendar()
@@ -217,7 +238,8 @@ class Daemon:
             "archives": [archive.status for archive in self._archives],
             "workers": [asdict(status) | {"rss_mb": round(status.rss_mb)}
                         for status in self._engine.statuses],
-            "loop_lag_s": round(self._parts.lag, 3), "rss_mb": round(rss_mb()),
+            "trouble": self.trouble, "loop_lag_s": round(self._parts.lag, 3),
+            "rss_mb": round(rss_mb()),
             "finished_jobs": self._dispatcher.finished, "paused": self._ledger.space.reason})
 
     def _observes(self, subject: str) -> bool:

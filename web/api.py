@@ -64,15 +64,15 @@ _COLUMNS = ("id", "key", "source", "band", "telescope", "instrument", "night", "
 @blueprint.get("/healthz")
 def healthz() -> Response:
     """The state of the daemon: status 200 while it works, 503 while it does not."""
-    paused = ""
+    why: dict[str, str] = {}
     try:
         with parts().reader.connected() as db:
-            state = state_of_daemon(db)
-            paused = str(heartbeat(db).get("paused") or "")
+            state, beat = state_of_daemon(db), heartbeat(db)
+            why = {name: str(beat[name]) for name in ("paused", "trouble") if beat.get(name)}
     except StoreUnavailableError as error:
         state = empty_overview().daemon if error.absent else DaemonState.SILENT
-    is_well = state is DaemonState.RUNNING and not paused
-    answer = jsonify({"daemon": state} | ({"paused": paused} if paused else {}))
+    is_well = state is DaemonState.RUNNING and not why
+    answer = jsonify({"daemon": state} | why)
     answer.status_code = 200 if is_well else 503
     return answer
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from iop4d.config import Archive, ServerArchive
 from iop4d.instruments.telescopes import Telescope, sun_altitude_deg
 from iop4d.model.errors import Iop4dError
+from iop4d.model.units import JD_UNIX_EPOCH, MomentError, jd_of_text
 
 _FIELD = re.compile(r"\{night:([^}]*)\}")
 #: What the letters of a date stand for, as regular expressions.
@@ -50,8 +51,14 @@ def _of_field(letters: str) -> str:
     return "".join(_LETTERS.get(piece, re.escape(piece)) for piece in pieces)
 
 
+class NightError(Iop4dError):
+    """A text that is no night."""
+
+
 def parse_night(text: str, *, tonight: date) -> date:
-    """2023-03-13, 20230313, 230313, 'tonight' or 'yesterday'; raises Iop4dError."""
+    """2023-03-13, 20230313, 230313, 'tonight', 'yesterday', or the night (from noon to noon, UTC)
+    of a JD, an MJD or a time; raises NightError.
+    """
     words = {"tonight": tonight, "today": tonight, "yesterday": tonight - timedelta(days=1)}
     if text.lower() in words:
         return words[text.lower()]
@@ -62,7 +69,12 @@ def parse_night(text: str, *, tonight: date) -> date:
             return datetime.strptime(text, form).date()  # noqa: DTZ007 - a date
         except ValueError:
             pass
-    raise Iop4dError(f"'{text}' is not a night; expected 2023-03-13, 230313, tonight or yesterday")
+    try:
+        return datetime.fromtimestamp((jd_of_text(text) - 0.5 - JD_UNIX_EPOCH) * 86400.0,
+                                      tz=UTC).date()
+    except (MomentError, ValueError, OverflowError):
+        raise NightError(f"'{text}' is not a night; expected 2023-03-13, 230313, tonight, "
+                         "yesterday, or a JD, MJD or time of it") from None
 
 
 def find_archive(name: str, archives: Sequence[Archive]) -> Archive:

@@ -31,6 +31,7 @@ from iop4d.archives.session import (
     TakenError,
     TransferError,
 )
+from iop4d.archives.shifted import shifted, zone_shift
 from iop4d.archives.standing import Standing, exactly
 from iop4d.archives.survey import (
     Known,
@@ -190,7 +191,9 @@ class PolledServer:
             self._looked_here = True
         every = time.monotonic() - self._old_nights_at >= _OLD_NIGHTS
         nights = self._nights(every=every)
-        listed = await self._with_seconds(await self._list_nights(nights, every=every))
+        listed = await self._list_nights(nights, every=every)
+        self._follow_zone(listed)
+        listed = await self._with_seconds(listed)
         files = [f for f in listed if not is_known(f, self._known)]
         if self._last_look_at is None:
             self._backlog = {file.remote for file in files}
@@ -277,6 +280,15 @@ class PolledServer:
             self._cut_off[folder] = listing.cut_off
         elif not listing.cut_off:
             self._cut_off.pop(folder, None)
+
+    def _follow_zone(self, files: list[WantedFile]) -> None:
+        """Files that look changed only because the server tells another time now are the same."""
+        if seconds := zone_shift(files, self._known):
+            same = shifted(files, self._known, seconds)
+            log.warning("archive %s: the times of %d files moved by %+.2f h and their sizes did "
+                        "not: the server's time zone changed, and they are not fetched again",
+                        self._archive.name, len(same), seconds / 3600.0)
+            self._known.update(same)
 
     async def _with_seconds(self, files: list[WantedFile]) -> list[WantedFile]:
         """Files as listed; where that is to the minute, the newest as the server tells when asked.

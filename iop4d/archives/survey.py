@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from iop4d.archives.names import local_path, safe_name
 from iop4d.archives.nights import components, folder_of, night_of_folder
 from iop4d.archives.session import Listing, PathError, RemoteEntry, Session, is_same_time
+from iop4d.archives.shifted import as_of_now
 from iop4d.config import ServerArchive
 
 _DEEPEST = 8  # folders below that of a night
@@ -141,6 +142,7 @@ async def survey_night(session: Session, archive: ServerArchive, night: date,
         return NightSurvey(night=night, folder=folder, listing=None)
     wanted = tuple(file for below, listing in listings
                    for file in wanted_of(archive, night, listing, below))
+    known = as_of_now(wanted, known)
     return NightSurvey(
         night=night, folder=folder, listing=_as_one(listings), folders=len(listings) - 1,
         wanted=wanted,

@@ -11,7 +11,7 @@ import sys
 import click
 
 from iop4d import __version__
-from iop4d.cli.common import Context
+from iop4d.cli.common import Context, verbosity
 from iop4d.cli.endings import INTERRUPTED, ending_of, show_whatever_can_be_shown
 
 #: Command to where it is and what it does, in one line.
@@ -76,11 +76,11 @@ class LazyGroup(click.Group):
               help="Folder of the site [IOP4D_SITE, else the current folder].")
 @click.option("-o", "overrides", metavar="SECTION.KEY=VALUE", multiple=True,
               help="Override a key of the site file for this run; the value as in TOML.")
-@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@verbosity
 @click.pass_context
-def cli(ctx: click.Context, site: str, overrides: tuple[str, ...], verbose: bool) -> None:
+def cli(ctx: click.Context, site: str, overrides: tuple[str, ...]) -> None:
     """Turns every raw frame of your telescopes, as it arrives, into calibrated magnitudes."""
-    ctx.obj = Context(folder=site, overrides=overrides, verbose=verbose)
+    ctx.obj = Context(folder=site, overrides=overrides)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, site_options, time_option
+from iop4d.cli.output import echo, json_option, plain, write_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -100,9 +101,11 @@ def snooze(ctx: click.Context, alert: str, duration: str, site_after: str | None
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @site_options
 @click.pass_context
-def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def rules(ctx: click.Context, as_json: bool, site_after: str | None,
+          overrides_after: tuple[str, ...]) -> None:
     """List, back-test, mute and add rules.
 
     Without a command: every rule with what it watches, its active alerts, and what is muted.
@@ -113,13 +116,19 @@ def rules(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
 
     site = without_wrong_rules(load(ctx, site_after, overrides_after))
     active, muted, waits = _present(site)
+    if as_json:
+        write_json({"rules": [{**plain(rule), "active": active.get(rule.name, 0),
+                               "waits": waits.get(rule.name), "mutes": muted.get(rule.name, [])}
+                              for rule in site.rule],
+                    "not_used": site.wrong_rules, "mutes_of_all": muted.get("", [])})
+        return
     for rule in site.rule:
         state = "; ".join([
             f"{active[rule.name]} active" if active.get(rule.name) else "not active",
             *([f"waits: {waits[rule.name]}"] if waits.get(rule.name) else []),
             *(["muted in the site file"] if rule.muted else []), *muted.pop(rule.name, ())])
-        click.echo(f"{rule.name}: {rule.condition}, {_watched(rule)}; {rule.severity}, notifies "
-                   f"{', '.join(rule.channels) or 'no channel'}; {state}")
+        echo(f"{rule.name}: {rule.condition}, {_watched(rule)}; {rule.severity}, notifies "
+             f"{', '.join(rule.channels) or 'no channel'}; {state}")
     for wrong in site.wrong_rules:
         click.echo(f"{wrong.name}: not used: {wrong.why}")
     for of in ("", *filter(None, muted)):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import check_order, load, open_database, site_options
+from iop4d.cli.output import counted, json_option, write_json
 from iop4d.config import FolderArchive
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import RequestKind
@@ -26,9 +27,11 @@ _SHOWN = 5  # names of files that a line gives
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @site_options
 @click.pass_context
-def archives(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def archives(ctx: click.Context, as_json: bool, site_after: str | None,
+             overrides_after: tuple[str, ...]) -> None:
     """Where frames come from: folders and servers.
 
     Without a command: every archive with its state. Nights are named as T090/230313 or
@@ -37,6 +40,11 @@ def archives(ctx: click.Context, site_after: str | None, overrides_after: tuple[
     if ctx.invoked_subcommand is None:
         site = load(ctx, site_after, overrides_after)
         states = _states(site)
+        if as_json:
+            write_json([{"name": one.name, "kind": one.kind, "place": _place(one),
+                         "path": one.path, "telescope": one.telescope,
+                         "now": states.get(one.name)} for one in site.archive])
+            return
         for archive in site.archive:
             click.echo(_line(archive, states.get(archive.name, {})))
         if not site.archive:
@@ -57,15 +65,19 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
     return {a["name"]: a for a in daemon.get("archives", ())} if running else {}
 
 
+def _place(archive: Archive) -> str:
+    if isinstance(archive, FolderArchive):
+        return str(archive.path)
+    return f"{archive.kind}://{archive.user}@{archive.host}{archive.night_folder}"
+
+
 def _line(archive: Archive, state: dict[str, Any]) -> str:
-    where = f"{archive.kind}://{archive.user}@{archive.host}{archive.night_folder}" \
-        if not isinstance(archive, FolderArchive) else str(archive.path)
     said = state.get("state", "the daemon is not running")
     if state.get("reason"):
         said += f": {state['reason']}"
     elif state:
-        said += f", {state['files']} files"
-    return f"{archive.name:<12} {where}\n{'':12} {said}"
+        said += f", {counted(state['files'], 'file')}"
+    return f"{archive.name:<12} {_place(archive)}\n{'':12} {said}"
 
 
 @archives.command()
@@ -198,6 +210,7 @@ def discover(ctx: click.Context, name: str, since: str | None, until: str | None
 
     tonight = _tonight(site, archive)
     first, last = (parse_night(n, tonight=tonight) if n else None for n in (since, until))
+    check_order(since and str(first), until and str(last))
     asyncio.run(_discover(site, archive, first, last, missing))
 
 
@@ -217,7 +230,7 @@ async def _discover(site: Site, archive: ServerArchive, first: date | None, last
             lacking += len(found.missing)
             if found.missing or not missing:
                 click.echo(_night_line(found))
-        click.echo(f"{count} nights, {lacking} files missing here.")
+        click.echo(f"{counted(count, 'night')}, {counted(lacking, 'file')} missing here.")
     finally:
         await session.close()
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iop4d.cli.catalogue_edit import remove, rename
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.cli.interstellar import interstellar
+from iop4d.cli.output import counted, echo, json_option, plain, write_json
 from iop4d.model.errors import CatalogueError
 from iop4d.model.source import SAME_ARCSEC, arcsec_between, twice
 from iop4d.model.units import NOTHING
@@ -196,13 +198,16 @@ def catalogue() -> None:
 catalogue.add_command(find_calibrators)
 catalogue.add_command(check_calibrators)
 catalogue.add_command(interstellar)
+catalogue.add_command(remove)
+catalogue.add_command(rename)
 
 
 @catalogue.command("import")
 @click.argument("table", metavar="FILE.csv|builtin:NAME")
+@click.option("--dry-run", is_flag=True, help="Only say what would be added and replaced.")
 @site_options
 @click.pass_context
-def import_(ctx: click.Context, table: str, site_after: str | None,
+def import_(ctx: click.Context, table: str, dry_run: bool, site_after: str | None,
             overrides_after: tuple[str, ...]) -> None:
     """Add the sources of a CSV table, or replace those of the same name.
 
@@ -224,6 +229,9 @@ def import_(ctx: click.Context, table: str, site_after: str | None,
             text = catalogue_csv.decoded(Path(table).read_bytes())
         except OSError as error:
             raise CatalogueError(f"{table} cannot be read: {error.strerror or error}") from error
+    if dry_run:
+        _dry_run(site, table, text)
+        return
     database = open_database(site, read_only=False)
     try:
         with database.write() as tx:
@@ -234,8 +242,31 @@ def import_(ctx: click.Context, table: str, site_after: str | None,
                      if names & {source.name for source in pair}]
     except CatalogueError as error:
         raise CatalogueError(f"{table}: {error}") from None
-    click.echo(f"{added} sources added, {replaced} replaced.")
+    click.echo(f"{counted(added, 'source')} added, {replaced} replaced.")
     _tell_pairs(pairs)
+
+
+def _dry_run(site: Site, table: str, text: str) -> None:
+    """Say what an import would do, with all that it would refuse."""
+    from iop4d.model.source import canonical
+    from iop4d.store import catalogue as store
+    from iop4d.store import catalogue_csv
+
+    with open_database(site, read_only=True).read() as db:
+        known = store.load(db).sources
+    own = {canonical(source.name) for source in known}
+    try:
+        sources = catalogue_csv.parse(text, known=known)
+        names = {canonical(source.name) for source in sources}
+        after = (*(s for s in known if canonical(s.name) not in names), *sources)
+        store.check_names(after)
+    except CatalogueError as error:
+        raise CatalogueError(f"{table}: {error}") from None
+    for label, chosen in (("add", names - own), ("replace", names & own)):
+        listed = sorted(s.name for s in sources if canonical(s.name) in chosen)
+        echo(f"would {label} {counted(len(listed), 'source')}"
+             + (f": {', '.join(listed)}" if listed else ""))
+    _tell_pairs([pair for pair in twice(after) if any(s in sources for s in pair)])
 
 
 def _tell_pairs(pairs: list[tuple[Source, Source]]) -> None:
@@ -284,9 +315,10 @@ def export(ctx: click.Context, file: Path | None, site_after: str | None,
 @catalogue.command("list")
 @click.option("--kind", type=click.Choice(["target", "calibrator", "standard"]),
               help="Only sources of this kind.")
+@json_option
 @site_options
 @click.pass_context
-def list_(ctx: click.Context, kind: str | None, site_after: str | None,
+def list_(ctx: click.Context, kind: str | None, as_json: bool, site_after: str | None,
           overrides_after: tuple[str, ...]) -> None:
     """List the sources."""
     from iop4d.store import catalogue as store
@@ -294,20 +326,24 @@ def list_(ctx: click.Context, kind: str | None, site_after: str | None,
     database = open_database(load(ctx, site_after, overrides_after), read_only=True)
     with database.read() as db:
         loaded = store.load(db)
+    if as_json:
+        write_json([s for s in loaded.sources if kind in (None, s.kind.value)])
+        return
     for source in loaded.sources:
         if kind in (None, source.kind.value):
             serves = f"  calibrates {', '.join(source.calibrates)}" if source.calibrates else ""
             count = len(loaded.calibrators_of(source.name))
-            served = f"  {count} calibrators" if source.kind == "target" else ""
-            click.echo(f"{source.name:<24} {source.kind.value:<10} {source.ra_deg:10.5f} "
+            served = f"  {counted(count, 'calibrator')}" if source.kind == "target" else ""
+            echo(f"{source.name:<24} {source.kind.value:<10} {source.ra_deg:10.5f} "
                        f"{source.dec_deg:+10.5f}{serves}{served}")
 
 
 @catalogue.command()
 @click.argument("name")
+@json_option
 @site_options
 @click.pass_context
-def show(ctx: click.Context, name: str, site_after: str | None,
+def show(ctx: click.Context, name: str, as_json: bool, site_after: str | None,
          overrides_after: tuple[str, ...]) -> None:
     """Show everything about one source, by any of its names."""
     from iop4d.store import catalogue as store
@@ -316,6 +352,9 @@ def show(ctx: click.Context, name: str, site_after: str | None,
     with database.read() as db:
         source = store.find(db, name)
         calibrators = store.load(db).calibrators_of(source.name)
+    if as_json:
+        write_json({**plain(source), "calibrators": [one.name for one in calibrators]})
+        return
     click.echo(f"{source.name} ({source.kind.value})")
     lines = {
         "other names": ", ".join(source.other_names),
@@ -328,7 +367,7 @@ def show(ctx: click.Context, name: str, site_after: str | None,
     }
     for label, text in lines.items():
         if text:
-            click.echo(f"  {label:<12} {text}")
+            echo(f"  {label:<12} {text}", hang=13)
 
 
 def _value(value: float, err: float) -> str:

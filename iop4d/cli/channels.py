@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, set_up_logging, site_options
+from iop4d.cli.output import json_option, write_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @site_options
 @click.pass_context
-def channels(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def channels(ctx: click.Context, as_json: bool, site_after: str | None,
+             overrides_after: tuple[str, ...]) -> None:
     """Show how people are notified of alerts: mail, Telegram, webhooks and other services.
 
     Without a command: every channel with its recipients, its last success, how many messages wait
@@ -36,6 +39,11 @@ def channels(ctx: click.Context, site_after: str | None, overrides_after: tuple[
     if ctx.invoked_subcommand is None:
         site = load(ctx, site_after, overrides_after)
         tallies = _tallies(site)
+        if as_json:
+            write_json([{"name": one.name, "kind": one.kind, "recipients": one.recipients,
+                         "messages": tallies.get(one.name)}
+                        for one in site.channel])
+            return
         for section in site.channel:
             _show(section, tallies.get(section.name), time.time())
             if exposed := secret_of(section).exposed():

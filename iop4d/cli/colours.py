@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import NIGHT, load, open_database, site_options
+from iop4d.cli.common import NIGHT, check_order, load, open_database, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def calibrate_colours(ctx: click.Context, instrument: str, band: str | None, col
     from iop4d.store import catalogue as store
     from iop4d.store.instrumental import instrumental
 
+    check_order(since, until)
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=True).read() as db:
         known = store.load(db)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from iop4d.config import Site
-    from iop4d.store.database import Database
+    from iop4d.store.database import Connection, Database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +28,37 @@ class Context:
 
     folder: str
     overrides: tuple[str, ...]
-    verbose: bool
+
+
+_LEVEL = "iop4d.level"  # of the log, as -v and -q ask for it
+
+
+def _say(level: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def note(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+        if given:
+            ctx.meta[_LEVEL] = level
+    return note
+
+
+def verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options ``-v`` and ``-q``, before and behind a command's name."""
+    command = click.option("-v", "--verbose", is_flag=True, expose_value=False,
+                           callback=_say(logging.DEBUG),
+                           help="Log more, and where an error arose.")(command)
+    return click.option("-q", "--quiet", is_flag=True, expose_value=False,
+                        callback=_say(logging.WARNING),
+                        help="Log warnings and errors alone; show no progress.")(command)
+
+
+def is_quiet() -> bool:
+    """Whether ``-q`` was given."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and ctx.meta.get(_LEVEL) == logging.WARNING
 
 
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Let ``--site`` and ``-o`` stand behind the command's name too."""
+    """Let ``--site``, ``-o``, ``-v`` and ``-q`` stand behind the command's name too."""
+    command = verbosity(command)
     command = click.option("--site", "site_after", metavar="DIR", default=None,
                            help="Folder of the site.")(command)
     return click.option("-o", "overrides_after", metavar="SECTION.KEY=VALUE", multiple=True,
@@ -41,7 +68,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
 class Night(click.ParamType[str]):
     """A night as observers write it: 2023-03-13, 20230313, 230313, tonight or yesterday.
 
-    It becomes the date of its evening, YYYY-MM-DD. Until noon (UTC) it is still last night.
+    Or the one that a JD, an MJD or a time is of. It becomes the date of its evening, YYYY-MM-DD.
     """
 
     name = "night"
@@ -50,11 +77,15 @@ class Night(click.ParamType[str]):
         """The date; a usage error for what is no night."""
         from iop4d.archives.nights import parse_night
 
-        tonight = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
         try:
-            return parse_night(str(value), tonight=tonight).isoformat()
+            return parse_night(str(value), tonight=tonight()).isoformat()
         except Iop4dError as error:
             self.fail(str(error), param, ctx)
+
+
+def tonight() -> date:
+    """The present night, UTC. Until noon it is still last night."""
+    return (datetime.now(tz=UTC) - timedelta(hours=12)).date()
 
 
 NIGHT = Night()
@@ -68,12 +99,17 @@ def load(ctx: click.Context, site_after: str | None, overrides_after: tuple[str,
     ``has_indexes``: whether its folders of index files must be there. ``skip_wrong_rules``: as in
     ``parse_site``.
     """
-    from iop4d.config import load_site
+    from functools import partial
 
-    context: Context = ctx.find_object(Context) or Context(folder=".", overrides=(), verbose=False)
-    return load_site(Path(site_after or context.folder),
-                     (*context.overrides, *overrides_after), has_indexes=has_indexes,
-                     skip_wrong_rules=skip_wrong_rules)
+    from iop4d.cli.named import check_named
+    from iop4d.config import load_site
+    from iop4d.config.load import place_of
+
+    context: Context = ctx.find_object(Context) or Context(folder=".", overrides=())
+    folder, overrides = Path(site_after or context.folder), (*context.overrides, *overrides_after)
+    site = load_site(folder, overrides, has_indexes=has_indexes, skip_wrong_rules=skip_wrong_rules)
+    check_named(site, partial(place_of, folder))
+    return site
 
 
 def check_instrument(site: Site, name: str | None) -> None:
@@ -83,6 +119,15 @@ def check_instrument(site: Site, name: str | None) -> None:
     names = [one.name for one in find_instruments(site.camera, site.polarimeter)]
     if name and name not in names:
         raise Iop4dError(f"no instrument is named '{name}'; there are {', '.join(names)}")
+
+
+def check_archive(site: Site, db: Connection, name: str | None) -> None:
+    """Refuse the name of an archive that neither the site file nor any frame has."""
+    from iop4d.store.frames import archive_names
+
+    names = sorted({*archive_names(db), *(archive.name for archive in site.archive)})
+    if name and name not in names:
+        raise Iop4dError(f"no archive is named '{name}'; there are {', '.join(names) or 'none'}")
 
 
 def open_database(site: Site, *, read_only: bool) -> Database:
@@ -95,21 +140,29 @@ def open_database(site: Site, *, read_only: bool) -> Database:
 
 def set_up_logging(ctx: click.Context, *, level: int = logging.INFO) -> None:
     """Log to standard error, with systemd's priorities when the journal reads it."""
-    context = ctx.find_object(Context)
-    if context is not None and context.verbose:
-        level = logging.DEBUG
+    asked = ctx.meta.get(_LEVEL, level)
+    level = asked if asked == logging.DEBUG else max(level, asked)
     journal = "JOURNAL_STREAM" in os.environ
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JournalFormatter("%(name)s: %(message)s") if journal else
-                         logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_JournalFormatter("%(name)s: %(message)s") if journal else _UtcFormatter(
+        "%(asctime)s UTC %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("aioftp", "apprise", "apscheduler", "asyncio", "asyncssh", "httpcore2", "httpx2",
-                  "tzlocal", "urllib3", "waitress", "watchdog"):
+                  "peewee", "tzlocal", "urllib3", "waitress", "watchdog"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
 
 
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3,
              logging.CRITICAL: 2}
+
+
+class _UtcFormatter(logging.Formatter):
+    """Times are UTC, whatever the machine's zone."""
+
+    @staticmethod
+    def converter(at: float | None) -> time.struct_time:
+        """The parts of a time."""
+        return time.gmtime(at)
 
 
 class _JournalFormatter(logging.Formatter):
@@ -121,10 +174,23 @@ class _JournalFormatter(logging.Formatter):
 
 
 def time_option(option: str, text: str, *, now_jd: float | None = None) -> float:
-    """The JD(UTC) that an option says; raises Iop4dError with its name. See ``jd_of_text``."""
+    """The JD(UTC) that an option says; raises Iop4dError with its name.
+
+    What ``jd_of_text`` reads, and whatever names a night: that begins at 0 h UTC, as a date does.
+    """
+    from iop4d.archives.nights import NightError, parse_night
     from iop4d.model.units import MomentError, jd_of_text
 
     try:
         return jd_of_text(text, now_jd=now_jd)
     except MomentError as error:
-        raise Iop4dError(f"{option}: {error}") from None
+        try:
+            return jd_of_text(parse_night(text, tonight=tonight()).isoformat())
+        except NightError:
+            raise Iop4dError(f"{option}: {error}") from None
+
+
+def check_order(since: float | str | None, until: float | str | None) -> None:
+    """Refuse an --until before --since: nothing is there."""
+    if since is not None and until is not None and until < since:  # type: ignore[operator]
+        raise Iop4dError("--until is before --since")

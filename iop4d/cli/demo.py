@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from iop4d.cli.common import verbosity
 from iop4d.model.errors import Iop4dError
 from iop4d.model.units import SpanError, seconds_of
 
@@ -28,6 +29,7 @@ def seconds(text: str) -> float:
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-site"),
               show_default=True, help="Folder of the demo's site, replaced each time.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the night.")
+@verbosity
 def demo(speed: float, duration: float | None, port: int, folder: Path, seed: int) -> None:
     """Start a simulated observatory, the daemon on it, and the live page.
 

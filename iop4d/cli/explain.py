@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from iop4d.cli.common import ID, load, open_database, site_options
+from iop4d.cli.output import echo
 
 
 @click.command()
@@ -38,7 +39,7 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
         click.echo(json.dumps(chain, indent=2))
         return
     for line in lines_of(chain):
-        click.echo(line)
+        echo(line)
 
 
 @click.command()

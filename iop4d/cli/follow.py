@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import open_database
+from iop4d.cli.common import is_quiet, open_database
+from iop4d.cli.output import counted, echo
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ def do(site: Site, kind: str, content: dict[str, Any]) -> Progress:
 
 def report(ended: Progress) -> int:
     """Print how it ended; the exit code, 1 if anything failed."""
-    click.echo(f"{ended.counts.get('done', 0)} of {ended.total} frames done, "
-               f"{ended.results} results.", err=True)
-    for note, count in ended.notes:
-        click.echo(f"{count} frame{'s' if count > 1 else ''}: {note}.", err=True)
+    if not is_quiet():
+        click.echo(f"{ended.counts.get('done', 0)} of {counted(ended.total, 'frame')} done, "
+                   f"{counted(ended.results, 'result')}.", err=True)
+        for note, count in ended.notes:
+            echo(f"{counted(count, 'frame')}: {note}.", err=True)
     if ended.groups:
         click.echo("\nGroups without polarisation:", err=True)
     for group, reason in ended.groups:
@@ -60,6 +62,7 @@ def report(ended: Progress) -> int:
 async def _follow_running(site: Site, request: int) -> Progress:
     """Follow what the running daemon does with a request."""
     from iop4d.store import requests
+    from iop4d.store.status import heartbeat
     from iop4d.system.lock import is_locked
 
     database = open_database(site, read_only=True)
@@ -69,6 +72,8 @@ async def _follow_running(site: Site, request: int) -> Progress:
             raise Iop4dError("the daemon stopped; it continues with the request when it starts "
                              "again")
         with database.read() as db:
+            if trouble := heartbeat(db).get("trouble"):
+                raise Iop4dError(f"the daemon reduces nothing: {trouble}; the request is kept")
             return requests.progress_of(db, request, time.time())
 
     return await _follow(read)
@@ -88,8 +93,13 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
 
     async def work(daemon: Daemon) -> None:
         request = await daemon.database.write(requests.put, kind, content, time.time())
-        ended.append(await _follow(
-            lambda: daemon.database.read(requests.progress_of, request, time.time())))
+
+        async def read() -> Progress | None:
+            if daemon.trouble:
+                raise Iop4dError(daemon.trouble)
+            return await daemon.database.read(requests.progress_of, request, time.time())
+
+        ended.append(await _follow(read))
         await _send_messages(daemon, site.alerts.timeout)
         stop.set()
 
@@ -114,7 +124,9 @@ async def _follow(read: Callable[[], Awaitable[Progress | None]]) -> Progress:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    # Of no use in a log or a pipe, where the last line alone would stand.
+    with Bar(*columns, console=console, disable=is_quiet() or not console.is_terminal) as bar:
         task = bar.add_task("reducing", total=None)
         while True:
             state = await read()

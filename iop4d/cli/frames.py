@@ -15,6 +15,7 @@ import click
 from iop4d.cli.common import (
     ID,
     NIGHT,
+    check_archive,
     check_instrument,
     load,
     open_database,
@@ -22,6 +23,7 @@ from iop4d.cli.common import (
     site_options,
 )
 from iop4d.cli.follow import do, report
+from iop4d.cli.output import counted, echo, write_json
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import RequestKind
 
@@ -154,11 +156,12 @@ _SHOWN = 20  # frames that a dry run lists by name
 @click.option("--stale", "only_stale", is_flag=True,
               help="Frames whose masters, settings or software have changed since.")
 @click.option("--dry-run", is_flag=True, help="Only list them, with the reason.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with --dry-run.")
 @site_options
 @click.pass_context
 def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
               instrument: str | None, failed: bool, only_stale: bool, dry_run: bool,
-              site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+              as_json: bool, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Reduce frames again from their raw files: those that meet all conditions.
 
     Results keep their ids, flags set by hand and their history, and change in place. New frames go
@@ -171,7 +174,7 @@ def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
     check_instrument(site, instrument)
     chosen = _chosen(site, source, nights, instrument, failed=failed, only_stale=only_stale)
     if dry_run or not chosen:
-        _list(chosen)
+        _list(chosen, as_json=as_json)
         return
     sys.exit(report(do(site, RequestKind.REPROCESS, {"frames": [id_ for id_, _, _ in chosen]})))
 
@@ -198,10 +201,13 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
                 for s in stale(db, rows, site=site, instruments=instruments)]
 
 
-def _list(chosen: list[tuple[int, str, str]]) -> None:
-    click.echo(f"{len(chosen)} frames")
+def _list(chosen: list[tuple[int, str, str]], *, as_json: bool) -> None:
+    if as_json:
+        write_json([{"id": id_, "name": name, "reason": why} for id_, name, why in chosen])
+        return
+    click.echo(counted(len(chosen), "frame"))
     for id_, name, why in chosen[:_SHOWN]:
-        click.echo(f"  {id_:6d}  {name}  {why}".rstrip())
+        echo(f"  {id_:6d}  {name}  {why}".rstrip(), hang=8)
     if len(chosen) > _SHOWN:
         click.echo(f"  and {len(chosen) - _SHOWN} more")
 
@@ -213,11 +219,13 @@ def _list(chosen: list[tuple[int, str, str]]) -> None:
               help="Every frame that was quarantined because its worker crashed or hung.")
 @click.option("--archive", metavar="NAME", help="Only those of this archive.")
 @click.option("--night", type=NIGHT, metavar="NIGHT", help="Only those of this night.")
+@click.option("--dry-run", is_flag=True, help="Only list them, with the reason.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with --dry-run.")
 @site_options
 @click.pass_context
 def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined: bool,
-          archive: str | None, night: str | None, site_after: str | None,
-          overrides_after: tuple[str, ...]) -> None:
+          archive: str | None, night: str | None, dry_run: bool, as_json: bool,
+          site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Try frames again, by their ids as 'iop4d status --json' and the page show them.
 
     Their attempts are counted from the start. Raw files are untouched, and what was found before
@@ -233,11 +241,16 @@ def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined
     states = [FrameState.FAILED, FrameState.REJECTED] * failed \
         + [FrameState.QUARANTINED] * quarantined
     with open_database(site, read_only=True).read() as db:
-        ids = sorted(row.id for row in choose(db, Chosen(
+        check_archive(site, db, archive)
+        rows = sorted(choose(db, Chosen(
             ids=frames, states=tuple(states), archive=archive or "",
-            nights=(night,) if night else ())))
+            nights=(night,) if night else ())), key=lambda row: row.id)
+    ids = [row.id for row in rows]
     if unknown := set(frames) - set(ids):
         raise Iop4dError("no frame " + ", ".join(map(str, sorted(unknown))))
+    if dry_run:
+        _list([(row.id, row.name, row.reason) for row in rows], as_json=as_json)
+        return
     if not ids:
         click.echo("No such frame: nothing to try again.")
         return

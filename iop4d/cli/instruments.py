@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import NIGHT, load, open_database, site_options
+from iop4d.cli.common import (
+    NIGHT,
+    check_order,
+    load,
+    open_database,
+    site_options,
+    verbosity,
+)
+from iop4d.cli.output import echo, json_option, plain, write_json
 from iop4d.model.errors import CardError, FrameError, Iop4dError
 
 if TYPE_CHECKING:
@@ -31,28 +39,38 @@ def instruments() -> None:
 
 
 @instruments.command("list")
+@json_option
 @site_options
 @click.pass_context
-def list_(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def list_(ctx: click.Context, as_json: bool, site_after: str | None,
+          overrides_after: tuple[str, ...]) -> None:
     """List the instruments with their facts."""
     from iop4d.instruments.discovery import find_instruments
 
     site = load(ctx, site_after, overrides_after)
-    for one in find_instruments(site.camera, site.polarimeter):
+    known = find_instruments(site.camera, site.polarimeter)
+    if as_json:
+        write_json([{"name": one.name, "telescope": one.telescope.name,
+                     "scale_arcsec": one.scale_arcsec, "gain_e_adu": one.gain_e_adu,
+                     "saturation_adu": one.saturation_adu, "masters": one.masters}
+                    for one in known])
+        return
+    for one in known:
         masters = ", ".join(kind.value for kind in one.masters) or "none"
         scale = f"{one.scale_arcsec:.3f} arcsec/px" if math.isfinite(one.scale_arcsec) \
             else "scale from its header"
-        click.echo(f"{one.name:<12} {one.telescope.name:<12} {scale}  "
-                   f"gain {one.gain_e_adu:g} e-/ADU  saturation {one.saturation_adu:g} ADU  "
-                   f"masters: {masters}")
+        echo(f"{one.name:<12} {one.telescope.name:<12} {scale}  "
+             f"gain {one.gain_e_adu:g} e-/ADU  saturation {one.saturation_adu:g} ADU  "
+             f"masters: {masters}", hang=26)
 
 
 @instruments.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True,
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
 @site_options
 @click.pass_context
-def check(ctx: click.Context, files: tuple[Path, ...], site_after: str | None,
+def check(ctx: click.Context, files: tuple[Path, ...], as_json: bool, site_after: str | None,
           overrides_after: tuple[str, ...]) -> None:
     """Explain how each frame is read, and which card is at fault when it can't be.
 
@@ -64,28 +82,46 @@ def check(ctx: click.Context, files: tuple[Path, ...], site_after: str | None,
     site = load(ctx, site_after, overrides_after)
     found = find_instruments(site.camera, site.polarimeter)
     failed = False
+    if as_json:
+        read = [_read(path, found) for path in files]
+        write_json(read)
+        sys.exit(any("error" in one for one in read))
     for path in files:
         click.echo(f"{path}")
         try:
             header = read_header(path)
             for line in [*_explain(header, path, found), *_missing(header, site, found)]:
-                click.echo(f"  {line}")
+                echo(f"  {line}", hang=12)
         except CardError as error:
             failed = True
-            click.echo(f"  cannot be read: {error}")
+            echo(f"  cannot be read: {error}")
             near = [f"{card} = {header[card]!r}" for card in sorted(header)
                     if card[:3] == error.card[:3] and card != error.card]
             if near:
                 click.echo(f"  cards of similar names: {', '.join(near)}")
         except FrameError as error:
             failed = True
-            click.echo(f"  cannot be used: {error}")
+            echo(f"  cannot be used: {error}")
     sys.exit(failed)
+
+
+def _read(path: Path, found: tuple[Instrument, ...]) -> dict[str, Any]:
+    """A frame as it is read, for programs."""
+    from iop4d.fits.read import read_header
+    from iop4d.instruments.discovery import instrument_for
+
+    try:
+        header = read_header(path)
+        facts = instrument_for(header, found).facts_of(header, path)
+    except FrameError as error:
+        return {"file": path, "error": str(error)}
+    return {"file": path, **plain(facts), "jd_mid": facts.jd_mid}
 
 
 @instruments.command("draft")
 @click.argument("files", metavar="FRAME...", nargs=-1, required=True,
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@verbosity
 def draft_(files: tuple[Path, ...]) -> None:
     """Write a [[camera]] section for the camera that took some frames.
 
@@ -220,6 +256,7 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
     from iop4d.science.polcal import instrument_constants
     from iop4d.store import catalogue, results
 
+    check_order(since, until)
     site = load(ctx, site_after, overrides_after)
     known = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
     if instrument not in known or known[instrument].polarimeter is None:

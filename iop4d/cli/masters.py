@@ -17,10 +17,15 @@ from iop4d.cli.common import (
     site_options,
 )
 from iop4d.cli.follow import do
+from iop4d.cli.output import counted, echo, json_option, write_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
     from iop4d.config import Site
+
+
+_COLUMNS = ("id", "state", "night", "instrument", "kind", "band", "layout", "n_frames", "level",
+            "path", "reason")
 
 
 @click.group()
@@ -31,21 +36,28 @@ def masters() -> None:
 @masters.command("list")
 @click.option("--night", type=NIGHT, metavar="NIGHT", help="Only of this night.")
 @click.option("--instrument", metavar="NAME", help="Only of this instrument.")
+@json_option
 @site_options
 @click.pass_context
-def list_(ctx: click.Context, night: str | None, instrument: str | None, site_after: str | None,
-          overrides_after: tuple[str, ...]) -> None:
+def list_(ctx: click.Context, night: str | None, instrument: str | None, as_json: bool,
+          site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """One line a master: id, state, night, kind, how many frames, level, and why it is not used."""
     from iop4d.store.masters import listed
 
     site = load(ctx, site_after, overrides_after)
     check_instrument(site, instrument)
     with open_database(site, read_only=True).read() as db:
-        for row in listed(db, night=night, instrument=instrument):
-            level = "" if row.level is None else f"level {row.level:.4g}"
-            click.echo(f"{row.id:5d}  {row.state:9s}  {row.night}  {row.instrument:10s} "
-                       f"{row.kind:5s} {row.band or '-':2s} {row.layout:20s} "
-                       f"{row.n_frames:3d} frames  {level}  {row.reason}".rstrip())
+        rows = listed(db, night=night, instrument=instrument)
+    if as_json:
+        write_json([{name: getattr(row, name) for name in _COLUMNS} for row in rows])
+        return
+    for row in rows:
+        level = "" if row.level is None else f"level {row.level:.4g}"
+        echo(f"{row.id:5d}  {row.state:9s}  {row.night}  {row.instrument:10s} "
+             f"{row.kind:5s} {row.band or '-':2s} {row.layout:20s} "
+             f"{counted(row.n_frames, 'frame'):>10}  {level}  {row.reason}".rstrip())
+    if not rows:
+        click.echo("No masters.", err=True)
 
 
 @masters.command()
@@ -58,7 +70,7 @@ def reject(ctx: click.Context, ids: tuple[int, ...], reason: str, site_after: st
     """Reject masters: what was reduced with them is reduced again with the next best."""
     site = load(ctx, site_after, overrides_after)
     _request(ctx, site, ids, {"reject": list(ids), "restore": [], "reason": reason})
-    click.echo(f"{len(ids)} masters rejected; frames that used them are reduced again")
+    click.echo(f"{counted(len(ids), 'master')} rejected; frames that used them are reduced again")
 
 
 @masters.command()
@@ -70,7 +82,8 @@ def restore(ctx: click.Context, ids: tuple[int, ...], site_after: str | None,
     """Use masters again that were rejected, or refused because their level deviates."""
     site = load(ctx, site_after, overrides_after)
     _request(ctx, site, ids, {"reject": [], "restore": list(ids), "reason": ""})
-    click.echo(f"{len(ids)} masters restored; frames that they suit better are reduced again")
+    click.echo(f"{counted(len(ids), 'master')} restored; frames that they suit better are reduced "
+               "again")
 
 
 def _request(ctx: click.Context, site: Site, ids: tuple[int, ...],

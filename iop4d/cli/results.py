@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options, time_option
+from iop4d.cli.common import (
+    NIGHT,
+    check_instrument,
+    check_order,
+    load,
+    open_database,
+    site_options,
+    time_option,
+)
 from iop4d.model import flags
+from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
+    from iop4d.store.database import Connection
     from iop4d.store.schema import Result
 
 
@@ -28,6 +38,14 @@ if TYPE_CHECKING:
 @click.option("--since", metavar="TIME",
               help="Only points from this time on: JD, MJD or UTC such as 2024-03-14T21:00.")
 @click.option("--until", metavar="TIME", help="Only points up to this time.")
+@click.option("--night", "nights", multiple=True, type=NIGHT, metavar="NIGHT",
+              help="Only this night; may be repeated.")
+@click.option("--instrument", "instruments", multiple=True, metavar="NAME",
+              help="Only this instrument; may be repeated.")
+@click.option("--mode", type=click.Choice(["photometry", "polarimetry", "stack"]),
+              help="Only this mode; stack: a night's frames put together.")
+@click.option("--good", is_flag=True,
+              help="Only results that alerts count: with no flag by hand and no severe one.")
 @click.option("--all-columns", is_flag=True,
               help="Add BJD, q and u, debiased p, limits, host-free values, method, revision.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE",
@@ -35,8 +53,9 @@ if TYPE_CHECKING:
 @site_options
 @click.pass_context
 def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tuple[str, ...],
-            since: str | None, until: str | None, all_columns: bool, output: Path | None,
-            site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+            since: str | None, until: str | None, nights: tuple[str, ...],
+            instruments: tuple[str, ...], mode: str | None, good: bool, all_columns: bool,
+            output: Path | None, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Write one row for each result, in order of time.
 
     Times are JD(UTC) of mid-exposure. p is a fraction, chi is in degrees east of north. Flags are
@@ -46,11 +65,16 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
     from iop4d.store.results import Selection, select
 
     site = load(ctx, site_after, overrides_after)
+    for name in instruments:
+        check_instrument(site, name)
+    since_jd, until_jd = _jd("--since", since), _jd("--until", until)
+    check_order(since_jd, until_jd)
     database = open_database(site, read_only=True)
     with database.read() as db:
+        _check_bands(db, bands)
         chosen = Selection(sources=tuple(catalogue.find(db, name).name for name in sources),
-                           bands=bands, since_jd=_jd("--since", since),
-                           until_jd=_jd("--until", until))
+                           bands=bands, since_jd=since_jd, until_jd=until_jd, nights=nights,
+                           instruments=instruments, mode=mode, good=good)
         columns = COLUMNS | (MORE_COLUMNS if all_columns else {})
         found = list(select(db, chosen))
         slopes = spectral.indices(db, found, site.photometry.spectral_index_minutes)
@@ -60,6 +84,19 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
         output.write_bytes(data)
     else:
         sys.stdout.buffer.write(data)
+
+
+def _check_bands(db: Connection, bands: tuple[str, ...]) -> None:
+    """Refuse a band that neither the catalogue nor any result has."""
+    from iop4d.store import catalogue
+    from iop4d.store.results import bands_of_results
+
+    known = {band for source in catalogue.load(db).sources for band in source.magnitudes}
+    known |= bands_of_results(db)
+    for band in bands:
+        if band not in known:
+            raise Iop4dError(f"--band: no result and no source has the band '{band}'; there are "
+                             f"{', '.join(sorted(known)) or 'none'}")
 
 
 def _jd(option: str, value: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from importlib import resources
@@ -9,14 +10,16 @@ from pathlib import Path
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import load, open_database, site_options, verbosity
+from iop4d.cli.output import json_option, write_json
 from iop4d.model.errors import Iop4dError
 
-FOLDERS = ("raw", "masters", "reduced", "previews", "logs")
+FOLDERS = ("raw", "masters", "reduced", "previews")
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@verbosity
 def init(folder: Path) -> None:
     """Make a new site in DIR: a commented iop4d.toml and the folders beside it.
 
@@ -24,10 +27,11 @@ def init(folder: Path) -> None:
     files are not changed.
     """
     path = make_site(folder)
-    click.echo(f"A new site is in {folder}.")
-    click.echo(f"  1. Edit {path}")
-    click.echo(f"  2. iop4d --site {folder} catalogue import builtin:blazars")
-    click.echo(f"  3. iop4d --site {folder} run      (and, beside it, iop4d --site {folder} web)")
+    site = shlex.quote(str(folder))
+    click.echo(f"A new site is in {site}.")
+    click.echo(f"  1. Edit {shlex.quote(str(path))}")
+    click.echo(f"  2. iop4d --site {site} catalogue import builtin:blazars")
+    click.echo(f"  3. iop4d --site {site} run      (and, beside it, iop4d --site {site} web)")
 
 
 def make_site(folder: Path, text: str | None = None) -> Path:
@@ -46,9 +50,11 @@ _SHORTEST = 8  # characters of a password
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @site_options
 @click.pass_context
-def users(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def users(ctx: click.Context, as_json: bool, site_after: str | None,
+          overrides_after: tuple[str, ...]) -> None:
     """List who may acknowledge alerts, mute and add rules on the page.
 
     Whether reading the pages needs one is said by [web] read of the site file.
@@ -60,6 +66,9 @@ def users(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=True).read() as db:
         found = names(db)
+    if as_json:
+        write_json(found)
+        return
     click.echo("\n".join(found) or "There is no account; 'iop4d users add NAME' creates one.")
 
 

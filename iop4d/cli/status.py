@@ -14,6 +14,7 @@ import click
 from iop4d.cli.common import Context, load, open_database, site_options
 from iop4d.cli.endings import EX_CONFIG
 from iop4d.model.errors import ConfigError
+from iop4d.model.states import JobState
 
 if TYPE_CHECKING:
     from iop4d.config import Site
@@ -40,11 +41,12 @@ def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str 
     no polarisation.
 
     Exits with 1 if a channel does not deliver its messages, if the daemon runs without a rule that
-    is wrong, or if it did not stop and yet does not run; with 78 if the site file is wrong, which
-    is said after all else.
+    is wrong, if no worker process starts, or if it did not stop and yet does not run; with 78 if
+    the site file is wrong, which is said after all else.
     """
     from iop4d.config.secret import exposed_secrets
     from iop4d.model.states import DaemonState
+    from iop4d.store.status import LIVE
     from iop4d.store.status import status as read
     from iop4d.system.lock import is_locked
 
@@ -63,7 +65,8 @@ def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str 
         ctx.exit(EX_CONFIG)
     daemon = state["daemon"]
     ctx.exit(int(bool(state["undelivered"]) or daemon["state"] == DaemonState.SILENT
-                 or (daemon["state"] == DaemonState.RUNNING and bool(daemon.get("wrong_rules")))))
+                 or (daemon["state"] in LIVE
+                     and bool(daemon.get("wrong_rules") or daemon.get("trouble")))))
 
 
 def _site(ctx: click.Context, site_after: str | None,
@@ -84,26 +87,29 @@ def _site(ctx: click.Context, site_after: str | None,
 
 def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
     from iop4d.alerts.rendering import moment
+    from iop4d.store.status import LIVE
 
     daemon = state["daemon"]
+    live = daemon["state"] in LIVE
     lines = [f"daemon   {_daemon(daemon)}"]
-    if daemon.get("config_error"):
+    if daemon.get("trouble") and live:
+        lines.append(f"         reduces nothing: {daemon['trouble']}")
+    if daemon.get("config_error") and live:
         lines.append("         site file rejected, still using the previous one: "
                      + daemon["config_error"])
     lines += [f"rule     {rule['name']} is not used: {rule['why']}"
               for rule in daemon.get("wrong_rules", ())]
-    if daemon.get("paused"):
+    if daemon.get("paused") and live:
         lines.append(f"         paused: {daemon['paused']}")
     for archive in daemon.get("archives", ()):
-        trouble = f": {archive['reason']}" if archive["reason"] else ""
+        trouble = f": {archive['reason']}" if archive["reason"] and live else ""
         lines.append(f"archive  {archive['name']}: {archive['state']}{trouble}, "
                      f"{archive['files']} files, {archive['path']}")
         more = {name: archive[name] for name in _MORE if archive.get(name) not in _USUAL}
-        if more:
+        if more and live:
             lines.append(f"{'':9}" + ", ".join(f"{name} {value}" for name, value in more.items()))
     lines.append("frames   " + _counts(state["frames"]))
-    queue = {f"{entry['kind']} {entry['state']}": entry["jobs"] for entry in state["queue"]}
-    lines.append("queue    " + _counts(queue))
+    lines.append("queue    " + _queue(state["queue"], live=live))
     lines.append("masters  " + _counts(state["masters"]))
     lines.append(f"results  {state['results']}")
     lines.append("alerts   " + _counts(state["alerts"]))
@@ -121,6 +127,16 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
         lines += ["", "Groups without polarisation, for a target or all (newest first):"]
         lines += show(state["groups"], lambda one: str(one["group"]))
     return lines
+
+
+def _queue(entries: list[dict[str, Any]], *, live: bool) -> str:
+    """The jobs by kind and state; those of a daemon that does not run are for its next start."""
+    queue: dict[str, int] = {}
+    for entry in entries:
+        state = entry["state"] if live or entry["state"] != JobState.RUNNING else JobState.QUEUED
+        name = f"{entry['kind']} {state}"
+        queue[name] = queue.get(name, 0) + entry["jobs"]
+    return _counts(queue) + (", for the next start of the daemon" if queue and not live else "")
 
 
 Entries = list[dict[str, Any]]
@@ -161,10 +177,19 @@ def _daemon(daemon: dict[str, Any]) -> str:
         case DaemonState.NEVER:
             return "has never run on this site"
         case DaemonState.SILENT:
-            return "does not run, or hangs: it has not stopped, but gives no heartbeat"
+            return ("does not run, or hangs: it has not stopped, but gives no heartbeat"
+                    + _since(daemon))
+        case DaemonState.STOPPED:
+            return f"stopped{_since(daemon)}; 'iop4d run' starts it"
         case DaemonState.RUNNING | DaemonState.STOPPING:
             return f"{daemon['state']}, process {daemon['pid']}"
     return str(daemon["state"])
+
+
+def _since(daemon: dict[str, Any]) -> str:
+    from iop4d.alerts.rendering import moment
+
+    return f" since {moment(daemon['beat_at'])} UTC" if daemon.get("beat_at") else ""
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -188,6 +188,12 @@ class Camera:
                      "1980-01-01", check=DATE)
 
 
+def wants_unknown_masters(camera: Camera) -> bool:
+    """Whether it needs masters, and nothing tells their frames from others."""
+    return bool(camera.masters) and not (
+        camera.kind_card or camera.kind_names or camera.bias_exptime >= 0)
+
+
 def contradictions(camera: Camera) -> list[tuple[str, str]]:
     """(key, what was expected) for keys that do not go together."""
     wrong = []
@@ -210,6 +216,10 @@ def contradictions(camera: Camera) -> list[tuple[str, str]]:
         wrong.append(("band", "a band, such as R; a card is band_card"))
     wrong.extend((name, f"either {name} or {name}_card") for name in ("trim", "overscan")
                  if getattr(camera, name) and getattr(camera, f"{name}_card"))
+    if math.isfinite(camera.latitude) != math.isfinite(camera.longitude):
+        there, other = ("latitude", "longitude") if math.isfinite(camera.latitude) else (
+            "longitude", "latitude")
+        wrong.append((there, f"the key {other} with it"))
     wrong.extend(_polarimetry(camera))
     if bool(camera.ra_card) != bool(camera.dec_card):
         wrong.append(("ra_card", "both ra_card and dec_card, or neither"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.config.archive import Archive, FolderArchive
-from iop4d.config.camera import contradictions
+from iop4d.config.camera import contradictions, wants_unknown_masters
 from iop4d.config.channel import Channel
 from iop4d.config.redact import expected, is_shown, key_named, named
 from iop4d.config.renamed import new_key, new_value
@@ -24,6 +24,7 @@ from iop4d.model.source import similar
 
 SITE_FILE = "iop4d.toml"
 _HEADER = re.compile(r"^\s*\[(\[)?\s*([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_.-]+))?\s*\]")
+_VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*[.=]")
 
 
@@ -47,6 +48,13 @@ def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool 
     return parse_site(text, root=folder.resolve(), name=str(path), overrides=overrides,
                       has_indexes=has_indexes, has_certificates=True,
                       skip_wrong_rules=skip_wrong_rules)
+
+
+def place_of(folder: Path, section: str, key: str = "", item: int = 0) -> str:
+    """Where a key of a folder's site file stands, for messages: the file, the line, the key."""
+    path = folder / SITE_FILE
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    return _Where(str(path), _LineTable(text))(section, key, item)
 
 
 def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
@@ -81,6 +89,11 @@ def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
 def _parsed(data: dict[str, Any], root: Path, where: _Where) -> Site:
     site = _Parser(root, where).site(data)
     _check_whole(site, where)
+    for number, camera in enumerate(site.camera):
+        if "masters" in data["camera"][number] and wants_unknown_masters(camera):
+            raise ConfigError(
+                f"{where('camera', 'masters', number)}: expected kind_card or kind_names with it, "
+                "which tell the frames of masters from others; or masters = []")
     return site
 
 
@@ -277,6 +290,8 @@ class _Parser:
         if hint is Path and isinstance(raw, str):
             if not raw:
                 raise ValueError(wanted)
+            if _VARIABLE.search(raw):
+                raise ValueError("a path without variables of a shell; ~ is your home folder")
             return self.root / Path(raw).expanduser()
         return hint(raw)
 

@@ -48,7 +48,7 @@ class SiteInfo:
 class Daemon:
     """``[daemon]``: how the work is done."""
 
-    workers: int = key("Worker processes; 0: one for each core.", 0, check=at_least(0))
+    workers: int = key("Worker processes; 0: one for each core.", 0, check=between(0, 256))
     settle: float = key(
         "Seconds for which size and time of a file must not change before it is read, after the "
         "system reported that it was closed or moved in.", 0.5, check=at_least(0))

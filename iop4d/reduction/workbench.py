@@ -168,10 +168,16 @@ class Workbench:
         if self._solver is None:
             files = index_files(self.context.site.astrometry.index)
             if not files:
-                raise StageError("solve", "no index files: [astrometry] index of the site file "
-                                          "must name a folder of index-*.fits")
+                raise StageError("solve", _without_index(self.context.site.astrometry.index))
             self._solver = astrometry.Solver(files)
         return self._solver
+
+
+def _without_index(folders: tuple[Path, ...]) -> str:
+    """Why no frame can get coordinates, and what helps."""
+    said = "the key [astrometry] index of the site file names no folder" if not folders else \
+        f"{', '.join(map(str, folders))} of [astrometry] index holds no *.fits"
+    return f"no index files: {said}; 'iop4d index' makes some, see docs/indexes.md"
 
 
 def index_files(folders: tuple[Path, ...]) -> list[Path]:

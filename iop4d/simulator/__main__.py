@@ -49,11 +49,13 @@ def main() -> None:
         night.sky.catalogue_csv(words.seed, fields=fields), encoding="utf-8")
 
     def wrote(frame: SimulatedFrame) -> None:
-        print(f"\r{frame.name:<30}", end="", file=sys.stderr)  # noqa: T201 - progress
+        if sys.stderr.isatty():
+            print(f"\r{frame.name:<30}", end="", file=sys.stderr)  # noqa: T201 - progress
 
     count = write_night(night, words.folder / "raw", truth_path=words.folder / "truth.jsonl",
                         speed=words.speed, wrote=wrote)
-    print(f"\r{count} frames in {words.folder / 'raw' / plan.night}; index files in "  # noqa: T201
+    begin = "\r" if sys.stderr.isatty() else ""
+    print(f"{begin}{count} frames in {words.folder / 'raw' / plan.night}; index files in "  # noqa: T201
           f"{index_folder()}", file=sys.stderr)
 
 

@@ -64,12 +64,13 @@ def save(tx: Transaction, sources: Iterable[Source]) -> tuple[int, int]:
         else:
             tx.create(schema.Source, **values)
             added += 1
-    _check_names(load(tx).sources)
+    check_names(load(tx).sources)
     tx.replace(schema.Meta, key=_VERSION, value=version(tx) + 1)
     return added, replaced
 
 
-def _check_names(sources: tuple[Source, ...]) -> None:
+def check_names(sources: tuple[Source, ...]) -> None:
+    """Raise CatalogueError if a name belongs to two sources."""
     owner: dict[str, str] = {}
     for source in sources:
         for name in {canonical(n) for n in (source.name, *source.other_names)}:

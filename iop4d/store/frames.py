@@ -174,6 +174,11 @@ def known_files(db: Connection, archive: str) -> dict[str, tuple[int, int]]:
     return {path: (size, mtime) for path, size, mtime in rows.iterator()}
 
 
+def archive_names(db: Connection) -> list[str]:
+    """The archives that frames came from."""
+    return [name for (name,) in db.select(Frame, Frame.archive).distinct().tuples() if name]
+
+
 def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
     """What the reduction found, for the frame's ``info`` column."""
     plain = {name: getattr(reduced, name) for name in (

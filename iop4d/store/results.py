@@ -184,12 +184,19 @@ def emit_newest(tx: Transaction, ids: list[int], now: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which results: any of the sources' names, bands, and JD(UTC) limits, both ends included."""
+    """Which results: any of the sources' names, bands, and JD(UTC) limits, both ends included.
+
+    ``good``: only those that have no flag by hand and none with which nothing counts for alerts.
+    """
 
     sources: tuple[str, ...] = ()
     bands: tuple[str, ...] = ()
     since_jd: float | None = None
     until_jd: float | None = None
+    nights: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+    mode: str | None = None
+    good: bool = False
 
 
 def standing(db: Connection, *columns: Any) -> Any:
@@ -229,7 +236,21 @@ def _selected(db: Connection, chosen: Selection, *columns: Any) -> Any:
         query = query.where(Result.jd_mid >= chosen.since_jd)
     if chosen.until_jd is not None:
         query = query.where(Result.jd_mid <= chosen.until_jd)
+    if chosen.nights:
+        query = query.where(Result.night.in_(chosen.nights))
+    if chosen.instruments:
+        query = query.where(Result.instrument.in_(chosen.instruments))
+    if chosen.mode is not None:
+        query = query.where(Result.mode == chosen.mode)
+    if chosen.good:
+        query = query.where((Result.flags.bin_and(int(NEVER_ALERTS)) == 0)
+                            & ~is_filled(Result.human_flags))
     return query
+
+
+def bands_of_results(db: Connection) -> set[str]:
+    """The bands in which anything was measured."""
+    return {band for (band,) in db.select(Result, Result.band).distinct().tuples()}
 
 
 def find(db: Connection, id_: int) -> Result | None:

@@ -18,6 +18,10 @@ from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox
 TROUBLE = (FrameState.REJECTED, FrameState.FAILED, FrameState.QUARANTINED)
 #: States that the line of a night names also with no frame in them.
 _ALWAYS_SHOWN = (FrameState.DONE, FrameState.QUEUED, FrameState.QUARANTINED)
+#: States of a daemon in which what its heartbeat says of archives and workers is so now.
+LIVE = (DaemonState.STARTING, DaemonState.RUNNING, DaemonState.STOPPING)
+#: What stays true of an archive when the daemon has ended.
+_LASTING = ("name", "path", "telescope", "kind", "files", "last_scan_at")
 _GROUPS_SHOWN = 50  # newest groups without polarisation
 _HEARTBEAT = "daemon"
 _SILENT_AFTER = 15.0  # seconds without a heartbeat; one is written about every 2 s
@@ -59,8 +63,12 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
     ``locked``: whether a process holds the site's lock.
     """
     last = heartbeat(db)
+    state = daemon_state(last, now, locked=locked)
+    if last:
+        last |= {"archives": archives_of(last, state),
+                 "workers": last.get("workers", []) if state in LIVE else []}
     return {
-        "daemon": {**last, "state": daemon_state(last, now, locked=locked).value},
+        "daemon": {**last, "state": state.value},
         "frames": _counts(db, Frame.state),
         "queue": [{"kind": kind, "state": state, "jobs": count} for kind, state, count in
                   db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id))
@@ -81,6 +89,16 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
         "waiting": [_trouble(row) for row in
                     db.select(Frame).where(Frame.state == FrameState.WAITING).order_by(Frame.id)],
     }
+
+
+def archives_of(beat: dict[str, Any], state: DaemonState) -> list[dict[str, Any]]:
+    """The archives as the daemon sees them; of one that does not run, only what lasts."""
+    found = [dict(archive) for archive in beat.get("archives") or ()]
+    if state in LIVE:
+        return found
+    return [{name: archive.get(name) for name in _LASTING} |
+            {"state": DaemonState.STOPPED.value, "watch": "not watched",
+             "reason": "the daemon does not run"} for archive in found]
 
 
 def _counts(db: Connection, column: Any) -> dict[str, int]:
@@ -159,6 +177,11 @@ class Overview:
         return list(self.beat.get("wrong_rules") or ())
 
     @property
+    def trouble(self) -> str:
+        """Why the daemon reduces nothing, though it runs; empty while it does."""
+        return str(self.beat.get("trouble") or "")
+
+    @property
     def paused(self) -> str:
         """Why the daemon starts no new work; empty while it does."""
         return str(self.beat.get("paused") or "")
@@ -166,7 +189,7 @@ class Overview:
     @property
     def archives(self) -> list[dict[str, Any]]:
         """The archives as the daemon sees them."""
-        return list(self.beat.get("archives") or ())
+        return archives_of(self.beat, self.daemon)
 
     @property
     def workers(self) -> list[dict[str, Any]]:

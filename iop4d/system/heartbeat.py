@@ -46,7 +46,8 @@ class Heartbeat:
             "wrong_rules": self.wrong_rules, **parts}
         without = "".join(f"running without the rule '{rule['name']}': {rule['why']}; "
                           for rule in self.wrong_rules)
-        self.line = without + await database.write(_written, self.last, self._clock())
+        trouble = f"reduces nothing: {parts['trouble']}; " if parts.get("trouble") else ""
+        self.line = trouble + without + await database.write(_written, self.last, self._clock())
         self.beaten_at = time.monotonic()
 
 

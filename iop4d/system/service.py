@@ -129,8 +129,10 @@ class Service:
             late = time.monotonic() - due
             state = daemon.heartbeat.state
             if state is not DaemonState.RUNNING:
-                if watchdog and state is DaemonState.STARTING:
-                    self._notifier.alive()
+                if state is DaemonState.STARTING:
+                    self._notifier.status(daemon.heartbeat.line)
+                    if watchdog:
+                        self._notifier.alive()
                 continue
             stuck = _stuck(daemon, late)
             if stuck:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from iop4d.archives.session import (
     RemoteError,
     TransferError,
 )
-from iop4d.archives.survey import Known
+from iop4d.archives.survey import Known, survey_night
 from iop4d.config import FtpArchive
 from iop4d.model.frame import CompleteFile
 
@@ -530,3 +531,57 @@ def test_a_file_written_again_while_nobody_looked_is_fetched_at_the_start(
     later = Bench(tmp_path, server, bench.known)
     later.run(lambda: len(later.delivered) == 1)
     assert later.delivered[0].path.read_bytes() == b"2222" * 720
+
+
+@pytest.mark.parametrize("minutes", [True, False])
+@pytest.mark.parametrize("hours", [1.0, -2.0, 5.75])
+def test_a_server_whose_zone_changes_has_nothing_fetched_again(
+        server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, minutes: bool,
+        hours: float) -> None:
+    """Summer time ends: all listed times move, and no size. What is new comes all the same."""
+    server.minutes = minutes
+    for number in range(5):
+        server.put(f"{number}.fit", mtime=NOW - 86400 - 77.0 * number)
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: len(bench.delivered) == 5)
+    for name, (content, mtime) in server.files.items():
+        server.files[name] = content, mtime + hours * 3600.0
+    server.put("new.fit", mtime=NOW - 50)
+    server.put("4.fit", b"other" * 500, mtime=NOW - 40)  # this one did change
+    later = Bench(tmp_path, server, bench.known)
+    later.run(lambda: len(later.delivered) == 2, looks(later, 6))
+    assert later.names == ["4.fit", "new.fit"]
+    assert [server.commands[f"read {FOLDER}/{n}.fit"] for n in range(4)] == [1, 1, 1, 1]
+    assert caplog.text.count("the server's time zone changed") == 1
+    assert f"the times of 4 files moved by {hours:+.2f} h" in caplog.text
+
+
+def test_by_hand_nothing_is_missing_either_where_the_zone_changed(
+        server: FakeServer, tmp_path: Path) -> None:
+    for number in range(3):
+        server.put(f"{number}.fit", mtime=NOW - 90.0 * number)
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: len(bench.delivered) == 3)
+    for name, (content, mtime) in server.files.items():
+        server.files[name] = content, mtime - 3600.0
+    night = asyncio.run(survey_night(FakeSession(server), bench.archive, date.fromisoformat(NIGHT),
+                                     bench.known))
+    assert (len(night.wanted), night.missing) == (3, ())
+
+
+@pytest.mark.parametrize("moved", [
+    [3600.0, 3600.0],  # two may have been written again
+    [3600.0, 3660.0, 3720.0, 3780.0],  # all written again in a minute or so
+    [3600.0, 3600.0, 3600.0, 60.0, 120.0, 180.0],
+    [86400.0 * 2] * 5])
+def test_files_that_were_written_again_are_fetched_again(server: FakeServer, tmp_path: Path,
+                                                         moved: list[float]) -> None:
+    server.minutes = True
+    for number in range(len(moved)):
+        server.put(f"{number}.fit", mtime=NOW - 86400 * 3)
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: len(bench.delivered) == len(moved))
+    for number, more in enumerate(moved):
+        server.put(f"{number}.fit", mtime=NOW - 86400 * 3 + more)
+    later = Bench(tmp_path, server, bench.known)
+    later.run(lambda: len(later.delivered) == len(moved))

@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *words: str | Path) -> Result:
     return CliRunner().invoke(command, list(map(str, words)),
-                              obj=Context(folder=str(folder), overrides=(), verbose=False))
+                              obj=Context(folder=str(folder), overrides=()))
 
 
 def test_the_rules_leave_two_of_nine() -> None:
@@ -222,7 +222,7 @@ def test_a_wrong_catalogue_magnitude_is_named_from_one_frame_or_group(folder: Pa
 
 def test_a_star_of_two_imports_is_named(tmp_path: Path) -> None:
     (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
-    context = Context(folder=str(tmp_path), overrides=(), verbose=False)
+    context = Context(folder=str(tmp_path), overrides=())
     for name, ra in (("A", 10.0), ("2MASS A", 10.0002)):
         table = tmp_path / f"{name}.csv"
         table.write_text(f"name,ra,dec,kind\n{name},{ra},60,calibrator\n", encoding="utf-8")

@@ -35,7 +35,7 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
 
 def test_init_makes_the_folders_and_touches_nothing_that_is_there(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} >= {
-        "iop4d.toml", "raw", "masters", "reduced", "previews", "logs"}
+        "iop4d.toml", "raw", "masters", "reduced", "previews"}
     again = iop4d("init", folder)
     assert again.returncode == 1
     assert "exists already" in again.stderr

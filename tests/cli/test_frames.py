@@ -61,7 +61,8 @@ def test_the_frames_that_are_meant(site: Path, asked: list[dict[str, Any]],
 
 @pytest.mark.parametrize(("words", "said"), [
     ((), "name the frames"), (("77",), "no frame 77"),
-    (("--quarantined", "--archive", "c"), "nothing to try again")])
+    (("--quarantined", "--archive", "c"), "no archive is named 'c'; there are a, b"),
+    (("--quarantined", "--night", "2024-03-15"), "nothing to try again")])
 def test_nothing_is_asked_for(site: Path, asked: list[dict[str, Any]], words: tuple[str, ...],
                               said: str) -> None:
     result = CliRunner().invoke(cli, ["retry", *words, "--site", str(site)])

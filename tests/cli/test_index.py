@@ -29,14 +29,14 @@ PROGRAM = pytest.mark.skipif(shutil.which("build-astrometry-index") is None,
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
-    context = Context(folder=str(tmp_path), overrides=(), verbose=False)
+    context = Context(folder=str(tmp_path), overrides=())
     assert CliRunner().invoke(catalogue, ["import", "builtin:blazars"], obj=context).exit_code == 0
     return tmp_path
 
 
 def run(folder: Path, *words: str | Path) -> Result:
     return CliRunner().invoke(index, list(map(str, words)),
-                              obj=Context(folder=str(folder), overrides=(), verbose=False))
+                              obj=Context(folder=str(folder), overrides=()))
 
 
 def stars(path: Path, count: int = 300) -> Path:

@@ -218,3 +218,28 @@ def test_a_request_that_is_given_up_ends_its_worker() -> None:
         return pid
 
     assert gone(asyncio.run(go()))
+
+
+def test_after_some_tries_it_says_why_no_worker_comes_up(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_engine, "_RESTART_PAUSE", 0.0)
+
+    async def go() -> tuple[list[str], bool, str]:
+        local = engine(module="tests.ledger.no_such_module")
+        await local.start()
+        troubles = []
+        for _ in range(3):
+            assert not await local.ready()
+            troubles.append(local.trouble)
+        was_up = local.is_up
+        monkeypatch.setattr(local, "_module", FAULTY)
+        assert await local.ready()
+        assert local.is_up
+        await local.stop()
+        return troubles, was_up, local.trouble
+
+    troubles, was_up, after = asyncio.run(go())
+    assert (was_up, after) == (False, "")
+    assert troubles[:2] == ["", ""]
+    assert troubles[2].startswith("no worker process starts: exit code 1: ")
+    assert "No module named tests.ledger.no_such_module" in troubles[2]

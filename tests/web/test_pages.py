@@ -134,6 +134,18 @@ def test_page_health_check_api_and_command_agree_on_whether_the_daemon_runs(
     assert ("<strong>The daemon" in page) == bool(banner)
 
 
+def test_a_daemon_whose_workers_do_not_start_is_not_well(empty: Site, hold_lock: HoldLock) -> None:
+    hold_lock(empty)
+    execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+            json.dumps({"beat_at": time.time(), "state": "running", "pid": 7,
+                        "trouble": "no worker process starts: exit code 1"}))
+    client = create_app(empty).test_client()
+    health = client.get("/healthz")
+    assert (health.status_code, health.json) == (503, {
+        "daemon": "running", "trouble": "no worker process starts: exit code 1"})
+    assert "reduces nothing:</strong> no worker process starts: exit code 1" in client.get("/").text
+
+
 def test_a_site_whose_daemon_never_ran_says_so(empty: Site) -> None:
     client = create_app(empty).test_client()
     assert client.get("/healthz").json == {"daemon": "never"}

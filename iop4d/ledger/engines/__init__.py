@@ -34,6 +34,14 @@ class Engine(Protocol):
     def statuses(self) -> list[WorkerStatus]:
         """What each worker does."""
 
+    @property
+    def is_up(self) -> bool:
+        """Whether a worker has ever come up."""
+
+    @property
+    def trouble(self) -> str:
+        """Why no worker comes up, after some tries; empty while they do."""
+
     def set_context(self, context: object, version: int) -> None:
         """What workers must know, from the next request on; plain frozen values."""
 

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 WORKER = "iop4d.ledger.engines.worker"  # the module that a worker runs
 _RESTART_PAUSE = 2.0  # seconds before a worker that did not start is tried again
+_LONGEST_PAUSE = 30.0  # seconds
+_TRIES = 3  # starts of each worker that may fail in a row before that is trouble
 
 
 class LocalProcesses:
@@ -30,6 +32,9 @@ class LocalProcesses:
         self._module = worker_module
         self._context: tuple[bytes, int] = (b"", -1)
         self._seats = [_Seat() for _ in range(size)]
+        self._failed_starts = 0  # in a row
+        self._last_failure = ""
+        self.is_up = False
         #: The one that came free last is taken first: its worker has come up for sure.
         self._free: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
 
@@ -38,6 +43,13 @@ class LocalProcesses:
         """What each worker does."""
         return [replace(seat.worker.status, rss_mb=seat.worker.rss_mb())
                 for seat in self._seats if seat.worker is not None]
+
+    @property
+    def trouble(self) -> str:
+        """Why no worker comes up, after some tries; empty while they do."""
+        if self._failed_starts < _TRIES * self.size:
+            return ""
+        return f"no worker process starts: {self._last_failure}"
 
     def set_context(self, context: object, version: int) -> None:
         """What workers must know, from the next request on."""
@@ -89,10 +101,19 @@ class LocalProcesses:
             assert seat.worker is not None
             await seat.worker.give_context(*self._context)
         except (WorkerStartError, OSError) as error:
-            log.error("a worker did not start: %s; trying again", error)
-            await asyncio.sleep(_RESTART_PAUSE)
+            await self._note_failure(str(error))
             return None
+        self._failed_starts, self.is_up = 0, True
         return seat.worker
+
+    async def _note_failure(self, why: str) -> None:
+        """Log it, and wait: the longer, the more often it failed."""
+        self._failed_starts += 1
+        self._last_failure = why
+        rounds = self._failed_starts // self.size
+        pause = min(_RESTART_PAUSE * 2.0 ** min(max(rounds - _TRIES, 0), 10), _LONGEST_PAUSE)
+        log.error("a worker did not start: %s; trying again in %g s", why, pause)
+        await asyncio.sleep(pause)
 
     async def _start(self) -> Worker:
         worker = await Worker.start(memory_mb=self._settings.worker_memory_mb, module=self._module)

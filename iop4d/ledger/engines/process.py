@@ -70,7 +70,7 @@ class Worker:
             return
         answer = await self._exchange(context, _START_TIMEOUT)
         if answer != "ready":
-            raise WorkerStartError(str(answer))
+            raise WorkerStartError(self._why(answer))
         self._version = version
         self.status.state = "idle"
 
@@ -120,6 +120,11 @@ class Worker:
                 return f"killed by {signal.Signals(-code).name}"
         return f"exit code {code}"
 
+    def _why(self, answer: object) -> str:
+        """Why it did not start: how it ended, and what it said last."""
+        how = answer.how if isinstance(answer, Crashed) else str(answer)
+        return f"{how}: {self._output.last}" if self._output.last else how
+
     async def kill(self) -> None:
         """Kill the worker and whatever it started."""
         if self.alive:
@@ -161,6 +166,7 @@ class WorkerOutput:
         self._name = name
         self._logged = self._dropped = 0
         self._rest = b""
+        self.last = ""  # line
         self._task = asyncio.create_task(self._read(), name=f"output of {name}")
 
     def next_job(self) -> None:
@@ -192,6 +198,7 @@ class WorkerOutput:
 
     def _log(self, line: bytes) -> None:
         if text := line.decode("utf-8", "replace").rstrip():
+            self.last = text[:_LONGEST_LINE]
             log.warning("%s: %s", self._name, text[:_LONGEST_LINE])
 
     def _log_dropped(self) -> None:

@@ -1,0 +1,66 @@
+"""A server whose clock's zone changed: all its files look changed, and none is.
+
+Listings give times by what the server calls its time. When that moves, as with summer time or a
+corrected zone, every file has another time and the same size. Zones differ by whole quarters of an
+hour, and files that were written again do not all move by one number of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from iop4d.archives.session import is_same_time
+
+if TYPE_CHECKING:
+    from iop4d.archives.survey import Known, WantedFile
+
+_QUARTER = 900  # seconds
+_LONGEST = 26 * 3600  # seconds between the zones that are farthest apart
+_FEWEST = 3  # files that have to have moved by the same
+_MINUTE = 60.0
+
+
+def zone_shift(files: Sequence[WantedFile], known: Known) -> int:
+    """Seconds by which the times of files that are known have moved, all by the same; 0 if not.
+
+    At least three files of unchanged size, and more than half of those that look changed.
+    """
+    moved = [seconds for file in files if (seconds := _moved(file, known)) is not None]
+    if not moved:
+        return 0
+    seconds, count = Counter(moved).most_common(1)[0]
+    return seconds if seconds and count >= _FEWEST and 2 * count > len(moved) else 0
+
+
+def shifted(files: Sequence[WantedFile], known: Known, seconds: int) -> Known:
+    """What is known of the files that moved by that much, with their times as they are now."""
+    return {str(file.local): (known[str(file.local)][0],
+                              known[str(file.local)][1] + seconds * 10**9)
+            for file in files if _moved(file, known) == seconds}
+
+
+def as_of_now(files: Sequence[WantedFile], known: Known) -> Known:
+    """What is known, with the times that a server tells whose zone changed."""
+    seconds = zone_shift(files, known)
+    return known | shifted(files, known, seconds) if seconds else known
+
+
+def _moved(file: WantedFile, known: Known) -> int | None:
+    """Seconds by which a file's time moved, 0 for no whole number of quarters of an hour.
+
+    None for a file that did not change, or that tells nothing: it is not known, has another size,
+    or a time to the day only.
+    """
+    before = known.get(str(file.local))
+    entry = file.entry
+    if before is None or entry.size != before[0] or entry.mtime is None \
+            or entry.precision > _MINUTE \
+            or is_same_time(entry.mtime, before[1] / 1e9, entry.precision):
+        return None
+    step = entry.precision if entry.precision > 1.0 else 1.0
+    seconds = (entry.mtime // step - before[1] / 1e9 // step) * step
+    quarters = round(seconds / _QUARTER)
+    exact = abs(seconds - quarters * _QUARTER) <= (1.0 if step == 1.0 else 0.0)
+    return quarters * _QUARTER if exact and abs(quarters) * _QUARTER <= _LONGEST else 0

@@ -1,0 +1,72 @@
+"""What commands print: lines as wide as the terminal, or JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import click
+
+_NARROWEST = 20
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command write JSON."""
+    return click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")(command)
+
+
+def write_json(value: object) -> None:
+    """Write a value as JSON: what is not known is null, dataclasses are objects."""
+    click.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """A value of what JSON has."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    match value:
+        case Enum():
+            value = value.value
+        case float():
+            value = value if math.isfinite(value) else None
+        case Path():
+            value = str(value)
+        case Mapping():
+            value = {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            value = [plain(item) for item in value]
+    return value
+
+
+def echo(line: str, *, hang: int = 4, err: bool = False) -> None:
+    """Print a line, wrapped where the terminal is narrower; lines into a pipe or a file are whole.
+
+    ``hang``: columns by which what follows is indented beyond the line itself.
+    """
+    room = _room(err=err)
+    if len(line) > room:
+        indent = " " * (len(line) - len(line.lstrip()) + hang)
+        line = textwrap.fill(line, width=max(room, _NARROWEST), subsequent_indent=indent,
+                             break_long_words=False, break_on_hyphens=False)
+    click.echo(line, err=err)
+
+
+def _room(*, err: bool) -> int:
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return shutil.get_terminal_size().columns
+    return sys.maxsize
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 frame``, ``2 frames``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,94 @@
+"""Take a source out of the catalogue, or give it another name, with all that was measured of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import peewee as pw
+
+from iop4d.config import Site
+from iop4d.model.errors import CatalogueError
+from iop4d.model.source import Source, canonical
+from iop4d.store import catalogue, schema
+from iop4d.store.database import Connection, Transaction
+from iop4d.store.results import standing
+from iop4d.store.schema import Alert, Frame, Group, Measurement, Mute, Outbox, Result, Series
+
+#: Where a source's name stands in what was measured and told of it.
+_NAMED: tuple[tuple[Any, Any], ...] = (
+    (Measurement, Measurement.source), (Group, Group.source), (Result, Result.source),
+    (Series, Series.source), (Frame, Frame.target), (Alert, Alert.source), (Mute, Mute.source),
+    (Outbox, Outbox.grouped_by))
+
+
+def uses(db: Connection, source: Source, site: Site) -> list[str]:
+    """What needs a source of the catalogue, in words."""
+    found = []
+    if count := standing(db).where(Result.source == source.name).count():
+        found.append(f"{count} result{'s' * (count > 1)} of it, which stay, but are not "
+                     "calibrated again any more")
+    if source.calibrates:
+        found.append("the zero points of " + ", ".join(source.calibrates) + ", which it "
+                     "calibrates")
+    served = [one.name for one in catalogue.load(db).calibrators_of(source.name)]
+    if served:
+        found.append(f"{len(served)} calibrator{'s' * (len(served) > 1)} that calibrate it: "
+                     + ", ".join(served[:5]) + " and more" * (len(served) > 5))
+    return found + named_by(source, site)
+
+
+def named_by(source: Source, site: Site) -> list[str]:
+    """Where the site file names a source, by any of its names."""
+    names = {canonical(name) for name in (source.name, *source.other_names)}
+
+    def is_it(text: str) -> bool:
+        return canonical(text) in names
+
+    found = [f"the rule '{rule.name}'" for rule in site.rule
+             if any(map(is_it, (rule.source, *rule.sources)))]
+    found += [f"the tag '{tag.name}'" for tag in site.tag if any(map(is_it, tag.sources))]
+    if any(map(is_it, site.daemon.priority_targets)):
+        found.append("[daemon] priority_targets")
+    if any(is_it(name.partition("/")[2]) for name in site.polarimetry.method if "/" in name):
+        found.append("[polarimetry] method")
+    return found
+
+
+def remove(tx: Transaction, source: Source) -> None:
+    """Take a source out. Its results stay; what it calibrated is calibrated without it."""
+    tx.delete(schema.Source).where(schema.Source.name == source.name).execute()
+    served = [replace(one, calibrates=tuple(n for n in one.calibrates if n != source.name))
+              for one in catalogue.load(tx).sources if source.name in one.calibrates]
+    catalogue.save(tx, served)
+
+
+def rename(tx: Transaction, source: Source, name: str, *, keep: bool = True) -> int:
+    """Give a source another name, here and in all that was measured of it; how many results.
+
+    ``keep``: the old name stays one of its other names. Raises CatalogueError for a name of another
+    source, or one under which anything was measured.
+    """
+    old = source.name
+    others = [one for one in catalogue.load(tx).sources if one.name != old]
+    catalogue.check_names((replace(source, name=name), *others))
+    for table, column in _NAMED[:4]:
+        if canonical(name) != canonical(old) and tx.get(table, column == name) is not None:
+            raise CatalogueError(f"there are results or measurements of '{name}' already, of a "
+                                 "source that left the catalogue; expected another name")
+    names = dict.fromkeys((*((old,) if keep else ()), *source.other_names))
+    values: dict[str, Any] = {"name": name, "other_names": [
+        one for one in names if canonical(one) != canonical(name)]}
+    tx.update(schema.Source, **values).where(schema.Source.name == old).execute()
+    served = [replace(one, calibrates=tuple(name if n == old else n for n in one.calibrates))
+              for one in catalogue.load(tx).sources if old in one.calibrates]
+    catalogue.save(tx, served)
+    count: int = tx.select(Result).where(Result.source == old).count()
+    for table, end in ((Result, "/"), (Series, "")):
+        tx.update(table, key=pw.fn.REPLACE(table.key.concat("\n"), f"/{old}{end or chr(10)}",
+                                           f"/{name}{end or chr(10)}")).where(
+            table.source == old).execute()
+        tx.update(table, key=pw.fn.RTRIM(table.key, "\n")).where(table.source == old).execute()
+    for table, column in _NAMED:
+        tx.update(table, **{column.name: name}).where(column == old).execute()
+    return count
