@@ -248,6 +248,8 @@ def import_(ctx: click.Context, table: str, dry_run: bool, site_after: str | Non
 
 def _dry_run(site: Site, table: str, text: str) -> None:
     """Say what an import would do, with all that it would refuse."""
+    from dataclasses import replace
+
     from iop4d.model.source import canonical
     from iop4d.store import catalogue as store
     from iop4d.store import catalogue_csv
@@ -262,10 +264,16 @@ def _dry_run(site: Site, table: str, text: str) -> None:
         store.check_names(after)
     except CatalogueError as error:
         raise CatalogueError(f"{table}: {error}") from None
-    for label, chosen in (("add", names - own), ("replace", names & own)):
+    before = {canonical(s.name): s for s in known}
+    same = {name for source in sources if (name := canonical(source.name)) in own
+            and plain(replace(before[name], id=0)) == plain(replace(source, id=0))}
+    for label, chosen in (("add", names - own), ("replace", (names & own) - same)):
         listed = sorted(s.name for s in sources if canonical(s.name) in chosen)
         echo(f"would {label} {counted(len(listed), 'source')}"
              + (f": {', '.join(listed)}" if listed else ""))
+    if same:
+        echo(f"{counted(len(same), 'source')} would stay as it is" if len(same) == 1 else
+             f"{len(same)} sources would stay as they are")
     _tell_pairs([pair for pair in twice(after) if any(s in sources for s in pair)])
 
 

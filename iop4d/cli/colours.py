@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import NIGHT, check_order, load, open_database, site_options
+from iop4d.cli.common import (
+    NIGHT,
+    check_instrument,
+    check_order,
+    load,
+    open_database,
+    site_options,
+)
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -53,6 +60,7 @@ def calibrate_colours(ctx: click.Context, instrument: str, band: str | None, col
 
     check_order(since, until)
     site = load(ctx, site_after, overrides_after)
+    check_instrument(site, instrument)
     with open_database(site, read_only=True).read() as db:
         known = store.load(db)
         names = [s.name for s in known.sources if s.calibrates]

@@ -24,7 +24,7 @@ def seconds(text: str) -> float:
               help="How many times faster than real the night passes.")
 @click.option("--for", "duration", metavar="TIME", callback=lambda _c, _p, v: v and seconds(v),
               help="End by itself after this time, such as 90s or 2m.")
-@click.option("--port", type=int, default=8765, show_default=True,
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
               help="Port of the live page; 0: any free one.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-site"),
               show_default=True, help="Folder of the demo's site, replaced each time.")

@@ -143,6 +143,6 @@ def _table(ended: Progress) -> None:
     click.echo("\nWhat failed:", err=True)
     width = max(len(Path(trouble.path).name) for trouble in ended.troubles)
     for trouble in ended.troubles:
-        click.echo(f"  {Path(trouble.path).name:<{width}}  {trouble.state:<11}  {trouble.reason}",
-                   err=True)
+        echo(f"  {Path(trouble.path).name:<{width}}  {trouble.state:<11}  {trouble.reason}",
+             err=True)
     click.echo("'iop4d status --all' shows this again, with the whole paths.", err=True)

@@ -42,7 +42,11 @@ def make_site(folder: Path, text: str | None = None) -> Path:
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     template = resources.files("iop4d.config") / "template.toml"
-    path.write_text(text or template.read_text(encoding="utf-8"), encoding="utf-8")
+    try:
+        path.write_text(text or template.read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError:
+        path.unlink(missing_ok=True)  # half a file, on a full disk
+        raise
     return path
 
 

@@ -13,6 +13,7 @@ import click
 
 from iop4d.cli.common import Context, load, open_database, site_options
 from iop4d.cli.endings import EX_CONFIG
+from iop4d.cli.output import echo
 from iop4d.model.errors import ConfigError
 from iop4d.model.states import JobState
 
@@ -57,9 +58,9 @@ def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str 
         click.echo(json.dumps(state, indent=1))
     else:
         for line in _lines(state, everything=everything):
-            click.echo(line)
+            echo(line, hang=0 if line.startswith(" ") else 9)
         for exposed in exposed_secrets(site):
-            click.echo(f"secret   {exposed}")
+            echo(f"secret   {exposed}", hang=9)
     if wrong is not None:
         click.echo(f"iop4d: the site file is wrong: {wrong}", err=True)
         ctx.exit(EX_CONFIG)
@@ -145,8 +146,8 @@ Named = Callable[[dict[str, Any]], str]
 
 def _each(entries: Entries, named: Named) -> list[str]:
     """Every entry with its reason."""
-    return [f"  {entry['state']:<12} {named(entry)}\n{'':15}{entry['reason']}"
-            for entry in entries]
+    return [line for entry in entries
+            for line in (f"  {entry['state']:<12} {named(entry)}", f"{'':15}{entry['reason']}")]
 
 
 def _by_reason(entries: Entries, named: Named) -> list[str]:

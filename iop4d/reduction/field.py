@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
 from iop4d.model.frame import AstrometryFrom
+from iop4d.model.messages import UNSOLVED
 from iop4d.reduction.context import Stages
 from iop4d.reduction.rungs import (
     Found,
@@ -18,6 +19,7 @@ from iop4d.reduction.rungs import (
     by_catalogue,
     by_frame,
     by_index,
+    other_scale,
 )
 from iop4d.reduction.subframes import by_pair, by_quads
 from iop4d.science.detect import Detections
@@ -90,10 +92,13 @@ def find_field(search: Search, stages: Stages) -> Field:
         if found is not None:
             return Field(refined=found, astrometry_from=rung.name,
                          offset=search.beams.pairs.offset if search.beams else None)
-    if len(failures) == 1:
+    with stages("solve"):
+        hint = other_scale(search) if failures[0][1].stage == UNSOLVED else ""
+    if len(failures) == 1 and not hint:
         raise failures[0][1]
-    raise StageError(failures[0][1].stage, "; ".join(
-        f"{name}: {error}" for name, error in failures))
+    said = [f"{name}: {error}" for name, error in failures] if len(failures) > 1 else [
+        str(failures[0][1])]
+    raise StageError(failures[0][1].stage, "; ".join([*said, *filter(None, [hint])]))
 
 
 def _refined(found: Found, search: Search) -> Refined:

@@ -36,6 +36,9 @@ Floats = NDArray[np.float64]
 
 _LONGEST = 5.0  # s, for all attempts together: a worker has other frames to reduce
 _BLIND = 1.5  # s of them that are left for the attempt without a pointing
+_HINT = 0.3  # s after which a wrong scale is not sought with more stars
+_SCALES = 4.0  # times by which it may be off
+_FEW_STARS = 20  # brightest ones that tell it
 _BLIND_STARS = 30  # stars of an attempt without a pointing, which looks at the whole index
 
 STARS_OF_QUADS = 10  # brightest detections of which quads are made
@@ -167,6 +170,26 @@ def by_index(search: Search) -> Found | None:
         f"Dec {pointing_deg[1]:+.4f}")
     raise StageError(UNSOLVED, f"none of {tried} attempts matched the {n} detected stars with the "
                                f"sky {where}, at {search.scale_arcsec:.3f} arcsec per pixel")
+
+
+def other_scale(search: Search) -> str:
+    """At which scale, within four times, the brightest stars match, in words; empty if at none.
+
+    For a frame whose field was not found: its camera's scale may be wrong, or its binning unknown.
+    """
+    if search.subframe:
+        return ""
+    plain = search.one_of_each(search.stars.detections.only(~search.stars.sharp))
+    brightest = plain.only(np.arange(min(_FEW_STARS, len(plain))))
+    low, high = search.scale_arcsec / _SCALES, search.scale_arcsec * _SCALES
+    match = solve(search.solver, brightest.x, brightest.y, scale_arcsec=(low + high) / 2,
+                  tolerance=(high - low) / (high + low), pointing_deg=search.pointing_deg,
+                  radius_deg=search.settings.search_radius, seconds=_HINT)
+    if match is None or abs(match.wcs.scale_arcsec / search.scale_arcsec - 1) \
+            < search.settings.scale_tolerance:
+        return ""
+    return (f"the brightest stars match at {match.wcs.scale_arcsec:.3f} arcsec per pixel, where "
+            f"the instrument says {search.scale_arcsec:.3f}: its scale or the binning is wrong")
 
 
 def _pixels(offset: tuple[float, float]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from iop4d.store.table import Table, select_by_key
 Row = TypeVar("Row", bound=Table)
 
 #: Releases with the fix of the WAL-reset bug, by minor series (sqlite.org/wal.html#walresetbug).
+_SHARED = 65536  # bytes free that SQLite needs to share memory between processes
 _FIXED = {44: 6, 50: 7, 51: 3}
 
 
@@ -139,8 +141,16 @@ class _ReadOnly(pw.SqliteDatabase):  # type: ignore[misc]
 def _is_at_rest(path: Path) -> bool:
     """Whether SQLite could not make the files beside a database in WAL mode, and needs none."""
     log, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
-    return not (os.access(path.parent, os.W_OK) or shared.exists()
-                or (log.exists() and log.stat().st_size))
+    makes = os.access(path.parent, os.W_OK) and not _is_full(path.parent)
+    return not (makes or shared.exists() or (log.exists() and log.stat().st_size))
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has no room for SQLite's shared memory, which reading needs too."""
+    try:
+        return shutil.disk_usage(folder).free < _SHARED
+    except OSError:
+        return False
 
 
 class Database:
@@ -201,7 +211,7 @@ class Database:
         except pw.IntegrityError:
             raise  # a fault of the program
         except pw.DatabaseError as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, full=_is_full(self.path.parent)) from error
         finally:
             if opened and self.read_only:
                 self.db.close()
@@ -240,13 +250,13 @@ def make_private(path: Path, mode: int = PRIVATE, *, create: bool = False) -> No
                 file.chmod(mode)
 
 
-def _unavailable(error: pw.DatabaseError) -> StoreUnavailableError:
+def _unavailable(error: pw.DatabaseError, *, full: bool) -> StoreUnavailableError:
     text = str(error)
     if "no such table" in text:
         return StoreUnavailableError("the database is being prepared", absent=True)
     if "locked" in text or "busy" in text:
         return StoreUnavailableError("the database is locked by another program")
-    if "full" in text:
+    if "full" in text or (full and "I/O" in text):
         return StoreUnavailableError("the disk is full: the database cannot be written")
     if "readonly" in text:
         return StoreUnavailableError("the database cannot be written by this account")

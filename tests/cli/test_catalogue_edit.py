@@ -123,6 +123,8 @@ def test_a_dry_run_of_an_import_changes_nothing(site: Path) -> None:
     said = call(site, "import", site / "more.csv", "--dry-run")
     assert said.stdout.splitlines() == [
         "would add 2 sources: New, Same place", "would replace 1 source: Alone"]
+    again = call(site, "import", site / "table.csv", "--dry-run").stdout
+    assert "3 sources would stay as they are" in again
     assert "arcsec apart: one star under two names" in said.stderr
     assert list(names(site)) == ["Target", "Star", "Alone"]
     (site / "bad.csv").write_text("name,ra,dec,kind\nX,500,20,target\n", encoding="utf-8")

@@ -147,7 +147,7 @@ def test_filters_of_what_there_is_not_are_refused(site: Path, words: str, said: 
 @pytest.mark.parametrize("columns", ["60", "80"])
 @pytest.mark.parametrize("words", [
     "instruments list", "masters list", "catalogue list", "catalogue show BLLac", "rules",
-    "reprocess --failed --dry-run", "explain 1"])
+    "reprocess --failed --dry-run", "explain 1", "status", "status --all"])
 def test_lines_fit_the_terminal(site: Path, words: str, columns: str) -> None:
     ran = call(site, *words.split(), COLUMNS=columns)
     assert ran.exit_code == 0, ran.output

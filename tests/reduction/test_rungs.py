@@ -14,7 +14,7 @@ from iop4d.config.site import Astrometry
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import StageError
 from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
-from iop4d.model.messages import StarList
+from iop4d.model.messages import UNSOLVED, StarList
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.beams import match_beams
 from iop4d.reduction.context import Stages
@@ -275,3 +275,33 @@ def test_a_rich_field_s_own_offset_is_found_where_the_known_one_gives_accidents(
         FACTS, beams=2, mode="polarimetry"), cafos)
     assert len(beams.pairs) > 110
     assert beams.pairs.offset == pytest.approx((-0.9, 38.5), abs=0.1)
+
+
+class ScaleSolver(Solver):
+    """Knows the field, at its true scale alone."""
+
+    def solve(self, stars: list[list[float]], size: object = None, *_: object) -> Solver:
+        low, high = size.lower_arcsec_per_pixel, size.upper_arcsec_per_pixel  # type: ignore[attr-defined]
+        self.accepts = lambda _: low <= SCALE <= high
+        return super().solve(stars)
+
+
+@pytest.mark.parametrize(("times", "said"), [
+    (0.5, "the brightest stars match at 0.774 arcsec per pixel, where the instrument says 0.387: "
+          "its scale or the binning is wrong"),
+    (3.0, "the brightest stars match at 0.774 arcsec per pixel, where the instrument says 2.322"),
+    (5.0, "")])
+def test_a_wrong_scale_is_told_by_the_one_that_matches(times: float, said: str) -> None:
+    made = search(detections(*drawn(3, 30)), solver=ScaleSolver())
+    made = replace(made, instrument=replace(made.instrument, scale_arcsec=times * SCALE))
+    with pytest.raises(StageError) as refused:
+        find_field(made, Stages())
+    assert said in str(refused.value)
+    assert ("brightest stars match" in str(refused.value)) == bool(said)
+    assert refused.value.stage == UNSOLVED
+
+
+def test_stars_that_match_at_no_scale_say_nothing_of_it() -> None:
+    with pytest.raises(StageError) as refused:
+        find_field(search(detections(*drawn(3, 30))), Stages())
+    assert "brightest stars match" not in str(refused.value)

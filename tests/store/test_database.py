@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,3 +152,23 @@ def test_the_umask_of_an_account_leaves_the_group_its_right(tmp_path: Path) -> N
     finally:
         os.umask(before)
     assert (tmp_path / "iop4d.db").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_is_at_rest_is_read_on_a_full_disk_too(
+        open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite has no room for the memory that it shares between processes."""
+    path = open_folder / "iop4d.db"
+    opened = Database(path)
+    with opened.write() as tx:
+        tx.create(Meta, key="x", value="as written")
+    opened.close()
+    full = type(shutil.disk_usage("/"))(1000, 1000, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with Database(path, read_only=True).read() as db:
+        row = db.get(Meta, Meta.key == "x")
+        assert row is not None
+        assert row.value == "as written"
+        assert not path.with_name("iop4d.db-shm").exists()
+    with pytest.raises(StoreUnavailableError, match="the disk is full"), \
+            Database(path, read_only=True).read():
+        raise pw.OperationalError("disk I/O error")
