@@ -30,7 +30,7 @@ def remove(ctx: click.Context, name: str, force: bool, site_after: str | None,
         needs = catalogue_edit.uses(tx, source, site)
         if needs and not force:
             raise CatalogueError(f"{source.name} is not removed, it is needed by: "
-                                 f"{'; '.join(needs)}. --force removes it all the same")
+                                 f"{'; '.join(needs)}. --force removes it nevertheless")
         catalogue_edit.remove(tx, source)
     click.echo(f"{source.name} removed from the catalogue.")
 
