@@ -62,7 +62,7 @@ _FORM = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z%°/]*(?:/d)?)\s*")
 _EXAMPLES = ("mag < 13.0", "p > 15 %", "change mag < -0.5", "change flux_mjy > 50 %",
              "change mag < -5 sigma", "rate mag < -0.3 mag/d", "rotation chi > 90 deg",
-             "colour B-R < 0.6", "silent > 2 h")
+             "rotation chi > 6 sigma", "colour B-R < 0.6", "silent > 2 h")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,7 @@ def _unit_of(text: str, form: Form, quantity: str, unit: str) -> tuple[str, floa
     plain, per_day = (unit[:-2], True) if unit.endswith("/d") else (unit, False)
     if per_day and form is not Form.RATE:
         raise _wrong(text, f"'{unit}' is a unit of a rate, such as rate mag < -0.3 mag/d")
-    if form is Form.CHANGE and plain == "sigma":
+    if form in (Form.CHANGE, Form.ROTATION) and plain == "sigma":
         return "sigma", 1.0
     if form is Form.CHANGE and quantity == "flux_mjy" and plain == "%":
         return "%", 1.0

@@ -13,6 +13,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from operator import attrgetter
+from statistics import median
 from typing import Protocol
 
 from iop4d.alerts.conditions import Condition, Form
@@ -20,7 +21,7 @@ from iop4d.alerts.quantities import Derivation, Past, colour_points
 from iop4d.alerts.rules import CompiledRule
 from iop4d.alerts.windows import SeriesPoint
 from iop4d.model.flags import Flag
-from iop4d.model.units import MAG_PER_RELATIVE_FLUX
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX, robust_sigma
 from iop4d.science.flux import AB_MJY, ZERO_MJY
 from iop4d.store import changes
 from iop4d.store import points as store
@@ -28,8 +29,13 @@ from iop4d.store.database import Connection
 
 _MOST_KEPT = 200_000  # points in memory, of all curves
 _FEW = 2000  # points of a curve that are not worth forgetting
+_COMMON_NIGHTS = 3  # nights of two cameras from which their offset is known
+_OFFSET_ERR = 0.02  # mag: the largest error of an offset
 _jd = attrgetter("jd")
 _id_and_jd = attrgetter("jd", "id")
+
+#: Of a camera, the one that it is compared with, and its magnitudes minus those of that one.
+Offsets = dict[str, tuple[str, float]]
 
 #: Is told the JD from which on points are about to change.
 Warned = Callable[[float], None]
@@ -187,7 +193,9 @@ class Curve:
         self._source = source
         self.bands = bands
         self._most = most
-        self._derived: dict[Hashable, Derivation] = {}
+        self._derived: dict[Hashable, Derivation | ByCamera] = {}
+        self._offsets: Offsets = {}
+        self._night = ""
         self.start = start
         self.reach, self.before = 0.0, 0
 
@@ -223,8 +231,21 @@ class Curve:
         """What a condition compares, at the points of some indexes."""
         key = (condition.about, past)
         if key not in self._derived:
-            self._derived[key] = Derivation(condition, self.points, past, self._most)
+            self._derived[key] = (
+                ByCamera(condition, self.points, past, self._most, self._offsets)
+                if is_apart(condition) else Derivation(condition, self.points, past, self._most))
         return self._derived[key].values(start, end)
+
+    def calibrate(self, read: Callable[[str], Offsets]) -> None:
+        """Have the offsets of cameras measured, once a night, from the nights before it."""
+        night = self.points[-1].night if self.points else ""
+        if night == self._night or len({point.camera for point in self.points}) < 2:
+            return
+        self._night = night
+        offsets = read(night)
+        if offsets != self._offsets:
+            self._offsets = offsets
+            self._derived.clear()
 
     def drop_before(self, jd: float) -> None:
         """Forget points that are not needed any more, once they are most of them."""
@@ -235,6 +256,80 @@ class Curve:
             if len(self.points) < before:
                 self._derived.clear()
                 self.start = jd
+
+
+class ByCamera:
+    """What a condition derives of the points of each camera by itself.
+
+    Two instruments' bands are not alike: DIPOL's R is not that of Cousins. Cameras whose
+    ``offsets`` are known count as one.
+    """
+
+    def __init__(self, condition: Condition, points: Sequence[SeriesPoint], past: Past, most: int,
+                 offsets: Offsets) -> None:
+        self._condition, self._past, self._most = condition, past, most
+        self._points, self._offsets = points, offsets
+        self._mine: dict[str, tuple[list[SeriesPoint], Derivation]] = {}
+        self._places: list[tuple[str, int]] = []  # of each point: its cameras, and its index there
+
+    def values(self, start: int, end: int) -> list[float]:
+        """Those of the points from one index on and before another."""
+        for point in self._points[len(self._places):end]:
+            name, offset = self._offsets.get(point.camera, (point.camera, 0.0))
+            if name not in self._mine:
+                mine: list[SeriesPoint] = []
+                self._mine[name] = mine, Derivation(self._condition, mine, self._past, self._most)
+            points, _ = self._mine[name]
+            self._places.append((name, len(points)))
+            points.append(_shifted(point, offset, self._condition) if offset else point)
+        return [self._mine[name][1].values(at, at + 1)[0]
+                for name, at in self._places[start:end]]
+
+    def forget(self, index: int) -> None:
+        """The points from an index on are about to change."""
+        first: dict[str, int] = {}
+        for name, at in self._places[index:]:
+            first.setdefault(name, at)
+        for name, at in first.items():
+            points, one = self._mine[name]
+            one.forget(at)
+            del points[at:]
+        del self._places[index:]
+
+
+def is_apart(condition: Condition) -> bool:
+    """Whether a condition compares magnitudes or fluxes, which an instrument's band shifts."""
+    return condition.form in (Form.CHANGE, Form.RATE) and condition.quantity not in ("p", "chi")
+
+
+def _shifted(point: SeriesPoint, offset: float, condition: Condition) -> SeriesPoint:
+    """A point as another camera would have measured it; ``offset``: magnitudes."""
+    if condition.quantity != "flux_mjy":
+        return point._replace(value=point.value - offset)
+    ratio = 10.0 ** (0.4 * offset)
+    return point._replace(value=point.value * ratio, error=point.error * ratio,
+                          common=point.common * ratio, host=point.host * ratio)
+
+
+def offsets_of(nights: Iterable[tuple[str, str, float]]) -> Offsets:
+    """Each camera's offset against the one of the most nights, from nights that both have.
+
+    ``nights``: night, camera and mean magnitude. Without enough common nights there is none.
+    """
+    by_camera: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for night, camera, mag in nights:
+        by_camera[camera][night] = mag
+    if not by_camera:
+        return {}
+    first = max(by_camera, key=lambda camera: (len(by_camera[camera]), camera))
+    found = {first: (first, 0.0)}
+    for camera, mags in by_camera.items():
+        both = [mag - by_camera[first][night] for night, mag in mags.items()
+                if night in by_camera[first]]
+        if camera != first and len(both) >= _COMMON_NIGHTS and (
+                robust_sigma(both) / math.sqrt(len(both)) <= _OFFSET_ERR):
+            found[camera] = first, median(both)
+    return found
 
 
 class LightCurves:
@@ -294,6 +389,15 @@ def read(db: Connection, compiled: CompiledRule, source: str, band: str, start: 
     first = _Band(db, compiled, source, bands[0], start, most, until)
     second = _Band(db, compiled, source, bands[1], start - within / 24.0, most, until)
     return Curve(_Colour(first, second, within), bands, start, most)
+
+
+def read_offsets(db: Connection, compiled: CompiledRule, source: str, band: str,
+                 before: str) -> Offsets:
+    """The offsets of cameras on a source and band, from the nights before one."""
+    if compiled.condition.bands is not None:
+        return {}
+    chosen = selection(compiled, source, band)
+    return offsets_of(store.nightly(db, chosen, before))
 
 
 def reach(compiled: CompiledRule) -> float:

@@ -83,6 +83,7 @@ class PointReader:
             curve = self._read(compiled, source, band)
             self._curves.put(key, curve)
         curve.serve(compiled, before)
+        _calibrate(self._db, curve, compiled, source, band)
         curve.drop_before(self._needed(curve, curve.before, curve.reach))
         return curve
 
@@ -149,6 +150,7 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
     """All points from a JD on, up to that of ``latest_jd``; nothing is kept in memory."""
     curve = light_curves.read(db, compiled, source, band, start - reach(compiled), _MOST_PAST,
                               until)
+    _calibrate(db, curve, compiled, source, band)
     return _rule_points(compiled, curve, bisect_left(curve.points, start, key=_jd),
                         len(curve.points))
 
@@ -160,6 +162,12 @@ def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
     last = store.times(db, selection(compiled, source, first, until), limit=1)
     found = since_jd(db, compiled, source, band, last[0], until) if last else []
     return found[-1] if found else None
+
+
+def _calibrate(db: Connection, curve: Curve, compiled: CompiledRule, source: str,
+               band: str) -> None:
+    if light_curves.is_apart(compiled.condition):
+        curve.calibrate(lambda night: light_curves.read_offsets(db, compiled, source, band, night))
 
 
 def _rule_points(compiled: CompiledRule, curve: Curve, begin: int, end: int) -> list[RulePoint]:

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from iop4d.alerts.conditions import Condition, Form
-from iop4d.alerts.windows import LineWindow, PastWindow, PathWindow, SeriesPoint
+from iop4d.alerts.windows import (
+    LineWindow,
+    PastWindow,
+    PathWindow,
+    SeriesPoint,
+    is_sure_angle,
+)
 from iop4d.config import Rule
 from iop4d.model.units import MAD_TO_SIGMA, angle_difference
 
@@ -108,8 +114,9 @@ class Derivation:
     the absolute difference from the median direction, in [0, 90] degrees. A rate is the slope of a
     weighted straight line through the window, NaN if it is below three standard errors. A rotation
     is the largest turn of chi within the window, each step taken the shorter way, of those that
-    noise does not explain; 0 if it explains them all. Of common errors counts what the points
-    compared do not share (``model.uncertainty.between``).
+    noise does not explain; 0 if it explains them all; in sigma, the largest in its errors. Only
+    angles where p is at least five times its error take part. Of common errors counts what the
+    points compared do not share (``model.uncertainty.between``).
 
     Each value is worked out once. The series may grow and change: ``forget`` is called before.
     ``most``: points that a value is compared with.
@@ -153,10 +160,13 @@ class Derivation:
             return self._change(self._window, first, i)
         if isinstance(self._window, LineWindow):
             return self._rate(self._window, first, i)
-        if i + 1 - first < self._past.min_points:
+        if not is_sure_angle(self._points[i]):
             return _NAN
         self._window.move(first, i + 1)
-        return self._window.largest_turn()
+        if self._window.used < self._past.min_points:
+            return _NAN
+        return (self._window.surest_turn() if self._condition.unit == "sigma"
+                else self._window.largest_turn())
 
     def _change(self, window: PastWindow, first: int, i: int) -> float:
         condition, point = self._condition, self._points[i]

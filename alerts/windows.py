@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -21,7 +21,9 @@ from iop4d.model.units import angle_difference
 
 _NAN = math.nan
 _WEIGHT, _UNIT = 1 << 60, 1 << 40  # of one, as whole numbers: a weight, and a time or value
-_CHANCE = 0.0027  # of a constant angle to seem to have turned at a point: three standard errors
+_CHANCE = 1e-5  # of a constant angle to seem to have turned at a point
+SURE_ANGLE = 5.0  # errors of p that a point of a rotation needs
+_RADIAN_2 = math.degrees(0.5)  # degrees that chi is off by where p is its error
 _FINENESS = 10.0  # bins of errors by a factor of e: those of a bin differ by 10 %
 
 
@@ -256,37 +258,50 @@ class PathWindow(Window):
     """The points along which an angle turns, each step taken the shorter way.
 
     They stand in order of the path up to them, apart by camera and error, so that the largest
-    turn that noise does not explain is one of the first that is looked at.
+    turn that noise does not explain is one of the first that is looked at. Where p is below five
+    times its error chi has no say: the angle of noise is any angle, and a step could go either way.
     """
 
     def __init__(self, points: Sequence[SeriesPoint]) -> None:
         super().__init__(points)
         self._path: list[float] = []
+        self._last: list[int] = []  # of each point, the last one with a say up to it; -1: none
         self.clear()
 
     def clear(self) -> None:
+        self.used = 0
         self._bins: dict[tuple[str, float, float], list[tuple[float, int]]] = {}
 
     def forget(self, index: int) -> None:
         super().forget(index)
-        del self._path[index:]
+        del self._path[index:], self._last[index:]
 
     def add(self, index: int) -> None:
-        insort(self._bins.setdefault(self._bin(index), []), (self._at(index), index))
+        if is_sure_angle(self.points[index]):
+            insort(self._bins.setdefault(self._bin(index), []), (self._at(index), index))
+            self.used += 1
 
     def remove(self, index: int) -> None:
+        if not is_sure_angle(self.points[index]):
+            return
         key = self._bin(index)
         entries = self._bins[key]
         del entries[bisect_left(entries, (self._at(index), index))]
+        self.used -= 1
         if not entries:
             del self._bins[key]
 
     def _at(self, index: int) -> float:
         """The path up to a point."""
-        while len(self._path) <= index:
-            n = len(self._path)
-            self._path.append(self._path[-1] + angle_difference(
-                self.points[n].value, self.points[n - 1].value) if n else 0.0)
+        for n in range(len(self._path), index + 1):
+            last = self._last[-1] if n else -1
+            path = self._path[-1] if n else 0.0
+            if is_sure_angle(self.points[n]):
+                if last >= 0:
+                    path += angle_difference(self.points[n].value, self.points[last].value)
+                last = n
+            self._path.append(path)
+            self._last.append(last)
         return self._path[index]
 
     def _bin(self, index: int) -> tuple[str, float, float]:
@@ -299,20 +314,53 @@ class PathWindow(Window):
         last = self.points[self.end - 1]
         here = self._at(self.end - 1)
         # The largest of n differences: noise has n tries.
-        sure = NormalDist().inv_cdf(1.0 - _CHANCE / (2.0 * (self.end - self.begin)))
+        sure = NormalDist().inv_cdf(1.0 - _CHANCE / (2.0 * self.used))
         found = 0.0
-        for (camera, error, common), entries in self._bins.items():
-            apart = 0.0 if camera == last.camera else max(common, last.common)
-            least = sure * math.hypot(error, _known(last.error), apart)
+        for entries, least in self._by_error(last):
             for sign, way in ((1.0, entries), (-1.0, reversed(entries))):
                 for path, index in way:
                     turn = sign * (here - path)
-                    if turn <= found or turn < least:
+                    if turn <= found or turn < sure * least:
                         break
-                    if not turn < sure * _error_of_turn(self.points[index], last):
+                    if not turn_in_errors(turn, self.points[index], last) < sure:
                         found = turn
                         break
         return found
+
+    def surest_turn(self) -> float:
+        """The largest turn up to the last point in its errors; 0 without one."""
+        last = self.points[self.end - 1]
+        here = self._at(self.end - 1)
+        found = 0.0
+        for entries, least in self._by_error(last):
+            for sign, way in ((1.0, entries), (-1.0, reversed(entries))):
+                for path, index in way:
+                    turn = sign * (here - path)
+                    if turn <= 0.0 or turn <= found * least:
+                        break
+                    found = max(found, turn_in_errors(turn, self.points[index], last))
+        return found
+
+    def _by_error(self, last: SeriesPoint) -> Iterator[tuple[list[tuple[float, int]], float]]:
+        """The points of each bin, and the least error of a turn from them to the last point."""
+        for (camera, error, common), entries in self._bins.items():
+            apart = 0.0 if camera == last.camera else max(common, last.common)
+            yield entries, math.hypot(error, _known(last.error), apart)
+
+
+def is_sure_angle(point: SeriesPoint) -> bool:
+    """Whether an angle's error is small enough for it to have a say in a rotation."""
+    return not point.error > _RADIAN_2 / SURE_ANGLE
+
+
+def turn_in_errors(turn: float, one: SeriesPoint, other: SeriesPoint) -> float:
+    """A turn between two points in its errors; infinite without any.
+
+    It is never surer than that p is there at all: noise as large as p turns chi anywhere.
+    """
+    error = _error_of_turn(one, other)
+    largest = max(_known(one.error), _known(other.error))
+    return min(turn / error if error else math.inf, _RADIAN_2 / largest if largest else math.inf)
 
 
 def _error_of_turn(one: SeriesPoint, other: SeriesPoint) -> float:

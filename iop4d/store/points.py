@@ -157,6 +157,18 @@ def _among(selection: PointSelection) -> tuple[str, tuple[Any, ...], Any]:
     return text, tuple(values[:-1]), namedtuple("_Row", names)
 
 
+def nightly(db: Connection, selection: PointSelection, before: str, *,
+            limit: int = 1000) -> list[tuple[str, str, float]]:
+    """Night, camera and mean value of such points, of the last nights before one."""
+    value, _ = COLUMNS[selection.quantity]
+    found = db.select(Result, Result.night, Result.telescope, Result.instrument,
+                      fn.AVG(value)).where(_chosen(selection) & (Result.night < before)).group_by(
+        Result.night, Result.telescope, Result.instrument).order_by(
+        Result.night.desc()).limit(limit)
+    return [(night, f"{telescope} {instrument}", mean)
+            for night, telescope, instrument, mean in found.tuples()]
+
+
 def _columns(selection: PointSelection) -> list[Any]:
     value, error = COLUMNS[selection.quantity]
     return [Result.id, Result.jd_mid, Result.night, Result.telescope, Result.instrument,

@@ -130,9 +130,9 @@ class Night:
             self.engine.on_results(tx, [id_])
         return id_
 
-    def see_all(self, mags: Iterable[float | None], *, start: int = 0) -> list[int]:
+    def see_all(self, mags: Iterable[float | None], *, start: int = 0, **more: Any) -> list[int]:
         """Points one minute apart."""
-        return [self.see(start + n, mag) for n, mag in enumerate(mags)]
+        return [self.see(start + n, mag, **more) for n, mag in enumerate(mags)]
 
     def tend(self) -> None:
         """The look after alerts that the daemon takes now and then."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from iop4d.alerts import points
 from iop4d.alerts.conditions import Condition, Form
-from iop4d.alerts.light_curves import in_unit, selection
+from iop4d.alerts.light_curves import in_unit, is_apart, selection
 from iop4d.alerts.quantities import Past, colour_points
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.alerts.windows import SeriesPoint
@@ -29,9 +29,19 @@ NAN = math.nan
 
 def derived(condition: Condition, series: Sequence[SeriesPoint], past: Past,
             since: float) -> list[float]:
-    """The values at the points from a JD on; NaN before."""
+    """The values at the points from a JD on; NaN before. No offset of cameras is known."""
     if condition.form in (Form.VALUE, Form.COLOUR):
         return [point.value for point in series]
+    if is_apart(condition) and len(cameras := {point.camera for point in series}) > 1:
+        found = {point.id: value for camera in cameras
+                 for mine in [[point for point in series if point.camera == camera]]
+                 for point, value in zip(mine, of_one(condition, mine, past, since), strict=True)}
+        return [found[point.id] for point in series]
+    return of_one(condition, series, past, since)
+
+
+def of_one(condition: Condition, series: Sequence[SeriesPoint], past: Past,
+           since: float) -> list[float]:
     jd = [point.jd for point in series]
     start = bisect_left(jd, since)
     make = {Form.CHANGE: change, Form.RATE: rate, Form.ROTATION: rotation}[condition.form]
@@ -83,14 +93,24 @@ def rate(_: Condition, window: Sequence[SeriesPoint], past: Past) -> float:
     return slope if abs(slope) >= 3.0 * error else NAN
 
 
-def rotation(_: Condition, window: Sequence[SeriesPoint], past: Past) -> float:
-    if len(window) < past.min_points:
+def rotation(condition: Condition, window: Sequence[SeriesPoint], past: Past) -> float:
+    sure_ones = [point for point in window if not point.error > math.degrees(0.5) / 5.0]
+    if len(sure_ones) < past.min_points or sure_ones[-1] is not window[-1]:
         return NAN
-    path = list(accumulate((angle_difference(b.value, a.value) for a, b in pairwise(window)),
+    path = list(accumulate((angle_difference(b.value, a.value) for a, b in pairwise(sure_ones)),
                            initial=0.0))
-    sure = NormalDist().inv_cdf(1.0 - 0.0027 / (2.0 * len(window)))
-    return max((abs(at - path[-1]) for point, at in zip(window, path, strict=True)
-                if not abs(at - path[-1]) < sure * error_of_turn(point, window[-1])), default=0.0)
+    turns = [(abs(at - path[-1]), in_errors(abs(at - path[-1]), point, window[-1]))
+             for point, at in zip(sure_ones[:-1], path, strict=False)]
+    if condition.unit == "sigma":
+        return max((sigmas for _, sigmas in turns), default=0.0)
+    sure = NormalDist().inv_cdf(1.0 - 1e-5 / (2.0 * len(sure_ones)))
+    return max((turn for turn, sigmas in turns if not sigmas < sure), default=0.0)
+
+
+def in_errors(turn: float, one: SeriesPoint, other: SeriesPoint) -> float:
+    known = max(0.0 if math.isnan(e) else e for e in (one.error, other.error))
+    return min(turn / (error_of_turn(one, other) or 1e-300),
+               math.degrees(0.5) / (known or 1e-300))
 
 
 def error_of_turn(one: SeriesPoint, other: SeriesPoint) -> float:

@@ -136,6 +136,46 @@ def test_a_constant_angle_does_not_turn_by_its_noise(error: float, points: int,
     assert fired <= 2
 
 
+@pytest.mark.parametrize("condition", ["rotation chi > 10 deg", "rotation chi > 5 sigma"])
+@pytest.mark.parametrize("p", [1.0, 3.0, 5.0, 6.0, 12.0])
+def test_a_constant_polarisation_does_not_turn_whatever_its_error(condition: str,
+                                                                 p: float) -> None:
+    """q and u with unit errors: angles of those that are let through, where p is at 3 sigma."""
+    rng = np.random.default_rng(7)
+    asked, past = parse_condition(condition), Past(window=0.5, min_points=3, floor=2.0)
+    fired = 0
+    for _ in range(300):
+        q, u = p + rng.standard_normal(20), rng.standard_normal(20)
+        debiased = np.sqrt(np.maximum(q**2 + u**2 - 1.0, 0.0))
+        used = debiased >= 3.0
+        chi = np.degrees(np.arctan2(u, q))[used] / 2.0 % 180.0
+        of = nightly([float(x) for x in chi], error=0.0, common=[0.0] * len(chi), step=0.02)
+        of = replace(of, error=[math.degrees(0.5) / float(x) for x in debiased[used]])
+        turned = derived(asked, of, past, since=-math.inf)
+        fired += any(asked.holds(a) and asked.holds(b) for a, b in pairwise(turned))
+    assert fired == 0
+
+
+def test_a_rotation_may_be_asked_for_in_its_errors() -> None:
+    """66 degrees of angles that are good to 2 degrees each."""
+    turning = [(6.0 * n) % 180.0 for n in range(12)]
+    past = Past(window=0.5, min_points=10, floor=2.0)
+    of = nightly(turning, error=2.0, common=[0.5] * 12, step=0.02)
+    assert last("rotation chi > 5 sigma", of, past) == pytest.approx(math.degrees(0.5) / 2.0)
+    slow = nightly([angle / 4.0 for angle in turning], error=2.0, common=[0.5] * 12, step=0.02)
+    assert last("rotation chi > 5 sigma", slow, past) == pytest.approx(16.5 / math.hypot(2.0, 2.0))
+
+
+def test_angles_of_noise_take_no_part_in_a_rotation() -> None:
+    """Between two good angles that are alike, two bad ones lead the path once around."""
+    of = replace(nightly([10.0, 70.0, 130.0, 10.0], error=1.0, common=[0.0] * 4, step=0.02),
+                 error=[1.0, 9.0, 9.0, 1.0])
+    past = Past(window=0.5, min_points=2, floor=2.0)
+    assert last("rotation chi > 5 deg", of, past) == 0.0
+    assert math.isnan(derived(parse_condition("rotation chi > 5 deg"), of, past,
+                              since=-math.inf)[2])
+
+
 def test_a_rotation_beyond_its_noise_is_one() -> None:
     turning = [(6.0 * n) % 180.0 for n in range(12)]
     of = nightly(turning, error=5.0, common=[0.5] * 12, step=0.02)
