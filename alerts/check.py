@@ -43,7 +43,9 @@ class RuleNames:
         subjects = {name: by_kind[kind] for name, (_, _, kind) in SYSTEM.items()}
         without = [archive.name for archive in site.archive if not archive.telescope]
         return cls(tags=[tag.name for tag in site.tag], instruments=by_kind["instrument"],
-                   subjects={**subjects, "silent": {*watched, *without}})
+                   subjects={
+                       **subjects, "silent": {*watched, *without},
+                       "no_data": {*watched, *without}})
 
 
 def check_rule(rule: Rule, names: RuleNames) -> CompiledRule:
@@ -57,7 +59,7 @@ def check_rule(rule: Rule, names: RuleNames) -> CompiledRule:
     if compiled.condition.form is Form.SYSTEM:
         quantity = compiled.condition.quantity
         kind, there = SYSTEM[quantity][2], names.subjects[quantity]
-        if quantity == "silent":
+        if quantity in ("silent", "no_data"):
             kind = "telescope with an archive, or archive without a telescope,"
         _check(rule, kind, [name for name in wanted if name != "*"], there)
     else:

@@ -50,6 +50,10 @@ _LABELS = {
     MessageKind.RESOLVED: "✓ resolved", MessageKind.WITHDRAWN: "✗ withdrawn"}
 
 
+#: Conditions that are met or not, and compare no number that people would want to read.
+_WITHOUT_NUMBER = (Form.COMBINED, Form.NEW)
+
+
 class MessageError(Iop4dError):
     """A message cannot be written; the reason says why."""
 
@@ -89,7 +93,8 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
         "subject": subject_line.subject(said, more, site=site.name, tag=content["tag"]),
         "catalogue_name": clean(alert.source, 80), "clear": str(compiled.clear or ""),
         "judged": value, "measured": _quantity(compiled, last, points[-1]),
-        "threshold": compiled.condition.threshold if _is_plain(compiled, last) else None,
+        "threshold": compiled.condition.threshold if _is_plain(compiled, last) and (
+            compiled.condition.form not in _WITHOUT_NUMBER) else None,
         "confirm": compiled.rule.confirm, "cooldown_h": compiled.rule.cooldown_hours,
         "note": clean(alert.note, 300),
         "points": [_point(rows[point.id], url, frames.get(point.id), compiled, point)
@@ -186,6 +191,8 @@ def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float 
 def _is_plain(compiled: CompiledRule, row: Result) -> bool:
     """Whether a rule judges the magnitude as it stands in the results."""
     condition = compiled.condition
+    if condition.form in _WITHOUT_NUMBER:
+        return True
     return (condition.form, condition.quantity) == (Form.VALUE, "mag") and not _is_nucleus(
         compiled, row)
 
@@ -193,14 +200,14 @@ def _is_plain(compiled: CompiledRule, row: Result) -> bool:
 def _is_nucleus(compiled: CompiledRule, row: Result) -> bool:
     """Whether a rule judges a result without the light of its host galaxy."""
     asked = compiled.rule.host_galaxy
-    return compiled.condition.form is not Form.COLOUR and (
+    return compiled.condition.bands is None and compiled.condition.form not in _WITHOUT_NUMBER and (
         asked == "corrected" or (asked == "auto" and row.host_mjy is not None))
 
 
 def _judged(compiled: CompiledRule, band: str, row: Result, point: RulePoint) -> str:
     """A point as its rule sees it: band and magnitude, and what it judged if that is not it."""
     value = _quantity(compiled, row, point)
-    if compiled.condition.form is Form.COLOUR:
+    if compiled.condition.bands:
         return value
     if compiled.condition.quantity in ("p", "chi"):
         return f"{band}, {value}"
@@ -211,7 +218,8 @@ def _judged(compiled: CompiledRule, band: str, row: Result, point: RulePoint) ->
 def _quantity(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
     """The number that was judged, with its error where it is a value; empty for a magnitude."""
     condition = compiled.condition
-    if condition.form is Form.VALUE and condition.quantity == "mag":
+    if condition.form in _WITHOUT_NUMBER or (
+            condition.form is Form.VALUE and condition.quantity == "mag"):
         return ""
     if condition.form in (Form.VALUE, Form.COLOUR):
         return _value(condition, point) + _host(compiled, row)

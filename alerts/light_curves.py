@@ -34,6 +34,9 @@ _OFFSET_ERR = 0.02  # mag: the largest error of an offset
 _jd = attrgetter("jd")
 _id_and_jd = attrgetter("jd", "id")
 
+#: What compares a point with those of a window before it.
+_OF_PAST = (Form.CHANGE, Form.RATE, Form.FAINTEST, Form.BRIGHTEST)
+
 #: Of a camera, the one that it is compared with, and its magnitudes minus those of that one.
 Offsets = dict[str, tuple[str, float]]
 
@@ -189,9 +192,10 @@ class Curve:
     and ``before``: points before it, that the rules need which it serves.
     """
 
-    def __init__(self, source: _Points, bands: tuple[str, ...], start: float, most: int) -> None:
-        self._source = source
-        self.bands = bands
+    def __init__(self, read: _Points, source: str, bands: tuple[str, ...], start: float,
+                 most: int) -> None:
+        self._source = read
+        self.source, self.bands = source, bands
         self._most = most
         self._derived: dict[Hashable, Derivation | ByCamera] = {}
         self._offsets: Offsets = {}
@@ -299,7 +303,7 @@ class ByCamera:
 
 def is_apart(condition: Condition) -> bool:
     """Whether a condition compares magnitudes or fluxes, which an instrument's band shifts."""
-    return condition.form in (Form.CHANGE, Form.RATE) and condition.quantity not in ("p", "chi")
+    return condition.form in _OF_PAST and condition.quantity not in ("p", "chi")
 
 
 def _shifted(point: SeriesPoint, offset: float, condition: Condition) -> SeriesPoint:
@@ -383,12 +387,12 @@ def read(db: Connection, compiled: CompiledRule, source: str, band: str, start: 
     """A curve of the points from a JD on, at most so many."""
     bands = compiled.condition.bands
     if bands is None:
-        return Curve(_Band(db, compiled, source, band, start, most, until), (band,), start,
-                     most)
+        return Curve(_Band(db, compiled, source, band, start, most, until), source, (band,),
+                     start, most)
     within = compiled.rule.colour_within_hours
     first = _Band(db, compiled, source, bands[0], start, most, until)
     second = _Band(db, compiled, source, bands[1], start - within / 24.0, most, until)
-    return Curve(_Colour(first, second, within), bands, start, most)
+    return Curve(_Colour(first, second, within), source, bands, start, most)
 
 
 def read_offsets(db: Connection, compiled: CompiledRule, source: str, band: str,
@@ -402,5 +406,6 @@ def read_offsets(db: Connection, compiled: CompiledRule, source: str, band: str,
 
 def reach(compiled: CompiledRule) -> float:
     """Days before a point on whose points its value rests."""
-    return (0.0 if compiled.condition.form in (Form.VALUE, Form.COLOUR)
-            else compiled.rule.window_days)
+    beside = compiled.rule.colour_within_hours / 24.0
+    past = compiled.condition.form in (*_OF_PAST, Form.ROTATION)
+    return compiled.rule.window_days + beside if past else 2.0 * beside

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -58,6 +59,8 @@ class PointReader:
     def since(self, compiled: CompiledRule, source: str, band: str,
               start: float) -> list[RulePoint]:
         """All points from a JD on."""
+        if compiled.condition.terms:
+            return _combined(compiled, start, lambda leaf, jd: self.since(leaf, source, band, jd))
         curve = self.curve(compiled, source, band)
         if start - reach(compiled) < curve.start:
             return since_jd(self._db, compiled, source, band, start, self.until)
@@ -70,8 +73,9 @@ class PointReader:
 
     def points(self, compiled: CompiledRule, curve: Curve, begin: int) -> list[RulePoint]:
         """The points of a curve from an index on."""
-        return _rule_points(compiled, curve, begin,
-                            bisect_right(curve.points, self.until, key=_jd))
+        found = _rule_points(compiled, curve, begin,
+                             bisect_right(curve.points, self.until, key=_jd))
+        return _newness(self._db, compiled, curve.source, found)
 
     def curve(self, compiled: CompiledRule, source: str, band: str) -> Curve:
         """The curve of a rule on a source and band, long enough to judge its newest points."""
@@ -131,6 +135,8 @@ def latest_jd(now: float) -> float:
 
 def _load(reader: PointReader, compiled: CompiledRule, source: str, band: str,
           since: float) -> tuple[float, list[RulePoint]]:
+    if compiled.condition.terms:
+        return _load_combined(reader, compiled, source, band, since)
     needed = compiled.rule.confirm - 1
     curve = reader.curve(compiled, source, band)
     newest = reader.newest(curve)
@@ -145,14 +151,67 @@ def _load(reader: PointReader, compiled: CompiledRule, source: str, band: str,
     return since, reader.points(compiled, curve, max(begin, 0))
 
 
+def _load_combined(reader: PointReader, compiled: CompiledRule, source: str, band: str,
+                   since: float) -> tuple[float, list[RulePoint]]:
+    """The same where a condition has several terms: a point is one of any of them."""
+    needed, near = compiled.rule.confirm - 1, compiled.rule.colour_within_hours / 24.0
+    curves = [reader.curve(leaf, source, band) for leaf in _leaves(compiled)]
+    newest = [jd for curve in curves if (jd := reader.newest(curve)) is not None]
+    if not newest:
+        return since, []
+    since = max(since - near, max(newest) - _LATE)
+    begin = since
+    for curve in curves:
+        at = max(bisect_left(curve.points, since, key=_jd) - needed, 0)
+        begin = min([begin, *(point.jd for point in curve.points[at:at + 1])])
+    found = reader.since(compiled, source, band, begin)[-_MOST:]
+    first = sum(point.jd < since for point in found) - needed
+    return since, found[max(first, 0):]
+
+
+def _leaves(compiled: CompiledRule) -> list[CompiledRule]:
+    return [replace(compiled, condition=leaf, clear=None) for leaf in compiled.condition.leaves]
+
+
+def _combined(compiled: CompiledRule, start: float,
+              read: Callable[[CompiledRule, float], list[RulePoint]]) -> list[RulePoint]:
+    """The points of all terms from a JD on; the value is 1 where the condition is met, 0 where it
+    is not, NaN where that is not known.
+
+    At a point, a term that has no value of it has that of its own nearest point, if near enough.
+    """
+    near = compiled.rule.colour_within_hours / 24.0
+    of = {leaf.condition: read(leaf, start - near) for leaf in _leaves(compiled)}
+    own = {leaf: {point.id: point for point in points} for leaf, points in of.items()}
+    found = []
+    for id_, jd in sorted({(point.id, point.jd) for points in of.values() for point in points
+                           if point.jd >= start}, key=lambda one: (one[1], one[0])):
+        values = {leaf: (own[leaf][id_] if id_ in own[leaf] else _nearest(of[leaf], jd, near)).value
+                  for leaf in of}
+        found.append(RulePoint(id=id_, jd=jd, value=compiled.condition.truth(values)))
+    return found
+
+
+def _nearest(points: Sequence[RulePoint], jd: float, near: float) -> RulePoint:
+    """The nearest point in time; one without a value if none is near."""
+    at = bisect_left(points, jd, key=_jd)
+    found = min(points[max(at - 1, 0):at + 1], key=lambda point: abs(point.jd - jd), default=None)
+    none = RulePoint(id=0, jd=jd, value=math.nan)
+    return found if found is not None and abs(found.jd - jd) <= near else none
+
+
 def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
              start: float, until: float) -> list[RulePoint]:
     """All points from a JD on, up to that of ``latest_jd``; nothing is kept in memory."""
+    if compiled.condition.terms:
+        return _combined(compiled, start,
+                         lambda leaf, jd: since_jd(db, leaf, source, band, jd, until))
     curve = light_curves.read(db, compiled, source, band, start - reach(compiled), _MOST_PAST,
                               until)
     _calibrate(db, curve, compiled, source, band)
-    return _rule_points(compiled, curve, bisect_left(curve.points, start, key=_jd),
-                        len(curve.points))
+    found = _rule_points(compiled, curve, bisect_left(curve.points, start, key=_jd),
+                         len(curve.points))
+    return _newness(db, compiled, source, found)
 
 
 def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
@@ -162,6 +221,16 @@ def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
     last = store.times(db, selection(compiled, source, first, until), limit=1)
     found = since_jd(db, compiled, source, band, last[0], until) if last else []
     return found[-1] if found else None
+
+
+def _newness(db: Connection, compiled: CompiledRule, source: str,
+             points: list[RulePoint]) -> list[RulePoint]:
+    """For the condition on new sources: 1 at a source's first ``confirm`` points, else 0."""
+    if compiled.condition.form is not Form.NEW or not points:
+        return points
+    confirm = compiled.rule.confirm
+    before = store.count_before(db, source, points[0].jd, confirm)
+    return [replace(point, value=float(before + n < confirm)) for n, point in enumerate(points)]
 
 
 def _calibrate(db: Connection, curve: Curve, compiled: CompiledRule, source: str,

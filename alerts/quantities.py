@@ -111,7 +111,9 @@ class Derivation:
     A change is the value minus the median of the points in the ``window`` days before that are of
     earlier nights, at least ``min_points`` of them; in sigma it is divided by
     sqrt((1.4826 MAD)^2 + err^2 + floor^2), with the point's own random error. A change of chi is
-    the absolute difference from the median direction, in [0, 90] degrees. A rate is the slope of a
+    the absolute difference from the median direction, in [0, 90] degrees. The faintest and the
+    brightest are how far a point is beyond all of those, in sigma over its own error and the floor.
+    A rate is the slope of a
     weighted straight line through the window, NaN if it is below three standard errors. A rotation
     is the largest turn of chi within the window, each step taken the shorter way, of those that
     noise does not explain; 0 if it explains them all; in sigma, the largest in its errors. Only
@@ -136,7 +138,7 @@ class Derivation:
 
     def values(self, start: int, end: int) -> list[float]:
         """Those of the points from one index on and before another."""
-        if self._condition.form in (Form.VALUE, Form.COLOUR):
+        if self._condition.form in (Form.VALUE, Form.COLOUR, Form.NEW):
             return [point.value for point in self._points[start:end]]
         if not self._begin <= start <= self._begin + len(self._values):
             kept = self._values if start < self._begin < end else []
@@ -174,6 +176,11 @@ class Derivation:
         if end - first < self._past.min_points:
             return _NAN
         window.move(first, end)
+        if condition.form in (Form.FAINTEST, Form.BRIGHTEST):
+            beyond = (point.value - window.largest() if condition.form is Form.FAINTEST
+                      else window.smallest() - point.value)
+            return beyond if condition.unit != "sigma" else beyond / (
+                math.hypot(point.error, self._past.floor) or _NAN)
         middle = window.middle()
         difference = (abs(angle_difference(point.value, middle)) if condition.quantity == "chi"
                       else point.value - middle)

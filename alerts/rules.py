@@ -32,6 +32,7 @@ from iop4d.model.errors import ConfigError
 from iop4d.model.flags import Flag
 from iop4d.model.states import AlertState
 
+_OF_NIGHTS = (Form.CHANGE, Form.FAINTEST, Form.BRIGHTEST)
 _JD_STEP = 1e-9  # days: the spacing of Julian dates of today in a double is half of it
 
 
@@ -101,6 +102,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
         clear = parse_condition(rule.clear) if rule.clear.strip() else None
     except ConfigError as error:
         raise ConfigError(f"[[rule]] '{rule.name}': {error}") from None
+    _check_terms(rule, condition)
     if clear is not None and clear.about != condition.about:
         raise ConfigError(f"[[rule]] '{rule.name}': clear '{rule.clear}' has another quantity "
                           f"or unit than its condition, '{rule.condition}'")
@@ -146,9 +148,19 @@ def _check_keys(rule: Rule, condition: Condition) -> None:
     if rule.host_galaxy == "corrected" and condition.quantity not in ("mag", "flux_mjy", "p"):
         raise ConfigError(f"[[rule]] '{rule.name}': host = 'corrected' is for mag, flux_mjy and p; "
                           f"'{rule.condition}' is about none of them")
-    if condition.form is Form.CHANGE and rule.window_days <= 1.0:
+    if rule.window_days <= 1.0 and any(leaf.form in _OF_NIGHTS for leaf in condition.leaves):
         raise ConfigError(f"[[rule]] '{rule.name}': window_days is {rule.window_days:g}; expected "
                           "more than 1, because a change is relative to earlier nights")
+
+
+def _check_terms(rule: Rule, condition: Condition) -> None:
+    """Refuse what has no meaning where a condition has no number of its own."""
+    if condition.terms and rule.clear.strip():
+        raise ConfigError(f"[[rule]] '{rule.name}': clear does not apply to a condition with and "
+                          "or or, which ends when it is no longer met")
+    if condition.terms and rule.max_err:
+        raise ConfigError(f"[[rule]] '{rule.name}': max_err does not apply to a condition with "
+                          "and or or, whose quantities have several units")
 
 
 def judge(compiled: CompiledRule, history: History, points: Sequence[RulePoint], *,

@@ -15,11 +15,25 @@ from iop4d.model.units import angle_difference
 _EXACT = 1 << 60  # cosines and sines as whole numbers: sums that forget what is removed
 
 
-class SortedValues:
+class _Sorted:
     """Numbers in order."""
 
     def __init__(self) -> None:
         self._values: list[float] = []
+
+    @property
+    def largest(self) -> float:
+        """The largest of some."""
+        return self._values[-1]
+
+    @property
+    def smallest(self) -> float:
+        """The smallest of some."""
+        return self._values[0]
+
+
+class SortedValues(_Sorted):
+    """Numbers in order."""
 
     def __len__(self) -> int:
         return len(self._values)
@@ -36,11 +50,6 @@ class SortedValues:
         """These instead of all that are there."""
         self._values = sorted(values)
 
-    @property
-    def largest(self) -> float:
-        """The largest of some."""
-        return self._values[-1]
-
     def median(self) -> float:
         """That of ``statistics.median``."""
         return _middle(lambda k: self._values[k], len(self._values))
@@ -51,11 +60,11 @@ class SortedValues:
         return _median_distance(lambda k: self._values[k] - middle, at, len(self._values))
 
 
-class SortedAngles:
+class SortedAngles(_Sorted):
     """Angles modulo 180 degrees in order, with their mean direction."""
 
     def __init__(self) -> None:
-        self._values: list[float] = []
+        super().__init__()
         self._cos = self._sin = 0
 
     def add(self, value: float) -> None:

@@ -31,6 +31,7 @@ SYSTEM_PHRASES: dict[str, tuple[str, str]] = {
     "backlog": ("{value} jobs in the queue", "{value} jobs in the queue"),
     "undelivered": ("{of} undelivered for {value}", "{of} delivers again"),
     "standard_off": ("{of} standard off {value}", "{of} standard off {value}"),
+    "no_data": ("{of} no data tonight", "{of} has data"),
     "rule_error": ("rule {of} cannot be evaluated", "rule {of} is evaluated again"),
 }
 
@@ -61,7 +62,7 @@ def of_point(compiled: CompiledRule, band: str, magnitude: str, value: str) -> t
     condition = compiled.condition
     if not value:
         return f"{band} = {magnitude}", ""
-    if condition.form is Form.COLOUR:
+    if condition.bands:
         return value, ""
     short = value.replace("change mag = ", "change ").replace("rate mag = ", "rate ").replace(
         "change flux_mjy = ", "flux change ")
@@ -85,7 +86,7 @@ def of_withdrawal(compiled: CompiledRule, band: str, alert: Alert, fired: Sequen
         unit = ""
     what = {"mag": "", "flux_mjy": "flux "}.get(condition.quantity, f"{condition.quantity} ")
     form = "" if condition.form in (Form.VALUE, Form.COLOUR) else f"{condition.form.value} "
-    place = "" if condition.form is Form.COLOUR else f"{band} "
+    place = "" if condition.bands else f"{band} "
     before = decimal(None if alert.value is None else scale * alert.value, digits)
     after = "" if now is None else f" → {decimal(scale * now, digits)}"
     marks = dict.fromkeys(str(mark["name"]) for row in fired for mark in row.human_flags)

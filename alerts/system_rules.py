@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from iop4d.alerts import episodes
 from iop4d.alerts.check import OWN
@@ -30,6 +32,7 @@ _HOUR = 3600.0
 _DAY = 86400.0
 _FEWEST = 5  # frames of which a share is a measure
 _CLOUDS_RECENT = 0.25  # days: a zero point older than that says nothing of the sky now
+_CLOUDS_DAYS, _CLOUDED = 14.0, 0.7  # days whose best zero point counts; mag below it
 _LEFT_AFTER = 30.0  # minutes without information of an alert's subject after which it ends
 
 Values = dict[str, float]
@@ -41,7 +44,8 @@ class SystemState:
 
     ``beat``: the daemon's heartbeat. ``observes``: whether a telescope's frames are to be expected
     now. ``since``: since when a condition of the outside holds, kept from look to look.
-    ``unknown``: what each rule names that is not in the catalogue.
+    ``unknown``: what each rule names that is not in the catalogue. ``by``: the hour and the time
+    zone of a condition on data.
     """
 
     db: Connection
@@ -51,6 +55,7 @@ class SystemState:
     observes: Callable[[str], bool]
     since: dict[tuple[str, str], float] = field(default_factory=dict)
     unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    by: tuple[str, str] = ("", "")
 
     def hours_of(self, what: str, subject: str, holds: bool) -> float:
         """Hours for which something has held; 0 if it does not."""
@@ -146,18 +151,51 @@ def why(state: SystemState, quantity: str, subject: str) -> str:
     if quantity == "undelivered":
         return next((str(one["reason"]) for one in outbox.undelivered(state.db, state.now)
                      if one["channel"] == subject), "")
+    if quantity == "no_data":
+        seen = clouds(state, _CLOUDS_DAYS)
+        return ("other telescopes see no clouds" if seen.keys() - {subject} else
+                "whether it is cloudy is not known: no telescope has zero points of tonight")
     if quantity == "rule_error":
-        if names := state.unknown.get(subject):
-            return f"not in the catalogue: {', '.join(names)}"
-        if wrong := next((r.why for r in state.site.wrong_rules if r.name == subject), ""):
-            return wrong
-        return health.last_rule_error(state.db, subject)
+        return _why_of_rule(state, subject)
     return ""
+
+
+def _why_of_rule(state: SystemState, rule: str) -> str:
+    if names := state.unknown.get(rule):
+        return f"not in the catalogue: {', '.join(names)}"
+    if wrong := next((r.why for r in state.site.wrong_rules if r.name == rule), ""):
+        return wrong
+    return health.last_rule_error(state.db, rule)
+
+
+def no_data(state: SystemState, _window: float) -> Values:
+    """Hours of the night since the hour by which there should have been a science frame, of every
+    telescope (or archive without one) that has sent none; 0 where another one sees clouds."""
+    deadline = last_time(*state.by, state.now, local=state.site.alerts.quiet_timezone)
+    clouded = {name for name, drop in clouds(state, _CLOUDS_DAYS).items() if drop > _CLOUDED}
+    found = {}
+    for archive in state.site.archive:
+        subject = archive.telescope or archive.name
+        last = health.last_science_frame_at(state.db, subject,
+                                            archive="" if archive.telescope else archive.name)
+        fine = (last is not None and last > deadline - _DAY / 2) or bool(clouded - {subject})
+        expected = state.now - deadline < _DAY / 2 and state.observes(subject)
+        found[subject] = 0.0 if fine or not expected else (state.now - deadline) / _HOUR
+    return found
+
+
+def last_time(hour: str, zone: str, now: float, *, local: str = "UTC") -> float:
+    """The last moment (Unix seconds) at which clocks of a zone showed an hour such as 22:00."""
+    here = datetime.fromtimestamp(now, UTC).astimezone(ZoneInfo(local if zone == "local" else zone))
+    at = here.replace(hour=int(hour[:2]), minute=int(hour[3:]), second=0, microsecond=0)
+    if at.timestamp() > now:
+        at = (at.replace(tzinfo=None) - timedelta(days=1)).replace(tzinfo=here.tzinfo)
+    return at.timestamp()
 
 
 MEASURES: dict[str, Callable[[SystemState, float], Values]] = {
     f.__name__: f for f in (silent, unreachable, failed, unsolved, clouds, disk_free, backlog,
-                            undelivered, standard_off, rule_error)}
+                            undelivered, standard_off, rule_error, no_data)}
 
 
 class SystemRules:
@@ -188,7 +226,8 @@ class SystemRules:
         judged: set[tuple[str, str]] = set()
         for compiled in self._rules:
             with isolated(tx, self._clock(), rule=compiled.rule.name):
-                values = MEASURES[compiled.condition.quantity](state, compiled.rule.window_days)
+                values = MEASURES[compiled.condition.quantity](
+                    replace(state, by=compiled.condition.by), compiled.rule.window_days)
                 for subject, value in values.items():
                     if _is_about(compiled, subject):
                         self._why = partial(why, state, compiled.condition.quantity, subject)

@@ -136,6 +136,14 @@ class PastWindow(Window):
         """The median; of angles, NaN where they cancel."""
         return self._values.median()
 
+    def largest(self) -> float:
+        """The largest value, of numbers."""
+        return self._values.largest
+
+    def smallest(self) -> float:
+        """The smallest value, of numbers."""
+        return self._values.smallest
+
     def deviation(self, middle: float) -> float:
         """The median distance from a middle."""
         return self._values.deviation(middle)

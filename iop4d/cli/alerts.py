@@ -141,11 +141,12 @@ def rules(ctx: click.Context, as_json: bool, site_after: str | None,
 
 def _watched(rule: Rule) -> str:
     """What a rule watches: sources in a band, or a part of the system."""
-    from iop4d.alerts.conditions import SYSTEM
+    from iop4d.alerts.conditions import SYSTEM, Form, parse_condition
 
     named = ", ".join(rule.sources) or rule.source.replace("*", "")
-    if (quantity := rule.condition.split()[0]) in SYSTEM:
-        return named or f"the system, each {SYSTEM[quantity][2]}"
+    condition = parse_condition(rule.condition)
+    if condition.form is Form.SYSTEM:
+        return named or f"the system, each {SYSTEM[condition.quantity][2]}"
     return f"{named or 'every target'}, {rule.band}"
 
 

@@ -19,7 +19,8 @@ def rank(severity: str) -> int:
 
 _CONDITION: Check = (
     "a quantity, one of < <= > >=, and a number, such as mag < 13.0",
-    lambda value: re.fullmatch(r"[^<>]+[<>]=?[^<>]+", value) is not None)
+    lambda value: re.fullmatch(r"[^<>]+[<>]=?[^<>]+([<>]=?[^<>]+)*|\s*(new|state|no data)\s.*",
+                               value) is not None)
 _TIME: Check = ("a time of UTC such as '07:30', or nothing", lambda value: not value or bool(
     re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value)))
 _ATELS: Check = ("numbers of ATels, such as \"14773, 15056\"", lambda value: all(

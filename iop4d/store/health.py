@@ -41,6 +41,14 @@ def last_frame_at(db: Connection, telescope: str, *, archive: str = "") -> float
     return newest
 
 
+def last_science_frame_at(db: Connection, telescope: str, *, archive: str = "") -> float | None:
+    """The same of the newest science frame."""
+    newest: float | None = db.select(Frame, pw.fn.MAX(Frame.seen_at)).where(
+        (Frame.archive == archive if archive else Frame.telescope == telescope)
+        & (Frame.kind == FrameKind.SCIENCE)).scalar()
+    return newest
+
+
 def failed_frames(db: Connection, since: float) -> int:
     """Frames that failed or were quarantined from a moment on."""
     return int(db.select(Frame).where(

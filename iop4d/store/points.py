@@ -157,6 +157,12 @@ def _among(selection: PointSelection) -> tuple[str, tuple[Any, ...], Any]:
     return text, tuple(values[:-1]), namedtuple("_Row", names)
 
 
+def count_before(db: Connection, source: str, jd: float, most: int) -> int:
+    """How many results of a source, of any band, are before a JD; no more than so many."""
+    return len(db.rows("SELECT 1 FROM result WHERE source = ? AND jd_mid < ? AND NOT withdrawn "
+                       "LIMIT ?", source, jd, most))
+
+
 def nightly(db: Connection, selection: PointSelection, before: str, *,
             limit: int = 1000) -> list[tuple[str, str, float]]:
     """Night, camera and mean value of such points, of the last nights before one."""

@@ -55,6 +55,19 @@ def test_a_condition_holds_where_it_says(text: str, value: float, holds: bool) -
     ("change flux_mjy < -120 %", "it can never be met"),
     ("silent < 0 h", "it can never be met"),
     ("colour R-R < 0.6", "two different bands"),
+    ("change R-R > 0.2", "two different bands"),
+    ("rotation mag > 5 sigma", "only chi rotates"),
+    ("faintest p > 5 %", "expected faintest mag > 0.1"),
+    ("mag < 13 and", "expected a condition on either side"),
+    ("and mag < 13", "expected a condition on either side"),
+    ("(mag < 13 or p > 10 %", "a parenthesis is not closed"),
+    ("mag < 13) or p > 10 %", "')' stands where"),
+    ("mag < 13 and p > 15", "expected p > 15 %"),
+    ("mag < 13 and silent > 2 h", "cannot stand beside"),
+    ("mag < 13 and colour B-R < 0.6", "only conditions on points of one band"),
+    ("no data by 25:00", "expected a quantity"),
+    ("no data by 22:00 Spain/Madrid", "unknown time zone 'Spain/Madrid'"),
+    ("no_data > 2 h", "expected no data by and a time"),
 ])
 def test_a_wrong_condition_is_refused_with_what_was_expected(text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as refused:
@@ -108,3 +121,35 @@ def test_units_are_kept_as_science_has_them(text: str, form: Form, threshold: fl
 def test_overlap_is_known(one: str, other: str, overlap: bool) -> None:
     assert parse_condition(one).overlaps(parse_condition(other)) is overlap
     assert parse_condition(other).overlaps(parse_condition(one)) is overlap
+
+
+@pytest.mark.parametrize(("text", "mag", "p", "met"), [
+    ("p > 15 % and mag < 13", 12.5, 0.2, 1.0), ("p > 15 % and mag < 13", 13.5, 0.2, 0.0),
+    ("p > 15 % and mag < 13", 13.5, math.nan, 0.0),
+    ("p > 15 % and mag < 13", 12.5, math.nan, math.nan),
+    ("p > 15 % or mag < 13", 13.5, 0.1, 0.0), ("p > 15 % or mag < 13", 13.5, 0.2, 1.0),
+    ("p > 15 % or mag < 13", math.nan, 0.2, 1.0), ("p > 15 % or mag < 13", math.nan, 0.1, math.nan),
+    ("p > 15 % and mag < 13 or mag < 12", 11.0, 0.1, 1.0),
+    ("p > 15 % and (mag < 13 or mag > 15)", 16.0, 0.2, 1.0),
+    ("p > 15 % and (mag < 13 or mag > 15)", 14.0, 0.2, 0.0),
+    ("mag < 12 or p > 15 % and mag < 13", 12.5, 0.1, 0.0)])
+def test_conditions_are_joined_and_what_is_not_known_decides_nothing(
+        text: str, mag: float, p: float, met: float) -> None:
+    joined = parse_condition(text)
+    values = {leaf: {"mag": mag, "p": p}[leaf.quantity] for leaf in joined.leaves}
+    assert joined.truth(values) == pytest.approx(met, nan_ok=True)
+    again = parse_condition(str(joined))
+    assert again.truth({leaf: {"mag": mag, "p": p}[leaf.quantity] for leaf in again.leaves}
+                       ) == pytest.approx(met, nan_ok=True)
+
+
+@pytest.mark.parametrize(("text", "form", "unit"), [
+    ("state low", Form.FAINTEST, "sigma"), ("state high", Form.BRIGHTEST, "sigma"),
+    ("faintest mag > 0.1", Form.FAINTEST, "mag"), ("new  source", Form.NEW, ""),
+    ("change B-R > 0.2 mag", Form.CHANGE, "mag"), ("change B-R > 5 sigma", Form.CHANGE, "sigma"),
+    ("rotation chi > 5 sigma", Form.ROTATION, "sigma"),
+    ("no data by 22:00 Europe/Madrid", Form.SYSTEM, "h")])
+def test_new_forms_are_understood(text: str, form: Form, unit: str) -> None:
+    found = parse_condition(text)
+    assert (found.form, found.unit) == (form, unit)
+    assert parse_condition(str(found)) == found

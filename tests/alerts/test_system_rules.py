@@ -435,3 +435,45 @@ def test_a_standard_that_is_off_the_literature_is_told(system: Make) -> None:
             point(tx, n, 9.0, source=star.name, instrument=f"I{n}", jd_mid=now - 0.1, p=star.p,
                   p_debiased=star.p, p_err=0.001, chi_deg=star.chi_deg + turned, chi_err_deg=1.0)
     assert watched.look(15) == [("I0", "firing")]
+
+
+def at(hour: float) -> float:
+    """A moment of the evening of 2026-11-22, UTC."""
+    return 1795305600.0 + 3600.0 * hour
+
+
+def test_no_data_by_an_hour_is_told_at_that_hour(system: Make) -> None:
+    it = system("no data by 22:00", "notify_resolved = true\n")
+    it.clock.now = at(21.5)
+    with it.database.write() as tx:
+        frame(tx, at(-3.0))  # of the night before
+        frame(tx, at(21.0), path="flat", kind="flat")
+    assert it.look(25) == []
+    assert it.look(25) == [("OSN-T090", "firing")]
+    assert "no data tonight" in last(it.database, Outbox).content["subject"]
+    assert "not known" in last(it.database, Outbox).content["note"]
+    with it.database.write() as tx:
+        frame(tx, it.clock(), path="science")
+    assert it.look(15) == [("OSN-T090", "resolved")]
+
+
+@pytest.mark.parametrize("why", ["data", "day", "clouds"])
+def test_no_data_is_not_told_of_nights_with_data_or_clouds(system: Make, why: str) -> None:
+    it = system("no data by 22:00")
+    it.clock.now = at(22.5)
+    with it.database.write() as tx:
+        if why == "data":
+            frame(tx, at(20.0))
+        if why == "clouds":  # another telescope sees them
+            for n, zero_point in enumerate((22.0, 22.0, 20.9)):
+                point(tx, n, 14.0, telescope="OSN-T150", zero_point=zero_point,
+                      jd_mid=jd_of_unix(at(20.0 + 0.5 * n)), created_at=at(20.0 + 0.5 * n))
+    it.night = why != "day"
+    assert it.look(30) == []
+
+
+@pytest.mark.parametrize(("hour", "zone", "moment"), [
+    ("22:00", "UTC", 22.0), ("22:00", "Europe/Madrid", 21.0), ("23:30", "UTC", -0.5),
+    ("22:00", "local", 21.0)])
+def test_an_hour_is_that_of_its_zone(hour: str, zone: str, moment: float) -> None:
+    assert system_rules.last_time(hour, zone, at(22.5), local="Europe/Madrid") == at(moment)

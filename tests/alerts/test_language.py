@@ -1,0 +1,164 @@
+"""What rules can say, from the site file to the alert: and, or, low states, new sources."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iop4d.alerts.backtest import backtest
+from iop4d.config.load import parse_site
+from iop4d.model.errors import ConfigError
+from iop4d.model.source import Source, SourceKind
+from iop4d.store import catalogue
+from iop4d.store.schema import Alert, Outbox
+from tests.alerts.bench import JD, Night, Start, changed, channel
+from tests.support.rows import last, rows
+
+DAY = 1440.0  # minutes
+PAST = "window_days = 30\nmin_points = 5\n"
+
+
+def polarised(night: Night, n: float, mag: float, p: float) -> int:
+    return night.see(n, mag, p=p, p_debiased=p, p_err=0.005, mode="polarimetry", chi_deg=30.0,
+                     chi_err_deg=1.0)
+
+
+def quiet(night: Night, mags: dict[str, float], nights: int = 8, **more: Any) -> None:
+    """One point a night in each band."""
+    for n in range(nights):
+        for k, (band, mag) in enumerate(mags.items()):
+            night.see((n - 10) * DAY + k, mag + 0.01 * (n % 3), band=band,
+                      night=f"2025-11-{n + 1:02d}", **more)
+
+
+def fired(night: Night) -> int:
+    return sum(row.state == "firing" for row in rows(night.database, Alert))
+
+
+@pytest.mark.parametrize(("points", "fires"), [
+    ([(12.5, 0.2), (12.5, 0.2)], 1), ([(13.5, 0.2), (13.5, 0.2)], 0),
+    ([(12.5, 0.1), (12.5, 0.1)], 0), ([(12.5, 0.2), (12.5, 0.1)], 0)])
+def test_both_conditions_are_met_by_the_points_that_confirm(
+        start: Start, points: list[tuple[float, float]], fires: int) -> None:
+    night = start(changed("p > 15 % and mag < 13"), channel())
+    for n, (mag, p) in enumerate(points):
+        polarised(night, n, mag, p)
+    assert fired(night) == fires
+    if fires:
+        content = last(night.database, Outbox).content
+        assert content["condition"] == "p > 15.0 % and mag < 13.0"
+        assert "R = 12.5" in content["subject"]
+
+
+def test_photometry_is_joined_with_the_polarisation_of_the_same_half_hour(start: Start) -> None:
+    night = start(changed("p > 15 % and mag < 13"), channel())
+    polarised(night, 0, 13.5, 0.2)  # polarised, and faint in that minute
+    night.see_all([12.5, 12.5], start=40)
+    assert fired(night) == 0
+    polarised(night, 60, 13.5, 0.2)
+    night.see_all([12.5, 12.5], start=65)
+    assert fired(night) == 1
+
+
+def test_or_needs_one_of_them_and_ends_when_none_is_met(start: Start) -> None:
+    night = start(changed("p > 15 % or mag < 13"), channel())
+    polarised(night, 0, 13.5, 0.2)
+    polarised(night, 1, 13.5, 0.2)
+    assert night.state() == "firing"
+    polarised(night, 60, 13.5, 0.1)
+    polarised(night, 61, 13.5, 0.1)
+    assert night.state() == "resolved"
+
+
+def test_a_joined_condition_is_the_same_whatever_comes_first(start: Start) -> None:
+    night = start(changed("p > 15 % and mag < 13"), channel())
+    for n in (3, 0, 2, 1):
+        polarised(night, n, 12.5, 0.2)
+    assert fired(night) == 1
+    assert last(night.database, Alert).fired_jd == pytest.approx(JD + 1.0 / DAY)
+
+
+def test_a_colour_changes_against_its_own_past(start: Start) -> None:
+    night = start(changed("change B-R > 0.2 mag", PAST).replace('band = "R"', 'band = "*"'),
+                  channel())
+    quiet(night, {"B": 14.9, "R": 14.0})
+    for n in range(2):
+        night.see(10.0 * n, 14.95, band="B")
+        night.see(10.0 * n + 1, 14.0, band="R")
+    assert fired(night) == 0
+    for n in range(2, 4):
+        night.see(10.0 * n, 15.25, band="B")
+        night.see(10.0 * n + 1, 14.0, band="R")
+    assert fired(night) == 1
+    row = last(night.database, Alert)
+    assert row.band == "B-R"
+    assert row.value == pytest.approx(0.34, abs=0.03)
+
+
+@pytest.mark.parametrize(("mags", "fires"), [
+    ([14.35, 14.35], 1), ([14.05, 14.05], 0), ([14.35, 14.0], 0), ([13.5, 13.5], 0)])
+def test_a_low_state_is_fainter_than_all_of_the_window(start: Start, mags: list[float],
+                                                       fires: int) -> None:
+    night = start(changed("state low", PAST), channel())
+    quiet(night, {"R": 14.0})
+    night.see_all(mags)
+    assert fired(night) == fires
+
+
+def test_a_high_state_is_brighter_than_all_of_the_window_by_as_much_as_is_asked(
+        start: Start) -> None:
+    night = start(changed("brightest mag > 0.3", PAST), channel())
+    quiet(night, {"R": 14.0})
+    night.see_all([13.75, 13.75])
+    assert fired(night) == 0
+    night.see_all([13.65, 13.65], start=5)
+    assert fired(night) == 1
+
+
+def test_a_new_source_is_told_once_by_its_first_results(start: Start) -> None:
+    night = start(changed("new source", "cooldown_hours = 0\n").replace(
+        "cooldown_hours = 12.0\n", "").replace('"BL Lac"', '"*"'), channel())
+    night.see_all([13.0, 13.0, 13.0, 13.0, 13.1])
+    with night.database.write() as tx:
+        catalogue.save(tx, [Source(name="3C 345", ra_deg=250.7, dec_deg=39.8,
+                                   kind=SourceKind.TARGET)])
+    for n in range(10, 14):
+        night.see(n, 16.0, source="3C 345")
+    found = [(row.source, row.state) for row in rows(night.database, Alert)]
+    assert found == [("BL Lac", "resolved"), ("3C 345", "resolved")]
+    assert night.kinds() == ["alert", "alert"]
+
+
+@pytest.mark.parametrize("condition", [
+    "p > 15 % and mag < 13", "change B-R > 0.2 mag", "state low", "new source"])
+def test_what_a_rule_can_say_can_be_back_tested(start: Start, condition: str) -> None:
+    night = start(changed(condition, PAST).replace('band = "R"', 'band = "*"'), channel())
+    quiet(night, {"B": 14.9, "R": 14.0})
+    for n in range(4):
+        polarised(night, 10.0 * n, 12.5 if "mag" in condition[9:] else 14.5, 0.2)
+        night.see(10.0 * n + 1, 15.9, band="B")
+    compiled = night.engine.compiled("bright")
+    assert compiled is not None
+    with night.database.read() as db:
+        found = backtest(db, night.engine, compiled, -math.inf if condition == "new source" else JD)
+    assert len(found.fired) >= 1
+    assert sorted({one.fired_jd for one in found.fired}) == sorted(
+        {row.fired_jd for row in rows(night.database, Alert)
+         if row.state not in {"pending", "inactive"}})
+
+
+@pytest.mark.parametrize(("keys", "why"), [
+    ('condition = "p > 15 % and mag < 13"\nclear = "mag > 13.2"', "clear does not apply"),
+    ('condition = "p > 15 % and mag < 13"\nmax_err = 0.1', "max_err does not apply"),
+    ('condition = "state low"\nwindow_days = 0.5', "expected more than 1"),
+    ('condition = "mag < 13 and change mag < -0.5"\nwindow_days = 1', "expected more than 1"),
+    ('condition = "no data by 22:00"\nconfirm = 3', "about the system")])
+def test_keys_without_meaning_are_refused(tmp_path: Path, keys: str, why: str) -> None:
+    from iop4d.alerts.check import check_rules
+
+    site = parse_site(f'[[rule]]\nname = "r"\n{keys}\n', root=tmp_path)
+    with pytest.raises(ConfigError, match=why):
+        check_rules(site)
