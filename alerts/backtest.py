@@ -8,12 +8,14 @@ from itertools import zip_longest
 
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.engine import AlertEngine
-from iop4d.alerts.points import newest, since_jd
+from iop4d.alerts.points import lacks_error, newest, since_jd
 from iop4d.alerts.rules import CompiledRule, Edge, History, compile_rule, judge
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
 from iop4d.model.states import AlertState
 from iop4d.store.database import Connection
+
+_OF_WINDOW = (Form.CHANGE, Form.ROTATION, Form.FAINTEST, Form.BRIGHTEST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,17 +83,28 @@ def waits_for(db: Connection, engine: AlertEngine, compiled: CompiledRule) -> st
     """
     if compiled.condition.form is Form.SYSTEM:
         return ""
-    last = [newest(db, compiled, source, band, engine.until)
-            for source, band in engine.series(db, compiled)]
+    series = engine.series(db, compiled)
+    last = [newest(db, compiled, source, band, engine.until) for source, band in series]
     none = sum(point is None for point in last)
-    early = sum(point is not None and math.isnan(point.value) for point in last
-                if compiled.condition.form in (Form.CHANGE, Form.ROTATION))
+    unknown = [(point, *of) for point, of in zip(last, series, strict=True)
+               if point is not None and math.isnan(point.value)
+               and any(leaf.form in _OF_WINDOW for leaf in compiled.condition.leaves)]
+    unsure = sum(lacks_error(db, compiled, *one) for one in unknown)
+    early = len(unknown) - unsure
     rule = compiled.rule
+    why_none = " and a known host galaxy" if rule.host_galaxy == "corrected" else ""
     return "; ".join([
         *([f"{early} of {len(last)} light curves have fewer than {rule.min_points} earlier points "
            f"within {rule.window_days:g} days"] if early else []),
-        *([f"{none} of {len(last)} light curves have no point that counts"] if none else []),
+        *([f"{unsure} of {len(last)} light curves have {_what_lacks(compiled)}"] if unsure else []),
+        *([f"{none} of {len(last)} light curves have no point that counts{why_none}"]
+          if none else []),
         *(["no light curve so far"] if not last else [])])
+
+
+def _what_lacks(compiled: CompiledRule) -> str:
+    return ("a newest point whose p is below five times its error"
+            if compiled.condition.form is Form.ROTATION else "a newest point without an error")
 
 
 def _episodes(source: str, band: str, edges: list[Edge]) -> list[Fired]:

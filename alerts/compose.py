@@ -40,12 +40,14 @@ _HOST = " without the host"
 Content = dict[str, Any]
 
 #: Kinds of message about what was measured.
-OF_POINTS = (MessageKind.ALERT, MessageKind.REMINDER, MessageKind.RESOLVED, MessageKind.WITHDRAWN)
+OF_POINTS = (MessageKind.PENDING, MessageKind.ALERT, MessageKind.REMINDER, MessageKind.RESOLVED,
+             MessageKind.WITHDRAWN)
 #: Kinds of message whose text is in their content.
 WRITTEN = (MessageKind.SUMMARY, MessageKind.TEST)
 
 #: What HTML calls a kind of message.
 _LABELS = {
+    MessageKind.PENDING: "? unconfirmed",
     MessageKind.ALERT: "▲ firing", MessageKind.REMINDER: "▲ still firing",
     MessageKind.RESOLVED: "✓ resolved", MessageKind.WITHDRAWN: "✗ withdrawn"}
 
@@ -62,10 +64,12 @@ class MessageError(Iop4dError):
 
 
 def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Alert,
-             kind: MessageKind, points: Sequence[RulePoint] = ()) -> Content:
+             kind: MessageKind, points: Sequence[RulePoint] = (), *,
+             over_jd: float | None = None) -> Content:
     """The content of a message about an alert, one of ``OF_POINTS``.
 
-    ``points``: those that it shows; the ones that fired the alert, if not given.
+    ``points``: those that it shows; the ones that fired the alert, if not given. ``over_jd``: when
+    it ended, of one that was over when it was found.
     """
     is_remeasured = bool(points)
     points = points or _fired(db, alert)
@@ -86,7 +90,7 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
             compiled, band, alert, list(rows.values()),
             points[-1].value if is_remeasured else None)
         magnitude = f"{band} = {_magnitude(compiled, last)}" if is_remeasured else ""
-    said = subject_line.head(kind, f"{source} {short}")
+    said = subject_line.head(kind, f"{source} {short}", is_over=over_jd is not None)
     more = "; ".join(filter(None, (magnitude, str(compiled.condition))))
     return content | {
         "kind": kind, "source": source, "band": band, "head": said,
@@ -97,6 +101,7 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
             compiled.condition.form not in _WITHOUT_NUMBER) else None,
         "confirm": compiled.rule.confirm, "cooldown_h": compiled.rule.cooldown_hours,
         "note": clean(alert.note, 300),
+        "over_utc": "" if over_jd is None else utc_of_jd(over_jd),
         "points": [_point(rows[point.id], url, frames.get(point.id), compiled, point)
                    for point in points],
         "light_curve": _light_curve(db, alert, max(alert.fired_jd + _PLOT_AFTER, last.jd_mid)),

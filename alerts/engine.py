@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from iop4d.alerts import episodes
@@ -32,7 +33,7 @@ from iop4d.alerts.rules import (
 from iop4d.alerts.subjects import Subjects
 from iop4d.config import Rule, Site
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
-from iop4d.model.units import decimal, jd_of_unix
+from iop4d.model.units import decimal, jd_of_unix, unix_of_jd
 from iop4d.store import alerts, points, results
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
@@ -41,6 +42,7 @@ from iop4d.store.schema import Alert, Result
 log = logging.getLogger(__name__)
 
 _BEFORE = 1e-6  # days before an alert's first point, so that this is judged again
+_UNCONFIRMED = 1800.0  # seconds without another point after which one is told unconfirmed
 _BESIDE = 1.0  # days between the two bands of a colour, at most
 
 
@@ -137,7 +139,7 @@ class AlertEngine:
         if compiled is None or compiled.condition.form is Form.SYSTEM:
             self._end_without_rule(tx, alert)
         elif alert.state == AlertState.PENDING:
-            return
+            self._tell_pending(tx, compiled, alert)
         elif why := _withdrawn_because(tx, compiled, alert, self.until):
             self._withdraw(tx, compiled, alert, why)
         elif snooze_is_over(alert, now):
@@ -145,6 +147,12 @@ class AlertEngine:
             self._remind(tx, compiled, alert)
         elif reminder_is_due(alert, compiled.rule, now):
             self._remind(tx, compiled, alert)
+
+    def _tell_pending(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
+        """Notify people of a point that nobody confirmed for a while, if the rule allows."""
+        waited = self._clock() - max(alert.fired_at, unix_of_jd(alert.fired_jd))
+        if compiled.rule.tell_pending and alert.notified_at is None and waited >= _UNCONFIRMED:
+            self._notifier.notify(tx, compiled, alert, MessageKind.PENDING)
 
     def _end_without_rule(self, tx: Transaction, alert: Alert) -> None:
         """The site file does not have the alert's rule any more, or it is about the system now."""
@@ -225,8 +233,12 @@ class AlertEngine:
                                latest=rows[0] if rows else None, history=history_of(rows))
             edges = judge(compiled, subject.history, found, since=since)
             latest = subject.latest
-            for edge in edges:
-                latest = self._write(tx, subject, edge, latest, waiting)
+            over: float | None = None
+            for edge, after in zip_longest(edges, edges[1:]):
+                if over is None and edge.state is AlertState.FIRING and after is not None:
+                    over = after.jd
+                latest = self._write(tx, subject, edge, latest, waiting, over)
+                over = over if edge.state is AlertState.FIRING else None
                 if waiting is not None and latest.id == waiting.id:
                     waiting = None
             if (latest is not None and latest.state == AlertState.FIRING
@@ -236,8 +248,11 @@ class AlertEngine:
                 self._keep_pending(tx, subject, found)
 
     def _write(self, tx: Transaction, subject: _Subject, edge: Edge, latest: Alert | None,
-               waiting: Alert | None) -> Alert:
+               waiting: Alert | None, over: float | None) -> Alert:
         """Write an edge: a new episode, the end of one, or either at an earlier point than it was.
+
+        ``over``: the JD at which an episode ended that is found when it is over. Its message says
+        so, and there is none of its end.
         """
         now = self._clock()
         kind: MessageKind | None = None
@@ -253,10 +268,12 @@ class AlertEngine:
             else:
                 latest = episodes.move(tx, latest, AlertState.RESOLVED, now=now,
                                        resolved_jd=edge.jd, resolved_at=now)
-                if subject.compiled.rule.notify_resolved and latest.notified_at:
+                if (subject.compiled.rule.notify_resolved and latest.notified_at
+                        and over is None):
                     kind = MessageKind.RESOLVED
         if kind is not None:
-            self._notifier.notify(tx, subject.compiled, latest, kind, points=edge.points)
+            self._notifier.notify(tx, subject.compiled, latest, kind, points=edge.points,
+                                  over_jd=over)
             latest = alerts.by_id(tx, latest.id)
         return latest
 
@@ -267,7 +284,7 @@ class AlertEngine:
             return episodes.begin(tx, rule, subject.source, subject.band, AlertState.FIRING,
                                   after=latest, now=now, **_fired(edge.points))
         return episodes.move(tx, waiting, AlertState.FIRING, now=now, fired_at=now,
-                             condition=rule.condition, severity=rule.severity,
+                             notified_at=None, condition=rule.condition, severity=rule.severity,
                              **_fired(edge.points))
 
     def _notify_late(self, tx: Transaction, compiled: CompiledRule, alert: Alert,
@@ -282,7 +299,7 @@ class AlertEngine:
         now, waiting = self._clock(), subject.waiting
         if not is_pending(subject.compiled, subject.history.now, found):
             if waiting is not None and waiting.state == AlertState.PENDING:
-                episodes.move(tx, waiting, AlertState.INACTIVE, now=now)
+                episodes.move(tx, waiting, AlertState.INACTIVE, now=now, notified_at=None)
             return
         columns = _fired(found[-1:])
         if waiting is None:

@@ -18,6 +18,9 @@ from iop4d.store import alerts, outbox
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert
 
+#: Kinds of message of which an episode may have several.
+_REPEATED = (MessageKind.PENDING, MessageKind.REMINDER)
+
 
 class Notifier:
     """Puts messages about alerts into the outbox, in the transaction that changes the alert."""
@@ -28,12 +31,13 @@ class Notifier:
         self._channels = {channel.name: channel for channel in site.channel}
 
     def notify(self, tx: Transaction, compiled: CompiledRule, alert: Alert, kind: MessageKind, *,
-               points: Sequence[RulePoint] = ()) -> bool:
+               points: Sequence[RulePoint] = (), over_jd: float | None = None) -> bool:
         """Notify people of an alert unless it is muted or old; whether they are notified.
 
         ``kind``: one of ``compose.OF_POINTS``. ``points``: those that the message shows, by
         the newest of which its age is judged; the ones that fired it, if not given. Whoever was
-        notified of an alert is notified of its withdrawal, however old it is.
+        notified of an alert is notified of its withdrawal, however old it is. ``over_jd``: when an
+        alert ended that was over when it was found.
         """
         withdrawn = kind == MessageKind.WITHDRAWN
         newest = points[-1].jd if points else alert.fired_jd
@@ -43,7 +47,8 @@ class Notifier:
             if not withdrawn:
                 _note(tx, alert, why_not)
             return False
-        content = compose.of_alert(tx, self._site.site, compiled, alert, kind, points)
+        content = compose.of_alert(tx, self._site.site, compiled, alert, kind, points,
+                                   over_jd=over_jd)
         self._queue(tx, compiled, alert, kind, content, made_of=repr(alert.fired_jd))
         alerts.update(tx, alert, notified_at=self._clock(),
                       note="" if kind == MessageKind.ALERT else alert.note)
@@ -70,7 +75,7 @@ class Notifier:
             channel = self._channels[name]
             for recipient in channel.recipients:
                 key = dedup_key(alert.rule, alert.source, alert.band, alert.episode, kind,
-                                int(now) if kind == MessageKind.REMINDER else 0, name, recipient)
+                                int(now) if kind in _REPEATED else 0, name, recipient)
                 outbox.queue(
                     tx, dedup_key=key, alert=alert.id, channel=name, recipient=recipient,
                     message_id=message_id(key, made_of, channel), content=content,

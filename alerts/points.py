@@ -14,6 +14,7 @@ from iop4d.alerts.conditions import Form
 from iop4d.alerts.light_curves import Curve, LightCurves, reach, selection
 from iop4d.alerts.quantities import Past
 from iop4d.alerts.rules import CompiledRule, RulePoint
+from iop4d.alerts.windows import is_sure_angle
 from iop4d.model.units import jd_of_unix
 from iop4d.store import points as store
 from iop4d.store.database import Connection
@@ -28,7 +29,7 @@ _jd = attrgetter("jd")
 _NOT_READ: dict[str, Any] = {
     "name": "", "condition": "", "clear": "", "source": "", "sources": (), "band": "",
     "cooldown_hours": 0.0, "severity": "", "reminder_hours": 0.0, "max_age_hours": 0.0,
-    "muted": False, "notify_resolved": False, "channels": ()}
+    "muted": False, "notify_resolved": False, "tell_pending": False, "channels": ()}
 
 
 class PointReader:
@@ -237,6 +238,17 @@ def _calibrate(db: Connection, curve: Curve, compiled: CompiledRule, source: str
                band: str) -> None:
     if light_curves.is_apart(compiled.condition):
         curve.calibrate(lambda night: light_curves.read_offsets(db, compiled, source, band, night))
+
+
+def lacks_error(db: Connection, compiled: CompiledRule, point: RulePoint, source: str,
+                band: str) -> bool:
+    """Whether a point has no value for want of an error that is small enough, or known."""
+    if compiled.condition.terms or compiled.condition.bands:
+        return False
+    found = store.among(db, selection(compiled, source, band), [point.id])
+    return any(one.error is None for one in found) or (
+        compiled.condition.form is Form.ROTATION and any(
+            not is_sure_angle(one) for one in light_curves.in_unit(compiled, band, found)))
 
 
 def _rule_points(compiled: CompiledRule, curve: Curve, begin: int, end: int) -> list[RulePoint]:

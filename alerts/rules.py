@@ -119,7 +119,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
 #: others, with the default of each.
 _OF_POINTS = {name: Rule.__dataclass_fields__[name].default for name in (
     "confirm", "confirm_within_hours", "instruments", "max_err", "reject_flags",
-    "require_stable_stars", "host_galaxy", "max_age_hours")}
+    "require_stable_stars", "host_galaxy", "max_age_hours", "tell_pending")}
 _OF_SYSTEM = {"hold_minutes": Rule.__dataclass_fields__["hold_minutes"].default}
 
 

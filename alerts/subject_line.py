@@ -17,7 +17,8 @@ from iop4d.store.schema import Alert, Result
 
 #: The word with which a message of each kind begins.
 STATES = {
-    MessageKind.ALERT: "Firing", MessageKind.REMINDER: "Active", MessageKind.RESOLVED: "Resolved",
+    MessageKind.PENDING: "Unconfirmed", MessageKind.ALERT: "Firing",
+    MessageKind.REMINDER: "Active", MessageKind.RESOLVED: "Resolved",
     MessageKind.WITHDRAWN: "Withdrawn"}
 
 #: What is said of a subject while a rule on the system fires, and when it is resolved.
@@ -36,9 +37,9 @@ SYSTEM_PHRASES: dict[str, tuple[str, str]] = {
 }
 
 
-def head(kind: MessageKind, what: str) -> str:
-    """The state and what there is to say."""
-    return clean(f"{STATES[kind]}: {what}", 160)
+def head(kind: MessageKind, what: str, *, is_over: bool = False) -> str:
+    """The state and what there is to say. ``is_over``: of an alert that was over when found."""
+    return clean(f"{'Over' if is_over else STATES[kind]}: {what}", 160)
 
 
 def subject(first: str, more: str, *, site: str, tag: str = "") -> str:

@@ -186,7 +186,9 @@ class NightSummary:
     """A night in numbers. ``since``, ``until``: Unix seconds between which events are its own.
 
     ``alerts``: those that it reports, see :func:`~iop4d.alerts.summary.gather.alerts_of`;
-    ``active``: how many are active when it is made. ``trouble``: why the summary is not whole.
+    ``active``: how many are active when it is made; ``pending``: what a point of the night met and
+    no other confirmed; ``waiting``: once a week, rules that cannot be judged, and why.
+    ``trouble``: why the summary is not whole.
     """
 
     night: str
@@ -201,6 +203,8 @@ class NightSummary:
     uncalibrated: tuple[Uncalibrated, ...] = ()
     alerts: tuple[AlertLine, ...] = ()
     active: int = 0
+    pending: tuple[AlertLine, ...] = ()
+    waiting: tuple[TroubleLine, ...] = ()
     groups: tuple[TroubleLine, ...] = ()
     standards: tuple[StandardLine, ...] = ()
     archives: tuple[TroubleLine, ...] = ()

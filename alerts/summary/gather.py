@@ -16,6 +16,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from iop4d import __version__
+from iop4d.alerts.backtest import waits_for
+from iop4d.alerts.check import without_wrong_rules
+from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.rendering import clean, count
 from iop4d.alerts.summary import statistics
 from iop4d.alerts.summary.facts import (
@@ -49,6 +52,7 @@ from iop4d.store.status import TROUBLE, heartbeat
 if TYPE_CHECKING:
     from iop4d.store.schema import Alert, Result
 
+_SUNDAY = 6
 _SHOWN = 5  # frames that are named of those that failed for one reason
 _KINDS = (*(kind.value for kind in FrameKind), "polarimetry", "")
 _ORDER = [SourceKind.TARGET.value, "", SourceKind.STANDARD.value, SourceKind.CALIBRATOR.value]
@@ -70,7 +74,8 @@ def gather(db: Connection, site: Site, night: str, *, since: float, until: float
         failures=_failures(db, night, since, until),
         sources=_sources(db, summaries.results(db, night)), uncalibrated=_uncalibrated(db, night),
         alerts=alerts_of(db, night, since=since, until=until, whole=whole),
-        active=alerts.count_active(db), archives=_archives(db, since, until),
+        active=alerts.count_active(db), pending=_pending(db, night),
+        waiting=_waiting(db, site, night, now), archives=_archives(db, since, until),
         standards=_standards(db, night),
         groups=tuple(TroubleLine(name=clean(groups.described(group), 120), state=group.state,
                                  reason=clean(group.reason, 300))
@@ -404,6 +409,22 @@ def _is_over(db: Connection, span: _Span) -> Callable[[str], bool]:
 
 def _days_after(night: str, days: int) -> str:
     return (date.fromisoformat(night) + timedelta(days=days)).isoformat()
+
+
+def _pending(db: Connection, night: str) -> tuple[AlertLine, ...]:
+    """What points of a night met, and no other confirmed so far."""
+    return tuple(_alert_line(alert) for alert in alerts.pending(db)
+                 if (last := results.find(db, alert.points[-1])) and last.night == night)
+
+
+def _waiting(db: Connection, site: Site, night: str, now: float) -> tuple[TroubleLine, ...]:
+    """In the summary of a Sunday's night, the rules that wait for something, and for what."""
+    if date.fromisoformat(night).weekday() != _SUNDAY:
+        return ()
+    engine = AlertEngine(without_wrong_rules(site), lambda: now)
+    return tuple(TroubleLine(name=clean(rule.name), state="waits", reason=clean(why, 300))
+                 for rule in site.rule if (compiled := engine.compiled(rule.name)) is not None
+                 and (why := waits_for(db, engine, compiled)))
 
 
 def _alert_line(alert: Alert, *, night: str = "", reported_in: str = "") -> AlertLine:

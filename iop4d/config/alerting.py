@@ -83,6 +83,9 @@ class Rule:
     reminder_hours: float = key(
         "Hours between reminders of an active alert that is not acknowledged; 0: no reminders.",
         0.0, check=at_least(0))
+    tell_pending: bool = key(
+        "Send an unconfirmed message when a point meets the condition and no other follows within "
+        "half an hour, as in the last frame of a night.", False)
     notify_resolved: bool = key("Send a message when the alert is resolved, too.", False)
     group_wait: float = key(
         "Seconds for which a message waits for others about the same source and to the same "

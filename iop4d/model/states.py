@@ -88,6 +88,7 @@ class MessageKind(StrEnum):
     """What a message to people is about."""
 
     ALERT = "alert"  # an alert fired
+    PENDING = "pending"  # a point met a condition, and no other followed so far
     REMINDER = "reminder"  # an alert is still active
     RESOLVED = "resolved"
     WITHDRAWN = "withdrawn"

@@ -109,6 +109,12 @@ def unfinished(db: Connection) -> list[Alert]:
         Alert.state.in_((*ACTIVE_ALERTS, AlertState.PENDING))).order_by(Alert.fired_at.desc()))
 
 
+def pending(db: Connection) -> list[Alert]:
+    """What a point met and no other confirmed so far, the oldest first."""
+    return list(db.select(Alert).where(
+        (Alert.state == AlertState.PENDING) & is_filled(Alert.points)).order_by(Alert.fired_jd))
+
+
 def unfinished_of_points(db: Connection) -> list[Alert]:
     """Active and pending alerts that results fired, in order of their making."""
     return list(db.select(Alert).where(

@@ -121,6 +121,7 @@ class Night:
         self.clock = clock
         self.engine = AtAnyTime(site, clock)
         self.root = site.root
+        self.site = site
         fill_catalogue(self.database)
 
     def see(self, n: float, mag: float | None, **more: Any) -> int:
