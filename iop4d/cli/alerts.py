@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iop4d.cli import rule_wizard
 from iop4d.cli.common import load, open_database, site_options, time_option
 from iop4d.cli.output import echo, json_option, plain, write_json
 from iop4d.model.errors import Iop4dError
@@ -303,6 +304,9 @@ def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ..
     actions.add_rule(site.root, wanted)
     click.echo("Added to the site file. 'iop4d rules test' back-tests it; 'iop4d reload' makes a "
                "running daemon use it.")
+
+
+rules.add_command(rule_wizard.new)
 
 
 def _read_keys(texts: tuple[str, ...]) -> dict[str, object]:
