@@ -40,6 +40,7 @@ from iop4d.simulator.servers import Mailbox
 from iop4d.store import catalogue
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Outbox, Result
+from tests.bench import alert_month
 from tests.bench.killing import random_kills
 from tests.support.inline_database import InlineDatabase
 from tests.support.rows import rows
@@ -107,6 +108,34 @@ def false_and_missed(sources: int, nights: int, flares: int) -> Iterator[Line]:
                reached=f"{100 * found / flares:.1f} %", wanted="99 %", holds=found >= 0.99 * flares)
 
 
+def a_month(sources: int, flares: int) -> Iterator[Line]:
+    """Sources in galaxies, changing seeing, two instruments, points that are measured again."""
+    watch = compile_rule(FLARE)
+    false, points = alert_month.false_alerts(watch, sources)
+    yield Line(what=f"a month: false flares in {points:,} points of 2 cameras, seeing, hosts",
+               reached=str(false), wanted="at most 1 in 150,000", holds=false <= points // 150_000)
+    found = alert_month.found_flares(watch, flares, lambda n: _progress(f"flare {n} of {flares}"))
+    yield Line(what=f"a month: flares of 0.5 mag found, of {flares}, by either camera",
+               reached=f"{100 * found / flares:.1f} %", wanted="99 %", holds=found >= 0.99 * flares)
+
+
+def withdrawn(alerts: int) -> Line:
+    """Alerts whose points are measured again to be quiet: each is withdrawn and told."""
+    clock = Clock((_JD - _JD_EPOCH) * _DAY)
+    with _place(1, clock) as place:
+        for n in range(alerts):
+            ids = [place.see(_JD + 0.1 * n + 0.001 * k, mag) for k, mag in enumerate((12.5, 12.5))]
+            for id_ in ids:
+                place.see_again(id_, 13.6)
+            clock.now += 0.1 * _DAY
+        kinds = [row.content["kind"] for row in rows(place.database, Outbox)]
+        states = [row.state for row in rows(place.database, Alert)]
+    told = kinds.count("withdrawn")
+    return Line(what=f"{alerts} alerts whose points are measured again: withdrawn, told",
+                reached=f"{states.count('withdrawn')}, {told}", wanted="every one",
+                holds=told == alerts == states.count("withdrawn") == kinds.count("alert"))
+
+
 # The outbox.
 
 
@@ -149,8 +178,8 @@ class Place:
                                    kind=SourceKind.TARGET)])
         self.engine = AlertEngine(self.site, clock)
 
-    def see(self, jd: float, mag: float) -> None:
-        """A point is measured: in one transaction, as the ledger does it."""
+    def see(self, jd: float, mag: float) -> int:
+        """A point is measured: in one transaction, as the ledger does it; its id."""
         with self.database.write() as tx:
             row = tx.create(Result,
                 key=f"{jd}", source="BL Lac", band="R", telescope="T090", instrument="AndorT90",
@@ -158,6 +187,13 @@ class Place:
                 mag_err=0.02, zero_point=22.0, zero_point_err=0.01, n_calibrators=3, frames=["a"],
                 created_at=self.clock(), changed_at=self.clock())
             self.engine.on_results(tx, [row.id])
+        return int(row.id)
+
+    def see_again(self, id_: int, mag: float) -> None:
+        """It is measured again."""
+        with self.database.write() as tx:
+            tx.update(Result, mag=mag, changed_at=self.clock()).where(Result.id == id_).execute()
+            self.engine.on_results(tx, [id_])
 
     def relay(self, channel: Taken) -> Relay:
         """A relay of its outbox to one channel."""
@@ -351,6 +387,8 @@ def main() -> None:
     parts: list[Callable[[], Iterator[Line] | Line]] = [
         partial(false_and_missed, 10 if short else 50, 60 if short else 300,
                 100 if short else 2000),
+        partial(a_month, 460 if short else 5000, 100 if short else 2000),
+        partial(withdrawn, 20 if short else 300),
         partial(storm, 1000 if short else 10_000), partial(old_archive, 60 if short else 365),
         partial(outage, 6.0), partial(latency, 20 if short else 100)]
     if not short:
