@@ -122,7 +122,7 @@ def _ask(site: Site) -> dict[str, Any]:
 def _ask_channels(site: Site) -> list[str]:
     there = [channel.name for channel in site.channel]
     if not there:
-        click.echo("The site file has no [[channel]] so far: nobody is notified, alerts are shown "
+        click.echo("The site file has no [[channel]] so far: no message is sent, alerts are shown "
                    "on the page.")
         return []
     while True:
