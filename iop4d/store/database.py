@@ -22,7 +22,7 @@ import peewee as pw
 from iop4d.model.errors import Iop4dError
 from iop4d.store.migrate import migrate
 from iop4d.store.schema import SCHEMA_VERSION, TABLES, TRIGGERS
-from iop4d.store.table import Table, select_by_key
+from iop4d.store.table import Table, db_values, insert_row, select_by, update_by_key
 
 Row = TypeVar("Row", bound=Table)
 
@@ -65,9 +65,14 @@ class Connection:
 
     def by_id(self, table: type[Row], key: Any) -> Row:
         """The row of a primary key; raises ``table.DoesNotExist``."""
-        for row in self.raw(table, select_by_key(table), key):  # type: ignore[arg-type]
-            return row
-        raise table.DoesNotExist(f"no row {key} in {table.__name__}")
+        row = self.by(table, table._meta.primary_key.name, key)  # type: ignore[attr-defined]
+        if row is None:
+            raise table.DoesNotExist(f"no row {key} in {table.__name__}")
+        return row
+
+    def by(self, table: type[Row], column: str, value: Any) -> Row | None:
+        """The first row of which a column has a value, by a text that is made once."""
+        return next(iter(self.raw(table, select_by(table, column), value)), None)
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """The plain rows of a statement in SQL."""
@@ -80,10 +85,11 @@ class Transaction(Connection):
     def create(self, table: type[Row], **columns: Any) -> Row:
         """A new row, with its defaults and its key."""
         row = table(**columns)
-        key = table.insert(row.__data__).bind(self._db).execute()
+        cursor = self._db.execute_sql(insert_row(table, tuple(row.__data__)),
+                                      db_values(table, row.__data__))
         meta: Any = table._meta
         if meta.auto_increment:
-            setattr(row, meta.primary_key.name, key)
+            setattr(row, meta.primary_key.name, cursor.lastrowid)
         return row
 
     def get_or_create(self, table: type[Row], *, defaults: dict[str, Any], **key: Any) -> Row:
@@ -107,6 +113,14 @@ class Transaction(Connection):
     def update(self, table: type[Table], **columns: Any) -> Any:
         """An UPDATE, to be refined with ``where`` and executed; it gives the number of rows."""
         return table.update(**columns).bind(self._db)
+
+    def set_by_key(self, table: type[Table], key: Any, **columns: Any) -> None:
+        """Set columns of the row of a primary key, by a text that is made once for the same ones.
+
+        Values alone: no expressions of columns.
+        """
+        self._db.execute_sql(update_by_key(table, tuple(columns)),
+                             [*db_values(table, columns), key])
 
     def delete(self, table: type[Table]) -> Any:
         """A DELETE, to be refined with ``where`` and executed; it gives the number of rows."""

@@ -63,15 +63,13 @@ def count(db: Connection, states: Iterable[FrameState]) -> int:
 def set_state(tx: Transaction, frame_id: int, state: FrameState, now: float, *, reason: str = "",
               **columns: Any) -> None:
     """Write a frame's state, and other columns with it."""
-    tx.update(Frame, state=state, reason=reason, changed_at=now, **columns).where(
-        Frame.id == frame_id).execute()
+    tx.set_by_key(Frame, frame_id, state=state, reason=reason, changed_at=now, **columns)
     emit(tx, "frame", now, id=frame_id, state=state.value)
 
 
 def requeue(tx: Transaction, frame_id: int, now: float, **columns: Any) -> None:
     """A frame is to be worked on again; its row may say where and how its file is now."""
-    tx.update(Frame, state=FrameState.QUEUED, reason="", changed_at=now, **columns).where(
-        Frame.id == frame_id).execute()
+    tx.set_by_key(Frame, frame_id, state=FrameState.QUEUED, reason="", changed_at=now, **columns)
 
 
 def is_replaced(frame: Frame) -> bool:

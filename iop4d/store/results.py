@@ -15,7 +15,7 @@ from iop4d.model.uncertainty import total
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit, newest
 from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
-from iop4d.store.table import is_filled
+from iop4d.store.table import is_filled, select_by
 
 #: The condition that a result still follows from its frames.
 STANDS = Result.withdrawn == False  # noqa: E712 - SQL
@@ -74,20 +74,21 @@ def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...
         columns = _columns(value) | {"provisional": origin.provisional, "frames": names,
                                      "group_id": origin.group_id, "withdrawn": False}
         key = f"{origin.key}/{value.source}/{value.mode}"
-        row = tx.get(Result, Result.key == key)
+        row = tx.by(Result, "key", key)
         if row is None:
             row = tx.create(
                 Result, key=key, telescope=origin.telescope, instrument=origin.instrument,
                 night=origin.night, created_at=now, changed_at=now,
                 software=__version__, **columns)
-        elif any(getattr(row, name) != new for name, new in columns.items()):
+        elif new := {name: value for name, value in columns.items()
+                     if getattr(row, name) != value}:
             news = _is_news(row, columns)
             if news:
                 tx.create(ResultHistory, result=row.id, revision=row.revision, replaced_at=now,
                           was={name: getattr(row, name)
                                for name in (*VALUES, "provisional", "software")})
-            tx.update(Result, **columns, revision=row.revision + news, changed_at=now,
-                      software=__version__).where(Result.id == row.id).execute()
+            tx.set_by_key(Result, row.id, **new, revision=row.revision + news, changed_at=now,
+                          software=__version__)
         else:
             continue
         _link(tx, row.id, origin)
@@ -121,7 +122,7 @@ def _link(tx: Transaction, result_id: int, origin: Origin) -> None:
     """Write which frames a result rests on, as far as that changed."""
     mine = ResultFrame.result == result_id
     ids = {id_ for id_, _ in origin.frames}
-    before = {id_ for (id_,) in tx.select(ResultFrame, ResultFrame.frame_id).where(mine).tuples()}
+    before = {id_ for _, id_ in tx.rows(select_by(ResultFrame, "result"), result_id)}
     if origin.group_id is not None or len(ids) > 1:
         for part in _parts(sorted(before - ids)):
             tx.delete(ResultFrame).where(mine & ResultFrame.frame.in_(part)).execute()

@@ -13,7 +13,7 @@ import pysqlite3
 import pytest
 
 from iop4d.store.database import GROUP_READS, Database, StoreUnavailableError
-from iop4d.store.schema import TABLES, Frame, Meta
+from iop4d.store.schema import TABLES, Frame, Meta, User, WebSession
 
 
 def test_a_database_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
@@ -172,3 +172,38 @@ def test_what_is_at_rest_is_read_on_a_full_disk_too(
     with pytest.raises(StoreUnavailableError, match="the disk is full"), \
             Database(path, read_only=True).read():
         raise pw.OperationalError("disk I/O error")
+
+
+def test_a_row_is_made_changed_and_read_as_by_statements_that_are_made_each_time(
+        tmp_path: Path) -> None:
+    """Columns in any order, each kind of value: text, number, JSON, truth, the row of another."""
+    database = Database(tmp_path / "iop4d.db")
+    common = {"archive": "a", "path": "/a/1", "size": 1, "mtime_ns": 1, "seen_at": 0.0,
+              "completed_at": 0.0, "changed_at": 0.0}
+    with database.write() as tx:
+        frame = tx.create(Frame, name="1", state="done", **common)
+        tx.insert(Frame, name="2", state="done", **common).execute()
+        tx.update(Frame, masters=[[1, 2]], reason="why").where(Frame.name == "2").execute()
+        tx.set_by_key(Frame, frame.id, masters=[[1, 2]], reason="why")
+    with database.read() as db:
+        fast, slow = db.by(Frame, "id", frame.id), db.get(Frame, Frame.name == "2")
+        assert db.by(Frame, "name", "3") is None
+        assert db.by_id(Frame, frame.id).masters == [[1, 2]]
+    assert fast is not None
+    assert slow is not None
+    assert {**fast.__data__, "id": 0, "name": ""} == {**slow.__data__, "id": 0, "name": ""}
+    with pytest.raises(KeyError), database.write() as tx:
+        tx.set_by_key(Frame, frame.id, no_such_column=1)
+    database.close()
+
+
+def test_the_row_of_another_table_stands_for_its_key(tmp_path: Path) -> None:
+    database = Database(tmp_path / "iop4d.db")
+    with database.write() as tx:
+        users = [tx.create(User, name=name, password="x", made_at=0.0) for name in ("a", "b")]
+        session = tx.create(WebSession, user=users[0], token="t", address="", ends_at=1.0)
+        tx.set_by_key(WebSession, session.id, user=users[1], token="u")
+    with database.read() as db:
+        row = db.by_id(WebSession, session.id)
+        assert (row.user_id, row.token, row.ends_at) == (users[1].id, "u", 1.0)
+    database.close()
