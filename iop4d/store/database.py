@@ -65,14 +65,14 @@ class Connection:
 
     def by_id(self, table: type[Row], key: Any) -> Row:
         """The row of a primary key; raises ``table.DoesNotExist``."""
-        row = self.by(table, table._meta.primary_key.name, key)  # type: ignore[attr-defined]
+        row = self.by(table, table._meta.primary_key.name, key)
         if row is None:
             raise table.DoesNotExist(f"no row {key} in {table.__name__}")
         return row
 
     def by(self, table: type[Row], column: str, value: Any) -> Row | None:
         """The first row of which a column has a value, by a text that is made once."""
-        return next(iter(self.raw(table, select_by(table, column), value)), None)
+        return next(iter(self.raw(table, select_by(table, column), value)), None)  # type: ignore[arg-type]
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """The plain rows of a statement in SQL."""
@@ -85,7 +85,7 @@ class Transaction(Connection):
     def create(self, table: type[Row], **columns: Any) -> Row:
         """A new row, with its defaults and its key."""
         row = table(**columns)
-        cursor = self._db.execute_sql(insert_row(table, tuple(row.__data__)),
+        cursor = self._db.execute_sql(insert_row(table, tuple(row.__data__)),  # type: ignore[arg-type]
                                       db_values(table, row.__data__))
         meta: Any = table._meta
         if meta.auto_increment:
@@ -119,7 +119,7 @@ class Transaction(Connection):
 
         Values alone: no expressions of columns.
         """
-        self._db.execute_sql(update_by_key(table, tuple(columns)),
+        self._db.execute_sql(update_by_key(table, tuple(columns)),  # type: ignore[arg-type]
                              [*db_values(table, columns), key])
 
     def delete(self, table: type[Table]) -> Any:

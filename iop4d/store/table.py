@@ -46,16 +46,15 @@ def update_by_key(table: type[pw.Model], columns: tuple[str, ...]) -> str:
     """The statement that sets columns, in this order, of the row of a primary key."""
     meta = table._meta
     setting = ", ".join(f"{_quoted(meta.combined[name])} = ?" for name in columns)
-    return (f'UPDATE "{meta.table_name}" SET {setting} '
-            f"WHERE {_quoted(meta.primary_key)} = ?")
+    return f'UPDATE "{meta.table_name}" SET {setting} WHERE {_quoted(meta.primary_key)} = ?'  # noqa: S608 - names of ours
 
 
 @cache
 def insert_row(table: type[pw.Model], columns: tuple[str, ...]) -> str:
     """The statement that makes a row of columns in this order."""
     names = ", ".join(_quoted(table._meta.combined[name]) for name in columns)
-    return (f'INSERT INTO "{table._meta.table_name}" ({names}) '
-            f"VALUES ({', '.join('?' * len(columns))})")
+    values = ", ".join("?" * len(columns))
+    return f'INSERT INTO "{table._meta.table_name}" ({names}) VALUES ({values})'  # noqa: S608 - names of ours
 
 
 def db_values(table: type[pw.Model], columns: dict[str, Any]) -> list[Any]:
