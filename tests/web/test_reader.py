@@ -67,8 +67,14 @@ def test_a_page_that_starts_with_a_wrong_rule_leaves_it_out_and_says_why(root: P
     rules = "".join(f'[[rule]]\nname = "{name}"\nsource = "{source}"\ncondition = "mag < 13"\n'
                     for name, source in (("typo", "tag:tve"), ("sound", "*")))
     (root / "iop4d.toml").write_text(FIRST + rules, encoding="utf-8")
-    page = create_app(load_site(root), lambda: load_site(root)).test_client().get("/alerts").text
-    assert "The rule typo is wrong and is not used:" in page
+    site = load_site(root)
+    client = create_app(site, lambda: load_site(root)).test_client()
+    page = client.get("/alerts").text
+    assert "The rule typo is wrong and is not used:</strong> Sign in to read why." in page
+    assert "tve" not in page, "a value of the site file, which may be a secret"
+    add_account(site)
+    enter(client)
+    page = client.get("/alerts").text
     assert "there is no [[tag]] &#39;tve&#39;" in page
     assert "sound" in page
 
