@@ -95,9 +95,9 @@ def _known_hosts(archive: SftpArchive) -> Path:
 def read_known_hosts(archive: SftpArchive) -> asyncssh.SSHKnownHosts:
     """The hosts that are known; none where the site file pins a key, and where there is no file."""
     path = _known_hosts(archive)
-    if archive.host_key or (archive.known_hosts is None and not path.is_file()):
-        return asyncssh.SSHKnownHosts()
     try:
+        if archive.host_key or (archive.known_hosts is None and not path.is_file()):
+            return asyncssh.SSHKnownHosts()
         return asyncssh.read_known_hosts(str(path))
     except (OSError, ValueError) as error:
         raise HostError(f"the archive {archive.name}: known_hosts cannot be read: {error}"
@@ -209,6 +209,7 @@ async def connect(archive: SftpArchive) -> SftpSession:
                 archive.host, archive.port or PORT, username=archive.user, config=None,
                 client_factory=lambda: host_key, known_hosts=host_key.trusted,
                 server_host_key_algs=host_key.algorithms, x509_trusted_certs=None,
+                x509_trusted_cert_paths=[],  # else it looks into the home, which may be hidden
                 gss_host=None, host_based_auth=False, utf8_decode_errors="replace",
                 connect_timeout=archive.connect_timeout, login_timeout=archive.connect_timeout,
                 keepalive_interval=_KEEPALIVE, keepalive_count_max=_KEEPALIVES, **login.options)

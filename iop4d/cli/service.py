@@ -115,7 +115,9 @@ def systemd() -> None:
               help="Account that it runs as, with --system; the default is you.")
 @click.option("--group", metavar="GROUP", default="",
               help="Group that it runs as, with --system; the default is that of the account.")
-@click.option("--memory", default="4G", show_default=True, help="Most memory of the daemon.")
+@click.option("--memory", metavar="SIZE", default="",
+              help="Most memory of the daemon and its workers; the default is 4G, or half a "
+                   "gigabyte for each worker where that is more.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Write them here instead.")
 @click.option("--dry-run", is_flag=True, help="Only show them.")
@@ -126,8 +128,10 @@ def install(ctx: click.Context, system: bool, own: bool, account: str, group: st
             overrides_after: tuple[str, ...]) -> None:
     """Write the units of the site: the daemon, the page, and the page's address.
 
-    Nothing is started: the commands for that are shown.
+    Nothing is started: the commands for that are shown, and what would keep the services from
+    working. Units that were there and differ are kept beside the new ones.
     """
+    from iop4d.system.installation import obstacles, site_of_unit, write_units
     from iop4d.system.units import units
 
     if system == own:
@@ -135,25 +139,31 @@ def install(ctx: click.Context, system: bool, own: bool, account: str, group: st
     site = load(ctx, site_after, overrides_after)
     if own and (account or group):
         raise Iop4dError("--as and --group are for --system: your own service manager runs as you")
-    made = units(site, user=(account or _me()) if system else "", group=group, memory=memory)
+    user = (account or _me()) if system else ""
+    made = units(site, user=user, group=group, memory=memory)
     if dry_run:
         for name, text in made.items():
             click.echo(f"# ---- {name}\n{text}")
+    else:
+        folder = output or (_SYSTEM if system else Path.home() / ".config" / "systemd" / "user")
+        try:
+            kept = write_units(made, folder)
+        except OSError as error:
+            raise Iop4dError(f"{error}; with --system this needs the rights of root"
+                             if system and os.geteuid() else str(error)) from error
+    for sentence in obstacles(site, user=user, group=group):
+        click.echo(f"! {sentence}", err=True)
+    if dry_run:
         return
-    folder = output or (_SYSTEM if system else Path.home() / ".config" / "systemd" / "user")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in made.items():
-            part = folder / f".{name}.part"
-            part.write_text(text, encoding="utf-8")
-            part.replace(folder / name)
-    except OSError as error:
-        raise Iop4dError(f"{error}; with --system this needs the rights of root"
-                         if os.geteuid() else str(error)) from error
-    call = "systemctl" if system else "systemctl --user"
+    for copy in kept:
+        other = site_of_unit(copy)
+        whose = f", of the site {other}, which has no service now" * (other != str(site.root))
+        click.echo(f"! the previous unit differs{whose}; it is kept as {copy}", err=True)
     click.echo(f"Written to {folder}: {', '.join(made)}. Now:")
-    click.echo(f"  {call} daemon-reload\n  {call} enable --now iop4d.service iop4d-web.socket\n"
-               f"  {call} status iop4d")
+    for words in ("daemon-reload", "enable --now iop4d.service iop4d-web.socket",
+                  "restart iop4d.service iop4d-web.socket" * bool(kept), "status iop4d"):
+        if words:
+            click.echo(f"  systemctl {'' if system else '--user '}{words}")
     if own:
         click.echo("So that it starts with the machine and stays when you sign out:\n"
                    f"  loginctl enable-linger {_me()}")

@@ -57,8 +57,8 @@ class Secret:
             return None
         folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
         if not folder or Path(self.credential).name != self.credential:
-            raise ConfigError(f"{self.owner}: no credential '{self.credential}': systemd gives "
-                              "none (LoadCredential= of the unit)")
+            raise ConfigError(f"{self.owner}: no credential '{self.credential}': systemd gives it "
+                              "to the service alone (docs/service.md)")
         return self._of_file(of_credential, Path(folder) / self.credential)
 
     def exposed(self) -> str:

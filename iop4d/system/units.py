@@ -17,7 +17,7 @@ from pathlib import Path
 
 from iop4d.config import Site
 from iop4d.config.archive import SftpArchive
-from iop4d.config.secret import secrets_of
+from iop4d.config.secret import secret_of, secrets_of
 from iop4d.model.errors import Iop4dError
 
 NAMES = ("iop4d.service", "iop4d-web.service", "iop4d-web.socket")
@@ -30,31 +30,34 @@ _OF_A_USER = ("NoNewPrivileges", "LockPersonality", "MemoryDenyWriteExecute", "R
               "SystemCallFilter", "SystemCallErrorNumber")
 _NOT_OF_A_USER = ("PrivateNetwork", "IPAddressDeny", "ReadWritePaths", "User=", "Group=")
 _CREDENTIALS = "/etc/iop4d/credentials"
+_OWN_CREDENTIALS = ".config/iop4d/credentials"  # in the home of a user with a service manager
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,254}")
 _MEMORY = re.compile(r"[1-9]\d*[KMGT]?|(100|[1-9]\d?)%|infinity")
 _UNQUOTED = re.compile(r"[\w%+=:,./@-]+")
 
 
-def units(site: Site, *, user: str = "", group: str = "", memory: str = "4G") -> dict[str, str]:
+def units(site: Site, *, user: str = "", group: str = "", memory: str = "") -> dict[str, str]:
     """Name to text of each unit of a site.
 
     ``user``: the account that runs it as a system's service, and its ``group`` (empty: that of the
-    account); without, the units are for the user's own service manager. Raises Iop4dError for an
-    account, group, size, address or path that systemd would refuse.
+    account); without, the units are for the user's own service manager. ``memory``: of the daemon
+    and its workers; empty: 4G, or half a gigabyte for each worker where that is more. Raises
+    Iop4dError for an account, group, size, address or path that systemd would refuse.
     """
     own = not user
+    memory = memory or f"{max(4, 1 + _workers(site) // 2)}G"
     if not _MEMORY.fullmatch(memory):
         raise Iop4dError(f"--memory is '{memory}'; expected a size such as 4G, 512M or 50%")
-    written = [site.root, *(a.path for a in site.archive if a.is_remote or a.make_read_only)]
     used = [path for named in _used(site, user) for path in _passed(named)]
     values = {
         "SITE": _word(site.root), "FOLDER": _line(site.root), "SAID": _text(site.root),
         "IOP4D": f"{_program(Path(sys.executable))} -m iop4d",
         "ARGUMENT": _word(site.root).replace("$", "$$"),
         "DOCS": Path(__file__).parent.as_uri().replace("%", "%%"), "MEMORY": memory,
-        "USER": "" if own else _account(user, group),
+        "USER": "" if own else f"User={user}\nGroup={group_of(user, group)}",
         "CREDENTIALS": "\n".join(_credential(name, own) for name in _credentials(site)),
-        "WRITABLE": " ".join(_word(path) for path in _outside(written, site.root)),
+        # The dash: one that is not there yet keeps nothing else from working.
+        "WRITABLE": " ".join(_word(path, "-") for path in _outside(paths_written(site), site.root)),
         "READONLY": "", "HOME": "read-only" if _is_in(used, _HOMES) else "yes",
         "TMP": "no" if _is_in(used, _TEMPORARY) else "yes",
         "PROC": "pid", "TARGET": "default.target" if own else "multi-user.target",
@@ -93,9 +96,9 @@ def _line(path: Path) -> str:
     return text
 
 
-def _word(path: Path) -> str:
+def _word(path: Path, before: str = "") -> str:
     """As one of several words: quoted if something in it would end or change a word."""
-    text = _text(path)
+    text = before + _text(path)
     if _UNQUOTED.fullmatch(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -123,8 +126,8 @@ def _address(host: str, port: int) -> str:
 # Who runs it, and what that needs.
 
 
-def _account(user: str, group: str) -> str:
-    """The lines of the account and its group; both must exist."""
+def group_of(user: str, group: str) -> str:
+    """The group that is named, or that of the account; both must exist, or Iop4dError is raised."""
     try:
         gid = pwd.getpwnam(user).pw_gid
     except KeyError:
@@ -136,7 +139,21 @@ def _account(user: str, group: str) -> str:
         if group:
             raise Iop4dError(f"no group is named '{group}' on this machine") from None
         name = str(gid)
-    return f"User={user}\nGroup={name}"
+    return name
+
+
+def paths_written(site: Site) -> list[Path]:
+    """The folders that the daemon writes to."""
+    return [site.root, *(a.path for a in site.archive if a.is_remote or a.make_read_only)]
+
+
+def paths_read(site: Site) -> list[Path]:
+    """What the daemon only reads: what the site file names, and the program."""
+    return sorted({Path(__file__), *_named(site)} - set(paths_written(site)))
+
+
+def _workers(site: Site) -> int:
+    return site.daemon.workers or os.cpu_count() or 1
 
 
 def _used(site: Site, user: str) -> Iterator[Path]:
@@ -144,10 +161,16 @@ def _used(site: Site, user: str) -> Iterator[Path]:
     yield from (site.root, Path(__file__), Path(sys.executable), Path(sys.prefix),
                 Path(sys.base_prefix))
     yield from _named(site)
-    if any(isinstance(archive, SftpArchive) and not (archive.known_hosts or archive.host_key)
+    if any(isinstance(archive, SftpArchive) and _takes_of_account(archive)
            for archive in site.archive):
-        with suppress(KeyError):  # the account's own known_hosts
+        with suppress(KeyError):
             yield Path(pwd.getpwnam(user).pw_dir, ".ssh")
+
+
+def _takes_of_account(archive: SftpArchive) -> bool:
+    """Whether the known hosts or the keys are those of the account."""
+    return not (archive.known_hosts or archive.host_key) or not (
+        archive.key_file or secret_of(archive).is_named)
 
 
 def _named(section: object) -> Iterator[Path]:
@@ -194,8 +217,14 @@ def _credential(name: str, own: bool) -> str:
     if not _CREDENTIAL.fullmatch(name):
         raise Iop4dError(f"a credential of systemd cannot be named '{name}': letters, digits and "
                          "._@+- are possible")
-    folder = "%h/.config/iop4d/credentials" if own else _CREDENTIALS
+    folder = f"%h/{_OWN_CREDENTIALS}" if own else _CREDENTIALS
     return f"LoadCredential={name}:{folder}/{name}"
+
+
+def credential_files(site: Site, *, own: bool) -> dict[str, Path]:
+    """Where the service manager finds each credential of a site, by its name."""
+    folder = Path.home() / _OWN_CREDENTIALS if own else Path(_CREDENTIALS)
+    return {name: folder / name for name in _credentials(site)}
 
 
 def _of_a_user(text: str) -> str:

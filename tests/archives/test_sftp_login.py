@@ -176,3 +176,19 @@ def test_a_server_that_is_no_ssh_server_is_told(secret: Path) -> None:
             assert isinstance(error, HostError)
             assert "port" in str(error)
     asyncio.run(main())
+
+
+def test_a_home_that_cannot_be_looked_into_hinders_no_login(
+        root: Path, secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a service of systemd, which hides the homes."""
+    async def main() -> None:
+        async with SftpServer(root) as server:
+            archive = archive_of(server, secret)
+            monkeypatch.setenv("HOME", f"/{'a' * 300}")  # an error whoever looks
+            async with session_of(archive) as session:
+                assert (await session.list("/20230313")).entries
+            unknown = replace(archive, host_key="", known_hosts=None)
+            with pytest.raises(HostError, match="known_hosts cannot be read"):
+                async with session_of(unknown):
+                    pass
+    asyncio.run(main())

@@ -11,7 +11,6 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import damaged_files
-from tests.bench.killing import TRUE_KILLS, every_crash_point, kill_fetching, random_kills
+from tests.bench.killing import TRUE_KILLS, every_crash_point, fetch_kills, random_kills
 from tests.support import real_servers
 
 _STATE_MACHINE = Path("tests/ledger/test_statemachine.py")
@@ -75,8 +74,7 @@ def fetches(size: Size, seed: int) -> Iterator[Line]:
             yield Line(name=f"kills while {server} serves: skipped", seconds=0.0, numbers={},
                        wrong=missing if real_servers.is_required() else [])
             continue
-        with tempfile.TemporaryDirectory() as scratch:
-            tally = kill_fetching(Path(scratch), server, kills=size.fetch_kills, seed=seed)
+        tally = fetch_kills(server, size.fetch_kills, seed=seed)
         yield Line(name=f"kills while {server} serves", seconds=tally.seconds, wrong=tally.wrong,
                    numbers={"kills": tally.kills, "frames": tally.frames, "lost": tally.lost,
                             "doubled": tally.doubled, "mails": tally.mails,

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from iop4d.simulator.night import Flare, NightPlan
@@ -129,6 +129,8 @@ orphans = workers_of  # as other checks know it
 
 TRUE_KILLS = 10  # of the true worker
 _BATCH = 500  # kills of one site
+_FETCH_BATCH = 100  # of one whose files come from a server
+_PATIENCE_A_FRAME = 1.5  # seconds until all is done, of a machine that does much besides
 _FRAMES_A_KILL = 2.5  # of the stub's corpus
 _LEAST = 80  # files of a corpus
 
@@ -163,6 +165,12 @@ class Tally:
         self.mails_missing += max(calm.letters - len(killed.mails), 0)
         self.mails_repeated += killed.repeated
         self.wrong += verdict(calm, killed)
+
+    def join(self, other: Tally) -> None:
+        """Count what another tally counted."""
+        for counted in fields(self):
+            setattr(self, counted.name,
+                    getattr(self, counted.name) + getattr(other, counted.name))
 
     def line(self, name: str) -> str:
         """The tally in one line."""
@@ -205,7 +213,7 @@ def disturbed(trial: Trial, frames: list[Path], *, kills: int, pace: Pace, seed:
             trial.service.restart()
         for path in waiting:
             trial.put(path)
-        trial.settle(len(frames))
+        trial.settle(len(frames), seconds=300.0 + _PATIENCE_A_FRAME * len(frames))
         return trial.end()
     finally:
         trial.close()
@@ -247,6 +255,22 @@ def kill_fetching(folder: Path, server: str, *, kills: int, seed: int) -> Tally:
     frames = write_corpus(folder / "corpus", max(round(kills * _FETCHED_A_KILL), _NIGHT))
     return _both(folder, frames, lambda place: RemoteTrial(place, len(frames), server),
                  kills=kills, pace=FETCH, seed=seed, marks=False)
+
+
+def fetch_kills(server: str, kills: int, *, seed: int) -> Tally:
+    """So many kills while a real server serves, in sites of a few hundred files each.
+
+    The undisturbed run downloads all files of a site at once: with thousands it would take longer
+    than the kills.
+    """
+    whole = Tally()
+    for batch in range(0, kills, _FETCH_BATCH):
+        with tempfile.TemporaryDirectory() as scratch:
+            part = kill_fetching(Path(scratch), server, kills=min(_FETCH_BATCH, kills - batch),
+                                 seed=seed + batch // _FETCH_BATCH)
+        whole.join(part)
+        print(part.line(f"{server}, seed {seed + batch // _FETCH_BATCH}"), file=sys.stderr)
+    return whole
 
 
 def _both(folder: Path, frames: list[Path], make: Callable[[Path], Trial], *, kills: int,

@@ -208,6 +208,19 @@ def test_what_is_needed_of_the_homes_is_not_hidden(
         assert f"ProtectHome={expected}\n" in said[name]
 
 
+@pytest.mark.parametrize(("keys", "expected"), [
+    ("", "read-only"), ('known_hosts = "k"\n', "read-only"), ('key_file = "k"\n', "read-only"),
+    ('host_key = "SHA256:x"\n', "read-only"),
+    ('known_hosts = "k"\nkey_file = "k"\n', "yes"),
+    ('host_key = "SHA256:x"\npassword_file = "k"\n', "yes")])
+def test_the_keys_and_known_hosts_of_the_account_are_not_hidden_where_they_serve(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str, expected: str) -> None:
+    monkeypatch.setattr(units, "_HOMES", (Path(pwd.getpwnam("daemon").pw_dir, ".ssh"),))
+    site = parse_site('[[archive]]\nname = "a"\nkind = "sftp"\nhost = "h"\nuser = "u"\n' + keys,
+                      root=tmp_path / "site")
+    assert f"ProtectHome={expected}\n" in units.units(site, user="daemon")["iop4d.service"]
+
+
 def test_an_interpreter_that_links_into_a_home_is_not_hidden(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, venv = tmp_path / "home", tmp_path / "venv" / "bin"

@@ -27,7 +27,7 @@ from tests.support.certificates import certificate
 from tests.support.real_mail_server import running_postfix
 from tests.support.sites import take_night
 
-pytestmark = [pytest.mark.realserver, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.realserver, pytest.mark.timeout(400)]
 
 SITE = "/srv/my site 100%"
 INDEX = "/opt/iop4d/iop4d/simulator/data/index"
@@ -86,6 +86,31 @@ max_age_hours = 0
 [astrometry]
 index = ["{index}"]
 """
+DEAD = """\
+[[archive]]
+name = "dead"
+kind = "ftp"
+host = "127.0.0.1"
+port = 1
+user = "observer"
+password_credential = "t090"
+tls = "explicit"
+"""
+SFTP = """\
+[[archive]]
+name = "far"
+kind = "sftp"
+host = "127.0.0.1"
+port = {port}
+user = "{user}"
+key_file = "key"
+known_hosts = "known"
+night_folder = "{root}/{{night:%Y%m%d}}"
+poll_interval = 0.5
+poll_interval_day = 0.5
+settle = 0.2
+lookback_nights = 1
+"""
 
 
 @pytest.fixture
@@ -104,11 +129,12 @@ def put(machine: Machine, path: str, text: str, *, account: str = ACCOUNT) -> No
 
 
 def install(machine: Machine, site: str = SITE, *, python: str = PYTHON) -> str:
-    """Write the units as root and start them; the text of the daemon's."""
-    machine.ask(python, "-m", "iop4d", "--site", site, "systemd", "install", "--system", "--as",
-                ACCOUNT)
-    machine.ask("systemctl", "daemon-reload")
-    machine.ask("systemctl", "enable", "--now", "iop4d.service", "iop4d-web.socket")
+    """Write the units as root, and do what that says is next; the text of the daemon's."""
+    said = machine.ask(python, "-m", "iop4d", "--site", site, "systemd", "install", "--system",
+                       "--as", ACCOUNT)
+    for line in said.splitlines():
+        if line.startswith("  systemctl "):
+            machine.ask(*line.split(), "--no-pager")
     return machine.path("/etc/systemd/system/iop4d.service").read_text()
 
 
@@ -164,7 +190,7 @@ def test_a_frame_is_fetched_reduced_and_told_with_the_secrets_of_the_manager(
         text = install(machine)
         for line in ("ProtectHome=yes", "PrivateTmp=yes", "User=observer"):
             assert f"{line}\n" in text
-        machine.wait(lambda: mail.mails("ana"), seconds=120.0)
+        machine.wait(lambda: mail.mails("ana"))
         (told,) = mail.mails("ana")
         assert "S5" in str(told["Subject"])
     assert page(port) == 200
@@ -196,8 +222,9 @@ def test_a_daemon_that_hangs_or_is_killed_comes_back_and_the_page_stays(
         plain: Machine, port: int) -> None:
     put(plain, "/etc/systemd/system/iop4d.service.d/override.conf",
         "[Service]\nWatchdogSec=8\nRestartSec=1\n", account="root")
-    install(plain)  # what `systemctl edit` wrote outlives a new installation
-    plain.ask("systemctl", "restart", "iop4d")
+    toml = plain.path(f"{SITE}/iop4d.toml")
+    put(plain, f"{SITE}/iop4d.toml", toml.read_text().replace(str(port), str(port := free_port())))
+    install(plain)  # what `systemctl edit` wrote outlives a new installation, which is in force
     for restarts, signal in ((0, "STOP"), (1, "KILL")):
         plain.wait_for_status("no frame yet")
         before = plain.properties("iop4d")["MainPID"]
@@ -208,6 +235,7 @@ def test_a_daemon_that_hangs_or_is_killed_comes_back_and_the_page_stays(
             time.sleep(0.1)
         plain.wait_for_status("no frame yet")
         assert all(plain.run("kill", "-0", pid).returncode for pid in workers.split())
+    assert plain.properties("iop4d")["WatchdogUSec"] == "8s"
     assert "Watchdog timeout" in plain.log("_PID=1")
     assert plain.properties("iop4d-web")["ActiveState"] == "inactive"
     assert page(port) == 200  # its socket starts it
@@ -225,25 +253,46 @@ def test_it_does_not_start_again_for_what_another_start_cannot_mend(plain: Machi
     found = plain.properties("iop4d")
     assert (found["ExecMainStatus"], found["NRestarts"], found["ActiveState"]) == (
         "78", "0", "failed")
-    put(plain, f"{SITE}/iop4d.toml", right + '[[rule]]\nname = "x"\ncondition = "mag < a"\n')
-    plain.ask("systemctl", "start", "iop4d")
+    put(plain, f"{SITE}/iop4d.toml", right + '[[rule]]\nname = "x"\ncondition = "mag < a"\n'
+        + DEAD.replace('password_credential = "t090"', 'path = "/srv/not there/yet"'))
+    install(plain)
     plain.wait_for_status("running without the rule 'x'")
+    assert "'/srv/not there'" in iop4d(plain, "status")
+
+
+def test_an_sftp_archive_is_reached_while_the_homes_are_hidden(
+        machine: Machine, port: int, place: Path) -> None:
+    night = place / "served" / f"{TONIGHT:%Y%m%d}"
+    night.mkdir(parents=True)
+    (night / "a.fits").write_text("no FITS file")
+    with real_servers.running_sshd(place / "server", night.parent) as (server, key, known):
+        for name, path in (("key", key), ("known", known)):
+            put(machine, f"{SITE}/{name}", path.read_text())
+            machine.path(f"{SITE}/{name}").chmod(0o600)
+        put(machine, f"{SITE}/iop4d.toml", WEB.format(port=port) + SFTP.format(
+            port=server.port, user=server.user, root=night.parent))
+        machine.ask("install", "-d", "-m", "700", "-o", ACCOUNT, "/home/observer/.ssh")
+        assert "ProtectHome=yes\n" in install(machine)
+        machine.wait(lambda: "a.fits" in iop4d(machine, "status", "--all"))
 
 
 def test_what_it_needs_of_the_homes_is_there(machine: Machine, port: int) -> None:
     put(machine, "/home/observer/raw/2026-11-26/a.fits", "no FITS file")
-    put(machine, f"{SITE}/iop4d.toml",
+    put(machine, "/home/observer/site/iop4d.toml",
         '[[archive]]\nname = "raw"\npath = "/home/observer/raw"\n' + WEB.format(port=port))
-    text = install(machine, python=PYTHON_OF_HOME)
+    machine.ask("ln", "-s", "/home/observer/site", "/srv/link")
+    text = install(machine, "/srv/link", python=PYTHON_OF_HOME)
     assert "ProtectHome=read-only\n" in text
-    machine.wait(lambda: "a.fits" in iop4d(machine, "status", "--all"))
+    machine.wait(lambda: "a.fits" in iop4d(machine, "status", "--all", site="/srv/link"))
     assert page(port) == 200
 
 
 def test_a_user_s_own_manager_runs_it(machine: Machine, port: int) -> None:
     site = "/home/observer/my site"
     number = machine.ask("id", "--user", ACCOUNT).strip()
-    put(machine, f"{site}/iop4d.toml", WEB.format(port=port))
+    put(machine, f"{site}/iop4d.toml", WEB.format(port=port) + DEAD)
+    machine.ask("mkdir", "-p", "/home/observer/.config/iop4d", account=ACCOUNT)
+    put(machine, "/home/observer/.config/iop4d/credentials/t090", "secret")
     put(machine, "/etc/systemd/system/manager.service",
         f"[Service]\nType=notify\nUser={ACCOUNT}\nDelegate=yes\n"
         f"Environment=XDG_RUNTIME_DIR=/run/user/{number}\n"
@@ -256,4 +305,6 @@ def test_a_user_s_own_manager_runs_it(machine: Machine, port: int) -> None:
     machine.ask(*own, "daemon-reload", account=ACCOUNT)
     machine.ask(*own, "enable", "--now", "iop4d.service", "iop4d-web.socket", account=ACCOUNT)
     machine.wait(lambda: "no frame yet" in machine.ask(*own, "status", "iop4d", account=ACCOUNT))
+    machine.wait(lambda: "127.0.0.1:1 refused the connection" in iop4d(machine, "status",
+                                                                        site=site))
     assert page(port) == 200
