@@ -18,7 +18,7 @@ from iop4d.cli.common import (
     site_options,
     verbosity,
 )
-from iop4d.cli.output import echo, json_option, plain, write_json
+from iop4d.cli.output import counted, echo, json_option, plain, write_json
 from iop4d.model.errors import CardError, FrameError, Iop4dError
 
 if TYPE_CHECKING:
@@ -270,9 +270,11 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
             db, instrument, since=since, until=until) if row.source in standards]
     seen = [_seen(row, known[instrument]) for row in rows]
     if len(seen) < 2:
-        raise Iop4dError(f"{len(seen)} observations of polarisation standards by {instrument}, at "
-                         "least 2 are needed; those with the flag field_rotated do not count; "
-                         "'iop4d catalogue import builtin:standards' has the published ones")
+        advice = "" if standards else ("; the catalogue has none: 'iop4d catalogue import "
+                                       "builtin:standards' has the published ones")
+        raise Iop4dError(f"{counted(len(seen), 'observation')} of polarisation standards by "
+                         f"{instrument}, at least 2 are needed; those with the flag field_rotated "
+                         f"do not count{advice}")
     of = [standards[row.source] for row in rows]
     found = instrument_constants(
         np.array([s[:2] for s in seen]), np.array([s[2:] for s in seen]),

@@ -74,6 +74,7 @@ def folder(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> Path:
     (("demo", "--port", "99999"), 2, "99999 is not in the range"),
     (("calibrate-colours", "Foo"), 1, "no instrument is named 'Foo'"),
     (("calibrate-polarisation", "Foo"), 1, "no polarimeter 'Foo'"),
+    (("calibrate-polarisation", "DIPOL"), 1, "the flag field_rotated do not count\n"),
     (("catalogue", "import", "builtin:nope"), 1, "no built-in catalogue 'nope'"),
     (("catalogue", "rename", "BL Lac", "Mrk 421"), 1, "share a name"),
     (("catalogue", "remove", "BL Lca"), 1, "did you mean BL"),
