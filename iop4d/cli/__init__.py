@@ -48,6 +48,7 @@ COMMANDS = {
                "Show what the daemon does, and what failed and why."),
     "summary": ("iop4d.cli.summary:summary", "Show the summary of a night; send it again."),
     "systemd": ("iop4d.cli.service:systemd", "Run as a service: write the units for systemd."),
+    "docs": ("iop4d.cli.docs:docs", "Show a page of the documentation."),
     "demo": ("iop4d.cli.demo:demo", "Start a simulated observatory with the daemon and the page."),
 }
 

@@ -50,7 +50,7 @@ def channels(ctx: click.Context, as_json: bool, site_after: str | None,
                 click.echo(f"{'':12} {exposed}")
         if not site.channel:
             click.echo("The site has no channel: add a [[channel]] section to the site file "
-                       "(docs/channels.md).")
+                       "('iop4d docs channels').")
 
 
 @channels.command()
@@ -85,7 +85,8 @@ def test(ctx: click.Context, name: str | None, recipient: str | None, site_after
 def _chosen(site: Site, name: str | None, recipient: str | None) -> list[config.Channel]:
     names = ", ".join(section.name for section in site.channel)
     if not site.channel:
-        raise Iop4dError("the site file has no [[channel]] section; docs/channels.md shows some")
+        raise Iop4dError("the site file has no [[channel]] section; 'iop4d docs channels' shows "
+                         "some")
     chosen = [section for section in site.channel if name in (None, section.name)]
     if not chosen:
         raise Iop4dError(f"no channel is named '{name}'; there are {names}")

@@ -363,7 +363,7 @@ def _check_indexes(site: Site, where: _Where) -> None:
     for folder in site.astrometry.index:
         if not folder.is_dir():
             raise ConfigError(f"{where('astrometry', 'index')} names {folder}, which is no folder; "
-                              "'iop4d index' makes one (docs/indexes.md)")
+                              "'iop4d index' makes one ('iop4d docs indexes')")
         if next(folder.glob("*.fits"), None) is None:
             inner = sorted({path.parent.name for path in folder.glob("*/*.fits")})
             hint = f"; name its folder {', '.join(inner)}" if inner else ""

@@ -177,7 +177,7 @@ def _without_index(folders: tuple[Path, ...]) -> str:
     """Why no frame can get coordinates, and what helps."""
     said = "the key [astrometry] index of the site file names no folder" if not folders else \
         f"{', '.join(map(str, folders))} of [astrometry] index holds no *.fits"
-    return f"no index files: {said}; 'iop4d index' makes some, see docs/indexes.md"
+    return f"no index files: {said}; 'iop4d index' makes some, see 'iop4d docs indexes'"
 
 
 def index_files(folders: tuple[Path, ...]) -> list[Path]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def test_more_and_less_of_the_log_can_be_asked_for_behind_each_name(
         words: tuple[str, ...], command: click.Command) -> None:
     names = {name for option in command.params for name in option.opts}
     assert {"-v", "-q"} <= names
-    if words[0] not in ("init", "demo") and words != ("instruments", "draft"):
+    if words[0] not in ("init", "demo", "docs") and words != ("instruments", "draft"):
         assert {"--site", "-o"} <= names
 
 
@@ -178,3 +179,15 @@ def test_the_log_has_the_date_in_utc_whatever_the_zone(
     finally:
         logging.getLogger().handlers[:] = before
     assert capsys.readouterr().err == "1970-01-01 00:00:00 UTC INFO    ready\n"
+
+
+def test_the_documentation_is_installed_and_shown(site: Path) -> None:
+    listed = call(site, "docs").stdout.splitlines()
+    assert "alerts" in [line.split()[0] for line in listed]
+    assert len(listed) == len(list((Path(__file__).parents[2] / "docs").glob("*.md")))
+    for said in ("alerts", "docs/alerts.md"):
+        assert call(site, "docs", said).stdout.startswith("# ")
+    assert "did you mean alerts?" in str(call(site, "docs", "alrets").exception)
+    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
+        data = tomllib.load(file)["tool"]["setuptools"]["package-data"]
+    assert data["iop4d.docs"] == ["*.md"]
