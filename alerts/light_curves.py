@@ -199,7 +199,8 @@ class Curve:
         self._most = most
         self._derived: dict[Hashable, Derivation | ByCamera] = {}
         self._offsets: Offsets = {}
-        self._night = ""
+        self._cameras: set[str] = set()
+        self._night: tuple[str, int] | None = None
         self.start = start
         self.reach, self.before = 0.0, 0
 
@@ -242,11 +243,15 @@ class Curve:
 
     def calibrate(self, read: Callable[[str], Offsets]) -> None:
         """Have the offsets of cameras measured, once a night, from the nights before it."""
-        night = self.points[-1].night if self.points else ""
-        if night == self._night or len({point.camera for point in self.points}) < 2:
+        if not self.points:
             return
-        self._night = night
-        offsets = read(night)
+        night = self.points[-1].night
+        self._cameras |= {point.camera for point in (self.points[-1:] if self._night else
+                                                    self.points)}
+        if (night, len(self._cameras)) == self._night:
+            return
+        self._night = night, len(self._cameras)
+        offsets = read(night) if len(self._cameras) > 1 else {}
         if offsets != self._offsets:
             self._offsets = offsets
             self._derived.clear()
