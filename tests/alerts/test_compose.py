@@ -117,6 +117,18 @@ def test_missing_numbers_are_dashes(said: dict[str, Any]) -> None:
     assert "FWHM" not in text
 
 
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_a_polarisation_below_three_sigma_is_told_as_its_limit(said: dict[str, Any],
+                                                               kind: str) -> None:
+    content = copy.deepcopy(said)
+    content["points"][-1] |= {"p": 0.09, "p_err": 0.045, "p_limit": 0.17, "chi": 20.0}
+    text = html.unescape(part(mail(content), kind))
+    assert "p < 17.0 %" in text
+    assert "9.0" not in text
+    content["points"][-1]["p_limit"] = None
+    assert "p = 9.0 ± 4.5 %" in html.unescape(part(mail(content), kind))
+
+
 def test_hostile_names_are_delivered_escaped_and_write_no_header(tmp_path: Path) -> None:
     hostile_rule = rule().replace('"bright"', '"""<b>x</b>\\nBcc: eve@example.org"""')
     night = Night(site_of(tmp_path, hostile_rule, channel()), FakeClock())
