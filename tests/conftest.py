@@ -115,6 +115,12 @@ def in_a_hurry(database: Database) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command prints has the width of a pipe, whatever runs the tests says of its own."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     """A command that sets up its log in this process does so for itself alone."""
     root = logging.getLogger()

@@ -107,7 +107,7 @@ def test_observations_of_a_turned_camera_have_no_part(folder: Path) -> None:
             Result.night == "2024-04-02").execute()
     database.close()
     assert "4 observations from 2024-03-31" in run(folder, "DIPOL")
-    assert "1 observations of polarisation standards by DIPOL, at least 2 are needed; those with " \
+    assert "1 observation of polarisation standards by DIPOL, at least 2 are needed; those with " \
         "the flag field_rotated do not count" in run(folder, "DIPOL", "--until", "2024-04-02")
 
 

@@ -35,7 +35,7 @@ def test_a_daemon_that_stopped_a_moment_ago_does_not_run(database: Database,
     with database.write() as tx:
         beat(tx, {"state": "running", "beat_at": NOW, "pid": 1})
         assert status(tx, NOW + 1, locked=is_locked(tmp_path / "lock"))["daemon"] == {
-            "state": "running", "beat_at": NOW, "pid": 1}
+            "state": "running", "beat_at": NOW, "pid": 1, "archives": [], "workers": []}
         beat(tx, heartbeat(tx) | {"state": "stopped"})
     lock.close()
     with database.read() as db:
