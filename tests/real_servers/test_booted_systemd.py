@@ -194,7 +194,7 @@ def test_a_frame_is_fetched_reduced_and_told_with_the_secrets_of_the_manager(
         (told,) = mail.mails("ana")
         assert "S5" in str(told["Subject"])
     assert page(port) == 200
-    assert "7 done" in machine.properties("iop4d")["StatusText"]
+    machine.wait_for_status("7 done")  # it is written every few seconds
 
 
 def test_a_wrong_site_file_leaves_the_daemon_as_it_is_and_a_right_one_reaches_it(
