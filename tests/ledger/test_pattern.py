@@ -146,5 +146,6 @@ def test_frames_whose_width_was_not_kept_count_too(bench: Bench) -> None:
 
 def test_a_camera_with_flats_has_none(bench: Bench, site: Site, database: Database,
                                       clock: FakeClock) -> None:
-    cameras = parse_site(CAMERA.replace("[]", '["flat"]\nkind_card = "IMAGETYP"'), root=site.root).camera
+    described = CAMERA.replace("[]", '["flat"]\nkind_card = "IMAGETYP"')
+    cameras = parse_site(described, root=site.root).camera
     assert run(Bench(replace(site, camera=cameras), database, clock), 36, 30.0) == []
