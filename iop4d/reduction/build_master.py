@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +110,8 @@ def _input(path: Path, request: MasterRequest, instrument: Instrument,
 
 def _check_same(facts: FrameFacts, request: MasterRequest) -> None:
     wanted = request.facts
+    if wanted.detector.celsius is None:  # nor was it of the others when they were looked at
+        facts = replace(facts, detector=replace(facts.detector, celsius=None))
     for name, is_, should in (("kind", facts.kind, request.kind),
                               ("layout", layout_of(facts), layout_of(wanted)),
                               ("band", facts.band, wanted.band),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from iop4d.fits.read import read_image
 from iop4d.model.frame import FrameKind
 from iop4d.model.messages import (
+    Done,
+    MasterBuilt,
     MasterRef,
     MasterRequest,
     Rejected,
@@ -86,3 +90,23 @@ def test_too_few_frames_make_no_master(bench: Workbench, night: dict[str, list[P
     assert isinstance(outcome, Rejected)
     assert "2 usable bias frames, at least 3" in outcome.reason
     assert not (tmp_path / "bias.fits").exists()
+
+
+def test_darks_whose_temperature_was_not_kept_are_still_those_of_their_master(
+        bench: Workbench, masters: tuple[MasterRef, ...], tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    inputs = [write(tmp_path / f"dark{i}.fits", expose(rng, 60.0), "dark", second=i, exptime=60.0)
+              for i in range(4)]
+    for path, celsius in zip(inputs, (-20.0, -20.0, -20.0, 0.0), strict=True):
+        fits.setval(path, "CCD-TEMP", value=celsius)
+    facts = facts_of(bench, inputs[0])
+    unknown = replace(facts, detector=replace(facts.detector, celsius=None))
+    used = []
+    for wanted in (unknown, facts):
+        outcome = bench.perform(MasterRequest(
+            kind=FrameKind.DARK, masters=masters[:1], inputs=tuple(inputs), facts=wanted,
+            output=tmp_path / "dark.fits"))
+        assert isinstance(outcome, Done), outcome
+        assert isinstance(outcome.value, MasterBuilt)
+        used.append(outcome.value.n_frames)
+    assert used == [4, 3]
