@@ -150,6 +150,8 @@ def _listed(having: Parts, chosen: store_results.Selection, limit: int,
             rows = store_results.select_part(db, chosen, _COLUMNS, count=size + 1, after=after)
             slopes = spectral.indices(db, rows[:size], minutes)
         more, rows = len(rows) > size, rows[:size]
+        # A comma stands before what is there: results may be withdrawn between two parts.
+        text += "," if rows and count else ""
         text += ",".join(
             json.dumps(row._asdict() | spectral.columns(slopes.get(row.id))
                        | {"flag_names": quality.names(row.flags)}) for row in rows)
@@ -157,7 +159,7 @@ def _listed(having: Parts, chosen: store_results.Selection, limit: int,
         if rows:
             after = (rows[-1].jd_mid, rows[-1].id)
         if more and count < limit:
-            yield text + ","
+            yield text
             text = ""
     where = f"{after[0]!r},{after[1]}" if more and after else None
     yield text + f'],"count":{count},"truncated":{json.dumps(more)},"next":{json.dumps(where)}}}\n'

@@ -240,11 +240,13 @@ def summarise(db: Connection, night: str) -> list[BandSummary]:
         .order_by(Result.source, Result.band).tuples())
     last = _newest_of_each(db, of_night)
     polarised = _newest_of_each(db, of_night & Result.p.is_null(False))
+    # The last result of a band may be withdrawn between these queries.
     return [
         BandSummary(source=source, band=band, count=count, good=n_good, mean=mean,
                     brightest=brightest, faintest=faintest, last=last[source, band],
                     polarised=polarised.get((source, band)))
-        for source, band, count, n_good, mean, brightest, faintest in groups]
+        for source, band, count, n_good, mean, brightest, faintest in groups
+        if (source, band) in last]
 
 
 def _newest_of_each(db: Connection, which: Any) -> dict[tuple[str, str], Result]:

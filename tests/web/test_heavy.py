@@ -134,6 +134,22 @@ def test_parts_make_the_same_answer_as_one_piece(
         "results": [], "count": 0, "truncated": False, "next": None}
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_results_that_are_withdrawn_between_two_parts_leave_valid_json(
+        left: int, own: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_PART", 4)
+    client = create_app(own).test_client()
+    ids = [row["id"] for row in client.get("/api/results").json["results"]]
+    with client.get("/api/results", buffered=False) as answer:
+        pieces = iter(answer.response)
+        text = next(pieces)
+        execute(own, "UPDATE result SET withdrawn = 1 WHERE id NOT IN "
+                f"({','.join(str(id_) for id_ in ids[:4 + left])})")
+        found = json.loads(text + b"".join(pieces))
+    assert [row["id"] for row in found["results"]] == ids[:4 + left]
+    assert (found["count"], found["truncated"], found["next"]) == (4 + left, False, None)
+
+
 @pytest.mark.parametrize("query", [
     "next=x", "next=1", "next=nan,1", "next=inf,2", "next=1,99999999999999999999", "next=,",
     "since=nan", "until=1e999"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -168,6 +169,29 @@ def test_a_summary_of_many_bands_takes_few_queries(
                             lambda sql, *values: said.append(sql) or execute_sql(sql, *values))
         assert len(pages.summarise(db, pages.last_night(db) or "")) > 3
     assert len(said) < 10
+
+
+@pytest.mark.parametrize("queries", [1, 2, 3])
+def test_a_band_whose_results_are_withdrawn_while_a_page_reads_is_left_out(
+        queries: int, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Database(site.database, read_only=True).read() as db:
+        night = pages.last_night(db) or ""
+        (name, *_) = {entry.source for entry in pages.summarise(db, night)}
+        said: list[str] = []
+        execute_sql = db._db.execute_sql
+
+        def withdrawing(sql: str, *values: Any) -> Any:
+            if len(said) == queries:
+                execute(site, "UPDATE result SET withdrawn = 1 WHERE source = ?", name)
+            said.append(sql)
+            return execute_sql(sql, *values)
+
+        monkeypatch.setattr(db._db, "execute_sql", withdrawing)
+        found = pages.summarise(db, night)
+    assert len(said) > queries
+    assert found
+    if queries == 1:
+        assert all(entry.source != name for entry in found)
 
 
 @pytest.mark.parametrize("query", [
