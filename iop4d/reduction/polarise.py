@@ -18,7 +18,7 @@ from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame, Polarised
 from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
 from iop4d.model.result import NAN, CalibratorUse, Measurement, MethodValue, ResultValue
-from iop4d.model.source import Catalogue, Source
+from iop4d.model.source import Catalogue, Source, canonical
 from iop4d.model.units import MAG_PER_RELATIVE_FLUX, angle_difference
 from iop4d.reduction.apertures import in_one_aperture
 from iop4d.reduction.calibrate import calibrate, targets_of
@@ -206,8 +206,7 @@ def _interstellar(target: Source, field: Shared | None,
 def _choose(found: dict[str, Seen], target: Source, positions: Positions, instrument: Instrument,
             settings: Polarimetry, ensemble: Transparency | None) -> str:
     """The method that is reported: the one asked for, if it applies, else the best of its kind."""
-    asked = settings.method.get(f"{instrument.name}/{target.name}",
-                                settings.method.get(instrument.name, "auto"))
+    asked = _asked_for(target, instrument, settings)
     if asked in found:
         return asked
     if "ensemble" in found or "plain" in found:
@@ -222,6 +221,16 @@ def _choose(found: dict[str, Seen], target: Source, positions: Positions, instru
         return both or alone or next(iter(found))
     spoilt = any(_is_spoilt(target.name, name, positions) for name in ("ordinary", "extraordinary"))
     return alone if spoilt and found[alone][0].p_err < found[both][0].p_err else both
+
+
+def _asked_for(target: Source, instrument: Instrument, settings: Polarimetry) -> str:
+    """The method that the site file names for the source, by any of its names, or else for all."""
+    names = {canonical(name) for name in (target.name, *target.other_names)}
+    for key, method in settings.method.items():
+        camera, _, source = key.partition("/")
+        if camera == instrument.name and canonical(source) in names:
+            return method
+    return settings.method.get(instrument.name, "auto")
 
 
 def _is_spoilt(target: str, side: str, positions: Positions) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from iop4d.model.flags import Flag
+from iop4d.model.source import Catalogue
 from iop4d.reduction import plots
 from iop4d.reduction.plots import plot_modulation
 from tests.reduction.polarimetry_groups import (
@@ -19,6 +20,7 @@ from tests.reduction.polarimetry_groups import (
     MAG,
     NAMES,
     SETTINGS,
+    STARS,
     TARGET,
     P,
     behind_dust,
@@ -130,6 +132,14 @@ def test_the_method_can_be_chosen_for_an_instrument_or_a_source() -> None:
         assert found.method == "sum"
     other = result(group("DIPOL"), "DIPOL", replace(SETTINGS, method={"DIPOL/U": "sum"}))
     assert other.method == "fit-k"
+
+
+def test_the_method_of_a_source_is_found_by_any_of_its_names() -> None:
+    """A source that was renamed keeps its method, as its rules and tags."""
+    renamed = Catalogue(version=2, sources=(replace(TARGET, other_names=("PKS 2251+158",)), *STARS))
+    found = result(group("DIPOL"), "DIPOL", replace(
+        SETTINGS, method={"DIPOL": "fit-k", "DIPOL/pks2251+158": "sum"}), catalogue=renamed)
+    assert found.method == "sum"
 
 
 def test_the_constants_are_those_of_the_date_of_the_frames() -> None:
