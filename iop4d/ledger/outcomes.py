@@ -333,15 +333,18 @@ class Outcomes:
         """A new version of a frame was looked at: nothing rests on the file that it replaced.
 
         ``values``: the new version's results, none if it failed. Those that the old file alone
-        gave are withdrawn, and its polarimetry group goes on without it.
+        gave are withdrawn, and its polarimetry group goes on without it; those that the new one
+        gave before stay, as with any frame.
         """
         if frame.version < 2:
             return
-        gone = results.withdraw_others(tx, results.of_frame(frame), values, now=self._clock())
+        replaced = frames.replaced_by(tx, frame)
+        gone = results.withdraw_replaced(tx, results.of_frame(frame), values,
+                                         [old.id for old in replaced], now=self._clock())
         self._announce(tx, gone)
         sources = {value.source for value in values} | {
             row.source for row in results.among(tx, gone)}
-        for old in frames.replaced_by(tx, frame):
+        for old in replaced:
             self._consequences.polarimetry_frame_failed(tx, old)
             for source in sorted(sources) if old.mode == "photometry" else ():
                 self._consequences.point_measured(tx, source, frames.facts_of(old), bonus)

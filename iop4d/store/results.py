@@ -106,15 +106,24 @@ def withdraw(tx: Transaction, key: str, *, now: float) -> list[int]:
     return [row.id]
 
 
-def withdraw_others(tx: Transaction, origin: Origin, values: Sequence[ResultValue], *,
-                    now: float) -> list[int]:
-    """Results of an origin that are not among ``values`` count no more: the ids of those that did.
+def withdraw_replaced(tx: Transaction, origin: Origin, values: Sequence[ResultValue],
+                      replaced: Collection[int], *, now: float) -> list[int]:
+    """Results that rest on replaced files alone count no more: the ids of those that did.
+
+    ``origin``: the file that replaced the frames ``replaced``; its ``values``, which are saved,
+    rest on it from now on, even those that are the same as before.
     """
     beginning = f"{origin.key}/"
-    keep = [f"{beginning}{value.source}/{value.mode}" for value in values]
+    for value in values:
+        row = tx.by(Result, "key", f"{beginning}{value.source}/{value.mode}")
+        if row is not None:
+            _link(tx, row.id, origin)
+    mine = ResultFrame.select(ResultFrame.result).where(
+        ResultFrame.frame.in_([id_ for id_, _ in origin.frames]))
+    others = ResultFrame.select(ResultFrame.result).where(ResultFrame.frame.in_(list(replaced)))
     keys = [key for (key,) in tx.select(Result, Result.key).where(
-        Result.key.between(beginning, f"{beginning}\U0010ffff") & Result.key.not_in(keep)
-        & STANDS).tuples()]
+        Result.key.between(beginning, f"{beginning}\U0010ffff") & Result.id.in_(others)
+        & Result.id.not_in(mine) & STANDS).tuples()]
     return [id_ for key in keys for id_ in withdraw(tx, key, now=now)]
 
 
