@@ -96,8 +96,11 @@ class _Points(Protocol):
     def refresh(self, db: Connection, warn: Warned) -> None:
         """Read again what changed."""
 
-    def drop(self, count: int) -> None:
-        """Forget so many of the oldest points."""
+    def count(self, jd: float) -> tuple[int, int]:
+        """How many results are in memory: those before a JD, and all."""
+
+    def drop(self, jd: float) -> None:
+        """Forget the points before a JD."""
 
 
 class _Band:
@@ -146,10 +149,13 @@ class _Band:
         found = self.points[at] if at < len(self.points) else None
         return found if found is not None and found.id == id_ else None
 
-    def drop(self, count: int) -> None:
-        self._start = self.points[count].jd
-        del self.points[:count]
-        gone = bisect_left(self.seen, (self._start, -1))
+    def count(self, jd: float) -> tuple[int, int]:
+        return bisect_left(self.seen, (jd, -1)), len(self.seen)
+
+    def drop(self, jd: float) -> None:
+        self._start = jd  # and not the next point's: one may come between
+        del self.points[:bisect_left(self.points, jd, key=_jd)]
+        gone = bisect_left(self.seen, (jd, -1))
         for _, id_ in self.seen[:gone]:
             del self._jds[id_]
         del self.seen[:gone]
@@ -181,8 +187,14 @@ class _Colour:
             self.points[at:] = colour_points(
                 first[bisect_left(first, min(since), key=_jd):], self._second.points, self._within)
 
-    def drop(self, count: int) -> None:
-        """They are few."""
+    def count(self, jd: float) -> tuple[int, int]:
+        (gone, all_), (others_gone, others) = self._first.count(jd), self._second.count(jd)
+        return gone + others_gone, all_ + others
+
+    def drop(self, jd: float) -> None:
+        self._first.drop(jd)
+        self._second.drop(jd - self._within / 24.0)
+        del self.points[:bisect_left(self.points, jd, key=_jd)]
 
 
 class Curve:
@@ -258,13 +270,13 @@ class Curve:
 
     def drop_before(self, jd: float) -> None:
         """Forget points that are not needed any more, once they are most of them."""
-        count = bisect_left(self.points, jd, key=_jd)
-        if count > _FEW and 2 * count > len(self.points):
+        gone, all_ = self._source.count(jd)
+        if gone > _FEW and 2 * gone > all_:
             before = len(self.points)
-            self._source.drop(count)
+            self._source.drop(jd)
+            self.start = jd
             if len(self.points) < before:
                 self._derived.clear()
-                self.start = jd
 
 
 class ByCamera:
@@ -375,7 +387,7 @@ class LightCurves:
         self._curves[key] = curve
         self._curves.move_to_end(key)
         while len(self._curves) > 1 and sum(
-                len(one.points) for one in self._curves.values()) > _MOST_KEPT:
+                len(one.seen) for one in self._curves.values()) > _MOST_KEPT:
             self._curves.popitem(last=False)
 
 

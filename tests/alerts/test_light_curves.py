@@ -9,14 +9,25 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts import engine
-from iop4d.alerts.light_curves import offsets_of
+from iop4d.alerts import engine, light_curves
+from iop4d.alerts.light_curves import Curve, offsets_of
 from iop4d.alerts.points import PointReader
 from iop4d.store.database import Transaction
 from iop4d.store.results import add_flag, remove_flag
 from iop4d.store.schema import Alert, AlertStep, Result
 from tests.alerts import by_the_book
-from tests.alerts.bench import JD, MINUTE, Night, Start, changed, channel, point, site_of
+from tests.alerts.bench import (
+    COLOUR,
+    JD,
+    MINUTE,
+    Night,
+    Start,
+    changed,
+    channel,
+    point,
+    rule,
+    site_of,
+)
 from tests.conftest import FakeClock
 from tests.support.rows import rows
 
@@ -177,6 +188,48 @@ def test_an_offset_is_that_of_the_common_nights_and_too_uncertain_a_one_is_none(
     wild = [(f"{n}", "B", 13.5 + 0.2 * (n % 2)) for n in range(2, 6)]
     assert offsets_of([*nights, *wild]) == {"A": ("A", 0.0)}
     assert offsets_of([]) == {}
+
+
+def test_a_late_point_counts_although_older_ones_left_the_memory(
+        start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(light_curves, "_FEW", 4)
+    night = start(rule(confirm=1), channel())
+    night.see_all([14.0] * 6)
+    night.see(20 * DAY, 14.0)
+    night.see(16 * DAY, 12.5)  # after the week in which a late one counts began
+    assert night.episodes() == [("resolved", 16 * DAY, 20 * DAY)]
+
+
+def test_points_with_too_large_errors_leave_the_memory_too(
+        start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(light_curves, "_FEW", 4)
+    night = start(rule(confirm=1) + "max_err = 0.05\n", channel())
+    night.see_all([14.0] * 3)
+    night.see_all([14.0] * 3, start=5, err=0.5)
+    night.see(20 * DAY, 14.0, err=0.5)
+    assert [len(curve.seen) for curve in curves(night)] == [1]
+    night.see(20 * DAY + 1, 12.5)
+    assert night.episodes() == [("firing", 20 * DAY + 1, None)]
+
+
+def test_old_colours_leave_the_memory_with_both_of_their_bands(
+        start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(light_curves, "_FEW", 4)
+    night = start(COLOUR, channel())
+    for n in (*range(0, 60, 10), 20 * DAY):
+        night.see(n, 14.0, band="B")
+        night.see(n + 1, 13.0)
+    (curve,) = curves(night)
+    assert curve._source.count(20 * DAY) == (0, 2)
+    assert len(curve.points) == 1
+    night.see(20 * DAY + 1, 14.5)  # measured again
+    night.see(20 * DAY + 1, 13.6)
+    assert night.episodes() == [("firing", 20 * DAY, None)]
+
+
+def curves(night: Night) -> list[Curve]:
+    """Those in memory."""
+    return list(night.engine._curves._curves.values())
 
 
 CONDITIONS = ["mag < 12", "change mag < -0.5", "change mag < -9 sigma", "change chi > 85 deg",
