@@ -52,10 +52,6 @@ _LABELS = {
     MessageKind.RESOLVED: "✓ resolved", MessageKind.WITHDRAWN: "✗ withdrawn"}
 
 
-#: Conditions that are met or not, and compare no number that people would want to read.
-_WITHOUT_NUMBER = (Form.COMBINED, Form.NEW)
-
-
 class MessageError(Iop4dError):
     """A message cannot be written; the reason says why."""
 
@@ -98,7 +94,7 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
         "catalogue_name": clean(alert.source, 80), "clear": str(compiled.clear or ""),
         "judged": value, "measured": _quantity(compiled, last, points[-1]),
         "threshold": compiled.condition.threshold if _is_plain(compiled, last) and (
-            compiled.condition.form not in _WITHOUT_NUMBER) else None,
+            compiled.condition.has_number) else None,
         "confirm": compiled.rule.confirm, "cooldown_h": compiled.rule.cooldown_hours,
         "note": clean(alert.note, 300),
         "over_utc": "" if over_jd is None else utc_of_jd(over_jd),
@@ -197,7 +193,7 @@ def _light_curve(db: Connection, alert: Alert, until: float) -> list[list[float 
 def _is_plain(compiled: CompiledRule, row: Result) -> bool:
     """Whether a rule judges the magnitude as it stands in the results."""
     condition = compiled.condition
-    if condition.form in _WITHOUT_NUMBER:
+    if not condition.has_number:
         return True
     return (condition.form, condition.quantity) == (Form.VALUE, "mag") and not _is_nucleus(
         compiled, row)
@@ -206,7 +202,7 @@ def _is_plain(compiled: CompiledRule, row: Result) -> bool:
 def _is_nucleus(compiled: CompiledRule, row: Result) -> bool:
     """Whether a rule judges a result without the light of its host galaxy."""
     asked = compiled.rule.host_galaxy
-    return compiled.condition.bands is None and compiled.condition.form not in _WITHOUT_NUMBER and (
+    return compiled.condition.bands is None and compiled.condition.has_number and (
         asked == "corrected" or (asked == "auto" and row.host_mjy is not None))
 
 
@@ -224,7 +220,7 @@ def _judged(compiled: CompiledRule, band: str, row: Result, point: RulePoint) ->
 def _quantity(compiled: CompiledRule, row: Result, point: RulePoint) -> str:
     """The number that was judged, with its error where it is a value; empty for a magnitude."""
     condition = compiled.condition
-    if condition.form in _WITHOUT_NUMBER or (
+    if not condition.has_number or (
             condition.form is Form.VALUE and condition.quantity == "mag"):
         return ""
     if condition.form in (Form.VALUE, Form.COLOUR):

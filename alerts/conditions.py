@@ -137,6 +137,11 @@ class Condition:
         return self.form, self.quantity, self.unit if self.unit in ("sigma", "%") else ""
 
     @property
+    def has_number(self) -> bool:
+        """Whether it compares a number that people would want to read; else it is met or not."""
+        return self.form not in (Form.COMBINED, Form.NEW)
+
+    @property
     def bands(self) -> tuple[str, str] | None:
         """The two bands of a colour."""
         if self.form is Form.SYSTEM or "-" not in self.quantity:

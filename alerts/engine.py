@@ -27,8 +27,8 @@ from iop4d.alerts.rules import (
     History,
     RulePoint,
     Standing,
-    is_pending,
     judge,
+    pending_points,
 )
 from iop4d.alerts.subjects import Subjects
 from iop4d.config import Rule, Site
@@ -297,11 +297,12 @@ class AlertEngine:
     def _keep_pending(self, tx: Transaction, subject: _Subject, found: list[RulePoint]) -> None:
         """Write down that a rule is about to fire, or is not any more."""
         now, waiting = self._clock(), subject.waiting
-        if not is_pending(subject.compiled, subject.history.now, found):
+        met = pending_points(subject.compiled, subject.history.now, found)
+        if not met:
             if waiting is not None and waiting.state == AlertState.PENDING:
                 episodes.move(tx, waiting, AlertState.INACTIVE, now=now, notified_at=None)
             return
-        columns = _fired(found[-1:])
+        columns = _fired(met)
         if waiting is None:
             episodes.begin(tx, subject.compiled.rule, subject.source, subject.band,
                            AlertState.PENDING, after=subject.latest, now=now, **columns)
@@ -410,6 +411,8 @@ def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert,
 
 def _said(compiled: CompiledRule, alert: Alert, now: Sequence[RulePoint]) -> str:
     """That the points of an alert were measured again, with the number that fired it and theirs."""
+    if not compiled.condition.has_number:
+        return "measured again: the condition is no longer met"
     what, _, _ = str(compiled.condition).partition(compiled.condition.operator)
     before = f", {decimal(alert.value, 3)} when it fired" if alert.value is not None else ""
     return (f"measured again: {what.strip()} is "

@@ -216,10 +216,20 @@ def _close(compiled: CompiledRule, window: Sequence[RulePoint]) -> bool:
     return not within or window[-1].jd - window[0].jd <= within + _JD_STEP
 
 
-def is_pending(compiled: CompiledRule, standing: Standing, points: Sequence[RulePoint]) -> bool:
-    """Whether the newest point meets the condition of a rule that may fire, but needs another."""
-    if standing.state is AlertState.FIRING or compiled.rule.confirm < 2 or not points:
-        return False
+def pending_points(compiled: CompiledRule, standing: Standing,
+                   points: Sequence[RulePoint]) -> tuple[RulePoint, ...]:
+    """The newest points that meet the condition of a rule that may fire, but needs others; none
+    if the newest does not."""
+    confirm, holds = compiled.rule.confirm, compiled.condition.holds
+    if standing.state is AlertState.FIRING or confirm < 2 or not points:
+        return ()
     last = points[-1]
     cool = last.jd - standing.fired_jd >= compiled.rule.cooldown_hours / 24 - _JD_STEP
-    return cool and compiled.condition.holds(last.value)
+    if not cool or not holds(last.value):
+        return ()
+    met = [last]
+    for point in reversed(points[-confirm + 1:-1]):
+        if not holds(point.value) or not _close(compiled, (point, last)):
+            break
+        met.insert(0, point)
+    return tuple(met)

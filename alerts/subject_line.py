@@ -80,6 +80,10 @@ def of_withdrawal(compiled: CompiledRule, band: str, alert: Alert, fired: Sequen
     again.
     """
     condition = compiled.condition
+    marks = dict.fromkeys(str(mark["name"]) for row in fired for mark in row.human_flags)
+    why = f"flagged {', '.join(marks)}" if marks else "does not count"
+    if not condition.has_number:
+        return f"{band} {why if now is None else 'condition no longer met'}"
     percent = condition.quantity == "p" and condition.unit != "sigma"
     digits, scale = (1, 100.0) if percent else (2, 1.0)
     unit = "%" if percent else condition.unit + "/d" * (condition.form is Form.RATE)
@@ -90,9 +94,7 @@ def of_withdrawal(compiled: CompiledRule, band: str, alert: Alert, fired: Sequen
     place = "" if condition.bands else f"{band} "
     before = decimal(None if alert.value is None else scale * alert.value, digits)
     after = "" if now is None else f" → {decimal(scale * now, digits)}"
-    marks = dict.fromkeys(str(mark["name"]) for row in fired for mark in row.human_flags)
-    flagged = "" if after else f" flagged {', '.join(marks)}" if marks else " does not count"
-    return f"{place}{form}{what}{before}{after} {unit}".rstrip() + flagged
+    return f"{place}{form}{what}{before}{after} {unit}".rstrip() + ("" if after else f" {why}")
 
 
 def of_system(quantity: str, subject_: str, measured: str, fallback: str,

@@ -32,7 +32,8 @@ def test_a_flare_that_is_over_when_it_is_found_says_so_first(start: Start) -> No
     assert "over since 2025-11-22 12:01" in mail.text.splitlines()[2]
     assert "it was found late" in mail.text
     assert "over since" in mail.html
-    assert "The alert is resolved when" not in mail.text
+    assert "The alert is resolved when" not in mail.text + mail.html
+    assert "does not fire again" not in mail.text + mail.html
 
 
 def test_a_flare_that_is_found_while_it_lasts_says_nothing_of_its_end(start: Start) -> None:
@@ -64,6 +65,18 @@ def test_a_flare_in_the_last_frame_of_a_night_is_told_as_unconfirmed_once(start:
     mail = notice_of(content, message_id="<a@b>", at=0.0)
     assert "met by 1 point, of 2 that are needed" in mail.text
     assert "1 point of 2; no other followed" in mail.html
+
+
+def test_an_unconfirmed_flare_counts_every_point_that_met_it(start: Start) -> None:
+    night = start(rule(confirm=3) + "tell_pending = true\n", channel())
+    night.clock.now = UNIX_OF_JD + 120.0
+    night.see_all([13.5, 12.5, 12.4])
+    night.clock.advance(40 * 60.0)
+    night.tend()
+    content = last(night.database, Outbox).content
+    assert [point["mag"] for point in content["points"]] == [12.5, 12.4]
+    assert "met by 2 points, of 3 that are needed" in notice_of(
+        content, message_id="<a@b>", at=0.0).text
 
 
 def test_without_the_key_nobody_is_told(start: Start) -> None:

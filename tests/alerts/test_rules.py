@@ -14,8 +14,8 @@ from iop4d.alerts.rules import (
     RulePoint,
     Standing,
     compile_rule,
-    is_pending,
     judge,
+    pending_points,
 )
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
@@ -146,8 +146,20 @@ def test_a_rule_is_pending_when_one_more_point_would_fire_it(
         standing: Standing, confirm: int, value: float, pending: bool) -> None:
     compiled = watch(confirm=confirm, cooldown=12.0)
     newest = RulePoint(id=1, jd=10.0, value=value)
-    assert is_pending(compiled, standing, [newest]) is pending
-    assert not is_pending(compiled, standing, [])
+    assert pending_points(compiled, standing, [newest]) == ((newest,) if pending else ())
+    assert not pending_points(compiled, standing, [])
+
+
+@pytest.mark.parametrize(("values", "hours", "count"), [
+    ((13.5, 12.5, 12.5), 1.0, 2), ((12.5, 13.5, 12.5), 1.0, 1), ((13.5, 12.5, 12.5), 2.0, 1),
+    ((12.5, 12.5, 12.5), 0.1, 2)])
+def test_the_points_that_wait_are_those_that_met_it_in_a_row_and_near_enough(
+        values: tuple[float, ...], hours: float, count: int) -> None:
+    compiled = compile_rule(Rule(name="r", condition="mag < 13.0", confirm=3,
+                                 confirm_within_hours=1.5))
+    points = [RulePoint(id=n, jd=10.0 + n * hours / 24, value=value)
+              for n, value in enumerate(values)]
+    assert pending_points(compiled, Standing(), points) == tuple(points[-count:])
 
 
 def test_flapping_around_the_threshold_gives_two_edges_at_most() -> None:

@@ -88,6 +88,26 @@ def test_a_withdrawn_change_has_both_changes(start: Start) -> None:
     assert said.startswith("Withdrawn: PKS 1510-089 R change -1.10 → -0.02 mag; R = 13.88 ± 0.02;")
 
 
+def test_a_withdrawn_condition_without_a_number_says_none(start: Start) -> None:
+    night = start(long_rule(changed("mag < 13.0 and mag > 10.0")), channel())
+    see(night, 12.9, 12.88)
+    see(night, 12.9, 13.88)
+    assert night.kinds() == ["alert", "withdrawn"]
+    said = last(night.database, Outbox).content
+    assert said["subject"].startswith(
+        "Withdrawn: PKS 1510-089 R condition no longer met; R = 13.88")
+    assert said["judged"] == "R condition no longer met"
+    assert said["note"] == "measured again: the condition is no longer met"
+
+
+def test_a_withdrawn_new_source_says_why_without_a_number(start: Start) -> None:
+    night = start(long_rule(changed("new source")), channel())
+    bad = see(night, 12.9, 12.88)[1]
+    night.flag(bad, "trail")
+    night.tend()
+    assert shown(night).startswith("Withdrawn: PKS 1510-089 R flagged trail")
+
+
 @pytest.mark.parametrize("quantity", subject_line.SYSTEM_PHRASES)
 @pytest.mark.parametrize("kind", [MessageKind.ALERT, MessageKind.REMINDER, MessageKind.RESOLVED])
 def test_an_alert_of_the_system_is_said_within_the_line(quantity: str, kind: MessageKind) -> None:
