@@ -63,13 +63,21 @@ class Consequences:
         """What waited for one is done, and what it makes better is done again."""
         self._choices.changed()
         jobs.wake(tx, self._clock())
+        try:
+            self._choose_again(tx, master)
+        finally:  # what was chosen for that knows nothing of the masters that were queued by it
+            self._choices.changed()
+
+    def _choose_again(self, tx: Transaction, master: Master) -> None:
         nights = self._nights_of(master)
         users = [kind for kind, before in CALIBRATED_WITH.items()
                  if FrameKind(master.kind) in before]
         for other in masters.ready_of_kinds(tx, master.instrument, users, nights):
             self._renew(tx, other)
         for frame in masters.frames_within_reach(tx, master, nights):
-            if self._choices.improves(tx, frames.facts_of(frame), frame.masters):
+            facts = frames.facts_of(frame)
+            if ((self._choices.could_serve(master, facts) or _is_among(master, frame.masters))
+                    and self._choices.improves(tx, facts, frame.masters)):
                 self._reduce_again(tx, frame.id)
 
     def science_frame_measured(self, tx: Transaction, frame: Frame, used: list[list[int]], *,
@@ -116,6 +124,7 @@ class Consequences:
         It is built again if there are better ones for it by now: nobody looked in the meantime.
         """
         masters.update(tx, master.id, self._clock(), state=MasterState.READY, reason="")
+        self._choices.changed()
         restored = masters.by_id(tx, master.id)
         self._renew(tx, restored)
         self.master_built(tx, restored)
@@ -260,6 +269,10 @@ class Consequences:
             due = max(now + _MORE_COMING, ended + 60.0 * self._site.polarimetry.max_gap_minutes)
         jobs.queue(tx, JobKind.POLARIMETRY, group.id, priority=Priority.POLARIMETRY + bonus,
                    now=now, not_before=due)
+
+
+def _is_among(master: Master, used: list[list[int]]) -> bool:
+    return any(id_ == master.id for id_, _ in used)
 
 
 def _is_changed(group: Group, members: list[Frame], state: GroupState, frame: Frame) -> bool:

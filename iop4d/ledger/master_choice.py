@@ -77,7 +77,7 @@ class MasterChoices:
         """The best masters for a frame of a known instrument, of those chosen before."""
         key = (facts.telescope, facts.instrument, facts.kind, facts.night, layout_of(facts),
                facts.band, facts.beam_element,
-               facts.detector.calibrated, _warmth(facts),
+               facts.detector.calibrated, facts.detector.placed, _warmth(facts),
                facts.exptime_s if self._darks_hold_bias(facts) else None)
         if (made := self._made.get(key)) is None:
             made = self._made[key] = self._choose(db, facts)
@@ -90,8 +90,19 @@ class MasterChoices:
         """Whether there are other masters now than a frame, or a master, was calibrated with."""
         if facts.instrument not in self._instruments:
             return False
-        choice = self._choose(db, facts)
+        choice = self.choose(db, facts)
         return not choice.missing and choice.used != [list(pair) for pair in used]
+
+    def could_serve(self, master: Master, facts: FrameFacts) -> bool:
+        """Whether a master is of a kind, a layout and a band that a frame may be calibrated with.
+        """
+        if facts.instrument not in self._instruments:
+            return False
+        kind, instrument = FrameKind(master.kind), self._instruments[facts.instrument]
+        is_needed = (shows_pattern(facts.kind, instrument) if kind is FrameKind.PATTERN else
+                     kind in needed(facts.kind, instrument, facts.detector.calibrated))
+        return (is_needed and (kind is not FrameKind.FLAT or master.band == facts.band)
+                and self._would_do(master, facts))
 
     def forget_pending(self) -> None:
         """Time has passed: choose again for what waits for a master."""
@@ -141,15 +152,20 @@ class MasterChoices:
         """
         rows = [row for row in masters.of_kind(db, kind, facts)
                 if days_between(row.night, facts.night) <= self._site.masters.max_age_days
-                and covers(row.layout, facts)
-                and (kind is not FrameKind.DARK or self._serves(row, facts))
-                and (kind is not FrameKind.FLAT
-                     or beam_element_of(row.layout) == facts.beam_element)]
+                and self._would_do(row, facts)]
         return sorted(rows, key=lambda row: (
             abs(warmer_by(_warmth(facts), celsius_of(row.layout))),
             days_between(row.night, facts.night), row.night > facts.night,
             row.layout != layout_of(facts), row.id))
 
+    def _would_do(self, row: Master, facts: FrameFacts) -> bool:
+        """Whether a master of a frame's camera, and of its band, is one for it but for the night.
+        """
+        kind = FrameKind(row.kind)
+        return (covers(row.layout, facts)
+                and (kind is not FrameKind.DARK or self._serves(row, facts))
+                and (kind is not FrameKind.FLAT
+                     or beam_element_of(row.layout) == facts.beam_element))
 
     def _serves(self, dark: Master, facts: FrameFacts) -> bool:
         """Whether a dark is one with its bias subtracted, or of a frame's exposure time, as needed.

@@ -246,10 +246,13 @@ def frames_with(db: Connection, master: Master) -> list[Frame]:
 def frames_within_reach(db: Connection, master: Master, nights: tuple[str, str]) -> list[Frame]:
     """The science frames that a master could serve better than what they have.
 
-    Those of its night, and those within some nights that have no master of their own night.
+    Those of its night, and those within some nights that have no master of their own night or
+    temperature; of its binning, and of its band if it has one.
     """
     return list(db.select(Frame).where(
         (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
+        & (Frame.binning == region_of(master.layout)[0])
+        & (Frame.band == master.band if master.band else Frame.id > 0)
         & (Frame.kind == FrameKind.SCIENCE.value) & Frame.state.in_(_REDUCED)
         & (((Frame.provisional == True) & Frame.night.between(*nights))  # noqa: E712 - SQL
            | (Frame.night == master.night))))

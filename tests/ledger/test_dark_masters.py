@@ -8,10 +8,11 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.instruments.discovery import find_instruments
+from iop4d.ledger.master_choice import Choice, MasterChoices
 from iop4d.ledger.plan import Claim
 from iop4d.model.frame import Detector, FrameFacts, FrameKind
 from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome, ReduceRequest
-from iop4d.store.database import Database
+from iop4d.store.database import Connection, Database
 from iop4d.store.schema import Master
 from tests.conftest import FakeClock, LedgerAlone
 from tests.ledger.test_ledger import Bench, facts_of
@@ -128,3 +129,28 @@ def test_a_frame_is_reduced_again_when_a_dark_of_its_temperature_comes(
     camera.work()
     assert [m.celsius for m in camera.requests["science-60s--10@-20.fit"].masters] == [-20.0]
     assert not camera.frame("science-60s--10@-20.fit").provisional
+
+
+def test_frames_that_lack_a_dark_of_their_temperature_are_looked_at_by_masters_for_them_alone(
+        site: Site, database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[FrameFacts] = []
+    choose = MasterChoices._choose
+
+    def counted(self: MasterChoices, db: Connection, facts: FrameFacts) -> Choice:
+        chosen.extend([facts] if facts.kind is FrameKind.SCIENCE else [])
+        return choose(self, db, facts)
+
+    camera = Camera(site, database, clock, (FrameKind.DARK,))
+    science = [f"science-60s-120-{n}@-40.fit" for n in range(10, 20)]
+    camera.drop(*(f"dark-60s-120-{n}@0.fit" for n in range(3)), *science)
+    camera.work()
+    assert all(camera.frame(name).provisional for name in science)
+    monkeypatch.setattr(MasterChoices, "_choose", counted)
+    camera.drop(*(f"dark-60s-200-{n}@-40.fit" for n in range(3, 6)),  # of another gain
+                *(f"dark-7s-120-{n}@-40.fit" for n in range(6, 9)))  # of another exposure time
+    camera.work()
+    assert chosen == []
+    camera.drop(*(f"dark-60s-120-{n}@-20.fit" for n in range(20, 23)))
+    camera.work()
+    assert len(chosen) <= 3  # alike ones once: as it is built, and as they are claimed
+    assert all(camera.requests[name].masters[0].celsius == -20.0 for name in science)
