@@ -388,6 +388,11 @@ class PhotometryFacts(DraftFacts):
         return "brightening" if self.step < 0 else "fading"
 
     @property
+    def alike(self) -> tuple[GoodPoint, ...]:
+        """The polarisation in the band of the one that is reported."""
+        return tuple(p for p in self.polarised if p.band == self.polarised[0].band)
+
+    @property
     def extreme(self) -> str:
         """Whether it is the ``brightest`` or the ``faintest`` of the night that is reported."""
         bright = self.level == self.chosen.brightest if self.is_extreme else self.is_brighter

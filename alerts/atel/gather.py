@@ -158,12 +158,14 @@ def _level(chosen: NightlyPhotometry, past: float | None) -> MeanMagnitude:
 
 def _record(db: Connection, source: str, chosen: NightlyPhotometry, level: MeanMagnitude, *,
             bright: bool) -> ArchiveRecord | None:
-    """The last earlier point that was as bright, or as faint, and the first of the archive."""
+    """The last earlier point that was as bright, or as faint, be it of the same night, and the
+    first of the archive."""
     first = publishable.first_photometry(db, source, chosen.band, chosen.night)
     if first is None:
         return None
     find = publishable.last_as_bright if bright else publishable.last_as_faint
-    since = find(db, source, chosen.band, chosen.night, level.mag)
+    since = find(db, source, chosen.band, level.jd, level.mag,
+                 besides=[point.id for point in chosen.points])
     return ArchiveRecord(bright=bright, first=_point(first),
                          since=_point(since) if since else None)
 

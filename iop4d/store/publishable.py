@@ -6,6 +6,7 @@ order of time.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from peewee import fn
@@ -66,18 +67,16 @@ def first_photometry(db: Connection, source: str, band: str, before_night: str) 
     return _last(db, Result.id == first) if first else None
 
 
-def last_as_bright(db: Connection, source: str, band: str, before_night: str,
-                   mag: float) -> Row | None:
-    """The last magnitude of an earlier night that was as bright."""
-    return _last(db, _photometry(source, band) & (Result.night < before_night)
-                 & (Result.mag <= mag))
+def last_as_bright(db: Connection, source: str, band: str, before_jd: float, mag: float, *,
+                   besides: Collection[int] = ()) -> Row | None:
+    """The last magnitude before a JD that was as bright, but some results."""
+    return _last(db, _before(source, band, before_jd, besides) & (Result.mag <= mag))
 
 
-def last_as_faint(db: Connection, source: str, band: str, before_night: str,
-                  mag: float) -> Row | None:
-    """The last magnitude of an earlier night that was as faint."""
-    return _last(db, _photometry(source, band) & (Result.night < before_night)
-                 & (Result.mag >= mag))
+def last_as_faint(db: Connection, source: str, band: str, before_jd: float, mag: float, *,
+                  besides: Collection[int] = ()) -> Row | None:
+    """The last magnitude before a JD that was as faint, but some results."""
+    return _last(db, _before(source, band, before_jd, besides) & (Result.mag >= mag))
 
 
 def polarimetry_of_night(db: Connection, source: str, night: str, until_jd: float) -> list[Row]:
@@ -111,6 +110,11 @@ def _photometry(source: str, band: str | None = None) -> Any:
     column = Result.band if band is None else band
     return (good_points(source, column) & Result.mag_err.is_null(False)
             & (Result.mag_err > 0) & STANDS)
+
+
+def _before(source: str, band: str, jd: float, besides: Collection[int]) -> Any:
+    return (_photometry(source, band) & (Result.jd_mid < jd)
+            & Result.id.not_in(list(besides)))
 
 
 def _polarimetry(source: str, band: str | None = None) -> Any:

@@ -199,6 +199,22 @@ def test_a_record_of_the_whole_archive_has_no_earlier_point(tx: Transaction) -> 
     assert record.first.jd == pytest.approx(TODAY - 80 + 9 / 24)
 
 
+@pytest.mark.parametrize(("hours", "more"), [
+    (5.0, {}), (5.0, {"telescope": "West"}), (9.1, {"telescope": "West"})])
+def test_the_record_knows_what_was_as_bright_earlier_in_the_night(
+        tx: Transaction, hours: float, more: dict[str, Any]) -> None:
+    measure(tx, 200, 9.0, 12.8)
+    earlier = measure(tx, 0, hours, 12.7, **more)
+    quiet_past(tx)
+    for k in range(6):
+        measure(tx, 0, 9.0 + k / 5, 12.9)
+    facts = light(gather(tx, asked(tx, since_jd=TODAY + 8 / 24)))
+    assert facts.record is not None
+    assert facts.record.since is not None
+    assert facts.record.since.id == earlier
+    assert facts.outstanding is None
+
+
 def test_the_change_is_against_the_preceding_night_with_data(tx: Transaction) -> None:
     change = flare(tx).before
     assert change is not None

@@ -253,6 +253,16 @@ def test_a_first_night_is_compared_with_nothing(tx: Transaction) -> None:
     assert any("no earlier night" in note for note in draft.notes)
 
 
+def test_polarisation_measurements_are_counted_in_the_band_that_is_reported(
+        tx: Transaction) -> None:
+    measure(tx, 0, 9.0, 12.5, **polarised(0.12))
+    measure(tx, 0, 9.1, 12.9, band="B", **polarised(0.11))
+    assert "the nearest in time of" not in write(gather(tx, asked(tx)), HEAD).body
+    measure(tx, 0, 9.2, 12.5, **polarised(0.12))
+    body = " ".join(write(gather(tx, asked(tx)), HEAD).body.split())
+    assert "the nearest in time of 2 measurements of the night in this band" in body
+
+
 def test_a_polarisation_that_is_not_significant_is_an_upper_limit(tx: Transaction) -> None:
     measure(tx, 0, 9.0, 12.5, **polarised(0.005, 0.004))
     draft = write(gather(tx, asked(tx)), HEAD)
