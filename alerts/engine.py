@@ -235,7 +235,8 @@ class AlertEngine:
             latest = subject.latest
             over: float | None = None
             for edge, after in zip_longest(edges, edges[1:]):
-                if over is None and edge.state is AlertState.FIRING and after is not None:
+                if (over is None and edge.state is AlertState.FIRING and not edge.moved
+                        and after is not None):
                     over = after.jd
                 latest = self._write(tx, subject, edge, latest, waiting, over)
                 over = over if edge.state is AlertState.FIRING else None

@@ -141,10 +141,12 @@ def resolved_last(db: Connection, source: str, jd: float, margin: float) -> list
 
 
 def notified_since(db: Connection, rules: Collection[str], fired_since: float) -> list[int]:
-    """Ids of the alerts of some rules that fired since a time and people were notified of."""
+    """Ids of the alerts of some rules that fired since a time and people were notified of; what
+    they were told of as unconfirmed did not fire."""
     return [id_ for (id_,) in db.select(Alert, Alert.id).where(
         Alert.rule.in_(list(rules)) & Alert.notified_at.is_null(False)
-        & (Alert.fired_at >= fired_since)).order_by(Alert.id).tuples()]
+        & Alert.state.not_in(UNBEGUN_ALERTS) & (Alert.fired_at >= fired_since)
+    ).order_by(Alert.id).tuples()]
 
 
 def active_by_rule(db: Connection) -> dict[str, int]:

@@ -250,6 +250,19 @@ def test_other_rules_and_old_alerts_get_none(site: Site, store: Database, clock:
     assert names(site) == []
 
 
+@pytest.mark.parametrize("state", ["pending", "inactive"])
+def test_what_was_told_as_unconfirmed_gets_its_draft_once_it_is_confirmed(
+        site: Site, store: Database, clock: FakeClock, state: str) -> None:
+    fire(store, clock, state=state)
+    mine = drafting(site, store, clock, Pen())
+    asyncio.run(mine.run_once())
+    assert names(site) == []
+    with store.write() as tx:
+        tx.update(Alert, state="firing").execute()
+    asyncio.run(mine.run_once())
+    assert len(names(site)) == 1
+
+
 def test_an_alert_with_nothing_to_report_is_reported_once_and_left(
         site: Site, store: Database, clock: FakeClock,
         caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ from iop4d.alerts.compose import notice_of
 from iop4d.alerts.summary import write
 from iop4d.alerts.summary.gather import gather
 from iop4d.store.schema import Outbox
-from tests.alerts.bench import UNIX_OF_JD, Night, Start, channel, rule
+from tests.alerts.bench import UNIX_OF_JD, Night, Start, channel, point, rule
 from tests.support.rows import last, rows
 
 HOUR = 60.0  # minutes
@@ -42,6 +42,15 @@ def test_a_flare_that_is_found_while_it_lasts_says_nothing_of_its_end(start: Sta
     assert last(night.database, Outbox).content["subject"].startswith("Firing: BL Lac")
     assert last(night.database, Outbox).content["over_utc"] == ""
     night.see_all([13.5, 13.5], start=10)
+    assert night.kinds() == ["alert", "resolved"]
+
+
+def test_the_end_is_told_also_where_a_late_point_moved_the_beginning(start: Start) -> None:
+    night = start(rule() + "notify_resolved = true\n", channel())
+    night.see_all([12.5, 12.5], start=10)
+    with night.database.write() as tx:  # all at once
+        night.engine.on_results(tx, [point(tx, 9, 12.5), point(tx, 20, 13.5), point(tx, 21, 13.5)])
+    assert night.episodes() == [("resolved", 10.0, 21.0)]
     assert night.kinds() == ["alert", "resolved"]
 
 
