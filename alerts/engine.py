@@ -70,7 +70,6 @@ class AlertEngine:
         self._subjects = Subjects(site, self._of_points)
         self._notifier = Notifier(site, clock)
         self._curves = LightCurves()
-        self._looked = 0  # the last event that was searched for flags
 
     @property
     def until(self) -> float:
@@ -128,8 +127,7 @@ class AlertEngine:
             with isolated(tx, self._clock(), rule=alert.rule, source=alert.source,
                           band=alert.band):
                 self._look_after(tx, alert)
-        flagged, self._looked = results.take_changed_flags(tx, self._looked)
-        if flagged:
+        if flagged := results.take_changed_flags(tx):
             self.on_flags(tx, flagged)
 
     def _look_after(self, tx: Transaction, alert: Alert) -> None:

@@ -14,7 +14,7 @@ from iop4d.alerts.conditions import Form
 from iop4d.alerts.light_curves import Curve, LightCurves, reach, selection
 from iop4d.alerts.quantities import Past
 from iop4d.alerts.rules import CompiledRule, RulePoint
-from iop4d.alerts.windows import is_sure_angle
+from iop4d.alerts.windows import SeriesPoint, is_sure_angle
 from iop4d.model.units import jd_of_unix
 from iop4d.store import points as store
 from iop4d.store.database import Connection
@@ -76,7 +76,7 @@ class PointReader:
         """The points of a curve from an index on."""
         found = _rule_points(compiled, curve, begin,
                              bisect_right(curve.points, self.until, key=_jd))
-        return _newness(self._db, compiled, curve.source, found)
+        return _newness(self._db, compiled, curve.source, curve.bands[0], found, self.until)
 
     def curve(self, compiled: CompiledRule, source: str, band: str) -> Curve:
         """The curve of a rule on a source and band, long enough to judge its newest points."""
@@ -212,7 +212,7 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
     _calibrate(db, curve, compiled, source, band)
     found = _rule_points(compiled, curve, bisect_left(curve.points, start, key=_jd),
                          len(curve.points))
-    return _newness(db, compiled, source, found)
+    return _newness(db, compiled, source, band, found, until)
 
 
 def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
@@ -224,14 +224,54 @@ def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
     return found[-1] if found else None
 
 
-def _newness(db: Connection, compiled: CompiledRule, source: str,
-             points: list[RulePoint]) -> list[RulePoint]:
-    """For the condition on new sources: 1 at a source's first ``confirm`` points, else 0."""
+def _newness(db: Connection, compiled: CompiledRule, source: str, band: str,
+             points: list[RulePoint], until: float) -> list[RulePoint]:
+    """For the condition on new sources: 1 at the points by which a source is new, else 0.
+
+    They are the first ones of the band up to those that confirm each other, unless the source has
+    a good point of an earlier night in any band. Where a rule watches every band, the one in which
+    points confirm each other first tells it.
+    """
     if compiled.condition.form is not Form.NEW or not points:
         return points
+    first = _first_points(db, compiled, source, band, until)
+    new = {point.id for point in first}
+    reported = (math.inf, 0)
+    if not any(point.id in new for point in points) or (
+            first[0].night > store.first_night(db, source)):
+        new = set()
+    elif compiled.rule.band == "*":
+        others = [_first_points(db, compiled, source, other, until)
+                  for other in store.bands(db, source) if other != band]
+        reported = min(((other[-1].jd, other[-1].id) for other in others
+                    if _confirm(compiled, other)), default=reported)
+    return [replace(point, value=float(point.id in new and (point.jd, point.id) < reported))
+            for point in points]
+
+
+def _first_points(db: Connection, compiled: CompiledRule, source: str, band: str,
+                  until: float) -> list[SeriesPoint]:
+    """The first points of a band, up to those that confirm each other."""
     confirm = compiled.rule.confirm
-    before = store.count_before(db, source, points[0].jd, confirm)
-    return [replace(point, value=float(before + n < confirm)) for n, point in enumerate(points)]
+    chosen = selection(compiled, source, band, until)
+    found: list[SeriesPoint] = []
+    for limit in (confirm, 20 * confirm, _MOST):  # not each of them counts: errors, hours between
+        stored = store.oldest(db, chosen, limit=limit)
+        found = light_curves.in_unit(compiled, band, stored)
+        for end in range(confirm, len(found) + 1):
+            if _confirm(compiled, found[:end]):
+                return found[:end]
+        if len(stored) < limit:
+            break
+    return found
+
+
+def _confirm(compiled: CompiledRule, points: Sequence[SeriesPoint]) -> bool:
+    """Whether the last of some points confirm each other."""
+    last = points[-compiled.rule.confirm:]
+    within = compiled.rule.confirm_within_hours / 24.0 + 1e-9
+    return len(last) == compiled.rule.confirm and (
+        not compiled.rule.confirm_within_hours or last[-1].jd - last[0].jd <= within)
 
 
 def _calibrate(db: Connection, curve: Curve, compiled: CompiledRule, source: str,

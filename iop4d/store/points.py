@@ -157,10 +157,24 @@ def _among(selection: PointSelection) -> tuple[str, tuple[Any, ...], Any]:
     return text, tuple(values[:-1]), namedtuple("_Row", names)
 
 
-def count_before(db: Connection, source: str, jd: float, most: int) -> int:
-    """How many results of a source, of any band, are before a JD; no more than so many."""
-    return len(db.rows("SELECT 1 FROM result WHERE source = ? AND jd_mid < ? AND NOT withdrawn "
-                       "LIMIT ?", source, jd, most))
+def oldest(db: Connection, selection: PointSelection, *, limit: int) -> list[StoredPoint]:
+    """The oldest of these points, in order of (JD, id)."""
+    found = db.select(Result, *_columns(selection)).where(_chosen(selection)).order_by(
+        Result.jd_mid, Result.id).limit(limit)
+    return [_stored(selection, row) for row in found.namedtuples()]
+
+
+def first_night(db: Connection, source: str) -> str:
+    """The first night with a good magnitude of a source in any band; empty without any."""
+    found = db.select(Result, Result.night).where(good_points(source, Result.band)).order_by(
+        Result.jd_mid).limit(1).tuples()
+    return next((night for (night,) in found), "")
+
+
+def bands(db: Connection, source: str) -> list[str]:
+    """The bands that there are results of a source in."""
+    return [band for (band,) in db.select(Result, Result.band).where(
+        Result.source == source).distinct().order_by(Result.band).tuples()]
 
 
 def nightly(db: Connection, selection: PointSelection, before: str, *,

@@ -19,7 +19,8 @@ from iop4d.store.table import is_filled, select_by
 
 #: The condition that a result still follows from its frames.
 STANDS = Result.withdrawn == False  # noqa: E712 - SQL
-_JUDGED = "flags judged"  # the last event of a flag that the alerts took into account
+_JUDGED = "flags judged"  # the last event up to which the alerts took flags into account
+_UNJUDGED = 1000  # events without a flag that are looked at again rather than written down
 _VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 _NEWS = 0.1  # errors by which a magnitude must change to be news
 #: Values, their errors and what they share, a change of which may be news.
@@ -332,16 +333,16 @@ def _save_flags(tx: Transaction, result: Result, flags: list[dict[str, object]],
     emit(tx, "flag", now, id=result.id)
 
 
-def take_changed_flags(tx: Transaction, after: int) -> tuple[list[int], int]:
+def take_changed_flags(tx: Transaction) -> list[int]:
     """Results whose flags changed since this was asked last; they count as taken into account.
 
-    ``after``: the last event that was looked at, 0 at first; the second value is the next one.
+    What was looked at stands in the database alone, so that a transaction that is undone loses
+    none.
     """
     row = tx.get(Meta, Meta.key == _JUDGED)
-    after = max(after, int(row.value) if row else 0)
-    last = newest(tx)
+    after, last = int(row.value) if row else 0, newest(tx)
     found = list(tx.select(Event, Event.id, Event.content).where(
         (Event.id > after) & (Event.kind == "flag")).order_by(Event.id))
-    if found:
-        tx.replace(Meta, key=_JUDGED, value=found[-1].id)
-    return sorted({int(event.content["id"]) for event in found}), last
+    if found or last - after > _UNJUDGED:
+        tx.replace(Meta, key=_JUDGED, value=last)
+    return sorted({int(event.content["id"]) for event in found})

@@ -9,7 +9,7 @@ import pytest
 from iop4d.alerts import actions, points
 from iop4d.model.flags import Flag
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox, Result
-from tests.alerts.bench import Start, channel, point, rule
+from tests.alerts.bench import Night, Start, channel, point, rule
 from tests.support.rows import first, rows, update
 
 HOUR = 3600.0
@@ -43,6 +43,24 @@ def test_a_point_that_is_flagged_as_bad_takes_the_alert_back_and_people_are_told
     assert "BLLac_0R.fit is flagged trailed" in second.content["note"]
     night.see(2, 12.4)
     assert (night.state(), night.kinds()) == ("firing", ["alert", "withdrawn", "alert"])
+
+
+def undo(night: Night) -> None:
+    with night.database.write() as tx:
+        night.engine.run_once(tx)
+        raise ZeroDivisionError
+
+
+def test_a_flag_counts_though_the_step_that_took_it_into_account_is_undone(start: Start) -> None:
+    night = start()
+    *_, fainter = night.see_all([12.5, 12.5, 13.5, 12.5, 13.5])
+    night.see(5, 13.5)
+    assert night.state() == "resolved"
+    night.flag(fainter)
+    with pytest.raises(ZeroDivisionError):
+        undo(night)
+    night.tend()
+    assert night.state() == "firing"
 
 
 @pytest.mark.parametrize("ended", [False, True])

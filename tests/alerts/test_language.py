@@ -11,6 +11,7 @@ import pytest
 from iop4d.alerts.backtest import backtest
 from iop4d.config.load import parse_site
 from iop4d.model.errors import ConfigError
+from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
 from iop4d.store.schema import Alert, Outbox
@@ -130,6 +131,31 @@ def test_a_new_source_is_told_once_by_its_first_results(start: Start) -> None:
     found = [(row.source, row.state) for row in rows(night.database, Alert)]
     assert found == [("BL Lac", "resolved"), ("3C 345", "resolved")]
     assert night.kinds() == ["alert", "alert"]
+
+
+SATURATED = {"flags": int(Flag.SATURATED)}
+
+
+@pytest.mark.parametrize(("more", "points", "bands"), [
+    ("", [("V", 0, {}), ("R", 1, {}), ("R", 2, {})], ["R"]),  # another band of the same night
+    ("", [("R", 0, SATURATED), ("R", 1, {}), ("R", 2, {})], ["R"]),
+    ("", [("R", 0, SATURATED), ("R", DAY, {}), ("R", DAY + 1, {})], ["R"]),
+    ("", [("R", 0, {}), ("R", DAY, {})], ["R"]),  # one point a night
+    ("", [("V", 0, {}), ("R", DAY, {}), ("R", DAY + 1, {})], []),  # known, in another band
+    ("max_err = 0.1\n", [("R", 0, {"err": 0.5}), ("R", 1, {}), ("R", 2, {})], ["R"]),
+    ("confirm_within_hours = 6\n", [("R", 0, {}), ("R", DAY, {}), ("R", DAY + 1, {}),
+                                    ("R", DAY + 2, {})], ["R"]),
+    ("*", [("V", 0, {}), ("R", 0, {}), ("V", 1, {}), ("R", 1, {})], ["V"]),
+    ("*", [("V", 0, {}), ("R", 1, {}), ("R", 2, {}), ("V", 3, {})], ["R"])])
+def test_a_source_is_new_by_its_first_good_points(
+        start: Start, more: str, points: list[tuple[str, float, dict[str, Any]]],
+        bands: list[str]) -> None:
+    one = changed("new source", "" if more == "*" else more)
+    night = start(one.replace('band = "R"', 'band = "*"') if more == "*" else one, channel())
+    for band, n, values in points:
+        night.see(n, 14.0, band=band, night=f"2025-11-{22 + n // DAY:02.0f}", **values)
+    begun = rows(night.database, Alert, Alert.state.not_in(("pending", "inactive")))
+    assert [row.band for row in begun] == bands
 
 
 @pytest.mark.parametrize("condition", [

@@ -10,6 +10,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.model.result import ResultValue
 from iop4d.store import pages, sources
 from iop4d.store.database import Database, Transaction
+from iop4d.store.events import emit
 from iop4d.store.groups import withdraw
 from iop4d.store.results import (
     Origin,
@@ -116,7 +117,10 @@ def test_changed_flags_are_taken_into_account_once(database: Database) -> None:
     with database.write() as tx:
         (id_,) = save(tx)
         add_flag(tx, id_, "clouds", note="", by="Ana", now=1.0)
-        found, last = take_changed_flags(tx, 0)
-        assert found == [id_]
-        assert take_changed_flags(tx, last) == ([], last)
-        assert take_changed_flags(tx, 0)[0] == []  # also after a restart
+        assert take_changed_flags(tx) == [id_]
+        assert take_changed_flags(tx) == []
+        for n in range(1500):  # what was looked at stays so, whatever else happens
+            emit(tx, "frame", 1.0, id=n)
+        assert take_changed_flags(tx) == []
+        add_flag(tx, id_, "trail", note="", by="Ana", now=2.0)
+        assert take_changed_flags(tx) == [id_]
