@@ -106,15 +106,20 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
 
 
 def of_system(site: SiteInfo, compiled: CompiledRule, alert: Alert, kind: MessageKind,
-              value: float, reason: str) -> Content:
-    """The content of a message about an alert of the system. ``reason``: of the value."""
+              value: float, reason: str, *, without: str = "") -> Content:
+    """The content of a message about an alert of the system.
+
+    ``reason``: of the value; ``without``: why it ended, if it did without the frame that was
+    missing.
+    """
     what, unit, of = SYSTEM[compiled.condition.quantity]
     url = site.url.rstrip("/")
     measured = f"{decimal(value, 0 if unit == '' else 1)} {unit}".strip()
     about = clean(f"{alert.source}: {what}" if of != "site" else what[0].upper() + what[1:])
     content = _common(site, compiled, alert)
     said = subject_line.head(kind, subject_line.of_system(
-        compiled.condition.quantity, alert.source, measured, about, kind))
+        compiled.condition.quantity, alert.source, measured, about, kind,
+        without=without))
     return content | {
         "kind": MessageKind.SYSTEM, "state": kind, "about": about, "measured": measured,
         "head": said, "subject": subject_line.subject(

@@ -55,12 +55,15 @@ class Notifier:
         return True
 
     def notify_of_system(self, tx: Transaction, compiled: CompiledRule, alert: Alert,
-                         kind: MessageKind, *, value: float, reason: str) -> None:
-        """Notify people of an alert of the system, unless it is muted. ``reason``: of the value."""
+                         kind: MessageKind, *, value: float, reason: str,
+                         without: str = "") -> None:
+        """Notify people of an alert of the system, unless it is muted. ``reason``: of the value;
+        ``without``: why it ended, if it did without the frame that was missing."""
         if why_not := self._muted(tx, compiled, alert):
             _note(tx, alert, why_not)
             return
-        content = compose.of_system(self._site.site, compiled, alert, kind, value, reason)
+        content = compose.of_system(self._site.site, compiled, alert, kind, value, reason,
+                                    without=without)
         self._queue(tx, compiled, alert, kind, content, made_of=repr(alert.fired_at))
         alerts.update(tx, alert, notified_at=self._clock(), note="")
 

@@ -98,8 +98,14 @@ def of_withdrawal(compiled: CompiledRule, band: str, alert: Alert, fired: Sequen
 
 
 def of_system(quantity: str, subject_: str, measured: str, fallback: str,
-              kind: MessageKind) -> str:
-    """What a rule on the system found. ``fallback``: what it is about, in full."""
+              kind: MessageKind, *, without: str = "") -> str:
+    """What a rule on the system found.
+
+    ``fallback``: what it is about, in full; ``without``: why it ended, if it did without the frame
+    that was missing.
+    """
+    if without:
+        return f"{subject_} sent no frame: {without}"
     firing, resolved = SYSTEM_PHRASES.get(quantity, (fallback + ": {value}",) * 2)
     phrase = resolved if kind is MessageKind.RESOLVED else firing
     return phrase.format(of=subject_, value=measured)

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from iop4d.alerts import episodes
 from iop4d.alerts.check import OWN
-from iop4d.alerts.conditions import Form
+from iop4d.alerts.conditions import Condition, Form
 from iop4d.alerts.engine import isolated, reminder_is_due, snooze_is_over, without_rule
 from iop4d.alerts.notify import Notifier
 from iop4d.alerts.rules import CompiledRule, compile_rule
@@ -70,8 +70,7 @@ def silent(state: SystemState, _window: float) -> Values:
     """Hours of the present night without a new frame, of every telescope with an archive and of
     every archive without a telescope."""
     found = {}
-    archives = {a.telescope or a.name: "" if a.telescope else a.name for a in state.site.archive}
-    for subject, archive in archives.items():
+    for subject, archive in _senders(state.site).items():
         observing = state.hours_of("observes", subject, state.observes(subject))
         last = health.last_frame_at(state.db, subject, archive=archive)
         idle = math.inf if last is None else (state.now - last) / _HOUR
@@ -160,6 +159,31 @@ def why(state: SystemState, quantity: str, subject: str) -> str:
     return ""
 
 
+_NEWEST = {"silent": health.last_frame_at, "no_data": health.last_science_frame_at}
+
+
+def why_without_frame(state: SystemState, condition: Condition, subject: str,
+                      fired_at: float) -> str:
+    """Why a condition on frames is no longer met though the frame that was missing when it fired
+    never came; empty where one did, and of other conditions."""
+    if condition.quantity not in _NEWEST:
+        return ""
+    is_silent = condition.quantity == "silent"
+    since = fired_at - condition.threshold * _HOUR if is_silent else _deadline(
+        state, fired_at) - _DAY / 2
+    last = _NEWEST[condition.quantity](
+        state.db, subject, archive=_senders(state.site).get(subject, ""))
+    if last is not None and last > since:  # it may be recognised long after it was seen
+        return ""
+    clouded = not is_silent and state.observes(subject)
+    return "other telescopes see clouds" if clouded else "the night is over"
+
+
+def _senders(site: Site) -> dict[str, str]:
+    """The telescopes that have an archive; and the archives without one, with their own names."""
+    return {a.telescope or a.name: "" if a.telescope else a.name for a in site.archive}
+
+
 def _why_of_rule(state: SystemState, rule: str) -> str:
     if names := state.unknown.get(rule):
         return f"not in the catalogue: {', '.join(names)}"
@@ -171,17 +195,19 @@ def _why_of_rule(state: SystemState, rule: str) -> str:
 def no_data(state: SystemState, _window: float) -> Values:
     """Hours of the night since the hour by which there should have been a science frame, of every
     telescope (or archive without one) that has sent none; 0 where another one sees clouds."""
-    deadline = last_time(*state.by, state.now, local=state.site.alerts.quiet_timezone)
+    deadline = _deadline(state, state.now)
     clouded = {name for name, drop in clouds(state, _CLOUDS_DAYS).items() if drop > _CLOUDED}
     found = {}
-    for archive in state.site.archive:
-        subject = archive.telescope or archive.name
-        last = health.last_science_frame_at(state.db, subject,
-                                            archive="" if archive.telescope else archive.name)
+    for subject, archive in _senders(state.site).items():
+        last = health.last_science_frame_at(state.db, subject, archive=archive)
         fine = (last is not None and last > deadline - _DAY / 2) or bool(clouded - {subject})
         expected = state.now - deadline < _DAY / 2 and state.observes(subject)
         found[subject] = 0.0 if fine or not expected else (state.now - deadline) / _HOUR
     return found
+
+
+def _deadline(state: SystemState, now: float) -> float:
+    return last_time(*state.by, now, local=state.site.alerts.quiet_timezone)
 
 
 def last_time(hour: str, zone: str, now: float, *, local: str = "UTC") -> float:
@@ -216,6 +242,7 @@ class SystemRules:
         compiled = [compile_rule(rule) for rule in _with_own(site)]
         self._rules = [one for one in compiled if one.condition.form is Form.SYSTEM]
         self._why: Callable[[], str] = str  # of the value that is judged
+        self._why_without: Callable[[float], str] = lambda _: ""  # the same of its end
         self._outside: dict[tuple[str, str], float] = {}
         self._since: dict[tuple[str, str, bool], float] = {}
 
@@ -226,11 +253,13 @@ class SystemRules:
         judged: set[tuple[str, str]] = set()
         for compiled in self._rules:
             with isolated(tx, self._clock(), rule=compiled.rule.name):
-                values = MEASURES[compiled.condition.quantity](
-                    replace(state, by=compiled.condition.by), compiled.rule.window_days)
+                state = replace(state, by=compiled.condition.by)
+                values = MEASURES[compiled.condition.quantity](state, compiled.rule.window_days)
                 for subject, value in values.items():
                     if _is_about(compiled, subject):
                         self._why = partial(why, state, compiled.condition.quantity, subject)
+                        self._why_without = partial(
+                            why_without_frame, state, compiled.condition, subject)
                         self._judge(tx, compiled, subject, value)
                         judged.add((compiled.rule.name, subject))
         self._end_unjudged(tx, judged)
@@ -288,9 +317,10 @@ class SystemRules:
                           if known else without_rule(alert))
 
     def _end(self, tx: Transaction, compiled: CompiledRule, alert: Alert, value: float) -> None:
+        without = self._why_without(alert.fired_at)
         if compiled.rule.notify_resolved and alert.notified_at is not None:
-            self._notify(tx, compiled, alert, value, MessageKind.RESOLVED)
-        self._resolve(tx, alert)
+            self._notify(tx, compiled, alert, value, MessageKind.RESOLVED, without=without)
+        self._resolve(tx, alert, f"no frame came: {without}" if without else "")
 
     def _resolve(self, tx: Transaction, alert: Alert, reason: str = "") -> None:
         now = self._clock()
@@ -298,9 +328,9 @@ class SystemRules:
                       resolved_jd=jd_of_unix(now), resolved_at=now)
 
     def _notify(self, tx: Transaction, compiled: CompiledRule, alert: Alert, value: float,
-                kind: MessageKind) -> None:
+                kind: MessageKind, *, without: str = "") -> None:
         self._notifier.notify_of_system(tx, compiled, alert, kind, value=value,
-                                        reason=self._why())
+                                        reason="" if without else self._why(), without=without)
 
 
 def _is_about(compiled: CompiledRule, subject: str) -> bool:

@@ -119,6 +119,26 @@ def test_a_telescope_that_is_silent_by_night_is_told_and_by_day_is_not(system: M
     assert it.look(12) == [("OSN-T090", "resolved")]
 
 
+def test_a_telescope_that_was_silent_all_night_has_no_new_frames_in_the_morning(
+        system: Make) -> None:
+    it = system("silent > 2 h", "notify_resolved = true\ncooldown_hours = 0\n")
+    with it.database.write() as tx:
+        frame(tx, it.clock() - HOUR)
+    assert it.look(150) == [("OSN-T090", "firing")]
+    it.night = False
+    assert it.look(12) == [("OSN-T090", "resolved")]
+    assert last(it.database, Outbox).content["head"] == (
+        "Resolved: OSN-T090 sent no frame: the night is over")
+    assert last(it.database, Alert).note == "no frame came: the night is over"
+    it.night = True
+    assert it.look(150)[-1] == ("OSN-T090", "firing")
+    with it.database.write() as tx:
+        frame(tx, it.clock())
+    assert it.look(12)[-1] == ("OSN-T090", "resolved")
+    assert last(it.database, Outbox).content["head"] == (
+        "Resolved: OSN-T090 has new frames again")
+
+
 def test_an_archive_without_a_telescope_is_silent_by_itself(system: Make) -> None:
     it = system("silent > 2 h", '[[archive]]\nname = "plain"\npath = "plain"\n')
     with it.database.write() as tx:
@@ -457,6 +477,31 @@ def test_no_data_by_an_hour_is_told_at_that_hour(system: Make) -> None:
     assert it.look(15) == [("OSN-T090", "resolved")]
 
 
+@pytest.mark.parametrize(("why", "said"), [
+    ("data", "Resolved: OSN-T090 has data"), ("late", "Resolved: OSN-T090 has data"),
+    ("day", "Resolved: OSN-T090 sent no frame: the night is over"),
+    ("clouds", "Resolved: OSN-T090 sent no frame: other telescopes see clouds")])
+def test_no_data_ends_with_what_ended_it(system: Make, why: str, said: str) -> None:
+    it = system("no data by 22:00", "notify_resolved = true\n")
+    it.clock.now = at(22.5)
+    assert it.look(15) == [("OSN-T090", "firing")]
+    it.night = why != "day"
+    with it.database.write() as tx:
+        if why in ("data", "late"):  # recognised long after it was seen
+            frame(tx, it.clock() - (0.0 if why == "data" else HOUR))
+        if why == "clouds":
+            see_clouds(tx)
+    assert it.look(15) == [("OSN-T090", "resolved")]
+    assert last(it.database, Outbox).content["head"] == said
+
+
+def see_clouds(tx: Transaction) -> None:
+    """Another telescope sees them."""
+    for n, zero_point in enumerate((22.0, 22.0, 20.9)):
+        point(tx, n, 14.0, telescope="OSN-T150", zero_point=zero_point,
+              jd_mid=jd_of_unix(at(20.0 + 0.5 * n)), created_at=at(20.0 + 0.5 * n))
+
+
 @pytest.mark.parametrize("why", ["data", "day", "clouds"])
 def test_no_data_is_not_told_of_nights_with_data_or_clouds(system: Make, why: str) -> None:
     it = system("no data by 22:00")
@@ -464,10 +509,8 @@ def test_no_data_is_not_told_of_nights_with_data_or_clouds(system: Make, why: st
     with it.database.write() as tx:
         if why == "data":
             frame(tx, at(20.0))
-        if why == "clouds":  # another telescope sees them
-            for n, zero_point in enumerate((22.0, 22.0, 20.9)):
-                point(tx, n, 14.0, telescope="OSN-T150", zero_point=zero_point,
-                      jd_mid=jd_of_unix(at(20.0 + 0.5 * n)), created_at=at(20.0 + 0.5 * n))
+        if why == "clouds":
+            see_clouds(tx)
     it.night = why != "day"
     assert it.look(30) == []
 
