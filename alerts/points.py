@@ -219,8 +219,9 @@ def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
            until: float) -> RulePoint | None:
     """The newest point that a rule looks at, of a source and band; None if none counts."""
     first = compiled.condition.bands[0] if compiled.condition.bands else band
-    last = store.times(db, selection(compiled, source, first, until), limit=1)
-    found = since_jd(db, compiled, source, band, last[0], until) if last else []
+    last = [jd for leaf in _leaves(compiled)
+            for jd in store.times(db, selection(leaf, source, first, until), limit=1)]
+    found = since_jd(db, compiled, source, band, max(last), until) if last else []
     return found[-1] if found else None
 
 

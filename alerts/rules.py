@@ -161,6 +161,10 @@ def _check_terms(rule: Rule, condition: Condition) -> None:
     if condition.terms and rule.max_err:
         raise ConfigError(f"[[rule]] '{rule.name}': max_err does not apply to a condition with "
                           "and or or, whose quantities have several units")
+    scattered = {leaf.quantity for leaf in condition.leaves if leaf.form is not Form.VALUE}
+    if len(scattered) > 1 and rule.min_scatter >= 0:
+        raise ConfigError(f"[[rule]] '{rule.name}': min_scatter does not apply to a condition on "
+                          f"{' and '.join(sorted(scattered))}, which have several units")
 
 
 def judge(compiled: CompiledRule, history: History, points: Sequence[RulePoint], *,

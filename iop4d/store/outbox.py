@@ -20,6 +20,7 @@ from iop4d.store.schema import ChannelState, Outbox
 
 _DAY = 86400.0
 _SHOWN = _DAY  # seconds for which a message that was given up counts as undelivered
+_UNCONFIRMED = 2 * _DAY  # seconds for which an unconfirmed message begins a thread
 _MOVED = "moved "
 _REST = "rest"
 _NEXT_UPDATE = "next update"
@@ -104,13 +105,15 @@ def claim(tx: Transaction, row: Outbox) -> Message | None:
 def _first_id(db: Connection, row: Outbox) -> str:
     """The id of the first message that told a recipient of an alert; empty if it is this one.
 
-    One that went in a digest has the digest's. One that was given up still names the thread.
+    One that went in a digest has the digest's. One that was given up still names the thread. An
+    unconfirmed one of days ago does not: it was about an earlier point, which nothing confirmed.
     """
     if row.alert_id is None:
         return ""
     first = db.select(Outbox).where(
         _to(row.channel, row.recipient) & (Outbox.alert == row.alert_id)
         & (Outbox.state != MessageState.DROPPED) & (Outbox.id < row.id)
+        & ((_KIND != MessageKind.PENDING) | (Outbox.created_at >= row.created_at - _UNCONFIRMED))
     ).order_by(Outbox.id).limit(1).first()
     if first is not None and first.state == MessageState.FOLDED:
         first = db.by_id(Outbox, first.digest)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.backtest import backtest
+from iop4d.alerts.backtest import backtest, waits_for
 from iop4d.config.load import parse_site
 from iop4d.model.errors import ConfigError
 from iop4d.model.flags import Flag
@@ -22,7 +22,7 @@ DAY = 1440.0  # minutes
 PAST = "window_days = 30\nmin_points = 5\n"
 
 
-def polarised(night: Night, n: float, mag: float, p: float) -> int:
+def polarised(night: Night, n: float, mag: float | None, p: float) -> int:
     return night.see(n, mag, p=p, p_debiased=p, p_err=0.005, mode="polarimetry", chi_deg=30.0,
                      chi_err_deg=1.0)
 
@@ -176,9 +176,20 @@ def test_what_a_rule_can_say_can_be_back_tested(start: Start, condition: str) ->
          if row.state not in {"pending", "inactive"}})
 
 
+def test_a_combined_rule_on_polarisation_alone_waits_for_no_magnitude(start: Start) -> None:
+    night = start(changed("p > 15 % or chi > 100 deg"), channel())
+    polarised(night, 0.0, None, 0.2)
+    compiled = night.engine.compiled("bright")
+    assert compiled is not None
+    with night.database.read() as db:
+        assert waits_for(db, night.engine, compiled) == ""
+
+
 @pytest.mark.parametrize(("keys", "why"), [
     ('condition = "p > 15 % and mag < 13"\nclear = "mag > 13.2"', "clear does not apply"),
     ('condition = "p > 15 % and mag < 13"\nmax_err = 0.1', "max_err does not apply"),
+    ('condition = "change p > 5 sigma and change mag < -5 sigma"\nmin_scatter = 0.1',
+     "min_scatter does not apply to a condition on mag and p"),
     ('condition = "state low"\nwindow_days = 0.5', "expected more than 1"),
     ('condition = "mag < 13 and change mag < -0.5"\nwindow_days = 1', "expected more than 1"),
     ('condition = "no data by 22:00"\nconfirm = 3', "about the system")])

@@ -11,7 +11,7 @@ import pytest
 from iop4d.model.states import MessageState
 from iop4d.store import outbox
 from iop4d.store.database import Database
-from iop4d.store.schema import Outbox
+from iop4d.store.schema import Alert, Outbox
 
 NOW = 1_700_000_000.0
 
@@ -50,6 +50,21 @@ def test_two_who_read_the_same_row_do_not_both_claim_it(database: Database) -> N
         assert (message.attempts, message.unsure) == (1, False)
         assert outbox.claim(tx, read) is None
     assert row_of(database, read.id).attempts == 1
+
+
+@pytest.mark.parametrize(("kind", "days", "is_first"), [
+    ("pending", 1.0, True), ("pending", 60.0, False), ("alert", 60.0, True)])
+def test_a_message_answers_no_unconfirmed_one_of_days_ago(
+        database: Database, kind: str, days: float, is_first: bool) -> None:
+    with database.write() as tx:
+        alert = tx.create(Alert, rule="r", source="s", band="R", episode=1, state="firing",
+                          condition="mag < 13", fired_jd=2461000.5, points=[], fired_at=NOW)
+    queue(database, "a", alert=alert.id, content={"kind": kind}, created_at=NOW - days * 86400.0)
+    later = row_of(database, queue(database, "b", alert=alert.id))
+    with database.write() as tx:
+        message = outbox.claim(tx, later)
+    assert message is not None
+    assert message.first_id == ("<a@x>" if is_first else "")
 
 
 @pytest.mark.parametrize("state", [MessageState.SENT, MessageState.FAILED, MessageState.FOLDED,
