@@ -20,7 +20,7 @@ from iop4d.alerts.check import check_rules
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.light_curves import LightCurves
 from iop4d.alerts.notify import Notifier
-from iop4d.alerts.points import PointReader, latest_jd, since_jd
+from iop4d.alerts.points import PointReader, colours, latest_jd, since_jd
 from iop4d.alerts.rules import (
     CompiledRule,
     Edge,
@@ -400,9 +400,8 @@ def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert,
     if not bad and rows and max(row.jd_mid for row in rows) > until:
         return "the time of a point is in the future"
     if not bad and compiled.condition.bands and rows:
-        begin = min(row.jd_mid for row in rows) - _BEFORE
-        there = {point.id for point in since_jd(tx, compiled, alert.source, alert.band, begin,
-                                               until)}
+        jds = [row.jd_mid for row in rows]
+        there = colours(tx, compiled, alert.source, min(jds) - _BEFORE, max(jds) + _BEFORE)
         if not set(alert.points) <= there:
             return f"its point in {compiled.condition.bands[1]} is flagged"
     return ", ".join(bad)

@@ -215,6 +215,15 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
     return _newness(db, compiled, source, band, found, until)
 
 
+def colours(db: Connection, compiled: CompiledRule, source: str, begin: float,
+            end: float) -> set[int]:
+    """Ids of the points of a rule on a colour between two JD, without their values, which rest on
+    the window before them."""
+    beside = compiled.rule.colour_within_hours / 24.0  # of the second band after the last point
+    curve = light_curves.read(db, compiled, source, "", begin, _MOST_PAST, end + beside)
+    return {point.id for point in curve.points}
+
+
 def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
            until: float) -> RulePoint | None:
     """The newest point that a rule looks at, of a source and band; None if none counts."""

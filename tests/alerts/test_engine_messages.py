@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iop4d.alerts import actions, subject_line
+from iop4d.alerts import actions, points, subject_line
 from iop4d.alerts.compose import notice_of
 from iop4d.alerts.rules import CompiledRule
 from iop4d.store.database import Transaction
@@ -149,6 +149,17 @@ def test_a_flag_on_the_other_band_withdraws_a_colour(start: Start) -> None:
     night.tend()
     assert (night.state(), night.kinds()) == ("withdrawn", ["alert", "withdrawn"])
     assert first(night.database, Alert).note == "its point in R is flagged"
+
+
+def test_a_colour_stays_whatever_number_of_points_came_after_it(
+        start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "_MOST_PAST", 3)
+    night = start(COLOUR, channel())
+    for n in range(0, 3000, 600):
+        night.see(n, 13.4, band="B")
+        night.see(n + 5, 13.0, band="R")
+    night.tend()
+    assert (night.state(), night.kinds()) == ("firing", ["alert"])
 
 
 def test_a_flag_on_the_other_band_of_the_end_lets_a_colour_go_on(start: Start) -> None:
