@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec, cast
 
-from flask import Flask, Response, current_app, jsonify, make_response
+from flask import Flask, Response, current_app, jsonify, make_response, request
 from flask.typing import ResponseReturnValue
+from waitress.channel import ClientDisconnected
 
 P = ParamSpec("P")
 
@@ -17,6 +19,11 @@ _AT_ONCE = 1
 _WAITING = 6
 _WAIT_SECONDS = 2.0
 _RETRY_SECONDS = 2
+#: An answer in parts that takes longer ends where it is.
+_LONGEST_SECONDS = 120.0
+#: Octets that a reader may be behind before its answer ends. The server blocks no thread below
+#: that, and the longest list is a fourth of it.
+UNREAD = 64 << 20
 _EXTENSION = "iop4d.heavy"
 
 
@@ -29,16 +36,26 @@ class HeavyAnswers:
         self._places = threading.Semaphore(places)
         self._made = threading.Semaphore(min(_AT_ONCE, places))
 
+    def admit(self, held: ExitStack) -> bool:
+        """Whether one more may wait for its turn; it counts until the end of the stack."""
+        return _taken(self._places, held, 0.0)
+
+    def turn(self, held: ExitStack, wait_s: float | None = None) -> bool:
+        """Whether it may be made now, until the end of the stack."""
+        return _taken(self._made, held, self._wait_s if wait_s is None else wait_s)
+
     @contextmanager
     def one(self) -> Iterator[bool]:
-        """Whether this one may be made; it counts until the end of the block."""
-        with ExitStack() as taken:
-            for semaphore, wait_s in ((self._places, 0.0), (self._made, self._wait_s)):
-                if not semaphore.acquire(timeout=wait_s):
-                    yield False
-                    return
-                taken.callback(semaphore.release)
-            yield True
+        """Whether one that is made in one piece may be; it counts until the end of the block."""
+        with ExitStack() as held:
+            yield self.admit(held) and self.turn(held)
+
+
+def _taken(semaphore: threading.Semaphore, held: ExitStack, wait_s: float) -> bool:
+    if not semaphore.acquire(timeout=wait_s):
+        return False
+    held.callback(semaphore.release)
+    return True
 
 
 def install(app: Flask, threads: int) -> None:
@@ -49,20 +66,50 @@ def install(app: Flask, threads: int) -> None:
 def heavy(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """A view whose answers are heavy: what is too many gets 503 at once, and when to try again.
 
-    An answer in parts keeps its place until the last of them is sent, or its reader left.
+    An answer in parts has its turn while a part is made, and none while its reader reads.
     """
 
     @wraps(view)
     def bounded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        with ExitStack() as held:
-            if not held.enter_context(current_app.extensions[_EXTENSION].one()):
+        answers: HeavyAnswers = current_app.extensions[_EXTENSION]
+        with ExitStack() as place, ExitStack() as turn:
+            if not (answers.admit(place) and answers.turn(turn)):
                 return _too_many()
             answer = make_response(view(*args, **kwargs))
             if answer.is_streamed:
-                answer.call_on_close(held.pop_all().close)
+                made, kept = cast(Iterable[str], answer.response), place.pop_all()
+                answer.response = _in_turns(answers, kept, iter(made), _unread())
+                # Also of an answer of which no part is asked for.
+                answer.call_on_close(kept.close)
             return answer
 
     return bounded
+
+
+def _in_turns(answers: HeavyAnswers, place: ExitStack, made: Iterator[str],
+              unread: Callable[[], int]) -> Iterator[str]:
+    """The parts of an answer, each made in its turn; raises ClientDisconnected to end it early.
+
+    A reader that stalls thus holds neither a place nor a thread: what is made is in the server's
+    buffers, which it empties or loses with its connection.
+    """
+    end = time.monotonic() + _LONGEST_SECONDS
+    with place:
+        while True:
+            with ExitStack() as turn:
+                left = end - time.monotonic()
+                if left <= 0 or unread() > UNREAD or not answers.turn(turn, left):
+                    raise ClientDisconnected
+                part = next(made, None)
+            if part is None:
+                return
+            yield part
+
+
+def _unread() -> Callable[[], int]:
+    """How many octets the server holds for this request's connection."""
+    channel: Any = getattr(request.environ.get("waitress.client_disconnected"), "__self__", None)
+    return lambda: int(getattr(channel, "total_outbufs_len", 0))
 
 
 def _too_many() -> Response:

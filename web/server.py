@@ -22,6 +22,7 @@ from iop4d.store.database import GROUP_READS, PRIVATE, make_private
 from iop4d.web.app import create_app
 from iop4d.web.auth import LARGEST_FORM
 from iop4d.web.context import parts
+from iop4d.web.heavy import UNREAD
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
             connection_limit=_room(), channel_timeout=_IDLE_SECONDS,
             # Reads on while a request is answered: so a stream learns that its browser left.
             channel_request_lookahead=1, ident="iop4d",
+            # No reader that stalls blocks a thread: answers end or are in the buffers before.
+            outbuf_high_watermark=2 * UNREAD,
             max_request_body_size=LARGEST_FORM, max_request_header_size=_LARGEST_HEAD,
             # What a proxy says is looked at by web.proxy.
             clear_untrusted_proxy_headers=False)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from waitress.channel import ClientDisconnected
 
 from iop4d.config import Site
 from iop4d.web import api, heavy
 from iop4d.web.app import create_app
 from iop4d.web.heavy import HeavyAnswers
-from tests.web.conftest import execute
+from tests.web.conftest import Serving, execute
 
 HEAVY = ("/api/results", "/api/sources/BL%20Lac/points", "/api/sources/BL%20Lac/plot")
 
@@ -80,15 +85,58 @@ def test_what_is_too_many_is_told_when_to_try_again_and_light_pages_go_on(
             assert answer.json
 
 
-def test_an_answer_in_parts_holds_its_place_until_it_is_sent_or_left(app: Flask) -> None:
+def test_who_does_not_read_an_answer_in_parts_takes_none_from_others(
+        app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_PART", 1)
     with ExitStack() as open_answers:
-        answer = app.test_client().get("/api/results", buffered=False)
-        open_answers.callback(answer.close)
-        assert app.test_client().get(HEAVY[1]).status_code == 503
-    assert app.test_client().get(HEAVY[1]).status_code == 200
+        for _ in range(6):
+            answer = app.test_client().get("/api/results", buffered=False)
+            open_answers.callback(answer.close)
+            next(iter(answer.response))
+            assert app.test_client().get(HEAVY[1]).status_code == 200
+        one_more = app.test_client().get("/api/results", buffered=False)
+        open_answers.callback(one_more.close)
+        assert app.test_client().get(HEAVY[1]).status_code == 503, "threads are for others too"
     with app.test_client().head("/api/results") as answer:
         assert answer.status_code == 200
-    assert app.test_client().get(HEAVY[1]).status_code == 200
+    with ExitStack() as held:
+        assert all(app.extensions[heavy._EXTENSION].admit(held) for _ in range(7))
+
+
+@pytest.mark.parametrize(("name", "limit"), [("_LONGEST_SECONDS", 0.0), ("UNREAD", -1)])
+def test_an_answer_that_takes_too_long_or_is_not_read_ends_and_gives_its_place_back(
+        name: str, limit: float, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heavy, name, limit)
+    with pytest.raises(ClientDisconnected):
+        app.test_client().get("/api/results")
+    with ExitStack() as held:
+        assert all(app.extensions[heavy._EXTENSION].admit(held) for _ in range(7))
+        assert app.extensions[heavy._EXTENSION].turn(held)
+
+
+def test_a_reader_that_stalls_takes_no_large_answer_from_others(
+        own: Site, serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is more than a server usually keeps for a reader, and there is one place."""
+    monkeypatch.setattr(api, "_PART", 1)
+    execute(own, "UPDATE result SET human_flags = ?", json.dumps(
+        [{"name": "x", "note": "y" * 1_000_000, "by": "", "at": 0.0}]))
+    small = replace(own, web=replace(own.web, threads=6))
+    with serving(small) as address, ExitStack() as stack:
+        where = urlsplit(address)
+        deaf = stack.enter_context(socket.socket())
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((where.hostname, where.port))
+        deaf.sendall(b"GET /api/results HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert deaf.recv(12) == b"HTTP/1.1 200"
+        end, status = time.monotonic() + 5, 0
+        while status != 200 and time.monotonic() < end:
+            connection = http.client.HTTPConnection(where.netloc, timeout=8)
+            stack.callback(connection.close)
+            connection.request("GET", HEAVY[1])
+            with connection.getresponse() as answer:
+                status = answer.status
+                answer.read()
+        assert status == 200
 
 
 def _pages(client: FlaskClient, query: str) -> list[dict[str, Any]]:
