@@ -124,9 +124,10 @@ def test_a_reader_that_stalls_takes_no_large_answer_from_others(
     with serving(small) as address, ExitStack() as stack:
         where = urlsplit(address)
         deaf = stack.enter_context(socket.socket())
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(8)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         deaf.connect((where.hostname, where.port))
-        deaf.sendall(b"GET /api/results HTTP/1.1\r\nHost: x\r\n\r\n")
+        deaf.sendall(b"GET /api/results HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert deaf.recv(12) == b"HTTP/1.1 200"
         end, status = time.monotonic() + 5, 0
         while status != 200 and time.monotonic() < end:
@@ -137,6 +138,10 @@ def test_a_reader_that_stalls_takes_no_large_answer_from_others(
                 status = answer.status
                 answer.read()
         assert status == 200
+        end_of_it = b""
+        while piece := deaf.recv(1 << 20):
+            end_of_it = (end_of_it + piece)[-20:]
+        assert end_of_it.endswith(b"}\n\r\n0\r\n\r\n"), "the answer is whole once it is read"
 
 
 def _pages(client: FlaskClient, query: str) -> list[dict[str, Any]]:
