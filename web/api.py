@@ -36,7 +36,7 @@ from iop4d.web.context import (
     within,
 )
 from iop4d.web.heavy import heavy
-from iop4d.web.policy import for_reader
+from iop4d.web.policy import Access, for_reader, sees, still_sees
 from iop4d.web.still_curve import still_curve
 
 blueprint = Blueprint("api", __name__)
@@ -63,7 +63,10 @@ _COLUMNS = ("id", "key", "source", "band", "telescope", "instrument", "night", "
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """The state of the daemon: status 200 while it works, 503 while it does not."""
+    """The state of the daemon: status 200 while it works, 503 while it does not.
+
+    The reason is for who may read the site.
+    """
     why: dict[str, str] = {}
     try:
         with parts().reader.connected() as db:
@@ -72,7 +75,7 @@ def healthz() -> Response:
     except StoreUnavailableError as error:
         state = empty_overview().daemon if error.absent else DaemonState.SILENT
     is_well = state is DaemonState.RUNNING and not why
-    answer = jsonify({"daemon": state} | why)
+    answer = jsonify({"daemon": state} | (why if sees(Access.SITE) else {}))
     answer.status_code = 200 if is_well else 503
     return answer
 
@@ -247,7 +250,8 @@ def live_stream() -> Response:
         # waitress buffers what a browser does not read, up to 16 MB, and reports no error.
         return not (gone and gone()) and getattr(channel, "total_outbufs_len", 0) < _UNREAD
 
-    answer = Response(stream.messages(client, connected), mimetype="text/event-stream",
+    answer = Response(stream.messages(client, connected, still_sees(Access.SITE)),
+                      mimetype="text/event-stream",
                       headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
     answer.call_on_close(lambda: hub.unsubscribe(client))
     return answer

@@ -40,6 +40,7 @@ from iop4d.store import users
 from iop4d.store.database import StoreUnavailableError
 from iop4d.web.context import parts, render, render_without_database
 from iop4d.web.limits import Caller, WrongPasswords, network_of
+from iop4d.web.reader import Reader
 
 blueprint = Blueprint("auth", __name__)
 
@@ -84,7 +85,9 @@ def install(app: Flask, root: Path) -> None:
     app.config.update(
         MAX_CONTENT_LENGTH=LARGEST_FORM, MAX_FORM_MEMORY_SIZE=LARGEST_FORM, MAX_FORM_PARTS=200,
         SESSION_COOKIE_NAME="iop4d", SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax", PERMANENT_SESSION_LIFETIME=_LASTS)
+        SESSION_COOKIE_SAMESITE="Lax", PERMANENT_SESSION_LIFETIME=_LASTS,
+        # A cookie in each answer would keep browsers from keeping any, and hand it to caches.
+        SESSION_REFRESH_EACH_REQUEST=False)
 
 
 def _key(path: Path) -> bytes:
@@ -106,12 +109,23 @@ def who() -> str:
     by signing out, for every copy of the cookie.
     """
     if "who" not in g:
-        token = str(session.get("token", ""))
         g.who = ""
-        if token:
-            with suppress(StoreUnavailableError), parts().reader.connected() as db:
-                g.who = users.name_of_session(db, _digest(token), time.time())
+        with suppress(StoreUnavailableError):
+            g.who = name_of(session_token(), parts().reader)
     return str(g.who)
+
+
+def session_token() -> str:
+    """What the cookie of this request names its session by; empty without one."""
+    return str(session.get("token", ""))
+
+
+def name_of(token: str, reader: Reader) -> str:
+    """Whose session it is now; empty if it has ended. Raises StoreUnavailableError."""
+    if not token:
+        return ""
+    with reader.connected() as db:
+        return users.name_of_session(db, _digest(token), time.time())
 
 
 def signed_in(view: Callable[P, R]) -> Callable[P, R]:

@@ -6,13 +6,15 @@ in the table is for who is signed in; a test refuses to have one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from iop4d.web.auth import who
+from iop4d.store.database import StoreUnavailableError
+from iop4d.web.auth import name_of, session_token, who
 from iop4d.web.context import parts
 
 
@@ -85,6 +87,25 @@ def install(app: Flask) -> None:
 def sees(access: Access) -> bool:
     """Whether whoever asks may read what is for an access; those who act check more themselves."""
     return access <= _READ[parts().site.web.read] or bool(who())
+
+
+def still_sees(access: Access) -> Callable[[], bool]:
+    """Asks, at any later time, whether who sent this request may still read what is for an access.
+
+    The site file and the session are looked at again each time.
+    """
+    having, token = parts(), session_token()
+
+    def may() -> bool:
+        if access <= _READ[having.file.now().site.web.read]:
+            return True
+        try:
+            return bool(name_of(token, having.reader))
+        except StoreUnavailableError as error:
+            # A database that is locked now has nothing to send either.
+            return not error.absent
+
+    return may
 
 
 def _access(endpoint: str) -> Access:

@@ -28,6 +28,7 @@ REPLAY = 200  # events replayed; a page that was away longer loads again
 _POLL_SECONDS = 0.4
 _HEARTBEAT_SECONDS = 15.0
 _LOOK_SECONDS = 1.0  # how often a silent stream checks that its browser is still there
+_ASK_SECONDS = 15.0  # how often it is asked whether the browser may still read it
 #: A stream ends by itself after this, and the browser opens another: nothing lives for ever.
 _LIFE_SECONDS = 900.0
 
@@ -169,15 +170,23 @@ def _encode(row: Event) -> bytes:
     return f"id: {row.id}\ndata: {data}\n\n".encode()
 
 
-def messages(client: Client, connected: Callable[[], bool]) -> Iterator[bytes]:
-    """What one browser gets, until it leaves, falls behind, or the stream's time is over."""
+def messages(client: Client, connected: Callable[[], bool],
+             allowed: Callable[[], bool] = lambda: True) -> Iterator[bytes]:
+    """What one browser gets, until it leaves, falls behind, or the stream's time is over.
+
+    ``allowed``: whether it may still read this, asked from time to time.
+    """
     # Not all at once after a restart.
     yield f"retry: {random.randint(2000, 5000)}\n\n".encode()
     yield from client.replay
     client.replay = []
     end = time.monotonic() + _LIFE_SECONDS * random.uniform(0.8, 1.2)
-    silent_since = time.monotonic()
+    silent_since = asked = time.monotonic()
     while not client.gone.is_set() and time.monotonic() < end and connected():
+        if time.monotonic() - asked >= _ASK_SECONDS:
+            if not allowed():
+                return
+            asked = time.monotonic()
         try:
             id_, message = client.messages.get(timeout=_LOOK_SECONDS)
         except queue.Empty:

@@ -13,7 +13,7 @@ from werkzeug.security import generate_password_hash
 from iop4d.config import Site, SiteInfo
 from iop4d.store import users
 from iop4d.store.database import Database
-from iop4d.web import auth
+from iop4d.web import api, auth
 from iop4d.web.app import create_app
 from tests.web import observatory
 from tests.web.conftest import OURS, PASSWORD, add_account, enter, firing, requested
@@ -267,3 +267,17 @@ def test_a_session_outlives_a_restart_and_the_key_is_readable_by_its_owner_alone
 
 def test_a_session_lasts_for_two_weeks(site: Site) -> None:
     assert create_app(site).permanent_session_lifetime.total_seconds() == 14 * 86400
+
+
+@pytest.mark.parametrize("path", [
+    f"/assets/bokeh-{api.BOKEH}.min.js", "/static/live.js", "/frames/1/preview.png",
+    "/frames/1/thumbnail.jpg", "/"])
+def test_no_answer_but_that_to_the_form_sets_the_cookie(client: FlaskClient, path: str) -> None:
+    """What browsers and caches keep must hand nobody another's session."""
+    assert "Set-Cookie" in enter(client).headers
+    with client.get(path) as answer:
+        assert answer.status_code == 200
+        assert "Set-Cookie" not in answer.headers
+        if "public" in answer.headers["Cache-Control"]:
+            assert "Cookie" not in answer.vary
+    assert "sign-out" in client.get("/").text

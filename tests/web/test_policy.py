@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,14 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from iop4d.config import Site
-from iop4d.web import auth
+from iop4d.store import users
+from iop4d.store.database import Database
+from iop4d.web import auth, stream
 from iop4d.web.app import create_app
+from iop4d.web.context import parts
 from iop4d.web.policy import ACCESS, Access
-from tests.web.conftest import OURS, add_account, enter, firing, requested
+from iop4d.web.reader import Read
+from tests.web.conftest import OURS, add_account, enter, execute, firing, requested
 
 READS = {"everybody": Access.SITE, "results": Access.RESULTS, "signed-in": Access.OPEN}
 #: What a page about a route's subject would show.
@@ -145,3 +152,61 @@ def test_the_banner_stands_on_pages_with_results(filled: Site) -> None:
 def test_the_script_asks_for_nothing_where_outsiders_read_nothing() -> None:
     script = (Path(auth.__file__).parent / "static" / "live.js").read_text(encoding="utf-8")
     assert "if (!indicator) return;" in script
+
+
+def _ended(client: FlaskClient, end: Callable[[], object]) -> bool:
+    """Whether an open live stream ends by itself after something happened."""
+    with client.get("/events", buffered=False) as answer:
+        assert answer.status_code == 200
+        lines = iter(answer.response)
+        assert next(lines).startswith(b"retry: ")
+        assert next(lines) in (b": \n\n", _BEAT)
+        end()
+        return len(list(islice(lines, 30))) < 30
+
+
+_BEAT = b'event: beat\ndata: {"daemon":"silent"}\n\n'
+
+
+@pytest.mark.parametrize("what", ["sign-out", "account", "policy", "nothing"])
+def test_an_open_stream_ends_with_the_right_to_read_it(
+        what: str, own: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_ASK_SECONDS", "_HEARTBEAT_SECONDS", "_LOOK_SECONDS"):
+        monkeypatch.setattr(stream, name, 0.02)
+    app = app_of(own, "everybody" if what == "policy" else "signed-in")
+    client = app.test_client()
+    if what != "policy":
+        enter(client)
+    cookie = client.get_cookie("iop4d")
+
+    def sign_out() -> None:
+        other = app.test_client()
+        assert cookie is not None
+        other.set_cookie("iop4d", cookie.value)
+        other.post("/sign-out", headers=OURS)
+
+    def remove() -> None:
+        with Database(own.database).write() as tx:
+            users.remove(tx, "Ana")
+
+    def restrict() -> None:
+        file = parts(app).file
+        file._read = Read(site=replace(own, web=replace(own.web, read="signed-in")))
+
+    end = {"sign-out": sign_out, "account": remove, "policy": restrict, "nothing": lambda: None}
+    assert _ended(client, end[what]) == (what != "nothing")
+    parts(app).hub.close()
+
+
+@pytest.mark.parametrize("read", READS)
+def test_the_reason_of_the_health_check_is_for_who_may_read_the_site(
+        own: Site, read: str) -> None:
+    execute(own, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)", json.dumps(
+        {"beat_at": 1.0, "state": "running", "trouble": "/home/x/y.py failed"}))
+    client = app_of(own, read).test_client()
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json["daemon"]
+    assert ("trouble" in answer.json) == (read == "everybody")
+    enter(client)
+    assert client.get("/healthz").json["trouble"] == "/home/x/y.py failed"
