@@ -168,8 +168,10 @@ class AlertEngine:
         """The points that fired an alert as they are now, if they were measured again and one of
         them does not meet the condition any more."""
         is_other_band = compiled.condition.bands is not None and since <= alert.fired_jd
-        if alert.state == AlertState.WITHDRAWN or not written or not (
-                is_other_band or written & set(alert.points)):
+        if alert.state == AlertState.WITHDRAWN or not written:
+            return []
+        if not is_other_band and not written & set(alert.points) and not any(
+                row.id in written for row in _beside(tx, compiled, alert)):
             return []
         span = points.jd_span(tx, alert.points)
         if span is None:
@@ -394,9 +396,7 @@ def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert,
                        until: float) -> str:
     """Why the points that fired an alert do not count any more; empty if they do."""
     rows = results.among(tx, alert.points)
-    bad = [f"{row.frames[0] if row.frames else row.id} is flagged "
-           f"{', '.join(str(mark['name']) for mark in row.human_flags) or 'as bad'}"
-           for row in rows if row.human_flags or _is_barred(row)]
+    bad = [_flagged(row) for row in rows if row.human_flags or _is_barred(row)]
     if not bad and rows and max(row.jd_mid for row in rows) > until:
         return "the time of a point is in the future"
     if not bad and compiled.condition.bands and rows:
@@ -404,7 +404,31 @@ def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert,
         there = colours(tx, compiled, alert.source, min(jds) - _BEFORE, max(jds) + _BEFORE)
         if not set(alert.points) <= there:
             return f"its point in {compiled.condition.bands[1]} is flagged"
+    if not bad and rows and (flagged := [row for row in _beside(tx, compiled, alert)
+                                         if row.human_flags]):
+        begin = min(row.jd_mid for row in rows) - _BEFORE
+        now = {point.id for point in since_jd(tx, compiled, alert.source, alert.band, begin, until)
+               if compiled.condition.holds(point.value)}
+        if not set(alert.points) <= now:
+            bad = [_flagged(row) for row in flagged]
     return ", ".join(bad)
+
+
+def _flagged(row: Result) -> str:
+    names = ", ".join(str(mark["name"]) for mark in row.human_flags)
+    return f"{row.frames[0] if row.frames else row.id} is flagged {names or 'as bad'}"
+
+
+def _beside(db: Connection, compiled: CompiledRule, alert: Alert) -> list[Result]:
+    """The results from which the terms of a condition had values at the points that fired an
+    alert: those near enough that were there by then. One that came later undoes nothing."""
+    span = points.jd_span(db, alert.points) if compiled.condition.terms else None
+    if span is None:
+        return []
+    near = compiled.rule.colour_within_hours / 24.0
+    found = results.known_by(db, alert.source, alert.band, span[0] - near, span[1] + near,
+                             alert.fired_at)
+    return [row for row in found if row.id not in alert.points]
 
 
 def _said(compiled: CompiledRule, alert: Alert, now: Sequence[RulePoint]) -> str:

@@ -274,6 +274,15 @@ def among(db: Connection, ids: Collection[int]) -> list[Result]:
     return list(db.select(Result).where(Result.id.in_(list(ids))).order_by(Result.id))
 
 
+def known_by(db: Connection, source: str, band: str, begin: float, end: float,
+             at: float) -> list[Result]:
+    """The results of a source and band between two JD that were there at a moment, flagged or
+    not."""
+    return list(db.select(Result).where(
+        (Result.source == source) & (Result.band == band) & Result.jd_mid.between(begin, end)
+        & (Result.created_at <= at)).order_by(Result.jd_mid, Result.id))
+
+
 def frame_ids(db: Connection, ids: Sequence[int]) -> dict[int, int]:
     """The id of a frame of each of some results."""
     # One value, however many ids: a statement takes so many alone, and each costs time.

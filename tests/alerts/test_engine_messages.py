@@ -7,6 +7,7 @@ import pytest
 from iop4d.alerts import actions, points, subject_line
 from iop4d.alerts.compose import notice_of
 from iop4d.alerts.rules import CompiledRule
+from iop4d.model.flags import Flag
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Alert, AlertStep, Event, Outbox
 from tests.alerts.bench import (
@@ -160,6 +161,41 @@ def test_a_colour_stays_whatever_number_of_points_came_after_it(
         night.see(n + 5, 13.0, band="R")
     night.tend()
     assert (night.state(), night.kinds()) == ("firing", ["alert"])
+
+
+BOTH = changed("p > 15 % and mag < 13").replace("confirm = 2", "confirm = 1")
+POLARISED = {"p": 0.2, "p_debiased": 0.2, "p_err": 0.005, "chi_deg": 30.0, "chi_err_deg": 1.0,
+             "flags": int(Flag.NO_CALIBRATORS)}
+
+
+def test_a_flag_on_the_point_beside_withdraws_a_combined_condition(start: Start) -> None:
+    night = start(BOTH, channel())
+    night.see(0, 12.5)
+    beside = night.see(5, None, **POLARISED)
+    assert night.kinds() == ["alert"]
+    night.flag(beside, "trail")
+    night.tend()
+    assert (night.state(), night.kinds()) == ("withdrawn", ["alert", "withdrawn"])
+    assert first(night.database, Alert).note == "BLLac_5R.fit is flagged trail"
+
+
+def test_a_point_beside_that_is_measured_again_withdraws_a_combined_condition(
+        start: Start) -> None:
+    night = start(BOTH, channel())
+    night.see(0, 12.5)
+    night.see(5, None, **POLARISED)
+    night.see(5, None, **POLARISED | {"p": 0.1, "p_debiased": 0.1})
+    assert (night.state(), night.kinds()) == ("withdrawn", ["alert", "withdrawn"])
+
+
+def test_a_point_beside_that_comes_later_withdraws_no_combined_condition(start: Start) -> None:
+    night = start(BOTH, channel())
+    night.see(0, 12.5)
+    night.see(5, None, **POLARISED)
+    night.see(-3, None, created_at=night.clock() + 60.0,
+              **POLARISED | {"p": 0.1, "p_debiased": 0.1})
+    night.tend()
+    assert "withdrawn" not in night.kinds()
 
 
 def test_a_flag_on_the_other_band_of_the_end_lets_a_colour_go_on(start: Start) -> None:
