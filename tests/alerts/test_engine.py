@@ -88,7 +88,8 @@ def test_the_content_tells_everything_in_plain_values(start: Start) -> None:
     assert said["points"][-1] == {
         "band": "R", "judged": "", "id": newest, "jd": JD + 2 / 1440,
         "utc": "2025-11-21 00:02:00", "mag": 12.874,
-        "mag_err": 0.021, "p": None, "p_err": None, "chi": None, "chi_err": None,
+        "mag_err": 0.021, "p": None, "p_err": None, "p_limit": None, "chi": None,
+        "chi_err": None,
         "exptime_s": 60.0, "zero_point": 22.31, "zero_point_err": 0.012,
         "n_calibrators": 4, "fwhm_arcsec": 1.9, "airmass": 1.12, "telescope": "T090",
         "instrument": "Andor", "flags": ["low_snr", "clouds"], "provisional": False,
