@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos mutants real-servers lock clean help
 
@@ -27,7 +27,7 @@ lint: $(STAMP)  ## Style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-pytest: $(STAMP)  ## The tests alone, two files at a time; ARGS="-k name", JOBS=0 for one process
+pytest: $(STAMP)  ## The tests alone, three files at a time, as many of them wait; ARGS="-k name", JOBS=0 for one process
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"

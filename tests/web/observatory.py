@@ -65,7 +65,7 @@ def heartbeat(site: Site, now: float) -> dict[str, Any]:
         "pid": 4242, "started_at": now - 9000, "beat_at": now, "version": "0.1.0",
         "state": "running", "disk_free_gb": 412.6, "loop_lag_s": 0.0031, "rss_mb": 96.2,
         "workers": [
-            {"pid": 4250, "state": "busy", "job": "reduce BLLac-0067R.fit", "since": now - 1.4,
+            {"pid": 87654321, "state": "busy", "job": "reduce BLLac-0067R.fit", "since": now - 1.4,
              "jobs": 131, "rss_mb": 310.0},
             {"pid": 4251, "state": "idle", "job": "", "since": now - 9, "jobs": 128,
              "rss_mb": 288.4}],

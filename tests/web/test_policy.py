@@ -26,9 +26,9 @@ from tests.web.conftest import OURS, add_account, enter, execute, firing, reques
 
 READS = {"everybody": Access.SITE, "results": Access.RESULTS, "signed-in": Access.OPEN}
 #: What a page about a route's subject would show.
-_PRIVATE = re.compile(r"BLLac-0|S50716-0|ana@example|t220|CAFOS|2200\+420|/raw/|mag < 13|4250|"
+_PRIVATE = re.compile(r"BLLac-0|S50716-0|ana@example|t220|CAFOS|2200\+420|/raw/|mag < 13|87654321|"
                       r"BL Lac|Traceback")
-_OF_RESULTS = re.compile(r"ana@example|mag < 13|4250|Traceback|/raw/|previews/")
+_OF_RESULTS = re.compile(r"ana@example|mag < 13|87654321|Traceback|/raw/|previews/")
 _VALUES = {"id_": "1", "key": "BL%20Lac", "name": "0001.eml", "night": "2025-11-22",
            "file": "draft.txt", "filename": "live.js", "act": "acknowledge"}
 
