@@ -50,7 +50,7 @@ chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARG
 
 real-servers: $(STAMP)  ## Get FTP, SSH, mail and web servers that other people wrote, from Debian packages; test with them
 	@sh tests/support/get_servers.sh $(CURDIR)/.real-servers
-	IOP4D_REAL_SERVERS=required $(BIN)/python -m pytest -q -n $(JOBS) --dist load tests/real_servers
+	IOP4D_REAL_SERVERS=required $(BIN)/python -m pytest -q -n 2 --dist load tests/real_servers
 
 mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ...", ARGS="--short"
 	$(BIN)/python -m tests.bench.mutants $(ARGS)
