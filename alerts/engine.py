@@ -42,7 +42,7 @@ from iop4d.store.schema import Alert, Result
 log = logging.getLogger(__name__)
 
 _BEFORE = 1e-6  # days before an alert's first point, so that this is judged again
-_UNCONFIRMED = 1800.0  # seconds without another point after which one is told unconfirmed
+_UNCONFIRMED = 1800.0  # seconds without another point after which a pending alert is notified
 _BESIDE = 1.0  # days between the two bands of a colour, at most
 
 
@@ -147,7 +147,7 @@ class AlertEngine:
             self._remind(tx, compiled, alert)
 
     def _tell_pending(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
-        """Notify people of a point that nobody confirmed for a while, if the rule allows."""
+        """Notify people of a point that none confirmed within half an hour, if the rule allows."""
         waited = self._clock() - max(alert.fired_at, unix_of_jd(alert.fired_jd))
         if compiled.rule.tell_pending and alert.notified_at is None and waited >= _UNCONFIRMED:
             self._notifier.notify(tx, compiled, alert, MessageKind.PENDING)

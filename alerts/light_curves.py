@@ -40,7 +40,7 @@ _OF_PAST = (Form.CHANGE, Form.RATE, Form.FAINTEST, Form.BRIGHTEST)
 #: Of a camera, the one that it is compared with, and its magnitudes minus those of that one.
 Offsets = dict[str, tuple[str, float]]
 
-#: Is told the JD from which on points are about to change.
+#: Called with the JD from which on points are about to change.
 Warned = Callable[[float], None]
 
 

@@ -85,7 +85,7 @@ def new(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, 
 
 
 def has_terminal() -> bool:
-    """Whether somebody can answer."""
+    """Whether the input is a terminal, at which questions can be answered."""
     return sys.stdin.isatty()
 
 

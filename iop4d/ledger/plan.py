@@ -88,7 +88,7 @@ class Planner:
         return ""
 
     def _is_removed(self, frame: Frame) -> bool:
-        """Whether somebody removed the raw file: its folder or its archive is there, but not it."""
+        """Whether the raw file was removed: its folder or its archive is there, but not it."""
         path = Path(frame.path)
         if path.exists():
             return False

@@ -64,7 +64,7 @@ def check_aperture(frame: Pixels, measured: Flux, x: float, y: float, aperture: 
                    bad=frame.bad)
     if fit is None:
         return Checked(flux=measured)
-    # Among few stars the one that is hit has its part in what the PSF is taken to be.
+    # The PSF of n stars has in it some 1/n of a hit on one of them, whose residual is too small.
     alone = (psf.n_stars + 1) / (psf.n_stars - 1)
     unseen = alone * min(fit.hidden, _LARGEST * measured.flux) / UNSEEN
     checked = _flagged(measured, fit, unseen, extended=extended)

@@ -70,9 +70,8 @@ def test_nothing_is_asked_for(site: Path, asked: list[dict[str, Any]], words: tu
     assert asked == []
 
 
-def test_no_folder_is_passed_over_without_a_word(
-        site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folders that are links, one that loops, and one that may not be read."""
+def _paths_that_are_reduced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The list to which `iop4d reduce` adds the paths of frames, which are not reduced."""
     wanted: list[str] = []
 
     def do(_site: object, _kind: str, content: dict[str, Any]) -> Progress:
@@ -80,6 +79,13 @@ def test_no_folder_is_passed_over_without_a_word(
         return Progress(counts={"done": 1}, total=1)
 
     monkeypatch.setattr(command, "do", do)
+    return wanted
+
+
+def test_no_folder_is_passed_over_without_a_word(
+        site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders that are links, one that loops, and one that may not be read."""
+    wanted = _paths_that_are_reduced(monkeypatch)
     folder, other = site / "in", site / "other"
     for place in (folder / "sub", folder / "closed", other):
         place.mkdir(parents=True)
@@ -102,13 +108,7 @@ def test_no_folder_is_passed_over_without_a_word(
 
 def test_a_name_that_is_no_utf8_is_refused_and_the_others_are_reduced(
         site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted: list[str] = []
-
-    def do(_site: object, _kind: str, content: dict[str, Any]) -> Progress:
-        wanted.extend(content["paths"])
-        return Progress(counts={"done": 1}, total=1)
-
-    monkeypatch.setattr(command, "do", do)
+    wanted = _paths_that_are_reduced(monkeypatch)
     folder = site / "in"
     folder.mkdir()
     (folder / "good.fit").write_bytes(b"")

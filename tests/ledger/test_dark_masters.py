@@ -15,7 +15,7 @@ from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome, Red
 from iop4d.store.database import Connection, Database
 from iop4d.store.schema import Master
 from tests.conftest import FakeClock, LedgerAlone
-from tests.ledger.test_ledger import Bench, facts_of
+from tests.ledger.one_camera import Bench, facts_of
 from tests.support.rows import rows
 
 

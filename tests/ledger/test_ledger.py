@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,134 +11,29 @@ from iop4d.config import Site
 from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.ledger import FoundFile
 from iop4d.ledger.plan import Claim
-from iop4d.model.flags import Flag
-from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
-    NO_REFERENCE,
-    CalibrateRequest,
     Classified,
-    ClassifyRequest,
     Crashed,
     Done,
     Failed,
     MasterBuilt,
     MasterRequest,
     Outcome,
-    Reduced,
     ReduceRequest,
     Rejected,
-    SeriesCalibrated,
     TimedOut,
 )
-from iop4d.model.result import Measurement, ResultValue
 from iop4d.model.states import FrameState
 from iop4d.store.database import Database
-from iop4d.store.schema import Event, Frame, Job, Master, Result, ResultFrame, ResultHistory
-from tests.conftest import FakeClock, LedgerAlone, work_off
+from iop4d.store.schema import Event, Job, Master, Result, ResultHistory
+from tests.conftest import FakeClock, LedgerAlone
+from tests.ledger.one_camera import CALIBRATION, Bench
 from tests.support.rows import first, rows, update
-
-NIGHT_JD = 2459831.4
-
-
-class Bench:
-    """A ledger with files in a folder and a worker that answers from what it is told."""
-
-    def __init__(self, site: Site, database: Database, clock: FakeClock) -> None:
-        self.site = site
-        self.database = database
-        self.clock = clock
-        self.told: list[int] = []
-        self.mag = 14.0
-        self.ledger = LedgerAlone(
-            database=database, site=site, clock=clock, on_results=self.told.extend,
-            instruments={i.name: i for i in find_instruments(site.camera)})
-
-    def drop(self, *names: str, content: str = "", folder: str = "raw", wanted: bool = False,
-             ) -> list[int]:
-        found = []
-        for name in names:
-            path = self.site.root / folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists() or content:
-                path.write_text(content or name, encoding="utf-8")
-            info = path.stat()
-            found.append(FoundFile(archive="raw", path=path, size=info.st_size,
-                                   mtime_ns=info.st_mtime_ns, completed_at=self.clock(),
-                                   wanted=wanted))
-        return self.ledger.accept(found)
-
-    def answer(self, claim: Claim) -> Outcome:
-        request = claim.request
-        if isinstance(request, ClassifyRequest):
-            return Done(value=Classified(facts=facts_of(request.path.name), size=1,
-                                         sha256=request.path.read_text(encoding="utf-8")))
-        if isinstance(request, MasterRequest):
-            names = tuple(path.name for path in request.inputs)
-            return Done(value=MasterBuilt(sha256=",".join(names), n_frames=len(names), level=300.0,
-                                          scatter=1.0, used=names))
-        if isinstance(request, CalibrateRequest):
-            return Done(value=SeriesCalibrated(results=tuple(
-                (frame.id, result_of(frame.facts, self.mag)) for frame in request.frames)))
-        assert isinstance(request, ReduceRequest)
-        return Done(value=reduced(request, self.mag))
-
-    def work(self, answer: Callable[[Claim], Outcome] | None = None) -> list[str]:
-        """Do all there is to do; labels in the order in which it was done."""
-        return work_off(self.ledger, self.clock, answer or self.answer, most=500)
-
-    def frames(self, name: str) -> list[Frame]:
-        """The frames of a name."""
-        return rows(self.database, Frame, Frame.name == name)
-
-    def frame(self, name: str) -> Frame:
-        """The first of these."""
-        return self.frames(name)[0]
-
-    def state(self, name: str) -> str:
-        return self.frame(name).state
-
-    def result(self) -> Result:
-        """The one that there is."""
-        (result,) = rows(self.database, Result)
-        return result
-
-
-def facts_of(name: str) -> FrameFacts:
-    """bias-1, flat-R-2, science-R-3 and so on; a second number is the day of the night."""
-    kind, *rest = name.split(".", maxsplit=1)[0].split("-")
-    band = rest[0] if kind in ("flat", "science") else None
-    number = int(rest[-1])
-    return FrameFacts(telescope="OSN-T090", instrument="AndorT90", kind=FrameKind(kind),
-                      night="2022-09-08" if "old" not in name else "2022-09-01",
-                      jd_start=NIGHT_JD + number / 1000, exptime_s=60.0, shape=(1024, 1024),
-                      binning=2, band=band)
-
-
-def result_of(facts: FrameFacts, mag: float) -> ResultValue:
-    return ResultValue(
-        source="BL Lac", band=facts.band or "", mode="photometry", jd_mid=facts.jd_mid,
-        bjd_tdb=float("nan"), exptime_s=60.0, mag=mag, mag_err=0.01, zero_point=21.5,
-        zero_point_err=0.01, n_calibrators=3, fwhm_arcsec=2.0, airmass=1.1, flags=0)
-
-
-def reduced(request: ReduceRequest, mag: float) -> Reduced:
-    nan = float("nan")
-    value = result_of(request.facts, mag)
-    return Reduced(
-        wcs={}, n_detected=100, n_matched=50, wcs_rms_px=0.05, fwhm_px=2.6, fwhm_arcsec=2.0,
-        sky=100.0, sky_sigma=5.0, aperture_px=3.3, annulus_px=(5.5, 9.9), airmass=1.1,
-        bjd_tdb=nan, results=(value,), measurements=(Measurement(
-            source="BL Lac", x=1.0, y=2.0, flux=1000.0, flux_err=5.0, mag_inst=-7.5,
-            mag_inst_err=0.005, snr=200.0, sky=100.0, flags=0),))
 
 
 @pytest.fixture
 def bench(site: Site, database: Database, clock: FakeClock) -> Bench:
     return Bench(site, database, clock)
-
-
-CALIBRATION = ("bias-1.fit", "bias-2.fit", "bias-3.fit",
-               "flat-R-4.fit", "flat-R-5.fit", "flat-R-6.fit")
 
 
 def test_a_night_becomes_masters_and_results(bench: Bench) -> None:
@@ -224,60 +118,6 @@ def test_a_namesake_with_other_contents_is_a_frame_of_its_own(bench: Bench) -> N
     bench.work()
     assert len(rows(bench.database, Result)) == 2
     assert {row.identity[-2:] for row in bench.frames("science-R-7.fit")} == {"it", "~2"}
-
-
-def test_a_replaced_file_changes_its_result_in_place(bench: Bench) -> None:
-    bench.drop("science-R-7.fit", *CALIBRATION)
-    bench.work()
-    first = bench.result()
-    bench.mag = 13.5
-    bench.drop("science-R-7.fit", content="new contents")
-    bench.work()
-    second = bench.result()
-    assert (second.id, second.mag, second.revision) == (first.id, 13.5, 2)
-    assert [row.state for row in bench.frames("science-R-7.fit")] == [
-        FrameState.SUPERSEDED, FrameState.DONE]
-
-
-@pytest.mark.parametrize("later", [
-    Failed(stage="solve", reason="no star"), Failed(stage=NO_REFERENCE, reason="no whole frame"),
-    Rejected(reason="is truncated"), Crashed(how="killed by SIGSEGV")])
-@pytest.mark.parametrize("mag", [13.5, 14.0])
-def test_a_new_version_that_was_measured_keeps_its_result_when_it_fails_later(
-        bench: Bench, later: Outcome, mag: float) -> None:
-    bench.drop("science-R-7.fit", *CALIBRATION)
-    bench.work()
-    bench.mag = mag
-    bench.drop("science-R-7.fit", content="new contents")
-    bench.work()
-    bench.ledger.redo([bench.frames("science-R-7.fit")[1].id])
-    bench.work(lambda claim: later if isinstance(claim.request, ReduceRequest)
-               else bench.answer(claim))
-    assert bench.frames("science-R-7.fit")[1].state != FrameState.DONE
-    assert (bench.result().mag, bench.result().withdrawn) == (mag, False)
-    bench.drop("science-R-7.fit", content="newer contents")  # that one rests on nothing of it
-    bench.work(lambda claim: later if isinstance(claim.request, ReduceRequest)
-               else bench.answer(claim))
-    assert bench.result().withdrawn
-
-
-def test_a_source_that_left_the_catalogue_keeps_what_a_new_version_gave(bench: Bench) -> None:
-    def without(claim: Claim) -> Outcome:
-        if isinstance(claim.request, ReduceRequest):
-            return Done(value=replace(reduced(claim.request, 14.0), results=(),
-                                      measurements=()))
-        return bench.answer(claim)
-
-    bench.drop("science-R-7.fit", *CALIBRATION)
-    bench.work()
-    bench.drop("science-R-7.fit", content="new contents")
-    bench.work()
-    bench.ledger.redo([bench.frames("science-R-7.fit")[1].id])
-    bench.work(without)
-    assert not bench.result().withdrawn
-    bench.drop("science-R-7.fit", content="newer contents")
-    bench.work(without)
-    assert bench.result().withdrawn
 
 
 def test_human_flags_survive_a_rerun(bench: Bench) -> None:
@@ -524,86 +364,6 @@ def test_many_frames_asked_for_by_hand_do_not_hide_their_masters(bench: Bench) -
             bench.ledger.finish(claim, bench.answer(claim))
     assert sum(label.startswith("master") for label in begun) == 2
     assert len(rows(bench.database, Result)) == 80
-
-
-def test_a_stack_of_which_no_frame_is_left_is_withdrawn(bench: Bench) -> None:
-    """Both files are replaced by ones that cannot be reduced."""
-    def answer(claim: Claim) -> Outcome:
-        if not isinstance(claim.request, CalibrateRequest):
-            return bench.answer(claim)
-        frames = claim.request.frames
-        return Done(value=SeriesCalibrated(
-            stack=replace(result_of(frames[0].facts, 19.0), mode="stack"),
-            stacked=tuple(frame.id for frame in frames),
-            results=tuple((frame.id, result_of(frame.facts, 19.1)) for frame in frames)))
-
-    names = ("science-R-4.fit", "science-R-5.fit")
-    bench.drop(*CALIBRATION, *names)
-    bench.work(answer)
-    (whole,) = rows(bench.database, Result, Result.mode == "stack")
-    assert not whole.withdrawn
-    for name in names:
-        bench.drop(name, content=f"rewritten {name}")
-    bench.work(lambda claim: Failed(stage="solve", reason="no star") if isinstance(
-        claim.request, ReduceRequest) else answer(claim))
-    assert all(row.withdrawn for row in rows(bench.database, Result))
-
-
-def test_a_faint_source_s_stack_follows_its_frames_and_is_withdrawn_when_it_is_bright(
-        bench: Bench) -> None:
-    faint, spoilt = True, 0
-
-    def answer(claim: Claim) -> Outcome:
-        if not isinstance(claim.request, CalibrateRequest):
-            return bench.answer(claim)
-        frames = claim.request.frames
-        sound = [frame.id for frame in frames if frame.id != spoilt]
-        whole = replace(result_of(frames[0].facts, 19.0), mode="stack",
-                        exptime_s=60.0 * len(sound)) if faint else None
-        return Done(value=SeriesCalibrated(stack=whole, stacked=tuple(sound), results=tuple(
-            (frame.id, result_of(frame.facts, 19.1)) for frame in frames)))
-
-    def stacks() -> list[Result]:
-        return rows(bench.database, Result, Result.mode == "stack")
-
-    def linked(result: Result) -> set[int]:
-        return {row.frame_id for row in rows(bench.database, ResultFrame,
-                                             ResultFrame.result == result.id)}
-
-    bench.drop("bias-1.fit", "bias-2.fit", "bias-3.fit", "flat-R-1.fit", "flat-R-2.fit",
-               "flat-R-3.fit", "science-R-4.fit", "science-R-5.fit")
-    bench.work(answer)
-    (before,) = stacks()
-    assert before.frames == ["science-R-4.fit", "science-R-5.fit"]
-    bench.drop("science-R-6.fit")
-    bench.work(answer)
-    (after,) = stacks()
-    assert after.id == before.id
-    assert after.exptime_s == 180.0
-    assert after.frames == ["science-R-4.fit", "science-R-5.fit", "science-R-6.fit"]
-    four, five, six = (bench.frame(f"science-R-{n}.fit").id for n in (4, 5, 6))
-    assert linked(after) == {four, five, six}
-    assert len(rows(bench.database, Result)) == 4
-    # One more frame is no news by itself.
-    assert rows(bench.database, ResultHistory, ResultHistory.result == after.id) == []
-    faint = False
-    bench.drop("science-R-7.fit")
-    bench.work(answer)
-    (gone,) = stacks()
-    assert gone.withdrawn
-    assert gone.flags & Flag.WITHDRAWN
-    faint = True
-    bench.drop("science-R-8.fit")
-    bench.work(answer)
-    (back,) = stacks()
-    assert (back.id, back.withdrawn, back.flags & Flag.WITHDRAWN) == (before.id, False, 0)
-    spoilt = five  # the stack rests on it no more
-    bench.drop("science-R-9.fit")
-    bench.work(answer)
-    (sound,) = stacks()
-    assert sound.frames == [f"science-R-{n}.fit" for n in (4, 6, 7, 8, 9)]
-    assert len(linked(sound)) == 5
-    assert five not in linked(sound)
 
 
 def test_a_frame_that_is_classified_again_keeps_what_was_found_of_it(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from iop4d.store.database import Database
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Alert, Frame, Job
 from tests.conftest import FakeClock
-from tests.ledger.test_ledger import Bench, facts_of
+from tests.ledger.one_camera import Bench, facts_of
 from tests.support.rows import first
 
 BACKLOG = 5000

@@ -23,7 +23,7 @@ from iop4d.store import frames, masters
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Master
 from tests.conftest import FakeClock
-from tests.ledger.test_ledger import Bench, facts_of
+from tests.ledger.one_camera import Bench, facts_of
 from tests.support.rows import rows, update
 
 CAMERA = """

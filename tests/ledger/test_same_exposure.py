@@ -25,7 +25,7 @@ from iop4d.model.messages import (
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result
 from tests.conftest import FakeClock, LedgerAlone
-from tests.ledger.test_ledger import CALIBRATION, Bench, facts_of, reduced
+from tests.ledger.one_camera import CALIBRATION, Bench, facts_of, reduced
 from tests.support.rows import rows
 
 SAME = "a5" * 32

@@ -20,7 +20,7 @@ from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
 from iop4d.store.database import Database
 from tests.conftest import FakeClock
-from tests.ledger.test_ledger import CALIBRATION, Bench
+from tests.ledger.one_camera import CALIBRATION, Bench
 
 
 class Disk:

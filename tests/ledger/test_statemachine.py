@@ -42,7 +42,7 @@ from iop4d.store.jobs import JobKind
 from iop4d.store.results import add_flag
 from iop4d.store.schema import Frame, Job, Master, Result
 from tests.conftest import FakeClock, LedgerAlone, in_a_hurry, work_off
-from tests.ledger.test_ledger import CALIBRATION, Bench
+from tests.ledger.one_camera import CALIBRATION, Bench
 from tests.support import stub_worker
 from tests.support.invariants import Remembered, remember, violations
 from tests.support.rows import first, rows, update
