@@ -43,7 +43,7 @@ blueprint = Blueprint("api", __name__)
 
 BOKEH = metadata.version("bokeh")
 _RESULTS = 1_000  # in one answer, where no limit is given
-_MOST_RESULTS = 10_000
+_MOST_RESULTS = 10_000  # in one answer, whatever limit is given
 _STILL = 3_000  # points of a picture for browsers without scripts
 _PART = 100  # results read and sent at a time
 _FAILED = 200

@@ -15,9 +15,9 @@ from waitress.channel import ClientDisconnected
 
 P = ParamSpec("P")
 
-_AT_ONCE = 1
-_WAITING = 6
-_WAIT_SECONDS = 2.0
+_AT_ONCE = 1  # large answers of which a part is made at one moment
+_WAITING = 6  # more of them that wait for their turn; others get 503
+_WAIT_SECONDS = 2.0  # that one waits for its turn before it gets 503
 _RETRY_SECONDS = 2
 #: An answer in parts that takes longer ends where it is.
 _LONGEST_SECONDS = 120.0

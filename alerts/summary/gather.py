@@ -52,7 +52,7 @@ from iop4d.store.status import TROUBLE, heartbeat
 if TYPE_CHECKING:
     from iop4d.store.schema import Alert, Result
 
-_SUNDAY = 6
+_SUNDAY = 6  # of date.weekday()
 _SHOWN = 5  # frames that are named of those that failed for one reason
 _KINDS = (*(kind.value for kind in FrameKind), "polarimetry", "")
 _ORDER = [SourceKind.TARGET.value, "", SourceKind.STANDARD.value, SourceKind.CALIBRATOR.value]

@@ -47,7 +47,7 @@ _LARGEST_LISTING = 1 << 28  # bytes
 _GOODBYE = 1.0  # seconds for this machine to close a socket that was cut off
 _REFUSED = ("450", "550", "553")  # of a path
 _ZONE = 900.0  # seconds: clocks of places on the Earth differ by whole quarters of an hour
-_MINUTE = 60.0
+_MINUTE = 60.0  # seconds: the precision of listings without seconds
 _MOST_LINKS = 2000  # of a folder that are followed
 
 

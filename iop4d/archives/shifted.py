@@ -21,7 +21,7 @@ _QUARTER = 900  # seconds
 _LONGEST = 26 * 3600  # seconds between the zones that are farthest apart
 _DAY = 86400  # seconds: what is written at the same hour of each day moves by it, and no zone does
 _FEWEST = 3  # files that have to have moved by the same
-_MINUTE = 60.0
+_MINUTE = 60.0  # seconds: the precision of listings without seconds
 
 
 def zone_shift(files: Sequence[WantedFile], known: Known) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-_NARROWEST = 20
+_NARROWEST = 20  # columns that a line is wrapped to at least
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
