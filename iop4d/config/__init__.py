@@ -28,6 +28,7 @@ from iop4d.config.site import (
     Web,
     WrongRule,
 )
+from iop4d.config.want import Want
 
 __all__ = [
     "Alerts",
@@ -52,6 +53,7 @@ __all__ = [
     "Summary",
     "Tag",
     "TelegramChannel",
+    "Want",
     "Web",
     "WebhookChannel",
     "WrongRule",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 import types
@@ -332,8 +333,8 @@ _PLAIN: dict[type, tuple[tuple[type, ...], str]] = {
 def _check_whole(site: Site, where: _Where) -> None:
     """What one section must know of another."""
     for section in ARRAYS:
-        if section in ("polarimeter", "colour_term"):
-            continue  # an instrument has any number of them, each for its nights
+        if section in ("polarimeter", "colour_term", "want"):
+            continue  # an instrument has any number of them, each for its nights; sources too
         seen: set[str] = set()
         for number, item in enumerate(getattr(site, section)):
             if item.name in seen:
@@ -349,6 +350,10 @@ def _check_whole(site: Site, where: _Where) -> None:
         if (other := places.setdefault(archive.path, archive.name)) != archive.name:
             raise ConfigError(f"{where('archive', 'path', number)} is the folder of the archive "
                               f"'{other}'; expected one of its own")
+    for number, want in enumerate(site.want):
+        if math.isnan(want.mag_err) and math.isnan(want.p_err):
+            raise ConfigError(f"{where('want', '', number)}: expected mag_err, p_err or both: the "
+                              "random errors that are wanted")
     _check_channels(site, where)
     if site.photometry.annulus_outer <= site.photometry.annulus_inner:
         raise ConfigError(f"{where('photometry', 'annulus_outer')}; expected more than "

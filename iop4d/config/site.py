@@ -34,6 +34,7 @@ from iop4d.config.keys import (
     or_nothing,
     port_from,
 )
+from iop4d.config.want import Want
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,6 +288,7 @@ class Site:
     colour_term: tuple[ColourTerm, ...] = ()
     rule: tuple[Rule, ...] = ()
     tag: tuple[Tag, ...] = ()
+    want: tuple[Want, ...] = ()
     channel: tuple[Channel, ...] = ()
     wrong_rules: tuple[WrongRule, ...] = ()
 
@@ -316,6 +318,7 @@ ARRAYS: dict[str, dict[str, type]] = {
     "archive": {"folder": FolderArchive, "ftp": FtpArchive, "sftp": SftpArchive},
     "camera": {"": Camera}, "polarimeter": {"": Polarimeter},
     "colour_term": {"": ColourTerm}, "rule": {"": Rule}, "tag": {"": Tag},
+    "want": {"": Want},
     "channel": {"email": EmailChannel, "telegram": TelegramChannel, "webhook": WebhookChannel,
                 "apprise": AppriseChannel, "*": PluginChannel},
 }

@@ -17,9 +17,9 @@ from iop4d.reduction.field import Field
 from iop4d.reduction.host import aperture_of, find_table
 from iop4d.reduction.stars import Stars
 from iop4d.science.aperture_check import Checked, measure_checked
+from iop4d.science.exposure import FLOOR
 from iop4d.science.growth import Curves, measure_curves
 from iop4d.science.photometry import (
-    FLOOR,
     NEIGHBOUR_ERR,
     Aperture,
     Pixels,

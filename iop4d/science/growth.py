@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from iop4d.model.flags import Flag
 from iop4d.model.units import MAD_TO_SIGMA
+from iop4d.science.exposure import FLOOR, GRAIN
 from iop4d.science.photometry import (
     BLEND_NOISE,
-    FLOOR,
-    GRAIN,
     HARMLESS,
     NEIGHBOUR_ERR,
     Pixels,

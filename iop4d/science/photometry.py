@@ -19,6 +19,7 @@ from iop4d.science.combine import robust_level
 from iop4d.science.confusion import sky_excess
 from iop4d.science.detect import Detections
 from iop4d.science.empirical_psf import EmpiricalPsf, fit_empirical_psf
+from iop4d.science.exposure import FLOOR, GRAIN
 from iop4d.science.overlap import circle_overlap
 from iop4d.science.psf import Psf, encircled, surface
 
@@ -27,10 +28,6 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 SMALLEST_RADIUS = 2.0  # px: below it the pixels' shape counts more than the star
-# Part of a flux: scintillation of a 0.9 m telescope in a minute (0.4 mmag at the zenith, 1.5 at
-# airmass 3; Young 1967, AJ 72, 747) and the grain of the flat field.
-FLOOR = 0.0012
-GRAIN = 0.0004  # the flat field's part of it alone: 0.2 % a pixel, over the pixels of a star
 LOW_SNR = 5.0  # as the flag says
 BLEND = 0.01  # part of a source's light that a neighbour may add inside the aperture
 NEIGHBOUR_ERR = 0.15  # part of a neighbour's light by which it may be subtracted wrongly

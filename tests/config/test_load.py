@@ -37,6 +37,8 @@ FTP = "[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\n"
 @pytest.mark.parametrize(("text", "words"), [
     ("[daemon]\nworkers = 1\nsetle = 2", ["line 3", "daemon.setle", "no such key", "settle"]),
     ("[demon]\n", ["line 1", "demon", "no such section"]),
+    ("[web]\n[[want]]\nband = 'R'\n", ["line 2", "[want]", "mag_err, p_err or both"]),
+    ("[[want]]\nmag_err = 0.0\n", ["line 2", "want.mag_err", "a number above 0"]),
     ('[daemon]\nworkers = "two"', ["line 2", "daemon.workers", "'two'", "a whole number"]),
     ("[daemon]\nworkers = true", ["line 2", "a whole number"]),
     ("[daemon]\nworkers = -1", ["line 2", "0 to 256"]),

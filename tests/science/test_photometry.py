@@ -11,8 +11,8 @@ from photutils.aperture import CircularAperture
 
 from iop4d.model.flags import Flag
 from iop4d.science.detect import Detections, detect
+from iop4d.science.exposure import FLOOR
 from iop4d.science.photometry import (
-    FLOOR,
     Aperture,
     Pixels,
     aperture_for,
