@@ -152,6 +152,15 @@ def set_up_logging(ctx: click.Context, *, level: int = logging.INFO) -> None:
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
 
 
+def keep_log(site: Site, service: str) -> None:
+    """Keep the messages of a service in a file of the site, too, which the pages show."""
+    from iop4d.store.database import GROUP_READS, PRIVATE
+    from iop4d.system import logfile
+
+    logfile.keep(site.root, service, mode=GROUP_READS if site.daemon.group_reads else PRIVATE,
+                 telescopes={archive.name: archive.telescope for archive in site.archive})
+
+
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3,
              logging.CRITICAL: 2}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, set_up_logging, site_options
+from iop4d.cli.common import keep_log, load, set_up_logging, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def run(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, 
 
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx)
+    keep_log(site, "daemon")
     serve(site, lambda: load(ctx, site_after, overrides_after, skip_wrong_rules=False), Daemon)
 
 
@@ -95,6 +96,7 @@ def web(ctx: click.Context, port: int | None, site_after: str | None,
         overrides_after = (*overrides_after, f"web.port={port}")
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx)
+    keep_log(site, "web")
     serve(site, load=lambda: load(ctx, site_after, overrides_after))
 
 

@@ -23,6 +23,7 @@ from iop4d.model.messages import (
     TimedOut,
 )
 from iop4d.store.thread import DatabaseThread
+from iop4d.system.logfile import about
 
 log = logging.getLogger(__name__)
 
@@ -153,12 +154,13 @@ class Dispatcher:
 
 
 def _report(claim: Claim, outcome: Outcome) -> None:
+    extra = about(frames=claim.frames, telescope=claim.telescope, job=claim.kind.value)
     match outcome:
         case Done(core_s=core_s):
-            log.info("%s: done in %.0f ms", claim.label, 1e3 * core_s)
+            log.info("%s: done in %.0f ms", claim.label, 1e3 * core_s, extra=extra)
         case Crashed() | TimedOut():
-            log.error("%s: %s", claim.label, outcome)
+            log.error("%s: %s", claim.label, outcome, extra=extra)
         case _:
             left_alone = outcome.reason.endswith(LEFT_ALONE)
             log.log(logging.INFO if left_alone else logging.WARNING, "%s: %s", claim.label,
-                    outcome.reason)
+                    outcome.reason, extra=extra)

@@ -47,6 +47,24 @@ class Claim:
     request: Request
     bonus: int = 0  # of its priority, for the jobs that follow from it
 
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The ids of the frames that it is about; of a master none."""
+        match self.request:
+            case CalibrateRequest(frames=measured) | PolarimetryRequest(frames=measured):
+                return tuple(frame.id for frame in measured)
+        return (self.key,) if self.kind in (JobKind.CLASSIFY, JobKind.REDUCE) else ()
+
+    @property
+    def telescope(self) -> str:
+        """Whose frames these are; empty for a file that was not read yet."""
+        match self.request:
+            case CalibrateRequest(frames=measured) | PolarimetryRequest(frames=measured):
+                return measured[0].facts.telescope if measured else ""
+            case ReduceRequest(facts=facts) | MasterRequest(facts=facts):
+                return facts.telescope
+        return ""
+
 
 class Planner:
     """Turns jobs into claims."""
