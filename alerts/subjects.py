@@ -10,7 +10,7 @@ from iop4d.alerts.check import TAG
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.rules import CompiledRule
 from iop4d.config import Rule, Site
-from iop4d.model.source import SourceKind, canonical, similar
+from iop4d.model.source import SourceKind, canonical, similar, tagged
 from iop4d.store import catalogue, sources
 from iop4d.store.database import Connection
 
@@ -25,6 +25,7 @@ class _Names:
     owner: dict[str, str]
     spelt: tuple[str, ...]
     targets: frozenset[str]
+    tagged: dict[str, tuple[str, ...]]  # by tag, those that the catalogue says
 
 
 class Subjects:
@@ -34,7 +35,7 @@ class Subjects:
         self._tags = {tag.name: tag.sources for tag in site.tag}
         self._spelt: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
         self._rules = [one.rule for one in compiled]
-        self._names = _Names(version=-1, owner={}, spelt=(), targets=frozenset())
+        self._names = _Names(version=-1, owner={}, spelt=(), targets=frozenset(), tagged={})
 
     def read(self, db: Connection) -> None:
         """Look at the catalogue again if it has changed, and log what it does not have."""
@@ -53,7 +54,9 @@ class Subjects:
             owner={canonical(name): s.name for s in loaded.sources
                    for name in (s.name, *s.other_names)},
             spelt=tuple(name for s in loaded.sources for name in (s.name, *s.other_names)),
-            targets=frozenset(s.name for s in loaded.sources if s.kind is SourceKind.TARGET))
+            targets=frozenset(s.name for s in loaded.sources if s.kind is SourceKind.TARGET),
+            tagged=tagged(loaded.sources))
+        self._spelt.clear()
         return True
 
     def unknown(self) -> dict[str, list[str]]:
@@ -86,7 +89,8 @@ class Subjects:
             if not name.startswith(TAG):
                 yield name
                 continue
-            yield from self._tags[name.removeprefix(TAG).strip()]
+            tag = name.removeprefix(TAG).strip()
+            yield from dict.fromkeys((*self._tags[tag], *self._names.tagged.get(tag, ())))
 
 
 def not_in_catalogue(db: Connection, site: Site, compiled: CompiledRule) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from iop4d.config import Site
     from iop4d.fields.calibrators import Found
     from iop4d.model.source import Source
-    from iop4d.science.variability import Constancy
+    from iop4d.science.calibrator_check import CheckedStar
     from iop4d.store.instrumental import Instrumental
 
 
@@ -145,41 +145,26 @@ def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: 
 
 def _check(instrument: str, band: str, rows: list[Instrumental], floor: float,
            stars: dict[str, Source]) -> None:
-    import numpy as np
+    from iop4d.model.source import listed_in
+    from iop4d.science.calibrator_check import check_stars
 
-    from iop4d.model.source import DEFAULT_ERROR
-    from iop4d.science.catalogue_check import catalogue_offsets
-    from iop4d.science.variability import constancy
-
-    frames = {frame: at for at, frame in enumerate(dict.fromkeys(row.frame for row in rows))}
-    names = {name: at for at, name in enumerate(sorted({row.source for row in rows}))}
-    mags = np.full((2, len(frames), len(names)), np.nan)
-    for row in rows:
-        mags[:, frames[row.frame], names[row.source]] = row.mag, row.mag_err
-    # Polarised stars vary over the positions of a polariser, by as much as constant ones may.
-    plain = [frames[frame] for frame in {row.frame for row in rows if row.mode == "photometry"}]
-    found = constancy(mags[0, sorted(plain)], mags[1, sorted(plain)], floor=floor)
-    listed = np.array([stars[name].magnitudes.get(band, (np.nan, np.nan)) for name in names])
-    off = catalogue_offsets(listed[:, 0] - mags[0], mags[1], np.where(
-        listed[:, 1] > 0, listed[:, 1], DEFAULT_ERROR))
-    nights = len({row.night for row in rows})
-    click.echo(f"{instrument} {band}: {len(frames)} frames of {nights} nights")
+    frames, nights = {row.frame for row in rows}, {row.night for row in rows}
+    click.echo(f"{instrument} {band}: {len(frames)} frames of {len(nights)} nights")
     click.echo(f"  {'calibrator':<24} {'frames':>6} {'scatter':>8} {'excess':>8} {'p-value':>8} "
                f"{'catalogue off by':>18}")
-    for name, at in names.items():
-        click.echo(f"  {name:<24} {np.isfinite(mags[0, :, at]).sum():>6} "
-                   + _steadiness(found, at)
-                   + f" {_offset(off.offset[at], off.err[at]):>18}"
-                   + ("  varies" if found.varies[at] else "")
-                   + (f"  catalogue magnitude off by {off.offset[at]:+.2f} mag against the others"
-                      if off.is_wrong[at] else ""))
+    for star in check_stars(rows, listed_in(stars.values(), band), floor=floor):
+        click.echo(f"  {star.name:<24} {star.n:>6} " + _steadiness(star)
+                   + f" {_offset(star.offset, star.offset_err):>18}"
+                   + ("  varies" if star.varies else "")
+                   + (f"  catalogue magnitude off by {star.offset:+.2f} mag against the others"
+                      if star.is_wrong else ""))
 
 
-def _steadiness(found: Constancy, at: int) -> str:
+def _steadiness(star: CheckedStar) -> str:
     """The columns of a star's scatter: dashes with too few frames or other calibrators."""
-    if not math.isfinite(found.p_value[at]):
+    if not math.isfinite(star.p_value):
         return f"{NOTHING:>8} {NOTHING:>8} {NOTHING:>8}"
-    return f"{found.scatter[at]:8.4f} {found.excess[at]:8.4f} {found.p_value[at]:8.2g}"
+    return f"{star.scatter:8.4f} {star.excess:8.4f} {star.p_value:8.2g}"
 
 
 def _offset(offset: float, err: float) -> str:

@@ -52,7 +52,8 @@ class Source:
     ``calibrates``: names of the targets this star serves. ``aperture_arcsec``: radius in which the
     source is measured whatever the seeing, NaN: as the frame's seeing asks. ``extinction``: band to
     the Galaxy's, magnitudes. ``colours``: such as ``B-V`` to (magnitude, error). ``interstellar``:
-    (q, q_err, u, u_err) of the dust before the source, fractions.
+    (q, q_err, u, u_err) of the dust before the source, fractions. ``tags``: names of the groups of
+    sources that it belongs to. ``note``: Markdown.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Source:
     extinction: dict[str, float] = field(default_factory=dict)
     colours: dict[str, tuple[float, float]] = field(default_factory=dict)
     interstellar: tuple[float, float, float, float] | None = None
+    tags: tuple[str, ...] = ()
     note: str = ""
     id: int = 0
 
@@ -80,6 +82,21 @@ def arcsec_between(one: Source, other: Source) -> float:
     east = (one.ra_deg - other.ra_deg + 180.0) % 360.0 - 180.0
     return 3600.0 * math.hypot(east * math.cos(math.radians(one.dec_deg)),
                                one.dec_deg - other.dec_deg)
+
+
+def listed_in(sources: Iterable[Source], band: str) -> dict[str, tuple[float, float]]:
+    """The catalogue magnitudes of sources in a band with their errors, usual ones for unknown."""
+    return {source.name: (mag, catalogue_error(err)) for source in sources
+            for mag, err in [source.magnitudes.get(band, (math.nan, math.nan))]}
+
+
+def tagged(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
+    """The names of the sources of each tag of the catalogue."""
+    found: dict[str, list[str]] = {}
+    for source in sources:
+        for tag in source.tags:
+            found.setdefault(tag, []).append(source.name)
+    return {tag: tuple(names) for tag, names in found.items()}
 
 
 def twice(sources: Iterable[Source]) -> list[tuple[Source, Source]]:

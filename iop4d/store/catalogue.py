@@ -27,6 +27,12 @@ def follow(tx: Transaction, version: int) -> bool:
     return row is not None and row.value != version
 
 
+def is_followed(db: Connection) -> bool:
+    """Whether a daemon saw the catalogue as it is now, and has results rest on it."""
+    row = db.get(schema.Meta, schema.Meta.key == _FOLLOWED)
+    return row is not None and row.value == version(db)
+
+
 def load(db: Connection) -> Catalogue:
     """The whole catalogue."""
     rows = db.select(schema.Source).order_by(schema.Source.id)
@@ -90,7 +96,7 @@ def _from_row(row: schema.Source) -> Source:
         chi_err_deg=number(row.chi_err_deg), redshift=number(row.redshift),
         aperture_arcsec=number(row.aperture_arcsec), extinction=dict(row.extinction),
         colours={name: (value, number(err)) for name, (value, err) in row.colours.items()},
-        interstellar=_four(row.interstellar), note=row.note)
+        interstellar=_four(row.interstellar), tags=tuple(row.tags), note=row.note)
 
 
 def _four(values: list[float]) -> tuple[float, float, float, float] | None:
@@ -110,5 +116,6 @@ def _to_row(source: Source) -> dict[str, object]:
         "chi_err_deg": finite(source.chi_err_deg), "redshift": finite(source.redshift),
         "aperture_arcsec": finite(source.aperture_arcsec), "extinction": dict(source.extinction),
         "colours": {name: [value, finite(err)] for name, (value, err) in source.colours.items()},
-        "interstellar": list(source.interstellar or ()), "note": source.note,
+        "interstellar": list(source.interstellar or ()), "tags": list(source.tags),
+        "note": source.note,
     }

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib import resources
 
 from iop4d.model.errors import CatalogueError
-from iop4d.model.source import Source, SourceKind, canonical
-from iop4d.model.units import degrees_of
+from iop4d.model.source import Source, canonical
+from iop4d.store.catalogue_cells import (
+    BY_BAND,
+    OF_A_MAGNITUDE,
+    PLAIN,
+    cells_of,
+    source_of,
+)
 
-_ISP = ("q_isp", "q_isp_err", "u_isp", "u_isp_err")
-_PLAIN = ("name", "other_names", "ra", "dec", "kind", "calibrates", "p", "p_err", "chi",
-          "chi_err", "redshift", *_ISP, "aperture_arcsec", "note")
 _REQUIRED = ("name", "ra", "dec", "kind")
-_BAND = re.compile(r"^mag_(?!err$)([A-Za-z]+)(_err)?$")
-_BY_BAND = re.compile(r"^(extinction_[A-Za-z]+|colour_[A-Za-z]+-[A-Za-z]+(_err)?)$")
-_KINDS = {**{kind.value: kind for kind in SourceKind}, "blazar": SourceKind.TARGET}
-_NAN = float("nan")
 _Row = Mapping[str | None, str | list[str] | None]
-
-_BRIGHTEST, _FAINTEST = -2.0, 30.0  # magnitudes: -9.99 and 99.99 stand for none in many tables
-_MOST_POLARISED = 0.7  # no source of light in the sky is more
-#: What the other columns may hold, both ends included.
-_RANGES = {"p": (0.0, _MOST_POLARISED), "p_err": (0.0, _MOST_POLARISED), "chi": (-180.0, 360.0),
-           "chi_err": (0.0, 90.0), "redshift": (-0.01, 20.0)}
-_LARGEST_ERR = 1.0  # magnitudes, of a calibrator that is of any use
-#: Magnitudes of the columns by band: more dust than this hides what it is before, and the reddest
-#: stars have a V-K of about 9.
-_RANGES_BY_BAND = {"extinction": (0.0, 10.0), "colour": (-3.0, 10.0)}
 
 #: Tables that ship with the program, by the name after ``builtin:``.
 BUILTIN = {"blazars": "blazars.csv", "standards": "standards.csv"}
@@ -70,7 +58,7 @@ def parse(text: str, known: Iterable[Source] = ()) -> list[Source]:
             sources.append(_source(row if delimiter == "," else _with_points(row)))
         except CatalogueError as error:
             errors.append(f"line {line}, {row.get('name') or 'no name'}: {error}")
-    sources, more = _link(sources, list(known))
+    sources, more = linked(sources, list(known))
     if errors := errors + more:
         raise CatalogueError("nothing was imported:\n  " + "\n  ".join(errors))
     return sources
@@ -95,8 +83,8 @@ def _with_points(row: _Row) -> _Row:
 def _check_header(names: Iterable[str] | None) -> None:
     columns = [name.strip() for name in names or ()]
     wrong = [name for name in columns
-             if name not in _PLAIN and name != "mag_err" and not _BAND.match(name)
-             and not _BY_BAND.match(name)]
+             if name not in PLAIN and name != "mag_err" and not OF_A_MAGNITUDE.match(name)
+             and not BY_BAND.match(name)]
     missing = [name for name in _REQUIRED if name not in columns]
     if len(set(columns)) < len(columns):
         raise CatalogueError("line 1: a column occurs twice")
@@ -105,117 +93,17 @@ def _check_header(names: Iterable[str] | None) -> None:
             "line 1: " + "; ".join(
                 ([f"unknown columns {', '.join(map(repr, wrong))}"] if wrong else [])
                 + ([f"missing columns {', '.join(missing)}"] if missing else []))
-            + f". The columns are {', '.join(_PLAIN)}, mag_<band>, mag_<band>_err, mag_err, "
+            + f". The columns are {', '.join(PLAIN)}, mag_<band>, mag_<band>_err, mag_err, "
             "extinction_<band>, colour_<band>-<band> and colour_<band>-<band>_err")
 
 
 def _source(row: _Row) -> Source:
     if None in row:
         raise CatalogueError("the row has more fields than columns")
-    cells = {str(name).strip(): str(value or "").strip() for name, value in row.items()}
-    if not cells["name"]:
-        raise CatalogueError("the name is missing")
-    if cells["kind"].lower() not in _KINDS:
-        raise CatalogueError(f"kind is '{cells['kind']}', expected {', '.join(_KINDS)}")
-    ra = _angle(cells["ra"], "ra", hours=True)
-    dec = _angle(cells["dec"], "dec", hours=False)
-    if not 0 <= ra < 360:
-        raise CatalogueError(f"ra is {cells['ra']}, expected 0 to 360 degrees")
-    if not -90 <= dec <= 90:
-        raise CatalogueError(f"dec is {cells['dec']}, expected -90 to 90 degrees")
-    for column, (low, high) in {**_RANGES, **_ranges_by_band(cells)}.items():
-        value = _number(cells, column)
-        if value < low or value > high:
-            hint = ", a fraction: 5.21 % is 0.0521" if column in ("p", "p_err") else ""
-            raise CatalogueError(f"{column} is {value:g}, expected {low:g} to {high:g}{hint}")
-    return Source(
-        name=cells["name"], other_names=_list(cells.get("other_names", "")), ra_deg=ra,
-        dec_deg=dec, kind=_KINDS[cells["kind"].lower()],
-        calibrates=_list(cells.get("calibrates", "")), magnitudes=_magnitudes(cells),
-        p=_number(cells, "p"), p_err=_number(cells, "p_err"), chi_deg=_number(cells, "chi"),
-        chi_err_deg=_number(cells, "chi_err"), redshift=_number(cells, "redshift"),
-        aperture_arcsec=_aperture(cells),
-        extinction={column.removeprefix("extinction_"): _number(cells, column)
-                    for column in cells if column.startswith("extinction_") and cells[column]},
-        colours={column.removeprefix("colour_"): (_number(cells, column),
-                                                  _number(cells, f"{column}_err"))
-                 for column in cells if column.startswith("colour_")
-                 and not column.endswith("_err") and cells[column]},
-        interstellar=_interstellar(cells), note=cells.get("note", ""))
+    return source_of({str(name).strip(): str(value or "").strip() for name, value in row.items()})
 
 
-def _ranges_by_band(cells: Mapping[str, str]) -> dict[str, tuple[float, float]]:
-    return {column: (0.0, _LARGEST_ERR) if column.endswith("_err") else
-            _RANGES_BY_BAND[column.partition("_")[0]] for column in cells
-            if _BY_BAND.match(column)}
-
-
-def _magnitudes(cells: dict[str, str]) -> dict[str, tuple[float, float]]:
-    common = _number(cells, "mag_err")
-    found = {}
-    for column, cell in cells.items():
-        match = _BAND.match(column)
-        if not match or match.group(2) or not cell:
-            continue
-        band = match.group(1)
-        own = _number(cells, f"mag_{band}_err")
-        err = own if math.isfinite(own) else common
-        if err < 0 or err > _LARGEST_ERR:
-            raise CatalogueError(f"the error of mag_{band} is {err:g}, expected 0 to "
-                                 f"{_LARGEST_ERR:g}")
-        mag = _number(cells, column)
-        if not _BRIGHTEST <= mag <= _FAINTEST or mag == 0:
-            raise CatalogueError(f"{column} is {mag:g}, which is no magnitude of a star; leave the "
-                                 "cell empty where there is none")
-        found[band] = (mag, err)
-    return found
-
-
-def _aperture(cells: Mapping[str, str]) -> float:
-    radius = _number(cells, "aperture_arcsec")
-    if radius <= 0 or radius > 60:
-        raise CatalogueError(f"aperture_arcsec is {radius:g}, expected a radius up to 60 arcsec")
-    return radius
-
-
-def _interstellar(cells: Mapping[str, str]) -> tuple[float, float, float, float] | None:
-    q, q_err, u, u_err = (_number(cells, column) for column in _ISP)
-    if not any(cells.get(column) for column in _ISP):
-        return None
-    if not all(map(math.isfinite, (q, q_err, u, u_err))):
-        raise CatalogueError(f"expected all of {', '.join(_ISP)}, or none of them")
-    if abs(q) > 0.2 or abs(u) > 0.2 or not 0 <= q_err <= 0.2 or not 0 <= u_err <= 0.2:
-        raise CatalogueError("q_isp and u_isp are fractions, which no dust brings above 0.2: "
-                             "1 % is 0.01")
-    return q, q_err, u, u_err
-
-
-def _list(cell: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in cell.split(";") if part.strip())
-
-
-def _number(cells: Mapping[str, str], column: str) -> float:
-    value = cells.get(column, "")
-    if not value:
-        return _NAN
-    try:
-        parsed = float(value)
-    except ValueError:
-        parsed = _NAN
-    if not math.isfinite(parsed):
-        raise CatalogueError(f"{column} is '{value}', expected a number")
-    return parsed
-
-
-def _angle(value: str, column: str, *, hours: bool) -> float:
-    """Degrees from decimal degrees or sexagesimal text (hours for right ascension)."""
-    try:
-        return degrees_of(value, hours=hours)
-    except ValueError:
-        raise CatalogueError(f"{column} is '{value}', expected degrees or sexagesimal") from None
-
-
-def _link(sources: list[Source], known: list[Source]) -> tuple[list[Source], list[str]]:
+def linked(sources: list[Source], known: list[Source]) -> tuple[list[Source], list[str]]:
     """Turn each name in ``calibrates`` into the target's own name; list those without a target."""
     owners: dict[str, str] = {}
     errors = []
@@ -243,37 +131,13 @@ def write(sources: Iterable[Source]) -> str:
     bands = sorted({band for source in sources for band in source.magnitudes})
     dust = sorted({band for source in sources for band in source.extinction})
     pairs = sorted({name for source in sources for name in source.colours})
-    columns = [*_PLAIN[:6], *(c for band in bands for c in (f"mag_{band}", f"mag_{band}_err")),
+    columns = [*PLAIN[:6], *(c for band in bands for c in (f"mag_{band}", f"mag_{band}_err")),
                *(f"extinction_{band}" for band in dust),
                *(c for name in pairs for c in (f"colour_{name}", f"colour_{name}_err")),
-               *_PLAIN[6:]]
+               *PLAIN[6:]]
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
     for source in sources:
-        writer.writerow(_cells(source))
+        writer.writerow(cells_of(source))
     return out.getvalue()
-
-
-def _cells(source: Source) -> dict[str, str]:
-    cells = {
-        "name": source.name, "other_names": ";".join(source.other_names),
-        "ra": f"{source.ra_deg:.7f}", "dec": f"{source.dec_deg:.7f}", "kind": source.kind.value,
-        "calibrates": ";".join(source.calibrates), "p": _text(source.p),
-        "p_err": _text(source.p_err), "chi": _text(source.chi_deg),
-        "chi_err": _text(source.chi_err_deg), "redshift": _text(source.redshift),
-        "aperture_arcsec": _text(source.aperture_arcsec), "note": source.note,
-    }
-    for band, (mag, err) in source.magnitudes.items():
-        cells[f"mag_{band}"] = _text(mag)
-        cells[f"mag_{band}_err"] = _text(err)
-    cells |= {f"extinction_{band}": _text(mag) for band, mag in source.extinction.items()}
-    for name, (value, err) in source.colours.items():
-        cells |= {f"colour_{name}": _text(value), f"colour_{name}_err": _text(err)}
-    if source.interstellar:
-        cells |= dict(zip(_ISP, map(_text, source.interstellar), strict=True))
-    return cells
-
-
-def _text(value: float) -> str:
-    return f"{value:.10g}" if math.isfinite(value) else ""

@@ -25,6 +25,11 @@ class Instrumental:
     mag: float
     mag_err: float
 
+    @property
+    def polarised(self) -> bool:
+        """Whether it was taken behind a polariser."""
+        return self.mode != "photometry"
+
 
 def instrumental(db: Connection, sources: Iterable[str], *,
                  band: str | None = None) -> list[Instrumental]:

@@ -321,6 +321,7 @@ class Source(Table):
     extinction = JSONField(default=dict)  # band to magnitudes, of the Galaxy
     colours = JSONField(default=dict)  # such as B-V to [magnitude, error or null]
     interstellar = JSONField(default=list)  # [q, q_err, u, u_err] of its field, or none
+    tags = JSONField(default=list)
     note = pw.TextField(default="")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from iop4d.alerts.backtest import backtest
 from iop4d.alerts.engine import AlertEngine
 from iop4d.model.errors import ConfigError
 from iop4d.model.flags import Flag
+from iop4d.store import catalogue
 from iop4d.store.schema import Alert, Result
 from tests.alerts.bench import (
     COLOUR,
@@ -81,6 +83,20 @@ def test_tags_may_stand_in_a_list_of_sources(start: Start) -> None:
                   channel(), '[[tag]]\nname = "tev"\nsources = ["2200+420"]\n')
     night.see(0, 12.5)
     night.see(1, 12.5)
+    assert night.state() == "firing"
+
+
+def test_a_tag_of_the_catalogue_adds_to_that_of_the_site_file(start: Start) -> None:
+    """A source that is tagged while the daemon runs is watched from then on."""
+    night = start(rule().replace('source = "BL Lac"', 'source = "tag:tev"'), channel(),
+                  '[[tag]]\nname = "tev"\nsources = []\n')
+    night.see(0, 12.5)
+    night.see(1, 12.5)
+    assert night.kinds() == []
+    with night.database.write() as tx:
+        catalogue.save(tx, [replace(catalogue.find(tx, "2200+420"), tags=("tev", "fermi"))])
+    night.see(2, 12.5)
+    night.see(3, 12.5)
     assert night.state() == "firing"
 
 

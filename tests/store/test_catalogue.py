@@ -7,8 +7,9 @@ import math
 import pytest
 
 from iop4d.model.errors import CatalogueError
-from iop4d.model.source import Catalogue, SourceKind, twice
+from iop4d.model.source import Catalogue, SourceKind, tagged, twice
 from iop4d.store import catalogue
+from iop4d.store.catalogue_cells import WrongCellsError, source_of
 from iop4d.store.catalogue_csv import builtin, decoded, parse, write
 from iop4d.store.database import Database
 
@@ -86,6 +87,27 @@ def test_what_is_written_is_read_back() -> None:
 
 _DUST = ("name,ra,dec,kind,aperture_arcsec,extinction_R,colour_B-V,colour_B-V_err,"
          "q_isp,q_isp_err,u_isp,u_isp_err\n")
+
+
+def test_tags_are_read_kept_and_written_back(database: Database) -> None:
+    sources = parse("name,ra,dec,kind,tags\nBL Lac,330.7,42.3,target,TeV; monitored\n"
+                    "3C 345,250.7,39.8,target,TeV\nC,1,1,calibrator,\n")
+    with database.write() as tx:
+        catalogue.save(tx, sources)
+        kept = catalogue.load(tx).sources
+    assert tagged(kept) == {"TeV": ("BL Lac", "3C 345"), "monitored": ("BL Lac",)}
+    assert write(parse(write(kept))) == write(sources)
+
+
+def test_all_that_is_wrong_with_a_row_is_told_by_its_column() -> None:
+    cells = {"name": "", "ra": "25h", "dec": "95", "kind": "quasar", "mag_R": "0", "mag_V": "15",
+             "mag_V_err": "2", "redshift": "x", "extinction_R": "-1", "p": "5.2",
+             "q_isp": "0.01", "aperture_arcsec": "99"}
+    with pytest.raises(WrongCellsError) as wrong:
+        source_of(cells)
+    assert set(wrong.value.by_column) == set(cells) - {"mag_V"}
+    assert wrong.value.by_column["dec"] == "dec is 95, expected -90 to 90 degrees"
+    assert "5.21 % is 0.0521" in str(wrong.value)
 
 
 def test_what_lies_before_a_source_is_read_kept_and_written_back(database: Database) -> None:
