@@ -47,7 +47,8 @@ class NightSky:
 
     def from_moon_deg(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Floats:
         """(N,) angles between N directions and the Moon at midnight."""
-        return np.degrees(np.arccos(np.clip(self._of_date(ra_deg, dec_deg) @ self.moon, -1.0, 1.0)))
+        cosine = self._of_date(ra_deg, dec_deg) @ self.moon
+        return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
     def observable_hours(self, altitudes_deg: Floats) -> Floats:
         """(N,) hours in which it is dark and a direction stands 30 degrees high, of (N, T)."""
@@ -105,7 +106,8 @@ def _altitudes(towards: Floats, sidereal: Floats, latitude_deg: float) -> Floats
 
 def _own(towards: Floats, sidereal: Floats, latitude_deg: float) -> Floats:
     """(T,) altitudes of a direction that moves: (T, 3)."""
-    return _altitude(*towards.T, sidereal, latitude_deg)
+    x, y, z = towards.T
+    return _altitude(x, y, z, sidereal, latitude_deg)
 
 
 def _altitude(x: Floats, y: Floats, z: Floats, sidereal: Floats, latitude_deg: float) -> Floats:
