@@ -52,7 +52,7 @@ class NightSky:
 
     def observable_hours(self, altitudes_deg: Floats) -> Floats:
         """(N,) hours in which it is dark and a direction stands 30 degrees high, of (N, T)."""
-        return _STEP_H * ((altitudes_deg > HIGH_DEG) & self.is_dark).sum(axis=-1)
+        return np.asarray(_STEP_H * ((altitudes_deg > HIGH_DEG) & self.is_dark).sum(axis=-1))
 
     @cached_property
     def is_dark(self) -> NDArray[np.bool_]:
