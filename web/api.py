@@ -250,7 +250,8 @@ def live_stream() -> Response:
         # waitress buffers what a browser does not read, up to 16 MB, and reports no error.
         return not (gone and gone()) and getattr(channel, "total_outbufs_len", 0) < _UNREAD
 
-    answer = Response(stream.messages(client, connected, still_sees(Access.SITE)),
+    answer = Response(stream.messages(client, connected, still_sees(Access.SITE),
+                                      for_page="page" in request.args),
                       mimetype="text/event-stream",
                       headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
     answer.call_on_close(lambda: hub.unsubscribe(client))

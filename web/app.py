@@ -7,9 +7,11 @@ import logging
 import math
 from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import quote
 
 from flask import Flask, Response, jsonify, make_response, request
 from flask.json.provider import DefaultJSONProvider
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import IntegerConverter, Map
 
@@ -21,21 +23,12 @@ from iop4d.model import uncertainty, units
 from iop4d.store import pages
 from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
-from iop4d.web import api, auth, compression, context, formats, heavy, policy
+from iop4d.web import api, auth, compression, context, formats, heavy, menu, policy
 from iop4d.web.context import Parts, render_without_database
 from iop4d.web.proxy import BehindProxy
 from iop4d.web.reader import LiveSite, Reader
-from iop4d.web.stream import Hub
-from iop4d.web.views import (
-    alerts,
-    drafts,
-    frames,
-    mailbox,
-    nights,
-    now,
-    sources,
-    summaries,
-)
+from iop4d.web.stream import PAGE_PREFIX, Hub
+from iop4d.web.views import alerts, data, sources, system, tonight
 
 _log = logging.getLogger(__name__)
 
@@ -92,8 +85,9 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     heavy.install(app, site.web.threads)
     compression.install(app)
     _give_templates(app)
-    for module in (auth, api, now, sources, nights, frames, alerts, summaries, drafts, mailbox):
-        app.register_blueprint(module.blueprint)
+    for blueprint in (auth.blueprint, api.blueprint, *tonight.BLUEPRINTS, *sources.BLUEPRINTS,
+                      *data.BLUEPRINTS, *alerts.BLUEPRINTS, *system.BLUEPRINTS):
+        app.register_blueprint(blueprint)
     app.register_error_handler(StoreUnavailableError, _unavailable)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
@@ -117,15 +111,30 @@ def _give_templates(app: Flask) -> None:
     app.jinja_env.globals.update({n: formats.of_missing(f) for n, f in functions.items()})
     app.jinja_env.globals.update(
         version=__version__, bokeh_version=api.BOKEH, subject=pages.subject, tag=tag,
-        may_retry=frames.may_retry, retried=TROUBLE, system=SYSTEM, who=auth.who)
+        may_retry=policy.may_retry, retried=TROUBLE, system=SYSTEM, who=auth.who,
+        **menu.for_templates(), live=live_trigger, live_self=live_self)
+
+
+def live_trigger(*kinds: str) -> str:
+    """When a part of a page is fetched again: at events of these kinds, by htmx's words."""
+    return ", ".join(f"{PAGE_PREFIX}{kind} from:body delay:300ms" for kind in (*kinds, "reset"))
+
+
+def live_self(id_: str, *kinds: str) -> Markup:
+    """The attributes of a part that is taken from the page itself, as it is then."""
+    path = f"{request.script_root}{quote(request.path)}"
+    query = request.query_string.decode("latin-1")
+    return Markup('hx-get="{}" hx-select="#{}" hx-trigger="{}" hx-swap="outerMorph"').format(
+        f"{path}?{query}" if query else path, id_, live_trigger(*kinds))
 
 
 def _for_programs() -> bool:
-    return request.path.startswith("/api/")
+    return bool(request.path.startswith(("/api/", "/fragments/"))
+                or request.headers.get("HX-Request"))
 
 
 def _unavailable(error: StoreUnavailableError) -> Response:
-    if _for_programs() or request.path.startswith("/fragments/"):
+    if _for_programs():
         answer = make_response(jsonify(error=str(error)), 503)
     elif error.absent and request.view_args:
         return _http_error(NotFound(f"There is no such page yet: {error}."))

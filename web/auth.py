@@ -10,12 +10,11 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import wraps
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import (
@@ -44,8 +43,6 @@ from iop4d.web.reader import Reader
 
 blueprint = Blueprint("auth", __name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
 _KEY = "web.key"
 _LASTS = 14 * 86400  # seconds that a session lasts
 _EXTENSION = "iop4d.auth"
@@ -108,11 +105,26 @@ def who() -> str:
     The cookie names a session of the database, which ends with the account, with its password and
     by signing out, for every copy of the cookie.
     """
-    if "who" not in g:
-        g.who = ""
+    found = person()
+    return "" if found is None else found.name
+
+
+def person() -> users.Person | None:
+    """Who is signed in, or for whom a program acts by its token, and what they may do."""
+    if "person" not in g:
+        g.person = None
         with suppress(StoreUnavailableError):
-            g.who = name_of(session_token(), parts().reader)
-    return str(g.who)
+            sent = api_token()
+            g.person = (person_of_token(sent, parts().reader) if sent
+                        else person_of(session_token(), parts().reader))
+    found: users.Person | None = g.person
+    return found
+
+
+def api_token() -> str:
+    """The token that a program sent with its request; empty without one."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
 
 
 def session_token() -> str:
@@ -120,25 +132,18 @@ def session_token() -> str:
     return str(session.get("token", ""))
 
 
-def name_of(token: str, reader: Reader) -> str:
-    """Whose session it is now; empty if it has ended. Raises StoreUnavailableError."""
+def person_of(token: str, reader: Reader) -> users.Person | None:
+    """Whose session it is now; None if it has ended. Raises StoreUnavailableError."""
     if not token:
-        return ""
+        return None
     with reader.connected() as db:
-        return users.name_of_session(db, _digest(token), time.time())
+        return users.person_of_session(db, digest(token), time.time())
 
 
-def signed_in(view: Callable[P, R]) -> Callable[P, R]:
-    """Refuse a view to people who are not signed in, and to forms of other pages."""
-
-    @wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not who():
-            abort(403, "Sign in first. The command 'iop4d users add NAME' creates an account.")
-        refuse_other_pages()
-        return view(*args, **kwargs)
-
-    return guarded
+def person_of_token(token: str, reader: Reader) -> users.Person | None:
+    """For whom a program acts that sends a token; None if there is no such token, or it ended."""
+    with reader.connected() as db:
+        return users.person_of_token(db, digest(token), time.time())
 
 
 @blueprint.get("/sign-in")
@@ -150,7 +155,6 @@ def page() -> str:
 @blueprint.post("/sign-in")
 def enter() -> Any:
     """Name and password."""
-    refuse_other_pages()
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
     back = request.form.get("back", "")
     door: _Door = current_app.extensions[_EXTENSION]
@@ -177,11 +181,10 @@ def enter() -> Any:
 @blueprint.post("/sign-out")
 def leave() -> AnyResponse:
     """End the session, for every copy of its cookie."""
-    refuse_other_pages()
     if token := str(session.pop("token", "")):
         with suppress(StoreUnavailableError), parts().reader.requesting() as tx:
-            users.end_session(tx, _digest(token))
-    return redirect(url_for("now.live"), code=303)
+            users.end_session(tx, digest(token))
+    return redirect(url_for("tonight.live"), code=303)
 
 
 def _form(*, back: str, name: str = "", wrong: str = "") -> str:
@@ -223,7 +226,7 @@ def _open_session(name: str, password: str, caller: Caller) -> None:
     token, now = secrets.token_urlsafe(32), time.time()
     with parts().reader.requesting() as tx:
         opened = users.open_session(
-            tx, name, password, token=_digest(token), address=network_of(caller.address),
+            tx, name, password, token=digest(token), address=network_of(caller.address),
             ends_at=now + _LASTS, now=now)
     if not opened:
         abort(403, "The account was changed at this moment; sign in again.")
@@ -232,7 +235,7 @@ def _open_session(name: str, password: str, caller: Caller) -> None:
     session.permanent = True
 
 
-def _digest(token: str) -> str:
+def digest(token: str) -> str:
     """What the database keeps of a cookie: who reads the one cannot make the other."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -243,7 +246,7 @@ def page_of_ours(path: str) -> str:
     It is made anew from the page's name, so nothing of the text reaches the browser but a page's
     own values.
     """
-    endpoint: str = "now.live"
+    endpoint: str = "tonight.live"
     values: Mapping[str, Any] = {}
     if path.startswith("/") and path.isprintable() and "\\" not in path:
         with suppress(HTTPException, RequestRedirect, ValueError):

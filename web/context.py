@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
@@ -14,7 +15,7 @@ from flask import Flask, Response, abort, current_app, g, render_template, reque
 from iop4d.config import Site
 from iop4d.model.states import DaemonState
 from iop4d.store import requests, sources
-from iop4d.store.database import Connection
+from iop4d.store.database import Connection, Transaction
 from iop4d.store.status import Overview, daemon_state, heartbeat, overview
 from iop4d.system.lock import is_locked
 from iop4d.web.reader import LiveSite, Read, Reader, RefusedError, picture_inside
@@ -65,6 +66,13 @@ def reading(view: Callable[Concatenate[Connection, P], R]) -> Callable[P, R]:
             return view(db, *args, **kwargs)
 
     return connected
+
+
+@contextmanager
+def changing() -> Iterator[Transaction]:
+    """A short transaction that changes the store beside the daemon; an exception undoes it."""
+    with parts().reader.requesting() as tx:
+        yield tx
 
 
 def request_of_daemon(kind: str, content: dict[str, Any]) -> int:

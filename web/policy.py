@@ -13,19 +13,38 @@ from typing import Any
 from flask import Flask, Response, abort, jsonify, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from iop4d.model.states import Role
 from iop4d.store.database import StoreUnavailableError
-from iop4d.web.auth import name_of, session_token, who
+from iop4d.web.auth import (
+    api_token,
+    person,
+    person_of,
+    person_of_token,
+    refuse_other_pages,
+    session_token,
+)
 from iop4d.web.context import parts
+from iop4d.web.proxy import is_of_this_machine
 
 
 class Access(IntEnum):
-    """For whom an address is: for everybody, with the results, with all the rest, or to act."""
+    """For whom an address is: for everybody, with the results, with all the rest, or to act.
+
+    A viewer reads everything but the operator's matters; an observer, an editor and an admin may
+    each do what those before them may.
+    """
 
     OPEN = 0
     RESULTS = 1
     SITE = 2
-    ACT = 3
+    OBSERVE = 3
+    EDIT = 4
+    ADMINISTER = 5
 
+
+#: What each role may.
+MAY = {Role.VIEWER: Access.SITE, Role.OBSERVER: Access.OBSERVE, Role.EDITOR: Access.EDIT,
+       Role.ADMIN: Access.ADMINISTER}
 
 ACCESS = {
     "static": Access.OPEN,
@@ -33,11 +52,12 @@ ACCESS = {
     "auth.enter": Access.OPEN,
     "auth.leave": Access.OPEN,
     "api.healthz": Access.OPEN,
+    "search.search": Access.RESULTS,
     "api.bokeh_script": Access.OPEN,
     "sources.source_list": Access.RESULTS,
     "sources.source": Access.RESULTS,
-    "sources.result": Access.RESULTS,
-    "sources.modulation_of": Access.RESULTS,
+    "results.result": Access.RESULTS,
+    "results.modulation_of": Access.RESULTS,
     "api.api_live": Access.RESULTS,
     "api.api_results": Access.RESULTS,
     "api.api_result": Access.RESULTS,
@@ -45,12 +65,14 @@ ACCESS = {
     "api.api_points": Access.RESULTS,
     "api.api_plot": Access.RESULTS,
     "api.api_still": Access.RESULTS,
-    "now.live": Access.SITE,
-    "now.fragment": Access.SITE,
+    "tonight.live": Access.SITE,
+    "tonight.fragment": Access.SITE,
+    "tonight.banner": Access.RESULTS,  # it stands on every page
     "api.api_status": Access.SITE,
     "api.live_stream": Access.SITE,
     "nights.night_list": Access.SITE,
     "nights.night": Access.SITE,
+    "data.data": Access.SITE,
     "frames.unused": Access.SITE,
     "frames.frame": Access.SITE,
     "frames.preview": Access.SITE,
@@ -58,7 +80,7 @@ ACCESS = {
     "frames.raw": Access.SITE,
     "frames.reduced": Access.SITE,
     "alerts.alerts": Access.SITE,
-    "alerts.rule": Access.SITE,
+    "alerts.rule": Access.OBSERVE,  # a back-test takes time: not for outsiders
     "summaries.summary_list": Access.SITE,
     "summaries.summary_page": Access.SITE,
     "summaries.plot": Access.SITE,
@@ -67,26 +89,35 @@ ACCESS = {
     "drafts.draft_file": Access.SITE,
     "mailbox.mailbox": Access.SITE,
     "mailbox.html": Access.SITE,
-    "frames.retry": Access.ACT,
-    "alerts.alert": Access.ACT,
-    "alerts.mute": Access.ACT,
-    "alerts.add_rule": Access.ACT,
+    "system.system": Access.SITE,
+    "frames.retry": Access.EDIT,  # and as [web] allow_retry says
+    "alerts.alert": Access.OBSERVE,
+    "alerts.mute": Access.OBSERVE,
+    "alerts.add_rule": Access.EDIT,
 }
 
 #: What people read who are not signed in, by ``[web] read``.
-_READ = {"everybody": Access.ACT, "results": Access.RESULTS, "signed-in": Access.OPEN}
+_READ = {"everybody": Access.SITE, "results": Access.RESULTS, "signed-in": Access.OPEN}
+_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 def install(app: Flask) -> None:
     """Have every request meet the policy before its view is called."""
     app.before_request(_refuse)
-    app.jinja_env.globals.update(sees_results=lambda: sees(Access.RESULTS),
-                                 sees_site=lambda: sees(Access.SITE))
+    app.jinja_env.globals.update(
+        sees_results=lambda: sees(Access.RESULTS), sees_site=lambda: sees(Access.SITE),
+        may=lambda what: may(Access[what.upper()]))
 
 
 def sees(access: Access) -> bool:
-    """Whether whoever asks may read what is for an access; those who act check more themselves."""
-    return access <= _READ[parts().site.web.read] or bool(who())
+    """Whether whoever asks may read what is for an access."""
+    return access <= _READ[parts().site.web.read] or may(access)
+
+
+def may(access: Access) -> bool:
+    """Whether who is signed in, or for whom a program acts, may do what an access is for."""
+    found = person()
+    return found is not None and access <= MAY[found.role]
 
 
 def still_sees(access: Access) -> Callable[[], bool]:
@@ -94,24 +125,27 @@ def still_sees(access: Access) -> Callable[[], bool]:
 
     The site file and the session are looked at again each time.
     """
-    having, token = parts(), session_token()
+    having, token, sent = parts(), session_token(), api_token()
 
-    def may() -> bool:
+    def sees_now() -> bool:
         if access <= _READ[having.file.now().site.web.read]:
             return True
         try:
-            return bool(name_of(token, having.reader))
+            found = (person_of_token(sent, having.reader) if sent
+                     else person_of(token, having.reader))
         except StoreUnavailableError as error:
             # A database that is locked now has nothing to send either.
             return not error.absent
+        return found is not None and access <= MAY[found.role]
 
-    return may
+    return sees_now
 
 
-def _access(endpoint: str) -> Access:
-    if endpoint == "now.fragment" and request.view_args == {"name": "banner"}:
-        return Access.RESULTS  # it stands on every page
-    return ACCESS.get(endpoint, Access.ACT)
+def may_retry() -> bool:
+    """Whether this browser may have frames tried again: editors, and whom the site file names."""
+    allowed = parts().site.web.allow_retry
+    return sees(Access.SITE) and (allowed == "all" or (
+        allowed == "local" and (may(Access.EDIT) or is_of_this_machine(request))))
 
 
 def for_reader(value: Any) -> Any:
@@ -126,15 +160,48 @@ def for_reader(value: Any) -> Any:
 
 
 def _refuse() -> AnyResponse | None:
-    """The answer to who may not read this; None to who may."""
+    """The answer to who may not have this; None to who may."""
     endpoint = request.endpoint
-    if endpoint is None or sees(_access(endpoint)):
+    if endpoint is None:
         return None
-    if request.method == "POST":
-        abort(403, "Sign in first. The command 'iop4d users add NAME' creates an account.")
-    if endpoint == "now.live" and sees(Access.RESULTS):
+    if api_token() and person() is None:
+        return _without_rights("There is no such token, or its time is over.", 401)
+    is_change = request.method not in _SAFE
+    if is_change and not api_token():
+        refuse_other_pages()
+    access = ACCESS.get(endpoint, Access.ADMINISTER)
+    if (may_retry() if endpoint == "frames.retry" else sees(access)):
+        return None
+    return _refused(access, is_change=is_change)
+
+
+def _refused(access: Access, *, is_change: bool) -> AnyResponse:
+    found = person()
+    if found is not None:
+        return _without_rights(f"Your account is that of {_WHO[found.role]}; this is for "
+                               f"{_FOR[access]}. An admin can change that.", 403)
+    if is_change:
+        return _without_rights("Sign in first. The command 'iop4d users add NAME' creates an "
+                               "account.", 403)
+    if request.endpoint == "tonight.live" and sees(Access.RESULTS):
         return redirect(url_for("sources.source_list"), code=303)
-    if endpoint == "now.fragment" or endpoint.startswith("api."):
-        answer: Response = make_response(jsonify(error="Sign in first."), 401)
-        return answer
-    return redirect(url_for("auth.page", back=request.path), code=303)
+    if _is_for_programs():
+        return _without_rights("Sign in first.", 401)
+    return redirect(url_for("auth.page", back=request.full_path.rstrip("?")), code=303)
+
+
+_WHO = {Role.VIEWER: "a viewer", Role.OBSERVER: "an observer", Role.EDITOR: "an editor",
+        Role.ADMIN: "an admin"}
+_FOR = {Access.OBSERVE: "observers", Access.EDIT: "editors", Access.ADMINISTER: "admins"}
+
+
+def _is_for_programs() -> bool:
+    """Whether a program asks, or a page for a part of it."""
+    return bool(request.path.startswith(("/api/", "/fragments/", "/events"))
+                or request.headers.get("HX-Request"))
+
+
+def _without_rights(why: str, code: int) -> Response:
+    if not _is_for_programs():
+        abort(code, why)
+    return make_response(jsonify(error=why), code)

@@ -32,7 +32,26 @@ _ASK_SECONDS = 15.0  # how often it is asked whether the browser may still read 
 #: A stream ends by itself after this, and the browser opens another: nothing lives for ever.
 _LIFE_SECONDS = 900.0
 
-_RESET = b"event: reset\ndata: {}\n\n"
+
+@dataclass(frozen=True)
+class Message:
+    """What a stream says: the event's id, or 0; its kind; its data as JSON."""
+
+    id: int
+    kind: str
+    data: str = "{}"
+
+    def encoded(self, *, for_page: bool) -> bytes:
+        """As it is sent: our pages' parts listen to names, programs get events without one."""
+        number = f"id: {self.id}\n" if self.id else ""
+        name = f"event: {PAGE_PREFIX}{self.kind}\n" if for_page else \
+            "" if self.id else f"event: {self.kind}\n"
+        return f"{number}{name}data: {self.data}\n\n".encode()
+
+
+PAGE_PREFIX = "iop4d-"
+_RESET = Message(0, "reset")
+_QUIET = Message(0, "")
 
 
 @dataclass(eq=False)
@@ -40,14 +59,14 @@ class Client:
     """One browser: its queue, and the last event it has."""
 
     sent: int
-    replay: list[bytes]
-    messages: queue.Queue[tuple[int, bytes]] = field(default_factory=lambda: queue.Queue(QUEUE))
+    replay: list[Message]
+    messages: queue.Queue[Message] = field(default_factory=lambda: queue.Queue(QUEUE))
     gone: threading.Event = field(default_factory=threading.Event)
 
-    def offer(self, id_: int, message: bytes) -> bool:
+    def offer(self, message: Message) -> bool:
         """Queue a message; False if the browser does not keep up."""
         try:
-            self.messages.put_nowait((id_, message))
+            self.messages.put_nowait(message)
         except queue.Full:
             return False
         return True
@@ -55,7 +74,7 @@ class Client:
     def drop(self) -> None:
         """End the stream, also one that waits."""
         self.gone.set()
-        self.offer(0, b"")
+        self.offer(_QUIET)
 
 
 class Hub:
@@ -110,7 +129,7 @@ class Hub:
         if thread is not None:
             thread.join(timeout=1.0)
 
-    def _missed(self, last_seen: int | None) -> tuple[int | None, list[bytes]]:
+    def _missed(self, last_seen: int | None) -> tuple[int | None, list[Message]]:
         """The newest event's id, None if it cannot be read, and what a browser missed."""
         try:
             with self._reader.connected() as db:
@@ -122,7 +141,7 @@ class Hub:
             return None, []
         if len(rows) > REPLAY or last_seen > newest:
             return newest, [_RESET]
-        return (rows[-1].id if rows else newest), [_encode(row) for row in rows]
+        return (rows[-1].id if rows else newest), [_message(row) for row in rows]
 
     def _run(self) -> None:
         while True:
@@ -147,38 +166,41 @@ class Hub:
             newest = events.newest(db)
             rows = events.after(db, cursor, QUEUE) if cursor is not None and newest > cursor else []
             beat = heartbeat(db)
-        messages = [(row.id, _encode(row)) for row in rows]
+        messages = [_message(row) for row in rows]
         daemon = daemon_state(beat, time.time(), locked=is_locked(self._lock))
         if (daemon, beat.get("beat_at")) != self._beat:
+            kinds = ["beat"] + ["daemon"] * (daemon != self._beat[0])
             self._beat = (daemon, beat.get("beat_at"))
-            messages.append((0, f'event: beat\ndata: {{"daemon":"{daemon}"}}\n\n'.encode()))
+            messages += [Message(0, kind, f'{{"daemon":"{daemon}"}}') for kind in kinds]
         with self._changed:
             if cursor is None or newest < cursor:
                 # The database came, or another one took its place.
                 self._cursor = newest
-                messages = [(0, _RESET), *messages]
+                messages = [_RESET, *messages]
             elif rows:
                 self._cursor = max(self._cursor or 0, rows[-1].id)
             for client in list(self._clients):
-                if not all(client.offer(id_, message) for id_, message in messages):
+                if not all(map(client.offer, messages)):
                     self._clients.discard(client)
                     client.drop()
 
 
-def _encode(row: Event) -> bytes:
-    data = json.dumps({"id": row.id, "at": row.at, "kind": row.kind, "content": row.content})
-    return f"id: {row.id}\ndata: {data}\n\n".encode()
+def _message(row: Event) -> Message:
+    return Message(row.id, row.kind, json.dumps(
+        {"id": row.id, "at": row.at, "kind": row.kind, "content": row.content}))
 
 
 def messages(client: Client, connected: Callable[[], bool],
-             allowed: Callable[[], bool] = lambda: True) -> Iterator[bytes]:
+             allowed: Callable[[], bool] = lambda: True, *, for_page: bool = False,
+             ) -> Iterator[bytes]:
     """What one browser gets, until it leaves, falls behind, or the stream's time is over.
 
-    ``allowed``: whether it may still read this, asked from time to time.
+    ``allowed``: whether it may still read this, asked from time to time. ``for_page``: whether one
+    of our pages listens.
     """
     # Not all at once after a restart.
     yield f"retry: {random.randint(2000, 5000)}\n\n".encode()
-    yield from client.replay
+    yield from (message.encoded(for_page=for_page) for message in client.replay)
     client.replay = []
     end = time.monotonic() + _LIFE_SECONDS * random.uniform(0.8, 1.2)
     silent_since = asked = time.monotonic()
@@ -188,13 +210,15 @@ def messages(client: Client, connected: Callable[[], bool],
                 return
             asked = time.monotonic()
         try:
-            id_, message = client.messages.get(timeout=_LOOK_SECONDS)
+            message = client.messages.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
             if time.monotonic() - silent_since < _HEARTBEAT_SECONDS:
                 continue
-            id_, message = 0, b": \n\n"
-        if client.gone.is_set() or (id_ and id_ <= client.sent):
+            message = _QUIET
+        if client.gone.is_set() or (message.id and message.id <= client.sent):
             continue
-        client.sent = id_ or client.sent
+        if message.kind == "daemon" and not message.id and not for_page:
+            continue
+        client.sent = message.id or client.sent
         silent_since = time.monotonic()
-        yield message
+        yield message.encoded(for_page=for_page) if message.kind else b": \n\n"

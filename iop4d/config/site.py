@@ -246,7 +246,7 @@ class Web:
         check=one_of("everybody", "results", "signed-in"))
     allow_retry: str = key(
         "Who may retry failed frames with the page's button: local (browsers on this machine, and "
-        "whoever is signed in), all, or none.", "local", check=one_of("local", "all", "none"))
+        "editors), all, or none.", "local", check=one_of("local", "all", "none"))
     trusted_proxy: str = key(
         "Address or network of the web server that passes requests on, such as 127.0.0.1; its "
         "X-Forwarded headers are believed. Empty: none.", "", check=or_nothing(network))

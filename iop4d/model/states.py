@@ -107,6 +107,15 @@ class SummaryState(StrEnum):
     FAILED = "failed"
 
 
+class Role(StrEnum):
+    """What somebody who signs in may do. Each may also do what those before it may."""
+
+    VIEWER = "viewer"  # read everything that is no operator's matter
+    OBSERVER = "observer"  # flag, acknowledge, snooze, mute
+    EDITOR = "editor"  # the catalogue, rules, retries, masters
+    ADMIN = "admin"  # accounts, tokens, logs, the site file
+
+
 class RequestKind(StrEnum):
     """What a command or a page can request of the daemon."""
 

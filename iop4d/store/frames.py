@@ -45,6 +45,12 @@ def by_id(db: Connection, id_: int) -> Frame:
     return db.by_id(Frame, id_)
 
 
+def id_of_name(db: Connection, name: str) -> int | None:
+    """The newest frame whose file has a name."""
+    row = db.select(Frame, Frame.id).where(Frame.name == name).order_by(Frame.id.desc()).first()
+    return None if row is None else int(row.id)
+
+
 def find(db: Connection, id_: int) -> Frame | None:
     """The frame of an id; None if there is none."""
     return db.get(Frame, Frame.id == id_)

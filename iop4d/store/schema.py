@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import peewee as pw
 
-from iop4d.model.states import GroupState, MasterState, RequestState
+from iop4d.model.states import GroupState, MasterState, RequestState, Role
 from iop4d.store.table import JSONField, Table
 
 
@@ -22,7 +22,7 @@ class Frame(Table):
     path = pw.CharField(index=True)
     telescope = pw.CharField(default="")
     night = pw.CharField(default="", index=True)
-    name = pw.CharField()
+    name = pw.CharField(index=True)
     version = pw.IntegerField(default=1)
     identity = pw.CharField(null=True, index=True)  # telescope/night/name, ~2 for a namesake
     size = pw.BigIntegerField()
@@ -406,10 +406,12 @@ class Mute(Table):
 
 
 class User(Table):
-    """Who may sign in on the page. ``password``: a salted hash."""
+    """Who may sign in on the page. ``password``: a salted hash; ``role``: a Role."""
 
     name = pw.CharField(unique=True)
     password = pw.CharField()
+    # Accounts that are older than roles could do what editors can.
+    role = pw.CharField(default=Role.EDITOR)
     made_at = pw.FloatField()
 
 
@@ -424,6 +426,37 @@ class WebSession(Table):
     token = pw.CharField(index=True)
     address = pw.CharField()
     ends_at = pw.FloatField()
+
+
+class ApiToken(Table):
+    """What lets a program act for an account; it ends with the account.
+
+    ``token``: a digest of what the program sends. ``role``: the most that it may do, whatever the
+    account may.
+    """
+
+    user = pw.ForeignKeyField(User, on_delete="CASCADE")
+    name = pw.CharField()
+    token = pw.CharField(unique=True)
+    role = pw.CharField(default=Role.VIEWER)
+    made_at = pw.FloatField()
+    ends_at = pw.FloatField(null=True)
+    used_at = pw.FloatField(null=True)
+
+    class Meta:
+        indexes = ((("user", "name"), True),)
+
+
+class Audit(Table):
+    """What somebody changed by hand: who, when, what, from what to what, and why."""
+
+    at = pw.FloatField(index=True)
+    by = pw.CharField(index=True)
+    act = pw.CharField()  # such as flag, catalogue, rule, acknowledge, retry
+    subject = pw.CharField(index=True)  # such as result 12, source BL Lac, rule flare
+    was = JSONField(null=True)
+    now = JSONField(null=True)
+    why = pw.TextField(default="")
 
 
 class ChannelState(Table):
@@ -472,12 +505,12 @@ class Summary(Table):
     sent_at = pw.FloatField(null=True)
 
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    ResultChange, Series, Source, Alert, AlertStep, Mute, User, WebSession, ChannelState, Outbox,
-    Summary, Outage, Event, Request,
+    ResultChange, Series, Source, Alert, AlertStep, Mute, User, WebSession, ApiToken,
+    Audit, ChannelState, Outbox, Summary, Outage, Event, Request,
 )
 
 _NOTE = ("INSERT INTO resultchange (result, source, band, token) "

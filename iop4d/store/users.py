@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from iop4d.model.states import Role
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.schema import User, WebSession
+from iop4d.store.schema import ApiToken, User, WebSession
 
 _SESSIONS = 50  # of one account, the newest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody with an account, and what they may do by the way they came."""
+
+    name: str
+    role: Role
 
 
 def names(db: Connection) -> list[str]:
@@ -19,11 +30,26 @@ def password_of(db: Connection, name: str) -> str | None:
     return None if user is None else str(user.password)
 
 
-def save(tx: Transaction, name: str, password: str, *, now: float) -> None:
-    """Make an account, or change its password, which ends its sessions; ``password`` is a hash."""
-    if not tx.update(User, password=password).where(User.name == name).execute():
-        tx.create(User, name=name, password=password, made_at=now)
+def roles(db: Connection) -> dict[str, Role]:
+    """The role of everybody who may sign in, by name in order of the alphabet."""
+    return {row.name: Role(row.role) for row in db.select(User).order_by(User.name)}
+
+
+def save(tx: Transaction, name: str, password: str, *, now: float,
+         role: Role | None = None) -> None:
+    """Make an account, or change its password, which ends its sessions; ``password`` is a hash.
+
+    ``role``: None leaves that of an account as it is; a new one becomes an editor.
+    """
+    values = {"password": password} | ({} if role is None else {"role": role})
+    if not tx.update(User, **values).where(User.name == name).execute():
+        tx.create(User, name=name, made_at=now, **values)
     _end_all(tx, name)
+
+
+def set_role(tx: Transaction, name: str, role: Role) -> bool:
+    """Let an account do what a role may; False if there is none of that name."""
+    return bool(tx.update(User, role=role).where(User.name == name).execute())
 
 
 def remove(tx: Transaction, name: str) -> bool:
@@ -50,11 +76,26 @@ def open_session(tx: Transaction, name: str, password: str, *, token: str, addre
     return True
 
 
-def name_of_session(db: Connection, token: str, now: float) -> str:
-    """Whose session it is; empty if it has ended, or never was."""
-    row = db.select(User, User.name).join(WebSession).where(
+def person_of_session(db: Connection, token: str, now: float) -> Person | None:
+    """Whose session it is; None if it has ended, or never was."""
+    row = db.select(User, User.name, User.role).join(WebSession).where(
         (WebSession.token == token) & (WebSession.ends_at > now)).first() if token else None
-    return "" if row is None else str(row.name)
+    return None if row is None else Person(name=row.name, role=Role(row.role))
+
+
+def person_of_token(db: Connection, token: str, now: float) -> Person | None:
+    """For whom a program acts, with the lower one of the token's role and the account's.
+
+    None if the token has ended, or never was.
+    """
+    row = db.select(ApiToken, ApiToken, User).join(User).where(
+        (ApiToken.token == token)
+        & (ApiToken.ends_at.is_null() | (ApiToken.ends_at > now))).first() if token else None
+    if row is None:
+        return None
+    order = list(Role)
+    role = min(Role(row.role), Role(row.user.role), key=order.index)
+    return Person(name=row.user.name, role=role)
 
 
 def end_session(tx: Transaction, token: str) -> None:

@@ -11,6 +11,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.security import generate_password_hash
 
 from iop4d.config import Site, SiteInfo
+from iop4d.model.states import Role
 from iop4d.store import users
 from iop4d.store.database import Database
 from iop4d.web import api, auth
@@ -162,7 +163,8 @@ def test_the_database_keeps_no_cookie_and_few_sessions(site: Site) -> None:
             assert users.open_session(tx, "Ana", hashed, token=f"t{number}", address="a",
                                       ends_at=2.0, now=1.0)
         assert tx.rows('SELECT COUNT(*) FROM "websession"') == [(50,)]
-        assert users.name_of_session(tx, "t59", 1.0) == "Ana"
+        assert users.person_of_session(tx, "t59", 1.0) == users.Person(
+            name="Ana", role=Role.EDITOR)
         assert not users.open_session(tx, "Ana", "another", token="x", address="a", ends_at=2.0,
                                       now=1.0)
 

@@ -21,6 +21,7 @@ from iop4d.store.results import add_flag
 from iop4d.system.lock import SiteLock
 from iop4d.web import reader
 from iop4d.web.app import create_app
+from iop4d.web.policy import ACCESS, Access
 from tests.web import observatory
 from tests.web.conftest import FILLED, PAGES, PROGRAMS, Answers, execute
 
@@ -182,8 +183,10 @@ def test_a_locked_database_is_said_to_be_locked(
 
 
 def test_an_error_of_a_page_is_told_without_its_trace(
-        filled: Site, caplog: pytest.LogCaptureFixture) -> None:
+        filled: Site, caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch) -> None:
     app: Flask = create_app(filled)
+    monkeypatch.setitem(ACCESS, "broken", Access.OPEN)
 
     @app.get("/broken")
     def broken() -> str:

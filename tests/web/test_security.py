@@ -59,7 +59,7 @@ def test_no_page_names_another_site(path: str, answers: Answers) -> None:
 
 def test_no_script_or_style_of_ours_names_another_site() -> None:
     static = Path(__file__).resolve().parents[2] / "web" / "static"
-    for path in static.iterdir():
+    for path in filter(Path.is_file, static.iterdir()):
         assert not _OTHER_SITE.findall(path.read_text(encoding="utf-8")), path
 
 

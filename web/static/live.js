@@ -1,23 +1,15 @@
-// Keeps a page up to date: listens to the stream, fetches the parts that changed, and puts them in
-// place without touching what stays the same, so that scroll, focus and open details are kept.
+// Keeps a page up to date: htmx listens to the stream and fetches the parts that changed; here is
+// what the stream does not do: say that it is broken, poll without it, count the time.
 "use strict";
 (() => {
-  const POLL_MS = 12000, DEBOUNCE_MS = 300, RETRY_STREAM_MS = 30000, HIDDEN_MS = 5000, SLOW_MS = 10000;
-  const root = document.body.dataset.root;
-  const indicator = document.getElementById("indicator");
-  if (!indicator) return;
-  let lastEvent = Number(document.body.dataset.lastEvent || 0);
-  const SILENT = "the site does not answer";
-  let freshAt = new Date();
-  let lastBeat = null, lastDaemon = null, source = null, streamTimer = null, pollTimer = null, hiddenTimer = null;
-  const waiting = new Set();
-  let debounce = null, fetching = false;
+  const POLL_MS = 12000, RETRY_MS = 30000, SILENT_MS = 45000;
+  const root = document.body.dataset.root, indicator = document.getElementById("indicator");
 
-  const show = (state, title) => {
-    indicator.className = "indicator " + state;
-    indicator.textContent = state;
-    indicator.title = title;
-  };
+  // Whether details are open is the reader's choice.
+  htmx.registerExtension("keep-open", {
+    htmx_before_morph_attr: (element, { attrName }) =>
+      !(attrName === "open" && element.localName === "details"),
+  });
 
   const span = (seconds) => {
     seconds = Math.max(0, seconds);
@@ -26,14 +18,15 @@
     if (seconds < 172800) return Math.floor(seconds / 3600) + " h";
     return Math.floor(seconds / 86400) + " d";
   };
-  const tick = (root) => {
+  const tick = () => {
     const now = Date.now() / 1000;
-    for (const time of root.querySelectorAll("time[data-at]")) {
+    for (const time of document.querySelectorAll("time[data-at]")) {
       const text = span(now - Number(time.dataset.at)) + " ago";
       if (time.textContent !== text) time.textContent = text;
     }
   };
-  setInterval(() => tick(document), 1000);
+  setInterval(tick, 1000);
+  tick();
 
   // What can be scrolled sideways can be reached with the keyboard.
   const reach = () => {
@@ -42,152 +35,120 @@
     }
   };
   addEventListener("resize", reach);
+  document.addEventListener("htmx:after:swap", () => { reach(); tick(); });
   reach();
 
-  // Change `old` into `fresh`, keeping every node that is the same.
-  const key = (node) => node.nodeType === 1 ? node.dataset.key || node.id || "" : "";
-  const same = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && key(a) === key(b);
-  const morph = (old, fresh) => {
-    if (old.isEqualNode(fresh)) return;
-    if (old.nodeType !== 1) {
-      if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
-      return;
-    }
-    for (const { name } of [...old.attributes]) {
-      // Whether details are open is the reader's choice; "fresh" runs out by itself.
-      if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS") && name !== "class") old.removeAttribute(name);
-    }
-    for (const { name, value } of [...fresh.attributes]) {
-      if (old.getAttribute(name) !== value && !(name === "open" && old.nodeName === "DETAILS")) old.setAttribute(name, value);
-    }
-    const keyed = new Map();
-    for (const child of old.childNodes) if (key(child)) keyed.set(key(child), child);
-    let place = old.firstChild;
-    for (const child of [...fresh.childNodes]) {
-      const known = key(child) ? keyed.get(key(child)) : null;
-      if (known && same(known, child)) {
-        if (known === place) place = place.nextSibling; else old.insertBefore(known, place);
-        morph(known, child);
-      } else if (place && same(place, child) && !key(child)) {
-        const next = place.nextSibling;
-        morph(place, child);
-        place = next;
-      } else {
-        old.insertBefore(child, place);
-        if (child.nodeType === 1 && child.dataset.key) child.classList.add("fresh");
-      }
-    }
-    while (place) { const next = place.nextSibling; place.remove(); place = next; }
-  };
+  // "/" goes to the search field, as on many sites.
+  document.addEventListener("keydown", (event) => {
+    const field = document.getElementById("search");
+    if (event.key !== "/" || !field || event.target.closest("input, textarea, select, [contenteditable]")) return;
+    event.preventDefault();
+    field.focus();
+  });
 
-  const refresh = (kinds) => {
-    for (const part of document.querySelectorAll("[data-live]")) {
-      const on = part.dataset.on.split(" ");
-      if (kinds.includes("*") || on.includes("*") || on.some((kind) => kinds.includes(kind))) waiting.add(part.dataset.live);
-    }
-    if (waiting.size && debounce === null) debounce = setTimeout(fetchParts, DEBOUNCE_MS);
-  };
+  if (!indicator) return;
+  const stale = document.getElementById("stale");
+  const SILENT = "the site does not answer";
+  let lastEvent = Number(document.body.dataset.lastEvent || 0), freshAt = new Date(), heardAt = Date.now();
+  let pollTimer = null, retryTimer = null, lastBeat = null, connected = false;
 
-  const fetchParts = async () => {
-    debounce = null;
-    if (fetching) { debounce = setTimeout(fetchParts, DEBOUNCE_MS); return; }
-    fetching = true;
-    const addresses = [...waiting];
-    waiting.clear();
-    const wrong = await Promise.all(addresses.map((address) =>
-      fetchPart(address).catch(() => SILENT)));
-    fetching = false;
-    tell(wrong.find(Boolean) || "");
+  const show = (state, title) => {
+    indicator.className = "indicator " + state;
+    indicator.textContent = state;
+    indicator.title = title;
   };
-  // Says that the page shows what was, from the first part that could not be had until all can be.
+  const happened = (kinds) => {
+    for (const kind of kinds) htmx.trigger(document.body, "iop4d-" + kind);
+  };
+  const reason = (status, text) => {
+    if (status === 401) return "you are no longer signed in";
+    try { return JSON.parse(text).error.replace(/\.$/, ""); } catch { return "the site answers with the error " + status; }
+  };
+  // Says that the page shows what was, until it can be brought up to date.
   const tell = (wrong) => {
-    const line = document.getElementById("stale");
-    if (wrong && line.hidden) {
+    if (wrong && stale.hidden) {
       if (wrong !== SILENT) show("stale", "The page could not be updated.");
-      line.textContent = "This page shows the state of " + freshAt.toISOString().slice(0, 19).replace("T", " ") + " UTC: " + wrong + ". It tries again automatically.";
+      stale.textContent = "This page shows the state of " + freshAt.toISOString().slice(0, 19).replace("T", " ") + " UTC: " + wrong + ". It tries again automatically.";
     }
     if (!wrong) freshAt = new Date();
-    if (!wrong && !line.hidden) show(pollTimer === null ? "live" : "polling", "The page is up to date again.");
-    line.hidden = !wrong;
-  };
-  const reason = async (answer) => {
-    try { return (await answer.clone().json()).error.replace(/\.$/, ""); } catch { return ""; }
-  };
-  const fetchPart = async (address) => {
-    const reload = address === "reload";
-    const answer = await fetch(reload ? location.href : address, { credentials: "same-origin" });
-    if (reload && !answer.ok) return "";
-    if (!answer.ok) return (await reason(answer)) || "the site answers with the error " + answer.status;
-    if (answer.redirected) return "you are no longer signed in";
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (reload && !page.getElementById("waiting")) { location.reload(); return ""; }
-    tick(page);
-    for (const old of document.querySelectorAll("[data-live]")) {
-      const fresh = page.getElementById(old.id);
-      if (old.dataset.live === address && fresh) morph(old, fresh);
-    }
-    reach();
-    return "";
+    if (!wrong && !stale.hidden) show(connected ? "live" : "polling", "The page is up to date again.");
+    stale.hidden = !wrong;
   };
 
-  const happened = (kinds) => {
-    refresh(kinds);
-    document.dispatchEvent(new CustomEvent("iop4d", { detail: kinds }));
+  const stream = () => document.getElementById("stream");
+  const reopen = () => {
+    clearTimeout(retryTimer);
+    if (connected || document.hidden || !stream()) return;
+    const fresh = stream().cloneNode();
+    fresh.setAttribute("hx-sse:connect", root + "/events?page=1&since=" + lastEvent);
+    stream().replaceWith(fresh);
+    htmx.process(fresh);
   };
-
-  const open = () => {
-    clearTimeout(streamTimer);
-    if (source || document.hidden) return;
-    source = new EventSource(root + "/events?since=" + lastEvent);
-    source.onopen = () => { stopPolling(); if (document.getElementById("stale").hidden) show("live", "New frames and results appear automatically."); };
-    source.onmessage = (message) => {
-      lastEvent = Number(message.lastEventId) || lastEvent;
-      happened([JSON.parse(message.data).kind]);
-    };
-    // Times are kept by the page itself: parts are fetched again when the daemon's state is another,
-    // and by the clock below.
-    source.addEventListener("beat", (message) => {
-      const daemon = JSON.parse(message.data).daemon;
-      if (daemon !== lastDaemon) happened(["beat"]);
-      lastDaemon = daemon;
-    });
-    source.addEventListener("reset", () => happened(["*"]));
-    source.onerror = () => {
-      if (source.readyState !== EventSource.CLOSED) { startPolling(); return; }
-      close();
-      startPolling();
-      streamTimer = setTimeout(open, RETRY_STREAM_MS * (1 + Math.random() / 2));
-    };
+  const opened = () => {
+    connected = true;
+    heardAt = Date.now();
+    clearInterval(pollTimer);
+    pollTimer = null;
+    if (stale.hidden) show("live", "New frames and results appear automatically.");
+    else happened(["reset"]);
   };
-  const close = () => { if (source) source.close(); source = null; };
-
-  const startPolling = () => { if (pollTimer === null) { pollTimer = setInterval(poll, POLL_MS); poll(); } };
-  const stopPolling = () => { clearInterval(pollTimer); pollTimer = null; };
+  const closed = () => {
+    connected = false;
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(reopen, RETRY_MS * (1 + Math.random() / 2));
+    if (pollTimer === null) { pollTimer = setInterval(poll, POLL_MS); poll(); }
+  };
   const poll = async () => {
+    if (document.hidden) return;
     try {
       const answer = await fetch(root + "/api/live?since=" + lastEvent);
-      if (answer.ok) {
-        const news = await answer.json();
-        const kinds = news.last_event < lastEvent ? ["*"] : news.kinds;
-        if (news.beat_at !== lastBeat) kinds.push("beat");
-        lastBeat = news.beat_at;
-        lastEvent = news.last_event;
-        happened(kinds);
-      } else happened(["beat"]);
-      if (pollTimer !== null && document.getElementById("stale").hidden) show("polling", "Too many live pages are open, or the stream was interrupted: this page updates every 12 s.");
+      if (!answer.ok) { tell(reason(answer.status, await answer.text())); return; }
+      const news = await answer.json();
+      const kinds = news.last_event < lastEvent ? ["reset"] : news.kinds;
+      if (news.daemon !== lastBeat && lastBeat !== null) kinds.push("daemon");
+      lastBeat = news.daemon;
+      lastEvent = news.last_event;
+      if (!stale.hidden) { tell(""); happened(["reset"]); }
+      freshAt = new Date();
+      happened(kinds);
+      document.dispatchEvent(new CustomEvent("iop4d", { detail: kinds }));
+      if (pollTimer !== null) show("polling", "Too many live pages are open, or the stream was interrupted: this page updates every 12 s.");
     } catch {
-      if (pollTimer !== null) show("offline", "The site does not answer.");
+      if (pollTimer === null) return;
+      tell(SILENT);
+      show("offline", "The site does not answer.");
     }
   };
 
-  // A hidden page gives its stream back: there are few, and a browser has six connections.
-  document.addEventListener("visibilitychange", () => {
-    clearTimeout(hiddenTimer);
-    if (document.hidden) hiddenTimer = setTimeout(() => { close(); stopPolling(); clearTimeout(streamTimer); }, HIDDEN_MS);
-    else if (!source) { happened(["*"]); open(); }
+  document.addEventListener("htmx:sse:after:connection", opened);
+  document.addEventListener("htmx:sse:error", closed);
+  document.addEventListener("htmx:sse:close", ({ detail }) => { if (detail.reason !== "removed") closed(); });
+  document.addEventListener("htmx:sse:before:message", ({ detail: { message } }) => {
+    heardAt = Date.now();
+    if (message.id) lastEvent = Number(message.id) || lastEvent;
+    if (stale.hidden) freshAt = new Date();
+    document.dispatchEvent(new CustomEvent("iop4d", { detail: [message.event.replace("iop4d-", "")] }));
   });
-  // Without heartbeats no event tells that the daemon is gone: the banner is fetched regularly.
-  setInterval(() => { if (!document.hidden) refresh(document.getElementById("stale").hidden ? ["beat"] : ["*"]); }, SLOW_MS);
-  tick(document);
-  open();
+  // A part that could not be had, or the stream that was refused.
+  const failed = ({ detail: { ctx } }) => {
+    if (ctx.sourceElement.id === "stream") { closed(); return; }
+    const raw = ctx.response && ctx.response.raw;
+    tell(raw ? reason(raw.status, ctx.text) : SILENT);
+  };
+  document.addEventListener("htmx:response:error", failed);
+  document.addEventListener("htmx:error", (event) => { if (event.detail.ctx) failed(event); });
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx && ctx.response && ctx.response.raw && ctx.response.raw.ok) tell("");
+  });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && !connected) { reopen(); poll(); } });
+  // A connection that is dead without an end: the server sends something every 15 s.
+  if (!stream()) closed();
+  setInterval(() => {
+    if (connected && !document.hidden && Date.now() - heardAt > SILENT_MS) { connected = false; reopen(); closed(); }
+    if (connected && !document.hidden && !stale.hidden) happened(["reset"]);
+    const waits = document.querySelector("[data-waits]");
+    if (waits && !document.hidden) fetch(location.href).then(async (answer) => {
+      if (answer.ok && !(await answer.text()).includes("data-waits")) location.reload();
+    }, () => {});
+  }, 10000);
 })();

@@ -1,1 +1,1 @@
-"""The pages, one module for each entry of the menu."""
+"""The pages: a package for each entry of the menu."""

@@ -8,7 +8,7 @@ from iop4d.store import pages
 from iop4d.store.database import Connection
 from iop4d.web.context import reading, render
 
-blueprint = Blueprint("now", __name__)
+blueprint = Blueprint("tonight", __name__)
 
 _CARDS = 16
 _FEW = 8
@@ -43,7 +43,14 @@ def _unused(db: Connection) -> dict[str, object]:
     return {"unused": pages.unused_frames(db, 1, _FEW)}
 
 
-_FRAGMENTS = {"banner": lambda _: {}, "now": _now, "system": lambda _: {}, "frames": _frames,
+@blueprint.get("/fragments/banner")
+@reading
+def banner(db: Connection) -> str:
+    """What every page says first, when something is wrong."""
+    return render(db, "part_banner.html")
+
+
+_FRAGMENTS = {"now": _now, "system": lambda _: {}, "frames": _frames,
               "results": _results, "alerts": _alerts, "failed": _unused}
 
 

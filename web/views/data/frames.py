@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, redirect, request, send_file, url_for
+from flask import Blueprint, Response, abort, redirect, send_file, url_for
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,9 +13,7 @@ from iop4d.store import frames, pages
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame
 from iop4d.store.status import TROUBLE
-from iop4d.web.auth import refuse_other_pages, who
 from iop4d.web.context import kept, page_number, parts, picture, reading, render, request_of_daemon
-from iop4d.web.proxy import is_of_this_machine
 from iop4d.web.reader import RefusedError, open_inside
 from iop4d.web.thumbnails import MIMETYPE, thumbnail
 
@@ -87,23 +85,11 @@ def reduced(db: Connection, id_: int) -> Response:
 @reading
 def retry(db: Connection, id_: int) -> AnyResponse:
     """Request that the daemon tries a frame again; back to the page of the frame."""
-    if not may_retry():
-        abort(403, "Only who is signed in, or a browser on this machine, may retry a frame, unless "
-                   "[web] allow_retry of the site file says otherwise. The command 'iop4d retry' "
-                   "does the same.")
-    refuse_other_pages()
     row = _frame(db, id_)
     if row.state not in TROUBLE:
         abort(409, f"Frame {id_} is {row.state}: it cannot be tried again.")
     request_of_daemon(RequestKind.REPROCESS, {"frames": [id_]})
     return redirect(url_for("frames.frame", id_=id_), code=303)
-
-
-def may_retry() -> bool:
-    """Whether this browser may have frames tried again."""
-    allowed = parts().site.web.allow_retry
-    return allowed == "all" or (
-        allowed == "local" and (bool(who()) or is_of_this_machine(request)))
 
 
 def _frame(db: Connection, id_: int) -> Frame:

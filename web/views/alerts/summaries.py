@@ -10,7 +10,7 @@ from iop4d.alerts.summary import write
 from iop4d.store import pages, summaries
 from iop4d.store.database import Connection
 from iop4d.web.context import page_number, parts, picture, reading, render
-from iop4d.web.views.nights import check_night
+from iop4d.web.views.tonight.nights import check_night
 
 blueprint = Blueprint("summaries", __name__)
 

@@ -1,0 +1,67 @@
+"""The menu: five entries, the pages under each, and where an address stands in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from iop4d.web.context import parts
+from iop4d.web.policy import ACCESS, Access, sees
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An entry of the menu. ``parts``: the first parts of the addresses that stand under it.
+
+    ``pages``: address, name and endpoint of what it leads to, where that is more than one page.
+    """
+
+    path: str
+    name: str
+    icon: str
+    access: Access
+    parts: tuple[str, ...]
+    pages: tuple[tuple[str, str, str], ...] = ()
+
+
+ENTRIES = (
+    Entry(path="/", name="Tonight", icon="tonight", access=Access.SITE, parts=("", "nights")),
+    Entry(path="/sources", name="Sources", icon="sources", access=Access.RESULTS,
+          parts=("sources", "curves")),
+    Entry(path="/data", name="Data", icon="data", access=Access.SITE,
+          parts=("data", "frames", "results", "masters", "groups", "failed"),
+          pages=(("/nights", "Nights", "nights.night_list"),
+                 ("/failed", "Not used", "frames.unused"))),
+    Entry(path="/alerts", name="Alerts", icon="alerts", access=Access.SITE,
+          parts=("alerts", "rules", "drafts", "summaries", "mailbox"),
+          pages=(("/alerts", "Episodes", "alerts.alerts"),
+                 ("/summaries", "Summaries", "summaries.summary_list"),
+                 ("/drafts", "Telegrams", "drafts.draft_list"),
+                 ("/mailbox", "Mailbox", "mailbox.mailbox"))),
+    Entry(path="/system", name="System", icon="system", access=Access.SITE, parts=("system",)),
+)
+
+
+def entry_of(path: str) -> Entry | None:
+    """The entry of the menu under which an address stands."""
+    first = path.split("/")[1]
+    return next((entry for entry in ENTRIES if first in entry.parts), None)
+
+
+def menu() -> list[Entry]:
+    """The entries that whoever asks may read."""
+    return [entry for entry in ENTRIES if sees(entry.access)]
+
+
+def pages_of(entry: Entry | None) -> list[tuple[str, str]]:
+    """Address and name of the pages under an entry that whoever asks may read."""
+    if entry is None:
+        return []
+    return [(path, name) for path, name, endpoint in entry.pages
+            if sees(ACCESS[endpoint])
+            and (path != "/mailbox" or parts().site.web.mailbox is not None)]
+
+
+def for_templates() -> dict[str, Any]:
+    """What the templates use of this."""
+    return {"menu": menu, "entry_of": entry_of, "pages_of": pages_of}
