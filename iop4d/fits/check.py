@@ -40,7 +40,7 @@ def hdus_of(data: memoryview) -> tuple[Hdu, ...]:
     The data must be complete. The padding of the last block may be missing, as a whole or in part,
     and zeros or blanks may follow; nothing else may.
     """
-    _check_beginning(data)
+    check_beginning(data)
     hdus: list[Hdu] = []
     at = 0
     while at < len(data):
@@ -48,7 +48,7 @@ def hdus_of(data: memoryview) -> tuple[Hdu, ...]:
             if bytes(data[at:]).strip(b"\0 "):
                 raise FrameError(f"has {len(data) - at} bytes after its end that are no FITS")
             break
-        hdu = _hdu(data, at, first=not hdus)
+        hdu = hdu_at(data, at, first=not hdus)
         hdus.append(hdu)
         at = _next(data, hdu)
         if len(hdus) > MAX_HDUS:
@@ -56,7 +56,8 @@ def hdus_of(data: memoryview) -> tuple[Hdu, ...]:
     return tuple(hdus)
 
 
-def _check_beginning(data: memoryview) -> None:
+def check_beginning(data: memoryview) -> None:
+    """Raise FrameError, saying what it is, where a file does not begin as FITS."""
     head = bytes(data[:512])
     if not head:
         raise FrameError("is empty")
@@ -75,7 +76,8 @@ def _check_beginning(data: memoryview) -> None:
     raise FrameError("is not FITS: the first card is not SIMPLE")
 
 
-def _hdu(data: memoryview, at: int, *, first: bool) -> Hdu:
+def hdu_at(data: memoryview, at: int, *, first: bool) -> Hdu:
+    """The HDU whose header begins at a byte; its data need not be there."""
     end = find_end(data, at)
     if end is None:
         if len(data) - at >= MAX_HEADER:

@@ -8,6 +8,7 @@ import os
 import re
 import warnings
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -32,7 +33,8 @@ _SCIENCE = ("SCI", "SCIENCE")
 _BESIDE = re.compile(r"(BAD|BPM|DQ|ERR|FLAG|MASK|QUAL|SIGMA|STD|UNC|VAR|WEIGHT|WHT|WGT|THUMB|"
                      r"PREVIEW|BACKGROUND|BKG)")
 _THUMBNAIL = 0.25  # of the largest image: what is smaller is a preview of it
-_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+#: Types of pixels as they are stored, by BITPIX.
+DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 FloatImage = NDArray[np.float32]
 
@@ -117,7 +119,7 @@ def open_fits(path: Path, *, wrong_datasum: str = "refuse") -> FitsFile:
         raise FrameError("is damaged: its data do not agree with its DATASUM card. It was damaged "
                          "on its way, or a program changed the pixels and left the card; "
                          "[photometry] wrong_datasum = 'flag' takes such files")
-    image, header = _image_of(hdus)
+    image, header = image_of(hdus)
     mine = sums[hdus.index(image)]
     return FitsFile(name=path.name, sha256=hashlib.sha256(stored).hexdigest(), size=len(stored),
                     header=header, data=view, hdus=hdus, image=image, changed=mine.changed,
@@ -144,11 +146,11 @@ def raw_image(file: FitsFile) -> RawImage:
     if file.image.header.get("ZIMAGE") is True:
         return RawImage(stored=_unpack_tiles(file))
     bitpix, nx, ny = (int(header[card]) for card in ("BITPIX", "NAXIS1", "NAXIS2"))
-    stored = np.frombuffer(file.data, dtype=_DTYPES[bitpix], count=nx * ny,
+    stored = np.frombuffer(file.data, dtype=DTYPES[bitpix], count=nx * ny,
                            offset=file.image.start).reshape(ny, nx)
     blank = header.get("BLANK")
-    return RawImage(stored=stored, scale=_scale(header, "BSCALE", 1.0),
-                    zero=_scale(header, "BZERO", 0.0),
+    return RawImage(stored=stored, scale=scale_of(header, "BSCALE", 1.0),
+                    zero=scale_of(header, "BZERO", 0.0),
                     blank=blank if isinstance(blank, int) and bitpix > 0 else None)
 
 
@@ -178,17 +180,22 @@ def _identity(stat: os.stat_result) -> tuple[int, int, int]:
 
 
 def _gunzip(stored: bytes) -> bytes:
-    """Unpack every member to its end, so that each CRC and length is checked."""
-    pieces: list[bytes] = []
-    total = 0
+    return b"".join(unpacked(stored))
+
+
+def unpacked(stored: bytes) -> Iterator[bytes]:
+    """The contents of a gzip file piece by piece; raises FrameError where they are wrong.
+
+    Every member is unpacked to its end, so that each CRC and length is checked.
+    """
+    total, is_first = 0, True
     rest: bytes | memoryview = memoryview(stored)
     try:
-        while bytes(rest[:2]) == _GZIP or not pieces:
-            member = zlib.decompressobj(wbits=31)
+        while bytes(rest[:2]) == _GZIP or is_first:
+            member, is_first = zlib.decompressobj(wbits=31), False
             while not member.eof:
                 piece = member.decompress(rest, _CHUNK)
                 rest = member.unused_data if member.eof else member.unconsumed_tail
-                pieces.append(piece)
                 total += len(piece)
                 if total > MAX_BYTES or total > max(_GZIP_FREE, _GZIP_RATIO * len(stored)):
                     raise FrameError(f"unpacks to more than {total >> 20} MiB from "
@@ -196,14 +203,14 @@ def _gunzip(stored: bytes) -> bytes:
                 if not piece and not member.eof and not len(rest):
                     raise FrameError(f"is truncated: its gzip stream ends after {total} bytes "
                                      "unpacked")
+                yield piece
     except zlib.error as error:
         raise FrameError(f"is damaged: gzip says {error}") from None
     if any(rest):
         raise FrameError(f"has {len(rest)} bytes after its end that are no gzip")
-    return b"".join(pieces)
 
 
-def _image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
+def image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
     """The one HDU with the image, and its cards over those of the primary HDU.
 
     Masks, errors and thumbnails beside it do not count; raises FrameError where several images do,
@@ -290,7 +297,8 @@ def _unpack_tiles(file: FitsFile, rows: list[int] | None = None) -> FloatImage:
     return np.ascontiguousarray(pixels, dtype=np.float32)
 
 
-def _scale(header: dict[str, Value], card: str, default: float) -> float:
+def scale_of(header: dict[str, Value], card: str, default: float) -> float:
+    """BSCALE or BZERO of a header; raises FrameError where it is no number."""
     value = header.get(card, default)
     try:
         number = math.nan if isinstance(value, bool) else float(value)  # also a number as text

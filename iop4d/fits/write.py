@@ -31,8 +31,7 @@ def write_image(path: Path, image: NDArray[np.float32], cards: Mapping[str, Valu
              if not (isinstance(value, float) and not math.isfinite(value))]
     lines += [f"HISTORY {_ascii(line)[:CARD - 8]}".ljust(CARD) for line in history]
     lines += [_card("DATASUM", str(datasum(data))), "END".ljust(CARD)]
-    header = "".join(lines).encode("ascii")
-    header = header.ljust(-(-len(header) // BLOCK) * BLOCK)
+    header = _blocks(lines)
     padding = bytes(-len(data) % BLOCK)
     write_atomic(path, (header, data, padding), durable=durable)
     if not digest:
@@ -41,6 +40,18 @@ def write_image(path: Path, image: NDArray[np.float32], cards: Mapping[str, Valu
     found.update(data)
     found.update(padding)
     return found.hexdigest()
+
+
+def plain_header(shape: tuple[int, int]) -> bytes:
+    """The header of a float32 image of (ny, nx) pixels that has no other card."""
+    first: dict[str, Value] = {"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": shape[1],
+                               "NAXIS2": shape[0]}
+    return _blocks([*(_card(name, value) for name, value in first.items()), "END".ljust(CARD)])
+
+
+def _blocks(lines: Iterable[str]) -> bytes:
+    header = "".join(lines).encode("ascii")
+    return header.ljust(-(-len(header) // BLOCK) * BLOCK)
 
 
 def _card(name: str, value: Value) -> str:

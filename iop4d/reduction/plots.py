@@ -8,34 +8,17 @@ from datetime import UTC
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
 from iop4d.model.bands import colour_of
-from iop4d.model.errors import StageError
 from iop4d.model.messages import MeasuredFrame, NightPlotRequest, PlotPanel, PlotRequest, PlotSeries
-from iop4d.model.polarimeter import Analyser
 from iop4d.model.source import Source
 from iop4d.model.units import JD_UNIX_EPOCH, utc_of_jd
-from iop4d.reduction.apertures import in_one_aperture
-from iop4d.reduction.groups import Positions, field_ensemble, positions_of
-from iop4d.reduction.host import aperture_of
-from iop4d.reduction.methods import (
-    WITHOUT_DUST,
-    catalogued,
-    field_polarisation,
-    seen_by_methods,
-    transparency,
-)
-from iop4d.reduction.polarise import constants_of
-from iop4d.science.polarimetry import modulation, normalised_difference
+from iop4d.reduction.methods import WITHOUT_DUST
+from iop4d.reduction.modulation import Modulation, modulation_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Floats = NDArray[np.float64]
 
 _SHORT = 2.0  # days: a shorter light curve has hours on its axis
 _COLOUR, _RED = "#1f4e79", "#c0392b"
@@ -215,82 +198,36 @@ def _legend(axes: Axes, panel: PlotPanel, named: set[str], cameras: Sequence[str
 
 def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrument: Instrument,
                     settings: Polarimetry, reported: str) -> bytes:
-    """PNG, 800 x 500 px: the measured modulation with errors, every fit, and what is left.
-
-    Of two beams (O - E) / (O + E); of a polariser the fluxes over the transparency and their mean.
-    As the instrument sees it: its own polarisation is still in.
-    """
+    """PNG, 800 x 500 px: the measured modulation with errors, every fit, and what is left."""
     from matplotlib.figure import Figure  # a second to import
 
-    polarimeter = instrument.polarimeter
-    if polarimeter is None:
-        raise StageError("plot", f"{instrument.name} has no polarimeter")
-    positions = positions_of(in_one_aperture(frames, aperture_of(source)), instrument.telescope)
-    constants, _ = constants_of(positions, instrument)
-    ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
-        if polarimeter.analyser is Analyser.POLARISER else None
-    field = field_polarisation(source, positions.angles_deg, ensemble, settings, constants)
-    found = {name: seen for name, seen in seen_by_methods(
-        source, positions, polarimeter.analyser, ensemble, field, settings, constants,
-        instrument.analysers).items()
-        if not name.endswith(WITHOUT_DUST) or name == reported}
-    harmonic = 4 if polarimeter.analyser is Analyser.HALF_WAVE_PLATE else 2
-    dust = catalogued(source, constants) if reported.endswith(WITHOUT_DUST) else None
-    relative = np.ones(positions.angles_deg.size)
-    if ensemble is not None and field is not None and not reported.startswith("plain"):
-        alone = reported.endswith(WITHOUT_DUST) and dust is None  # what the stars share is left out
-        relative = ensemble.relative if alone else transparency(
-            positions.angles_deg, ensemble, field)
-    value, err = _modulation_seen(source.name, positions, polarimeter.analyser, relative)
-    if dust is not None:
-        value = value - modulation(dust, positions.angles_deg, harmonic=harmonic)
+    seen = modulation_of(frames, source, instrument=instrument, settings=settings,
+                         reported=reported)
     figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.errorbar(positions.angles_deg, 100 * value, 100 * err, fmt="ko", markersize=4, zorder=5)
-    fine = np.linspace(positions.angles_deg.min() - 5, positions.angles_deg.max() + 5, 400)
-    for name, (stokes, _) in sorted(found.items()):
-        k = stokes.k if math.isfinite(stokes.k) else 0.0
-        curve, at = (_with_ratio(modulation(stokes, angles, harmonic=harmonic), k)
-                     for angles in (fine, positions.angles_deg))
-        chosen = name == reported
-        upper.plot(fine, 100 * curve, color=_COLOURS[name.removesuffix(WITHOUT_DUST)],
-                   lw=2.0 if chosen else 0.8,
+    upper.errorbar(seen.angles_deg, 100 * seen.value, 100 * seen.err, fmt="ko", markersize=4,
+                   zorder=5)
+    for curve in seen.curves:
+        name, chosen = curve.method, curve.method == reported
+        upper.plot(curve.points[:, 0], 100 * curve.points[:, 1],
+                   color=_COLOURS[name.removesuffix(WITHOUT_DUST)], lw=2.0 if chosen else 0.8,
                    label=f"{name}{', reported' if chosen else ''}")
         if chosen:
-            lower.errorbar(positions.angles_deg, 100 * (value - at), 100 * err, fmt="ko",
-                           markersize=4)
+            lower.errorbar(seen.angles_deg, 100 * (seen.value - curve.at), 100 * seen.err,
+                           fmt="ko", markersize=4)
     _dress(upper, lower, f"{source.name}, {instrument.name}, {frames[0].facts.band}, "
-                         f"{frames[0].facts.night}", polarimeter.analyser)
+                         f"{frames[0].facts.night}", seen)
     out = BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
 
 
-def _modulation_seen(source: str, positions: Positions, analyser: Analyser,
-                     relative: Floats) -> tuple[Floats, Floats]:
-    """What is measured of a source at each position, and its error: a part of the mean flux.
-
-    ``relative``: (K,) the transparency.
-    """
-    if analyser is not Analyser.POLARISER:
-        return normalised_difference(positions.beam(source, "O", alone=False),
-                                     positions.beam(source, "E", alone=False))
-    even = positions.beam(source).times(1.0 / relative)
-    mean = float(np.nanmean(even.flux))
-    return even.flux / mean - 1.0, even.err / mean
-
-
-def _with_ratio(m: Floats, k: float) -> Floats:
-    return (k + m) / (1.0 + k * m)
-
-
-def _dress(upper: Axes, lower: Axes, title: str, analyser: Analyser) -> None:
+def _dress(upper: Axes, lower: Axes, title: str, seen: Modulation) -> None:
     upper.set_title(title, loc="left", fontsize=10)
-    upper.set_ylabel("flux over its mean - 1  [%]" if analyser is Analyser.POLARISER
-                     else "(O - E) / (O + E)  [%]")
+    upper.set_ylabel(f"{seen.quantity}  [%]")
     upper.legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     lower.axhline(0.0, color="#888888", lw=0.8)
     lower.set_ylabel("left over [%]")
-    lower.set_xlabel(f"{analyser} [deg]")
+    lower.set_xlabel(f"{seen.analyser} [deg]")
     for axes in (upper, lower):
         axes.grid(alpha=0.25)

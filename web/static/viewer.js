@@ -1,0 +1,500 @@
+// Shows an image from tiles of its pixels: zoom, cuts, stretch and colours are made here, at once.
+// Without it the page shows the preview picture.
+"use strict";
+(() => {
+  const box = document.getElementById("viewer");
+  if (!box || !box.dataset.images) return;
+  const images = JSON.parse(box.dataset.images);
+  if (!images.length) return;
+  const BLINK_MS = 700, EXACT_MS = 160, TILES_HELD = 240, NEAR_PX = 14;
+
+  // The parts of the page.
+  const make = (tag, set = {}, ...inside) => {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(set)) {
+      if (name in node && name !== "list") node[name] = value; else node.setAttribute(name, value);
+    }
+    node.append(...inside);
+    return node;
+  };
+  const choice = (label, options, act) => {
+    const list = make("select", {}, ...options.map(([value, name]) => make("option", { value }, name)));
+    list.addEventListener("change", () => act(list.value));
+    return [make("label", {}, label + " ", list), list];
+  };
+  const button = (name, title, act) => {
+    const made = make("button", { type: "button", title }, name);
+    made.addEventListener("click", act);
+    return made;
+  };
+  const canvas = make("canvas", { tabIndex: 0 });
+  canvas.setAttribute("role", "application");
+  canvas.setAttribute("aria-label", box.dataset.name + ". Arrow keys move, plus and minus zoom, 0 fits the whole image, 1 shows one pixel as one pixel, B blinks.");
+  const context = canvas.getContext("2d", { alpha: false });
+  const readout = make("p", { className: "readout num" }, "\u00a0");
+  const graph = make("canvas", { className: "histogram" });
+  graph.setAttribute("aria-hidden", "true");
+  const low = make("input", { type: "number", step: "any", className: "cut" });
+  const high = make("input", { type: "number", step: "any", className: "cut" });
+  const trouble = make("p", { className: "banner bad" });
+  trouble.hidden = true;
+
+  const state = { image: images[0].name, x: 0, y: 0, zoom: 0, stretch: "asinh", colours: "grey", blinking: null, overlays: new Set(["sources", "apertures"]) };
+  const views = new Map();   // by name: its description, cuts, tiles
+  let marks = { sources: [], stars: [], pairs: [] }, wanted = false, pointer = null;
+
+  const STRETCH = {
+    linear: (t) => t, sqrt: Math.sqrt, asinh: (t) => Math.asinh(t * 12) / Math.asinh(12), log: (t) => Math.log1p(1000 * t) / Math.log(1001),
+  };
+  const power = (t, c) => c.reduceRight((sum, one) => sum * t + one, 0);
+  const COLOURS = {
+    grey: (t) => [t, t, t], inverted: (t) => [1 - t, 1 - t, 1 - t],
+    viridis: (t) => [
+      power(t, [0.27773, 0.10509, -0.33086, -4.63423, 6.22827, 4.77638, -5.43546]),
+      power(t, [0.00541, 1.40461, 0.21485, -5.7991, 14.17993, -13.74515, 4.64585]),
+      power(t, [0.3341, 1.38459, 0.0951, -19.33244, 56.69055, -65.35303, 26.31244])],
+    heat: (t) => [3 * t, 3 * t - 1, 3 * t - 2],
+  };
+  const byte = (part) => Math.max(0, Math.min(255, Math.round(255 * part)));
+
+  const view = () => views.get(state.image);
+  const value = (of, code) => Math.sinh(code * of.step) * of.sigma + of.sky;
+  const code = (of, level) => Math.asinh((level - of.sky) / of.sigma) / of.step;
+
+  // The colour of each code; computed when cuts, stretch or colours change.
+  const table = (of) => {
+    const key = [of.cuts, state.stretch, state.colours, state.overlays.has("masked")].join();
+    if (of.tableOf !== key) {
+      const most = 1024, colour = COLOURS[state.colours], bend = STRETCH[state.stretch];
+      of.table = new Uint32Array(2 * most + 1);
+      for (let number = -most; number <= most; number++) {
+        const part = (value(of, number) - of.cuts[0]) / (of.cuts[1] - of.cuts[0]);
+        const [r, g, b] = colour(bend(Math.max(0, Math.min(1, part)))).map(byte);
+        of.table[number + most] = (255 << 24 | b << 16 | g << 8 | r) >>> 0;
+      }
+      const none = state.overlays.has("masked") ? [230, 60, 200] : state.colours === "inverted" ? [255, 255, 255] : [0, 0, 0];
+      of.gap = (255 << 24 | none[2] << 16 | none[1] << 8 | none[0]) >>> 0;
+      of.tableOf = key;
+    }
+    return of;
+  };
+
+  const paint = (of, tile) => {
+    table(of);
+    if (tile.painted === of.tableOf) return;
+    tile.canvas = tile.canvas || make("canvas", { width: tile.nx, height: tile.ny });
+    const inside = tile.canvas.getContext("2d"), picture = inside.createImageData(tile.nx, tile.ny);
+    const pixels = new Uint32Array(picture.data.buffer);
+    for (let row = 0, at = 0; row < tile.ny; row++) {
+      let to = (tile.ny - 1 - row) * tile.nx;
+      for (let i = 0; i < tile.nx; i++, at++, to++) {
+        const number = tile.codes[at];
+        pixels[to] = number === of.none ? of.gap : of.table[Math.max(-1024, Math.min(1024, number)) + 1024];
+      }
+    }
+    inside.putImageData(picture, 0, 0);
+    tile.painted = of.tableOf;
+  };
+
+  const say = (text) => { trouble.textContent = text; trouble.hidden = !text; };
+
+  const fetchTile = async (of, key, level, column, row) => {
+    const tile = { codes: null, failed: false };
+    of.tiles.set(key, tile);
+    try {
+      const answer = await fetch(of.tileAddress.replace("{level}", level).replace("{column}", column).replace("{row}", row), { credentials: "same-origin" });
+      if (!answer.ok) throw new Error(answer.status);
+      const bytes = new Uint8Array(await answer.arrayBuffer()), count = bytes.length / 2;
+      const shown = of.tile << level;
+      tile.nx = Math.ceil(Math.min(shown, of.width - column * shown) / (1 << level));
+      tile.ny = count / tile.nx;
+      const codes = new Int16Array(count);
+      for (let i = 0; i < count; i++) codes[i] = bytes[i] | bytes[count + i] << 8;
+      tile.codes = codes;
+      say("");
+    } catch {
+      tile.failed = true;
+      setTimeout(() => { of.tiles.delete(key); redraw(); }, 4000);
+      say("Parts of the image could not be read; the page tries again.");
+    }
+    while (of.tiles.size > TILES_HELD) of.tiles.delete(of.tiles.keys().next().value);
+    redraw();
+  };
+
+  const redraw = () => { if (!wanted) { wanted = true; requestAnimationFrame(draw); } };
+  const ratio = () => Math.min(devicePixelRatio || 1, 2);
+
+  const draw = () => {
+    wanted = false;
+    const of = view();
+    if (!of || !canvas.clientWidth) return;
+    const scale = ratio(), wide = Math.round(canvas.clientWidth * scale), tall = Math.round(canvas.clientHeight * scale);
+    if (canvas.width !== wide || canvas.height !== tall) { canvas.width = wide; canvas.height = tall; }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = "#05080c";
+    context.fillRect(0, 0, wide, tall);
+    const zoom = state.zoom * scale;
+    const level = Math.max(0, Math.min(of.depth, Math.round(Math.log2(1 / zoom))));
+    context.imageSmoothingEnabled = zoom * (1 << level) < 1;
+    // From the coarsest tiles that are there to those that are wanted.
+    for (let one = of.depth; one >= level; one--) {
+      const side = of.tile << one;
+      const left = (state.x - wide / 2 / zoom), bottom = (state.y - tall / 2 / zoom);
+      const columns = [Math.max(0, Math.floor(left / side)), Math.min(Math.ceil(of.width / side) - 1, Math.floor((left + wide / zoom) / side))];
+      const rows = [Math.max(0, Math.floor(bottom / side)), Math.min(Math.ceil(of.height / side) - 1, Math.floor((bottom + tall / zoom) / side))];
+      for (let row = rows[0]; row <= rows[1]; row++) {
+        for (let column = columns[0]; column <= columns[1]; column++) {
+          const key = one + "/" + column + "/" + row, tile = of.tiles.get(key);
+          if (!tile) {
+            if (one === level || one === of.depth) fetchTile(of, key, one, column, row);
+            continue;
+          }
+          if (!tile.codes) continue;
+          of.tiles.delete(key);
+          of.tiles.set(key, tile);   // used last
+          paint(of, tile);
+          const size = 1 << one;
+          const x0 = (column * side - state.x) * zoom + wide / 2, y0 = tall / 2 - (row * side + tile.ny * size - state.y) * zoom;
+          const x1 = x0 + tile.nx * size * zoom, y1 = y0 + tile.ny * size * zoom;
+          context.drawImage(tile.canvas, Math.floor(x0), Math.floor(y0), Math.ceil(x1) - Math.floor(x0), Math.ceil(y1) - Math.floor(y0));
+        }
+      }
+    }
+    drawMarks(scale);
+    drawGraph();
+    box.dataset.shown = [...of.tiles].some(([key, tile]) => tile.codes && key.startsWith(level + "/")) ? state.image : "";
+  };
+
+  // Places: pixels of the image have their centres at whole numbers; the screen's y grows downwards.
+  const toScreen = (x, y) => [(x + 0.5 - state.x) * state.zoom + canvas.clientWidth / 2, canvas.clientHeight / 2 - (y + 0.5 - state.y) * state.zoom];
+  const toImage = (i, j) => [(i - canvas.clientWidth / 2) / state.zoom + state.x - 0.5, (canvas.clientHeight / 2 - j) / state.zoom + state.y - 0.5];
+
+  // The gnomonic projection with SIP, as science/tan.py.
+  const sip = (terms, u, v) => terms.reduce((sum, [p, q, c]) => sum + c * u ** p * v ** q, 0);
+  const RAD = Math.PI / 180;
+  const toSky = (w, x, y) => {
+    const u0 = x - w.x0, v0 = y - w.y0, u = u0 + sip(w.a, u0, v0), v = v0 + sip(w.b, u0, v0);
+    const xi = (w.cd[0] * u + w.cd[1] * v) * RAD, eta = (w.cd[2] * u + w.cd[3] * v) * RAD;
+    const s = Math.sin(w.dec0 * RAD), c = Math.cos(w.dec0 * RAD), toward = c - eta * s;
+    return [((w.ra0 + Math.atan2(xi, toward) / RAD) % 360 + 360) % 360, Math.atan2(s + eta * c, Math.hypot(xi, toward)) / RAD];
+  };
+  const toPixel = (w, ra, dec) => {
+    const a = (ra - w.ra0) * RAD, s = Math.sin(w.dec0 * RAD), c = Math.cos(w.dec0 * RAD);
+    const sd = Math.sin(dec * RAD), cd = Math.cos(dec * RAD), toward = s * sd + c * cd * Math.cos(a);
+    if (toward < 1e-6) return null;
+    const xi = cd * Math.sin(a) / toward / RAD, eta = (c * sd - s * cd * Math.cos(a)) / toward / RAD;
+    const det = w.cd[0] * w.cd[3] - w.cd[1] * w.cd[2];
+    const fu = (w.cd[3] * xi - w.cd[1] * eta) / det, fv = (w.cd[0] * eta - w.cd[2] * xi) / det;
+    let u = fu, v = fv;
+    for (let n = 0; n < 5 && w.a.length + w.b.length; n++) [u, v] = [fu - sip(w.a, u, v), fv - sip(w.b, u, v)];
+    return [u + w.x0, v + w.y0];
+  };
+  const two = (number) => String(number).padStart(2, "0");
+  const sexagesimal = (degrees, hours) => {
+    const digits = hours ? 2 : 1, whole = Math.round(Math.abs(degrees) / (hours ? 15 : 1) * 3600 * 10 ** digits);
+    const seconds = whole / 10 ** digits, s = (seconds % 60).toFixed(digits).padStart(3 + digits, "0");
+    return (hours ? "" : degrees < 0 ? "−" : "+") + two(Math.floor(seconds / 3600)) + ":" + two(Math.floor(seconds / 60) % 60) + ":" + s;
+  };
+
+  const KINDS = { target: "#ff5c5c", calibrator: "#5ac878", standard: "#5aa0ff" };
+  const ring = (x, y, r) => { context.beginPath(); context.arc(...toScreen(x, y), Math.max(r * state.zoom, 2), 0, 2 * Math.PI); context.stroke(); };
+  const drawMarks = (scale) => {
+    const on = (name) => state.overlays.has(name);
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.lineWidth = 1.4;
+    context.font = "12px system-ui, sans-serif";
+    if (on("grid") && marks.wcs) drawGrid(marks.wcs);
+    if (on("stars")) { context.strokeStyle = "#f0bf62"; for (const [x, y] of marks.stars) ring(x, y, 6 / Math.max(state.zoom, 0.6)); }
+    if (on("pairs")) {
+      context.strokeStyle = "#c08bf0";
+      for (const [x0, y0, x1, y1] of marks.pairs) { context.beginPath(); context.moveTo(...toScreen(x0, y0)); context.lineTo(...toScreen(x1, y1)); context.stroke(); }
+    }
+    for (const one of marks.sources) {
+      context.strokeStyle = context.fillStyle = KINDS[one.kind] || "#e3e9f1";
+      context.setLineDash(one.measured ? [] : [4, 3]);
+      if (on("apertures") && marks.aperture && one.measured) ring(one.x, one.y, marks.aperture);
+      if (on("annuli") && marks.annulus && one.measured) { context.setLineDash([2, 3]); for (const r of marks.annulus) ring(one.x, one.y, r); }
+      context.setLineDash(one.measured ? [] : [4, 3]);
+      if (on("sources")) {
+        const [i, j] = toScreen(one.x, one.y), r = Math.max((marks.aperture || 6) * state.zoom, 5);
+        if (!on("apertures") || !one.measured) ring(one.x, one.y, marks.aperture || 6);
+        context.lineWidth = 3; context.strokeStyle = "#05080ccc";
+        const name = one.name + (one.beam ? " " + one.beam : "");
+        context.setLineDash([]);
+        context.strokeText(name, i + r + 3, j + 4);
+        context.fillText(name, i + r + 3, j + 4);
+        context.lineWidth = 1.4;
+      }
+    }
+    context.setLineDash([]);
+  };
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000];   // arcsec
+  const drawGrid = (w) => {
+    const wide = canvas.clientWidth, tall = canvas.clientHeight;
+    const [ra, dec] = toSky(w, ...toImage(wide / 2, tall / 2));
+    const pixel = Math.sqrt(Math.abs(w.cd[0] * w.cd[3] - w.cd[1] * w.cd[2])) * 3600 / state.zoom;
+    const step = (STEPS.find((one) => one / pixel > 90) || 72000) / 3600, cos = Math.max(Math.cos(dec * RAD), 0.02);
+    const rough = step / cos * 240;   // seconds of time
+    const raStep = ([1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600].find((one) => one >= rough * 0.8) || 7200) / 240;
+    const count = Math.ceil(Math.max(wide, tall) * pixel / 3600 / step / 2) + 1;
+    context.strokeStyle = "#7fb2ff99"; context.fillStyle = "#a9ccff"; context.lineWidth = 1;
+    const line = (at, text) => {
+      let first = null;
+      context.beginPath();
+      for (let n = -24; n <= 24; n++) {
+        const place = toPixel(w, ...at(n / 24 * count * 1.2));
+        if (!place) continue;
+        const [i, j] = toScreen(...place);
+        if (first === null) context.moveTo(i, j); else context.lineTo(i, j);
+        if (i > 4 && i < wide - 90 && j > 14 && j < tall - 4 && (first === null || first.out)) first = { i, j };
+        else if (first === null) first = { out: true };
+      }
+      context.stroke();
+      if (first && !first.out) context.fillText(text, first.i + 3, first.j - 3);
+    };
+    for (let n = -count; n <= count; n++) {
+      const d = Math.round(dec / step + n) * step, r = Math.round(ra / raStep + n) * raStep;
+      if (Math.abs(d) < 90) line((t) => [ra + t * step / cos, d], sexagesimal(d, false).slice(0, -2));
+      line((t) => [r, Math.max(-89.99, Math.min(89.99, dec + t * step))], sexagesimal((r % 360 + 360) % 360, true).slice(0, -3));
+    }
+  };
+
+  // The histogram, with the cuts as lines that can be drawn to and fro.
+  const drawGraph = () => {
+    const of = view(), wide = graph.clientWidth, tall = graph.clientHeight;
+    if (!wide || !of.counts.length) return;
+    const scale = ratio();
+    graph.width = wide * scale; graph.height = tall * scale;
+    const inside = graph.getContext("2d");
+    inside.setTransform(scale, 0, 0, scale, 0, 0);
+    const colour = getComputedStyle(graph);
+    inside.fillStyle = colour.color;
+    const most = Math.log1p(Math.max(...of.counts)), step = wide / of.counts.length;
+    of.counts.forEach((count, n) => { const h = Math.log1p(count) / most * (tall - 4); inside.fillRect(n * step, tall - h, Math.max(step - 0.4, 0.6), h); });
+    inside.fillStyle = colour.borderTopColor;
+    for (const cut of of.cuts) {
+      const at = (code(of, cut) - of.first) / of.codes * step;
+      inside.fillRect(Math.max(0, Math.min(wide - 2, at - 1)), 0, 2, tall);
+    }
+  };
+  let dragged = -1;
+  const dragCut = (event) => {
+    const of = view(), part = event.offsetX / graph.clientWidth;
+    const level = value(of, of.first + part * of.counts.length * of.codes);
+    if (dragged < 0) dragged = Math.abs(code(of, of.cuts[0]) - code(of, level)) < Math.abs(code(of, of.cuts[1]) - code(of, level)) ? 0 : 1;
+    const cuts = [...of.cuts];
+    cuts[dragged] = level;
+    if (cuts[1] > cuts[0]) setCuts(cuts, "own");
+  };
+  graph.addEventListener("pointerdown", (event) => { graph.setPointerCapture(event.pointerId); dragged = -1; dragCut(event); });
+  graph.addEventListener("pointermove", (event) => { if (graph.hasPointerCapture(event.pointerId)) dragCut(event); });
+
+  const CUTS = [["zscale", "zscale"], ["99.9", "99.9 %"], ["99.5", "99.5 %"], ["99", "99 %"], ["95", "95 %"], ["full", "all"], ["own", "own values"]];
+  const cutsOf = (of, name) => {
+    if (name === "zscale") return of.zscale;
+    if (name === "full") return [of.low, of.high];
+    const at = (percent) => of.percentiles.reduce((best, one) => Math.abs(one[0] - percent) < Math.abs(best[0] - percent) ? one : best)[1];
+    return [at(100 - Number(name)), at(Number(name))];
+  };
+  const setCuts = (cuts, name) => {
+    const of = view();
+    of.cuts = cuts[1] > cuts[0] ? cuts : [cuts[0], cuts[0] + of.sigma];
+    of.cutsName = name;
+    showControls();
+    redraw();
+  };
+  const short = (number) => Number(Number(number).toPrecision(6));
+  const ownCuts = () => { if (low.value !== "" && high.value !== "" && Number(high.value) > Number(low.value)) setCuts([Number(low.value), Number(high.value)], "own"); };
+  low.addEventListener("change", ownCuts);
+  high.addEventListener("change", ownCuts);
+
+  // Moving about.
+  const fitZoom = () => { const of = view(); return Math.min(canvas.clientWidth / of.width, canvas.clientHeight / of.height); };
+  const fit = () => { const of = view(); state.x = of.width / 2; state.y = of.height / 2; state.zoom = fitZoom(); moved(); };
+  const moved = () => {
+    const of = view();
+    state.zoom = Math.max(Math.min(fitZoom(), 1) * 0.8, Math.min(64, state.zoom));
+    state.x = Math.max(0, Math.min(of.width, state.x));
+    state.y = Math.max(0, Math.min(of.height, state.y));
+    // At first a swipe scrolls the page; in an enlarged image it moves the image.
+    canvas.style.touchAction = state.zoom > fitZoom() * 1.05 ? "none" : "pan-y";
+    redraw();
+  };
+  const zoomBy = (factor, i = canvas.clientWidth / 2, j = canvas.clientHeight / 2) => {
+    const [x, y] = toImage(i, j);
+    state.zoom *= factor;
+    const of = view();
+    state.zoom = Math.max(Math.min(fitZoom(), 1) * 0.8, Math.min(64, state.zoom));
+    state.x = x + 0.5 - (i - canvas.clientWidth / 2) / state.zoom;
+    state.y = y + 0.5 + (j - canvas.clientHeight / 2) / state.zoom;
+    if (of) moved();
+  };
+  const fingers = new Map();
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+    point(event);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const before = fingers.get(event.pointerId);
+    if (before) {
+      const now = [event.offsetX, event.offsetY];
+      if (fingers.size === 2) {
+        const [other] = [...fingers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
+        const far = (a) => Math.hypot(a[0] - other[0], a[1] - other[1]);
+        zoomBy(far(now) / Math.max(far(before), 1), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
+        state.x -= (now[0] - before[0]) / 2 / state.zoom;
+        state.y += (now[1] - before[1]) / 2 / state.zoom;
+      } else if (event.pointerType !== "touch" || canvas.style.touchAction === "none") {
+        state.x -= (now[0] - before[0]) / state.zoom;
+        state.y += (now[1] - before[1]) / state.zoom;
+      }
+      fingers.set(event.pointerId, now);
+      moved();
+    }
+    point(event);
+  });
+  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => fingers.delete(event.pointerId));
+  canvas.addEventListener("wheel", (event) => {
+    // A wheel scrolls the page unless the image has the focus or is enlarged, so that the page can be scrolled past it.
+    if (document.activeElement !== canvas && !event.ctrlKey && state.zoom <= fitZoom() * 1.05) return;
+    event.preventDefault();
+    zoomBy(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002)), event.offsetX, event.offsetY);
+  }, { passive: false });
+  canvas.addEventListener("dblclick", (event) => zoomBy(2, event.offsetX, event.offsetY));
+  canvas.addEventListener("keydown", (event) => {
+    const far = 60 / state.zoom;
+    const keys = {
+      ArrowLeft: () => { state.x -= far; moved(); }, ArrowRight: () => { state.x += far; moved(); },
+      ArrowUp: () => { state.y += far; moved(); }, ArrowDown: () => { state.y -= far; moved(); },
+      "+": () => zoomBy(1.5), "=": () => zoomBy(1.5), "-": () => zoomBy(1 / 1.5), 0: fit, 1: () => zoomBy(1 / state.zoom),
+      b: () => blink(), i: () => { state.colours = state.colours === "inverted" ? "grey" : "inverted"; showControls(); redraw(); },
+    };
+    const act = keys[event.key] || keys[event.key.toLowerCase()];
+    if (act && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); act(); }
+  });
+
+  // What lies under the pointer: at once what the tile says, then the pixel itself.
+  let exact = null;
+  const point = (event) => {
+    const [x, y] = toImage(event.offsetX, event.offsetY);
+    pointer = [Math.round(x), Math.round(y), x, y];
+    tellPointer();
+    clearTimeout(exact);
+    exact = setTimeout(askExact, EXACT_MS);
+  };
+  const tellPointer = (known) => {
+    const of = view();
+    if (!of || !pointer) return;
+    const [x, y, fx, fy] = pointer;
+    if (x < 0 || y < 0 || x >= of.width || y >= of.height) { readout.textContent = "\u00a0"; return; }
+    let text = `x ${x}, y ${y}`, found = known;
+    for (let level = 0; found === undefined && level <= of.depth; level++) {
+      const side = of.tile << level, tile = of.tiles.get(level + "/" + Math.floor(x / side) + "/" + Math.floor(y / side));
+      if (tile && tile.codes) {
+        const number = tile.codes[Math.floor(y % side / (1 << level)) * tile.nx + Math.floor(x % side / (1 << level))];
+        found = number === of.none ? null : value(of, number);
+        text += found === null ? " · masked" : ` · ≈ ${short(Number(found).toPrecision(3))} ${of.unit}`;
+        break;
+      }
+    }
+    if (known !== undefined) text += known === null ? " · masked" : ` · ${short(known)} ${of.unit}`;
+    if (marks.wcs) { const [ra, dec] = toSky(marks.wcs, fx, fy); text += ` · ${sexagesimal(ra, true)} ${sexagesimal(dec, false)}`; }
+    const near = marks.sources.filter((one) => Math.hypot(one.x - fx, one.y - fy) * state.zoom < Math.max(NEAR_PX, (marks.aperture || 0) * state.zoom));
+    if (near.length) text += " · " + near.map((one) => one.name + (one.beam ? " " + one.beam : "") + (one.said ? " " + one.said : "")).join(", ");
+    readout.textContent = text;
+  };
+  const askExact = async () => {
+    const of = view(), at = pointer;
+    if (!of || !at || at[0] < 0 || at[1] < 0 || at[0] >= of.width || at[1] >= of.height) return;
+    try {
+      const answer = await fetch(`${of.pixelAddress}&x=${at[0]}&y=${at[1]}`, { credentials: "same-origin" });
+      if (answer.ok) { const found = (await answer.json()).value; if (pointer === at) tellPointer(found); }
+    } catch { /* the rounded value stays */ }
+  };
+
+  // Images.
+  const load = async (name) => {
+    if (!views.has(name)) {
+      const answer = await fetch(images.find((one) => one.name === name).address, { credentials: "same-origin" });
+      if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || "the image cannot be read");
+      const of = await answer.json();
+      of.tiles = new Map();
+      of.cutsName = "zscale";
+      of.cuts = of.zscale[1] > of.zscale[0] ? of.zscale : [of.sky - 3 * of.sigma, of.sky + 10 * of.sigma];
+      views.set(name, of);
+    }
+    return views.get(name);
+  };
+  const show = async (name) => {
+    try {
+      const of = await load(name), before = view();
+      state.image = name;
+      if (!state.zoom || !before || (before !== of && (before.width !== of.width || before.height !== of.height))) fit();
+      showControls();
+      redraw();
+    } catch (error) { say(error.message); }
+  };
+  const blink = () => {
+    if (state.blinking) { clearInterval(state.blinking); state.blinking = null; }
+    else if (images.length > 1) {
+      state.blinking = setInterval(() => show(images[(images.findIndex((one) => one.name === state.image) + 1) % images.length].name), BLINK_MS);
+    }
+    showControls();
+  };
+
+  // Controls.
+  const tabs = images.map((one) => button(one.label, "Show the " + one.label.toLowerCase() + " image", () => { if (state.blinking) blink(); show(one.name); }));
+  const blinker = button("Blink", "Show one image after the other", blink);
+  const [stretchLabel, stretches] = choice("Stretch", ["linear", "sqrt", "asinh", "log"].map((one) => [one, one]), (name) => { state.stretch = name; redraw(); });
+  const [coloursLabel, palettes] = choice("Colours", ["grey", "inverted", "viridis", "heat"].map((one) => [one, one]), (name) => { state.colours = name; redraw(); });
+  const [cutsLabel, cutsList] = choice("Cuts", CUTS, (name) => { if (name !== "own") setCuts(cutsOf(view(), name), name); });
+  const OVERLAYS = [["sources", "sources"], ["apertures", "apertures"], ["annuli", "annuli"], ["pairs", "pairs"], ["stars", "matched stars"], ["masked", "masked pixels"], ["grid", "grid"]];
+  const has = { sources: () => marks.sources.length, apertures: () => marks.aperture, annuli: () => marks.annulus, pairs: () => marks.pairs.length, stars: () => marks.stars.length, masked: () => true, grid: () => marks.wcs };
+  const boxes = make("fieldset", { className: "overlays" }, make("legend", {}, "Overlays"));
+  const listOverlays = () => {
+    boxes.replaceChildren(boxes.firstChild, ...OVERLAYS.filter(([name]) => has[name]()).map(([name, label]) => {
+      const tick = make("input", { type: "checkbox", checked: state.overlays.has(name), name: "overlay-" + name });
+      tick.addEventListener("change", () => { if (tick.checked) state.overlays.add(name); else state.overlays.delete(name); redraw(); });
+      return make("label", {}, tick, " " + label);
+    }));
+  };
+  const showControls = () => {
+    const of = view();
+    tabs.forEach((tab, n) => tab.setAttribute("aria-pressed", String(images[n].name === state.image)));
+    blinker.setAttribute("aria-pressed", String(Boolean(state.blinking)));
+    stretches.value = state.stretch;
+    palettes.value = state.colours;
+    if (!of) return;
+    cutsList.value = of.cutsName;
+    low.value = short(of.cuts[0]);
+    high.value = short(of.cuts[1]);
+    box.dataset.cuts = of.cuts.map(short).join(" ");
+  };
+  const whole = button("Full screen", "Show the image on the whole screen", () => { if (document.fullscreenElement) document.exitFullscreen(); else box.requestFullscreen(); });
+  const bar = make("div", { className: "viewbar" },
+    ...(images.length > 1 ? [make("span", { className: "group" }, ...tabs, blinker)] : []),
+    make("span", { className: "group" }, button("−", "Zoom out", () => zoomBy(1 / 1.5)), button("+", "Zoom in", () => zoomBy(1.5)), button("Fit", "Show the whole image", fit), button("1:1", "One pixel as one pixel", () => zoomBy(1 / state.zoom)), whole),
+    stretchLabel, coloursLabel, cutsLabel, make("label", {}, "from ", low), make("label", {}, "to ", high));
+  const fallback = [...box.childNodes];
+  const start = async () => {
+    try {
+      await load(state.image);
+    } catch (error) {
+      // The preview stays, and the next image is tried.
+      const next = images.find((one) => one.name !== state.image);
+      try { if (!next) throw error; await load(next.name); state.image = next.name; } catch { box.append(trouble); say(error.message); return; }
+    }
+    if (box.dataset.marks) {
+      try { const answer = await fetch(box.dataset.marks, { credentials: "same-origin" }); if (answer.ok) marks = await answer.json(); } catch { /* without overlays */ }
+    }
+    for (const node of fallback) node.remove();
+    box.append(bar, canvas, readout, trouble, make("div", { className: "underview" }, graph, boxes));
+    box.classList.add("on");
+    listOverlays();
+    fit();
+    showControls();
+    new ResizeObserver(() => { const was = state.zoom; if (!was || was < fitZoom()) fit(); else moved(); }).observe(canvas);
+  };
+  start();
+})();
