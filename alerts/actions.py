@@ -1,31 +1,19 @@
-"""What people do about alerts: acknowledge, snooze and mute them, add a rule."""
+"""What people do about alerts: acknowledge, snooze and mute them. Each act is an audit row."""
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection
 
 from iop4d.alerts import episodes
-from iop4d.alerts.check import RuleNames, check_rule
 from iop4d.alerts.episodes import tag
 from iop4d.alerts.rendering import moment
-from iop4d.alerts.rules import CompiledRule
-from iop4d.config import Site
-from iop4d.config.edit import with_rule
-from iop4d.config.load import SITE_FILE
-from iop4d.fits.atomic import write_atomic
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import canonical, similar
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.model.units import seconds_of
-from iop4d.store import alerts, sources
+from iop4d.store import alerts, audit, sources
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert, Mute
-
-log = logging.getLogger(__name__)
 
 _LONGEST = 366.0 * 86400.0  # seconds
 
@@ -66,16 +54,35 @@ def described(alert: Alert) -> str:
 def acknowledge(tx: Transaction, alert: Alert, *, by: str, now: float, note: str = "") -> Alert:
     """Acknowledge an alert: no further reminders are sent."""
     _check_active(alert)
-    return episodes.move(tx, alert, AlertState.ACKNOWLEDGED, now=now, by=by, note=note,
-                         acknowledged_by=by, snoozed_until=None)
+    moved = episodes.move(tx, alert, AlertState.ACKNOWLEDGED, now=now, by=by, note=note,
+                          acknowledged_by=by, snoozed_until=None)
+    _record(tx, "acknowledge", alert, moved, by=by, now=now, why=note)
+    return moved
 
 
-def snooze(tx: Transaction, alert: Alert, seconds: float, *, by: str, now: float) -> Alert:
+def snooze(tx: Transaction, alert: Alert, seconds: float, *, by: str, now: float,
+           note: str = "") -> Alert:
     """No reminders of an alert are sent for a while."""
     _check_active(alert)
-    return episodes.move(tx, alert, AlertState.SNOOZED, now=now, by=by,
-                         note=f"until {moment(now + seconds)} UTC",
-                         snoozed_until=now + seconds)
+    until = f"until {moment(now + seconds)} UTC"
+    moved = episodes.move(tx, alert, AlertState.SNOOZED, now=now, by=by,
+                          note=f"{until}: {note}" if note else until, snoozed_until=now + seconds)
+    _record(tx, "snooze", alert, moved, by=by, now=now, why=note)
+    return moved
+
+
+def _record(tx: Transaction, what: str, was: Alert, moved: Alert, *, by: str, now: float,
+            why: str) -> None:
+    """Keep an act on an alert in the audit."""
+    before, after = ({"state": str(one.state), "acknowledged_by": one.acknowledged_by,
+                      "snoozed_until": one.snoozed_until} for one in (was, moved))
+    audit.record(tx, at=now, by=by, act=what, subject=subject_of(was), was=before, now=after,
+                 why=why)
+
+
+def subject_of(alert: Alert) -> str:
+    """What the audit calls an alert."""
+    return f"alert {alert.id}"
 
 
 def _check_active(alert: Alert) -> None:
@@ -93,11 +100,18 @@ def mute(tx: Transaction, *, rule: str, source: str, seconds: float, by: str, no
         raise ActionError("expected the name of a rule or of a source")
     if rule and rules is not None:
         check_known(rule, rules)
-    return alerts.mute(tx, rule=rule, source=known_source(tx, source), by=by, until=now + seconds,
-                     now=now)
+    made = alerts.mute(tx, rule=rule, source=known_source(tx, source), by=by, until=now + seconds,
+                       now=now)
+    audit.record(tx, at=now, by=by, act="mute", subject=f"mute {alerts.name_of_mute(made)}",
+                 now=_names_of(made) | {"until": made.until})
+    return made
 
 
-def unmute(tx: Transaction, *, rule: str, source: str, now: float) -> str:
+def _names_of(one: Mute) -> dict[str, str]:
+    return {"rule": one.rule, "source": one.source}
+
+
+def unmute(tx: Transaction, *, rule: str, source: str, by: str, now: float) -> str:
     """End the mutes of these names, also of a rule or source that is not there any more; what was
     muted.
 
@@ -110,62 +124,10 @@ def unmute(tx: Transaction, *, rule: str, source: str, now: float) -> str:
         names = ", ".join(dict.fromkeys(map(alerts.name_of_mute, there)))
         raise ActionError("nothing of that name is muted" + (f"; muted: {names}" if names else ""))
     alerts.end_mutes(tx, ended, now)
-    return alerts.name_of_mute(ended[0])
-
-
-#: Keys of a rule that a form or an option names, with what makes their values of text.
-_KEYS: dict[str, Callable[[str], object]] = {
-    "name": str, "source": str, "band": str, "condition": str, "clear": str, "severity": str,
-    "confirm": int, "confirm_within_hours": float, "cooldown_hours": float,
-    "reminder_hours": float, "max_err": float}
-
-
-def rule_keys(form: Mapping[str, str]) -> dict[str, Any]:
-    """The keys of a rule from a form's fields; those left empty are left out."""
-    found: dict[str, Any] = {"name": ""}
-    for name, made in _KEYS.items():
-        if text := form.get(name, "").strip():
-            try:
-                found[name] = made(text)
-                if isinstance(found[name], float) and not math.isfinite(found[name]):
-                    raise ValueError(text)
-            except ValueError:
-                raise ActionError(f"{name} is '{text}'; expected a number") from None
-    return found
-
-
-def new_rule(root: Path, keys: Mapping[str, Any]) -> tuple[str, Site, CompiledRule]:
-    """The site file with a rule more, as text and as a site, and the rule; writes nothing.
-
-    Raises ConfigError if it is wrong, as a reload of the file would.
-    """
-    text, site = with_rule(root, keys)
-    return text, site, check_rule(site.rule[-1], RuleNames.of(site))
-
-
-def add_rule(root: Path, keys: Mapping[str, Any]) -> None:
-    """Write a rule into the site file; raises ConfigError if it is wrong."""
-    text, _, _ = new_rule(root, keys)
-    write_atomic(root / SITE_FILE, (text.encode("utf-8"),), durable=True)
-
-
-def act(tx: Transaction, asked: Mapping[str, Any], *, now: float, rules: Collection[str]) -> str:
-    """Do what was asked on the page, see ``web.acts``; what was done, in a sentence."""
-    by, kind = str(asked["by"]), asked["act"]
-    if kind in ("mute", "unmute"):
-        names = {"rule": str(asked["rule"]), "source": str(asked["source"])}
-        if kind == "unmute":
-            return f"{unmute(tx, **names, now=now)} is unmuted."
-        made = mute(tx, **names, seconds=float(asked["seconds"]), by=by, now=now, rules=rules)
-        return f"{alerts.name_of_mute(made)} is muted until {moment(made.until)} UTC."
-    alert = alerts.find(tx, asked["alert"])
-    if alert is None:
-        raise ActionError(f"there is no alert {asked['alert']}")
-    if kind == "snooze":
-        until = snooze(tx, alert, float(asked["seconds"]), by=by, now=now).snoozed_until
-        return f"{described(alert)} is snoozed until {moment(until)} UTC."
-    acknowledge(tx, alert, by=by, now=now, note=str(asked.get("note", "")))
-    return f"{described(alert)} is acknowledged: no further reminders are sent."
+    name = alerts.name_of_mute(ended[0])
+    audit.record(tx, at=now, by=by, act="unmute", subject=f"mute {name}",
+                 was=_names_of(ended[0]) | {"until": max(one.until for one in ended)})
+    return name
 
 
 def source_of(db: Connection, name: str) -> str:
@@ -195,41 +157,3 @@ def check_known(name: str, rules: Collection[str]) -> None:
     """Raises ActionError if there is no such rule."""
     if name not in rules:
         raise ActionError(f"there is no rule '{name}'{similar(name, rules)}")
-
-
-class AlertRequests:
-    """Requests of the page about alerts: acts on alerts and mutes, and new rules.
-
-    ``reload``: have the site file read again; None if that is not possible.
-    """
-
-    def __init__(self, root: Path, rules: Collection[str], clock: Callable[[], float],
-                 reload: Callable[[], None] | None) -> None:
-        self._root = root
-        self._rules = rules
-        self._clock = clock
-        self._reload = reload
-        self._added = False
-
-    def prepare(self, content: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Check who requests what."""
-        for key in ("act", "by"):
-            if not isinstance(content.get(key), str):
-                raise Iop4dError(f"the request does not say '{key}'")
-        return content
-
-    def act(self, tx: Transaction, prepared: Mapping[str, Any]) -> dict[str, Any]:
-        """Do it, and say in a sentence what was done."""
-        if prepared["act"] != "add-rule":
-            return {"said": act(tx, prepared, now=self._clock(), rules=self._rules)}
-        add_rule(self._root, prepared["keys"])
-        self._added = True
-        log.info("%s added the rule '%s' on the page", prepared["by"], prepared["keys"]["name"])
-        when = "now" if self._reload is not None else "when the daemon starts next"
-        return {"said": f"The rule is in the site file; it applies {when}."}
-
-    async def after(self) -> None:
-        """A new rule applies once the site file is read again."""
-        if self._added and self._reload is not None:
-            self._reload()
-        self._added = False

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.points import lacks_error, newest, since_jd
-from iop4d.alerts.rules import CompiledRule, Edge, History, compile_rule, judge
+from iop4d.alerts.rules import CompiledRule, Edge, History, RulePoint, compile_rule, judge
 from iop4d.config import Rule
 from iop4d.model.errors import ConfigError
 from iop4d.model.states import AlertState
@@ -61,15 +61,20 @@ def changed_rule(rule: Rule, condition: str = "", clear: str | None = None) -> C
         raise
 
 
-def backtest(db: Connection, engine: AlertEngine, compiled: CompiledRule,
-             since: float) -> BackTest:
-    """Judge all points from JD ``since`` on, in the order of time; nothing is written or sent."""
+def backtest(db: Connection, engine: AlertEngine, compiled: CompiledRule, since: float, *,
+             kept: dict[tuple[str, str], list[RulePoint]] | None = None) -> BackTest:
+    """Judge all points from JD ``since`` on, in the order of time; nothing is written or sent.
+
+    ``kept``: gets the points that were judged, by source and band.
+    """
     fired: list[Fired] = []
     count = unknown = 0
     series = engine.series(db, compiled)
     for source, band in series:
         points = since_jd(db, compiled, source, band, since, engine.until)
         count += len(points)
+        if kept is not None:
+            kept[source, band] = points
         unknown += sum(math.isnan(point.value) for point in points)
         fired += _episodes(source, band, judge(compiled, History(), points, since=since))
     return BackTest(fired=tuple(sorted(fired, key=lambda f: f.fired_jd)), points=count,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -64,7 +64,9 @@ class AlertEngine:
 
     def __init__(self, site: Site, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._all = check_rules(site)
+        checked = check_rules(site)
+        self._all = tuple(one for one in checked if one.rule.enabled)
+        self._disabled = {one.rule.name for one in checked if not one.rule.enabled}
         self._wrong = {wrong.name for wrong in site.wrong_rules}
         self._of_points = tuple(c for c in self._all if c.condition.form is not Form.SYSTEM)
         self._subjects = Subjects(site, self._of_points)
@@ -77,7 +79,7 @@ class AlertEngine:
         return latest_jd(self._clock())
 
     def compiled(self, rule: str) -> CompiledRule | None:
-        """A rule of the site file by its name."""
+        """A rule of the site file that is evaluated, by its name."""
         return next((c for c in self._all if c.rule.name == rule), None)
 
     def unknown(self, db: Connection) -> dict[str, list[str]]:
@@ -153,7 +155,8 @@ class AlertEngine:
             self._notifier.notify(tx, compiled, alert, MessageKind.PENDING)
 
     def _end_without_rule(self, tx: Transaction, alert: Alert) -> None:
-        """The site file does not have the alert's rule any more, or it is about the system now."""
+        """The site file does not have the alert's rule any more, or not enabled, or it is about the
+        system now."""
         now = self._clock()
         if alert.state == AlertState.PENDING:
             episodes.move(tx, alert, AlertState.INACTIVE, now=now)
@@ -161,7 +164,7 @@ class AlertEngine:
         span = points.jd_span(tx, alert.points)
         episodes.move(tx, alert, AlertState.RESOLVED, now=now, resolved_at=now,
                       resolved_jd=span[1] if span else alert.fired_jd,
-                      reason=without_rule(alert))
+                      reason=without_rule(alert, self._disabled))
 
     def _measured_again(self, tx: Transaction, compiled: CompiledRule, alert: Alert, since: float,
                         written: frozenset[int], reader: PointReader) -> list[RulePoint]:
@@ -345,8 +348,10 @@ def reminder_is_due(alert: Alert, rule: Rule, now: float) -> bool:
         0 < 3600.0 * rule.reminder_hours <= now - alert.notified_at)
 
 
-def without_rule(alert: Alert) -> str:
-    """Why an alert ends whose rule left the site file."""
+def without_rule(alert: Alert, disabled: Collection[str]) -> str:
+    """Why an alert ends whose rule left the site file, or was disabled there."""
+    if alert.rule in disabled:
+        return f"the rule '{alert.rule}' is disabled"
     return f"the site file has no rule '{alert.rule}' any more"
 
 

@@ -239,7 +239,8 @@ class SystemRules:
         self._observes = observes
         self._unknown = unknown
         self._notifier = Notifier(site, clock)
-        compiled = [compile_rule(rule) for rule in _with_own(site)]
+        compiled = [compile_rule(rule) for rule in _with_own(site) if rule.enabled]
+        self._disabled = {rule.name for rule in site.rule if not rule.enabled}
         self._rules = [one for one in compiled if one.condition.form is Form.SYSTEM]
         self._why: Callable[[], str] = str  # of the value that is judged
         self._why_without: Callable[[float], str] = lambda _: ""  # the same of its end
@@ -314,7 +315,7 @@ class SystemRules:
                     (alert.rule, alert.source, True), True, _LEFT_AFTER if known else 0.0):
                 continue
             self._resolve(tx, alert, f"there is no information about {alert.source} any more"
-                          if known else without_rule(alert))
+                          if known else without_rule(alert, self._disabled))
 
     def _end(self, tx: Transaction, compiled: CompiledRule, alert: Alert, value: float) -> None:
         without = self._why_without(alert.fired_at)

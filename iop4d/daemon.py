@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from typing import Any
 
-from iop4d.alerts.actions import AlertRequests
 from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
-from iop4d.alerts.check import rules_of, without_wrong_rules
+from iop4d.alerts.check import without_wrong_rules
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
+from iop4d.alerts.rule_edits import RuleRequests
 from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of
 from iop4d.alerts.system_rules import SystemRules
 from iop4d.archives.folder import WatchedFolder
@@ -124,8 +124,7 @@ class Daemon:
                                             look=look),
             RequestKind.REPROCESS: Reprocess(self._ledger, wake),
             RequestKind.MASTERS: JudgeMasters(self._ledger, wake),
-            RequestKind.ALERTS: AlertRequests(self._site.root, rules_of(self._site), self._clock,
-                                              self._reload)})
+            RequestKind.ALERTS: RuleRequests(self._site.root, self._clock, self._reload)})
         self._build_messages()
         if self._watch:
             self._intake = Intake(self._ledger, self.database, self._clock, wake)

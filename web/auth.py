@@ -35,7 +35,7 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response as AnyResponse
 
-from iop4d.store import users
+from iop4d.store import people, users
 from iop4d.store.database import StoreUnavailableError
 from iop4d.web.context import parts, render, render_without_database
 from iop4d.web.limits import Caller, WrongPasswords, network_of
@@ -117,6 +117,8 @@ def person() -> users.Person | None:
             sent = api_token()
             g.person = (person_of_token(sent, parts().reader) if sent
                         else person_of(session_token(), parts().reader))
+            if sent and g.person is not None:
+                _note_use(digest(sent), time.time())
     found: users.Person | None = g.person
     return found
 
@@ -144,6 +146,15 @@ def person_of_token(token: str, reader: Reader) -> users.Person | None:
     """For whom a program acts that sends a token; None if there is no such token, or it ended."""
     with reader.connected() as db:
         return users.person_of_token(db, digest(token), time.time())
+
+
+def _note_use(token: str, now: float) -> None:
+    """Keep when a token was used, not at each request."""
+    with parts().reader.connected() as db:
+        is_old = people.use_is_old(db, token, now)
+    if is_old:
+        with parts().reader.requesting() as tx:
+            people.note_use(tx, token, now)
 
 
 @blueprint.get("/sign-in")
@@ -176,6 +187,27 @@ def enter() -> Any:
         door.waiting.release()
     _open_session(name, known, caller)
     return redirect(page_of_ours(back), code=303)
+
+
+def check_own_password(password: str) -> None:
+    """Refuse who is signed in and does not know the password; counted as when signing in.
+
+    Raises PeopleError.
+    """
+    door: _Door = current_app.extensions[_EXTENSION]
+    with door.looking:
+        caller = _caller(who())
+        if wait := door.tried.rest(caller):
+            raise people.PeopleError(f"too many wrong passwords; try again in {wait:.0f} s",
+                                     "current")
+        if not check_password_hash(_password_of(who()) or _NOBODY, password[:_LONGEST]):
+            door.tried.add(caller)
+            raise people.PeopleError("the password is wrong", "current")
+
+
+def renew_session(name: str, password: str) -> None:
+    """A new session of this browser, after the password became that of a hash."""
+    _open_session(name, password, _caller(name))
 
 
 @blueprint.post("/sign-out")

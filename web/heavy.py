@@ -63,6 +63,14 @@ def install(app: Flask, threads: int) -> None:
     app.extensions[_EXTENSION] = HeavyAnswers(threads)
 
 
+@contextmanager
+def turn() -> Iterator[bool]:
+    """Whether a heavy piece of a page may be made now; it counts until the end of the block."""
+    answers: HeavyAnswers = current_app.extensions[_EXTENSION]
+    with answers.one() as may:
+        yield may
+
+
 def heavy(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """A view whose answers are heavy: what is too many gets 503 at once, and when to try again.
 

@@ -33,12 +33,18 @@ ENTRIES = (
           pages=(("/nights", "Nights", "nights.night_list"),
                  ("/failed", "Not used", "frames.unused"))),
     Entry(path="/alerts", name="Alerts", icon="alerts", access=Access.SITE,
-          parts=("alerts", "rules", "drafts", "summaries", "mailbox"),
+          parts=("alerts", "rules", "rule-form", "messages", "drafts", "summaries", "mailbox"),
           pages=(("/alerts", "Episodes", "alerts.alerts"),
+                 ("/rules", "Rules", "rules.rules"),
+                 ("/messages", "Messages", "messages.messages"),
                  ("/summaries", "Summaries", "summaries.summary_list"),
                  ("/drafts", "Telegrams", "drafts.draft_list"),
                  ("/mailbox", "Mailbox", "mailbox.mailbox"))),
-    Entry(path="/system", name="System", icon="system", access=Access.SITE, parts=("system",)),
+    Entry(path="/system", name="System", icon="system", access=Access.SITE,
+          parts=("system", "account"),
+          pages=(("/system", "State", "system.system"),
+                 ("/system/accounts", "Accounts", "accounts.accounts"),
+                 ("/system/audit", "Audit", "audit.changes"))),
 )
 
 
@@ -62,6 +68,12 @@ def pages_of(entry: Entry | None) -> list[tuple[str, str]]:
             and (path != "/mailbox" or parts().site.web.mailbox is not None)]
 
 
+def page_at(entry: Entry | None, path: str) -> str:
+    """The address of the page under an entry to which a path belongs; empty if to none."""
+    there = [page for page, _ in pages_of(entry) if path == page or path.startswith(f"{page}/")]
+    return max(there, key=len, default="")
+
+
 def for_templates() -> dict[str, Any]:
     """What the templates use of this."""
-    return {"menu": menu, "entry_of": entry_of, "pages_of": pages_of}
+    return {"menu": menu, "entry_of": entry_of, "pages_of": pages_of, "page_at": page_at}

@@ -37,13 +37,14 @@ class Access(IntEnum):
     OPEN = 0
     RESULTS = 1
     SITE = 2
-    OBSERVE = 3
-    EDIT = 4
-    ADMINISTER = 5
+    OWN = 3  # of whoever has an account
+    OBSERVE = 4
+    EDIT = 5
+    ADMINISTER = 6
 
 
 #: What each role may.
-MAY = {Role.VIEWER: Access.SITE, Role.OBSERVER: Access.OBSERVE, Role.EDITOR: Access.EDIT,
+MAY = {Role.VIEWER: Access.OWN, Role.OBSERVER: Access.OBSERVE, Role.EDITOR: Access.EDIT,
        Role.ADMIN: Access.ADMINISTER}
 
 ACCESS = {
@@ -80,7 +81,10 @@ ACCESS = {
     "frames.raw": Access.SITE,
     "frames.reduced": Access.SITE,
     "alerts.alerts": Access.SITE,
-    "alerts.rule": Access.OBSERVE,  # a back-test takes time: not for outsiders
+    "alerts.episode": Access.SITE,
+    "rules.rules": Access.SITE,
+    "rules.rule": Access.OBSERVE,  # a back-test takes time: not for outsiders
+    "messages.messages": Access.SITE,
     "summaries.summary_list": Access.SITE,
     "summaries.summary_page": Access.SITE,
     "summaries.plot": Access.SITE,
@@ -93,7 +97,20 @@ ACCESS = {
     "frames.retry": Access.EDIT,  # and as [web] allow_retry says
     "alerts.alert": Access.OBSERVE,
     "alerts.mute": Access.OBSERVE,
-    "alerts.add_rule": Access.EDIT,
+    "rules.form": Access.EDIT,
+    "rules.check": Access.EDIT,
+    "rules.save": Access.EDIT,
+    "rules.change": Access.EDIT,
+    "drafts.save": Access.EDIT,
+    "accounts.own": Access.OWN,
+    "accounts.password": Access.OWN,
+    "accounts.add_token": Access.OWN,
+    "accounts.revoke_token": Access.OWN,  # another's is for admins
+    "accounts.accounts": Access.ADMINISTER,
+    "accounts.add": Access.ADMINISTER,
+    "accounts.change": Access.ADMINISTER,
+    "audit.changes": Access.ADMINISTER,
+    "audit.take_back": Access.ADMINISTER,
 }
 
 #: What people read who are not signed in, by ``[web] read``.

@@ -171,6 +171,11 @@ def _write(folder: Path, facts: DraftFacts, draft: Draft, pictures: Pictures | N
     return StoredDraft(folder=folder, content=json.loads(files[TRACE]), fresh=True)
 
 
+def keep_text(kept: StoredDraft, text: str) -> None:
+    """Write another text of a draft; the one that was drafted stays in its trace."""
+    write_atomic(kept.folder / TEXT, [text.encode("utf-8")], durable=True)
+
+
 def find(parent: Path, alert: dict[str, Any]) -> StoredDraft | None:
     """The draft that was made for an episode, whatever its alert's time is now."""
     mine = _episode(alert)

@@ -97,7 +97,7 @@ def _mute(tx: Transaction, seconds: float, source: str, by: str, now: float) -> 
 
 
 def _unmute(tx: Transaction, source: str, by: str, now: float) -> str:
-    return f"{actions.unmute(tx, rule='', source=source, now=now)} is unmuted by {by}."
+    return f"{actions.unmute(tx, rule='', source=source, by=by, now=now)} is unmuted by {by}."
 
 
 def commands_of(site: Site, channels: Mapping[str, Channel], database: DatabaseThread,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli import rule_wizard
+from iop4d.cli import rule_changes, rule_wizard
 from iop4d.cli.common import load, open_database, site_options, time_option
 from iop4d.cli.output import echo, json_option, plain, write_json
+from iop4d.cli.rule_changes import keep, read_keys
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def rules(ctx: click.Context, as_json: bool, site_after: str | None,
         state = "; ".join([
             f"{active[rule.name]} active" if active.get(rule.name) else "not active",
             *([f"waits: {waits[rule.name]}"] if waits.get(rule.name) else []),
+            *(["disabled"] if not rule.enabled else []),
             *(["muted in the site file"] if rule.muted else []), *muted.pop(rule.name, ())])
         echo(f"{rule.name}: {rule.condition}, {_watched(rule)}; {rule.severity}, notifies "
              f"{', '.join(rule.channels) or 'no channel'}; {state}")
@@ -264,7 +266,8 @@ def unmute(ctx: click.Context, rule: str, source: str, site_after: str | None,
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=False).write() as tx:
-        ended = actions.unmute(tx, rule=rule, source=source, now=time.time())
+        ended = actions.unmute(tx, rule=rule, source=source, by=getpass.getuser(),
+                               now=time.time())
     click.echo(f"{ended} is unmuted.")
 
 
@@ -287,13 +290,13 @@ def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ..
         more: tuple[str, ...], site_after: str | None, overrides_after: tuple[str, ...],
         **keys: str) -> None:
     """Add a rule to the site file; a running daemon uses it after 'iop4d reload'."""
-    from iop4d.alerts import actions
+    from iop4d.alerts import rule_edits
     from iop4d.alerts.subjects import not_in_catalogue
     from iop4d.config.edit import rule_section
 
     site = load(ctx, site_after, overrides_after)
-    wanted = {"name": name, **keys, "channels": list(channels), **_read_keys(more)}
-    _, new_site, compiled = actions.new_rule(site.root, wanted)
+    wanted = {"name": name, **keys, "channels": list(channels), **read_keys(more)}
+    _, new_site, compiled = rule_edits.new_rule(site.root, wanted)
     click.echo(rule_section(wanted).rstrip())
     if site.database.exists():
         with open_database(site, read_only=True).read() as db:
@@ -301,23 +304,10 @@ def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ..
                 click.echo(missing, err=True)
     if dry_run:
         return
-    actions.add_rule(site.root, wanted)
+    keep(site, {"act": rule_edits.ADD, "keys": wanted})
     click.echo("Added to the site file. 'iop4d rules test' back-tests it; 'iop4d reload' makes a "
                "running daemon use it.")
 
 
-rules.add_command(rule_wizard.new)
-
-
-def _read_keys(texts: tuple[str, ...]) -> dict[str, object]:
-    """Keys and values as TOML has them."""
-    import tomllib
-
-    found: dict[str, object] = {}
-    for text in texts:
-        try:
-            found |= tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise Iop4dError(f"--key '{text}': expected KEY=VALUE as in the site file, such as "
-                             f"max_err=0.05: {error}") from error
-    return found
+for _command in (rule_wizard.new, rule_changes.change, rule_changes.remove):
+    rules.add_command(_command)

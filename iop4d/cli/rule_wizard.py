@@ -78,9 +78,10 @@ def new(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, 
     if not click.confirm("Write it into the site file?", default=False):
         click.echo("Nothing was written.")
         return
-    from iop4d.alerts import actions
+    from iop4d.alerts.rule_edits import ADD
+    from iop4d.cli.rule_changes import keep
 
-    actions.add_rule(site.root, keys)
+    keep(site, {"act": ADD, "keys": keys})
     click.echo("Added to the site file. 'iop4d reload' makes a running daemon use it.")
 
 
@@ -145,11 +146,11 @@ def _ask_name(default: str, there: set[str]) -> str:
 
 def _checked(root: Path, keys: dict[str, Any]) -> tuple[CompiledRule, Site, dict[str, Any]]:
     """A rule that is right: what is wrong with a condition is said, and it is asked for again."""
-    from iop4d.alerts import actions
+    from iop4d.alerts import rule_edits
 
     while True:
         try:
-            _, site, compiled = actions.new_rule(root, keys)
+            _, site, compiled = rule_edits.new_rule(root, keys)
             return compiled, site, keys
         except ConfigError as error:
             click.echo(str(error))

@@ -94,6 +94,8 @@ class Rule:
     max_age_hours: float = key(
         "Hours: older points send no message; below 0: as in [alerts]; 0: any age.", -1.0)
     muted: bool = key("Evaluate the rule and send no messages.", False)
+    enabled: bool = key(
+        "Evaluate the rule; false keeps it in the site file without evaluating it.", True)
     channels: tuple[str, ...] = key("Names of the channels that are notified.", ())
 
 

@@ -270,19 +270,20 @@ def episodes(db: Connection, number: int, size: int = PAGE) -> Page:
         first, Alert.fired_at.desc()), number, size)
     points = {point for alert in found.rows for point in alert.points}
     results = {row.id: row for row in db.select(Result).where(Result.id.in_(points))}
-    messages = _by_alert(db, Outbox, found.rows)
-    steps = _by_alert(db, AlertStep, found.rows)
+    messages = by_alert(db, Outbox, found.rows)
+    steps = by_alert(db, AlertStep, found.rows)
     rows = [Episode(alert=alert, results=[results[i] for i in alert.points if i in results],
                     messages=messages.get(alert.id, []), steps=steps.get(alert.id, []))
             for alert in found.rows]
     return Page(rows=rows, number=found.number, total=found.total, size=size)
 
 
-def _by_alert(db: Connection, table: type[Any], alerts: list[Alert]) -> dict[int, list[Any]]:
+def by_alert(db: Connection, table: type[Any], alerts: list[Alert],
+             columns: Iterable[Any] = ()) -> dict[int, list[Any]]:
     """The rows of a table that belong to alerts, by the alert's id, in order of their making."""
     found: dict[int, list[Any]] = {}
-    for row in db.select(table).where(table.alert.in_([alert.id for alert in alerts])).order_by(
-            table.id):
+    ids = [alert.id for alert in alerts]
+    for row in db.select(table, *columns).where(table.alert.in_(ids)).order_by(table.id):
         found.setdefault(row.alert_id, []).append(row)
     return found
 

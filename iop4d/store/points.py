@@ -234,6 +234,31 @@ def light_curve(db: Connection, source: str, band: str, since: float, until: flo
     return list(reversed(list(newest.tuples())))
 
 
+#: For each quantity, value and error as SQL, for pictures: brightness and p without the host galaxy
+#: where that is known, as rules look at them.
+_DRAWN = {
+    "mag": ("CASE WHEN host_mjy IS NULL THEN mag ELSE mag_nucleus END",
+            "CASE WHEN host_mjy IS NULL THEN mag_err ELSE mag_nucleus_err END"),
+    "p": ("CASE WHEN host_mjy IS NULL THEN p_debiased ELSE p_nucleus END",
+          "CASE WHEN host_mjy IS NULL THEN p_err ELSE p_nucleus_err END"),
+    "chi": ("chi_deg", "chi_err_deg"),
+}
+
+
+def drawn(db: Connection, source: str, band: str, quantity: str, since: float, until: float, *,
+          limit: int) -> list[tuple[int, float, float, float | None]]:
+    """Id, JD, value and error of the newest good points between two JD, the oldest first, for a
+    picture; ``quantity``: mag, p or chi. Plain SQL: a page has many."""
+    value, error = _DRAWN[quantity]
+    bars = barring_flags(needs_mag=quantity == "mag")
+    rows = db.rows(
+        f"SELECT id, jd_mid, {value} AS v, {error} FROM result "  # noqa: S608  # from the table above
+        "WHERE source = ? AND band = ? AND jd_mid BETWEEN ? AND ? AND v IS NOT NULL "
+        f"AND flags & {bars} = 0 AND human_flags = '[]' AND mode != ? "
+        "ORDER BY jd_mid DESC LIMIT ?", source, band, since, until, STACK, limit)
+    return [(int(id_), float(jd), float(v), e) for id_, jd, v, e in reversed(list(rows))]
+
+
 def measured(db: Connection) -> list[tuple[str, str]]:
     """Every source and band that there are results of."""
     return list(db.select(Result, Result.source, Result.band).distinct().tuples())

@@ -6,9 +6,8 @@ import pytest
 
 from iop4d.alerts import actions
 from iop4d.alerts.episodes import tag
-from iop4d.alerts.rendering import moment
 from iop4d.model.units import SpanError
-from iop4d.store.schema import Alert, Event, Mute, Source
+from iop4d.store.schema import Alert, Audit, Event, Mute, Source
 from tests.alerts.bench import Start, channel, rule
 from tests.support.rows import first, rows, update
 
@@ -28,9 +27,11 @@ def test_a_mute_ends_by_any_name_though_its_source_is_gone_or_has_another(start:
                            match="unknown source 'BL Lac C1'; did you mean BL Lac"):
             actions.mute(tx, rule="", source="BL Lac C1", seconds=HOUR, by="Ana", now=now)
         with pytest.raises(actions.ActionError, match="muted: BL Lac, BL Lac C1"):
-            actions.unmute(tx, rule="bright", source="BL Lac", now=now)
-        assert actions.unmute(tx, rule="", source="bl_lac", now=now) == "BL Lac"
-        assert actions.unmute(tx, rule="", source="bllac-c1", now=now) == "BL Lac C1"
+            actions.unmute(tx, rule="bright", source="BL Lac", by="Ana", now=now)
+        assert actions.unmute(tx, rule="", source="bl_lac", by="Ana",
+                              now=now) == "BL Lac"
+        assert actions.unmute(tx, rule="", source="bllac-c1", by="Ana",
+                              now=now) == "BL Lac C1"
     assert len(rows(night.database, Mute, Mute.until > now)) == 0
     assert [row.kind for row in rows(night.database, Event)].count("mute") == 4
 
@@ -90,25 +91,26 @@ def test_acknowledging_ends_a_snooze(start: Start) -> None:
     assert night.state() == "acknowledged"
 
 
-def test_what_the_page_asks_for_is_done_and_said(start: Start) -> None:
+def test_every_act_on_an_alert_and_every_mute_is_in_the_audit(start: Start) -> None:
     night = start()
     night.see_all([12.5, 12.5])
-    alert = first(night.database, Alert)
-    asked = {"by": "ana", "alert": alert.id, "rule": "", "source": "BL Lac", "seconds": 3600.0}
-    until = moment(night.clock() + 3600.0)
-
-    def done(act: str, **more: object) -> str:
-        with night.database.write() as tx:
-            return actions.act(tx, {**asked, "act": act, **more}, now=night.clock(),
-                               rules=("bright",))
-
-    name = f"{tag(alert)} bright: BL Lac R"
-    assert done("snooze") == f"{name} is snoozed until {until} UTC."
-    assert done("acknowledge", note="ours") == (
-        f"{name} is acknowledged: no further reminders are sent.")
-    assert done("mute") == f"BL Lac is muted until {until} UTC."
-    assert done("unmute") == "BL Lac is unmuted."
-    with pytest.raises(actions.ActionError, match="there is no rule 'brigth'; did you mean bright"):
-        done("mute", rule="brigth")
-    with pytest.raises(actions.ActionError, match="there is no alert 99"):
-        done("snooze", alert=99)
+    now, alert = night.clock(), first(night.database, Alert)
+    with night.database.write() as tx:
+        snoozed = actions.snooze(tx, alert, HOUR, by="ana", now=now, note="clouds")
+        actions.acknowledge(tx, snoozed, by="ben", now=now, note="ours")
+        actions.mute(tx, rule="bright", source="BL Lac", seconds=HOUR, by="ana", now=now)
+        actions.unmute(tx, rule="bright", source="BL Lac", by="ben", now=now)
+        with pytest.raises(actions.ActionError, match="there is no rule 'brigth'; did you mean"):
+            actions.mute(tx, rule="brigth", source="", seconds=HOUR, by="ana", now=now,
+                         rules=("bright",))
+    kept = [(row.by, row.act, row.subject, row.why) for row in rows(night.database, Audit)]
+    assert kept == [
+        ("ana", "snooze", f"alert {alert.id}", "clouds"),
+        ("ben", "acknowledge", f"alert {alert.id}", "ours"),
+        ("ana", "mute", "mute bright on BL Lac", ""),
+        ("ben", "unmute", "mute bright on BL Lac", "")]
+    snooze, acknowledge, *_ = rows(night.database, Audit)
+    assert snooze.was["state"] == "firing"
+    assert snooze.now == acknowledge.was == {
+        "state": "snoozed", "acknowledged_by": "", "snoozed_until": now + HOUR}
+    assert acknowledge.now["acknowledged_by"] == "ben"

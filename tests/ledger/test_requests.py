@@ -117,11 +117,11 @@ def test_a_rule_that_waited_for_a_daemon_does_not_end_reduce(tmp_path: Path) -> 
 
 
 def test_a_rule_has_a_service_reload_its_site_file(tmp_path: Path) -> None:
-    from iop4d.alerts.actions import AlertRequests
+    from iop4d.alerts.rule_edits import RuleRequests
 
     (tmp_path / "iop4d.toml").write_text(SITE, encoding="utf-8")
     reloads: list[int] = []
-    handler = AlertRequests(tmp_path, ["flare"], lambda: 0.0, lambda: reloads.append(1))
+    handler = RuleRequests(tmp_path, lambda: 0.0, lambda: reloads.append(1))
     with Database(tmp_path / "iop4d.db").write() as tx:
         answer = handler.act(tx, handler.prepare({"act": "add-rule", "by": "Ana", "keys": RULE}))
     assert answer == {"said": "The rule is in the site file; it applies now."}

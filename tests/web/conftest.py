@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,16 @@ def own(tmp_path: Path) -> Site:
     return made
 
 
+@cache
+def hashed(password: str) -> str:
+    """The hash of a password; it takes long."""
+    return generate_password_hash(password)
+
+
 def add_account(site: Site, name: str = "Ana", password: str = PASSWORD) -> None:
     """Let somebody sign in."""
     with Database(site.database).write() as tx:
-        users.save(tx, name, generate_password_hash(password), now=0.0)
+        users.save(tx, name, hashed(password), now=0.0)
 
 
 def enter(client: FlaskClient, password: str = PASSWORD, name: str = "Ana", back: str = "/alerts",

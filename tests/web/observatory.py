@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def site(root: Path, **web: Any) -> Site:
         rule=(Rule(name="bright", condition="mag < 13.0", clear="mag > 13.2", channels=("team",)),))
 
 
+@cache
 def png(shade: int = 0, size: tuple[int, int] = (200, 150)) -> bytes:
     """A small grey picture of a few stars."""
     nx, ny = size

@@ -54,7 +54,7 @@ def test_every_route_has_a_policy_and_every_policy_a_route(filled: Site) -> None
     app = create_app(filled)
     assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(ACCESS)
     for rule in routes(app, "POST"):
-        assert ACCESS[rule.endpoint] in (Access.OBSERVE, Access.EDIT, Access.ADMINISTER,
+        assert ACCESS[rule.endpoint] in (Access.OWN, Access.OBSERVE, Access.EDIT, Access.ADMINISTER,
                                          Access.OPEN), rule
 
 

@@ -1,5 +1,5 @@
 """System: what whoever runs the site needs."""
 
-from iop4d.web.views.system import status
+from iop4d.web.views.system import accounts, changes, status
 
-BLUEPRINTS = (status.blueprint,)
+BLUEPRINTS = (accounts.blueprint, changes.blueprint, status.blueprint)
