@@ -25,6 +25,7 @@ from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
 from iop4d.web import api, auth, compression, context, formats, heavy, menu, policy
 from iop4d.web.context import Parts, render_without_database
+from iop4d.web.markdown import markdown
 from iop4d.web.proxy import BehindProxy
 from iop4d.web.reader import LiveSite, Reader
 from iop4d.web.stream import PAGE_PREFIX, Hub
@@ -101,7 +102,7 @@ def _give_templates(app: Flask) -> None:
         "jd": formats.jd, "span": units.span_text, "when": formats.when,
         "number": formats.number, "size": formats.size, "sexagesimal": units.sexagesimal,
         "state": formats.state, "flag_marks": formats.flag_marks, "percent": formats.percent,
-        "place": formats.place}
+        "place": formats.place, "markdown": markdown}
     functions: dict[str, Callable[..., Any]] = {
         "plus_minus": units.plus_minus, "total": uncertainty.total,
         "mag_total": uncertainty.mag_total, "mag_text": uncertainty.mag_text,

@@ -27,7 +27,7 @@ class Entry:
 ENTRIES = (
     Entry(path="/", name="Tonight", icon="tonight", access=Access.SITE, parts=("", "nights")),
     Entry(path="/sources", name="Sources", icon="sources", access=Access.RESULTS,
-          parts=("sources", "curves")),
+          parts=("sources", "curves", "catalogue")),
     Entry(path="/data", name="Data", icon="data", access=Access.SITE,
           parts=("data", "frames", "results", "masters", "groups", "failed"),
           pages=(("/nights", "Nights", "nights.night_list"),

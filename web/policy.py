@@ -55,8 +55,17 @@ ACCESS = {
     "api.healthz": Access.OPEN,
     "search.search": Access.RESULTS,
     "api.bokeh_script": Access.OPEN,
-    "sources.source_list": Access.RESULTS,
+    "source_list.source_list": Access.RESULTS,
     "sources.source": Access.RESULTS,
+    "catalogue.entry": Access.SITE,
+    "catalogue.change": Access.SITE,
+    "catalogue.new": Access.EDIT,
+    "catalogue.save": Access.EDIT,
+    "catalogue.add": Access.EDIT,
+    "catalogue.rename": Access.EDIT,
+    "catalogue.remove": Access.EDIT,
+    "catalogue.undo": Access.EDIT,
+    "catalogue.reduce_again": Access.EDIT,
     "results.result": Access.RESULTS,
     "results.modulation_of": Access.RESULTS,
     "api.api_live": Access.RESULTS,
@@ -201,7 +210,7 @@ def _refused(access: Access, *, is_change: bool) -> AnyResponse:
         return _without_rights("Sign in first. The command 'iop4d users add NAME' creates an "
                                "account.", 403)
     if request.endpoint == "tonight.live" and sees(Access.RESULTS):
-        return redirect(url_for("sources.source_list"), code=303)
+        return redirect(url_for("source_list.source_list"), code=303)
     if _is_for_programs():
         return _without_rights("Sign in first.", 401)
     return redirect(url_for("auth.page", back=request.full_path.rstrip("?")), code=303)

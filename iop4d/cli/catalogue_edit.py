@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import time
+
 import click
 
 from iop4d.cli.common import load, open_database, site_options
@@ -22,7 +25,7 @@ def remove(ctx: click.Context, name: str, force: bool, site_after: str | None,
     Its results stay, and are listed under its name. What it calibrated is calibrated again without
     it. A source that anything needs is refused, and what that is is listed.
     """
-    from iop4d.store import catalogue, catalogue_edit
+    from iop4d.store import catalogue, catalogue_changes, catalogue_edit
 
     site = load(ctx, site_after, overrides_after)
     with open_database(site, read_only=False).write() as tx:
@@ -31,7 +34,7 @@ def remove(ctx: click.Context, name: str, force: bool, site_after: str | None,
         if needs and not force:
             raise CatalogueError(f"{source.name} is not removed, it is needed by: "
                                  f"{'; '.join(needs)}. --force removes it nevertheless")
-        catalogue_edit.remove(tx, source)
+        catalogue_changes.remove(tx, source, by=getpass.getuser(), at=time.time())
     click.echo(f"{source.name} removed from the catalogue.")
 
 
@@ -48,13 +51,11 @@ def rename(ctx: click.Context, old: str, new: str, forget: bool, site_after: str
     OLD stays one of its other names. No daemon may run meanwhile: a frame that it just measures
     would have the old name.
     """
-    from iop4d.store import catalogue, catalogue_edit
+    from iop4d.store import catalogue, catalogue_changes, catalogue_edit
     from iop4d.system.lock import is_locked
 
     site = load(ctx, site_after, overrides_after)
-    new = " ".join(new.split())
-    if not new or not new.isprintable() or "/" in new or ";" in new:
-        raise CatalogueError(f"'{new}' is no name of a source; expected text without / and ;")
+    new = catalogue_edit.checked_name(new)
     if is_locked(site.lock):
         raise Iop4dError("a daemon runs on this site; stop it, rename, and start it again")
     with open_database(site, read_only=False).write() as tx:
@@ -62,5 +63,6 @@ def rename(ctx: click.Context, old: str, new: str, forget: bool, site_after: str
         if forget and (named := catalogue_edit.named_by(source, site)):
             raise CatalogueError(f"{source.name} is named by {'; '.join(named)}: correct that "
                                  "first, or leave --forget out")
-        count = catalogue_edit.rename(tx, source, new, keep=not forget)
+        count = catalogue_changes.rename(tx, source, new, keep=not forget, by=getpass.getuser(),
+                                         at=time.time())
     click.echo(f"{source.name} is now {new}, with {counted(count, 'result')}.")

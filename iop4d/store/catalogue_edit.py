@@ -1,4 +1,4 @@
-"""Take a source out of the catalogue, or give it another name, with all that was measured of it."""
+"""What needs a source of the catalogue, and another name for it and all that was measured of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ _NAMED: tuple[tuple[Any, Any], ...] = (
     (Measurement, Measurement.source), (Group, Group.source), (Result, Result.source),
     (Series, Series.source), (Frame, Frame.target), (Alert, Alert.source), (Mute, Mute.source),
     (Outbox, Outbox.grouped_by))
+
+
+def checked_name(text: str) -> str:
+    """A name that a source may have; raises CatalogueError."""
+    name = " ".join(text.split())
+    if not name or not name.isprintable() or "/" in name or ";" in name:
+        raise CatalogueError(f"'{name}' is no name of a source; expected text without / and ;")
+    return name
 
 
 def uses(db: Connection, source: Source, site: Site) -> list[str]:
@@ -53,14 +61,6 @@ def named_by(source: Source, site: Site) -> list[str]:
     if any(is_it(name.partition("/")[2]) for name in site.polarimetry.method if "/" in name):
         found.append("[polarimetry] method")
     return found
-
-
-def remove(tx: Transaction, source: Source) -> None:
-    """Take a source out. Its results stay; what it calibrated is calibrated without it."""
-    tx.delete(schema.Source).where(schema.Source.name == source.name).execute()
-    served = [replace(one, calibrates=tuple(n for n in one.calibrates if n != source.name))
-              for one in catalogue.load(tx).sources if source.name in one.calibrates]
-    catalogue.save(tx, served)
 
 
 def rename(tx: Transaction, source: Source, name: str, *, keep: bool = True) -> int:

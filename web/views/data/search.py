@@ -23,7 +23,7 @@ _NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 def search(db: Connection) -> Response:
     """To the page of what was asked for."""
     text = request.args.get("q", "").strip()[:_LONGEST]
-    address = _address_of(db, text) if text else url_for("sources.source_list")
+    address = _address_of(db, text) if text else url_for("source_list.source_list")
     if address is None:
         abort(404, f"No source, frame or night is called '{text}'. A night is written as "
                    "2025-11-22, a frame as its file is called.")

@@ -1,5 +1,6 @@
 """Sources: the list, and each with all that is known of it."""
 
-from iop4d.web.views.sources import page
+from iop4d.web.views.sources import catalogue, page
+from iop4d.web.views.sources import list as source_list
 
-BLUEPRINTS = (page.blueprint,)
+BLUEPRINTS = (source_list.blueprint, catalogue.blueprint, page.blueprint)

@@ -18,13 +18,6 @@ _SHOWN = 60  # results in the table
 _NIGHTS = 20  # in the table of nights
 
 
-@blueprint.get("/sources")
-@reading
-def source_list(db: Connection) -> str:
-    """Every source."""
-    return render(db, "sources.html", lines=sources.listed(db))
-
-
 @blueprint.get("/sources/<path:key>")
 @reading
 def source(db: Connection, key: str) -> str:
