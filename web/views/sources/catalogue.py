@@ -147,7 +147,7 @@ def save(key: str) -> Any:
         with changing() as tx:
             source = known(tx, key)
             if request.form.get("stamp", "") not in ("", _stamp(source)):
-                raise CatalogueError("somebody changed this source since the form was opened; "
+                raise CatalogueError("this source was changed since the form was opened; "
                                      "look at it again, then enter your change anew")
             catalogue_changes.edit(tx, source, _wanted(tx, source), by=who(), at=time.time(),
                                    why=_why())

@@ -113,13 +113,13 @@ def test_all_wrong_fields_are_named_at_once(refusing: tuple[Site, FlaskClient]) 
     assert text.count('aria-invalid="true"') == 3
 
 
-def test_a_form_of_before_somebody_elses_change_is_refused(own: Site, editor: FlaskClient) -> None:
+def test_a_form_of_before_another_change_is_refused(own: Site, editor: FlaskClient) -> None:
     page = editor.get(AT).text
     stamp = re.findall(r'name="stamp" value="(\w+)"', page)[0]
     assert post(editor, AT, **form(own, redshift="0.07", stamp=stamp)).status_code == 303
     late = post(editor, AT, **form(own, redshift="0.08", stamp=stamp))
     assert late.status_code == 400
-    assert "Somebody changed this source" in late.text
+    assert "This source was changed since the form was opened" in late.text
 
 
 def test_a_source_is_added_renamed_and_removed(own: Site, editor: FlaskClient) -> None:
