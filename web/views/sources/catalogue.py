@@ -148,7 +148,7 @@ def save(key: str) -> Any:
             source = known(tx, key)
             if request.form.get("stamp", "") not in ("", _stamp(source)):
                 raise CatalogueError("this source was changed since the form was opened; "
-                                     "look at it again, then enter your change anew")
+                                     "look at it again, then enter your change once more")
             catalogue_changes.edit(tx, source, _wanted(tx, source), by=who(), at=time.time(),
                                    why=_why())
     except CatalogueError as error:
