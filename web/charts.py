@@ -40,10 +40,11 @@ class Line:
 @dataclass(frozen=True, kw_only=True)
 class Panel:
     """A quantity: its points, lines, and values drawn across it. ``down``: it grows downwards;
-    ``names``: of whole numbers of the x axis, in place of numbers; ``least``: the smallest span."""
+    ``least``: the smallest span; ``dust``: many points that say nothing by themselves."""
 
     label: str
     points: Sequence[Point] = ()
+    dust: Sequence[tuple[float, float]] = ()
     lines: Sequence[Line] = ()
     across: Sequence[tuple[float, str]] = ()
     upright: Sequence[tuple[float, str, str]] = ()  # x, look, label
@@ -85,7 +86,8 @@ class Axis:
 def plot(title: str, panels: Sequence[Panel], axis: Axis) -> Markup:
     """Panels above each other. ``title``: what the picture shows, for who cannot see it."""
     xs = [p.x for panel in panels for p in panel.points] + [
-        x for panel in panels for line in panel.lines for x, _ in line.points]
+        x for panel in panels for line in panel.lines for x, _ in line.points] + [
+        x for panel in panels for x, _ in panel.dust]
     x = _scale(xs, _LEFT, _WIDTH - _RIGHT, low=axis.low, high=axis.high,
                edge=0.5 if axis.names else None)
     labels = [(line.label, line.look) for panel in panels for line in panel.lines if line.label]
@@ -142,12 +144,15 @@ def _panel(panel: Panel, x: Scale, top: float, bottom: float) -> Iterator[str]:
         if y.low <= value <= y.high:
             yield (f'<path class="across {escape(look)}" '
                    f'd="M{_LEFT} {y(value):.1f}H{_WIDTH - _RIGHT}"/>')
-    for value, look, label in panel.upright:
+    for number, (value, look, label) in enumerate(panel.upright):
         if x.low <= value <= x.high:
             side, beside = ("note", 3) if value < (x.low + x.high) / 2 else ("note end", -3)
             yield (f'<path class="across {escape(look)}" d="M{x(value):.1f} {top:.0f}'
                    f'V{bottom:.0f}"/><text class="{side}" x="{x(value) + beside:.1f}" '
-                   f'y="{top + 12:.0f}">{escape(label)}</text>')
+                   f'y="{top + 12 + 12 * number:.0f}">{escape(label)}</text>')
+    if panel.dust:
+        drawn = "".join(f"M{x(a):.1f} {y.inside(b):.1f}h0" for a, b in panel.dust)
+        yield f'<path class="dust" d="{drawn}"/>'
     for line in panel.lines:
         drawn = "L".join(f"{x(a):.1f} {y.inside(b):.1f}" for a, b in line.points
                          if math.isfinite(b))
@@ -188,6 +193,7 @@ def _values(panel: Panel) -> Iterator[float]:
         if math.isfinite(point.y):
             yield point.y - err
             yield point.y + err
+    yield from (value for _, value in panel.dust)
     for line in panel.lines:
         yield from (value for _, value in line.points if math.isfinite(value))
 

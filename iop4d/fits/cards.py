@@ -84,6 +84,38 @@ def parse_comments(raw: bytes) -> dict[str, str]:
     return comments
 
 
+def lines_of(raw: bytes) -> list[tuple[str, str, str]]:
+    """(name, value, comment) of every card in order, those that stand twice and remarks too.
+
+    A remark (COMMENT, HISTORY, a card without a value) is all value.
+    """
+    text = raw.decode("latin-1")
+    found: list[tuple[str, str, str]] = []
+    for at in range(0, len(text) - CARD + 1, CARD):
+        card = text[at:at + CARD]
+        name, body = card[:8].rstrip().upper(), card[8:]
+        if name == "END":
+            break
+        if name.startswith("HIERARCH") and "=" in card:
+            left, _, body = card[8:].partition("=")
+            name = left.strip()
+        elif body[:1] == "=" and name not in _NO_VALUE:
+            body = body[1:]
+        elif name == "CONTINUE" and found:
+            pass
+        else:
+            if name or body.strip():
+                found.append((name, body.rstrip(), ""))
+            continue
+        body = body.strip()
+        quoted = _STRING.match(body)
+        value, rest = (quoted.group(1).replace("''", "'").rstrip(), body[quoted.end():]) \
+            if quoted else body.partition("/")[::2]
+        comment = (rest.partition("/")[2] if quoted else rest).strip()
+        found.append((name, value.strip(), comment))
+    return found
+
+
 def _value(body: str) -> Value:
     body = body.strip()
     if body.startswith("'"):

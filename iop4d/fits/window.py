@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from iop4d.fits.cards import BLOCK, MAX_HEADER, Value, find_end
+from iop4d.fits.cards import BLOCK, MAX_HEADER, Value, find_end, lines_of
 from iop4d.fits.check import MAX_HDUS, Hdu, check_beginning, hdu_at
 from iop4d.fits.read import DTYPES, MAX_BYTES, image_of, read_image, scale_of, unpacked
 from iop4d.fits.write import plain_header
@@ -223,3 +223,20 @@ def _hdus(file: BinaryIO) -> tuple[Hdu, ...]:
     if not found:
         raise FrameError("is empty")
     return tuple(found)
+
+
+def headers_of(file: BinaryIO) -> list[list[tuple[str, str, str]]]:
+    """The cards of each HDU of an open file as ``fits.cards.lines_of`` has them.
+
+    Of a packed file those of the HDUs at its beginning; raises FrameError where there is none.
+    """
+    if os.pread(file.fileno(), 2, 0) != _GZIP:
+        return [lines_of(os.pread(file.fileno(), hdu.start - hdu.first, hdu.first))
+                for hdu in _hdus(file)]
+    head = b""
+    for piece in unpacked(file.read(MAX_BYTES)):
+        head += piece
+        if len(head) > MAX_HEADER + BLOCK:
+            break
+    first = hdu_at(memoryview(head), 0, first=True)
+    return [lines_of(head[:first.start])]

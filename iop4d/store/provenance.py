@@ -81,7 +81,7 @@ def explain(db: Connection, result_id: int, *, index_minutes: float) -> dict[str
         "methods": result.methods,
         "group": _group(db, result.group_id),
         "calibrators": result.calibrators,
-        "frames": [_frame(db, frame, result.source) for frame in frames],
+        "frames": _frames(db, frames, result.source),
         "masters": _masters(db, frames),
         "settings": _settings(db, frames),
         "history": [{"revision": row.revision, "replaced_at": row.replaced_at, **row.was}
@@ -90,19 +90,26 @@ def explain(db: Connection, result_id: int, *, index_minutes: float) -> dict[str
     }
 
 
-def _frame(db: Connection, frame: Frame, source: str) -> dict[str, Any]:
-    rows = db.select(Measurement).where(
-        (Measurement.frame == frame.id) & (Measurement.source == source)).order_by(Measurement.beam)
-    return {
+def _frames(db: Connection, frames: list[Frame], source: str) -> list[dict[str, Any]]:
+    """Frames with what was measured of a source, by one query however many there are."""
+    measured: dict[int, list[dict[str, Any]]] = {frame.id: [] for frame in frames}
+    columns = [getattr(Measurement, name) for name in _MEASURED]
+    rows = db.select(Measurement, Measurement.frame_id, Measurement.beam, Measurement.flags,
+                     *columns).where(
+        Measurement.frame.in_(list(measured)) & (Measurement.source == source)
+    ).order_by(Measurement.beam)
+    for frame_id, beam, flags, *values in rows.tuples():
+        measured[frame_id].append(
+            {"beam": beam, **dict(zip(_MEASURED, values, strict=True)),
+             "flags": [str(f.name).lower() for f in Flag if flags & f]})
+    return [{
         "id": frame.id, "name": frame.name, "path": frame.path, "sha256": frame.sha256,
         "jd_start": frame.jd_start, "exptime_s": frame.exptime_s,
         "polariser_deg": frame.polariser_deg, "reference": frame.reference_id,
         "masters": frame.masters,
         **{name: frame.info.get(name) for name in _FOUND},
-        "measured": [{"beam": row.beam, **{name: getattr(row, name) for name in _MEASURED},
-                      "flags": [str(f.name).lower() for f in Flag if row.flags & f]}
-                     for row in rows],
-    }
+        "measured": measured[frame.id],
+    } for frame in frames]
 
 
 def _group(db: Connection, group_id: int | None) -> dict[str, Any] | None:
@@ -113,16 +120,14 @@ def _group(db: Connection, group_id: int | None) -> dict[str, Any] | None:
 
 def _masters(db: Connection, frames: list[Frame]) -> list[dict[str, Any]]:
     used = {(id_, revision) for frame in frames for id_, revision in frame.masters}
-    masters = []
-    for id_, revision in sorted(used):
-        row = db.get(Master, Master.id == id_)
-        if row is not None:
-            masters.append({
-                "id": id_, "revision": revision, "newest_revision": row.revision,
-                "kind": row.kind, "night": row.night, "band": row.band, "layout": row.layout,
-                "n_frames": row.n_frames, "level": row.level, "scatter": row.scatter,
-                "path": row.path, "frames": row.frames, "left_out": row.left_out})
-    return masters
+    rows = {row.id: row for row in db.select(Master).where(
+        Master.id.in_(list({id_ for id_, _ in used})))} if used else {}
+    return [{
+        "id": id_, "revision": revision, "newest_revision": row.revision,
+        "kind": row.kind, "night": row.night, "band": row.band, "layout": row.layout,
+        "n_frames": row.n_frames, "level": row.level, "scatter": row.scatter,
+        "path": row.path, "frames": row.frames, "left_out": row.left_out}
+        for id_, revision in sorted(used) if (row := rows.get(id_)) is not None]
 
 
 def _settings(db: Connection, frames: list[Frame]) -> dict[str, Any]:

@@ -219,7 +219,8 @@
         const [i, j] = toScreen(one.x, one.y), r = Math.max((marks.aperture || 6) * state.zoom, 5);
         if (!on("apertures") || !one.measured) ring(one.x, one.y, marks.aperture || 6);
         context.lineWidth = 3; context.strokeStyle = "#05080ccc";
-        const name = one.name + (one.beam ? " " + one.beam : "");
+        const of = marks.sources.find((other) => other !== one && one.name.startsWith(other.name + " "));
+        const name = (of ? one.name.slice(of.name.length + 1) : one.name) + (one.beam ? " " + one.beam : "");
         context.setLineDash([]);
         context.strokeText(name, i + r + 3, j + 4);
         context.fillText(name, i + r + 3, j + 4);
@@ -250,7 +251,7 @@
         else if (first === null) first = { out: true };
       }
       context.stroke();
-      if (first && !first.out) context.fillText(text, first.i + 3, first.j - 3);
+      if (first && !first.out) { context.save(); context.lineWidth = 3; context.strokeStyle = "#05080ccc"; context.strokeText(text, first.i + 3, first.j - 3); context.restore(); context.fillText(text, first.i + 3, first.j - 3); }
     };
     for (let n = -count; n <= count; n++) {
       const d = Math.round(dec / step + n) * step, r = Math.round(ra / raStep + n) * raStep;
@@ -420,8 +421,9 @@
       if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || "the image cannot be read");
       const of = await answer.json();
       of.tiles = new Map();
-      of.cutsName = "zscale";
-      of.cuts = of.zscale[1] > of.zscale[0] ? of.zscale : [of.sky - 3 * of.sigma, of.sky + 10 * of.sigma];
+      of.cutsName = box.dataset.cutsName || "zscale";
+      const cuts = of.counts.length ? cutsOf(of, of.cutsName) : [0, 1];
+      of.cuts = cuts[1] > cuts[0] ? cuts : [of.sky - 3 * of.sigma, of.sky + 10 * of.sigma];
       views.set(name, of);
     }
     return views.get(name);
@@ -474,8 +476,9 @@
   const whole = button("Full screen", "Show the image on the whole screen", () => { if (document.fullscreenElement) document.exitFullscreen(); else box.requestFullscreen(); });
   const bar = make("div", { className: "viewbar" },
     ...(images.length > 1 ? [make("span", { className: "group" }, ...tabs, blinker)] : []),
-    make("span", { className: "group" }, button("−", "Zoom out", () => zoomBy(1 / 1.5)), button("+", "Zoom in", () => zoomBy(1.5)), button("Fit", "Show the whole image", fit), button("1:1", "One pixel as one pixel", () => zoomBy(1 / state.zoom)), whole),
-    stretchLabel, coloursLabel, cutsLabel, make("label", {}, "from ", low), make("label", {}, "to ", high));
+    make("span", { className: "group" }, button("−", "Zoom out", () => zoomBy(1 / 1.5)), button("+", "Zoom in", () => zoomBy(1.5)), button("Fit", "Show the whole image", fit), button("1:1", "One pixel as one pixel", () => zoomBy(1 / state.zoom)), whole));
+  const looks = make("div", { className: "viewbar" }, stretchLabel, coloursLabel, cutsLabel,
+    make("span", { className: "group" }, make("label", {}, "from ", low), make("label", {}, "to ", high)));
   const fallback = [...box.childNodes];
   const start = async () => {
     try {
@@ -489,12 +492,29 @@
       try { const answer = await fetch(box.dataset.marks, { credentials: "same-origin" }); if (answer.ok) marks = await answer.json(); } catch { /* without overlays */ }
     }
     for (const node of fallback) node.remove();
-    box.append(bar, canvas, readout, trouble, make("div", { className: "underview" }, graph, boxes));
+    box.append(bar, canvas, readout, trouble, looks, make("div", { className: "underview" }, graph, boxes));
+    const of = view();
+    canvas.style.aspectRatio = String(Math.max(0.75, Math.min(2.2, of.width / of.height)));
     box.classList.add("on");
     listOverlays();
     fit();
     showControls();
     new ResizeObserver(() => { const was = state.zoom; if (!was || was < fitZoom()) fit(); else moved(); }).observe(canvas);
   };
+  // A frame that was reduced again has another image.
+  let later = null;
+  document.body.addEventListener("iop4d-frame", () => {
+    clearTimeout(later);
+    later = setTimeout(async () => {
+      for (const [name, of] of views) {
+        try {
+          const answer = await fetch(images.find((one) => one.name === name).address, { credentials: "same-origin" });
+          const fresh = answer.ok ? await answer.json() : of;
+          if (fresh.tileAddress !== of.tileAddress) Object.assign(of, fresh, { tiles: new Map(), tableOf: "" });
+        } catch { /* what is shown stays */ }
+      }
+      redraw();
+    }, 1500);
+  });
   start();
 })();

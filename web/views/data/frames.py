@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, redirect, send_file, url_for
+from flask import Blueprint, Response, abort, redirect, request, send_file, url_for
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
+from iop4d.config import Site
+from iop4d.fits.window import headers_of
+from iop4d.model.errors import FrameError
 from iop4d.model.states import RequestKind
-from iop4d.store import frames, pages
+from iop4d.store import audit, frame_pages, frames, pages
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame
 from iop4d.store.status import TROUBLE
+from iop4d.web import frame_charts
 from iop4d.web.context import kept, page_number, parts, picture, reading, render, request_of_daemon
 from iop4d.web.reader import RefusedError, open_inside
 from iop4d.web.thumbnails import MIMETYPE, thumbnail
 
 blueprint = Blueprint("frames", __name__)
+
+_LONGEST = 80  # characters of what is looked for in a header
 
 
 @blueprint.get("/failed")
@@ -33,9 +39,36 @@ def frame(db: Connection, id_: int) -> str:
     """Everything that is known of a frame."""
     row = _frame(db, id_)
     results = pages.with_results(db, [row])[0].results
+    images = [{"name": name, "label": name.capitalize(),
+               "address": f"{request.script_root}/frames/{id_}/image/{name}.json"}
+              for name, path in (("reduced", row.reduced_path), ("raw", row.path)) if path]
     return render(db, "frame.html", frame=row, info=row.info or {}, results=results,
+                  images=images, beside=frame_pages.beside(db, row),
+                  work=frame_pages.jobs_of(db, row), changes=audit.of_subject(db, f"frame {id_}"),
                   measurements=pages.measurements(db, id_), versions=pages.versions(db, row),
-                  masters=pages.masters_of(db, row), history=pages.history(db, results))
+                  masters=pages.masters_of(db, row), history=pages.history(db, results),
+                  offsets=frame_charts.offsets(frame_pages.places(db, id_), row.info or {}))
+
+
+@blueprint.get("/frames/<int:id_>/header")
+@reading
+def header(db: Connection, id_: int) -> str:
+    """Every card of a frame's raw or reduced file, or those that hold a text."""
+    row = _frame(db, id_)
+    which = "reduced" if request.args.get("of") == "reduced" and row.reduced_path else "raw"
+    wanted = request.args.get("find", "").strip()[:_LONGEST]
+    wrong, found = "", []
+    try:
+        with open_inside(row.reduced_path if which == "reduced" else row.path,
+                         _roots(parts().site)) as file:
+            found = headers_of(file)
+    except (RefusedError, FrameError, OSError) as error:
+        wrong = f"The header cannot be read: it {error}." if isinstance(error, FrameError) else \
+            "The file no longer exists, or it lies outside the site."
+    shown = [[card for card in cards if wanted.casefold() in " ".join(card).casefold()]
+             for cards in found]
+    return render(db, "header.html", frame=row, which=which, find=wanted, wrong=wrong,
+                  headers=shown, total=sum(map(len, found)))
 
 
 @blueprint.get("/frames/<int:id_>/preview.png")
@@ -68,9 +101,7 @@ def small_preview(db: Connection, id_: int) -> Response:
 def raw(db: Connection, id_: int) -> Response:
     """A frame's raw file."""
     row = _frame(db, id_)
-    root = parts().site.root
-    return _download(row.path, row.name,
-                     [root, *(root / archive.path for archive in parts().site.archive)])
+    return _download(row.path, row.name, _roots(parts().site))
 
 
 @blueprint.get("/frames/<int:id_>/reduced")
@@ -90,6 +121,11 @@ def retry(db: Connection, id_: int) -> AnyResponse:
         abort(409, f"Frame {id_} is {row.state}: it cannot be tried again.")
     request_of_daemon(RequestKind.REPROCESS, {"frames": [id_]})
     return redirect(url_for("frames.frame", id_=id_), code=303)
+
+
+def _roots(site: Site) -> list[Path]:
+    """The folders in which raw files may be."""
+    return [site.root, *(site.root / archive.path for archive in site.archive)]
 
 
 def _frame(db: Connection, id_: int) -> Frame:

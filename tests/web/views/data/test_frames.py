@@ -13,6 +13,7 @@ from iop4d.store.schema import Frame
 from iop4d.web import reader
 from iop4d.web.app import create_app
 from tests.web.conftest import OURS, execute, requested
+from tests.web.views.data.real_frame import give
 
 
 @pytest.fixture
@@ -105,3 +106,34 @@ def test_a_request_leaves_the_tables_as_they_are(site: Site) -> None:
     with Database(site.database, read_only=True).read() as db:
         assert db.rows("PRAGMA user_version") == [(1,)]
     assert requested(site) == [{"frames": [number]}]
+
+
+def test_the_frames_before_and_after_are_one_click_away(site: Site) -> None:
+    page = client_of(site).get("/frames/16").text
+    assert 'href="/frames/13" rel="prev"' in page  # of the same target: each third
+    assert 'href="/frames/19" rel="next"' in page
+
+
+def test_the_header_shows_every_card_and_finds_some(site: Site) -> None:
+    give(site)
+    client = client_of(site)
+    page = client.get("/frames/1/header").text
+    assert all(card in page for card in ("OBSERVER", "Ana", "HISTORY", "taken by hand", "NAXIS1"))
+    found = client.get("/frames/1/header?find=ana").text
+    assert "OBSERVER" in found
+    assert "NAXIS1" not in found
+    assert "EXPTIME" in client.get("/frames/1/header?of=reduced").text
+    assert "cannot be read" in client.get("/frames/2/header").text
+    assert "no longer exists" in client.get("/frames/25/header").text
+
+
+def test_the_astrometric_match_is_drawn(site: Site) -> None:
+    give(site)
+    assert "Astrometric match" in client_of(site).get("/frames/1").text
+
+
+def test_a_frame_without_anything_has_its_page(site: Site) -> None:
+    for state in ("failed", "queued", "rejected"):
+        page = client_of(site).get(f"/frames/{frame_of(site, state)}").text
+        assert "No job is known" in page
+        assert 'id="viewer"' in page

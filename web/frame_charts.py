@@ -1,0 +1,38 @@
+"""The plots of a frame's page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from iop4d.science import tan
+from iop4d.store.frame_pages import Placed
+from iop4d.web.charts import Axis, Panel, Point, plot
+
+_EXACT = 1e-6  # px: a source that was put at its predicted place shows nothing of the solution
+_LEAST = 0.1  # px that an axis shows at least
+
+
+def offsets(places: Sequence[Placed], info: dict[str, Any]) -> Markup | None:
+    """How far stars of the catalogue were found from where the solution puts them, in pixels.
+
+    None without a solution, or where no star is bright enough to have a place of its own.
+    """
+    cards = info.get("wcs") or {}
+    rows = [p for p in places if p.beam == "E"] or [p for p in places if not p.beam]
+    if "CD1_1" not in cards or not rows:
+        return None
+    x, y = tan.from_cards(cards).to_pixel([p.ra_deg for p in rows], [p.dec_deg for p in rows])
+    points = [Point(x=p.x - float(i), y=p.y - float(j), look=p.kind,
+                    title=f"{p.name}: {p.x - float(i):+.2f}, {p.y - float(j):+.2f} px")
+              for p, i, j in zip(rows, x, y, strict=True)
+              if abs(p.x - float(i)) + abs(p.y - float(j)) > _EXACT]
+    if not points:
+        return None
+    reach = max(_LEAST, *(1.15 * max(abs(p.x), abs(p.y)) for p in points))
+    return plot("Where stars of the catalogue were found, less where they should be", [
+        Panel(label="y [px]", points=points, across=[(0.0, "")], upright=[(0.0, "", "")],
+              height=240, low=-reach, high=reach)],
+        Axis(label="x [px]", low=-reach, high=reach))
