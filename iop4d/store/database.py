@@ -21,6 +21,7 @@ import peewee as pw
 
 from iop4d.model.errors import Iop4dError
 from iop4d.store.migrate import migrate
+from iop4d.store.patterns import matches
 from iop4d.store.schema import SCHEMA_VERSION, TABLES, TRIGGERS
 from iop4d.store.table import Table, db_values, insert_row, select_by, update_by_key
 
@@ -194,6 +195,7 @@ class Database:
             pragmas |= {"journal_mode": "wal"}
         self.db = (_ReadOnly if read_only else pw.SqliteDatabase)(
             str(path), pragmas=pragmas, timeout=busy_s, check_same_thread=False)
+        self.db.register_function(matches, "matches", 2)
         if prepare and not read_only:
             self._prepare()
 

@@ -71,6 +71,11 @@ class Frame(Table):
                    (("night", "state"), False))
 
 
+# Those that were not read yet are the newest.
+Frame.add_index(pw.SQL('CREATE INDEX IF NOT EXISTS "frame_began" ON "frame" '
+                       '(ifnull("jd_start", 1e9))'))
+
+
 class Job(Table):
     """One piece of work. ``key``: id of a frame, a master, a series or a group, by its kind."""
 

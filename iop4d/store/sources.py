@@ -49,6 +49,14 @@ def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
     return found.name, found
 
 
+def name_of(db: Connection, text: str) -> str:
+    """The name of a source by any of its names; the text itself where no source has it."""
+    if db.by(schema.Source, "name", text) is not None:
+        return text
+    found = find(db, text)
+    return text if found is None else found[0]
+
+
 def listed(db: Connection) -> list[SourceLine]:
     """Every source that was measured, and every target; targets first."""
     counts = dict(standing(db, Result.source, pw.fn.COUNT()).group_by(Result.source).tuples())
