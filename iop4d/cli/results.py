@@ -66,9 +66,8 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
     from iop4d.export.content import Content
     from iop4d.export.forms import FORMS
     from iop4d.store import catalogue
-    from iop4d.store.tables import RESULTS
     from iop4d.store.tables.listing import parts, read_query
-    from iop4d.store.tables.results import FIRST, MORE
+    from iop4d.store.tables.results import FIRST, MORE, RESULTS
 
     site = load(ctx, site_after, overrides_after)
     for name in instruments:
@@ -85,7 +84,7 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
             fields += [(name, value) for value in values]
         fields += [(f"jd_mid.{end}", repr(jd)) for end, jd in (("from", since_jd), ("to", until_jd))
                    if jd is not None]
-        fields += [("mode", mode)] * (mode is not None) + [("good", "yes")] * good
+        fields += [("mode", mode or ""), ("good", "yes" if good else "")]
         query = read_query(RESULTS, [*fields, ("sort", "jd_mid"),
                                      ("columns", ",".join(column.name for column in wanted))])
         rows = parts(lambda: nullcontext(db), query, _PART, context={

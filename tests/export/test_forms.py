@@ -18,7 +18,8 @@ from astropy.table import Table
 from iop4d.export.aavso import COLUMNS as OF_AAVSO
 from iop4d.export.content import Content
 from iop4d.export.forms import FORMS
-from iop4d.store.tables import LISTINGS, RESULTS
+from iop4d.store.tables import LISTINGS
+from iop4d.store.tables.results import RESULTS
 
 _NAMES = ("id", "source", "jd_mid", "bjd_tdb", "mag", "mag_err", "p", "chi_deg", "flags",
           "provisional", "frames", "group_id", "method", "changed_at")

@@ -34,6 +34,7 @@ SOURCES = Listing(
         *_PLACE,
         Column(name="kind", words="Kind", says="What the source is for", kind=Kind.CHOICE,
                choices=tuple(kind.value for kind in SourceKind), ucd="src.class", shown=True),
+        _json("tags", "Tags", "Tags of the source", "", "meta.code.class", shown=True),
         _json("calibrates", "Calibrates", "The targets that this star serves", "", "meta.id.assoc"),
         _MAGNITUDES,
         number("p", "p", "Degree of polarisation in the catalogue, a fraction", "",
