@@ -59,7 +59,7 @@ FRAMES = Listing(
         Column(name="object", words="Object", says="What the header names as the object",
                ucd="meta.id;src", shown=True),
         Column(name="target", words="Target", kind=Kind.SOURCE, ucd="meta.id;src",
-               says="The source that it was taken for, once it is measured"),
+               says="The source that it shows, once it is measured"),
         Column(name="instrument", words="Instrument", says="Instrument", ucd="meta.id;instr"),
         Column(name="band", words="Band", says="Band", ucd="instr.bandpass", shown=True),
         Column(name="mode", words="Mode", says="photometry or polarimetry", kind=Kind.CHOICE,
