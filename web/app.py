@@ -23,7 +23,7 @@ from iop4d.model import uncertainty, units
 from iop4d.store import pages
 from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
-from iop4d.web import api, auth, compression, context, formats, heavy, menu, policy
+from iop4d.web import api, auth, compression, context, formats, heavy, menu, policy, v1
 from iop4d.web.context import Parts, render_without_database
 from iop4d.web.markdown import markdown
 from iop4d.web.proxy import BehindProxy
@@ -86,8 +86,9 @@ def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:
     heavy.install(app, site.web.threads)
     compression.install(app)
     _give_templates(app)
-    for blueprint in (auth.blueprint, api.blueprint, *tonight.BLUEPRINTS, *sources.BLUEPRINTS,
-                      *data.BLUEPRINTS, *alerts.BLUEPRINTS, *system.BLUEPRINTS):
+    for blueprint in (auth.blueprint, api.blueprint, v1.blueprint, *tonight.BLUEPRINTS,
+                      *sources.BLUEPRINTS, *data.BLUEPRINTS, *alerts.BLUEPRINTS,
+                      *system.BLUEPRINTS):
         app.register_blueprint(blueprint)
     app.register_error_handler(StoreUnavailableError, _unavailable)
     app.register_error_handler(HTTPException, _http_error)

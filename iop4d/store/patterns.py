@@ -51,14 +51,14 @@ class Pattern:
         """Whether the expression is found in a text."""
         places = self._closure({self._begin}, at_begin=True, at_end=not text)
         last = len(text) - 1
-        for at, letter in enumerate(text):
+        for at, char in enumerate(text):
             if self._end in places:
                 return True
-            key = places, letter, at == last
+            key = places, char, at == last
             following = self._moves.get(key)
             if following is None:
                 reached = {step[1] for place in places
-                           if (step := self._step[place]) is not None and step[0](letter)}
+                           if (step := self._step[place]) is not None and step[0](char)}
                 following = self._closure(reached | {self._begin}, at_begin=False,
                                           at_end=at == last)
                 if len(self._moves) > _MOST_MOVES:
@@ -90,9 +90,9 @@ class Pattern:
         return self._text[self._at] if self._at < len(self._text) else ""
 
     def _take(self) -> str:
-        letter = self._next()
+        char = self._next()
         self._at += 1
-        return letter
+        return char
 
     def _alternatives(self) -> tuple[int, int]:
         self._depth += 1
@@ -134,11 +134,11 @@ class Pattern:
 
     def _repeats(self) -> tuple[int, int | None]:
         """How many times the part before stands at least and at most."""
-        letter = self._next()
-        if letter not in ("*", "+", "?", "{") or not letter:
+        char = self._next()
+        if char not in ("*", "+", "?", "{") or not char:
             return 1, 1
         self._take()
-        if letter == "{":
+        if char == "{":
             inside, closed, _ = self._text[self._at:].partition("}")
             low, comma, high = inside.partition(",")
             if not closed or not low.isdecimal() or not (high.isdecimal() or not high):
@@ -150,7 +150,7 @@ class Pattern:
                 raise PatternError(f"expected at most {_MOST_REPEATS} repeats, the smaller number "
                                    "first")
         else:
-            least, most = {"*": (0, None), "+": (1, None), "?": (0, 1)}[letter]
+            least, most = {"*": (0, None), "+": (1, None), "?": (0, 1)}[char]
         if self._next() == "?":  # as few as possible: the same, where only a find counts
             self._take()
         if self._next() in ("*", "+", "?", "{") and self._next():
@@ -158,8 +158,8 @@ class Pattern:
         return least, most
 
     def _atom(self) -> tuple[int, int]:
-        letter = self._take()
-        if letter == "(":
+        char = self._take()
+        if char == "(":
             if self._text[self._at:self._at + 2] == "?:":
                 self._at += 2
             elif self._next() == "?":
@@ -169,57 +169,57 @@ class Pattern:
                 raise PatternError("there is a ( without its )")
             return found
         first, last = self._state(), self._state()
-        if letter in ("^", "$"):
-            self._free[first].append((letter, last))
+        if char in ("^", "$"):
+            self._free[first].append((char, last))
         else:
-            self._step[first] = self._test(letter), last
+            self._step[first] = self._test(char), last
         return first, last
 
-    def _test(self, letter: str) -> Test:
-        if letter == ".":
+    def _test(self, char: str) -> Test:
+        if char == ".":
             return _any
-        if letter == "[":
+        if char == "[":
             return self._class()
-        if letter == "\\":
+        if char == "\\":
             return self._escape()
-        if letter in ("*", "+", "?", "{"):
+        if char in ("*", "+", "?", "{"):
             raise PatternError("there is nothing before a *, +, ? or { to repeat")
-        return _one_of({letter.casefold()})
+        return _one_of({char.casefold()})
 
     def _escape(self) -> Test:
-        letter = self._take()
-        if letter in string.punctuation and letter:
-            return _one_of({letter})
-        known = _CLASSES.get(letter.lower()) if letter else None
+        char = self._take()
+        if char in string.punctuation and char:
+            return _one_of({char})
+        known = _CLASSES.get(char.lower()) if char else None
         if known is None:
-            raise PatternError(f"\\{letter} is not known here")
-        return known if letter.islower() else _not(known)
+            raise PatternError(f"\\{char} is not known here")
+        return known if char.islower() else _not(known)
 
     def _class(self) -> Test:
         is_not = self._next() == "^"
         if is_not:
             self._take()
-        letters: set[str] = set()
+        characters: set[str] = set()
         ranges: list[tuple[str, str]] = []
         tests: list[Test] = []
         first = True
         while first or self._next() != "]":
             first = False
-            letter = self._take()
-            if not letter:
+            char = self._take()
+            if not char:
                 raise PatternError("there is a [ without its ]")
-            if letter == "\\":
+            if char == "\\":
                 tests.append(self._escape())
             elif self._next() == "-" and self._text[self._at + 1:self._at + 2] not in ("", "]"):
                 self._take()
                 high = self._take()
-                if high < letter or high == "\\":
-                    raise PatternError(f"[{letter}-{high}] is no range")
-                ranges.append((letter, high))
+                if high < char or high == "\\":
+                    raise PatternError(f"[{char}-{high}] is no range")
+                ranges.append((char, high))
             else:
-                letters.add(letter.casefold())
+                characters.add(char.casefold())
         self._take()
-        simple = _one_of(letters)
+        simple = _one_of(characters)
 
         def test(c: str) -> bool:
             return simple(c) or any(t(c) for t in tests) or any(
@@ -232,8 +232,8 @@ def _any(_: str) -> bool:
     return True
 
 
-def _one_of(letters: set[str]) -> Test:
-    return lambda c: c.casefold() in letters
+def _one_of(characters: set[str]) -> Test:
+    return lambda c: c.casefold() in characters
 
 
 def _not(test: Test) -> Test:

@@ -393,13 +393,17 @@ def _past(query: Query, place: Place, *, falls: bool, back: bool) -> Condition:
 # How many there are.
 
 
-def total(db: Connection, query: Query) -> Total:
-    """How many rows meet the filters, as far as that is counted in bounded time."""
+def total(db: Connection, query: Query, *, most: int | None = None) -> Total:
+    """How many rows meet the filters, as far as that is counted in bounded time.
+
+    ``most``: count as many whatever it takes.
+    """
     newest = replace(query, order=query.listing.order)
     said = _statement(db, newest, newest.by)
     conditions = [_base(query), *said.paths, *said.others]
-    floor, most = None, _COUNTED
-    if said.others:
+    floor, exactly = None, most is not None
+    most = most or _COUNTED
+    if said.others and not exactly:
         most = query.listing.ordered // _slowness(query)
         floor = _nth(db, newest, said, most)
     if floor is not None:

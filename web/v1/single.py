@@ -1,0 +1,127 @@
+"""One thing with everything that belongs to it, the state of the site, and the description."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from flask import Response, abort, jsonify, request
+
+from iop4d import __version__
+from iop4d.model.errors import Iop4dError
+from iop4d.store import provenance
+from iop4d.store.database import Connection
+from iop4d.store.tables import LISTINGS
+from iop4d.store.tables.details import everything, id_of_source
+from iop4d.web import api
+from iop4d.web.context import parts, reading, render
+from iop4d.web.policy import Access, for_reader, sees
+from iop4d.web.v1.blueprint import blueprint
+from iop4d.web.v1.named import name_of_source
+from iop4d.web.v1.openapi import described
+
+
+@blueprint.get("/api/v1/results/<int:id_>")
+@reading
+def result(db: Connection, id_: int) -> Response:
+    """All that a result rests on: frames, masters, calibrators, settings, history."""
+    try:
+        return jsonify(for_reader(provenance.explain(
+            db, id_, index_minutes=parts().site.photometry.spectral_index_minutes)))
+    except Iop4dError as error:
+        abort(404, str(error))
+
+
+@blueprint.get("/api/v1/frames/<int:id_>")
+@reading
+def frame(db: Connection, id_: int) -> Response:
+    """A frame: what was found on it, its masters, measurements, results and jobs."""
+    return _one(db, "frames", id_)
+
+
+@blueprint.get("/api/v1/groups/<int:id_>")
+@reading
+def group(db: Connection, id_: int) -> Response:
+    """A polarimetry group with its frames, results and jobs."""
+    return _one(db, "groups", id_)
+
+
+@blueprint.get("/api/v1/masters/<int:id_>")
+@reading
+def master(db: Connection, id_: int) -> Response:
+    """A master with its frames, those that were left out, and its jobs."""
+    return _one(db, "masters", id_)
+
+
+@blueprint.get("/api/v1/jobs/<int:id_>")
+@reading
+def job(db: Connection, id_: int) -> Response:
+    """A piece of work."""
+    return _one(db, "jobs", id_)
+
+
+@blueprint.get("/api/v1/alerts/<int:id_>")
+@reading
+def alert(db: Connection, id_: int) -> Response:
+    """An episode of an alert with its points, its history and its messages."""
+    return _one(db, "alerts", id_)
+
+
+@blueprint.get("/api/v1/nights/<night>")
+@reading
+def night(db: Connection, night: str) -> Response:
+    """A night with its frames by state and kind, and its results by source and band."""
+    return _one(db, "nights", night)
+
+
+@blueprint.get("/api/v1/summaries/<night>")
+@reading
+def summary(db: Connection, night: str) -> Response:
+    """The summary of a night with all of its facts."""
+    return _one(db, "summaries", night)
+
+
+@blueprint.get("/api/v1/sources/<path:key>")
+@reading
+def source(db: Connection, key: str) -> Response:
+    """A source as the catalogue has it, with its calibrators and its last magnitude."""
+    name = name_of_source(db, key)
+    return _one(db, "sources", id_of_source(db, name))
+
+
+def _one(db: Connection, table: str, key: Any) -> Response:
+    found = None if key is None else everything(db, table, key)
+    if found is None:
+        abort(404, f"There is no such {LISTINGS[table].one}.")
+    return jsonify(found if sees(Access.SITE) else for_reader(found))
+
+
+@blueprint.get("/api/v1/status")
+def status() -> Response:
+    """The daemon, the counts by state, the queue, the archives, the frames that were not used."""
+    return api.api_status()
+
+
+@blueprint.get("/api/v1/rules")
+def rules() -> Response:
+    """The rules of alerts, as the site file has them."""
+    return jsonify(rows=[asdict(rule) for rule in parts().site.rule])
+
+
+@blueprint.get("/api/v1/openapi.json")
+def openapi() -> Response:
+    """The description of all this, as OpenAPI 3.1."""
+    return jsonify(_described() | {"servers": [{"url": request.script_root or "/"}]})
+
+
+@cache
+def _described() -> dict[str, Any]:
+    return described(__version__)
+
+
+@blueprint.get("/api")
+@reading
+def page(db: Connection) -> str:
+    """The addresses for programs, for people."""
+    return render(db, "api.html", described=_described(), listings=LISTINGS)
