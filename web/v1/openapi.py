@@ -57,8 +57,8 @@ def described(version: str) -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "iop4d", "version": version, "summary": "Everything that the pages show",
-                 "description": "Numbers that are not known are null. A page of rows goes on at "
-                                "the cursor that it gives as next, which is null at the end."},
+                 "description": "Numbers that are not known are null. The rows that follow are at "
+                                "the cursor that an answer gives as next, null at the end."},
         "paths": paths,
         "components": {
             "schemas": {"Error": {"type": "object", "required": ["error"], "properties": {
@@ -101,7 +101,7 @@ def _list(listing: Listing) -> Schema:
                  "items": {"$ref": f"#/components/schemas/{listing.one.capitalize()}"}},
         "count": {"type": "integer", "description": "Rows in this answer"},
         "next": {"type": ["string", "null"], "description": "The cursor of those that follow"},
-        "searched_to": {"description": "Where a search ended that found few rows: it goes on at "
+        "searched_to": {"description": "Where a search ended that found few rows: it continues at "
                                        "next"},
         "sorted_among": {"type": ["integer", "null"],
                          "description": "So many of the newest rows were sorted, no others"},
@@ -138,7 +138,7 @@ def _of_rows(listing: Listing) -> list[Schema]:
         _in_query("columns", {"type": "string"}, "Names of columns with commas between, or all"),
         _in_query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_ROWS_OF_ANSWER,
                             "default": ROWS}, "Rows in one answer at most"),
-        _in_query("cursor", {"type": "string"}, "Where to go on: next of the answer before"),
+        _in_query("cursor", {"type": "string"}, "Where to continue: next of the answer before"),
         _in_query("total", {"type": "string", "enum": ["yes", "no"], "default": "no"},
                   "Whether to count all rows, too")]
 
