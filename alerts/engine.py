@@ -151,7 +151,8 @@ class AlertEngine:
     def _tell_pending(self, tx: Transaction, compiled: CompiledRule, alert: Alert) -> None:
         """Notify people of a point that none confirmed within half an hour, if the rule allows."""
         waited = self._clock() - max(alert.fired_at, unix_of_jd(alert.fired_jd))
-        if compiled.rule.tell_pending and alert.notified_at is None and waited >= _UNCONFIRMED:
+        if (compiled.rule.tell_pending and alert.notified_at is None and waited >= _UNCONFIRMED
+                and not _withdrawn_because(tx, compiled, alert, self.until)):
             self._notifier.notify(tx, compiled, alert, MessageKind.PENDING)
 
     def _end_without_rule(self, tx: Transaction, alert: Alert) -> None:

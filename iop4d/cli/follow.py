@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from iop4d.config import Site
     from iop4d.daemon import Daemon
-    from iop4d.store.requests import Progress
+    from iop4d.store.requests import Progress, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -139,10 +139,18 @@ async def _follow(read: Callable[[], Awaitable[Progress | None]]) -> Progress:
 
 
 def _table(ended: Progress) -> None:
-    """What failed and why: one file a row, whole names, however narrow the terminal."""
+    """What failed and why, the commonest reason first: whole names, however narrow the terminal."""
     click.echo("\nWhat failed:", err=True)
-    width = max(len(Path(trouble.path).name) for trouble in ended.troubles)
+    reasons: dict[tuple[str, str], list[Trouble]] = {}
     for trouble in ended.troubles:
-        echo(f"  {Path(trouble.path).name:<{width}}  {trouble.state:<11}  {trouble.reason}",
-             err=True)
-    click.echo("'iop4d status --all' shows this again, with the whole paths.", err=True)
+        reasons.setdefault((trouble.state, trouble.reason), []).append(trouble)
+    for (state, reason), alike in sorted(reasons.items(), key=lambda one: -len(one[1])):
+        echo(f"  {len(alike)} {state}: {reason}", err=True)
+        for trouble in alike[:_EXAMPLES]:
+            echo(f"      {Path(trouble.path).name}", err=True)
+        if len(alike) > _EXAMPLES:
+            click.echo(f"      and {len(alike) - _EXAMPLES} more", err=True)
+    click.echo("'iop4d status --all' lists each, with the whole paths.", err=True)
+
+
+_EXAMPLES = 10  # names of files with the same reason

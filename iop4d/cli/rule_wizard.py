@@ -175,7 +175,7 @@ def _show(site: Site, new_site: Site, compiled: CompiledRule, keys: dict[str, An
 
 
 def _back_test(site: Site, compiled: CompiledRule) -> None:
-    from iop4d.alerts.backtest import backtest
+    from iop4d.alerts.backtest import backtest, waits_for
     from iop4d.alerts.check import without_wrong_rules
     from iop4d.alerts.engine import AlertEngine
     from iop4d.alerts.subjects import not_in_catalogue
@@ -187,6 +187,7 @@ def _back_test(site: Site, compiled: CompiledRule) -> None:
             click.echo(missing)
         found = backtest(db, AlertEngine(without_wrong_rules(site), lambda: now), compiled,
                          jd_of_unix(now) - _DAYS)
+        waits = waits_for(db, AlertEngine(without_wrong_rules(site), lambda: now), compiled)
     for one in found.fired[-_SHOWN:]:
         end = f"until {utc_of_jd(one.ended_jd)}" if one.ended_jd else "and still active"
         click.echo(f"{utc_of_jd(one.fired_jd)}  {one.source} {one.band}  "
@@ -194,7 +195,8 @@ def _back_test(site: Site, compiled: CompiledRule) -> None:
     click.echo(f"In the last year it would have fired {len(found.fired)} times, on {found.points} "
                f"points of {found.series} light curves.")
     if found.unknown:
-        click.echo(f"{found.unknown} points could not be judged: there were fewer than "
+        click.echo(f"{found.unknown} points could not be judged: the condition needs "
                    f"{compiled.rule.min_points} earlier points within "
-                   f"{compiled.rule.window_days:g} days. A longer window or a smaller min_points "
-                   "helps.")
+                   f"{compiled.rule.window_days:g} days, with errors where it counts them; a "
+                   "longer window or a smaller min_points helps."
+                   + (f" Now: {waits}." if waits else ""))

@@ -7,7 +7,7 @@ import pytest
 from iop4d.alerts.compose import notice_of
 from iop4d.alerts.summary import write
 from iop4d.alerts.summary.gather import gather
-from iop4d.store.schema import Outbox
+from iop4d.store.schema import Alert, Outbox, Result
 from tests.alerts.bench import UNIX_OF_JD, Night, Start, channel, point, rule
 from tests.support.rows import last, rows
 
@@ -86,6 +86,19 @@ def test_an_unconfirmed_flare_counts_every_point_that_met_it(start: Start) -> No
     assert [point["mag"] for point in content["points"]] == [12.5, 12.4]
     assert "met by 2 points, of 3 that are needed" in notice_of(
         content, message_id="<a@b>", at=0.0).text
+
+
+def test_a_point_that_was_flagged_meanwhile_is_told_to_nobody(start: Start) -> None:
+    night = start(TELLS, channel())
+    night.clock.now = UNIX_OF_JD + 120.0
+    night.see_all([13.5, 12.5])
+    (alert,) = rows(night.database, Alert)
+    with night.database.write() as tx:
+        tx.update(Result, human_flags=[{"name": "bad", "note": "", "by": "ana"}]).where(
+            Result.id.in_(alert.points)).execute()
+    night.clock.advance(40 * 60.0)
+    night.tend()
+    assert night.kinds() == []
 
 
 def test_without_the_key_nobody_is_told(start: Start) -> None:

@@ -59,7 +59,8 @@ def test_only_defaults_make_a_rule_on_flares(site: Path) -> None:
     found = written(site)
     assert (found["condition"], found["window_days"], found["source"]) == ("change mag < -0.5",
                                                                            14.0, "*")
-    assert "5 points could not be judged: there were fewer than 10 earlier points" in ran.output
+    assert "5 points could not be judged: the condition needs 10 earlier points" in ran.output
+    assert "1 of 1 light curves have fewer than 10 earlier points" in ran.output
 
 
 def test_a_short_window_asks_for_fewer_points(site: Path) -> None:
