@@ -16,7 +16,7 @@ _FOLLOWED = "catalogue_version_of_results"
 
 def version(db: Connection) -> int:
     """The catalogue's version; it rises with every change."""
-    row = db.get(schema.Meta, schema.Meta.key == _VERSION)
+    row = db.by(schema.Meta, "key", _VERSION)
     return int(row.value) if row else 0
 
 

@@ -23,7 +23,15 @@ from iop4d.model.errors import Iop4dError
 from iop4d.store.migrate import migrate
 from iop4d.store.patterns import matches
 from iop4d.store.schema import SCHEMA_VERSION, TABLES, TRIGGERS
-from iop4d.store.table import Table, db_values, insert_row, select_by, update_by_key
+from iop4d.store.statement import Statement
+from iop4d.store.table import (
+    Table,
+    db_values,
+    insert_row,
+    read_rows,
+    select_by,
+    update_by_key,
+)
 
 Row = TypeVar("Row", bound=Table)
 
@@ -57,7 +65,18 @@ class Connection:
 
     def raw(self, table: type[Row], sql: str, *values: Any) -> list[Row]:
         """The rows of a statement whose text is made once, for what is asked at every frame."""
-        return list(table.raw(sql, *values).bind(self._db))
+        cursor = self._db.execute_sql(sql, values)
+        return read_rows(table, tuple(name for name, *_ in cursor.description), cursor)
+
+    def found(self, statement: Statement, **given: Any) -> list[Any]:
+        """The rows that a statement finds with the values that are given."""
+        text, values = statement.filled(given)
+        return self.raw(statement.table, text, *values)
+
+    def tuples(self, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
+        """What a statement finds, as plain rows of what the database keeps."""
+        text, values = statement.filled(given)
+        return self.rows(text, *values)
 
     def get(self, table: type[Row], *conditions: Any) -> Row | None:
         """The first row that meets the conditions."""
@@ -103,9 +122,9 @@ class Transaction(Connection):
         return table.insert(**columns).bind(self._db)
 
     def insert_many(self, table: type[Table], rows: list[dict[str, Any]]) -> None:
-        """Many new rows of the same columns."""
-        if rows:
-            table.insert_many(rows).bind(self._db).execute()
+        """Many new rows of the same columns, all without defaults that are left to the table."""
+        for row in rows:
+            self._db.execute_sql(insert_row(table, tuple(row)), db_values(table, row))  # type: ignore[arg-type]
 
     def replace(self, table: type[Table], **columns: Any) -> None:
         """A row in the place of whatever has its key."""
@@ -122,6 +141,11 @@ class Transaction(Connection):
         """
         self._db.execute_sql(update_by_key(table, tuple(columns)),  # type: ignore[arg-type]
                              [*db_values(table, columns), key])
+
+    def run(self, statement: Statement, **given: Any) -> int:
+        """Do what a statement does, with the values that are given; the number of its rows."""
+        text, values = statement.filled(given)
+        return int(self._db.execute_sql(text, values).rowcount)
 
     def delete(self, table: type[Table]) -> Any:
         """A DELETE, to be refined with ``where`` and executed; it gives the number of rows."""

@@ -7,8 +7,8 @@ field: its reference.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,12 @@ from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit
 from iop4d.store.jobs import JobKind
 from iop4d.store.schema import Frame, FrameStars, Job
+from iop4d.store.statement import Statement
 from iop4d.store.table import is_filled
 
 _KNOWN = "cameras_described"  # key of which instruments are known
 _SECOND_CHOICES = [found.value for found in AstrometryFrom if found.is_second_choice]
+_MEASURED = [field.name for field in fields(Measurement) if field.name != "growth"]
 _NEAREST = 30  # exposures: more than are measured at the same time
 _ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
 
@@ -131,10 +133,7 @@ def begun_within(db: Connection, frame: Frame) -> Frame | None:
     end = frame.jd_start + _least_s(frame.exptime_s) / SECONDS_A_DAY
     if end <= frame.jd_start:
         return None
-    first: Frame | None = _like(db, frame).where(
-        (Frame.jd_start >= frame.jd_start) & (Frame.jd_start < end)
-        & (Frame.state == FrameState.DONE)).order_by(Frame.jd_start).first()
-    return first
+    return next(iter(db.found(_BEGUN_WITHIN, **frame.__data__, end=end)), None)
 
 
 def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
@@ -144,14 +143,7 @@ def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
     those of a doubtful time, and those that wait to be measured, which are compared with others
     when that begins.
     """
-    its_job = Job.select(Job.state).where(
-        (Job.kind == JobKind.REDUCE.value) & (Job.key == Frame.id))
-    rows = _like(db, frame, fn.json_extract(Frame.info, "$.frame_flags").alias("said")).where(
-        (Frame.jd_start <= frame.jd_start)
-        & ((its_job == JobState.RUNNING)
-           | (Frame.state == FrameState.DONE) & (its_job == JobState.DONE))
-    ).order_by(Frame.jd_start.desc()).limit(_NEAREST)
-    return [row for row in rows
+    return [row for row in db.found(_LAST, **frame.__data__)
             if frame.jd_start < row.jd_start + _least_s(row.exptime_s) / SECONDS_A_DAY
             and not (row.said or 0) & Flag.TIME_DOUBTFUL]
 
@@ -161,14 +153,32 @@ def _least_s(exptime_s: float) -> float:
     return exptime_s - max(_ROUNDED_S, 0.05 * exptime_s)
 
 
-def _like(db: Connection, frame: Frame, *more: Any) -> Any:
-    """Other science frames of the same night, camera, part of it, and band."""
-    return db.select(Frame, Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, *more).where(
-        (Frame.instrument == frame.instrument) & (Frame.kind == FrameKind.SCIENCE.value)
-        & (Frame.night == frame.night) & (Frame.telescope == frame.telescope)
-        & (Frame.band == frame.band) & (Frame.x0 == frame.x0) & (Frame.y0 == frame.y0)
-        & (Frame.id != frame.id)
+def _like(given: Callable[[str], Any], *more: Any) -> Any:
+    """Other science frames of the same night, camera, part of it, and band as a frame's."""
+    return Frame.select(Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, *more).where(
+        (Frame.instrument == given("instrument")) & (Frame.kind == FrameKind.SCIENCE.value)
+        & (Frame.night == given("night")) & (Frame.telescope == given("telescope"))
+        & (Frame.band >> given("band")) & (Frame.x0 == given("x0")) & (Frame.y0 == given("y0"))
+        & (Frame.id != given("id"))
         & Frame.state.not_in([*REPLACED_FRAMES, FrameState.REJECTED]))
+
+
+_BEGUN_WITHIN = Statement(lambda given: _like(given).where(
+    (Frame.jd_start >= given("jd_start")) & (Frame.jd_start < given("end"))
+    & (Frame.state == FrameState.DONE)).order_by(Frame.jd_start).limit(1))
+
+
+def _last(given: Callable[[str], Any]) -> Any:
+    its_job = Job.select(Job.state).where(
+        (Job.kind == JobKind.REDUCE.value) & (Job.key == Frame.id))
+    return _like(given, fn.json_extract(Frame.info, "$.frame_flags").alias("said")).where(
+        (Frame.jd_start <= given("jd_start"))
+        & ((its_job == JobState.RUNNING)
+           | (Frame.state == FrameState.DONE) & (its_job == JobState.DONE))
+    ).order_by(Frame.jd_start.desc()).limit(_NEAREST)
+
+
+_LAST = Statement(_last)
 
 
 def known_files(db: Connection, archive: str) -> dict[str, tuple[int, int]]:
@@ -200,16 +210,22 @@ def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
 def save_measurements(tx: Transaction, frame_id: int,
                       measurements: tuple[Measurement, ...]) -> None:
     """Replace a frame's measurements."""
-    tx.delete(schema.Measurement).where(schema.Measurement.frame == frame_id).execute()
+    tx.run(_WITHOUT_MEASUREMENTS, frame=frame_id)
     rows = []
     for measurement in measurements:
-        values = asdict(replace(measurement, growth=()))
+        values = ((name, getattr(measurement, name)) for name in _MEASURED)
         rows.append({"frame": frame_id} | {
             name: finite(value) if isinstance(value, float) else value
-            for name, value in values.items()} | {"growth": [
+            for name, value in values} | {"growth": [
                 [point.radius_arcsec, point.flux, point.flux_err, point.photon_err, point.flags,
                  point.neighbours] for point in measurement.growth]})
     tx.insert_many(schema.Measurement, rows)
+
+
+_WITHOUT_MEASUREMENTS = Statement(lambda given: schema.Measurement.delete().where(
+    schema.Measurement.frame == given("frame")))
+_WITHOUT_STARS = Statement(lambda given: FrameStars.delete().where(
+    FrameStars.frame == given("frame")))
 
 
 def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> None:
@@ -218,7 +234,7 @@ def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> None:
     One frame's list serves all others of its night, camera and object; but of those that give
     sub-frames their astrometric solution all are kept.
     """
-    tx.delete(FrameStars).where(FrameStars.frame == frame.id).execute()
+    tx.run(_WITHOUT_STARS, frame=frame.id)
     stars = reduced.stars
     serves_subframes = frame.beams > 1 and frame.mode == "photometry"
     if stars and not serves_subframes and _has_star_list(tx, frame):
@@ -232,10 +248,13 @@ def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> None:
 
 def _has_star_list(db: Connection, frame: Frame) -> bool:
     """Whether the list of another frame of the same night, camera and object is kept."""
-    return not frame.object or bool(db.select(FrameStars).join(Frame).where(
-        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
-        & (Frame.night == frame.night) & (Frame.object == frame.object)
-        & (Frame.binning == frame.binning) & is_filled(FrameStars.stars)).exists())
+    return not frame.object or bool(db.tuples(_STAR_LISTS, **frame.__data__))
+
+
+_STAR_LISTS = Statement(lambda given: FrameStars.select(FrameStars.frame).join(Frame).where(
+    (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
+    & (Frame.night == given("night")) & (Frame.object == given("object"))
+    & (Frame.binning == given("binning")) & is_filled(FrameStars.stars)).limit(1))
 
 
 def is_back(db: Connection, frame: Frame) -> bool:
@@ -266,20 +285,24 @@ def moved_back(db: Connection, frame: Frame) -> Frame | None:
 
 def by_path(db: Connection, path: Path) -> Frame | None:
     """The newest version of the file at a path; only what tells it from another."""
-    frame: Frame | None = (
-        db.select(Frame, Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.exposure,
-                   Frame.state)
-        .where(Frame.path == str(path)).order_by(Frame.id.desc()).first())
-    return frame
+    return next(iter(db.found(_OF_PATH, path=str(path))), None)
+
+
+_OF_PATH = Statement(lambda given: Frame.select(
+    Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.exposure, Frame.state,
+).where(Frame.path == given("path")).order_by(Frame.id.desc()).limit(1))
 
 
 def namesakes(db: Connection, frame: Frame) -> list[Frame]:
     """Other frames of the same name in the same night, that have an identity; oldest first."""
-    return list(db.select(Frame, Frame.id, Frame.path, Frame.sha256, Frame.state, Frame.identity,
-                          Frame.version).where(
-        (Frame.telescope == frame.telescope) & (Frame.night == frame.night)
-        & (Frame.name == frame.name) & (Frame.id != frame.id)
-        & Frame.identity.is_null(False)).order_by(Frame.id))
+    return db.found(_NAMESAKES, **frame.__data__)
+
+
+_NAMESAKES = Statement(lambda given: Frame.select(
+    Frame.id, Frame.path, Frame.sha256, Frame.state, Frame.identity, Frame.version).where(
+    (Frame.telescope == given("telescope")) & (Frame.night == given("night"))
+    & (Frame.name == given("name")) & (Frame.id != given("id"))
+    & Frame.identity.is_null(False)).order_by(Frame.id))
 
 
 def replaced_by(db: Connection, frame: Frame) -> list[Frame]:
@@ -306,10 +329,13 @@ def of_no_instrument(db: Connection) -> list[int]:
 
 def identities(db: Connection, frame: Frame, beginning: str) -> list[str]:
     """Those with a beginning, of science frames that were known before a frame."""
-    return [identity for (identity,) in db.select(Frame, Frame.identity).where(
-        Frame.identity.between(beginning, beginning + "\U0010ffff") & (Frame.id < frame.id)
-        & (Frame.identity != frame.identity)
-        & (Frame.kind == FrameKind.SCIENCE.value)).tuples()]
+    return [identity for (identity,) in db.tuples(
+        _IDENTITIES, **frame.__data__, begin=beginning, end=beginning + "\U0010ffff")]
+
+
+_IDENTITIES = Statement(lambda given: Frame.select(Frame.identity).where(
+    Frame.identity.between(given("begin"), given("end")) & (Frame.id < given("id"))
+    & (Frame.identity != given("identity")) & (Frame.kind == FrameKind.SCIENCE.value)))
 
 
 def twins(db: Connection, frame: Frame) -> list[Frame]:
@@ -321,16 +347,21 @@ def twins(db: Connection, frame: Frame) -> list[Frame]:
     if not frame.exposure:
         return []
     second = 1.5 / SECONDS_A_DAY
-    near = db.select(Frame, Frame.id, Frame.path, Frame.sha256, Frame.state, Frame.identity,
-                     Frame.version, Frame.exposure).where(
-        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
-        & (Frame.kind == frame.kind) & (Frame.night == frame.night) & (Frame.id != frame.id)
-        & Frame.jd_start.between(frame.jd_start - second, frame.jd_start + second)
-        & Frame.identity.is_null(False) & Frame.state.not_in(
-            [*REPLACED_FRAMES, FrameState.REJECTED, FrameState.QUARANTINED])).order_by(Frame.id)
+    near = db.found(_NEAR, **frame.__data__, since=frame.jd_start - second,
+                    until=frame.jd_start + second)
     return [other for other in near if other.exposure == frame.exposure or (
         frame.exptime_s > _ROUNDED_S and other.exposure
         and is_same_exposure(other.exposure, frame.exposure))]
+
+
+_NEAR = Statement(lambda given: Frame.select(
+    Frame.id, Frame.path, Frame.sha256, Frame.state, Frame.identity, Frame.version, Frame.exposure,
+).where(
+    (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
+    & (Frame.kind == given("kind")) & (Frame.night == given("night")) & (Frame.id != given("id"))
+    & Frame.jd_start.between(given("since"), given("until"))
+    & Frame.identity.is_null(False) & Frame.state.not_in(
+        [*REPLACED_FRAMES, FrameState.REJECTED, FrameState.QUARANTINED])).order_by(Frame.id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,29 +407,39 @@ def references_of(db: Connection, frame: Frame) -> list[Frame]:
     """
     if not frame.object:
         return []
-    night = (Frame.night == frame.night) if frame.subframe else (Frame.id != frame.id)
-    rows = list(db.select(
-        Frame, Frame.id, Frame.name, Frame.band, Frame.jd_start).join(FrameStars).where(
-        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
-        & night & (Frame.object == frame.object)
-        & (Frame.binning == frame.binning) & (Frame.subframe == False)  # noqa: E712 - SQL
-        & (Frame.state == FrameState.DONE.value) & is_filled(FrameStars.stars)))
+    rows = db.found(_OF_THE_NIGHT if frame.subframe else _OF_ANY_NIGHT, **frame.__data__)
     return sorted(rows, key=lambda row: (row.band != frame.band,
                                          abs(row.jd_start - frame.jd_start), row.name))
 
 
+def _references(given: Callable[[str], Any]) -> Any:
+    return Frame.select(
+        Frame.id, Frame.name, Frame.band, Frame.jd_start).join(FrameStars).where(
+        (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
+        & (Frame.object == given("object"))
+        & (Frame.binning == given("binning")) & (Frame.subframe == False)  # noqa: E712 - SQL
+        & (Frame.state == FrameState.DONE.value) & is_filled(FrameStars.stars))
+
+
+_OF_THE_NIGHT = Statement(lambda given: _references(given).where(Frame.night == given("night")))
+_OF_ANY_NIGHT = Statement(lambda given: _references(given).where(Frame.id != given("id")))
+
+
 def served_by(db: Connection, frame: Frame) -> list[Frame]:
     """The frames that a whole frame could serve: sub-frames, and what the index did not solve."""
-    solved_by = fn.json_extract(Frame.info, "$.astrometry_from")
-    return list(db.select(Frame).where(
-        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
-        & (Frame.night == frame.night) & (Frame.object == frame.object)
-        & (Frame.binning == frame.binning) & (Frame.kind == FrameKind.SCIENCE.value)
-        & (Frame.id != frame.id)
-        & (((Frame.state == FrameState.FAILED) & (
-            (Frame.subframe == True) | Frame.reason.startswith(f"{UNSOLVED}: ")))  # noqa: E712
-           | ((Frame.state == FrameState.DONE) & (
-               (Frame.subframe == True) | solved_by.in_(_SECOND_CHOICES))))))  # noqa: E712
+    return db.found(_SERVED, **frame.__data__)
+
+
+_SERVED = Statement(lambda given: Frame.select().where(
+    (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
+    & (Frame.night == given("night")) & (Frame.object == given("object"))
+    & (Frame.binning == given("binning")) & (Frame.kind == FrameKind.SCIENCE.value)
+    & (Frame.id != given("id"))
+    & (((Frame.state == FrameState.FAILED) & (
+        (Frame.subframe == True) | Frame.reason.startswith(f"{UNSOLVED}: ")))  # noqa: E712
+       | ((Frame.state == FrameState.DONE) & (
+           (Frame.subframe == True)  # noqa: E712 - SQL
+           | fn.json_extract(Frame.info, "$.astrometry_from").in_(_SECOND_CHOICES))))))
 
 
 def set_reference(tx: Transaction, frame_id: int, reference_id: int | None) -> None:

@@ -181,9 +181,9 @@ def dissolve(tx: Transaction, group_id: int, now: float) -> None:
 def series_of(tx: Transaction, source: str, facts: FrameFacts, now: float) -> Series:
     """The series that a source's result on a frame belongs to; made if need be."""
     key = "/".join([facts.telescope, facts.instrument, facts.night, facts.band or "-", source])
-    return tx.get_or_create(Series, key=key, defaults={
-        "source": source, "instrument": facts.instrument, "telescope": facts.telescope,
-        "band": facts.band or "", "night": facts.night, "changed_at": now})
+    return tx.by(Series, "key", key) or tx.create(
+        Series, key=key, source=source, instrument=facts.instrument, telescope=facts.telescope,
+        band=facts.band or "", night=facts.night, changed_at=now)
 
 
 def series_by_id(db: Connection, id_: int) -> Series:

@@ -11,6 +11,7 @@ from peewee import Case, fn
 from iop4d.model.states import JobState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Frame, Job
+from iop4d.store.statement import Statement
 
 
 class JobKind(StrEnum):
@@ -54,7 +55,7 @@ class Priority:
 def queue(tx: Transaction, kind: JobKind, key: int, *, priority: int, now: float,
           not_before: float = 0.0) -> None:
     """Put a job into the queue, or back into it; one that runs is marked to run again."""
-    job = tx.get(Job, Job.kind == kind.value, Job.key == key)
+    job = next(iter(tx.found(_OF_KEY, kind=kind.value, key=key)), None)
     if job is None:
         tx.create(Job, kind=kind.value, key=key, state=JobState.QUEUED, priority=priority,
                   not_before=not_before, changed_at=now)
@@ -69,13 +70,12 @@ def queue(tx: Transaction, kind: JobKind, key: int, *, priority: int, now: float
 
 def begin(tx: Transaction, job_id: int, now: float) -> None:
     """Count the attempt, before the work."""
-    _update(tx, job_id, state=JobState.RUNNING, attempts=Job.attempts + 1, changed_at=now)
+    tx.run(_BEGIN, id=job_id, now=now)
 
 
 def close(tx: Transaction, job_id: int, state: JobState, now: float, *, reason: str = "") -> None:
     """End a job, or queue it again where that was requested while it ran."""
-    _update(tx, job_id, state=Case(None, [(Job.again, JobState.QUEUED)], state), again=False,
-            reason=reason, changed_at=now)
+    tx.run(_CLOSE, id=job_id, state=state, reason=reason, now=now)
 
 
 def drop(tx: Transaction, kind: JobKind, key: int, now: float) -> None:
@@ -93,10 +93,7 @@ def wait(tx: Transaction, job_id: int, now: float, *, reason: str) -> None:
 
 def wake(tx: Transaction, now: float, kind: JobKind | None = None) -> None:
     """Queue what waits, of one kind or of all; what still lacks something waits again."""
-    which = Job.state == JobState.WAITING
-    if kind is not None:
-        which &= Job.kind == kind.value
-    tx.update(Job, state=JobState.QUEUED, not_before=now, changed_at=now).where(which).execute()
+    tx.run(_WAKE, kind=kind and kind.value, now=now)
 
 
 def later(tx: Transaction, job_id: int, now: float, *, not_before: float) -> None:
@@ -117,7 +114,20 @@ def attempts_of(db: Connection, job_id: int) -> int:
 
 
 def _update(tx: Transaction, job_id: int, **columns: Any) -> None:
-    tx.update(Job, **columns).where(Job.id == job_id).execute()
+    tx.set_by_key(Job, job_id, **columns)
+
+
+_OF_KEY = Statement(lambda given: Job.select().where(
+    (Job.kind == given("kind")) & (Job.key == given("key"))).limit(1))
+_BEGIN = Statement(lambda given: Job.update(
+    state=JobState.RUNNING, attempts=Job.attempts + 1, changed_at=given("now")).where(
+    Job.id == given("id")))
+_CLOSE = Statement(lambda given: Job.update(
+    state=Case(None, [(Job.again, JobState.QUEUED)], given("state")), again=False,
+    reason=given("reason"), changed_at=given("now")).where(Job.id == given("id")))
+_WAKE = Statement(lambda given: Job.update(
+    state=JobState.QUEUED, not_before=given("now"), changed_at=given("now")).where(
+    (Job.state == JobState.WAITING) & (given("kind").is_null() | (Job.kind == given("kind")))))
 
 
 #: Written out: this is asked for every job, and to make a statement takes longer than to run it.
@@ -142,9 +152,12 @@ def due(db: Connection, now: float, limit: int, *, backlog: bool = False) -> lis
 
 def next_due(db: Connection) -> float | None:
     """When the next queued job may begin, in Unix seconds; None without any."""
-    due_at: float | None = db.select(Job, fn.MIN(Job.not_before)).where(
-        Job.state == JobState.QUEUED).scalar()
+    due_at: float | None = db.tuples(_NEXT_DUE)[0][0]
     return due_at
+
+
+_NEXT_DUE = Statement(lambda _: Job.select(fn.MIN(Job.not_before)).where(
+    Job.state == JobState.QUEUED))
 
 
 def recover(tx: Transaction, now: float) -> int:

@@ -14,6 +14,7 @@ from iop4d.model.states import FrameState, JobState, RequestState
 from iop4d.store import groups
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Frame, Job, Request, ResultFrame
+from iop4d.store.statement import Statement
 
 _SOON = 10.0  # seconds within which a job begins that a request waits for
 _GOOD = (FrameState.DONE, FrameState.DUPLICATE, FrameState.SUPERSEDED)
@@ -26,8 +27,11 @@ def put(tx: Transaction, kind: str, content: dict[str, Any], now: float) -> int:
 
 def queued(db: Connection) -> list[Request]:
     """The requests that are not answered, oldest first."""
-    return list(db.select(Request).where(Request.state == RequestState.QUEUED)
-                .order_by(Request.id))
+    return db.found(_QUEUED)
+
+
+_QUEUED = Statement(lambda _: Request.select().where(
+    Request.state == RequestState.QUEUED).order_by(Request.id))
 
 
 def answer(tx: Transaction, request_id: int, content: dict[str, Any]) -> None:

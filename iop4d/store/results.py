@@ -187,8 +187,10 @@ def _columns(value: ResultValue) -> dict[str, Any]:
 
 def emit_newest(tx: Transaction, ids: list[int], now: float) -> None:
     """Tell the page of the newest of some results, of each source and band."""
-    rows = tx.select(Result, Result.id, Result.source, Result.band).where(Result.id.in_(ids))
-    newest_of = {(row.source, row.band): row.id for row in rows.order_by(Result.id)}
+    # One value, however many ids.
+    newest_of = {(source, band): id_ for id_, source, band in tx.rows(
+        'SELECT "id", "source", "band" FROM "result" WHERE "id" IN '
+        '(SELECT "value" FROM json_each(?)) ORDER BY "id"', json.dumps(ids))}
     for (source, band), id_ in newest_of.items():
         emit(tx, "result", now, id=id_, source=source, band=band)
 
