@@ -125,7 +125,7 @@ def of_system(site: SiteInfo, compiled: CompiledRule, alert: Alert, kind: Messag
         "head": said, "subject": subject_line.subject(
             said, str(compiled.condition), site=site.name, tag=content["tag"]),
         "note": clean(reason, 300),
-        "links": {"alerts": f"{url}/alerts#alert-{alert.id}"} if url else {},
+        "links": {"alerts": f"{url}/alerts/{alert.id}"} if url else {},
     }
 
 
@@ -146,7 +146,7 @@ def _fired(db: Connection, alert: Alert) -> list[RulePoint]:
 def _links(url: str, compiled: CompiledRule, alert: Alert) -> dict[str, str]:
     drafts = {"drafts": f"{url}/drafts"} if compiled.rule.severity == "atel" else {}
     return {"source": f"{url}/sources/{quote(alert.source)}",
-            "alerts": f"{url}/alerts#alert-{alert.id}", **drafts}
+            "alerts": f"{url}/alerts/{alert.id}", **drafts}
 
 
 def _point(row: Result, url: str, frame: int | None, compiled: CompiledRule,

@@ -128,7 +128,7 @@ def test_a_flare_from_its_first_point_to_its_end(tmp_path: Path) -> None:
             assert "We report" in draft.read_text(encoding="utf-8")
             assert (draft.parent / "figure.png").exists()
 
-            assert f"http://127.0.0.1:{page}/alerts#alert-{alert['id']}" in text_of(said[0])
+            assert f"http://127.0.0.1:{page}/alerts/{alert['id']}" in text_of(said[0])
             assert len([m for m in said if "still" not in text_of(m)]) == 1
 
             until(lambda: len([m for m in bot.said("7") if "still" in text_of(m)]) > 1, service)

@@ -44,10 +44,17 @@ def of_episode(db: Connection, alert: Alert, rule: Rule | None, now_jd: float, *
     panels = [_panel_of(db, alert.source, band, quantity, (begin, end), fired, limit)
               for quantity in _quantities(condition) for band in condition.bands or (alert.band,)]
     panels = [panel for panel in panels if panel.points]
+    begin = _tight(panels, begin)
     if panels and not condition.terms and condition.bands is None:
         panels[0] = _with_levels(panels[0], condition, alert)
     return Curve(title=f"{alert.source} {alert.band}: {alert.condition}", panels=tuple(panels),
                  spans=((alert.fired_jd, min(ended, end)),), begin=begin, end=end)
+
+
+def _tight(panels: Sequence[CurvePanel], begin: float) -> float:
+    """A JD at which a picture begins: a day before the first point, if there are none before."""
+    first = min((panel.points[0].jd for panel in panels if panel.points), default=begin)
+    return max(begin, first - 1.0)
 
 
 def _quantities(condition: Condition) -> list[str]:
@@ -117,8 +124,8 @@ def _judged(db: Connection, compiled: CompiledRule, found: BackTest, key: tuple[
         panels = [*(_panel_of(db, source, one, quantity, (begin, now_jd), marked, 4 * _POINTS)
                     for quantity in _quantities(condition)
                     for one in condition.bands or (band,)), own]
-    return Curve(title=f"{source} {band}: {condition}", panels=tuple(panels), begin=begin,
-                 end=now_jd,
+    return Curve(title=f"{source} {band}: {condition}", panels=tuple(panels),
+                 begin=_tight(panels, begin), end=now_jd,
                  spans=tuple((one.fired_jd, now_jd if one.ended_jd is None else one.ended_jd)
                              for one in episodes))
 

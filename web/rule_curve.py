@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from iop4d.model.units import unix_of_jd, utc_of_jd, utc_of_unix
 
-_LEFT, _RIGHT, _TOP, _GAP, _BELOW = 58, 10, 20, 22, 22
+_LEFT, _RIGHT, _TOP, _GAP, _BELOW = 46, 8, 18, 22, 20
 _EDGE = 0.07  # of a panel, without points
 _MOST = 600  # points drawn in a panel; of more, the extremes of each piece
 _HOUR, _DAY = 3600.0, 86400.0
@@ -81,9 +81,8 @@ class _Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def drawn(curve: Curve, *, width: int = 720, height: int = 150, root: str = "") -> Markup:
-    """The picture, for the page to hold; ``height``: of each panel. Points that fired are links to
-    their results."""
+def drawn(curve: Curve, *, width: int = 480, height: int = 110) -> Markup:
+    """The picture, for the page to hold; ``height``: of each panel."""
     panels = [panel for panel in curve.panels if panel.points]
     times = [point.jd for panel in panels for point in panel.points]
     times += [one for one in (curve.begin, curve.end) if one is not None]
@@ -93,7 +92,7 @@ def drawn(curve: Curve, *, width: int = 720, height: int = 150, root: str = "") 
     parts: list[str] = []
     top = _TOP
     for panel in panels:
-        parts += _panel(panel, curve, x, top, top + height, root)
+        parts += _panel(panel, curve, x, top, top + height)
         top += height + _GAP
     bottom = top - _GAP
     parts += _dates(x, bottom, width)
@@ -102,8 +101,8 @@ def drawn(curve: Curve, *, width: int = 720, height: int = 150, root: str = "") 
         f'aria-label="{escape(curve.title)}">{"".join(parts)}</svg>')
 
 
-def _panel(panel: CurvePanel, curve: Curve, x: _Scale, top: float, bottom: float,
-           root: str) -> Iterator[str]:
+def _panel(panel: CurvePanel, curve: Curve, x: _Scale, top: float,
+           bottom: float) -> Iterator[str]:
     shown = _thinned(panel.points)
     values = [edge for point in shown for edge in _ends(point)]
     values += [line.value for line in panel.lines]
@@ -120,7 +119,7 @@ def _panel(panel: CurvePanel, curve: Curve, x: _Scale, top: float, bottom: float
         yield (f'<path class="grid" d="M{_LEFT} {y(at):.1f}H{x.end:.0f}"/>'
                f'<text class="tick" x="{_LEFT - 6}" y="{y(at) + 4:.1f}">{text}</text>')
     yield from _lines(panel, x, y)
-    yield from _points(panel, shown, x, y, root)
+    yield from _points(panel, shown, x, y)
 
 
 def _lines(panel: CurvePanel, x: _Scale, y: _Scale) -> Iterator[str]:
@@ -132,8 +131,8 @@ def _lines(panel: CurvePanel, x: _Scale, y: _Scale) -> Iterator[str]:
                    f'<title>{escape(line.text)}</title></path>')
 
 
-def _points(panel: CurvePanel, shown: Sequence[CurvePoint], x: _Scale, y: _Scale,
-            root: str) -> Iterator[str]:
+def _points(panel: CurvePanel, shown: Sequence[CurvePoint], x: _Scale,
+            y: _Scale) -> Iterator[str]:
     plain = [point for point in shown if not point.fired]
     bars = "".join(f"M{x(point.jd):.1f} {y(low):.1f}V{y(high):.1f}" for point in shown
                    for low, high in [_ends(point)] if low < high)
@@ -145,10 +144,8 @@ def _points(panel: CurvePanel, shown: Sequence[CurvePoint], x: _Scale, y: _Scale
         yield f'<path class="dots{band}" d="{dots}"/>'
     for point in shown:
         if point.fired:
-            mark = (f'<circle class="fired" cx="{x(point.jd):.1f}" cy="{y(point.value):.1f}" r="5">'
-                    f"<title>{utc_of_jd(point.jd)} UTC: {point.value:.3f}</title></circle>")
-            yield (f'<a href="{root}/results/{point.id}" tabindex="-1">{mark}</a>' if point.id
-                   else mark)
+            yield (f'<circle class="fired" cx="{x(point.jd):.1f}" cy="{y(point.value):.1f}" r="4">'
+                   f"<title>{utc_of_jd(point.jd)} UTC: {point.value:.3f}</title></circle>")
 
 
 def _ends(point: CurvePoint) -> tuple[float, float]:
@@ -190,7 +187,7 @@ def _ticks(scale: _Scale) -> list[tuple[float, str]]:
 def _dates(x: _Scale, bottom: float, width: int) -> Iterator[str]:
     """Dates below, or hours where all is of one night."""
     begin, end = unix_of_jd(x.low), unix_of_jd(x.high)
-    rough = (end - begin) / (width / 150)
+    rough = (end - begin) / (width / 130)
     steps = [_HOUR / 4, _HOUR, 2 * _HOUR, 6 * _HOUR, *(days * _DAY for days in (
         1, 2, 5, 10, 30, 60, 120, 365))]
     step = next((one for one in steps if one >= rough), math.ceil(rough / _DAY / 365) * 365 * _DAY)

@@ -97,7 +97,7 @@ def test_the_content_tells_everything_in_plain_values(start: Start) -> None:
         "frame_url": f"https://iop4d.example.org/frames/{frame.id}"}
     assert [mag for _, mag, _ in said["light_curve"]] == [13.5, 12.9, 12.874]
     assert said["links"] == {"source": "https://iop4d.example.org/sources/BL%20Lac",
-                             "alerts": f"https://iop4d.example.org/alerts#alert-{alert.id}"}
+                             "alerts": f"https://iop4d.example.org/alerts/{alert.id}"}
 
 
 def test_the_light_curve_of_a_mail_is_bounded(start: Start) -> None:

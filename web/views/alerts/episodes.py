@@ -62,8 +62,8 @@ def _page(db: Connection, **forms: Any) -> str:
 def _shown(db: Connection, episode: Episode, *, height: int) -> Shown:
     rule = next((r for r in parts().site.rule if r.name == episode.alert.rule), None)
     curve = of_episode(db, episode.alert, rule, jd_of_unix(time.time()))
-    return Shown(episode=episode, curve=drawn(
-        curve, height=height, root=request.script_root) if curve else Markup(""))
+    return Shown(episode=episode, curve=drawn(curve, height=height) if curve
+                 else Markup(""))
 
 
 @blueprint.get("/alerts/<int:id_>")
@@ -74,7 +74,7 @@ def episode(db: Connection, id_: int) -> str:
     if found is None:
         abort(404, f"There is no alert {id_}.")
     before, after = alert_pages.beside(db, found.alert)
-    return render(db, "alert.html", shown=_shown(db, found, height=190), spans=SPANS,
+    return render(db, "alert.html", shown=_shown(db, found, height=120), spans=SPANS,
                   earlier=before, later=after, neighbours=alert_pages.neighbours(db, found.alert),
                   changes=audit.of_subject(db, actions.subject_of(found.alert)),
                   known_rule=found.alert.rule in rules_of(parts().site))

@@ -130,7 +130,7 @@ def _tested(db: Connection, site: Site, watch: CompiledRule, since: str) -> Test
         engine = AlertEngine(site, time.time)
         found = backtest(db, engine, watch, begin, kept=kept)
         waits = waits_for(db, engine, watch)
-        curves = [drawn(curve, root=request.script_root)
+        curves = [drawn(curve)
                   for curve in of_backtest(db, watch, found, kept, begin, now_jd)]
     return Tested(since=since, found=found, curves=curves, waits=waits)
 
