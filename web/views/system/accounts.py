@@ -144,33 +144,33 @@ def add(db: Connection) -> Any:
     return _accounts(db, initial=(name, "" if given else initial))
 
 
-@blueprint.post("/system/accounts/<any(role, password, remove):act>")
+@blueprint.post("/system/accounts/<any(role, password, remove):what>")
 @reading
-def change(db: Connection, act: str) -> Any:
+def change(db: Connection, what: str) -> Any:
     """Change the role or the password of an account, or remove it."""
     form, now = request.form, time.time()
     name, initial = form.get("name", ""), people.new_password()
     try:
-        role = _role(form.get("role", "")) if act == "role" else Role.ADMIN
-        hashed = generate_password_hash(initial) if act == "password" else ""
+        role = _role(form.get("role", "")) if what == "role" else Role.ADMIN
+        hashed = generate_password_hash(initial) if what == "password" else ""
         with changing() as tx:
-            locks_out = act == "remove" or (act == "role" and role is not Role.ADMIN)
+            locks_out = what == "remove" or (what == "role" and role is not Role.ADMIN)
             if locks_out and people.is_last_admin(tx, name) and "sure" not in form:
                 raise PeopleError(f"nothing was changed: {name} is the only admin. "
                                   f"{people.NO_ADMIN} Tick the box if that is meant", "sure")
-            if act == "role":
+            if what == "role":
                 people.set_role(tx, name, role, by=who(), now=now)
-            elif act == "password":
+            elif what == "password":
                 people.set_password(tx, name, hashed, by=who(), now=now)
             else:
                 people.remove(tx, name, by=who(), now=now)
     except PeopleError as error:
         return _accounts(db, wrong=_sentence(error), field=error.field, of=name), 400
-    if act == "password":
+    if what == "password":
         if name == who():
             renew_session(name, hashed)
         return _accounts(db, initial=(name, initial))
-    flash(f"The role of {name} is {role}." if act == "role" else
+    flash(f"The role of {name} is {role}." if what == "role" else
           f"{name} may no longer sign in.", "good")
     return redirect(url_for("accounts.accounts" if may(Access.ADMINISTER) and name != who()
                             else "accounts.own"), code=303)
