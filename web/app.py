@@ -25,6 +25,7 @@ from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
 from iop4d.web import api, auth, compression, context, formats, heavy, menu, policy, v1
 from iop4d.web.context import Parts, render_without_database
+from iop4d.web.health import health_of
 from iop4d.web.markdown import markdown
 from iop4d.web.proxy import BehindProxy
 from iop4d.web.reader import LiveSite, Reader
@@ -113,7 +114,8 @@ def _give_templates(app: Flask) -> None:
     app.jinja_env.globals.update({n: formats.of_missing(f) for n, f in functions.items()})
     app.jinja_env.globals.update(
         version=__version__, bokeh_version=api.BOKEH, subject=pages.subject, tag=tag,
-        may_retry=policy.may_retry, retried=TROUBLE, system=SYSTEM, who=auth.who,
+        may_retry=policy.may_retry, health_of=health_of, retried=TROUBLE, system=SYSTEM,
+        who=auth.who,
         **menu.for_templates(), live=live_trigger, live_self=live_self)
 
 

@@ -42,7 +42,8 @@ ENTRIES = (
                  ("/mailbox", "Mailbox", "mailbox.mailbox"))),
     Entry(path="/system", name="System", icon="system", access=Access.SITE,
           parts=("system", "account"),
-          pages=(("/system", "State", "system.system"),
+          pages=(("/system", "State", "system.system"), ("/system/log", "Log", "log.page"),
+                 ("/system/site-file", "Site file", "system.site_file"),
                  ("/system/accounts", "Accounts", "accounts.accounts"),
                  ("/system/audit", "Audit", "audit.changes"))),
 )

@@ -138,6 +138,10 @@ ACCESS = {
     "mailbox.mailbox": Access.SITE,
     "mailbox.html": Access.SITE,
     "system.system": Access.SITE,
+    "system.fragment": Access.SITE,
+    "system.site_file": Access.ADMINISTER,
+    "log.page": Access.ADMINISTER,
+    "log.lines": Access.ADMINISTER,
     "frames.retry": Access.EDIT,  # and as [web] allow_retry says
     "alerts.alert": Access.OBSERVE,
     "alerts.mute": Access.OBSERVE,

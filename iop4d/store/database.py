@@ -303,6 +303,11 @@ def _unavailable(error: pw.DatabaseError, *, full: bool) -> StoreUnavailableErro
     return StoreUnavailableError(f"the database cannot be read: {text}")
 
 
+def sqlite_version() -> str:
+    """The version of the SQLite that is used."""
+    return str(pw.sqlite3.sqlite_version)
+
+
 def check_library(version: tuple[int, ...]) -> None:
     """Refuse an SQLite that can lose commits when several connections write (WAL-reset bug)."""
     _, minor, patch = version[:3]

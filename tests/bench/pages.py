@@ -191,8 +191,9 @@ def _paths(source: str, longest: str) -> list[str]:
             f"/api/sources/{many}/points", f"/api/results?source={one}", "/api/results",
             "/nights", f"/nights/{night}", "/failed", "/alerts", "/frames/1", "/results/1",
             "/api/status", "/healthz", "/api/live",
-            *(f"/fragments/{name}" for name in ("banner", "now", "frames", "results", "alerts",
-                                                "failed"))]
+            *(f"/fragments/{name}" for name in ("banner", "health", "firing", "tonight-sources",
+                                                "telescopes", "trouble")),
+            "/system", "/fragments/system/state"]
 
 
 def costs(site: Served, paths: list[str], repeat: int) -> list[tuple[str, float, float, float]]:

@@ -31,8 +31,10 @@ PASSWORD = "correct horse"
 Serving = Callable[[Site], AbstractContextManager[str]]
 
 PAGES = ("/", "/sources", "/nights", "/failed", "/alerts", "/mailbox", "/fragments/banner",
-         "/fragments/now", "/fragments/system", "/fragments/frames", "/fragments/results",
-         "/fragments/alerts", "/fragments/failed", "/drafts", "/summaries", "/sign-in")
+         "/fragments/health", "/fragments/firing", "/fragments/tonight-sources",
+         "/fragments/telescopes", "/fragments/trouble", "/system", "/fragments/system/state",
+         "/fragments/system/wrong", "/fragments/system/latency", "/fragments/system/channels",
+         "/drafts", "/summaries", "/sign-in")
 PROGRAMS = ("/api/status", "/api/live", "/api/results", "/healthz")
 FILLED = (*PAGES, *PROGRAMS, "/sources/1", "/sources/BL%20Lac", "/sources/2200+420", "/frames/1",
           "/frames/24", "/frames/25", "/frames/26", "/frames/1/preview.png", "/frames/1/raw",

@@ -11,7 +11,7 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.store.database import Database
-from iop4d.store.schema import Result
+from iop4d.store.schema import Job, Result
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import PASSWORD, Serving, add_account, emit, execute
@@ -91,20 +91,26 @@ def test_a_new_frame_appears_and_what_was_open_stays_open(
     with serving(site) as address:
         browser.open(address)
         browser.wait("document.querySelector('#indicator')?.textContent === 'live'")
-        browser.js("document.getElementById('d-queue').open = false; "
-                   "document.querySelector('#frames a').focus(); window.kept = "
+        browser.js("document.querySelector('#telescopes h3 ~ * a').focus(); window.kept = "
                    "document.activeElement; scrollTo(0, 300)")
-        execute(site, "UPDATE frame SET state = 'done', object = 'fresh news' WHERE id = 20")
+        execute(site, "UPDATE frame SET object = 'fresh news' WHERE id = 20")
         emit(site, "frame")
-        browser.wait("document.querySelector('#frames').textContent.includes('fresh news')")
-        assert browser.js("document.getElementById('d-queue').open") is False
+        browser.wait("document.querySelector('#telescopes').textContent.includes('fresh news')")
         assert browser.js("document.activeElement === window.kept && scrollY === 300")
+        browser.open(address + "system")
+        browser.wait("document.querySelector('#indicator')?.textContent === 'live'")
+        browser.js("document.getElementById('d-queue').open = false")
+        with Database(site.database).write() as tx:
+            tx.create(Job, kind="news", key=1, state="queued", changed_at=0.0)
+        emit(site, "frame")
+        browser.wait("document.querySelector('#d-queue').textContent.includes('news')")
+        assert browser.js("document.getElementById('d-queue').open") is False
         browser.leave()
     assert _complaints(browser) == []
 
 
 @pytest.mark.parametrize("path", ["", "sources", "sources/BL%20Lac", "nights", "frames/1",
-                                  "frames/25", "failed", "alerts", "mailbox"])
+                                  "frames/25", "failed", "alerts", "mailbox", "system"])
 def test_no_page_scrolls_sideways_on_a_phone(
         path: str, site: Site, serving: Serving, browser: Browser) -> None:
     browser.complaints.clear()
@@ -187,8 +193,8 @@ def test_on_a_phone_magnitudes_come_first_and_no_table_is_cut(
                 # Five bands of calibrators are as wide as they are: a shadow shows that.
                 assert [text for text in browser.js(cut) if not text.startswith("Star")] == []
                 if not path:
-                    tops = browser.js("['results', 'system'].map(id => document.getElementById(id)"
-                                      ".getBoundingClientRect().top + scrollY)")
+                    tops = browser.js("['tonight-sources', 'trouble'].map(id => document."
+                                      "getElementById(id).getBoundingClientRect().top + scrollY)")
                     assert tops[0] < 812 < tops[1]
             browser.leave()
         finally:

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
-PACKED = ("/", "/sources", "/nights", "/alerts", "/frames/1", "/results/1", "/fragments/frames",
+PACKED = ("/", "/sources", "/nights", "/alerts", "/frames/1", "/results/1", "/fragments/telescopes",
           "/api/status", "/api/results", "/api/sources/BL%20Lac/points",
           "/api/sources/BL%20Lac/plot", "/static/site.css", "/static/live.js")
 

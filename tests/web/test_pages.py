@@ -71,9 +71,12 @@ def test_there_is_no_mailbox_unless_the_site_file_names_one(tmp_path: Path) -> N
 def test_the_live_page_shows_what_an_observer_asks(client: FlaskClient) -> None:
     text = client.get("/").text
     assert re.search(r"1[0-9]\.\d{3} ± 0\.0\d\d", text), "a magnitude with its error"
-    for words in ("reduce BLLac-0067R.fit", "FWHM", "the file is truncated", "firing",
-                  "450 mailbox busy", "provisional", "low snr", "t220"):
+    for words in ("Working, with trouble.", "The channel team fails.", "1 archive,", "seeing",
+                  "the file is truncated", "firing", "450 mailbox busy", "provisional", "T220",
+                  "BL Lac"):
         assert words in text
+    for words in ("reduce BLLac-0067R.fit", "450 mailbox busy"):
+        assert words in client.get("/system").text
 
 
 def test_a_frame_shows_its_whole_story(client: FlaskClient) -> None:
@@ -129,10 +132,13 @@ def test_page_health_check_api_and_command_agree_on_whether_the_daemon_runs(
     assert client.get("/api/status").json["daemon"]["state"] == expected
     said = CliRunner().invoke(cli, ["--site", str(empty.root), "status", "--json"]).stdout
     assert json.loads(said)["daemon"]["state"] == expected
-    page = client.get("/").text
+    page = client.get("/system").text
     assert f"state-{expected}" in page
     assert (banner or "state-running") in page
     assert ("<strong>The daemon" in page) == bool(banner)
+    assert ("<strong>The daemon" in client.get("/alerts").text) == bool(banner)
+    head = {"running": "Working", "stopping": "Stopping", "starting": "Starting"}
+    assert f"<strong>{head.get(expected, 'Not working')}.</strong>" in client.get("/").text
 
 
 def test_a_daemon_whose_workers_do_not_start_is_not_well(empty: Site, hold_lock: HoldLock) -> None:
@@ -144,7 +150,9 @@ def test_a_daemon_whose_workers_do_not_start_is_not_well(empty: Site, hold_lock:
     health = client.get("/healthz")
     assert (health.status_code, health.json) == (503, {
         "daemon": "running", "trouble": "no worker process starts: exit code 1"})
-    assert "reduces nothing:</strong> no worker process starts: exit code 1" in client.get("/").text
+    assert "reduces nothing:</strong> no worker process starts: exit code 1" in client.get(
+        "/system").text
+    assert "No frame is reduced." in client.get("/").text
 
 
 def test_a_site_whose_daemon_never_ran_says_so(empty: Site) -> None:
@@ -153,12 +161,16 @@ def test_a_site_whose_daemon_never_ran_says_so(empty: Site) -> None:
     assert "The daemon has never run on this site." in client.get("/").text
 
 
-def test_a_degraded_archive_is_announced_on_every_page(empty: Site, hold_lock: HoldLock) -> None:
+def test_a_degraded_archive_is_announced_on_every_page_and_why_on_system(
+        empty: Site, hold_lock: HoldLock) -> None:
     hold_lock(empty)
     execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
             f'{{"beat_at": {time.time()}, "state": "running", "archives": [{{"name": "t220", '
             '"path": "/x", "state": "degraded", "reason": "the mount hangs"}]}')
-    assert "the mount hangs" in create_app(empty).test_client().get("/nights").text
+    client = create_app(empty).test_client()
+    assert "archive t220 is degraded" in client.get("/nights").text
+    assert "the mount hangs" not in client.get("/nights").text
+    assert "the mount hangs" in client.get("/system").text
 
 
 def test_a_locked_database_is_said_to_be_locked(

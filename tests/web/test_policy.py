@@ -38,7 +38,7 @@ _VALUES = {"id_": "1", "key": "BL%20Lac", "name": "0001.eml", "night": "2025-11-
 def path_of(rule: Rule) -> str:
     """An address of a route."""
     path = re.sub(r"<(?:[^:<>]*(?:\([^)]*\))?:)?(\w+)>", lambda found: _VALUES[found[1]], rule.rule)
-    return path.replace("/fragments/0001.eml", "/fragments/frames").replace(
+    return path.replace("/fragments/0001.eml", "/fragments/telescopes").replace(
         "/rules/0001.eml", "/rules/bright")
 
 
@@ -107,7 +107,7 @@ def test_who_is_signed_in_reads_everything_and_until_signing_out(own: Site) -> N
     client = app.test_client()
     assert client.get("/frames/1").headers["Location"] == "/sign-in?back=/frames/1"
     assert enter(client, back="/frames/1").headers["Location"] == "/frames/1"
-    for path in ("/", "/frames/1", "/frames/1/raw", "/api/status", "/fragments/now", "/alerts",
+    for path in ("/", "/frames/1", "/frames/1/raw", "/api/status", "/fragments/health", "/alerts",
                  "/api/results", "/sources/1"):
         with client.get(path) as answer:
             assert answer.status_code == 200, path
@@ -150,7 +150,7 @@ def test_a_route_that_is_forgotten_in_the_table_is_for_admins_alone(own: Site) -
 def test_the_banner_stands_on_pages_with_results(filled: Site) -> None:
     client = app_of(filled, "results").test_client()
     assert client.get("/fragments/banner").status_code == 200
-    assert client.get("/fragments/now").status_code == 401
+    assert client.get("/fragments/health").status_code == 401
 
 
 def test_the_script_asks_for_nothing_where_outsiders_read_nothing() -> None:

@@ -69,39 +69,42 @@ def test_a_page_that_starts_with_a_wrong_rule_leaves_it_out_and_says_why(root: P
     (root / "iop4d.toml").write_text(FIRST + rules, encoding="utf-8")
     site = load_site(root)
     client = create_app(site, lambda: load_site(root)).test_client()
-    page = client.get("/alerts").text
+    page = client.get("/system").text
     assert "The rule typo is wrong and is not used:</strong> Sign in to read why." in page
     assert "tve" not in page, "a value of the site file, which may be a secret"
     add_account(site)
     enter(client)
-    page = client.get("/alerts").text
+    page = client.get("/system").text
     assert "there is no [[tag]] &#39;tve&#39;" in page
-    assert "sound" in page
+    assert "sound" in client.get("/alerts").text
 
 
 @pytest.mark.parametrize(("wrong", "why"), [
     (SECOND.replace("condition", "conditon"), "no such key"),
     (SECOND.replace("mag <", "magnitude <"), "unknown quantity &#39;magnitude&#39;"),
     ("[[rule", "not valid TOML")])
-def test_a_wrong_file_is_not_taken_and_every_page_says_why(client: FlaskClient, write: Write,
-                                                           wrong: str, why: str) -> None:
+def test_a_wrong_file_is_not_taken_and_every_page_says_so_and_system_why(
+        client: FlaskClient, write: Write, wrong: str, why: str) -> None:
     write(FIRST + wrong)
-    for path in ("/", "/alerts", "/fragments/banner", "/nothing"):
+    for path in ("/system", "/fragments/system/wrong"):
         page = client.get(path).text
         assert "Site file rejected, this page still uses the previous one:" in page
         assert why in page
+    for path in ("/", "/alerts", "/fragments/banner", "/nothing"):
+        page = client.get(path).text.casefold()
+        assert "the changed site file is wrong and not used" in page or "not working" in page
+        assert why.casefold() not in page
     assert "<option>bright</option>" in client.get("/alerts").text
     write(FIRST + SECOND)
+    assert "Site file rejected" not in client.get("/system").text
     page = client.get("/alerts").text
-    assert "Site file rejected" not in page
     assert "<option>very bright</option>" in page
 
 
 def test_a_file_that_is_gone_is_said_to_be(client: FlaskClient, root: Path) -> None:
     (root / "iop4d.toml").unlink()
-    page = client.get("/alerts").text
-    assert "no iop4d.toml in" in page
-    assert "<option>bright</option>" in page
+    assert "no iop4d.toml in" in client.get("/system").text
+    assert "<option>bright</option>" in client.get("/alerts").text
 
 
 def test_name_channels_mailbox_and_cookie_go_by_the_new_file(client: FlaskClient, root: Path,

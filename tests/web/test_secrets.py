@@ -104,13 +104,14 @@ def test_outsiders_read_the_line_and_the_key_and_who_is_signed_in_the_message(
         for text in WRONG.values():
             file.write_text(text + "\n# " + "x" * len(caplog.records))
             for client in (outsider, ana):
-                for path in ("/alerts", "/fragments/banner", "/api/status", "/nothing"):
+                for path in ("/alerts", "/system", "/fragments/system/wrong", "/api/status",
+                             "/nothing"):
                     said = client.get(path).text
                     assert not any(word in said for word in _HIDDEN), text
     file.write_text(WRONG["a scheme"])
-    assert "iop4d.toml, line 4: channel.url. Sign in to read why." in outsider.get("/alerts").text
-    assert "expected" not in outsider.get("/alerts").text
-    assert "expected an address such as" in ana.get("/alerts").text
+    assert "iop4d.toml, line 4: channel.url. Sign in to read why." in outsider.get("/system").text
+    assert "expected" not in outsider.get("/system").text
+    assert "expected an address such as" in ana.get("/system").text
     assert "SECRET" not in caplog.text
 
 
@@ -140,14 +141,14 @@ def test_what_the_daemon_says_of_a_wrong_file_is_for_who_is_signed_in(own: Site)
     lock = SiteLock(own.lock)
     try:
         client = create_app(own).test_client()
-        for path in ("/alerts", "/api/status"):
+        for path in ("/system", "/api/status"):
             said = client.get(path).text
             assert "iop4d.toml, line 7: web.port" in said
             assert "/data/site" not in said
             assert "expected more" not in said
             assert "PRIVATE" not in said
         enter(client)
-        assert "expected more" in client.get("/alerts").text
+        assert "expected more" in client.get("/system").text
         assert "PRIVATE" in client.get("/api/status").text
     finally:
         lock.close()

@@ -21,7 +21,7 @@ from tests.web.conftest import execute
 SOURCE = "3C 454.3"
 #: Every page and address that shows results.
 LISTS = ("/", "/sources", "/nights", "/nights/{night}", "/sources/3C%20454.3", "/frames/{frame}",
-         "/fragments/frames", "/fragments/results", "/api/results",
+         "/fragments/tonight-sources", "/api/results",
          "/api/sources/3C%20454.3/points", "/api/sources/3C%20454.3/plot",
          "/api/sources/3C%20454.3/nights", "/api/status")
 
@@ -58,7 +58,7 @@ def _seen(site: Site, path: str) -> str:
 
 @pytest.mark.parametrize("path", [
     "/", "/sources", "/nights/{night}", "/sources/3C%20454.3", "/frames/{frame}",
-    "/fragments/frames", "/fragments/results", "/api/sources/3C%20454.3/points"])
+    "/fragments/tonight-sources", "/api/sources/3C%20454.3/points"])
 def test_polarisation_stands_wherever_magnitudes_do_and_has_no_bias(path: str, site: Site) -> None:
     id_, _, _ = _newest(site)
     execute(site, "UPDATE result SET p = 0.1008, p_err = 0.011, p_debiased = 0.0912, "
@@ -71,7 +71,7 @@ def test_polarisation_stands_wherever_magnitudes_do_and_has_no_bias(path: str, s
 
 @pytest.mark.parametrize("path", [
     "/", "/sources", "/nights/{night}", "/sources/3C%20454.3", "/frames/{frame}",
-    "/fragments/frames", "/fragments/results", "/api/sources/3C%20454.3/points"])
+    "/fragments/tonight-sources", "/api/sources/3C%20454.3/points"])
 def test_what_is_not_significant_is_an_upper_limit_without_an_angle(
         path: str, site: Site) -> None:
     id_, _, _ = _newest(site)

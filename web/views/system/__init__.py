@@ -1,5 +1,5 @@
-"""System: what whoever runs the site needs."""
+"""System: what whoever runs the machine looks at."""
 
-from iop4d.web.views.system import accounts, changes, status
+from iop4d.web.views.system import accounts, changes, log, status
 
-BLUEPRINTS = (accounts.blueprint, changes.blueprint, status.blueprint)
+BLUEPRINTS = (accounts.blueprint, changes.blueprint, log.blueprint, status.blueprint)

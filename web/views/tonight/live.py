@@ -1,46 +1,33 @@
-"""The page of what happens now, and its parts as the live page fetches them."""
+"""The home page, and its parts as an open page fetches them again."""
 
 from __future__ import annotations
 
-from flask import Blueprint, abort
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from iop4d.store import pages
+from flask import Blueprint, abort, current_app, request
+
+from iop4d.model.states import ACTIVE_ALERTS
+from iop4d.store import pages, tonight
 from iop4d.store.database import Connection
-from iop4d.web.context import reading, render
+from iop4d.web.context import parts, reading, render, site_overview
+from iop4d.web.health import health_of
+from iop4d.web.views.tonight.facts import Kept, NightFacts
 
 blueprint = Blueprint("tonight", __name__)
 
-_CARDS = 16
 _FEW = 8
+_FIRING = 6
+_KEPT = "iop4d-nights"
+_NIGHT_BEGINS = timedelta(hours=12)  # UTC
 
 
 @blueprint.get("/")
 @reading
 def live(db: Connection) -> str:
     """What happens now."""
-    return render(db, "live.html", **_now(db), **_frames(db), **_results(db), **_alerts(db),
-                  **_unused(db))
-
-
-def _now(db: Connection) -> dict[str, object]:
-    return {"newest": next(iter(pages.latest_frames(db, 1)), None)}
-
-
-def _frames(db: Connection) -> dict[str, object]:
-    return {"lines": pages.latest_frames(db, _CARDS)}
-
-
-def _results(db: Connection) -> dict[str, object]:
-    night = pages.last_night(db)
-    return {"night": night, "summary": pages.summarise(db, night) if night else []}
-
-
-def _alerts(db: Connection) -> dict[str, object]:
-    return {"episodes": pages.episodes(db, 1, _FEW), "messages": pages.latest_messages(db, _FEW)}
-
-
-def _unused(db: Connection) -> dict[str, object]:
-    return {"unused": pages.unused_frames(db, 1, _FEW)}
+    return render(db, "tonight.html", **_health(db), **_firing(db), **_unused(db))
 
 
 @blueprint.get("/fragments/banner")
@@ -50,14 +37,49 @@ def banner(db: Connection) -> str:
     return render(db, "part_banner.html")
 
 
-_FRAGMENTS = {"now": _now, "system": lambda _: {}, "frames": _frames,
-              "results": _results, "alerts": _alerts, "failed": _unused}
-
-
 @blueprint.get("/fragments/<name>")
 @reading
 def fragment(db: Connection, name: str) -> str:
-    """A part of the live page as it is now."""
+    """A part of the page as it is now."""
     if name not in _FRAGMENTS:
         abort(404)
-    return render(db, f"part_{name}.html", **_FRAGMENTS[name](db))
+    template, made = _FRAGMENTS[name]
+    return render(db, template, **made(db))
+
+
+def kept_facts() -> Kept:
+    """The facts of nights that this application keeps for a while."""
+    kept: Kept = current_app.extensions.setdefault(_KEPT, Kept())
+    return kept
+
+
+def present_night() -> str:
+    """The date of the evening in which the present night began, UTC."""
+    return (datetime.now(tz=UTC) - _NIGHT_BEGINS).date().isoformat()
+
+
+def _facts(db: Connection) -> dict[str, Any]:
+    night = tonight.last_night(db)
+    facts = kept_facts().of(db, parts().site, night, root=request.script_root,
+                            now=time.time()) if night else NightFacts(night="")
+    return {"facts": facts, "tonight": present_night()}
+
+
+def _health(db: Connection) -> dict[str, Any]:
+    return _facts(db) | {"health": health_of(site_overview(db),
+                                             site_file_wrong=bool(parts().read.wrong))}
+
+
+def _firing(db: Connection) -> dict[str, Any]:
+    rows = pages.episodes(db, 1, _FIRING).rows
+    return {"firing": [item for item in rows if item.alert.state in ACTIVE_ALERTS]}
+
+
+def _unused(db: Connection) -> dict[str, Any]:
+    return {"unused": pages.unused_frames(db, 1, _FEW)}
+
+
+_FRAGMENTS = {
+    "health": ("part_health.html", _health), "firing": ("part_firing.html", _firing),
+    "tonight-sources": ("part_tonight_sources.html", _facts),
+    "telescopes": ("part_telescopes.html", _facts), "trouble": ("part_trouble.html", _unused)}
