@@ -37,14 +37,12 @@ from iop4d.web.context import (
 )
 from iop4d.web.heavy import heavy
 from iop4d.web.policy import Access, for_reader, sees, still_sees
-from iop4d.web.still_curve import still_curve
 
 blueprint = Blueprint("api", __name__)
 
 BOKEH = metadata.version("bokeh")
 _RESULTS = 1_000  # in one answer, where no limit is given
 _MOST_RESULTS = 10_000  # in one answer, whatever limit is given
-_STILL = 3_000  # points of a picture for browsers without scripts
 _PART = 100  # results read and sent at a time
 _FAILED = 200
 _NIGHTS = 400
@@ -211,27 +209,6 @@ def api_points(db: Connection, key: str) -> Response:
     """A source's points by band, those that changed at or after a time or all."""
     after = _seconds("after")
     return jsonify(lightcurve.points(db, _source(db, key), after=after).plain())
-
-
-@blueprint.get("/api/sources/<path:key>/plot")
-@heavy
-@reading
-def api_plot(db: Connection, key: str) -> Response:
-    """A source's light curve as Bokeh embeds it."""
-    theme = lightcurve.DARK if request.args.get("theme") == "dark" else lightcurve.LIGHT
-    points = lightcurve.points(db, _source(db, key))
-    drawn = lightcurve.plot(points, theme, root=request.script_root,
-                            touch="touch" in request.args) if points.bands else None
-    return jsonify(item=drawn, changed_at=points.changed_at, bands=list(points.bands))
-
-
-@blueprint.get("/api/sources/<path:key>/light-curve.svg")
-@heavy
-@reading
-def api_still(db: Connection, key: str) -> Response:
-    """A source's light curve as a still picture of its newest points."""
-    points = lightcurve.points(db, _source(db, key), limit=_STILL)
-    return Response(still_curve(points), mimetype="image/svg+xml")
 
 
 @blueprint.get("/events")

@@ -20,7 +20,8 @@ from iop4d.alerts.conditions import SYSTEM
 from iop4d.alerts.episodes import tag
 from iop4d.config import Site
 from iop4d.model import uncertainty, units
-from iop4d.store import pages
+from iop4d.model.bands import BANDS, colour_of
+from iop4d.store import flagging, pages
 from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
 from iop4d.web import api, auth, compression, context, formats, heavy, menu, policy, v1
@@ -115,8 +116,14 @@ def _give_templates(app: Flask) -> None:
     app.jinja_env.globals.update(
         version=__version__, bokeh_version=api.BOKEH, subject=pages.subject, tag=tag,
         may_retry=policy.may_retry, health_of=health_of, retried=TROUBLE, system=SYSTEM,
-        who=auth.who,
+        who=auth.who, band_colours=band_colours, flag_names=flagging.NAMES,
         **menu.for_templates(), live=live_trigger, live_self=live_self)
+
+
+def band_colours() -> str:
+    """The colours of the bands on light and on dark paper as JSON, for scripts."""
+    return json.dumps({band: [colour_of(band), colour_of(band, dark=True)]
+                       for band in (*BANDS, "")})
 
 
 def live_trigger(*kinds: str) -> str:

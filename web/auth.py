@@ -15,7 +15,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import (
     Blueprint,
@@ -283,7 +283,11 @@ def page_of_ours(path: str) -> str:
     if path.startswith("/") and path.isprintable() and "\\" not in path:
         with suppress(HTTPException, RequestRedirect, ValueError):
             pages = current_app.url_map.bind("")
-            endpoint, values = pages.match(urlsplit(path).path, method="GET")
+            endpoint, values = pages.match(unquote(urlsplit(path).path), method="GET")
+            # A name that begins with an underscore would be an order to url_for.
+            query = {name: texts for name, texts in parse_qs(urlsplit(path).query).items()
+                     if not name.startswith("_")}
+            return url_for(endpoint, **(query | dict(values)))
     return url_for(endpoint, **values)
 
 

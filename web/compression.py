@@ -9,7 +9,7 @@ from typing import cast
 from flask import Flask, Response, request
 
 _TYPES = ("text/html", "text/css", "text/javascript", "text/plain", "application/json",
-          "image/svg+xml")
+          "image/svg+xml", "application/vnd.iop4d.curves")
 _SMALLEST = 1000  # octets: what is smaller fits into one packet
 _LEVEL = 5  # of zlib, 0 to 9
 _GZIP = 16 + zlib.MAX_WBITS

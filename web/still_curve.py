@@ -1,26 +1,38 @@
-"""A source's light curve as a still picture (SVG), for browsers that run no scripts."""
+"""Light curves as a still picture (SVG): for browsers that run no scripts, and to be kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 from markupsafe import escape
 
 from iop4d.model.bands import colour_of
-from iop4d.model.units import utc_of_unix
-from iop4d.web.lightcurve import Points
+from iop4d.model.units import unix_of_jd, utc_of_unix
+from iop4d.web.curves.answer import Curve
+from iop4d.web.curves.choice import QUANTITIES
+from iop4d.web.curves.columns import BY_HAND, FLAGGED, PROVISIONAL, Array, Series
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 900, 64, 14, 26, 14, 30
-_HEIGHTS = {"mag": 260, "p": 120, "chi": 120}
-_TITLES = {"mag": "magnitude", "p": "p [%]", "chi": "χ [°]"}
-_COLUMNS = {"mag": ("mag", "mag_lo", "mag_hi"), "p": ("p_debiased", "p_lo", "p_hi"),
-            "chi": ("chi", "chi_lo", "chi_hi")}
-_LIMITS = {"mag": "mag_limit", "p": "p_limit"}
+_WIDTH, _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 900, 64, 14, 30, 20, 34
+_HEIGHTS = {"y": 260, "p": 120, "chi": 120, "q": 120, "u": 120, "c": 110}
+_TITLES = {"p": "p [%]", "chi": "χ [°]", "q": "q [%]", "u": "u [%]"}
+_LIMITS = {"y": "y_limit", "p": "p_limit"}
 _INK = "#7d8796"  # seen on light and on dark paper
 _EDGE = 0.06  # of a panel, without points
+#: Shapes about a point, one for each instrument, as the page draws them.
+_SHAPES = ("m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0z", "m-2.7-2.7h5.4v5.4h-5.4z",
+           "m0-3.6l3.4 6.2h-6.8z", "m0-4l3.2 4l-3.2 4l-3.2-4z",
+           "m-3.2-1.9l3.2-1.8l3.2 1.8v3.8l-3.2 1.8l-3.2-1.8z",
+           "m-1.2-3.6h2.4v2.4h2.4v2.4h-2.4v2.4h-2.4v-2.4h-2.4v-2.4h2.4z")
+#: The same for the means of nights.
+_LARGE = ("m-4.8 0a4.8 4.8 0 1 0 9.6 0a4.8 4.8 0 1 0-9.6 0z", *(
+    re.sub(r"[\d.]+", lambda found: f"{1.6 * float(found[0]):.3g}", shape)
+    for shape in _SHAPES[1:]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,73 +48,150 @@ class _Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def still_curve(found: Points) -> str:
-    """The picture: magnitudes, and the polarisation below if there is any."""
-    panels = [name for name in _HEIGHTS if _values(found, name)]
-    times = [t / 1000.0 for columns in found.bands.values() for t in columns["t"]]
-    x = _scale(times, _LEFT, _WIDTH - _RIGHT, least=3600.0)
-    parts, top = list(_legend(found)), _TOP
-    for name in panels:
+@dataclass(frozen=True, kw_only=True)
+class _Lot:
+    """Points of one colour and shape: ``x`` JD, values and errors; ``limit``: limits instead."""
+
+    colour: str
+    shape: str
+    x: Array
+    value: Array
+    err: Array
+    limit: Array
+    state: Array
+    big: bool = False
+
+
+def still_curve(curve: Curve) -> str:
+    """The picture: a panel for each source and quantity, one below the other."""
+    panels = list(_panels(curve))
+    times = [float(x) for _, _, lots in panels for lot in lots for x in lot.x[_drawn(lot)]]
+    x = _scale(times, _LEFT, _WIDTH - _RIGHT, least=1.0 / 24.0)
+    parts, top = list(_legend(curve)), _TOP
+    for name, title, lots in panels:
         bottom = top + _HEIGHTS[name]
-        parts += _panel(found, name, x, top, bottom)
+        flipped = name == "y" and curve.choice.quantity != "flux"
+        parts += _panel(title, lots, x, top, bottom, flipped=flipped,
+                        bars=curve.choice.bars)
         top = bottom + _GAP
-    for at in _ticks(x, 5):
-        parts.append(_text(x(at), top + 8, utc_of_unix(at)[:16], "middle"))
+    for at in _ticks(x, 5, time=curve.choice.axis == "utc"):
+        parts.append(_text(x(at), top + 2, _moment(at, curve.choice.axis), "middle"))
+    parts.append(_text(_WIDTH - _RIGHT, top + 18, curve.choice.axis.upper(), "end"))
+    if curve.shown < curve.total:
+        parts.append(_text(_LEFT, top + 18, f"{curve.shown} of {curve.total} points: the extremes "
+                           "of each stretch of time", "start"))
     height = top + _BELOW
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
             f'width="{_WIDTH}" height="{height}" font-family="sans-serif" font-size="12">'
             + "".join(parts) + "</svg>\n")
 
 
-def _panel(found: Points, name: str, x: _Scale, top: float, bottom: float) -> Iterator[str]:
+def _panels(curve: Curve) -> Iterator[tuple[str, str, list[_Lot]]]:
+    """Name, title and points of each panel in which there is anything."""
+    many = len(curve.choice.sources) > 1
+    shapes = {name: _SHAPES[place % len(_SHAPES)] for place, name in enumerate(curve.cameras)}
+    for source in curve.choice.sources:
+        for name in ("y", *(("q", "u") if curve.choice.pol == "qu" else ("p", "chi"))):
+            lots = [_lot(one, name, shapes, big=big)
+                    for big, group in ((False, curve.series), (True, curve.nights))
+                    if curve.choice.points in ("all", "nights" if big else "points")
+                    for one in group if one.source == source and _is_shown(curve, one)]
+            lots = [lot for lot in lots if _drawn(lot).any()]
+            title = QUANTITIES[curve.choice.quantity] if name == "y" else _TITLES[name]
+            if lots or name == "y":
+                yield name, f"{source}: {title}" if many else title, lots
+        found = [one for one in curve.colours if one.source == source]
+        if found:
+            nothing = [np.full(len(one.jd), np.nan) for one in found]
+            yield "c", (f"{source}: " if many else "") + curve.pair, [
+                _Lot(colour=_INK, shape=_SHAPES[0], x=one.jd, value=one.value, err=one.err,
+                     limit=none, state=np.zeros(len(one.jd), dtype=int))
+                for one, none in zip(found, nothing, strict=True)]
+
+
+def _is_shown(curve: Curve, series: Series) -> bool:
+    return ((not curve.choice.bands or series.band in curve.choice.bands)
+            and (not curve.choice.instruments or series.instrument in curve.choice.instruments))
+
+
+def _lot(series: Series, name: str, shapes: dict[str, str], *, big: bool) -> _Lot:
+    columns, nothing = series.columns, np.full(series.size, np.nan)
+    return _Lot(colour=colour_of(series.band), shape=shapes.get(series.instrument, _SHAPES[0]),
+                x=columns["jd"], value=columns[name], err=columns[f"{name}_err"], big=big,
+                limit=columns.get(_LIMITS.get(name, ""), nothing),
+                state=columns.get("state", np.zeros(series.size, dtype=int)))
+
+
+def _drawn(lot: _Lot) -> Array:
+    found: Array = np.isfinite(lot.value) | np.isfinite(lot.limit)
+    return found
+
+
+def _panel(title: str, lots: Sequence[_Lot], x: _Scale, top: float, bottom: float, *,
+           flipped: bool, bars: bool) -> Iterator[str]:
     # Bright is above.
-    ends = (top, bottom) if name == "mag" else (bottom, top)
-    y = _scale(_values(found, name), *ends, least=0.1)
+    ends = (top, bottom) if flipped else (bottom, top)
+    values = [float(value) for lot in lots for value in _ends(lot, bars=bars)]
+    y = _scale(values, *ends, least=0.1)
     yield (f'<rect x="{_LEFT}" y="{top}" width="{_WIDTH - _LEFT - _RIGHT}" '
            f'height="{bottom - top}" fill="none" stroke="{_INK}"/>')
-    yield _text(_LEFT, top - 4, _TITLES[name], "start")
+    yield _text(_LEFT, top - 4, title, "start")
     for at in _ticks(y, 4):
         yield _text(_LEFT - 6, y(at) + 4, f"{at:.2f}", "end")
-    value, low, high = _COLUMNS[name]
-    for band, columns in found.bands.items():
-        colour = colour_of(band, dark=False)
-        yield f'<g fill="{colour}" stroke="{colour}">'
-        for t, v, a, b, fill in zip(columns["t"], columns[value], columns[low], columns[high],
-                                    columns["fill"], strict=True):
-            if v is not None:
-                at = x(t / 1000.0)
-                yield (f'<path d="M{at:.1f} {y(a):.1f}V{y(b):.1f}"/><circle cx="{at:.1f}" '
-                       f'cy="{y(v):.1f}" r="3" fill-opacity="{fill:g}"/>')
-        for t, v in zip(columns["t"], columns.get(_LIMITS.get(name, ""), ()), strict=False):
-            if v is not None:
-                yield (f'<path fill="none" d="M{x(t / 1000.0) - 4:.1f} {y(v):.1f}'
-                       'h8l-4 7z"/>')
+    for lot in lots:
+        yield f'<g fill="{lot.colour}" stroke="{lot.colour}">'
+        yield from _points(lot, x, y, bars=bars)
         yield "</g>"
 
 
-def _legend(found: Points) -> Iterator[str]:
-    for place, band in enumerate(found.bands):
-        yield (f'<text x="{_WIDTH - _RIGHT - 30 * place}" y="18" text-anchor="end" '
-               f'fill="{colour_of(band, dark=False)}">● {escape(band)}</text>')
+def _points(lot: _Lot, x: _Scale, y: _Scale, *, bars: bool) -> Iterator[str]:
+    """The bars, the points of each fill, and the limits: a path for each."""
+    shape = lot.shape if lot.big is False else _LARGE[_SHAPES.index(lot.shape)]
+    by_fill: dict[float, list[str]] = {}
+    ends = []
+    for jd, value, err, state in zip(lot.x.tolist(), lot.value.tolist(), lot.err.tolist(),
+                                     lot.state.tolist(), strict=True):
+        if math.isfinite(value):
+            at = x(jd)
+            fill = 0.0 if state & (FLAGGED | BY_HAND) else 0.35 if state & PROVISIONAL else 0.9
+            by_fill.setdefault(fill, []).append(f"M{at:.1f} {y(value):.1f}{shape}")
+            if bars and math.isfinite(err):
+                ends.append(f"M{at:.1f} {y(value - err):.1f}V{y(value + err):.1f}")
+    if ends:
+        yield f'<path class="bars" opacity=".6" d="{"".join(ends)}"/>'
+    for fill, places in by_fill.items():
+        yield f'<path class="points" fill-opacity="{fill:g}" d="{"".join(places)}"/>'
+    limits = [f"M{x(jd) - 4:.1f} {y(limit):.1f}h8m-4 0v9m-3-3l3 3l3-3" for jd, limit in zip(
+        lot.x.tolist(), lot.limit.tolist(), strict=True) if math.isfinite(limit)]
+    if limits:
+        yield f'<path class="limits" fill="none" d="{"".join(limits)}"/>'
 
 
-def _values(found: Points, name: str) -> list[float]:
-    columns = (*_COLUMNS[name], *([_LIMITS[name]] if name in _LIMITS else []))
-    return [value for band in found.bands.values() for column in columns
-            for value in band[column] if value is not None]
+def _ends(lot: _Lot, *, bars: bool) -> Iterator[float]:
+    known = np.isfinite(lot.value)
+    err = np.where(np.isfinite(lot.err), lot.err, 0.0) if bars else np.zeros(len(lot.value))
+    yield from (lot.value - err)[known]
+    yield from (lot.value + err)[known]
+    yield from lot.limit[np.isfinite(lot.limit)]
 
 
-def _scale(values: list[float], start: float, end: float, *, least: float) -> _Scale:
+def _legend(curve: Curve) -> Iterator[str]:
+    for place, band in enumerate(curve.bands):
+        yield (f'<text x="{_WIDTH - _RIGHT - 30 * place}" y="14" text-anchor="end" '
+               f'fill="{colour_of(band)}">● {escape(band)}</text>')
+
+
+def _scale(values: Sequence[float], start: float, end: float, *, least: float) -> _Scale:
     low, high = min(values, default=0.0), max(values, default=1.0)
     wide = max(high - low, least)
     middle, half = (low + high) / 2.0, wide * (0.5 + _EDGE)
     return _Scale(low=middle - half, high=middle + half, start=start, end=end)
 
 
-def _ticks(scale: _Scale, count: int) -> list[float]:
+def _ticks(scale: _Scale, count: int, *, time: bool = False) -> list[float]:
     """So many values at equal distances, none at the ends."""
     step = (scale.high - scale.low) / count
-    if step < 3600.0:
+    if not time:
         exponent = 10.0 ** math.floor(math.log10(step))
         step = min((m * exponent for m in (1, 2, 5, 10)), key=lambda one: abs(one - step))
     first = math.ceil(scale.low / step) * step
@@ -110,6 +199,12 @@ def _ticks(scale: _Scale, count: int) -> list[float]:
     return [at for at, _ in pairwise(found) if scale.low < at < scale.high]
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
+def _moment(jd: float, axis: str) -> str:
+    if axis == "utc":
+        return utc_of_unix(unix_of_jd(jd), "%Y-%m-%d %H:%M")
+    return f"{jd if axis == 'jd' else jd - 2400000.5:.3f}"
+
+
+def _text(x: float, y: float, text: Any, anchor: str) -> str:
     return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{_INK}">'
             f'{escape(text)}</text>')

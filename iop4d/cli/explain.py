@@ -59,14 +59,11 @@ def flag(ctx: click.Context, results: tuple[int, ...], note: str, name: str, by:
     """
     import time
 
-    from iop4d.store.results import add_flag, remove_flag
+    from iop4d.store.flagging import clear_flag, set_flag
 
     database = open_database(load(ctx, site_after, overrides_after), read_only=False)
     with database.write() as tx:
-        for id_ in results:
-            if remove:
-                remove_flag(tx, id_, name, now=time.time())
-            else:
-                add_flag(tx, id_, name, note=note, by=by, now=time.time())
-    count = f"{len(results)} result{'s' * (len(results) != 1)}"
+        change = clear_flag if remove else set_flag
+        changed = change(tx, results, name, note=note, by=by, now=time.time())
+    count = f"{changed} result{'s' * (changed != 1)}"
     click.echo(f"{count}: flag '{name}' {'removed' if remove else 'set'}")

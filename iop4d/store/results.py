@@ -1,4 +1,4 @@
-"""Results: written in place under one identity with history, listed, and flagged by people."""
+"""Results: written in place under one identity with history, and listed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from iop4d import __version__
-from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.model.result import STACK, ResultValue
 from iop4d.model.uncertainty import total
@@ -292,26 +291,6 @@ def frame_ids(db: Connection, ids: Sequence[int]) -> dict[int, int]:
                         '(SELECT "value" FROM json_each(?))', json.dumps(list(ids))))
 
 
-# Flags that people set: kept whatever is measured later.
-
-
-def add_flag(tx: Transaction, result_id: int, name: str, *, note: str, by: str,
-             now: float) -> None:
-    """Set a flag; one of the same name is replaced. Raises Iop4dError without such a result."""
-    result = _flagged(tx, result_id)
-    others = [flag for flag in result.human_flags if flag["name"] != name]
-    _save_flags(tx, result, [*others, {"name": name, "note": note, "by": by, "at": now}], now)
-
-
-def remove_flag(tx: Transaction, result_id: int, name: str, *, now: float) -> None:
-    """Remove a flag; raises Iop4dError if it is not set."""
-    result = _flagged(tx, result_id)
-    others = [flag for flag in result.human_flags if flag["name"] != name]
-    if len(others) == len(result.human_flags):
-        raise Iop4dError(f"result {result_id} has no flag '{name}'")
-    _save_flags(tx, result, others, now)
-
-
 def of_polarimeter(db: Connection, instrument: str, *, since: str | None = None,
                    until: str | None = None) -> list[Result]:
     """The sound polarisations that an instrument measured, by time; nights with both ends.
@@ -328,20 +307,6 @@ def of_polarimeter(db: Connection, instrument: str, *, since: str | None = None,
     if until:
         query = query.where(Result.night <= until)
     return list(query)
-
-
-def _flagged(tx: Transaction, result_id: int) -> Result:
-    result = find(tx, result_id)
-    if result is None:
-        raise Iop4dError(f"there is no result {result_id}; 'iop4d results' lists their ids")
-    return result
-
-
-def _save_flags(tx: Transaction, result: Result, flags: list[dict[str, object]],
-                now: float) -> None:
-    tx.update(Result, human_flags=flags, changed_at=now).where(Result.id == result.id).execute()
-    emit(tx, "result", now, id=result.id, source=result.source, band=result.band)
-    emit(tx, "flag", now, id=result.id)
 
 
 def take_changed_flags(tx: Transaction) -> list[int]:

@@ -21,7 +21,7 @@ from iop4d.config.load import parse_site
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
 from iop4d.store.database import Database, Transaction
-from iop4d.store.results import add_flag, remove_flag
+from iop4d.store.flagging import clear_flag, set_flag
 from iop4d.store.schema import Alert, Outbox, Result
 from tests.conftest import FakeClock
 from tests.support.rows import last, rows
@@ -143,12 +143,12 @@ class Night:
     def flag(self, result: int, name: str = "bad") -> None:
         """Somebody flags a point."""
         with self.database.write() as tx:
-            add_flag(tx, result, name, note="", by="ana", now=self.clock())
+            set_flag(tx, [result], name, note="", by="ana", now=self.clock())
 
     def unflag(self, result: int, name: str = "bad") -> None:
         """Somebody removes the flag."""
         with self.database.write() as tx:
-            remove_flag(tx, result, name, now=self.clock())
+            clear_flag(tx, [result], name, note="", by="ana", now=self.clock())
 
     def episodes(self) -> list[tuple[str, float, float | None]]:
         """State, and minutes of firing and ending, of every episode."""

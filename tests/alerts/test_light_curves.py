@@ -13,7 +13,7 @@ from iop4d.alerts import engine, light_curves
 from iop4d.alerts.light_curves import Curve, offsets_of
 from iop4d.alerts.points import PointReader
 from iop4d.store.database import Transaction
-from iop4d.store.results import add_flag, remove_flag
+from iop4d.store.flagging import clear_flag, set_flag
 from iop4d.store.schema import Alert, AlertStep, Result
 from tests.alerts import by_the_book
 from tests.alerts.bench import (
@@ -107,13 +107,12 @@ def tell(night: Night, happen: list[tuple[str, dict[str, Any]]]) -> None:
             with pytest.raises(UndoneError):
                 undo(night, what)
         else:
-            act = add_flag if kind == "flag" else remove_flag
+            act = set_flag if kind == "flag" else clear_flag
             for id_ in [row.id for row in rows(night.database, Result)
                         if abs(row.jd_mid - JD - what["n"] * MINUTE) < 1e-9
                         and bool(row.human_flags) == (kind == "unflag")]:
                 with night.database.write() as tx:
-                    act(tx, id_, "bad", now=night.clock(), **(
-                        {"note": "", "by": "ana"} if kind == "flag" else {}))
+                    act(tx, [id_], "bad", note="", by="ana", now=night.clock())
             night.tend()
 
 

@@ -186,8 +186,8 @@ def served(root: Path) -> Iterator[Served]:
 def _paths(source: str, longest: str) -> list[str]:
     night = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400 * 3))
     one, many = quote(source), quote(longest)
-    return ["/", "/sources", f"/sources/{one}", f"/api/sources/{one}/plot",
-            f"/api/sources/{many}/plot", f"/api/sources/{one}/points",
+    return ["/", "/sources", f"/sources/{one}", f"/api/curves?source={one}",
+            f"/api/curves?source={many}", f"/curves.svg?source={one}", f"/api/sources/{one}/points",
             f"/api/sources/{many}/points", f"/api/results?source={one}", "/api/results",
             "/nights", f"/nights/{night}", "/failed", "/alerts", "/frames/1", "/results/1",
             "/api/status", "/healthz", "/api/live",

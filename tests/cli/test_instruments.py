@@ -22,7 +22,8 @@ from iop4d.science.stokes import Stokes, corrected
 from iop4d.store import catalogue
 from iop4d.store.catalogue_csv import builtin, parse
 from iop4d.store.database import Database
-from iop4d.store.results import Origin, add_flag, save_results
+from iop4d.store.flagging import set_flag
+from iop4d.store.results import Origin, save_results
 from iop4d.store.schema import Result
 from tests.instruments.test_camera_polarimetry import PLAIN, PLATE, PRISMS, SECTION, WHEEL
 
@@ -74,7 +75,7 @@ def folder(tmp_path: Path) -> Path:
             ids += save_results(tx, Origin(
                 key=f"group {n}", telescope="OSN-T090", instrument="DIPOL",
                 night=f"2024-04-{n + 1:02d}", frames=()), (value,), now=0.0)
-        add_flag(tx, ids[-1], "bad", note="clouds", by="", now=0.0)
+        set_flag(tx, [ids[-1]], "bad", note="clouds", by="", now=0.0)
     database.close()
     return tmp_path
 

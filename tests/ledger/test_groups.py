@@ -29,7 +29,8 @@ from iop4d.model.result import ResultValue
 from iop4d.model.states import FrameState
 from iop4d.store import groups as group_store
 from iop4d.store.database import Database
-from iop4d.store.results import Selection, add_flag, select
+from iop4d.store.flagging import set_flag
+from iop4d.store.results import Selection, select
 from iop4d.store.schema import Frame, Group, Result
 from tests.conftest import FakeClock, LedgerAlone, work_off
 from tests.support.rows import first, rows
@@ -204,7 +205,7 @@ def test_a_late_frame_reopens_its_group_and_the_result_keeps_its_identity(bench:
     (early, _) = bench.selected()
     assert (early.p, early.frames) == (0.03, [*FIRST[:2], FIRST[3]])
     with bench.database.write() as tx:
-        add_flag(tx, early.id, "trailed", note="", by="Ana", now=1.0)
+        set_flag(tx, [early.id], "trailed", note="", by="Ana", now=1.0)
     bench.drop(FIRST[2])
     bench.work()
     again = first(bench.database, Result, Result.id == early.id)

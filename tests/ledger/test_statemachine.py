@@ -38,8 +38,8 @@ from iop4d.model.messages import CHANGED, Crashed, Failed, MasterRequest, Outcom
 from iop4d.model.states import FrameState
 from iop4d.store import masters
 from iop4d.store.database import Database
+from iop4d.store.flagging import set_flag
 from iop4d.store.jobs import JobKind
-from iop4d.store.results import add_flag
 from iop4d.store.schema import Frame, Job, Master, Result
 from tests.conftest import FakeClock, LedgerAlone, in_a_hurry, work_off
 from tests.ledger.one_camera import CALIBRATION, Bench
@@ -244,7 +244,7 @@ class Observatory(RuleBasedStateMachine):
         ids = [row.id for row in rows(self.place.database, Result)]
         if ids:
             with self.place.database.write() as tx:
-                add_flag(tx, ids[pick % len(ids)], f"flag {pick % 3}", note="", by="me", now=0.0)
+                set_flag(tx, [ids[pick % len(ids)]], f"flag {pick % 3}", note="", by="me", now=0.0)
 
     @rule()
     def catalogue_changes(self) -> None:

@@ -11,12 +11,11 @@ from iop4d.model.result import ResultValue
 from iop4d.store import pages, sources
 from iop4d.store.database import Database, Transaction
 from iop4d.store.events import emit
+from iop4d.store.flagging import clear_flag, set_flag
 from iop4d.store.groups import withdraw
 from iop4d.store.results import (
     Origin,
     Selection,
-    add_flag,
-    remove_flag,
     save_results,
     select,
     take_changed_flags,
@@ -53,7 +52,7 @@ def test_pages_leave_out_what_was_withdrawn_and_means_what_people_flagged(
         (two,) = save_results(tx, replace(GROUP, key="2", group_id=2), (replace(
             VALUE, mag=15.0, jd_mid=VALUE.jd_mid + 0.1),), now=0.0)
         assert [line.mean for line in pages.summarise(tx, GROUP.night)] == [14.5]
-        add_flag(tx, one, "trailed", note="", by="", now=1.0)
+        set_flag(tx, [one], "trailed", note="", by="", now=1.0)
         assert [(line.count, line.mean) for line in pages.summarise(tx, GROUP.night)] == [(2, 15.0)]
         withdraw(tx, 2, (), 1.0)
         (line,) = pages.summarise(tx, GROUP.night)
@@ -100,27 +99,27 @@ def test_a_value_without_an_error_that_stays_is_no_news(database: Database) -> N
 def test_flags_by_hand_stay_whatever_is_measured_again(database: Database) -> None:
     with database.write() as tx:
         (id_,) = save(tx)
-        add_flag(tx, id_, "clouds", note="", by="Ana", now=1.0)
-        add_flag(tx, id_, "clouds", note="thick", by="Ana", now=2.0)
+        set_flag(tx, [id_], "clouds", note="", by="Ana", now=1.0)
+        set_flag(tx, [id_], "clouds", note="thick", by="Ana", now=2.0)
         save(tx, mag=15.0)
         assert tx.by_id(Result, id_).human_flags == [
             {"name": "clouds", "note": "thick", "by": "Ana", "at": 2.0}]
-        remove_flag(tx, id_, "clouds", now=3.0)
+        clear_flag(tx, [id_], "clouds", note="", by="ana", now=3.0)
         assert tx.by_id(Result, id_).human_flags == []
         with pytest.raises(Iop4dError, match="no flag 'clouds'"):
-            remove_flag(tx, id_, "clouds", now=3.0)
+            clear_flag(tx, [id_], "clouds", note="", by="ana", now=3.0)
         with pytest.raises(Iop4dError, match="no result 99"):
-            add_flag(tx, 99, "clouds", note="", by="", now=3.0)
+            set_flag(tx, [99], "clouds", note="", by="", now=3.0)
 
 
 def test_changed_flags_are_taken_into_account_once(database: Database) -> None:
     with database.write() as tx:
         (id_,) = save(tx)
-        add_flag(tx, id_, "clouds", note="", by="Ana", now=1.0)
+        set_flag(tx, [id_], "clouds", note="", by="Ana", now=1.0)
         assert take_changed_flags(tx) == [id_]
         assert take_changed_flags(tx) == []
         for n in range(1500):  # what was looked at stays so, whatever else happens
             emit(tx, "frame", 1.0, id=n)
         assert take_changed_flags(tx) == []
-        add_flag(tx, id_, "trail", note="", by="Ana", now=2.0)
+        set_flag(tx, [id_], "trail", note="", by="Ana", now=2.0)
         assert take_changed_flags(tx) == [id_]

@@ -9,7 +9,8 @@ import pytest
 from iop4d.model.flags import Flag
 from iop4d.store import spectral
 from iop4d.store.database import Database, Transaction
-from iop4d.store.results import Selection, add_flag, select
+from iop4d.store.flagging import set_flag
+from iop4d.store.results import Selection, select
 from iop4d.store.schema import Result
 from iop4d.store.spectral import indices
 
@@ -79,5 +80,5 @@ def test_a_flag_by_hand_takes_the_index_away_at_once(database: Database) -> None
     with database.write() as tx:
         red, blue = point(tx, "R", 10, 14.0), point(tx, "B", 0, 15.0)
         assert partners(tx) == {red: blue, blue: red}
-        add_flag(tx, blue, "trailed", note="", by="", now=1.0)
+        set_flag(tx, [blue], "trailed", note="", by="", now=1.0)
         assert partners(tx) == {}

@@ -17,7 +17,7 @@ from iop4d.simulator.night import NightPlan
 from iop4d.simulator.servers import Mailbox, free_port
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.database import Database
-from iop4d.store.results import add_flag
+from iop4d.store.flagging import set_flag
 from iop4d.store.schema import Alert, Frame, Result
 from tests.support import invariants, real_servers
 from tests.support.certificates import certificate
@@ -110,7 +110,7 @@ class Trial:
             ids = [row.id for row in rows(database, Result)
                    if is_quiet(row.source)]
             if ids:
-                add_flag(tx, rng.choice(ids), _MARK, note="", by="a person", now=time.time())
+                set_flag(tx, [rng.choice(ids)], _MARK, note="", by="a person", now=time.time())
         self._remembered = invariants.remember(self.site)
 
     def mails(self) -> Counter[str]:

@@ -39,7 +39,8 @@ PROGRAMS = ("/api/status", "/api/live", "/api/results", "/healthz")
 FILLED = (*PAGES, *PROGRAMS, "/sources/1", "/sources/BL%20Lac", "/sources/2200+420", "/frames/1",
           "/frames/24", "/frames/25", "/frames/26", "/frames/1/preview.png", "/frames/1/raw",
           "/frames/1/reduced", "/mailbox/0001.eml", "/mailbox/0001.eml/html",
-          "/api/sources/BL%20Lac/points", "/api/sources/1/plot?theme=dark", "/static/live.js",
+          "/api/sources/BL%20Lac/points", "/curves?source=1", "/curves.svg?source=1",
+          "/curves", "/fragments/points?id=1,2", "/static/live.js",
           "/results/1", "/api/results/1", "/failed?page=99", "/alerts?page=x",
           f"/sources/{observatory.HOSTILE}")
 

@@ -94,8 +94,8 @@ def test_what_is_not_detected_is_shown_by_its_limit(empty: Site) -> None:
         None, 19.24, "> 19.2")
     assert [limit for k, limit in enumerate(columns["mag_limit"]) if k != at] == [None] * (
         len(columns["id"]) - 1)
-    plot = client.get("/api/sources/BL%20Lac/plot").get_data(as_text=True)
-    assert "inverted_triangle" in plot
+    picture = client.get("/curves.svg?source=BL%20Lac").text
+    assert picture.count('class="limits"') == 1
     assert "&gt; 19.2" in client.get(f"/results/{id_}").get_data(as_text=True)
 
 
@@ -126,18 +126,6 @@ def test_flagged_points_are_hollow_and_provisional_ones_pale(client: FlaskClient
     assert {(0.9, False, False), (0.35, False, True)} <= looks
     everything = [_json(client, f"/api/sources/{n}/points")["bands"] for n in (1, 2, 3)]
     assert any(fill == 0.0 for bands in everything for c in bands.values() for fill in c["fill"])
-
-
-def test_a_plot_is_made_for_either_colour_scheme(client: FlaskClient) -> None:
-    light, dark = (client.get(f"/api/sources/1/plot?theme={theme}").text
-                   for theme in ("light", "dark"))
-    assert "#3c4656" in light
-    assert "#151b24" in dark
-    assert "CustomJS" not in light
-
-
-def test_a_source_without_points_has_no_plot(client: FlaskClient) -> None:
-    assert _json(client, "/api/sources/2200+420 C/plot")["item"] is None
 
 
 def test_polling_tells_what_kinds_of_things_happened(empty: Site) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.store.database import Database
-from iop4d.store.schema import Job, Result
+from iop4d.store.schema import Job
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import PASSWORD, Serving, add_account, emit, execute
@@ -40,49 +38,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 def _complaints(browser: Browser) -> list[str]:
     """What the browser complained of, but for the preview that is refused on purpose."""
     return [text for text in browser.complaints if "/frames/25/" not in text]
-
-
-def _new_point(site: Site, mag: float) -> None:
-    """Another red point of BL Lac, as the daemon would write it."""
-    with Database(site.database).write() as tx:
-        row = tx.get(Result, (Result.source == "2200+420") & (Result.band == "R"))
-        assert row is not None
-        tx.create(Result, **row.__data__ | {
-            "id": None, "key": f"new/{mag}", "jd_mid": row.jd_mid + 0.01, "mag": mag,
-            "changed_at": time.time()})
-    emit(site, "result", '{"id":1,"source":"2200+420","band":"R"}')
-
-
-def test_the_light_curve_is_drawn_and_takes_new_points_and_keeps_the_zoom(
-        site: Site, serving: Serving, browser: Browser) -> None:
-    browser.complaints.clear()
-    browser.requests.clear()
-    with serving(site) as address:
-        browser.open(address + "sources/BL%20Lac")
-        browser.wait("document.getElementById('plot')?.dataset.drawn")
-        browser.wait("document.querySelector('#indicator').textContent === 'live'")
-        # Bokeh draws into shadow roots.
-        canvas = ("(function find(n) { return n.querySelector('canvas') || [...n.querySelectorAll("
-                  "'*')].some(e => e.shadowRoot && find(e.shadowRoot)) })(document)")
-        browser.wait(canvas)
-        points = "Bokeh.documents.at(-1).get_model_by_name('points-R').data.mag.length"
-        before = browser.js(points)
-        zoomed = json.loads(browser.js(
-            "(() => { const r = Bokeh.documents.at(-1).get_model_by_name('range-mag');"
-            "r.have_updated_interactively = true; r.setv({start: 13.5, end: 13.1});"
-            "return JSON.stringify([r.start, r.end]) })()"))
-        _new_point(site, 10.0)
-        browser.wait(f"{points} === {before + 1}")
-        time.sleep(0.2)
-        after = json.loads(browser.js(
-            "(r => JSON.stringify([r.start, r.end]))"
-            "(Bokeh.documents.at(-1).get_model_by_name('range-mag'))"))
-        assert after == zoomed
-        # The table below has it, too.
-        browser.wait("document.querySelector('#latest').textContent.includes('10.000 ±')")
-        browser.leave()
-    assert _complaints(browser) == []
-    assert all(r.startswith((address, "data:", "blob:", "about:")) for r in browser.requests)
 
 
 def test_a_new_frame_appears_and_what_was_open_stays_open(
@@ -156,27 +111,6 @@ def test_a_page_without_a_stream_polls(site: Site, serving: Serving, browser: Br
         browser.open(address)
         browser.wait("document.querySelector('#indicator')?.textContent === 'polling'")
         browser.leave()
-
-
-def test_a_finger_on_the_light_curve_scrolls_the_page(
-        site: Site, serving: Serving, browser: Browser) -> None:
-    with serving(site) as address:
-        browser("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=5)
-        browser.look_like(375, 812)
-        try:
-            browser.open(address + "sources/BL%20Lac")
-            browser.wait("document.getElementById('plot')?.dataset.drawn")
-            top = browser.js("document.getElementById('plot').getBoundingClientRect().top")
-            for kind, y in (("touchStart", 0), *(("touchMove", -20 * k) for k in range(1, 11)),
-                            ("touchEnd", None)):
-                browser("Input.dispatchTouchEvent", type=kind, touchPoints=[]
-                        if y is None else [{"x": 187, "y": min(top + 250, 790) + y}])
-                time.sleep(0.02)
-            browser.wait("scrollY > 100")
-        finally:
-            browser.leave()
-            browser("Emulation.setTouchEmulationEnabled", enabled=False)
-            browser.look_like(1200, 900)
 
 
 def test_on_a_phone_magnitudes_come_first_and_no_table_is_cut(

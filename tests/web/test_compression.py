@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 PACKED = ("/", "/sources", "/nights", "/alerts", "/frames/1", "/results/1", "/fragments/telescopes",
           "/api/status", "/api/results", "/api/sources/BL%20Lac/points",
-          "/api/sources/BL%20Lac/plot", "/static/site.css", "/static/live.js")
+          "/curves.svg?source=BL%20Lac", "/static/site.css", "/static/live.js")
 
 
 @pytest.mark.parametrize("path", PACKED)

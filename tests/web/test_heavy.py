@@ -23,7 +23,7 @@ from iop4d.web.app import create_app
 from iop4d.web.heavy import HeavyAnswers
 from tests.web.conftest import Serving, execute
 
-HEAVY = ("/api/results", "/api/sources/BL%20Lac/points", "/api/sources/BL%20Lac/plot")
+HEAVY = ("/api/results", "/api/sources/BL%20Lac/points", "/api/curves?source=BL%20Lac")
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_what_is_too_many_is_told_when_to_try_again_and_light_pages_go_on(
     for _ in range(20):
         with client.get(path) as answer:
             assert answer.status_code == 200
-            assert answer.json
+            assert answer.data
 
 
 def test_who_does_not_read_an_answer_in_parts_takes_none_from_others(

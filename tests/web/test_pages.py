@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from iop4d.cli import cli
 from iop4d.config import Site
 from iop4d.store.database import Database
-from iop4d.store.results import add_flag
+from iop4d.store.flagging import set_flag
 from iop4d.system.lock import SiteLock
 from iop4d.web import reader
 from iop4d.web.app import create_app
@@ -88,7 +88,7 @@ def test_a_frame_shows_its_whole_story(client: FlaskClient) -> None:
 
 def test_a_flag_by_hand_is_shown_by_name_with_who_set_it_and_why(own: Site) -> None:
     with Database(own.database).write() as tx:
-        add_flag(tx, 1, "trailed", note="a satellite", by="Ana", now=0.0)
+        set_flag(tx, [1], "trailed", note="a satellite", by="Ana", now=0.0)
     client = create_app(own).test_client()
     for path in ("/frames/1", "/sources/BL%20Lac"):
         flag = '<span class="flag" title="flagged by hand by Ana: a satellite">trailed</span>'

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort
+from urllib.parse import quote
+
+from flask import Blueprint, abort, request
 
 from iop4d.alerts.summary.statistics import camera_nights
-from iop4d.store import catalogue, sources, summaries
+from iop4d.model.source import SourceKind
+from iop4d.store import catalogue, curves, sources, summaries
 from iop4d.store.database import Connection
 from iop4d.store.results import frame_ids
-from iop4d.web import lightcurve
-from iop4d.web.auth import relax
 from iop4d.web.context import reading, render
+from iop4d.web.views.sources.curves import chosen, relax_for_plots, shown
 
 blueprint = Blueprint("sources", __name__)
 
@@ -25,12 +27,15 @@ def source(db: Connection, key: str) -> str:
     found = sources.find(db, key)
     if found is None:
         abort(404, f"No source has the id or name {key}.")
-    # Bokeh puts <style> elements into its shadow roots and cannot give them a nonce.
-    relax(style_src="'self' 'unsafe-inline'")
+    relax_for_plots()
     name, entry = found
+    choice = chosen([found])
+    known = catalogue.load(db)
+    targets = [one.name for one in known.sources if one.kind is SourceKind.TARGET]
     results = sources.latest_results(db, name, _SHOWN)
     nights = camera_nights(summaries.of_source(db, name, _NIGHTS))
     return render(db, "source.html", name=name, entry=entry, results=results, nights=nights[::-1],
-                  count=sources.count(db, name), drawn=lightcurve.LIMIT,
-                  calibrators=catalogue.load(db).calibrators_of(name),
+                  count=sources.count(db, name), neighbours=curves.neighbours(db, name, targets),
+                  **shown(db, choice, f"{request.script_root}/sources/{quote(name)}"),
+                  calibrators=known.calibrators_of(name),
                   frames=frame_ids(db, [row.id for row in results]))

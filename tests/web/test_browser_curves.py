@@ -1,0 +1,227 @@
+"""What a browser makes of light curves, as an observer uses them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iop4d.config import Site
+from iop4d.store.database import Database
+from iop4d.store.schema import Result
+from tests.web import observatory
+from tests.web.browser import CHROMIUM, Browser
+from tests.web.conftest import PASSWORD, Serving, add_account, emit
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine")]
+
+DRAWN = "document.getElementById('curves')?.dataset.drawn"
+#: Where a point of the first panel is on the screen, by its place in a series.
+PLACE = """(() => {
+  const panel = iop4dCurves.panels()[0], view = Bokeh.index.find_one(panel.figure);
+  const box = view.el.getBoundingClientRect(), { x_scale, y_scale } = view.frame;
+  const red = panel.mine.filter(known => known.columns.id && known.series.band === "R");
+  return JSON.stringify(red.flatMap(({ columns }) => [...columns.x].map((x, i) => [
+    box.left + x_scale.compute(x), box.top + y_scale.compute(columns.y[i]), columns.id[i]])));
+})()"""
+#: The mean of the last night in R.
+MEAN = ("(() => { const night = iop4dCurves.head().nights.find(one => one.band === 'R');"
+        "return night.columns.y.at(-1) })()")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    made = observatory.site(tmp_path_factory.mktemp("curves") / "site")
+    observatory.fill(made, frames=60)
+    add_account(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as opened:
+        opened.look_like(1280, 900)
+        yield opened
+
+
+def drag(browser: Browser, *path: tuple[float, float]) -> None:
+    """Draw with the mouse."""
+    def mouse(kind: str, place: tuple[float, float], **more: Any) -> None:
+        browser("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], **more)
+
+    mouse("mousePressed", path[0], button="left", clickCount=1)
+    for place in path[1:]:
+        mouse("mouseMoved", place, button="left", buttons=1)
+        time.sleep(0.02)
+    mouse("mouseReleased", path[-1], button="left", clickCount=1)
+
+
+def human_flags(site: Site) -> dict[int, list[str]]:
+    with Database(site.database, read_only=True).read() as db:
+        return {row.id: [mark["name"] for mark in row.human_flags]
+                for row in db.select(Result) if row.human_flags and row.source == "2200+420"}
+
+
+def new_point(site: Site, mag: float) -> None:
+    """Another red point of BL Lac, as the daemon would write it."""
+    with Database(site.database).write() as tx:
+        row = tx.get(Result, (Result.source == "2200+420") & (Result.band == "R"))
+        assert row is not None
+        tx.create(Result, **row.__data__ | {
+            "id": None, "key": f"new/{mag}", "jd_mid": row.jd_mid + 0.01, "mag": mag,
+            "changed_at": time.time()})
+    emit(site, "result", '{"id":1,"source":"2200+420","band":"R"}')
+
+
+def test_points_are_selected_with_a_lasso_and_flagged_the_mean_changes_and_it_is_undone(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    with serving(site) as address:
+        browser.open(address + "sign-in?back=/sources/BL%20Lac")
+        browser.wait("document.querySelector('main form button')")
+        browser.js("document.querySelector('input[name=name]').value = 'Ana'; document."
+                   f"querySelector('input[name=password]').value = '{PASSWORD}'; document."
+                   "querySelector('main form button').click()")
+        browser.wait(DRAWN, 20)
+        browser.js("document.querySelector('[data-tool=lasso]').click();"
+                   "document.getElementById('curves').scrollIntoView()")
+        before, places = browser.js(MEAN), json.loads(browser.js(PLACE))
+        # A small lasso about the last point but one in R, and the last.
+        (x0, y0, _), (x1, y1, _) = sorted(places)[-2:]
+        left, right = min(x0, x1) - 9, max(x0, x1) + 9
+        top, low = min(y0, y1) - 9, max(y0, y1) + 9
+        drag(browser, (left, top), (left, low), (right, low), (right, top), (left + 3, top))
+        browser.wait("document.querySelector('#selected tbody tr')")
+        chosen = browser.js("Number(document.getElementById('curves').dataset.chosen)")
+        assert chosen >= 2
+        assert f"{chosen} points selected" in browser.js(
+            "document.querySelector('#selected').textContent")
+        browser.js("document.querySelector('#selected input[name=note]').value = 'a plane';"
+                   "document.querySelector('#selected button[value=set]').click()")
+        browser.wait("document.querySelector('#selected [data-said]')?.textContent.includes("
+                     "\"flagged 'bad'\")")
+        browser.wait(f"Math.abs({MEAN} - {before}) > 1e-4")
+        flagged = human_flags(site)
+        assert len(flagged) == chosen
+        browser.wait("document.querySelector('#selected button[value=undo]')")
+        browser.js("document.querySelector('#selected button[value=undo]').click()")
+        browser.wait(f"Math.abs({MEAN} - {before}) < 1e-6")
+        assert human_flags(site) == {}
+        # The same with the keyboard: a box of the table below, and the form there.
+        browser.js("document.querySelector('#latest input[name=id]').focus()")
+        browser("Input.dispatchKeyEvent", type="keyDown", key=" ", code="Space", text=" ")
+        browser("Input.dispatchKeyEvent", type="keyUp", key=" ", code="Space")
+        assert browser.js("document.querySelector('#latest input[name=id]').checked")
+        browser.leave()
+    assert browser.complaints == []
+
+
+def test_new_points_come_by_themselves_and_the_zoom_is_kept(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    browser.requests.clear()
+    with serving(site) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        browser.wait("document.querySelector('#indicator').textContent === 'live'")
+        count = "iop4dCurves.head().total"
+        before = browser.js(count)
+        browser.js("iop4dCurves.panels()[0].y_range.setv({start: 13.5, end: 13.1})")
+        new_point(site, 10.0)
+        browser.wait(f"{count} === {before + 1}")
+        assert json.loads(browser.js("(range => JSON.stringify([range.start, range.end]))("
+                                     "iop4dCurves.panels()[0].y_range)")) == [13.5, 13.1]
+        # The table below has it, too.
+        browser.wait("document.querySelector('#latest').textContent.includes('10.000 ±')")
+        browser.leave()
+    assert browser.complaints == []
+    assert all(r.startswith((address, "data:", "blob:", "about:")) for r in browser.requests)
+
+
+def test_what_is_chosen_is_drawn_at_once_and_stands_in_the_address(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    change = ("((name, value) => {{ const field = document.getElementById('choice').elements[name];"
+              "field.value = value; field.dispatchEvent(new Event('change', {{bubbles: true}})) }})"
+              "('{}', '{}')")
+    names = "iop4dCurves.panels().map(panel => panel.source + ' ' + panel.name).join()"
+    with serving(site) as address:
+        browser.open(address + "curves?source=BL%20Lac&source=3C%20454.3&axis=mjd")
+        browser.wait(DRAWN, 20)
+        assert browser.js(names).split(",") == [
+            "2200+420 y", "2200+420 c", "2251+158 y", "2251+158 p", "2251+158 chi", "2251+158 c"]
+        assert 61000 < browser.js("iop4dCurves.range().start") < 99000
+        browser.js(change.format("pol", "qu"))
+        browser.wait(f"{names}.includes('2251+158 q,2251+158 u')")
+        browser.js(change.format("axis", "jd"))
+        browser.wait("iop4dCurves.range().start > 2461000")
+        query = browser.js("location.search")
+        assert "pol=qu" in query
+        assert "axis=jd" in query
+        assert query.count("source=") == 2
+        shown = ("iop4dCurves.sources().filter(known => known.series.band === 'R')"
+                 ".every(known => known.renderers.every(one => one.visible === {}))")
+        browser.js("document.querySelector('#choice input[value=R]').click()")
+        browser.wait(shown.format("false"))
+        assert "bands=B%2CV%2CI" in browser.js("location.search")
+        browser.open(address + "curves" + query)
+        browser.wait(DRAWN, 20)
+        assert "2251+158 q" in browser.js(names)
+        browser.js("document.querySelector('[data-act=png]').click()")
+        browser.wait("document.getElementById('curves').dataset.saved?.endsWith('.png')")
+        browser.leave()
+    assert browser.complaints == []
+
+
+def test_a_finger_on_the_light_curve_scrolls_the_page(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    with serving(site) as address:
+        browser("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=5)
+        browser.look_like(375, 812)
+        try:
+            browser.open(address + "sources/BL%20Lac")
+            browser.wait(DRAWN, 20)
+            browser.js("document.getElementById('curves').scrollIntoView({block: 'center'})")
+            before = browser.js("scrollY")
+            for kind, y in (("touchStart", 0), *(("touchMove", -20 * k) for k in range(1, 11)),
+                            ("touchEnd", None)):
+                browser("Input.dispatchTouchEvent", type=kind, touchPoints=[]
+                        if y is None else [{"x": 187, "y": 450 + y}])
+                time.sleep(0.02)
+            browser.wait(f"scrollY > {before + 100}")
+            assert browser.js("document.documentElement.scrollWidth") == 375
+        finally:
+            browser.leave()
+            browser("Emulation.setTouchEmulationEnabled", enabled=False)
+            browser.look_like(1280, 900)
+
+
+def test_a_long_curve_is_thinned_and_zooming_brings_its_points_back(
+        tmp_path: Path, serving: Serving, browser: Browser) -> None:
+    own = observatory.site(tmp_path / "site")
+    observatory.fill(own, frames=3)
+    with Database(own.database).write() as tx:
+        row = tx.get(Result, Result.source == "2200+420")
+        assert row is not None
+        columns = row.__data__ | {"id": None}
+        tx.insert_many(Result, [])
+        for number in range(9000):
+            tx.create(Result, **columns | {"key": f"m{number}", "mag": 14 + number % 100 / 100,
+                                           "jd_mid": row.jd_mid + number / 100})
+    with serving(own) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        assert browser.js("iop4dCurves.head().shown") < 6500
+        assert "Zoom in to see all of them" in browser.js(
+            "document.getElementById('curves-said').textContent")
+        browser.js("(range => range.setv({start: range.start + 5 * 86400e3, "
+                   "end: range.start + 15 * 86400e3}))(iop4dCurves.range())")
+        browser.wait("iop4dCurves.head().shown === iop4dCurves.head().total && "
+                     "iop4dCurves.head().total > 900")
+        browser.leave()

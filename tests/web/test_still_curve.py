@@ -1,0 +1,104 @@
+"""The light curve as a picture: for browsers without scripts, and to be kept."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from iop4d.web.curves.answer import gathered
+from iop4d.web.curves.choice import Choice
+from iop4d.web.still_curve import still_curve
+from tests.web import observatory
+from tests.web.curves.measured import SOURCE, database_of, polarised
+
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+def picture(path: Path, *points: dict[str, Any], most: int | None = None,
+            **choice: Any) -> ET.Element:
+    with database_of(path, *points).read() as db:
+        curve = gathered(db, Choice(sources=(SOURCE,), **choice), now_jd=2461368.0, minutes=30.0,
+                         most=most)
+    return ET.fromstring(still_curve(curve))
+
+
+def places(root: ET.Element, what: str = "points") -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for path in root.iter(f"{_SVG}path")
+            if path.get("class") == what
+            for x, y in re.findall(r"M([\d.-]+) ([\d.-]+)", path.attrib["d"])]
+
+
+def words(root: ET.Element) -> str:
+    return " | ".join(text.text or "" for text in root.iter(f"{_SVG}text"))
+
+
+def test_without_scripts_the_light_curve_is_a_picture(client: FlaskClient) -> None:
+    page = client.get("/sources/3C%20454.3").text
+    (inside,) = re.findall(r"<noscript>(.*?)</noscript>", page)
+    (address,) = re.findall(r'src="([^"]+)"', inside)
+    assert "Loading" not in page
+    answer = client.get(address.replace("&amp;", "&"))
+    assert answer.mimetype == "image/svg+xml"
+    root = ET.fromstring(answer.data)
+    points = client.get("/api/sources/3C%20454.3/points").json["bands"]
+    wanted = sum(sum(value is not None for value in columns[name]) for columns in points.values()
+                 for name in ("mag", "p_debiased", "chi"))
+    assert len(places(root)) >= wanted > 10
+    assert all(title in words(root) for title in ("magnitude", "p [%]", "χ [°]", "● R"))
+    assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", words(root))) >= 3
+    with client.get(f"/api/sources/{observatory.HOSTILE}/light-curve.svg") as hostile:
+        assert observatory.HOSTILE not in hostile.text
+
+
+def test_bright_is_above_and_later_is_on_the_right(tmp_path: Path) -> None:
+    (first, last) = places(picture(tmp_path, {"mag": 15.0}, {"mag": 14.0}, points="points"))
+    assert last[1] < first[1]
+    assert last[0] > first[0]
+
+
+def test_much_flux_is_above(tmp_path: Path) -> None:
+    low, high = places(picture(tmp_path, {"flux_mjy": 1.0, "flux_mjy_err": 0.1},
+                               {"flux_mjy": 2.0, "flux_mjy_err": 0.1}, quantity="flux",
+                               points="points"))
+    assert high[1] < low[1]
+
+
+@pytest.mark.parametrize("points", [
+    (), ({},), ({"mag_err": None},), ({"mag": None, "mag_limit": 19.0},),
+    (polarised(10.0, p=0.01, p_limit=0.02),), ({"source": "another"},)])
+def test_any_points_make_a_picture(points: tuple[dict[str, Any], ...], tmp_path: Path) -> None:
+    assert picture(tmp_path, *points).tag == f"{_SVG}svg"
+
+
+def test_what_is_chosen_is_drawn(tmp_path: Path) -> None:
+    points = [{}, {"band": "V", "mag": 14.5}, polarised(30.0)]
+    for number, (choice, count, title) in enumerate((
+            ({"points": "points"}, 3 + 1 + 1 + 1, "χ [°]"),
+            ({"points": "points", "pol": "qu"}, 3 + 2 + 1, "q [%]"),
+            ({"points": "points", "bands": ("V",)}, 1 + 1, "V-R"),
+            ({"points": "points", "axis": "mjd"}, 6, "MJD"))):
+        (tmp_path / str(number)).mkdir()
+        root = picture(tmp_path / str(number), *points, **choice)
+        assert len(places(root)) == count, choice
+        assert title in words(root)
+    (tmp_path / "bars").mkdir()
+    assert not places(picture(tmp_path / "bars", *points, bars=False), "bars")
+
+
+def test_limits_are_arrows_and_flagged_points_hollow(tmp_path: Path) -> None:
+    root = picture(tmp_path, {"mag": None, "mag_limit": 19.0}, {"flags": 2}, {"mag": 14.1},
+                   points="points")
+    assert len(places(root, "limits")) == 1
+    fills = sorted(path.attrib["fill-opacity"] for path in root.iter(f"{_SVG}path")
+                   if path.get("class") == "points")
+    assert fills == ["0", "0.9"]
+
+
+def test_a_picture_of_thinned_points_says_so(tmp_path: Path) -> None:
+    points = [{"mag": 14.0 + number % 7 / 10} for number in range(300)]
+    assert "of 300 points" in words(picture(tmp_path, *points, most=100))

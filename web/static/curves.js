@@ -1,0 +1,641 @@
+// Draws light curves: panels of magnitude, polarisation and colour with one time axis. The form
+// #choice says what is shown, and the address has the same. Points are arrays of numbers, drawn
+// with a few strokes for each series, so that thousands of them can be moved.
+"use strict";
+(() => {
+  const place = document.getElementById("curves");
+  const form = document.getElementById("choice");
+  const root = document.body.dataset.root;
+  const colours = JSON.parse(place.dataset.colours);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const touch = matchMedia("(pointer: coarse)").matches;
+  const FLAGGED = 1, BY_HAND = 2, PROVISIONAL = 4, TOGETHER = 8, DAY = 86400e3, EPOCH = 2440587.5, MJD = 2400000.5;
+  const SETTLE_MS = 160, FETCH_MS = 350, NOTHING = -(2 ** 31);
+  const SHAPES = ["circle", "square", "triangle", "diamond", "hexagon", "cross"];
+  const SIGNS = ["●", "■", "▲", "◆", "⬢", "✚"];
+  const HEIGHTS = { y: 360, p: 170, chi: 170, q: 160, u: 160, c: 150 };
+  const one = (name) => Bokeh.require("models/index")[name];
+
+  // What the form says.
+  const choice = () => {
+    const data = new FormData(form), all = (name) => data.getAll(name).map(String);
+    return {
+      sources: all("source"), period: data.get("period") || "all", from: data.get("from") || "", to: data.get("to") || "",
+      bands: all("bands"), instruments: all("instruments"), quantity: data.get("quantity"), pol: data.get("pol"), axis: data.get("axis"),
+      colour: data.get("colour") || "", points: data.get("points"), bars: all("bars").includes("1"), lines: all("lines").includes("1"), flagged: all("flagged").includes("1"),
+    };
+  };
+  const USUAL = { period: "all", quantity: "mag", pol: "p", axis: "utc", points: "all" };
+  const query = (chosen, limits) => {
+    const words = new URLSearchParams();
+    for (const name of chosen.sources) words.append("source", name);
+    if (limits) { words.set("from", limits[0].toFixed(5)); words.set("to", limits[1].toFixed(5)); } else {
+      if (chosen.from) words.set("from", chosen.from);
+      if (chosen.to) words.set("to", chosen.to);
+      if (!chosen.from && !chosen.to && chosen.period !== "all") words.set("period", chosen.period);
+    }
+    for (const name of ["quantity", "pol", "axis", "points"]) if (chosen[name] !== USUAL[name]) words.set(name, chosen[name]);
+    for (const name of ["bands", "instruments"]) if (chosen[name].length) words.set(name, chosen[name].join(","));
+    if (chosen.colour) words.set("colour", chosen.colour);
+    for (const name of ["bars", "lines", "flagged"]) if (!chosen[name]) words.set(name, "0");
+    return words;
+  };
+
+  // What the server packed; see docs/api.md.
+  const unpack = (buffer) => {
+    const end = 4 + new DataView(buffer).getUint32(0, true);
+    const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, end - 4)));
+    const array = (where, n) => {
+      const values = new Float64Array(where.length ? where[1] : n).fill(NaN);
+      if (!where.length) return values;
+      const [at, count, step, offset] = where, whole = new Int32Array(buffer, end + at, count);
+      for (let i = 0; i < count; i++) if (whole[i] !== NOTHING) values[i] = whole[i] * step + offset;
+      return values;
+    };
+    const columns = (series) => Object.fromEntries(Object.entries(series.columns).map(([name, where]) => [name, array(where, series.n)]));
+    for (const series of [...head.series, ...head.nights, ...head.colours]) series.columns = columns(series);
+    return head;
+  };
+
+  // Glyphs: all points of a series in a few strokes. While the plot moves they are squares.
+  let moving = false;
+  const outline = (ctx, shape, x, y, r) => {
+    switch (shape) {
+      case "square": ctx.rect(x - r * .88, y - r * .88, r * 1.76, r * 1.76); break;
+      case "triangle": ctx.moveTo(x, y - r * 1.2); ctx.lineTo(x + r * 1.1, y + r * .85); ctx.lineTo(x - r * 1.1, y + r * .85); ctx.closePath(); break;
+      case "diamond": ctx.moveTo(x, y - r * 1.3); ctx.lineTo(x + r, y); ctx.lineTo(x, y + r * 1.3); ctx.lineTo(x - r, y); ctx.closePath(); break;
+      case "hexagon": ctx.moveTo(x - r, y - r * .6); ctx.lineTo(x, y - r * 1.2); ctx.lineTo(x + r, y - r * .6); ctx.lineTo(x + r, y + r * .6); ctx.lineTo(x, y + r * 1.2); ctx.lineTo(x - r, y + r * .6); ctx.closePath(); break;
+      case "cross": ctx.rect(x - r * .4, y - r * 1.2, r * .8, r * 2.4); ctx.rect(x - r * 1.2, y - r * .4, r * 2.4, r * .8); break;
+      default: ctx.moveTo(x + r, y); ctx.arc(x, y, r, 0, 6.2832);
+    }
+  };
+  let glyphs = null;
+  const makeGlyphs = () => {
+    const { Scatter, ScatterView } = Bokeh.require("models/glyphs/scatter");
+    class PointsView extends ScatterView {
+      _paint(ctx, indices, data) {
+        const sx = data?.sx ?? this.sx, sy = data?.sy ?? this.sy;
+        const { look, part } = this.model, { columns } = look, state = columns.state;
+        const width = ctx.canvas.width, r = look.r, selected = part === "selected";
+        const drawn = [];
+        for (const i of indices) { const x = sx[i], y = sy[i]; if (y === y && x > -20 && x < width + 20 && (show.flagged || !(state && state[i] & 3))) drawn.push(i); }
+        ctx.save();
+        ctx.globalAlpha = part === "others" ? .25 : 1;
+        ctx.fillStyle = ctx.strokeStyle = look.colour;
+        ctx.lineWidth = 1.1;
+        if (moving && drawn.length > 150) {
+          for (const i of drawn) ctx.fillRect(sx[i] - r + 1, sy[i] - r + 1, 2 * r - 2, 2 * r - 2);
+          ctx.restore();
+          return;
+        }
+        if (show.bars && this.model.ends) {
+          const [low, high] = this.model.ends, scale = this.renderer.yscale, lo = columns[low], hi = columns[high];
+          ctx.globalAlpha *= .6;
+          ctx.beginPath();
+          for (const i of drawn) if (lo[i] === lo[i]) { ctx.moveTo(sx[i], scale.compute(lo[i])); ctx.lineTo(sx[i], scale.compute(hi[i])); }
+          ctx.stroke();
+          ctx.globalAlpha /= .6;
+        }
+        // Hollow: flagged. Pale: provisional. With a cross: flagged by hand.
+        const fill = (alpha, which) => {
+          ctx.beginPath();
+          for (const i of drawn) if (which(state ? state[i] : 0)) outline(ctx, look.shape, sx[i], sy[i], r);
+          if (alpha) { ctx.globalAlpha *= alpha; ctx.fill(); ctx.globalAlpha /= alpha; }
+          if (alpha < .9 || look.mean) ctx.stroke();
+        };
+        fill(.9, (bits) => !(bits & 7));
+        if (state) {
+          fill(.35, (bits) => (bits & 7) === PROVISIONAL);
+          fill(0, (bits) => bits & 3);
+          ctx.beginPath();
+          for (const i of drawn) if (state[i] & BY_HAND) { const x = sx[i], y = sy[i]; ctx.moveTo(x - r, y - r); ctx.lineTo(x + r, y + r); ctx.moveTo(x + r, y - r); ctx.lineTo(x - r, y + r); }
+          ctx.stroke();
+        }
+        if (look.mean || selected) {
+          ctx.strokeStyle = selected ? palette.text : palette.paper;
+          ctx.lineWidth = selected ? 1.6 : 1.2;
+          ctx.beginPath();
+          for (const i of drawn) outline(ctx, look.shape, sx[i], sy[i], r + 1);
+          ctx.stroke();
+        }
+        ctx.restore();
+      }
+    }
+    class Points extends Scatter { static __name__ = "iop4d.Points"; }
+    Points.prototype.default_view = PointsView;
+    class LimitsView extends ScatterView {
+      _paint(ctx, indices, data) {
+        const sx = data?.sx ?? this.sx, sy = data?.sy ?? this.sy, { look } = this.model, state = look.columns.state;
+        ctx.save();
+        ctx.strokeStyle = look.colour;
+        ctx.lineWidth = 1.2;
+        ctx.beginPath();
+        for (const i of indices) {
+          const x = sx[i], y = sy[i];
+          if (y !== y || !(show.flagged || !(state && state[i] & BY_HAND))) continue;
+          ctx.moveTo(x - 4, y); ctx.lineTo(x + 4, y); ctx.moveTo(x, y); ctx.lineTo(x, y + 9);
+          ctx.moveTo(x - 3, y + 6); ctx.lineTo(x, y + 9); ctx.lineTo(x + 3, y + 6);
+        }
+        ctx.stroke();
+        ctx.restore();
+      }
+    }
+    class Limits extends Scatter { static __name__ = "iop4d.Limits"; }
+    Limits.prototype.default_view = LimitsView;
+    return { Points, Limits };
+  };
+
+  let palette = null, show = choice(), head = null, view = null, panels = [], sources = [], spans = [], x_range = null, ready = false, strip = null, full = null, mode = touch ? "none" : "pan";
+
+  const readPalette = () => {
+    const style = getComputedStyle(document.documentElement), of = (name) => style.getPropertyValue(name).trim();
+    return { paper: of("--paper"), text: of("--text"), quiet: of("--quiet"), line: of("--line"), link: of("--link"), other: of("--other") };
+  };
+  const colourOf = (band) => (colours[band] || colours[""])[dark.matches ? 1 : 0];
+  const xOf = (jd) => show.axis === "utc" ? (jd - EPOCH) * DAY : show.axis === "mjd" ? jd - MJD : jd;
+  const jdOf = (x) => show.axis === "utc" ? x / DAY + EPOCH : show.axis === "mjd" ? x + MJD : x;
+  const utc = (jd, digits = 19) => new Date((jd - EPOCH) * DAY + 500).toISOString().slice(0, digits).replace("T", " ");
+  const isLow = (name) => name === "y" && show.quantity !== "flux" || name === "c";
+
+  const note = (text) => {
+    const line = document.createElement("p");
+    line.className = "empty";
+    line.textContent = text;
+    place.replaceChildren(line);
+  };
+  const say = (text) => { document.getElementById("curves-said").textContent = text; };
+
+  // One array of each source, for Bokeh: x, and of each quantity its value and the ends of its bar.
+  const dress = (series, names, mean) => {
+    const { columns } = series;
+    columns.x = columns.jd.map(xOf);
+    for (const name of names) {
+      const value = columns[name], err = columns[name + "_err"];
+      if (!value) continue;
+      columns[name + "_lo"] = value.map((v, i) => v - err[i]);
+      columns[name + "_hi"] = value.map((v, i) => v + err[i]);
+    }
+    const source = new (one("ColumnDataSource"))({ data: Object.fromEntries(Object.entries(columns).filter(([name]) => name === "x" || names.includes(name) || name.endsWith("_limit"))) });
+    const camera = Math.max(0, head.cameras.indexOf(series.instrument));
+    const look = { columns, colour: colourOf(series.band || ""), shape: series.band ? SHAPES[camera % SHAPES.length] : "circle", r: mean ? 5 : 3.3, mean };
+    const known = { series, columns, source, look, mean, renderers: [] };
+    if (!mean && columns.id) source.selected.properties.indices.change.connect(() => chosenChanged());
+    return known;
+  };
+  const isShown = ({ series, mean }) => (!show.bands.length || !series.band || show.bands.includes(series.band))
+    && (!show.instruments.length || !series.instrument || show.instruments.includes(series.instrument))
+    && (!series.band || show.points === "all" || (show.points === "nights") === mean);
+
+  const styleAxis = (axis) => axis.setv({
+    axis_line_color: palette.line, major_tick_line_color: palette.line, minor_tick_line_color: palette.line,
+    major_label_text_color: palette.quiet, axis_label_text_color: palette.quiet, axis_label_text_font_style: "normal", major_label_text_font_size: "12px" });
+  const timeAxis = () => {
+    const axis = show.axis === "utc" ? new (one("DatetimeAxis"))({ formatter: new (one("DatetimeTickFormatter"))({
+      seconds: "%H:%M:%S", minsec: "%H:%M:%S", minutes: "%H:%M", hourmin: "%H:%M", hours: "%H:%M", days: "%m-%d", months: "%Y-%m", years: "%Y",
+      context: new (one("DatetimeTickFormatter"))({ seconds: "%Y-%m-%d", minsec: "%Y-%m-%d", minutes: "%Y-%m-%d", hourmin: "%Y-%m-%d", hours: "%Y-%m-%d", days: "%Y", months: "", years: "" }),
+      context_which: "start", hide_repeats: true }) })
+      : new (one("LinearAxis"))({ formatter: new (one("BasicTickFormatter"))({ use_scientific: false, precision: "auto" }) });
+    styleAxis(axis);
+    return axis;
+  };
+  const makeFigure = (height, y_range, title, tools, xAxis) => {
+    const figure = new (Bokeh.require("models/plots/figure").Figure)({
+      height, sizing_mode: "stretch_width", x_range, y_range, x_scale: new (one("LinearScale"))(), y_scale: new (one("LinearScale"))(),
+      toolbar_location: null, toolbar: new (one("Toolbar"))({ tools, active_drag: null, active_scroll: null, active_tap: null, active_inspect: null, logo: null }),
+      background_fill_color: palette.paper, border_fill_color: palette.paper, outline_line_color: palette.line, min_border_left: 58, min_border_right: 10, min_border_top: 4, min_border_bottom: xAxis ? 20 : 4, lod_threshold: null });
+    const left = new (one("LinearAxis"))({ axis_label: title });
+    styleAxis(left);
+    figure.add_layout(left, "left");
+    const below = timeAxis();
+    figure.add_layout(below, "below");
+    if (!xAxis) below.setv({ major_label_text_font_size: "0px", major_label_standoff: 0, major_tick_out: 3 });
+    for (const axis of [left, below]) figure.add_layout(new (one("Grid"))({ axis, dimension: axis === left ? 1 : 0, grid_line_color: palette.line, grid_line_alpha: .5 }), "center");
+    return figure;
+  };
+
+  const TITLES = { mag: "magnitude", nucleus: "mag without host", dereddened: "mag dereddened", flux: "flux [mJy]" };
+  const titleOf = (name) => name === "y" ? TITLES[show.quantity] : name === "c" ? (head.pair || "colour") : { p: "p [%]", chi: "χ [°]", q: "q [%]", u: "u [%]" }[name];
+  const hasValue = (array) => array && array.some((v) => v === v);
+
+  // Build the document: its panels, axis and series.
+  const build = async (limits) => {
+    if (!glyphs) glyphs = makeGlyphs();
+    palette = readPalette();
+    ready = false;
+    const had = chosenIds();
+    if (view) view.clear();
+    panels = []; sources = []; spans = [];
+    const names = show.pol === "qu" ? ["y", "q", "u"] : ["y", "p", "chi"];
+    for (const series of head.series) sources.push(dress(series, names, false));
+    for (const series of head.nights) sources.push(dress(series, names, true));
+    for (const series of head.colours) sources.push(dress(series, ["c"], false));
+    x_range = new (one("Range1d"))({ start: limits[0], end: limits[1], reset_start: limits[0], reset_end: limits[1] });
+    const many = show.sources.length > 1, list = [];
+    for (const source of show.sources) {
+      for (const name of [...names, "c"]) {
+        const mine = sources.filter((known) => known.series.source === source && known.columns[name]
+          && (hasValue(known.columns[name]) || hasValue(known.columns[name + "_limit"])));
+        if (mine.length || name === "y") list.push({ source, name, mine });
+      }
+    }
+    list.forEach(({ source, name, mine }, at) => {
+      const tools = touch && false ? [] : [new (one("PanTool"))(), new (one("WheelZoomTool"))(), new (one("BoxZoomTool"))(),
+        new (one("BoxSelectTool"))(), new (one("LassoSelectTool"))({ continuous: false })];
+      const y_range = new (one("Range1d"))({ start: 0, end: 1 });
+      const height = Math.round(HEIGHTS[name] * (many ? .72 : 1) * (innerWidth < 600 ? .75 : 1)) + (at === list.length - 1 ? 26 : 0);
+      const figure = makeFigure(height, y_range, (many ? source + "  " : "") + titleOf(name), tools, at === list.length - 1);
+      for (const known of mine) {
+        const field = (y) => ({ x: { field: "x" }, y: { field: y }, size: { value: 8 } });
+        if (hasValue(known.columns[name])) {
+          const make = (part) => {
+            const glyph = new glyphs.Points(field(name));
+            Object.assign(glyph, { look: known.look, part, ends: [name + "_lo", name + "_hi"] });
+            return glyph;
+          };
+          const renderer = new (one("GlyphRenderer"))({ data_source: known.source, glyph: make("all"), selection_glyph: make("selected"), nonselection_glyph: make("others"), visible: isShown(known), level: known.mean ? "overlay" : "glyph" });
+          known.renderers.push(renderer);
+          figure.add_renderers(renderer);
+        }
+        if (hasValue(known.columns[name + "_limit"])) {
+          const glyph = new glyphs.Limits(field(name + "_limit"));
+          glyph.look = known.look;
+          const renderer = new (one("GlyphRenderer"))({ data_source: known.source, glyph, selection_glyph: glyph, nonselection_glyph: glyph, visible: isShown(known) });
+          known.renderers.push(renderer);
+          figure.add_renderers(renderer);
+        }
+      }
+      const lines = head.sources.find((known) => known.name === source)?.lines || {};
+      const drawLine = (location, band) => {
+        const span = new (one("Span"))({ location, dimension: "width", line_color: band ? colourOf(band) : palette.quiet, line_dash: "dashed", line_width: 1.2, line_alpha: .8, visible: show.lines });
+        spans.push({ span, band });
+        figure.add_layout(span, "center");
+      };
+      if (name === "y" && show.quantity === "mag") for (const [band, mag] of Object.entries(lines.mag || {})) if (mine.some((known) => known.series.band === band)) drawLine(mag, band);
+      if ((name === "p" || name === "chi") && lines[name] !== undefined) drawLine(lines[name], "");
+      const panel = { figure, name, source, mine, y_range, tools };
+      figure.on_event("mousemove", (event) => hover(panel, event));
+      figure.on_event("mouseleave", () => { tip.hidden = true; });
+      figure.on_event("tap", (event) => open(panel, event));
+      figure.on_event("doubletap", () => reset());
+      panels.push(panel);
+    });
+    x_range.properties.start.change.connect(() => moved());
+    const doc = new (Bokeh.require("document").Document)();
+    doc.add_root(new (one("Column"))({ children: [...panels.map((panel) => panel.figure), ...makeStrip()], sizing_mode: "stretch_width", spacing: 0 }));
+    fit();
+    choose(had);
+    place.replaceChildren();
+    await Bokeh.embed.add_document_standalone(doc, place);
+    view = doc;
+    setMode(mode);
+    ready = true;
+    place.dataset.drawn = [...new Set(head.series.map((series) => series.band))].join(" ");
+    place.dataset.shown = head.shown;
+  };
+
+  // The strip below: the whole curve by its nights, with a window that can be moved.
+  const makeStrip = () => {
+    if (!full || !full.nights.length) return [];
+    const ends = full.extent.map(xOf), pad = Math.max((ends[1] - ends[0]) * .02, xOf(EPOCH + .01) - xOf(EPOCH));
+    const range = new (one("Range1d"))({ start: ends[0] - pad, end: ends[1] + pad });
+    const main = x_range;
+    const tool = new (one("RangeTool"))({ x_range: main, start_gesture: "none" });
+    tool.overlay.setv({ fill_color: palette.link, fill_alpha: .15, line_color: palette.link });
+    x_range = range;
+    const values = full.nights.flatMap((series) => [...series.columns.y].filter((v) => v === v));
+    const ys = span(values, .1);
+    const figure = makeFigure(74, new (one("Range1d"))(isLow("y") ? { start: ys[1], end: ys[0] } : { start: ys[0], end: ys[1] }), "", [tool], true);
+    x_range = main;
+    figure.left[0].setv({ visible: false });
+    figure.min_border_left = 58;
+    for (const series of full.nights) {
+      const source = new (one("ColumnDataSource"))({ data: { x: series.columns.jd.map(xOf), y: series.columns.y } });
+      const glyph = new glyphs.Points({ x: { field: "x" }, y: { field: "y" }, size: { value: 4 } });
+      Object.assign(glyph, { look: { columns: {}, colour: colourOf(series.band), shape: "square", r: 1.6 }, part: "all", ends: null });
+      figure.add_renderers(new (one("GlyphRenderer"))({ data_source: source, glyph, nonselection_glyph: glyph, selection_glyph: glyph }));
+    }
+    return [figure];
+  };
+
+  const span = (values, least) => {
+    let low = Infinity, high = -Infinity;
+    for (const v of values) { if (v < low) low = v; if (v > high) high = v; }
+    if (low > high) return [0, 1];
+    const middle = (low + high) / 2, half = Math.max((high - low) * .56, least / 2);
+    return [middle - half, middle + half];
+  };
+  // The vertical ranges of what is shown within the times shown.
+  const fit = () => {
+    for (const { name, mine, y_range } of panels) {
+      const values = [];
+      for (const known of mine) {
+        if (!isShown(known)) continue;
+        const { x, state } = known.columns, value = known.columns[name], limit = known.columns[name + "_limit"], err = known.columns[name + "_err"];
+        for (let i = 0; i < x.length; i++) {
+          if (x[i] < x_range.start || x[i] > x_range.end || !show.flagged && state && state[i] & 3) continue;
+          const v = value[i];
+          if (v === v) { const e = show.bars && err[i] < 1e3 ? err[i] : 0; values.push(v - e, v + e); }
+          if (limit && limit[i] === limit[i]) values.push(limit[i]);
+        }
+      }
+      const [low, high] = span(values, { y: .1, c: .1 }[name] || 1);
+      const ends = isLow(name) ? { start: high, end: low } : { start: low, end: high };
+      y_range.setv({ ...ends, reset_start: ends.start, reset_end: ends.end });
+    }
+  };
+  const reset = () => { x_range.setv({ start: x_range.reset_start, end: x_range.reset_end }); fit(); };
+
+  // Moving: squares until it rests; then the points that were thinned out come back.
+  let rest = null, asked = null;
+  const moved = () => {
+    if (!ready) return;
+    moving = true;
+    tip.hidden = true;
+    clearTimeout(rest);
+    rest = setTimeout(() => {
+      moving = false;
+      for (const { figure } of panels) figure.request_paint?.() ?? figure.change.emit();
+      const seen = [jdOf(x_range.start), jdOf(x_range.end)], [from, to] = head.asked || head.limits;
+      const wide = seen[1] - seen[0], isInside = seen[0] >= from && seen[1] <= to;
+      const coarse = head.shown < head.total && (!head.asked || wide < .5 * (to - from));
+      const beyond = !isInside && full && (seen[0] < from && full.extent[0] < from || seen[1] > to && full.extent[1] > to);
+      clearTimeout(asked);
+      if (coarse || beyond) asked = setTimeout(() => load([seen[0] - wide / 2, seen[1] + wide / 2]), FETCH_MS);
+    }, SETTLE_MS);
+  };
+
+  // Fetching.
+  let turn = 0, tag = "", tagOf = "";
+  const load = async (limits = null, { keep = true } = {}) => {
+    const mine = ++turn;
+    const words = query({ ...show, bands: [], instruments: [] }, limits);
+    for (const name of ["axis", "bars", "lines", "flagged"]) words.delete(name);
+    if (!show.sources.length) { note("Choose a source above."); return; }
+    const address = root + "/api/curves?" + words;
+    const answer = await fetch(address, { headers: tag && tagOf === address ? { "If-None-Match": tag } : {} });
+    if (mine !== turn) return;
+    if (answer.status === 304) return;
+    if (answer.status === 503) { setTimeout(() => load(limits, { keep }), 1000 * (Number(answer.headers.get("Retry-After")) || 5) * (1 + Math.random())); return; }
+    if (!answer.ok) { say("The light curve is not available now."); if (!view) note("The light curve is not available now."); return; }
+    tag = answer.headers.get("ETag"); tagOf = address;
+    head = unpack(await answer.arrayBuffer());
+    if (mine !== turn) return;
+    head.asked = limits;
+    head.cameras = [...new Set([...(head.series.map((series) => series.instrument)), ...(full ? full.series_cameras : [])])].sort();
+    if (!full || (!limits && !show.from && !show.to && show.period === "all")) {
+      full = { ...head, nights: head.nights.map((series) => ({ ...series, columns: { ...series.columns } })), series_cameras: head.cameras, whole: !limits && !show.from && !show.to && show.period === "all" };
+    }
+    signs();
+    colourChoices();
+    if (!head.total && !head.extent) { note("No point yet; new ones appear here automatically."); place.dataset.drawn = "none"; return; }
+    const seen = keep && x_range ? { x: [x_range.start, x_range.end], y: panels.map(({ name, source, y_range }) => [source + name, y_range.start, y_range.end]) } : null;
+    await build(seen ? seen.x : period());
+    if (seen) for (const { name, source, y_range } of panels) { const old = seen.y.find(([key]) => key === source + name); if (old) y_range.setv({ start: old[1], end: old[2] }); }
+    say(head.shown < head.total ? `${head.shown} of ${head.total} points are drawn: of each stretch of time the first, the extremes, and what people flagged. Zoom in to see all of them.`
+      : head.total ? `${head.total} points.` : "No point in this period.");
+    if (!full.whole) loadStrip();
+  };
+  const loadStrip = async () => {
+    const words = query({ ...show, from: "", to: "", period: "all", points: "nights", bands: [], instruments: [] });
+    words.delete("axis");
+    const answer = await fetch(root + "/api/curves?" + words);
+    if (!answer.ok) return;
+    const whole = unpack(await answer.arrayBuffer());
+    full = { ...whole, series_cameras: [...new Set(whole.nights.map((series) => series.instrument))].sort(), whole: true };
+    if (head && full.extent) await build([x_range.start, x_range.end]);
+  };
+  // The times of what was chosen: those of the points, where the choice has no end.
+  const period = () => {
+    let [low, high] = [Infinity, -Infinity];
+    for (const series of [...head.series, ...head.nights]) for (const jd of series.columns.jd) { if (jd < low) low = jd; if (jd > high) high = jd; }
+    if (low > high) [low, high] = head.extent;
+    const pad = Math.max((high - low) * .03, .01);
+    return [xOf(low - pad), xOf(high + pad)];
+  };
+
+  // Signs of the instruments beside their names, and the colours that there are.
+  const signs = () => {
+    for (const label of form.querySelectorAll("[data-camera]")) {
+      const at = head.cameras.indexOf(label.dataset.camera);
+      label.querySelector(".sign").textContent = at < 0 ? "" : SIGNS[at % SIGNS.length];
+    }
+  };
+  const colourChoices = () => {
+    const list = form.elements.colour;
+    const had = list.value;
+    list.replaceChildren(...["", ...head.pairs].map((pair) => new Option(pair || `widest${head.pair ? " (" + head.pair + ")" : ""}`, pair, false, pair === had)));
+  };
+
+  // Pointing.
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  const nearest = ({ mine, name, figure }, event) => {
+    let best = null, least = 14 ** 2;
+    const box = Bokeh.index.find_one(figure)?.frame?.bbox;
+    if (!box) return null;
+    const perX = (x_range.end - x_range.start) / box.width, panel = panels.find((one) => one.figure === figure), perY = (panel.y_range.end - panel.y_range.start) / box.height;
+    for (const known of mine) {
+      if (!isShown(known)) continue;
+      const { x, state } = known.columns, value = known.columns[name], limit = known.columns[name + "_limit"];
+      for (let i = 0; i < x.length; i++) {
+        const v = value[i] === value[i] ? value[i] : limit ? limit[i] : NaN;
+        if (v !== v || !show.flagged && state && state[i] & 3) continue;
+        const far = ((x[i] - event.x) / perX) ** 2 + ((v - event.y) / perY) ** 2;
+        if (far < least) { least = far; best = { known, i }; }
+      }
+    }
+    return best;
+  };
+  const plusMinus = (value, err, digits) => value === value ? value.toFixed(digits) + (err === err ? " ± " + err.toFixed(digits) : "") : "–";
+  const hover = (panel, event) => {
+    if (moving) return;
+    const found = nearest(panel, event);
+    if (!found) { tip.hidden = true; return; }
+    const { series, columns: of, mean } = found.known, { i } = found;
+    const all = (name) => Math.hypot(of[name + "_err"][i], of[name + "_common"]?.[i] || 0);
+    const jd = of.jd[i], words = [], digits = show.quantity === "flux" ? 4 : 3;
+    words.push(`${show.sources.length > 1 ? series.source + " " : ""}${series.band || head.pair} · ${series.telescope}${series.instrument ? " " + series.instrument : ""}`);
+    words.push(mean ? `mean of the night of ${utc(jd - .5, 10)}, ${of.n[i]} magnitudes` : utc(jd) + " UTC");
+    words.push(`JD ${jd.toFixed(5)} · MJD ${(jd - MJD).toFixed(5)}`);
+    if (of.c) words.push(`${head.pair} ${plusMinus(of.c[i], of.c_err[i], 3)}`);
+    else {
+      words.push(of.y[i] === of.y[i] || !(of.y_limit && of.y_limit[i] === of.y_limit[i]) ? `${TITLES[show.quantity]} ${plusMinus(of.y[i], all("y"), digits)}` : `fainter than ${of.y_limit[i].toFixed(1)}`);
+      if (of.p[i] === of.p[i]) words.push(`p ${plusMinus(of.p[i], all("p"), 2)} % (without bias), χ ${plusMinus(of.chi[i], all("chi"), 1)}°`);
+      else if (of.p_limit[i] === of.p_limit[i]) words.push(`p < ${of.p_limit[i].toFixed(1)} % (95 %)`);
+      if (of.q && of.q[i] === of.q[i]) words.push(`q ${plusMinus(of.q[i], of.q_err[i], 2)} %, u ${plusMinus(of.u[i], of.u_err[i], 2)} %`);
+    }
+    if (of.state) {
+      const bits = of.flags[i], marks = Object.entries(head.flags).filter(([bit]) => bits & Number(bit)).map(([, name]) => name);
+      if (of.state[i] & BY_HAND) marks.push("flagged by hand");
+      if (of.state[i] & PROVISIONAL) marks.push("provisional");
+      if (of.state[i] & TOGETHER) marks.push("frames put together");
+      if (marks.length) words.push(marks.join(", "));
+    }
+    tip.replaceChildren(...words.map((text) => { const line = document.createElement("div"); line.textContent = text; return line; }));
+    const canvas = Bokeh.index.find_one(panel.figure).el.getBoundingClientRect(), box = place.getBoundingClientRect();
+    if (!tip.isConnected) place.append(tip);
+    tip.hidden = false;
+    const left = canvas.left - box.left + event.sx;
+    tip.style.left = (left > box.width / 2 ? left - tip.offsetWidth - 14 : left + 14) + "px";
+    tip.style.top = (canvas.top - box.top + event.sy + 14) + "px";
+  };
+  const open = (panel, event) => {
+    if (mode === "lasso" || mode === "box" || mode === "zoom") return;
+    const found = nearest(panel, event);
+    if (!found || !found.known.columns.id) return;
+    choose([found.known.columns.id[found.i]]);
+  };
+
+  // Choosing points.
+  const panel = document.getElementById("selected");
+  let chosenTimer = null, quiet = false;
+  const chosenIds = () => {
+    const ids = [];
+    for (const known of sources) {
+      if (!known.columns.id || !isShown(known)) continue;
+      for (const i of known.source.selected.indices) if (show.flagged || !(known.columns.state[i] & 3)) ids.push(known.columns.id[i]);
+    }
+    return ids;
+  };
+  const choose = (ids) => {
+    const wanted = new Set(ids);
+    quiet = true;
+    for (const known of sources) {
+      if (!known.columns.id) continue;
+      const indices = [];
+      if (wanted.size) known.columns.id.forEach((id, i) => { if (wanted.has(id)) indices.push(i); });
+      if (indices.length || known.source.selected.indices.length) known.source.selected.indices = indices;
+    }
+    quiet = false;
+    if (ready) chosenChanged();
+  };
+  const chosenChanged = () => { if (quiet) return; clearTimeout(chosenTimer); chosenTimer = setTimeout(showChosen, 150); };
+  const showChosen = async () => {
+    const ids = chosenIds().sort((a, b) => a - b);
+    place.dataset.chosen = ids.length;
+    if (!ids.length) { panel.hidden = true; panel.replaceChildren(); return; }
+    const answer = await fetch(root + "/fragments/points?id=" + ids.slice(0, 100).join(","));
+    if (!answer.ok) { say("The selected points could not be shown: the site answers with the error " + answer.status + "."); return; }
+    fill(await answer.text(), ids);
+  };
+  const fill = (text, ids) => {
+    const part = new DOMParser().parseFromString(text, "text/html").getElementById("points");
+    if (!part) { say("You are no longer signed in."); return; }
+    panel.replaceChildren(document.adoptNode(part));
+    panel.hidden = false;
+    const count = panel.querySelector("[data-count]");
+    if (count) count.textContent = `${ids.length} point${ids.length === 1 ? "" : "s"} selected` + (ids.length > 100 ? "; the table has the first 100" : "");
+    const more = panel.querySelector("input[name=more]");
+    if (more) more.value = ids.slice(100).join(",");
+  };
+  panel.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const data = new FormData(event.target, event.submitter);
+    const answer = await fetch(event.target.action, { method: "POST", body: new URLSearchParams(data), headers: { Accept: "application/json" } });
+    let said = {};
+    try { said = await answer.json(); } catch { said = { error: "the site answers with the error " + answer.status }; }
+    say(said.said || said.error || "");
+    const line = panel.querySelector("[data-said]");
+    if (line) { line.textContent = said.said || said.error; line.hidden = false; line.className = "banner " + (answer.ok ? "good" : "bad"); }
+    if (answer.ok) { await load(head.asked); await showChosen(); const again = panel.querySelector("[data-said]"); if (again) { again.textContent = said.said; again.hidden = false; again.className = "banner good"; } }
+  });
+  panel.addEventListener("click", (event) => { if (event.target.closest("[data-clear]")) { choose([]); } });
+
+  // Tools.
+  const TOOLS = { pan: "PanTool", zoom: "BoxZoomTool", box: "BoxSelectTool", lasso: "LassoSelectTool" };
+  const setMode = (name) => {
+    mode = name;
+    for (const { tools } of panels) for (const tool of tools) {
+      const wanted = tool.type === TOOLS[name] || tool.type === "WheelZoomTool" && name === "zoom";
+      if (tool.active !== wanted) tool.active = wanted;
+    }
+    for (const button of document.querySelectorAll("#tools [data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
+    // A finger moves the page, unless a tool was chosen.
+    place.dataset.tool = name;
+  };
+  document.getElementById("tools").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button || !view) return;
+    if (button.dataset.tool) setMode(mode === button.dataset.tool && touch ? "none" : button.dataset.tool);
+    else if (button.dataset.act === "reset") reset();
+    else if (button.dataset.act === "fit") fit();
+    else if (button.dataset.act === "png") png();
+  });
+  place.addEventListener("keydown", (event) => {
+    if (!x_range) return;
+    const wide = x_range.end - x_range.start, move = { ArrowLeft: [-.1, -.1], ArrowRight: [.1, .1], "+": [.1, -.1], "-": [-.125, .125] }[event.key];
+    if (event.key === "Home") reset(); else if (event.key === "Escape") choose([]); else if (move) x_range.setv({ start: x_range.start + move[0] * wide, end: x_range.end + move[1] * wide }); else return;
+    event.preventDefault();
+  });
+  // The picture for a file is the server's, drawn on a canvas.
+  const png = async () => {
+    const answer = await fetch(root + "/curves.svg?" + query(show, x_range ? [jdOf(x_range.start), jdOf(x_range.end)] : null));
+    if (!answer.ok) return;
+    const image = new Image();
+    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(await answer.text());
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    canvas.width = 2 * image.naturalWidth;
+    canvas.height = 2 * image.naturalHeight;
+    const ctx = canvas.getContext("2d");
+    ctx.fillStyle = "#ffffff";
+    ctx.fillRect(0, 0, canvas.width, canvas.height);
+    ctx.drawImage(image, 0, 0, canvas.width, canvas.height);
+    const link = document.createElement("a");
+    link.href = canvas.toDataURL("image/png");
+    link.download = `light curve of ${show.sources.join(", ")}.png`;
+    link.click();
+    place.dataset.saved = link.download;
+  };
+
+  // The form: a change is shown at once, and the address has it.
+  const address = () => {
+    const words = query(show), own = place.dataset.page;
+    if (own) words.delete("source");
+    history.replaceState(null, "", (own || root + "/curves") + (String(words) ? "?" + words : ""));
+    for (const link of document.querySelectorAll("[data-svg]")) link.href = root + "/curves.svg?" + query(show) + "&download=1";
+    for (const link of document.querySelectorAll("[data-share]")) link.href = root + "/curves?" + query(show);
+  };
+  const changed = async (name) => {
+    const before = show;
+    show = choice();
+    if (name === "period") { form.elements.from.value = form.elements.to.value = ""; show = choice(); }
+    address();
+    if (["bands", "instruments", "bars", "lines", "flagged", "points"].includes(name)) {
+      for (const known of sources) for (const renderer of known.renderers) renderer.visible = isShown(known);
+      for (const { span, band } of spans) span.visible = show.lines && (!band || !show.bands.length || show.bands.includes(band));
+      for (const { figure } of panels) figure.change.emit();
+      fit();
+      return;
+    }
+    if (name === "axis" && head) {
+      const seen = [x_range.start, x_range.end], after = show;
+      show = before; const jds = seen.map(jdOf); show = after;
+      await build(jds.map(xOf));
+      return;
+    }
+    if (name === "source") full = null;
+    if (name === "quantity") full = null;
+    await load(name === "period" || name === "from" || name === "to" || name === "source" ? null : head?.asked, { keep: !["period", "from", "to", "source", "quantity", "pol"].includes(name) });
+  };
+  form.addEventListener("change", (event) => { changed(event.target.name); });
+  form.addEventListener("submit", (event) => { if (form.dataset.live !== "0" && !event.submitter?.name) { event.preventDefault(); changed("from"); } });
+  form.addEventListener("click", (event) => {
+    const preset = event.target.closest("a[data-period]");
+    if (!preset || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    form.elements.period.value = preset.dataset.period;
+    for (const other of form.querySelectorAll("a[data-period]")) other.toggleAttribute("aria-current", other === preset);
+    changed("period");
+  });
+  dark.addEventListener("change", () => { if (view) build([x_range.start, x_range.end]); });
+  const news = () => { clearTimeout(news.timer); news.timer = setTimeout(() => { if (show.sources.length) load(head ? head.asked : null); }, 400); };
+  document.body.addEventListener("iop4d-result", news);
+  document.body.addEventListener("iop4d-reset", news);
+
+  window.iop4dCurves = { range: () => x_range, panels: () => panels, sources: () => sources, choose, head: () => head, fit, setMode };
+  if (place.dataset.points !== "0") note("Loading the light curve…");
+  address();
+  load();
+})();

@@ -1,0 +1,166 @@
+"""Light curves: of one source or several, their points for a browser, and the picture of them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+from flask import Blueprint, Response, abort, request
+
+from iop4d.model.bands import band_order
+from iop4d.model.source import Source, SourceKind
+from iop4d.model.units import jd_of_unix
+from iop4d.store import catalogue, curves, events, flagging, results, sources
+from iop4d.store.database import Connection
+from iop4d.web.auth import relax, who
+from iop4d.web.context import parts, reading, render
+from iop4d.web.curves import choice as choices
+from iop4d.web.curves.answer import Curve, gathered, packed
+from iop4d.web.curves.choice import Choice, ChoiceError, choice_of
+from iop4d.web.curves.colours import pairs_of
+from iop4d.web.curves.packing import MIMETYPE
+from iop4d.web.heavy import heavy
+from iop4d.web.still_curve import still_curve
+
+blueprint = Blueprint("curves", __name__)
+
+_STILL = 3_000  # points of a picture
+_UNDONE_SECONDS = 900.0  # for which the last change can be undone with a button
+_LISTED = 100  # points of the table beside the plot
+
+Entries = list[tuple[str, Source | None]]
+
+
+@blueprint.get("/curves")
+@reading
+def page(db: Connection) -> str:
+    """The light curves of any sources in one plot; its address has all that is chosen."""
+    entries = entries_of(db)
+    choice = chosen(entries)
+    relax_for_plots()
+    counts = {name: curves.extent(db, name).count for name, _ in entries}
+    return render(db, "curves.html", **shown(db, choice), counts=counts,
+                  count=sum(counts.values()),
+                  names=[source.name for source in catalogue.load(db).sources
+                         if source.kind is not SourceKind.CALIBRATOR])
+
+
+def shown(db: Connection, choice: Choice, own: str = "") -> dict[str, Any]:
+    """What the form beside a light curve has. ``own``: the address of the page of its source."""
+    seen = [curves.kinds(db, name) for name in choice.sources]
+    bands = sorted({band for kinds in seen for band, _ in kinds}, key=band_order)
+    return {"choice": choice, "choices": choices, "own": own, "bands": bands,
+            "cameras": sorted({camera for kinds in seen for _, camera in kinds}),
+            "pairs": pairs_of(bands), "last": last_change(db),
+            "back": f"{request.path}?{choice.query(with_sources=not own)}"}
+
+
+@blueprint.get("/api/curves")
+@heavy
+@reading
+def data(db: Connection) -> Response:
+    """The points of the light curves that the query asks for, packed as docs/api.md says."""
+    entries = entries_of(db)
+    choice = chosen(entries)
+    extents = [curves.extent(db, name) for name, _ in entries]
+    now = jd_of_unix(time.time())
+    tag = _tag(repr((extents, events.newest(db), choice, [entry for _, entry in entries],
+                     [round(limit, 2) for limit in choice.limits(now)])))
+    if request.if_none_match.contains_weak(tag):
+        answer = Response(status=304)
+    else:
+        curve = of_choice(db, choice, now)
+        counted = [extent for extent in extents if extent.count]
+        answer = Response(packed(
+            curve, entries,
+            extent=[min(e.first_jd for e in counted), max(e.last_jd for e in counted)]
+            if counted else None, limits=list(choice.limits(now))), mimetype=MIMETYPE)
+    answer.set_etag(tag, weak=True)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+@blueprint.get("/curves.svg")
+@heavy
+@reading
+def still(db: Connection) -> Response:
+    """The same light curves as a picture, for who runs no scripts, and to keep."""
+    entries = entries_of(db)
+    choice = chosen(entries)
+    curve = of_choice(db, choice, jd_of_unix(time.time()), most=_STILL)
+    answer = Response(still_curve(curve), mimetype="image/svg+xml")
+    if "download" in request.args:
+        name = "light curve of " + ", ".join(choice.sources)
+        answer.headers.set("Content-Disposition", "attachment", filename=f"{name}.svg")
+    return answer
+
+
+@blueprint.get("/api/sources/<path:key>/light-curve.svg")
+@heavy
+@reading
+def still_of_source(db: Connection, key: str) -> Response:
+    """The picture of one source's light curve, at its old address."""
+    found = sources.find(db, key)
+    if found is None:
+        abort(404, f"No source has the id or name {key}.")
+    curve = of_choice(db, chosen([found]), jd_of_unix(time.time()), most=_STILL)
+    return Response(still_curve(curve), mimetype="image/svg+xml")
+
+
+@blueprint.get("/fragments/points")
+@reading
+def points(db: Connection) -> str:
+    """The table of some results, and the form to flag them: the panel beside the plot."""
+    ids = ids_of(request.args.getlist("id"))[:_LISTED]
+    rows = sorted((row for row in results.among(db, ids) if not row.withdrawn),
+                  key=lambda row: (row.jd_mid, row.id))
+    return render(db, "part_points.html", results=rows, back="/sources", last=last_change(db),
+                  frames=results.frame_ids(db, [row.id for row in rows]))
+
+
+def last_change(db: Connection) -> flagging.Change | None:
+    """The last change of flags of who is signed in, while it is likely to be undone."""
+    return flagging.last_change(db, who() or "", since=time.time() - _UNDONE_SECONDS)
+
+
+def entries_of(db: Connection) -> Entries:
+    """The sources that the query names; unknown ones are not found."""
+    entries: Entries = []
+    for key in request.args.getlist("source")[: 2 * choices.MOST_SOURCES]:
+        found = sources.find(db, key) if key else None
+        if key and found is None:
+            abort(404, f"No source has the id or name {key}.")
+        if found is not None and found[0] not in dict(entries):
+            entries.append(found)
+    return entries[: choices.MOST_SOURCES]
+
+
+def chosen(entries: Entries) -> Choice:
+    """What the query asks for of some sources."""
+    try:
+        return choice_of(request.args, tuple(name for name, _ in entries))
+    except ChoiceError as error:
+        abort(400, str(error))
+
+
+def of_choice(db: Connection, choice: Choice, now_jd: float, *, most: int | None = None) -> Curve:
+    """The light curve of a choice."""
+    return gathered(db, choice, now_jd=now_jd, most=most,
+                    minutes=parts().site.photometry.spectral_index_minutes)
+
+
+def ids_of(texts: list[str]) -> list[int]:
+    """Whole numbers, also several with commas between them, each once."""
+    found = (part.strip() for text in texts for part in text.split(","))
+    return list(dict.fromkeys(int(part) for part in found
+                              if part.isascii() and part.isdecimal() and len(part) < 19))
+
+
+def relax_for_plots() -> None:
+    """Let Bokeh put <style> elements into its shadow roots: it cannot give them a nonce."""
+    relax(style_src="'self' 'unsafe-inline'")
+
+
+def _tag(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
