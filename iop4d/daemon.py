@@ -32,7 +32,7 @@ from iop4d.ledger.engines.local import LocalProcesses
 from iop4d.ledger.engines.process import rss_mb
 from iop4d.ledger.intake import CatalogueFollower, Intake
 from iop4d.ledger.ledger import Ledger
-from iop4d.ledger.requests import FilesByHand, JudgeMasters, Reprocess, Requests
+from iop4d.ledger.requests import FilesByHand, IgnoreFrames, JudgeMasters, Reprocess, Requests
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState, RequestKind
 from iop4d.store import changes, events, frames, provenance
@@ -122,8 +122,9 @@ class Daemon:
         self._requests = Requests(self.database, {
             RequestKind.REDUCE: FilesByHand(self._site, self._ledger, self._clock, wake,
                                             look=look),
-            RequestKind.REPROCESS: Reprocess(self._ledger, wake),
-            RequestKind.MASTERS: JudgeMasters(self._ledger, wake),
+            RequestKind.REPROCESS: Reprocess(self._ledger, self._clock, wake),
+            RequestKind.MASTERS: JudgeMasters(self._ledger, self._clock, wake),
+            RequestKind.IGNORE: IgnoreFrames(self._ledger, self._clock, wake),
             RequestKind.ALERTS: RuleRequests(self._site.root, self._clock, self._reload)})
         self._build_messages()
         if self._watch:

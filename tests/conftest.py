@@ -64,6 +64,10 @@ class LedgerAlone:
         with self.database.write() as tx:
             return self.ledger.reject_masters(tx, ids, reason)
 
+    def ignore(self, ids: Iterable[int], reason: str) -> list[int]:
+        with self.database.write() as tx:
+            return self.ledger.ignore(tx, ids, reason)
+
     def restore(self, ids: Iterable[int]) -> list[int]:
         with self.database.write() as tx:
             return self.ledger.restore_masters(tx, ids)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from markupsafe import Markup
 
 from iop4d.science import tan
 from iop4d.store.frame_pages import Placed
+from iop4d.store.schema import Master
 from iop4d.web.charts import Axis, Panel, Point, plot
 
 _EXACT = 1e-6  # px: a source that was put at its predicted place shows nothing of the solution
+_MJD_OF_ORDINAL = -678576  # of 0001-01-01, which is day 1
+_FEWEST = 2  # masters that show how they change
 _LEAST = 0.1  # px that an axis shows at least
 
 
@@ -36,3 +40,22 @@ def offsets(places: Sequence[Placed], info: dict[str, Any]) -> Markup | None:
         Panel(label="y [px]", points=points, across=[(0.0, "")], upright=[(0.0, "", "")],
               height=240, low=-reach, high=reach)],
         Axis(label="x [px]", low=-reach, high=reach))
+
+
+def over_nights(master: Master, rows: Sequence[Master], root: str) -> Markup | None:
+    """Level and scatter of masters like one over the nights; None of a single one."""
+    if len(rows) < _FEWEST:
+        return None
+    days = {row.id: float(date.fromisoformat(row.night).toordinal() + _MJD_OF_ORDINAL)
+            for row in rows}
+    panels = []
+    for name, label in (("level", "level"), ("scatter", "scatter")):
+        points = [Point(x=days[row.id], y=getattr(row, name),
+                        look="now" if row.id == master.id else row.state,
+                        href=f"{root}/masters/{row.id}",
+                        title=f"{row.night}: {name} {getattr(row, name):.4g}, {row.state}")
+                  for row in rows if getattr(row, name) is not None]
+        if len({round(point.y, 9) for point in points}) > 1:  # flats all have the level 1
+            panels.append(Panel(label=label, points=points, height=120))
+    return plot(f"Masters like this one over {len(rows)} nights", panels,
+                Axis(label="MJD")) if panels else None

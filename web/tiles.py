@@ -34,6 +34,7 @@ _SCRATCH = 1 << 30  # bytes of unpacked files that are kept
 _TILES = 24 << 20  # bytes of tiles that are held
 _GZIP = 16 + zlib.MAX_WBITS
 _LEVEL = 3
+_STILL = 700  # px of the longer side of a still picture, at most
 _CUTOUT = 160  # px of a side of a small picture
 
 K = TypeVar("K")
@@ -223,6 +224,20 @@ def _bytes_of(picture: Picture) -> int:
     # What was unpacked lies on the disk: it counts as much as keeps it within its own limit.
     unpacked = picture.file.scratch_bytes if picture.file is not None else 0
     return picture.small.nbytes + unpacked * _HELD // _SCRATCH
+
+
+def still(picture: Picture) -> bytes:
+    """The whole image as a small PNG picture, y upwards, between the cuts of zscale."""
+    image = picture.small
+    step = -(-max(image.shape) // _STILL)
+    small = binned(image, step)
+    low, high = picture.levels.zscale
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = np.clip((small - low) / ((high - low) or 1.0), 0.0, 1.0) * 255.0
+    made = BytesIO()
+    Image.fromarray(np.nan_to_num(scaled).astype(np.uint8)[::-1]).save(
+        made, "PNG", compress_level=3)
+    return made.getvalue()
 
 
 def cutout(pixels: FloatImage, levels: Levels, *, circles: Iterable[tuple[float, float, float]],

@@ -40,6 +40,7 @@ COMMANDS = {
     "explain": ("iop4d.cli.explain:explain", "Show what a result rests on."),
     "flag": ("iop4d.cli.explain:flag", "Flag results by hand."),
     "reprocess": ("iop4d.cli.frames:reprocess", "Reduce frames again."),
+    "ignore": ("iop4d.cli.frames:ignore", "Leave frames out, with a reason."),
     "retry": ("iop4d.cli.frames:retry", "Reduce failed and quarantined frames again."),
     "rules": ("iop4d.cli.alerts:rules", "List, back-test, mute, add and change rules of alerts."),
     "alerts": ("iop4d.cli.alerts:alerts", "List the active alerts; acknowledge or snooze one."),

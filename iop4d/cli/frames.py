@@ -1,7 +1,8 @@
-"""``iop4d reduce``, ``reprocess`` and ``retry``: reduce given files now, or known frames again."""
+"""``iop4d reduce``, ``reprocess``, ``retry`` and ``ignore``: what is done with files and frames."""
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 import re
@@ -254,4 +255,29 @@ def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined
     if not ids:
         click.echo("No such frame: nothing to try again.")
         return
-    sys.exit(report(do(site, RequestKind.REPROCESS, {"frames": ids})))
+    sys.exit(report(do(site, RequestKind.REPROCESS, {
+        "frames": ids, "act": "retry", "by": getpass.getuser()})))
+
+
+@click.command()
+@click.argument("frames", metavar="FRAME...", type=ID, nargs=-1, required=True)
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in words.")
+@site_options
+@click.pass_context
+def ignore(ctx: click.Context, frames: tuple[int, ...], reason: str, site_after: str | None,
+           overrides_after: tuple[str, ...]) -> None:
+    """Leave frames out: their results are withdrawn, groups and masters are made without them.
+
+    'iop4d retry' uses them again.
+    """
+    from iop4d.store.frames import among
+
+    site = load(ctx, site_after, overrides_after)
+    set_up_logging(ctx, level=logging.ERROR)
+    with open_database(site, read_only=True).read() as db:
+        known = {row.id for row in among(db, frames)}
+    if unknown := set(frames) - known:
+        raise Iop4dError("no frame " + ", ".join(map(str, sorted(unknown))))
+    do(site, RequestKind.IGNORE, {"frames": sorted(known), "reason": reason,
+                                  "by": getpass.getuser()})
+    click.echo(f"{counted(len(known), 'frame')} ignored; 'iop4d retry' uses them again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -97,4 +98,4 @@ def _request(ctx: click.Context, site: Site, ids: tuple[int, ...],
     if missing := sorted(set(ids) - known):
         raise Iop4dError(f"no master {', '.join(map(str, missing))}; 'iop4d masters list' shows "
                          "their ids")
-    do(site, RequestKind.MASTERS, content)
+    do(site, RequestKind.MASTERS, content | {"by": getpass.getuser()})

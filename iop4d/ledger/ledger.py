@@ -15,6 +15,7 @@ from pathlib import Path
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
 from iop4d.ledger.consequences import Consequences
+from iop4d.ledger.ignoring import ignore
 from iop4d.ledger.master_choice import MasterChoices
 from iop4d.ledger.outcomes import NoListener, Outcomes, ResultsListener
 from iop4d.ledger.plan import Claim, Planner
@@ -53,6 +54,7 @@ class Ledger:
     def __init__(self, site: Site, instruments: Mapping[str, Instrument],
                  clock: Callable[[], float], *, listener: ResultsListener | None = None) -> None:
         self._site = site
+        self._instruments = instruments
         self._known = repr((site.camera, sorted(instruments)))
         self._clock = clock
         self.space = Space(site.root, minimum_gb=site.daemon.min_free_gb)
@@ -125,6 +127,19 @@ class Ledger:
             jobs.queue(tx, kind, id_, priority=Priority.AGAIN, now=now)
             again.append(int(id_))
         return again
+
+    def ignore(self, tx: Transaction, ids: Iterable[int], reason: str) -> list[int]:
+        """Frames that are to be left out, by hand, until they are tried again: the ids of those
+        that there are."""
+        done = []
+        for id_ in ids:
+            frame = frames.find(tx, id_)
+            if frame is None or frames.is_replaced(frame):
+                continue
+            ignore(tx, frame, reason, self._clock(), consequences=self._consequences,
+                   announce=self._outcomes.announce, is_known=frame.instrument in self._instruments)
+            done.append(int(id_))
+        return done
 
     def reject_masters(self, tx: Transaction, ids: Iterable[int], reason: str) -> list[int]:
         """Masters that are to be used no more, by hand; the ids that there are."""

@@ -84,10 +84,12 @@ class Outcomes:
     def finish(self, tx: Transaction, claim: Claim, outcome: Outcome) -> None:
         """Write what came of a job and end it."""
         now = self._clock()
-        if claim.kind in OF_A_FRAME and frames.is_replaced(frames.by_id(tx, claim.key)):
-            # Another version of the file came while this one was being looked at.
-            jobs.close(tx, claim.job_id, JobState.DONE, now, reason="replaced meanwhile")
-            return
+        if claim.kind in OF_A_FRAME:
+            frame = frames.by_id(tx, claim.key)
+            if frames.is_replaced(frame) or frames.is_ignored(frame):
+                # Another version came, or a person said so, while this one was being looked at.
+                jobs.close(tx, claim.job_id, JobState.DONE, now, reason="not needed any more")
+                return
         match outcome:
             case Done():
                 self._done(tx, claim, outcome)
@@ -210,7 +212,7 @@ class Outcomes:
             preview_path=str(request.preview_path) if request.preview_path else None)
         frames.save_measurements(tx, frame.id, reduced.measurements)
         frames.save_stars(tx, frame, reduced)
-        self._announce(tx, results.save_results(tx, results.of_frame(frame), reduced.results,
+        self.announce(tx, results.save_results(tx, results.of_frame(frame), reduced.results,
                                                 now=now))
         if reduced.stars:
             self._consequences.reference_solved(tx, frame)
@@ -240,7 +242,7 @@ class Outcomes:
         ids += self._stacked(tx, claim.key, calibrated.stack,
                              [frame for frame in done if frame.id in stacked])
         groups.calibrated(tx, claim.key, len(calibrated.results), now)
-        self._announce(tx, ids)
+        self.announce(tx, ids)
 
     def _stacked(self, tx: Transaction, series_id: int, value: ResultValue | None,
                  used: Sequence[Frame]) -> list[int]:
@@ -277,10 +279,11 @@ class Outcomes:
             frames=tuple((row.id, row.name) for row in rows),
             provisional=any(row.provisional for row in rows))
         groups.withdraw_others(tx, group.id, [row.id for row in rows], now)
-        self._announce(tx, results.save_results(tx, origin, polarised.results, now=now))
+        self.announce(tx, results.save_results(tx, origin, polarised.results, now=now))
         groups.withdraw(tx, group.id, tuple(value.source for value in polarised.results), now)
 
-    def _announce(self, tx: Transaction, ids: list[int]) -> None:
+    def announce(self, tx: Transaction, ids: list[int]) -> None:
+        """Say that results are new, changed or withdrawn."""
         results.emit_newest(tx, ids, self._clock())
         if ids:
             self._listener.on_results(tx, ids)
@@ -341,7 +344,7 @@ class Outcomes:
         replaced = frames.replaced_by(tx, frame)
         gone = results.withdraw_replaced(tx, results.of_frame(frame), values,
                                          [old.id for old in replaced], now=self._clock())
-        self._announce(tx, gone)
+        self.announce(tx, gone)
         sources = {value.source for value in values} | {
             row.source for row in results.among(tx, gone)}
         for old in replaced:

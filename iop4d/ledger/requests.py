@@ -16,7 +16,7 @@ from iop4d.config import Site
 from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import RequestKind
-from iop4d.store import requests
+from iop4d.store import audit, frames, masters, requests
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Request
 from iop4d.store.thread import DatabaseThread
@@ -24,6 +24,10 @@ from iop4d.store.thread import DatabaseThread
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: What the content of a request to try frames again by hand says.
+RETRY = "retry"
+_BY_NAME = 200  # frames up to which each has its row in the audit
 
 
 class RequestError(Iop4dError):
@@ -143,38 +147,91 @@ class FilesByHand:
 
 
 class Reprocess:
-    """``iop4d reprocess`` and ``retry``: reduce frames again."""
+    """``iop4d reprocess`` and ``retry``: reduce frames again.
 
-    def __init__(self, ledger: Ledger, wake: Callable[[], Awaitable[None]]) -> None:
+    ``by``: who tries them again, where that is to be kept.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float],
+                 wake: Callable[[], Awaitable[None]]) -> None:
         self._ledger = ledger
+        self._clock = clock
         self.after = wake
 
-    def prepare(self, content: Mapping[str, Any]) -> list[int]:
-        """The frames' ids."""
-        return _list_of(content, "frames", int)
+    def prepare(self, content: Mapping[str, Any]) -> tuple[list[int], str]:
+        """The frames' ids, and who tries them again by hand."""
+        return (_list_of(content, "frames", int),
+                _text_of(content, "by") if content.get("act") == RETRY else "")
 
-    def act(self, tx: Transaction, prepared: list[int]) -> dict[str, Any]:
+    def act(self, tx: Transaction, prepared: tuple[list[int], str]) -> dict[str, Any]:
         """The ids of those that there are."""
-        return {"frames": self._ledger.redo(tx, prepared)}
+        ids, by = prepared
+        each = by and len(ids) <= _BY_NAME
+        was = {row.id: row.reason for row in frames.among(tx, ids)} if each else {}
+        again = self._ledger.redo(tx, ids)
+        for id_ in again if each else ():
+            audit.record(tx, at=self._clock(), by=by, act=RETRY, subject=f"frame {id_}",
+                         was=was.get(id_))
+        if by and not each:
+            audit.record(tx, at=self._clock(), by=by, act=RETRY, subject=f"{len(again)} frames")
+        return {"frames": again}
+
+
+class IgnoreFrames:
+    """``iop4d ignore``: leave frames out until they are tried again."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float],
+                 wake: Callable[[], Awaitable[None]]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self.after = wake
+
+    def prepare(self, content: Mapping[str, Any]) -> tuple[list[int], str, str]:
+        """The frames' ids, the reason, and who wants it."""
+        return (_list_of(content, "frames", int), _text_of(content, "reason"),
+                _text_of(content, "by"))
+
+    def act(self, tx: Transaction, prepared: tuple[list[int], str, str]) -> dict[str, Any]:
+        """The ids of those that there are."""
+        ids, reason, by = prepared
+        was = {row.id: row.state for row in frames.among(tx, ids)}
+        done = self._ledger.ignore(tx, ids, reason)
+        for id_ in done:
+            audit.record(tx, at=self._clock(), by=by, act="ignore", subject=f"frame {id_}",
+                         was=was.get(id_), now="rejected", why=reason)
+        return {"frames": done}
 
 
 class JudgeMasters:
     """``iop4d masters reject`` and ``restore``."""
 
-    def __init__(self, ledger: Ledger, wake: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, ledger: Ledger, clock: Callable[[], float],
+                 wake: Callable[[], Awaitable[None]]) -> None:
         self._ledger = ledger
+        self._clock = clock
         self.after = wake
 
-    def prepare(self, content: Mapping[str, Any]) -> tuple[list[int], list[int], str]:
-        """The ids to reject, those to restore, and the reason."""
+    def prepare(self, content: Mapping[str, Any]) -> tuple[list[int], list[int], str, str]:
+        """The ids to reject, those to restore, the reason, and who wants it."""
         return (_list_of(content, "reject", int), _list_of(content, "restore", int),
-                str(content.get("reason", "")))
+                _text_of(content, "reason"), _text_of(content, "by"))
 
-    def act(self, tx: Transaction, prepared: tuple[list[int], list[int], str]) -> dict[str, Any]:
+    def act(self, tx: Transaction,
+            prepared: tuple[list[int], list[int], str, str]) -> dict[str, Any]:
         """The ids of those that there are."""
-        reject, restore, reason = prepared
-        return {"masters": [*self._ledger.reject_masters(tx, reject, reason),
-                            *self._ledger.restore_masters(tx, restore)]}
+        reject, restore, reason, by = prepared
+        was = {row.id: row.state for row in masters.among(tx, [*reject, *restore])}
+        done = {"reject": self._ledger.reject_masters(tx, reject, reason),
+                "accept": self._ledger.restore_masters(tx, restore)}
+        for act, ids in done.items():
+            for id_ in ids:
+                audit.record(tx, at=self._clock(), by=by, act=act, subject=f"master {id_}",
+                             was=was.get(id_), now=masters.by_id(tx, id_).state, why=reason)
+        return {"masters": [*done["reject"], *done["accept"]]}
+
+
+def _text_of(content: Mapping[str, Any], key: str) -> str:
+    return str(content.get(key, ""))
 
 
 def _list_of(content: Mapping[str, Any], key: str, kind: type[T]) -> list[T]:

@@ -122,6 +122,7 @@ class RequestKind(StrEnum):
     REDUCE = "reduce"  # files by hand
     REPROCESS = "reprocess"  # frames again
     MASTERS = "masters"  # reject or restore some
+    IGNORE = "ignore"  # leave frames out
     ALERTS = "desk"  # an act on alerts, mutes or rules
 
 

@@ -69,6 +69,12 @@ def jobs_of_master(db: Connection, master_id: int) -> list[Job]:
     return list(db.select(Job).where((Job.kind == JobKind.MASTER.value) & (Job.key == master_id)))
 
 
+def jobs_of_group(db: Connection, group_id: int) -> list[Job]:
+    """The work on a polarimetry group."""
+    return list(db.select(Job).where(
+        (Job.kind == JobKind.POLARIMETRY.value) & (Job.key == group_id)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mark:
     """A source on a frame; ``measured``: whether its light could be; ``said``: its result."""

@@ -35,6 +35,8 @@ from iop4d.store.schema import Frame, FrameStars, Job
 from iop4d.store.statement import Statement
 from iop4d.store.table import is_filled
 
+#: How the reason of a frame begins that a person wants left out.
+IGNORED = "ignored by hand"
 _KNOWN = "cameras_described"  # key of which instruments are known
 _SECOND_CHOICES = [found.value for found in AstrometryFrom if found.is_second_choice]
 _MEASURED = [field.name for field in fields(Measurement) if field.name != "growth"]
@@ -58,6 +60,12 @@ def find(db: Connection, id_: int) -> Frame | None:
     return db.get(Frame, Frame.id == id_)
 
 
+def among(db: Connection, ids: Iterable[int]) -> list[Frame]:
+    """The frames of some ids that there are: only what became of them."""
+    return list(db.select(Frame, Frame.id, Frame.state, Frame.reason).where(
+        Frame.id.in_(list(ids))))
+
+
 def create(tx: Transaction, now: float, **columns: Any) -> Frame:
     """The row of a file that was found, to be worked on."""
     return tx.create(Frame, state=FrameState.QUEUED, seen_at=now, changed_at=now, **columns)
@@ -78,6 +86,11 @@ def set_state(tx: Transaction, frame_id: int, state: FrameState, now: float, *, 
 def requeue(tx: Transaction, frame_id: int, now: float, **columns: Any) -> None:
     """A frame is to be worked on again; its row may say where and how its file is now."""
     tx.set_by_key(Frame, frame_id, state=FrameState.QUEUED, reason="", changed_at=now, **columns)
+
+
+def is_ignored(frame: Frame) -> bool:
+    """Whether a person wants it left out."""
+    return frame.state == FrameState.REJECTED and str(frame.reason).startswith(IGNORED)
 
 
 def is_replaced(frame: Frame) -> bool:

@@ -47,6 +47,11 @@ def frames_like(db: Connection, frame: Frame) -> list[Frame]:
     ).order_by(Frame.jd_start, Frame.name, Frame.id))
 
 
+def find(db: Connection, group_id: int) -> Group | None:
+    """The group of an id; None if there is none."""
+    return db.get(Group, Group.id == group_id)
+
+
 def members(db: Connection, group_id: int) -> list[Frame]:
     """The frames of a group in order of time."""
     return list(db.select(Frame).where(

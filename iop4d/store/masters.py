@@ -21,6 +21,7 @@ from iop4d.model.frame import (
 )
 from iop4d.model.states import FrameState, MasterState
 from iop4d.store.database import Connection, Transaction
+from iop4d.store.events import emit
 from iop4d.store.frames import facts_of as frames_facts_of
 from iop4d.store.schema import Frame, Master
 
@@ -203,6 +204,7 @@ def peers_of(db: Connection, master: Master) -> list[Master]:
 def update(tx: Transaction, master_id: int, now: float, **columns: Any) -> None:
     """Write columns of a master."""
     tx.update(Master, changed_at=now, **columns).where(Master.id == master_id).execute()
+    emit(tx, "master", now, id=master_id)
 
 
 def among(db: Connection, ids: Iterable[int], *, built: bool = False) -> list[Master]:

@@ -106,6 +106,16 @@ def withdraw(tx: Transaction, key: str, *, now: float) -> list[int]:
     return [row.id]
 
 
+def withdraw_of_frame(tx: Transaction, frame: Frame, *, now: float) -> list[int]:
+    """Results of a frame by itself count no more: the ids of those that did."""
+    if not frame.identity:
+        return []
+    beginning = f"{frame.identity}/"
+    keys = [key for (key,) in tx.select(Result, Result.key).where(
+        Result.key.between(beginning, f"{beginning}\U0010ffff") & STANDS).tuples()]
+    return [id_ for key in keys for id_ in withdraw(tx, key, now=now)]
+
+
 def withdraw_replaced(tx: Transaction, origin: Origin, values: Sequence[ResultValue],
                       replaced: Collection[int], *, now: float) -> list[int]:
     """Results that rest on replaced files alone count no more: the ids of those that did.

@@ -17,7 +17,8 @@ from iop4d.config.load import parse_site
 from iop4d.daemon import Daemon
 from iop4d.store import requests
 from iop4d.store.database import Database, Transaction
-from iop4d.store.schema import Master
+from iop4d.store.schema import Audit, Frame, Master
+from tests.support.rows import rows as all_rows
 
 Put = tuple[str, Any]
 
@@ -128,3 +129,28 @@ def test_a_rule_has_a_service_reload_its_site_file(tmp_path: Path) -> None:
     assert reloads == []
     asyncio.run(handler.after())
     assert reloads == [1]
+
+
+def test_what_people_do_to_frames_and_masters_is_in_the_audit(small: Site) -> None:
+    def before(tx: Transaction) -> None:
+        tx.create(Master, key="flat/1", kind="flat", telescope="T", instrument="unknown",
+                  layout="1x 9x9", night="2025-11-22", state="ready", path="/nowhere",
+                  changed_at=0.0)
+        tx.create(Frame, archive="a", path="/nowhere/1.fit", name="1.fit", size=1, mtime_ns=1,
+                  state="done", completed_at=0.0, seen_at=0.0, changed_at=0.0)
+
+    said = answers(
+        small, ("masters", {"reject": [1], "restore": [], "reason": "uneven", "by": "Ana"}),
+        ("masters", {"reject": [], "restore": [1], "reason": "looked at", "by": "Ben"}),
+        ("ignore", {"frames": [1, 9], "reason": "a trail", "by": "Ana"}),
+        ("reprocess", {"frames": [1], "act": "retry", "by": "Ben"}),
+        ("reprocess", {"frames": [1], "by": "Ben"}), before=before)
+    assert said == [{"masters": [1]}, {"masters": [1]}, {"frames": [1]}, {"frames": [1]},
+                    {"frames": [1]}]
+    rows = [(row.by, row.act, row.subject, row.was, row.now, row.why)
+            for row in all_rows(Database(small.database), Audit)]
+    assert rows == [
+        ("Ana", "reject", "master 1", "ready", "rejected", "uneven"),
+        ("Ben", "accept", "master 1", "rejected", "ready", "looked at"),
+        ("Ana", "ignore", "frame 1", "done", "rejected", "a trail"),
+        ("Ben", "retry", "frame 1", "ignored by hand: a trail", None, "")]

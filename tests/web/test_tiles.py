@@ -120,6 +120,12 @@ def test_one_thread_makes_what_several_ask_for() -> None:
     assert made == [1]
 
 
+def test_a_still_picture_shows_all_of_it(place: Place, tmp_path: Path) -> None:
+    picture = Image.open(io.BytesIO(tiles.still(Pictures(tmp_path).picture(place))))
+    assert picture.size == (450, 350)  # two pixels of the image for one
+    assert picture.getpixel((251, 349 - 151)) == 255  # the bright square, y upwards
+
+
 def test_a_cutout_is_a_small_picture_with_its_circles() -> None:
     pixels = sky()[290:320, 490:520]
     png = cutout(pixels, levels_of(sky()), circles=[(12.0, 12.0, 6.0)])

@@ -1,6 +1,7 @@
 """Data: frames, results, masters and groups, in tables and one by one."""
 
-from iop4d.web.views.data import frames, images, results, search, tables
+from iop4d.web.views.data import frames, groups, images, masters, results, search, tables
 
-BLUEPRINTS = (frames.blueprint, images.blueprint, results.blueprint, search.blueprint,
+BLUEPRINTS = (frames.blueprint, groups.blueprint, images.blueprint, masters.blueprint,
+              results.blueprint, search.blueprint,
               tables.blueprint)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, redirect, request, send_file, url_for
+from flask import Blueprint, Response, abort, flash, redirect, request, send_file, url_for
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
 from iop4d.config import Site
 from iop4d.fits.window import headers_of
+from iop4d.ledger.requests import RETRY
 from iop4d.model.errors import FrameError
-from iop4d.model.states import RequestKind
+from iop4d.model.states import REPLACED_FRAMES, RequestKind
 from iop4d.store import audit, frame_pages, frames, pages
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame
 from iop4d.store.status import TROUBLE
 from iop4d.web import frame_charts
+from iop4d.web.auth import who
 from iop4d.web.context import kept, page_number, parts, picture, reading, render, request_of_daemon
 from iop4d.web.reader import RefusedError, open_inside
 from iop4d.web.thumbnails import MIMETYPE, thumbnail
 
 blueprint = Blueprint("frames", __name__)
 
+_REASON = 300  # characters of a reason
 _LONGEST = 80  # characters of what is looked for in a header
 
 
@@ -43,7 +46,8 @@ def frame(db: Connection, id_: int) -> str:
                "address": f"{request.script_root}/frames/{id_}/image/{name}.json"}
               for name, path in (("reduced", row.reduced_path), ("raw", row.path)) if path]
     return render(db, "frame.html", frame=row, info=row.info or {}, results=results,
-                  images=images, beside=frame_pages.beside(db, row),
+                  images=images, is_ignored=frames.is_ignored(row),
+                  beside=frame_pages.beside(db, row),
                   work=frame_pages.jobs_of(db, row), changes=audit.of_subject(db, f"frame {id_}"),
                   measurements=pages.measurements(db, id_), versions=pages.versions(db, row),
                   masters=pages.masters_of(db, row), history=pages.history(db, results),
@@ -119,7 +123,25 @@ def retry(db: Connection, id_: int) -> AnyResponse:
     row = _frame(db, id_)
     if row.state not in TROUBLE:
         abort(409, f"Frame {id_} is {row.state}: it cannot be tried again.")
-    request_of_daemon(RequestKind.REPROCESS, {"frames": [id_]})
+    request_of_daemon(RequestKind.REPROCESS, {"frames": [id_], "act": RETRY,
+                                              "by": who() or "a browser of this machine"})
+    flash("Requested: the daemon takes the frame up again.", "good")
+    return redirect(url_for("frames.frame", id_=id_), code=303)
+
+
+@blueprint.post("/frames/<int:id_>/ignore")
+@reading
+def ignore(db: Connection, id_: int) -> AnyResponse:
+    """Request that the daemon leaves a frame out; back to the page of the frame."""
+    row = _frame(db, id_)
+    why = request.form.get("reason", "").strip()[:_REASON]
+    if row.state in REPLACED_FRAMES or frames.is_ignored(row):
+        abort(409, f"Frame {id_} is {row.state}: it cannot be left out.")
+    if not why:
+        abort(400, "Say why the frame is left out.")
+    request_of_daemon(RequestKind.IGNORE, {"frames": [id_], "reason": why, "by": who()})
+    flash("Requested: the daemon leaves the frame out, and computes without it what rests on it.",
+          "good")
     return redirect(url_for("frames.frame", id_=id_), code=303)
 
 

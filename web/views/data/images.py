@@ -15,7 +15,7 @@ from iop4d.store.database import Connection
 from iop4d.store.schema import Frame, Master
 from iop4d.web.context import kept, parts, reading, whole_number
 from iop4d.web.reader import RefusedError
-from iop4d.web.tiles import Pictures, Place, cutout
+from iop4d.web.tiles import Pictures, Place, cutout, still
 
 blueprint = Blueprint("images", __name__)
 
@@ -73,6 +73,20 @@ def tile(db: Connection, id_: int, which: str, level: int, column: int, row: int
 def pixel(db: Connection, id_: int, which: str) -> Response:
     """The value of one pixel of an image of a frame."""
     return _pixel(_place(_frame(db, id_), which))
+
+
+@blueprint.get("/frames/<int:id_>/image/<any(raw,reduced):which>.png")
+@reading
+def still_of_frame(db: Connection, id_: int, which: str) -> Response:
+    """An image of a frame as a small picture, for browsers that run no scripts."""
+    return _still(_place(_frame(db, id_), which))
+
+
+@blueprint.get("/masters/<int:id_>/image.png")
+@reading
+def still_of_master(db: Connection, id_: int) -> Response:
+    """The image of a master as a small picture, for browsers that run no scripts."""
+    return _still(_place_of_master(_master(db, id_)))
 
 
 @blueprint.get("/frames/<int:id_>/marks.json")
@@ -168,6 +182,13 @@ def _tile(place: Place, level: int, column: int, row: int) -> Response:
     answer = Response(packed, mimetype="application/octet-stream")
     answer.headers["Content-Encoding"] = "gzip"
     return kept(answer) if "v" in request.args else answer
+
+
+def _still(place: Place) -> Response:
+    try:
+        return kept(Response(still(pictures().picture(place)), mimetype="image/png"))
+    except RefusedError as error:
+        return _refused(error)
 
 
 def _pixel(place: Place) -> Response:

@@ -12,7 +12,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from iop4d.web import reader
 from iop4d.web.app import create_app
-from tests.web.conftest import OURS, execute, requested
+from tests.web.conftest import OURS, enter, execute, requested
 from tests.web.views.data.real_frame import give
 
 
@@ -39,7 +39,8 @@ def test_a_frame_is_tried_again_once_asked_for(site: Site, state: str) -> None:
     assert "Retry" in client.get(f"/frames/{number}").text
     answer = client.post(f"/frames/{number}/retry", headers=OURS)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/frames/{number}")
-    assert requested(site) == [{"frames": [number]}]
+    assert requested(site) == [{"frames": [number], "act": "retry",
+                                "by": "a browser of this machine"}]
     assert client.get("/").status_code == 200  # the reader reads on
 
 
@@ -105,7 +106,8 @@ def test_a_request_leaves_the_tables_as_they_are(site: Site) -> None:
     client_of(site).post(f"/frames/{number}/retry", headers=OURS)
     with Database(site.database, read_only=True).read() as db:
         assert db.rows("PRAGMA user_version") == [(1,)]
-    assert requested(site) == [{"frames": [number]}]
+    assert requested(site) == [{"frames": [number], "act": "retry",
+                                "by": "a browser of this machine"}]
 
 
 def test_the_frames_before_and_after_are_one_click_away(site: Site) -> None:
@@ -137,3 +139,21 @@ def test_a_frame_without_anything_has_its_page(site: Site) -> None:
         page = client_of(site).get(f"/frames/{frame_of(site, state)}").text
         assert "No job is known" in page
         assert 'id="viewer"' in page
+
+
+def test_an_editor_leaves_a_frame_out_with_a_reason_and_uses_it_again(site: Site) -> None:
+    client = create_app(site).test_client()
+    number = frame_of(site, "done")
+    address = f"/frames/{number}/ignore"
+    assert client.post(address, headers=OURS, data={"reason": "a trail"}).status_code == 403
+    enter(client)
+    assert address in client.get(f"/frames/{number}").text
+    assert client.post(address, headers=OURS).status_code == 400
+    assert client.post(address, headers=OURS, data={"reason": "a trail"}).status_code == 303
+    assert requested(site) == [{"frames": [number], "reason": "a trail", "by": "Ana"}]
+    execute(site, "UPDATE frame SET state = 'rejected', reason = 'ignored by hand: a trail' "
+            "WHERE id = ?", number)
+    page = client.get(f"/frames/{number}").text
+    assert "Use again" in page
+    assert address not in page
+    assert client.post(address, headers=OURS, data={"reason": "x"}).status_code == 409
