@@ -253,6 +253,9 @@ class Web:
     prefix: str = key(
         "Path below which the web server shows the pages, such as /iop4d. Empty: the root.", "",
         check=or_nothing(below))
+    ask_mast: bool = key(
+        "Whether editors may have the page for calibrators ask MAST for the Pan-STARRS stars of a "
+        "field, over the network; needs astroquery.", False)
     mailbox: Path | None = key("Folder of mails that the pages show (the demo's).", None)
 
 

@@ -82,21 +82,25 @@ class StarTable:
         return next((plain[name.casefold()] for name in names if name.casefold() in plain), None)
 
 
-def read(path: Path) -> StarTable:
-    """Read a table; rows without a place are left out. Raises CatalogueError."""
+def read(path: Path, *, origin: str = "") -> StarTable:
+    """Read a table; rows without a place are left out. Raises CatalogueError.
+
+    ``origin``: what messages call it; its path if empty.
+    """
+    said = origin or str(path)
     try:
         with path.open("rb") as file:
             head = file.read(2048)
         if head.startswith((b"SIMPLE", b"\x1f\x8b")):
-            table = _astropy(path, "fits")
+            table = _astropy(path, "fits", said)
         elif b"<VOTABLE" in head.upper() or head.lstrip().startswith(b"<?xml"):
-            table = _astropy(path, "votable")
+            table = _astropy(path, "votable", said)
         else:
-            table = from_text(path.read_text(encoding="utf-8-sig"), str(path))
+            table = from_text(path.read_text(encoding="utf-8-sig"), said)
     except CatalogueError:
         raise
     except (OSError, ValueError, IndexError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path} cannot be read as CSV, FITS or VOTable: {error}") from error
+        raise CatalogueError(f"{said} cannot be read as CSV, FITS or VOTable: {error}") from error
     return _placed(table)
 
 
@@ -123,14 +127,14 @@ def from_astropy(table: object, origin: str) -> StarTable:
     return StarTable(origin=origin, columns=columns)
 
 
-def _astropy(path: Path, form: str) -> StarTable:
+def _astropy(path: Path, form: str, origin: str) -> StarTable:
     from astropy.table import Table
 
     with warnings.catch_warnings():
         # Archives' VOTables and units often stray from the letter of their standards.
         warnings.simplefilter("ignore")
         table = Table.read(path, format=form)
-    return from_astropy(table, str(path))
+    return from_astropy(table, origin)
 
 
 def _placed(table: StarTable) -> StarTable:

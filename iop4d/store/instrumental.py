@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from iop4d.model.flags import NEVER_CALIBRATES
@@ -31,11 +31,12 @@ class Instrumental:
         return self.mode != "photometry"
 
 
-def instrumental(db: Connection, sources: Iterable[str], *,
-                 band: str | None = None) -> list[Instrumental]:
+def instrumental(db: Connection, sources: Collection[str], *,
+                 band: str | None = None, newest: int | None = None) -> list[Instrumental]:
     """All good measurements of the sources on reduced frames, in order of time.
 
-    Those with a flag that bars a star from zero points are left out.
+    Those with a flag that bars a star from zero points are left out. ``newest``: so many of the
+    measurements that were made last.
     """
     query = (db.select(Measurement, Frame.instrument, Frame.band, Frame.night, Frame.mode, Frame.id,
                        Measurement.source, Measurement.mag_inst, Measurement.mag_inst_err)
@@ -50,6 +51,10 @@ def instrumental(db: Connection, sources: Iterable[str], *,
              .order_by(Frame.instrument, Frame.band, Frame.jd_start, Frame.id))
     if band is not None:
         query = query.where(Frame.band == band)
+    if newest is not None:
+        query = query.where(Measurement.id.in_(
+            Measurement.select(Measurement.id).where(Measurement.source.in_(list(sources)))
+            .order_by(Measurement.id.desc()).limit(newest)))
     return [Instrumental(instrument=instrument or "", band=own_band or "", night=night,
                          mode=mode or "", frame=frame, source=source, mag=mag, mag_err=mag_err)
             for instrument, own_band, night, mode, frame, source, mag, mag_err in query.tuples()]
