@@ -101,7 +101,7 @@ def test_the_check_holds_each_star_against_the_others(editor: FlaskClient, site:
 def test_a_star_is_excluded_and_used_again_with_a_row_of_who_did_it(editor: FlaskClient,
                                                                    site: Site) -> None:
     star = serving(site)[0]
-    for act, words in (("exclude", "calibrates no more"), ("include", "calibrates 2200+420")):
+    for act, words in (("exclude", "no longer calibrates"), ("include", "calibrates 2200+420")):
         assert editor.post(AT, headers=OURS, data={
             "act": act, "star": star, "why": "a companion"}).status_code == 303
         assert (star in serving(site)) == (act == "include")
