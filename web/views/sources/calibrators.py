@@ -173,7 +173,8 @@ def serve(key: str) -> Any:
     except CatalogueError as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "warn")
         return redirect(url_for("calibrators.calibrators", key=key), code=303)
-    flash(f"{star.name} {'calibrates' if serves else 'no longer calibrates'} {source.name}.", "good")
+    now = "calibrates" if serves else "no longer calibrates"
+    flash(f"{star.name} {now} {source.name}.", "good")
     return redirect(url_for("calibrators.calibrators", key=source.name) + "#changes", code=303)
 
 
