@@ -32,6 +32,7 @@ _PRIVATE = re.compile(r"BLLac-0|S50716-0|ana@example|t220|CAFOS|2200\+420|/raw/|
 _OF_RESULTS = re.compile(r"ana@example|mag < 13|87654321|Traceback|/raw/|previews/")
 _VALUES = {"id_": "1", "key": "BL%20Lac", "name": "0001.eml", "night": "2025-11-22",
            "file": "draft.txt", "filename": "live.js", "act": "acknowledge", "what": "role",
+           "form": "png",
            "which": "reduced", "level": "0", "column": "0", "row": "0"}
 
 
