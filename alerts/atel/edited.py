@@ -34,7 +34,7 @@ def doubts(text: str, content: Mapping[str, Any]) -> list[str]:
         found.append("The form of the Astronomer's Telegram takes plain ASCII; not that: "
                      f"{' '.join(foreign[:_SHOWN])}")
     drafted = str(content["text"])
-    if text == drafted:
+    if plain(text) == plain(drafted):
         return found
     gone = [number for number in content["numbers"]
             if number["results"] and str(number["text"]) in drafted

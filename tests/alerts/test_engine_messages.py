@@ -324,6 +324,18 @@ def test_an_alert_whose_rule_is_gone_ends(start: Start) -> None:
     later.database.close()
 
 
+def test_a_disabled_rule_is_not_evaluated_and_its_alerts_end(start: Start) -> None:
+    night = start()
+    night.see_all([12.5, 12.4])
+    later = Night(site_of(night.root, rule() + "enabled = false\n", channel()), night.clock)
+    later.tend()
+    assert last(night.database, AlertStep).note == "the rule 'bright' is disabled"
+    later.see_all([13.5, 13.5, 12.5, 12.4], start=2000)
+    assert [alert.state for alert in rows(night.database, Alert)] == ["resolved"]
+    assert later.engine.compiled("bright") is None
+    later.database.close()
+
+
 def test_an_alert_ends_whose_rule_is_about_the_system_now(start: Start) -> None:
     night = start()
     night.see_all([12.5, 12.4])

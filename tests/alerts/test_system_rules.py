@@ -416,6 +416,17 @@ def test_what_nobody_judges_any_more_ends(system: Make, tmp_path: Path) -> None:
     assert last(it.database, AlertStep).note == "the site file has no rule 'r' any more"
 
 
+def test_a_disabled_rule_about_the_system_fires_nothing(system: Make, tmp_path: Path) -> None:
+    it = system("unreachable > 0 h")
+    it.beat["archives"] = [{"name": "one", "state": "down", "reason": "no route to host"}]
+    assert it.look(30) == [("one", "firing")]
+    disabled = '[[rule]]\nname = "r"\ncondition = "unreachable > 0 h"\nenabled = false\n'
+    it.rules = SystemRules(site_of(tmp_path, disabled, channel()), it.clock, lambda _: True)
+    assert it.look() == [("one", "resolved")]
+    assert last(it.database, AlertStep).note == "the rule 'r' is disabled"
+    assert it.look(30) == [("one", "resolved")]
+
+
 def test_a_rule_on_a_source_that_nobody_knows_is_told_until_somebody_does(system: Make) -> None:
     it = system("rule_error > 0", "cooldown_hours = 0\n")
     it.unknown = {"r": ["BLLaz"]}

@@ -57,7 +57,7 @@ def _page(db: Connection, kept: drafts.StoredDraft, **more: Any) -> str:
     place = names.index(kept.name) if kept.name in names else 0
     return render(db, "draft.html", name=kept.name, draft=kept.content, most=MOST,
                   outdated=drafts.outdated_because(db, kept), doubts=doubts(text, kept.content),
-                  edited=text != kept.content["text"], shown=_SHOWN_RESULTS,
+                  edited=plain(text) != plain(str(kept.content["text"])), shown=_SHOWN_RESULTS,
                   measured=_numbers(kept, measured=True), other=_numbers(kept, measured=False),
                   newer=names[place - 1] if place else None,
                   older=names[place + 1] if place + 1 < len(names) else None,
@@ -83,7 +83,7 @@ def save(db: Connection, name: str) -> Any:
     if not text.strip() or len(text) > LONGEST:
         return _page(db, kept, text=sent, wrong="The text is empty." if not text.strip() else
                      f"The text is too long; expected {LONGEST} characters or less."), 400
-    if text != before:
+    if plain(text) != plain(before):
         with changing() as tx:
             audit.record(tx, at=time.time(), by=who(), act="draft", subject=f"draft {name}",
                          was=before, now=text)
