@@ -97,7 +97,7 @@ def drawn(curve: Curve, *, width: int = 480, height: int = 110) -> Markup:
     bottom = top - _GAP
     parts += _dates(x, bottom, width)
     return Markup(  # noqa: S704  # every text in it is escaped
-        f'<svg class="curve" viewBox="0 0 {width} {bottom + _BELOW}" role="img" '
+        f'<svg class="curve" viewBox="0 0 {width} {bottom + _BELOW}" role="group" '
         f'aria-label="{escape(curve.title)}">{"".join(parts)}</svg>')
 
 

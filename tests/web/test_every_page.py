@@ -23,6 +23,7 @@ from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import PASSWORD, _serving, add_account, enter
 from tests.web.test_policy import path_of, routes
+from tests.web.views.data import real_frame
 
 pytestmark = [
     pytest.mark.browser,
@@ -40,6 +41,7 @@ _AXE_OPTIONS = {"resultTypes": ["violations"], "exclude": [["#plot"], [".bk-Figu
 def _site(root: Path) -> Site:
     made = observatory.site(root, mailbox=root / "mails")
     observatory.fill(made)
+    real_frame.give(made)
     assert made.web.mailbox is not None
     observatory.write_mail(made.web.mailbox)
     add_account(made)
@@ -103,3 +105,28 @@ def test_no_page_complains_or_is_cut_or_shuts_anybody_out(
         # The preview of this frame is refused on purpose.
         wrong += [f"{path}: {text}" for text in browser.complaints if "/frames/25/" not in text]
     assert not wrong, "\n".join(wrong)
+
+
+def test_tables_and_a_light_curve_are_there_without_scripts(
+        opened: tuple[Browser, str, list[str]]) -> None:
+    browser, address, pages = opened
+    browser("Emulation.setScriptExecutionDisabled", value=True)
+    browser.look_like(1024, 900)
+    try:
+        for path in pages:
+            browser.open(address + path)
+            browser.wait("document.readyState === 'complete' && document.querySelector('footer') "
+                         f"&& location.href.startsWith('{address}')")
+            # Nothing waits for a script to be shown: no section of a page is empty.
+            empty = browser.js(
+                "[...document.querySelectorAll('main section')].filter(e => !e.hidden && "
+                "!e.innerText.trim() && !e.querySelector('img, svg, iframe')).map(e => e.id)")
+            assert empty == [], path
+        browser.open(address + "/sources/BL%20Lac")
+        browser.wait("document.readyState === 'complete' && document.querySelector('#plot')")
+        drawn = "[...document.querySelectorAll('#plot img, #plot svg, noscript img')]"
+        assert browser.js(f"{drawn}.some(e => e.getBoundingClientRect().height > 100 && "
+                          "(e.localName === 'svg' || e.naturalWidth > 0))")
+        assert browser.js("document.querySelectorAll('main table tbody tr').length") > 3
+    finally:
+        browser("Emulation.setScriptExecutionDisabled", value=False)
