@@ -35,7 +35,7 @@ _SHOWN = _SCREENS if os.environ.get("IOP4D_EVERY_SCREEN") else [(375, False), (1
 #: Pages by themselves, shown inside others.
 _PARTS = ("/fragments/", "/mailbox/0001.eml/html")
 #: What axe finds that no reader meets: Bokeh's own toolbar stands in shadow roots of its own.
-_AXE_OPTIONS = {"resultTypes": ["violations"], "exclude": [["#plot"], [".bk-Figure"]]}
+_AXE_OPTIONS = {"resultTypes": ["violations"], "exclude": [["#curves"], [".bk-Figure"]]}
 
 
 def _site(root: Path) -> Site:
@@ -123,8 +123,8 @@ def test_tables_and_a_light_curve_are_there_without_scripts(
                 "!e.innerText.trim() && !e.querySelector('img, svg, iframe')).map(e => e.id)")
             assert empty == [], path
         browser.open(address + "/sources/BL%20Lac")
-        browser.wait("document.readyState === 'complete' && document.querySelector('#plot')")
-        drawn = "[...document.querySelectorAll('#plot img, #plot svg, noscript img')]"
+        browser.wait("document.readyState === 'complete' && document.querySelector('#curves')")
+        drawn = "[...document.querySelectorAll('#curves img, #curves svg, noscript img')]"
         assert browser.js(f"{drawn}.some(e => e.getBoundingClientRect().height > 100 && "
                           "(e.localName === 'svg' || e.naturalWidth > 0))")
         assert browser.js("document.querySelectorAll('main table tbody tr').length") > 3
