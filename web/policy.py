@@ -65,6 +65,7 @@ ACCESS = {
     "calibrators.serve": Access.EDIT,
     "calibrators.find": Access.EDIT,
     "calibrators.adopt": Access.EDIT,
+    "exposure.exposure": Access.SITE,
     "chart.picture": Access.SITE,
     "chart.print_form": Access.SITE,
     "catalogue.new": Access.EDIT,

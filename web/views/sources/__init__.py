@@ -1,7 +1,15 @@
 """Sources: the list, and each with all that is known of it."""
 
-from iop4d.web.views.sources import calibrators, catalogue, chart, curves, flags, page
+from iop4d.web.views.sources import (
+    calibrators,
+    catalogue,
+    chart,
+    curves,
+    exposure,
+    flags,
+    page,
+)
 from iop4d.web.views.sources import list as source_list
 
 BLUEPRINTS = (source_list.blueprint, catalogue.blueprint, calibrators.blueprint, chart.blueprint,
-              curves.blueprint, flags.blueprint, page.blueprint)
+              curves.blueprint, exposure.blueprint, flags.blueprint, page.blueprint)
