@@ -1,4 +1,4 @@
-"""Frames: each with all that is known of it and its files, and those that were not used."""
+"""Frames: each with all that is known of it and its files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from iop4d.store.schema import Frame
 from iop4d.store.status import TROUBLE
 from iop4d.web import frame_charts
 from iop4d.web.auth import who
-from iop4d.web.context import kept, page_number, parts, picture, reading, render, request_of_daemon
+from iop4d.web.context import kept, parts, picture, reading, render, request_of_daemon
 from iop4d.web.reader import RefusedError, open_inside
 from iop4d.web.thumbnails import MIMETYPE, thumbnail
 
@@ -27,13 +27,6 @@ blueprint = Blueprint("frames", __name__)
 
 _REASON = 300  # characters of a reason
 _LONGEST = 80  # characters of what is looked for in a header
-
-
-@blueprint.get("/failed")
-@reading
-def unused(db: Connection) -> str:
-    """Every frame that was not used, and why."""
-    return render(db, "failed.html", page=pages.unused_frames(db, page_number()))
 
 
 @blueprint.get("/frames/<int:id_>")

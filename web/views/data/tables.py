@@ -1,17 +1,186 @@
-"""Where the tables of all data are."""
+"""The tables of all data: filtered, sorted and paged on the server, and as files.
+
+An address holds the whole state of a table. Without scripts it is a form and links.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from dataclasses import replace
+from typing import Any
 
+from flask import Blueprint, Response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from iop4d.export.content import Content
+from iop4d.export.forms import FORMS
+from iop4d.store import sources
 from iop4d.store.database import Connection
-from iop4d.web.context import reading, render
+from iop4d.store.status import TROUBLE
+from iop4d.store.tables import LISTINGS, Column, Kind, Listing
+from iop4d.store.tables.filters import FilterError
+from iop4d.store.tables.listing import Part, Query, read, read_place, read_query, text_of, total
+from iop4d.web.context import reading, render, within
+from iop4d.web.heavy import heavy
+from iop4d.web.listed import as_file, context
+from iop4d.web.views.data.cells import EXTRA, cells
+from iop4d.web.views.data.fields import Fields, asked_of, chips, left_over, query_of
 
 blueprint = Blueprint("data", __name__)
 
+#: The tables that have a page; the nights have their own at /nights, too.
+TABLES = ("results", "frames", "nights", "groups", "masters", "jobs", "alerts", "measurements",
+          "sources", "calibrators")
+_ROWS = 50
+_MOST_ROWS = 500
+#: Events at which the first page of a table is fetched again.
+_LIVE = {"results": ("result", "flag"), "frames": ("frame",), "nights": ("frame", "result"),
+         "groups": ("frame", "result"), "masters": ("master",), "jobs": ("frame",),
+         "alerts": ("alert",), "measurements": ("frame",)}
+_KEPT = ("sort", "columns", "limit", "since", "until")
+_UNUSED: Fields = [("state", state.value) for state in TROUBLE]
+
+
+def _add(table: str) -> None:
+    def view() -> ResponseReturnValue:
+        return page_of(table)
+
+    view.__name__, view.__doc__ = table, LISTINGS[table].says
+    blueprint.get(f"/data/{table}", endpoint=table)(view)
+
+
+for _table in TABLES:
+    _add(_table)
+
 
 @blueprint.get("/data")
+def data() -> ResponseReturnValue:
+    """The results: the table that people ask for most."""
+    return page_of("results")
+
+
+@blueprint.get("/failed")
+def unused() -> ResponseReturnValue:
+    """Every frame that was not used, and why."""
+    return page_of("frames", title="Frames not used", begin=_UNUSED, note=(
+        "Rejected: not a usable frame. Failed: a step of the reduction failed. Quarantined: its "
+        "worker crashed or hung repeatedly. The raw files are unchanged."))
+
+
+def page_of(table: str, *, title: str = "", begin: Fields | None = None, note: str = "",
+            ) -> ResponseReturnValue:
+    """The page of a table. ``begin``: what is asked for where the address asks for nothing."""
+    listing = LISTINGS[table]
+    given = _given(listing)
+    if any(not text.strip() for name, text in request.args.items(multi=True)
+           if _is_of(listing, name)):
+        # A form sends all of its fields; an address to be shared has those that are filled.
+        return redirect(f"{url_for(f'data.{table}')}{query_of(given)}", code=303)
+    asked = given if given or not begin else begin
+    form = request.args.get("format", "")
+    if form in FORMS:
+        return _file(listing, asked, form)
+    return _page(listing, asked, title or listing.words, note or listing.says)
+
+
+def _given(listing: Listing) -> Fields:
+    """The fields of the address that are about the table, without those that are empty."""
+    return [(name, text.strip()) for name, text in request.args.items(multi=True)
+            if text.strip() and _is_of(listing, name)]
+
+
+def _is_of(listing: Listing, field: str) -> bool:
+    return field in _KEPT or field.partition(".")[0] in listing.by_name
+
+
+@heavy
+def _file(listing: Listing, asked: Fields, form: str) -> ResponseReturnValue:
+    try:
+        query = read_query(listing, asked)
+        key = listing.key
+        columns = query.columns if key in query.columns else (key, *query.columns)
+        return as_file(replace(query, columns=columns), form)
+    except FilterError as error:
+        return Response(f"{error}\n", 400, mimetype="text/plain")
+
+
 @reading
-def data(db: Connection) -> str:
-    """What there is to look through."""
-    return render(db, "data.html")
+def _page(db: Connection, listing: Listing, asked: Fields, title: str,
+          note: str) -> ResponseReturnValue:
+    wrong: dict[str, str] = {}
+    try:
+        query, part = _read(db, listing, asked)
+        count = total(db, query)
+    except FilterError as error:
+        wrong = {error.field: error.why}
+        query = read_query(listing, [])
+        part, count = None, None
+    fields = asked_of(listing, asked, wrong)
+    columns = _shown(query)
+    also = sources.other_names(db) if any(c.kind is Kind.SOURCE for c in columns) else {}
+    answer = render(
+        db, "data.html", listing=listing, title=title, note=note, query=query, part=part,
+        count=count, columns=columns, wrong=wrong, asked=asked,
+        rows=[cells(listing, columns, row, also) for row in part.rows] if part else [],
+        keys=[row[listing.key] for row in part.rows] if part else [],
+        fields=fields, chosen=frozenset(query.columns), kept=left_over(fields, asked),
+        chips=chips(query.filters, asked), address=url_for(f"data.{listing.name}"),
+        sorts=_sorts(query, columns, asked), links=_links(query, part, asked),
+        forms=[(name, form.words, query_of([*asked, ("format", name)]))
+               for name, form in FORMS.items()
+               if listing.name == "results" or not form.results_only],
+        citation=Content(name="", columns=()).citation, limit=_limit(),
+        unsorted=part is not None and part.ordered is not None,
+        described=[_described(column) for column in listing.columns],
+        live_kinds=_LIVE.get(listing.name, ()), is_first=not request.args.get("cursor"))
+    return (answer, 400) if wrong else answer
+
+
+def _read(db: Connection, listing: Listing, asked: Fields) -> tuple[Query, Part]:
+    query = replace(read_query(listing, asked), extra=EXTRA.get(listing.name, ()))
+    place = read_place(query, request.args.get("cursor", ""))
+    return query, read(db, query, _limit(), place, context=context())
+
+
+def _limit() -> int:
+    return within(request.args.get("limit", ""), _ROWS, least=1, most=_MOST_ROWS)
+
+
+def _shown(query: Query) -> tuple[Column, ...]:
+    names = dict.fromkeys((query.listing.key, *query.columns))
+    return tuple(query.listing.by_name[name] for name in names)
+
+
+def _sorts(query: Query, columns: tuple[Column, ...], asked: Fields) -> list[dict[str, Any]]:
+    """Of each column the address that sorts by it, and how it is sorted now."""
+    found = []
+    for column in columns:
+        now = "" if query.by is not column else "descending" if query.falls else "ascending"
+        # The largest first, but for words; the other way round where it is so already.
+        falls = not query.falls if now else column.kind not in (Kind.TEXT, Kind.SOURCE,
+                                                               Kind.CHOICE, Kind.LIST)
+        order = f"{'-' if falls else ''}{column.name}"
+        rest = [(name, text) for name, text in asked if name != "sort"]
+        found.append({"column": column, "now": now,
+                      "to": "" if column.derived else query_of([*rest, ("sort", order)])})
+    return found
+
+
+def _described(column: Column) -> dict[str, Any]:
+    """What a script needs to know of a column."""
+    unit = f" [{column.unit}]" if column.unit else ""
+    return {"name": column.name, "words": column.words, "says": f"{column.says}{unit}",
+            "kind": column.kind.value, "choices": column.choices, "derived": column.derived,
+            "pattern": column.pattern, "number": column.is_number}
+
+
+def _links(query: Query, part: Part | None, asked: Fields) -> dict[str, str]:
+    """The addresses of the pages beside this one."""
+    if part is None:
+        return {}
+    found = {"first": query_of(asked) or "?"}
+    for name, place in (("next", part.after), ("previous", part.before)):
+        if place is not None:
+            found[name] = query_of([*asked, ("cursor", text_of(query, place))])
+    return found
+
+

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from flask import Blueprint, abort, request
+from flask.typing import ResponseReturnValue
 
 from iop4d.store import groups, pages, summaries
 from iop4d.store.database import Connection
 from iop4d.web.context import page_number, reading, render
+from iop4d.web.views.data.tables import page_of
 
 blueprint = Blueprint("nights", __name__)
 
@@ -22,10 +24,9 @@ def check_night(night: str) -> None:
 
 
 @blueprint.get("/nights")
-@reading
-def night_list(db: Connection) -> str:
+def night_list() -> ResponseReturnValue:
     """Every night."""
-    return render(db, "nights.html", nights=pages.nights(db), summaries=summaries.nights(db))
+    return page_of("nights")
 
 
 @blueprint.get("/nights/<night>")
