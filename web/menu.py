@@ -29,7 +29,7 @@ ENTRIES = (
     Entry(path="/sources", name="Sources", icon="sources", access=Access.RESULTS,
           parts=("sources", "curves", "catalogue")),
     Entry(path="/data", name="Data", icon="data", access=Access.RESULTS,
-          parts=("data", "frames", "results", "masters", "groups", "failed"),
+          parts=("data", "frames", "results", "masters", "groups", "failed", "api"),
           pages=(("/data/results", "Results", "data.results"),
                  ("/data/frames", "Frames", "data.frames"),
                  ("/failed", "Not used", "data.unused"),
