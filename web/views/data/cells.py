@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
-from flask import current_app, url_for
+from flask import request
 from markupsafe import Markup, escape
 
 from iop4d.model import flags as quality
@@ -16,10 +18,9 @@ from iop4d.store.tables import Column, Kind, Listing
 from iop4d.web.formats import jd, state
 
 _LONGEST = 160  # characters of a text in a cell
-#: The page of one row of each table, where there is one, and the name of its key there.
-_PAGES = {"results": ("results.result", "id_"), "frames": ("frames.frame", "id_"),
-          "masters": ("masters.master", "id_"), "groups": ("groups.group", "id_"),
-          "nights": ("nights.night", "night"), "summaries": ("summaries.summary_page", "night")}
+#: Where the page of one row of each table is, where there is one.
+_PAGES = {name: f"/{name}" for name in (
+    "results", "frames", "masters", "groups", "nights", "summaries")}
 _OTHERS = {"frame_id": "frames", "reference_id": "frames", "group_id": "groups",
            "spectral_index_with": "results", "night": "nights"}
 #: Digits of numbers in the table, by their unit; files have more.
@@ -125,9 +126,9 @@ def _list(value: Any) -> str:
 def _picture(listing: Listing, row: dict[str, Any]) -> Markup:
     if listing.name != "frames" or not row.get("preview_path"):
         return Markup()
-    return Markup('<img class="small" src="{}" alt="" width="40" height="30" loading="lazy"> '
-                  ).format(url_for("frames.small_preview", id_=row["id"],
-                                   v=int(row["changed_at"] or 0)))
+    return Markup('<img class="small" src="{}/frames/{}/thumbnail.jpg?v={}" alt="" width="40" '
+                  'height="30" loading="lazy"> ').format(
+        request.script_root, row["id"], f"{row['changed_at'] or 0:.3f}")
 
 
 def _address(listing: Listing, column: Column, row: dict[str, Any]) -> str:
@@ -136,7 +137,7 @@ def _address(listing: Listing, column: Column, row: dict[str, Any]) -> str:
     if column.name == listing.key or (listing.name == "frames" and column.name == "name"):
         found = _page(listing.name, row[listing.key])
     elif column.kind is Kind.SOURCE and listing.name != "alerts":
-        found = url_for("sources.source", key=value)
+        found = f"{request.script_root}/sources/{quote(str(value))}"
     elif column.name in _OTHERS:
         found = _page(_OTHERS[column.name], value)
     elif listing.name == "jobs" and column.name == "key":
@@ -149,7 +150,12 @@ def _address(listing: Listing, column: Column, row: dict[str, Any]) -> str:
 
 
 def _page(table: str, key: Any) -> str:
-    endpoint, name = _PAGES.get(table, ("", ""))
-    if endpoint not in current_app.view_functions:
-        return ""
-    return url_for(endpoint, **{name: key})
+    pattern = _pattern(table, request.script_root)
+    return pattern.format(quote(str(key), safe="")) if pattern else ""
+
+
+@lru_cache(maxsize=64)
+def _pattern(table: str, root: str) -> str:
+    """The address of a row's page with a place for its key: to make each anew takes longer."""
+    path = _PAGES.get(table, "")
+    return f"{root}{path}/{{}}" if path else ""

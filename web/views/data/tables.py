@@ -5,11 +5,14 @@ An address holds the whole state of a table. Without scripts it is a form and li
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup, escape
 
 from iop4d.export.content import Content
 from iop4d.export.forms import FORMS
@@ -122,15 +125,15 @@ def _page(db: Connection, listing: Listing, asked: Fields, title: str,
         count=count, columns=columns, wrong=wrong, asked=asked,
         rows=[cells(listing, columns, row, also) for row in part.rows] if part else [],
         keys=[row[listing.key] for row in part.rows] if part else [],
-        fields=fields, chosen=frozenset(query.columns), kept=left_over(fields, asked),
+        kept=left_over(fields, asked),
         chips=chips(query.filters, asked), address=url_for(f"data.{listing.name}"),
         sorts=_sorts(query, columns, asked), links=_links(query, part, asked),
         forms=[(name, form.words, query_of([*asked, ("format", name)]))
                for name, form in FORMS.items()
                if listing.name == "results" or not form.results_only],
-        citation=Content(name="", columns=()).citation, limit=_limit(),
+        citation=Content(name="", columns=()).citation,
         unsorted=part is not None and part.ordered is not None,
-        described=[_described(column) for column in listing.columns],
+        described=_columns_text(listing.name), form=_form(listing, query, asked, wrong),
         live_kinds=_LIVE.get(listing.name, ()), is_first=not request.args.get("cursor"))
     return (answer, 400) if wrong else answer
 
@@ -163,6 +166,27 @@ def _sorts(query: Query, columns: tuple[Column, ...], asked: Fields) -> list[dic
         found.append({"column": column, "now": now,
                       "to": "" if column.derived else query_of([*rest, ("sort", order)])})
     return found
+
+
+def _form(listing: Listing, query: Query, asked: Fields, wrong: dict[str, str]) -> Markup:
+    return _form_of(listing.name, query.order, query.columns, tuple(asked),
+                    tuple(wrong.items()), _limit())
+
+
+@lru_cache(maxsize=128)
+def _form_of(table: str, order: str, columns: tuple[str, ...], asked: tuple[tuple[str, str], ...],
+             wrong: tuple[tuple[str, str], ...], limit: int) -> Markup:
+    """The form of a table, which is the same for all pages of an address."""
+    listing, chosen = LISTINGS[table], frozenset(columns)
+    return Markup(render_template(  # noqa: S704 - a template of ours, which escapes
+        "data_form.html", listing=listing, order=order, chosen=chosen, wrong=dict(wrong),
+        fields=asked_of(listing, list(asked), dict(wrong)), limit=limit))
+
+
+@lru_cache(maxsize=32)
+def _columns_text(table: str) -> Markup:
+    """The columns of a table for a script, as an attribute has them."""
+    return escape(json.dumps([_described(column) for column in LISTINGS[table].columns]))
 
 
 def _described(column: Column) -> dict[str, Any]:
