@@ -28,7 +28,7 @@ from iop4d.store.tables.filters import (
 
 _MOST_STEPS = 4  # of one search
 _SLOW = 4  # times as long takes a row that is compared with a regular expression
-_COUNTED = 100_000  # rows that are counted by an index
+_COUNTED = 50_000  # rows that are counted by an index
 _LARGEST = 2**63
 
 
@@ -391,6 +391,16 @@ def _past(query: Query, place: Place, *, falls: bool, back: bool) -> Condition:
 
 
 # How many there are.
+
+
+def total_with(db: Connection, query: Query, part: Part) -> Total:
+    """The same where some rows were read, which often says how many there are."""
+    if part.first is not None and (part.rows or not part.first):
+        if part.after is None and part.ordered is None:
+            return Total(count=part.first + len(part.rows), is_exact=True)
+        if not part.first and part.searched_to is not None:
+            return Total(count=len(part.rows), is_exact=False)
+    return total(db, query)
 
 
 def total(db: Connection, query: Query, *, most: int | None = None) -> Total:

@@ -137,7 +137,7 @@ def _address(listing: Listing, column: Column, row: dict[str, Any]) -> str:
     if column.name == listing.key or (listing.name == "frames" and column.name == "name"):
         found = _page(listing.name, row[listing.key])
     elif column.kind is Kind.SOURCE and listing.name != "alerts":
-        found = f"{request.script_root}/sources/{quote(str(value))}"
+        found = f"{request.script_root}/sources/{quote(str(value), safe='/+')}"
     elif column.name in _OTHERS:
         found = _page(_OTHERS[column.name], value)
     elif listing.name == "jobs" and column.name == "key":

@@ -21,7 +21,15 @@ from iop4d.store.database import Connection
 from iop4d.store.status import TROUBLE
 from iop4d.store.tables import LISTINGS, Column, Kind, Listing
 from iop4d.store.tables.filters import FilterError
-from iop4d.store.tables.listing import Part, Query, read, read_place, read_query, text_of, total
+from iop4d.store.tables.listing import (
+    Part,
+    Query,
+    read,
+    read_place,
+    read_query,
+    text_of,
+    total_with,
+)
 from iop4d.web.context import reading, render, within
 from iop4d.web.heavy import heavy
 from iop4d.web.listed import as_file, context
@@ -112,7 +120,7 @@ def _page(db: Connection, listing: Listing, asked: Fields, title: str,
     wrong: dict[str, str] = {}
     try:
         query, part = _read(db, listing, asked)
-        count = total(db, query)
+        count = total_with(db, query, part)
     except FilterError as error:
         wrong = {error.field: error.why}
         query = read_query(listing, [])
