@@ -32,6 +32,7 @@ from iop4d.web.proxy import BehindProxy
 from iop4d.web.reader import LiveSite, Reader
 from iop4d.web.stream import PAGE_PREFIX, Hub
 from iop4d.web.views import alerts, data, sources, system, tonight
+from iop4d.web.views.sources import public
 
 _log = logging.getLogger(__name__)
 
@@ -116,8 +117,8 @@ def _give_templates(app: Flask) -> None:
     app.jinja_env.globals.update(
         version=__version__, bokeh_version=api.BOKEH, subject=pages.subject, tag=tag,
         may_retry=policy.may_retry, health_of=health_of, retried=TROUBLE, system=SYSTEM,
-        who=auth.who, band_colours=band_colours, flag_names=flagging.NAMES,
-        **menu.for_templates(), live=live_trigger, live_self=live_self)
+        who=auth.who, band_colours=band_colours, public_address=public.address,
+        flag_names=flagging.NAMES, **menu.for_templates(), live=live_trigger, live_self=live_self)
 
 
 def band_colours() -> str:

@@ -114,6 +114,8 @@ ACCESS = {
     "curves.still_of_source": Access.RESULTS,
     "curves.points": Access.RESULTS,
     "flags.change": Access.OBSERVE,
+    "public.page": Access.OPEN,  # of sources that the site file names
+    "public.picture": Access.OPEN,
     "tonight.live": Access.SITE,
     "tonight.fragment": Access.SITE,
     "tonight.banner": Access.RESULTS,  # it stands on every page

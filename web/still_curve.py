@@ -92,7 +92,7 @@ def _panels(curve: Curve) -> Iterator[tuple[str, str, list[_Lot]]]:
     shapes = {name: _SHAPES[place % len(_SHAPES)] for place, name in enumerate(curve.cameras)}
     for source in curve.choice.sources:
         for name in ("y", *(("q", "u") if curve.choice.pol == "qu" else ("p", "chi"))):
-            lots = [_lot(one, name, shapes, big=big)
+            lots = [_lot(one, name, shapes, big=big, flagged=curve.choice.flagged)
                     for big, group in ((False, curve.series), (True, curve.nights))
                     if curve.choice.points in ("all", "nights" if big else "points")
                     for one in group if one.source == source and _is_shown(curve, one)]
@@ -114,7 +114,10 @@ def _is_shown(curve: Curve, series: Series) -> bool:
             and (not curve.choice.instruments or series.instrument in curve.choice.instruments))
 
 
-def _lot(series: Series, name: str, shapes: dict[str, str], *, big: bool) -> _Lot:
+def _lot(series: Series, name: str, shapes: dict[str, str], *, big: bool,
+         flagged: bool) -> _Lot:
+    if "state" in series.columns and not flagged:
+        series = series.only((series.columns["state"] & (FLAGGED | BY_HAND)) == 0)
     columns, nothing = series.columns, np.full(series.size, np.nan)
     return _Lot(colour=colour_of(series.band), shape=shapes.get(series.instrument, _SHAPES[0]),
                 x=columns["jd"], value=columns[name], err=columns[f"{name}_err"], big=big,

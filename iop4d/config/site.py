@@ -256,6 +256,8 @@ class Web:
     ask_mast: bool = key(
         "Whether editors may have the page for calibrators ask MAST for the Pan-STARRS stars of a "
         "field, over the network; needs astroquery.", False)
+    public_sources: tuple[str, ...] = key(
+        "Sources with a public page for telegrams, by any of their names; \"*\": all of them.", ())
     mailbox: Path | None = key("Folder of mails that the pages show (the demo's).", None)
 
 

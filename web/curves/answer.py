@@ -34,14 +34,14 @@ _OF_QU = ("q", "q_err", "u", "u_err")
 class Curve:
     """A light curve: its points, the means of its nights, and its colours.
 
-    ``total``: how many points there are, of which ``series`` may have fewer. ``bands`` and
-    ``cameras``: of all points, shown or not. ``pairs``: the colours that can be chosen; ``pair``:
-    the one that is.
+    ``every_night``: also those of a single point. ``total``: how many points there are, of which
+    ``series`` may have fewer. ``pairs``: the colours that can be chosen; ``pair``: the one that is.
     """
 
     choice: Choice
     series: tuple[Series, ...] = ()
     nights: tuple[Series, ...] = ()
+    every_night: tuple[Series, ...] = ()
     colours: tuple[ColourSeries, ...] = ()
     total: int = 0
     pairs: tuple[str, ...] = ()
@@ -77,11 +77,13 @@ def gathered(db: Connection, choice: Choice, *, now_jd: float, minutes: float,
             chain = continued(curves.sure_angles(db, source))
             found = [unwrapped(one, chain) for one in found]
         series += found
-    nights = [_beside(_of_several(nightly_means(one), choice), one) for one in series]
+    every_night = [_beside(nightly_means(one), one) for one in series]
+    nights = [_of_several(one, choice) for one in every_night]
     pairs = pairs_of([one.band for one in series if np.isfinite(one.columns["mag"]).any()])
     pair = choice.colour if choice.colour in pairs else pairs[0] if pairs else ""
     few = thinned(series) if most is None else thinned(series, most)
     return Curve(choice=choice, series=tuple(few), nights=tuple(n for n in nights if n.size),
+                 every_night=tuple(every_night),
                  colours=tuple(colours(series, pair, minutes)) if pair else (),
                  total=sum(one.size for one in series), pairs=tuple(pairs), pair=pair)
 

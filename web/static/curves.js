@@ -70,9 +70,20 @@
     }
   };
   let glyphs = null;
+  // Bokeh asks for each line and letter of each frame which colour a style sheet of the page gives it:
+  // ours give none, and asking makes the browser lay out the page again, many times in a frame.
+  const hasten = () => {
+    const { VisualProperties } = Bokeh.require("core/visuals/visual");
+    VisualProperties.prototype._get_css_value = () => "";
+    const { PlotView } = Bokeh.require("models/plots/plot_canvas");
+    Object.defineProperty(PlotView.prototype, "base_font_size", { get: () => 13 });
+  };
   const makeGlyphs = () => {
+    hasten();
     const { Scatter, ScatterView } = Bokeh.require("models/glyphs/scatter");
     class PointsView extends ScatterView {
+      // The element that Bokeh would place over the points of each series has no use here.
+      get bbox() { return undefined; }
       _paint(ctx, indices, data) {
         const sx = data?.sx ?? this.sx, sy = data?.sy ?? this.sy;
         const { look, part } = this.model, { columns } = look, state = columns.state;
@@ -83,7 +94,7 @@
         ctx.globalAlpha = part === "others" ? .25 : 1;
         ctx.fillStyle = ctx.strokeStyle = look.colour;
         ctx.lineWidth = 1.1;
-        if (moving && drawn.length > 150) {
+        if (moving && (head.shown > 1000 || drawn.length > 150)) {
           for (const i of drawn) ctx.fillRect(sx[i] - r + 1, sy[i] - r + 1, 2 * r - 2, 2 * r - 2);
           ctx.restore();
           return;
@@ -124,6 +135,7 @@
     class Points extends Scatter { static __name__ = "iop4d.Points"; }
     Points.prototype.default_view = PointsView;
     class LimitsView extends ScatterView {
+      get bbox() { return undefined; }
       _paint(ctx, indices, data) {
         const sx = data?.sx ?? this.sx, sy = data?.sy ?? this.sy, { look } = this.model, state = look.columns.state;
         ctx.save();

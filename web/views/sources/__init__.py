@@ -8,8 +8,10 @@ from iop4d.web.views.sources import (
     exposure,
     flags,
     page,
+    public,
 )
 from iop4d.web.views.sources import list as source_list
 
 BLUEPRINTS = (source_list.blueprint, catalogue.blueprint, calibrators.blueprint, chart.blueprint,
-              curves.blueprint, exposure.blueprint, flags.blueprint, page.blueprint)
+              curves.blueprint, exposure.blueprint, flags.blueprint, page.blueprint,
+              public.blueprint)
