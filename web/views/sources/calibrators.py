@@ -196,8 +196,7 @@ def find(key: str) -> Any:
         candidates = _candidates(db, source, found)
         return render(
             db, "candidates.html", source=source, candidates=candidates, found=found,
-            chart=chart_of(db, source, [(one.found.source, str(number))
-                                        for number, one in enumerate(candidates)]),
+            chart=chart_of(db, source, [one.found.source for one in candidates]),
             table=catalogue_csv.write([one.found.source for one in candidates]))
 
 

@@ -63,17 +63,18 @@ class Chart:
                 f"{utc_of_jd(self.frame.jd_start)[:16]} UTC, {self.frame.exptime_s:.0f} s")
 
 
-def chart_of(db: Connection, source: Source, others: Iterable[tuple[Source, str]] = ()) -> Chart:
+def chart_of(db: Connection, source: Source, candidates: Iterable[Source] = ()) -> Chart:
     """The chart of a source with the stars of the catalogue in its field.
 
-    ``others``: more stars, each with its key in links.
+    ``candidates``: stars that are not in it; they are called by their numbers, from 1 on.
     """
     wide = field_wanted()
     return Chart(source=source, frame=_frame(db, source), field_arcmin=wide, stars=[
         one for one in (
             *(_on_chart(source, star, wide, star.kind.value, star.name)
               for star in in_field(db, source, wide)),
-            *(_on_chart(source, star, wide, "candidate", key) for star, key in others))
+            *(_on_chart(source, star, wide, "candidate", str(number))
+              for number, star in enumerate(candidates, start=1)))
         if 0.0 < one.x < 1.0 and 0.0 < one.y < 1.0])
 
 
@@ -172,4 +173,5 @@ def _field(path: str, _frame_id: int, _changed_at: float, ra_deg: float, dec_deg
 def _on_chart(source: Source, star: Source, wide: float, kind: str, key: str) -> OnChart:
     x, y = north_up.places(np.array([star.ra_deg]), np.array([star.dec_deg]), source.ra_deg,
                            source.dec_deg, field_arcmin=wide)
-    return OnChart(label=short_name(star, source), x=float(x[0]), y=float(y[0]), kind=kind, key=key)
+    label = key if kind == "candidate" else short_name(star, source)
+    return OnChart(label=label, x=float(x[0]), y=float(y[0]), kind=kind, key=key)

@@ -118,7 +118,7 @@ def test_candidates_of_a_file_come_with_their_scatter_on_our_own_frames(
     assert page.status_code == 200, page.text
     assert "3 candidates of 4 entries" in page.text
     rows = re.findall(r'<tr id="star-(\d)".*?</tr>', page.text, re.S)
-    assert rows == ["0", "1", "2"]
+    assert rows == ["1", "2", "3"]
     assert page.text.count("mag on 6") == 3
     assert page.text.count('varies</span>') == 1
     assert page.text.count('class="mark candidate"') == 3
