@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from iop4d.store.database import Connection
 
-_NEWEST = 2000  # results of the target that are looked at
+_NEWEST = 1000  # results of the target that are looked at
 
 _SQL = """
 SELECT r.id, r.jd_mid, r.night, r.instrument, r.band, json_extract(c.value, '$.source'),

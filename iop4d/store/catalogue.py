@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import cast
 
 from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Catalogue, Source, SourceKind, canonical
@@ -34,9 +35,15 @@ def is_followed(db: Connection) -> bool:
 
 
 def load(db: Connection) -> Catalogue:
-    """The whole catalogue."""
+    """The whole catalogue; where the database is only read, once for each version."""
+    now = version(db)
+    if db.kept is not None and (found := db.kept.get(_VERSION)) and found.version == now:
+        return cast(Catalogue, found)
     rows = db.select(schema.Source).order_by(schema.Source.id)
-    return Catalogue(version=version(db), sources=tuple(map(_from_row, rows)))
+    loaded = Catalogue(version=now, sources=tuple(map(_from_row, rows)))
+    if db.kept is not None:
+        db.kept[_VERSION] = loaded
+    return loaded
 
 
 def find(db: Connection, name: str) -> Source:

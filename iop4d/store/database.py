@@ -54,10 +54,15 @@ class StoreUnavailableError(Iop4dError):
 
 
 class Connection:
-    """Reads. What its methods make is bound to this database, and to no other."""
+    """Reads. What its methods make is bound to this database, and to no other.
 
-    def __init__(self, db: pw.Database) -> None:
+    ``kept``: what may be kept from one read to the next, of a database that is only read; None of
+    one that this program writes, where what is read may never be committed.
+    """
+
+    def __init__(self, db: pw.Database, kept: dict[str, Any] | None = None) -> None:
         self._db = db
+        self.kept = kept
 
     def select(self, table: type[Table], *columns: Any) -> Any:
         """A SELECT to be refined with ``where``, ``join``, ``order_by`` and so on."""
@@ -206,6 +211,7 @@ class Database:
         check_library(pw.sqlite3.sqlite_version_info)
         self.path = path
         self.read_only = read_only
+        self._kept: dict[str, Any] | None = {} if read_only else None
         if read_only and not path.exists():
             raise StoreUnavailableError(f"no database at {path} yet: nothing has run on this site",
                                         absent=True)
@@ -247,7 +253,7 @@ class Database:
         opened = False
         try:
             opened = self.db.connect(reuse_if_open=True)
-            yield Connection(self.db)
+            yield Connection(self.db, self._kept)
         except pw.IntegrityError:
             raise  # a fault of the program
         except pw.DatabaseError as error:

@@ -223,3 +223,19 @@ def test_a_star_that_stands_twice_calibrates_once() -> None:
 def test_no_star_of_the_shipped_tables_stands_twice() -> None:
     for name in ("blazars", "standards"):
         assert twice(parse(builtin(name))) == []
+
+
+def test_who_only_reads_loads_the_catalogue_once_for_each_version(database: Database) -> None:
+    with database.write() as tx:
+        catalogue.save(tx, parse("name,ra,dec,kind\nA,1,1,target\n"))
+    reader = Database(database.path, read_only=True)
+    with reader.read() as db:
+        first = catalogue.load(db)
+        assert catalogue.load(db) is first
+    with database.write() as tx:
+        catalogue.save(tx, parse("name,ra,dec,kind\nB,2,2,target\n"))
+        assert len(catalogue.load(tx).sources) == 2  # before it is committed
+        with reader.read() as db:
+            assert catalogue.load(db) is first
+    with reader.read() as db:
+        assert [source.name for source in catalogue.load(db).sources] == ["A", "B"]
