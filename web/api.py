@@ -84,7 +84,7 @@ def api_status() -> Response:
     found, failed = empty_overview(), []
     try:
         with parts().reader.connected() as db:
-            found = site_overview(db)
+            found = site_overview(db, counted=True)
             failed = [
                 {"id": row.id, "name": row.name, "telescope": row.telescope, "night": row.night,
                  "state": row.state, "reason": row.reason, "changed_at": row.changed_at}

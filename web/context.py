@@ -108,9 +108,16 @@ def state_of_daemon(db: Connection) -> DaemonState:
     return daemon_state(heartbeat(db), time.time(), locked=is_locked(parts().site.lock))
 
 
-def site_overview(db: Connection) -> Overview:
-    """What every page shows of the site."""
-    return overview(db, time.time(), locked=is_locked(parts().site.lock))
+def site_overview(db: Connection, *, counted: bool = False) -> Overview:
+    """What every page shows of the site; one request that only reads looks once.
+
+    ``counted``: also its jobs and frames by their states.
+    """
+    found: Overview | None = g.get("overview") if request.method == "GET" else None
+    if found is None or (counted and not found.counted):
+        found = g.overview = overview(db, time.time(), locked=is_locked(parts().site.lock),
+                                      counted=counted)
+    return found
 
 
 def empty_overview() -> Overview:

@@ -122,7 +122,7 @@ ACCESS = {
     "api.api_status": Access.SITE,
     "api.live_stream": Access.SITE,
     "nights.night_list": Access.SITE,
-    "nights.night": Access.SITE,
+    "night.night": Access.SITE,
     "data.data": Access.RESULTS,
     "data.unused": Access.SITE,
     "data.results": Access.RESULTS,

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 EMPTY = Markup("")  # of what there is nothing to draw
-WIDTH, HEIGHT = 240.0, 52.0
-_EDGE = 4.0  # units around the points
+WIDTH, HEIGHT = 480, 104  # units; of a place a whole number is enough
+_EDGE = 8  # units around the points
+_HIDDEN = 4  # units of an error that a dot hides
 _MOST = 120  # points of a series that are drawn: two units apart
 _LEAST_SPAN = 1e-9
 
@@ -33,10 +34,15 @@ class _Axis:
     begin: float
     end: float
 
-    def __call__(self, value: float) -> float:
+    @property
+    def scale(self) -> float:
+        """Units of the picture for one of the value; 0 where all values are the same."""
         span = self.high - self.low
-        part = (value - self.low) / span if span > _LEAST_SPAN else 0.5
-        return self.begin + part * (self.end - self.begin)
+        return (self.end - self.begin) / span if span > _LEAST_SPAN else 0.0
+
+    def __call__(self, value: float) -> float:
+        scale = self.scale
+        return self.begin + (value - self.low) * scale if scale else (self.begin + self.end) / 2.0
 
 
 def sparkline(series: Sequence[Series], label: str, *, inverted: bool = False,
@@ -71,22 +77,22 @@ def sparkline(series: Sequence[Series], label: str, *, inverted: bool = False,
 
 def _drawn(one: Series, points: list[tuple[float, float, float | None]], across: _Axis,
            vertical: _Axis) -> str:
-    places = [(across(x), vertical(y)) for x, y, _ in points]
-    bars = "".join(
-        f"M{_n(x)} {_n(_within(vertical(y - error)))}V{_n(_within(vertical(y + error)))}"
-        for (x, _), (_, y, error) in zip(places, points, strict=True)
-        if error is not None and math.isfinite(error)
-        and abs(vertical(y + error) - vertical(y - error)) > 4.0)
-    drawn = f'<path class="bars" d="{bars}"/>' if bars else ""
+    scale = vertical.scale
+    places = [(round(across(x)), round(vertical(y))) for x, y, _ in points]
+    drawn = ""
+    bars = []
+    for (x, y), (_, _, error) in zip(places, points, strict=True):
+        # An error that its dot hides is not drawn.
+        if error is not None and (half := abs(error * scale)) > _HIDDEN and half < math.inf:
+            bars.append(f"M{x} {max(round(y - half), 0)}V{min(round(y + half), HEIGHT)}")
+    if bars:
+        drawn = f'<path class="bars" d="{"".join(bars)}"/>'
     if one.line and len(places) > 1:
-        drawn += f'<path class="joined" d="M{"L".join(f"{_n(x)} {_n(y)}" for x, y in places)}"/>'
+        joined = "L".join([f"{x} {y}" for x, y in places])
+        drawn += f'<path class="joined" d="M{joined}"/>'
     # A dot is a line of no length with round ends: one element for all of them.
-    dots = "".join(f"M{_n(x)} {_n(y)}h0" for x, y in places)
+    dots = "".join([f"M{x} {y}h0" for x, y in places])
     return drawn + f'<path class="dots" d="{dots}"/>'
-
-
-def _within(y: float) -> float:
-    return min(max(y, 0.0), HEIGHT)
 
 
 def thinned(points: Sequence[tuple[float, float, float | None]], most: int = _MOST,

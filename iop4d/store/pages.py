@@ -30,6 +30,12 @@ from iop4d.store.status import TROUBLE
 from iop4d.store.table import is_filled
 
 PAGE = 100
+#: What lists of frames show of their results; the rest (calibrators, methods) is large.
+_BESIDE_FRAMES = (Result.id, Result.source, Result.band, Result.mag, Result.mag_err,
+                  Result.mag_err_common, Result.mag_limit, Result.p, Result.p_err,
+                  Result.p_debiased, Result.p_limit, Result.q, Result.u, Result.q0_err,
+                  Result.u0_err, Result.chi_deg, Result.chi_err_deg, Result.chi_err_common,
+                  Result.flags, Result.fwhm_arcsec)
 
 #: What lists of frames show; the rest (trace, info) is large.
 _LISTED = (Frame.id, Frame.name, Frame.state, Frame.reason, Frame.kind, Frame.telescope,
@@ -123,12 +129,12 @@ def latest_frames(db: Connection, count: int) -> list[FrameLine]:
     return with_results(db, db.select(Frame, *_LISTED).order_by(Frame.id.desc()).limit(count))
 
 
-def with_results(db: Connection, frames: Iterable[Frame]) -> list[FrameLine]:
-    """Frames with their results, by one query however many there are."""
+def with_results(db: Connection, frames: Iterable[Frame], *columns: Any) -> list[FrameLine]:
+    """Frames with their results, by one query however many there are; with some columns or all."""
     frames = list(frames)
     of: dict[int, list[Result]] = {}
-    rows = (standing(db, Result, ResultFrame.frame.alias("of_frame")).join(ResultFrame)
-            .where(ResultFrame.frame.in_([frame.id for frame in frames]))
+    rows = (standing(db, *(columns or (Result,)), ResultFrame.frame.alias("of_frame"))
+            .join(ResultFrame).where(ResultFrame.frame.in_([frame.id for frame in frames]))
             .order_by(Result.source, Result.band).objects())
     for row in rows:
         of.setdefault(row.of_frame, []).append(row)
@@ -215,7 +221,8 @@ def night_frames(db: Connection, night: str, state: str | None, number: int, *,
         query = query.where(Frame.kind == kind)
     found = _page(query.order_by(Frame.jd_start.is_null().desc(), Frame.jd_start.desc(),
                                  Frame.id.desc()), number)
-    return Page(rows=with_results(db, found.rows), number=found.number, total=found.total)
+    return Page(rows=with_results(db, found.rows, *_BESIDE_FRAMES), number=found.number,
+                total=found.total)
 
 
 def last_night(db: Connection) -> str | None:
@@ -302,13 +309,6 @@ def subject(message: Outbox) -> str:
 def summaries(db: Connection, number: int) -> Page:
     """Summaries of nights, the latest first."""
     return _page(db.select(Summary).order_by(Summary.night.desc()), number)
-
-
-def summaries_beside(db: Connection, night: str) -> tuple[str | None, str | None]:
-    """The nights of the summaries before and after one."""
-    nights = db.select(Summary, Summary.night)
-    return (nights.where(Summary.night < night).order_by(Summary.night.desc()).limit(1).scalar(),
-            nights.where(Summary.night > night).order_by(Summary.night).limit(1).scalar())
 
 
 def messages_of(db: Connection, of: Summary) -> list[Outbox]:

@@ -127,7 +127,8 @@ def night_line(db: Connection) -> str:
 class Overview:
     """The state of the site at one moment, as every page shows it.
 
-    ``queue`` maps kind of job to state to count, ``frames`` state to count.
+    ``queue`` maps kind of job to state to count, ``frames`` state to count; both are empty unless
+    it was ``counted``.
     """
 
     now: float
@@ -139,6 +140,7 @@ class Overview:
     last_event: int = 0
     undelivered: list[dict[str, Any]] = field(default_factory=list)
     mutes: list[Mute] = field(default_factory=list)
+    counted: bool = False
 
     @property
     def is_up(self) -> bool:
@@ -200,15 +202,18 @@ class Overview:
         return sum(counts.get(state, 0) for counts in self.queue.values())
 
 
-def overview(db: Connection, now: float, *, locked: bool) -> Overview:
-    """What every page shows of the site. ``locked``: whether a process holds the site's lock."""
+def overview(db: Connection, now: float, *, locked: bool, counted: bool = True) -> Overview:
+    """What every page shows of the site. ``locked``: whether a process holds the site's lock.
+
+    ``counted``: also its jobs and frames, all of which are looked at for that.
+    """
     last = heartbeat(db)
     queue: dict[str, dict[str, int]] = {}
     for kind, state, count in db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id)).group_by(
-            Job.kind, Job.state).order_by(Job.kind).tuples():
+            Job.kind, Job.state).order_by(Job.kind).tuples() if counted else ():
         queue.setdefault(kind, {})[state] = count
     return Overview(
         now=now, daemon=daemon_state(last, now, locked=locked), beat=last, queue=queue,
-        frames=_counts(db, Frame.state), last_event=events.newest(db),
+        frames=_counts(db, Frame.state) if counted else {}, last_event=events.newest(db),
         active_alerts=alerts.count_active(db),
-        undelivered=undelivered(db, now), mutes=alerts.mutes(db, now))
+        undelivered=undelivered(db, now), mutes=alerts.mutes(db, now), counted=counted)

@@ -60,8 +60,10 @@ _STAMP = ("SELECT (SELECT MAX(id) FROM event), (SELECT MAX(id) FROM resultchange
           "(SELECT value FROM meta WHERE key = 'catalogue_version')")
 _LAST_NIGHT = ("SELECT MAX(night) FROM (SELECT MAX(night) AS night FROM frame UNION ALL "
                "SELECT MAX(night) FROM result)")
-_BESIDE = ("SELECT (SELECT MAX(night) FROM frame WHERE night < :n AND night != ''), "
-           "(SELECT MIN(night) FROM frame WHERE night > :n)")
+_BEFORE_IT = ("SELECT MAX(night) FROM (SELECT MAX(night) AS night FROM frame WHERE night < ? "
+              "AND night != '' UNION ALL SELECT MAX(night) FROM summary WHERE night < ?)")
+_AFTER_IT = ("SELECT MIN(night) FROM (SELECT MIN(night) AS night FROM frame WHERE night > ? "
+             "UNION ALL SELECT MIN(night) FROM summary WHERE night > ?)")
 _MEASURED = ("SELECT flux, snr, sky FROM measurement "
              "WHERE frame_id = ? AND source = ? AND beam = ''")
 
@@ -78,8 +80,8 @@ def last_night(db: Connection) -> str:
 
 
 def beside(db: Connection, night: str) -> tuple[str, str]:
-    """The nights with frames before and after one; empty where there is none."""
-    ((before, after),) = db.rows(_BESIDE.replace(":n", "?"), night, night)
+    """The nights with frames or a summary before and after one; empty where there is none."""
+    ((before,),), ((after,),) = (db.rows(sql, night, night) for sql in (_BEFORE_IT, _AFTER_IT))
     return str(before or ""), str(after or "")
 
 
@@ -97,6 +99,37 @@ def is_good(point: Any) -> bool:
     """Whether the magnitude of a night's point counts: no flag says that it is wrong."""
     return (point.mag is not None and not point.flags & int(quality.NEVER_ALERTS)
             and point.human_flags == "[]" and point.mode != STACK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandLine:
+    """A night's points of one source and band, as ``pages.BandSummary`` of the points at hand."""
+
+    source: str
+    band: str
+    count: int
+    good: int
+    mean: float | None
+    brightest: float | None
+    faintest: float | None
+    last: Any
+    polarised: Any = None
+
+
+def bands(points: Iterable[Any]) -> list[BandLine]:
+    """The points of a night (the latest first) by source and band; good ones enter the mean."""
+    of: dict[tuple[str, str], list[Any]] = {}
+    for point in points:
+        of.setdefault((point.source, point.band), []).append(point)
+    found = []
+    for (source, band), rows in sorted(of.items()):
+        mags = [row.mag for row in rows if is_good(row)]
+        found.append(BandLine(
+            source=source, band=band, count=len(rows), good=len(mags),
+            mean=sum(mags) / len(mags) if mags else None, brightest=min(mags, default=None),
+            faintest=max(mags, default=None), last=rows[0],
+            polarised=next((row for row in rows if row.p is not None), None)))
+    return found
 
 
 def past(db: Connection, source: str, band: str, *, before: float, night: str) -> list[Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, redirect, url_for
+from werkzeug.wrappers import Response as Redirect
 
-from iop4d.alerts.summary import write
 from iop4d.store import pages, summaries
 from iop4d.store.database import Connection
 from iop4d.web.context import page_number, parts, picture, reading, render
@@ -26,16 +26,12 @@ def summary_list(db: Connection) -> str:
 
 @blueprint.get("/summaries/<night>")
 @reading
-def summary_page(db: Connection, night: str) -> str:
-    """The summary of a night."""
+def summary_page(db: Connection, night: str) -> Redirect:
+    """The summary of a night, which stands on the page of the night; mails lead here."""
     check_night(night)
-    row = summaries.of_night(db, night)
-    if row is None:
+    if summaries.of_night(db, night) is None:
         abort(404, f"The night {night} has no summary yet: it is made as the night ends.")
-    earlier, later = pages.summaries_beside(db, night)
-    return render(db, "summary_page.html", row=row, facts=row.facts,
-                  messages=pages.messages_of(db, row), earlier=earlier, later=later,
-                  **write.helpers())
+    return redirect(url_for("night.night", night=night, _anchor="summary"), code=302)
 
 
 @blueprint.get("/summaries/<night>/<name>")

@@ -36,6 +36,6 @@ def _address_of(db: Connection, text: str) -> str | None:
     if not sees(Access.SITE):
         return None
     if _NIGHT.fullmatch(text):
-        return url_for("nights.night", night=text)
+        return url_for("night.night", night=text)
     id_ = frames.id_of_name(db, text)
     return None if id_ is None else url_for("frames.frame", id_=id_)

@@ -10,7 +10,7 @@ from flask import Blueprint, abort
 from iop4d.config.shown import shown_site
 from iop4d.store import machine
 from iop4d.store.database import Connection
-from iop4d.web.context import parts, reading, render
+from iop4d.web.context import parts, reading, render, site_overview
 from iop4d.web.views.system import latency, versions
 
 blueprint = Blueprint("system", __name__)
@@ -23,6 +23,7 @@ _PARTS = {"state": "part_system.html", "wrong": "part_wrong.html"}
 def system(db: Connection) -> str:
     """What the machine does."""
     site = parts().site
+    site_overview(db, counted=True)  # which the page shows then
     return render(db, "system.html", latency=latency.latency_of(db, time.time()),
                   programs=versions.programs(), libraries=versions.libraries(),
                   indexes=versions.index_folders(site),
@@ -35,6 +36,7 @@ def system(db: Connection) -> str:
 def fragment(db: Connection, name: str) -> str:
     """A part of the page as it is now."""
     if name in _PARTS:
+        site_overview(db, counted=True)
         return render(db, _PARTS[name])
     if name == "latency":
         return render(db, "part_latency.html", latency=latency.latency_of(db, time.time()))

@@ -1,5 +1,5 @@
 """Tonight: what the telescopes and the sources do, whether anything is wrong; and each night."""
 
-from iop4d.web.views.tonight import live, nights
+from iop4d.web.views.tonight import live, night, nights
 
-BLUEPRINTS = (live.blueprint, nights.blueprint)
+BLUEPRINTS = (live.blueprint, night.blueprint, nights.blueprint)

@@ -43,6 +43,7 @@ class NightFacts:
     last_frame_at: float | None = None
     fates: dict[str, int] = field(default_factory=dict)
     span: tuple[float, float] | None = None
+    bands: list[tonight.BandLine] = field(default_factory=list)
 
 
 def gather(db: Connection, site: Site, night: str, *, root: str, now: float,
@@ -63,7 +64,8 @@ def gather(db: Connection, site: Site, night: str, *, root: str, now: float,
         sources=sources_now(db, night, points, active, names, most=most),
         n_sources=len({p.source for p in points}), n_frames=len(frames), failed=failed(frames),
         last_frame_at=max((f.completed_at for f in frames), default=None),
-        fates=dict(Counter(map(fate, frames)).most_common()), span=span)
+        fates=dict(Counter(map(fate, frames)).most_common()), span=span,
+        bands=tonight.bands(points))
 
 
 def _precisions(db: Connection, site: Site, telescope: str, frames: Sequence[Any],

@@ -73,15 +73,17 @@ def test_before_there_is_a_database_the_page_answers(tmp_path: Path) -> None:
     "provisional", "low snr 2", "the catalogue has none", "no stars", "mag &lt; 13.0", "no route",
     "450 busy", "95 % within", "4 ready, 1 refused", "numpy 2.4", "CAFOS",
     "1 duplicate or superseded file", "ana@example.org", 'href="/frames/7"',
-    'href="/summaries/2024-03-12"',
-    'href="/summaries/2024-03-14"', f'src="/{PICTURE}"'])
+    'href="/nights/2024-03-12"',
+    'href="/nights/2024-03-14"', f'src="/{PICTURE}"'])
 def test_the_page_says_what_the_mail_says(words: str, client: FlaskClient) -> None:
-    assert words in client.get(f"/summaries/{NIGHT}").text
+    answer = client.get(f"/summaries/{NIGHT}")
+    assert answer.headers["Location"] == f"/nights/{NIGHT}#summary"
+    assert words in client.get(f"/nights/{NIGHT}").text
 
 
 def test_an_empty_night_and_one_that_failed_have_their_pages(client: FlaskClient) -> None:
-    assert "Nothing was observed." in client.get("/summaries/2024-03-12").text
-    assert "no such number" in client.get("/summaries/2024-03-14").text
+    assert "Nothing was observed." in client.get("/nights/2024-03-12").text
+    assert "no such number" in client.get("/nights/2024-03-14").text
 
 
 def test_the_plot_is_served(client: FlaskClient) -> None:
@@ -111,7 +113,7 @@ def test_a_file_that_is_no_picture_is_not_handed_out(site: Site, client: FlaskCl
 
 def test_hostile_names_stay_text_and_nothing_is_inline(site: Site, client: FlaskClient) -> None:
     rewrite(facts(sources=(source(name=HOSTILE, also=HOSTILE),)), site)
-    text = client.get(f"/summaries/{NIGHT}").text
+    text = client.get(f"/nights/{NIGHT}").text
     assert "&lt;script&gt;" in text
     assert not re.search(r"<script(?! src=\"/)", text)
     assert not re.search(r"\son\w+=|\sstyle=", text)
@@ -121,7 +123,7 @@ def test_the_row_is_that_of_the_night(site: Site, client: FlaskClient) -> None:
     rewrite(facts(site="New Name", active=4), site)
     with Database(site.database, read_only=True).read() as db:
         assert db.select(Summary).count() == 3
-    assert "4 alerts still active" in client.get(f"/summaries/{NIGHT}").text
+    assert "4 alerts still active" in client.get(f"/nights/{NIGHT}").text
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,80 @@
+"""A night: its telescopes, sources, summary and frames on one page."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from iop4d.alerts.summary import write
+from iop4d.config import Site
+from iop4d.store import pages, tonight
+from iop4d.store.database import Database
+from iop4d.web.app import create_app
+from tests.alerts.test_summary_write import facts, nothing
+from tests.web import observatory
+
+NOW = time.time()
+NIGHT = time.strftime("%Y-%m-%d", time.gmtime(NOW - 43200))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A night of frames, summarised; and a night before in which nothing was observed."""
+    made = observatory.site(tmp_path_factory.mktemp("night") / "site")
+    observatory.fill(made, now=NOW)
+    with Database(made.database).write() as tx:
+        for of in (replace(facts(url=""), night=NIGHT), nothing(night="2024-03-12")):
+            write.post(tx, made, of, now=of.made_at)
+    return made
+
+
+@pytest.fixture
+def client(site: Site) -> FlaskClient:
+    return create_app(site).test_client()
+
+
+def test_a_night_has_all_of_it_on_one_page(client: FlaskClient) -> None:
+    text = client.get(f"/nights/{NIGHT}").text
+    order = [text.index(part) for part in (
+        'id="telescopes"', "seeing", 'class="timeline"', 'id="sources"', 'class="source-card',
+        'id="summary"', "12.871 ± 0.021", 'id="frames"', ">BLLac-0021")]
+    assert order == sorted(order)
+    assert 'href="/nights/2024-03-12" rel="prev"' not in text, "other nights lie between"
+    assert re.search(r'href="/nights/[\d-]+" rel="prev"', text)
+
+
+def test_the_bands_of_the_points_at_hand_are_those_of_the_tables(site: Site) -> None:
+    with Database(site.database, read_only=True).read() as db:
+        asked = pages.summarise(db, NIGHT)
+        found = tonight.bands(tonight.points(db, NIGHT))
+    assert len(found) > 3
+    for one, other in zip(found, asked, strict=True):
+        assert (one.source, one.band, one.count, one.good, one.last.id) == (
+            other.source, other.band, other.count, other.good, other.last.id)
+        assert one.mean == pytest.approx(other.mean)
+        assert (one.brightest, one.faintest) == (other.brightest, other.faintest)
+        assert (one.polarised and one.polarised.id) == (other.polarised and other.polarised.id)
+
+
+def test_a_night_with_nothing_but_a_summary_has_its_page(client: FlaskClient) -> None:
+    text = client.get("/nights/2024-03-12").text
+    assert "Nothing was observed." in text
+    assert 'id="frames"' not in text
+    assert client.get("/nights/2024-03-11").status_code == 404
+
+
+def test_the_address_in_mails_leads_there(client: FlaskClient) -> None:
+    answer = client.get(f"/summaries/{NIGHT}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/nights/{NIGHT}#summary")
+
+
+def test_a_night_without_a_summary_says_when_there_will_be_one(tmp_path: Path) -> None:
+    made = observatory.site(tmp_path)
+    observatory.fill(made, now=NOW)
+    assert "The summary is made as the night ends." in create_app(made).test_client().get(
+        f"/nights/{NIGHT}").text
