@@ -418,8 +418,8 @@
   const load = async (name) => {
     if (!views.has(name)) {
       const answer = await fetch(images.find((one) => one.name === name).address, { credentials: "same-origin" });
-      if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || "the image cannot be read");
-      const of = await answer.json();
+      const of = answer.ok ? await answer.json() : { wrong: "The image cannot be read." };
+      if (of.wrong) throw new Error(of.wrong);
       of.tiles = new Map();
       of.cutsName = box.dataset.cutsName || "zscale";
       const cuts = of.counts.length ? cutsOf(of, of.cutsName) : [0, 1];
@@ -510,7 +510,7 @@
         try {
           const answer = await fetch(images.find((one) => one.name === name).address, { credentials: "same-origin" });
           const fresh = answer.ok ? await answer.json() : of;
-          if (fresh.tileAddress !== of.tileAddress) Object.assign(of, fresh, { tiles: new Map(), tableOf: "" });
+          if (fresh.tileAddress && fresh.tileAddress !== of.tileAddress) Object.assign(of, fresh, { tiles: new Map(), tableOf: "" });
         } catch { /* what is shown stays */ }
       }
       redraw();

@@ -56,8 +56,7 @@ def place_of_master(master: Master) -> Place:
 @reading
 def of_frame(db: Connection, id_: int, which: str) -> Response:
     """What the viewer has to know of an image of a frame."""
-    place = _place(_frame(db, id_), which)
-    return _described(place, "ADU")
+    return _described(_place(_frame(db, id_), which), "ADU")
 
 
 @blueprint.get("/frames/<int:id_>/image/<any(raw,reduced):which>/<int:level>/<int:column>/"
@@ -166,7 +165,8 @@ def _described(place: Place, unit: str) -> Response:
     try:
         found, stamp = pictures().picture(place).described(), place.stamp()
     except RefusedError as error:
-        return _refused(error)
+        # No fault of the page that asks: files are moved, and some are damaged.
+        return _plain({"wrong": f"The image cannot be shown: {_words(error)}."})
     version = f"{stamp[1]:x}"
     image = request.script_root + request.path.removesuffix(".json")
     return _plain(found | {
@@ -214,7 +214,9 @@ def _refused(error: RefusedError) -> Response:
 def _words(error: RefusedError) -> str:
     """Why, without the folder of a file."""
     said = str(error)
-    return said if "/" not in said else "its file no longer exists or cannot be read"
+    if "/" in said:
+        return "its file no longer exists or cannot be read"
+    return f"its file {said}" if said.startswith(("is ", "has ", "holds ", "header ")) else said
 
 
 def _place(frame: Frame, which: str) -> Place:

@@ -42,7 +42,7 @@ def test_it_shows_what_it_is_made_of_what_used_it_and_its_past(client: FlaskClie
     assert client.get("/masters/99").status_code == 404
     assert client.get("/masters/1/image.png").data.startswith(b"\x89PNG")
     assert client.get("/masters/1/image.json").json["unit"] == ""
-    assert client.get("/masters/2/image.json").status_code == 404
+    assert client.get("/masters/2/image.json").status_code == 404  # it was never built
 
 
 @pytest.mark.parametrize(("state", "act", "wanted"), [
