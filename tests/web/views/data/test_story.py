@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def sign_in(browser: Browser, address: str) -> None:
                f"querySelector('input[name=password]').value = '{PASSWORD}'; document."
                "querySelector('main form button').click()")
     browser.wait("document.querySelector('.who button')")
+
+
+def until(browser: Browser, expression: str) -> None:
+    """Wait for what the page shows in the end, and load it again now and then, as people do."""
+    for _ in range(12):
+        with suppress(TimeoutError):
+            browser.wait(expression, 5.0)
+            return
+        browser.js("location.assign(location.href)")
+    raise TimeoutError(browser.js("location.href + ' ' + document.body.innerText")[:2000])
 
 
 def test_an_editor_retries_a_frame_and_rejects_a_flat_and_sees_frames_redone(
@@ -90,11 +101,11 @@ def test_an_editor_retries_a_frame_and_rejects_a_flat_and_sees_frames_redone(
             assert browser.js("document.querySelector('#master').innerText.includes('used')")
             browser.js("document.querySelector('input[name=reason]').value = 'the lamp moved';"
                        "document.querySelector('form[action$=\"/reject\"] button').click()")
-            browser.wait("document.querySelector('#master .lead .state-rejected')", 40)
+            until(browser, "document.querySelector('#master .lead .state-rejected')")
             assert "the lamp moved" in browser.js("document.querySelector('.lead').innerText")
             # They are reduced again with the next night's, and say so.
             browser.open(f"{address}frames/{failed.id}")
-            browser.wait("document.querySelector('#frame .lead .state-provisional')", 40)
+            until(browser, "document.querySelector('#frame .lead .state-provisional')")
             browser.leave()
         other = first(database, Master, (Master.kind == "flat") & (Master.id != flat.id))
         redone = first(database, Frame, Frame.id == failed.id)
