@@ -125,7 +125,7 @@ def test_the_viewer_zooms_stretches_reads_pixels_and_blinks(
     key = f"(key => {canvas}.dispatchEvent(new KeyboardEvent('keydown', {{key}})))"
     with serving(own) as address:
         browser.open(f"{address}frames/1")
-        browser.wait("document.querySelector('#viewer').dataset.shown === 'reduced'")
+        browser.wait("document.querySelector('#viewer')?.dataset.shown === 'reduced'")
         shown = canvas + ".getContext('2d').getImageData(0, 0, {0}.width, {0}.height).data".replace(
             "{0}", canvas)
         bright = f"(() => {{ const d = {shown}; let n = 0; for (let i = 0; i < d.length; i += 4) " \
@@ -148,7 +148,7 @@ def test_the_viewer_zooms_stretches_reads_pixels_and_blinks(
         assert float(browser.js("document.querySelector('#viewer').dataset.cuts.split(' ')[1]")) \
             > 9000
         browser.js(f"{key}('b')")
-        browser.wait("document.querySelector('#viewer').dataset.shown === 'raw'")
+        browser.wait("document.querySelector('#viewer')?.dataset.shown === 'raw'")
         browser.js(f"{key}('b')")
         assert browser.complaints == []
         browser.leave()
