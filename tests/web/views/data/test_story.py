@@ -82,8 +82,7 @@ def test_an_editor_retries_a_frame_and_rejects_a_flat_and_sees_frames_redone(
         flat = first(database, Master, (Master.kind == "flat") & (Master.night == "2022-09-01"))
         with serving(site) as address:
             sign_in(browser, address)
-            # The cause is removed, as the daemon cannot see, and the frame tried again: its page
-            # follows by itself.
+            # The cause is removed, as the daemon cannot see, and the frame tried again.
             raw = folder / "raw" / poison.name
             was = raw.stat()
             mended = tmp_path / "mended"
@@ -93,7 +92,7 @@ def test_an_editor_retries_a_frame_and_rejects_a_flat_and_sees_frames_redone(
             browser.open(f"{address}frames/{failed.id}")
             browser.wait("document.querySelector('form[action$=\"/retry\"] button')")
             browser.js("document.querySelector('form[action$=\"/retry\"] button').click()")
-            browser.wait("document.querySelector('#frame .lead .state-done')", 40)
+            until(browser, "document.querySelector('#frame .lead .state-done')")
             # Every frame of its night used this flat.
             browser.open(f"{address}masters/{flat.id}")
             browser.wait("document.querySelector('form[action$=\"/reject\"] button')")
