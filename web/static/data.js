@@ -141,6 +141,7 @@ async function fill(again) {
     if (again) table.setColumns(heads());
     await table.setData(rowsOf(document.getElementById("list")));
     showState();
+    takeRoles();
   } finally {
     quiet = false;
   }
@@ -236,6 +237,17 @@ function showState() {
   }
 }
 
+function takeRoles() {
+  // What scrolls takes the keyboard and is a part of the grid; without rows it is neither.
+  const body = holder.querySelector(".tabulator-tableholder");
+  const filled = table.getDataCount() > 0;
+  body.setAttribute("role", filled ? "rowgroup" : "none");
+  if (filled) body.tabIndex = 0;
+  else body.removeAttribute("tabindex");
+  holder.querySelector(".tabulator-table").removeAttribute("role");
+  holder.removeAttribute("aria-owns");
+}
+
 function start() {
   const list = document.getElementById("list");
   table = new window.Tabulator(holder, {
@@ -244,10 +256,7 @@ function start() {
   });
   list.classList.add("enhanced");
   table.on("tableBuilt", () => {
-    // What scrolls takes the keyboard, and is a part of the grid.
-    holder.querySelector(".tabulator-tableholder").setAttribute("role", "rowgroup");
-    holder.querySelector(".tabulator-table").removeAttribute("role");
-    holder.removeAttribute("aria-owns");
+    takeRoles();
     quiet = true;
     showState();
     quiet = false;

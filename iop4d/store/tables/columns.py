@@ -136,7 +136,8 @@ class Listing:
     ``order``: a column, with a minus for the largest first; ``paths``: columns by which an index
     finds the rows of one value in that order; ``few``: those of which one value has few rows, found
     by an index. ``step``: rows that are looked at in one step of a search; ``ordered``: rows that
-    are ordered or counted without an index. ``derive`` computes derived columns, for which
+    are ordered or counted without an index. ``is_computed``: most columns cost a query of their
+    own. ``derive`` computes derived columns, for which
     ``needs`` must be read. ``main_time``: what ``since`` and ``until`` are about. ``usual``: the
     columns that programs get where they chose none; by default all that are not derived.
     """
@@ -153,6 +154,7 @@ class Listing:
     few: frozenset[str] = frozenset()
     step: int = 5000
     ordered: int = 20_000
+    is_computed: bool = False
     derive: Derive | None = None
     needs: tuple[str, ...] = ()
     main_time: str = ""

@@ -272,8 +272,15 @@ def _rows(db: Connection, query: Query, said: _Statement, count: int, at: Place 
     conditions = [*said.paths, *_beyond(query, at, falls=falls), *said.others]
     if floor is not None:
         conditions.append(_compared(query, floor, "<=" if not falls else ">="))
-    return _select(db, query.listing, _selected(query), [_base(query), *conditions],
-                   f"ORDER BY {_ordering(query, falls=falls)} LIMIT {count}")
+    conditions, end = [_base(query), *conditions], f"ORDER BY {_ordering(query, falls=falls)}"
+    listing = query.listing
+    if listing.is_computed:
+        # Else the columns of all rows are computed before the first of them are chosen.
+        where, values = _where(conditions)
+        listing = replace(listing, source=f"(SELECT t.* FROM {listing.source} {where} {end} "  # noqa: S608
+                                          f"LIMIT {count}) AS t")
+        return _select(db, listing, _selected(query), [("", values)], end)
+    return _select(db, listing, _selected(query), conditions, f"{end} LIMIT {count}")
 
 
 def _beyond(query: Query, at: Place | None, *, falls: bool) -> list[Condition]:
@@ -320,11 +327,14 @@ def _is_derived(query: Query, name: str) -> bool:
 
 def _select(db: Connection, listing: Listing, what: str, conditions: Sequence[Condition],
             end: str) -> list[tuple[Any, ...]]:
-    where = " AND ".join(said for said, _ in conditions if said)
-    values = [value for _, some in conditions for value in some]
+    where, values = _where(conditions)
     # Names and expressions are ours; what people give is among the values.
-    return db.rows(f"SELECT {what} FROM {listing.source} "  # noqa: S608
-                   f"{'WHERE ' + where if where else ''} {end}", *values)
+    return db.rows(f"SELECT {what} FROM {listing.source} {where} {end}", *values)  # noqa: S608
+
+
+def _where(conditions: Sequence[Condition]) -> Condition:
+    where = " AND ".join(said for said, _ in conditions if said)
+    return f"WHERE {where}" if where else "", [value for _, some in conditions for value in some]
 
 
 def _values(query: Query, found: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
@@ -418,11 +428,10 @@ def total(db: Connection, query: Query, *, most: int | None = None) -> Total:
         floor = _nth(db, newest, said, most)
     if floor is not None:
         conditions.append(_compared(newest, floor, ">=" if newest.falls else "<="))
-    where = " AND ".join(part for part, _ in conditions if part)
-    values = [value for _, some in conditions for value in some]
+    where, values = _where(conditions)
     ((count,),) = db.rows(
-        f"SELECT count(*) FROM (SELECT 1 FROM {query.listing.source} "  # noqa: S608
-        f"{'WHERE ' + where if where else ''} LIMIT {most + 1})", *values)
+        f"SELECT count(*) FROM (SELECT 1 FROM {query.listing.source} {where} "  # noqa: S608
+        f"LIMIT {most + 1})", *values)
     return Total(count=min(count, most), is_exact=floor is None and count <= most)
 
 

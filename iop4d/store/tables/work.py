@@ -104,6 +104,7 @@ def _nights_of(table: str) -> str:
 
 NIGHTS = Listing(
     name="nights", words="Nights", one="night", key="night", order="-night", step=200, ordered=400,
+    is_computed=True,
     says="Nights with their frames and results. A night runs from noon to noon and is named by "
          "the date of its evening.",
     source=(f"(WITH RECURSIVE of_frame(night) AS ({_nights_of('frame')}), "  # noqa: S608 - names of ours

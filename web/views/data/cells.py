@@ -51,8 +51,8 @@ def _look(column: Column, value: Any) -> str:
     empty = " no" if value is None or value in ("", []) else ""
     if column.is_number and column.name not in ("id", "key"):
         return f"r num{' nowrap' if column.kind in (Kind.DAY, Kind.MOMENT) else ''}{empty}"
-    if column.name == "reason":
-        return f"reason{empty}"
+    if column.name == "reason" and not empty:
+        return "reason"
     return f"{'nowrap' if column.kind in (Kind.SOURCE, Kind.NIGHT) else ''}{empty}".strip()
 
 

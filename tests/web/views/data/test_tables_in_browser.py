@@ -122,12 +122,13 @@ def test_pages_follow_each_other_and_a_wrong_filter_is_told(opened: tuple[Browse
 
 
 @pytest.mark.parametrize(("path", "dark"), [("data/results?columns=all&limit=5", False),
-                                            ("failed", True), ("data/nights", True)])
+                                            ("failed", True), ("data/nights", True),
+                                            ("data/results?id=99999", False)])
 def test_the_table_shuts_nobody_out(opened: tuple[Browser, str], path: str, dark: bool) -> None:
     browser, address = opened
     browser.look_like(1600, 1000, dark=dark)
     browser.open(address + path)
-    browser.wait(f"{_ROWS} > 0")
+    browser.wait("document.querySelector('.tabulator-tableholder[role]')")
     browser.js(_AXE.read_text(encoding="utf-8") + "; 0")
     found = json.loads(browser.js(
         "axe.run({resultTypes: ['violations']}).then(r => JSON.stringify(r.violations.map("
