@@ -16,6 +16,7 @@ from iop4d.model.units import unix_of_jd, utc_of_jd, utc_of_unix
 _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 46, 8, 18, 22, 20
 _EDGE = 0.07  # of a panel, without points
 _MOST = 600  # points drawn in a panel; of more, the extremes of each piece
+_WITH_BARS = 200  # points in a panel that have error bars; of more they are a blur
 _HOUR, _DAY = 3600.0, 86400.0
 
 
@@ -81,8 +82,8 @@ class _Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def drawn(curve: Curve, *, width: int = 480, height: int = 110) -> Markup:
-    """The picture, for the page to hold; ``height``: of each panel."""
+def drawn(curve: Curve, *, width: int = 480, height: int = 110, most: int = _MOST) -> Markup:
+    """The picture, for the page to hold; ``height``: of each panel; ``most``: points of each."""
     panels = [panel for panel in curve.panels if panel.points]
     times = [point.jd for panel in panels for point in panel.points]
     times += [one for one in (curve.begin, curve.end) if one is not None]
@@ -92,7 +93,7 @@ def drawn(curve: Curve, *, width: int = 480, height: int = 110) -> Markup:
     parts: list[str] = []
     top = _TOP
     for panel in panels:
-        parts += _panel(panel, curve, x, top, top + height)
+        parts += _panel(panel, curve, x, (top, top + height), most)
         top += height + _GAP
     bottom = top - _GAP
     parts += _dates(x, bottom, width)
@@ -101,9 +102,10 @@ def drawn(curve: Curve, *, width: int = 480, height: int = 110) -> Markup:
         f'aria-label="{escape(curve.title)}">{"".join(parts)}</svg>')
 
 
-def _panel(panel: CurvePanel, curve: Curve, x: _Scale, top: float,
-           bottom: float) -> Iterator[str]:
-    shown = _thinned(panel.points)
+def _panel(panel: CurvePanel, curve: Curve, x: _Scale, place: tuple[float, float],
+           most: int) -> Iterator[str]:
+    top, bottom = place
+    shown = _thinned(panel.points, most)
     values = [edge for point in shown for edge in _ends(point)]
     values += [line.value for line in panel.lines]
     ends = (top, bottom) if panel.turned else (bottom, top)
@@ -135,7 +137,7 @@ def _points(panel: CurvePanel, shown: Sequence[CurvePoint], x: _Scale,
             y: _Scale) -> Iterator[str]:
     plain = [point for point in shown if not point.fired]
     bars = "".join(f"M{x(point.jd):.1f} {y(low):.1f}V{y(high):.1f}" for point in shown
-                   for low, high in [_ends(point)] if low < high)
+                   for low, high in [_ends(point)] if low < high and len(shown) <= _WITH_BARS)
     band = f" band-{panel.band}" if panel.band in tuple("UBVRI") else ""
     if bars:
         yield f'<path class="bars{band}" d="{bars}"/>'
@@ -153,16 +155,16 @@ def _ends(point: CurvePoint) -> tuple[float, float]:
     return point.value - error, point.value + error
 
 
-def _thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
+def _thinned(points: Sequence[CurvePoint], most: int) -> list[CurvePoint]:
     """All points, or of very many the lowest and the highest of each piece of time, and all that
     fired."""
     good = [point for point in points if math.isfinite(point.value)]
-    if len(good) <= _MOST:
+    if len(good) <= most:
         return good
     begin, span = good[0].jd, (good[-1].jd - good[0].jd) or 1.0
     pieces: dict[int, list[CurvePoint]] = {}
     for point in good:
-        pieces.setdefault(int((point.jd - begin) / span * _MOST / 2), []).append(point)
+        pieces.setdefault(int((point.jd - begin) / span * most / 2), []).append(point)
     kept = {id(end(piece, key=lambda point: point.value))
             for piece in pieces.values() for end in (min, max)}
     return [point for point in good if point.fired or id(point) in kept]

@@ -122,12 +122,12 @@ class MessageFilter:
         return wanted[0] & wanted[1] if len(wanted) == 2 else wanted[0] if wanted else None
 
 
-def messages(db: Connection, which: MessageFilter, number: int, size: int) -> Page:
-    """Messages, the latest first."""
+def messages(db: Connection, which: MessageFilter, number: int, size: int, *,
+             total: int) -> Page:
+    """Messages, the latest first; ``total``: how many the filter leaves."""
     query = db.select(Outbox, *_MESSAGE)
     if (where := which.where()) is not None:
         query = query.where(where)
-    total = query.count()
     number = min(max(1, number), max(1, -(-total // size)))
     return Page(rows=list(query.order_by(Outbox.id.desc()).paginate(number, size)), number=number,
                 total=total, size=size)

@@ -457,7 +457,7 @@ class Audit(Table):
 
     at = pw.FloatField(index=True)
     by = pw.CharField(index=True)
-    act = pw.CharField()  # such as flag, catalogue, rule, acknowledge, retry
+    act = pw.CharField(index=True)  # such as flag, catalogue, rule, acknowledge, retry
     subject = pw.CharField(index=True)  # such as result 12, source BL Lac, rule flare
     was = JSONField(null=True)
     now = JSONField(null=True)
@@ -497,6 +497,9 @@ class Outbox(Table):
     sent_at = pw.FloatField(null=True)
     refused_at = pw.FloatField(null=True)  # for the first time
     given_up_at = pw.FloatField(null=True)
+
+    class Meta:
+        indexes = ((("channel", "state"), False),)  # counted without their contents
 
 
 class Summary(Table):

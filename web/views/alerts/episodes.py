@@ -28,7 +28,8 @@ from iop4d.web.rule_curve import drawn
 blueprint = Blueprint("alerts", __name__)
 
 LONGEST_NOTE, LONGEST_NAME = 300, 200
-_PAGE = 20
+_PAGE = 10
+_FEW = 120  # points of a curve of the list
 SPANS = ("3h", "12h", "2d", "1w")
 
 
@@ -56,14 +57,15 @@ def _page(db: Connection, **forms: Any) -> str:
                           source=args.get("source", "")[:LONGEST_NAME])
     page = alert_pages.episodes(db, which, page_number(), _PAGE)
     return render(db, "alerts.html", page=page, which=which, counts=alert_pages.counts(db),
-                  shown=[_shown(db, one, height=90) for one in page.rows], spans=SPANS, **forms)
+                  shown=[_shown(db, one, height=90, most=_FEW) for one in page.rows],
+                  spans=SPANS, **forms)
 
 
-def _shown(db: Connection, episode: Episode, *, height: int) -> Shown:
+def _shown(db: Connection, episode: Episode, *, height: int, most: int = 400) -> Shown:
     rule = next((r for r in parts().site.rule if r.name == episode.alert.rule), None)
     curve = of_episode(db, episode.alert, rule, jd_of_unix(time.time()))
-    return Shown(episode=episode, curve=drawn(curve, height=height) if curve
-                 else Markup(""))
+    return Shown(episode=episode, curve=drawn(curve, height=height, most=most)
+                 if curve else Markup(""))
 
 
 @blueprint.get("/alerts/<int:id_>")

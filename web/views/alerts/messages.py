@@ -28,4 +28,6 @@ def messages(db: Connection) -> str:
                          if of == state and which.channel in ("", channel))
               for state in alert_pages.MESSAGE_STATES}
     return render(db, "messages.html", which=which, states=states, channels=channels,
-                  page=alert_pages.messages(db, which, page_number(), _PAGE))
+                  page=alert_pages.messages(
+                      db, which, page_number(), _PAGE,
+                      total=states[which.state] if which.state else sum(states.values())))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, abort, redirect, request, url_for
+from flask import Blueprint, abort, current_app, redirect, request, url_for
 from markupsafe import Markup
 
 from iop4d.alerts import rule_edits, rule_forms
@@ -36,6 +36,8 @@ from iop4d.web.rule_curve import drawn
 blueprint = Blueprint("rules", __name__)
 
 _SINCE = "30d"
+_WAITS = "iop4d.waits"
+_WAITS_KEPT = 600.0  # seconds for which it is kept for what a rule waits
 
 
 class RefusedFormError(Iop4dError):
@@ -66,13 +68,30 @@ def rules(db: Connection) -> str:
     """Every rule with its state: what it waits for, its active alerts, whether it is muted."""
     site = parts().site
     engine = AlertEngine(site, time.time)
-    waits = {rule.name: waits_for(db, engine, compiled) for rule in site.rule
-             if (compiled := engine.compiled(rule.name)) is not None}
+    waits, missing = _waits(db, engine, site)
     mutes: dict[str, list[Any]] = {}
     for row in stored_alerts.mutes(db, time.time()):
         mutes.setdefault(row.rule, []).append(row)
-    return render(db, "rules.html", waits=waits, mutes=mutes, unknown=engine.unknown(db),
-                  active=stored_alerts.active_by_rule(db))
+    return render(db, "rules.html", waits=waits, missing=missing, mutes=mutes,
+                  unknown=engine.unknown(db), active=stored_alerts.active_by_rule(db))
+
+
+def _waits(db: Connection, engine: AlertEngine, site: Site) -> tuple[dict[str, str], bool]:
+    """For what each rule waits, as it was found in the last minutes, and whether some are not
+    known: to find out takes long, and is done by a request that asks for it."""
+    kept: dict[Rule, tuple[float, str]] = current_app.extensions.setdefault(_WAITS, {})
+    now = time.monotonic()
+    if "waits" in request.args:
+        with heavy.turn() as may:
+            for rule in site.rule if may else ():
+                compiled = engine.compiled(rule.name)
+                if compiled is not None and kept.get(rule, (0.0, ""))[0] <= now:
+                    kept[rule] = (now + _WAITS_KEPT, waits_for(db, engine, compiled))
+        for rule in kept.keys() - set(site.rule):
+            kept.pop(rule, None)
+    known = {rule.name: kept[rule][1] for rule in site.rule
+             if rule in kept and kept[rule][0] > now}
+    return known, any(rule.enabled and rule.name not in known for rule in site.rule)
 
 
 @blueprint.get("/rules/<path:name>")
@@ -88,7 +107,8 @@ def rule(db: Connection, name: str) -> str:
         _check_lengths({"condition": condition, "clear": clear or "", "since": since})
         watch = changed_rule(known, condition, None if clear is None else clear.strip())
         clear = watch.rule.clear
-        tested = _tested(db, parts().site, watch, since or _SINCE)
+        if request.args:  # it takes time: not for a mere look at the rule
+            tested = _tested(db, parts().site, watch, since or _SINCE)
     except Iop4dError as error:
         tested = Tested(since=since or _SINCE, wrong=str(error))
     return render(db, "rule.html", rule=known, condition=condition, clear=clear or "",

@@ -245,6 +245,27 @@ def test_watching_a_source_leads_to_the_form_filled_in(client: FlaskClient) -> N
     assert client.get("/rule-form?rule=none").status_code == 404
 
 
+def test_for_what_a_rule_waits_is_found_out_when_asked_for(client: FlaskClient,
+                                                           site: Site) -> None:
+    (site.root / "iop4d.toml").write_text(SITE + """
+[[rule]]
+name = "flares"
+condition = "change mag < -0.5"
+[[rule]]
+name = "off"
+condition = "change mag < -0.5"
+enabled = false
+""", encoding="utf-8")
+    page = client.get("/rules").text
+    assert 'hx-get="/rules?waits=1"' in page
+    assert "waits:" not in page
+    waits = re.compile("<span class=\"quiet\">waits: 3 of 3 light curves have fewer than 10 ")
+    for path in ("/rules?waits=1", "/rules"):
+        page = client.get(path).text
+        assert len(waits.findall(page)) == 1, path
+        assert "hx-get" not in page.split('id="rules"')[1].split(">")[0]
+
+
 def test_a_wrong_rule_is_listed_and_can_be_mended(client: FlaskClient, site: Site) -> None:
     (site.root / "iop4d.toml").write_text(SITE.replace("mag < 13.0", "magnitude < 13"),
                                           encoding="utf-8")
