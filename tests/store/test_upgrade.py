@@ -142,7 +142,7 @@ def test_pages_show_it(site: Site, database: Database) -> None:
     for page in ("/", "/alerts", "/nights/2026-11-26", "/sources", f"/results/{ids[0]}",
                  f"/results/{ids[0]}/modulation.png"):
         assert client.get(page, follow_redirects=True).status_code == 200, page
-    assert escape(mails[0]) in client.get("/alerts").get_data(as_text=True)
+    assert escape(mails[0]) in client.get("/messages").get_data(as_text=True)
 
 
 def _is_over(db: Connection, request: int) -> bool:
