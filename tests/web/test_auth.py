@@ -214,7 +214,7 @@ def test_who_signed_in_is_back_on_the_page_of_before(site: Site) -> None:
                 ("/alerts", "/alerts"), ("/sources/BL Lac", "/sources/BL%20Lac"),
                 ("/frames/1", "/frames/1"), ("/sources/π", "/sources/%CF%80"),
                 ("/sources/a//evil.example.org", "/sources/a//evil.example.org"),
-                ("/alerts?page=2", "/alerts")):
+                ("/alerts?page=2", "/alerts?page=2")):
             assert auth.page_of_ours(back) == to
 
 

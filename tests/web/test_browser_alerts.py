@@ -1,4 +1,4 @@
-"""One evening with alerts in a browser: a rule is back-tested and changed, an alert acknowledged."""
+"""An evening with alerts in a browser: a rule is tested and changed, an alert acknowledged."""
 
 from __future__ import annotations
 
@@ -130,7 +130,6 @@ def test_a_rule_is_back_tested_and_changed_and_an_alert_acknowledged(
         click(browser, ".bar-acts button.main")
         arrive(browser, "location.pathname === '/rules' && "
                         "document.body.innerText.includes('The rule is changed in the site file')")
-        assert browser.js("document.querySelector('#rules').innerText.includes('mag < 14')")
         text = (site.root / "iop4d.toml").read_text(encoding="utf-8")
         assert text == SITE.replace('"mag < 13.0"     #', '"mag < 14"  #').replace("13.2", "14.2")
         assert [row.act for row in rows(Database(site.database), Audit)] == [

@@ -55,9 +55,8 @@ def test_a_new_rule_is_listed_tried_and_can_be_muted_at_once(client: FlaskClient
     assert "very bright" not in client.get("/alerts").text
     assert client.get("/rules/very%20bright").status_code == 404
     write(FIRST + SECOND)
-    page = client.get("/alerts").text
-    assert '<a href="/rules/very%20bright">very bright</a>' in page
-    assert "<option>very bright</option>" in page
+    assert '<a href="/rules/very%20bright">very bright</a>' in client.get("/rules").text
+    assert "<option>very bright</option>" in client.get("/alerts").text
     assert "mag &lt; 12.0" in client.get("/rules/very%20bright").text
     write(SECOND)
     assert client.get("/rules/bright").status_code == 404
@@ -114,8 +113,8 @@ def test_name_channels_mailbox_and_cookie_go_by_the_new_file(client: FlaskClient
     write('[site]\nname = "Alto"\nurl = "https://alto.example.org"\n[web]\nmailbox = "mails"\n'
           '[[channel]]\nname = "night team"\nto = ["ana@example.org"]\n')
     observatory.write_mail(root / "mails")
-    page = client.get("/alerts").text
-    assert "<title>Alerts · Alto</title>" in page
+    page = client.get("/rule-form").text
+    assert "<title>A new rule · Alto</title>" in page
     assert 'value="night team"' in page
     assert 'href="/mailbox"' in page
     assert client.get("/mailbox/0001.eml").status_code == 200
