@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import math
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,10 +104,13 @@ def _report(found: Found, most: int | None) -> None:
 def _save(site: Site, chosen: list[Source]) -> None:
     from iop4d.fields.calibrators import merged
     from iop4d.store import catalogue as store
+    from iop4d.store import catalogue_changes
 
     database = open_database(site, read_only=False)
     with database.write() as tx:
-        added, replaced = store.save(tx, merged(chosen, store.load(tx).sources))
+        added, replaced = catalogue_changes.import_table(
+            tx, merged(chosen, store.load(tx).sources), by=getpass.getuser(), at=time.time(),
+            why="from Pan-STARRS")
     click.echo(f"{added} sources added, {replaced} replaced.")
 
 
@@ -198,13 +203,14 @@ def import_(ctx: click.Context, table: str, dry_run: bool, site_after: str | Non
 
     Columns: name, other_names (separated by ;), ra, dec (degrees or sexagesimal), kind (target,
     calibrator, standard), calibrates (names of targets, separated by ;), mag_<band>,
-    mag_<band>_err or mag_err, p and p_err (fractions), chi, chi_err (degrees), redshift, note.
+    mag_<band>_err or mag_err, p and p_err (fractions), chi, chi_err (degrees), redshift, tags
+    (separated by ;), note.
     If any row is wrong, all wrong rows are listed and nothing is imported. Tables that ship
     with the program: builtin:blazars (blazars, comparison stars, standards)
     and builtin:standards (the polarisation standards alone).
     """
     from iop4d.store import catalogue as store
-    from iop4d.store import catalogue_csv
+    from iop4d.store import catalogue_changes, catalogue_csv
 
     site = load(ctx, site_after, overrides_after)
     if table.startswith("builtin:"):
@@ -221,7 +227,8 @@ def import_(ctx: click.Context, table: str, dry_run: bool, site_after: str | Non
     try:
         with database.write() as tx:
             sources = catalogue_csv.parse(text, known=store.load(tx).sources)
-            added, replaced = store.save(tx, sources)
+            added, replaced = catalogue_changes.import_table(
+                tx, sources, by=getpass.getuser(), at=time.time(), why=table)
             names = {source.name for source in sources}
             pairs = [pair for pair in twice(store.load(tx).sources)
                      if names & {source.name for source in pair}]

@@ -16,8 +16,11 @@ from iop4d.store.schema import Audit
 EDIT, ADD, REMOVE, RENAME = "edit source", "add source", "remove source", "rename source"
 EXCLUDE, INCLUDE = "exclude calibrator", "include calibrator"
 ADOPT, UNDO = "add calibrators", "undo change of the catalogue"
-ACTS = (EDIT, ADD, REMOVE, RENAME, EXCLUDE, INCLUDE, ADOPT, UNDO)
-_LOOKED_AT = 400  # changes of the catalogue among which those of a source are sought
+IMPORT = "import sources"
+ACTS = (EDIT, ADD, REMOVE, RENAME, EXCLUDE, INCLUDE, ADOPT, IMPORT, UNDO)
+#: What the page cannot undo: a name has gone into results, and a table is imported again instead.
+NOT_UNDONE = (RENAME, IMPORT)
+_LOOKED_AT = 200  # changes of the catalogue among which those of a source are sought
 
 Cells = dict[str, str]
 #: Sources before or after a change, by name; None: not in the catalogue.
@@ -146,13 +149,27 @@ def adopt(tx: Transaction, stars: Iterable[Source], target: Source, *, by: str, 
                  at=at, why=why)
 
 
+def import_table(tx: Transaction, sources: Iterable[Source], *, by: str, at: float,
+                 why: str) -> tuple[int, int]:
+    """Add the sources of a table, and replace those of the same name; (added, replaced)."""
+    new = {source.name: source for source in sources}
+    was = _now(tx, new)
+    counts = catalogue.save(tx, new.values())
+    now = {name: row for name, row in _now(tx, new).items() if row != was[name]}
+    if now:
+        events.emit(tx, "catalogue", at)
+        audit.record(tx, at=at, by=by, act=IMPORT, subject="catalogue",
+                     was=_plain({name: was[name] for name in now}), now=_plain(now), why=why)
+    return counts
+
+
 def undo(tx: Transaction, change: Change, *, by: str, at: float, why: str = "") -> int:
     """Give all sources of a change their values from before it; raises CatalogueError.
 
     Only where they still are as the change left them, and never of another name.
     """
-    if change.act == RENAME:
-        raise CatalogueError("a change of name is undone by another change of name")
+    if change.act in NOT_UNDONE:
+        raise CatalogueError("a change of name, or an imported table, is undone by another one")
     if _plain(_now(tx, change.now)) != _plain(change.now):
         raise CatalogueError("the sources were changed again since; undo the later change first")
     return write(tx, {name: None if row is None else source_of(row)
@@ -164,8 +181,16 @@ def undo(tx: Transaction, change: Change, *, by: str, at: float, why: str = "") 
 def of_source(db: Connection, name: str, most: int = 20) -> list[Change]:
     """The changes of a source and of the stars that calibrate it, newest first."""
     rows = db.select(Audit).where(Audit.act.in_(ACTS)).order_by(Audit.id.desc()).limit(_LOOKED_AT)
-    found = [change for row in rows if name in (change := _change(row)).targets]
+    found = [_about(change, name) for row in rows if name in (change := _change(row)).targets]
     return found[:most]
+
+
+def _about(change: Change, name: str) -> Change:
+    """What of a change is about a source and the stars that calibrate it."""
+    mine = {own for cells in (change.was, change.now) for own, row in cells.items()
+            if own == name or name in list_of((row or {}).get("calibrates", ""))}
+    return replace(change, was={own: row for own, row in change.was.items() if own in mine},
+                   now={own: row for own, row in change.now.items() if own in mine})
 
 
 def by_id(db: Connection, id_: int) -> Change:

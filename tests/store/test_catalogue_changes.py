@@ -104,7 +104,7 @@ def test_another_name_is_kept_too_and_is_no_matter_of_undoing(filled: Database) 
         catalogue_changes.rename(tx, star(tx, "T"), "BL Lac", **ANA)
         (change,) = catalogue_changes.of_source(tx, "BL Lac")
         assert (change.act, change.subject) == ("rename source", "source BL Lac")
-        with pytest.raises(CatalogueError, match="another change of name"):
+        with pytest.raises(CatalogueError, match="a change of name, or an imported table"):
             catalogue_changes.undo(tx, change, **ANA)
 
 
@@ -129,3 +129,17 @@ def test_what_moved_is_known_from_the_value_before_the_change(filled: Database) 
     assert moved.largest == pytest.approx(0.1)
     assert not found.is_followed
     assert found.left == 0
+
+
+def test_a_table_leaves_a_row_with_what_it_changed_alone(filled: Database) -> None:
+    with filled.write() as tx:
+        again = parse(TABLE.replace("15.0", "15.1") + "C,,10.03,20,calibrator,T,16.0,0.02,\n",
+                      known=catalogue.load(tx).sources)
+        assert catalogue_changes.import_table(tx, again, why="new.csv", **ANA) == (1, 3)
+        assert catalogue_changes.import_table(tx, again, why="new.csv", **ANA) == (0, 4)
+        (change,) = catalogue_changes.of_source(tx, "T")
+        assert (change.act, change.why) == ("import sources", "new.csv")
+        assert set(change.now) == {"B", "C"}
+        (mine,) = catalogue_changes.of_source(tx, "C")  # of the page of one star
+        assert [one.source for one in mine.differences] == ["C"]
+        assert catalogue_changes.of_source(tx, "A") == []

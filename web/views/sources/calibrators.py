@@ -31,7 +31,7 @@ from iop4d.web.auth import who
 from iop4d.web.context import changing, parts, reading, render
 from iop4d.web.heavy import heavy
 from iop4d.web.scatter import residuals
-from iop4d.web.views.sources.catalogue import known, label_of
+from iop4d.web.views.sources.catalogue import can_undo, known, label_of
 from iop4d.web.views.sources.chart import chart_of, in_field, short_name
 
 blueprint = Blueprint("calibrators", __name__)
@@ -88,7 +88,7 @@ def _page(db: Connection, source: Source, wrong: str = "") -> str:
         pairs=twice(field), recent=_recent(uses_of(db, source.name, newest=_RECENT)),
         bands=_bands(serving), short_name=short_name, changes=found, label_of=label_of,
         progress=recalibrated.progress(db, found[0].targets, found[0].at) if found else None,
-        online=_may_ask_mast())
+        can_undo=can_undo(db, found[0] if found else None), online=_may_ask_mast())
 
 
 @blueprint.get("/sources/<path:key>/calibrators/check")

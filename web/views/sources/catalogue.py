@@ -90,7 +90,7 @@ def change(db: Connection, id_: int) -> str:
         abort(404, f"{str(error).capitalize()}.")
     return render(db, "catalogue_change.html", change=found, label_of=label_of,
                   progress=recalibrated.progress(db, found.targets, found.at),
-                  can_undo=_can_undo(db, found))
+                  can_undo=can_undo(db, found))
 
 
 def known(db: Connection, key: str) -> Source:
@@ -116,16 +116,16 @@ def _page(db: Connection, source: Source | None, cells: Mapping[str, str],
         db, "catalogue.html", source=source, cells=cells, wrong=wrong or {}, bands=bands,
         colours=colours, isp=ISP, kinds=list(SourceKind), changes=found, label_of=label_of,
         progress=recalibrated.progress(db, newest.targets, newest.at) if newest else None,
-        can_undo=bool(newest) and _can_undo(db, newest), stamp=_stamp(source) if source else "",
+        can_undo=bool(newest) and can_undo(db, newest), stamp=_stamp(source) if source else "",
         all_tags=sorted({tag for one in catalogue.load(db).sources for tag in one.tags}
                         | {tag.name for tag in parts().site.tag}),
         uses=catalogue_edit.uses(db, source, parts().site) if source else [],
         daemon_runs=is_locked(parts().site.lock), why=request.form.get("why", ""))
 
 
-def _can_undo(db: Connection, change: Change | None) -> bool:
-    """Whether a change can be undone: it is none of a name, and nothing came after it."""
-    if change is None or change.act == catalogue_changes.RENAME:
+def can_undo(db: Connection, change: Change | None) -> bool:
+    """Whether a change can be undone on the page: nothing came after it."""
+    if change is None or change.act in catalogue_changes.NOT_UNDONE:
         return False
     newest = catalogue_changes.of_source(db, change.subject.removeprefix("source "), 1)
     return bool(newest) and newest[0].id == change.id
