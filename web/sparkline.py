@@ -72,7 +72,7 @@ def sparkline(series: Sequence[Series], label: str, *, inverted: bool = False,
         parts.append(f'<line class="level" x1="0" x2="{_n(WIDTH)}" y1="{y}" y2="{y}"/>')
     for one, points in kept:
         parts.append(f'<g class="{escape(one.style)}">{_drawn(one, points, across, vertical)}</g>')
-    return _svg("spark", WIDTH, HEIGHT, label, parts)
+    return _svg("spark", WIDTH, HEIGHT, label, parts, stretched=True)
 
 
 def _drawn(one: Series, points: list[tuple[float, float, float | None]], across: _Axis,

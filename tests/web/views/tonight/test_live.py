@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from iop4d.config import Site, Want
+from iop4d.model.states import Role
 from iop4d.model.units import jd_of_unix
 from iop4d.science.exposure import NEVER, Advice
-from iop4d.store import schema
+from iop4d.store import schema, users
 from iop4d.store.database import Database
 from iop4d.web.app import create_app
 from iop4d.web.views.tonight.precision import Precision
 from tests.web import observatory
-from tests.web.conftest import execute
+from tests.web.conftest import OURS, add_account, enter, execute, firing
 
 NOW = time.time()
 NIGHT = time.strftime("%Y-%m-%d", time.gmtime(NOW - 43200))
@@ -146,6 +147,21 @@ def test_the_first_load_is_small(site: Site) -> None:
         with client.get(address) as answer:
             size += len(answer.data)
     assert size < 300_000
+
+
+def test_an_active_alert_is_acknowledged_on_the_first_page(site: Site) -> None:
+    observatory.fill(site)
+    add_account(site)
+    with Database(site.database).write() as tx:
+        users.set_role(tx, "Ana", Role.OBSERVER)
+    client = create_app(site).test_client()
+    assert f'formaction="/alerts/{firing(site)}/acknowledge"' not in client.get("/").text
+    enter(client)
+    assert f'formaction="/alerts/{firing(site)}/acknowledge"' in client.get("/").text
+    client.post(f"/alerts/{firing(site)}/acknowledge", headers=OURS, data={"note": ""})
+    with Database(site.database, read_only=True).read() as db:
+        states = [alert.state for alert in db.select(schema.Alert)]
+    assert sorted(states) == ["acknowledged", "resolved"]
 
 
 def test_pages_that_ask_at_the_same_time_share_the_facts(
