@@ -22,7 +22,7 @@ from iop4d.store.groups import measured_group
 from iop4d.store.result_pages import Use
 from iop4d.web.charts import Axis, Line, Panel, Point, plot
 from iop4d.web.reader import RefusedError
-from iop4d.web.tiles import Pictures, Place
+from iop4d.web.tiles import Held, Pictures, Place
 
 _LOOKS = 8  # of methods that are told apart
 _NAMES = 8  # calibrators up to which an axis has their names
@@ -94,14 +94,24 @@ def profile(pictures: Pictures, path: str, site: Site, *, x: float, y: float,
     """The pixels about a source on a reduced frame; None where they cannot be read."""
     reach = min(max([*(annulus_px or ()), 3 * (aperture_px or 5.0)]), _FARTHEST)
     half = math.ceil(reach) + 1
-    left, low = round(x) - half, round(y) - half
+    place = Place(path=path, roots=(site.root,), cut=Cut())
     try:
-        pixels = pictures.part(Place(path=path, roots=(site.root,), cut=Cut()), left, low,
-                               2 * half + 1, 2 * half + 1)
+        key = (place.stamp(), x, y, aperture_px, tuple(annulus_px or ()))
+        return _PLOTS.get(key, lambda: _profile(
+            pictures, place, (x, y), half, reach, aperture_px=aperture_px,
+            annulus_px=annulus_px)) or None
     except RefusedError:
         return None
+
+
+def _profile(pictures: Pictures, place: Place, centre: tuple[float, float], half: int,
+             reach: float, *, aperture_px: float | None,
+             annulus_px: Sequence[float] | None) -> Markup:
+    x, y = centre
+    left, low = round(x) - half, round(y) - half
+    pixels = pictures.part(place, left, low, 2 * half + 1, 2 * half + 1)
     if not pixels.size:
-        return None
+        return Markup("")
     found = display.radial_profile(pixels, x - max(left, 0), y - max(low, 0), reach)
     step = max(1, found.distance.size // _PIXELS)
     upright = [] if aperture_px is None else [(aperture_px, "chosen", "aperture")]
@@ -120,19 +130,16 @@ def modulation(db: Connection, chain: dict[str, Any], site: Site) -> Markup | No
     if chain["group"] is None:
         return None
     result = chain["result"]
-    key = (result["id"], result["revision"], chain["group"]["id"], tuple(
-        frame["id"] for frame in chain["frames"]))
+    key = (result["id"], result["revision"], chain["group"]["id"], result["method"],
+           tuple(frame["id"] for frame in chain["frames"]), str(site.polarimetry))
     try:
-        found = _SEEN.get(key) or _SEEN.setdefault(key, _modulation(db, chain, site))
+        return _PLOTS.get(key, lambda: _drawn(_modulation(db, chain, site), result["method"]))
     except (Iop4dError, ValueError):
         return None
-    while len(_SEEN) > _KEPT:
-        _SEEN.pop(next(iter(_SEEN)), None)
-    return _drawn(found, result["method"])
 
 
-_SEEN: dict[Any, Modulation] = {}
-_KEPT = 60
+#: Plots that were drawn last: who looks at one looks at it again, at each event of the live stream.
+_PLOTS: Held[Any, Markup] = Held(4 << 20, len)
 
 
 def _modulation(db: Connection, chain: dict[str, Any], site: Site) -> Modulation:

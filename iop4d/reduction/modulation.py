@@ -30,7 +30,7 @@ from iop4d.science.polarimetry import modulation, normalised_difference
 
 Floats = NDArray[np.float64]
 
-_FINE = 181  # points of a curve
+_FINE = 91  # points of a curve
 _BEYOND = 5.0  # degrees that a curve goes on beyond the positions
 
 

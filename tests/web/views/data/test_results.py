@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -78,3 +79,23 @@ def test_a_result_of_a_source_that_left_the_catalogue_has_its_page(site: Site) -
         name = catalogue.find(tx, "BL Lac").name
     execute(site, "DELETE FROM source WHERE name = ?", name)
     assert create_app(site).test_client().get("/results/1").status_code == 200
+
+
+def test_a_plot_is_drawn_once_until_its_result_or_its_file_changes(
+        site: Site, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from iop4d.science import display
+
+    looked: list[int] = []
+    kept = display.radial_profile
+
+    def counted(*args: Any) -> Any:
+        looked.append(1)
+        return kept(*args)
+
+    monkeypatch.setattr(display, "radial_profile", counted)
+    client.get("/results/1")
+    client.get("/results/1")
+    assert len(looked) == 1
+    give(site)
+    assert "Radial profile" in client.get("/results/1").text
+    assert len(looked) == 2
