@@ -47,10 +47,10 @@ def mark_wrapped(raw: RawImage, frame: CalibratedImage) -> tuple[CalibratedImage
     native = stored.astype(stored.dtype.newbyteorder("="), copy=False)  # compared much faster
     wrapped = _holes(native, (_HIGH - raw.zero) / raw.scale, _HOLE / raw.scale)
     if far and float(native.min()) < zero:
-        wrapped |= native < zero
-    count = int(np.count_nonzero(wrapped))
-    if not count:
+        wrapped = native < zero if wrapped is None else wrapped | (native < zero)
+    if wrapped is None:
         return frame, ""
+    count = int(np.count_nonzero(wrapped))
     image = frame.image
     image[wrapped] = np.nan
     bad = wrapped if frame.bad is None else frame.bad | wrapped
@@ -63,16 +63,16 @@ def _may_be_below(dtype: np.dtype[Any], value: float) -> bool:
     return dtype.kind not in "iu" or float(np.iinfo(dtype).min) < value
 
 
-def _holes(stored: NDArray[Any], high: float, depth: float) -> NDArray[np.bool_]:
-    """Pixels of rows between two high ones near each other, all much fainter than both.
+def _holes(stored: NDArray[Any], high: float, depth: float) -> NDArray[np.bool_] | None:
+    """Pixels of rows between two high ones near each other, all much fainter than both; or None.
 
     So is a pixel between two stars, hot pixels or trails of charge: one of a hole also has brighter
     pixels above and below.
     """
-    found = np.zeros(stored.shape, dtype=bool)
-    if not float(stored.max()) > high:
-        return found
-    y, x = np.divmod(np.flatnonzero(stored > high), stored.shape[1])
+    found = None
+    some = np.flatnonzero(stored.max(axis=1) > high)  # rows
+    line, x = np.divmod(np.flatnonzero(stored[some] > high), stored.shape[1])
+    y = some[line]
     near = np.flatnonzero((np.diff(y) == 0) & (np.diff(x) > 1) & (np.diff(x) <= _WIDEST + 1))
     first = stored[y[near], x[near] + 1].astype(np.float64)
     ends = np.minimum(stored[y[near], x[near]].astype(np.float64), stored[y[near], x[near + 1]])
@@ -83,8 +83,10 @@ def _holes(stored: NDArray[Any], high: float, depth: float) -> NDArray[np.bool_]
         above, below = (stored[rows, columns].astype(np.float64).max(axis=0, initial=-math.inf)
                         for rows in (slice(max(row - _WIDEST, 0), row),
                                      slice(row + 1, row + 1 + _WIDEST)))
-        if hole.max() < limit:
-            found[row, columns] = np.minimum(above, below) > hole + depth
+        between = np.minimum(above, below) > hole + depth
+        if hole.max() < limit and between.any():
+            found = np.zeros(stored.shape, dtype=bool) if found is None else found
+            found[row, columns] = between
     return found
 
 
@@ -138,9 +140,11 @@ def flat_doubt(image: NDArray[np.float32], masters: MasterSet) -> str:
         return ""
     step = max(1, math.isqrt(image.size // _SAMPLE))
     after = image[::step, ::step]
-    before = _unevenness(after * masters.flat[::step, ::step])
     now = _unevenness(after)
-    if now > _UNEVEN and now > 2.0 * before:
+    if not now > _UNEVEN:
+        return ""
+    before = _unevenness(after * masters.flat[::step, ::step])
+    if now > 2.0 * before:
         return (f"the flat makes the sky uneven by {100.0 * now:.0f} %, which was uneven by "
                 f"{100.0 * before:.0f} %: it does not belong to this frame")
     return ""

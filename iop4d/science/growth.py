@@ -37,6 +37,7 @@ _RINGS = 4  # of an annulus, in which a galaxy's light is as good as even
 _BLEND = 0.05  # of neighbours
 _LOST = 0.01  # in bad pixels
 _LOST_ERR = 0.3  # part of the light in bad pixels by which the PSF may be wrong there
+_FEW_PIXELS = 1000  # of a mask, that are all compared with each star
 _NODES = 32  # circles by which a neighbour's light inside an aperture is summed up: to 2 % of it
 
 
@@ -146,7 +147,8 @@ def _skies(frame: Pixels, x: Floats, y: Floats, others: _Others,
     columns, rows = np.rint(x).astype(int)[:, None] + dx, np.rint(y).astype(int)[:, None] + dy
     ny, nx = frame.image.shape
     good = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
-    columns, rows = np.clip(columns, 0, nx - 1), np.clip(rows, 0, ny - 1)
+    if not good.all():
+        columns, rows = np.clip(columns, 0, nx - 1), np.clip(rows, 0, ny - 1)
     values = frame.image[rows, columns].astype(np.float64)
     if frame.bad is not None:
         good &= ~frame.bad[rows, columns]
@@ -227,9 +229,22 @@ def _mask_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers:
     masks = [(mask, flag) for mask, flag in (
         (frame.saturated, Flag.SATURATED), (frame.nonlinear, Flag.NONLINEAR)) if mask is not None]
     for mask, flag in masks:
-        for star in range(x.size):
-            flags[star, nearest_pixel(mask, x[star], y[star], reach) < radii] |= int(flag)
+        flags[_nearest_pixels(mask, x, y, reach)[:, None] < radii] |= int(flag)
     return flags
+
+
+def _nearest_pixels(mask: NDArray[np.bool_], x: Floats, y: Floats, reach: float) -> Floats:
+    """(S,) as ``nearest_pixel`` of each star; of few pixels by all of them at once."""
+    row, column = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    if row.size > _FEW_PIXELS:
+        return np.array([nearest_pixel(mask, *at, reach)
+                         for at in zip(x.tolist(), y.tolist(), strict=True)])
+    dx, dy = (np.maximum(np.abs(pixels - at[:, None]) - 0.5, 0.0)
+              for pixels, at in ((column, x), (row, y)))
+    star, pixel = np.nonzero((dx < reach) & (dy < reach))
+    nearest = np.full(x.size, np.inf)
+    np.minimum.at(nearest, star, np.hypot(dx[star, pixel], dy[star, pixel]))
+    return nearest
 
 
 def _bad_pixels(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,12 @@ class Table:
     flux: Floats
     err: Floats
 
+    @cached_property
+    def outwards(self) -> tuple[np.float64, np.float64] | None:
+        """(b, a) of ln I = a + b r^(1/4) through the outer rings, I in mJy per square arcsec; None
+        where they do not fall outwards."""
+        return _outwards(self)
+
     def falling(self) -> list[str]:
         """The rows that are wrong: where a larger aperture holds less light."""
         wrong = []
@@ -108,28 +115,35 @@ def ring_surface(table: Table, annulus: tuple[float, float], *,
     first order it adds a quarter of that times the Laplacian of I. A fifth is its error: no table
     reaches as far.
     """
-    edges = np.linspace(max(0.4 * table.radius[-1], table.radius[0]), table.radius[-1], _RINGS + 1)
-    seeing = float(np.clip(_SHARP_ARCSEC, table.fwhm[0], table.fwhm[-1])) if table.fwhm.size \
-        else math.nan
-    inside = np.array([look_up(table, float(r), seeing).flux_mjy for r in edges])
-    light = np.diff(inside) / (math.pi * np.diff(edges**2))
-    if not (light > 0).all():
+    if table.outwards is None:
         return 0.0, 0.0
-    middles = np.sqrt((edges[1:] ** 2 + edges[:-1] ** 2) / 2.0)
-    fine = np.linspace(edges[:-1], edges[1:], 20)
-    at_middle = light
-    for _ in range(3):  # a ring's mean is not quite its middle's
-        slope, level = np.polyfit(middles**0.25, np.log(at_middle), 1, w=np.diff(inside))
-        if slope >= 0:
-            return 0.0, 0.0
-        profile = np.exp(slope * (fine**0.25 - middles**0.25))
-        at_middle = light / (np.sum(profile * fine, axis=0) / np.sum(fine, axis=0))
+    slope, level = table.outwards
     r = np.linspace(*annulus, 50)
     steepness = 0.25 * slope * r**-0.75  # of ln I
     laplacian = steepness**2 + 0.25 * steepness / r
     each = np.exp(level + slope * r**0.25) * (1.0 + np.minimum(0.25 * spread * laplacian, 0.3))
     mean = float(np.sum(each * r) / np.sum(r))
     return mean, _RING_ERR * mean
+
+
+def _outwards(table: Table) -> tuple[np.float64, np.float64] | None:
+    edges = np.linspace(max(0.4 * table.radius[-1], table.radius[0]), table.radius[-1], _RINGS + 1)
+    seeing = float(np.clip(_SHARP_ARCSEC, table.fwhm[0], table.fwhm[-1])) if table.fwhm.size \
+        else math.nan
+    inside = np.array([look_up(table, float(r), seeing).flux_mjy for r in edges])
+    light = np.diff(inside) / (math.pi * np.diff(edges**2))
+    if not (light > 0).all():
+        return None
+    middles = np.sqrt((edges[1:] ** 2 + edges[:-1] ** 2) / 2.0)
+    fine = np.linspace(edges[:-1], edges[1:], 20)
+    at_middle = light
+    for _ in range(3):  # a ring's mean is not quite its middle's
+        slope, level = np.polyfit(middles**0.25, np.log(at_middle), 1, w=np.diff(inside))
+        if slope >= 0:
+            return None
+        profile = np.exp(slope * (fine**0.25 - middles**0.25))
+        at_middle = light / (np.sum(profile * fine, axis=0) / np.sum(fine, axis=0))
+    return slope, level
 
 
 def on_star_scale(table: Table, radius_arcsec: float, fwhm_arcsec: float, *, inside: float,

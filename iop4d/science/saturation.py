@@ -35,7 +35,8 @@ def clip_level(image: FloatImage, gain: float, *, is_known: bool = False) -> flo
     differ by their noise. So does a single one at the highest value of a converter of 8 to 14 bits,
     or two where the camera's own converter ``is_known``: a frame in thousands has one by accident.
     """
-    top = float(image.max())
+    peaks = image.max(axis=1)  # of each row: few rows hold what is near the highest value
+    top = float(peaks.max())
     if not math.isfinite(top):
         finite = image[np.isfinite(image)]
         top = float(finite.max()) if finite.size else math.nan
@@ -48,7 +49,9 @@ def clip_level(image: FloatImage, gain: float, *, is_known: bool = False) -> flo
     if not top - level > _ABOVE_SKY * max(level - low, 0.5):
         return math.inf
     noise = math.sqrt((top - level) / gain)
-    near = image[image > top - max(_NEAR * noise, 1.0)]
+    least = top - max(_NEAR * noise, 1.0)
+    near = image[~(peaks <= np.float32(least))]
+    near = near[near > least]
     at_top = int((near == top).sum())
     if top in FULL and at_top > is_known and not (sample % FULL[top]).any():
         return top

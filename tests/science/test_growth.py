@@ -12,7 +12,13 @@ from photutils.aperture import CircularAperture
 from iop4d.model.flags import Flag
 from iop4d.science.detect import Detections, detect
 from iop4d.science.growth import Curves, measure_curves
-from iop4d.science.photometry import Pixels, aperture_for, measure, total_fluxes
+from iop4d.science.photometry import (
+    Pixels,
+    aperture_for,
+    measure,
+    nearest_pixel,
+    total_fluxes,
+)
 from iop4d.science.psf import Psf, encircled, moffat_radius
 from tests.science.skies import moffat_stars
 
@@ -115,6 +121,19 @@ def test_a_pixel_is_told_by_the_circles_that_it_touches(name: str, flag: Flag) -
     mask[80, 90] = True
     found = at(dataclasses.replace(frame(stars((80.0, 80.0, 1e5))), **{name: mask}), 80.0, 80.0)
     assert (found.flags[0] == int(flag)).tolist() == (RADII > 9.5).tolist()
+
+
+@pytest.mark.parametrize("part", [0.001, 0.2])
+def test_saturated_pixels_touch_the_circles_that_reach_the_nearest_one(part: float) -> None:
+    rng = np.random.default_rng(5)
+    mask = rng.random(SHAPE) < part
+    x, y = rng.uniform(-3.0, 163.0, (2, 40))
+    curves = measure_curves(dataclasses.replace(frame(np.zeros(SHAPE)), saturated=mask), x, y,
+                            np.full(40, -1), RADII, ANNULUS)
+    touched = [[nearest_pixel(mask, *place, float(RADII[-1])) < r for r in RADII]
+               for place in zip(x, y, strict=True)]
+    assert ((curves.flags & int(Flag.SATURATED) > 0) == np.array(touched)).all()
+    assert np.any(touched)
 
 
 def test_bad_pixels_are_made_up_for_and_told_where_they_take_much() -> None:

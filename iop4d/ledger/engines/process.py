@@ -33,6 +33,9 @@ _LAST_WORDS = 0.5  # seconds to wait for what a dead process still said
 #: Environment of a process whose numerical libraries are to compute on one core.
 ONE_CORE = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+#: And of one that reduces frames, by glibc: the memory of an image is kept for the next one rather
+#: than given back to the kernel, which would have to clear it again, page by page.
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 
 
 class WorkerStartError(Exception):
@@ -56,7 +59,7 @@ class Worker:
             sys.executable, "-m", module, str(os.getpid()), str(memory_mb),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True, env={**os.environ, **ONE_CORE}, limit=1 << 20)
+            start_new_session=True, env={**KEPT_MEMORY, **os.environ, **ONE_CORE}, limit=1 << 20)
         return cls(process)
 
     @property
