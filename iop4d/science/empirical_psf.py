@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.detect import Detections
 from iop4d.science.fwhm import moffat_alpha2
+from iop4d.science.near import pairs_within
 from iop4d.science.psf import Psf
 
 FloatImage = NDArray[np.float32]
@@ -154,11 +155,11 @@ def _stars_of_psf(found: Detections, psf: Psf, sigma: float, usable: Indices | N
         allowed[usable] = True
         good &= allowed
     index = np.flatnonzero(good)[:3 * MOST_STARS]
-    apart = np.hypot(found.x[None, :] - found.x[index, None], found.y[None, :]
-                     - found.y[index, None])
-    rival = (apart > 0.5) & (apart < (REACH + 1.0) * psf.fwhm) & (
-        found.flux[None, :] > _RIVAL * found.flux[index, None])
-    return index[~rival.any(axis=1)][:MOST_STARS]
+    star, other, apart = pairs_within((REACH + 1.0) * psf.fwhm, found.x[index], found.y[index],
+                                      found.x, found.y)
+    lonely = np.ones(index.size, dtype=bool)
+    lonely[star[(apart > 0.5) & (found.flux[other] > _RIVAL * found.flux[index[star]])]] = False
+    return index[lonely][:MOST_STARS]
 
 
 def _fit_all(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, terms: int, sigma: float,

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.detect import Detections
 from iop4d.science.fwhm import Widths, moffat_alpha2, moffat_excess
+from iop4d.science.near import pairs_within
 
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -198,10 +199,11 @@ def _growth(image: FloatImage, detections: Detections, widths: Widths, *, fwhm: 
     index = widths.index[:60]
     x, y = detections.x[index], detections.y[index]
     bright = detections.flux[index] > 150.0 * sigma * fwhm
-    distance = np.hypot(detections.x[None, :] - x[:, None], detections.y[None, :] - y[:, None])
-    rival = (distance > 0.5) & (distance < (_ANNULUS[1] - 0.5) * fwhm) \
-        & (detections.flux[None, :] > 0.03 * detections.flux[index][:, None])
-    lonely = bright & ~rival.any(axis=1)
+    star, other, distance = pairs_within((_ANNULUS[1] - 0.5) * fwhm, x, y, detections.x,
+                                         detections.y)
+    rival = (distance > 0.5) & (detections.flux[other] > 0.03 * detections.flux[index[star]])
+    lonely = bright.copy()
+    lonely[star[rival]] = False
     if lonely.sum() < _FEWEST_FOR_BETA:
         return None
     x, y = x[lonely], y[lonely]
