@@ -25,7 +25,7 @@ _COLOURS = {SourceKind.TARGET: (173, 31, 36), SourceKind.CALIBRATOR: (20, 108, 6
             SourceKind.STANDARD: (28, 86, 176)}
 _CANDIDATE = (138, 83, 0)
 _INK = (23, 32, 44)
-_MARGIN, _HEAD, _FOOT = 28, 84, 40  # px of the printed form
+_MARGIN, _HEAD, _FOOT, _LINE = 28, 84, 40, 19  # px of the printed form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,14 @@ def grey(field: NDArray[np.float32]) -> bytes:
 
 
 def printed(field: NDArray[np.float32], marks: Sequence[ChartMark], *, title: str, below: str,
-            field_arcmin: float, form: str) -> bytes:
+            field_arcmin: float, form: str, table: Sequence[str] = ()) -> bytes:
     """A chart to be printed, as PNG or PDF: the field with its marks, directions and scale.
 
-    ``title``: lines above; ``below``: a line under the field.
+    ``title``: lines above; ``below``: a line under the field, and ``table`` more of them.
     """
     side = SIZE * _SCALE
-    page = Image.new("RGB", (side + 2 * _MARGIN * _SCALE,
-                             side + (_HEAD + _FOOT + _MARGIN) * _SCALE), "white")
+    page = Image.new("RGB", (side + 2 * _MARGIN * _SCALE, side + (
+        _HEAD + _FOOT + _MARGIN + _LINE * len(table)) * _SCALE), "white")
     sky = Image.fromarray(_stretched(field)).resize((side, side), Image.Resampling.BILINEAR)
     left, top = _MARGIN * _SCALE, _HEAD * _SCALE
     page.paste(sky.convert("RGB"), (left, top))
@@ -68,6 +68,9 @@ def printed(field: NDArray[np.float32], marks: Sequence[ChartMark], *, title: st
     _directions(draw, left + side - 60 * _SCALE, top + 70 * _SCALE)
     _scale_bar(draw, left + 20 * _SCALE, top + side - 24 * _SCALE, side, field_arcmin)
     draw.text((left, top + side + 12 * _SCALE), below, fill=_INK, font=_font(13 * _SCALE))
+    for number, line in enumerate(table, start=1):
+        draw.text((left, top + side + (14 + _LINE * number) * _SCALE), line, fill=_INK,
+                  font=_font(13 * _SCALE))
     return _saved(page, form)
 
 

@@ -42,4 +42,9 @@ def test_the_printed_form_has_marks_and_is_a_pdf_too() -> None:
         assert picture.width == 2 * (720 + 56)
         colours = {colour for _, colour in picture.getcolors(1 << 24) or ()}
     assert {(173, 31, 36), (20, 108, 60), (138, 83, 0)} <= colours
+    with Image.open(BytesIO(printed(field(), MARKS, form="PNG", table=["B: R 13.2", "C: R 14"],
+                                    **words))) as longer:
+        assert longer.height == picture.height + 2 * 2 * 19
+        under = np.asarray(longer.convert("L"))[-2 * 2 * 19 - 20:-30]
+    assert (under < 100).any()  # lines are written there
     assert printed(field(), MARKS, form="PDF", **words).startswith(b"%PDF")

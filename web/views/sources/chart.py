@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from iop4d.fits.window import Cut, ImageFile
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source, SourceKind
-from iop4d.model.units import sexagesimal, utc_of_jd
+from iop4d.model.units import plus_minus, sexagesimal, utc_of_jd
 from iop4d.reduction.finding_chart import SIZE, ChartMark, grey, printed
 from iop4d.science import north_up
 from iop4d.science.tan import from_cards
@@ -130,12 +130,20 @@ def print_form(db: Connection, key: str, form: str) -> Response:
         pixels, [ChartMark(label=one.label, x=one.x, y=one.y, kind=SourceKind(one.kind))
                  for one in chart.stars],
         title=f"{name}\n{place}, field {chart.field_arcmin:g}'", below=chart.below,
-        field_arcmin=chart.field_arcmin, form=_FORMS[form][0])
+        field_arcmin=chart.field_arcmin, form=_FORMS[form][0], table=[
+            _magnitudes(star, source)
+            for star in catalogue.load(db).calibrators_of(source.name)])
     answer = Response(content, mimetype=_FORMS[form][1])
     said = "".join(letter if letter.isascii() and letter.isalnum() else "-"
                    for letter in source.name)
     answer.headers["Content-Disposition"] = f'inline; filename="finding-chart-{said}.{form}"'
     return answer
+
+
+def _magnitudes(star: Source, target: Source) -> str:
+    """A calibrator's line under the printed chart."""
+    return f"{short_name(star, target)}:  " + "   ".join(
+        f"{band} {plus_minus(mag, err)}" for band, (mag, err) in star.magnitudes.items())
 
 
 def _frame(db: Connection, source: Source) -> Frame | None:
