@@ -6,6 +6,7 @@ which it arrived, between the Unix seconds ``since`` and ``until``.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from peewee import Case, fn
@@ -110,8 +111,16 @@ def of_source(db: Connection, source: str, nights: int, *,
     kept = ((Result.source == source) & STANDS
             & (Result.mode != STACK))
     last: list[str] = []
-    for night, count in db.select(Result, Result.night, fn.COUNT(Result.id)).where(kept).group_by(
-            Result.night).order_by(Result.night.desc()).limit(nights).tuples():
+    before = math.inf
+    while len(last) < nights:
+        # From the end of the source's index, not by counting all of its nights.
+        newest = db.select(Result, Result.night, Result.jd_mid).where(
+            kept & (Result.jd_mid <= before) & Result.night.not_in(last)).order_by(
+                Result.jd_mid.desc()).limit(1).tuples().first()
+        if newest is None:
+            break
+        night, before = newest
+        count = db.select(Result).where(kept & (Result.night == night)).count()
         if last and count > most:
             break
         last.append(night)

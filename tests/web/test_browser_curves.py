@@ -114,10 +114,10 @@ def test_points_are_selected_with_a_lasso_and_flagged_the_mean_changes_and_it_is
         browser.wait(f"Math.abs({MEAN} - {before}) < 1e-6")
         assert human_flags(site) == {}
         # The same with the keyboard: a box of the table below, and the form there.
-        browser.js("document.querySelector('#latest input[name=id]').focus()")
+        browser.js("document.querySelector('#latest input[name=result]').focus()")
         browser("Input.dispatchKeyEvent", type="keyDown", key=" ", code="Space", text=" ")
         browser("Input.dispatchKeyEvent", type="keyUp", key=" ", code="Space")
-        assert browser.js("document.querySelector('#latest input[name=id]').checked")
+        assert browser.js("document.querySelector('#latest input[name=result]').checked")
         browser.leave()
     assert browser.complaints == []
 

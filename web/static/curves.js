@@ -501,7 +501,15 @@
 
   // Choosing points.
   const panel = document.getElementById("selected");
-  let chosenTimer = null, quiet = false;
+  let chosenTimer = null, quiet = false, outcome = null;
+  const report = () => {
+    say(outcome.text);
+    const line = panel.querySelector("[data-said]");
+    if (!line) return;
+    line.textContent = outcome.text;
+    line.hidden = false;
+    line.className = "banner " + (outcome.good ? "good" : "bad");
+  };
   const chosenIds = () => {
     const ids = [];
     for (const known of sources) {
@@ -540,6 +548,8 @@
     if (count) count.textContent = `${ids.length} point${ids.length === 1 ? "" : "s"} selected` + (ids.length > 100 ? "; the table has the first 100" : "");
     const more = panel.querySelector("input[name=more]");
     if (more) more.value = ids.slice(100).join(",");
+    // What became of the last act stays while its points are selected.
+    if (outcome && outcome.ids === ids.join()) report(); else outcome = null;
   };
   panel.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -547,10 +557,9 @@
     const answer = await fetch(event.target.action, { method: "POST", body: new URLSearchParams(data), headers: { Accept: "application/json" } });
     let said = {};
     try { said = await answer.json(); } catch { said = { error: "the site answers with the error " + answer.status }; }
-    say(said.said || said.error || "");
-    const line = panel.querySelector("[data-said]");
-    if (line) { line.textContent = said.said || said.error; line.hidden = false; line.className = "banner " + (answer.ok ? "good" : "bad"); }
-    if (answer.ok) { await load(head.asked); await showChosen(); const again = panel.querySelector("[data-said]"); if (again) { again.textContent = said.said; again.hidden = false; again.className = "banner good"; } }
+    outcome = { text: said.said || said.error, ids: chosenIds().sort((a, b) => a - b).join(), good: answer.ok };
+    report();
+    if (answer.ok) { await load(head.asked); await showChosen(); }
   });
   panel.addEventListener("click", (event) => { if (event.target.closest("[data-clear]")) { choose([]); } });
 

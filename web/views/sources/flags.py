@@ -35,16 +35,16 @@ def _changed(act: str, now: float) -> tuple[str, float | None]:
             done, other = flagging.undo(tx, _moment(form.get("at", "")), by=by, now=now)
             left = f"; {_results(other)} changed since and stay as they are" if other else ""
             return f"Undone: {_results(done)} as before{left}.", None
-        ids = ids_of([*form.getlist("id"), *form.getlist("more")])
+        ids = ids_of([*form.getlist("result"), *form.getlist("more")])
         if not ids:
             raise Iop4dError("Choose at least one result.")
         if act == "set":
             if not note:
                 raise Iop4dError("A flag needs a reason: others want to know why.")
-            count = flagging.set_flag(tx, ids, form.get("name", ""), note=note, by=by, now=now)
-            return f"{_results(count)} flagged '{form.get('name', '').strip()}'.", now
+            count = flagging.set_flag(tx, ids, form.get("flag", ""), note=note, by=by, now=now)
+            return f"{_results(count)} flagged '{form.get('flag', '').strip()}'.", now
         if act == "clear":
-            count = flagging.clear_flag(tx, ids, form.get("name", ""), note=note, by=by, now=now)
+            count = flagging.clear_flag(tx, ids, form.get("flag", ""), note=note, by=by, now=now)
             return f"Flag removed from {_results(count)}.", now
     raise Iop4dError("act: expected set, clear or undo")
 

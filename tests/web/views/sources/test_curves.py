@@ -88,7 +88,7 @@ def test_the_panel_lists_points_and_has_a_form_for_observers_alone(own: Site) ->
     enter(client)
     text = client.get("/fragments/points?id=1,4,7").text
     assert "Set the flag" in text
-    assert text.count('type="checkbox" name="id"') == 3
+    assert text.count('type="checkbox" name="result"') == 3
 
 
 def test_only_results_are_shown_to_who_may_read_results_alone(own: Site) -> None:

@@ -32,8 +32,8 @@ def test_a_form_flags_what_is_ticked_and_the_page_offers_to_undo_it(own: Site) -
     client = create_app(own).test_client()
     enter(client)
     page = client.get("/sources/BL%20Lac?period=30d").text
-    (first, second) = re.findall(r'name="id" value="(\d+)" aria', page)[:2]
-    answer = send(client, id=[first, second], act="set", name="trailed", note="a satellite")
+    (first, second) = re.findall(r'name="result" value="(\d+)" aria', page)[:2]
+    answer = send(client, result=[first, second], act="set", flag="trailed", note="a satellite")
     assert answer.status_code == 303
     assert answer.headers["Location"] == PAGE
     page = client.get(answer.headers["Location"]).text
@@ -53,24 +53,24 @@ def test_scripts_get_json_and_every_selected_result_is_flagged(own: Site) -> Non
     enter(client)
     headers = OURS | {"Accept": "application/json"}
     answer = client.post("/results/flags", headers=headers, data={
-        "id": "1", "more": "4,7", "act": "set", "name": "clouds", "note": "thick"})
+        "result": "1", "more": "4,7", "act": "set", "flag": "clouds", "note": "thick"})
     assert answer.json["said"] == "3 results flagged 'clouds'."
     assert answer.json["at"] > 0
     answer = client.post("/results/flags", headers=headers, data={
-        "id": ["1", "7"], "act": "clear", "name": "clouds"})
+        "result": ["1", "7"], "act": "clear", "flag": "clouds"})
     assert answer.json["said"] == "Flag removed from 2 results."
     assert (flags_of(own, 1), flags_of(own, 4), flags_of(own, 7)) == ([], ["clouds"], [])
 
 
 @pytest.mark.parametrize(("form", "why"), [
-    ({"act": "set", "name": "bad", "note": "x"}, "Choose at least one"),
-    ({"act": "set", "id": "1", "name": "bad"}, "needs a reason"),
-    ({"act": "set", "id": "1", "name": " ", "note": "x"}, "needs a name"),
-    ({"act": "set", "id": "99999", "name": "bad", "note": "x"}, "no result 99999"),
-    ({"act": "clear", "id": "1", "name": "bad"}, "has no flag"),
+    ({"act": "set", "flag": "bad", "note": "x"}, "Choose at least one"),
+    ({"act": "set", "result": "1", "flag": "bad"}, "needs a reason"),
+    ({"act": "set", "result": "1", "flag": " ", "note": "x"}, "needs a name"),
+    ({"act": "set", "result": "99999", "flag": "bad", "note": "x"}, "no result 99999"),
+    ({"act": "clear", "result": "1", "flag": "bad"}, "has no flag"),
     ({"act": "undo", "at": "1.0"}, "no such change of yours"),
     ({"act": "undo", "at": "x"}, "no such change of yours"),
-    ({"act": "drop", "id": "1"}, "expected set")])
+    ({"act": "drop", "result": "1"}, "expected set")])
 def test_what_cannot_be_done_is_said_and_changes_nothing(
         own: Site, form: dict[str, str], why: str) -> None:
     client = create_app(own).test_client()
@@ -83,10 +83,10 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
 
 def test_viewers_and_outsiders_flag_nothing(own: Site) -> None:
     client = create_app(own).test_client()
-    assert send(client, id="1", act="set", name="bad", note="x").status_code == 403
+    assert send(client, result="1", act="set", flag="bad", note="x").status_code == 403
     add_account(own, "Vera")
     execute(own, "UPDATE user SET role = ? WHERE name = 'Vera'", Role.VIEWER.value)
     enter(client, name="Vera")
-    assert send(client, id="1", act="set", name="bad", note="x").status_code == 403
+    assert send(client, result="1", act="set", flag="bad", note="x").status_code == 403
     assert flags_of(own, 1) == []
     assert "Set the flag" not in client.get("/sources/BL%20Lac").text
