@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import threading
@@ -17,6 +18,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from iop4d.model.errors import Iop4dError
+from iop4d.model.states import Role
 from iop4d.model.uncertainty import mag_total
 from iop4d.simulator.almanac import first_high, last_night
 from iop4d.simulator.botserver import BotServer
@@ -49,7 +51,10 @@ POLARIMETERS = (("AndorT150", ("3C345", "OJ287", "3C454.3", "S50716+714"), 15.0,
                 ("RoperT90", ("1ES1959+650",), 45.0, 60.0))
 _EVENING_HOURS = 2.0  # from dusk, in which the chosen fields stand high
 _FLARE_MAG, _ALERT_MAG, _CLEAR_MAG = 0.9, 0.4, 0.2  # brighter than the quiet source
-_SPOKEN = {"BLLac": "BL Lac"}  # as people write it, where observers type another name
+#: Names as people write them, where observers type another one.
+_SPOKEN = {"BLLac": "BL Lac", "3C66A": "3C 66A", "OJ287": "OJ 287", "3C273": "3C 273",
+           "4C38.41": "4C 38.41", "3C454.3": "3C 454.3", "1ES1959+650": "1ES 1959+650",
+           "S50716+714": "S5 0716+714"}
 _ALWAYS_UP = "S50716+714"
 _MARK = ".iop4d-demo"  # marks a folder that the demo made, and may replace
 _REPORT = 10.0  # seconds between lines on the screen
@@ -171,11 +176,12 @@ class Demo:
         names = dict.fromkeys(name for plan in self._plans for name in plan.fields)
         text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, names)))
         for typed, spoken in _SPOKEN.items():
-            text = text.replace(f",{typed},", f",{typed};{spoken},")
+            text = re.sub(rf",{re.escape(typed)}(?=[,;])", f",{spoken};{typed}", text)
         database = Database(self._folder / "iop4d.db")
         with database.write() as tx:
             catalogue.save(tx, catalogue_csv.parse(text))
-            users.save(tx, ACCOUNT[0], generate_password_hash(ACCOUNT[1]), now=0.0)
+            users.save(tx, ACCOUNT[0], generate_password_hash(ACCOUNT[1]), now=0.0,
+                       role=Role.ADMIN)
         database.close()
 
     @property
@@ -190,7 +196,7 @@ class Demo:
         self._screen.print("Polarimetry: " + "; ".join(
             f"{name} of {plan.fields[0]} from {after:g} s on"
             for name, (plan, after) in self._others.items()))
-        self._screen.print(f"To acknowledge alerts on the page, sign in as {ACCOUNT[0]}, "
+        self._screen.print(f"To act on the page, sign in as {ACCOUNT[0]}, "
                            f"password {ACCOUNT[1]}.")
         self._screen.print(f"Telegram's stand-in keeps its messages in {bot.folder}; say something "
                            f"to the bot: curl -d chat=7 -d text=/status {bot.url}/say")

@@ -2,7 +2,7 @@
 // what the stream does not do: say that it is broken, poll without it, count the time.
 "use strict";
 (() => {
-  const POLL_MS = 12000, RETRY_MS = 30000, SILENT_MS = 45000;
+  const POLL_MS = 12000, RETRY_MS = 30000, SILENT_MS = 45000, LATER = 4;
   const root = document.body.dataset.root, indicator = document.getElementById("indicator");
 
   // Whether details are open is the reader's choice.
@@ -132,13 +132,20 @@
   // A part that could not be had, or the stream that was refused.
   const failed = ({ detail: { ctx } }) => {
     if (ctx.sourceElement.id === "stream") { closed(); return; }
-    const raw = ctx.response && ctx.response.raw;
+    const raw = ctx.response && ctx.response.raw, part = ctx.sourceElement;
+    const address = part.getAttribute("hx-get"), tries = Number(part.dataset.tries || 0);
+    // Large answers are made one at a time: this one has its turn a little later.
+    if (raw && raw.status === 503 && raw.headers.get("Retry-After") && address && tries < LATER) {
+      part.dataset.tries = tries + 1;
+      setTimeout(() => htmx.ajax("GET", address, { source: part }), 1000 * (2 + 2 * Math.random()) * (1 + tries));
+      return;
+    }
     tell(raw ? reason(raw.status, ctx.text) : SILENT);
   };
   document.addEventListener("htmx:response:error", failed);
   document.addEventListener("htmx:error", (event) => { if (event.detail.ctx) failed(event); });
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-    if (ctx && ctx.response && ctx.response.raw && ctx.response.raw.ok) tell("");
+    if (ctx && ctx.response && ctx.response.raw && ctx.response.raw.ok) { delete ctx.sourceElement.dataset.tries; tell(""); }
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && !connected) { reopen(); poll(); } });
   // A connection that is dead without an end: the server sends something every 15 s.
