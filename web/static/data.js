@@ -214,7 +214,7 @@ function heads() {
         ? { values: column.kind === "choice" ? column.choices : ["yes", "no"], multiselect: column.kind === "choice", clearable: true, elementAttributes: label }
         : { elementAttributes: label };
       head.headerFilterFunc = () => true;
-      head.headerFilterPlaceholder = hint(column);
+      head.headerFilterPlaceholder = isList ? "any" : hint(column);
       head.headerFilterLiveFilter = !isList;
     }
     return head;
