@@ -129,7 +129,7 @@ def band_colours() -> str:
 
 def live_trigger(*kinds: str) -> str:
     """When a part of a page is fetched again: at events of these kinds, by htmx's words."""
-    return ", ".join(f"{PAGE_PREFIX}{kind} from:body delay:300ms" for kind in (*kinds, "reset"))
+    return ", ".join(f"{PAGE_PREFIX}{kind} from:body throttle:500ms" for kind in (*kinds, "reset"))
 
 
 def live_self(id_: str, *kinds: str) -> Markup:
