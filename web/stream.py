@@ -153,11 +153,27 @@ class Hub:
                 self._tail()
             except StoreUnavailableError:
                 _log.debug("the live stream cannot read the database", exc_info=True)
+                self._lose()
             except Exception:  # noqa: BLE001
                 # One bad row must not end the live page of everyone.
                 _log.exception("the live stream failed")
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, timeout=_POLL_SECONDS)
+
+    def _lose(self) -> None:
+        """The database cannot be read: pages ask for their parts once, and are told why."""
+        if self._beat[0] is None:
+            return
+        self._beat = (None, None)
+        with self._changed:
+            self._publish([Message(0, "daemon", '{"daemon":"unknown"}')])
+
+    def _publish(self, messages: list[Message]) -> None:
+        """Hand messages to every browser; who does not keep up is dropped. Under the lock."""
+        for client in list(self._clients):
+            if not all(map(client.offer, messages)):
+                self._clients.discard(client)
+                client.drop()
 
     def _tail(self) -> None:
         """One look at the database."""
@@ -179,10 +195,7 @@ class Hub:
                 messages = [_RESET, *messages]
             elif rows:
                 self._cursor = max(self._cursor or 0, rows[-1].id)
-            for client in list(self._clients):
-                if not all(map(client.offer, messages)):
-                    self._clients.discard(client)
-                    client.drop()
+            self._publish(messages)
 
 
 def _message(row: Event) -> Message:
