@@ -451,7 +451,7 @@
   const [stretchLabel, stretches] = choice("Stretch", ["linear", "sqrt", "asinh", "log"].map((one) => [one, one]), (name) => { state.stretch = name; redraw(); });
   const [coloursLabel, palettes] = choice("Colours", ["grey", "inverted", "viridis", "heat"].map((one) => [one, one]), (name) => { state.colours = name; redraw(); });
   const [cutsLabel, cutsList] = choice("Cuts", CUTS, (name) => { if (name !== "own") setCuts(cutsOf(view(), name), name); });
-  const OVERLAYS = [["sources", "sources"], ["apertures", "apertures"], ["annuli", "annuli"], ["pairs", "pairs"], ["stars", "matched stars"], ["masked", "masked pixels"], ["grid", "grid"]];
+  const OVERLAYS = [["sources", "sources"], ["apertures", "apertures"], ["annuli", "annuli"], ["pairs", "pairs"], ["stars", "field stars"], ["masked", "masked pixels"], ["grid", "grid"]];
   const has = { sources: () => marks.sources.length, apertures: () => marks.aperture, annuli: () => marks.annulus, pairs: () => marks.pairs.length, stars: () => marks.stars.length, masked: () => true, grid: () => marks.wcs };
   const boxes = make("fieldset", { className: "overlays" }, make("legend", {}, "Overlays"));
   const listOverlays = () => {
