@@ -127,9 +127,16 @@ class Transaction(Connection):
         return table.insert(**columns).bind(self._db)
 
     def insert_many(self, table: type[Table], rows: list[dict[str, Any]]) -> None:
-        """Many new rows of the same columns, all without defaults that are left to the table."""
+        """Many new rows of the same columns; what they do not name has its default."""
+        if not rows:
+            return
+        fields: Any = table._meta.sorted_fields
+        missing = [field for field in fields
+                   if field.default is not None and field.name not in rows[0]]
         for row in rows:
-            self._db.execute_sql(insert_row(table, tuple(row)), db_values(table, row))  # type: ignore[arg-type]
+            whole = row | {field.name: field.default() if callable(field.default)
+                           else field.default for field in missing}
+            self._db.execute_sql(insert_row(table, tuple(whole)), db_values(table, whole))  # type: ignore[arg-type]
 
     def replace(self, table: type[Table], **columns: Any) -> None:
         """A row in the place of whatever has its key."""
