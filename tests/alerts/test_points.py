@@ -175,6 +175,14 @@ def test_a_colour_needs_the_second_band_just_before_the_first_point_that_is_aske
     assert seen(tx, "colour B-R < 1", band="B-R", since=JD, colour_within_hours=0.3) == []
 
 
+def test_the_points_of_a_colour_need_the_second_band_just_before_their_span(
+        tx: Transaction) -> None:
+    point(tx, -20, 13.0, band="R")
+    blue = point(tx, 0, 13.9, band="B")
+    rule_ = compiled("colour B-R < 1", colour_within_hours=0.5)
+    assert points.colours(tx, rule_, "BL Lac", JD - 1e-4, JD + 1e-4) == {blue}
+
+
 def test_a_change_reaches_back_by_its_window(tx: Transaction) -> None:
     for n in range(5):
         point(tx, (n - 10) * DAY, 13.0, night=f"2025-11-{1 + n:02d}")
@@ -211,6 +219,19 @@ def test_points_that_do_not_count_are_passed_over_however_many(tx: Transaction,
         point(tx, n, 13.0, err=0.5)
     point(tx, between, 13.0)
     assert load(tx, between, confirm=2, max_err=0.1)[1] == [0, between]
+
+
+@pytest.mark.parametrize("between", [15, 300])
+def test_points_of_one_band_alone_are_passed_over_where_a_colour_is_judged(tx: Transaction,
+                                                                           between: int) -> None:
+    for day in (0, 410):
+        point(tx, day * DAY, 13.0, band="R")
+        point(tx, day * DAY, 13.9, band="B")
+    for n in range(between):  # more than a week before the newest
+        point(tx, 400 * DAY + n, 13.9, band="B")
+    rule_ = compiled("colour B-R < 1", confirm=2)
+    _, found = PointReader(tx, math.inf).load(rule_, "BL Lac", "B-R", JD + 410.0)
+    assert [round(p.jd - JD) for p in found] == [0, 410]
 
 
 def test_a_point_a_week_before_the_newest_is_too_late_to_make_an_edge(tx: Transaction) -> None:
