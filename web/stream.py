@@ -87,6 +87,7 @@ class Hub:
         self._clients: set[Client] = set()
         self._cursor: int | None = None
         self._beat: tuple[DaemonState | None, Any] = (None, None)
+        self._lost = False  # the database could not be read, and the browsers were told
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -162,9 +163,9 @@ class Hub:
 
     def _lose(self) -> None:
         """The database cannot be read: pages ask for their parts once, and are told why."""
-        if self._beat[0] is None:
+        if self._lost:
             return
-        self._beat = (None, None)
+        self._lost, self._beat = True, (None, None)
         with self._changed:
             self._publish([Message(0, "daemon", '{"daemon":"unknown"}')])
 
@@ -182,6 +183,7 @@ class Hub:
             newest = events.newest(db)
             rows = events.after(db, cursor, QUEUE) if cursor is not None and newest > cursor else []
             beat = heartbeat(db)
+        self._lost = False
         messages = [_message(row) for row in rows]
         daemon = daemon_state(beat, time.time(), locked=is_locked(self._lock))
         if (daemon, beat.get("beat_at")) != self._beat:

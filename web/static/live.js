@@ -149,7 +149,8 @@
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && !connected) { reopen(); poll(); } });
   // A connection that is dead without an end: the server sends something every 15 s.
-  if (!stream()) closed();
+  // Here and not in the page: htmx may begin before its extension for streams is there.
+  if (stream()) setTimeout(reopen, 1); else closed();
   setInterval(() => {
     if (connected && !document.hidden && Date.now() - heardAt > SILENT_MS) { connected = false; reopen(); closed(); }
     if (connected && !document.hidden && !stale.hidden) happened(["reset"]);
