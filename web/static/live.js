@@ -135,7 +135,7 @@
     const raw = ctx.response && ctx.response.raw, part = ctx.sourceElement;
     const address = part.getAttribute("hx-get"), tries = Number(part.dataset.tries || 0);
     // Large answers are made one at a time: this one has its turn a little later.
-    if (raw && raw.status === 503 && raw.headers.get("Retry-After") && address && tries < LATER) {
+    if (raw && raw.status === 503 && raw.headers.get("Retry-After") && address && tries < LATER && /large answers/.test(ctx.text || "")) {
       part.dataset.tries = tries + 1;
       setTimeout(() => htmx.ajax("GET", address, { source: part }), 1000 * (2 + 2 * Math.random()) * (1 + tries));
       return;
