@@ -110,15 +110,20 @@ def who() -> str:
 
 
 def person() -> users.Person | None:
-    """Who is signed in, or for whom a program acts by its token, and what they may do."""
+    """Who is signed in, or for whom a program acts by its token, and what they may do.
+
+    A program that sends a token is told so where nobody can be looked up: StoreUnavailableError.
+    """
     if "person" not in g:
         g.person = None
-        with suppress(StoreUnavailableError):
-            sent = api_token()
-            g.person = (person_of_token(sent, parts().reader) if sent
-                        else person_of(session_token(), parts().reader))
-            if sent and g.person is not None:
-                _note_use(digest(sent), time.time())
+        if sent := api_token():
+            g.person = person_of_token(sent, parts().reader)
+            with suppress(StoreUnavailableError):
+                if g.person is not None:
+                    _note_use(digest(sent), time.time())
+        else:
+            with suppress(StoreUnavailableError):
+                g.person = person_of(session_token(), parts().reader)
     found: users.Person | None = g.person
     return found
 
@@ -284,9 +289,9 @@ def page_of_ours(path: str) -> str:
         with suppress(HTTPException, RequestRedirect, ValueError):
             pages = current_app.url_map.bind("")
             endpoint, values = pages.match(unquote(urlsplit(path).path), method="GET")
-            # A name that begins with an underscore would be an order to url_for.
+            # These names would be orders to url_for.
             query = {name: texts for name, texts in parse_qs(urlsplit(path).query).items()
-                     if not name.startswith("_")}
+                     if not name.startswith("_") and name != "endpoint"}
             return url_for(endpoint, **(query | dict(values)))
     return url_for(endpoint, **values)
 

@@ -147,15 +147,19 @@ class Pictures:
     def part(self, place: Place, x: int, y: int, nx: int, ny: int) -> FloatImage:
         """The pixels of a part of an image, as far as it reaches."""
         picture = self.picture(place)
+        if x >= picture.shape[1] or y >= picture.shape[0]:
+            return np.empty((0, 0), dtype=np.float32)
         if picture.factor == 1:
             return picture.small[max(y, 0):max(y + ny, 0), max(x, 0):max(x + nx, 0)]
         return self._of_file(place, picture, x, y, nx, ny)
 
     def _tile(self, place: Place, level: int, column: int, row: int) -> bytes:
         picture = self.picture(place)
+        if level > picture.depth:  # before any number is shifted by it
+            raise RefusedError("the image has no such tile")
         side = TILE << level
         x, y = column * side, row * side
-        if not (level <= picture.depth and x < picture.shape[1] and y < picture.shape[0]):
+        if not (x < picture.shape[1] and y < picture.shape[0]):
             raise RefusedError("the image has no such tile")
         if (1 << level) >= picture.factor:
             step = side // picture.factor

@@ -10,7 +10,7 @@ from iop4d.config import Site
 from iop4d.config.edit import rule_as_written, without_defaults
 from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.model.states import RequestKind, Role
-from iop4d.store import people
+from iop4d.store import alerts, audit, people
 from iop4d.store.database import Connection
 from iop4d.store.schema import Audit
 from iop4d.web.answers import request_and_say
@@ -46,7 +46,14 @@ def _mute(row: Audit, site: Site, *, by: str, now: float) -> str:
     rule, source = names["rule"], names["source"] or ("" if names["rule"] else "*")
     with changing() as tx:
         if row.act == "mute":
-            return f"{actions.unmute(tx, rule=rule, source=source, by=by, now=now)} is unmuted."
+            # This one alone: another person's of the same names stays.
+            this = [one for one in alerts.mutes(tx, now) if names == {
+                "rule": one.rule, "source": one.source, "until": one.until}][:1]
+            if not this:
+                raise UndoError("this mute has ended already")
+            alerts.end_mutes(tx, this, now)
+            audit.record(tx, at=now, by=by, act="unmute", subject=row.subject, was=names)
+            return f"{alerts.name_of_mute(this[0])} is unmuted."
         if names["until"] <= now:
             raise UndoError("the mute would have ended by now")
         made = actions.mute(tx, rule=rule, source=source, seconds=names["until"] - now, by=by,

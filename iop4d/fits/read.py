@@ -58,6 +58,21 @@ class FitsFile:
     changed: str = ""
 
 
+def physical(stored: NDArray[Any], scale: float, zero: float, blank: int | None) -> FloatImage:
+    """Stored numbers as new float32 in physical units: BSCALE, BZERO, NaN for BLANK.
+
+    FITS standard 4.0, section 4.4.2.5.
+    """
+    pixels = stored.astype(np.float32)
+    if scale != 1.0:
+        pixels *= np.float32(scale)
+    if zero != 0.0:
+        pixels += np.float32(zero)
+    if blank is not None:
+        pixels[stored == blank] = np.nan
+    return pixels
+
+
 @dataclass(frozen=True, kw_only=True)
 class RawImage:
     """An image as stored, (ny, nx), turned to physical float32 only row by row as needed.
@@ -90,14 +105,7 @@ class RawImage:
 
     def rows(self, first: int = 0, last: int | None = None) -> FloatImage:
         """Rows ``first`` to ``last`` (exclusive) as a new float32 array, ADU."""
-        stored = self.stored[first:last]
-        pixels = stored.astype(np.float32)
-        if self.scale != 1.0:
-            pixels *= np.float32(self.scale)
-        if self.zero != 0.0:
-            pixels += np.float32(self.zero)
-        if self.blank is not None:
-            pixels[stored == self.blank] = np.nan
+        pixels = physical(self.stored[first:last], self.scale, self.zero, self.blank)
         if self.overscan.any():
             level = self.overscan
             pixels -= level[first:last] if level.shape[0] > 1 else level

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from iop4d.fits.cards import BLOCK, MAX_HEADER, Value, find_end, lines_of
 from iop4d.fits.check import MAX_HDUS, Hdu, check_beginning, hdu_at
-from iop4d.fits.read import DTYPES, MAX_BYTES, image_of, read_image, scale_of, unpacked
+from iop4d.fits.read import DTYPES, MAX_BYTES, image_of, physical, read_image, scale_of, unpacked
 from iop4d.fits.write import plain_header
 from iop4d.model.errors import FrameError
 from iop4d.model.frame import Region
@@ -158,14 +158,7 @@ class _Stored:
                 raise FrameError("is truncated: it was made shorter while it was shown")
             data += more
         stored = np.frombuffer(data, dtype=self.dtype).reshape(count, self.nx)
-        pixels = stored.astype(np.float32)
-        if self.scale != 1.0:
-            pixels *= np.float32(self.scale)
-        if self.zero != 0.0:
-            pixels += np.float32(self.zero)
-        if self.blank is not None:
-            pixels[stored == self.blank] = np.nan
-        return pixels
+        return physical(stored, self.scale, self.zero, self.blank)
 
 
 def _colour(rows: FloatImage, mosaic: str) -> FloatImage:

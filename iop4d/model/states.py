@@ -108,7 +108,7 @@ class SummaryState(StrEnum):
 
 
 class Role(StrEnum):
-    """What somebody who signs in may do. Each may also do what those before it may."""
+    """What an account may do. Each role may also do what those before it may."""
 
     VIEWER = "viewer"  # read everything that is no operator's matter
     OBSERVER = "observer"  # flag, acknowledge, snooze, mute

@@ -31,7 +31,7 @@ from iop4d.science.polarimetry import modulation, normalised_difference
 Floats = NDArray[np.float64]
 
 _FINE = 91  # points of a curve
-_BEYOND = 5.0  # degrees that a curve goes on beyond the positions
+_BEYOND = 5.0  # degrees by which a curve extends past the first and the last position
 
 
 @dataclass(frozen=True, kw_only=True)

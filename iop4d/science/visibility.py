@@ -1,6 +1,7 @@
 """How high directions, the Sun and the Moon stand in a night over a place, by the ERFA library.
 
-Good to 0.1 degree, for planning: no refraction and no aberration; UT1 is taken as UTC.
+Accurate to 0.1 degree, enough for planning: refraction and aberration are left out, UT1 is taken
+as UTC.
 """
 
 from __future__ import annotations

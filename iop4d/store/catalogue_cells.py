@@ -1,4 +1,4 @@
-"""A source as cells of text, as a table and a form have it, and back: every wrong cell is told."""
+"""A source as cells of text, as a table and a form have it, and back: every wrong cell is named."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def edit(tx: Transaction, before: Source, after: Source, *, by: str, at: float,
 
 
 def add(tx: Transaction, source: Source, *, by: str, at: float, why: str = "") -> int:
-    """Add a source; raises CatalogueError for a name that is taken."""
+    """Add a source; raises CatalogueError for a name that another source has."""
     catalogue.check_names((*catalogue.load(tx).sources, source))
     return write(tx, {source.name: source}, act=ADD, subject=source.name, by=by, at=at, why=why)
 

@@ -51,10 +51,3 @@ def last_frame(db: Connection, source: str, band: str = "") -> Frame | None:
     found: Frame | None = db.select(Frame).join(Measurement).where(wanted).order_by(
         Measurement.id.desc()).first()
     return found
-
-
-def bands_measured(db: Connection, source: str) -> list[str]:
-    """The bands in which a source was measured on frames that are there."""
-    rows = db.select(Frame, Frame.band).join(Measurement).where(
-        (Measurement.source == source) & Frame.reduced_path.is_null(False)).distinct().tuples()
-    return sorted(band for (band,) in rows if band)

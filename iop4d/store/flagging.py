@@ -75,8 +75,8 @@ def clear_flag(tx: Transaction, ids: Sequence[int], name: str, *, note: str, by:
 def undo(tx: Transaction, at: float, *, by: str, now: float) -> tuple[int, int]:
     """Undo a person's change of that moment: how many results are as before, how many are not.
 
-    A result whose flags somebody changed since stays as it is. Raises Iop4dError if there is no
-    such change.
+    A result whose flags were changed since, or of which this was undone already, stays as it is.
+    Raises Iop4dError if there is no such change.
     """
     rows = list(tx.select(Audit).where((Audit.at == at) & (Audit.by == by)
                                        & Audit.act.in_((SET, CLEARED))))
@@ -85,13 +85,21 @@ def undo(tx: Transaction, at: float, *, by: str, now: float) -> tuple[int, int]:
     done = 0
     for row in rows:
         result = _result(tx, int(row.subject.removeprefix("result ")))
-        if result.human_flags == row.now:
+        if result.human_flags == row.now and _newest(tx, row.subject) == row.id:
             _save(tx, result, row.was, now)
             audit.record(tx, at=now, by=by, act=UNDONE, subject=row.subject, was=row.now,
                          now=row.was, why=row.why)
             done += 1
     _tell(tx, [int(row.subject.removeprefix("result ")) for row in rows], now)
     return done, len(rows) - done
+
+
+def _newest(db: Connection, subject: str) -> int | None:
+    """The id of the newest change of the flags of a result."""
+    found: int | None = db.select(Audit, Audit.id).where(
+        (Audit.subject == subject) & Audit.act.in_((SET, CLEARED, UNDONE))).order_by(
+            Audit.id.desc()).limit(1).scalar()
+    return found
 
 
 def last_change(db: Connection, by: str, *, since: float) -> Change | None:

@@ -8,12 +8,10 @@ from typing import Any
 
 import peewee as pw
 
-from iop4d.model.flags import NEVER_ALERTS
 from iop4d.model.frame import FrameKind
-from iop4d.model.result import STACK
 from iop4d.model.states import ACTIVE_ALERTS, AlertState
 from iop4d.store.database import Connection
-from iop4d.store.results import among, standing
+from iop4d.store.results import standing
 from iop4d.store.schema import (
     Alert,
     AlertStep,
@@ -27,7 +25,6 @@ from iop4d.store.schema import (
     Summary,
 )
 from iop4d.store.status import TROUBLE
-from iop4d.store.table import is_filled
 
 PAGE = 100
 #: What lists of frames show of their results; the rest (calibrators, methods) is large.
@@ -73,34 +70,6 @@ class FrameLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NightLine:
-    """A night of the list: its frames by state, its results and their sources."""
-
-    night: str
-    frames: dict[str, int]
-    results: int = 0
-    sources: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class BandSummary:
-    """The results of one source and band in a night; ``good`` of them enter the mean.
-
-    ``polarised``: the newest that has a polarisation.
-    """
-
-    source: str
-    band: str
-    count: int
-    good: int
-    mean: float | None
-    brightest: float | None
-    faintest: float | None
-    last: Result
-    polarised: Result | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Episode:
     """An alert with the results that confirmed it, its messages and its history."""
 
@@ -122,11 +91,6 @@ def _page(query: Any, number: int, size: int = PAGE) -> Page:
 
 
 # Frames.
-
-
-def latest_frames(db: Connection, count: int) -> list[FrameLine]:
-    """The frames that came last."""
-    return with_results(db, db.select(Frame, *_LISTED).order_by(Frame.id.desc()).limit(count))
 
 
 def with_results(db: Connection, frames: Iterable[Frame], *columns: Any) -> list[FrameLine]:
@@ -177,24 +141,6 @@ def history(db: Connection, results: Iterable[Result]) -> list[ResultHistory]:
 # Nights.
 
 
-def nights(db: Connection) -> list[NightLine]:
-    """Every night, the latest first."""
-    frames: dict[str, dict[str, int]] = {}
-    counts = (db.select(Frame, Frame.night, Frame.state, pw.fn.COUNT())
-              .where(Frame.night != "").group_by(Frame.night, Frame.state))
-    for night, state, count in counts.tuples():
-        frames.setdefault(night, {})[state] = count
-    results = {night: (count, sources) for night, count, sources in standing(
-        db, Result.night, pw.fn.COUNT(), pw.fn.COUNT(pw.fn.DISTINCT(Result.source))).group_by(
-        Result.night).tuples()}
-    lines = []
-    for night in sorted(frames.keys() | results.keys(), reverse=True):
-        count, sources = results.get(night, (0, 0))
-        lines.append(NightLine(night=night, frames=frames.get(night, {}), results=count,
-                               sources=sources))
-    return lines
-
-
 def night_states(db: Connection, night: str) -> dict[str, int]:
     """A night's frames by state."""
     return dict(db.select(Frame, Frame.state, pw.fn.COUNT(Frame.id)).where(Frame.night == night)
@@ -225,48 +171,6 @@ def night_frames(db: Connection, night: str, state: str | None, number: int, *,
                 total=found.total)
 
 
-def last_night(db: Connection) -> str | None:
-    """The latest night that has results."""
-    night = standing(db, Result.night).order_by(Result.night.desc()).limit(1).scalar()
-    return str(night) if night else None
-
-
-def summarise(db: Connection, night: str) -> list[BandSummary]:
-    """A night's results by source and band, without withdrawn ones.
-
-    Means leave out what never counts for an alert.
-    """
-    sound = ((Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & ~is_filled(Result.human_flags)
-             & Result.mag.is_null(False) & (Result.mode != STACK))
-    good = pw.Case(None, [(sound, Result.mag)])
-    of_night = Result.night == night
-    groups = list(
-        standing(db, Result.source, Result.band, pw.fn.COUNT(Result.id), pw.fn.COUNT(good),
-                 pw.fn.AVG(good), pw.fn.MIN(good), pw.fn.MAX(good))
-        .where(of_night).group_by(Result.source, Result.band)
-        .order_by(Result.source, Result.band).tuples())
-    last = _newest_of_each(db, of_night)
-    polarised = _newest_of_each(db, of_night & Result.p.is_null(False))
-    # The last result of a band may be withdrawn between these queries.
-    return [
-        BandSummary(source=source, band=band, count=count, good=n_good, mean=mean,
-                    brightest=brightest, faintest=faintest, last=last[source, band],
-                    polarised=polarised.get((source, band)))
-        for source, band, count, n_good, mean, brightest, faintest in groups
-        if (source, band) in last]
-
-
-def _newest_of_each(db: Connection, which: Any) -> dict[tuple[str, str], Result]:
-    """Of some results the newest of each source and band, by two queries however many there are."""
-    place = pw.fn.ROW_NUMBER().over(
-        partition_by=[Result.source, Result.band],
-        order_by=[Result.jd_mid.desc(), Result.id.desc()]).alias("place")
-    ranked = standing(db, Result.id, place).where(which).alias("ranked")
-    newest = db.select(Result, ranked.c.id).from_(ranked).where(ranked.c.place == 1)
-    ids = [id_ for (id_,) in newest.tuples()]
-    return {(row.source, row.band): row for row in among(db, ids)}
-
-
 # Alerts, messages and summaries.
 
 
@@ -293,11 +197,6 @@ def by_alert(db: Connection, table: type[Any], alerts: list[Alert],
     for row in db.select(table, *columns).where(table.alert.in_(ids)).order_by(table.id):
         found.setdefault(row.alert_id, []).append(row)
     return found
-
-
-def latest_messages(db: Connection, count: int) -> list[Outbox]:
-    """The messages made last, with what became of them."""
-    return list(db.select(Outbox).order_by(Outbox.id.desc()).limit(count))
 
 
 def subject(message: Outbox) -> str:

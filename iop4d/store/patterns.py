@@ -17,7 +17,6 @@ _MOST_STATES = 1000  # an expression of {} within {} has that many soon
 _MOST_REPEATS = 50
 _MOST_MOVES = 20_000  # kept of one expression
 _DEEPEST = 30  # brackets within brackets
-_SPECIAL = r"\.^$*+?{}[]|()"
 
 Test = Callable[[str], bool]
 _CLASSES: dict[str, Test] = {

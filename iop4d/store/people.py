@@ -72,7 +72,7 @@ def is_last_admin(db: Connection, name: str) -> bool:
     return admins == [name]
 
 
-#: What is said of a change after which nobody is an admin.
+#: The warning about a change that leaves the site without an admin.
 NO_ADMIN = ("No admin is left then: accounts can be changed only by the command 'iop4d users' on "
             "the machine.")
 
@@ -88,7 +88,7 @@ def check_password(password: str) -> None:
 
 
 def new_password() -> str:
-    """An initial password for somebody."""
+    """An initial password for a new account."""
     return secrets.token_urlsafe(12)
 
 

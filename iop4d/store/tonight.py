@@ -103,7 +103,10 @@ def is_good(point: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class BandLine:
-    """A night's points of one source and band, as ``pages.BandSummary`` of the points at hand."""
+    """A night's points of one source and band; ``good`` of them enter the mean.
+
+    ``last``: the newest; ``polarised``: the newest that has a polarisation.
+    """
 
     source: str
     band: str

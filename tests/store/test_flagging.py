@@ -68,6 +68,17 @@ def test_undoing_brings_back_what_was_but_for_what_others_changed_since(
     assert names(database) == [[], ["bad"], ["bad", "trailed"]]
 
 
+def test_a_change_that_was_undone_is_not_undone_again_over_another_person_s(
+        database: Database) -> None:
+    with database.write() as tx:
+        flagging.set_flag(tx, [1], "bad", note="", by="Ben", now=1.0)
+        flagging.clear_flag(tx, [1], "bad", note="", by="Ana", now=2.0)
+        assert flagging.undo(tx, 2.0, by="Ana", now=3.0) == (1, 0)
+        flagging.clear_flag(tx, [1], "bad", note="", by="Ben", now=4.0)
+        assert flagging.undo(tx, 2.0, by="Ana", now=5.0) == (0, 1), "from a page left open"
+    assert names(database)[0] == []
+
+
 def test_nobody_undoes_the_change_of_somebody_else(database: Database) -> None:
     with database.write() as tx:
         flagging.set_flag(tx, [1], "bad", note="", by="Ana", now=2.0)

@@ -200,6 +200,7 @@ _ELSEWHERE = (
 def test_nobody_is_sent_elsewhere(site: Site) -> None:
     app = create_app(site)
     with app.test_request_context():
+        assert auth.page_of_ours("/sources?endpoint=x&tag=TeV") == "/sources?tag=TeV"
         for back in _ELSEWHERE:
             assert auth.page_of_ours(back) == "/", back
     client = app.test_client()

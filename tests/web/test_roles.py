@@ -186,3 +186,18 @@ def test_a_token_s_last_use_is_kept(site: Site) -> None:
         assert before <= token.used_at <= time.time()
         assert not people.use_is_old(db, token.token, time.time())
         assert people.use_is_old(db, token.token, time.time() + 601.0)
+
+
+def test_a_token_is_not_called_unknown_while_the_database_cannot_be_read(site: Site) -> None:
+    with Database(site.database).write() as tx:
+        sent = people.add_token(tx, "admin", "program", "read", by="admin", now=time.time(),
+                                ends_at=None)
+    client = create_app(site).test_client()
+    headers = {"Authorization": f"Bearer {sent}"}
+    assert client.get("/api/v1/results", headers=headers).status_code == 200
+    away = site.database.with_name("away")
+    site.database.rename(away)
+    answer = client.get("/api/v1/results", headers=headers)
+    away.rename(site.database)
+    assert answer.status_code == 503, answer.text
+    assert "token" not in answer.text

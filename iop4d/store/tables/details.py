@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from iop4d.model import flags as quality
-from iop4d.store import pages, schema
+from iop4d.store import pages, schema, tonight
 from iop4d.store.database import Connection
 from iop4d.store.jobs import OF_A_FRAME, JobKind
 from iop4d.store.results import standing
@@ -76,7 +76,7 @@ def _night(db: Connection, found: Details) -> None:
     found["by_source"] = [
         {"source": line.source, "band": line.band, "count": line.count, "good": line.good,
          "mean": line.mean, "brightest": line.brightest, "faintest": line.faintest,
-         "last": line.last.id} for line in pages.summarise(db, night)]
+         "last": line.last.id} for line in tonight.bands(tonight.points(db, night))]
 
 
 def _alert(db: Connection, found: Details) -> None:

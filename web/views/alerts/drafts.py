@@ -85,6 +85,9 @@ def save(db: Connection, name: str) -> Any:
                      f"The text is too long; expected {LONGEST} characters or less."), 400
     if plain(text) != plain(before):
         with changing() as tx:
+            if _text(kept) != before:  # in this very moment
+                abort(409, "The text was changed by another person at this moment; load the page "
+                           "again.")
             audit.record(tx, at=time.time(), by=who(), act="draft", subject=f"draft {name}",
                          was=before, now=text)
             drafts.keep_text(kept, text)

@@ -16,7 +16,6 @@ _FLAGS = tuple(str(flag.name).lower() for flag in Flag if flag is not Flag.WITHD
 _WORDS = {"has": "contains", "from": "from", "to": "up to", "matches": "regular expression",
           "": "is"}
 _EXAMPLES = {Kind.NIGHT: "2026-11-22", Kind.DAY: "2026-11-22", Kind.MOMENT: "2026-11-22"}
-_MOST_CHOICES = 8
 
 
 @dataclass(frozen=True, kw_only=True)

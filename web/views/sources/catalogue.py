@@ -16,7 +16,15 @@ from werkzeug.wrappers import Response
 from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Source, SourceKind
 from iop4d.model.states import RequestKind
-from iop4d.store import audit, catalogue, catalogue_changes, catalogue_edit, recalibrated, sources
+from iop4d.store import (
+    audit,
+    catalogue,
+    catalogue_changes,
+    catalogue_edit,
+    recalibrated,
+    requests,
+    sources,
+)
 from iop4d.store.catalogue_cells import (
     BY_BAND,
     ISP,
@@ -31,7 +39,7 @@ from iop4d.store.catalogue_csv import linked
 from iop4d.store.database import Connection, Transaction
 from iop4d.system.lock import is_locked
 from iop4d.web.auth import who
-from iop4d.web.context import changing, parts, reading, render, request_of_daemon
+from iop4d.web.context import changing, parts, reading, render
 
 blueprint = Blueprint("catalogue", __name__)
 
@@ -215,12 +223,22 @@ def undo(id_: int) -> Response:
     """Undo a change of the catalogue."""
     try:
         with changing() as tx:
-            made = catalogue_changes.undo(tx, catalogue_changes.by_id(tx, id_), by=who(),
-                                          at=time.time())
+            found = catalogue_changes.by_id(tx, id_)
+            _check_needless(tx, found)
+            made = catalogue_changes.undo(tx, found, by=who(), at=time.time())
     except CatalogueError as error:
         abort(409, f"{str(error).capitalize()}.")
     flash("The change is undone.", "good")
     return redirect(url_for("catalogue.change", id_=made), code=303)
+
+
+def _check_needless(db: Connection, change: Change) -> None:
+    """Refuse to undo that a source was added which is needed by now; raises CatalogueError."""
+    for source in catalogue.load(db).sources:
+        if source.name in change.was and change.was[source.name] is None and (
+                needed := catalogue_edit.uses(db, source, parts().site)):
+            raise CatalogueError(f"{source.name} is needed by now ({'; '.join(needed)}); the form "
+                                 "of its catalogue page removes it nevertheless")
 
 
 @blueprint.post("/catalogue/changes/<int:id_>/reduce-again")
@@ -234,9 +252,10 @@ def reduce_again(id_: int) -> Response:
         abort(404, f"{str(error).capitalize()}.")
     if not ids:
         abort(409, "No frame shows these sources yet.")
-    request_of_daemon(RequestKind.REPROCESS, {"frames": ids, "by": who()})
+    now = time.time()
     with changing() as tx:
-        audit.record(tx, at=time.time(), by=who(), act="reduce again", subject=found.subject,
+        requests.put(tx, RequestKind.REPROCESS, {"frames": ids, "by": who()}, now)
+        audit.record(tx, at=now, by=who(), act="reduce again", subject=found.subject,
                      now={"frames": len(ids)}, why=f"after change {found.id} of the catalogue")
     flash(f"{len(ids)} frames are reduced again; their results follow one by one.", "good")
     return redirect(url_for("catalogue.change", id_=id_), code=303)

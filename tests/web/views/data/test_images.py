@@ -93,3 +93,12 @@ def test_what_cannot_be_shown_is_said_without_its_folder(site: Site) -> None:
     assert client.get("/frames/999/image/raw.json").status_code == 404
     assert client.get(f"/frames/{FRAME}/image/other.json").status_code == 404
     assert np.isfinite(sky()).sum() == SHAPE[0] * SHAPE[1] - 1
+
+
+def test_a_tile_or_pixel_far_beyond_the_image_is_refused_before_it_costs_anything(
+        client: FlaskClient) -> None:
+    said = client.get(f"/frames/{FRAME}/image/reduced.json").json
+    tile = said["tileAddress"].replace("{column}", "1").replace("{row}", "1")
+    assert client.get(tile.replace("{level}", "20000000000")).status_code == 404
+    for x, y in ((2**63 - 1, 0), (0, 2**63 - 1)):
+        assert client.get(f"{said['pixelAddress']}&x={x}&y={y}").status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -14,7 +15,7 @@ from iop4d.model.states import Role
 from iop4d.store import audit, catalogue, users
 from iop4d.store.catalogue_cells import cells_of
 from iop4d.store.database import Database
-from iop4d.store.schema import Audit
+from iop4d.store.schema import Audit, Result
 from iop4d.system.lock import SiteLock
 from iop4d.web.app import create_app
 from iop4d.web.markdown import markdown
@@ -193,3 +194,16 @@ def test_the_page_of_a_source_of_an_odd_name_answers(editor: FlaskClient) -> Non
     page = editor.get("/sources/%3Cb%3Ex%3C|b%3E/catalogue")
     assert page.status_code == 200
     assert "<b>x<" not in page.text
+
+
+def test_an_added_source_that_is_needed_by_now_is_not_taken_out_by_undoing(
+        own: Site, editor: FlaskClient) -> None:
+    answer = post(editor, "/catalogue/new", name="New", kind="target", ra="10:00:00",
+                  dec="+10:00:00")
+    assert answer.status_code == 303, answer.text
+    with Database(own.database).write() as tx:
+        (row,) = audit.of_subject(tx, "source New")
+        tx.update(Result, source="New").where(Result.id == 1).execute()
+    undone = post(editor, f"/catalogue/changes/{row.id}/undo")
+    assert undone.status_code == 409
+    assert "New is needed by now (1 result of it" in html.unescape(undone.text)

@@ -163,6 +163,16 @@ def test_a_mute_and_its_end_are_undone(client: FlaskClient, site: Site) -> None:
     assert mute.until == pytest.approx(time.time() + 2 * 86400, abs=60)
 
 
+def test_undoing_a_mute_leaves_another_of_the_same_names(client: FlaskClient, site: Site) -> None:
+    client.post("/mutes", headers=OURS, data={"source": "BL Lac", "for": "3h"})
+    first = last(site).id
+    client.post("/mutes", headers=OURS, data={"source": "BL Lac", "for": "1w"})
+    assert "2200+420 is unmuted." in undo(client, first)
+    (kept,) = rows(Database(site.database), Mute, Mute.until > time.time())
+    assert kept.until == pytest.approx(time.time() + 7 * 86400, abs=60)
+    assert "this mute has ended already" in undo(client, first)
+
+
 def test_a_role_is_undone_unless_it_is_another_since(client: FlaskClient, site: Site) -> None:
     def give(role: str) -> int:
         client.post("/system/accounts/role", headers=OURS, data={"name": "Ben", "role": role})
