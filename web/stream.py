@@ -87,6 +87,7 @@ class Hub:
         self._clients: set[Client] = set()
         self._cursor: int | None = None
         self._beat: tuple[DaemonState | None, Any] = (None, None)
+        self._shown: tuple[Any, ...] = ()  # what of the heartbeat banners tell
         self._lost = False  # the database could not be read, and the browsers were told
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -104,6 +105,9 @@ class Hub:
                 return None
             # Under the lock the thread publishes nothing: no event falls between the two.
             newest, replay = self._missed(last_seen)
+            if last_seen is not None:
+                # The daemon's state has no number: who was away is told to look.
+                replay = [*replay, Message(0, "daemon", f'{{"daemon":"{self._beat[0]}"}}')]
             client = Client(sent=newest or 0, replay=replay)
             if not self._clients:
                 self._cursor = newest
@@ -187,8 +191,9 @@ class Hub:
         messages = [_message(row) for row in rows]
         daemon = daemon_state(beat, time.time(), locked=is_locked(self._lock))
         if (daemon, beat.get("beat_at")) != self._beat:
-            kinds = ["beat"] + ["daemon"] * (daemon != self._beat[0])
-            self._beat = (daemon, beat.get("beat_at"))
+            shown = _shown_of(beat)
+            kinds = ["beat"] + ["daemon"] * (daemon != self._beat[0] or shown != self._shown)
+            self._beat, self._shown = (daemon, beat.get("beat_at")), shown
             messages += [Message(0, kind, f'{{"daemon":"{daemon}"}}') for kind in kinds]
         with self._changed:
             if cursor is None or newest < cursor:
@@ -198,6 +203,14 @@ class Hub:
             elif rows:
                 self._cursor = max(self._cursor or 0, rows[-1].id)
             self._publish(messages)
+
+
+def _shown_of(beat: dict[str, Any]) -> tuple[Any, ...]:
+    """What of a heartbeat the banners of pages tell, besides the daemon's state."""
+    archives = [(one.get("name"), one.get("state"), one.get("reason"))
+                for one in beat.get("archives") or () if isinstance(one, dict)]
+    return (*(repr(beat.get(name)) for name in (
+        "config_error", "wrong_rules", "paused", "trouble", "started_at")), repr(archives))
 
 
 def _message(row: Event) -> Message:
@@ -215,7 +228,8 @@ def messages(client: Client, connected: Callable[[], bool],
     """
     # Not all at once after a restart.
     yield f"retry: {random.randint(2000, 5000)}\n\n".encode()
-    yield from (message.encoded(for_page=for_page) for message in client.replay)
+    yield from (message.encoded(for_page=for_page) for message in client.replay
+                if message.id or for_page or message.kind != "daemon")
     client.replay = []
     end = time.monotonic() + _LIFE_SECONDS * random.uniform(0.8, 1.2)
     silent_since = asked = time.monotonic()

@@ -14,6 +14,7 @@ import click
 from iop4d import __version__
 from iop4d.cli.common import Context, verbosity
 from iop4d.cli.endings import INTERRUPTED, ending_of, show_whatever_can_be_shown
+from iop4d.system.astropy_folders import give_folders
 
 #: Command to where it is and what it does, in one line.
 COMMANDS = {
@@ -97,6 +98,7 @@ def cli(ctx: click.Context, site: str, overrides: tuple[str, ...]) -> None:
 def main() -> None:
     """Run the command line; docs/commands.md lists the exit codes."""
     show_whatever_can_be_shown()
+    give_folders()
     try:
         code = cli(standalone_mode=False)  # what ctx.exit() asked for
         sys.stdout.flush()

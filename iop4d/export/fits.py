@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.io import fits
 
 from iop4d import __version__
 from iop4d.export.content import BIBCODE, Content, Row, rounded, text_of
 from iop4d.store.tables.columns import Column, Kind
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 #: Rows of one file, whose length stands at its beginning: all of them are held until it is whole.
 MOST_ROWS = 100_000
@@ -22,6 +24,8 @@ _PIECE = 1 << 16
 
 def as_fits(content: Content, parts: Iterable[list[Row]]) -> Iterator[bytes]:
     """The table; NaN where there is no number, texts in ASCII. Empty pieces while it is made."""
+    from astropy.io import fits  # half a second to import, which the pages need not pay
+
     kept: dict[str, list[np.ndarray[Any, Any]]] = {column.name: [] for column in content.columns}
     for rows in parts:
         for column in content.columns:
@@ -62,6 +66,8 @@ def _array(column: Column, values: list[Any]) -> np.ndarray[Any, Any]:
 
 
 def _column(column: Column, values: np.ndarray[Any, Any]) -> fits.Column:
+    from astropy.io import fits
+
     if column.kind in _FLOATS:
         return fits.Column(name=column.name, format="D", unit=column.unit or None, array=values)
     if column.kind is Kind.WHOLE:

@@ -9,7 +9,7 @@ from typing import Any
 import peewee as pw
 
 from iop4d.model.frame import FrameKind
-from iop4d.model.states import ACTIVE_ALERTS, AlertState
+from iop4d.model.states import ACTIVE_ALERTS
 from iop4d.store.database import Connection
 from iop4d.store.results import standing
 from iop4d.store.schema import (
@@ -172,21 +172,6 @@ def night_frames(db: Connection, night: str, state: str | None, number: int, *,
 
 
 # Alerts, messages and summaries.
-
-
-def episodes(db: Connection, number: int, size: int = PAGE) -> Page:
-    """Episodes of alerts, those that are active or pending first, then the latest."""
-    first = pw.Case(Alert.state, [(state, 0) for state in (*ACTIVE_ALERTS, AlertState.PENDING)], 1)
-    found = _page(db.select(Alert).where(Alert.state != AlertState.INACTIVE).order_by(
-        first, Alert.fired_at.desc()), number, size)
-    points = {point for alert in found.rows for point in alert.points}
-    results = {row.id: row for row in db.select(Result).where(Result.id.in_(points))}
-    messages = by_alert(db, Outbox, found.rows)
-    steps = by_alert(db, AlertStep, found.rows)
-    rows = [Episode(alert=alert, results=[results[i] for i in alert.points if i in results],
-                    messages=messages.get(alert.id, []), steps=steps.get(alert.id, []))
-            for alert in found.rows]
-    return Page(rows=rows, number=found.number, total=found.total, size=size)
 
 
 def by_alert(db: Connection, table: type[Any], alerts: list[Alert],

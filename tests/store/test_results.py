@@ -8,7 +8,7 @@ import pytest
 
 from iop4d.model.errors import Iop4dError
 from iop4d.model.result import ResultValue
-from iop4d.store import pages, sources
+from iop4d.store import sources, tonight
 from iop4d.store.database import Database, Transaction
 from iop4d.store.events import emit
 from iop4d.store.flagging import clear_flag, set_flag
@@ -45,17 +45,21 @@ def test_results_that_were_withdrawn_are_not_listed(database: Database) -> None:
         assert [row.id for row in select(tx, Selection())] == [id_]
 
 
+def _of_the_night(tx: Transaction) -> list[tonight.BandLine]:
+    return tonight.bands(tonight.points(tx, GROUP.night))
+
+
 def test_pages_leave_out_what_was_withdrawn_and_means_what_people_flagged(
         database: Database) -> None:
     with database.write() as tx:
         (one,) = save(tx)
         (two,) = save_results(tx, replace(GROUP, key="2", group_id=2), (replace(
             VALUE, mag=15.0, jd_mid=VALUE.jd_mid + 0.1),), now=0.0)
-        assert [line.mean for line in pages.summarise(tx, GROUP.night)] == [14.5]
+        assert [line.mean for line in _of_the_night(tx)] == [14.5]
         set_flag(tx, [one], "trailed", note="", by="", now=1.0)
-        assert [(line.count, line.mean) for line in pages.summarise(tx, GROUP.night)] == [(2, 15.0)]
+        assert [(line.count, line.mean) for line in _of_the_night(tx)] == [(2, 15.0)]
         withdraw(tx, 2, (), 1.0)
-        (line,) = pages.summarise(tx, GROUP.night)
+        (line,) = _of_the_night(tx)
         assert (line.count, line.mean, line.last.id) == (1, None, one)
         assert [row.id for row in sources.latest_results(tx, "BL Lac", 9)] == [one]
         assert [line.last.id for line in sources.listed(tx) if line.last] == [one]

@@ -62,6 +62,15 @@ def drag(browser: Browser, *path: tuple[float, float]) -> None:
     mouse("mouseReleased", path[-1], button="left", clickCount=1)
 
 
+def enter_as_ana(browser: Browser, address: str) -> None:
+    """Sign in, to the page of a source."""
+    browser.open(address + "sign-in?back=/sources/BL%20Lac")
+    browser.wait("document.querySelector('main form button')")
+    browser.js("document.querySelector('input[name=name]').value = 'Ana'; document."
+               f"querySelector('input[name=password]').value = '{PASSWORD}'; document."
+               "querySelector('main form button').click()")
+
+
 def human_flags(site: Site) -> dict[int, list[str]]:
     with Database(site.database, read_only=True).read() as db:
         return {row.id: [mark["name"] for mark in row.human_flags]
@@ -83,11 +92,7 @@ def test_points_are_selected_with_a_lasso_and_flagged_the_mean_changes_and_it_is
         site: Site, serving: Serving, browser: Browser) -> None:
     browser.complaints.clear()
     with serving(site) as address:
-        browser.open(address + "sign-in?back=/sources/BL%20Lac")
-        browser.wait("document.querySelector('main form button')")
-        browser.js("document.querySelector('input[name=name]').value = 'Ana'; document."
-                   f"querySelector('input[name=password]').value = '{PASSWORD}'; document."
-                   "querySelector('main form button').click()")
+        enter_as_ana(browser, address)
         browser.wait(DRAWN, 20)
         browser.js("document.querySelector('[data-tool=lasso]').click();"
                    "document.getElementById('curves').scrollIntoView()")
@@ -224,4 +229,30 @@ def test_a_long_curve_is_thinned_and_zooming_brings_its_points_back(
                    "end: range.start + 15 * 86400e3}))(iop4dCurves.range())")
         browser.wait("iop4dCurves.head().shown === iop4dCurves.head().total && "
                      "iop4dCurves.head().total > 900")
+        browser.leave()
+
+
+def test_what_is_ticked_stays_with_its_row_when_rows_come_above_it(
+        tmp_path: Path, serving: Serving, browser: Browser) -> None:
+    own = observatory.site(tmp_path / "site")
+    observatory.fill(own, frames=60)
+    add_account(own)
+    with serving(own) as address:
+        enter_as_ana(browser, address)
+        browser.wait("document.querySelector('#latest tbody input[name=result]') && "
+                     "document.getElementById('indicator').textContent === 'live'")
+        first = browser.js("(box => { box.checked = true; return box.value })"
+                           "(document.querySelector('#latest tbody input[name=result]'))")
+        with Database(own.database).write() as tx:
+            row = tx.get(Result, Result.id == int(first))
+            assert row is not None
+            for n in range(1, 13):
+                tx.create(Result, **row.__data__ | {
+                    "id": None, "key": f"above/{n}", "jd_mid": row.jd_mid + 0.01 * n,
+                    "changed_at": time.time()})
+        emit(own, "result", '{"id":1,"source":"2200+420","band":"R"}')
+        browser.wait("document.querySelector('#latest tbody input[name=result]').value !== "
+                     f"'{first}'")
+        ticked = "[...document.querySelectorAll('#latest input[name=result]:checked')]"
+        assert browser.js(f"{ticked}.map(box => box.value)") == [first]
         browser.leave()

@@ -652,7 +652,7 @@
   });
   dark.addEventListener("change", () => { if (view) build([x_range.start, x_range.end]); });
   const news = () => { clearTimeout(news.timer); news.timer = setTimeout(() => { if (show.sources.length) load(head ? head.asked : null); }, 400); };
-  document.body.addEventListener("iop4d-result", news);
+  for (const kind of ["result", "flag"]) document.body.addEventListener("iop4d-" + kind, news);
   document.body.addEventListener("iop4d-reset", news);
 
   window.iop4dCurves = { range: () => x_range, panels: () => panels, sources: () => sources, choose, head: () => head, fit, setMode };

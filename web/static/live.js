@@ -5,8 +5,14 @@
   const POLL_MS = 12000, RETRY_MS = 30000, SILENT_MS = 45000, LATER = 4;
   const root = document.body.dataset.root, indicator = document.getElementById("indicator");
 
-  // Whether details are open is the reader's choice.
+  // A row is the same row where its key says so: what is ticked or open in it stays with it. Whether
+  // details are open is the reader's choice.
+  const keyOf = (node) => node.dataset ? node.dataset.key : undefined;
   htmx.registerExtension("keep-open", {
+    init: (internal) => {
+      const alike = internal.isSoftMatch;
+      internal.isSoftMatch = (a, b) => alike(a, b) && keyOf(a) === keyOf(b);
+    },
     htmx_before_morph_attr: (element, { attrName }) =>
       !(attrName === "open" && element.localName === "details"),
   });
@@ -50,7 +56,7 @@
   const stale = document.getElementById("stale");
   const SILENT = "the site does not answer";
   let lastEvent = Number(document.body.dataset.lastEvent || 0), freshAt = new Date(), heardAt = Date.now();
-  let pollTimer = null, retryTimer = null, lastBeat = null, connected = false;
+  let pollTimer = null, retryTimer = null, lastBeat = document.body.dataset.daemon || null, connected = false;
 
   const show = (state, title) => {
     indicator.className = "indicator " + state;
@@ -65,7 +71,10 @@
     try { return JSON.parse(text).error.replace(/\.$/, ""); } catch { return "the site answers with the error " + status; }
   };
   // Says that the page shows what was, until it can be brought up to date.
-  const tell = (wrong) => {
+  const failing = new Set();
+  const tell = (wrong, part = "") => {
+    if (wrong) failing.add(part); else failing.delete(part);
+    if (!wrong && failing.size) return;
     if (wrong && stale.hidden) {
       if (wrong !== SILENT) show("stale", "The page could not be updated.");
       stale.textContent = "This page shows the state of " + freshAt.toISOString().slice(0, 19).replace("T", " ") + " UTC: " + wrong + ". It tries again automatically.";
@@ -79,6 +88,8 @@
   const reopen = () => {
     clearTimeout(retryTimer);
     if (connected || document.hidden || !stream()) return;
+    const old = stream()._htmx && stream()._htmx.sse;
+    if (old && old.reader) old.reader.cancel();
     const fresh = stream().cloneNode();
     fresh.setAttribute("hx-sse:connect", root + "/events?page=1&since=" + lastEvent);
     stream().replaceWith(fresh);
@@ -94,14 +105,17 @@
   };
   const closed = () => {
     connected = false;
+    if (indicator.textContent === "live") show("polling", "The stream was interrupted: this page updates every 12 s.");
     clearTimeout(retryTimer);
     retryTimer = setTimeout(reopen, RETRY_MS * (1 + Math.random() / 2));
     if (pollTimer === null) { pollTimer = setInterval(poll, POLL_MS); poll(); }
   };
+  let polling = false;
   const poll = async () => {
-    if (document.hidden) return;
+    if (document.hidden || polling) return;
+    polling = true;
     try {
-      const answer = await fetch(root + "/api/live?since=" + lastEvent);
+      const answer = await fetch(root + "/api/live?since=" + lastEvent, { signal: AbortSignal.timeout(10000) });
       if (!answer.ok) { tell(reason(answer.status, await answer.text())); return; }
       const news = await answer.json();
       const kinds = news.last_event < lastEvent ? ["reset"] : news.kinds;
@@ -117,7 +131,7 @@
       if (pollTimer === null) return;
       tell(SILENT);
       show("offline", "The site does not answer.");
-    }
+    } finally { polling = false; }
   };
 
   document.addEventListener("htmx:sse:after:connection", opened);
@@ -140,12 +154,12 @@
       setTimeout(() => htmx.ajax("GET", address, { source: part }), 1000 * (2 + 2 * Math.random()) * (1 + tries));
       return;
     }
-    tell(raw ? reason(raw.status, ctx.text) : SILENT);
+    if (part.id) tell(raw ? reason(raw.status, ctx.text) : SILENT, part.id);
   };
   document.addEventListener("htmx:response:error", failed);
   document.addEventListener("htmx:error", (event) => { if (event.detail.ctx) failed(event); });
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-    if (ctx && ctx.response && ctx.response.raw && ctx.response.raw.ok) { delete ctx.sourceElement.dataset.tries; tell(""); }
+    if (ctx && ctx.response && ctx.response.raw && ctx.response.raw.ok) { delete ctx.sourceElement.dataset.tries; tell("", ctx.sourceElement.id); }
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && !connected) { reopen(); poll(); } });
   // A connection that is dead without an end: the server sends something every 15 s.

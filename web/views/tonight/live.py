@@ -8,11 +8,12 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, request
 
-from iop4d.model.states import ACTIVE_ALERTS
-from iop4d.store import pages, tonight
+from iop4d.store import alert_pages, pages, tonight
+from iop4d.store.alert_pages import EpisodeFilter
 from iop4d.store.database import Connection
 from iop4d.web.context import parts, reading, render, site_overview
 from iop4d.web.health import health_of
+from iop4d.web.views.alerts.episodes import SPANS
 from iop4d.web.views.tonight.facts import Kept, NightFacts
 
 blueprint = Blueprint("tonight", __name__)
@@ -71,8 +72,8 @@ def _health(db: Connection) -> dict[str, Any]:
 
 
 def _firing(db: Connection) -> dict[str, Any]:
-    rows = pages.episodes(db, 1, _FIRING).rows
-    return {"firing": [item for item in rows if item.alert.state in ACTIVE_ALERTS]}
+    return {"firing": alert_pages.episodes(db, EpisodeFilter(state="active"), 1, _FIRING).rows,
+            "spans": SPANS}
 
 
 def _unused(db: Connection) -> dict[str, Any]:
