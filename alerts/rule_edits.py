@@ -14,7 +14,7 @@ from iop4d.config import Site
 from iop4d.config.edit import rule_as_written, with_changed_rule, with_rule, without_rule
 from iop4d.config.load import SITE_FILE
 from iop4d.fits.atomic import write_atomic
-from iop4d.model.errors import Iop4dError
+from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store import audit
 from iop4d.store.database import Transaction
 
@@ -66,12 +66,15 @@ def _write(root: Path, text: str) -> None:
 def edit(tx: Transaction, root: Path, what: Mapping[str, Any], *, by: str, now: float) -> str:
     """Add, change or remove a rule as ``what`` says, and keep that in the audit; the rule's name.
 
-    ``what``: ``act``, one of the three; ``rule``, the name of one that is there; ``keys``, all
-    that a rule is to have; ``why``. Raises ConfigError.
+    ``what``: ``act``, one of the three; ``rule``, the name of one that is there; ``was``, its keys
+    as whoever requests this saw them; ``keys``, all that a rule is to have; ``why``. Raises
+    ConfigError, also for a rule that is another one since.
     """
     act, keys = what["act"], what.get("keys")
     name = str(keys["name"]) if act == ADD and keys else str(what["rule"])
     was = None if act == ADD else rule_as_written(root, name)
+    if "was" in what and what["was"] != was:
+        raise ConfigError(f"the rule '{name}' was changed meanwhile; look at it, and do it again")
     if act == ADD:
         add_rule(root, keys or {})
     elif act == CHANGE:

@@ -87,6 +87,8 @@ def _rule(db: Connection, row: Audit, name: str, site: Site, *, by: str) -> str:
         what = {"act": rule_edits.ADD, "keys": row.was}
     else:
         what = {"act": rule_edits.CHANGE, "rule": there, "keys": row.was}
+    if present is not None:
+        what["was"] = present
     why = f"undoes change {row.id}"
     if not request_and_say(db, RequestKind.ALERTS, what | {"by": by, "why": why}):
         raise UndoError("the daemon refused it")

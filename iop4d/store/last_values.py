@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from iop4d.model.bands import band_order
 from iop4d.model.flags import NEVER_ALERTS
 from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
@@ -82,7 +83,6 @@ def source_rows(db: Connection, *, calibrators: bool = False) -> list[SourceRow]
                       polarised=polarised.get(name)) for name in names]
 
 
-def bands_of(rows: Iterable[SourceRow], order: str = "UBVRI") -> list[str]:
-    """The bands of some rows: those of Johnson and Cousins first, in their order."""
-    bands = {band for row in rows for band in row.last}
-    return sorted(bands, key=lambda band: (order.find(band) if band in order else len(order), band))
+def bands_of(rows: Iterable[SourceRow]) -> list[str]:
+    """The bands of some rows, by wavelength."""
+    return sorted({band for row in rows for band in row.last}, key=band_order)

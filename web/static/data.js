@@ -139,7 +139,8 @@ async function fill(again) {
   quiet = true;
   try {
     if (again) table.setColumns(heads());
-    await table.setData(rowsOf(document.getElementById("list")));
+    // In place: the table stays where it was scrolled to.
+    await (again ? table.setData : table.replaceData).call(table, rowsOf(document.getElementById("list")));
     showState();
     takeRoles();
   } finally {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -187,7 +190,11 @@ def _written(name: str) -> dict[str, Any]:
 def _form(db: Connection, *, of: str, shown: dict[str, Any], **more: Any) -> str:
     names = [name for own, others in sources.all_names(db) for name in (own, *others)]
     tags = [f"tag:{tag.name}" for tag in parts().site.tag]
-    return render(db, "rule_form.html", of=of, shown=shown, groups=_groups(),
+    seen = ""
+    if of:
+        with suppress(Iop4dError, OSError):
+            seen = _digest(rule_as_written(parts().site.root, of))
+    return render(db, "rule_form.html", of=of, seen=seen, shown=shown, groups=_groups(),
                   source_names=["*", *tags, *sorted(names)],
                   **{"tested": None, "wrong": "", "wrong_field": "", "since": _SINCE} | more)
 
@@ -232,7 +239,13 @@ def save(db: Connection) -> Any:
         except Iop4dError as error:
             tested = Tested(since=since[:rule_forms.LONGEST], wrong=str(error))
         return _form(db, of=of, shown=shown, tested=tested, since=tested.since)
-    act = {"act": rule_edits.CHANGE, "rule": of} if of else {"act": rule_edits.ADD}
+    act: dict[str, Any] = {"act": rule_edits.ADD}
+    if of:
+        act = {"act": rule_edits.CHANGE, "rule": of, "was": _written(of)}
+        if request.form.get("seen", "") not in ("", _digest(act["was"])):
+            return _form(db, of=of, shown=shown, since=since, wrong_field="name", wrong=(
+                "The rule was changed by another person meanwhile: its keys are "
+                f"{_in_words(act['was'])}. Save again to write yours in its place.")), 409
     request_and_say(db, RequestKind.ALERTS, act | {"by": who(), "keys": wanted,
                                                    "why": _why()})
     return redirect(url_for("rules.rules"), code=303)
@@ -245,14 +258,23 @@ def change(db: Connection, name: str) -> Any:
     act = request.form.get("act", "")
     keys = _written(name)
     if act == "remove":
-        what: dict[str, Any] = {"act": rule_edits.REMOVE, "rule": name}
+        what: dict[str, Any] = {"act": rule_edits.REMOVE, "rule": name, "was": keys}
     elif act in ("enable", "disable"):
-        what = {"act": rule_edits.CHANGE, "rule": name,
+        what = {"act": rule_edits.CHANGE, "rule": name, "was": keys,
                 "keys": keys | {"enabled": act == "enable"}}
     else:
         abort(400, "Expected to remove, enable or disable the rule.")
     request_and_say(db, RequestKind.ALERTS, what | {"by": who(), "why": _why()})
     return redirect(url_for("rules.rules"), code=303)
+
+
+def _digest(keys: dict[str, Any]) -> str:
+    """Names what a rule is, so that nobody overwrites what another wrote meanwhile."""
+    return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _in_words(keys: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in keys.items() if name != "name")
 
 
 def _sent() -> dict[str, list[str]]:

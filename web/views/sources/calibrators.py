@@ -17,6 +17,7 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from iop4d.fields import calibrators as pan_starrs
 from iop4d.fields.calibrators import Calibrator, Found, merged
 from iop4d.fields.star_list import StarTable, read
+from iop4d.model.bands import band_order
 from iop4d.model.errors import CatalogueError, Iop4dError
 from iop4d.model.source import Source, SourceKind, listed_in, twice
 from iop4d.science.calibrator_check import CheckedStar, check_stars
@@ -116,7 +117,7 @@ def history(db: Connection, key: str) -> str:
 
 def _bands(stars: tuple[Source, ...]) -> list[str]:
     bands = {band for star in stars for band in star.magnitudes}
-    return sorted(bands, key=lambda band: ("UBVRI".find(band) % 99, band))
+    return sorted(bands, key=band_order)
 
 
 def _recent(uses: list[Use]) -> dict[str, dict[str, Recent]]:

@@ -234,9 +234,12 @@ def undo(id_: int) -> Response:
 
 def _check_needless(db: Connection, change: Change) -> None:
     """Refuse to undo that a source was added which is needed by now; raises CatalogueError."""
+    added = {name for name, row in change.was.items() if row is None}
     for source in catalogue.load(db).sources:
-        if source.name in change.was and change.was[source.name] is None and (
-                needed := catalogue_edit.uses(db, source, parts().site)):
+        # A calibrator may go as it came: what it calibrates is calibrated without it.
+        if source.name not in added or source.calibrates:
+            continue
+        if needed := catalogue_edit.uses(db, source, parts().site):
             raise CatalogueError(f"{source.name} is needed by now ({'; '.join(needed)}); the form "
                                  "of its catalogue page removes it nevertheless")
 

@@ -61,7 +61,8 @@ def _place_of(subject: str) -> str:
     kind, _, name = subject.partition(" ")
     pages = {"result": ("results.result", "id_"), "frame": ("frames.frame", "id_"),
              "alert": ("alerts.episode", "id_"), "source": ("sources.source", "key"),
-             "rule": ("rules.rule", "name"), "draft": ("drafts.draft", "name")}
+             "rule": ("rules.rule", "name"),
+             "master": ("masters.master", "id_"), "draft": ("drafts.draft", "name")}
     if kind not in pages or not name or (pages[kind][1] == "id_" and not name.isdecimal()):
         return ""
     endpoint, key = pages[kind]

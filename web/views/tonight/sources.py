@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from iop4d.model import uncertainty
+from iop4d.model.bands import band_order
 from iop4d.store import tonight
 from iop4d.store.database import Connection
 from iop4d.web.sparkline import EMPTY, Series, sparkline
@@ -81,7 +82,7 @@ def _source(db: Connection, night: str, name: str, points: list[Any], alert: str
     point, last_p = of_band[0], next(iter(polarised), None)
     return SourceNow(
         name=name, shown=shown, point=point, count=len(points), polarised=last_p,
-        others=sorted(others, key=lambda p: "UBVRI".find(p.band)), alert=alert,
+        others=sorted(others, key=lambda p: band_order(p.band)), alert=alert,
         change=_change(point, past) if good else None,
         p_change=_p_change(last_p, past_p), curve=_curve(f"{shown} {band}", of_band, past),
         p_curve=_p_curve(shown, polarised, past_p))

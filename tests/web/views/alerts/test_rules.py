@@ -17,6 +17,7 @@ from markupsafe import escape
 from iop4d.alerts import rule_edits
 from iop4d.config import Site
 from iop4d.config.load import load_site
+from iop4d.model.errors import ConfigError
 from iop4d.store import requests, status
 from iop4d.store.database import Database
 from iop4d.store.schema import Audit
@@ -191,6 +192,29 @@ def test_a_rule_is_changed_by_its_form_and_comments_of_the_file_stay(client: Fla
     assert (change.by, change.act, change.subject, change.why) == (
         "Ana", "change-rule", "rule bright", "too many")
     assert (change.was["condition"], change.now["condition"]) == ("mag < 13.0", "mag < 12.5")
+
+
+def test_nobody_overwrites_a_rule_that_another_changed_meanwhile(client: FlaskClient,
+                                                                 site: Site) -> None:
+    enter(client)
+    sent = {"whole": "1", "of": "bright", "name": "bright", "source": "BL Lac", "band": "R",
+            "clear": "mag > 13.2", "enabled": "true", "channels": "team"}
+    found = re.search(r'name="seen" value="(\w+)"', client.get("/rule-form?rule=bright").text)
+    assert found
+    first, second = (sent | {"seen": found[1], "condition": f"mag < {mag}"} for mag in (12.5, 12))
+    assert client.post("/rules", headers=OURS, data=first).status_code == 303
+    assert client.post("/rules/bright", headers=OURS, data={"act": "disable"}).status_code == 303
+    handler = rule_edits.RuleRequests(site.root, time.time, None)
+    with Database(site.database).write() as tx:
+        changed, disabled = requests.queued(tx)
+        handler.act(tx, handler.prepare(changed.content))
+        with pytest.raises(ConfigError, match="'bright' was changed meanwhile"):
+            handler.act(tx, handler.prepare(disabled.content))
+    answer = client.post("/rules", headers=OURS, data=second)
+    assert answer.status_code == 409
+    assert "changed by another person meanwhile" in answer.text
+    (rule,) = load_site(site.root).rule
+    assert rule.condition == "mag < 12.5"
 
 
 def test_a_rule_is_disabled_enabled_and_removed(client: FlaskClient, site: Site) -> None:
