@@ -21,8 +21,9 @@ from iop4d.store.database import Connection
 from iop4d.store.groups import measured_group
 from iop4d.store.result_pages import Use
 from iop4d.web.charts import Axis, Line, Panel, Point, plot
+from iop4d.web.held import Held
 from iop4d.web.reader import RefusedError
-from iop4d.web.tiles import Held, Pictures, Place
+from iop4d.web.tiles import Pictures, Place
 
 _LOOKS = 8  # of methods that are told apart
 _NAMES = 8  # calibrators up to which an axis has their names

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from iop4d.fits.window import Cut, ImageFile, binned
 from iop4d.model.errors import FrameError
 from iop4d.science import display
 from iop4d.science.display import Levels
+from iop4d.web.held import Held
 from iop4d.web.reader import RefusedError, open_inside
 
 FloatImage = NDArray[np.float32]
@@ -36,50 +36,6 @@ _GZIP = 16 + zlib.MAX_WBITS
 _LEVEL = 3
 _STILL = 700  # px of the longer side of a still picture, at most
 _CUTOUT = 160  # px of a side of a small picture
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class Held(Generic[K, V]):
-    """What was made, up to a size in all; what was used longest ago is given up first.
-
-    One of each key is made at a time, and by one thread; others wait for it.
-    """
-
-    def __init__(self, most: int, size: Callable[[V], int],
-                 close: Callable[[V], None] = lambda _: None) -> None:
-        self._most = most
-        self._size = size
-        self._close = close
-        self._kept: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
-        self._making: dict[K, threading.Lock] = {}
-
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """What is held for a key, made if need be."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if key in self._kept:
-                    return self._kept[key]
-            try:
-                made = make()
-            finally:
-                with self._lock:
-                    self._making.pop(key, None)
-            with self._lock:
-                self._kept[key] = made
-                total = sum(map(self._size, self._kept.values()))
-                while total > self._most and len(self._kept) > 1:
-                    _, old = self._kept.popitem(last=False)
-                    total -= self._size(old)
-                    self._close(old)
-            return made
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import ResultChange
 
 _KEEP = 50_000  # changes kept; who looked last before them reads everything again
+_MARKS = "changes.marks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,38 @@ def since(db: Connection, place: Place) -> tuple[Place, list[tuple[int, str, str
         return place, []
     return (Place(id=after[-1][0], token=after[-1][1]),
             [(result, source, band) for _, _, result, source, band in after])
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """The place of each source's last change, as far as it was looked at; ``rest``: of the others.
+    """
+
+    place: Place
+    of: dict[str, Place]
+    rest: Place
+
+
+def mark(db: Connection, source: str) -> str | None:
+    """What is another text whenever a result of a source was made, changed or deleted since.
+
+    It is asked for before the results are read: what is read then is at least as new. None of a
+    database that this program writes, of which nothing may be kept.
+    """
+    if db.kept is None:
+        return None
+    marks: _Marks | None = db.kept.get(_MARKS)
+    found = since(db, marks.place) if marks is not None else None
+    if marks is None or found is None:
+        here = now(db)
+        marks = db.kept[_MARKS] = _Marks(place=here, of={}, rest=here)
+    elif found[1]:
+        # One place for all of them: it is no older than the change of any.
+        marks = db.kept[_MARKS] = _Marks(
+            place=found[0], rest=marks.rest,
+            of=marks.of | dict.fromkeys((name for _, name, _ in found[1]), found[0]))
+    last = marks.of.get(source, marks.rest)
+    return f"{last.id}.{last.token}"
 
 
 def trim(tx: Transaction) -> None:

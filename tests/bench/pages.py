@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -42,7 +43,7 @@ _JSON = {"masters": "[]", "info": "{}", "methods": "[]", "human_flags": "[]", "f
 
 
 def make_site(root: Path, *, frames: int = 25_000, results: int = 96_000,
-              more: int = 54_000) -> tuple[str, str]:
+              more: int = 54_000, nights: int = _NIGHTS) -> tuple[str, str]:
     """A site with a large database; the names of a usual source and of the longest one."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "iop4d.toml").write_text('[site]\nname = "large"\n')
@@ -55,51 +56,50 @@ def make_site(root: Path, *, frames: int = 25_000, results: int = 96_000,
     with closing(sqlite3.connect(root / "iop4d.db")) as db:
         db.execute("pragma synchronous=off")
         pick, now = random.Random(1), time.time()
-        _insert(db, "frame", _frames(names, frames, now))
-        _insert(db, "job", [{"kind": "reduce", "key": index + 1, "state": "done",
-                             "changed_at": now} for index in range(frames)])
-        rows = _results(names[:-1], results, frames, 0, pick, now)
-        rows += _results(names[-1:], more, frames, results, pick, now)
-        _insert(db, "result", rows)
-        db.executemany("insert into resultframe(result_id,frame_id) values(?,?)",
-                       [(row["id"], 1 + (row["id"] - 1) * frames // len(rows)) for row in rows])
-        _insert(db, "event", [{"at": now, "kind": "frame", "content": "{}"}] * 2000)
-        _insert(db, "alert", [
+        _insert(db, "frame", _frames(names, frames, nights, now))
+        _insert(db, "job", ({"kind": "reduce", "key": index + 1, "state": "done",
+                             "changed_at": now} for index in range(frames)))
+        _insert(db, "result", _results(names[:-1], results, frames, nights, 0, pick, now))
+        _insert(db, "result", _results(names[-1:], more, frames, nights, results, pick, now))
+        db.execute("insert into resultframe(result_id, frame_id) "
+                   "select id, 1 + (id - 1) * ? / ? from result", (frames, results + more))
+        _insert(db, "event", iter([{"at": now, "kind": "frame", "content": "{}"}] * 2000))
+        _insert(db, "alert", (
             {"rule": "high", "source": names[i % len(names)], "band": "R",
              "episode": 1 + i // len(names), "state": "resolved" if i > 5 else "firing",
              "condition": "mag < 13.2", "severity": "notice", "value": 13.1,
              "fired_jd": 2461000.0 + i, "points": json.dumps([1 + i]),
              "fired_at": now - (500 - i) * 80_000,
-             "resolved_at": now - (500 - i) * 80_000 + 9000} for i in range(500)])
+             "resolved_at": now - (500 - i) * 80_000 + 9000} for i in range(500)))
         db.commit()
         db.execute("analyze")
         db.commit()
     return names[0], names[-1]
 
 
-def _insert(db: sqlite3.Connection, table: str, rows: list[dict[str, Any]]) -> None:
-    """Rows with what the table demands and they do not give."""
+def _insert(db: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
+    """Rows of the same columns, with what the table demands and they do not give."""
+    first = next(rows)
     needed = {name: _JSON.get(name, "" if kind in ("TEXT", "VARCHAR(255)") else 0)
               for _, name, kind, not_null, _, key in db.execute(f"pragma table_info({table})")
               if not_null and not key}
-    columns = list(needed | rows[0])
+    columns = list(needed | first)
     db.executemany(f"insert into {table}({','.join(columns)}) "
                    f"values({','.join('?' * len(columns))})",
-                   [[(needed | row)[name] for name in columns] for row in rows])
+                   ([(needed | row)[name] for name in columns] for row in chain([first], rows)))
 
 
-def _moment(night: int, slot: int, now: float) -> tuple[float, str]:
-    at = now - (_NIGHTS - night) * 86_400 + slot * 600
+def _moment(night: int, slot: int, nights: int, now: float) -> tuple[float, str]:
+    at = now - (nights - night) * 86_400 + slot * 600
     return at, time.strftime("%Y-%m-%d", time.gmtime(at - 43_200))
 
 
-def _frames(names: list[str], count: int, now: float) -> list[dict[str, Any]]:
-    rows = []
+def _frames(names: list[str], count: int, nights: int, now: float) -> Iterator[dict[str, Any]]:
     for i in range(count):
         telescope = list(_TELESCOPES)[i % 3]
-        at, night = _moment(i * _NIGHTS // count, i % 40, now)
+        at, night = _moment(i * nights // count, i % 40, nights, now)
         name = f"{names[i % len(names)]}-{i:06d}R.fit"
-        rows.append({
+        yield {
             "id": i + 1, "archive": telescope, "path": f"/nowhere/{name}", "telescope": telescope,
             "night": night, "name": name, "version": 1, "identity": f"{telescope}/{night}/{name}",
             "size": 8_392_320, "mtime_ns": int(at * 1e9), "sha256": f"{i:064x}",
@@ -108,21 +108,19 @@ def _frames(names: list[str], count: int, now: float) -> list[dict[str, Any]]:
             "instrument": _TELESCOPES[telescope], "band": "R", "object": names[i % len(names)],
             "mode": "photometry", "exptime_s": 60.0, "jd_start": at / 86_400 + 2440587.5,
             "completed_at": at, "seen_at": at, "changed_at": at + 10, "beams": 1,
-            "info": json.dumps({"fwhm_arcsec": 2.1, "sky": 100.0, "bjd_tdb": 2461000.5})})
-    return rows
+            "info": json.dumps({"fwhm_arcsec": 2.1, "sky": 100.0, "bjd_tdb": 2461000.5})}
 
 
-def _results(names: list[str], count: int, frames: int, first: int, pick: random.Random,
-             now: float) -> list[dict[str, Any]]:
-    rows = []
+def _results(names: list[str], count: int, frames: int, nights: int, first: int,
+             pick: random.Random, now: float) -> Iterator[dict[str, Any]]:
     for i in range(count):
         frame, source, telescope = i * frames // count, names[i % len(names)], \
             list(_TELESCOPES)[i * frames // count % 3]
-        night_number = frame * _NIGHTS // frames
-        at, night = _moment(night_number, frame % 40, now)
+        night_number = frame * nights // frames
+        at, night = _moment(night_number, frame % 40, nights, now)
         at += pick.random() * 500
         p = 0.08 + 0.02 * math.sin(night_number / 10) if i % 5 == 0 else None
-        rows.append({
+        yield {
             "id": first + i + 1, "key": f"large/{first + i}", "source": source,
             "telescope": telescope, "instrument": _TELESCOPES[telescope], "night": night,
             "mode": "photometry" if p is None else "polarimetry",
@@ -137,8 +135,7 @@ def _results(names: list[str], count: int, frames: int, first: int, pick: random
             "calibrators": json.dumps([
                 {"source": f"{source} {star}", "zero_point": 22.1, "zero_point_err": 0.01,
                  "weight": 1.0, "why_not": ""} for star in "ABCD"]),
-            "software": "0.1.0", "revision": 1, "created_at": at, "changed_at": at})
-    return rows
+            "software": "0.1.0", "revision": 1, "created_at": at, "changed_at": at}
 
 
 @dataclass(frozen=True)

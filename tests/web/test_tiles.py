@@ -15,8 +15,9 @@ from iop4d.fits.window import Cut, binned
 from iop4d.fits.write import write_image
 from iop4d.science.display import NONE, decode, levels_of
 from iop4d.web import tiles
+from iop4d.web.held import Held
 from iop4d.web.reader import RefusedError
-from iop4d.web.tiles import TILE, Held, Pictures, Place, cutout
+from iop4d.web.tiles import TILE, Pictures, Place, cutout
 
 
 def sky(ny: int = 700, nx: int = 900) -> np.ndarray:

@@ -10,14 +10,13 @@ import numpy as np
 
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source
-from iop4d.store import curves
 from iop4d.store.database import Connection
 from iop4d.web.curves.choice import Choice
 from iop4d.web.curves.colours import ColourSeries, colours, pairs_of
-from iop4d.web.curves.columns import Series, continued, series_of, unwrapped
-from iop4d.web.curves.nightly import nightly_means
+from iop4d.web.curves.columns import Series
 from iop4d.web.curves.packing import Packer
 from iop4d.web.curves.thinning import thinned
+from iop4d.web.curves.whole import source_curve
 
 _SECOND = 1.0 / 86400.0
 #: Steps in which numbers travel: finer than what people read.
@@ -70,14 +69,10 @@ def gathered(db: Connection, choice: Choice, *, now_jd: float, minutes: float,
     ``most``: about how many points at most, the usual number if None.
     """
     since, until = choice.limits(now_jd)
-    series: list[Series] = []
-    for source in choice.sources:
-        found = series_of(db, source, choice.quantity, since, until)
-        if any(np.isfinite(one.columns["chi"]).any() for one in found):
-            chain = continued(curves.sure_angles(db, source))
-            found = [unwrapped(one, chain) for one in found]
-        series += found
-    every_night = [_beside(nightly_means(one), one) for one in series]
+    found = [source_curve(db, source, choice.quantity, since, until) for source in choice.sources]
+    series = [one for curve in found for one in curve.series]
+    every_night = [_beside(night, one) for curve in found
+                   for night, one in zip(curve.nights(), curve.series, strict=True)]
     nights = [_of_several(one, choice) for one in every_night]
     pairs = pairs_of([one.band for one in series if np.isfinite(one.columns["mag"]).any()])
     pair = choice.colour if choice.colour in pairs else pairs[0] if pairs else ""

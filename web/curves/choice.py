@@ -23,7 +23,8 @@ AXES = {"utc": "UTC", "mjd": "MJD", "jd": "JD"}
 POINTS = {"all": "points and nightly means", "points": "points", "nights": "nightly means"}
 _DAYS = {"30d": 30.0, "1y": 365.25}
 _MARGIN = 1e-6  # days
-_ALWAYS = (0.0, 1e7)  # JD
+#: JD between which every point is.
+ALWAYS = (0.0, 1e7)
 _SWITCHES = ("bars", "lines", "flagged")
 
 
@@ -63,13 +64,13 @@ class Choice:
     def limits(self, now_jd: float) -> tuple[float, float]:
         """The JD between which points are shown."""
         if self.has_own_period:
-            return (_ALWAYS[0] if self.since is None else self.since - _MARGIN,
-                    _ALWAYS[1] if self.until is None else self.until + _MARGIN)
+            return (ALWAYS[0] if self.since is None else self.since - _MARGIN,
+                    ALWAYS[1] if self.until is None else self.until + _MARGIN)
         if self.period == "tonight":
             # A JD begins at noon UTC, as a night's date does here.
-            return math.floor(now_jd), _ALWAYS[1]
+            return math.floor(now_jd), ALWAYS[1]
         days = _DAYS.get(self.period)
-        return (_ALWAYS[0] if days is None else now_jd - days), _ALWAYS[1]
+        return (ALWAYS[0] if days is None else now_jd - days), ALWAYS[1]
 
     def query(self, *, with_sources: bool = True, **other: Any) -> str:
         """As the query of an address; without what is as usual. ``other``: values to change."""

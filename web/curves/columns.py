@@ -62,8 +62,8 @@ class Series:
         """How many points it has."""
         return len(self.columns["jd"])
 
-    def only(self, which: Array, names: Sequence[str] | None = None) -> Series:
-        """Some of its points, by a mask or their places."""
+    def only(self, which: Array | slice, names: Sequence[str] | None = None) -> Series:
+        """Some of its points, by a mask, their places or a part."""
         return replace(self, columns={
             name: values[which] for name, values in self.columns.items()
             if names is None or name in names})

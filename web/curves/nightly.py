@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from iop4d.science.rice import without_bias
+from iop4d.science.rice import SIGNIFICANT, without_bias
 from iop4d.web.curves.columns import Array, Series
 
 
@@ -66,15 +66,30 @@ def _polarisation(of: dict[str, Array], place: Array, mask: Array, count: int) -
         p = np.hypot(q, u)
         across = np.sqrt(np.maximum((u * u * qq + q * q * uu - 2.0 * u * q * qu), 0.0)) / p
         chi_err = np.minimum(np.degrees(across / p) / 2.0, 180.0 / math.sqrt(12.0))
-    value, err, limit = (np.full(count, np.nan) for _ in range(3))
-    for at in np.flatnonzero(np.isfinite(q)):
-        value[at], err[at], limit[at] = _clean(*(float(values[at]) for values in (
-            q, u, qq, uu, qu, q0, u0)))
+    value, err, limit = _clean_of_all(q, u, qq, uu, qu, q0, u0)
     return {"n_p": n.astype(np.int32), "p": np.where(np.isnan(limit), value, np.nan),
             "p_err": err, "p_limit": limit,
             "chi": np.where(np.isnan(limit), np.degrees(np.arctan2(u, q)) / 2.0 % 180.0, np.nan),
             "chi_err": chi_err, "chi_common": zero, "q": 100.0 * q, "u": 100.0 * u,
             "q_err": 100.0 * np.sqrt(qq), "u_err": 100.0 * np.sqrt(uu)}
+
+
+def _clean_of_all(*columns: Array) -> tuple[Array, Array, Array]:
+    """``_clean`` of many; those without an upper limit, which are most, at once."""
+    q, u, qq, uu, qu, q0, u0 = columns
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        raw, wide, high = np.hypot(q, u), qq + q0**2, uu + u0**2
+        c, s = q / raw, u / raw
+        b2 = np.maximum(s * s * wide + c * c * high - 2.0 * s * c * qu, 0.0)
+        sigma = np.sqrt(np.maximum(c * c * wide + s * s * high + 2.0 * s * c * qu, 0.0))
+        bias = np.where(b2 > 0.0, -b2 * np.expm1(-(raw**2) / b2) / (2.0 * raw), 0.0)
+        err = 100.0 * np.sqrt(np.maximum(c * c * qq + s * s * uu + 2.0 * s * c * qu, 0.0))
+        value, limit = 100.0 * (raw - bias), np.full(q.shape, np.nan)
+        is_plain = (raw >= SIGNIFICANT * sigma) & np.isfinite(value) & (wide * high > qu * qu)
+    value, err = (np.where(is_plain, values, np.nan) for values in (value, err))
+    for at in np.flatnonzero(~is_plain & np.isfinite(q)):
+        value[at], err[at], limit[at] = _clean(*(float(values[at]) for values in columns))
+    return value, err, limit
 
 
 def _clean(q: float, u: float, qq: float, uu: float, qu: float, q0: float,

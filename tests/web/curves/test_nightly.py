@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from iop4d.alerts.summary.statistics import of_magnitudes, of_polarisation
 from iop4d.store.schema import Result
+from iop4d.web.curves import nightly
 from iop4d.web.curves.columns import series_of
 from iop4d.web.curves.nightly import nightly_means
 from tests.web.curves.measured import SOURCE, database_of, polarised
@@ -58,3 +60,18 @@ def test_a_night_without_a_sound_point_has_no_mean(tmp_path: Path) -> None:
     with database_of(tmp_path, {"human_flags": [{"name": "bad"}]}).read() as db:
         (series,) = series_of(db, SOURCE, "mag", 0.0, 1e7)
     assert nightly_means(series).size == 0
+
+
+def test_many_polarisations_at_once_are_those_of_each(tmp_path: Path) -> None:
+    pick = np.random.default_rng(1)
+    q, u = pick.normal(0.0, 0.02, (2, 300))
+    qq, uu = pick.uniform(1e-5, 2e-4, (2, 300))
+    qu = pick.uniform(-1.2, 1.2, 300) * np.sqrt(qq * uu)  # some are none of errors
+    q0, u0 = pick.uniform(0.0, 0.01, (2, 300))
+    q[:2], u[0] = (0.0, math.nan), 0.0
+    columns = q, u, qq, uu, qu, q0, u0
+    got = np.array(nightly._clean_of_all(*columns))
+    each = np.array([nightly._clean(*map(float, one)) for one in zip(*columns, strict=True)]).T
+    each[:, np.isnan(q)] = np.nan
+    np.testing.assert_allclose(got, each, rtol=1e-9, atol=1e-12)
+    assert 20 < np.isfinite(got[2]).sum() < 280

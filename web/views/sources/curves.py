@@ -6,12 +6,12 @@ import hashlib
 import time
 from typing import Any
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, current_app, request
 
 from iop4d.model.bands import band_order
 from iop4d.model.source import Source, SourceKind
 from iop4d.model.units import jd_of_unix
-from iop4d.store import catalogue, curves, events, flagging, results, sources
+from iop4d.store import catalogue, changes, curves, flagging, results, sources
 from iop4d.store.database import Connection
 from iop4d.web.auth import relax, who
 from iop4d.web.context import parts, reading, render
@@ -21,6 +21,7 @@ from iop4d.web.curves.choice import Choice, ChoiceError, choice_of
 from iop4d.web.curves.colours import pairs_of
 from iop4d.web.curves.packing import MIMETYPE
 from iop4d.web.heavy import heavy
+from iop4d.web.held import Held
 from iop4d.web.still_curve import still_curve
 
 blueprint = Blueprint("curves", __name__)
@@ -28,6 +29,8 @@ blueprint = Blueprint("curves", __name__)
 _STILL = 3_000  # points of a picture
 _UNDONE_SECONDS = 900.0  # for which the last change can be undone with a button
 _LISTED = 100  # points of the table beside the plot
+_ANSWERS = "iop4d.curves"
+_HELD_ANSWERS = 8 << 20  # bytes of packed light curves that are held
 
 Entries = list[tuple[str, Source | None]]
 
@@ -65,20 +68,33 @@ def data(db: Connection) -> Response:
     choice = chosen(entries)
     extents = [curves.extent(db, name) for name, _ in entries]
     now = jd_of_unix(time.time())
-    tag = _tag(repr((extents, events.newest(db), choice, [entry for _, entry in entries],
+    tag = _tag(repr((extents, [changes.mark(db, name) for name, _ in entries], choice,
+                     [entry for _, entry in entries],
+                     parts().site.photometry.spectral_index_minutes,
                      [round(limit, 2) for limit in choice.limits(now)])))
     if request.if_none_match.contains_weak(tag):
         answer = Response(status=304)
     else:
-        curve = of_choice(db, choice, now)
-        counted = [extent for extent in extents if extent.count]
-        answer = Response(packed(
-            curve, entries,
-            extent=[min(e.first_jd for e in counted), max(e.last_jd for e in counted)]
-            if counted else None, limits=list(choice.limits(now))), mimetype=MIMETYPE)
+        answer = Response(_answers().get(tag, lambda: _packed(db, entries, extents, choice, now)),
+                          mimetype=MIMETYPE)
     answer.set_etag(tag, weak=True)
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer
+
+
+def _answers() -> Held[str, bytes]:
+    """The answers that were made last: what many pages ask for at a change is made once."""
+    found: Held[str, bytes] = current_app.extensions.setdefault(
+        _ANSWERS, Held(_HELD_ANSWERS, len))
+    return found
+
+
+def _packed(db: Connection, entries: Entries, extents: list[curves.Extent], choice: Choice,
+            now: float) -> bytes:
+    counted = [extent for extent in extents if extent.count]
+    return packed(of_choice(db, choice, now), entries,
+                  extent=[min(e.first_jd for e in counted), max(e.last_jd for e in counted)]
+                  if counted else None, limits=list(choice.limits(now)))
 
 
 @blueprint.get("/curves.svg")
