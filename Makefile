@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 JOBS ?= 3
 
-.PHONY: demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos mutants real-servers every-screen lock clean help
+.PHONY: demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos mutants real-servers every-screen test-postgresql lock clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARG
 real-servers: $(STAMP)  ## Get FTP, SSH, mail and web servers that other people wrote, from Debian packages; test with them
 	@sh tests/support/get_servers.sh $(CURDIR)/.real-servers
 	IOP4D_REAL_SERVERS=required $(BIN)/python -m pytest -q -n 2 --dist load tests/real_servers
+
+test-postgresql: $(STAMP)  ## The tests on a PostgreSQL server of their own, which is installed or of make real-servers
+	IOP4D_TESTS_ON=postgresql $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 every-screen: $(STAMP)  ## Every page in Chromium on three screens, light and dark, with axe-core
 	IOP4D_EVERY_SCREEN=1 $(BIN)/python -m pytest -q -rs tests/web/test_every_page.py

@@ -15,6 +15,23 @@ from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.ledger.plan import Claim
 from iop4d.model.messages import Outcome
 from iop4d.store.database import Database, Transaction
+from tests.support import on_postgresql
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if on_postgresql.IS_ON:
+        on_postgresql.start(config)
+        on_postgresql.use()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    on_postgresql.stop(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if on_postgresql.IS_ON:
+        on_postgresql.skip_what_is_of_sqlite(items)
+
 
 REALDATA = Path(__file__).resolve().parents[2] / "shared" / "realdata"
 
@@ -115,7 +132,8 @@ def work_off(ledger: LedgerAlone, clock: FakeClock, answer: Callable[[Claim], Ou
 
 def in_a_hurry(database: Database) -> None:
     """Let this thread's commits not wait for the disk: no power fails while a test runs."""
-    database.db.execute_sql("PRAGMA synchronous = off")
+    if not on_postgresql.IS_ON:
+        database.db.execute_sql("PRAGMA synchronous = off")
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from iop4d.alerts.check import without_wrong_rules
 from iop4d.config import Site
 from iop4d.config.load import SITE_FILE
+from iop4d.config.store import FilePlace, Place
 from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store.database import Connection, Database, StoreUnavailableError, Transaction
 
@@ -26,8 +27,8 @@ _LARGEST_PICTURE = 32 << 20
 class Reader:
     """The site's database for any thread, from before it exists: to read, and to request."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._database: Database | None = None
         self._opening = threading.Lock()
 
@@ -41,7 +42,7 @@ class Reader:
     def requesting(self) -> Iterator[Transaction]:
         """A transaction for a request to the daemon, of a connection that is closed at the end."""
         self._open()
-        database = Database(self._path, busy_s=_BUSY_SECONDS, prepare=False)
+        database = Database(self._place, busy_s=_BUSY_SECONDS, prepare=False)
         try:
             with database.write() as tx:
                 yield tx
@@ -50,12 +51,12 @@ class Reader:
 
     def _open(self) -> Database:
         with self._opening:
-            if not self._path.exists():
+            if isinstance(self._place, FilePlace) and not self._place.path.exists():
                 # A connection would make an empty file, which the daemon has not prepared.
                 self._database = None
                 raise StoreUnavailableError("nothing has run on this site yet", absent=True)
             if self._database is None:
-                self._database = Database(self._path, read_only=True, busy_s=_BUSY_SECONDS)
+                self._database = Database(self._place, read_only=True, busy_s=_BUSY_SECONDS)
             return self._database
 
 

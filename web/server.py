@@ -18,6 +18,7 @@ import waitress
 from waitress import wasyncore
 
 from iop4d.config import Site
+from iop4d.config.store import FilePlace
 from iop4d.model.errors import Iop4dError
 from iop4d.store.database import GROUP_READS, PRIVATE, make_private
 from iop4d.web.app import create_app
@@ -55,7 +56,8 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
     """
     stop = stop or threading.Event()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    make_private(site.database, GROUP_READS if site.daemon.group_reads else PRIVATE)
+    if isinstance(site.database, FilePlace):
+        make_private(site.database.path, GROUP_READS if site.daemon.group_reads else PRIVATE)
     app = create_app(site, load)
     sockets: dict[int, Any] = {}
     given = _given()

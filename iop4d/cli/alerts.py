@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli import rule_changes, rule_wizard
-from iop4d.cli.common import load, open_database, site_options, time_option
+from iop4d.cli.common import has_database, load, open_database, site_options, time_option
 from iop4d.cli.output import echo, json_option, plain, write_json
 from iop4d.cli.rule_changes import keep, read_keys
 from iop4d.model.errors import Iop4dError
@@ -160,7 +160,7 @@ def _present(site: Site) -> tuple[dict[str, int], dict[str, list[str]], dict[str
     from iop4d.alerts.rendering import moment
     from iop4d.store import alerts as store
 
-    if not site.database.exists():
+    if not has_database(site):
         return {}, {}, {}
     with open_database(site, read_only=True).read() as db:
         active = store.active_by_rule(db)
@@ -298,7 +298,7 @@ def add(ctx: click.Context, /, name: str, dry_run: bool, channels: tuple[str, ..
     wanted = {"name": name, **keys, "channels": list(channels), **read_keys(more)}
     _, new_site, compiled = rule_edits.new_rule(site.root, wanted)
     click.echo(rule_section(wanted).rstrip())
-    if site.database.exists():
+    if has_database(site):
         with open_database(site, read_only=True).read() as db:
             if missing := not_in_catalogue(db, new_site, compiled):
                 click.echo(missing, err=True)

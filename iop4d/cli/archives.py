@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import check_order, load, open_database, site_options
+from iop4d.cli.common import check_order, has_database, load, open_database, site_options
 from iop4d.cli.output import counted, json_option, write_json
 from iop4d.config import FolderArchive
 from iop4d.model.errors import Iop4dError
@@ -56,7 +56,7 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
     from iop4d.store.status import status
     from iop4d.system.lock import is_locked
 
-    if not site.database.exists():
+    if not has_database(site):
         return {}
     database = open_database(site, read_only=True)
     with database.read() as db:
@@ -176,7 +176,7 @@ def _known(site: Site, archive: Archive) -> Known:
     """What was delivered before, of this archive."""
     from iop4d.store import frames
 
-    if not site.database.exists():
+    if not has_database(site):
         return {}
     database = open_database(site, read_only=True)
     with database.read() as db:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.common import load, open_database, set_up_logging, site_options
+from iop4d.cli.common import has_database, load, open_database, set_up_logging, site_options
 from iop4d.cli.output import json_option, write_json
 from iop4d.model.errors import Iop4dError
 
@@ -146,7 +146,7 @@ def _show(section: config.Channel, tally: Tally | None, now: float) -> None:
 def _tallies(site: Site) -> dict[str, Tally]:
     from iop4d.store import outbox
 
-    if not site.database.exists():
+    if not has_database(site):
         return {}
     with open_database(site, read_only=True).read() as db:
         return outbox.tallies(db)

@@ -138,6 +138,13 @@ def open_database(site: Site, *, read_only: bool) -> Database:
                     mode=GROUP_READS if site.daemon.group_reads else PRIVATE)
 
 
+def has_database(site: Site) -> bool:
+    """Whether anything ran on the site yet."""
+    from iop4d.store.database import is_there
+
+    return is_there(site.database)
+
+
 def set_up_logging(ctx: click.Context, *, level: int = logging.INFO) -> None:
     """Log to standard error, with systemd's priorities when the journal reads it."""
     asked = ctx.meta.get(_LEVEL, level)

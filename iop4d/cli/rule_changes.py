@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import has_database, load, open_database, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def keep(site: Site, what: Mapping[str, Any]) -> None:
     """Write a change of the rules into the site file, and into the audit where there is one."""
     from iop4d.alerts import rule_edits
 
-    if site.database.exists():
+    if has_database(site):
         with open_database(site, read_only=False).write() as tx:
             rule_edits.edit(tx, site.root, what, by=getpass.getuser(), now=time.time())
     elif what["act"] == rule_edits.ADD:

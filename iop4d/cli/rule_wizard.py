@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import has_database, load, open_database, site_options
 from iop4d.model.errors import ConfigError, Iop4dError
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _show(site: Site, new_site: Site, compiled: CompiledRule, keys: dict[str, An
     click.echo(rule_section(keys))
     if compiled.condition.form is Form.SYSTEM:
         click.echo("It is about the system, of which no history is kept: there is no back-test.")
-    elif not site.database.exists():
+    elif not has_database(site):
         click.echo("There are no results so far on which it could be tested.")
     else:
         _back_test(new_site, compiled)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import Context, load, open_database, site_options
+from iop4d.cli.common import Context, has_database, load, open_database, site_options
 from iop4d.cli.endings import EX_CONFIG
 from iop4d.cli.output import echo
 from iop4d.model.errors import ConfigError
@@ -81,7 +81,7 @@ def _site(ctx: click.Context, site_after: str | None,
         context = ctx.find_object(Context)
         folder = Path(site_after or (context.folder if context else "."))
         site = parse_site("", root=folder.resolve())
-        if not site.database.exists():
+        if not has_database(site):
             raise
         return site, error
 

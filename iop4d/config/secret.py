@@ -94,7 +94,8 @@ def secret_of(section: Archive | Channel) -> Secret:
 
 def secrets_of(site: Site) -> list[Secret]:
     """Every secret that the site file names."""
-    found = [secret_of(section) for section in (*site.archive, *site.channel)]
+    found = [site.store.secret,
+             *(secret_of(section) for section in (*site.archive, *site.channel))]
     return [secret for secret in found if secret.is_named]
 
 

@@ -34,6 +34,7 @@ from iop4d.config.keys import (
     or_nothing,
     port_from,
 )
+from iop4d.config.store import Place, Store
 from iop4d.config.want import Want
 
 
@@ -287,6 +288,7 @@ class Site:
     atel: Atel = Atel()
     summary: Summary = Summary()
     web: Web = Web()
+    store: Store = Store()
     archive: tuple[Archive, ...] = ()
     camera: tuple[Camera, ...] = ()
     polarimeter: tuple[Polarimeter, ...] = ()
@@ -298,9 +300,9 @@ class Site:
     wrong_rules: tuple[WrongRule, ...] = ()
 
     @property
-    def database(self) -> Path:
-        """The SQLite database."""
-        return self.root / "iop4d.db"
+    def database(self) -> Place:
+        """Where what is known is kept."""
+        return self.store.place(self.root)
 
     @property
     def lock(self) -> Path:
@@ -316,7 +318,7 @@ class Site:
 TABLES: dict[str, type] = {
     "site": SiteInfo, "daemon": Daemon, "masters": Masters, "astrometry": Astrometry,
     "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts, "atel": Atel,
-    "summary": Summary, "web": Web,
+    "summary": Summary, "web": Web, "store": Store,
 }
 #: Those of a list have a class for each kind, by the key ``kind``; others have one class, "".
 ARRAYS: dict[str, dict[str, type]] = {

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iop4d.store.database import Connection
+from iop4d.store.table import number_in
 
 _NEWEST = 1000  # results of the target that are looked at
 
-_SQL = """
+_SQL = f"""
 SELECT r.id, r.jd_mid, r.night, r.instrument, r.band, json_extract(c.value, '$.source'),
-       json_extract(c.value, '$.residual'), json_extract(c.value, '$.zero_point_err'),
-       json_extract(c.value, '$.weight'), json_extract(c.value, '$.why_not')
+       {number_in("c.value", "residual")}, {number_in("c.value", "zero_point_err")},
+       {number_in("c.value", "weight")}, json_extract(c.value, '$.why_not')
 FROM (SELECT * FROM result WHERE source = ? AND NOT withdrawn
       ORDER BY jd_mid DESC LIMIT ?) r, json_each(r.calibrators) c
-{where} ORDER BY r.jd_mid
-"""
+{{where}} ORDER BY r.jd_mid
+"""  # noqa: S608 - names of ours
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iop4d.store.database import Connection
+from iop4d.store.table import number_in
 
 _NEWEST = 1500  # results that are looked at
 
-_SQL = """
+_SQL = f"""
 SELECT r.telescope, r.instrument, r.band, r.mode, r.zero_point, r.airmass, r.fwhm_arcsec,
-       r.exptime_s, f.binning, json_extract(f.info, '$.sky'), json_extract(f.info, '$.fwhm_px'),
-       json_extract(f.detector, '$.gain_e_adu'), json_extract(f.detector, '$.read_noise_e')
+       r.exptime_s, f.binning, {number_in("f.info", "sky")},
+       {number_in("f.info", "fwhm_px")}, {number_in("f.detector", "gain_e_adu")},
+       {number_in("f.detector", "read_noise_e")}
 FROM (SELECT * FROM result WHERE NOT withdrawn AND zero_point IS NOT NULL
       ORDER BY jd_mid DESC LIMIT ?) r
-JOIN resultframe rf ON rf.result_id = r.id JOIN frame f ON f.id = rf.frame_id
-GROUP BY r.id
-"""
+JOIN frame f ON f.id = (SELECT MIN(frame_id) FROM resultframe WHERE result_id = r.id)
+"""  # noqa: S608 - names of ours
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,8 @@ class Extent:
 def extent(db: Connection, source: str) -> Extent:
     """The extent of a source's light curve."""
     ((count, first, last),) = db.rows(
-        "SELECT COUNT(*), MIN(jd_mid), MAX(jd_mid) FROM result WHERE source = ? AND withdrawn = 0",
+        "SELECT COUNT(*), MIN(jd_mid), MAX(jd_mid) FROM result "
+        "WHERE source = ? AND withdrawn = FALSE",
         source)
     return Extent(count=count, first_jd=first or 0.0, last_jd=last or 0.0)
 
@@ -51,22 +52,24 @@ def polarised_rows(db: Connection, source: str, columns: Sequence[str], *, since
 @lru_cache(maxsize=50)
 def _statement(columns: tuple[str, ...], which: str) -> str:
     return (f"SELECT {', '.join(columns)} FROM result WHERE source = ? {which}"  # noqa: S608 - names of ours
-            "AND withdrawn = 0 AND jd_mid BETWEEN ? AND ? ORDER BY jd_mid, id")
+            "AND withdrawn = FALSE AND jd_mid BETWEEN ? AND ? ORDER BY jd_mid, id")
 
 
 def sure_angles(db: Connection, source: str) -> list[tuple[float, float]]:
     """JD and chi, degrees, of the sound angles of a source that are none of noise, by time."""
     return db.rows(
-        "SELECT jd_mid, chi_deg FROM result WHERE source = ? AND p IS NOT NULL AND withdrawn = 0 "
-        "AND p_limit IS NULL AND chi_deg IS NOT NULL AND p >= ? * p_err AND flags & ? = 0 "
-        "AND human_flags = '[]' AND mode <> ? ORDER BY jd_mid, id",
+        "SELECT jd_mid, chi_deg FROM result WHERE source = ? AND p IS NOT NULL "
+        "AND withdrawn = FALSE AND p_limit IS NULL AND chi_deg IS NOT NULL "
+        "AND p >= ? * p_err AND flags & ? = 0 AND human_flags = '[]' AND mode <> ? "
+        "ORDER BY jd_mid, id",
         source, _SURE, barring_flags(needs_mag=False), STACK)
 
 
 def kinds(db: Connection, source: str) -> list[tuple[str, str]]:
     """The bands and instruments in which a source was measured."""
     return [(band, camera) for band, in db.rows(_BANDS, source, source) for camera, in db.rows(
-        "SELECT DISTINCT instrument FROM result WHERE source = ? AND band = ? AND withdrawn = 0",
+        "SELECT DISTINCT instrument FROM result WHERE source = ? AND band = ? "
+        "AND withdrawn = FALSE",
         source, band)]
 
 

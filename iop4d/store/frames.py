@@ -32,8 +32,8 @@ from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit
 from iop4d.store.jobs import JobKind
 from iop4d.store.schema import Frame, FrameStars, Job
-from iop4d.store.statement import Statement
-from iop4d.store.table import is_filled
+from iop4d.store.statement import Statement, same
+from iop4d.store.table import as_number, is_filled
 
 #: How the reason of a frame begins that a person wants left out.
 IGNORED = "ignored by hand"
@@ -171,7 +171,7 @@ def _like(given: Callable[[str], Any], *more: Any) -> Any:
     return Frame.select(Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, *more).where(
         (Frame.instrument == given("instrument")) & (Frame.kind == FrameKind.SCIENCE.value)
         & (Frame.night == given("night")) & (Frame.telescope == given("telescope"))
-        & (Frame.band >> given("band")) & (Frame.x0 == given("x0")) & (Frame.y0 == given("y0"))
+        & same(Frame.band, given("band")) & (Frame.x0 == given("x0")) & (Frame.y0 == given("y0"))
         & (Frame.id != given("id"))
         & Frame.state.not_in([*REPLACED_FRAMES, FrameState.REJECTED]))
 
@@ -184,7 +184,8 @@ _BEGUN_WITHIN = Statement(lambda given: _like(given).where(
 def _last(given: Callable[[str], Any]) -> Any:
     its_job = Job.select(Job.state).where(
         (Job.kind == JobKind.REDUCE.value) & (Job.key == Frame.id))
-    return _like(given, fn.json_extract(Frame.info, "$.frame_flags").alias("said")).where(
+    return _like(given, as_number(
+        fn.json_extract(Frame.info, "$.frame_flags"), "BIGINT").alias("said")).where(
         (Frame.jd_start <= given("jd_start"))
         & ((its_job == JobState.RUNNING)
            | (Frame.state == FrameState.DONE) & (its_job == JobState.DONE))

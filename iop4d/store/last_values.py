@@ -38,7 +38,7 @@ SELECT {_COLUMNS} FROM pairs p JOIN result r ON r.id = (
                flags & {int(NEVER_ALERTS)} != 0 OR json_array_length(human_flags) > 0 AS doubtful
         FROM result WHERE source = p.source AND band = p.band AND NOT withdrawn
             AND (mag IS NOT NULL OR mag_limit IS NOT NULL)
-        ORDER BY jd_mid DESC, id DESC LIMIT {_NEWEST})
+        ORDER BY jd_mid DESC, id DESC LIMIT {_NEWEST}) AS newest
     ORDER BY doubtful, jd_mid DESC, id DESC LIMIT 1)
 """  # noqa: S608 - names of ours
 _POLARISED = f"""{_PAIRS}

@@ -13,12 +13,14 @@ from iop4d.model.states import MasterState
 from iop4d.store.schema import TABLES, Alert, Frame, Master, Outbox, Result, ResultHistory, Summary
 
 
-def migrate(db: pw.SqliteDatabase) -> list[str]:
+def migrate(db: pw.Database) -> list[str]:
     """Add what the tables lack, inside the caller's transaction; what was done, in words.
 
     A column comes with its default. Unique indexes over other columns than now are replaced.
     """
     done = []
+    for changed in _INDEXES:
+        db.execute_sql(f'DROP INDEX IF EXISTS "{changed}"')
     for table in TABLES:
         meta: Any = table._meta
         name: str = meta.table_name
@@ -42,6 +44,13 @@ def migrate(db: pw.SqliteDatabase) -> list[str]:
             if index.unique and many and index.sql and tuple(index.columns) not in wanted:
                 db.execute_sql(f'DROP INDEX "{index.name}"')
                 done.append(f"index {index.name} dropped")
+    done += _renamed(db)
+    return done
+
+
+def _renamed(db: pw.Database) -> list[str]:
+    """Give states and words the names of today."""
+    done = []
     for table, old, new in _STATES:
         if db.table_exists(table._meta.table_name) and table.update(state=new.value).where(
                 table.state == old).bind(db).execute():
@@ -67,6 +76,9 @@ def _column(field: pw.Field) -> str:
     literal = str(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
     return f"{said} {'' if field.null else 'NOT NULL '}DEFAULT {literal}"
 
+
+#: Indexes over another expression than before: they are made anew.
+_INDEXES = ("frame_began",)
 
 #: Columns that had another name before: table, old, new.
 _COLUMNS: tuple[tuple[Any, str, str], ...] = (

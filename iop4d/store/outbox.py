@@ -17,6 +17,7 @@ from iop4d.model.states import MessageKind, MessageState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
 from iop4d.store.schema import ChannelState, Outbox
+from iop4d.store.table import larger
 
 _DAY = 86400.0
 _SHOWN = _DAY  # seconds for which a message that was given up counts as undelivered
@@ -31,7 +32,7 @@ _QUEUED = Outbox.state == MessageState.QUEUED
 _KIND = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), MessageKind.ALERT.value)
 _IS_DIGEST = _KIND == MessageKind.DIGEST
 _SEVERITY = Case(Outbox.severity, [(name, rank(name)) for name in SEVERITIES], 0)
-_DUE_AT = fn.MAX(Outbox.not_before, Outbox.held_until)  # of two columns: the larger
+_DUE_AT = larger(Outbox.not_before, Outbox.held_until)
 #: A message at which the connection broke again and again must not hold up all others.
 _STUCK = Case(None, [(Outbox.unsure & (Outbox.attempts >= 3), 1)], 0)
 
@@ -217,7 +218,7 @@ def _unfold(tx: Transaction, which: Any) -> None:
             which & _IS_DIGEST & (Outbox.last_error != "") & ~Outbox.unsure)):
         tx.update(
             Outbox, state=MessageState.QUEUED, digest=None, not_before=0.0,
-            last_error=old.last_error, attempts=fn.MAX(Outbox.attempts, old.attempts),
+            last_error=old.last_error, attempts=larger(Outbox.attempts, old.attempts),
             refused_at=fn.COALESCE(Outbox.refused_at, old.refused_at)).where(
                 (Outbox.digest == old.id) & (Outbox.state == MessageState.FOLDED)).execute()
         tx.update(Outbox, state=MessageState.DROPPED,
@@ -255,7 +256,7 @@ def mark_refused(tx: Transaction, message: Message, now: float, *, again: float,
     mine = (Outbox.channel == message.channel) & _QUEUED if channel_down else (
         Outbox.id == message.id)
     tx.update(Outbox, not_before=again, last_error=reason,
-              refused_at=fn.MIN(fn.COALESCE(Outbox.refused_at, now), now)).where(
+              refused_at=Case(None, [(Outbox.refused_at < now, Outbox.refused_at)], now)).where(
                   mine & (now >= _DUE_AT)).execute()
     digests = [id_ for (id_,) in tx.select(Outbox, Outbox.id).where(
         mine & _IS_DIGEST & ~Outbox.unsure).tuples()]

@@ -149,7 +149,7 @@ def night_states(db: Connection, night: str) -> dict[str, int]:
 
 def night_kinds(db: Connection, night: str) -> dict[str, int]:
     """A night's frames by kind, science first."""
-    found = dict(db.select(Frame, Frame.kind, pw.fn.COUNT()).where(
+    found = dict(db.select(Frame, Frame.kind, pw.fn.COUNT(pw.SQL("*"))).where(
         (Frame.night == night) & Frame.kind.is_null(False)).group_by(Frame.kind).tuples())
     return dict(sorted(found.items(), key=lambda kind: (kind[0] != FrameKind.SCIENCE, kind[0])))
 

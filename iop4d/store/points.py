@@ -148,7 +148,7 @@ def among(db: Connection, selection: PointSelection, ids: Collection[int]) -> li
 def _among(selection: PointSelection) -> tuple[str, tuple[Any, ...], Any]:
     """The statement of ``among``, made once: to make it takes longer than to run it."""
     columns = _columns(selection)
-    wanted = SQL("t1.id IN (SELECT value FROM json_each(?))", (None,))
+    wanted = SQL("t1.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))", (None,))
     text, values = Result.select(*columns).where(_chosen(selection) & wanted).sql()
     names = [column.name if isinstance(column, Field) else column._alias for column in columns]
     assert values[-1] is None
@@ -253,8 +253,8 @@ def drawn(db: Connection, source: str, band: str, quantity: str, since: float, u
     bars = barring_flags(needs_mag=quantity == "mag")
     rows = db.rows(
         f"SELECT id, jd_mid, {value} AS v, {error} FROM result "  # noqa: S608  # from the table above
-        "WHERE source = ? AND band = ? AND jd_mid BETWEEN ? AND ? AND v IS NOT NULL "
-        f"AND flags & {bars} = 0 AND human_flags = '[]' AND mode != ? "
+        "WHERE source = ? AND band = ? AND jd_mid BETWEEN ? AND ? "
+        f"AND {value} IS NOT NULL AND flags & {bars} = 0 AND human_flags = '[]' AND mode != ? "
         "ORDER BY jd_mid DESC LIMIT ?", source, band, since, until, STACK, limit)
     return [(int(id_), float(jd), float(v), e) for id_, jd, v, e in reversed(list(rows))]
 

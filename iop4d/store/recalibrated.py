@@ -10,18 +10,19 @@ from iop4d.store import catalogue
 from iop4d.store.database import Connection
 from iop4d.store.jobs import JobKind
 from iop4d.store.schema import Group, Job, Measurement, Series
+from iop4d.store.table import number_in
 
 #: Of each result that changed since a moment, what it was at that moment: its earliest value of
 #: the history that was replaced since.
-_MOVED = """
-SELECT r.source, r.band, COUNT(*), AVG(json_extract(h.was, '$.mag')), AVG(r.mag),
-       MAX(ABS(r.mag - json_extract(h.was, '$.mag'))),
-       AVG(json_extract(h.was, '$.p')), AVG(r.p)
+_MOVED = f"""
+SELECT r.source, r.band, COUNT(*), AVG({number_in("h.was", "mag")}), AVG(r.mag),
+       MAX(ABS(r.mag - {number_in("h.was", "mag")})),
+       AVG({number_in("h.was", "p")}), AVG(r.p)
 FROM result r JOIN resulthistory h ON h.result_id = r.id
-WHERE r.source IN ({names}) AND r.changed_at >= ? AND NOT r.withdrawn AND h.revision = (
+WHERE r.source IN ({{names}}) AND r.changed_at >= ? AND NOT r.withdrawn AND h.revision = (
     SELECT MIN(revision) FROM resulthistory WHERE result_id = r.id AND replaced_at >= ?)
 GROUP BY r.source, r.band ORDER BY r.source, r.band
-"""
+"""  # noqa: S608 - names of ours
 _FRAMES = 5000  # of a field, the most that are reduced again at once
 
 

@@ -199,7 +199,7 @@ def emit_newest(tx: Transaction, ids: list[int], now: float) -> None:
     # One value, however many ids.
     newest_of = {(source, band): id_ for id_, source, band in tx.rows(
         'SELECT "id", "source", "band" FROM "result" WHERE "id" IN '
-        '(SELECT "value" FROM json_each(?)) ORDER BY "id"', json.dumps(ids))}
+        '(SELECT CAST("value" AS BIGINT) FROM json_each(?)) ORDER BY "id"', json.dumps(ids))}
     for (source, band), id_ in newest_of.items():
         emit(tx, "result", now, id=id_, source=source, band=band)
 
@@ -297,8 +297,9 @@ def known_by(db: Connection, source: str, band: str, begin: float, end: float,
 def frame_ids(db: Connection, ids: Sequence[int]) -> dict[int, int]:
     """The id of a frame of each of some results."""
     # One value, however many ids: a statement takes so many alone, and each costs time.
-    return dict(db.rows('SELECT "result_id", "frame_id" FROM "resultframe" WHERE "result_id" IN '
-                        '(SELECT "value" FROM json_each(?))', json.dumps(list(ids))))
+    return dict(db.rows('SELECT "result_id", "frame_id" FROM "resultframe" '
+                        'WHERE "result_id" IN (SELECT CAST("value" AS BIGINT) FROM json_each(?))',
+                        json.dumps(list(ids))))
 
 
 def of_polarimeter(db: Connection, instrument: str, *, since: str | None = None,

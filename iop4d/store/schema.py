@@ -11,41 +11,41 @@ from iop4d.store.table import JSONField, Table
 class Meta(Table):
     """Single values: the catalogue's version, the daemon's heartbeat."""
 
-    key = pw.CharField(primary_key=True)
+    key = pw.TextField(primary_key=True)
     value = JSONField()
 
 
 class Frame(Table):
     """One file of raw data, known by telescope, night, name and version."""
 
-    archive = pw.CharField()
-    path = pw.CharField(index=True)
-    telescope = pw.CharField(default="")
-    night = pw.CharField(default="", index=True)
-    name = pw.CharField(index=True)
+    archive = pw.TextField()
+    path = pw.TextField(index=True)
+    telescope = pw.TextField(default="")
+    night = pw.TextField(default="", index=True)
+    name = pw.TextField(index=True)
     version = pw.IntegerField(default=1)
-    identity = pw.CharField(null=True, index=True)  # telescope/night/name, ~2 for a namesake
+    identity = pw.TextField(null=True, index=True)  # telescope/night/name, ~2 for a namesake
     size = pw.BigIntegerField()
     mtime_ns = pw.BigIntegerField()
-    sha256 = pw.CharField(null=True, index=True)
-    exposure = pw.CharField(null=True, index=True)  # of its pixels and time, in any container
-    state = pw.CharField(index=True)  # a FrameState
+    sha256 = pw.TextField(null=True, index=True)
+    exposure = pw.TextField(null=True, index=True)  # of its pixels and time, in any container
+    state = pw.TextField(index=True)  # a FrameState
     reason = pw.TextField(default="")
     trace = pw.TextField(default="")
-    kind = pw.CharField(null=True)
-    instrument = pw.CharField(null=True)
-    band = pw.CharField(null=True)
-    object = pw.CharField(default="")
-    mode = pw.CharField(default="photometry")
+    kind = pw.TextField(null=True)
+    instrument = pw.TextField(null=True)
+    band = pw.TextField(null=True)
+    object = pw.TextField(default="")
+    mode = pw.TextField(default="photometry")
     polariser_deg = pw.FloatField(null=True)
     beams = pw.IntegerField(default=1)
     x0 = pw.IntegerField(default=0)  # of its first pixel on the detector
     y0 = pw.IntegerField(default=0)
     subframe = pw.BooleanField(default=False)
     flipped = pw.BooleanField(default=False)
-    beam_element = pw.CharField(default="")  # prism or analyser, where flats differ by it
+    beam_element = pw.TextField(default="")  # prism or analyser, where flats differ by it
     detector = JSONField(default=dict)  # what the header says of it, of a Detector
-    target = pw.CharField(default="")  # the source it was taken for, once it is measured
+    target = pw.TextField(default="")  # the source it was taken for, once it is measured
     group_id = pw.IntegerField(null=True, index=True)  # of polarimetry
     reference_id = pw.IntegerField(null=True)  # the whole frame by which it was placed
     exptime_s = pw.FloatField(null=True)
@@ -55,8 +55,8 @@ class Frame(Table):
     nx = pw.IntegerField(null=True)
     ra_deg = pw.FloatField(null=True)
     dec_deg = pw.FloatField(null=True)
-    reduced_path = pw.CharField(null=True)
-    preview_path = pw.CharField(null=True)
+    reduced_path = pw.TextField(null=True)
+    preview_path = pw.TextField(null=True)
     provisional = pw.BooleanField(default=False)
     masters = JSONField(default=list)  # ids and revisions of the masters used
     info = JSONField(default=dict)  # what the reduction found: FWHM, sky, WCS, stages, ...
@@ -73,15 +73,15 @@ class Frame(Table):
 
 # Those that were not read yet are the newest.
 Frame.add_index(pw.SQL('CREATE INDEX IF NOT EXISTS "frame_began" ON "frame" '
-                       '(ifnull("jd_start", 1e9))'))
+                       '(coalesce("jd_start", 1e9))'))
 
 
 class Job(Table):
     """One piece of work. ``key``: id of a frame, a master, a series or a group, by its kind."""
 
-    kind = pw.CharField()
+    kind = pw.TextField()
     key = pw.IntegerField()
-    state = pw.CharField()  # a JobState
+    state = pw.TextField()  # a JobState
     priority = pw.IntegerField(default=0)
     attempts = pw.IntegerField(default=0)  # times it was begun
     crashes = pw.IntegerField(default=0)  # times its worker died or hung at it
@@ -102,18 +102,18 @@ Job.add_index(Job.index(Job.state, Job.priority.desc(), Job.key, Job.not_before,
 class Master(Table):
     """A bias, dark or flat of one instrument, layout and night."""
 
-    key = pw.CharField(unique=True)
-    kind = pw.CharField()
-    telescope = pw.CharField()
-    instrument = pw.CharField()
-    layout = pw.CharField()
-    band = pw.CharField(null=True)
-    night = pw.CharField()
+    key = pw.TextField(unique=True)
+    kind = pw.TextField()
+    telescope = pw.TextField()
+    instrument = pw.TextField()
+    layout = pw.TextField()
+    band = pw.TextField(null=True)
+    night = pw.TextField()
     exptime_s = pw.FloatField(default=0.0)
-    state = pw.CharField(default=MasterState.WANTED)
+    state = pw.TextField(default=MasterState.WANTED)
     reason = pw.TextField(default="")
-    path = pw.CharField(null=True)
-    sha256 = pw.CharField(null=True)
+    path = pw.TextField(null=True)
+    sha256 = pw.TextField(null=True)
     n_frames = pw.IntegerField(default=0)
     level = pw.FloatField(null=True)
     scatter = pw.FloatField(null=True)
@@ -131,8 +131,8 @@ class Measurement(Table):
     """Aperture photometry of one source on one frame; see ``model.result.Measurement``."""
 
     frame = pw.ForeignKeyField(Frame, on_delete="CASCADE")
-    source = pw.CharField(index=True)
-    beam = pw.CharField(default="")
+    source = pw.TextField(index=True)
+    beam = pw.TextField(default="")
     x = pw.FloatField()
     y = pw.FloatField()
     flux = pw.FloatField(null=True)
@@ -163,14 +163,14 @@ class FrameStars(Table):
 class Group(Table):
     """Frames of one target at the positions of a polariser or a half-wave plate."""
 
-    source = pw.CharField()
-    telescope = pw.CharField()
-    instrument = pw.CharField()
-    night = pw.CharField(index=True)
-    band = pw.CharField()
+    source = pw.TextField()
+    telescope = pw.TextField()
+    instrument = pw.TextField()
+    night = pw.TextField(index=True)
+    band = pw.TextField()
     exptime_s = pw.FloatField()
     binning = pw.IntegerField(default=1)
-    state = pw.CharField(default=GroupState.OPEN)
+    state = pw.TextField(default=GroupState.OPEN)
     reason = pw.TextField(default="")
     angles = JSONField(default=list)
     changed_at = pw.FloatField()
@@ -182,13 +182,13 @@ class Group(Table):
 class Result(Table):
     """A calibrated point; changes in place under the same id, with its history kept."""
 
-    key = pw.CharField(unique=True)  # identity of the frame/source/mode
-    source = pw.CharField()
-    telescope = pw.CharField()
-    instrument = pw.CharField()
-    night = pw.CharField(index=True)
-    mode = pw.CharField()
-    band = pw.CharField()
+    key = pw.TextField(unique=True)  # identity of the frame/source/mode
+    source = pw.TextField()
+    telescope = pw.TextField()
+    instrument = pw.TextField()
+    night = pw.TextField(index=True)
+    mode = pw.TextField()
+    band = pw.TextField()
     jd_mid = pw.FloatField()
     bjd_tdb = pw.FloatField(null=True)
     exptime_s = pw.FloatField()
@@ -196,7 +196,7 @@ class Result(Table):
     mag_err = pw.FloatField(null=True)  # random: what it shares with no other result
     mag_err_common = pw.FloatField(null=True)  # of the calibrators' catalogue
     mag_limit = pw.FloatField(null=True)
-    photometry = pw.CharField(default="aperture")
+    photometry = pw.TextField(default="aperture")
     aperture_arcsec = pw.FloatField(null=True)
     mag_psf = pw.FloatField(null=True)
     mag_psf_err = pw.FloatField(null=True)
@@ -227,7 +227,7 @@ class Result(Table):
     u_isp_err = pw.FloatField(null=True)
     p_debiased = pw.FloatField(null=True)
     p_limit = pw.FloatField(null=True)
-    method = pw.CharField(default="")
+    method = pw.TextField(default="")
     methods = JSONField(default=list)
     host_mjy = pw.FloatField(null=True)
     host_mjy_err = pw.FloatField(null=True)
@@ -248,7 +248,7 @@ class Result(Table):
     provisional = pw.BooleanField(default=False)
     frames = JSONField(default=list)  # raw file names
     calibrators = JSONField(default=list)
-    software = pw.CharField(default="")
+    software = pw.TextField(default="")
     revision = pw.IntegerField(default=1)
     created_at = pw.FloatField()
     changed_at = pw.FloatField(index=True)
@@ -289,20 +289,20 @@ class ResultChange(Table):
     writes. ``token`` tells a change from another that had its id and was undone."""
 
     result = pw.IntegerField()
-    source = pw.CharField()
-    band = pw.CharField()
+    source = pw.TextField()
+    band = pw.TextField()
     token = pw.IntegerField()
 
 
 class Series(Table):
     """The results of one source, band and instrument in one night: calibrated together."""
 
-    key = pw.CharField(unique=True)
-    source = pw.CharField()
-    instrument = pw.CharField()
-    telescope = pw.CharField()
-    band = pw.CharField()
-    night = pw.CharField()
+    key = pw.TextField(unique=True)
+    source = pw.TextField()
+    instrument = pw.TextField()
+    telescope = pw.TextField()
+    band = pw.TextField()
+    night = pw.TextField()
     n_frames = pw.IntegerField(default=0)
     changed_at = pw.FloatField()
 
@@ -310,11 +310,11 @@ class Series(Table):
 class Source(Table):
     """A source of the catalogue; see ``model.source.Source``."""
 
-    name = pw.CharField(unique=True)
+    name = pw.TextField(unique=True)
     other_names = JSONField(default=list)
     ra_deg = pw.FloatField()
     dec_deg = pw.FloatField()
-    kind = pw.CharField()
+    kind = pw.TextField()
     calibrates = JSONField(default=list)
     magnitudes = JSONField(default=dict)  # band to [magnitude, error or null]
     p = pw.FloatField(null=True)
@@ -333,10 +333,10 @@ class Source(Table):
 class Outage(Table):
     """A time in which an archive was in trouble."""
 
-    archive = pw.CharField()
+    archive = pw.TextField()
     began_at = pw.FloatField()
     ended_at = pw.FloatField(null=True, index=True)  # null: it still is
-    state = pw.CharField()
+    state = pw.TextField()
     reason = pw.TextField(default="")
 
 
@@ -345,16 +345,16 @@ class Event(Table):
 
     id = pw.AutoField()
     at = pw.FloatField()
-    kind = pw.CharField()
+    kind = pw.TextField()
     content = JSONField(default=dict)
 
 
 class Request(Table):
     """What a command or the page requests of the daemon."""
 
-    kind = pw.CharField()
+    kind = pw.TextField()
     content = JSONField()
-    state = pw.CharField(default=RequestState.QUEUED, index=True)
+    state = pw.TextField(default=RequestState.QUEUED, index=True)
     answer = JSONField(null=True)
     created_at = pw.FloatField()
 
@@ -368,13 +368,13 @@ class Request(Table):
 class Alert(Table):
     """One episode of a rule on a source and band."""
 
-    rule = pw.CharField()
-    source = pw.CharField()
-    band = pw.CharField()
+    rule = pw.TextField()
+    source = pw.TextField()
+    band = pw.TextField()
     episode = pw.IntegerField()
-    state = pw.CharField()  # pending, firing, acknowledged, snoozed, resolved, withdrawn, inactive
-    condition = pw.CharField()
-    severity = pw.CharField(default="notice")
+    state = pw.TextField()  # pending, firing, acknowledged, snoozed, resolved, withdrawn, inactive
+    condition = pw.TextField()
+    severity = pw.TextField(default="notice")
     value = pw.FloatField(null=True)  # what met the condition
     fired_jd = pw.FloatField()
     resolved_jd = pw.FloatField(null=True)
@@ -382,7 +382,7 @@ class Alert(Table):
     fired_at = pw.FloatField()
     resolved_at = pw.FloatField(null=True)
     notified_at = pw.FloatField(null=True)  # when people were notified last
-    acknowledged_by = pw.CharField(default="")
+    acknowledged_by = pw.TextField(default="")
     snoozed_until = pw.FloatField(null=True)
     note = pw.TextField(default="")  # why no message was sent, why it was withdrawn
 
@@ -395,28 +395,28 @@ class AlertStep(Table):
 
     alert = pw.ForeignKeyField(Alert, on_delete="CASCADE")
     at = pw.FloatField()
-    state = pw.CharField()
-    by = pw.CharField(default="")  # who, where it was a person
+    state = pw.TextField()
+    by = pw.TextField(default="")  # who, where it was a person
     note = pw.TextField(default="")
 
 
 class Mute(Table):
     """A rule or source of which people want no notifications for a while. Empty: any."""
 
-    rule = pw.CharField(default="")
-    source = pw.CharField(default="")
+    rule = pw.TextField(default="")
+    source = pw.TextField(default="")
     until = pw.FloatField()
-    by = pw.CharField(default="")
+    by = pw.TextField(default="")
     made_at = pw.FloatField()
 
 
 class User(Table):
     """Who may sign in on the page. ``password``: a salted hash; ``role``: a Role."""
 
-    name = pw.CharField(unique=True)
-    password = pw.CharField()
+    name = pw.TextField(unique=True)
+    password = pw.TextField()
     # Accounts that are older than roles could do what editors can.
-    role = pw.CharField(default=Role.EDITOR)
+    role = pw.TextField(default=Role.EDITOR)
     made_at = pw.FloatField()
 
 
@@ -428,8 +428,8 @@ class WebSession(Table):
     """
 
     user = pw.ForeignKeyField(User, on_delete="CASCADE")
-    token = pw.CharField(index=True)
-    address = pw.CharField()
+    token = pw.TextField(index=True)
+    address = pw.TextField()
     ends_at = pw.FloatField()
 
 
@@ -441,9 +441,9 @@ class ApiToken(Table):
     """
 
     user = pw.ForeignKeyField(User, on_delete="CASCADE")
-    name = pw.CharField()
-    token = pw.CharField(unique=True)
-    role = pw.CharField(default=Role.VIEWER)
+    name = pw.TextField()
+    token = pw.TextField(unique=True)
+    role = pw.TextField(default=Role.VIEWER)
     made_at = pw.FloatField()
     ends_at = pw.FloatField(null=True)
     used_at = pw.FloatField(null=True)
@@ -456,9 +456,9 @@ class Audit(Table):
     """What somebody changed by hand: who, when, what, from what to what, and why."""
 
     at = pw.FloatField(index=True)
-    by = pw.CharField(index=True)
-    act = pw.CharField(index=True)  # such as flag, catalogue, rule, acknowledge, retry
-    subject = pw.CharField(index=True)  # such as result 12, source BL Lac, rule flare
+    by = pw.TextField(index=True)
+    act = pw.TextField(index=True)  # such as flag, catalogue, rule, acknowledge, retry
+    subject = pw.TextField(index=True)  # such as result 12, source BL Lac, rule flare
     was = JSONField(null=True)
     now = JSONField(null=True)
     why = pw.TextField(default="")
@@ -467,8 +467,8 @@ class Audit(Table):
 class ChannelState(Table):
     """What a channel must remember: how far it read, where recipients moved to, who rests."""
 
-    channel = pw.CharField()
-    name = pw.CharField()
+    channel = pw.TextField()
+    name = pw.TextField()
     value = pw.TextField(default="")
 
     class Meta:
@@ -478,19 +478,19 @@ class ChannelState(Table):
 class Outbox(Table):
     """A message to one recipient, to be sent, or sent."""
 
-    dedup_key = pw.CharField(unique=True)
+    dedup_key = pw.TextField(unique=True)
     alert = pw.ForeignKeyField(Alert, null=True)
-    channel = pw.CharField()
-    recipient = pw.CharField()
-    message_id = pw.CharField()
+    channel = pw.TextField()
+    recipient = pw.TextField()
+    message_id = pw.TextField()
     content = JSONField()
-    state = pw.CharField(index=True)  # queued, sent, failed, folded (into a digest), dropped
+    state = pw.TextField(index=True)  # queued, sent, failed, folded (into a digest), dropped
     digest = pw.IntegerField(null=True, index=True)  # the message that tells it too
-    severity = pw.CharField(default="notice")
+    severity = pw.TextField(default="notice")
     attempts = pw.IntegerField(default=0)
     not_before = pw.FloatField(default=0.0)
     held_until = pw.FloatField(default=0.0)  # quiet hours
-    grouped_by = pw.CharField(default="")  # source whose messages are told together
+    grouped_by = pw.TextField(default="")  # source whose messages are told together
     unsure = pw.BooleanField(default=False)  # an attempt was begun that may have been accepted
     last_error = pw.TextField(default="")
     created_at = pw.FloatField()
@@ -505,34 +505,18 @@ class Outbox(Table):
 class Summary(Table):
     """The summary of a night: one to a night, whatever dies and starts again."""
 
-    night = pw.CharField(unique=True)
+    night = pw.TextField(unique=True)
     facts = JSONField()
-    state = pw.CharField()  # made (for the page alone), queued, sent, failed
+    state = pw.TextField()  # made (for the page alone), queued, sent, failed
     messages = JSONField(default=list)  # ids of its messages in the outbox
     made_at = pw.FloatField()
     sent_at = pw.FloatField(null=True)
 
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
     ResultChange, Series, Source, Alert, AlertStep, Mute, User, WebSession, ApiToken,
     Audit, ChannelState, Outbox, Summary, Outage, Event, Request,
-)
-
-_NOTE = ("INSERT INTO resultchange (result, source, band, token) "
-         "VALUES ({row}.id, {row}.source, {row}.band, random());")
-
-#: What the database does by itself, whichever program writes.
-TRIGGERS: tuple[str, ...] = (
-    f"CREATE TRIGGER IF NOT EXISTS result_made AFTER INSERT ON result "
-    f"BEGIN {_NOTE.format(row='NEW')} END",
-    f"CREATE TRIGGER IF NOT EXISTS result_changed AFTER UPDATE ON result "
-    f"BEGIN {_NOTE.format(row='NEW')} END",
-    f"CREATE TRIGGER IF NOT EXISTS result_moved AFTER UPDATE ON result "
-    f"WHEN OLD.source IS NOT NEW.source OR OLD.band IS NOT NEW.band "
-    f"BEGIN {_NOTE.format(row='OLD')} END",
-    f"CREATE TRIGGER IF NOT EXISTS result_deleted AFTER DELETE ON result "
-    f"BEGIN {_NOTE.format(row='OLD')} END",
 )

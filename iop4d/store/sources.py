@@ -59,7 +59,8 @@ def name_of(db: Connection, text: str) -> str:
 
 def listed(db: Connection) -> list[SourceLine]:
     """Every source that was measured, and every target; targets first."""
-    counts = dict(standing(db, Result.source, pw.fn.COUNT()).group_by(Result.source).tuples())
+    counts = dict(standing(db, Result.source, pw.fn.COUNT(pw.SQL("*"))).group_by(
+        Result.source).tuples())
     entries = {source.name: source for source in catalogue.load(db).sources}
     names = set(counts) | {source.name for source in entries.values()
                            if source.kind is not SourceKind.CALIBRATOR}

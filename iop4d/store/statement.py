@@ -24,7 +24,7 @@ class Statement:
 
     ``make`` makes the query, bound to no database; what it calls with a name stands for a value of
     this name, as the database keeps it: a text, a number, a truth or None. A column that may be
-    NULL is compared by ``>>``, which is IS: ``==`` holds for no NULL here.
+    NULL is compared by :func:`same`: ``==`` holds for no NULL here.
     """
 
     def __init__(self, make: Callable[[Callable[[str], Any]], Any]) -> None:
@@ -46,3 +46,8 @@ class Statement:
         _, text, values = self._made
         return text, [given[value.name] if isinstance(value, _Given) else value
                       for value in values]
+
+
+def same(column: Any, value: Any) -> Any:
+    """The condition that a column has a value, which may be NULL."""
+    return pw.Expression(column, "IS NOT DISTINCT FROM", value)

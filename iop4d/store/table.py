@@ -28,6 +28,21 @@ def is_filled(column: JSONField) -> Any:
     return pw.fn.json_array_length(column) > 0
 
 
+def number_in(document: str, path: str, kind: str = "DOUBLE PRECISION") -> str:
+    """SQL of a number that a JSON document holds at a path such as ``info.sky``."""
+    return f"CAST(json_extract({document}, '$.{path}') AS {kind})"
+
+
+def as_number(found: Any, kind: str = "DOUBLE PRECISION") -> Any:
+    """What was found in JSON, as a number."""
+    return found.cast(kind)
+
+
+def larger(one: Any, other: Any) -> Any:
+    """The larger of two columns or values that are not NULL."""
+    return pw.Case(None, [(one > other, one)], other)
+
+
 class Table(pw.Model):
     """Base of all tables. Bound to no database: see ``database.Connection``."""
 
@@ -56,6 +71,22 @@ def insert_row(table: type[pw.Model], columns: tuple[str, ...]) -> str:
     names = ", ".join(_quoted(table._meta.combined[name]) for name in columns)
     values = ", ".join("?" * len(columns))
     return f'INSERT INTO "{table._meta.table_name}" ({names}) VALUES ({values})'  # noqa: S608 - names of ours
+
+
+@cache
+def replace_row(table: type[pw.Model], columns: tuple[str, ...]) -> str:
+    """The statement that makes a row, or sets these columns of the one that has its key.
+
+    The key: the first unique one that the columns hold.
+    """
+    meta: Any = table._meta
+    unique = [(field.name,) for field in meta.sorted_fields if field.unique or field.primary_key]
+    unique += [tuple(parts) for parts, is_unique in meta.indexes if is_unique]
+    key = next(parts for parts in unique if set(parts) <= set(columns))
+    others = [_quoted(meta.combined[name]) for name in columns if name not in key]
+    setting = ", ".join(f"{name} = excluded.{name}" for name in others)
+    return (f"{insert_row(table, columns)} ON CONFLICT "  # type: ignore[arg-type]
+            f"({', '.join(_quoted(meta.combined[name]) for name in key)}) DO UPDATE SET {setting}")
 
 
 def read_rows(table: type[pw.Model], names: tuple[str, ...],

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from iop4d.config.store import Place
 from iop4d.store.database import PRIVATE, Connection, Database, Transaction
 
 P = ParamSpec("P")
@@ -27,7 +27,7 @@ class DatabaseThread:
         self._executor = executor
 
     @classmethod
-    async def open(cls, path: Path, *, mode: int = PRIVATE) -> DatabaseThread:
+    async def open(cls, place: Place, *, mode: int = PRIVATE) -> DatabaseThread:
         """Open a site's database on a thread of its own, and bring it up to date.
 
         ``mode``: the rights of its files.
@@ -35,7 +35,7 @@ class DatabaseThread:
         executor = ThreadPoolExecutor(1, thread_name_prefix="database")
         try:
             database = await asyncio.get_running_loop().run_in_executor(
-                executor, partial(Database, path, mode=mode))
+                executor, partial(Database, place, mode=mode))
         except BaseException:
             executor.shutdown()
             raise

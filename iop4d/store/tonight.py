@@ -17,6 +17,7 @@ from typing import Any
 from iop4d.model import flags as quality
 from iop4d.model.result import STACK
 from iop4d.store.database import Connection
+from iop4d.store.table import number_in
 
 #: Frames of a night that its curves and time line are made of; the newest.
 MOST_FRAMES = 4000
@@ -41,29 +42,29 @@ PastPoint = namedtuple("PastPoint", _PAST_OF)  # type: ignore[misc]
 
 # S608: the names of columns are those above.
 _FRAMES = (f"SELECT {', '.join(_FRAME)}, "  # noqa: S608
-           f"{', '.join(f'json_extract(info, {chr(39)}$.{name}{chr(39)})' for name in _FOUND)} "
+           f"{', '.join(number_in('info', name) for name in _FOUND)} "
            "FROM frame WHERE night = ? ORDER BY jd_start DESC, id DESC LIMIT ?")
 _POINTS = (f"SELECT {', '.join(_POINT)} FROM result "  # noqa: S608
-           "WHERE night = ? AND withdrawn = 0 ORDER BY jd_mid DESC, id DESC LIMIT ?")
-_GOOD = (f"withdrawn = 0 AND human_flags = '[]' AND mode != '{STACK}' "
+           "WHERE night = ? AND withdrawn = FALSE ORDER BY jd_mid DESC, id DESC LIMIT ?")
+_GOOD = (f"withdrawn = FALSE AND human_flags = '[]' AND mode != '{STACK}' "
          f"AND flags & {int(quality.NEVER_ALERTS)} = 0")
 _BEFORE = (f"SELECT {', '.join(_PAST_OF)} FROM result "  # noqa: S608
            "WHERE source = ? AND band = ? AND jd_mid < ? AND jd_mid > ? AND mag IS NOT NULL "
            f"AND night != ? AND {_GOOD} ORDER BY jd_mid DESC LIMIT ?")
 _P_BEFORE = (f"SELECT {', '.join(_PAST_OF)} FROM result "  # noqa: S608
              "WHERE source = ? AND jd_mid < ? AND jd_mid > ? AND p IS NOT NULL "
-             f"AND night != ? AND withdrawn = 0 AND human_flags = '[]' "
+             f"AND night != ? AND withdrawn = FALSE AND human_flags = '[]' "
              f"AND flags & {int(quality.NEVER_ALERTS & ~quality.Flag.NO_CALIBRATORS)} = 0 "
              "ORDER BY jd_mid DESC LIMIT ?")
 _STAMP = ("SELECT (SELECT MAX(id) FROM event), (SELECT MAX(id) FROM resultchange), "
           "(SELECT MAX(changed_at) FROM frame), "
           "(SELECT value FROM meta WHERE key = 'catalogue_version')")
 _LAST_NIGHT = ("SELECT MAX(night) FROM (SELECT MAX(night) AS night FROM frame UNION ALL "
-               "SELECT MAX(night) FROM result)")
+               "SELECT MAX(night) FROM result) AS both")
 _BEFORE_IT = ("SELECT MAX(night) FROM (SELECT MAX(night) AS night FROM frame WHERE night < ? "
-              "AND night != '' UNION ALL SELECT MAX(night) FROM summary WHERE night < ?)")
+              "AND night != '' UNION ALL SELECT MAX(night) FROM summary WHERE night < ?) AS both")
 _AFTER_IT = ("SELECT MIN(night) FROM (SELECT MIN(night) AS night FROM frame WHERE night > ? "
-             "UNION ALL SELECT MIN(night) FROM summary WHERE night > ?)")
+             "UNION ALL SELECT MIN(night) FROM summary WHERE night > ?) AS both")
 _MEASURED = ("SELECT flux, snr, sky FROM measurement "
              "WHERE frame_id = ? AND source = ? AND beam = ''")
 

@@ -228,7 +228,7 @@ def test_no_star_of_the_shipped_tables_stands_twice() -> None:
 def test_who_only_reads_loads_the_catalogue_once_for_each_version(database: Database) -> None:
     with database.write() as tx:
         catalogue.save(tx, parse("name,ra,dec,kind\nA,1,1,target\n"))
-    reader = Database(database.path, read_only=True)
+    reader = Database(database.place, read_only=True)
     with reader.read() as db:
         first = catalogue.load(db)
         assert catalogue.load(db) is first

@@ -16,6 +16,7 @@ from iop4d.store.database import GROUP_READS, Database, StoreUnavailableError
 from iop4d.store.schema import TABLES, Frame, Meta, User, WebSession
 
 
+@pytest.mark.sqlite
 def test_a_database_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="nothing has run") as caught:
         Database(tmp_path / "iop4d.db", read_only=True)
@@ -23,6 +24,7 @@ def test_a_database_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
     assert not (tmp_path / "iop4d.db").exists()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("damage", "why", "absent"), [
     ("DROP TABLE frame", "being prepared", True), ("BEGIN EXCLUSIVE", "locked", False)])
 def test_what_keeps_a_statement_from_being_carried_out_is_one_exception(
@@ -40,6 +42,7 @@ def test_what_keeps_a_statement_from_being_carried_out_is_one_exception(
         other.close()
 
 
+@pytest.mark.sqlite
 def test_a_file_that_is_no_database_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "iop4d.db").write_bytes(b"not a database" * 1000)
     database = Database(tmp_path / "iop4d.db", read_only=True)
@@ -97,6 +100,7 @@ def as_another(folder: Path, call: Callable[[], object]) -> str:
     return said
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("daemon", ["stopped", "running", "killed"])
 def test_an_account_that_may_not_write_reads(open_folder: Path, daemon: str) -> None:
     """SQLite wants to make files beside a database in WAL mode: it was refused."""
@@ -126,6 +130,7 @@ def test_an_account_that_may_not_write_reads(open_folder: Path, daemon: str) -> 
     opened.close()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("options", "mode"), [({}, 0o600), ({"mode": GROUP_READS}, 0o640)])
 def test_the_files_are_for_their_owner_alone_or_for_the_group(
         tmp_path: Path, options: dict[str, int], mode: int) -> None:
@@ -145,6 +150,7 @@ def test_the_files_are_for_their_owner_alone_or_for_the_group(
         os.umask(before)
 
 
+@pytest.mark.sqlite
 def test_the_umask_of_an_account_leaves_the_group_its_right(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
@@ -154,6 +160,7 @@ def test_the_umask_of_an_account_leaves_the_group_its_right(tmp_path: Path) -> N
     assert (tmp_path / "iop4d.db").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.sqlite
 def test_what_is_at_rest_is_read_on_a_full_disk_too(
         open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite has no room for the memory that it shares between processes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pysqlite3
+import pytest
 
 from iop4d.store.database import Database
 from iop4d.store.schema import (
@@ -19,6 +20,8 @@ from iop4d.store.schema import (
     Summary,
 )
 from tests.support.rows import first
+
+pytestmark = pytest.mark.sqlite
 
 _NEW = {"frame": ("polariser_deg", "beams", "x0", "y0", "subframe", "flipped", "target", "group_id",
                   "reference_id"),

@@ -10,11 +10,11 @@ import pytest
 from iop4d.store import frames, schema
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, FrameStars, Job
-from iop4d.store.statement import Statement
+from iop4d.store.statement import Statement, same
 from iop4d.store.table import read_rows
 
 OF_BAND = Statement(lambda given: Frame.select().where(
-    (Frame.band >> given("band")) & Frame.state.in_(["queued", "done"])
+    same(Frame.band, given("band")) & Frame.state.in_(["queued", "done"])
     & Frame.name.startswith("a")).order_by(Frame.id))
 
 

@@ -34,6 +34,8 @@ from iop4d.store.schema import SCHEMA_VERSION, Frame, Group, Outbox, Series
 from iop4d.web.app import create_app
 from iop4d.web.explained import lines_of
 
+pytestmark = pytest.mark.sqlite
+
 LEFT = Path(__file__).parent / "data" / "schema-3.sql.gz"
 VALUES = ("key", "source", "night", "mode", "band", "jd_mid", "mag", "mag_err", "zero_point",
           "p", "p_err", "chi_deg", "chi_err_deg", "q", "u", "flags", "revision", "provisional")

@@ -22,7 +22,7 @@ _MOST_VALUES = 200  # of one filter
 _FEWER_VALUES = {"has": 20, "lacks": 20, "matches": 3}
 _LONGEST = 300  # characters of a value
 _LARGEST = 2**63
-_YES = {"yes": 1, "true": 1, "1": 1, "no": 0, "false": 0, "0": 0}
+_YES = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 class FilterError(Iop4dError):
@@ -152,7 +152,7 @@ def _is_there(wanted: Filter, expression: str) -> str:
         return f"{'' if some else 'NOT '}({_bits(column)} != 0{hand})"
     if column.is_number:
         return f"{expression} IS {'NOT ' if some else ''}NULL"
-    return f"ifnull({expression}, '') {'!=' if some else '='} ''"
+    return f"coalesce({expression}, '') {'!=' if some else '='} ''"
 
 
 def _bits(column: Column) -> str:

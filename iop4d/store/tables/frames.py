@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
+from iop4d.store.table import number_in
 from iop4d.store.tables.columns import Column, Kind, Listing
 
 
@@ -32,7 +33,7 @@ def found(name: str, key: str, words: str, says: str, unit: str = "", ucd: str =
           shown: bool = False) -> Column:
     """A number that the reduction of a frame found."""
     return number(name, words, says, unit, ucd, digits=3, shown=shown,
-                  sql=f"json_extract(t.\"info\", '$.{key}')")
+                  sql=number_in('t."info"', key))
 
 
 FRAMES = Listing(
@@ -68,7 +69,7 @@ FRAMES = Listing(
                digits=3, shown=True),
         Column(name="jd_start", words="Began", says="JD(UTC) of the beginning of the exposure",
                kind=Kind.DAY, unit="d", ucd="time.start;obs.exposure", digits=8, shown=True,
-               sort_sql='ifnull(t."jd_start", 1e9)', is_indexed=True),
+               sort_sql='coalesce(t."jd_start", 1e9)', is_indexed=True),
         number("polariser_deg", "Polariser", "Position of the polariser or half-wave plate", "deg",
                "pos.posAng;instr", digits=2),
         whole("binning", "Binning", "Pixels of the detector in one of the frame, along one side"),

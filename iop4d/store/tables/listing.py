@@ -431,7 +431,7 @@ def total(db: Connection, query: Query, *, most: int | None = None) -> Total:
     where, values = _where(conditions)
     ((count,),) = db.rows(
         f"SELECT count(*) FROM (SELECT 1 FROM {query.listing.source} {where} "  # noqa: S608
-        f"LIMIT {most + 1})", *values)
+        f"LIMIT {most + 1}) AS those", *values)
     return Total(count=min(count, most), is_exact=floor is None and count <= most)
 
 

@@ -13,11 +13,11 @@ from iop4d.store.results import frame_ids
 from iop4d.store.tables.columns import Column, Kind, Listing
 
 _HAND = 't."human_flags"'
-_BY_HAND = ("(SELECT group_concat(CASE h.type WHEN 'object' "  # noqa: S608 - names of ours
+_BY_HAND = ("(SELECT string_agg(CASE h.type WHEN 'object' "  # noqa: S608 - names of ours
             f"THEN json_extract(h.value, '$.name') ELSE h.value END, ';') "
             f"FROM json_each({_HAND}) AS h)")
-_FLAGS = (f"CASE WHEN json_array_length({_HAND}) > 0 THEN t.\"flags\" || ';' || {_BY_HAND} "
-          'ELSE t."flags" END')
+_FLAGS = (f"CASE WHEN json_array_length({_HAND}) > 0 THEN CAST(t.\"flags\" AS TEXT) "
+          f"|| ';' || {_BY_HAND} ELSE CAST(t.\"flags\" AS TEXT) END")
 _GOOD = f'((t."flags" & {int(NEVER_ALERTS)}) = 0 AND json_array_length({_HAND}) = 0)'
 
 
@@ -186,7 +186,7 @@ RESULTS = Listing(
     name="results", words="Results", one="result", main_time="jd_mid", order="-jd_mid",
     says="Calibrated magnitudes and polarisations: one row for each source, frame or group, and "
          "band. Withdrawn results are never given.",
-    source='"result" AS t', base='t."withdrawn" = 0', columns=FIRST + MORE + _OTHERS,
+    source='"result" AS t', base='t."withdrawn" = FALSE', columns=FIRST + MORE + _OTHERS,
     paths=frozenset({"source"}), few=frozenset({"night"}), derive=_derive,
     needs=("source", "jd_mid", "mag"),
     usual=(*(column.name for column in FIRST), "mag_err_common",

@@ -123,10 +123,10 @@ NIGHTS = Listing(
               sql=_of_night(tuple(state.value for state in TROUBLE))),
         whole("results", "Results", "How many results it has", shown=True, sql=(
             '(SELECT count(*) FROM "result" AS r WHERE r."night" = t."night" '
-            'AND r."withdrawn" = 0)')),
+            'AND r."withdrawn" = FALSE)')),
         whole("sources", "Sources", "Of how many sources", shown=True, sql=(
             '(SELECT count(DISTINCT r."source") FROM "result" AS r WHERE r."night" = t."night" '
-            'AND r."withdrawn" = 0)')),
+            'AND r."withdrawn" = FALSE)')),
         Column(name="summary", words="Summary", kind=Kind.YES_NO, ucd=_STATUS, shown=True,
                says="Whether it has a summary", sql=(
                    'EXISTS (SELECT 1 FROM "summary" AS s WHERE s."night" = t."night")')),

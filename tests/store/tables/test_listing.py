@@ -209,6 +209,7 @@ def test_every_column_of_every_table_can_be_read_asked_for_and_ordered_by(db: Co
                     read(db, read_query(listing, [("sort", order)]), 3)
 
 
+@pytest.mark.sqlite
 def test_the_indexes_serve_the_usual_pages(db: Connection) -> None:
     """A page of the newest rows must not sort or read them all."""
     for table, text, path in (
@@ -219,7 +220,7 @@ def test_the_indexes_serve_the_usual_pages(db: Connection) -> None:
 
         class Explaining(Connection):
             def __init__(self, into: list[str]) -> None:
-                super().__init__(db._db)
+                super().__init__(db._kind)
                 self.into = into
 
             def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -1,0 +1,56 @@
+"""What differs between the databases that can keep what a site knows."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import peewee as pw
+
+from iop4d.model.errors import Iop4dError
+
+
+class StoreUnavailableError(Iop4dError):
+    """The database cannot be used now. ``absent``: there is none yet, which is no fault; ``lost``:
+    its server went away, and what was under way may be done again once it is back."""
+
+    def __init__(self, why: str, *, absent: bool = False, lost: bool = False) -> None:
+        super().__init__(why)
+        self.absent = absent
+        self.lost = lost
+
+
+class Kind(Protocol):
+    """One kind of database, opened: SQLite's file or PostgreSQL's server.
+
+    Queries are the same for all: standard SQL, and the functions json_extract, json_array_length,
+    json_each, instr and matches, with the meaning that SQLite gives them. A number out of JSON is
+    cast, as DOUBLE PRECISION or BIGINT; columns of truth values are no numbers.
+    """
+
+    db: pw.Database
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a connection is kept after a read of a database that is only read."""
+
+    def sql(self, text: str) -> str:
+        """A statement whose values are marked by ``?``, as the driver wants it."""
+
+    def insert(self, text: str, values: list[Any], key: str) -> int:
+        """Make a row; the value of its key, which the database chose."""
+
+    def is_in_transaction(self) -> bool:
+        """Whether the transaction that was begun still runs."""
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """All or nothing, and nobody else writes meanwhile."""
+
+    def prepare(self) -> None:
+        """Make the tables, or bring those of an older schema to this one."""
+
+    def unavailable(self, error: pw.DatabaseError) -> StoreUnavailableError:
+        """What an error of the driver means, in words."""
+
+    def tidy(self) -> None:
+        """Upkeep, once a day."""

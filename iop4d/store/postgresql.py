@@ -1,0 +1,277 @@
+"""PostgreSQL: a schema of a server's database, one writer at a time, as strict as SQLite.
+
+Needs psycopg (``pip install 'iop4d[postgresql]'``). What the queries ask of SQLite's functions
+is defined here by functions of the same names.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from typing import Any
+
+import peewee as pw
+
+from iop4d.model.errors import Iop4dError
+from iop4d.store.kind import StoreUnavailableError
+from iop4d.store.schema import SCHEMA_VERSION, TABLES
+
+try:
+    import psycopg
+    from psycopg import sql as names
+    from psycopg.pq import TransactionStatus
+    from psycopg.types.numeric import FloatDumper
+    from psycopg.types.string import StrDumperUnknown
+except ImportError:  # pragma: no cover - it is an extra
+    psycopg = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
+#: Advisory locks: the first number is ours, the second is a hash of the schema.
+_WRITERS = 0x10B4D
+_CONNECT_SECONDS = 5
+
+
+def check_driver() -> None:
+    """Raises Iop4dError where psycopg is not installed."""
+    if psycopg is None:
+        raise Iop4dError("[store] url names a PostgreSQL server, which needs psycopg: "
+                         "pip install 'iop4d[postgresql]'")
+
+
+class Postgresql:
+    """A schema on a server; see :class:`kind.Kind`.
+
+    ``url``: as libpq takes it; the first schema of its search_path holds the tables. ``busy_s``:
+    how long a statement waits for another writer.
+    """
+
+    is_lasting = True
+
+    def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float) -> None:
+        check_driver()
+        self._url = url
+        self.db: pw.Database = _Server(url, password, read_only=read_only, busy_s=busy_s)
+
+    def sql(self, text: str) -> str:
+        """With the driver's marks for values."""
+        return _marked(text)
+
+    def insert(self, text: str, values: list[Any], key: str) -> int:
+        """Make a row; the value of its key."""
+        cursor = self.db.execute_sql(f'{_marked(text)} RETURNING "{key}"', values)
+        return int(cursor.fetchone()[0])
+
+    def is_in_transaction(self) -> bool:
+        """Whether the transaction still runs."""
+        status = self.db.connection().info.transaction_status
+        return bool(status == TransactionStatus.INTRANS)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that nobody else writes beside, on whatever machine: it sees all that was
+        committed before it began, as SQLite's immediate ones."""
+        with self.db.atomic():
+            self.db.execute_sql("SELECT pg_advisory_xact_lock(%s, hashtext(current_schema()))",
+                                (_WRITERS,))
+            yield
+
+    def prepare(self) -> None:
+        """Make the schema and the tables, where they are not there as they should be."""
+        if self._version() == SCHEMA_VERSION:
+            return
+        schema = self._schema()
+        with self.db.atomic():
+            self.db.execute_sql("SELECT pg_advisory_xact_lock(%s, hashtext(%s))",
+                                (_WRITERS, schema))
+            version = self._version()
+            if version > SCHEMA_VERSION:
+                raise Iop4dError(
+                    f"{self._url} was written by a newer iop4d (schema {version}, this one knows "
+                    f"{SCHEMA_VERSION}): install that version, or restore a backup")
+            if version == SCHEMA_VERSION:
+                return
+            connection = self.db.connection()
+            connection.execute(names.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(
+                names.Identifier(schema)))
+            connection.execute(_ddl())
+            self.db.execute_sql(
+                "INSERT INTO meta (key, value) VALUES ('schema', %s) "
+                "ON CONFLICT (key) DO UPDATE SET value = excluded.value", (str(SCHEMA_VERSION),))
+
+    def _schema(self) -> str:
+        """The first schema of the search path, which need not exist yet."""
+        (path,) = self.db.execute_sql("SHOW search_path").fetchone()
+        (user,) = self.db.execute_sql("SELECT current_user").fetchone()
+        for name in (part.strip().strip('"') for part in path.split(",")):
+            if name == "$user":
+                found = self.db.execute_sql(
+                    "SELECT 1 FROM pg_namespace WHERE nspname = %s", (user,)).fetchone()
+                if found is None:
+                    continue
+                return str(user)
+            return str(name)
+        return "public"
+
+    def _version(self) -> int:
+        """The schema's version; 0: there is none yet."""
+        there = self.db.execute_sql(
+            "SELECT to_regclass(quote_ident(current_schema()) || '.meta')").fetchone()[0]
+        if there is None:
+            return 0
+        row = self.db.execute_sql("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        return int(row[0]) if row else 0
+
+    def unavailable(self, error: pw.DatabaseError) -> StoreUnavailableError:
+        """What an error of the server means, in words."""
+        cause = error.args[0] if error.args else error
+        state = getattr(cause, "sqlstate", None) or ""
+        text = " ".join(str(cause).split())
+        if state in ("42P01", "3F000"):
+            return StoreUnavailableError("the database is being prepared", absent=True)
+        if state == "55P03":
+            return StoreUnavailableError("the database is locked by another program")
+        if state == "53100":
+            return StoreUnavailableError("the disk of the database server is full")
+        if state in ("25006", "42501"):
+            return StoreUnavailableError("the database cannot be written by this account")
+        if isinstance(error, pw.OperationalError | pw.InterfaceError):
+            self.forget()
+            return StoreUnavailableError(f"the database server is away: {text}", lost=True)
+        return StoreUnavailableError(f"the database cannot be read: {text}")
+
+    def forget(self) -> None:
+        """Close this thread's connection if it is of no use any more."""
+        if self.db.is_closed():
+            return
+        connection = self.db.connection()
+        if connection.closed or connection.broken:
+            self.db._state.reset()
+
+    def tidy(self) -> None:
+        """Nothing: the server does its own upkeep."""
+
+
+class _Server(pw.PostgresqlDatabase):  # type: ignore[misc]
+    """Connections to a server, each with what a site asks of it."""
+
+    field_types = pw.PostgresqlDatabase.field_types | {
+        "AUTO": "BIGSERIAL", "INT": "BIGINT", "FLOAT": "DOUBLE PRECISION",
+        "TEXT": 'TEXT COLLATE "C"'}
+
+    def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float) -> None:
+        super().__init__(url, prefer_psycopg3=True, autoconnect=True)
+        self._password = password
+        self._settings = {"lock_timeout": f"{math.ceil(busy_s * 1e3)}ms", "jit": "off",
+                          "default_transaction_read_only": "on" if read_only else "off"}
+
+    def _connect(self) -> Any:
+        given: dict[str, Any] = {"password": self._password} if self._password else {}
+        connection = psycopg.connect(self.database, autocommit=True, application_name="iop4d",
+                                     client_encoding="utf-8", connect_timeout=_CONNECT_SECONDS,
+                                     **given)
+        connection.adapters.register_dumper(float, _Number)
+        connection.adapters.register_dumper(str, _Text)
+        for name, value in self._settings.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        return connection
+
+
+if psycopg is not None:
+    class _Number(FloatDumper):
+        """NaN is no number: NULL, as in SQLite."""
+
+        def dump(self, obj: float) -> Any:
+            """The text of a number; None stands for NULL."""
+            return None if math.isnan(obj) else super().dump(obj)
+
+    class _Text(StrDumperUnknown):
+        """The server takes no NUL within a text."""
+
+        def dump(self, obj: str) -> Any:
+            """The text, with a mark where it had a NUL."""
+            return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+@lru_cache(maxsize=2000)
+def _marked(text: str) -> str:
+    """A statement with ``%s`` for each ``?``."""
+    return text.replace("%", "%%").replace("?", "%s")
+
+
+@cache
+def _ddl() -> str:
+    """Everything that a new schema holds, as one text."""
+    server = _Server("", None, read_only=False, busy_s=0.0)
+    parts = [_FUNCTIONS]
+    for table in TABLES:
+        manager = pw.SchemaManager(table, server)
+        for statement in (manager._create_table(safe=True), *manager._create_indexes(safe=True)):
+            text, values = statement.query()
+            assert not values, text
+            parts.append(text)
+    parts.append(_NOTING)
+    return ";\n".join(part.strip().rstrip(";") for part in parts)
+
+
+_FUNCTIONS = r"""
+CREATE OR REPLACE FUNCTION json_extract(document text, path text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT document::pg_catalog.json #>> pg_catalog.string_to_array(
+        pg_catalog.substr(pg_catalog.regexp_replace(path, '\[(\d+)\]', '.\1', 'g'), 3), '.') $$;
+CREATE OR REPLACE FUNCTION json_array_length(document text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE pg_catalog.json_typeof(document::pg_catalog.json) WHEN 'array'
+        THEN pg_catalog.json_array_length(document::pg_catalog.json) ELSE 0 END $$;
+CREATE OR REPLACE FUNCTION json_each(document text)
+    RETURNS TABLE(key text, value text, type text)
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT (number - 1)::text, one #>> '{}', pg_catalog.json_typeof(one)
+    FROM pg_catalog.json_array_elements(CASE pg_catalog.json_typeof(document::pg_catalog.json)
+        WHEN 'array' THEN document::pg_catalog.json ELSE '[]' END)
+        WITH ORDINALITY AS list(one, number)
+    UNION ALL
+    SELECT pair.key, pair.value #>> '{}', pg_catalog.json_typeof(pair.value)
+    FROM pg_catalog.json_each(CASE pg_catalog.json_typeof(document::pg_catalog.json)
+        WHEN 'object' THEN document::pg_catalog.json ELSE '{}' END) AS pair $$;
+CREATE OR REPLACE FUNCTION json_each(document text, path text)
+    RETURNS TABLE(key text, value text, type text)
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT * FROM json_each(json_extract(document, path)) $$;
+CREATE OR REPLACE FUNCTION instr(whole text, part text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.strpos(whole, part) $$;
+CREATE OR REPLACE FUNCTION matches(expression text, whole text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT whole ~* expression $$;
+CREATE OR REPLACE FUNCTION as_it_is(one text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT one $$;
+CREATE OR REPLACE FUNCTION as_it_is(one boolean) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT one $$;
+-- A plus before a column says that no index of it is to be used.
+DO $$ BEGIN
+    CREATE OPERATOR + (RIGHTARG = text, FUNCTION = as_it_is);
+    CREATE OPERATOR + (RIGHTARG = boolean, FUNCTION = as_it_is);
+EXCEPTION WHEN duplicate_function THEN NULL; END $$
+"""
+
+#: What the database does by itself, whichever program writes: see ``schema.ResultChange``.
+_NOTING = """
+CREATE OR REPLACE FUNCTION note_result() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' AND (TG_OP = 'DELETE' OR OLD.source IS DISTINCT FROM NEW.source
+                              OR OLD.band IS DISTINCT FROM NEW.band) THEN
+        INSERT INTO resultchange (result, source, band, token) VALUES (OLD.id, OLD.source,
+            OLD.band, ((random() - 0.5) * 1.8e19)::bigint);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO resultchange (result, source, band, token) VALUES (NEW.id, NEW.source,
+            NEW.band, ((random() - 0.5) * 1.8e19)::bigint);
+    END IF;
+    RETURN NULL;
+END $$;
+DROP TRIGGER IF EXISTS result_noted ON result;
+CREATE TRIGGER result_noted AFTER INSERT OR UPDATE OR DELETE ON result
+    FOR EACH ROW EXECUTE FUNCTION note_result()
+"""

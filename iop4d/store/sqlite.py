@@ -1,0 +1,181 @@
+"""SQLite: WAL, every commit on the disk, one writer at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import peewee as pw
+
+from iop4d.model.errors import Iop4dError
+from iop4d.store.kind import StoreUnavailableError
+from iop4d.store.migrate import migrate
+from iop4d.store.patterns import matches
+from iop4d.store.schema import SCHEMA_VERSION, TABLES
+
+#: Releases with the fix of the WAL-reset bug, by minor series (sqlite.org/wal.html#walresetbug).
+_SHARED = 65536  # bytes free that SQLite needs to share memory between processes
+_FIXED = {44: 6, 50: 7, 51: 3}
+
+#: Rights of the database's files.
+PRIVATE = 0o600
+GROUP_READS = 0o640
+
+
+class Sqlite:
+    """A file of SQLite; see :class:`kind.Kind`. Its files are for their owner alone, or as ``mode``
+    says: hashes of passwords are in them."""
+
+    is_lasting = False
+
+    def __init__(self, path: Path, *, read_only: bool, busy_s: float, create: bool,
+                 mode: int) -> None:
+        check_library(pw.sqlite3.sqlite_version_info)
+        self._path = path
+        if read_only and not path.exists():
+            raise StoreUnavailableError(f"no database at {path} yet: nothing has run on this site",
+                                        absent=True)
+        if create:
+            make_private(path, mode, create=True)
+        pragmas: dict[str, Any] = {"foreign_keys": 1, "synchronous": "full",
+                                   "journal_size_limit": 64 << 20, "temp_store": "memory"}
+        if read_only:
+            pragmas |= {"query_only": 1}
+        else:
+            pragmas |= {"journal_mode": "wal"}
+        self.db: pw.Database = (_ReadOnly if read_only else pw.SqliteDatabase)(
+            str(path), pragmas=pragmas, timeout=busy_s, check_same_thread=False)
+        self.db.register_function(matches, "matches", 2)
+
+    def sql(self, text: str) -> str:
+        """As it is."""
+        return text
+
+    def insert(self, text: str, values: list[Any], key: str) -> int:
+        """Make a row; the value of its key."""
+        return int(self.db.execute_sql(text, values).lastrowid)
+
+    def is_in_transaction(self) -> bool:
+        """Whether the transaction still runs: SQLite itself ends one when a disk fills, say."""
+        return bool(self.db.connection().in_transaction)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """An immediate one: a deferred one that writes late is refused at once when another
+        process committed in between, whatever the busy timeout."""
+        with self.db.atomic("IMMEDIATE"):
+            yield
+
+    def prepare(self) -> None:
+        """Make the tables, or bring those of an older schema to this one."""
+        with self.transaction():
+            version = self.db.execute_sql("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise Iop4dError(
+                    f"{self._path} was written by a newer iop4d (schema {version}, this one knows "
+                    f"{SCHEMA_VERSION}): install that version, or restore a backup")
+            if 0 < version < SCHEMA_VERSION:
+                migrate(self.db)
+            for table in TABLES:
+                pw.SchemaManager(table, self.db).create_all(safe=True)
+            for trigger in _TRIGGERS:
+                self.db.execute_sql(trigger)
+            self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def unavailable(self, error: pw.DatabaseError) -> StoreUnavailableError:
+        """What an error of SQLite means, in words."""
+        text = str(error)
+        if "no such table" in text:
+            return StoreUnavailableError("the database is being prepared", absent=True)
+        if "locked" in text or "busy" in text:
+            return StoreUnavailableError("the database is locked by another program")
+        if "full" in text or ("I/O" in text and _is_full(self._path.parent)):
+            return StoreUnavailableError("the disk is full: the database cannot be written")
+        if "readonly" in text:
+            return StoreUnavailableError("the database cannot be written by this account")
+        return StoreUnavailableError(f"the database cannot be read: {text}")
+
+    def tidy(self) -> None:
+        """Bring what the write-ahead log holds into the database file, and empty the log."""
+        self.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+class _ReadOnly(pw.SqliteDatabase):  # type: ignore[misc]
+    """For accounts that may not write the folder, too, while no daemon keeps the log's files."""
+
+    def _connect(self) -> Any:
+        path = Path(self.database)
+        if not _is_at_rest(path):
+            return super()._connect()
+        connection = pw.sqlite3.connect(
+            f"file:{quote(str(path.absolute()))}?immutable=1", uri=True, timeout=self._timeout,
+            isolation_level=None, **self.connect_params)
+        self._add_conn_hooks(connection)
+        return connection
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether SQLite could not make the files beside a database in WAL mode, and needs none."""
+    log, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    makes = os.access(path.parent, os.W_OK) and not _is_full(path.parent)
+    return not (makes or shared.exists() or (log.exists() and log.stat().st_size))
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has no room for SQLite's shared memory, which reading needs too."""
+    try:
+        return shutil.disk_usage(folder).free < _SHARED
+    except OSError:
+        return False
+
+
+def make_private(path: Path, mode: int = PRIVATE, *, create: bool = False) -> None:
+    """Give a database and the files beside it their rights; SQLite makes the latter with the same.
+
+    ``create``: make the file if there is none. Files of another account stay as they are.
+    """
+    with suppress(OSError):  # who may not do this is told so by SQLite
+        if create:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode))
+        for end in ("", "-wal", "-shm", "-journal"):
+            file = path.with_name(path.name + end)
+            if file.exists() and stat.S_IMODE(file.stat().st_mode) != mode:
+                file.chmod(mode)
+
+
+def sqlite_version() -> str:
+    """The version of the SQLite that is used."""
+    return str(pw.sqlite3.sqlite_version)
+
+
+def check_library(version: tuple[int, ...]) -> None:
+    """Refuse an SQLite that can lose commits when several connections write (WAL-reset bug)."""
+    _, minor, patch = version[:3]
+    if version[0] == 3 and (minor > 51 or patch >= _FIXED.get(minor, 1 << 30)):
+        return
+    raise Iop4dError(
+        f"SQLite {'.'.join(map(str, version))} can lose commits (its WAL-reset bug): install "
+        "pysqlite3 0.6.1 or newer, or a Python with SQLite 3.51.3 or newer")
+
+
+_NOTE = ("INSERT INTO resultchange (result, source, band, token) "
+         "VALUES ({row}.id, {row}.source, {row}.band, random());")
+
+#: What the database does by itself, whichever program writes: see ``schema.ResultChange``.
+_TRIGGERS: tuple[str, ...] = (
+    f"CREATE TRIGGER IF NOT EXISTS result_made AFTER INSERT ON result "
+    f"BEGIN {_NOTE.format(row='NEW')} END",
+    f"CREATE TRIGGER IF NOT EXISTS result_changed AFTER UPDATE ON result "
+    f"BEGIN {_NOTE.format(row='NEW')} END",
+    f"CREATE TRIGGER IF NOT EXISTS result_moved AFTER UPDATE ON result "
+    f"WHEN OLD.source IS NOT NEW.source OR OLD.band IS NOT NEW.band "
+    f"BEGIN {_NOTE.format(row='OLD')} END",
+    f"CREATE TRIGGER IF NOT EXISTS result_deleted AFTER DELETE ON result "
+    f"BEGIN {_NOTE.format(row='OLD')} END",
+)

@@ -1,0 +1,110 @@
+"""A PostgreSQL server of the tests' own, on loopback, in a temporary folder.
+
+``IOP4D_POSTGRESQL``: the folder of its programs; else where Debian puts them, and where
+``make real-servers`` unpacks them. The server refuses to run as root: root's tests run it as
+another account.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+_TOP = Path(__file__).resolve().parents[2]
+_ACCOUNT = "nobody"
+#: What is lost with the machine's power need not be kept: the tests kill processes alone.
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200",
+             "shared_buffers": "64MB", "unix_socket_directories": "", "jit": "off",
+             "listen_addresses": "127.0.0.1", "max_locks_per_transaction": "2000",
+             "autovacuum_naptime": "10min", "logging_collector": "off"}
+
+
+def programs() -> Path | None:
+    """The folder with postgres and initdb, or None where there is none."""
+    given = os.environ.get("IOP4D_POSTGRESQL")
+    found = [Path(given)] if given else [
+        *sorted(_TOP.glob(".real-servers/usr/lib/postgresql/*/bin"), reverse=True),
+        *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    return next((folder for folder in found if (folder / "initdb").exists()), None)
+
+
+class PostgresServer:
+    """A server that runs until it is stopped; ``url`` signs in as its owner."""
+
+    def __init__(self, folder: Path | None = None, *, durable: bool = False) -> None:
+        found = programs()
+        assert found is not None, "no PostgreSQL server is installed"
+        self._programs = found
+        self._own = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="iop4d-postgres-"))
+        self.folder.chmod(0o755)
+        self._durable = durable
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"postgresql://iop4d@127.0.0.1:{self.port}/postgres"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._make()
+
+    def _make(self) -> None:
+        self._data = self.folder / "data"
+        self._data.mkdir()
+        if os.getuid() == 0:
+            shutil.chown(self._data, _ACCOUNT)
+        subprocess.run([*self._as(), str(self._programs / "initdb"), "-D", str(self._data), "-U",
+                        "iop4d", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+                       check=True, capture_output=True, env=self._environment(), cwd="/")
+
+    def _as(self) -> list[str]:
+        if os.getuid() != 0:
+            return []
+        return ["setpriv", f"--reuid={_ACCOUNT}", "--regid=nogroup", "--clear-groups"]
+
+    def _environment(self) -> dict[str, str]:
+        libraries = _TOP / ".real-servers/usr/lib"
+        paths = [str(path) for path in (*libraries.glob("*-linux-gnu"), libraries)]
+        return os.environ | {"LD_LIBRARY_PATH": ":".join(
+            [*paths, os.environ.get("LD_LIBRARY_PATH", "")]).strip(":"), "HOME": "/"}
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        settings = _SETTINGS | ({"fsync": "on", "full_page_writes": "on"} if self._durable else {})
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as(), str(self._programs / "postgres"), "-D", str(self._data), "-p",
+                 str(self.port), *words], stdout=log, stderr=log, env=self._environment(),
+                cwd="/", start_new_session=True)
+        end = time.monotonic() + 60.0
+        while not self._answers():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < end, "the server did not answer within a minute"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        import psycopg
+
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End it at once with all its processes, as a crash does (SIGKILL)."""
+        assert self._process is not None
+        os.killpg(self._process.pid, 9)
+        self._process.wait()
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """End it for good."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        if self._own:
+            shutil.rmtree(self.folder, ignore_errors=True)
