@@ -90,17 +90,30 @@ class Daemon:
                   ready: Callable[[Daemon], Awaitable[None]] | None = None) -> None:
         """Run until told to stop. ``ready`` is called once everything works."""
         try:
-            self.database = await DatabaseThread.open(
+            self.database = DatabaseThread.of(
                 self._site.database,
                 mode=GROUP_READS if self._site.daemon.group_reads else PRIVATE)
+            impatient = asyncio.create_task(self._end_waiting_after(stop), name="impatience")
             try:
+                await self.database.open()
                 await self._build(stop)
                 await self._run_parts(ready)
             finally:
+                impatient.cancel()
                 self.database.close()
         finally:
             if self._own_lock is not None:
                 self._own_lock.close()
+
+    async def _end_waiting_after(self, stop: asyncio.Event) -> None:
+        """Who stops waits for no database server any more."""
+        await stop.wait()
+        self.database.end_waiting()
+
+    @property
+    def waits_for(self) -> str:
+        """What everything waits for; empty while it need not."""
+        return self.database.away if hasattr(self, "database") else ""
 
     # Building.
 

@@ -79,7 +79,14 @@ class Connection:
 
 
 class Transaction(Connection):
-    """Reads and writes: all of it is committed together, or nothing."""
+    """Reads and writes: all of it is committed together, or nothing.
+
+    ``mark``: by which its fate can be asked for, where a connection can be lost.
+    """
+
+    def __init__(self, kind: Kind, mark: str = "") -> None:
+        super().__init__(kind)
+        self.mark = mark
 
     def create(self, table: type[Row], **columns: Any) -> Row:
         """A new row, with its defaults and its key."""

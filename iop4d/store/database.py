@@ -45,8 +45,12 @@ class Database:
             Sqlite(self.place.path, read_only=read_only, busy_s=busy_s, create=prepare, mode=mode))
         self.db = self.kind.db
         if prepare:
-            with self.read():
-                self.kind.prepare()
+            try:
+                with self.read():
+                    self.kind.prepare()
+            except BaseException:
+                self.close()
+                raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -71,8 +75,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """One transaction: all of it is committed, or nothing; nobody else writes meanwhile."""
-        with self.read(), self.kind.transaction():
-            yield Transaction(self.kind)
+        with self.read(), self.kind.transaction() as mark:
+            yield Transaction(self.kind, mark)
 
     def checkpoint(self) -> None:
         """The database's own upkeep, once a day."""

@@ -43,8 +43,11 @@ class Kind(Protocol):
     def is_in_transaction(self) -> bool:
         """Whether the transaction that was begun still runs."""
 
-    def transaction(self) -> AbstractContextManager[Any]:
-        """All or nothing, and nobody else writes meanwhile."""
+    def transaction(self) -> AbstractContextManager[str]:
+        """All or nothing, and nobody else writes meanwhile; it gives the transaction's mark."""
+
+    def is_committed(self, mark: str) -> bool:
+        """Whether the transaction of a mark was committed; asked after a connection was lost."""
 
     def prepare(self) -> None:
         """Make the tables, or bring those of an older schema to this one."""

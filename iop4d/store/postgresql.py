@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 #: Advisory locks: the first number is ours, the second is a hash of the schema.
 _WRITERS = 0x10B4D
 _CONNECT_SECONDS = 5
+_LOOK_SECONDS = 0.05  # between looks at a transaction that is being ended
 
 
 def check_driver() -> None:
@@ -71,13 +73,26 @@ class Postgresql:
         return bool(status == TransactionStatus.INTRANS)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[str]:
         """A transaction that nobody else writes beside, on whatever machine: it sees all that was
         committed before it began, as SQLite's immediate ones."""
         with self.db.atomic():
-            self.db.execute_sql("SELECT pg_advisory_xact_lock(%s, hashtext(current_schema()))",
-                                (_WRITERS,))
-            yield
+            _, mark = self.db.execute_sql(
+                "SELECT pg_advisory_xact_lock(%s, hashtext(current_schema())), "
+                "pg_current_xact_id()::text", (_WRITERS,)).fetchone()
+            yield str(mark)
+
+    def is_committed(self, mark: str) -> bool:
+        """Whether the transaction of a mark was committed; the server knows it after a crash, too.
+
+        What is still being ended is waited for.
+        """
+        while True:
+            (status,) = self.db.execute_sql("SELECT pg_xact_status(%s::xid8)",
+                                            (mark,)).fetchone()
+            if status != "in progress":
+                return bool(status == "committed")
+            time.sleep(_LOOK_SECONDS)
 
     def prepare(self) -> None:
         """Make the schema and the tables, where they are not there as they should be."""
@@ -127,9 +142,9 @@ class Postgresql:
 
     def unavailable(self, error: pw.DatabaseError) -> StoreUnavailableError:
         """What an error of the server means, in words."""
-        cause = error.args[0] if error.args else error
-        state = getattr(cause, "sqlstate", None) or ""
-        text = " ".join(str(cause).split())
+        state = next((one.sqlstate for one in (error.__context__, error.__cause__, *error.args)
+                      if isinstance(one, psycopg.Error)), None) or ""
+        text = " ".join(str(error).split())
         if state in ("42P01", "3F000"):
             return StoreUnavailableError("the database is being prepared", absent=True)
         if state == "55P03":
@@ -149,6 +164,7 @@ class Postgresql:
             return
         connection = self.db.connection()
         if connection.closed or connection.broken:
+            connection.close()
             self.db._state.reset()
 
     def tidy(self) -> None:

@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from iop4d.config.store import Place
 from iop4d.store.database import PRIVATE, Connection, Database, Transaction
+from iop4d.store.lasting import Lasting
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,40 +23,39 @@ class DatabaseThread:
     transaction.
     """
 
-    def __init__(self, database: Database, executor: ThreadPoolExecutor) -> None:
-        self._database = database
+    def __init__(self, lasting: Lasting, executor: ThreadPoolExecutor) -> None:
+        self._lasting = lasting
         self._executor = executor
 
     @classmethod
-    async def open(cls, place: Place, *, mode: int = PRIVATE) -> DatabaseThread:
-        """Open a site's database on a thread of its own, and bring it up to date.
+    def of(cls, place: Place, *, mode: int = PRIVATE) -> DatabaseThread:
+        """A site's database on a thread of its own, which is to be opened.
 
         ``mode``: the rights of its files.
         """
-        executor = ThreadPoolExecutor(1, thread_name_prefix="database")
-        try:
-            database = await asyncio.get_running_loop().run_in_executor(
-                executor, partial(Database, place, mode=mode))
-        except BaseException:
-            executor.shutdown()
-            raise
-        return cls(database, executor)
+        return cls(Lasting(partial(Database, place, mode=mode)),
+                   ThreadPoolExecutor(1, thread_name_prefix="database"))
+
+    async def open(self) -> None:
+        """Open the database, and bring it up to date; waits for a server that is away."""
+        await self.run(lambda: self._lasting.database)
+
+    @property
+    def away(self) -> str:
+        """Why nothing is read or written now; empty while all is well."""
+        return self._lasting.away
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args,
                    **kwargs: P.kwargs) -> T:
         """What a query answers."""
-        def run() -> T:
-            with self._database.read() as connection:
-                return query(connection, *args, **kwargs)
-        return await self.run(run)
+        return await self.run(self._lasting.read,
+                              lambda connection: query(connection, *args, **kwargs))
 
     async def write(self, act: Callable[Concatenate[Transaction, P], T], *args: P.args,
                     **kwargs: P.kwargs) -> T:
         """Run a function in one transaction, which is committed when it returns."""
-        def run() -> T:
-            with self._database.write() as transaction:
-                return act(transaction, *args, **kwargs)
-        return await self.run(run)
+        return await self.run(self._lasting.write,
+                              lambda transaction: act(transaction, *args, **kwargs))
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function on the thread, with no connection."""
@@ -64,9 +64,14 @@ class DatabaseThread:
 
     async def checkpoint(self) -> None:
         """Bring what the write-ahead log holds into the database file."""
-        await self.run(self._database.checkpoint)
+        await self.run(self._lasting.database.checkpoint)
+
+    def end_waiting(self) -> None:
+        """From now on a server that is away is an error at once."""
+        self._lasting.end()
 
     def close(self) -> None:
         """Wait for what still runs, and close the database."""
-        self._executor.submit(self._database.close).result()
+        self.end_waiting()
+        self._executor.submit(self._lasting.close).result()
         self._executor.shutdown()

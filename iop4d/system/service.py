@@ -35,6 +35,10 @@ class ServedDaemon(Protocol):
     def stuck(self) -> list[str]:
         """Parts that make no progress, in words."""
 
+    @property
+    def waits_for(self) -> str:
+        """What everything waits for, which a new start would not change; empty: nothing."""
+
 
 class MakesDaemons(Protocol):
     """The class of a daemon."""
@@ -128,13 +132,16 @@ class Service:
             await asyncio.sleep(pause)
             late = time.monotonic() - due
             state = daemon.heartbeat.state
+            if waits_for := daemon.waits_for:
+                # What depends on it makes no progress, and need not.
+                daemon.heartbeat.beaten_at = time.monotonic()
             if state is not DaemonState.RUNNING:
                 if state is DaemonState.STARTING:
-                    self._notifier.status(daemon.heartbeat.line)
+                    self._notifier.status(waits_for or daemon.heartbeat.line)
                     if watchdog:
                         self._notifier.alive()
                 continue
-            stuck = _stuck(daemon, late)
+            stuck = _late(late) if waits_for else _stuck(daemon, late)
             if stuck:
                 log.error("withholding the watchdog ping: %s", "; ".join(stuck))
                 self._notifier.status("stuck: " + "; ".join(stuck))
@@ -142,18 +149,21 @@ class Service:
                 self._notifier.alive()
             if not stuck and time.monotonic() - reported >= _STATUS:
                 reported = time.monotonic()
-                self._notifier.status((self._error and f"site file rejected: {self._error}")
+                self._notifier.status(waits_for
+                                      or (self._error and f"site file rejected: {self._error}")
                                       or daemon.heartbeat.line)
 
 
 def _stuck(daemon: ServedDaemon, late: float) -> list[str]:
     """What makes no progress."""
-    found = []
-    if late > _LAG:
-        found.append(f"the event loop is {late:.1f} s late")
+    found = _late(late)
     if (idle := time.monotonic() - daemon.heartbeat.beaten_at) > _PROBE:
         found.append(f"the database was not written for {idle:.0f} s")
     return found + daemon.stuck()
+
+
+def _late(late: float) -> list[str]:
+    return [f"the event loop is {late:.1f} s late"] if late > _LAG else []
 
 
 def serve(site: Site, load: Callable[[], Site], daemon: MakesDaemons) -> None:

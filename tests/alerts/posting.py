@@ -13,6 +13,7 @@ from iop4d.alerts.relay import Relay
 from iop4d.config import Site
 from iop4d.model.messages import PlotRequest
 from iop4d.store import outbox
+from iop4d.store.lasting import Lasting
 from iop4d.store.outbox import Message
 from iop4d.store.schema import Event, Outbox
 from iop4d.store.thread import DatabaseThread
@@ -62,7 +63,7 @@ class Post:
         self.clock = clock
         self.site: Site = site_of(root, *parts)
         self.night = Night(self.site, clock)
-        self.thread = DatabaseThread(self.night.database, ThreadPoolExecutor(1))
+        self.thread = DatabaseThread(Lasting(lambda: self.night.database), ThreadPoolExecutor(1))
         self.relay = self.new_relay(channels or None)
 
     def new_relay(self, channels: dict[str, FakeChannel] | None = None) -> Relay:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from iop4d.store.database import Database
+from iop4d.store.lasting import Lasting
 from iop4d.store.thread import DatabaseThread
 
 P = ParamSpec("P")
@@ -17,7 +18,7 @@ class InlineDatabase(DatabaseThread):
     """A database whose queries are done at once."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._lasting = Lasting(lambda: database)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function now."""

@@ -1,0 +1,196 @@
+"""A PostgreSQL server that goes away, at any moment, and comes back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import peewee as pw
+import psycopg
+import pytest
+
+from iop4d.config.load import parse_site
+from iop4d.config.store import ServerPlace, place_of_url
+from iop4d.model.errors import ConfigError
+from iop4d.store.database import Database, StoreUnavailableError, Transaction, is_there
+from iop4d.store.lasting import Lasting
+from iop4d.store.schema import Event, Meta
+from tests.support.postgresql import PostgresServer, programs
+
+pytestmark = pytest.mark.skipif(programs() is None, reason="no PostgreSQL server is installed")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    made = PostgresServer(durable=True)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def place(server: PostgresServer, request: pytest.FixtureRequest) -> ServerPlace:
+    """A schema of its own for each test."""
+    name = f"t{abs(hash(request.node.name))}"
+    return ServerPlace(f"{server.url}?options=-csearch_path%3D{name}")
+
+
+@pytest.fixture
+def database(place: ServerPlace) -> Iterator[Database]:
+    made = Database(place)
+    yield made
+    made.close()
+
+
+def _note(tx: Transaction, calls: list[str]) -> int:
+    calls.append(tx.mark)
+    return int(tx.create(Event, at=1.0, kind="test", content={"n": len(calls)}).id)
+
+
+def _events(database: Database) -> int:
+    with database.read() as db:
+        return int(db.rows("SELECT count(*) FROM event")[0][0])
+
+
+def _end_connection(server: PostgresServer, tx: Transaction) -> None:
+    """The server ends the connection of a transaction, as when it restarts."""
+    ((pid,),) = tx.rows("SELECT pg_backend_pid()")
+    with psycopg.connect(server.url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        time.sleep(0.1)
+
+
+def test_what_was_under_way_when_the_connection_was_lost_is_done_once(
+        database: Database, server: PostgresServer) -> None:
+    calls: list[str] = []
+
+    def act(tx: Transaction) -> int:
+        made = _note(tx, calls)
+        if len(calls) == 1:
+            _end_connection(server, tx)
+        return made
+
+    Lasting(lambda: database).write(act)
+    assert len(calls) == 2
+    assert _events(database) == 1
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_commit_without_an_answer_is_asked_for(
+        database: Database, server: PostgresServer, committed: bool,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection breaks while the commit is under way: it may have been done, or not."""
+    calls: list[str] = []
+    commit = database.db.commit
+
+    def breaks(*_: Any) -> None:
+        monkeypatch.undo()
+        if committed:
+            commit()
+        database.db.connection().close()
+        raise pw.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(database.db, "commit", breaks)
+    answer = Lasting(lambda: database).write(lambda tx: _note(tx, calls))
+    assert len(calls) == (1 if committed else 2)
+    assert _events(database) == 1
+    with database.read() as db:
+        assert db.by_id(Event, answer).content == {"n": len(calls)}
+
+
+def test_a_killed_server_is_waited_for_and_loses_nothing(
+        database: Database, server: PostgresServer) -> None:
+    calls: list[str] = []
+    lasting = Lasting(lambda: database)
+    lasting.write(lambda tx: _note(tx, calls))
+    server.kill()
+    back = threading.Timer(0.7, server.start)
+    back.start()
+    lasting.write(lambda tx: _note(tx, calls))
+    back.join()
+    assert lasting.away == ""
+    assert _events(database) == 2
+
+
+def test_who_stops_waits_no_more(database: Database, server: PostgresServer) -> None:
+    lasting = Lasting(lambda: database)
+    lasting.read(lambda db: db.rows("SELECT 1"))
+    server.kill()
+    try:
+        threading.Timer(0.5, lasting.end).start()
+        with pytest.raises(StoreUnavailableError, match="the database server is away"):
+            lasting.read(lambda db: db.rows("SELECT 1"))
+    finally:
+        server.start()
+
+
+def test_one_writes_at_a_time_and_who_waits_too_long_is_told(place: ServerPlace,
+                                                            database: Database) -> None:
+    other = Database(place, busy_s=0.2)
+    with database.write() as tx:
+        tx.replace(Meta, key="n", value=1)
+        with pytest.raises(StoreUnavailableError, match="locked by another program"), \
+                other.write():
+            pass
+    with other.write() as tx:
+        assert tx.by_id(Meta, "n").value == 1
+    other.close()
+
+
+def test_who_only_reads_cannot_write(place: ServerPlace, database: Database) -> None:
+    reader = Database(place, read_only=True)
+    with pytest.raises(StoreUnavailableError, match="cannot be written by this account"), \
+            reader.write() as tx:
+        tx.replace(Meta, key="n", value=1)
+    reader.close()
+
+
+def test_a_reader_signs_in_as_its_own_role(place: ServerPlace, server: PostgresServer,
+                                           database: Database) -> None:
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS looks")
+        admin.execute("CREATE ROLE looks LOGIN")
+        (schema,) = database.db.execute_sql("SELECT current_schema()").fetchone()
+        admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO looks")
+        admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO looks")
+    reader = Database(ServerPlace(place.url, "looks"), read_only=True)
+    with reader.read() as db:
+        assert db.rows("SELECT current_user, count(*) FROM event") == [("looks", 0)]
+    reader.close()
+
+
+def test_nothing_ran_yet(place: ServerPlace) -> None:
+    assert not is_there(place)
+    Database(place).close()
+    assert is_there(place)
+
+
+def test_a_newer_schema_is_refused(place: ServerPlace, database: Database) -> None:
+    database.db.execute_sql("UPDATE meta SET value = '999' WHERE key = 'schema'")
+    with pytest.raises(Exception, match="written by a newer iop4d"):
+        Database(place)
+
+
+def test_texts_and_numbers_are_kept_as_in_a_file(database: Database) -> None:
+    with database.write() as tx:
+        made = tx.create(Event, at=0.1 + 0.2, kind="a\0b", content={})
+        found = tx.by_id(Event, made.id)
+    assert found.at == 0.1 + 0.2
+    assert found.kind == "a\N{REPLACEMENT CHARACTER}b"
+
+
+@pytest.mark.parametrize("url", [
+    "postgresql://iop4d:geheim@db/iop4d", "postgresql://db/iop4d?password=geheim"])
+def test_a_password_in_the_url_is_refused_and_not_repeated(url: str, tmp_path: Any) -> None:
+    with pytest.raises(ConfigError, match="without a password") as caught:
+        parse_site(f'[store]\nurl = "{url}"\n', root=tmp_path)
+    assert "geheim" not in str(caught.value)
+
+
+def test_the_url_of_many_sites_names_each(tmp_path: Any) -> None:
+    one, other = (place_of_url("postgresql://db/x?options=-csearch_path%3D{site}", tmp_path / name)
+                  for name in "ab")
+    assert one != other
+    assert "{site}" not in str(one)
