@@ -26,7 +26,7 @@ from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.beams import TwoBeams
 from iop4d.reduction.masters import CalibratedImage
 from iop4d.reduction.stars import Stars
-from iop4d.science.detect import Detections, detect, gaussian_kernel
+from iop4d.science.detect import Detections, detect, gaussian_profile
 from iop4d.science.quads import Placement, place
 from iop4d.science.refine import recentred
 from iop4d.science.solve import FEWEST_STARS, Match, solve
@@ -217,7 +217,7 @@ def star_lists(frame: CalibratedImage, stars: Stars, most: int,
 def _smoothed(frame: CalibratedImage, stars: Stars) -> Detections | None:
     try:
         return detect(frame.image, sigma=stars.sky.sigma, threshold=3.0, bad=frame.bad,
-                      saturated=frame.saturated, kernel=gaussian_kernel(min(stars.psf.fwhm, 8.0)))
+                      saturated=frame.saturated, profile=gaussian_profile(min(stars.psf.fwhm, 8.0)))
     except ValueError:
         return None
 

@@ -1,4 +1,4 @@
-"""The sky background of a frame and the stars above it, by SEP (Barbary 2016, JOSS 1, 58)."""
+"""The sky background of a frame, by SEP (Barbary 2016, JOSS 1, 58), and the stars above it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import sep
 from numpy.typing import NDArray
+
+from iop4d.science.connected import connected
+from iop4d.science.deblend import parted, with_several_maxima
+from iop4d.science.isophotes import isophotes, without_wings
 
 FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -17,10 +21,8 @@ MESH = 64  # pixels of a background mesh: many stars wide, and far smaller than 
 LARGE = 500_000  # pixels from which every fourth row tells the background well enough
 _ROWS = 4
 MIN_AREA = 5  # pixels above the threshold; fewer are hot pixels and most cosmic rays
-DEBLEND_LEVELS = 32  # SEP's default; with half of it neighbours within 1.7 FWHM are missed
-# Pixels above the threshold that SEP may hold: it clears that much memory at each call, so the
-# large one is for the frames that overflow the small one.
-PIXEL_STACKS = (100_000, 3_000_000)
+MOST_PIXELS = 3_000_000  # above the threshold: more of them are no stars
+_PROFILE = np.array([0.25, 0.5, 0.25], dtype=np.float32)  # that smooths before the threshold
 MOST_STARS = 300  # brightest detections whose centroids are refined
 # Parts of a pixel at the window's rim. SEP's 11 take five times as long; with whole pixels the
 # centroids of narrow PSFs go wrong.
@@ -84,52 +86,43 @@ def subtract_sky(image: FloatImage, bad: Mask | None) -> Sky:
 
 
 def detect(image: FloatImage, *, sigma: float, threshold: float, bad: Mask | None = None,
-           saturated: Mask | None = None, kernel: FloatImage | None = None) -> Detections:
+           saturated: Mask | None = None, profile: FloatImage = _PROFILE) -> Detections:
     """Sources above ``threshold`` sigmas in a background-subtracted float32 image.
 
-    ``sigma``: noise of a pixel, ADU; ``kernel``: smooths before the threshold (default: 3 x 3).
-    Raises ValueError where SEP gives up: a frame that is one large source.
+    ``sigma``: noise of a pixel, ADU; ``profile``: smooths rows and columns before the threshold.
+    Raises ValueError where the detection gives up: a frame that is one large source.
     """
-    found = _extract(image, sigma=sigma, threshold=threshold, bad=bad, kernel=kernel)
-    found = found[np.argsort(-found["flux"], kind="stable")]
+    level = threshold * sigma
+    groups = connected(image, level=level, profile=profile, fewest=MIN_AREA, bad=bad)
+    if groups.index.size > MOST_PIXELS:
+        raise ValueError(f"the detection gave up: {groups.index.size} pixels stand above the sky")
+    found = isophotes(groups, level=level, width=image.shape[1], fewest=MIN_AREA)
+    several = with_several_maxima(groups, image.shape)
+    if several.size:
+        stars, whole = parted(image, groups, several, found, level=level, profile=profile,
+                              fewest=MIN_AREA, bad=bad)
+        single = np.ones(len(found), dtype=bool)
+        single[whole] = False
+        found = found.only(single).and_also(stars)
+    found = found.only(without_wings(found, level=level))
+    found = found.only(np.argsort(-found.flux, kind="stable"))
     ny, nx = image.shape
-    edge = ((found["xmin"] <= 1) | (found["ymin"] <= 1)
-            | (found["xmax"] >= nx - 2) | (found["ymax"] >= ny - 2))
+    edge = ((found.left <= 1) | (found.bottom <= 1)
+            | (found.right >= nx - 2) | (found.top >= ny - 2))
     full = np.zeros(len(found), dtype=bool) if saturated is None else (
-        saturated[found["ypeak"], found["xpeak"]] | saturated[found["ycpeak"], found["xcpeak"]])
+        saturated.ravel()[found.peak_at] | saturated.ravel()[found.smooth_peak_at])
+    major, minor = found.axes
     return Detections(
-        x=np.asarray(found["x"]), y=np.asarray(found["y"]),
-        flux=np.asarray(found["flux"], dtype=np.float64),
-        peak=np.asarray(found["peak"], dtype=np.float64),
-        radius=np.sqrt(found["a"].astype(np.float64) * found["b"]),
-        elongation=np.asarray(found["a"] / np.maximum(found["b"], 1e-3), dtype=np.float64),
-        saturated=full, edge=edge)
+        x=found.x, y=found.y, flux=found.flux, peak=found.peak, radius=np.sqrt(major * minor),
+        elongation=major / np.maximum(minor, 1e-3), saturated=full, edge=edge)
 
 
-def _extract(image: FloatImage, *, sigma: float, threshold: float, bad: Mask | None,
-             kernel: FloatImage | None) -> NDArray[np.void]:
-    options = {} if kernel is None else {"filter_kernel": kernel}
-    for stack in PIXEL_STACKS:
-        sep.set_extract_pixstack(stack)
-        try:
-            found: NDArray[np.void] = sep.extract(
-                image, threshold, err=sigma, mask=bad, minarea=MIN_AREA, filter_type="conv",
-                deblend_nthresh=DEBLEND_LEVELS, **options)
-        except Exception as error:  # noqa: BLE001 - sep raises bare Exception
-            if stack == PIXEL_STACKS[-1] or "pixel buffer full" not in str(error):
-                raise ValueError(f"the detection gave up: {error}") from None
-        else:
-            return found
-    raise AssertionError("the last stack returns or raises")
-
-
-def gaussian_kernel(fwhm: float) -> FloatImage:
-    """A normalised Gaussian of ``fwhm`` pixels on an odd square grid, float32."""
+def gaussian_profile(fwhm: float) -> FloatImage:
+    """A Gaussian of ``fwhm`` pixels at an odd number of pixels, whose sum is 1, float32."""
     half = max(1, round(fwhm))
     offset = np.arange(-half, half + 1)
     profile = np.exp(-4.0 * np.log(2.0) * (offset / fwhm) ** 2)
-    kernel = np.outer(profile, profile)
-    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+    return np.asarray(profile / profile.sum(), dtype=np.float32)
 
 
 def refine_centroids(image: FloatImage, detections: Detections, fwhm: float) -> Detections:

@@ -1,0 +1,181 @@
+"""What is known of a detected source from its pixels above the threshold.
+
+The quantities of SExtractor (Bertin & Arnouts 1996, A&AS 117, 393), and of its user's manual.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from iop4d.science.connected import Connected
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+_NARROW = 0.00694  # pixels^4: (1/12)^2, the moments of a single row of pixels
+_PIXEL = 1.0 / 12.0  # variance of a pixel's own width
+_REACH = 10.0  # major axes, within which the wings of a source count
+_COMMON = 0.97  # part of the sources that are looked at together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Isophotes:
+    """Sources; arrays of one length. ``pixels``: how many each has.
+
+    ``x``, ``y``: barycentre, 0-based pixels; ``xx``, ``yy``, ``xy``: second moments about it,
+    pixels squared; ``flux``, ``peak``: ADU; ``smooth_flux``: of the smoothed image; ``core``:
+    pixels brighter than half way from the threshold to the peak, less those above the threshold;
+    ``faintest``: ADU above the threshold of the pixel that makes the source as large as a source
+    must be; ``left`` to ``top``: outermost pixels; ``peak_at``, ``smooth_peak_at``: place of the
+    brightest pixel in the flattened image.
+    """
+
+    x: Floats
+    y: Floats
+    xx: Floats
+    yy: Floats
+    xy: Floats
+    flux: Floats
+    smooth_flux: Floats
+    peak: Floats
+    pixels: Integers
+    core: Integers
+    faintest: Floats
+    left: Integers
+    right: Integers
+    bottom: Integers
+    top: Integers
+    peak_at: Integers
+    smooth_peak_at: Integers
+
+    def __len__(self) -> int:
+        return int(self.x.size)
+
+    def only(self, keep: NDArray[np.generic]) -> Isophotes:
+        """Those that a boolean mask or an index array selects."""
+        return Isophotes(**{name: values[keep] for name, values in vars(self).items()})
+
+    def and_also(self, others: Isophotes) -> Isophotes:
+        """These and some others behind them."""
+        return Isophotes(**{field.name: np.concatenate(
+            [getattr(self, field.name), getattr(others, field.name)]) for field in fields(self)})
+
+    def about(self, x: Floats, y: Floats) -> Isophotes:
+        """The same pixels with other barycentres, of which the moments then are."""
+        dx, dy = self.x - x, self.y - y
+        return Isophotes(**{**vars(self), "x": x, "y": y, "xx": self.xx + dx * dx,
+                            "yy": self.yy + dy * dy, "xy": self.xy + dx * dy})
+
+    @property
+    def axes(self) -> tuple[Floats, Floats]:
+        """(major, minor) axis, pixels: roots of the second moments' largest and smallest."""
+        xx, yy, xy = self._moments
+        mean, apart = (xx + yy) / 2.0, np.sqrt((xx - yy) ** 2 / 4.0 + xy**2)
+        return np.sqrt(mean + apart), np.sqrt(np.maximum(mean - apart, 0.0))
+
+    @property
+    def ellipse(self) -> tuple[Floats, Floats, Floats]:
+        """(XX, YY, XY) of the ellipse XX dx^2 + YY dy^2 + XY dx dy = 1 of these axes."""
+        xx, yy, xy = self._moments
+        area = xx * yy - xy * xy
+        return yy / area, xx / area, -2.0 * xy / area
+
+    @property
+    def _moments(self) -> tuple[Floats, Floats, Floats]:
+        wider = np.where(self.xx * self.yy - self.xy**2 < _NARROW, _PIXEL, 0.0)
+        return self.xx + wider, self.yy + wider, self.xy
+
+
+def isophotes(found: Connected, *, level: float, width: int, fewest: int) -> Isophotes:
+    """The figures of groups of pixels in an image of ``width`` columns.
+
+    ``level``: ADU, above which the pixels stand; ``fewest``: pixels that a source must have.
+    """
+    first, sizes, smooth = found.first, found.sizes, found.smooth.astype(np.float64)
+    y, x = np.divmod(found.index, width)
+    left, bottom = np.minimum.reduceat(x, first), y[first]
+    dx, dy = x - np.repeat(left, sizes), y - np.repeat(bottom, sizes)
+    total = np.add.reduceat(smooth, first)
+    xm, ym = (np.add.reduceat(smooth * d, first) / total for d in (dx, dy))
+    xx, yy, xy = (np.add.reduceat(smooth * d, first) / total for d in (dx * dx, dy * dy, dx * dy))
+    peak = np.maximum.reduceat(found.value, first)
+    half = np.repeat((np.float32(level) + peak) / np.float32(2.0), sizes)
+    core = np.add.reduceat((found.value > half).astype(np.intp)
+                           - (found.value > np.float32(level)), first)
+    return Isophotes(
+        x=xm + left, y=ym + bottom, xx=xx - xm * xm, yy=yy - ym * ym, xy=xy - xm * ym,
+        flux=np.add.reduceat(found.value.astype(np.float64), first), smooth_flux=total,
+        peak=peak.astype(np.float64), pixels=sizes, core=core,
+        faintest=_nth_largest(found, fewest) - level,
+        left=left, right=np.maximum.reduceat(x, first), bottom=bottom,
+        top=np.maximum.reduceat(y, first),
+        peak_at=found.index[_largest(found.value, found)],
+        smooth_peak_at=found.index[_largest(found.smooth, found)])
+
+
+def _largest(values: NDArray[np.float32], found: Connected) -> Integers:
+    """The first of each group's largest values: its index among the pixels."""
+    at = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, found.first), found.sizes))
+    return at[np.searchsorted(at, found.first)]
+
+
+def _nth_largest(found: Connected, n: int) -> Floats:
+    """Each group's n-th largest smoothed value, by taking off the largest again and again."""
+    values = found.smooth.copy()
+    for _ in range(n - 1):
+        values[_largest(values, found)] = -np.inf
+    return np.maximum.reduceat(values, found.first).astype(np.float64)
+
+
+def without_wings(found: Isophotes, *, level: float) -> Mask:
+    """Which sources would be there without the wings of the brighter ones about them.
+
+    SExtractor's CLEAN: wings of a Moffat profile of exponent 1 are laid through each source; one
+    that stands on more light than its own is a bump of the brighter one's wings, and goes.
+    ``level``: the threshold, ADU.
+    """
+    area = math.pi * np.multiply(*found.axes)
+    half = (level + found.peak) / 2.0
+    slope = np.log(np.minimum(level / half, 0.99))
+    part = np.minimum(np.minimum(found.core, -1) / (2.0 * slope * area), 1.0)
+    centre = found.smooth_flux / (2.0 * area * part)
+    alpha = (centre / level - 1.0) * area / found.pixels
+    large, small = _pairs(found)
+    dx, dy = found.x[large] - found.x[small], found.y[large] - found.y[small]
+    xx, yy, xy = (term[large] for term in found.ellipse)
+    fall = 1.0 + alpha[large] * (xx * dx * dx + yy * dy * dy + xy * dx * dy)
+    goes = (fall > 1.0) & (centre[large] > fall * found.faintest[small])
+    stays = np.ones(len(found), dtype=bool)
+    large, small = large[goes], small[goes]
+    order = np.argsort(-found.smooth_flux[large], kind="stable")
+    for one, other in zip(large[order].tolist(), small[order].tolist(), strict=True):
+        if stays[one]:
+            stays[other] = False
+    return stays
+
+
+def _pairs(found: Isophotes) -> tuple[Integers, Integers]:
+    """(brighter, fainter) sources of which one may be a bump of the other: those that are nearer
+    to each other than ten times the sum of their major axes."""
+    major = found.axes[0]
+    places = np.column_stack([found.x, found.y])
+    tree = cKDTree(places)
+    # Nearly all are as wide as a star, and found at once; the few wide ones reach further.
+    common = float(np.quantile(major, _COMMON)) if len(found) else 0.0
+    one, other = tree.query_pairs(2.0 * _REACH * common, output_type="ndarray").T
+    wide = np.flatnonzero(major > common)
+    near = tree.query_ball_point(places[wide], 2.0 * _REACH * major[wide])
+    one = np.concatenate([one, np.repeat(wide, [len(some) for some in near])])
+    other = np.concatenate([other, np.fromiter(chain.from_iterable(near), dtype=np.intp)])
+    near_ = np.hypot(*(places[one] - places[other]).T) <= _REACH * (major[one] + major[other])
+    near_ &= one != other
+    one, other = one[near_], other[near_]
+    swap = found.smooth_flux[one] < found.smooth_flux[other]
+    return np.where(swap, other, one), np.where(swap, one, other)
