@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from iop4d.alerts.conditions import SYSTEM, Form
 from iop4d.alerts.rules import CompiledRule, compile_rule
 from iop4d.config import Rule, Site, WrongRule
+from iop4d.config.workers import ENGINE
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import similar
@@ -41,10 +42,11 @@ class RuleNames:
             "instrument": {i.name for i in instruments},
             "rule": [*rules_of(site), *(wrong.name for wrong in site.wrong_rules)]}
         subjects = {name: by_kind[kind] for name, (_, _, kind) in SYSTEM.items()}
+        engine = [ENGINE] if site.workers.engine == "dask" else []
         without = [archive.name for archive in site.archive if not archive.telescope]
         return cls(tags=[tag.name for tag in site.tag], instruments=by_kind["instrument"],
                    subjects={
-                       **subjects, "silent": {*watched, *without},
+                       **subjects, "unreachable": [*archives, *engine], "silent": {*watched, *without},
                        "no_data": {*watched, *without}})
 
 

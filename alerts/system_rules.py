@@ -79,10 +79,15 @@ def silent(state: SystemState, _window: float) -> Values:
 
 
 def unreachable(state: SystemState, _window: float) -> Values:
-    """Hours for which an archive has not been in order."""
+    """Hours for which an archive, or the engine of Dask, has not been in order."""
     fine = ("ok", "starting", "paused")
     return {a["name"]: state.hours_of("bad", a["name"], a["state"] not in fine)
-            for a in state.beat.get("archives", ())}
+            for a in _reached(state.beat)}
+
+
+def _reached(beat: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What is reached over a network: the archives, and the engine where that is Dask."""
+    return [*beat.get("archives", ()), *([beat["engine"]] if beat.get("engine") else [])]
 
 
 def failed(state: SystemState, window: float) -> Values:
@@ -145,7 +150,7 @@ def rule_error(state: SystemState, window: float) -> Values:
 def why(state: SystemState, quantity: str, subject: str) -> str:
     """What is known of the reason for a value, in words; empty if nothing is."""
     if quantity == "unreachable":
-        return next((str(a.get("reason") or "") for a in state.beat.get("archives", ())
+        return next((str(a.get("reason") or "") for a in _reached(state.beat)
                      if a["name"] == subject), "")
     if quantity == "undelivered":
         return next((str(one["reason"]) for one in outbox.undelivered(state.db, state.now)

@@ -2,4 +2,5 @@
 
 from iop4d.cli import main
 
-main()
+if __name__ == "__main__":  # a process that Dask starts imports this module too
+    main()

@@ -25,6 +25,7 @@ from iop4d.archives.session import connect
 from iop4d.archives.tree import look
 from iop4d.config import Archive, FolderArchive, Site
 from iop4d.config.secret import exposed_secrets
+from iop4d.config.workers import ENGINE
 from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.dispatch import Dispatcher
 from iop4d.ledger.engines import Engine
@@ -66,8 +67,7 @@ class Daemon:
         self._clock = clock
         self._own_lock = SiteLock(site.lock) if lock is None else None
         self._reload = reload
-        self._engine = engine or LocalProcesses(site.daemon,
-                                                site.daemon.workers or os.cpu_count() or 1)
+        self._engine = engine or _engine_of(site)
         self._instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
         self._places = {i.telescope.name: i.telescope for i in self._instruments.values()}
         self._archives: list[WatchedFolder | PolledServer] = []
@@ -85,6 +85,8 @@ class Daemon:
         """Raises Iop4dError if a daemon cannot be built on a site."""
         find_instruments(site.camera, site.polarimeter, site.colour_term)
         AlertEngine(site, time.time)
+        if site.workers.engine == "dask":
+            _dask_workers()
 
     async def run(self, stop: asyncio.Event, *,
                   ready: Callable[[Daemon], Awaitable[None]] | None = None) -> None:
@@ -251,9 +253,16 @@ class Daemon:
             "archives": [archive.status for archive in self._archives],
             "workers": [asdict(status) | {"rss_mb": round(status.rss_mb)}
                         for status in self._engine.statuses],
-            "trouble": self.trouble, "loop_lag_s": round(self._parts.lag, 3),
+            "engine": self._of_engine(), "trouble": self.trouble, "loop_lag_s": round(self._parts.lag, 3),
             "rss_mb": round(rss_mb()),
             "finished_jobs": self._dispatcher.finished, "paused": self._ledger.space.reason})
+
+    def _of_engine(self) -> dict[str, str] | None:
+        """How the engine is, as of an archive; nothing of local processes."""
+        if self._site.workers.engine == "local":
+            return None
+        return {"name": ENGINE, "state": "unreachable" if self.trouble else "ok",
+                "reason": self.trouble}
 
     def _observes(self, subject: str) -> bool:
         return any_observes(self._site.archive, self._places, subject, self._clock())
@@ -270,6 +279,23 @@ class Daemon:
         await self.database.write(events.trim)
         await self.database.write(changes.trim)
         await self.database.checkpoint()
+
+
+def _engine_of(site: Site) -> Engine:
+    """Who does the work, as the site file says."""
+    if site.workers.engine == "dask":
+        return _dask_workers()(site)
+    return LocalProcesses(site.daemon, site.daemon.workers or os.cpu_count() or 1)
+
+
+def _dask_workers() -> Callable[[Site], Engine]:
+    """The engine of Dask, whose libraries are an extra; raises Iop4dError without them."""
+    try:
+        from iop4d.ledger.engines.dask.engine import DaskWorkers
+    except ImportError as error:
+        raise Iop4dError(f"[workers] engine = 'dask' needs the extra iop4d[dask]: {error}; "
+                         "pip install 'iop4d[dask]'") from error
+    return DaskWorkers
 
 
 class _ToAlerts:

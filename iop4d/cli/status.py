@@ -102,6 +102,9 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
               for rule in daemon.get("wrong_rules", ())]
     if daemon.get("paused") and live:
         lines.append(f"         paused: {daemon['paused']}")
+    lines += [f"worker   {worker['host']}: {worker['state']} {worker['job']}".rstrip()
+              + f", {worker['jobs']} jobs" for worker in daemon.get("workers", ())
+              if daemon.get("engine")] if live else []
     for archive in daemon.get("archives", ()):
         trouble = f": {archive['reason']}" if archive["reason"] and live else ""
         lines.append(f"archive  {archive['name']}: {archive['state']}{trouble}, "

@@ -29,6 +29,7 @@ from iop4d.config.site import (
     WrongRule,
 )
 from iop4d.config.want import Want
+from iop4d.config.workers import Workers
 
 __all__ = [
     "Alerts",
@@ -56,6 +57,7 @@ __all__ = [
     "Want",
     "Web",
     "WebhookChannel",
+    "Workers",
     "WrongRule",
     "load_site",
 ]

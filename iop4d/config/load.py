@@ -20,6 +20,7 @@ from iop4d.config.redact import expected, is_shown, key_named, named
 from iop4d.config.renamed import new_key, new_value
 from iop4d.config.secret import secret_of, wrong_with_certificates
 from iop4d.config.site import ARRAYS, TABLES, Site, WrongRule, keys_of
+from iop4d.config.workers import contradictions as contradictions_of_workers
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import similar
 
@@ -344,6 +345,7 @@ def _check_whole(site: Site, where: _Where) -> None:
     for number, camera in enumerate(site.camera):
         for name, wanted in contradictions(camera):
             raise ConfigError(f"{where('camera', name, number)}: expected {wanted}")
+    _check_workers(site, where)
     places: dict[Path, str] = {}
     for number, archive in enumerate(site.archive):
         _check_archive(archive, number, where)
@@ -361,6 +363,11 @@ def _check_whole(site: Site, where: _Where) -> None:
     if site.web.max_streams > site.web.threads // 2:
         raise ConfigError(f"{where('web', 'max_streams')} is {site.web.max_streams}; expected "
                           f"at most half of web.threads, {site.web.threads // 2}")
+
+
+def _check_workers(site: Site, where: _Where) -> None:
+    for name, wanted in contradictions_of_workers(site.workers):
+        raise ConfigError(f"{where('workers', name)}: expected {wanted}")
 
 
 def _check_indexes(site: Site, where: _Where) -> None:

@@ -36,6 +36,7 @@ from iop4d.config.keys import (
 )
 from iop4d.config.store import Place, Store
 from iop4d.config.want import Want
+from iop4d.config.workers import Workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,6 +281,7 @@ class Site:
     root: Path
     site: SiteInfo = SiteInfo()
     daemon: Daemon = Daemon()
+    workers: Workers = Workers()
     masters: Masters = Masters()
     astrometry: Astrometry = Astrometry()
     photometry: Photometry = Photometry()
@@ -316,9 +318,9 @@ class Site:
 
 #: Sections that stand once, and those that stand any number of times ([[...]]).
 TABLES: dict[str, type] = {
-    "site": SiteInfo, "daemon": Daemon, "masters": Masters, "astrometry": Astrometry,
-    "photometry": Photometry, "polarimetry": Polarimetry, "alerts": Alerts, "atel": Atel,
-    "summary": Summary, "web": Web, "store": Store,
+    "site": SiteInfo, "daemon": Daemon, "workers": Workers, "masters": Masters,
+    "astrometry": Astrometry, "photometry": Photometry, "polarimetry": Polarimetry,
+    "alerts": Alerts, "atel": Atel, "summary": Summary, "web": Web, "store": Store,
 }
 #: Those of a list have a class for each kind, by the key ``kind``; others have one class, "".
 ARRAYS: dict[str, dict[str, type]] = {

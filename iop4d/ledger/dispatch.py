@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from iop4d.ledger.engines import Engine
+from iop4d.ledger.engines import Engine, RequestLostError
 from iop4d.ledger.ledger import Ledger
 from iop4d.ledger.plan import Claim
 from iop4d.ledger.space import is_full
@@ -15,6 +15,7 @@ from iop4d.model.errors import LEFT_ALONE
 from iop4d.model.messages import (
     Crashed,
     Done,
+    Failed,
     NightPlotRequest,
     Outcome,
     PlotRequest,
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _IDLE_LOOK = 1.0  # seconds between looks at the queue when nothing wakes us
 _FULL_PAUSE = 5.0  # seconds until an outcome is written again when the disk is full
+_FOLLOW = 0.5  # seconds between looks how many workers there are
+_DRAW_IN = 60.0  # seconds after which a message goes without its plot
 _FINISH_IN = 30.0  # seconds that running jobs get when the daemon stops
 
 
@@ -43,6 +46,8 @@ class Dispatcher:
         self._clock = clock
         self._wake = asyncio.Condition()
         self._stopping = False
+        self._slots: list[asyncio.Task[None]] = []
+        self._surplus = 0  # slots that are to end
         self._side: deque[tuple[Request, asyncio.Future[Outcome]]] = deque()
         self.finished = 0  # jobs
 
@@ -56,7 +61,11 @@ class Dispatcher:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._side.append((request, future))
         await self.wake()
-        outcome = await future
+        try:
+            async with asyncio.timeout(_DRAW_IN):
+                outcome = await future
+        except TimeoutError:
+            outcome = Failed(stage="plot", reason="no worker was free in time")
         if isinstance(outcome, Done) and isinstance(outcome.value, Plotted):
             return outcome.value.png
         log.warning("a plot for a message was not made: %s", outcome)
@@ -65,30 +74,42 @@ class Dispatcher:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; running jobs may end, the rest is for the next start."""
         await self._engine.start()
-        slots = [asyncio.create_task(self._slot(), name=f"slot {number}")
-                 for number in range(self._engine.size)]
         stopper = asyncio.create_task(stop.wait(), name="dispatcher stop")
         try:
-            done, _ = await asyncio.wait([*slots, stopper], return_when=asyncio.FIRST_COMPLETED)
+            while not stopper.done():
+                await self._follow_size()
+                done, _ = await asyncio.wait([*self._slots, stopper], timeout=_FOLLOW,
+                                             return_when=asyncio.FIRST_COMPLETED)
+                for task in done - {stopper}:
+                    task.result()  # a slot that failed: let the daemon know
             self._stopping = True
             await self.wake()
-            for task in done - {stopper}:
-                task.result()  # a slot that ended by itself has failed: let the daemon know
-            await asyncio.wait(slots, timeout=_FINISH_IN)
+            if self._slots:
+                await asyncio.wait(self._slots, timeout=_FINISH_IN)
         finally:
+            self._stopping = True
             stopper.cancel()
-            for slot in slots:
+            for slot in self._slots:
                 slot.cancel()
-            await asyncio.gather(*slots, stopper, return_exceptions=True)
+            await asyncio.gather(*self._slots, stopper, return_exceptions=True)
             for _, future in self._side:
                 future.cancel()
             await self._engine.stop()
+
+    async def _follow_size(self) -> None:
+        """As many slots as the engine has workers; those beyond end with the job they have."""
+        self._slots = [slot for slot in self._slots if not slot.done()]
+        self._slots += [asyncio.create_task(self._slot(), name="slot")
+                        for _ in range(self._engine.size - len(self._slots))]
+        self._surplus = len(self._slots) - self._engine.size
+        if self._surplus > 0:
+            await self.wake()
 
     async def _slot(self) -> None:
         """One job after the other."""
         claims: list[Claim] = []  # taken with the end of the job before
         try:
-            while not self._stopping:
+            while not (self._stopping or self._is_surplus()):
                 if not await self._engine.ready():
                     continue
                 if self._side:
@@ -101,6 +122,13 @@ class Dispatcher:
             if claims:
                 await self._database.write(self._ledger.give_back, claims)
 
+    def _is_surplus(self) -> bool:
+        """Whether a slot is to end, because there are fewer workers now."""
+        if self._surplus <= 0:
+            return False
+        self._surplus -= 1
+        return True
+
     async def _claim(self) -> list[Claim]:
         if not await self._database.read(self._ledger.is_due):
             return []
@@ -111,6 +139,9 @@ class Dispatcher:
             outcome = await self._engine.submit(request, label="side job")
             if not future.done():
                 future.set_result(outcome)
+        except RequestLostError as error:
+            if not future.done():
+                future.set_result(Failed(stage="plot", reason=str(error)))
         finally:
             future.cancel()  # nobody waits for ever for one that was given up
 
@@ -121,6 +152,10 @@ class Dispatcher:
         except asyncio.CancelledError:
             await self._database.write(self._ledger.give_back, [claim])
             raise
+        except RequestLostError as error:
+            log.warning("%s: given back to the queue: %s", claim.label, error)
+            await self._database.write(self._ledger.give_back, [claim])
+            return []
         _report(claim, outcome)
         claims = await self._finish(claim, outcome)
         self.finished += 1

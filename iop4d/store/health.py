@@ -109,7 +109,7 @@ def is_well(state: str | None) -> bool:
 
 
 def note_outages(tx: Transaction, archives: Iterable[Mapping[str, Any]], now: float) -> None:
-    """Record which archives got into trouble and which are well again."""
+    """Record which archives got into trouble and which are well again; the engine is like one."""
     states = {str(archive["name"]): archive for archive in archives}
     for row in list(tx.select(Outage).where(Outage.ended_at.is_null())):
         archive = states.pop(row.archive, {"state": "ok"})

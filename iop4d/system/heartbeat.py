@@ -53,5 +53,6 @@ class Heartbeat:
 
 def _written(tx: Transaction, beat: Mapping[str, Any], now: float) -> str:
     status.beat(tx, dict(beat))
-    health.note_outages(tx, beat["archives"], now)
+    engine = [beat["engine"]] if beat.get("engine") else []
+    health.note_outages(tx, [*beat["archives"], *engine], now)
     return status.night_line(tx)

@@ -8,9 +8,14 @@ from typing import Protocol
 from iop4d.model.messages import Outcome, Request
 
 
+class RequestLostError(Exception):
+    """The engine could not have a request done, through no fault of the request: give it back."""
+
+
 @dataclass(kw_only=True)
 class WorkerStatus:
-    """What a worker does, for people. ``pid``: of its process, 0 if it is none of this machine."""
+    """What a worker does, for people. ``pid``: of its process, 0 if it is none of this machine;
+    ``host``: the machine it is on, where workers may be on others."""
 
     pid: int = 0
     state: str = "starting"
@@ -18,6 +23,7 @@ class WorkerStatus:
     since: float = 0.0
     jobs: int = 0
     rss_mb: float = 0.0
+    host: str = ""
 
 
 class Engine(Protocol):
@@ -28,7 +34,7 @@ class Engine(Protocol):
 
     @property
     def size(self) -> int:
-        """How many requests are done at the same time."""
+        """How many requests are done at the same time now; workers may come and go."""
 
     @property
     def statuses(self) -> list[WorkerStatus]:
@@ -52,7 +58,13 @@ class Engine(Protocol):
         """Wait for a worker to come up; whether one can begin a request at once."""
 
     async def submit(self, request: Request, *, label: str) -> Outcome:
-        """Have a request done; if this is cancelled, the request is given up."""
+        """Have a request done; if this is cancelled, the request is given up.
+
+        Raises RequestLostError where the engine lost it, through no fault of the request.
+        """
+
+    def want(self, jobs: int) -> None:
+        """Say how many jobs there are to do, for an engine that can get more workers."""
 
     async def stop(self) -> None:
         """End all workers."""

@@ -45,6 +45,11 @@ class LocalProcesses:
                 for seat in self._seats if seat.worker is not None]
 
     @property
+    def last_failure(self) -> str:
+        """Why a worker did not start last."""
+        return self._last_failure
+
+    @property
     def trouble(self) -> str:
         """Why no worker comes up, after some tries; empty while they do."""
         if self._failed_starts < _TRIES * self.size:
@@ -82,6 +87,9 @@ class LocalProcesses:
                 raise
         finally:
             self._free.put_nowait(seat)
+
+    def want(self, jobs: int) -> None:
+        """Nothing: as many workers as there are."""
 
     async def stop(self) -> None:
         """End all workers."""

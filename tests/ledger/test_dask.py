@@ -1,0 +1,208 @@
+"""Workers of a real Dask on loopback: whatever befalls one costs the one job that it had."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iop4d.config import Site
+from iop4d.config.load import parse_site
+from iop4d.ledger.engines import RequestLostError
+from iop4d.ledger.engines.dask.engine import DaskWorkers
+from iop4d.ledger.engines.dask.versions import differences, versions
+from iop4d.ledger.engines.process import rss_mb
+from iop4d.model.messages import ClassifyRequest, Crashed, Done, Outcome, TimedOut
+from tests.support.dask_cluster import DaskCluster, dask_cluster
+
+FAULTY = "tests.ledger.faulty_worker"
+#: Their workers open many sockets, and say so when the interpreter ends.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    with dask_cluster(tmp_path_factory.mktemp("dask")) as running:
+        yield running
+
+
+def site_of(cluster: DaskCluster, root: Path, **daemon: float) -> Site:
+    site = parse_site(f'[workers]\nengine = "dask"\nscheduler = "{cluster.address}"', root=root)
+    return replace(site, daemon=replace(site.daemon, worker_memory_mb=1024, **daemon))
+
+
+Work = Callable[[DaskWorkers], Awaitable[object]]
+
+
+def with_engine(site: Site, work: Work, *, workers: int = 2, module: str = FAULTY) -> object:
+    """What some work with an engine gives, once its workers are there."""
+    async def go() -> object:
+        engine = DaskWorkers(site, worker_module=module)
+        engine.set_context(None, 1)
+        await engine.start()
+        try:
+            async with asyncio.timeout(40):
+                while engine.size < workers:
+                    await asyncio.sleep(0.05)
+                return await work(engine)
+        finally:
+            await engine.stop()
+
+    return asyncio.run(go())
+
+
+async def do(engine: DaskWorkers, name: str) -> Outcome:
+    while not await engine.ready():
+        pass
+    return await engine.submit(ClassifyRequest(path=Path(name)), label=name)
+
+
+def test_one_outcome_for_each_job_whatever_befalls_the_worker_process(
+        cluster: DaskCluster, tmp_path: Path) -> None:
+    async def work(engine: DaskWorkers) -> list[Outcome]:
+        return [await do(engine, name) for name in (
+            "good", "kill", "good", "unreadable", "hang", "good")]
+
+    outcomes = with_engine(site_of(cluster, tmp_path, job_timeout=1.0), work)
+    assert isinstance(outcomes, list)
+    assert [type(outcome) for outcome in outcomes] == [
+        Done, Crashed, Done, Crashed, TimedOut, Done]
+    assert "SIGKILL" in outcomes[1].how
+    assert outcomes[4] == TimedOut(seconds=1.0)
+    assert list(tmp_path.iterdir()) == []  # no probe is left
+
+
+def test_both_workers_work_side_by_side_and_no_process_is_left(
+        cluster: DaskCluster, tmp_path: Path) -> None:
+    async def work(engine: DaskWorkers) -> set[int]:
+        outcomes = await asyncio.gather(*(do(engine, "good") for _ in range(8)))
+        assert [type(one) for one in outcomes] == [Done] * 8
+        return {status.pid for status in engine.statuses}
+
+    pids = with_engine(site_of(cluster, tmp_path), work)
+    assert isinstance(pids, set)
+    assert len(pids) == 2
+    assert 0 not in pids
+    assert all(rss_mb(pid) == 0.0 for pid in pids)
+
+
+def test_a_request_that_is_given_up_ends_its_worker_process(
+        cluster: DaskCluster, tmp_path: Path) -> None:
+    async def work(engine: DaskWorkers) -> list[int]:
+        await asyncio.gather(do(engine, "good"), do(engine, "good"))
+        pids = [status.pid for status in engine.statuses]
+        tasks = [asyncio.create_task(do(engine, "hang")) for _ in pids]
+        await asyncio.sleep(0.5)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(rss_mb(pid) == 0.0 for pid in pids)
+        assert isinstance(await do(engine, "good"), Done)
+        return pids
+
+    with_engine(site_of(cluster, tmp_path), work)
+
+
+def test_a_worker_of_dask_that_dies_costs_the_one_job_it_had(
+        cluster: DaskCluster, tmp_path: Path) -> None:
+    """It is stopped amid two jobs; Dask would run its job again, and later that of the other."""
+    async def work(engine: DaskWorkers) -> list[Outcome]:
+        tasks = [asyncio.create_task(do(engine, name)) for name in ("hang", "hang")]
+        await asyncio.sleep(0.7)
+        cluster.kill_worker(cluster.workers[0])
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        (first,) = done
+        while engine.size != 1:
+            await asyncio.sleep(0.05)
+        (other,) = set(tasks) - done
+        assert not other.done()
+        cluster.add_worker()
+        return [await first, await other, await do(engine, "good"), await do(engine, "good")]
+
+    outcomes = with_engine(site_of(cluster, tmp_path, job_timeout=3.0), work)
+    assert isinstance(outcomes, list)
+    assert [type(outcome) for outcome in outcomes] == [Crashed, TimedOut, Done, Done]
+    assert "was lost" in outcomes[0].how or "died" in outcomes[0].how
+
+
+def test_a_worker_that_is_suspended_costs_its_job_and_comes_back(
+        cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from iop4d.ledger.engines.dask import members
+
+    monkeypatch.setattr(members, "_SILENT", 2.0)
+
+    async def work(engine: DaskWorkers) -> tuple[Outcome, Outcome]:
+        victim = cluster.workers[0]
+        victim.send_signal(signal.SIGSTOP)
+        try:
+            outcomes = await asyncio.gather(do(engine, "good"), do(engine, "good"))
+            assert engine.size == 1
+        finally:
+            victim.send_signal(signal.SIGCONT)
+        while engine.size < 2:
+            await asyncio.sleep(0.05)
+        assert isinstance(await do(engine, "good"), Done)
+        return outcomes
+
+    outcomes = with_engine(site_of(cluster, tmp_path), work)
+    assert isinstance(outcomes, list)
+    assert {type(outcome) for outcome in outcomes} <= {Done, Crashed}
+
+
+def test_a_worker_without_the_files_is_refused_with_the_path(
+        cluster: DaskCluster, tmp_path: Path) -> None:
+    site = site_of(cluster, tmp_path)
+    missing = tmp_path / "index"
+    site = replace(site, astrometry=replace(site.astrometry, index=(missing,)))
+
+    async def work(engine: DaskWorkers) -> str:
+        started = time.monotonic()
+        while not engine.trouble and time.monotonic() - started < 10:
+            await asyncio.sleep(0.05)
+        return engine.trouble
+
+    trouble = with_engine(site, work, workers=0)
+    assert isinstance(trouble, str)
+    assert "is refused" in trouble
+    assert f"{missing}: cannot be read" in trouble
+
+
+def test_versions_that_differ_are_named_on_both_sides() -> None:
+    ours = versions()
+    assert differences(ours, versions()) == ""
+    theirs = {**ours, "numpy": "1.0", "iop4d": "0.0"}
+    assert differences(ours, theirs) == (
+        f"it has iop4d 0.0, numpy 1.0; the daemon has iop4d {ours['iop4d']}, "
+        f"numpy {ours['numpy']}")
+
+
+def test_while_the_scheduler_is_away_jobs_go_back_and_it_goes_on_by_itself(
+        cluster: DaskCluster, tmp_path: Path) -> None:
+    async def work(engine: DaskWorkers) -> list[str]:
+        assert isinstance(await do(engine, "good"), Done)
+        task = asyncio.create_task(do(engine, "hang"))
+        await asyncio.sleep(0.5)
+        cluster.kill_scheduler()
+        with pytest.raises(RequestLostError):
+            await task
+        while engine.size:
+            await asyncio.sleep(0.05)
+        troubles = [engine.trouble]
+        assert not await engine.ready()
+        cluster.close()
+        cluster.workers.clear()
+        cluster.start_scheduler()
+        cluster.add_worker()
+        while not engine.size:
+            await asyncio.sleep(0.05)
+        assert isinstance(await do(engine, "good"), Done)
+        return [*troubles, engine.trouble]
+
+    before, after = with_engine(site_of(cluster, tmp_path), work)  # type: ignore[misc]
+    assert before.startswith(f"the Dask scheduler {cluster.address} is unreachable: ")
+    assert after == ""

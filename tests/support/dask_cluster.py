@@ -1,0 +1,119 @@
+"""A real Dask scheduler and workers as processes on loopback, to be killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from iop4d.ledger.engines.worker import die_with_parent
+
+_STATUSES = "import sys; from dask.__main__ import main; sys.exit(main())"
+_QUIET = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+          "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class DaskCluster:
+    """A scheduler and its workers, each a process that ends with this one."""
+
+    def __init__(self, folder: Path, *, tls: tuple[Path, Path, Path] | None = None,
+                 host: str = "127.0.0.1", environ: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        self._host = host
+        self._tls = tls
+        self._environ = dict(environ or {})
+        self.port = free_port(host)
+        self.scheduler: subprocess.Popen[bytes] | None = None
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def address(self) -> str:
+        """Of the scheduler."""
+        return f"{'tls' if self._tls else 'tcp'}://{self._host}:{self.port}"
+
+    def start_scheduler(self) -> None:
+        """Start it; it is there when this returns."""
+        self.scheduler = self._run("scheduler", "--host", self._host, "--port", str(self.port),
+                                   "--no-dashboard")
+        deadline = time.monotonic() + 20.0
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(
+                    (self._host, self.port), 1.0):
+                return
+            time.sleep(0.05)
+        raise TimeoutError("the scheduler did not start")
+
+    def add_worker(self, *, host: str = "", threads: int = 1,
+                   environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a worker; it joins when it is up."""
+        more = ["--host", host] if host else []
+        worker = self._run("worker", self.address, "--nthreads", str(threads), "--no-dashboard",
+                           "--no-nanny", "--memory-limit", "0", "--death-timeout", "15", *more,
+                           environ=environ)
+        self.workers.append(worker)
+        return worker
+
+    def _run(self, what: str, *words: str,
+             environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        tls: list[str] = []
+        if self._tls:
+            ca, cert, key = map(str, self._tls)
+            tls = ["--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key]
+        parent = os.getpid()
+        with (self._folder / f"{what}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", _STATUSES, what, *words, *tls], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, cwd=self._folder,
+                env={**os.environ, **_QUIET, **self._environ, **(environ or {})},
+                preexec_fn=lambda: die_with_parent(parent))
+
+    def kill_worker(self, worker: subprocess.Popen[bytes]) -> None:
+        """Kill a worker as a power failure would."""
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        self.workers.remove(worker)
+
+    def kill_scheduler(self) -> None:
+        """Kill the scheduler."""
+        assert self.scheduler is not None
+        self.scheduler.kill()
+        self.scheduler.wait()
+        self.scheduler = None
+
+    def log(self) -> str:
+        """What scheduler and workers wrote."""
+        return "".join(path.read_text(encoding="utf-8", errors="replace")
+                       for path in self._folder.glob("*.log"))
+
+    def close(self) -> None:
+        """End all."""
+        for process in [*self.workers, *([self.scheduler] if self.scheduler else [])]:
+            process.kill()
+        for process in [*self.workers, *([self.scheduler] if self.scheduler else [])]:
+            process.wait()
+
+
+@contextlib.contextmanager
+def dask_cluster(folder: Path, workers: int = 2, **how: object) -> Iterator[DaskCluster]:
+    """A scheduler with some workers."""
+    cluster = DaskCluster(folder, **how)  # type: ignore[arg-type]
+    try:
+        cluster.start_scheduler()
+        for _ in range(workers):
+            cluster.add_worker()
+        yield cluster
+    finally:
+        cluster.close()
