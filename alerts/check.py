@@ -46,7 +46,8 @@ class RuleNames:
         without = [archive.name for archive in site.archive if not archive.telescope]
         return cls(tags=[tag.name for tag in site.tag], instruments=by_kind["instrument"],
                    subjects={
-                       **subjects, "unreachable": [*archives, *engine], "silent": {*watched, *without},
+                       **subjects, "unreachable": [*archives, *engine],
+                       "silent": {*watched, *without},
                        "no_data": {*watched, *without}})
 
 

@@ -253,7 +253,8 @@ class Daemon:
             "archives": [archive.status for archive in self._archives],
             "workers": [asdict(status) | {"rss_mb": round(status.rss_mb)}
                         for status in self._engine.statuses],
-            "engine": self._of_engine(), "trouble": self.trouble, "loop_lag_s": round(self._parts.lag, 3),
+            "engine": self._of_engine(), "trouble": self.trouble,
+            "loop_lag_s": round(self._parts.lag, 3),
             "rss_mb": round(rss_mb()),
             "finished_jobs": self._dispatcher.finished, "paused": self._ledger.space.reason})
 

@@ -28,7 +28,7 @@ class Workers:
         "Who does the work: local: worker processes of this machine; dask: workers of Dask "
         "distributed, on any number of machines.", "local", check=one_of("local", "dask"))
     scheduler: str = key(
-        "Address of a Dask scheduler that somebody else runs.", "", check=_ADDRESS)
+        "Address of a Dask scheduler that runs already.", "", check=_ADDRESS)
     cluster: str = key(
         "Cluster that iop4d starts itself: local: on this machine; ssh: on the machines of "
         "`hosts`; slurm: as jobs of SLURM. Empty: none.", "",
@@ -45,7 +45,7 @@ class Workers:
     key_file: Path | None = key("Key (PEM) of that certificate.", None)
     allow_plain: bool = key(
         "Whether the connection to other machines may go without TLS. Whoever reaches the port of "
-        "a scheduler can run programs as its user: only in a network that nobody else is in.",
+        "a scheduler can run programs as its user: only in a network of your own.",
         False)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -23,6 +24,7 @@ from iop4d.model.messages import (
     Request,
     TimedOut,
 )
+from iop4d.store import health
 from iop4d.store.thread import DatabaseThread
 from iop4d.system.logfile import about
 
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _IDLE_LOOK = 1.0  # seconds between looks at the queue when nothing wakes us
 _FULL_PAUSE = 5.0  # seconds until an outcome is written again when the disk is full
+_WANT = 2.0  # seconds between counts of the queue, for an engine that adapts to it
 _FOLLOW = 0.5  # seconds between looks how many workers there are
 _DRAW_IN = 60.0  # seconds after which a message goes without its plot
 _FINISH_IN = 30.0  # seconds that running jobs get when the daemon stops
@@ -47,6 +50,8 @@ class Dispatcher:
         self._wake = asyncio.Condition()
         self._stopping = False
         self._slots: list[asyncio.Task[None]] = []
+        self._busy = 0  # slots that have a job
+        self._wanted_at = 0.0  # monotonic, when the engine was told how many jobs there are
         self._surplus = 0  # slots that are to end
         self._side: deque[tuple[Request, asyncio.Future[Outcome]]] = deque()
         self.finished = 0  # jobs
@@ -104,6 +109,10 @@ class Dispatcher:
         self._surplus = len(self._slots) - self._engine.size
         if self._surplus > 0:
             await self.wake()
+        if self._engine.adapts and time.monotonic() - self._wanted_at > _WANT:
+            self._wanted_at = time.monotonic()
+            queued = await self._database.read(health.queued_jobs, self._clock())
+            self._engine.want(queued + self._busy)
 
     async def _slot(self) -> None:
         """One job after the other."""
@@ -147,6 +156,7 @@ class Dispatcher:
 
     async def _job(self, claim: Claim) -> list[Claim]:
         """Do it and commit what came of it; the job that is to be done next here, if any."""
+        self._busy += 1
         try:
             outcome = await self._engine.submit(claim.request, label=claim.label)
         except asyncio.CancelledError:
@@ -156,6 +166,8 @@ class Dispatcher:
             log.warning("%s: given back to the queue: %s", claim.label, error)
             await self._database.write(self._ledger.give_back, [claim])
             return []
+        finally:
+            self._busy -= 1
         _report(claim, outcome)
         claims = await self._finish(claim, outcome)
         self.finished += 1

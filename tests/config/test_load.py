@@ -31,6 +31,7 @@ def test_the_template_says_the_defaults() -> None:
         empty.photometry, empty.masters, empty.daemon, empty.web)
 
 
+DASK = "[workers]\nengine = 'dask'\n"
 FTP = "[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\n"
 
 
@@ -40,6 +41,17 @@ FTP = "[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\n"
     ("[web]\n[[want]]\nband = 'R'\n", ["line 2", "[want]", "mag_err, p_err or both"]),
     ("[[want]]\nmag_err = 0.0\n", ["line 2", "want.mag_err", "a number above 0"]),
     ('[daemon]\nworkers = "two"', ["line 2", "daemon.workers", "'two'", "a whole number"]),
+    (f"{DASK}", ["workers.engine", "scheduler and cluster"]),
+    (f"{DASK}scheduler = 'here'", ["line 3", "tls://server.example.org:8786"]),
+    (f"{DASK}scheduler = 'tcp://127.0.0.1:1'\ncluster = 'local'", ["scheduler and cluster"]),
+    (f"{DASK}scheduler = 'tcp://10.0.0.1:8786'", ["line 3", "TLS", "allow_plain"]),
+    (f"{DASK}scheduler = 'tls://10.0.0.1:8786'", ["line 3", "ca_file, cert_file and key_file"]),
+    (f"{DASK}cluster = 'local'\nca_file = 'a'", ["line 4", "together"]),
+    (f"{DASK}cluster = 'ssh'", ["workers.hosts", "machines of the cluster ssh"]),
+    (f"{DASK}cluster = 'ssh'\nhosts = ['a']", ["line 4", "at least two"]),
+    (f"{DASK}cluster = 'ssh'\nhosts = ['a', 'b']", ["line 3", "TLS"]),
+    (f"{DASK}cluster = 'local'\nadaptive = [3, 1]", ["line 4", "the lowest and the highest"]),
+    (f"{DASK}scheduler = 'tcp://localhost:1'\nadaptive = [0, 1]", ["line 4", "local and slurm"]),
     ("[daemon]\nworkers = true", ["line 2", "a whole number"]),
     ("[daemon]\nworkers = -1", ["line 2", "0 to 256"]),
     ("[daemon]\nworkers = 999", ["line 2", "0 to 256"]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,13 +46,17 @@ def with_engine(site: Site, work: Work, *, workers: int = 2, module: str = FAULT
         await engine.start()
         try:
             async with asyncio.timeout(40):
-                while engine.size < workers:
-                    await asyncio.sleep(0.05)
+                await until(lambda: engine.size >= workers)
                 return await work(engine)
         finally:
             await engine.stop()
 
     return asyncio.run(go())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    while not holds():  # noqa: ASYNC110 - what is waited for is in other processes
+        await asyncio.sleep(0.05)
 
 
 async def do(engine: DaskWorkers, name: str) -> Outcome:
@@ -117,8 +120,7 @@ def test_a_worker_of_dask_that_dies_costs_the_one_job_it_had(
         cluster.kill_worker(cluster.workers[0])
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=10)
         (first,) = done
-        while engine.size != 1:
-            await asyncio.sleep(0.05)
+        await until(lambda: engine.size == 1)
         (other,) = set(tasks) - done
         assert not other.done()
         cluster.add_worker()
@@ -144,8 +146,7 @@ def test_a_worker_that_is_suspended_costs_its_job_and_comes_back(
             assert engine.size == 1
         finally:
             victim.send_signal(signal.SIGCONT)
-        while engine.size < 2:
-            await asyncio.sleep(0.05)
+        await until(lambda: engine.size >= 2)
         assert isinstance(await do(engine, "good"), Done)
         return outcomes
 
@@ -161,9 +162,7 @@ def test_a_worker_without_the_files_is_refused_with_the_path(
     site = replace(site, astrometry=replace(site.astrometry, index=(missing,)))
 
     async def work(engine: DaskWorkers) -> str:
-        started = time.monotonic()
-        while not engine.trouble and time.monotonic() - started < 10:
-            await asyncio.sleep(0.05)
+        await until(lambda: engine.trouble)
         return engine.trouble
 
     trouble = with_engine(site, work, workers=0)
@@ -190,16 +189,14 @@ def test_while_the_scheduler_is_away_jobs_go_back_and_it_goes_on_by_itself(
         cluster.kill_scheduler()
         with pytest.raises(RequestLostError):
             await task
-        while engine.size:
-            await asyncio.sleep(0.05)
+        await until(lambda: not engine.size)
         troubles = [engine.trouble]
         assert not await engine.ready()
         cluster.close()
         cluster.workers.clear()
         cluster.start_scheduler()
         cluster.add_worker()
-        while not engine.size:
-            await asyncio.sleep(0.05)
+        await until(lambda: engine.size)
         assert isinstance(await do(engine, "good"), Done)
         return [*troubles, engine.trouble]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from iop4d.ledger.engines.worker import die_with_parent
 
-_STATUSES = "import sys; from dask.__main__ import main; sys.exit(main())"
+_DASK = "import sys; from dask.__main__ import main; sys.exit(main())"
 _QUIET = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
           "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
 
@@ -75,10 +75,10 @@ class DaskCluster:
         parent = os.getpid()
         with (self._folder / f"{what}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-c", _STATUSES, what, *words, *tls], stdout=log, stderr=log,
+                [sys.executable, "-c", _DASK, what, *words, *tls], stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, cwd=self._folder,
                 env={**os.environ, **_QUIET, **self._environ, **(environ or {})},
-                preexec_fn=lambda: die_with_parent(parent))
+                preexec_fn=lambda: die_with_parent(parent))  # noqa: PLW1509 - one system call
 
     def kill_worker(self, worker: subprocess.Popen[bytes]) -> None:
         """Kill a worker as a power failure would."""

@@ -48,6 +48,10 @@ class Engine(Protocol):
     def trouble(self) -> str:
         """Why no worker comes up, after some tries; empty while they do."""
 
+    @property
+    def adapts(self) -> bool:
+        """Whether it gets more workers where there are more jobs, and wants to know how many."""
+
     def set_context(self, context: object, version: int) -> None:
         """What workers must know, from the next request on; plain frozen values."""
 

@@ -35,6 +35,7 @@ class LocalProcesses:
         self._failed_starts = 0  # in a row
         self._last_failure = ""
         self.is_up = False
+        self.adapts = False
         #: The one that came free last is taken first: its worker has come up for sure.
         self._free: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
 

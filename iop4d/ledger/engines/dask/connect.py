@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import distributed
 from iop4d.config import Site, Workers
 
 _TIMEOUT = 5.0  # seconds for an answer of the scheduler
+_IDLE = 60.0  # seconds without a job after which workers are ended
 _CLOSE_IN = 5.0  # seconds
 _OVERHEAD_MB = 500  # memory of a Dask worker beside its worker process
 #: What every Dask process of ours is told: no profile of tasks that we do not look into, and no
@@ -38,6 +40,7 @@ class Link:
         self._settings = site.workers
         self._cluster: Any = None
         self._wanted = 0  # workers
+        self._idle_since = time.monotonic()
         self.client: Any = None
         self.place = self._settings.scheduler or f"of the cluster '{self._settings.cluster}'"
 
@@ -77,8 +80,10 @@ class Link:
         if self._cluster is None or not self._settings.adaptive:
             return
         low, high = self._settings.adaptive
-        wanted = min(max(jobs, low), high)
-        if wanted != self._wanted and (wanted > self._wanted or jobs == 0):
+        now, wanted = time.monotonic(), min(max(jobs, low), high)
+        if jobs:
+            self._idle_since = now
+        if wanted > self._wanted or (wanted < self._wanted and now - self._idle_since > _IDLE):
             self._wanted = wanted
             scaled = self._cluster.scale(wanted)
             if asyncio.iscoroutine(scaled):

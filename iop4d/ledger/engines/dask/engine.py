@@ -91,6 +91,11 @@ class DaskWorkers:
         return "" if may_have_none or now - self._alone_since < _ALONE else (
             f"the Dask scheduler {self._link.place} has no workers")
 
+    @property
+    def adapts(self) -> bool:
+        """Whether the number of workers follows the queue."""
+        return bool(self._site.workers.adaptive)
+
     def set_context(self, context: object, version: int) -> None:
         """What workers must know, from the next request on."""
         self._context = pickle.dumps(context, protocol=pickle.HIGHEST_PROTOCOL)
