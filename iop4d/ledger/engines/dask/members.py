@@ -12,7 +12,7 @@ from iop4d.ledger.engines import RequestLostError, WorkerStatus
 from iop4d.ledger.engines.dask.node import Introduction
 from iop4d.ledger.engines.process import rss_mb
 
-_SILENT = 20.0  # seconds without a sign of life after which a worker counts as gone
+_SILENT = 20.0  # seconds without a heartbeat after which a worker counts as gone
 
 
 class WorkerGoneError(Exception):
@@ -106,9 +106,9 @@ class Members:
         self._take_places(member, why)
 
     def silence(self, member: Member) -> None:
-        """Give a worker that shows no sign of life nothing; it may come back."""
-        self._take_places(member, WorkerGoneError(f"no sign of life for {_SILENT:g} s"))
-        self.refused[member.address] = f"it has shown no sign of life for {_SILENT:g} s"
+        """Give a worker that sends no heartbeat nothing; it may come back."""
+        self._take_places(member, WorkerGoneError(f"no heartbeat for {_SILENT:g} s"))
+        self.refused[member.address] = f"it has shown no heartbeat for {_SILENT:g} s"
 
     def _take_places(self, member: Member, why: WorkerGoneError | RequestLostError) -> None:
         self._free = [seat for seat in self._free if seat.member is not member]
