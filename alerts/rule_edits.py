@@ -8,10 +8,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from iop4d.alerts import rule_intents
 from iop4d.alerts.check import RuleNames, check_rule
 from iop4d.alerts.rules import CompiledRule
 from iop4d.config import Site
-from iop4d.config.edit import rule_as_written, with_changed_rule, with_rule, without_rule
+from iop4d.config.edit import (
+    find_rule,
+    rule_as_written,
+    with_changed_rule,
+    with_rule,
+    without_defaults,
+    without_rule,
+)
 from iop4d.config.load import SITE_FILE
 from iop4d.fits.atomic import write_atomic
 from iop4d.model.errors import ConfigError, Iop4dError
@@ -44,23 +52,20 @@ def changed_rule(root: Path, name: str, keys: Mapping[str, Any]) -> tuple[str, S
     return text, site, check_rule(rule, RuleNames.of(site))
 
 
-def add_rule(root: Path, keys: Mapping[str, Any]) -> None:
-    """Write a rule into the site file; raises ConfigError if it is wrong."""
-    _write(root, new_rule(root, keys)[0])
+def edited(root: Path, what: Mapping[str, Any]) -> str:
+    """The text of the site file after a change (see ``edit``); raises ConfigError if it would be
+    wrong, writes nothing."""
+    act, keys = what["act"], what.get("keys") or {}
+    if act == ADD:
+        return new_rule(root, keys)[0]
+    if act == CHANGE:
+        return changed_rule(root, what["rule"], keys)[0]
+    return without_rule(root, what["rule"])[0]
 
 
-def change_rule(root: Path, name: str, keys: Mapping[str, Any]) -> None:
-    """Write a rule into the site file in the place of one; raises ConfigError if it is wrong."""
-    _write(root, changed_rule(root, name, keys)[0])
-
-
-def remove_rule(root: Path, name: str) -> None:
-    """Take a rule out of the site file; raises ConfigError if there is none of that name."""
-    _write(root, without_rule(root, name)[0])
-
-
-def _write(root: Path, text: str) -> None:
-    write_atomic(root / SITE_FILE, (text.encode("utf-8"),), durable=True)
+def write_edited(root: Path, what: Mapping[str, Any]) -> None:
+    """Change the site file of a site that has no database yet, so that no audit has it."""
+    write_atomic(root / SITE_FILE, (edited(root, what).encode("utf-8"),), durable=True)
 
 
 def edit(tx: Transaction, root: Path, what: Mapping[str, Any], *, by: str, now: float) -> str:
@@ -68,22 +73,33 @@ def edit(tx: Transaction, root: Path, what: Mapping[str, Any], *, by: str, now: 
 
     ``what``: ``act``, one of the three; ``rule``, the name of one that is there; ``was``, its keys
     as whoever requests this saw them; ``keys``, all that a rule is to have; ``why``. Raises
-    ConfigError, also for a rule that is another one since.
+    ConfigError, also for a rule that is another one since. To be called first in a transaction.
+    What a crash left half done is completed, and is not done a second time.
     """
     act, keys = what["act"], what.get("keys")
     name = str(keys["name"]) if act == ADD and keys else str(what["rule"])
+    wanted = None if act == REMOVE else keys
+    row = {"at": now, "by": by, "act": act, "subject": f"rule {name}", "now": wanted,
+           "was": what.get("was"), "why": str(what.get("why", ""))}
+    after = str(keys.get("name", name)) if act == CHANGE and keys else name
+    rule_intents.settle(tx, root)
+    if (act == ADD or "was" in what) and _is_done(root, after, wanted) \
+            and rule_intents.is_kept(tx, row):
+        return name
     was = None if act == ADD else rule_as_written(root, name)
     if "was" in what and what["was"] != was:
         raise ConfigError(f"the rule '{name}' was changed meanwhile; look at it, and do it again")
-    if act == ADD:
-        add_rule(root, keys or {})
-    elif act == CHANGE:
-        change_rule(root, name, keys or {})
-    else:
-        remove_rule(root, name)
-    audit.record(tx, at=now, by=by, act=act, subject=f"rule {name}", was=was,
-                 now=None if act == REMOVE else keys, why=str(what.get("why", "")))
+    row["was"] = was
+    rule_intents.write(root, edited(root, what), row, old=name, new=after)
+    audit.record(tx, **row)
     return name
+
+
+def _is_done(root: Path, name: str, keys: Mapping[str, Any] | None) -> bool:
+    found = find_rule(root, name)
+    if keys is None or found is None:
+        return keys is found
+    return without_defaults(keys) == without_defaults(found)
 
 
 class RuleRequests:

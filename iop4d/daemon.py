@@ -16,6 +16,7 @@ from iop4d.alerts.check import without_wrong_rules
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
 from iop4d.alerts.rule_edits import RuleRequests
+from iop4d.alerts.rule_intents import settle
 from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of
 from iop4d.alerts.system_rules import SystemRules
 from iop4d.archives.folder import WatchedFolder
@@ -123,6 +124,8 @@ class Daemon:
         self._parts = Parts(stop)
         self._mail_wake = asyncio.Event()
         await self.database.write(provenance.keep_settings, self._site)
+        if missed := await self.database.write(settle, self._site.root):
+            log.info("%d changes of rules, cut off by a crash, are in the audit now", missed)
         self._build_alerts()
         self._ledger = Ledger(self._site, self._instruments, self._clock, listener=_ToAlerts(
             self._alerts, asyncio.get_running_loop(), self._mail_wake))

@@ -273,8 +273,7 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
         if night is None:
             raise Iop4dError(f"'{place}' has no night; expected {archive.name}/2023-03-13")
         wanted.setdefault(archive.name, []).append(night)
-    names = [*patterns, *(line.strip() for path in lists
-                          for line in path.read_text(encoding="utf-8").splitlines())]
+    names = [*patterns, *(name for path in lists for name in _listed(path))]
     failed = 0
     for name, nights in wanted.items():
         try:
@@ -284,6 +283,13 @@ def fetch(ctx: click.Context, places: tuple[str, ...], patterns: tuple[str, ...]
             click.echo(f"{name}: {error}", err=True)
             failed += 1
     ctx.exit(1 if failed else 0)
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise Iop4dError(f"{path}: not UTF-8 text: save the list as UTF-8") from None
 
 
 async def _fetch(site: Site, archive: ServerArchive, nights: Sequence[date], names: Sequence[str],

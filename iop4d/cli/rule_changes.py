@@ -68,12 +68,8 @@ def keep(site: Site, what: Mapping[str, Any]) -> None:
     if has_database(site):
         with open_database(site, read_only=False).write() as tx:
             rule_edits.edit(tx, site.root, what, by=getpass.getuser(), now=time.time())
-    elif what["act"] == rule_edits.ADD:
-        rule_edits.add_rule(site.root, what["keys"])
-    elif what["act"] == rule_edits.CHANGE:
-        rule_edits.change_rule(site.root, what["rule"], what["keys"])
     else:
-        rule_edits.remove_rule(site.root, what["rule"])
+        rule_edits.write_edited(site.root, what)
 
 
 def read_keys(texts: tuple[str, ...]) -> dict[str, object]:

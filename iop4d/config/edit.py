@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.config.alerting import Rule
-from iop4d.config.load import SITE_FILE, parse_site
+from iop4d.config.load import SITE_FILE, parse_site, site_text
 from iop4d.config.renamed import new_key
 from iop4d.config.site import Site, keys_of
 from iop4d.model.errors import ConfigError
@@ -43,9 +43,8 @@ def with_rule(root: Path, keys: Mapping[str, Any]) -> tuple[str, Site]:
     Everything else in the file, comments too, stays as it is.
     """
     _check_keys(keys)
-    path = root / SITE_FILE
-    before = path.read_text(encoding="utf-8")
-    parse_site(before, root=root, name=str(path))
+    before = site_text(root)
+    parse_site(before, root=root, name=str(root / SITE_FILE))
     text = before.rstrip("\n") + "\n\n" + rule_section(keys)
     return text, _parsed(text, root, "the new rule")
 
@@ -76,6 +75,20 @@ def rule_as_written(root: Path, name: str) -> dict[str, Any]:
     none of that name."""
     file = _RuleLines.read(root)
     return dict(file.rules[file.number(name)])
+
+
+def find_rule(root: Path, name: str) -> dict[str, Any] | None:
+    """The keys of a rule as the site file has them; None if there is none of that name."""
+    return rule_in(site_text(root), name)
+
+
+def rule_in(text: str, name: str) -> dict[str, Any] | None:
+    """The keys of a rule as the text of a site file has them; None if there is none."""
+    try:
+        rules = tomllib.loads(text).get("rule", [])
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the site file is not valid TOML: {error}") from error
+    return next((dict(rule) for rule in rules if str(rule.get("name", "")) == name), None)
 
 
 def _check_keys(keys: Mapping[str, Any]) -> None:
@@ -114,7 +127,7 @@ def _parsed(text: str, root: Path, what: str) -> Site:
         return parse_site(text, root=root, name=str(path))
     except ConfigError as error:
         site, before = (parse_site(one, root=root, name=str(path), skip_wrong_rules=True)
-                        for one in (text, path.read_text(encoding="utf-8")))
+                        for one in (text, site_text(root)))
         if {one.name for one in site.wrong_rules} < {one.name for one in before.wrong_rules}:
             return site
         # The line that it names is not in the file yet.
@@ -131,12 +144,11 @@ class _RuleLines:
 
     @classmethod
     def read(cls, root: Path) -> _RuleLines:
-        path = root / SITE_FILE
-        text = path.read_text(encoding="utf-8")
+        text = site_text(root)
         try:
             return cls(lines=text.splitlines(), data=tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: not valid TOML: {error}") from error
+            raise ConfigError(f"{root / SITE_FILE}: not valid TOML: {error}") from error
 
     @property
     def rules(self) -> list[dict[str, Any]]:

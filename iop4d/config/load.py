@@ -37,19 +37,28 @@ def load_site(folder: Path, overrides: Iterable[str] = (), *, has_indexes: bool 
     ``has_indexes``: whether the folders of index files must be there. ``skip_wrong_rules``: as in
     ``parse_site``. Raises ConfigError with the line, the key and what was expected.
     """
+    text = site_text(folder)
+    return parse_site(text, root=folder.resolve(), name=str(folder / SITE_FILE),
+                      overrides=overrides, has_indexes=has_indexes, has_certificates=True,
+                      skip_wrong_rules=skip_wrong_rules)
+
+
+def site_text(folder: Path) -> str:
+    """The text of a folder's site file; raises ConfigError if it cannot be read."""
     path = folder / SITE_FILE
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows editors write the mark
+        return path.read_text(encoding="utf-8-sig")  # Windows editors write the mark
     except FileNotFoundError:
         raise ConfigError(
             f"no {SITE_FILE} in {folder.resolve()}: make a site with 'iop4d init {folder}', "
             "or name one with --site DIR or IOP4D_SITE"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}, cannot be read: it is not UTF-8 text; save the "
+                          "file as UTF-8") from error
+    except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    return parse_site(text, root=folder.resolve(), name=str(path), overrides=overrides,
-                      has_indexes=has_indexes, has_certificates=True,
-                      skip_wrong_rules=skip_wrong_rules)
 
 
 def place_of(folder: Path, section: str, key: str = "", item: int = 0) -> str:

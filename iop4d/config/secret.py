@@ -75,7 +75,9 @@ class Secret:
     def _of_file(self, key: str, path: Path) -> str:
         try:
             value = path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:  # whose message shows bytes of the secret
+            raise ConfigError(f"{self.owner}: {key} is no UTF-8 text: {path}") from None
+        except OSError as error:
             raise ConfigError(f"{self.owner}: {key} cannot be read: {error}") from None
         if not value:
             raise ConfigError(f"{self.owner}: {key} is empty: {path}")

@@ -18,7 +18,7 @@ def record(tx: Transaction, *, at: float, by: str, act: str, subject: str, was: 
                          why=why).id)
 
 
-def of_subject(db: Connection, subject: str, limit: int = 100) -> list[Audit]:
+def of_subject(db: Connection, subject: str, limit: int | None = 100) -> list[Audit]:
     """The changes of one thing, newest first."""
     return list(db.select(Audit).where(Audit.subject == subject).order_by(Audit.id.desc())
                 .limit(limit))

@@ -90,6 +90,16 @@ def test_a_missing_password_file_is_told(site: Path) -> None:
     assert "password_file cannot be read" in run(site, "check", "T090")[1]
 
 
+def test_a_password_and_a_list_of_names_that_are_no_utf_8_are_told(site: Path) -> None:
+    (site / "list").write_bytes(b"a.fit\n\xfc.fit\n")
+    said = run(site, "fetch", f"T090/{TONIGHT}", "--from", str(site / "list"))[1]
+    assert f"{site / 'list'}: not UTF-8 text: save the list as UTF-8" in said
+    (site / "secret").write_bytes("Schlüssel".encode("latin-1"))
+    said = run(site, "check", "T090")[1]
+    assert f"password_file is no UTF-8 text: {site / 'secret'}" in said
+    assert "0xfc" not in said
+
+
 def test_a_wrong_host_port_or_a_server_that_says_nothing_is_told(site: Path) -> None:
     before = threading.active_count()
     mend(site, "port", str(free_port()))

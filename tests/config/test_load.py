@@ -197,8 +197,8 @@ def test_a_folder_without_a_site_is_told_what_to_do(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_site_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / "iop4d.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    (tmp_path / "iop4d.toml").write_bytes(b"\n\n# Stra\xdfe\n")
+    with pytest.raises(ConfigError, match=r"line 3, cannot be read: it is not UTF-8 text; save"):
         load_site(tmp_path)
 
 

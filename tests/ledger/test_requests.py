@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from iop4d.alerts.rule_edits import edit
 from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.daemon import Daemon
@@ -95,6 +97,7 @@ def test_files_that_are_not_there_are_no_fault(small: Site, tmp_path: Path) -> N
 
 
 RULE = {"name": "flare", "source": "BL Lac", "condition": "mag < 13.0", "channels": ["mail"]}
+OTHER = {"name": "other", "condition": "mag < 11.0"}
 SITE = '[daemon]\nworkers = 1\n[[channel]]\nname = "mail"\nto = ["a@example.org"]\n'
 
 
@@ -105,6 +108,9 @@ def test_a_rule_that_waited_for_a_daemon_does_not_end_reduce(tmp_path: Path) -> 
     (site / "iop4d.toml").write_text(SITE, encoding="utf-8")
     with Database(site / "iop4d.db").write() as tx:
         rule = requests.put(tx, "desk", {"act": "add-rule", "by": "Ana", "keys": RULE}, 0.0)
+    with contextlib.suppress(InterruptedError), Database(site / "iop4d.db").write() as tx:
+        edit(tx, site, {"act": "add-rule", "keys": OTHER}, by="Ben", now=1.0)
+        raise InterruptedError  # a crash; the next start has the row written
     (tmp_path / "bad.fits").write_bytes(bytes(5760))
     ran = subprocess.run(
         [sys.executable, "-m", "iop4d", "--site", str(site), "reduce", str(tmp_path / "bad.fits")],
@@ -115,6 +121,7 @@ def test_a_rule_that_waited_for_a_daemon_does_not_end_reduce(tmp_path: Path) -> 
     with Database(site / "iop4d.db", read_only=True).read() as db:
         assert requests.answer_of(db, rule) == {
             "said": "The rule is in the site file; it applies when the daemon starts next."}
+        assert [row.by for row in db.select(Audit).order_by(Audit.id)] == ["Ben", "Ana"]
 
 
 def test_a_rule_has_a_service_reload_its_site_file(tmp_path: Path) -> None:

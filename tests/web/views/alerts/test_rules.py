@@ -16,7 +16,7 @@ from markupsafe import escape
 
 from iop4d.alerts import rule_edits
 from iop4d.config import Site
-from iop4d.config.load import load_site
+from iop4d.config.load import SITE_FILE, load_site
 from iop4d.model.errors import ConfigError
 from iop4d.store import requests, status
 from iop4d.store.database import Database
@@ -67,6 +67,16 @@ def carried_out(site: Site) -> list[str]:
             requests.answer(tx, request.id, answer)
             said.append(answer["said"])
         return said
+
+
+def test_a_site_file_that_is_no_utf_8_is_said_on_the_pages_of_rules(
+        site: Site, client: FlaskClient) -> None:
+    (site.root / SITE_FILE).write_bytes(f"# Stra\xdfe\n{SITE}".encode("latin-1"))
+    for page in ("/rules", "/rules/bright", "/rule-form", "/history"):
+        assert client.get(page, follow_redirects=True).status_code in {200, 404}, page
+    enter(client)
+    said = client.get("/rule-form?rule=bright").text
+    assert "line 1, cannot be read: it is not UTF-8 text" in said
 
 
 def test_the_page_knows_a_rule_as_soon_as_the_site_file_has_it(tmp_path: Path) -> None:
