@@ -35,6 +35,7 @@ from iop4d.ledger.engines.process import rss_mb
 from iop4d.ledger.intake import CatalogueFollower, Intake
 from iop4d.ledger.ledger import Ledger
 from iop4d.ledger.requests import FilesByHand, IgnoreFrames, JudgeMasters, Reprocess, Requests
+from iop4d.ledger.trials import Trials
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState, RequestKind
 from iop4d.store import changes, events, frames, provenance
@@ -144,6 +145,8 @@ class Daemon:
             RequestKind.MASTERS: JudgeMasters(self._ledger, self._clock, wake),
             RequestKind.IGNORE: IgnoreFrames(self._ledger, self._clock, wake),
             RequestKind.ALERTS: RuleRequests(self._site.root, self._clock, self._reload)})
+        self._trials = Trials(self._site, self._instruments, self.database,
+                              self._dispatcher.aside)
         self._build_messages()
         if self._watch:
             self._intake = Intake(self._ledger, self.database, self._clock, wake)
@@ -225,6 +228,7 @@ class Daemon:
             "dispatcher": self._dispatcher.run(self._parts.stop),
             "heartbeat": every(BEAT, self._beat),
             "requests": every(_REQUESTS, self._requests.run_once),
+            "trials": every(_REQUESTS, self._trials.run_once),
             "catalogue": every(_REQUESTS, self._catalogue.run_once),
             "calendar": calendar.run(self._parts.stop),
         }

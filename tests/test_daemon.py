@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.model.states import RequestKind
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.servers import Mailbox
 from iop4d.simulator.service import Observer, Service
+from iop4d.store import requests
+from iop4d.store.database import Database
 from tests.support.bad_files import bad_files
 from tests.support.invariants import workers_of
 from tests.support.sites import differences, drop, make_site, results_of, take_night
@@ -133,6 +136,26 @@ def test_reduce_hands_the_work_to_a_running_daemon(
     assert "4 results" in ran.stderr
     assert differences(results_of(site), taken.rows) == []
     assert not list((site / "raw").rglob("*.fit"))
+    # Other settings are tried beside what is stored, which stays as it is.
+    with Database(site / "iop4d.db").write() as tx:
+        asked = requests.put(tx, RequestKind.TRIAL, {
+            "result": 1, "settings": {"photometry.annulus_outer": "12"}}, time.time())
+        broken = requests.put(tx, RequestKind.TRIAL, {"result": "x"}, time.time())
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with Database(site / "iop4d.db", read_only=True).read() as db:
+            answers = [requests.answer_of(db, id_) for id_ in (asked, broken)]
+        if all(answers):
+            break
+        time.sleep(0.1)
+    said = json.loads(iop4d(site, "explain", 1, "--json", "--try",
+                            "photometry.annulus_outer=12").stdout)
+    assert answers[0] is not None
+    assert {name: answers[0][name] for name in ("stored", "tried")} == {
+        name: said[name] for name in ("stored", "tried")}  # the command computes the same
+    assert 0 < abs(said["tried"]["mag"] - said["stored"]["mag"]) < 0.02
+    assert "broken" in (answers[1] or {})["error"]
+    assert differences(results_of(site), taken.rows) == []
 
 
 def test_reduce_tells_what_failed_and_exits_with_1(taken: Taken, site: Path,

@@ -78,6 +78,8 @@ ACCESS = {
     "results.result": Access.RESULTS,
     "results.modulation_of": Access.RESULTS,
     "results.star": Access.RESULTS,
+    "trials.start": Access.OBSERVE,
+    "trials.trial": Access.SITE,
     "api.api_live": Access.RESULTS,
     "api.api_results": Access.RESULTS,
     "api.api_result": Access.RESULTS,

@@ -63,18 +63,22 @@ class Dispatcher:
 
     async def draw(self, request: PlotRequest | NightPlotRequest) -> bytes | None:
         """A picture (PNG), drawn by a worker ahead of the queue; None if that failed."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._side.append((request, future))
-        await self.wake()
         try:
             async with asyncio.timeout(_DRAW_IN):
-                outcome = await future
+                outcome = await self.aside(request)
         except TimeoutError:
             outcome = Failed(stage="plot", reason="no worker was free in time")
         if isinstance(outcome, Done) and isinstance(outcome.value, Plotted):
             return outcome.value.png
         log.warning("a plot for a message was not made: %s", outcome)
         return None
+
+    async def aside(self, request: Request) -> Outcome:
+        """What comes of a request that is no job, done by a worker ahead of the queue."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._side.append((request, future))
+        await self.wake()
+        return await future
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; running jobs may end, the rest is for the next start."""

@@ -126,11 +126,7 @@ class MasterChoices:
                 pending += [when for row in near for when in _pending(db, row)]
                 missing.append(_described(kind, facts, self._darks_hold_bias(facts)))
                 continue
-            chosen.append(MasterRef(
-                id=best.id, revision=best.revision, kind=kind, path=Path(best.path),
-                provisional=best.night != facts.night, exptime_s=best.exptime_s,
-                origin=region_of(best.layout)[1:3], celsius=celsius_of(best.layout),
-                holds_bias=kind is FrameKind.DARK and self._darks_hold_bias(facts)))
+            chosen.append(ref_of(best, facts, self._instruments[facts.instrument]))
         chosen += self._pattern(db, facts)
         return Choice(masters=tuple(chosen), missing=tuple(missing),
                       pending_until=max(pending) if pending else None)
@@ -139,8 +135,7 @@ class MasterChoices:
         """The pattern for a science frame, where there is one: none waits for it."""
         if not shows_pattern(facts.kind, self._instruments[facts.instrument]):
             return []
-        return [MasterRef(id=row.id, revision=row.revision, kind=FrameKind.PATTERN,
-                          path=Path(row.path), origin=region_of(row.layout)[1:3])
+        return [ref_of(row, facts, self._instruments[facts.instrument])
                 for row in self._nearest(db, FrameKind.PATTERN, facts)
                 if row.state == MasterState.READY][:1]
 
@@ -175,6 +170,19 @@ class MasterChoices:
             return bool(dark.masters) or not biased or dark.state != MasterState.READY
         return (not dark.masters and masters.is_of_one_exposure(dark)
                 and is_same_time(dark.exptime_s, facts.exptime_s))
+
+
+def ref_of(row: Master, facts: FrameFacts, instrument: Instrument) -> MasterRef:
+    """A master, as a worker calibrates a frame of an instrument with it."""
+    kind = FrameKind(row.kind)
+    if kind is FrameKind.PATTERN:
+        return MasterRef(id=row.id, revision=row.revision, kind=kind, path=Path(row.path),
+                         origin=region_of(row.layout)[1:3])
+    return MasterRef(
+        id=row.id, revision=row.revision, kind=kind, path=Path(row.path),
+        provisional=row.night != facts.night, exptime_s=row.exptime_s,
+        origin=region_of(row.layout)[1:3], celsius=celsius_of(row.layout),
+        holds_bias=kind is FrameKind.DARK and darks_hold_bias(instrument, facts))
 
 
 def _warmth(facts: FrameFacts) -> float | None:

@@ -138,7 +138,7 @@ class Planner:
                 path=Path(frame.path), facts=facts, masters=choice.masters,
                 reference=frames.star_list(tx, references[0].id) if references else None,
                 reduced_path=products[0], preview_path=products[1], seen_at=frame.seen_at,
-                doubts=(*frame.info.get("doubts", ()), *_begun_within(tx, frame))))
+                doubts=(*frame.info.get("doubts", ()), *begun_within(tx, frame))))
 
     def _products(self, db: Connection, frame: Frame) -> tuple[Path | None, Path | None]:
         """Where the reduced frame and its preview are written; None for what is not wanted."""
@@ -180,7 +180,7 @@ class Planner:
                 output=master_path(self._site, master, master.revision + 1)))
 
 
-def _begun_within(db: Connection, frame: Frame) -> list[str]:
+def begun_within(db: Connection, frame: Frame) -> list[str]:
     """In words, that another exposure of the camera began before a frame's ended, if one did."""
     other = frames.begun_within(db, frame)
     if other is None:

@@ -213,6 +213,30 @@ class Polarised:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialRequest:
+    """Compute a result of ``source`` with other settings, beside how it is stored; keep nothing.
+
+    ``stored``: its frames as they are measured; ``frames``: how to reduce each of them again, none
+    where the settings need no pixels. ``settings``: of ``config.tried``; ``without``: calibrators
+    that are left out.
+    """
+
+    source: str
+    stored: tuple[MeasuredFrame, ...]
+    frames: tuple[ReduceRequest, ...] = ()
+    settings: tuple[tuple[str, float | str], ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A result of the same frames with the site's settings, and with those that were tried."""
+
+    stored: ResultValue
+    tried: ResultValue
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlotRequest:
     """A small light-curve picture for a message. Points are (jd, mag, mag_err)."""
 
@@ -262,8 +286,8 @@ class Plotted:
 
 
 Request = (ClassifyRequest | MasterRequest | ReduceRequest | CalibrateRequest
-           | PolarimetryRequest | PlotRequest | NightPlotRequest)
-Value = Classified | MasterBuilt | Reduced | SeriesCalibrated | Polarised | Plotted
+           | PolarimetryRequest | TrialRequest | PlotRequest | NightPlotRequest)
+Value = Classified | MasterBuilt | Reduced | SeriesCalibrated | Polarised | Trial | Plotted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,6 +123,7 @@ class RequestKind(StrEnum):
     REPROCESS = "reprocess"  # frames again
     MASTERS = "masters"  # reject or restore some
     IGNORE = "ignore"  # leave frames out
+    TRIAL = "trial"  # a result with other settings, beside the stored one
     ALERTS = "desk"  # an act on alerts, mutes or rules
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import astrometry
 
+from iop4d.config import Site
 from iop4d.fits.fingerprint import fingerprint, sample_rows
 from iop4d.fits.read import open_fits, sampled_rows
 from iop4d.instruments.base import Instrument
@@ -36,8 +37,10 @@ from iop4d.model.messages import (
     Rejected,
     Request,
     SeriesCalibrated,
+    TrialRequest,
     Value,
 )
+from iop4d.model.source import Catalogue
 from iop4d.reduction.build_master import build_master
 from iop4d.reduction.build_pattern import build_pattern
 from iop4d.reduction.calibrate import calibrate
@@ -48,6 +51,7 @@ from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.plots import plot_light_curve, plot_night
 from iop4d.reduction.polarise import polarise
 from iop4d.reduction.stack import is_stacked, stack
+from iop4d.reduction.trial import try_settings
 
 #: Errors of the system that are not the frame's fault, and pass.
 _PASSING = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_SPACE) | dict.fromkeys(
@@ -98,6 +102,13 @@ class Workbench:
                     request.frames, catalogue=self.context.catalogue,
                     instrument=self._named(request.frames[0].facts),
                     settings=self.context.site.polarimetry)
+        return self._aside(request, stages)
+
+    def _aside(self, request: Request, stages: Stages) -> Value:
+        """What is no job of the ledger: nothing of it is kept with the results."""
+        if isinstance(request, TrialRequest):
+            return try_settings(request, site=self.context.site, catalogue=self.context.catalogue,
+                                named=self._named, tools=self._tools, stages=stages)
         if isinstance(request, PlotRequest | NightPlotRequest):
             with stages("plot"):
                 return Plotted(png=plot_light_curve(request) if isinstance(request, PlotRequest)
@@ -133,10 +144,12 @@ class Workbench:
         return "refuse" if said == "flag" else said
 
     def _reduce(self, request: ReduceRequest, stages: Stages) -> Reduced:
-        tools = Tools(site=self.context.site, catalogue=self.context.catalogue,
-                      instrument=self._named(request.facts), masters=self._masters,
-                      solver=self._index())
+        tools = self._tools(self.context.site, self.context.catalogue, request.facts)
         return reduce_frame(request, tools, stages)
+
+    def _tools(self, site: Site, catalogue: Catalogue, facts: FrameFacts) -> Tools:
+        return Tools(site=site, catalogue=catalogue, instrument=self._named(facts),
+                     masters=self._masters, solver=self._index())
 
     def _calibrate(self, request: CalibrateRequest, stages: Stages) -> SeriesCalibrated:
         known = {instrument.name: instrument for instrument in self._instruments}

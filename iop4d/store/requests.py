@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iop4d.model.errors import LEFT_ALONE
-from iop4d.model.states import FrameState, JobState, RequestState
+from iop4d.model.states import FrameState, JobState, RequestKind, RequestState
 from iop4d.store import groups
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Frame, Job, Request, ResultFrame
@@ -26,12 +26,32 @@ def put(tx: Transaction, kind: str, content: dict[str, Any], now: float) -> int:
 
 
 def queued(db: Connection) -> list[Request]:
-    """The requests that are not answered, oldest first."""
+    """The requests that are not answered, oldest first; without trials, which take long."""
     return db.found(_QUEUED)
 
 
+def queued_trials(db: Connection) -> list[Request]:
+    """The trials of other settings that are not answered, oldest first."""
+    return db.found(_TRIALS)
+
+
 _QUEUED = Statement(lambda _: Request.select().where(
-    Request.state == RequestState.QUEUED).order_by(Request.id))
+    (Request.state == RequestState.QUEUED) & (Request.kind != RequestKind.TRIAL)
+).order_by(Request.id))
+_TRIALS = Statement(lambda _: Request.select().where(
+    (Request.state == RequestState.QUEUED) & (Request.kind == RequestKind.TRIAL)
+).order_by(Request.id))
+
+
+def trial(db: Connection, request_id: int) -> Request | None:
+    """A trial of other settings; None if there is none of this id."""
+    return db.get(Request, (Request.id == request_id) & (Request.kind == RequestKind.TRIAL))
+
+
+def trials(db: Connection, limit: int) -> list[Request]:
+    """The newest trials, the newest first."""
+    return list(db.select(Request).where(Request.kind == RequestKind.TRIAL).order_by(
+        Request.id.desc()).limit(limit))
 
 
 def answer(tx: Transaction, request_id: int, content: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...
     changed = []
     names = [name for _, name in origin.frames]
     for value in values:
-        columns = _columns(value) | {"provisional": origin.provisional, "frames": names,
+        columns = columns_of(value) | {"provisional": origin.provisional, "frames": names,
                                      "group_id": origin.group_id, "withdrawn": False}
         key = f"{origin.key}/{value.source}/{value.mode}"
         row = tx.by(Result, "key", key)
@@ -180,7 +180,7 @@ def _moved(before: float | None, after: float | None, err: float | None) -> bool
     return abs(after - before) > _NEWS * err
 
 
-def _columns(value: ResultValue) -> dict[str, Any]:
+def columns_of(value: ResultValue) -> dict[str, Any]:
     columns = {name: getattr(value, name) for name in ("source", "mode", *VALUES)}
     columns = {name: finite(v) if isinstance(v, float) else v for name, v in columns.items()}
     columns["calibrators"] = [

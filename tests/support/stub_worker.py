@@ -41,6 +41,7 @@ from iop4d.model.messages import (
     Rejected,
     Request,
     SeriesCalibrated,
+    TrialRequest,
 )
 from iop4d.model.result import Measurement, ResultValue
 from tests.support import crash_points
@@ -67,7 +68,7 @@ def answer(request: Request) -> Outcome:
             return _calibrate(request)
         case PolarimetryRequest():
             return _polarise(request)
-        case PlotRequest() | NightPlotRequest():
+        case TrialRequest() | PlotRequest() | NightPlotRequest():
             return Done(value=Plotted(png=b"\x89PNG"))
 
 

@@ -6,8 +6,11 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, request
 
+from iop4d.config import tried
+from iop4d.config.site import METHODS
 from iop4d.model.errors import Iop4dError
-from iop4d.store import frames, provenance, result_pages, results
+from iop4d.model.result import STACK
+from iop4d.store import frames, provenance, requests, result_pages, results
 from iop4d.store.database import Connection
 from iop4d.web import result_charts
 from iop4d.web.context import kept, parts, reading, render
@@ -18,6 +21,8 @@ from iop4d.web.views.data.images import pictures
 
 blueprint = Blueprint("results", __name__)
 
+_LOOKED_AT = 200  # newest trials among which those of a result are looked for
+
 
 @blueprint.get("/results/<int:id_>")
 @reading
@@ -27,8 +32,23 @@ def result(db: Connection, id_: int) -> str:
     first = next((frame for frame in chain["frames"] if frame["measured"]), None)
     return render(db, "result.html", chain=chain, result=chain["result"], lines=lines_of(chain),
                   drawn=_drawn(db, chain, first), first=first, row=results.find(db, id_),
+                  tried=_tried(db, chain["result"]),
                   settings={key: result_pages.changed(said, parts().site)
                             for key, said in chain["settings"].items()})
+
+
+def _tried(db: Connection, found: dict[str, Any]) -> dict[str, Any]:
+    """What can be tried on a result, and what was."""
+    usual = tried.as_the_site(parts().site, instrument=found["instrument"], source=found["source"])
+    apart = found["mode"] == "polarimetry"
+    return {
+        "can": found["mode"] != STACK,
+        "fields": [(name, usual.get(name, "as now"),
+                    METHODS if name == tried.METHOD else expected)
+                   for name, (expected, _) in tried.TRIED.items()
+                   if apart or not name.startswith("polarimetry.")],
+        "before": [row for row in requests.trials(db, _LOOKED_AT)
+                   if row.content.get("result") == found["id"]]}
 
 
 def _drawn(db: Connection, chain: dict[str, Any], first: dict[str, Any] | None,
