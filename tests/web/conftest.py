@@ -182,7 +182,7 @@ def serving() -> Serving:
 
 def execute(site: Site, statement: str, *values: Any) -> int:
     """Write as the daemon would, from a connection of its own; the new row's id."""
-    connection = pysqlite3.connect(site.database, timeout=5)
+    connection = pysqlite3.connect(str(site.database), timeout=5)
     try:
         with connection:
             return int(connection.execute(statement, values).lastrowid)

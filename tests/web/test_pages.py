@@ -35,7 +35,7 @@ def test_every_page_answers_before_there_is_a_database(path: str, tmp_path: Path
     expected = 503 if path.startswith(
         ("/fragments/", "/api/live", "/api/results", "/healthz")) else 200
     assert answer.status_code == expected
-    assert not site.database.exists()
+    assert not Path(str(site.database)).exists()
 
 
 @pytest.mark.parametrize("path", [*PAGES, *PROGRAMS])
@@ -177,7 +177,7 @@ def test_a_locked_database_is_said_to_be_locked(
         empty: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_BUSY_SECONDS", 0.2)
     client = create_app(empty).test_client()
-    connection = pysqlite3.connect(empty.database, isolation_level=None)
+    connection = pysqlite3.connect(str(empty.database), isolation_level=None)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -195,9 +196,10 @@ def test_a_token_is_not_called_unknown_while_the_database_cannot_be_read(site: S
     client = create_app(site).test_client()
     headers = {"Authorization": f"Bearer {sent}"}
     assert client.get("/api/v1/results", headers=headers).status_code == 200
-    away = site.database.with_name("away")
-    site.database.rename(away)
+    here = Path(str(site.database))
+    away = here.with_name("away")
+    here.rename(away)
     answer = client.get("/api/v1/results", headers=headers)
-    away.rename(site.database)
+    away.rename(here)
     assert answer.status_code == 503, answer.text
     assert "token" not in answer.text

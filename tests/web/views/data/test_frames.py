@@ -87,7 +87,7 @@ def test_a_request_that_cannot_be_written_now_is_said_to_be_so(
         site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_BUSY_SECONDS", 0.1)
     number, client = frame_of(site, "failed"), client_of(site)
-    writer = pysqlite3.connect(site.database, isolation_level=None)
+    writer = pysqlite3.connect(str(site.database), isolation_level=None)
     try:
         writer.execute("BEGIN IMMEDIATE")
         answer = client.post(f"/frames/{number}/retry", headers=OURS)
