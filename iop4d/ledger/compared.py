@@ -90,6 +90,6 @@ def notes_of(settings: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str
     """What is to be known of a trial besides its numbers, in words."""
     before, after = (answer[name].get("aperture_arcsec") for name in ("stored", "tried"))
     if "photometry.aperture" in settings and before and after and abs(after / before - 1) < _SAME:
-        return [f"The aperture is {after:.2f}\u2033 all the same: the source, or its group, is "
+        return [f"The aperture is {after:.2f}\u2033 in both: the source, or its group, is "
                 "measured in a fixed one. The setting aperture_arcsec changes it."]
     return []
