@@ -146,7 +146,7 @@ class Daemon:
             RequestKind.IGNORE: IgnoreFrames(self._ledger, self._clock, wake),
             RequestKind.ALERTS: RuleRequests(self._site.root, self._clock, self._reload)})
         self._trials = Trials(self._site, self._instruments, self.database,
-                              self._dispatcher.aside)
+                              self._dispatcher.perform)
         self._build_messages()
         if self._watch:
             self._intake = Intake(self._ledger, self.database, self._clock, wake)

@@ -65,7 +65,7 @@ class Dispatcher:
         """A picture (PNG), drawn by a worker ahead of the queue; None if that failed."""
         try:
             async with asyncio.timeout(_DRAW_IN):
-                outcome = await self.aside(request)
+                outcome = await self.perform(request)
         except TimeoutError:
             outcome = Failed(stage="plot", reason="no worker was free in time")
         if isinstance(outcome, Done) and isinstance(outcome.value, Plotted):
@@ -73,7 +73,7 @@ class Dispatcher:
         log.warning("a plot for a message was not made: %s", outcome)
         return None
 
-    async def aside(self, request: Request) -> Outcome:
+    async def perform(self, request: Request) -> Outcome:
         """What comes of a request that is no job, done by a worker ahead of the queue."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._side.append((request, future))

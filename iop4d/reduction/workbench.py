@@ -102,9 +102,9 @@ class Workbench:
                     request.frames, catalogue=self.context.catalogue,
                     instrument=self._named(request.frames[0].facts),
                     settings=self.context.site.polarimetry)
-        return self._aside(request, stages)
+        return self._besides(request, stages)
 
-    def _aside(self, request: Request, stages: Stages) -> Value:
+    def _besides(self, request: Request, stages: Stages) -> Value:
         """What is no job of the ledger: nothing of it is kept with the results."""
         if isinstance(request, TrialRequest):
             return try_settings(request, site=self.context.site, catalogue=self.context.catalogue,
