@@ -43,7 +43,7 @@ blueprint = Blueprint("api", __name__)
 BOKEH = metadata.version("bokeh")
 _RESULTS = 1_000  # in one answer, where no limit is given
 _MOST_RESULTS = 10_000  # in one answer, whatever limit is given
-_PART = 100  # results read and sent at a time
+_PART = 250  # results read and sent at a time
 _FAILED = 200
 _NIGHTS = 400
 #: A browser for which the server holds this much unread is no longer reading.

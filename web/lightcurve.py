@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from iop4d.model.bands import band_order
@@ -35,7 +35,9 @@ class Points:
 
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
-        return asdict(self)
+        # Not by asdict, which copies every number.
+        return {"source": self.source, "bands": self.bands, "changed_at": self.changed_at,
+                "total": self.total}
 
 
 def points(db: Connection, source: str, *, after: float | None = None,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import ResultChange
 
 _KEEP = 50_000  # changes kept; who looked last before them reads everything again
 _MARKS = "changes.marks"
+_OF_SOURCES = "changes.of_sources"
+_MOST_KEPT = 200
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +79,24 @@ def mark(db: Connection, source: str) -> str | None:
             of=marks.of | dict.fromkeys((name for _, name, _ in found[1]), found[0]))
     last = marks.of.get(source, marks.rest)
     return f"{last.id}.{last.token}"
+
+
+def kept_of(db: Connection, source: str, what: str, make: Callable[[], T]) -> T:
+    """What is made of a source's results alone, kept until one of them changes.
+
+    Nobody changes it: others are handed the same. The last that were asked for are kept.
+    """
+    mark_now = mark(db, source)
+    if mark_now is None or db.kept is None:
+        return make()
+    kept: dict[tuple[str, str], tuple[str, T]] = db.kept.setdefault(_OF_SOURCES, {})
+    found = kept.pop((what, source), None)
+    if found is None or found[0] != mark_now:
+        found = mark_now, make()
+    kept[what, source] = found  # the last in order
+    for old in list(kept)[:-_MOST_KEPT]:
+        kept.pop(old, None)
+    return found[1]
 
 
 def trim(tx: Transaction) -> None:

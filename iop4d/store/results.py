@@ -14,7 +14,7 @@ from iop4d.model.uncertainty import total
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit, newest
 from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
-from iop4d.store.table import is_filled, select_by
+from iop4d.store.table import is_filled, named_rows, select_by
 
 #: The condition that a result still follows from its frames.
 STANDS = Result.withdrawn == False  # noqa: E712 - SQL
@@ -241,11 +241,13 @@ Cursor = tuple[float, int]
 def select_part(db: Connection, chosen: Selection, columns: Sequence[str], *, count: int,
                 after: Cursor | None = None) -> list[Any]:
     """So many results of a selection as plain tuples with names, those after one or the first."""
-    query = _selected(db, chosen, *(getattr(Result, name) for name in columns))
+    wanted = tuple(getattr(Result, name) for name in columns)
+    query = _selected(db, chosen, *wanted)
     if after is not None:
         jd, id_ = after
         query = query.where((Result.jd_mid >= jd) & ((Result.jd_mid > jd) | (Result.id > id_)))
-    return list(query.limit(count).namedtuples())
+    text, values = query.limit(count).sql()
+    return named_rows(wanted, db.rows(text, *values))
 
 
 def _selected(db: Connection, chosen: Selection, *columns: Any) -> Any:

@@ -15,11 +15,16 @@ from iop4d.store import catalogue, schema
 from iop4d.store.database import Connection
 from iop4d.store.results import STANDS, standing
 from iop4d.store.schema import Alert, Frame, Result
-from iop4d.store.table import is_filled
+from iop4d.store.table import is_filled, named_rows
 
 _UNFLAGGED = (Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & ~is_filled(Result.human_flags)
 
 _LONGEST_ID = 19  # digits
+_POINT = (Result.id, Result.band, Result.jd_mid, Result.mag, Result.mag_err, Result.mag_limit,
+          Result.mag_err_common, Result.p, Result.p_err, Result.chi_deg, Result.chi_err_deg,
+          Result.p_debiased, Result.p_limit, Result.chi_err_common, Result.q, Result.u,
+          Result.q0_err, Result.u0_err, Result.telescope, Result.flags, Result.human_flags,
+          Result.frames, Result.provisional, Result.mode, Result.withdrawn, Result.changed_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,16 +107,10 @@ def points(db: Connection, name: str, *, after: float | None, limit: int) -> lis
 
     In order of time. Withdrawn ones are among those that changed alone: a plot loses them.
     """
-    query = db.select(
-        Result, Result.id, Result.band, Result.jd_mid, Result.mag, Result.mag_err,
-        Result.mag_limit, Result.mag_err_common, Result.p, Result.p_err, Result.chi_deg,
-        Result.chi_err_deg, Result.p_debiased, Result.p_limit,
-        Result.chi_err_common, Result.q, Result.u, Result.q0_err, Result.u0_err, Result.telescope,
-        Result.flags, Result.human_flags, Result.frames, Result.provisional, Result.mode,
-        Result.withdrawn, Result.changed_at).where(
-        Result.source == name)
+    query = db.select(Result, *_POINT).where(Result.source == name)
     query = query.where(STANDS if after is None else Result.changed_at >= after)
-    return list(query.order_by(Result.jd_mid.desc()).limit(limit).namedtuples())[::-1]
+    text, values = query.order_by(Result.jd_mid.desc()).limit(limit).sql()
+    return named_rows(_POINT, db.rows(text, *values))[::-1]
 
 
 def other_names(db: Connection) -> dict[str, str]:

@@ -31,6 +31,7 @@ _RESULT = (Result.id, Result.source, Result.band, Result.mode, Result.jd_mid, Re
            Result.q_err, Result.u, Result.u_err, Result.qu_cov, Result.q0_err, Result.u0_err,
            Result.telescope, Result.instrument, Result.p_limit, Result.flags, Result.human_flags,
            Result.provisional, Result.n_calibrators, Result.mag_limit, Result.frames)
+_OF_SOURCE = "FROM result WHERE source = ? AND withdrawn = ? AND mode <> ?"
 MOST_OF_SOURCE = 20_000  # results of a source that a page or an answer is made of
 _QUANTITIES = {"mag": Result.mag, "p": Result.p, "chi": Result.chi_deg}
 
@@ -108,23 +109,23 @@ def of_source(db: Connection, source: str, nights: int, *,
 
     ``most``: of how many results at most; nights are whole, and the last one is always there.
     """
-    kept = ((Result.source == source) & STANDS
-            & (Result.mode != STACK))
     last: list[str] = []
     before = math.inf
     while len(last) < nights:
         # From the end of the source's index, not by counting all of its nights.
-        newest = db.select(Result, Result.night, Result.jd_mid).where(
-            kept & (Result.jd_mid <= before) & Result.night.not_in(last)).order_by(
-                Result.jd_mid.desc()).limit(1).tuples().first()
-        if newest is None:
+        others = f"AND night NOT IN ({', '.join('?' * len(last))})" if last else ""
+        newest = db.rows(f"SELECT night, jd_mid {_OF_SOURCE} AND jd_mid <= ? {others} "
+                         "ORDER BY jd_mid DESC LIMIT 1", source, False, STACK, before, *last)
+        if not newest:
             break
-        night, before = newest
-        count = db.select(Result).where(kept & (Result.night == night)).count()
+        ((night, before),) = newest
+        ((count,),) = db.rows(f"SELECT COUNT(*) {_OF_SOURCE} AND night = ?", source, False, STACK,
+                              night)
         if last and count > most:
             break
         last.append(night)
         most -= count
+    kept = (Result.source == source) & STANDS & (Result.mode != STACK)
     return list(db.select(Result, *_RESULT).where(kept & Result.night.in_(last)).order_by(
         Result.jd_mid, Result.id)) if last else []
 

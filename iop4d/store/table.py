@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import namedtuple
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -87,6 +88,29 @@ def replace_row(table: type[pw.Model], columns: tuple[str, ...]) -> str:
     setting = ", ".join(f"{name} = excluded.{name}" for name in others)
     return (f"{insert_row(table, columns)} ON CONFLICT "  # type: ignore[arg-type]
             f"({', '.join(_quoted(meta.combined[name]) for name in key)}) DO UPDATE SET {setting}")
+
+
+def named_rows(columns: tuple[pw.Field, ...], found: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """Plain tuples with the columns' names, of thousands of rows at a fraction of peewee's cost."""
+    row_type, converted = _row_type(columns)
+    if not converted:
+        return [row_type._make(row) for row in found]
+    rows = []
+    for values in found:
+        row = list(values)
+        for at, convert in converted:
+            row[at] = convert(row[at])
+        rows.append(row_type._make(row))
+    return rows
+
+
+@cache
+def _row_type(columns: tuple[pw.Field, ...],
+              ) -> tuple[Any, list[tuple[int, Callable[[Any], Any]]]]:
+    # Of the other kinds SQLite gives what Python has.
+    return (namedtuple("Row", [column.name for column in columns]),
+            [(at, column.python_value) for at, column in enumerate(columns)
+             if isinstance(column, JSONField | pw.BooleanField)])
 
 
 def read_rows(table: type[pw.Model], names: tuple[str, ...],

@@ -75,3 +75,21 @@ def test_a_light_curve_is_read_again_when_its_source_changed(
             tx.set_by_key(Result, 2, mag=12.0)
         assert [len(brightest()) for _ in range(2)] == [5, 5]
         assert len(read) == 4
+
+
+def test_what_is_made_of_a_sources_results_is_kept_until_one_changes(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, made = database_of(tmp_path, {}), []
+    monkeypatch.setattr(changes, "_MOST_KEPT", 2)
+
+    def count(source: str = SOURCE) -> int:
+        return changes.kept_of(db, source, "count", lambda: made.append(source) or len(made))
+
+    with _read_only(tmp_path).read() as db:
+        assert [count(), count()] == [1, 1]
+        with database.write() as tx:
+            tx.set_by_key(Result, 1, mag=13.0)
+        assert [count(), count()] == [2, 2]
+        assert [count("OJ 287"), count("3C 66A"), count("OJ 287"), count()] == [3, 4, 3, 5]
+    with database.read() as db:
+        assert [count(), count()] == [6, 7]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, request
@@ -51,7 +52,8 @@ def page(db: Connection) -> str:
 
 def shown(db: Connection, choice: Choice, own: str = "") -> dict[str, Any]:
     """What the form beside a light curve has. ``own``: the address of the page of its source."""
-    seen = [curves.kinds(db, name) for name in choice.sources]
+    seen = [changes.kept_of(db, name, "kinds", partial(curves.kinds, db, name))
+            for name in choice.sources]
     bands = sorted({band for kinds in seen for band, _ in kinds}, key=band_order)
     return {"choice": choice, "choices": choices, "own": own, "bands": bands,
             "cameras": sorted({camera for kinds in seen for _, camera in kinds}),

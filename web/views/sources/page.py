@@ -8,7 +8,7 @@ from flask import Blueprint, abort, request
 
 from iop4d.alerts.summary.statistics import camera_nights
 from iop4d.model.source import SourceKind
-from iop4d.store import catalogue, curves, sources, summaries
+from iop4d.store import catalogue, changes, curves, sources, summaries
 from iop4d.store.database import Connection
 from iop4d.store.results import frame_ids
 from iop4d.web.context import reading, render
@@ -32,10 +32,13 @@ def source(db: Connection, key: str) -> str:
     choice = chosen([found])
     known = catalogue.load(db)
     targets = [one.name for one in known.sources if one.kind is SourceKind.TARGET]
-    results = sources.latest_results(db, name, _SHOWN)
-    nights = camera_nights(summaries.of_source(db, name, _NIGHTS))
+    results = changes.kept_of(db, name, "latest",
+                              lambda: sources.latest_results(db, name, _SHOWN))
+    nights = changes.kept_of(db, name, "nights", lambda: camera_nights(
+        summaries.of_source(db, name, _NIGHTS)))
     return render(db, "source.html", name=name, entry=entry, results=results, nights=nights[::-1],
-                  count=sources.count(db, name), neighbours=curves.neighbours(db, name, targets),
+                  count=changes.kept_of(db, name, "count", lambda: sources.count(db, name)),
+                  neighbours=curves.neighbours(db, name, targets),
                   **shown(db, choice, f"{request.script_root}/sources/{quote(name)}"),
                   calibrators=known.calibrators_of(name),
                   frames=frame_ids(db, [row.id for row in results]))
