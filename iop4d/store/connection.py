@@ -17,6 +17,7 @@ from iop4d.store.table import (
     Table,
     db_values,
     insert_row,
+    named_rows,
     read_rows,
     replace_row,
     select_by,
@@ -72,6 +73,11 @@ class Connection:
     def by(self, table: type[Row], column: str, value: Any) -> Row | None:
         """The first row of which a column has a value, by a text that is made once."""
         return next(iter(self.raw(table, select_by(table, column), value)), None)  # type: ignore[arg-type]
+
+    def plain(self, query: Any, columns: tuple[Any, ...]) -> list[Any]:
+        """The rows of a SELECT of such columns as plain tuples with their names: for thousands."""
+        text, values = query.sql()
+        return named_rows(columns, self._db.execute_sql(text, values))
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """The plain rows of a statement in SQL; its values stand where it has a ``?``."""

@@ -14,7 +14,7 @@ from iop4d.model.uncertainty import total
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit, newest
 from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
-from iop4d.store.table import is_filled, named_rows, select_by
+from iop4d.store.table import is_filled, select_by
 
 #: The condition that a result still follows from its frames.
 STANDS = Result.withdrawn == False  # noqa: E712 - SQL
@@ -246,8 +246,7 @@ def select_part(db: Connection, chosen: Selection, columns: Sequence[str], *, co
     if after is not None:
         jd, id_ = after
         query = query.where((Result.jd_mid >= jd) & ((Result.jd_mid > jd) | (Result.id > id_)))
-    text, values = query.limit(count).sql()
-    return named_rows(wanted, db.rows(text, *values))
+    return db.plain(query.limit(count), wanted)
 
 
 def _selected(db: Connection, chosen: Selection, *columns: Any) -> Any:

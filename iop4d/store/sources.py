@@ -15,7 +15,7 @@ from iop4d.store import catalogue, schema
 from iop4d.store.database import Connection
 from iop4d.store.results import STANDS, standing
 from iop4d.store.schema import Alert, Frame, Result
-from iop4d.store.table import is_filled, named_rows
+from iop4d.store.table import is_filled
 
 _UNFLAGGED = (Result.flags.bin_and(int(NEVER_ALERTS)) == 0) & ~is_filled(Result.human_flags)
 
@@ -109,8 +109,7 @@ def points(db: Connection, name: str, *, after: float | None, limit: int) -> lis
     """
     query = db.select(Result, *_POINT).where(Result.source == name)
     query = query.where(STANDS if after is None else Result.changed_at >= after)
-    text, values = query.order_by(Result.jd_mid.desc()).limit(limit).sql()
-    return named_rows(_POINT, db.rows(text, *values))[::-1]
+    return db.plain(query.order_by(Result.jd_mid.desc()).limit(limit), _POINT)[::-1]
 
 
 def other_names(db: Connection) -> dict[str, str]:
