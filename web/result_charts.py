@@ -28,6 +28,7 @@ from iop4d.web.tiles import Pictures, Place
 _LOOKS = 8  # of methods that are told apart
 _NAMES = 8  # calibrators up to which an axis has their names
 _PIXELS = 500  # of a profile that are drawn
+_STRIP = 5.0  # px about a source without an aperture
 _FARTHEST = 60.0  # px of a profile
 _BEAMS = {"": "all light", "O": "ordinary image", "E": "extraordinary image"}
 
@@ -92,7 +93,8 @@ def growth(curves: dict[str, list[list[float]]], aperture_arcsec: float | None) 
 
 def profile(pictures: Pictures, path: str, site: Site, *, x: float, y: float,
             aperture_px: float | None, annulus_px: Sequence[float] | None) -> Markup | None:
-    """The pixels about a source on a reduced frame; None where they cannot be read."""
+    """The pixels about a source on a reduced frame by their distance, and their sums along x and
+    y; None where they cannot be read."""
     reach = min(max([*(annulus_px or ()), 3 * (aperture_px or 5.0)]), _FARTHEST)
     half = math.ceil(reach) + 1
     place = Place(path=path, roots=(site.root,), cut=Cut())
@@ -118,12 +120,25 @@ def _profile(pictures: Pictures, place: Place, centre: tuple[float, float], half
     upright = [] if aperture_px is None else [(aperture_px, "chosen", "aperture")]
     upright += [(radius, "edge", label) for radius, label in zip(
         annulus_px or (), ("sky from", "to"), strict=False)]
-    return plot("Radial profile", [Panel(
+    radial = plot("Radial profile", [Panel(
         label="pixel [ADU]", upright=upright,
         dust=list(zip(found.distance[::step].tolist(), found.value[::step].tolist(), strict=True)),
         lines=[Line(points=list(zip(found.ring.tolist(), found.median.tolist(), strict=True)),
                     look="m1", label="median of a ring")])],
         Axis(label="distance [px]", low=0.0))
+    return radial + _projections(pixels, x - max(left, 0), y - max(low, 0), reach,
+                                 aperture_px or _STRIP)
+
+
+def _projections(pixels: Any, x: float, y: float, reach: float, half_width: float) -> Markup:
+    """The pixels summed across the aperture, along x and along y."""
+    both = display.projections(pixels, x, y, reach, half_width)
+    edges = [(side * half_width, "chosen", "aperture" if side > 0 else "") for side in (-1, 1)]
+    return plot("Projections along x and along y", [
+        Panel(label=f"along {name} [ADU]", height=110, upright=edges, lines=[
+            Line(points=list(zip(one.offset.tolist(), one.value.tolist(), strict=True)),
+                 look="m1")]) for name, one in zip("xy", both, strict=True)],
+        Axis(label="from the source [px]"))
 
 
 def modulation(db: Connection, chain: dict[str, Any], site: Site) -> Markup | None:

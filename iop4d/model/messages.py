@@ -125,6 +125,22 @@ class ReduceRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Solution:
+    """How a field was found. ``steps``: the ways that failed before, each with its reason.
+
+    ``attempts``: star lists that the way that succeeded has tried; ``log_odds``: natural logarithm
+    of the odds that its match is no accident, NaN where it gives none. ``matched``: the brightest
+    stars that the projection was fitted to: x, y, and where they were found less where it puts
+    them, all in pixels.
+    """
+
+    steps: tuple[str, ...] = ()
+    attempts: int = 0
+    log_odds: float = float("nan")
+    matched: tuple[tuple[float, float, float, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reduced:
     """A frame measured. ``wcs`` maps FITS keywords to values; lengths in pixels unless named.
 
@@ -157,6 +173,7 @@ class Reduced:
     field_stars: tuple[FieldStar, ...] = ()
     stars: tuple[tuple[float, float, float], ...] = ()
     astrometry_from: AstrometryFrom = AstrometryFrom.INDEX
+    solution: Solution = Solution()
     stages: dict[str, float] = field(default_factory=dict)  # stage to core-seconds
 
 

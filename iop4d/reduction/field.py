@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
 from iop4d.model.frame import AstrometryFrom
-from iop4d.model.messages import UNSOLVED
+from iop4d.model.messages import UNSOLVED, Solution
 from iop4d.reduction.context import Stages
 from iop4d.reduction.rungs import (
     Found,
@@ -31,6 +31,8 @@ Floats = NDArray[np.float64]
 
 _POOR_MATCHES = 6  # stars below which a solution counts as poor
 _POOR_RMS = 0.12  # FWHM above which it does
+_KEPT_STARS = 32  # of the fit that are kept with a frame: under 1 kB
+_LONGEST_STEP = 200  # characters of the reason of a way that failed
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,11 @@ RUNGS: tuple[Rung, ...] = (
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """Where a frame lies. ``offset``: of the ordinary against the extraordinary images in pixels,
-    where every star has two; ``astrometry_from``: the rung that found it."""
+    where every star has two; ``astrometry_from``: the rung that found it, ``solution``: how."""
 
     refined: Refined
     astrometry_from: AstrometryFrom
+    solution: Solution
     offset: tuple[float, float] | None = None
 
     @property
@@ -86,11 +89,16 @@ def find_field(search: Search, stages: Stages) -> Field:
         except StageError as error:
             failures.append((rung.name, error))
             continue
+        steps = tuple(f"{name}: {str(error)[:_LONGEST_STEP]}" for name, error in failures)
+        solution = Solution(steps=steps)
         if isinstance(found, Found):
             with stages("refine"):
-                found = _refined(found, search)
+                fitted = _refined(found, search)
+                solution = Solution(steps=steps, attempts=found.attempts,
+                                    log_odds=found.match.log_odds, matched=fitted.matched())
+                found = fitted.refined
         if found is not None:
-            return Field(refined=found, astrometry_from=rung.name,
+            return Field(refined=found, astrometry_from=rung.name, solution=solution,
                          offset=search.beams.pairs.offset if search.beams else None)
     with stages("solve"):
         hint = other_scale(search) if failures[0][1].stage == UNSOLVED else ""
@@ -101,7 +109,25 @@ def find_field(search: Search, stages: Stages) -> Field:
     raise StageError(failures[0][1].stage, "; ".join([*said, *filter(None, [hint])]))
 
 
-def _refined(found: Found, search: Search) -> Refined:
+@dataclass(frozen=True, kw_only=True)
+class _Fitted:
+    """A projection, with the known stars and the detections that it was fitted to."""
+
+    refined: Refined
+    match: Match
+    found: Detections
+
+    def matched(self) -> tuple[tuple[float, float, float, float], ...]:
+        """The brightest stars of the fit: x, y, and what is left in x and y, in pixels."""
+        order = np.sort(self.refined.detection)[:_KEPT_STARS]  # detections are brightest first
+        star = self.refined.star[np.argsort(self.refined.detection)[:_KEPT_STARS]]
+        x, y = self.found.x[order], self.found.y[order]
+        i, j = self.refined.wcs.to_pixel(self.match.ra[star], self.match.dec[star])
+        return tuple((round(float(a), 1), round(float(b), 1), round(float(a - c), 2),
+                      round(float(b - d), 2)) for a, b, c, d in zip(x, y, i, j, strict=True))
+
+
+def _refined(found: Found, search: Search) -> _Fitted:
     """Fit the projection to the stars of the match, and to the catalogue's where those are few.
 
     All detections serve; but where they fit badly, because cosmic rays stand among few stars, those
@@ -113,18 +139,20 @@ def _refined(found: Found, search: Search) -> Refined:
         match = replace(match, ra=np.concatenate([match.ra, [s.ra_deg for s in sources]]),
                         dec=np.concatenate([match.dec, [s.dec_deg for s in sources]]))
     refined = _fit(match, search.one_of_each(stars.detections.only(~stars.sharp)), search)
-    if quality(refined, stars.psf.fwhm):
+    if quality(refined.refined, stars.psf.fwhm):
         other = _fit(match, found.stars, search)
-        if other.n_matched >= refined.n_matched and other.rms_px < refined.rms_px:
+        if (other.refined.n_matched >= refined.refined.n_matched
+                and other.refined.rms_px < refined.refined.rms_px):
             return other
     return refined
 
 
-def _fit(match: Match, found: Detections, search: Search) -> Refined:
+def _fit(match: Match, found: Detections, search: Search) -> _Fitted:
     noise = np.hypot(0.03, replace(search.stars, detections=found).centroid_noise)
     noise[found.saturated] = 0.5
-    return refine(match.wcs, x=found.x, y=found.y, noise=noise, ra=match.ra, dec=match.dec,
-                  shape=search.facts.shape, fwhm=search.stars.psf.fwhm)
+    refined = refine(match.wcs, x=found.x, y=found.y, noise=noise, ra=match.ra, dec=match.dec,
+                     shape=search.facts.shape, fwhm=search.stars.psf.fwhm)
+    return _Fitted(refined=refined, match=match, found=found)
 
 
 def quality(refined: Refined, fwhm: float) -> Flag:

@@ -185,7 +185,7 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         measurements=found.sources, results=results, frame_flags=measured.flags,
         target=_main_target(targets, facts, tools.catalogue, wcs),
         field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
-        astrometry_from=field.astrometry_from,
+        astrometry_from=field.astrometry_from, solution=field.solution,
         warnings=(*doubts, *filter(None, (wrapped, *pixel_doubts, *notes)),
                   *_warnings(request, stars)))
 

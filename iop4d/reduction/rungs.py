@@ -54,10 +54,14 @@ _MARGIN = 10.0  # px from the edge within which a star may not be detected
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A field that was found, still to be refined, and the star list that found it."""
+    """A field that was found, still to be refined, and the star list that found it.
+
+    ``attempts``: how many star lists were tried until one matched.
+    """
 
     match: Match
     stars: Detections
+    attempts: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,7 +145,7 @@ def by_index(search: Search) -> Found | None:
         match = solve(search.solver, found.x, found.y, scale_arcsec=search.scale_arcsec,
                       tolerance=settings.scale_tolerance, pointing_deg=place,
                       radius_deg=settings.search_radius, seconds=min(settings.timeout, left))
-        return None if match is None else Found(match=match, stars=found)
+        return None if match is None else Found(match=match, stars=found, attempts=tried)
 
     # The pointing may be wrong: time is kept for an attempt without it.
     kept = 0.0 if pointing_deg is None else _BLIND
@@ -316,13 +320,14 @@ def _brightness(star: Source, band: str | None) -> float:
 def match_pattern(lists: Iterable[Detections], known: KnownStars, facts: FrameFacts,
                   fwhm: float) -> Found | None:
     """The first list of detections, brightest first, that matches; None rather than a guess."""
-    for found in lists:
+    for tried, found in enumerate(lists, 1):
         listed = found.only(np.arange(min(_LISTED, len(found))))
         placed = place(listed.x, listed.y, known.x, known.y, stars=STARS_OF_QUADS,
                        reflected=not known.of_frame,
                        most_turn_deg=MOST_TURN_DEG if known.of_frame else 180.0)
         if placed is not None and _is_sure(placed, known, listed, facts, fwhm):
-            return Found(match=known.match(through(known.wcs, placed, facts)), stars=listed)
+            return Found(match=known.match(through(known.wcs, placed, facts)), stars=listed,
+                         attempts=tried)
     return None
 
 

@@ -146,3 +146,29 @@ def radial_profile(image: FloatImage, x: float, y: float, reach: float) -> Profi
     rings = np.unique(number)
     return Profile(distance=far, value=light, ring=rings.astype(np.float64),
                    median=np.array([np.median(light[number == ring]) for ring in rings]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """An image summed across a strip about a place: ``offset`` from it in pixels, and the sums."""
+
+    offset: Floats
+    value: Floats
+
+
+def projections(image: FloatImage, x: float, y: float, reach: float, half_width: float,
+                ) -> tuple[Projection, Projection]:
+    """An image [y, x] along x and along y through a 0-based place, within ``reach`` pixels of it.
+
+    Each value is the sum over the pixels that lie within ``half_width`` of the place across the
+    strip, in the image's unit; pixels without a value add nothing, and a sum of none is NaN.
+    """
+    found = []
+    for along, across, turned in ((x, y, image), (y, x, image.T)):
+        place = np.arange(turned.shape[1]) - along
+        rows = np.abs(np.arange(turned.shape[0]) - across) <= half_width
+        near = np.abs(place) <= reach
+        strip = turned[rows][:, near].astype(np.float64)
+        sums = np.where(np.isfinite(strip).any(axis=0), np.nansum(strip, axis=0), np.nan)
+        found.append(Projection(offset=place[near].astype(np.float64), value=sums))
+    return found[0], found[1]

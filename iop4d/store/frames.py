@@ -23,7 +23,7 @@ from iop4d.model.frame import (
     FrameKind,
     is_same_exposure,
 )
-from iop4d.model.messages import UNSOLVED, Reduced, StarList
+from iop4d.model.messages import UNSOLVED, Reduced, Solution, StarList
 from iop4d.model.result import Measurement
 from iop4d.model.states import REPLACED_FRAMES, FrameState, JobState
 from iop4d.model.units import SECONDS_A_DAY
@@ -217,8 +217,14 @@ def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
         for name, value in plain.items()}
     return info | {"wcs": dict(reduced.wcs), "wcs_ordinary": dict(reduced.wcs_ordinary),
                    "annulus_px": list(reduced.annulus_px), "warnings": list(reduced.warnings),
-                   "core_s": core_s,
+                   "core_s": core_s, "solution": _plain_solution(reduced.solution),
                    "stages": {name: round(s, 5) for name, s in reduced.stages.items()}}
+
+
+def _plain_solution(found: Solution) -> dict[str, Any]:
+    return {"steps": list(found.steps), "attempts": found.attempts,
+            "log_odds": finite(round(found.log_odds, 1)),
+            "matched": [list(star) for star in found.matched]}
 
 
 def save_measurements(tx: Transaction, frame_id: int,

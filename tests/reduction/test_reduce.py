@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,11 +29,13 @@ from iop4d.model.messages import (
 from iop4d.model.source import Catalogue, SourceKind
 from iop4d.reduction.frame import seeing_flag
 from iop4d.reduction.workbench import Workbench
+from iop4d.store.frames import reduced_info
 from tests.reduction.small import (
     BIAS,
     EXPTIME,
     SEEN_SKY,
     SHAPE,
+    STARS,
     TARGET,
     ZERO_POINT,
     FakeSolver,
@@ -56,6 +59,14 @@ def test_a_frame_is_reduced_to_its_target_s_magnitude(
     assert found.sky == pytest.approx(SEEN_SKY, rel=0.02)
     assert found.n_matched >= 10
     assert found.wcs_rms_px < 0.1
+    # The stars that the projection was fitted to, each with what is left of it.
+    solution = found.solution
+    assert (solution.attempts, solution.log_odds, solution.steps) == (1, 50.0, ())
+    assert len(solution.matched) == min(found.n_matched, 32)
+    for x, y, dx, dy in solution.matched:
+        assert min(math.hypot(star.x - x, star.y - y) for star in STARS) < 0.3
+        assert math.hypot(dx, dy) < 0.3
+    assert len(json.dumps(reduced_info(found, 0.1)["solution"])) < 1000
     assert {m.source for m in found.measurements} == {"Target", "A", "B", "C", "Bright"}
     flags = {m.source: m.flags for m in found.measurements}
     assert flags.pop("Bright") & Flag.SATURATED

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from astropy.visualization import ZScaleInterval
 
-from iop4d.science.display import NONE, STEP, decode, encode, levels_of, radial_profile, zscale
+from iop4d.science.display import (
+    NONE,
+    STEP,
+    decode,
+    encode,
+    levels_of,
+    projections,
+    radial_profile,
+    zscale,
+)
 
 
 def noise(sky: float = 200.0, sigma: float = 8.0) -> np.ndarray:
@@ -70,3 +79,16 @@ def test_a_profile_is_the_light_by_distance() -> None:
     at = dict(zip(found.ring.tolist(), found.median.tolist(), strict=True))
     assert at[3.0] == pytest.approx(100.0 * math.exp(-9.0 / 18.0), rel=0.15)
     assert at[9.0] < at[3.0] < at[1.0]
+
+
+def test_projections_are_sums_across_a_strip() -> None:
+    image = np.zeros((7, 9))
+    image[3, 5], image[4, 5], image[3, 6], image[0, 5] = 10.0, 4.0, 2.0, 100.0
+    image[2, 4] = math.nan
+    along_x, along_y = projections(image, 5.0, 3.0, reach=2.0, half_width=1.0)
+    assert along_x.offset.tolist() == [-2.0, -1.0, 0.0, 1.0, 2.0]
+    assert along_x.value.tolist() == [0.0, 0.0, 14.0, 2.0, 0.0]  # not the star three rows below
+    assert along_y.offset.tolist() == [-2.0, -1.0, 0.0, 1.0, 2.0]
+    assert along_y.value.tolist() == [0.0, 0.0, 12.0, 4.0, 0.0]
+    none, _ = projections(np.full((3, 3), math.nan), 1.0, 1.0, 1.0, 1.0)
+    assert np.isnan(none.value).all()

@@ -41,7 +41,7 @@
 
   const state = { image: images[0].name, x: 0, y: 0, zoom: 0, stretch: "asinh", colours: "grey", blinking: null, overlays: new Set(["sources", "apertures"]) };
   const views = new Map();   // by name: its description, cuts, tiles
-  let marks = { sources: [], stars: [], pairs: [] }, wanted = false, pointer = null;
+  let marks = { sources: [], stars: [], pairs: [], matched: [] }, wanted = false, pointer = null;
 
   const STRETCH = {
     linear: (t) => t, sqrt: Math.sqrt, asinh: (t) => Math.asinh(t * 12) / Math.asinh(12), log: (t) => Math.log1p(1000 * t) / Math.log(1001),
@@ -196,6 +196,7 @@
     return (hours ? "" : degrees < 0 ? "−" : "+") + two(Math.floor(seconds / 3600)) + ":" + two(Math.floor(seconds / 60) % 60) + ":" + s;
   };
 
+  const LONGER = 100; // times that residuals of the astrometric solution are lengthened
   const KINDS = { target: "#ff5c5c", calibrator: "#5ac878", standard: "#5aa0ff" };
   const ring = (x, y, r) => { context.beginPath(); context.arc(...toScreen(x, y), Math.max(r * state.zoom, 2), 0, 2 * Math.PI); context.stroke(); };
   const drawMarks = (scale) => {
@@ -205,6 +206,10 @@
     context.font = "12px system-ui, sans-serif";
     if (on("grid") && marks.wcs) drawGrid(marks.wcs);
     if (on("stars")) { context.strokeStyle = "#f0bf62"; for (const [x, y] of marks.stars) ring(x, y, 6 / Math.max(state.zoom, 0.6)); }
+    if (on("matched")) { // the line: where the solution puts the star, lengthened
+      context.strokeStyle = "#4cc3d9";
+      for (const [x, y, dx, dy] of marks.matched) { ring(x, y, 5 / Math.max(state.zoom, 0.6)); context.beginPath(); context.moveTo(...toScreen(x, y)); context.lineTo(...toScreen(x - LONGER * dx, y - LONGER * dy)); context.stroke(); }
+    }
     if (on("pairs")) {
       context.strokeStyle = "#c08bf0";
       for (const [x0, y0, x1, y1] of marks.pairs) { context.beginPath(); context.moveTo(...toScreen(x0, y0)); context.lineTo(...toScreen(x1, y1)); context.stroke(); }
@@ -451,8 +456,8 @@
   const [stretchLabel, stretches] = choice("Stretch", ["linear", "sqrt", "asinh", "log"].map((one) => [one, one]), (name) => { state.stretch = name; redraw(); });
   const [coloursLabel, palettes] = choice("Colours", ["grey", "inverted", "viridis", "heat"].map((one) => [one, one]), (name) => { state.colours = name; redraw(); });
   const [cutsLabel, cutsList] = choice("Cuts", CUTS, (name) => { if (name !== "own") setCuts(cutsOf(view(), name), name); });
-  const OVERLAYS = [["sources", "sources"], ["apertures", "apertures"], ["annuli", "annuli"], ["pairs", "pairs"], ["stars", "field stars"], ["masked", "masked pixels"], ["grid", "grid"]];
-  const has = { sources: () => marks.sources.length, apertures: () => marks.aperture, annuli: () => marks.annulus, pairs: () => marks.pairs.length, stars: () => marks.stars.length, masked: () => true, grid: () => marks.wcs };
+  const OVERLAYS = [["sources", "sources"], ["apertures", "apertures"], ["annuli", "annuli"], ["pairs", "pairs"], ["stars", "field stars"], ["matched", "matched stars"], ["masked", "masked pixels"], ["grid", "grid"]];
+  const has = { sources: () => marks.sources.length, apertures: () => marks.aperture, annuli: () => marks.annulus, pairs: () => marks.pairs.length, stars: () => marks.stars.length, matched: () => marks.matched.length, masked: () => true, grid: () => marks.wcs };
   const boxes = make("fieldset", { className: "overlays" }, make("legend", {}, "Overlays"));
   const listOverlays = () => {
     boxes.replaceChildren(boxes.firstChild, ...OVERLAYS.filter(([name]) => has[name]()).map(([name, label]) => {

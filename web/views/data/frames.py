@@ -44,6 +44,7 @@ def frame(db: Connection, id_: int) -> str:
                   work=frame_pages.jobs_of(db, row), changes=audit.of_subject(db, f"frame {id_}"),
                   measurements=pages.measurements(db, id_), versions=pages.versions(db, row),
                   masters=pages.masters_of(db, row), history=pages.history(db, results),
+                  vectors=frame_charts.vectors(row.info or {}, (row.ny, row.nx)),
                   offsets=frame_charts.offsets(frame_pages.places(db, id_), row.info or {}))
 
 

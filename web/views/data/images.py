@@ -14,6 +14,7 @@ from iop4d.store import frame_pages, frames, masters
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame, Master
 from iop4d.web.context import kept, parts, reading, whole_number
+from iop4d.web.frame_charts import matched
 from iop4d.web.reader import RefusedError
 from iop4d.web.tiles import Pictures, Place, cutout, still
 
@@ -108,6 +109,7 @@ def marks(db: Connection, id_: int) -> Response:
              for (name, beam), one in images.items() if beam == "O" and (name, "E") in images]
     return _plain({
         "sources": [asdict(mark) for mark in found], "stars": placed, "pairs": pairs,
+        "matched": matched(info),
         "aperture": info.get("aperture_px"), "annulus": info.get("annulus_px"),
         "wcs": None if wcs is None else {
             "ra0": wcs.ra0, "dec0": wcs.dec0, "x0": wcs.x0, "y0": wcs.y0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pysqlite3
 import pytest
 from flask.testing import FlaskClient
@@ -131,7 +133,15 @@ def test_the_header_shows_every_card_and_finds_some(site: Site) -> None:
 
 def test_the_astrometric_match_is_drawn(site: Site) -> None:
     give(site)
-    assert "Astrometric match" in client_of(site).get("/frames/1").text
+    execute(site, "UPDATE frame SET info = json_set(info, '$.solution', json(?)) WHERE id = 1",
+            json.dumps({"steps": ["index: none of 6 attempts matched"], "attempts": 2,
+                        "log_odds": 43.2, "matched": [[100.5, 200.5, 0.1, -0.2]]}))
+    page = client_of(site).get("/frames/1").text
+    for said in ("Astrometric match", "Residuals over the frame", "none of 6 attempts matched",
+                 "star list 2", "e<sup>43</sup>", "x 100, y 200: +0.10, -0.20 px"):
+        assert said in page, said
+    marks = client_of(site).get("/frames/1/marks.json").json
+    assert marks["matched"] == [[100.5, 200.5, 0.1, -0.2]]
 
 
 def test_a_frame_without_anything_has_its_page(site: Site) -> None:

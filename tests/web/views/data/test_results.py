@@ -36,10 +36,11 @@ def client(site: Site) -> FlaskClient:
 
 def test_it_shows_the_source_its_profile_and_its_calibrators(client: FlaskClient) -> None:
     page = client.get("/results/1").text
-    for what in ("Radial profile", "Curve of growth", "Calibrators", "2200+420 C", "saturated",
+    for what in ("Radial profile", "Projections along x and along y", "Curve of growth",
+                 "Calibrators", "2200+420 C", "saturated",
                  "/frames/1/cutout.png?", "Earlier values", "As text"):
         assert what in page
-    assert page.count("<svg class=\"chart\"") == 3
+    assert page.count("<svg class=\"chart\"") == 4
     assert "The settings of this result were not kept." in page
 
 
