@@ -18,6 +18,7 @@ _EXACT = 1e-6  # px: a source that was put at its predicted place shows nothing 
 _MJD_OF_ORDINAL = -678576  # of 0001-01-01, which is day 1
 _FEWEST = 2  # masters that show how they change
 _LONGEST_VECTOR = 0.15  # of the frame's width, at most
+_MOST_TIMES = 1000
 _WIDE, _TALLEST = 372.0, 420.0  # of a plot of the frame, in its units
 _LEAST = 0.1  # px that an axis shows at least
 
@@ -61,8 +62,9 @@ def vectors(info: dict[str, Any], shape: tuple[int | None, int | None],
     if not stars or not ny or not nx:
         return None
     longest = max(math.hypot(dx, dy) for _, _, dx, dy in stars) or 1.0
-    times = 10 ** math.floor(math.log10(_LONGEST_VECTOR * nx / longest))
-    lines = [Line(points=[(x, y), (x + times * dx, y + times * dy)], look="vector")
+    times = min(_MOST_TIMES, 10 ** math.floor(math.log10(_LONGEST_VECTOR * nx / longest)))
+    lines = [Line(points=[(x, y), (min(max(x + times * dx, 0.0), float(nx)), y + times * dy)],
+                  look="vector")
              for x, y, dx, dy in stars]
     return plot(f"What the solution leaves of {len(stars)} stars, over the frame", [
         Panel(label="y [px]", dust=[(x, y) for x, y, *_ in stars], lines=lines, low=0.0,

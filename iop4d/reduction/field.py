@@ -123,8 +123,8 @@ class _Fitted:
         star = self.refined.star[np.argsort(self.refined.detection)[:_KEPT_STARS]]
         x, y = self.found.x[order], self.found.y[order]
         i, j = self.refined.wcs.to_pixel(self.match.ra[star], self.match.dec[star])
-        return tuple((round(float(a), 1), round(float(b), 1), round(float(a - c), 2),
-                      round(float(b - d), 2)) for a, b, c, d in zip(x, y, i, j, strict=True))
+        return tuple((round(float(a), 1), round(float(b), 1), round(float(a - c), 3),
+                      round(float(b - d), 3)) for a, b, c, d in zip(x, y, i, j, strict=True))
 
 
 def _refined(found: Found, search: Search) -> _Fitted:
