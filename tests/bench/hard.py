@@ -3,7 +3,8 @@
 Every situation for every instrument: what is measured must be right within its error, or flagged.
 The catalogue and the instrument's constants are true, so that deviations are random and the pulls
 are those of the random errors alone. ``--only NAME``, ``--instrument NAME`` run single ones:
-``python -m tests.bench.hard --only isp --instrument AndorT90``.
+``python -m tests.bench.hard --only isp --instrument AndorT90``. ``--resume FOLDER`` keeps what each
+gave in a folder, and does not run again what is there: a run can be stopped and finished in pieces.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ from iop4d.simulator.night import Night
 from iop4d.simulator.plan import PHOTOMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
 from tests.bench.errors import is_error, width_bounds
+from tests.bench.scores import Deviation, Piece, Score, keep_score, read_score
 from tests.bench.situations import QUANTITIES, SITUATIONS, Situation, catalogue_of, plan_of
 from tests.support.lab import Lab, camera_masters, measured_frame, reduced_of, star_list, value_of
 
@@ -60,44 +62,11 @@ _FEWEST = 20  # numbers that tell the width of their pulls
 _SIGNIFICANT = 5.0  # sigmas of p from which on its pull and that of chi are Gaussian
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deviation:
-    """One number against the truth: its deviation, random and whole error, and whether it is
-    flagged."""
-
-    quantity: str
-    off: float
-    err: float
-    whole: float
-    flagged: bool
-
-    @property
-    def has_errors(self) -> bool:
-        """Whether there is a number, and both errors are such."""
-        return bool(np.isfinite(self.off)) and is_error(self.err) and is_error(self.whole)
-
-
-@dataclass(kw_only=True)
-class Score:
-    """What a situation gave with an instrument."""
-
-    situation: str
-    instrument: str
-    frames: int = 0
-    solved: int = 0
-    expected: int = 0  # results
-    got: int = 0
-    missing: Counter[str] = field(default_factory=Counter)  # quantities that unflagged results lack
-    found: list[Deviation] = field(default_factory=list)
-    flags: Counter[str] = field(default_factory=Counter)  # of the results
-    #: Results by what they are of, a group or a frame, and whether most numbers are flagged.
-    marks: Counter[tuple[str, bool]] = field(default_factory=Counter)
-    reasons: list[str] = field(default_factory=list)
-
-    def of(self, quantity: str) -> list[Deviation]:
-        """The deviations of a quantity that are not flagged, of those that have errors."""
-        return [d for d in self.found if d.quantity == quantity and not d.flagged
-                and d.has_errors]
+def _score(piece: Piece, masters: tuple[MasterRef, ...], folder: Path | None) -> Score:
+    score = run(piece.situation, piece.instrument, piece.seed, piece.groups, piece.frames, masters)
+    if folder:
+        keep_score(score, piece.kept(folder))
+    return score
 
 
 def run(name: str, instrument: str, seed: int, groups: int, frames: int,
@@ -189,6 +158,8 @@ def _series(lab: Lab, frames: list[MeasuredFrame], source: str) -> dict[int, Res
 
 
 def _group(lab: Lab, frames: list[MeasuredFrame], source: str) -> ResultValue | None:
+    if not frames:  # none of them was solved
+        return None
     value = value_of(lab.bench.perform(PolarimetryRequest(frames=tuple(frames))))
     assert isinstance(value, Polarised)
     return next((r for r in value.results if r.source == source), None)
@@ -339,8 +310,8 @@ def _masters(instrument: str, folder: Path) -> tuple[MasterRef, ...]:
     return camera_masters(instrument, folder, whole=True)
 
 
-def _work(words: argparse.Namespace) -> list[tuple[str, str, int, int, int]]:
-    """(situation, instrument, seed, groups, frames); the dearest first."""
+def _work(words: argparse.Namespace) -> list[Piece]:
+    """What is to be run; the dearest first."""
     names = [setup.name for setup in SETUPS]
     work = []
     for i, situation in enumerate(SITUATIONS):
@@ -356,8 +327,27 @@ def _work(words: argparse.Namespace) -> list[tuple[str, str, int, int, int]]:
             if words.short and not words.only and name != "AndorT90" and (
                     name not in situation.short if part else (i + k) % 5):
                 continue
-            work.append((situation.name, name, words.seed + 100 * i, groups, frames))
-    return sorted(work, key=lambda one: -one[3] * (20 if setup_of(one[1]).part else 1))
+            work.append(Piece(situation=situation.name, instrument=name,
+                              seed=words.seed + 100 * i, groups=groups, frames=frames))
+    return sorted(work, key=lambda one: -one.groups * (20 if setup_of(one.instrument).part else 1))
+
+
+def _scores(work: Sequence[Piece], folder: Path | None) -> list[Score]:
+    """What each piece gives, or gave when it was run before into the folder."""
+    kept = {piece: read_score(piece.kept(folder)) for piece in work} if folder else {}
+    scores = [score for score in kept.values() if score is not None]
+    work = [piece for piece in work if kept.get(piece) is None]
+    print(f"{len(scores)} kept, {len(work)} to run", file=sys.stderr)
+    needed = list(dict.fromkeys(piece.instrument for piece in work))
+    with (tempfile.TemporaryDirectory(prefix="iop4d-hard-") as scratch,
+          ProcessPoolExecutor(os.cpu_count()) as pool):
+        masters = dict(zip(needed, pool.map(
+            _masters, needed, [Path(scratch) / name for name in needed]), strict=True))
+        for score in pool.map(_score, work, [masters[piece.instrument] for piece in work],
+                              [folder] * len(work)):
+            scores.append(score)
+            print(":", end="", flush=True, file=sys.stderr)
+    return scores
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -372,17 +362,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=5000)
     parser.add_argument("--reasons", action="store_true",
                         help="flags, and why frames were not solved")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER",
+                        help="keep what each gives there, and run only what is not there yet")
     words = parser.parse_args(arguments)
-    work = _work(words)
-    scores = []
-    with (tempfile.TemporaryDirectory(prefix="iop4d-hard-") as scratch,
-          ProcessPoolExecutor(os.cpu_count()) as pool):
-        needed = list(dict.fromkeys(one[1] for one in work))
-        masters = dict(zip(needed, pool.map(
-            _masters, needed, [Path(scratch) / name for name in needed]), strict=True))
-        for score in pool.map(run, *zip(*work, strict=True), [masters[one[1]] for one in work]):
-            scores.append(score)
-            print(":", end="", flush=True, file=sys.stderr)
+    if words.resume:
+        words.resume.mkdir(parents=True, exist_ok=True)
+    scores = _scores(_work(words), words.resume)
     order = {s.name: i for i, s in enumerate(SITUATIONS)}
     scores.sort(key=lambda score: (order[score.situation], score.instrument))
     table, wrong = report(scores)

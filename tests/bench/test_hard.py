@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +17,10 @@ from iop4d.model.result import NAN, ResultValue
 from iop4d.simulator.plan import PHOTOMETRY, POLARIMETRY, checked
 from iop4d.simulator.setups import SETUPS
 from iop4d.simulator.sky import field_of
-from tests.bench.hard import Deviation, Score, deviations, report
+from tests.bench import hard
+from tests.bench.hard import deviations, report
 from tests.bench.nights import peak_rate
+from tests.bench.scores import Deviation, Score, keep_score, read_score
 from tests.bench.situations import SITUATIONS, catalogue_of, plan_of
 from tests.support.lab import star_list
 
@@ -141,3 +145,50 @@ def test_a_whole_frame_that_is_not_sure_enough_gives_sub_frames_no_stars() -> No
     found = star_list(sure)
     assert found is not None
     assert (found.x, found.y, found.flux) == ((1.0, 4.0), (2.0, 5.0), (30.0, 60.0))
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_stopped(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--resume", str(tmp_path / "kept"), "--instrument", "CAFOS", "--only", "hit 1 %",
+             "--only", "easy", "--only", "moon"]
+    ran = []
+
+    def run(name: str, *_: object) -> Score:
+        ran.append(name)
+        return score(0.01, -0.01, situation=name)
+
+    monkeypatch.setattr(hard, "run", run)
+    monkeypatch.setattr(hard, "_masters", lambda *_: ())
+    monkeypatch.setattr(hard, "ProcessPoolExecutor", ThreadPoolExecutor)
+    for again in (["easy", "moon", "hit 1 %"], []):
+        ran.clear()
+        with pytest.raises(SystemExit) as end:
+            hard.main(words)
+        assert not end.value.code
+        assert sorted(ran) == sorted(again)
+        assert "hit 1 %" in capsys.readouterr().out
+    names = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert len(names) == 3
+    halved = next((tmp_path / "kept").glob("hit*"))
+    assert halved.name.startswith("hit-1-percent_CAFOS_")
+    halved.write_text(halved.read_text()[:40])
+    with pytest.raises(SystemExit):
+        hard.main(words)
+    assert ran == ["hit 1 %"]
+
+
+def test_a_kept_score_is_read_as_it_was(tmp_path: Path) -> None:
+    one = score(0.01, NAN, situation="hit 30 %")
+    one.missing["q"], one.flags["BLENDED"] = 2, 3
+    one.reasons.append("no star was detected")
+    keep_score(one, tmp_path / "a.json")
+    found = read_score(tmp_path / "a.json")
+    assert found is not None
+    assert repr(found) == repr(one)
+    assert read_score(tmp_path / "b.json") is None
+
+
+def test_a_group_of_which_no_frame_was_solved_has_no_result() -> None:
+    nobody: Any = SimpleNamespace()  # a bench that is not asked
+    assert hard._group(nobody, [], "BL Lac") is None
