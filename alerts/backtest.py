@@ -11,11 +11,16 @@ from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.points import lacks_error, newest, since_jd
 from iop4d.alerts.rules import CompiledRule, Edge, History, RulePoint, compile_rule, judge
 from iop4d.config import Rule
-from iop4d.model.errors import ConfigError
+from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.model.states import AlertState
+from iop4d.store import points as stored
 from iop4d.store.database import Connection
 
 _OF_WINDOW = (Form.CHANGE, Form.ROTATION, Form.FAINTEST, Form.BRIGHTEST)
+
+
+class TooManyPointsError(Iop4dError):
+    """A back-test would take too long where somebody waits for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +67,18 @@ def changed_rule(rule: Rule, condition: str = "", clear: str | None = None) -> C
 
 
 def backtest(db: Connection, engine: AlertEngine, compiled: CompiledRule, since: float, *,
-             kept: dict[tuple[str, str], list[RulePoint]] | None = None) -> BackTest:
+             kept: dict[tuple[str, str], list[RulePoint]] | None = None,
+             most: int | None = None) -> BackTest:
     """Judge all points from JD ``since`` on, in the order of time; nothing is written or sent.
 
-    ``kept``: gets the points that were judged, by source and band.
+    ``kept``: gets the points that were judged, by source and band. Raises TooManyPointsError where
+    there are more than ``most`` results since then.
     """
     fired: list[Fired] = []
     count = unknown = 0
     series = engine.series(db, compiled)
+    if most is not None:
+        _check_count(db, compiled, series, since, most)
     for source, band in series:
         points = since_jd(db, compiled, source, band, since, engine.until)
         count += len(points)
@@ -79,6 +88,17 @@ def backtest(db: Connection, engine: AlertEngine, compiled: CompiledRule, since:
         fired += _episodes(source, band, judge(compiled, History(), points, since=since))
     return BackTest(fired=tuple(sorted(fired, key=lambda f: f.fired_jd)), points=count,
                   unknown=unknown, series=len(series))
+
+
+def _check_count(db: Connection, compiled: CompiledRule, series: list[tuple[str, str]],
+                 since: float, most: int) -> None:
+    left = most
+    for source, band in series:
+        for one in compiled.condition.bands or (band,):
+            left -= stored.count_since(db, source, one, since, most=left + 1)
+            if left < 0:
+                raise TooManyPointsError(
+                    f"there are more than {most:,} results since then that this rule watches")
 
 
 def waits_for(db: Connection, engine: AlertEngine, compiled: CompiledRule) -> str:

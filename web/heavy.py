@@ -25,16 +25,20 @@ _LONGEST_SECONDS = 120.0
 #: that, and the longest list is a fourth of it.
 UNREAD = 64 << 20
 _EXTENSION = "iop4d.heavy"
+_IMAGES = "iop4d.heavy.images"
+_IMAGES_AT_ONCE = 2  # that are read from their files
+_IMAGE_SECONDS = 6.0  # that one waits for its turn: a file of 61 Mpx takes some
 
 
 class HeavyAnswers:
     """How many heavy answers are made at the same time. A few more wait; the rest is refused."""
 
-    def __init__(self, threads: int, *, wait_s: float = _WAIT_SECONDS) -> None:
-        places = max(1, min(_AT_ONCE + _WAITING, threads // 4))
+    def __init__(self, threads: int, *, wait_s: float = _WAIT_SECONDS,
+                 at_once: int = _AT_ONCE) -> None:
+        places = max(1, min(at_once + _WAITING, threads // 4))
         self._wait_s = wait_s
         self._places = threading.Semaphore(places)
-        self._made = threading.Semaphore(min(_AT_ONCE, places))
+        self._made = threading.Semaphore(min(at_once, places))
 
     def admit(self, held: ExitStack) -> bool:
         """Whether one more may wait for its turn; it counts until the end of the stack."""
@@ -61,6 +65,7 @@ def _taken(semaphore: threading.Semaphore, held: ExitStack, wait_s: float) -> bo
 def install(app: Flask, threads: int) -> None:
     """Bound the heavy answers of an application that has so many threads."""
     app.extensions[_EXTENSION] = HeavyAnswers(threads)
+    app.extensions[_IMAGES] = HeavyAnswers(threads, wait_s=_IMAGE_SECONDS, at_once=_IMAGES_AT_ONCE)
 
 
 @contextmanager
@@ -69,6 +74,19 @@ def turn() -> Iterator[bool]:
     answers: HeavyAnswers = current_app.extensions[_EXTENSION]
     with answers.one() as may:
         yield may
+
+
+def reads_image(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """A view that may read the file of an image: few do at a time, and few more wait for it."""
+
+    @wraps(view)
+    def bounded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        images: HeavyAnswers = current_app.extensions[_IMAGES]
+        with images.one() as may:
+            return view(*args, **kwargs) if may else _too_many(
+                "too many images are being read; try again in a moment")
+
+    return bounded
 
 
 def heavy(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
@@ -120,8 +138,9 @@ def _unread() -> Callable[[], int]:
     return lambda: int(getattr(channel, "total_outbufs_len", 0))
 
 
-def _too_many() -> Response:
-    answer = jsonify(error="too many large answers are being made; try again in a moment")
+def _too_many(why: str = "too many large answers are being made; try again in a moment",
+              ) -> Response:
+    answer = jsonify(error=why)
     answer.status_code = 503
     answer.headers["Retry-After"] = str(_RETRY_SECONDS)
     return answer

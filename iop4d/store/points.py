@@ -259,6 +259,14 @@ def drawn(db: Connection, source: str, band: str, quantity: str, since: float, u
     return [(int(id_), float(jd), float(v), e) for id_, jd, v, e in reversed(list(rows))]
 
 
+def count_since(db: Connection, source: str, band: str, since: float, *, most: int) -> int:
+    """How many results of a source and band there are from a JD on; at most so many are counted."""
+    ((count,),) = db.rows(
+        "SELECT COUNT(*) FROM (SELECT id FROM result WHERE source = ? AND band = ? "
+        "AND jd_mid >= ? LIMIT ?) AS counted", source, band, since, most)
+    return int(count)
+
+
 def measured(db: Connection) -> list[tuple[str, str]]:
     """Every source and band that there are results of."""
     return list(db.select(Result, Result.source, Result.band).distinct().tuples())

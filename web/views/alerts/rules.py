@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from markupsafe import Markup
 
 from iop4d.alerts import rule_edits, rule_forms
 from iop4d.alerts.actions import ActionError
-from iop4d.alerts.backtest import BackTest, backtest, changed_rule, waits_for
+from iop4d.alerts.backtest import BackTest, TooManyPointsError, backtest, changed_rule, waits_for
 from iop4d.alerts.check import rules_of, without_wrong_rules
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.engine import AlertEngine
@@ -39,6 +40,7 @@ from iop4d.web.rule_curve import drawn
 blueprint = Blueprint("rules", __name__)
 
 _SINCE = "30d"
+_MOST_TESTED = 60_000  # results that a page back-tests a rule on: two seconds of a processor
 _WAITS = "iop4d.waits"
 _WAITS_KEPT = 600.0  # seconds for which it is kept for what a rule waits
 
@@ -151,7 +153,13 @@ def _tested(db: Connection, site: Site, watch: CompiledRule, since: str) -> Test
         if not may:
             raise ActionError("Other back-tests are running; try again in a moment.")
         engine = AlertEngine(site, time.time)
-        found = backtest(db, engine, watch, begin, kept=kept)
+        try:
+            found = backtest(db, engine, watch, begin, kept=kept, most=_MOST_TESTED)
+        except TooManyPointsError as error:
+            raise ActionError(
+                f"The back-test was not made: {error}, too many for a page. Choose a later "
+                f"beginning, or run: iop4d rules test {shlex.quote(watch.rule.name)} "
+                f"--since {shlex.quote(since)}") from error
         waits = waits_for(db, engine, watch)
         curves = [drawn(curve)
                   for curve in of_backtest(db, watch, found, kept, begin, now_jd)]

@@ -15,6 +15,7 @@ from iop4d.store.database import Connection
 from iop4d.store.schema import Frame, Master
 from iop4d.web.context import kept, parts, reading, whole_number
 from iop4d.web.frame_charts import matched
+from iop4d.web.heavy import reads_image
 from iop4d.web.reader import RefusedError
 from iop4d.web.tiles import Pictures, Place, cutout, still
 
@@ -54,6 +55,7 @@ def place_of_master(master: Master) -> Place:
 
 
 @blueprint.get("/frames/<int:id_>/image/<any(raw,reduced):which>.json")
+@reads_image
 @reading
 def of_frame(db: Connection, id_: int, which: str) -> Response:
     """What the viewer has to know of an image of a frame."""
@@ -62,6 +64,7 @@ def of_frame(db: Connection, id_: int, which: str) -> Response:
 
 @blueprint.get("/frames/<int:id_>/image/<any(raw,reduced):which>/<int:level>/<int:column>/"
                "<int:row>")
+@reads_image
 @reading
 def tile(db: Connection, id_: int, which: str, level: int, column: int, row: int) -> Response:
     """A tile of an image of a frame."""
@@ -69,6 +72,7 @@ def tile(db: Connection, id_: int, which: str, level: int, column: int, row: int
 
 
 @blueprint.get("/frames/<int:id_>/image/<any(raw,reduced):which>/pixel")
+@reads_image
 @reading
 def pixel(db: Connection, id_: int, which: str) -> Response:
     """The value of one pixel of an image of a frame."""
@@ -76,6 +80,7 @@ def pixel(db: Connection, id_: int, which: str) -> Response:
 
 
 @blueprint.get("/frames/<int:id_>/image/<any(raw,reduced):which>.png")
+@reads_image
 @reading
 def still_of_frame(db: Connection, id_: int, which: str) -> Response:
     """An image of a frame as a small picture, for browsers that run no scripts."""
@@ -83,6 +88,7 @@ def still_of_frame(db: Connection, id_: int, which: str) -> Response:
 
 
 @blueprint.get("/masters/<int:id_>/image.png")
+@reads_image
 @reading
 def still_of_master(db: Connection, id_: int) -> Response:
     """The image of a master as a small picture, for browsers that run no scripts."""
@@ -119,6 +125,7 @@ def marks(db: Connection, id_: int) -> Response:
 
 
 @blueprint.get("/frames/<int:id_>/cutout.png")
+@reads_image
 @reading
 def small(db: Connection, id_: int) -> Response:
     """A small picture about a pixel of the reduced frame, or the raw one, with its circles."""
@@ -141,6 +148,7 @@ def small(db: Connection, id_: int) -> Response:
 
 
 @blueprint.get("/masters/<int:id_>/image.json")
+@reads_image
 @reading
 def of_master(db: Connection, id_: int) -> Response:
     """What the viewer has to know of the image of a master."""
@@ -149,6 +157,7 @@ def of_master(db: Connection, id_: int) -> Response:
 
 
 @blueprint.get("/masters/<int:id_>/image/<int:level>/<int:column>/<int:row>")
+@reads_image
 @reading
 def master_tile(db: Connection, id_: int, level: int, column: int, row: int) -> Response:
     """A tile of the image of a master."""
@@ -156,6 +165,7 @@ def master_tile(db: Connection, id_: int, level: int, column: int, row: int) -> 
 
 
 @blueprint.get("/masters/<int:id_>/image/pixel")
+@reads_image
 @reading
 def master_pixel(db: Connection, id_: int) -> Response:
     """The value of one pixel of a master."""

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, request, url_for
 
 from iop4d.fields import calibrators as pan_starrs
 from iop4d.fields.calibrators import Calibrator, Found, merged
@@ -31,6 +31,7 @@ from iop4d.store.instrumental import Instrumental, instrumental
 from iop4d.web.auth import who
 from iop4d.web.context import changing, parts, reading, render
 from iop4d.web.heavy import heavy
+from iop4d.web.remote import RemoteQuestions
 from iop4d.web.scatter import residuals
 from iop4d.web.views.sources.catalogue import can_undo, known, label_of
 from iop4d.web.views.sources.chart import chart_of, in_field, short_name
@@ -41,6 +42,8 @@ _RECENT = 200  # results of the source that tell how its calibrators do
 _CHECKED = 12_000  # newest measurements of the calibrators that are checked
 _LARGEST_TABLE = 8 << 20  # bytes of a file of stars
 _MOST = 40  # candidates
+_MAST = "iop4d.mast"
+_MAST_SECONDS = 30.0  # for which a page waits for MAST
 _SHOWN = 5  # changes
 
 
@@ -180,25 +183,40 @@ def serve(key: str) -> Any:
 
 
 @blueprint.post("/sources/<path:key>/calibrators/find")
-@heavy
 def find(key: str) -> Any:
     """Candidates from a table of Pan-STARRS, or from MAST where the site file allows that."""
     request.max_content_length = _LARGEST_TABLE
     with parts().reader.connected() as db:
         source = known(db, key)
-        try:
-            radius = _radius(request.form.get("radius", ""))
-            found = pan_starrs.find(
-                _table(source, radius), source, catalogue.load(db).sources, radius_arcmin=radius,
-                demand_scatter="without_scatter" not in request.form)
-        except Iop4dError as error:
-            why = str(error).replace("--without-scatter skips", "the box below skips")
-            return _page(db, source, wrong=f"No candidates: {why}."), 400
-        candidates = _candidates(db, source, found)
-        return render(
-            db, "candidates.html", source=source, candidates=candidates, found=found,
-            chart=chart_of(db, source, [one.found.source for one in candidates]),
-            table=catalogue_csv.write([one.found.source for one in candidates]))
+    try:
+        radius = _radius(request.form.get("radius", ""))
+        # Before its turn among the large answers: a server elsewhere holds up nobody.
+        table = _table(source, radius)
+    except Iop4dError as error:
+        return _no_candidates(source, error)
+    return _found(source, table, radius)
+
+
+def _no_candidates(source: Source, error: Iop4dError) -> Any:
+    why = str(error).replace("--without-scatter skips", "the box below skips")
+    with parts().reader.connected() as db:
+        return _page(db, source, wrong=f"No candidates: {why}."), 400
+
+
+@heavy
+@reading
+def _found(db: Connection, source: Source, table: StarTable, radius: float) -> Any:
+    try:
+        found = pan_starrs.find(
+            table, source, catalogue.load(db).sources, radius_arcmin=radius,
+            demand_scatter="without_scatter" not in request.form)
+    except Iop4dError as error:
+        return _no_candidates(source, error)
+    candidates = _candidates(db, source, found)
+    return render(
+        db, "candidates.html", source=source, candidates=candidates, found=found,
+        chart=chart_of(db, source, [one.found.source for one in candidates]),
+        table=catalogue_csv.write([one.found.source for one in candidates]))
 
 
 @blueprint.post("/sources/<path:key>/calibrators/adopt")
@@ -251,7 +269,9 @@ def _table(source: Source, radius: float) -> StarTable:
     if not _may_ask_mast():
         raise CatalogueError("the site file does not allow to ask MAST ([web] ask_mast), or "
                              "astroquery is not installed")
-    return pan_starrs.download(source, radius)
+    mast: RemoteQuestions = current_app.extensions.setdefault(
+        _MAST, RemoteQuestions("MAST", _MAST_SECONDS))
+    return mast.ask(lambda: pan_starrs.download(source, radius))
 
 
 def _candidates(db: Connection, source: Source, found: Found) -> list[Candidate]:

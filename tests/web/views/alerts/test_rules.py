@@ -23,6 +23,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Audit
 from iop4d.web import answers
 from iop4d.web.app import create_app
+from iop4d.web.views.alerts import rules
 from tests.support.rows import rows
 from tests.web import observatory
 from tests.web.conftest import OURS, enter, requested
@@ -122,6 +123,18 @@ def test_a_rule_is_tried_on_the_past_by_who_is_signed_in(client: FlaskClient) ->
         assert f'name="clear" value="{used}"' in page
         assert "The rule would have fired" in page
     assert "can be met together" in client.get("/rules/bright?clear=mag+%3E+12").text
+
+
+def test_a_back_test_of_too_many_results_says_so_and_how_to_make_it(
+        client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(client)
+    monkeypatch.setattr(rules, "_MOST_TESTED", 2)
+    page = html.unescape(client.get("/rules/bright?since=36500d").text)
+    assert "The back-test was not made: there are more than 2 results since then" in page
+    assert "iop4d rules test bright --since 36500d" in page
+    assert "Evaluated on" not in page
+    monkeypatch.setattr(rules, "_MOST_TESTED", 10_000)
+    assert "Evaluated on" in client.get("/rules/bright?since=36500d").text
 
 
 def test_a_rule_is_added_by_who_is_signed_in_and_a_wrong_one_is_refused(client: FlaskClient,

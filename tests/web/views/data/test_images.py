@@ -9,7 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from iop4d.config import Site
+from iop4d.web import heavy
 from iop4d.web.app import create_app
+from iop4d.web.heavy import HeavyAnswers
 from tests.web.conftest import execute
 from tests.web.views.data.real_frame import FRAME, SHAPE, STAR, give, sky
 
@@ -102,3 +104,23 @@ def test_a_tile_or_pixel_far_beyond_the_image_is_refused_before_it_costs_anythin
     assert client.get(tile.replace("{level}", "20000000000")).status_code == 404
     for x, y in ((2**63 - 1, 0), (0, 2**63 - 1)):
         assert client.get(f"{said['pixelAddress']}&x={x}&y={y}").status_code == 404
+
+
+def test_too_many_images_at_once_are_refused_and_light_pages_go_on(site: Site) -> None:
+    app = create_app(site)
+    client = app.test_client()
+    said = client.get(f"/frames/{FRAME}/image/reduced.json").json
+    image = f"/frames/{FRAME}/image/reduced"
+    images = app.extensions[heavy._IMAGES] = HeavyAnswers(32, wait_s=0.0, at_once=2)
+    with images.one() as first, images.one() as second:
+        assert (first, second) == (True, True)
+        for address in (f"{image}.json", f"{image}/0/0/0", f"{image}.png",
+                        f"{image}/pixel?x=1&y=1", f"/frames/{FRAME}/cutout.png?x=50&y=50"):
+            answer = client.get(address)
+            assert answer.status_code == 503, address
+            assert "too many images are being read" in answer.json["error"]
+            assert int(answer.headers["Retry-After"]) > 0
+        assert client.get(f"/frames/{FRAME}/marks.json").status_code == 200
+        assert client.get(f"/frames/{FRAME}").status_code == 200
+        assert client.get("/api/results").status_code == 200
+    assert client.get(f"{image}.json").json["width"] == said["width"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote
@@ -13,9 +15,12 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from iop4d.config import Site
+from iop4d.fields.star_list import StarTable, from_text
 from iop4d.store import catalogue, catalogue_changes
 from iop4d.store.database import Database
 from iop4d.web.app import create_app
+from iop4d.web.remote import RemoteQuestions
+from iop4d.web.views.sources import calibrators
 from tests.web.conftest import OURS, add_account, enter
 from tests.web.views.sources import field
 
@@ -156,3 +161,37 @@ def test_mast_is_asked_only_where_the_site_file_says_so(editor: FlaskClient) -> 
     answer = editor.post(f"{AT}/find", headers=OURS, data={"online": "1"})
     assert answer.status_code == 400
     assert "[web] ask_mast" in answer.text
+
+
+def test_a_search_at_mast_takes_no_turn_of_others_and_ends(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> StarTable:
+        asked.set()
+        answers.wait(20)
+        return from_text(field.pan_starrs(), "MAST")
+
+    monkeypatch.setattr(calibrators, "_may_ask_mast", lambda: True)
+    monkeypatch.setattr(calibrators.pan_starrs, "download", slow)
+    app = create_app(site)
+    app.extensions[calibrators._MAST] = RemoteQuestions("MAST", 0.5)
+    client, other = app.test_client(), app.test_client()
+    enter(client)
+    found: list[Any] = []
+    search = threading.Thread(target=lambda: found.append(
+        client.post(f"{AT}/find", headers=OURS, data={"online": "1"})))
+    search.start()
+    assert asked.wait(5)
+    assert other.get("/api/results").status_code == 200  # a large answer
+    search.join(10)
+    assert found[0].status_code == 400
+    assert "MAST did not answer: timed out after 0.5 s" in found[0].text
+    again = client.post(f"{AT}/find", headers=OURS, data={"online": "1"})
+    assert "another search at MAST is under way" in again.text
+    answers.set()
+    end = time.monotonic() + 5
+    while "under way" in (answer := client.post(
+            f"{AT}/find", headers=OURS, data={"online": "1"})).text and time.monotonic() < end:
+        time.sleep(0.02)
+    assert (answer.status_code, "candidate" in answer.text.casefold()) == (200, True)
