@@ -127,7 +127,8 @@ _CLOSE = Statement(lambda given: Job.update(
     reason=given("reason"), changed_at=given("now")).where(Job.id == given("id")))
 _WAKE = Statement(lambda given: Job.update(
     state=JobState.QUEUED, not_before=given("now"), changed_at=given("now")).where(
-    (Job.state == JobState.WAITING) & (given("kind").is_null() | (Job.kind == given("kind")))))
+    (Job.state == JobState.WAITING)
+    & (Job.kind == fn.COALESCE(given("kind"), Job.kind))))
 
 
 #: Written out: this is asked for every job, and to make a statement takes longer than to run it.

@@ -166,6 +166,7 @@ def test_a_job_that_is_asked_for_again_keeps_its_urgency(database: Database) -> 
     assert first(database, Job).priority == Priority.CALIBRATE + Priority.LIVE
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("statement", [jobs.DUE, jobs.DUE_NEWEST])
 def test_a_claim_sorts_nothing(statement: str, database: Database) -> None:
     with database.read() as db:

@@ -20,9 +20,13 @@ from typing import Any
 
 import peewee as pw
 import psutil
+import psycopg
+from psycopg.rows import dict_row
 
 from iop4d.config import Site
 from iop4d.config.load import load_site
+from iop4d.config.store import Place, ServerPlace, place_of_url
+from iop4d.model.errors import Iop4dError
 
 _ENDED = frozenset({"done", "rejected", "failed", "quarantined", "duplicate", "superseded"})
 _PENDING = frozenset({"queued", "running", "waiting"})
@@ -78,7 +82,7 @@ def violations(site: Path, *, expected_files: Iterable[Path] = (),
     nowhere; ``mails`` counts what the mail server got by Message-ID, ``mailbox`` holds it;
     ``kills``: how often the daemon was killed; ``settled``: nothing is left to do.
     """
-    rows, sound = _read(site / "iop4d.db")
+    rows, sound = _read(site)
     evidence = Evidence(
         site=site, rows=rows, sound=sound, expected_files=tuple(expected_files),
         raw_sha256=raw_sha256 or {}, remembered=remembered or Remembered(),
@@ -89,7 +93,7 @@ def violations(site: Path, *, expected_files: Iterable[Path] = (),
 
 def remember(site: Path) -> Remembered:
     """What a visitor sees now."""
-    rows, _ = _read(site / "iop4d.db")
+    rows, _ = _read(site)
     return Remembered(
         events=frozenset(row["id"] for row in rows["event"]),
         results=frozenset(row["key"] for row in rows["result"]),
@@ -100,8 +104,30 @@ def remember(site: Path) -> Remembered:
 _TABLES = ("frame", "job", "master", "result", "resultframe", "alert", "outbox", "event")
 
 
-def _read(path: Path) -> tuple[dict[str, list[dict[str, Any]]], str]:
-    """The rows of the tables, all of one moment, and whether the file is sound."""
+def _read(site: Path) -> tuple[dict[str, list[dict[str, Any]]], str]:
+    """The rows of the tables, all of one moment, and whether the database is sound."""
+    place = _place_of(site)
+    return _of_server(place) if isinstance(place, ServerPlace) else _of_file(place.path)
+
+
+def _place_of(site: Path) -> Place:
+    """Where a site's database is, whatever else its file says."""
+    try:
+        return load_site(site, skip_wrong_rules=True).database
+    except Iop4dError:
+        return place_of_url("", site)
+
+
+def _of_server(place: ServerPlace) -> tuple[dict[str, list[dict[str, Any]]], str]:
+    """The server refuses rows that point at none; all else is looked at as in a file."""
+    with psycopg.connect(place.url, row_factory=dict_row) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return {table: list(connection.execute(f'SELECT * FROM "{table}" ORDER BY {key}'))
+                for table, key in ((table, "result_id, frame_id" if table == "resultframe"
+                                    else "id") for table in _TABLES)}, ""
+
+
+def _of_file(path: Path) -> tuple[dict[str, list[dict[str, Any]]], str]:
     with closing(pw.sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
         connection.row_factory = pw.sqlite3.Row
         connection.execute("PRAGMA query_only = 1")

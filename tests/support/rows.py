@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from peewee import SQL
 
+from iop4d.config.store import FilePlace
 from iop4d.store.database import Database
 from iop4d.store.table import Table
 
@@ -15,8 +16,15 @@ Row = TypeVar("Row", bound=Table)
 def rows(database: Database, table: type[Row], *conditions: Any) -> list[Row]:
     """The rows that meet the conditions, as they were written one after the other."""
     with database.read() as db:
-        query = db.select(table).order_by(SQL("rowid"))
+        query = db.select(table).order_by(_order(database, table))
         return list(query.where(*conditions) if conditions else query)
+
+
+def _order(database: Database, table: type[Table]) -> Any:
+    meta: Any = table._meta
+    if meta.auto_increment:
+        return meta.primary_key
+    return SQL("rowid" if isinstance(database.place, FilePlace) else "ctid")
 
 
 def first(database: Database, table: type[Row], *conditions: Any) -> Row:

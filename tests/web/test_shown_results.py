@@ -185,6 +185,7 @@ def test_a_summary_of_many_bands_takes_one_query(
     "ORDER BY jd_mid, id LIMIT 100",
     "SELECT night, COUNT(*), COUNT(DISTINCT source) FROM result WHERE withdrawn = 0 GROUP BY night",
     "SELECT night, state, COUNT(*) FROM frame WHERE night != '' GROUP BY night, state"])
+@pytest.mark.sqlite
 def test_what_the_pages_ask_is_in_the_order_of_an_index(query: str, empty: Site) -> None:
     with Database(empty.database).read() as db:
         plan = " ".join(row[3] for row in db.rows("EXPLAIN QUERY PLAN " + query))
