@@ -14,6 +14,7 @@ from iop4d.store import pages
 from iop4d.store.database import Connection
 from iop4d.store.pages import Episode, Page
 from iop4d.store.schema import Alert, AlertStep, Outbox, Result
+from iop4d.store.table import in_json
 
 #: What a list of episodes can be narrowed to, by the word of the address.
 STATES: dict[str, tuple[AlertState, ...]] = {
@@ -104,8 +105,8 @@ def beside(db: Connection, of: Alert) -> tuple[int | None, int | None]:
 _MESSAGE = (Outbox.id, Outbox.alert, Outbox.channel, Outbox.recipient, Outbox.state,
             Outbox.severity, Outbox.attempts, Outbox.last_error, Outbox.created_at, Outbox.sent_at,
             Outbox.held_until, Outbox.not_before, Outbox.digest, Outbox.dedup_key,
-            pw.fn.json_extract(Outbox.content, "$.subject").alias("about"),
-            pw.fn.json_extract(Outbox.content, "$.kind").alias("kind"))
+            in_json(Outbox.content, "subject").alias("about"),
+            in_json(Outbox.content, "kind").alias("kind"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,6 +128,9 @@ class Transaction(Connection):
                            else field.default for field in missing}
             text = insert_row(table, tuple(whole))  # type: ignore[arg-type]
             self._db.execute_sql(self._kind.sql(text), db_values(table, whole))
+        meta: Any = table._meta
+        if meta.auto_increment and meta.primary_key.name in rows[0]:
+            self._kind.note_keys(meta.table_name, meta.primary_key.column_name)
 
     def replace(self, table: type[Table], **columns: Any) -> None:
         """A row in the place of the one that has its key, if there is one."""

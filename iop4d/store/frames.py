@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from peewee import fn
-
 from iop4d.model.errors import UNKNOWN_INSTRUMENT
 from iop4d.model.flags import Flag
 from iop4d.model.frame import (
@@ -33,7 +31,7 @@ from iop4d.store.events import emit
 from iop4d.store.jobs import JobKind
 from iop4d.store.schema import Frame, FrameStars, Job
 from iop4d.store.statement import Statement, same
-from iop4d.store.table import as_number, is_filled
+from iop4d.store.table import as_number, in_json, is_filled
 
 #: How the reason of a frame begins that a person wants left out.
 IGNORED = "ignored by hand"
@@ -185,7 +183,7 @@ def _last(given: Callable[[str], Any]) -> Any:
     its_job = Job.select(Job.state).where(
         (Job.kind == JobKind.REDUCE.value) & (Job.key == Frame.id))
     return _like(given, as_number(
-        fn.json_extract(Frame.info, "$.frame_flags"), "BIGINT").alias("said")).where(
+        in_json(Frame.info, "frame_flags"), "BIGINT").alias("said")).where(
         (Frame.jd_start <= given("jd_start"))
         & ((its_job == JobState.RUNNING)
            | (Frame.state == FrameState.DONE) & (its_job == JobState.DONE))
@@ -459,7 +457,7 @@ _SERVED = Statement(lambda given: Frame.select().where(
         (Frame.subframe == True) | Frame.reason.startswith(f"{UNSOLVED}: ")))  # noqa: E712
        | ((Frame.state == FrameState.DONE) & (
            (Frame.subframe == True)  # noqa: E712 - SQL
-           | fn.json_extract(Frame.info, "$.astrometry_from").in_(_SECOND_CHOICES))))))
+           | in_json(Frame.info, "astrometry_from").in_(_SECOND_CHOICES))))))
 
 
 def set_reference(tx: Transaction, frame_id: int, reference_id: int | None) -> None:

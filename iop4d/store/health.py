@@ -14,8 +14,9 @@ from iop4d.model.states import TROUBLED_FRAMES, FrameState, JobState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.results import standing
 from iop4d.store.schema import Event, Frame, Job, Outage, Result
+from iop4d.store.table import in_json
 
-_RULE = pw.fn.json_extract(Event.content, "$.rule")
+_RULE = in_json(Event.content, "rule")
 _IS_ERROR = Event.kind == "alert-error"
 _WELL = ("ok", "idle", "paused")
 _UNDECIDED = ("starting",)
@@ -95,7 +96,7 @@ def rule_errors(db: Connection, since: float) -> dict[str, int]:
 
 def last_rule_error(db: Connection, rule: str) -> str:
     """Why a rule could not be evaluated last; empty if it always was."""
-    reason = pw.fn.json_extract(Event.content, "$.reason")
+    reason = in_json(Event.content, "reason")
     return str(db.select(Event, reason).where(_IS_ERROR & (rule == _RULE)).order_by(
         Event.id.desc()).limit(1).scalar() or "")
 

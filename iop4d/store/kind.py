@@ -40,6 +40,9 @@ class Kind(Protocol):
     def insert(self, text: str, values: list[Any], key: str) -> int:
         """Make a row; the value of its key, which the database chose."""
 
+    def note_keys(self, table: str, key: str) -> None:
+        """Rows with keys of their own were made: the next ones that are chosen lie above."""
+
     def is_in_transaction(self) -> bool:
         """Whether the transaction that was begun still runs."""
 

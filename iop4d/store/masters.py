@@ -24,6 +24,7 @@ from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
 from iop4d.store.frames import facts_of as frames_facts_of
 from iop4d.store.schema import Frame, Master
+from iop4d.store.table import in_json
 
 _APART = 20.0  # pixels: wider than any star
 _MOST_OF_PATTERN = 240  # frames whose median has all the certainty that a pattern needs
@@ -116,8 +117,8 @@ def fields_apart(db: Connection, facts: FrameFacts, most: int) -> list[int]:
     same place the first few.
     """
     (ny, nx), (x0, y0) = facts.shape, facts.origin
-    settings = fn.COALESCE(fn.json_extract(Frame.detector, "$.settings"), "")
-    rows = db.select(Frame, Frame.id, fn.json_extract(Frame.info, "$.wcs")).where(
+    settings = fn.COALESCE(in_json(Frame.detector, "settings"), "")
+    rows = db.select(Frame, Frame.id, in_json(Frame.info, "wcs")).where(
         _measured_like(facts) & (Frame.binning == facts.binning) & (Frame.nx == nx)
         & (Frame.ny == ny) & (Frame.x0 == x0) & (Frame.y0 == y0)
         & (settings == facts.detector.settings)).order_by(Frame.jd_start, Frame.name)

@@ -17,7 +17,7 @@ from iop4d.model.states import MessageKind, MessageState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
 from iop4d.store.schema import ChannelState, Outbox
-from iop4d.store.table import larger
+from iop4d.store.table import in_json, larger
 
 _DAY = 86400.0
 _SHOWN = _DAY  # seconds for which a message that was given up counts as undelivered
@@ -29,7 +29,7 @@ _NEXT_UPDATE = "next update"
 ALONE = (MessageKind.DIGEST, MessageKind.SUMMARY, MessageKind.TEST)
 
 _QUEUED = Outbox.state == MessageState.QUEUED
-_KIND = fn.COALESCE(fn.json_extract(Outbox.content, "$.kind"), MessageKind.ALERT.value)
+_KIND = fn.COALESCE(in_json(Outbox.content, "kind"), MessageKind.ALERT.value)
 _IS_DIGEST = _KIND == MessageKind.DIGEST
 _SEVERITY = Case(Outbox.severity, [(name, rank(name)) for name in SEVERITIES], 0)
 _DUE_AT = larger(Outbox.not_before, Outbox.held_until)
@@ -187,8 +187,8 @@ def most_severe(db: Connection, which: Foldable, limit: int) -> list[
         tuple[Any, float, Any, str]]:
     """Subject, time, link and severity of messages: the most severe first, then the newest."""
     return list(db.select(
-        Outbox, fn.json_extract(Outbox.content, "$.subject"), Outbox.created_at,
-        fn.json_extract(Outbox.content, "$.links.alerts"), Outbox.severity
+        Outbox, in_json(Outbox.content, "subject"), Outbox.created_at,
+        in_json(Outbox.content, "links.alerts"), Outbox.severity
     ).where(which.where()).order_by(_SEVERITY.desc(), Outbox.id.desc()).limit(limit).tuples())
 
 

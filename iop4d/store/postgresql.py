@@ -67,6 +67,12 @@ class Postgresql:
         cursor = self.db.execute_sql(f'{_marked(text)} RETURNING "{key}"', values)
         return int(cursor.fetchone()[0])
 
+    def note_keys(self, table: str, key: str) -> None:
+        """Have the keys that the server chooses go on above those that there are."""
+        self.db.execute_sql(
+            "SELECT setval(pg_get_serial_sequence(quote_ident(%s), %s), "  # noqa: S608
+            f'(SELECT max("{key}") FROM "{table}"))', (table, key))
+
     def is_in_transaction(self) -> bool:
         """Whether the transaction still runs."""
         status = self.db.connection().info.transaction_status

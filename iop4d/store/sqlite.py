@@ -61,6 +61,9 @@ class Sqlite:
         """Make a row; the value of its key."""
         return int(self.db.execute_sql(text, values).lastrowid)
 
+    def note_keys(self, table: str, key: str) -> None:
+        """Nothing: SQLite looks at the largest key itself."""
+
     def is_in_transaction(self) -> bool:
         """Whether the transaction still runs: SQLite itself ends one when a disk fills, say."""
         return bool(self.db.connection().in_transaction)

@@ -20,7 +20,7 @@ from iop4d.store.points import barring_flags
 from iop4d.store.results import STANDS, standing
 from iop4d.store.schema import Alert, Frame, Master, Meta, Outbox, Result, Summary
 from iop4d.store.status import TROUBLE
-from iop4d.store.table import as_number, is_filled, number_in
+from iop4d.store.table import as_number, in_json, is_filled, number_in
 
 _BEGAN = "summaries_since"  # key of when the site first asked for summaries
 _REPORTED = (f"SELECT {number_in('line.value', 'id', 'BIGINT')}, summary.night "  # noqa: S608
@@ -195,7 +195,7 @@ def unused_frames(db: Connection, night: str, since: float, until: float) -> lis
 
 def latencies(db: Connection, night: str) -> list[float]:
     """Seconds from the arrival of each science frame to its results, the shortest first."""
-    took = as_number(fn.json_extract(Frame.info, "$.latency_s"))
+    took = as_number(in_json(Frame.info, "latency_s"))
     return sorted(float(value) for (value,) in db.select(Frame, took).where(
         (Frame.night == night) & (Frame.kind == FrameKind.SCIENCE)
         & (Frame.state == FrameState.DONE) & took.is_null(False)).tuples())

@@ -34,6 +34,12 @@ def number_in(document: str, path: str, kind: str = "DOUBLE PRECISION") -> str:
     return f"CAST(json_extract({document}, '$.{path}') AS {kind})"
 
 
+def in_json(column: Any, path: str) -> Any:
+    """What a JSON column holds at a path such as ``links.alerts``."""
+    # The path is text of the statement: a value of it would differ where a row is grouped by it.
+    return pw.fn.json_extract(column, pw.SQL(f"'$.{path}'"))
+
+
 def as_number(found: Any, kind: str = "DOUBLE PRECISION") -> Any:
     """What was found in JSON, as a number."""
     return found.cast(kind)
