@@ -152,3 +152,26 @@ def test_a_page_that_cannot_be_updated_says_so_until_it_can(
         assert browser.js("document.getElementById('indicator').textContent") == "stale"
         away.rename(own.database)
         browser.wait("document.getElementById('stale').hidden", seconds=25)
+
+
+@pytest.mark.parametrize("path", ["data/results", "sources/BL%20Lac", "frames/1"])
+def test_on_paper_a_table_is_whole_and_nothing_is_there_to_be_clicked(
+        path: str, site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    browser.look_like(1047, 740, dark=True)  # A4 across, within its margins
+    with serving(site) as address:
+        browser.open(address + path)
+        browser.wait("document.querySelector('#print') && !document.querySelector('#print').hidden")
+        browser("Emulation.setEmulatedMedia", media="print",
+                features=[{"name": "prefers-color-scheme", "value": "dark"}])
+        seen = browser.js("""[...document.querySelectorAll('.top, form, button, nav, .actions')]
+            .filter((one) => one.offsetParent).map((one) => one.outerHTML.slice(0, 60))""")
+        assert seen == []
+        assert browser.js("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert browser.js("document.querySelector('.scroll table').offsetParent !== null")
+        assert browser.js("""[...document.querySelectorAll('.scroll')].filter(
+            (one) => one.scrollWidth > one.clientWidth + 1).length""") == 0
+        assert len(browser("Page.printToPDF")["data"]) > 10_000
+        browser("Emulation.setEmulatedMedia", media="", features=[])
+        browser.leave()
+    assert _complaints(browser) == []

@@ -31,6 +31,8 @@
       if (time.textContent !== text) time.textContent = text;
     }
   };
+  const print = document.getElementById("print");
+  if (print) { print.hidden = false; print.addEventListener("click", () => window.print()); }
   setInterval(tick, 1000);
   tick();
 
