@@ -139,18 +139,19 @@ def test_a_page_that_cannot_be_updated_says_so_until_it_can(
         tmp_path: Path, serving: Serving, browser: Browser) -> None:
     own = observatory.site(tmp_path / "site")
     observatory.fill(own)
-    away = own.database.with_name("away")
+    here = Path(str(own.database))
+    away = here.with_name("away")
     with serving(own) as address:
         browser.open(address)
         browser.wait("document.getElementById('indicator')?.textContent === 'live'")
         assert browser.js("document.getElementById('stale').hidden")
-        own.database.rename(away)
+        here.rename(away)
         browser.wait("!document.getElementById('stale').hidden", seconds=25)
         said = browser.js("document.getElementById('stale').textContent")
         assert "This page shows the state of 20" in said
         assert "nothing has run on this site yet" in said
         assert browser.js("document.getElementById('indicator').textContent") == "stale"
-        away.rename(own.database)
+        away.rename(here)
         browser.wait("document.getElementById('stale').hidden", seconds=25)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_a_result_of_which_little_is_known_has_its_pages(own: Site) -> None:
 
 
 def test_without_a_database_what_has_a_number_or_a_name_is_not_found(own: Site) -> None:
-    own.database.unlink()
+    Path(str(own.database)).unlink()
     client = create_app(own).test_client()
     for path in ("/frames/1", "/results/1", "/sources/BL%20Lac", "/nights/2025-11-22",
                  "/frames/1/raw"):
