@@ -25,6 +25,7 @@ from iop4d.web.app import create_app
 from iop4d.web.auth import LARGEST_FORM
 from iop4d.web.context import parts
 from iop4d.web.heavy import UNREAD
+from iop4d.web.queue_log import quiet_queue
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
             f"cannot listen at {site.web.host}:{site.web.port}: {error}; change [web] host or "
             "port, or stop what listens there") from error
     try:
-        with _signals(stop):
+        with _signals(stop), quiet_queue():
             _collect_rarely()
             announce(_address(site.web.host, server) + site.web.prefix.strip("/"))
             while not stop.is_set():

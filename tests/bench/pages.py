@@ -1,7 +1,9 @@
 """What the pages cost on a large database, and whether they hold under load. ``make bench-pages``.
 
-The database has 500 nights: 25,000 frames and 150,000 results, 54,000 of them of one source. The
-site is served by a process of its own, whose processor time and memory are read from /proc.
+The database has 500 nights: 25,000 frames and 150,000 results, 54,000 of them of one source; with
+``--large`` 4,000 nights: 200,000 frames and 1,000,000 results, 360,000 of one source, at which an
+address may cost twice as much. The site is served by a process of its own, whose processor time and
+memory are read from /proc.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from iop4d.store import catalogue, catalogue_csv
 from iop4d.store.database import Database
 
 _NIGHTS = 500
+_LARGE = {"frames": 200_000, "results": 640_000, "more": 360_000, "nights": 4000}
 _TELESCOPES = {"OSN-T090": "AndorT90", "OSN-T150": "AndorT150", "CAHA-T220": "CAFOS"}
 _REASON = "no astrometric solution: 7 stars found, 3 quads tried with the index, none matched"
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -199,6 +202,21 @@ def _paths(source: str, longest: str) -> list[str]:
             "/system", "/fragments/system/state"]
 
 
+#: CPU ms that an address may cost at 150,000 results, by how it begins; the first that fits.
+_LIMITS = (
+    ("/api/curves", 60), ("/curves.svg", 60), ("/api/v1/sources/", 60), ("/api/v1/results/", 25),
+    ("/api/v1/frames/", 25), ("/api/v1/", 60), ("/api/results", 60), ("/sources", 40),
+    ("/data/", 40), ("/nights", 40), ("/failed", 40), ("/alerts", 40), ("/frames/", 25),
+    ("/results/", 25), ("/api/", None), ("/healthz", None), ("/fragments/", 40), ("/system", 40),
+    ("/", 40))
+
+
+def limit_of(path: str, *, large: bool = False) -> float | None:
+    """CPU ms that an address may cost; None without a limit."""
+    most = next(most for begins, most in _LIMITS if path.startswith(begins))
+    return None if most is None else most * (2 if large else 1)
+
+
 def costs(site: Served, paths: list[str], repeat: int) -> list[tuple[str, float, float, float]]:
     """Of each address: processor ms, median ms, and kB as they came."""
     found = []
@@ -249,6 +267,65 @@ def storm(site: Served, path: str = "/api/results", many: int = 33, seconds: flo
             "rss_mb": most, "answered": statuses.get(200, 0), "refused": statuses.get(503, 0)}
 
 
+def _taken(site: Served, path: str, count: int) -> list[float]:
+    """How long each of some requests took, ms."""
+    times = []
+    for _ in range(count):
+        start = time.perf_counter()
+        site.get(path)
+        times.append(1e3 * (time.perf_counter() - start))
+        time.sleep(0.02)
+    return sorted(times)
+
+
+def beside_streams(site: Served, database: Path, many: int = 40, count: int = 40,
+                   ) -> dict[str, float]:
+    """How long /healthz and Tonight take without and with many open streams, of which each gets
+    ten events a second, and how many streams got all of them."""
+    found: dict[str, float] = {}
+    for path, name in (("/healthz", "healthz"), ("/", "tonight")):
+        found[f"{name}_alone_ms"] = statistics.median(_taken(site, path, count))
+    got, stop = [0] * many, threading.Event()
+
+    def listen(number: int) -> None:
+        with closing(http.client.HTTPConnection(urlsplit(site.address).netloc,
+                                                timeout=60)) as connection:
+            connection.request("GET", "/events")
+            answer = connection.getresponse()
+            while answer.status == 200 and not stop.is_set():
+                line = answer.readline()
+                got[number] += line.startswith(b"id:")
+
+    listening = [threading.Thread(target=listen, args=(i,), daemon=True) for i in range(many)]
+    for one in listening:
+        one.start()
+    time.sleep(2.0)
+    sent = 0
+
+    def emit() -> None:
+        nonlocal sent
+        with closing(sqlite3.connect(database, timeout=30)) as db:
+            while not stop.is_set():
+                db.execute("insert into event(at, kind, content) values(?, 'frame', '{}')",
+                           (time.time(),))
+                db.commit()
+                sent += 1
+                stop.wait(0.1)
+
+    sender = threading.Thread(target=emit)
+    sender.start()
+    most = 0.0
+    for path, name in (("/healthz", "healthz"), ("/", "tonight")):
+        times = _taken(site, path, count)
+        found[f"{name}_beside_ms"] = statistics.median(times)
+        found[f"{name}_most_ms"] = times[-1]
+        most = max(most, site.rss_mb)
+    stop.set()
+    sender.join()
+    time.sleep(1.5)
+    return found | {"rss_mb": most, "events": sent, "streams": sum(n >= sent for n in got)}
+
+
 def idle(site: Served, many: int = 600) -> float:
     """Seconds that a page takes while many connections are open and idle; NaN if it never came."""
     where = urlsplit(site.address)
@@ -280,23 +357,35 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="keep the site here, and use it again")
     parser.add_argument("--no-load", action="store_true", help="the costs alone")
+    parser.add_argument("--large", action="store_true", help="1,000,000 results, 200,000 frames")
     wanted, console = parser.parse_args(), Console(width=140, soft_wrap=True, highlight=False)
     with tempfile.TemporaryDirectory() as temporary:
         root = wanted.folder or Path(temporary)
         if (root / "names.json").exists():
             names = json.loads((root / "names.json").read_text())
         else:
-            names = make_site(root)
+            names = make_site(root, **_LARGE if wanted.large else {})
             (root / "names.json").write_text(json.dumps(names))
         with served(root) as site:
-            console.print("| address | CPU ms | median ms | kB sent |\n|---|---|---|---|")
+            console.print("| address | CPU ms | at most | median ms | kB sent |\n"
+                          "|---|---|---|---|---|")
+            over = 0
             for path, cpu, wall, size in costs(site, _paths(*names), wanted.repeat):
-                console.print(f"| {path} | {cpu:.0f} | {wall:.0f} | {size:.1f} |")
+                most = limit_of(path, large=wanted.large)
+                is_over = most is not None and cpu > most
+                over += is_over
+                said = f"{most or ''}{' OVER' * is_over}"
+                console.print(f"| {path} | {cpu:.0f} | {said} | {wall:.0f} | {size:.1f} |")
+            console.print(f"{over} addresses cost more than they may")
             if not wanted.no_load:
                 console.print(f"page with 600 idle connections: {idle(site):.2f} s")
         if not wanted.no_load:
             with served(root) as site:
                 console.print("33 requests of /api/results at once:", storm(site))
+            (root / "iop4d.toml").write_text(
+                '[site]\nname = "large"\n[web]\nthreads = 96\nmax_streams = 48\n')
+            with served(root) as site:
+                console.print("40 streams, beside them:", beside_streams(site, root / "iop4d.db"))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.bench.pages import costs, make_site, served, storm
+from tests.bench.pages import beside_streams, costs, limit_of, make_site, served, storm
 
 
 def test_a_storm_of_heavy_requests_leaves_the_site_answering(tmp_path: Path) -> None:
@@ -12,8 +12,19 @@ def test_a_storm_of_heavy_requests_leaves_the_site_answering(tmp_path: Path) -> 
     with served(tmp_path) as site:
         assert costs(site, ["/sources", "/healthz"], 1)
         found = storm(site, "/api/results", seconds=1.5)
+        streams = beside_streams(site, tmp_path / "iop4d.db", many=4, count=5)
     assert source
     assert found["looks"] > 3
     assert found["answered"] > 0
     assert found["refused"] > found["answered"]
     assert found["rss_mb"] < 400
+    assert streams["streams"] == 4
+    assert streams["events"] > 0
+    assert streams["rss_mb"] < 400
+
+
+def test_each_address_has_its_limit_and_twice_that_on_a_larger_site() -> None:
+    assert limit_of("/") == limit_of("/data/results?sort=-mag") == 40
+    assert limit_of("/frames/1") == 25
+    assert limit_of("/api/v1/results", large=True) == 120
+    assert limit_of("/healthz") is None
