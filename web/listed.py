@@ -147,4 +147,5 @@ def about(query: Query) -> str:
 
 def _observer() -> str:
     code = request.args.get("observer", "")[:_LONGEST_CODE]
-    return "".join(c for c in code if c.isascii() and c.isalnum())
+    return "".join(c for c in code if c.isascii() and c.isalnum()) \
+        or site_parts().site.site.aavso_observer

@@ -10,14 +10,15 @@ from iop4d.config import Site
 from iop4d.config.edit import rule_as_written, without_defaults
 from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.model.states import RequestKind, Role
-from iop4d.store import alerts, audit, people
+from iop4d.store import alerts, audit, flagging, people
 from iop4d.store.database import Connection
 from iop4d.store.schema import Audit
 from iop4d.web.answers import request_and_say
 from iop4d.web.context import changing
 
 #: Kinds of change that can be undone here.
-ACTS = ("mute", "unmute", "role", rule_edits.ADD, rule_edits.CHANGE, rule_edits.REMOVE)
+ACTS = ("mute", "unmute", "role", flagging.SET, flagging.CLEARED, rule_edits.ADD,
+        rule_edits.CHANGE, rule_edits.REMOVE)
 
 
 class UndoError(Iop4dError):
@@ -35,6 +36,8 @@ def undo(db: Connection, row: Audit, site: Site, *, by: str, now: float) -> str:
         raise UndoError(f"a change of the kind '{row.act}' cannot be undone here")
     if row.act in ("mute", "unmute"):
         return _mute(row, site, by=by, now=now)
+    if row.act in (flagging.SET, flagging.CLEARED):
+        return _flags(row, by=by, now=now)
     name = row.subject.partition(" ")[2]
     if row.act == "role":
         return _role(row, name, by=by, now=now)
@@ -59,6 +62,16 @@ def _mute(row: Audit, site: Site, *, by: str, now: float) -> str:
         made = actions.mute(tx, rule=rule, source=source, seconds=names["until"] - now, by=by,
                             now=now, rules=rules_of(site))
     return f"{' on '.join(filter(None, (made.rule, made.source))) or 'everything'} is muted again."
+
+
+def _flags(row: Audit, *, by: str, now: float) -> str:
+    """The whole change of flags, of every result that it touched."""
+    with changing() as tx:
+        done, other = flagging.undo(tx, row.at, by=by, of=row.by, now=now)
+        if not done:
+            raise UndoError("the flags were changed again since, or this was undone already")
+    left = f"; {other} changed since and stay as they are" if other else ""
+    return f"The flags of {done} result{'s' * (done != 1)} are as before{left}."
 
 
 def _role(row: Audit, name: str, *, by: str, now: float) -> str:

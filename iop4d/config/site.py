@@ -45,6 +45,11 @@ class SiteInfo:
 
     name: str = key("Name of the site, in messages and on the web pages.", "iop4d")
     url: str = key("Address of the web pages, for links in messages; empty: no links.", "")
+    aavso_observer: str = key(
+        "Code of the group's observer at the AAVSO, for files in its format; empty: XXX, which is "
+        "to be replaced before a file is sent.", "",
+        check=("2 to 5 letters or digits, or nothing",
+               lambda value: not value or bool(re.fullmatch(r"[A-Za-z0-9]{2,5}", value))))
 
 
 @dataclass(frozen=True, kw_only=True)

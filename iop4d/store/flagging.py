@@ -72,13 +72,14 @@ def clear_flag(tx: Transaction, ids: Sequence[int], name: str, *, note: str, by:
     return count
 
 
-def undo(tx: Transaction, at: float, *, by: str, now: float) -> tuple[int, int]:
-    """Undo a person's change of that moment: how many results are as before, how many are not.
+def undo(tx: Transaction, at: float, *, by: str, now: float, of: str = "") -> tuple[int, int]:
+    """Undo a change of that moment, one's own or that ``of`` another person: how many results are
+    as before, how many are not.
 
     A result whose flags were changed since, or of which this was undone already, stays as it is.
     Raises Iop4dError if there is no such change.
     """
-    rows = list(tx.select(Audit).where((Audit.at == at) & (Audit.by == by)
+    rows = list(tx.select(Audit).where((Audit.at == at) & (Audit.by == (of or by))
                                        & Audit.act.in_((SET, CLEARED))))
     if not rows:
         raise Iop4dError("there is no such change of yours to undo")

@@ -254,3 +254,14 @@ def test_a_secret_that_any_account_can_read_is_said_with_its_file(tmp_path: Path
         assert exposed_secrets(site) == [
             f"channel 'm': any account can read the password in {tmp_path / 'smtp'}: "
             f"chmod o-r {tmp_path / 'smtp'}"] * is_said
+
+
+@pytest.mark.parametrize(("code", "right"), [("ABC", True), ("", True), ("A B", False),
+                                             ("TOOLONG", False)])
+def test_the_code_at_the_aavso_is_checked(tmp_path: Path, code: str, right: bool) -> None:
+    text = f'[site]\naavso_observer = "{code}"\n'
+    if right:
+        assert parse_site(text, root=tmp_path).site.aavso_observer == code
+    else:
+        with pytest.raises(ConfigError, match="2 to 5 letters or digits"):
+            parse_site(text, root=tmp_path)

@@ -8,16 +8,19 @@ from flask import Blueprint, abort, request
 
 from iop4d.alerts.summary.statistics import camera_nights
 from iop4d.model.source import SourceKind
-from iop4d.store import catalogue, changes, curves, sources, summaries
+from iop4d.store import alert_pages, catalogue, changes, curves, sources, summaries
+from iop4d.store.alert_pages import EpisodeFilter
 from iop4d.store.database import Connection
 from iop4d.store.results import frame_ids
 from iop4d.web.context import reading, render
+from iop4d.web.policy import Access, sees
 from iop4d.web.views.sources.curves import chosen, relax_for_plots, shown
 
 blueprint = Blueprint("sources", __name__)
 
 _SHOWN = 60  # results in the table
 _NIGHTS = 20  # in the table of nights
+_EPISODES = 10  # of alerts
 
 
 @blueprint.get("/sources/<path:key>")
@@ -40,5 +43,7 @@ def source(db: Connection, key: str) -> str:
                   count=changes.kept_of(db, name, "count", lambda: sources.count(db, name)),
                   neighbours=curves.neighbours(db, name, targets),
                   **shown(db, choice, f"{request.script_root}/sources/{quote(name)}"),
+                  episodes=alert_pages.episodes(db, EpisodeFilter(source=name), 1, _EPISODES)
+                  if sees(Access.SITE) else None,
                   calibrators=known.calibrators_of(name),
                   frames=frame_ids(db, [row.id for row in results]))

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from iop4d.model.errors import Iop4dError
 from iop4d.model.units import jd_of_text, jd_of_unix, unix_of_jd
-from iop4d.store import audit, audit_pages
+from iop4d.store import audit, audit_pages, catalogue_changes
 from iop4d.store.audit_pages import AuditFilter
 from iop4d.store.database import Connection
 from iop4d.web import undo
@@ -44,6 +44,7 @@ def changes(db: Connection) -> str:
     people, acts = audit_pages.who_and_what(db)
     return render(db, "audit.html", which=which, rows=rows[:_PAGE], wrong=wrong, people=people,
                   acts=acts, shown=_shown, can_undo=undo.can_undo, place_of=_place_of,
+                  of_catalogue=catalogue_changes.ACTS,
                   older=rows[_PAGE - 1].id if len(rows) > _PAGE else None,
                   texts={name: asked.get(name, "") for name in times})
 

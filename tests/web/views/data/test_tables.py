@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -153,3 +154,10 @@ def test_strange_fields_make_no_fault(client: FlaskClient) -> None:
                   "id=99999999999999999999", "name.matches=("):
         for table in ("results", "frames"):
             assert client.get(f"/data/{table}?{query}").status_code in (200, 303, 400)
+
+
+def test_an_aavso_file_names_the_observer_of_the_site_or_of_the_address(own: Site) -> None:
+    coded = replace(own, site=replace(own.site, aavso_observer="ABC"))
+    client = create_app(coded).test_client()
+    assert "#OBSCODE=ABC" in client.get("/data/results?format=aavso").text
+    assert "#OBSCODE=XYZ" in client.get("/data/results?format=aavso&observer=XYZ").text

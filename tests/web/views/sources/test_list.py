@@ -12,7 +12,7 @@ from iop4d.config import Site, Tag
 from iop4d.instruments.telescopes import T090
 from iop4d.model.flags import Flag
 from iop4d.model.units import jd_of_text, unix_of_jd
-from iop4d.store import catalogue
+from iop4d.store import alerts, catalogue
 from iop4d.store.database import Database
 from iop4d.store.last_values import bands_of, source_rows
 from iop4d.store.schema import Result
@@ -114,3 +114,16 @@ def test_the_catalogue_is_read_with_tags_of_the_page(own: Site) -> None:
     client = create_app(own).test_client()
     assert names(client, "tag=fermi") == ["2200+420"]
     assert '<a class="tag" href="?tag=fermi">fermi</a>' in client.get("/sources").text
+
+
+def test_the_page_of_a_source_has_its_alerts(own: Site) -> None:
+    client = create_app(own).test_client()
+    with Database(own.database, read_only=True).read() as db:
+        alert = alerts.active(db)[0]
+    page = client.get(f"/sources/{alert.source}").text
+    part = page.split('id="alerts"')[1].split("</section>")[0]
+    assert f'href="/alerts/{alert.id}">{alert.rule}' in part
+    others = {one for one in ("2200+420", "2251+158", "0716+714") if one != alert.source}
+    assert all("No alert yet" in client.get(f"/sources/{one}").text for one in others)
+    results_only = create_app(replace(own, web=replace(own.web, read="results"))).test_client()
+    assert 'id="alerts"' not in results_only.get(f"/sources/{alert.source}").text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,15 @@ from iop4d.alerts import rule_edits
 from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.model.states import Role
-from iop4d.store import audit, requests, users
+from iop4d.store import (
+    audit,
+    catalogue,
+    catalogue_changes,
+    flagging,
+    requests,
+    results,
+    users,
+)
 from iop4d.store.database import Database
 from iop4d.store.schema import Audit, Mute
 from iop4d.web import answers
@@ -211,3 +220,25 @@ def test_what_cannot_be_undone_says_so(client: FlaskClient, site: Site) -> None:
     assert f"/system/audit/{change}/undo" not in client.get("/system/audit").text
     assert "cannot be undone here" in undo(client, change)
     assert client.post("/system/audit/99999/undo", headers=OURS).status_code == 404
+
+
+def test_flags_that_another_set_are_as_before_and_the_catalogue_has_its_own_page(
+        site: Site, client: FlaskClient) -> None:
+    with Database(site.database).write() as tx:
+        flagging.set_flag(tx, [1, 2], "clouds", note="thin cirrus", by="Ben", now=1700000000.0)
+        source = catalogue.find(tx, "BL Lac")
+        change = catalogue_changes.edit(tx, source, replace(source, note="a blazar"), by="Ben",
+                                        at=1700000001.0)
+    page = client.get("/system/audit").text
+    assert f'href="/catalogue/changes/{change}"' in page
+    flagged = next(row for row in rows(Database(site.database), Audit) if row.subject == "result 1")
+    undo = f"/system/audit/{flagged.id}/undo"
+    assert undo in page
+    said = client.post(undo, headers=OURS, follow_redirects=True).text
+    assert "The flags of 2 results are as before" in said
+    with Database(site.database, read_only=True).read() as db:
+        assert [results.find(db, id_).human_flags for id_ in (1, 2)] == [[], []]
+    newest = rows(Database(site.database), Audit)[-1]
+    assert (newest.act, newest.by) == (flagging.UNDONE, "Ana")
+    again = client.post(undo, headers=OURS, follow_redirects=True).text
+    assert "undone already" in again
