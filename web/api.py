@@ -36,6 +36,7 @@ from iop4d.web.context import (
     within,
 )
 from iop4d.web.heavy import heavy
+from iop4d.web.live_names import names_of
 from iop4d.web.policy import Access, for_reader, sees, still_sees
 
 blueprint = Blueprint("api", __name__)
@@ -114,10 +115,21 @@ def _for_outsiders(found: Overview) -> dict[str, Any]:
 @blueprint.get("/api/live")
 @reading
 def api_live(db: Connection) -> Response:
-    """What happened since an event, for pages that have no stream."""
+    """What happened since an event, for pages that have no stream.
+
+    Our own pages get the names that the stream has for them: of what each event is about, too.
+    """
     since = whole_number("since", 0)
-    return jsonify(last_event=events.newest(db), kinds=events.kinds_after(db, since),
+    names = _names_after(db, since) if "page" in request.args else events.kinds_after(db, since)
+    return jsonify(last_event=events.newest(db), kinds=names,
                    daemon=state_of_daemon(db), beat_at=heartbeat(db).get("beat_at"))
+
+
+def _names_after(db: Connection, since: int) -> list[str]:
+    rows = events.after(db, since, stream.REPLAY + 1)
+    if len(rows) > stream.REPLAY:
+        return ["reset"]
+    return sorted({name for row in rows for name in names_of(row.kind, row.content)})
 
 
 @blueprint.get("/api/results")

@@ -7,11 +7,9 @@ import logging
 import math
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import quote
 
 from flask import Flask, Response, jsonify, make_response, request
 from flask.json.provider import DefaultJSONProvider
-from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import IntegerConverter, Map
 
@@ -24,13 +22,24 @@ from iop4d.model.bands import BANDS, colour_of
 from iop4d.store import flagging, pages
 from iop4d.store.database import StoreUnavailableError
 from iop4d.store.status import TROUBLE
-from iop4d.web import api, auth, compression, context, formats, heavy, menu, policy, v1
+from iop4d.web import (
+    api,
+    auth,
+    compression,
+    context,
+    formats,
+    heavy,
+    live_names,
+    menu,
+    policy,
+    v1,
+)
 from iop4d.web.context import Parts, render_without_database
 from iop4d.web.health import health_of
 from iop4d.web.markdown import markdown
 from iop4d.web.proxy import BehindProxy
 from iop4d.web.reader import LiveSite, Reader
-from iop4d.web.stream import PAGE_PREFIX, Hub
+from iop4d.web.stream import Hub
 from iop4d.web.views import alerts, data, sources, system, tonight
 from iop4d.web.views.sources import public
 
@@ -118,26 +127,13 @@ def _give_templates(app: Flask) -> None:
         version=__version__, bokeh_version=api.BOKEH, subject=pages.subject, tag=tag,
         may_retry=policy.may_retry, health_of=health_of, retried=TROUBLE, system=SYSTEM,
         who=auth.who, band_colours=band_colours, public_address=public.address,
-        flag_names=flagging.NAMES, **menu.for_templates(), live=live_trigger, live_self=live_self)
+        flag_names=flagging.NAMES, **menu.for_templates(), **live_names.FOR_TEMPLATES)
 
 
 def band_colours() -> str:
     """The colours of the bands on light and on dark paper as JSON, for scripts."""
     return json.dumps({band: [colour_of(band), colour_of(band, dark=True)]
                        for band in (*BANDS, "")})
-
-
-def live_trigger(*kinds: str) -> str:
-    """When a part of a page is fetched again: at events of these kinds, by htmx's words."""
-    return ", ".join(f"{PAGE_PREFIX}{kind} from:body throttle:500ms" for kind in (*kinds, "reset"))
-
-
-def live_self(id_: str, *kinds: str) -> Markup:
-    """The attributes of a part that is taken from the page itself, as it is then."""
-    path = f"{request.script_root}{quote(request.path)}"
-    query = request.query_string.decode("latin-1")
-    return Markup('hx-get="{}" hx-select="#{}" hx-trigger="{}" hx-swap="outerMorph"').format(
-        f"{path}?{query}" if query else path, id_, live_trigger(*kinds))
 
 
 def _for_programs() -> bool:

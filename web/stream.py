@@ -19,6 +19,7 @@ from iop4d.store.database import StoreUnavailableError
 from iop4d.store.schema import Event
 from iop4d.store.status import daemon_state, heartbeat
 from iop4d.system.lock import is_locked
+from iop4d.web.live_names import PAGE_PREFIX, names_of
 from iop4d.web.reader import Reader
 
 _log = logging.getLogger(__name__)
@@ -40,16 +41,18 @@ class Message:
     id: int
     kind: str
     data: str = "{}"
+    names: tuple[str, ...] = ()  # more under which our pages know it
 
     def encoded(self, *, for_page: bool) -> bytes:
         """As it is sent: our pages' parts listen to names, programs get events without one."""
         number = f"id: {self.id}\n" if self.id else ""
         name = f"event: {PAGE_PREFIX}{self.kind}\n" if for_page else \
             "" if self.id else f"event: {self.kind}\n"
-        return f"{number}{name}data: {self.data}\n\n".encode()
+        more = "".join(f"event: {PAGE_PREFIX}{one}\ndata: {{}}\n\n" for one in self.names) \
+            if for_page else ""
+        return f"{number}{name}data: {self.data}\n\n{more}".encode()
 
 
-PAGE_PREFIX = "iop4d-"
 _RESET = Message(0, "reset")
 _QUIET = Message(0, "")
 
@@ -215,7 +218,8 @@ def _shown_of(beat: dict[str, Any]) -> tuple[Any, ...]:
 
 def _message(row: Event) -> Message:
     return Message(row.id, row.kind, json.dumps(
-        {"id": row.id, "at": row.at, "kind": row.kind, "content": row.content}))
+        {"id": row.id, "at": row.at, "kind": row.kind, "content": row.content}),
+        tuple(names_of(row.kind, row.content)[1:]))
 
 
 def messages(client: Client, connected: Callable[[], bool],

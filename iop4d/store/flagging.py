@@ -144,7 +144,7 @@ def _result(tx: Transaction, id_: int) -> Result:
 
 def _save(tx: Transaction, result: Result, marks: Marks, now: float) -> None:
     tx.set_by_key(Result, result.id, human_flags=marks, changed_at=now)
-    emit(tx, "flag", now, id=result.id)
+    emit(tx, "flag", now, id=result.id, source=result.source)
 
 
 def _tell(tx: Transaction, ids: Sequence[int], now: float) -> None:

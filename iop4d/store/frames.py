@@ -78,7 +78,8 @@ def set_state(tx: Transaction, frame_id: int, state: FrameState, now: float, *, 
               **columns: Any) -> None:
     """Write a frame's state, and other columns with it."""
     tx.set_by_key(Frame, frame_id, state=state, reason=reason, changed_at=now, **columns)
-    emit(tx, "frame", now, id=frame_id, state=state.value)
+    night = tx.rows('SELECT "night" FROM "frame" WHERE "id" = ?', frame_id)
+    emit(tx, "frame", now, id=frame_id, state=state.value, night=night[0][0] if night else None)
 
 
 def requeue(tx: Transaction, frame_id: int, now: float, **columns: Any) -> None:

@@ -194,14 +194,26 @@ def columns_of(value: ResultValue) -> dict[str, Any]:
     return columns
 
 
+_NIGHTS_NAMED = 30  # at most, in an event
+
+
 def emit_newest(tx: Transaction, ids: list[int], now: float) -> None:
-    """Tell the page of the newest of some results, of each source and band."""
+    """Tell the page of the newest of some results, of each source and band, and of their nights.
+
+    ``many`` stands for more nights than an event names.
+    """
+    newest_of: dict[tuple[str, str], int] = {}
+    nights: dict[tuple[str, str], set[str]] = {}
     # One value, however many ids.
-    newest_of = {(source, band): id_ for id_, source, band in tx.rows(
-        'SELECT "id", "source", "band" FROM "result" WHERE "id" IN '
-        '(SELECT CAST("value" AS BIGINT) FROM json_each(?)) ORDER BY "id"', json.dumps(ids))}
+    for id_, source, band, night in tx.rows(
+            'SELECT "id", "source", "band", "night" FROM "result" WHERE "id" IN '
+            '(SELECT CAST("value" AS BIGINT) FROM json_each(?)) ORDER BY "id"', json.dumps(ids)):
+        newest_of[source, band] = id_
+        nights.setdefault((source, band), set()).add(night)
     for (source, band), id_ in newest_of.items():
-        emit(tx, "result", now, id=id_, source=source, band=band)
+        found = sorted(nights[source, band])
+        emit(tx, "result", now, id=id_, source=source, band=band,
+             nights=found if len(found) <= _NIGHTS_NAMED else ["many"])
 
 
 @dataclass(frozen=True, kw_only=True)

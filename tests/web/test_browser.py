@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from iop4d.config import Site
 from iop4d.store.database import Database
-from iop4d.store.schema import Job
+from iop4d.store.schema import Job, Result
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import PASSWORD, Serving, add_account, emit, execute
@@ -176,3 +178,47 @@ def test_on_paper_a_table_is_whole_and_nothing_is_there_to_be_clicked(
         browser("Emulation.setEmulatedMedia", media="", features=[])
         browser.leave()
     assert _complaints(browser) == []
+
+
+def test_a_page_is_fetched_again_for_what_it_shows_and_where_a_part_failed_that_part_alone(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    def asked(seconds: float) -> list[str]:
+        browser.requests.clear()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            browser.js("1")
+        return [url for url in browser.requests if "/sources/" in url or "/api/curves" in url
+                or "/fragments/" in url]
+
+    with Database(site.database, read_only=True).read() as db:
+        source = next(iter(db.select(Result))).source
+    with serving(site) as address:
+        browser.open(f"{address}sources/{source}")
+        browser.wait("document.querySelector('#indicator')?.textContent === 'live'")
+        browser.wait("document.querySelector('#curves')?.dataset.drawn || window.iop4dCurves")
+        asked(1.5)
+        emit(site, "result", '{"id":1,"source":"another","band":"R","nights":["2026-11-27"]}')
+        emit(site, "frame", '{"id":1,"night":"2026-11-27"}')
+        assert asked(3.0) == []
+        emit(site, "result", f'{{"id":1,"source":"{source}","band":"R","nights":["2026-11-27"]}}')
+        assert {url.partition("?")[0].rpartition("/")[2] for url in asked(3.0)} == {
+            quote(source, safe=""), "curves"}
+        browser.open(address)
+        browser.wait("document.querySelector('#indicator')?.textContent === 'live'")
+        asked(0.5)
+        for part in ("telescopes", "trouble"):
+            browser.js(_FAILS.replace("PART", part))
+        # Another part comes.
+        browser.js("setTimeout(() => htmx.trigger(document.body, 'iop4d-catalogue'), 300)")
+        assert "/fragments/tonight-sources" in "".join(asked(2.0))
+        assert browser.js("document.getElementById('stale').hidden") is False
+        browser.requests.clear()
+        browser.wait("document.getElementById('stale').hidden", seconds=15)
+        fetched = {url.rpartition("/")[2] for url in browser.requests if "/fragments/" in url}
+        assert fetched == {"telescopes", "trouble"}
+        browser.leave()
+
+
+_FAILS = """document.dispatchEvent(new CustomEvent("htmx:response:error", {detail: {ctx: {
+    sourceElement: document.getElementById("PART"), text: "{}",
+    response: {raw: {status: 500, headers: new Headers()}}}}}))"""

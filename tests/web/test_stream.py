@@ -137,7 +137,7 @@ def test_a_stream_opened_before_there_is_a_database_has_its_events_later(
     observatory.fill(beside, frames=3)
     with serving(site) as address, Stream(address) as live:
         # Made elsewhere: in one process the reader's connection and ours would share the tables.
-        shutil.copy(beside.database, site.root / "new")
+        shutil.copy(str(beside.database), site.root / "new")
         (site.root / "new").rename(str(site.database))
         live.next("reset")
         assert emit(site) == live.next()["id"]

@@ -377,21 +377,32 @@
   };
 
   // Fetching.
-  let turn = 0, tag = "", tagOf = "";
+  let turn = 0, tag = "", tagOf = "", later = null;
+  const lost = (text) => { say(text); if (!view) note(text); };
   const load = async (limits = null, { keep = true } = {}) => {
     const mine = ++turn;
     const words = query({ ...show, bands: [], instruments: [] }, limits);
     for (const name of ["axis", "bars", "lines", "flagged"]) words.delete(name);
     if (!show.sources.length) { note("Choose a source above."); return; }
     const address = root + "/api/curves?" + words;
-    const answer = await fetch(address, { headers: tag && tagOf === address ? { "If-None-Match": tag } : {} });
+    // One attempt waits at a time: a newer one takes its place.
+    clearTimeout(later);
+    const retry = (seconds) => { later = setTimeout(() => load(limits, { keep }), 1000 * seconds * (1 + Math.random())); };
+    let answer, fresh;
+    try {
+      answer = await fetch(address, { headers: tag && tagOf === address ? { "If-None-Match": tag } : {} });
+      if (mine !== turn) return;
+      if (answer.status === 304) return;
+      if (answer.status === 503) { retry(Number(answer.headers.get("Retry-After")) || 5); return; }
+      if (!answer.ok) { lost("The light curve is not available now."); return; }
+      fresh = unpack(await answer.arrayBuffer());
+    } catch {
+      if (mine === turn) { lost("The site does not answer; the light curve is asked for again."); retry(20); }
+      return;
+    }
     if (mine !== turn) return;
-    if (answer.status === 304) return;
-    if (answer.status === 503) { setTimeout(() => load(limits, { keep }), 1000 * (Number(answer.headers.get("Retry-After")) || 5) * (1 + Math.random())); return; }
-    if (!answer.ok) { say("The light curve is not available now."); if (!view) note("The light curve is not available now."); return; }
     tag = answer.headers.get("ETag"); tagOf = address;
-    head = unpack(await answer.arrayBuffer());
-    if (mine !== turn) return;
+    head = fresh;
     head.asked = limits;
     head.cameras = [...new Set([...(head.series.map((series) => series.instrument)), ...(full ? full.series_cameras : [])])].sort();
     if (!full || (!limits && !show.from && !show.to && show.period === "all")) {
@@ -410,9 +421,12 @@
   const loadStrip = async () => {
     const words = query({ ...show, from: "", to: "", period: "all", points: "nights", bands: [], instruments: [] });
     words.delete("axis");
-    const answer = await fetch(root + "/api/curves?" + words);
-    if (!answer.ok) return;
-    const whole = unpack(await answer.arrayBuffer());
+    let whole;
+    try {
+      const answer = await fetch(root + "/api/curves?" + words);
+      if (!answer.ok) return;
+      whole = unpack(await answer.arrayBuffer());
+    } catch { return; }  // the strip stays as it was
     full = { ...whole, series_cameras: [...new Set(whole.nights.map((series) => series.instrument))].sort(), whole: true };
     if (head && full.extent) await build([x_range.start, x_range.end]);
   };
@@ -651,7 +665,17 @@
     changed("period");
   });
   dark.addEventListener("change", () => { if (view) build([x_range.start, x_range.end]); });
-  const news = () => { clearTimeout(news.timer); news.timer = setTimeout(() => { if (show.sources.length) load(head ? head.asked : null); }, 400); };
+  // At once where it rested, and at most once in a while: in a busy night too.
+  const NEWS_MS = 1500;
+  const news = (event) => {
+    // An event says which source it is about; a poll does not.
+    let of = null;
+    try { of = JSON.parse(event.detail.data).content.source; } catch { /* any */ }
+    const drawn = new Set(head ? head.series.map((series) => series.source) : []);
+    if (of && drawn.size >= show.sources.length && !drawn.has(of)) return;
+    if (news.timer) return;
+    news.timer = setTimeout(() => { news.timer = null; if (show.sources.length) load(head ? head.asked : null); }, NEWS_MS);
+  };
   for (const kind of ["result", "flag"]) document.body.addEventListener("iop4d-" + kind, news);
   document.body.addEventListener("iop4d-reset", news);
 

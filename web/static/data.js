@@ -113,6 +113,11 @@ function take(place, page) {
   if (!old && fresh && place.endsWith(".chips")) {
     document.querySelector("#asking > details").before(document.adoptNode(fresh));
   } else if (old && fresh) {
+    if (window.htmx && old.hasAttribute("hx-get")) {
+      // Without these attributes htmx lets go of what it listens to for it.
+      for (const name of ["hx-get", "hx-trigger"]) old.removeAttribute(name);
+      window.htmx.process(old, true);
+    }
     old.replaceWith(document.adoptNode(fresh));
     if (place === "#list") {
       document.getElementById("list").classList.toggle("enhanced", Boolean(table));

@@ -2,7 +2,7 @@
 // what the stream does not do: say that it is broken, poll without it, count the time.
 "use strict";
 (() => {
-  const POLL_MS = 12000, RETRY_MS = 30000, SILENT_MS = 45000, LATER = 4;
+  const SECOND_BEST_MS = 12000, MINUTE_MS = 60000, RETRY_MS = 30000, SILENT_MS = 45000, LATER = 4;
   const root = document.body.dataset.root, indicator = document.getElementById("indicator");
 
   // A row is the same row where its key says so: what is ticked or open in it stays with it. Whether
@@ -58,6 +58,8 @@
   const stale = document.getElementById("stale");
   const SILENT = "the site does not answer";
   let lastEvent = Number(document.body.dataset.lastEvent || 0), freshAt = new Date(), heardAt = Date.now();
+  // A page without a stream of its own asks once a minute; one whose stream is away asks more often.
+  const POLL_MS = document.getElementById("stream") ? SECOND_BEST_MS : MINUTE_MS, every = POLL_MS / 1000 + " s";
   let pollTimer = null, retryTimer = null, lastBeat = document.body.dataset.daemon || null, connected = false;
 
   const show = (state, title) => {
@@ -86,6 +88,14 @@
     stale.hidden = !wrong;
   };
 
+  // What could not be had is asked for again, and nothing else.
+  const again = () => {
+    for (const id of [...failing]) {
+      if (!id) continue;
+      const part = document.getElementById(id);
+      if (part) htmx.ajax("GET", part.getAttribute("hx-get"), { source: part }); else tell("", id);
+    }
+  };
   const stream = () => document.getElementById("stream");
   const reopen = () => {
     clearTimeout(retryTimer);
@@ -103,11 +113,11 @@
     clearInterval(pollTimer);
     pollTimer = null;
     if (stale.hidden) show("live", "New frames and results appear automatically.");
-    else happened(["reset"]);
+    else { tell(""); again(); }
   };
   const closed = () => {
     connected = false;
-    if (indicator.textContent === "live") show("polling", "The stream was interrupted: this page updates every 12 s.");
+    if (indicator.textContent === "live") show("polling", "The stream was interrupted: this page updates every " + every + ".");
     clearTimeout(retryTimer);
     retryTimer = setTimeout(reopen, RETRY_MS * (1 + Math.random() / 2));
     if (pollTimer === null) { pollTimer = setInterval(poll, POLL_MS); poll(); }
@@ -117,18 +127,19 @@
     if (document.hidden || polling) return;
     polling = true;
     try {
-      const answer = await fetch(root + "/api/live?since=" + lastEvent, { signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(root + "/api/live?page=1&since=" + lastEvent, { signal: AbortSignal.timeout(10000) });
       if (!answer.ok) { tell(reason(answer.status, await answer.text())); return; }
       const news = await answer.json();
       const kinds = news.last_event < lastEvent ? ["reset"] : news.kinds;
       if (news.daemon !== lastBeat && lastBeat !== null) kinds.push("daemon");
       lastBeat = news.daemon;
       lastEvent = news.last_event;
-      if (!stale.hidden) { tell(""); happened(["reset"]); }
+      tell("");
+      again();
       freshAt = new Date();
       happened(kinds);
       document.dispatchEvent(new CustomEvent("iop4d", { detail: kinds }));
-      if (pollTimer !== null) show("polling", "Too many live pages are open, or the stream was interrupted: this page updates every 12 s.");
+      if (pollTimer !== null) show("polling", stream() ? "Too many live pages are open, or the stream was interrupted: this page updates every " + every + "." : "This page updates every " + every + ".");
     } catch {
       if (pollTimer === null) return;
       tell(SILENT);
@@ -169,7 +180,7 @@
   if (stream()) setTimeout(reopen, 1); else closed();
   setInterval(() => {
     if (connected && !document.hidden && Date.now() - heardAt > SILENT_MS) { connected = false; reopen(); closed(); }
-    if (connected && !document.hidden && !stale.hidden) happened(["reset"]);
+    if (connected && !document.hidden && !stale.hidden) again();
     const waits = document.querySelector("[data-waits]");
     if (waits && !document.hidden) fetch(location.href).then(async (answer) => {
       if (answer.ok && !(await answer.text()).includes("data-waits")) location.reload();

@@ -1,12 +1,9 @@
 // Shows an image from tiles of its pixels: zoom, cuts, stretch and colours are made here, at once.
 // Without it the page shows the preview picture.
 "use strict";
-(() => {
-  const box = document.getElementById("viewer");
-  if (!box || !box.dataset.images) return;
-  const images = JSON.parse(box.dataset.images);
-  if (!images.length) return;
-  const BLINK_MS = 700, EXACT_MS = 160, TILES_HELD = 240, NEAR_PX = 14;
+const showImages = (box, known) => {
+  const images = known();
+  const REFRESH_MS = 1000, BLINK_MS = 700, EXACT_MS = 160, TILES_HELD = 240, NEAR_PX = 14;
 
   // The parts of the page.
   const make = (tag, set = {}, ...inside) => {
@@ -451,7 +448,8 @@
   };
 
   // Controls.
-  const tabs = images.map((one) => button(one.label, "Show the " + one.label.toLowerCase() + " image", () => { if (state.blinking) blink(); show(one.name); }));
+  const tabOf = (one) => button(one.label, "Show the " + one.label.toLowerCase() + " image", () => { if (state.blinking) blink(); show(one.name); });
+  const tabs = images.map(tabOf);
   const blinker = button("Blink", "Show one image after the other", blink);
   const [stretchLabel, stretches] = choice("Stretch", ["linear", "sqrt", "asinh", "log"].map((one) => [one, one]), (name) => { state.stretch = name; redraw(); });
   const [coloursLabel, palettes] = choice("Colours", ["grey", "inverted", "viridis", "heat"].map((one) => [one, one]), (name) => { state.colours = name; redraw(); });
@@ -479,8 +477,9 @@
     box.dataset.cuts = of.cuts.map(short).join(" ");
   };
   const whole = button("Full screen", "Show the image on the whole screen", () => { if (document.fullscreenElement) document.exitFullscreen(); else box.requestFullscreen(); });
+  const group = make("span", { className: "group" }, ...(images.length > 1 ? [...tabs, blinker] : []));
   const bar = make("div", { className: "viewbar" },
-    ...(images.length > 1 ? [make("span", { className: "group" }, ...tabs, blinker)] : []),
+    group,
     make("span", { className: "group" }, button("−", "Zoom out", () => zoomBy(1 / 1.5)), button("+", "Zoom in", () => zoomBy(1.5)), button("Fit", "Show the whole image", fit), button("1:1", "One pixel as one pixel", () => zoomBy(1 / state.zoom)), whole));
   const looks = make("div", { className: "viewbar" }, stretchLabel, coloursLabel, cutsLabel,
     make("span", { className: "group" }, make("label", {}, "from ", low), make("label", {}, "to ", high)));
@@ -506,20 +505,37 @@
     showControls();
     new ResizeObserver(() => { const was = state.zoom; if (!was || was < fitZoom()) fit(); else moved(); }).observe(canvas);
   };
-  // A frame that was reduced again has another image.
-  let later = null;
-  document.body.addEventListener("iop4d-frame", () => {
-    clearTimeout(later);
-    later = setTimeout(async () => {
-      for (const [name, of] of views) {
-        try {
-          const answer = await fetch(images.find((one) => one.name === name).address, { credentials: "same-origin" });
-          const fresh = answer.ok ? await answer.json() : of;
-          if (fresh.tileAddress && fresh.tileAddress !== of.tileAddress) Object.assign(of, fresh, { tiles: new Map(), tableOf: "" });
-        } catch { /* what is shown stays */ }
-      }
-      redraw();
-    }, 1500);
+  // A frame that was reduced again has other images, and perhaps more of them: the page says which.
+  const refresh = async () => {
+    const now = known();
+    for (const one of now.filter(({ name }) => !images.some((old) => old.name === name))) {
+      images.push(one);
+      tabs.push(tabOf(one));
+    }
+    group.replaceChildren(...(images.length > 1 ? [...tabs, blinker] : []));
+    for (const [name, of] of views) {
+      try {
+        const answer = await fetch(images.find((one) => one.name === name).address, { credentials: "same-origin" });
+        const fresh = answer.ok ? await answer.json() : of;
+        if (fresh.tileAddress && fresh.tileAddress !== of.tileAddress) Object.assign(of, fresh, { tiles: new Map(), tableOf: "" });
+      } catch { /* what is shown stays */ }
+    }
+    showControls();
+    redraw();
+  };
+  // The page fetches its part again at what concerns it, and after a pause of the stream.
+  let due = null;
+  document.addEventListener("htmx:after:swap", () => {
+    if (due === null) due = setTimeout(() => { due = null; refresh(); }, REFRESH_MS);
   });
   start();
+};
+(() => {
+  const box = document.getElementById("viewer");
+  if (!box || !box.dataset.images) return;
+  // The box itself is left alone by what the page fetches again; the list beside it is not.
+  const known = () => JSON.parse((document.getElementById("viewer-images") || box).dataset.images);
+  if (known().length) { showImages(box, known); return; }
+  const wait = () => { if (known().length) { document.removeEventListener("htmx:after:swap", wait); showImages(box, known); } };
+  document.addEventListener("htmx:after:swap", wait);
 })();

@@ -147,5 +147,12 @@ def test_the_viewer_zooms_stretches_reads_pixels_and_blinks(
         browser.js(f"{key}('b')")
         browser.wait("document.querySelector('#viewer')?.dataset.shown === 'raw'")
         browser.js(f"{key}('b')")
+        # An image that comes is there to be chosen, also while events never cease.
+        browser.js("""const list = document.getElementById("viewer-images");
+            const now = JSON.parse(list.dataset.images);
+            list.dataset.images = JSON.stringify([...now, {...now[0], name: "x", label: "Later"}]);
+            setInterval(() => document.dispatchEvent(
+                new CustomEvent("htmx:after:swap", {detail: {}})), 200);""")
+        browser.wait("document.querySelector('#viewer .viewbar').textContent.includes('Later')")
         assert browser.complaints == []
         browser.leave()
