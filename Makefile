@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 JOBS ?= 3
 
-.PHONY: demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos mutants real-servers every-screen test-postgresql lock clean help
+.PHONY: demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql lock clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ kill-test: $(STAMP)  ## Kill the daemon again and again; ARGS="--kills 50"
 
 chaos: $(STAMP)  ## Kills, crashes, damaged files, a state machine; an hour; ARGS="--short"
 	$(BIN)/python -m tests.bench.chaos $(ARGS)
+
+cluster: $(STAMP)  ## Dask with workers and scheduler killed, against local processes; ARGS="--short"
+	$(BIN)/python -m tests.bench.cluster $(ARGS)
 
 real-servers: $(STAMP)  ## Get FTP, SSH, mail and web servers that other people wrote, from Debian packages; test with them
 	@sh tests/support/get_servers.sh $(CURDIR)/.real-servers

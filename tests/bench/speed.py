@@ -106,8 +106,9 @@ class Numbers:
         return 60.0 * self.frames / self.seconds
 
 
-def run(folder: Path, *, backlog: int, live: int, repeats: int) -> Numbers:
-    """Measure. ``repeats``: backlogs after the first, for the growth of memory.
+def run(folder: Path, *, backlog: int, live: int, repeats: int, more: str = "") -> Numbers:
+    """Measure. ``repeats``: backlogs after the first, for the growth of memory; ``more``: of the
+    site file.
 
     Raises RuntimeError where a frame is not reduced or a result is older than its file.
     """
@@ -118,7 +119,7 @@ def run(folder: Path, *, backlog: int, live: int, repeats: int) -> Numbers:
     night = take_night(plan, folder / "night")
     calibration = [path for path in night if path.name.startswith(("Bias", "Flat"))]
     science = [path for path in night if path not in calibration]
-    site = make_site(folder / "site", plan)
+    site = make_site(folder / "site", plan, more=more)
     raw = site / "raw" / plan.night
     for path in calibration:
         drop(path, raw)

@@ -86,6 +86,10 @@ class DaskCluster:
         worker.wait()
         self.workers.remove(worker)
 
+    def forget_ended(self) -> None:
+        """Forget workers that ended by themselves, as they do when their scheduler is gone."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+
     def kill_scheduler(self) -> None:
         """Kill the scheduler."""
         assert self.scheduler is not None

@@ -43,9 +43,16 @@ async def call(link: Link, member: Member, function: Any, *args: Any, name: str)
     except KilledWorker:
         raise WorkerGoneError("it died") from None
     finally:
-        answer.cancel()
+        # It ends by itself once its future is released; ended by us, Dask logs a traceback.
+        answer.add_done_callback(_forget)
         with contextlib.suppress(Exception):
             future.release()
+
+
+def _forget(answer: asyncio.Task[Any]) -> None:
+    """Nobody waits for it any more."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 async def _answer(future: Any) -> Any:

@@ -1,0 +1,171 @@
+"""Frames of all instruments on a Dask whose workers and scheduler are killed: ``make cluster``.
+
+Results must be those of local processes to the last digit, none lost, none doubled. Then, unless it
+is the short form, throughput and latency of two workers of Dask beside two local processes. Exits
+with 1 if anything is wrong; never by how fast the machine is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from iop4d.simulator.night import NightPlan
+from iop4d.simulator.service import Observer, Service
+from iop4d.simulator.setups import SETUPS
+from tests.bench import speed
+from tests.bench.polarimetry_accuracy import plan_of
+from tests.support.dask_cluster import DaskCluster, dask_cluster
+from tests.support.invariants import violations
+from tests.support.sites import differences, drop, make_site, results_of, take_night
+
+_SEED = 2
+_WORKERS = 2
+_KILL_EVERY = (1.5, 4.0)  # seconds
+_LONGEST = 1500.0  # seconds for all frames
+#: A worker of Dask that dies costs the job it had an attempt, and here they die all the time.
+_SITE = "[daemon]\nworkers = 2\nmax_attempts = 8\n"
+_DASK = "[workers]\nengine = \"dask\"\nscheduler = \"{address}\"\n"
+
+
+@dataclass(kw_only=True)
+class Kills:
+    """What was killed."""
+
+    workers: int = 0
+    scheduler: int = 0
+
+
+def frames_of(folder: Path, groups: int) -> tuple[NightPlan, list[tuple[str, Path]]]:
+    """Nights of all instruments on one field: a plan of it, and frames with their folders."""
+    found: list[tuple[str, Path]] = []
+    plan = plan_of(SETUPS[0].name, _SEED)
+    for setup in SETUPS:
+        plan = replace(plan_of(setup.name, _SEED), n_bias=3, n_dark=3, n_flat=3, groups=groups)
+        found += [(f"{setup.name}/{plan.night}", path)
+                  for path in take_night(plan, folder / setup.name)]
+    return plan, found
+
+
+def work_off(site: Path, frames: list[tuple[str, Path]], *, pause: float) -> None:
+    """Have a daemon take all frames, dropped one after the other; RuntimeError if it does not."""
+    service = Service(site, "run")
+    try:
+        for folder, path in frames:
+            drop(path, site / "raw" / folder)
+            time.sleep(pause)
+        if not Observer(site).wait(len(frames), seconds=_LONGEST, service=service):
+            raise RuntimeError(f"no end of it: {service.log()[-3000:]}")
+    finally:
+        service.stop()
+
+
+@contextlib.contextmanager
+def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int) -> Iterator[Kills]:
+    """Kill workers at random, and the scheduler some times; what ended is started again."""
+    kills, stop, rng = Kills(), threading.Event(), random.Random(seed)
+
+    def run() -> None:
+        turn = 0
+        while not stop.wait(rng.uniform(*_KILL_EVERY)):
+            turn += 1
+            cluster.forget_ended()
+            if turn % 5 == 3 and kills.scheduler < schedulers:
+                cluster.kill_scheduler()
+                kills.scheduler += 1
+                stop.wait(1.0)
+                cluster.start_scheduler()
+            elif len(cluster.workers) >= _WORKERS:
+                cluster.kill_worker(rng.choice(cluster.workers))
+                kills.workers += 1
+            while len(cluster.workers) < _WORKERS:
+                cluster.add_worker()
+            stop.wait(5.0)  # they come up
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield kills
+    finally:
+        stop.set()
+        thread.join()
+
+
+def killed(folder: Path, *, groups: int, seed: int) -> tuple[dict[str, object], list[str]]:
+    """The numbers of a night on a cluster that is killed, and what is wrong."""
+    plan, frames = frames_of(folder / "frames", groups)
+    random.Random(seed).shuffle(frames)
+    calm = make_site(folder / "local", plan, more=_SITE)
+    work_off(calm, frames, pause=0.0)
+    (folder / "dask").mkdir()
+    with dask_cluster(folder / "dask", _WORKERS) as cluster:
+        site = make_site(folder / "site", plan, more=_SITE + _DASK.format(address=cluster.address))
+        with disturbed(cluster, seed, schedulers=2) as kills:
+            began = time.monotonic()
+            work_off(site, frames, pause=max(0.3, 30.0 / len(frames)))
+            took = time.monotonic() - began
+    expected, found = results_of(calm), results_of(site)
+    wrong = differences(expected, found) + violations(site, settled=True)
+    if kills.scheduler < 2:
+        wrong.append(f"the scheduler was restarted {kills.scheduler} times only")
+    return {"frames": len(frames), "results": len(found), "workers killed": kills.workers,
+            "schedulers killed": kills.scheduler, "seconds": round(took)}, wrong
+
+
+def speeds(folder: Path, *, backlog: int, live: int, rounds: int) -> Table:
+    """Throughput and latency of both engines, in turns on the same cores."""
+    rates: dict[str, list[float]] = {"local": [], "dask": []}
+    behind: dict[str, list[float]] = {"local": [], "dask": []}
+    for turn in range(rounds):
+        for name, rate in rates.items():
+            place = folder / f"{name}-{turn}"
+            (place / "dask").mkdir(parents=True)
+            with contextlib.ExitStack() as stack:
+                more = _SITE
+                if name == "dask":
+                    cluster = stack.enter_context(dask_cluster(place / "dask", _WORKERS))
+                    more += _DASK.format(address=cluster.address)
+                numbers = speed.run(place, backlog=backlog, live=live, repeats=0, more=more)
+            rate.append(numbers.a_minute)
+            behind[name] += numbers.latencies
+    table = Table("engine", "frames/min", "latency, median", title="two workers")
+    for name, all_ in rates.items():
+        table.add_row(name, f"{median(all_):.0f} ({min(all_):.0f} to {max(all_):.0f})",
+                      f"{median(behind[name]):.2f} s")
+    return table
+
+
+def main() -> None:
+    """Do it all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--short", action="store_true", help="about 70 frames, no speeds")
+    parser.add_argument("--speed", action="store_true", help="the speeds alone")
+    parser.add_argument("--rounds", type=int, default=3, help="of the speeds [3]")
+    parser.add_argument("--seed", type=int, default=1)
+    words = parser.parse_args()
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        if not words.speed:
+            numbers, wrong = killed(Path(scratch) / "killed", groups=1 if words.short else 9,
+                                    seed=words.seed)
+            print(", ".join(f"{value} {name}" for name, value in numbers.items()))
+            print("\n".join(wrong) or "results equal to the last digit, none lost, none doubled")
+        if not words.short:
+            Console().print(speeds(Path(scratch), backlog=100, live=15, rounds=words.rounds))
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
