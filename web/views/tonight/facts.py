@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from iop4d.config import Site
 from iop4d.config.want import wanted_of
+from iop4d.instruments.telescopes import Telescope, night_of
 from iop4d.model.units import jd_of_unix
 from iop4d.store import alerts, tonight
 from iop4d.store.database import Connection
@@ -45,19 +46,64 @@ class NightFacts:
     span: tuple[float, float] | None = None
     bands: list[tonight.BandLine] = field(default_factory=list)
 
+    @property
+    def is_tonight(self) -> bool:
+        """Whether it is the present night of a telescope that has frames in it."""
+        return any(one.is_present and one.newest is not None for one in self.telescopes)
+
+
+class _Nights:
+    """The present night of each telescope: from noon to noon of its own place."""
+
+    def __init__(self, site: Site, instruments: Instruments, now: float) -> None:
+        self._places = {one.telescope.name: one.telescope
+                        for one in instruments.of(site).values()}
+        self._now_jd = jd_of_unix(now)
+
+    def present(self, telescope: str) -> str:
+        """The date of the evening in which the present night of a telescope began."""
+        return night_of(self._now_jd, self._places.get(telescope) or Telescope(name=telescope))
+
+    def behind(self, night: str, more: Iterable[str]) -> dict[str, str]:
+        """The telescopes at whose place a night has not begun, and their present night."""
+        found = {name: self.present(name) for name in (*self._places, *more)}
+        return {name: present for name, present in found.items() if present < night}
+
+
+def _of_night(read: Callable[[Connection, str], list[Any]], db: Connection, night: str,
+              behind: dict[str, str]) -> list[Any]:
+    """Frames or points of a night, and in its place of the present night of those behind it."""
+    found = [row for row in read(db, night) if row.telescope not in behind]
+    for other in sorted(set(behind.values()), reverse=True):
+        found += [row for row in read(db, other) if behind.get(row.telescope) == other]
+    return sorted(found, key=_moment, reverse=True) if behind else found
+
+
+def _moment(row: Any) -> float:
+    found = getattr(row, "jd_mid", None) or getattr(row, "jd_start", None)
+    return float(found or 0.0)
+
 
 def gather(db: Connection, site: Site, night: str, *, root: str, now: float,
-           instruments: Instruments, most: int = MOST) -> NightFacts:
-    """The facts of a night. ``most``: sources."""
-    frames, points = tonight.frames(db, night), tonight.points(db, night)
+           instruments: Instruments, most: int = MOST, is_home: bool = False) -> NightFacts:
+    """The facts of a night. ``most``: sources. ``is_home``: where a telescope is so far from the
+    others that this night has not begun there, its own present night stands in its place."""
+    known = [archive.telescope for archive in site.archive if archive.telescope]
+    nights = _Nights(site, instruments, now)
+    behind = nights.behind(night, known) if is_home else {}
+    frames, points = (_of_night(read, db, night, behind)
+                      for read in (tonight.frames, tonight.points))
+    shown = {behind.get(row.telescope, night) for row in (*frames, *points)}
+    night = max(shown, default=night)
     active = {alert.source: alert.state for alert in reversed(alerts.active(db))}
     names = tonight.all_names(db, {p.source for p in points} | {f.target for f in frames})
     of_frames, of_points, span = by_telescope(frames), by_telescope(points), span_of(frames)
-    known = [archive.telescope for archive in site.archive if archive.telescope]
     telescopes = [
         telescope_now(name, of_frames.get(name, []), of_points.get(name, []), span,
                       now_jd=jd_of_unix(now), root=root, names=names, precisions=_precisions(
-                          db, site, name, of_frames.get(name, []), points, names, instruments))
+                          db, site, name, of_frames.get(name, []), points, names, instruments),
+                      night=behind.get(name, night),
+                      is_present=behind.get(name, night) == nights.present(name))
         for name in dict.fromkeys([*of_frames, *of_points, *known]) if name]
     return NightFacts(
         night=night, telescopes=telescopes,
@@ -91,14 +137,14 @@ class Kept:
         self.instruments = Instruments()
 
     def of(self, db: Connection, site: Site, night: str, *, root: str, now: float,
-           most: int = MOST) -> NightFacts:
+           most: int = MOST, is_home: bool = False) -> NightFacts:
         """The facts of a night as the tables are now."""
-        key = (*tonight.stamp(db), night, root, most)
+        key = (*tonight.stamp(db), night, root, most, is_home)
         with self._making:
             at, of, facts = self._facts.get(key) or (0.0, None, None)
             if facts is None or of is not site or self._clock() - at > _FRESH_S:
                 facts = gather(db, site, night, root=root, now=now, instruments=self.instruments,
-                               most=most)
+                               most=most, is_home=is_home)
                 self._facts.pop(key, None)
                 self._facts = dict(list(self._facts.items())[1 - _KEPT:])
                 self._facts[key] = (self._clock(), site, facts)

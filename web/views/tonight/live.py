@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, current_app, request
@@ -21,7 +20,6 @@ blueprint = Blueprint("tonight", __name__)
 _FEW = 8
 _FIRING = 6
 _KEPT = "iop4d-nights"
-_NIGHT_BEGINS = timedelta(hours=12)  # UTC
 
 
 @blueprint.get("/")
@@ -54,16 +52,11 @@ def kept_facts() -> Kept:
     return kept
 
 
-def present_night() -> str:
-    """The date of the evening in which the present night began, UTC."""
-    return (datetime.now(tz=UTC) - _NIGHT_BEGINS).date().isoformat()
-
-
 def _facts(db: Connection) -> dict[str, Any]:
     night = tonight.last_night(db)
-    facts = kept_facts().of(db, parts().site, night, root=request.script_root,
-                            now=time.time()) if night else NightFacts(night="")
-    return {"facts": facts, "tonight": present_night()}
+    facts = kept_facts().of(db, parts().site, night, root=request.script_root, now=time.time(),
+                            is_home=True) if night else NightFacts(night="")
+    return {"facts": facts}
 
 
 def _health(db: Connection) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from iop4d.alerts.summary import write
 from iop4d.store import groups, pages, summaries, tonight
 from iop4d.store.database import Connection
 from iop4d.web.context import page_number, parts, reading, render
-from iop4d.web.views.tonight.live import kept_facts, present_night
+from iop4d.web.views.tonight.live import kept_facts
 from iop4d.web.views.tonight.nights import check_night
 
 blueprint = Blueprint("night", __name__)
@@ -32,7 +32,6 @@ def night(db: Connection, night: str) -> str:
     earlier, later = tonight.beside(db, night)
     return render(
         db, "night.html", night=night, facts=facts, row=row, earlier=earlier, later=later,
-        tonight=present_night(),
         messages=pages.messages_of(db, row) if row is not None else [],
         groups=[(groups.described(group), group.reason)
                 for group in groups.without_polarisation(db, night=night)],

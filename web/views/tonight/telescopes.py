@@ -56,6 +56,8 @@ class TelescopeNow:
     timeline: Markup = EMPTY
     precisions: list[Precision] = field(default_factory=list)
     target: str = ""  # what it observes, as people call it
+    night: str = ""  # the night that is shown of it
+    is_present: bool = False  # whether that is the present night at its place
 
 
 def fate(frame: Any) -> str:
@@ -94,7 +96,7 @@ def span_of(frames: Sequence[Any]) -> tuple[float, float] | None:
 def telescope_now(name: str, frames: Sequence[Any], points: Sequence[Any],
                   span: tuple[float, float] | None, *, now_jd: float, root: str,
                   names: Mapping[str, list[str]], precisions: Sequence[Precision] = (),
-                  ) -> TelescopeNow:
+                  night: str = "", is_present: bool = False) -> TelescopeNow:
     """A telescope by its frames and points of a night, each the latest first."""
     newest = next(iter(frames), None)
     shown = next((f for f in frames if f.kind in (None, FrameKind.SCIENCE)
@@ -105,7 +107,7 @@ def telescope_now(name: str, frames: Sequence[Any], points: Sequence[Any],
         fates=dict(Counter(map(fate, frames)).most_common()),
         curves=_curves(frames, points, span), precisions=list(precisions),
         timeline=_timeline(name, frames, span, root, names),
-        target=called(newest, names))
+        target=called(newest, names), night=night, is_present=is_present)
 
 
 def _is_observing(newest: Any, now_jd: float) -> bool:
