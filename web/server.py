@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import resource
 import signal
@@ -26,8 +25,6 @@ from iop4d.web.auth import LARGEST_FORM
 from iop4d.web.context import parts
 from iop4d.web.heavy import UNREAD
 from iop4d.web.queue_log import quiet_queue
-
-_log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2  # how soon a stop is noticed
 _FIRST = 3  # file descriptor of the first socket that is handed over

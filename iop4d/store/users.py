@@ -19,11 +19,6 @@ class Person:
     role: Role
 
 
-def names(db: Connection) -> list[str]:
-    """Everybody who may sign in, in order of the alphabet."""
-    return [row.name for row in db.select(User).order_by(User.name)]
-
-
 def password_of(db: Connection, name: str) -> str | None:
     """The hash of somebody's password; None for a name that has no account."""
     user = db.get(User, User.name == name)

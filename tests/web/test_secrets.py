@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def test_the_message_on_a_wrong_file_names_the_place_and_hides_the_value(text: s
     said = str(error)
     assert not any(word in said for word in _HIDDEN), said
     assert "expected" in said or "no such" in said or "TOML" in said
+    assert re.search(r"line \d+|channel 'c'|^iop4d\.toml: ", said), said
     while error is not None and not error.__suppress_context__:
         error = error.__cause__ or error.__context__
         assert not any(word in str(error) for word in _HIDDEN)

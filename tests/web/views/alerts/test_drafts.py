@@ -76,7 +76,7 @@ def test_a_draft_that_rests_on_results_that_changed_says_so(
     page = client.get(f"/drafts/{NAME}").text
     assert "This draft is outdated." in page
     assert f"{said}{number['results'][0]}." in page
-    assert 'iop4d atel "BL Lac"' in page or "iop4d atel" in page
+    assert 'A new one: <code>iop4d atel "BL Lac"</code>' in page
     assert "<strong>outdated</strong>" in client.get("/drafts").text
 
 
