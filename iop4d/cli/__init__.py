@@ -50,6 +50,8 @@ COMMANDS = {
               "List, make and change accounts of the page, and tokens of programs."),
     "status": ("iop4d.cli.status:status",
                "Show what the daemon does, and what failed and why."),
+    "store": ("iop4d.cli.store:store",
+              "Show where the site keeps what it knows; copy it to another database."),
     "summary": ("iop4d.cli.summary:summary", "Show the summary of a night; send it again."),
     "systemd": ("iop4d.cli.service:systemd", "Run as a service: write the units for systemd."),
     "docs": ("iop4d.cli.docs:docs", "Show a page of the documentation."),

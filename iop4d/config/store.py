@@ -20,13 +20,14 @@ _SERVER = re.compile(r"^postgres(?:ql)?://")
 _PASSWORD = re.compile(r"^postgres(?:ql)?://[^/@?]*:[^/@?]*@|[?&]password=")
 
 
-def _is_url(value: str) -> bool:
+def is_url(value: str) -> bool:
+    """Whether a text is a url of a database, without a password; empty is the default."""
     return (value == "" or bool(_SERVER.match(value) and not _PASSWORD.search(value))
             or (value.startswith(_SQLITE) and len(value) > len(_SQLITE)))
 
 
 _URL: Check = ("sqlite:///FILE, or postgresql://USER@HOST/DATABASE without a password, which "
-               "stands in a file, an environment variable or a credential", _is_url)
+               "stands in a file, an environment variable or a credential", is_url)
 
 
 @dataclass(frozen=True)

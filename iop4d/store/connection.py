@@ -128,8 +128,19 @@ class Transaction(Connection):
                            else field.default for field in missing}
             text = insert_row(table, tuple(whole))  # type: ignore[arg-type]
             self._db.execute_sql(self._kind.sql(text), db_values(table, whole))
+        self._note_keys(table, set(rows[0]))
+
+    def insert_plain(self, table: type[Table], columns: list[str],
+                     rows: list[list[Any]]) -> None:
+        """Many new rows as a database keeps them, with their keys."""
+        text = self._kind.sql(insert_row(table, tuple(columns)))  # type: ignore[arg-type]
+        for row in rows:
+            self._db.execute_sql(text, row)
+        self._note_keys(table, set(columns))
+
+    def _note_keys(self, table: type[Table], columns: set[str]) -> None:
         meta: Any = table._meta
-        if meta.auto_increment and meta.primary_key.name in rows[0]:
+        if meta.auto_increment and meta.primary_key.name in columns:
             self._kind.note_keys(meta.table_name, meta.primary_key.column_name)
 
     def replace(self, table: type[Table], **columns: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -187,6 +188,7 @@ class _Server(pw.PostgresqlDatabase):  # type: ignore[misc]
     def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float) -> None:
         super().__init__(url, prefer_psycopg3=True, autoconnect=True)
         self._password = password
+        self._opened: weakref.WeakSet[Any] = weakref.WeakSet()  # of all threads
         self._settings = {"lock_timeout": f"{math.ceil(busy_s * 1e3)}ms", "jit": "off",
                           "default_transaction_read_only": "on" if read_only else "off"}
 
@@ -199,7 +201,12 @@ class _Server(pw.PostgresqlDatabase):  # type: ignore[misc]
         connection.adapters.register_dumper(str, _Text)
         for name, value in self._settings.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        self._opened.add(connection)
         return connection
+
+    def __del__(self) -> None:
+        for connection in self._opened:
+            connection.close()
 
 
 if psycopg is not None:

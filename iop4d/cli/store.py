@@ -1,0 +1,80 @@
+"""``iop4d store``: where a site keeps what it knows; copy it to another database."""
+
+from __future__ import annotations
+
+import click
+
+from iop4d.cli.common import load, site_options
+from iop4d.cli.output import counted, echo
+from iop4d.model.errors import Iop4dError
+
+
+@click.group()
+def store() -> None:
+    """Show where the site keeps what it knows; copy all of it to another database."""
+
+
+@store.command()
+@site_options
+@click.pass_context
+def show(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """Where the database is, and how many rows its largest tables have."""
+    from iop4d.cli.common import open_database
+    from iop4d.store.copying import counts
+
+    site = load(ctx, site_after, overrides_after)
+    echo(f"{site.database}")
+    with open_database(site, read_only=True).read() as db:
+        for table, count in counts(db):
+            echo(f"{count:10d}  {table}")
+
+
+@store.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@site_options
+@click.pass_context
+def copy(ctx: click.Context, source: str, target: str, site_after: str | None,
+         overrides_after: tuple[str, ...]) -> None:
+    """Copy everything from one database into an empty one, and compare each row.
+
+    FROM and TO are urls as of [store] url: sqlite:///iop4d.db, postgresql://iop4d@host/iop4d. The
+    password of a server is what [store] says. Stop the daemon first. The site file is not changed:
+    afterwards set [store] url to TO.
+    """
+    from rich.progress import Progress
+
+    from iop4d.config.store import FilePlace, is_url, place_of_url
+    from iop4d.store.copying import copy as copy_rows
+    from iop4d.store.database import Database
+    from iop4d.system.lock import is_locked
+
+    site = load(ctx, site_after, overrides_after)
+    for url in (source, target):
+        if not url or not is_url(url):
+            raise Iop4dError(f"'{url}' is no url of a database: sqlite:///FILE, or "
+                             "postgresql://USER@HOST/DATABASE without a password")
+    if is_locked(site.lock):
+        raise Iop4dError("the daemon runs on this site and would write meanwhile: stop it first")
+    from_, to = (place_of_url(url, site.root, password=site.store.secret.read)
+                 for url in (source, target))
+    if from_ == to:
+        raise Iop4dError("FROM and TO are the same database")
+    if isinstance(from_, FilePlace) and not from_.path.exists():
+        raise Iop4dError(f"no database at {from_}")
+    one, other = Database(from_, read_only=True), Database(to)
+    try:
+        with Progress(transient=True) as bar:
+            tasks = {}
+
+            def note(table: str, rows: int) -> None:
+                if table not in tasks:
+                    tasks[table] = bar.add_task(table, total=None)
+                bar.update(tasks[table], description=f"{table}: {rows}")
+
+            count = copy_rows(one, other, progress=note)
+    finally:
+        one.close()
+        other.close()
+    echo(f"{counted(count, 'row')} copied to {to} and compared; set [store] url = \"{target}\" in "
+         f"{site.root / 'iop4d.toml'} to use it")

@@ -1,0 +1,119 @@
+"""A site's database is copied to a server and back, and holds the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from iop4d.cli import cli
+from iop4d.model.errors import Iop4dError
+from iop4d.store import catalogue, catalogue_csv, events
+from iop4d.store.copying import copy, counts
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame, Meta, Result, ResultChange
+from tests.support.on_postgresql import IS_ON
+from tests.support.postgresql import PostgresServer, programs
+from tests.support.rows import rows
+
+pytestmark = [pytest.mark.sqlite,
+              pytest.mark.skipif(programs() is None, reason="no PostgreSQL server is installed")]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    assert not IS_ON
+    made = PostgresServer()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """With rows of every kind of column: texts, numbers, truths, JSON, NULL."""
+    (tmp_path / "iop4d.toml").write_text("")
+    database = Database(tmp_path / "iop4d.db")
+    with database.write() as tx:
+        catalogue.save(tx, catalogue_csv.parse(catalogue_csv.builtin("blazars")))
+        for number in range(1, 2501):
+            tx.create(Frame, archive="a", path=f"/raw/{number}", name=f"n\0{number}", size=1,
+                      mtime_ns=1 << 62, state="done", completed_at=0.1 * number, seen_at=1.0,
+                      changed_at=1.0, subframe=number % 2 == 0, info={"sky": 1.5})
+        tx.create(Result, key="k", source="BL Lac", telescope="T", instrument="I",
+                  night="2026-01-01", mode="photometry", band="R", jd_mid=2460000.1,
+                  exptime_s=1.0, mag=0.1 + 0.2, provisional=True, created_at=1.0, changed_at=1.0)
+        events.emit(tx, "frame", 1.0, id=1)
+    database.close()
+    return tmp_path
+
+
+def test_there_and_back_every_row_is_the_same(site: Path, server: PostgresServer) -> None:
+    url = f"{server.url}?options=-csearch_path%3Dthere"
+    run = CliRunner()
+    there = run.invoke(cli, ["store", "copy", "sqlite:///iop4d.db", url, "--site", str(site)])
+    assert there.exit_code == 0, there.output
+    assert "copied" in there.output
+    again = run.invoke(cli, ["store", "copy", "sqlite:///iop4d.db", url, "--site", str(site)])
+    assert again.exit_code == 1
+    assert "is not empty" in str(again.exception)
+    back = run.invoke(cli, ["store", "copy", url, "sqlite:///back.db", "--site", str(site)])
+    assert back.exit_code == 0, back.output
+    one, other = Database(site / "iop4d.db"), Database(site / "back.db")
+    with one.read() as first, other.read() as second:
+        assert dict(counts(first)) == dict(counts(second))
+    for table in (Frame, Result, ResultChange):
+        was = [row.__data__ for row in rows(one, table)]
+        for row in was:
+            if "name" in row:
+                row["name"] = row["name"].replace("\0", "\N{REPLACEMENT CHARACTER}")
+        assert [row.__data__ for row in rows(other, table)] == was
+    with other.write() as tx:
+        assert tx.create(Frame, archive="a", path="/raw/x", name="x", size=1, mtime_ns=1,
+                         state="done", completed_at=1.0, seen_at=1.0, changed_at=1.0).id == 2501
+    one.close()
+    other.close()
+
+
+def test_new_rows_of_a_copied_server_have_keys_of_their_own(site: Path,
+                                                           server: PostgresServer) -> None:
+    url = f"{server.url}?options=-csearch_path%3Dkeys"
+    assert CliRunner().invoke(cli, ["store", "copy", "sqlite:///iop4d.db", url, "--site",
+                                     str(site)]).exit_code == 0
+    (site / "iop4d.toml").write_text(f'[store]\nurl = "{url}"\n')
+    shown = CliRunner().invoke(cli, ["store", "show", "--site", str(site)])
+    assert "2500  frame" in shown.output
+    from iop4d.config.store import ServerPlace
+
+    database = Database(ServerPlace(url))
+    with database.write() as tx:
+        assert tx.create(Frame, archive="a", path="/raw/x", name="x", size=1, mtime_ns=1,
+                         state="done", completed_at=1.0, seen_at=1.0, changed_at=1.0).id == 2501
+    database.close()
+
+
+def test_what_changes_meanwhile_is_noticed(site: Path, tmp_path: Path) -> None:
+    source, target = Database(site / "iop4d.db"), Database(tmp_path / "to.db")
+
+    def disturb(table: str, _: int) -> None:
+        if table == "source":
+            with source.write() as tx:
+                tx.replace(Meta, key="n", value=1)
+
+    with pytest.raises(Iop4dError, match=r"differs from .* in meta"):
+        copy(source, target, progress=disturb)
+    source.close()
+    target.close()
+
+
+@pytest.mark.parametrize(("from_", "to", "why"), [
+    ("iop4d.db", "sqlite:///b.db", "is no url"),
+    ("sqlite:///iop4d.db", "postgresql://a:b@c/d", "is no url"),
+    ("sqlite:///none.db", "sqlite:///b.db", "no database at"),
+    ("sqlite:///iop4d.db", "sqlite:///iop4d.db", "the same database")])
+def test_what_cannot_be_copied_is_said(site: Path, from_: str, to: str, why: str) -> None:
+    answer = CliRunner().invoke(cli, ["store", "copy", from_, to, "--site", str(site)])
+    assert answer.exit_code == 1
+    assert why in str(answer.exception)
