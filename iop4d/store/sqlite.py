@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -89,10 +90,8 @@ class Sqlite:
                     f"{SCHEMA_VERSION}): install that version, or restore a backup")
             if 0 < version < SCHEMA_VERSION:
                 migrate(self.db)
-            for table in TABLES:
-                pw.SchemaManager(table, self.db).create_all(safe=True)
-            for trigger in _TRIGGERS:
-                self.db.execute_sql(trigger)
+            for statement in (*_ddl(), *_TRIGGERS):
+                self.db.execute_sql(statement)
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def unavailable(self, error: pw.DatabaseError) -> StoreUnavailableError:
@@ -169,6 +168,19 @@ def check_library(version: tuple[int, ...]) -> None:
     raise Iop4dError(
         f"SQLite {'.'.join(map(str, version))} can lose commits (its WAL-reset bug): install "
         "pysqlite3 0.6.1 or newer, or a Python with SQLite 3.51.3 or newer")
+
+
+@cache
+def _ddl() -> tuple[str, ...]:
+    """What makes the tables and indexes that are missing; each opening of a database runs it."""
+    anywhere, parts = pw.SqliteDatabase(None), []
+    for table in TABLES:
+        manager = pw.SchemaManager(table, anywhere)
+        for statement in (manager._create_table(safe=True), *manager._create_indexes(safe=True)):
+            text, values = statement.query()
+            assert not values, text
+            parts.append(text)
+    return tuple(parts)
 
 
 _NOTE = ("INSERT INTO resultchange (result, source, band, token) "
