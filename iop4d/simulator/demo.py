@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.table import Table
 
+from iop4d.config.store import place_of_url
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import Role
 from iop4d.model.uncertainty import mag_total
@@ -177,7 +178,7 @@ class Demo:
         text = load_sky().catalogue_csv(self._plan.seed, fields=tuple(map(field_of, names)))
         for typed, spoken in _SPOKEN.items():
             text = re.sub(rf",{re.escape(typed)}(?=[,;])", f",{spoken};{typed}", text)
-        database = Database(self._folder / "iop4d.db")
+        database = Database(place_of_url("", self._folder))
         with database.write() as tx:
             catalogue.save(tx, catalogue_csv.parse(text))
             users.save(tx, ACCOUNT[0], generate_password_hash(ACCOUNT[1]), now=0.0,
@@ -245,7 +246,7 @@ def summary_of_site(folder: Path, mails: int) -> Group:
     """The summary, to be printed."""
     true = {truth["name"]: truth for path in sorted(folder.glob("truth*.jsonl"))
             for truth in truths(path)}
-    with Database(folder / "iop4d.db", read_only=True).read() as db:
+    with Database(place_of_url("", folder), read_only=True).read() as db:
         frames, results = choose(db, Chosen()), list(select(db, Selection()))
         alerts = newest(db, 1000)
     states: dict[str, int] = {}

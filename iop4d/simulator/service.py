@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from iop4d.config.store import place_of_url
 from iop4d.ledger.engines.worker import die_with_parent
 from iop4d.model.states import FrameState
 from iop4d.store import frames
-from iop4d.store.database import Database
+from iop4d.store.database import Database, is_there
 from iop4d.store.status import status
 from iop4d.system.lock import is_locked
 
@@ -81,13 +82,13 @@ class Observer:
     """Reads a site's database from outside, as the page does."""
 
     def __init__(self, site: Path) -> None:
-        self._path = site / "iop4d.db"
+        self._place = place_of_url("", site)
         self._lock = site / "iop4d.lock"
         self._database: Database | None = None
 
     def _open(self) -> Database:
         if self._database is None:
-            self._database = Database(self._path, read_only=True)
+            self._database = Database(self._place, read_only=True)
         return self._database
 
     def status(self) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class Observer:
         while time.monotonic() < deadline:
             if service is not None and not service.alive:
                 return False
-            if self._path.exists() and self.quiet(frames):
+            if is_there(self._place) and self.quiet(frames):
                 return True
             time.sleep(0.1)
         return False

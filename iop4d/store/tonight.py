@@ -60,11 +60,11 @@ _STAMP = ("SELECT (SELECT MAX(id) FROM event), (SELECT MAX(id) FROM resultchange
           "(SELECT MAX(changed_at) FROM frame), "
           "(SELECT value FROM meta WHERE key = 'catalogue_version')")
 _LAST_NIGHT = ("SELECT MAX(night) FROM (SELECT MAX(night) AS night FROM frame UNION ALL "
-               "SELECT MAX(night) FROM result) AS both")
+               "SELECT MAX(night) FROM result) AS nights")
 _BEFORE_IT = ("SELECT MAX(night) FROM (SELECT MAX(night) AS night FROM frame WHERE night < ? "
-              "AND night != '' UNION ALL SELECT MAX(night) FROM summary WHERE night < ?) AS both")
+              "AND night != '' UNION ALL SELECT MAX(night) FROM summary WHERE night < ?) AS nights")
 _AFTER_IT = ("SELECT MIN(night) FROM (SELECT MIN(night) AS night FROM frame WHERE night > ? "
-             "UNION ALL SELECT MIN(night) FROM summary WHERE night > ?) AS both")
+             "UNION ALL SELECT MIN(night) FROM summary WHERE night > ?) AS nights")
 _MEASURED = ("SELECT flux, snr, sky FROM measurement "
              "WHERE frame_id = ? AND source = ? AND beam = ''")
 
