@@ -16,10 +16,12 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Meta, Result, ResultChange
 from tests.support.on_postgresql import IS_ON
 from tests.support.postgresql import PostgresServer, programs
+from tests.support.real_servers import is_required
 from tests.support.rows import rows
 
 pytestmark = [pytest.mark.sqlite,
-              pytest.mark.skipif(programs() is None, reason="no PostgreSQL server is installed")]
+              pytest.mark.skipif(programs() is None and not is_required(),
+                                 reason="no PostgreSQL server is installed")]
 
 
 @pytest.fixture(scope="module")

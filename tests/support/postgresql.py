@@ -28,9 +28,14 @@ def programs() -> Path | None:
     """The folder with postgres and initdb, or None where there is none."""
     given = os.environ.get("IOP4D_POSTGRESQL")
     found = [Path(given)] if given else [
-        *sorted(_TOP.glob(".real-servers/usr/lib/postgresql/*/bin"), reverse=True),
-        *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+        *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),
+        *sorted(_TOP.glob(".real-servers/usr/lib/postgresql/*/bin"), reverse=True)]
     return next((folder for folder in found if (folder / "initdb").exists()), None)
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether any account may come here."""
+    return os.getuid() != 0 or all(one.stat().st_mode & 0o001 for one in (folder, *folder.parents))
 
 
 class PostgresServer:
@@ -39,10 +44,10 @@ class PostgresServer:
     def __init__(self, folder: Path | None = None, *, durable: bool = False) -> None:
         found = programs()
         assert found is not None, "no PostgreSQL server is installed"
-        self._programs = found
         self._own = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="iop4d-postgres-"))
         self.folder.chmod(0o755)
+        self._programs = found if _is_open(found) else self._copied(found)
         self._durable = durable
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -59,6 +64,14 @@ class PostgresServer:
         subprocess.run([*self._as(), str(self._programs / "initdb"), "-D", str(self._data), "-U",
                         "iop4d", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
                        check=True, capture_output=True, env=self._environment(), cwd="/")
+
+    def _copied(self, programs: Path) -> Path:
+        """The programs where the other account may read them."""
+        version = programs.parent.name
+        top = programs.parents[4]  # of usr/lib/postgresql/VERSION/bin
+        for part in (f"usr/lib/postgresql/{version}", f"usr/share/postgresql/{version}"):
+            shutil.copytree(top / part, self.folder / "programs" / part, symlinks=True)
+        return self.folder / "programs/usr/lib/postgresql" / version / "bin"
 
     def _as(self) -> list[str]:
         if os.getuid() != 0:
