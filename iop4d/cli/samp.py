@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from iop4d.cli.common import verbosity
 from iop4d.cli.output import echo
 from iop4d.model.errors import Iop4dError
 
@@ -19,6 +20,7 @@ _PART = 1 << 20
 @click.argument("what", metavar="FILE|ADDRESS")
 @click.option("--to", default="", metavar="NAME",
               help="Only to programs whose name has this in it, such as topcat.")
+@verbosity
 def samp(what: str, to: str) -> None:
     """Send a FITS file or a VOTable to the programs of a SAMP hub on this machine.
 

@@ -79,7 +79,7 @@ def test_more_and_less_of_the_log_can_be_asked_for_behind_each_name(
         words: tuple[str, ...], command: click.Command) -> None:
     names = {name for option in command.params for name in option.opts}
     assert {"-v", "-q"} <= names
-    if words[0] not in ("init", "demo", "docs") and words != ("instruments", "draft"):
+    if words[0] not in ("init", "demo", "docs", "samp") and words != ("instruments", "draft"):
         assert {"--site", "-o"} <= names
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from iop4d.model.flags import Flag
 from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
+from iop4d.model.messages import Solution
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.field import Field
 from iop4d.reduction.measure import circles_of, measure_sources
@@ -19,7 +20,7 @@ from tests.science.skies import NoisyField, noisy_field
 NONE = np.zeros(0, dtype=np.intp)
 WCS = Wcs(ra0=120.0, dec0=30.0, x0=165.0, y0=165.0, cd=((-2.8e-4, 0.0), (0.0, 2.8e-4)))
 FIELD = Field(refined=Refined(wcs=WCS, n_matched=9, rms_px=0.1, star=NONE, detection=NONE),
-              astrometry_from=AstrometryFrom.INDEX)
+              astrometry_from=AstrometryFrom.INDEX, solution=Solution())
 FACTS = FrameFacts(telescope="Test", instrument="Small", kind=FrameKind.SCIENCE, night="2024-01-15",
                    jd_start=2460325.5, exptime_s=30.0, shape=(330, 330), binning=1, band="R")
 STARS = range(10)  # the brightest

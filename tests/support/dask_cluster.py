@@ -19,6 +19,11 @@ _QUIET = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
           "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
 
 
+#: Whoever runs the tests: what a worker process runs may be a module of theirs.
+_OF_TESTS = {"PYTHONPATH": os.pathsep.join(filter(None, (
+    str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))))}
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that is free now."""
     with socket.socket() as probe:
@@ -77,7 +82,7 @@ class DaskCluster:
             return subprocess.Popen(
                 [sys.executable, "-c", _DASK, what, *words, *tls], stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, cwd=self._folder,
-                env={**os.environ, **_QUIET, **self._environ, **(environ or {})},
+                env={**os.environ, **_OF_TESTS, **_QUIET, **self._environ, **(environ or {})},
                 preexec_fn=lambda: die_with_parent(parent))  # noqa: PLW1509 - one system call
 
     def kill_worker(self, worker: subprocess.Popen[bytes]) -> None:

@@ -171,7 +171,8 @@ def test_on_paper_a_table_is_whole_and_nothing_is_there_to_be_clicked(
             .filter((one) => one.offsetParent).map((one) => one.outerHTML.slice(0, 60))""")
         assert seen == []
         assert browser.js("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        assert browser.js("document.querySelector('.scroll table').offsetParent !== null")
+        browser.wait("[...document.querySelectorAll('.scroll table')].some("
+                     "(one) => one.offsetParent !== null)")
         assert browser.js("""[...document.querySelectorAll('.scroll')].filter(
             (one) => one.scrollWidth > one.clientWidth + 1).length""") == 0
         assert len(browser("Page.printToPDF")["data"]) > 10_000

@@ -9,6 +9,12 @@ import pytest
 from iop4d.web.queue_log import OnceAMinute, quiet_queue
 
 
+@pytest.fixture(autouse=True)
+def _heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a command of this process set before."""
+    caplog.set_level(logging.WARNING, logger="waitress")
+
+
 def test_requests_that_wait_are_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     now = [100.0]
     once, logger = OnceAMinute(lambda: now[0]), logging.getLogger("waitress.queue.test")
