@@ -160,6 +160,7 @@ def test_a_page_that_cannot_be_updated_says_so_until_it_can(
 @pytest.mark.parametrize("path", ["data/results", "sources/BL%20Lac", "frames/1"])
 def test_on_paper_a_table_is_whole_and_nothing_is_there_to_be_clicked(
         path: str, site: Site, serving: Serving, browser: Browser) -> None:
+    browser.leave()  # the page of the test before, whose server is gone
     browser.complaints.clear()
     browser.look_like(1047, 740, dark=True)  # A4 across, within its margins
     with serving(site) as address:
