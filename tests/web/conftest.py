@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pysqlite3
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
@@ -21,6 +20,7 @@ from werkzeug.security import generate_password_hash
 from iop4d.config import Site
 from iop4d.store import alerts, requests, users
 from iop4d.store.database import Database
+from iop4d.store.schema import Event
 from iop4d.system.lock import SiteLock
 from iop4d.web.app import create_app
 from iop4d.web.server import serve
@@ -76,7 +76,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                             mailbox=tmp_path_factory.getbasetemp() / "mails")
     observatory.fill(made)
     # Its daemon must not fall silent while the tests run.
-    execute(made, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+    execute(made, DAEMON_SAYS,
             json.dumps(observatory.heartbeat(made, time.time() + 86_400)))
     assert made.web.mailbox is not None
     observatory.write_mail(made.web.mailbox)
@@ -180,17 +180,26 @@ def serving() -> Serving:
     return _serving
 
 
-def execute(site: Site, statement: str, *values: Any) -> int:
-    """Write as the daemon would, from a connection of its own; the new row's id."""
-    connection = pysqlite3.connect(str(site.database), timeout=5)
+#: What a daemon says of itself, as JSON.
+DAEMON_SAYS = ("INSERT INTO meta (key, value) VALUES ('daemon', ?) "
+               "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+
+
+def execute(site: Site, statement: str, *values: Any) -> None:
+    """Write as the daemon would, from a connection of its own."""
+    database = Database(site.database, prepare=False)
     try:
-        with connection:
-            return int(connection.execute(statement, values).lastrowid)
+        with database.write():
+            database.db.execute_sql(database.kind.sql(statement), values)
     finally:
-        connection.close()
+        database.close()
 
 
 def emit(site: Site, kind: str = "frame", content: str = '{"id":1}') -> int:
-    """Record an event."""
-    return execute(site, "INSERT INTO event (at, kind, content) VALUES (?, ?, ?)",
-                   1.0, kind, content)
+    """Record an event; its id."""
+    database = Database(site.database, prepare=False)
+    try:
+        with database.write() as tx:
+            return int(tx.create(Event, at=1.0, kind=kind, content=json.loads(content)).id)
+    finally:
+        database.close()

@@ -51,7 +51,7 @@ def test_withdrawn_results_are_not_given_as_good_ones(empty: Site) -> None:
     client = create_app(empty).test_client()
     path = "/api/results?source=BL%20Lac"
     ids = [row["id"] for row in _json(client, path)["results"]]
-    execute(empty, "UPDATE result SET withdrawn = 1 WHERE id = ?", ids[0])
+    execute(empty, "UPDATE result SET withdrawn = TRUE WHERE id = ?", ids[0])
     assert [row["id"] for row in _json(client, path)["results"]] == ids[1:]
 
 
@@ -111,7 +111,7 @@ def test_a_point_that_was_withdrawn_leaves_the_plot(empty: Site) -> None:
     client = create_app(empty).test_client()
     before = _json(client, "/api/sources/BL%20Lac/points")
     id_ = before["bands"]["R"]["id"][0]
-    execute(empty, "UPDATE result SET withdrawn = 1, changed_at = ? WHERE id = ?",
+    execute(empty, "UPDATE result SET withdrawn = TRUE, changed_at = ? WHERE id = ?",
             before["changed_at"] + 1.0, id_)
     assert id_ not in _json(client, "/api/sources/BL%20Lac/points")["bands"]["R"]["id"]
     changed = _json(client, f"/api/sources/BL%20Lac/points?after={before['changed_at'] + 0.5}")

@@ -161,7 +161,7 @@ def _pages(client: FlaskClient, query: str) -> list[dict[str, Any]]:
 def test_pages_of_results_give_each_once_and_in_order(
         size: int, own: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     execute(own, "UPDATE result SET jd_mid = 2460000.123456789 WHERE id % 3 = 0")
-    execute(own, "UPDATE result SET withdrawn = 1 WHERE id = 5")
+    execute(own, "UPDATE result SET withdrawn = TRUE WHERE id = 5")
     monkeypatch.setattr(api, "_PART", 2)
     client = create_app(own).test_client()
     pages = _pages(client, f"limit={size}")
@@ -196,7 +196,7 @@ def test_results_that_are_withdrawn_between_two_parts_leave_valid_json(
     with client.get("/api/results", buffered=False) as answer:
         pieces = iter(answer.response)
         text = next(pieces)
-        execute(own, "UPDATE result SET withdrawn = 1 WHERE id NOT IN "
+        execute(own, "UPDATE result SET withdrawn = TRUE WHERE id NOT IN "
                 f"({','.join(str(id_) for id_ in ids[:4 + left])})")
         found = json.loads(text + b"".join(pieces))
     assert [row["id"] for row in found["results"]] == ids[:4 + left]

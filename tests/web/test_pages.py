@@ -23,7 +23,7 @@ from iop4d.web import reader
 from iop4d.web.app import create_app
 from iop4d.web.policy import ACCESS, Access
 from tests.web import observatory
-from tests.web.conftest import FILLED, PAGES, PROGRAMS, Answers, execute
+from tests.web.conftest import DAEMON_SAYS, FILLED, PAGES, PROGRAMS, Answers, execute
 
 HoldLock = Callable[[Site], SiteLock]
 
@@ -106,7 +106,7 @@ def test_a_night_lists_its_frames_of_one_state(client: FlaskClient) -> None:
 
 
 def beat(site: Site, age: float, state: str = "running") -> None:
-    execute(site, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+    execute(site, DAEMON_SAYS,
             json.dumps({"beat_at": time.time() - age, "state": state, "pid": 7}))
 
 
@@ -143,7 +143,7 @@ def test_page_health_check_api_and_command_agree_on_whether_the_daemon_runs(
 
 def test_a_daemon_whose_workers_do_not_start_is_not_well(empty: Site, hold_lock: HoldLock) -> None:
     hold_lock(empty)
-    execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+    execute(empty, DAEMON_SAYS,
             json.dumps({"beat_at": time.time(), "state": "running", "pid": 7,
                         "trouble": "no worker process starts: exit code 1"}))
     client = create_app(empty).test_client()
@@ -164,7 +164,7 @@ def test_a_site_whose_daemon_never_ran_says_so(empty: Site) -> None:
 def test_a_degraded_archive_is_announced_on_every_page_and_why_on_system(
         empty: Site, hold_lock: HoldLock) -> None:
     hold_lock(empty)
-    execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+    execute(empty, DAEMON_SAYS,
             f'{{"beat_at": {time.time()}, "state": "running", "archives": [{{"name": "t220", '
             '"path": "/x", "state": "degraded", "reason": "the mount hangs"}]}')
     client = create_app(empty).test_client()

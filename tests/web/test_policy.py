@@ -23,7 +23,7 @@ from iop4d.web.app import create_app
 from iop4d.web.context import parts
 from iop4d.web.policy import ACCESS, Access
 from iop4d.web.reader import Read
-from tests.web.conftest import OURS, add_account, enter, execute, firing, requested
+from tests.web.conftest import DAEMON_SAYS, OURS, add_account, enter, execute, firing, requested
 
 READS = {"everybody": Access.SITE, "results": Access.RESULTS, "signed-in": Access.OPEN}
 #: What a page about a route's subject would show.
@@ -206,7 +206,7 @@ def test_an_open_stream_ends_with_the_right_to_read_it(
 @pytest.mark.parametrize("read", READS)
 def test_the_reason_of_the_health_check_is_for_who_may_read_the_site(
         own: Site, read: str) -> None:
-    execute(own, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)", json.dumps(
+    execute(own, DAEMON_SAYS, json.dumps(
         {"beat_at": 1.0, "state": "running", "trouble": "/home/x/y.py failed"}))
     client = app_of(own, read).test_client()
     answer = client.get("/healthz")

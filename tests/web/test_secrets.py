@@ -22,7 +22,7 @@ from iop4d.model.errors import ConfigError
 from iop4d.system.lock import SiteLock
 from iop4d.web import formats
 from iop4d.web.app import create_app
-from tests.web.conftest import enter, execute
+from tests.web.conftest import DAEMON_SAYS, enter, execute
 
 _CHANNEL = '[[channel]]\nname = "c"\n'
 #: Wrong site files, each with SECRET somewhere in it.
@@ -136,7 +136,7 @@ def test_a_bot_whose_address_holds_a_login_gives_nothing_away() -> None:
 
 
 def test_what_the_daemon_says_of_a_wrong_file_is_for_who_is_signed_in(own: Site) -> None:
-    execute(own, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)", json.dumps({
+    execute(own, DAEMON_SAYS, json.dumps({
         "beat_at": time.time() + 60, "state": "running", "config_error":
         "/data/site/iop4d.toml, line 7: web.port is 'x'; expected more",
         "wrong_rules": [{"name": "bright", "why": "PRIVATE"}]}))

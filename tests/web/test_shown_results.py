@@ -107,7 +107,7 @@ def test_withdrawn_results_are_nowhere(path: str, site: Site) -> None:
     execute(site, "UPDATE result SET mag = 7.777, mag_err = 0.001, zero_point = 27.777 "
                   "WHERE id = ?", id_)
     shown = client.get(path).text
-    execute(site, "UPDATE result SET withdrawn = 1, flags = flags | ? WHERE id = ?",
+    execute(site, "UPDATE result SET withdrawn = TRUE, flags = flags | ? WHERE id = ?",
             int(Flag.WITHDRAWN), id_)
     text = client.get(path).text
     assert "7.777" not in text
@@ -129,7 +129,7 @@ def test_withdrawn_results_are_not_counted(site: Site) -> None:
         assert found is not None
         name = found[0]
         night, before = tonight.last_night(db), sources.count(db, name)
-    execute(site, "UPDATE result SET withdrawn = 1 WHERE source = ?", name)
+    execute(site, "UPDATE result SET withdrawn = TRUE WHERE source = ?", name)
     with Database(site.database, read_only=True).read() as db:
         assert sources.count(db, name) == 0
         (line,) = [line for line in sources.listed(db) if line.name == name]
@@ -137,7 +137,7 @@ def test_withdrawn_results_are_not_counted(site: Site) -> None:
         assert name not in summaries.sources(db, night)
         assert all(one.source != name for one in tonight.bands(tonight.points(db, night)))
         assert _points_of_all_nights(db) == 24 - before
-    execute(site, "UPDATE result SET withdrawn = 1")
+    execute(site, "UPDATE result SET withdrawn = TRUE")
     with Database(site.database, read_only=True).read() as db:
         assert _points_of_all_nights(db) == 0
         assert health.zero_points(db, 0.0) == []
@@ -182,13 +182,14 @@ def test_a_summary_of_many_bands_takes_one_query(
 
 
 @pytest.mark.parametrize("query", [
-    "SELECT * FROM result WHERE source = 'a' AND withdrawn = 0 ORDER BY jd_mid DESC LIMIT 1",
-    "SELECT * FROM result WHERE source = 'a' AND withdrawn = 0 AND p IS NOT NULL "
+    "SELECT * FROM result WHERE source = 'a' AND withdrawn = FALSE ORDER BY jd_mid DESC LIMIT 1",
+    "SELECT * FROM result WHERE source = 'a' AND withdrawn = FALSE AND p IS NOT NULL "
     "ORDER BY jd_mid DESC, id DESC LIMIT 1",
-    "SELECT * FROM result WHERE withdrawn = 0 ORDER BY jd_mid, id LIMIT 100",
-    "SELECT * FROM result WHERE withdrawn = 0 AND source IN ('a') AND jd_mid >= 1 "
+    "SELECT * FROM result WHERE withdrawn = FALSE ORDER BY jd_mid, id LIMIT 100",
+    "SELECT * FROM result WHERE withdrawn = FALSE AND source IN ('a') AND jd_mid >= 1 "
     "ORDER BY jd_mid, id LIMIT 100",
-    "SELECT night, COUNT(*), COUNT(DISTINCT source) FROM result WHERE withdrawn = 0 GROUP BY night",
+    "SELECT night, COUNT(*), COUNT(DISTINCT source) FROM result WHERE withdrawn = FALSE "
+    "GROUP BY night",
     "SELECT night, state, COUNT(*) FROM frame WHERE night != '' GROUP BY night, state"])
 @pytest.mark.sqlite
 def test_what_the_pages_ask_is_in_the_order_of_an_index(query: str, empty: Site) -> None:

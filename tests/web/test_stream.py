@@ -29,7 +29,7 @@ from iop4d.web.context import parts
 from iop4d.web.reader import Reader
 from iop4d.web.server import serve
 from tests.web import observatory
-from tests.web.conftest import Serving, emit, execute
+from tests.web.conftest import DAEMON_SAYS, Serving, emit, execute
 
 
 class Stream:
@@ -126,7 +126,7 @@ def test_the_daemons_beat_is_passed_on(empty: Site, serving: Serving,
     hold_lock(empty)
     with serving(empty) as address, Stream(address) as live:
         live.next("beat")
-        execute(empty, "REPLACE INTO meta (key, value) VALUES ('daemon', ?)",
+        execute(empty, DAEMON_SAYS,
                 json.dumps({"beat_at": time.time(), "state": "running"}))
         assert live.next("beat")["daemon"] == "running"
 

@@ -126,14 +126,14 @@ def test_a_list_as_a_file_has_the_same_rows(client: FlaskClient, form: str) -> N
 
 
 def test_withdrawn_results_are_in_no_list_and_no_file(filled: Site) -> None:
-    execute(filled, "UPDATE result SET withdrawn = 1 WHERE id = 1")
+    execute(filled, "UPDATE result SET withdrawn = TRUE WHERE id = 1")
     client = create_app(filled).test_client()
     try:
         assert 1 not in [row["id"] for row in _json(client, "/api/v1/results?limit=10000")["rows"]]
         assert "\n1," not in client.get("/api/v1/results?format=csv").text
         assert _json(client, "/api/v1/results?id=1")["rows"] == []
     finally:
-        execute(filled, "UPDATE result SET withdrawn = 0 WHERE id = 1")
+        execute(filled, "UPDATE result SET withdrawn = FALSE WHERE id = 1")
 
 
 def test_who_reads_results_alone_learns_of_no_folder(filled: Site) -> None:

@@ -41,7 +41,7 @@ def give(site: Site, frame: int = FRAME) -> Path:
             "fwhm_arcsec": 2.5, "n_matched": 12, "n_detected": 20, "wcs_rms_px": 0.1,
             "astrometry_from": "index"}
     execute(site, "UPDATE frame SET reduced_path = ?, path = ?, info = ?, detector = ?, "
-            "flipped = 1, ny = ?, nx = ? WHERE id = ?", str(reduced), str(raw), json.dumps(info),
+            "flipped = TRUE, ny = ?, nx = ? WHERE id = ?", str(reduced), str(raw), json.dumps(info),
             json.dumps({"trim": [10, 410, 0, 300]}), *SHAPE, frame)
     growth = [[2.0, 5000.0, 9.0, 8.0, 0, 0.0], [4.0, 9000.0, 15.0, 12.0, 0, 0.0]]
     execute(site, "UPDATE measurement SET x = ?, y = ?, growth = ? WHERE frame_id = ?",

@@ -100,13 +100,13 @@ def test_results_lead_to_their_pages_and_show_their_flags(client: FlaskClient) -
 
 
 def test_withdrawn_results_are_in_no_table(filled: Site) -> None:
-    execute(filled, "UPDATE result SET withdrawn = 1 WHERE id = 3")
+    execute(filled, "UPDATE result SET withdrawn = TRUE WHERE id = 3")
     try:
         client = create_app(filled).test_client()
         assert "results3" not in rows_of(client.get("/data/results?limit=500").text)
         assert rows_of(client.get("/data/results?id=3").text) == []
     finally:
-        execute(filled, "UPDATE result SET withdrawn = 0 WHERE id = 3")
+        execute(filled, "UPDATE result SET withdrawn = FALSE WHERE id = 3")
 
 
 def test_the_frames_that_were_not_used_and_the_nights_keep_their_addresses(

@@ -85,7 +85,7 @@ def test_viewers_and_outsiders_flag_nothing(own: Site) -> None:
     client = create_app(own).test_client()
     assert send(client, result="1", act="set", flag="bad", note="x").status_code == 403
     add_account(own, "Vera")
-    execute(own, "UPDATE user SET role = ? WHERE name = 'Vera'", Role.VIEWER.value)
+    execute(own, "UPDATE \"user\" SET role = ? WHERE name = 'Vera'", Role.VIEWER.value)
     enter(client, name="Vera")
     assert send(client, result="1", act="set", flag="bad", note="x").status_code == 403
     assert flags_of(own, 1) == []

@@ -59,5 +59,5 @@ def test_flagged_and_withdrawn_points_are_not_on_it(own: Site) -> None:
     execute(own, "UPDATE result SET human_flags = '[{\"name\": \"bad\"}]' WHERE id = "
                  "(SELECT MAX(id) FROM result WHERE source = '2200+420' AND flags = 0)")
     assert client.get(PAGE.replace("?", "/light-curve.svg?")).text.count("M") < count
-    execute(own, "UPDATE result SET withdrawn = 1 WHERE source = '2200+420'")
+    execute(own, "UPDATE result SET withdrawn = TRUE WHERE source = '2200+420'")
     assert "No result in this time" in client.get(PAGE).text

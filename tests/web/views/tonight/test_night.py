@@ -55,7 +55,7 @@ def test_the_bands_of_the_points_at_hand_are_those_of_the_table(site: Site) -> N
         rows = db.rows(
             "SELECT source, band, COUNT(*), AVG(m), MIN(m), MAX(m), COUNT(m) FROM (SELECT *, CASE "
             f"WHEN flags & {int(NEVER_ALERTS)} = 0 AND human_flags = '[]' AND mode != 'stack' "
-            "THEN mag END AS m FROM result WHERE night = ? AND withdrawn = 0) "
+            "THEN mag END AS m FROM result WHERE night = ? AND withdrawn = FALSE) AS points "
             "GROUP BY source, band ORDER BY source, band", NIGHT)
     assert len(found) > 3
     for one, (source, band, count, mean, least, most, good) in zip(found, rows, strict=True):
