@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 _LOOK = 5.0  # seconds between looks at the disk
 _RESUME = 1.5  # times the minimum at which work continues
-FULL = ("[Errno 28]", "[Errno 122]", "database or disk is full")  # no space, over the quota
+FULL = ("[Errno 28]", "[Errno 122]", "disk is full")  # no space, over the quota
 
 
 class Space:

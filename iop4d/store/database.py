@@ -64,9 +64,7 @@ class Database:
             yield Connection(self.kind, self._kept)
         except pw.IntegrityError:
             raise  # a fault of the program
-        except pw.DatabaseError as error:
-            raise self.kind.unavailable(error) from error
-        except pw.InterfaceError as error:
+        except (pw.DatabaseError, pw.InterfaceError) as error:
             raise self.kind.unavailable(error) from error
         finally:
             if opened and self.read_only and not self.kind.is_lasting:
@@ -74,7 +72,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """One transaction: all of it is committed, or nothing; nobody else writes meanwhile."""
+        """One transaction: all of it is committed, or nothing; no other writes meanwhile."""
         with self.read(), self.kind.transaction() as mark:
             yield Transaction(self.kind, mark)
 

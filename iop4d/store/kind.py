@@ -47,7 +47,7 @@ class Kind(Protocol):
         """Whether the transaction that was begun still runs."""
 
     def transaction(self) -> AbstractContextManager[str]:
-        """All or nothing, and nobody else writes meanwhile; it gives the transaction's mark."""
+        """All or nothing, and no other writes meanwhile; it gives the transaction's mark."""
 
     def is_committed(self, mark: str) -> bool:
         """Whether the transaction of a mark was committed; asked after a connection was lost."""
@@ -55,7 +55,7 @@ class Kind(Protocol):
     def prepare(self) -> None:
         """Make the tables, or bring those of an older schema to this one."""
 
-    def unavailable(self, error: pw.DatabaseError) -> StoreUnavailableError:
+    def unavailable(self, error: pw.PeeweeException) -> StoreUnavailableError:
         """What an error of the driver means, in words."""
 
     def tidy(self) -> None:

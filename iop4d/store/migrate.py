@@ -10,15 +10,17 @@ import peewee as pw
 
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import MasterState
+from iop4d.store.kind import Kind
 from iop4d.store.schema import TABLES, Alert, Frame, Master, Outbox, Result, ResultHistory, Summary
+from iop4d.store.table import Table
 
 
-def migrate(db: pw.Database) -> list[str]:
+def migrate(kind: Kind) -> list[str]:
     """Add what the tables lack, inside the caller's transaction; what was done, in words.
 
     A column comes with its default. Unique indexes over other columns than now are replaced.
     """
-    done = []
+    db, done = kind.db, []
     for changed in _INDEXES:
         db.execute_sql(f'DROP INDEX IF EXISTS "{changed}"')
     for table in TABLES:
@@ -34,23 +36,29 @@ def migrate(db: pw.Database) -> list[str]:
                 done.append(f"{name}.{old} is {new} now")
         for field in meta.sorted_fields:
             if field.column_name not in have:
-                db.execute_sql(f'ALTER TABLE "{name}" ADD COLUMN {_column(field)}')
+                db.execute_sql(f'ALTER TABLE "{name}" ADD COLUMN {_column(db, field)}')
                 done.append(f"{name}.{field.column_name} added")
         named = [index for index in meta.indexes if isinstance(index, tuple)]
         wanted = {tuple(meta.fields[part].column_name for part in parts)
                   for parts, unique in named if unique}
         for index in db.get_indexes(name):
-            many = len(index.columns) > 1
-            if index.unique and many and index.sql and tuple(index.columns) not in wanted:
+            kept = tuple(index.columns) in wanted or set(index.columns) == _keys(table)
+            if index.unique and len(index.columns) > 1 and index.sql and not kept:
                 db.execute_sql(f'DROP INDEX "{index.name}"')
                 done.append(f"index {index.name} dropped")
-    done += _renamed(db)
+    done += _renamed(kind)
     return done
 
 
-def _renamed(db: pw.Database) -> list[str]:
+def _keys(table: type[Table]) -> set[str]:
+    """The columns of a primary key."""
+    meta: Any = table._meta
+    return {field.column_name for field in meta.get_primary_keys()}
+
+
+def _renamed(kind: Kind) -> list[str]:
     """Give states and words the names of today."""
-    done = []
+    db, done = kind.db, []
     for table, old, new in _STATES:
         if db.table_exists(table._meta.table_name) and table.update(state=new.value).where(
                 table.state == old).bind(db).execute():
@@ -58,22 +66,22 @@ def _renamed(db: pw.Database) -> list[str]:
     for column, before, now in _WORDS:
         table, name = column.model._meta.table_name, column.column_name
         if db.table_exists(table):
-            db.execute_sql(f'UPDATE "{table}" SET "{name}" = replace("{name}", ?, ?) '  # noqa: S608
-                           f'WHERE instr("{name}", ?)', (before, now, before))
+            db.execute_sql(kind.sql(
+                f'UPDATE "{table}" SET "{name}" = replace("{name}", ?, ?) '  # noqa: S608
+                f'WHERE instr("{name}", ?) > 0'), (before, now, before))
     return done
 
 
-def _column(field: pw.Field) -> str:
-    """Name, type and default as SQLite takes them; NOT NULL where the field says so."""
+def _column(db: pw.Database, field: pw.Field) -> str:
+    """Name, type and default as the database takes them; NOT NULL where the field says so."""
     default: Any = field.default() if callable(field.default) else field.default
     value = field.db_value(default) if default is not None else None
     kind = str(field.field_type)
-    said = f'"{field.column_name}" {_TYPES.get(kind, kind)}'
+    said = f'"{field.column_name}" {db.field_types.get(kind, kind)}'
     if value is None:
         return said
-    if isinstance(value, bool):
-        value = int(value)
-    literal = str(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
+    literal = (str(value).upper() if isinstance(value, int | float)
+               else "'" + value.replace("'", "''") + "'")
     return f"{said} {'' if field.null else 'NOT NULL '}DEFAULT {literal}"
 
 
@@ -106,6 +114,3 @@ _WORDS: tuple[tuple[Any, str, str], ...] = (
     (ResultHistory.was, '"method":"left"', '"method":"ordinary"'),
     (ResultHistory.was, '"method":"right"', '"method":"extraordinary"'),
 )
-
-_TYPES = {"FLOAT": "REAL", "BOOL": "INTEGER", "INT": "INTEGER", "BIGINT": "INTEGER",
-          "VARCHAR": "VARCHAR(255)"}

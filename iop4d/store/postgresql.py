@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import time
 import weakref
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import peewee as pw
 
 from iop4d.model.errors import Iop4dError
 from iop4d.store.kind import StoreUnavailableError
+from iop4d.store.migrate import migrate
 from iop4d.store.schema import SCHEMA_VERSION, TABLES
 
 try:
@@ -35,6 +37,18 @@ log = logging.getLogger(__name__)
 #: Advisory locks: the first number is ours, the second is a hash of the schema.
 _WRITERS = 0x10B4D
 _CONNECT_SECONDS = 5
+_PREPARED = "the database is being prepared"
+#: The server's codes of errors, in words.
+_STATES = {"42P01": _PREPARED, "3F000": _PREPARED,
+           "55P03": "the database is locked by another program",
+           "53100": "the disk is full: the database server cannot write",
+           "25006": "the database cannot be written by this account",
+           "42501": "the database cannot be written by this account"}
+#: What a server answers that lets no one in, such as a wrong password, and what passes by itself.
+#: (The driver has no code of an error for a connection that was not made.)
+_REFUSED = re.compile(r"\bFATAL:")
+_PASSING = re.compile(r"starting up|shutting down|recovery|too many|remaining connection slots|"
+                      r"terminating connection")
 _LOOK_SECONDS = 0.05  # between looks at a transaction that is being ended
 
 
@@ -81,7 +95,7 @@ class Postgresql:
 
     @contextmanager
     def transaction(self) -> Iterator[str]:
-        """A transaction that nobody else writes beside, on whatever machine: it sees all that was
+        """A transaction beside which no other writes, on whatever machine: it sees all that was
         committed before it began, as SQLite's immediate ones."""
         with self.db.atomic():
             _, mark = self.db.execute_sql(
@@ -119,6 +133,8 @@ class Postgresql:
             connection = self.db.connection()
             connection.execute(names.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(
                 names.Identifier(schema)))
+            if version:
+                migrate(self)
             connection.execute(_ddl())
             self.db.execute_sql(
                 "INSERT INTO meta (key, value) VALUES ('schema', %s) "
@@ -147,32 +163,29 @@ class Postgresql:
         row = self.db.execute_sql("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         return int(row[0]) if row else 0
 
-    def unavailable(self, error: pw.DatabaseError) -> StoreUnavailableError:
+    def unavailable(self, error: pw.PeeweeException) -> StoreUnavailableError:
         """What an error of the server means, in words."""
         state = next((one.sqlstate for one in (error.__context__, error.__cause__, *error.args)
                       if isinstance(one, psycopg.Error)), None) or ""
         text = " ".join(str(error).split())
-        if state in ("42P01", "3F000"):
-            return StoreUnavailableError("the database is being prepared", absent=True)
-        if state == "55P03":
-            return StoreUnavailableError("the database is locked by another program")
-        if state == "53100":
-            return StoreUnavailableError("the disk of the database server is full")
-        if state in ("25006", "42501"):
-            return StoreUnavailableError("the database cannot be written by this account")
-        if isinstance(error, pw.OperationalError | pw.InterfaceError):
-            self.forget()
-            return StoreUnavailableError(f"the database server is away: {text}", lost=True)
-        return StoreUnavailableError(f"the database cannot be read: {text}")
+        if state in _STATES:
+            return StoreUnavailableError(_STATES[state], absent=_STATES[state] == _PREPARED)
+        if not isinstance(error, pw.OperationalError | pw.InterfaceError) or not self._is_gone():
+            return StoreUnavailableError(f"the database cannot be read: {text}")
+        if _REFUSED.search(text) and not _PASSING.search(text):
+            return StoreUnavailableError(f"the database server refuses: {text}")
+        return StoreUnavailableError(f"the database server is away: {text}", lost=True)
 
-    def forget(self) -> None:
-        """Close this thread's connection if it is of no use any more."""
+    def _is_gone(self) -> bool:
+        """Whether this thread has no connection of use; a useless one is closed."""
         if self.db.is_closed():
-            return
+            return True
         connection = self.db.connection()
-        if connection.closed or connection.broken:
-            connection.close()
-            self.db._state.reset()
+        if not (connection.closed or connection.broken):
+            return False
+        connection.close()
+        self.db._state.reset()
+        return True
 
     def tidy(self) -> None:
         """Nothing: the server does its own upkeep."""
@@ -186,9 +199,9 @@ class _Server(pw.PostgresqlDatabase):  # type: ignore[misc]
         "TEXT": 'TEXT COLLATE "C"'}
 
     def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float) -> None:
+        self._opened: weakref.WeakSet[Any] = weakref.WeakSet()  # of all threads
         super().__init__(url, prefer_psycopg3=True, autoconnect=True)
         self._password = password
-        self._opened: weakref.WeakSet[Any] = weakref.WeakSet()  # of all threads
         self._settings = {"lock_timeout": f"{math.ceil(busy_s * 1e3)}ms", "jit": "off",
                           "default_transaction_read_only": "on" if read_only else "off"}
 

@@ -89,14 +89,18 @@ class Sqlite:
                     f"{self._path} was written by a newer iop4d (schema {version}, this one knows "
                     f"{SCHEMA_VERSION}): install that version, or restore a backup")
             if 0 < version < SCHEMA_VERSION:
-                migrate(self.db)
+                migrate(self)
             for statement in (*_ddl(), *_TRIGGERS):
                 self.db.execute_sql(statement)
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    def unavailable(self, error: pw.DatabaseError) -> StoreUnavailableError:
+    def unavailable(self, error: pw.PeeweeException) -> StoreUnavailableError:
         """What an error of SQLite means, in words."""
-        text = str(error)
+        # What fails as a transaction is undone, as SQLite has ended it, hides what ended it.
+        first: BaseException = error
+        while isinstance(first.__context__, pw.PeeweeException | pw.sqlite3.Error):
+            first = first.__context__
+        text = str(first)
         if "no such table" in text:
             return StoreUnavailableError("the database is being prepared", absent=True)
         if "locked" in text or "busy" in text:

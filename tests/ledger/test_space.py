@@ -18,7 +18,8 @@ from iop4d.model.source import Catalogue
 from iop4d.model.states import FrameState
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
-from iop4d.store.database import Database
+from iop4d.store.database import Database, StoreUnavailableError
+from iop4d.store.schema import Meta
 from tests.conftest import FakeClock
 from tests.ledger.one_camera import CALIBRATION, Bench
 
@@ -122,3 +123,12 @@ def test_a_daemon_on_a_disk_that_fills_pauses_and_goes_on(tmp_path: Path) -> Non
         capture_output=True, text=True, check=False, timeout=110,
         cwd=Path(__file__).parents[2], env={**os.environ})
     assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+@pytest.mark.sqlite
+def test_what_a_full_database_says_is_known_as_a_full_disk(database: Database) -> None:
+    """By these words the daemon keeps an outcome and writes it later, rather than lose it."""
+    database.db.execute_sql("PRAGMA max_page_count = 1")
+    with pytest.raises(StoreUnavailableError) as caught, database.write() as tx:
+        tx.replace(Meta, key="large", value="x" * 10_000_000)
+    assert is_full(str(caught.value))

@@ -16,7 +16,7 @@ from iop4d.config.store import ServerPlace, place_of_url
 from iop4d.model.errors import ConfigError
 from iop4d.store.database import Database, StoreUnavailableError, Transaction, is_there
 from iop4d.store.lasting import Lasting
-from iop4d.store.schema import Event, Meta
+from iop4d.store.schema import Event, Frame, Meta
 from tests.support.postgresql import PostgresServer, programs
 from tests.support.real_servers import is_required
 
@@ -128,7 +128,7 @@ def test_who_stops_waits_no_more(database: Database, server: PostgresServer) -> 
         server.start()
 
 
-def test_one_writes_at_a_time_and_who_waits_too_long_is_told(place: ServerPlace,
+def test_one_writes_at_a_time_and_who_waits_too_long_is_refused(place: ServerPlace,
                                                             database: Database) -> None:
     other = Database(place, busy_s=0.2)
     with database.write() as tx:
@@ -173,6 +173,32 @@ def test_a_newer_schema_is_refused(place: ServerPlace, database: Database) -> No
     database.db.execute_sql("UPDATE meta SET value = '999' WHERE key = 'schema'")
     with pytest.raises(Exception, match="written by a newer iop4d"):
         Database(place)
+
+
+def test_an_older_schema_is_brought_to_this_one(place: ServerPlace, database: Database) -> None:
+    """A column that is missing comes back with its default, for rows that are there."""
+    with database.write() as tx:
+        key = tx.create(Frame, archive="a", path="p", name="n", size=1, mtime_ns=2, state="done",
+                        kind="light", completed_at=1.0, seen_at=1.0, changed_at=1.0).id
+    for change in ("ALTER TABLE frame DROP COLUMN subframe", "ALTER TABLE frame DROP COLUMN mode",
+                   "ALTER TABLE frame DROP COLUMN ra_deg", "DROP INDEX frame_began",
+                   "UPDATE meta SET value = '1' WHERE key = 'schema'"):
+        database.db.execute_sql(change)
+    again = Database(place)
+    with again.read() as db:
+        row = db.by_id(Frame, key)
+        (count,) = db.rows("SELECT count(*) FROM pg_indexes WHERE indexname = 'frame_began' "
+                           "AND schemaname = current_schema()")[0]
+    again.close()
+    assert (row.subframe, row.mode, row.ra_deg) == (False, "photometry", None)
+    assert row.kind == "science"
+    assert count == 1
+
+
+def test_a_server_that_lets_no_one_in_is_not_waited_for(server: PostgresServer) -> None:
+    lasting = Lasting(lambda: Database(ServerPlace(server.url.replace("/postgres", "/none"))))
+    with pytest.raises(StoreUnavailableError, match=r"refuses: .*does not exist"):
+        lasting.read(lambda db: db.rows("SELECT 1"))
 
 
 def test_texts_and_numbers_are_kept_as_in_a_file(database: Database) -> None:
