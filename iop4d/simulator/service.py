@@ -18,6 +18,7 @@ from iop4d.ledger.engines.worker import die_with_parent
 from iop4d.model.states import FrameState
 from iop4d.store import frames
 from iop4d.store.database import Database, is_there
+from iop4d.store.lasting import Lasting
 from iop4d.store.status import status
 from iop4d.system.lock import is_locked
 
@@ -79,27 +80,21 @@ class Service:
 
 
 class Observer:
-    """Reads a site's database from outside, as the page does."""
+    """Reads a site's database from outside, and waits for its server where that is away."""
 
     def __init__(self, site: Path) -> None:
         self._place = place_of_url("", site)
         self._lock = site / "iop4d.lock"
-        self._database: Database | None = None
-
-    def _open(self) -> Database:
-        if self._database is None:
-            self._database = Database(self._place, read_only=True)
-        return self._database
+        self._lasting = Lasting(lambda: Database(self._place, read_only=True))
 
     def status(self) -> dict[str, Any]:
         """The site's state."""
-        with self._open().read() as db:
-            return status(db, time.time(), locked=is_locked(self._lock))
+        return self._lasting.read(
+            lambda db: status(db, time.time(), locked=is_locked(self._lock)))
 
     def ended(self) -> int:
         """How many frames have met their fate."""
-        with self._open().read() as db:
-            return frames.count(db, ENDED)
+        return self._lasting.read(lambda db: frames.count(db, ENDED))
 
     def quiet(self, frames: int) -> bool:
         """Whether so many frames have ended and nothing is left to do."""

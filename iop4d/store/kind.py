@@ -55,6 +55,12 @@ class Kind(Protocol):
     def prepare(self) -> None:
         """Make the tables, or bring those of an older schema to this one."""
 
+    def claim(self) -> bool:
+        """Be the one daemon that works on this database; whether no other one is."""
+
+    def unclaim(self) -> None:
+        """Let another daemon work on it."""
+
     def unavailable(self, error: pw.PeeweeException) -> StoreUnavailableError:
         """What an error of the driver means, in words."""
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from iop4d.model.errors import Iop4dError
 from iop4d.store.database import Connection, Database, StoreUnavailableError, Transaction
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class Lasting:
         self._make = make
         self._database: Database | None = None
         self._end = threading.Event()
+        self._claims = False
         self.away = ""  # why nothing is read or written now; empty while all is well
 
     @property
@@ -70,13 +72,24 @@ class Lasting:
                 if mark is not None and self._is_committed(mark):
                     return answer
 
+    def claim(self) -> None:
+        """Be the one daemon on this database from now on; raises Iop4dError if there is one."""
+        self._claims = True
+        self.read(lambda _: self._claim_again())
+
+    def _claim_again(self) -> None:
+        if self._claims and not self.database.kind.claim():
+            raise Iop4dError(f"another daemon works on this database, {self.database.place}: stop "
+                             "it, or give this site a database or schema of its own")
+
     def end(self) -> None:
         """Wait no more."""
         self._end.set()
 
     def close(self) -> None:
-        """Close this thread's connection."""
+        """Close this thread's connection; another daemon may work on the database."""
         if self._database is not None:
+            self._database.kind.unclaim()
             self._database.close()
 
     def _is_committed(self, mark: str) -> bool:
@@ -109,7 +122,8 @@ class Lasting:
             database = self._database or self._make()
             with database.read() as db:
                 db.rows("SELECT 1")
+                self._database = database
+                self._claim_again()
         except StoreUnavailableError as error:
             return not error.lost
-        self._database = database
         return True

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: Advisory locks: the first number is ours, the second is a hash of the schema.
 _WRITERS = 0x10B4D
+_DAEMON = 0x10B4E
+_CLAIM_LOOKS, _CLAIM_PAUSE = 6, 0.5  # times, and seconds between them
 _CONNECT_SECONDS = 5
 _PREPARED = "the database is being prepared"
 #: The server's codes of errors, in words.
@@ -71,6 +73,7 @@ class Postgresql:
     def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float) -> None:
         check_driver()
         self._url = url
+        self._claim: Any = None
         self.db: pw.Database = _Server(url, password, read_only=read_only, busy_s=busy_s)
 
     def sql(self, text: str) -> str:
@@ -162,6 +165,40 @@ class Postgresql:
             return 0
         row = self.db.execute_sql("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         return int(row[0]) if row else 0
+
+    def claim(self) -> bool:
+        """Be the one daemon that works on this schema, for as long as a connection lasts that
+        nothing else uses; whether no other one is. One that has just died is waited for."""
+        if self._has_claim():
+            return True
+        with pw.__exception_wrapper__:
+            self._claim = self.db._connect()
+            for _ in range(_CLAIM_LOOKS):
+                (is_ours,) = self._claim.execute(
+                    "SELECT pg_try_advisory_lock(%s, hashtext(current_schema()))",
+                    (_DAEMON,)).fetchone()
+                if is_ours:
+                    return True
+                time.sleep(_CLAIM_PAUSE)
+        self.unclaim()
+        return False
+
+    def _has_claim(self) -> bool:
+        """Whether the connection that claims still lasts: a server that was restarted ended it."""
+        if self._claim is None:
+            return False
+        try:
+            self._claim.execute("SELECT 1")
+        except psycopg.Error:
+            self.unclaim()
+            return False
+        return True
+
+    def unclaim(self) -> None:
+        """Let another daemon work on it."""
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
 
     def unavailable(self, error: pw.PeeweeException) -> StoreUnavailableError:
         """What an error of the server means, in words."""

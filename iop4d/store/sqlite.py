@@ -94,6 +94,13 @@ class Sqlite:
                 self.db.execute_sql(statement)
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
+    def claim(self) -> bool:
+        """Always: the lock of the site's folder keeps other daemons away from the file."""
+        return True
+
+    def unclaim(self) -> None:
+        """Nothing: see ``claim``."""
+
     def unavailable(self, error: pw.PeeweeException) -> StoreUnavailableError:
         """What an error of SQLite means, in words."""
         # What fails as a transaction is undone, as SQLite has ended it, hides what ended it.

@@ -37,8 +37,9 @@ class DatabaseThread:
                    ThreadPoolExecutor(1, thread_name_prefix="database"))
 
     async def open(self) -> None:
-        """Open the database, and bring it up to date; waits for a server that is away."""
-        await self.run(lambda: self._lasting.database)
+        """Open the database, bring it up to date, and be the one daemon on it; waits for a server
+        that is away. Raises Iop4dError where another daemon works on it."""
+        await self.run(self._lasting.claim)
 
     @property
     def away(self) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from iop4d.config.load import parse_site
 from iop4d.config.store import ServerPlace, place_of_url
-from iop4d.model.errors import ConfigError
+from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store.database import Database, StoreUnavailableError, Transaction, is_there
 from iop4d.store.lasting import Lasting
 from iop4d.store.schema import Event, Frame, Meta
@@ -114,6 +114,23 @@ def test_a_killed_server_is_waited_for_and_loses_nothing(
     back.join()
     assert lasting.away == ""
     assert _events(database) == 2
+
+
+def test_two_daemons_on_one_database_are_refused(place: ServerPlace,
+                                                 server: PostgresServer) -> None:
+    """Until the first one ends; and one whose server was restarted has its claim again."""
+    first, second = (Lasting(lambda: Database(place)) for _ in range(2))
+    first.claim()
+    with pytest.raises(Iop4dError, match="another daemon works on this database"):
+        second.claim()
+    server.kill()
+    server.start()
+    first.read(lambda db: db.rows("SELECT 1"))
+    with pytest.raises(Iop4dError, match="another daemon works on this database"):
+        second.claim()
+    first.close()
+    second.claim()
+    second.close()
 
 
 def test_who_stops_waits_no_more(database: Database, server: PostgresServer) -> None:
