@@ -74,7 +74,7 @@ def rule_as_written(root: Path, name: str) -> dict[str, Any]:
     """The keys of a rule as the site file has them, right or wrong; raises ConfigError if there is
     none of that name."""
     file = _RuleLines.read(root)
-    return dict(file.rules[file.number(name)])
+    return _as_kept(file.rules[file.number(name)])
 
 
 def find_rule(root: Path, name: str) -> dict[str, Any] | None:
@@ -88,7 +88,15 @@ def rule_in(text: str, name: str) -> dict[str, Any] | None:
         rules = tomllib.loads(text).get("rule", [])
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the site file is not valid TOML: {error}") from error
-    return next((dict(rule) for rule in rules if str(rule.get("name", "")) == name), None)
+    return next((_as_kept(rule) for rule in rules if str(rule.get("name", "")) == name), None)
+
+
+def _as_kept(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule's keys as requests and the audit keep them; what JSON has not is a text: dates, which
+    are wrong in a rule, and values that are no numbers."""
+    kept: dict[str, Any] = json.loads(
+        json.dumps(rule, default=str), parse_constant=lambda constant: constant)
+    return kept
 
 
 def _check_keys(keys: Mapping[str, Any]) -> None:

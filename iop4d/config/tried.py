@@ -28,6 +28,8 @@ TRIED: dict[str, Check] = {
 }
 #: Those that need the frames' pixels; the others follow from what is measured already.
 PIXELS = frozenset(name for name in TRIED if name.startswith("photometry.")) | {APERTURE_ARCSEC}
+_WHOLE = frozenset(name for name in TRIED for section, _, key in (name.partition("."),) if any(
+    f.name == key and f.type == "int" for f in fields(TABLES.get(section, Site))))
 
 Tried = dict[str, float | str]
 
@@ -41,14 +43,16 @@ def parse(said: Mapping[str, str]) -> Tried:
         if not text.strip():
             continue
         expected, is_right = TRIED[name]
+        whole = name in _WHOLE
         value: float | str = text.strip()
         if name != METHOD:
             try:
                 value = float(text)
             except ValueError:
                 value = math.nan
-        if not is_right(value):
-            raise ConfigError(f"{name}: expected {expected}, found '{text.strip()}'")
+        if not is_right(value) or (whole and value != int(value)):
+            raise ConfigError(f"{name}: expected {'a whole number, ' if whole else ''}{expected}, "
+                              f"found '{text.strip()}'")
         found[name] = value
     return found
 
@@ -66,7 +70,7 @@ def with_settings(site: Site, settings: Tried, *, instrument: str, source: str) 
         given: object = value
         if name == METHOD:
             given = {**table.method, f"{instrument}/{source}": str(value)}
-        elif next(f.type for f in fields(TABLES[section]) if f.name == key) == "int":
+        elif name in _WHOLE:
             given = int(value)
         site = replace(site, **{section: replace(table, **{key: given})})
     photometry = site.photometry

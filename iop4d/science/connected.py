@@ -45,16 +45,20 @@ class Connected:
 
 
 def connected(image: FloatImage, *, level: float, profile: FloatImage, fewest: int,
-              bad: Mask | None = None) -> Connected:
+              bad: Mask | None = None, most: int | None = None) -> Connected:
     """The groups of at least ``fewest`` pixels above ``level`` that touch at sides or corners.
 
     ``image``: float32 [y, x]; smoothed along both axes with ``profile``, whose sum is 1; ``bad``:
-    pixels that count as 0, as does what lies beyond the edge.
+    pixels that count as 0, as does what lies beyond the edge. Raises ValueError as soon as more
+    than ``most`` pixels stand above the level: each needs far more memory than in the image.
     """
-    nx = image.shape[1]
+    nx, count = image.shape[1], 0
     indices, smooths = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.float32)]
     for row, rows in _smoothed(image, profile, bad):
         above = np.flatnonzero(rows > np.float32(level))
+        count += above.size
+        if most is not None and count > most:
+            raise ValueError(f"more than {most} pixels stand above the sky")
         indices.append(above + row * nx)
         smooths.append(rows.ravel()[above])
     index, smooth = np.concatenate(indices), np.concatenate(smooths)

@@ -93,9 +93,11 @@ def detect(image: FloatImage, *, sigma: float, threshold: float, bad: Mask | Non
     Raises ValueError where the detection gives up: a frame that is one large source.
     """
     level = threshold * sigma
-    groups = connected(image, level=level, profile=profile, fewest=MIN_AREA, bad=bad)
-    if groups.index.size > MOST_PIXELS:
-        raise ValueError(f"the detection gave up: {groups.index.size} pixels stand above the sky")
+    try:
+        groups = connected(image, level=level, profile=profile, fewest=MIN_AREA, bad=bad,
+                           most=MOST_PIXELS)
+    except ValueError as error:
+        raise ValueError(f"the detection gave up: {error}") from None
     found = isophotes(groups, level=level, width=image.shape[1], fewest=MIN_AREA)
     several = with_several_maxima(groups, image.shape)
     if several.size:

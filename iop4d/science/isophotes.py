@@ -6,6 +6,7 @@ The quantities of SExtractor (Bertin & Arnouts 1996, A&AS 117, 393), and of its 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import chain
 
@@ -23,6 +24,7 @@ _NARROW = 0.00694  # pixels^4: (1/12)^2, the moments of a single row of pixels
 _PIXEL = 1.0 / 12.0  # variance of a pixel's own width
 _REACH = 10.0  # major axes, within which the wings of a source count
 _COMMON = 0.97  # part of the sources that are looked at together
+_WIDE_AT_ONCE = 16  # of the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,14 +148,16 @@ def without_wings(found: Isophotes, *, level: float) -> Mask:
     slope = np.log(np.minimum(level / half, 0.99))
     part = np.minimum(np.minimum(found.core, -1) / (2.0 * slope * area), 1.0)
     centre = found.smooth_flux / (2.0 * area * part)
-    alpha = (centre / level - 1.0) * area / found.pixels
-    large, small = _pairs(found)
-    dx, dy = found.x[large] - found.x[small], found.y[large] - found.y[small]
-    xx, yy, xy = (term[large] for term in found.ellipse)
-    fall = 1.0 + alpha[large] * (xx * dx * dx + yy * dy * dy + xy * dx * dy)
-    goes = (fall > 1.0) & (centre[large] > fall * found.faintest[small])
+    alpha, ellipse = (centre / level - 1.0) * area / found.pixels, found.ellipse
+    goes = []
+    for large, small in _pairs(found):
+        dx, dy = found.x[large] - found.x[small], found.y[large] - found.y[small]
+        xx, yy, xy = (term[large] for term in ellipse)
+        fall = 1.0 + alpha[large] * (xx * dx * dx + yy * dy * dy + xy * dx * dy)
+        bump = (fall > 1.0) & (centre[large] > fall * found.faintest[small])
+        goes.append((large[bump], small[bump]))
+    large, small = (np.concatenate(some) for some in zip(*goes, strict=True))
     stays = np.ones(len(found), dtype=bool)
-    large, small = large[goes], small[goes]
     order = np.argsort(-found.smooth_flux[large], kind="stable")
     for one, other in zip(large[order].tolist(), small[order].tolist(), strict=True):
         if stays[one]:
@@ -161,21 +165,27 @@ def without_wings(found: Isophotes, *, level: float) -> Mask:
     return stays
 
 
-def _pairs(found: Isophotes) -> tuple[Integers, Integers]:
-    """(brighter, fainter) sources of which one may be a bump of the other: those that are nearer
-    to each other than ten times the sum of their major axes."""
+def _pairs(found: Isophotes) -> Iterator[tuple[Integers, Integers]]:
+    """(brighter, fainter) sources of which one may be a bump of the other, some at a time: those
+    that are nearer to each other than ten times the sum of their major axes."""
     major = found.axes[0]
     places = np.column_stack([found.x, found.y])
     tree = cKDTree(places)
-    # Nearly all are as wide as a star, and found at once; the few wide ones reach further.
+
+    def near(one: Integers, other: Integers) -> tuple[Integers, Integers]:
+        apart = np.hypot(*(places[one] - places[other]).T)
+        is_near = (apart <= _REACH * (major[one] + major[other])) & (one != other)
+        one, other = one[is_near], other[is_near]
+        swap = found.smooth_flux[one] < found.smooth_flux[other]
+        return np.where(swap, other, one), np.where(swap, one, other)
+
+    # Nearly all are as wide as a star, and found at once; the few wide ones reach further, and
+    # may have every other within their reach.
     common = float(np.quantile(major, _COMMON)) if len(found) else 0.0
-    one, other = tree.query_pairs(2.0 * _REACH * common, output_type="ndarray").T
+    yield near(*tree.query_pairs(2.0 * _REACH * common, output_type="ndarray").T)
     wide = np.flatnonzero(major > common)
-    near = tree.query_ball_point(places[wide], 2.0 * _REACH * major[wide])
-    one = np.concatenate([one, np.repeat(wide, [len(some) for some in near])])
-    other = np.concatenate([other, np.fromiter(chain.from_iterable(near), dtype=np.intp)])
-    near_ = np.hypot(*(places[one] - places[other]).T) <= _REACH * (major[one] + major[other])
-    near_ &= one != other
-    one, other = one[near_], other[near_]
-    swap = found.smooth_flux[one] < found.smooth_flux[other]
-    return np.where(swap, other, one), np.where(swap, one, other)
+    for first in range(0, wide.size, _WIDE_AT_ONCE):
+        some = wide[first:first + _WIDE_AT_ONCE]
+        within = tree.query_ball_point(places[some], 2.0 * _REACH * major[some])
+        yield near(np.repeat(some, [len(one) for one in within]),
+                   np.fromiter(chain.from_iterable(within), dtype=np.intp))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
+from xml.parsers.expat import ExpatError
 
 from iop4d.model.errors import Iop4dError
 
@@ -55,7 +56,7 @@ class Hub:
         keys = dict(line.partition("=")[::2] for line in text.splitlines()
                     if "=" in line and not line.startswith("#"))
         url, secret = keys.get("samp.hub.xmlrpc.url", "").strip(), keys.get("samp.secret", "")
-        if urlsplit(url).scheme != "http" or not secret:
+        if not _is_address(url) or not secret:
             raise SampError(f"{file} does not say where the hub is")
         return Hub(url=url, secret=secret.strip())
 
@@ -67,8 +68,19 @@ class Hub:
         try:
             with xmlrpc.client.ServerProxy(self.url, transport=_Transport()) as proxy:
                 return _send(cast(Any, proxy).samp.hub, self.secret, mtype, params, to)
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error, LookupError) as error:
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
             raise SampError(f"the SAMP hub at {self.url} does not answer: {error}") from error
+        except (ExpatError, LookupError, TypeError, AttributeError, ValueError) as error:
+            raise SampError(f"what answers at {self.url} is no SAMP hub, or has ended since: start "
+                            "TOPCAT, Aladin or the command 'samp_hub' again") from error
+
+
+def _is_address(url: str) -> bool:
+    try:
+        place = urlsplit(url)
+        return place.scheme == "http" and bool(place.hostname) and place.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def _send(hub: Any, secret: str, mtype: str, params: Mapping[str, str], to: str) -> list[str]:

@@ -85,6 +85,9 @@ def test_settings_under_which_nothing_is_found_give_a_reason_and_no_number(
 def test_values_are_checked_in_words(bench: Workbench) -> None:
     with pytest.raises(ConfigError, match=r"photometry.aperture: expected 0.5 to 30, found 'x'"):
         parse({"photometry.aperture": "x"})
+    for said in ("2.7", "nan", "0"):
+        with pytest.raises(ConfigError, match="expected a whole number, 1 to 1000, found"):
+            parse({"polarimetry.min_field_stars": said})
     with pytest.raises(ConfigError, match=r"'site\.name' cannot be tried"):
         parse({"site.name": "x"})
     with pytest.raises(ConfigError, match="inner radius 9 is not below"):

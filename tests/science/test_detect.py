@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sep
@@ -10,6 +12,7 @@ from iop4d.science import detect as module
 from iop4d.science.connected import connected
 from iop4d.science.deblend import with_several_maxima
 from iop4d.science.detect import MIN_AREA, detect, gaussian_profile
+from iop4d.science.isophotes import Isophotes, without_wings
 from tests.science.skies import gaussian_stars, moffat_stars
 
 ALONE = np.ones(1, dtype=np.float32)  # a profile that does not smooth
@@ -128,7 +131,55 @@ def test_bad_pixels_count_as_nothing() -> None:
     assert len(detect(image, sigma=5.0, threshold=5.0, bad=bad)) == 0
 
 
-def test_a_frame_that_is_one_large_source_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PIXELS", 1000)
-    with pytest.raises(ValueError, match="gave up"):
-        detect(np.full((50, 50), 100.0, dtype=np.float32), sigma=5.0, threshold=5.0)
+def test_a_frame_that_is_one_large_source_is_refused_before_its_pixels_are_kept(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_PIXELS", 20_000)
+    image = np.full((2000, 1000), 100.0, dtype=np.float32)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="gave up: more than 20000 pixels stand above"):
+            detect(image, sigma=5.0, threshold=5.0)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < image.nbytes / 4
+
+
+@pytest.mark.parametrize("shape", [(1, 60), (60, 1), (2, 2), (33, 34)])
+def test_a_frame_that_is_above_the_threshold_as_a_whole_is_one_source(
+        shape: tuple[int, int]) -> None:
+    found = detect(np.full(shape, 1000.0, dtype=np.float32), sigma=5.0, threshold=5.0)
+    assert len(found) == (shape[0] * shape[1] >= MIN_AREA)
+    assert found.x == pytest.approx([(shape[1] - 1) / 2] * len(found))
+    assert found.y == pytest.approx([(shape[0] - 1) / 2] * len(found))
+    assert found.edge.all()
+    assert np.isfinite([found.radius, found.elongation, found.flux]).all()
+
+
+def test_a_pixel_without_a_value_takes_nothing_but_itself_and_its_neighbours() -> None:
+    image = np.zeros((60, 60), dtype=np.float32)
+    image[10:20, 10:20] = image[40:50, 40:50] = 100.0
+    image[14, 14] = np.nan
+    found = detect(image, sigma=5.0, threshold=5.0)
+    assert len(found) == 2
+    assert sorted(found.flux) == pytest.approx([100.0 * (100 - 9), 100.0 * 100], rel=1e-6)
+
+
+def test_wide_sources_with_many_others_within_reach_need_little_memory() -> None:
+    rng = np.random.default_rng(1)
+    count, none = 4000, np.zeros(4000, dtype=np.intp)
+    wide = np.where(np.arange(count) < 100, 3600.0, 2.0)
+    light = rng.uniform(1e2, 1e5, count)
+    found = Isophotes(
+        x=rng.uniform(0.0, 900.0, count), y=rng.uniform(0.0, 900.0, count), xx=wide, yy=wide,
+        xy=0.0 * wide, flux=light, smooth_flux=light, peak=rng.uniform(50.0, 1e4, count),
+        pixels=none + 20, core=none - 5, faintest=rng.uniform(1.0, 50.0, count), left=none,
+        right=none, bottom=none, top=none, peak_at=none, smooth_peak_at=none)
+    tracemalloc.start()
+    try:
+        stays = without_wings(found, level=25.0)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 0 < stays.sum() < count
+    assert most < 16e6

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
+import xmlrpc.client
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +78,49 @@ def test_without_a_hub_or_with_a_strange_one_nothing_is_sent(tmp_path: Path) -> 
     file.write_text("# text\n", encoding="ascii")
     with pytest.raises(SampError, match="does not say where the hub is"):
         Hub.find(file)
+    for url in ("http://127.0.0.1:port/x", "http://[::1/x", "http:///x"):
+        file.write_text(f"samp.secret=x\nsamp.hub.xmlrpc.url={url}\n", encoding="ascii")
+        with pytest.raises(SampError, match="does not say where the hub is"):
+            Hub.find(file)
     for url, said in (("http://192.0.2.1:1/x", "not this machine"),
                       ("http://127.0.0.1:1/x", "does not answer")):
         file.write_text(f"samp.secret=x\nsamp.hub.xmlrpc.url={url}\n", encoding="ascii")
         with pytest.raises(SampError, match=said):
             Hub.find(file).send("image.load.fits", {})
+
+
+class Other(BaseHTTPRequestHandler):
+    """What has the port of a hub that ended: it answers something else."""
+
+    says = b""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/xml")
+        self.send_header("Content-Length", str(len(self.says)))
+        self.end_headers()
+        self.wfile.write(self.says)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("says", [
+    b"<html><p>It works!</html>", b"", xmlrpc.client.dumps(("yes",), methodresponse=True).encode(),
+    xmlrpc.client.dumps((7,), methodresponse=True).encode()], ids=["page", "nothing", "text", "7"])
+def test_what_has_the_port_of_a_hub_that_ended_is_told_from_one(
+        says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Other, "says", says)
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            with pytest.raises(SampError, match="is no SAMP hub"):
+                Hub(url=f"http://127.0.0.1:{server.server_port}/x", secret="x").send(
+                    "image.load.fits", {})
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_files_are_known_by_what_they_hold(tmp_path: Path) -> None:

@@ -327,6 +327,26 @@ def test_a_wrong_rule_is_listed_and_can_be_mended(client: FlaskClient, site: Sit
     assert load_site(site.root).rule[0].condition == "mag < 13"
 
 
+@pytest.mark.parametrize("act", ["save", "remove"])
+def test_a_wrong_rule_with_a_date_in_it_can_be_mended(site: Site, act: str) -> None:
+    file = site.root / "iop4d.toml"
+    file.write_text(SITE.replace('condition = "mag < 13.0"', "condition = 2026-01-01"),
+                    encoding="utf-8")
+    client = create_app(load_site(site.root, skip_wrong_rules=True),
+                        lambda: load_site(site.root, skip_wrong_rules=True)).test_client()
+    enter(client)
+    seen = client.get("/rule-form?rule=bright")
+    assert seen.status_code == 200
+    if act == "save":
+        client.post("/rules", headers=OURS, data={
+            "of": "bright", "name": "bright", "condition": "mag < 13", "channels": "team"})
+    else:
+        client.post("/rules/bright", headers=OURS, data={"act": "remove"})
+    carried_out(site)
+    assert [rule.condition for rule in load_site(site.root).rule] == \
+        (["mag < 13"] if act == "save" else [])
+
+
 DISABLE = {"act": "disable"}
 
 
