@@ -20,7 +20,7 @@ _OF_WINDOW = (Form.CHANGE, Form.ROTATION, Form.FAINTEST, Form.BRIGHTEST)
 
 
 class TooManyPointsError(Iop4dError):
-    """A back-test would take too long where somebody waits for it."""
+    """A back-test would take too long for a page or command that waits for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ class Daemon:
 
     async def run(self, stop: asyncio.Event, *,
                   ready: Callable[[Daemon], Awaitable[None]] | None = None) -> None:
-        """Run until told to stop. ``ready`` is called once everything works."""
+        """Run until the stop event. ``ready`` is called once everything works."""
         try:
             self.database = DatabaseThread.of(
                 self._site.database,

@@ -51,8 +51,8 @@ _QUANTITIES = (
 
 
 def compare(kept: Mapping[str, Any], answer: Mapping[str, Any]) -> list[Compared]:
-    """What a trial's answer says beside the values on record; quantities that nobody has are not
-    in it."""
+    """What a trial's answer says beside the values on record; quantities without any value
+    are not in it."""
     found = []
     for name, err, label, unit, factor, digits in _QUANTITIES:
         before, stored, tried = (_pair(values, name, err, factor) for values in (

@@ -51,7 +51,7 @@ class Dispatcher:
         self._stopping = False
         self._slots: list[asyncio.Task[None]] = []
         self._busy = 0  # slots that have a job
-        self._wanted_at = 0.0  # monotonic, when the engine was told how many jobs there are
+        self._wanted_at = 0.0  # monotonic, when the engine was last given the number of jobs
         self._surplus = 0  # slots that are to end
         self._side: deque[tuple[Request, asyncio.Future[Outcome]]] = deque()
         self.finished = 0  # jobs
@@ -76,12 +76,15 @@ class Dispatcher:
     async def perform(self, request: Request) -> Outcome:
         """What comes of a request that is no job, done by a worker ahead of the queue."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if self._stopping:
+            future.cancel()  # no slot is left to do it
+            return await future
         self._side.append((request, future))
         await self.wake()
         return await future
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop; running jobs may end, the rest is for the next start."""
+        """Work until the stop event; running jobs may end, the rest is for the next start."""
         await self._engine.start()
         stopper = asyncio.create_task(stop.wait(), name="dispatcher stop")
         try:
@@ -126,7 +129,9 @@ class Dispatcher:
                 if not await self._engine.ready():
                     continue
                 if self._side:
-                    await self._side_job(*self._side.popleft())
+                    request, future = self._side.popleft()
+                    if not future.done():  # a plot may have been given up since
+                        await self._side_job(request, future)
                 elif claims or (claims := await self._claim()):
                     claims = await self._job(claims.pop())
                 else:
@@ -154,9 +159,9 @@ class Dispatcher:
                 future.set_result(outcome)
         except RequestLostError as error:
             if not future.done():
-                future.set_result(Failed(stage="plot", reason=str(error)))
+                future.set_result(Failed(stage="worker", reason=str(error)))
         finally:
-            future.cancel()  # nobody waits for ever for one that was given up
+            future.cancel()  # who waits for it must not wait for ever where it was given up
 
     async def _job(self, claim: Claim) -> list[Claim]:
         """Do it and commit what came of it; the job that is to be done next here, if any."""

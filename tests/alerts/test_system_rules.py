@@ -259,6 +259,17 @@ def test_an_archive_is_unreachable_for_as_long_as_it_is_not_in_order(
     assert measured(it, "unreachable", since=since) == {"one": hours}
 
 
+def test_a_rule_fires_while_the_engine_of_dask_is_unreachable(system: Make) -> None:
+    it = system("unreachable > 0 h", 'source = "engine"\n')
+    reason = "the Dask scheduler tls://server:8786 is unreachable: connection refused"
+    it.beat["engine"] = {"name": "engine", "state": "unreachable", "reason": reason}
+    assert it.look(30) == [("engine", "firing")]
+    content = first(it.database, Outbox).content
+    assert reason in notice_of(content, message_id="<1@a>", at=0.0).text
+    it.beat["engine"] = {"name": "engine", "state": "ok", "reason": ""}
+    assert it.look(30) == [("engine", "resolved")]
+
+
 def test_a_telescope_is_silent_for_the_shorter_of_its_night_and_its_silence(system: Make) -> None:
     it = system("silent > 2 h")
     since = {("observes", "OSN-T090"): it.clock() - 3 * HOUR}

@@ -121,6 +121,20 @@ def test_a_stopped_daemon_shows_nothing_of_its_last_moment_as_if_it_were_so_now(
     assert "1 reduce queued, 1 reduce running\n" in live.stdout
 
 
+def test_workers_of_other_machines_are_shown_with_their_host(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
+    workers = [{"host": "node1", "state": "busy", "job": "reduce 1.fits", "jobs": 3},
+               {"host": "node2", "state": "idle", "job": "", "jobs": 0}]
+    with Database(tmp_path / "iop4d.db").write() as tx:
+        beat(tx, {"state": "running", "pid": 77, "beat_at": 4e9, "workers": workers,
+                  "engine": {"name": "engine", "state": "ok", "reason": ""}})
+    lock = SiteLock(tmp_path / "iop4d.lock")
+    said = status(tmp_path).stdout
+    lock.close()
+    assert "worker   node1: busy reduce 1.fits, 3 jobs\n" in said
+    assert "worker   node2: idle, 0 jobs\n" in said
+
+
 @pytest.fixture
 def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker processes end as soon as they begin."""

@@ -22,6 +22,8 @@ async def call(link: Link, member: Member, function: Any, *args: Any, name: str)
     that comes all the same is dropped. Raises RequestLostError if the scheduler is gone, and what
     the function raised.
     """
+    if member.gone.done():
+        raise member.gone.result()
     if link.client is None:
         raise RequestLostError("there is no scheduler")
     try:
@@ -50,7 +52,7 @@ async def call(link: Link, member: Member, function: Any, *args: Any, name: str)
 
 
 def _forget(answer: asyncio.Task[Any]) -> None:
-    """Nobody waits for it any more."""
+    """Its answer came too late, and is dropped."""
     if not answer.cancelled():
         answer.exception()
 

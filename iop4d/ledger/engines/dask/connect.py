@@ -19,7 +19,7 @@ _TIMEOUT = 5.0  # seconds for an answer of the scheduler
 _IDLE = 60.0  # seconds without a job after which workers are ended
 _CLOSE_IN = 5.0  # seconds
 _OVERHEAD_MB = 500  # memory of a Dask worker beside its worker process
-#: What every Dask process of ours is told: no profile of tasks that we do not look into, and no
+#: Settings of every Dask process that the daemon starts: no profile of tasks, and no
 #: limit of its own, since the worker processes have theirs.
 _CONFIG = {"distributed.worker.profile.enabled": False,
            "distributed.scheduler.allowed-failures": 0,
@@ -51,7 +51,11 @@ class Link:
         address, security = self._settings.scheduler, security_of(self._settings)
         if not address:
             with dask.config.set(_CONFIG):
-                self._cluster = await self._start_cluster(security)
+                # Known before it is up: one that fails or is given up meanwhile is closed too.
+                self._cluster = self._new_cluster(security)
+                await self._cluster
+                if self._settings.cluster == "slurm":
+                    await self._scale_to(self._wanted)
             address, security = self._cluster.scheduler_address, self._cluster.security
         client = distributed.Client(address, asynchronous=True, security=security,
                                     timeout=_TIMEOUT, set_as_default=False, name="iop4d")
@@ -85,9 +89,12 @@ class Link:
             self._idle_since = now
         if wanted > self._wanted or (wanted < self._wanted and now - self._idle_since > _IDLE):
             self._wanted = wanted
-            scaled = self._cluster.scale(wanted)
-            if asyncio.iscoroutine(scaled):
-                await scaled
+            await self._scale_to(wanted)
+
+    async def _scale_to(self, wanted: int) -> None:
+        scaled = self._cluster.scale(wanted)
+        if asyncio.iscoroutine(scaled):
+            await scaled
 
     async def close(self) -> None:
         """End the connection, and the cluster if it is ours."""
@@ -100,35 +107,31 @@ class Link:
 
     # Clusters.
 
-    async def _start_cluster(self, security: Any) -> Any:
+    def _new_cluster(self, security: Any) -> Any:
         kind = self._settings.cluster
         number = self._site.daemon.workers or os.cpu_count() or 1
         self._wanted = number = self._settings.adaptive[0] if self._settings.adaptive else number
         if kind == "local":
-            return await distributed.LocalCluster(
+            return distributed.LocalCluster(
                 n_workers=number, threads_per_worker=1, processes=True, asynchronous=True,
-                host="127.0.0.1", dashboard_address=None, memory_limit=0, security=security)
+                host="127.0.0.1", dashboard_address=None, memory_limit=0,
+                security=security or True)  # temporary keys: other accounts reach its port too
         if kind == "ssh":
-            return await distributed.SSHCluster(
+            return distributed.SSHCluster(
                 list(self._settings.hosts), asynchronous=True, security=security,
                 worker_options={"nthreads": 1, "n_workers": number, "memory_limit": "0"},
                 scheduler_options={"port": 0, "dashboard": False})
-        return await self._slurm(number, security)
+        return self._slurm(security)
 
-    async def _slurm(self, number: int, security: Any) -> Any:
+    def _slurm(self, security: Any) -> Any:
         from dask_jobqueue import SLURMCluster
 
         memory = self._site.daemon.worker_memory_mb + _OVERHEAD_MB
         folder = self._site.folder("logs") / "slurm"
-        cluster = SLURMCluster(
+        return SLURMCluster(
             cores=1, processes=1, memory=f"{memory} MB", asynchronous=True, protocol="tls://",
             security=security or distributed.Security.temporary(),
             shared_temp_directory=str(_private(folder)), log_directory=str(folder))
-        cluster = await cluster
-        scaled = cluster.scale(number)
-        if asyncio.iscoroutine(scaled):
-            await scaled
-        return cluster
 
 
 def security_of(settings: Workers) -> Any:
@@ -142,7 +145,7 @@ def security_of(settings: Workers) -> Any:
 
 
 def _private(folder: Path) -> Path:
-    """A folder that nobody else may read: keys are kept in it."""
+    """A folder that its owner alone may read: keys are kept in it."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     return folder

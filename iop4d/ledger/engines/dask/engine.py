@@ -35,6 +35,7 @@ _INTRODUCE_IN = 60.0  # seconds
 _ASK_AGAIN = 20.0  # seconds until a worker that was refused is asked again
 _FREE_IN = 1.0  # seconds to wait for a free worker before it is asked whether there is any
 _ALONE = 10.0  # seconds without workers before that is trouble
+_PROBE = ".probe-"  # how the names of probes begin
 _GIVE_UP_IN = 3.0  # seconds for a worker to end what was given up
 
 
@@ -57,7 +58,6 @@ class DaskWorkers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._away = "not connected yet"  # why there is no scheduler; empty if there is
         self._away_since = self._alone_since = time.monotonic()
-        self._not_started = ""
         self._jobs = 0
         self.is_up = False
 
@@ -82,7 +82,7 @@ class DaskWorkers:
             return f"the Dask scheduler {self._link.place} is unreachable: {self._away}" \
                 if waited else ""
         if self._members.seats:
-            return self._not_started
+            return self._members.not_started
         if refused := self._members.refused:
             address, why = next(iter(refused.items()))
             return f"the worker {address} is refused: {why}" + (
@@ -108,6 +108,7 @@ class DaskWorkers:
 
     async def start(self) -> None:
         """Begin to look for the scheduler."""
+        await asyncio.to_thread(_remove_probe, self._site.root / _PROBE)  # of a daemon that crashed
         self._start(self._follow(), "the scheduler")
 
     async def ready(self) -> bool:
@@ -117,12 +118,14 @@ class DaskWorkers:
             return False
         try:
             await self._prepare(seat.member)
+            self.is_up = True
+            return True
         except (WorkerGoneError, RequestLostError):
+            # This may fail at once, and is tried again at once: the connection must have its turn.
+            await asyncio.sleep(_LOOK)
             return False
         finally:
             await self._members.give_back([seat])
-        self.is_up = True
-        return True
 
     async def submit(self, request: Request, *, label: str) -> Outcome:
         """Have a request done by a worker that is free."""
@@ -157,7 +160,10 @@ class DaskWorkers:
         member = seat.member
         body = pickle.dumps(request, protocol=pickle.HIGHEST_PROTOCOL)
         for _ in range(2):  # the context may have changed since
-            await self._prepare(member)
+            try:
+                await self._prepare(member)
+            except WorkerGoneError as error:  # it did not get the request
+                raise RequestLostError(f"its worker {member.address} was lost: {error}") from error
             try:
                 answer: Answer = await call(
                     self._link, member, node.perform, member.node, self._name, member.digest, job,
@@ -201,9 +207,9 @@ class DaskWorkers:
             self._members.dismiss(member, WorkerGoneError("another process took its place"))
             raise WorkerGoneError("another process took its place")
         if answer.what is What.NOT_STARTED:
-            self._not_started = f"no worker process starts at {member.address}: {answer.why}"
-            raise RequestLostError(self._not_started)
-        member.digest, self._not_started = digest, ""
+            member.not_started = f"no worker process starts at {member.address}: {answer.why}"
+            raise RequestLostError(member.not_started)
+        member.digest, member.not_started = digest, ""
 
     # The scheduler and its workers.
 
@@ -252,7 +258,8 @@ class DaskWorkers:
                 async with asyncio.timeout(_INTRODUCE_IN):
                     why = await self._ask(member)
             except (WorkerGoneError, RequestLostError):
-                return
+                await asyncio.wait({member.gone}, timeout=_PAUSE)
+                continue  # the connection may have been lost for a moment only
             except Exception as error:  # noqa: BLE001 - whatever it raises is why it is refused
                 why = f"it cannot introduce itself: {_said(error)}"
             if not why or member.gone.done():
@@ -264,7 +271,7 @@ class DaskWorkers:
 
     async def _ask(self, member: Member) -> str:
         """Why a worker is not fit; empty if it is, and has its places."""
-        probe = self._site.root / f".probe-{secrets.token_hex(8)}"
+        probe = self._site.root / f"{_PROBE}{secrets.token_hex(8)}"
         content = secrets.token_bytes(16)
         await asyncio.to_thread(probe.write_bytes, content)
         try:

@@ -29,6 +29,7 @@ class Member:
     host: str = ""
     node: str = ""
     digest: str = ""  # of the context that it has
+    not_started: str = ""  # why no worker process starts there
     seats: list[Seat] = field(default_factory=list)
     seen: float = 0.0  # by the scheduler's clock
     changed_at: float = field(default_factory=time.monotonic)  # when that changed, by ours
@@ -55,6 +56,12 @@ class Members:
     def seats(self) -> list[Seat]:
         """All places."""
         return [seat for member in self._known.values() for seat in member.seats]
+
+    @property
+    def not_started(self) -> str:
+        """Why no worker process starts anywhere; empty where one can."""
+        failures = [member.not_started for member in self._known.values() if member.seats]
+        return failures[0] if failures and all(failures) else ""
 
     @property
     def known(self) -> list[Member]:
@@ -85,7 +92,9 @@ class Members:
         return new
 
     async def admit(self, member: Member, said: Introduction, *, here: str) -> None:
-        """Give places to a worker that introduced itself."""
+        """Give places to a worker that introduced itself, unless it is gone by now."""
+        if member.gone.done():
+            return
         member.node, member.host = said.node, said.host
         self.refused.pop(member.address, None)
         pid = said.pid if said.host == here else 0

@@ -19,7 +19,7 @@ from pathlib import Path
 from iop4d.config import Daemon
 from iop4d.ledger.engines.dask.versions import versions
 from iop4d.ledger.engines.local import LocalProcesses
-from iop4d.model.messages import Outcome, Request
+from iop4d.model.messages import Crashed, Outcome, Request
 
 #: This process: another one at the same address is another worker.
 NODE = secrets.token_hex(8)
@@ -78,6 +78,8 @@ class _Held:
 
 _held: dict[str, _Held] = {}  # by the site
 _running: dict[str, asyncio.Task[Outcome]] = {}  # by the job
+#: Of who changes what is held: two requests of one daemon may introduce its site together.
+_changing = asyncio.Lock()
 
 
 def introduce(probe: Path, content: bytes, folders: Iterable[Path]) -> Introduction:
@@ -102,6 +104,13 @@ async def take_context(node: str, terms: Terms, context: bytes) -> Answer:
     """Keep what workers of a site must know, and have one come up."""
     if node != NODE:
         return Answer(what=What.OTHER_PROCESS)
+    async with _changing:
+        held = await _keep(terms, context)
+    return await _ready(held)
+
+
+async def _keep(terms: Terms, context: bytes) -> _Held:
+    """The worker processes of a site, on these terms and with this context."""
     held = _held.get(terms.site)
     if held is not None and (held.terms.settings, held.terms.size, held.terms.module) != (
             terms.settings, terms.size, terms.module):
@@ -119,7 +128,7 @@ async def take_context(node: str, terms: Terms, context: bytes) -> Answer:
         held.contexts += 1
         held.engine.set_context(pickle.loads(context), held.contexts)  # noqa: S301
         held.terms = terms
-    return await _ready(held)
+    return held
 
 
 async def _ready(held: _Held) -> Answer:
@@ -149,6 +158,8 @@ async def perform(node: str, site: str, digest: str, job: str, request: bytes,
         task.cancel()
     if task.cancelled():
         return Answer(what=What.GIVEN_UP)
+    if isinstance(task.result(), Crashed) and _held.get(site) is not held:
+        return Answer(what=What.NO_CONTEXT)  # its worker processes were ended, for another site
     status = held.engine.statuses[-1]
     return Answer(what=What.DONE, pid=status.pid, rss_mb=status.rss_mb,
                   outcome=pickle.dumps(task.result(), protocol=pickle.HIGHEST_PROTOCOL))

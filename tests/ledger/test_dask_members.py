@@ -1,0 +1,296 @@
+"""Workers of Dask that come, go and fail at the worst moment, without a Dask."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iop4d.config import Site
+from iop4d.config.load import parse_site
+from iop4d.ledger.engines import RequestLostError
+from iop4d.ledger.engines.dask import connect, engine, node
+from iop4d.ledger.engines.dask.calls import call
+from iop4d.ledger.engines.dask.connect import Link
+from iop4d.ledger.engines.dask.engine import DaskWorkers
+from iop4d.ledger.engines.dask.members import Member, Members, WorkerGoneError
+from iop4d.ledger.engines.dask.node import Answer, Introduction, Terms, What
+from iop4d.model.messages import ClassifyRequest, Crashed, Outcome
+
+REQUEST = ClassifyRequest(path=Path("a.fits"))
+SAID = Introduction(node="n", host="far", pid=1, versions={}, files="")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return parse_site('[workers]\nengine = "dask"\nscheduler = "tcp://127.0.0.1:1"',
+                      root=tmp_path)
+
+
+def follow(members: Members, *addresses: str) -> list[Member]:
+    return members.follow({one: {"last_seen": 1.0, "nthreads": 1} for one in addresses})
+
+
+async def engine_with(site: Site, *addresses: str) -> DaskWorkers:
+    """An engine whose workers have introduced themselves."""
+    it = DaskWorkers(site)
+    it.set_context(None, 1)
+    for member in follow(it._members, *addresses):
+        await it._members.admit(member, SAID, here="here")
+    return it
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Member], Answer]) -> None:
+    """Have each call of a worker end with an answer, or with what that raises."""
+    async def called(_link: Link, member: Member, *_args: object, name: str) -> Answer:
+        return answer(member)
+
+    monkeypatch.setattr(engine, "call", called)
+
+
+def test_a_worker_that_left_while_it_introduced_itself_gets_no_place() -> None:
+    async def go() -> tuple[int, object]:
+        members = Members()
+        (member,) = follow(members, "a")
+        follow(members)
+        await members.admit(member, SAID, here="here")
+        return len(member.seats), await members.take(0.01)
+
+    assert asyncio.run(go()) == (0, None)
+
+
+def test_a_request_whose_worker_leaves_before_it_had_it_goes_back_to_the_ledger(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_member: Member) -> Answer:
+        raise WorkerGoneError("it left the scheduler")
+
+    async def go() -> None:
+        it = await engine_with(site, "a")
+        with pytest.raises(RequestLostError, match="its worker a was lost: it left"):
+            await it.submit(REQUEST, label="a")
+
+    answers(monkeypatch, gone)
+    asyncio.run(go())
+
+
+def test_while_a_worker_cannot_be_prepared_all_others_go_on(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(_member: Member) -> Answer:
+        raise RequestLostError("the scheduler is gone")
+
+    async def go() -> list[str]:
+        it = await engine_with(site, "a")
+        order: list[str] = []
+        asyncio.get_running_loop().call_soon(order.append, "others")
+        assert not await it.ready()
+        return [*order, "ready"]
+
+    monkeypatch.setattr(engine, "_LOOK", 0.01)
+    answers(monkeypatch, lost)
+    assert asyncio.run(go()) == ["others", "ready"]
+
+
+def test_trouble_is_that_no_worker_starts_a_process_not_that_one_does_not(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> list[str]:
+        it = await engine_with(site, "good")
+        it._away = ""
+        assert await it.ready()
+        (bad,) = follow(it._members, "good", "bad")
+        await it._members.admit(bad, SAID, here="here")
+        assert not await it.ready()
+        said = [it.trouble]
+        follow(it._members, "bad")
+        return [*said, it.trouble]
+
+    monkeypatch.setattr(engine, "_LOOK", 0.01)
+    answers(monkeypatch, lambda member: Answer(what=What.DONE) if member.address == "good" else
+            Answer(what=What.NOT_STARTED, why="no such module"))
+    assert asyncio.run(go()) == ["", "no worker process starts at bad: no such module"]
+
+
+def test_a_worker_is_asked_again_whose_introduction_was_lost(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> int:
+        it = DaskWorkers(site)
+        (member,) = follow(it._members, "a")
+        asked: list[Member] = []
+
+        async def ask(member: Member) -> str:
+            asked.append(member)
+            if len(asked) == 1:
+                raise RequestLostError("the connection to the scheduler was lost")
+            await it._members.admit(member, SAID, here="here")
+            return ""
+
+        monkeypatch.setattr(it, "_ask", ask)
+        await it._introduce(member)
+        return it.size
+
+    monkeypatch.setattr(engine, "_PAUSE", 0.01)
+    assert asyncio.run(go()) == 1
+
+
+def test_probes_of_a_daemon_that_crashed_are_removed(site: Site) -> None:
+    (site.root / ".probe-0123").write_bytes(b"")
+    (site.root / ".probe-0123-4567").write_bytes(b"")
+
+    async def go() -> None:
+        it = DaskWorkers(site)
+        await it.start()
+        await it.stop()
+
+    asyncio.run(go())
+    assert list(site.root.iterdir()) == []
+
+
+class Late:
+    """A future of Dask that is answered when a test says so."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.is_released = False
+
+    async def result(self) -> str:
+        return await self.answer
+
+    def release(self) -> None:
+        self.is_released = True
+
+
+class FakeClient:
+    """A client whose one future is late."""
+
+    def __init__(self) -> None:
+        self.futures: list[Late] = []
+
+    def submit(self, *_args: object, **_how: object) -> Late:
+        self.futures.append(Late())
+        return self.futures[-1]
+
+
+def test_an_answer_that_comes_after_its_worker_was_lost_is_dropped(site: Site) -> None:
+    async def go() -> None:
+        link, members = Link(site), Members()
+        link.client = FakeClient()
+        (member,) = follow(members, "a")
+        task = asyncio.create_task(call(link, member, print, name="x"))
+        await asyncio.sleep(0)
+        follow(members)
+        with pytest.raises(WorkerGoneError):
+            await task
+        (late,) = link.client.futures
+        assert late.is_released
+        late.answer.set_result("a second outcome")
+        await asyncio.sleep(0)
+        with pytest.raises(WorkerGoneError):
+            await call(link, member, print, name="x")
+        assert len(link.client.futures) == 1  # a worker that is gone is given nothing
+
+    asyncio.run(go())
+
+
+class FakeProcesses:
+    """Worker processes of a site, that take a moment to end."""
+
+    running = 0
+
+    def __init__(self, *_args: object, **_how: object) -> None:
+        self.ended = asyncio.Event()
+
+    def set_context(self, context: object, version: int) -> None:
+        pass
+
+    async def start(self) -> None:
+        FakeProcesses.running += 1
+
+    async def ready(self) -> bool:
+        return True
+
+    async def submit(self, _request: object, *, label: str) -> Outcome:
+        await self.ended.wait()
+        return Crashed(how="killed")
+
+    async def stop(self) -> None:
+        await asyncio.sleep(0.01)
+        self.ended.set()
+        FakeProcesses.running -= 1
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a Dask worker holds; nothing at first."""
+    monkeypatch.setattr(node, "LocalProcesses", FakeProcesses)
+    monkeypatch.setattr(FakeProcesses, "running", 0)
+    monkeypatch.setattr(node, "_changing", asyncio.Lock(), raising=False)
+    monkeypatch.setattr(node, "_held", {})
+    return node._held
+
+
+def terms(site: Site, name: str = "one", **more: Any) -> Terms:
+    return Terms(**{"site": name, "digest": "d", "settings": site.daemon, "size": 2,
+                    "module": "m", **more})
+
+
+@pytest.mark.usefixtures("held")
+def test_two_requests_that_bring_new_settings_start_worker_processes_once(site: Site) -> None:
+    async def go() -> int:
+        await node.take_context(node.NODE, terms(site), pickle.dumps(None))
+        new = terms(site, module="other", digest="e")
+        await asyncio.gather(*(
+            node.take_context(node.NODE, new, pickle.dumps(None)) for _ in range(2)))
+        return FakeProcesses.running
+
+    assert asyncio.run(go()) == 1
+
+
+@pytest.mark.usefixtures("held")
+def test_a_request_whose_worker_processes_end_for_another_site_has_not_crashed(
+        site: Site) -> None:
+    async def go() -> What:
+        context = pickle.dumps(None)
+        await node.take_context(node.NODE, terms(site), context)
+        task = asyncio.create_task(node.perform(
+            node.NODE, "one", "d", "job", pickle.dumps(REQUEST), "label"))
+        await asyncio.sleep(0)
+        for name in ("two", "three"):
+            await node.take_context(node.NODE, terms(site, name), context)
+        return (await task).what
+
+    assert asyncio.run(go()) is What.NO_CONTEXT
+
+
+class FailingCluster:
+    """A cluster that does not come up."""
+
+    is_closed = False
+
+    def __init__(self, **how: object) -> None:
+        self.how = how
+
+    def __await__(self) -> Iterator[None]:
+        raise RuntimeError("Nanny failed to start.")
+        yield
+
+    async def close(self) -> None:
+        FailingCluster.is_closed = True
+
+
+def test_a_cluster_that_does_not_come_up_is_closed_and_never_without_tls(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect.distributed, "LocalCluster", FailingCluster)
+    monkeypatch.setattr(FailingCluster, "is_closed", False)
+
+    async def go() -> None:
+        link = Link(parse_site('[workers]\nengine = "dask"\ncluster = "local"', root=tmp_path))
+        with pytest.raises(RuntimeError):
+            await link.open()
+        assert link._cluster.how["security"] is True
+        await link.close()
+
+    asyncio.run(go())
+    assert FailingCluster.is_closed
