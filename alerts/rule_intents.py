@@ -75,12 +75,16 @@ def is_kept(tx: Transaction, row: Mapping[str, Any], *, also_at: bool = False) -
 def _pending(root: Path) -> list[dict[str, Any]]:
     try:
         found = json.loads((root / INTENTS_FILE).read_text(encoding="utf-8"))
+        if not isinstance(found, list) or not all(
+                isinstance(one, dict) and {"row", "old", "new", "from", "to"} <= one.keys()
+                for one in found):
+            raise ValueError("expected a list of them")
     except FileNotFoundError:
         return []
     except ValueError as error:
         raise ConfigError(f"{root / INTENTS_FILE}: no list of changes of the rules: {error}; "
                           "remove the file") from error
-    return list(found)
+    return found
 
 
 def _keep(root: Path, intents: list[dict[str, Any]]) -> None:

@@ -63,13 +63,19 @@ def vectors(info: dict[str, Any], shape: tuple[int | None, int | None],
         return None
     longest = max(math.hypot(dx, dy) for _, _, dx, dy in stars) or 1.0
     times = min(_MOST_TIMES, 10 ** math.floor(math.log10(_LONGEST_VECTOR * nx / longest)))
-    lines = [Line(points=[(x, y), (min(max(x + times * dx, 0.0), float(nx)), y + times * dy)],
-                  look="vector")
+    lines = [Line(points=[(x, y), _towards(x, y, times * dx, times * dy, nx, ny)], look="vector")
              for x, y, dx, dy in stars]
     return plot(f"What the solution leaves of {len(stars)} stars, over the frame", [
         Panel(label="y [px]", dust=[(x, y) for x, y, *_ in stars], lines=lines, low=0.0,
               high=float(ny), height=min(_TALLEST, _WIDE * ny / nx))],
         Axis(label="x [px]", low=0.0, high=float(nx))), times
+
+
+def _towards(x: float, y: float, dx: float, dy: float, nx: int, ny: int) -> tuple[float, float]:
+    """The end of a line from a place; at the frame's edge, in its direction, if that is nearer."""
+    part = min([1.0, *(max(0.0, ((high if step > 0 else 0.0) - at) / step)
+                       for at, step, high in ((x, dx, nx), (y, dy, ny)) if step)])
+    return x + part * dx, y + part * dy
 
 
 def over_nights(master: Master, rows: Sequence[Master], root: str) -> Markup | None:

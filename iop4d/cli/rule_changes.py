@@ -34,7 +34,8 @@ def change(ctx: click.Context, rule: str, more: tuple[str, ...], defaults: tuple
     from iop4d.config.edit import rule_as_written, rule_section
 
     site = load(ctx, site_after, overrides_after)
-    keys = rule_as_written(site.root, rule) | read_keys(more)
+    was = rule_as_written(site.root, rule)
+    keys = was | read_keys(more)
     if not more and not defaults:
         raise Iop4dError("expected --key KEY=VALUE or --default KEY")
     wanted = {key: value for key, value in keys.items() if key not in defaults}
@@ -42,7 +43,7 @@ def change(ctx: click.Context, rule: str, more: tuple[str, ...], defaults: tuple
     click.echo(rule_section(wanted).rstrip())
     if dry_run:
         return
-    keep(site, {"act": rule_edits.CHANGE, "rule": rule, "keys": wanted})
+    keep(site, {"act": rule_edits.CHANGE, "rule": rule, "was": was, "keys": wanted})
     click.echo("Changed in the site file. 'iop4d rules test' back-tests it; 'iop4d reload' makes a "
                "running daemon use it.")
 

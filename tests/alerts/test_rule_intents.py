@@ -148,3 +148,10 @@ def test_the_mark_that_windows_writes_at_the_begin_of_a_file_hinders_nothing(
     (root / SITE_FILE).write_text(text, encoding="utf-8-sig")
     edit(db, root, DO[CHANGE])
     assert find_rule(root, "bright") == NEW
+
+
+@pytest.mark.parametrize("text", ["{", '{"a": 1}', "[7]", '[{"row": {}}]'])
+def test_a_file_of_intents_that_is_none_is_named(db: Database, root: Path, text: str) -> None:
+    (root / rule_intents.INTENTS_FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"toml\.intents: no list of changes .* remove the file"):
+        settled(db, root)

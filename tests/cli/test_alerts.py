@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from iop4d.alerts import rule_edits
 from iop4d.alerts.episodes import tag
 from iop4d.cli import cli
 from iop4d.config.load import load_site
@@ -141,6 +143,27 @@ def test_a_rule_that_a_start_would_refuse_is_not_added(site: Path, words: tuple[
     assert wrong.exit_code != 0
     assert said in wrong.output
     assert (site / "iop4d.toml").read_text(encoding="utf-8") == before
+
+
+def test_a_rule_that_another_changes_meanwhile_is_not_overwritten(
+        site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(site, "rules", "add", "flare", "--condition", "mag < 12")
+    file, made = site / "iop4d.toml", rule_edits.changed_rule
+
+    def later(*given: Any) -> Any:
+        monkeypatch.setattr(rule_edits, "changed_rule", made)
+        found = made(*given)
+        file.write_text(file.read_text(encoding="utf-8").replace("mag < 12", "mag < 11"),
+                        encoding="utf-8")
+        return found
+
+    monkeypatch.setattr(rule_edits, "changed_rule", later)
+    ran = run(site, "rules", "change", "flare", "--key", "enabled=false")
+    assert isinstance(ran.exception, Iop4dError)
+    assert "'flare' was changed meanwhile" in str(ran.exception)
+    assert load_site(site).rule[-1].condition == "mag < 11"
+    assert run(site, "rules", "change", "flare", "--key", "enabled=false").exit_code == 0
+    assert not load_site(site).rule[-1].enabled
 
 
 def test_a_rule_that_waits_for_earlier_points_says_so(site: Path) -> None:

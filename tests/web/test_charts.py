@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
 
 from iop4d.web.charts import Axis, Line, Panel, Point, Scale, plot, ticks
+from iop4d.web.frame_charts import vectors
 
 AXIS = Axis(label="x")
 
@@ -67,3 +69,15 @@ def test_ticks_are_round_and_few(low: float, high: float) -> None:
     assert len({said for _, said in found}) == len(found)
     steps = {round(b - a, 12) for (a, _), (b, _) in pairwise(found)}
     assert len({f"{step:.6g}" for step in steps}) == 1
+
+
+def test_a_residual_at_the_frame_s_edge_is_drawn_in_its_direction() -> None:
+    stars = [[990.0, 500.0, 0.1, 0.1], [500.0, 5.0, 0.1, -0.1], [500.0, 500.0, -0.1, 0.1]]
+    drawn, times = vectors({"solution": {"matched": stars}}, (1000, 1000)) or ("", 0)
+    assert times == 1000
+    ends = re.findall(r'class="line vector" d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"', drawn)
+    moved = [(float(c) - float(a), float(b) - float(d)) for a, b, c, d in ends]
+    for (across, up), (_, _, dx, dy) in zip(moved, stars, strict=True):
+        assert across * dx > 0
+        assert across / dx == pytest.approx(up / dy, abs=2.1)  # rounded to 0.1 of a unit
+    assert abs(moved[2][0]) > 30 > abs(moved[0][0])
