@@ -17,6 +17,7 @@ from iop4d.ledger.engines.dask.engine import DaskWorkers
 from iop4d.ledger.engines.dask.versions import differences, versions
 from iop4d.ledger.engines.process import rss_mb
 from iop4d.model.messages import ClassifyRequest, Crashed, Done, Outcome, TimedOut
+from tests.support.certificates import certificate
 from tests.support.dask_cluster import DaskCluster, dask_cluster
 
 FAULTY = "tests.ledger.faulty_worker"
@@ -31,7 +32,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
 
 
 def site_of(cluster: DaskCluster, root: Path, **daemon: float) -> Site:
-    site = parse_site(f'[workers]\nengine = "dask"\nscheduler = "{cluster.address}"', root=root)
+    site = parse_site(f'[workers]\nengine = "dask"\nscheduler = "{cluster.address}"'
+                      + "".join(f'\n{name}_file = "x"' for name in ("ca", "cert", "key")
+                                if cluster.address.startswith("tls:")), root=root)
     return replace(site, daemon=replace(site.daemon, worker_memory_mb=1024, **daemon))
 
 
@@ -203,3 +206,30 @@ def test_while_the_scheduler_is_away_jobs_go_back_and_it_goes_on_by_itself(
     before, after = with_engine(site_of(cluster, tmp_path), work)  # type: ignore[misc]
     assert before.startswith(f"the Dask scheduler {cluster.address} is unreachable: ")
     assert after == ""
+
+
+def test_with_tls_workers_work_and_without_its_files_the_scheduler_is_out_of_reach(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from iop4d.ledger.engines.dask import engine as engine_module
+
+    monkeypatch.setattr(engine_module, "_ALONE", 0.0)
+    for name in ("site", "tls", "dask"):
+        (tmp_path / name).mkdir()
+    certificate(tmp_path / "tls")
+    cert, key = (tmp_path / "tls" / name for name in ("cert.pem", "key.pem"))
+
+    async def work(engine: DaskWorkers) -> Outcome:
+        return await do(engine, "good")
+
+    async def refused(engine: DaskWorkers) -> str:
+        await until(lambda: engine.trouble and "not connected yet" not in engine.trouble)
+        return engine.trouble
+
+    with dask_cluster(tmp_path / "dask", 1, tls=(cert, cert, key)) as secure:
+        plain = site_of(secure, tmp_path / "site")
+        site = replace(plain, workers=replace(plain.workers, ca_file=cert, cert_file=cert,
+                                              key_file=key))
+        assert isinstance(with_engine(site, work, workers=1), Done)
+        tcp = replace(plain, workers=replace(
+            plain.workers, scheduler=secure.address.replace("tls:", "tcp:")))
+        assert "is unreachable" in str(with_engine(tcp, refused, workers=0))

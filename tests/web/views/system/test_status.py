@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,9 +15,11 @@ from iop4d.config import EmailChannel, Site, Want
 from iop4d.model.states import Role
 from iop4d.store import users
 from iop4d.store.database import Database
+from iop4d.store.status import beat
 from iop4d.web.app import create_app
 from iop4d.web.views.system.log import marked
 from tests.web.conftest import enter
+from tests.web.observatory import heartbeat
 
 LINES = [
     {"at": 1000.0, "level": "info", "text": "reduce BLLac-1R.fit: done in 200 ms", "frames": [7],
@@ -36,6 +39,21 @@ def admin(own: Site) -> FlaskClient:
     client = create_app(own).test_client()
     enter(client)
     return client
+
+
+def test_workers_of_other_machines_are_shown_with_their_host_and_why_none_works(
+        own: Site, hold_lock: Callable[[Site], object]) -> None:
+    hold_lock(own)
+    why = "the Dask scheduler tls://server:8786 is unreachable: connection refused"
+    now = time.time()
+    worker = {"pid": 0, "host": "node1", "state": "idle", "job": "", "since": now, "jobs": 3,
+              "rss_mb": 0}
+    with Database(own.database).write() as tx:
+        beat(tx, heartbeat(own, now) | {"trouble": why, "workers": [worker], "engine": {
+            "name": "engine", "state": "unreachable", "reason": why}})
+    text = create_app(own).test_client().get("/system").text
+    assert ">node1: " in text
+    assert why in text
 
 
 def test_the_page_says_what_runs_and_in_which_versions(
