@@ -42,7 +42,12 @@ class RemoteQuestions:
                 self._free.release()
                 came.set()
 
-        threading.Thread(target=ask, daemon=True, name=f"ask {self._server}").start()
+        try:
+            threading.Thread(target=ask, daemon=True, name=f"ask {self._server}").start()
+        except RuntimeError as error:
+            self._free.release()
+            raise Iop4dError(f"{self._server} is not asked: {error}; try again in a moment"
+                             ) from error
         if not came.wait(self._wait_s):
             raise Iop4dError(f"{self._server} did not answer: timed out after {self._wait_s:g} s")
         if answer.error is not None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from iop4d.config import Site
 from iop4d.fields.star_list import StarTable, from_text
+from iop4d.model.errors import Iop4dError
 from iop4d.store import catalogue, catalogue_changes
 from iop4d.store.database import Database
 from iop4d.web.app import create_app
@@ -195,3 +196,17 @@ def test_a_search_at_mast_takes_no_turn_of_others_and_ends(
             f"{AT}/find", headers=OURS, data={"online": "1"})).text and time.monotonic() < end:
         time.sleep(0.02)
     assert (answer.status_code, "candidate" in answer.text.casefold()) == (200, True)
+
+
+def test_a_question_for_which_there_is_no_thread_holds_up_no_later_one(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    mast = RemoteQuestions("MAST", 5.0)
+
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none)
+        with pytest.raises(Iop4dError, match="MAST is not asked: can't start new thread"):
+            mast.ask(lambda: 1)
+    assert mast.ask(lambda: 2) == 2
