@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
-JOBS ?= 3
+JOBS ?= 4
 
 .PHONY: demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql lock clean help
 
@@ -27,7 +27,7 @@ lint: $(STAMP)  ## Style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-pytest: $(STAMP)  ## The tests alone, three files at a time, as many of them wait; ARGS="-k name", JOBS=0 for one process
+pytest: $(STAMP)  ## The tests alone, four files at a time, as many of them wait; ARGS="-k name", JOBS=0 for one process
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 Image = NDArray[np.floating[Any]]
 
 _BATCH = 8_000  # quarters of pixels of stars that are made at a time: they fit the cache
+_KEPT = 3  # CCDs whose fixed images are kept: 8 to 47 MB each
 _BETA = 3.5  # of the Moffat profile: wings as real seeing has them
 _ALPHA_PER_FWHM = 0.5 / np.sqrt(2 ** (1 / _BETA) - 1)
 
@@ -81,12 +83,20 @@ class Psf:
 
 
 def flat_field(ccd: Ccd) -> Image:
-    """Relative sensitivity of each pixel, mean 1: vignetting, 1 % of grain, and dust."""
-    rng = np.random.default_rng(ccd.seed)
-    ny, nx = ccd.shape
+    """Relative sensitivity of each pixel, mean 1: vignetting, 1 % of grain, and dust.
+
+    What never changes of a CCD is made once, and cannot be written.
+    """
+    return _flat_field(ccd.seed, ccd.shape, ccd.dtype)
+
+
+@lru_cache(maxsize=_KEPT)
+def _flat_field(seed: int, shape: tuple[int, int], dtype: str) -> Image:
+    rng = np.random.default_rng(seed)
+    ny, nx = shape
     y, x = np.arange(ny)[:, None], np.arange(nx)[None, :]
     flat = 1.0 - 0.06 * ((2 * x / nx - 1) ** 2 + (2 * y / ny - 1) ** 2)
-    flat *= 1.0 + 0.01 * rng.standard_normal(ccd.shape)
+    flat *= 1.0 + 0.01 * rng.standard_normal(shape)
     for _ in range(8):  # doughnuts: the shadow of dust on the window
         x0, y0 = rng.uniform(0, nx), rng.uniform(0, ny)
         size = rng.uniform(12, 30)
@@ -95,20 +105,29 @@ def flat_field(ccd: Ccd) -> Image:
                 slice(max(int(x0 - reach), 0), int(x0 + reach) + 1))
         radius = np.hypot(x[:, near[1]] - x0, y[near[0]] - y0)
         flat[near] *= 1.0 - 0.05 * np.exp(-(((radius - size) / 5.0) ** 2))
-    normal: Image = (flat / flat.mean()).astype(ccd.dtype, copy=False)
-    return normal
+    return _fixed((flat / flat.mean()).astype(dtype, copy=False))
 
 
 def bias_level(ccd: Ccd) -> Image:
     """The bias with its pattern of columns and rows, in ADU, and a few hot pixels."""
-    rng = np.random.default_rng(ccd.seed + 1)
-    ny, nx = ccd.shape
-    level = ccd.bias_adu + rng.normal(0, 0.8, nx)[None, :] + rng.normal(0, 0.4, ny)[:, None]
+    return _bias_level(ccd.seed, ccd.shape, ccd.bias_adu, ccd.dtype)
+
+
+@lru_cache(maxsize=_KEPT)
+def _bias_level(seed: int, shape: tuple[int, int], bias_adu: float, dtype: str) -> Image:
+    rng = np.random.default_rng(seed + 1)
+    ny, nx = shape
+    level = bias_adu + rng.normal(0, 0.8, nx)[None, :] + rng.normal(0, 0.4, ny)[:, None]
     level = level + 4.0 * np.exp(-np.arange(nx) / 40.0)[None, :]
     hot = rng.integers(0, ny * nx, 60)
     level.ravel()[hot] += rng.exponential(400.0, 60)
-    bias: Image = level.astype(ccd.dtype, copy=False)
-    return bias
+    return _fixed(level.astype(dtype, copy=False))
+
+
+def _fixed(image: Image) -> Image:
+    """An image that cannot be written, as several nights have it."""
+    image.flags.writeable = False
+    return image
 
 
 def dark_current(ccd: Ccd) -> Image:
@@ -198,8 +217,10 @@ def expose(ccd: Ccd, light_adu: Image, rng: np.random.Generator, *, cosmic_rays:
     if dark_e is not None:
         electrons += dark_e
     # Beyond some hundred electrons Poisson's distribution is a Gaussian one, which is fast.
-    electrons = electrons + np.sqrt(electrons) * _normal(rng, shape, dtype) \
-        if electrons.mean() > 300 else rng.poisson(electrons).astype(dtype)
+    if electrons.mean() > 300:
+        electrons = electrons + np.sqrt(electrons) * _normal(rng, shape, dtype)
+    elif electrons.any():  # of no light it would draw nothing, pixel by pixel
+        electrons = rng.poisson(electrons).astype(dtype)
     for _ in range(cosmic_rays):
         _cosmic_ray(electrons, rng)
     for x, y, charge in hits:
