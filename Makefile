@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 JOBS ?= 4
 
-.PHONY: demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql lock clean help
+DOCS := $(VENV)/.docs
+.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql lock clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +64,13 @@ every-screen: $(STAMP)  ## Every page in Chromium on three screens, light and da
 
 mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ...", ARGS="--short"
 	$(BIN)/python -m tests.bench.mutants $(ARGS)
+
+docs: $(STAMP) $(DOCS)  ## The documentation as pages, in build/docs/html; ARGS="--no-notebooks"
+	$(BIN)/python docs/sphinx/build.py $(ARGS)
+
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 lock: $(STAMP)  ## Write constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import re
 import tomllib
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
@@ -114,6 +116,49 @@ def test_every_form_of_every_quantity_is_described_with_an_example_that_is_under
     assert found >= {(Form.SYSTEM, name) for name in SYSTEM}
     assert {form for form, _ in found} == set(Form)
     assert {unit for form, _, unit in read if form is Form.CHANGE} >= {"mag", "%", "deg", "sigma"}
+
+
+def _of_sphinx(module: str) -> ModuleType:
+    """A module beside the configuration of Sphinx, which needs no Sphinx itself."""
+    path = ROOT / "docs" / "sphinx" / f"{module}.py"
+    spec = importlib.util.spec_from_file_location(f"docs_{module}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_every_page_has_its_place_in_the_documentation() -> None:
+    sections = _of_sphinx("sections").SECTIONS
+    placed = [page for _, _, pages in sections.values() for page in pages]
+    made = {f"reference/{name}" for name in _of_sphinx("reference").PAGES}
+    assert len(set(placed)) == len(placed)
+    assert set(placed) == made | {"decisions/index", "changelog"} | {
+        path.stem for path in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_reference_has_every_command_column_and_address() -> None:
+    from iop4d.store.tables import LISTINGS
+    from iop4d.web.v1.openapi import described
+
+    pages = {name: page() for name, page in _of_sphinx("reference").PAGES.items()}
+    assert [name for name in COMMANDS if f"## iop4d {name}\n" not in pages["commands"]] == []
+    assert "### iop4d catalogue import\n" in pages["commands"]
+    assert "| `-q, --quiet` | Log warnings" in pages["commands"]
+    for listing in LISTINGS.values():
+        rows = pages["columns"].split(f"## {listing.words}\n")[1].split("\n## ")[0]
+        assert [c.name for c in listing.columns if f"| `{c.name}` |" not in rows] == []
+    assert [path for path in described("0")["paths"]
+            if f"## `GET {path}`" not in pages["addresses"]] == []
+
+
+def test_the_examples_of_each_telescope_are_site_files(tmp_path: Path) -> None:
+    from iop4d.config.load import parse_site
+
+    sites = [parse_site(text, root=tmp_path) for text in _examples("telescopes.md")]
+    telescopes = {archive.telescope for site in sites for archive in site.archive}
+    assert telescopes == {i.telescope.name for i in find_instruments()}
 
 
 def _examples(*pages: str) -> list[str]:
