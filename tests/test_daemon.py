@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.config.store import FilePlace, place_of_url
 from iop4d.model.states import RequestKind
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.servers import Mailbox
 from iop4d.simulator.service import Observer, Service
 from iop4d.store import requests
+from iop4d.store.copying import empty
 from iop4d.store.database import Database
 from tests.support.bad_files import bad_files
 from tests.support.invariants import workers_of
@@ -124,6 +127,50 @@ def test_a_daemon_that_is_killed_goes_on_where_it_was(taken: Taken, site: Path) 
     assert Observer(site).wait(len(taken.frames), seconds=90, service=service), service.log()
     assert service.stop() == 0
     assert differences(results_of(site), taken.rows) == []
+
+
+def test_a_site_that_is_destroyed_continues_from_its_backup(
+        taken: Taken, site: Path, tmp_path: Path) -> None:
+    """What was done by hand before the backup is back; all else raw files give back."""
+    service, early = Service(site, "run"), len(taken.frames) - 2
+    for path in taken.frames[:early]:
+        drop(path, site / "raw" / PLAN.night)
+    assert Observer(site).wait(early, seconds=60, service=service), service.log()
+    iop4d(site, "flag", 1, "--note", "a satellite")
+    drop(taken.frames[early], site / "raw" / PLAN.night)  # the backup is made while it is reduced
+    iop4d(site, "backup", tmp_path / "night.tar.gz")
+    drop(taken.frames[-1], site / "raw" / PLAN.night)  # nothing knows of it after the restore
+    assert Observer(site).wait(len(taken.frames), seconds=60, service=service), service.log()
+    was = results_of(site)
+    service.kill()
+    destroy(site)
+    iop4d(site, "restore", tmp_path / "night.tar.gz")
+    service = Service(site, "run")
+    try:
+        assert Observer(site).wait(len(taken.frames), seconds=60, service=service), service.log()
+    finally:
+        service.stop()
+    assert differences(results_of(site), was) == []
+    assert sum("bad" in row["flags"] for row in was.values()) == 1
+    masters = json.loads(iop4d(site, "masters", "list", "--json").stdout)
+    assert {one["state"] for one in masters} == {"ready"}
+    assert len(list((site / "masters").rglob("*.fits"))) == len(masters)
+
+
+def destroy(site: Path) -> None:
+    """Lose everything of a site but its raw frames."""
+    place = place_of_url("", site)
+    if not isinstance(place, FilePlace):
+        database = Database(place)
+        with database.write() as tx:
+            empty(tx)
+        database.close()
+    for path in site.iterdir():
+        if path.is_dir() and path.name != "raw":
+            shutil.rmtree(path)
+        elif not path.is_dir():
+            path.unlink()
+    (site / "logs").mkdir()
 
 
 def test_reduce_hands_the_work_to_a_running_daemon(

@@ -128,7 +128,7 @@ def systemd() -> None:
 def install(ctx: click.Context, system: bool, own: bool, account: str, group: str,
             memory: str, output: Path | None, dry_run: bool, site_after: str | None,
             overrides_after: tuple[str, ...]) -> None:
-    """Write the units of the site: the daemon, the page, and the page's address.
+    """Write the units of the site: the daemon, the page with its address, and daily backups.
 
     Nothing is started: the commands for that are shown, and what would keep the services from
     working. Units that were there and differ are kept beside the new ones.
@@ -162,8 +162,9 @@ def install(ctx: click.Context, system: bool, own: bool, account: str, group: st
         whose = f", of the site {other}, which has no service now" * (other != str(site.root))
         click.echo(f"! the previous unit differs{whose}; it is kept as {copy}", err=True)
     click.echo(f"Written to {folder}: {', '.join(made)}. Now:")
-    for words in ("daemon-reload", "enable --now iop4d.service iop4d-web.socket",
-                  "restart iop4d.service iop4d-web.socket" * bool(kept), "status iop4d"):
+    began = "iop4d.service iop4d-web.socket iop4d-backup.timer"
+    for words in ("daemon-reload", f"enable --now {began}", f"restart {began}" * bool(kept),
+                  "status iop4d"):
         if words:
             click.echo(f"  systemctl {'' if system else '--user '}{words}")
     if own:

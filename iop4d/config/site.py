@@ -34,6 +34,7 @@ from iop4d.config.keys import (
     or_nothing,
     port_from,
 )
+from iop4d.config.operations import Backup
 from iop4d.config.store import Place, Store
 from iop4d.config.want import Want
 from iop4d.config.workers import Workers
@@ -296,6 +297,7 @@ class Site:
     summary: Summary = Summary()
     web: Web = Web()
     store: Store = Store()
+    backup: Backup = Backup()
     archive: tuple[Archive, ...] = ()
     camera: tuple[Camera, ...] = ()
     polarimeter: tuple[Polarimeter, ...] = ()
@@ -316,6 +318,11 @@ class Site:
         """The file that a running daemon holds locked."""
         return self.root / "iop4d.lock"
 
+    @property
+    def backups(self) -> Path:
+        """The folder of its backups."""
+        return self.backup.folder or self.root / "backups"
+
     def folder(self, name: str) -> Path:
         """One of the site's folders: raw, masters, reduced, previews, logs."""
         return self.root / name
@@ -326,6 +333,7 @@ TABLES: dict[str, type] = {
     "site": SiteInfo, "daemon": Daemon, "workers": Workers, "masters": Masters,
     "astrometry": Astrometry, "photometry": Photometry, "polarimetry": Polarimetry,
     "alerts": Alerts, "atel": Atel, "summary": Summary, "web": Web, "store": Store,
+    "backup": Backup,
 }
 #: Those of a list have a class for each kind, by the key ``kind``; others have one class, "".
 ARRAYS: dict[str, dict[str, type]] = {

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
@@ -107,6 +108,20 @@ class Consequences:
     def master_failed(self) -> None:
         """It was not built: others are chosen in its place."""
         self._choices.changed()
+
+    def masters_missing(self, tx: Transaction) -> int:
+        """Masters whose files are not there (a backup was restored, say) are built again, if any of
+        their frames are; how many. The same file keeps its revision: nothing else follows."""
+        now, count = self._clock(), 0
+        for master in masters.in_use(tx):
+            if Path(master.path).exists() or not any(
+                    Path(frame.path).exists() for frame in masters.frames_of(tx, master)):
+                continue
+            masters.update(tx, master.id, now, state=MasterState.WANTED,
+                           reason="its file was missing; it is built again")
+            jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER, now=now)
+            count += 1
+        return count
 
     def master_rejected(self, tx: Transaction, master: Master, reason: str) -> None:
         """It is used no more: what rests on it is done again with the next best."""

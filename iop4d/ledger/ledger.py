@@ -69,12 +69,13 @@ class Ledger:
     def recover(self, tx: Transaction) -> int:
         """Queue again what was running when the last daemon ended.
 
-        Frames of no known instrument are looked at again if other ones are known now.
+        Frames of no known instrument are looked at again if other ones are known now; masters whose
+        files are missing are built again.
         """
         recovered = jobs.recover(tx, self._clock())
         if frames.take_known(tx, self._known) and (unknown := frames.of_no_instrument(tx)):
             recovered += len(self.redo(tx, unknown))
-        return recovered
+        return recovered + self._consequences.masters_missing(tx)
 
     # What comes in.
 

@@ -6,14 +6,14 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from iop4d import __version__
 from iop4d.config import Site
 from iop4d.instruments.base import Instrument
 from iop4d.ledger.consequences import Consequences
 from iop4d.ledger.master_choice import deviation
-from iop4d.ledger.plan import Claim, let_wait
+from iop4d.ledger.plan import Claim, let_wait, master_path
 from iop4d.ledger.urgency import Urgency
 from iop4d.model.frame import AstrometryFrom, FrameKind, warmer_by
 from iop4d.model.messages import (
@@ -299,8 +299,12 @@ class Outcomes:
         else:
             reason = deviation(tx, self._site, master, built.level, built.scatter)
             state = MasterState.REFUSED if reason else MasterState.READY
-        renewed = {"sha256": built.sha256, "path": str(request.output),
-                   "revision": master.revision + 1} if built.sha256 != master.sha256 else {}
+        renewed: dict[str, Any] = {}
+        if built.sha256 != master.sha256:
+            path = master_path(self._site, master, master.revision + 1)
+            if path != request.output:  # of the revision whose file was missing
+                request.output.replace(path)
+            renewed = {"sha256": built.sha256, "path": str(path), "revision": master.revision + 1}
         masters.update(
             tx, master.id, now, state=state, reason=reason, n_frames=built.n_frames,
             level=built.level, scatter=built.scatter, frames=list(built.used),

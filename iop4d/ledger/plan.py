@@ -22,7 +22,7 @@ from iop4d.model.messages import (
     ReduceRequest,
     Request,
 )
-from iop4d.model.states import FrameState, JobState
+from iop4d.model.states import FrameState, JobState, MasterState
 from iop4d.model.units import SECONDS_A_DAY
 from iop4d.store import frames, groups, jobs, masters
 from iop4d.store.database import Connection, Transaction
@@ -177,7 +177,8 @@ class Planner:
             request=MasterRequest(
                 kind=FrameKind(master.kind), facts=facts,
                 inputs=tuple(Path(frame.path) for frame in members), masters=choice.masters,
-                output=master_path(self._site, master, master.revision + 1)))
+                output=master_path(self._site, master,
+                                   master.revision + (not is_missing(master)))))
 
 
 def begun_within(db: Connection, frame: Frame) -> list[str]:
@@ -244,6 +245,11 @@ def let_wait(tx: Transaction, job_id: int, which: Iterable[Frame], now: float, *
     for frame in which:
         if frame.state != FrameState.WAITING or frame.reason != reason:
             frames.set_state(tx, frame.id, FrameState.WAITING, now, reason=reason)
+
+
+def is_missing(master: Master) -> bool:
+    """Whether a master was built whose file was lost: it is written again in its place."""
+    return master.path is not None and master.state == MasterState.WANTED
 
 
 def master_path(site: Site, master: Master, revision: int) -> Path:

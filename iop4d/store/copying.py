@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import peewee as pw
 
+from iop4d.config.store import FilePlace
 from iop4d.model.errors import Iop4dError
 from iop4d.store.database import Connection, Database, Transaction
-from iop4d.store.schema import TABLES, Meta, ResultChange
+from iop4d.store.schema import TABLES, Meta, ResultChange, WebSession
 from iop4d.store.table import Table
 
 _AT_ONCE = 1000  # rows of a transaction
@@ -47,6 +49,37 @@ def copy(source: Database, target: Database, *,
         raise Iop4dError(f"{target.place} differs from {source.place} in {', '.join(differing)}: "
                          "did anything write meanwhile? Remove it, and copy again")
     return count
+
+
+def save(source: Database, path: Path) -> None:
+    """Write everything of a database, as of one moment, into a new file of SQLite, while others
+    write. Sessions of browsers are left out: they end."""
+    with source.read():
+        if not source.kind.save_as(path):
+            target = Database(FilePlace(path))
+            try:
+                with source.kind.snapshot():
+                    copy(source, target)
+            finally:
+                target.close()
+    target = Database(FilePlace(path))
+    try:
+        with target.write() as tx:
+            tx.delete(WebSession).execute()
+        with target.read():
+            if wrong := target.kind.wrong():
+                raise Iop4dError(f"the database {source.place} is damaged: {wrong[0]}; its copy "
+                                 "would be, too")
+    finally:
+        target.close()
+
+
+def empty(tx: Transaction) -> None:
+    """Delete every row of a database, but for its schema's version."""
+    # What deleted results say of themselves goes last.
+    for table in (*reversed(TABLES), ResultChange):
+        rows = tx.delete(table)
+        (rows.where(Meta.key != _OWN) if table is Meta else rows).execute()
 
 
 def counts(db: Connection) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import peewee as pw
@@ -66,3 +67,13 @@ class Kind(Protocol):
 
     def tidy(self) -> None:
         """Upkeep, once a day."""
+
+    def save_as(self, path: Path) -> bool:
+        """Write all that is committed now as a file of SQLite, while others write; False where the
+        database has no means of its own for that."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What this thread reads in it is as of its begin, whatever is committed meanwhile."""
+
+    def wrong(self) -> list[str]:
+        """What the database says is wrong with itself; empty where all is well."""

@@ -225,6 +225,12 @@ def listed(db: Connection, *, night: str | None = None,
     return list(query)
 
 
+def in_use(db: Connection) -> list[Master]:
+    """The masters in use."""
+    return list(db.select(Master).where(
+        (Master.state == MasterState.READY) & Master.path.is_null(False)))
+
+
 def ready_of_kinds(db: Connection, instrument: str, kinds: Iterable[FrameKind],
                    nights: tuple[str, str]) -> list[Master]:
     """The masters in use of an instrument, of some kinds, in a range of nights."""

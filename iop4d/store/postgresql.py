@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import peewee as pw
@@ -226,6 +227,31 @@ class Postgresql:
 
     def tidy(self) -> None:
         """Nothing: the server does its own upkeep."""
+
+    def save_as(self, path: Path) -> bool:
+        """No: its own means are programs of the server's version, and files for it alone."""
+        return False
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A transaction that only reads, and sees what its first statement saw."""
+        self.db.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            self.db.execute_sql("ROLLBACK")
+
+    def wrong(self) -> list[str]:
+        """Indexes that the server calls invalid, and tables that are not there."""
+        broken = self.db.execute_sql(
+            "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = current_schema() AND NOT i.indisvalid").fetchall()
+        there = {name for (name,) in self.db.execute_sql(
+            "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()}
+        return [f"the index {name} is not valid" for (name,) in broken] + [
+            f"the table {name} is missing" for table in TABLES
+            if (name := table._meta.table_name) not in there]
 
 
 class _Server(pw.PostgresqlDatabase):  # type: ignore[misc]

@@ -58,14 +58,15 @@ def obstacles(site: Site, *, user: str = "", group: str = "") -> Iterator[str]:
         for name, path in credential_files(site, own=not user).items():
             if not path.is_file():
                 yield f"the credential '{name}' is missing: write the secret into {path}"
-    for path in paths_written(site):
+    written = [*paths_written(site), *([site.backup.folder] if site.backup.folder else [])]
+    for path in written:
         if user and not path.is_dir():
             yield (f"the folder {path} does not exist: make it, and give it to the account "
                    f"'{user}', before the services start")
     if not user or os.geteuid() or pwd.getpwnam(user).pw_uid == 0:
         return
     program = [Path(sys.executable)]
-    for right, verb, paths in (("x", "run", program), ("w", "write to", paths_written(site)),
+    for right, verb, paths in (("x", "run", program), ("w", "write to", written),
                                ("r", "read", paths_read(site))):
         for path in paths:
             if path.exists() and not _may(right, path, user, group):

@@ -20,7 +20,8 @@ from iop4d.config.archive import SftpArchive
 from iop4d.config.secret import secret_of, secrets_of
 from iop4d.model.errors import Iop4dError
 
-NAMES = ("iop4d.service", "iop4d-web.service", "iop4d-web.socket")
+NAMES = ("iop4d.service", "iop4d-web.service", "iop4d-web.socket", "iop4d-backup.service",
+         "iop4d-backup.timer")
 _PLACE = re.compile(r"@([A-Z0-9]+)@")
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))  # what ProtectHome= hides
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  # what PrivateTmp= hides
@@ -58,6 +59,9 @@ def units(site: Site, *, user: str = "", group: str = "", memory: str = "") -> d
         "CREDENTIALS": "\n".join(_credential(name, own) for name in _credentials(site)),
         # The dash: one that is not there yet keeps nothing else from working.
         "WRITABLE": " ".join(_word(path, "-") for path in _outside(paths_written(site), site.root)),
+        "STORECREDENTIAL": _credential(site.store.password_credential, own)
+        if site.store.password_credential else "", "AT": site.backup.at,
+        "BACKUPS": " ".join(_word(path, "-") for path in _outside([site.backups], site.root)),
         "READONLY": "", "HOME": "read-only" if _is_in(used, _HOMES) else "yes",
         "TMP": "no" if _is_in(used, _TEMPORARY) else "yes",
         "PROC": "pid", "TARGET": "default.target" if own else "multi-user.target",
@@ -149,7 +153,7 @@ def paths_written(site: Site) -> list[Path]:
 
 def paths_read(site: Site) -> list[Path]:
     """What the daemon only reads: what the site file names, and the program."""
-    return sorted({Path(__file__), *_named(site)} - set(paths_written(site)))
+    return sorted({Path(__file__), *_named(site)} - {*paths_written(site), site.backups})
 
 
 def _workers(site: Site) -> int:

@@ -70,13 +70,14 @@ def written(request: pytest.FixtureRequest, site: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "units"
     words = ("--as", "daemon") if request.param == "--system" else ()
     said = install(site, request.param, *words, "--output", str(folder))
-    assert "enable --now iop4d.service iop4d-web.socket" in said
+    assert "enable --now iop4d.service iop4d-web.socket iop4d-backup.timer" in said
     return folder
 
 
 def test_the_units_hold_the_site_and_no_place_is_left(site: Path, written: Path) -> None:
     texts = {path.name: path.read_text() for path in written.iterdir()}
-    assert set(texts) == {"iop4d.service", "iop4d-web.service", "iop4d-web.socket"}
+    assert set(texts) == {"iop4d.service", "iop4d-web.service", "iop4d-web.socket",
+                          "iop4d-backup.service", "iop4d-backup.timer"}
     for text in texts.values():
         assert not re.search(r"(?m)^[^#]*@[A-Z]+@", text)
     daemon = texts["iop4d.service"]
@@ -87,6 +88,9 @@ def test_the_units_hold_the_site_and_no_place_is_left(site: Path, written: Path)
         "bot-token", "hook-key", "smtp", "t090"]
     assert "ListenStream=127.0.0.1:8765" in texts["iop4d-web.socket"]
     assert "LoadCredential" not in texts["iop4d-web.service"]
+    assert f"--site {site} backup" in texts["iop4d-backup.service"]
+    assert "LoadCredential" not in texts["iop4d-backup.service"]
+    assert "OnCalendar=*-*-* 12:30:00 UTC" in texts["iop4d-backup.timer"]
 
 
 @pytest.mark.skipif(ANALYZE is None, reason=WHY)
@@ -101,7 +105,8 @@ def test_systemd_finds_nothing_wrong(written: Path) -> None:
 
 
 @pytest.mark.skipif(ANALYZE is None, reason=WHY)
-@pytest.mark.parametrize(("unit", "threshold"), [("iop4d.service", 15), ("iop4d-web.service", 10)])
+@pytest.mark.parametrize(("unit", "threshold"), [
+    ("iop4d.service", 15), ("iop4d-web.service", 10), ("iop4d-backup.service", 15)])
 def test_they_are_as_closed_as_they_should_be(site: Path, tmp_path: Path, unit: str,
                                               threshold: int) -> None:
     install(site, "--system", "--as", "daemon", "--output", str(tmp_path / "units"))

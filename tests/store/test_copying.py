@@ -9,7 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from iop4d.cli import cli
+from iop4d.config.load import load_site
 from iop4d.model.errors import Iop4dError
+from iop4d.operations import backup
+from iop4d.operations.restore import restore
 from iop4d.store import catalogue, catalogue_csv, events
 from iop4d.store.copying import copy, counts
 from iop4d.store.database import Database
@@ -93,6 +96,27 @@ def test_new_rows_of_a_copied_server_have_keys_of_their_own(site: Path,
     with database.write() as tx:
         assert tx.create(Frame, archive="a", path="/raw/x", name="x", size=1, mtime_ns=1,
                          state="done", completed_at=1.0, seen_at=1.0, changed_at=1.0).id == 2501
+    database.close()
+
+
+def test_a_backup_of_a_file_is_restored_into_a_server_and_a_server_s_into_a_file(
+        site: Path, tmp_path: Path, server: PostgresServer) -> None:
+    url = f"{server.url}?options=-csearch_path%3Dback"
+    backup.make(load_site(site), tmp_path / "b.tar.gz")
+    new = tmp_path / "new"
+    for force in (False, True):  # the second time what is there is kept, and replaced
+        restore(tmp_path / "b.tar.gz", new, by="ana", force=force, overrides=[f"store.url={url}"])
+    assert (next(new.glob("before-restore-*")) / "iop4d.db").exists()
+    (new / "iop4d.toml").write_text(f'[store]\nurl = "{url}"\n')
+    with pytest.raises(Iop4dError, match="holds a site already"):
+        restore(tmp_path / "b.tar.gz", new, by="ana", overrides=[f"store.url={url}"])
+    made = backup.make(load_site(new), tmp_path / "of-server.tar.gz")
+    assert made.manifest.rows["frame"] == 2500
+    restore(tmp_path / "of-server.tar.gz", tmp_path / "again", by="ana",
+            overrides=["store.url=sqlite:///iop4d.db"])
+    database = Database(tmp_path / "again" / "iop4d.db")
+    assert [row.mag for row in rows(database, Result)] == [0.1 + 0.2]
+    assert rows(database, Frame)[-1].path == "/raw/2500"
     database.close()
 
 

@@ -1,0 +1,149 @@
+"""A backup of a site while its daemon works: everything that raw files do not give back.
+
+What is in it: the database as of one moment, the site file without secrets, the drafts that people
+edit. Masters, reduced frames and previews are not: they are made again from the raw files.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from iop4d import __version__
+from iop4d.config import Site
+from iop4d.config.inline_secrets import without_secrets
+from iop4d.config.load import site_text
+from iop4d.config.secret import secrets_of
+from iop4d.config.store import FilePlace
+from iop4d.operations import archive
+from iop4d.operations.archive import BackupError, Manifest
+from iop4d.store.copying import counts, save
+from iop4d.store.database import Database
+from iop4d.store.schema import SCHEMA_VERSION
+
+_DRAFTS = "drafts"
+_SUFFIX = ".tar.gz"
+_SPARE = 64 << 20  # bytes that stay free beside a backup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A backup that was made and read back, and the older ones that were removed for it."""
+
+    path: Path
+    manifest: Manifest
+    removed: tuple[Path, ...] = ()
+
+
+def make(site: Site, target: Path, *, keep: int = 0, now: float | None = None) -> Made:
+    """Make a backup in a folder, or as a file that does not exist yet, and read it back.
+
+    ``keep``: in a folder, how many backups of this site stay, the newest; 0: all. Raises
+    BackupError, and then leaves nothing behind.
+    """
+    now = time.time() if now is None else now
+    in_folder = target.is_dir() or not target.name.endswith((_SUFFIX, ".tgz"))
+    path = target / _name(site, now) if in_folder else target
+    if path.exists():
+        raise BackupError(f"{path} exists already and was not changed")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _check_room(site, path.parent)
+    with tempfile.TemporaryDirectory(prefix=".iop4d-backup-", dir=path.parent) as folder:
+        _pack(site, path, Path(folder), now)
+    try:
+        manifest = archive.unpack(path)
+    except BackupError:
+        path.unlink(missing_ok=True)
+        raise
+    removed = _remove_older(site, path.parent, keep) if in_folder and keep else ()
+    return Made(path=path, manifest=manifest, removed=tuple(removed))
+
+
+def of_site(site: Site, folder: Path) -> list[tuple[Path, Manifest]]:
+    """The backups of a site in a folder, the newest first; what cannot be read is passed over."""
+    found = []
+    for path in folder.glob(f"iop4d-*{_SUFFIX}") if folder.is_dir() else ():
+        try:
+            manifest = archive.read_manifest(path)
+        except BackupError:
+            continue
+        if manifest.root == str(site.root):
+            found.append((path, manifest))
+    return sorted(found, key=lambda one: -one[1].made_at)
+
+
+def _pack(site: Site, path: Path, folder: Path, now: float) -> None:
+    database, site_file = folder / archive.DATABASE, folder / archive.SITE_FILE
+    source = Database(site.database, read_only=True)
+    try:
+        save(source, database)
+    finally:
+        source.close()
+    text, left_out = without_secrets(site_text(site.root))
+    site_file.write_text(text, encoding="utf-8")
+    files = {archive.DATABASE: database, archive.SITE_FILE: site_file, **_drafts(site, folder)}
+    copy = Database(FilePlace(database), read_only=True)
+    try:
+        with copy.read() as db:
+            rows = dict(counts(db))
+    finally:
+        copy.close()
+    archive.pack(path, Manifest(
+        made_at=now, software=__version__, schema=SCHEMA_VERSION, site=site.site.name,
+        root=str(site.root), database=str(site.database), rows=rows,
+        files={name: archive.sum_of(file) for name, file in files.items()},
+        secrets=tuple(_places(site)), left_out=tuple(left_out), indexes={
+            str(index): tuple(sorted(file.name for file in index.glob("*.fits")))
+            for index in site.astrometry.index}), files)
+
+
+def _drafts(site: Site, folder: Path) -> dict[str, Path]:
+    """The texts of drafts, copied, as a person may be writing one now."""
+    found = {}
+    for path in sorted(site.folder(_DRAFTS).glob("*/*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.parts[-2:]):
+            name = str(path.relative_to(site.root))
+            copy = folder / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+            found[name] = copy
+    return found
+
+
+def _places(site: Site) -> Iterator[str]:
+    """Where each secret has to be put again, in words; never a secret."""
+    for secret in secrets_of(site):
+        where = (f"the file {secret.file}" if secret.file else
+                 f"the environment variable {secret.env}" if secret.env else
+                 f"the credential '{secret.credential}' of systemd")
+        yield f"{secret.owner}: {secret.word} in {where}"
+
+
+def _name(site: Site, now: float) -> str:
+    name = re.sub(r"[^A-Za-z0-9]+", "-", site.site.name).strip("-")[:40] or "site"
+    return f"iop4d-{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}{_SUFFIX}"
+
+
+def _check_room(site: Site, folder: Path) -> None:
+    """Refuse where the copy of the database and the backup of it do not fit beside each other."""
+    if not isinstance(site.database, FilePlace):
+        return
+    log = site.database.path.with_name(site.database.path.name + "-wal")
+    size = sum(file.stat().st_size for file in (site.database.path, log) if file.exists())
+    needed, free = 2 * size + _SPARE, shutil.disk_usage(folder).free
+    if free < needed:
+        raise BackupError(f"the disk of {folder} has {free / 1e9:.2f} GB free, and the backup "
+                          f"needs {needed / 1e9:.2f} GB while it is made: name a folder on another "
+                          "disk")
+
+
+def _remove_older(site: Site, folder: Path, keep: int) -> list[Path]:
+    older = [path for path, _ in of_site(site, folder)[keep:]]
+    for path in older:
+        path.unlink()
+    return older

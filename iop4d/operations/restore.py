@@ -1,0 +1,199 @@
+"""A backup is restored into the folder of a site; raw files are never touched.
+
+What was there before is moved beside, never deleted. What raw files give back (masters that are
+missing, frames that came since) the daemon finds and makes by itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from iop4d.config import Site
+from iop4d.config.load import parse_site
+from iop4d.config.store import FilePlace, Place
+from iop4d.model.errors import Iop4dError
+from iop4d.operations import archive
+from iop4d.operations.archive import BackupError, Manifest
+from iop4d.store import audit, restored
+from iop4d.store.copying import copy, counts, empty, save
+from iop4d.store.database import Database, StoreUnavailableError, is_there, make_private
+from iop4d.system.lock import SiteLock
+
+_FOLDERS = ("raw", "masters", "reduced", "previews")
+_DATABASE_FILES = ("", "-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """What was restored. ``before``: where what was there is now; None where nothing was."""
+
+    site: Site
+    manifest: Manifest
+    before: Path | None = None
+
+
+def check(path: Path) -> Manifest:
+    """Read a whole backup, and have its database checked; raises BackupError."""
+    with tempfile.TemporaryDirectory(prefix="iop4d-check-") as folder:
+        return _unpacked(path, Path(folder))
+
+
+def restore(path: Path, root: Path, *, by: str, force: bool = False,
+            overrides: Iterable[str] = (), now: float | None = None) -> Restored:
+    """Restore a backup into a folder. ``force``: also where a site is, which is moved beside.
+
+    ``overrides``: of keys of its site file, such as another database. Raises BackupError, and then
+    changes nothing.
+    """
+    now = time.time() if now is None else now
+    made = not root.exists()
+    root.mkdir(parents=True, exist_ok=True)
+    root = root.resolve()
+    try:
+        with tempfile.TemporaryDirectory(prefix=".iop4d-restore-", dir=root) as folder:
+            manifest = _unpacked(path, Path(folder))
+            text = (Path(folder) / archive.SITE_FILE).read_text(encoding="utf-8")
+            site = parse_site(text, root=root, overrides=overrides, skip_wrong_rules=True)
+            lock = SiteLock(site.lock)
+            try:
+                before = _put(site, Path(folder), manifest, force=force, by=by, now=now)
+            finally:
+                lock.close()
+    except BaseException:
+        if made:
+            shutil.rmtree(root, ignore_errors=True)
+        raise
+    return Restored(site=site, manifest=manifest, before=before)
+
+
+def _unpacked(path: Path, folder: Path) -> Manifest:
+    """Unpack a backup, and check that its database is sound and holds what was counted."""
+    manifest = archive.unpack(path, folder)
+    if not {archive.DATABASE, archive.SITE_FILE} <= set(manifest.files):
+        raise BackupError(f"{path} holds no database, or no site file")
+    database = Database(FilePlace(folder / archive.DATABASE), read_only=True)
+    try:
+        with database.read() as db:
+            wrong = database.kind.wrong()
+            rows = dict(counts(db)) if not wrong else {}
+    finally:
+        database.close()
+    if wrong:
+        raise BackupError(f"the database in {path} is damaged: {wrong[0]}")
+    if rows != manifest.rows and set(rows) <= set(manifest.rows):
+        raise BackupError(f"the database in {path} does not hold the rows that its manifest names")
+    return manifest
+
+
+def _put(site: Site, folder: Path, manifest: Manifest, *, force: bool, by: str,
+         now: float) -> Path | None:
+    """Bring what was unpacked into its place."""
+    there = _what_is_there(site, manifest)
+    if there and not force:
+        raise BackupError(f"{site.root} holds a site already ({', '.join(there)}), which was not "
+                          "changed: restore into another folder with --site DIR, or over it with "
+                          "--force, which keeps what is there beside")
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    before = site.root / f"before-restore-{stamp}" if there else None
+    unpacked = folder / archive.DATABASE
+    _adapt(unpacked, manifest, site.root, by=by, now=now)
+    if before is not None:
+        before.mkdir()
+        _move_beside(site, manifest, before)
+    try:
+        _put_database(site.database, unpacked)
+    except Iop4dError as error:
+        kept = f"; what was there is in {before}" if before else ""
+        raise BackupError(f"{error}{kept}") from error
+    for name in manifest.files:
+        if name not in (archive.DATABASE, archive.SITE_FILE):
+            (site.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).replace(site.root / name)
+    for name in _FOLDERS:
+        site.folder(name).mkdir(exist_ok=True)
+    site_file = folder / archive.SITE_FILE
+    site_file.chmod(0o644)
+    site_file.replace(site.root / archive.SITE_FILE)  # last: without it nothing starts
+    return before
+
+
+def _what_is_there(site: Site, manifest: Manifest) -> list[str]:
+    found = [name for name in (archive.SITE_FILE, *_tops(manifest)) if (site.root / name).exists()]
+    if not isinstance(site.database, FilePlace):
+        return found + [str(site.database)] * _has_rows(site.database)
+    return found + [site.database.path.name] * site.database.path.exists()
+
+
+def _has_rows(place: Place) -> bool:
+    if not is_there(place):
+        return False
+    database = Database(place, read_only=True)
+    try:
+        with database.read() as db:
+            return any(table != "meta" for table, _ in counts(db))
+    except StoreUnavailableError as error:
+        if error.absent:
+            return False
+        raise
+    finally:
+        database.close()
+
+
+def _tops(manifest: Manifest) -> list[str]:
+    """The folders that a backup brings with it."""
+    return sorted({Path(name).parts[0] for name in manifest.files if len(Path(name).parts) > 1})
+
+
+def _move_beside(site: Site, manifest: Manifest, before: Path) -> None:
+    for name in (archive.SITE_FILE, *_tops(manifest)):
+        if (site.root / name).exists():
+            (site.root / name).rename(before / name)
+    if isinstance(site.database, FilePlace):
+        path = site.database.path
+        for end in _DATABASE_FILES:
+            if (file := path.with_name(path.name + end)).exists():
+                file.rename(before / file.name)
+    elif _has_rows(site.database):
+        source = Database(site.database, read_only=True)
+        try:
+            save(source, before / archive.DATABASE)
+        finally:
+            source.close()
+
+
+def _adapt(path: Path, manifest: Manifest, root: Path, *, by: str, now: float) -> None:
+    """Have the database know where it is now, and that it was restored."""
+    database = Database(FilePlace(path))
+    try:
+        with database.write() as tx:
+            restored.adapt(tx, was=manifest.root, root=str(root), now=now)
+            audit.record(tx, at=now, by=by, act="restore", subject="site", was=manifest.made_at,
+                         now=now, why="restored from a backup")
+    finally:
+        database.close()
+
+
+def _put_database(place: Place, unpacked: Path) -> None:
+    if isinstance(place, FilePlace):
+        place.path.parent.mkdir(parents=True, exist_ok=True)
+        unpacked.replace(place.path)
+        make_private(place.path)
+        return
+    source, target = Database(FilePlace(unpacked), read_only=True), Database(place)
+    try:
+        if not target.kind.claim():
+            raise BackupError(f"a daemon works on {place}: stop it first")
+        try:
+            with target.write() as tx:
+                empty(tx)
+            copy(source, target)
+        finally:
+            target.kind.unclaim()
+    finally:
+        source.close()
+        target.close()
