@@ -39,6 +39,9 @@ class Workers:
     adaptive: tuple[int, ...] = key(
         "Lowest and highest number of workers of the clusters local and slurm, which follows the "
         "queue; empty: as many as `daemon.workers` says.", (), check=_RANGE)
+    transfer: bool = key(
+        "Whether files travel with the jobs to workers that do not see the site's folders under "
+        "the same paths. Without it such a worker is refused.", False)
     ca_file: Path | None = key(
         "Certificates (PEM) of the authority that scheduler and workers are trusted by.", None)
     cert_file: Path | None = key("Certificate (PEM) of this daemon, for TLS.", None)

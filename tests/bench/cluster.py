@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -37,6 +37,8 @@ from tests.support.sites import drop, make_site, take_night
 _SEED = 2
 _WORKERS = 2
 _KILL_EVERY = (1.5, 4.0)  # seconds
+_COME_UP = 3.0  # seconds that a worker gets to come up before the next is killed
+_LAST = 6  # frames that come after the scheduler was restarted for the last time
 _LONGEST = 1500.0  # seconds for all frames
 #: A worker of Dask that dies costs the job it had an attempt, and here they die all the time.
 _SITE = "[daemon]\nworkers = 2\nmax_attempts = 8\n"
@@ -49,6 +51,7 @@ class Kills:
 
     workers: int = 0
     scheduler: int = 0
+    wrong: str = ""  # why nothing more was killed, if that is so
 
 
 def frames_of(folder: Path, groups: int) -> tuple[NightPlan, list[tuple[str, Path]]]:
@@ -62,11 +65,19 @@ def frames_of(folder: Path, groups: int) -> tuple[NightPlan, list[tuple[str, Pat
     return plan, found
 
 
-def work_off(site: Path, frames: list[tuple[str, Path]], *, pause: float) -> None:
-    """Have a daemon take all frames, dropped one after the other; RuntimeError if it does not."""
+def work_off(site: Path, frames: list[tuple[str, Path]], *, pause: float,
+             may_end: Callable[[], bool] = lambda: True) -> None:
+    """Have a daemon take all frames, dropped one after the other; RuntimeError if it does not.
+
+    The last ones come once ``may_end`` holds.
+    """
     service = Service(site, "run")
+    began = time.monotonic()
     try:
-        for folder, path in frames:
+        for number, (folder, path) in enumerate(frames):
+            while number == len(frames) - _LAST and not may_end() \
+                    and time.monotonic() - began < _LONGEST:
+                time.sleep(0.2)
             drop(path, site / "raw" / folder)
             time.sleep(pause)
         if not Observer(site).wait(len(frames), seconds=_LONGEST, service=service):
@@ -93,7 +104,7 @@ def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int) -> Iterator[K
         while not stop.wait(rng.uniform(*_KILL_EVERY)):
             turn += 1
             cluster.forget_ended()
-            if turn % 5 == 3 and kills.scheduler < schedulers:
+            if turn % 3 == 2 and kills.scheduler < schedulers:
                 cluster.kill_scheduler()
                 kills.scheduler += 1
                 stop.wait(1.0)
@@ -103,9 +114,15 @@ def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int) -> Iterator[K
                 kills.workers += 1
             while len(cluster.workers) < _WORKERS:
                 cluster.add_worker()
-            stop.wait(5.0)  # they come up
+            stop.wait(_COME_UP)
 
-    thread = threading.Thread(target=run, daemon=True)
+    def told() -> None:
+        try:
+            run()
+        except Exception as error:  # noqa: BLE001 - it must not end unseen with its thread
+            kills.wrong = repr(error)
+
+    thread = threading.Thread(target=told, daemon=True)
     thread.start()
     try:
         yield kills
@@ -125,13 +142,16 @@ def killed(folder: Path, *, groups: int, seed: int) -> tuple[dict[str, object], 
         site = make_site(folder / "site", plan, more=_SITE + _DASK.format(address=cluster.address))
         with disturbed(cluster, seed, schedulers=2) as kills:
             began = time.monotonic()
-            work_off(site, frames, pause=max(0.3, 30.0 / len(frames)))
+            work_off(site, frames, pause=max(0.3, 30.0 / len(frames)),
+                     may_end=lambda: kills.scheduler >= 2 or bool(kills.wrong))
             took = time.monotonic() - began
     expected, found = _results(calm), _results(site)
     wrong = [f"only in one: {row}" for row in sorted(set(expected) ^ set(found))]
     wrong += violations(site, settled=True)
     if len(expected) != len(found):
         wrong.append(f"{len(expected)} results of local processes, {len(found)} of Dask")
+    if kills.wrong:
+        wrong.append(f"nothing more was killed: {kills.wrong}")
     if kills.scheduler < 2:
         wrong.append(f"the scheduler was restarted {kills.scheduler} times only")
     return {"frames": len(frames), "results": len(found), "workers killed": kills.workers,

@@ -13,8 +13,7 @@ import pytest
 from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.ledger.engines import RequestLostError
-from iop4d.ledger.engines.dask import connect, engine, node
-from iop4d.ledger.engines.dask.calls import call
+from iop4d.ledger.engines.dask import calls, connect, engine, node
 from iop4d.ledger.engines.dask.connect import Link
 from iop4d.ledger.engines.dask.engine import DaskWorkers
 from iop4d.ledger.engines.dask.members import Member, Members, WorkerGoneError
@@ -46,7 +45,7 @@ async def engine_with(site: Site, *addresses: str) -> DaskWorkers:
 
 def answers(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Member], Answer]) -> None:
     """Have each call of a worker end with an answer, or with what that raises."""
-    async def called(_link: Link, member: Member, *_args: object, name: str) -> Answer:
+    async def called(_link: Link, member: Member, *_args: object) -> Answer:
         return answer(member)
 
     monkeypatch.setattr(engine, "call", called)
@@ -148,48 +147,87 @@ def test_probes_of_a_daemon_that_crashed_are_removed(site: Site) -> None:
     assert list(site.root.iterdir()) == []
 
 
-class Late:
-    """A future of Dask that is answered when a test says so."""
+class FakePool:
+    """Connections to workers, whose answers come when a test says so, or never."""
 
     def __init__(self) -> None:
-        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.is_released = False
+        self.answers: list[asyncio.Future[object]] = []
+        self.given_back = 0
 
-    async def result(self) -> str:
-        return await self.answer
+    async def connect(self, _address: str) -> object:
+        return self
 
-    def release(self) -> None:
-        self.is_released = True
+    def reuse(self, _address: str, _comm: object) -> None:
+        self.given_back += 1
 
 
 class FakeClient:
-    """A client whose one future is late."""
+    """A client with a way to its workers."""
 
     def __init__(self) -> None:
-        self.futures: list[Late] = []
-
-    def submit(self, *_args: object, **_how: object) -> Late:
-        self.futures.append(Late())
-        return self.futures[-1]
+        self.rpc = FakePool()
 
 
-def test_an_answer_that_comes_after_its_worker_was_lost_is_dropped(site: Site) -> None:
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> FakePool:
+    async def send_recv(comm: FakePool, **_how: object) -> object:
+        comm.answers.append(asyncio.get_running_loop().create_future())
+        return await comm.answers[-1]
+
+    monkeypatch.setattr(calls, "send_recv", send_recv)
+    return FakePool()
+
+
+async def ask(site: Site, pool: FakePool, members: Members) -> asyncio.Task[Any]:
+    """A call of the worker a that is under way."""
+    link = Link(site)
+    link.client = FakeClient()
+    link.client.rpc = pool
+    (member,) = follow(members, "a")
+    task = asyncio.create_task(calls.call(link, member, node.clear))
+    await asyncio.sleep(0.01)
+    return task
+
+
+def test_a_call_ends_when_its_worker_is_lost_and_its_answer_is_dropped(
+        site: Site, pool: FakePool) -> None:
     async def go() -> None:
-        link, members = Link(site), Members()
-        link.client = FakeClient()
-        (member,) = follow(members, "a")
-        task = asyncio.create_task(call(link, member, print, name="x"))
-        await asyncio.sleep(0)
+        members = Members()
+        task = await ask(site, pool, members)
         follow(members)
         with pytest.raises(WorkerGoneError):
             await task
-        (late,) = link.client.futures
-        assert late.is_released
-        late.answer.set_result("a second outcome")
         await asyncio.sleep(0)
-        with pytest.raises(WorkerGoneError):
-            await call(link, member, print, name="x")
-        assert len(link.client.futures) == 1  # a worker that is gone is given nothing
+        (late,) = pool.answers
+        assert late.cancelled()
+        assert pool.given_back == 1
+
+    asyncio.run(go())
+
+
+def test_a_connection_that_breaks_with_the_scheduler_is_not_the_workers_fault(
+        site: Site, pool: FakePool) -> None:
+    async def go() -> None:
+        members = Members()
+        task = await ask(site, pool, members)
+        pool.answers[0].set_exception(OSError("closed"))
+        await asyncio.sleep(0.01)
+        members.dismiss_all("the scheduler is unreachable")
+        with pytest.raises(RequestLostError):
+            await task
+
+    asyncio.run(go())
+
+
+def test_a_connection_that_breaks_while_the_scheduler_is_there_is(
+        site: Site, pool: FakePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "_TOLD_IN", 0.01)
+
+    async def go() -> None:
+        task = await ask(site, pool, Members())
+        pool.answers[0].set_exception(OSError("closed"))
+        with pytest.raises(WorkerGoneError, match="the connection to it was lost: closed"):
+            await task
 
     asyncio.run(go())
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from iop4d.ledger.engines.worker import die_with_parent
@@ -53,7 +53,7 @@ class DaskCluster:
         """Start it; it is there when this returns."""
         self.scheduler = self._run("scheduler", "--host", self._host, "--port", str(self.port),
                                    "--no-dashboard")
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + 90.0
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection(
                     (self._host, self.port), 1.0):
@@ -61,17 +61,17 @@ class DaskCluster:
             time.sleep(0.05)
         raise TimeoutError("the scheduler did not start")
 
-    def add_worker(self, *, host: str = "", threads: int = 1,
+    def add_worker(self, *, host: str = "", threads: int = 1, hide: Iterable[Path] = (),
                    environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a worker; it joins when it is up."""
+        """Start a worker; it joins when it is up. ``hide``: folders that are empty for it."""
         more = ["--host", host] if host else []
         worker = self._run("worker", self.address, "--nthreads", str(threads), "--no-dashboard",
                            "--no-nanny", "--memory-limit", "0", "--death-timeout", "15", *more,
-                           environ=environ)
+                           environ=environ, before=_hiding(hide))
         self.workers.append(worker)
         return worker
 
-    def _run(self, what: str, *words: str,
+    def _run(self, what: str, *words: str, before: Iterable[str] = (),
              environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         tls: list[str] = []
         if self._tls:
@@ -80,7 +80,7 @@ class DaskCluster:
         parent = os.getpid()
         with (self._folder / f"{what}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-c", _DASK, what, *words, *tls], stdout=log, stderr=log,
+                [*before, sys.executable, "-c", _DASK, what, *words, *tls], stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, cwd=self._folder,
                 env={**os.environ, **_OF_TESTS, **_QUIET, **self._environ, **(environ or {})},
                 preexec_fn=lambda: die_with_parent(parent))  # noqa: PLW1509 - one system call
@@ -113,6 +113,13 @@ class DaskCluster:
             process.kill()
         for process in [*self.workers, *([self.scheduler] if self.scheduler else [])]:
             process.wait()
+
+
+def _hiding(folders: Iterable[Path]) -> list[str]:
+    """What to write before a command, to run it where some folders are empty."""
+    mounts = " && ".join(f"mount -t tmpfs none '{folder}'" for folder in folders)
+    return ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sh"] \
+        if mounts else []
 
 
 @contextlib.contextmanager

@@ -3,59 +3,88 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import uuid4
 
-from distributed.client import FutureCancelledError
-from distributed.scheduler import KilledWorker
+from distributed.core import clean_exception, send_recv
+from distributed.protocol.pickle import dumps
 
 from iop4d.ledger.engines import RequestLostError
 from iop4d.ledger.engines.dask.connect import Link
 from iop4d.ledger.engines.dask.members import Member, WorkerGoneError
 
+_CONNECT_IN = 5.0  # seconds
+#: Seconds to wait, once a connection broke, until the scheduler tells whose end that was.
+_TOLD_IN = 2.0
 
-async def call(link: Link, member: Member, function: Any, *args: Any, name: str) -> Any:
-    """What a function answers on that worker and no other.
 
-    Dask would run a task again whose worker died: here it ends, with WorkerGoneError, and an answer
-    that comes all the same is dropped. Raises RequestLostError if the scheduler is gone, and what
-    the function raised.
+async def call(link: Link, member: Member, function: Callable[..., Awaitable[Any]],
+               *args: Any) -> Any:
+    """What an async function answers on that worker and no other.
+
+    It goes to the worker itself, not through the tasks of the scheduler, which would run it again
+    where the worker died. Raises WorkerGoneError if the worker is gone, RequestLostError if the
+    scheduler is, or if the worker was not reached, and what the function raised.
     """
     if member.gone.done():
         raise member.gone.result()
     if link.client is None:
         raise RequestLostError("there is no scheduler")
+    asking = _directly if member.is_direct else _through_scheduler
+    asked = asyncio.create_task(asking(link.client, member.address, function, args),
+                                name=f"answer of {member.address}")
     try:
-        future = link.client.submit(
-            function, *args, key=f"{name}-{uuid4().hex}", workers=[member.address],
-            allow_other_workers=False, pure=False, retries=0)
-    except Exception as error:
-        raise RequestLostError(f"the scheduler is gone: {error}") from error
-    answer = asyncio.create_task(_answer(future), name=f"answer of {member.address}")
-    try:
-        await asyncio.wait({answer, member.gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
+        await asyncio.wait({asked, member.gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
             raise member.gone.result()
-        if answer.cancelled():
+        if asked.cancelled():
             raise RequestLostError("the connection to the scheduler was lost")
-        return answer.result()
-    except FutureCancelledError:
-        raise RequestLostError("the connection to the scheduler was lost") from None
-    except KilledWorker:
-        raise WorkerGoneError("it died") from None
+        return asked.result()
+    except OSError as error:
+        await asyncio.wait({member.gone}, timeout=_TOLD_IN)
+        if member.gone.done():
+            raise member.gone.result() from None
+        raise WorkerGoneError(f"the connection to it was lost: {error}") from error
     finally:
-        # It ends by itself once its future is released; ended by us, Dask logs a traceback.
-        answer.add_done_callback(_forget)
-        with contextlib.suppress(Exception):
-            future.release()
+        asked.add_done_callback(_forget)
+        asked.cancel()
 
 
-def _forget(answer: asyncio.Task[Any]) -> None:
+async def is_reached(link: Link, address: str) -> bool:
+    """Whether there is a way from here to a worker that does not lead through the scheduler."""
+    pool = link.client.rpc
+    try:
+        async with asyncio.timeout(_CONNECT_IN):
+            pool.reuse(address, await pool.connect(address))
+    except OSError:
+        return False
+    return True
+
+
+async def _directly(client: Any, address: str, function: Any, args: tuple[Any, ...]) -> Any:
+    pool = client.rpc
+    try:
+        async with asyncio.timeout(_CONNECT_IN):
+            comm = await pool.connect(address)
+    except (OSError, RuntimeError) as error:  # the latter: the client was closed meanwhile
+        raise RequestLostError(f"the worker {address} cannot be reached: {error}") from error
+    try:
+        answer = await send_recv(comm, op="run", function=dumps(function), args=dumps(args),
+                                 kwargs=dumps({}), wait=True)
+    finally:
+        pool.reuse(address, comm)
+    if answer["status"] == "error":
+        raise RuntimeError(repr(clean_exception(**answer)[1]))
+    return answer["result"]
+
+
+async def _through_scheduler(client: Any, address: str, function: Any,
+                             args: tuple[Any, ...]) -> Any:
+    answers = await client.run(function, *args, workers=[address])
+    return answers[address]
+
+
+def _forget(asked: asyncio.Task[Any]) -> None:
     """Its answer came too late, and is dropped."""
-    if not answer.cancelled():
-        answer.exception()
-
-
-async def _answer(future: Any) -> Any:
-    return await future.result()
+    if not asked.cancelled():
+        asked.exception()

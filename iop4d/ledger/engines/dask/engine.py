@@ -19,7 +19,8 @@ from pathlib import Path
 from iop4d.config import FolderArchive, Site
 from iop4d.ledger.engines import RequestLostError, WorkerStatus
 from iop4d.ledger.engines.dask import node
-from iop4d.ledger.engines.dask.calls import call
+from iop4d.ledger.engines.dask.calls import call, is_reached
+from iop4d.ledger.engines.dask.carrier import Carrier, NotCarriedError
 from iop4d.ledger.engines.dask.connect import Link
 from iop4d.ledger.engines.dask.members import Member, Members, Seat, WorkerGoneError
 from iop4d.ledger.engines.dask.node import Answer, Terms, What
@@ -51,6 +52,8 @@ class DaskWorkers:
         self._here = socket.gethostname()
         self._name = f"{self._here}:{site.root}"
         self._link = Link(site)
+        self._session = ""  # how the names of jobs of this connection begin
+        self._carrier = Carrier(site, self._name, self._link)
         self._members = Members()
         self._context = b""
         self._digest = ""
@@ -156,7 +159,41 @@ class DaskWorkers:
     # A request.
 
     async def _done(self, seat: Seat, request: Request, label: str) -> Outcome:
-        job = secrets.token_hex(8)
+        job = f"{self._session}-{secrets.token_hex(8)}"
+        member = seat.member
+        try:
+            if not member.is_staged:
+                return await self._performed(seat, request, job, label)
+            try:
+                return await self._carried(seat, request, job, label)
+            except NotCarriedError as error:
+                return error.outcome
+        except WorkerGoneError as error:
+            return Crashed(how=f"its worker {member.address} was lost: {error}")
+        except RequestLostError:
+            raise
+        except asyncio.CancelledError:
+            await self._link.run(node.give_up, self._name, job, address=member.address,
+                                 seconds=_GIVE_UP_IN)
+            raise
+        except Exception as error:  # noqa: BLE001 - of Dask or of reading: that one job's
+            return Crashed(how=f"the worker {member.address} cannot do it: {error!r}")
+
+    async def _carried(self, seat: Seat, request: Request, job: str, label: str) -> Outcome:
+        """Have a request done by a worker to which its files must travel."""
+        member = seat.member
+        try:
+            try:
+                await self._carrier.send(member, job, request)
+            except WorkerGoneError as error:  # it did not get the request
+                self._members.dismiss(member, error)
+                raise RequestLostError(f"its worker {member.address} was lost: {error}") from error
+            return await self._performed(seat, request, job, label)
+        finally:
+            if not member.gone.done():
+                self._start(self._carrier.clear(member, job, request), f"end of {label}")
+
+    async def _performed(self, seat: Seat, request: Request, job: str, label: str) -> Outcome:
         member = seat.member
         body = pickle.dumps(request, protocol=pickle.HIGHEST_PROTOCOL)
         for _ in range(2):  # the context may have changed since
@@ -164,40 +201,33 @@ class DaskWorkers:
                 await self._prepare(member)
             except WorkerGoneError as error:  # it did not get the request
                 raise RequestLostError(f"its worker {member.address} was lost: {error}") from error
-            try:
-                answer: Answer = await call(
-                    self._link, member, node.perform, member.node, self._name, member.digest, job,
-                    body, label, name=type(request).__name__)
-            except WorkerGoneError as error:
-                return Crashed(how=f"its worker {member.address} was lost: {error}")
-            except RequestLostError:
-                raise
-            except asyncio.CancelledError:
-                await self._link.run(node.give_up, job, address=member.address,
-                                     seconds=_GIVE_UP_IN)
-                raise
-            except Exception as error:  # noqa: BLE001 - of Dask or of reading: that one job's
-                return Crashed(how=f"the worker {member.address} cannot do it: {error!r}")
+            answer: Answer = await call(
+                self._link, member, node.perform, member.node, self._name, member.digest, job,
+                body, label)
             if answer.what is What.DONE:
+                await self._carrier.fetch(member, job, request, answer.products)
                 seat.status.pid = answer.pid if seat.status.host == self._here else 0
                 seat.status.rss_mb = answer.rss_mb
                 return _outcome(answer.outcome)
             member.digest = ""
             if answer.what is What.OTHER_PROCESS:
-                self._members.dismiss(member, WorkerGoneError("another process took its place"))
-                return Crashed(how=f"its worker {member.address} died")
+                gone = WorkerGoneError("another process took its place")
+                self._members.dismiss(member, gone)
+                raise gone
         raise RequestLostError(answer.why or answer.what.value)
 
     async def _prepare(self, member: Member) -> None:
         """Have the worker know the site's settings and the catalogue as they are now."""
-        digest = self._digest
+        digest = f"{self._digest}{'-staged' if member.is_staged else ''}"
         if member.digest == digest:
             return
         terms = Terms(site=self._name, digest=digest, settings=self._site.daemon,
-                      size=member.threads, module=self._module)
+                      size=member.threads, module=self._module, staged=member.is_staged)
         try:
+            if member.is_staged:
+                await self._carrier.send_index(member)
             answer: Answer = await call(self._link, member, node.take_context, member.node, terms,
-                                        self._context, name="context")
+                                        self._context)
         except (WorkerGoneError, RequestLostError):
             raise
         except Exception as error:
@@ -219,7 +249,7 @@ class DaskWorkers:
         while True:
             try:
                 await self._link.open()
-                self._scheduler = ""
+                self._scheduler, self._session = "", secrets.token_hex(4)
                 while True:
                     await self._look()
                     pause = _PAUSE
@@ -271,23 +301,29 @@ class DaskWorkers:
 
     async def _ask(self, member: Member) -> str:
         """Why a worker is not fit; empty if it is, and has its places."""
+        member.is_direct = await is_reached(self._link, member.address)
         probe = self._site.root / f"{_PROBE}{secrets.token_hex(8)}"
         content = secrets.token_bytes(16)
         await asyncio.to_thread(probe.write_bytes, content)
         try:
             said: node.Introduction = await call(
-                self._link, member, node.introduce, probe, content, self._folders(),
-                name="introduction")
+                self._link, member, node.introduce, self._name, self._session, probe, content,
+                self._folders())
             if wrong := differences(versions(), said.versions):
                 return wrong
             answer = probe.with_name(f"{probe.name}-{said.node}")
-            if said.files or not await asyncio.to_thread(answer.exists):
-                return ("the site's files are not there under the same paths: "
-                        f"{said.files or 'what it wrote does not arrive here'}")
-            await self._members.admit(member, said, here=self._here)
-            return ""
+            sees_files = not said.files and await asyncio.to_thread(answer.exists)
         finally:
             await asyncio.to_thread(_remove_probe, probe)
+        why = said.files or "what it wrote does not arrive here"
+        if not (sees_files or self._site.workers.transfer):
+            return f"the site's files are not there under the same paths: {why}"
+        member.node, member.is_staged = said.node, not sees_files
+        if member.is_staged:
+            log.info("files travel to the Dask worker %s: %s", member.address, why)
+            await self._carrier.open(member)
+        await self._members.admit(member, said, here=self._here)
+        return ""
 
     def _folders(self) -> list[Path]:
         return [*self._site.astrometry.index, *(

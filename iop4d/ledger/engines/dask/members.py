@@ -31,6 +31,8 @@ class Member:
     digest: str = ""  # of the context that it has
     not_started: str = ""  # why no worker process starts there
     seats: list[Seat] = field(default_factory=list)
+    is_staged: bool = False  # whether files travel to it, as it does not see the site's
+    is_direct: bool = True  # whether it is reached from here, not through the scheduler alone
     seen: float = 0.0  # by the scheduler's clock
     changed_at: float = field(default_factory=time.monotonic)  # when that changed, by ours
 
