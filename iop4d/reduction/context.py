@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from iop4d.config import Site
 from iop4d.model.source import Catalogue
@@ -17,6 +18,11 @@ class WorkerContext:
 
     site: Site
     catalogue: Catalogue
+
+
+def index_files(folders: tuple[Path, ...]) -> list[Path]:
+    """The astrometry.net index files in the folders."""
+    return sorted(path for folder in folders for path in folder.glob("*.fits"))
 
 
 class Stages:

@@ -44,7 +44,7 @@ from iop4d.model.source import Catalogue
 from iop4d.reduction.build_master import build_master
 from iop4d.reduction.build_pattern import build_pattern
 from iop4d.reduction.calibrate import calibrate
-from iop4d.reduction.context import Stages, WorkerContext
+from iop4d.reduction.context import Stages, WorkerContext, index_files
 from iop4d.reduction.fluxes import light_error
 from iop4d.reduction.frame import Tools, reduce_frame
 from iop4d.reduction.masters import MasterCache
@@ -191,11 +191,6 @@ def _without_index(folders: tuple[Path, ...]) -> str:
     said = "the key [astrometry] index of the site file names no folder" if not folders else \
         f"{', '.join(map(str, folders))} of [astrometry] index holds no *.fits"
     return f"no index files: {said}; 'iop4d index' makes some, see 'iop4d docs indexes'"
-
-
-def index_files(folders: tuple[Path, ...]) -> list[Path]:
-    """The astrometry.net index files in the folders."""
-    return sorted(path for folder in folders for path in folder.glob("*.fits"))
 
 
 def _of_system(error: OSError) -> str:

@@ -20,8 +20,7 @@ from iop4d.model.messages import (
     Request,
     TrialRequest,
 )
-from iop4d.reduction.context import WorkerContext
-from iop4d.reduction.workbench import index_files
+from iop4d.reduction.context import WorkerContext, index_files
 
 
 @dataclass(frozen=True, kw_only=True)
