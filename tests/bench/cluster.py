@@ -116,13 +116,13 @@ def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int) -> Iterator[K
                 cluster.add_worker()
             stop.wait(_COME_UP)
 
-    def told() -> None:
+    def run_reported() -> None:
         try:
             run()
         except Exception as error:  # noqa: BLE001 - it must not end unseen with its thread
             kills.wrong = repr(error)
 
-    thread = threading.Thread(target=told, daemon=True)
+    thread = threading.Thread(target=run_reported, daemon=True)
     thread.start()
     try:
         yield kills

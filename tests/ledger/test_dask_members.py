@@ -221,7 +221,7 @@ def test_a_connection_that_breaks_with_the_scheduler_is_not_the_workers_fault(
 
 def test_a_connection_that_breaks_while_the_scheduler_is_there_is(
         site: Site, pool: FakePool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "_TOLD_IN", 0.01)
+    monkeypatch.setattr(calls, "_ANSWER_OF_SCHEDULER_IN", 0.01)
 
     async def go() -> None:
         task = await ask(site, pool, Members())

@@ -87,14 +87,14 @@ def program(name: str) -> Path:
 def running(name: str, folder: Path, root: Path, wanted: Wanted | None = None, *,
             timezone: str = "UTC") -> Iterator[RealServer]:
     """A server of a name (vsftpd, proftpd, pure-ftpd) that serves ``root`` until the end."""
-    where, port = program(name), _free_port()
+    where, port = program(name), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     arguments, user = _SET_UPS[name](where, folder, root, port, wanted or Wanted())
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                   env=_environment() | {"TZ": timezone}, start_new_session=True)
+                                   env=environment() | {"TZ": timezone}, start_new_session=True)
         try:
-            _await(process, port, folder / "server.log")
+            await_answer(process, port, folder / "server.log")
             yield RealServer(name=name, port=port, root=root, user=user, password=PASSWORD,
                              pid=process.pid)
         finally:
@@ -103,18 +103,21 @@ def running(name: str, folder: Path, root: Path, wanted: Wanted | None = None, *
             process.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The environment of an unpacked server, with the libraries that were unpacked beside it."""
     libraries = [_UNPACKED / part / "x86_64-linux-gnu" for part in ("usr/lib", "lib")]
     return dict(os.environ) | {"LD_LIBRARY_PATH": ":".join(map(str, libraries))}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that is free now."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
 
 
-def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def await_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until a server answers; raises AssertionError with its log where it does not."""
     ends = time.monotonic() + _PATIENCE
     while time.monotonic() < ends:
         if process.poll() is not None:
@@ -188,7 +191,7 @@ def _pure_ftpd(where: Path, folder: Path, root: Path, port: int,
               str(nobody.pw_gid), "-d", str(root)], f"{PASSWORD}\n{PASSWORD}\n"),
             (["mkdb", str(database), "-f", str(users)], "")):
         subprocess.run([tool, *command], input=said.encode(), check=True, capture_output=True,
-                       env=_environment())
+                       env=environment())
     arguments = [str(where), "--bind", f"127.0.0.1,{port}", "--login", f"puredb:{database}",
                  "--chrooteveryone", "--noanonymous", "--dontresolve", "--minuid", "1",
                  "--pidfile", str(folder / "pid"), *wanted.options]
@@ -204,7 +207,7 @@ def _pure_ftpd(where: Path, folder: Path, root: Path, port: int,
 @contextmanager
 def running_proxy(name: str, folder: Path, configuration: str) -> Iterator[int]:
     """nginx or caddy with a configuration in which PORT is its own; gives the port."""
-    where, port = program(name), _free_port()
+    where, port = program(name), free_port()
     config = folder / f"{name}.conf"
     config.write_text(_PROXIES[name].format(
         folder=folder, text=configuration.replace("PORT", str(port))), encoding="utf-8")
@@ -213,9 +216,9 @@ def running_proxy(name: str, folder: Path, configuration: str) -> Iterator[int]:
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [str(where), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            env=_environment() | {"HOME": str(folder)}, start_new_session=True)
+            env=environment() | {"HOME": str(folder)}, start_new_session=True)
         try:
-            _await(process, port, folder / "server.log")
+            await_answer(process, port, folder / "server.log")
             yield port
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -255,7 +258,7 @@ def running_sshd(folder: Path, root: Path) -> Iterator[tuple[RealServer, Path, P
     It runs as nobody where we are root: an unpacked server lacks the account that it gives its
     rights up to. Paths are those of this machine.
     """
-    where, port = program("sshd"), _free_port()
+    where, port = program("sshd"), free_port()
     folder.mkdir(mode=0o755)
     host, mine = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     owner = pwd.getpwnam("nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name)
@@ -276,10 +279,10 @@ def running_sshd(folder: Path, root: Path) -> Iterator[tuple[RealServer, Path, P
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [str(where), "-D", "-e", "-f", str(folder / "sshd_config")], stdout=log, stderr=log,
-            stdin=subprocess.DEVNULL, env=_environment(), start_new_session=True,
+            stdin=subprocess.DEVNULL, env=environment(), start_new_session=True,
             user=to and to.pw_uid, group=to and to.pw_gid, extra_groups=None if to is None else [])
         try:
-            _await(process, port, folder / "server.log")
+            await_answer(process, port, folder / "server.log")
             yield RealServer(name="sshd", port=port, root=root, user=owner.pw_name,
                              password="", pid=process.pid), folder / "mine", known
         finally:

@@ -15,7 +15,7 @@ from iop4d.ledger.engines.dask.members import Member, WorkerGoneError
 
 _CONNECT_IN = 5.0  # seconds
 #: Seconds to wait, once a connection broke, until the scheduler tells whose end that was.
-_TOLD_IN = 2.0
+_ANSWER_OF_SCHEDULER_IN = 2.0
 
 
 async def call(link: Link, member: Member, function: Callable[..., Awaitable[Any]],
@@ -41,7 +41,7 @@ async def call(link: Link, member: Member, function: Callable[..., Awaitable[Any
             raise RequestLostError("the connection to the scheduler was lost")
         return asked.result()
     except OSError as error:
-        await asyncio.wait({member.gone}, timeout=_TOLD_IN)
+        await asyncio.wait({member.gone}, timeout=_ANSWER_OF_SCHEDULER_IN)
         if member.gone.done():
             raise member.gone.result() from None
         raise WorkerGoneError(f"the connection to it was lost: {error}") from error

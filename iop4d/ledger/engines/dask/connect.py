@@ -50,7 +50,7 @@ class Link:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         address, security = self._settings.scheduler, security_of(self._settings)
         if not address:
-            with dask.config.set(_CONFIG):
+            with dask.config.set(_CONFIG | _tls_config(self._settings)):
                 # Known before it is up: one that fails or is given up meanwhile is closed too.
                 self._cluster = self._new_cluster(security)
                 await self._cluster
@@ -117,10 +117,12 @@ class Link:
                 host="127.0.0.1", dashboard_address=None, memory_limit=0,
                 security=security or True)  # temporary keys: other accounts reach its port too
         if kind == "ssh":
+            protocol = "tls://" if security else "tcp://"
             return distributed.SSHCluster(
                 list(self._settings.hosts), asynchronous=True, security=security,
-                worker_options={"nthreads": 1, "n_workers": number, "memory_limit": "0"},
-                scheduler_options={"port": 0, "dashboard": False})
+                worker_options={"nthreads": 1, "n_workers": number, "memory_limit": "0",
+                                "protocol": protocol},
+                scheduler_options={"port": 0, "dashboard": False, "protocol": protocol})
         return self._slurm(security)
 
     def _slurm(self, security: Any) -> Any:
@@ -142,6 +144,16 @@ def security_of(settings: Workers) -> Any:
     return distributed.Security(
         tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key, tls_scheduler_cert=cert,
         tls_scheduler_key=key, tls_worker_cert=cert, tls_worker_key=key, require_encryption=True)
+
+
+def _tls_config(settings: Workers) -> dict[str, object]:
+    """The same for processes that are started over SSH, which get settings of Dask alone."""
+    if not all(settings.tls_files):
+        return {}
+    ca, cert, key = map(str, settings.tls_files)
+    return {"distributed.comm.require-encryption": True, "distributed.comm.tls.ca-file": ca, **{
+        f"distributed.comm.tls.{whose}.{what}": path for whose in ("scheduler", "worker", "client")
+        for what, path in (("cert", cert), ("key", key))}}
 
 
 def _private(folder: Path) -> Path:
