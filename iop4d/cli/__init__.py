@@ -33,6 +33,7 @@ COMMANDS = {
     "channels": ("iop4d.cli.channels:channels",
                  "Show how messages reach people; send a test message."),
     "results": ("iop4d.cli.results:results", "Write the results as a table."),
+    "shell": ("iop4d.cli.shell:shell", "Start Python with the site open, to look at results."),
     "samp": ("iop4d.cli.samp:samp", "Send a table or a frame to DS9, TOPCAT or Aladin."),
     "atel": ("iop4d.cli.atel:atel", "Draft an Astronomer's Telegram; it is never sent."),
     "calibrate-polarisation": ("iop4d.cli.instruments:calibrate_polarisation",

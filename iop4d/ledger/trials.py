@@ -105,7 +105,7 @@ def plan_trial(db: Connection, result_id: int, said: Mapping[str, str], without:
     return TrialRequest(
         source=result.source, stored=measured, settings=tuple(settings.items()),
         without=tuple(without),
-        frames=tuple(_reduction(db, site, frame, instruments) for frame in its)
+        frames=tuple(reduction_of(db, site, frame, instruments) for frame in its)
         if needs_pixels else ())
 
 
@@ -131,8 +131,8 @@ def _frame_of(db: Connection, result: Result) -> list[Frame]:
     return [] if frame is None or not frames.is_measured(frame) else [frame]
 
 
-def _reduction(db: Connection, site: Site, frame: Frame,
-               instruments: Mapping[str, Instrument]) -> ReduceRequest:
+def reduction_of(db: Connection, site: Site, frame: Frame,
+                 instruments: Mapping[str, Instrument]) -> ReduceRequest:
     """How a frame is reduced again with the masters that it was reduced with; it writes nothing."""
     facts = frames.facts_of(frame)
     if not Path(frame.path).exists():

@@ -18,19 +18,31 @@ from iop4d.model.frame import AstrometryFrom, FrameFacts
 from iop4d.model.messages import MeasuredFrame, Reduced, ReduceRequest
 from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source
-from iop4d.reduction.beams import match_beams, refuse_second_images
+from iop4d.reduction.beams import TwoBeams, match_beams, refuse_second_images
 from iop4d.reduction.calibrate import RESULT_KINDS, airmass_at, calibrate, targets_of
 from iop4d.reduction.context import Stages
 from iop4d.reduction.doubts import time_doubts
 from iop4d.reduction.field import Field, find_field, quality
-from iop4d.reduction.masters import CalibratedImage, MasterCache, calibrate_pixels
+from iop4d.reduction.masters import (
+    CalibratedImage,
+    FloatImage,
+    MasterCache,
+    MasterSet,
+    calibrate_pixels,
+)
 from iop4d.reduction.measure import (
     circles_of,
     measure_field_stars,
     measure_sources,
     reference_stars,
 )
-from iop4d.reduction.pixel_doubts import dark_note, flat_doubt, mark_wrapped, sky_doubt
+from iop4d.reduction.pixel_doubts import (
+    DarkNote,
+    dark_note,
+    flat_doubt,
+    mark_wrapped,
+    sky_doubt,
+)
 from iop4d.reduction.product import Mark, write_preview, write_reduced
 from iop4d.reduction.rungs import Search
 from iop4d.reduction.stars import Stars, find_sky, find_stars
@@ -55,8 +67,68 @@ class Tools:
     masters: MasterCache
 
 
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """The pixels of a frame with its masters applied. ``kept``: a copy with its sky, if wanted;
+    ``wrapped``, ``uneven``, ``doubt``, ``changed``: what is doubtful, in words, or empty."""
+
+    frame: CalibratedImage
+    masters: MasterSet
+    wrapped: str
+    uneven: str
+    doubt: str
+    changed: str
+    kept: FloatImage | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detected:
+    """The stars of a frame, whose sky is subtracted now; its pairs, if every star has two images.
+
+    ``doubtful``: of the sky, in words or empty; ``dark``: of the dark.
+    """
+
+    stars: Stars
+    beams: TwoBeams | None
+    doubtful: str
+    dark: DarkNote
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured in an aperture: the sources, and stars that show the transparency."""
+
+    aperture: Aperture
+    sources: tuple[Measurement, ...]
+    field_stars: tuple[FieldStar, ...]
+
+
 def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduced:
     """Reduce a science frame; raises FrameError, or StageError naming the step that failed."""
+    pixels = calibrate_frame(request, tools, stages, keep=request.reduced_path is not None)
+    found = detect_stars(pixels.frame, pixels.masters, request, tools, stages)
+    field = solve_field(pixels.frame, found, request, tools, stages)
+    measured = measure_frame(pixels.frame, found.stars, field, request.facts, tools, stages)
+    with stages("results"):
+        reduced = _reduced(request, tools, found.stars, field, measured.aperture, measured,
+                           wrapped=pixels.wrapped, pixel_doubts=(
+                               pixels.doubt, found.doubtful, pixels.uneven,
+                               found.dark.text if found.dark.matters else ""),
+                           notes=(pixels.changed, "" if found.dark.matters else found.dark.text))
+    if request.reduced_path and pixels.kept is not None:
+        with stages("product"):
+            write_reduced(request.reduced_path, pixels.kept, reduced, request)
+    if request.preview_path:
+        with stages("preview"):
+            write_preview(request.preview_path, pixels.frame.image, sigma=found.stars.sky.sigma,
+                          radius=measured.aperture.outer,
+                          marks=_marks(measured.sources, tools.catalogue))
+    return replace(reduced, stages=dict(stages.seconds))
+
+
+def calibrate_frame(request: ReduceRequest, tools: Tools, stages: Stages, *,
+                    keep: bool) -> Calibrated:
+    """Read a frame and apply its masters. ``keep``: keep a copy from which no sky is subtracted."""
     facts, site, instrument = request.facts, tools.site, tools.instrument
     with stages("read"):
         file = open_fits(request.path, wrong_datasum=site.photometry.wrong_datasum)
@@ -70,15 +142,22 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
             raw, masters, exptime_s=facts.exptime_s, saturation_adu=instrument.saturation_adu,
             gain=instrument.gain_e_adu, linear_to_adu=instrument.linear_to_adu)
         frame, wrapped = mark_wrapped(raw, frame)
-        uneven = flat_doubt(frame.image, masters)
-        calibrated = frame.image.copy() if request.reduced_path else None
+        return Calibrated(frame=frame, masters=masters, wrapped=wrapped,
+                          uneven=flat_doubt(frame.image, masters), doubt=file.doubt,
+                          changed=file.changed, kept=frame.image.copy() if keep else None)
+
+
+def detect_stars(frame: CalibratedImage, masters: MasterSet, request: ReduceRequest, tools: Tools,
+                 stages: Stages) -> Detected:
+    """Subtract the sky in place, find the stars, and their pairs where each has two images."""
+    facts, instrument = request.facts, tools.instrument
     with stages("background"):
         sky = find_sky(frame)
         doubtful = sky_doubt(sky.level, sky.sigma, masters)
         dark = dark_note(request.masters, masters, facts, sky.sigma)
     with stages("detect"):
         scale = instrument.pixel_arcsec(facts.binning)
-        stars = find_stars(frame, sky, threshold=site.photometry.detection_sigma,
+        stars = find_stars(frame, sky, threshold=tools.site.photometry.detection_sigma,
                            shrink=max(1, int(FINE_ARCSEC / scale)))
     beams = None
     with stages("pairs"):
@@ -86,34 +165,26 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
             beams = match_beams(stars.detections, facts, instrument)
         else:
             refuse_second_images(stars.detections, facts, instrument)
-    field = find_field(Search(
-        frame=frame, stars=stars, beams=beams, facts=facts, instrument=instrument,
-        catalogue=tools.catalogue, reference=request.reference, solver=tools.solver,
-        settings=site.astrometry), stages)
+    return Detected(stars=stars, beams=beams, doubtful=doubtful, dark=dark)
+
+
+def solve_field(frame: CalibratedImage, found: Detected, request: ReduceRequest, tools: Tools,
+                stages: Stages) -> Field:
+    """Find where a frame lies on the sky."""
+    return find_field(Search(
+        frame=frame, stars=found.stars, beams=found.beams, facts=request.facts,
+        instrument=tools.instrument, catalogue=tools.catalogue, reference=request.reference,
+        solver=tools.solver, settings=tools.site.astrometry), stages)
+
+
+def measure_frame(frame: CalibratedImage, stars: Stars, field: Field, facts: FrameFacts,
+                  tools: Tools, stages: Stages) -> Measured:
+    """Measure the sources of the catalogue on a solved frame."""
+    photometry = tools.site.photometry
     with stages("photometry"):
-        aperture = aperture_for(stars.psf.fwhm, radius=site.photometry.aperture,
-                                inner=site.photometry.annulus_inner,
-                                outer=site.photometry.annulus_outer)
-        measured = _measure(frame, stars, field, aperture, facts, tools)
-    with stages("results"):
-        reduced = _reduced(request, tools, stars, field, aperture, measured,
-                           wrapped=wrapped, pixel_doubts=(
-                               file.doubt, doubtful, uneven, dark.text if dark.matters else ""),
-                           notes=(file.changed, "" if dark.matters else dark.text))
-    if request.reduced_path and calibrated is not None:
-        with stages("product"):
-            write_reduced(request.reduced_path, calibrated, reduced, request)
-    if request.preview_path:
-        with stages("preview"):
-            write_preview(request.preview_path, frame.image, sigma=sky.sigma,
-                          radius=aperture.outer, marks=_marks(measured.sources, tools.catalogue))
-    return replace(reduced, stages=dict(stages.seconds))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Measured:
-    sources: tuple[Measurement, ...]
-    field_stars: tuple[FieldStar, ...]
+        aperture = aperture_for(stars.psf.fwhm, radius=photometry.aperture,
+                                inner=photometry.annulus_inner, outer=photometry.annulus_outer)
+        return _measure(frame, stars, field, aperture, facts, tools)
 
 
 def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
@@ -127,7 +198,7 @@ def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
 
 
 def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Aperture,
-             facts: FrameFacts, tools: Tools) -> _Measured:
+             facts: FrameFacts, tools: Tools) -> Measured:
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
@@ -140,9 +211,9 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     sources = measure_sources(pixels, tools.catalogue, field, aperture, facts,
                               sky_level=stars.sky.level, circles=circles)
     if facts.mode != "polarimetry" or facts.beams > 1:
-        return _Measured(sources=sources, field_stars=())
+        return Measured(aperture=aperture, sources=sources, field_stars=())
     targets = tuple(m for m in sources if _is_target(m.source, tools.catalogue))
-    return _Measured(sources=sources, field_stars=measure_field_stars(
+    return Measured(aperture=aperture, sources=sources, field_stars=measure_field_stars(
         pixels, stars, field, aperture, facts, besides=targets,
         most=tools.site.polarimetry.max_field_stars, circles=circles))
 
@@ -152,7 +223,7 @@ def _is_target(name: str, catalogue: Catalogue) -> bool:
 
 
 def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
-             aperture: Aperture, found: _Measured, *, wrapped: str,
+             aperture: Aperture, found: Measured, *, wrapped: str,
              pixel_doubts: tuple[str, ...], notes: tuple[str, ...]) -> Reduced:
     facts, telescope = request.facts, tools.instrument.telescope
     wcs, fwhm = field.refined.wcs, stars.psf.fwhm

@@ -100,7 +100,7 @@ class Workbench:
             with stages("polarimetry"):
                 return polarise(
                     request.frames, catalogue=self.context.catalogue,
-                    instrument=self._named(request.frames[0].facts),
+                    instrument=self.named(request.frames[0].facts),
                     settings=self.context.site.polarimetry)
         return self._besides(request, stages)
 
@@ -108,7 +108,7 @@ class Workbench:
         """What is no job of the ledger: nothing of it is kept with the results."""
         if isinstance(request, TrialRequest):
             return try_settings(request, site=self.context.site, catalogue=self.context.catalogue,
-                                named=self._named, tools=self._tools, stages=stages)
+                                named=self.named, tools=self.tools, stages=stages)
         if isinstance(request, PlotRequest | NightPlotRequest):
             with stages("plot"):
                 return Plotted(png=plot_light_curve(request) if isinstance(request, PlotRequest)
@@ -130,9 +130,9 @@ class Workbench:
     def _master(self, request: MasterRequest, stages: Stages) -> MasterBuilt:
         settings = self.context.site.masters
         if request.kind is FrameKind.PATTERN:
-            return build_pattern(request, instrument=self._named(request.facts),
+            return build_pattern(request, instrument=self.named(request.facts),
                                  masters=self._masters, stages=stages)
-        return build_master(request, instrument=self._named(request.facts),
+        return build_master(request, instrument=self.named(request.facts),
                             masters=self._masters, min_frames=settings.min_frames,
                             clip=settings.clip_sigma, stages=stages,
                             wrong_datasum=self._of_masters)
@@ -144,11 +144,12 @@ class Workbench:
         return "refuse" if said == "flag" else said
 
     def _reduce(self, request: ReduceRequest, stages: Stages) -> Reduced:
-        tools = self._tools(self.context.site, self.context.catalogue, request.facts)
+        tools = self.tools(self.context.site, self.context.catalogue, request.facts)
         return reduce_frame(request, tools, stages)
 
-    def _tools(self, site: Site, catalogue: Catalogue, facts: FrameFacts) -> Tools:
-        return Tools(site=site, catalogue=catalogue, instrument=self._named(facts),
+    def tools(self, site: Site, catalogue: Catalogue, facts: FrameFacts) -> Tools:
+        """What reduces a frame of a site with a catalogue; raises StageError."""
+        return Tools(site=site, catalogue=catalogue, instrument=self.named(facts),
                      masters=self._masters, solver=self._index())
 
     def _calibrate(self, request: CalibrateRequest, stages: Stages) -> SeriesCalibrated:
@@ -169,7 +170,7 @@ class Workbench:
             id_ for id_, result in each if is_stacked(result)), stack=stack(
                 results, shared=light_error(results, forced)))
 
-    def _named(self, facts: FrameFacts) -> Instrument:
+    def named(self, facts: FrameFacts) -> Instrument:
         """A frame's instrument, with what the frame's own header says of it."""
         for instrument in self._instruments:
             if instrument.name == facts.instrument:

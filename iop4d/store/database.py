@@ -18,6 +18,7 @@ from iop4d.config.store import Place, ServerPlace, as_place
 from iop4d.store.connection import Connection, Transaction
 from iop4d.store.kind import Kind, StoreUnavailableError
 from iop4d.store.postgresql import Postgresql
+from iop4d.store.schema import SCHEMA_VERSION
 from iop4d.store.sqlite import GROUP_READS, PRIVATE, Sqlite, make_private, sqlite_version
 
 __all__ = ["GROUP_READS", "PRIVATE", "Connection", "Database", "StoreUnavailableError",
@@ -75,6 +76,22 @@ class Database:
         """One transaction: all of it is committed, or nothing; no other writes meanwhile."""
         with self.read(), self.kind.transaction() as mark:
             yield Transaction(self.kind, mark)
+
+    def check_schema(self) -> None:
+        """Raise StoreUnavailableError where the tables are of another version than this program's,
+        which who only reads does not bring to it."""
+        with self.read():
+            version = self.kind.version()
+        if version == SCHEMA_VERSION:
+            return
+        if not version:
+            raise StoreUnavailableError(f"{self.place} holds no tables of iop4d yet: nothing has "
+                                        "run on this site", absent=True)
+        helps = ("install that version" if version > SCHEMA_VERSION else
+                 "start the daemon once, which brings it to this one and loses nothing")
+        raise StoreUnavailableError(
+            f"{self.place} was written by {'a newer' if version > SCHEMA_VERSION else 'an older'} "
+            f"iop4d (schema {version}, this one reads {SCHEMA_VERSION}): {helps}")
 
     def checkpoint(self) -> None:
         """The database's own upkeep, once a day."""

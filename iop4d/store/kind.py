@@ -56,6 +56,9 @@ class Kind(Protocol):
     def prepare(self) -> None:
         """Make the tables, or bring those of an older schema to this one."""
 
+    def version(self) -> int:
+        """The schema's version; 0: there are no tables yet."""
+
     def claim(self) -> bool:
         """Be the one daemon that works on this database; whether no other one is."""
 

@@ -121,13 +121,13 @@ class Postgresql:
 
     def prepare(self) -> None:
         """Make the schema and the tables, where they are not there as they should be."""
-        if self._version() == SCHEMA_VERSION:
+        if self.version() == SCHEMA_VERSION:
             return
         schema = self._schema()
         with self.db.atomic():
             self.db.execute_sql("SELECT pg_advisory_xact_lock(%s, hashtext(%s))",
                                 (_WRITERS, schema))
-            version = self._version()
+            version = self.version()
             if version > SCHEMA_VERSION:
                 raise Iop4dError(
                     f"{self._url} was written by a newer iop4d (schema {version}, this one knows "
@@ -158,7 +158,7 @@ class Postgresql:
             return str(name)
         return "public"
 
-    def _version(self) -> int:
+    def version(self) -> int:
         """The schema's version; 0: there is none yet."""
         there = self.db.execute_sql(
             "SELECT to_regclass(quote_ident(current_schema()) || '.meta')").fetchone()[0]

@@ -84,7 +84,7 @@ class Sqlite:
     def prepare(self) -> None:
         """Make the tables, or bring those of an older schema to this one."""
         with self.transaction():
-            version = self.db.execute_sql("PRAGMA user_version").fetchone()[0]
+            version = self.version()
             if version > SCHEMA_VERSION:
                 raise Iop4dError(
                     f"{self._path} was written by a newer iop4d (schema {version}, this one knows "
@@ -94,6 +94,10 @@ class Sqlite:
             for statement in (*_ddl(), *_TRIGGERS):
                 self.db.execute_sql(statement)
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def version(self) -> int:
+        """The schema's version; 0: there are no tables yet."""
+        return int(self.db.execute_sql("PRAGMA user_version").fetchone()[0])
 
     def claim(self) -> bool:
         """Always: the lock of the site's folder keeps other daemons away from the file."""

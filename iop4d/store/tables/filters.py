@@ -98,6 +98,8 @@ def _main(listing: Listing, field: str) -> str:
 
 def is_path(listing: Listing, wanted: Filter, order: Column) -> bool:
     """Whether an index finds what meets a filter in the order of the list, or finds few rows."""
+    if wanted.column.name == listing.key and not wanted.operator:
+        return True
     if wanted.column.name == order.name:
         return wanted.operator in ("from", "to")
     if wanted.operator or len(wanted.values) != 1:

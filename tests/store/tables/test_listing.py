@@ -215,7 +215,8 @@ def test_the_indexes_serve_the_usual_pages(db: Connection) -> None:
     for table, text, path in (
             ("results", "", "result_jd_mid"), ("frames", "sort=-jd_start", "frame_began"),
             ("results", "source=BL Lac", "source=?"), ("frames", "state=failed", "state=?"),
-            ("frames", "", ""), ("jobs", "", "")):
+            ("frames", "", ""), ("jobs", "", ""), ("results", "id=3", "PRIMARY KEY"),
+            ("frames", "id=3&id=5", "PRIMARY KEY")):
         said: list[str] = []
 
         class Explaining(Connection):

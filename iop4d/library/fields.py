@@ -1,0 +1,107 @@
+"""From the keywords of a selection to the fields of an address, with words for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from iop4d.library.errors import SelectionError
+from iop4d.library.reader import Field
+from iop4d.model.source import similar
+from iop4d.store.tables import Column, Kind, Listing
+
+_TIMES = ("since", "until")
+
+
+def fields_of(listing: Listing, given: Mapping[str, Any]) -> tuple[Field, ...]:
+    """The fields that keywords ask for; those that are None ask nothing.
+
+    Raises TypeError for a keyword that the table has not, SelectionError for a value.
+    """
+    found: list[Field] = []
+    for word, value in given.items():
+        column, operator = _column(listing, word)
+        if value is None:
+            continue
+        if column.derived:
+            raise SelectionError(f"{word}: this column is computed when it is read, and selects no "
+                                 "rows")
+        name = column.name
+        if isinstance(value, tuple):
+            if len(value) != 2 or operator or "from" not in column.operators:
+                raise SelectionError(f"{word}: a pair (from, to) is for numbers and times; "
+                                     "several values are a list")
+            found += [(f"{name}.{end}", _text(column, word, one))
+                      for end, one in zip(("from", "to"), value, strict=True) if one is not None]
+            continue
+        if operator not in column.operators:
+            raise SelectionError(f"{word}: expected {_ways(column)}")
+        values: Collection[Any] = value if isinstance(value, list | set | frozenset) else [value]
+        if not values:
+            raise SelectionError(f"{word}: expected at least one value, found none")
+        found += [(f"{name}.{operator}" if operator else name, _text(column, word, one))
+                  for one in values]
+    return tuple(found)
+
+
+def possible(listing: Listing) -> list[str]:
+    """Every keyword by which rows of a table can be selected."""
+    found = list(_TIMES) if listing.main_time else []
+    for column in listing.columns:
+        pair = [column.name] if {"", "from"} & set(column.operators) else []
+        found += pair + [f"{column.name}_{way}" for way in column.operators if way]
+    return found
+
+
+def _column(listing: Listing, word: str) -> tuple[Column, str]:
+    if listing.main_time and word in _TIMES:
+        return listing.by_name[listing.main_time], "from" if word == "since" else "to"
+    if word in listing.by_name:
+        return listing.by_name[word], ""
+    name, _, operator = word.rpartition("_")
+    column = listing.by_name.get(name)
+    if column is not None and operator in column.operators:
+        return column, operator
+    known = possible(listing)
+    short = [one for one in known if one in listing.by_name or one in _TIMES]
+    hint = similar(word, known) or f"; there are {', '.join(short)}, and others (see .keywords)"
+    raise TypeError(f"{listing.name} cannot be selected by '{word}'{hint}")
+
+
+def _ways(column: Column) -> str:
+    words = {"from": f"a pair {column.name}=(from, to)", "": f"{column.name}=", "to": ""}
+    ways = (words.get(way, f"{column.name}_{way}=") for way in column.operators)
+    return " or ".join(filter(None, ways))
+
+
+def _text(column: Column, word: str, value: Any) -> str:
+    """A value as an address has it."""
+    if isinstance(value, bool):
+        text = "yes" if value else "no"
+    elif hasattr(value, "utc") and hasattr(value, "jd"):  # astropy's Time
+        text = repr(float(value.utc.jd))
+    elif isinstance(value, datetime | date):
+        text = value.isoformat()
+    elif hasattr(value, "to_value") and hasattr(value, "unit"):
+        text = _number(column, word, value)
+    elif hasattr(value, "dtype"):
+        text = str(value.item())
+    else:
+        text = str(getattr(value, "name", value)) if column.kind is Kind.SOURCE else str(value)
+    if column.choices and not word.endswith(("_is", "_has")) and text not in column.choices:
+        raise SelectionError(f"{word}: '{text}' is none of {', '.join(column.choices)}")
+    if not text.strip():
+        raise SelectionError(f"{word}: expected a value, found an empty text")
+    return text
+
+
+def _number(column: Column, word: str, value: Any) -> str:
+    from astropy.units import UnitConversionError
+
+    try:
+        return repr(float(value.to_value(column.unit)))
+    except UnitConversionError:
+        raise SelectionError(f"{word}: is in {column.unit or 'no unit'}, found {value}") from None
+    except TypeError:
+        raise SelectionError(f"{word}: expected one number, found {value}") from None
