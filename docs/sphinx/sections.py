@@ -14,7 +14,7 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
                 "postgresql", "scale")),
     "reference": ("Reference", "Every command, key, column, flag and address.",
                   ("site-file", "commands", "reference/commands", "results", "reference/columns",
-                   "api", "reference/addresses")),
+                   "api", "reference/addresses", "library")),
     "explanation": ("Explanation", "Why it is so: the science with its equations, what errors mean,"
                     " what was measured, what was decided.",
                     ("architecture", "science", "reliability", "security", "numbers", "glossary",
