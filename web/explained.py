@@ -65,7 +65,8 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
                      f"{master['revision']}{newer}: {master['n_frames']} frames, level "
                      f"{decimal(master['level'], 2)}, {master['path']}")
     lines += [f"Settings {key}: " + json.dumps(value) for key, value in chain["settings"].items()]
-    lines.append(f"Software iop4d {r['software']}, revision {r['revision']} of this result, "
+    ours = "" if r["software"] == "IOP4" else "iop4d "
+    lines.append(f"Software {ours}{r['software']}, revision {r['revision']} of this result, "
                  f"{len(chain['history'])} earlier ones")
     return lines
 

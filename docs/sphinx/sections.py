@@ -11,7 +11,7 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "how-to": ("How to", "Steps for one purpose each.",
                ("telescopes", "instruments", "indexes", "archives", "catalogue", "polarimetry",
                 "alerts", "channels", "summaries", "atel", "web", "service", "operations",
-                "postgresql", "scale")),
+                "postgresql", "scale", "moving-from-iop4")),
     "reference": ("Reference", "Every command, key, column, flag and address.",
                   ("site-file", "commands", "reference/commands", "results", "reference/columns",
                    "api", "reference/addresses", "library")),

@@ -20,6 +20,8 @@ from iop4d.system.astropy_folders import give_folders
 COMMANDS = {
     "init": ("iop4d.cli.site:init", "Make a new site: a commented iop4d.toml and its folders."),
     "catalogue": ("iop4d.cli.catalogue:catalogue", "Import, export and show the sources."),
+    "import-iop4": ("iop4d.cli.import_iop4:import_iop4",
+                    "Bring the catalogue, results and archives of IOP4."),
     "archives": ("iop4d.cli.archives:archives",
                  "Show the archives and what they hold; download nights by hand."),
     "instruments": ("iop4d.cli.instruments:instruments",

@@ -37,6 +37,7 @@ class Flag(IntFlag):
     PIXELS_DOUBTFUL = 1 << 25
     CROWDED = 1 << 27
     OTHER_APERTURE = 1 << 28
+    IMPORTED = 1 << 29
 
 
 DESCRIPTIONS: dict[Flag, str] = {
@@ -74,6 +75,8 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.CROWDED: "unresolved faint stars make the sky uneven",
     Flag.OTHER_APERTURE: "measured in another aperture than the source asks for, or the other "
                          "frames of its group have",
+    Flag.IMPORTED: "of another program (IOP4), whose values stand as they were; all of its error "
+                   "is in `mag_err`",
 }
 
 #: A star with any of these never enters a zero point.

@@ -11,6 +11,7 @@ from iop4d import __version__
 from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.model.result import STACK, ResultValue
 from iop4d.model.uncertainty import total
+from iop4d.store import imported
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit, newest
 from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
@@ -80,6 +81,8 @@ def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...
                 Result, key=key, telescope=origin.telescope, instrument=origin.instrument,
                 night=origin.night, created_at=now, changed_at=now,
                 software=__version__, **columns)
+            changed += withdraw(tx, imported.key_of(origin.telescope, origin.night, names, value),
+                                now=now)
         elif new := {name: value for name, value in columns.items()
                      if getattr(row, name) != value}:
             news = _is_news(row, columns)

@@ -156,7 +156,7 @@ _OTHERS = (
            ucd="meta.id.assoc"),
     Column(name="frame_id", words="Frame", says="Number of its frame, or of one of its frames",
            kind=Kind.WHOLE, derived=True, ucd="meta.id.assoc"),
-    Column(name="software", words="Software", says="Version of iop4d that computed it",
+    Column(name="software", words="Software", says="Version of iop4d that computed it, or IOP4",
            ucd="meta.software"),
     Column(name="created_at", words="Made", says="When it was computed first, Unix seconds",
            kind=Kind.MOMENT, unit="s", ucd="time.creation", digits=3),

@@ -1,0 +1,99 @@
+"""``iop4d import-iop4``: the catalogue, results and archives of IOP4."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.output import counted, echo
+from iop4d.model.errors import Iop4dError
+
+if TYPE_CHECKING:
+    from iop4d.config import Site
+    from iop4d.moving.archives import Configuration
+    from iop4d.moving.bring import Report
+
+
+@click.command("import-iop4")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--no-results", is_flag=True, help="Only the catalogue and the archives.")
+@click.option("--dry-run", is_flag=True, help="Say what would come; write nothing.")
+@site_options
+@click.pass_context
+def import_iop4(ctx: click.Context, path: Path, no_results: bool, dry_run: bool,
+                site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+    """Bring the catalogue, the results and the archives of IOP4 to this site.
+
+    PATH is IOP4's configuration (~/.iop4.config.yaml), which leads to its database, or its database
+    (iop4.db), or what its dumpdata wrote as JSON or YAML. IOP4's files are only read, and raw
+    frames stay where they are.
+
+    A source that is in the catalogue already, by name or by place, keeps its values and gets IOP4's
+    names. Results come with the flag imported and the flags that people set. A result of iop4d from
+    the same raw files counts instead. A second call brings only what is new.
+
+    \b
+    iop4d import-iop4 ~/.iop4.config.yaml --dry-run
+    iop4d import-iop4 iop4.db
+    """
+    from iop4d.moving import archives, records
+    from iop4d.moving.bring import bring
+
+    site = load(ctx, site_after, overrides_after, has_indexes=False)
+    configuration = None
+    if archives.is_configuration(path):
+        watched = frozenset(archive.telescope for archive in site.archive)
+        configuration = archives.read(path, watched=watched)
+        if configuration.database is None or not configuration.database.is_file():
+            raise Iop4dError(f"{path} names the database {configuration.database}, which is not "
+                             "there: give its path itself")
+        path = configuration.database
+    found = records.read(path)
+    database = open_database(site, read_only=False)
+    report = bring(database, found, by=getpass.getuser(), now=time.time(), dry_run=dry_run,
+                   with_results=not no_results)
+    if configuration is not None:
+        _archives(site, configuration, dry_run)
+    _say(report, dry_run)
+
+
+def _archives(site: Site, found: Configuration, dry_run: bool) -> None:
+    """Add sections to the end of the site file."""
+    from iop4d.config.load import SITE_FILE, parse_site, site_text
+    from iop4d.fits.atomic import write_atomic
+
+    if found.sections:
+        text = site_text(site.root).rstrip("\n") + "\n\n" + "\n".join(found.sections.values())
+        parse_site(text, root=site.root)
+        if not dry_run:
+            write_atomic(site.root / SITE_FILE, [text.encode()], durable=True)
+        echo(f"{_would(dry_run, 'archives added to')} {site.root / SITE_FILE}: "
+             f"{', '.join(found.sections)}")
+    for note in found.notes:
+        echo(f"  {note}", hang=4)
+
+
+def _say(report: Report, dry_run: bool) -> None:
+    echo(f"{_would(dry_run, 'sources added')}: {report.sources_added}; in the catalogue already: "
+         f"{report.sources_known}")
+    for note in report.notes:
+        echo(f"  {note}", hang=4)
+    echo(f"{_would(dry_run, 'results added')}: {report.results['added']}, with a flag set by hand: "
+         f"{report.flagged}")
+    for name, words in (("changed", "changed since the last import"),
+                        ("same", "here already, unchanged"),
+                        ("measured here", "left out: measured by iop4d from the same files")):
+        if report.results[name]:
+            echo(f"  {counted(report.results[name], 'result')} {words}")
+    for reason, count in sorted(report.left_out.items()):
+        echo(f"  {counted(count, 'result')} left out: {reason}")
+
+
+def _would(dry_run: bool, words: str) -> str:
+    what, _, done = words.partition(" ")
+    return f"{what} that would be {done}" if dry_run else words

@@ -1,0 +1,90 @@
+"""IOP4's configuration as sections of a site file: its folders where they lie, its servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iop4d.model.errors import Iop4dError
+
+#: Telescope: the name of its archive here, the beginning of its keys in IOP4, kind, further lines.
+_TELESCOPES = (
+    ("OSN-T090", "t090", "osn_t090", "ftp", ('encoding = "latin-1"',)),
+    ("OSN-T150", "t150", "osn_t150", "ftp", ()),
+    ("CAHA-T220", "caha", "caha", "sftp", ('night_folder = "/{night:%y%m%d}_CAFOS"',)),
+)
+
+
+@dataclass(kw_only=True)
+class Configuration:
+    """``database``: where IOP4's stands; ``sections``: of the site file, by archive; ``notes``:
+    what has no counterpart or must be done by hand, a line each."""
+
+    database: Path | None = None
+    sections: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def is_configuration(path: Path) -> bool:
+    """Whether a file is IOP4's configuration: a mapping in YAML that names its data folder."""
+    return path.suffix in (".yaml", ".yml") and isinstance(said := _parsed(path), dict) \
+        and "datadir" in said
+
+
+def read(path: Path, *, watched: frozenset[str]) -> Configuration:
+    """The archives of a configuration. ``watched``: telescopes that the site has an archive of."""
+    said = _parsed(path)
+    home = Path(str(said["datadir"])).expanduser()
+    found = Configuration(database=Path(str(said.get("db_path") or home / "iop4.db")).expanduser())
+    for telescope, name, prefix, kind, more in _TELESCOPES:
+        folder = home / "raw" / telescope
+        host = said.get(f"{prefix}_address")
+        if telescope in watched:
+            found.notes.append(f"{telescope}: the site file has an archive of it already")
+        elif folder.is_dir() or host:
+            found.sections[name] = _section(name, telescope, folder, str(host or ""), kind, more,
+                                            said.get(f"{prefix}_user"))
+            if host:
+                found.notes.append(f"{telescope}: write the password of {host} into secrets/{name} "
+                                   "(mode 600); it was not copied")
+    found.notes += _without_counterpart(said)
+    return found
+
+
+def _section(name: str, telescope: str, folder: Path, host: str, kind: str, more: tuple[str, ...],
+             user: Any) -> str:
+    lines = [f'name = "{name}"', f'telescope = "{telescope}"', f"path = {_quoted(folder)}"]
+    if host:
+        lines += [f'kind = "{kind}"', f"host = {_quoted(host)}", f"user = {_quoted(user or '')}",
+                  f'password_file = "secrets/{name}"', *more]
+    return "[[archive]]\n" + "\n".join(lines) + "\n"
+
+
+def _quoted(value: object) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def _without_counterpart(said: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if said.get("osn_fnames_patterns") or said.get("osn_source_list_path"):
+        notes.append("which files are downloaded from the OSN: set name_prefixes of the archive, "
+                     "such as [\"BLLac\"]; calibration frames always come")
+    if said.get("astrometry_cache_path"):
+        notes.append(f"index files: set [astrometry] index to the folders below "
+                     f"{said['astrometry_cache_path']} that hold index-*.fits")
+    if said.get("set_rawdata_readonly"):
+        notes.append("raw files read-only: set make_read_only = true of each archive")
+    return notes
+
+
+def _parsed(path: Path) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise Iop4dError(f"{path} is no YAML: {problem}") from None

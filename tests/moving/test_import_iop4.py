@@ -1,0 +1,199 @@
+"""``iop4d import-iop4`` on what IOP4 1.7.4 itself wrote: its database, and dumps of its models."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from iop4d.cli import cli
+from iop4d.config import load_site
+from iop4d.model.result import NAN, ResultValue
+from iop4d.science.times import bjd_tdb
+from iop4d.store import catalogue
+from iop4d.store.database import Database
+from iop4d.store.results import Origin, save_results
+from iop4d.store.schema import Audit, Frame
+from iop4d.web.app import create_app
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """IOP4's data folder: its database, a configuration, and the folder of a telescope."""
+    folder = tmp_path / "iop4 data"
+    (folder / "raw" / "OSN-T090" / "2022-09-08").mkdir(parents=True)
+    with sqlite3.connect(folder / "iop4.db") as db:
+        db.executescript((DATA / "iop4_database.sql").read_text(encoding="utf-8"))
+    db.close()
+    (folder / "config.yaml").write_text(
+        f"datadir: {folder}\ndb_path: {folder}/iop4.db\nastrometry_cache_path: /cache\n"
+        "caha_address: sftp.example.org\ncaha_user: me\ncaha_password: secret-word\n"
+        "osn_t090_address: null\nosn_fnames_patterns:\n- (^Flat.*)\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    call("init", str(folder))
+    call("--site", str(folder), "catalogue", "import", "builtin:blazars")
+    return folder
+
+
+def call(*words: str, code: int = 0) -> str:
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == code, (done.output, done.exception)
+    return done.output
+
+
+def bring(site: Path, path: Path, *more: str) -> str:
+    return call("--site", str(site), "import-iop4", str(path), *more)
+
+
+def rows_of(site: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(call(
+        "--site", str(site), "results", "--all-columns"))))
+
+
+def test_the_database_of_iop4_comes_with_its_results_flags_and_archives(
+        site: Path, old: Path) -> None:
+    said = bring(site, old / "config.yaml")
+    assert "sources added: 1; in the catalogue already: 3" in said
+    assert "results added: 8, with a flag set by hand: 2" in said
+    assert "1 result left out: no magnitude and no polarisation" in said
+    assert "DIPOL: {only_pair: true}" in said
+    first, *_, group, weak = rows_of(site)
+    assert (first["source"], first["instrument"], first["night"]) == (
+        "2200+420", "AndorT90", "2022-09-08")
+    # IOP4's time is that of the beginning of an exposure of 60 s.
+    assert float(first["jd_mid"]) == pytest.approx(2459831.4 + 30 / 86400, abs=1e-7)
+    assert float(first["bjd_tdb"]) == pytest.approx(
+        bjd_tdb(float(first["jd_mid"]), 330.68, 42.278), abs=1e-5)
+    assert (first["mag"], first["mag_err"], first["mag_nucleus"]) == ("13.35", "0.02", "13.55")
+    assert float(first["flux_mjy"]) == pytest.approx(3080e3 * 10 ** (-0.4 * 13.35), rel=1e-4)
+    assert float(group["q"]) == pytest.approx(0.125 * math.cos(math.radians(31.0)), abs=1e-5)
+    assert float(group["u"]) == pytest.approx(0.125 * math.sin(math.radians(31.0)), abs=1e-5)
+    assert float(group["p_debiased"]) < 0.125
+    assert float(group["p_nucleus"]) == pytest.approx(0.14 * float(group["p_debiased"]) / 0.125,
+                                                      rel=1e-3)
+    assert weak["instrument"] == "CAFOS"
+    assert float(weak["p_limit"]) > 0.02  # below three sigma
+    assert weak["flags"] == "imported;bad polarimetry"
+    assert all("imported" in row["flags"] for row in rows_of(site))
+
+
+def test_good_results_are_those_that_nobody_flagged_in_iop4(site: Path, old: Path) -> None:
+    bring(site, old / "iop4.db")
+    table = call("--site", str(site), "results", "--good")
+    assert "BLLac-0001R.fit" in table
+    assert "BLLac-0004R.fit\n" not in table  # bad photometry
+    assert "caf-20220918" not in table
+
+
+def test_archives_are_named_where_they_lie_and_no_password_is_copied(
+        site: Path, old: Path) -> None:
+    bring(site, old / "config.yaml")
+    archives = {archive.name: archive for archive in load_site(site, has_indexes=False).archive}
+    assert archives["t090"].path == old / "raw" / "OSN-T090"
+    assert archives["caha"].kind == "sftp"
+    assert "secret-word" not in (site / "iop4d.toml").read_text(encoding="utf-8")
+    assert "has an archive of it already" in bring(site, old / "config.yaml")
+
+
+@pytest.mark.parametrize("name", ["iop4_dump.json", "iop4_catalogue.yaml"])
+def test_a_dump_is_read_as_the_database_is(site: Path, old: Path, name: str) -> None:
+    bring(site, old / "iop4.db")
+    before = rows_of(site)
+    said = bring(site, DATA / name)
+    assert "sources added: 0; in the catalogue already: 4" in said
+    assert "results added: 0" in said
+    assert rows_of(site) == before
+
+
+def test_a_source_that_is_here_keeps_its_values_and_gets_the_other_names(
+        site: Path, old: Path) -> None:
+    with Database(load_site(site, has_indexes=False).database).read() as db:
+        before = {one.name: one for one in catalogue.load(db).sources}
+    bring(site, old / "iop4.db")
+    with Database(load_site(site, has_indexes=False).database).read() as db:
+        now = {one.name: one for one in catalogue.load(db).sources}
+        audit = list(db.select(Audit, Audit.why).tuples())
+    assert set(now) - set(before) == {"AT2023xyz"}
+    assert now["AT2023xyz"].tags == ("tde",)
+    assert now["AT2023xyz"].ra_deg == pytest.approx(15.5125)  # 01:02:03 is an hour, no number
+    star = now["2200+420 B"]
+    assert "BL Lac B" in star.other_names
+    assert star.magnitudes == before["2200+420 B"].magnitudes
+    assert ("from IOP4",) in audit
+
+
+def test_a_dry_run_writes_nothing(site: Path, old: Path) -> None:
+    text = (site / "iop4d.toml").read_bytes()
+    said = bring(site, old / "config.yaml", "--dry-run")
+    assert "results that would be added: 8" in said
+    assert rows_of(site) == []
+    assert (site / "iop4d.toml").read_bytes() == text
+
+
+def test_a_light_curve_goes_on_across_the_change_without_doubled_points(
+        site: Path, old: Path) -> None:
+    """A frame that iop4d reduces takes the place of IOP4's result; one it did before, too."""
+    database = Database(load_site(site, has_indexes=False).database)
+    measure(database, "BLLac-0002R.fit", 2459831.4103)
+    assert "1 result left out: measured by iop4d" in bring(site, old / "iop4.db")
+    measure(database, "BLLac-0001R.fit", 2459831.4003)
+    measure(database, "BLLac-0099R.fit", 2459832.4)
+    files = [row["frames"] for row in rows_of(site) if row["mode"] == "photometry"]
+    assert len(set(files)) == len(files) == 7
+    ours = {row["frames"] for row in rows_of(site) if "imported" not in row["flags"]}
+    assert ours == {"BLLac-0001R.fit", "BLLac-0002R.fit", "BLLac-0099R.fit"}
+    bring(site, old / "iop4.db")  # again: what was replaced does not come back
+    assert [row["frames"] for row in rows_of(site) if row["mode"] == "photometry"] == files
+
+
+def measure(database: Database, name: str, jd: float) -> None:
+    value = ResultValue(source="2200+420", band="R", mode="photometry", jd_mid=jd, bjd_tdb=jd,
+                        exptime_s=60.0, mag=13.3, mag_err=0.01, zero_point=20.8,
+                        zero_point_err=0.01, n_calibrators=3, fwhm_arcsec=2.0, airmass=NAN, flags=0)
+    with database.write() as tx:
+        frame = tx.create(Frame, archive="t090", path=f"/raw/{name}", telescope="OSN-T090",
+                          night="2022-09-08", name=name, size=1, mtime_ns=1, state="done",
+                          completed_at=1.0, seen_at=1.0, changed_at=1.0)
+        save_results(tx, Origin(key=f"OSN-T090/2022-09-08/{name}", telescope="OSN-T090",
+                                instrument="AndorT90", night="2022-09-08",
+                                frames=((frame.id, name),)), (value,), now=1.0)
+
+
+def test_the_pages_of_imported_results_say_where_they_are_from(site: Path, old: Path) -> None:
+    bring(site, old / "iop4.db")
+    client = create_app(load_site(site, has_indexes=False)).test_client()
+    page = client.get("/results/1").text
+    assert "IOP4" in page
+    assert "iop4d IOP4" not in page
+    assert "imported" in page
+    assert client.get("/sources/2200+420").status_code == 200
+    assert client.get("/nights/2022-09-08").status_code == 200
+
+
+@pytest.mark.parametrize(("name", "content", "says"), [
+    ("a.db", b"SQLite format 3\x00", "cannot be read as a database"),
+    ("a.json", b"[{", "neither JSON nor YAML"),
+    ("a.json", b"[]", "no catalogue of IOP4"),
+    ("a.yaml", b"just: words", "is no dump of IOP4"),
+    ("a.yaml", b"datadir: /nowhere", "which is not there"),
+    ("a.yaml", b"a: [b", "is no YAML"),
+    ("a.txt", b"\xff\xfe\x00", "neither JSON nor YAML"),
+])
+def test_what_is_not_of_iop4_is_refused_in_a_line(
+        site: Path, tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    done = CliRunner().invoke(cli, ["--site", str(site), "import-iop4", str(tmp_path / name)])
+    assert isinstance(done.exception, Exception)
+    assert says in str(done.exception)
