@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
@@ -38,7 +39,7 @@ from iop4d.ledger.requests import FilesByHand, IgnoreFrames, JudgeMasters, Repro
 from iop4d.ledger.trials import Trials
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState, RequestKind
-from iop4d.store import changes, events, frames, provenance
+from iop4d.store import changes, disk_history, events, frames, provenance
 from iop4d.store.database import GROUP_READS, PRIVATE, Transaction
 from iop4d.store.thread import DatabaseThread
 from iop4d.system.heartbeat import BEAT, Heartbeat
@@ -223,6 +224,7 @@ class Daemon:
         calendar.add("tidying", self._tidy, hour=_TIDY_AT)
         if self._watch:
             # What is due follows from the rows that are there: one look more or less does no harm.
+            calendar.add("disk", self._note_disk, hour=0, at_start=True)
             calendar.add("summaries", self._summaries.run_once, minute="*", at_start=True)
         return {
             "dispatcher": self._dispatcher.run(self._parts.stop),
@@ -282,6 +284,11 @@ class Daemon:
 
         await self.database.write(tend)
         self._mail_wake.set()
+
+    async def _note_disk(self) -> None:
+        """Once a day, and at the start: from these follows how the disk fills."""
+        free = (await asyncio.to_thread(shutil.disk_usage, self._site.root)).free
+        await self.database.write(disk_history.note, self._clock(), free)
 
     async def _tidy(self) -> None:
         await self.database.write(events.trim)

@@ -53,6 +53,8 @@ COMMANDS = {
               "List, make and change accounts of the page, and tokens of programs."),
     "status": ("iop4d.cli.status:status",
                "Show what the daemon does, and what failed and why."),
+    "doctor": ("iop4d.cli.doctor:doctor",
+               "Find what is wrong with the site or its machine, and say what to do."),
     "store": ("iop4d.cli.store:store",
               "Show where the site keeps what it knows; copy it to another database."),
     "backup": ("iop4d.cli.backup:backup", "Make a backup while the daemon works; list them."),

@@ -148,9 +148,12 @@ class Sqlite:
 
     def wrong(self) -> list[str]:
         """What SQLite's check of the whole file finds, its first lines."""
-        found = [str(row[0]) for row in self.db.execute_sql(
-            f"PRAGMA integrity_check({_MOST_WRONG})").fetchall()]
-        lost = self.db.execute_sql("PRAGMA foreign_key_check").fetchmany(_MOST_WRONG)
+        try:
+            found = [str(row[0]) for row in self.db.execute_sql(
+                f"PRAGMA integrity_check({_MOST_WRONG})").fetchall()]
+            lost = self.db.execute_sql("PRAGMA foreign_key_check").fetchmany(_MOST_WRONG)
+        except (pw.DatabaseError, pw.sqlite3.DatabaseError) as error:
+            return [str(error)]  # worse than what the check itself would name
         return [text for text in found if text != "ok"] + [
             f"a row of {table} refers to one of {parent} that is not there"
             for table, _, parent, _ in lost]

@@ -1,0 +1,28 @@
+"""All checks, one after the other: a check that cannot look is a finding, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from iop4d.model.errors import Iop4dError
+from iop4d.operations.doctor import data, machine, outside, program
+from iop4d.operations.doctor.findings import Check, Finding, Surroundings, fault
+
+CHECKS: dict[str, Check] = {
+    "versions": program.versions, "site file": program.site_file, "units": program.units_of_site,
+    "daemon": data.daemon, "store": data.store, "files": data.missing_files,
+    "backups": data.backups, "disk": machine.disk, "clock": machine.clock,
+    "inotify": machine.watches, "index files": data.index_files,
+    "credentials": outside.credentials, "archives": outside.archives,
+    "channels": outside.channels,
+}
+
+
+def examine(around: Surroundings) -> Iterator[Finding]:
+    """What every check finds."""
+    for name, check in CHECKS.items():
+        try:
+            yield from check(around)
+        except (Iop4dError, OSError) as error:
+            yield fault(name, f"it cannot be looked at: {error}",
+                        "run the command as the account of the daemon, or mend what it says")

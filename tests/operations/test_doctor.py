@@ -1,0 +1,217 @@
+"""A site is made sound, then troubles are planted: each is named, and says what to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from iop4d.cli import cli
+from iop4d.config.load import load_site
+from iop4d.fields.coverage import uncovered
+from iop4d.model.source import Source, SourceKind
+from iop4d.operations import backup
+from iop4d.operations.doctor.findings import Finding, Level, Surroundings
+from iop4d.operations.doctor.run import CHECKS, examine
+from iop4d.simulator.sky import index_folder
+from iop4d.store import catalogue, disk_history
+from iop4d.store.database import Database
+from iop4d.store.schema import Frame, Master, Measurement, Outbox
+from iop4d.store.status import beat
+from iop4d.system.lock import SiteLock
+from iop4d.system.units import units
+
+NOW = 1.8e9
+DAY = 86400.0
+SITE = """\
+[astrometry]
+index = ["{index}"]
+[[archive]]
+name = "T090"
+path = "raw/T090"
+[[archive]]
+name = "away"
+path = "raw/away"
+[[channel]]
+name = "mail"
+to = ["a@example.org"]
+host = "127.0.0.1"
+port = {port}
+tls = "tls"
+user = "u"
+password_file = "password"
+[[rule]]
+name = "bright"
+source = "3C345"
+condition = "mag < 13"
+channels = ["mail"]
+"""
+
+
+class Lab:
+    """A sound site, with a daemon that runs as far as anybody can see."""
+
+    def __init__(self, root: Path, port: int) -> None:
+        self.root = root
+        for name in ("raw/T090/2026-01-01", "raw/away", "masters", "proc/sys/fs/inotify", "units"):
+            (root / name).mkdir(parents=True)
+        self.limit = root / "proc/sys/fs/inotify/max_user_watches"
+        self.limit.write_text("1000")
+        self.write_site(SITE.format(index=index_folder(), port=port))
+        (root / "password").write_text("canary")
+        (root / "password").chmod(0o600)
+        self.database = Database(root / "iop4d.db")
+        with self.database.write() as tx:
+            catalogue.save(tx, [Source(
+                name="3C345", ra_deg=250.745, dec_deg=39.810, kind=SourceKind.TARGET,
+                calibrates=(), magnitudes={})])
+            beat(tx, {"state": "running", "beat_at": NOW - 1, "pid": 1, "archives": [],
+                      "version": metadata.version("iop4d")})
+            for day in range(5):
+                disk_history.note(tx, NOW - (4 - day) * DAY, 100 * 10**9)
+        backup.make(load_site(root), root / "backups", now=NOW - DAY)
+        self.lock = SiteLock(root / "iop4d.lock")
+        self.free = 100 * 10**9
+
+    def write_site(self, text: str) -> None:
+        (self.root / "iop4d.toml").write_text(text)
+
+    def around(self) -> Surroundings:
+        return Surroundings(
+            site=load_site(self.root, has_indexes=False, skip_wrong_rules=True),
+            clock=lambda: NOW, free=lambda _: self.free, is_clock_kept=lambda: True,
+            proc=self.root / "proc", unit_folders=(self.root / "units",))
+
+    def bad(self) -> list[Finding]:
+        return [one for one in examine(self.around()) if one.level is not Level.GOOD]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        made = Lab(tmp_path / "site", server.getsockname()[1])
+        yield made
+        made.lock.close()
+        made.database.close()
+
+
+def test_a_sound_site_has_nothing_wrong(lab: Lab) -> None:
+    found = list(examine(lab.around()))
+    assert [one for one in found if one.level is not Level.GOOD] == []
+    assert {one.check for one in found} == set(CHECKS)
+
+
+def test_each_of_ten_planted_troubles_is_named_with_what_to_do(
+        lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = lab.root
+    text = (root / "iop4d.toml").read_text()
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        closed = gone.getsockname()[1]
+    lab.write_site(text.replace('path = "raw/away"', 'path = "not-mounted"').replace(
+        'host = "127.0.0.1"\nport', f'host = "127.0.0.1"\nport = {closed}\n#').replace(
+        "mag < 13", "mag << 13"))
+    (root / "password").chmod(0o644)
+    (root / "raw/T090/2026-01-02").mkdir()
+    lab.limit.write_text("3")
+    lab.free = 10**9
+    for path in (root / "backups").iterdir():
+        path.unlink()
+    for name, unit in units(load_site(root, has_indexes=False, skip_wrong_rules=True)).items():
+        (root / "units" / name).write_text(unit.replace("ExecStart=", "ExecStart=/gone/python "))
+    real = metadata.requires("iop4d") or []
+    monkeypatch.setattr(metadata, "requires", lambda _: [*real, "numpy>=99"])
+    with lab.database.write() as tx:
+        catalogue.save(tx, [Source(name="Far away", ra_deg=10.0, dec_deg=-80.0, calibrates=(),
+                                   kind=SourceKind.TARGET, magnitudes={})])
+        beat(tx, {"state": "running", "beat_at": NOW + 3600, "pid": 1, "archives": []})
+        tx.create(Master, key="k", kind="bias", telescope="T", instrument="I", layout="l",
+                  night="2026-01-01", state="ready", path=str(root / "masters/b.fits"),
+                  changed_at=1.0)
+        tx.create(Outbox, dedup_key="k", channel="mail", recipient="a@example.org",
+                  message_id="<1>", content={}, state="failed", created_at=NOW, given_up_at=NOW,
+                  refused_at=NOW, last_error="550 no such mailbox")
+        for day in range(5):
+            disk_history.note(tx, NOW - (4 - day) * DAY + 1, (50 - 10 * day) * 10**9)
+    planted = {
+        "site file": "bright", "archives": "not-mounted", "channels": str(closed),
+        "credentials": "password", "inotify": "the kernel lets 3", "disk": "no new work starts",
+        "backups": "no backup", "units": "/gone/python", "versions": "numpy",
+        "index files": "Far away", "clock": "60 minutes in the future", "files": "b.fits"}
+    found = lab.bad()
+    for check, words in planted.items():
+        named = [one for one in found if one.check == check and words in one.what]
+        assert named, (check, found)
+        assert all(one.do for one in named)
+    assert any("550 no such mailbox" in one.what for one in found)
+    assert any("is full in" in one.what for one in found)
+    assert {one.check for one in found} <= set(planted)
+
+
+def test_the_command_exits_with_1_where_something_is_to_be_mended(lab: Lab) -> None:
+    (lab.root / "password").chmod(0o644)
+    ran = CliRunner().invoke(cli, ["doctor", "--offline", "--site", str(lab.root)])
+    assert ran.exit_code == 1
+    assert "chmod o-r" in ran.output
+    assert "canary" not in ran.output
+    said = json.loads(CliRunner().invoke(
+        cli, ["doctor", "--offline", "--json", "--site", str(lab.root)]).output)
+    assert {one["level"] for one in said} >= {"good", "fault"}
+    lab.write_site("[daemon]\nworkers = 'many'\n")
+    ran = CliRunner().invoke(cli, ["doctor", "--offline", "--site", str(lab.root)])
+    assert "line 2: daemon.workers" in ran.output
+    assert ran.exit_code == 1
+
+
+@pytest.mark.sqlite
+def test_a_database_that_is_not_whole_is_named(lab: Lab) -> None:
+    with lab.database.read():
+        lab.database.db.execute_sql("PRAGMA foreign_keys = off")
+    with lab.database.write() as tx:
+        tx.create(Measurement, frame=77, source="s", x=1.0, y=1.0)
+    assert [one.what.rpartition(": ")[2] for one in lab.bad()] == [
+        "a row of measurement refers to one of frame that is not there"]
+    lab.database.close()
+    path = lab.root / "iop4d.db"
+    path.write_bytes(path.read_bytes()[:8192] + b"\0" * 8192 + path.read_bytes()[16384:])
+    assert "store" in {one.check for one in lab.bad() if one.level is Level.FAULT}
+
+
+def test_raw_frames_that_are_not_there_are_counted(lab: Lab) -> None:
+    with lab.database.write() as tx:
+        tx.create(Frame, archive="T090", path="/gone/1.fits", name="1.fits", size=1, mtime_ns=1,
+                  state="done", completed_at=1.0, seen_at=1.0, changed_at=1.0)
+    (found,) = lab.bad()
+    assert "1 raw frames" in found.what
+
+
+def test_the_trend_is_of_two_weeks_and_of_one_value_a_day(lab: Lab) -> None:
+    with lab.database.write() as tx:
+        for day in range(100):
+            for hour in (0, 6):
+                disk_history.note(tx, NOW + (day + hour / 24) * DAY, (1000 - day) * 10**9)
+    with lab.database.read() as db:
+        assert len(disk_history.history(db)) == 60
+        assert disk_history.trend(db) == pytest.approx(-1e9, rel=0.01)
+
+
+def test_a_tile_of_a_series_covers_what_is_in_it_and_an_unreadable_file_is_named(
+        tmp_path: Path) -> None:
+    from astropy.io import fits
+
+    from iop4d.science.healpix import tile_of
+
+    source = Source(name="s", ra_deg=120.0, dec_deg=30.0, kind=SourceKind.TARGET, calibrates=(),
+                    magnitudes={})
+    header = fits.PrimaryHDU()
+    header.header["HEALPIX"], header.header["HPNSIDE"] = int(tile_of(120.0, 30.0, 2)), 2
+    header.writeto(tmp_path / "index-5200-01.fits")
+    (tmp_path / "bad.fits").write_text("no file of FITS")
+    left, wrong = uncovered([tmp_path], [source, replace(source, name="far", dec_deg=-60.0)])
+    assert left == ["far"]
+    assert len(wrong) == 1
