@@ -26,6 +26,7 @@ from iop4d.store.database import Database
 from tests.support.bad_files import bad_files
 from tests.support.invariants import workers_of
 from tests.support.sites import differences, drop, make_site, results_of, take_night
+from tests.support.stores import has_database
 
 PLAN = NightPlan(seed=11, fields=("3C345",), frames=4, n_bias=3, n_flat=3)
 RULE = """
@@ -243,7 +244,7 @@ def _await_work(site: Path) -> None:
     deadline = time.monotonic() + 60
     observer = Observer(site)
     while time.monotonic() < deadline:
-        if (site / "iop4d.db").exists() and observer.ended():
+        if has_database(site) and observer.ended():
             return
         time.sleep(0.05)
     raise AssertionError("no frame was worked on")

@@ -123,19 +123,21 @@ class Transaction(Connection):
         fields: Any = table._meta.sorted_fields
         missing = [field for field in fields
                    if field.default is not None and field.name not in rows[0]]
+        names = (*rows[0], *(field.name for field in missing))
+        values = []
         for row in rows:
             whole = row | {field.name: field.default() if callable(field.default)
                            else field.default for field in missing}
-            text = insert_row(table, tuple(whole))  # type: ignore[arg-type]
-            self._db.execute_sql(self._kind.sql(text), db_values(table, whole))
+            values.append(db_values(table, {name: whole[name] for name in names}))
+        text = insert_row(table, names)  # type: ignore[arg-type]
+        self._kind.run_each(text, values)
         self._note_keys(table, set(rows[0]))
 
     def insert_plain(self, table: type[Table], columns: list[str],
                      rows: list[list[Any]]) -> None:
         """Many new rows as a database keeps them, with their keys."""
-        text = self._kind.sql(insert_row(table, tuple(columns)))  # type: ignore[arg-type]
-        for row in rows:
-            self._db.execute_sql(text, row)
+        text = insert_row(table, tuple(columns))  # type: ignore[arg-type]
+        self._kind.run_each(text, rows)
         self._note_keys(table, set(columns))
 
     def _note_keys(self, table: type[Table], columns: set[str]) -> None:

@@ -41,6 +41,9 @@ class Kind(Protocol):
     def insert(self, text: str, values: list[Any], key: str) -> int:
         """Make a row; the value of its key, which the database chose."""
 
+    def run_each(self, text: str, rows: list[list[Any]]) -> None:
+        """Carry out a statement with the values of each row, all of them in one go."""
+
     def note_keys(self, table: str, key: str) -> None:
         """Rows with keys of their own were made: the next ones that are chosen lie above."""
 

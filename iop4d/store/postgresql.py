@@ -86,6 +86,11 @@ class Postgresql:
         cursor = self.db.execute_sql(f'{_marked(text)} RETURNING "{key}"', values)
         return int(cursor.fetchone()[0])
 
+    def run_each(self, text: str, rows: list[list[Any]]) -> None:
+        """All of them are sent before the first is answered."""
+        with pw.__exception_wrapper__, self.db.connection().cursor() as cursor:
+            cursor.executemany(_marked(text), rows)
+
     def note_keys(self, table: str, key: str) -> None:
         """Have the keys that the server chooses go on above those that there are."""
         self.db.execute_sql(

@@ -63,6 +63,11 @@ class Sqlite:
         """Make a row; the value of its key."""
         return int(self.db.execute_sql(text, values).lastrowid)
 
+    def run_each(self, text: str, rows: list[list[Any]]) -> None:
+        """One after the other."""
+        with pw.__exception_wrapper__:
+            self.db.connection().executemany(text, rows)
+
     def note_keys(self, table: str, key: str) -> None:
         """Nothing: SQLite looks at the largest key itself."""
 

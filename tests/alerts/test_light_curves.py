@@ -257,12 +257,10 @@ def test_a_new_point_costs_the_same_whatever_the_history(tmp_path: Path) -> None
 
 def fill(tx: Transaction, like: int, rng: random.Random, count: int) -> None:
     """Points before JD, 333 a night."""
-    columns = [name for _, name, *_ in tx.rows("PRAGMA table_info(result)") if name != "id"]
+    columns = [field.column_name for field in Result._meta.sorted_fields if field.name != "id"]
     ((*row,),) = tx.rows(f"SELECT {', '.join(columns)} FROM result WHERE id = ?", like)
     first = dict(zip(columns, row, strict=True))
-    made = (tuple((first | {
+    tx.insert_plain(Result, columns, [list((first | {
         "key": f"old {n}", "jd_mid": JD - n * 0.003, "night": f"2024-{10_000 - n // 333}",
         "mag": rng.gauss(14.0, 0.02), "chi_deg": rng.gauss(60.0, 1.5) % 180.0}).values())
-        for n in range(1, count + 1))
-    tx._db.connection().executemany(
-        f"INSERT INTO result ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", made)
+        for n in range(1, count + 1)])

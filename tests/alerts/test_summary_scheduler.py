@@ -37,7 +37,7 @@ from iop4d.store.events import emit
 from iop4d.store.schema import Outbox, Summary
 from tests.alerts.bench import PNG, channel, site_of
 from tests.alerts.nights import NIGHT, a_night, at, fill_catalogue, nights_from, summary_site
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, in_a_hurry
 from tests.support.inline_database import InlineDatabase
 
 OVER = at("2024-03-14T05:30")
@@ -333,7 +333,7 @@ def test_a_year_of_restarts_and_blocked_loops_gives_one_letter_a_night(
     deaths = Deaths(house.database, 2024)
     monkeypatch.setattr(write, "emit", deaths.emit)
     house.start(database=deaths, plot=deaths.plot)
-    house.database.db.execute_sql("PRAGMA synchronous = off")  # no power fails in this test
+    in_a_hurry(house.database)
     fill_catalogue(house.database)
     house.look()
     end = house.scheduler.end

@@ -3,6 +3,9 @@
 Kills at random moments, crashes at every named place, damaged files through the true worker, and
 the state machine of the ledger. Prints a table and exits with 1 if anything was lost, doubled,
 believed that should not be, or left hanging.
+
+With ``--store postgresql`` the sites keep what they know on a server, which is killed as well; the
+parts that have nothing to do with the database are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +26,7 @@ from rich.table import Table
 from tests.bench import damaged_files
 from tests.bench.killing import TRUE_KILLS, every_crash_point, fetch_kills, random_kills
 from tests.support import real_servers
+from tests.support.postgresql import PostgresServer, on_server
 
 _STATE_MACHINE = Path("tests/ledger/test_statemachine.py")
 FETCHED_FROM = ("proftpd", "sshd")
@@ -38,10 +43,14 @@ class Size:
     mutants: int
     poison: int  # frames that are bad for their worker
     examples: str  # of the state machine, x steps; empty: it is left to the tests
+    server: PostgresServer | None = None  # of the database; None: a file
 
 
 LONG = Size(kills=2000, true_kills=100, fetch_kills=1000, passings=25, mutants=3000, poison=1000,
             examples="1500x80")
+#: On a server, beside the short form on files.
+SHORT_ON_SERVER = Size(kills=36, true_kills=6, fetch_kills=0, passings=1, mutants=0, poison=0,
+                       examples="")
 SHORT = Size(kills=150, true_kills=TRUE_KILLS, fetch_kills=8, passings=3, mutants=3000, poison=28,
              examples="")
 
@@ -58,9 +67,11 @@ class Line:
 
 def kills(size: Size, seed: int) -> Iterator[Line]:
     """The daemon is killed at random moments."""
-    for name, tally in random_kills(size.kills, seed=seed, true_kills=size.true_kills):
+    for name, tally in random_kills(size.kills, seed=seed, true_kills=size.true_kills,
+                                    server=size.server):
+        server = {"of the server": tally.server_kills} if size.server is not None else {}
         yield Line(name=f"kills, {name}", seconds=tally.seconds, wrong=tally.wrong, numbers={
-            "kills": tally.kills, "frames": tally.frames, "results": tally.results,
+            "kills": tally.kills, **server, "frames": tally.frames, "results": tally.results,
             "lost": tally.lost, "doubled": tally.doubled, "orphans": tally.orphans,
             "mails": tally.mails, "missing": tally.mails_missing,
             "repeated": tally.mails_repeated})
@@ -114,7 +125,8 @@ def state_machine(size: Size, _: int) -> Iterator[Line]:
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", str(_STATE_MACHINE)], check=False,
         capture_output=True, text=True,
-        env={**os.environ, "IOP4D_STATE_MACHINE": size.examples})
+        env={**os.environ, "IOP4D_STATE_MACHINE": size.examples,
+             **({"IOP4D_TESTS_ON": "postgresql"} if size.server is not None else {})})
     yield Line(name="state machine", seconds=time.monotonic() - began,
                numbers={"examples x steps": size.examples},
                wrong=ran.stdout.splitlines()[-60:] if ran.returncode else [])
@@ -123,6 +135,7 @@ def state_machine(size: Size, _: int) -> Iterator[Line]:
 PARTS: dict[str, Callable[[Size, int], Iterator[Line]]] = {
     "kills": kills, "fetches": fetches, "points": points, "damaged": damaged, "workers": workers,
     "machine": state_machine}
+_OF_THE_STORE = ("kills", "points", "machine")  # parts that are run on a server
 
 
 def table(lines: list[Line]) -> Table:
@@ -141,21 +154,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--short", action="store_true", help="what every change has to pass")
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite",
+                        help="where the sites keep what they know")
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; may be repeated")
     words = parser.parse_args()
-    size = SHORT if words.short else LONG
+    with ExitStack() as stack:
+        size, parts = SHORT if words.short else LONG, tuple(words.only or PARTS)
+        if words.store == "postgresql":
+            server = stack.enter_context(on_server())
+            size = replace(SHORT_ON_SERVER if words.short else LONG, server=server)
+            parts = tuple(words.only or _OF_THE_STORE)
+        lines = _told(size, parts, words.seed)
+    sys.exit(any(line.wrong for line in lines))
+
+
+def _told(size: Size, parts: tuple[str, ...], seed: int) -> list[Line]:
+    """Do these parts, and print what comes of them."""
     console = Console(width=140)
     lines: list[Line] = []
-    for name, part in PARTS.items():
-        if not words.only or name in words.only:
-            for line in part(size, words.seed):
-                lines.append(line)
-                console.print(f"{line.name}: {len(line.wrong)} wrong, {line.seconds:.0f} s")
+    for name in parts:
+        for line in PARTS[name](size, seed):
+            lines.append(line)
+            console.print(f"{line.name}: {len(line.wrong)} wrong, {line.seconds:.0f} s")
     console.print(table(lines))
     for line in lines:
         for wrong in line.wrong:
             console.print(f"{line.name}: {wrong}", markup=False, soft_wrap=True)
-    sys.exit(any(line.wrong for line in lines))
+    return lines
 
 
 if __name__ == "__main__":

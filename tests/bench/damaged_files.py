@@ -36,7 +36,6 @@ from iop4d.model.source import Catalogue
 from iop4d.model.states import FrameState
 from iop4d.reduction.context import WorkerContext
 from iop4d.simulator.sky import index_folder
-from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from tests.support.damaged_fits import (
     Mutant,
@@ -49,6 +48,7 @@ from tests.support.damaged_fits import (
 )
 from tests.support.rows import rows
 from tests.support.sites import write_corpus
+from tests.support.stores import database_of
 from tests.support.stub_worker import FAULTS
 from tests.support.trial import Trial, stub_trial
 
@@ -241,7 +241,7 @@ def _judged_poison(trial: Trial, paths: list[Path], bad: dict[str, str]) -> Pois
     trial.settle(len(paths), seconds=60.0 + _SECONDS_EACH * len(bad))
     grown = psutil.Process(trial.service.process.pid).memory_info().rss - before
     wrong = list(trial.end().wrong)
-    database = Database(trial.site / "iop4d.db", read_only=True)
+    database = database_of(trial.site, read_only=True)
     states = {row.name: row.state for row in rows(database, Frame)}
     for path in paths:
         expected = FrameState.QUARANTINED if path.name in bad else FrameState.DONE

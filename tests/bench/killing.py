@@ -21,7 +21,9 @@ from pathlib import Path
 from iop4d.simulator.night import Flare, NightPlan
 from tests.support.crash_points import KILLED, LABELS, VARIABLE
 from tests.support.invariants import workers_of
+from tests.support.postgresql import PostgresServer
 from tests.support.sites import take_night, write_corpus
+from tests.support.stores import has_database
 from tests.support.trial import (
     Ended,
     RemoteTrial,
@@ -118,7 +120,7 @@ def _crashed(trial: Trial, once: Path, files: int) -> bool:
             return True
         if not trial.service.alive:
             raise TrialError(f"the daemon ended by itself:\n{trial.service.log()[-3000:]}")
-        if (trial.site / "iop4d.db").exists() and trial.observer.quiet(files) \
+        if has_database(trial.site) and trial.observer.quiet(files) \
                 and not trial.observer.status()["mails"].get("queued"):
             return once.exists()
         time.sleep(0.05)
@@ -140,6 +142,7 @@ class Tally:
     """What many kills came to."""
 
     kills: int = 0
+    server_kills: int = 0  # of the database's server, besides
     frames: int = 0
     results: int = 0
     lost: int = 0
@@ -154,6 +157,7 @@ class Tally:
     def add(self, calm: Ended, killed: Ended) -> None:
         """Count one pair of runs."""
         self.kills += killed.kills
+        self.server_kills += killed.server_kills
         self.frames += sum(killed.frames.values())
         self.results += len(killed.rows)
         self.lost += len(calm.rows.keys() - killed.rows.keys()) + (
@@ -174,7 +178,8 @@ class Tally:
 
     def line(self, name: str) -> str:
         """The tally in one line."""
-        return (f"{name}: {self.kills} kills, {self.frames} frames, {self.results} results, "
+        more = f"{self.server_kills} of the server, " if self.server_kills else ""
+        return (f"{name}: {self.kills} kills, {more}{self.frames} frames, {self.results} results, "
                 f"{self.lost} lost, {self.doubled} doubled, {self.orphans} orphans, "
                 f"{self.mails} mails, {self.mails_missing} missing, "
                 f"{self.mails_repeated} repeated, {self.seconds:.0f} s")
@@ -192,6 +197,8 @@ class Pace:
 TRUE = Pace(shortest=0.2, longest=3.5, ahead=40)
 STUB = Pace(shortest=0.05, longest=2.0, ahead=20)
 FETCH = Pace(shortest=0.8, longest=3.0, ahead=20)
+_SERVER_SHARE = 0.5  # of the kills of the daemon before which the database's server is killed
+_AWAY = 1.5  # seconds for which it is away, at most
 _NIGHT = 40  # files: a whole one of the corpus
 _FETCHED_A_KILL = 4.0  # files: at most times several are under way
 
@@ -207,7 +214,7 @@ def disturbed(trial: Trial, frames: list[Path], *, kills: int, pace: Pace, seed:
             share = round(len(waiting) / (kills - trial.kills) * rng.uniform(0.0, 2.0))
             _feed(trial, waiting, min(share, pace.ahead), moment, rng)
             trial.kill()
-            if marks and rng.random() < 0.1 and (trial.site / "iop4d.db").exists():
+            if marks and rng.random() < 0.1 and has_database(trial.site):
                 trial.mark_one(rng)
             _progress(f"{trial.kills} kills, {len(frames) - len(waiting)} frames")
             trial.service.restart()
@@ -220,11 +227,19 @@ def disturbed(trial: Trial, frames: list[Path], *, kills: int, pace: Pace, seed:
 
 
 def _feed(trial: Trial, waiting: list[Path], count: int, until: float, rng: random.Random) -> None:
-    """Put so many files in at random moments, and wait for the end."""
+    """Put so many files in at random moments, and wait for the end; the server may fall."""
     now = time.monotonic()
-    for at in sorted(rng.uniform(now, until) for _ in range(min(count, len(waiting)))):
+    acts: list[tuple[float, Callable[[], None]]] = [
+        (rng.uniform(now, until), lambda: trial.put(waiting.pop(0)))
+        for _ in range(min(count, len(waiting)))]
+    if trial.server is not None and rng.random() < _SERVER_SHARE:
+        falls = rng.uniform(now, until)
+        acts += [(falls, trial.kill_server), (falls + rng.uniform(0.0, _AWAY), trial.start_server)]
+    for at, act in sorted(acts, key=lambda one: one[0]):
+        if at > until:  # the daemon is killed while the server is away
+            break
         time.sleep(max(at - time.monotonic(), 0.0))
-        trial.put(waiting.pop(0))
+        act()
     time.sleep(max(until - time.monotonic(), 0.0))
 
 
@@ -233,20 +248,22 @@ def _progress(text: str) -> None:
         print(f"\r{text}", end="", file=sys.stderr)
 
 
-def kill_true(folder: Path, *, kills: int, seed: int, science: int = 24) -> Tally:
+def kill_true(folder: Path, *, kills: int, seed: int, science: int = 24,
+              server: PostgresServer | None = None) -> Tally:
     """Kills of a daemon whose workers truly reduce a simulated night."""
     plan = NightPlan(seed=seed, fields=("S50716+714", "3C345"), frames=science, n_bias=5, n_flat=5,
                      flare=Flare(start=0.15, rise=0.1, mag=0.4))
     frames = take_night(plan, folder / "night")
     return _both(folder, frames, lambda place: true_trial(place, plan), kills=kills, pace=TRUE,
-                 seed=seed, marks=False)
+                 seed=seed, marks=False, server=server)
 
 
-def kill_stub(folder: Path, *, kills: int, seed: int) -> Tally:
+def kill_stub(folder: Path, *, kills: int, seed: int,
+              server: PostgresServer | None = None) -> Tally:
     """Kills of a daemon whose workers answer at once."""
     frames = write_corpus(folder / "corpus", max(round(kills * _FRAMES_A_KILL), _LEAST))
     return _both(folder, frames, lambda place: stub_trial(place, len(frames)), kills=kills,
-                 pace=STUB, seed=seed, marks=True)
+                 pace=STUB, seed=seed, marks=True, server=server)
 
 
 def kill_fetching(folder: Path, server: str, *, kills: int, seed: int) -> Tally:
@@ -274,30 +291,36 @@ def fetch_kills(server: str, kills: int, *, seed: int) -> Tally:
 
 
 def _both(folder: Path, frames: list[Path], make: Callable[[Path], Trial], *, kills: int,
-          pace: Pace, seed: int, marks: bool) -> Tally:
+          pace: Pace, seed: int, marks: bool, server: PostgresServer | None = None) -> Tally:
     began = time.monotonic()
     tally = Tally()
     calm = disturbed(make(folder / "calm"), frames, kills=0, pace=pace, seed=0, marks=False)
-    killed = disturbed(make(folder / "killed"), frames, kills=kills, pace=pace, seed=seed,
-                       marks=marks)
+    trial = make(folder / "killed")
+    trial.server = server
+    killed = disturbed(trial, frames, kills=kills, pace=pace, seed=seed, marks=marks)
     tally.add(calm, killed)
     tally.seconds = time.monotonic() - began
     return tally
 
 
-def random_kills(kills: int, *, seed: int, true_kills: int = TRUE_KILLS) -> list[tuple[str, Tally]]:
-    """So many kills in all; the first of them with the true worker."""
+def random_kills(kills: int, *, seed: int, true_kills: int = TRUE_KILLS,
+                 server: PostgresServer | None = None) -> list[tuple[str, Tally]]:
+    """So many kills in all; the first of them with the true worker.
+
+    ``server``: of the database, if it is not a file; it is killed, too, again and again.
+    """
     true_kills = min(kills, true_kills)
     tallies = []
     if true_kills:
         with tempfile.TemporaryDirectory() as scratch:
-            tallies.append(("true workers", kill_true(Path(scratch), kills=true_kills, seed=seed)))
+            tallies.append(("true workers", kill_true(
+                Path(scratch), kills=true_kills, seed=seed, server=server)))
     left = kills - true_kills
     while left > 0:
         batch = min(left, _BATCH)
         with tempfile.TemporaryDirectory() as scratch:
             tallies.append((f"stub workers, seed {seed}",
-                            kill_stub(Path(scratch), kills=batch, seed=seed)))
+                            kill_stub(Path(scratch), kills=batch, seed=seed, server=server)))
         left, seed = left - batch, seed + 1
     return tallies
 

@@ -28,11 +28,11 @@ from iop4d.model.states import FrameState
 from iop4d.model.units import SECONDS_A_DAY, isot_of_jd
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
-from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Result
 from tests.bench.instruments import instrument_speeds, speed_report
 from tests.support.rows import rows
 from tests.support.sites import drop, make_site, take_night
+from tests.support.stores import database_of
 
 _SETTLE = 0.5  # seconds; the site's default, set aside in the latency
 _DISTINCT = 21  # frames that are simulated; a longer backlog repeats them, each at its own time
@@ -203,7 +203,7 @@ def _live(exposures: list[Path], raw: Path, observer: Observer, service: Service
     site = raw.parent.parent
     _check_reduced(site)
     made = {row.frames[0]: row.created_at for row in rows(
-        Database(site / "iop4d.db", read_only=True), Result)}
+        database_of(site, read_only=True), Result)}
     latencies = [made[name] - at for name, at in closed.items()]
     if early := sum(latency <= 0.0 for latency in latencies):
         raise RuntimeError(f"{early} of {len(latencies)} results are older than their files")
@@ -212,7 +212,7 @@ def _live(exposures: list[Path], raw: Path, observer: Observer, service: Service
 
 def _check_reduced(site: Path) -> None:
     """Raise RuntimeError if any science frame has ended in another way than reduced."""
-    database = Database(site / "iop4d.db", read_only=True)
+    database = database_of(site, read_only=True)
     lost = [f"{row.name}: {row.state}, {row.reason}" for row in rows(
         database, Frame, Frame.kind == "science") if row.state != FrameState.DONE]
     if lost:
@@ -221,7 +221,7 @@ def _check_reduced(site: Path) -> None:
 
 def _stages(site: Path) -> dict[str, float]:
     """Mean core-seconds of each stage of the reduction."""
-    database = Database(site / "iop4d.db", read_only=True)
+    database = database_of(site, read_only=True)
     infos = [row.info for row in rows(database, Frame, Frame.kind == "science")]
     stages = [info["stages"] for info in infos if "stages" in info]
     return {name: mean(s.get(name, 0.0) for s in stages) for name in stages[0]}

@@ -15,8 +15,10 @@ import pytest
 import iop4d.cli
 from iop4d.cli import main
 from iop4d.cli.endings import EX_CONFIG, EX_TEMPFAIL, FAILED, INTERRUPTED, ending_of
+from iop4d.config import store
 from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store.database import Database
+from tests.support.stores import has_database
 
 Call = Callable[..., tuple[int, str, str]]
 ROOT = Path(iop4d.__file__).resolve().parents[1]
@@ -207,6 +209,8 @@ def test_the_first_commands_work_as_printed_in_a_new_shell(tmp_path: Path, page:
     ran = subprocess.run(["bash", "-ec", f"cd {tmp_path}\n{script}\niop4d catalogue import "
                           "builtin:blazars"], capture_output=True, text=True, check=False,
                          timeout=60, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin",
-                                          "PYTHONPATH": str(ROOT)})
+                                          "PYTHONPATH": str(ROOT),
+                                          **({store.VARIABLE: os.environ[store.VARIABLE]}
+                                             if store.VARIABLE in os.environ else {})})
     assert ran.returncode == 0, ran.stderr
-    assert (tmp_path / "iop4d" / "iop4d.db").exists()
+    assert has_database(tmp_path / "iop4d")

@@ -117,6 +117,7 @@ def test_a_sound_site_has_no_violations(place: Place) -> None:
         mailbox=place.root / "mailbox") == []
 
 
+@pytest.mark.sqlite  # a server refuses such a row
 def test_a_row_that_points_at_nothing(place: Place) -> None:
     place.database.db.execute_sql("PRAGMA foreign_keys = 0")
     place.add(ResultFrame, result=999, frame=place.frame)
@@ -263,6 +264,6 @@ def test_i13_a_secret_in_log_table_or_mail(place: Place) -> None:
     mail.write_text("hush")
     place.emit(id="hush")
     wrong = place.wrong(secrets=["unsaid", "hush"], mailbox=mail.parent)
-    assert {line.rsplit("/", 1)[1] for line in wrong} >= {"run.log", "1.eml"}
-    assert any("iop4d.db" in line for line in wrong)
+    assert {line.rsplit("/", 1)[-1] for line in wrong} >= {"run.log", "1.eml"}
+    assert any("iop4d.db" in line or line.endswith("table event") for line in wrong)
     assert all(line.startswith("I13: secret 1 ") for line in wrong)

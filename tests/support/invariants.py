@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.config.store import Place, ServerPlace, place_of_url
 from iop4d.model.errors import Iop4dError
+from tests.support.stores import contents
 
 _ENDED = frozenset({"done", "rejected", "failed", "quarantined", "duplicate", "superseded"})
 _PENDING = frozenset({"queued", "running", "waiting"})
@@ -350,13 +352,12 @@ def secrets_stay(evidence: Evidence) -> Iterator[str]:
     """I13: no secret stands in a log, in the database or in a mail."""
     if not evidence.secrets:
         return
-    files = [path for path in evidence.site.glob("iop4d.db*") if path.is_file()]
-    files += [path for path in (evidence.site / "logs").rglob("*") if path.is_file()]
+    files = [path for path in (evidence.site / "logs").rglob("*") if path.is_file()]
     if evidence.mailbox is not None:
         files += evidence.mailbox.glob("*.eml")
-    for path in files:
-        content = path.read_bytes()
-        yield from (f"secret {number} stands in {path}"
+    for name, content in chain(contents(_place_of(evidence.site)),
+                               ((str(path), path.read_bytes()) for path in files)):
+        yield from (f"secret {number} stands in {name}"
                     for number, secret in enumerate(evidence.secrets)
                     if secret.encode() in content)
 

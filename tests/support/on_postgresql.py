@@ -28,7 +28,7 @@ def start(config: pytest.Config) -> None:
     server = PostgresServer()
     server.start()
     config.stash[_SERVER] = server
-    os.environ[store.VARIABLE] = f"{server.url}?options=-csearch_path%3D{{site}}"
+    os.environ[store.VARIABLE] = server.url_of_sites
 
 
 def stop(config: pytest.Config) -> None:

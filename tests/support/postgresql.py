@@ -7,13 +7,22 @@ another account.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
+import pytest
+
+from iop4d.config.store import VARIABLE
 
 _TOP = Path(__file__).resolve().parents[2]
 _ACCOUNT = "nobody"
@@ -55,6 +64,11 @@ class PostgresServer:
         self.url = f"postgresql://iop4d@127.0.0.1:{self.port}/postgres"
         self._process: subprocess.Popen[bytes] | None = None
         self._make()
+
+    @property
+    def url_of_sites(self) -> str:
+        """What the environment says of the databases of sites: each has a schema of its own."""
+        return f"{self.url}?options=-csearch_path%3D{{site}}"
 
     def _make(self) -> None:
         self._data = self.folder / "data"
@@ -108,16 +122,44 @@ class PostgresServer:
             return False
         return True
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and neither killed nor stopped since."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End it at once with all its processes, as a crash does (SIGKILL)."""
         assert self._process is not None
-        os.killpg(self._process.pid, 9)
+        others = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        for one in others:  # each is the leader of a session of its own
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
         self._process.wait()
+        psutil.wait_procs(others, timeout=10.0)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """End it for good."""
+        """End it for good; it removes what it shares with its processes."""
         if self._process is not None and self._process.poll() is None:
-            self.kill()
+            self._process.send_signal(signal.SIGQUIT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10.0)
+            if self.runs:
+                self.kill()
         if self._own:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def on_server() -> Iterator[PostgresServer]:
+    """A server that holds the databases of all sites of this process and of those that it starts,
+    each in a schema of its own, unless their files name another."""
+    server = PostgresServer()
+    try:
+        server.start()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(VARIABLE, server.url_of_sites)
+            yield server
+    finally:
+        server.stop()

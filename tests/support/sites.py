@@ -16,7 +16,7 @@ from iop4d.simulator.frames import write_frame
 from iop4d.simulator.night import Night, NightPlan
 from iop4d.simulator.sky import field_of, index_folder
 from iop4d.store import catalogue, catalogue_csv
-from iop4d.store.database import Database
+from tests.support.stores import database_of
 
 _NIGHT_SITE = """\
 [[archive]]
@@ -39,7 +39,7 @@ def make_site(folder: Path, plan: NightPlan, *, more: str = "") -> Path:
     (folder / "iop4d.toml").write_text(_NIGHT_SITE.format(index=index_folder(), more=more),
                                        encoding="utf-8")
     text = Night(plan).sky.catalogue_csv(plan.seed, fields=tuple(map(field_of, plan.fields)))
-    database = Database(folder / "iop4d.db")
+    database = database_of(folder)
     with database.write() as tx:
         catalogue.save(tx, catalogue_csv.parse(text))
     database.close()
@@ -193,7 +193,7 @@ def make_stub_site(folder: Path, count: int, *, port: int, dead: int,
     (folder / "password").write_text(SECRET, encoding="utf-8")
     (folder / "password").chmod(0o600)
     names = sorted({str(_file(*divmod(number, _A_NIGHT))["object"]) for number in range(count)})
-    database = Database(folder / "iop4d.db")
+    database = database_of(folder)
     with database.write() as tx:
         catalogue.save(tx, [Source(name=name, ra_deg=float(n % 360), dec_deg=30.0,
                                kind=SourceKind.TARGET, calibrates=(), magnitudes={})

@@ -16,13 +16,13 @@ from pathlib import Path
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.servers import Mailbox, free_port
 from iop4d.simulator.service import Observer, Service
-from iop4d.store.database import Database
 from iop4d.store.flagging import set_flag
 from iop4d.store.schema import Alert, Frame, Result
 from tests.support import invariants, real_servers
 from tests.support.certificates import certificate
 from tests.support.daemon_under_test import WORKER
 from tests.support.invariants import Remembered
+from tests.support.postgresql import PostgresServer
 from tests.support.rows import rows
 from tests.support.sites import (
     ALERTS,
@@ -34,6 +34,7 @@ from tests.support.sites import (
     make_stub_site,
     results_of,
 )
+from tests.support.stores import database_of, has_database
 
 DAEMON = "tests.support.daemon_under_test"
 STUB_WORKER = "tests.support.stub_worker"
@@ -56,6 +57,7 @@ class Ended:
     alerts: set[tuple[str, str, str, int]]  # rule, source, band, episode
     letters: int  # rows of the outbox's letters
     kills: int
+    server_kills: int
     wrong: list[str] = field(default_factory=list)  # invariants that did not hold
 
     @property
@@ -70,6 +72,8 @@ class Trial:
     def __init__(self, site: Path, raw: Path, mailbox: Mailbox,
                  environ: Mapping[str, str]) -> None:
         self.site, self.raw, self.mailbox = site, raw, mailbox
+        self.server: PostgresServer | None = None  # what is killed besides, where there is one
+        self.server_kills = 0
         self.kills = 0
         self.wrong: list[str] = []
         self._dropped: dict[Path, str] = {}
@@ -86,11 +90,23 @@ class Trial:
         """Kill the daemon; then everything must be in order, whatever it was doing."""
         self.service.kill()
         self.kills += 1
+        self.start_server()
         self.check()
+
+    def kill_server(self) -> None:
+        """Kill the database server, with all that it was doing."""
+        assert self.server is not None
+        self.server.kill()
+        self.server_kills += 1
+
+    def start_server(self) -> None:
+        """Have the database server run again, if it was killed."""
+        if self.server is not None and not self.server.runs:
+            self.server.start()
 
     def check(self, *, settled: bool = False) -> None:
         """Add what is wrong to ``wrong``. Call while no daemon runs."""
-        if not (self.site / "iop4d.db").exists():
+        if not has_database(self.site):
             return
         self.wrong += invariants.violations(
             self.site, expected_files=self._dropped if settled else (),
@@ -105,7 +121,7 @@ class Trial:
 
     def mark_one(self, rng: random.Random) -> None:
         """Somebody flags a result of a source that no rule waits for. Call without a daemon."""
-        database = Database(self.site / "iop4d.db")
+        database = database_of(self.site)
         with contextlib.closing(database), database.write() as tx:
             ids = [row.id for row in rows(database, Result)
                    if is_quiet(row.source)]
@@ -137,7 +153,7 @@ class Trial:
         if code := self.service.stop():
             raise TrialError(f"the daemon ended with {code}:\n{self.service.log()[-3000:]}")
         self.check(settled=True)
-        database = Database(self.site / "iop4d.db", read_only=True)
+        database = database_of(self.site, read_only=True)
         states = Counter(f"{row.name} {row.state}" for row in rows(database, Frame))
         alerts = {(a.rule, a.source, a.band, a.episode) for a in rows(
             database, Alert, Alert.state.not_in(("pending", "inactive")))}
@@ -145,7 +161,8 @@ class Trial:
         results = results_of(self.site)
         for row in results.values():
             row["flags"] = ";".join(f for f in row["flags"].split(";") if f != _MARK)
-        return Ended(rows=results, frames=states, kills=self.kills, mails=self.mails(),
+        return Ended(rows=results, frames=states, kills=self.kills, server_kills=self.server_kills,
+                     mails=self.mails(),
                      alerts=alerts, letters=letters, wrong=self.wrong)
 
     def close(self) -> None:

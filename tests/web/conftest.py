@@ -20,10 +20,11 @@ from werkzeug.security import generate_password_hash
 from iop4d.config import Site
 from iop4d.store import alerts, requests, users
 from iop4d.store.database import Database
-from iop4d.store.schema import Event
+from iop4d.store.schema import Event, Frame
 from iop4d.system.lock import SiteLock
 from iop4d.web.app import create_app
 from iop4d.web.server import serve
+from tests.support.rows import rows, update
 from tests.web import observatory
 
 OURS = {"Origin": "http://localhost"}
@@ -193,6 +194,14 @@ def execute(site: Site, statement: str, *values: Any) -> None:
             database.db.execute_sql(database.kind.sql(statement), values)
     finally:
         database.close()
+
+
+def add_info(site: Site, *conditions: Any, **said: Any) -> None:
+    """Add what a worker said to the frames that meet the conditions."""
+    database = Database(site.database, prepare=False)
+    for row in rows(database, Frame, *conditions):
+        update(database, Frame, Frame.id == row.id, info=row.info | said)
+    database.close()
 
 
 def emit(site: Site, kind: str = "frame", content: str = '{"id":1}') -> int:

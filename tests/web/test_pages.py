@@ -173,6 +173,7 @@ def test_a_degraded_archive_is_announced_on_every_page_and_why_on_system(
     assert "the mount hangs" in client.get("/system").text
 
 
+@pytest.mark.sqlite  # whose lock holds up readers, too; a server's does not
 def test_a_locked_database_is_said_to_be_locked(
         empty: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_BUSY_SECONDS", 0.2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from iop4d.model.flags import Flag
 from iop4d.store import health, pages, sources, summaries, tonight
 from iop4d.store.database import Connection, Database
 from iop4d.web.app import create_app
+from tests.support.stores import copy_database
 from tests.web import observatory
 from tests.web.conftest import execute
 
@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(made: Path, tmp_path: Path) -> Site:
-    shutil.copy(made / "iop4d.db", tmp_path / "iop4d.db")
+    copy_database(made, tmp_path)
     return observatory.site(tmp_path)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
-import pysqlite3
 import pytest
 from flask.testing import FlaskClient
 
@@ -14,7 +11,8 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Frame
 from iop4d.web import reader
 from iop4d.web.app import create_app
-from tests.web.conftest import OURS, enter, execute, requested
+from tests.support.stores import held_by_another, set_version, version_of
+from tests.web.conftest import OURS, add_info, enter, execute, requested
 from tests.web.views.data.real_frame import give
 
 
@@ -89,25 +87,21 @@ def test_a_request_that_cannot_be_written_now_is_said_to_be_so(
         site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_BUSY_SECONDS", 0.1)
     number, client = frame_of(site, "failed"), client_of(site)
-    writer = pysqlite3.connect(str(site.database), isolation_level=None)
-    try:
-        writer.execute("BEGIN IMMEDIATE")
+    with held_by_another(site.database):
         answer = client.post(f"/frames/{number}/retry", headers=OURS)
         assert answer.status_code == 503
         assert "locked by another program" in answer.text
-        writer.execute("ROLLBACK")
-    finally:
-        writer.close()
     assert requested(site) == []
 
 
 def test_a_request_leaves_the_tables_as_they_are(site: Site) -> None:
     """A newer page must not migrate the database under an older daemon that runs."""
-    execute(site, "PRAGMA user_version = 1")
+    database = Database(site.database)
+    set_version(database, 1)
     number = frame_of(site, "failed")
     client_of(site).post(f"/frames/{number}/retry", headers=OURS)
-    with Database(site.database, read_only=True).read() as db:
-        assert db.rows("PRAGMA user_version") == [(1,)]
+    assert version_of(database) == 1
+    database.close()
     assert requested(site) == [{"frames": [number], "act": "retry",
                                 "by": "a browser of this machine"}]
 
@@ -133,9 +127,9 @@ def test_the_header_shows_every_card_and_finds_some(site: Site) -> None:
 
 def test_the_astrometric_match_is_drawn(site: Site) -> None:
     give(site)
-    execute(site, "UPDATE frame SET info = json_set(info, '$.solution', json(?)) WHERE id = 1",
-            json.dumps({"steps": ["index: none of 6 attempts matched"], "attempts": 2,
-                        "log_odds": 43.2, "matched": [[100.5, 200.5, 0.1, -0.2]]}))
+    add_info(site, Frame.id == 1, solution={
+        "steps": ["index: none of 6 attempts matched"], "attempts": 2, "log_odds": 43.2,
+        "matched": [[100.5, 200.5, 0.1, -0.2]]})
     page = client_of(site).get("/frames/1").text
     for said in ("Astrometric match", "Residuals over the frame", "none of 6 attempts matched",
                  "star list 2", "e<sup>43</sup>", "x 100, y 200: +0.10, -0.20 px"):

@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 from iop4d.config import Site
 from iop4d.store import catalogue
 from iop4d.store.database import Database
+from iop4d.store.schema import Frame
 from iop4d.web.app import create_app
-from tests.web.conftest import execute
+from tests.web.conftest import add_info, execute
 from tests.web.views.data.real_frame import give
 
 USES = [{"source": "2200+420 C", "zero_point": 23.42, "zero_point_err": 0.01, "weight": 1.0,
@@ -58,7 +59,7 @@ def test_settings_that_are_not_the_defaults_are_named(site: Site, client: FlaskC
     said = settings_of(site)
     said["photometry"]["aperture"] = 2.5
     execute(site, "INSERT INTO meta (key, value) VALUES ('settings/abc', ?)", json.dumps(said))
-    execute(site, "UPDATE frame SET info = json_set(info, '$.settings', 'abc') WHERE id = 1")
+    add_info(site, Frame.id == 1, settings="abc")
     page = client.get("/results/1").text
     assert "[photometry] aperture" in page
     assert "2.5" in page

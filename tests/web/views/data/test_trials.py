@@ -14,7 +14,7 @@ from iop4d.store import requests, users
 from iop4d.store.database import Database
 from iop4d.system.lock import SiteLock
 from iop4d.web.app import create_app
-from tests.web.conftest import OURS, enter, execute
+from tests.web.conftest import OURS, add_info, enter, execute
 
 TRY = "/results/1/trials"
 
@@ -23,7 +23,7 @@ TRY = "/results/1/trials"
 def client(own: Site) -> FlaskClient:
     with Database(own.database).write() as tx:
         users.set_role(tx, "Ana", Role.OBSERVER)
-    execute(own, "UPDATE frame SET info = json_set(info, '$.software', '1')")
+    add_info(own, software="1")
     execute(own, "UPDATE result SET instrument = 'CAFOS'")
     execute(own, "UPDATE master SET path = '/masters/flat.fits'")
     signed_in = create_app(own).test_client()

@@ -17,6 +17,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import ApiToken, Audit
 from iop4d.web.app import create_app
 from tests.support.rows import rows
+from tests.support.stores import contents
 from tests.web.conftest import OURS, PASSWORD, add_account, enter
 
 NEW = "battery staple"
@@ -163,7 +164,7 @@ def test_no_password_and_no_token_is_in_the_audit_or_the_database(app: Flask, si
     shown = re.search(r"iop4d_[\w-]{20,}", page)
     assert shown is not None
     post(ana, "/account/password", current=PASSWORD, new=NEW, again=NEW)
-    stored = b"".join(path.read_bytes() for path in site.root.glob("iop4d.db*"))
+    stored = b"".join(kept for _, kept in contents(site.database))
     for secret in (shown[0], NEW, PASSWORD):
         assert secret.encode() not in stored
     assert [row.act for row in rows(Database(site.database), Audit)] == ["add-token", "password"]
