@@ -30,7 +30,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if on_postgresql.IS_ON:
-        on_postgresql.skip_what_is_of_sqlite(items)
+        on_postgresql.skip_what_says_nothing_here(items)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    return True if on_postgresql.IS_ON and on_postgresql.is_run_once(collection_path) else None
 
 
 REALDATA = Path(__file__).resolve().parents[2] / "shared" / "realdata"

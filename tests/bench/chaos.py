@@ -49,7 +49,7 @@ class Size:
 LONG = Size(kills=2000, true_kills=100, fetch_kills=1000, passings=25, mutants=3000, poison=1000,
             examples="1500x80")
 #: On a server, beside the short form on files.
-SHORT_ON_SERVER = Size(kills=36, true_kills=6, fetch_kills=0, passings=1, mutants=0, poison=0,
+SHORT_ON_SERVER = Size(kills=24, true_kills=4, fetch_kills=0, passings=1, mutants=0, poison=0,
                        examples="")
 SHORT = Size(kills=150, true_kills=TRUE_KILLS, fetch_kills=8, passings=3, mutants=3000, poison=28,
              examples="")
