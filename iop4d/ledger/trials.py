@@ -6,6 +6,7 @@ are done one after the other, beside the other requests, which are answered at o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from iop4d.store.thread import DatabaseThread
 
 #: Frames of a result above which no pixels are measured again.
 MOST_FRAMES = 40
+_FREE_IN = 60.0  # seconds to wait for a worker, besides the time that a job may take
 
 
 class Trials:
@@ -62,7 +64,13 @@ class Trials:
         except Exception as error:  # noqa: BLE001
             known = isinstance(error, Iop4dError)
             return {"error": str(error) if known else f"the request is broken: {error!r}"}
-        return answer_of(await self._perform(planned))
+        limit = self._site.daemon.job_timeout + _FREE_IN
+        try:
+            async with asyncio.timeout(limit):
+                return answer_of(await self._perform(planned))
+        except TimeoutError:
+            return {"error": f"no worker was free within {limit:g} s; 'iop4d status' shows the "
+                             "workers. Nothing was changed: try again later"}
 
     def _planned(self, db: Connection, content: Mapping[str, Any]) -> TrialRequest:
         return plan_trial(db, int(content["result"]), dict(content.get("settings", {})),

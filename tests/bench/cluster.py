@@ -12,6 +12,7 @@ import contextlib
 import csv
 import io
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -37,7 +39,9 @@ from tests.support.sites import drop, make_site, take_night
 _SEED = 2
 _WORKERS = 2
 _KILL_EVERY = (1.5, 4.0)  # seconds
-_COME_UP = 3.0  # seconds that a worker gets to come up before the next is killed
+_COME_UP = 3.0  # seconds that a worker gets to come up before the next is killed, at least
+_SLOW = 60.0  # seconds, on a slow machine, within which some jobs must be done before that
+_SOME = 3  # jobs
 _LAST = 6  # frames that come after the scheduler was restarted for the last time
 _LONGEST = 1500.0  # seconds for all frames
 #: A worker of Dask that dies costs the job it had an attempt, and here they die all the time.
@@ -94,9 +98,20 @@ def _results(site: Path) -> list[str]:
                   for row in csv.DictReader(io.StringIO(ran.stdout)))
 
 
+def _jobs_done(site: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{site / 'iop4d.db'}?mode=ro",
+                                            uri=True)) as database:
+        (count,) = database.execute("SELECT count(*) FROM job WHERE state = 'done'").fetchone()
+        return int(count)
+
+
 @contextlib.contextmanager
-def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int) -> Iterator[Kills]:
-    """Kill workers at random, and the scheduler some times; what ended is started again."""
+def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int,
+              done: Callable[[], int]) -> Iterator[Kills]:
+    """Kill workers at random, and the scheduler some times; what ended is started again.
+
+    ``done``: how many jobs are; on a slow machine some are awaited between two kills.
+    """
     kills, stop, rng = Kills(), threading.Event(), random.Random(seed)
 
     def run() -> None:
@@ -115,6 +130,10 @@ def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int) -> Iterator[K
             while len(cluster.workers) < _WORKERS:
                 cluster.add_worker()
             stop.wait(_COME_UP)
+            before, since = done(), time.monotonic()
+            while time.monotonic() - since < _SLOW and done() < before + _SOME:
+                if stop.wait(0.3):
+                    break
 
     def run_reported() -> None:
         try:
@@ -140,7 +159,7 @@ def killed(folder: Path, *, groups: int, seed: int) -> tuple[dict[str, object], 
     (folder / "dask").mkdir()
     with dask_cluster(folder / "dask", _WORKERS) as cluster:
         site = make_site(folder / "site", plan, more=_SITE + _DASK.format(address=cluster.address))
-        with disturbed(cluster, seed, schedulers=2) as kills:
+        with disturbed(cluster, seed, schedulers=2, done=partial(_jobs_done, site)) as kills:
             began = time.monotonic()
             work_off(site, frames, pause=max(0.3, 30.0 / len(frames)),
                      may_end=lambda: kills.scheduler >= 2 or bool(kills.wrong))

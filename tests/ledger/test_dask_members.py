@@ -6,7 +6,7 @@ import asyncio
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -306,6 +306,7 @@ class FailingCluster:
     """A cluster that does not come up."""
 
     is_closed = False
+    workers: ClassVar[dict[str, object]] = {}
 
     def __init__(self, **how: object) -> None:
         self.how = how

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from iop4d.ledger import dispatch
+from iop4d.config.load import parse_site
+from iop4d.ledger import dispatch, trials
 from iop4d.ledger.dispatch import Dispatcher
 from iop4d.ledger.engines import RequestLostError
 from iop4d.model.messages import ClassifyRequest, Failed, Outcome
@@ -115,3 +116,17 @@ def test_what_is_asked_of_a_dispatcher_that_has_stopped_ends_at_once() -> None:
             await asyncio.wait_for(it.perform(REQUEST), 1.0)
 
     asyncio.run(go())
+
+
+def test_a_trial_for_which_no_worker_is_free_is_answered_all_the_same(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "_FREE_IN", -0.9)
+
+    async def never(_request: object) -> Outcome:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    site = parse_site("[daemon]\njob_timeout = 1", root=tmp_path)
+    it = trials.Trials(site, {}, cast("Any", Nothing()), never)
+    answer = asyncio.run(it._answer(cast("Any", type("Row", (), {"content": {}}))))
+    assert answer["error"].startswith("no worker was free within 0.1 s; 'iop4d status' shows")

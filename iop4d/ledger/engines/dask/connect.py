@@ -15,9 +15,13 @@ import distributed
 
 from iop4d.config import Site, Workers
 
+log = logging.getLogger(__name__)
+
 _TIMEOUT = 5.0  # seconds for an answer of the scheduler
 _IDLE = 60.0  # seconds without a job after which workers are ended
 _CLOSE_IN = 5.0  # seconds
+_AGAIN = 30.0  # seconds until what ended is started again
+_SSH_IN = 15  # seconds for a machine to answer
 _OVERHEAD_MB = 500  # memory of a Dask worker beside its worker process
 #: Settings of every Dask process that the daemon starts: no profile of tasks, and no
 #: limit of its own, since the worker processes have theirs.
@@ -29,7 +33,7 @@ _CONFIG = {"distributed.worker.profile.enabled": False,
 
 #: Their records are tracebacks of what the engine says in its own words.
 _LOUD = ("distributed.client", "distributed.utils", "distributed.core", "distributed.comm",
-         "distributed.nanny", "distributed.scheduler", "distributed.deploy")
+         "distributed.nanny", "tornado.application", "distributed.scheduler", "distributed.deploy")
 
 
 class Link:
@@ -39,7 +43,11 @@ class Link:
         self._site = site
         self._settings = site.workers
         self._cluster: Any = None
-        self._wanted = 0  # workers
+        self._wanted = 0  # workers; of the cluster ssh: machines with workers
+        self._each = 1  # workers of one of these
+        self._scaled_at = 0.0
+        self._down: set[object] = set()  # names of what was not up when it was looked at last
+        self._config = contextlib.ExitStack()  # settings of Dask while there is a cluster
         self._idle_since = time.monotonic()
         self.client: Any = None
         self.place = self._settings.scheduler or f"of the cluster '{self._settings.cluster}'"
@@ -50,12 +58,13 @@ class Link:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         address, security = self._settings.scheduler, security_of(self._settings)
         if not address:
-            with dask.config.set(_CONFIG | _tls_config(self._settings)):
-                # Known before it is up: one that fails or is given up meanwhile is closed too.
-                self._cluster = self._new_cluster(security)
-                await self._cluster
-                if self._settings.cluster == "slurm":
-                    await self._scale_to(self._wanted)
+            # As long as it is there, since workers that follow later get the same settings.
+            self._config.enter_context(dask.config.set(_CONFIG | _tls_config(self._settings)))
+            # Known before it is up: one that fails or is given up meanwhile is closed too.
+            self._cluster = self._new_cluster(security)
+            await self._up()
+            if self._settings.cluster == "slurm":
+                await self._scale_to(self._wanted)
             address, security = self._cluster.scheduler_address, self._cluster.security
         client = distributed.Client(address, asynchronous=True, security=security,
                                     timeout=_TIMEOUT, set_as_default=False, name="iop4d")
@@ -64,6 +73,16 @@ class Link:
         except BaseException:
             await _ended(client.close(timeout=1))
             raise
+
+    async def _up(self) -> None:
+        """Wait for the cluster; one of its machines that is away must not hold up the others."""
+        try:
+            await self._cluster
+        except Exception as error:
+            if not any(_is_up(worker) for worker in self._cluster.workers.values()):
+                raise
+            log.error("a part of the Dask cluster '%s' does not start: %s",
+                      self._settings.cluster, error)
 
     async def look(self) -> dict[str, Any]:
         """What the scheduler says of itself and its workers. Raises OSError or TimeoutError."""
@@ -79,17 +98,43 @@ class Link:
             async with asyncio.timeout(seconds):
                 await self.client.run(function, *args, workers=[address], on_error="ignore")
 
-    async def scale(self, jobs: int) -> None:
-        """Have as many workers as the jobs need, within the limits of the site file."""
-        if self._cluster is None or not self._settings.adaptive:
+    async def scale(self, jobs: int, there: int) -> None:
+        """Have as many workers as the jobs need, within the limits of the site file.
+
+        ``there``: how many there are. Those that ended, as their wall time or their machine did,
+        are started again: Dask alone does that when it is told a number.
+        """
+        if self._cluster is None:
             return
-        low, high = self._settings.adaptive
-        now, wanted = time.monotonic(), min(max(jobs, low), high)
-        if jobs:
-            self._idle_since = now
-        if wanted > self._wanted or (wanted < self._wanted and now - self._idle_since > _IDLE):
-            self._wanted = wanted
-            await self._scale_to(wanted)
+        now = time.monotonic()
+        if self._settings.adaptive:
+            low, high = self._settings.adaptive
+            wanted = min(max(jobs, low), high)
+            if jobs:
+                self._idle_since = now
+            if wanted > self._wanted or (wanted < self._wanted
+                                         and now - self._idle_since > _IDLE):
+                self._wanted, self._scaled_at = wanted, now
+                await self._scale_to(wanted)
+        if there < self._wanted * self._each and now - self._scaled_at > _AGAIN:
+            self._scaled_at = now
+            await self._forget_ended()
+            await self._scale_to(self._wanted)
+
+    async def _forget_ended(self) -> None:
+        """Forget what did not start or ended with its machine, which Dask would keep for ever."""
+        if self._settings.cluster == "local":
+            return  # their nannies start them again
+        down = {name: worker for name, worker in self._cluster.workers.items()
+                if not _is_up(worker)}
+        for name, worker in down.items():
+            if name not in self._down:
+                log.error("the worker %s of the Dask cluster '%s' ended or does not start; it is "
+                          "tried again", getattr(worker, "address", None) or name,
+                          self._settings.cluster)
+            self._cluster.workers.pop(name, None)
+            await _ended(worker.close())
+        self._down = set(down)
 
     async def _scale_to(self, wanted: int) -> None:
         scaled = self._cluster.scale(wanted)
@@ -104,6 +149,7 @@ class Link:
             await _ended(client.close(timeout=1))
         if cluster is not None:
             await _ended(cluster.close())
+        self._config.close()
 
     # Clusters.
 
@@ -111,6 +157,7 @@ class Link:
         kind = self._settings.cluster
         number = self._site.daemon.workers or os.cpu_count() or 1
         self._wanted = number = self._settings.adaptive[0] if self._settings.adaptive else number
+        self._scaled_at = time.monotonic()
         if kind == "local":
             return distributed.LocalCluster(
                 n_workers=number, threads_per_worker=1, processes=True, asynchronous=True,
@@ -118,8 +165,10 @@ class Link:
                 security=security or True)  # temporary keys: other accounts reach its port too
         if kind == "ssh":
             protocol = "tls://" if security else "tcp://"
+            self._wanted, self._each = len(self._settings.hosts) - 1, number
             return distributed.SSHCluster(
                 list(self._settings.hosts), asynchronous=True, security=security,
+                connect_options={"connect_timeout": _SSH_IN, "keepalive_interval": _SSH_IN},
                 worker_options={"nthreads": 1, "n_workers": number, "memory_limit": "0",
                                 "protocol": protocol},
                 scheduler_options={"port": 0, "dashboard": False, "protocol": protocol})
@@ -154,6 +203,15 @@ def _tls_config(settings: Workers) -> dict[str, object]:
     return {"distributed.comm.require-encryption": True, "distributed.comm.tls.ca-file": ca, **{
         f"distributed.comm.tls.{whose}.{what}": path for whose in ("scheduler", "worker", "client")
         for what, path in (("cert", cert), ("key", key))}}
+
+
+def _is_up(worker: Any) -> bool:
+    """Whether what holds a worker, a job or a connection over SSH, is there still."""
+    connection = getattr(worker, "connection", None)
+    process = getattr(worker, "proc", None)
+    return worker.status is distributed.Status.running and not (
+        (connection is not None and connection.is_closed())
+        or (process is not None and process.exit_status is not None))
 
 
 def _private(folder: Path) -> Path:

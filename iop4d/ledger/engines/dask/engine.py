@@ -271,7 +271,7 @@ class DaskWorkers:
             self._start(self._introduce(member), f"introduction of {member.address}")
         if self.size:
             self._alone_since = time.monotonic()
-        await self._link.scale(self._jobs)
+        await self._link.scale(self._jobs, len(found["workers"]))
 
     def _lose(self, error: Exception) -> None:
         """The scheduler is gone: what is under way goes back to the ledger and costs nothing."""
