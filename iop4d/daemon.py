@@ -39,6 +39,7 @@ from iop4d.ledger.requests import FilesByHand, IgnoreFrames, JudgeMasters, Repro
 from iop4d.ledger.trials import Trials
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState, RequestKind
+from iop4d.operations.prune import DailyPrune
 from iop4d.store import changes, disk_history, events, frames, provenance
 from iop4d.store.database import GROUP_READS, PRIVATE, Transaction
 from iop4d.store.thread import DatabaseThread
@@ -149,6 +150,7 @@ class Daemon:
         self._trials = Trials(self._site, self._instruments, self.database,
                               self._dispatcher.perform)
         self._build_messages()
+        self._prune = DailyPrune(self._site, self.database, self._clock)
         if self._watch:
             self._intake = Intake(self._ledger, self.database, self._clock, wake)
             for archive in self._site.archive:
@@ -224,6 +226,7 @@ class Daemon:
         calendar.add("tidying", self._tidy, hour=_TIDY_AT)
         if self._watch:
             # What is due follows from the rows that are there: one look more or less does no harm.
+            calendar.add("pruning", self._prune.run_once, hour=_TIDY_AT, minute=10)
             calendar.add("disk", self._note_disk, hour=0, at_start=True)
             calendar.add("summaries", self._summaries.run_once, minute="*", at_start=True)
         return {

@@ -59,6 +59,8 @@ COMMANDS = {
               "Show where the site keeps what it knows; copy it to another database."),
     "backup": ("iop4d.cli.backup:backup", "Make a backup while the daemon works; list them."),
     "restore": ("iop4d.cli.backup:restore", "Restore a backup into a folder."),
+    "prune": ("iop4d.cli.prune:prune",
+              "Make room: remove what can be made again, by rule; never raw frames."),
     "summary": ("iop4d.cli.summary:summary", "Show the summary of a night; send it again."),
     "systemd": ("iop4d.cli.service:systemd", "Run as a service: write the units for systemd."),
     "docs": ("iop4d.cli.docs:docs", "Show a page of the documentation."),

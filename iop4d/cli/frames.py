@@ -156,13 +156,16 @@ _SHOWN = 20  # frames that a dry run lists by name
 @click.option("--failed", is_flag=True, help="Frames that failed, were rejected or quarantined.")
 @click.option("--stale", "only_stale", is_flag=True,
               help="Frames whose masters, settings or software have changed since.")
+@click.option("--pruned", is_flag=True,
+              help="Frames whose reduced frame or preview was removed by 'iop4d prune'.")
 @click.option("--dry-run", is_flag=True, help="Only list them, with the reason.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with --dry-run.")
 @site_options
 @click.pass_context
 def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
-              instrument: str | None, failed: bool, only_stale: bool, dry_run: bool,
-              as_json: bool, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+              instrument: str | None, failed: bool, only_stale: bool, pruned: bool,
+              dry_run: bool, as_json: bool, site_after: str | None,
+              overrides_after: tuple[str, ...]) -> None:
     """Reduce frames again from their raw files: those that meet all conditions.
 
     Results keep their ids, flags set by hand and their history, and change in place. New frames go
@@ -170,10 +173,12 @@ def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
     """
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
-    if not (source or nights or instrument or failed or only_stale):
-        raise Iop4dError("expected one of --source, --night, --instrument, --failed and --stale")
+    if not (source or nights or instrument or failed or only_stale or pruned):
+        raise Iop4dError("expected one of --source, --night, --instrument, --failed, --stale and "
+                         "--pruned")
     check_instrument(site, instrument)
-    chosen = _chosen(site, source, nights, instrument, failed=failed, only_stale=only_stale)
+    chosen = _chosen(site, source, nights, instrument, failed=failed, only_stale=only_stale,
+                     pruned=pruned)
     if dry_run or not chosen:
         _list(chosen, as_json=as_json)
         return
@@ -181,7 +186,7 @@ def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
 
 
 def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument: str | None, *,
-            failed: bool, only_stale: bool) -> list[tuple[int, str, str]]:
+            failed: bool, only_stale: bool, pruned: bool) -> list[tuple[int, str, str]]:
     """(id, name, why) of the frames."""
     from iop4d.instruments.discovery import find_instruments
     from iop4d.ledger.stale import stale
@@ -193,7 +198,7 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
     with open_database(site, read_only=True).read() as db:
         rows = choose(db, Chosen(
             source=catalogue.find(db, source).name if source else "", nights=nights,
-            instrument=instrument or "", science=not failed,
+            instrument=instrument or "", science=not failed, pruned=pruned,
             states=TROUBLE if failed else (FrameState.DONE, FrameState.FAILED)))
         if not only_stale:
             return [(row.id, row.name, row.reason) for row in rows]

@@ -34,7 +34,7 @@ from iop4d.config.keys import (
     or_nothing,
     port_from,
 )
-from iop4d.config.operations import Backup
+from iop4d.config.operations import Backup, Prune
 from iop4d.config.store import Place, Store
 from iop4d.config.want import Want
 from iop4d.config.workers import Workers
@@ -298,6 +298,7 @@ class Site:
     web: Web = Web()
     store: Store = Store()
     backup: Backup = Backup()
+    prune: Prune = Prune()
     archive: tuple[Archive, ...] = ()
     camera: tuple[Camera, ...] = ()
     polarimeter: tuple[Polarimeter, ...] = ()
@@ -333,7 +334,7 @@ TABLES: dict[str, type] = {
     "site": SiteInfo, "daemon": Daemon, "workers": Workers, "masters": Masters,
     "astrometry": Astrometry, "photometry": Photometry, "polarimetry": Polarimetry,
     "alerts": Alerts, "atel": Atel, "summary": Summary, "web": Web, "store": Store,
-    "backup": Backup,
+    "backup": Backup, "prune": Prune,
 }
 #: Those of a list have a class for each kind, by the key ``kind``; others have one class, "".
 ARRAYS: dict[str, dict[str, type]] = {

@@ -31,6 +31,16 @@ def after(db: Connection, event_id: int, limit: int) -> list[Event]:
     return list(db.select(Event).where(Event.id > event_id).order_by(Event.id).limit(limit))
 
 
+def older(db: Connection, before: float) -> int:
+    """How many events happened before a time, but for the newest one, from which ids go on."""
+    return int(db.select(Event).where((Event.at < before) & (Event.id < newest(db))).count())
+
+
+def forget(tx: Transaction, before: float) -> None:
+    """Delete these."""
+    tx.delete(Event).where((Event.at < before) & (Event.id < newest(tx))).execute()
+
+
 def trim(tx: Transaction) -> None:
     """Delete all but the newest events."""
     tx.delete(Event).where(Event.id <= newest(tx) - _KEEP).execute()

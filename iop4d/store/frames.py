@@ -35,6 +35,8 @@ from iop4d.store.table import as_number, in_json, is_filled
 
 #: How the reason of a frame begins that a person wants left out.
 IGNORED = "ignored by hand"
+#: In a frame's info: when which product was removed to make room.
+PRUNED = "pruned"
 _KNOWN = "cameras_described"  # key of which instruments are known
 _SECOND_CHOICES = [found.value for found in AstrometryFrom if found.is_second_choice]
 _MEASURED = [field.name for field in fields(Measurement) if field.name != "growth"]
@@ -394,6 +396,7 @@ class Chosen:
     states: tuple[FrameState, ...] = ()
     science: bool = False  # no calibration frames
     ids: tuple[int, ...] = ()  # these besides those of the states
+    pruned: bool = False  # a product was removed to make room
 
 
 def choose(db: Connection, chosen: Chosen) -> list[Frame]:
@@ -412,6 +415,8 @@ def choose(db: Connection, chosen: Chosen) -> list[Frame]:
         query = query.where(Frame.instrument == chosen.instrument)
     if chosen.archive:
         query = query.where(Frame.archive == chosen.archive)
+    if chosen.pruned:
+        query = query.where(in_json(Frame.info, PRUNED).is_null(False))
     return list(query)
 
 

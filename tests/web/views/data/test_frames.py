@@ -7,7 +7,9 @@ from flask.testing import FlaskClient
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
+from iop4d.store import products
 from iop4d.store.database import Database
+from iop4d.store.products import Product
 from iop4d.store.schema import Frame
 from iop4d.web import reader
 from iop4d.web.app import create_app
@@ -161,3 +163,15 @@ def test_an_editor_leaves_a_frame_out_with_a_reason_and_uses_it_again(site: Site
     assert "Use again" in page
     assert address not in page
     assert client.post(address, headers=OURS, data={"reason": "x"}).status_code == 409
+
+
+def test_a_frame_whose_products_were_removed_says_so_and_how_they_come_back(site: Site) -> None:
+    number = frame_of(site, "done")
+    database = Database(site.database)
+    with database.write() as tx:
+        products.forget(tx, Product.REDUCED, [number], 1.0)
+    database.close()
+    text = client_of(site).get(f"/frames/{number}").get_data(as_text=True)
+    assert "The reduced frame was removed" in text
+    assert "iop4d reprocess --pruned" in text
+    assert "Download the reduced frame" not in text

@@ -1,0 +1,196 @@
+"""What goes by rule, what stays, and that a frame says so and can be reduced again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from iop4d.cli import cli
+from iop4d.config import Site
+from iop4d.config.load import load_site
+from iop4d.config.operations import Prune
+from iop4d.operations.prune import DailyPrune, Plan, act, plan
+from iop4d.store import audit, events
+from iop4d.store.database import Database
+from iop4d.store.frames import Chosen, choose
+from iop4d.store.products import Product
+from iop4d.store.schema import Audit, Event, Frame, Result, ResultFrame
+from iop4d.store.thread import DatabaseThread
+from tests.support.rows import rows
+
+NOW = 1.8e9
+DAY = 86400.0
+NIGHTS = ("2026-01-01", "2026-01-02", "2026-01-03")
+NONE = Prune(keep_nights=0)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Three nights of two frames each, 100, 50 and 1 days old; a result rests on the first one."""
+    (tmp_path / "iop4d.toml").write_text('[[archive]]\nname = "raw"\npath = "raw"\n')
+    database = Database(tmp_path / "iop4d.db")
+    with database.write() as tx:
+        for night, age in zip(NIGHTS, (100, 50, 1), strict=True):
+            for number in (1, 2):
+                stem = f"T/{night}/{number}"
+                paths = {"raw": f"{stem}.fits", "reduced": f"{stem}.fits",
+                         "previews": f"{stem}.png"}
+                for folder, name in paths.items():
+                    write(tmp_path / folder / name, age)
+                tx.create(Frame, archive="raw", path=f"{tmp_path}/raw/{stem}.fits", name="n",
+                          night=night, size=1, mtime_ns=1, state="done", kind="science",
+                          completed_at=1.0, seen_at=1.0, changed_at=1.0, info={"sky": 1.0},
+                          reduced_path=f"{tmp_path}/reduced/{stem}.fits",
+                          preview_path=f"{tmp_path}/previews/{stem}.png")
+        result = tx.create(
+            Result, key="k", source="S", telescope="T", instrument="I", night=NIGHTS[0],
+            mode="photometry", band="R", jd_mid=2460000.1, exptime_s=1.0, mag=15.0, created_at=1.0,
+            changed_at=1.0)
+        tx.insert_many(ResultFrame, [{"result": result.id, "frame": 1}])
+        for age in (40, 20, 0):
+            events.emit(tx, "frame", NOW - age * DAY, id=1)
+    database.close()
+    write(tmp_path / "logs" / "daemon.jsonl", 90)
+    write(tmp_path / "logs" / "daemon.jsonl.1", 90)
+    write(tmp_path / "logs" / "daemon.jsonl.2", 10)
+    return load_site(tmp_path)
+
+
+def write(path: Path, age_days: float, size: int = 1000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    os.utime(path, (NOW - age_days * DAY,) * 2)
+
+
+def planned(site: Site, rules: Prune) -> Plan:
+    with Database(site.database, read_only=True).read() as db:
+        return plan(db, site, rules, NOW)
+
+
+def names(what: Plan, product: Product = Product.REDUCED) -> list[str]:
+    return ["/".join(one.path.parts[-2:]) for one in what.products.get(product, [])]
+
+
+def do(site: Site, rules: Prune) -> int:
+    database = Database(site.database)
+
+    def write_(what: object) -> None:
+        with database.write() as tx:
+            what(tx)  # type: ignore[operator]
+
+    try:
+        return act(site, planned(site, rules), write_, rules=rules, by="ana", now=NOW)
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize(("rules", "expected"), [
+    (NONE, []),
+    (replace(NONE, reduced_days=60), ["2026-01-01/1.fits", "2026-01-01/2.fits"]),
+    (replace(NONE, reduced_days=60, keep_results=True), ["2026-01-01/2.fits"]),
+    (replace(NONE, reduced_days=0.5, keep_nights=2), ["2026-01-01/1.fits", "2026-01-01/2.fits"]),
+    (replace(NONE, reduced_max_gb=4e-6), ["2026-01-01/1.fits", "2026-01-01/2.fits"]),
+    (replace(NONE, reduced_days=60, reduced_max_gb=2.5e-6),
+     ["2026-01-01/1.fits", "2026-01-01/2.fits", "2026-01-02/1.fits", "2026-01-02/2.fits"]),
+    (replace(NONE, reduced_days=1000), []),
+])
+def test_what_goes_by_age_size_night_and_result(site: Site, rules: Prune,
+                                                expected: list[str]) -> None:
+    what = planned(site, rules)
+    assert names(what) == expected
+    assert names(what, Product.PREVIEWS) == []
+
+
+def test_it_goes_and_the_frame_says_so_until_it_is_reduced_again(site: Site) -> None:
+    rules = replace(NONE, reduced_days=60, previews_days=60, events_days=30, logs_days=30)
+    assert do(site, rules) == 5000
+    root = site.root
+    assert len(list((root / "reduced").rglob("*.fits"))) == 4
+    assert len(list((root / "previews").rglob("*.png"))) == 4
+    assert len(list((root / "raw").rglob("*.fits"))) == 6
+    assert sorted(path.name for path in (root / "logs").iterdir()) == [
+        "daemon.jsonl", "daemon.jsonl.2"]
+    database = Database(site.database)
+    first = rows(database, Frame)[0]
+    assert (first.reduced_path, first.preview_path) == (None, None)
+    assert first.info == {"sky": 1.0, "pruned": {"reduced": NOW, "previews": NOW}}
+    assert len(rows(database, Event)) == 2
+    assert rows(database, Audit)[-1].now == {
+        "reduced": 2, "previews": 2, "logs": 1, "events": 1, "bytes": 5000}
+    with database.read() as db:
+        assert [row.id for row in choose(db, Chosen(pruned=True))] == [1, 2]
+        assert audit.of_subject(db, "site")[0].act == "prune"
+    database.close()
+    assert planned(site, rules).is_empty
+
+
+def test_a_file_that_was_written_again_meanwhile_stays(site: Site) -> None:
+    rules = replace(NONE, reduced_days=60)
+    what = planned(site, rules)
+    path = what.products[Product.REDUCED][0].path
+    path.write_bytes(b"new")
+    database = Database(site.database)
+    with database.write() as tx:
+        act(site, what, lambda do: do(tx), rules=rules, by="ana", now=NOW)
+    database.close()
+    assert path.read_bytes() == b"new"
+
+
+def test_files_of_no_row_go_once_they_are_old(site: Site) -> None:
+    write(site.root / "reduced" / "T" / "old.fits", 99)
+    write(site.root / "reduced" / "T" / "new.fits", 0)
+    assert "T/old.fits" in names(planned(site, replace(NONE, reduced_days=60)))
+    assert "T/new.fits" not in names(planned(site, replace(NONE, reduced_days=60)))
+
+
+def test_raw_frames_never_go_wherever_rows_and_links_lead(site: Site, tmp_path: Path) -> None:
+    raw = tmp_path / "raw" / "T" / NIGHTS[0] / "1.fits"
+    link = tmp_path / "reduced" / "link.fits"
+    link.symlink_to(raw)
+    database = Database(site.database)
+    with database.write() as tx:
+        tx.update(Frame, reduced_path=str(raw)).where(Frame.id == 1).execute()
+        tx.update(Frame, reduced_path=str(link)).where(Frame.id == 2).execute()
+    database.close()
+    inside = replace(site, archive=(replace(site.archive[0], path=tmp_path / "reduced"),))
+    assert raw not in [one.path for one in planned(
+        site, replace(NONE, reduced_days=0.1)).products[Product.REDUCED]]
+    assert link not in [one.path for one in planned(
+        site, replace(NONE, reduced_days=0.1)).products[Product.REDUCED]]
+    assert planned(inside, replace(NONE, reduced_days=0.1)).is_empty
+
+
+def test_the_command_shows_first_asks_and_needs_a_rule(site: Site) -> None:
+    def run(*words: str, answer: str = "") -> tuple[int, str]:
+        ran = CliRunner().invoke(cli, ["prune", *words, "--site", str(site.root)], input=answer)
+        return ran.exit_code, ran.output + str(ran.exception or "")
+
+    assert "no rule says what may go" in run()[1]
+    most = ("--keep-nights", "0", "--reduced-max-gb")
+    code, said = run(*most, "4e-6", "--dry-run")
+    assert (code, "reduced: 2 files" in said) == (0, True)
+    assert len(json.loads(run(*most, "1e-7", "--dry-run", "--json")[1])["reduced"]) == 6
+    run(*most, "1e-7", answer="n\n")
+    assert len(list((site.root / "reduced").rglob("*.fits"))) == 6
+    assert run(*most, "1e-7", "--keep-nights", "1", "--yes")[0] == 0
+    assert len(list((site.root / "reduced").rglob("*.fits"))) == 2
+
+
+def test_the_daemon_does_it_each_day_if_it_may(site: Site) -> None:
+    async def day(rules: Prune) -> None:
+        database = DatabaseThread.of(site.database)
+        await database.open()
+        await DailyPrune(replace(site, prune=rules), database, lambda: NOW).run_once()
+        database.close()
+
+    rules = replace(NONE, reduced_days=60)
+    asyncio.run(day(rules))
+    assert len(list((site.root / "reduced").rglob("*.fits"))) == 6
+    asyncio.run(day(replace(rules, daily=True)))
+    assert len(list((site.root / "reduced").rglob("*.fits"))) == 4
