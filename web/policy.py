@@ -173,6 +173,7 @@ ACCESS = {
     "groups.group": Access.SITE,
     "frames.ignore": Access.EDIT,
     "system.fragment": Access.SITE,
+    "metrics.metrics": Access.OWN,  # and as [web] metrics says
     "system.site_file": Access.ADMINISTER,
     "log.page": Access.ADMINISTER,
     "log.lines": Access.ADMINISTER,
@@ -247,6 +248,18 @@ def may_retry() -> bool:
         allowed == "local" and (may(Access.EDIT) or is_of_this_machine(request))))
 
 
+def may_scrape() -> bool:
+    """Whether a program may read the metrics: with an account or a token, and whom the site file
+    names."""
+    allowed = parts().site.web.metrics
+    return may(Access.OWN) or allowed in ("all", "none") or (
+        allowed == "local" and is_of_this_machine(request))
+
+
+#: What else than the reader's role decides, by address.
+_MORE = {"frames.retry": may_retry, "metrics.metrics": may_scrape}
+
+
 def for_reader(value: Any) -> Any:
     """Plain values without the folders of files, for who reads results alone."""
     if sees(Access.SITE):
@@ -269,7 +282,8 @@ def _refuse() -> AnyResponse | None:
     if is_change and not api_token():
         refuse_other_pages()
     access = ACCESS.get(endpoint, Access.ADMINISTER)
-    if (may_retry() if endpoint == "frames.retry" else sees(access)):
+    more = _MORE.get(endpoint)
+    if sees(access) if more is None else more():
         return None
     return _refused(access, is_change=is_change)
 
@@ -296,7 +310,7 @@ _FOR = {Access.OBSERVE: "observers", Access.EDIT: "editors", Access.ADMINISTER: 
 
 def _is_for_programs() -> bool:
     """Whether a program asks, or a page for a part of it."""
-    return bool(request.path.startswith(("/api/", "/fragments/", "/events"))
+    return bool(request.path.startswith(("/api/", "/fragments/", "/events", "/metrics"))
                 or request.headers.get("HX-Request"))
 
 

@@ -255,6 +255,10 @@ class Web:
     allow_retry: str = key(
         "Who may retry failed frames with the page's button: local (browsers on this machine, and "
         "editors), all, or none.", "local", check=one_of("local", "all", "none"))
+    metrics: str = key(
+        "Who may read /metrics: local: programs on this machine; all; token: none of them; and in "
+        "each case whoever has an account or a token. none: there are no metrics.", "local",
+        check=one_of("local", "all", "token", "none"))
     trusted_proxy: str = key(
         "Address or network of the web server that passes requests on, such as 127.0.0.1; its "
         "X-Forwarded headers are believed. Empty: none.", "", check=or_nothing(network))

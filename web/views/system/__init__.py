@@ -1,5 +1,6 @@
 """System: what whoever runs the machine looks at."""
 
-from iop4d.web.views.system import accounts, changes, log, status
+from iop4d.web.views.system import accounts, changes, log, metrics, status
 
-BLUEPRINTS = (accounts.blueprint, changes.blueprint, log.blueprint, status.blueprint)
+BLUEPRINTS = (accounts.blueprint, changes.blueprint, log.blueprint,
+              metrics.blueprint, status.blueprint)
