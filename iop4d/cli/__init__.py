@@ -63,6 +63,8 @@ COMMANDS = {
               "Make room: remove what can be made again, by rule; never raw frames."),
     "summary": ("iop4d.cli.summary:summary", "Show the summary of a night; send it again."),
     "systemd": ("iop4d.cli.service:systemd", "Run as a service: write the units for systemd."),
+    "completion": ("iop4d.cli.completion:completion",
+                   "Write what a shell reads to complete commands and options."),
     "docs": ("iop4d.cli.docs:docs", "Show a page of the documentation."),
     "demo": ("iop4d.cli.demo:demo", "Start a simulated observatory with the daemon and the page."),
 }

@@ -30,6 +30,7 @@ class Context:
     overrides: tuple[str, ...]
 
 
+LOG_VARIABLE = "IOP4D_LOG"  # text or json: how services write their messages
 _LEVEL = "iop4d.level"  # of the log, as -v and -q ask for it
 
 
@@ -48,6 +49,14 @@ def verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-q", "--quiet", is_flag=True, expose_value=False,
                         callback=_say(logging.WARNING),
                         help="Log warnings and errors alone; show no progress.")(command)
+
+
+def log_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a service say how it writes its messages."""
+    return click.option("--log", "log_form", type=click.Choice(["text", "json"]), default=None,
+                        envvar=LOG_VARIABLE,
+                        help="How messages are written to standard error [IOP4D_LOG, else text]."
+                        )(command)
 
 
 def is_quiet() -> bool:
@@ -145,14 +154,22 @@ def has_database(site: Site) -> bool:
     return is_there(site.database)
 
 
-def set_up_logging(ctx: click.Context, *, level: int = logging.INFO) -> None:
-    """Log to standard error, with systemd's priorities when the journal reads it."""
+def set_up_logging(ctx: click.Context, *, level: int = logging.INFO,
+                   form: str | None = None) -> None:
+    """Log to standard error, with systemd's priorities when the journal reads it.
+
+    ``form``: text or json; None: as the variable IOP4D_LOG says, else text.
+    """
     asked = ctx.meta.get(_LEVEL, level)
     level = asked if asked == logging.DEBUG else max(level, asked)
-    journal = "JOURNAL_STREAM" in os.environ
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JournalFormatter("%(name)s: %(message)s") if journal else _UtcFormatter(
-        "%(asctime)s UTC %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    if (form or os.environ.get(LOG_VARIABLE, "")) == "json":
+        handler.setFormatter(_JsonFormatter())
+    elif "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(_JournalFormatter("%(name)s: %(message)s%(frames)s"))
+    else:
+        handler.setFormatter(_UtcFormatter(
+            "%(asctime)s UTC %(levelname)-7s %(message)s%(frames)s", "%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("aioftp", "apprise", "apscheduler", "asyncio", "asyncssh", "httpcore2", "httpx2",
                   "peewee", "tzlocal", "urllib3", "waitress", "watchdog"):
@@ -172,7 +189,17 @@ _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERRO
              logging.CRITICAL: 2}
 
 
-class _UtcFormatter(logging.Formatter):
+class _NamingFormatter(logging.Formatter):
+    """Names the frames that a message is about at its end."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from iop4d.system.logfile import frames_of
+
+        record.frames = frames_of(record)
+        return super().format(record)
+
+
+class _UtcFormatter(_NamingFormatter):
     """Times are UTC, whatever the machine's zone."""
 
     @staticmethod
@@ -181,12 +208,23 @@ class _UtcFormatter(logging.Formatter):
         return time.gmtime(at)
 
 
-class _JournalFormatter(logging.Formatter):
+class _JournalFormatter(_NamingFormatter):
     """Puts the syslog priority, such as ``<4>``, before each line (sd-daemon(3))."""
 
     def format(self, record: logging.LogRecord) -> str:
         priority = f"<{_PRIORITY.get(record.levelno, 6)}>"
         return "\n".join(priority + line for line in super().format(record).splitlines() or [""])
+
+
+class _JsonFormatter(logging.Formatter):
+    """A line of JSON, as in the files of the log; before it the journal's priority."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from iop4d.system.logfile import as_json
+
+        journal = "JOURNAL_STREAM" in os.environ
+        priority = f"<{_PRIORITY.get(record.levelno, 6)}>" if journal else ""
+        return priority + as_json(record, {})
 
 
 def time_option(option: str, text: str, *, now_jd: float | None = None) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import keep_log, load, set_up_logging, site_options
+from iop4d.cli.common import keep_log, load, log_option, set_up_logging, site_options
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ _RELOADED = 60.0  # seconds within which a daemon must have reloaded: running jo
 
 
 @click.command()
+@log_option
 @site_options
 @click.pass_context
-def run(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def run(ctx: click.Context, log_form: str | None, site_after: str | None,
+        overrides_after: tuple[str, ...]) -> None:
     """Run the daemon: watch the archives, reduce each frame as it comes, send alerts.
 
     It stops cleanly on SIGTERM and Ctrl-C: running jobs end, the rest is done after the next start.
@@ -36,7 +38,7 @@ def run(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, 
     from iop4d.system.service import serve
 
     site = load(ctx, site_after, overrides_after)
-    set_up_logging(ctx)
+    set_up_logging(ctx, form=log_form)
     keep_log(site, "daemon")
     serve(site, lambda: load(ctx, site_after, overrides_after, skip_wrong_rules=False), Daemon)
 
@@ -85,9 +87,10 @@ def _heartbeat(site: Site) -> dict[str, Any]:
 
 @click.command()
 @click.option("--port", type=int, help="Port to listen at, instead of the site file's.")
+@log_option
 @site_options
 @click.pass_context
-def web(ctx: click.Context, port: int | None, site_after: str | None,
+def web(ctx: click.Context, port: int | None, log_form: str | None, site_after: str | None,
         overrides_after: tuple[str, ...]) -> None:
     """Serve the live page. It reads the daemon's database and needs no running daemon."""
     from iop4d.web.server import serve
@@ -95,7 +98,7 @@ def web(ctx: click.Context, port: int | None, site_after: str | None,
     if port is not None:
         overrides_after = (*overrides_after, f"web.port={port}")
     site = load(ctx, site_after, overrides_after)
-    set_up_logging(ctx)
+    set_up_logging(ctx, form=log_form)
     keep_log(site, "web")
     serve(site, load=lambda: load(ctx, site_after, overrides_after))
 

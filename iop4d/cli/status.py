@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from iop4d.cli.endings import EX_CONFIG
 from iop4d.cli.output import echo
 from iop4d.model.errors import ConfigError
 from iop4d.model.states import JobState
+from iop4d.store.kind import StoreUnavailableError
 
 if TYPE_CHECKING:
     from iop4d.config import Site
@@ -34,10 +36,13 @@ _USUAL: tuple[Any, ...] = (None, 0, {}, [], "closed", "events")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.option("--all", "everything", is_flag=True,
               help="List every frame and group, not a few of each reason.")
+@click.option("--watch", type=click.FloatRange(0.5), metavar="[SECONDS]", is_flag=False,
+              flag_value=2.0, default=None,
+              help="Show it again every 2 s, or so many, until Ctrl-C; with --json in a line each.")
 @site_options
 @click.pass_context
-def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str | None,
-           overrides_after: tuple[str, ...]) -> None:
+def status(ctx: click.Context, as_json: bool, everything: bool, watch: float | None,
+           site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Show what the daemon does, counts by state, the queue, and why frames failed and groups have
     no polarisation.
 
@@ -45,22 +50,18 @@ def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str 
     is wrong, if no worker process starts, or if it did not stop and yet does not run; with 78 if
     the site file is wrong, which is said after all else.
     """
-    from iop4d.config.secret import exposed_secrets
     from iop4d.model.states import DaemonState
     from iop4d.store.status import LIVE
-    from iop4d.store.status import status as read
-    from iop4d.system.lock import is_locked
 
     site, wrong = _site(ctx, site_after, overrides_after)
-    with open_database(site, read_only=True).read() as db:
-        state = read(db, time.time(), locked=is_locked(site.lock))
+    if watch is not None:
+        _watch(site, watch, as_json=as_json, everything=everything)
+        return
+    state = _read(site)
     if as_json:
         click.echo(json.dumps(state, indent=1))
     else:
-        for line in _lines(state, everything=everything):
-            echo(line, hang=0 if line.startswith(" ") else 9)
-        for exposed in exposed_secrets(site):
-            echo(f"secret   {exposed}", hang=9)
+        _show(site, state, everything=everything)
     if wrong is not None:
         click.echo(f"iop4d: the site file is wrong: {wrong}", err=True)
         ctx.exit(EX_CONFIG)
@@ -68,6 +69,46 @@ def status(ctx: click.Context, as_json: bool, everything: bool, site_after: str 
     ctx.exit(int(bool(state["undelivered"]) or daemon["state"] == DaemonState.SILENT
                  or (daemon["state"] in LIVE
                      and bool(daemon.get("wrong_rules") or daemon.get("trouble")))))
+
+
+def _read(site: Site) -> dict[str, Any]:
+    from iop4d.store.status import status as read
+    from iop4d.system.lock import is_locked
+
+    with open_database(site, read_only=True).read() as db:
+        return read(db, time.time(), locked=is_locked(site.lock))
+
+
+def _show(site: Site, state: dict[str, Any], *, everything: bool) -> None:
+    from iop4d.config.secret import exposed_secrets
+
+    for line in _lines(state, everything=everything):
+        echo(line, hang=0 if line.startswith(" ") else 9)
+    for exposed in exposed_secrets(site):
+        echo(f"secret   {exposed}", hang=9)
+
+
+def _watch(site: Site, seconds: float, *, as_json: bool, everything: bool) -> None:
+    """Show the state again and again; a database that cannot be read is said, and looked at again.
+    """
+    while True:
+        try:
+            state = _read(site)
+        except StoreUnavailableError as error:
+            click.echo(f"iop4d: {error}", err=True)
+        else:
+            if as_json:
+                click.echo(json.dumps(state))
+            else:
+                if sys.stdout.isatty():
+                    click.clear()
+                echo(f"at       {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC")
+                _show(site, state, everything=everything)
+            sys.stdout.flush()
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            return
 
 
 def _site(ctx: click.Context, site_after: str | None,

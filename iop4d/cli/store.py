@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from iop4d.cli.common import load, site_options
-from iop4d.cli.output import counted, echo
+from iop4d.cli.output import counted, echo, json_option, write_json
 from iop4d.model.errors import Iop4dError
 
 
@@ -15,18 +15,24 @@ def store() -> None:
 
 
 @store.command()
+@json_option
 @site_options
 @click.pass_context
-def show(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def show(ctx: click.Context, as_json: bool, site_after: str | None,
+         overrides_after: tuple[str, ...]) -> None:
     """Where the database is, and how many rows its largest tables have."""
     from iop4d.cli.common import open_database
     from iop4d.store.copying import counts
 
     site = load(ctx, site_after, overrides_after)
-    echo(f"{site.database}")
     with open_database(site, read_only=True).read() as db:
-        for table, count in counts(db):
-            echo(f"{count:10d}  {table}")
+        rows = counts(db)
+    if as_json:
+        write_json({"database": str(site.database), "rows": dict(rows)})
+        return
+    echo(f"{site.database}")
+    for table, count in rows:
+        echo(f"{count:10d}  {table}")
 
 
 @store.command()

@@ -23,6 +23,7 @@ _SIZE = 4 << 20  # bytes of a file, after which another one begins
 _OLDER = 4  # files that are kept besides
 _LONGEST = 20_000  # characters of a message; a trace is shorter
 _MOST_FRAMES = 500  # ids that a message keeps
+_NAMED = 3  # frames that a line names
 _BLOCK = 1 << 16  # bytes that are read at once, from the end
 _MOST_READ = 32 << 20  # bytes that one question looks through
 _OF_ARCHIVE = "archive %s"  # how messages of archives begin; their name is the first argument
@@ -32,6 +33,29 @@ def about(*, frames: Iterable[int] = (), telescope: str = "", job: str = "") -> 
     """What a message is about, for ``extra`` of a logger: ids of frames, telescope, kind of job."""
     said = {"frames": list(islice(frames, _MOST_FRAMES)), "telescope": telescope, "job": job}
     return {"about": {name: value for name, value in said.items() if value}}
+
+
+def as_json(record: logging.LogRecord, telescopes: Mapping[str, str]) -> str:
+    """A message as a line of JSON. ``telescopes``: by the names of archives."""
+    text = record.getMessage()
+    if record.exc_info:
+        text += "\n" + logging.Formatter().formatException(record.exc_info)
+    line: dict[str, Any] = {
+        "at": round(record.created, 3), "level": _level(record.levelno), "of": record.name,
+        "text": text[:_LONGEST], **getattr(record, "about", {})}
+    if str(record.msg).startswith(_OF_ARCHIVE) and isinstance(record.args, tuple):
+        line["archive"] = str(record.args[0])
+        line.setdefault("telescope", telescopes.get(line["archive"], ""))
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+
+
+def frames_of(record: logging.LogRecord) -> str:
+    """The frames that a message is about, for its end: `` [frame 12]``; empty for none."""
+    ids = getattr(record, "about", {}).get("frames") or []
+    if not ids:
+        return ""
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return f" [frame{'s' * (len(ids) > 1)} {', '.join(map(str, ids[:_NAMED]))}{more}]"
 
 
 class LogFile(RotatingFileHandler):
@@ -57,16 +81,7 @@ class LogFile(RotatingFileHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         """A line of JSON."""
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + logging.Formatter().formatException(record.exc_info)
-        line: dict[str, Any] = {
-            "at": round(record.created, 3), "level": _level(record.levelno), "of": record.name,
-            "text": text[:_LONGEST], **getattr(record, "about", {})}
-        if str(record.msg).startswith(_OF_ARCHIVE) and isinstance(record.args, tuple):
-            line["archive"] = str(record.args[0])
-            line.setdefault("telescope", self._telescopes.get(line["archive"], ""))
-        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        return as_json(record, self._telescopes)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - of logging.Handler
         """Nothing: the message stands on standard error, and the next one is tried again."""
