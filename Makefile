@@ -7,7 +7,7 @@ ARGS ?=
 JOBS ?= 4
 
 DOCS := $(VENV)/.docs
-.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql lock clean help
+.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql lock release-check clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,9 @@ docs: $(STAMP) $(DOCS)  ## The documentation as pages, in build/docs/html; ARGS=
 $(DOCS): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	touch $@
+
+release-check: $(STAMP)  ## Wheel and sdist, each Python, an ordinary account; ARGS="--lowest --image", ARGS="--short"
+	$(BIN)/python -m tests.bench.wheel $(ARGS)
 
 lock: $(STAMP)  ## Write constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
