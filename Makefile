@@ -29,7 +29,7 @@ lint: $(STAMP)  ## Style, types and import contracts
 	$(BIN)/lint-imports
 
 pytest: $(STAMP)  ## The tests alone, four files at a time, as many of them wait; ARGS="-k name", JOBS=0 for one process
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200"
 	$(BIN)/python -m tests.bench.speed $(ARGS)

@@ -28,7 +28,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     on_postgresql.stop(config)
 
 
+#: Files that take long, the longest first: begun last they would be waited for alone.
+_LONG = ("tests/test_daemon.py", "tests/ledger/test_dask.py", "tests/system/test_service.py",
+         "tests/web/test_auth.py", "tests/cli/test_cli.py", "tests/simulator/test_polarised.py",
+         "tests/archives/test_names.py", "tests/alerts/test_light_curves.py",
+         "tests/alerts/test_summary_alerts.py", "tests/alerts/test_atel_figure.py",
+         "tests/web/test_browser.py", "tests/simulator/test_headers.py",
+         "tests/archives/test_download.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
     if on_postgresql.IS_ON:
         on_postgresql.skip_what_says_nothing_here(items)
 

@@ -205,7 +205,7 @@ class Reduction:
     @cached_property
     def _measured(self) -> Measured:
         field = self._field
-        return measure_frame(self._subtracted, self._detected.stars, field, self._request.facts,
+        return measure_frame(self._subtracted, self._detected.stars, field, self._request,
                              self._tools, self._stages)
 
     @cached_property

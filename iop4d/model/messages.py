@@ -94,7 +94,7 @@ class MasterBuilt:
 class StarList:
     """The stars of a solved frame, brightest first: 0-based pixels, fluxes in ADU; its WCS cards.
 
-    ``frame``: its id.
+    ``frame``: its id; ``blended``: sources whose images hold another star's light there.
     """
 
     frame: int
@@ -103,6 +103,7 @@ class StarList:
     flux: tuple[float, ...]
     wcs: dict[str, float | int | str]
     binning: int = 1
+    blended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ from iop4d.reduction.masters import (
     calibrate_pixels,
 )
 from iop4d.reduction.measure import (
+    as_seen_elsewhere,
     circles_of,
     measure_field_stars,
     measure_sources,
@@ -108,7 +109,7 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     pixels = calibrate_frame(request, tools, stages, keep=request.reduced_path is not None)
     found = detect_stars(pixels.frame, pixels.masters, request, tools, stages)
     field = solve_field(pixels.frame, found, request, tools, stages)
-    measured = measure_frame(pixels.frame, found.stars, field, request.facts, tools, stages)
+    measured = measure_frame(pixels.frame, found.stars, field, request, tools, stages)
     with stages("results"):
         reduced = _reduced(request, tools, found.stars, field, measured.aperture, measured,
                            wrapped=pixels.wrapped, pixel_doubts=(
@@ -177,14 +178,14 @@ def solve_field(frame: CalibratedImage, found: Detected, request: ReduceRequest,
         solver=tools.solver, settings=tools.site.astrometry), stages)
 
 
-def measure_frame(frame: CalibratedImage, stars: Stars, field: Field, facts: FrameFacts,
+def measure_frame(frame: CalibratedImage, stars: Stars, field: Field, request: ReduceRequest,
                   tools: Tools, stages: Stages) -> Measured:
     """Measure the sources of the catalogue on a solved frame."""
     photometry = tools.site.photometry
     with stages("photometry"):
         aperture = aperture_for(stars.psf.fwhm, radius=photometry.aperture,
                                 inner=photometry.annulus_inner, outer=photometry.annulus_outer)
-        return _measure(frame, stars, field, aperture, facts, tools)
+        return _measure(frame, stars, field, aperture, request, tools)
 
 
 def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
@@ -198,7 +199,8 @@ def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
 
 
 def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Aperture,
-             facts: FrameFacts, tools: Tools) -> Measured:
+             request: ReduceRequest, tools: Tools) -> Measured:
+    facts = request.facts
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
@@ -210,6 +212,8 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     circles = circles_of(tools.catalogue, field, aperture, facts)
     sources = measure_sources(pixels, tools.catalogue, field, aperture, facts,
                               sky_level=stars.sky.level, circles=circles)
+    if request.reference is not None and not pixels.empirical_psf.n_stars:
+        sources = as_seen_elsewhere(sources, request.reference.blended)
     if facts.mode != "polarimetry" or facts.beams > 1:
         return Measured(aperture=aperture, sources=sources, field_stars=())
     targets = tuple(m for m in sources if _is_target(m.source, tools.catalogue))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,6 +99,14 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
     both = [both_beams(ordinary[name], extraordinary[name])
             for name in extraordinary if name in ordinary]
     return (*both, *ordinary.values(), *extraordinary.values())
+
+
+def as_seen_elsewhere(found: tuple[Measurement, ...],
+                      blended: Collection[str]) -> tuple[Measurement, ...]:
+    """The measurements of a frame with too few stars to know its PSF: that a star is two was seen
+    on another frame of the field."""
+    return tuple(replace(m, flags=m.flags | int(Flag.BLENDED)) if m.source in blended else m
+                 for m in found)
 
 
 def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Aperture,

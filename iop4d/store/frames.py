@@ -476,5 +476,9 @@ def star_list(db: Connection, frame_id: int) -> StarList:
     frame = db.by_id(Frame, frame_id)
     stars = db.by_id(FrameStars, frame_id).stars
     x, y, flux = (tuple(column) for column in zip(*stars, strict=True))
+    rows = schema.Measurement
+    blended = db.select(rows, rows.source).where(
+        (rows.frame == frame_id)
+        & (rows.flags.bin_and(int(Flag.BLENDED)) != 0)).distinct().tuples()
     return StarList(frame=frame_id, x=x, y=y, flux=flux, wcs=frame.info["wcs"],
-                    binning=frame.binning)
+                    binning=frame.binning, blended=tuple(sorted(name for (name,) in blended)))

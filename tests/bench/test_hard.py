@@ -141,7 +141,8 @@ def test_catalogues_of_one_and_of_a_wrong_calibrator_differ_by_that() -> None:
 def test_a_whole_frame_that_is_not_sure_enough_gives_sub_frames_no_stars() -> None:
     unsure: Any = SimpleNamespace(stars=(), wcs={})
     assert star_list(unsure) is None
-    sure: Any = SimpleNamespace(stars=((1.0, 2.0, 30.0), (4.0, 5.0, 60.0)), wcs={})
+    sure: Any = SimpleNamespace(stars=((1.0, 2.0, 30.0), (4.0, 5.0, 60.0)), wcs={},
+                                measurements=())
     found = star_list(sure)
     assert found is not None
     assert (found.x, found.y, found.flux) == ((1.0, 4.0), (2.0, 5.0), (30.0, 60.0))

@@ -12,7 +12,7 @@ from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
 from iop4d.model.messages import Solution
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.field import Field
-from iop4d.reduction.measure import circles_of, measure_sources
+from iop4d.reduction.measure import as_seen_elsewhere, circles_of, measure_sources
 from iop4d.science.refine import Refined
 from iop4d.science.tan import Wcs
 from tests.science.skies import NoisyField, noisy_field
@@ -60,3 +60,18 @@ def test_what_most_stars_have_is_the_psf_s_whether_the_frame_has_bad_pixels_or_n
     assert hit_stars(field) == set()
     assert hit_stars(masked(field, 3.0, 3.0)) == set()
     assert hit_stars(masked(field, field.x[2] + 2.0, field.y[2])) == {2}
+
+
+def test_a_blend_that_a_whole_frame_saw_is_one_on_a_sub_frame_that_cannot_see_it() -> None:
+    field = noisy_field(3.0)
+    places = [WCS.to_sky(field.x[star], field.y[star]) for star in STARS]
+    catalogue = Catalogue(version=1, sources=tuple(
+        Source(name=f"{star}", ra_deg=float(ra), dec_deg=float(dec), kind=SourceKind.TARGET)
+        for star, (ra, dec) in zip(STARS, places, strict=True)))
+    found = measure_sources(
+        field.pixels, catalogue, FIELD, field.aperture, FACTS, sky_level=0.0,
+        circles=circles_of(catalogue, FIELD, field.aperture, FACTS))
+    assert not any(m.flags & Flag.BLENDED for m in found)
+    seen = as_seen_elsewhere(found, ("4", "of another field"))
+    assert [m.source for m in seen if m.flags & Flag.BLENDED] == ["4"]
+    assert [m.flags & ~int(Flag.BLENDED) for m in seen] == [m.flags for m in found]

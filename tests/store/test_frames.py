@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.model.flags import Flag
 from iop4d.model.frame import Detector, FrameFacts, FrameKind
-from iop4d.store import frames
+from iop4d.store import frames, schema
 from iop4d.store.database import Database
 
 FACTS = FrameFacts(telescope="T", instrument="I", kind=FrameKind.SCIENCE, night="2022-09-08",
@@ -24,4 +25,20 @@ def test_what_a_header_says_of_its_detector_is_kept(tmp_path: Path, detector: De
         row = frames.create(tx, 0.0, archive="a", path="/x", name="x", size=1, mtime_ns=1,
                             completed_at=0.0, **frames.facts_columns(facts))
         assert frames.facts_of(frames.by_id(tx, row.id)) == facts
+    database.close()
+
+
+def test_the_stars_of_a_whole_frame_come_with_what_was_blended_on_it(tmp_path: Path) -> None:
+    database = Database(tmp_path / "iop4d.db")
+    with database.write() as tx:
+        row = frames.create(tx, 0.0, archive="a", path="/x", name="x", size=1, mtime_ns=1,
+                            completed_at=0.0, info={"wcs": {"CRVAL1": 1.0}},
+                            **frames.facts_columns(FACTS))
+        tx.create(schema.FrameStars, frame=row.id, stars=[[1.0, 2.0, 30.0], [4.0, 5.0, 60.0]])
+        for source, beam, flags in (("one", "", Flag.BLENDED | Flag.CROWDED),
+                                    ("one", "O", Flag.BLENDED), ("other", "", Flag.CROWDED)):
+            tx.create(schema.Measurement, frame=row.id, source=source, beam=beam, x=1.0, y=2.0,
+                      flags=int(flags))
+        found = frames.star_list(tx, row.id)
+    assert (found.x, found.flux, found.blended) == ((1.0, 4.0), (30.0, 60.0), ("one",))
     database.close()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from iop4d.config.load import parse_site
+from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import (
     Classified,
@@ -135,4 +136,5 @@ def star_list(found: Reduced) -> StarList | None:
     if not found.stars:
         return None
     x, y, flux = (tuple(column) for column in zip(*found.stars, strict=True))
-    return StarList(frame=1, x=x, y=y, flux=flux, wcs=found.wcs, binning=2)
+    return StarList(frame=1, x=x, y=y, flux=flux, wcs=found.wcs, binning=2, blended=tuple(
+        sorted({m.source for m in found.measurements if m.flags & Flag.BLENDED})))
