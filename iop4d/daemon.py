@@ -7,8 +7,9 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from iop4d.alerts.atel.drafts import Drafter
@@ -21,6 +22,7 @@ from iop4d.alerts.rule_intents import settle
 from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of
 from iop4d.alerts.system_rules import SystemRules
 from iop4d.archives.folder import WatchedFolder
+from iop4d.archives.known import KnownFiles
 from iop4d.archives.nights import any_observes
 from iop4d.archives.server import PolledServer
 from iop4d.archives.session import connect
@@ -154,8 +156,7 @@ class Daemon:
         if self._watch:
             self._intake = Intake(self._ledger, self.database, self._clock, wake)
             for archive in self._site.archive:
-                known = await self.database.read(frames.known_files, archive.name)
-                self._archives.append(self._archive_of(archive, known))
+                self._archives.append(self._archive_of(archive))
 
     def _build_alerts(self) -> None:
         self._alerts = AlertEngine(self._site, self._clock)
@@ -173,16 +174,24 @@ class Daemon:
             telescopes=telescopes_of(self._site, list(self._places.values())),
             plot=self._dispatcher.draw, wake=self._mail_wake.set)
 
-    def _archive_of(self, archive: Archive, known: dict[str, tuple[int, int]],
-                    ) -> WatchedFolder | PolledServer:
-        settings = self._site.daemon
+    async def _known_files(self, archive: str) -> AsyncIterator[list[tuple[str, int, int]]]:
+        """What was delivered before, in parts between which others read and write."""
+        after = ("", 0)
+        while found := await self.database.read(frames.known_part, archive, after):
+            after = found[-1][:2]
+            yield [(path, size, mtime_ns) for path, _, size, mtime_ns in found]
+
+    def _archive_of(self, archive: Archive) -> WatchedFolder | PolledServer:
+        settings, recall = self._site.daemon, partial(self._known_files, archive.name)
         if isinstance(archive, FolderArchive):
             return WatchedFolder(
-                archive=archive, known=known, deliver=self._intake.deliver, settle=settings.settle,
+                archive=archive, known=KnownFiles(), recall=recall,
+                deliver=self._intake.deliver, settle=settings.settle,
                 settle_unannounced=settings.settle_after_scan,
                 scan_interval=settings.scan_interval, clock=self._clock)
         return PolledServer(
-            archive=archive, known=known, deliver=self._intake.deliver, connect=connect,
+            archive=archive, known=KnownFiles(), recall=recall, deliver=self._intake.deliver,
+            connect=connect,
             telescope=self._places.get(archive.telescope), clock=self._clock,
             short=lambda: self._ledger.space.reason)
 

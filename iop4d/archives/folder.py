@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from iop4d.archives import mounts
 from iop4d.archives.blocking_thread import BlockingThread
+from iop4d.archives.known import KnownFiles, Recall
 from iop4d.archives.mounts import Identity, RootGuard, identity_of
 from iop4d.archives.retry import UnreadFiles
 from iop4d.archives.settle import Events, Settler, Stamp
@@ -44,16 +45,19 @@ class WatchedFolder:
     """Watches one folder and delivers each file once it is complete.
 
     ``known`` holds (size, mtime) of the files that were delivered before: a file that is as it was
-    then is not delivered again.
+    then is not delivered again. ``recall``: gives more of them, part by part, before the first
+    look.
     """
 
-    def __init__(self, *, archive: FolderArchive, known: dict[str, tuple[int, int]],
+    def __init__(self, *, archive: FolderArchive, known: KnownFiles,
                  deliver: Deliver, settle: float, settle_unannounced: float, scan_interval: float,
                  clock: Callable[[], float],
-                 filesystem: Callable[[Path], str] = mounts.kind_of) -> None:
+                 filesystem: Callable[[Path], str] = mounts.kind_of,
+                 recall: Recall | None = None) -> None:
         self._archive = archive
         self._root = archive.path
         self._known = known
+        self._recall = recall
         self._deliver = deliver
         self._pauses = {"announced": settle, "unannounced": settle_unannounced}
         self._scan_interval = scan_interval
@@ -103,6 +107,7 @@ class WatchedFolder:
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.create_task(stop.wait(), name=f"archive {self._archive.name} stop")
         try:
+            await self._remember()
             while not stop.is_set():
                 self._ticked_at = time.monotonic()
                 try:
@@ -121,6 +126,13 @@ class WatchedFolder:
             self._stopped.cancel()
             self._events.end()
             self._thread.close()
+
+    async def _remember(self) -> None:
+        """Learn what was delivered before."""
+        if self._recall is not None:
+            async for part in self._recall():
+                self._known.add(part)
+                self._ticked_at = time.monotonic()
 
     async def _turn(self) -> None:
         if time.monotonic() >= self._next_root:

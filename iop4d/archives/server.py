@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.archives.download import Limiter, download, left_behind, settled
+from iop4d.archives.known import KnownFiles, Recall
 from iop4d.archives.names import printable
 from iop4d.archives.nights import folder_of, observes, pause_of
 from iop4d.archives.retry import Breaker
@@ -34,7 +35,6 @@ from iop4d.archives.session import (
 from iop4d.archives.shifted import shifted, zone_shift
 from iop4d.archives.standing import Standing, exactly
 from iop4d.archives.survey import (
-    Known,
     WantedFile,
     above_nights,
     is_here,
@@ -66,17 +66,19 @@ _LONGEST_OUTAGE = 400  # nights that are made up for at most
 class PolledServer:
     """Polls one server and delivers each frame once it is here.
 
-    ``known`` holds (size, mtime) of the files that were delivered before, by local path.
+    ``known`` holds (size, mtime) of the files that were delivered before, by local path; ``recall``
+    gives more of them, part by part, before the first look.
     ``telescope``: where the frames come from, None if unknown; ``connect``: opens a session.
     """
 
-    def __init__(self, *, archive: ServerArchive, known: Known, deliver: Deliver,
+    def __init__(self, *, archive: ServerArchive, known: KnownFiles, deliver: Deliver,
                  telescope: Telescope | None, connect: Connect,
                  clock: Callable[[], float] = time.time, breaker: Breaker | None = None,
-                 short: Callable[[], str] = str) -> None:
+                 short: Callable[[], str] = str, recall: Recall | None = None) -> None:
         self._archive = archive
         self._short = short  # why nothing is to be fetched now, the disk being full, say
         self._known = known
+        self._recall = recall
         self._deliver = deliver
         self._telescope = telescope
         self._connect = connect
@@ -88,7 +90,7 @@ class PolledServer:
         self._standing = Standing(archive.settle)
         self._tells_minutes = False
         self._cut_off: dict[str, str] = {}  # folders whose listing is not whole: what was said
-        self._whole_until = _newest_night(archive, known)  # up to which all was looked at
+        self._whole_until: date | None = None  # up to which all was looked at
         self._reached: dict[str, int] = {}  # bytes of files that broke off
         self._backlog: set[str] = set()  # what was there at the first look
         self._fetching: dict[str, list[int]] = {}  # name: bytes that came, bytes in all
@@ -133,6 +135,7 @@ class PolledServer:
         """Poll until told to stop."""
         stopping = asyncio.create_task(stop.wait(), name=f"archive {self._archive.name} stop")
         try:
+            await self._remember()
             while not stop.is_set():
                 look = asyncio.create_task(self._try_to_look(), name=f"look {self._archive.name}")
                 await asyncio.wait({look, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,6 +148,14 @@ class PolledServer:
         finally:
             stopping.cancel()
             await self._hang_up()
+
+    async def _remember(self) -> None:
+        """Learn what was delivered before."""
+        if self._recall is not None:
+            async for part in self._recall():
+                self._known.add(part)
+                self.ticked_at = time.monotonic()
+        self._whole_until = _newest_night(self._archive, self._known)
 
     async def _idle(self, stopping: asyncio.Task[bool], pause: float) -> None:
         if pause > _KEEP:
@@ -480,11 +491,12 @@ class PolledServer:
         self._state, self._reason = "degraded", reason
 
 
-def _newest_night(archive: ServerArchive, known: Known) -> date | None:
+def _newest_night(archive: ServerArchive, known: KnownFiles) -> date | None:
     """The newest night of which files were delivered; None if there is none."""
     above = f"{archive.path}/"
     nights = []
-    for name in {path[len(above):].partition("/")[0] for path in known if path.startswith(above)}:
+    for name in {folder[len(above):].partition("/")[0] for folder in known.folders
+                 if folder.startswith(above)}:
         with contextlib.suppress(ValueError):
             nights.append(date.fromisoformat(name))
     return max(nights, default=None)

@@ -38,7 +38,8 @@ def zone_shift(files: Sequence[WantedFile], known: Known) -> int:
     return seconds if seconds and count >= _FEWEST and 2 * count > len(moved) else 0
 
 
-def shifted(files: Sequence[WantedFile], known: Known, seconds: int) -> Known:
+def shifted(files: Sequence[WantedFile], known: Known,
+            seconds: int) -> dict[str, tuple[int, int]]:
     """What is known of the files that moved by that much, with their times as they are now."""
     return {str(file.local): (known[str(file.local)][0],
                               known[str(file.local)][1] + seconds * 10**9)
@@ -46,9 +47,12 @@ def shifted(files: Sequence[WantedFile], known: Known, seconds: int) -> Known:
 
 
 def as_of_now(files: Sequence[WantedFile], known: Known) -> Known:
-    """What is known, with the times that a server tells whose zone changed."""
+    """What is known of some files, with the times that a server tells whose zone changed."""
     seconds = zone_shift(files, known)
-    return known | shifted(files, known, seconds) if seconds else known
+    if not seconds:
+        return known
+    before = {path: stamp for file in files if (stamp := known.get(path := str(file.local)))}
+    return before | shifted(files, known, seconds)
 
 
 def _of_moved_folders(files: Sequence[WantedFile], known: Known) -> Iterator[WantedFile]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from iop4d.archives.names import local_path, safe_name
 from iop4d.archives.nights import components, folder_of, night_of_folder
@@ -16,7 +17,16 @@ from iop4d.config import ServerArchive
 
 _DEEPEST = 8  # folders below that of a night
 _CALIBRATION = re.compile(r"(?i)bias|dark|flat|zero")
-Known = dict[str, tuple[int, int]]  # local path to (size, mtime in ns) of what was delivered
+
+
+class Known(Protocol):
+    """Local path to (size, mtime in ns) of what was delivered: a dict, or ``KnownFiles``."""
+
+    def get(self, path: str, /) -> tuple[int, int] | None:
+        """Size and time of a file; None if it is not known."""
+
+    def __getitem__(self, path: str, /) -> tuple[int, int]: ...
+
 
 
 @dataclass(frozen=True, kw_only=True)

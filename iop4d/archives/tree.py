@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from iop4d.archives.known import KnownFiles
 from iop4d.archives.settle import Stamp
 
 _FAR = 2**63 - 1  # ns; some file systems keep times beyond what a database takes
@@ -37,7 +38,7 @@ class Found:
 class Tree:
     """Finds the frames below a root: names that match and are not hidden, links followed."""
 
-    def __init__(self, root: Path, pattern: str, known: dict[str, tuple[int, int]]) -> None:
+    def __init__(self, root: Path, pattern: str, known: KnownFiles) -> None:
         self._root = root
         self._pattern = re.compile(pattern)
         self._known = known

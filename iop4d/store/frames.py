@@ -203,6 +203,18 @@ def known_files(db: Connection, archive: str) -> dict[str, tuple[int, int]]:
     return {path: (size, mtime) for path, size, mtime in rows.iterator()}
 
 
+def known_part(db: Connection, archive: str, after: tuple[str, int],
+               ) -> list[tuple[str, int, int, int]]:
+    """The same, part by part, of all versions: path, id, size, mtime_ns of those that follow upon
+    a path and id."""
+    return db.rows(_KNOWN_PART, *after, archive)
+
+
+#: All from an index: no frame is read.
+_KNOWN_PART = """SELECT "path", "id", "size", "mtime_ns" FROM "frame"
+WHERE ("path", "id") > (?, ?) AND "archive" = ? ORDER BY "path", "id" LIMIT 5000"""
+
+
 def archive_names(db: Connection) -> list[str]:
     """The archives that frames came from."""
     return [name for (name,) in db.select(Frame, Frame.archive).distinct().tuples() if name]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from peewee import fn
+
 from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.messages import MeasuredFrame
@@ -220,13 +222,15 @@ def measured_frames(db: Connection, series: Series) -> tuple[MeasuredFrame, ...]
     """The frames of a series in order of time, with what is measured of source and calibrators."""
     names = [series.source,
              *(s.name for s in catalogue.load(db).calibrators_of(series.source))]
-    with_source = Row.select(Row.frame).where(Row.source == series.source)
+    # Asked of each frame of the night: all measurements of a source are those of many years.
+    with_source = fn.EXISTS(Row.select(Row.id).where(
+        (Row.frame == Frame.id) & (Row.source == series.source)))
     frames = list(db.select(Frame).where(
         (Frame.telescope == series.telescope) & (Frame.instrument == series.instrument)
         & (Frame.night == series.night) & (Frame.band == series.band)
         & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.state == FrameState.DONE.value)
         & (Frame.mode == "photometry")
-        & Frame.id.in_(with_source)).order_by(Frame.jd_start, Frame.name, Frame.id))
+        & with_source).order_by(Frame.jd_start, Frame.name, Frame.id))
     return with_measurements(db, frames, Row.source.in_(names) & (Row.beam == ""))
 
 

@@ -32,21 +32,27 @@ class Away:
     reason: str
 
 
-# What rules look at.
+# What rules look at. What came since a moment was changed since then, too, which an index knows.
 
 
 def last_frame_at(db: Connection, telescope: str, *, archive: str = "") -> float | None:
     """When the newest frame of a telescope, or of an archive, was seen (Unix seconds)."""
-    newest: float | None = db.select(Frame, pw.fn.MAX(Frame.seen_at)).where(
-        Frame.archive == archive if archive else Frame.telescope == telescope).scalar()
-    return newest
+    return _newest(db, _of(telescope, archive))
 
 
 def last_science_frame_at(db: Connection, telescope: str, *, archive: str = "") -> float | None:
     """The same of the newest science frame."""
-    newest: float | None = db.select(Frame, pw.fn.MAX(Frame.seen_at)).where(
-        (Frame.archive == archive if archive else Frame.telescope == telescope)
-        & (Frame.kind == FrameKind.SCIENCE)).scalar()
+    return _newest(db, _of(telescope, archive) & (Frame.kind == FrameKind.SCIENCE))
+
+
+def _of(telescope: str, archive: str) -> Any:
+    return Frame.archive == archive if archive else Frame.telescope == telescope
+
+
+def _newest(db: Connection, which: Any) -> float | None:
+    """From the end of an index: MAX would read all frames of the telescope."""
+    newest: float | None = db.select(Frame, Frame.seen_at).where(which).order_by(
+        Frame.seen_at.desc()).limit(1).scalar()
     return newest
 
 
@@ -62,7 +68,7 @@ def unsolved_frames(db: Connection, since: float) -> list[tuple[str, int, int]]:
     lost = pw.fn.SUM(pw.Case(None, [(Frame.reason.startswith(f"{UNSOLVED}:"), 1)], 0))
     return list(db.select(Frame, Frame.telescope, pw.fn.COUNT(Frame.id), lost).where(
         (Frame.kind == FrameKind.SCIENCE) & Frame.state.in_((FrameState.DONE, FrameState.FAILED))
-        & (Frame.seen_at > since)).group_by(Frame.telescope).tuples())
+        & (Frame.seen_at > since) & (Frame.changed_at > since)).group_by(Frame.telescope).tuples())
 
 
 def zero_points(db: Connection, since: float) -> list[tuple[str, float, float, float]]:
@@ -73,7 +79,8 @@ def zero_points(db: Connection, since: float) -> list[tuple[str, float, float, f
     alike = (Result.telescope, Result.instrument, Result.band, Result.exptime_s)
     groups = standing(db, Result.telescope, pw.fn.MAX(Result.zero_point),
                       pw.fn.MAX(Result.id)).where(
-        Result.zero_point.is_null(False) & (Result.created_at > since)).group_by(*alike).tuples()
+        Result.zero_point.is_null(False) & (Result.created_at > since)
+        & (Result.changed_at > since)).group_by(*alike).tuples()
     found = []
     for telescope, best, newest in groups:
         row = db.by_id(Result, newest)

@@ -85,8 +85,8 @@ def _column(db: pw.Database, field: pw.Field) -> str:
     return f"{said} {'' if field.null else 'NOT NULL '}DEFAULT {literal}"
 
 
-#: Indexes over another expression than before: they are made anew.
-_INDEXES = ("frame_began",)
+#: Indexes over something else than before: they are made anew, or others do their work.
+_INDEXES = ("frame_began", "frame_path")
 
 #: Columns that had another name before: table, old, new.
 _COLUMNS: tuple[tuple[Any, str, str], ...] = (

@@ -19,7 +19,7 @@ class Frame(Table):
     """One file of raw data, known by telescope, night, name and version."""
 
     archive = pw.TextField()
-    path = pw.TextField(index=True)
+    path = pw.TextField()
     telescope = pw.TextField(default="")
     night = pw.TextField(default="", index=True)
     name = pw.TextField(index=True)
@@ -68,9 +68,13 @@ class Frame(Table):
     class Meta:
         indexes = ((("telescope", "night", "name"), False),
                    (("instrument", "kind", "night", "jd_start"), False),
-                   (("night", "state"), False))
+                   (("night", "state"), False), (("telescope", "seen_at"), False),
+                   (("archive", "seen_at"), False))
 
 
+# Holds all that tells a known file from another: the watch of an archive learns it from here.
+Frame.add_index(Frame.index(Frame.path, Frame.id, Frame.archive, Frame.size, Frame.mtime_ns,
+                            name="frame_known"))
 # Those that were not read yet are the newest.
 Frame.add_index(pw.SQL('CREATE INDEX IF NOT EXISTS "frame_began" ON "frame" '
                        '(coalesce("jd_start", 1e9))'))
@@ -507,13 +511,13 @@ class Summary(Table):
 
     night = pw.TextField(unique=True)
     facts = JSONField()
-    state = pw.TextField()  # made (for the page alone), queued, sent, failed
+    state = pw.TextField(index=True)  # made (for the page alone), queued, sent, failed
     messages = JSONField(default=list)  # ids of its messages in the outbox
     made_at = pw.FloatField()
     sent_at = pw.FloatField(null=True)
 
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,

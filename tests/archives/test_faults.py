@@ -191,14 +191,15 @@ import asyncio, json, sys
 from pathlib import Path
 from iop4d.config import FolderArchive
 from iop4d.archives.folder import WatchedFolder
+from iop4d.archives.known import KnownFiles
 root, out = Path(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
 async def deliver(_, files):
     for file in files:
         out.write(file.path.name + "\\n")
 async def main():
     archive = WatchedFolder(
-        archive=FolderArchive(name="raw", path=root), known={}, deliver=deliver, settle=0.2,
-        settle_unannounced=0.5, scan_interval=3600.0, clock=lambda: 0.0)
+        archive=FolderArchive(name="raw", path=root), known=KnownFiles(), deliver=deliver,
+        settle=0.2, settle_unannounced=0.5, scan_interval=3600.0, clock=lambda: 0.0)
     task = asyncio.create_task(archive.run(asyncio.Event()))
     while True:
         Path(sys.argv[3] + ".new").write_text(json.dumps(archive.status))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.archives.known import KnownFiles
 from iop4d.archives.retry import Breaker
 from iop4d.archives.server import PolledServer
 from iop4d.archives.session import (
@@ -26,7 +27,7 @@ from iop4d.archives.session import (
     RemoteError,
     TransferError,
 )
-from iop4d.archives.survey import Known, survey_night
+from iop4d.archives.survey import survey_night
 from iop4d.config import FtpArchive
 from iop4d.model.frame import CompleteFile
 
@@ -126,10 +127,10 @@ class FakeSession:
 class Bench:
     """An archive on a fake server, and what it delivered."""
 
-    def __init__(self, root: Path, server: FakeServer, known: Known | None = None,
+    def __init__(self, root: Path, server: FakeServer, known: KnownFiles | None = None,
                  **keys: object) -> None:
         self.server, self.delivered = server, list[CompleteFile]()
-        self.known = known if known is not None else {}
+        self.known = known if known is not None else KnownFiles()
         keys = {"poll_interval": 0.05, "poll_interval_day": 0.05, "settle": SETTLE,
                 "lookback_nights": 1} | keys
         self.archive = FtpArchive(name="T", host="h", path=root / "T", **keys)
@@ -466,7 +467,7 @@ def test_sessions_for_many_files_are_kept(server: FakeServer, tmp_path: Path) ->
 def test_an_outage_longer_than_the_look_back_is_made_up_for(
         server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The newest night that is known here is long ago: all nights since are listed, once."""
-    known = {str(tmp_path / "T" / "2026-11-10" / "x.fit"): (1, 1)}
+    known = KnownFiles({str(tmp_path / "T" / "2026-11-10" / "x.fit"): (1, 1)})
     server.files["/20261113/late.fit"] = (b"x" * 2880, NOW - 9e5)
     bench = Bench(tmp_path, server, known)
     bench.run(lambda: bool(bench.delivered), looks(bench, 3))

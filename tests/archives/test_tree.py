@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.archives.known import KnownFiles
 from iop4d.archives.tree import Tree, look, protect
 from iop4d.config import FolderArchive
 
@@ -34,13 +35,14 @@ def forest() -> Iterator[Path]:
 
 def test_100_000_files_are_scanned_within_seconds(forest: Path) -> None:
     began = time.monotonic()
-    found = Tree(forest, FILES, {}).scan()
+    found = Tree(forest, FILES, KnownFiles()).scan()
     assert (found.frames, len(found.new), found.refused) == (MANY, MANY, {})
     assert time.monotonic() - began < 10.0
 
 
 def test_known_files_take_no_memory(forest: Path) -> None:
-    known = {str(path): stamp[:2] for path, stamp in Tree(forest, FILES, {}).scan().new.items()}
+    new = Tree(forest, FILES, KnownFiles()).scan().new
+    known = KnownFiles({str(path): stamp[:2] for path, stamp in new.items()})
     tracemalloc.start()
     try:
         found = Tree(forest, FILES, known).scan()
@@ -55,7 +57,7 @@ def test_a_name_that_is_no_text_is_told_and_left(tmp_path: Path) -> None:
     bad = os.fsencode(tmp_path) + b"/caf\xe9.fit"
     os.close(os.open(bad, os.O_CREAT))
     (tmp_path / "café.fit").write_text("x")
-    found = Tree(tmp_path, FILES, {}).scan()
+    found = Tree(tmp_path, FILES, KnownFiles()).scan()
     assert [path.name for path in found.new] == ["café.fit"]
     assert "UTF-8" in found.refused[Path(os.fsdecode(bad))]
 

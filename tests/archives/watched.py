@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.archives.folder import WatchedFolder
+from iop4d.archives.known import KnownFiles
 from iop4d.config import FolderArchive
 from iop4d.model.frame import CompleteFile
 
@@ -23,7 +24,7 @@ class Watched:
         self.delivered: list[str] = []
         self.archive = WatchedFolder(
             archive=FolderArchive(name="raw", path=root, polling=polling, **keys),
-            known=known or {}, deliver=self._deliver, settle=0.05, settle_unannounced=0.15,
+            known=KnownFiles(known), deliver=self._deliver, settle=0.05, settle_unannounced=0.15,
             scan_interval=scan, clock=lambda: 0.0, filesystem=lambda _: filesystem)
 
     @property

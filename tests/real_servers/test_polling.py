@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.archives.known import KnownFiles
 from iop4d.archives.server import PolledServer
 from iop4d.archives.session import HostError, Session, connect
-from iop4d.archives.survey import Known
 from iop4d.config import FtpArchive
 from iop4d.model.frame import CompleteFile
 from tests.archives.sessions import session_of
@@ -37,7 +37,7 @@ class Watch:
             name="T", path=place / "raw", host="127.0.0.1", port=server.port, user=server.user,
             password_file=secret, **keys)  # type: ignore[arg-type]
         self.delivered: list[tuple[str, bytes]] = []
-        self.known: Known = {}
+        self.known = KnownFiles()
         self.logins = 0
         self.watch = PolledServer(archive=self.archive, known=self.known, deliver=self._deliver,
                                   telescope=None, connect=self._connect, clock=lambda: _NOW)
