@@ -104,7 +104,7 @@ def point(tx: Transaction, n: float, mag: float | None, *, source: str = "BL Lac
         "night": "2025-11-22", "mode": "photometry", "jd_mid": JD + n * MINUTE,
         "exptime_s": 60.0, "zero_point": 22.31, "zero_point_err": 0.012, "n_calibrators": 4,
         "fwhm_arcsec": 1.9, "airmass": 1.12, "frames": [f"BLLac_{n}R.fit"], "created_at": 0.0,
-        "changed_at": 0.0} | values).id)
+        "changed_at": values.get("created_at", 0.0)} | values).id)
 
 
 class AtAnyTime(AlertEngine):

@@ -136,8 +136,8 @@ class Grower:
             columns.pop("id", None)
         self._do(f"INSERT INTO {meta.table_name} ({', '.join(columns)}) "
                  f"SELECT {', '.join(columns.values())} FROM bench_copy c "
-                 f"CROSS JOIN bench_original o {more} JOIN {meta.table_name} x ON x.{by} = {of} "
-                 + (f"WHERE {where}" if where else ""))
+                 f"CROSS JOIN bench_original o {more} CROSS JOIN {meta.table_name} x "
+                 f"WHERE x.{by} = {of}" + (f" AND {where}" if where else ""))
 
     @contextmanager
     def _without_indexes(self) -> Iterator[None]:
