@@ -13,10 +13,11 @@ import peewee as pw
 from iop4d.store.database import Connection
 from iop4d.store.postgresql import Postgresql
 
-#: Tables that grow with every frame, for ever. Of nights and summaries there are a few thousand.
+#: Tables that grow with every frame, for ever. Of masters and summaries there are a few a
+#: night.
 LARGE = frozenset((
     "frame", "job", "result", "resultframe", "resulthistory", "measurement", "framestars",
-    "series", "group", "master", "alert", "alertstep", "outbox", "audit"))
+    "series", "group", "alert", "alertstep", "outbox", "audit"))
 _SCAN = re.compile(r"^SCAN (\w+)")
 _NAMED = re.compile(r'(?:FROM|JOIN|UPDATE|INTO)\s+"?(\w+)"?(?:\s+(?:AS\s+)?"?(\w+)"?)?', re.I)
 
