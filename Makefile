@@ -31,7 +31,7 @@ lint: $(STAMP)  ## Style, types and import contracts
 pytest: $(STAMP)  ## The tests alone, four files at a time, as many of them wait; ARGS="-k name", JOBS=0 for one process
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200", ARGS="--scale": as a site grows
+bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200", ARGS="--scale": as a site grows, ARGS="--large": 61 Mpx
 	$(BIN)/python -m tests.bench.speed $(ARGS)
 
 bench-alerts: $(STAMP)  ## What alerts are worth: false, missed, late, too many; ARGS="--short"

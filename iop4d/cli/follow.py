@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def do(site: Site, kind: str, content: dict[str, Any]) -> Progress:
+def do(site: Site, kind: str, content: dict[str, Any], *,
+       interrupted: Callable[[], None] | None = None) -> Progress:
     """Request something of a running daemon, or run one for this alone; ends when it is done.
 
-    Raises Iop4dError if the request is refused.
+    Raises Iop4dError if the request is refused. ``interrupted``: called at a Ctrl-C while a running
+    daemon works on it.
     """
     from iop4d.store import requests
     from iop4d.system.lock import is_locked
@@ -35,7 +37,12 @@ def do(site: Site, kind: str, content: dict[str, Any]) -> Progress:
     if is_locked(site.lock):
         with open_database(site, read_only=False).write() as tx:
             request = requests.put(tx, kind, content, time.time())
-        ended = asyncio.run(_follow_running(site, request))
+        try:
+            ended = asyncio.run(_follow_running(site, request))
+        except KeyboardInterrupt:
+            if interrupted is not None:
+                interrupted()
+            raise
     else:
         ended = asyncio.run(_run_here(site, kind, content))
     if ended.error:
@@ -119,14 +126,21 @@ async def _send_messages(daemon: Daemon, seconds: float) -> None:
 async def _follow(read: Callable[[], Awaitable[Progress | None]]) -> Progress:
     """Show progress until everything has ended."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())
+               TimeElapsedColumn(), TimeRemainingColumn(compact=True))
     console = Console(stderr=True)
     # Of no use in a log or a pipe, where the last line alone would stand.
-    with Bar(*columns, console=console, disable=is_quiet() or not console.is_terminal) as bar:
+    with Bar(*columns, console=console, disable=is_quiet() or not console.is_terminal,
+             speed_estimate_period=300.0) as bar:
         task = bar.add_task("reducing", total=None)
         while True:
             state = await read()
@@ -135,7 +149,7 @@ async def _follow(read: Callable[[], Awaitable[Progress | None]]) -> Progress:
                            description=f"reducing {state.current}".strip())
                 if state.is_over:
                     return state
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2 if state is None or state.total < _MANY else 2.0)
 
 
 def _table(ended: Progress) -> None:
@@ -153,4 +167,5 @@ def _table(ended: Progress) -> None:
     click.echo("'iop4d status --all' lists each, with the whole paths.", err=True)
 
 
+_MANY = 1000  # frames from which the progress is looked at rarely
 _EXAMPLES = 10  # names of files with the same reason

@@ -8,8 +8,9 @@ import os
 import re
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -145,6 +146,7 @@ def _copied(path: Path, site: Site) -> Path:
     return place
 
 
+_COUNTED = 1000  # frames above which progress is a count, and may be stopped
 _SHOWN = 20  # frames that a dry run lists by name
 
 
@@ -158,31 +160,60 @@ _SHOWN = 20  # frames that a dry run lists by name
               help="Frames whose masters, settings or software have changed since.")
 @click.option("--pruned", is_flag=True,
               help="Frames whose reduced frame or preview was removed by 'iop4d prune'.")
+@click.option("--all", "every", is_flag=True, help="Every science frame.")
+@click.option("--stop", is_flag=True, help="Stop what is being reduced again: frames that are not "
+              "begun keep the results that they have.")
+@click.option("--continue", "go_on", is_flag=True, help="Resume what was stopped.")
 @click.option("--dry-run", is_flag=True, help="Only list them, with the reason.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with --dry-run.")
 @site_options
 @click.pass_context
 def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
-              instrument: str | None, failed: bool, only_stale: bool, pruned: bool,
-              dry_run: bool, as_json: bool, site_after: str | None,
+              instrument: str | None, failed: bool, only_stale: bool, pruned: bool, every: bool,
+              stop: bool, go_on: bool, dry_run: bool, as_json: bool, site_after: str | None,
               overrides_after: tuple[str, ...]) -> None:
     """Reduce frames again from their raw files: those that meet all conditions.
 
     Results keep their ids, flags set by hand and their history, and change in place. New frames go
-    first. A changed catalogue needs no reprocessing: results follow it by themselves.
+    first. A changed catalogue needs no reprocessing: results follow it by themselves. While a
+    daemon works on it, Ctrl-C stops it as --stop does, and --continue goes on.
     """
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
-    if not (source or nights or instrument or failed or only_stale or pruned):
-        raise Iop4dError("expected one of --source, --night, --instrument, --failed, --stale and "
-                         "--pruned")
+    if stop:
+        _stop(site)
+        return
+    if go_on:
+        sys.exit(_redone(site, {"act": "continue", "frames": []}))
+    if not (source or nights or instrument or failed or only_stale or pruned or every):
+        raise Iop4dError("expected one of --source, --night, --instrument, --failed, --stale, "
+                         "--pruned and --all")
     check_instrument(site, instrument)
     chosen = _chosen(site, source, nights, instrument, failed=failed, only_stale=only_stale,
                      pruned=pruned)
     if dry_run or not chosen:
         _list(chosen, as_json=as_json)
         return
-    sys.exit(report(do(site, RequestKind.REPROCESS, {"frames": [id_ for id_, _, _ in chosen]})))
+    sys.exit(_redone(site, {"frames": [id_ for id_, _, _ in chosen]}))
+
+
+def _redone(site: Site, content: dict[str, Any]) -> int:
+    """Have frames reduced again; many of them are counted, and can be stopped: the exit code."""
+    from iop4d.store import reprocessing
+
+    if "act" in content or len(content["frames"]) > _COUNTED:
+        now = datetime.now(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
+        content["mark"] = reprocessing.mark_at(now)
+    return report(do(site, RequestKind.REPROCESS, content, interrupted=(
+        lambda: _stop(site)) if "mark" in content else None))
+
+
+def _stop(site: Site) -> None:
+    """Stop what is being reduced again, and say how to go on."""
+    stopped = do(site, RequestKind.REPROCESS, {"act": "stop"}).stopped
+    click.echo(f"{counted(stopped, 'frame')} not begun, which keep their results; 'iop4d reprocess "
+               "--continue' goes on." if stopped else "No frame waits to be reduced again.",
+               err=True)
 
 
 def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument: str | None, *,
@@ -192,16 +223,17 @@ def _chosen(site: Site, source: str | None, nights: tuple[str, ...], instrument:
     from iop4d.ledger.stale import stale
     from iop4d.model.states import FrameState
     from iop4d.store import catalogue
-    from iop4d.store.frames import Chosen, choose
+    from iop4d.store.frames import Chosen, choose, choose_names
     from iop4d.store.status import TROUBLE
 
     with open_database(site, read_only=True).read() as db:
-        rows = choose(db, Chosen(
+        wanted = Chosen(
             source=catalogue.find(db, source).name if source else "", nights=nights,
             instrument=instrument or "", science=not failed, pruned=pruned,
-            states=TROUBLE if failed else (FrameState.DONE, FrameState.FAILED)))
+            states=TROUBLE if failed else (FrameState.DONE, FrameState.FAILED))
         if not only_stale:
-            return [(row.id, row.name, row.reason) for row in rows]
+            return choose_names(db, wanted)
+        rows = choose(db, wanted)
         instruments = {i.name: i for i in find_instruments(site.camera, site.polarimeter)}
         return [(s.frame, s.name, s.why)
                 for s in stale(db, rows, site=site, instruments=instruments)]

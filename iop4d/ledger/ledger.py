@@ -24,7 +24,7 @@ from iop4d.ledger.urgency import Urgency
 from iop4d.model.frame import FrameKind
 from iop4d.model.messages import Outcome
 from iop4d.model.states import FrameState
-from iop4d.store import frames, jobs, masters
+from iop4d.store import frames, jobs, masters, reprocessing
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Frame, Job
@@ -108,15 +108,19 @@ class Ledger:
     def _telescope(self, found: FoundFile) -> str:
         return next((a.telescope for a in self._site.archive if a.name == found.archive), "")
 
-    def redo(self, tx: Transaction, ids: Iterable[int]) -> list[int]:
+    def redo(self, tx: Transaction, ids: Iterable[int], mark: str = "") -> list[int]:
         """Queue frames to be reduced again, from the start for those that never were understood.
 
-        What was found before stands until it is replaced. The ids that there are.
+        What was found before stands until it is replaced. The ids that there are. ``mark``: by
+        which reduced ones can be counted and stopped.
         """
-        now = self._clock()
-        again = []
+        now, ids = self._clock(), list(ids)
+        again = frames.reduced_among(tx, ids) if mark else []
+        if again:
+            reprocessing.queue(tx, again, now=now, mark=mark)
+        reduced = set(again)
         for id_ in ids:
-            frame = frames.find(tx, id_)
+            frame = None if id_ in reduced else frames.find(tx, id_)
             if frame is None or frames.is_replaced(frame):
                 continue
             science = frame.kind == FrameKind.SCIENCE.value and frame.sha256

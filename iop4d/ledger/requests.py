@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -16,7 +17,7 @@ from iop4d.config import Site
 from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import RequestKind
-from iop4d.store import audit, frames, masters, requests
+from iop4d.store import audit, frames, masters, reprocessing, requests
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Request
 from iop4d.store.thread import DatabaseThread
@@ -27,11 +28,20 @@ T = TypeVar("T")
 
 #: What the content of a request to try frames again by hand says.
 RETRY = "retry"
+#: And what else a request to reduce frames again may want.
+STOP, CONTINUE = "stop", "continue"
 _BY_NAME = 200  # frames up to which each has its row in the audit
 
 
 class RequestError(Iop4dError):
     """A request cannot be handled; the message says why."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left to do of a request, as it is prepared for its next part."""
+
+    prepared: Any
 
 
 class Handler(Protocol):
@@ -43,8 +53,11 @@ class Handler(Protocol):
         Raises RequestError, or another Iop4dError, where it is wrong.
         """
 
-    def act(self, tx: Transaction, prepared: Any) -> dict[str, Any]:
-        """Do it, and give the answer; an exception undoes what was done."""
+    def act(self, tx: Transaction, prepared: Any) -> dict[str, Any] | Rest:
+        """Do it, and give the answer; an exception undoes what was done.
+
+        What takes long is done in parts, each in a transaction of its own.
+        """
 
     @property
     def after(self) -> Callable[[], Awaitable[None]]:
@@ -71,7 +84,10 @@ class Requests:
         # Whatever a request holds must end with its answer, or it holds up all others.
         except Exception as error:  # noqa: BLE001
             handler, prepared = None, error
-        if await self._database.write(_handled, request, handler, prepared):
+        done: bool | Rest = Rest(prepared)
+        while isinstance(done, Rest):
+            done = await self._database.write(_handled, request, handler, done.prepared)
+        if done:
             assert handler is not None
             await handler.after()
 
@@ -84,14 +100,22 @@ class Requests:
         return handler
 
 
-def _handled(tx: Transaction, request: Request, handler: Handler | None, prepared: Any) -> bool:
-    """Handle a request and answer it; whether it was done. ``prepared``: without a handler, why."""
-    error, answer = prepared, {}
+def _handled(tx: Transaction, request: Request, handler: Handler | None,
+             prepared: Any) -> bool | Rest:
+    """Handle a request and answer it; whether it was done, or what is left of it.
+
+    ``prepared``: without a handler, why.
+    """
+    error: Exception | None = prepared
+    answer: dict[str, Any] = {}
     if handler is not None:
         error = None
         try:
             with tx.savepoint():
-                answer = handler.act(tx, prepared)
+                found = handler.act(tx, prepared)
+            if isinstance(found, Rest):
+                return found
+            answer = found
         # As above; what was done of it is undone.
         except Exception as caught:  # noqa: BLE001
             error = caught
@@ -146,10 +170,27 @@ class FilesByHand:
                          completed_at=self._clock(), wanted=True)
 
 
-class Reprocess:
-    """``iop4d reprocess`` and ``retry``: reduce frames again.
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """Frames that are to be reduced again: those from ``first`` on are not queued yet.
 
-    ``by``: who tries them again, where that is to be kept.
+    ``act``: what else is wanted; ``by``: who tries them again, where that is to be kept; ``mark``:
+    by which they are counted; ``done``: how many are queued, stopped or continued.
+    """
+
+    ids: tuple[int, ...] = ()
+    act: str = ""
+    by: str = ""
+    mark: str = ""
+    first: int = 0
+    done: int = 0
+
+
+class Reprocess:
+    """``iop4d reprocess`` and ``retry``: reduce frames again, stop that, or go on with it.
+
+    With a mark a part of the frames at a time is queued: what came in meanwhile is written between
+    two parts. A daemon that dies amid it begins again with the first.
     """
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float],
@@ -158,14 +199,23 @@ class Reprocess:
         self._clock = clock
         self.after = wake
 
-    def prepare(self, content: Mapping[str, Any]) -> tuple[list[int], str]:
-        """The frames' ids, and who tries them again by hand."""
-        return (_list_of(content, "frames", int),
-                _text_of(content, "by") if content.get("act") == RETRY else "")
+    def prepare(self, content: Mapping[str, Any]) -> Again:
+        """The frames' ids, and what is wanted of them."""
+        act, mark = _text_of(content, "act"), _text_of(content, "mark")
+        if mark and not mark.startswith(reprocessing.MARK):
+            raise RequestError("its 'mark' is none")
+        if act in (STOP, CONTINUE):
+            return Again(act=act, mark=mark)
+        return Again(ids=tuple(_list_of(content, "frames", int)), mark=mark,
+                     by=_text_of(content, "by") if act == RETRY else "")
 
-    def act(self, tx: Transaction, prepared: tuple[list[int], str]) -> dict[str, Any]:
-        """The ids of those that there are."""
-        ids, by = prepared
+    def act(self, tx: Transaction, prepared: Again) -> dict[str, Any] | Rest:
+        """The ids of those that there are; with a mark their number alone."""
+        if prepared.act:
+            return self._stop_or_continue(tx, prepared)
+        if prepared.mark:
+            return self._queue_part(tx, prepared)
+        ids, by = list(prepared.ids), prepared.by
         each = by and len(ids) <= _BY_NAME
         was = {row.id: row.reason for row in frames.among(tx, ids)} if each else {}
         again = self._ledger.redo(tx, ids)
@@ -175,6 +225,25 @@ class Reprocess:
         if by and not each:
             audit.record(tx, at=self._clock(), by=by, act=RETRY, subject=f"{len(again)} frames")
         return {"frames": again}
+
+    def _queue_part(self, tx: Transaction, again: Again) -> dict[str, Any] | Rest:
+        last = again.first + reprocessing.PART
+        queued = self._ledger.redo(tx, again.ids[again.first:last], again.mark)
+        done = again.done + len(queued)
+        if last < len(again.ids):
+            return Rest(replace(again, first=last, done=done))
+        return {"count": done, "mark": again.mark, "since": self._clock()}
+
+    def _stop_or_continue(self, tx: Transaction, again: Again) -> dict[str, Any] | Rest:
+        now = self._clock()
+        count = reprocessing.stop(tx, now) if again.act == STOP else reprocessing.go_on(
+            tx, now, again.mark)
+        done = again.done + count
+        if count == reprocessing.PART:
+            return Rest(replace(again, done=done))
+        if again.act == STOP:
+            return {"frames": [], "count": done}
+        return {"count": done, "mark": again.mark, "since": now}
 
 
 class IgnoreFrames:

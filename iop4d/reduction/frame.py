@@ -11,6 +11,7 @@ import numpy as np
 from iop4d.config import Site
 from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import open_fits, raw_image
+from iop4d.fits.write import StoredPixels
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError
 from iop4d.model.flags import Flag
@@ -71,7 +72,8 @@ class Tools:
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
     """The pixels of a frame with its masters applied. ``kept``: a copy with its sky, if wanted;
-    ``wrapped``, ``uneven``, ``doubt``, ``changed``: what is doubtful, in words, or empty."""
+    ``stored``: the same as it is to be written; ``wrapped``, ``uneven``, ``doubt``, ``changed``:
+    what is doubtful, in words, or empty."""
 
     frame: CalibratedImage
     masters: MasterSet
@@ -80,6 +82,7 @@ class Calibrated:
     doubt: str
     changed: str
     kept: FloatImage | None = None
+    stored: StoredPixels | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +109,7 @@ class Measured:
 
 def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduced:
     """Reduce a science frame; raises FrameError, or StageError naming the step that failed."""
-    pixels = calibrate_frame(request, tools, stages, keep=request.reduced_path is not None)
+    pixels = calibrate_frame(request, tools, stages, store=True)
     found = detect_stars(pixels.frame, pixels.masters, request, tools, stages)
     field = solve_field(pixels.frame, found, request, tools, stages)
     measured = measure_frame(pixels.frame, found.stars, field, request, tools, stages)
@@ -116,9 +119,9 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
                                pixels.doubt, found.doubtful, pixels.uneven,
                                found.dark.text if found.dark.matters else ""),
                            notes=(pixels.changed, "" if found.dark.matters else found.dark.text))
-    if request.reduced_path and pixels.kept is not None:
+    if request.reduced_path and pixels.stored is not None:
         with stages("product"):
-            write_reduced(request.reduced_path, pixels.kept, reduced, request)
+            write_reduced(request.reduced_path, pixels.stored, reduced, request)
     if request.preview_path:
         with stages("preview"):
             write_preview(request.preview_path, pixels.frame.image, sigma=found.stars.sky.sigma,
@@ -128,8 +131,9 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
 
 
 def calibrate_frame(request: ReduceRequest, tools: Tools, stages: Stages, *,
-                    keep: bool) -> Calibrated:
-    """Read a frame and apply its masters. ``keep``: keep a copy from which no sky is subtracted."""
+                    keep: bool = False, store: bool = False) -> Calibrated:
+    """Read a frame and apply its masters. ``keep``: keep a copy from which no sky is subtracted;
+    ``store``: keep it as it is to be written, if the request wants it written."""
     facts, site, instrument = request.facts, tools.site, tools.instrument
     with stages("read"):
         file = open_fits(request.path, wrong_datasum=site.photometry.wrong_datasum)
@@ -143,9 +147,14 @@ def calibrate_frame(request: ReduceRequest, tools: Tools, stages: Stages, *,
             raw, masters, exptime_s=facts.exptime_s, saturation_adu=instrument.saturation_adu,
             gain=instrument.gain_e_adu, linear_to_adu=instrument.linear_to_adu)
         frame, wrapped = mark_wrapped(raw, frame)
-        return Calibrated(frame=frame, masters=masters, wrapped=wrapped,
-                          uneven=flat_doubt(frame.image, masters), doubt=file.doubt,
-                          changed=file.changed, kept=frame.image.copy() if keep else None)
+        doubt, changed = file.doubt, file.changed
+        del file, raw  # of a large frame half of what is held
+        return Calibrated(
+            frame=frame, masters=masters, wrapped=wrapped,
+            uneven=flat_doubt(frame.image, masters), doubt=doubt, changed=changed,
+            kept=frame.image.copy() if keep else None,
+            stored=StoredPixels(frame.image, request.reduced_path.parent)
+            if store and request.reduced_path else None)
 
 
 def detect_stars(frame: CalibratedImage, masters: MasterSet, request: ReduceRequest, tools: Tools,

@@ -20,6 +20,7 @@ _SKY_SIGMA, _SKY_ADU = 3.0, 10.0  # below zero that a calibrated sky may be: bia
 _HIGH = 40000.0  # ADU above which 16-bit pixels may be near their end
 _HOLE = 20000.0  # ADU by which no pixel between two such pixels of a star is fainter
 _WIDEST = 12  # pixels of such a hole
+_STRIP = 500_000  # pixels that are looked at at a time
 _BLOCKS = 8  # to a side, that show how even an image is
 _SAMPLE = 8192  # pixels that show it
 _DOUBLES = 6.0  # degrees with which a dark current doubles
@@ -44,10 +45,9 @@ def mark_wrapped(raw: RawImage, frame: CalibratedImage) -> tuple[CalibratedImage
     far = middle > _BELOW_SIGMA * max(middle - low, 1.0) and _may_be_below(stored.dtype, zero)
     if not far and frame.highest + float(raw.overscan.max()) <= _HIGH:
         return frame, ""
-    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)  # compared much faster
-    wrapped = _holes(native, (_HIGH - raw.zero) / raw.scale, _HOLE / raw.scale)
-    if far and float(native.min()) < zero:
-        wrapped = native < zero if wrapped is None else wrapped | (native < zero)
+    wrapped = _holes(stored, (_HIGH - raw.zero) / raw.scale, _HOLE / raw.scale)
+    if far and float(stored.min()) < zero:
+        wrapped = stored < zero if wrapped is None else wrapped | (stored < zero)
     if wrapped is None:
         return frame, ""
     count = int(np.count_nonzero(wrapped))
@@ -70,9 +70,7 @@ def _holes(stored: NDArray[Any], high: float, depth: float) -> NDArray[np.bool_]
     pixels above and below.
     """
     found = None
-    some = np.flatnonzero(stored.max(axis=1) > high)  # rows
-    line, x = np.divmod(np.flatnonzero(stored[some] > high), stored.shape[1])
-    y = some[line]
+    y, x = _above(stored, high)
     near = np.flatnonzero((np.diff(y) == 0) & (np.diff(x) > 1) & (np.diff(x) <= _WIDEST + 1))
     first = stored[y[near], x[near] + 1].astype(np.float64)
     ends = np.minimum(stored[y[near], x[near]].astype(np.float64), stored[y[near], x[near + 1]])
@@ -88,6 +86,21 @@ def _holes(stored: NDArray[Any], high: float, depth: float) -> NDArray[np.bool_]
             found = np.zeros(stored.shape, dtype=bool) if found is None else found
             found[row, columns] = between
     return found
+
+
+def _above(stored: NDArray[Any], high: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(rows, columns) of the pixels above a value, row by row."""
+    ny, nx = stored.shape
+    height = max(1, _STRIP // nx)
+    rows, columns = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.intp)]
+    for first in range(0, ny, height):
+        part = stored[first:first + height]
+        part = part.astype(part.dtype.newbyteorder("="), copy=False)  # compared much faster
+        some = np.flatnonzero(part.max(axis=1) > high)
+        line, x = np.divmod(np.flatnonzero(part[some] > high), nx)
+        rows.append(first + some[line])
+        columns.append(x)
+    return np.concatenate(rows), np.concatenate(columns)
 
 
 def sky_doubt(level: float, sigma: float, masters: MasterSet) -> str:

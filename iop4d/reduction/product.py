@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 import iop4d
 from iop4d.fits.atomic import write_atomic
 from iop4d.fits.cards import Value
-from iop4d.fits.write import write_image
+from iop4d.fits.write import StoredPixels, write_image
 from iop4d.model.frame import FrameFacts
 from iop4d.model.messages import Reduced, ReduceRequest
 from iop4d.model.source import SourceKind
@@ -33,7 +33,7 @@ _COLOURS = {SourceKind.TARGET: (255, 80, 80), SourceKind.CALIBRATOR: (90, 200, 1
 _INDEX = {kind: _GREYS + number for number, kind in enumerate(_COLOURS)}
 
 
-def write_reduced(path: Path, image: NDArray[np.float32], reduced: Reduced,
+def write_reduced(path: Path, image: StoredPixels, reduced: Reduced,
                   request: ReduceRequest) -> None:
     """Write the calibrated image [y, x], ADU with sky, NaN where bad."""
     cards: dict[str, Value] = {
@@ -120,10 +120,10 @@ def _shrink(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     if factor == 1:
         return image
     ny, nx = image.shape[0] // factor, image.shape[1] // factor
-    total = np.zeros((ny, nx), dtype=np.float32)
-    for j in range(factor):
-        for i in range(factor):
-            total += image[j:ny * factor:factor, i:nx * factor:factor]
+    total = np.empty((ny, nx), dtype=np.float32)
+    for row in range(ny):  # rows first, which lie side by side in memory
+        lines = image[row * factor:(row + 1) * factor, :nx * factor].sum(axis=0)
+        total[row] = lines.reshape(nx, factor).sum(axis=1)
     total /= np.float32(factor * factor)
     return total
 

@@ -27,15 +27,19 @@ _HOLE = 0.4  # of the median of its neighbours, below which a bright pixel canno
 _HOLE_SIGMAS = 10.0
 
 
-def clip_level(image: FloatImage, gain: float, *, is_known: bool = False) -> float:
+def clip_level(image: FloatImage, gain: float, *, is_known: bool = False,
+               peaks: NDArray[np.float32] | None = None) -> float:
     """The raw value at which pixels of a frame are clipped, ADU; infinite where none is seen.
 
-    ``image``: raw float32 [y, x], NaN where there is no value; ``gain``: electrons per ADU. Many
+    ``image``: raw float32 [y, x], NaN where there is no value; ``gain``: electrons per ADU;
+    ``peaks``: the highest value of each row, where it is known. Many
     pixels at one highest value far above the sky show it; otherwise the stars' highest pixels
     differ by their noise. So does a single one at the highest value of a converter of 8 to 14 bits,
     or two where the camera's own converter ``is_known``: a frame in thousands has one by accident.
     """
-    peaks = image.max(axis=1)  # of each row: few rows hold what is near the highest value
+    if peaks is None:
+        peaks = image.max(axis=1)
+    # Few rows hold what is near the highest value.
     top = float(peaks.max())
     if not math.isfinite(top):
         finite = image[np.isfinite(image)]

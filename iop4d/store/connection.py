@@ -167,6 +167,10 @@ class Transaction(Connection):
         text, values = statement.filled(given)
         return int(self._db.execute_sql(self._kind.sql(text), values).rowcount)
 
+    def execute(self, text: str, *values: Any) -> int:
+        """Carry out a statement in SQL that writes; the number of its rows."""
+        return int(self._db.execute_sql(self._kind.sql(text), values).rowcount)
+
     def delete(self, table: type[Table]) -> Any:
         """A DELETE, to be refined with ``where`` and executed; it gives the number of rows."""
         return table.delete().bind(self._db)

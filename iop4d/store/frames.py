@@ -7,6 +7,7 @@ field: its reference.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -413,7 +414,27 @@ class Chosen:
 
 def choose(db: Connection, chosen: Chosen) -> list[Frame]:
     """The frames that were chosen, in order of time."""
-    query = db.select(Frame).order_by(Frame.jd_start, Frame.name, Frame.id)
+    return list(_chosen(db, chosen))
+
+
+def choose_names(db: Connection, chosen: Chosen) -> list[tuple[int, str, str]]:
+    """The id, name and reason of the frames that were chosen, however many."""
+    return list(_chosen(db, chosen, Frame.id, Frame.name, Frame.reason).tuples())
+
+
+def reduced_among(db: Connection, ids: Iterable[int]) -> list[int]:
+    """Those of some frames that are reduced science frames, whose files were read."""
+    return [id_ for id_, in db.rows(_REDUCED_AMONG, json.dumps(list(ids)))]
+
+
+_REDUCED_AMONG = """SELECT "id" FROM "frame" WHERE "id" IN
+(SELECT CAST("value" AS BIGINT) FROM json_each(?))
+AND "state" = 'done' AND "kind" = 'science' AND "sha256" IS NOT NULL ORDER BY "id"
+"""
+
+
+def _chosen(db: Connection, chosen: Chosen, *columns: Any) -> Any:
+    query = db.select(Frame, *columns).order_by(Frame.jd_start, Frame.name, Frame.id)
     if chosen.states or chosen.ids:
         query = query.where(Frame.state.in_(chosen.states) | Frame.id.in_(chosen.ids))
     if chosen.science:
@@ -429,7 +450,7 @@ def choose(db: Connection, chosen: Chosen) -> list[Frame]:
         query = query.where(Frame.archive == chosen.archive)
     if chosen.pruned:
         query = query.where(in_json(Frame.info, PRUNED).is_null(False))
-    return list(query)
+    return query
 
 
 # Frames that give others their astrometric solution.

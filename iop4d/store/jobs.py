@@ -62,10 +62,11 @@ def queue(tx: Transaction, kind: JobKind, key: int, *, priority: int, now: float
     elif job.state == JobState.RUNNING:
         _update(tx, job.id, again=True, priority=priority, not_before=not_before)
     else:
+        reason = ""
         if job.state == JobState.QUEUED:
-            priority = max(priority, job.priority)
+            priority, reason = max(priority, job.priority), job.reason
         _update(tx, job.id, state=JobState.QUEUED, priority=priority, not_before=not_before,
-                crashes=0, attempts=0, reason="", changed_at=now)
+                crashes=0, attempts=0, reason=reason, changed_at=now)
 
 
 def begin(tx: Transaction, job_id: int, now: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from iop4d.model.errors import LEFT_ALONE
 from iop4d.model.states import FrameState, JobState, RequestKind, RequestState
-from iop4d.store import groups
+from iop4d.store import groups, reprocessing
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Frame, Job, Request, ResultFrame
 from iop4d.store.statement import Statement
@@ -81,7 +81,7 @@ class Progress:
 
     ``groups``: those without polarisation, each with its reason. ``error``: why the request was
     refused; empty if it was not. ``notes``: what is to be known of frames that are no trouble, and
-    of how many.
+    of how many. ``stopped``: how many frames this took out of the queue.
     """
 
     total: int = 0
@@ -94,6 +94,7 @@ class Progress:
     groups: tuple[tuple[str, str], ...] = ()
     error: str = ""
     notes: tuple[tuple[str, int], ...] = ()
+    stopped: int = 0
 
 
 def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
@@ -106,6 +107,10 @@ def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
         return None
     if "error" in answered:
         return Progress(counts={}, error=str(answered["error"]))
+    if "mark" in answered:
+        return _of_mark(db, answered)
+    if "count" in answered:
+        return Progress(counts={}, stopped=int(answered["count"]))
     ids = sorted(set(answered.get("frames", ())))
     wanted = set(ids)  # filtered here: as a list in SQL they could be too many variables
     rows = [row for row in db.select(
@@ -138,6 +143,24 @@ def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
             (groups.described(group), group.reason) for group in groups.without_polarisation(
                 db, ids=tuple({row.group_id for row in rows if row.group_id}))),
         notes=tuple(said.items()))
+
+
+def _of_mark(db: Connection, answered: dict[str, Any]) -> Progress:
+    """How far many frames are that are reduced again: counted, none looked at by itself."""
+    total, mark, since = int(answered["count"]), answered["mark"], float(answered["since"])
+    if left := reprocessing.left(db, mark):
+        return Progress(total=total, ended=max(total - left, 0), is_over=False, counts={})
+    stopped = reprocessing.stopped(db, mark)
+    troubles = tuple(Trouble(path=row.path, state=row.state, reason=row.reason)
+                     for row in reprocessing.failed_since(db, since) if not _is_left_alone(row))
+    return Progress(
+        total=total, ended=total - stopped, troubles=troubles,
+        counts={FrameState.DONE: max(total - stopped - len(troubles), 0)},
+        results=reprocessing.results_since(db, since),
+        notes=((_STOPPED, stopped),) if stopped else ())
+
+
+_STOPPED = "not reduced again, as that was stopped; 'iop4d reprocess --continue' goes on"
 
 
 def _is_left_alone(row: Frame) -> bool:

@@ -256,9 +256,11 @@ def _say(text: str) -> None:
 
 def main() -> None:
     """Measure and print."""
-    if "--scale" in sys.argv:
-        subprocess.run([sys.executable, "-m", "tests.bench.scale", *sys.argv[1:]], check=True)
-        return
+    for other in ("scale", "large"):
+        if f"--{other}" in sys.argv:
+            subprocess.run([sys.executable, "-m", f"tests.bench.{other}", *sys.argv[1:]],
+                           check=True)
+            return
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--frames", type=int, default=200, help="frames of the backlog [200]")
     parser.add_argument("--live", type=int, default=40, help="frames that come one by one [40]")
