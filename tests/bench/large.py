@@ -1,4 +1,4 @@
-"""A frame of 61 Mpx through a ``[[camera]]``, stage by stage: part of ``make bench ARGS="--large"``.
+"""A frame of 61 Mpx through a ``[[camera]]``, stage by stage: ``make bench ARGS="--large"``.
 
 The middle holds a simulated field; the rest sky and stars that nobody knows. One process does what
 a worker does: it builds the masters, reduces a first frame and others. Core-seconds (getrusage) and
