@@ -18,10 +18,9 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from iop4d.model.messages import Done
 from iop4d.simulator.night import Night, NightPlan
 from iop4d.simulator.sky import field_of
-from tests.support.lab import Lab
+from tests.support.lab import Lab, reduced_of
 
 SHAPE = (6388, 9576)
 _STARS = 8000
@@ -91,12 +90,13 @@ def _worker(folder: Path) -> None:
         start = _used()
         facts, looked = lab.classify(path)
         outcome = lab.reduce(path, facts, masters, keep=True)
-        assert isinstance(outcome, Done), outcome
+        found = reduced_of(outcome)
+        assert found is not None, outcome
         print(f"{path.name}: {_used() - start:.2f} core-s, of it the look {looked:.2f}; "
-              f"{_peak_mb():.0f} MB at most; {outcome.value.n_detected} stars, "
-              f"{len(outcome.value.results)} results")
+              f"{_peak_mb():.0f} MB at most; {found.n_detected} stars, "
+              f"{len(found.results)} results")
         print("  " + ", ".join(f"{name} {1e3 * seconds:.0f}"
-                               for name, seconds in outcome.value.stages.items()) + " ms")
+                               for name, seconds in found.stages.items()) + " ms")
 
 
 def _used() -> float:
