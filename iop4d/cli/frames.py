@@ -176,7 +176,7 @@ def reprocess(ctx: click.Context, source: str | None, nights: tuple[str, ...],
 
     Results keep their ids, flags set by hand and their history, and change in place. New frames go
     first. A changed catalogue needs no reprocessing: results follow it by themselves. While a
-    daemon works on it, Ctrl-C stops it as --stop does, and --continue goes on.
+    daemon works on it, Ctrl-C stops it as --stop does, and --continue resumes it.
     """
     site = load(ctx, site_after, overrides_after)
     set_up_logging(ctx, level=logging.ERROR)
@@ -212,7 +212,7 @@ def _stop(site: Site) -> None:
     """Stop what is being reduced again, and say how to go on."""
     stopped = do(site, RequestKind.REPROCESS, {"act": "stop"}).stopped
     click.echo(f"{counted(stopped, 'frame')} not begun, which keep their results; 'iop4d reprocess "
-               "--continue' goes on." if stopped else "No frame waits to be reduced again.",
+               "--continue' resumes it." if stopped else "No frame waits to be reduced again.",
                err=True)
 
 

@@ -187,7 +187,7 @@ class Again:
 
 
 class Reprocess:
-    """``iop4d reprocess`` and ``retry``: reduce frames again, stop that, or go on with it.
+    """``iop4d reprocess`` and ``retry``: reduce frames again, stop that, or resume it.
 
     With a mark a part of the frames at a time is queued: what came in meanwhile is written between
     two parts. A daemon that dies amid it begins again with the first.

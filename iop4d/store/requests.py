@@ -160,7 +160,7 @@ def _of_mark(db: Connection, answered: dict[str, Any]) -> Progress:
         notes=((_STOPPED, stopped),) if stopped else ())
 
 
-_STOPPED = "not reduced again, as that was stopped; 'iop4d reprocess --continue' goes on"
+_STOPPED = "not reduced again, as that was stopped; 'iop4d reprocess --continue' resumes it"
 
 
 def _is_left_alone(row: Frame) -> bool:
