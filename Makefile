@@ -7,7 +7,7 @@ ARGS ?=
 JOBS ?= 4
 
 DOCS := $(VENV)/.docs
-.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql lock release-check clean help
+.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql notebooks lock release-check clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ every-screen: $(STAMP)  ## Every page in Chromium on three screens, light and da
 
 mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ...", ARGS="--short"
 	$(BIN)/python -m tests.bench.mutants $(ARGS)
+
+notebooks: $(STAMP)  ## Run every notebook of docs/ as a plain script; ARGS="polarimetry"
+	$(BIN)/python -m tests.bench.notebooks $(ARGS)
 
 docs: $(STAMP) $(DOCS)  ## The documentation as pages, in build/docs/html; ARGS="--no-notebooks"
 	$(BIN)/python docs/sphinx/build.py $(ARGS)

@@ -134,7 +134,8 @@ def test_every_page_has_its_place_in_the_documentation() -> None:
     placed = [page for _, _, pages in sections.values() for page in pages]
     made = {f"reference/{name}" for name in _of_sphinx("reference").PAGES}
     assert len(set(placed)) == len(placed)
-    assert set(placed) == made | {"decisions/index", "changelog"} | {
+    notebooks = {f"notebooks/{path.stem}" for path in (ROOT / "docs" / "notebooks").glob("*.py")}
+    assert set(placed) == made | notebooks | {"decisions/index", "changelog"} | {
         path.stem for path in (ROOT / "docs").glob("*.md")}
 
 
