@@ -63,7 +63,7 @@ for alert in site.alerts:
 # past. One that makes no sense says why.
 
 # %%
-for text in ("mag < 13.0", "p > 15 %", "change of mag > 0.3 in 2 h", "brightens > 5 sigma",
+for text in ("mag < 13.0", "p > 15 %", "change mag < -5 sigma", "rotation chi > 90 deg", "brightens > 5 sigma",
              "mag < bright"):
     try:
         print(f"{text!r:32} is understood as {parse_condition(text)}")
