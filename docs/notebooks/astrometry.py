@@ -49,12 +49,12 @@ fit = by_hand.astrometry()
 print(dict(fit.meta))
 
 # %% [markdown]
-# What is left of each star, ten thousand times larger than on the frame: it should be noise.
+# What is left of each star, a thousand times larger than on the frame: it should be noise.
 
 # %%
 x, y, dx, dy = (fit[name].value for name in ("x", "y", "dx", "dy"))
 fig, ax = plt.subplots(figsize=(6, 6), layout="constrained")
-ax.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=1e-4 * 10)
+ax.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=1e-3)
 ax.set(xlim=(0, 1024), ylim=(0, 1024), xlabel="x [pixel]", ylabel="y [pixel]",
        title="where stars are, less where the solution puts them", aspect="equal");
 

@@ -30,8 +30,8 @@ from iop4d.simulator.practice import practice
 
 folder = Path(tempfile.mkdtemp()) / "site"
 made = practice(folder, NightPlan(
-    instrument="CAFOS", mode="polarimetry", night="2025-09-13", n_bias=3, n_flat=3, cosmic_rays=0,
-    polarisation={"2200+420": (0.12, 40.0)}))
+    instrument="CAFOS", mode="polarimetry", night="2025-09-13", n_bias=3, n_flat=3, fields=("3C345",),
+    polarisation={"1641+399": (0.12, 40.0)}))
 site = iop4d.open(folder)
 result = site.results(mode="polarimetry").first()
 print(result)
