@@ -130,7 +130,7 @@ def run(work):
 
 print("without a board:", run(deliver("control room")))
 (folder / "board").mkdir()
-print("to nobody known:", run(deliver("kitchen")))
+print("to an unknown recipient:", run(deliver("kitchen")))
 print("twice:", run(deliver("control room")), run(deliver("control room")))
 pinned = list((folder / "board").iterdir())
 assert len(pinned) == 1
