@@ -50,7 +50,7 @@ def write(name, kind, exptime, level, second):
 
 
 paths = [write("b1.fits", "Bias Frame", 0.0, 500, 0), write("f1.fits", "Flat Field", 3.0, 22000, 1),
-         write("l1.fits", "Light Frame", 60.0, 700, 2)]
+         write("l1.fits", "Light", 60.0, 700, 2)]
 
 # %% [markdown]
 # Without a description a frame is rejected with the words that help; nothing is lost, it is read
