@@ -28,6 +28,8 @@ from iop4d.store.schema import SCHEMA_VERSION
 
 _DRAFTS = "drafts"
 _SUFFIX = ".tar.gz"
+_SCRATCH = ".iop4d-backup-"
+_STALE = 86400.0  # seconds after which what a backup works with is of one that was killed
 _SPARE = 64 << 20  # bytes that stay free beside a backup
 
 
@@ -52,8 +54,9 @@ def make(site: Site, target: Path, *, keep: int = 0, now: float | None = None) -
     if path.exists():
         raise BackupError(f"{path} exists already and was not changed")
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent, now)
     _check_room(site, path.parent)
-    with tempfile.TemporaryDirectory(prefix=".iop4d-backup-", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=path.parent) as folder:
         _pack(site, path, Path(folder), now)
     try:
         manifest = archive.unpack(path)
@@ -127,6 +130,16 @@ def _places(site: Site) -> Iterator[str]:
 def _name(site: Site, now: float) -> str:
     name = re.sub(r"[^A-Za-z0-9]+", "-", site.site.name).strip("-")[:40] or "site"
     return f"iop4d-{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}{_SUFFIX}"
+
+
+def _sweep(folder: Path, now: float) -> None:
+    """Remove what a backup that was killed left behind."""
+    for path in (*folder.glob(f"{_SCRATCH}*"), *folder.glob(".iop4d-*.part")):
+        if path.lstat().st_mtime < now - _STALE:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _check_room(site: Site, folder: Path) -> None:

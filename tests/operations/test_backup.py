@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 import threading
 from pathlib import Path
@@ -191,6 +192,20 @@ def test_the_newest_are_kept_and_other_sites_backups_stay(root: Path, tmp_path: 
         1.7e9 + 86400 * day for day in (3, 2)]
     assert other.exists()
     assert "Sierra" in run(root, "backup", kept, "--list").output
+
+
+def test_what_a_killed_backup_left_is_removed_a_day_later(root: Path, tmp_path: Path) -> None:
+    old, new = tmp_path / "kept/.iop4d-backup-x", tmp_path / "kept/.iop4d-backup-y"
+    part = tmp_path / "kept/.iop4d-Sierra-20200101T000000Z.tar.gz.7.part"
+    for path in (old, new):
+        path.mkdir(parents=True)
+        (path / "iop4d.db").write_text("half")
+    part.write_text("half")
+    for path in (old, part):
+        os.utime(path, (1.7e9 - 1e5, 1.7e9 - 1e5))
+    os.utime(new, (1.7e9 - 60, 1.7e9 - 60))
+    backup.make(load_site(root), tmp_path / "kept", now=1.7e9)
+    assert (old.exists(), part.exists(), new.exists()) == (False, False, True)
 
 
 def test_a_backup_is_of_one_moment_while_others_write(root: Path, tmp_path: Path) -> None:

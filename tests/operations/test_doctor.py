@@ -182,6 +182,14 @@ def test_a_database_that_is_not_whole_is_named(lab: Lab) -> None:
     assert "store" in {one.check for one in lab.bad() if one.level is Level.FAULT}
 
 
+def test_a_folder_of_index_files_that_is_not_there_is_named(lab: Lab) -> None:
+    text = (lab.root / "iop4d.toml").read_text()
+    lab.write_site(text.replace(str(index_folder()), "/gone/index"))
+    found = lab.bad()
+    assert {one.check for one in found} == {"index files"}
+    assert "/gone/index" in found[0].what
+
+
 def test_raw_frames_that_are_not_there_are_counted(lab: Lab) -> None:
     with lab.database.write() as tx:
         tx.create(Frame, archive="T090", path="/gone/1.fits", name="1.fits", size=1, mtime_ns=1,

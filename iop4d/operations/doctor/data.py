@@ -92,6 +92,10 @@ def index_files(around: Surroundings) -> Iterator[Finding]:
         yield fault(_INDEX, "[astrometry] index names no folder: no frame gets a magnitude",
                     "iop4d index DIR, and name it in the site file ('iop4d docs indexes')")
         return
+    for folder in site.astrometry.index:
+        if not folder.is_dir():
+            yield fault(_INDEX, f"the folder {folder} of [astrometry] index is not there",
+                        "mount it, or make it with: iop4d index DIR")
     left, wrong = uncovered(site.astrometry.index, sources)
     for text in wrong[:_NAMED]:
         yield fault(_INDEX, f"an index file cannot be read: {text}", "make or fetch it again")
