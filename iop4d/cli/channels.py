@@ -57,10 +57,11 @@ def channels(ctx: click.Context, as_json: bool, site_after: str | None,
 @click.argument("name", required=False)
 @click.option("--to", "recipient", metavar="RECIPIENT",
               help="Only this recipient, who need not be in the site file.")
+@json_option
 @site_options
 @click.pass_context
-def test(ctx: click.Context, name: str | None, recipient: str | None, site_after: str | None,
-         overrides_after: tuple[str, ...]) -> None:
+def test(ctx: click.Context, name: str | None, recipient: str | None, as_json: bool,
+         site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Send a test message now, by the channel NAME or by all, and show whether it was accepted.
 
     It is sent directly, whatever waits in the outbox, and is not tried again.
@@ -71,15 +72,21 @@ def test(ctx: click.Context, name: str | None, recipient: str | None, site_after
     set_up_logging(ctx, level=logging.ERROR)
     chosen = _chosen(site, name, recipient)
     made = make_channels(site)
-    failed = 0
+    sent: list[dict[str, str]] = []
     for section in chosen:
         recipients = (recipient,) if recipient else section.recipients
         if not recipients:
             raise Iop4dError(f"channel '{section.name}' has no recipient: set its key 'to', or "
                              "name one with --to")
-        failed += asyncio.run(_send_all(made[section.name], section.name, recipients,
-                                        _notice(site)))
-    ctx.exit(1 if failed else 0)
+        for one in asyncio.run(_send_all(made[section.name], section.name, recipients,
+                                         _notice(site))):
+            sent.append(one)
+            if not as_json:
+                said = f"not sent: {one['error']}" if one["error"] else "accepted"
+                click.echo(f"{one['channel']}: {one['recipient']}: {said}")
+    if as_json:
+        write_json(sent)
+    ctx.exit(int(any(one["error"] for one in sent)))
 
 
 def _chosen(site: Site, name: str | None, recipient: str | None) -> list[config.Channel]:
@@ -111,21 +118,20 @@ def _notice(site: Site) -> Notice:
 
 
 async def _send_all(channel: Channel, name: str, recipients: Iterable[str],
-                    notice: Notice) -> int:
-    """Send a notice to some recipients of one channel; how many did not get it."""
+                    notice: Notice) -> list[dict[str, str]]:
+    """Send a notice to some recipients of one channel; for each why it was not, or nothing."""
     from iop4d.alerts.channels.base import SendError
 
-    failed = 0
+    sent = []
     for recipient in recipients:
+        error = ""
         try:
             await channel.send(notice, recipient)
-        except SendError as error:
-            failed += 1
-            more = f"; use {error.moved_to} instead" if error.moved_to else ""
-            click.echo(f"{name}: {recipient}: not sent: {error.reason}{more}")
-        else:
-            click.echo(f"{name}: {recipient}: accepted")
-    return failed
+        except SendError as refused:
+            more = f"; use {refused.moved_to} instead" if refused.moved_to else ""
+            error = f"{refused.reason}{more}"
+        sent.append({"channel": name, "recipient": recipient, "error": error})
+    return sent
 
 
 def _show(section: config.Channel, tally: Tally | None, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,15 @@ def test_who_is_not_reached_is_told_with_the_reason(site: Path, server: BotServe
     assert "bot: 7: not sent: 403 Forbidden: bot was blocked by the user" in said
     assert "bot: -5: not sent: the group has the new id -1005; use -1005 instead" in said
     assert TOKEN not in said
+
+
+def test_a_program_reads_who_was_reached(site: Path, server: BotServer) -> None:
+    server.faults.append(blocked("7"))
+    code, said = run(site, "test", "--json")
+    assert code == 1
+    sent = json.loads(said[:said.rindex("]") + 1])
+    assert [(one["recipient"], bool(one["error"])) for one in sent] == [
+        ("7", True), ("-5", False), ("hook", False)]
 
 
 def test_one_recipient_can_be_tried_who_is_not_in_the_site_file(site: Path,
