@@ -3,6 +3,7 @@ a start and a reload, ``iop4d rules add``, the form on the page."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,16 +19,22 @@ OWN = "rules that fail"  # the rule that a site has without asking
 TAG = "tag:"
 
 
+#: Kinds of subjects that each node has.
+_OF_NODES = ("telescope", "archive", "site")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RuleNames:
     """What there is on a site that rules may name.
 
-    ``subjects``: of the system, by quantity of ``conditions.SYSTEM``.
+    ``subjects``: of the system, by quantity of ``conditions.SYSTEM``. ``shared``: other nodes, with
+    archives and telescopes that this site's file does not name, share its database.
     """
 
     tags: Collection[str]
     instruments: Collection[str]
     subjects: Mapping[str, Collection[str]]
+    shared: bool = False
 
     @classmethod
     def of(cls, site: Site) -> RuleNames:
@@ -45,7 +52,7 @@ class RuleNames:
         engine = [ENGINE] if site.workers.engine == "dask" else []
         without = [archive.name for archive in site.archive if not archive.telescope]
         return cls(tags=[tag.name for tag in site.tag], instruments=by_kind["instrument"],
-                   subjects={
+                   shared=bool(site.site.node), subjects={
                        **subjects, "unreachable": [*archives, *engine],
                        "silent": {*watched, *without},
                        "no_data": {*watched, *without}})
@@ -62,9 +69,10 @@ def check_rule(rule: Rule, names: RuleNames) -> CompiledRule:
     if compiled.condition.form is Form.SYSTEM:
         quantity = compiled.condition.quantity
         kind, there = SYSTEM[quantity][2], names.subjects[quantity]
-        if quantity in ("silent", "no_data"):
-            kind = "telescope with an archive, or archive without a telescope,"
-        _check(rule, kind, [name for name in wanted if name != "*"], there)
+        said = ("telescope with an archive, or archive without a telescope,"
+                if quantity in ("silent", "no_data") else kind)
+        if not (names.shared and kind in _OF_NODES):
+            _check(rule, said, [name for name in wanted if name != "*"], there)
     else:
         _check(rule, "[[tag]]", [name.removeprefix(TAG).strip() for name in wanted
                                  if name.startswith(TAG)], names.tags)
@@ -95,6 +103,13 @@ def without_wrong_rules(site: Site) -> Site:
         except ConfigError as error:
             wrong.append(WrongRule(name=rule.name, why=str(error)))
     return replace(site, rule=tuple(right), wrong_rules=tuple(wrong))
+
+
+def alerting_key(site: Site) -> str:
+    """A short name of what a site's file says of rules and messages, the same for the same."""
+    channels = [(channel.name, channel.kind, channel.recipients) for channel in site.channel]
+    said = repr((site.rule, site.tag, site.alerts, site.summary, channels))
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def _check(rule: Rule, what: str, wanted: Collection[str], there: Collection[str]) -> None:

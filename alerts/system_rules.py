@@ -23,8 +23,8 @@ from iop4d.alerts.notify import Notifier
 from iop4d.alerts.rules import CompiledRule, compile_rule
 from iop4d.config import Rule, Site
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
-from iop4d.model.units import jd_of_unix
-from iop4d.store import alerts, health, outbox, standards
+from iop4d.model.units import jd_of_unix, utc_of_unix
+from iop4d.store import alerts, health, nodes, outbox, standards
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert
 
@@ -45,7 +45,8 @@ class SystemState:
     ``beat``: the daemon's heartbeat. ``observes``: whether a telescope's frames are to be expected
     now. ``since``: since when a condition of the outside holds, kept from look to look.
     ``unknown``: what each rule names that is not in the catalogue. ``by``: the hour and the time
-    zone of a condition on data.
+    zone of a condition on data. ``others``: the last heartbeats of the other daemons that share
+    the database, by their nodes.
     """
 
     db: Connection
@@ -56,6 +57,30 @@ class SystemState:
     since: dict[tuple[str, str], float] = field(default_factory=dict)
     unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by: tuple[str, str] = ("", "")
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """By which alerts of the site go, or those of this node."""
+        return self.site.site.node or self.site.site.name
+
+    @property
+    def running(self) -> dict[str, Mapping[str, Any]]:
+        """The heartbeats of the other nodes that are seen."""
+        return {node: beat for node, beat in self.others.items() if nodes.is_seen(beat, self.now)}
+
+    def senders(self) -> dict[str, str]:
+        """The telescopes that have an archive, of whatever node; and the archives without one,
+        with their own names."""
+        found = {subject: str(archive) for beat in self.running.values()
+                 for subject, (archive, _) in beat.get("senders", {}).items()}
+        return found | senders(self.site)
+
+    def is_observed(self, subject: str) -> bool:
+        """Whether frames of a telescope are to be expected now, at any node."""
+        return self.observes(subject) or any(
+            beat.get("senders", {}).get(subject, ("", False))[1]
+            for beat in self.running.values())
 
     def hours_of(self, what: str, subject: str, holds: bool) -> float:
         """Hours for which something has held; 0 if it does not."""
@@ -70,8 +95,8 @@ def silent(state: SystemState, _window: float) -> Values:
     """Hours of the present night without a new frame, of every telescope with an archive and of
     every archive without a telescope."""
     found = {}
-    for subject, archive in _senders(state.site).items():
-        observing = state.hours_of("observes", subject, state.observes(subject))
+    for subject, archive in state.senders().items():
+        observing = state.hours_of("observes", subject, state.is_observed(subject))
         last = health.last_frame_at(state.db, subject, archive=archive)
         idle = math.inf if last is None else (state.now - last) / _HOUR
         found[subject] = min(observing, idle)
@@ -79,21 +104,35 @@ def silent(state: SystemState, _window: float) -> Values:
 
 
 def unreachable(state: SystemState, _window: float) -> Values:
-    """Hours for which an archive, or the engine of Dask, has not been in order."""
+    """Hours for which an archive, the engine of Dask, or another node has not been in order."""
     fine = ("ok", "starting", "paused")
     return {a["name"]: state.hours_of("bad", a["name"], a["state"] not in fine)
-            for a in _reached(state.beat)}
+            for a in _reached(state)}
 
 
-def _reached(beat: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What is reached over a network: the archives, and the engine where that is Dask."""
-    return [*beat.get("archives", ()), *([beat["engine"]] if beat.get("engine") else [])]
+def _reached(state: SystemState) -> list[Mapping[str, Any]]:
+    """What is reached over a network: the archives, the engine where that is Dask, other nodes."""
+    found = _reached_by(state.beat)
+    for node, beat in state.others.items():
+        away = nodes.is_away(beat, state.now)
+        found += [] if away else _reached_by(beat, f" of {node}")
+        found.append({"name": node, "state": "unreachable" if away else "ok", "reason": (
+            f"no heartbeat since {utc_of_unix(float(beat.get('beat_at') or 0.0))} UTC"
+            if away else "")})
+    return found
+
+
+def _reached_by(beat: Mapping[str, Any], whose: str = "") -> list[Mapping[str, Any]]:
+    engine = beat.get("engine")
+    return [*beat.get("archives", ()),
+            *([{**engine, "name": f"{engine['name']}{whose}"}] if engine else [])]
 
 
 def failed(state: SystemState, window: float) -> Values:
     """Frames that failed or were quarantined within the window."""
-    return {state.site.site.name: float(
-        health.failed_frames(state.db, state.now - window * _DAY))}
+    since = state.now - window * _DAY
+    return {state.name: float(health.failed_frames(state.db, since))} | {
+        node: float(health.failed_frames(state.db, since, node=node)) for node in state.others}
 
 
 def unsolved(state: SystemState, window: float) -> Values:
@@ -117,12 +156,14 @@ def clouds(state: SystemState, window: float) -> Values:
 
 def disk_free(state: SystemState, _window: float) -> Values:
     """Gigabytes that are free on the site's disk."""
-    return {state.site.site.name: float(state.beat.get("disk_free_gb", math.nan))}
+    return {name: float(beat.get("disk_free_gb", math.nan))
+            for name, beat in {state.name: state.beat, **state.running}.items()}
 
 
 def backlog(state: SystemState, _window: float) -> Values:
     """Jobs in the queue."""
-    return {state.site.site.name: float(health.queued_jobs(state.db, state.now))}
+    return {state.name: float(health.queued_jobs(state.db, state.now))} | {
+        node: float(health.queued_jobs(state.db, state.now, node=node)) for node in state.others}
 
 
 def undelivered(state: SystemState, _window: float) -> Values:
@@ -150,7 +191,7 @@ def rule_error(state: SystemState, window: float) -> Values:
 def why(state: SystemState, quantity: str, subject: str) -> str:
     """What is known of the reason for a value, in words; empty if nothing is."""
     if quantity == "unreachable":
-        return next((str(a.get("reason") or "") for a in _reached(state.beat)
+        return next((str(a.get("reason") or "") for a in _reached(state)
                      if a["name"] == subject), "")
     if quantity == "undelivered":
         return next((str(one["reason"]) for one in outbox.undelivered(state.db, state.now)
@@ -177,14 +218,14 @@ def why_without_frame(state: SystemState, condition: Condition, subject: str,
     since = fired_at - condition.threshold * _HOUR if is_silent else _deadline(
         state, fired_at) - _DAY / 2
     last = _NEWEST[condition.quantity](
-        state.db, subject, archive=_senders(state.site).get(subject, ""))
+        state.db, subject, archive=state.senders().get(subject, ""))
     if last is not None and last > since:  # it may be recognised long after it was seen
         return ""
-    clouded = not is_silent and state.observes(subject)
+    clouded = not is_silent and state.is_observed(subject)
     return "other telescopes see clouds" if clouded else "the night is over"
 
 
-def _senders(site: Site) -> dict[str, str]:
+def senders(site: Site) -> dict[str, str]:
     """The telescopes that have an archive; and the archives without one, with their own names."""
     return {a.telescope or a.name: "" if a.telescope else a.name for a in site.archive}
 
@@ -203,10 +244,10 @@ def no_data(state: SystemState, _window: float) -> Values:
     deadline = _deadline(state, state.now)
     clouded = {name for name, drop in clouds(state, _CLOUDS_DAYS).items() if drop > _CLOUDED}
     found = {}
-    for subject, archive in _senders(state.site).items():
+    for subject, archive in state.senders().items():
         last = health.last_science_frame_at(state.db, subject, archive=archive)
         fine = (last is not None and last > deadline - _DAY / 2) or bool(clouded - {subject})
-        expected = state.now - deadline < _DAY / 2 and state.observes(subject)
+        expected = state.now - deadline < _DAY / 2 and state.is_observed(subject)
         found[subject] = 0.0 if fine or not expected else (state.now - deadline) / _HOUR
     return found
 
@@ -255,7 +296,8 @@ class SystemRules:
     def run_once(self, tx: Transaction, beat: Mapping[str, Any]) -> None:
         """Judge every rule by the state of the system now; ``beat``: the daemon's heartbeat."""
         state = SystemState(db=tx, site=self._site, now=self._clock(), beat=beat,
-                            observes=self._observes, since=self._outside, unknown=self._unknown(tx))
+                            observes=self._observes, since=self._outside, unknown=self._unknown(tx),
+                            others=nodes.others(tx))
         judged: set[tuple[str, str]] = set()
         for compiled in self._rules:
             with isolated(tx, self._clock(), rule=compiled.rule.name):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import shutil
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import asdict
@@ -14,13 +15,13 @@ from typing import Any
 
 from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
-from iop4d.alerts.check import without_wrong_rules
+from iop4d.alerts.check import alerting_key, without_wrong_rules
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
 from iop4d.alerts.rule_edits import RuleRequests
 from iop4d.alerts.rule_intents import settle
-from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of
-from iop4d.alerts.system_rules import SystemRules
+from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of, with_those_of
+from iop4d.alerts.system_rules import SystemRules, senders
 from iop4d.archives.folder import WatchedFolder
 from iop4d.archives.known import KnownFiles
 from iop4d.archives.nights import any_observes
@@ -42,10 +43,19 @@ from iop4d.ledger.trials import Trials
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState, RequestKind
 from iop4d.operations.prune import DailyPrune
-from iop4d.store import changes, disk_history, events, frames, provenance
+from iop4d.store import (
+    changes,
+    disk_history,
+    events,
+    frames,
+    nodes,
+    provenance,
+    unjudged,
+)
 from iop4d.store.database import GROUP_READS, PRIVATE, Transaction
 from iop4d.store.thread import DatabaseThread
 from iop4d.system.heartbeat import BEAT, Heartbeat
+from iop4d.system.leading import Beats, Leading
 from iop4d.system.lock import SiteLock
 from iop4d.system.parts import Calendar, Parts
 
@@ -53,6 +63,7 @@ log = logging.getLogger(__name__)
 
 _REQUESTS = 0.3  # seconds between looks at requests, and at the catalogue
 _UP = 0.05  # seconds between looks whether a worker is up
+_JUDGE = 0.5  # seconds between looks at results that other nodes wrote
 _ALERTS = 5.0  # seconds between looks at active alerts, and at the system
 _TIDY_AT = 12  # o'clock UTC
 
@@ -128,12 +139,13 @@ class Daemon:
     async def _build(self, stop: asyncio.Event) -> None:
         self._parts = Parts(stop)
         self._mail_wake = asyncio.Event()
+        await self.database.write(nodes.enter, [archive.name for archive in self._site.archive])
         await self.database.write(provenance.keep_settings, self._site)
         if missed := await self.database.write(settle, self._site.root):
             log.info("%d changes of rules, cut off by a crash, are in the audit now", missed)
         self._build_alerts()
         self._ledger = Ledger(self._site, self._instruments, self._clock, listener=_ToAlerts(
-            self._alerts, asyncio.get_running_loop(), self._mail_wake))
+            self._alerts, asyncio.get_running_loop(), self._mail_wake, lambda: self.leads))
         if recovered := await self.database.write(self._ledger.recover):
             log.info("%d jobs of the last run are queued again", recovered)
         self._dispatcher = Dispatcher(engine=self._engine, ledger=self._ledger,
@@ -160,6 +172,8 @@ class Daemon:
 
     def _build_alerts(self) -> None:
         self._alerts = AlertEngine(self._site, self._clock)
+        self._leading = Leading(self._site.site.node, self.database, self._clock,
+                                self._of_leading)
         self._system_rules = SystemRules(self._site, self._clock, self._observes,
                                          self._alerts.unknown)
 
@@ -169,10 +183,6 @@ class Daemon:
         self._drafter = Drafter(
             database=self.database, site=self._site, clock=self._clock,
             rules={rule.name for rule in self._site.rule if rule.severity == "atel"})
-        self._summaries = SummaryScheduler(
-            site=self._site, database=self.database, clock=self._clock,
-            telescopes=telescopes_of(self._site, list(self._places.values())),
-            plot=self._dispatcher.draw, wake=self._mail_wake.set)
 
     async def _known_files(self, archive: str) -> AsyncIterator[list[tuple[str, int, int]]]:
         """What was delivered before, in parts between which others read and write."""
@@ -234,10 +244,8 @@ class Daemon:
         every, calendar = self._parts.every, Calendar()
         calendar.add("tidying", self._tidy, hour=_TIDY_AT)
         if self._watch:
-            # What is due follows from the rows that are there: one look more or less does no harm.
             calendar.add("pruning", self._prune.run_once, hour=_TIDY_AT, minute=10)
             calendar.add("disk", self._note_disk, hour=0, at_start=True)
-            calendar.add("summaries", self._summaries.run_once, minute="*", at_start=True)
         return {
             "dispatcher": self._dispatcher.run(self._parts.stop),
             "heartbeat": every(BEAT, self._beat),
@@ -250,17 +258,39 @@ class Daemon:
     def _of_watching(self) -> dict[str, Coroutine[Any, Any, None]]:
         every, stop = self._parts.every, self._parts.stop
         return {
-            "upkeep of alerts": every(_ALERTS, self._tend_alerts),
-            "relay": self.relay.run(stop, self._mail_wake),
+            **({"leading": self._leading.run(stop)} if self._site.site.node
+               else self._of_leading(self._parts, {})),
             "drafts": every(_ALERTS, self._drafter.run_once),
-            **commands_of(self._site, self.relay.channels, self.database, self._clock, stop),
             **{f"archive {number}": archive.run(stop)
                for number, archive in enumerate(self._archives)},
         }
 
+    def _of_leading(self, parts: Parts, beats: Beats) -> dict[str, Coroutine[Any, Any, None]]:
+        """What one daemon does for all that share the database; ``beats``: their heartbeats."""
+        calendar, stop = Calendar(), parts.stop
+        summaries = SummaryScheduler(
+            site=self._site, database=self.database, clock=self._clock,
+            telescopes=with_those_of(telescopes_of(self._site, list(self._places.values())), beats),
+            plot=self._dispatcher.draw, wake=self._mail_wake.set)
+        # What is due follows from the rows that are there: one look more or less does no harm.
+        calendar.add("summaries", summaries.run_once, minute="*", at_start=True)
+        return {
+            "upkeep of alerts": parts.every(_ALERTS, self._tend_alerts),
+            "relay": self.relay.run(stop, self._mail_wake),
+            "summaries": calendar.run(stop),
+            **commands_of(self._site, self.relay.channels, self.database, self._clock, stop),
+            **({"results of other nodes": parts.every(_JUDGE, self._judge_others)}
+               if self._site.site.node else {}),
+        }
+
+    @property
+    def leads(self) -> bool:
+        """Whether this daemon judges rules and sends messages: of several, one does."""
+        return self._leading.is_ours
+
     def stuck(self) -> list[str]:
         """Parts that make no progress, in words."""
-        found, now = self._parts.dead, time.monotonic()
+        found, now = [*self._parts.dead, *self._leading.dead], time.monotonic()
         for archive in self._archives:
             silent = now - archive.ticked_at
             if silent > 3.0 * archive.interval:
@@ -277,7 +307,21 @@ class Daemon:
             "engine": self._of_engine(), "trouble": self.trouble,
             "loop_lag_s": round(self._parts.lag, 3),
             "rss_mb": round(rss_mb()),
-            "finished_jobs": self._dispatcher.finished, "paused": self._ledger.space.reason})
+            "finished_jobs": self._dispatcher.finished, "paused": self._ledger.space.reason,
+            **self._of_node()})
+
+    def _of_node(self) -> dict[str, Any]:
+        """What a heartbeat says to the other nodes: where it runs, and what to expect of it."""
+        if not self._site.site.node:
+            return {}
+        return {
+            "node": self._site.site.node, "host": socket.gethostname(), "leads": self.leads,
+            "leads_since": self._leading.since,
+            "alerting": alerting_key(self._site),
+            "senders": {subject: [archive, self._observes(subject)]
+                        for subject, archive in senders(self._site).items()},
+            "telescopes": [[one.name, one.latitude_deg, one.longitude_deg] for one in telescopes_of(
+                self._site, list(self._places.values())) if one.is_placed]}
 
     def _of_engine(self) -> dict[str, str] | None:
         """How the engine is, as of an archive; nothing of local processes."""
@@ -301,6 +345,15 @@ class Daemon:
         """Once a day, and at the start: from these follows how the disk fills."""
         free = (await asyncio.to_thread(shutil.disk_usage, self._site.root)).free
         await self.database.write(disk_history.note, self._clock(), free)
+
+    async def _judge_others(self) -> None:
+        def judge(tx: Transaction) -> bool:
+            ids = unjudged.take(tx)
+            self._alerts.on_results(tx, ids)
+            return bool(ids)
+
+        while await self.database.write(judge):
+            self._mail_wake.set()
 
     async def _tidy(self) -> None:
         await self.database.write(events.trim)
@@ -329,12 +382,16 @@ class _ToAlerts:
     """Hands new results to the rules, in their transaction, and wakes who sends the messages."""
 
     def __init__(self, engine: AlertEngine, loop: asyncio.AbstractEventLoop,
-                 wake: asyncio.Event) -> None:
+                 wake: asyncio.Event, leads: Callable[[], bool]) -> None:
+        self._leads = leads
         self._engine = engine
         self._loop = loop
         self._wake = wake
 
     def on_results(self, tx: Transaction, ids: list[int]) -> None:
-        """Evaluate the rules that watch these results."""
+        """Evaluate the rules that watch these results, or leave them to the node that does."""
+        if not self._leads():
+            unjudged.put(tx, ids)
+            return
         self._engine.on_results(tx, ids)
         self._loop.call_soon_threadsafe(self._wake.set)

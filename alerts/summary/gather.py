@@ -44,10 +44,10 @@ from iop4d.model.source import SourceKind
 from iop4d.model.states import REPLACED_FRAMES, FrameState
 from iop4d.model.uncertainty import between, chi_total, mag_total, p_total, total
 from iop4d.model.units import jd_of_unix, plus_minus, utc_of_jd, utc_of_unix
-from iop4d.store import alerts, catalogue, groups, health, results, standards, summaries
+from iop4d.store import alerts, catalogue, groups, health, nodes, results, standards, summaries
 from iop4d.store.database import Connection
 from iop4d.store.sources import display_name
-from iop4d.store.status import TROUBLE, heartbeat
+from iop4d.store.status import TROUBLE
 
 if TYPE_CHECKING:
     from iop4d.store.schema import Alert, Result
@@ -295,10 +295,10 @@ def _known(value: float) -> float | None:
 
 
 def _archives(db: Connection, since: float, until: float) -> tuple[TroubleLine, ...]:
-    """Archives that were in trouble in the night, or are, by the daemon's last heartbeat."""
+    """Archives that were in trouble in the night, or are, by the last heartbeats."""
     away = health.outages(db, since, until)
-    now = {str(archive.get("name")): archive
-           for archive in heartbeat(db).get("archives") or ()}
+    now = {str(archive.get("name")): archive for beat in nodes.beats(db).values()
+           for archive in beat.get("archives") or ()}
     found = []
     for name in sorted({*away, *now}):
         archive = now.get(name, {})

@@ -12,9 +12,10 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, partial
+from typing import Any
 
 from iop4d.alerts.summary import write
 from iop4d.alerts.summary.facts import NightSummary
@@ -147,6 +148,17 @@ def telescopes_of(site: Site, known: Iterable[Telescope]) -> tuple[Telescope, ..
     named += [camera.telescope for camera in site.camera]
     found = {name: telescopes[name] for name in named if name in telescopes}
     return tuple((found or telescopes).values())
+
+
+def with_those_of(telescopes: Sequence[Telescope],
+                  beats: Mapping[str, Mapping[str, Any]]) -> tuple[Telescope, ...]:
+    """Those of a site, and those of the other daemons that share its database, by the heartbeats:
+    a night is over when it is at all of them."""
+    others = [Telescope(name=name, latitude_deg=latitude, longitude_deg=longitude)
+              for beat in beats.values()
+              for name, latitude, longitude in beat.get("telescopes", ())]
+    found = {one.name: one for one in (*others, *telescopes)}
+    return tuple(found.values())
 
 
 def end_of_night(night: date, telescopes: Sequence[Telescope], at: str = "") -> float:

@@ -51,7 +51,7 @@ def rename(ctx: click.Context, old: str, new: str, forget: bool, site_after: str
     OLD stays one of its other names. No daemon may run meanwhile: a frame that it just measures
     would have the old name.
     """
-    from iop4d.store import catalogue, catalogue_changes, catalogue_edit
+    from iop4d.store import catalogue, catalogue_changes, catalogue_edit, nodes
     from iop4d.system.lock import is_locked
 
     site = load(ctx, site_after, overrides_after)
@@ -59,6 +59,10 @@ def rename(ctx: click.Context, old: str, new: str, forget: bool, site_after: str
     if is_locked(site.lock):
         raise Iop4dError("a daemon runs on this site; stop it, rename, and start it again")
     with open_database(site, read_only=False).write() as tx:
+        for node, beat in nodes.others(tx).items():
+            if nodes.is_seen(beat, time.time()):
+                raise Iop4dError(f"the daemon of the node {node} runs; stop it, rename, and start "
+                                 "it again")
         source = catalogue.find(tx, old)
         if forget and (named := catalogue_edit.named_by(source, site)):
             raise CatalogueError(f"{source.name} is named by {'; '.join(named)}: correct that "

@@ -68,7 +68,7 @@ def report(ended: Progress) -> int:
 
 async def _follow_running(site: Site, request: int) -> Progress:
     """Follow what the running daemon does with a request."""
-    from iop4d.store import requests
+    from iop4d.store import nodes, requests
     from iop4d.store.status import heartbeat
     from iop4d.system.lock import is_locked
 
@@ -79,6 +79,8 @@ async def _follow_running(site: Site, request: int) -> Progress:
             raise Iop4dError("the daemon stopped; it continues with the request when it starts "
                              "again")
         with database.read() as db:
+            if why := nodes.why_not_done(db, requests.node_of(db, request), time.time()):
+                raise Iop4dError(f"{why}; the request is kept")
             if trouble := heartbeat(db).get("trouble"):
                 raise Iop4dError(f"the daemon reduces nothing: {trouble}; the request is kept")
             return requests.progress_of(db, request, time.time())
@@ -91,7 +93,7 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
     import dataclasses
 
     from iop4d.daemon import Daemon
-    from iop4d.store import requests
+    from iop4d.store import nodes, requests
 
     site = dataclasses.replace(site, masters=dataclasses.replace(
         site.masters, build_delay=min(site.masters.build_delay, 0.2)))
@@ -100,8 +102,11 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
 
     async def work(daemon: Daemon) -> None:
         request = await daemon.database.write(requests.put, kind, content, time.time())
+        node = await daemon.database.read(requests.node_of, request)
 
         async def read() -> Progress | None:
+            if why := await daemon.database.read(nodes.why_not_done, node, time.time()):
+                raise Iop4dError(f"{why}; the request is kept")
             if daemon.trouble:
                 raise Iop4dError(daemon.trouble)
             return await daemon.database.read(requests.progress_of, request, time.time())
@@ -115,7 +120,10 @@ async def _run_here(site: Site, kind: str, content: dict[str, Any]) -> Progress:
 
 
 async def _send_messages(daemon: Daemon, seconds: float) -> None:
-    """Try once to send what is due: this daemon does not stay."""
+    """Try once to send what is due: this daemon does not stay. Of several nodes that is left to
+    the one that leads."""
+    if not daemon.leads:
+        return
     try:
         async with asyncio.timeout(seconds):
             await daemon.relay.send_due()

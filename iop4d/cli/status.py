@@ -146,6 +146,7 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
     lines += [f"worker   {worker['host']}: {worker['state']} {worker['job']}".rstrip()
               + f", {worker['jobs']} jobs" for worker in daemon.get("workers", ())
               if daemon.get("engine")] if live else []
+    lines += map(node_line, state["nodes"])
     for archive in daemon.get("archives", ()):
         trouble = f": {archive['reason']}" if archive["reason"] and live else ""
         lines.append(f"archive  {archive['name']}: {archive['state']}{trouble}, "
@@ -172,6 +173,19 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
         lines += ["", "Groups without polarisation, for a target or all (newest first):"]
         lines += show(state["groups"], lambda one: str(one["group"]))
     return lines
+
+
+def node_line(node: dict[str, Any]) -> str:
+    """What is known of one of the daemons that share a database, in a line."""
+    from iop4d.alerts.rendering import moment
+
+    seen = f", last seen {moment(node['seen_at'])} UTC" if node["seen_at"] else ""
+    role = ", judges the rules and sends the messages" if node["leads"] else ""
+    differs = ("; its rules or channels are other ones, which have no effect meanwhile"
+               if node["differs"] else "")
+    host = f" on {node['host']}" if node["host"] else ""
+    return (f"node     {node['node']}{' (this one)' if node['is_this'] else ''}: {node['state']}"
+            f"{host}{seen}{role}{differs}")
 
 
 def _queue(entries: list[dict[str, Any]], *, live: bool) -> str:

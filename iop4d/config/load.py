@@ -20,6 +20,7 @@ from iop4d.config.redact import expected, is_shown, key_named, named
 from iop4d.config.renamed import new_key, new_value
 from iop4d.config.secret import secret_of, wrong_with_certificates
 from iop4d.config.site import ARRAYS, TABLES, Site, WrongRule, keys_of
+from iop4d.config.store import FilePlace
 from iop4d.config.workers import contradictions as contradictions_of_workers
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import similar
@@ -355,6 +356,7 @@ def _check_whole(site: Site, where: _Where) -> None:
         for name, wanted in contradictions(camera):
             raise ConfigError(f"{where('camera', name, number)}: expected {wanted}")
     _check_workers(site, where)
+    _check_node(site, where)
     places: dict[Path, str] = {}
     for number, archive in enumerate(site.archive):
         _check_archive(archive, number, where)
@@ -372,6 +374,13 @@ def _check_whole(site: Site, where: _Where) -> None:
     if site.web.max_streams > site.web.threads // 2:
         raise ConfigError(f"{where('web', 'max_streams')} is {site.web.max_streams}; expected "
                           f"at most half of web.threads, {site.web.threads // 2}")
+
+
+def _check_node(site: Site, where: _Where) -> None:
+    if site.site.node and isinstance(site.database, FilePlace):
+        raise ConfigError(f"{where('site', 'node')} is '{site.site.node}', but the database is "
+                          "SQLite's file, which one daemon has alone; expected nothing, or a "
+                          "[store] url of a PostgreSQL server, which several daemons share")
 
 
 def _check_workers(site: Site, where: _Where) -> None:

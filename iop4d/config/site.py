@@ -39,6 +39,9 @@ from iop4d.config.store import Place, Store
 from iop4d.config.want import Want
 from iop4d.config.workers import Workers
 
+#: A name of a node.
+NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SiteInfo:
@@ -46,6 +49,11 @@ class SiteInfo:
 
     name: str = key("Name of the site, in messages and on the web pages.", "iop4d")
     url: str = key("Address of the web pages, for links in messages; empty: no links.", "")
+    node: str = key(
+        "Name of this daemon among several that share one PostgreSQL database, each with archives "
+        "of its own (docs/postgresql.md); empty: it has its database alone.", "",
+        check=("a name of letters, digits, ., - and _, or nothing",
+               lambda value: not value or bool(NODE.fullmatch(value))))
     aavso_observer: str = key(
         "Code of the group's observer at the AAVSO, for files in its format; empty: XXX, which is "
         "to be replaced before a file is sent.", "",
@@ -316,7 +324,7 @@ class Site:
     @property
     def database(self) -> Place:
         """Where what is known is kept."""
-        return self.store.place(self.root)
+        return self.store.place(self.root, self.site.node)
 
     @property
     def lock(self) -> Path:

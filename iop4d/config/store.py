@@ -42,10 +42,12 @@ class FilePlace:
 
 @dataclass(frozen=True)
 class ServerPlace:
-    """A schema of a PostgreSQL server. ``reader``: its role for who only reads, or empty."""
+    """A schema of a PostgreSQL server. ``reader``: its role for who only reads, or empty;
+    ``node``: which of the daemons that share it this is, or empty where one has it alone."""
 
     url: str
     reader: str = ""
+    node: str = ""
     password: Callable[[], str | None] = lambda: None
 
     @property
@@ -67,7 +69,7 @@ def as_place(place: Place | Path) -> Place:
     return FilePlace(place) if isinstance(place, Path) else place
 
 
-def place_of_url(url: str, root: Path, *, reader: str = "",
+def place_of_url(url: str, root: Path, *, reader: str = "", node: str = "",
                  password: Callable[[], str | None] = lambda: None) -> Place:
     """What a url names: files are relative to the site's folder.
 
@@ -75,7 +77,7 @@ def place_of_url(url: str, root: Path, *, reader: str = "",
     """
     url = (url or os.environ.get(VARIABLE, "") or _SQLITE + FILE).replace("{site}", name_of(root))
     if _SERVER.match(url):
-        return ServerPlace(url, reader, password)
+        return ServerPlace(url, reader, node, password)
     return FilePlace(root / url.removeprefix(_SQLITE))
 
 
@@ -107,6 +109,7 @@ class Store:
         return Secret(owner="[store]", word="password", file=self.password_file,
                       env=self.password_env, credential=self.password_credential)
 
-    def place(self, root: Path) -> Place:
-        """Where the database of a site is."""
-        return place_of_url(self.url, root, reader=self.reader, password=self.secret.read)
+    def place(self, root: Path, node: str = "") -> Place:
+        """Where the database of a site is; ``node``: its name among those that share it."""
+        return place_of_url(self.url, root, reader=self.reader, node=node,
+                            password=self.secret.read)

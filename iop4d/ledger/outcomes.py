@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from iop4d import __version__
@@ -167,12 +166,13 @@ class Outcomes:
         for other in (*namesakes, *twins):
             same = ("the same file as" if other.sha256 == frame.sha256 else
                     "the same exposure as" if other in twins else "")
-            if (same and not frames.is_replaced(other) and other.path != frame.path
-                    and Path(other.path).exists()):
-                return f"{same} frame {other.id}, {other.path}"
+            if (same and not frames.is_replaced(other) and not _is_at(other, frame)
+                    and frames.has_file(tx, other)):
+                whose = f" of the node {other.node}" if other.node != frame.node else ""
+                return f"{same} frame {other.id}, {other.path}{whose}"
         identity = f"{frame.telescope}/{frame.night}/{frame.name}"
-        replaced = [o for o in namesakes if o.path == frame.path or not Path(o.path).exists()]
-        replaced += [o for o in twins if o not in replaced and not Path(o.path).exists()]
+        replaced = [o for o in namesakes if _is_at(o, frame) or not frames.has_file(tx, o)]
+        replaced += [o for o in twins if o not in replaced and not frames.has_file(tx, o)]
         if replaced:  # a new version of the same file: its results change in place
             identity, frame.version = replaced[-1].identity, replaced[-1].version + 1
             for other in replaced:
@@ -392,6 +392,11 @@ class Outcomes:
         else:
             let_wait(tx, claim.job_id, [frame], now, reason=reason)
             self._leave_replaced(tx, frame, (), claim.bonus)
+
+
+def _is_at(other: Frame, frame: Frame) -> bool:
+    """Whether two files have the same place, of the same node."""
+    return bool(other.path == frame.path and other.node == frame.node)
 
 
 def _had_no_reference(claim: Claim) -> bool:

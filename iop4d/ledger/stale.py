@@ -28,11 +28,13 @@ class Stale:
 
 def stale(db: Connection, frames: Iterable[Frame], *, site: Site,
           instruments: Mapping[str, Instrument]) -> list[Stale]:
-    """Those of the reduced science frames that are stale."""
+    """Those of the reduced science frames that are stale; of this node, which alone knows by which
+    settings and masters its frames are reduced."""
     choices, key = MasterChoices(site, instruments), settings_key(site)
     found = []
     for frame in frames:
-        if frame.kind != FrameKind.SCIENCE.value or frame.state != FrameState.DONE:
+        if (frame.kind != FrameKind.SCIENCE.value or frame.state != FrameState.DONE
+                or frame.node != db.node):
             continue
         if why := _why(db, frame, choices, key, instruments):
             found.append(Stale(frame=frame.id, name=frame.name, why=why))

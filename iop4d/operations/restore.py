@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iop4d.config import Site
@@ -101,7 +101,7 @@ def _put(site: Site, folder: Path, manifest: Manifest, *, force: bool, by: str,
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     before = site.root / f"before-restore-{stamp}" if there else None
     unpacked = folder / archive.DATABASE
-    _adapt(unpacked, manifest, site.root, by=by, now=now)
+    _adapt(unpacked, manifest, site, by=by, now=now)
     if before is not None:
         before.mkdir()
         _move_beside(site, manifest, before)
@@ -166,12 +166,13 @@ def _move_beside(site: Site, manifest: Manifest, before: Path) -> None:
             source.close()
 
 
-def _adapt(path: Path, manifest: Manifest, root: Path, *, by: str, now: float) -> None:
+def _adapt(path: Path, manifest: Manifest, site: Site, *, by: str, now: float) -> None:
     """Have the database know where it is now, and that it was restored."""
     database = Database(FilePlace(path))
     try:
         with database.write() as tx:
-            restored.adapt(tx, was=manifest.root, root=str(root), now=now)
+            restored.adapt(tx, was=manifest.root, root=str(site.root), now=now,
+                           node=site.site.node)
             audit.record(tx, at=now, by=by, act="restore", subject="site", was=manifest.made_at,
                          now=now, why="restored from a backup")
     finally:
@@ -184,10 +185,10 @@ def _put_database(place: Place, unpacked: Path) -> None:
         unpacked.replace(place.path)
         make_private(place.path)
         return
-    source, target = Database(FilePlace(unpacked), read_only=True), Database(place)
+    alone = replace(place, node="")  # no other node's daemon may run meanwhile
+    source, target = Database(FilePlace(unpacked), read_only=True), Database(alone)
     try:
-        if not target.kind.claim():
-            raise BackupError(f"a daemon works on {place}: stop it first")
+        target.kind.claim()
         try:
             with target.write() as tx:
                 empty(tx)

@@ -10,6 +10,7 @@ from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Catalogue, Source, SourceKind, canonical
 from iop4d.store import schema
 from iop4d.store.database import Connection, Transaction, finite, number
+from iop4d.store.nodes import of_node, seen_now
 
 _VERSION = "catalogue_version"
 _FOLLOWED = "catalogue_version_of_results"
@@ -22,16 +23,20 @@ def version(db: Connection) -> int:
 
 
 def follow(tx: Transaction, version: int) -> bool:
-    """Note that results rest on a version from now on; whether they rested on another."""
-    row = tx.get(schema.Meta, schema.Meta.key == _FOLLOWED)
-    tx.replace(schema.Meta, key=_FOLLOWED, value=version)
+    """Note that this node's results rest on a version from now on; whether they rested on another.
+    """
+    key = of_node(_FOLLOWED, tx.node)
+    row = tx.get(schema.Meta, schema.Meta.key == key)
+    tx.replace(schema.Meta, key=key, value=version)
     return row is not None and row.value != version
 
 
 def is_followed(db: Connection) -> bool:
-    """Whether a daemon saw the catalogue as it is now, and has results rest on it."""
-    row = db.get(schema.Meta, schema.Meta.key == _FOLLOWED)
-    return row is not None and row.value == version(db)
+    """Whether the daemon saw the catalogue as it is now, and has results rest on it; of several,
+    whether those did that are seen."""
+    now, keys = version(db), {of_node(_FOLLOWED, node) for node in {db.node, *seen_now(db)}}
+    rows = db.select(schema.Meta).where(schema.Meta.key.in_(keys))
+    return [row.value for row in rows] == [now] * len(keys)
 
 
 def load(db: Connection) -> Catalogue:

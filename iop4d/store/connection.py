@@ -39,6 +39,11 @@ class Connection:
         self._db = kind.db
         self.kept = kept
 
+    @property
+    def node(self) -> str:
+        """The node on whose behalf this reads and writes; empty: there is one daemon alone."""
+        return self._kind.node
+
     def select(self, table: type[Table], *columns: Any) -> Any:
         """A SELECT to be refined with ``where``, ``join``, ``order_by`` and so on."""
         return table.select(*columns).bind(self._db)
@@ -49,13 +54,13 @@ class Connection:
         return read_rows(table, tuple(column[0] for column in cursor.description), cursor)
 
     def found(self, statement: Statement, **given: Any) -> list[Any]:
-        """The rows that a statement finds with the values that are given."""
-        text, values = statement.filled(given)
+        """The rows that a statement finds with the values that are given; ``node`` is this one."""
+        text, values = statement.filled({"node": self.node, **given})
         return self.raw(statement.table, text, *values)
 
     def tuples(self, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
         """What a statement finds, as plain rows of what the database keeps."""
-        text, values = statement.filled(given)
+        text, values = statement.filled({"node": self.node, **given})
         return self.rows(text, *values)
 
     def get(self, table: type[Row], *conditions: Any) -> Row | None:
@@ -164,7 +169,7 @@ class Transaction(Connection):
 
     def run(self, statement: Statement, **given: Any) -> int:
         """Do what a statement does, with the values that are given; the number of its rows."""
-        text, values = statement.filled(given)
+        text, values = statement.filled({"node": self.node, **given})
         return int(self._db.execute_sql(self._kind.sql(text), values).rowcount)
 
     def execute(self, text: str, *values: Any) -> int:

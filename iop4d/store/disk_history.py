@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iop4d.store.database import Connection, Transaction
+from iop4d.store.nodes import of_node
 from iop4d.store.schema import Meta
 
 _KEY = "disk"
@@ -15,12 +16,12 @@ _SPAN = 2.0 * _DAY  # seconds that it needs at least
 def note(tx: Transaction, now: float, free: int) -> None:
     """Note the room of a moment; one of each day is kept, the last."""
     kept = [one for one in history(tx) if int(one[0] // _DAY) != int(now // _DAY) and one[0] < now]
-    tx.replace(Meta, key=_KEY, value=[*kept, (now, free)][-_KEPT:])
+    tx.replace(Meta, key=of_node(_KEY, tx.node), value=[*kept, (now, free)][-_KEPT:])
 
 
 def history(db: Connection) -> list[tuple[float, int]]:
     """(Unix seconds, bytes free), the oldest first."""
-    row = db.get(Meta, Meta.key == _KEY)
+    row = db.get(Meta, Meta.key == of_node(_KEY, db.node))
     return [(float(at), int(free)) for at, free in row.value] if row else []
 
 

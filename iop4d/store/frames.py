@@ -30,6 +30,7 @@ from iop4d.store import schema
 from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit
 from iop4d.store.jobs import JobKind
+from iop4d.store.nodes import of_node
 from iop4d.store.schema import Frame, FrameStars, Job
 from iop4d.store.statement import Statement, same
 from iop4d.store.table import as_number, in_json, is_filled
@@ -69,7 +70,8 @@ def among(db: Connection, ids: Iterable[int]) -> list[Frame]:
 
 def create(tx: Transaction, now: float, **columns: Any) -> Frame:
     """The row of a file that was found, to be worked on."""
-    return tx.create(Frame, state=FrameState.QUEUED, seen_at=now, changed_at=now, **columns)
+    return tx.create(Frame, state=FrameState.QUEUED, seen_at=now, changed_at=now, node=tx.node,
+                     **columns)
 
 
 def count(db: Connection, states: Iterable[FrameState]) -> int:
@@ -171,7 +173,8 @@ def _least_s(exptime_s: float) -> float:
 def _like(given: Callable[[str], Any], *more: Any) -> Any:
     """Other science frames of the same night, camera, part of it, and band as a frame's."""
     return Frame.select(Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, *more).where(
-        (Frame.instrument == given("instrument")) & (Frame.kind == FrameKind.SCIENCE.value)
+        (Frame.node == given("node"))
+        & (Frame.instrument == given("instrument")) & (Frame.kind == FrameKind.SCIENCE.value)
         & (Frame.night == given("night")) & (Frame.telescope == given("telescope"))
         & same(Frame.band, given("band")) & (Frame.x0 == given("x0")) & (Frame.y0 == given("y0"))
         & (Frame.id != given("id"))
@@ -198,9 +201,11 @@ _LAST = Statement(_last)
 
 
 def known_files(db: Connection, archive: str) -> dict[str, tuple[int, int]]:
-    """Path to (size, mtime_ns) of the newest version of every file known of an archive."""
+    """Path to (size, mtime_ns) of the newest version of every file known of an archive of this
+    node."""
     rows = (db.select(Frame, Frame.path, Frame.size, Frame.mtime_ns)
-            .where(Frame.archive == archive).order_by(Frame.id).tuples())
+            .where((Frame.archive == archive) & (Frame.node == db.node))
+            .order_by(Frame.id).tuples())
     return {path: (size, mtime) for path, size, mtime in rows.iterator()}
 
 
@@ -208,12 +213,12 @@ def known_part(db: Connection, archive: str, after: tuple[str, int],
                ) -> list[tuple[str, int, int, int]]:
     """The same, part by part, of all versions: path, id, size, mtime_ns of those that follow upon
     a path and id."""
-    return db.rows(_KNOWN_PART, *after, archive)
+    return db.rows(_KNOWN_PART, *after, archive, db.node)
 
 
 #: All from an index: no frame is read.
 _KNOWN_PART = """SELECT "path", "id", "size", "mtime_ns" FROM "frame"
-WHERE ("path", "id") > (?, ?) AND "archive" = ? ORDER BY "path", "id" LIMIT 5000"""
+WHERE ("path", "id") > (?, ?) AND "archive" = ? AND "node" = ? ORDER BY "path", "id" LIMIT 5000"""
 
 
 def archive_names(db: Connection) -> list[str]:
@@ -286,7 +291,8 @@ def _has_star_list(db: Connection, frame: Frame) -> bool:
 
 
 _STAR_LISTS = Statement(lambda given: FrameStars.select(FrameStars.frame).join(Frame).where(
-    (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
+    (Frame.node == given("node")) & (Frame.telescope == given("telescope"))
+    & (Frame.instrument == given("instrument"))
     & (Frame.night == given("night")) & (Frame.object == given("object"))
     & (Frame.binning == given("binning")) & is_filled(FrameStars.stars)).limit(1))
 
@@ -301,10 +307,16 @@ def is_back(db: Connection, frame: Frame) -> bool:
     same = Frame.sha256 == frame.sha256
     if frame.exposure:
         same = same | (Frame.exposure == frame.exposure)
-    others = db.select(Frame, Frame.path).where(
+    others = db.select(Frame, Frame.path, Frame.node).where(
         same
-        & (Frame.id != frame.id) & Frame.state.not_in(REPLACED_FRAMES)).tuples()
-    return not any(Path(path).exists() for (path,) in others)
+        & (Frame.id != frame.id) & Frame.state.not_in(REPLACED_FRAMES))
+    return not any(has_file(db, other) for other in others)
+
+
+def has_file(db: Connection, frame: Frame) -> bool:
+    """Whether the file of a frame is where it was found; of another node's, no one here can tell
+    otherwise."""
+    return frame.node != db.node or Path(frame.path).exists()
 
 
 def moved_back(db: Connection, frame: Frame) -> Frame | None:
@@ -312,7 +324,7 @@ def moved_back(db: Connection, frame: Frame) -> Frame | None:
     if not frame.sha256 or Path(frame.path).exists():
         return None
     before = db.select(Frame).where(
-        (Frame.sha256 == frame.sha256) & (Frame.id != frame.id)
+        (Frame.sha256 == frame.sha256) & (Frame.id != frame.id) & (Frame.node == frame.node)
         & Frame.state.in_(REPLACED_FRAMES)).order_by(Frame.id.desc())
     return next((row for row in before if Path(row.path).exists()), None)
 
@@ -324,7 +336,8 @@ def by_path(db: Connection, path: Path) -> Frame | None:
 
 _OF_PATH = Statement(lambda given: Frame.select(
     Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.exposure, Frame.state,
-).where(Frame.path == given("path")).order_by(Frame.id.desc()).limit(1))
+).where((Frame.path == given("path")) & (Frame.node == given("node"))
+        ).order_by(Frame.id.desc()).limit(1))
 
 
 def namesakes(db: Connection, frame: Frame) -> list[Frame]:
@@ -333,7 +346,8 @@ def namesakes(db: Connection, frame: Frame) -> list[Frame]:
 
 
 _NAMESAKES = Statement(lambda given: Frame.select(
-    Frame.id, Frame.path, Frame.sha256, Frame.state, Frame.identity, Frame.version).where(
+    Frame.id, Frame.node, Frame.path, Frame.sha256, Frame.state, Frame.identity,
+    Frame.version).where(
     (Frame.telescope == given("telescope")) & (Frame.night == given("night"))
     & (Frame.name == given("name")) & (Frame.id != given("id"))
     & Frame.identity.is_null(False)).order_by(Frame.id))
@@ -349,15 +363,17 @@ def replaced_by(db: Connection, frame: Frame) -> list[Frame]:
 def take_known(tx: Transaction, instruments: str) -> bool:
     """Note which instruments are known now; whether others were before, or it was not noted."""
     digest = hashlib.sha256(instruments.encode()).hexdigest()
-    row = tx.get(schema.Meta, schema.Meta.key == _KNOWN)
-    tx.replace(schema.Meta, key=_KNOWN, value=digest)
+    key = of_node(_KNOWN, tx.node)
+    row = tx.get(schema.Meta, schema.Meta.key == key)
+    tx.replace(schema.Meta, key=key, value=digest)
     return row is None or row.value != digest
 
 
 def of_no_instrument(db: Connection) -> list[int]:
     """The frames that were rejected because no instrument knows them."""
     return [id_ for (id_,) in db.select(Frame, Frame.id).where(
-        (Frame.state == FrameState.REJECTED) & Frame.reason.startswith(UNKNOWN_INSTRUMENT)
+        (Frame.node == db.node) & (Frame.state == FrameState.REJECTED)
+        & Frame.reason.startswith(UNKNOWN_INSTRUMENT)
     ).tuples()]
 
 
@@ -389,7 +405,8 @@ def twins(db: Connection, frame: Frame) -> list[Frame]:
 
 
 _NEAR = Statement(lambda given: Frame.select(
-    Frame.id, Frame.path, Frame.sha256, Frame.state, Frame.identity, Frame.version, Frame.exposure,
+    Frame.id, Frame.node, Frame.path, Frame.sha256, Frame.state, Frame.identity, Frame.version,
+    Frame.exposure,
 ).where(
     (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
     & (Frame.kind == given("kind")) & (Frame.night == given("night")) & (Frame.id != given("id"))
@@ -472,7 +489,8 @@ def references_of(db: Connection, frame: Frame) -> list[Frame]:
 def _references(given: Callable[[str], Any]) -> Any:
     return Frame.select(
         Frame.id, Frame.name, Frame.band, Frame.jd_start).join(FrameStars).where(
-        (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
+        (Frame.node == given("node")) & (Frame.telescope == given("telescope"))
+        & (Frame.instrument == given("instrument"))
         & (Frame.object == given("object"))
         & (Frame.binning == given("binning")) & (Frame.subframe == False)  # noqa: E712 - SQL
         & (Frame.state == FrameState.DONE.value) & is_filled(FrameStars.stars))
@@ -488,7 +506,8 @@ def served_by(db: Connection, frame: Frame) -> list[Frame]:
 
 
 _SERVED = Statement(lambda given: Frame.select().where(
-    (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
+    (Frame.node == given("node")) & (Frame.telescope == given("telescope"))
+    & (Frame.instrument == given("instrument"))
     & (Frame.night == given("night")) & (Frame.object == given("object"))
     & (Frame.binning == given("binning")) & (Frame.kind == FrameKind.SCIENCE.value)
     & (Frame.id != given("id"))

@@ -41,7 +41,8 @@ def frames_like(db: Connection, frame: Frame) -> list[Frame]:
         Frame, Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, Frame.polariser_deg,
         Frame.group_id,
     ).where(
-        (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
+        (Frame.node == frame.node)
+        & (Frame.telescope == frame.telescope) & (Frame.instrument == frame.instrument)
         & (Frame.night == frame.night) & (Frame.band == frame.band)
         & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.mode == "polarimetry")
         & (Frame.target == frame.target) & (Frame.binning == frame.binning)
@@ -101,7 +102,8 @@ def by_id(db: Connection, id_: int) -> Group:
 
 def create(tx: Transaction, frame: Frame, now: float) -> Group:
     """A new group for a frame."""
-    return tx.create(Group, **_place(frame), exptime_s=frame.exptime_s, changed_at=now)
+    return tx.create(Group, **_place(frame), exptime_s=frame.exptime_s, changed_at=now,
+                     node=frame.node)
 
 
 def is_for(group: Group, frame: Frame) -> bool:
@@ -127,7 +129,8 @@ def assign(tx: Transaction, frame_ids: list[int], group_id: int | None) -> None:
 def more_coming(db: Connection, group: Group) -> bool:
     """Whether frames of the group's night and camera are still to be worked on."""
     pending = Frame.select(Frame.id).where(
-        (Frame.telescope == group.telescope) & (Frame.night == group.night)
+        (Frame.node == group.node)
+        & (Frame.telescope == group.telescope) & (Frame.night == group.night)
         & ((Frame.kind == FrameKind.SCIENCE.value) | Frame.kind.is_null())
         & (Frame.state == FrameState.QUEUED.value))
     busy = db.select(Job, Job.key).where(
@@ -137,9 +140,10 @@ def more_coming(db: Connection, group: Group) -> bool:
 
 
 def with_results(db: Connection) -> list[int]:
-    """The groups whose results follow a changed catalogue."""
-    return [row.id for row in db.select(Group, Group.id).where(Group.state.in_(
-        (GroupState.COMPLETE, GroupState.CLOSED, GroupState.SHORT)))]
+    """The groups of this node whose results follow a changed catalogue."""
+    return [row.id for row in db.select(Group, Group.id).where(
+        (Group.node == db.node) & Group.state.in_(
+            (GroupState.COMPLETE, GroupState.CLOSED, GroupState.SHORT)))]
 
 
 def without_polarisation(db: Connection, *, night: str = "", ids: tuple[int, ...] | None = None,
@@ -187,10 +191,11 @@ def dissolve(tx: Transaction, group_id: int, now: float) -> None:
 
 def series_of(tx: Transaction, source: str, facts: FrameFacts, now: float) -> Series:
     """The series that a source's result on a frame belongs to; made if need be."""
-    key = "/".join([facts.telescope, facts.instrument, facts.night, facts.band or "-", source])
+    key = "/".join([*([tx.node] if tx.node else []), facts.telescope, facts.instrument,
+                    facts.night, facts.band or "-", source])
     return tx.by(Series, "key", key) or tx.create(
         Series, key=key, source=source, instrument=facts.instrument, telescope=facts.telescope,
-        band=facts.band or "", night=facts.night, changed_at=now)
+        band=facts.band or "", night=facts.night, changed_at=now, node=tx.node)
 
 
 def series_by_id(db: Connection, id_: int) -> Series:
@@ -209,8 +214,8 @@ def withdraw_stack(tx: Transaction, series: Series, now: float) -> list[int]:
 
 
 def all_series(db: Connection) -> list[int]:
-    """The ids of all series."""
-    return [row.id for row in db.select(Series, Series.id)]
+    """The ids of all series of this node."""
+    return [row.id for row in db.select(Series, Series.id).where(Series.node == db.node)]
 
 
 def calibrated(tx: Transaction, series_id: int, n_frames: int, now: float) -> None:
@@ -226,7 +231,8 @@ def measured_frames(db: Connection, series: Series) -> tuple[MeasuredFrame, ...]
     with_source = fn.EXISTS(Row.select(Row.id).where(
         (Row.frame == Frame.id) & (Row.source == series.source)))
     frames = list(db.select(Frame).where(
-        (Frame.telescope == series.telescope) & (Frame.instrument == series.instrument)
+        (Frame.node == series.node)
+        & (Frame.telescope == series.telescope) & (Frame.instrument == series.instrument)
         & (Frame.night == series.night) & (Frame.band == series.band)
         & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.state == FrameState.DONE.value)
         & (Frame.mode == "photometry")

@@ -56,10 +56,11 @@ def _newest(db: Connection, which: Any) -> float | None:
     return newest
 
 
-def failed_frames(db: Connection, since: float) -> int:
-    """Frames that failed or were quarantined from a moment on."""
+def failed_frames(db: Connection, since: float, *, node: str | None = None) -> int:
+    """Frames of this node, or of another, that failed or were quarantined from a moment on."""
     return int(db.select(Frame).where(
-        Frame.state.in_(TROUBLED_FRAMES) & (Frame.changed_at > since)).count())
+        (Frame.node == (db.node if node is None else node))
+        & Frame.state.in_(TROUBLED_FRAMES) & (Frame.changed_at > since)).count())
 
 
 def unsolved_frames(db: Connection, since: float) -> list[tuple[str, int, int]]:
@@ -88,10 +89,11 @@ def zero_points(db: Connection, since: float) -> list[tuple[str, float, float, f
     return found
 
 
-def queued_jobs(db: Connection, now: float) -> int:
-    """Jobs that could run now."""
+def queued_jobs(db: Connection, now: float, *, node: str | None = None) -> int:
+    """Jobs of this node, or of another, that could run now."""
     return int(db.select(Job).where(
-        (Job.state == JobState.QUEUED) & (Job.not_before <= now)).count())
+        (Job.node == (db.node if node is None else node))
+        & (Job.state == JobState.QUEUED) & (Job.not_before <= now)).count())
 
 
 def rule_errors(db: Connection, since: float) -> dict[str, int]:
@@ -117,9 +119,11 @@ def is_well(state: str | None) -> bool:
 
 
 def note_outages(tx: Transaction, archives: Iterable[Mapping[str, Any]], now: float) -> None:
-    """Record which archives got into trouble and which are well again; the engine is like one."""
+    """Record which archives of this node got into trouble and which are well again; the engine is
+    like one."""
     states = {str(archive["name"]): archive for archive in archives}
-    for row in list(tx.select(Outage).where(Outage.ended_at.is_null())):
+    for row in list(tx.select(Outage).where(
+            (Outage.node == tx.node) & Outage.ended_at.is_null())):
         archive = states.pop(row.archive, {"state": "ok"})
         if archive["state"] in _WELL:
             tx.update(Outage, ended_at=now).where(Outage.id == row.id).execute()
@@ -128,7 +132,7 @@ def note_outages(tx: Transaction, archives: Iterable[Mapping[str, Any]], now: fl
     for name, archive in states.items():
         if not is_well(archive.get("state")):
             tx.create(Outage, archive=name, began_at=now, state=str(archive["state"]),
-                      reason=str(archive.get("reason") or ""))
+                      reason=str(archive.get("reason") or ""), node=tx.node)
 
 
 def outages(db: Connection, since: float, until: float) -> dict[str, Away]:

@@ -58,7 +58,7 @@ def queue(tx: Transaction, kind: JobKind, key: int, *, priority: int, now: float
     job = next(iter(tx.found(_OF_KEY, kind=kind.value, key=key)), None)
     if job is None:
         tx.create(Job, kind=kind.value, key=key, state=JobState.QUEUED, priority=priority,
-                  not_before=not_before, changed_at=now)
+                  not_before=not_before, changed_at=now, node=tx.node)
     elif job.state == JobState.RUNNING:
         _update(tx, job.id, again=True, priority=priority, not_before=not_before)
     else:
@@ -128,27 +128,29 @@ _CLOSE = Statement(lambda given: Job.update(
     reason=given("reason"), changed_at=given("now")).where(Job.id == given("id")))
 _WAKE = Statement(lambda given: Job.update(
     state=JobState.QUEUED, not_before=given("now"), changed_at=given("now")).where(
-    (Job.state == JobState.WAITING)
+    (Job.node == given("node")) & (Job.state == JobState.WAITING)
     & (Job.kind == fn.COALESCE(given("kind"), Job.kind))))
 
 
 #: Written out: this is asked for every job, and to make a statement takes longer than to run it.
-DUE = """SELECT "id", "kind", "key", "priority" FROM "job" WHERE "state" = 'queued'
+DUE = """SELECT "id", "kind", "key", "priority" FROM "job"
+WHERE "node" = ? AND "state" = 'queued'
 AND "priority" < ? AND "not_before" <= ? ORDER BY "priority" DESC, "key" LIMIT ?"""
-DUE_NEWEST = """SELECT "id", "kind", "key", "priority" FROM "job" WHERE "state" = 'queued'
+DUE_NEWEST = """SELECT "id", "kind", "key", "priority" FROM "job"
+WHERE "node" = ? AND "state" = 'queued'
 AND "priority" = ? AND "not_before" <= ? ORDER BY "key" DESC LIMIT ?"""
 
 
 def due(db: Connection, now: float, limit: int, *, backlog: bool = False) -> list[Job]:
-    """The jobs to do next; of the backlog alone where that is wanted.
+    """The jobs of this node to do next; of the backlog alone where that is wanted.
 
     Of live frames the newest goes first: it is the one that somebody waits for. Files are looked at
     newest first too, since the last nights' masters serve new frames. The backlog's frames are
     reduced in the order in which they came, so that each polarimetry group is computed once.
     """
-    found = db.raw(Job, DUE, Priority.LIVE if backlog else 1 << 30, now, limit)
+    found = db.raw(Job, DUE, db.node, Priority.LIVE if backlog else 1 << 30, now, limit)
     if found and (found[0].priority & Priority.LIVE or found[0].priority == Priority.CLASSIFY):
-        return db.raw(Job, DUE_NEWEST, found[0].priority, now, limit)
+        return db.raw(Job, DUE_NEWEST, db.node, found[0].priority, now, limit)
     return found
 
 
@@ -158,15 +160,16 @@ def next_due(db: Connection) -> float | None:
     return due_at
 
 
-_NEXT_DUE = Statement(lambda _: Job.select(fn.MIN(Job.not_before)).where(
-    Job.state == JobState.QUEUED))
+_NEXT_DUE = Statement(lambda given: Job.select(fn.MIN(Job.not_before)).where(
+    (Job.node == given("node")) & (Job.state == JobState.QUEUED)))
 
 
 def recover(tx: Transaction, now: float) -> int:
-    """At start: what was running when the last daemon ended, and what waited, is queued again."""
+    """At start: what was running when the last daemon of this node ended, and what waited, is
+    queued again."""
     return int(tx.update(Job, state=JobState.QUEUED, again=False, not_before=0.0,
                          changed_at=now).where(
-        Job.state.in_((JobState.RUNNING, JobState.WAITING))).execute())
+        (Job.node == tx.node) & Job.state.in_((JobState.RUNNING, JobState.WAITING))).execute())
 
 
 def pending_since(db: Connection, kind: JobKind, key: int) -> float | None:
@@ -181,5 +184,6 @@ def classifying(db: Connection, folder: Path, now: float) -> bool:
     waits = (Job.state == JobState.RUNNING) | (
         (Job.state == JobState.QUEUED) & (Job.not_before <= now))
     return bool(db.select(Frame).join(Job, on=Job.key == Frame.id).where(
-        (Frame.path > f"{folder}/") & (Frame.path < f"{folder}0")  # 0 follows upon /
+        (Frame.node == db.node)
+        & (Frame.path > f"{folder}/") & (Frame.path < f"{folder}0")  # 0 follows upon /
         & (Job.kind == JobKind.CLASSIFY.value) & waits).exists())

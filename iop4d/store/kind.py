@@ -30,6 +30,7 @@ class Kind(Protocol):
     """
 
     db: pw.Database
+    node: str  # of several daemons that share it, which one's this is; empty: there is one alone
 
     @property
     def is_lasting(self) -> bool:
@@ -62,8 +63,14 @@ class Kind(Protocol):
     def version(self) -> int:
         """The schema's version; 0: there are no tables yet."""
 
-    def claim(self) -> bool:
-        """Be the one daemon that works on this database; whether no other one is."""
+    def claim(self) -> None:
+        """Be the one daemon that works on this database, or on this node's part of it.
+
+        Raises Iop4dError, which names what prevents that.
+        """
+
+    def lead(self) -> bool:
+        """Be the one of the nodes' daemons that does what is done once; whether this one is it."""
 
     def unclaim(self) -> None:
         """Let another daemon work on it."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from iop4d.model.errors import Iop4dError
 from iop4d.store.database import Connection, Database, StoreUnavailableError, Transaction
 
 T = TypeVar("T")
@@ -73,14 +72,18 @@ class Lasting:
                     return answer
 
     def claim(self) -> None:
-        """Be the one daemon on this database from now on; raises Iop4dError if there is one."""
+        """Be the one daemon on this database, or of its node, from now on; raises Iop4dError if
+        there is one."""
         self._claims = True
         self.read(lambda _: self._claim_again())
 
     def _claim_again(self) -> None:
-        if self._claims and not self.database.kind.claim():
-            raise Iop4dError(f"another daemon works on this database, {self.database.place}: stop "
-                             "it, or give this site a database or schema of its own")
+        if self._claims:
+            self.database.kind.claim()
+
+    def lead(self) -> bool:
+        """Whether this daemon is the one of several nodes' that does what is done once."""
+        return self.read(lambda _: self.database.kind.lead())
 
     def end(self) -> None:
         """Wait no more."""

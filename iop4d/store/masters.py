@@ -42,7 +42,8 @@ def of_kind(db: Connection, kind: FrameKind, facts: FrameFacts) -> list[Master]:
 
     Flats are those of the frame's band.
     """
-    which = ((Master.kind == kind.value) & (Master.telescope == facts.telescope)
+    which = ((Master.node == db.node) & (Master.kind == kind.value)
+             & (Master.telescope == facts.telescope)
              & (Master.instrument == facts.instrument))
     if kind is FrameKind.FLAT:
         which &= Master.band.is_null() if facts.band is None else Master.band == facts.band
@@ -55,20 +56,21 @@ def master_for(tx: Transaction, facts: FrameFacts, now: float, *,
 
     ``one_exposure``: it is one of frames of the same exposure time.
     """
-    key = _key(facts, *([_exposure(facts.exptime_s)] if one_exposure else []))
+    key = _key(tx, facts, *([_exposure(facts.exptime_s)] if one_exposure else []))
     return tx.get_or_create(Master, key=key, defaults={
         "kind": facts.kind.value, "telescope": facts.telescope, "instrument": facts.instrument,
         "layout": layout_of(facts), "band": facts.band, "night": facts.night,
-        "exptime_s": facts.exptime_s, "changed_at": now})
+        "exptime_s": facts.exptime_s, "changed_at": now, "node": tx.node})
 
 
 def find_for(db: Connection, facts: FrameFacts) -> Master | None:
     """The master that ``master_for`` gives for frames of any exposure time, if there is one."""
-    return db.get(Master, Master.key == _key(facts))
+    return db.get(Master, Master.key == _key(db, facts))
 
 
-def _key(facts: FrameFacts, *more: str) -> str:
-    return "/".join([facts.telescope, facts.instrument, facts.night, facts.kind.value,
+def _key(db: Connection, facts: FrameFacts, *more: str) -> str:
+    return "/".join([*([db.node] if db.node else []), facts.telescope, facts.instrument,
+                     facts.night, facts.kind.value,
                      layout_of(facts).replace(" ", ""), facts.band or "-", *more])
 
 
@@ -96,7 +98,7 @@ def folders_of(db: Connection, master: Master) -> set[Path]:
         return {Path(row.path).parent for row in calibration_frames_of(db, master)}
     folder = fn.RTRIM(Frame.path, fn.REPLACE(Frame.path, "/", ""))  # up to the last slash
     return {Path(name) for (name,) in db.select(Frame, folder).where(
-        _measured_like(_facts_of_pattern(master))).distinct().tuples()}
+        _measured_like(db, _facts_of_pattern(master))).distinct().tuples()}
 
 
 def facts_of(master: Master, frame: Frame) -> FrameFacts:
@@ -107,7 +109,7 @@ def facts_of(master: Master, frame: Frame) -> FrameFacts:
 
 def measured_like(db: Connection, facts: FrameFacts) -> int:
     """How many science frames of a night and a camera are measured."""
-    return int(db.select(Frame).where(_measured_like(facts)).count())
+    return int(db.select(Frame).where(_measured_like(db, facts)).count())
 
 
 def fields_apart(db: Connection, facts: FrameFacts, most: int) -> list[int]:
@@ -119,7 +121,7 @@ def fields_apart(db: Connection, facts: FrameFacts, most: int) -> list[int]:
     (ny, nx), (x0, y0) = facts.shape, facts.origin
     settings = fn.COALESCE(in_json(Frame.detector, "settings"), "")
     rows = db.select(Frame, Frame.id, in_json(Frame.info, "wcs")).where(
-        _measured_like(facts) & (Frame.binning == facts.binning) & (Frame.nx == nx)
+        _measured_like(db, facts) & (Frame.binning == facts.binning) & (Frame.nx == nx)
         & (Frame.ny == ny) & (Frame.x0 == x0) & (Frame.y0 == y0)
         & (settings == facts.detector.settings)).order_by(Frame.jd_start, Frame.name)
     found: list[int] = []
@@ -166,8 +168,9 @@ def _is_near(one: _Place, other: _Place) -> bool:
     return math.hypot(east, one.dec - other.dec + one.north - other.north) < _APART * other.pixel
 
 
-def _measured_like(facts: FrameFacts) -> Any:
-    return ((Frame.telescope == facts.telescope) & (Frame.instrument == facts.instrument)
+def _measured_like(db: Connection, facts: FrameFacts) -> Any:
+    return ((Frame.node == db.node) & (Frame.telescope == facts.telescope)
+            & (Frame.instrument == facts.instrument)
             & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.night == facts.night)
             & (Frame.state == FrameState.DONE.value))
 
@@ -184,7 +187,8 @@ def _facts_of_pattern(master: Master) -> FrameFacts:
 def calibration_frames_of(db: Connection, master: Master) -> list[Frame]:
     """The calibration frames of a master, in order of time; none of a pattern."""
     rows = db.select(Frame).where(
-        (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
+        (Frame.node == master.node)
+        & (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
         & (Frame.kind == master.kind) & (Frame.night == master.night)
         & Frame.state.not_in((FrameState.REJECTED, FrameState.DUPLICATE, FrameState.SUPERSEDED))
         & (Frame.band == master.band if master.band else Frame.band.is_null())
@@ -197,7 +201,8 @@ def calibration_frames_of(db: Connection, master: Master) -> list[Frame]:
 def peers_of(db: Connection, master: Master) -> list[Master]:
     """The other masters in use of its camera, kind and band."""
     return list(db.select(Master).where(
-        (Master.instrument == master.instrument) & (Master.kind == master.kind)
+        (Master.node == master.node)
+        & (Master.instrument == master.instrument) & (Master.kind == master.kind)
         & (Master.state == MasterState.READY) & (Master.id != master.id)
         & (Master.band.is_null() if master.band is None else Master.band == master.band)))
 
@@ -226,29 +231,33 @@ def listed(db: Connection, *, night: str | None = None,
 
 
 def in_use(db: Connection) -> list[Master]:
-    """The masters in use."""
+    """The masters of this node in use."""
     return list(db.select(Master).where(
-        (Master.state == MasterState.READY) & Master.path.is_null(False)))
+        (Master.node == db.node) & (Master.state == MasterState.READY)
+        & Master.path.is_null(False)))
 
 
 def ready_of_kinds(db: Connection, instrument: str, kinds: Iterable[FrameKind],
                    nights: tuple[str, str]) -> list[Master]:
     """The masters in use of an instrument, of some kinds, in a range of nights."""
     return list(db.select(Master).where(
-        (Master.instrument == instrument) & (Master.state == MasterState.READY)
+        (Master.node == db.node)
+        & (Master.instrument == instrument) & (Master.state == MasterState.READY)
         & Master.kind.in_([kind.value for kind in kinds]) & Master.night.between(*nights)))
 
 
 def masters_with(db: Connection, master: Master) -> list[Master]:
     """The masters in use that were calibrated with a master."""
-    return [other for other in db.select(Master).where(Master.state == MasterState.READY)
+    return [other for other in db.select(Master).where(
+                (Master.node == master.node) & (Master.state == MasterState.READY))
             if any(id_ == master.id for id_, _ in other.masters)]
 
 
 def frames_with(db: Connection, master: Master) -> list[Frame]:
     """The science frames that were calibrated with a master."""
     return [frame for frame in db.select(Frame).where(
-        (Frame.instrument == master.instrument) & (Frame.kind == FrameKind.SCIENCE.value)
+        (Frame.node == master.node)
+        & (Frame.instrument == master.instrument) & (Frame.kind == FrameKind.SCIENCE.value)
         & Frame.state.in_(_REDUCED)) if any(id_ == master.id for id_, _ in frame.masters)]
 
 
@@ -259,7 +268,8 @@ def frames_within_reach(db: Connection, master: Master, nights: tuple[str, str])
     temperature; of its binning, and of its band if it has one.
     """
     return list(db.select(Frame).where(
-        (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
+        (Frame.node == master.node)
+        & (Frame.telescope == master.telescope) & (Frame.instrument == master.instrument)
         & (Frame.binning == region_of(master.layout)[0])
         & (Frame.band == master.band if master.band else Frame.id > 0)
         & (Frame.kind == FrameKind.SCIENCE.value) & Frame.state.in_(_REDUCED)

@@ -86,7 +86,7 @@ def _column(db: pw.Database, field: pw.Field) -> str:
 
 
 #: Indexes over something else than before: they are made anew, or others do their work.
-_INDEXES = ("frame_began", "frame_path")
+_INDEXES = ("frame_began", "frame_path", "frame_known", "job_due")
 
 #: Columns that had another name before: table, old, new.
 _COLUMNS: tuple[tuple[Any, str, str], ...] = (

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 #: Advisory locks: the first number is ours, the second is a hash of the schema.
 _WRITERS = 0x10B4D
 _DAEMON = 0x10B4E
+_NODE = 0x10B4F
+_LEADER = 0x10B50
 _CLAIM_LOOKS, _CLAIM_PAUSE = 6, 0.5  # times, and seconds between them
 _CONNECT_SECONDS = 5
 _PREPARED = "the database is being prepared"
@@ -66,15 +68,18 @@ class Postgresql:
     """A schema on a server; see :class:`kind.Kind`.
 
     ``url``: as libpq takes it; the first schema of its search_path holds the tables. ``busy_s``:
-    how long a statement waits for another writer.
+    how long a statement waits for another writer. ``node``: see :class:`kind.Kind`.
     """
 
     is_lasting = True
 
-    def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float) -> None:
+    def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float,
+                 node: str = "") -> None:
         check_driver()
         self._url = url
+        self.node = node
         self._claim: Any = None
+        self._leads = False
         self.db: pw.Database = _Server(url, password, read_only=read_only, busy_s=busy_s)
 
     def sql(self, text: str) -> str:
@@ -172,22 +177,53 @@ class Postgresql:
         row = self.db.execute_sql("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         return int(row[0]) if row else 0
 
-    def claim(self) -> bool:
-        """Be the one daemon that works on this schema, for as long as a connection lasts that
-        nothing else uses; whether no other one is. One that has just died is waited for."""
+    def claim(self) -> None:
+        """Be the one daemon that works on this schema, or on its node's part of it, for as long as
+        a connection lasts that nothing else uses. One that has just died is waited for."""
         if self._has_claim():
-            return True
+            return
+        refused = ""
         with pw.__exception_wrapper__:
             self._claim = self.db._connect()
             for _ in range(_CLAIM_LOOKS):
-                (is_ours,) = self._claim.execute(
-                    "SELECT pg_try_advisory_lock(%s, hashtext(current_schema()))",
-                    (_DAEMON,)).fetchone()
-                if is_ours:
-                    return True
+                if not (refused := self._refused()):
+                    return
                 time.sleep(_CLAIM_PAUSE)
         self.unclaim()
-        return False
+        raise Iop4dError(refused)
+
+    def _refused(self) -> str:
+        """Why the locks of a daemon cannot be had; empty: they are held now.
+
+        A daemon that is alone has the schema's; those of nodes share that, and each has one more.
+        """
+        if not self._try_lock(_DAEMON, shared=bool(self.node)):
+            if self.node:
+                return (f"a daemon without [site] node works on this database, {self._url}: stop "
+                        "it, or give it a node too")
+            return (f"another daemon works on this database, {self._url}: stop it, give this site "
+                    "a database or schema of its own, or give each a [site] node")
+        if self.node and not self._try_lock(_NODE, of=self.node):
+            return (f"another daemon of the node '{self.node}' works on this database, "
+                    f"{self._url}: each needs a [site] node of its own")
+        return ""
+
+    def _try_lock(self, number: int, *, of: str = "", shared: bool = False) -> bool:
+        """Take a lock of the schema, if it is free, for as long as the claim lasts."""
+        taken = self._claim.execute(
+            f"SELECT pg_try_advisory_lock{'_shared' * shared}"
+            "(%s, hashtext(current_schema() || %s))", (number, f" {of}" if of else "")).fetchone()
+        return bool(taken[0])
+
+    def lead(self) -> bool:
+        """Be the one of the nodes' daemons that does what is done once, if no other one is."""
+        if not self.node:
+            return True
+        self.claim()
+        if not self._leads:
+            with pw.__exception_wrapper__:
+                self._leads = self._try_lock(_LEADER)
+        return self._leads
 
     def _has_claim(self) -> bool:
         """Whether the connection that claims still lasts: a server that was restarted ended it."""
@@ -202,6 +238,7 @@ class Postgresql:
 
     def unclaim(self) -> None:
         """Let another daemon work on it."""
+        self._leads = False
         if self._claim is not None:
             self._claim.close()
             self._claim = None

@@ -36,11 +36,12 @@ class Written:
 
 
 def written(db: Connection, product: Product) -> list[Written]:
-    """The products of a kind, of the oldest night first."""
+    """The products of a kind that this node has written, of the oldest night first."""
     column = getattr(Frame, product.column)
     used = {id_ for (id_,) in db.select(ResultFrame, ResultFrame.frame).where(
         ResultFrame.result.in_(standing(db, Result.id))).distinct().tuples()}
-    rows = db.select(Frame, Frame.id, Frame.night, column).where(column.is_null(False)).order_by(
+    rows = db.select(Frame, Frame.id, Frame.night, column).where(
+        (Frame.node == db.node) & column.is_null(False)).order_by(
         Frame.night, Frame.id).tuples()
     return [Written(frame=id_, night=night, path=path, has_result=id_ in used)
             for id_, night, path in rows]

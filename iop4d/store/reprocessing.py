@@ -30,8 +30,8 @@ def queue(tx: Transaction, ids: Sequence[int], *, now: float, mark: str) -> None
 
 _QUEUE = """
 INSERT INTO "job" ("kind", "key", "state", "priority", "attempts", "crashes", "not_before",
-                   "again", "reason", "changed_at")
-SELECT 'reduce', "id", ?, ?, 0, 0, 0.0, ?, ?, ? FROM "frame"
+                   "again", "reason", "changed_at", "node")
+SELECT 'reduce', "id", ?, ?, 0, 0, 0.0, ?, ?, ?, "node" FROM "frame"
 WHERE "id" IN (SELECT CAST("value" AS BIGINT) FROM json_each(?))
 ON CONFLICT ("kind", "key") DO UPDATE SET
     "again" = CASE WHEN "job"."state" = 'running' THEN ? ELSE "job"."again" END,

@@ -13,7 +13,7 @@ from iop4d.model.errors import LEFT_ALONE
 from iop4d.model.states import FrameState, JobState, RequestKind, RequestState
 from iop4d.store import groups, reprocessing
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.schema import Frame, Job, Request, ResultFrame
+from iop4d.store.schema import Frame, Job, Master, Request, ResultFrame
 from iop4d.store.statement import Statement
 
 _SOON = 10.0  # seconds within which a job begins that a request waits for
@@ -21,12 +21,50 @@ _GOOD = (FrameState.DONE, FrameState.DUPLICATE, FrameState.SUPERSEDED)
 
 
 def put(tx: Transaction, kind: str, content: dict[str, Any], now: float) -> int:
-    """Request something; the id of the request."""
-    return int(tx.create(Request, kind=kind, content=content, created_at=now).id)
+    """Request something; the id of the request.
+
+    Of several nodes each is asked for what is its own: the id is that of this one's, or of the
+    first.
+    """
+    parts = _parts(tx, kind, content) if tx.node else {tx.node: content}
+    made = {node: int(tx.create(Request, kind=kind, content=part, created_at=now, node=node).id)
+            for node, part in parts.items()}
+    return made.get(tx.node, min(made.values()))
+
+
+def _parts(db: Connection, kind: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is asked of which node: frames, masters and results are worked on by their own."""
+    lists: dict[str, Any] = {key: table for key, table in _IDS.get(kind, {}).items()
+                             if isinstance(content.get(key), list)}
+    if kind == RequestKind.TRIAL:
+        owner = db.select(Frame, Frame.node).join(ResultFrame).where(
+            ResultFrame.result == content.get("result")).limit(1).scalar()
+        return {db.node if owner is None else str(owner): content}
+    parts: dict[str, dict[str, Any]] = {}
+    for key, table in lists.items():
+        ids = content[key]
+        owners = dict(db.select(table, table.id, table.node).where(
+            table.id.between(min(ids), max(ids))).tuples()) if ids else {}
+        for id_ in ids:
+            part = parts.setdefault(owners.get(id_, db.node),
+                                    content | {name: [] for name in lists})
+            part[key].append(id_)
+    return parts or {db.node: content}
+
+
+_IDS: dict[str, dict[str, Any]] = {
+    RequestKind.REPROCESS: {"frames": Frame}, RequestKind.IGNORE: {"frames": Frame},
+    RequestKind.MASTERS: {"reject": Master, "restore": Master}}
+
+
+def node_of(db: Connection, request_id: int) -> str:
+    """The node of which a request is."""
+    return str(db.by_id(Request, request_id).node)
 
 
 def queued(db: Connection) -> list[Request]:
-    """The requests that are not answered, oldest first; without trials, which take long."""
+    """The requests of this node that are not answered, oldest first; without trials, which
+    take long."""
     return db.found(_QUEUED)
 
 
@@ -35,11 +73,13 @@ def queued_trials(db: Connection) -> list[Request]:
     return db.found(_TRIALS)
 
 
-_QUEUED = Statement(lambda _: Request.select().where(
-    (Request.state == RequestState.QUEUED) & (Request.kind != RequestKind.TRIAL)
+_QUEUED = Statement(lambda given: Request.select().where(
+    (Request.node == given("node"))
+    & (Request.state == RequestState.QUEUED) & (Request.kind != RequestKind.TRIAL)
 ).order_by(Request.id))
-_TRIALS = Statement(lambda _: Request.select().where(
-    (Request.state == RequestState.QUEUED) & (Request.kind == RequestKind.TRIAL)
+_TRIALS = Statement(lambda given: Request.select().where(
+    (Request.node == given("node"))
+    & (Request.state == RequestState.QUEUED) & (Request.kind == RequestKind.TRIAL)
 ).order_by(Request.id))
 
 
@@ -121,7 +161,7 @@ def progress_of(db: Connection, request_id: int, now: float) -> Progress | None:
     for row in rows:
         counts[row.state] = counts.get(row.state, 0) + 1
     pending = list(db.select(Job, Job.kind, Job.key).where(
-        Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+        (Job.node == node_of(db, request_id)) & Job.state.in_((JobState.QUEUED, JobState.RUNNING))
         & (Job.not_before <= now + _SOON)).tuples())
     at_work = {key for kind, key in pending if kind in ("classify", "reduce")} & wanted
     busy = bool(at_work) or any(kind in ("master", "calibrate", "polarimetry")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import peewee as pw
 
 from iop4d.model.states import GroupState, MasterState, RequestState, Role
 from iop4d.store.table import JSONField, Table
+
+
+def _node() -> Any:
+    """The daemon whose a row is, of several that share the database; empty: there is one."""
+    return pw.TextField(default="", constraints=[pw.SQL("DEFAULT ''")])
 
 
 class Meta(Table):
@@ -64,6 +71,7 @@ class Frame(Table):
     completed_at = pw.FloatField()  # the file stood complete, or was asked for again
     seen_at = pw.FloatField()
     changed_at = pw.FloatField(index=True)
+    node = _node()
 
     class Meta:
         indexes = ((("telescope", "night", "name"), False),
@@ -73,8 +81,8 @@ class Frame(Table):
 
 
 # Holds all that tells a known file from another: the watch of an archive learns it from here.
-Frame.add_index(Frame.index(Frame.path, Frame.id, Frame.archive, Frame.size, Frame.mtime_ns,
-                            name="frame_known"))
+Frame.add_index(Frame.index(Frame.path, Frame.id, Frame.archive, Frame.node, Frame.size,
+                            Frame.mtime_ns, name="frame_known"))
 # Those that were not read yet are the newest.
 Frame.add_index(pw.SQL('CREATE INDEX IF NOT EXISTS "frame_began" ON "frame" '
                        '(coalesce("jd_start", 1e9))'))
@@ -93,13 +101,14 @@ class Job(Table):
     again = pw.BooleanField(default=False)  # asked for again while it runs
     reason = pw.TextField(default="")
     changed_at = pw.FloatField()
+    node = _node()
 
     class Meta:
         indexes = ((("kind", "key"), True),)
 
 
 # Holds what a claim asks for, in its order: no claim sorts or reads what it does not take.
-Job.add_index(Job.index(Job.state, Job.priority.desc(), Job.key, Job.not_before,
+Job.add_index(Job.index(Job.state, Job.node, Job.priority.desc(), Job.key, Job.not_before,
                         name="job_due"))
 
 
@@ -126,6 +135,7 @@ class Master(Table):
     masters = JSONField(default=list)  # what it was itself calibrated with
     revision = pw.IntegerField(default=0)
     changed_at = pw.FloatField()
+    node = _node()
 
     class Meta:
         indexes = ((("instrument", "layout", "kind", "state"), False),)
@@ -178,6 +188,7 @@ class Group(Table):
     reason = pw.TextField(default="")
     angles = JSONField(default=list)
     changed_at = pw.FloatField()
+    node = _node()
 
     class Meta:
         indexes = ((("instrument", "source", "night"), False),)
@@ -298,6 +309,12 @@ class ResultChange(Table):
     token = pw.IntegerField()
 
 
+class Unjudged(Table):
+    """A result that was written by a node that does not judge the rules: for the one that does."""
+
+    result = pw.IntegerField()
+
+
 class Series(Table):
     """The results of one source, band and instrument in one night: calibrated together."""
 
@@ -309,6 +326,7 @@ class Series(Table):
     night = pw.TextField()
     n_frames = pw.IntegerField(default=0)
     changed_at = pw.FloatField()
+    node = _node()
 
 
 class Source(Table):
@@ -342,6 +360,7 @@ class Outage(Table):
     ended_at = pw.FloatField(null=True, index=True)  # null: it still is
     state = pw.TextField()
     reason = pw.TextField(default="")
+    node = _node()
 
 
 class Event(Table):
@@ -361,6 +380,7 @@ class Request(Table):
     state = pw.TextField(default=RequestState.QUEUED, index=True)
     answer = JSONField(null=True)
     created_at = pw.FloatField()
+    node = _node()
 
     class Meta:
         table_name = "ask"
@@ -517,10 +537,10 @@ class Summary(Table):
     sent_at = pw.FloatField(null=True)
 
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
-    ResultChange, Series, Source, Alert, AlertStep, Mute, User, WebSession, ApiToken,
+    ResultChange, Unjudged, Series, Source, Alert, AlertStep, Mute, User, WebSession, ApiToken,
     Audit, ChannelState, Outbox, Summary, Outage, Event, Request,
 )

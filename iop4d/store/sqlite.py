@@ -40,6 +40,7 @@ class Sqlite:
                  mode: int) -> None:
         check_library(pw.sqlite3.sqlite_version_info)
         self._path = path
+        self.node = ""
         if read_only and not path.exists():
             raise StoreUnavailableError(f"no database at {path} yet: nothing has run on this site",
                                         absent=True)
@@ -104,8 +105,11 @@ class Sqlite:
         """The schema's version; 0: there are no tables yet."""
         return int(self.db.execute_sql("PRAGMA user_version").fetchone()[0])
 
-    def claim(self) -> bool:
-        """Always: the lock of the site's folder keeps other daemons away from the file."""
+    def claim(self) -> None:
+        """Nothing: the lock of the site's folder keeps other daemons away from the file."""
+
+    def lead(self) -> bool:
+        """Always: there is no other."""
         return True
 
     def unclaim(self) -> None:

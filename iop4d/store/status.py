@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from peewee import fn
 
 from iop4d.model.states import DaemonState, FrameState, JobState
-from iop4d.store import alerts, events, groups
+from iop4d.store import alerts, events, groups, nodes
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import undelivered
 from iop4d.store.results import standing
@@ -23,18 +23,16 @@ LIVE = (DaemonState.STARTING, DaemonState.RUNNING, DaemonState.STOPPING)
 #: What stays true of an archive when the daemon has ended.
 _LASTING = ("name", "path", "telescope", "kind", "files", "last_scan_at")
 _GROUPS_SHOWN = 50  # newest groups without polarisation
-_HEARTBEAT = "daemon"
-_SILENT_AFTER = 15.0  # seconds without a heartbeat; one is written about every 2 s
 
 
 def beat(tx: Transaction, status: dict[str, Any]) -> None:
     """Write the daemon's heartbeat."""
-    tx.replace(Meta, key=_HEARTBEAT, value=status)
+    tx.replace(Meta, key=nodes.of_node(nodes.HEARTBEAT, tx.node), value=status)
 
 
 def heartbeat(db: Connection) -> dict[str, Any]:
-    """The daemon's last heartbeat; empty if it never ran."""
-    row = db.get(Meta, Meta.key == _HEARTBEAT)
+    """The last heartbeat of this node's daemon; empty if it never ran."""
+    row = db.get(Meta, Meta.key == nodes.of_node(nodes.HEARTBEAT, db.node))
     return dict(row.value) if row else {}
 
 
@@ -52,7 +50,7 @@ def daemon_state(beat: dict[str, Any], now: float, *, locked: bool) -> DaemonSta
         return DaemonState.STOPPED if said == DaemonState.STOPPED else DaemonState.SILENT
     if said in (None, DaemonState.STOPPED):
         return DaemonState.STARTING
-    if now - float(beat.get("beat_at") or 0.0) > _SILENT_AFTER:
+    if now - float(beat.get("beat_at") or 0.0) > nodes.SILENT_AFTER:
         return DaemonState.SILENT
     return DaemonState(said)
 
@@ -69,6 +67,7 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
                  "workers": last.get("workers", []) if state in LIVE else []}
     return {
         "daemon": {**last, "state": state.value},
+        "nodes": [asdict(node) for node in nodes.listed(db, now)],
         "frames": _counts(db, Frame.state),
         "queue": [{"kind": kind, "state": state, "jobs": count} for kind, state, count in
                   db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id))
@@ -127,8 +126,8 @@ def night_line(db: Connection) -> str:
 class Overview:
     """The state of the site at one moment, as every page shows it.
 
-    ``queue`` maps kind of job to state to count, ``frames`` state to count; both are empty unless
-    it was ``counted``.
+    ``queue`` maps kind of job to state to count, ``frames`` state to count, ``nodes`` are the
+    daemons that share the database; all are empty unless it was ``counted``.
     """
 
     now: float
@@ -140,6 +139,7 @@ class Overview:
     last_event: int = 0
     undelivered: list[dict[str, Any]] = field(default_factory=list)
     mutes: list[Mute] = field(default_factory=list)
+    nodes: list[nodes.Node] = field(default_factory=list)
     counted: bool = False
 
     @property
@@ -216,4 +216,5 @@ def overview(db: Connection, now: float, *, locked: bool, counted: bool = True) 
         now=now, daemon=daemon_state(last, now, locked=locked), beat=last, queue=queue,
         frames=_counts(db, Frame.state) if counted else {}, last_event=events.newest(db),
         active_alerts=alerts.count_active(db),
-        undelivered=undelivered(db, now), mutes=alerts.mutes(db, now), counted=counted)
+        undelivered=undelivered(db, now), mutes=alerts.mutes(db, now), counted=counted,
+        nodes=nodes.listed(db, now) if counted else [])

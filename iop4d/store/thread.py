@@ -41,6 +41,10 @@ class DatabaseThread:
         that is away. Raises Iop4dError where another daemon works on it."""
         await self.run(self._lasting.claim)
 
+    async def lead(self) -> bool:
+        """Whether this daemon is the one of several nodes' that does what is done once."""
+        return await self.run(self._lasting.lead)
+
     @property
     def away(self) -> str:
         """Why nothing is read or written now; empty while all is well."""

@@ -26,6 +26,7 @@ from iop4d.alerts.summary.scheduler import (
     last_ended,
     nights_due,
     telescopes_of,
+    with_those_of,
 )
 from iop4d.config import Site
 from iop4d.config.load import parse_site
@@ -487,3 +488,11 @@ def test_nights_before_the_site_began_have_none() -> None:
 
 def test_a_night_of_the_future_that_a_wrong_clock_left_silences_none() -> None:
     assert due(end(MARCH_13), "2024-03-11", "2024-03-12", "2036-01-01") == ["2024-03-13"]
+
+
+def test_a_night_is_over_when_it_is_at_the_telescopes_of_all_nodes() -> None:
+    beats = {"chile": {"telescopes": [["T100", -30.0, -70.0]]}, "old": {}}
+    both = with_those_of((T090,), beats)
+    assert [one.name for one in both] == ["T100", "OSN-T090"]
+    night = date(2026, 3, 1)
+    assert end_of_night(night, both) == end_of_night(night, both[:1]) > end_of_night(night, (T090,))

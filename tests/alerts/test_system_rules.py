@@ -270,6 +270,30 @@ def test_a_rule_fires_while_the_engine_of_dask_is_unreachable(system: Make) -> N
     assert it.look(30) == [("engine", "resolved")]
 
 
+def test_other_nodes_are_watched_by_their_heartbeats(system: Make) -> None:
+    """One that is silent is unreachable, one that was stopped is not; archives, disks and jobs of
+    those that are seen count as this one's."""
+    it = system("unreachable > 1 h")
+    now = it.clock()
+    seen = {"state": "running", "disk_free_gb": 3.0, "senders": {"T220": ["", True]},
+            "archives": [{"name": "two", "state": "unreachable", "reason": "refused"}]}
+    others = {"calar": seen | {"beat_at": now - 2.0}, "gone": seen | {"beat_at": now - 60.0},
+              "off": {"state": "stopped", "beat_at": now - 1e6}}
+    since = dict.fromkeys((("bad", name) for name in ("two", "gone")), now - 2 * HOUR)
+    assert measured(it, "unreachable", others=others, since=since) == {
+        "one": 0.0, "two": 2.0, "calar": 0.0, "gone": 2.0, "off": 0.0}
+    with it.database.read() as db:
+        state = SystemState(db=db, site=it.rules._site, now=now, beat=it.beat, others=others,
+                            observes=lambda _: False)
+        assert system_rules.why(state, "unreachable", "gone").startswith("no heartbeat since")
+        assert system_rules.why(state, "unreachable", "two") == "refused"
+    assert measured(it, "disk_free", others=others) == {"iop4d": 100.0, "calar": 3.0}
+    assert measured(it, "backlog", others=others) == dict.fromkeys(
+        ("iop4d", "calar", "gone", "off"), 0.0)
+    assert measured(it, "silent", others=others, observes=lambda _: False, since={
+        ("observes", "T220"): now - 3 * HOUR}) == {"OSN-T090": 0.0, "T220": 3.0}
+
+
 def test_a_telescope_is_silent_for_the_shorter_of_its_night_and_its_silence(system: Make) -> None:
     it = system("silent > 2 h")
     since = {("observes", "OSN-T090"): it.clock() - 3 * HOUR}

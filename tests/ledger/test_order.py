@@ -171,7 +171,7 @@ def test_a_job_that_is_asked_for_again_keeps_its_urgency(database: Database) -> 
 def test_a_claim_sorts_nothing(statement: str, database: Database) -> None:
     with database.read() as db:
         plan = "; ".join(row[3] for row in db.rows(
-            f"EXPLAIN QUERY PLAN {statement}", 1 << 30, 1.0, 4))
+            f"EXPLAIN QUERY PLAN {statement}", "", 1 << 30, 1.0, 4))
     assert "USING INDEX job_due" in plan
     assert "TEMP B-TREE" not in plan
 

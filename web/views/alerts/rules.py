@@ -28,7 +28,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.model.states import RequestKind
 from iop4d.model.units import jd_of_text, jd_of_unix
 from iop4d.store import alerts as stored_alerts
-from iop4d.store import sources
+from iop4d.store import nodes, sources
 from iop4d.store.database import Connection
 from iop4d.web import heavy
 from iop4d.web.alert_curves import of_backtest
@@ -78,7 +78,8 @@ def rules(db: Connection) -> str:
     for row in stored_alerts.mutes(db, time.time()):
         mutes.setdefault(row.rule, []).append(row)
     return render(db, "rules.html", waits=waits, missing=missing, mutes=mutes,
-                  unknown=engine.unknown(db), active=stored_alerts.active_by_rule(db))
+                  unknown=engine.unknown(db), active=stored_alerts.active_by_rule(db),
+                  leader=nodes.leader_beside(db, time.time()))
 
 
 def _waits(db: Connection, engine: AlertEngine, site: Site) -> tuple[dict[str, str], bool]:

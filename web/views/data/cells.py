@@ -15,6 +15,7 @@ from iop4d.model import flags as quality
 from iop4d.model.units import NOTHING, utc_of_jd, utc_of_unix
 from iop4d.store.jobs import OF_A_FRAME, JobKind
 from iop4d.store.tables import Column, Kind, Listing
+from iop4d.web.context import parts
 from iop4d.web.formats import jd, state
 
 _LONGEST = 160  # characters of a text in a cell
@@ -28,7 +29,7 @@ _DIGITS = {"mag": 3, "": 4, "arcsec": 2, "s": 1, "mJy": 3, "adu": 1, "pixel": 1}
 _FLAGS = {str(flag.name).lower(): said for flag, said in quality.DESCRIPTIONS.items()}
 _STATES = ("state",)
 #: What is read besides, for the cells of a table.
-EXTRA = {"frames": ("preview_path", "changed_at")}
+EXTRA = {"frames": ("preview_path", "changed_at", "node")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,8 @@ def _list(value: Any) -> str:
 
 
 def _picture(listing: Listing, row: dict[str, Any]) -> Markup:
-    if listing.name != "frames" or not row.get("preview_path"):
+    if (listing.name != "frames" or not row.get("preview_path")
+            or row["node"] != parts().site.site.node):
         return Markup()
     return Markup('<img class="small" src="{}/frames/{}/thumbnail.jpg?v={}" alt="" width="40" '
                   'height="30" loading="lazy"> ').format(

@@ -52,7 +52,7 @@ def frame(db: Connection, id_: int) -> str:
 @reading
 def header(db: Connection, id_: int) -> str:
     """Every card of a frame's raw or reduced file, or those that hold a text."""
-    row = _frame(db, id_)
+    row = _here(_frame(db, id_))
     which = "reduced" if request.args.get("of") == "reduced" and row.reduced_path else "raw"
     wanted = request.args.get("find", "").strip()[:_LONGEST]
     wrong, found = "", []
@@ -98,7 +98,7 @@ def small_preview(db: Connection, id_: int) -> Response:
 @reading
 def raw(db: Connection, id_: int) -> Response:
     """A frame's raw file."""
-    row = _frame(db, id_)
+    row = _here(_frame(db, id_))
     return _download(row.path, row.name, _roots(parts().site))
 
 
@@ -148,6 +148,15 @@ def _frame(db: Connection, id_: int) -> Frame:
     row = frames.find(db, id_)
     if row is None:
         abort(404, f"There is no frame {id_}.")
+    if row.node != db.node:  # its files lie on another machine, and may not be taken for ours
+        row.reduced_path = row.preview_path = None
+    return row
+
+
+def _here(row: Frame) -> Frame:
+    """A frame whose raw file may lie on this machine."""
+    if row.node != parts().site.site.node:
+        abort(404, f"The raw file lies on the machine of the node {row.node or 'without one'}.")
     return row
 
 

@@ -35,6 +35,7 @@ def pictures() -> Pictures:
 def place_of(frame: Frame, which: str) -> Place:
     """Where the raw or the reduced image of a frame is; raises RefusedError where there is none."""
     site = parts().site
+    check_is_here(frame)
     if which == "reduced":
         if not frame.reduced_path:
             raise RefusedError("this frame has no reduced image")
@@ -47,10 +48,17 @@ def place_of(frame: Frame, which: str) -> Place:
     return Place(path=frame.path, roots=roots, cut=cut)
 
 
+def check_is_here(row: Frame | Master) -> None:
+    """Raise RefusedError where the files of a frame or a master are another node's."""
+    if row.node != parts().site.site.node:
+        raise RefusedError(f"its file lies on the machine of the node {row.node or 'without one'}")
+
+
 def place_of_master(master: Master) -> Place:
     """Where the image of a master is; raises RefusedError where there is none."""
     if not master.path:
         raise RefusedError("this master was never built")
+    check_is_here(master)
     return Place(path=master.path, roots=(parts().site.root,), cut=Cut())
 
 

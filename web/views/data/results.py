@@ -62,8 +62,9 @@ def _drawn(db: Connection, chain: dict[str, Any], first: dict[str, Any] | None,
         return drawn
     drawn["growth"] = result_charts.growth(
         result_pages.growth(db, first["id"], found["source"]), found["aperture_arcsec"])
-    path = frames.by_id(db, first["id"]).reduced_path
-    if path and sees(Access.SITE):
+    frame = frames.by_id(db, first["id"])
+    path = frame.reduced_path
+    if path and frame.node == db.node and sees(Access.SITE):
         place = first["measured"][-1]
         drawn["profile"] = result_charts.profile(
             pictures(), path, site, x=place["x"], y=place["y"],

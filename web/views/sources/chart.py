@@ -156,6 +156,8 @@ def _pixels(db: Connection, source: Source) -> NDArray[np.float32]:
     frame = _frame(db, source)
     if frame is None:
         abort(404, "No reduced frame of this source is kept.")
+    if frame.node != db.node:
+        abort(404, f"The reduced frame lies on the machine of the node {frame.node}.")
     try:
         return _field(str(frame.reduced_path), frame.id, frame.changed_at, source.ra_deg,
                       source.dec_deg, field_wanted(), root=parts().site.root,

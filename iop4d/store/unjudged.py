@@ -1,0 +1,23 @@
+"""Results that were written by a node which does not judge the rules, for the one that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from iop4d.store.database import Transaction
+from iop4d.store.schema import Unjudged
+
+_AT_ONCE = 2000  # results of one transaction
+
+
+def put(tx: Transaction, ids: Iterable[int]) -> None:
+    """Leave results to whoever judges the rules."""
+    tx.insert_many(Unjudged, [{"result": id_} for id_ in ids])
+
+
+def take(tx: Transaction) -> list[int]:
+    """The results that were left, the oldest first, some at a time; they count as judged."""
+    rows = list(tx.select(Unjudged).order_by(Unjudged.id).limit(_AT_ONCE))
+    if rows:
+        tx.delete(Unjudged).where(Unjudged.id <= rows[-1].id).execute()
+    return sorted({row.result for row in rows})
