@@ -23,7 +23,7 @@ from iop4d.simulator.sky import field_of
 from tests.support.lab import Lab, reduced_of
 
 SHAPE = (6388, 9576)
-_STARS = 8000
+_STARS = 8000  # that nobody knows, fainter than those of the field
 _CAMERA = """
 [[camera]]
 name = "Large"
@@ -60,7 +60,7 @@ def _add_stars(image: NDArray[np.float32], places: np.random.Generator,
     count = int(_STARS * image.size / (SHAPE[0] * SHAPE[1]))
     j, i = np.mgrid[-8:9, -8:9]
     for y, x, flux in zip(places.uniform(9, ny - 10, count), places.uniform(9, nx - 10, count),
-                          10 ** places.uniform(3.0, 5.5, count), strict=True):
+                          10 ** places.uniform(2.9, 3.6, count), strict=True):
         row, column = int(y), int(x)
         light = flux / 9.4 * np.exp(-((j - y + row) ** 2 + (i - x + column) ** 2) / 3.0)
         image[row - 8:row + 9, column - 8:column + 9] += noise.poisson(light)
