@@ -35,7 +35,8 @@ def as_fits(content: Content, parts: Iterable[list[Row]]) -> Iterator[bytes]:
                for column in content.columns]
     table = fits.BinTableHDU.from_columns(columns, name=content.name.upper())
     for index, column in enumerate(content.columns, 1):
-        table.header[f"TTYPE{index}"] = column.name, _ascii(column.says)[:47]
+        room = 65 - max(len(column.name), 18)  # of the card's 80 characters
+        table.header[f"TTYPE{index}"] = column.name, _ascii(column.says)[:room]
         if column.ucd:
             table.header[f"TUCD{index}"] = column.ucd
         table.header[f"TCOMM{index}"] = _ascii(column.says)[:68]

@@ -95,18 +95,19 @@ def latest_episodes(db: Connection, rule: str, source: str, band: str) -> list[A
 def active(db: Connection) -> list[Alert]:
     """Active alerts: those that people were notified of last come first."""
     return list(db.select(Alert).where(Alert.state.in_(ACTIVE_ALERTS)).order_by(
-        Alert.notified_at.desc(nulls="LAST"), Alert.fired_at.desc()))
+        Alert.notified_at.desc(nulls="LAST"), Alert.fired_at.desc(), Alert.id.desc()))
 
 
 def newest(db: Connection, limit: int) -> list[Alert]:
     """Alerts of any state, the latest first."""
-    return list(db.select(Alert).order_by(Alert.fired_at.desc()).limit(limit))
+    return list(db.select(Alert).order_by(Alert.fired_at.desc(), Alert.id.desc()).limit(limit))
 
 
 def unfinished(db: Connection) -> list[Alert]:
     """Active and pending alerts, the latest first."""
     return list(db.select(Alert).where(
-        Alert.state.in_((*ACTIVE_ALERTS, AlertState.PENDING))).order_by(Alert.fired_at.desc()))
+        Alert.state.in_((*ACTIVE_ALERTS, AlertState.PENDING))).order_by(
+            Alert.fired_at.desc(), Alert.id.desc()))
 
 
 def pending(db: Connection) -> list[Alert]:

@@ -142,7 +142,8 @@ def group_frames(db: Connection, group_id: int) -> list[Frame]:
 
 def results_of_group(db: Connection, group_id: int) -> list[Result]:
     """The results of a group, withdrawn ones too."""
-    return list(db.select(Result).where(Result.group_id == group_id).order_by(Result.source))
+    return list(db.select(Result).where(Result.group_id == group_id).order_by(
+        Result.source, Result.id))
 
 
 # Masters.
@@ -163,7 +164,8 @@ def used_by(db: Connection, master: Master, nights: tuple[str, str],
                      Frame.provisional).where(
         (Frame.instrument == master.instrument) & (Frame.kind == FrameKind.SCIENCE.value)
         & Frame.night.between(*nights) & (fn.INSTR(Frame.masters, f"[{master.id},") > 0))
-    return list(rows.order_by(Frame.night.desc(), Frame.jd_start.desc()).limit(number))
+    return list(rows.order_by(Frame.night.desc(), Frame.jd_start.desc(nulls="LAST"),
+                              Frame.id.desc()).limit(number))
 
 
 def over_nights(db: Connection, master: Master) -> list[Master]:

@@ -451,7 +451,8 @@ AND "state" = 'done' AND "kind" = 'science' AND "sha256" IS NOT NULL ORDER BY "i
 
 
 def _chosen(db: Connection, chosen: Chosen, *columns: Any) -> Any:
-    query = db.select(Frame, *columns).order_by(Frame.jd_start, Frame.name, Frame.id)
+    query = db.select(Frame, *columns).order_by(
+        Frame.jd_start.asc(nulls="FIRST"), Frame.name, Frame.id)
     if chosen.states or chosen.ids:
         query = query.where(Frame.state.in_(chosen.states) | Frame.id.in_(chosen.ids))
     if chosen.science:

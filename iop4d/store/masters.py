@@ -88,7 +88,7 @@ def frames_of(db: Connection, master: Master) -> list[Frame]:
     if master.kind == FrameKind.PATTERN:
         ids = fields_apart(db, _facts_of_pattern(master), _MOST_OF_PATTERN)
         return list(db.select(Frame).where(Frame.id.in_(ids)).order_by(
-            Frame.jd_start, Frame.name))
+            Frame.jd_start.asc(nulls="FIRST"), Frame.name))
     return calibration_frames_of(db, master)
 
 
@@ -123,7 +123,8 @@ def fields_apart(db: Connection, facts: FrameFacts, most: int) -> list[int]:
     rows = db.select(Frame, Frame.id, in_json(Frame.info, "wcs")).where(
         _measured_like(db, facts) & (Frame.binning == facts.binning) & (Frame.nx == nx)
         & (Frame.ny == ny) & (Frame.x0 == x0) & (Frame.y0 == y0)
-        & (settings == facts.detector.settings)).order_by(Frame.jd_start, Frame.name)
+        & (settings == facts.detector.settings)).order_by(
+        Frame.jd_start.asc(nulls="FIRST"), Frame.name)
     found: list[int] = []
     places: list[_Place] = []
     counts: Counter[int] = Counter()
@@ -192,7 +193,7 @@ def calibration_frames_of(db: Connection, master: Master) -> list[Frame]:
         & (Frame.kind == master.kind) & (Frame.night == master.night)
         & Frame.state.not_in((FrameState.REJECTED, FrameState.DUPLICATE, FrameState.SUPERSEDED))
         & (Frame.band == master.band if master.band else Frame.band.is_null())
-    ).order_by(Frame.jd_start, Frame.name)
+    ).order_by(Frame.jd_start.asc(nulls="FIRST"), Frame.name)
     alone = is_of_one_exposure(master)
     return [row for row in rows if layout_of(frames_facts_of(row)) == master.layout
             and not (alone and _exposure(row.exptime_s) != _exposure(master.exptime_s))]

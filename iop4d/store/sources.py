@@ -109,7 +109,8 @@ def points(db: Connection, name: str, *, after: float | None, limit: int) -> lis
     """
     query = db.select(Result, *_POINT).where(Result.source == name)
     query = query.where(STANDS if after is None else Result.changed_at >= after)
-    return db.plain(query.order_by(Result.jd_mid.desc()).limit(limit), _POINT)[::-1]
+    newest = query.order_by(Result.jd_mid.desc(), Result.id.desc()).limit(limit)
+    return db.plain(newest, _POINT)[::-1]
 
 
 def other_names(db: Connection) -> dict[str, str]:

@@ -72,7 +72,7 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
         "queue": [{"kind": kind, "state": state, "jobs": count} for kind, state, count in
                   db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id))
                   .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)))
-                  .group_by(Job.kind, Job.state).tuples()],
+                  .group_by(Job.kind, Job.state).order_by(Job.kind, Job.state).tuples()],
         "results": standing(db).count(),
         "masters": _counts(db, Master.state),
         "alerts": _counts(db, Alert.state),
@@ -101,7 +101,8 @@ def archives_of(beat: dict[str, Any], state: DaemonState) -> list[dict[str, Any]
 
 
 def _counts(db: Connection, column: Any) -> dict[str, int]:
-    rows = db.select(column.model, column, fn.COUNT(column)).group_by(column).tuples()
+    rows = db.select(column.model, column, fn.COUNT(column)).group_by(
+        column).order_by(column).tuples()
     return {str(state): count for state, count in rows}
 
 
@@ -116,7 +117,7 @@ def night_line(db: Connection) -> str:
     if night is None:
         return "no frame yet"
     rows = db.select(Frame, Frame.state, fn.COUNT(Frame.id)).where(Frame.night == night).group_by(
-        Frame.state).tuples()
+        Frame.state).order_by(Frame.state).tuples()
     counts = {str(state): count for state, count in rows}
     shown = {name.value: counts.pop(name, 0) for name in _ALWAYS_SHOWN} | counts
     return f"night {night}: " + ", ".join(f"{count} {name}" for name, count in shown.items())
@@ -210,7 +211,7 @@ def overview(db: Connection, now: float, *, locked: bool, counted: bool = True) 
     last = heartbeat(db)
     queue: dict[str, dict[str, int]] = {}
     for kind, state, count in db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id)).group_by(
-            Job.kind, Job.state).order_by(Job.kind).tuples() if counted else ():
+            Job.kind, Job.state).order_by(Job.kind, Job.state).tuples() if counted else ():
         queue.setdefault(kind, {})[state] = count
     return Overview(
         now=now, daemon=daemon_state(last, now, locked=locked), beat=last, queue=queue,

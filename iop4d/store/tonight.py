@@ -43,7 +43,7 @@ PastPoint = namedtuple("PastPoint", _PAST_OF)  # type: ignore[misc]
 # S608: the names of columns are those above.
 _FRAMES = (f"SELECT {', '.join(_FRAME)}, "  # noqa: S608
            f"{', '.join(number_in('info', name) for name in _FOUND)} "
-           "FROM frame WHERE night = ? ORDER BY jd_start DESC, id DESC LIMIT ?")
+           "FROM frame WHERE night = ? ORDER BY jd_start DESC NULLS LAST, id DESC LIMIT ?")
 _POINTS = (f"SELECT {', '.join(_POINT)} FROM result "  # noqa: S608
            "WHERE night = ? AND withdrawn = FALSE ORDER BY jd_mid DESC, id DESC LIMIT ?")
 _GOOD = (f"withdrawn = FALSE AND human_flags = '[]' AND mode != '{STACK}' "

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from iop4d.cli import cli
+from iop4d.config import Site
 from iop4d.config.load import load_site
+from iop4d.config.store import Store
 from iop4d.model.errors import Iop4dError
 from iop4d.operations import backup
 from iop4d.operations.restore import restore
@@ -17,10 +22,12 @@ from iop4d.store import catalogue, catalogue_csv, events
 from iop4d.store.copying import copy, counts
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Meta, Result, ResultChange
+from iop4d.web.app import create_app
 from tests.support.on_postgresql import IS_ON
 from tests.support.postgresql import PostgresServer, programs
 from tests.support.real_servers import is_required
 from tests.support.rows import rows
+from tests.web import observatory
 
 pytestmark = [pytest.mark.sqlite,
               pytest.mark.skipif(programs() is None and not is_required(),
@@ -143,3 +150,61 @@ def test_what_cannot_be_copied_is_said(site: Path, from_: str, to: str, why: str
     answer = CliRunner().invoke(cli, ["store", "copy", from_, to, "--site", str(site)])
     assert answer.exit_code == 1
     assert why in str(answer.exception)
+
+
+FORMS = ("csv", "ecsv", "fits", "votable", "aavso")
+PAGES = ("/", "/sources", "/sources/BL%20Lac", "/sources/3C%20454.3", "/nights", "/nights/{night}",
+         "/frames/1", "/frames/25", "/results/1", "/alerts", "/alerts/2", "/failed",
+         "/data/results", "/data/frames", "/data/masters", "/curves.svg?source=1",
+         "/api/v1/results", "/api/v1/frames", "/api/sources/BL%20Lac/points", "/api/status")
+
+
+def _tables(site: Path, url: str) -> dict[str, bytes]:
+    """What ``iop4d results`` writes of a site whose database is at a url."""
+    (site / "iop4d.toml").write_text(
+        f'[site]\nname = "Calar Bajo"\naavso_observer = "XYZ"\n[store]\nurl = "{url}"\n')
+    found = {}
+    for form in FORMS:
+        written = site / "written"
+        answer = CliRunner().invoke(cli, ["results", "--all-columns", "--format", form, "--output",
+                                          str(written), "--site", str(site)])
+        assert answer.exit_code == 0, answer.output
+        found[form] = written.read_bytes()
+    return found
+
+
+def _pages(site: Site, url: str) -> dict[str, str]:
+    client = create_app(replace(site, store=Store(url=url))).test_client()
+    found = {}
+    for path in PAGES:
+        with client.get(path.format(night=NIGHT)) as answer:
+            assert answer.status_code == 200, path
+            found[path] = answer.text
+    del client
+    gc.collect()  # its connections, too
+    return found
+
+
+NOW = 1_760_000_000.0
+NIGHT = "2025-10-08"
+
+
+@pytest.mark.filterwarnings("ignore:.*psycopg.Connection:ResourceWarning")  # of the pages
+def test_tables_and_pages_of_a_copied_site_are_the_same(
+        tmp_path: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: NOW)
+    site = observatory.site(tmp_path)
+    observatory.fill(site, now=NOW)
+    (tmp_path / "iop4d.toml").write_text("")
+    urls = ("sqlite:///iop4d.db", f"{server.url}?options=-csearch_path%3Dpages",
+            "sqlite:///back.db")
+    for one, other in pairwise(urls):
+        run = CliRunner().invoke(cli, ["store", "copy", one, other, "--site", str(tmp_path)])
+        assert run.exit_code == 0, run.output
+    (tables, *other_tables) = [_tables(tmp_path, url) for url in urls]
+    assert tables["csv"].count(b"\n") > 20
+    for there in other_tables:
+        assert [form for form in FORMS if there[form] != tables[form]] == []
+    (pages, *other_pages) = [_pages(site, url) for url in urls]
+    for those in other_pages:
+        assert [path for path in PAGES if those[path] != pages[path]] == []
