@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.schema import Frame, Result
 from tests.bench.instruments import instrument_speeds, speed_report
+from tests.support.postgresql import on_server
 from tests.support.rows import rows
 from tests.support.sites import drop, make_site, take_night
 from tests.support.stores import database_of
@@ -267,11 +269,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9,
                         help="more backlogs, for the growth of memory [9: 2,000 frames in all]")
     parser.add_argument("--short", action="store_true", help="100 frames, 15 live, no repeats")
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite",
+                        help="where the site keeps what it knows; on a server the daemon alone is "
+                             "measured")
     words = parser.parse_args()
     backlog, live, repeats = (100, 15, 0) if words.short else (
         words.frames, words.live, words.repeats)
-    with tempfile.TemporaryDirectory() as scratch:
-        Console().print(report(run(Path(scratch), backlog=backlog, live=live, repeats=repeats)))
+    with ExitStack() as stack:
+        if words.store == "postgresql":
+            stack.enter_context(on_server())
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        Console().print(report(run(scratch, backlog=backlog, live=live, repeats=repeats)))
+    if words.store == "postgresql":
+        return
     Console(width=100).print(speed_report(instrument_speeds()))
     subprocess.run([sys.executable, "-m", "tests.bench.backlog",
                     "--frames", "500" if words.short else "5000"], check=True)
