@@ -199,7 +199,11 @@ class Client(Observatory):
             raise NotHereError("masks are made from the site's masters: open the site itself")
         if kind not in ("raw", "reduced"):
             raise SelectionError(f"'{kind}' is none of raw, reduced")
-        content = self.reader.file(f"/frames/{frame['id']}/{kind}")
+        try:
+            content = self.reader.file(f"/frames/{frame['id']}/{kind}")
+        except NotFoundError:
+            raise NotFoundError(f"{self.reader.words} has no {kind} image of the frame "
+                                f"{frame['id']}: it is {frame['state']}") from None
         with tempfile.TemporaryDirectory(prefix="iop4d-") as folder:
             path = Path(folder) / Path(str(frame["name"])).name
             path.write_bytes(content)

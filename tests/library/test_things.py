@@ -124,6 +124,8 @@ def test_images_have_their_wcs_mask_and_errors(here: Observatory) -> None:
     assert np.median(raw.data) > np.nanmedian(image.data), "the bias is in it"
     with pytest.raises(SelectionError, match="'pretty' is none of raw, reduced"):
         frame.image("pretty")
+    with pytest.raises(NotFoundError, match="no reduced image.* it is done"):
+        here.frames(name="bias0.fits").first().image()
 
 
 def test_what_needs_the_files_is_of_the_site_alone(site: Site, client: Client) -> None:
