@@ -52,12 +52,15 @@ def draw_curve(results: Results, quantity: str, ax: Axes | None) -> Axes:
     what = QUANTITIES.get(quantity)
     if what is None:
         raise SelectionError(f"'{quantity}' is none of {', '.join(QUANTITIES)}")
+    is_ours = ax is None
     if ax is None:
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots(figsize=(_WIDTH, 2 * _HEIGHT), layout="constrained")
     assert ax is not None
-    _draw(ax, _read(results), what)
+    rows = _read(results)
+    _draw(ax, rows, what)
+    _dress(ax, rows, beside=is_ours)
     ax.set_xlabel("MJD (UTC)")
     return ax
 
@@ -74,6 +77,7 @@ def draw_curves(results: Results) -> list[Axes]:
     axes = [row[0] for row in grid]
     for ax, what in zip(axes, having, strict=True):
         _draw(ax, rows, what)
+    _dress(axes[0], rows, beside=True)
     axes[-1].set_xlabel("MJD (UTC)")
     return axes
 
@@ -106,9 +110,17 @@ def _draw(ax: Axes, rows: dict[str, NDArray[Any]], what: _Quantity) -> None:
     ax.set_ylabel(what.label)
     ax.grid(alpha=0.25)
     ax.ticklabel_format(axis="x", useOffset=False)
-    if len(sources) == 1:
-        ax.set_title(str(sources[0]), loc="left", fontsize=10)
-    if ax.get_legend_handles_labels()[1]:
+
+
+def _dress(ax: Axes, rows: dict[str, NDArray[Any]], *, beside: bool) -> None:
+    """Name the source, and what the colours and shapes mean; ``beside``: outside of the axes."""
+    if len(set(rows["source"])) == 1:
+        ax.set_title(str(rows["source"][0]), loc="left", fontsize=10)
+    if not ax.get_legend_handles_labels()[1]:
+        return
+    if beside:
+        ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    else:
         ax.legend(fontsize=8, frameon=False)
 
 

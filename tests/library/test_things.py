@@ -124,7 +124,7 @@ def test_images_have_their_wcs_mask_and_errors(here: Observatory) -> None:
     assert np.median(raw.data) > np.nanmedian(image.data), "the bias is in it"
     with pytest.raises(SelectionError, match="'pretty' is none of raw, reduced"):
         frame.image("pretty")
-    with pytest.raises(NotFoundError, match="no reduced image.* it is done"):
+    with pytest.raises(NotFoundError, match=r"no reduced image.* it is done"):
         here.frames(name="bias0.fits").first().image()
 
 
