@@ -1,7 +1,7 @@
 """Frames of all instruments on a Dask whose workers and scheduler are killed: ``make cluster``.
 
 Results must be those of local processes to the last digit, none lost, none doubled. Then, unless it
-is the short form, throughput and latency of two workers of Dask beside two local processes. Exits
+is the short form, throughput against workers, of Dask and of local processes. Exits
 with 1 if anything is wrong; never by how fast the machine is.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import csv
 import io
+import os
 import random
 import sqlite3
 import subprocess
@@ -30,6 +31,7 @@ from rich.table import Table
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.simulator.setups import SETUPS
+from iop4d.simulator.sky import index_folder
 from tests.bench import speed
 from tests.bench.polarimetry_accuracy import plan_of
 from tests.support.dask_cluster import DaskCluster, dask_cluster
@@ -45,7 +47,7 @@ _SOME = 3  # jobs
 _LAST = 6  # frames that come after the scheduler was restarted for the last time
 _LONGEST = 1500.0  # seconds for all frames
 #: A worker of Dask that dies costs the job it had an attempt, and here they die all the time.
-_SITE = "[daemon]\nworkers = 2\nmax_attempts = 8\n"
+_SITE = "[daemon]\nworkers = {workers}\nmax_attempts = 8\n"
 _DASK = "[workers]\nengine = \"dask\"\nscheduler = \"{address}\"\n"
 
 
@@ -150,15 +152,22 @@ def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int,
         thread.join()
 
 
-def killed(folder: Path, *, groups: int, seed: int) -> tuple[dict[str, object], list[str]]:
-    """The numbers of a night on a cluster that is killed, and what is wrong."""
+def killed(folder: Path, *, groups: int, seed: int,
+           transfer: bool) -> tuple[dict[str, object], list[str]]:
+    """The numbers of a night on a cluster that is killed, and what is wrong.
+
+    ``transfer``: no worker sees the site or the index, and files travel.
+    """
     plan, frames = frames_of(folder / "frames", groups)
     random.Random(seed).shuffle(frames)
-    calm = make_site(folder / "local", plan, more=_SITE)
+    plain = _SITE.format(workers=_WORKERS)
+    calm = make_site(folder / "local", plan, more=plain)
     work_off(calm, frames, pause=0.0)
     (folder / "dask").mkdir()
-    with dask_cluster(folder / "dask", _WORKERS) as cluster:
-        site = make_site(folder / "site", plan, more=_SITE + _DASK.format(address=cluster.address))
+    with dask_cluster(folder / "dask", 0) as cluster:
+        site = make_site(folder / "site", plan, more=plain + _DASK.format(
+            address=cluster.address) + f"transfer = {str(transfer).lower()}\n")
+        cluster.hidden = (site, index_folder()) if transfer else ()
         with disturbed(cluster, seed, schedulers=2, done=partial(_jobs_done, site)) as kills:
             began = time.monotonic()
             work_off(site, frames, pause=max(0.3, 30.0 / len(frames)),
@@ -177,26 +186,30 @@ def killed(folder: Path, *, groups: int, seed: int) -> tuple[dict[str, object], 
             "schedulers killed": kills.scheduler, "seconds": round(took)}, wrong
 
 
-def speeds(folder: Path, *, backlog: int, live: int, rounds: int) -> Table:
-    """Throughput and latency of both engines, in turns on the same cores."""
-    rates: dict[str, list[float]] = {"local": [], "dask": []}
-    behind: dict[str, list[float]] = {"local": [], "dask": []}
+def speeds(folder: Path, *, backlog: int, live: int, rounds: int, workers: list[int]) -> Table:
+    """Throughput and latency of both engines with some numbers of workers, in turns."""
+    found: dict[tuple[str, int], list[speed.Numbers]] = {}
     for turn in range(rounds):
-        for name, rate in rates.items():
-            place = folder / f"{name}-{turn}"
-            (place / "dask").mkdir(parents=True)
-            with contextlib.ExitStack() as stack:
-                more = _SITE
-                if name == "dask":
-                    cluster = stack.enter_context(dask_cluster(place / "dask", _WORKERS))
-                    more += _DASK.format(address=cluster.address)
-                numbers = speed.run(place, backlog=backlog, live=live, repeats=0, more=more)
-            rate.append(numbers.a_minute)
-            behind[name] += numbers.latencies
-    table = Table("engine", "frames/min", "latency, median", title="two workers")
-    for name, all_ in rates.items():
-        table.add_row(name, f"{median(all_):.0f} ({min(all_):.0f} to {max(all_):.0f})",
-                      f"{median(behind[name]):.2f} s")
+        for number in workers:
+            for engine in ("local", "dask"):
+                place = folder / f"{engine}-{number}-{turn}"
+                (place / "dask").mkdir(parents=True)
+                with contextlib.ExitStack() as stack:
+                    more, pids = _SITE.format(workers=number), []
+                    if engine == "dask":
+                        cluster = stack.enter_context(dask_cluster(place / "dask", number))
+                        more += _DASK.format(address=cluster.address)
+                        pids = cluster.pids
+                    found.setdefault((engine, number), []).append(speed.run(
+                        place, backlog=backlog, live=live, repeats=0, more=more, others=pids))
+    table = Table("engine", "workers", "frames/min", "core-s a frame", "latency, median",
+                  title=f"throughput against workers, {os.cpu_count()} cores")
+    for (engine, number), all_ in found.items():
+        rates = [one.a_minute for one in all_]
+        table.add_row(engine, str(number),
+                      f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})",
+                      f"{median(one.core_s for one in all_):.3f}",
+                      f"{median(late for one in all_ for late in one.latencies):.2f} s")
     return table
 
 
@@ -205,18 +218,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--short", action="store_true", help="about 70 frames, no speeds")
     parser.add_argument("--speed", action="store_true", help="the speeds alone")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4],
+                        help="numbers of workers of the speeds [1 2 4]")
     parser.add_argument("--rounds", type=int, default=3, help="of the speeds [3]")
+    parser.add_argument("--transfer", action="store_true",
+                        help="on workers that see neither the site nor the index")
     parser.add_argument("--seed", type=int, default=1)
     words = parser.parse_args()
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         if not words.speed:
             numbers, wrong = killed(Path(scratch) / "killed", groups=1 if words.short else 9,
-                                    seed=words.seed)
+                                    seed=words.seed, transfer=words.transfer)
             print(", ".join(f"{value} {name}" for name, value in numbers.items()))
             print("\n".join(wrong) or "results equal to the last digit, none lost, none doubled")
         if not words.short:
-            Console().print(speeds(Path(scratch), backlog=100, live=15, rounds=words.rounds))
+            Console().print(speeds(Path(scratch), backlog=100, live=15, rounds=words.rounds,
+                                   workers=words.workers))
     sys.exit(bool(wrong))
 
 

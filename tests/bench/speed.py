@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -59,8 +60,9 @@ _LIVE_PAUSE = 0.7
 class Watch:
     """Samples memory and processor time of a daemon and its workers."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, others: Iterable[int] = ()) -> None:
         self._daemon = psutil.Process(service.process.pid)
+        self._others = [psutil.Process(pid) for pid in others]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.memory = Memory()
@@ -77,9 +79,10 @@ class Watch:
             self.samples.append((daemon, max(workers, default=0.0)))
 
     def cpu(self) -> float:
-        """Core-seconds so far, of daemon and workers, those that were replaced included."""
-        return float(sum(self._daemon.cpu_times()[:4]) + sum(
-            sum(child.cpu_times()[:2]) for child in self._daemon.children()))
+        """Core-seconds so far, of daemon, workers and others, with those that were replaced."""
+        return float(sum(sum(process.cpu_times()[:4]) + sum(
+            sum(child.cpu_times()[:2]) for child in process.children())
+            for process in (self._daemon, *self._others)))
 
     def stop(self) -> Memory:
         """The largest of what was seen, and the growth."""
@@ -108,9 +111,10 @@ class Numbers:
         return 60.0 * self.frames / self.seconds
 
 
-def run(folder: Path, *, backlog: int, live: int, repeats: int, more: str = "") -> Numbers:
+def run(folder: Path, *, backlog: int, live: int, repeats: int, more: str = "",
+        others: Iterable[int] = ()) -> Numbers:
     """Measure. ``repeats``: backlogs after the first, for the growth of memory; ``more``: of the
-    site file.
+    site file; ``others``: processes that work for the daemon too.
 
     Raises RuntimeError where a frame is not reduced or a result is older than its file.
     """
@@ -129,7 +133,7 @@ def run(folder: Path, *, backlog: int, live: int, repeats: int, more: str = "") 
     try:
         done = len(calibration)
         _wait(observer, service, done)
-        watch = Watch(service)
+        watch = Watch(service, others)
         seconds = 0.0
         core_s = 0.0
         for turn in range(1 + repeats):

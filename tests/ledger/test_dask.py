@@ -158,6 +158,29 @@ def test_a_worker_that_is_suspended_costs_its_job_and_comes_back(
     assert {type(outcome) for outcome in outcomes} <= {Done, Crashed}
 
 
+def test_a_worker_that_is_not_reached_from_here_works_through_the_scheduler(
+        cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from iop4d.ledger.engines.dask import engine as engine_module
+
+    async def no(*_args: object) -> bool:
+        return False
+
+    async def work(engine: DaskWorkers) -> list[Outcome]:
+        assert not any(member.is_direct for member in engine._members.known)
+        outcomes = [await do(engine, name) for name in ("good", "kill", "good")]
+        task = asyncio.create_task(do(engine, "hang"))
+        await asyncio.sleep(0.7)
+        for victim in list(cluster.workers):
+            cluster.kill_worker(victim)
+            cluster.add_worker()
+        return [*outcomes, await task]
+
+    monkeypatch.setattr(engine_module, "is_reached", no)
+    outcomes = with_engine(site_of(cluster, tmp_path), work)
+    assert isinstance(outcomes, list)
+    assert [type(outcome) for outcome in outcomes] == [Done, Crashed, Done, Crashed]
+
+
 def test_a_worker_without_the_files_is_refused_with_the_path(
         cluster: DaskCluster, tmp_path: Path) -> None:
     site = site_of(cluster, tmp_path)

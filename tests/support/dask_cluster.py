@@ -43,11 +43,18 @@ class DaskCluster:
         self.port = free_port(host)
         self.scheduler: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.hidden: tuple[Path, ...] = ()  # folders that are empty for every worker
 
     @property
     def address(self) -> str:
         """Of the scheduler."""
         return f"{'tls' if self._tls else 'tcp'}://{self._host}:{self.port}"
+
+    @property
+    def pids(self) -> list[int]:
+        """Of scheduler and workers."""
+        running = [*self.workers, *([self.scheduler] if self.scheduler else [])]
+        return [process.pid for process in running]
 
     def start_scheduler(self) -> None:
         """Start it; it is there when this returns."""
@@ -67,7 +74,7 @@ class DaskCluster:
         more = ["--host", host] if host else []
         worker = self._run("worker", self.address, "--nthreads", str(threads), "--no-dashboard",
                            "--no-nanny", "--memory-limit", "0", "--death-timeout", "15", *more,
-                           environ=environ, before=_hiding(hide))
+                           environ=environ, before=_hiding((*self.hidden, *hide)))
         self.workers.append(worker)
         return worker
 
