@@ -302,6 +302,24 @@ def test_a_request_whose_worker_processes_end_for_another_site_has_not_crashed(
     assert asyncio.run(go()) is What.NO_CONTEXT
 
 
+@pytest.mark.usefixtures("held")
+def test_what_is_still_done_for_an_earlier_connection_of_the_daemon_is_given_up(
+        site: Site) -> None:
+    async def go() -> None:
+        await node.take_context(node.NODE, terms(site), pickle.dumps(None))
+        old, new = (asyncio.create_task(node.perform(
+            node.NODE, "one", "d", job, pickle.dumps(REQUEST), "label"))
+            for job in ("old-1", "new-1"))
+        await asyncio.sleep(0)
+        await node.introduce("one", "new", site.root / "probe", b"", [])
+        assert (await old).what is What.GIVEN_UP
+        assert not new.done()
+        new.cancel()
+        await asyncio.gather(new, return_exceptions=True)
+
+    asyncio.run(go())
+
+
 class FailingCluster:
     """A cluster that does not come up."""
 
