@@ -188,7 +188,7 @@ def test_a_worker_without_the_files_is_refused_with_the_path(
     site = replace(site, astrometry=replace(site.astrometry, index=(missing,)))
 
     async def work(engine: DaskWorkers) -> str:
-        await until(lambda: engine.trouble)
+        await until(lambda: "is refused" in engine.trouble)
         return engine.trouble
 
     trouble = with_engine(site, work, workers=0)
