@@ -3,7 +3,7 @@
 Both are built, and looked at for what must be in them. The wheel is installed into a clean
 environment of each Python from 3.11 on that is there, in a folder with blanks and letters that are
 no ASCII, and used there by an ordinary account: help, documentation, a site, the demo with results.
-``--lowest`` does the same with the oldest versions that pyproject.toml allows (uv finds them).
+``--lowest`` does the same with the oldest versions that pyproject.toml allows. uv installs.
 ``--image`` builds the container image and runs it, where podman or docker works. A table at the
 end says what was run; the exit code is 1 if anything failed.
 """
@@ -71,55 +71,74 @@ def build(to: Path) -> tuple[Path, list[Outcome]]:
 def try_python(version: str, wheel: Path, folder: Path, *, lowest: bool = False) -> Outcome:
     """Install the wheel with a Python, and use it as an ordinary account."""
     what = f"Python {version}" + (", oldest versions" if lowest else "")
-    python = shutil.which(f"python{version}")
-    if python is None:
+    python, others = find_python(version)
+    if not python:
         return Outcome(what, "not there, not run")
     home = folder / f"Ordner mit Blanks é ñ {version}{' low' if lowest else ''}"
     home.mkdir(parents=True)
-    done = subprocess.run([python, "-c", "import venv"], check=False, capture_output=True)
-    if done.returncode:
-        return Outcome(what, "has no venv, not run")
     try:
-        _run([python, "-m", "venv", str(home / "venv")])
+        _run([sys.executable, "-m", "uv", "venv", "--quiet", "--python", python,
+              str(home / "venv")])
         _install(home / "venv", wheel, lowest=lowest)
-        return Outcome(what, _use(home))
+        return Outcome(what, _use(home, as_user=others))
+    except subprocess.TimeoutExpired as error:
+        return Outcome(what, f"{error.cmd[0]} took longer than {error.timeout:.0f} s", failed=True)
     except subprocess.CalledProcessError as error:
         tail = (error.stderr or error.stdout or "").strip().splitlines()[-3:]
         return Outcome(what, f"{Path(error.cmd[0]).name} {' '.join(error.cmd[1:4])}: "
                        + " / ".join(tail), failed=True)
 
 
+def find_python(version: str) -> tuple[str, bool]:
+    """A Python of that version, and whether an ordinary account may run it; empty for none."""
+    named = [shutil.which(f"python{version}"), f"/usr/bin/python{version}", *map(str, sorted(
+        Path.home().glob(f".pyenv/versions/{version}*/bin/python{version}")))]
+    works = [path for path in named if path and _answers(path, version)]
+    for path in works:
+        if os.geteuid() != 0 or _answers(path, version, user=_NOBODY):
+            return path, True
+    return (works[0], False) if works else ("", False)
+
+
+def _answers(path: str, version: str, user: int | None = None) -> bool:
+    says = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([path, "-c", says], check=False, capture_output=True, text=True,
+                              user=user, cwd="/")
+    except OSError:
+        return False
+    return done.returncode == 0 and done.stdout.strip() == version
+
+
 def _install(venv: Path, wheel: Path, *, lowest: bool) -> None:
-    if lowest:
-        _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python",
-              str(venv / "bin" / "python"), "--resolution", "lowest-direct", f"{wheel}[demo]"])
-    else:
-        _run([str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet",
-              "--disable-pip-version-check", "--constraint", str(ROOT / "constraints.txt"),
-              f"{wheel}[demo]"])
+    which = ["--resolution", "lowest-direct"] if lowest else [
+        "--constraint", str(ROOT / "constraints.txt")]
+    _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python",
+          str(venv / "bin" / "python"), *which, f"{wheel}[demo]"])
 
 
-def _use(home: Path) -> str:
+def _use(home: Path, *, as_user: bool) -> str:
     """Use an installation; what its demo measured. Raises CalledProcessError."""
     site = home / "a site"
-    if os.geteuid() == 0:
+    if as_user and os.geteuid() == 0:
         for path in (home, *home.parents[:1]):
             path.chmod(0o755)
         os.chown(home, _NOBODY, _NOBODY)
     iop4d = str(home / "venv" / "bin" / "iop4d")
-    said = _run([iop4d, "--version"], as_user=True, at=home)
+    said = _run([iop4d, "--version"], as_user=as_user, at=home)
     if __version__ not in said:
         raise subprocess.CalledProcessError(1, [iop4d, "--version"], said)
     for words in (("--help",), ("docs", "getting-started"), ("init", str(site)),
                   ("--site", str(site), "catalogue", "import", "builtin:blazars"),
                   ("--site", str(site), "status", "--json"), _DEMO):
-        _run([iop4d, *words], as_user=True, at=home, fails=words[0] == "--site")
-    table = _run([iop4d, "--site", str(home / "demo-site"), "results"], as_user=True, at=home)
+        _run([iop4d, *words], as_user=as_user, at=home, fails=words[0] == "--site")
+    table = _run([iop4d, "--site", str(home / "demo-site"), "results"], as_user=as_user, at=home)
     count = len(table.splitlines()) - 1
     if count < 1:
         raise subprocess.CalledProcessError(1, [iop4d, "results"], "the demo has no results")
     size = sum(path.stat().st_size for path in (home / "venv").rglob("*") if path.is_file())
-    return f"installed ({size / 1e6:.0f} MB), used by an ordinary account, {count} results"
+    who = "an ordinary account" if as_user else "this account (others may not run that Python)"
+    return f"installed ({size / 1e6:.0f} MB), used by {who}, {count} results"
 
 
 def try_image(wheel: Path, folder: Path) -> Outcome:
