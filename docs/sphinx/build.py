@@ -33,6 +33,8 @@ def gather(source: Path) -> None:
     for path in sorted([*DOCS.glob("*.md"), *DOCS.glob("decisions/*.md")]):
         put(path, source / path.relative_to(DOCS))
     put(ROOT / "CHANGELOG.md", source / "changelog.md")
+    for path in sorted(DOCS.glob("*.json")):  # given to be downloaded
+        shutil.copy2(path, source)
     _write(source / "decisions" / "index.md", _decisions(source / "decisions"))
     for path in sorted((DOCS / "notebooks").glob("*.py")):
         _write(source / "notebooks" / f"{path.stem}.nb.py", path.read_text(encoding="utf-8"))

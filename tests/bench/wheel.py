@@ -29,7 +29,7 @@ from iop4d import __version__
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")
 _NOBODY = 65534
-_DEMO = ("demo", "--speed", "120", "--for", "45s", "--port", "0")
+_DEMO = ("demo", "--speed", "60", "--for", "75s", "--port", "0")
 #: What a user needs of an installation, and what must be in its files.
 IN_WHEEL = ("iop4d/docs/getting-started.md", "iop4d/web/static/vendor/htmx/LICENSE",
             "iop4d/web/templates/result.html", "iop4d/systemd/iop4d.service.in",
