@@ -88,11 +88,13 @@ def stopped(db: Connection, mark: str) -> int:
         JobState.DONE.value, int(Priority.AGAIN), STOPPED + mark)[0][0])
 
 
-def failed_since(db: Connection, since: float) -> list[Frame]:
-    """The frames that failed or were quarantined from a moment on, so many as are shown."""
-    return list(db.select(Frame, Frame.id, Frame.path, Frame.state, Frame.reason).where(
-        Frame.state.in_((*TROUBLED_FRAMES, FrameState.REJECTED)) & (Frame.changed_at >= since)
-    ).limit(_SHOWN))
+def failed_since(db: Connection, since: float) -> tuple[list[Frame], int]:
+    """The frames that failed, were quarantined, or wait from a moment on: so many as are shown, and
+    how many there are."""
+    which = Frame.state.in_((*TROUBLED_FRAMES, FrameState.REJECTED, FrameState.WAITING)) & (
+        Frame.changed_at >= since)
+    shown = db.select(Frame, Frame.id, Frame.path, Frame.state, Frame.reason).where(which)
+    return list(shown.limit(_SHOWN)), int(db.select(Frame).where(which).count())
 
 
 def results_since(db: Connection, since: float) -> int:

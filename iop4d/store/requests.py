@@ -191,11 +191,12 @@ def _of_mark(db: Connection, answered: dict[str, Any]) -> Progress:
     if left := reprocessing.left(db, mark):
         return Progress(total=total, ended=max(total - left, 0), is_over=False, counts={})
     stopped = reprocessing.stopped(db, mark)
+    rows, failed = reprocessing.failed_since(db, since)
     troubles = tuple(Trouble(path=row.path, state=row.state, reason=row.reason)
-                     for row in reprocessing.failed_since(db, since) if not _is_left_alone(row))
+                     for row in rows if not _is_left_alone(row))
     return Progress(
         total=total, ended=total - stopped, troubles=troubles,
-        counts={FrameState.DONE: max(total - stopped - len(troubles), 0)},
+        counts={FrameState.DONE: max(total - stopped - failed, 0)},
         results=reprocessing.results_since(db, since),
         notes=((_STOPPED, stopped),) if stopped else ())
 

@@ -117,6 +117,16 @@ def test_progress_is_counted_stopped_and_continued(database: Database,
     assert done(database, handler, act="stop")[0]["count"] == COUNT - 3
 
 
+def test_a_frame_that_waits_for_a_master_is_told_and_not_counted_as_done(
+        database: Database, handler: Reprocess) -> None:
+    answer, _ = done(database, handler, frames=[1, 2, 3], mark=MARK)
+    update(database, Job, Job.key < 4, state="done", reason="")
+    update(database, Frame, Frame.id == 2, state="waiting", reason="no bias", changed_at=101.0)
+    found = progress(database, answer)
+    assert [(one.state, one.reason) for one in found.troubles] == [("waiting", "no bias")]
+    assert found.counts == {"done": 2}
+
+
 def test_a_frame_without_results_is_not_stopped(database: Database, handler: Reprocess) -> None:
     def both(tx: Transaction) -> None:
         jobs.queue(tx, JobKind.REDUCE, COUNT + 1, priority=Priority.AGAIN, now=1.0)
