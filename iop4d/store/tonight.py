@@ -169,6 +169,8 @@ def light(db: Connection, frame_id: int, source: str) -> Light | None:
 def all_names(db: Connection, names: Iterable[str]) -> dict[str, list[str]]:
     """All names of some sources, their own first; of those in the catalogue."""
     wanted = list(names)
+    if not wanted:  # an empty list is no SQL, but for SQLite
+        return {}
     marks = ", ".join("?" * len(wanted))
     return {name: [name, *json.loads(others)] for name, others in db.rows(
         f"SELECT name, other_names FROM source WHERE name IN ({marks})", *wanted)}  # noqa: S608

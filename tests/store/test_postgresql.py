@@ -14,6 +14,7 @@ import pytest
 from iop4d.config.load import parse_site
 from iop4d.config.store import ServerPlace, place_of_url
 from iop4d.model.errors import ConfigError, Iop4dError
+from iop4d.store import tonight
 from iop4d.store.database import Database, StoreUnavailableError, Transaction, is_there
 from iop4d.store.lasting import Lasting
 from iop4d.store.schema import Event, Frame, Meta
@@ -239,3 +240,9 @@ def test_the_url_of_many_sites_names_each(tmp_path: Any) -> None:
                   for name in "ab")
     assert one != other
     assert "{site}" not in str(one)
+
+
+def test_of_no_names_nothing_is_found(database: Database) -> None:
+    """A night of which nothing is known; an empty list is no SQL, but for SQLite."""
+    with database.read() as db:
+        assert tonight.all_names(db, []) == {}
