@@ -46,7 +46,7 @@ def read(path: Path) -> Records:
     rows = _of_database(path) if is_database(path) else _of_dump(path)
     if not rows.get("astrosource"):
         raise Iop4dError(f"{path} holds no catalogue of IOP4: expected its database (iop4.db), or "
-                         "what 'iop4admin dumpdata iop4api' wrote as JSON or YAML")
+                         "what its 'manage.py dumpdata iop4api' wrote as JSON or YAML")
     return _joined(rows)
 
 
