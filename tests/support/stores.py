@@ -65,6 +65,23 @@ def held_by_another(place: Place) -> Iterator[None]:
         database.close()
 
 
+@contextmanager
+def taken_away(place: Place) -> Iterator[None]:
+    """The database is not where it was, for a while."""
+    if isinstance(place, FilePlace):
+        away = place.path.with_name("away")
+        place.path.rename(away)
+        yield
+        away.rename(place.path)
+        return
+    database = Database(place, prepare=False)
+    (name,) = database.db.execute_sql("SELECT current_schema()").fetchone()
+    database.db.execute_sql(f'ALTER SCHEMA "{name}" RENAME TO "{name}_away"')
+    yield
+    database.db.execute_sql(f'ALTER SCHEMA "{name}_away" RENAME TO "{name}"')
+    database.close()
+
+
 def contents(place: Place) -> Iterator[tuple[str, bytes]]:
     """All that a database keeps, as it keeps it: the files, or the tables, with their names."""
     if isinstance(place, FilePlace):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -18,6 +17,7 @@ from iop4d.store import people, users
 from iop4d.store.database import Database
 from iop4d.web.app import create_app
 from iop4d.web.policy import ACCESS, Access
+from tests.support.stores import taken_away
 from tests.web import observatory
 from tests.web.conftest import OURS, add_account, enter
 from tests.web.test_policy import path_of
@@ -196,10 +196,7 @@ def test_a_token_is_not_called_unknown_while_the_database_cannot_be_read(site: S
     client = create_app(site).test_client()
     headers = {"Authorization": f"Bearer {sent}"}
     assert client.get("/api/v1/results", headers=headers).status_code == 200
-    here = Path(str(site.database))
-    away = here.with_name("away")
-    here.rename(away)
-    answer = client.get("/api/v1/results", headers=headers)
-    away.rename(here)
+    with taken_away(site.database):
+        answer = client.get("/api/v1/results", headers=headers)
     assert answer.status_code == 503, answer.text
     assert "token" not in answer.text
