@@ -107,6 +107,13 @@ def _jobs_done(site: Path) -> int:
         return int(count)
 
 
+def _refill(cluster: DaskCluster) -> None:
+    """Have as many workers as before; they end by themselves when their scheduler is gone."""
+    cluster.forget_ended()
+    while len(cluster.workers) < _WORKERS:
+        cluster.add_worker()
+
+
 @contextlib.contextmanager
 def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int,
               done: Callable[[], int]) -> Iterator[Kills]:
@@ -129,11 +136,11 @@ def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int,
             elif len(cluster.workers) >= _WORKERS:
                 cluster.kill_worker(rng.choice(cluster.workers))
                 kills.workers += 1
-            while len(cluster.workers) < _WORKERS:
-                cluster.add_worker()
+            _refill(cluster)
             stop.wait(_COME_UP)
             before, since = done(), time.monotonic()
             while time.monotonic() - since < _SLOW and done() < before + _SOME:
+                _refill(cluster)
                 if stop.wait(0.3):
                     break
 
