@@ -100,11 +100,11 @@ def _results(site: Path) -> list[str]:
                   for row in csv.DictReader(io.StringIO(ran.stdout)))
 
 
-def _jobs_done(site: Path) -> int:
+def _jobs(site: Path, *states: str) -> int:
     with contextlib.closing(sqlite3.connect(f"file:{site / 'iop4d.db'}?mode=ro",
                                             uri=True)) as database:
-        (count,) = database.execute("SELECT count(*) FROM job WHERE state = 'done'").fetchone()
-        return int(count)
+        found = [state for (state,) in database.execute("SELECT state FROM job")]
+        return sum(state in states for state in found)
 
 
 def _refill(cluster: DaskCluster) -> None:
@@ -116,10 +116,10 @@ def _refill(cluster: DaskCluster) -> None:
 
 @contextlib.contextmanager
 def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int,
-              done: Callable[[], int]) -> Iterator[Kills]:
+              jobs: Callable[..., int]) -> Iterator[Kills]:
     """Kill workers at random, and the scheduler some times; what ended is started again.
 
-    ``done``: how many jobs are; on a slow machine some are awaited between two kills.
+    ``jobs``: how many there are in some states; on a slow machine some are awaited between kills.
     """
     kills, stop, rng = Kills(), threading.Event(), random.Random(seed)
 
@@ -138,8 +138,9 @@ def disturbed(cluster: DaskCluster, seed: int, *, schedulers: int,
                 kills.workers += 1
             _refill(cluster)
             stop.wait(_COME_UP)
-            before, since = done(), time.monotonic()
-            while time.monotonic() - since < _SLOW and done() < before + _SOME:
+            before, since = jobs("done"), time.monotonic()
+            while time.monotonic() - since < _SLOW and jobs("done") < before + _SOME \
+                    and jobs("queued", "running"):
                 _refill(cluster)
                 if stop.wait(0.3):
                     break
@@ -175,7 +176,7 @@ def killed(folder: Path, *, groups: int, seed: int,
         site = make_site(folder / "site", plan, more=plain + _DASK.format(
             address=cluster.address) + f"transfer = {str(transfer).lower()}\n")
         cluster.hidden = (site, index_folder()) if transfer else ()
-        with disturbed(cluster, seed, schedulers=2, done=partial(_jobs_done, site)) as kills:
+        with disturbed(cluster, seed, schedulers=2, jobs=partial(_jobs, site)) as kills:
             began = time.monotonic()
             work_off(site, frames, pause=max(0.3, 30.0 / len(frames)),
                      may_end=lambda: kills.scheduler >= 2 or bool(kills.wrong))
