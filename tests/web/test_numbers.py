@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from flask.testing import FlaskClient
 from iop4d.config import Site
 from iop4d.web import context
 from iop4d.web.app import create_app
+from tests.support.stores import taken_away
 from tests.web.conftest import execute
 
 HUGE = ("9223372036854775808", "99999999999999999999", "9" * 5000, "-1", "1e309", "nan", "\u0663")
@@ -99,10 +99,10 @@ def test_a_result_of_which_little_is_known_has_its_pages(own: Site) -> None:
 
 
 def test_without_a_database_what_has_a_number_or_a_name_is_not_found(own: Site) -> None:
-    Path(str(own.database)).unlink()
     client = create_app(own).test_client()
-    for path in ("/frames/1", "/results/1", "/sources/BL%20Lac", "/nights/2025-11-22",
-                 "/frames/1/raw"):
-        assert client.get(path).status_code == 404, path
-    for path in ("/", "/sources", "/nights", "/sign-in"):
-        assert client.get(path).status_code == 200, path
+    with taken_away(own.database):
+        for path in ("/frames/1", "/results/1", "/sources/BL%20Lac", "/nights/2025-11-22",
+                     "/frames/1/raw"):
+            assert client.get(path).status_code == 404, path
+        for path in ("/", "/sources", "/nights", "/sign-in"):
+            assert client.get(path).status_code == 200, path
