@@ -27,7 +27,7 @@ _PAST_DAYS = 60.0  # before the night, in which they are
 
 _FRAME = ("id", "name", "telescope", "state", "kind", "band", "object", "target", "mode",
           "jd_start", "exptime_s", "provisional", "preview_path", "completed_at", "changed_at",
-          "reason")
+          "reason", "node")
 _FOUND = ("fwhm_arcsec", "fwhm_px", "sky", "aperture_px")  # of a frame's info
 _POINT = ("id", "source", "telescope", "instrument", "band", "mode", "jd_mid", "exptime_s", "mag",
           "mag_err", "mag_err_common", "mag_limit", "zero_point", "p", "p_err", "p_debiased",

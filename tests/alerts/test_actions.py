@@ -44,7 +44,7 @@ def test_an_alert_is_found_by_its_tag_its_source_or_alone(start: Start) -> None:
         assert actions.find(tx, tag(alert)).id == alert.id
         with pytest.raises(actions.ActionError, match="several active alerts match 'BL Lac'"):
             actions.find(tx, "BL Lac")
-        newest = max(rows(night.database, Alert), key=lambda row: row.fired_at)
+        newest = max(rows(night.database, Alert), key=lambda row: (row.fired_at, row.id))
         assert actions.find(tx, "").id == newest.id
         update(night.database, Alert, Alert.id != alert.id, state="resolved")
         assert actions.find(tx, "").id == actions.find(tx, "bl lac").id == alert.id

@@ -79,7 +79,7 @@ def test_more_and_less_of_the_log_can_be_asked_for_behind_each_name(
         words: tuple[str, ...], command: click.Command) -> None:
     names = {name for option in command.params for name in option.opts}
     assert {"-v", "-q"} <= names
-    if words[0] not in ("init", "demo", "docs", "samp") and words != ("instruments", "draft"):
+    if words[0] not in ("init", "demo", "docs", "samp", "completion") and words != ("instruments", "draft"):
         assert {"--site", "-o"} <= names
 
 
@@ -190,4 +190,4 @@ def test_the_documentation_is_installed_and_shown(site: Path) -> None:
     assert "did you mean alerts?" in str(call(site, "docs", "alrets").exception)
     with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
         data = tomllib.load(file)["tool"]["setuptools"]["package-data"]
-    assert data["iop4d.docs"] == ["*.md"]
+    assert data["iop4d.docs"] == ["*.md", "*.json"]

@@ -102,4 +102,4 @@ def test_what_the_database_holds_is_given_to_programs(tmp_path: Path) -> None:
     (tmp_path / "iop4d.toml").write_text("")
     Database(tmp_path / "iop4d.db").close()
     ran = CliRunner().invoke(cli, ["store", "show", "--json", "--site", str(tmp_path)])
-    assert set(json.loads(ran.output)) == {"database", "rows"}
+    assert set(json.loads(ran.output)) == {"database", "rows", "nodes"}
