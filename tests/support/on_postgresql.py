@@ -39,7 +39,7 @@ _WITHOUT_STORE = frozenset(_TOP / "tests" / name for name in (
         - {_TOP / "tests/simulator/test_invariants.py"})
 #: Tests that take long, for something else than what keeps what they need.
 _SLOW = frozenset({
-    "test_a_year_of_restarts_and_blocked_loops_gives_one_letter_a_night",
+    "test_a_season_of_restarts_and_blocked_loops_gives_one_letter_a_night",
     "test_the_same_alerts_to_the_last_one_as_from_all_points",
     "test_a_new_point_costs_the_same_whatever_the_history"})
 
