@@ -26,6 +26,7 @@ class InlineSecret:
     """Where one stands: ``channel 'hook': url``; never the secret in a message."""
 
     where: str
+    key: str
     value: str
 
 
@@ -47,7 +48,10 @@ def without_secrets(text: str) -> tuple[str, list[str]]:
     """
     found = inline_secrets(text)
     for one in found:
-        text = text.replace(one.value, _marked(one.value))
+        place = rf"""(["']?{re.escape(one.key)}["']?\s*=\s*)(["']){re.escape(one.value)}\2"""
+        marked = _marked(one.value)
+        text = re.sub(place, lambda match, to=marked: f"{match[1]}{match[2]}{to}{match[2]}",  # type: ignore[misc]
+                      text)
     for one in inline_secrets(text) if found else ():
         raise Iop4dError(f"the site file holds a secret ({one.where}) that cannot be left out, as "
                          "it is written with escapes or in several lines: write it into a file of "
@@ -60,7 +64,7 @@ def _look(where: str, item: dict[str, Any], found: list[InlineSecret]) -> None:
         if isinstance(value, dict):
             _look(f"{where}: {key}", value, found)
         elif isinstance(value, str) and _is_secret(key, value):
-            found.append(InlineSecret(where=f"{where}: {key}", value=value))
+            found.append(InlineSecret(where=f"{where}: {key}", key=key, value=value))
 
 
 def _is_secret(key: str, value: str) -> bool:

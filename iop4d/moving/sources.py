@@ -50,7 +50,7 @@ def convert(rows: Sequence[Row], here: Iterable[Source]) -> Sources:
             found.names[name] = source.name
         else:
             found.names[name] = same.name
-            _meet(found, source, same, kept if same.name in kept else fresh)
+            _meet(found, source, same, kept, fresh)
         found.notes += _lost(row)
     before = {source.name: source for source in here}
     every = _serving(found, fresh, kept, rows)
@@ -91,13 +91,15 @@ def _same(source: Source, others: Iterable[Source]) -> Source | None:
     return None
 
 
-def _meet(found: Sources, source: Source, same: Source, among: dict[str, Source]) -> None:
-    """A source that is here already: its other names are added, differences are told."""
+def _meet(found: Sources, source: Source, same: Source, kept: dict[str, Source],
+          fresh: dict[str, Source]) -> None:
+    """A source that is here already: its other names are added, differences are named."""
     have = {canonical(name) for name in (same.name, *same.other_names)}
     more = [name for name in (source.name, *source.other_names) if canonical(name) not in have]
-    taken = {canonical(name): other.name for other in among.values() if other is not same
-             for name in (other.name, *other.other_names)}
+    taken = {canonical(name): other.name for other in (*kept.values(), *fresh.values())
+             if other is not same for name in (other.name, *other.other_names)}
     free = tuple(name for name in dict.fromkeys(more) if canonical(name) not in taken)
+    among = kept if same.name in kept else fresh
     among[same.name] = replace(same, other_names=(*same.other_names, *free))
     apart = arcsec_between(source, same)
     if apart >= SAME_ARCSEC:

@@ -14,8 +14,11 @@ from click.testing import CliRunner
 from iop4d.cli import cli
 from iop4d.config import load_site
 from iop4d.model.result import NAN, ResultValue
+from iop4d.model.source import Source, SourceKind
+from iop4d.moving.sources import convert
 from iop4d.science.times import bjd_tdb
 from iop4d.store import catalogue
+from iop4d.store.catalogue import check_names
 from iop4d.store.database import Database
 from iop4d.store.results import Origin, save_results
 from iop4d.store.schema import Audit, Frame
@@ -197,3 +200,16 @@ def test_what_is_not_of_iop4_is_refused_in_a_line(
     done = CliRunner().invoke(cli, ["--site", str(site), "import-iop4", str(tmp_path / name)])
     assert isinstance(done.exception, Exception)
     assert says in str(done.exception)
+
+
+def test_a_name_that_two_sources_have_in_iop4_stays_with_the_first() -> None:
+    row = {"srctype": "blazar", "calibrates": ()}
+    here = Source(name="Here", ra_deg=10.0, dec_deg=20.0, kind=SourceKind.TARGET)
+    found = convert([
+        row | {"name": "New", "other_names": "X", "ra_hms": "03:00:00", "dec_dms": "+10:00:00"},
+        row | {"name": "Here", "other_names": "X;Y", "ra_hms": "00:40:00", "dec_dms": "+20:00:00"},
+    ], [here])
+    names = {source.name: source.other_names for source in found.new}
+    assert names["New"] == ("X",)
+    assert names["Here"] == ("Y",)
+    check_names(tuple(found.new))

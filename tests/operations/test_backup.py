@@ -234,3 +234,11 @@ def test_a_backup_is_of_one_moment_while_others_write(root: Path, tmp_path: Path
     counts = [check(one.path).rows["audit"] for one in made]
     assert all(count % 2 == 0 for count in counts)
     assert counts == sorted(counts)
+
+
+def test_a_secret_that_is_also_a_name_is_left_out_where_it_is_one_alone() -> None:
+    text = ('[site]\nname = "osn"\n[[channel]]\nname = "osn"\nkind = "own"\n'
+            "settings = { token = 'osn', host = \"osn.example.org\" }\n")
+    without, where = without_secrets(text)
+    assert without == text.replace("token = 'osn'", "token = 'LEFT-OUT-OF-THE-BACKUP'")
+    assert len(where) == 1

@@ -10,6 +10,7 @@ import pytest
 from iop4d.model.flags import Flag
 from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
 from iop4d.model.messages import Solution
+from iop4d.model.result import Measurement
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.field import Field
 from iop4d.reduction.measure import as_seen_elsewhere, circles_of, measure_sources
@@ -32,14 +33,18 @@ def spur(image: np.ndarray, x: int, y: int, flux: float) -> None:
 
 def hit_stars(field: NoisyField) -> set[int]:
     """Of the ten brightest stars, calibrators all, those with BAD_PIXELS."""
+    return {int(m.source) for m in measured(field, SourceKind.CALIBRATOR)
+            if m.flags & Flag.BAD_PIXELS}
+
+
+def measured(field: NoisyField, kind: SourceKind) -> tuple[Measurement, ...]:
     places = [WCS.to_sky(field.x[star], field.y[star]) for star in STARS]
     catalogue = Catalogue(version=1, sources=tuple(
-        Source(name=f"{star}", ra_deg=float(ra), dec_deg=float(dec), kind=SourceKind.CALIBRATOR)
+        Source(name=f"{star}", ra_deg=float(ra), dec_deg=float(dec), kind=kind)
         for star, (ra, dec) in zip(STARS, places, strict=True)))
-    found = measure_sources(
+    return measure_sources(
         field.pixels, catalogue, FIELD, field.aperture, FACTS, sky_level=0.0,
         circles=circles_of(catalogue, FIELD, field.aperture, FACTS))
-    return {int(m.source) for m in found if m.flags & Flag.BAD_PIXELS}
 
 
 def masked(field: NoisyField, x: float, y: float) -> NoisyField:
@@ -63,14 +68,7 @@ def test_what_most_stars_have_is_the_psf_s_whether_the_frame_has_bad_pixels_or_n
 
 
 def test_a_blend_that_a_whole_frame_saw_is_one_on_a_sub_frame_that_cannot_see_it() -> None:
-    field = noisy_field(3.0)
-    places = [WCS.to_sky(field.x[star], field.y[star]) for star in STARS]
-    catalogue = Catalogue(version=1, sources=tuple(
-        Source(name=f"{star}", ra_deg=float(ra), dec_deg=float(dec), kind=SourceKind.TARGET)
-        for star, (ra, dec) in zip(STARS, places, strict=True)))
-    found = measure_sources(
-        field.pixels, catalogue, FIELD, field.aperture, FACTS, sky_level=0.0,
-        circles=circles_of(catalogue, FIELD, field.aperture, FACTS))
+    found = measured(noisy_field(3.0), SourceKind.TARGET)
     assert not any(m.flags & Flag.BLENDED for m in found)
     seen = as_seen_elsewhere(found, ("4", "of another field"))
     assert [m.source for m in seen if m.flags & Flag.BLENDED] == ["4"]

@@ -22,7 +22,7 @@ _NEARLY = 0.9  # of the limit
 
 
 def disk(around: Surroundings) -> Iterator[Finding]:
-    """How much room is left, and when it ends if it goes on as it did."""
+    """How much room is left, and when the disk is full at the present rate."""
     site = around.site
     free, least = around.free(site.root), site.daemon.min_free_gb * 1e9
     room = f"{free / 1e9:.1f} GB are free on the disk of {site.root}"

@@ -28,7 +28,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def credentials(around: Surroundings) -> Iterator[Finding]:
-    """Whether secrets can be read by the site, and by nobody else."""
+    """Whether secrets can be read by the site's account, and by no other."""
     found = 0
     for finding in (*_of_secrets(around), *_of_modes(around)):
         found += 1

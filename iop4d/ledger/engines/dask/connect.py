@@ -102,7 +102,7 @@ class Link:
         """Have as many workers as the jobs need, within the limits of the site file.
 
         ``there``: how many there are. Those that ended, as their wall time or their machine did,
-        are started again: Dask alone does that when it is told a number.
+        are started again: Dask alone does that when it is given a number.
         """
         if self._cluster is None:
             return

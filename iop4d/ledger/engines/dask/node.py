@@ -99,7 +99,7 @@ async def introduce(site: str, session: str, probe: Path, content: bytes,
     """Who this is, and whether the site's files are here under the same paths.
 
     What is still done here for an earlier connection of the daemon (``session``: how the jobs of
-    this one begin) is given up: nobody waits for it.
+    this one begin) is given up: nothing waits for it.
     """
     logging.getLogger("distributed.worker").addFilter(_is_news)
     await asyncio.gather(*(give_up(site, job) for of, job in list(_running)

@@ -1,4 +1,4 @@
-"""The files of a request, and how a request is told under the paths of another machine."""
+"""The files of a request, and a request with the paths of another machine in it."""
 
 from __future__ import annotations
 
