@@ -285,14 +285,14 @@ def beside_streams(site: Served, database: Path, many: int = 40, count: int = 40
     found: dict[str, float] = {}
     for path, name in (("/healthz", "healthz"), ("/", "tonight")):
         found[f"{name}_alone_ms"] = statistics.median(_taken(site, path, count))
-    got, stop = [0] * many, threading.Event()
+    got, stop, left = [0] * many, threading.Event(), threading.Event()
 
     def listen(number: int) -> None:
         with closing(http.client.HTTPConnection(urlsplit(site.address).netloc,
                                                 timeout=60)) as connection:
             connection.request("GET", "/events")
             answer = connection.getresponse()
-            while answer.status == 200 and not stop.is_set():
+            while answer.status == 200 and not left.is_set():
                 line = answer.readline()
                 got[number] += line.startswith(b"id:")
 
@@ -322,7 +322,8 @@ def beside_streams(site: Served, database: Path, many: int = 40, count: int = 40
         most = max(most, site.rss_mb)
     stop.set()
     sender.join()
-    time.sleep(1.5)
+    time.sleep(1.5)  # what was sent last is on its way
+    left.set()
     return found | {"rss_mb": most, "events": sent, "streams": sum(n >= sent for n in got)}
 
 

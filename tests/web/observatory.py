@@ -118,7 +118,9 @@ def _frame(tx: Transaction, site: Site, index: int, frames: int, now: float, mas
     band = "RRBVI"[(index // 3) % 5]
     at = now - (frames - index) * 95.0 - (86400 if index < frames // 2 else 0)
     jd = jd_of_unix(at - 60)
-    night = time.strftime("%Y-%m-%d", time.gmtime(at - 43200))
+    # Of one night each, also where noon fell between their times.
+    night = time.strftime("%Y-%m-%d", time.gmtime(
+        now - 43200 - (86400 if index < frames // 2 else 0)))
     name = f"{short}-{index:04d}{band}.fit"
     preview = site.root / "previews" / f"{name}.png"
     preview.write_bytes(png(index))

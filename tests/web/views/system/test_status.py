@@ -91,7 +91,7 @@ def test_whatever_is_asked_of_the_log_has_an_answer(query: str, admin: FlaskClie
 
 
 def test_a_frame_leads_to_its_messages(admin: FlaskClient) -> None:
-    assert 'href="/system/log?frame=7"' in admin.get("/frames/7").text
+    assert 'href="/system/log?frame=7&amp;level=debug"' in admin.get("/frames/7").text
 
 
 def test_what_was_searched_for_is_marked_in_any_case_and_stays_text() -> None:
