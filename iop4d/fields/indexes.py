@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import astrometry
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits import BinTableHDU, Column
 from numpy.typing import NDArray
 
 from iop4d.fields.star_list import StarTable
+from iop4d.fits.solver_files import load
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source
 from iop4d.science.solve import solve
@@ -220,7 +220,7 @@ def try_fields(files: Sequence[Path], stars: Stars, fields: Iterable[Source],
 
     ``field_arcmin``: the width of that frame. Fields with fewer than four stars are left out.
     """
-    solver = astrometry.Solver(list(files))
+    solver = load(files)
     found = {}
     for field in fields:
         xi, eta = sky_to_plane(stars.ra, stars.dec, field.ra_deg, field.dec_deg)

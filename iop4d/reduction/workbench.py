@@ -12,6 +12,7 @@ import astrometry
 from iop4d.config import Site
 from iop4d.fits.fingerprint import fingerprint, sample_rows
 from iop4d.fits.read import open_fits, sampled_rows
+from iop4d.fits.solver_files import load
 from iop4d.instruments.base import Instrument
 from iop4d.instruments.discovery import find_instruments, instrument_for
 from iop4d.instruments.start_cards import start_doubts
@@ -183,7 +184,10 @@ class Workbench:
             files = index_files(self.context.site.astrometry.index)
             if not files:
                 raise StageError("solve", _without_index(self.context.site.astrometry.index))
-            self._solver = astrometry.Solver(files)
+            try:
+                self._solver = load(files)
+            except ValueError as error:
+                raise StageError("solve", str(error)) from error
         return self._solver
 
 
