@@ -39,6 +39,7 @@ ENTRIES = (
                  ("/data/measurements", "Measurements", "data.measurements"),
                  ("/data/jobs", "Jobs", "data.jobs"),
                  ("/data/alerts", "Alerts", "data.alerts"),
+                 ("/data/triggers", "Triggers", "data.triggers"),
                  ("/data/sources", "Catalogue", "data.sources"),
                  ("/data/calibrators", "Calibrators", "data.calibrators"))),
     Entry(path="/alerts", name="Alerts", icon="alerts", access=Access.SITE,

@@ -110,6 +110,9 @@ ACCESS = {
     "v1.summary": Access.SITE,
     "v1.status": Access.SITE,
     "v1.rules": Access.SITE,
+    "v1.triggers": Access.SITE,
+    "v1.trigger": Access.SITE,
+    "v1.add_trigger": Access.OBSERVE,  # and tokens of the scope trigger
     "curves.page": Access.RESULTS,
     "curves.data": Access.RESULTS,
     "curves.still": Access.RESULTS,
@@ -136,6 +139,7 @@ ACCESS = {
     "data.masters": Access.SITE,
     "data.jobs": Access.SITE,
     "data.alerts": Access.SITE,
+    "data.triggers": Access.SITE,
     "data.measurements": Access.SITE,
     "frames.frame": Access.SITE,
     "frames.preview": Access.SITE,
@@ -256,8 +260,15 @@ def may_scrape() -> bool:
         allowed == "local" and is_of_this_machine(request))
 
 
+def may_trigger() -> bool:
+    """Whether who asks may post triggers: observers, and tokens of that scope."""
+    found = person()
+    return found is not None and (found.triggers or MAY[found.role] >= Access.OBSERVE)
+
+
 #: What else than the reader's role decides, by address.
-_MORE = {"frames.retry": may_retry, "metrics.metrics": may_scrape}
+_MORE = {"frames.retry": may_retry, "metrics.metrics": may_scrape,
+         "v1.add_trigger": may_trigger}
 
 
 def for_reader(value: Any) -> Any:

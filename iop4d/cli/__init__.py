@@ -49,6 +49,8 @@ COMMANDS = {
     "retry": ("iop4d.cli.frames:retry", "Reduce failed and quarantined frames again."),
     "rules": ("iop4d.cli.alerts:rules", "List, back-test, mute, add and change rules of alerts."),
     "alerts": ("iop4d.cli.alerts:alerts", "List the active alerts; acknowledge or snooze one."),
+    "triggers": ("iop4d.cli.triggers:triggers",
+                 "List notices that raise a source; add one by hand, or end one."),
     "users": ("iop4d.cli.users:users",
               "List, make and change accounts of the page, and tokens of programs."),
     "status": ("iop4d.cli.status:status",

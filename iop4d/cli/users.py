@@ -146,8 +146,8 @@ def token(ctx: click.Context, as_json: bool, site_after: str | None,
 @token.command("add")
 @click.argument("user")
 @click.argument("name")
-@click.option("--scope", default="read", help="read, flag or edit, within the account's role.  "
-              "[read]")
+@click.option("--scope", default="read", help="read, trigger (read and post triggers), flag or "
+              "edit, within the account's role.  [read]")
 @click.option("--expires", default="", metavar="DURATION", help="Such as 90d; without it the "
               "token does not expire.")
 @site_options

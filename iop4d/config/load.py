@@ -21,6 +21,7 @@ from iop4d.config.renamed import new_key, new_value
 from iop4d.config.secret import secret_of, wrong_with_certificates
 from iop4d.config.site import ARRAYS, TABLES, Site, WrongRule, keys_of
 from iop4d.config.store import FilePlace
+from iop4d.config.triggers import contradictions_of_triggers
 from iop4d.config.workers import contradictions as contradictions_of_workers
 from iop4d.model.errors import ConfigError
 from iop4d.model.source import similar
@@ -386,6 +387,8 @@ def _check_node(site: Site, where: _Where) -> None:
 def _check_workers(site: Site, where: _Where) -> None:
     for name, wanted in contradictions_of_workers(site.workers):
         raise ConfigError(f"{where('workers', name)}: expected {wanted}")
+    for name, wanted in contradictions_of_triggers(site.triggers):
+        raise ConfigError(f"{where('triggers', name)}: expected {wanted}")
 
 
 def _check_indexes(site: Site, where: _Where) -> None:

@@ -96,7 +96,7 @@ def secret_of(section: Archive | Channel) -> Secret:
 
 def secrets_of(site: Site) -> list[Secret]:
     """Every secret that the site file names."""
-    found = [site.store.secret,
+    found = [site.store.secret, site.triggers.secret,
              *(secret_of(section) for section in (*site.archive, *site.channel))]
     return [secret for secret in found if secret.is_named]
 

@@ -13,10 +13,10 @@ from iop4d.config.redact import is_shown
 from iop4d.config.site import ARRAYS, TABLES, Site
 
 HIDDEN = "not shown"
-_PRIVATE = ("archive", "channel")
+_PRIVATE = ("archive", "channel", "triggers")
 #: Keys of those sections whose texts are shown, where they look like what they should be.
 _OPEN = ("name", "kind", "telescope", "file_pattern", "observing_hours", "host", "encoding", "tls",
-         "max_tls_version", "night_folder", "name_prefixes")
+         "max_tls_version", "night_folder", "name_prefixes", "topics", "domain")
 _PATTERN = r"(?i)^[^.~].*\.(fits?|fts)(\.gz|\.fz)?$"  # of all archives that say none
 _ADDRESS = re.compile(r"https?://[\w.-]+(:\d{1,5})?(/[\w./~-]*)?")
 _KEY_LIKE = re.compile(r"[A-Za-z0-9_+=]{24,}|@|:")

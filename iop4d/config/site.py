@@ -36,6 +36,7 @@ from iop4d.config.keys import (
 )
 from iop4d.config.operations import Backup, Prune
 from iop4d.config.store import Place, Store
+from iop4d.config.triggers import Triggers
 from iop4d.config.want import Want
 from iop4d.config.workers import Workers
 
@@ -85,7 +86,7 @@ class Daemon:
         check=at_least(1))
     priority_targets: tuple[str, ...] = key(
         "Sources whose frames are reduced before all others, by any of their names: targets of "
-        "opportunity. Sources with an active alert always are.", ())
+        "opportunity. Sources with an active alert or trigger always are.", ())
     max_jobs_per_worker: int = key(
         "Jobs after which a worker process is replaced by a new one.", 1000, check=at_least(1))
     group_reads: bool = key(
@@ -311,6 +312,7 @@ class Site:
     store: Store = Store()
     backup: Backup = Backup()
     prune: Prune = Prune()
+    triggers: Triggers = Triggers()
     archive: tuple[Archive, ...] = ()
     camera: tuple[Camera, ...] = ()
     polarimeter: tuple[Polarimeter, ...] = ()
@@ -346,7 +348,7 @@ TABLES: dict[str, type] = {
     "site": SiteInfo, "daemon": Daemon, "workers": Workers, "masters": Masters,
     "astrometry": Astrometry, "photometry": Photometry, "polarimetry": Polarimetry,
     "alerts": Alerts, "atel": Atel, "summary": Summary, "web": Web, "store": Store,
-    "backup": Backup, "prune": Prune,
+    "backup": Backup, "prune": Prune, "triggers": Triggers,
 }
 #: Those of a list have a class for each kind, by the key ``kind``; others have one class, "".
 ARRAYS: dict[str, dict[str, type]] = {

@@ -1,4 +1,5 @@
-"""Whose frames go before all others: targets of opportunity, and sources of active alerts."""
+"""Whose frames go before all others: targets of opportunity, sources of active alerts and triggers.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from iop4d.model.source import canonical
-from iop4d.store import alerts, catalogue, sources
+from iop4d.store import alerts, catalogue, sources, triggers
 from iop4d.store.database import Connection
 from iop4d.store.jobs import Priority
 
@@ -36,7 +37,7 @@ class Urgency:
         """The urgent sources' names, all that the catalogue has for them, and how files begin."""
         if not 0.0 <= self._clock() - self._look_at < _LOOK:
             self._look_at = self._clock()
-            firing = alerts.firing_sources(db)
+            firing = alerts.firing_sources(db) | triggers.active_sources(db, self._look_at)
             made_of = (catalogue.version(db), firing)
             if made_of != self._made_of:
                 self._made_of = made_of

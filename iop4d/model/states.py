@@ -107,6 +107,17 @@ class SummaryState(StrEnum):
     FAILED = "failed"
 
 
+class TriggerState(StrEnum):
+    """What became of a notice from elsewhere."""
+
+    ACCEPTED = "accepted"  # its source is a priority target until its time is over
+    UNMATCHED = "not in the catalogue"
+    IGNORED = "ignored"  # a test, or below what the site file asks for; the reason says which
+    ENDED = "ended"  # by a person, before its time was over
+    WITHDRAWN = "withdrawn"  # by those who sent it
+    UNREADABLE = "unreadable"  # the reason says what was expected
+
+
 class Role(StrEnum):
     """What an account may do. Each role may also do what those before it may."""
 

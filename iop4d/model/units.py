@@ -138,6 +138,15 @@ def angle_difference(one_deg: float, other_deg: float) -> float:
     return (one_deg - other_deg + 90.0) % 180.0 - 90.0
 
 
+def degrees_between(ra: float, dec: float, other_ra: float, other_dec: float) -> float:
+    """The angle on the sky between two positions, all in degrees, by the haversine."""
+    north = math.radians(dec - other_dec) / 2.0
+    east = math.radians(ra - other_ra) / 2.0
+    chord = math.sin(north) ** 2 + (math.cos(math.radians(dec)) * math.cos(math.radians(other_dec))
+                                    * math.sin(east) ** 2)
+    return math.degrees(2.0 * math.asin(min(math.sqrt(chord), 1.0)))
+
+
 def position_angle_deg(east: float, north: float) -> float:
     """Position angle of a direction, east of north in [0, 360); NaN for a NaN."""
     return math.degrees(math.atan2(east, north)) % 360.0

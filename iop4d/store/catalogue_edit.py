@@ -14,12 +14,13 @@ from iop4d.store import catalogue, schema
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.results import standing
 from iop4d.store.schema import Alert, Frame, Group, Measurement, Mute, Outbox, Result, Series
+from iop4d.store.trigger_table import Trigger
 
 #: Where a source's name stands in what was measured and told of it.
 _NAMED: tuple[tuple[Any, Any], ...] = (
     (Measurement, Measurement.source), (Group, Group.source), (Result, Result.source),
     (Series, Series.source), (Frame, Frame.target), (Alert, Alert.source), (Mute, Mute.source),
-    (Outbox, Outbox.grouped_by))
+    (Outbox, Outbox.grouped_by), (Trigger, Trigger.source))
 
 
 def checked_name(text: str) -> str:

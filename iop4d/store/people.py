@@ -20,8 +20,10 @@ from iop4d.store.schema import ApiToken, User, WebSession
 SHORTEST, LONGEST = 8, 1000  # characters of a password
 LONGEST_NAME = 60
 LONGEST_TOKEN = 10 * 366 * 86400.0  # seconds that a token may last, where its time has an end
-#: What a token may do, by the word that people use, and the role that it has then.
-SCOPES = {"read": Role.VIEWER, "flag": Role.OBSERVER, "edit": Role.EDITOR}
+#: What a token may do, by the word that people use, and the role that its account needs.
+SCOPES = {"read": Role.VIEWER, "trigger": Role.OBSERVER, "flag": Role.OBSERVER,
+          "edit": Role.EDITOR}
+_TRIGGER = "trigger"  # reads, and posts triggers, and nothing else of what an observer may
 _PREFIX = "iop4d_"  # by which people and scanners know what it is
 _ORDER = list(Role)
 _USE_STEP = 600.0  # seconds to which the last use of a token is known
@@ -148,8 +150,8 @@ def add_token(tx: Transaction, user: str, name: str, scope: str, *, by: str, now
     if tx.get(ApiToken, (ApiToken.user == owner.id) & (ApiToken.name == name)) is not None:
         raise PeopleError(f"{user} has a token '{name}' already", "token")
     sent = _PREFIX + secrets.token_urlsafe(32)
-    tx.create(ApiToken, user=owner.id, name=name, token=digest(sent), role=role, made_at=now,
-              ends_at=ends_at)
+    tx.create(ApiToken, user=owner.id, name=name, token=digest(sent), made_at=now, ends_at=ends_at,
+              role=Role.VIEWER if scope == _TRIGGER else role, triggers=scope == _TRIGGER)
     audit.record(tx, at=now, by=by, act="add-token", subject=f"token {user}: {name}",
                  now={"scope": scope, "ends_at": ends_at})
     return sent
@@ -187,7 +189,8 @@ def note_use(tx: Transaction, token: str, now: float) -> None:
 
 def scope_of(token: ApiToken) -> str:
     """What a token may do, in a word."""
-    return next(word for word, role in SCOPES.items() if role == Role(token.role))
+    return _TRIGGER if token.triggers else next(
+        word for word, role in SCOPES.items() if word != _TRIGGER and role == Role(token.role))
 
 
 def digest(sent: str) -> str:

@@ -8,6 +8,7 @@ import peewee as pw
 
 from iop4d.model.states import GroupState, MasterState, RequestState, Role
 from iop4d.store.table import JSONField, Table
+from iop4d.store.trigger_table import Trigger
 
 
 def _node() -> Any:
@@ -461,13 +462,14 @@ class ApiToken(Table):
     """What lets a program act for an account; it ends with the account.
 
     ``token``: a digest of what the program sends. ``role``: the most that it may do, whatever the
-    account may.
+    account may; ``triggers``: but for posting triggers, which it may as well.
     """
 
     user = pw.ForeignKeyField(User, on_delete="CASCADE")
     name = pw.TextField()
     token = pw.TextField(unique=True)
     role = pw.TextField(default=Role.VIEWER)
+    triggers = pw.BooleanField(default=False, constraints=[pw.SQL("DEFAULT FALSE")])
     made_at = pw.FloatField()
     ends_at = pw.FloatField(null=True)
     used_at = pw.FloatField(null=True)
@@ -537,10 +539,10 @@ class Summary(Table):
     sent_at = pw.FloatField(null=True)
 
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
     ResultChange, Unjudged, Series, Source, Alert, AlertStep, Mute, User, WebSession, ApiToken,
-    Audit, ChannelState, Outbox, Summary, Outage, Event, Request,
+    Audit, ChannelState, Outbox, Summary, Outage, Event, Request, Trigger,
 )

@@ -13,10 +13,14 @@ _SESSIONS = 50  # of one account, the newest
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody with an account, and what they may do by the way they came."""
+    """Somebody with an account, and what they may do by the way they came.
+
+    ``triggers``: whether a token lets them post triggers, too.
+    """
 
     name: str
     role: Role
+    triggers: bool = False
 
 
 def password_of(db: Connection, name: str) -> str | None:
@@ -90,7 +94,8 @@ def person_of_token(db: Connection, token: str, now: float) -> Person | None:
         return None
     order = list(Role)
     role = min(Role(row.role), Role(row.user.role), key=order.index)
-    return Person(name=row.user.name, role=role)
+    may_trigger = row.triggers and order.index(row.user.role) >= order.index(Role.OBSERVER)
+    return Person(name=row.user.name, role=role, triggers=may_trigger)
 
 
 def end_session(tx: Transaction, token: str) -> None:

@@ -12,7 +12,8 @@ from iop4d.ledger.ledger import FoundFile
 from iop4d.ledger.plan import Claim
 from iop4d.ledger.urgency import Urgency
 from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome
-from iop4d.store import catalogue, catalogue_csv, jobs
+from iop4d.model.states import TriggerState
+from iop4d.store import catalogue, catalogue_csv, jobs, triggers
 from iop4d.store.database import Database
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Alert, Frame, Job
@@ -200,3 +201,26 @@ def test_masters_do_not_wait_for_files_of_other_folders(
         assert not jobs.classifying(db, Path("/raw/2022-09"), clock())
     done = [next_job(bench) for _ in range(5)]
     assert any(label.startswith("master") for label in done)
+
+
+def test_a_source_of_a_trigger_is_urgent_for_as_long_as_it_lasts(
+        clock: FakeClock, database: Database) -> None:
+    urgency = Urgency([], clock)
+    with database.write() as tx:
+        catalogue.save(tx, catalogue_csv.parse(
+            "name,other_names,ra,dec,kind\n2200+420,BL Lac,330.68,42.28,target\n"))
+        assert not urgency.bonus(tx, "BLLac-0001.fit")
+        row = triggers.create(
+            tx, clock(), event="e", origin="topic", source="2200+420", issued_at=clock(),
+            state=TriggerState.ACCEPTED, until=clock() + 100.0)
+        clock.advance(6.0)
+        assert urgency.bonus(tx, "BLLac-0001.fit") == Priority.FIRST
+        assert not urgency.bonus(tx, "3C66A-0001.fit")
+        clock.advance(100.0)
+        assert not urgency.bonus(tx, "BLLac-0001.fit"), "its time is over"
+        triggers.change(tx, row, clock(), until=clock() + 100.0)
+        clock.advance(6.0)
+        assert urgency.bonus(tx, "BLLac-0001.fit")
+        triggers.end(tx, triggers.active(tx, clock())[0], by="ana", now=clock())
+        clock.advance(6.0)
+        assert not urgency.bonus(tx, "BLLac-0001.fit")

@@ -26,6 +26,8 @@ _SINGLE: tuple[tuple[str, str, str, str], ...] = (
     ("/api/v1/masters/{id}", "integer", "A master with its frames", "masters"),
     ("/api/v1/jobs/{id}", "integer", "A piece of work", "jobs"),
     ("/api/v1/alerts/{id}", "integer", "An episode of an alert with its history", "alerts"),
+    ("/api/v1/triggers/{id}", "integer", "A notice from elsewhere, with what it said",
+     "triggers"),
     ("/api/v1/nights/{night}", "string", "A night with its frames and results", "nights"),
     ("/api/v1/summaries/{night}", "string", "The summary of a night", "summaries"),
     ("/api/v1/sources/{name}", "string", "A source with its calibrators, by any of its names",
@@ -50,6 +52,7 @@ def described(version: str) -> Schema:
             "operationId": LISTINGS[table].one, "summary": says, "tags": [LISTINGS[table].words],
             "parameters": [_in_path(name, kind)],
             "responses": _responses(_json({"type": "object"}), 404)}}
+    paths["/api/v1/triggers"]["post"] = _trigger()
     for path, says in _PLAIN:
         paths[path] = {"get": {
             "operationId": path.rpartition("/")[2].partition(".")[0], "summary": says,
@@ -114,6 +117,34 @@ def _list(listing: Listing) -> Schema:
     return {"operationId": listing.name, "summary": listing.says, "tags": [listing.words],
             "parameters": [*_of_rows(listing), *_filters(listing), _format(listing)],
             "responses": _responses(content, 400, 503)}
+
+
+def _trigger() -> Schema:
+    """A notice that is posted: GCN's unified schema, or some of these fields."""
+    number: Schema = {"type": "number"}
+    fields = {
+        "source": {"type": "string", "description": "The source, by any of its names"},
+        "ra": number | {"description": "Right ascension, ICRS", "x-unit": "deg"},
+        "dec": number | {"description": "Declination, ICRS", "x-unit": "deg"},
+        "ra_dec_error": {"description": "Radius of the position's error, or the half axes",
+                         "x-unit": "deg"},
+        "id": {"description": "Number of the event; the same one counts once"},
+        "text": {"type": "string", "description": "What happened, in a line"},
+        "trigger_time": {"type": "string", "description": "When it happened, ISO 8601, UTC"},
+        "alert_datetime": {"type": "string", "description": "When the notice was written"},
+        "alert_type": {"type": "string", "description": "retraction withdraws it"},
+        "hours": number | {"description": "For how long", "x-unit": "h"},
+        "until": {"type": "string", "description": "Until when, instead of hours"},
+        "significance": number | {"x-unit": "sigma"}, "flux": number,
+        "flux_unit": {"type": "string"}, "mission": {"type": "string"},
+        "instrument": {"type": "string"}}
+    answer = _json({"$ref": "#/components/schemas/Trigger"})
+    return {"operationId": "add_trigger", "tags": [LISTINGS["triggers"].words],
+            "summary": "Raise a source to a priority target for a time, by a notice",
+            "requestBody": {"required": True, "content": _json(
+                {"type": "object", "properties": fields, "additionalProperties": True})},
+            "responses": _responses(answer, 400, 503) | {
+                "201": {"description": "The first notice of this event", "content": answer}}}
 
 
 def _points() -> Schema:

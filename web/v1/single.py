@@ -68,6 +68,13 @@ def alert(db: Connection, id_: int) -> Response:
     return _one(db, "alerts", id_)
 
 
+@blueprint.get("/api/v1/triggers/<int:id_>")
+@reading
+def trigger(db: Connection, id_: int) -> Response:
+    """A notice from elsewhere, with what it said."""
+    return _one(db, "triggers", id_)
+
+
 @blueprint.get("/api/v1/nights/<night>")
 @reading
 def night(db: Connection, night: str) -> Response:

@@ -22,6 +22,7 @@ from iop4d.store.schema import (
 )
 from iop4d.store.tables import LISTINGS
 from iop4d.store.tables.listing import one
+from iop4d.store.trigger_table import Trigger
 
 _MOST = 1000  # of what belongs to one row
 _MEASURED = ("source", "beam", "x", "y", "flux", "flux_err", "mag_inst", "mag_inst_err", "snr",
@@ -91,6 +92,10 @@ def _alert(db: Connection, found: Details) -> None:
         for mail in db.select(Outbox).where(Outbox.alert == row.id).order_by(Outbox.id)]
 
 
+def _trigger(db: Connection, found: Details) -> None:
+    found["content"] = db.by_id(Trigger, found["id"]).content
+
+
 def _summary(db: Connection, found: Details) -> None:
     row = db.get(Summary, Summary.night == found["night"])
     found["facts"] = None if row is None else row.facts
@@ -110,7 +115,7 @@ def _source(db: Connection, found: Details) -> None:
 
 _MORE: dict[str, Callable[[Connection, Details], None]] = {
     "frames": _frame, "groups": _group, "masters": _master, "nights": _night, "alerts": _alert,
-    "summaries": _summary, "sources": _source}
+    "summaries": _summary, "triggers": _trigger, "sources": _source}
 
 
 def everything(db: Connection, table: str, key: Any) -> Details | None:

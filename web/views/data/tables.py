@@ -40,13 +40,13 @@ blueprint = Blueprint("data", __name__)
 
 #: The tables that have a page; the nights have their own at /nights, too.
 TABLES = ("results", "frames", "nights", "groups", "masters", "jobs", "alerts", "measurements",
-          "sources", "calibrators")
+          "sources", "calibrators", "triggers")
 _ROWS = 50
 _MOST_ROWS = 500
 #: Events at which the first page of a table is fetched again.
 _LIVE = {"results": ("result", "flag"), "frames": ("frame",), "nights": ("frame", "result"),
          "groups": ("frame", "result"), "masters": ("master",), "jobs": ("frame",),
-         "alerts": ("alert",), "measurements": ("frame",)}
+         "alerts": ("alert",), "measurements": ("frame",), "triggers": ("trigger",)}
 _KEPT = ("sort", "columns", "limit", "since", "until")
 _UNUSED: Fields = [("state", state.value) for state in TROUBLE]
 
