@@ -31,8 +31,9 @@ pytestmark = [pytest.mark.realserver, pytest.mark.timeout(400)]
 
 SITE = "/srv/my site 100%"
 INDEX = "/opt/iop4d/iop4d/simulator/data/index"
-TONIGHT = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
-PLAN = NightPlan(seed=5, night=TONIGHT.isoformat(), fields=("S50716+714",), frames=1,
+#: The night before: its frames are of the past at any time of the day.
+NIGHT = (datetime.now(tz=UTC) - timedelta(hours=36)).date()
+PLAN = NightPlan(seed=5, night=NIGHT.isoformat(), fields=("S50716+714",), frames=1,
                  exptime_s=60.0, n_bias=3, n_flat=3)
 WEB = """\
 [web]
@@ -169,7 +170,7 @@ def test_a_frame_is_fetched_reduced_and_told_with_the_secrets_of_the_manager(
         machine: Machine, port: int, tmp_path: Path) -> None:
     certificate(tmp_path)
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    served = tmp_path / "served" / f"{TONIGHT:%Y%m%d}"
+    served = tmp_path / "served" / f"{NIGHT:%Y%m%d}"
     served.mkdir(parents=True)
     take_night(PLAN, served)
     with ExitStack() as stack:
@@ -262,7 +263,7 @@ def test_it_does_not_start_again_for_what_another_start_cannot_mend(plain: Machi
 
 def test_an_sftp_archive_is_reached_while_the_homes_are_hidden(
         machine: Machine, port: int, place: Path) -> None:
-    night = place / "served" / f"{TONIGHT:%Y%m%d}"
+    night = place / "served" / f"{NIGHT:%Y%m%d}"
     night.mkdir(parents=True)
     (night / "a.fits").write_text("no FITS file")
     with real_servers.running_sshd(place / "server", night.parent) as (server, key, known):
