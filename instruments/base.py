@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import PurePath
@@ -22,7 +22,7 @@ Header = Mapping[str, object]  # card name, in capitals, to value (str, int, flo
 #: What cards of many programs call a kind; a dark of a flat is a dark.
 KIND_WORDS = {"*bias*": "bias", "zero*": "bias", "*dark*": "dark", "*flat*": "flat",
               "light*": "science", "object*": "science", "science*": "science",
-              "expose*": "science", "tricolor*": "science"}
+              "expose*": "science", "tricolor*": "science", "target*": "science"}
 
 
 #: Cards in which programs write when an exposure began, UTC.
@@ -258,14 +258,22 @@ def pointing(header: Header, ra: str, dec: str, *, ra_unit: str) -> tuple[float,
     A frame without a pointing can still be solved blindly, so this never rejects one.
     """
     sexagesimal = bool(re.search(r"\d[:\sh]+\d", str(header.get(ra, "")).strip()))
+    if sexagesimal:
+        ra_unit = "deg" if is_degrees(card(header, ra)) else "hour"
     try:
-        lon = angle(header, ra, unit="hour" if sexagesimal else ra_unit)
+        lon = angle(header, ra, unit=ra_unit)
         lat = angle(header, dec, unit="deg")
     except CardError:
         return None
     if lon == 0.0 == lat:  # what programs write that know no place
         return None
     return (lon % 360.0, lat) if math.isfinite(lon) and -90.0 <= lat <= 90.0 else None
+
+
+def is_degrees(said: str) -> bool:
+    """Whether a right ascension as text begins with more hours than there are: in degrees."""
+    first = re.match(r"\s*\+?(\d+)", said)
+    return first is not None and int(first[1]) >= 24
 
 
 def square_binning(header: Header, x: str, y: str, *, default: int = 1) -> int:
@@ -308,6 +316,21 @@ def matches(value: object, pattern: str, *, any_case: bool = False) -> bool:
         parts = re.split(r"([*?])", pattern)
         wild = "".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts)
         return len(parts) > 1 and re.fullmatch(wild, said, re.DOTALL) is not None
+
+
+_OPEN = re.compile(r"((open|clear|empty|none|no[ _-]?filter|nofilt|free|air|hole|blank|null|n/?a|"
+                   r"unknown|undefined)([ _.(-].*|\d.*)?|-+|0|<.*>)?", re.IGNORECASE)
+
+
+def is_open(said: str) -> bool:
+    """Whether a card of a filter says that there is none: ``Open``, ``clear``, ``NO_FILTER``."""
+    return _OPEN.fullmatch(said.strip()) is not None
+
+
+def first_filter(header: Header, names: Sequence[str]) -> str:
+    """What the first of some cards that is not open says; if all are, the first that is there."""
+    said = [text for name in names if (text := card(header, name))]
+    return next((text for text in said if not is_open(text)), said[0] if said else "")
 
 
 def value_of(table: Mapping[str, str], said: str) -> str | None:

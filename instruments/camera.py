@@ -186,11 +186,11 @@ def _band(header: Header, path: str, camera: Camera, kind: FrameKind) -> str | N
     named = base.value_of_name(camera.band_names, path)
     if named is not None:
         return named
-    if not base.card(header, camera.band_card):
+    said = base.first_filter(header, [name.strip() for name in camera.band_card.split(",")])
+    if not said:
         raise CardError(camera.band_card, "is missing or empty; the key band of the [[camera]] "
                         f"section '{camera.name}' says in which band a camera without filters is "
                         "calibrated, and band_names tells it by the file's name")
-    said = base.text(header, camera.band_card)
     found = base.value_of(camera.bands, said)
     return said if found is None else found
 

@@ -22,9 +22,11 @@ _AT_SET_POINT = 3.0  # degrees from it within which a cooled detector counts as 
 _MOSAIC = ("BAYERPAT", "COLORTYP", "CFAPAT", "CFA-PAT", "CFATYPE")
 _PATTERN = re.compile(r"[RGB]{4}")
 _NO_MOSAIC = ("", "NONE", "MONO", "MONOCHROME", "N/A", "FALSE", "F", "0", "DEFAULT")
-#: Cards in which programs write that a step is done: IRAF, ccdproc, LCO, and others.
+#: Cards in which programs write that a step is done: IRAF, ccdproc, LCO,
+#: the Liverpool Telescope, and others.
 _DONE_CARDS = {
-    FrameKind.BIAS: ("ZEROCOR", "BIASCORR", "BIASCOR", "BIASSUB", "SUBBIAS", "L1STATBI"),
+    FrameKind.BIAS: ("ZEROCOR", "BIASCORR", "BIASCOR", "BIASSUB", "SUBBIAS", "L1STATBI",
+                     "L1STATZE", "L1STATZM"),
     FrameKind.DARK: ("DARKCOR", "DARKCORR", "DARKSUB", "SUBDARK", "L1STATDA"),
     FrameKind.FLAT: ("FLATCOR", "FLATCORR", "FLATDIV", "L1STATFL"),
 }
@@ -128,7 +130,8 @@ def mosaic(header: Header) -> str:
         said = _card(header, name).upper()
         if said not in _NO_MOSAIC:
             found = _PATTERN.search(said)
-            return found[0] if found else said
+            if found or name != "COLORTYP":  # which says RAW16 and MONO16, too
+                return found[0] if found else said
     said = _card(header, "FILTER").upper()
     return said if _PATTERN.fullmatch(said) else ""
 

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from iop4d.instruments import base, draft_cards
+from iop4d.instruments import base, draft_cards, draft_place, draft_time
 from iop4d.instruments.base import Header, card
 from iop4d.instruments.detector_cards import mosaic, steps_done
+from iop4d.instruments.draft_bands import put_band
 from iop4d.model.errors import FrameError, Iop4dError
 from iop4d.model.frame import FrameKind
 
@@ -33,9 +34,10 @@ class Seen:
     second_image_px: tuple[float, float] | None = None
 
 
-_MOST_KEYS = 12
-#: Keys without which every number stays right, the first ones before the others.
-_CAN_BE_MISSED = ("height", "read_noise_card")
+_MOST_LINES = 12  # of a section, the one with its name among them
+#: What stands in one table where there are more: of the detector before all else.
+_FOLDED_FIRST = ("binning_card", "gain_card", "read_noise_card", "saturation_card", "trim_card",
+                 "overscan_card")
 
 
 @dataclass
@@ -50,17 +52,28 @@ class Section:
         self.keys[name] = (value, why)
 
     def text(self) -> str:
-        """The section as TOML; of very many keys some that can be missed are commented out."""
-        missed = [name for name in _CAN_BE_MISSED if name in self.keys]
-        missed = missed[:max(0, len(self.keys) - _MOST_KEYS)]
-        lines = {name: f"{'# ' * (name in missed)}{name} = {_toml(value)}"
-                 for name, (value, _) in self.keys.items()}
+        """The section as TOML; of very many keys those that name cards stand in one table."""
+        keys = self._folded()
+        lines = {name: f"{name} = {_toml(value)}" for name, (value, _) in keys.items()}
         wide = min(max(map(len, lines.values())), 56)
         return "\n".join([
             "[[camera]]", *(f"{lines[name]:<{wide}}  # {why}" if why else lines[name]
-                            for name, (_, why) in sorted(self.keys.items(),
-                                                         key=lambda key: key[0] in missed)),
+                            for name, (_, why) in keys.items()),
             *(f"# not known: {said}" for said in self.unknown)]) + "\n"
+
+
+    def _folded(self) -> dict[str, tuple[object, str]]:
+        """The keys, of which as many as needed stand in the table of cards."""
+        too_many = len(self.keys) - (_MOST_LINES - 1)
+        names = [name for name in self.keys if name.endswith("_card")]
+        names.sort(key=lambda name: name not in _FOLDED_FIRST)
+        folded = names[:too_many + 1] if too_many > 0 else []
+        table = ({name.removesuffix("_card"): self.keys[name][0] for name in folded},
+                 "; ".join(f"{name.removesuffix('_card')}: {self.keys[name][1]}"
+                           for name in folded))
+        first = next((name for name in self.keys if name in folded), "")
+        return {("cards" if name == first else name): (table if name == first else line)
+                for name, line in self.keys.items() if name == first or name not in folded}
 
 
 def draft(frames: Sequence[Seen]) -> str:
@@ -72,9 +85,10 @@ def draft(frames: Sequence[Seen]) -> str:
     _scale(science, section)
     _detector(frames, section)
     _band(frames, science, section)
-    draft_cards.put_time([(seen.header, seen.comments) for seen in frames], section)
+    _object(science, section)
+    draft_time.put_time([(seen.header, seen.comments) for seen in frames], section)
     draft_cards.put_pointing([(seen.header, seen.comments) for seen in science], section)
-    draft_cards.put_place([(seen.header, seen.comments) for seen in frames], section)
+    draft_place.put_place([(seen.header, seen.comments) for seen in frames], section)
     _masters(frames, section)
     _notices(frames, section)
     return section.text()
@@ -101,7 +115,8 @@ def _values(frames: Iterable[Seen], name: str) -> list[str]:
 
 # Who it is.
 
-_NAMES = ("INSTRUME", "CAMERA", "DETECTOR", "DEVICE", "CCD_NAME", "CAMID")
+_NAMES = ("INSTRUME", "CAMERA", "CAMNAME", "CAMMODEL", "DEVICE", "CCD_NAME", "CAMID", "CAMERAID",
+          "DETECTOR", "HEAD", "CCD_TYPE")
 _TELESCOPES = ("TELESCOP", "OBSERVAT", "SITENAME", "ORIGIN")
 _LAST_RESORT = ("DETNAM", "CREATOR", "SWCREATE", "PROGRAM", "OBSERVER", "NAXIS1")
 
@@ -148,7 +163,9 @@ def _common(values: Sequence[str]) -> str:
 # What the frames are.
 
 _KIND_CARDS = ("IMAGETYP", "IMAGETYPE", "OBSTYPE", "FRAMETYP", "FRAME", "IMGTYPE", "EXPTYPE",
-               "PICTTYPE", "IMTYPE", "OBS_TYPE", "FRMTYPE", "CCDTYPE", "OBJTYPE")
+               "PICTTYPE", "IMTYPE", "OBS_TYPE", "FRMTYPE", "CCDTYPE", "OBJTYPE", "DATA-TYP",
+               "ESO DPR TYPE", "DATATYPE", "OBSMODE", "EXP_TYPE", "FRAMETYPE", "IMG_TYPE", "TYPE",
+               "OBS-TYPE", "FILETYPE")
 #: SBIG's numbers in PICTTYPE.
 _PICTURES = {"1": "science", "2": "bias", "3": "dark", "4": "flat"}
 _SHORTEST = 0.001  # s
@@ -190,7 +207,7 @@ def _is_plate(frames: Sequence[Seen]) -> bool:
 
 
 def _is_short(seen: Seen) -> bool:
-    exptime = draft_cards.seconds(seen.header, seen.comments)
+    exptime = draft_time.seconds(seen.header, seen.comments)
     return exptime is not None and exptime <= _SHORTEST
 
 
@@ -266,43 +283,74 @@ def _scale(frames: Sequence[Seen], section: Section) -> None:
         if found is not None:
             section.put("pixel_scale", float(f"{found[0]:.5g}"), found[1])
             return
-    size = next((s for seen in frames if (s := draft_cards.pixel_size(seen.header))), None)
+    size = next((s for seen in frames
+                 if (s := draft_cards.pixel_size(seen.header, seen.comments))), None)
     how = "no card tells it: measure it on a solved frame"
     if size is not None:
         how = f"CHANGE IT: {size * 206.264806:.4g} / the focal length in mm, which no card tells"
     section.put("pixel_scale", 1.0, how if size else f"CHANGE IT: {how}")
 
 
-_NOISE = ("RDNOISE", "READNOIS", "READNOISE", "RON", "CCDRON")
-_SATURATION = ("SATURATE", "SATLEVEL", "SATURATI", "CCDSAT")
+_NOISE = ("RDNOISE", "READNOIS", "READNOISE", "RON", "CCDRON", "READNOI", "ENOISE", "RDNOISE1",
+          "RNOISE", "CCDNOISE", "ESO DET OUT1 RON")
+_SATURATION = ("SATURATE", "SATLEVEL", "SATURATI", "CCDSAT", "SATURLEV", "SATVAL")
 
 
 def _detector(frames: Sequence[Seen], section: Section) -> None:
-    if name := _first(frames, draft_cards.BINNINGS):
+    name = next((name for seen in frames
+                 if (name := draft_cards.binning_card(seen.header, seen.comments))), "")
+    if name:
         said = [value for value in _values(frames, name) if value]
         section.put("binning_card", name, f"says {', '.join(said)}")
-    gain = next((name for name in ("EGAIN", "GAIN", "CCDGAIN", "CCDSENS", "EPADU", "EPERDN")
-                 if draft_cards.is_gain(name, frames[0].header, frames[0].comments)), "")
-    if gain:
-        section.put("gain_card", gain, f"electrons per ADU: {card(frames[0].header, gain)}")
-    else:
-        setting = card(frames[0].header, "GAIN")
-        section.unknown.append("the gain in electrons per ADU" + (
-            f"; GAIN = {setting} is a setting" if setting else "") + ": gain = ...")
-    if name := _first(frames, _NOISE):
-        section.put("read_noise_card", name, f"electrons: {card(frames[0].header, name)}")
+    _gain(frames, section)
+    noise = next((name for name in _NOISE if _first(frames, (name,)) and not re.search(
+        r"\b(adu|dn|counts?)\b", _comment(frames, name))), "")
+    if noise:
+        section.put("read_noise_card", noise, f"electrons: {_said(frames, noise)}")
     _saturation(frames, section)
-    for key, names in (("trim_card", ("TRIMSEC",)), ("overscan_card", ("BIASSEC",))):
-        name = _first(frames, names)
-        if name and all(draft_cards.is_region(seen.header, name) for seen in frames
-                        if card(seen.header, name)):
-            section.put(key, name, f"says {card(frames[0].header, name)}")
+    _regions(frames, section)
     if pattern := next((p for seen in frames if (p := mosaic(seen.header))), ""):
         section.put("bayer", "green", f"{pattern}: the pixels lie behind colour filters; ignore "
                     "would take all for one band")
-    rows = _values(frames, "ROWORDER")
+    rows = [said for said in _values(frames, "ROWORDER") if said]
     if len(rows) > 1:
         section.put("flipped", {"ROWORDER": "TOP-DOWN"}, "the frames are of both orders")
+
+
+def _gain(frames: Sequence[Seen], section: Section) -> None:
+    first = frames[0]
+    gain = next((name for name in draft_cards.GAINS
+                 if draft_cards.is_gain(name, first.header, first.comments)), "")
+    inverse = next((name for name in ("GAIN", *draft_cards.GAINS)
+                    if draft_cards.is_inverse_gain(name, first.header, first.comments)), "")
+    if gain:
+        section.put("gain_card", gain, f"electrons per ADU: {card(first.header, gain)}")
+    elif inverse:
+        value = base.number(first.header, inverse)
+        section.put("gain", float(f"{1.0 / value:.5g}"), f"1 / {inverse}, which says {value:g} "
+                    f"{_comment(frames, inverse)}")
+    else:
+        setting = card(first.header, "GAIN")
+        section.unknown.append("the gain in electrons per ADU" + (
+            f"; GAIN = {setting} is a setting" if setting else "") + ": gain = ...")
+
+
+def _regions(frames: Sequence[Seen], section: Section) -> None:
+    """The pixels that see light and the overscan, where the image holds both."""
+    for key, names in (("trim_card", ("TRIMSEC",)), ("overscan_card", ("BIASSEC",))):
+        for name in names:
+            there = [seen for seen in frames if re.search(r"\d\s*:\s*\d", card(seen.header, name))]
+            if there and all(draft_cards.is_region(seen.header, name) for seen in there):
+                section.put(key, name, f"says {_said(there, name)}")
+            elif any(not draft_cards.is_inside(seen.header, name) for seen in there):
+                section.unknown.append(f"what {name} = {_said(there, name)} means, which is not "
+                                       "inside the image: trim or overscan = ...")
+    if "overscan_card" in section.keys and "trim_card" not in section.keys:
+        name = _first(frames, ("DATASEC",))
+        if name and all(draft_cards.is_region(seen.header, name) for seen in frames):
+            section.put("trim_card", name, f"says {_said(frames, name)}")
+        else:
+            section.unknown.append("which pixels see light beside the overscan: trim = ...")
 
 
 def _saturation(frames: Sequence[Seen], section: Section) -> None:
@@ -310,7 +358,7 @@ def _saturation(frames: Sequence[Seen], section: Section) -> None:
     if clipped:
         section.put("saturation", float(min(clipped)), "many pixels are clipped there")
     elif name := _first(frames, _SATURATION):
-        section.put("saturation_card", name, f"ADU: {card(frames[0].header, name)}")
+        section.put("saturation_card", name, f"ADU: {_said(frames, name)}")
     else:
         section.unknown.append("where pixels saturate, if below 65535 ADU: an overexposed star "
                                "shows it")
@@ -322,88 +370,35 @@ def _first(frames: Sequence[Seen], names: Sequence[str]) -> str:
                  if re.search(r"[1-9]", card(seen.header, name))), "")
 
 
-# The band.
+def _said(frames: Sequence[Seen], name: str) -> str:
+    """What a card says in the first frame that has it."""
+    return next((said for said in _values(frames, name) if said), "")
 
-_FILTERS = ("FILTER", "FILTERS", "FILTER1", "FILTNAM", "FILTNAME", "FLTNAME", "FILTERID", "FILT",
-            "INSFLNAM", "FILTER01", "FILTER2", "FLTRNM", "BANDPASS")
-_CLEAR = {"clear", "c", "l", "lum", "luminance", "none", "open", "empty", "no filter", "nofilter",
-          "ircut", "ir cut", "ir-cut", "uv/ir", "uvir", "uv/ir cut", "uv ir cut", "rggb", "bggr",
-          "grbg", "gbrg", "astro", "vis", "air", "free", "w", "n/a", "unknown", "-"}
-_BAND = re.compile(
-    r"(?:photometric|phot|bessell?|johnson|john|cousins|cous|kron|sloan|sdss|gunn|p\d+)?[\s_./-]*"
-    r"([UBVRIugriz])(?:'|p|prime|c|j|s)?(?:[\s_./-]*(?:bessell?|johnson|cousins|sloan|sdss|filter"
-    r"|[+-]?\d+(?:\.\d)?))?", re.IGNORECASE)
-_SLOAN = re.compile(r"sloan|sdss|gunn|^[a-z](?:p|prime|'|s)$|^[griz]$", re.IGNORECASE)
-#: The Digitized Sky Survey's codes of its plates, and the band that is near to each.
-_PLATES = {"0": "B", "1": "B", "2": "B", "3": "B", "4": "V", "5": "V", "6": "V", "7": "B",
-           "8": "R", "9": "I", "18": "B", "35": "R", "36": "R", "37": "I"}
+
+def _comment(frames: Sequence[Seen], name: str) -> str:
+    return next((said.lower() for seen in frames if (said := seen.comments.get(name))), "")
+
+
+# The band and the target.
 
 
 def _band(frames: Sequence[Seen], science: Sequence[Seen], section: Section) -> None:
     lit = [seen for seen in frames if _kind_of(seen, section) in (
         FrameKind.SCIENCE, FrameKind.FLAT)] or list(frames)
-    name = next((name for name in _FILTERS if all(card(seen.header, name) for seen in lit)), "")
-    if not name:
-        name = next((name for name in _FILTERS if any(card(seen.header, name) for seen in lit)), "")
-    if name:
-        _band_card(name, [value for value in _values(lit, name) if value], section)
-        return
-    tokens = {seen.path: _token(seen.path.stem) for seen in science}
-    if len(science) > 1 and all(tokens.values()):
-        section.put("band_names", {f"*{said}*": said.strip("_- ") for said in
-                                   dict.fromkeys(tokens.values())},
-                    "no card names a filter: by the file's name")
-        return
-    section.put("band", _no_filter(section),
-                "no card names a filter: green pixels are near V" if "bayer" in section.keys else
-                "no card names a filter: C is none; change it if there is one")
+    put_band([(seen.header, seen.comments) for seen in lit],
+             [seen.path.stem for seen in science], section,
+             clear="V" if "bayer" in section.keys else "C")
 
 
-def _no_filter(section: Section) -> str:
-    """The band without a filter: of green pixels near V."""
-    return "V" if "bayer" in section.keys else "C"
+_OBJECTS = ("OBJECT", "OBJNAME", "OBJNAM", "OBJECTNA", "TARGNAME", "TARGET", "TCSTGT", "FIELD",
+            "CAT-NAME", "SRCNAME", "ESO OBS TARG NAME")
 
 
-def _band_card(name: str, said: Sequence[str], section: Section) -> None:
-    bands = {value: _no_filter(section) if band == "C" else band for value in said
-             if (band := _known_band(name, value)) != value}
-    if name == "BANDPASS" and len(bands) == len(said) == 1:
-        section.put("band", bands[said[0]], f"near that of the plate, {name} {said[0]}")
-        return
-    if name != "FILTER":
-        section.put("band_card", name, f"says {', '.join(said)}")
-    if bands:
-        section.put("bands", bands, "the catalogue's names" + (
-            "; C is without a filter" if "C" in bands.values() else "") + (
-            "; green pixels are near V" if "bayer" in section.keys else "") + (
-            "; near the plate's" if name == "BANDPASS" else ""))
-    strange = [value for value in said if _known_band(name, value) == value and value not in (
-        *"UBVRIugriz",)]
-    if strange:
-        section.unknown.append(f"the band of the filter {', '.join(strange)}: bands = "
-                               f'{{ "{strange[0]}" = "..." }}')
-
-
-def _known_band(name: str, said: str) -> str:
-    """The catalogue's name of a filter; what the card says where it is none that is known."""
-    if name == "BANDPASS" and said in _PLATES:
-        return _PLATES[said]
-    if said in (*"UBVRIugriz", "C"):
-        return said
-    if said.lower() in _CLEAR:
-        return "C"
-    if found := _BAND.fullmatch(said):
-        letter = found[1]
-        if _SLOAN.search(said) and letter.lower() in "ugriz":
-            return letter.lower()
-        return letter.upper() if letter.upper() in "UBVRI" else letter
-    return said
-
-
-def _token(stem: str) -> str:
-    """A filter that stands alone in a file's name, with what is about it."""
-    found = re.search(r"[_\- ][UBVRI][_\- ]|[_\- ][UBVRI]$", stem)
-    return found[0] if found else ""
+def _object(science: Sequence[Seen], section: Section) -> None:
+    name = next((name for name in _OBJECTS if any(re.search(r"[A-Za-z]", said) for said in
+                                                  _values(science, name))), "OBJECT")
+    if name != "OBJECT":
+        section.put("object_card", name, f"says {_said(science, name)}")
 
 
 # What else is to be said.

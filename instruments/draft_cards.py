@@ -1,4 +1,4 @@
-"""What the cards of camera programs mean: times, exposures, pointings, scales and places."""
+"""What the cards of camera programs mean: pointings, binnings, scales and gains."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from iop4d.config.camera import HEIGHTS_M, TIME_UNITS
-from iop4d.instruments import base, moments
+from iop4d.instruments import base
 from iop4d.instruments.base import Header, card, number_or_none
 from iop4d.model.errors import CardError
 
@@ -25,164 +24,13 @@ class Keys(Protocol):
         """A key, its value and its reason."""
 
 
-# The time.
-
-_FIRST_CCD_JD = 2444239.5  # 1980-01-01: earlier frames are doubtful unless the section says so
-
-_MOMENTS = ("DATE-OBS", "DATE_OBS", "DATEOBS", "DATE-BEG", "DATE-STA", "UT-OBS", "UTC-OBS",
-            "DATE-UTC", "DATE-AVG", "JD", "JD-OBS", "JD_UTC", "MJD-OBS", "MJD", "EXPSTART", "DATE")
-_CLOCKS = ("UT", "UTC", "TIME-OBS", "TIME_OBS", "UT-OBS", "UTC-OBS", "UTSTART", "UT-START",
-           "UTCSTART", "UTSHUT", "UTOPEN", "TIME-BEG", "TM-START", "EXPSTART", "TIME", "STARTTIM")
-_LOCAL = (("DATE-LOC", ""), ("DATE-OBS", "LT"), ("DATE-OBS", "TIME-LOC"), ("DATE-OBS", "LOCTIME"))
-_UNITS = (("min", r"\bmin"), ("ms", r"\bmsec|\bms\b|milli"), ("us", r"\bus\b|micro|\busec"),
-          ("h", r"\bhours?\b"))
-_EXPOSURES = ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPTIM", "EXP-TIME", "ITIME", "TEXPTIME",
-              "EXPOSED", "EXPT", "INTTIME", "DARKTIME", "EXPOINUS")
-
-
-def put_time(frames: Sequence[Cards], section: Keys) -> None:
-    """The cards of exposure and time, where they are not the usual ones."""
-    name = _exposure_card(frames)
-    if name and name != "EXPTIME":
-        section.put("exptime_card", name, f"says {_said(frames, name)}")
-    unit = _unit(name, frames) if name else "s"
-    if unit != "s":
-        section.put("exptime_unit", unit, _comment(frames, name) or f"of {name}")
-    moment, clock = _moment(frames)
-    if not moment:
-        section.unknown.append("the time: looked at " + ", ".join(_MOMENTS))
-        return
-    if moment != "DATE-OBS":
-        section.put("time_card", moment, f"says {_said(frames, moment)}")
-    if clock:
-        section.put("clock_card", clock, f"{moment} is a date alone; {clock} says "
-                                         f"{_said(frames, clock)}")
-    why = _comment(frames, clock or moment)
-    if fraction := "middle" if moment == "DATE-AVG" else _is(why):
-        section.put("time_is", fraction, f"{clock or moment}: {why}" if why else f"by {moment}")
-    zone, other = _zone(frames, moment, clock)
-    if zone:
-        section.put("time_zone", zone, f"so far it is from {other}")
-    elif not other and _is_local(moment, why):
-        section.put("time_zone", "UTC", f"CHANGE IT: local time, {moment}: {why}")
-    _put_order(frames, moment, section)
-    first = min(base.julian_date(header, moment, clock=clock, order=_order(frames, moment))
-                for header, _ in frames)
-    if first < _FIRST_CCD_JD:
-        section.put("since", moments.day_of_jd(first - 1.0), "older than CCDs are")
-
-
-def seconds(header: Header, comments: Mapping[str, str]) -> float | None:
-    """The exposure time of a frame; None where no card tells it."""
-    frames = [(header, comments)]
-    name = _exposure_card(frames)
-    value = number_or_none(header, name) if name else None
-    return None if value is None else value * TIME_UNITS[_unit(name, frames)]
-
-
-def _exposure_card(frames: Sequence[Cards]) -> str:
-    return next((name for name in _EXPOSURES if any(
-        number_or_none(header, name) is not None for header, _ in frames)), "")
-
-
-def _unit(name: str, frames: Sequence[Cards]) -> str:
-    if name == "EXPOINUS":
-        return "us"
-    said = _comment(frames, name).lower()
-    if re.search(r"\bs\b|\bsec", said):
-        return "s"
-    return next((unit for unit, words in _UNITS if re.search(words, said)), "s")
-
-
-def _moment(frames: Sequence[Cards]) -> tuple[str, str]:
-    """(card, clock card) that all frames can be read by; empty where there is none."""
-    for name in _MOMENTS:
-        if not all(card(header, name) for header, _ in frames):
-            continue
-        for clock in ("", *_CLOCKS):
-            if clock != name and _readable(frames, name, clock):
-                return name, clock
-    for name, clock in _LOCAL:
-        if all(card(header, name) for header, _ in frames) and _readable(frames, name, clock):
-            return name, clock
-    return "", ""
-
-
-def _zone(frames: Sequence[Cards], moment: str, clock: str) -> tuple[str, str]:
-    """(the zone of a time that is whole quarters of an hour from another card, which is in UTC;
-    that card); of zone nothing where they agree, of both where no other card tells."""
-    header, comments = frames[0]
-    for name, part in (("JD", ""), ("JD-OBS", ""), ("MJD-OBS", ""), ("DATE-UTC", ""),
-                       (moment, "UT"), (moment, "UTC")):
-        if (name, part) == (moment, clock) or not _readable(frames[:1], name, part):
-            continue
-        hours = 24.0 * (base.julian_date(header, moment, clock=clock,
-                                         order=_order(frames, moment))
-                        - base.julian_date(header, name, clock=part))
-        quarters = round(4.0 * hours)
-        rest = abs(hours - quarters / 4.0) * 3600.0
-        if quarters and abs(quarters) <= 56 and rest < (seconds(header, comments) or 0.0) + 60.0:
-            return (f"{'-' if quarters < 0 else '+'}{abs(quarters) // 4:02d}:"
-                    f"{abs(quarters) % 4 * 15:02d}"), part or name
-        return "", part or name
-    return "", ""
-
-
-def _readable(frames: Sequence[Cards], name: str, clock: str) -> bool:
-    try:
-        for header, _ in frames:
-            base.julian_date(header, name, clock=clock, order=_order(frames, name))
-            number = number_or_none(header, name)
-            if not clock and number is not None and number == int(number):
-                return False  # a date without a time of day
-            if clock and not card(header, clock):
-                return False
-    except CardError:
-        return False
-    return True
-
-
-def _is(comment: str) -> str:
-    """What a time is by its comment; empty for the start."""
-    low = comment.lower()
-    if re.search(r"\bstart|begin", low):
-        return ""
-    if re.search(r"\bmid", low):
-        return "middle"
-    return "end" if re.search(r"\bend\b|\bstop|grabbed|readout", low) else ""
-
-
-def _is_local(name: str, comment: str) -> bool:
-    local = name == "DATE-LOC" or re.search(r"\blocal\b|\blt\b", comment.lower()) is not None
-    return local and not re.search(r"\but\b|utc|universal", comment.lower())
-
-
-def _order(frames: Sequence[Cards], moment: str) -> str:
-    """The order of day, month and year, as a second number above 12 tells it; else the old one."""
-    return "mdy" if max((part[1] for part in _day_parts(frames, moment)), default=0) > 12 else "dmy"
-
-
-def _day_parts(frames: Sequence[Cards], moment: str) -> list[tuple[int, int]]:
-    """The first two numbers of dates that do not begin with the year."""
-    found = [re.match(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{2,4})\b", card(header, moment))
-             for header, _ in frames]
-    return [(int(part[1]), int(part[2])) for part in found if part]
-
-
-def _put_order(frames: Sequence[Cards], moment: str, section: Keys) -> None:
-    parts = _day_parts(frames, moment)
-    if _order(frames, moment) == "mdy":
-        section.put("date_order", "mdy", f"{_said(frames, moment)}: no month has such a number")
-    elif parts and max(first for first, _ in parts) <= 12:
-        section.unknown.append(f"whether {card(frames[0][0], moment)} is day/month/year, as the "
-                               "FITS standard had it: else date_order")
-
-
-def _said(frames: Sequence[Cards], name: str) -> str:
+def said_of(frames: Sequence[Cards], name: str) -> str:
+    """What a card says in the first frame that has it, in quotes."""
     return repr(next((card(header, name) for header, _ in frames if card(header, name)), ""))
 
 
-def _comment(frames: Sequence[Cards], name: str) -> str:
+def comment_of(frames: Sequence[Cards], name: str) -> str:
+    """What stands behind the / of a card in the first frame that has something there."""
     return next((comments[name] for _, comments in frames if comments.get(name)), "")
 
 
@@ -192,7 +40,8 @@ _POINTINGS = (
     ("RA", "DEC"), ("OBJCTRA", "OBJCTDEC"), ("RA-MNT", "DEC-MNT"), ("TELRA", "TELDEC"),
     ("RA_OBS", "DEC_OBS"), ("RA_TEL", "DEC_TEL"), ("TELRA_D", "TELDEC_D"), ("RA_OBJ", "DEC_OBJ"),
     ("OBJRA", "OBJDEC"), ("RA_DEG", "DEC_DEG"), ("RA_TARG", "DEC_TARG"), ("CAT-RA", "CAT-DEC"),
-    ("RA-D", "DEC-D"), ("RA_PNT", "DEC_PNT"), ("MOUNTRA", "MOUNTDEC"), ("CENTRA", "CENTDEC"),
+    ("RA-D", "DEC-D"), ("RADEG", "DECDEG"), ("OBSRA", "OBSDEC"), ("ORIRA", "ORIDEC"),
+    ("RA2000", "DEC2000"), ("RA_PNT", "DEC_PNT"), ("MOUNTRA", "MOUNTDEC"), ("CENTRA", "CENTDEC"),
     ("CRVAL1", "CRVAL2"))
 
 
@@ -206,10 +55,18 @@ def put_pointing(frames: Sequence[Cards], section: Keys) -> None:
         if not any(found):
             continue
         if (ra, dec) not in (("RA", "DEC"), ("OBJCTRA", "OBJCTDEC")):
-            section.put("ra_card", ra, f"says {_said(frames, ra)}")
-            section.put("dec_card", dec, f"says {_said(frames, dec)}")
+            section.put("ra_card", ra, f"says {said_of(frames, ra)}")
+            section.put("dec_card", dec, f"says {said_of(frames, dec)}")
         if unit != "deg":
-            section.put("ra_unit", unit, _comment(frames, ra) or "no number is above 24")
+            section.put("ra_unit", unit, comment_of(frames, ra) or "no number is above 24")
+        elif _may_be_hours(frames, ra):
+            section.unknown.append(f"whether {ra} = {said_of(frames, ra)} is in degrees, as it is "
+                                   'read, or in hours: ra_unit = "hour"')
+        if "deg" in comment_of(frames, ra).lower() and any(
+                ":" in card(header, ra) and found is not None and not base.is_degrees(card(
+                    header, ra)) for (header, _), found in zip(frames, found, strict=True)):
+            section.unknown.append(f"whether {ra} = {said_of(frames, ra)} is in degrees: text with "
+                                   "colons is read as hours where it begins below 24")
         return
     section.unknown.append("the pointing: the field is looked for about the object's place in the "
                            "catalogue, else in the whole index")
@@ -219,10 +76,10 @@ def _ra_unit(frames: Sequence[Cards], name: str) -> str:
     """hour where the card is a number of hours: by its comment, or by another card of the frame."""
     numbers = [(header, n) for header, _ in frames
                if (n := number_or_none(header, name)) is not None]
-    said = _comment(frames, name).lower()
+    said = comment_of(frames, name).lower()
     if not numbers or any(n >= 24.0 for _, n in numbers) or "deg" in said:
         return "deg"
-    if re.search(r"\bhours?\b|\bhrs?\b|\[h", said) or name == "TELRA":
+    if re.search(r"\bhours?\b|\bhrs?\b|\[h", said):
         return "hour"
     for header, n in numbers:
         for other in ("OBJCTRA", "RA", "CRVAL1"):
@@ -230,35 +87,79 @@ def _ra_unit(frames: Sequence[Cards], name: str) -> str:
                                   ra_unit="deg") if other != name else None
             if place is not None and abs(15.0 * n - place[0]) < 3.0:
                 return "hour"
-    return "deg"
+            if place is not None and abs(n - place[0]) < 1.0:
+                return "deg"
+    return "hour" if name == "TELRA" else "deg"
+
+
+def _may_be_hours(frames: Sequence[Cards], name: str) -> bool:
+    """Whether nothing says that numbers below 24 are degrees."""
+    numbers = [n for header, _ in frames if (n := number_or_none(header, name)) is not None]
+    known = re.search(r"deg|\(j2000\) pointing", comment_of(frames, name).lower()) or any(
+        base.pointing(header, "OBJCTRA", "OBJCTDEC", ra_unit="deg") for header, _ in frames)
+    return bool(numbers) and max(numbers) < 24.0 and not known
 
 
 # The scale.
 
 #: Cards with the binning.
-BINNINGS = ("XBINNING", "CCDXBIN", "CCDBINX", "XBIN", "BINX", "BINNING", "CCDSUM", "BIN", "HBIN",
-            "CCDBIN")
-_SCALES = ("PIXSCALE", "SECPIX", "SECPIX1", "PIXSCAL1", "SCALE", "PLTSCALE", "PIXSCL",
-           "ITELESCOPEPLATESCALEH", "ARCSECPX", "IMSCALE")
+BINNINGS = ("XBINNING", "CCDXBIN", "CCDBINX", "DETXBIN", "XBIN", "BINX", "BINNING", "CCDSUM", "BIN",
+            "HBIN", "CCDBIN", "BIN1", "BIN-FCT1", "XFACTOR", "CRDELT1", "CCDBIN1", "BINNINGX",
+            "X_BINNING", "XBINNIN", "CAMBINX", "CAM-BINX", "DETBINX", "BIN_X", "INSTBIN", "DETBIN",
+            "ESO DET WIN1 BINX")
+#: Of the pixels as read out, and of single ones whatever the binning.
+_SCALES = ("PIXSCALE", "SECPIX", "SECPIX1", "SECPPIX", "PIXSCAL1", "SCALE", "CCDSCALE", "PLTSCALE",
+           "PIXSCL", "ITELESCOPEPLATESCALEH", "ARCSECPX", "IMSCALE", "ESO INS PIXSCALE")
+_UNBINNED = ("ESO INS PIXSCALE",)
+_SIZES = ("PIXSIZE1", "XPIXELSZ", "PIXSIZE", "PIXELSZ", "CCDXPIXE", "XPIXSIZE", "XPIXSZ")
+_FOCAL = ("FOCALLEN", "FOCLEN", "FOCAL", "TELFOCUS", "FOCLENTH", "TELFOCAL")
+
+
+def binning_card(header: Header, comments: Mapping[str, str]) -> str:
+    """The card with the binning: a usual one, else one of which the text behind the / says it."""
+    named = [name for name in comments if re.search(r"\bbinning|\bbin factor",
+                                                    comments[name].lower())]
+    for name in (*BINNINGS, *named):
+        try:
+            if card(header, name) and base.square_binning(header, name, name):
+                return name
+        except CardError:
+            continue
+    return ""
 
 
 def pixel_scale(header: Header, comments: Mapping[str, str]) -> tuple[float, str] | None:
     """Arcseconds per pixel at binning 1, and how that is known; None where it is not."""
-    bins = _binning(header)
+    bins = _binning(header, comments)
+    size, focal = pixel_size(header, comments), _focal_length(header, comments)
+    optics = math.degrees(math.atan(size / 1000.0 / focal)) * 3600.0 if size and focal else None
     for name in _SCALES:
-        value = number_or_none(header, name)
+        value, said = number_or_none(header, name), comments.get(name, "").lower()
         if value is None or not 0.01 < value < 200.0:
             continue
-        if "mm" in comments.get(name, "").lower() or (name == "PLTSCALE" and value > 20):
-            size = pixel_size(header)
-            if size is None:
-                continue
+        if "mm" not in said and not (name == "PLTSCALE" and value > 20):
+            return _of_card(name, value, said, bins, optics)
+        if size is not None:
             return value * size / 1000.0, f"{name} {value:g} arcsec/mm, pixels of {size:g} um"
-        return value / bins, f"{name} says {value:g}" + (f" at binning {bins}" * (bins > 1))
-    size, focal = pixel_size(header), number_or_none(header, "FOCALLEN")
-    if size and focal and focal > 1:
-        return (math.degrees(math.atan(size / 1000.0 / focal)) * 3600.0,
-                f"pixels of {size:g} um at FOCALLEN {focal:g} mm")
+    if optics:
+        return optics, f"pixels of {size:g} um at FOCALLEN {focal:g} mm"
+    return _of_solution(header, bins)
+
+
+def _of_card(name: str, value: float, said: str, bins: int,
+             optics: float | None) -> tuple[float, str]:
+    """The same of a card: of the pixels as read out, unless something tells otherwise."""
+    if name in _UNBINNED or re.search(r"unbinned|binning 1|1x1", said):
+        return value, f"{name} says {value:g}"
+    if bins > 1 and optics and abs(value / optics - 1.0) < 0.1:
+        return value, f"{name} says {value:g}, of single pixels by their size and FOCALLEN"
+    return value / bins, f"{name} says {value:g}" + (f" at binning {bins}" * (bins > 1)) + (
+        "" if bins == 1 or optics or "binned" in said or "arcsec/pixel" in said else
+        ": or is it that of single pixels?")
+
+
+def _of_solution(header: Header, bins: int) -> tuple[float, str] | None:
+    """The same of the frame's astrometric solution."""
     cd = [number_or_none(header, name) for name in ("CD1_1", "CD1_2", "CD2_1", "CD2_2")]
     width = number_or_none(header, "IMAGEW")
     if all(v is not None for v in cd) and width in (None, number_or_none(header, "NAXIS1")):
@@ -271,35 +172,70 @@ def pixel_scale(header: Header, comments: Mapping[str, str]) -> tuple[float, str
     return None
 
 
-def pixel_size(header: Header) -> float | None:
+def pixel_size(header: Header, comments: Mapping[str, str]) -> float | None:
     """Micrometres of a pixel at binning 1: XPIXSZ is that of the pixels as read out."""
-    for name in ("PIXSIZE1", "XPIXELSZ", "PIXSIZE", "XPIXSZ"):
+    for name in _SIZES:
         value = number_or_none(header, name)
+        if value and 1e-7 < value < 1e-4:
+            value *= 1e6  # metres
+        elif value and 1e-3 < value < 0.1 and "mm" in comments.get(name, "").lower():
+            value *= 1e3
         if value and 0.3 < value < 100.0:
-            return value / (_binning(header) if name == "XPIXSZ" else 1)
+            return value / (_binning(header, comments) if name == "XPIXSZ" else 1)
     return None
 
 
-def _binning(header: Header) -> int:
-    for name in BINNINGS:
-        try:
-            if card(header, name):
-                return base.square_binning(header, name, name)
-        except CardError:
-            continue
-    return 1
+def _focal_length(header: Header, comments: Mapping[str, str]) -> float | None:
+    """Millimetres; a number of metres says so behind the /."""
+    for name in _FOCAL:
+        value, said = number_or_none(header, name), comments.get(name, "").lower()
+        if value and re.search(r"\[m\]|\(m\)|\bmet(er|re)s?\b|\bin m\b", said):
+            value *= 1000.0
+        if value and (value > 20.0 or (value > 1.0 and "mm" in said)):
+            return value
+    return None
+
+
+def _binning(header: Header, comments: Mapping[str, str]) -> int:
+    name = binning_card(header, comments)
+    return base.square_binning(header, name, name) if name else 1
+
+
+# The detector.
+
+GAINS = ("EGAIN", "GAIN", "CCDGAIN", "CCDSENS", "EPADU", "EPERDN", "CVF", "E-GAIN", "E_GAIN",
+         "ELECGAIN", "GAINE", "ESO DET OUT1 CONAD")
+_ADU = r"(?:adus?|dn|counts?|d\.?n\.?)"
+_ELECTRONS = r"(?:e-?|el|elec|electrons?|photo-?electrons?)"
 
 
 def is_gain(name: str, header: Header, comments: Mapping[str, str]) -> bool:
     """Whether a card holds electrons per ADU, and not a camera's setting."""
     value, said = number_or_none(header, name), comments.get(name, "").lower()
-    if value is None or not 0.0 < value < 50.0:
+    if value is None or not 0.0 < value < 50.0 or is_inverse_gain(name, header, comments):
         return False
     if name != "GAIN":
         return True
-    if re.search(r"e-|/\s*adu|electron", said):
-        return not re.search(r"adu\s*/\s*e", said)
+    if re.search(rf"e-|/\s*{_ADU}|electron", said):
+        return True
     return not float(value).is_integer() and "EGAIN" not in header
+
+
+def is_inverse_gain(name: str, header: Header, comments: Mapping[str, str]) -> bool:
+    """Whether a card holds ADU per electron."""
+    value, said = number_or_none(header, name), comments.get(name, "").lower()
+    return value is not None and 0.02 < value < 100.0 and re.search(
+        rf"\b{_ADU}\s*(/|per)\s*{_ELECTRONS}(?![a-z])|\belectrons to {_ADU}", said) is not None
+
+
+def is_inside(header: Header, name: str) -> bool:
+    """Whether a card holds a region of the image."""
+    try:
+        _, x1, _, y1 = base.region(header, name)
+    except CardError:
+        return False
+    return x1 <= (number_or_none(header, "NAXIS1") or 0.0) \
+        and y1 <= (number_or_none(header, "NAXIS2") or 0.0)
 
 
 def is_region(header: Header, name: str) -> bool:
@@ -310,34 +246,3 @@ def is_region(header: Header, name: str) -> bool:
         return False
     nx, ny = (number_or_none(header, axis) or 0.0 for axis in ("NAXIS1", "NAXIS2"))
     return x1 <= nx and y1 <= ny and (x0, x1, y0, y1) != (0, nx, 0, ny)
-
-
-# The place.
-
-_PLACES = (("LAT-OBS", "LONG-OBS", "ALT-OBS"), ("SITELAT", "SITELONG", "SITEELEV"),
-           ("LATITUDE", "LONGITUD", "HEIGHT"), ("OBSGEO-B", "OBSGEO-L", "OBSGEO-H"),
-           ("GEOLAT", "GEOLON", "GEOALT"), ("LAT-OBS", "LONG-OBS", "ELEV-OBS"),
-           ("SITELAT", "SITELONG", "SITEALT"), ("LATITUDE", "LONGITUDE", "ALTITUDE"),
-           ("OBSLAT", "OBSLONG", "OBSALT"), ("GPS_LAT", "GPS_LON", "GPS_ALT"))
-
-
-def put_place(frames: Sequence[Cards], section: Keys) -> None:
-    """Latitude, longitude and height of the telescope."""
-    for header, comments in frames:
-        for lat, lon, height in _PLACES:
-            try:
-                place = [base.angle(header, name, unit="deg") for name in (lat, lon)]
-            except CardError:
-                continue
-            if not (abs(place[0]) <= 90 and abs(place[1]) <= 360) or place == [0.0, 0.0]:
-                continue
-            section.put("latitude", round(place[0], 5), f"{lat} says {card(header, lat)}")
-            east = place[1] + 360.0 if place[1] < -180.0 else place[1]
-            section.put("longitude", round(east, 5), f"{lon} says {card(header, lon)}" + (
-                "" if re.search(r"\+e|east", comments.get(lon, "").lower()) else
-                ": is east positive?"))
-            metres = next((m for name in (height, "ALT-OBS", "ELEV-OBS", "SITEELEV") if (
-                m := number_or_none(header, name)) is not None), None)
-            if metres and HEIGHTS_M[0] <= metres <= HEIGHTS_M[1]:
-                section.put("height", metres, "metres")
-            return

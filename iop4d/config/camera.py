@@ -46,6 +46,11 @@ class Camera:
         "Header cards and the values by which a frame of this camera is recognised: text, a number "
         "(1 is 1.0 too), a pattern with * and ?; '*': the card has any value; '': it is missing or "
         "empty.", check=("at least one card", bool))
+    cards: dict[str, str] = key(
+        "Several of the keys below that end in _card in one table, without that end, such as "
+        "{ gain = 'GAIN', binning = 'CCDSUM' }.", {},
+        check=("names of keys that end in _card, without that end, and a card for each",
+               lambda value: all(f"{name}_card" in Camera.__dataclass_fields__ for name in value)))
     pixel_scale: float = key(
         "Arcseconds per pixel at binning 1; unset: from the keys below.", _NAN, check=above(0))
     pixel_scale_card: str = key("Card with the arcseconds per pixel; empty: none.", "")
@@ -86,7 +91,9 @@ class Camera:
     band: str = key(
         "Band of every frame of a camera that names no filter, such as C for none; empty: from the "
         "keys below.", "")
-    band_card: str = key("Card with the filter.", "FILTER")
+    band_card: str = key(
+        "Card with the filter. Of several wheels all cards, with commas between: the first that "
+        "does not say open, clear or the like counts.", "FILTER")
     bands: dict[str, str] = key(
         "Values of that card (* and ? stand for anything), and the catalogue's name of each band; "
         "a filter that is not listed keeps its name.", {})
@@ -114,8 +121,9 @@ class Camera:
         "Card with the right ascension of the pointing; empty: none. Of a header that lacks RA "
         "OBJCTRA and OBJCTDEC are read.", "RA")
     dec_card: str = key("Card with the declination of the pointing; empty: none.", "DEC")
-    ra_unit: str = key("Unit of a number in the right ascension card, deg or hour. Sexagesimal "
-                       "text is always in hours.", "deg", check=one_of("deg", "hour"))
+    ra_unit: str = key(
+        "Unit of a number in the right ascension card, deg or hour. Sexagesimal text is in hours, "
+        "or in degrees where it begins with 24 or more.", "deg", check=one_of("deg", "hour"))
     object_card: str = key("Card with the name of the object.", "OBJECT")
     binning_card: str = key(
         "Card with the binning, as a number or as text such as 2x2; empty: always 1.", "")
@@ -186,6 +194,11 @@ class Camera:
                         check=between(*HEIGHTS_M))
     since: str = key("First night of the camera. The time of a frame before it cannot be right.",
                      "1980-01-01", check=DATE)
+
+    def __post_init__(self) -> None:
+        """A card of the table counts as if its key named it."""
+        for name, card in self.cards.items():
+            object.__setattr__(self, f"{name}_card", card)
 
 
 def wants_unknown_masters(camera: Camera) -> bool:

@@ -73,10 +73,12 @@ def parse_comments(raw: bytes) -> dict[str, str]:
     text = raw.decode("latin-1")
     for at in range(0, len(text) - CARD + 1, CARD):
         card = text[at:at + CARD]
-        name = card[:8].rstrip().upper()
-        if card[8:10] not in ("= ", "=") or name in _NO_VALUE:
+        name, body = card[:8].rstrip().upper(), card[9:].lstrip()
+        if name.startswith("HIERARCH") and "=" in card:
+            left, _, body = card[8:].partition("=")
+            name, body = left.strip().upper(), body.lstrip()
+        elif card[8:10] not in ("= ", "=") or name in _NO_VALUE:
             continue
-        body = card[9:].lstrip()
         found = _STRING.match(body)
         said = (body[found.end():] if found else body).partition("/")[2].strip()
         if said:

@@ -341,3 +341,27 @@ def test_keys_that_do_not_go_together_are_refused(keys: str, why: str) -> None:
 def test_a_camera_must_be_known_by_something() -> None:
     with pytest.raises(ConfigError, match=r"identify is \{\}; expected at least one card"):
         parse_site(SECTION.replace('INSTRUME = "Cam"', "") + "pixel_scale = 1.0\n", root=Path("/"))
+
+
+def test_a_right_ascension_that_begins_above_the_hours_of_a_day_is_in_degrees() -> None:
+    for said, degrees in (("253:28:03", 253.4675), ("16:53:52.2", 253.4675),
+                          ("23 59 59", 359.9958)):
+        pointing = read({"RA": said, "DEC": "+39:45:36"}, 'ra_unit = "hour"').pointing_deg
+        assert pointing == pytest.approx((degrees, 39.76), abs=1e-4)
+
+
+def test_of_several_wheels_the_filter_is_in_the_one_that_is_not_open() -> None:
+    keys = ('band_card = "FILTER1, FILTER2"', 'bands = { Open = "C" }')
+    assert read({"FILTER1": "Open", "FILTER2": "V"}, *keys).band == "V"
+    assert read({"FILTER1": "R", "FILTER2": "clear"}, *keys).band == "R"
+    assert read({"FILTER1": "Open", "FILTER2": "Open"}, *keys).band == "C"
+    with pytest.raises(CardError, match="FILTER1"):
+        read({}, *keys)
+
+
+def test_a_table_of_cards_is_as_good_as_a_key_for_each() -> None:
+    keys = 'cards = { gain = "EGAIN", binning = "XBINNING", ra = "TELRA", dec = "TELDEC" }'
+    facts = read({"EGAIN": 1.5, "XBINNING": 2, "TELRA": 10.0, "TELDEC": 5.0}, keys)
+    assert (facts.detector.gain_e_adu, facts.binning, facts.pointing_deg) == (1.5, 2, (10.0, 5.0))
+    with pytest.raises(ConfigError, match="names of keys that end in _card"):
+        camera('cards = { gains = "EGAIN" }')

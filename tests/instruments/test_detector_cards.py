@@ -28,6 +28,7 @@ def facts(**more: object) -> FrameFacts:
     ({"ZEROCOR": "x", "FLATCOR": "y", "CCDPROC": "z"}, (B, F)), ({"CCDPROC": "trimmed"}, ()),
     ({"L1STATBI": 1, "L1STATDA": 1, "L1STATFL": 1}, (B, D, F)),
     ({"L1STATBI": 0, "L1STATDA": 0, "L1STATFL": 0}, ()),
+    ({"L1STATZE": -1, "L1STATZM": 1, "L1STATDA": -1, "L1STATFL": 1}, (B, F)),
     ({"BIASCORR": "PERFORM", "FLATCORR": "OMIT"}, ()), ({"BIASCORR": "COMPLETE"}, (B,)),
     ({"DARKCOR": False, "ZEROCOR": "F"}, ()),
     # Letters of words that say that nothing was done, or nothing of bias, dark and flat.
@@ -61,7 +62,8 @@ def test_a_flat_may_have_its_bias_and_dark_subtracted() -> None:
 @pytest.mark.parametrize(("cards", "pattern"), [
     ({"BAYERPAT": "RGGB    "}, "RGGB"), ({"COLORTYP": "bggr"}, "BGGR"), ({"BAYERPAT": "MONO"}, ""),
     ({"BAYERPAT": "NONE"}, ""), ({"BAYERPAT": False}, ""), ({"BAYERPAT": "x-trans"}, "X-TRANS"),
-    ({"COLORTYP": 0}, ""), ({}, "")])
+    ({"COLORTYP": 0}, ""), ({}, ""), ({"COLORTYP": "MONO16"}, ""), ({"COLORTYP": "RAW16"}, ""),
+    ({"COLORTYP": "RAW16", "FILTER": "RGGB"}, "RGGB")])
 def test_a_mosaic_of_colours_is_seen(cards: dict[str, object], pattern: str) -> None:
     assert mosaic(cards) == pattern
 

@@ -1,0 +1,94 @@
+"""Where a telescope stands: what the cards of camera programs mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from iop4d.config.camera import HEIGHTS_M
+from iop4d.instruments import base
+from iop4d.instruments.base import Header, card, number_or_none
+from iop4d.instruments.draft_cards import Cards, Keys
+from iop4d.model.errors import CardError
+
+#: Cards of latitude and longitude; the FITS standard's first, whose east is positive.
+_PLACES = (("OBSGEO-B", "OBSGEO-L"), ("LAT-OBS", "LONG-OBS"), ("SITELAT", "SITELONG"),
+           ("LATITUDE", "LONGITUD"), ("GEOLAT", "GEOLON"), ("LATITUDE", "LONGITUDE"),
+           ("OBSLAT", "OBSLONG"), ("GPS_LAT", "GPS_LON"), ("OBS-LAT", "OBS-LONG"),
+           ("ESO TEL GEOLAT", "ESO TEL GEOLON"), ("SITELAT", "SITELON"), ("LATITUD", "LONGITUD"),
+           ("OBSLAT", "OBSLON"), ("SITE_LAT", "SITE_LON"), ("SITE_LAT", "SITE_LONG"),
+           ("GEO_LAT", "GEO_LON"), ("GEOLAT", "GEOLONG"), ("TEL-LAT", "TEL-LONG"),
+           ("OBS_LAT", "OBS_LON"), ("OBS_LAT", "OBS_LONG"), ("LAT", "LONG"), ("LAT", "LON"))
+_HEIGHTS = ("OBSGEO-H", "ALT-OBS", "ELEV-OBS", "SITEELEV", "SITEALT", "HEIGHT", "GEOALT",
+            "ALTITUDE", "OBSALT", "GPS_ALT", "OBS-ELEV", "OBS-ALT", "ESO TEL GEOELEV", "ELEVATIO",
+            "GEOELEV", "OBSELEV", "SITE_ALT", "SITEHGT", "OBS_ELEV", "OBS_ALT")
+_SIDEREAL = ("LST", "ST", "LMST", "SIDTIME", "SIDEREAL", "LST-OBS", "LST_OBS", "STSTART")
+_NEAR_DEG = 4.0  # between a sidereal time and that of a longitude: 16 minutes
+
+
+def put_place(frames: Sequence[Cards], section: Keys) -> None:
+    """Latitude, longitude and height of the telescope."""
+    for header, comments in frames:
+        for lat, lon in _PLACES:
+            try:
+                place = [base.angle(header, name, unit="deg") for name in (lat, lon)]
+            except CardError:
+                continue
+            if not (abs(place[0]) <= 90 and abs(place[1]) <= 360) or place == [0.0, 0.0]:
+                continue
+            section.put("latitude", round(place[0], 5), f"{lat} says {card(header, lat)}")
+            east, why = _east(header, lon, place[1], comments.get(lon, "").lower(), section)
+            section.put("longitude", round(east, 5), why)
+            metres = next((m for name in _HEIGHTS if (m := number_or_none(header, name))
+                           and HEIGHTS_M[0] <= m <= HEIGHTS_M[1]), None)
+            if metres:
+                section.put("height", metres, "metres")
+            return
+
+
+def _east(header: Header, name: str, degrees: float, comment: str, section: Keys,
+          ) -> tuple[float, str]:
+    """Degrees to the east, -180 to 360, and how that is known."""
+    if re.search(r"\bwest", comment) and "east" not in comment:
+        degrees = -abs(degrees)
+    east = degrees + 360.0 if degrees < -180.0 else degrees
+    why = f"{name} says {card(header, name)}"
+    if re.search(r"\bwest", comment) and "east" not in comment:
+        return east, f"{why}, to the west"
+    if name == "OBSGEO-L" or re.search(r"\+\s*e\b|\be\s*\+|east|\+=e", comment):
+        return east, why
+    off = [_off(header, one) for one in (east, -east)]
+    if off[0] is not None and off[1] is not None:
+        if off[0] < _NEAR_DEG < off[1]:
+            return east, f"{why}, and the sidereal time agrees"
+        if off[1] < _NEAR_DEG < off[0]:
+            section.unknown.append(f"whether the telescope stands east or west: {name} = "
+                                   f"{card(header, name)} and the sidereal time agree if {name} "
+                                   "counts to the west")
+            return -east, f"{why}, to the west by the sidereal time"
+    return east, f"{why}: is east positive?"
+
+
+def _off(header: Header, east: float) -> float | None:
+    """Degrees between a frame's sidereal time and that of a longitude; None where it has none."""
+    name = next((name for name in _SIDEREAL if card(header, name)), "")
+    jd = _moment(header)
+    try:
+        local = base.angle(header, name, unit="hour") if name else None
+    except CardError:
+        local = None
+    if local is None or jd is None:
+        return None
+    greenwich = 280.46062 + 360.98564737 * (jd - 2451545.0)
+    return abs((local - greenwich - east + 180.0) % 360.0 - 180.0)
+
+
+def _moment(header: Header) -> float | None:
+    """JD(UTC) of about a frame's start."""
+    for name, clock in (("DATE-OBS", ""), ("DATE-OBS", "UT"), ("DATE-OBS", "TIME-OBS"),
+                        ("JD", ""), ("MJD-OBS", "")):
+        try:
+            return base.julian_date(header, name, clock=clock)
+        except CardError:
+            continue
+    return None
