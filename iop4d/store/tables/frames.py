@@ -91,6 +91,8 @@ FRAMES = Listing(
         whole("version", "Version", "Version of the file of this name", ucd="meta.version"),
         Column(name="archive", words="Archive", says="The archive that it came from",
                ucd="meta.id"),
+        Column(name="node", words="Node", ucd="meta.id",
+               says="The daemon whose archive it lies in, where several share one database"),
         Column(name="path", words="Path", says="Where the raw file stands", ucd="meta.file",
                pattern=True),
         whole("size", "Size", "Size of the file", unit="byte", ucd="meta.file;phys.size"),

@@ -44,7 +44,8 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
                 night=night, name=f"BL-{i:04d}R.fit", size=2880, mtime_ns=0,
                 state="failed" if i % 9 == 0 else "done", kind="science", band="R", object="BL Lac",
                 instrument="AndorT90", jd_start=None if i % 10 == 0 else 2461000.5 + i,
-                info={"fwhm_arcsec": 1.0 + i % 7}, completed_at=i, seen_at=i, changed_at=i)
+                info={"fwhm_arcsec": 1.0 + i % 7}, completed_at=i, seen_at=i, changed_at=i,
+                node="calar" if i % 50 == 0 else "")
             result = tx.create(
                 schema.Result, key=f"{i}", source="2200+420" if i % 3 else "0219+428",
                 telescope="T90", instrument="AndorT90", night=night, mode="photometry",
@@ -177,6 +178,7 @@ def test_frames_are_found_by_a_regular_expression_and_unread_ones_are_the_newest
     assert ids[:3] == [221, 211, 201]
     assert ids[23:25] == [230, 229]
     assert ask(db, "frames", "night=2026-01-01&state=failed&fwhm_arcsec.from=2.5") == [19, 10]
+    assert ask(db, "frames", "node=calar") == [201, 151, 101, 51, 1]
 
 
 def test_nights_have_their_counts(db: Connection) -> None:
