@@ -80,20 +80,17 @@ def parse_night(text: str, *, tonight: date) -> date:
 def find_archive(name: str, archives: Sequence[Archive]) -> Archive:
     """An archive by its name or its telescope's, or the end of either: T090 for OSN-T090.
 
-    Raises Iop4dError where none or several are meant.
+    An archive's own name counts before a telescope's, a whole name before the end of one. Raises
+    Iop4dError where none or several are meant.
     """
     wanted = name.lower()
-
-    def matches(archive: Archive, exact: bool) -> bool:
-        names = [n.lower() for n in (archive.name, archive.telescope) if n]
-        return any(n == wanted if exact else n.endswith(wanted) for n in names)
-
-    for exact in (True, False):
-        found = [a for a in archives if matches(a, exact)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise Iop4dError(f"'{name}' is ambiguous: {' or '.join(a.name for a in found)}")
+    for matches in (str.__eq__, str.endswith):
+        for names in ([a.name.lower() for a in archives], [a.telescope.lower() for a in archives]):
+            found = [a for a, its in zip(archives, names, strict=True) if matches(its, wanted)]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise Iop4dError(f"'{name}' is ambiguous: {' or '.join(a.name for a in found)}")
     raise Iop4dError(f"unknown archive '{name}'; the site file has "
                      + (", ".join(a.name for a in archives) or "none"))
 

@@ -85,6 +85,16 @@ def test_a_place_without_a_night_and_names_that_are_none() -> None:
         find_archive("0", ARCHIVES)
 
 
+def test_an_archives_own_name_counts_before_its_telescopes() -> None:
+    archives = [FtpArchive(name=name, host="h", path=Path("raw"), telescope="OSN-T090")
+                for name in ("local", "OSN-T090")]
+    for said in ("OSN-T090", "T090"):
+        assert find_archive(said, archives) is archives[1]
+    with pytest.raises(Iop4dError, match="'T150' is ambiguous: a or b"):
+        find_archive("T150", [replace(one, name=name, telescope="OSN-T150")
+                              for one, name in zip(archives, "ab", strict=True)])
+
+
 PLACE = FtpArchive(name="a", host="h", path=Path("raw"),
                      poll_interval=60.0, poll_interval_day=900.0)
 

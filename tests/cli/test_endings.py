@@ -18,6 +18,7 @@ from iop4d.cli.endings import EX_CONFIG, EX_TEMPFAIL, FAILED, INTERRUPTED, endin
 from iop4d.config import store
 from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store.database import Database
+from tests.docs.blocks import blocks
 from tests.support.stores import has_database
 
 Call = Callable[..., tuple[int, str, str]]
@@ -196,8 +197,7 @@ def test_every_exit_code_is_in_the_table_of_the_docs() -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
 def test_the_first_commands_work_as_printed_in_a_new_shell(tmp_path: Path, page: str) -> None:
     """Of a virtual environment with iop4d: nothing is downloaded."""
-    blocks = (ROOT / page).read_text(encoding="utf-8").split("```\n")[1::2]
-    (block,) = [block for block in blocks if "venv/bin/pip install" in block]
+    (block,) = [block.text for block in blocks(ROOT / page) if "venv/bin/pip install" in block.text]
     lines = block.split("catalogue import", maxsplit=1)[0].splitlines()
     assert lines[0].startswith("python3 -m venv venv && ")
     script = "\n".join(line for line in lines[1:] if line != "iop4d ")
@@ -213,4 +213,4 @@ def test_the_first_commands_work_as_printed_in_a_new_shell(tmp_path: Path, page:
                                           **({store.VARIABLE: os.environ[store.VARIABLE]}
                                              if store.VARIABLE in os.environ else {})})
     assert ran.returncode == 0, ran.stderr
-    assert has_database(tmp_path / "iop4d")
+    assert has_database(tmp_path / "my-site")

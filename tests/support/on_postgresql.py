@@ -28,7 +28,7 @@ _WITHOUT_STORE = frozenset(_TOP / "tests" / name for name in (
     # numbers, files and text alone
     "config", "export", "fields", "fits", "instruments", "model", "reduction", "science",
     "alerts/test_atel_sentences.py", "alerts/test_atel_figure.py", "alerts/test_atel_text.py",
-    "bench", "test_docs.py", "test_words.py", "test_mutants.py", "test_contracts.py",
+    "bench", "docs", "test_docs.py", "test_words.py", "test_mutants.py", "test_contracts.py",
     # how files come, from folders and from servers: what becomes of them is tests/ledger
     "archives", "real_servers", "test_remote_night.py",
     # who does the work
