@@ -18,6 +18,7 @@ from iop4d.cli import COMMANDS, LazyGroup
 from iop4d.config.site import ARRAYS, TABLES, keys_of
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import DESCRIPTIONS, Flag
+from iop4d.reduction.product_cards import OF_MASTER, OF_REDUCED
 from iop4d.store.tables.results import FIRST, MORE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,6 +99,11 @@ def test_every_flag_is_described() -> None:
 def test_every_column_is_described() -> None:
     assert [column.name for column in FIRST + MORE
             if f"`{column.name}`" not in DOCS["results.md"]] == []
+
+
+def test_every_card_of_a_product_is_described() -> None:
+    assert [name for name in (*OF_REDUCED, *OF_MASTER)
+            if f"| `{name}` |" not in DOCS["results.md"]] == []
 
 
 def test_every_instrument_is_named() -> None:

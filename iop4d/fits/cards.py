@@ -45,7 +45,7 @@ def parse_cards(raw: bytes) -> dict[str, Value]:
         name = card[:8].rstrip().upper()
         if name == "CONTINUE" and long_string:
             said = str(header[long_string])
-            header[long_string] = said.removesuffix("&") + str(_value(card[8:]))
+            header[long_string] = said.removesuffix("&") + str(parse_value(card[8:]))
             continue
         long_string = ""
         if name in _NO_VALUE:
@@ -59,7 +59,7 @@ def parse_cards(raw: bytes) -> dict[str, Value]:
             continue
         if name in header:
             continue
-        value = _value(body)
+        value = parse_value(body)
         header[name] = value
         if isinstance(value, str) and value.endswith("&"):
             long_string = name
@@ -118,7 +118,8 @@ def lines_of(raw: bytes) -> list[tuple[str, str, str]]:
     return found
 
 
-def _value(body: str) -> Value:
+def parse_value(body: str) -> Value:
+    """What stands behind the = of a card; as text where the standard does not allow it."""
     body = body.strip()
     if body.startswith("'"):
         found = _STRING.match(body)

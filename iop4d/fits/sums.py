@@ -9,7 +9,7 @@ import numpy as np
 from iop4d.fits.check import Hdu
 
 _ALL_ONES = 0xFFFFFFFF  # what an HDU with its CHECKSUM adds up to
-_UNDEFINED = "0" * 16
+UNDEFINED = "0" * 16  # a CHECKSUM that says nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def checked_sums(data: memoryview, hdu: Hdu) -> Sums:
     """
     said = str(hdu.header.get("DATASUM", "")).strip()
     whole = str(hdu.header.get("CHECKSUM", "")).strip()
-    has_whole = len(whole) == len(_UNDEFINED) and whole != _UNDEFINED
+    has_whole = len(whole) == len(UNDEFINED) and whole != UNDEFINED
     if not said.isdigit() and not has_whole:
         return Sums()
     pixels = datasum(data[hdu.start:hdu.start + hdu.size])
@@ -58,3 +58,18 @@ def folded(total: int) -> int:
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
     return total
+
+
+def encoded(total: int) -> str:
+    """The CHECKSUM of an HDU that adds up to ``total`` with its CHECKSUM undefined (appendix J)."""
+    found = [""] * 16
+    for place, byte in enumerate((~total & _ALL_ONES).to_bytes(4, "big")):
+        four = [byte // 4 + byte % 4 + 48, *[byte // 4 + 48] * 3]
+        while not all(chr(code).isalnum() for code in four):
+            for pair in (0, 2):
+                if not (chr(four[pair]).isalnum() and chr(four[pair + 1]).isalnum()):
+                    four[pair] += 1
+                    four[pair + 1] -= 1
+        for row, code in enumerate(four):
+            found[4 * row + place] = chr(code)
+    return found[-1] + "".join(found[:-1])

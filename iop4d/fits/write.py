@@ -1,4 +1,4 @@
-"""Write an image as FITS, float32, at once and with a DATASUM."""
+"""Write an image as FITS, float32, at once and with its DATASUM and CHECKSUM."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 
 from iop4d.fits.atomic import write_atomic
 from iop4d.fits.cards import BLOCK, CARD, Value
-from iop4d.fits.sums import datasum, folded
+from iop4d.fits.kept import Kept
+from iop4d.fits.sums import UNDEFINED, datasum, encoded, folded
+from iop4d.fits.written import card_lines, history_lines
 
 _STRIP = 1_000_000  # pixels that are turned to what FITS stores at a time
 _HELD = 16_000_000  # pixels up to which an image is kept in memory until it is written
+NO_COMMENTS: Mapping[str, str] = {}
+NOTHING_KEPT = Kept()
 
 
 class StoredPixels:
@@ -61,26 +65,29 @@ class StoredPixels:
 
 
 def write_image(path: Path, image: NDArray[np.float32] | StoredPixels,
-                cards: Mapping[str, Value], *, history: Iterable[str] = (), durable: bool = True,
+                cards: Mapping[str, Value], *, comments: Mapping[str, str] = NO_COMMENTS,
+                kept: Kept = NOTHING_KEPT, history: Iterable[str] = (), durable: bool = True,
                 digest: bool = True) -> str:
     """Write a float32 image [y, x] with cards and HISTORY lines.
 
-    Returns the file's sha256, or an empty text without ``digest``, which takes a while.
+    ``comments``: what stands behind the / of cards; ``kept``: what the image keeps of the header
+    that it was made from. Returns the file's sha256, or an empty text without ``digest``, which
+    takes a while.
 
     NaN and infinite values are left out of the header, as FITS has none.
     """
     pixels = image if isinstance(image, StoredPixels) else StoredPixels(image, path.parent)
     ny, nx = pixels.shape
-    first: dict[str, Value] = {"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": nx,
-                               "NAXIS2": ny}
-    lines = [_card(name, value) for name, value in {**first, **cards}.items()
-             if not (isinstance(value, float) and not math.isfinite(value))]
-    lines += [f"HISTORY {_ascii(line)[:CARD - 8]}".ljust(CARD) for line in history]
-    lines += [_card("DATASUM", str(pixels.datasum)), "END".ljust(CARD)]
+    mine = [line for name, value in cards.items()
+            if not (isinstance(value, float) and not math.isfinite(value))
+            for line in card_lines(name, value, comments.get(name, ""))]
+    notes = [line for said in (*kept.history, *history) for line in history_lines(said)]
+    header = _summed([*_first(nx, ny), *_long(mine, kept), *mine, *kept.cards, *notes],
+                     pixels.datasum)
     found = hashlib.sha256() if digest else None
 
     def pieces() -> Iterator[bytes | memoryview]:
-        for piece in chain((_blocks(lines),), pixels.pieces()):
+        for piece in chain((header,), pixels.pieces()):
             if found is not None:
                 found.update(piece)
             yield piece
@@ -94,36 +101,33 @@ def write_image(path: Path, image: NDArray[np.float32] | StoredPixels,
 
 def plain_header(shape: tuple[int, int]) -> bytes:
     """The header of a float32 image of (ny, nx) pixels that has no other card."""
-    first: dict[str, Value] = {"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": shape[1],
-                               "NAXIS2": shape[0]}
-    return _blocks([*(_card(name, value) for name, value in first.items()), "END".ljust(CARD)])
+    return _blocks([*_first(shape[1], shape[0]), "END".ljust(CARD)])
+
+
+def _first(nx: int, ny: int) -> list[str]:
+    return [line for name, value, comment in (
+        ("SIMPLE", True, "FITS standard 4.0"), ("BITPIX", -32, "32-bit floating point"),
+        ("NAXIS", 2, "Axes"), ("NAXIS1", nx, "[pixel] Width"), ("NAXIS2", ny, "[pixel] Height"),
+    ) for line in card_lines(name, value, comment)]
+
+
+def _long(mine: Iterable[str], kept: Kept) -> list[str]:
+    """What tells programs of CONTINUE cards, where there are any."""
+    if not any(card.startswith("CONTINUE") for card in chain(mine, kept.cards)):
+        return []
+    return card_lines("LONGSTRN", "OGIP 1.0", "Long texts continue in CONTINUE cards")
+
+
+def _summed(lines: list[str], of_pixels: int) -> bytes:
+    """The header with the sums of its pixels and of the whole (FITS standard 4.4.2.7)."""
+    lines += card_lines("DATASUM", str(of_pixels), "Sum of the pixels")
+    place = len(lines) * CARD
+    lines += [*card_lines("CHECKSUM", UNDEFINED, "Sum of header and pixels"), "END".ljust(CARD)]
+    header = _blocks(lines)
+    said = encoded(folded(datasum(header) + of_pixels)).encode("ascii")
+    return header[:place + 11] + said + header[place + 11 + len(said):]
 
 
 def _blocks(lines: Iterable[str]) -> bytes:
     header = "".join(lines).encode("ascii")
     return header.ljust(-(-len(header) // BLOCK) * BLOCK)
-
-
-def _card(name: str, value: Value) -> str:
-    if isinstance(value, bool):
-        said = ("T" if value else "F").rjust(20)
-    elif isinstance(value, str):
-        # 68 characters fit a card; a doubled quote must not be cut in two.
-        inner = _ascii(value)
-        while len(quoted := inner.replace("'", "''")) > 68:
-            inner = inner[:-1]
-        said = f"'{quoted:8s}'".ljust(20)
-    elif isinstance(value, int):
-        said = str(value).rjust(20)
-    else:
-        said = _number(value).rjust(20)
-    return f"{name:8s}= {said}".ljust(CARD)
-
-
-def _number(value: float) -> str:
-    said = repr(float(value)).upper()
-    return said if "." in said or "E" in said else said + ".0"
-
-
-def _ascii(text: str) -> str:
-    return "".join(c if " " <= c <= "~" else "?" for c in text)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import iop4d
 from iop4d.fits.cards import Value
+from iop4d.fits.kept import common_headers, kept_of, raw_headers
 from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import RawImage, open_fits, raw_image
 from iop4d.fits.write import write_image
@@ -21,6 +22,7 @@ from iop4d.model.frame import FrameFacts, FrameKind, layout_of
 from iop4d.model.messages import MasterBuilt, MasterRequest
 from iop4d.reduction.context import Stages
 from iop4d.reduction.masters import MasterCache, MasterSet
+from iop4d.reduction.product_cards import OF_MASTER, comments_of
 from iop4d.science.combine import clipped_mean, robust_level
 
 FloatImage = NDArray[np.float32]
@@ -37,6 +39,7 @@ class _Input:
     name: str
     raw: RawImage
     exptime_s: float
+    headers: tuple[bytes, ...]
     level: float = math.nan  # of a flat
 
 
@@ -67,8 +70,11 @@ def build_master(request: MasterRequest, *, instrument: Instrument, masters: Mas
             image[~(image > DARKEST_FLAT)] = np.nan
             level, scatter = 1.0, scatter / level
     with stages("write"):
-        sha256 = write_image(request.output, image, _cards(request, inputs.used, level, scatter),
-                             history=[f"from {item.name}" for item in inputs.used])
+        cards = _cards(request, inputs.used, level, scatter)
+        sha256 = write_image(
+            request.output, image, cards, comments=comments_of(cards, OF_MASTER),
+            kept=kept_of(common_headers([item.headers for item in inputs.used]), OF_MASTER),
+            history=[f"from {item.name}" for item in inputs.used])
     return MasterBuilt(sha256=sha256, n_frames=len(inputs.used), level=level, scatter=scatter,
                        used=tuple(item.name for item in inputs.used),
                        left_out=tuple(inputs.left_out))
@@ -98,11 +104,11 @@ def _input(path: Path, request: MasterRequest, instrument: Instrument,
     facts = instrument.facts_of(file.header, path)
     _check_same(facts, request)
     raw = trimmed(raw_image(file), facts)
-    item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s)
+    item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s, headers=raw_headers(file))
     if request.kind is FrameKind.FLAT:
         calibration.check(facts.exptime_s)
         level = _flat_level(item, calibration, instrument.for_frame(facts).saturation_adu)
-        item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s, level=level)
+        item = replace(item, level=level)
     if request.kind is FrameKind.DARK and facts.exptime_s <= 0:
         raise FrameError("a dark frame without exposure time")
     return item

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import iop4d
+from iop4d.fits.cards import Value
 from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import open_fits, raw_image
 from iop4d.fits.write import write_image
@@ -18,6 +19,7 @@ from iop4d.model.frame import layout_of
 from iop4d.model.messages import MasterBuilt, MasterRequest
 from iop4d.reduction.context import Stages
 from iop4d.reduction.masters import MasterCache, MasterSet, calibrate_pixels
+from iop4d.reduction.product_cards import OF_MASTER, comments_of
 from iop4d.reduction.stars import find_sky
 from iop4d.science.pattern import fixed_pattern
 
@@ -58,12 +60,14 @@ def build_pattern(request: MasterRequest, *, instrument: Instrument, masters: Ma
     scatter = float(np.sqrt(np.mean(excess**2))) if excess.size else 0.0
     with stages("write"):
         facts = request.facts
-        sha256 = write_image(request.output, pattern, {
+        cards: dict[str, Value] = {
             "IMAGETYP": "master pattern", "TELESCOP": facts.telescope,
             "INSTRUME": facts.instrument, "NIGHT": facts.night, "BINNING": facts.binning,
             "BUNIT": "adu/s", "NCOMBINE": len(used), "LEVEL": 0.0, "SCATTER": scatter,
             "NHOT": int((pattern > 0).sum()), "NBAD": int(np.isnan(pattern).sum()),
-            "SOFTWARE": f"iop4d {iop4d.__version__}"}, history=[f"from {name}" for name in names])
+            "SOFTWARE": f"iop4d {iop4d.__version__}"}
+        sha256 = write_image(request.output, pattern, cards, comments=comments_of(cards, OF_MASTER),
+                             history=[f"from {name}" for name in names])
     return MasterBuilt(sha256=sha256, n_frames=len(used), level=0.0, scatter=scatter,
                        used=names, left_out=tuple(left_out))
 

@@ -9,6 +9,7 @@ import astrometry
 import numpy as np
 
 from iop4d.config import Site
+from iop4d.fits.kept import raw_headers
 from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import open_fits, raw_image
 from iop4d.fits.write import StoredPixels
@@ -72,8 +73,8 @@ class Tools:
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
     """The pixels of a frame with its masters applied. ``kept``: a copy with its sky, if wanted;
-    ``stored``: the same as it is to be written; ``wrapped``, ``uneven``, ``doubt``, ``changed``:
-    what is doubtful, in words, or empty."""
+    ``stored``: the same as it is to be written; ``headers``: of the raw file; ``wrapped``,
+    ``uneven``, ``doubt``, ``changed``: what is doubtful, in words, or empty."""
 
     frame: CalibratedImage
     masters: MasterSet
@@ -83,6 +84,7 @@ class Calibrated:
     changed: str
     kept: FloatImage | None = None
     stored: StoredPixels | None = None
+    headers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,8 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
                            notes=(pixels.changed, "" if found.dark.matters else found.dark.text))
     if request.reduced_path and pixels.stored is not None:
         with stages("product"):
-            write_reduced(request.reduced_path, pixels.stored, reduced, request)
+            write_reduced(request.reduced_path, pixels.stored, reduced, request,
+                          headers=pixels.headers)
     if request.preview_path:
         with stages("preview"):
             write_preview(request.preview_path, pixels.frame.image, sigma=found.stars.sky.sigma,
@@ -147,11 +150,12 @@ def calibrate_frame(request: ReduceRequest, tools: Tools, stages: Stages, *,
             raw, masters, exptime_s=facts.exptime_s, saturation_adu=instrument.saturation_adu,
             gain=instrument.gain_e_adu, linear_to_adu=instrument.linear_to_adu)
         frame, wrapped = mark_wrapped(raw, frame)
-        doubt, changed = file.doubt, file.changed
+        doubt, changed, headers = file.doubt, file.changed, raw_headers(file)
         del file, raw  # of a large frame half of what is held
         return Calibrated(
             frame=frame, masters=masters, wrapped=wrapped,
             uneven=flat_doubt(frame.image, masters), doubt=doubt, changed=changed,
+            headers=headers,
             kept=frame.image.copy() if keep else None,
             stored=StoredPixels(frame.image, request.reduced_path.parent)
             if store and request.reduced_path else None)

@@ -16,11 +16,13 @@ from PIL import Image, ImageDraw, ImageFont
 import iop4d
 from iop4d.fits.atomic import write_atomic
 from iop4d.fits.cards import Value
+from iop4d.fits.kept import kept_of
 from iop4d.fits.write import StoredPixels, write_image
 from iop4d.model.frame import FrameFacts
 from iop4d.model.messages import Reduced, ReduceRequest
 from iop4d.model.source import SourceKind
 from iop4d.model.units import isot_of_jd
+from iop4d.reduction.product_cards import OF_REDUCED, comments_of
 
 _MJD_ZERO = 2400000.5
 WIDTH = 700  # px, the widest preview
@@ -33,9 +35,12 @@ _COLOURS = {SourceKind.TARGET: (255, 80, 80), SourceKind.CALIBRATOR: (90, 200, 1
 _INDEX = {kind: _GREYS + number for number, kind in enumerate(_COLOURS)}
 
 
-def write_reduced(path: Path, image: StoredPixels, reduced: Reduced,
-                  request: ReduceRequest) -> None:
-    """Write the calibrated image [y, x], ADU with sky, NaN where bad."""
+def write_reduced(path: Path, image: StoredPixels, reduced: Reduced, request: ReduceRequest, *,
+                  headers: Sequence[bytes] = ()) -> None:
+    """Write the calibrated image [y, x], ADU with sky, NaN where bad.
+
+    ``headers``: of the raw frame, whose cards stand behind those of the reduction.
+    """
     cards: dict[str, Value] = {
         **_of_frame(request.facts),
         **reduced.wcs,
@@ -51,7 +56,9 @@ def write_reduced(path: Path, image: StoredPixels, reduced: Reduced,
         **{f"M{ref.kind.upper()}": ref.path.name for ref in request.masters},
         "SOFTWARE": f"iop4d {iop4d.__version__}",
     }
-    write_image(path, image, cards, history=reduced.warnings, digest=False)
+    write_image(path, image, cards, comments=comments_of(cards, OF_REDUCED),
+                kept=kept_of(headers, {*cards, *OF_REDUCED}), history=reduced.warnings,
+                digest=False)
 
 
 def _of_frame(facts: FrameFacts) -> dict[str, Value]:

@@ -51,6 +51,7 @@ from iop4d.reduction.frame import Tools, reduce_frame
 from iop4d.reduction.masters import MasterCache
 from iop4d.reduction.plots import plot_light_curve, plot_night
 from iop4d.reduction.polarise import polarise
+from iop4d.reduction.product_cards import refuse_product
 from iop4d.reduction.stack import is_stacked, stack
 from iop4d.reduction.trial import try_settings
 
@@ -121,6 +122,7 @@ class Workbench:
             file = open_fits(request.path,
                              wrong_datasum=self.context.site.photometry.wrong_datasum)
         with stages("classify"):
+            refuse_product(file.header)
             instrument = instrument_for(file.header, self._instruments)
             facts = instrument.facts_of(file.header, request.path)
             doubts = start_doubts(file.header, instrument, facts)
