@@ -45,7 +45,7 @@ _PART = 1000  # rows that are read at a time
 @click.option("--good", is_flag=True,
               help="Only results that alerts count: with no flag by hand and no severe one.")
 @click.option("--all-columns", is_flag=True,
-              help="Add BJD, q and u, debiased p, limits, host-free values, method, revision.")
+              help="Add RA, Dec, MJD, BJD, flux, q and u, limits, host-free values and more.")
 @click.option("--observer", default="", metavar="CODE",
               help="Code of the observer at the AAVSO, for its format; else that of the site file.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE",
@@ -90,8 +90,8 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
         rows = parts(lambda: nullcontext(db), query, _PART, context={
             "index_minutes": site.photometry.spectral_index_minutes})
         pieces = FORMS[form].write(Content(
-            name="results", columns=wanted, observer=observer or site.site.aavso_observer,
-            comments=False), rows)
+            name="results", columns=wanted, about=f"Results of {site.site.name}.",
+            observer=observer or site.site.aavso_observer, comments=False), rows)
         if output is None:
             for piece in pieces:
                 sys.stdout.buffer.write(piece)

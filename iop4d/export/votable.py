@@ -14,9 +14,10 @@ _TYPES = {Kind.WHOLE: 'datatype="long"', Kind.NUMBER: 'datatype="double"',
           Kind.DAY: 'datatype="double"', Kind.MOMENT: 'datatype="double"',
           Kind.YES_NO: 'datatype="boolean"'}
 _TEXT = 'datatype="unicodeChar" arraysize="*"'
-#: Scales of time: of JD(UTC), of BJD(TDB), and of Unix seconds.
+#: Scales of time: of JD(UTC), of MJD(UTC), of BJD(TDB), and of Unix seconds.
 _SYSTEMS = {
     "utc": 'timescale="UTC" refposition="TOPOCENTER" timeorigin="JD-origin"',
+    "mjd": 'timescale="UTC" refposition="TOPOCENTER" timeorigin="MJD-origin"',
     "tdb": 'timescale="TDB" refposition="BARYCENTER" timeorigin="JD-origin"',
     "unix": 'timescale="UTC" refposition="TOPOCENTER" timeorigin="2440587.5"'}
 #: Characters that XML has not.
@@ -28,15 +29,16 @@ def as_votable(content: Content, parts: Iterable[list[Row]]) -> Iterator[bytes]:
     systems = {name for column in content.columns if (name := _system(column))}
     head = ['<?xml version="1.0" encoding="UTF-8"?>',
             '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">',
-            '<RESOURCE type="results">', f"<DESCRIPTION>{_text(content.about)}</DESCRIPTION>"]
+            '<RESOURCE type="results">', f"<DESCRIPTION>{_text(content.about)}</DESCRIPTION>",
+            f'<INFO name="citation" value={_value(content.citation)}/>']
+    if content.made:
+        head.append(f'<INFO name="made" value={_value(content.made)}/>')
     if "icrs" in systems:
         head.append('<COOSYS ID="icrs" system="ICRS"/>')
     head += [f'<TIMESYS ID="{name}" {said}/>' for name, said in _SYSTEMS.items()
              if name in systems]
-    head += [f'<INFO name="citation" value={_value(content.citation)}/>',
-             f'<INFO name="made" value={_value(content.made)}/>',
-             f"<TABLE name={_value(content.name)}>"]
-    head += [_field(column) for column in content.columns]
+    head += [f"<TABLE name={_value(content.name)}>",
+             *(_field(column) for column in content.columns)]
     yield ("\n".join([*head, "<DATA><TABLEDATA>"]) + "\n").encode()
     for rows in parts:
         yield "".join(_row(content.columns, row) for row in rows).encode()
@@ -53,6 +55,8 @@ def _field(column: Column) -> str:
 def _system(column: Column) -> str:
     if column.kind is Kind.DAY:
         return "tdb" if column.name.startswith("bjd") else "utc"
+    if column.name.startswith("mjd"):
+        return "mjd"
     if column.kind is Kind.MOMENT:
         return "unix"
     return "icrs" if column.name in ("ra_deg", "dec_deg") else ""

@@ -16,9 +16,10 @@ from astropy.io.votable.exceptions import VOTableSpecWarning
 from astropy.table import Table
 
 from iop4d.export.aavso import COLUMNS as OF_AAVSO
-from iop4d.export.content import Content
+from iop4d.export.content import Content, rounded
 from iop4d.export.forms import FORMS
 from iop4d.store.tables import LISTINGS
+from iop4d.store.tables.columns import Kind
 from iop4d.store.tables.results import RESULTS
 
 _NAMES = ("id", "source", "jd_mid", "bjd_tdb", "mag", "mag_err", "p", "chi_deg", "flags",
@@ -122,26 +123,61 @@ def test_the_aavso_format_has_magnitudes_with_all_of_their_error_and_limits() ->
     row = {"id": 1, "source": "BL Lac", "band": "R", "jd_mid": 2461000.5, "mag": 14.0,
            "mag_err": 0.03, "mag_err_common": 0.04, "mag_limit": None, "airmass": 1.25,
            "flags": [], "n_calibrators": 4, "telescope": "T90", "instrument": "I, II",
-           "exptime_s": 60.0}
+           "exptime_s": 60.0, "colour_term": 0.05}
     rows = [row, row | {"mag": None, "mag_limit": 18.5, "band": "r", "flags": ["own_band"]},
-            row | {"mag": None}]
+            row | {"mag": None}, row | {"colour_term": None, "band": "Clear", "mag_err": 12.0},
+            row | {"band": "y", "flags": ["edge"]}]
     text = written("aavso", rows, OF_AAVSO, observer="ABC").decode()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert "#OBSCODE=ABC" in text.splitlines()
     assert lines[0].split(",")[:14] == [
-        "BL Lac", "2461000.500000", "14.0000", "0.0500", "R", "YES", "STD", "ENSEMBLE", "na", "na",
-        "na", "1.250", "na", "na"]
-    assert lines[1].split(",")[2:6] == ["<18.500", "na", "SR", "NO"]
-    assert len(lines) == 2
+        "BL Lac", "2461000.50000000", "14.00000", "0.0500", "R", "YES", "STD", "ENSEMBLE", "na",
+        "na", "na", "1.250", "na", "na"]
+    assert lines[1].split(",")[2:6] == ["<18.5000", "na", "SR", "NO"]
+    assert lines[2].split(",")[3:6] == ["12.000", "O", "NO"]
+    assert lines[2].endswith("|band Clear")
+    assert lines[3].split(",")[4] == "Y"
+    assert lines[3].endswith("|flags edge")
+    assert len(lines) == 4
+    for line in lines:  # the longest fields that the AAVSO allows
+        assert all(len(field) <= most for field, most in zip(
+            line.split(","), (30, 16, 8, 6, 5, 3, 3, 20, 8, 20, 8, 7, 5, 20, 3000), strict=True))
     assert {len(line.split(",")) for line in lines} == {15}
 
 
-def test_units_are_ones_that_astropy_knows() -> None:
+@pytest.mark.parametrize("form", ["vounit", "fits"])
+def test_units_are_those_of_the_virtual_observatory_and_of_fits(form: str) -> None:
     from astropy.units import Unit
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for listing in LISTINGS.values():
+            for column in listing.columns:
+                Unit(column.unit, format=form)
+
+
+def test_ucds_are_of_the_controlled_vocabulary() -> None:
+    from astropy.io.votable.ucd import parse_ucd
 
     for listing in LISTINGS.values():
         for column in listing.columns:
-            Unit(column.unit)
+            assert parse_ucd(column.ucd, check_controlled_vocabulary=True), column.name
+
+
+def test_all_forms_give_the_same_numbers_to_the_last_digit() -> None:
+    rng = np.random.default_rng(5)
+    names = tuple(column.name for column in RESULTS.columns if column.kind in (
+        Kind.NUMBER, Kind.DAY, Kind.MOMENT, Kind.WHOLE))
+    rows = [{name: int(rng.integers(1, 99)) if RESULTS.by_name[name].kind is Kind.WHOLE
+             else float(rng.normal(10.0, 3.0) * 10.0 ** rng.integers(-9, 7)) for name in names}
+            for _ in range(200)]
+    tables = {form: read_table(form, written(form, rows, names))
+              for form in ("csv", "ecsv", "fits", "votable")}
+    for name in names:
+        column = RESULTS.by_name[name]
+        wanted = [rounded(column, row[name]) for row in rows]
+        for form, table in tables.items():
+            assert list(table[name]) == wanted, (form, name)
 
 
 def _pieces(count: int) -> Iterator[list[dict[str, Any]]]:

@@ -19,12 +19,13 @@ _BY_HAND = ("(SELECT string_agg(CASE h.type WHEN 'object' "  # noqa: S608 - name
 _FLAGS = (f"CASE WHEN json_array_length({_HAND}) > 0 THEN CAST(t.\"flags\" AS TEXT) "
           f"|| ';' || {_BY_HAND} ELSE CAST(t.\"flags\" AS TEXT) END")
 _GOOD = f'((t."flags" & {int(NEVER_ALERTS)}) = 0 AND json_array_length({_HAND}) = 0)'
+_OF_SOURCE = '(SELECT s."{}" FROM "source" AS s WHERE s."name" = t."source")'
 
 
 def _number(name: str, words: str, says: str, unit: str = "", ucd: str = "", *, digits: int = 5,
-            shown: bool = False, derived: bool = False) -> Column:
+            shown: bool = False, derived: bool = False, sql: str = "") -> Column:
     return Column(name=name, words=words, says=says, kind=Kind.NUMBER, unit=unit, ucd=ucd,
-                  digits=digits, shown=shown, derived=derived)
+                  digits=digits, shown=shown, derived=derived, sql=sql)
 
 
 _Q, _U = "phys.polarization.stokes.Q", "phys.polarization.stokes.U"
@@ -144,6 +145,12 @@ MORE = (
            ucd="time.epoch;obs"),
     Column(name="revision", words="Revision", says="Number of the revision, from 1",
            kind=Kind.WHOLE, ucd="meta.version"),
+    _number("mjd_mid", "MJD", "MJD(UTC) of mid-exposure", "d", "time.epoch", digits=8,
+            sql='(t."jd_mid" - 2400000.5)'),
+    _number("ra_deg", "RA", "Right ascension of the source in the catalogue, ICRS", "deg",
+            "pos.eq.ra", digits=7, sql=_OF_SOURCE.format("ra_deg")),
+    _number("dec_deg", "Dec", "Declination of the source in the catalogue, ICRS", "deg",
+            "pos.eq.dec", digits=7, sql=_OF_SOURCE.format("dec_deg")),
 )
 #: What the pages and the addresses for programs have besides.
 _OTHERS = (
@@ -157,7 +164,7 @@ _OTHERS = (
     Column(name="frame_id", words="Frame", says="Number of its frame, or of one of its frames",
            kind=Kind.WHOLE, derived=True, ucd="meta.id.assoc"),
     Column(name="software", words="Software", says="Version of iop4d that computed it, or IOP4",
-           ucd="meta.software"),
+           ucd="meta.id;meta.software"),
     Column(name="created_at", words="Made", says="When it was computed first, Unix seconds",
            kind=Kind.MOMENT, unit="s", ucd="time.creation", digits=3),
     Column(name="changed_at", words="Changed", says="When it changed last, Unix seconds",

@@ -84,7 +84,7 @@ MASTERS = Listing(
         number("scatter", "Scatter", "Scatter of its pixels", "adu", "stat.stdev", digits=3,
                shown=True),
         whole("revision", "Revision", "Number of the revision, from 1", ucd="meta.version"),
-        _text("path", "Path", "Where its file stands", "meta.file", shown=False),
+        _text("path", "Path", "Where its file stands", "meta.id;meta.file", shown=False),
         _text("sha256", "SHA-256", "Digest of its file", "meta.checksum", shown=False),
         _CHANGED))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from iop4d.config import Site
 from iop4d.export.forms import FORMS
 from iop4d.store.tables import LISTINGS
 from iop4d.web.app import create_app
+from tests.support.votlint import complaints, needs_votlint
 from tests.web.conftest import execute
 
 #: What people, programs and attackers write into an address.
@@ -115,7 +117,7 @@ def test_a_list_as_a_file_has_the_same_rows(client: FlaskClient, form: str) -> N
     data = answer.get_data()
     if form == "aavso":
         lines = [line for line in data.decode().splitlines() if not line.startswith("#")]
-        assert [line.split(",")[1] for line in lines] == [f"{r['jd_mid']:.6f}" for r in rows]
+        assert [line.split(",")[1] for line in lines] == [f"{r['jd_mid']:.8f}" for r in rows]
         return
     reading: dict[str, Any] = {
         "csv": {"format": "ascii.csv", "comment": "#"}, "ecsv": {"format": "ascii.ecsv"},
@@ -123,6 +125,15 @@ def test_a_list_as_a_file_has_the_same_rows(client: FlaskClient, form: str) -> N
     table = Table.read(data.decode() if "csv" in form else io.BytesIO(data), **reading)
     assert list(table["id"]) == [row["id"] for row in rows]
     assert table["mag"][0] == pytest.approx(rows[0]["mag"], abs=1e-5)
+
+
+@needs_votlint
+def test_votlint_has_nothing_to_say_of_a_download(client: FlaskClient, tmp_path: Path) -> None:
+    path = tmp_path / "results.vot"
+    for address in ("/api/v1/results?format=votable", "/api/v1/frames?format=votable",
+                    "/api/v1/sources?format=votable"):
+        path.write_bytes(client.get(address).get_data())
+        assert complaints(path) == [], address
 
 
 def test_withdrawn_results_are_in_no_list_and_no_file(filled: Site) -> None:

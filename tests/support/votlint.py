@@ -1,0 +1,21 @@
+"""STILTS's votlint, where it is installed (Debian's package stilts)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+#: For tests that need it.
+needs_votlint = pytest.mark.skipif(shutil.which("stilts") is None,
+                                   reason="stilts is not installed")
+
+
+def complaints(path: Path) -> list[str]:
+    """Its errors and warnings of a VOTable, those of UCDs, units and the schema too."""
+    said = subprocess.run(
+        ["stilts", "votlint", f"votable={path}", "validate=true", "ucd=true", "unit=true"],
+        capture_output=True, text=True, check=False, timeout=100)
+    return (said.stdout + said.stderr).splitlines()
