@@ -82,9 +82,10 @@ def _line(archive: Archive, state: dict[str, Any]) -> str:
 
 @archives.command()
 @click.argument("name")
+@json_option
 @site_options
 @click.pass_context
-def check(ctx: click.Context, name: str, site_after: str | None,
+def check(ctx: click.Context, name: str, as_json: bool, site_after: str | None,
           overrides_after: tuple[str, ...]) -> None:
     """Log in to the archive NAME and show what would be downloaded. Downloads nothing."""
     from iop4d.archives.nights import find_archive
@@ -92,12 +93,12 @@ def check(ctx: click.Context, name: str, site_after: str | None,
     site = load(ctx, site_after, overrides_after)
     archive = find_archive(name, site.archive)
     if isinstance(archive, FolderArchive):
-        _check_folder(archive)
+        _check_folder(archive, as_json)
         return
-    asyncio.run(_check(site, archive))
+    asyncio.run(_check(site, archive, as_json))
 
 
-def _check_folder(archive: Archive) -> None:
+def _check_folder(archive: Archive, as_json: bool) -> None:
     import re
 
     if not archive.path.is_dir():
@@ -106,24 +107,29 @@ def _check_folder(archive: Archive) -> None:
     pattern = re.compile(archive.file_pattern)
     names = [p.name for p in archive.path.rglob("*") if p.is_file()]
     wanted = [n for n in names if pattern.search(n)]
-    click.echo(f"{archive.path}: {len(names)} files, {len(wanted)} of them match the key "
-               "'file_pattern'")
+    if as_json:
+        write_json({"path": archive.path, "files": len(names), "wanted": len(wanted)})
+    else:
+        click.echo(f"{archive.path}: {len(names)} files, {len(wanted)} of them match the key "
+                   "'file_pattern'")
     if names and not wanted:
         raise Iop4dError(f"no file matches file_pattern = '{archive.file_pattern}'; one of "
                          f"them is {names[0]}")
 
 
-async def _check(site: Site, archive: ServerArchive) -> None:
+async def _check(site: Site, archive: ServerArchive, as_json: bool) -> None:
     from datetime import timedelta
 
     from iop4d.archives.survey import parent_names, survey_night
 
-    session = await _connected(archive)
+    session = await _connected(archive, quiet=as_json)
     try:
         known, tonight = _known(site, archive), _tonight(site, archive)
         nights = [await survey_night(session, archive, tonight - timedelta(days=k), known)
                   for k in range(archive.lookback_nights + 1)]
-        for night in nights:
+        if as_json:
+            write_json([_night_facts(night) for night in nights])
+        for night in [] if as_json else nights:
             click.echo(_night_line(night))
         if all(night.listing is None for night in nights):
             above, names = await parent_names(session, archive)
@@ -145,12 +151,22 @@ async def _check(site: Site, archive: ServerArchive) -> None:
         await session.close()
 
 
-async def _connected(archive: ServerArchive) -> Session:
+async def _connected(archive: ServerArchive, *, quiet: bool = False) -> Session:
     from iop4d.archives.session import connect
 
     session = await connect(archive)
-    click.echo(f"{archive.host} answers; the login of {archive.user} succeeded.")
+    if not quiet:
+        click.echo(f"{archive.host} answers; the login of {archive.user} succeeded.")
     return session
+
+
+def _night_facts(night: NightSurvey) -> dict[str, Any]:
+    """A night on a server, for programs."""
+    return {"night": str(night.night), "folder": night.folder, "exists": night.listing is not None,
+            "files": night.files, "wanted": len(night.wanted),
+            "missing": [file.entry.name for file in night.missing],
+            "missing_bytes": night.missing_bytes,
+            "cut_off": night.listing.cut_off if night.listing else ""}
 
 
 def _night_line(night: NightSurvey) -> str:
@@ -199,10 +215,11 @@ def _tonight(site: Site, archive: Archive) -> date:
 @click.option("--since", metavar="NIGHT", help="Only nights from this one on.")
 @click.option("--until", metavar="NIGHT", help="Only nights up to this one.")
 @click.option("--missing", is_flag=True, help="Only nights of which files are missing here.")
+@json_option
 @site_options
 @click.pass_context
 def discover(ctx: click.Context, name: str, since: str | None, until: str | None, missing: bool,
-             site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+             as_json: bool, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """List the nights on the server of NAME, and how much of each was downloaded."""
     site = load(ctx, site_after, overrides_after)
     archive = _remote(site, name)
@@ -211,14 +228,18 @@ def discover(ctx: click.Context, name: str, since: str | None, until: str | None
     tonight = _tonight(site, archive)
     first, last = (parse_night(n, tonight=tonight) if n else None for n in (since, until))
     check_order(since and str(first), until and str(last))
-    asyncio.run(_discover(site, archive, first, last, missing))
+    facts = asyncio.run(_discover(site, archive, first, last, missing=missing, as_json=as_json))
+    if as_json:
+        write_json(facts)
 
 
-async def _discover(site: Site, archive: ServerArchive, first: date | None, last: date | None,
-                    missing: bool) -> None:
+async def _discover(site: Site, archive: ServerArchive, first: date | None, last: date | None, *,
+                    missing: bool, as_json: bool) -> list[dict[str, Any]]:
+    """The nights that are listed; as lines at once, if not for programs."""
     from iop4d.archives.survey import nights_on, survey_night
 
-    session = await _connected(archive)
+    session = await _connected(archive, quiet=as_json)
+    facts = []
     try:
         known, count, lacking = _known(site, archive), 0, 0
         nights = [night async for night in nights_on(session, archive)]
@@ -229,10 +250,14 @@ async def _discover(site: Site, archive: ServerArchive, first: date | None, last
             count += 1
             lacking += len(found.missing)
             if found.missing or not missing:
-                click.echo(_night_line(found))
-        click.echo(f"{counted(count, 'night')}, {counted(lacking, 'file')} missing here.")
+                facts.append(_night_facts(found))
+                if not as_json:
+                    click.echo(_night_line(found))
+        if not as_json:
+            click.echo(f"{counted(count, 'night')}, {counted(lacking, 'file')} missing here.")
     finally:
         await session.close()
+    return facts
 
 
 def _remote(site: Site, name: str) -> ServerArchive:

@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -119,10 +119,12 @@ def _save(site: Site, chosen: list[Source]) -> None:
 @click.option("--band", help="Only this band.")
 @click.option("--floor", default=0.005, show_default=True, metavar="MAG",
               help="Maximum scatter of a constant star beyond its photometric errors.")
+@json_option
 @site_options
 @click.pass_context
 def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: float,
-                      site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+                      as_json: bool, site_after: str | None,
+                      overrides_after: tuple[str, ...]) -> None:
     """Say which calibrators of SOURCE vary or have a wrong magnitude, over all nights there are.
 
     Each is held against the weighted mean of the others, frame by frame, for each camera and band
@@ -142,22 +144,34 @@ def check_calibrators(ctx: click.Context, source: str, band: str | None, floor: 
     groups: dict[tuple[str, str], list[Instrumental]] = {}
     for row in rows:
         groups.setdefault((row.instrument, row.band), []).append(row)
-    if not groups:
+    checked = [_checked(instrument, own_band, group, floor, stars)
+               for (instrument, own_band), group in sorted(groups.items())]
+    if as_json:
+        write_json(checked)
+        return
+    if not checked:
         click.echo(f"No measurements of the {len(stars)} calibrators of {target.name}.")
-    for (instrument, own_band), group in sorted(groups.items()):
-        _check(instrument, own_band, group, floor, stars)
+    for one in checked:
+        _show_checked(**one)
 
 
-def _check(instrument: str, band: str, rows: list[Instrumental], floor: float,
-           stars: dict[str, Source]) -> None:
+def _checked(instrument: str, band: str, rows: list[Instrumental], floor: float,
+             stars: dict[str, Source]) -> dict[str, Any]:
+    """What is found of the calibrators in one camera and band."""
     from iop4d.model.source import listed_in
     from iop4d.science.calibrator_check import check_stars
 
-    frames, nights = {row.frame for row in rows}, {row.night for row in rows}
-    click.echo(f"{instrument} {band}: {len(frames)} frames of {len(nights)} nights")
+    return {"instrument": instrument, "band": band, "frames": len({row.frame for row in rows}),
+            "nights": len({row.night for row in rows}),
+            "calibrators": check_stars(rows, listed_in(stars.values(), band), floor=floor)}
+
+
+def _show_checked(*, instrument: str, band: str, frames: int, nights: int,
+                  calibrators: list[CheckedStar]) -> None:
+    click.echo(f"{instrument} {band}: {frames} frames of {nights} nights")
     click.echo(f"  {'calibrator':<24} {'frames':>6} {'scatter':>8} {'excess':>8} {'p-value':>8} "
                f"{'catalogue off by':>18}")
-    for star in check_stars(rows, listed_in(stars.values(), band), floor=floor):
+    for star in calibrators:
         click.echo(f"  {star.name:<24} {star.n:>6} " + _steadiness(star)
                    + f" {_offset(star.offset, star.offset_err):>18}"
                    + ("  varies" if star.varies else "")
@@ -278,9 +292,11 @@ def _tell_pairs(pairs: list[tuple[Source, Source]]) -> None:
 
 
 @catalogue.command()
+@json_option
 @site_options
 @click.pass_context
-def check(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+def check(ctx: click.Context, as_json: bool, site_after: str | None,
+          overrides_after: tuple[str, ...]) -> None:
     """List the stars that stand twice in the catalogue, within 2 arcsec, under two names."""
     from iop4d.store import catalogue as store
 
@@ -288,6 +304,11 @@ def check(ctx: click.Context, site_after: str | None, overrides_after: tuple[str
     with database.read() as db:
         sources = store.load(db).sources
     pairs = twice(sources)
+    if as_json:
+        write_json({"sources": len(sources), "pairs": [
+            {"names": [one.name, other.name], "arcsec": arcsec_between(one, other)}
+            for one, other in pairs]})
+        ctx.exit(1 if pairs else 0)
     _tell_pairs(pairs)
     click.echo(f"{len(sources)} sources; pairs within {SAME_ARCSEC:g} arcsec: {len(pairs)}.")
     ctx.exit(1 if pairs else 0)

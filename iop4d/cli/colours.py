@@ -16,6 +16,7 @@ from iop4d.cli.common import (
     open_database,
     site_options,
 )
+from iop4d.cli.output import json_option, write_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ class Seen:
               help="The colour to measure against; without it one that suits the band.")
 @click.option("--since", type=NIGHT, metavar="NIGHT", help="Only nights from this one on.")
 @click.option("--until", type=NIGHT, metavar="NIGHT", help="Only nights up to this one.")
+@json_option
 @site_options
 @click.pass_context
 def calibrate_colours(ctx: click.Context, instrument: str, band: str | None, colour: str | None,
-                      since: str | None, until: str | None, site_after: str | None,
+                      since: str | None, until: str | None, as_json: bool, site_after: str | None,
                       overrides_after: tuple[str, ...]) -> None:
     """Measure the colour terms of INSTRUMENT from the calibrators of many nights.
 
@@ -70,23 +72,61 @@ def calibrate_colours(ctx: click.Context, instrument: str, band: str | None, col
     if not rows:
         raise Iop4dError(f"no photometry frame of {instrument} has a usable calibrator; "
                          "'iop4d instruments list' lists the instruments")
+    facts = []
     for number, own in enumerate(sorted({row.band for row in rows})):
+        of_band = [row for row in rows if row.band == own]
+        if as_json:
+            facts.append(_for_programs(instrument, own, of_band, known, colour))
+            continue
         click.echo("\n" * bool(number), nl=False)
-        _band(instrument, own, [row for row in rows if row.band == own], known, colour)
+        _band(instrument, own, of_band, known, colour)
+    if as_json:
+        write_json(facts)
+
+
+def _measured(band: str, rows: list[Instrumental], catalogue: Catalogue,
+              names: tuple[str, ...]) -> tuple[str, list[Seen], Slope] | None:
+    """The first of some colours for which there are enough stars, with them and its term."""
+    for name in names:
+        seen = offsets_of(rows, catalogue, band, name)
+        found = _fit(seen)
+        if found is not None:
+            return name, seen, found
+    return None
+
+
+def _colours_for(band: str, asked: str | None) -> tuple[str, ...]:
+    from iop4d.model.colours import COLOURS_OF
+
+    return (asked,) if asked else COLOURS_OF.get(band, ())
+
+
+def _for_programs(instrument: str, band: str, rows: list[Instrumental], catalogue: Catalogue,
+                  asked: str | None) -> dict[str, Any]:
+    """One band with its stars; without a term where too few have a colour."""
+    facts: dict[str, Any] = {"instrument": instrument, "band": band,
+                             "frames": len({row.frame for row in rows}),
+                             "nights": sorted({row.night for row in rows})}
+    measured = _measured(band, rows, catalogue, _colours_for(band, asked))
+    if measured is None:
+        return {**facts, "colour": None, "term": None, "term_err": None, "calibrators": []}
+    name, seen, found = measured
+    return {**facts, "colour": name, "term": found.term, "term_err": found.err,
+            "chance": found.chance, "chi2": found.chi2, "dof": found.dof, "calibrators": [
+                {"name": star.star, "field": star.field, "colour": star.colour,
+                 "offset": star.offset, "offset_err": star.err, "left": float(left),
+                 "used": bool(used)}
+                for star, left, used in zip(seen, found.residual, found.used, strict=True)]}
 
 
 def _band(instrument: str, band: str, rows: list[Instrumental], catalogue: Catalogue,
           asked: str | None) -> None:
     """Measure and print one band."""
-    from iop4d.model.colours import COLOURS_OF
-
-    names = (asked,) if asked else COLOURS_OF.get(band, ())
-    for name in names:
-        seen = offsets_of(rows, catalogue, band, name)
-        found = _fit(seen)
-        if found is not None:
-            _print(instrument, band, name, rows, seen, found)
-            return
+    names = _colours_for(band, asked)
+    if measured := _measured(band, rows, catalogue, names):
+        name, seen, found = measured
+        _print(instrument, band, name, rows, seen, found)
+        return
     click.echo(f"{instrument} {band}: fewer than {_FEWEST_STARS} calibrators of different "
                f"{' or '.join(names) or 'colours'} in the catalogue's magnitudes")
 

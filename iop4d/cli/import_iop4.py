@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, site_options
-from iop4d.cli.output import counted, echo
+from iop4d.cli.output import counted, echo, json_option, plain, write_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--no-results", is_flag=True, help="Only the catalogue and the archives.")
 @click.option("--dry-run", is_flag=True, help="Say what would come; write nothing.")
+@json_option
 @site_options
 @click.pass_context
-def import_iop4(ctx: click.Context, path: Path, no_results: bool, dry_run: bool,
+def import_iop4(ctx: click.Context, path: Path, no_results: bool, dry_run: bool, as_json: bool,
                 site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Bring the catalogue, the results and the archives of IOP4 to this site.
 
@@ -58,11 +59,18 @@ def import_iop4(ctx: click.Context, path: Path, no_results: bool, dry_run: bool,
     report = bring(database, found, by=getpass.getuser(), now=time.time(), dry_run=dry_run,
                    with_results=not no_results)
     if configuration is not None:
-        _archives(site, configuration, dry_run)
+        _add_archives(site, configuration, dry_run)
+    if as_json:
+        write_json({"dry_run": dry_run, **plain(report), "archives": {
+            "added": list(configuration.sections) if configuration else [],
+            "notes": configuration.notes if configuration else []}})
+        return
+    if configuration is not None:
+        _say_archives(site, configuration, dry_run)
     _say(report, dry_run)
 
 
-def _archives(site: Site, found: Configuration, dry_run: bool) -> None:
+def _add_archives(site: Site, found: Configuration, dry_run: bool) -> None:
     """Add sections to the end of the site file."""
     from iop4d.config.load import SITE_FILE, parse_site, site_text
     from iop4d.fits.atomic import write_atomic
@@ -72,6 +80,12 @@ def _archives(site: Site, found: Configuration, dry_run: bool) -> None:
         parse_site(text, root=site.root)
         if not dry_run:
             write_atomic(site.root / SITE_FILE, [text.encode()], durable=True)
+
+
+def _say_archives(site: Site, found: Configuration, dry_run: bool) -> None:
+    from iop4d.config.load import SITE_FILE
+
+    if found.sections:
         echo(f"{_would(dry_run, 'archives added to')} {site.root / SITE_FILE}: "
              f"{', '.join(found.sections)}")
     for note in found.notes:

@@ -238,10 +238,11 @@ def _polarimetry(facts: FrameFacts, instrument: Instrument) -> list[str]:
 @click.argument("instrument")
 @click.option("--since", type=NIGHT, metavar="NIGHT", help="Only nights from this one on.")
 @click.option("--until", type=NIGHT, metavar="NIGHT", help="Only nights up to this one.")
+@json_option
 @site_options
 @click.pass_context
 def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | None,
-                           until: str | None, site_after: str | None,
+                           until: str | None, as_json: bool, site_after: str | None,
                            overrides_after: tuple[str, ...]) -> None:
     """Measure q0, u0 and the zero angle of INSTRUMENT from the standards that it observed.
 
@@ -281,6 +282,9 @@ def calibrate_polarisation(ctx: click.Context, instrument: str, since: str | Non
         np.array([s[:2] for s in seen]), np.array([s[2:] for s in seen]),
         np.array([s.p for s in of]), np.array([s.chi_deg for s in of]),
         np.array([s.p_err for s in of]), np.array([s.chi_err_deg for s in of]))
+    if as_json:
+        write_json(_for_programs(found, rows, of, instrument))
+        return
     for row, source, left in zip(rows, of, found.residual, strict=True):
         click.echo(_line(row, source, left))
     _print(found, rows, instrument)
@@ -315,6 +319,17 @@ def _line(row: Result, source: Source, left: Any) -> str:
     return (f"{row.night}  {source.name:14s} p {100 * source.p:6.3f} % listed, "
             f"{100 * row.p:6.3f} % measured; left over q {100 * left[0]:+7.3f} %, "
             f"u {100 * left[1]:+7.3f} %")
+
+
+def _for_programs(found: Any, rows: list[Result], of: list[Source],
+                  instrument: str) -> dict[str, Any]:
+    """The constants and what they rest on; polarisation as fractions."""
+    constants = {field.name: getattr(found, field.name) for field in fields(found)
+                 if field.name != "residual"}
+    return {"instrument": instrument, **constants, "observations": [
+        {"result": row.id, "night": row.night, "source": source.name, "p_listed": source.p,
+         "p": row.p, "left_q": float(left[0]), "left_u": float(left[1])}
+        for row, source, left in zip(rows, of, found.residual, strict=True)]}
 
 
 def _print(found: Any, rows: list[Result], instrument: str) -> None:

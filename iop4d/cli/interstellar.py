@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.output import json_option, write_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 @click.argument("source")
 @click.option("--instrument", help="Only groups of this instrument.")
 @click.option("--write", is_flag=True, help="Write the value to the catalogue.")
+@json_option
 @site_options
 @click.pass_context
 def interstellar(ctx: click.Context, source: str, instrument: str | None, write: bool,
-                 site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+                 as_json: bool, site_after: str | None, overrides_after: tuple[str, ...]) -> None:
     """Measure the interstellar polarisation of the field of SOURCE from its stars.
 
     All polariser groups of all nights count: what their field stars share is polarisation by dust,
@@ -50,26 +52,33 @@ def interstellar(ctx: click.Context, source: str, instrument: str | None, write:
         target = catalogue.find(db, source)
         groups = {name: _groups(db, target.name, tool) for name, tool in tools.items()
                   if instrument in (None, name)}
-    means: list[FieldMean] = []
+    means: dict[str, FieldMean] = {}
+    lines: list[str] = []
     for name, seen in groups.items():
         placed = [group for group in seen if group.angle_err_deg < UNKNOWN_ANGLE_ERR]
         if len(placed) < len(seen):
-            click.echo(f"{name}: {len(seen) - len(placed)} groups left out, whose zero angle is "
+            lines.append(f"{name}: {len(seen) - len(placed)} groups left out, whose zero angle is "
                        f"not measured: 'iop4d calibrate-polarisation {name}' measures it")
         if (mean := mean_of_groups(placed)) is not None:
-            means.append(mean)
-            click.echo(f"{name}: {_text(mean)}, from {mean.groups} groups")
+            means[name] = mean
+            lines.append(f"{name}: {_text(mean)}, from {mean.groups} groups")
         elif placed:
-            click.echo(f"{name}: {len(placed)} groups, at least 3 are needed")
+            lines.append(f"{name}: {len(placed)} groups, at least 3 are needed")
+    for line in [] if as_json else lines:
+        click.echo(line)
     if not means:
         raise Iop4dError(f"no field stars of three polariser groups of {target.name} are stored, "
                          "of an instrument whose zero angle is measured")
-    best = combined(means)
-    click.echo(f"{target.name}: {_text(best)}")
+    best = combined(list(means.values()))
+    if not as_json:
+        click.echo(f"{target.name}: {_text(best)}")
     if write:
         with database.write() as tx:
             catalogue.save(tx, [replace(target, interstellar=(
                 best.q, best.q_err, best.u, best.u_err))])
+    if as_json:
+        write_json({"source": target.name, "mean": best, "instruments": means, "written": write})
+    elif write:
         click.echo(f"Written to the catalogue at {time.strftime('%H:%M:%S', time.gmtime())} UTC.")
 
 

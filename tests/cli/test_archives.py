@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import threading
@@ -139,6 +140,10 @@ def test_nights_on_the_server_are_discovered_and_fetched_by_name(site: Path) -> 
     assert code == 0, said
     assert "2 nights, 3 files missing here" in said
     assert f"{BEFORE}" in said
+    nights = json.loads(run(site, "discover", "T090", "--json")[1])
+    assert [(night["night"], len(night["missing"])) for night in nights] == [
+        (f"{TONIGHT}", 2), (f"{BEFORE}", 1)]
+    assert f"{TONIGHT}" in [n["night"] for n in json.loads(run(site, "check", "T090", "--json")[1])]
     place = f"T090/{BEFORE:%y%m%d}"
     code, said = run(site, "fetch", place, "--dry-run")
     assert "would download" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -203,6 +204,9 @@ def test_a_variable_calibrator_is_told(folder: Path) -> None:
     lines = {name: line for name in names for line in ran.output.splitlines() if name in line}
     assert [name for name, line in lines.items() if line.endswith("varies")] == [names[1]]
     assert " 29 " in lines[names[0]]  # the saturated one is left out
+    (facts,) = json.loads(run(folder, "check-calibrators", "BL Lac", "--json").output)
+    assert (facts["band"], facts["frames"], facts["nights"]) == ("R", 30, 3)
+    assert [star["name"] for star in facts["calibrators"] if star["varies"]] == [names[1]]
 
 
 @pytest.mark.parametrize(("frames", "mode"), [(1, "photometry"), (4, "polarimetry")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,9 @@ def test_the_term_is_found_and_its_section_is_one_of_the_site_file(site: Path) -
         "AndorT90", "V", "B-V", "2024-03-10")
     assert abs(term.term - TERM) < 3 * term.term_err
     assert 0.004 < term.term_err < 0.02
+    (facts,) = json.loads(run(site, "AndorT90", "--json").output)
+    assert (facts["band"], facts["colour"], len(facts["calibrators"])) == ("V", "B-V", 12)
+    assert round(facts["term"], 4) == term.term
     andor = next(i for i in find_instruments((), (), loaded.colour_term) if i.name == "AndorT90")
     held = andor.system.term_at("V", 2460380.5)
     assert held is not None

@@ -95,6 +95,58 @@ def test_programs_read_json(site: Path, words: str) -> None:
     assert found or words in ("users", "alerts")
 
 
+#: Commands without --json, and why no program needs it. What is not here has it.
+_TABLES = "it writes a table or a file in a form that programs read"
+_DOES = "it does one thing; programs read the exit code, and the thing by the list of its kind"
+_STAYS = "it runs until it is stopped"
+WITHOUT_JSON = {
+    **dict.fromkeys((
+        "results", "catalogue export", "catalogue find-calibrators", "instruments draft",
+        "completion", "docs", "systemd install", "users token add"), _TABLES),
+    **dict.fromkeys((
+        "init", "catalogue import", "catalogue remove", "catalogue rename", "archives fetch",
+        "masters reject", "masters restore", "index", "reload", "reduce", "samp", "flag", "ignore",
+        "rules add", "rules change", "rules mute", "rules new", "rules remove", "rules unmute",
+        "alerts ack", "alerts snooze", "triggers add", "triggers end", "users add", "users remove",
+        "users role", "users token revoke", "store copy", "store rename-node"), _DOES),
+    **dict.fromkeys(("run", "web", "shell", "demo"), _STAYS)}
+
+
+def callable_groups(group: click.Group, words: tuple[str, ...] = (),
+                    ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Groups that do something of their own, such as to list."""
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield (*words, name), command
+            yield from callable_groups(command, (*words, name))
+
+
+def test_programs_read_json_of_every_command_or_there_is_a_reason_why_not() -> None:
+    every = {" ".join(words): command
+             for words, command in (*commands(cli), *callable_groups(cli))}
+    has = {words for words, command in every.items()
+           if any("--json" in option.opts for option in command.params)}
+    assert set(every) - has == set(WITHOUT_JSON)
+    assert "archives" in has
+
+
+def test_json_of_what_the_catalogue_and_the_archives_are_checked_for(site: Path) -> None:
+    assert json.loads(call(site, "catalogue", "check", "--json").stdout)["pairs"] == []
+    assert json.loads(call(site, "catalogue", "check-calibrators", "BLLac", "--json").stdout) == []
+    folder = site / "raw" / "raw"
+    folder.mkdir(parents=True)
+    (folder / "a.fits").touch()
+    try:
+        assert json.loads(call(site, "archives", "check", "raw", "--json").stdout) == {
+            "path": str(folder), "files": 1, "wanted": 1}
+    finally:
+        (folder / "a.fits").unlink()
+        folder.rmdir()
+
+
 def test_json_says_what_the_lists_say(site: Path) -> None:
     assert json.loads(call(site, "retry", "--failed", "--dry-run", "--json").stdout) == [
         {"id": 1, "name": "a.fits", "reason": "clouds"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +98,9 @@ def test_the_proposed_section_holds_the_truth_and_is_a_site_s(folder: Path) -> N
     # An old fault: the present zero angle's error, of 2 deg, was taken for noise of each point.
     assert max(section.q0_err, section.u0_err) < 3 * 100 * ERR
     assert section.since == "2024-04-01"
+    facts = json.loads(run(folder, "DIPOL", "--json"))
+    assert round(100 * facts["q0"], 4) == section.q0
+    assert len(facts["observations"]) == 5
 
 
 def test_observations_of_a_turned_camera_have_no_part(folder: Path) -> None:

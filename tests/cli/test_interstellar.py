@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from pathlib import Path
@@ -76,6 +77,9 @@ def test_the_field_s_polarisation_is_measured_and_written(folder: Path) -> None:
     assert abs(q - ISP[0]) < 3 * q_err < 0.02
     assert abs(u - ISP[1]) < 3 * u_err < 0.02
     assert q_err > 0.002  # the instrument's q0 is known to no better
+    facts = json.loads(run(folder, "BL Lac", "--json"))
+    assert facts["mean"]["q"] == pytest.approx(q, abs=1e-5)
+    assert (facts["instruments"]["AndorT90"]["groups"], facts["written"]) == (20, False)
     assert "Written" in run(folder, "BL Lac", "--write")
     database = Database(folder / "iop4d.db")
     with database.read() as db:

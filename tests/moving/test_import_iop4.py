@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import sqlite3
 from pathlib import Path
@@ -67,6 +68,9 @@ def rows_of(site: Path) -> list[dict[str, str]]:
 
 def test_the_database_of_iop4_comes_with_its_results_flags_and_archives(
         site: Path, old: Path) -> None:
+    facts = json.loads(bring(site, old / "config.yaml", "--dry-run", "--json"))
+    assert (facts["sources_added"], facts["results"]["added"], facts["flagged"]) == (1, 8, 2)
+    assert (facts["dry_run"], bool(facts["archives"]["added"])) == (True, True)
     said = bring(site, old / "config.yaml")
     assert "sources added: 1; in the catalogue already: 3" in said
     assert "results added: 8, with a flag set by hand: 2" in said
