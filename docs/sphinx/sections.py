@@ -24,7 +24,7 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "explanation": ("Explanation", "Why it is so: the science with its equations, what errors mean,"
                     " what was measured, what was decided.",
                     ("architecture", "science", "reliability", "security", "numbers", "glossary",
-                     "decisions/index", "changelog")),
+                     "licences", "decisions/index", "changelog")),
 }
 
 _FIRST = """\
