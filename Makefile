@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 JOBS ?= 4
+# Each test that starts a program would compile all of it again.
+export PYTHONDONTWRITEBYTECODE :=
 
 DOCS := $(VENV)/.docs
 .PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql notebooks lock release-check clean help
@@ -28,7 +30,9 @@ lint: $(STAMP)  ## Style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# First the tests are compiled, once, as all four processes would do it at the same time.
 pytest: $(STAMP)  ## The tests alone, four files at a time, as many of them wait; ARGS="-k name", JOBS=0 for one process
+	$(BIN)/python -m pytest --collect-only --quiet --quiet $(ARGS) > /dev/null || true  # the next line says what is wrong
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200", ARGS="--scale": as a site grows, ARGS="--large": 61 Mpx

@@ -22,9 +22,9 @@ _PIECES = st.sampled_from([
 NAMES = st.one_of(st.lists(_PIECES, max_size=8).map("".join), st.text(
     st.characters(exclude_categories=()), max_size=60))
 
-_MANY = settings(max_examples=2500, deadline=None, derandomize=True, database=None,
+_MANY = settings(max_examples=800, deadline=None, derandomize=True, database=None,
                  suppress_health_check=[HealthCheck.too_slow])
-_SOME = settings(_MANY, max_examples=1000)
+_SOME = settings(_MANY, max_examples=400)
 
 
 @pytest.mark.parametrize("name", [

@@ -1,11 +1,10 @@
-"""A large tree is scanned in bounded time and memory; odd names and times do no harm."""
+"""A large tree is scanned in bounded memory; odd names and times do no harm."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,27 +16,25 @@ from iop4d.archives.tree import Tree, look, protect
 from iop4d.config import FolderArchive
 
 FILES = FolderArchive(name="raw").file_pattern
-MANY = 100_000
+MANY = 20_000
 
 
 @pytest.fixture(scope="module")
 def forest() -> Iterator[Path]:
     memory = Path("/dev/shm")
     root = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    for night in range(100):
+    for night in range(20):
         folder = root / f"night-{night}"
         folder.mkdir()
-        for number in range(MANY // 100):
+        for number in range(MANY // 20):
             os.close(os.open(folder / f"frame-{number:04d}.fit", os.O_CREAT))
     yield root
     shutil.rmtree(root)
 
 
-def test_100_000_files_are_scanned_within_seconds(forest: Path) -> None:
-    began = time.monotonic()
+def test_every_file_of_a_large_tree_is_found_once(forest: Path) -> None:
     found = Tree(forest, FILES, KnownFiles()).scan()
     assert (found.frames, len(found.new), found.refused) == (MANY, MANY, {})
-    assert time.monotonic() - began < 10.0
 
 
 def test_known_files_take_no_memory(forest: Path) -> None:
@@ -50,7 +47,7 @@ def test_known_files_take_no_memory(forest: Path) -> None:
     finally:
         tracemalloc.stop()
     assert (found.frames, found.new) == (MANY, {})
-    assert peak < 5e6
+    assert peak < 1e6  # 50 bytes a file; a path is larger
 
 
 def test_a_name_that_is_no_text_is_told_and_left(tmp_path: Path) -> None:
