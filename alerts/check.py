@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from iop4d.alerts.conditions import SYSTEM, Form
 from iop4d.alerts.rules import CompiledRule, compile_rule
 from iop4d.config import Rule, Site, WrongRule
+from iop4d.config.triggers import BROKER
 from iop4d.config.workers import ENGINE
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import ConfigError
@@ -50,6 +51,7 @@ class RuleNames:
             "rule": [*rules_of(site), *(wrong.name for wrong in site.wrong_rules)]}
         subjects = {name: by_kind[kind] for name, (_, _, kind) in SYSTEM.items()}
         engine = [ENGINE] if site.workers.engine == "dask" else []
+        engine += [BROKER] if site.triggers.topics else []
         without = [archive.name for archive in site.archive if not archive.telescope]
         return cls(tags=[tag.name for tag in site.tag], instruments=by_kind["instrument"],
                    shared=bool(site.site.node), subjects={

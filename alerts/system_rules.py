@@ -104,14 +104,16 @@ def silent(state: SystemState, _window: float) -> Values:
 
 
 def unreachable(state: SystemState, _window: float) -> Values:
-    """Hours for which an archive, the engine of Dask, or another node has not been in order."""
+    """Hours for which an archive, the engine of Dask, the broker of triggers or another node has
+    not been in order."""
     fine = ("ok", "starting", "paused")
     return {a["name"]: state.hours_of("bad", a["name"], a["state"] not in fine)
             for a in _reached(state)}
 
 
 def _reached(state: SystemState) -> list[Mapping[str, Any]]:
-    """What is reached over a network: the archives, the engine where that is Dask, other nodes."""
+    """What is reached over a network: the archives, the engine where that is Dask, the broker of
+    triggers, other nodes."""
     found = _reached_by(state.beat)
     for node, beat in state.others.items():
         away = nodes.is_away(beat, state.now)
@@ -123,9 +125,9 @@ def _reached(state: SystemState) -> list[Mapping[str, Any]]:
 
 
 def _reached_by(beat: Mapping[str, Any], whose: str = "") -> list[Mapping[str, Any]]:
-    engine = beat.get("engine")
+    others = [beat[name] for name in ("engine", "triggers") if beat.get(name)]
     return [*beat.get("archives", ()),
-            *([{**engine, "name": f"{engine['name']}{whose}"}] if engine else [])]
+            *({**one, "name": f"{one['name']}{whose}"} for one in others)]
 
 
 def failed(state: SystemState, window: float) -> Values:

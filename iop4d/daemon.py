@@ -58,12 +58,15 @@ from iop4d.system.heartbeat import BEAT, Heartbeat
 from iop4d.system.leading import Beats, Leading
 from iop4d.system.lock import SiteLock
 from iop4d.system.parts import Calendar, Parts
+from iop4d.triggers import broker
+from iop4d.triggers.listener import Listener
+from iop4d.triggers.upkeep import Matching
 
 log = logging.getLogger(__name__)
 
 _REQUESTS = 0.3  # seconds between looks at requests, and at the catalogue
 _UP = 0.05  # seconds between looks whether a worker is up
-_JUDGE = 0.5  # seconds between looks at results that other nodes wrote
+_JUDGE = 0.5  # seconds between looks at results that are to be judged again, or by this node
 _ALERTS = 5.0  # seconds between looks at active alerts, and at the system
 _TIDY_AT = 12  # o'clock UTC
 
@@ -104,6 +107,8 @@ class Daemon:
         AlertEngine(site, time.time)
         if site.workers.engine == "dask":
             _dask_workers()
+        if site.triggers.topics and not broker.is_installed():
+            raise Iop4dError(broker.MISSING)
 
     async def run(self, stop: asyncio.Event, *,
                   ready: Callable[[Daemon], Awaitable[None]] | None = None) -> None:
@@ -164,6 +169,7 @@ class Daemon:
         self._trials = Trials(self._site, self._instruments, self.database,
                               self._dispatcher.perform)
         self._build_messages()
+        self._listener: Listener | None = None  # while this daemon leads
         self._prune = DailyPrune(self._site, self.database, self._clock)
         if self._watch:
             self._intake = Intake(self._ledger, self.database, self._clock, wake)
@@ -279,9 +285,19 @@ class Daemon:
             "relay": self.relay.run(stop, self._mail_wake),
             "summaries": calendar.run(stop),
             **commands_of(self._site, self.relay.channels, self.database, self._clock, stop),
-            **({"results of other nodes": parts.every(_JUDGE, self._judge_others)}
-               if self._site.site.node else {}),
+            "results to judge": parts.every(_JUDGE, self._judge_left),
+            **self._of_triggers(parts),
         }
+
+    def _of_triggers(self, parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
+        settings = self._site.triggers
+        matching = Matching(settings, self.database, self._clock)
+        found = {"sources of triggers": parts.every(_ALERTS, matching.run_once)}
+        if settings.topics:
+            self._listener = Listener(settings=settings, database=self.database,
+                                      clock=self._clock)
+            found["triggers"] = self._listener.run(parts.stop)
+        return found
 
     @property
     def leads(self) -> bool:
@@ -304,7 +320,7 @@ class Daemon:
             "archives": [archive.status for archive in self._archives],
             "workers": [asdict(status) | {"rss_mb": round(status.rss_mb)}
                         for status in self._engine.statuses],
-            "engine": self._of_engine(), "trouble": self.trouble,
+            "engine": self._of_engine(), "triggers": self._of_broker(), "trouble": self.trouble,
             "loop_lag_s": round(self._parts.lag, 3),
             "rss_mb": round(rss_mb()),
             "finished_jobs": self._dispatcher.finished, "paused": self._ledger.space.reason,
@@ -330,6 +346,10 @@ class Daemon:
         return {"name": ENGINE, "state": "unreachable" if self.trouble else "ok",
                 "reason": self.trouble}
 
+    def _of_broker(self) -> dict[str, Any] | None:
+        """How the broker is from which notices come; nothing where this daemon does not listen."""
+        return self._listener.status if self._listener is not None and self.leads else None
+
     def _observes(self, subject: str) -> bool:
         return any_observes(self._site.archive, self._places, subject, self._clock())
 
@@ -346,7 +366,7 @@ class Daemon:
         free = (await asyncio.to_thread(shutil.disk_usage, self._site.root)).free
         await self.database.write(disk_history.note, self._clock(), free)
 
-    async def _judge_others(self) -> None:
+    async def _judge_left(self) -> None:
         def judge(tx: Transaction) -> bool:
             ids = unjudged.take(tx)
             self._alerts.on_results(tx, ids)

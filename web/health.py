@@ -61,6 +61,9 @@ def _beside(status: Overview, *, site_file_wrong: bool) -> tuple[str, ...]:
     """What is wrong while the rest works; a daemon that does not run knows of no archive."""
     found = [f"archive {archive['name']} is {archive['state']}" for archive in status.archives
              if status.is_up and archive.get("state") not in _WELL]
+    broker = status.beat.get("triggers") or {}
+    if status.is_up and broker.get("state") == "unreachable":
+        found.append("no triggers are received")
     found += [f"the channel {one['channel']} fails" for one in status.undelivered]
     if (status.is_up and status.config_error) or site_file_wrong:
         found.append("the changed site file is wrong and not used")

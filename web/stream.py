@@ -212,7 +212,8 @@ def _shown_of(beat: dict[str, Any]) -> tuple[Any, ...]:
     """What of a heartbeat the banners of pages tell, besides the daemon's state."""
     archives = [(one.get("name"), one.get("state"), one.get("reason"))
                 for one in beat.get("archives") or () if isinstance(one, dict)]
-    return (*(repr(beat.get(name)) for name in (
+    broker = beat.get("triggers") or {}
+    return (repr((broker.get("state"), broker.get("reason"))), *(repr(beat.get(name)) for name in (
         "config_error", "wrong_rules", "paused", "trouble", "started_at")), repr(archives))
 
 

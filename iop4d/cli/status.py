@@ -154,6 +154,8 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
         more = {name: archive[name] for name in _MORE if archive.get(name) not in _USUAL}
         if more and live:
             lines.append(f"{'':9}" + ", ".join(f"{name} {value}" for name, value in more.items()))
+    if (broker := daemon.get("triggers")) and live:
+        lines.append(f"triggers {_broker(broker)}")
     lines.append("frames   " + _counts(state["frames"]))
     lines.append("queue    " + _queue(state["queue"], live=live))
     lines.append("masters  " + _counts(state["masters"]))
@@ -173,6 +175,15 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
         lines += ["", "Groups without polarisation, for a target or all (newest first):"]
         lines += show(state["groups"], lambda one: str(one["group"]))
     return lines
+
+
+def _broker(broker: dict[str, Any]) -> str:
+    """How the broker of triggers is, in a line."""
+    from iop4d.alerts.rendering import moment
+
+    trouble = f": {broker['reason']}" if broker["reason"] else ""
+    last = f", the last {moment(broker['last_at'])} UTC" if broker["last_at"] else ""
+    return f"{broker['state']}{trouble}, {broker['received']} received{last}"
 
 
 def node_line(node: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from iop4d.config.keys import Check, above, at_least, between, key, one_of
 from iop4d.config.secret import Secret
 
+BROKER = "triggers"  # by which rules, commands and pages know the broker
 _TOPICS: Check = ("names of topics such as gcn.classic.text.FERMI_LAT_MONITOR",
                   lambda value: all(re.fullmatch(r"[A-Za-z0-9._-]{1,249}", one) for one in value))
 _SERVERS: Check = ("addresses such as localhost:9092, with commas between, or nothing",

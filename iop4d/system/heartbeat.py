@@ -53,6 +53,6 @@ class Heartbeat:
 
 def _written(tx: Transaction, beat: Mapping[str, Any], now: float) -> str:
     status.beat(tx, dict(beat))
-    engine = [beat["engine"]] if beat.get("engine") else []
-    health.note_outages(tx, [*beat["archives"], *engine], now)
+    others = [beat[name] for name in ("engine", "triggers") if beat.get(name)]
+    health.note_outages(tx, [*beat["archives"], *others], now)
     return status.night_line(tx)

@@ -259,6 +259,15 @@ def test_an_archive_is_unreachable_for_as_long_as_it_is_not_in_order(
     assert measured(it, "unreachable", since=since) == {"one": hours}
 
 
+def test_a_rule_fires_while_the_broker_of_triggers_is_unreachable(system: Make) -> None:
+    it = system("unreachable > 0 h", 'source = "triggers"\n'
+                '[triggers]\ntopics = ["a"]\nservers = "localhost"\n')
+    it.beat["triggers"] = {"name": "triggers", "state": "unreachable", "reason": "no such host"}
+    assert it.look(30) == [("triggers", "firing")]
+    it.beat["triggers"] = {"name": "triggers", "state": "ok", "reason": ""}
+    assert it.look(30) == [("triggers", "resolved")]
+
+
 def test_a_rule_fires_while_the_engine_of_dask_is_unreachable(system: Make) -> None:
     it = system("unreachable > 0 h", 'source = "engine"\n')
     reason = "the Dask scheduler tls://server:8786 is unreachable: connection refused"

@@ -99,6 +99,19 @@ def stopped(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_the_broker_of_triggers_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
+    with Database(tmp_path / "iop4d.db").write() as tx:
+        beat(tx, {"state": "running", "pid": 77, "beat_at": 4e9, "archives": [], "triggers": {
+            "name": "triggers", "state": "unreachable", "reason": "no such host", "received": 3,
+            "last_at": 1795870000.0}})
+    lock = SiteLock(tmp_path / "iop4d.lock")
+    shown = status(tmp_path).output
+    lock.close()
+    assert ("triggers unreachable: no such host, 3 received, the last 2026-11-28 12:46 UTC\n"
+            in shown)
+
+
 def test_a_stopped_daemon_shows_nothing_of_its_last_moment_as_if_it_were_so_now(
         stopped: Path) -> None:
     said = status(stopped).stdout

@@ -26,6 +26,7 @@ from iop4d.store.schema import Frame, Master, Measurement, Outbox
 from iop4d.store.status import beat
 from iop4d.system.lock import SiteLock
 from iop4d.system.units import units
+from iop4d.triggers import broker
 
 NOW = 1.8e9
 DAY = 86400.0
@@ -223,3 +224,21 @@ def test_a_tile_of_a_series_covers_what_is_in_it_and_an_unreadable_file_is_named
     left, wrong = uncovered([tmp_path], [source, replace(source, name="far", dec_deg=-60.0)])
     assert left == ["far"]
     assert len(wrong) == 1
+
+
+@pytest.mark.parametrize(("beat_says", "installed", "said"), [
+    ({"state": "unreachable", "reason": "no such host"}, True, "no notice is received: no such"),
+    (None, False, "iop4d[gcn] is not installed"),
+])
+def test_a_broker_of_triggers_that_does_not_answer_is_named(
+        beat_says: dict[str, str] | None, installed: bool, said: str, lab: Lab,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "is_installed", lambda: installed)
+    text = (lab.root / "iop4d.toml").read_text()
+    lab.write_site('[triggers]\ntopics = ["a"]\nservers = "localhost"\n' + text)
+    with lab.database.write() as tx:
+        beat(tx, {"state": "running", "beat_at": NOW - 1, "pid": 1, "archives": [],
+                  "version": metadata.version("iop4d"), "triggers": beat_says})
+    (found,) = [one for one in lab.bad() if one.check == "triggers"]
+    assert said in found.what
+    assert found.do

@@ -8,6 +8,7 @@ import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from iop4d.archives.session import RemoteError, connect
@@ -19,9 +20,13 @@ from iop4d.model.errors import ConfigError
 from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good, warning
 from iop4d.store.database import Database, is_there
 from iop4d.store.outbox import undelivered
+from iop4d.store.status import LIVE, daemon_state, heartbeat
+from iop4d.system.lock import is_locked
 from iop4d.system.units import credential_files
+from iop4d.triggers import broker
 
 _SECRETS, _ARCHIVES, _CHANNELS = "credentials", "archives", "channels"
+_TRIGGERS = "triggers"
 _WITHIN = 20.0  # seconds in which a server must answer
 _REACHED = 5.0  # seconds in which a connection must be made
 _PORTS = {"http": 80, "https": 443}
@@ -153,6 +158,32 @@ def channels(around: Surroundings) -> Iterator[Finding]:
         said = "can be reached" if around.network else "were not tried (--offline)"
         yield good(_CHANNELS, f"{len(site.channel)} channels {said}; none has messages undelivered"
                    if site.channel else "the site has none: no person is notified")
+
+
+def triggers(around: Surroundings) -> Iterator[Finding]:
+    """Whether notices of a broker come."""
+    site = around.site
+    if not site.triggers.topics:
+        yield good(_TRIGGERS, "the site listens to no topic; notices come by programs and commands")
+        return
+    if not broker.is_installed():
+        yield fault(_TRIGGERS, "the extra iop4d[gcn] is not installed, without which no notice of "
+                    "a broker is received", "pip install 'iop4d[gcn]'")
+        return
+    said: dict[str, Any] = {}
+    if is_there(site.database):
+        with Database(site.database, read_only=True).read() as db:
+            beat = heartbeat(db)
+            state = daemon_state(beat, around.clock(), locked=is_locked(site.lock))
+            said = (beat.get("triggers") or {}) if state in LIVE else {}
+    if said.get("state") == "unreachable":
+        yield fault(_TRIGGERS, f"no notice is received: {said.get('reason')}",
+                    "are client_id, its secret and topics right, and is the network there? "
+                    "('iop4d docs triggers')")
+    else:
+        yield good(_TRIGGERS, f"{len(site.triggers.topics)} topics: "
+                   + (f"{said.get('state')}, {said.get('received')} received" if said else
+                      "the daemon listens to them when it runs"))
 
 
 def _place(channel: Channel) -> tuple[str, int] | None:

@@ -14,7 +14,7 @@ CHECKS: dict[str, Check] = {
     "backups": data.backups, "disk": machine.disk, "clock": machine.clock,
     "inotify": machine.watches, "index files": data.index_files,
     "credentials": outside.credentials, "archives": outside.archives,
-    "channels": outside.channels,
+    "channels": outside.channels, "triggers": outside.triggers,
 }
 
 
