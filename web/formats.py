@@ -22,6 +22,7 @@ _SIGNS = {
     "rejected": "✕", "failed": "✕", "refused": "✕", "stopped": "✕", "silent": "✕", "down": "✕",
     "quarantined": "⚠", "degraded": "⚠", "firing": "▲", "acknowledged": "☑", "snoozed": "☾",
     "withdrawn": "✗", "duplicate": "⧉", "superseded": "⤳", "folded": "≡", "dropped": "–",
+    "accepted": "★", "unreadable": "⚠", "unreachable": "✕",
 }
 
 _PLACE = re.compile(r"(?:[^:]*/)?([\w.-]+\.toml)(, line \d+)?"
@@ -82,7 +83,7 @@ def state(name: str | None) -> Markup:
     """A state as a coloured word with its sign."""
     text = name or "unknown"
     return Markup('<span class="state state-{}"><span aria-hidden="true">{}</span> {}</span>'
-                  ).format(text, _SIGNS.get(text, "•"), text)
+                  ).format(text.replace(" ", "-"), _SIGNS.get(text, "•"), text)
 
 
 @lru_cache(maxsize=4096)

@@ -19,7 +19,8 @@ MANY = "many"  # in the place of the nights of an event of which there are too m
 
 _ABOUT: dict[str, tuple[str, ...]] = {
     "frame": ("id", "night"), "result": ("source", "nights"), "flag": ("id", "source"),
-    "master": ("id",), "alert": ("id", "source"), "mail": ("alert",), "mail-failed": ("alert",)}
+    "master": ("id",), "alert": ("id", "source"), "trigger": ("source",),
+    "mail": ("alert",), "mail-failed": ("alert",)}
 
 
 def about(kind: str, **what: Any) -> str:

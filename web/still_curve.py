@@ -68,11 +68,13 @@ def still_curve(curve: Curve) -> str:
     times = [float(x) for _, _, lots in panels for lot in lots for x in lot.x[_drawn(lot)]]
     x = _scale(times, _LEFT, _WIDTH - _RIGHT, least=1.0 / 24.0)
     parts, top = list(_legend(curve)), _TOP
+    marks = {one.jd: one.text for one in curve.marks if x.low < one.jd < x.high}
     for name, title, lots in panels:
         bottom = top + _HEIGHTS[name]
         flipped = name == "y" and curve.choice.quantity != "flux"
         parts += _panel(title, lots, x, top, bottom, flipped=flipped,
                         bars=curve.choice.bars)
+        parts += _marks(marks, x, top, bottom)
         top = bottom + _GAP
     for at in _ticks(x, 5, time=curve.choice.axis == "utc"):
         parts.append(_text(x(at), top + 2, _moment(at, curve.choice.axis), "middle"))
@@ -145,6 +147,13 @@ def _panel(title: str, lots: Sequence[_Lot], x: _Scale, top: float, bottom: floa
         yield f'<g fill="{lot.colour}" stroke="{lot.colour}">'
         yield from _points(lot, x, y, bars=bars)
         yield "</g>"
+
+
+def _marks(marks: dict[float, str], x: _Scale, top: float, bottom: float) -> Iterator[str]:
+    """A line for each trigger, which says what it was."""
+    for jd, text in marks.items():
+        yield (f'<path class="mark" stroke="{_INK}" stroke-width="1.5" stroke-dasharray="2 3" '
+               f'd="M{x(jd):.1f} {top}V{bottom}"><title>{escape(text)}</title></path>')
 
 
 def _points(lot: _Lot, x: _Scale, y: _Scale, *, bars: bool) -> Iterator[str]:

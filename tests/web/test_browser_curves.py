@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from iop4d.config import Site
+from iop4d.config.triggers import Triggers
 from iop4d.store.database import Database
 from iop4d.store.schema import Result
+from iop4d.triggers.receive import receive
+from tests.triggers.told import unified
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import PASSWORD, Serving, add_account, emit
@@ -256,3 +259,22 @@ def test_what_is_ticked_stays_with_its_row_when_rows_come_above_it(
         ticked = "[...document.querySelectorAll('#latest input[name=result]:checked')]"
         assert browser.js(f"{ticked}.map(box => box.value)") == [first]
         browser.leave()
+
+
+def test_a_trigger_is_a_line_with_its_text(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    spans = ("iop4dCurves.panels()[0].figure.center.filter(one => one.dimension === 'height'"
+             " && one.location !== undefined).length")
+    with serving(site) as address:
+        with Database(site.database).write() as tx:
+            receive(tx, unified(alert_datetime=None, text="Fermi-LAT flare"), origin="topic x",
+                    settings=Triggers(), now=time.time())
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        assert browser.js(spans) == 1
+        assert browser.js("iop4dCurves.panels()[0].figure.center.map(one => one.text)"
+                          ".filter(Boolean).join()") == "Fermi-LAT flare"
+        assert browser.js("document.querySelector('#raised').textContent.includes('Priority')")
+        browser.leave()
+    assert browser.complaints == []

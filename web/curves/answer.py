@@ -30,11 +30,21 @@ _OF_QU = ("q", "q_err", "u", "u_err")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A moment of a source for a line across its plots: a trigger, by the JD of its notice."""
+
+    source: str
+    jd: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Curve:
     """A light curve: its points, the means of its nights, and its colours.
 
     ``every_night``: also those of a single point. ``total``: how many points there are, of which
     ``series`` may have fewer. ``pairs``: the colours that can be chosen; ``pair``: the one that is.
+    ``marks``: lines across it.
     """
 
     choice: Choice
@@ -45,6 +55,7 @@ class Curve:
     total: int = 0
     pairs: tuple[str, ...] = ()
     pair: str = ""
+    marks: tuple[Mark, ...] = ()
 
     @property
     def shown(self) -> int:
@@ -116,6 +127,7 @@ def packed(curve: Curve, entries: Sequence[tuple[str, Source | None]], **more: A
                                  "c": packer.numbers(one.value, 1e-4),
                                  "c_err": packer.numbers(one.err, 1e-4)}}
                     for one in curve.colours],
+        "marks": [{"source": one.source, "jd": one.jd, "text": one.text} for one in curve.marks],
         "pairs": curve.pairs, "pair": curve.pair, "total": curve.total, "shown": curve.shown,
         "flags": {int(flag): str(flag.name).lower().replace("_", " ") for flag in Flag}, **more}
     return packer.packed(header)

@@ -284,6 +284,11 @@
       };
       if (name === "y" && show.quantity === "mag") for (const [band, mag] of Object.entries(lines.mag || {})) if (mine.some((known) => known.series.band === band)) drawLine(mag, band);
       if ((name === "p" || name === "chi") && lines[name] !== undefined) drawLine(lines[name], "");
+      for (const mark of (head.marks || []).filter((known) => known.source === source)) {
+        const look = { line_color: palette.text, line_dash: "dotted", line_width: 1.4, line_alpha: .8 };
+        figure.add_layout(new (one("Span"))({ location: xOf(mark.jd), dimension: "height", ...look }), "center");
+        if (name === "y") figure.add_layout(new (one("Label"))({ x: xOf(mark.jd), y: 4, y_units: "screen", x_offset: 3, text: mark.text.slice(0, 32), text_font_size: "11px", text_color: palette.text }), "center");
+      }
       const panel = { figure, name, source, mine, y_range, tools };
       figure.on_event("mousemove", (event) => hover(panel, event));
       figure.on_event("mouseleave", () => { tip.hidden = true; });

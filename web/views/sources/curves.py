@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,23 +13,25 @@ from flask import Blueprint, Response, abort, current_app, request
 from iop4d.model.bands import band_order
 from iop4d.model.source import Source, SourceKind
 from iop4d.model.units import jd_of_unix
-from iop4d.store import catalogue, changes, curves, flagging, results, sources
+from iop4d.store import catalogue, changes, curves, flagging, results, sources, triggers
 from iop4d.store.database import Connection
 from iop4d.web.auth import relax, who
 from iop4d.web.context import parts, reading, render
 from iop4d.web.curves import choice as choices
-from iop4d.web.curves.answer import Curve, gathered, packed
+from iop4d.web.curves.answer import Curve, Mark, gathered, packed
 from iop4d.web.curves.choice import Choice, ChoiceError, choice_of
 from iop4d.web.curves.colours import pairs_of
 from iop4d.web.curves.packing import MIMETYPE
 from iop4d.web.heavy import heavy
 from iop4d.web.held import Held
+from iop4d.web.policy import Access, sees
 from iop4d.web.still_curve import still_curve
 
 blueprint = Blueprint("curves", __name__)
 
 _STILL = 3_000  # points of a picture
 _UNDONE_SECONDS = 900.0  # for which the last change can be undone with a button
+_MARKS = 50  # triggers of a source that are drawn, the newest
 _LISTED = 100  # points of the table beside the plot
 _ANSWERS = "iop4d.curves"
 _HELD_ANSWERS = 8 << 20  # bytes of packed light curves that are held
@@ -69,9 +72,10 @@ def data(db: Connection) -> Response:
     entries = entries_of(db)
     choice = chosen(entries)
     extents = [curves.extent(db, name) for name, _ in entries]
+    marks = marks_of(db, choice)
     now = jd_of_unix(time.time())
     tag = _tag(repr((extents, [changes.mark(db, name) for name, _ in entries], choice,
-                     [entry for _, entry in entries],
+                     [entry for _, entry in entries], marks,
                      parts().site.photometry.spectral_index_minutes,
                      [round(limit, 2) for limit in choice.limits(now)])))
     if request.if_none_match.contains_weak(tag):
@@ -164,8 +168,17 @@ def chosen(entries: Entries) -> Choice:
 
 def of_choice(db: Connection, choice: Choice, now_jd: float, *, most: int | None = None) -> Curve:
     """The light curve of a choice."""
-    return gathered(db, choice, now_jd=now_jd, most=most,
-                    minutes=parts().site.photometry.spectral_index_minutes)
+    found = gathered(db, choice, now_jd=now_jd, most=most,
+                     minutes=parts().site.photometry.spectral_index_minutes)
+    return replace(found, marks=marks_of(db, choice))
+
+
+def marks_of(db: Connection, choice: Choice) -> tuple[Mark, ...]:
+    """The triggers of the sources, for who may read what was said of them."""
+    if not sees(Access.SITE):
+        return ()
+    return tuple(Mark(source=name, jd=jd_of_unix(row.issued_at), text=row.text)
+                 for name in choice.sources for row in triggers.of_source(db, name)[:_MARKS])
 
 
 def ids_of(texts: list[str]) -> list[int]:

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, request
 
 from iop4d.alerts.summary.statistics import camera_nights
 from iop4d.model.source import SourceKind
-from iop4d.store import alert_pages, catalogue, changes, curves, sources, summaries
+from iop4d.store import alert_pages, catalogue, changes, curves, sources, summaries, triggers
 from iop4d.store.alert_pages import EpisodeFilter
 from iop4d.store.database import Connection
 from iop4d.store.results import frame_ids
@@ -45,5 +45,7 @@ def source(db: Connection, key: str) -> str:
                   **shown(db, choice, f"{request.script_root}/sources/{quote(name)}"),
                   episodes=alert_pages.episodes(db, EpisodeFilter(source=name), 1, _EPISODES)
                   if sees(Access.SITE) else None,
+                  triggers=triggers.of_source(db, name)[:_EPISODES]
+                  if sees(Access.SITE) else [],
                   calibrators=known.calibrators_of(name),
                   frames=frame_ids(db, [row.id for row in results]))
