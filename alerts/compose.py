@@ -26,9 +26,10 @@ from iop4d.model.errors import Iop4dError
 from iop4d.model.messages import PlotRequest
 from iop4d.model.states import MessageKind
 from iop4d.model.uncertainty import chi_total, mag_total, nucleus_total, p_total
-from iop4d.model.units import decimal, plus_minus, utc_of_jd
+from iop4d.model.units import decimal, plus_minus, utc_of_jd, utc_of_unix
 from iop4d.store import points as store_points
 from iop4d.store import results
+from iop4d.store import triggers as store_triggers
 from iop4d.store.database import Connection
 from iop4d.store.schema import Alert, Result
 
@@ -36,6 +37,7 @@ _PLOT_DAYS = 30.0  # of light curve before the alert
 _PLOT_AFTER = 1.0  # days: an alert found late also shows what came next
 _PLOT_POINTS = 200
 _HOST = " without the host"
+_TRIGGERS = 5  # that a message names
 
 Content = dict[str, Any]
 
@@ -96,7 +98,7 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
         "threshold": compiled.condition.threshold if _is_plain(compiled, last) and (
             compiled.condition.has_number) else None,
         "confirm": compiled.rule.confirm, "cooldown_h": compiled.rule.cooldown_hours,
-        "note": clean(alert.note, 300),
+        "note": clean(alert.note, 300), "triggers": _triggers(db, alert),
         "over_utc": "" if over_jd is None else utc_of_jd(over_jd),
         "points": [_point(rows[point.id], url, frames.get(point.id), compiled, point)
                    for point in points],
@@ -133,6 +135,16 @@ def _common(site: SiteInfo, compiled: CompiledRule, alert: Alert) -> Content:
     return {"alert": alert.id, "tag": tag(alert), "episode": alert.episode,
             "severity": compiled.rule.severity, "site": clean(site.name),
             "rule": clean(alert.rule), "condition": str(compiled.condition)}
+
+
+def _triggers(db: Connection, alert: Alert) -> list[str]:
+    """The triggers of the source that lasted when an alert fired, each in a line."""
+    return [clean(", ".join(filter(None, (
+        row.text or "without a text",
+        "" if row.significance is None else f"{decimal(row.significance, 1)} sigma",
+        f"notice of {utc_of_unix(row.issued_at, '%Y-%m-%d %H:%M')} UTC",
+        f"priority until {utc_of_unix(row.until, '%Y-%m-%d %H:%M')} UTC"))), 300)
+        for row in store_triggers.at_jd(db, alert.source, alert.fired_jd)[:_TRIGGERS]]
 
 
 def _fired(db: Connection, alert: Alert) -> list[RulePoint]:

@@ -26,6 +26,7 @@ class Form(StrEnum):
     FAINTEST = "faintest"
     BRIGHTEST = "brightest"
     NEW = "new"
+    TRIGGERED = "triggered"
     COMBINED = "combined"
     SYSTEM = "system"
 
@@ -71,12 +72,14 @@ _FORM = re.compile(
 _EXAMPLES = ("mag < 13.0", "p > 15 %", "change mag < -0.5", "change flux_mjy > 50 %",
              "change mag < -5 sigma", "rate mag < -0.3 mag/d", "rotation chi > 90 deg",
              "rotation chi > 6 sigma", "colour B-R < 0.6", "change B-R > 0.2", "state low",
-             "new source", "p > 15 % and mag < 13", "silent > 2 h", "no data by 22:00")
+             "new source", "mag < 14 and triggered", "p > 15 % and mag < 13", "silent > 2 h",
+             "no data by 22:00")
 _JOINT = re.compile(r"(\(|\)|\band\b|\bor\b)")
 _BY = re.compile(r"\s*no\s+data\s+by\s+(([01]\d|2[0-3]):[0-5]\d)(?:\s+(\S+))?\s*")
 #: Conditions with a name of their own.
 _NAMED = {"state low": (Form.FAINTEST, 3.0), "state high": (Form.BRIGHTEST, 3.0),
-          "new source": (Form.NEW, 0.5)}
+          "new source": (Form.NEW, 0.5), "triggered": (Form.TRIGGERED, 0.5)}
+_MET_OR_NOT = (Form.NEW, Form.TRIGGERED)  # without a number
 _COLOUR = re.compile(r"[A-Za-z]\w*-[A-Za-z]\w*")
 
 
@@ -139,7 +142,7 @@ class Condition:
     @property
     def has_number(self) -> bool:
         """Whether it compares a number that people would want to read; else it is met or not."""
-        return self.form not in (Form.COMBINED, Form.NEW)
+        return self.form not in (Form.COMBINED, *_MET_OR_NOT)
 
     @property
     def bands(self) -> tuple[str, str] | None:
@@ -211,7 +214,7 @@ def _parse_one(text: str) -> Condition:
     if plain in _NAMED:
         form, threshold = _NAMED[plain]
         return Condition(quantity="mag", operator=">", threshold=threshold, form=form, text=plain,
-                         unit="" if form is Form.NEW else "sigma")
+                         unit="" if form in _MET_OR_NOT else "sigma")
     if match := _BY.fullmatch(text):
         zone = match[3] or "UTC"
         if zone not in ("local", *available_timezones()):

@@ -17,6 +17,7 @@ from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.alerts.windows import SeriesPoint, is_sure_angle
 from iop4d.model.units import jd_of_unix
 from iop4d.store import points as store
+from iop4d.store import triggers
 from iop4d.store.database import Connection
 
 _LATE = 7.0  # days before the newest point in which a late one can still make an edge
@@ -61,7 +62,8 @@ class PointReader:
               start: float) -> list[RulePoint]:
         """All points from a JD on."""
         if compiled.condition.terms:
-            return _combined(compiled, start, lambda leaf, jd: self.since(leaf, source, band, jd))
+            return _combined(compiled, start, triggered_at(self._db, source),
+                             lambda leaf, jd: self.since(leaf, source, band, jd))
         curve = self.curve(compiled, source, band)
         if start - reach(compiled) < curve.start:
             return since_jd(self._db, compiled, source, band, start, self.until)
@@ -76,7 +78,7 @@ class PointReader:
         """The points of a curve from an index on."""
         found = _rule_points(compiled, curve, begin,
                              bisect_right(curve.points, self.until, key=_jd))
-        return _newness(self._db, compiled, curve.source, curve.bands[0], found, self.until)
+        return _known(self._db, compiled, curve.source, curve.bands[0], found, self.until)
 
     def curve(self, compiled: CompiledRule, source: str, band: str) -> Curve:
         """The curve of a rule on a source and band, long enough to judge its newest points."""
@@ -174,21 +176,25 @@ def _leaves(compiled: CompiledRule) -> list[CompiledRule]:
     return [replace(compiled, condition=leaf, clear=None) for leaf in compiled.condition.leaves]
 
 
-def _combined(compiled: CompiledRule, start: float,
+def _combined(compiled: CompiledRule, start: float, triggered: Callable[[float], float],
               read: Callable[[CompiledRule, float], list[RulePoint]]) -> list[RulePoint]:
     """The points of all terms from a JD on; the value is 1 where the condition is met, 0 where it
     is not, NaN where that is not known.
 
     At a point, a term that has no value of it has that of its own nearest point, if near enough.
+    Whether a source is triggered is known at each point.
     """
     near = compiled.rule.colour_within_hours / 24.0
-    of = {leaf.condition: read(leaf, start - near) for leaf in _leaves(compiled)}
+    leaves = _leaves(compiled)
+    measured = [leaf for leaf in leaves if leaf.condition.form is not Form.TRIGGERED]
+    of = {leaf.condition: read(leaf, start - near) for leaf in measured or leaves}
     own = {leaf: {point.id: point for point in points} for leaf, points in of.items()}
     found = []
     for id_, jd in sorted({(point.id, point.jd) for points in of.values() for point in points
                            if point.jd >= start}, key=lambda one: (one[1], one[0])):
         values = {leaf: (own[leaf][id_] if id_ in own[leaf] else _nearest(of[leaf], jd, near)).value
                   for leaf in of}
+        values |= {leaf.condition: triggered(jd) for leaf in leaves if leaf not in measured}
         found.append(RulePoint(id=id_, jd=jd, value=compiled.condition.truth(values)))
     return found
 
@@ -205,14 +211,14 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
              start: float, until: float) -> list[RulePoint]:
     """All points from a JD on, up to that of ``latest_jd``; nothing is kept in memory."""
     if compiled.condition.terms:
-        return _combined(compiled, start,
+        return _combined(compiled, start, triggered_at(db, source),
                          lambda leaf, jd: since_jd(db, leaf, source, band, jd, until))
     curve = light_curves.read(db, compiled, source, band, start - reach(compiled), _MOST_PAST,
                               until)
     _calibrate(db, curve, compiled, source, band)
     found = _rule_points(compiled, curve, bisect_left(curve.points, start, key=_jd),
                          len(curve.points))
-    return _newness(db, compiled, source, band, found, until)
+    return _known(db, compiled, source, band, found, until)
 
 
 def colours(db: Connection, compiled: CompiledRule, source: str, begin: float,
@@ -232,6 +238,28 @@ def newest(db: Connection, compiled: CompiledRule, source: str, band: str,
             for jd in store.times(db, selection(leaf, source, first, until), limit=1)]
     found = since_jd(db, compiled, source, band, max(last), until) if last else []
     return found[-1] if found else None
+
+
+def _known(db: Connection, compiled: CompiledRule, source: str, band: str,
+           points: list[RulePoint], until: float) -> list[RulePoint]:
+    """Points with the value of what is not measured at them, where a condition is about that."""
+    if compiled.condition.form is Form.TRIGGERED:
+        triggered = triggered_at(db, source)
+        return [replace(point, value=triggered(point.jd)) for point in points]
+    return _newness(db, compiled, source, band, points, until)
+
+
+def triggered_at(db: Connection, source: str) -> Callable[[float], float]:
+    """Whether a trigger of a source lasts at a JD: 1 or 0; looked up when first asked."""
+    spans: list[tuple[float, float]] | None = None
+
+    def at(jd: float) -> float:
+        nonlocal spans
+        if spans is None:
+            spans = triggers.spans(db, source)
+        return float(any(begin <= jd < end for begin, end in spans))
+
+    return at
 
 
 def _newness(db: Connection, compiled: CompiledRule, source: str, band: str,

@@ -138,7 +138,7 @@ class Derivation:
 
     def values(self, start: int, end: int) -> list[float]:
         """Those of the points from one index on and before another."""
-        if self._condition.form in (Form.VALUE, Form.COLOUR, Form.NEW):
+        if self._condition.form in (Form.VALUE, Form.COLOUR, Form.NEW, Form.TRIGGERED):
             return [point.value for point in self._points[start:end]]
         if not self._begin <= start <= self._begin + len(self._values):
             kept = self._values if start < self._begin < end else []

@@ -19,7 +19,8 @@ def rank(severity: str) -> int:
 
 _CONDITION: Check = (
     "a quantity, one of < <= > >=, and a number, such as mag < 13.0",
-    lambda value: re.fullmatch(r"[^<>]+[<>]=?[^<>]+([<>]=?[^<>]+)*|\s*(new|state|no data)\s.*",
+    lambda value: re.fullmatch(r"[^<>]+[<>]=?[^<>]+([<>]=?[^<>]+)*"
+                               r"|\s*(new|state|no data)\s.*|[\s(]*triggered\b.*",
                                value) is not None)
 _TIME: Check = ("a time of UTC such as '07:30', or nothing", lambda value: not value or bool(
     re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value)))

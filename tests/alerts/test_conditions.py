@@ -146,6 +146,7 @@ def test_conditions_are_joined_and_what_is_not_known_decides_nothing(
 @pytest.mark.parametrize(("text", "form", "unit"), [
     ("state low", Form.FAINTEST, "sigma"), ("state high", Form.BRIGHTEST, "sigma"),
     ("faintest mag > 0.1", Form.FAINTEST, "mag"), ("new  source", Form.NEW, ""),
+    (" triggered ", Form.TRIGGERED, ""),
     ("change B-R > 0.2 mag", Form.CHANGE, "mag"), ("change B-R > 5 sigma", Form.CHANGE, "sigma"),
     ("rotation chi > 5 sigma", Form.ROTATION, "sigma"),
     ("no data by 22:00 Europe/Madrid", Form.SYSTEM, "h")])

@@ -26,7 +26,7 @@ _FILES = 40
 _CONDITIONS = (
     "mag < 13.3", "p > 15 %", "change mag < -0.5", "rate mag < -0.3 mag/d",
     "rotation chi > 90 deg", "colour B-R < 0.6", "state low", "new source",
-    "p > 15 % and mag < 13", "no data by 22:00",
+    "p > 15 % and mag < 13", "mag < 14 and triggered", "triggered", "no data by 22:00",
     *(f"{name} > 50" for name in SYSTEM if name != "no_data"))
 _RULES = "".join(f"""
 [[rule]]
