@@ -75,7 +75,8 @@ def add(ctx: click.Context, source: str | None, hours: float | None, text: str,
             body = json.dumps({"source": source, "text": text or f"by {by}",
                                "id": f"{by} {now:.3f}"}
                               | ({} if hours is None else {"hours": hours})).encode()
-        found = receive(tx, body, origin=f"command of {by}", settings=site.triggers, now=now)
+        found = receive(tx, body, origin=f"command of {by}", settings=site.triggers, now=now,
+                        by=by)
     if found.wrong:
         raise Iop4dError(f"{notice}: {found.wrong}")
     echo(("" if found.is_new else "known already: ") + _line(found.row, now))

@@ -1,10 +1,10 @@
-"""Results that were written by a node which does not judge the rules, for the one that does."""
+"""Results that are to be judged again, or that a node wrote which does not judge the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from iop4d.store.database import Transaction
+from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Unjudged
 
 _AT_ONCE = 2000  # results of one transaction
@@ -13,6 +13,11 @@ _AT_ONCE = 2000  # results of one transaction
 def put(tx: Transaction, ids: Iterable[int]) -> None:
     """Leave results to whoever judges the rules."""
     tx.insert_many(Unjudged, [{"result": id_} for id_ in ids])
+
+
+def is_any(db: Connection) -> bool:
+    """Whether some were left."""
+    return db.get(Unjudged) is not None
 
 
 def take(tx: Transaction) -> list[int]:

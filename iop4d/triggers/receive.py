@@ -15,7 +15,7 @@ from iop4d.model.notice import Notice, NoticeError
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.model.states import TriggerState
 from iop4d.model.units import degrees_between
-from iop4d.store import catalogue, triggers
+from iop4d.store import audit, catalogue, triggers
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.trigger_table import Trigger
 from iop4d.triggers.notices import read_notice
@@ -31,19 +31,28 @@ class Received:
 
     row: Trigger
     is_new: bool
+    has_changed: bool = False  # what was known of it
     wrong: str = ""
 
 
-def receive(tx: Transaction, body: bytes, *, origin: str, settings: Triggers,
-            now: float) -> Received:
+def receive(tx: Transaction, body: bytes, *, origin: str, settings: Triggers, now: float,
+            by: str = "") -> Received:
     """Store a notice; raises nothing for one that cannot be read, which is stored with the reason.
+
+    ``by``: the account of who sent it here, for the audit; empty: it came by a topic.
     """
     content = body[:4 * _KEPT].decode("utf-8", "replace").replace("\x00", " ")[:_KEPT]
     try:
         notice = read_notice(body)
     except NoticeError as error:
-        return _unreadable(tx, body, content, origin, str(error), now)
-    return take(tx, notice, content=content, origin=origin, settings=settings, now=now)
+        found = _unreadable(tx, body, content, origin, str(error), now)
+    else:
+        found = take(tx, notice, content=content, origin=origin, settings=settings, now=now)
+    if by and (found.is_new or found.has_changed):
+        row = found.row
+        audit.record(tx, at=now, by=by, act="add-trigger", subject=f"trigger {row.id}", now={
+            "source": row.source, "state": row.state, "until": row.until}, why=row.text)
+    return found
 
 
 def take(tx: Transaction, notice: Notice, *, content: str, origin: str, settings: Triggers,
@@ -61,7 +70,7 @@ def take(tx: Transaction, notice: Notice, *, content: str, origin: str, settings
                 "until": min(known.until, now)}
     else:
         said["until"] = max(known.until, said["until"])
-    return Received(row=triggers.change(tx, known, now, **said), is_new=False)
+    return Received(row=triggers.change(tx, known, now, **said), is_new=False, has_changed=True)
 
 
 def match_again(tx: Transaction, settings: Triggers, now: float) -> int:

@@ -21,7 +21,7 @@ def add_trigger() -> Response:
     """
     with changing() as tx:
         found = receive(tx, request.get_data(cache=False), origin=f"account {who()}",
-                        settings=parts().site.triggers, now=time.time())
+                        settings=parts().site.triggers, now=time.time(), by=who())
         row = everything(tx, "triggers", found.row.id)
     answer = jsonify({"error": found.wrong} if found.wrong else row)
     answer.status_code = 400 if found.wrong else 201 if found.is_new else 200

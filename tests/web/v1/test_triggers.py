@@ -18,6 +18,7 @@ from iop4d.model.states import Role
 from iop4d.store import catalogue, people, triggers
 from iop4d.store.catalogue_csv import parse
 from iop4d.store.database import Database
+from iop4d.store.schema import Audit
 from iop4d.store.trigger_table import Trigger
 from iop4d.web.app import create_app
 from tests.support.rows import rows
@@ -64,6 +65,9 @@ def test_a_trigger_is_posted_listed_and_known_when_it_comes_again(
     (listed,) = client.get("/api/v1/triggers?source=BL%20Lac&columns=all").get_json()["rows"]
     assert listed == {name: made[name] for name in listed}
     assert client.get(f"/api/v1/triggers/{made['id']}").get_json() == made
+    (change,) = rows(Database(site.database), Audit, Audit.act == "add-trigger")
+    assert (change.by, change.subject, change.why) == (
+        "ana", f"trigger {made['id']}", "bright in the X-rays")
     page = client.get("/data/triggers").text
     assert "bright in the X-rays" in page
 
