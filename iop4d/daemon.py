@@ -367,12 +367,11 @@ class Daemon:
         await self.database.write(disk_history.note, self._clock(), free)
 
     async def _judge_left(self) -> None:
-        def judge(tx: Transaction) -> bool:
-            ids = unjudged.take(tx)
-            self._alerts.on_results(tx, ids)
-            return bool(ids)
+        def judge(tx: Transaction) -> None:
+            self._alerts.on_results(tx, unjudged.take(tx))
 
-        while await self.database.write(judge):
+        while await self.database.read(unjudged.is_any):
+            await self.database.write(judge)
             self._mail_wake.set()
 
     async def _tidy(self) -> None:

@@ -17,7 +17,7 @@ def put(tx: Transaction, ids: Iterable[int]) -> None:
 
 def is_any(db: Connection) -> bool:
     """Whether some were left."""
-    return db.get(Unjudged) is not None
+    return bool(db.rows('SELECT 1 FROM "unjudged" LIMIT 1'))
 
 
 def take(tx: Transaction) -> list[int]:
