@@ -21,9 +21,13 @@ Header = Mapping[str, object]  # card name, in capitals, to value (str, int, flo
 
 #: What cards of many programs call a kind; a dark of a flat is a dark.
 KIND_WORDS = {"*bias*": "bias", "zero*": "bias", "*dark*": "dark", "*flat*": "flat",
-              "light*": "science", "object*": "science", "science*": "science",
-              "expose*": "science", "tricolor*": "science", "target*": "science"}
+              "light*": "science", "object*": "science", "sci*": "science",
+              "expose*": "science", "tricolor*": "science", "target*": "science",
+              "offset*": "bias"}
 
+
+#: Clocks that, as numbers, count the seconds since midnight; others count hours.
+_OF_SECONDS = re.compile(r"TM[-_](START|END)|UT_START|UT_END")
 
 #: Cards in which programs write when an exposure began, UTC.
 START_CARDS = ("DATE-OBS", "JD", "JD-OBS", "MJD-OBS", "MJD")
@@ -41,7 +45,7 @@ class Instrument:
     ``sky_angle_deg``: position angle, east of north, of the image's +y axis. ``reads_folder``:
     ``read`` gets the file's whole path instead of its name. ``identity``: the cards by which it is
     recognised, each with what it has to say, where they can be listed. ``bayer``: what is done with
-    a mosaic of colour filters, as in ``detector_cards``.
+    a mosaic of colour filters, and ``rows_turned`` as in ``detector_cards``.
     """
 
     name: str
@@ -64,12 +68,13 @@ class Instrument:
     identity: Mapping[str, str] = field(default_factory=dict)
     linear_to_adu: float = math.nan
     bayer: str = "refuse"
+    rows_turned: bool = False
     of_two_pixels: bool = False  # whether the gain is that of the mean of two pixels
 
     def facts_of(self, header: Header, path: PurePath) -> FrameFacts:
         """The facts of a frame in a file; raises CardError or FrameError."""
         facts = self.read(header, path.as_posix() if self.reads_folder else path.name)
-        return with_detector(header, facts, bayer=self.bayer)
+        return with_detector(header, facts, bayer=self.bayer, rows_turned=self.rows_turned)
 
     def for_frame(self, facts: FrameFacts) -> Instrument:
         """The instrument with the figures that a frame's own header gives."""
@@ -210,6 +215,8 @@ def julian_date(header: Header, card: str, *, clock: str = "", zone: tzinfo = UT
         if not clock:
             raise CardError(card, f"is {value!r}, {error}") from None
     hour = text(header, clock)
+    if _OF_SECONDS.fullmatch(clock) and (seconds := number_or_none(header, clock)) is not None:
+        hour = f"{int(seconds // 3600)}:{int(seconds // 60) % 60:02d}:{seconds % 60:09.6f}"
     try:
         return _in_range(card, value, moments.jd_of_parts(value, hour, zone=zone, order=order))
     except ValueError as error:
@@ -267,7 +274,7 @@ def pointing(header: Header, ra: str, dec: str, *, ra_unit: str) -> tuple[float,
         return None
     if lon == 0.0 == lat:  # what programs write that know no place
         return None
-    return (lon % 360.0, lat) if math.isfinite(lon) and -90.0 <= lat <= 90.0 else None
+    return (lon % 360.0, lat) if abs(lon) <= 360.0 and abs(lat) <= 90.0 else None
 
 
 def is_degrees(said: str) -> bool:
@@ -327,10 +334,18 @@ def is_open(said: str) -> bool:
     return _OPEN.fullmatch(said.strip()) is not None
 
 
+_NO_FILTER = re.compile(r"calcite|wollaston|lambda|retarder|half-?wave|quarter-?wave|polari[sz]er|"
+                        r"\bplate\b|_plate\b|grism|prism", re.IGNORECASE)
+
+
 def first_filter(header: Header, names: Sequence[str]) -> str:
-    """What the first of some cards that is not open says; if all are, the first that is there."""
+    """What the first of some cards that is not open says; if all are, the first that is there.
+
+    Of several cards one that names a plate, a prism or a polariser counts as open.
+    """
     said = [text for name in names if (text := card(header, name))]
-    return next((text for text in said if not is_open(text)), said[0] if said else "")
+    return next((text for text in said if not is_open(text)
+                 and not (len(names) > 1 and _NO_FILTER.search(text))), said[0] if said else "")
 
 
 def value_of(table: Mapping[str, str], said: str) -> str | None:

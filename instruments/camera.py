@@ -51,6 +51,7 @@ def instrument_of(camera: Camera) -> base.Instrument:
         analysers=analysers,
         identity=camera.identify,
         bayer=camera.bayer,
+        rows_turned=bool(camera.flipped),
         start_cards=_start_cards(camera),
     )
 

@@ -38,20 +38,24 @@ _NOT_DONE = re.compile(
 #: others may follow two of the first (no word begins so).
 _INITIALS = re.compile(r"(?:[BDFMCT][\s,;/+&|_-]*)+|(?:BD|BF|DF)[A-Z]{0,4}")
 #: Cards in which programs write where a frame begins on the detector, be it at its corner.
-_WINDOW_CARDS = ("XORGSUBF", "YORGSUBF", "DATASEC")
+_WINDOW_CARDS = ("XORGSUBF", "YORGSUBF")
 _BY_LETTER = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}
 _BY_WORD = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT}
 
 
-def with_detector(header: Header, facts: FrameFacts, *, bayer: str) -> FrameFacts:
+def with_detector(header: Header, facts: FrameFacts, *, bayer: str,
+                  rows_turned: bool = False) -> FrameFacts:
     """The facts of a frame with what its cards say of its pixels; raises FrameError.
+
+    ``rows_turned``: whether frames whose rows run the other way are turned, so that their order is
+    no difference; otherwise it is one of the settings that tell masters apart.
 
     ``bayer``: what is done with pixels behind colour filters: refuse, ignore, or the colour whose
     pixels are taken, red, green or blue: their image is half as wide and as high.
     """
     facts = _placed(header, facts)
-    detector = replace(facts.detector, settings=settings(header), celsius=temperature(header),
-                       calibrated=calibrated(header, facts.kind))
+    detector = replace(facts.detector, settings=settings(header, rows=not rows_turned),
+                       celsius=temperature(header), calibrated=calibrated(header, facts.kind))
     pattern = mosaic(header)
     if not pattern or bayer == "ignore":
         return replace(facts, detector=detector)
@@ -74,7 +78,9 @@ def _placed(header: Header, facts: FrameFacts) -> FrameFacts:
     Besides the cards that the instrument knows: a region of the detector that is as large as the
     frame (CCDSEC, DETSEC), or the offset of IRAF (LTV1, LTV2).
     """
-    if facts.origin != (0, 0) or any(_card(header, name) for name in _WINDOW_CARDS):
+    # CAFOS writes [x1,y1,x2,y2] on the chip; with colons it is what of the image holds data (IRAF).
+    of_chip = re.fullmatch(r"\[[\d\s,]+\]", _card(header, "DATASEC"))
+    if facts.origin != (0, 0) or of_chip or any(_card(header, name) for name in _WINDOW_CARDS):
         return replace(facts, detector=replace(facts.detector, placed=True))
     if facts.detector.trim is not None:
         return facts
@@ -96,9 +102,12 @@ def _placed(header: Header, facts: FrameFacts) -> FrameFacts:
         if min(x, y) >= 0 else facts
 
 
-def settings(header: Header) -> str:
-    """The detector's settings, such as ``GAIN=120,OFFSET=10``."""
+def settings(header: Header, *, rows: bool = True) -> str:
+    """The detector's settings, such as ``GAIN=120,OFFSET=10``, and the order of its rows."""
     said = {name: re.sub(r"[^\w.-]+", "-", _card(header, name)) for name in _SETTINGS}
+    order = re.match(r"TOP|BOTTOM", _card(header, "ROWORDER").upper())
+    if rows and order:
+        said["ROWORDER"] = {"TOP": "TOP-DOWN", "BOTTOM": "BOTTOM-UP"}[order[0]]
     return ",".join(f"{name}={value.removesuffix('.0')}" for name, value in said.items() if value)
 
 

@@ -88,7 +88,8 @@ def draft(frames: Sequence[Seen]) -> str:
     _object(science, section)
     draft_time.put_time([(seen.header, seen.comments) for seen in frames], section)
     draft_cards.put_pointing([(seen.header, seen.comments) for seen in science], section)
-    draft_place.put_place([(seen.header, seen.comments) for seen in frames], section)
+    draft_place.put_place([(seen.header, seen.comments) for seen in frames],
+                          [(seen.header, seen.comments) for seen in science], section)
     _masters(frames, section)
     _notices(frames, section)
     return section.text()
@@ -132,7 +133,9 @@ def _name(frames: Sequence[Seen], section: Section) -> None:
                 break
         if names is _TELESCOPES and identify:
             break
-    for name in _NAMES:
+    if chip := _common(_values(frames, "CHIP")):
+        identify["CHIP"] = chip  # of a file that was split
+    for name in (*_NAMES, "CHIP"):
         cameras = {card(seen.header, name) for seen in frames} - {""}
         if len(cameras) > 1 and name not in identify:
             raise Iop4dError(f"the frames are of {len(cameras)} cameras, by {name}: "
@@ -143,7 +146,7 @@ def _name(frames: Sequence[Seen], section: Section) -> None:
     telescope = next((said for name in _TELESCOPES if (said := _common(_values(frames, name)))),
                      "")
     own = next((identify[name] for name in _NAMES if name in identify), "")
-    section.put("name", (own or telescope or "My camera").strip("* "),
+    section.put("name", f"{own or telescope or 'My camera'} {chip}".strip("* "),
                 "what it is called in results: change it as you like")
     section.put("telescope", telescope.strip("* ") or "My telescope",
                 "" if telescope else "no card names it: change it")
@@ -357,7 +360,8 @@ def _saturation(frames: Sequence[Seen], section: Section) -> None:
     clipped = [seen.clipped_adu for seen in frames if seen.clipped_adu is not None]
     if clipped:
         section.put("saturation", float(min(clipped)), "many pixels are clipped there")
-    elif name := _first(frames, _SATURATION):
+    elif name := next((name for name in _SATURATION if _first(frames, (name,)) and not re.search(
+            r"\be-|electron", _comment(frames, name))), ""):
         section.put("saturation_card", name, f"ADU: {_said(frames, name)}")
     else:
         section.unknown.append("where pixels saturate, if below 65535 ADU: an overexposed star "

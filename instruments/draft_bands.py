@@ -11,13 +11,14 @@ from iop4d.instruments.draft_cards import Cards, Keys
 
 _FILTERS = ("FILTER", "FILTERS", "FILTNAM", "FILTNAME", "FLTNAME", "FILTERID", "FILT", "INSFLNAM",
             "INSFILTE", "CCDFLTID", "FLTRNM", "WFFBAND", "FILTER-N", "FILTNM", "FLTRNAME",
-            "FILTERNA", "FILTER_N", "FILTE", "IFILTER", "BANDPASS")
+            "FILTERNA", "FILTER_N", "FILTE", "IFILTER", "FILTRE", "BANDPASS")
 #: Cards of wheels that stand one behind the other: the filter is in one of them.
 _WHEELS = (("FILTER", "FILTER2"), *(tuple(f"{name}{n}" for n in range(1, 7)) for name in (
     "FILTER", "FILTER0", "FILTNME", "FILTNAM", "FILT", "FWHEEL", "FLTNM")),
     ("ALFLTNM", "FAFLTNM", "FBFLTNM"), ("STFLTNM", "FAFLTNM", "FBFLTNM"),
     ("FILTERA", "FILTERB"), ("UFILTER", "LFILTER"),
     tuple(f"ESO INS FILT{n} NAME" for n in range(1, 5)))
+_BANDS = set("UBVRIugriz")
 _CLEAR = {"c", "l", "lum", "luminance", "ircut", "ir cut", "ir-cut", "uv/ir", "uvir", "uv/ir cut",
           "uv ir cut", "rggb", "bggr", "grbg", "gbrg", "astro", "vis", "w"}
 _BAND = re.compile(
@@ -26,12 +27,13 @@ _BAND = re.compile(
     r"|[+-]?\d+(?:\.\d)?))?", re.IGNORECASE)
 _SLOAN = re.compile(r"sloan|sdss|gunn|^[a-z](?:p|prime|'|s)$|^[griz]$", re.IGNORECASE)
 #: Words about a filter's letter: its system (of ugriz, of UBVRI) and its maker, none of a band.
-_OF_UGRIZ = {"sloan", "sdss", "gunn", "ps1", "panstarrs", "ztf"}
+_OF_UGRIZ = {"sloan", "sdss", "gunn", "ps1", "panstarrs", "ztf", "decam", "hsc"}
 _OF_UBVRI = {"bessell", "bessel", "bess", "bes", "johnson", "john", "jc", "cousins", "cous", "kron",
              "kc", "krc", "kcousins", "harris", "ubvri"}
 _NO_BAND = {"photometric", "phot", "filter", "band", "int", "astrodon", "baader", "custom",
             "standard", "std"}
 _LETTER = re.compile(r"([UBVRIugriz])('|p|prime|c|j)?|(z)s", re.IGNORECASE)
+_UBVRI_WORD = re.compile("|".join(sorted(_OF_UBVRI)), re.IGNORECASE)
 #: The Digitized Sky Survey's codes of its plates, and the band that is near to each.
 _PLATES = {"0": "B", "1": "B", "2": "B", "3": "B", "4": "V", "5": "V", "6": "V", "7": "B",
            "8": "R", "9": "I", "18": "B", "35": "R", "36": "R", "37": "I"}
@@ -69,6 +71,8 @@ def _filter_cards(headers: Sequence[Header]) -> tuple[str, ...]:
     # One card that sums up the wheels before the wheels; one that names a filter before others.
     groups.sort(key=lambda names: (
         not any(not base.is_open(base.first_filter(header, names)) for header in headers),
+        not any(known_band(names[0], base.first_filter(header, names)) in _BANDS
+                for header in headers),
         not all(base.first_filter(header, names) for header in headers),
         names[0] not in _FILTERS or len(names) > 1))
     return groups[0] if groups else ()
@@ -104,12 +108,17 @@ def known_band(name: str, said: str) -> str:
         return said
     if said.lower() in _CLEAR or base.is_open(said):
         return "C"
-    if found := _BAND.fullmatch(said):
-        letter = found[1]
-        if _SLOAN.search(said):
-            return letter.lower() if letter.lower() in "ugriz" else said
-        return letter.upper() if letter.upper() in "UBVRI" else letter
-    return _by_words(said) or said
+    found = _BAND.fullmatch(said)
+    return (_of_letter(found[1], said) if found else _by_words(said)) or said
+
+
+def _of_letter(letter: str, said: str) -> str:
+    """The band of a letter with nothing but known words and an angle about it; or empty."""
+    if _SLOAN.search(said):
+        return letter.lower() if letter.lower() in "ugriz" else ""
+    if letter in "griz" and not _UBVRI_WORD.search(said):
+        return letter
+    return letter.upper() if letter.upper() in "UBVRI" else letter
 
 
 def _by_words(said: str) -> str:

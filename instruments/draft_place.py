@@ -9,7 +9,9 @@ from iop4d.config.camera import HEIGHTS_M
 from iop4d.instruments import base
 from iop4d.instruments.base import Header, card, number_or_none
 from iop4d.instruments.draft_cards import Cards, Keys
+from iop4d.instruments.telescopes import sun_altitude_deg
 from iop4d.model.errors import CardError
+from iop4d.model.units import unix_of_jd
 
 #: Cards of latitude and longitude; the FITS standard's first, whose east is positive.
 _PLACES = (("OBSGEO-B", "OBSGEO-L"), ("LAT-OBS", "LONG-OBS"), ("SITELAT", "SITELONG"),
@@ -26,24 +28,51 @@ _SIDEREAL = ("LST", "ST", "LMST", "SIDTIME", "SIDEREAL", "LST-OBS", "LST_OBS", "
 _NEAR_DEG = 4.0  # between a sidereal time and that of a longitude: 16 minutes
 
 
-def put_place(frames: Sequence[Cards], section: Keys) -> None:
+_LOW_SUN = 0.0  # degrees: higher than that no star is photographed
+
+
+def put_place(frames: Sequence[Cards], science: Sequence[Cards], section: Keys) -> None:
     """Latitude, longitude and height of the telescope."""
     for header, comments in frames:
         for lat, lon in _PLACES:
             try:
-                place = [base.angle(header, name, unit="deg") for name in (lat, lon)]
+                place = [_degrees(header, name) for name in (lat, lon)]
             except CardError:
                 continue
             if not (abs(place[0]) <= 90 and abs(place[1]) <= 360) or place == [0.0, 0.0]:
                 continue
             section.put("latitude", round(place[0], 5), f"{lat} says {card(header, lat)}")
             east, why = _east(header, lon, place[1], comments.get(lon, "").lower(), section)
+            if why.endswith("?") and _is_day(science, place[0], east) \
+                    and not _is_day(science, place[0], -east):
+                section.unknown.append(f"whether the telescope stands east or west: {why}; the Sun "
+                                       "is up there during the science frames, if their times are "
+                                       "in UTC")
+                east, why = -east, f"{lon} says {card(header, lon)}, to the west by the Sun"
+            elif _is_day(science, place[0], east):
+                section.unknown.append("whether the times are in UTC: the Sun is up there during "
+                                       "the science frames")
             section.put("longitude", round(east, 5), why)
             metres = next((m for name in _HEIGHTS if (m := number_or_none(header, name))
                            and HEIGHTS_M[0] <= m <= HEIGHTS_M[1]), None)
             if metres:
                 section.put("height", metres, "metres")
             return
+
+
+def _degrees(header: Header, name: str) -> float:
+    """An angle, also with the letter of its direction behind it: 03 00 00 W."""
+    found = re.fullmatch(r"(.*\d\D{0,2}?)\s*([NSEW])", card(header, name))
+    if not found:
+        return base.angle(header, name, unit="deg")
+    degrees = base.angle({name: found[1]}, name, unit="deg")
+    return -abs(degrees) if found[2] in "SW" else degrees
+
+
+def _is_day(science: Sequence[Cards], latitude: float, east: float) -> bool:
+    """Whether the Sun is up at a place when a science frame was taken."""
+    return any(jd is not None and sun_altitude_deg(unix_of_jd(jd), latitude, east) > _LOW_SUN
+               for jd in (_moment(header) for header, _ in science))
 
 
 def _east(header: Header, name: str, degrees: float, comment: str, section: Keys,
@@ -86,7 +115,7 @@ def _off(header: Header, east: float) -> float | None:
 def _moment(header: Header) -> float | None:
     """JD(UTC) of about a frame's start."""
     for name, clock in (("DATE-OBS", ""), ("DATE-OBS", "UT"), ("DATE-OBS", "TIME-OBS"),
-                        ("JD", ""), ("MJD-OBS", "")):
+                        ("JD", ""), ("MJD-OBS", ""), ("UT-OBS", "")):
         try:
             return base.julian_date(header, name, clock=clock)
         except CardError:

@@ -25,6 +25,8 @@ _CLOCKS = ("UTSTART", "UT-START", "UT-STR", "UTCSTART", "UTC-STR", "UT_START", "
 #: Cards of the middle and the end of an exposure.
 _OTHERS = (("DATE-END", 1.0), ("DATE-AVG", 0.5), ("MJD-AVG", 0.5), ("MJD-MID", 0.5),
            ("MJD-END", 1.0))
+#: Cards that are in UTC whatever others are in.
+_IN_UTC = ("JD", "JD-OBS", "OBSJD", "JD_UTC", "MJD-OBS", "MJD", "OBSMJD", "DATE-UTC", "UTC-OBS")
 _LOCAL = (("DATE-LOC", ""), ("DATE-OBS", "LT"), ("DATE-OBS", "TIME-LOC"), ("DATE-OBS", "LOCTIME"))
 _UNITS = (("min", r"\bmin"), ("ms", r"\bmsec|\bms\b|milli"), ("us", r"\bus\b|micro|\busec"),
           ("h", r"\bhours?\b"))
@@ -156,8 +158,7 @@ def _zone(frames: Sequence[Cards], moment: str, clock: str) -> tuple[str, str]:
     that card); of zone nothing where they agree, ? where they never can, of both nothing where no
     other card tells."""
     header, comments = frames[0]
-    for name, part in (("JD", ""), ("JD-OBS", ""), ("MJD-OBS", ""), ("DATE-UTC", ""),
-                       (moment, "UT"), (moment, "UTC")):
+    for name, part in (*((name, "") for name in _IN_UTC), (moment, "UT"), (moment, "UTC")):
         if (name, part) == (moment, clock) or not _readable(frames[:1], name, part):
             continue
         hours = 24.0 * (base.julian_date(header, moment, clock=clock,
@@ -196,11 +197,13 @@ def _readable(frames: Sequence[Cards], name: str, clock: str) -> bool:
 def _is(comment: str) -> str:
     """What a time is by its comment; empty for the start."""
     low = comment.lower()
+    if re.search(r"read-?out", low):
+        return "end"
     if re.search(r"\bstart|begin", low):
         return ""
     if re.search(r"\bmid", low):
         return "middle"
-    return "end" if re.search(r"\bend\b|\bstop|grabbed|readout", low) else ""
+    return "end" if re.search(r"\bend\b|\bstop|grabbed", low) else ""
 
 
 def _is_local(name: str, comment: str) -> bool:

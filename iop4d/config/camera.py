@@ -106,8 +106,8 @@ class Camera:
         "Card with the time, as ISO text or as a number, JD or MJD; or with the date alone, where "
         "clock_card has the time of day.", "DATE-OBS")
     clock_card: str = key(
-        "Card with the time of day, where it is apart from the date, such as UT or TIME-OBS; "
-        "empty: none.", "")
+        "Card with the time of day, where it is apart from the date, such as UT or TIME-OBS; a "
+        "number is in hours, or in seconds of TM-START and UT_START; empty: none.", "")
     time_is: str = key("What that time is: start, middle or end of the exposure.", "start",
                        check=one_of("start", "middle", "end"))
     time_zone: str = key(

@@ -365,3 +365,15 @@ def test_a_table_of_cards_is_as_good_as_a_key_for_each() -> None:
     assert (facts.detector.gain_e_adu, facts.binning, facts.pointing_deg) == (1.5, 2, (10.0, 5.0))
     with pytest.raises(ConfigError, match="names of keys that end in _card"):
         camera('cards = { gains = "EGAIN" }')
+
+
+def test_seconds_since_midnight_are_a_time_of_day() -> None:
+    keys = 'clock_card = "TM-START"'
+    for said, expected in ((72662.5, "20:11:02.50"), (15, "00:00:15.00")):
+        facts = read({"DATE-OBS": "2012-09-15", "TM-START": said}, keys)
+        assert isot_of_jd(facts.jd_start)[:22] == f"2012-09-15T{expected}"
+
+
+def test_a_packed_right_ascension_is_no_pointing() -> None:
+    """An old fault: 165352.2 was 112 degrees, once round and round."""
+    assert read({"RA": 165352.2, "DEC": 39.76}).pointing_deg is None

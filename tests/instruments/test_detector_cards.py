@@ -145,3 +145,28 @@ def test_a_larger_master_serves_only_a_frame_whose_place_is_known() -> None:
     assert covers(whole, facts(detector=Detector(placed=True)))
     assert covers(whole, facts(origin=(100, 50)))
     assert covers("1x 8x6", facts())
+
+
+def test_masters_of_another_order_of_rows_are_told_apart_unless_frames_are_turned() -> None:
+    """An old fault: the flat of a program that writes from the top down served frames of one that
+    writes from the bottom up, upside down."""
+    down, up, none = {"ROWORDER": "TOP-DOWN"}, {"ROWORDER": "bottom-up"}, dict[str, object]()
+    assert settings(down) == "ROWORDER=TOP-DOWN"
+    of_down = layout_of(with_detector(down, facts(), bayer="refuse"))
+    assert not covers(of_down, with_detector(up, facts(), bayer="refuse"))
+    assert covers(of_down, with_detector(down, facts(), bayer="refuse"))
+    assert covers(of_down, with_detector(none, facts(), bayer="refuse"))
+    turned = [with_detector(one, facts(flipped=one is down), bayer="refuse", rows_turned=True)
+              for one in (down, up)]
+    assert covers(layout_of(turned[0]), turned[1])
+
+
+def test_iraf_s_region_of_data_does_not_tell_where_a_frame_begins_on_the_detector() -> None:
+    """An old fault: a sub-frame with DATASEC got the masters' corner, whatever its place was."""
+    def placed(said: str) -> bool:
+        return with_detector({"DATASEC": said}, facts(), bayer="refuse").detector.placed
+
+    assert not placed("[1:8,1:6]")
+    assert placed("[1,1,8,6]")
+    whole = layout_of(facts(shape=(12, 16)))
+    assert not covers(whole, with_detector({"DATASEC": "[1:8,1:6]"}, facts(), bayer="refuse"))

@@ -285,6 +285,12 @@ COMMON = ("INSTRUME= 'Cam'", "EXPTIME = 60", "DATE-OBS= '2020-01-02T03:04:05'")
     (("PIXSCALE= 0.5 / unbinned", "XBINNING= 2"), "pixel_scale", 0.5),
     (("FOCLEN  = 2.062648 / [m]", "CCDXPIXE= 0.000010"), "pixel_scale", 1.0),
     (("OBJNAME = 'Mrk 421'",), "object_card", "OBJNAME"),
+    (("FILTER  = 3", "FILTNAM = 'R'"), "band_card", "FILTNAM"),
+    (("SATURATE= 90000 / e-",), "saturation_card", ""),
+    (("RA      = 165352.2", "DEC     = 394536", "OBJRA   = 253.5", "OBJDEC  = 39.8"),
+     "ra_card", "OBJRA"),
+    (("DATE-OBS= '2020-01-02'", "TM-START= 15"), "clock_card", "TM-START"),
+    (("DATE-OBS= '2020-01-02T03:04:05' / start of read-out",), "time_is", "end"),
     (("RDNOISE = 4.0 / ADU",), "read_noise_card", ""),
     (("BIASSEC = '[1:10,1:200]'", "DATASEC = '[11:300,1:200]'"), "trim_card", "DATASEC"),
 ])

@@ -33,4 +33,7 @@ def test_of_several_wheels_the_first_that_is_not_open_counts() -> None:
     assert first_filter(header, ("A", "B", "C")) == first_filter(header, ("C", "A", "B")) == "V"
     assert first_filter(header, ("A", "C")) == "Open"
     assert first_filter(header, ("X",)) == ""
+    polarised = {"A": "Calcite", "B": "Lambda/2_Plate", "C": "R_Bes 650_130"}
+    assert first_filter(polarised, ("A", "B", "C")) == "R_Bes 650_130"
+    assert first_filter(polarised, ("A",)) == "Calcite"
     assert not any(map(is_open, ("V", "Airy", "opal", "Cleartype", "Noir")))

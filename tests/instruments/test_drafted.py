@@ -15,10 +15,17 @@ from iop4d.instruments.draft import draft
 from iop4d.model.frame import FrameFacts
 from iop4d.model.units import isot_of_jd
 from iop4d.reduction.drafting import look_at
-from tests.instruments.drafted import observatories, programs
+from tests.instruments.drafted import (
+    american_observatories,
+    ccd_programs,
+    cmos_programs,
+    european_observatories,
+    southern_observatories,
+)
 from tests.instruments.drafted.case import NOTHING, Case
 
-CASES = observatories.CASES | programs.CASES
+CASES = (european_observatories.CASES | american_observatories.CASES
+         | southern_observatories.CASES | ccd_programs.CASES | cmos_programs.CASES)
 
 
 def read(facts: FrameFacts, instrument: Instrument) -> dict[str, Any]:
