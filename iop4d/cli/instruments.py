@@ -118,6 +118,37 @@ def _read(path: Path, found: tuple[Instrument, ...]) -> dict[str, Any]:
     return {"file": path, **plain(facts), "jd_mid": facts.jd_mid}
 
 
+@instruments.command("split")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True,
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Folder of the new files; without it they are written beside each file.")
+@json_option
+@verbosity
+def split_(files: tuple[Path, ...], into: Path | None, as_json: bool) -> None:
+    """Write each chip of a file of several chips as a file of its own.
+
+    The new files have the cards of the whole and of the chip; the card CHIP tells which one it is,
+    so that each chip is described by a [[camera]] section of its own. The files stay as they are.
+    Exits with 1 if any holds one image only, or cannot be read.
+    """
+    from iop4d.fits.split import split
+
+    done: list[dict[str, Any]] = []
+    for path in files:
+        try:
+            done.append({"file": path, "written": split(path, into or path.parent)})
+        except FrameError as error:
+            done.append({"file": path, "error": str(error)})
+    if as_json:
+        write_json(done)
+    else:
+        for one in done:
+            said = one.get("error") or ", ".join(new.name for new in one["written"])
+            echo(f"{one['file'].name}: {said}", hang=4)
+    sys.exit(any("error" in one for one in done))
+
+
 @instruments.command("draft")
 @click.argument("files", metavar="FRAME...", nargs=-1, required=True,
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))

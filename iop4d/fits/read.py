@@ -118,10 +118,7 @@ def open_fits(path: Path, *, wrong_datasum: str = "refuse") -> FitsFile:
     ``wrong_datasum``: whether to refuse a file that does not agree with its DATASUM, to flag it as
     doubtful, or to ignore that.
     """
-    stored = _read_steady(path)
-    data = _gunzip(stored) if stored[:2] == _GZIP else stored
-    view = memoryview(data)
-    hdus = hdus_of(view)
+    stored, view, hdus = _read_hdus(path)
     sums = [checked_sums(view, hdu) for hdu in hdus]
     if wrong_datasum == "refuse" and any(one.wrong_data for one in sums):
         raise FrameError("is damaged: its data do not agree with its DATASUM card. It was damaged "
@@ -132,6 +129,19 @@ def open_fits(path: Path, *, wrong_datasum: str = "refuse") -> FitsFile:
     return FitsFile(name=path.name, sha256=hashlib.sha256(stored).hexdigest(), size=len(stored),
                     header=header, data=view, hdus=hdus, image=image, changed=mine.changed,
                     doubt="" if wrong_datasum == "ignore" else mine.doubt)
+
+
+def _read_hdus(path: Path) -> tuple[bytes, memoryview, tuple[Hdu, ...]]:
+    """(a file as stored, as unpacked, and its HDUs)."""
+    stored = _read_steady(path)
+    view = memoryview(_gunzip(stored) if stored[:2] == _GZIP else stored)
+    return stored, view, hdus_of(view)
+
+
+def hdus_in(path: Path) -> tuple[memoryview, tuple[Hdu, ...]]:
+    """A file, unpacked, and its HDUs, of which none is chosen; raises FrameError."""
+    _, view, hdus = _read_hdus(path)
+    return view, hdus
 
 
 def read_header(path: Path) -> dict[str, Value]:
@@ -218,11 +228,10 @@ def unpacked(stored: bytes) -> Iterator[bytes]:
         raise FrameError(f"has {len(rest)} bytes after its end that are no gzip")
 
 
-def image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
-    """The one HDU with the image, and its cards over those of the primary HDU.
+def images_of(hdus: tuple[Hdu, ...]) -> list[tuple[Hdu, dict[str, Value]]]:
+    """The HDUs with images and their own cards; masks, errors and thumbnails do not count.
 
-    Masks, errors and thumbnails beside it do not count; raises FrameError where several images do,
-    such as those of several chips: which of them is meant is unknown.
+    Raises FrameError where there is none.
     """
     images = [(hdu, _cards_of(hdu)) for hdu in hdus if _is_image(hdu)]
     if not images:
@@ -234,12 +243,22 @@ def image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
     if len(found) > 1:
         deep = [pair for pair in found if pair[1].get("BITPIX") != 8]  # bytes are mostly a mask
         found = deep or found
+    return found
+
+
+def image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
+    """The one HDU with the image, and its cards over those of the primary HDU.
+
+    Raises FrameError where several images do, such as those of several chips: which of them is
+    meant is unknown.
+    """
+    found = images_of(hdus)
     if len(found) > 1:
         names = ", ".join(f"{_name_of(cards) or number} of {cards.get('NAXIS1')} x "
                           f"{cards.get('NAXIS2')} px"
                           for number, (_, cards) in enumerate(found, start=1))
         raise FrameError(f"holds {len(found)} images ({names}), as of several chips or amplifiers: "
-                         "give iop4d each of them as a file of its own")
+                         "'iop4d instruments split FILE...' writes each as a file of its own")
     hdu, cards = found[0]
     header = {**hdus[0].header, **cards}
     if hdu is not hdus[0] and "NAXIS3" not in cards:
