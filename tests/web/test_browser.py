@@ -189,6 +189,7 @@ def test_a_page_is_fetched_again_for_what_it_shows_and_where_a_part_failed_that_
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             browser.js("1")
+            time.sleep(0.05)
         return [url for url in browser.requests if "/sources/" in url or "/api/curves" in url
                 or "/fragments/" in url]
 
