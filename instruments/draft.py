@@ -25,13 +25,15 @@ from iop4d.model.frame import FrameKind
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """A frame: its file, its cards, what stands behind the / in them, and of its pixels the level
-    at which many are clipped (ADU) and the offset of a second image of every star (px), or None."""
+    at which many are clipped (ADU), the offset of a second image of every star (px), and the number
+    of stars; or None."""
 
     path: PurePath
     header: Header
     comments: Mapping[str, str] = field(default_factory=dict)
     clipped_adu: float | None = None
     second_image_px: tuple[float, float] | None = None
+    stars: int | None = None
 
 
 _MOST_LINES = 12  # of a section, the one with its name among them
@@ -172,6 +174,7 @@ _KIND_CARDS = ("IMAGETYP", "IMAGETYPE", "OBSTYPE", "FRAMETYP", "FRAME", "IMGTYPE
 #: SBIG's numbers in PICTTYPE.
 _PICTURES = {"1": "science", "2": "bias", "3": "dark", "4": "flat"}
 _SHORTEST = 0.001  # s
+_FEW_STARS = 3  # fewer are hot pixels of a dark, or a cloud
 _WORDS = {"bias": ("bias", "zero", "offset"), "dark": ("dark",), "flat": ("flat",)}
 #: In a file's name: a step of the reduction of a science frame.
 _STEP = re.compile(r"(bias|zero|dark|flat)[ _-]?(sub|corr|less|remov|divided|fielded)",
@@ -202,6 +205,11 @@ def _kind(frames: Sequence[Seen], section: Section) -> None:
                 | _folders(frames), "no card has the kind: by the file's name")
     if any(_is_short(seen) and not _named(seen.path.name) for seen in frames):
         section.put("bias_exptime", _SHORTEST, "and by exposures shorter than any shutter's")
+    for seen in frames:
+        if seen.stars is not None and seen.stars < _FEW_STARS and _is_science(seen, section):
+            section.unknown.append(f"whether {seen.path.name} is a bias, dark or flat: it shows "
+                                   f"{seen.stars or 'no'} stars, and neither a card nor a name "
+                                   "says so: kind_names")
 
 
 def _is_plate(frames: Sequence[Seen]) -> bool:

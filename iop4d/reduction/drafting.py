@@ -12,6 +12,7 @@ from iop4d.instruments.draft import Seen
 from iop4d.model.errors import FrameError, StageError
 from iop4d.reduction.masters import MasterSet, calibrate_pixels
 from iop4d.reduction.stars import find_sky, find_stars
+from iop4d.science.detect import Detections
 from iop4d.science.doubled import second_image
 
 _HEADERS = 1 << 20  # bytes of a file in which its headers are
@@ -21,16 +22,19 @@ _LONGEST_PX = 100.0  # between two images of a star
 
 
 def look_at(path: Path) -> Seen:
-    """A frame's cards, where its pixels are clipped, and a second image of every star.
+    """A frame's cards, where its pixels are clipped, its stars, and a second image of every one.
 
     Raises FrameError for a file that is none.
     """
     file = open_fits(path)
     comments = parse_comments(bytes(file.data[:min(file.image.start, _HEADERS)]))
     raw = _plain(file)
+    found = _detections(raw) if raw else None
     return Seen(path=path, header=file.header, comments=comments,
                 clipped_adu=clipped_level(raw) if raw else None,
-                second_image_px=_second_image(raw) if raw else None)
+                stars=None if raw is None else 0 if found is None else len(found.x),
+                second_image_px=None if found is None else second_image(
+                    found.x, found.y, found.flux, longest=_LONGEST_PX))
 
 
 def _plain(file: FitsFile) -> RawImage | None:
@@ -53,11 +57,10 @@ def clipped_level(raw: RawImage) -> float | None:
     return top if bright and top < 65535.0 and at_top >= max(_CLIPPED, 2 * below) else None
 
 
-def _second_image(raw: RawImage) -> tuple[float, float] | None:
+def _detections(raw: RawImage) -> Detections | None:
+    """The stars of an image; None where none is found."""
     frame = calibrate_pixels(raw, MasterSet(), exptime_s=1.0, saturation_adu=65535.0)
     try:
-        stars = find_stars(frame, find_sky(frame), threshold=_DETECTION_SIGMA)
+        return find_stars(frame, find_sky(frame), threshold=_DETECTION_SIGMA).detections
     except StageError:
         return None
-    found = stars.detections
-    return second_image(found.x, found.y, found.flux, longest=_LONGEST_PX)

@@ -64,3 +64,13 @@ def test_frames_that_iop4d_knows_need_no_section_and_other_files_are_none(tmp_pa
     assert "# caf.fits: needs no section, CAFOS is an instrument of iop4d" in printed
     (tmp_path / "x.txt").write_text("hello", encoding="utf-8")
     assert "is text, not FITS" in drafted(tmp_path / "x.txt")
+
+
+def test_a_frame_without_stars_that_nothing_calls_a_dark_is_a_question(tmp_path: Path) -> None:
+    """An old fault: it became a science frame without a word."""
+    empty = np.random.default_rng(2).normal(300.0, 5.0, (300, 400)).astype(np.uint16)
+    printed = drafted(write(tmp_path / "0001.fits", empty), write(tmp_path / "0002.fits", stars()))
+    assert "whether 0001.fits is a bias, dark or flat: it shows no stars" in printed
+    assert "whether 0002.fits" not in printed
+    printed = drafted(write(tmp_path / "0003.fits", empty, IMAGETYP="Light"))
+    assert "whether 0003.fits" not in printed
