@@ -316,7 +316,9 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
     _gain(frames, section)
     noise = next((name for name in _NOISE if _first(frames, (name,)) and not re.search(
         r"\b(adu|dn|counts?)\b", _comment(frames, name))), "")
-    if noise:
+    if noise and (electrons := draft_cards.leading_number(_said(frames, noise))):
+        section.put("read_noise", electrons, f"{noise} says {_said(frames, noise)}")
+    elif draft_cards.is_number(_said(frames, noise)):
         section.put("read_noise_card", noise, f"electrons: {_said(frames, noise)}")
     _saturation(frames, section)
     _regions(frames, section)
@@ -340,6 +342,9 @@ def _gain(frames: Sequence[Seen], section: Section) -> None:
         value = base.number(first.header, inverse)
         section.put("gain", float(f"{1.0 / value:.5g}"), f"1 / {inverse}, which says {value:g} "
                     f"{_comment(frames, inverse)}")
+    elif (number := draft_cards.leading_number(said := card(first.header, "GAIN"))) and re.search(
+            r"\d\s*e(l|-|lectrons?)?\s*(/|per)", said):
+        section.put("gain", number, f"GAIN says {said}")
     else:
         setting = card(first.header, "GAIN")
         section.unknown.append("the gain in electrons per ADU" + (
@@ -368,8 +373,8 @@ def _saturation(frames: Sequence[Seen], section: Section) -> None:
     clipped = [seen.clipped_adu for seen in frames if seen.clipped_adu is not None]
     if clipped:
         section.put("saturation", float(min(clipped)), "many pixels are clipped there")
-    elif name := next((name for name in _SATURATION if _first(frames, (name,)) and not re.search(
-            r"\be-|electron", _comment(frames, name))), ""):
+    elif name := next((name for name in _SATURATION if draft_cards.is_number(_said(frames, name))
+                       and not re.search(r"\be-|electron", _comment(frames, name))), ""):
         section.put("saturation_card", name, f"ADU: {_said(frames, name)}")
     else:
         section.unknown.append("where pixels saturate, if below 65535 ADU: an overexposed star "

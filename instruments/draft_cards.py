@@ -189,7 +189,7 @@ def _focal_length(header: Header, comments: Mapping[str, str]) -> float | None:
     """Millimetres; a number of metres says so behind the /."""
     for name in _FOCAL:
         value, said = number_or_none(header, name), comments.get(name, "").lower()
-        if value and re.search(r"\[m\]|\(m\)|\bmet(er|re)s?\b|\bin m\b", said):
+        if value and re.search(r"\[m\]|\(m\)|\bmet(er|re)s?\b|\bin m\b|^m$", said):
             value *= 1000.0
         if value and (value > 20.0 or (value > 1.0 and "mm" in said)):
             return value
@@ -226,6 +226,17 @@ def is_inverse_gain(name: str, header: Header, comments: Mapping[str, str]) -> b
     value, said = number_or_none(header, name), comments.get(name, "").lower()
     return value is not None and 0.02 < value < 100.0 and re.search(
         rf"\b{_ADU}\s*(/|per)\s*{_ELECTRONS}(?![a-z])|\belectrons to {_ADU}", said) is not None
+
+
+def leading_number(said: str) -> float | None:
+    """The number that a text such as ``5.5 e-`` begins with; None of a number alone, and others."""
+    found = re.match(r"\s*(\d+(?:[.,]\d+)?)\s*[A-Za-z]", said)
+    return float(found[1].replace(",", ".")) if found else None
+
+
+def is_number(said: str) -> bool:
+    """Whether a text is a number above 0."""
+    return (number_or_none({"": said}, "") or 0.0) > 0.0
 
 
 def is_inside(header: Header, name: str) -> bool:
