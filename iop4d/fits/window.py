@@ -6,6 +6,7 @@ Nothing is mapped into memory: a file that another program cuts short gives an e
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from iop4d.model.frame import Region
 FloatImage = NDArray[np.float32]
 
 _GZIP = b"\x1f\x8b"
+_DESCRIPTORS = Path("/proc/self/fd")  # of Linux
 _HEADER = 1 << 16  # bytes read for a header at first: few are longer
 _STRIP = 1 << 22  # pixels that are held at a time while an image is made smaller
 
@@ -176,10 +178,22 @@ def _readable(file: BinaryIO, scratch: Path) -> BinaryIO:
             raise FrameError(f"is larger than {MAX_BYTES >> 20} MiB")
         return _scratch(scratch, unpacked(file.read(MAX_BYTES)))
     if any(hdu.header.get("ZIMAGE") is True for hdu in _hdus(file)):
-        pixels, _ = read_image(Path(f"/proc/self/fd/{file.fileno()}"))
+        pixels = _unpacked_tiles(file, scratch)
         head = plain_header((pixels.shape[0], pixels.shape[1]))
         return _scratch(scratch, (head, pixels.astype(">f4").data.cast("B")))
     return file
+
+
+def _unpacked_tiles(file: BinaryIO, scratch: Path) -> FloatImage:
+    """The image of a tile-compressed file, which is that file whatever has its name by now."""
+    mine = _DESCRIPTORS / str(file.fileno())
+    if mine.exists():
+        return read_image(mine)[0]
+    with tempfile.NamedTemporaryFile(dir=scratch) as copy:
+        file.seek(0)
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+        return read_image(Path(copy.name))[0]
 
 
 def _scratch(folder: Path, pieces: Iterable[bytes | memoryview]) -> BinaryIO:

@@ -109,8 +109,12 @@ def light_curve_of(series: TimeSeries) -> Any:
         from lightkurve import LightCurve
     except ImportError:
         raise not_installed("lightkurve", "lightkurve") from None
-    return LightCurve(time=series.time, flux=series["flux_mjy"], flux_err=series["flux_mjy_err"],
-                      meta=dict(series.meta))
+    # A copy: the time of a series carries the series' index, with which bin() fails.
+    meta = dict(series.meta)
+    if len(series):
+        meta["LABEL"] = f"{series['source'][0]} {series['band'][0]}"  # in lightkurve's figures
+    return LightCurve(time=series.time.copy(), flux=series["flux_mjy"],
+                      flux_err=series["flux_mjy_err"], meta=meta)
 
 
 def not_installed(package: str, extra: str) -> NotInstalledError:

@@ -48,7 +48,7 @@ class Notifier:
             address = "\0" + address[1:]  # a socket without a file
         # A service manager that is gone is no trouble of ours.
         with contextlib.suppress(OSError), \
-                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
             out.setblocking(False)
             out.sendto("\n".join(lines).encode(), address)
 

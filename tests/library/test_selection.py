@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,6 +131,31 @@ def test_packages_that_are_not_installed_are_named(
         site.results.pandas()
     with pytest.raises(ImportError, match="pip install lightkurve"):
         site.results.lightkurve()
+
+
+class _LightCurve:
+    """What lightkurve's takes: as its own, it keeps the time that it is given."""
+
+    def __init__(self, *, time: Time, flux: u.Quantity, flux_err: u.Quantity,
+                 meta: dict[str, object]) -> None:
+        self.time, self.flux, self.flux_err, self.meta = time, flux, flux_err, meta
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_a_light_curve_of_lightkurve_has_no_index_of_a_series(
+        site: Site, real: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bin() failed by one."""
+    if real:
+        pytest.importorskip("lightkurve")
+    else:
+        monkeypatch.setitem(sys.modules, "lightkurve", SimpleNamespace(LightCurve=_LightCurve))
+    curve = site.results(source="Target").lightkurve(by="jd_mid")
+    assert len(curve.time) == len(FLARE)
+    assert curve.time.info.indices == []
+    assert str(curve.flux.unit) == str(curve.flux_err.unit) == "mJy"
+    assert curve.meta["LABEL"] == "Target R"
+    if real:
+        assert len(curve.bin(time_bin_size=1.0)) >= 1
 
 
 def test_pandas_has_the_same_numbers(site: Site) -> None:

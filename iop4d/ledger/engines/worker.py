@@ -28,9 +28,12 @@ def die_with_parent(parent: int, sign: signal.Signals = signal.SIGKILL) -> None:
 
 
 def limit_memory(megabytes: int) -> None:
-    """Bound private memory; mapped files do not count."""
-    resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """Bound private memory; mapped files do not count. Says so where the system does not let it."""
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (AttributeError, OSError, ValueError) as error:  # not every system has each limit
+        sys.stderr.write(f"its memory is not limited: {error}\n")
 
 
 def main() -> None:
