@@ -44,6 +44,8 @@ def pieces_of(text: str, length: int) -> list[str]:
 
 def printable(text: str) -> str:
     """A text as a card may hold it: printable ASCII."""
+    if text.isascii() and text.isprintable():
+        return text  # nearly all: a header has hundreds of cards
     return "".join(c if " " <= c <= "~" else "?" for c in text)
 
 
