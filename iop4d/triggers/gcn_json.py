@@ -51,7 +51,7 @@ def read_object(said: Mapping[str, Any]) -> Notice:
     stream = " ".join(one_line(str(said[name])) for name in ("mission", "instrument")
                       if said.get(name))
     return Notice(
-        event=_event(said, stream), names=names, ra_deg=ra, dec_deg=dec, error_deg=_radius(said),
+        event=_event(said, stream, names), names=names, ra_deg=ra, dec_deg=dec, error_deg=_radius(said),
         at=_first(said, ("trigger_time",), moment), issued_at=_first(said, _ISSUED, moment),
         until=_first(said, ("until",), moment),
         hours=_first(said, ("hours",), lambda name, value: number(name, value, 0.0, MOST_HOURS)),
@@ -88,12 +88,12 @@ def _radius(said: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _event(said: Mapping[str, Any], stream: str) -> str:
-    """By its ``id``; without one, by what it holds."""
+def _event(said: Mapping[str, Any], stream: str, names: tuple[str, ...]) -> str:
+    """By its ``id``, of its stream or else of its source; without one, by what it holds."""
     id_ = said.get("id")
     id_ = next(iter(id_), None) if isinstance(id_, list) else id_
     if isinstance(id_, str | int) and str(id_).strip():
-        return event_of(stream, one_line(str(id_)))
+        return event_of(stream, one_line(str(id_)), "" if stream else next(iter(names), ""))
     content = json.dumps(said, sort_keys=True, default=str)
     return "content " + hashlib.sha256(content.encode()).hexdigest()[:32]
 

@@ -59,6 +59,14 @@ def test_one_event_counts_once_over_all_ways(filled: Database) -> None:
     assert [row.origin for row in rows(filled, Trigger)] == ["topic x", "account ana"]
 
 
+def test_programs_without_a_mission_number_the_events_of_each_source(filled: Database) -> None:
+    one, other, again = told(filled, b'{"source": "BL Lac", "id": 1}',
+                             b'{"source": "3C 454.3", "id": 1}',
+                             b'{"source": "bllac", "id": 1, "text": "again"}')
+    assert [found.is_new for found in (one, other, again)] == [True, True, False]
+    assert [row.source for row in rows(filled, Trigger)] == ["2200+420", "3C 454.3"]
+
+
 def test_an_update_replaces_what_the_row_says_and_shortens_nothing(filled: Database) -> None:
     told(filled, unified())
     (later,) = told(filled, unified(alert_type="update", alert_datetime="2023-02-23T17:49:32Z",

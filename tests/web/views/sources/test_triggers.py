@@ -15,6 +15,7 @@ from iop4d.config.triggers import Triggers
 from iop4d.model.units import jd_of_unix
 from iop4d.store import status
 from iop4d.store.database import Database
+from iop4d.system.lock import SiteLock
 from iop4d.triggers.receive import receive
 from iop4d.web.app import create_app
 from iop4d.web.curves.packing import unpacked
@@ -47,6 +48,7 @@ def test_a_source_and_tonight_say_until_when_it_has_priority_and_why(
     for address in ("/", "/fragments/tonight-sources"):
         tonight = client.get(address).text
         assert "priority until" in tonight
+        assert "BL Lacertae</a>: priority until" in tonight, "by the name that people use"
         assert "&lt;Fermi&gt; flare (5.6 sigma)" in tonight
     assert PRIORITY not in client.get("/sources/3C%20454.3").text
     told(own, alert_type="retraction")
@@ -92,7 +94,12 @@ def test_system_has_the_broker_and_the_notices_that_name_no_source(
         "last_at": None, "topics": ["gcn.x"]}}
     with Database(own.database).write() as tx:
         status.beat(tx, beat)
+    lock = SiteLock(own.lock)
     for address in ("/system", "/fragments/system/state"):
         page = client.get(address).text
+        assert "7 received" in page
         assert "the catalogue does not have Nova 1" in page
     assert "not in the catalogue" in page
+    assert "No triggers are received:</strong> no such host" in client.get("/system").text
+    assert "no triggers are received" in client.get("/").text
+    lock.close()
