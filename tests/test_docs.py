@@ -145,6 +145,13 @@ def test_every_page_has_its_place_in_the_documentation() -> None:
         path.stem for path in (ROOT / "docs").glob("*.md")}
 
 
+def test_no_notebook_hides_a_module() -> None:
+    """An old fault: a notebook astrometry.py was imported by its neighbours as the solver."""
+    names = [path.stem for path in (ROOT / "docs" / "notebooks").glob("*.py")]
+    assert len(names) == 10
+    assert [name for name in names if importlib.util.find_spec(name) is not None] == []
+
+
 def test_the_reference_has_every_command_column_and_address() -> None:
     from iop4d.store.tables import LISTINGS
     from iop4d.web.v1.openapi import described

@@ -17,10 +17,10 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
                    "api", "reference/addresses", "library")),
     "notebooks": ("Notebooks", "Worked examples on simulated frames, run when these pages are made;"
                   " each is a plain script in docs/notebooks.",
-                  ("notebooks/light_curves", "notebooks/reduce_by_hand", "notebooks/astrometry",
-                   "notebooks/dipol_quads", "notebooks/polarimetry", "notebooks/rule",
-                   "notebooks/channel", "notebooks/instrument", "notebooks/calibrators",
-                   "notebooks/flare_to_telegram")),
+                  ("notebooks/light_curves", "notebooks/reduce_by_hand",
+                   "notebooks/astrometry_in_detail", "notebooks/dipol_quads",
+                   "notebooks/polarimetry", "notebooks/rule", "notebooks/channel",
+                   "notebooks/instrument", "notebooks/calibrators", "notebooks/flare_to_telegram")),
     "explanation": ("Explanation", "Why it is so: the science with its equations, what errors mean,"
                     " what was measured, what was decided.",
                     ("architecture", "science", "reliability", "security", "numbers", "glossary",

@@ -22,6 +22,8 @@ from iop4d.model.errors import Iop4dError
 
 NAMES = ("iop4d.service", "iop4d-web.service", "iop4d-web.socket", "iop4d-backup.service",
          "iop4d-backup.timer")
+#: The page about the units, as it is installed.
+_DOCUMENTATION = Path(__file__).parents[1] / "docs" / "service.md"
 _PLACE = re.compile(r"@([A-Z0-9]+)@")
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))  # what ProtectHome= hides
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  # what PrivateTmp= hides
@@ -54,7 +56,7 @@ def units(site: Site, *, user: str = "", group: str = "", memory: str = "") -> d
         "SITE": _word(site.root), "FOLDER": _line(site.root), "SAID": _text(site.root),
         "IOP4D": f"{_program(Path(sys.executable))} -m iop4d",
         "ARGUMENT": _word(site.root).replace("$", "$$"),
-        "DOCS": Path(__file__).parent.as_uri().replace("%", "%%"), "MEMORY": memory,
+        "DOCS": _DOCUMENTATION.as_uri().replace("%", "%%"), "MEMORY": memory,
         "USER": "" if own else f"User={user}\nGroup={group_of(user, group)}",
         "CREDENTIALS": "\n".join(_credential(name, own) for name in _credentials(site)),
         # The dash: one that is not there yet keeps nothing else from working.

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
@@ -80,6 +81,9 @@ def test_the_units_hold_the_site_and_no_place_is_left(site: Path, written: Path)
                           "iop4d-backup.service", "iop4d-backup.timer"}
     for text in texts.values():
         assert not re.search(r"(?m)^[^#]*@[A-Z]+@", text)
+        pages = re.findall(r"(?m)^Documentation=file://(.+)$", text)
+        assert [Path(unquote(page)).name for page in pages if Path(unquote(page)).is_file()] == [
+            "service.md"] * ("Documentation=" in text)
     daemon = texts["iop4d.service"]
     assert f"ExecStart={sys.executable} -m iop4d --site {site} run" in daemon
     for line in ("Type=notify", "WatchdogSec=120", "RestartPreventExitStatus=78"):

@@ -47,7 +47,6 @@ NOT_RUN: dict[Command, str] = {
     ("scale.md", "dask"): _DASK,
     ("scale.md", "tls="): _DASK,
     ("scale.md", "iop4d run"): _DASK,
-    ("service.md", "iop4d systemd install --user"): _MACHINE,
     ("service.md", "sudo"): _MACHINE,
     ("service.md", "iop4d reload"): "needs a daemon: tests/system/test_service.py has one",
 }
