@@ -296,7 +296,8 @@ def _scale(frames: Sequence[Seen], section: Section) -> None:
             return
     size = next((s for seen in frames
                  if (s := draft_cards.pixel_size(seen.header, seen.comments))), None)
-    how = "no card tells it: measure it on a solved frame"
+    how = ("no card tells it: 206.265 x the pixels in um / the focal length in mm; a frame that is "
+           "not found at it says at which its stars match")
     if size is not None:
         how = f"CHANGE IT: {size * 206.264806:.4g} / the focal length in mm, which no card tells"
     section.put("pixel_scale", 1.0, how if size else f"CHANGE IT: {how}")

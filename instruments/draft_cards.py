@@ -110,6 +110,7 @@ BINNINGS = ("XBINNING", "CCDXBIN", "CCDBINX", "DETXBIN", "XBIN", "BINX", "BINNIN
 #: Of the pixels as read out, and of single ones whatever the binning.
 _SCALES = ("PIXSCALE", "SECPIX", "SECPIX1", "SECPPIX", "PIXSCAL1", "SCALE", "CCDSCALE", "PLTSCALE",
            "PIXSCL", "ITELESCOPEPLATESCALEH", "ARCSECPX", "IMSCALE", "ESO INS PIXSCALE")
+_PER_PIXEL = re.compile(r"arc-?\s?sec(ond)?s?\s*(/|per|a)\s*pix")
 _UNBINNED = ("ESO INS PIXSCALE",)
 _SIZES = ("PIXSIZE1", "XPIXELSZ", "PIXSIZE", "PIXELSZ", "CCDXPIXE", "XPIXSIZE", "XPIXSZ")
 _FOCAL = ("FOCALLEN", "FOCLEN", "FOCAL", "TELFOCUS", "FOCLENTH", "TELFOCAL")
@@ -133,7 +134,8 @@ def pixel_scale(header: Header, comments: Mapping[str, str]) -> tuple[float, str
     bins = _binning(header, comments)
     size, focal = pixel_size(header, comments), _focal_length(header, comments)
     optics = math.degrees(math.atan(size / 1000.0 / focal)) * 3600.0 if size and focal else None
-    for name in _SCALES:
+    said_so = [name for name, said in comments.items() if _PER_PIXEL.search(said.lower())]
+    for name in (*_SCALES, *said_so):
         value, said = number_or_none(header, name), comments.get(name, "").lower()
         if value is None or not 0.01 < value < 200.0:
             continue
@@ -154,7 +156,7 @@ def _of_card(name: str, value: float, said: str, bins: int,
     if bins > 1 and optics and abs(value / optics - 1.0) < 0.1:
         return value, f"{name} says {value:g}, of single pixels by their size and FOCALLEN"
     return value / bins, f"{name} says {value:g}" + (f" at binning {bins}" * (bins > 1)) + (
-        "" if bins == 1 or optics or "binned" in said or "arcsec/pixel" in said else
+        "" if bins == 1 or optics or "binned" in said or _PER_PIXEL.search(said) else
         ": or is it that of single pixels?")
 
 

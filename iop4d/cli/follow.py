@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.common import is_quiet, open_database
-from iop4d.cli.output import counted, echo
+from iop4d.cli.output import counted, echo, without_numbers
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -161,13 +161,17 @@ async def _follow(read: Callable[[], Awaitable[Progress | None]]) -> Progress:
 
 
 def _table(ended: Progress) -> None:
-    """What failed and why, the commonest reason first: whole names, however narrow the terminal."""
+    """What failed and why, the commonest reason first: whole names, however narrow the terminal.
+
+    Reasons that differ in numbers alone are one, with those of its first frame.
+    """
     click.echo("\nWhat failed:", err=True)
     reasons: dict[tuple[str, str], list[Trouble]] = {}
     for trouble in ended.troubles:
-        reasons.setdefault((trouble.state, trouble.reason), []).append(trouble)
-    for (state, reason), alike in sorted(reasons.items(), key=lambda one: -len(one[1])):
-        echo(f"  {len(alike)} {state}: {reason}", err=True)
+        key = trouble.state, without_numbers(trouble.reason)
+        reasons.setdefault(key, []).append(trouble)
+    for alike in sorted(reasons.values(), key=len, reverse=True):
+        echo(f"  {len(alike)} {alike[0].state}: {alike[0].reason}", err=True)
         for trouble in alike[:_EXAMPLES]:
             echo(f"      {Path(trouble.path).name}", err=True)
         if len(alike) > _EXAMPLES:

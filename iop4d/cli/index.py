@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.output import counted
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def _build(folder: Path, lists: tuple[Path, ...], fields: list[Source], wanted: 
 
     stars = indexes.select(map(star_list.read, lists), fields, radius)
     counts = {field.name: stars.of[field.name] for field in fields}
-    click.echo(f"{stars.ra.size} stars in {sum(count > 0 for count in counts.values())} fields.")
+    click.echo(f"{counted(stars.ra.size, 'star')} in "
+               f"{counted(sum(count > 0 for count in counts.values()), 'field')}.")
     for said, names in (("no stars", [name for name, count in counts.items() if not count]),
                         ("fewer than 4 stars, too few for a quad,",
                          [name for name, count in counts.items() if 0 < count < 4])):
@@ -161,7 +163,8 @@ def _fetch(folder: Path, origin: str, series: str, fields: list[Source],
         raise click.UsageError(f"--fetch is '{origin}', expected {', '.join(download.SERIES)} "
                                "or an address")
     names = download.wanted(series, scales, fields, _FETCH_RADIUS_DEG)
-    click.echo(f"{len(names)} files of the {series} series cover {len(fields)} fields.")
+    click.echo(f"{counted(len(names), 'file')} of the {series} series "
+               f"cover{'s' * (len(names) == 1)} {counted(len(fields), 'field')}.")
     new = 0
     for name in names:
         new += _fetch_one(f"{url.rstrip('/')}/{name}", folder / name)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from typing import Any
 
 import click
 
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _NARROWEST = 20  # columns that a line is wrapped to at least
 
 
@@ -65,6 +67,11 @@ def _room(*, err: bool) -> int:
     if stream.isatty() or os.environ.get("COLUMNS", "").isdigit():
         return shutil.get_terminal_size().columns
     return sys.maxsize
+
+
+def without_numbers(reason: str) -> str:
+    """A reason by which those that differ in numbers alone are one."""
+    return _NUMBER.sub("0", reason)
 
 
 def counted(count: int, noun: str) -> str:

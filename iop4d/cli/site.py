@@ -32,10 +32,15 @@ def init(folder: Path) -> None:
 
 
 def make_site(folder: Path, text: str | None = None) -> Path:
-    """Write the site file and make the folders; the file's path. Refuses an existing site."""
+    """Write the site file and make the folders; the file's path. Refuses an existing site.
+
+    The folder of the program is refused too, as a site is no part of it.
+    """
     path = folder / "iop4d.toml"
     if path.exists():
         raise Iop4dError(f"{path} exists already and was not changed")
+    if (folder / "iop4d" / "__init__.py").exists():
+        raise Iop4dError(f"{folder} is the folder of the program: a site needs one of its own")
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     template = resources.files("iop4d.config") / "template.toml"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import click
 
 from iop4d.cli.common import Context, has_database, load, open_database, site_options
 from iop4d.cli.endings import EX_CONFIG
-from iop4d.cli.output import echo
+from iop4d.cli.output import echo, without_numbers
 from iop4d.model.errors import ConfigError
 from iop4d.model.states import JobState
 from iop4d.store.kind import StoreUnavailableError
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _REASONS_SHOWN = 10
 _EXAMPLES = 3  # entries shown of a reason
-_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 #: What an archive says besides, where it is not as usual.
 _MORE = ("watch", "breaker", "queue", "settling", "fetching", "failing", "skipped_lines",
@@ -224,7 +222,7 @@ def _by_reason(entries: Entries, named: Named) -> list[str]:
     are one."""
     reasons: dict[tuple[str, str], Entries] = {}
     for entry in entries:
-        reasons.setdefault((entry["state"], _NUMBER.sub("0", entry["reason"])), []).append(entry)
+        reasons.setdefault((entry["state"], without_numbers(entry["reason"])), []).append(entry)
     common = sorted(reasons.values(), key=len, reverse=True)
     lines = []
     for alike in common[:_REASONS_SHOWN]:

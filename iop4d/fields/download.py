@@ -11,6 +11,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from iop4d.fields.indexes import quad_size
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source
 from iop4d.science.healpix import all_tiles, tiles_within
@@ -47,8 +48,7 @@ def wanted(series: str, scales: Iterable[int], fields: Sequence[Source],
     names = []
     for scale in scales:
         if scale not in nsides:
-            raise Iop4dError(f"the {series} series has no scale {scale}: it has "
-                             f"{min(nsides)} to {max(nsides)}")
+            raise Iop4dError(_no_scale(series, scale))
         stem, nside = f"index-{int(series) + scale}", nsides[scale]
         if not nside:
             names.append(f"{stem}.fits")
@@ -57,6 +57,18 @@ def wanted(series: str, scales: Iterable[int], fields: Sequence[Source],
             field.ra_deg, field.dec_deg, radius_deg, nside)}
         names += [f"{stem}-{tile:02d}.fits" for tile in all_tiles(nside) if tile in touched]
     return names
+
+
+def _no_scale(series: str, scale: int) -> str:
+    """Why there is no file of a scale, in arcmin as asked for, and which series has one."""
+    sizes = {name: (quad_size(min(one.nside)), quad_size(max(one.nside) + 1))
+             for name, one in SERIES.items()}
+    others = [name for name, one in SERIES.items() if scale in one.nside]
+    return (f"the {series} series has no quads of {quad_size(scale):.0f} to "
+            f"{quad_size(scale + 1):.0f} arcmin: it has those of {sizes[series][0]:.0f} to "
+            f"{sizes[series][1]:.0f}" + "".join(
+                f"; '--fetch {name}' has those of {sizes[name][0]:.0f} to {sizes[name][1]:.0f}"
+                for name in others))
 
 
 def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) -> bool:

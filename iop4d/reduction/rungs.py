@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 _LONGEST = 5.0  # s, for all attempts together: a worker has other frames to reduce
 _BLIND = 1.5  # s of them that are left for the attempt without a pointing
 _HINT = 0.3  # s after which a wrong scale is not sought with more stars
-_SCALES = 4.0  # times by which it may be off
+_SCALES = 8.0  # times by which it may be off
 _FEW_STARS = 20  # brightest ones that tell it
 _BLIND_STARS = 30  # stars of an attempt without a pointing, which looks at the whole index
 
@@ -177,7 +177,7 @@ def by_index(search: Search) -> Found | None:
 
 
 def other_scale(search: Search) -> str:
-    """At which scale, within four times, the brightest stars match, in words; empty if at none.
+    """At which scale, within eight times, the brightest stars match, in words; empty if at none.
 
     For a frame whose field was not found: its camera's scale may be wrong, or its binning unknown.
     """

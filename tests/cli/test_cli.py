@@ -41,6 +41,16 @@ def test_init_makes_the_folders_and_touches_nothing_that_is_there(folder: Path) 
     assert "exists already" in again.stderr
 
 
+def test_the_program_s_own_folder_is_no_place_for_a_site(tmp_path: Path) -> None:
+    """An old fault: a clone in ~/iop4d, and the first site by "iop4d init ~/iop4d"."""
+    (tmp_path / "iop4d").mkdir()
+    (tmp_path / "iop4d" / "__init__.py").touch()
+    refused = iop4d("init", tmp_path)
+    assert refused.returncode == 1
+    assert "is the folder of the program: a site needs one of its own" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["iop4d"]
+
+
 def test_a_wrong_site_file_ends_with_78_and_its_line(folder: Path) -> None:
     path = folder / "iop4d.toml"
     path.write_text("[daemon]\n\nworkrs = 2\n", encoding="utf-8")

@@ -155,7 +155,7 @@ def test_a_list_of_three_stars_is_said_to_have_three(folder: Path,
     fake_program(folder, monkeypatch, fails="*")
     ran = run(folder, folder / "index", "--stars", stars(folder / "gaia.csv", 3), "--source",
               "BL Lac")
-    assert "3 stars in 1 fields." in ran.output
+    assert "3 stars in 1 field." in ran.output
     assert "fewer than 4 stars, too few for a quad, for 2200+420" in ran.output
     assert "no stars" not in ran.output
 
@@ -209,7 +209,7 @@ def test_tiles_are_fetched_from_a_mirror(folder: Path) -> None:
         server.shutdown()
         thread.join()
     assert ran.exit_code == 0, ran.output
-    assert "2 files of the 5200 series cover 1 fields" in ran.output
+    assert "2 files of the 5200 series cover 1 field" in ran.output
     assert "2 fetched, 0 were there" in ran.output
     assert "0 fetched, 2 were there" in again.output
     assert sorted(path.name for path in (folder / "index").iterdir()) == sorted(

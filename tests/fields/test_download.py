@@ -146,5 +146,8 @@ def test_only_the_tiles_of_the_fields_are_wanted() -> None:
         "index-5204-14.fits", "index-5204-26.fits"]
     assert wanted("4200", (4, 5, 8), [bl_lac], 0.5) == [
         "index-4204-14.fits", "index-4205-03.fits", "index-4208.fits"]
-    with pytest.raises(Iop4dError, match="no scale 7: it has 0 to 6"):
+    with pytest.raises(Iop4dError, match="has no quads of 23 to 32 arcmin: it has those of 2 to "
+                                         "23; '--fetch 4200' has those of 2 to 2048"):
         wanted("5200", (7,), [bl_lac], 0.5)
+    with pytest.raises(Iop4dError, match="has no quads of 2048 to 2896 arcmin: it has"):
+        wanted("4200", (20,), [bl_lac], 0.5)

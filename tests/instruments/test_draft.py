@@ -128,6 +128,9 @@ def test_a_pixel_scale_is_that_at_binning_1() -> None:
                         ("an observatory with everything in cards", 0.389)):
         assert f"pixel_scale = {scale}" in draft([HEADERS[name][0]])
     assert 'since = "1951-11-28"' in draft([HEADERS["a scanned plate"][0]])
+    text = draft([seen("1.fits", "INSTRUME= 'Main'", "DATE-OBS= '2020-01-02T03:04:05'",
+                       "IM_SCALE= 5.210 / Image scale in arc-secs/pixel")])
+    assert re.search(r"pixel_scale = 5.21 +# IM_SCALE says 5.21\n", text)
     assert "773.5 / the focal length" in draft([HEADERS["CMOS, kind by folder"][0]])
 
 

@@ -290,7 +290,8 @@ class ScaleSolver(Solver):
     (0.5, "the brightest stars match at 0.774 arcsec per pixel, where the instrument says 0.387: "
           "its scale or the binning is wrong"),
     (3.0, "the brightest stars match at 0.774 arcsec per pixel, where the instrument says 2.322"),
-    (5.0, "")])
+    (0.15, "the brightest stars match at 0.774 arcsec per pixel, where the instrument says 0.116"),
+    (9.0, "")])
 def test_a_wrong_scale_is_told_by_the_one_that_matches(times: float, said: str) -> None:
     made = search(detections(*drawn(3, 30)), solver=ScaleSolver())
     made = replace(made, instrument=replace(made.instrument, scale_arcsec=times * SCALE))
