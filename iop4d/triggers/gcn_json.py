@@ -51,7 +51,8 @@ def read_object(said: Mapping[str, Any]) -> Notice:
     stream = " ".join(one_line(str(said[name])) for name in ("mission", "instrument")
                       if said.get(name))
     return Notice(
-        event=_event(said, stream, names), names=names, ra_deg=ra, dec_deg=dec, error_deg=_radius(said),
+        event=_event(said, stream, names), names=names, ra_deg=ra, dec_deg=dec,
+        error_deg=_radius(said),
         at=_first(said, ("trigger_time",), moment), issued_at=_first(said, _ISSUED, moment),
         until=_first(said, ("until",), moment),
         hours=_first(said, ("hours",), lambda name, value: number(name, value, 0.0, MOST_HOURS)),
