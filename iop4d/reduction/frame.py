@@ -48,7 +48,7 @@ from iop4d.reduction.pixel_doubts import (
 )
 from iop4d.reduction.product import Mark, write_preview, write_reduced
 from iop4d.reduction.rungs import Search
-from iop4d.reduction.stars import Stars, find_sky, find_stars
+from iop4d.reduction.stars import Stars, find_sky, find_stars, without_cosmic_rays
 from iop4d.science import times
 from iop4d.science.pairs import hidden_images
 from iop4d.science.photometry import Aperture, Pixels, aperture_for, total_fluxes
@@ -214,6 +214,7 @@ def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
 def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Aperture,
              request: ReduceRequest, tools: Tools) -> Measured:
     facts = request.facts
+    frame, stars = without_cosmic_rays(frame, stars)
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,

@@ -13,6 +13,7 @@ from iop4d.model.errors import StageError
 from iop4d.reduction.masters import CalibratedImage
 from iop4d.science.detect import Detections, Sky, detect, refine_centroids, subtract_sky
 from iop4d.science.fwhm import FWHM_PER_SIGMA, measure_widths
+from iop4d.science.hits import cosmic_rays, pixels_of
 from iop4d.science.psf import Psf, fit_psf, plain_psf
 
 
@@ -61,6 +62,18 @@ def find_stars(frame: CalibratedImage, sky: Sky, *, threshold: float, shrink: in
     # The noise of neighbouring pixels is independent.
     found = _find(small, replace(sky, sigma=sky.sigma / shrink), threshold=threshold)
     return _grown(found, shrink, sky, frame.image.shape)
+
+
+def without_cosmic_rays(frame: CalibratedImage, stars: Stars,
+                        ) -> tuple[CalibratedImage, Stars]:
+    """The frame with the pixels of detected cosmic rays as bad ones, and the stars without them."""
+    found, sky = stars.detections, stars.sky
+    hit = cosmic_rays(frame.image, found, stars.psf, sigma=sky.sigma / stars.shrunk)
+    if not hit.any():
+        return frame, stars
+    bad = pixels_of(frame.image, found.only(hit))
+    return (replace(frame, bad=bad if frame.bad is None else bad | frame.bad),
+            replace(stars, detections=found.only(~hit), sharp=stars.sharp[~hit]))
 
 
 def _shrunk(frame: CalibratedImage, n: int) -> CalibratedImage:

@@ -20,6 +20,7 @@ from iop4d.science.confusion import sky_excess
 from iop4d.science.detect import Detections
 from iop4d.science.empirical_psf import EmpiricalPsf, fit_empirical_psf
 from iop4d.science.exposure import FLOOR, GRAIN
+from iop4d.science.hits import SMALL, as_stars
 from iop4d.science.overlap import circle_overlap
 from iop4d.science.psf import Psf, encircled, surface
 
@@ -147,14 +148,13 @@ def aperture_for(fwhm: float, *, radius: float, inner: float, outer: float) -> A
 def total_fluxes(detections: Detections, psf: Psf) -> Floats:
     """The total flux of each detection in ADU, from its peak and the PSF.
 
-    Good to some 20 %, also where stars crowd; isophotal where that is larger (saturated stars).
+    Good to some 20 %, also where stars crowd; isophotal where that is larger (saturated stars), or
+    so small that no star has that peak.
     """
     if len(detections) == 0:
         return np.zeros(0)
-    width, _ = psf.fwhm_at(detections.x, detections.y)
-    # The peak pixel lies 0.25 px from the centroid, as the root mean square goes.
-    height = float(surface(0.0625, psf.fwhm, psf.beta))
-    scaled = detections.peak / height * (width / psf.fwhm) ** 2
+    scaled = as_stars(detections, psf)
+    scaled = np.where(detections.flux < SMALL * scaled, detections.flux, scaled)
     return np.where(detections.saturated, np.maximum(detections.flux, scaled), scaled)
 
 
