@@ -48,6 +48,8 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if on_postgresql.IS_ON and on_postgresql.is_run_once(collection_path) else None
 
 
+_LOG_LEVEL = logging.getLogger().level
+
 REALDATA = Path(__file__).resolve().parents[2] / "shared" / "realdata"
 
 
@@ -159,11 +161,16 @@ def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """A command that sets up its log in this process does so for itself alone."""
+    """A command that sets up its log in this process does so for itself alone.
+
+    Also one that a fixture of the whole session runs, before the first test that uses it.
+    """
     root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
+    root.setLevel(_LOG_LEVEL)
+    root.handlers[:] = handlers = [
+        one for one in root.handlers if type(one).__module__.startswith("_pytest")]
     yield
-    root.setLevel(level)
+    root.setLevel(_LOG_LEVEL)
     root.handlers[:] = handlers
 
 
