@@ -39,7 +39,7 @@ def parse_cards(raw: bytes) -> dict[str, Value]:
     """
     header: dict[str, Value] = {}
     text = raw.decode("latin-1")
-    long_string = ""  # name of the card whose text goes on in CONTINUE cards
+    long_string = ""  # name of the card whose text continues in CONTINUE cards
     for at in range(0, len(text) - CARD + 1, CARD):
         card = text[at:at + CARD]
         name = card[:8].rstrip().upper()

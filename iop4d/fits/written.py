@@ -9,7 +9,7 @@ _TEXT = 68  # characters of a quoted text that fit a card
 
 
 def card_lines(name: str, value: Value, comment: str = "") -> list[str]:
-    """A value as a card of 80 characters; a long text goes on in CONTINUE cards behind it.
+    """A value as a card of 80 characters; a long text continues in CONTINUE cards behind it.
 
     What does not fit of a comment is left out.
     """

@@ -13,7 +13,7 @@ _SESSIONS = 50  # of one account, the newest
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody with an account, and what they may do by the way they came.
+    """A person with an account, and what they may do by the way they came.
 
     ``triggers``: whether a token lets them post triggers, too.
     """

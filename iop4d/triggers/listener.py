@@ -1,4 +1,4 @@
-"""Listens to the topics of a broker, and stores each notice before the broker is told.
+"""Listens to the topics of a broker: each notice is stored first, and confirmed to the broker then.
 
 The client blocks, so it has a thread of its own. A broker that is away is no end: the client tries
 again by itself, and what goes wrong otherwise begins a new one after a wait.
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Listener:
-    """A part of the daemon: receives notices until told to stop."""
+    """A part of the daemon: receives notices until it has to stop."""
 
     def __init__(self, *, settings: Triggers, database: DatabaseThread,
                  clock: Callable[[], float], connect: Connect = connect, look: float = _LOOK,
@@ -59,7 +59,7 @@ class Listener:
                 "topics": list(self._settings.topics)}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Listen until told to stop."""
+        """Listen until ``stop`` is set."""
         with ThreadPoolExecutor(1, thread_name_prefix="triggers") as thread:
             while not stop.is_set():
                 try:
@@ -75,7 +75,7 @@ class Listener:
                     self._wait = min(2.0 * self._wait, self._waits[1])
 
     async def _listen(self, thread: ThreadPoolExecutor, stop: asyncio.Event) -> None:
-        """With one client, until told to stop or something fails."""
+        """With one client, until ``stop`` is set or something fails."""
         self._said, self._looked_at = "", float("-inf")
         consumer = await _on(thread, self._connect, self._settings, self._note)
         try:

@@ -1,4 +1,4 @@
-"""Cosmic rays are told from stars by their size, and are no neighbours whose light is taken off."""
+"""Cosmic rays differ from stars by their size, and are no neighbours whose light is subtracted."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def image_of(fwhm: float, hits: list[tuple[int, int, float]],
 
 def pixels_of(image: NDArray[np.float32], *, shrink: int) -> Pixels:
     frame = CalibratedImage(image=image, saturated=None, bad=None)
-    frame, stars = without_cosmic_rays(
-        frame, (sky := find_sky(frame)) and find_stars(frame, sky, threshold=5.0, shrink=shrink))
+    stars = find_stars(frame, find_sky(frame), threshold=5.0, shrink=shrink)
+    frame, stars = without_cosmic_rays(frame, stars)
     return Pixels(image=frame.image, sigma=stars.sky.sigma, gain=GAIN, bad=frame.bad,
                   saturated=None, detections=stars.detections, psf=stars.psf, sharp=stars.sharp,
                   fluxes=total_fluxes(stars.detections, stars.psf))

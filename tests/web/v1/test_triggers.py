@@ -1,4 +1,4 @@
-"""Triggers over the API: who may post one, what it answers, and what nobody should post."""
+"""Triggers over the API: who may post one, what it answers, and what is refused."""
 
 from __future__ import annotations
 
