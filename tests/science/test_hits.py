@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -90,3 +92,11 @@ def test_no_star_of_a_crowded_field_is_one() -> None:
     assert len(stars.detections) > 300
     assert without_cosmic_rays(frame, stars)[0] is frame
     assert without_cosmic_rays(frame, stars)[1] is stars
+
+
+def test_what_is_too_small_for_a_star_has_no_more_light_than_its_isophote() -> None:
+    pixels = pixels_of(image_of(16.0, []), shrink=4)
+    star = pixels.detections.only(np.array([True, False, False, False, False]))
+    small = replace(star, flux=0.1 * total_fluxes(star, pixels.psf))
+    assert total_fluxes(small, pixels.psf) == pytest.approx(small.flux)
+    assert total_fluxes(star, pixels.psf)[0] > star.flux[0]
