@@ -43,6 +43,7 @@ FloatImage = NDArray[np.float32]
 class FitsFile:
     """A sound file: its identity, the cards of its image, and its HDUs over ``data``.
 
+    ``sha256``: empty where it was not asked for.
     ``doubt``: why its pixels may be damaged; ``changed``: that its cards are not those that were
     summed up; both in words, empty where nothing says so.
     """
@@ -58,12 +59,17 @@ class FitsFile:
     changed: str = ""
 
 
-def physical(stored: NDArray[Any], scale: float, zero: float, blank: int | None) -> FloatImage:
-    """Stored numbers as new float32 in physical units: BSCALE, BZERO, NaN for BLANK.
+def physical(stored: NDArray[Any], scale: float, zero: float, blank: int | None,
+             into: FloatImage | None = None) -> FloatImage:
+    """Stored numbers as float32 in physical units: BSCALE, BZERO, NaN for BLANK.
 
-    FITS standard 4.0, section 4.4.2.5.
+    FITS standard 4.0, section 4.4.2.5. In a new array, or ``into`` one of their shape.
     """
-    pixels = stored.astype(np.float32)
+    if into is None:
+        pixels = stored.astype(np.float32)
+    else:
+        pixels = into
+        pixels[:] = stored
     if scale != 1.0:
         pixels *= np.float32(scale)
     if zero != 0.0:
@@ -106,17 +112,27 @@ class RawImage:
     def rows(self, first: int = 0, last: int | None = None) -> FloatImage:
         """Rows ``first`` to ``last`` (exclusive) as a new float32 array, ADU."""
         pixels = physical(self.stored[first:last], self.scale, self.zero, self.blank)
+        self.subtract_overscan(pixels, first, last)
+        return pixels
+
+    def with_overscan(self, rows: slice | NDArray[np.intp],
+                      into: FloatImage | None = None) -> FloatImage:
+        """Some rows from which no overscan is subtracted, ADU; new, or ``into`` an array."""
+        return physical(self.stored[rows], self.scale, self.zero, self.blank, into)
+
+    def subtract_overscan(self, pixels: FloatImage, first: int, last: int | None) -> None:
+        """Subtract it in place from rows ``first`` to ``last`` (exclusive)."""
         if self.overscan.any():
             level = self.overscan
             pixels -= level[first:last] if level.shape[0] > 1 else level
-        return pixels
 
 
-def open_fits(path: Path, *, wrong_datasum: str = "refuse") -> FitsFile:
+def open_fits(path: Path, *, wrong_datasum: str = "refuse", digest: bool = False) -> FitsFile:
     """Read a file as a whole and check it; raises FrameError, or StageError when it changes.
 
     ``wrong_datasum``: whether to refuse a file that does not agree with its DATASUM, to flag it as
-    doubtful, or to ignore that.
+    doubtful, or to ignore that; ``digest``: whether to find its sha256, which takes longer than
+    to read it.
     """
     stored, view, hdus = _read_hdus(path)
     sums = [checked_sums(view, hdu) for hdu in hdus]
@@ -126,8 +142,9 @@ def open_fits(path: Path, *, wrong_datasum: str = "refuse") -> FitsFile:
                          "[photometry] wrong_datasum = 'flag' takes such files")
     image, header = image_of(hdus)
     mine = sums[hdus.index(image)]
-    return FitsFile(name=path.name, sha256=hashlib.sha256(stored).hexdigest(), size=len(stored),
-                    header=header, data=view, hdus=hdus, image=image, changed=mine.changed,
+    return FitsFile(name=path.name, size=len(stored), header=header, data=view, hdus=hdus,
+                    sha256=hashlib.sha256(stored).hexdigest() if digest else "",
+                    image=image, changed=mine.changed,
                     doubt="" if wrong_datasum == "ignore" else mine.doubt)
 
 
@@ -186,7 +203,8 @@ def _read_steady(path: Path) -> bytes:
         before = os.fstat(file.fileno())
         if before.st_size > MAX_BYTES:
             raise FrameError(f"is larger than {MAX_BYTES >> 20} MiB: {before.st_size} bytes")
-        stored = file.read(MAX_BYTES + 1)
+        # Not MAX_BYTES, for which a gigabyte is reserved; a byte more shows a file that grows.
+        stored = file.read(before.st_size + 1)
     after = path.stat()
     if _identity(before) != _identity(after) or len(stored) != after.st_size:
         raise StageError(CHANGED, "the file changed while it was read")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from iop4d.fits.stored import StoredImage, in_its_file
 from iop4d.model.errors import FrameError, StageError
 from iop4d.model.frame import FrameKind, is_same_time
 from iop4d.model.messages import MasterRef
-from iop4d.science.saturation import clip_level
+from iop4d.science.saturation import clip_of, sample_step
 
 FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Master = FloatImage | StoredImage
 
 _IN_FILE = 16_000_000  # pixels of a master from which its rows are read as they are needed
-_STRIP = 250_000  # pixels that are calibrated at a time: what is in use stays in the cache
+_STRIP = 131_072  # pixels that are calibrated at a time: what is in use stays in the cache
 _UNKNOWN = 65535.0  # ADU: saturation of a camera whose own is not known
 
 
@@ -121,7 +121,7 @@ class CalibratedImage:
     """A calibrated image, float32 [y, x], ADU; NaN where bad. Masks are None if all False.
 
     ``nonlinear``: pixels above the range in which the detector is linear; ``highest``: raw value,
-    ADU, without its overscan; NaN where a pixel is.
+    ADU, its overscan included; NaN where a pixel is.
     """
 
     image: FloatImage
@@ -142,42 +142,43 @@ def calibrate_pixels(raw: RawImage, masters: MasterSet, *, exptime_s: float, sat
     masters.check(exptime_s)
     ny, nx = raw.shape
     image, peaks = np.empty((ny, nx), dtype=np.float32), np.empty(ny, dtype=np.float32)
-    height = max(1, _STRIP // nx)
-    strips = [slice(first, min(first + height, ny)) for first in range(0, ny, height)]
-    for rows in strips:
-        image[rows] = raw.rows(rows.start, rows.stop)
-        peaks[rows] = image[rows].max(axis=1)
-    # Rounded, since a whole number is not one any more once an overscan came off and on again.
-    by_overscan = bool(raw.overscan.any())
-    clipped = clip_level(np.rint(image + raw.overscan) if by_overscan else image, gain,
-                         is_known=saturation_adu < _UNKNOWN, peaks=None if by_overscan else peaks)
-    full = np.float32(min(saturation_adu, clipped - 0.01)) - raw.overscan
-    curved = np.float32(linear_to_adu) - raw.overscan  # NaN: no pixel is above
-    saturated, nonlinear, bad = (_Marked(raw.shape) for _ in range(3))
-    for rows in strips:
-        part = image[rows]
-        saturated.mark(rows, part >= (full[rows] if full.shape[0] > 1 else full))
-        if math.isfinite(linear_to_adu):
-            nonlinear.mark(rows, part > (curved[rows] if curved.shape[0] > 1 else curved))
+    step, sample, bad = sample_step(ny * nx), [], None
+    for rows in _strips(raw.shape):
+        part = raw.with_overscan(rows, into=image[rows])
+        peaks[rows] = part.max(axis=1)
+        sample.append(part.ravel()[-rows.start * nx % step::step].copy())
+        raw.subtract_overscan(part, rows.start, rows.stop)
         _calibrate(part, masters, rows, np.float32(exptime_s))
-        bad.mark(rows, ~np.isfinite(part))
-    return CalibratedImage(image=image, highest=float(peaks.max()), saturated=saturated.mask,
-                           bad=bad.mask, nonlinear=nonlinear.mask)
+        finite = np.isfinite(part)
+        if not finite.all():
+            bad = np.zeros((ny, nx), dtype=bool) if bad is None else bad
+            np.logical_not(finite, out=bad[rows])
+    clipped = clip_of(np.concatenate(sample), peaks, lambda which: raw.with_overscan(
+        np.flatnonzero(which)), gain, is_known=saturation_adu < _UNKNOWN)
+    full, linear = np.float32(min(saturation_adu, clipped - 0.01)), np.float32(linear_to_adu)
+    return CalibratedImage(
+        image=image, bad=bad, highest=float(peaks.max()),
+        saturated=_marked(raw, ~(peaks < full), lambda part: part >= full),
+        nonlinear=None if math.isnan(linear) else _marked(
+            raw, ~(peaks <= linear), lambda part: part > linear))
 
 
-class _Marked:
-    """A mask that is made once a pixel is marked."""
+def _strips(shape: tuple[int, int]) -> Iterator[slice]:
+    ny, nx = shape
+    height = max(1, _STRIP // nx)
+    return (slice(first, min(first + height, ny)) for first in range(0, ny, height))
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self._shape = shape
-        self.mask: Mask | None = None
 
-    def mark(self, rows: slice, which: Mask) -> None:
-        """Mark pixels of some rows."""
-        if which.any():
-            if self.mask is None:
-                self.mask = np.zeros(self._shape, dtype=bool)
-            self.mask[rows] = which
+def _marked(raw: RawImage, which: Mask, is_it: Callable[[FloatImage], Mask]) -> Mask | None:
+    """The pixels of which something is true, in the rows where it may be; None if there is none."""
+    found = None
+    for strip in _strips(raw.shape):
+        rows = strip.start + np.flatnonzero(which[strip])
+        marked = is_it(raw.with_overscan(rows)) if rows.size else which[:0]
+        if marked.any():
+            found = np.zeros(raw.shape, dtype=bool) if found is None else found
+            found[rows] = marked
+    return found
 
 
 def _calibrate(part: FloatImage, masters: MasterSet, rows: slice, exptime_s: np.float32) -> None:

@@ -43,7 +43,7 @@ def mark_wrapped(raw: RawImage, frame: CalibratedImage) -> tuple[CalibratedImage
     low, middle = np.percentile(sample, (15.87, 50.0))
     zero = (0.0 - raw.zero) / raw.scale
     far = middle > _BELOW_SIGMA * max(middle - low, 1.0) and _may_be_below(stored.dtype, zero)
-    if not far and frame.highest + float(raw.overscan.max()) <= _HIGH:
+    if not far and frame.highest <= _HIGH:
         return frame, ""
     wrapped = _holes(stored, (_HIGH - raw.zero) / raw.scale, _HOLE / raw.scale)
     if far and float(stored.min()) < zero:

@@ -119,7 +119,7 @@ class Workbench:
 
     def _classify(self, request: ClassifyRequest, stages: Stages) -> Classified:
         with stages("read"):
-            file = open_fits(request.path,
+            file = open_fits(request.path, digest=True,
                              wrong_datasum=self.context.site.photometry.wrong_datasum)
         with stages("classify"):
             refuse_product(file.header)

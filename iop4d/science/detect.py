@@ -20,6 +20,7 @@ Bools = NDArray[np.bool_]
 MESH = 64  # pixels of a background mesh: many stars wide, and far smaller than any gradient
 LARGE = 500_000  # pixels from which every fourth row tells the background well enough
 _ROWS = 4
+_AT_ONCE = 16 * _ROWS
 MIN_AREA = 5  # pixels above the threshold; fewer are hot pixels and most cosmic rays
 MOST_PIXELS = 3_000_000  # above the threshold: more of them are no stars
 _PROFILE = np.array([0.25, 0.5, 0.25], dtype=np.float32)  # that smooths before the threshold
@@ -76,13 +77,19 @@ def subtract_sky(image: FloatImage, bad: Mask | None) -> Sky:
         background = sep.Background(
             image[::_ROWS].copy(), mask=None if bad is None else bad[::_ROWS].copy(), bw=MESH,
             bh=MESH // _ROWS)
-        smooth = background.back()
-        for first in range(_ROWS):
-            rows = image[first::_ROWS]
-            rows -= smooth[:rows.shape[0]]
+        _subtract_rows(image, background.back())
     if bad is not None:
         image[bad] = 0.0
     return Sky(level=float(background.globalback), sigma=float(background.globalrms))
+
+
+def _subtract_rows(image: FloatImage, smooth: FloatImage) -> None:
+    """Subtract each row of ``smooth`` from _ROWS rows, in parts that stay in the cache."""
+    for first in range(0, image.shape[0], _AT_ONCE):
+        here = smooth[first // _ROWS:(first + _AT_ONCE) // _ROWS]
+        for k in range(_ROWS):
+            rows = image[first + k:first + _AT_ONCE:_ROWS]
+            rows -= here[:rows.shape[0]]
 
 
 def detect(image: FloatImage, *, sigma: float, threshold: float, bad: Mask | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,25 +28,37 @@ _HOLE = 0.4  # of the median of its neighbours, below which a bright pixel canno
 _HOLE_SIGMAS = 10.0
 
 
-def clip_level(image: FloatImage, gain: float, *, is_known: bool = False,
-               peaks: NDArray[np.float32] | None = None) -> float:
+def clip_level(image: FloatImage, gain: float, *, is_known: bool = False) -> float:
     """The raw value at which pixels of a frame are clipped, ADU; infinite where none is seen.
 
-    ``image``: raw float32 [y, x], NaN where there is no value; ``gain``: electrons per ADU;
-    ``peaks``: the highest value of each row, where it is known. Many
+    ``image``: raw float32 [y, x], NaN where there is no value; the rest as for ``clip_of``.
+    """
+    sample = image.ravel()[::sample_step(image.size)]
+    return clip_of(sample, image.max(axis=1), lambda rows: image[rows], gain, is_known=is_known)
+
+
+def sample_step(size: int) -> int:
+    """From pixel to pixel of the sample of an image of ``size`` pixels, row after row."""
+    return max(1, size // _SAMPLE)
+
+
+def clip_of(sample: FloatImage, peaks: FloatImage, rows: Callable[[Mask], FloatImage],
+            gain: float, *, is_known: bool = False) -> float:
+    """As ``clip_level``, of an image that is not there as a whole.
+
+    ``sample``: raw values of some pixels, ADU; ``peaks``: the highest of each row; ``rows``: gives
+    the rows that a mask selects; ``gain``: electrons per ADU. Many
     pixels at one highest value far above the sky show it; otherwise the stars' highest pixels
     differ by their noise. So does a single one at the highest value of a converter of 8 to 14 bits,
     or two where the camera's own converter ``is_known``: a frame in thousands has one by accident.
     """
-    if peaks is None:
-        peaks = image.max(axis=1)
     # Few rows hold what is near the highest value.
     top = float(peaks.max())
     if not math.isfinite(top):
-        finite = image[np.isfinite(image)]
+        finite = peaks[np.isfinite(peaks)]
+        others = rows(~np.isfinite(peaks))
+        finite = np.concatenate([finite, others[np.isfinite(others)]])
         top = float(finite.max()) if finite.size else math.nan
-    step = max(1, image.size // _SAMPLE)
-    sample = image.ravel()[::step]
     sample = sample[np.isfinite(sample)]
     if sample.size == 0:
         return math.inf
@@ -54,7 +67,7 @@ def clip_level(image: FloatImage, gain: float, *, is_known: bool = False,
         return math.inf
     noise = math.sqrt((top - level) / gain)
     least = top - max(_NEAR * noise, 1.0)
-    near = image[~(peaks <= np.float32(least))]
+    near = rows(~(peaks <= np.float32(least)))
     near = near[near > least]
     at_top = int((near == top).sum())
     if top in FULL and at_top > is_known and not (sample % FULL[top]).any():

@@ -71,7 +71,7 @@ def test_scaled_pixels_and_blanks(path: Path) -> None:
 def test_gzip_and_the_checksum_of_what_is_stored(path: Path) -> None:
     content = gzip.compress(plain())
     path.write_bytes(content)
-    file = open_fits(path)
+    file = open_fits(path, digest=True)
     assert file.sha256 == hashlib.sha256(content).hexdigest()
     assert file.size == len(content)
     assert np.array_equal(read_image(path)[0], PIXELS)
