@@ -45,6 +45,10 @@ class Prune:
     events_days: float = key(
         "Days after which events of the live pages go; 0: the newest 20,000 stay.", 0.0,
         check=at_least(0))
+    ended_days: float = key(
+        "Days after which answered requests of commands and pages go, and ended jobs that no page "
+        "shows; the daemon removes them each day, whatever the key daily says; 0: never.", 90.0,
+        check=at_least(0))
     logs_days: float = key(
         "Days after which older files of the log go; 0: four of each service stay.", 0.0,
         check=at_least(0))

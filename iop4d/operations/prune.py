@@ -11,13 +11,14 @@ import contextlib
 import logging
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from iop4d.config import Site
 from iop4d.config.operations import Prune
-from iop4d.store import audit, events, products
+from iop4d.store import audit, ended, events, products
 from iop4d.store.database import Connection, Database, Transaction
+from iop4d.store.ended import Ended
 from iop4d.store.products import Product
 from iop4d.store.thread import DatabaseThread
 from iop4d.system import logfile
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _DAY = 86400.0
 _AT_ONCE = 200  # files of a transaction
+_ROWS_AT_ONCE = 1000  # rows of each kind of a transaction
 _SUFFIX = {Product.REDUCED: ".fits", Product.PREVIEWS: ".png"}
 
 
@@ -43,15 +45,22 @@ class Removal:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What goes: files of each kind of product, of the log, and how many events."""
+    """What goes: files of each kind of product, of the log, how many events, and work that ended.
+    """
 
     products: dict[Product, list[Removal]] = field(default_factory=dict)
     logs: list[Removal] = field(default_factory=list)
     events: int = 0
+    ended: Ended = field(default_factory=Ended)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing goes."""
+        return self.is_of_rows_alone and self.ended == Ended()
+
+    @property
+    def is_of_rows_alone(self) -> bool:
+        """Whether nothing goes but rows that nobody ever looks at."""
         return not (any(self.products.values()) or self.logs or self.events)
 
     def size(self) -> int:
@@ -59,6 +68,7 @@ class Plan:
         return sum(one.size for many in (*self.products.values(), self.logs) for one in many)
 
 
+_NOTHING = Prune(ended_days=0.0)
 Write = Callable[[Callable[[Transaction], None]], None]
 
 
@@ -70,7 +80,8 @@ def plan(db: Connection, site: Site, rules: Prune, now: float) -> Plan:
         products={product: _of_product(db, site, rules, product, days=days, most_gb=most, now=now)
                   for product, (days, most) in wanted.items() if days or most},
         logs=list(_logs(site.root, now - _DAY * rules.logs_days)) if rules.logs_days else [],
-        events=events.older(db, now - _DAY * rules.events_days) if rules.events_days else 0)
+        events=events.older(db, now - _DAY * rules.events_days) if rules.events_days else 0,
+        ended=ended.found(db, now - _DAY * rules.ended_days) if rules.ended_days else Ended())
 
 
 def act(site: Site, what: Plan, write: Write, *, rules: Prune, by: str, now: float) -> int:
@@ -84,21 +95,27 @@ def act(site: Site, what: Plan, write: Write, *, rules: Prune, by: str, now: flo
                   products.forget(tx, product, ids, now))
             gone += sum(map(_removed, part))
     gone += sum(map(_removed, what.logs))
+    for rows in _rows(what.ended):
+        write(lambda tx, rows=rows:  # type: ignore[misc]
+              ended.forget(tx, rows, now - _DAY * rules.ended_days))
 
     def end(tx: Transaction) -> None:
         if what.events:
             events.forget(tx, now - _DAY * rules.events_days)
+        if what.is_of_rows_alone:
+            return
         audit.record(tx, at=now, by=by, act="prune", subject="site", now={
             **{product.value: len(removals) for product, removals in what.products.items()},
-            "logs": len(what.logs), "events": what.events, "bytes": gone})
+            "logs": len(what.logs), "events": what.events, "requests": len(what.ended.requests),
+            "jobs": len(what.ended.jobs), "bytes": gone})
 
     write(end)
     return gone
 
 
 class DailyPrune:
-    """What the daemon does each day, if the site file says so. It plans and removes on a thread of
-    its own; the rows are written by the thread of the database."""
+    """What the daemon does each day, as far as the site file says so. It plans and removes on a
+    thread of its own; the rows are written by the thread of the database."""
 
     def __init__(self, site: Site, database: DatabaseThread, clock: Callable[[], float]) -> None:
         self._site = site
@@ -107,8 +124,6 @@ class DailyPrune:
 
     async def run_once(self) -> None:
         """Do it now."""
-        if not self._site.prune.daily:
-            return
         loop = asyncio.get_running_loop()
 
         def write(do: Callable[[Transaction], None]) -> None:
@@ -120,6 +135,8 @@ class DailyPrune:
 
     def _pruned(self, write: Write) -> int:
         rules, now = self._site.prune, self._clock()
+        if not rules.daily:  # what only ever grows, and nobody reads, goes all the same
+            rules = replace(_NOTHING, ended_days=rules.ended_days)
         database = Database(self._site.database, read_only=True)
         try:
             with database.read() as db:
@@ -199,6 +216,12 @@ def _logs(root: Path, before: float) -> Iterator[Removal]:
         info = path.stat()
         if info.st_mtime < before:
             yield Removal(path=path, size=info.st_size, mtime_ns=info.st_mtime_ns)
+
+
+def _rows(what: Ended) -> Iterator[Ended]:
+    for begin in range(0, max(len(what.requests), len(what.jobs)), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        yield Ended(requests=what.requests[part], jobs=what.jobs[part])
 
 
 def _parts(removals: list[Removal]) -> Iterable[list[Removal]]:

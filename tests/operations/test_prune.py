@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -16,11 +17,11 @@ from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.config.operations import Prune
 from iop4d.operations.prune import DailyPrune, Plan, act, plan
-from iop4d.store import audit, events
+from iop4d.store import audit, events, frame_pages, jobs
 from iop4d.store.database import Database
 from iop4d.store.frames import Chosen, choose
 from iop4d.store.products import Product
-from iop4d.store.schema import Audit, Event, Frame, Result, ResultFrame
+from iop4d.store.schema import Audit, Event, Frame, Job, Request, Result, ResultFrame
 from iop4d.store.thread import DatabaseThread
 from tests.support.rows import rows
 
@@ -122,7 +123,8 @@ def test_it_goes_and_the_frame_says_so_until_it_is_reduced_again(site: Site) -> 
     assert first.info == {"sky": 1.0, "pruned": {"reduced": NOW, "previews": NOW}}
     assert len(rows(database, Event)) == 2
     assert rows(database, Audit)[-1].now == {
-        "reduced": 2, "previews": 2, "logs": 1, "events": 1, "bytes": 5000}
+        "reduced": 2, "previews": 2, "logs": 1, "events": 1, "requests": 0, "jobs": 0,
+        "bytes": 5000}
     with database.read() as db:
         assert [row.id for row in choose(db, Chosen(pruned=True))] == [1, 2]
         assert audit.of_subject(db, "site")[0].act == "prune"
@@ -194,3 +196,106 @@ def test_the_daemon_does_it_each_day_if_it_may(site: Site) -> None:
     assert len(list((site.root / "reduced").rglob("*.fits"))) == 6
     asyncio.run(day(replace(rules, daily=True)))
     assert len(list((site.root / "reduced").rglob("*.fits"))) == 4
+
+
+@pytest.fixture
+def worked(site: Site) -> Site:
+    """Old work: frame 1 was read and reduced, 2 was read and is reduced again, 3 was read alone, 4
+    failed; a light curve was calibrated, a master built, a group computed. A frame of today."""
+    database = Database(site.database)
+    with database.write() as tx:
+        for kind, key, state, age in (
+                ("classify", 1, "done", 200), ("reduce", 1, "done", 200),
+                ("classify", 2, "done", 200), ("reduce", 2, "queued", 0),
+                ("classify", 3, "done", 200), ("classify", 4, "failed", 200),
+                ("reduce", 4, "failed", 200), ("calibrate", 1, "done", 200),
+                ("calibrate", 2, "waiting", 200), ("master", 1, "done", 200),
+                ("polarimetry", 1, "done", 200), ("classify", 5, "done", 1),
+                ("reduce", 5, "done", 1)):
+            tx.create(Job, kind=kind, key=key, state=state, changed_at=NOW - age * DAY,
+                      reason="no stars" if state == "failed" else "")
+        for state, age in (("done", 200), ("queued", 200), ("done", 100), ("done", 1),
+                           ("done", 200)):
+            tx.create(Request, kind="reprocess", state=state, content={"frames": [1]},
+                      answer={"frames": [1]}, created_at=NOW - age * DAY)
+    database.close()
+    return site
+
+
+def left(site: Site) -> tuple[list[int], list[tuple[str, int]]]:
+    database = Database(site.database)
+    try:
+        return ([row.id for row in rows(database, Request)],
+                [(row.kind, row.key) for row in rows(database, Job)])
+    finally:
+        database.close()
+
+
+def test_answered_requests_and_jobs_that_no_page_shows_go(worked: Site) -> None:
+    """The newest request stays, however old: its number is never that of another one."""
+    everything = left(worked)
+    do(worked, NONE)
+    assert left(worked) == ([2, 4, 5], [
+        one for one in everything[1] if one not in (("classify", 1), ("classify", 2),
+                                                     ("calibrate", 1))])
+    assert planned(worked, NONE).is_empty
+    database = Database(worked.database)
+    with database.read() as db:
+        failed = frame_pages.jobs_of(db, db.by_id(Frame, 4))
+        assert [(job.kind, job.state, job.reason) for job in failed] == [
+            ("classify", "failed", "no stars"), ("reduce", "failed", "no stars")]
+        assert [job.kind for job in frame_pages.jobs_of(db, db.by_id(Frame, 1))] == ["reduce"]
+        assert audit.of_subject(db, "site") == []
+    with database.write() as tx:  # and what is asked for again is done again
+        jobs.queue(tx, jobs.JobKind.CLASSIFY, 1, priority=1, now=NOW)
+    database.close()
+    assert ("classify", 1) in left(worked)[1]
+
+
+def test_what_is_worked_on_again_meanwhile_stays(worked: Site) -> None:
+    what = planned(worked, NONE)
+    database = Database(worked.database)
+    with database.write() as tx:
+        jobs.queue(tx, jobs.JobKind.CLASSIFY, 1, priority=1, now=NOW)
+        act(worked, what, lambda do: do(tx), rules=NONE, by="ana", now=NOW)
+    database.close()
+    assert ("classify", 1) in left(worked)[1]
+
+
+def test_many_rows_go_a_part_at_a_time(site: Site) -> None:
+    database, sizes = Database(site.database), []
+    with database.write() as tx:
+        tx.insert_many(Job, [
+            {"kind": "calibrate", "key": key, "state": "done", "changed_at": 1.0, "node": "",
+             "priority": 0, "attempts": 1, "crashes": 0, "not_before": 0.0, "again": False,
+             "reason": ""} for key in range(2500)])
+
+    def write_(what: object) -> None:
+        with database.write() as tx:
+            before = tx.select(Job).count()
+            what(tx)  # type: ignore[operator]
+            sizes.append(before - tx.select(Job).count())
+
+    act(site, planned(site, NONE), write_, rules=NONE, by="ana", now=NOW)
+    database.close()
+    assert sizes == [1000, 1000, 500, 0]
+
+
+def test_ended_work_goes_each_day_and_by_a_command(worked: Site,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iop4d.cli.prune.time", SimpleNamespace(time=lambda: NOW))
+
+    async def day(rules: Prune) -> None:
+        database = DatabaseThread.of(worked.database)
+        await database.open()
+        await DailyPrune(replace(worked, prune=rules), database, lambda: NOW).run_once()
+        database.close()
+
+    asyncio.run(day(replace(NONE, ended_days=0, reduced_days=60)))
+    assert len(left(worked)[0]) == 5
+    ran = CliRunner().invoke(cli, ["prune", "--ended", "0.5d", "--dry-run", "--site",
+                                   str(worked.root)])
+    assert ran.output.splitlines() == ["answered requests: 3", "ended jobs: 4"]
+    asyncio.run(day(replace(NONE, reduced_days=60)))
+    assert left(worked)[0] == [2, 4, 5]
+    assert len(list((worked.root / "reduced").rglob("*.fits"))) == 6
