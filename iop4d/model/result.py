@@ -17,8 +17,9 @@ class Measurement:
     subtracted, in ADU per second. ``mag_inst`` = -2.5 log10(flux). ``sky``: ADU per pixel.
     ``beam``: empty for all the light of the source; ``O`` and ``E`` for its ordinary and its
     extraordinary image alone, where every star has two. ``photon_err``: the part of the error that
-    two images of one star do not share, of photons, sky and flat field; ``neighbours``: light of
-    neighbours that was subtracted, as a part of the flux. ``growth``: fluxes at fixed radii;
+    two images of one star do not share, of photons, sky and flat field; ``confusion_err``: the part
+    by stars too faint to be detected, the same on every frame of the field; ``neighbours``: light
+    of neighbours that was subtracted, as a part of the flux. ``growth``: fluxes at fixed radii;
     ``psf_flux``: by the frame's PSF, where a neighbour lies within the aperture.
     """
 
@@ -34,6 +35,7 @@ class Measurement:
     flags: int
     beam: str = ""
     photon_err: float = NAN
+    confusion_err: float = 0.0
     neighbours: float = 0.0
     growth: tuple[GrowthPoint, ...] = ()
     psf_flux: float = NAN
@@ -46,7 +48,8 @@ class GrowthPoint:
 
     ``radius_arcsec`` is one of the same few for all frames, so that frames of other seeing can be
     compared in one aperture. Like every flux, it is that of a star as wide as the frame's typical
-    one. ``flags``: of this circle besides the measurement's; ``neighbours``: as there.
+    one. ``flags``: of this circle besides the measurement's; ``neighbours``, ``confusion_err``: as
+    there.
     """
 
     radius_arcsec: float
@@ -55,12 +58,14 @@ class GrowthPoint:
     photon_err: float
     flags: int = 0
     neighbours: float = 0.0
+    confusion_err: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldStar:
-    """A star of no name on one frame: ICRS degrees; flux in ADU per second, and its error by
-    photons, sky and flat field. ``growth``: fluxes and errors at the frame's fixed radii."""
+    """A star of no name on one frame: ICRS degrees; flux in ADU per second, and its error against
+    the field's other frames, by photons, sky and flat field. ``growth``: fluxes and errors at the
+    frame's fixed radii."""
 
     ra_deg: float
     dec_deg: float

@@ -121,6 +121,7 @@ def measured_inside(m: Measurement, radius: float) -> Measurement:
     point = next((p for p in m.growth if _is_close(p.radius_arcsec, radius)), GrowthPoint(
         radius_arcsec=radius, flux=NAN, flux_err=NAN, photon_err=NAN, flags=int(Flag.EDGE)))
     return with_flux(replace(m, flags=m.flags | point.flags, photon_err=point.photon_err,
+                             confusion_err=point.confusion_err,
                              neighbours=point.neighbours), point.flux, point.flux_err)
 
 

@@ -102,12 +102,14 @@ def mean_flux(each: Sequence[ResultValue], *, shared: float = 0.0) -> MeanFlux |
 
 
 def light_error(each: Sequence[ResultValue], forced: Sequence[Measurement]) -> float:
-    """Error of the neighbours' light, mJy, which is in all frames of a source alike.
+    """Error of the light of others, mJy, which is in all frames of a source alike: of neighbours,
+    and of stars too faint to be detected.
 
     By the frames whose flux tells how much that light is; ``forced``: the source on the frames, in
     the results' order.
     """
-    parts = [NEIGHBOUR_ERR * m.neighbours * m.flux * flux_mjy(r.zero_point, r.band)
+    parts = [math.hypot(NEIGHBOUR_ERR * m.neighbours * m.flux, m.confusion_err)
+             * flux_mjy(r.zero_point, r.band)
              for r, m in zip(each, forced, strict=False) if m.flux > 0]
     known = [part for part in parts if math.isfinite(part)]
     return sum(known) / len(known) if known else 0.0

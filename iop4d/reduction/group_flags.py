@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
 from iop4d.model.flags import Flag
+from iop4d.model.result import ResultValue
 from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.reduction.groups import Positions, source_ensemble
 from iop4d.reduction.methods import WITHOUT_DUST
@@ -34,6 +36,21 @@ def flags_of_fit(stokes: Stokes, positions: Positions, instrument: Instrument) -
     if exact or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
         flags |= Flag.POOR_FIT
     return flags
+
+
+def with_crowded(result: ResultValue, confusion: float) -> ResultValue:
+    """The result with CROWDED where faint stars make most of the error of its magnitude or degree.
+
+    ``confusion``: the error of their light, as a part of the source's. They are in all positions
+    alike: they may matter to each, and not to the polarisation. A limit has the frames' flag.
+    """
+    if math.isfinite(result.mag_limit):
+        return result
+    parts = ((MAG_PER_RELATIVE_FLUX * confusion, result.mag_err),
+             (result.p * confusion, result.p_err))
+    crowded = any(part**2 > 0.5 * err**2 for part, err in parts if math.isfinite(err))
+    flags = result.flags & ~int(Flag.CROWDED)
+    return replace(result, flags=flags | (int(Flag.CROWDED) if crowded else 0))
 
 
 def flags_of_sum(target: str, positions: Positions, instrument: Instrument,

@@ -13,8 +13,9 @@ from iop4d.instruments.telescopes import Telescope
 from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import Measurement
+from iop4d.science.confusion import UNSHARED
 from iop4d.science.fieldstars import Transparency, normalise
-from iop4d.science.photometry import scintillation
+from iop4d.science.photometry import NEIGHBOUR_ERR, scintillation
 from iop4d.science.polarimetry import Beam
 
 Floats = NDArray[np.float64]
@@ -46,15 +47,17 @@ class Positions:
         """The measurement of a source's beam on each frame."""
         return [found.get((source, beam)) for found in self.by_source]
 
-    def beam(self, source: str, beam: str = "", *, alone: bool = True) -> Beam:
+    def beam(self, source: str, beam: str = "", *, alone: bool = True,
+             shared: bool = False) -> Beam:
         """Fluxes; NaN where a position is of no use.
 
         Errors are of photons, sky and flat field, with the scintillation; without it where not
-        ``alone``, as two images of a star share it.
+        ``alone``, as two images of a star share it. Of stars too faint to be detected they have
+        what the positions do not share, or all of it where ``shared``.
         """
         used = self.clean(source, beam)
         flux = np.array([np.nan if m is None else m.flux for m in used])
-        err = np.array([np.nan if m is None else own_error(m) for m in used])
+        err = np.array([np.nan if m is None else own_error(m, shared=shared) for m in used])
         return Beam(flux=flux, err=np.hypot(err, self.scintillation * flux) if alone else err)
 
     def clean(self, source: str, beam: str = "") -> list[Measurement | None]:
@@ -72,10 +75,29 @@ class Positions:
         parts = [abs(m.neighbours) for m in self.of(source, beam) if m is not None]
         return float(np.mean(parts)) if parts else 0.0
 
+    def light_err(self, source: str, beam: str = "") -> float:
+        """Error of the light of others that all positions share, as a part of the source's."""
+        return float(np.hypot(NEIGHBOUR_ERR * self.neighbours(source, beam),
+                              self.confusion(source, beam)))
 
-def own_error(m: Measurement) -> float:
-    """Error of a flux that two images of one star do not share."""
-    return m.photon_err if np.isfinite(m.photon_err) else m.flux_err
+    def confusion(self, source: str, beam: str = "") -> float:
+        """Error of the light of stars too faint to be detected, as a part of the source's.
+
+        The same stars lie about the source at all positions.
+        """
+        found = [m for m in self.of(source, beam) if m is not None and np.isfinite(m.flux)]
+        err = float(np.mean([m.confusion_err for m in found])) if found else 0.0
+        return err / max(float(np.mean([m.flux for m in found])), err) if err > 0.0 else 0.0
+
+
+def own_error(m: Measurement, *, shared: bool = False) -> float:
+    """Error of a flux that two images of one star do not share, against its other positions.
+
+    ``shared``: with all of the light of stars too faint to be detected, which positions share.
+    """
+    if not np.isfinite(m.photon_err):
+        return m.flux_err
+    return float(np.hypot(m.photon_err, (1.0 if shared else UNSHARED) * m.confusion_err))
 
 
 def positions_of(frames: Sequence[MeasuredFrame], telescope: Telescope) -> Positions:

@@ -134,7 +134,7 @@ def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Ap
     return tuple(FieldStar(
         ra_deg=float(ra[k]), dec_deg=float(dec[k]),
         flux=float(own.flux[i, 0]) / facts.exptime_s,
-        flux_err=float(own.photon_err[i, 0]) / facts.exptime_s,
+        flux_err=float(own.err_between_frames[i, 0]) / facts.exptime_s,
         growth=_clean_points(curves, k, circles, facts.exptime_s))
         for k, i in enumerate(clean.tolist()))
 
@@ -144,7 +144,7 @@ def _clean_points(curves: Curves, star: int, circles: Circles,
     """A field star's curve of growth, without the circles that hold anything odd."""
     good = np.isfinite(curves.flux[star]) & (curves.flags[star] == 0)
     return tuple((circles.radii[k], float(curves.flux[star, k]) / exptime_s,
-                  float(curves.photon_err[star, k]) / exptime_s)
+                  float(curves.err_between_frames[star, k]) / exptime_s)
                  for k in np.flatnonzero(good).tolist())
 
 
@@ -208,6 +208,7 @@ def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s
         source=place.source, x=place.x, y=place.y, flux=NAN, flux_err=NAN, mag_inst=NAN,
         mag_inst_err=NAN, snr=NAN, sky=sky_level + measured.sky,
         flags=int(measured.flags | place.flags), photon_err=measured.photon_err / exptime_s,
+        confusion_err=measured.confusion_err / exptime_s,
         neighbours=measured.neighbours, psf_flux=checked.psf_flux / exptime_s if parted else NAN,
         psf_flux_err=checked.psf_flux_err / exptime_s if parted else NAN),
         measured.flux / exptime_s, measured.flux_err / exptime_s))
@@ -232,7 +233,8 @@ def _points(curves: Curves, star: int, circles: Circles, exptime_s: float, *,
         flux_err=max(float(curves.flux_err[star, k]) / exptime_s, unseen),
         photon_err=max(float(curves.photon_err[star, k]) / exptime_s, unseen),
         flags=int(curves.flags[star, k]) & ~besides,
-        neighbours=float(curves.neighbours[star, k]))
+        neighbours=float(curves.neighbours[star, k]),
+        confusion_err=float(curves.confusion_err[star, k]) / exptime_s)
         for k in np.flatnonzero(np.isfinite(curves.flux[star])).tolist())
 
 
@@ -247,7 +249,7 @@ def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement
     psf_flux, psf_flux_err = _psf_sum(ordinary, extraordinary)
     return with_flux(replace(
         extraordinary, beam="", psf_flux=psf_flux, psf_flux_err=psf_flux_err,
-        photon_err=both.photon_err, neighbours=both.neighbours,
+        photon_err=both.photon_err, confusion_err=both.confusion_err, neighbours=both.neighbours,
         flags=ordinary.flags | extraordinary.flags,
         growth=tuple(_sum_of(o, e) for o, e in pairs)), both.flux, both.flux_err)
 
@@ -267,11 +269,13 @@ def _sum_of(ordinary: Measurement | GrowthPoint, extraordinary: Measurement | Gr
     """The light of two images inside circles of one radius."""
     flux = ordinary.flux + extraordinary.flux
     alone = math.hypot(ordinary.photon_err, extraordinary.photon_err)
+    faint = math.hypot(ordinary.confusion_err, extraordinary.confusion_err)
     others = ordinary.neighbours * ordinary.flux + extraordinary.neighbours * extraordinary.flux
     return GrowthPoint(
         radius_arcsec=extraordinary.radius_arcsec if isinstance(extraordinary, GrowthPoint)
-        else NAN, flux=flux, flux_err=math.hypot(alone, FLOOR * flux, NEIGHBOUR_ERR * others),
-        photon_err=alone, flags=ordinary.flags | extraordinary.flags,
+        else NAN, flux=flux,
+        flux_err=math.hypot(alone, faint, FLOOR * flux, NEIGHBOUR_ERR * others),
+        photon_err=alone, confusion_err=faint, flags=ordinary.flags | extraordinary.flags,
         neighbours=others / flux if flux > 0 else 0.0)
 
 

@@ -20,7 +20,6 @@ from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.reduction.groups import UNUSABLE, Positions, own_error, source_ensemble
 from iop4d.science.fieldstars import Transparency
 from iop4d.science.interstellar import Prior, Shared, by_dust, reddening, shared_by_field
-from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import (
     Beam,
     BeamRatio,
@@ -140,7 +139,8 @@ def _through_polariser(target: Source, drift: Floats | None, positions: Position
         angles, _even(beam, np.ones(angles.size), scatter), harmonic=2, method="plain", drift=drift)
     if plain is not None:
         found |= _with_and_without_dust({"plain": (plain.stokes, False)}, target, constants)
-    return found
+    return {name: (_diluted(stokes, target.name, positions, constants), measured)
+            for name, (stokes, measured) in found.items()}
 
 
 def _without_known(observed: Stokes, dust: Stokes, field: Shared,
@@ -168,10 +168,13 @@ def _through_plate(source: Source, drift: Floats | None, positions: Positions,
     ordinary = positions.beam(target, "O", alone=False)
     extraordinary = positions.beam(target, "E", alone=False)
     found: dict[str, Seen] = {}
-    for method in (half_wave_fit, half_wave_fit_k, half_wave_ratio, half_wave_sum):
-        stokes = method(angles, ordinary, extraordinary)
+    # What faint stars add to one image and not to the other is taken for k; this fit has none.
+    without_k = half_wave_fit(angles, *(
+        positions.beam(target, side, alone=False, shared=True) for side in ("O", "E")))
+    for stokes in (without_k, *(method(angles, ordinary, extraordinary) for method in (
+            half_wave_fit_k, half_wave_ratio, half_wave_sum))):
         if stokes is not None:
-            found[stokes.method] = (_diluted(stokes, positions.neighbours(target)), False)
+            found[stokes.method] = (_diluted(stokes, target, positions, constants), False)
     others = source_ensemble(positions, target)
     relative, err = (others.relative, others.err) if others is not None else (
         np.ones(angles.size), settings.transparency_scatter / MAG_PER_RELATIVE_FLUX)
@@ -180,8 +183,8 @@ def _through_plate(source: Source, drift: Floats | None, positions: Positions,
         alone = single_beam(angles, _even(beam, relative, err), harmonic=4, sign=sign, method=name,
                             drift=drift)
         if alone is not None:
-            light = positions.neighbours(target, "O" if name == "ordinary" else "E")
-            found[name] = (_diluted(alone.stokes, light), False)
+            side = "O" if name == "ordinary" else "E"
+            found[name] = (_diluted(alone.stokes, target, positions, constants, side), False)
     return _with_and_without_dust(found, source, constants)
 
 
@@ -199,7 +202,8 @@ def _through_analysers(source: Source, positions: Positions, analysers: Mapping[
         shown = normalised_difference(*(Beam(
             flux=np.array([pair[side].flux if not pair[side].flags & UNUSABLE else np.nan
                            for pair in others]),
-            err=np.array([own_error(pair[side]) for pair in others])) for side in (0, 1)))
+            err=np.array([own_error(pair[side], shared=True) for pair in others]))
+            for side in (0, 1)))
         phase = math.radians(2.0 * angle)
         ratios.append(beam_ratio(
             *shown, shared=(dust.q * math.cos(phase) + dust.u * math.sin(phase), dust.err),
@@ -207,12 +211,12 @@ def _through_analysers(source: Source, positions: Positions, analysers: Mapping[
     k, noise, instrument, stars = np.array(ratios).T
     # Beams of which nothing is known may differ as much as those of real prisms do.
     stokes = fixed_analysers(
-        positions.angles_deg, positions.beam(target, "O", alone=False),
-        positions.beam(target, "E", alone=False),
+        positions.angles_deg, positions.beam(target, "O", alone=False, shared=True),
+        positions.beam(target, "E", alone=False, shared=True),
         BeamRatio(k=k, noise=noise, stars=stars,
                   instrument=np.where(np.isfinite(instrument), instrument, UNKNOWN_RATIO)))
     return {} if stokes is None else {
-        stokes.method: (_diluted(stokes, positions.neighbours(target)), False)}
+        stokes.method: (_diluted(stokes, target, positions, constants), False)}
 
 
 def _with_and_without_dust(found: dict[str, Seen], source: Source,
@@ -230,10 +234,14 @@ def _without(stokes: Stokes, dust: Stokes) -> Stokes:
                    method=f"{stokes.method}{WITHOUT_DUST}", common=stokes.common + dust.covariance)
 
 
-def _diluted(stokes: Stokes, light: float) -> Stokes:
-    """With the error of a neighbour's light, of which a part was subtracted wrongly.
+def _diluted(stokes: Stokes, source: str, positions: Positions,
+             constants: InstrumentalPolarisation, beam: str = "") -> Stokes:
+    """With the error of a neighbour's light, of which a part was subtracted wrongly, and of stars
+    too faint to be detected.
 
-    It makes all of the polarisation larger or smaller, in every position alike.
+    It makes all of the source's polarisation larger or smaller, in every position alike; that of
+    the instrument is in all light.
     """
-    err = NEIGHBOUR_ERR * light * np.array([stokes.q, stokes.u])
+    err = positions.light_err(source, beam) * np.array(
+        [stokes.q - constants.q0, stokes.u - constants.u0])
     return replace(stokes, covariance=stokes.covariance + np.outer(err, err))

@@ -23,7 +23,7 @@ from iop4d.model.units import MAG_PER_RELATIVE_FLUX, angle_difference
 from iop4d.reduction.apertures import in_one_aperture
 from iop4d.reduction.calibrate import calibrate, targets_of
 from iop4d.reduction.fluxes import with_mean_flux
-from iop4d.reduction.group_flags import flags_of_fit, flags_of_sum
+from iop4d.reduction.group_flags import flags_of_fit, flags_of_sum, with_crowded
 from iop4d.reduction.groups import Positions, field_ensemble, positions_of
 from iop4d.reduction.host import aperture_of, find_table, steady_host, without_host
 from iop4d.reduction.methods import (
@@ -35,7 +35,6 @@ from iop4d.reduction.methods import (
 )
 from iop4d.science.fieldstars import Transparency
 from iop4d.science.interstellar import GroupOfField, Shared, across_by_angle, seen_of_field
-from iop4d.science.photometry import NEIGHBOUR_ERR
 from iop4d.science.polarimetry import modulation
 from iop4d.science.stokes import Stokes, corrected, debiased, rotated
 
@@ -71,7 +70,9 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         if not found or usable < polarimeter.fewest:
             refused.append((target.name, f"measured at {usable} positions, at least "
                                          f"{polarimeter.fewest} are needed"))
-            alone = _magnitude_alone(target, positions, constants, catalogue, instrument)
+            alone = with_crowded(_magnitude_alone(
+                target, positions, constants, catalogue, instrument),
+                positions.confusion(target.name))
             if math.isfinite(alone.mag) or math.isfinite(alone.mag_limit):
                 results.append(alone)
             continue
@@ -79,7 +80,8 @@ def polarise(frames: Sequence[MeasuredFrame], *, catalogue: Catalogue, instrumen
         dust = _interstellar(target, field, constants)
         value = _result(target, positions, found, chosen, constants, catalogue, instrument,
                         settings)
-        value = replace(value, flags=value.flags | int(turned))
+        value = with_crowded(replace(value, flags=value.flags | int(turned)),
+                             positions.confusion(target.name))
         results.append(value if dust is None else replace(
             value, q_isp=dust.q, q_isp_err=dust.q_err, u_isp=dust.u, u_isp_err=dust.u_err))
     return Polarised(results=tuple(results), refused=tuple(refused))
@@ -298,7 +300,7 @@ def group_magnitude(target: Source, positions: Positions, seen: Stokes,
                   for frame in frames]
     each = calibrate(target, frames, catalogue=catalogue, telescope=instrument.telescope,
                      system=instrument.system)
-    mean = _mean(each, positions, NEIGHBOUR_ERR * positions.neighbours(target.name, beam))
+    mean = _mean(each, positions, positions.light_err(target.name, beam))
     return with_mean_flux(mean, each, target, [m for frame in frames for m in frame.measurements
                                                if m.source == target.name and not m.beam])
 
@@ -323,6 +325,7 @@ def _without_modulation(frame: MeasuredFrame, target: str, seen: Stokes,
     def even(m: Measurement) -> Measurement:
         return m if m.source != target else replace(
             m, flux=m.flux / factor, flux_err=m.flux_err / factor,
+            confusion_err=m.confusion_err / factor,
             mag_inst=m.mag_inst + 2.5 * math.log10(factor),
             growth=tuple(replace(point, flux=point.flux / factor,
                                  flux_err=point.flux_err / factor) for point in m.growth))
@@ -333,7 +336,7 @@ def _without_modulation(frame: MeasuredFrame, target: str, seen: Stokes,
 def _mean(each: Sequence[ResultValue], positions: Positions, light_err: float) -> ResultValue:
     """Weighted mean of magnitudes; the catalogue's part of the error does not average out.
 
-    Nor does ``light_err``, the relative error of the neighbours' light: the group's positions share
+    Nor does ``light_err``, the relative error of the light of others: the group's positions share
     it. No other group does, with its own seeing and place, so that it stays in the random error.
     """
     good = [r for r in each if math.isfinite(r.mag) and r.mag_err > 0]

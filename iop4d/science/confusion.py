@@ -2,7 +2,8 @@
 
 Stars too faint to be detected are the same in neighbouring pixels, so the noise of an area's sum is
 larger than that of as many independent pixels. Sums over squares of the aperture's area, all over
-the frame where no star is detected, show by how much.
+the frame where no star is detected, show by how much. The aperture moves with its star, and so do
+the faint stars: between frames of one field nearly all of it cancels.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _BRIGHT = (15.0, 150.0, 1500.0, 15000.0)
 _CLIP = 5.0  # robust sigmas of the sums beyond which a square holds something else
 _FEWEST = 50
 _SIGNIFICANT = 3.0  # errors of the excess above which it counts
+#: Part of the error by faint stars that two frames of a field do not share: with other seeing they
+#: add a little more or less to an aperture, and some are detected on one frame only.
+UNSHARED = 0.3
 
 
 def sky_excess(image: FloatImage, *, sigma: float, area: float) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from iop4d.model.flags import Flag
 from iop4d.model.units import MAD_TO_SIGMA
+from iop4d.science.confusion import UNSHARED
 from iop4d.science.exposure import FLOOR, GRAIN
 from iop4d.science.photometry import (
     BLEND_NOISE,
@@ -45,17 +46,23 @@ _NODES = 32  # circles by which a neighbour's light inside an aperture is summed
 class Curves:
     """What S stars have inside R circles, as :class:`iop4d.science.photometry.Flux` has in one.
 
-    Arrays (S, R); ``flux``, ``flux_err``, ``photon_err``: ADU, NaN where a circle reaches beyond
-    the frame; ``neighbours``: light of neighbours that was subtracted, as a part of the flux;
-    ``flags``: bits of :class:`Flag`. ``sky``: (S,) ADU per pixel.
+    Arrays (S, R); ``flux``, ``flux_err``, ``photon_err``, ``confusion_err``: ADU, NaN where a
+    circle reaches beyond the frame; ``neighbours``: light of neighbours that was subtracted, as a
+    part of the flux; ``flags``: bits of :class:`Flag`. ``sky``: (S,) ADU per pixel.
     """
 
     flux: Floats
     flux_err: Floats
     photon_err: Floats
+    confusion_err: Floats
     neighbours: Floats
     flags: Integers
     sky: Floats
+
+    @property
+    def err_between_frames(self) -> Floats:
+        """(S, R) errors of the fluxes against those of other frames of the field, ADU."""
+        return np.hypot(self.photon_err, UNSHARED * self.confusion_err)
 
 
 def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Floats,
@@ -79,10 +86,11 @@ def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Fl
     sky = sky - rough * _wings(frame.psf, float(radii[-1]), annulus)
     lost, unlit = _bad_pixels(frame, x, y, radii)
     flux = (total - light - (area - unlit) * sky[:, None]) / (1.0 - lost)
-    variance = np.maximum(flux, 0.0) / frame.gain + area * sigma[:, None]**2 * (
-        1.0 + area / count[:, None]) * frame.sky_excess
+    of_pixels = area * sigma[:, None]**2 * (1.0 + area / count[:, None])
+    faint = of_pixels * (frame.sky_excess - 1.0)
+    variance = np.maximum(flux, 0.0) / frame.gain + of_pixels
     factor, factor_err = frame.psf.aperture_factor(x, y, radii)
-    error = np.sqrt(variance + (FLOOR * flux)**2 + (NEIGHBOUR_ERR * light)**2
+    error = np.sqrt(variance + faint + (FLOOR * flux)**2 + (NEIGHBOUR_ERR * light)**2
                     + (_LOST_ERR * lost * flux)**2
                     + (flux * factor_err)**2)
     flags = _mask_flags(frame, x, y, radii)
@@ -95,6 +103,7 @@ def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Fl
         flux=np.where(beyond, np.nan, flux * factor), sky=sky, flags=flags,
         flux_err=np.where(beyond, np.nan, error * factor),
         photon_err=np.where(beyond, np.nan, factor * np.sqrt(variance + (GRAIN * flux)**2)),
+        confusion_err=np.where(beyond, np.nan, factor * np.sqrt(faint)),
         neighbours=np.where(flux > 0, light / np.where(flux > 0, flux, 1.0), 0.0))
 
 

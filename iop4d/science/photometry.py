@@ -70,13 +70,15 @@ class Flux:
     """What an aperture holds. ``flux``, ``flux_err``: ADU; ``sky``: ADU per pixel above the
     frame's background; ``flags``: of the aperture alone; ``photon_err``: the part of the error that
     two images of one star do not share, of photons, sky and the grain of the flat field;
-    ``neighbours``: light of neighbours that was subtracted, as a part of the flux."""
+    ``confusion_err``: the part by stars too faint to be detected, which are the same on every frame
+    of the field; ``neighbours``: light of neighbours that was subtracted, as a part of the flux."""
 
     flux: float
     flux_err: float
     sky: float
     flags: Flag
     photon_err: float = math.nan
+    confusion_err: float = 0.0
     neighbours: float = 0.0
 
 
@@ -183,7 +185,8 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
     sky, sigma = _sky(stamp.image - rough * model, stamp.in_annulus, frame.sigma)
     flux = total - area * sky
     count = max(int(stamp.in_annulus.sum()), 1)
-    of_sky = area * sigma**2 * (1.0 + area / count) * frame.sky_excess
+    of_pixels = area * sigma**2 * (1.0 + area / count)
+    of_sky = of_pixels * frame.sky_excess
     variance = max(flux, 0.0) / frame.gain + of_sky
     if frame.sky_excess > _CROWDED and of_sky > 0.5 * variance:
         flags |= Flag.CROWDED
@@ -200,8 +203,10 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
     if not flux > LOW_SNR * error:
         flags |= Flag.LOW_SNR
     factor, factor_err = frame.psf.aperture_factor(x, y, aperture.radius)
-    alone = float(factor[0]) * math.hypot(math.sqrt(variance), GRAIN * flux)
+    faint = of_sky - of_pixels
+    alone = float(factor[0]) * math.hypot(math.sqrt(variance - faint), GRAIN * flux)
     return Flux(flux=flux * float(factor[0]), photon_err=alone,
+                confusion_err=float(factor[0]) * math.sqrt(faint),
                 neighbours=others / flux if flux > 0 else 0.0,
                 flux_err=float(factor[0]) * math.hypot(error, flux * float(factor_err[0])),
                 sky=sky, flags=flags)

@@ -257,7 +257,7 @@ def save_measurements(tx: Transaction, frame_id: int,
             name: finite(value) if isinstance(value, float) else value
             for name, value in values} | {"growth": [
                 [point.radius_arcsec, point.flux, point.flux_err, point.photon_err, point.flags,
-                 point.neighbours] for point in measurement.growth]})
+                 point.neighbours, point.confusion_err] for point in measurement.growth]})
     tx.insert_many(schema.Measurement, rows)
 
 

@@ -5,7 +5,7 @@ A series is all frames of a source, band and camera in one night.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from peewee import fn
@@ -24,6 +24,8 @@ from iop4d.store.results import STANDS
 from iop4d.store.results import withdraw as withdraw_result
 from iop4d.store.schema import Frame, FrameStars, Group, Job, Result, ResultFrame, Series
 from iop4d.store.schema import Measurement as Row
+
+_POINT = [field.name for field in fields(GrowthPoint)]
 
 
 def _measured() -> Any:
@@ -245,20 +247,22 @@ def with_measurements(db: Connection, frames: list[Frame],
     """Frames with their measurements, all or those that a condition selects."""
     measured: dict[int, list[Measurement]] = {frame.id: [] for frame in frames}
     columns = (Row.source, Row.beam, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst,
-               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.neighbours, Row.psf_flux,
-               Row.psf_flux_err, Row.growth, Row.flags)
+               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.confusion_err,
+               Row.neighbours, Row.psf_flux, Row.psf_flux_err, Row.growth, Row.flags)
     rows = db.select(Row, Row.frame_id, *columns).where(Row.frame.in_(_ids(frames))).order_by(
         Row.frame_id, Row.source, Row.beam)
     if which is not None:
         rows = rows.where(which)
     for frame_id, source, beam, x, y, *values, growth, flags in rows.tuples():
-        flux, flux_err, mag, mag_err, snr, sky, photons, others, psf, psf_err = map(number, values)
+        flux, flux_err, mag, mag_err, snr, sky, photons, faint, *more = map(number, values)
+        others, psf, psf_err = more
         measured[frame_id].append(Measurement(
             source=source, x=x, y=y, flux=flux, flux_err=flux_err, mag_inst=mag,
             mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags, beam=beam, photon_err=photons,
-            neighbours=others, psf_flux=psf, psf_flux_err=psf_err, growth=tuple(
-                GrowthPoint(radius_arcsec=r, flux=f, flux_err=e, photon_err=p, flags=bits,
-                            neighbours=part) for r, f, e, p, bits, part in growth)))
+            confusion_err=faint, neighbours=others, psf_flux=psf, psf_flux_err=psf_err,
+            growth=tuple(
+                # Those of older releases lack the last fields.
+                GrowthPoint(**dict(zip(_POINT, point, strict=False))) for point in growth)))
     return tuple(_measured_frame(frame, tuple(measured[frame.id])) for frame in frames)
 
 

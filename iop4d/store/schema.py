@@ -157,6 +157,7 @@ class Measurement(Table):
     snr = pw.FloatField(null=True)
     sky = pw.FloatField(null=True)
     photon_err = pw.FloatField(null=True)
+    confusion_err = pw.FloatField(default=0.0)
     neighbours = pw.FloatField(default=0.0)
     growth = JSONField(default=list)  # of GrowthPoint's fields, in order
     psf_flux = pw.FloatField(null=True)
@@ -539,7 +540,7 @@ class Summary(Table):
     sent_at = pw.FloatField(null=True)
 
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
