@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 _BEFORE = 1e-6  # days before an alert's first point, so that this is judged again
 _UNCONFIRMED = 1800.0  # seconds without another point after which a pending alert is notified
-_BESIDE = 1.0  # days between the two bands of a colour, at most
+_BESIDE = 1.0  # days between the two bands of a colour, or points of a term, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,8 +174,8 @@ class AlertEngine:
         is_other_band = compiled.condition.bands is not None and since <= alert.fired_jd
         if alert.state == AlertState.WITHDRAWN or not written:
             return []
-        if not is_other_band and not written & set(alert.points) and not any(
-                row.id in written for row in _beside(tx, compiled, alert)):
+        beside = any(row.id in written for row in _beside(tx, compiled, alert))
+        if not is_other_band and not written & set(alert.points) and not beside:
             return []
         span = points.jd_span(tx, alert.points)
         if span is None:
@@ -183,8 +183,9 @@ class AlertEngine:
         now = [point for point in reader.since(compiled, alert.source, alert.band,
                                                span[0] - _BEFORE)
                if point.id in alert.points]
-        fails = any(not (math.isnan(point.value) or compiled.condition.holds(point.value))
-                    for point in now)
+        # What is not confirmed any more by the points beside is not known.
+        fails = any(not compiled.condition.holds(point.value)
+                    and (beside or not math.isnan(point.value)) for point in now)
         return now if fails else []
 
     def _withdraw(self, tx: Transaction, compiled: CompiledRule, alert: Alert, why: str,
@@ -427,13 +428,14 @@ def _flagged(row: Result) -> str:
 
 def _beside(db: Connection, compiled: CompiledRule, alert: Alert) -> list[Result]:
     """The results from which the terms of a condition had values at the points that fired an
-    alert: those near enough that were there by then. One that came later undoes nothing."""
+    alert: those near enough, and those that confirmed these, that were there by then. One that came
+    later undoes nothing."""
     span = points.jd_span(db, alert.points) if compiled.condition.terms else None
     if span is None:
         return []
     near = compiled.rule.colour_within_hours / 24.0
-    found = results.known_by(db, alert.source, alert.band, span[0] - near, span[1] + near,
-                             alert.fired_at)
+    found = results.known_by(db, alert.source, alert.band, span[0] - near - _BESIDE,
+                             span[1] + near, alert.fired_at)
     return [row for row in found if row.id not in alert.points]
 
 

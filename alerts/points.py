@@ -13,7 +13,7 @@ from iop4d.alerts import light_curves
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.light_curves import Curve, LightCurves, reach, selection
 from iop4d.alerts.quantities import Past
-from iop4d.alerts.rules import CompiledRule, RulePoint
+from iop4d.alerts.rules import CompiledRule, RulePoint, is_close
 from iop4d.alerts.windows import SeriesPoint, is_sure_angle
 from iop4d.model.units import jd_of_unix
 from iop4d.store import points as store
@@ -63,11 +63,22 @@ class PointReader:
         """All points from a JD on."""
         if compiled.condition.terms:
             return _combined(compiled, start, triggered_at(self._db, source),
-                             lambda leaf, jd: self.since(leaf, source, band, jd))
+                             lambda leaf, jd: self._before(leaf, source, band, jd))
         curve = self.curve(compiled, source, band)
         if start - reach(compiled) < curve.start:
             return since_jd(self._db, compiled, source, band, start, self.until)
         return self.points(compiled, curve, bisect_left(curve.points, start, key=_jd))
+
+    def _before(self, compiled: CompiledRule, source: str, band: str,
+                start: float) -> list[RulePoint]:
+        """All points from a JD on, and the ``confirm - 1`` before them."""
+        curve = self.curve(compiled, source, band)
+        at = bisect_left(curve.points, start, key=_jd) - compiled.rule.confirm + 1
+        if at >= 0 and curve.points[at:]:
+            return self.since(compiled, source, band, min(start, curve.points[at].jd))
+        if curve.start == -math.inf:
+            return self.since(compiled, source, band, start if at >= 0 else -math.inf)
+        return _before(self._db, compiled, source, band, start, self.until)
 
     def newest(self, curve: Curve) -> float | None:
         """The JD of the newest point of a curve."""
@@ -181,21 +192,38 @@ def _combined(compiled: CompiledRule, start: float, triggered: Callable[[float],
     """The points of all terms from a JD on; the value is 1 where the condition is met, 0 where it
     is not, NaN where that is not known.
 
-    At a point, a term that has no value of it has that of its own nearest point, if near enough.
-    Whether a source is triggered is known at each point.
+    At a point, a term that has no value of it has that of its own nearest point, if near enough,
+    and if the ``confirm`` points of its own up to that one agree: where one of them meets it and
+    another does not, it is not known. Else a single point of one quantity would be confirmed by
+    points of another, beside which it counts again. Whether a source is triggered is known at each
+    point.
     """
     near = compiled.rule.colour_within_hours / 24.0
     leaves = _leaves(compiled)
     measured = [leaf for leaf in leaves if leaf.condition.form is not Form.TRIGGERED]
     of = {leaf.condition: read(leaf, start - near) for leaf in measured or leaves}
     own = {leaf: {point.id: point for point in points} for leaf, points in of.items()}
+    beside = {leaf.condition: _beside(leaf, of[leaf.condition]) for leaf in measured or leaves}
     found = []
     for id_, jd in sorted({(point.id, point.jd) for points in of.values() for point in points
                            if point.jd >= start}, key=lambda one: (one[1], one[0])):
-        values = {leaf: (own[leaf][id_] if id_ in own[leaf] else _nearest(of[leaf], jd, near)).value
-                  for leaf in of}
+        values = {leaf: (own[leaf][id_] if id_ in own[leaf] else _nearest(beside[leaf], jd, near)
+                         ).value for leaf in of}
         values |= {leaf.condition: triggered(jd) for leaf in leaves if leaf not in measured}
         found.append(RulePoint(id=id_, jd=jd, value=compiled.condition.truth(values)))
+    return found
+
+
+def _beside(compiled: CompiledRule, points: Sequence[RulePoint]) -> list[RulePoint]:
+    """The points of a term with the values that they have for points of others: not known where
+    the last ``confirm`` up to them do not agree on its condition, or are not near each other."""
+    confirm, found = compiled.rule.confirm, []
+    for end, point in enumerate(points, 1):
+        last = points[max(end - confirm, 0):end]
+        agree = len({compiled.condition.holds(one.value) for one in last}) == 1 and not any(
+            math.isnan(one.value) for one in last)
+        found.append(point if len(last) == confirm and agree and is_close(compiled, last)
+                     else replace(point, value=math.nan))
     return found
 
 
@@ -212,13 +240,26 @@ def since_jd(db: Connection, compiled: CompiledRule, source: str, band: str,
     """All points from a JD on, up to that of ``latest_jd``; nothing is kept in memory."""
     if compiled.condition.terms:
         return _combined(compiled, start, triggered_at(db, source),
-                         lambda leaf, jd: since_jd(db, leaf, source, band, jd, until))
+                         lambda leaf, jd: _before(db, leaf, source, band, jd, until))
     curve = light_curves.read(db, compiled, source, band, start - reach(compiled), _MOST_PAST,
                               until)
     _calibrate(db, curve, compiled, source, band)
     found = _rule_points(compiled, curve, bisect_left(curve.points, start, key=_jd),
                          len(curve.points))
     return _known(db, compiled, source, band, found, until)
+
+
+def _before(db: Connection, compiled: CompiledRule, source: str, band: str, start: float,
+            until: float) -> list[RulePoint]:
+    """All points of a term from a JD on, and at least the ``confirm - 1`` before them."""
+    chosen, needed = selection(compiled, source, band, until), compiled.rule.confirm - 1
+    for limit in (needed, 20 * needed, _MOST) if needed else ():
+        before = store.times(db, chosen, before=start, limit=limit)
+        begin = before[-1] if before else start
+        found = since_jd(db, compiled, source, band, begin, until)
+        if len(before) < limit or sum(point.jd < start for point in found) >= needed:
+            return found
+    return since_jd(db, compiled, source, band, start, until)
 
 
 def colours(db: Connection, compiled: CompiledRule, source: str, begin: float,

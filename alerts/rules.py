@@ -211,10 +211,10 @@ def _turn(compiled: CompiledRule, standing: Standing,
         return AlertState.RESOLVED if all(compiled.clears(p.value) for p in window) else None
     cool = window[-1].jd - standing.fired_jd >= compiled.rule.cooldown_hours / 24 - _JD_STEP
     met = cool and all(compiled.condition.holds(p.value) for p in window)
-    return AlertState.FIRING if met and _close(compiled, window) else None
+    return AlertState.FIRING if met and is_close(compiled, window) else None
 
 
-def _close(compiled: CompiledRule, window: Sequence[RulePoint]) -> bool:
+def is_close(compiled: CompiledRule, window: Sequence[RulePoint]) -> bool:
     """Whether points are near enough to each other to confirm each other."""
     within = compiled.rule.confirm_within_hours / 24
     return not within or window[-1].jd - window[0].jd <= within + _JD_STEP
@@ -233,7 +233,7 @@ def pending_points(compiled: CompiledRule, standing: Standing,
         return ()
     met = [last]
     for point in reversed(points[-confirm + 1:-1]):
-        if not holds(point.value) or not _close(compiled, (point, last)):
+        if not holds(point.value) or not is_close(compiled, (point, last)):
             break
         met.insert(0, point)
     return tuple(met)

@@ -188,6 +188,22 @@ def test_a_point_beside_that_is_measured_again_withdraws_a_combined_condition(
     assert (night.state(), night.kinds()) == ("withdrawn", ["alert", "withdrawn"])
 
 
+@pytest.mark.parametrize("how", ["flagged", "measured again"])
+def test_a_point_that_confirmed_the_one_beside_withdraws_a_combined_condition(
+        start: Start, how: str) -> None:
+    night = start(changed("p > 15 % and mag < 13"), channel())
+    first_of_p = night.see(-90, None, **POLARISED)
+    night.see(0, None, **POLARISED)
+    night.see_all([12.5, 12.5], start=5)
+    assert night.kinds() == ["alert"]
+    if how == "flagged":
+        night.flag(first_of_p, "trail")
+    else:
+        night.see(-90, None, **POLARISED | {"p": 0.1, "p_debiased": 0.1})
+    night.tend()
+    assert (night.state(), night.kinds()) == ("withdrawn", ["alert", "withdrawn"])
+
+
 def test_a_point_beside_that_comes_later_withdraws_no_combined_condition(start: Start) -> None:
     night = start(BOTH, channel())
     night.see(0, 12.5)

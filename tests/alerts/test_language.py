@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,93 @@ def test_photometry_is_joined_with_the_polarisation_of_the_same_half_hour(start:
     polarised(night, 0, 13.5, 0.2)  # polarised, and faint in that minute
     night.see_all([12.5, 12.5], start=40)
     assert fired(night) == 0
-    polarised(night, 60, 13.5, 0.2)
-    night.see_all([12.5, 12.5], start=65)
+    polarised(night, 73, 13.5, 0.2)
+    polarised(night, 75, 13.5, 0.2)
+    night.see_all([12.5, 12.5], start=80)
     assert fired(night) == 1
+
+
+def test_one_point_of_a_quantity_is_not_confirmed_by_points_of_another(start: Start) -> None:
+    night = start(changed("p > 15 % and mag < 13"), channel())
+    night.see_all([12.5] * 3, start=0)
+    polarised(night, 5, 12.5, 0.2)
+    night.see_all([12.5] * 3, start=6)
+    assert fired(night) == 0, "a single point of p counted again beside each magnitude"
+    polarised(night, 12, 12.5, 0.2)
+    night.see(13, 12.5)
+    assert fired(night) == 1
+
+
+def test_one_bad_point_of_either_quantity_fires_no_or(start: Start) -> None:
+    night = start(changed("p > 15 % or mag < 13"), channel())
+    night.see_all([13.5] * 5, start=0)
+    polarised(night, 6, 13.5, 0.2)
+    night.see_all([13.5] * 5, start=7)
+    polarised(night, 13, 13.5, 0.05)
+    night.see(14, 12.5)
+    polarised(night, 15, None, 0.05)
+    polarised(night, 16, None, 0.05)
+    night.see(17, 13.5)
+    assert fired(night) == 0
+
+
+def test_one_bad_point_of_a_quantity_ends_no_and_but_two_do(start: Start) -> None:
+    night = start(changed("p > 15 % and mag < 13"), channel())
+    polarised(night, 0, None, 0.2)
+    polarised(night, 1, None, 0.2)
+    night.see_all([12.5] * 2, start=2)
+    assert night.state() == "firing"
+    polarised(night, 6, None, 0.05)
+    night.see_all([12.5] * 3, start=7)
+    assert night.state() == "firing"
+    polarised(night, 12, None, 0.05)
+    night.see_all([12.5] * 2, start=13)
+    assert night.state() == "resolved"
+
+
+def test_where_one_point_is_enough_one_of_each_quantity_is(start: Start) -> None:
+    night = start(changed("p > 15 % and mag < 13").replace("confirm = 2", "confirm = 1"),
+                  channel())
+    polarised(night, 0, None, 0.2)
+    night.see(5, 12.5)
+    assert fired(night) == 1
+
+
+def test_points_far_from_each_other_confirm_no_term(start: Start) -> None:
+    night = start(changed("p > 15 % and mag < 13", "confirm_within_hours = 0.5\n"), channel())
+    polarised(night, 0, None, 0.2)
+    polarised(night, 60, None, 0.2)
+    night.see_all([12.5] * 3, start=61)
+    assert fired(night) == 0
+    polarised(night, 70, None, 0.2)
+    night.see_all([12.5] * 2, start=71)
+    assert fired(night) == 1
+
+
+@pytest.mark.parametrize("condition", ["p > 15 % and mag < 13", "p > 15 % or mag < 13",
+                                       "(p > 15 % or mag < 12) and mag < 13"])
+def test_points_that_are_judged_as_they_come_fire_where_a_back_test_does(
+        start: Start, condition: str) -> None:
+    pick = random.Random(7)
+    again = changed(condition).replace("cooldown_hours = 12.0", "cooldown_hours = 0.0")
+    assert "cooldown_hours = 0.0" in again
+    night = start(again, channel())
+    seen = [(n, pick.choice((12.5,) * 5 + (13.5, 13.5, None)),
+             pick.choice((None, 0.05, 0.2, 0.2, 0.2))) for n in range(0, 240, 3)]
+    points = [(n, mag, p) for n, mag, p in seen if mag or p]
+    for n, mag, p in points:  # as they were taken
+        if p is None:
+            night.see(n, mag)
+        else:
+            polarised(night, n, mag, p)
+    compiled = night.engine.compiled("bright")
+    assert compiled is not None
+    with night.database.read() as db:
+        found = backtest(db, night.engine, compiled, JD)
+    assert len(found.fired) > 1
+    assert sorted({one.fired_jd for one in found.fired}) == sorted(
+        {row.fired_jd for row in rows(night.database, Alert)
+         if row.state not in {"pending", "inactive"}})
 
 
 def test_or_needs_one_of_them_and_ends_when_none_is_met(start: Start) -> None:
