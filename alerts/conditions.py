@@ -69,11 +69,12 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 _FORM = re.compile(
     r"\s*(?:(change|rate|rotation|colour|faintest|brightest)\s+)?([A-Za-z_]\w*(?:-[A-Za-z]\w*)?)\s*([<>]=?)\s*"
     r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z%°/]*(?:/d)?)\s*")
-_EXAMPLES = ("mag < 13.0", "p > 15 %", "change mag < -0.5", "change flux_mjy > 50 %",
+#: What conditions can look like, of each kind one.
+EXAMPLES = ("mag < 13.0", "p > 15 %", "change mag < -0.5", "change flux_mjy > 50 %",
              "change mag < -5 sigma", "rate mag < -0.3 mag/d", "rotation chi > 90 deg",
              "rotation chi > 6 sigma", "colour B-R < 0.6", "change B-R > 0.2", "state low",
-             "new source", "mag < 14 and triggered", "p > 15 % and mag < 13", "silent > 2 h",
-             "no data by 22:00")
+             "state high", "new source", "triggered", "mag < 14 and triggered",
+             "p > 15 % and mag < 13", "silent > 2 h", "no data by 22:00")
 _JOINT = re.compile(r"(\(|\)|\band\b|\bor\b)")
 _BY = re.compile(r"\s*no\s+data\s+by\s+(([01]\d|2[0-3]):[0-5]\d)(?:\s+(\S+))?\s*")
 #: Conditions with a name of their own.
@@ -226,7 +227,7 @@ def _parse_one(text: str) -> Condition:
     if match is None:
         raise _wrong(text, f"expected a quantity ({', '.join(QUANTITIES)}, a colour, or "
                      f"{', '.join(SYSTEM)}), one of {' '.join(_OPERATORS)}, and a number, such as "
-                     f"{'; '.join(_EXAMPLES)}")
+                     f"{'; '.join(EXAMPLES)}")
     word, quantity, sign, number, unit = match.groups()
     form = _form_of(text, word, quantity)
     kept, factor = _unit_of(text, form, quantity, unit)

@@ -32,6 +32,7 @@ def _days(name: str, what: str) -> Callable[..., Any]:
 @_days("previews", "previews")
 @_days("events", "events of the live pages")
 @_days("ended", "answered requests, and ended jobs that no page shows,")
+@_days("triggers", "triggers, whose time is over,")
 @_days("logs", "files of the log")
 @click.option("--reduced-max-gb", type=click.FloatRange(0), metavar="GB",
               help="Remove reduced frames of the oldest nights beyond this size.")
@@ -48,8 +49,8 @@ def _days(name: str, what: str) -> Callable[..., Any]:
 @click.pass_context
 def prune(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, site_after: str | None,
           overrides_after: tuple[str, ...], **given: Any) -> None:
-    """Remove reduced frames, previews, events, ended work and files of the log by rule: never raw
-    frames, masters or results.
+    """Remove reduced frames, previews, events, triggers, ended work and files of the log by rule:
+    never raw frames, masters or results.
 
     The rules are those of [prune] in the site file, or given here. What would go is shown first. A
     frame whose products are gone says so on its page, and 'iop4d reprocess --pruned' makes them
@@ -99,10 +100,11 @@ def _rules(rules: Prune, given: dict[str, Any]) -> Prune:
     chosen = {name for name in said if not name.startswith("keep_")}
     if chosen:
         rules = replace(rules, reduced_days=0.0, previews_days=0.0, events_days=0.0, logs_days=0.0,
-                        reduced_max_gb=0.0, previews_max_gb=0.0, ended_days=0.0)
+                        reduced_max_gb=0.0, previews_max_gb=0.0, ended_days=0.0, triggers_days=0.0)
     rules = replace(rules, **said)
     if not any((rules.reduced_days, rules.previews_days, rules.events_days, rules.logs_days,
-                rules.reduced_max_gb, rules.previews_max_gb, rules.ended_days not in (0.0, usual))):
+                rules.reduced_max_gb, rules.previews_max_gb, rules.triggers_days,
+                rules.ended_days not in (0.0, usual))):
         raise Iop4dError("no rule says what may go: set one in [prune] of the site file, or give "
                          "one, such as --reduced 90d")
     return rules
@@ -127,6 +129,8 @@ def _show(what: Plan) -> None:
         echo(f"answered requests: {len(what.ended.requests)}")
     if what.ended.jobs:
         echo(f"ended jobs: {len(what.ended.jobs)}")
+    if what.triggers:
+        echo(f"triggers: {what.triggers}")
     if what.is_empty:
         echo("Nothing is to be removed.")
 
@@ -134,4 +138,4 @@ def _show(what: Plan) -> None:
 def _said(what: Plan) -> dict[str, Any]:
     return {**{product.value: removals for product, removals in what.products.items()},
             "logs": what.logs, "events": what.events, "requests": len(what.ended.requests),
-            "jobs": len(what.ended.jobs), "bytes": what.size()}
+            "jobs": len(what.ended.jobs), "triggers": what.triggers, "bytes": what.size()}

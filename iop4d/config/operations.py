@@ -49,6 +49,9 @@ class Prune:
         "Days after which answered requests of commands and pages go, and ended jobs that no page "
         "shows; the daemon removes them each day, whatever the key daily says; 0: never.", 90.0,
         check=at_least(0))
+    triggers_days: float = key(
+        "Days after which triggers go, since their time was over (8 at least); 0: never. Those "
+        "within whose time an active alert fired stay.", 0.0, check=at_least(0))
     logs_days: float = key(
         "Days after which older files of the log go; 0: four of each service stay.", 0.0,
         check=at_least(0))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from iop4d.config import Site
 from iop4d.config.operations import Prune
-from iop4d.store import audit, ended, events, products
+from iop4d.store import audit, ended, events, products, triggers
 from iop4d.store.database import Connection, Database, Transaction
 from iop4d.store.ended import Ended
 from iop4d.store.products import Product
@@ -45,13 +45,14 @@ class Removal:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What goes: files of each kind of product, of the log, how many events, and work that ended.
-    """
+    """What goes: files of each kind of product, of the log, how many events and triggers, and work
+    that ended."""
 
     products: dict[Product, list[Removal]] = field(default_factory=dict)
     logs: list[Removal] = field(default_factory=list)
     events: int = 0
     ended: Ended = field(default_factory=Ended)
+    triggers: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -61,7 +62,7 @@ class Plan:
     @property
     def is_of_rows_alone(self) -> bool:
         """Whether nothing goes but rows that nobody ever looks at."""
-        return not (any(self.products.values()) or self.logs or self.events)
+        return not (any(self.products.values()) or self.logs or self.events or self.triggers)
 
     def size(self) -> int:
         """Bytes of all files."""
@@ -81,7 +82,9 @@ def plan(db: Connection, site: Site, rules: Prune, now: float) -> Plan:
                   for product, (days, most) in wanted.items() if days or most},
         logs=list(_logs(site.root, now - _DAY * rules.logs_days)) if rules.logs_days else [],
         events=events.older(db, now - _DAY * rules.events_days) if rules.events_days else 0,
-        ended=ended.found(db, now - _DAY * rules.ended_days) if rules.ended_days else Ended())
+        ended=ended.found(db, now - _DAY * rules.ended_days) if rules.ended_days else Ended(),
+        triggers=len(triggers.older(db, now - _DAY * rules.triggers_days, now))
+        if rules.triggers_days else 0)
 
 
 def act(site: Site, what: Plan, write: Write, *, rules: Prune, by: str, now: float) -> int:
@@ -102,12 +105,14 @@ def act(site: Site, what: Plan, write: Write, *, rules: Prune, by: str, now: flo
     def end(tx: Transaction) -> None:
         if what.events:
             events.forget(tx, now - _DAY * rules.events_days)
+        if what.triggers:
+            triggers.forget(tx, now - _DAY * rules.triggers_days, now)
         if what.is_of_rows_alone:
             return
         audit.record(tx, at=now, by=by, act="prune", subject="site", now={
             **{product.value: len(removals) for product, removals in what.products.items()},
             "logs": len(what.logs), "events": what.events, "requests": len(what.ended.requests),
-            "jobs": len(what.ended.jobs), "bytes": gone})
+            "jobs": len(what.ended.jobs), "triggers": what.triggers, "bytes": gone})
 
     write(end)
     return gone

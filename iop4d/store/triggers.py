@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import peewee as pw
+
 from iop4d.model.states import TriggerState
 from iop4d.model.units import jd_of_unix, unix_of_jd
-from iop4d.store import audit, unjudged
+from iop4d.store import alerts, audit, unjudged
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
 from iop4d.store.results import standing
 from iop4d.store.schema import Result
 from iop4d.store.trigger_table import Trigger
 
+_AT_ONCE = 500  # rows of a statement
 _MOST = 500  # of a source, and on a page
 _MOST_JUDGED = 2000  # newest results that are judged again
+_JUDGED_AGAIN = 8 * 86400.0  # seconds: a late point of this age may still fire a rule
 _ACCEPTED = TriggerState.ACCEPTED.value
 
 # Reading.
@@ -119,6 +123,30 @@ def _within(db: Connection, row: Trigger) -> Iterable[int]:
         (Result.source == row.source) & (Result.jd_mid >= jd_of_unix(row.issued_at))
     ).order_by(Result.jd_mid.desc()).limit(_MOST_JUDGED).tuples()
     return [id_ for (id_,) in newest]
+
+
+def older(db: Connection, before: float, now: float) -> list[int]:
+    """Ids of the triggers whose time was over before a time, that nothing asks for any more.
+
+    Those stay within whose time an active alert of their source fired, those of the last eight
+    days, in which rules may still judge late points, and the newest one, from which ids go on.
+    """
+    rows = db.select(Trigger, Trigger.id, Trigger.source, Trigger.issued_at, Trigger.until).where(
+        (Trigger.until < min(before, now - _JUDGED_AGAIN))
+        & (Trigger.received_at < min(before, now - _JUDGED_AGAIN))
+    ).order_by(Trigger.id).tuples()
+    newest = db.select(Trigger, pw.fn.MAX(Trigger.id)).tuples()
+    kept = {id_ for (id_,) in newest}
+    fired = [(alert.source, unix_of_jd(alert.fired_jd)) for alert in alerts.unfinished(db)]
+    return [id_ for id_, source, begin, until in rows if id_ not in kept and not any(
+        source == of and begin <= at < until for of, at in fired)]
+
+
+def forget(tx: Transaction, before: float, now: float) -> None:
+    """Delete these."""
+    ids = older(tx, before, now)
+    for start in range(0, len(ids), _AT_ONCE):
+        tx.delete(Trigger).where(Trigger.id.in_(ids[start:start + _AT_ONCE])).execute()
 
 
 def at_jd(db: Connection, source: str, jd: float) -> list[Trigger]:

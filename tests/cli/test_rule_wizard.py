@@ -69,6 +69,17 @@ def test_a_short_window_asks_for_fewer_points(site: Path) -> None:
     assert (written(site)["window_days"], written(site)["min_points"]) == (3.0, 4)
 
 
+@pytest.mark.parametrize(("answers", "condition"), [
+    (["9"], "triggered"), (["10", "13.5"], "mag < 13.5 and triggered")])
+def test_a_rule_on_triggers_needs_no_window(site: Path, answers: list[str],
+                                            condition: str) -> None:
+    ran = answer(site, *answers, "BL Lac", "R", "2", "notice", "team", "reported", "y")
+    assert ran.exit_code == 0, ran.output
+    assert "a trigger: others reported that the source flares" in ran.output
+    assert written(site)["condition"] == condition
+    assert "window_days" not in written(site)
+
+
 @pytest.mark.parametrize("last", ["n", ""])
 def test_nothing_is_written_without_a_yes(site: Path, last: str) -> None:
     before = (site / "iop4d.toml").read_bytes()
@@ -78,7 +89,7 @@ def test_nothing_is_written_without_a_yes(site: Path, last: str) -> None:
 
 
 def test_what_is_wrong_is_said_and_asked_for_again(site: Path) -> None:
-    ran = answer(site, "10", "p > 15 and mag < 13", "BL Lac", "R", "14", "2", "notice",
+    ran = answer(site, "12", "p > 15 and mag < 13", "BL Lac", "R", "14", "2", "notice",
                  "nobody", "none", "bright", "both", "p > 15 % and mag < 13", "y")
     assert ran.exit_code == 0, ran.output
     assert "There is no channel nobody." in ran.output
@@ -104,7 +115,7 @@ def test_without_a_terminal_it_refuses_and_says_what_to_use(site: Path,
 def test_it_asks_at_a_real_terminal(tmp_path: Path) -> None:
     (tmp_path / "iop4d.toml").write_text(rule() + channel(), encoding="utf-8")
     ours, theirs = pty.openpty()
-    os.write(ours, b"9\n21:30\n\n\n\n\ny\n")
+    os.write(ours, b"11\n21:30\n\n\n\n\ny\n")
     ran = subprocess.run([sys.executable, "-m", "iop4d", "--site", str(tmp_path), "rules", "new"],
                          stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
     os.close(ours)

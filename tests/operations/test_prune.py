@@ -16,13 +16,15 @@ from iop4d.cli import cli
 from iop4d.config import Site
 from iop4d.config.load import load_site
 from iop4d.config.operations import Prune
+from iop4d.model.units import jd_of_unix
 from iop4d.operations.prune import DailyPrune, Plan, act, plan
 from iop4d.store import audit, events, frame_pages, jobs
 from iop4d.store.database import Database
 from iop4d.store.frames import Chosen, choose
 from iop4d.store.products import Product
-from iop4d.store.schema import Audit, Event, Frame, Job, Request, Result, ResultFrame
+from iop4d.store.schema import Alert, Audit, Event, Frame, Job, Request, Result, ResultFrame
 from iop4d.store.thread import DatabaseThread
+from iop4d.store.trigger_table import Trigger
 from tests.support.rows import rows
 
 NOW = 1.8e9
@@ -124,12 +126,67 @@ def test_it_goes_and_the_frame_says_so_until_it_is_reduced_again(site: Site) -> 
     assert len(rows(database, Event)) == 2
     assert rows(database, Audit)[-1].now == {
         "reduced": 2, "previews": 2, "logs": 1, "events": 1, "requests": 0, "jobs": 0,
-        "bytes": 5000}
+        "triggers": 0, "bytes": 5000}
     with database.read() as db:
         assert [row.id for row in choose(db, Chosen(pruned=True))] == [1, 2]
         assert audit.of_subject(db, "site")[0].act == "prune"
     database.close()
     assert planned(site, rules).is_empty
+
+
+def trigger(site: Site, event: str, over_days: float, *, source: str = "S",
+            lasts_days: float = 2.0) -> None:
+    over = NOW - over_days * DAY
+    with Database(site.database).write() as tx:
+        tx.create(Trigger, event=event, source=source, state="accepted", origin="topic x",
+                  issued_at=over - lasts_days * DAY, received_at=over - lasts_days * DAY,
+                  until=over, changed_at=over)
+
+
+def alert(site: Site, fired_days: float, state: str, source: str = "S") -> None:
+    with Database(site.database).write() as tx:
+        tx.create(Alert, rule="r", source=source, band="R", episode=1, state=state,
+                  condition="triggered", fired_jd=jd_of_unix(NOW - fired_days * DAY),
+                  fired_at=NOW - fired_days * DAY, points=[1])
+
+
+@pytest.mark.parametrize(("days", "stay"), [
+    (30.0, ["week", "month", "newest"]), (0.0, ["week", "month", "year", "newest"]),
+    (1.0, ["week", "newest"])])
+def test_triggers_go_by_the_days_since_they_were_over(site: Site, days: float,
+                                                      stay: list[str]) -> None:
+    for event, over in (("week", 6), ("month", 29), ("year", 365), ("newest", 400)):
+        trigger(site, event, over)
+    rules = replace(NONE, triggers_days=days)
+    assert planned(site, rules).triggers == 4 - len(stay)
+    do(site, rules)
+    assert [row.event for row in rows(Database(site.database), Trigger)] == stay
+    assert planned(site, rules).is_empty
+
+
+@pytest.mark.parametrize(("state", "stays"), [
+    ("firing", True), ("acknowledged", True), ("snoozed", True), ("pending", True),
+    ("resolved", False), ("withdrawn", False)])
+def test_the_trigger_of_an_alert_that_is_not_over_stays(site: Site, state: str,
+                                                        stays: bool) -> None:
+    for event, over, source in (("its", 99, "S"), ("other", 99, "B"), ("before", 110, "S"),
+                                ("newest", 1, "S")):
+        trigger(site, event, over, source=source)
+    alert(site, 100, state)
+    do(site, replace(NONE, triggers_days=30))
+    assert [row.event for row in rows(Database(site.database), Trigger)] == [
+        *(["its"] if stays else []), "newest"]
+
+
+def test_the_command_prunes_triggers_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: NOW)
+    for event, over in (("old", 100), ("new", 1)):
+        trigger(site, event, over)
+    words = ["--site", str(site.root), "prune", "--triggers", "30d"]
+    assert "triggers: 1" in CliRunner().invoke(cli, [*words, "--dry-run"]).output
+    assert CliRunner().invoke(cli, [*words, "--yes"]).exit_code == 0
+    assert [row.event for row in rows(Database(site.database), Trigger)] == ["new"]
+    assert len(list((site.root / "reduced").rglob("*.fits"))) == 6
 
 
 def test_a_file_that_was_written_again_meanwhile_stays(site: Site) -> None:

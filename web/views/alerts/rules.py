@@ -17,7 +17,7 @@ from iop4d.alerts import rule_edits, rule_forms
 from iop4d.alerts.actions import ActionError
 from iop4d.alerts.backtest import BackTest, TooManyPointsError, backtest, changed_rule, waits_for
 from iop4d.alerts.check import rules_of, without_wrong_rules
-from iop4d.alerts.conditions import Form
+from iop4d.alerts.conditions import EXAMPLES, Form
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.alerts.subjects import not_in_catalogue
@@ -204,7 +204,7 @@ def _form(db: Connection, *, of: str, shown: dict[str, Any], **more: Any) -> str
         with suppress(Iop4dError, OSError):
             seen = _digest(rule_as_written(parts().site.root, of))
     return render(db, "rule_form.html", of=of, seen=seen, shown=shown, groups=_groups(),
-                  source_names=["*", *tags, *sorted(names)],
+                  source_names=["*", *tags, *sorted(names)], conditions=EXAMPLES,
                   **{"tested": None, "wrong": "", "wrong_field": "", "since": _SINCE} | more)
 
 

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 
 from iop4d.alerts import rule_edits
+from iop4d.alerts.conditions import Form, parse_condition
 from iop4d.config import Site
 from iop4d.config.load import SITE_FILE, load_site
 from iop4d.model.errors import ConfigError
@@ -254,6 +255,17 @@ def test_a_rule_is_disabled_enabled_and_removed(client: FlaskClient, site: Site)
         "The rule is removed from the site file; it applies when the daemon starts next."]
     assert load_site(site.root).rule == ()
     assert "The site file has no rule." in client.get("/rules").text
+
+
+def test_the_form_offers_a_condition_of_each_kind(client: FlaskClient) -> None:
+    enter(client)
+    page = client.get("/rule-form").text
+    offered = re.search(r'<datalist id="conditions">(.*?)</datalist>', page)
+    assert offered
+    there = [html.unescape(one) for one in re.findall(r"<option>(.*?)</option>", offered[1])]
+    assert {parse_condition(one).form for one in there} == set(Form)
+    assert "triggered" in there
+    assert page.count('list="conditions"') == 2
 
 
 def test_a_form_is_checked_as_it_is_filled_in_with_the_words_of_the_command(
