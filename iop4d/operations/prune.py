@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _DAY = 86400.0
 _AT_ONCE = 200  # files of a transaction
-_ROWS_AT_ONCE = 1000  # rows of each kind of a transaction
+_ROWS_AT_ONCE = 250  # rows of each kind of a transaction
 _SUFFIX = {Product.REDUCED: ".fits", Product.PREVIEWS: ".png"}
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +17,8 @@ import iop4d
 from iop4d.fits.cards import Value
 from iop4d.fits.kept import common_headers, kept_of, raw_headers
 from iop4d.fits.overscan import trimmed
-from iop4d.fits.read import RawImage, open_fits, raw_image
+from iop4d.fits.parts import RawRows, by_rows
+from iop4d.fits.read import FitsFile, RawImage, open_fits, raw_image
 from iop4d.fits.write import write_image
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError, StageError
@@ -29,7 +33,8 @@ FloatImage = NDArray[np.float32]
 
 FAINTEST_FLAT = 1000.0  # ADU above bias: fainter flats add more noise than they take away
 DARKEST_FLAT = 0.2  # of the flat's level: a pixel below sees too little to be corrected
-MAX_PIXELS = 400_000_000  # of all frames together: 16-bit frames are held as they are stored
+MAX_PIXELS = 400_000_000  # of all frames together: more take longer than a job may
+HELD_BYTES = 64_000_000  # of frames that are held as they are stored; others are read by rows
 _CHUNK = 4_000_000  # values combined at a time
 _SAMPLE = 200_000  # pixels that give a flat's level
 
@@ -37,7 +42,7 @@ _SAMPLE = 200_000  # pixels that give a flat's level
 @dataclass(frozen=True, kw_only=True)
 class _Input:
     name: str
-    raw: RawImage
+    raw: RawImage | RawRows
     exptime_s: float
     headers: tuple[bytes, ...]
     level: float = math.nan  # of a flat
@@ -45,8 +50,23 @@ class _Input:
 
 @dataclass(kw_only=True)
 class _Inputs:
+    """``scratch``: a folder for what is not in its file as it is read; ``held``: bytes of pixels in
+    memory."""
+
+    scratch: Path
+    closed: ExitStack
+    held: int = 0
     used: list[_Input] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+
+    def kept(self, raw: RawImage, file: FitsFile, path: Path,
+             stamp: os.stat_result) -> RawImage | RawRows:
+        """An image in memory, while there is room for it."""
+        size = max(raw.stored.nbytes, len(file.data))
+        if self.held + size > HELD_BYTES:
+            return by_rows(raw, file, path, stamp, scratch=self.scratch, closed=self.closed)
+        self.held += size
+        return raw
 
 
 def build_master(request: MasterRequest, *, instrument: Instrument, masters: MasterCache,
@@ -56,8 +76,15 @@ def build_master(request: MasterRequest, *, instrument: Instrument, masters: Mas
     with stages("masters"):
         calibration = masters.set_of(request.masters, request.facts.shape,
                                      request.facts.origin)
-    with stages("read"):
-        inputs = _read(request, instrument, calibration, wrong_datasum)
+    with ExitStack() as closed:
+        inputs = _Inputs(scratch=request.output.parent, closed=closed)
+        with stages("read"):
+            _read(inputs, request, instrument, calibration, wrong_datasum)
+        return _built(inputs, request, calibration, min_frames, clip, stages)
+
+
+def _built(inputs: _Inputs, request: MasterRequest, calibration: MasterSet, min_frames: int,
+           clip: float, stages: Stages) -> MasterBuilt:
     if len(inputs.used) < min_frames:
         why = "; ".join(inputs.left_out)
         raise FrameError(f"{len(inputs.used)} usable {request.kind} frames, at least {min_frames} "
@@ -80,38 +107,40 @@ def build_master(request: MasterRequest, *, instrument: Instrument, masters: Mas
                        left_out=tuple(inputs.left_out))
 
 
-def _read(request: MasterRequest, instrument: Instrument, calibration: MasterSet,
-          wrong_datasum: str) -> _Inputs:
-    inputs = _Inputs()
+def _read(inputs: _Inputs, request: MasterRequest, instrument: Instrument, calibration: MasterSet,
+          wrong_datasum: str) -> None:
     pixels = 0
     for path in request.inputs:
         try:
-            item = _input(path, request, instrument, calibration, wrong_datasum)
-            pixels += item.raw.stored.size
+            item = _input(inputs, path, request, instrument, calibration, wrong_datasum)
+            pixels += math.prod(item.raw.shape)
             if pixels > MAX_PIXELS:
                 raise FrameError("more frames than a master needs")
             inputs.used.append(item)
         except (FrameError, StageError) as error:
             inputs.left_out.append(f"{path.name}: {error}")
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
             inputs.left_out.append(f"{path.name}: cannot be read: {error.strerror or error}")
-    return inputs
 
 
-def _input(path: Path, request: MasterRequest, instrument: Instrument,
+def _input(inputs: _Inputs, path: Path, request: MasterRequest, instrument: Instrument,
            calibration: MasterSet, wrong_datasum: str) -> _Input:
+    stamp = path.stat()
     file = open_fits(path, wrong_datasum=wrong_datasum)
     facts = instrument.facts_of(file.header, path)
     _check_same(facts, request)
     raw = trimmed(raw_image(file), facts)
-    item = _Input(name=path.name, raw=raw, exptime_s=facts.exptime_s, headers=raw_headers(file))
+    level = math.nan
     if request.kind is FrameKind.FLAT:
         calibration.check(facts.exptime_s)
-        level = _flat_level(item, calibration, instrument.for_frame(facts).saturation_adu)
-        item = replace(item, level=level)
+        level = _flat_level(raw, facts.exptime_s, calibration,
+                            instrument.for_frame(facts).saturation_adu)
     if request.kind is FrameKind.DARK and facts.exptime_s <= 0:
         raise FrameError("a dark frame without exposure time")
-    return item
+    return _Input(name=path.name, raw=inputs.kept(raw, file, path, stamp), level=level,
+                  exptime_s=facts.exptime_s, headers=raw_headers(file))
 
 
 def _check_same(facts: FrameFacts, request: MasterRequest) -> None:
@@ -127,16 +156,17 @@ def _check_same(facts: FrameFacts, request: MasterRequest) -> None:
             raise FrameError(f"its {name} is {is_}, not {should}")
 
 
-def _flat_level(item: _Input, calibration: MasterSet, saturation_adu: float) -> float:
+def _flat_level(image: RawImage, exptime_s: float, calibration: MasterSet,
+                saturation_adu: float) -> float:
     """Median level of a flat above bias, ADU; raises FrameError when it is of no use."""
-    step = max(1, item.raw.shape[0] * item.raw.shape[1] // _SAMPLE)
+    step = max(1, math.prod(image.shape) // _SAMPLE)
     rows = slice(None, None, max(1, round(math.sqrt(step))))
     columns = rows
-    raw = item.raw.part(rows, columns).rows()
-    stored = float(np.nanmedian(raw)) + float(np.median(item.raw.overscan))
+    raw = image.part(rows, columns).rows()
+    stored = float(np.nanmedian(raw)) + float(np.median(image.overscan))
     if stored >= saturation_adu:
         raise FrameError(f"saturated: median {stored:.0f} ADU")
-    level, _ = robust_level(_without_bias(raw, calibration, item.exptime_s, (rows, columns)))
+    level, _ = robust_level(_without_bias(raw, calibration, exptime_s, (rows, columns)))
     if not level >= FAINTEST_FLAT:
         raise FrameError(f"too faint: median {level:.0f} ADU above bias")
     return level

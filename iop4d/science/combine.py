@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right  # numpy's would copy single precision into double
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,16 +59,20 @@ def robust_level(values: NDArray[np.floating], *, clip: float = 3.0,
     ``sigma`` is the standard deviation of what is left, for a clip of 3 raised by the 1.4 %
     that clipping takes from a normal distribution.
     """
-    left = np.sort(values[np.isfinite(values)], axis=None)  # what a clip leaves of it is a slice
+    left = values[np.isfinite(values)]  # a copy: large images leave no room for another
+    left.sort()  # what a clip leaves of it is a slice
     if left.size == 0:
         return math.nan, math.nan
     centre = _middle(left)
-    width = MAD_TO_SIGMA * float(np.median(np.abs(left - centre)))
+    away = left - centre
+    np.abs(away, out=away)
+    width = MAD_TO_SIGMA * float(np.median(away, overwrite_input=True))
+    del away
     for _ in range(rounds):
         kept = left
         if width > 0:
-            kept = left[np.searchsorted(left, centre - clip * width):
-                        np.searchsorted(left, centre + clip * width, side="right")]
+            kept = left[bisect_left(left, np.float64(centre - clip * width)):
+                        bisect_right(left, np.float64(centre + clip * width))]
         centre, width = _middle(kept), float(np.std(kept)) * _shrink(clip)
         if kept.size == left.size:
             break
