@@ -14,6 +14,7 @@ from iop4d.fits.read import RawImage
 from iop4d.model.frame import FrameFacts, FrameKind, warmer_by
 from iop4d.model.messages import MasterRef
 from iop4d.reduction.masters import CalibratedImage, MasterSet
+from iop4d.science.ordered import percentiles
 
 _BELOW_SIGMA = 10.0  # of the sky, below which a level of integers is far from the sky
 _SKY_SIGMA, _SKY_ADU = 3.0, 10.0  # below zero that a calibrated sky may be: biases differ
@@ -40,7 +41,7 @@ def mark_wrapped(raw: RawImage, frame: CalibratedImage) -> tuple[CalibratedImage
     sample = sample[np.isfinite(sample)]
     if not sample.size or np.any(sample != np.floor(sample)):
         return frame, ""
-    low, middle = np.percentile(sample, (15.87, 50.0))
+    low, middle = percentiles(sample, 15.87, 50.0)
     zero = (0.0 - raw.zero) / raw.scale
     far = middle > _BELOW_SIGMA * max(middle - low, 1.0) and _may_be_below(stored.dtype, zero)
     if not far and frame.highest <= _HIGH:
@@ -173,8 +174,8 @@ def _unevenness(image: NDArray[np.float32]) -> float:
     medians = ordered[some, count[some] // 2].astype(np.float64)
     if not medians.size:
         return math.nan
-    spread = float(np.subtract(*np.percentile(medians, (84.13, 15.87)))) / 2.0
+    low_level, level, high_level = percentiles(medians, 15.87, 50.0, 84.13)
+    spread = (high_level - low_level) / 2.0
     within = np.abs(ordered[some] - medians[:, None])
     noise = float(np.nanmedian(within)) / math.sqrt(ordered.shape[1])
-    level = float(np.median(medians))
     return spread / level if level > 20.0 * noise else math.nan

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from iop4d.model.units import MAD_TO_SIGMA
+from iop4d.science.ordered import median
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +80,7 @@ def _sound(basis: Floats, z: Floats, sigma: Floats) -> NDArray[np.bool_]:
         root = np.sqrt(weight) / sigma
         found = np.linalg.lstsq(basis * root[:, None], z * root, rcond=None)[0]
         normal = np.asarray((z - basis @ found) / sigma, dtype=float)
-        scale = max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(normal))))
+        scale = max(1.0, MAD_TO_SIGMA * median(np.abs(normal)))
         new = np.clip(1.0 - (normal / (_TUKEY * scale)) ** 2, 0.0, 1.0) ** 2
         moved, weight = float(np.abs(new - weight).max()), new
         if moved < 1e-6:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.model.units import MAD_TO_SIGMA
+from iop4d.science.ordered import middle
 
 FloatImage = NDArray[np.float32]
 
@@ -63,27 +64,22 @@ def robust_level(values: NDArray[np.floating], *, clip: float = 3.0,
     left.sort()  # what a clip leaves of it is a slice
     if left.size == 0:
         return math.nan, math.nan
-    centre = _middle(left)
+    centre = middle(left)
     away = left - centre
     np.abs(away, out=away)
-    width = MAD_TO_SIGMA * float(np.median(away, overwrite_input=True))
+    away.partition(((away.size - 1) // 2, away.size // 2))
+    width = MAD_TO_SIGMA * middle(away)
     del away
     for _ in range(rounds):
         kept = left
         if width > 0:
             kept = left[bisect_left(left, np.float64(centre - clip * width)):
                         bisect_right(left, np.float64(centre + clip * width))]
-        centre, width = _middle(kept), float(np.std(kept)) * _shrink(clip)
+        centre, width = middle(kept), float(np.std(kept)) * _shrink(clip)
         if kept.size == left.size:
             break
         left = kept
     return centre, width
-
-
-def _middle(ordered: NDArray[np.floating]) -> float:
-    """The median of sorted values."""
-    n = ordered.size
-    return 0.5 * (float(ordered[(n - 1) // 2]) + float(ordered[n // 2]))
 
 
 def _shrink(clip: float) -> float:

@@ -13,6 +13,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from iop4d.science.ordered import median, percentiles
+
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
@@ -57,8 +59,8 @@ def sky_excess(image: FloatImage, *, sigma: float, area: float) -> float:
     for _ in range(2):
         if values.size < _FEWEST:
             return 1.0
-        centre = float(np.median(values))
-        low, high = np.percentile(values, (15.87, 84.13))
+        centre = median(values)
+        low, high = percentiles(values, 15.87, 84.13)
         values = values[np.abs(values - centre) < _CLIP * 0.5 * (high - low)]
     excess = float(np.var(values)) / (side * side * sigma * sigma)
     return excess if excess - 1.0 > _SIGNIFICANT * math.sqrt(2.0 / values.size) else 1.0

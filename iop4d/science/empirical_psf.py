@@ -19,6 +19,7 @@ from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.detect import Detections
 from iop4d.science.fwhm import moffat_alpha2
 from iop4d.science.near import pairs_within
+from iop4d.science.ordered import median
 from iop4d.science.psf import Psf
 
 FloatImage = NDArray[np.float32]
@@ -202,7 +203,7 @@ def _coefficients(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, fit: Floats
     variance = noise2.reshape(stamps.data.shape)[star, row, column] / scale**2 \
         + (_EQUAL * peak) ** 2
     off = target - basis @ model.coefficients
-    spread = max(MAD_TO_SIGMA * float(np.median(np.abs(off) / np.sqrt(variance))), 1.0)
+    spread = max(MAD_TO_SIGMA * median(np.abs(off) / np.sqrt(variance)), 1.0)
     weight = 1.0 / (variance * (1.0 + off**2 / (_CLIP**2 * spread**2 * variance)))
     scaled = (basis * weight[:, None]).T
     return np.linalg.solve(scaled @ basis + np.eye(basis.shape[1]) * (_RIDGE * peak) ** -2,
@@ -223,7 +224,7 @@ def _with_scatter(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, sigma: floa
     left = 1.0 - TERMS / np.maximum(inside.sum(axis=1, keepdims=True), TERMS + 1)
     weight = np.where(inside, near**2 / (photons + (0.01 * near) ** 2), 0.0)
     excess = ((off**2 - photons * left) / near**2 * weight).sum(axis=1) / weight.sum(axis=1)
-    misfit = math.sqrt(max(float(np.median(excess)), 0.0))
+    misfit = math.sqrt(max(median(excess), 0.0))
     few = 1.0 + 1.5 / math.sqrt(flux.shape[0])  # few stars do not tell how much stars scatter
     return replace(model, mean=mean, misfit=few * max(misfit, _SMALLEST_MISFIT),
                    scatter=few * np.maximum(scatter, _SMALLEST_SHAPE))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from iop4d.model.units import MAD_TO_SIGMA
+from iop4d.science.ordered import median, medians
 
 Floats = NDArray[np.float64]
 
@@ -109,10 +110,10 @@ def _residual(z: Floats, usable: NDArray[np.bool_]) -> Floats:
         middle = np.zeros(shown.shape[1 - axis])
         full = usable.any(axis=axis)
         if axis == 1:
-            middle[full] = np.nanmedian(shown[full], axis=1)
+            middle[full] = medians(shown[full])
             shown = shown - middle[:, None]
         elif shown.shape[0] >= _FEWEST_ROBUST:
-            middle[full] = np.nanmedian(shown[:, full], axis=0)
+            middle[full] = medians(shown[:, full].T)
             shown = shown - middle[None, :]
     return np.where(usable, shown, 0.0)
 
@@ -150,9 +151,9 @@ def _trust(offsets: Floats, errors: Floats, seen: NDArray[np.bool_]) -> Floats:
     """Tukey's biweight of the offsets, in units of their errors or of their scatter."""
     if seen.sum() < _FEWEST_ROBUST:
         return np.asarray(seen.astype(float))
-    centre = float(np.median(offsets[seen]))
+    centre = median(offsets[seen])
     normal = np.abs(offsets - centre) / errors
-    spread = max(1.0, MAD_TO_SIGMA * float(np.median(normal[seen])))
+    spread = max(1.0, MAD_TO_SIGMA * median(normal[seen]))
     trust = np.clip(1.0 - (normal / (_TUKEY * spread)) ** 2, 0.0, 1.0) ** 2
     return np.asarray(np.where(seen, trust, 0.0))
 
@@ -163,7 +164,7 @@ def _star_scale(residual: Floats, sigma: Floats, usable: NDArray[np.bool_]) -> F
     for star in range(residual.shape[1]):
         values = (residual[:, star] / sigma[:, star])[usable[:, star]]
         if values.size >= _FEWEST_ROBUST:
-            scale[star] = max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(values))))
+            scale[star] = max(1.0, MAD_TO_SIGMA * median(np.abs(values)))
     return scale
 
 

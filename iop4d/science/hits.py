@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.science.detect import Detections, FloatImage
+from iop4d.science.ordered import median
 from iop4d.science.psf import Psf, surface
 
 Floats = NDArray[np.float64]
@@ -71,4 +72,4 @@ def _ring(image: FloatImage, x: float, y: float, radius: float) -> float:
     """The median of the pixels at a distance of about ``radius`` that are in the image."""
     box, apart = _about(image, x, y, radius + 1.0)
     values = image[box][(np.abs(apart - radius) < 0.75) & np.isfinite(image[box])]
-    return float(np.median(values)) if values.size else 0.0
+    return median(values) if values.size else 0.0

@@ -21,6 +21,7 @@ from iop4d.science.detect import Detections
 from iop4d.science.empirical_psf import EmpiricalPsf, fit_empirical_psf
 from iop4d.science.exposure import FLOOR, GRAIN
 from iop4d.science.hits import SMALL, as_stars
+from iop4d.science.ordered import median
 from iop4d.science.overlap import circle_overlap
 from iop4d.science.psf import Psf, encircled, surface
 
@@ -125,14 +126,14 @@ class Pixels:
     def round_stars(self) -> bool:
         """Whether the PSF is the model's closely enough to tell cosmic rays from stars."""
         bright = np.flatnonzero(~self.detections.saturated & ~self.detections.edge)[:50]
-        elongation = float(np.median(self.detections.elongation[bright])) if bright.size else 1.0
+        elongation = median(self.detections.elongation[bright]) if bright.size else 1.0
         return self.psf.fwhm > _SAMPLED and elongation < _ROUND
 
     @cached_property
     def _usual_elongation(self) -> float:
         found = self.detections
         bright = np.flatnonzero(~found.saturated & ~found.edge & (found.peak > 20.0 * self.sigma))
-        return float(np.median(found.elongation[bright[:100]])) if bright.size else math.inf
+        return median(found.elongation[bright[:100]]) if bright.size else math.inf
 
     def looks_double(self, own: int) -> bool:
         """Whether a bright star's image is drawn out, as two stars too close to part are."""

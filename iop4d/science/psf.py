@@ -19,6 +19,7 @@ from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.detect import Detections
 from iop4d.science.fwhm import Widths, moffat_alpha2, moffat_excess
 from iop4d.science.near import pairs_within
+from iop4d.science.ordered import median
 
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -155,7 +156,7 @@ def _fit_slopes(detections: Detections, widths: Widths,
         solution = covariance @ (basis.T @ (weight * target))
         left = target - basis @ solution
         # Widths scatter more than photons make them, by neighbours and pixel phase.
-        spread = MAD_TO_SIGMA * float(np.median(np.abs(left / err))) if index.size > 8 else 1.0
+        spread = MAD_TO_SIGMA * median(np.abs(left / err)) if index.size > 8 else 1.0
         total = err * max(spread, 1.0)
         weight = 1.0 / (total**2 * (1.0 + (left / (3.0 * total)) ** 2))
     return (widths.fwhm * math.exp(float(solution[0])), solution[1:], covariance[1:, 1:])

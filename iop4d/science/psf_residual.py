@@ -26,6 +26,7 @@ from iop4d.science.empirical_psf import (
     cut_stamps,
     nearby_light,
 )
+from iop4d.science.ordered import median
 from iop4d.science.psf import surface
 
 FloatImage = NDArray[np.float32]
@@ -212,7 +213,7 @@ def _judge(psf: EmpiricalPsf, fit: _Fit, where: _Where) -> StarFit:
     free: Floats = np.maximum(1.0 - leverage, 1e-3)
     # A galaxy, or a star that the PSF fits badly, differs in all its pixels.
     scaled = np.abs(fit.residual) / np.sqrt(fit.noise2 * free)
-    chi = max(MAD_TO_SIGMA * float(np.median(scaled)), 1.0)
+    chi = max(MAD_TO_SIGMA * median(scaled), 1.0)
     poor = max(psf.misfit / _GOOD_MISFIT, 1.0)
     extra, err = _extra_light(fit, inverse, free, where)
     err = err * chi * poor

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from iop4d.science.ordered import median
 from iop4d.science.tan import Wcs, sky_to_plane
 
 Floats = NDArray[np.float64]
@@ -26,6 +27,7 @@ _REACHES = ((0.0, 12.0, 12.0), (1.5, 5.0, 8.0), (1.0, 2.5, 5.0), (1.0, 2.0, 4.0)
 _WIDE = 5.0  # px of reach from which only bright detections are looked at:
 _BRIGHTEST = 2  # so many for each known star; of the faint ones the nearest is often another star
 _CLIP = 3.5  # robust sigmas
+_WELL_POSED = 1e-3  # of Cholesky factors, smallest over largest: seven digits are lost at most
 _FLOOR = 0.01  # px: the residuals of stars are never known better
 
 
@@ -132,7 +134,7 @@ def _fit(wcs: Wcs, order: int, known: _Known, pairs: Pairs) -> Refined:
     star, found = pairs
     u, v = known.x[found] - wcs.x0, known.y[found] - wcs.y0
     powers = [(p, n - p) for n in range(order + 1) for p in range(n, -1, -1)]
-    basis = np.stack([u**p * v**q for p, q in powers], axis=1)
+    basis, units = _monomials(u, v, order, powers)
     sky = np.stack(sky_to_plane(known.ra[star], known.dec[star], wcs.ra0, wcs.dec0), axis=1)
     degrees = wcs.scale_arcsec / 3600.0
     noise = known.noise[found]
@@ -140,11 +142,10 @@ def _fit(wcs: Wcs, order: int, known: _Known, pairs: Pairs) -> Refined:
     fewest = max(_FEWEST_LINEAR, len(powers) + 1)
     root = np.ones((u.size, 1))  # equal weights to begin with: a bright star may be a wrong one
     for _ in range(8):
-        solution: Floats = np.linalg.lstsq(
-            (basis * root)[keep], (sky * root)[keep], rcond=None)[0].astype(np.float64)
+        solution = _least_squares((basis * root)[keep], (sky * root)[keep])
         off = np.hypot(*((sky - basis @ solution) / degrees).T)
         # What the noise leaves unexplained; of a Rayleigh distribution the median square is 1.386.
-        extra = float(np.median(off[keep] ** 2 / 1.386 - noise[keep] ** 2))
+        extra = median(off[keep] ** 2 / 1.386 - noise[keep] ** 2)
         total = np.hypot(noise, math.sqrt(max(extra, _FLOOR**2)))
         root = 1.0 / total[:, None]
         better = off < _CLIP * total
@@ -157,8 +158,32 @@ def _fit(wcs: Wcs, order: int, known: _Known, pairs: Pairs) -> Refined:
     # Per axis, over the degrees of freedom: more terms always fit better.
     n, weight = int(keep.sum()), root[keep, 0] ** 2
     spread = float(np.sum(weight * off[keep] ** 2) / np.sum(weight)) * n / max(n - len(powers), 1)
-    return Refined(wcs=_wcs_of(solution, powers, wcs), n_matched=n,
+    return Refined(wcs=_wcs_of(solution / units[:, None], powers, wcs), n_matched=n,
                    rms_px=math.sqrt(spread / 2.0), star=star[keep], detection=found[keep])
+
+
+def _monomials(u: Floats, v: Floats, order: int,
+               powers: list[tuple[int, int]]) -> tuple[Floats, Floats]:
+    """(u^p v^q of each place, (n, powers), in units that make all of them similar; the units)."""
+    unit = max(float(np.abs(u).max()), float(np.abs(v).max()), 1.0)
+    of_u, of_v = [np.ones_like(u)], [np.ones_like(v)]
+    for _ in range(order):
+        of_u.append(of_u[-1] * (u / unit))
+        of_v.append(of_v[-1] * (v / unit))
+    return (np.stack([of_u[p] * of_v[q] for p, q in powers], axis=1),
+            np.array([unit ** (p + q) for p, q in powers]))
+
+
+def _least_squares(basis: Floats, target: Floats) -> Floats:
+    """The solution of basis x solution = target, by normal equations where they are well posed."""
+    normal = basis.T @ basis
+    try:
+        diagonal = np.diagonal(np.linalg.cholesky(normal))
+    except np.linalg.LinAlgError:
+        diagonal = np.zeros(1)
+    if diagonal.min() > _WELL_POSED * diagonal.max():
+        return np.asarray(np.linalg.solve(normal, basis.T @ target), dtype=np.float64)
+    return np.asarray(np.linalg.lstsq(basis, target, rcond=None)[0], dtype=np.float64)
 
 
 def _wcs_of(solution: Floats, powers: list[tuple[int, int]], old: Wcs) -> Wcs:

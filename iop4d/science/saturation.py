@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from iop4d.science.ordered import percentiles
+
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -62,7 +64,7 @@ def clip_of(sample: FloatImage, peaks: FloatImage, rows: Callable[[Mask], FloatI
     sample = sample[np.isfinite(sample)]
     if sample.size == 0:
         return math.inf
-    level, low = (float(v) for v in np.percentile(sample, (50.0, 15.9)))
+    level, low = percentiles(sample, 50.0, 15.9)
     if not top - level > _ABOVE_SKY * max(level - low, 0.5):
         return math.inf
     noise = math.sqrt((top - level) / gain)

@@ -18,6 +18,8 @@ from iop4d.model.units import position_angle_deg
 
 Floats = NDArray[np.float64]
 
+_SETTLED = 1e-9  # px of a step, of which the next one is a hundredth at most
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wcs:
@@ -51,7 +53,9 @@ class Wcs:
         """(ra, dec) in degrees, ra in [0, 360), of pixels; arrays of any one shape."""
         u = np.asarray(x, dtype=np.float64) - self.x0
         v = np.asarray(y, dtype=np.float64) - self.y0
-        u, v = u + _polynomial(self.sip_a, u, v), v + _polynomial(self.sip_b, u, v)
+        if self.sip_a or self.sip_b:
+            bent_u, bent_v = _bent(self.sip_a, self.sip_b, u, v)
+            u, v = u + bent_u, v + bent_v
         (a, b), (c, d) = self.cd
         return plane_to_sky(a * u + b * v, c * u + d * v, self.ra0, self.dec0)
 
@@ -65,9 +69,16 @@ class Wcs:
         if self.sip_a or self.sip_b:
             # Far outside the frame a polynomial says nothing, and grows beyond all numbers.
             near = np.hypot(u, v) < 3.0 * math.hypot(self.x0 + 1.0, self.y0 + 1.0)
+            aim_u, aim_v = flat_u[near], flat_v[near]
+            inner_u, inner_v = aim_u, aim_v
             for _ in range(6):  # the distortion is small: each step wins two to three digits
-                u[near], v[near] = (flat_u[near] - _polynomial(self.sip_a, u[near], v[near]),
-                                    flat_v[near] - _polynomial(self.sip_b, u[near], v[near]))
+                bent_u, bent_v = _bent(self.sip_a, self.sip_b, inner_u, inner_v)
+                before_u, before_v = inner_u, inner_v
+                inner_u, inner_v = aim_u - bent_u, aim_v - bent_v
+                if max(np.abs(inner_u - before_u).max(initial=0.0),
+                       np.abs(inner_v - before_v).max(initial=0.0)) < _SETTLED:
+                    break
+            u[near], v[near] = inner_u, inner_v
         shape = np.shape(ra)
         return (u + self.x0).reshape(shape), (v + self.y0).reshape(shape)
 
@@ -131,8 +142,20 @@ def plane_to_sky(xi: Floats, eta: Floats, ra0: float, dec0: float) -> tuple[Floa
     return ra % 360.0, dec
 
 
-def _polynomial(terms: Mapping[tuple[int, int], float], u: Floats, v: Floats) -> Floats:
-    total = np.zeros_like(u)
-    for (p, q), value in terms.items():
-        total = total + value * u**p * v**q
-    return total
+def _bent(first: Mapping[tuple[int, int], float], second: Mapping[tuple[int, int], float],
+          u: Floats, v: Floats) -> tuple[Floats, Floats]:
+    """Two polynomials at one place; each power of u and v is found once, by multiplication."""
+    along: dict[tuple[int, int], Floats] = {(0, 0): np.ones_like(u)}
+
+    def power(p: int, q: int) -> Floats:
+        if (p, q) not in along:
+            along[p, q] = power(p - 1, q) * u if p else power(p, q - 1) * v
+        return along[p, q]
+
+    def total(terms: Mapping[tuple[int, int], float]) -> Floats:
+        found = np.zeros_like(u)
+        for (p, q), value in terms.items():
+            found += value * power(p, q)
+        return found
+
+    return total(first), total(second)
