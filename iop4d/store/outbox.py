@@ -17,6 +17,7 @@ from iop4d.model.states import MessageKind, MessageState
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
 from iop4d.store.schema import ChannelState, Outbox
+from iop4d.store.statement import Statement
 from iop4d.store.table import in_json, larger
 
 _DAY = 86400.0
@@ -33,6 +34,8 @@ _KIND = fn.COALESCE(in_json(Outbox.content, "kind"), MessageKind.ALERT.value)
 _IS_DIGEST = _KIND == MessageKind.DIGEST
 _SEVERITY = Case(Outbox.severity, [(name, rank(name)) for name in SEVERITIES], 0)
 _DUE_AT = larger(Outbox.not_before, Outbox.held_until)
+_DUE_TIMES = Statement(lambda _: Outbox.select(Outbox.channel, fn.MIN(_DUE_AT)).where(
+    _QUEUED).group_by(Outbox.channel))
 #: A message at which the connection broke again and again must not hold up all others.
 _STUCK = Case(None, [(Outbox.unsure & (Outbox.attempts >= 3), 1)], 0)
 
@@ -78,8 +81,7 @@ def group_held_until(db: Connection, channel: str, recipient: str, group: str,
 
 def due_times(db: Connection) -> dict[str, float]:
     """When the first waiting message of each channel is due."""
-    return dict(db.select(Outbox, Outbox.channel, fn.MIN(_DUE_AT)).where(_QUEUED)
-                .group_by(Outbox.channel).tuples())
+    return dict(db.tuples(_DUE_TIMES))
 
 
 def most_severe_due(db: Connection, channel: str, now: float) -> Outbox | None:

@@ -101,7 +101,7 @@ def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...
 
 def withdraw(tx: Transaction, key: str, *, now: float) -> list[int]:
     """A result that no longer follows counts no more; its row stays. Its id, if there is one."""
-    row = tx.get(Result, Result.key == key)
+    row = tx.by(Result, "key", key)
     if row is None or row.withdrawn:
         return []
     tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
