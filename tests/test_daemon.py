@@ -272,7 +272,7 @@ def test_a_rule_that_fires_sends_one_mail(taken: Taken, tmp_path: Path) -> None:
         for path in taken.frames:
             drop(path, site / "raw" / PLAN.night)
         assert Observer(site).wait(len(taken.frames), seconds=60, service=service), service.log()
-        assert mailbox.wait_for(1, seconds=10), service.log()
+        assert mailbox.wait_for(1, seconds=60), service.log()
         time.sleep(0.5)
     finally:
         service.stop()

@@ -34,7 +34,7 @@ path = "raw"
 poll_interval = 0.3
 poll_interval_day = 0.3
 settle = 0.2
-timeout = 1.0
+timeout = 10.0
 """
 
 

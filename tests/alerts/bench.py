@@ -76,8 +76,8 @@ COLOUR = rule(confirm=1).replace('"mag < 13.0"', '"colour B-R < 0.6"').replace(
 
 
 def site_of(root: Path, *parts: str) -> Site:
-    """A site from the parts of its file; answers of servers are waited for no longer than 1 s."""
-    head = '[site]\nurl = "https://iop4d.example.org/"\n[alerts]\ntimeout = 1.0\n'
+    """A site from the parts of its file; answers of servers are waited for no longer than 10 s."""
+    head = '[site]\nurl = "https://iop4d.example.org/"\n[alerts]\ntimeout = 10.0\n'
     return parse_site(head + "".join(parts), root=root)
 
 

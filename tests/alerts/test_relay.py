@@ -316,7 +316,7 @@ def test_only_the_first_picture_since_the_start_is_waited_for_longer(
     assert [bool(notice.pictures) for _, notice in team.mails] == [True, False]
 
 
-async def until(met: object, seconds: float = 5.0) -> None:
+async def until(met: object, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not met():  # type: ignore[operator]
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -17,8 +17,8 @@ def archive_of(server: SftpServer, secret: Path, **keys: Any) -> SftpArchive:
     """The section of the site file that fits the server, unless told otherwise."""
     return replace(
         SftpArchive(name="OSN", host="127.0.0.1", port=server.port, user=USER,
-                password_file=secret, host_key=server.fingerprint, timeout=5.0,
-                connect_timeout=5.0), **keys)
+                password_file=secret, host_key=server.fingerprint, timeout=20.0,
+                connect_timeout=20.0), **keys)
 
 
 async def fails(archive: SftpArchive) -> RemoteError:

@@ -299,8 +299,8 @@ class Line:
 
     def archive(self, server: SftpServer, proxy: Proxy) -> SftpArchive:
         return SftpArchive(
-            name="OSN", host="127.0.0.1", port=proxy.port, user=USER, timeout=2.0,
-            password_file=self.password, host_key=server.fingerprint, connect_timeout=5.0)
+            name="OSN", host="127.0.0.1", port=proxy.port, user=USER, timeout=20.0,
+            password_file=self.password, host_key=server.fingerprint, connect_timeout=20.0)
 
     async def fetch(self, server: SftpServer, proxy: Proxy, *, most: int = 40) -> int:
         """Try until it is here; the tries."""

@@ -39,7 +39,7 @@ FILES = {f"{NIGHT}/a.fit": (CONTENT, MTIME), f"{NIGHT}/b c.fit": (b"b" * 2880, M
 
 
 def archive(server: FtpServer, secret: Path, **keys: object) -> FtpArchive:
-    keys = {"host": "127.0.0.1", "port": server.port, "timeout": 1.0, "connect_timeout": 1.0,
+    keys = {"host": "127.0.0.1", "port": server.port, "timeout": 20.0, "connect_timeout": 20.0,
             "user": USER, "password_file": secret} | keys
     return FtpArchive(name="T", path=Path("raw"), **keys)
 
@@ -127,7 +127,7 @@ def test_a_server_that_stalls_is_given_up_in_time(secret: Path, where: str) -> N
             began = time.monotonic()
             kind = HostError if where in ("banner", "USER", "PASS") else TransferError
             with pytest.raises(kind, match=r"127\.0\.0\.1"):
-                await everything(archive(server, secret))
+                await everything(archive(server, secret, timeout=1.0, connect_timeout=1.0))
             assert time.monotonic() - began < 10.0  # three limits of a second, on a busy machine
 
     asyncio.run(main())

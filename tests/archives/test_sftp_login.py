@@ -172,7 +172,7 @@ def test_a_server_that_is_no_ssh_server_is_told(secret: Path) -> None:
         async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             error = await fails(SftpArchive(name="OSN", host="127.0.0.1", port=port,
-                                        password_file=secret, connect_timeout=5.0))
+                                        password_file=secret, connect_timeout=20.0))
             assert isinstance(error, HostError)
             assert "port" in str(error)
     asyncio.run(main())

@@ -31,7 +31,7 @@ class Watched:
     def state(self) -> str:
         return str(self.archive.status["state"])
 
-    def wait_for(self, state: str, seconds: float = 5.0) -> str:
+    def wait_for(self, state: str, seconds: float = 30.0) -> str:
         """The reason, once the archive is in a state; from the thread that acts."""
         deadline = time.monotonic() + seconds
         while self.state != state:
@@ -47,7 +47,7 @@ class Watched:
         async def main() -> None:
             stop = asyncio.Event()
             task = asyncio.create_task(self.archive.run(stop))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while self.archive.status["state"] == "starting":  # noqa: ASYNC110 - a state
                     await asyncio.sleep(0.01)
                 await asyncio.to_thread(act)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,16 @@ def iop4d(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedPr
                           capture_output=True, text=True, timeout=60)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    site = tmp_path_factory.mktemp("made") / "site"
+    assert iop4d("init", site).returncode == 0
+    return site
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    assert iop4d("init", tmp_path / "site").returncode == 0
-    return tmp_path / "site"
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "site"))
 
 
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:

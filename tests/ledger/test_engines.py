@@ -62,7 +62,7 @@ def test_a_worker_that_hangs_is_killed_at_its_deadline() -> None:
     started = time.monotonic()
     outcomes, worker = asyncio.run(perform("hang", deadline=0.5))
     assert isinstance(outcomes[0], TimedOut)
-    assert time.monotonic() - started < 5.0
+    assert time.monotonic() - started < 20.0  # a worker that hangs does so for a minute
     assert gone(worker.status.pid)
 
 

@@ -48,7 +48,7 @@ def _plans(night: str) -> list[NightPlan]:
                      for name, targets, _, exptime_s in POLARIMETERS)]
 
 
-@pytest.mark.parametrize("month", range(1, 13))
+@pytest.mark.parametrize("month", [1, 3, 6, 9, 12])
 def test_no_frame_of_the_demo_has_a_doubtful_time(month: int) -> None:
     sky = load_sky()
     for plan in _plans(f"2026-{month:02d}-15"):

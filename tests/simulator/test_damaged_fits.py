@@ -23,11 +23,11 @@ from tests.support.damaged_fits import (
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_three_hundred_damaged_files(tmp_path: Path) -> None:
-    tally = asyncio.run(run_mutants(selection(300, whole=False), tmp_path))
+def test_a_hundred_damaged_files(tmp_path: Path) -> None:
+    tally = asyncio.run(run_mutants(selection(100, whole=False), tmp_path))
     assert tally.wrong == []
     assert tally.outcomes.keys() <= {"done", "rejected", "failed"}
-    assert tally.outcomes.total() > 450
+    assert tally.outcomes.total() > 250
     assert tally.restarts == 0
     assert 0 < tally.memory_mb < MEMORY_MB
 

@@ -120,7 +120,7 @@ async def listening(database: Database, broker: Broker) -> AsyncIterator[Listene
         thread.close()
 
 
-async def until(met: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(met: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for what another thread brings about."""
     async with asyncio.timeout(seconds):
         while not met():  # noqa: ASYNC110 - of a thread and a client, which tell of no event

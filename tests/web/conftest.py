@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.datastructures import Headers
 from werkzeug.security import generate_password_hash
 
@@ -26,6 +28,24 @@ from iop4d.web.app import create_app
 from iop4d.web.server import serve
 from tests.support.rows import rows, update
 from tests.web import observatory
+
+
+
+class _Compiled(BytecodeCache):
+    """Templates compiled once for all the applications that the tests make."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._known:
+            bucket.bytecode_from_string(self._known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _Compiled()}
 
 OURS = {"Origin": "http://localhost"}
 PASSWORD = "correct horse"
@@ -125,8 +145,8 @@ def own(tmp_path: Path) -> Site:
 
 @cache
 def hashed(password: str) -> str:
-    """The hash of a password; it takes long."""
-    return generate_password_hash(password)
+    """The hash of a password, a quick one."""
+    return generate_password_hash(password, method="pbkdf2:sha256:1")
 
 
 def add_account(site: Site, name: str = "Ana", password: str = PASSWORD) -> None:

@@ -27,7 +27,7 @@ def send(port: int, root: Path, more: str = "", to: str = "ana@example.org",
          host: str = "127.0.0.1", message: Notice | None = None) -> SendError | None:
     """Send a mail; the error, if there is one."""
     site = site_of(root, channel(port=port, more=f'host = "{host}"\n{more}'))
-    sender = EmailChannel(site.channel[0], timeout=0.5)
+    sender = EmailChannel(site.channel[0], timeout=20.0)
     try:
         asyncio.run(sender.send(message or mail(), to))
     except SendError as error:
@@ -102,7 +102,8 @@ async def answer_with(greeting: bytes, root: Path) -> SendError:
     async with server:
         port = server.sockets[0].getsockname()[1]
         sender = EmailChannel(site_of(
-            root, channel(port=port, more='host = "127.0.0.1"')).channel[0], timeout=0.1)
+            root, channel(port=port, more='host = "127.0.0.1"')).channel[0],
+            timeout=20.0 if greeting else 0.1)
         with pytest.raises(SendError) as refused:
             await sender.send(mail(), "ana@example.org")
         await gone.wait()
