@@ -30,7 +30,6 @@ from tests.support.rows import rows, update
 from tests.web import observatory
 
 
-
 class _Compiled(BytecodeCache):
     """Templates compiled once for all the applications that the tests make."""
 
