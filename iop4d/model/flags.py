@@ -52,7 +52,8 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.CLOUDS: "the zero point is more than half a magnitude below the night's best one",
     Flag.NOT_DETECTED: "less than three sigma of light at the place of the source",
     Flag.OFF_CENTRE: "the star's centroid is far from the catalogued position",
-    Flag.POOR_WCS: "the astrometric solution rests on few stars or fits badly",
+    Flag.POOR_WCS: "the astrometric solution rests on few stars, which nothing confirms, "
+                   "or fits badly",
     Flag.POOR_SEEING: "PSF wider than 5 arcsec and 3 pixels (FWHM)",
     Flag.POOR_FIT: "the modulation of the flux fits no polarisation within its errors, the light "
                    "of both beams changes as none does, or too few positions are left to check it",

@@ -156,6 +156,7 @@ def _fit(match: Match, found: Detections, search: Search) -> _Fitted:
 
 
 def quality(refined: Refined, fwhm: float) -> Flag:
-    """POOR_WCS for a solution of few stars, or one that fits badly."""
-    poor = refined.n_matched < _POOR_MATCHES or not refined.rms_px < _POOR_RMS * fwhm
+    """POOR_WCS for a solution of few stars that nothing confirms, or one that fits badly."""
+    few = refined.n_matched < _POOR_MATCHES and not refined.confirmed
+    poor = few or not refined.rms_px < _POOR_RMS * fwhm
     return Flag.POOR_WCS if poor else Flag(0)

@@ -15,7 +15,7 @@ from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.apertures import annulus_for, radii_for, with_flux
 from iop4d.reduction.field import Field
 from iop4d.reduction.host import aperture_of, find_table
-from iop4d.reduction.stars import Stars
+from iop4d.reduction.stars import OFF_CENTRE_FWHM, OFF_CENTRE_PX, Stars
 from iop4d.science.aperture_check import Checked, measure_checked
 from iop4d.science.exposure import FLOOR
 from iop4d.science.growth import Curves, measure_curves
@@ -30,8 +30,6 @@ from iop4d.science.tan import Wcs
 
 _FIELD_SNR = 30.0  # peak over sky noise that a field star needs: 1 % of its flux
 _REFERENCE_STARS = 200  # brightest stars of a whole frame by which sub-frames are placed
-OFF_CENTRE_PX = 1.5  # a star this near to its place, or within 0.7 FWHM, is at its place
-OFF_CENTRE_FWHM = 0.7
 NEARBY_FWHM = 1.5  # a star within this, but off its place, gets a flag
 _BRIGHT_SNR = 50.0  # a star so bright shows what its image looks like
 #: Calibrators in a frame from which on each other shows that one is hit: they are not looked at

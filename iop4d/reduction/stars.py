@@ -17,6 +17,8 @@ from iop4d.science.hits import cosmic_rays, pixels_of
 from iop4d.science.psf import Psf, fit_psf, plain_psf
 
 _SAMPLE = 5000  # pixels that tell whether an image is even
+OFF_CENTRE_PX = 1.5  # a star this near to its place, or within 0.7 FWHM, is at its place
+OFF_CENTRE_FWHM = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from iop4d.model.errors import StageError
 from iop4d.model.frame import FrameFacts
@@ -13,6 +14,7 @@ from iop4d.model.messages import NO_REFERENCE
 from iop4d.model.source import Source
 from iop4d.reduction.beams import TwoBeams
 from iop4d.reduction.rungs import MOST_TURN_DEG, STARS_OF_QUADS, Search, through
+from iop4d.reduction.stars import OFF_CENTRE_FWHM, OFF_CENTRE_PX
 from iop4d.science.pair_places import place_pairs
 from iop4d.science.quads import Placement, place
 from iop4d.science.refine import Refined
@@ -48,8 +50,9 @@ def by_quads(search: Search) -> Refined | None:
                                   f"part of the whole frame ({int(near.sum())} images there)")
     if placed.second >= placed.matched.shape[0]:
         raise StageError("place", f"{placed.matched.shape[0]} images match at two places")
-    return Refined(wcs=through(from_cards(reference.wcs), placed, facts),
-                   n_matched=placed.matched.shape[0], rms_px=placed.rms_px,
+    wcs = through(from_cards(reference.wcs), placed, facts)
+    return Refined(wcs=wcs, n_matched=placed.matched.shape[0], rms_px=placed.rms_px,
+                   confirmed=_shows_target(wcs, search),
                    star=placed.matched[:, 1], detection=placed.matched[:, 0])
 
 
@@ -115,14 +118,34 @@ def _on_whole_frame(search: Search) -> Refined | None:
         np.column_stack([found.flux[i] for i in sides]),
         np.column_stack([reference.x, reference.y]), np.array(reference.flux),
         origin=facts.origin, shape=facts.shape, around=_AROUND_ARCSEC / search.scale_arcsec,
-        every=np.column_stack([found.x, found.y]))
+        every=np.column_stack([found.x, found.y]), fwhm=search.stars.psf.fwhm)
     if shift is None:
         return None
     placed = Placement(rotation=np.eye(2), shift=np.array(shift), matched=np.zeros((0, 2), np.intp),
                        rms_px=math.nan, second=0)
-    return Refined(wcs=through(from_cards(reference.wcs), placed, facts),
-                   n_matched=2 * len(pairs), rms_px=math.nan,
+    wcs, every = through(from_cards(reference.wcs), placed, facts), np.concatenate(sides)
+    apart, _ = cKDTree(np.column_stack([reference.x, reference.y])).query(
+        np.column_stack([found.x, found.y])[every] + shift)
+    return Refined(wcs=wcs, n_matched=2 * len(pairs),
+                   confirmed=len(pairs) == _FEW_PAIRS or _shows_target(wcs, search),
+                   rms_px=float(np.sqrt(np.average(apart**2, weights=found.flux[every]) / 2.0)),
                    star=np.zeros(0, dtype=np.intp), detection=np.zeros(0, dtype=np.intp))
+
+
+def _shows_target(wcs: Wcs, search: Search) -> bool:
+    """Whether a star of two images, at the instrument's offset, stands at the target's place.
+
+    A frame that was placed on the night's whole frame is then known to be right: for the place of
+    another star, the target would have to be missing where it should be seen. So is one of two
+    stars, as far apart and as bright as they are there.
+    """
+    beams, found = search.beams, search.stars.detections
+    if search.target is None or beams is None or len(beams.pairs) == 0:
+        return False
+    x, y = wcs.to_pixel([search.target.ra_deg], [search.target.dec_deg])
+    images = beams.pairs.extraordinary
+    apart = float(np.hypot(found.x[images] - x[0], found.y[images] - y[0]).min())
+    return apart < max(OFF_CENTRE_PX, OFF_CENTRE_FWHM * search.stars.psf.fwhm)
 
 
 def _missing_calibrator(wcs: Wcs, target: Source, x: Floats, y: Floats, beams: TwoBeams,

@@ -34,13 +34,14 @@ _FLOOR = 0.01  # px: the residuals of stars are never known better
 @dataclass(frozen=True, kw_only=True)
 class Refined:
     """The refined projection, how many stars it rests on, their weighted rms distance per
-    axis in px."""
+    axis in px. ``confirmed``: that stars are where it says is known, as few as they are."""
 
     wcs: Wcs
     n_matched: int
     rms_px: float
     star: NDArray[np.intp]  # for each matched star: its index in the list of positions
     detection: NDArray[np.intp]  # and its detection
+    confirmed: bool = False
 
 
 def refine(start: Wcs, *, x: Floats, y: Floats, noise: Floats, ra: Floats, dec: Floats,

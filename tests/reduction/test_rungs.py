@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from iop4d.config.site import Astrometry
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import StageError
+from iop4d.model.flags import Flag
 from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
 from iop4d.model.messages import UNSOLVED, StarList
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.beams import match_beams
 from iop4d.reduction.context import Stages
-from iop4d.reduction.field import RUNGS, find_field
+from iop4d.reduction.field import RUNGS, find_field, quality
 from iop4d.reduction.masters import CalibratedImage
 from iop4d.reduction.rungs import Search
 from iop4d.reduction.stars import Stars
@@ -262,6 +263,28 @@ def test_a_pair_off_the_middle_is_placed_on_the_whole_frame_of_the_night() -> No
     assert field.astrometry_from == "pair"
     px, py = field.wcs.to_pixel([110.47], [71.34])
     assert (float(px[0]), float(py[0])) == pytest.approx((664.0 + 231.0, 447.0), abs=0.1)
+    assert not quality(field.refined, fwhm=10.0)  # the target is where the whole frame has it
+
+
+def test_a_pair_that_nothing_confirms_is_a_poor_solution() -> None:
+    """In the middle of a frame of its own, or of another star than the target."""
+    dipol = next(i for i in find_instruments() if i.name == "DIPOL")
+    known = Catalogue(version=1, sources=(
+        Source(name=NAME, ra_deg=110.47, dec_deg=71.34, kind=SourceKind.TARGET),))
+    x, y = np.array([455.0, 664.0]), np.array([460.0, 447.0])
+    found = replace(detections(x, y), flux=np.array([9000.0, 9400.0]))
+    alone = replace(search(found, known, facts=replace(SUBFRAME, origin=(1400, 1000))),
+                    instrument=dipol)
+    assert quality(find_field(alone, Stages()).refined, fwhm=10.0) == Flag.POOR_WCS
+    step = 0.134 / 3600.0
+    wcs = Wcs(ra0=110.47, dec0=71.34, x0=1400.0 + 500.0, y0=1000.0 + 200.0,
+              cd=((-step, 0.0), (0.0, step)))
+    whole = StarList(frame=1, x=tuple(x + 1400.0), y=tuple(y + 1000.0), flux=(4500.0, 4700.0),
+                     wcs=wcs.cards())
+    field = find_field(replace(alone, reference=whole), Stages())
+    px, _ = field.wcs.to_pixel([110.47], [71.34])
+    assert float(px[0]) == pytest.approx(500.0, abs=0.1)
+    assert quality(field.refined, fwhm=10.0) == Flag.POOR_WCS
 
 
 def test_a_rich_field_s_own_offset_is_found_where_the_known_one_gives_accidents() -> None:

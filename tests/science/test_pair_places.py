@@ -80,3 +80,29 @@ def test_a_pair_of_another_brightness_ratio_or_a_missing_bright_star_is_no_match
                        every=faint[0], **kwargs) is None  # the bright one would be seen
     assert place_pairs(faint, np.array([[1.0, 3.0]]), images, flux,
                        every=images - ORIGIN, **kwargs) is None
+
+
+STARS = np.array([[1900.0, 1400.0], [1691.0, 1413.0], [2300.0, 1600.0], [2091.0, 1613.0]])
+PAIRS = (STARS - ORIGIN).reshape(2, 2, 2)
+
+
+def test_what_has_one_image_alone_on_the_whole_frame_is_no_star_that_a_sub_frame_misses() -> None:
+    """An old fault: a bright cosmic ray on the whole frame kept all sub-frames from their places.
+    """
+    images = np.concatenate([STARS, [[1950.0, 1500.0]]])
+    flux = np.array([100.0, 95.0, 300.0, 290.0, 5000.0])
+    shift = place_pairs(PAIRS, 0.1 * flux[:4].reshape(2, 2), images, flux, origin=ORIGIN,
+                        shape=SHAPE, around=AROUND, every=PAIRS.reshape(-1, 2))
+    assert shift == pytest.approx(ORIGIN, abs=1e-6)
+
+
+def test_faint_stars_of_wide_images_are_matched_a_little_apart_and_count_for_less() -> None:
+    """Of a star near the sky's noise neither the place nor the light is measured well."""
+    flux = np.array([100.0, 95.0, 1000.0, 950.0])
+    off = PAIRS + np.array([[[6.0, 0.0], [0.0, -6.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    seen = np.array([[0.4, 0.4], [10.0, 9.5]])  # of the faint one, less than half of its light
+    known = {"origin": ORIGIN, "shape": SHAPE, "around": AROUND, "every": off.reshape(-1, 2)}
+    assert place_pairs(off, seen, STARS, flux, **known) is None
+    shift = place_pairs(off, seen, STARS, flux, fwhm=32.0, **known)
+    assert shift == pytest.approx(ORIGIN, abs=0.5)
+    assert place_pairs(off, seen * [[0.5], [1.0]], STARS, flux, fwhm=32.0, **known) is None
