@@ -29,6 +29,7 @@ from tests.support.sites import differences, drop, make_site, results_of, take_n
 from tests.support.stores import has_database
 
 PLAN = NightPlan(seed=11, fields=("3C345",), frames=4, n_bias=3, n_flat=3)
+ONE = "[daemon]\nworkers = 1\n"  # quicker where it is not the point; the night is taken with more
 RULE = """
 [alerts]
 max_age_hours = 0
@@ -70,7 +71,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Taken:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    return make_site(tmp_path / "site", PLAN)
+    return make_site(tmp_path / "site", PLAN, more=ONE)
 
 
 @pytest.fixture
@@ -266,7 +267,7 @@ def test_it_stops_cleanly_and_leaves_no_process(taken: Taken, site: Path,
 def test_a_rule_that_fires_sends_one_mail(taken: Taken, tmp_path: Path) -> None:
     mailbox = Mailbox(tmp_path / "mailbox")
     mailbox.start()
-    site = make_site(tmp_path / "site", PLAN, more=RULE.format(port=mailbox.port))
+    site = make_site(tmp_path / "site", PLAN, more=ONE + RULE.format(port=mailbox.port))
     service = Service(site, "run")
     try:
         for path in taken.frames:
@@ -287,7 +288,7 @@ def test_a_changed_calibrator_changes_the_results_without_reading_pixels(
         taken: Taken, tmp_path: Path) -> None:
     night = tmp_path / "night"
     frames = [drop(path, night) for path in taken.frames]
-    site = make_site(tmp_path / "site", PLAN)
+    site = make_site(tmp_path / "site", PLAN, more=ONE)
     iop4d(site, "reduce", *frames)
     before = results_of(site)
     for path in frames:
