@@ -29,7 +29,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 #: Files that take long, the longest first: begun last they would be waited for alone.
-_LONG = ("tests/test_daemon.py", "tests/docs/test_commands.py", "tests/ledger/test_dask.py", "tests/system/test_service.py",
+_LONG = ("tests/test_daemon.py", "tests/docs/test_commands.py", "tests/ledger/test_dask.py",
+         "tests/system/test_service.py",
          "tests/web/test_auth.py", "tests/cli/test_cli.py", "tests/simulator/test_polarised.py",
          "tests/archives/test_names.py", "tests/alerts/test_light_curves.py",
          "tests/alerts/test_summary_alerts.py", "tests/alerts/test_atel_figure.py",
