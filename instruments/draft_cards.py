@@ -110,7 +110,7 @@ BINNINGS = ("XBINNING", "CCDXBIN", "CCDBINX", "DETXBIN", "XBIN", "BINX", "BINNIN
 #: Of the pixels as read out, and of single ones whatever the binning.
 _SCALES = ("PIXSCALE", "SECPIX", "SECPIX1", "SECPPIX", "PIXSCAL1", "SCALE", "CCDSCALE", "PLTSCALE",
            "PIXSCL", "ITELESCOPEPLATESCALEH", "ARCSECPX", "IMSCALE", "ESO INS PIXSCALE")
-_PER_PIXEL = re.compile(r"arc-?\s?sec(ond)?s?\s*(/|per|a)\s*pix")
+_PER_PIXEL = re.compile(r"(arc-?\s?sec(ond)?s?|\")\s*(/|per|a)\s*pix")
 _UNBINNED = ("ESO INS PIXSCALE",)
 _SIZES = ("PIXSIZE1", "XPIXELSZ", "PIXSIZE", "PIXELSZ", "CCDXPIXE", "XPIXSIZE", "XPIXSZ")
 _FOCAL = ("FOCALLEN", "FOCLEN", "FOCAL", "TELFOCUS", "FOCLENTH", "TELFOCAL")
@@ -136,7 +136,7 @@ def pixel_scale(header: Header, comments: Mapping[str, str]) -> tuple[float, str
     optics = math.degrees(math.atan(size / 1000.0 / focal)) * 3600.0 if size and focal else None
     said_so = [name for name, said in comments.items() if _PER_PIXEL.search(said.lower())]
     for name in (*_SCALES, *said_so):
-        value, said = number_or_none(header, name), comments.get(name, "").lower()
+        value, said = _of_both_axes(header, name), comments.get(name, "").lower()
         if value is None or not 0.01 < value < 200.0:
             continue
         if "mm" not in said and not (name == "PLTSCALE" and value > 20):
@@ -146,6 +146,15 @@ def pixel_scale(header: Header, comments: Mapping[str, str]) -> tuple[float, str
     if optics:
         return optics, f"pixels of {size:g} um at FOCALLEN {focal:g} mm"
     return _of_solution(header, bins)
+
+
+def _of_both_axes(header: Header, name: str) -> float | None:
+    """A number, or one that is said of each axis, such as 0.357x0.357."""
+    found = re.fullmatch(r"\s*([\d.]+)\s*[x*]\s*\1\s*", card(header, name))
+    try:
+        return float(found[1]) if found else number_or_none(header, name)
+    except ValueError:
+        return None
 
 
 def _of_card(name: str, value: float, said: str, bins: int,

@@ -30,6 +30,10 @@ _IN_UTC = ("JD", "JD-OBS", "OBSJD", "JD_UTC", "MJD-OBS", "MJD", "OBSMJD", "DATE-
 _LOCAL = (("DATE-LOC", ""), ("DATE-OBS", "LT"), ("DATE-OBS", "TIME-LOC"), ("DATE-OBS", "LOCTIME"))
 _UNITS = (("min", r"\bmin"), ("ms", r"\bmsec|\bms\b|milli"), ("us", r"\bus\b|micro|\busec"),
           ("h", r"\bhours?\b"))
+_HOUR = re.compile(r"\d{1,2}:\d\d:\d\d(\.\d*)?")
+_STARTS = re.compile(r"start|begin|open", re.IGNORECASE)
+_NO_START = re.compile(r"sidereal|\bL?ST\b|local|\bRA\b|ascension|\bDEC\b|declination|hour angle|"
+                       r"\bHA\b|sun|moon|twilight|night", re.IGNORECASE)
 _EXPOSURES = ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPTIM", "EXP-TIME", "ITIME", "TEXPTIME",
               "EXPOSED", "EXPT", "INTTIME", "TEXP", "XPOSURE", "ELAPTIME", "DARKTIME", "EXPOINUS")
 
@@ -144,13 +148,22 @@ def _moment(frames: Sequence[Cards]) -> tuple[str, str]:
     for name in _MOMENTS:
         if not all(card(header, name) for header, _ in frames):
             continue
-        for clock in ("", *_CLOCKS):
+        for clock in ("", *_CLOCKS, *_other_clocks(frames)):
             if clock != name and _readable(frames, name, clock):
                 return name, clock
     for name, clock in _LOCAL:
         if all(card(header, name) for header, _ in frames) and _readable(frames, name, clock):
             return name, clock
     return "", ""
+
+
+def _other_clocks(frames: Sequence[Cards]) -> list[str]:
+    """Cards of other names that hold a time of day and say that an exposure starts at it."""
+    header, comments = frames[-1]
+    said = {name: f"{name} {comments.get(name, '')}" for name, value in header.items()
+            if name not in _CLOCKS and _HOUR.fullmatch(str(value).strip())}
+    return [name for name, text in said.items()
+            if _STARTS.search(text) and not _NO_START.search(text)]
 
 
 def _zone(frames: Sequence[Cards], moment: str, clock: str) -> tuple[str, str]:

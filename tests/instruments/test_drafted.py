@@ -20,12 +20,14 @@ from tests.instruments.drafted import (
     ccd_programs,
     cmos_programs,
     european_observatories,
+    polarimeters,
     southern_observatories,
 )
 from tests.instruments.drafted.case import NOTHING, Case
 
 CASES = (european_observatories.CASES | american_observatories.CASES
-         | southern_observatories.CASES | ccd_programs.CASES | cmos_programs.CASES)
+         | southern_observatories.CASES | ccd_programs.CASES | cmos_programs.CASES
+         | polarimeters.CASES)
 
 
 def read(facts: FrameFacts, instrument: Instrument) -> dict[str, Any]:
