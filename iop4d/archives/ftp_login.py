@@ -12,6 +12,7 @@ from aioftp.errors import AIOFTPException, StatusCodeError
 
 from iop4d.archives.session import HostError, LoginError, RemoteError
 from iop4d.config import FtpArchive
+from iop4d.model.network import why_unreachable
 
 PORT, TLS_PORT = 21, 990
 #: The control channel carries bytes: each is one character of this encoding.
@@ -110,8 +111,8 @@ def errors_named(archive: FtpArchive, password: str | None) -> Iterator[None]:
     except RemoteError:
         raise
     except socket.gaierror as error:
-        raise HostError(f"cannot resolve host name {archive.host} ({error.strerror}); check the "
-                        f"key 'host' {keys}") from None
+        raise HostError(f"cannot resolve host name {archive.host}: {why_unreachable(error)}; check "
+                        f"the key 'host' {keys}") from None
     except ConnectionRefusedError:
         raise HostError(f"{where} refused the connection; check the keys 'host' and 'port' {keys}",
                         ) from None

@@ -34,6 +34,7 @@ from iop4d.archives.session import (
 from iop4d.config import SftpArchive
 from iop4d.config.secret import secret_of
 from iop4d.model.errors import ConfigError
+from iop4d.model.network import why_unreachable
 
 PORT = 22
 _AHEAD = 8  # blocks of a file that are asked for at a time, so that a far server is not slow
@@ -167,7 +168,8 @@ def no_connection(archive: SftpArchive, error: Exception, host_key: HostKey,
             text = (f"{where}: timed out after {archive.connect_timeout:g} s; check the keys "
                     "'host', 'port' and 'connect_timeout'")
         case socket.gaierror() | UnicodeError():
-            text = f"{who}: cannot resolve host name {archive.host} ({said}); check the key 'host'"
+            why = why_unreachable(error) or said
+            text = f"{who}: cannot resolve host name {archive.host}: {why}; check the key 'host'"
         case ConnectionRefusedError():
             text = f"{where}: connection refused; check the keys 'host' and 'port'"
         case asyncssh.HostKeyNotVerifiable():

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from iop4d.moving.archives import Configuration
     from iop4d.moving.bring import Report
 
+DATABASE = "iop4.db"  # as IOP4 calls it in its data folder
+
 
 @click.command("import-iop4")
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--no-results", is_flag=True, help="Only the catalogue and the archives.")
 @click.option("--dry-run", is_flag=True, help="Say what would come; write nothing.")
 @json_option
@@ -31,8 +33,8 @@ def import_iop4(ctx: click.Context, path: Path, no_results: bool, dry_run: bool,
     """Bring the catalogue, the results and the archives of IOP4 to this site.
 
     PATH is IOP4's configuration (~/.iop4.config.yaml), which leads to its database, or its database
-    (iop4.db), or what its dumpdata wrote as JSON or YAML. IOP4's files are only read, and raw
-    frames stay where they are.
+    (iop4.db, or the folder that has it), or what its dumpdata wrote as JSON or YAML. IOP4's files
+    are only read, and raw frames stay where they are.
 
     A source that is in the catalogue already, by name or by place, keeps its values and gets IOP4's
     names. Results come with the flag imported and the flags that people set. A result of iop4d from
@@ -47,6 +49,10 @@ def import_iop4(ctx: click.Context, path: Path, no_results: bool, dry_run: bool,
 
     site = load(ctx, site_after, overrides_after, has_indexes=False)
     configuration = None
+    if path.is_dir() and not (path / DATABASE).is_file():
+        raise Iop4dError(f"{path} is a folder without a file {DATABASE}: give IOP4's "
+                         "configuration, its database or a dump")
+    path = path / DATABASE if path.is_dir() else path
     if archives.is_configuration(path):
         watched = frozenset(archive.telescope for archive in site.archive)
         configuration = archives.read(path, watched=watched)
@@ -97,8 +103,8 @@ def _say(report: Report, dry_run: bool) -> None:
          f"{report.sources_known}")
     for note in report.notes:
         echo(f"  {note}", hang=4)
-    echo(f"{_would(dry_run, 'results added')}: {report.results['added']}, with a flag set by hand: "
-         f"{report.flagged}")
+    echo(f"{_would(dry_run, 'results added')}: {report.results['added']}; of all that it has, with "
+         f"a flag set by hand: {report.flagged}")
     for name, words in (("changed", "changed since the last import"),
                         ("same", "here already, unchanged"),
                         ("measured here", "left out: measured by iop4d from the same files")):

@@ -13,6 +13,7 @@ from typing import Any
 
 from iop4d.fields.indexes import quad_size
 from iop4d.model.errors import Iop4dError
+from iop4d.model.network import why_unreachable
 from iop4d.model.source import Source
 from iop4d.science.healpix import all_tiles, tiles_within
 
@@ -90,8 +91,10 @@ def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) 
         error.close()
         raise Iop4dError(f"{url}: the server says {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
-        raise Iop4dError(f"{url}: {getattr(error, 'reason', None) or error}; the part that was "
-                         "downloaded is kept, and the next run resumes from there") from error
+        why = getattr(error, "reason", None) or error
+        why = (isinstance(why, BaseException) and why_unreachable(why)) or why
+        resumes = "; the part that was downloaded is kept, and the next run resumes from there"
+        raise Iop4dError(f"{url}: {why}{resumes if part.exists() else ''}") from error
     _check(url, part, total)
     part.replace(path)
     return True

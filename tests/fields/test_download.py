@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -129,7 +133,7 @@ def test_trouble_is_told(server: tuple[str, type[Server], Path], tmp_path: Path)
     url, _, _ = server
     with pytest.raises(Iop4dError, match="the server says 404"):
         fetch(url + "x", tmp_path / NAME, progress=nothing)
-    with pytest.raises(Iop4dError, match="the next run resumes"):
+    with pytest.raises(Iop4dError, match="Connection refused"):
         fetch("http://127.0.0.1:9/x", tmp_path / NAME, progress=nothing)
     with pytest.raises(Iop4dError, match="not an http or https address"):
         fetch("file:///etc/passwd", tmp_path / NAME, progress=nothing)
@@ -151,3 +155,28 @@ def test_only_the_tiles_of_the_fields_are_wanted() -> None:
         wanted("5200", (7,), [bl_lac], 0.5)
     with pytest.raises(Iop4dError, match="has no quads of 2048 to 2896 arcmin: it has"):
         wanted("4200", (20,), [bl_lac], 0.5)
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+     "no name server answers: this machine may have no network"),
+    (socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+     "no name server knows this name"),
+    (OSError(errno.ENETUNREACH, "Network is unreachable"),
+     "no way leads there: this machine may have no network"),
+])
+@pytest.mark.parametrize("begun", [False, True])
+def test_without_a_network_it_says_so_and_what_is_kept(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str,
+        *, begun: bool) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise urllib.error.URLError(error)
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    if begun:
+        (tmp_path / f"{NAME}.part").write_bytes(b"SIMPLE")
+    url = f"https://example.org/{NAME}"
+    with pytest.raises(Iop4dError) as failed:
+        fetch(url, tmp_path / NAME, progress=nothing)
+    kept = "; the part that was downloaded is kept, and the next run resumes from there"
+    assert str(failed.value) == f"{url}: {said}{kept if begun else ''}"

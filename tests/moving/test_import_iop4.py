@@ -73,7 +73,7 @@ def test_the_database_of_iop4_comes_with_its_results_flags_and_archives(
     assert (facts["dry_run"], bool(facts["archives"]["added"])) == (True, True)
     said = bring(site, old / "config.yaml")
     assert "sources added: 1; in the catalogue already: 3" in said
-    assert "results added: 8, with a flag set by hand: 2" in said
+    assert "results added: 8; of all that it has, with a flag set by hand: 2" in said
     assert "1 result left out: no magnitude and no polarisation" in said
     assert "DIPOL: {only_pair: true}" in said
     first, *_, group, weak = rows_of(site)
@@ -204,6 +204,12 @@ def test_what_is_not_of_iop4_is_refused_in_a_line(
     done = CliRunner().invoke(cli, ["--site", str(site), "import-iop4", str(tmp_path / name)])
     assert isinstance(done.exception, Exception)
     assert says in str(done.exception)
+
+
+def test_a_data_folder_of_iop4_leads_to_its_database(site: Path, old: Path, tmp_path: Path) -> None:
+    assert "results added: 8; " in bring(site, old)
+    done = CliRunner().invoke(cli, ["--site", str(site), "import-iop4", str(tmp_path / "site")])
+    assert "is a folder without a file iop4.db: give IOP4's configuration" in str(done.exception)
 
 
 def test_a_name_that_two_sources_have_in_iop4_stays_with_the_first() -> None:

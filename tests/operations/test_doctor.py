@@ -17,6 +17,7 @@ from iop4d.config.load import load_site
 from iop4d.fields.coverage import uncovered
 from iop4d.model.source import Source, SourceKind
 from iop4d.operations import backup
+from iop4d.operations.doctor import data
 from iop4d.operations.doctor.findings import Finding, Level, Surroundings
 from iop4d.operations.doctor.run import CHECKS, examine
 from iop4d.simulator.sky import index_folder
@@ -242,3 +243,15 @@ def test_a_broker_of_triggers_that_does_not_answer_is_named(
     (found,) = [one for one in lab.bad() if one.check == "triggers"]
     assert said in found.what
     assert found.do
+
+
+def test_a_site_that_has_a_catalogue_and_never_had_a_daemon_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.toml").write_text("")
+    database = Database(tmp_path / "iop4d.db")
+    with database.write() as tx:
+        catalogue.save(tx, [Source(name="S", ra_deg=1.0, dec_deg=1.0, kind=SourceKind.TARGET,
+                                   calibrates=(), magnitudes={})])
+    database.close()
+    site = load_site(tmp_path, has_indexes=False)
+    (found,) = data.daemon(Surroundings(site=site, clock=lambda: NOW))
+    assert found.what == "it has never run on this site"

@@ -33,6 +33,8 @@ def daemon(around: Surroundings) -> Iterator[Finding]:
     if state is DaemonState.SILENT:
         yield fault(_DAEMON, "it did not stop, and yet does not run, or hangs",
                     "look at the end of its log, then start it: iop4d run")
+    elif state is DaemonState.NEVER:
+        yield warning(_DAEMON, "it has never run on this site", "iop4d run")
     elif state not in LIVE:
         yield warning(_DAEMON, "it does not run", "iop4d run, or: systemctl start iop4d")
     for why in (beat.get("trouble"), beat.get("paused")) if state in LIVE else ():
