@@ -149,10 +149,11 @@ def _clean_points(curves: Curves, star: int, circles: Circles,
 def reference_stars(stars: Stars) -> tuple[tuple[float, float, float], ...]:
     """(x, y, flux) of a whole frame's stars, brightest first, rounded to a thousandth of a pixel.
     """
-    found = stars.detections.only(~stars.sharp)
-    return tuple((round(float(x), 3), round(float(y), 3), round(float(f), 1)) for x, y, f in zip(
-        found.x[:_REFERENCE_STARS], found.y[:_REFERENCE_STARS], found.flux[:_REFERENCE_STARS],
-        strict=True))
+    found = np.flatnonzero(~stars.sharp)[:_REFERENCE_STARS]
+    x, y, flux = (of[found].tolist() for of in (
+        stars.detections.x, stars.detections.y, stars.detections.flux))
+    return tuple((round(a, 3), round(b, 3), round(f, 1))
+                 for a, b, f in zip(x, y, flux, strict=True))
 
 
 def in_frame(sources: Sequence[Source], wcs: Wcs,

@@ -14,7 +14,7 @@ from iop4d.fits.read import RawImage
 from iop4d.model.frame import FrameFacts, FrameKind, warmer_by
 from iop4d.model.messages import MasterRef
 from iop4d.reduction.masters import CalibratedImage, MasterSet
-from iop4d.science.ordered import percentiles
+from iop4d.science.ordered import median, percentiles
 
 _BELOW_SIGMA = 10.0  # of the sky, below which a level of integers is far from the sky
 _SKY_SIGMA, _SKY_ADU = 3.0, 10.0  # below zero that a calibrated sky may be: biases differ
@@ -177,5 +177,5 @@ def _unevenness(image: NDArray[np.float32]) -> float:
     low_level, level, high_level = percentiles(medians, 15.87, 50.0, 84.13)
     spread = (high_level - low_level) / 2.0
     within = np.abs(ordered[some] - medians[:, None])
-    noise = float(np.nanmedian(within)) / math.sqrt(ordered.shape[1])
+    noise = median(within[~np.isnan(within)]) / math.sqrt(ordered.shape[1])
     return spread / level if level > 20.0 * noise else math.nan

@@ -105,5 +105,5 @@ def _inside(frame: Pixels, x: float, y: float, aperture: Aperture) -> float:
     step = np.arange(-math.ceil(aperture.radius) - 1, math.ceil(aperture.radius) + 2)
     dx, dy = (np.asarray(round(at) + step - at, dtype=np.float64) for at in (x, y))
     light = psf.design(dx[None, :], dy[None, :], fwhm)[0, :, :, 0]
-    factor, _ = frame.psf.aperture_factor(x, y, aperture.radius)
-    return float((light * circle_overlap(dx, dy, aperture.radius)).sum()) * float(factor[0])
+    factor = frame.psf.place(x, y, aperture.radius).factor
+    return float((light * circle_overlap(dx, dy, aperture.radius)).sum()) * factor

@@ -204,10 +204,11 @@ def _coefficients(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, fit: Floats
         + (_EQUAL * peak) ** 2
     off = target - basis @ model.coefficients
     spread = max(MAD_TO_SIGMA * median(np.abs(off) / np.sqrt(variance)), 1.0)
-    weight = 1.0 / (variance * (1.0 + off**2 / (_CLIP**2 * spread**2 * variance)))
-    scaled = (basis * weight[:, None]).T
-    return np.linalg.solve(scaled @ basis + np.eye(basis.shape[1]) * (_RIDGE * peak) ** -2,
-                           scaled @ target)
+    # The root of the weights: a product with its own transpose takes half the time of another one.
+    root = np.sqrt(1.0 / (variance * (1.0 + off**2 / (_CLIP**2 * spread**2 * variance))))
+    scaled = basis * root[:, None]
+    return np.linalg.solve(scaled.T @ scaled + np.eye(basis.shape[1]) * (_RIDGE * peak) ** -2,
+                           scaled.T @ (target * root))
 
 
 def _with_scatter(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, sigma: float,

@@ -23,7 +23,7 @@ from iop4d.science.exposure import FLOOR, GRAIN
 from iop4d.science.hits import SMALL, as_stars
 from iop4d.science.ordered import median
 from iop4d.science.overlap import circle_overlap
-from iop4d.science.psf import Psf, encircled, surface
+from iop4d.science.psf import Psf, surface
 
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -177,12 +177,11 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
         return Flux(flux=math.nan, flux_err=math.nan, sky=math.nan, flags=Flag.EDGE)
     stamp = _stamp(frame, x, y, aperture, own)
     weights, flags = stamp.weights, stamp.flags
-    width = float(frame.psf.fwhm_at(x, y)[0][0])
-    model = surface(stamp.r2, width, frame.psf.beta)
-    inside = float(encircled(aperture.radius, width, frame.psf.beta))
+    here = frame.psf.place(x, y, aperture.radius)
+    model = surface(stamp.r2, here.fwhm, frame.psf.beta)
     area = float(weights.sum())
     total = float((stamp.image * weights).sum())
-    rough = max(total, 0.0) / inside
+    rough = max(total, 0.0) / here.inside
     sky, sigma = _sky(stamp.image - rough * model, stamp.in_annulus, frame.sigma)
     flux = total - area * sky
     count = max(int(stamp.in_annulus.sum()), 1)
@@ -195,7 +194,7 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
     error = math.hypot(math.sqrt(variance), FLOOR * flux, NEIGHBOUR_ERR * others)
     if others > max(BLEND * flux, BLEND_NOISE * error):
         flags |= Flag.BLENDED
-    expected = model * max(flux, 0.0) / inside
+    expected = model * max(flux, 0.0) / here.inside
     if find_hits and frame.round_stars and _has_cosmic_ray(stamp.image - sky, weights, expected,
                                              sigma**2 + expected / frame.gain):
         flags |= Flag.BAD_PIXELS
@@ -203,13 +202,12 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
         flags |= Flag.BLENDED
     if not flux > LOW_SNR * error:
         flags |= Flag.LOW_SNR
-    factor, factor_err = frame.psf.aperture_factor(x, y, aperture.radius)
     faint = of_sky - of_pixels
-    alone = float(factor[0]) * math.hypot(math.sqrt(variance - faint), GRAIN * flux)
-    return Flux(flux=flux * float(factor[0]), photon_err=alone,
-                confusion_err=float(factor[0]) * math.sqrt(faint),
+    alone = here.factor * math.hypot(math.sqrt(variance - faint), GRAIN * flux)
+    return Flux(flux=flux * here.factor, photon_err=alone,
+                confusion_err=here.factor * math.sqrt(faint),
                 neighbours=others / flux if flux > 0 else 0.0,
-                flux_err=float(factor[0]) * math.hypot(error, flux * float(factor_err[0])),
+                flux_err=here.factor * math.hypot(error, flux * here.factor_err),
                 sky=sky, flags=flags)
 
 

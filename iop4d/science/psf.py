@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from operator import mul
 
 import numpy as np
 import sep
@@ -38,6 +39,17 @@ _BETAS = np.geomspace(2.0, 15.0, 30)
 _SCALES = np.linspace(0.97, 1.03, 5)  # of the FWHM, which is right to some 3 %
 _ANNULUS = (2.123, 3.822)  # FWHM: 5 and 9 sigma
 _FEWEST_FOR_BETA = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What the PSF is at a place: its FWHM, pixels; the part of a star's light ``inside`` an
+    aperture, and the aperture's factor with its relative error."""
+
+    fwhm: float
+    inside: float
+    factor: float
+    factor_err: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +87,27 @@ class Psf:
         here = encircled(radius, width, self.beta)
         wider = encircled(radius, width * 1.01, self.beta)
         return typical / here, np.abs(np.log(wider / here)) / 0.01 * err
+
+    def place(self, x: float, y: float, radius: float) -> Place:
+        """``fwhm_at`` and ``aperture_factor`` of one place and radius, in a tenth of the time."""
+        X, Y = 2.0 * x / (self.shape[1] - 1) - 1.0, 2.0 * y / (self.shape[0] - 1) - 1.0
+        terms = (X, Y, X * X, X * Y, Y * Y)
+        slopes, covariance = self._as_lists
+        fwhm = self.fwhm * math.exp(sum(map(mul, terms, slopes)))
+        err = math.sqrt(max(sum(t * sum(map(mul, terms, row))
+                                for t, row in zip(terms, covariance, strict=True)), 0.0))
+        unit = moffat_alpha2(self.beta)
+
+        def inside(width: float) -> float:
+            return float(1.0 - math.pow(1.0 + radius**2 / (width * width * unit), 1.0 - self.beta))
+
+        here = inside(fwhm)
+        return Place(fwhm=fwhm, inside=here, factor=inside(self.fwhm) / here,
+                     factor_err=abs(math.log(inside(fwhm * 1.01) / here)) / 0.01 * err)
+
+    @cached_property
+    def _as_lists(self) -> tuple[list[float], list[list[float]]]:
+        return self.slopes.tolist(), self.covariance.tolist()
 
     def reach2(self, flux: ArrayLike, light: float) -> Floats:
         """Squared distance, pixels squared, from which on stars give a pixel less than ``light``.

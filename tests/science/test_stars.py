@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,17 @@ def test_a_width_that_grows_to_the_right_is_followed() -> None:
     factor, _ = psf.aperture_factor([0.0, 299.0], [150.0, 150.0], 5.1)
     truth = encircled(5.1, np.array([3.8, 4.2]), 3.5)
     assert factor[1] / factor[0] == pytest.approx(truth[0] / truth[1], abs=0.003)
+
+
+def test_the_psf_of_one_place_is_that_of_many() -> None:
+    psf = replace(plain_psf(3.2, SHAPE), slopes=np.array([0.03, -0.02, 0.01, 0.005, -0.015]))
+    for x, y in ((150.0, 150.0), (3.4, 280.1), (299.0, 0.0)):
+        here = psf.place(x, y, 4.1)
+        (fwhm,), _ = psf.fwhm_at(x, y)
+        (factor,), (err,) = psf.aperture_factor(x, y, 4.1)
+        assert (here.fwhm, here.factor) == pytest.approx((fwhm, factor), rel=1e-13)
+        assert here.factor_err == pytest.approx(err, rel=1e-10)
+        assert here.inside == pytest.approx(float(encircled(4.1, fwhm, psf.beta)), rel=1e-13)
 
 
 def test_nothing_known_means_an_honest_error() -> None:
