@@ -97,8 +97,26 @@ def tonight() -> date:
     return (datetime.now(tz=UTC) - timedelta(hours=12)).date()
 
 
+class Number(click.IntRange):
+    """The number of a row of the database. ``where``: what shows such numbers."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(1, 2**63 - 1)
+        self._said = f"expected the number of a {what}, as {where} shows it"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; a usage error for anything else."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{str(value)!r} is no number; {self._said}", param, ctx)
+
+
 NIGHT = Night()
-ID = click.IntRange(1, 2**63 - 1)  # of a row of the database
+RESULT_NUMBER = Number("result", "'iop4d results'")
+FRAME_NUMBER = Number("frame", "'iop4d status'")
+MASTER_NUMBER = Number("master", "'iop4d masters list'")
+TRIGGER_NUMBER = Number("trigger", "'iop4d triggers'")
 
 
 def load(ctx: click.Context, site_after: str | None, overrides_after: tuple[str, ...], *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.common import ID, load, open_database, site_options
+from iop4d.cli.common import RESULT_NUMBER, load, open_database, site_options
 from iop4d.cli.output import echo
 from iop4d.model.errors import Iop4dError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("result", type=ID)
+@click.argument("result", type=RESULT_NUMBER)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.png",
               help="Also draw the modulation that a polarimetry group shows, with all fits.")
@@ -105,7 +105,7 @@ def _signed(value: float | None, digits: int) -> str:
 
 
 @click.command()
-@click.argument("results", metavar="RESULT...", type=ID, nargs=-1, required=True)
+@click.argument("results", metavar="RESULT...", type=RESULT_NUMBER, nargs=-1, required=True)
 @click.option("--note", metavar="TEXT", default="", help="The reason.")
 @click.option("--name", metavar="WORD", default="bad", show_default=True,
               help="Which flag: bad, clouds, trailed, or any other word.")

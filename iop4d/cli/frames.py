@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.common import (
-    ID,
+    FRAME_NUMBER,
     NIGHT,
     check_archive,
     check_instrument,
@@ -251,7 +251,7 @@ def _list(chosen: list[tuple[int, str, str]], *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("frames", metavar="[FRAME...]", type=ID, nargs=-1)
+@click.argument("frames", metavar="[FRAME...]", type=FRAME_NUMBER, nargs=-1)
 @click.option("--failed", is_flag=True, help="Every frame that failed or was rejected.")
 @click.option("--quarantined", is_flag=True,
               help="Every frame that was quarantined because its worker crashed or hung.")
@@ -297,7 +297,7 @@ def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined
 
 
 @click.command()
-@click.argument("frames", metavar="FRAME...", type=ID, nargs=-1, required=True)
+@click.argument("frames", metavar="FRAME...", type=FRAME_NUMBER, nargs=-1, required=True)
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in words.")
 @site_options
 @click.pass_context

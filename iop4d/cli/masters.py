@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.common import (
-    ID,
+    MASTER_NUMBER,
     NIGHT,
     check_instrument,
     load,
@@ -62,7 +62,7 @@ def list_(ctx: click.Context, night: str | None, instrument: str | None, as_json
 
 
 @masters.command()
-@click.argument("ids", metavar="ID...", type=ID, nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", type=MASTER_NUMBER, nargs=-1, required=True)
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in words.")
 @site_options
 @click.pass_context
@@ -75,7 +75,7 @@ def reject(ctx: click.Context, ids: tuple[int, ...], reason: str, site_after: st
 
 
 @masters.command()
-@click.argument("ids", metavar="ID...", type=ID, nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", type=MASTER_NUMBER, nargs=-1, required=True)
 @site_options
 @click.pass_context
 def restore(ctx: click.Context, ids: tuple[int, ...], site_after: str | None,

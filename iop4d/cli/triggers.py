@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import ID, load, open_database, site_options
+from iop4d.cli.common import TRIGGER_NUMBER, load, open_database, site_options
 from iop4d.cli.output import echo, json_option, write_json
 from iop4d.model.errors import Iop4dError
 
@@ -83,7 +83,7 @@ def add(ctx: click.Context, source: str | None, hours: float | None, text: str,
 
 
 @triggers.command()
-@click.argument("id_", metavar="ID", type=ID)
+@click.argument("id_", metavar="ID", type=TRIGGER_NUMBER)
 @click.option("--why", default="", help="Why, for those who look at it later.")
 @site_options
 @click.pass_context

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
 from typing import ClassVar
 
-from iop4d.config.keys import address, host_name, key, one_of, or_nothing, port_from
+from iop4d.config.keys import Check, address, host_name, key, one_of, or_nothing, port_from
 
 _PROXY = ("HTTP proxy, such as http://proxy.example.org:3128; empty: as the environment variable "
           "HTTPS_PROXY says.")
+
+
+def _is_address(value: str) -> bool:
+    return re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(value)[1]) is not None
+
+
+_ADDRESS: Check = ("an address such as ana@example.org", _is_address)
+_ADDRESSES: Check = ("addresses such as ana@example.org",
+                     lambda value: all(map(_is_address, value)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +45,11 @@ class _AnyChannel:
         return self.to
 
     @property
+    def are_recipients_right(self) -> bool:
+        """Whether all recipients can be such."""
+        return True
+
+    @property
     def domain(self) -> str:
         """Domain of the ids of its messages."""
         return "localhost"
@@ -46,13 +61,14 @@ class EmailChannel(_AnyChannel):
 
     SECRET: ClassVar[str] = "password"  # noqa: S105  # a word, no password
     NEEDS: ClassVar[dict[str, str]] = {"to": "the addresses of its recipients"}
-    RECIPIENT: ClassVar[str] = "addresses of mail"
+    RECIPIENT: ClassVar[str] = "addresses of mail such as ana@example.org"
 
     kind: str = key("Mails.", "email", check=one_of("email"))
     bcc: tuple[str, ...] = key(
-        "Addresses that get a copy of each mail, hidden from the other recipients.", ())
-    reply_to: str = key("Address for answers; empty: the sender.", "")
-    sender: str = key("Address of the sender.", "iop4d@localhost")
+        "Addresses that get a copy of each mail, hidden from the other recipients.", (),
+        check=_ADDRESSES)
+    reply_to: str = key("Address for answers; empty: the sender.", "", check=or_nothing(_ADDRESS))
+    sender: str = key("Address of the sender.", "iop4d@localhost", check=_ADDRESS)
     host: str = key("Mail server.", "localhost", check=host_name)
     port: int = key("Port of the mail server.", 25, check=port_from(1))
     tls: str = key(
@@ -68,6 +84,11 @@ class EmailChannel(_AnyChannel):
     def recipients(self) -> tuple[str, ...]:
         """Everybody who gets each message."""
         return (*self.to, *self.bcc)
+
+    @property
+    def are_recipients_right(self) -> bool:
+        """Whether each is an address."""
+        return all(map(_is_address, self.recipients))
 
     @property
     def domain(self) -> str:

@@ -444,6 +444,8 @@ def _check_channel(channel: Channel, number: int, where: _Where) -> None:
     if channel.RECIPIENT and any(re.search("//|:", one) for one in channel.recipients):
         raise ConfigError(f"{where('channel', 'to', number)}: expected {channel.RECIPIENT}; "
                           "addresses of services belong in the file of the secret")
+    if not channel.are_recipients_right:
+        raise ConfigError(f"{where('channel', 'to', number)}: expected {channel.RECIPIENT}")
     if getattr(channel, "tls", "") == "none" and secret.is_named:
         raise ConfigError(f"{where('channel', 'tls', number)} is 'none'; expected starttls or "
                           "tls, because a password must not cross the network in clear text")

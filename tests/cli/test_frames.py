@@ -162,3 +162,18 @@ def test_a_locked_database_is_a_sentence_and_no_traceback(
     monkeypatch.setattr(command_line, "cli", lambda **_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         command_line.main()
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("explain", "BLLac"), "'BLLac' is no number; expected the number of a result, as 'iop4d "
+                           "results' shows it"),
+    (("retry", "x.fits"), "'x.fits' is no number; expected the number of a frame"),
+    (("masters", "reject", "0", "--reason", "r"), "'0' is no number; expected the number of a "
+                                                  "master, as 'iop4d masters list' shows it"),
+    (("triggers", "end", "flare"), "expected the number of a trigger, as 'iop4d triggers' shows"),
+])
+def test_a_word_for_a_number_is_answered_with_what_shows_the_numbers(
+        words: tuple[str, ...], said: str) -> None:
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())

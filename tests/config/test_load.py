@@ -265,3 +265,22 @@ def test_the_code_at_the_aavso_is_checked(tmp_path: Path, code: str, right: bool
     else:
         with pytest.raises(ConfigError, match="2 to 5 letters or digits"):
             parse_site(text, root=tmp_path)
+
+
+@pytest.mark.parametrize(("keys", "said"), [
+    ('to = ["ana"]', "line 4: channel.to: expected addresses of mail such as ana@example.org"),
+    ('to = ["ana@example.org", "bob example.org"]', "expected addresses of mail such as"),
+    ('to = ["a@b.c"]\nbcc = ["team"]', "line 5: channel.bcc: expected addresses such"),
+    ('to = ["a@b.c"]\nsender = "iop4d"', "line 5: channel.sender: expected an address"),
+    ('to = ["a@b.c"]\nreply_to = "me"', "line 5: channel.reply_to: expected an address"),
+])
+def test_a_mail_to_what_is_no_address_is_refused(tmp_path: Path, keys: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_site(f'[[channel]]\nname = "m"\nkind = "email"\n{keys}\n', root=tmp_path)
+    assert said in str(error.value)
+
+
+def test_addresses_with_names_and_of_this_machine_are_right(tmp_path: Path) -> None:
+    site = parse_site('[[channel]]\nname = "m"\nto = ["Ana García <ana@example.org>", '
+                      '"root@localhost"]\nsender = "iop4d <iop4d@host>"\n', root=tmp_path)
+    assert len(site.channel[0].recipients) == 2
