@@ -107,28 +107,45 @@ def by_pair(search: Search) -> Refined | None:
 
 
 def _on_whole_frame(search: Search) -> Refined | None:
-    """The pairs of a sub-frame on the night's whole frame; None where there is none, or no fit."""
+    """The pairs of a sub-frame on the night's whole frame; None where there is none, or no fit.
+
+    Where two do not fit, one may be an accident: the brighter one alone counts if it is the target.
+    """
+    if search.beams is None:
+        return None
+    pairs = search.beams.pairs
+    every = np.arange(len(pairs))
+    placed = _match_pairs(every, search)
+    if placed is not None or len(pairs) < _FEW_PAIRS:
+        return placed
+    flux = search.stars.detections.flux
+    brighter = every[[np.argmax(flux[pairs.extraordinary] + flux[pairs.ordinary])]]
+    alone = _match_pairs(brighter, search)
+    return alone if alone is not None and alone.confirmed else None
+
+
+def _match_pairs(which: NDArray[np.intp], search: Search) -> Refined | None:
+    """Some of the pairs of a sub-frame on the night's whole frame."""
     beams, facts, reference = search.beams, search.facts, search.reference
     if reference is None or beams is None:
         return None
-    found, pairs = search.stars.detections, beams.pairs
-    sides = (pairs.extraordinary, pairs.ordinary)
+    found = search.stars.detections
+    seen = np.column_stack([found.x, found.y])
+    sides = (beams.pairs.extraordinary[which], beams.pairs.ordinary[which])
+    whole = np.column_stack([reference.x, reference.y])
     shift = place_pairs(
-        np.stack([np.column_stack([found.x[i], found.y[i]]) for i in sides], axis=1),
-        np.column_stack([found.flux[i] for i in sides]),
-        np.column_stack([reference.x, reference.y]), np.array(reference.flux),
-        origin=facts.origin, shape=facts.shape, around=_AROUND_ARCSEC / search.scale_arcsec,
-        every=np.column_stack([found.x, found.y]), fwhm=search.stars.psf.fwhm)
+        np.stack([seen[i] for i in sides], axis=1), np.column_stack([found.flux[i] for i in sides]),
+        whole, np.array(reference.flux), origin=facts.origin, shape=facts.shape,
+        around=_AROUND_ARCSEC / search.scale_arcsec, every=seen, fwhm=search.stars.psf.fwhm)
     if shift is None:
         return None
     placed = Placement(rotation=np.eye(2), shift=np.array(shift), matched=np.zeros((0, 2), np.intp),
                        rms_px=math.nan, second=0)
-    wcs, every = through(from_cards(reference.wcs), placed, facts), np.concatenate(sides)
-    apart, _ = cKDTree(np.column_stack([reference.x, reference.y])).query(
-        np.column_stack([found.x, found.y])[every] + shift)
-    return Refined(wcs=wcs, n_matched=2 * len(pairs),
-                   confirmed=len(pairs) == _FEW_PAIRS or _shows_target(wcs, search),
-                   rms_px=float(np.sqrt(np.average(apart**2, weights=found.flux[every]) / 2.0)),
+    wcs, images = through(from_cards(reference.wcs), placed, facts), np.concatenate(sides)
+    apart, _ = cKDTree(whole).query(seen[images] + shift)
+    return Refined(wcs=wcs, n_matched=images.size,
+                   confirmed=which.size == _FEW_PAIRS or _shows_target(wcs, search),
+                   rms_px=float(np.sqrt(np.average(apart**2, weights=found.flux[images]) / 2.0)),
                    star=np.zeros(0, dtype=np.intp), detection=np.zeros(0, dtype=np.intp))
 
 

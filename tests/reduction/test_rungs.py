@@ -266,6 +266,25 @@ def test_a_pair_off_the_middle_is_placed_on_the_whole_frame_of_the_night() -> No
     assert not quality(field.refined, fwhm=10.0)  # the target is where the whole frame has it
 
 
+def test_an_accidental_pair_beside_the_target_s_does_not_keep_it_from_its_place() -> None:
+    dipol = next(i for i in find_instruments() if i.name == "DIPOL")
+    known = Catalogue(version=1, sources=(
+        Source(name=NAME, ra_deg=110.47, dec_deg=71.34, kind=SourceKind.TARGET),))
+    x, y = np.array([455.0, 664.0, 300.0, 509.0]), np.array([460.0, 447.0, 200.0, 187.0])
+    found = replace(detections(x, y), flux=np.array([9000.0, 9400.0, 500.0, 520.0]))
+    step = 0.134 / 3600.0
+    wcs = Wcs(ra0=110.47, dec0=71.34, x0=664.0 + 1402.0, y0=447.0 + 1003.0,
+              cd=((-step, 0.0), (0.0, step)))
+    whole = StarList(frame=1, x=tuple(x[:2] + 1402.0), y=tuple(y[:2] + 1003.0),
+                     flux=(4500.0, 4700.0), wcs=wcs.cards())
+    made = search(found, known, facts=replace(SUBFRAME, origin=(1400, 1000)))
+    field = find_field(replace(made, instrument=dipol, reference=whole), Stages())
+    assert field.refined.n_matched == 2
+    assert not quality(field.refined, fwhm=10.0)
+    px, py = field.wcs.to_pixel([110.47], [71.34])
+    assert (float(px[0]), float(py[0])) == pytest.approx((664.0, 447.0), abs=0.1)
+
+
 def test_a_pair_that_nothing_confirms_is_a_poor_solution() -> None:
     """In the middle of a frame of its own, or of another star than the target."""
     dipol = next(i for i in find_instruments() if i.name == "DIPOL")
