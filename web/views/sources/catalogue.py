@@ -145,6 +145,23 @@ def _stamp(source: Source) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
+class _ChangedMeanwhileError(CatalogueError):
+    """A source is not any more as the form showed it."""
+
+    def __init__(self, differences: str) -> None:
+        super().__init__(
+            "This source was changed by another person meanwhile, and is now different from the "
+            f"form: {differences}. Save again to write yours in its place")
+
+
+def _differences(source: Source, wanted: Source) -> str:
+    """What of a source differs from what a form has, in words."""
+    now, mine = cells_of(source), cells_of(wanted)
+    return "; ".join(f"{label_of(name)} is {now.get(name) or 'empty'}, yours "
+                     f"{mine.get(name) or 'empty'}" for name in dict.fromkeys((*now, *mine))
+                     if now.get(name, "") != mine.get(name, "")) or "nothing that you see here"
+
+
 # Changing.
 
 
@@ -154,11 +171,10 @@ def save(key: str) -> Any:
     try:
         with changing() as tx:
             source = known(tx, key)
+            wanted = _wanted(tx, source)
             if request.form.get("stamp", "") not in ("", _stamp(source)):
-                raise CatalogueError("this source was changed since the form was opened; "
-                                     "look at it again, then enter your change once more")
-            catalogue_changes.edit(tx, source, _wanted(tx, source), by=who(), at=time.time(),
-                                   why=_why())
+                raise _ChangedMeanwhileError(_differences(source, wanted))
+            catalogue_changes.edit(tx, source, wanted, by=who(), at=time.time(), why=_why())
     except CatalogueError as error:
         if str(error).startswith("nothing was changed"):
             flash("Nothing was changed: all values are as they were.", "warn")
@@ -267,13 +283,15 @@ def reduce_again(id_: int) -> Response:
 def _refused(key: str | None, error: CatalogueError, field: str = "") -> tuple[str, int]:
     """The form as it was sent, with what is wrong by its fields."""
     wrong = error.by_column if isinstance(error, WrongCellsError) else {
-        field or ("other_names" if key else "name") * ("name" in str(error)): str(error)}
+        field or ("other_names" if key else "name") * (
+            "name" in str(error) and not isinstance(error, _ChangedMeanwhileError)): str(error)}
     with parts().reader.connected() as db:
         source = known(db, key) if key else None
         sent = {name: text for name, text in request.form.items()
                 if name not in ("why", "stamp", "force")}
         cells = {**(cells_of(source) if source and "ra" not in sent else {}), **sent}
-        return _page(db, source, cells, {name: _sentence(why) for name, why in wrong.items()}), 400
+        return _page(db, source, cells, {name: _sentence(why) for name, why in wrong.items()}), (
+            409 if isinstance(error, _ChangedMeanwhileError) else 400)
 
 
 def _sentence(why: str) -> str:

@@ -119,8 +119,13 @@ def test_a_form_of_before_another_change_is_refused(own: Site, editor: FlaskClie
     stamp = re.findall(r'name="stamp" value="(\w+)"', page)[0]
     assert post(editor, AT, **form(own, redshift="0.07", stamp=stamp)).status_code == 303
     late = post(editor, AT, **form(own, redshift="0.08", stamp=stamp))
-    assert late.status_code == 400
-    assert "This source was changed since the form was opened" in late.text
+    assert late.status_code == 409
+    assert ("changed by another person meanwhile, and is now different from the form: "
+            "redshift is 0.07, yours 0.08.") in late.text
+    assert source(own).redshift == 0.07
+    stamp = re.findall(r'name="stamp" value="(\w+)"', late.text)[0]
+    assert post(editor, AT, **form(own, redshift="0.08", stamp=stamp)).status_code == 303
+    assert source(own).redshift == 0.08
 
 
 def test_a_source_is_added_renamed_and_removed(own: Site, editor: FlaskClient) -> None:
