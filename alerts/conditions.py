@@ -68,14 +68,15 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _FORM = re.compile(
     r"\s*(?:(change|rate|rotation|colour|faintest|brightest)\s+)?([A-Za-z_]\w*(?:-[A-Za-z]\w*)?)\s*([<>]=?)\s*"
-    r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z%°/]*(?:/d)?)\s*")
+    r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z%°/]*(?:/d)?)\s*", re.ASCII)
 #: What conditions can look like, of each kind one.
 EXAMPLES = ("mag < 13.0", "p > 15 %", "change mag < -0.5", "change flux_mjy > 50 %",
              "change mag < -5 sigma", "rate mag < -0.3 mag/d", "rotation chi > 90 deg",
              "rotation chi > 6 sigma", "colour B-R < 0.6", "change B-R > 0.2", "state low",
              "state high", "new source", "triggered", "mag < 14 and triggered",
              "p > 15 % and mag < 13", "silent > 2 h", "no data by 22:00")
-_JOINT = re.compile(r"(\(|\)|\band\b|\bor\b)")
+_JOINT = re.compile(r"(\(|\)|\band\b|\bor\b)", re.IGNORECASE)
+_MOST_PARTS = 100  # of a condition: words and, or, parentheses and what is between
 _BY = re.compile(r"\s*no\s+data\s+by\s+(([01]\d|2[0-3]):[0-5]\d)(?:\s+(\S+))?\s*")
 #: Conditions with a name of their own.
 _NAMED = {"state low": (Form.FAINTEST, 3.0), "state high": (Form.BRIGHTEST, 3.0),
@@ -160,8 +161,12 @@ class Condition:
 def parse_condition(text: str) -> Condition:
     """A condition from its text; raises ConfigError that says what was expected."""
     parts = [part.strip() for part in _JOINT.split(text) if part.strip()]
+    parts = [part.lower() if _JOINT.fullmatch(part) else part for part in parts]
     if len(parts) < 2:
         return _parse_one(text)
+    if len(parts) > _MOST_PARTS:
+        raise ConfigError(f"condition '{text[:60]}...': it has too many parts; expected at most "
+                          f"{_MOST_PARTS}")
     found, rest = _parse_any(text, parts)
     if rest:
         raise _wrong(text, f"'{rest[0]}' stands where and, or or the end was expected")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup, escape
+
+from iop4d.web.axes import Scale, scale_of, ticks
 
 _WIDTH = 440  # units; on a phone a bit smaller than a pixel
 _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 58, 10, 8, 12, 42
@@ -53,23 +55,6 @@ class Panel:
     least: float = 1e-6
     low: float | None = None
     high: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scale:
-    """From a value to a place."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-    def inside(self, value: float) -> float:
-        """The place of a value, at the edge if it lies beyond."""
-        return self(min(max(value, self.low), self.high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,29 +186,7 @@ def _values(panel: Panel) -> Iterator[float]:
 def _scale(values: Iterable[float], start: float, end: float, *, least: float = 1e-9,
            low: float | None = None, high: float | None = None,
            edge: float | None = None) -> Scale:
-    values = list(values)
-    first, last = min(values, default=0.0), max(values, default=1.0)
-    wide = max(last - first, least)
-    middle = (first + last) / 2.0
-    beyond = _EDGE * wide if edge is None else edge
-    return Scale(low=middle - wide / 2.0 - beyond if low is None else low,
-                 high=middle + wide / 2.0 + beyond if high is None else high,
-                 start=start, end=end)
-
-
-def ticks(scale: Scale, count: int) -> list[tuple[float, str]]:
-    """About so many round values of a scale, with their words."""
-    wide = scale.high - scale.low
-    exponent = 10.0 ** math.floor(math.log10(wide / count))
-    step = min((m * exponent for m in (1.0, 2.0, 5.0, 10.0)),
-               key=lambda one: abs(wide / one - count))
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    first = math.ceil(scale.low / step - 1e-9)
-    found = []
-    for number in range(first, first + 3 * count):
-        at = number * step
-        if at > scale.high + 1e-9 * wide:
-            break
-        said = f"{at:.{digits}f}" if abs(at) < 1e9 else f"{at:.3g}"
-        found.append((at, said.replace("-", "−")))
-    return found
+    found = scale_of(values, start, end, least=least, edge=_EDGE if edge is None else 0.0)
+    beyond = edge or 0.0
+    return replace(found, low=found.low - beyond if low is None else low,
+                   high=found.high + beyond if high is None else high)

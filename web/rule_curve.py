@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from iop4d.model.units import unix_of_jd, utc_of_jd, utc_of_unix
+from iop4d.model.units import utc_of_jd
+from iop4d.web.axes import Scale, date_ticks, scale_of, ticks
 
 _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 46, 8, 18, 22, 20
 _EDGE = 0.07  # of a panel, without points
 _MOST = 600  # points drawn in a panel; of more, the extremes of each piece
 _WITH_BARS = 200  # points in a panel that have error bars; of more they are a blur
-_HOUR, _DAY = 3600.0, 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,19 +69,6 @@ class Curve:
         return not any(panel.points for panel in self.panels)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Scale:
-    """From a value to a place of the picture."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-
 def drawn(curve: Curve, *, width: int = 480, height: int = 110, most: int = _MOST) -> Markup:
     """The picture, for the page to hold; ``height``: of each panel; ``most``: points of each."""
     panels = [panel for panel in curve.panels if panel.points]
@@ -89,7 +76,7 @@ def drawn(curve: Curve, *, width: int = 480, height: int = 110, most: int = _MOS
     times += [one for one in (curve.begin, curve.end) if one is not None]
     if not times:
         return Markup("")
-    x = _scale(min(times), max(times), _LEFT, width - _RIGHT, least=_HOUR / _DAY)
+    x = scale_of(times, _LEFT, width - _RIGHT, least=1.0 / 24.0, edge=_EDGE)
     parts: list[str] = []
     top = _TOP
     for panel in panels:
@@ -102,14 +89,14 @@ def drawn(curve: Curve, *, width: int = 480, height: int = 110, most: int = _MOS
         f'aria-label="{escape(curve.title)}">{"".join(parts)}</svg>')
 
 
-def _panel(panel: CurvePanel, curve: Curve, x: _Scale, place: tuple[float, float],
+def _panel(panel: CurvePanel, curve: Curve, x: Scale, place: tuple[float, float],
            most: int) -> Iterator[str]:
     top, bottom = place
     shown = _thinned(panel.points, most)
     values = [edge for point in shown for edge in _ends(point)]
     values += [line.value for line in panel.lines]
     ends = (top, bottom) if panel.turned else (bottom, top)
-    y = _scale(min(values), max(values), *ends, least=1e-3)
+    y = scale_of(values, *ends, least=1e-3, edge=_EDGE)
     yield f'<text class="title" x="{_LEFT}" y="{top - 6}">{escape(panel.title)}</text>'
     for begin, end in curve.spans:
         left, right = max(x(begin), _LEFT), min(x(end), x.end)
@@ -117,14 +104,14 @@ def _panel(panel: CurvePanel, curve: Curve, x: _Scale, place: tuple[float, float
             yield (f'<rect class="span" x="{left:.1f}" y="{top}" '
                    f'width="{max(right - left, 1.5):.1f}" height="{bottom - top}"/>')
     yield (f'<path class="frame" d="M{_LEFT} {top}V{bottom}H{x.end:.0f}"/>')
-    for at, text in _ticks(y):
+    for at, text in ticks(y, 4):
         yield (f'<path class="grid" d="M{_LEFT} {y(at):.1f}H{x.end:.0f}"/>'
                f'<text class="tick" x="{_LEFT - 6}" y="{y(at) + 4:.1f}">{text}</text>')
     yield from _lines(panel, x, y)
     yield from _points(panel, shown, x, y)
 
 
-def _lines(panel: CurvePanel, x: _Scale, y: _Scale) -> Iterator[str]:
+def _lines(panel: CurvePanel, x: Scale, y: Scale) -> Iterator[str]:
     for line in panel.lines:
         left = x.start if line.begin is None else max(x(line.begin), x.start)
         right = x.end if line.end is None else min(x(line.end), x.end)
@@ -133,8 +120,8 @@ def _lines(panel: CurvePanel, x: _Scale, y: _Scale) -> Iterator[str]:
                    f'<title>{escape(line.text)}</title></path>')
 
 
-def _points(panel: CurvePanel, shown: Sequence[CurvePoint], x: _Scale,
-            y: _Scale) -> Iterator[str]:
+def _points(panel: CurvePanel, shown: Sequence[CurvePoint], x: Scale,
+            y: Scale) -> Iterator[str]:
     plain = [point for point in shown if not point.fired]
     bars = "".join(f"M{x(point.jd):.1f} {y(low):.1f}V{y(high):.1f}" for point in shown
                    for low, high in [_ends(point)] if low < high and len(shown) <= _WITH_BARS)
@@ -170,35 +157,10 @@ def _thinned(points: Sequence[CurvePoint], most: int) -> list[CurvePoint]:
     return [point for point in good if point.fired or id(point) in kept]
 
 
-def _scale(low: float, high: float, start: float, end: float, *, least: float) -> _Scale:
-    middle, half = (low + high) / 2.0, max(high - low, least) * (0.5 + _EDGE)
-    return _Scale(low=middle - half, high=middle + half, start=start, end=end)
-
-
-def _ticks(scale: _Scale) -> list[tuple[float, str]]:
-    """About four round values with their texts."""
-    rough = (scale.high - scale.low) / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = min((m * power for m in (1, 2, 5, 10)), key=lambda one: abs(one - rough))
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    first = math.ceil(scale.low / step)
-    return [(k * step, f"{k * step:.{digits}f}".replace("-", "\N{MINUS SIGN}"))
-            for k in range(first, math.floor(scale.high / step) + 1)]
-
-
-def _dates(x: _Scale, bottom: float, width: int) -> Iterator[str]:
+def _dates(x: Scale, bottom: float, width: int) -> Iterator[str]:
     """Dates below, or hours where all is of one night."""
-    begin, end = unix_of_jd(x.low), unix_of_jd(x.high)
-    rough = (end - begin) / (width / 130)
-    steps = [_HOUR / 4, _HOUR, 2 * _HOUR, 6 * _HOUR, *(days * _DAY for days in (
-        1, 2, 5, 10, 30, 60, 120, 365))]
-    step = next((one for one in steps if one >= rough), math.ceil(rough / _DAY / 365) * 365 * _DAY)
-    at = math.ceil(begin / step) * step
-    form = slice(0, 10) if step >= _DAY else slice(5, 16)
-    while at <= end:
-        place = x.start + (at - begin) / (end - begin) * (x.end - x.start)
+    for at, said in date_ticks(x, width // 130):
+        place = x(at)
         side = " first" if place < _LEFT + 40 else " last" if place > x.end - 40 else ""
         yield (f'<path class="frame" d="M{place:.1f} {bottom}v4"/>'
-               f'<text class="date{side}" x="{place:.1f}" y="{bottom + 17}">'
-               f'{utc_of_unix(at)[form]}</text>')
-        at += step
+               f'<text class="date{side}" x="{place:.1f}" y="{bottom + 17}">{said}</text>')

@@ -6,14 +6,13 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from markupsafe import escape
 
 from iop4d.model.bands import colour_of
-from iop4d.model.units import unix_of_jd, utc_of_unix
+from iop4d.web.axes import Scale, date_ticks, scale_of, ticks
 from iop4d.web.curves.answer import Curve
 from iop4d.web.curves.choice import QUANTITIES
 from iop4d.web.curves.columns import BY_HAND, FLAGGED, PROVISIONAL, Array, Series
@@ -36,19 +35,6 @@ _LARGE = ("m-4.8 0a4.8 4.8 0 1 0 9.6 0a4.8 4.8 0 1 0-9.6 0z", *(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scale:
-    """From a value to a place of the picture."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Lot:
     """Points of one colour and shape: ``x`` JD, values and errors; ``limit``: limits instead."""
 
@@ -66,7 +52,7 @@ def still_curve(curve: Curve) -> str:
     """The picture: a panel for each source and quantity, one below the other."""
     panels = list(_panels(curve))
     times = [float(x) for _, _, lots in panels for lot in lots for x in lot.x[_drawn(lot)]]
-    x = _scale(times, _LEFT, _WIDTH - _RIGHT, least=1.0 / 24.0)
+    x = scale_of(times, _LEFT, _WIDTH - _RIGHT, least=1.0 / 24.0, edge=_EDGE)
     parts, top = list(_legend(curve)), _TOP
     marks = {one.jd: one.text for one in curve.marks if x.low < one.jd < x.high}
     for name, title, lots in panels:
@@ -76,8 +62,8 @@ def still_curve(curve: Curve) -> str:
                         bars=curve.choice.bars)
         parts += _marks(marks, x, top, bottom)
         top = bottom + _GAP
-    for at in _ticks(x, 5, time=curve.choice.axis == "utc"):
-        parts.append(_text(x(at), top + 2, _moment(at, curve.choice.axis), "middle"))
+    for at, said in _moments(x, curve.choice.axis):
+        parts.append(_text(x(at), top + 2, said, "middle"))
     parts.append(_text(_WIDTH - _RIGHT, top + 18, curve.choice.axis.upper(), "end"))
     if curve.shown < curve.total:
         parts.append(_text(_LEFT, top + 18, f"{curve.shown} of {curve.total} points: the extremes "
@@ -132,31 +118,31 @@ def _drawn(lot: _Lot) -> Array:
     return found
 
 
-def _panel(title: str, lots: Sequence[_Lot], x: _Scale, top: float, bottom: float, *,
+def _panel(title: str, lots: Sequence[_Lot], x: Scale, top: float, bottom: float, *,
            flipped: bool, bars: bool) -> Iterator[str]:
     # Bright is above.
     ends = (top, bottom) if flipped else (bottom, top)
     values = [float(value) for lot in lots for value in _ends(lot, bars=bars)]
-    y = _scale(values, *ends, least=0.1)
+    y = scale_of(values, *ends, least=0.1, edge=_EDGE)
     yield (f'<rect x="{_LEFT}" y="{top}" width="{_WIDTH - _LEFT - _RIGHT}" '
            f'height="{bottom - top}" fill="none" stroke="{_INK}"/>')
     yield _text(_LEFT, top - 4, title, "start")
-    for at in _ticks(y, 4):
-        yield _text(_LEFT - 6, y(at) + 4, f"{at:.2f}", "end")
+    for at, said in ticks(y, 4):
+        yield _text(_LEFT - 6, y(at) + 4, said, "end")
     for lot in lots:
         yield f'<g fill="{lot.colour}" stroke="{lot.colour}">'
         yield from _points(lot, x, y, bars=bars)
         yield "</g>"
 
 
-def _marks(marks: dict[float, str], x: _Scale, top: float, bottom: float) -> Iterator[str]:
+def _marks(marks: dict[float, str], x: Scale, top: float, bottom: float) -> Iterator[str]:
     """A line for each trigger, which says what it was."""
     for jd, text in marks.items():
         yield (f'<path class="mark" stroke="{_INK}" stroke-width="1.5" stroke-dasharray="2 3" '
                f'd="M{x(jd):.1f} {top}V{bottom}"><title>{escape(text)}</title></path>')
 
 
-def _points(lot: _Lot, x: _Scale, y: _Scale, *, bars: bool) -> Iterator[str]:
+def _points(lot: _Lot, x: Scale, y: Scale, *, bars: bool) -> Iterator[str]:
     """The bars, the points of each fill, and the limits: a path for each."""
     shape = lot.shape if lot.big is False else _LARGE[_SHAPES.index(lot.shape)]
     by_fill: dict[float, list[str]] = {}
@@ -193,28 +179,14 @@ def _legend(curve: Curve) -> Iterator[str]:
                f'fill="{colour_of(band)}">● {escape(band)}</text>')
 
 
-def _scale(values: Sequence[float], start: float, end: float, *, least: float) -> _Scale:
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    wide = max(high - low, least)
-    middle, half = (low + high) / 2.0, wide * (0.5 + _EDGE)
-    return _Scale(low=middle - half, high=middle + half, start=start, end=end)
-
-
-def _ticks(scale: _Scale, count: int, *, time: bool = False) -> list[float]:
-    """So many values at equal distances, none at the ends."""
-    step = (scale.high - scale.low) / count
-    if not time:
-        exponent = 10.0 ** math.floor(math.log10(step))
-        step = min((m * exponent for m in (1, 2, 5, 10)), key=lambda one: abs(one - step))
-    first = math.ceil(scale.low / step) * step
-    found = [first + step * k for k in range(count + 3)]
-    return [at for at, _ in pairwise(found) if scale.low < at < scale.high]
-
-
-def _moment(jd: float, axis: str) -> str:
+def _moments(x: Scale, axis: str) -> Iterator[tuple[float, str]]:
+    """Where ticks of time stand, in JD, with their words."""
     if axis == "utc":
-        return utc_of_unix(unix_of_jd(jd), "%Y-%m-%d %H:%M")
-    return f"{jd if axis == 'jd' else jd - 2400000.5:.3f}"
+        yield from date_ticks(x, 6)
+        return
+    zero = 0.0 if axis == "jd" else 2400000.5
+    days = Scale(low=x.low - zero, high=x.high - zero, start=0.0, end=1.0)
+    yield from ((at + zero, said) for at, said in ticks(days, 5))
 
 
 def _text(x: float, y: float, text: Any, anchor: str) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from zoneinfo import available_timezones
 
-from iop4d.config.keys import Check, above, at_least, hours, key, one_of
+from iop4d.config.keys import Check, above, at_least, between, hours, key, one_of
 
 SEVERITIES = ("info", "notice", "high", "critical", "atel")
 _RANKS = {"atel": "high"}  # and a draft with it
@@ -26,6 +26,8 @@ _TIME: Check = ("a time of UTC such as '07:30', or nothing", lambda value: not v
     re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value)))
 _ATELS: Check = ("numbers of ATels, such as \"14773, 15056\"", lambda value: all(
     re.fullmatch(r"\s*\d{1,6}(\s*,\s*\d{1,6})*\s*", text) for text in value.values()))
+_BAND: Check = ("the name of a band, such as R, or *", lambda value: bool(
+    re.fullmatch(r"\*|[A-Za-z][A-Za-z0-9_'+-]{0,19}", value)))
 _ZONE: Check = ("a time zone such as Europe/Madrid", lambda value: value in available_timezones())
 
 
@@ -38,7 +40,7 @@ class Rule:
         "Source that it watches, by any of its names; *: every target; tag:NAME: those of a tag.",
         "*")
     sources: tuple[str, ...] = key("Several sources, instead of the key 'source'.", ())
-    band: str = key("Band that it watches; *: each band by itself.", "R")
+    band: str = key("Band that it watches; *: each band by itself.", "R", check=_BAND)
     instruments: tuple[str, ...] = key("Instruments whose points count; empty: all.", ())
     condition: str = key("The condition, such as mag < 13.0; see docs/alerts.md.",
                          check=_CONDITION)
@@ -47,7 +49,8 @@ class Rule:
         "empty: when the condition is no longer met.", "",
         check=("a condition such as mag > 13.2, or nothing",
                lambda value: not value or _CONDITION[1](value)))
-    confirm: int = key("Consecutive points that must meet the condition.", 2, check=at_least(1))
+    confirm: int = key("Consecutive points that must meet the condition.", 2,
+                       check=between(1, 100))
     confirm_within_hours: float = key(
         "Hours within which these points must be; 0: no limit.", 0.0, check=at_least(0))
     hold_minutes: float = key(
@@ -91,7 +94,7 @@ class Rule:
     group_wait: float = key(
         "Seconds for which a message waits for others about the same source and to the same "
         "recipient, of rules with this key: they are sent as one; 0: does not wait.", 0.0,
-        check=at_least(0))
+        check=between(0, 86400))
     max_age_hours: float = key(
         "Hours: older points send no message; below 0: as in [alerts]; 0: any age.", -1.0)
     muted: bool = key("Evaluate the rule and send no messages.", False)

@@ -26,8 +26,11 @@ _NAMED: tuple[tuple[Any, Any], ...] = (
 def checked_name(text: str) -> str:
     """A name that a source may have; raises CatalogueError."""
     name = " ".join(text.split())
-    if not name or not name.isprintable() or "/" in name or ";" in name:
+    if not canonical(name) or not name.isprintable() or "/" in name or ";" in name:
         raise CatalogueError(f"'{name}' is no name of a source; expected text without / and ;")
+    if name == "*" or name.casefold().startswith("tag:"):
+        raise CatalogueError(f"'{name}' is no name of a source: rules read it as "
+                             f"{'every target' if name == '*' else 'those of a tag'}")
     return name
 
 

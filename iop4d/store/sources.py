@@ -39,17 +39,17 @@ class SourceLine:
 
 
 def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
-    """A source by id or by any of its names; its name, and its catalogue entry if it has one.
+    """A source by any of its names or its id; its name, and its catalogue entry if it has one.
 
     A source that left the catalogue keeps its results and its page.
     """
-    if key.isdecimal() and len(key) <= _LONGEST_ID:
-        for source in catalogue.load(db).sources:
-            if source.id == int(key):
-                return source.name, source
     try:
         found = catalogue.find(db, key)
     except CatalogueError:
+        if key.isdecimal() and len(key) <= _LONGEST_ID:
+            for source in catalogue.load(db).sources:
+                if source.id == int(key):
+                    return source.name, source
         return (key, None) if db.get(Result, Result.source == key) is not None else None
     return found.name, found
 

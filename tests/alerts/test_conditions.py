@@ -154,3 +154,20 @@ def test_new_forms_are_understood(text: str, form: Form, unit: str) -> None:
     found = parse_condition(text)
     assert (found.form, found.unit) == (form, unit)
     assert parse_condition(str(found)) == found
+
+
+@pytest.mark.parametrize("text", ["(" * 5000 + "mag < 13" + ")" * 5000, "(" * 300,
+                                  " and ".join(["mag < 13"] * 3000)])
+def test_endless_conditions_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="it has too many parts; expected at most 100"):
+        parse_condition(text)
+
+
+def test_and_and_or_may_be_written_in_capitals() -> None:
+    assert parse_condition("p > 15 % AND (mag < 13 OR triggered)") == parse_condition(
+        "p > 15 % and (mag < 13 or triggered)")
+
+
+def test_digits_of_other_scripts_are_no_number() -> None:
+    with pytest.raises(ConfigError, match="expected a quantity"):
+        parse_condition("mag < \u0663")

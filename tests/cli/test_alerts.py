@@ -115,7 +115,7 @@ def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> 
     assert 'sources = ["BL Lac", "3C 345"]' in dry
     for key, said in (("max_er=3", "a rule has no key 'max_er'; it has name, source"),
                       ("cooldown=3", "the rule's key 'cooldown' is now called 'cooldown_hours'"),
-                      ("confirm=0", "the new rule: rule.confirm is 0; expected 1 or more"),
+                      ("confirm=0", "the new rule: rule.confirm is 0; expected 1 to 100"),
                       ("host_galaxy=2026-01-31",
                        "the rule's host_galaxy is 2026-01-31; expected text"),
                       ('name="bright"', "expected a name that no other [[rule]] has")):

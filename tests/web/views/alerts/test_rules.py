@@ -275,7 +275,7 @@ def test_a_form_is_checked_as_it_is_filled_in_with_the_words_of_the_command(
     right = client.post("/rule-form/check", headers=OURS, data=good).text
     assert "The rule is right. It fires when mag &lt; 12.0" in right
     for change, said in (({"condition": "magnitude < 3"}, "unknown quantity"),
-                         ({"condition": "new source", "confirm": "0"}, "1 or more"),
+                         ({"condition": "new source", "confirm": "0"}, "1 to 100"),
                          ({"source": "nobody"}, "The catalogue does not have: nobody")):
         answer = client.post("/rule-form/check", headers=OURS, data=good | change)
         assert (answer.status_code, said in html.unescape(answer.text)) == (200, True), change
