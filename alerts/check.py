@@ -107,11 +107,15 @@ def without_wrong_rules(site: Site) -> Site:
     return replace(site, rule=tuple(right), wrong_rules=tuple(wrong))
 
 
-def alerting_key(site: Site) -> str:
-    """A short name of what a site's file says of rules and messages, the same for the same."""
-    channels = [(channel.name, channel.kind, channel.recipients) for channel in site.channel]
-    said = repr((site.rule, site.tag, site.alerts, site.summary, channels))
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
+def alerting_keys(site: Site) -> dict[str, str]:
+    """What a site's file says of rules and messages: each part by its name, such as ``rule flare``,
+    with a short digest that is the same for the same. Secrets are not in it."""
+    parts = {"[alerts]": site.alerts, "[summary]": site.summary, "[triggers]": site.triggers,
+             **{f"rule {one.name}": one for one in site.rule},
+             **{f"tag {one.name}": one for one in site.tag},
+             **{f"channel {one.name}": (one.kind, one.recipients) for one in site.channel}}
+    return {name: hashlib.sha256(repr(said).encode()).hexdigest()[:8]
+            for name, said in parts.items()}
 
 
 def _check(rule: Rule, what: str, wanted: Collection[str], there: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
-from iop4d.alerts.check import alerting_key, without_wrong_rules
+from iop4d.alerts.check import alerting_keys, without_wrong_rules
 from iop4d.alerts.engine import AlertEngine
 from iop4d.alerts.relay import Relay
 from iop4d.alerts.rule_edits import RuleRequests
@@ -333,7 +333,7 @@ class Daemon:
         return {
             "node": self._site.site.node, "host": socket.gethostname(), "leads": self.leads,
             "leads_since": self._leading.since,
-            "alerting": alerting_key(self._site),
+            "alerting": alerting_keys(self._site),
             "senders": {subject: [archive, self._observes(subject)]
                         for subject, archive in senders(self._site).items()},
             "telescopes": [[one.name, one.latitude_deg, one.longitude_deg] for one in telescopes_of(

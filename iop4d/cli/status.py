@@ -190,8 +190,8 @@ def node_line(node: dict[str, Any]) -> str:
 
     seen = f", last seen {moment(node['seen_at'])} UTC" if node["seen_at"] else ""
     role = ", judges the rules and sends the messages" if node["leads"] else ""
-    differs = ("; its rules or channels are other ones, which have no effect meanwhile"
-               if node["differs"] else "")
+    differs = (f"; its site file differs in {', '.join(node['differs'])}, which has no effect "
+               "while another node judges the rules" if node["differs"] else "")
     host = f" on {node['host']}" if node["host"] else ""
     return (f"node     {node['node']}{' (this one)' if node['is_this'] else ''}: {node['state']}"
             f"{host}{seen}{role}{differs}")

@@ -62,7 +62,7 @@ class Node:
     """One of the daemons that share a database, as its last heartbeat tells.
 
     ``leads``: whether it judges the rules, sends the messages and makes the summaries; ``differs``:
-    whether what its site file says of them is not what that of the one that leads says.
+    what its site file says of them otherwise than that of the one that leads, such as ``rule x``.
     """
 
     node: str
@@ -71,7 +71,7 @@ class Node:
     host: str
     version: str
     leads: bool
-    differs: bool
+    differs: tuple[str, ...]
     archives: tuple[str, ...]
     is_this: bool
 
@@ -86,9 +86,16 @@ def listed(db: Connection, now: float) -> list[Node]:
         node=node, state=_state(beat, now), seen_at=beat.get("beat_at"),
         host=str(beat.get("host") or ""), version=str(beat.get("version") or ""),
         leads=beat is leader, is_this=node == db.node,
-        differs=bool(leader) and beat.get("alerting") != leader.get("alerting"),
+        differs=_differing(beat.get("alerting"), leader.get("alerting")),
         archives=tuple(str(one["name"]) for one in beat.get("archives") or ()))
         for node, beat in found.items()]
+
+
+def _differing(one: object, other: object) -> tuple[str, ...]:
+    """The names of what two files say otherwise, or one of them alone; none of what is not said."""
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return ()
+    return tuple(sorted(name for name in {*one, *other} if one.get(name) != other.get(name)))
 
 
 def _state(beat: Mapping[str, Any], now: float) -> DaemonState:

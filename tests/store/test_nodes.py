@@ -17,11 +17,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from iop4d.alerts.check import alerting_keys
 from iop4d.cli import cli
+from iop4d.config import Site
 from iop4d.config.load import load_site, parse_site
 from iop4d.config.store import ServerPlace
 from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.model.states import JobState, RequestKind
+from iop4d.operations.doctor.data import shared
+from iop4d.operations.doctor.findings import Level, Surroundings
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.servers import Mailbox
 from iop4d.simulator.service import Service
@@ -41,21 +45,6 @@ pytestmark = [
                        reason="no PostgreSQL server is installed"),
     # The driver minds connections that end with what held them.
     pytest.mark.filterwarnings("ignore:.*psycopg.Connection:ResourceWarning")]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer()
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def place(server: PostgresServer, request: pytest.FixtureRequest) -> ServerPlace:
-    """A schema of its own for each test; of no node."""
-    name = f"t{abs(hash(request.node.name))}"
-    return ServerPlace(f"{server.url}?options=-csearch_path%3D{name}")
 
 
 Open = Callable[[str], Database]
@@ -173,27 +162,70 @@ def test_what_a_site_without_a_node_left_is_given_to_one_by_name(node: Open) -> 
         nodes.rename(tx, "other", "granada")
 
 
+A = {"[alerts]": "1", "rule flare": "2", "tag near": "5"}
+B = {"[alerts]": "1", "rule flare": "3", "rule dip": "4"}
+
+
 def test_nodes_are_listed_with_when_they_were_seen(node: Open) -> None:
     """One that died led until another took over."""
     granada, now = node("granada"), time.time()
     for name, beat in {
-            "granada": {"leads": True, "leads_since": now - 5.0, "alerting": "b", "host": "osn",
+            "granada": {"leads": True, "leads_since": now - 5.0, "alerting": B, "host": "osn",
                         "archives": [{"name": "T090"}]},
             "calar": {"leads": True, "leads_since": now - 90.0, "beat_at": now - 8.0,
-                      "alerting": "a"},
-            "gone": {"beat_at": now - 99.0, "alerting": "b"},
-            "off": {"state": "stopped", "beat_at": now - 1e6, "alerting": "b"}}.items():
+                      "alerting": A},
+            "gone": {"beat_at": now - 99.0, "alerting": B},
+            "off": {"state": "stopped", "beat_at": now - 1e6, "alerting": "of before"}}.items():
         _beat(node(name), **beat)
     with granada.read() as db:
         found = {one.node: one for one in nodes.listed(db, now)}
     assert {name: (one.state, one.leads, one.differs) for name, one in found.items()} == {
-        "granada": ("running", True, False), "calar": ("running", False, True),
-        "gone": ("silent", False, False), "off": ("stopped", False, False)}
+        "granada": ("running", True, ()),
+        "calar": ("running", False, ("rule dip", "rule flare", "tag near")),
+        "gone": ("silent", False, ()), "off": ("stopped", False, ())}
     assert found["granada"].is_this
     assert found["granada"].archives == ("T090",)
     assert found["off"].seen_at == pytest.approx(now - 1e6)
     with node("").read() as db:
         assert nodes.listed(db, now) == []
+
+
+def test_doctor_names_the_rules_and_channels_in_which_nodes_differ(
+        place: ServerPlace, node: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader learns which file says what otherwise, before the other node takes over."""
+    monkeypatch.delenv("IOP4D_STORE", raising=False)
+    now, own = time.time(), f"[site]\nnode = 'granada'\n[store]\nurl = '{place.url}'\n"
+    site = _site(tmp_path, own + RULES.format(limit=13))
+    for limit, level, named in ((13, Level.GOOD, "2 nodes share the database, with the same rules"),
+                                (12, Level.WARNING, "'calar' differs from that of 'granada', "
+                                 "which judges the rules, in rule flare: ")):
+        other = _site(tmp_path, own + RULES.format(limit=limit))
+        _beat(node("granada"), leads=True, leads_since=now, alerting=alerting_keys(site))
+        _beat(node("calar"), alerting=alerting_keys(other))
+        (found,) = shared(Surroundings(site=site, clock=lambda: now))
+        assert found.level is level
+        assert named in found.what
+    assert "'iop4d docs postgresql'" in found.do
+
+
+def _site(root: Path, text: str) -> Site:
+    (root / "iop4d.toml").write_text(text)
+    return load_site(root)
+
+
+RULES = """
+[[channel]]
+name = "mail"
+kind = "email"
+host = "mail.example.org"
+sender = "iop4d@example.org"
+to = ["ana@example.org"]
+
+[[rule]]
+name = "flare"
+condition = "mag < {limit}"
+channels = ["mail"]
+"""
 
 
 # What each has for itself.

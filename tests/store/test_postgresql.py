@@ -25,21 +25,6 @@ pytestmark = pytest.mark.skipif(programs() is None and not is_required(),
                                 reason="no PostgreSQL server is installed")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer(durable=True)
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def place(server: PostgresServer, request: pytest.FixtureRequest) -> ServerPlace:
-    """A schema of its own for each test."""
-    name = f"t{abs(hash(request.node.name))}"
-    return ServerPlace(f"{server.url}?options=-csearch_path%3D{name}")
-
-
 @pytest.fixture
 def database(place: ServerPlace) -> Iterator[Database]:
     made = Database(place)

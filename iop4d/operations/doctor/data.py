@@ -13,10 +13,12 @@ from iop4d.operations.backup import of_site
 from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good, warning
 from iop4d.store import catalogue, files
 from iop4d.store.database import Database, is_there
+from iop4d.store.nodes import listed
 from iop4d.store.status import LIVE, daemon_state, heartbeat
 from iop4d.system.lock import is_locked
 
 _DAEMON, _STORE, _FILES, _INDEX, _BACKUPS = "daemon", "store", "files", "index files", "backups"
+_NODES = "nodes"
 _LATE = 2.5 * 86400.0  # seconds since the last backup
 _NAMED = 8  # things that are named of many
 
@@ -42,6 +44,28 @@ def daemon(around: Surroundings) -> Iterator[Finding]:
             yield fault(_DAEMON, str(why), "mend that; the daemon continues by itself")
     if state in LIVE:
         yield good(_DAEMON, f"it runs, process {beat.get('pid')}")
+
+
+def shared(around: Surroundings) -> Iterator[Finding]:
+    """Whether the site files of the daemons that share the database say the same of alerts."""
+    site = around.site
+    if not site.site.node:
+        yield good(_NODES, "no other daemon shares the database")
+        return
+    if not is_there(site.database):
+        return
+    with Database(site.database, read_only=True).read() as db:
+        found = listed(db, around.clock())
+    leader = next((one.node for one in found if one.leads), "")
+    different = [one for one in found if one.differs]
+    for one in different:
+        yield warning(_NODES, f"the site file of the node '{one.node}' differs from that of "
+                      f"'{leader}', which judges the rules, in {', '.join(one.differs)}: other "
+                      "alerts are sent as soon as it takes over",
+                      "write the same into both files ('iop4d docs postgresql'), and: iop4d reload")
+    if found and not different:
+        yield good(_NODES, f"{len(found)} nodes share the database" + (
+            ", with the same rules and channels" if leader else "; none judges the rules now"))
 
 
 def store(around: Surroundings) -> Iterator[Finding]:

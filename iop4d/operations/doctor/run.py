@@ -10,7 +10,7 @@ from iop4d.operations.doctor.findings import Check, Finding, Surroundings, fault
 
 CHECKS: dict[str, Check] = {
     "versions": program.versions, "site file": program.site_file, "units": program.units_of_site,
-    "daemon": data.daemon, "store": data.store, "files": data.missing_files,
+    "daemon": data.daemon, "nodes": data.shared, "store": data.store, "files": data.missing_files,
     "backups": data.backups, "disk": machine.disk, "clock": machine.clock,
     "inotify": machine.watches, "index files": data.index_files,
     "credentials": outside.credentials, "archives": outside.archives,
