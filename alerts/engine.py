@@ -125,6 +125,7 @@ class AlertEngine:
 
     def run_once(self, tx: Transaction) -> None:
         """Look at every active or pending alert, and at what people flagged since the last look."""
+        self._subjects.read(tx)
         for alert in alerts.unfinished_of_points(tx):
             with isolated(tx, self._clock(), rule=alert.rule, source=alert.source,
                           band=alert.band):
@@ -137,7 +138,10 @@ class AlertEngine:
         if compiled is None and alert.rule in self._wrong:
             return  # it continues once its rule is mended
         if compiled is None or compiled.condition.form is Form.SYSTEM:
-            self._end_without_rule(tx, alert)
+            self._end_without_rule(tx, alert, without_rule(alert, self._disabled))
+        elif not self._watches(compiled, alert):
+            self._end_without_rule(tx, alert, f"the rule '{alert.rule}' does not watch "
+                                   f"{alert.source} {alert.band} any more")
         elif alert.state == AlertState.PENDING:
             self._tell_pending(tx, compiled, alert)
         elif why := _withdrawn_because(tx, compiled, alert, self.until):
@@ -155,9 +159,16 @@ class AlertEngine:
                 and not _withdrawn_because(tx, compiled, alert, self.until)):
             self._notifier.notify(tx, compiled, alert, MessageKind.PENDING)
 
-    def _end_without_rule(self, tx: Transaction, alert: Alert) -> None:
+    def _watches(self, compiled: CompiledRule, alert: Alert) -> bool:
+        """Whether a rule is about the source and the band of an alert, as it is now."""
+        if ("-" in alert.band) != (compiled.condition.bands is not None):
+            return False
+        label = compiled.condition.quantity if "-" in alert.band else compiled.rule.band
+        return label in ("*", alert.band) and self._subjects.is_watched(compiled, alert.source)
+
+    def _end_without_rule(self, tx: Transaction, alert: Alert, why: str) -> None:
         """The site file does not have the alert's rule any more, or not enabled, or it is about the
-        system now."""
+        system now, or about other sources."""
         now = self._clock()
         if alert.state == AlertState.PENDING:
             episodes.move(tx, alert, AlertState.INACTIVE, now=now)
@@ -165,7 +176,7 @@ class AlertEngine:
         span = points.jd_span(tx, alert.points)
         episodes.move(tx, alert, AlertState.RESOLVED, now=now, resolved_at=now,
                       resolved_jd=span[1] if span else alert.fired_jd,
-                      reason=without_rule(alert, self._disabled))
+                      reason=why)
 
     def _measured_again(self, tx: Transaction, compiled: CompiledRule, alert: Alert, since: float,
                         written: frozenset[int], reader: PointReader) -> list[RulePoint]:

@@ -79,7 +79,13 @@ def revise(tx: Transaction, alert: Alert, *, now: float, **columns: object) -> A
     return alert
 
 
+def first_name(alert: Alert) -> str:
+    """The source of an alert as it was called when the alert began: a source may be renamed, what
+    was sent and drafted has the name of then."""
+    return str(alert.called or alert.source)
+
+
 def tag(alert: Alert) -> str:
     """By what people name an alert when they answer, such as #a1b2c3."""
-    key = f"{alert.rule}\x1f{alert.source}\x1f{alert.band}\x1f{alert.episode}"
+    key = f"{alert.rule}\x1f{first_name(alert)}\x1f{alert.band}\x1f{alert.episode}"
     return "#" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:6]

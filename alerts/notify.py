@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from iop4d.alerts import compose
+from iop4d.alerts.episodes import first_name
 from iop4d.alerts.rules import CompiledRule, RulePoint
 from iop4d.config import Channel, Site
 from iop4d.config.alerting import rank
@@ -77,7 +78,7 @@ class Notifier:
         for name in rule.channels:
             channel = self._channels[name]
             for recipient in channel.recipients:
-                key = dedup_key(alert.rule, alert.source, alert.band, alert.episode, kind,
+                key = dedup_key(alert.rule, first_name(alert), alert.band, alert.episode, kind,
                                 int(now) if kind in _REPEATED else 0, name, recipient)
                 outbox.queue(
                     tx, dedup_key=key, alert=alert.id, channel=name, recipient=recipient,

@@ -27,6 +27,7 @@ from iop4d.alerts.atel.facts import DraftFacts, Letterhead, PhotometryFacts, Tel
 from iop4d.alerts.atel.figure import FigureRequest, Pictures, figure_of, pack, pictures_of
 from iop4d.alerts.atel.gather import of_alert
 from iop4d.alerts.atel.text import Draft, ascii_of
+from iop4d.alerts.episodes import first_name
 from iop4d.alerts.subjects import display_name
 from iop4d.config import Site
 from iop4d.fits.atomic import write_atomic
@@ -320,7 +321,8 @@ class Drafter:
 
     def _gather(self, db: Connection, id_: int) -> _MissingDraft:
         row = alerts.by_id(db, id_)
-        alert = {name: getattr(row, name) for name in ("rule", "source", "band", "episode")}
+        alert = {"rule": row.rule, "source": first_name(row), "band": row.band,
+                 "episode": row.episode}
         name = display_name(db, self._rules[row.rule], row.source)
         try:
             return _MissingDraft(id=id_, alert=alert, facts=of_alert(db, row, called=name))

@@ -74,9 +74,9 @@ def find(db: Connection, id_: int) -> Alert | None:
 
 
 def of_episode(db: Connection, *, rule: str, source: str, band: str, episode: int) -> Alert | None:
-    """The alert of an episode of a rule."""
-    return db.get(Alert, (Alert.rule == rule) & (Alert.source == source) & (Alert.band == band)
-                  & (Alert.episode == episode))
+    """The alert of an episode of a rule, on a source as it was called when the episode began."""
+    return db.get(Alert, (Alert.rule == rule) & (Alert.band == band) & (Alert.episode == episode)
+                  & ((Alert.called == source) | (Alert.called == "") & (Alert.source == source)))
 
 
 def by_id(db: Connection, id_: int) -> Alert:

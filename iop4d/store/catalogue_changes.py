@@ -11,9 +11,10 @@ from iop4d.model.source import Source, canonical
 from iop4d.store import audit, catalogue, catalogue_edit, events, schema
 from iop4d.store.catalogue_cells import cells_of, list_of, source_of
 from iop4d.store.database import Connection, Transaction
+from iop4d.store.former_names import RENAME, names_before
 from iop4d.store.schema import Audit
 
-EDIT, ADD, REMOVE, RENAME = "edit source", "add source", "remove source", "rename source"
+EDIT, ADD, REMOVE = "edit source", "add source", "remove source"
 EXCLUDE, INCLUDE = "exclude calibrator", "include calibrator"
 ADOPT, UNDO = "add calibrators", "undo change of the catalogue"
 IMPORT = "import sources"
@@ -128,6 +129,7 @@ def rename(tx: Transaction, source: Source, name: str, *, by: str, at: float, wh
     """Give a source another name, with all its results; how many those are."""
     was = {source.name: cells_of(source)}
     count = catalogue_edit.rename(tx, source, name, keep=keep)
+    events.emit(tx, "catalogue", at, source=name)
     audit.record(tx, at=at, by=by, act=RENAME, subject=f"source {name}", was=_plain(was),
                  now=_plain({name: cells_of(catalogue.find(tx, name))}), why=why)
     return count
@@ -180,15 +182,17 @@ def undo(tx: Transaction, change: Change, *, by: str, at: float, why: str = "") 
 
 def of_source(db: Connection, name: str, most: int = 20) -> list[Change]:
     """The changes of a source and of the stars that calibrate it, newest first."""
+    names = {name, *names_before(db, name)}
     rows = db.select(Audit).where(Audit.act.in_(ACTS)).order_by(Audit.id.desc()).limit(_LOOKED_AT)
-    found = [_about(change, name) for row in rows if name in (change := _change(row)).targets]
+    found = [_about(change, names) for row in rows if names & {*(change := _change(row)).targets}]
     return found[:most]
 
 
-def _about(change: Change, name: str) -> Change:
-    """What of a change is about a source and the stars that calibrate it."""
+def _about(change: Change, names: set[str]) -> Change:
+    """What of a change is about a source, by its names of all times, and the stars that calibrate
+    it."""
     mine = {own for cells in (change.was, change.now) for own, row in cells.items()
-            if own == name or name in list_of((row or {}).get("calibrates", ""))}
+            if own in names or names & {*list_of((row or {}).get("calibrates", ""))}}
     return replace(change, was={own: row for own, row in change.was.items() if own in mine},
                    now={own: row for own, row in change.now.items() if own in mine})
 

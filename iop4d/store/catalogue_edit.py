@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,17 @@ from iop4d.model.source import Source, canonical
 from iop4d.store import catalogue, schema
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.results import standing
-from iop4d.store.schema import Alert, Frame, Group, Measurement, Mute, Outbox, Result, Series
+from iop4d.store.schema import (
+    Alert,
+    Frame,
+    Group,
+    Measurement,
+    Mute,
+    Outbox,
+    Result,
+    ResultHistory,
+    Series,
+)
 from iop4d.store.trigger_table import Trigger
 
 #: Where a source's name stands in what was measured and told of it.
@@ -21,6 +32,9 @@ _NAMED: tuple[tuple[Any, Any], ...] = (
     (Measurement, Measurement.source), (Group, Group.source), (Result, Result.source),
     (Series, Series.source), (Frame, Frame.target), (Alert, Alert.source), (Mute, Mute.source),
     (Outbox, Outbox.grouped_by), (Trigger, Trigger.source))
+#: Those in which another source of that name is another one for ever.
+_MEASURED = tuple((table, column) for table, column in _NAMED
+                  if table in (Measurement, Group, Result, Series, Alert))
 
 
 def checked_name(text: str) -> str:
@@ -64,6 +78,12 @@ def named_by(source: Source, site: Site) -> list[str]:
         found.append("[daemon] priority_targets")
     if any(is_it(name.partition("/")[2]) for name in site.polarimetry.method if "/" in name):
         found.append("[polarimetry] method")
+    if any(map(is_it, site.web.public_sources)):
+        found.append("[web] public_sources")
+    if any(is_it(name) for want in site.want for name in want.sources):
+        found.append("[[want]] sources")
+    found += [f"[atel.{key}]" for key in ("calibration", "related_atels")
+              if any(map(is_it, getattr(site.atel, key)))]
     return found
 
 
@@ -76,10 +96,10 @@ def rename(tx: Transaction, source: Source, name: str, *, keep: bool = True) -> 
     old = source.name
     others = [one for one in catalogue.load(tx).sources if one.name != old]
     catalogue.check_names((replace(source, name=name), *others))
-    for table, column in _NAMED[:4]:
+    for table, column in _MEASURED:
         if canonical(name) != canonical(old) and tx.get(table, column == name) is not None:
-            raise CatalogueError(f"there are results or measurements of '{name}' already, of a "
-                                 "source that left the catalogue; expected another name")
+            raise CatalogueError(f"there are results, measurements or alerts of '{name}' already, "
+                                 "of a source that left the catalogue; expected another name")
     names = dict.fromkeys((*((old,) if keep else ()), *source.other_names))
     values: dict[str, Any] = {"name": name, "other_names": [
         one for one in names if canonical(one) != canonical(name)]}
@@ -93,6 +113,17 @@ def rename(tx: Transaction, source: Source, name: str, *, keep: bool = True) -> 
                                            f"/{name}{end or chr(10)}")).where(
             table.source == old).execute()
         tx.update(table, key=pw.fn.RTRIM(table.key, "\n")).where(table.source == old).execute()
+    tx.update(Alert, called=old).where((Alert.source == old) & (Alert.called == "")).execute()
     for table, column in _NAMED:
         tx.update(table, **{column.name: name}).where(column == old).execute()
+    if source.calibrates:
+        _rename_in_results(tx, old, name)
     return count
+
+
+def _rename_in_results(tx: Transaction, old: str, name: str) -> None:
+    """Give a calibrator its new name in what says which zero point each result has of whom."""
+    before, after = (f'"source":{json.dumps(one)}' for one in (old, name))
+    for table, column in ((Result, Result.calibrators), (ResultHistory, ResultHistory.was)):
+        tx.update(table, **{column.name: pw.fn.REPLACE(column, before, after)}).where(
+            pw.fn.REPLACE(column, before, "") != column).execute()

@@ -396,6 +396,8 @@ class Alert(Table):
 
     rule = pw.TextField()
     source = pw.TextField()
+    # The name of the source when it began, if that was renamed since: messages and drafts have it.
+    called = pw.TextField(default="")
     band = pw.TextField()
     episode = pw.IntegerField()
     state = pw.TextField()  # pending, firing, acknowledged, snoozed, resolved, withdrawn, inactive

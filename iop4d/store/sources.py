@@ -11,7 +11,7 @@ import peewee as pw
 from iop4d.model.errors import CatalogueError
 from iop4d.model.flags import NEVER_ALERTS
 from iop4d.model.source import Source, SourceKind
-from iop4d.store import catalogue, schema
+from iop4d.store import catalogue, former_names, schema
 from iop4d.store.database import Connection
 from iop4d.store.results import STANDS, standing
 from iop4d.store.schema import Alert, Frame, Result
@@ -41,7 +41,8 @@ class SourceLine:
 def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
     """A source by any of its names or its id; its name, and its catalogue entry if it has one.
 
-    A source that left the catalogue keeps its results and its page.
+    A source that left the catalogue keeps its results and its page; one that was renamed is found
+    by its names from before, too, unless another has them.
     """
     try:
         found = catalogue.find(db, key)
@@ -50,7 +51,10 @@ def find(db: Connection, key: str) -> tuple[str, Source | None] | None:
             for source in catalogue.load(db).sources:
                 if source.id == int(key):
                     return source.name, source
-        return (key, None) if db.get(Result, Result.source == key) is not None else None
+        if db.get(Result, Result.source == key) is not None:
+            return key, None
+        now = former_names.name_now(db, key)
+        return find(db, now) if now else None
     return found.name, found
 
 

@@ -132,3 +132,16 @@ def test_a_dry_run_of_an_import_changes_nothing(site: Path) -> None:
     assert list(names(site)) == ["Target", "Star", "Alone"]
     (site / "bad.csv").write_text("name,ra,dec,kind\nX,500,20,target\n", encoding="utf-8")
     assert call(site, "import", site / "bad.csv", "--dry-run").exit_code == 1
+
+
+@pytest.mark.parametrize(("lines", "where"), [
+    ('[web]\npublic_sources = ["other"]', "[web] public_sources"),
+    ('[[want]]\nsources = ["target"]\nmag_err = 0.01', "[[want]] sources"),
+    ('[atel.calibration]\nOther = "the literature"', "[atel.calibration]"),
+    ('[atel.related_atels]\ntarget = "14773"', "[atel.related_atels]")])
+def test_every_key_of_the_site_file_that_names_a_source_is_listed(
+        site: Path, lines: str, where: str) -> None:
+    (site / "iop4d.toml").write_text(f"{lines}\n", encoding="utf-8")
+    for words in (("remove", "Target"), ("rename", "Target", "X", "--forget")):
+        assert where in str(call(site, *words).exception)
+    assert call(site, "rename", "Target", "X").exit_code == 0, "Target is one of its names still"

@@ -15,7 +15,7 @@ from iop4d.alerts.check import rules_of
 from iop4d.alerts.rendering import moment
 from iop4d.model.errors import Iop4dError
 from iop4d.model.units import jd_of_unix
-from iop4d.store import alert_pages, audit
+from iop4d.store import alert_pages, audit, sources
 from iop4d.store import alerts as stored_alerts
 from iop4d.store.alert_pages import EpisodeFilter
 from iop4d.store.database import Connection
@@ -54,7 +54,7 @@ def _page(db: Connection, **forms: Any) -> str:
     state = args.get("state", "")
     which = EpisodeFilter(state=state if state in alert_pages.STATES else "",
                           rule=args.get("rule", "")[:LONGEST_NAME],
-                          source=args.get("source", "")[:LONGEST_NAME])
+                          source=sources.name_of(db, args.get("source", "")[:LONGEST_NAME]))
     page = alert_pages.episodes(db, which, page_number(), _PAGE)
     return render(db, "alerts.html", page=page, which=which, counts=alert_pages.counts(db),
                   shown=[_shown(db, one, height=90, most=_FEW) for one in page.rows],

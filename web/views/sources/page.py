@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from flask import Blueprint, abort, request
+from werkzeug.wrappers import Response
 
 from iop4d.alerts.summary.statistics import camera_nights
 from iop4d.model.source import SourceKind
@@ -15,6 +16,7 @@ from iop4d.store.results import frame_ids
 from iop4d.web.context import reading, render
 from iop4d.web.policy import Access, sees
 from iop4d.web.views.sources.curves import chosen, relax_for_plots, shown
+from iop4d.web.views.sources.moved import moved_to
 
 blueprint = Blueprint("sources", __name__)
 
@@ -25,13 +27,15 @@ _EPISODES = 10  # of alerts
 
 @blueprint.get("/sources/<path:key>")
 @reading
-def source(db: Connection, key: str) -> str:
+def source(db: Connection, key: str) -> str | Response:
     """A source: its light curve, results, catalogue entry and calibrators."""
     found = sources.find(db, key)
     if found is None:
         abort(404, f"No source has the id or name {key}.")
-    relax_for_plots()
     name, entry = found
+    if (moved := moved_to(db, "sources.source", key, name)) is not None:
+        return moved
+    relax_for_plots()
     choice = chosen([found])
     known = catalogue.load(db)
     targets = [one.name for one in known.sources if one.kind is SourceKind.TARGET]

@@ -24,6 +24,7 @@ from iop4d.web.curves.choice import Choice
 from iop4d.web.heavy import heavy
 from iop4d.web.still_curve import still_curve
 from iop4d.web.views.sources.curves import chosen, of_choice
+from iop4d.web.views.sources.moved import moved_to
 
 blueprint = Blueprint("public", __name__)
 
@@ -38,6 +39,8 @@ _ALL = "*"
 def page(db: Connection, key: str) -> AnyResponse | str:
     """The light curve of a source between two times, and the means of its nights."""
     name, entry = _public(db, key)
+    if (moved := moved_to(db, ".page", key, name)) is not None:
+        return moved
     choice = chosen([(name, entry)])
     if choice.since is None or choice.until is None:
         now = jd_of_unix(time.time())
