@@ -116,6 +116,8 @@ def test_a_rule_is_added_to_the_site_file_and_a_wrong_one_is_not(site: Path) -> 
     for key, said in (("max_er=3", "a rule has no key 'max_er'; it has name, source"),
                       ("cooldown=3", "the rule's key 'cooldown' is now called 'cooldown_hours'"),
                       ("confirm=0", "the new rule: rule.confirm is 0; expected 1 to 100"),
+                      ('band="<b>"', "rule.band is '<b>'; expected the name of a band, such as R"),
+                      ("group_wait=1e9", "expected 0 to 86400"),
                       ("host_galaxy=2026-01-31",
                        "the rule's host_galaxy is 2026-01-31; expected text"),
                       ('name="bright"', "expected a name that no other [[rule]] has")):

@@ -93,7 +93,7 @@ def test_a_source_is_renamed_with_all_that_was_measured_of_it(site: Path) -> Non
     ("Target", "Alone", (), "share a name"), ("Nope", "X", (), "no source is named 'Nope'"),
     ("Target", "*", (), "rules read it as every target"),
     ("Target", "Tag:x", (), "rules read it as those of a tag"),
-    ("Target", "--", (), "is no name of a source"),
+    ("Target", "_ _", (), "is no name of a source"),
     ("Target", "a/b", (), "is no name of a source"), ("Target", " ", (), "is no name of a source"),
     ("Other", "X", ("--forget",), "is named by the rule 'r'")])
 def test_a_name_that_cannot_be_is_refused_and_nothing_is_changed(

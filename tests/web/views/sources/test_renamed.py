@@ -119,6 +119,13 @@ def test_a_calibrator_that_is_renamed_keeps_what_it_did(own: Site) -> None:
                     for use in row.calibrators] == version[row.id]
 
 
+def test_a_source_whose_name_is_a_number_has_its_page(own: Site) -> None:
+    rename(own, OLD, "3")
+    client = client_of(own)
+    assert "<h1>3 " in client.get("/sources/3").text
+    assert client.get("/sources/2").status_code == 200, "others are found by their ids"
+
+
 def test_the_page_of_a_source_under_its_old_name_is_not_a_loop(own: Site) -> None:
     client = client_of(own)
     enter(client)
