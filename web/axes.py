@@ -62,16 +62,16 @@ def ticks(scale: Scale, count: int) -> list[tuple[float, str]]:
     return found
 
 
-def date_ticks(scale: Scale, count: int) -> Iterator[tuple[float, str]]:
-    """At most about so many moments of a scale of JD: its dates, or dates and hours of one night.
-
-    They are whole hours or days of UTC.
+def date_ticks(scale: Scale, count: int, *, hours: str = "%m-%d %H:%M"
+               ) -> Iterator[tuple[float, str]]:
+    """At most about so many moments of a scale of JD: dates, or with ``hours`` where these tell
+    them apart. They are whole hours or days of UTC.
     """
     begin, end = unix_of_jd(scale.low), unix_of_jd(scale.high)
     rough = (end - begin) / count
     step = next((one for one in _STEPS if one >= rough), math.ceil(rough / _YEAR) * _YEAR)
     at = math.ceil(begin / step) * step
-    form = "%Y-%m-%d" if step >= _DAY else "%m-%d %H:%M"
+    form = "%Y-%m-%d" if step >= _DAY else hours
     while at <= end:
         yield jd_of_unix(at), utc_of_unix(at, form)
         at += step

@@ -182,7 +182,7 @@ def _legend(curve: Curve) -> Iterator[str]:
 def _moments(x: Scale, axis: str) -> Iterator[tuple[float, str]]:
     """Where ticks of time stand, in JD, with their words."""
     if axis == "utc":
-        yield from date_ticks(x, 6)
+        yield from date_ticks(x, 6, hours="%Y-%m-%d %H:%M")  # the picture is kept for years
         return
     zero = 0.0 if axis == "jd" else 2400000.5
     days = Scale(low=x.low - zero, high=x.high - zero, start=0.0, end=1.0)
