@@ -199,6 +199,8 @@ def sampled_rows(file: FitsFile, rows: list[int]) -> FloatImage:
 
 def _read_steady(path: Path) -> bytes:
     """A file's bytes; raises StageError when it changed while it was read."""
+    if not (path.is_file() or path.is_dir()) and path.exists():  # to open it may wait for ever
+        raise FrameError("is no file with contents of its own, but a pipe, a socket or a device")
     with path.open("rb") as file:
         before = os.fstat(file.fileno())
         if before.st_size > MAX_BYTES:

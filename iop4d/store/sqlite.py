@@ -130,6 +130,10 @@ class Sqlite:
             return StoreUnavailableError("the disk is full: the database cannot be written")
         if "readonly" in text:
             return StoreUnavailableError("the database cannot be written by this account")
+        if "not a database" in text or "malformed" in text:
+            return StoreUnavailableError(
+                f"the database is damaged ({text}): stop the daemon, and restore the newest "
+                "backup that is sound: iop4d backup --list, iop4d restore")
         return StoreUnavailableError(f"the database cannot be read: {text}")
 
     def tidy(self) -> None:

@@ -46,8 +46,10 @@ def test_what_keeps_a_statement_from_being_carried_out_is_one_exception(
 def test_a_file_that_is_no_database_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "iop4d.db").write_bytes(b"not a database" * 1000)
     database = Database(tmp_path / "iop4d.db", read_only=True)
-    with pytest.raises(StoreUnavailableError, match="cannot be read"), database.read() as db:
+    with pytest.raises(StoreUnavailableError, match="is damaged") as found, \
+            database.read() as db:
         list(db.select(Frame))
+    assert "iop4d backup --list, iop4d restore" in str(found.value)
 
 
 def test_no_table_is_bound_and_a_query_without_a_connection_is_refused(tmp_path: Path) -> None:
