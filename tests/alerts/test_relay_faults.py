@@ -62,11 +62,11 @@ def test_a_fault_in_a_channel_is_told_tried_seldom_and_holds_up_no_other(
 
 def test_a_channel_that_hangs_is_told_of(posts: list[Post], tmp_path: Path, clock: FakeClock,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "_WHOLE", 0.05)
+    monkeypatch.setattr(relay, "_WHOLE", 0.01)  # of the ten seconds for a server's answer
     it = post(posts, tmp_path, clock, rule(), channel(), team=HungChannel())
     it.fire()
     assert it.send() == 0
-    assert it.states() == [("queued", 1, "channel 'team': the delivery timed out after 0.05 s")]
+    assert it.states() == [("queued", 1, "channel 'team': the delivery timed out after 0.1 s")]
     assert first(it.night.database, Outbox).unsure
 
 
