@@ -368,4 +368,6 @@ def _add_policy(app: Flask) -> None:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Cache-Control", "no-store")
+        if response.headers["Cache-Control"] == "no-cache" and request.endpoint != "static":
+            response.headers["Cache-Control"] = "private, no-cache"  # files of the site
         return response

@@ -377,6 +377,18 @@ def test_polarisation_alone_makes_a_telegram(tx: Transaction) -> None:
     assert any("There is no new good magnitude" in note for note in draft.notes)
 
 
+@pytest.mark.parametrize(("low", "high", "err", "ranged"), [
+    (0.10, 0.12, 0.004, True), (0.12, 0.121, 0.004, False), (0.005, 0.006, 0.004, False)])
+def test_degrees_of_polarisation_range_only_where_they_differ_and_are_significant(
+        tx: Transaction, low: float, high: float, err: float, ranged: bool) -> None:
+    for hours, p in ((9.0, low), (10.0, high)):
+        measure(tx, 0, hours, None, mag_err=None, **polarised(p, err))
+    body = write(gather(tx, asked(tx)), HEAD).body
+    assert ("ranged between" in body) is ranged
+    assert ("It is the last of 2 measurements of the night in this band"
+            + (";" if ranged else ".")) in body
+
+
 def test_a_limit_alone_makes_a_telegram_too(tx: Transaction) -> None:
     without_stars(tx, 0, 9.0, 0.005)
     body = write(gather(tx, asked(tx)), HEAD).body

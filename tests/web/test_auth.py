@@ -287,3 +287,11 @@ def test_no_answer_but_that_to_the_form_sets_the_cookie(client: FlaskClient, pat
         if "public" in answer.headers["Cache-Control"]:
             assert "Cookie" not in answer.vary
     assert "sign-out" in client.get("/").text
+
+
+@pytest.mark.parametrize(("path", "said"), [
+    ("/frames/1/raw", "private, no-cache"), ("/static/live.js", "no-cache")])
+def test_no_shared_cache_keeps_a_file_of_the_site(client: FlaskClient, path: str,
+                                                  said: str) -> None:
+    with client.get(path) as answer:
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, said)
