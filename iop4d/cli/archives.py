@@ -81,17 +81,24 @@ def _line(archive: Archive, state: dict[str, Any]) -> str:
 
 
 @archives.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @json_option
 @site_options
 @click.pass_context
-def check(ctx: click.Context, name: str, as_json: bool, site_after: str | None,
+def check(ctx: click.Context, name: str | None, as_json: bool, site_after: str | None,
           overrides_after: tuple[str, ...]) -> None:
-    """Log in to the archive NAME and show what would be downloaded. Downloads nothing."""
+    """Log in to the archive NAME and show what would be downloaded. Downloads nothing.
+
+    NAME may be left out where there is one archive alone.
+    """
     from iop4d.archives.nights import find_archive
 
     site = load(ctx, site_after, overrides_after)
-    archive = find_archive(name, site.archive)
+    names = [one.name for one in site.archive]
+    if name is None and len(names) != 1:
+        raise Iop4dError(f"name one of the archives: {', '.join(names)}" if names else
+                         "there is no archive: add an [[archive]] section to the site file")
+    archive = find_archive(name or names[0], site.archive)
     if isinstance(archive, FolderArchive):
         _check_folder(archive, as_json)
         return

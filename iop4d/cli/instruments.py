@@ -151,7 +151,7 @@ def split_(files: tuple[Path, ...], into: Path | None, as_json: bool) -> None:
 
 @instruments.command("draft")
 @click.argument("files", metavar="FRAME...", nargs=-1, required=True,
-                type=click.Path(exists=True, dir_okay=False, path_type=Path))
+                type=click.Path(exists=True, path_type=Path))
 @verbosity
 def draft_(files: tuple[Path, ...]) -> None:
     """Write a [[camera]] section for the camera that took some frames.
@@ -163,11 +163,19 @@ def draft_(files: tuple[Path, ...]) -> None:
     from iop4d.instruments.draft import draft
     from iop4d.reduction.drafting import look_at
 
+    for folder in (path for path in files if path.is_dir()):
+        raise Iop4dError(f"{folder} is a folder: give some of its frames, one of each kind and "
+                         f"filter, such as {_example(folder)}")
     seen = [look_at(path.resolve()) for path in files]
     section = draft(seen)
     click.echo(section, nl=False)
     for line in _readings(section, seen):
         click.echo(f"# {line}")
+
+
+def _example(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    return str(folder / (names[0] if names else "bias-001.fits"))
 
 
 def _readings(section: str, seen: list[Seen]) -> list[str]:

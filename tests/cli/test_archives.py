@@ -220,3 +220,17 @@ def test_a_folder_is_checked_too(tmp_path: Path) -> None:
     code, said = run(tmp_path, "check", "a")
     assert (code, "2 files, 1 of them match" in said) == (0, True)
     assert "is a local folder" in run(tmp_path, "discover", "a")[1]
+
+
+def test_the_only_archive_needs_no_name_and_of_several_the_names_are_shown(tmp_path: Path) -> None:
+    section = '[[archive]]\nname = "{0}"\npath = "{0}"\n'
+    (tmp_path / "a").mkdir()
+    assert "there is no archive: add" in checked(tmp_path, "")
+    assert "a: 0 files" in checked(tmp_path, section.format("a"))
+    both = section.format("a") + section.format("b")
+    assert checked(tmp_path, both).endswith("name one of the archives: a, b")
+
+
+def checked(folder: Path, text: str) -> str:
+    (folder / "iop4d.toml").write_text(text)
+    return run(folder, "check")[1]

@@ -85,6 +85,7 @@ def folder(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> Path:
     (("reduce", "/dev/shm"), 1, "no frames there"),
     (("instruments", "check", "/etc/passwd"), 1, ""),
     (("instruments", "draft", "/etc/passwd"), 1, "is text, not FITS"),
+    (("instruments", "draft", "/etc/ssl"), 1, "is a folder: give some of its frames"),
     (("explain", "abc"), 2, "'abc'"),
     (("explain", "1", "--plot", "/nope/x.png"), 1, "there is no result 1"),
     (("flag", "1"), 1, "there is no result 1"),
