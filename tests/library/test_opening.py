@@ -54,7 +54,7 @@ def _set_version(folder: Path, version: int) -> None:
 @pytest.mark.sqlite
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (_site(tmp_path) / "iop4d.db").write_bytes(b"hello" * 500)
-    with pytest.raises(StoreUnavailableError, match="cannot be read"):
+    with pytest.raises(StoreUnavailableError, match=r"is damaged .*: stop the daemon"):
         iop4d.open(tmp_path)
 
 

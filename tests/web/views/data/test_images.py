@@ -69,8 +69,8 @@ def test_marks_say_where_sources_lie_and_how_the_sky_does(client: FlaskClient) -
 def test_pairs_join_the_two_images_of_a_source(site: Site, client: FlaskClient) -> None:
     for beam, x in (("O", 210.0), ("E", 190.0)):
         execute(site, "INSERT INTO measurement (frame_id, source, beam, x, y, flux, flags, "
-                "neighbours, growth) SELECT frame_id, source, ?, ?, y, flux, 0, 0, '[]' FROM "
-                "measurement WHERE frame_id = ? AND beam = ''", beam, x, FRAME)
+                "confusion_err, neighbours, growth) SELECT frame_id, source, ?, ?, y, flux, 0, 0, "
+                "0, '[]' FROM measurement WHERE frame_id = ? AND beam = ''", beam, x, FRAME)
     said = client.get(f"/frames/{FRAME}/marks.json").json
     assert said["pairs"] == [[210.0, 150.0, 190.0, 150.0]]
     assert sorted(mark["beam"] for mark in said["sources"]) == ["E", "O"]
