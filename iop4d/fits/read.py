@@ -259,7 +259,8 @@ def images_of(hdus: tuple[Hdu, ...]) -> list[tuple[Hdu, dict[str, Value]]]:
     named = [pair for pair in images if _name_of(pair[1]) in _SCIENCE]
     found = named or [pair for pair in images if not _BESIDE.match(_name_of(pair[1]))] or images
     largest = max(_pixels(cards) for _, cards in found)
-    found = [pair for pair in found if _pixels(pair[1]) > _THUMBNAIL * largest]
+    # None is larger where a damaged header says nothing, or less than nothing, of their sides.
+    found = [pair for pair in found if _pixels(pair[1]) > _THUMBNAIL * largest] or found
     if len(found) > 1:
         deep = [pair for pair in found if pair[1].get("BITPIX") != 8]  # bytes are mostly a mask
         found = deep or found

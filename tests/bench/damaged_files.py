@@ -149,6 +149,7 @@ class _Run:
         self.tally.wrong += _complaints(outcome, took, mutant)
         if isinstance(outcome, Failed) and outcome.reason.startswith("unexpected"):
             self.tally.unexpected[f"{outcome.stage}: {outcome.reason}"] += 1
+            self.tally.wrong.append(f"{mutant.name} ({mutant.why}): {outcome.reason}")
         return outcome
 
     async def _ready(self) -> Worker:

@@ -40,6 +40,18 @@ def test_several_chips_are_refused_by_their_names(tmp_path: Path, name: str, oth
                fits.ImageHDU(OTHER, name=other))
 
 
+@pytest.mark.parametrize("side", [b"", b"0", b"-2147483649"])
+def test_a_packed_image_whose_sides_are_damaged_is_refused(tmp_path: Path, side: bytes) -> None:
+    path = tmp_path / "a.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(IMAGE)]).writeto(path)
+    data = path.read_bytes()
+    place = data.index(b"ZNAXIS1 =")
+    damaged = b"ZNAXIS1 = " + side.rjust(20) if side else b" " * 30
+    path.write_bytes(data[:place] + damaged + data[place + 30:])
+    with pytest.raises(FrameError):
+        raw_image(open_fits(path))
+
+
 def test_a_cube_of_one_plane_is_an_image_and_one_of_several_is_none(tmp_path: Path) -> None:
     assert (opened(tmp_path / "a.fits", fits.PrimaryHDU(IMAGE[None])) == IMAGE).all()
     with pytest.raises(FrameError, match="no plain image of two axes"):
