@@ -29,7 +29,7 @@ from tests.support.sites import differences, drop, make_site, results_of, take_n
 from tests.support.stores import has_database
 
 PLAN = NightPlan(seed=11, fields=("3C345",), frames=4, n_bias=3, n_flat=3)
-ONE = "[daemon]\nworkers = 1\n"  # quicker where it is not the point; the night is taken with more
+ONE = "[daemon]\nworkers = 1\n"  # as what is tested needs no more; the night is taken with two
 RULE = """
 [alerts]
 max_age_hours = 0

@@ -89,10 +89,8 @@ def prune(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, site_a
 
 def _rules(rules: Prune, given: dict[str, Any]) -> Prune:
     """Those of the site file, with what was given in their place: then these alone."""
-    from iop4d.config.operations import Prune
     from iop4d.model.units import seconds_of
 
-    usual = 0.0 if given.get("ended_days") else Prune().ended_days  # the daemon's, without asking
     said: dict[str, Any] = {}
     for name, value in given.items():
         if value is not None:
@@ -104,7 +102,7 @@ def _rules(rules: Prune, given: dict[str, Any]) -> Prune:
     rules = replace(rules, **said)
     if not any((rules.reduced_days, rules.previews_days, rules.events_days, rules.logs_days,
                 rules.reduced_max_gb, rules.previews_max_gb, rules.triggers_days,
-                rules.ended_days not in (0.0, usual))):
+                "ended_days" in chosen)):  # of the site file it is the daemon's, and always there
         raise Iop4dError("no rule says what may go: set one in [prune] of the site file, or give "
                          "one, such as --reduced 90d")
     return rules

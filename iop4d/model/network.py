@@ -11,7 +11,7 @@ _NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 def why_unreachable(error: BaseException) -> str:
     """Why a server cannot be reached that has to do with the network alone; empty for others.
 
-    A name that nobody could look up may be right, one that no name server knows is not.
+    A name that could not be looked up may be right; one that no name server knows is not.
     """
     if isinstance(error, socket.gaierror):
         if error.errno == socket.EAI_AGAIN:

@@ -57,11 +57,11 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether nothing goes."""
-        return self.is_of_rows_alone and self.ended == Ended()
+        return self.is_of_ended_work_alone and self.ended == Ended()
 
     @property
-    def is_of_rows_alone(self) -> bool:
-        """Whether nothing goes but rows that nobody ever looks at."""
+    def is_of_ended_work_alone(self) -> bool:
+        """Whether nothing goes but ended work, of which no page tells: that is no act to record."""
         return not (any(self.products.values()) or self.logs or self.events or self.triggers)
 
     def size(self) -> int:
@@ -107,7 +107,7 @@ def act(site: Site, what: Plan, write: Write, *, rules: Prune, by: str, now: flo
             events.forget(tx, now - _DAY * rules.events_days)
         if what.triggers:
             triggers.forget(tx, now - _DAY * rules.triggers_days, now)
-        if what.is_of_rows_alone:
+        if what.is_of_ended_work_alone:
             return
         audit.record(tx, at=now, by=by, act="prune", subject="site", now={
             **{product.value: len(removals) for product, removals in what.products.items()},
@@ -140,7 +140,7 @@ class DailyPrune:
 
     def _pruned(self, write: Write) -> int:
         rules, now = self._site.prune, self._clock()
-        if not rules.daily:  # what only ever grows, and nobody reads, goes all the same
+        if not rules.daily:  # ended work grows without end and is of no use: it goes anyway
             rules = replace(_NOTHING, ended_days=rules.ended_days)
         database = Database(self._site.database, read_only=True)
         try:

@@ -168,7 +168,7 @@ def _through_plate(source: Source, drift: Floats | None, positions: Positions,
     ordinary = positions.beam(target, "O", alone=False)
     extraordinary = positions.beam(target, "E", alone=False)
     found: dict[str, Seen] = {}
-    # What faint stars add to one image and not to the other is taken for k; this fit has none.
+    # Light of faint stars in one image alone looks like a k; this fit has none that takes it up.
     without_k = half_wave_fit(angles, *(
         positions.beam(target, side, alone=False, shared=True) for side in ("O", "E")))
     for stokes in (without_k, *(method(angles, ordinary, extraordinary) for method in (
