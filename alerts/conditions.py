@@ -71,10 +71,10 @@ _FORM = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z%°/]*(?:/d)?)\s*", re.ASCII)
 #: What conditions can look like, of each kind one.
 EXAMPLES = ("mag < 13.0", "p > 15 %", "change mag < -0.5", "change flux_mjy > 50 %",
-             "change mag < -5 sigma", "rate mag < -0.3 mag/d", "rotation chi > 90 deg",
-             "rotation chi > 6 sigma", "colour B-R < 0.6", "change B-R > 0.2", "state low",
-             "state high", "new source", "triggered", "mag < 14 and triggered",
-             "p > 15 % and mag < 13", "silent > 2 h", "no data by 22:00")
+            "change mag < -5 sigma", "rate mag < -0.3 mag/d", "rotation chi > 90 deg",
+            "rotation chi > 6 sigma", "colour B-R < 0.6", "change B-R > 0.2", "state low",
+            "state high", "new source", "triggered", "mag < 14 and triggered",
+            "p > 15 % and mag < 13", "silent > 2 h", "no data by 22:00")
 _JOINT = re.compile(r"(\(|\)|\band\b|\bor\b)", re.IGNORECASE)
 _MOST_PARTS = 100  # of a condition: words and, or, parentheses and what is between
 _BY = re.compile(r"\s*no\s+data\s+by\s+(([01]\d|2[0-3]):[0-5]\d)(?:\s+(\S+))?\s*")
