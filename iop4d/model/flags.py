@@ -38,6 +38,7 @@ class Flag(IntFlag):
     CROWDED = 1 << 27
     OTHER_APERTURE = 1 << 28
     IMPORTED = 1 << 29
+    PLACE_UNCONFIRMED = 1 << 30
 
 
 DESCRIPTIONS: dict[Flag, str] = {
@@ -78,6 +79,7 @@ DESCRIPTIONS: dict[Flag, str] = {
                          "frames of its group have",
     Flag.IMPORTED: "of another program (IOP4), whose values stand as they were; all of its error "
                    "is in `mag_err`",
+    Flag.PLACE_UNCONFIRMED: "nothing confirms which star of a frame with few stars is the source",
 }
 
 #: A star with any of these never enters a zero point.
@@ -91,6 +93,7 @@ NEVER_ALERTS = (
     Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.NOT_DETECTED
     | Flag.OFF_CENTRE | Flag.NO_CALIBRATORS | Flag.WITHDRAWN | Flag.POOR_FIT | Flag.TIME_DOUBTFUL
     | Flag.UPPER_LIMIT | Flag.PIXELS_DOUBTFUL | Flag.OTHER_APERTURE
+    | Flag.PLACE_UNCONFIRMED
 )
 
 

@@ -156,7 +156,11 @@ def _fit(match: Match, found: Detections, search: Search) -> _Fitted:
 
 
 def quality(refined: Refined, fwhm: float) -> Flag:
-    """POOR_WCS for a solution of few stars that nothing confirms, or one that fits badly."""
+    """POOR_WCS for a solution of few stars that nothing confirms, or one that fits badly.
+
+    PLACE_UNCONFIRMED besides where so few stars may be others than they were taken for.
+    """
     few = refined.n_matched < _POOR_MATCHES and not refined.confirmed
     poor = few or not refined.rms_px < _POOR_RMS * fwhm
-    return Flag.POOR_WCS if poor else Flag(0)
+    flags = Flag.POOR_WCS if poor else Flag(0)
+    return flags | Flag.PLACE_UNCONFIRMED if few and refined.guess else flags

@@ -20,7 +20,8 @@ FAINT_SNR = 10.0
 _FEWEST = 2
 #: Flags of a frame on which the flux at the source's place is not the source's.
 _SPOILT = int(Flag.SATURATED | Flag.EDGE | Flag.BLENDED | Flag.BAD_PIXELS | Flag.OFF_CENTRE
-              | Flag.NO_CALIBRATORS | Flag.TIME_DOUBTFUL | Flag.PIXELS_DOUBTFUL)
+              | Flag.NO_CALIBRATORS | Flag.TIME_DOUBTFUL | Flag.PIXELS_DOUBTFUL
+              | Flag.PLACE_UNCONFIRMED)
 #: What holds for the stack where it holds for any of its frames.
 _KEPT = int(Flag.FEW_CALIBRATORS | Flag.CALIBRATORS_DISAGREE | Flag.OWN_BAND | Flag.CROWDED
             | Flag.POOR_WCS | Flag.OTHER_APERTURE)

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 _AROUND_ARCSEC = 25.0  # by which the telescope may have moved since the reference
 _FEW_PAIRS = 2  # pairs up to which the target of a sub-frame is known by its place alone
 _PLACE_ARCSEC = 30.0  # from its expected place, farther off than which no pair is the target
+_SHOWN_PX = 20.0  # from its place by the camera's angle, to 2.3 deg, within which a star is shown
 _CLEARLY = 2.0  # times nearer than the second pair must the target's be
 
 
@@ -52,7 +53,7 @@ def by_quads(search: Search) -> Refined | None:
         raise StageError("place", f"{placed.matched.shape[0]} images match at two places")
     wcs = through(from_cards(reference.wcs), placed, facts)
     return Refined(wcs=wcs, n_matched=placed.matched.shape[0], rms_px=placed.rms_px,
-                   confirmed=_shows_target(wcs, search),
+                   confirmed=_shows_target(wcs, search), guess=True,
                    star=placed.matched[:, 1], detection=placed.matched[:, 0])
 
 
@@ -99,10 +100,12 @@ def by_pair(search: Search) -> Refined | None:
         raise StageError("place", f"two pairs are as near to the place of {target.name}")
     wcs = _at_angle(target, float(x[order[0]]), float(y[order[0]]),
                     math.radians(search.instrument.sky_angle_deg[0]), search.scale_arcsec / 3600.0)
-    if missing := _missing_calibrator(wcs, target, x, y, beams, search):
+    shown, missing = _calibrators(wcs, target, x, y, beams, search)
+    if missing:
         raise StageError("place", f"the pair nearest to the place of {target.name} cannot be "
                                   f"it: {missing} would be in the frame, and is not")
-    return Refined(wcs=wcs, n_matched=1, rms_px=float("nan"), star=np.zeros(1, dtype=np.intp),
+    return Refined(wcs=wcs, n_matched=1 + shown, rms_px=math.nan, confirmed=shown > 0, guess=True,
+                   star=np.zeros(1, dtype=np.intp),
                    detection=beams.pairs.extraordinary[order[:1]])
 
 
@@ -144,7 +147,7 @@ def _match_pairs(which: NDArray[np.intp], search: Search) -> Refined | None:
     wcs, images = through(from_cards(reference.wcs), placed, facts), np.concatenate(sides)
     apart, _ = cKDTree(whole).query(seen[images] + shift)
     return Refined(wcs=wcs, n_matched=images.size,
-                   confirmed=which.size == _FEW_PAIRS or _shows_target(wcs, search),
+                   confirmed=which.size == _FEW_PAIRS or _shows_target(wcs, search), guess=True,
                    rms_px=float(np.sqrt(np.average(apart**2, weights=found.flux[images]) / 2.0)),
                    star=np.zeros(0, dtype=np.intp), detection=np.zeros(0, dtype=np.intp))
 
@@ -165,9 +168,9 @@ def _shows_target(wcs: Wcs, search: Search) -> bool:
     return apart < max(OFF_CENTRE_PX, OFF_CENTRE_FWHM * search.stars.psf.fwhm)
 
 
-def _missing_calibrator(wcs: Wcs, target: Source, x: Floats, y: Floats, beams: TwoBeams,
-                        search: Search) -> str:
-    """A bright calibrator of the target that should be seen as well, and is not; empty if none.
+def _calibrators(wcs: Wcs, target: Source, x: Floats, y: Floats, beams: TwoBeams,
+                 search: Search) -> tuple[int, str]:
+    """(how many calibrators of the target stand where they should, a bright one that does not).
 
     ``x``, ``y``: the extraordinary images of the pairs.
     """
@@ -176,14 +179,16 @@ def _missing_calibrator(wcs: Wcs, target: Source, x: Floats, y: Floats, beams: T
     stars = [star for star in search.catalogue.calibrators_of(target.name)
              if band in star.magnitudes]
     brightest = min((star.magnitudes[band][0] for star in stars), default=math.inf)
+    shown, missing = 0, ""  # the tangent point is the target's image
     for star in stars:
         px, py = (float(v[0]) for v in wcs.to_pixel([star.ra_deg], [star.dec_deg]))
         inside = all(margin < at_x < nx - margin and margin < at_y < ny - margin
                      for at_x, at_y in ((px, py), (px + dx, py + dy)))
-        if (inside and np.hypot(x - px, y - py).min() > margin
-                and star.magnitudes[band][0] <= brightest + 0.5):
-            return star.name
-    return ""
+        apart = float(np.hypot(x - px, y - py).min())
+        shown += apart < _SHOWN_PX and np.hypot(px - wcs.x0, py - wcs.y0) > margin
+        if inside and apart > margin and star.magnitudes[band][0] <= brightest + 0.5:
+            missing = missing or star.name
+    return shown, missing
 
 
 def _at_angle(target: Source, x: float, y: float, angle: float, scale_deg: float) -> Wcs:

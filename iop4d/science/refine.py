@@ -34,7 +34,8 @@ _FLOOR = 0.01  # px: the residuals of stars are never known better
 @dataclass(frozen=True, kw_only=True)
 class Refined:
     """The refined projection, how many stars it rests on, their weighted rms distance per
-    axis in px. ``confirmed``: that stars are where it says is known, as few as they are."""
+    axis in px. ``confirmed``: that stars are where it says is known, as few as they are;
+    ``guess``: it rests on the place of one or two stars, which nothing confirms."""
 
     wcs: Wcs
     n_matched: int
@@ -42,6 +43,7 @@ class Refined:
     star: NDArray[np.intp]  # for each matched star: its index in the list of positions
     detection: NDArray[np.intp]  # and its detection
     confirmed: bool = False
+    guess: bool = False
 
 
 def refine(start: Wcs, *, x: Floats, y: Floats, noise: Floats, ra: Floats, dec: Floats,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from iop4d.config.site import Astrometry
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import StageError
-from iop4d.model.flags import Flag
+from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.model.frame import AstrometryFrom, FrameFacts, FrameKind
 from iop4d.model.messages import UNSOLVED, StarList
 from iop4d.model.source import Catalogue, Source, SourceKind
@@ -294,7 +294,9 @@ def test_a_pair_that_nothing_confirms_is_a_poor_solution() -> None:
     found = replace(detections(x, y), flux=np.array([9000.0, 9400.0]))
     alone = replace(search(found, known, facts=replace(SUBFRAME, origin=(1400, 1000))),
                     instrument=dipol)
-    assert quality(find_field(alone, Stages()).refined, fwhm=10.0) == Flag.POOR_WCS
+    unsure = Flag.POOR_WCS | Flag.PLACE_UNCONFIRMED
+    assert quality(find_field(alone, Stages()).refined, fwhm=10.0) == unsure
+    assert NEVER_ALERTS & unsure
     step = 0.134 / 3600.0
     wcs = Wcs(ra0=110.47, dec0=71.34, x0=1400.0 + 500.0, y0=1000.0 + 200.0,
               cd=((-step, 0.0), (0.0, step)))
@@ -303,7 +305,37 @@ def test_a_pair_that_nothing_confirms_is_a_poor_solution() -> None:
     field = find_field(replace(alone, reference=whole), Stages())
     px, _ = field.wcs.to_pixel([110.47], [71.34])
     assert float(px[0]) == pytest.approx(500.0, abs=0.1)
-    assert quality(field.refined, fwhm=10.0) == Flag.POOR_WCS
+    assert quality(field.refined, fwhm=10.0) == unsure
+    elsewhere = replace(whole, x=tuple(x + 1400.0 + 900.0), y=tuple(y + 1000.0))
+    field = find_field(replace(alone, reference=elsewhere), Stages())  # it fits nowhere there
+    px, _ = field.wcs.to_pixel([110.47], [71.34])
+    assert float(px[0]) == pytest.approx(664.0, abs=0.1)
+    assert quality(field.refined, fwhm=10.0) == unsure
+
+
+def test_a_calibrator_at_its_place_confirms_a_pair_in_the_middle() -> None:
+    """Its place by the camera's angle, which is known to two degrees."""
+    dipol = next(i for i in find_instruments() if i.name == "DIPOL")
+    x, y = np.array([455.0, 664.0, 255.0, 464.0]), np.array([460.0, 447.0, 710.0, 697.0])
+    found = replace(detections(x, y), flux=np.array([9000.0, 9400.0, 5000.0, 5200.0]))
+    target = Source(name=NAME, ra_deg=110.47, dec_deg=71.34, kind=SourceKind.TARGET)
+    made = replace(search(found, facts=SUBFRAME), instrument=dipol)
+    step = dipol.pixel_arcsec(SUBFRAME.binning) / 3600.0
+    angle = math.radians(dipol.sky_angle_deg[0] + 1.0)  # type: ignore[index]
+    wcs = Wcs(ra0=110.47, dec0=71.34, x0=664.0, y0=447.0, cd=(
+        (-step * math.cos(angle), step * math.sin(angle)),
+        (step * math.sin(angle), step * math.cos(angle))))
+    for at_x, at_y, confirmed in ((464.0, 697.0, True), (464.0, 820.0, False)):
+        ra, dec = wcs.to_sky(np.array([at_x]), np.array([at_y]))
+        star = Source(name="C1", ra_deg=float(ra[0]), dec_deg=float(dec[0]),
+                      kind=SourceKind.CALIBRATOR, calibrates=(NAME,),
+                      magnitudes={"R": (13.0, 0.01)})
+        brighter = replace(star, name="C2", ra_deg=110.47, magnitudes={"R": (11.0, 0.01)},
+                          dec_deg=70.0)  # so that a missing C1 is no reason to refuse
+        field = find_field(replace(made, catalogue=Catalogue(
+            version=1, sources=(target, star, brighter))), Stages())
+        flags = quality(field.refined, fwhm=10.0)
+        assert bool(flags & Flag.PLACE_UNCONFIRMED) is not confirmed
 
 
 def test_a_rich_field_s_own_offset_is_found_where_the_known_one_gives_accidents() -> None:
