@@ -11,6 +11,7 @@ from statistics import fmean, median
 from iop4d.alerts.atel.facts import (
     NAN,
     Baseline,
+    Camera,
     GoodPoint,
     MagnitudeChange,
     MeanMagnitude,
@@ -25,11 +26,12 @@ SIGNIFICANT = 5.0  # sigma of a fastest change: many pairs are compared, chance 
 _PART = 16.0  # of chi2 that another part must save: a chance of one in a thousand a night
 _LONE = 1e6  # more than any chi2 saves
 _LAST = 4  # points that may tell at a night's end what its mean does not
+_LEAST_NIGHTS = 3  # of a camera, that make a past of its own
 _CHANCE_Z = 3.09  # one in a thousand for a constant star to scatter so much
 
 
 def mean_of(points: Sequence[GoodPoint]) -> MeanMagnitude:
-    """The weighted mean of points of one telescope, band and night.
+    """The weighted mean of points of one camera, band and night.
 
     Weights are the inverse squares of the errors. The error of the mean is that of the points' own
     parts, or that of their scatter where it is more (Cochran 1977, Sampling Techniques), and the
@@ -48,7 +50,7 @@ def mean_of(points: Sequence[GoodPoint]) -> MeanMagnitude:
         mag=mag, mag_err=math.hypot(own, common), jd=fmean((p.jd for p in points), weights),
         jd_first=min(p.jd for p in points), jd_last=max(p.jd for p in points),
         n_frames=sum(p.n_frames for p in points), exposure_s=sum(p.exposure_s for p in points),
-        results=tuple(p.id for p in points), common_err=common, telescope=points[0].telescope)
+        results=tuple(p.id for p in points), common_err=common, camera=points[0].camera)
 
 
 def without_host(points: Sequence[GoodPoint]) -> MeanMagnitude | None:
@@ -69,7 +71,7 @@ def without_host(points: Sequence[GoodPoint]) -> MeanMagnitude | None:
 
 
 def night_of(points: Sequence[GoodPoint]) -> NightlyPhotometry:
-    """Points of one telescope, band and night, summed up."""
+    """Points of one camera, band and night, summed up."""
     parts = stretches(points)
     brightest = min(parts, key=lambda part: part.mag)
     faintest = max(parts, key=lambda part: part.mag)
@@ -79,20 +81,24 @@ def night_of(points: Sequence[GoodPoint]) -> NightlyPhotometry:
         brightest.own_err, faintest.own_err, FLOOR * math.sqrt(2.0)))
     return NightlyPhotometry(
         night=points[0].night, band=points[0].band, telescope=points[0].telescope,
+        instrument=points[0].instrument,
         mean=mean_of(points), brightest=brightest, faintest=faintest, scatters=scatters,
         varied=varied, latest=_tails(points, parts), points=tuple(points))
 
 
 def nights_of(points: Iterable[GoodPoint]) -> list[NightlyPhotometry]:
-    """Every telescope, band and night of the points, in order of time."""
-    groups: dict[tuple[str, str, str], list[GoodPoint]] = {}
+    """Every camera, band and night of the points, in order of time.
+
+    Two cameras of a telescope are two: their magnitudes differ by more than their errors say.
+    """
+    groups: dict[tuple[str, str, Camera], list[GoodPoint]] = {}
     for point in points:
-        groups.setdefault((point.night, point.band, point.telescope), []).append(point)
+        groups.setdefault((point.night, point.band, point.camera), []).append(point)
     return sorted(map(night_of, groups.values()), key=lambda night: night.mean.jd)
 
 
 def stretches(points: Sequence[GoodPoint]) -> list[MeanMagnitude]:
-    """Means of successive points of one telescope, band and night: over half an hour at most, and
+    """Means of successive points of one camera, band and night: over half an hour at most, and
     shorter where the source varied within it.
 
     The partition of least chi2 plus a penalty for each part (the Bayesian blocks of Scargle et al.
@@ -140,6 +146,12 @@ def _tails(points: Sequence[GoodPoint], parts: Sequence[MeanMagnitude],
     return (*tails, parts[-1])
 
 
+def past_of(camera: Camera, points: Sequence[GoodPoint]) -> Sequence[GoodPoint]:
+    """The points of a camera among those of preceding nights; all, if it has too few nights."""
+    own = [point for point in points if point.camera == camera]
+    return own if len({point.night for point in own}) >= _LEAST_NIGHTS else points
+
+
 def baseline_of(points: Sequence[GoodPoint]) -> Baseline | None:
     """The past from the points of the preceding nights; None without any."""
     nights: dict[str, list[float]] = {}
@@ -148,12 +160,13 @@ def baseline_of(points: Sequence[GoodPoint]) -> Baseline | None:
     if not nights:
         return None
     levels = [median(mags) for mags in nights.values()]
-    telescope = Counter(point.telescope for point in points).most_common(1)[0][0]
+    cameras = Counter(point.camera for point in points)
+    camera = cameras.most_common(1)[0][0]
     return Baseline(median=median(levels), scatter=robust_sigma(levels) if len(levels) > 2 else NAN,
                     nights=len(nights), n=len(points), jd_first=min(p.jd for p in points),
                     jd_last=max(p.jd for p in points), results=tuple(p.id for p in points),
-                    telescope=telescope, common_err=median(
-                        p.common_err for p in points if p.telescope == telescope))
+                    camera=camera, is_mixed=len(cameras) > 1, common_err=median(
+                        p.common_err for p in points if p.camera == camera))
 
 
 def fastest_change(means: Sequence[MeanMagnitude]) -> MagnitudeChange | None:

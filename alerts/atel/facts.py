@@ -18,6 +18,8 @@ SIGMAS = 3.0  # from which a change, or a polarisation, counts as one
 _TITLE_MAG = 0.2  # mag against the past, from which a title speaks of a change
 _SYSTEMS = {**dict.fromkeys("UBV", "Johnson (Vega)"), **dict.fromkeys("RI", "Cousins (Vega)"),
             **dict.fromkeys("ugriz", "SDSS (AB)")}
+#: Telescope and instrument. Magnitudes of two differ by an offset that nobody has measured.
+Camera = tuple[str, str]
 _RECORD_DAYS = 30.0  # a level that was last passed so long ago is worth reporting
 
 
@@ -28,7 +30,7 @@ class NothingToReport(Iop4dError):  # noqa: N818 - it is no fault of anything
 @dataclass(frozen=True, kw_only=True)
 class GoodPoint:
     """A good result. Errors are those of values by themselves, random and common; ``common_err``:
-    the part of ``mag_err`` that results of a telescope and band share, of the calibrators'
+    the part of ``mag_err`` that results of a camera and band share, of the calibrators'
     catalogue magnitudes. Polarisation in fractions and degrees. NaN where there is none; a
     magnitude can be missing in a polarisation alone."""
 
@@ -50,12 +52,18 @@ class GoodPoint:
     mag_nucleus_err: float = NAN
     p_nucleus: float = NAN
     p_nucleus_err: float = NAN
+    instrument: str = ""
     p: float = NAN
     p_err: float = NAN
     p_debiased: float = NAN
     p_limit: float = NAN
     chi_deg: float = NAN
     chi_err_deg: float = NAN
+
+    @property
+    def camera(self) -> Camera:
+        """What took it."""
+        return self.telescope, self.instrument
 
     @property
     def own_err(self) -> float:
@@ -95,9 +103,9 @@ class GoodPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class MeanMagnitude:
-    """A magnitude and its error from one or more points of a telescope, band and night.
+    """A magnitude and its error from one or more points of a camera, band and night.
 
-    ``common_err``: the part of the error that magnitudes of the ``telescope`` share.
+    ``common_err``: the part of the error that magnitudes of the ``camera`` share.
     """
 
     mag: float
@@ -109,7 +117,7 @@ class MeanMagnitude:
     exposure_s: float
     results: tuple[int, ...]
     common_err: float = 0.0
-    telescope: str = ""
+    camera: Camera = ("", "")
 
     @property
     def own_err(self) -> float:
@@ -119,7 +127,7 @@ class MeanMagnitude:
 
 @dataclass(frozen=True, kw_only=True)
 class NightlyPhotometry:
-    """One telescope, band and night. ``scatters``: its points, more than their errors allow.
+    """One camera, band and night. ``scatters``: its points, more than their errors allow.
 
     ``varied``: from one stretch to another; its mean is then no good description, and
     ``brightest`` and ``faintest`` (means of half an hour at most) are. ``latest``: how it ends, the
@@ -136,6 +144,12 @@ class NightlyPhotometry:
     scatters: bool
     points: tuple[GoodPoint, ...]
     latest: tuple[MeanMagnitude, ...] = ()
+    instrument: str = ""
+
+    @property
+    def camera(self) -> Camera:
+        """What took it."""
+        return self.telescope, self.instrument
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +168,7 @@ class MagnitudeChange:
     def mag_err(self) -> float:
         """Its error: the own ones of both, and what they do not share of the common ones."""
         apart = between(self.to.common_err, self.of.common_err,
-                        shared=self.to.telescope == self.of.telescope)
+                        shared=self.to.camera == self.of.camera)
         return math.hypot(self.to.own_err, self.of.own_err, apart)
 
     @property
@@ -182,7 +196,8 @@ class MagnitudeChange:
 class Baseline:
     """The past: the median over the nightly medians of the preceding nights with data, and their
     robust scatter (1.4826 times the median absolute deviation). ``common_err``: what the
-    magnitudes of its ``telescope``, that with the most points, share."""
+    magnitudes of its ``camera``, that with the most points, share; ``is_mixed``: others are in
+    it too."""
 
     median: float
     scatter: float
@@ -192,7 +207,8 @@ class Baseline:
     jd_last: float
     results: tuple[int, ...]
     common_err: float = 0.0
-    telescope: str = ""
+    camera: Camera = ("", "")
+    is_mixed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,8 +276,8 @@ class PolarimetryFacts(DraftFacts):
 @dataclass(frozen=True, kw_only=True)
 class PhotometryFacts(DraftFacts):
     """All that a draft with magnitudes can say. ``chosen`` is the night in the band that it is
-    about and ``level`` its value; ``others``: the same night in other bands and at other
-    telescopes; ``earlier``: the nights before it in the same band that are new too;
+    about and ``level`` its value; ``others``: the same night in other bands and with other
+    cameras; ``earlier``: the nights before it in the same band that are new too;
     ``polarised``: of the chosen night, that nearest in time first."""
 
     chosen: NightlyPhotometry
@@ -293,8 +309,28 @@ class PhotometryFacts(DraftFacts):
 
     @property
     def nights(self) -> tuple[NightlyPhotometry, ...]:
-        """The chosen night in all bands and at all telescopes."""
+        """The chosen night in all bands and with all cameras."""
         return (self.chosen, *self.others)
+
+    @property
+    def taken_past(self) -> str:
+        """What took the past: ``several instruments``, ``another instrument``; empty: this one."""
+        past = self.baseline
+        if past is None or (past.camera == self.chosen.camera and not past.is_mixed):
+            return ""
+        return "several instruments" if past.is_mixed else "another instrument"
+
+    @property
+    def unlike(self) -> tuple[tuple[NightlyPhotometry, float], ...]:
+        """Other cameras of the night in its band whose means lie apart, and by how much."""
+        apart = [(night, MagnitudeChange(of=self.chosen.mean, to=night.mean))
+                 for night in self.others if night.band == self.band]
+        return tuple((night, change.mag) for night, change in apart if change.is_significant)
+
+    def needs_instrument(self, telescope: str) -> bool:
+        """Whether the night has several instruments of a telescope, so that each is named."""
+        return len({night.instrument for night in self.nights
+                    if night.telescope == telescope}) > 1
 
     @property
     def points(self) -> tuple[GoodPoint, ...]:
@@ -360,7 +396,7 @@ class PhotometryFacts(DraftFacts):
     @staticmethod
     def _sigmas_from(level: MeanMagnitude, past: Baseline) -> float:
         apart = between(level.common_err, past.common_err,
-                        shared=level.telescope == past.telescope)
+                        shared=level.camera == past.camera)
         return abs(level.mag - past.median) / max(math.hypot(level.own_err, apart), 1e-6)
 
     @property

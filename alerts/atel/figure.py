@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NEW = "#17202c"
-_SHAPES = "osD^vP*X"  # telescopes
+_SHAPES = "osD^vP*X"  # cameras
 _SIZE = 8  # bytes that tell the length of the PNG between processes
 _FOLD_DEG = 180.0  # chi and chi + 180 are one
 
@@ -36,7 +36,7 @@ class FigurePoint:
 
     jd: float
     band: str
-    telescope: str
+    camera: str
     mag: float
     mag_err: float
     p: float
@@ -119,19 +119,19 @@ def draw(request: FigureRequest) -> Pictures:
 
 def _figure_point(point: GoodPoint, is_new: bool) -> FigurePoint:
     return FigurePoint(
-        jd=point.jd, band=point.band, telescope=point.telescope, mag=point.mag,
-        mag_err=point.mag_err, p=point.degree * 100.0, p_err=point.p_err * 100.0,
+        jd=point.jd, band=point.band, camera=" ".join(filter(None, point.camera)),
+        mag=point.mag, mag_err=point.mag_err, p=point.degree * 100.0, p_err=point.p_err * 100.0,
         chi=point.chi_deg % _FOLD_DEG if point.has_angle else math.nan,
         chi_err=point.chi_err_deg, is_new=is_new)
 
 
 def _light_curve(axes: Axes, request: FigureRequest) -> None:
-    telescopes = sorted({point.telescope for point in request.points})
+    cameras = sorted({point.camera for point in request.points})
     for band, points in _by_band(request, "mag"):
-        for telescope in telescopes:
-            label = band if len(telescopes) == 1 else f"{band}, {telescope}"
-            _errorbars(axes, [p for p in points if p.telescope == telescope], "mag", label=label,
-                       shape=_SHAPES[telescopes.index(telescope) % len(_SHAPES)])
+        for camera in cameras:
+            label = band if len(cameras) == 1 else f"{band}, {camera}"
+            _errorbars(axes, [p for p in points if p.camera == camera], "mag", label=label,
+                       shape=_SHAPES[cameras.index(camera) % len(_SHAPES)])
     if math.isfinite(request.median):
         axes.axhline(request.median, color=colour_of(request.band), linestyle="--", linewidth=1,
                      alpha=0.7, label=f"{request.band}, median of the past")

@@ -13,12 +13,14 @@ from iop4d.alerts.atel.compare import (
     baseline_of,
     fastest_change,
     nights_of,
+    past_of,
     stretches,
     without_host,
 )
 from iop4d.alerts.atel.facts import (
     NAN,
     ArchiveRecord,
+    Camera,
     DraftFacts,
     GoodPoint,
     MagnitudeChange,
@@ -60,14 +62,14 @@ _BEST_BANDS = ("R", "r", "V", "I")  # the first of these with new points is what
 @dataclass(frozen=True, kw_only=True)
 class DraftRequest:
     """Of what a draft is wanted. ``called``: what people call the source; ``band`` and
-    ``telescope`` of the alert, empty where a person asks; ``night``: that it must be about."""
+    ``camera`` of the alert, empty where a person asks; ``night``: that it must be about."""
 
     source: Source
     called: str
     since_jd: float
     until_jd: float
     band: str = ""
-    telescope: str = ""
+    camera: Camera = ("", "")
     night: str = ""
 
 
@@ -96,7 +98,7 @@ def of_alert(db: Connection, alert: Alert, *, called: str) -> DraftFacts:
     return gather(db, DraftRequest(
         source=source, called=called, since_jd=alert.fired_jd - 1.0 if span is None else span[0],
         until_jd=alert.fired_jd, band=alert.band, night=last.night if last else "",
-        telescope=last.telescope if last else ""))
+        camera=(last.telescope, last.instrument) if last else ("", "")))
 
 
 # Photometry.
@@ -109,7 +111,7 @@ def _photometry(db: Connection, asked: DraftRequest,
     past = _points(publishable.preceding_photometry(
         db, name, chosen.band, night=chosen.night, before_jd=chosen.mean.jd_first,
         nights=PAST_NIGHTS))
-    baseline = baseline_of(past)
+    baseline = baseline_of(past_of(chosen.camera, past))
     level = _level(chosen, baseline.median if baseline else None)
     same = [night for night in nights if night.night == chosen.night and night is not chosen]
     polarised = _polarised(db, asked, chosen, level)
@@ -117,9 +119,9 @@ def _photometry(db: Connection, asked: DraftRequest,
         source=asked.source, called=asked.called, since_jd=asked.since_jd,
         until_jd=asked.until_jd, chosen=chosen, level=level, is_extreme=chosen.varied,
         without_host=without_host([p for p in chosen.points if p.id in level.results]),
-        others=tuple(sorted(same, key=lambda n: (n.band, n.telescope))),
+        others=tuple(sorted(same, key=lambda n: (n.band, n.camera))),
         earlier=tuple(night for night in nights if night.band == chosen.band
-                      and night.telescope == chosen.telescope and night.night < chosen.night),
+                      and night.camera == chosen.camera and night.night < chosen.night),
         baseline=baseline, before=_before(chosen, level, past), fastest=_fastest(chosen, past),
         record=_record(db, name, chosen, level,
                        bright=baseline is None or level.mag <= baseline.median),
@@ -130,7 +132,7 @@ def _photometry(db: Connection, asked: DraftRequest,
 def _choose(asked: DraftRequest, nights: Sequence[NightlyPhotometry]) -> NightlyPhotometry:
     """The night that a draft is about: the alert's, else the last one in the best band.
 
-    Of several telescopes the alert's, else the one with the most points.
+    Of several cameras the alert's, else the one with the most points.
     """
     band = _best_band(asked, {night.band for night in nights}) or max(
         nights, key=lambda night: (len(night.points), night.band)).band
@@ -138,7 +140,8 @@ def _choose(asked: DraftRequest, nights: Sequence[NightlyPhotometry]) -> Nightly
     wanted = [night for night in mine if night.night == asked.night] or mine
     last = max(night.night for night in wanted)
     return max((night for night in wanted if night.night == last), key=lambda night: (
-        night.telescope == asked.telescope, len(night.points), night.telescope))
+        night.camera == asked.camera, night.telescope == asked.camera[0], len(night.points),
+        night.camera))
 
 
 def _best_band(asked: DraftRequest, bands: Collection[str]) -> str:
@@ -172,20 +175,21 @@ def _record(db: Connection, source: str, chosen: NightlyPhotometry, level: MeanM
 
 def _before(chosen: NightlyPhotometry, level: MeanMagnitude,
             past: Sequence[GoodPoint]) -> MagnitudeChange | None:
-    """The change against the preceding night with data, at the same telescope if it has any."""
+    """The change against the preceding night with data, with the same camera if it has any."""
     if not past:
         return None
     last = max(point.night for point in past)
     nights = nights_of(point for point in past if point.night == last)
-    best = max(nights, key=lambda n: (n.telescope == chosen.telescope, len(n.points)))
+    best = max(nights, key=lambda n: (
+        n.camera == chosen.camera, n.telescope == chosen.telescope, len(n.points)))
     return MagnitudeChange(of=best.mean, to=level)
 
 
 def _fastest(chosen: NightlyPhotometry, past: Iterable[GoodPoint]) -> MagnitudeChange | None:
-    """The fastest significant change of the last nights, at the telescope of the chosen one."""
+    """The fastest significant change of the last nights, with the camera of the chosen one."""
     by_night: dict[str, list[GoodPoint]] = {chosen.night: list(chosen.points)}
     for point in past:
-        if (point.telescope == chosen.telescope
+        if (point.camera == chosen.camera
                 and point.jd >= chosen.mean.jd_first - LAST_DAYS):
             by_night.setdefault(point.night, []).append(point)
     return fastest_change([mean for points in by_night.values() for mean in stretches(points)])
@@ -255,7 +259,8 @@ def _point(row: publishable.Row) -> GoodPoint:
         common_err = 0.0
     return GoodPoint(
         id=row["id"], jd=row["jd"], night=row["night"], band=row["band"],
-        telescope=row["telescope"], exptime_s=row["exptime_s"], n_frames=max(1, row["n_frames"]),
+        telescope=row["telescope"], instrument=row["instrument"] or "",
+        exptime_s=row["exptime_s"], n_frames=max(1, row["n_frames"]),
         flags=row["flags"], provisional=bool(row["provisional"]),
         common_err=common_err,
         calibrators=tuple(use["source"] for use in row.get("calibrators", ())

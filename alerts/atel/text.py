@@ -342,6 +342,12 @@ def _notes_of_photometry(facts: PhotometryFacts) -> list[str]:
     if len(facts.level.results) == 1:
         notes.append(f"The reported magnitude rests on result {facts.level.results[0]} alone: "
                      "look at its frame.")
+    notes += [f"{night.instrument} at {night.telescope} differs by {mag:+.2f} mag in {night.band} "
+              "on that night: the offset of the two instruments is unknown."
+              for night, mag in facts.unlike]
+    if facts.taken_past:
+        notes.append(f"The past was taken with {facts.taken_past}: the change against it may be "
+                     "an offset between instruments.")
     if facts.baseline is None:
         notes.append("The archive holds no earlier night in this band: nothing to compare with.")
     elif facts.departs is not None:

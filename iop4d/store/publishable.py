@@ -21,6 +21,7 @@ Row = dict[str, Any]
 
 _MOST = 5000  # points of one query
 _PLAIN = (Result.id, Result.jd_mid.alias("jd"), Result.night, Result.band, Result.telescope,
+          Result.instrument,
           Result.exptime_s, Result.flags, Result.provisional,
           fn.json_array_length(Result.frames).alias("n_frames"))
 #: Columns of numbers that can be missing.

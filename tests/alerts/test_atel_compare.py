@@ -167,7 +167,7 @@ def test_a_change_carries_both_errors() -> None:
 def test_within_a_telescope_the_common_error_makes_no_change_less_certain() -> None:
     def of(hours: float, mag: float, telescope: str) -> MeanMagnitude:
         return replace(level(hours, mag, math.hypot(0.003, 0.03)), common_err=0.03,
-                       telescope=telescope)
+                       camera=(telescope, ""))
 
     same = MagnitudeChange(of=of(0, 13.5, "T"), to=of(1, 13.4, "T"))
     assert same.mag_err == pytest.approx(0.003 * math.sqrt(2))

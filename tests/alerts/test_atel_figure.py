@@ -23,7 +23,7 @@ NAN = math.nan
 
 
 def point(n: int, **more: Any) -> FigurePoint:
-    values = {"band": "BR"[n % 2], "telescope": "T090", "mag": 13.0 + 0.01 * n, "mag_err": 0.02,
+    values = {"band": "BR"[n % 2], "camera": "T090", "mag": 13.0 + 0.01 * n, "mag_err": 0.02,
               "p": NAN, "p_err": NAN, "chi": NAN, "chi_err": NAN, "is_new": n > 15}
     return FigurePoint(jd=2461347.5 + n, **(values | more))
 

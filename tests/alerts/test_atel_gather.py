@@ -266,6 +266,52 @@ def test_other_bands_and_telescopes_of_the_night_are_told_too(tx: Transaction) -
         ("B", "OSN-T090"), ("R", "OSN-T150")]
 
 
+def two_cameras(tx: Transaction) -> PhotometryFacts:
+    """A constant night with two cameras that lie 0.12 mag apart, each with a past."""
+    for night in range(1, 6):
+        for hours, mag, camera in ((9.0, 13.50, "AndorT90"), (9.1, 13.62, "DIPOL-1")):
+            measure(tx, night, hours, mag, instrument=camera)
+    for k in range(4):
+        measure(tx, 0, 9.0 + k / 5, 13.50, instrument="AndorT90")
+        measure(tx, 0, 9.1 + k / 5, 13.62, instrument="DIPOL-1")
+    measure(tx, 0, 10.0, 13.50, instrument="AndorT90")
+    return light(gather(tx, asked(tx)))
+
+
+def test_two_cameras_of_a_telescope_are_not_averaged(tx: Transaction) -> None:
+    facts = two_cameras(tx)
+    assert facts.chosen.camera == ("OSN-T090", "AndorT90")
+    assert facts.level.mag == pytest.approx(13.50)
+    assert not facts.is_extreme
+    assert [(n.camera, round(n.mean.mag, 3)) for n in facts.others] == [
+        (("OSN-T090", "DIPOL-1"), 13.62)]
+    assert [(night.instrument, round(mag, 3)) for night, mag in facts.unlike] == [
+        ("DIPOL-1", 0.12)]
+
+
+def test_a_camera_with_nights_of_its_own_is_compared_with_those_alone(tx: Transaction) -> None:
+    past = two_cameras(tx).baseline
+    assert past is not None
+    assert (past.median, past.n, past.is_mixed) == (pytest.approx(13.50), 5, False)
+
+
+def test_a_past_of_other_cameras_is_said_to_be_theirs(tx: Transaction) -> None:
+    for night in (1, 2, 3):
+        measure(tx, night, 9.0, 13.5, instrument="DIPOL-1")
+    measure(tx, 0, 9.0, 13.5, instrument="AndorT90")
+    assert light(gather(tx, asked(tx))).taken_past == "another instrument"
+    measure(tx, 1, 9.5, 13.5, instrument="AndorT90")
+    assert light(gather(tx, asked(tx))).taken_past == "several instruments"
+
+
+def test_an_alert_of_a_camera_is_about_that_one(tx: Transaction) -> None:
+    for k in range(5):
+        measure(tx, 0, 9.0 + k / 10, 12.9, instrument="AndorT90")
+    row = alert(tx, [measure(tx, 0, 9.6, 12.8, instrument="DIPOL-1")])
+    facts = light(of_alert(tx, row, called="BL Lac"))
+    assert facts.chosen.instrument == "DIPOL-1"
+
+
 def test_calibrators_are_those_that_entered_the_zero_points(tx: Transaction) -> None:
     assert [star.name for star in flare(tx).calibrators] == [f"{NAME} B", f"{NAME} C"]
 

@@ -40,6 +40,7 @@ from tests.alerts.test_atel_gather import (
     measure,
     polarised,
     quiet_past,
+    two_cameras,
     without_stars,
 )
 
@@ -94,6 +95,26 @@ def test_every_number_of_the_text_is_in_the_table(tx: Transaction) -> None:
     assert draft.left_out == ()
     assert len(draft.numbers) > 30
     assert not re.search(r"\d", untraced(draft))
+
+
+def test_cameras_of_a_telescope_are_named_and_what_lies_apart_is_noted(tx: Transaction) -> None:
+    draft = write(two_cameras(tx), HEAD)
+    words = " ".join(draft.text.split())
+    assert "s in all with AndorT90) we measured R = 13.50" in words
+    assert "R = 13.62 +/- " in words
+    assert "n = 4, DIPOL-1)" in words
+    assert "taken with" not in words
+    assert "DIPOL-1 at OSN-T090 differs by +0.12 mag in R on that night: the offset of the two " \
+           "instruments is unknown." in draft.notes
+    assert not re.search(r"\d", untraced(draft))
+
+
+def test_a_past_of_another_camera_is_named_in_the_text(tx: Transaction) -> None:
+    quiet_past(tx)
+    measure(tx, 0, 9.0, 13.1, instrument="DIPOL-1")
+    draft = write(light(gather(tx, asked(tx))), HEAD)
+    assert "nights with data (taken with another instrument) (R = " in " ".join(draft.text.split())
+    assert any("may be an offset between instruments" in note for note in draft.notes)
 
 
 def test_every_number_that_was_measured_names_results_of_the_source(tx: Transaction) -> None:
