@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ _SHAPES = ("m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0z", "m-2.7-2.7h5.4v5.4h-5.4z",
            "m0-3.6l3.4 6.2h-6.8z", "m0-4l3.2 4l-3.2 4l-3.2-4z",
            "m-3.2-1.9l3.2-1.8l3.2 1.8v3.8l-3.2 1.8l-3.2-1.8z",
            "m-1.2-3.6h2.4v2.4h2.4v2.4h-2.4v2.4h-2.4v-2.4h-2.4v-2.4h2.4z")
+_THIN = "m-3-3l6 6m0-6l-6 6"  # of others
 #: The same for the means of nights.
 _LARGE = ("m-4.8 0a4.8 4.8 0 1 0 9.6 0a4.8 4.8 0 1 0-9.6 0z", *(
     re.sub(r"[\d.]+", lambda found: f"{1.6 * float(found[0]):.3g}", shape)
@@ -36,7 +37,8 @@ _LARGE = ("m-4.8 0a4.8 4.8 0 1 0 9.6 0a4.8 4.8 0 1 0-9.6 0z", *(
 
 @dataclass(frozen=True, kw_only=True)
 class _Lot:
-    """Points of one colour and shape: ``x`` JD, values and errors; ``limit``: limits instead."""
+    """Points of one colour and shape: ``x`` JD, values and errors; ``limit``: limits instead;
+    ``thin``: of others."""
 
     colour: str
     shape: str
@@ -46,19 +48,23 @@ class _Lot:
     limit: Array
     state: Array
     big: bool = False
+    thin: bool = False
 
 
 def still_curve(curve: Curve) -> str:
     """The picture: a panel for each source and quantity, one below the other."""
     panels = list(_panels(curve))
-    times = [float(x) for _, _, lots in panels for lot in lots for x in lot.x[_drawn(lot)]]
+    # Others' points may be of another century: the time is that of ours, if there are any.
+    is_ours = any(not lot.thin for _, _, lots in panels for lot in lots)
+    times = [float(x) for _, _, lots in panels for lot in lots if is_ours is not lot.thin
+             for x in lot.x[_drawn(lot)]]
     x = scale_of(times, _LEFT, _WIDTH - _RIGHT, least=1.0 / 24.0, edge=_EDGE)
     parts, top = list(_legend(curve)), _TOP
     marks = {one.jd: one.text for one in curve.marks if x.low < one.jd < x.high}
     for name, title, lots in panels:
         bottom = top + _HEIGHTS[name]
         flipped = name == "y" and curve.choice.quantity != "flux"
-        parts += _panel(title, lots, x, top, bottom, flipped=flipped,
+        parts += _panel(title, [_within(lot, x) for lot in lots], x, top, bottom, flipped=flipped,
                         bars=curve.choice.bars)
         parts += _marks(marks, x, top, bottom)
         top = bottom + _GAP
@@ -84,6 +90,8 @@ def _panels(curve: Curve) -> Iterator[tuple[str, str, list[_Lot]]]:
                     for big, group in ((False, curve.series), (True, curve.nights))
                     if curve.choice.points in ("all", "nights" if big else "points")
                     for one in group if one.source == source and _is_shown(curve, one)]
+            lots += [replace(_lot(one, name, {}, big=False, flagged=True), shape=_THIN, thin=True)
+                     for one in curve.others if one.source == source and _is_shown(curve, one)]
             lots = [lot for lot in lots if _drawn(lot).any()]
             title = QUANTITIES[curve.choice.quantity] if name == "y" else _TITLES[name]
             if lots or name == "y":
@@ -98,8 +106,9 @@ def _panels(curve: Curve) -> Iterator[tuple[str, str, list[_Lot]]]:
 
 
 def _is_shown(curve: Curve, series: Series) -> bool:
-    return ((not curve.choice.bands or series.band in curve.choice.bands)
-            and (not curve.choice.instruments or series.instrument in curve.choice.instruments))
+    choice, instrument = curve.choice, series.instrument
+    return ((not choice.bands or series.band in choice.bands)
+            and (not choice.instruments or not instrument or instrument in choice.instruments))
 
 
 def _lot(series: Series, name: str, shapes: dict[str, str], *, big: bool,
@@ -111,6 +120,13 @@ def _lot(series: Series, name: str, shapes: dict[str, str], *, big: bool,
                 x=columns["jd"], value=columns[name], err=columns[f"{name}_err"], big=big,
                 limit=columns.get(_LIMITS.get(name, ""), nothing),
                 state=columns.get("state", np.zeros(series.size, dtype=int)))
+
+
+def _within(lot: _Lot, x: Scale) -> _Lot:
+    """Its points in the times of the picture."""
+    kept = (lot.x >= x.low) & (lot.x <= x.high)
+    return replace(lot, x=lot.x[kept], value=lot.value[kept], err=lot.err[kept],
+                   limit=lot.limit[kept], state=lot.state[kept])
 
 
 def _drawn(lot: _Lot) -> Array:
@@ -144,14 +160,15 @@ def _marks(marks: dict[float, str], x: Scale, top: float, bottom: float) -> Iter
 
 def _points(lot: _Lot, x: Scale, y: Scale, *, bars: bool) -> Iterator[str]:
     """The bars, the points of each fill, and the limits: a path for each."""
-    shape = lot.shape if lot.big is False else _LARGE[_SHAPES.index(lot.shape)]
+    shape = lot.shape if not lot.big else _LARGE[_SHAPES.index(lot.shape)]
     by_fill: dict[float, list[str]] = {}
     ends = []
     for jd, value, err, state in zip(lot.x.tolist(), lot.value.tolist(), lot.err.tolist(),
                                      lot.state.tolist(), strict=True):
         if math.isfinite(value):
             at = x(jd)
-            fill = 0.0 if state & (FLAGGED | BY_HAND) else 0.35 if state & PROVISIONAL else 0.9
+            hollow = lot.thin or state & (FLAGGED | BY_HAND)
+            fill = 0.0 if hollow else 0.35 if state & PROVISIONAL else 0.9
             by_fill.setdefault(fill, []).append(f"M{at:.1f} {y(value):.1f}{shape}")
             if bars and math.isfinite(err):
                 ends.append(f"M{at:.1f} {y(value - err):.1f}V{y(value + err):.1f}")

@@ -10,7 +10,7 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
                  ("getting-started",)),
     "how-to": ("How to", "Steps for one purpose each.",
                ("telescopes", "instruments", "indexes", "archives", "catalogue", "polarimetry",
-                "alerts", "channels", "triggers", "summaries", "atel", "web", "service",
+                "alerts", "channels", "triggers", "summaries", "atel", "web", "external", "service",
                 "operations", "postgresql", "scale", "moving-from-iop4")),
     "reference": ("Reference", "Every command, key, column, flag and address.",
                   ("site-file", "commands", "reference/commands", "results", "reference/columns",

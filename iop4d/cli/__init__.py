@@ -51,6 +51,8 @@ COMMANDS = {
     "alerts": ("iop4d.cli.alerts:alerts", "List the active alerts; acknowledge or snooze one."),
     "triggers": ("iop4d.cli.triggers:triggers",
                  "List notices that raise a source; add one by hand, or end one."),
+    "external": ("iop4d.cli.external:external",
+                 "List, import and remove points that others measured."),
     "users": ("iop4d.cli.users:users",
               "List, make and change accounts of the page, and tokens of programs."),
     "status": ("iop4d.cli.status:status",

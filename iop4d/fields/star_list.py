@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,37 +84,59 @@ class StarTable:
 
 
 def read(path: Path, *, origin: str = "") -> StarTable:
-    """Read a table; rows without a place are left out. Raises CatalogueError.
+    """Read a list of stars; rows without a place are left out. Raises CatalogueError.
 
     ``origin``: what messages call it; its path if empty.
     """
+    return _placed(read_table(path, origin=origin))
+
+
+def read_table(path: Path, *, origin: str = "") -> StarTable:
+    """Read a table of anything. Raises CatalogueError."""
     said = origin or str(path)
     try:
         with path.open("rb") as file:
             head = file.read(2048)
         if head.startswith((b"SIMPLE", b"\x1f\x8b")):
-            table = _astropy(path, "fits", said)
-        elif b"<VOTABLE" in head.upper() or head.lstrip().startswith(b"<?xml"):
-            table = _astropy(path, "votable", said)
-        else:
-            table = from_text(path.read_text(encoding="utf-8-sig"), said)
+            return _astropy(path, "fits", said)
+        if b"<VOTABLE" in head.upper() or head.lstrip().startswith(b"<?xml"):
+            return _astropy(path, "votable", said)
+        return from_text(path.read_text(encoding="utf-8-sig"), said)
     except CatalogueError:
         raise
     except (OSError, ValueError, IndexError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{said} cannot be read as CSV, FITS or VOTable: {error}") from error
-    return _placed(table)
 
 
 def from_text(text: str, origin: str) -> StarTable:
-    """A table from text with a line of names: commas, tabs, semicolons or bars; # comments."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if not lines:
+    """A table from text with a line of names: commas, tabs, semicolons, bars or blanks.
+
+    Lines that begin with # are comments; the last one before the numbers may hold the names.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    body = [line for line in lines if not line.startswith("#")]
+    if not body:
         raise CatalogueError(f"{origin} holds no table")
-    delimiter = max(_DELIMITERS, key=lines[0].count)
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
-    names, body = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    delimiter = max(_DELIMITERS, key=body[0].count)
+    rows = _cells(body, delimiter if delimiter in body[0] else "")
+    above = lines.index(body[0])
+    if above and any(map(_is_number, rows[0])):
+        names = _cells([lines[above - 1].lstrip("# ")], delimiter if delimiter in body[0] else "")
+        rows = names + rows if len(names[0]) == len(rows[0]) else rows
+    named, body_rows = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     return StarTable(origin=origin, columns={
-        name: [row[number] for row in body] for number, name in enumerate(names) if name})
+        name: [row[number] for row in body_rows] for number, name in enumerate(named) if name})
+
+
+def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """The cells of lines; without a delimiter blanks stand between them."""
+    if not delimiter:
+        return [line.split() for line in lines]
+    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+
+
+def _is_number(text: str) -> bool:
+    return math.isfinite(_number(text))
 
 
 def from_astropy(table: object, origin: str) -> StarTable:

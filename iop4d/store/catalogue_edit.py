@@ -13,6 +13,7 @@ from iop4d.model.errors import CatalogueError
 from iop4d.model.source import Source, canonical
 from iop4d.store import catalogue, schema
 from iop4d.store.database import Connection, Transaction
+from iop4d.store.external_tables import ExternalPoint, ExternalTable
 from iop4d.store.results import standing
 from iop4d.store.schema import (
     Alert,
@@ -31,7 +32,8 @@ from iop4d.store.trigger_table import Trigger
 _NAMED: tuple[tuple[Any, Any], ...] = (
     (Measurement, Measurement.source), (Group, Group.source), (Result, Result.source),
     (Series, Series.source), (Frame, Frame.target), (Alert, Alert.source), (Mute, Mute.source),
-    (Outbox, Outbox.grouped_by), (Trigger, Trigger.source))
+    (Outbox, Outbox.grouped_by), (Trigger, Trigger.source),
+    (ExternalTable, ExternalTable.source), (ExternalPoint, ExternalPoint.source))
 #: Those in which another source of that name is another one for ever.
 _MEASURED = tuple((table, column) for table, column in _NAMED
                   if table in (Measurement, Group, Result, Series, Alert))

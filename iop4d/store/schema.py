@@ -7,6 +7,7 @@ from typing import Any
 import peewee as pw
 
 from iop4d.model.states import GroupState, MasterState, RequestState, Role
+from iop4d.store.external_tables import ExternalPoint, ExternalTable
 from iop4d.store.table import JSONField, Table
 from iop4d.store.trigger_table import Trigger
 
@@ -542,10 +543,11 @@ class Summary(Table):
     sent_at = pw.FloatField(null=True)
 
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 
 TABLES: tuple[type[Table], ...] = (
     Meta, Frame, Job, Master, Measurement, FrameStars, Group, Result, ResultFrame, ResultHistory,
     ResultChange, Unjudged, Series, Source, Alert, AlertStep, Mute, User, WebSession, ApiToken,
     Audit, ChannelState, Outbox, Summary, Outage, Event, Request, Trigger,
+    ExternalTable, ExternalPoint,
 )

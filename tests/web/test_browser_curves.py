@@ -12,6 +12,8 @@ import pytest
 
 from iop4d.config import Site
 from iop4d.config.triggers import Triggers
+from iop4d.model.external import ExternalPoint, PointTable
+from iop4d.store import external
 from iop4d.store.database import Database
 from iop4d.store.schema import Result
 from iop4d.triggers.receive import receive
@@ -276,5 +278,41 @@ def test_a_trigger_is_a_line_with_its_text(
         assert browser.js("iop4dCurves.panels()[0].figure.center.map(one => one.text)"
                           ".filter(Boolean).join()") == "Fermi-LAT flare"
         assert browser.js("document.querySelector('#raised').textContent.includes('Priority')")
+        browser.leave()
+    assert browser.complaints == []
+
+
+def test_points_of_others_are_drawn_apart_named_and_hidden_by_their_box(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    with Database(site.database).write() as tx:
+        newest = tx.select(Result).where(Result.source == "2200+420").order_by(
+            Result.jd_mid.desc()).get().jd_mid
+        external.save(tx, "2200+420", PointTable(
+            points=[ExternalPoint(band="R", jd=newest - 0.001, mag=13.3, mag_err=0.01, p=0.1,
+                                  chi_deg=20.0)], sha256="0" * 64, times="JD", left_out={}),
+            origin="KAIT", reference="", file="kait.csv", by="Ana", now=time.time())
+    shown = ("iop4dCurves.sources().filter(one => one.other)"
+             ".map(one => one.renderers.map(drawn => drawn.visible).join()).join('|')")
+    with serving(site) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        assert browser.js("document.getElementById('curves').dataset.others") == "KAIT"
+        assert browser.js(shown) == "true,true,true"
+        x, y = json.loads(browser.js("""(() => {
+          const panel = iop4dCurves.panels()[0], view = Bokeh.index.find_one(panel.figure);
+          const box = view.el.getBoundingClientRect(), { x_scale, y_scale } = view.frame;
+          const { columns } = iop4dCurves.sources().find(one => one.other);
+          return JSON.stringify([box.left + x_scale.compute(columns.x[0]),
+                                 box.top + y_scale.compute(columns.y[0])]);
+        })()"""))
+        browser("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        browser.wait("document.querySelector('.tip:not([hidden])')?.textContent.includes('KAIT')")
+        # A lasso about everything takes ours alone, which can be flagged.
+        assert browser.js("iop4dCurves.choose([1e9]); Number("
+                          "document.getElementById('curves').dataset.chosen || 0)") == 0
+        browser.js("document.querySelector('input[type=checkbox][name=others]').click()")
+        browser.wait(f"{shown} === 'false,false,false'")
+        assert browser.js("new URLSearchParams(location.search).get('others')") == "0"
         browser.leave()
     assert browser.complaints == []

@@ -14,6 +14,7 @@ from iop4d.store.database import Connection
 from iop4d.web.curves.choice import Choice
 from iop4d.web.curves.colours import ColourSeries, colours, pairs_of
 from iop4d.web.curves.columns import Series
+from iop4d.web.curves.others import others_of
 from iop4d.web.curves.packing import Packer
 from iop4d.web.curves.thinning import thinned
 from iop4d.web.curves.whole import source_curve
@@ -44,7 +45,7 @@ class Curve:
 
     ``every_night``: also those of a single point. ``total``: how many points there are, of which
     ``series`` may have fewer. ``pairs``: the colours that can be chosen; ``pair``: the one that is.
-    ``marks``: lines across it.
+    ``marks``: lines across it; ``others``: what others measured, of which ``total`` counts none.
     """
 
     choice: Choice
@@ -56,6 +57,7 @@ class Curve:
     pairs: tuple[str, ...] = ()
     pair: str = ""
     marks: tuple[Mark, ...] = ()
+    others: tuple[Series, ...] = ()
 
     @property
     def shown(self) -> int:
@@ -87,9 +89,11 @@ def gathered(db: Connection, choice: Choice, *, now_jd: float, minutes: float,
     nights = [_of_several(one, choice) for one in every_night]
     pairs = pairs_of([one.band for one in series if np.isfinite(one.columns["mag"]).any()])
     pair = choice.colour if choice.colour in pairs else pairs[0] if pairs else ""
+    others = [one for source in choice.sources if choice.others
+              for one in others_of(db, source, choice.quantity, since, until)]
     few = thinned(series) if most is None else thinned(series, most)
     return Curve(choice=choice, series=tuple(few), nights=tuple(n for n in nights if n.size),
-                 every_night=tuple(every_night),
+                 every_night=tuple(every_night), others=tuple(others),
                  colours=tuple(colours(series, pair, minutes)) if pair else (),
                  total=sum(one.size for one in series), pairs=tuple(pairs), pair=pair)
 
@@ -120,8 +124,9 @@ def packed(curve: Curve, entries: Sequence[tuple[str, Source | None]], **more: A
     packer, names = Packer(), _BRIGHT + (_OF_QU if curve.choice.pol == "qu" else ()) + _OF_P
     header = {
         "sources": [{"name": name, "lines": _lines(entry)} for name, entry in entries],
-        "series": [_of_series(packer, one, names, points=True) for one in curve.series],
-        "nights": [_of_series(packer, one, names, points=False) for one in curve.nights],
+        "series": [_of_series(packer, one, names, whole=_WHOLE) for one in curve.series],
+        "nights": [_of_series(packer, one, names, whole=("n",)) for one in curve.nights],
+        "others": [_of_series(packer, one, names, whole=()) for one in curve.others],
         "colours": [{"source": one.source, "telescope": one.telescope, "pair": curve.pair,
                      "columns": {"jd": packer.numbers(one.jd, _STEPS["jd"]),
                                  "c": packer.numbers(one.value, 1e-4),
@@ -134,10 +139,10 @@ def packed(curve: Curve, entries: Sequence[tuple[str, Source | None]], **more: A
 
 
 def _of_series(packer: Packer, series: Series, names: Sequence[str], *,
-               points: bool) -> dict[str, Any]:
+               whole: Sequence[str]) -> dict[str, Any]:
     columns = {name: packer.numbers(series.columns[name], _STEPS[name]) for name in names
                if name in series.columns}
-    for name in _WHOLE if points else ("n",):
+    for name in whole:
         columns[name] = packer.whole(series.columns[name])
     return {"source": series.source, "band": series.band, "telescope": series.telescope,
             "instrument": series.instrument, "n": series.size, "columns": columns}

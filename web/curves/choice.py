@@ -25,7 +25,7 @@ _DAYS = {"30d": 30.0, "1y": 365.25}
 _MARGIN = 1e-6  # days
 #: JD between which every point is.
 ALWAYS = (0.0, 1e7)
-_SWITCHES = ("bars", "lines", "flagged")
+_SWITCHES = ("bars", "lines", "flagged", "others")
 
 
 class ChoiceError(ValueError):
@@ -38,7 +38,7 @@ class Choice:
 
     ``bands``, ``instruments``: those shown, empty for all. ``colour``: two bands such as ``B-R``;
     empty: the two farthest apart. ``bars``: error bars; ``lines``: values of the catalogue;
-    ``flagged``: points with a flag too.
+    ``flagged``: points with a flag too; ``others``: points that others measured.
     """
 
     sources: tuple[str, ...] = ()
@@ -55,6 +55,7 @@ class Choice:
     bars: bool = True
     lines: bool = True
     flagged: bool = True
+    others: bool = True
 
     @property
     def has_own_period(self) -> bool:
@@ -78,7 +79,7 @@ class Choice:
                   "bands": ",".join(self.bands), "instruments": ",".join(self.instruments),
                   "quantity": self.quantity, "pol": self.pol, "colour": self.colour,
                   "axis": self.axis, "points": self.points, "bars": self.bars, "lines": self.lines,
-                  "flagged": self.flagged} | other
+                  "flagged": self.flagged, "others": self.others} | other
         if "period" in other:
             wanted |= {"from": None, "to": None}
         pairs = [("source", name) for name in self.sources] if with_sources else []
@@ -101,7 +102,7 @@ class Choice:
 
 _USUAL: Mapping[str, Any] = {
     "period": "all", "quantity": "mag", "pol": "p", "axis": "utc", "points": "all", "bars": True,
-    "lines": True, "flagged": True}
+    "lines": True, "flagged": True, "others": True}
 
 
 def choice_of(args: MultiDict[str, str], sources: tuple[str, ...]) -> Choice:

@@ -22,7 +22,7 @@
     return {
       sources: all("source"), period: data.get("period") || "all", from: data.get("from") || "", to: data.get("to") || "",
       bands: all("bands"), instruments: all("instruments"), quantity: data.get("quantity"), pol: data.get("pol"), axis: data.get("axis"),
-      colour: data.get("colour") || "", points: data.get("points"), bars: all("bars").includes("1"), lines: all("lines").includes("1"), flagged: all("flagged").includes("1"),
+      colour: data.get("colour") || "", points: data.get("points"), bars: all("bars").includes("1"), lines: all("lines").includes("1"), flagged: all("flagged").includes("1"), others: !form.elements.others || all("others").includes("1"),
     };
   };
   const USUAL = { period: "all", quantity: "mag", pol: "p", axis: "utc", points: "all" };
@@ -37,7 +37,7 @@
     for (const name of ["quantity", "pol", "axis", "points"]) if (chosen[name] !== USUAL[name]) words.set(name, chosen[name]);
     for (const name of ["bands", "instruments"]) if (chosen[name].length) words.set(name, chosen[name].join(","));
     if (chosen.colour) words.set("colour", chosen.colour);
-    for (const name of ["bars", "lines", "flagged"]) if (!chosen[name]) words.set(name, "0");
+    for (const name of ["bars", "lines", "flagged", "others"]) if (!chosen[name]) words.set(name, "0");
     return words;
   };
 
@@ -53,7 +53,7 @@
       return values;
     };
     const columns = (series) => Object.fromEntries(Object.entries(series.columns).map(([name, where]) => [name, array(where, series.n)]));
-    for (const series of [...head.series, ...head.nights, ...head.colours]) series.columns = columns(series);
+    for (const series of [...head.series, ...head.nights, ...head.colours, ...head.others]) series.columns = columns(series);
     return head;
   };
 
@@ -106,6 +106,15 @@
           for (const i of drawn) if (lo[i] === lo[i]) { ctx.moveTo(sx[i], scale.compute(lo[i])); ctx.lineTo(sx[i], scale.compute(hi[i])); }
           ctx.stroke();
           ctx.globalAlpha /= .6;
+        }
+        // Of others: a thin cross.
+        if (look.other) {
+          ctx.globalAlpha *= .8;
+          ctx.beginPath();
+          for (const i of drawn) { const x = sx[i], y = sy[i]; ctx.moveTo(x - r, y - r); ctx.lineTo(x + r, y + r); ctx.moveTo(x + r, y - r); ctx.lineTo(x - r, y + r); }
+          ctx.stroke();
+          ctx.restore();
+          return;
         }
         // Hollow: flagged. Pale: provisional. With a cross: flagged by hand.
         const fill = (alpha, which) => {
@@ -178,7 +187,7 @@
   const say = (text) => { document.getElementById("curves-said").textContent = text; };
 
   // One array of each source, for Bokeh: x, and of each quantity its value and the ends of its bar.
-  const dress = (series, names, mean) => {
+  const dress = (series, names, mean, other = false) => {
     const { columns } = series;
     columns.x = columns.jd.map(xOf);
     for (const name of names) {
@@ -189,14 +198,14 @@
     }
     const source = new (one("ColumnDataSource"))({ data: Object.fromEntries(Object.entries(columns).filter(([name]) => name === "x" || names.includes(name) || name.endsWith("_limit"))) });
     const camera = Math.max(0, head.cameras.indexOf(series.instrument));
-    const look = { columns, colour: colourOf(series.band || ""), shape: series.band ? SHAPES[camera % SHAPES.length] : "circle", r: mean ? 5 : 3.3, mean };
-    const known = { series, columns, source, look, mean, renderers: [] };
+    const look = { columns, colour: colourOf(series.band || ""), shape: series.band ? SHAPES[camera % SHAPES.length] : "circle", r: mean ? 5 : 3.3, mean, other };
+    const known = { series, columns, source, look, mean, other, renderers: [] };
     if (!mean && columns.id) source.selected.properties.indices.change.connect(() => chosenChanged());
     return known;
   };
-  const isShown = ({ series, mean }) => (!show.bands.length || !series.band || show.bands.includes(series.band))
+  const isShown = ({ series, mean, other }) => (!other || show.others) && (!show.bands.length || !series.band || show.bands.includes(series.band))
     && (!show.instruments.length || !series.instrument || show.instruments.includes(series.instrument))
-    && (!series.band || show.points === "all" || (show.points === "nights") === mean);
+    && (other || !series.band || show.points === "all" || (show.points === "nights") === mean);
 
   const styleAxis = (axis) => axis.setv({
     axis_line_color: palette.line, major_tick_line_color: palette.line, minor_tick_line_color: palette.line,
@@ -238,6 +247,7 @@
     if (view) view.clear();
     panels = []; sources = []; spans = [];
     const names = show.pol === "qu" ? ["y", "q", "u"] : ["y", "p", "chi"];
+    for (const series of head.others) sources.push(dress(series, names, false, true));
     for (const series of head.series) sources.push(dress(series, names, false));
     for (const series of head.nights) sources.push(dress(series, names, true));
     for (const series of head.colours) sources.push(dress(series, ["c"], false));
@@ -307,6 +317,7 @@
     setMode(mode);
     ready = true;
     place.dataset.drawn = [...new Set(head.series.map((series) => series.band))].join(" ");
+    place.dataset.others = [...new Set(head.others.map((series) => series.telescope))].join(", ");
     place.dataset.shown = head.shown;
   };
 
@@ -387,7 +398,7 @@
   const load = async (limits = null, { keep = true } = {}) => {
     const mine = ++turn;
     const words = query({ ...show, bands: [], instruments: [] }, limits);
-    for (const name of ["axis", "bars", "lines", "flagged"]) words.delete(name);
+    for (const name of ["axis", "bars", "lines", "flagged", "others"]) words.delete(name);
     if (!show.sources.length) { note("Choose a source above."); return; }
     const address = root + "/api/curves?" + words;
     // One attempt waits at a time: a newer one takes its place.
@@ -426,6 +437,7 @@
   const loadStrip = async () => {
     const words = query({ ...show, from: "", to: "", period: "all", points: "nights", bands: [], instruments: [] });
     words.delete("axis");
+    words.set("others", "0");
     let whole;
     try {
       const answer = await fetch(root + "/api/curves?" + words);
@@ -439,7 +451,7 @@
   const period = () => {
     let [low, high] = [Infinity, -Infinity];
     for (const series of [...head.series, ...head.nights]) for (const jd of series.columns.jd) { if (jd < low) low = jd; if (jd > high) high = jd; }
-    if (low > high) [low, high] = head.extent;
+    if (low > high) [low, high] = head.extent || [EPOCH, EPOCH + 1];
     const pad = Math.max((high - low) * .03, .01);
     return [xOf(low - pad), xOf(high + pad)];
   };
@@ -492,7 +504,7 @@
     if (of.c) words.push(`${head.pair} ${plusMinus(of.c[i], of.c_err[i], 3)}`);
     else {
       words.push(of.y[i] === of.y[i] || !(of.y_limit && of.y_limit[i] === of.y_limit[i]) ? `${TITLES[show.quantity]} ${plusMinus(of.y[i], all("y"), digits)}` : `fainter than ${of.y_limit[i].toFixed(1)}`);
-      if (of.p[i] === of.p[i]) words.push(`p ${plusMinus(of.p[i], all("p"), 2)} % (without bias), χ ${plusMinus(of.chi[i], all("chi"), 1)}°`);
+      if (of.p[i] === of.p[i]) words.push(`p ${plusMinus(of.p[i], all("p"), 2)} %${found.known.other ? "" : " (without bias)"}, χ ${plusMinus(of.chi[i], all("chi"), 1)}°`);
       else if (of.p_limit[i] === of.p_limit[i]) words.push(`p < ${of.p_limit[i].toFixed(1)} % (95 %)`);
       if (of.q && of.q[i] === of.q[i]) words.push(`q ${plusMinus(of.q[i], of.q_err[i], 2)} %, u ${plusMinus(of.u[i], of.u_err[i], 2)} %`);
     }
@@ -642,7 +654,7 @@
     show = choice();
     if (name === "period") { form.elements.from.value = form.elements.to.value = ""; show = choice(); }
     address();
-    if (["bands", "instruments", "bars", "lines", "flagged", "points"].includes(name)) {
+    if (["bands", "instruments", "bars", "lines", "flagged", "others", "points"].includes(name)) {
       for (const known of sources) for (const renderer of known.renderers) renderer.visible = isShown(known);
       for (const { span, band } of spans) span.visible = show.lines && (!band || !show.bands.length || show.bands.includes(band));
       for (const { figure } of panels) figure.change.emit();

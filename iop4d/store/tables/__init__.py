@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iop4d.store.tables.catalogue import CALIBRATORS, SOURCES
 from iop4d.store.tables.columns import Column, Kind, Listing
+from iop4d.store.tables.external import EXTERNAL
 from iop4d.store.tables.frames import FRAMES, MEASUREMENTS
 from iop4d.store.tables.results import RESULTS
 from iop4d.store.tables.triggers import TRIGGERS
@@ -12,6 +13,6 @@ from iop4d.store.tables.work import ALERTS, GROUPS, JOBS, MASTERS, NIGHTS, SUMMA
 #: Every table by its name.
 LISTINGS: dict[str, Listing] = {listing.name: listing for listing in (
     RESULTS, FRAMES, GROUPS, MASTERS, NIGHTS, JOBS, ALERTS, MEASUREMENTS, SOURCES, CALIBRATORS,
-    SUMMARIES, TRIGGERS)}
+    SUMMARIES, TRIGGERS, EXTERNAL)}
 
 __all__ = ["LISTINGS", "Column", "Kind", "Listing"]

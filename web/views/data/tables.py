@@ -40,7 +40,7 @@ blueprint = Blueprint("data", __name__)
 
 #: The tables that have a page; the nights have their own at /nights, too.
 TABLES = ("results", "frames", "nights", "groups", "masters", "jobs", "alerts", "measurements",
-          "sources", "calibrators", "triggers")
+          "sources", "calibrators", "triggers", "external")
 _ROWS = 50
 _MOST_ROWS = 500
 #: Events at which the first page of a table is fetched again.

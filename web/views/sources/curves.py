@@ -13,8 +13,9 @@ from flask import Blueprint, Response, abort, current_app, request
 from iop4d.model.bands import band_order
 from iop4d.model.source import Source, SourceKind
 from iop4d.model.units import jd_of_unix
-from iop4d.store import catalogue, changes, curves, flagging, results, sources, triggers
+from iop4d.store import catalogue, changes, curves, external, flagging, results, sources, triggers
 from iop4d.store.database import Connection
+from iop4d.store.external_tables import ExternalTable
 from iop4d.web.auth import relax, who
 from iop4d.web.context import parts, reading, render
 from iop4d.web.curves import choice as choices
@@ -61,6 +62,7 @@ def shown(db: Connection, choice: Choice, own: str = "") -> dict[str, Any]:
     return {"choice": choice, "choices": choices, "own": own, "bands": bands,
             "cameras": sorted({camera for kinds in seen for _, camera in kinds}),
             "pairs": pairs_of(bands), "last": last_change(db),
+            "others": tables_of(db, choice),
             "back": f"{request.path}?{choice.query(with_sources=not own)}"}
 
 
@@ -72,16 +74,20 @@ def data(db: Connection) -> Response:
     entries = entries_of(db)
     choice = chosen(entries)
     extents = [curves.extent(db, name) for name, _ in entries]
-    marks = marks_of(db, choice)
+    marks, others = marks_of(db, choice), tables_of(db, choice)
     now = jd_of_unix(time.time())
     tag = _tag(repr((extents, [changes.mark(db, name) for name, _ in entries], choice,
                      [entry for _, entry in entries], marks,
+                     [(row.origin, row.sha256, row.imported_at) for row in others],
                      parts().site.photometry.spectral_index_minutes,
                      [round(limit, 2) for limit in choice.limits(now)])))
     if request.if_none_match.contains_weak(tag):
         answer = Response(status=304)
     else:
-        answer = Response(_answers().get(tag, lambda: _packed(db, entries, extents, choice, now)),
+        answer = Response(_answers().get(tag, lambda: _packed(
+            db, entries, [*extents, *(curves.Extent(
+                count=row.count, first_jd=row.first_jd, last_jd=row.last_jd)
+                for row in others if not any(one.count for one in extents))], choice, now)),
                           mimetype=MIMETYPE)
     answer.set_etag(tag, weak=True)
     answer.headers["Cache-Control"] = "private, no-cache"
@@ -179,6 +185,11 @@ def marks_of(db: Connection, choice: Choice) -> tuple[Mark, ...]:
         return ()
     return tuple(Mark(source=name, jd=jd_of_unix(row.issued_at), text=row.text)
                  for name in choice.sources for row in triggers.of_source(db, name)[:_MARKS])
+
+
+def tables_of(db: Connection, choice: Choice) -> list[ExternalTable]:
+    """What others measured of the sources of a choice."""
+    return [row for name in choice.sources for row in external.tables(db, name)]
 
 
 def ids_of(texts: list[str]) -> list[int]:

@@ -95,9 +95,10 @@ def _is_public(site: Site, names: tuple[str, ...]) -> bool:
 
 
 def _curve(db: Connection, choice: Choice) -> Curve:
-    """Without what people or the program flagged: that is the group's own business."""
+    """Without what people or the program flagged, and without the points of others: those are the
+    group's own business."""
     only = Choice(sources=choice.sources, since=choice.since, until=choice.until,
-                  bands=choice.bands, flagged=False, points="all")
+                  bands=choice.bands, flagged=False, others=False, points="all")
     return of_choice(db, only, 0.0, most=_MOST)
 
 
