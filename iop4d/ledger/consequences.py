@@ -234,7 +234,7 @@ class Consequences:
         parts = partition(
             [Exposure(jd_start=r.jd_start, exptime_s=r.exptime_s, angle_deg=r.polariser_deg)
              for r in rows],
-            angles_deg=polarimeter.angles_deg,
+            whole=len(polarimeter.angles_deg), turn_deg=polarimeter.turn_deg,
             longest_min=self._site.polarimetry.max_duration_minutes,
             gap_min=self._site.polarimetry.max_gap_minutes)
         before = {row.group_id for row in rows if row.group_id is not None}

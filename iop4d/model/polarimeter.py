@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+SAME_ANGLE_DEG = 1.0  # within which two positions are the same
 
 
 class Analyser(StrEnum):
@@ -86,6 +89,29 @@ class Polarimeter:
     constants: tuple[InstrumentalPolarisation, ...]
     turns_with_camera: bool = False
 
+    @property
+    def turn_deg(self) -> float:
+        """Degrees after which a position comes again: half a turn of an analyser, a quarter of a
+        plate; a whole one where a group goes on beyond that.
+        """
+        turn = 90.0 if self.analyser is Analyser.HALF_WAVE_PLATE else 180.0
+        return turn if different(self.angles_deg, turn) == len(self.angles_deg) else 360.0
+
     def constants_at(self, jd: float) -> InstrumentalPolarisation | None:
         """The constants of a date; None if none hold."""
         return next((c for c in reversed(self.constants) if c.holds_at(jd)), None)
+
+
+def same_position(one_deg: float, other_deg: float, turn_deg: float) -> bool:
+    """Whether two angles are one position of what turns, which comes again after ``turn_deg``."""
+    apart = (one_deg - other_deg) % turn_deg
+    return min(apart, turn_deg - apart) < SAME_ANGLE_DEG
+
+
+def different(angles_deg: Sequence[float], turn_deg: float) -> int:
+    """How many different positions some angles are."""
+    kept: list[float] = []
+    for angle in angles_deg:
+        if not any(same_position(angle, other, turn_deg) for other in kept):
+            kept.append(angle)
+    return len(kept)

@@ -10,6 +10,7 @@ import numpy as np
 from iop4d.config.site import Polarimetry
 from iop4d.instruments.base import Instrument
 from iop4d.model.flags import Flag
+from iop4d.model.polarimeter import Analyser, different
 from iop4d.model.result import ResultValue
 from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.reduction.groups import Positions, source_ensemble
@@ -17,25 +18,51 @@ from iop4d.reduction.methods import WITHOUT_DUST
 from iop4d.science.stokes import Stokes
 
 _POOR_CHI2 = 4.0  # reduced chi-square of a fit above which it is poor
+_ALONE = 0.999  # of a fit's value at a position that the position alone decides
 _STEADY = 0.004  # part of a flux by which flat fields and centres let two stars differ
 
 
-def flags_of_fit(stokes: Stokes, positions: Positions, instrument: Instrument) -> Flag:
-    """What the method that is reported says of a group: its fit, and which positions it lacks."""
+def flags_of_fit(stokes: Stokes, target: str, positions: Positions,
+                 instrument: Instrument) -> Flag:
+    """What the method that is reported says of a target in a group: its fit, and whether it lacks
+    positions; one that was taken twice counts once.
+    """
     assert instrument.polarimeter is not None
     flags = Flag(0)
     method = stokes.method.removesuffix(WITHOUT_DUST)
-    if stokes.n < len(instrument.polarimeter.angles_deg):
+    angles = _used(method, positions, target)
+    if different(angles, instrument.polarimeter.turn_deg) < len(instrument.polarimeter.angles_deg):
         flags |= Flag.MISSING_ANGLES
     if method in ("ordinary", "extraordinary"):
         flags |= Flag.ONE_BEAM
     if method == "plain":
         flags |= Flag.FEW_FIELD_STARS
-    # What fits exactly for want of positions shows nothing of a hit or a cloud in one of them.
-    exact = stokes.dof == 0 and bool(flags & Flag.MISSING_ANGLES)
-    if exact or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
+    unchecked = bool(flags & Flag.MISSING_ANGLES) and _is_unchecked(method, angles, instrument)
+    if unchecked or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
         flags |= Flag.POOR_FIT
     return flags
+
+
+def _used(method: str, positions: Positions, target: str) -> list[float]:
+    """The angles of the positions at which all images that a method needs are measured."""
+    beams = {"plain": ("",), "ensemble": ("",), "ordinary": ("O",), "extraordinary": ("E",)}
+    good = np.logical_and.reduce([positions.beam(target, beam).good
+                                  for beam in beams.get(method, ("O", "E"))])
+    return [float(angle) for angle in positions.angles_deg[good]]
+
+
+def _is_unchecked(method: str, angles_deg: list[float], instrument: Instrument) -> bool:
+    """Whether the fit follows one of its positions exactly: no other one shows the same, so that it
+    would show no hit in it and no cloud before it.
+    """
+    assert instrument.polarimeter is not None
+    plate = instrument.polarimeter.analyser is Analyser.HALF_WAVE_PLATE
+    phase = np.radians((4.0 if plate else 2.0) * np.array(angles_deg))
+    basis = np.stack([np.cos(phase), np.sin(phase)], axis=1)
+    if method not in ("fit", "sum", "analysers"):  # a mean flux, or a ratio of the beams, besides
+        basis = np.column_stack([basis, np.ones(phase.size)])
+    leverage = np.sum(basis * np.linalg.pinv(basis, rcond=1e-3).T, axis=1)
+    return bool((leverage > _ALONE).any())
 
 
 def with_crowded(result: ResultValue, confusion: float) -> ResultValue:

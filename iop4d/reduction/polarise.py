@@ -256,7 +256,7 @@ def _result(target: Source, positions: Positions, found: dict[str, Seen], chosen
     # A degree and its limit are values by themselves: all of the error counts.
     clean = debiased(best.q, best.u, best.covariance + best.common)
     flags = result.flags | int(
-        flags_of_fit(found[chosen][0], positions, instrument)
+        flags_of_fit(found[chosen][0], target.name, positions, instrument)
         | flags_of_sum(target.name, positions, instrument, settings))
     return without_host(replace(
         result, flags=flags, q=best.q, q_err=best.q_err, u=best.u, u_err=best.u_err, p=best.p,

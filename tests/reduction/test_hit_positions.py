@@ -109,3 +109,33 @@ def test_a_target_that_varies_as_much_as_they_do_is_no_poor_fit() -> None:
     steps = {k: (0.001 * (k - 1.5), 1e-3, 0) for k in range(4)}
     hits = {(k, beam): step for k, step in steps.items() for beam in "OE"}
     assert groups.result(with_hits(frames, hits), "CAFOS").flags == 0
+
+
+def taken(name: str, *which: int) -> list[MeasuredFrame]:
+    """A group's positions in another order, some twice or never."""
+    frames = groups.group(name)
+    first = frames[0].facts.jd_start
+    return [replace(frames[i], id=n, facts=replace(frames[i].facts, jd_start=first + n / 1440))
+            for n, i in enumerate(which)]
+
+
+@pytest.mark.parametrize(("name", "beam"), [("CAFOS", "O"), ("AndorT90", "")])
+def test_a_position_taken_twice_does_not_stand_for_a_missing_one(name: str, beam: str) -> None:
+    """Of the other two no frame tells a hit: chi was 12 +- 1 where 30 is true, without a flag."""
+    hit = {(3, beam): (0.1, 1e-3, 0)}
+    for frames in (taken(name, 0, 0, 1, 2), with_hits(taken(name, 0, 0, 1, 2), hit)):
+        flags = Flag(groups.result(frames, name).flags)
+        assert flags == Flag.MISSING_ANGLES | Flag.POOR_FIT
+
+
+@pytest.mark.parametrize(("name", "beam"), [("CAFOS", "O"), ("AndorT90", "")])
+def test_a_position_taken_twice_takes_the_place_of_the_hit_one(name: str, beam: str) -> None:
+    frames = taken(name, 0, 0, 1, 2, 3)
+    assert groups.result(frames, name).flags == 0
+    dropped = groups.result(with_hits(frames, {(0, beam): (0.1, 1e-3, int(Flag.BAD_PIXELS))}), name)
+    assert dropped.flags == 0
+    assert dropped.chi_deg == pytest.approx(groups.CHI, abs=0.05)
+    silent = groups.result(with_hits(frames, {(0, beam): (0.1, 1e-3, 0)}), name)
+    assert silent.flags == Flag.POOR_FIT
+    single = groups.result(with_hits(frames, {(4, beam): (0.1, 1e-3, int(Flag.BAD_PIXELS))}), name)
+    assert single.flags == Flag.MISSING_ANGLES | Flag.POOR_FIT
