@@ -165,14 +165,14 @@ def detect_stars(frame: CalibratedImage, masters: MasterSet, request: ReduceRequ
                  stages: Stages) -> Detected:
     """Subtract the sky in place, find the stars, and their pairs where each has two images."""
     facts, instrument = request.facts, tools.instrument
+    shrink = max(1, int(FINE_ARCSEC / instrument.pixel_arcsec(facts.binning)))
     with stages("background"):
-        sky = find_sky(frame)
+        sky = find_sky(frame, shrink=shrink)
         doubtful = sky_doubt(sky.level, sky.sigma, masters)
         dark = dark_note(request.masters, masters, facts, sky.sigma)
     with stages("detect"):
-        scale = instrument.pixel_arcsec(facts.binning)
         stars = find_stars(frame, sky, threshold=tools.site.photometry.detection_sigma,
-                           shrink=max(1, int(FINE_ARCSEC / scale)))
+                           shrink=shrink)
     beams = None
     with stages("pairs"):
         if facts.beams > 1:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from iop4d.model.errors import StageError
 from iop4d.reduction.masters import CalibratedImage
-from iop4d.science.detect import Detections, Sky, detect, refine_centroids, subtract_sky
+from iop4d.science.detect import (
+    MESH,
+    Detections,
+    Sky,
+    detect,
+    refine_centroids,
+    subtract_sky,
+)
 from iop4d.science.fwhm import FWHM_PER_SIGMA, measure_widths
 from iop4d.science.hits import cosmic_rays, pixels_of
 from iop4d.science.psf import Psf, fit_psf, plain_psf
@@ -42,13 +49,16 @@ class Stars:
         return np.asarray(self.psf.fwhm * self.sky.sigma / (self.shrunk * peak))
 
 
-def find_sky(frame: CalibratedImage) -> Sky:
-    """Subtract the background in place; raises StageError for a frame without any noise."""
+def find_sky(frame: CalibratedImage, *, shrink: int = 1) -> Sky:
+    """Subtract the background in place; raises StageError for a frame without any noise.
+
+    ``shrink``: as of ``find_stars``: the squares that show the background are wider than stars.
+    """
     if frame.bad is not None and frame.bad.all():
         raise StageError("background", "not one pixel is usable")
     if _is_even(frame.image):
         raise StageError("background", "all pixels are equal: the shutter or the camera failed")
-    sky = subtract_sky(frame.image, frame.bad)
+    sky = subtract_sky(frame.image, frame.bad, mesh=shrink * MESH)
     if not (math.isfinite(sky.level) and sky.sigma > 0):
         raise StageError("background", "the sky has no noise that could be measured")
     return sky

@@ -65,18 +65,20 @@ class Detections:
         return Detections(**{name: values[keep] for name, values in vars(self).items()})
 
 
-def subtract_sky(image: FloatImage, bad: Mask | None) -> Sky:
+def subtract_sky(image: FloatImage, bad: Mask | None, *, mesh: int = MESH) -> Sky:
     """Subtract the smooth background from a float32 image in place and return its figures.
 
     ``bad``: pixels that do not count; they are set to 0, so that no NaN reaches what follows.
+    ``mesh``: pixels of a side of the squares that show it. A star wider than a fifth of it is taken
+    for background in part: of one as wide as half of it, and faint, 4 %.
     """
     if image.size < LARGE:
-        background = sep.Background(image, mask=bad, bw=MESH, bh=MESH)
+        background = sep.Background(image, mask=bad, bw=mesh, bh=mesh)
         background.subfrom(image)
     else:
         background = sep.Background(
-            image[::_ROWS].copy(), mask=None if bad is None else bad[::_ROWS].copy(), bw=MESH,
-            bh=MESH // _ROWS)
+            image[::_ROWS].copy(), mask=None if bad is None else bad[::_ROWS].copy(), bw=mesh,
+            bh=mesh // _ROWS)
         _subtract_rows(image, background.back())
     if bad is not None:
         image[bad] = 0.0
