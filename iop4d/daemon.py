@@ -42,6 +42,7 @@ from iop4d.ledger.requests import FilesByHand, IgnoreFrames, JudgeMasters, Repro
 from iop4d.ledger.trials import Trials
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState, RequestKind
+from iop4d.operations.backup import refuse_emptied
 from iop4d.operations.prune import DailyPrune
 from iop4d.store import (
     changes,
@@ -103,6 +104,7 @@ class Daemon:
     @staticmethod
     def check(site: Site) -> None:
         """Raises Iop4dError if a daemon cannot be built on a site."""
+        refuse_emptied(site)
         find_instruments(site.camera, site.polarimeter, site.colour_term)
         AlertEngine(site, time.time)
         if site.workers.engine == "dask":

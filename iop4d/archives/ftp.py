@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -33,11 +34,13 @@ from iop4d.archives.ftp_login import (
 from iop4d.archives.names import printable
 from iop4d.archives.session import (
     BLOCK,
+    ForbiddenError,
     Listing,
     LoginError,
     PathError,
     RemoteEntry,
     TransferError,
+    is_around,
 )
 from iop4d.config import FtpArchive
 from iop4d.config.secret import secret_of
@@ -46,6 +49,8 @@ _PASSIVE = ("EPSV", "PASV")  # commands that ask for a port of the server, the b
 _LARGEST_LISTING = 1 << 28  # bytes
 _GOODBYE = 1.0  # seconds for this machine to close a socket that was cut off
 _REFUSED = ("450", "550", "553")  # of a path
+_FORBIDDEN = re.compile(r"(?i)permission denied|access (is )?denied|not permitted")
+_NOT_WHOLE = re.compile(r"(?i)truncated|failed to open directory")  # of a listing
 _ZONE = 900.0  # seconds: clocks of places on the Earth differ by whole quarters of an hour
 _MINUTE = 60.0  # seconds: the precision of listings without seconds
 _MOST_LINKS = 2000  # of a folder that are followed
@@ -99,7 +104,7 @@ class FtpSession:
         async with self._busy:
             with self._guarded(path):
                 listing = await self._listing_of(path)
-                if "truncated" in self._answer.lower():
+                if _NOT_WHOLE.search(self._answer):
                     listing = replace(listing, cut_off=printable(self._answer))
                 links = [entry for entry in listing.entries if entry.link][:_MOST_LINKS]
                 if not links:
@@ -114,6 +119,8 @@ class FtpSession:
                 raw = await self._fetched(f"MLSD {self._raw(path)}")
                 return await asyncio.to_thread(parse_mlsd, raw, self._archive.encoding)
             except StatusCodeError as error:
+                if is_answer(error, _REFUSED):  # CWD says why, where MLSD does not (Pure-FTPd)
+                    await self._command(f"CWD {self._raw(path)}", "2xx")
                 if not is_answer(error, UNKNOWN_COMMAND):
                     raise
                 self._has_mlsd = self._has_mlst = False
@@ -142,7 +149,15 @@ class FtpSession:
             if not is_answer(error, _REFUSED):
                 raise
             return None
-        return replace(link, folder=True)
+        target = await self._working_folder()
+        await self._command(f"CWD {self._raw(folder)}", "2xx")
+        return None if is_around(target, await self._working_folder()) else replace(
+            link, folder=True)
+
+    async def _working_folder(self) -> str:
+        """Where CWD has led, without the links on the way."""
+        info = await self._command("PWD", "257")
+        return str(self._client.parse_directory_response(info[-1]))
 
     async def stat(self, path: str) -> RemoteEntry | None:
         """A file as it is now, to the second where the server knows MLST or MDTM."""
@@ -347,10 +362,11 @@ class FtpSession:
             raise
         except StatusCodeError as error:
             if is_answer(error, _REFUSED) and "timeout" not in said(error).lower():
-                raise PathError(f"{shown}: {said(error)}") from None
+                kind = ForbiddenError if _FORBIDDEN.search(said(error)) else PathError
+                raise kind(f"{shown}: {said(error)}") from None
             self._abort()
-            kind = LoginError if is_answer(error, ("530",)) else TransferError
-            raise kind(f"{shown}: {self._archive.host} says {said(error)}") from None
+            cause = LoginError if is_answer(error, ("530",)) else TransferError
+            raise cause(f"{shown}: {self._archive.host} says {said(error)}") from None
         except TransferError as error:
             self._abort()
             raise TransferError(f"{shown}: {error}") from None

@@ -89,6 +89,7 @@ class PolledServer:
         self._spare: list[tuple[Session, float]] = []  # that others used before, and until when
         self._standing = Standing(archive.settle)
         self._tells_minutes = False
+        self._skipped: dict[str, int] = {}  # lines of folders that were told of
         self._cut_off: dict[str, str] = {}  # folders whose listing is not whole: what was said
         self._whole_until: date | None = None  # up to which all was looked at
         self._reached: dict[str, int] = {}  # bytes of files that broke off
@@ -282,12 +283,15 @@ class PolledServer:
         name = self._archive.name
         if listing.skipped:
             self._counts["skipped_lines"] += listing.skipped
+        if listing.skipped != self._skipped.get(folder, 0):
+            self._skipped[folder] = listing.skipped
             log.warning("archive %s: %d lines of the listing of %s cannot be parsed, such as %s",
-                        name, listing.skipped, printable(folder), ", ".join(listing.examples))
+                        name, listing.skipped, printable(folder),
+                        ", ".join(listing.examples) or "none any more")
         if listing.cut_off and folder not in self._cut_off:
             log.error("archive %s: the listing of %s is not whole, the server says '%s': files "
-                      "are missing until it lists more, or they lie in several folders", name,
-                      printable(folder), listing.cut_off)
+                      "are missing until it may be read, lists more, or they lie in several "
+                      "folders", name, printable(folder), listing.cut_off)
             self._cut_off[folder] = listing.cut_off
         elif not listing.cut_off:
             self._cut_off.pop(folder, None)

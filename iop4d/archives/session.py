@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Protocol
 
 from iop4d.config import ServerArchive, SftpArchive
@@ -39,11 +40,17 @@ def is_same_time(one_s: float, other_s: float, precision_s: float) -> bool:
     return one_s // precision_s == other_s // precision_s
 
 
+def is_around(folder: str, other: str) -> bool:
+    """Whether a folder is another one, or above it; both without links."""
+    return PurePosixPath(other).is_relative_to(PurePosixPath(folder))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Listing:
     """A folder's entries; ``skipped``: lines that could not be parsed, of which a few are kept.
 
-    ``cut_off``: why there are more than these, in the server's words; empty where these are all.
+    ``cut_off``: why there are more than these, in the server's words, such as that the folder may
+    not be read; empty where these are all.
     """
 
     entries: tuple[RemoteEntry, ...]
@@ -71,6 +78,10 @@ class PathError(RemoteError):
     """There is no such folder or file, or it may not be read. The session stays of use."""
 
 
+class ForbiddenError(PathError):
+    """It is there, but this login may not read it. The session stays of use."""
+
+
 class TakenError(PathError):
     """Another process of this machine downloads the file. The session stays of use."""
 
@@ -83,7 +94,11 @@ class Session(Protocol):
     """One logged-in connection. Every call ends within the archive's timeouts."""
 
     async def list(self, path: str) -> Listing:
-        """The entries of a folder, links followed, '.' and '..' left out; raises RemoteError."""
+        """The entries of a folder, '.' and '..' left out; raises RemoteError.
+
+        Links are followed, but for those to the folder itself or to one above it, which would list
+        everything again and again.
+        """
         ...
 
     async def stat(self, path: str) -> RemoteEntry | None:

@@ -13,7 +13,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from asyncssh.public_key import get_default_certificate_algs, get_default_public
 from iop4d.archives.names import printable
 from iop4d.archives.session import (
     BLOCK,
+    ForbiddenError,
     HostError,
     Listing,
     LoginError,
@@ -30,6 +31,7 @@ from iop4d.archives.session import (
     RemoteEntry,
     RemoteError,
     TransferError,
+    is_around,
 )
 from iop4d.config import SftpArchive
 from iop4d.config.secret import secret_of
@@ -43,7 +45,7 @@ _LINKS = 16  # links that are followed at a time
 _GRACE = 1.0  # seconds for a question to end that nobody waits for any more
 _KEEPALIVE, _KEEPALIVES = 15, 3  # seconds between signs of life, and how many may go unanswered
 _EXAMPLES = 5
-_NO_SUCH = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath, asyncssh.SFTPPermissionDenied,
+_NO_SUCH = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath,
             asyncssh.SFTPNotADirectory, asyncssh.SFTPFileIsADirectory,
             asyncssh.SFTPInvalidFilename)
 _BROKEN = (asyncssh.Error, OSError, EOFError, ValueError)  # ValueError: packets that make no sense
@@ -323,17 +325,23 @@ class SftpSession:
             for at, answer in zip(chosen, answers, strict=True):
                 if isinstance(answer, BaseException):
                     raise answer
-                entries[at] = answer
+                is_link = names[at].attrs.type == asyncssh.FILEXFER_TYPE_SYMLINK
+                entries[at] = answer and replace(answer, link=is_link)
         return entries
 
     async def _follow(self, path: str, name: bytes) -> RemoteEntry | None:
-        """What a link leads to; None where it leads nowhere."""
+        """What a link leads to; None where that is nowhere, or the folder itself or one above."""
+        link = self._encode(path).rstrip(b"/") + b"/" + name
         try:
-            attrs = await self._ask(
-                self._sftp.stat(self._encode(path).rstrip(b"/") + b"/" + name), path)
+            attrs = await self._ask(self._sftp.stat(link), path)
+            entry = _entry(self._decode(name), attrs)
+            if entry is not None and entry.folder and is_around(
+                    *[self._decode(_bytes(await self._ask(self._sftp.realpath(place), path)))
+                      for place in (link, self._encode(path))]):
+                return None
         except PathError:
             return None
-        return _entry(self._decode(name), attrs)
+        return entry
 
     async def _ask(self, question: Awaitable[T], path: str, *, limit: float | None = None) -> T:
         """The answer to a question, or an error of ours.
@@ -355,6 +363,8 @@ class SftpSession:
             raise TransferError(f"{self._of(path)}: timed out after {seconds:g} s")
         try:
             return task.result()
+        except asyncssh.SFTPPermissionDenied as error:
+            raise ForbiddenError(f"{self._of(path)}: {printable(str(error))}") from None
         except _NO_SUCH as error:
             raise PathError(f"{self._of(path)}: {printable(str(error))}") from None
         except _BROKEN as error:

@@ -11,7 +11,14 @@ from typing import Protocol
 
 from iop4d.archives.names import local_path, safe_name
 from iop4d.archives.nights import components, folder_of, night_of_folder
-from iop4d.archives.session import Listing, PathError, RemoteEntry, Session, is_same_time
+from iop4d.archives.session import (
+    ForbiddenError,
+    Listing,
+    PathError,
+    RemoteEntry,
+    Session,
+    is_same_time,
+)
 from iop4d.archives.shifted import as_of_now
 from iop4d.config import ServerArchive
 
@@ -48,10 +55,10 @@ async def list_night(session: Session, folder: str) -> list[tuple[str, Listing]]
     """The listings of a night's folder and of all below it, each with its path below the night's.
 
     Hidden folders are left out, as on a local disk. Links to folders are followed from the night's
-    own alone: further down they may lead in circles. Raises PathError if the night has no folder,
-    RemoteError.
+    own alone: further down they may lead in circles. A folder that may not be read has an empty
+    listing that says so. Raises PathError if the night has no folder, RemoteError.
     """
-    found = [("", await session.list(folder))]
+    found = [("", await _listing(session, folder))]
     left = [("", entry) for entry in found[0][1].entries if entry.folder]
     while left:
         above, entry = left.pop(0)
@@ -59,12 +66,19 @@ async def list_night(session: Session, folder: str) -> list[tuple[str, Listing]]
         if entry.name.startswith(".") or below.count("/") > _DEEPEST:
             continue
         try:
-            listing = await session.list(f"{folder.rstrip('/')}/{below.rstrip('/')}")
-        except PathError:  # it went, or is nobody's to read
+            listing = await _listing(session, f"{folder.rstrip('/')}/{below.rstrip('/')}")
+        except PathError:  # it went
             continue
         found.append((below, listing))
         left += [(below, inner) for inner in listing.entries if inner.folder and not inner.link]
     return found
+
+
+async def _listing(session: Session, folder: str) -> Listing:
+    try:
+        return await session.list(folder)
+    except ForbiddenError as error:
+        return Listing(entries=(), cut_off=str(error))
 
 
 def wanted_of(archive: ServerArchive, night: date, listing: Listing, below: str = "",

@@ -186,6 +186,9 @@ def _night_line(night: NightSurvey) -> str:
         odd += f", in {night.folders + 1} folders"
     if night.listing.cut_off:
         odd += f"; THERE ARE MORE: the server says '{night.listing.cut_off}'"
+    if night.listing.cut_off and not night.files:
+        return (f"{night.night}  {night.folder}: cannot be listed, the server says "
+                f"'{night.listing.cut_off}'")
     line = (f"{night.night}  {night.folder}: {night.files} files, {len(night.wanted)} match, "
             f"{len(night.missing)} missing here ({night.missing_bytes / 1e6:.1f} MB){odd}")
     if night.missing:

@@ -161,6 +161,10 @@ def open_database(site: Site, *, read_only: bool) -> Database:
     """The site's database."""
     from iop4d.store.database import GROUP_READS, PRIVATE, Database
 
+    if not read_only:
+        from iop4d.operations.backup import refuse_emptied
+
+        refuse_emptied(site)
     return Database(site.database, read_only=read_only,
                     mode=GROUP_READS if site.daemon.group_reads else PRIVATE)
 

@@ -26,21 +26,36 @@ def init(folder: Path) -> None:
     path = make_site(folder)
     site = shlex.quote(str(folder))
     click.echo(f"A new site is in {site}.")
+    if (around := site_around(folder)) is not None:
+        click.echo(f"Note: it stands inside the site {shlex.quote(str(around))}. The two know "
+                   "nothing of each other; commands without --site take that of the folder in "
+                   "which they are given.", err=True)
     click.echo(f"  1. Edit {shlex.quote(str(path))}")
     click.echo(f"  2. iop4d --site {site} catalogue import builtin:blazars")
     click.echo(f"  3. iop4d --site {site} run      (and, beside it, iop4d --site {site} web)")
 
 
+def site_around(folder: Path) -> Path | None:
+    """The nearest site that a folder is inside of; None for none."""
+    return next((outer for outer in folder.resolve().parents
+                 if (outer / "iop4d.toml").is_file()), None)
+
+
 def make_site(folder: Path, text: str | None = None) -> Path:
     """Write the site file and make the folders; the file's path. Refuses an existing site.
 
-    The folder of the program is refused too, as a site is no part of it.
+    The folder of the program is refused too, as a site is no part of it, and one among the files
+    of another site, whose daemon would take its frames.
     """
     path = folder / "iop4d.toml"
     if path.exists():
         raise Iop4dError(f"{path} exists already and was not changed")
     if (folder / "iop4d" / "__init__.py").exists():
         raise Iop4dError(f"{folder} is the folder of the program: a site needs one of its own")
+    around = site_around(folder)
+    if around is not None and folder.resolve().relative_to(around).parts[0] in FOLDERS:
+        raise Iop4dError(f"{folder} is among the files of the site {around}: a site needs a "
+                         "folder outside of them")
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     template = resources.files("iop4d.config") / "template.toml"

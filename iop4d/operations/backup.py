@@ -23,7 +23,7 @@ from iop4d.config.store import FilePlace
 from iop4d.operations import archive
 from iop4d.operations.archive import BackupError, Manifest
 from iop4d.store.copying import counts, save
-from iop4d.store.database import Database
+from iop4d.store.database import Database, is_empty
 from iop4d.store.schema import SCHEMA_VERSION
 
 _DRAFTS = "drafts"
@@ -65,6 +65,20 @@ def make(site: Site, target: Path, *, keep: int = 0, now: float | None = None) -
         raise
     removed = _remove_older(site, path.parent, keep) if in_folder and keep else ()
     return Made(path=path, manifest=manifest, removed=tuple(removed))
+
+
+def refuse_emptied(site: Site) -> None:
+    """Raise BackupError where the database is a file of 0 bytes though backups were made of it.
+
+    A new one would begin in its place, without a word: all flags by hand and all alerts forgotten.
+    """
+    place = site.database
+    if isinstance(place, FilePlace) and is_empty(place.path) and (
+            found := of_site(site, site.backups)):
+        raise BackupError(
+            f"the database {place.path} is empty (0 bytes), and there are backups of it, the "
+            f"newest {found[0][0]}: restore one (iop4d restore --force), or remove the empty file to begin "
+            "with nothing")
 
 
 def of_site(site: Site, folder: Path) -> list[tuple[Path, Manifest]]:

@@ -19,10 +19,18 @@ from iop4d.store.connection import Connection, Transaction
 from iop4d.store.kind import Kind, StoreUnavailableError
 from iop4d.store.postgresql import Postgresql
 from iop4d.store.schema import SCHEMA_VERSION
-from iop4d.store.sqlite import GROUP_READS, PRIVATE, Sqlite, make_private, sqlite_version
+from iop4d.store.sqlite import (
+    GROUP_READS,
+    PRIVATE,
+    Sqlite,
+    is_empty,
+    make_private,
+    sqlite_version,
+)
 
 __all__ = ["GROUP_READS", "PRIVATE", "Connection", "Database", "StoreUnavailableError",
-           "Transaction", "finite", "is_there", "make_private", "number", "sqlite_version"]
+           "Transaction", "finite", "is_empty", "is_there", "make_private", "number",
+           "sqlite_version"]
 
 
 class Database:
@@ -85,6 +93,8 @@ class Database:
             version = self.kind.version()
         if version == SCHEMA_VERSION:
             return
+        if not version and not isinstance(self.place, ServerPlace) and is_empty(self.place.path):
+            raise self.kind.unavailable(pw.OperationalError("no such table"))
         if not version:
             raise StoreUnavailableError(f"{self.place} holds no tables of iop4d yet: nothing has "
                                         "run on this site", absent=True)

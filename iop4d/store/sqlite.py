@@ -123,7 +123,7 @@ class Sqlite:
             first = first.__context__
         text = str(first)
         if "no such table" in text:
-            return StoreUnavailableError("the database is being prepared", absent=True)
+            return _without_tables(self._path)
         if "locked" in text or "busy" in text:
             return StoreUnavailableError("the database is locked by another program")
         if "full" in text or ("I/O" in text and _is_full(self._path.parent)):
@@ -170,6 +170,24 @@ class Sqlite:
         return [text for text in found if text != "ok"] + [
             f"a row of {table} refers to one of {parent} that is not there"
             for table, _, parent, _ in lost]
+
+
+def _without_tables(path: Path) -> StoreUnavailableError:
+    if not is_empty(path):
+        return StoreUnavailableError("the database is being prepared", absent=True)
+    return StoreUnavailableError(
+        f"the database {path} is empty (0 bytes), so nothing is left of what it held: restore a "
+        "backup (iop4d backup --list, iop4d restore); where nothing ever ran on this site, "
+        "iop4d run fills it")
+
+
+def is_empty(path: Path) -> bool:
+    """Whether the file of a database is there with nothing in it, nor in the log beside it."""
+    log = path.with_name(path.name + "-wal")
+    try:
+        return path.stat().st_size == 0 and not (log.exists() and log.stat().st_size)
+    except OSError:
+        return False
 
 
 class _ReadOnly(pw.SqliteDatabase):  # type: ignore[misc]

@@ -48,6 +48,17 @@ def test_init_makes_the_folders_and_touches_nothing_that_is_there(folder: Path) 
     assert "exists already" in again.stderr
 
 
+def test_a_site_inside_another_is_said_to_be_and_is_refused_among_its_files(folder: Path) -> None:
+    inside = iop4d("init", folder / "second")
+    assert inside.returncode == 0
+    assert f"it stands inside the site {folder}" in inside.stderr
+    refused = iop4d("init", folder / "raw" / "T090" / "site")
+    assert refused.returncode == 1
+    assert f"is among the files of the site {folder}" in refused.stderr
+    assert not (folder / "raw" / "T090").exists()
+    assert "inside" not in iop4d("init", folder.parent / "beside").stderr
+
+
 def test_the_program_s_own_folder_is_no_place_for_a_site(tmp_path: Path) -> None:
     """An old fault: a clone in ~/iop4d, and the first site by "iop4d init ~/iop4d"."""
     (tmp_path / "iop4d").mkdir()

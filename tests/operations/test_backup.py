@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from iop4d.cli import cli
 from iop4d.config.inline_secrets import inline_secrets, without_secrets
 from iop4d.config.load import load_site, site_text
+from iop4d.daemon import Daemon
 from iop4d.model.errors import Iop4dError
 from iop4d.operations import archive, backup
 from iop4d.operations.restore import check, restore
@@ -70,6 +71,24 @@ def root(tmp_path: Path) -> Path:
 
 def run(root: Path, *words: object) -> Result:
     return CliRunner().invoke(cli, [*map(str, words), "--site", str(root)])
+
+
+@pytest.mark.sqlite
+def test_a_database_that_was_emptied_is_not_begun_anew_where_there_are_backups(
+        root: Path) -> None:
+    """A new one would take its place without a word, and forget all that was flagged by hand."""
+    made = backup.make(load_site(root), root / "backups", now=1.0)
+    (root / "iop4d.db").write_bytes(b"")
+    for end in ("-wal", "-shm"):
+        (root / f"iop4d.db{end}").unlink(missing_ok=True)
+    with pytest.raises(archive.BackupError, match=r"is empty \(0 bytes\)") as found:
+        Daemon.check(load_site(root))
+    assert str(made.path) in str(found.value)
+    ran = CliRunner().invoke(cli, ["--site", str(root), "catalogue", "import", "builtin:blazars"])
+    assert isinstance(ran.exception, archive.BackupError)
+    assert (root / "iop4d.db").stat().st_size == 0
+    (root / "iop4d.db").unlink()
+    Daemon.check(load_site(root))
 
 
 def test_what_comes_back_is_what_was_there_and_it_knows_that_it_was_restored(

@@ -52,6 +52,19 @@ def test_a_file_that_is_no_database_cannot_be_read(tmp_path: Path) -> None:
     assert "iop4d backup --list, iop4d restore" in str(found.value)
 
 
+@pytest.mark.sqlite
+def test_a_database_of_0_bytes_is_said_to_be_empty_with_how_to_restore_it(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.db").touch()
+    database = Database(tmp_path / "iop4d.db", read_only=True)
+    with pytest.raises(StoreUnavailableError, match=r"is empty \(0 bytes\)") as found, \
+            database.read() as db:
+        list(db.select(Frame))
+    assert "iop4d backup --list, iop4d restore" in str(found.value)
+    assert not found.value.absent
+    with pytest.raises(StoreUnavailableError, match=r"is empty \(0 bytes\)"):
+        database.check_schema()
+
+
 def test_no_table_is_bound_and_a_query_without_a_connection_is_refused(tmp_path: Path) -> None:
     database = Database(tmp_path / "iop4d.db")
     assert {table._meta.database for table in TABLES} == {None}
