@@ -273,7 +273,7 @@ def left_behind(archive: Archive, known: Known) -> list[Path]:
     """
     archive.path.mkdir(parents=True, exist_ok=True)
     sweep(archive.path)
-    pattern = re.compile(archive.file_pattern)
+    pattern = re.compile(archive.file_pattern, re.DOTALL)
     found = []
     for path in _files(archive.path):
         stamp = look(path) if pattern.search(path.name) else None

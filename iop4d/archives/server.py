@@ -123,7 +123,7 @@ class PolledServer:
             "settling": len(self._standing), "queue": self._waiting,
             "fetching": {name: f"{100 * done // max(size, 1)} %"
                          for name, (done, size) in self._fetching.items()},
-            "failing": {name: f"{f.count} times: {f.reason}"
+            "failing": {name: f"{'once' if f.count == 1 else f'{f.count} times'}: {f.reason}"
                         for name, f in self._standing.failures.items()},
             "breaker": f"open, next attempt in {left:.0f} s after {self._breaker.failures} failures"
             if self._breaker.is_open else "closed",

@@ -87,7 +87,7 @@ def wanted_of(archive: ServerArchive, night: date, listing: Listing, below: str 
 
     ``below``: its path below the night's folder, with a slash behind it; empty for that itself.
     """
-    pattern = re.compile(archive.file_pattern)
+    pattern = re.compile(archive.file_pattern, re.DOTALL)
     folder = f"{folder_of(archive.night_folder, night).rstrip('/')}/{below}".rstrip("/")
     inside = [safe_name(part) for part in below.split("/") if part]
     found: list[WantedFile] = []

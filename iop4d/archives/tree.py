@@ -40,7 +40,7 @@ class Tree:
 
     def __init__(self, root: Path, pattern: str, known: KnownFiles) -> None:
         self._root = root
-        self._pattern = re.compile(pattern)
+        self._pattern = re.compile(pattern, re.DOTALL)  # of names with a newline, too
         self._known = known
 
     def scan(self) -> Found:

@@ -25,8 +25,10 @@ _REASONS_SHOWN = 10
 _EXAMPLES = 3  # entries shown of a reason
 
 #: What an archive says besides, where it is not as usual.
-_MORE = ("watch", "breaker", "queue", "settling", "fetching", "failing", "skipped_lines",
-         "overflows", "trouble")
+_MORE = ("watch", "breaker", "queue", "settling", "skipped_lines", "overflows")
+#: And what it says of single files and folders, a line for each of the first.
+_OF_FILES = {"fetching": "downloading ", "failing": "not downloaded: ", "cut_off": "not whole: ",
+             "trouble": ""}
 _USUAL: tuple[Any, ...] = (None, 0, {}, [], "closed", "events")
 
 
@@ -152,6 +154,7 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
         more = {name: archive[name] for name in _MORE if archive.get(name) not in _USUAL}
         if more and live:
             lines.append(f"{'':9}" + ", ".join(f"{name} {value}" for name, value in more.items()))
+        lines += _of_files(archive) if live else []
     if (broker := daemon.get("triggers")) and live:
         lines.append(f"triggers {_broker(broker)}")
     lines.append("frames   " + _counts(state["frames"]))
@@ -258,6 +261,21 @@ def _since(daemon: dict[str, Any]) -> str:
     from iop4d.alerts.rendering import moment
 
     return f" since {moment(daemon['beat_at'])} UTC" if daemon.get("beat_at") else ""
+
+
+def _of_files(archive: dict[str, Any]) -> list[str]:
+    """What an archive says of single files and folders."""
+    from iop4d.archives.names import printable
+
+    lines = []
+    for name, words in _OF_FILES.items():
+        found = archive.get(name) or ()
+        each = ([f"{at}, {why}" for at, why in found.items()] if isinstance(found, dict)
+                else list(found))
+        lines += [f"{'':9}{words}{printable(one)}" for one in each[:_EXAMPLES]]
+        if len(each) > _EXAMPLES:
+            lines.append(f"{'':9}{words}{len(each) - _EXAMPLES} more")
+    return lines
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -77,8 +77,8 @@ def refuse_emptied(site: Site) -> None:
             found := of_site(site, site.backups)):
         raise BackupError(
             f"the database {place.path} is empty (0 bytes), and there are backups of it, the "
-            f"newest {found[0][0]}: restore one (iop4d restore --force), or remove the empty file to begin "
-            "with nothing")
+            f"newest {found[0][0]}: restore one (iop4d restore --force), or remove the empty "
+            "file to begin with nothing")
 
 
 def of_site(site: Site, folder: Path) -> list[tuple[Path, Manifest]]:

@@ -59,6 +59,11 @@ def test_a_name_that_is_no_text_is_told_and_left(tmp_path: Path) -> None:
     assert "UTF-8" in found.refused[Path(os.fsdecode(bad))]
 
 
+def test_a_name_with_a_newline_is_found(tmp_path: Path) -> None:
+    (tmp_path / "new\nline.fit").touch()
+    assert list(Tree(tmp_path, FILES, KnownFiles()).scan().new) == [tmp_path / "new\nline.fit"]
+
+
 def test_a_time_that_no_database_takes_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.fit"
     path.write_text("x")

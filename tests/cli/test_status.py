@@ -82,7 +82,8 @@ def test_where_nothing_ran_a_wrong_site_file_is_all_there_is_to_say(tmp_path: Pa
 #: What an archive's status is while it downloads.
 BUSY = {"name": "T90", "path": "/raw/T90", "kind": "ftp", "telescope": "T90", "files": 12,
         "state": "ok", "reason": "", "watch": "ftp://x", "queue": 7, "settling": 3,
-        "fetching": {"a.fit": "40 %"}, "failing": {"b.fit": "3 times: denied"}, "breaker": "closed"}
+        "fetching": {"a.fit": "40 %"}, "failing": {"b\r.fit": "once: denied"}, "breaker": "closed",
+        "cut_off": {"/n/closed": "Permission denied"}}
 
 
 @pytest.fixture
@@ -130,7 +131,10 @@ def test_a_stopped_daemon_shows_nothing_of_its_last_moment_as_if_it_were_so_now(
     lock = SiteLock(stopped / "iop4d.lock")
     live = status(stopped)
     lock.close()
-    assert "queue 7, settling 3, fetching {'a.fit': '40 %'}" in live.stdout
+    assert "queue 7, settling 3\n" in live.stdout
+    assert "         downloading a.fit, 40 %\n         not downloaded: b\\r.fit, once: denied\n" \
+        in live.stdout
+    assert "         not whole: /n/closed, Permission denied\n" in live.stdout
     assert "1 reduce queued, 1 reduce running\n" in live.stdout
 
 

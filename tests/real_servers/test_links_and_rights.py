@@ -85,3 +85,13 @@ def test_a_folder_that_may_not_be_read_is_not_said_to_be_absent(
         assert "ermission denied" in night.listing.cut_off
         (served / NIGHT).rename(served / "other")
         assert survey(archive).listing is None
+
+
+@pytest.mark.realserver
+def test_a_name_with_a_newline_is_kept_under_another(place: Path, served: Path,
+                                                     secret: Path) -> None:
+    """The listings of FTP have no way to write one; that of SFTP has."""
+    (served / NIGHT / "new\nline.fit").touch()
+    with archive_of("sshd", place, served, secret) as archive:
+        found = [file.local.name for file in survey(archive).wanted]
+    assert sum(one.startswith("new_line~") and one.endswith(".fit") for one in found) == 1
