@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.model.errors import Iop4dError
+from iop4d.model.escaped import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,6 +220,11 @@ class _NamingFormatter(logging.Formatter):
 
         record.frames = frames_of(record)
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of logging.Formatter
+        """On lines of its own: what is in a message, such as a name, makes none that looks so."""
+        record.message = escaped(record.message, keep="\n\t").replace("\n", "\n    ")
+        return super().formatMessage(record)
 
 
 class _UtcFormatter(_NamingFormatter):

@@ -13,6 +13,7 @@ import click
 from iop4d.cli.common import is_quiet, open_database
 from iop4d.cli.output import counted, echo, without_numbers
 from iop4d.model.errors import Iop4dError
+from iop4d.model.escaped import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -173,7 +174,7 @@ def _table(ended: Progress) -> None:
     for alike in sorted(reasons.values(), key=len, reverse=True):
         echo(f"  {len(alike)} {alike[0].state}: {alike[0].reason}", err=True)
         for trouble in alike[:_EXAMPLES]:
-            echo(f"      {Path(trouble.path).name}", err=True)
+            echo(f"      {escaped(Path(trouble.path).name)}", err=True)
         if len(alike) > _EXAMPLES:
             click.echo(f"      and {len(alike) - _EXAMPLES} more", err=True)
     click.echo("'iop4d status --all' lists each, with the whole paths.", err=True)

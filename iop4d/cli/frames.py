@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from iop4d.config import Site
 
 
-_FRAME = re.compile(r"(?i)^[^.~].*\.(fits?|fts)(\.gz|\.fz)?$")
+_FRAME = re.compile(r"(?is)^[^.~].*\.(fits?|fts)(\.gz|\.fz)?$")
 
 
 @click.command()

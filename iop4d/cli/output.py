@@ -17,6 +17,8 @@ from typing import Any
 
 import click
 
+from iop4d.model.escaped import escaped
+
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _NARROWEST = 20  # columns that a line is wrapped to at least
 
@@ -52,9 +54,11 @@ def plain(value: Any) -> Any:
 def echo(line: str, *, hang: int = 4, err: bool = False) -> None:
     """Print a line, wrapped where the terminal is narrower; lines into a pipe or a file are whole.
 
+    No character of it moves the cursor or changes colours, as names of files could.
+
     ``hang``: columns by which what follows is indented beyond the line itself.
     """
-    room = _room(err=err)
+    room, line = _room(err=err), escaped(line, keep="\n")
     if len(line) > room:
         indent = " " * (len(line) - len(line.lstrip()) + hang)
         line = textwrap.fill(line, width=max(room, _NARROWEST), subsequent_indent=indent,

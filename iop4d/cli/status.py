@@ -15,6 +15,7 @@ from iop4d.cli.common import Context, has_database, load, open_database, site_op
 from iop4d.cli.endings import EX_CONFIG
 from iop4d.cli.output import echo, without_numbers
 from iop4d.model.errors import ConfigError
+from iop4d.model.escaped import escaped
 from iop4d.model.states import JobState
 from iop4d.store.kind import StoreUnavailableError
 
@@ -83,7 +84,7 @@ def _show(site: Site, state: dict[str, Any], *, everything: bool) -> None:
     from iop4d.config.secret import exposed_secrets
 
     for line in _lines(state, everything=everything):
-        echo(line, hang=0 if line.startswith(" ") else 9)
+        echo(escaped(line), hang=0 if line.startswith(" ") else 9)
     for exposed in exposed_secrets(site):
         echo(f"secret   {exposed}", hang=9)
 

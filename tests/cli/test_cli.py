@@ -59,6 +59,23 @@ def test_a_site_inside_another_is_said_to_be_and_is_refused_among_its_files(fold
     assert "inside" not in iop4d("init", folder.parent / "beside").stderr
 
 
+def test_names_of_files_move_no_cursor_and_make_no_lines_in_the_log(folder: Path) -> None:
+    names = ("evil\n2026-11-28 20:00:00 UTC ERROR   the disk is on fire.fits",
+             "esc\x1b[31mred.fits", "cr\rX.fits")
+    night = folder / "raw" / "T" / "2026-11-27"
+    night.mkdir(parents=True)
+    for number, name in enumerate(names):
+        (night / name).write_bytes(b"SIMPLE  =" + b"x" * number)
+    reduced = iop4d("-v", "reduce", "--site", folder, folder / "raw")
+    listed = iop4d("status", "--all", "--site", folder)
+    for shown in (reduced.stderr, listed.stdout):
+        assert not {"\x1b", "\r"} & set(shown)
+        assert "esc\\x1b[31mred.fits" in shown
+        assert "cr\\rX.fits" in shown
+        assert "the disk is on fire" in shown
+        assert not any(line.startswith("2026-11-28 20:00:00") for line in shown.splitlines())
+
+
 def test_the_program_s_own_folder_is_no_place_for_a_site(tmp_path: Path) -> None:
     """An old fault: a clone in ~/iop4d, and the first site by "iop4d init ~/iop4d"."""
     (tmp_path / "iop4d").mkdir()
