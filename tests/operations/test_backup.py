@@ -74,7 +74,7 @@ def run(root: Path, *words: object) -> Result:
 
 
 @pytest.mark.sqlite
-def test_a_database_that_was_emptied_is_not_begun_anew_where_there_are_backups(
+def test_a_database_that_was_emptied_is_not_filled_where_there_are_backups(
         root: Path) -> None:
     """A new one would take its place without a word, and forget all that was flagged by hand."""
     made = backup.make(load_site(root), root / "backups", now=1.0)
