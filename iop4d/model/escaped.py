@@ -10,7 +10,7 @@ _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff
 
 
 def escaped(text: str, *, keep: str = "") -> str:
-    """A text in which no character does anything but show: the others as escapes, such as ``\\x1b``.
+    """A text in which each character only shows; others are escapes, such as ``\\x1b``.
 
     ``keep``: characters that stay, such as the newline.
     """
