@@ -7,113 +7,37 @@ Digitized Sky Survey. What no header tells is said, and left for the observer.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import PurePath
+from collections.abc import Sequence
 
-from iop4d.instruments import base, draft_cards, draft_place, draft_time
-from iop4d.instruments.base import Header, card
+from iop4d.instruments import base, draft_cards, draft_names, draft_place, draft_time
+from iop4d.instruments.base import card
 from iop4d.instruments.detector_cards import mosaic, steps_done
 from iop4d.instruments.draft_bands import put_band
+from iop4d.instruments.draft_kind import is_plate, is_science, kind_of, put_kind
+from iop4d.instruments.draft_section import Section, Seen, values_of
 from iop4d.model.errors import FrameError, Iop4dError
 from iop4d.model.frame import FrameKind
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """A frame: its file, its cards, what stands behind the / in them, and of its pixels the level
-    at which many are clipped (ADU), the offset of a second image of every star (px), and the number
-    of stars; or None."""
-
-    path: PurePath
-    header: Header
-    comments: Mapping[str, str] = field(default_factory=dict)
-    clipped_adu: float | None = None
-    second_image_px: tuple[float, float] | None = None
-    stars: int | None = None
-
-
-_MOST_LINES = 12  # of a section, the one with its name among them
-#: What stands in one table where there are more: of the detector before all else.
-_FOLDED_FIRST = ("binning_card", "gain_card", "read_noise_card", "saturation_card", "trim_card",
-                 "overscan_card")
-
-
-@dataclass
-class Section:
-    """Keys with their values and reasons, and what could not be known."""
-
-    keys: dict[str, tuple[object, str]] = field(default_factory=dict)
-    unknown: list[str] = field(default_factory=list)
-
-    def put(self, name: str, value: object, why: str) -> None:
-        """A key, its value and its reason."""
-        self.keys[name] = (value, why)
-
-    def text(self) -> str:
-        """The section as TOML; of very many keys those that name cards stand in one table."""
-        keys = self._folded()
-        lines = {name: f"{name} = {_toml(value)}" for name, (value, _) in keys.items()}
-        wide = min(max(map(len, lines.values())), 56)
-        return "\n".join([
-            "[[camera]]", *(f"{lines[name]:<{wide}}  # {why}" if why else lines[name]
-                            for name, (_, why) in keys.items()),
-            *(f"# not known: {said}" for said in self.unknown)]) + "\n"
-
-
-    def _folded(self) -> dict[str, tuple[object, str]]:
-        """The keys, of which as many as needed stand in the table of cards."""
-        too_many = len(self.keys) - (_MOST_LINES - 1)
-        names = [name for name in self.keys if name.endswith("_card")]
-        names.sort(key=lambda name: name not in _FOLDED_FIRST)
-        folded = names[:too_many + 1] if too_many > 0 else []
-        table = ({name.removesuffix("_card"): self.keys[name][0] for name in folded},
-                 "; ".join(f"{name.removesuffix('_card')}: {self.keys[name][1]}"
-                           for name in folded))
-        first = next((name for name in self.keys if name in folded), "")
-        return {("cards" if name == first else name): (table if name == first else line)
-                for name, line in self.keys.items() if name == first or name not in folded}
 
 
 def draft(frames: Sequence[Seen]) -> str:
     """The section that reads these frames, all of one camera; raises Iop4dError if they are not."""
     section = Section()
     _name(frames, section)
-    _kind(frames, section)
-    science = [seen for seen in frames if _is_science(seen, section)] or list(frames)
+    put_kind(frames, section)
+    science = [seen for seen in frames if is_science(seen, section)] or list(frames)
     _scale(science, section)
     _detector(frames, section)
     _band(frames, science, section)
     _object(science, section)
-    draft_time.put_time([(seen.header, seen.comments) for seen in frames], section)
+    moment_of = draft_time.put_time([(seen.header, seen.comments) for seen in frames], section)
     draft_cards.put_pointing([(seen.header, seen.comments) for seen in science], section)
     draft_place.put_place([(seen.header, seen.comments) for seen in frames],
-                          [(seen.header, seen.comments) for seen in science], section)
+                          [(seen.header, seen.comments) for seen in science], section, moment_of)
     _masters(frames, section)
     _notices(frames, section)
     return section.text()
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, dict):
-        pairs = ", ".join(f"{_key(name)} = {json.dumps(said, ensure_ascii=False)}"
-                          for name, said in value.items())
-        return f"{{ {pairs} }}"
-    if isinstance(value, float):
-        return f"{value:.10g}" if value != int(value) else f"{value:.1f}"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
-
-
-def _values(frames: Iterable[Seen], name: str) -> list[str]:
-    """What a card says in the frames, each once; empty where a frame lacks it."""
-    return list(dict.fromkeys(card(seen.header, name) for seen in frames))
 
 
 # Who it is.
@@ -129,13 +53,13 @@ def _name(frames: Sequence[Seen], section: Section) -> None:
     identify: dict[str, str] = {}
     for names in (_NAMES, _TELESCOPES, _LAST_RESORT):
         for name in names:
-            said = _common(_values(frames, name))
+            said = _common(values_of(frames, name))
             if said:
                 identify[name] = said
                 break
         if names is _TELESCOPES and identify:
             break
-    if chip := _common(_values(frames, "CHIP")):
+    if chip := _common(values_of(frames, "CHIP")):
         identify["CHIP"] = chip  # of a file that was split
     for name in (*_NAMES, "CHIP"):
         cameras = {card(seen.header, name) for seen in frames} - {""}
@@ -145,7 +69,7 @@ def _name(frames: Sequence[Seen], section: Section) -> None:
     if not identify:
         raise Iop4dError("no card tells what the frames have in common: "
                          f"looked at {', '.join((*_NAMES, *_TELESCOPES, *_LAST_RESORT))}")
-    telescope = next((said for name in _TELESCOPES if (said := _common(_values(frames, name)))),
+    telescope = next((said for name in _TELESCOPES if (said := _common(values_of(frames, name)))),
                      "")
     own = next((identify[name] for name in _NAMES if name in identify), "")
     section.put("name", f"{own or telescope or 'My camera'} {chip}".strip("* "),
@@ -163,126 +87,6 @@ def _common(values: Sequence[str]) -> str:
     first, last = min(values), max(values)
     n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     return f"{first[:n]}*" if n >= 3 and first[n - 1] in "[(#_:" else ""  # a number of its own
-
-
-# What the frames are.
-
-_KIND_CARDS = ("IMAGETYP", "IMAGETYPE", "OBSTYPE", "FRAMETYP", "FRAME", "IMGTYPE", "EXPTYPE",
-               "PICTTYPE", "IMTYPE", "OBS_TYPE", "FRMTYPE", "CCDTYPE", "OBJTYPE", "DATA-TYP",
-               "ESO DPR TYPE", "DATATYPE", "OBSMODE", "EXP_TYPE", "FRAMETYPE", "IMG_TYPE", "TYPE",
-               "OBS-TYPE", "FILETYPE")
-#: SBIG's numbers in PICTTYPE.
-_PICTURES = {"1": "science", "2": "bias", "3": "dark", "4": "flat"}
-_SHORTEST = 0.001  # s
-_FEW_STARS = 3  # fewer are hot pixels of a dark, or a cloud
-_WORDS = {"bias": ("bias", "zero", "offset"), "dark": ("dark",), "flat": ("flat",)}
-#: In a file's name: a step of the reduction of a science frame.
-_STEP = re.compile(r"(bias|zero|dark|flat)[ _-]?(sub|corr|less|remov|divided|fielded)",
-                   re.IGNORECASE)
-
-
-def _kind(frames: Sequence[Seen], section: Section) -> None:
-    """The card that tells the kind; else names of files and folders, and very short exposures."""
-    for name in _KIND_CARDS:
-        said = [value for value in _values(frames, name) if value]
-        known = {value: kind for value in said if (kind := _meaning(name, value))}
-        if said and (known or name == "IMAGETYP"):
-            section.put("kind_card", name, "says " + ", ".join(map(repr, said)))
-            odd = {value: known.get(value, "science") for value in said
-                   if name == "PICTTYPE" or value not in known}
-            if odd:
-                section.put("kinds", known | odd, "a guess where it says "
-                            + ", ".join(map(repr, odd)))
-            _misnamed(frames, name, section)
-            return
-    if _is_plate(frames):
-        return
-    found = {_named(seen.path.name) for seen in frames}
-    steps = {step[0].lower() for seen in frames if (step := _STEP.search(seen.path.name))}
-    section.put("kind_names", {f"*{step}*": "science" for step in sorted(steps)}
-                | {f"*{word}*": kind for kind, words in _WORDS.items()
-                   for word in words if word in found or word == words[0]}
-                | _folders(frames), "no card has the kind: by the file's name")
-    if any(_is_short(seen) and not _named(seen.path.name) for seen in frames):
-        section.put("bias_exptime", _SHORTEST, "and by exposures shorter than any shutter's")
-    for seen in frames:
-        if seen.stars is not None and seen.stars < _FEW_STARS and _is_science(seen, section):
-            section.unknown.append(f"whether {seen.path.name} is a bias, dark or flat: it shows "
-                                   f"{seen.stars or 'no'} stars, and neither a card nor a name "
-                                   "says so: kind_names")
-
-
-def _is_plate(frames: Sequence[Seen]) -> bool:
-    """Whether they are scanned photographs, of which there is no bias and no flat."""
-    return any(card(seen.header, name) for seen in frames for name in ("PLATEID", "PLATENUM"))
-
-
-def _is_short(seen: Seen) -> bool:
-    exptime = draft_time.seconds(seen.header, seen.comments)
-    return exptime is not None and exptime <= _SHORTEST
-
-
-def _meaning(name: str, said: str) -> str:
-    if name == "PICTTYPE":
-        return _PICTURES.get(said, "")
-    return base.value_of(base.KIND_WORDS, said) or ""
-
-
-def _misnamed(frames: Sequence[Seen], kind_card: str, section: Section) -> None:
-    """Names that begin with bias, dark or flat where the card says science; where the word stands
-    elsewhere, it may be of a step of the reduction.
-    """
-    names = {}
-    for seen in frames:
-        said, file = _named(seen.path.name), seen.path.name
-        if not said or _meaning(kind_card, card(seen.header, kind_card)) != "science":
-            continue
-        if begun := re.match(rf"(sky|dome|twilight)?[_ -]?{said}", file, re.IGNORECASE):
-            names[f"{begun[0]}*"] = _kind_of_word(said)
-        else:
-            section.unknown.append(f"whether {file} is a {_kind_of_word(said)}, as its name may "
-                                   "mean, or a science frame, as its card says: kind_names")
-    if names:
-        section.put("kind_names", names, "so some files are called that the card calls science")
-
-
-def _folders(frames: Sequence[Seen]) -> dict[str, str]:
-    """Patterns of the folders that are named by a kind where the files are not."""
-    found = {}
-    for seen in frames:
-        folder = seen.path.parent.name
-        if not _named(seen.path.name) and (word := _named(folder)):
-            found[f"*{word}*/"] = _kind_of_word(word)
-    return found
-
-
-def _named(name: str) -> str:
-    """The word for a kind that a name has in it."""
-    low = name.lower()
-    return next((word for words in _WORDS.values() for word in words if word in low), "")
-
-
-def _kind_of_word(word: str) -> str:
-    return next(kind for kind, words in _WORDS.items() if word in words)
-
-
-def _is_science(seen: Seen, section: Section) -> bool:
-    return _kind_of(seen, section) is FrameKind.SCIENCE
-
-
-def _kind_of(seen: Seen, section: Section) -> FrameKind:
-    def table(name: str) -> dict[str, str]:
-        value = section.keys.get(name, ({}, ""))[0]
-        return value if isinstance(value, dict) else {}
-
-    named = base.value_of_name(table("kind_names"), seen.path.as_posix())
-    if named:
-        return FrameKind(named)
-    if "kind_card" in section.keys:
-        said = card(seen.header, str(section.keys["kind_card"][0]))
-        return FrameKind(base.value_of(table("kinds") or base.KIND_WORDS, said) or "science")
-    return FrameKind.BIAS if "bias_exptime" in section.keys and _is_short(seen) \
-        else FrameKind.SCIENCE
 
 
 # The detector.
@@ -312,10 +116,11 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
     name = next((name for seen in frames
                  if (name := draft_cards.binning_card(seen.header, seen.comments))), "")
     if name:
-        said = [value for value in _values(frames, name) if value]
+        said = [value for value in values_of(frames, name) if value]
         section.put("binning_card", name, f"says {', '.join(said)}")
     _gain(frames, section)
-    noise = next((name for name in _NOISE if _first(frames, (name,)) and not re.search(
+    others = draft_names.noise_cards(frames[0].header, frames[0].comments)
+    noise = next((name for name in (*_NOISE, *others) if _first(frames, (name,)) and not re.search(
         r"\b(adu|dn|counts?)\b", _comment(frames, name))), "")
     if noise and (electrons := draft_cards.leading_number(_said(frames, noise))):
         section.put("read_noise", electrons, f"{noise} says {_said(frames, noise)}")
@@ -326,14 +131,15 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
     if pattern := next((p for seen in frames if (p := mosaic(seen.header))), ""):
         section.put("bayer", "green", f"{pattern}: the pixels lie behind colour filters; ignore "
                     "would take all for one band")
-    rows = [said for said in _values(frames, "ROWORDER") if said]
+    rows = [said for said in values_of(frames, "ROWORDER") if said]
     if len(rows) > 1:
         section.put("flipped", {"ROWORDER": "TOP-DOWN"}, "the frames are of both orders")
 
 
 def _gain(frames: Sequence[Seen], section: Section) -> None:
     first = frames[0]
-    gain = next((name for name in draft_cards.GAINS
+    others = draft_names.gain_cards(first.header, first.comments)
+    gain = next((name for name in (*draft_cards.GAINS, *others)
                  if draft_cards.is_gain(name, first.header, first.comments)), "")
     inverse = next((name for name in ("GAIN", *draft_cards.GAINS)
                     if draft_cards.is_inverse_gain(name, first.header, first.comments)), "")
@@ -390,7 +196,7 @@ def _first(frames: Sequence[Seen], names: Sequence[str]) -> str:
 
 def _said(frames: Sequence[Seen], name: str) -> str:
     """What a card says in the first frame that has it."""
-    return next((said for said in _values(frames, name) if said), "")
+    return next((said for said in values_of(frames, name) if said), "")
 
 
 def _comment(frames: Sequence[Seen], name: str) -> str:
@@ -401,7 +207,7 @@ def _comment(frames: Sequence[Seen], name: str) -> str:
 
 
 def _band(frames: Sequence[Seen], science: Sequence[Seen], section: Section) -> None:
-    lit = [seen for seen in frames if _kind_of(seen, section) in (
+    lit = [seen for seen in frames if kind_of(seen, section) in (
         FrameKind.SCIENCE, FrameKind.FLAT)] or list(frames)
     put_band([(seen.header, seen.comments) for seen in lit],
              [seen.path.stem for seen in science], section,
@@ -413,8 +219,9 @@ _OBJECTS = ("OBJECT", "OBJNAME", "OBJNAM", "OBJECTNA", "TARGNAME", "TARGET", "TC
 
 
 def _object(science: Sequence[Seen], section: Section) -> None:
-    name = next((name for name in _OBJECTS if any(re.search(r"[A-Za-z]", said) for said in
-                                                  _values(science, name))), "OBJECT")
+    others = draft_names.object_cards(science[-1].header, science[-1].comments)
+    name = next((name for name in (*_OBJECTS, *others) if any(
+        re.search(r"[A-Za-z]", said) for said in values_of(science, name))), "OBJECT")
     if name != "OBJECT":
         section.put("object_card", name, f"says {_said(science, name)}")
 
@@ -423,8 +230,8 @@ def _object(science: Sequence[Seen], section: Section) -> None:
 
 
 def _masters(frames: Sequence[Seen], section: Section) -> None:
-    kinds = {_kind_of(seen, section) for seen in frames}
-    steps = ", ".join(value for value in _values(frames, "CALSTAT") if _is_calibrated(value))
+    kinds = {kind_of(seen, section) for seen in frames}
+    steps = ", ".join(value for value in values_of(frames, "CALSTAT") if _is_calibrated(value))
     there = [kind.value for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
              if kind in kinds]
     if steps:
@@ -456,7 +263,7 @@ def _notices(frames: Sequence[Seen], section: Section) -> None:
     if second := _second_images(frames, section):
         say(f"why every star has a second image, {second}: a polarimeter of two beams is described "
             "by analyser, angle_card and pair_offset")
-    if _is_plate(frames):
+    if is_plate(frames):
         say("how the scan's values follow the light: magnitudes of a photographic plate are not "
             "linear")
     if not math.isfinite(_longitude(section)):

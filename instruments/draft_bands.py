@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from iop4d.instruments import base
+from iop4d.instruments import base, draft_names
 from iop4d.instruments.base import Header, card
 from iop4d.instruments.draft_cards import Cards, Keys
 
@@ -22,16 +22,16 @@ _BANDS = set("UBVRIugriz")
 _CLEAR = {"c", "l", "lum", "luminance", "ircut", "ir cut", "ir-cut", "uv/ir", "uvir", "uv/ir cut",
           "uv ir cut", "rggb", "bggr", "grbg", "gbrg", "astro", "vis", "w"}
 _BAND = re.compile(
-    r"(?:photometric|phot|bessell?|johnson|john|cousins|cous|kron|sloan|sdss|gunn|p\d+)?[\s_./-]*"
+    r"(?:photometric|phot|bessell?|johnson|john|cousins|cous|kron|sloan|sln|sdss|gunn|p\d+)?[\s_./-]*"
     r"([UBVRIugriz])(?:'|p|prime|c|j|s)?(?:[\s_./-]*(?:bessell?|johnson|cousins|sloan|sdss|filter"
     r"|[+-]?\d+(?:\.\d)?))?", re.IGNORECASE)
-_SLOAN = re.compile(r"sloan|sdss|gunn|^[a-z](?:p|prime|'|s)$|^[griz]$", re.IGNORECASE)
+_SLOAN = re.compile(r"sloan|sln|sdss|gunn|^[a-z](?:p|prime|'|s)$|^[griz]$", re.IGNORECASE)
 #: Words about a filter's letter: its system (of ugriz, of UBVRI) and its maker, none of a band.
 _OF_UGRIZ = {"sloan", "sdss", "gunn", "ps1", "panstarrs", "ztf", "decam", "hsc"}
 _OF_UBVRI = {"bessell", "bessel", "bess", "bes", "johnson", "john", "jc", "cousins", "cous", "kron",
              "kc", "krc", "kcousins", "harris", "ubvri"}
 _NO_BAND = {"photometric", "phot", "filter", "band", "int", "astrodon", "baader", "custom",
-            "standard", "std"}
+            "standard", "std", "ing"}
 _LETTER = re.compile(r"([UBVRIugriz])('|p|prime|c|j)?|(z)s", re.IGNORECASE)
 _UBVRI_WORD = re.compile("|".join(sorted(_OF_UBVRI)), re.IGNORECASE)
 #: The Digitized Sky Survey's codes of its plates, and the band that is near to each.
@@ -66,16 +66,24 @@ def _filter_cards(headers: Sequence[Header]) -> tuple[str, ...]:
     groups = [tuple(name for name in group if any(card(header, name) for header in headers))
               for group in (*_WHEELS, *((name,) for name in _FILTERS))]
     groups = [names for names in groups if names]
+    if not any(_is_known(headers, names) for names in groups):
+        groups += [(name,) for name in draft_names.filter_cards(headers)
+                   if _is_known(headers, (name,))]
     if ("FILTER", "FILTER2") in groups and not any("FILTER1" in names for names in groups):
         return "FILTER", "FILTER2"
     # One card that sums up the wheels before the wheels; one that names a filter before others.
     groups.sort(key=lambda names: (
         not any(not base.is_open(base.first_filter(header, names)) for header in headers),
-        not any(known_band(names[0], base.first_filter(header, names)) in _BANDS
-                for header in headers),
+        not _is_known(headers, names),
         not all(base.first_filter(header, names) for header in headers),
         names[0] not in _FILTERS or len(names) > 1))
     return groups[0] if groups else ()
+
+
+def _is_known(headers: Sequence[Header], names: Sequence[str]) -> bool:
+    """Whether cards name a filter of a known band in some frame."""
+    return any(known_band(names[0], base.first_filter(header, names)) in _BANDS
+               for header in headers)
 
 
 def _put_card(names: Sequence[str], said: Sequence[str], section: Keys, clear: str) -> None:
@@ -108,6 +116,9 @@ def known_band(name: str, said: str) -> str:
         return said
     if said.lower() in _CLEAR or base.is_open(said):
         return "C"
+    both = [part for part in re.split(r"[+&|/]", said) if not base.is_open(part)]
+    if len(both) == 1 and both[0] != said:
+        return known_band(name, both[0].strip())  # of two wheels
     found = _BAND.fullmatch(said)
     return (_of_letter(found[1], said) if found else _by_words(said)) or said
 

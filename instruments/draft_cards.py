@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from iop4d.instruments import base
+from iop4d.instruments import base, draft_names
 from iop4d.instruments.base import Header, card, number_or_none
 from iop4d.model.errors import CardError
 
@@ -41,13 +41,12 @@ _POINTINGS = (
     ("RA_OBS", "DEC_OBS"), ("RA_TEL", "DEC_TEL"), ("TELRA_D", "TELDEC_D"), ("RA_OBJ", "DEC_OBJ"),
     ("OBJRA", "OBJDEC"), ("RA_DEG", "DEC_DEG"), ("RA_TARG", "DEC_TARG"), ("CAT-RA", "CAT-DEC"),
     ("RA-D", "DEC-D"), ("RADEG", "DECDEG"), ("OBSRA", "OBSDEC"), ("ORIRA", "ORIDEC"),
-    ("RA2000", "DEC2000"), ("RA_PNT", "DEC_PNT"), ("MOUNTRA", "MOUNTDEC"), ("CENTRA", "CENTDEC"),
-    ("CRVAL1", "CRVAL2"))
+    ("RA2000", "DEC2000"), ("RA_PNT", "DEC_PNT"), ("MOUNTRA", "MOUNTDEC"), ("CENTRA", "CENTDEC"))
 
 
 def put_pointing(frames: Sequence[Cards], section: Keys) -> None:
     """The cards of the pointing, and the unit of a right ascension that is a number."""
-    for ra, dec in _POINTINGS:
+    for ra, dec in (*_POINTINGS, *draft_names.pointings(frames), ("CRVAL1", "CRVAL2")):
         if ra == "CRVAL1" and not all("RA" in card(header, "CTYPE1") for header, _ in frames):
             continue
         unit = _ra_unit(frames, ra)
@@ -118,9 +117,7 @@ _FOCAL = ("FOCALLEN", "FOCLEN", "FOCAL", "TELFOCUS", "FOCLENTH", "TELFOCAL")
 
 def binning_card(header: Header, comments: Mapping[str, str]) -> str:
     """The card with the binning: a usual one, else one of which the text behind the / says it."""
-    named = [name for name in comments if re.search(r"\bbinning|\bbin factor",
-                                                    comments[name].lower())]
-    for name in (*BINNINGS, *named):
+    for name in (*BINNINGS, *draft_names.binning_cards(header, comments)):
         try:
             if card(header, name) and base.square_binning(header, name, name):
                 return name
@@ -135,7 +132,7 @@ def pixel_scale(header: Header, comments: Mapping[str, str]) -> tuple[float, str
     size, focal = pixel_size(header, comments), _focal_length(header, comments)
     optics = math.degrees(math.atan(size / 1000.0 / focal)) * 3600.0 if size and focal else None
     said_so = [name for name, said in comments.items() if _PER_PIXEL.search(said.lower())]
-    for name in (*_SCALES, *said_so):
+    for name in (*_SCALES, *said_so, *draft_names.scale_cards(header, comments)):
         value, said = _of_both_axes(header, name), comments.get(name, "").lower()
         if value is None or not 0.01 < value < 200.0:
             continue

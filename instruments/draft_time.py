@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
 
 from iop4d.config.camera import TIME_UNITS
-from iop4d.instruments import base, moments
+from iop4d.instruments import base, draft_names, moments
 from iop4d.instruments.base import Header, card, number_or_none
 from iop4d.instruments.draft_cards import Cards, Keys, comment_of, said_of
 from iop4d.model.errors import CardError
@@ -20,8 +21,8 @@ _MOMENTS = ("DATE-OBS", "DATE_OBS", "DATEOBS", "DATE-BEG", "DATE-STA", "DATE-STR
 #: Those of the start by their name before those that may be of any moment.
 _CLOCKS = ("UTSTART", "UT-START", "UT-STR", "UTCSTART", "UTC-STR", "UT_START", "TIME-BEG",
            "TIME-STR", "OPENTIME", "UTSHUT", "UTOPEN", "TIME-OBS", "TIME_OBS", "UT", "UTC",
-           "UT-OBS", "UTC-OBS", "UTC-TIME", "UT-TIME", "UTTIME", "TM-START", "EXPSTART", "TIME",
-           "STARTTIM", "OBS-TIME", "OBSTIME")
+           "UT-OBS", "UTC-OBS", "UTC-TIME", "UT-TIME", "UTTIME", "TM-START", "TM_START", "EXPSTART",
+           "TIME", "STARTTIM", "OBS-TIME", "OBSTIME")
 #: Cards of the middle and the end of an exposure.
 _OTHERS = (("DATE-END", 1.0), ("DATE-AVG", 0.5), ("MJD-AVG", 0.5), ("MJD-MID", 0.5),
            ("MJD-END", 1.0))
@@ -29,7 +30,7 @@ _OTHERS = (("DATE-END", 1.0), ("DATE-AVG", 0.5), ("MJD-AVG", 0.5), ("MJD-MID", 0
 _IN_UTC = ("JD", "JD-OBS", "OBSJD", "JD_UTC", "MJD-OBS", "MJD", "OBSMJD", "DATE-UTC", "UTC-OBS")
 _LOCAL = (("DATE-LOC", ""), ("DATE-OBS", "LT"), ("DATE-OBS", "TIME-LOC"), ("DATE-OBS", "LOCTIME"))
 _UNITS = (("min", r"\bmin"), ("ms", r"\bmsec|\bms\b|milli"), ("us", r"\bus\b|micro|\busec"),
-          ("h", r"\bhours?\b"))
+          ("h", r"\bhours?\b"), ("d", r"\[d\]|\bdays?\b"))
 _HOUR = re.compile(r"\d{1,2}:\d\d:\d\d(\.\d*)?")
 _STARTS = re.compile(r"start|begin|open", re.IGNORECASE)
 _NO_START = re.compile(r"sidereal|\bL?ST\b|local|\bRA\b|ascension|\bDEC\b|declination|hour angle|"
@@ -38,8 +39,11 @@ _EXPOSURES = ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPTIM", "EXP-TIME", "ITIME", 
               "EXPOSED", "EXPT", "INTTIME", "TEXP", "XPOSURE", "ELAPTIME", "DARKTIME", "EXPOINUS")
 
 
-def put_time(frames: Sequence[Cards], section: Keys) -> None:
-    """The cards of exposure and time, where they are not the usual ones."""
+def put_time(frames: Sequence[Cards], section: Keys) -> Callable[[Header], float | None]:
+    """The cards of exposure and time, where they are not the usual ones.
+
+    What is returned reads by them when a frame was exposed, JD(UTC), None where it cannot be read.
+    """
     name = _exposure_card(frames)
     if name and name != "EXPTIME":
         section.put("exptime_card", name, f"says {said_of(frames, name)}")
@@ -51,7 +55,7 @@ def put_time(frames: Sequence[Cards], section: Keys) -> None:
         section.put("exptime_unit", unit, comment_of(frames, name) or f"of {name}")
     if not moment:
         section.unknown.append("the time: looked at " + ", ".join(_MOMENTS))
-        return
+        return lambda header: None
     if moment != "DATE-OBS":
         section.put("time_card", moment, f"says {said_of(frames, moment)}")
     if clock:
@@ -76,6 +80,15 @@ def put_time(frames: Sequence[Cards], section: Keys) -> None:
                 for header, _ in frames)
     if first < _FIRST_CCD_JD:
         section.put("since", moments.day_of_jd(first - 1.0), "older than CCDs are")
+    there = moments.zone_of(zone if zone not in ("", "?") else "UTC")
+    return lambda header: _jd_or_none(header, moment, clock, _order(frames, moment), there)
+
+
+def _jd_or_none(header: Header, moment: str, clock: str, order: str, zone: tzinfo) -> float | None:
+    try:
+        return base.julian_date(header, moment, clock=clock, order=order, zone=zone)
+    except CardError:
+        return None
 
 
 def _put_fraction(frames: Sequence[Cards], moment: str, clock: str, section: Keys) -> None:
@@ -130,7 +143,8 @@ def seconds(header: Header, comments: Mapping[str, str]) -> float | None:
 
 
 def _exposure_card(frames: Sequence[Cards]) -> str:
-    return next((name for name in _EXPOSURES if any(
+    others = draft_names.exposure_cards(*frames[-1])
+    return next((name for name in (*_EXPOSURES, *others) if any(
         number_or_none(header, name) is not None for header, _ in frames)), "")
 
 

@@ -24,7 +24,7 @@ from iop4d.model.errors import CardError, FrameError, Iop4dError
 if TYPE_CHECKING:
     from iop4d.config import Site
     from iop4d.instruments.base import Header, Instrument
-    from iop4d.instruments.draft import Seen
+    from iop4d.instruments.draft_section import Seen
     from iop4d.model.frame import FrameFacts
     from iop4d.model.source import Source
     from iop4d.store.schema import Result

@@ -33,7 +33,8 @@ def numbers_of(said: str) -> list[float]:
 HEIGHTS_M = (-500, 9000)  # of telescopes above sea level
 
 #: Seconds in each unit of an exposure time.
-TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
+TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0,
+              "d": 86400.0}
 
 
 @dataclass(frozen=True, kw_only=True)

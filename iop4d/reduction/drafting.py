@@ -8,7 +8,7 @@ import numpy as np
 
 from iop4d.fits.cards import parse_comments
 from iop4d.fits.read import FitsFile, RawImage, open_fits, raw_image
-from iop4d.instruments.draft import Seen
+from iop4d.instruments.draft_section import Seen
 from iop4d.model.errors import FrameError, StageError
 from iop4d.reduction.masters import MasterSet, calibrate_pixels
 from iop4d.reduction.stars import find_sky, find_stars

@@ -11,7 +11,8 @@ import pytest
 from iop4d.config.load import parse_site
 from iop4d.fits.cards import parse_cards, parse_comments
 from iop4d.instruments.camera import instrument_of
-from iop4d.instruments.draft import Seen, draft
+from iop4d.instruments.draft import draft
+from iop4d.instruments.draft_section import Seen
 from iop4d.model.errors import Iop4dError
 from iop4d.model.frame import FrameFacts
 from iop4d.model.units import isot_of_jd

@@ -17,17 +17,21 @@ from iop4d.model.units import isot_of_jd
 from iop4d.reduction.drafting import look_at
 from tests.instruments.drafted import (
     american_observatories,
+    asian_observatories,
     ccd_programs,
     cmos_programs,
     european_observatories,
     polarimeters,
+    small_telescopes,
     southern_observatories,
+    surveys,
 )
 from tests.instruments.drafted.case import NOTHING, Case
 
 CASES = (european_observatories.CASES | american_observatories.CASES
          | southern_observatories.CASES | ccd_programs.CASES | cmos_programs.CASES
-         | polarimeters.CASES)
+         | polarimeters.CASES | small_telescopes.CASES | surveys.CASES
+         | asian_observatories.CASES)
 
 
 def read(facts: FrameFacts, instrument: Instrument) -> dict[str, Any]:
