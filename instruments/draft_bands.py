@@ -68,7 +68,8 @@ def _filter_cards(headers: Sequence[Header]) -> tuple[str, ...]:
     groups = [names for names in groups if names]
     if not any(_is_known(headers, names) for names in groups):
         groups += [(name,) for name in draft_names.filter_cards(headers)
-                   if _is_known(headers, (name,))]
+                   if _is_known(headers, (name,)) or (not groups and all(
+                       base.is_open(base.first_filter(header, (name,))) for header in headers))]
     if ("FILTER", "FILTER2") in groups and not any("FILTER1" in names for names in groups):
         return "FILTER", "FILTER2"
     # One card that sums up the wheels before the wheels; one that names a filter before others.

@@ -14,7 +14,7 @@ _KIND = re.compile(r"TYP|KIND")
 _SAYS_KIND = re.compile(r"\b(type|kind) of (the )?(image|frame|exposure|observation|data)|"
                         r"\b(image|frame|exposure|observation|picture) (type|kind)")
 _FILTER = re.compile(r"FILT|FLT")
-_OBJECT = re.compile(r"(OBJ|TARG?|SOURCE|SRC|STAR)[-_]?(ECT|ET)?[-_]?(NAME?|NAM|N|ID|CAT)?")
+_OBJECT = re.compile(r"(OBJ|TARG?|SOURCE|SRC|STAR)[-_]?(ECT|ET)?[-_]?(NAME?|NA?M|N|ID|CAT)?")
 _SAYS_OBJECT = re.compile(r"\bname of (the )?(object|target|source|star|field)|"
                           r"\b(object|target|source)('s)? name")
 _EXPOSURE = re.compile(r"EXP[A-Z]*[-_]?T|T(IME)?[-_]?EXP|INT[A-Z]*[-_]?TIM?")
@@ -24,6 +24,10 @@ _NOISE = re.compile(r"(RD|READ)[A-Z]*[-_]?NO?I?S|RD?ON\d?|NOISE")
 _SAYS_NOISE = re.compile(r"read(-?out)?[ -]?noise")
 _SCALE = re.compile(r"SCAL|PIX|SECP")
 _OF_GAIN = re.compile(r"(e-?|electrons?) ?(/|per) ?(adu|dn|counts?)\b")
+_OF_EXPOSURE = re.compile(r"obs|expos|start|begin|beg\b|shutter|open", re.IGNORECASE)
+_OF_OTHERS = re.compile(r"file|writ|creat|local|loc\b|\blt\b|night|end|stop|clos|calib|modif|temp",
+                        re.IGNORECASE)
+_BEGINS = re.compile(r"start|begin|beg\b|open", re.IGNORECASE)
 _LATITUDE = re.compile(r"(OBS|SITE?|GEO|TEL|GPS|STA|STATION|LOC)?LAT(I|IT|ITU|ITUD|ITUDE)?"
                        r"(OBS|TEL|SITE|GEO|DEG|D)?")
 _LONGITUDE = re.compile(r"(OBS|SITE?|GEO|TEL|GPS|STA|STATION|LOC)?LONG?(I|IT|ITU|ITUD|ITUDE)?"
@@ -80,6 +84,15 @@ def gain_cards(header: Header, comments: Mapping[str, str]) -> Iterator[str]:
             yield name
 
 
+def moment_cards(header: Header, comments: Mapping[str, str]) -> list[str]:
+    """Cards of text that may tell when an exposure began, those first that say so."""
+    said = {name: f"{name} {comments.get(name, '')}" for name, value in header.items()
+            if isinstance(value, str) and re.match(r"\s*\d{2,4}[-/.]\d\d[-/.]\d", value)}
+    names = [name for name, text in said.items()
+             if _OF_EXPOSURE.search(text) and not _OF_OTHERS.search(text)]
+    return sorted(names, key=lambda name: not _BEGINS.search(said[name]))
+
+
 def places(header: Header) -> Iterator[tuple[str, str]]:
     """Cards of latitude and longitude."""
     plain = {name: re.sub("[-_]", "", name) for name in header}
@@ -93,11 +106,12 @@ def pointings(frames: Sequence[Cards]) -> Iterator[tuple[str, str]]:
     header, comments = frames[-1]
     for name in header:
         for at in (found.start() for found in re.finditer("RA", name)):
-            other = f"{name[:at]}DEC{name[at + 2:]}"
-            other = other if other in header else other[:_MOST_LETTERS]
-            if other in header and other != name and not _NO_POINTING.search(name) \
-                    and not _RADIANS.search(comments.get(name, "").lower()):
-                yield name, other
+            if _NO_POINTING.search(name) or _RADIANS.search(comments.get(name, "").lower()):
+                continue
+            for dec in ("DEC", "DE"):
+                other = f"{name[:at]}{dec}{name[at + 2:]}"
+                yield from ((name, there) for there in dict.fromkeys((other, other[:_MOST_LETTERS]))
+                            if there in header)
 
 
 def _texts(header: Header, comments: Mapping[str, str], pattern: re.Pattern[str],

@@ -159,7 +159,7 @@ def _unit(name: str, frames: Sequence[Cards]) -> str:
 
 def _moment(frames: Sequence[Cards]) -> tuple[str, str]:
     """(card, clock card) that all frames can be read by; empty where there is none."""
-    for name in _MOMENTS:
+    for name in (*_MOMENTS, *draft_names.moment_cards(*frames[-1])):
         if not all(card(header, name) for header, _ in frames):
             continue
         for clock in ("", *_CLOCKS, *_other_clocks(frames)):

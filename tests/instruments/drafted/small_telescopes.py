@@ -269,4 +269,69 @@ ARCSECPX=                 0.91
         frames=(Frame(name="3c66a.fits", cards="IMAGETYP= 'Light Frame'"),),
         facts={"exptime": 300.0, "start": "2018-10-12T22:10:00.0", "band": "V",
                "object": "3C 66A", "pointing": (35.665, 43.036), "scale": 0.91, "masters": ()}),
+
+    "KPNO 0.9 m, HDI": Case(
+        cards="""
+OBSERVAT= 'KPNO    '
+TELESCOP= 'KPNO 0.9m'
+INSTRUME= 'hdi     '
+OBJNAME = 'OJ287   '
+OBJECT  = '        '
+OBSTYPE = 'OBJECT  '
+DATE-OBS= '2015-03-11T05:10:15.1' / Date of observation (UTC)
+EXPTIME =                120.0 / sec
+FILTER1 = '0       '
+FILTER2 = 'R Harris'
+RASTRNG = '08:54:48.9'
+DECSTRNG= '+20:06:31'
+CCDSUM  = '1 1     '
+GAIN    =                  1.3 / e-/ADU
+PIXSCAL1=                 0.43 / arcsec
+""",
+        frames=(Frame(name="c001.fits"),),
+        facts={"exptime": 120.0, "start": "2015-03-11T05:10:15.1", "band": "R", "gain": 1.3,
+               "object": "OJ287", "pointing": (133.704, 20.109), "scale": 0.43,
+               "masters": ()}),
+
+    # The middle of the names of the pointing's cards differs.
+    "San Pedro Martir, RATIR": Case(
+        cards="""
+TELESCOP= 'OAN/SPM Harold L. Johnson 1.5-meter'
+INSTRUME= 'RATIR   '
+CCD_NAME= 'C1      '
+SDATE   = '2013-05-12T07:12:11'
+DATE-OBS= '2013-05-12T07:12:11.345' / UTC
+EXPTIME =                 80.0
+FILTER  = 'r       '
+BINNING =                    2
+SOFTGAIN=                 1.23 / e-/ADU
+STRCURA =            243.12345 / Current RA (deg)
+STRCUDE =             11.19000 / Current Dec (deg)
+TARGNAME= 'PG1553  '
+EXPTYPE = 'object  '
+""",
+        frames=(Frame(name="20130512T071211C1o.fits"),),
+        facts={"exptime": 80.0, "start": "2013-05-12T07:12:11.3", "band": "r", "gain": 1.23,
+               "binning": 2, "object": "PG1553", "pointing": (243.123, 11.19),
+               "masters": ()}),
+
+    # No card has a usual name.
+    "a robot with names of its own": Case(
+        cards="""
+CAMNAME = 'Marana  '
+OBSTIME = '2021-03-11T22:10:15.1' / UTC of exposure start
+EXPOSED =                 10.5 / shutter open, seconds
+OPTFILT = 'Clear   '
+TARGETNM= 'S5 0716+714'
+FRMKIND = 'light   '
+TELRADEG=             110.4727 / deg
+TELDEDEG=              71.3434 / deg
+XBIN    =                    2
+YBIN    =                    2
+PXSCALE =                 4.12 / arcsec/pixel
+""",
+        frames=(Frame(name="x.fits"),),
+        facts={"exptime": 10.5, "start": "2021-03-11T22:10:15.1", "band": "C",
+               "binning": 2, "object": "S5 0716+714", "pointing": (110.473, 71.343),
+               "scale": 4.12, "masters": ()}),
 }
