@@ -35,7 +35,7 @@ _LONGITUDE = re.compile(r"(OBS|SITE?|GEO|TEL|GPS|STA|STATION|LOC)?LONG?(I|IT|ITU
 #: Of a pair RA and DEC that is no place in the sky, or not that of the telescope.
 _NO_POINTING = re.compile(r"OFF|ERR|RATE|TRK|TRACK|GUID|SUN|MOON|PM|VEL|BIAS|DIFF|SIG|STD|RMS|POLE")
 _RADIANS = re.compile(r"\brad(ian)?s?\b")
-_MOST_LETTERS = 8  # of a card's name
+_NAME_LENGTH = 8  # letters of a card's name
 
 
 def kind_cards(header: Header, comments: Mapping[str, str]) -> Iterator[str]:
@@ -110,7 +110,7 @@ def pointings(frames: Sequence[Cards]) -> Iterator[tuple[str, str]]:
                 continue
             for dec in ("DEC", "DE"):
                 other = f"{name[:at]}{dec}{name[at + 2:]}"
-                yield from ((name, there) for there in dict.fromkeys((other, other[:_MOST_LETTERS]))
+                yield from ((name, there) for there in dict.fromkeys((other, other[:_NAME_LENGTH]))
                             if there in header)
 
 

@@ -1,8 +1,9 @@
-"""The cards that tell when an exposure began, compared with the time that is used."""
+"""The cards that tell when an exposure began and ended, compared with the times that are used."""
 
 from __future__ import annotations
 
 from iop4d.instruments.base import Header, Instrument, card, julian_date
+from iop4d.instruments.other_images import stack_doubt
 from iop4d.model.errors import CardError
 from iop4d.model.frame import FrameFacts
 from iop4d.model.units import SECONDS_A_DAY, utc_of_jd
@@ -26,7 +27,24 @@ def start_doubts(header: Header, instrument: Instrument, facts: FrameFacts) -> t
         if off > allowed:
             said.append(f"its card {name} says {utc_of_jd(jd)} UTC, {off / 3600.0:.2g} hours from "
                         f"the time that is used, {utc_of_jd(facts.jd_start)}")
-    return tuple(said)
+    return tuple(said) + exposure_doubts(header, instrument, facts)
+
+
+def exposure_doubts(header: Header, instrument: Instrument, facts: FrameFacts) -> tuple[str, ...]:
+    """In words, that DATE-END tells another exposure time, or that an image is of several ones."""
+    said = [stack_doubt(header)]
+    if instrument.start_cards:
+        try:
+            lasted = SECONDS_A_DAY * (julian_date(header, "DATE-END")
+                                      - julian_date(header, "DATE-OBS"))
+        except CardError:
+            lasted = 0.0
+        # Read-out and a clock of whole seconds make a part of it; an hour is a time zone.
+        allowed = 0.5 * max(lasted, facts.exptime_s) + _CLOCKS_DIFFER_S
+        if lasted > 1.0 and abs(lasted - facts.exptime_s) > allowed:
+            said.append(f"its exposure time is {facts.exptime_s:g} s, and from DATE-OBS to "
+                        f"DATE-END it is {lasted:.0f} s")
+    return tuple(filter(None, said))
 
 
 def _step(value: str) -> float:
