@@ -19,7 +19,7 @@ def instrument_of(camera: Camera) -> base.Instrument:
     """The instrument that a section describes."""
     telescope = Telescope(name=camera.telescope, latitude_deg=camera.latitude,
                           longitude_deg=camera.longitude, height_m=camera.height,
-                          since=camera.since)
+                          diameter_m=camera.diameter, since=camera.since)
     try:
         moments.zone_of(camera.time_zone)
     except ValueError as error:

@@ -35,6 +35,7 @@ def draft(frames: Sequence[Seen]) -> str:
     draft_cards.put_pointing([(seen.header, seen.comments) for seen in science], section)
     draft_place.put_place([(seen.header, seen.comments) for seen in frames],
                           [(seen.header, seen.comments) for seen in science], section, moment_of)
+    draft_place.put_diameter([(seen.header, seen.comments) for seen in frames], section)
     _masters(frames, section)
     _notices(frames, section)
     return section.text()

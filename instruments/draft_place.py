@@ -28,6 +28,16 @@ _SIDEREAL = ("LST", "ST", "LMST", "SIDTIME", "SIDEREAL", "LST-OBS", "LST_OBS", "
 _NEAR_DEG = 4.0  # between a sidereal time and that of a longitude: 16 minutes
 MomentOf = Callable[[Header], float | None]
 _LOW_SUN = 0.0  # degrees: higher than that no star is photographed
+_DIAMETERS_MM = (10.0, 40000.0)  # of a telescope
+
+
+def put_diameter(frames: Sequence[Cards], section: Keys) -> None:
+    """Diameter of the telescope, which APTDIA gives in millimetres."""
+    for header, _ in frames:
+        mm = number_or_none(header, "APTDIA")
+        if mm is not None and _DIAMETERS_MM[0] <= mm <= _DIAMETERS_MM[1]:
+            section.put("diameter", round(mm / 1000.0, 3), f"APTDIA says {mm:g} mm")
+            return
 
 
 def put_place(frames: Sequence[Cards], science: Sequence[Cards], section: Keys,

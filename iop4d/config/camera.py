@@ -193,6 +193,8 @@ class Camera:
                            check=between(-180, 360))
     height: float = key("Height of the telescope above sea level in metres.", 0.0,
                         check=between(*HEIGHTS_M))
+    diameter: float = key("Diameter of the telescope's mirror or lens in metres: stars twinkle the "
+                          "more the smaller it is.", 0.5, check=between(0.01, 40))
     since: str = key("First night of the camera. The time of a frame before it cannot be right.",
                      "1980-01-01", check=DATE)
 

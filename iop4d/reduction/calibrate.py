@@ -27,6 +27,9 @@ from iop4d.science.ensemble import Ensemble, solve
 CLOUDY_MAG = 0.5  # below the night's best zero point, as the flag says: airmass 4 makes as much
 # mag, of a calibrator that no other one confirms: authors differ by up to 0.08 in one star.
 ALONE_ERROR = 0.02
+#: Magnitudes by which all frames of a night may be wrong alike, whatever the catalogue: what flat
+#: fields leave, and a PSF that changes over the field, by 4 % of the FWHM towards its corners.
+_FIELD_ERROR = 0.001
 RESULT_KINDS = (SourceKind.TARGET, SourceKind.STANDARD)
 _DISAGREE_P = 1e-4  # probability by chance below which scatter is called disagreement
 _UNSTEADY_P = 0.0027  # three standard deviations
@@ -105,7 +108,7 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
                  for column, star in enumerate(stars) if star.name in measured)
     count = sum(not use.why_not for use in uses)
     zero, random = float(ensemble.zero[row]), float(ensemble.random_err[row])
-    common = ensemble.common_err
+    common = math.hypot(ensemble.common_err, _FIELD_ERROR)
     if count == 0:
         zero, random, common, flag = NAN, NAN, NAN, Flag.NO_CALIBRATORS
     elif count == 1:

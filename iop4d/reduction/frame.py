@@ -14,6 +14,7 @@ from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import open_fits, raw_image
 from iop4d.fits.write import StoredPixels
 from iop4d.instruments.base import Instrument
+from iop4d.instruments.telescopes import Telescope
 from iop4d.model.errors import FrameError
 from iop4d.model.flags import Flag
 from iop4d.model.frame import AstrometryFrom, FrameFacts
@@ -51,7 +52,13 @@ from iop4d.reduction.rungs import Search
 from iop4d.reduction.stars import Stars, find_sky, find_stars, without_cosmic_rays
 from iop4d.science import times
 from iop4d.science.pairs import hidden_images
-from iop4d.science.photometry import Aperture, Pixels, aperture_for, total_fluxes
+from iop4d.science.photometry import (
+    Aperture,
+    Pixels,
+    aperture_for,
+    scintillation,
+    total_fluxes,
+)
 from iop4d.science.tan import Wcs
 
 FINE_ARCSEC = 0.45  # pixels are taken together up to this size to find stars
@@ -218,7 +225,9 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
-                   psf=stars.psf, sharp=stars.sharp, nonlinear=frame.nonlinear)
+                   psf=stars.psf, sharp=stars.sharp, nonlinear=frame.nonlinear,
+                   scintillation=_scintillation(facts, field.refined.wcs,
+                                                tools.instrument.telescope))
     if field.offset is not None:
         pixels = replace(pixels, hidden=hidden_images(
             found.x, found.y, fluxes, offset=field.offset,
@@ -234,6 +243,13 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     return Measured(aperture=aperture, sources=sources, field_stars=measure_field_stars(
         pixels, stars, field, aperture, facts, besides=targets,
         most=tools.site.polarimetry.max_field_stars, circles=circles))
+
+
+def _scintillation(facts: FrameFacts, wcs: Wcs, telescope: Telescope) -> float:
+    """Of a frame's stars, a part of their flux; where the airmass is unknown, as at 1.3."""
+    return scintillation(telescope.diameter_m, facts.exptime_s,
+                         airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope),
+                         telescope.height_m)
 
 
 def _is_target(name: str, catalogue: Catalogue) -> bool:

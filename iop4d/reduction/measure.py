@@ -17,7 +17,6 @@ from iop4d.reduction.field import Field
 from iop4d.reduction.host import aperture_of, find_table
 from iop4d.reduction.stars import OFF_CENTRE_FWHM, OFF_CENTRE_PX, Stars
 from iop4d.science.aperture_check import Checked, measure_checked
-from iop4d.science.exposure import FLOOR
 from iop4d.science.growth import Curves, measure_curves
 from iop4d.science.photometry import (
     NEIGHBOUR_ERR,
@@ -94,7 +93,7 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
     if field.ordinary is None:
         return tuple(beam(field.wcs, "").values())
     extraordinary, ordinary = beam(field.wcs, "E"), beam(field.ordinary, "O")
-    both = [both_beams(ordinary[name], extraordinary[name])
+    both = [both_beams(ordinary[name], extraordinary[name], scintillation=pixels.scintillation)
             for name in extraordinary if name in ordinary]
     return (*both, *ordinary.values(), *extraordinary.values())
 
@@ -209,7 +208,8 @@ def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s
         flags=int(measured.flags | place.flags), photon_err=measured.photon_err / exptime_s,
         confusion_err=measured.confusion_err / exptime_s,
         neighbours=measured.neighbours, psf_flux=checked.psf_flux / exptime_s if parted else NAN,
-        psf_flux_err=checked.psf_flux_err / exptime_s if parted else NAN),
+        psf_flux_err=math.hypot(checked.psf_flux_err, frame.scintillation * checked.psf_flux)
+        / exptime_s if parted else NAN),
         measured.flux / exptime_s, measured.flux_err / exptime_s))
 
 
@@ -237,12 +237,13 @@ def _points(curves: Curves, star: int, circles: Circles, exptime_s: float, *,
         for k in np.flatnonzero(np.isfinite(curves.flux[star])).tolist())
 
 
-def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement:
+def both_beams(ordinary: Measurement, extraordinary: Measurement, *,
+               scintillation: float) -> Measurement:
     """All the light of a source from its two images; at the place of the extraordinary one.
 
-    What the images share of their errors, the floor of 0.0012, is counted once.
+    What the images share of their errors, the ``scintillation``, is counted once.
     """
-    both = _sum_of(ordinary, extraordinary)
+    both = _sum_of(ordinary, extraordinary, scintillation)
     pairs = [(o, e) for o in ordinary.growth for e in extraordinary.growth
              if o.radius_arcsec == e.radius_arcsec]
     psf_flux, psf_flux_err = _psf_sum(ordinary, extraordinary)
@@ -250,7 +251,7 @@ def both_beams(ordinary: Measurement, extraordinary: Measurement) -> Measurement
         extraordinary, beam="", psf_flux=psf_flux, psf_flux_err=psf_flux_err,
         photon_err=both.photon_err, confusion_err=both.confusion_err, neighbours=both.neighbours,
         flags=ordinary.flags | extraordinary.flags,
-        growth=tuple(_sum_of(o, e) for o, e in pairs)), both.flux, both.flux_err)
+        growth=tuple(_sum_of(o, e, scintillation) for o, e in pairs)), both.flux, both.flux_err)
 
 
 def _psf_sum(ordinary: Measurement, extraordinary: Measurement) -> tuple[float, float]:
@@ -264,7 +265,7 @@ def _psf_sum(ordinary: Measurement, extraordinary: Measurement) -> tuple[float, 
 
 
 def _sum_of(ordinary: Measurement | GrowthPoint, extraordinary: Measurement | GrowthPoint,
-            ) -> GrowthPoint:
+            scintillation: float) -> GrowthPoint:
     """The light of two images inside circles of one radius."""
     flux = ordinary.flux + extraordinary.flux
     alone = math.hypot(ordinary.photon_err, extraordinary.photon_err)
@@ -273,7 +274,7 @@ def _sum_of(ordinary: Measurement | GrowthPoint, extraordinary: Measurement | Gr
     return GrowthPoint(
         radius_arcsec=extraordinary.radius_arcsec if isinstance(extraordinary, GrowthPoint)
         else NAN, flux=flux,
-        flux_err=math.hypot(alone, faint, FLOOR * flux, NEIGHBOUR_ERR * others),
+        flux_err=math.hypot(alone, faint, scintillation * flux, NEIGHBOUR_ERR * others),
         photon_err=alone, confusion_err=faint, flags=ordinary.flags | extraordinary.flags,
         neighbours=others / flux if flux > 0 else 0.0)
 

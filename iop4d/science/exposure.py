@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 
-# Part of a flux: scintillation of a 0.9 m telescope in a minute (0.4 mmag at the zenith, 1.5 at
-# airmass 3; Young 1967, AJ 72, 747) and the grain of the flat field.
+# Part of a flux, where an exposure is planned: scintillation of a 0.9 m telescope in a minute
+# (0.4 mmag at the zenith, 1.5 at airmass 3; Young 1967, AJ 72, 747), and the flat field's grain.
 FLOOR = 0.0012
 GRAIN = 0.0004  # the flat field's part of it alone: 0.2 % a pixel, over the pixels of a star
 #: Peak of a round Gaussian star: this part of its flux over the square of its FWHM in pixels.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from iop4d.model.flags import Flag
 from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.confusion import UNSHARED
-from iop4d.science.exposure import FLOOR, GRAIN
+from iop4d.science.exposure import GRAIN
 from iop4d.science.photometry import (
     BLEND_NOISE,
     HARMLESS,
@@ -90,7 +90,7 @@ def measure_curves(frame: Pixels, x: Floats, y: Floats, own: Integers, radii: Fl
     faint = of_pixels * (frame.sky_excess - 1.0)
     variance = np.maximum(flux, 0.0) / frame.gain + of_pixels
     factor, factor_err = frame.psf.aperture_factor(x, y, radii)
-    error = np.sqrt(variance + faint + (FLOOR * flux)**2 + (NEIGHBOUR_ERR * light)**2
+    error = np.sqrt(variance + faint + (frame.floor * flux)**2 + (NEIGHBOUR_ERR * light)**2
                     + (_LOST_ERR * lost * flux)**2
                     + (flux * factor_err)**2)
     flags = _mask_flags(frame, x, y, radii)

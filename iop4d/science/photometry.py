@@ -19,7 +19,7 @@ from iop4d.science.combine import robust_level
 from iop4d.science.confusion import sky_excess
 from iop4d.science.detect import Detections
 from iop4d.science.empirical_psf import EmpiricalPsf, fit_empirical_psf
-from iop4d.science.exposure import FLOOR, GRAIN
+from iop4d.science.exposure import GRAIN
 from iop4d.science.hits import SMALL, as_stars
 from iop4d.science.ordered import median
 from iop4d.science.overlap import circle_overlap
@@ -94,7 +94,8 @@ class Pixels:
     ``gain``: electrons per ADU; ``bad``, ``saturated``: masks or None if there are no such pixels;
     ``fluxes``: total flux of each detection, ADU; ``hidden``: (x, y, flux) of images known to lie
     unseen under others; ``sharp``: detections that are cosmic rays, None if that is not known;
-    ``nonlinear``: pixels too bright for the detector to be linear, None if there are none.
+    ``nonlinear``: pixels too bright for the detector to be linear, None if there are none;
+    ``scintillation``: of stars on this frame, a part of their flux.
     """
 
     image: FloatImage
@@ -108,6 +109,12 @@ class Pixels:
     hidden: tuple[Floats, Floats, Floats] = _NONE
     sharp: Mask | None = None
     nonlinear: Mask | None = None
+    scintillation: float = 0.0
+
+    @cached_property
+    def floor(self) -> float:
+        """Error of a flux, as a part of it, however bright the star."""
+        return math.hypot(self.scintillation, GRAIN)
 
     @cached_property
     def empirical_psf(self) -> EmpiricalPsf:
@@ -167,8 +174,9 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
 
     ``find_hits``: whether to look for cosmic rays by the Moffat profile.
 
-    Var = F / gain + k (A sigma^2 + A^2 sigma^2 / n_annulus) + (0.0012 F)^2, with sigma and n of the
-    annulus and k the excess of a crowded sky; besides, the errors of the neighbours' light and of
+    Var = F / gain + k (A sigma^2 + A^2 sigma^2 / n_annulus) + (g^2 + s^2) F^2, with sigma and n of
+    the annulus, k the excess of a crowded sky, g the flat field's grain and s the scintillation;
+    besides, the errors of the neighbours' light and of
     the aperture's factor. An edge or a bad pixel inside makes a flag, not a NaN; NaN only for a
     place outside the frame.
     """
@@ -191,7 +199,7 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
     if frame.sky_excess > _CROWDED and of_sky > 0.5 * variance:
         flags |= Flag.CROWDED
     others = float((stamp.light * weights).sum())
-    error = math.hypot(math.sqrt(variance), FLOOR * flux, NEIGHBOUR_ERR * others)
+    error = math.hypot(math.sqrt(variance), frame.floor * flux, NEIGHBOUR_ERR * others)
     if others > max(BLEND * flux, BLEND_NOISE * error):
         flags |= Flag.BLENDED
     expected = model * max(flux, 0.0) / here.inside

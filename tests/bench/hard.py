@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -41,9 +41,17 @@ from iop4d.simulator.frames import Truth
 from iop4d.simulator.night import Night
 from iop4d.simulator.plan import PHOTOMETRY, NightPlan
 from iop4d.simulator.setups import SETUPS, setup_of
+from tests.bench.check_stars import truths_of
 from tests.bench.errors import is_error, width_bounds
 from tests.bench.scores import Deviation, Piece, Score, keep_score, read_score
-from tests.bench.situations import QUANTITIES, SITUATIONS, Situation, catalogue_of, plan_of
+from tests.bench.situations import (
+    CHECK_STARS,
+    QUANTITIES,
+    SITUATIONS,
+    Situation,
+    catalogue_of,
+    plan_of,
+)
 from tests.support.lab import Lab, camera_masters, measured_frame, reduced_of, star_list, value_of
 
 #: A result with any of these says by itself that it may be wrong.
@@ -54,9 +62,6 @@ _SURE = 3.0  # errors of a mean or width by which it must be out of bounds to co
 _WIDTH = 0.2  # distance of the pulls' width from 1
 _CLEAN = 0.5  # part of the results that have no flag where nothing is wrong with them
 _FEWEST_CLEAN = 3  # results that tell: now and then a cosmic ray hits one, which is flagged rightly
-#: Magnitudes of an error that all frames of a night share and no column holds: flat fields, and the
-#: star images' change over the field, which is 4 % of the FWHM in the simulated corners.
-_FLOOR = {"mag": 0.001}
 _BIAS = {"mag": 0.003, "q": 0.001, "u": 0.001, "p": 0.001, "chi": 0.3}  # no smaller one is judged
 _FEWEST = 20  # numbers that tell the width of their pulls
 _SIGNIFICANT = 5.0  # sigmas of p from which on its pull and that of chi are Gaussian
@@ -123,12 +128,31 @@ def _night(situation: Situation, plan: NightPlan, lab: Lab, masters: tuple[Maste
             found_of = _series(lab, frames, source)
             for number, truth in some.items():
                 _compare(found_of.get(number), truth, situation, score)
+            for name in {one.source for truth in some.values() for one in _checks(truth)}:
+                found_of = _series(lab, frames, name)
+                for number, truth in some.items():
+                    _add_checks({name: found_of.get(number)}, truth, situation, score)
         else:
             # Targets vary slowly: the group's magnitude is that of its mean time.
             used = [some[frame.id] for frame in frames] or list(some.values())
             mag = float(np.mean([truth.target_mag for truth in used]))
-            _compare(_group(lab, frames, source), replace(used[0], target_mag=mag), situation,
-                     score)
+            results = _group(lab, frames)
+            _compare(results.get(source), replace(used[0], target_mag=mag), situation, score)
+            _add_checks(results, used[0], situation, score)
+
+
+def _checks(truth: Truth) -> Iterable[Truth]:
+    return truths_of(truth, CHECK_STARS)
+
+
+def _add_checks(results: Mapping[str, ResultValue | None], truth: Truth, situation: Situation,
+                score: Score) -> None:
+    """Add the numbers of the check stars, of those that were measured, to the score."""
+    for one in _checks(truth):
+        result = results.get(one.source)
+        if result is not None:
+            score.found += [replace(d, check=True) for d in deviations(result, one)
+                            if d.quantity in situation.judged]
 
 
 def _compare(result: ResultValue | None, truth: Truth, situation: Situation, score: Score) -> None:
@@ -157,22 +181,22 @@ def _series(lab: Lab, frames: list[MeasuredFrame], source: str) -> dict[int, Res
     return dict(value.results)
 
 
-def _group(lab: Lab, frames: list[MeasuredFrame], source: str) -> ResultValue | None:
+def _group(lab: Lab, frames: list[MeasuredFrame]) -> dict[str, ResultValue]:
+    """The results of a group by their sources' names."""
     if not frames:  # none of them was solved
-        return None
+        return {}
     value = value_of(lab.bench.perform(PolarimetryRequest(frames=tuple(frames))))
     assert isinstance(value, Polarised)
-    return next((r for r in value.results if r.source == source), None)
+    return {r.source: r for r in value.results}
 
 
 def deviations(result: ResultValue, truth: Truth) -> Iterable[Deviation]:
     """Each of the result's numbers against the truth; p and chi where p is significant."""
     bars, common = int(EXCUSED), _or_zero(result.mag_err_common)
     if np.isfinite(result.mag):
-        err = float(np.hypot(result.mag_err, _FLOOR["mag"])) if is_error(
-            result.mag_err) else np.nan
-        yield Deviation(quantity="mag", off=result.mag - truth.target_mag, err=err,
-                        whole=float(np.hypot(err, common)), flagged=bool(result.flags & bars))
+        yield Deviation(quantity="mag", off=result.mag - truth.target_mag, err=result.mag_err,
+                        whole=float(np.hypot(result.mag_err, common)),
+                        flagged=bool(result.flags & bars))
     if truth.q is None or truth.u is None or not np.isfinite(result.q):
         return
     assert truth.p is not None

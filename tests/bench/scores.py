@@ -16,14 +16,15 @@ from tests.bench.errors import is_error
 
 @dataclass(frozen=True, kw_only=True)
 class Deviation:
-    """One number against the truth: its deviation, random and whole error, and whether it is
-    flagged."""
+    """One number against the truth: its deviation, random and whole error, whether it is flagged,
+    and whether it is a check star's, not the target's."""
 
     quantity: str
     off: float
     err: float
     whole: float
     flagged: bool
+    check: bool = False
 
     @property
     def has_errors(self) -> bool:

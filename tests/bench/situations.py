@@ -25,6 +25,7 @@ from iop4d.simulator.sky import field_of, load_sky
 from tests.bench.nights import PEAK_ADU, exposure_s, mag_of_peak, night_of
 
 QUANTITIES = ("mag", "q", "u", "p", "chi")
+CHECK_STARS = 8  # of each field that are listed as targets besides
 _SEEING = 1.9  # arcsec, in the zenith
 #: Scatter of the transparency from frame to frame, a fraction: that for which the errors of groups
 #: allow by default ([polarimetry] transparency_scatter); a perfectly steady sky has smaller ones.
@@ -155,6 +156,7 @@ SITUATIONS: tuple[Situation, ...] = (
               conditions=_given(seeing=(1.0, 1.5, 0.8, 1.3, 1.1))),
     Situation(name="faint", clean=True, polarisation=(0.15, 120.0),
               conditions=_given(target_mag=17.5)),
+    Situation(name="short exposures", clean=True, conditions=_given(target_mag=9.8)),
     Situation(name="p 0.5 %", clean=True, polarisation=(0.005, 20.0)),
     Situation(name="p 0", clean=True, polarisation=(0.0, 0.0)),
     Situation(name="turned", shared=True, plan={"turned_deg": 37.0}),
@@ -206,7 +208,7 @@ def _night(where: str, sample: str) -> str:
 
 def catalogue_of(situation: Situation, plan: NightPlan) -> str:
     """The catalogue, whose magnitudes are true but for what the situation makes of them."""
-    text = load_sky().catalogue_csv(fields=(field_of(plan.fields[0]),))
+    text = load_sky().catalogue_csv(fields=(field_of(plan.fields[0]),), check_stars=CHECK_STARS)
     rows = situation.catalogue(list(csv.DictReader(io.StringIO(text))))
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")

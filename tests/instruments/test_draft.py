@@ -281,6 +281,7 @@ COMMON = ("INSTRUME= 'Cam'", "EXPTIME = 60", "DATE-OBS= '2020-01-02T03:04:05'")
     (("SITELAT = 10.0", "SITELONG= '70 30 00' / degrees west"), "longitude", -70.5),
     (("SITELAT = 10.0", "SITELONG= '-70 30 00' / degrees West"), "longitude", -70.5),
     (("SITELAT = 10.0", "SITELONG= '70 30 00' / east positive"), "longitude", 70.5),
+    (("APTDIA  = 392.0",), "diameter", 0.392),
     (("GAIN    = 0.5 / ADU per electron",), "gain", 2.0),
     (("GAIN    = 0.5 / electrons/DN",), "gain_card", "GAIN"),
     (("CAMBIN  = '2x2' / binning of the camera",), "binning_card", "CAMBIN"),

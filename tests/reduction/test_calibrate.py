@@ -60,12 +60,13 @@ def test_the_magnitude_is_that_of_the_calibrators() -> None:
     assert found.zero_point == pytest.approx(20.0)
     assert found.n_calibrators == 3
     assert found.flags == 0
-    zero_err = math.sqrt((0.01**2 + 0.003**2 + 0.002**2) / 3)
+    zero_err = math.sqrt((0.01**2 + 0.003**2 + 0.001**2) / 3 + 0.001**2)
     assert found.zero_point_err == pytest.approx(zero_err, rel=0.01)
     # The fluxes' errors are its own, the catalogue's is shared.
-    assert found.mag_err == pytest.approx(math.hypot(0.003, math.hypot(0.003, 0.002) / math.sqrt(3)
+    assert found.mag_err == pytest.approx(math.hypot(0.003, math.hypot(0.003, 0.001) / math.sqrt(3)
                                                      ), rel=0.01)
-    assert found.mag_err_common == pytest.approx(0.01 / math.sqrt(3), rel=0.01)
+    # And a thousandth of the field: flats, and a PSF that changes.
+    assert found.mag_err_common == pytest.approx(math.hypot(0.01 / math.sqrt(3), 0.001), rel=1e-3)
     assert mag_total(found) == pytest.approx(math.hypot(0.003, zero_err), rel=0.01)
     assert 1.0 < found.airmass < 2.0
 
@@ -179,11 +180,11 @@ def test_an_unknown_telescope_leaves_the_frame_s_own_airmass() -> None:
 
 def test_a_calibrator_that_no_other_confirms_makes_an_error_of_two_hundredths_more() -> None:
     found = result(seen("T", -6.5), seen("A", -7.0))
-    alone = math.sqrt(0.01**2 + 0.003**2 + 0.002**2 + 0.02**2)
+    alone = math.sqrt(0.01**2 + 0.003**2 + 0.001**2 + 0.02**2)
     assert found.zero_point_err == pytest.approx(alone, rel=0.01)
     # It is the star's, so all frames of the night share it.
     assert found.mag_err_common == pytest.approx(math.hypot(0.01, 0.02), rel=0.01)
-    assert found.mag_err == pytest.approx(math.hypot(0.003, 0.003, 0.002), rel=0.01)
+    assert found.mag_err == pytest.approx(math.hypot(0.003, 0.003, 0.001), rel=0.01)
 
 
 def test_a_catalogue_magnitude_without_an_error_has_one_of_three_hundredths() -> None:
@@ -192,7 +193,7 @@ def test_a_catalogue_magnitude_without_an_error_has_one_of_three_hundredths() ->
     found = result(seen("T", -6.5), seen("A", -7.0), seen("B", -6.0), seen("C", -5.0),
                    catalogue=catalogue)
     assert found.zero_point_err == pytest.approx(
-        math.sqrt((0.03**2 + 0.003**2 + 0.002**2) / 3), rel=0.01)
+        math.sqrt((0.03**2 + 0.003**2 + 0.001**2) / 3), rel=0.01)
 
 
 @pytest.mark.parametrize(("dimmer", "cloudy"), [(0.4, False), (0.6, True)])

@@ -61,6 +61,8 @@ def test_a_group_is_crowded_where_faint_stars_make_most_of_its_error() -> None:
 def test_two_images_add_up_with_their_faint_stars() -> None:
     images = [replace(measurement("T", flux, beam), confusion_err=err)
               for flux, beam, err in ((100.0, "O", 3.0), (200.0, "E", 4.0))]
-    both = both_beams(*images)
+    both = both_beams(*images, scintillation=0.001)
     assert both.confusion_err == pytest.approx(5.0)
-    assert both.flux_err == pytest.approx(math.hypot(5.0, 0.1, 0.2, 0.36), rel=1e-3)
+    assert both.flux_err == pytest.approx(math.hypot(5.0, 0.1, 0.2, 0.3), rel=1e-3)
+    calm = both_beams(*images, scintillation=0.0)
+    assert both.flux_err == pytest.approx(math.hypot(calm.flux_err, 0.3))  # both images share it

@@ -58,7 +58,7 @@ def with_hits(frames: list[MeasuredFrame], hits: dict[tuple[int, str], tuple[flo
                 groups.measurement("T", m.flux * (1.0 + off), beam, flags),
                 photon_err=err * m.flux, flux_err=math.hypot(err, 1e-3) * m.flux)
             if beam:
-                rows["T", ""] = both_beams(rows["T", "O"], rows["T", "E"])
+                rows["T", ""] = both_beams(rows["T", "O"], rows["T", "E"], scintillation=0.001)
         return replace(frame, measurements=tuple(rows.values()))
 
     return [struck(k, frame) for k, frame in enumerate(frames)]

@@ -53,6 +53,14 @@ def test_a_circle_holds_the_part_of_a_moffat_star_that_its_integral_says() -> No
     assert not found.flags.any()
 
 
+def test_errors_of_circles_hold_the_scintillation() -> None:
+    calm = frame(stars((80.3, 79.6, 1e6)))
+    still, found = (at(pixels, 80.3, 79.6)
+                    for pixels in (calm, dataclasses.replace(calm, scintillation=0.01)))
+    assert found.flux_err == pytest.approx(np.hypot(still.flux_err, 0.01 * still.flux))
+    assert found.photon_err == pytest.approx(still.photon_err)
+
+
 def test_the_sums_are_photutils_own() -> None:
     image = np.random.default_rng(1).normal(50.0, 5.0, SHAPE)
     found = at(frame(image, sigma=5.0), 80.3, 79.6)

@@ -11,7 +11,7 @@ from photutils.aperture import CircularAperture
 
 from iop4d.model.flags import Flag
 from iop4d.science.detect import Detections, detect
-from iop4d.science.exposure import FLOOR
+from iop4d.science.exposure import GRAIN
 from iop4d.science.photometry import (
     Aperture,
     Pixels,
@@ -74,8 +74,19 @@ def test_the_variance_is_the_formula() -> None:
     found = measure(frame(star() + noise, sigma=10.0), 40.3, 39.6, APERTURE)
     area = math.pi * APERTURE.radius**2
     ring = math.pi * (APERTURE.outer**2 - APERTURE.inner**2)
-    variance = found.flux / 2.0 + area * 100.0 * (1.0 + area / ring) + (FLOOR * found.flux) ** 2
+    variance = found.flux / 2.0 + area * 100.0 * (1.0 + area / ring) + (GRAIN * found.flux) ** 2
     assert found.flux_err == pytest.approx(math.sqrt(variance), rel=0.03)
+
+
+def test_a_short_exposure_twinkles_by_what_the_telescope_and_the_airmass_make_of_it() -> None:
+    """An old fault: 1.2 mmag for every exposure, where 5 s of a small telescope make ten."""
+    calm = frame(star(flux=1e6), sigma=1.0)
+    still = measure(calm, 40.3, 39.6, APERTURE)
+    part = scintillation(0.2, 5.0, 2.0, 500.0)
+    assert part == pytest.approx(0.0122, rel=0.01)
+    found = measure(dataclasses.replace(calm, scintillation=part), 40.3, 39.6, APERTURE)
+    assert found.flux_err == pytest.approx(math.hypot(still.flux_err, part * still.flux))
+    assert found.photon_err == still.photon_err  # two images of a star share it
 
 
 @pytest.mark.parametrize("flux", [800.0, 2e4])
@@ -187,8 +198,9 @@ def test_scintillation_falls_with_the_mirror_and_the_time_and_grows_with_the_air
 
 
 def test_a_bright_star_is_no_better_than_the_flat_field_and_the_air() -> None:
-    found = measure(frame(star(flux=1e9), sigma=1.0), 40.3, 39.6, APERTURE)
-    assert found.flux_err / found.flux == pytest.approx(0.0012, rel=0.01)
+    calm = frame(star(flux=1e9), sigma=1.0)
+    found = measure(dataclasses.replace(calm, scintillation=0.0012), 40.3, 39.6, APERTURE)
+    assert found.flux_err / found.flux == pytest.approx(math.hypot(0.0012, 0.0004), rel=0.01)
     assert found.photon_err / found.flux == pytest.approx(0.0004, rel=0.01)  # the flat's alone
 
 
