@@ -250,7 +250,7 @@ def report(scores: Sequence[Score]) -> tuple[Table, list[str]]:
                   "mag mmag", "q %", "u %", "p %", "chi deg",
                   title="Hard nights: bias ± error, rms pull [unflagged beyond 5 sigma]")
     wrong: list[str] = []
-    shared = {one.name for one in SITUATIONS if one.shared}
+    shared = {(one.name, name) for one in SITUATIONS for name in one.shared}
     for score in scores:
         flagged = sum(d.flagged for d in score.found)
         table.add_row(score.situation, score.instrument, str(score.frames), str(score.solved),
@@ -262,7 +262,7 @@ def report(scores: Sequence[Score]) -> tuple[Table, list[str]]:
         mine = [score for score in scores if score.instrument == instrument]
         wrong += _flagged(instrument, [score for score in mine if score.situation in clean])
         pooled = {name: [d for score in mine for d in score.of(name)
-                         if score.situation not in shared] for name in QUANTITIES}
+                         if (score.situation, name) not in shared] for name in QUANTITIES}
         table.add_row("all", instrument, str(sum(s.frames for s in mine)),
                       str(sum(s.solved for s in mine)), f"{sum(s.got for s in mine)}", "",
                       *(_cell(some) for some in pooled.values()), style="bold")

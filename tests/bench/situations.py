@@ -24,7 +24,7 @@ from iop4d.simulator.setups import Setup, setup_of
 from iop4d.simulator.sky import field_of, load_sky
 from tests.bench.nights import PEAK_ADU, exposure_s, mag_of_peak, night_of
 
-QUANTITIES = ("mag", "q", "u", "p", "chi")
+ALL = QUANTITIES = ("mag", "q", "u", "p", "chi")
 CHECK_STARS = 8  # of each field that are listed as targets besides
 _SEEING = 1.9  # arcsec, in the zenith
 #: Scatter of the transparency from frame to frame, a fraction: that for which the errors of groups
@@ -50,9 +50,9 @@ class Situation:
     rows of the catalogue; ``container``: packs a file, by its number. ``judged``: the quantities
     that have a truth. ``own_masters``: the camera's are not those of other nights. ``clean``:
     nothing is wrong with most of what is measured, which is to have no flag. ``hopeless``: it may
-    give no result at all. ``shared``: its errors are mostly those that all numbers share, and say
-    nothing of the random ones. ``short``: instruments besides AndorT90 that have it in the short
-    form, where they are slow."""
+    give no result at all. ``shared``: quantities whose errors are mostly those that all numbers
+    share, and say nothing of the random ones. ``short``: instruments besides AndorT90 that have it
+    in the short form, where they are slow."""
 
     name: str
     conditions: Callable[[Setup], Conditions] = lambda _: Conditions()
@@ -68,7 +68,7 @@ class Situation:
     own_masters: bool = False
     clean: bool = False
     hopeless: bool = False
-    shared: bool = False
+    shared: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
 
 
@@ -141,14 +141,15 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(name="clouds", clean=True, conditions=_given(clouds=(0.0, 0.6, 0.2, 1.0, 0.4))),
     Situation(name="donut", conditions=lambda s: Conditions(donut_px=_arcsec(s, 4.0))),
     Situation(name="trail", clean=True, conditions=lambda s: Conditions(trail_px=_arcsec(s, 5.0))),
-    Situation(name="crowd", clean=True, where="BLLac", conditions=_given(faint_stars=30.0)),
+    Situation(name="crowd", clean=True, where="BLLac", conditions=_given(faint_stars=30.0),
+              shared=("mag",)),  # of a star that hides under the target, on every frame
     Situation(name="bright neighbour", conditions=_given(neighbour=(9.5, 30.0, 70.0))),
     Situation(name="close neighbour", conditions=_given(neighbour=(15.5, 5.0, 200.0))),
     Situation(name="blend", conditions=_given(neighbour=(14.5, 1.8, 200.0))),
     *(Situation(name=f"hit {part} %", conditions=_hit(part / 100.0),
                 short=("DIPOL",) if part == 10 else ()) for part in (1, 3, 10, 30)),
     Situation(name="dead columns", conditions=_dead, own_masters=True),
-    Situation(name="isp", clean=True, shared=True, where="BLLac",
+    Situation(name="isp", clean=True, shared=ALL, where="BLLac",
               plan={"interstellar": (-0.008, 0.006)}),
     Situation(name="host", clean=True, polarisation=(0.0, 0.0), judged=_QU, conditions=_given(
         host=(13.7, 8.0), target_mag=14.3, seeing=(1.0, 1.05, 1.1, 1.2, 0.95))),
@@ -159,15 +160,15 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(name="short exposures", clean=True, conditions=_given(target_mag=9.8)),
     Situation(name="p 0.5 %", clean=True, polarisation=(0.005, 20.0)),
     Situation(name="p 0", clean=True, polarisation=(0.0, 0.0)),
-    Situation(name="turned", shared=True, plan={"turned_deg": 37.0}),
-    Situation(name="turned alone", shared=True, plan={"turned_deg": 37.0, "turns_with": False}),
+    Situation(name="turned", shared=ALL, plan={"turned_deg": 37.0}),
+    Situation(name="turned alone", shared=ALL, plan={"turned_deg": 37.0, "turns_with": False}),
     Situation(name="mirrored", conditions=_given(mirrored=True), judged=("mag", "p")),
     Situation(name="pointing", clean=True, conditions=_given(
         off_arcmin=(0.8, -0.6), header_off_arcmin=(25.0, 15.0))),
     Situation(name="five stars", conditions=_given(most_stars=0), where="4C38.41"),
     Situation(name="one calibrator", clean=True, catalogue=_one_calibrator),
     Situation(name="wrong calibrator", catalogue=_wrong_calibrator),
-    Situation(name="colour term", shared=True, where="3C66A",  # calibrators disagree, and say so
+    Situation(name="colour term", shared=ALL, where="3C66A",  # calibrators disagree, and say so
               conditions=_given(colour_terms={"R": 0.1})),
     Situation(name="saturated calibrators", exposure=4.0),
     Situation(name="saturated", conditions=_clipped(_FULL), peak_adu=2.0 * _FULL),
