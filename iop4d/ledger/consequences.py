@@ -54,11 +54,12 @@ class Consequences:
         """Its master is to be built, or built again, once no more of its frames come."""
         self._choices.changed()
         now = self._clock()
-        master = masters.master_for(
-            tx, facts, now, one_exposure=facts.kind is FrameKind.DARK
-            and darks_hold_bias(self._instruments[facts.instrument], facts))
-        jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER + bonus, now=now,
-                   not_before=now + self._site.masters.build_delay)
+        alone = facts.kind is FrameKind.DARK and darks_hold_bias(
+            self._instruments[facts.instrument], facts)
+        for master in (masters.master_for(tx, facts, now, one_exposure=alone),
+                       *masters.beside(tx, facts, one_exposure=alone)):
+            jobs.queue(tx, JobKind.MASTER, master.id, priority=Priority.MASTER + bonus, now=now,
+                       not_before=now + self._site.masters.build_delay)
 
     def master_built(self, tx: Transaction, master: Master) -> None:
         """What waited for one is done, and what it makes better is done again."""

@@ -151,7 +151,7 @@ class MasterChoices:
         return sorted(rows, key=lambda row: (
             abs(warmer_by(_warmth(facts), celsius_of(row.layout))),
             days_between(row.night, facts.night), row.night > facts.night,
-            row.layout != layout_of(facts), row.id))
+            row.layout != layout_of(facts), _apart(_warmth(facts), celsius_of(row.layout)), row.id))
 
     def _would_do(self, row: Master, facts: FrameFacts) -> bool:
         """Whether a master of a frame's camera, and of its band, is one for it but for the night.
@@ -188,6 +188,11 @@ def ref_of(row: Master, facts: FrameFacts, instrument: Instrument) -> MasterRef:
 def _warmth(facts: FrameFacts) -> float | None:
     """A frame's temperature in whole degrees: frames that differ by less have the same masters."""
     return None if facts.detector.celsius is None else float(round(facts.detector.celsius))
+
+
+def _apart(celsius: float | None, dark: float | None) -> float:
+    """Degrees between a frame and a dark's layout; 0 where either is unknown."""
+    return 0.0 if celsius is None or dark is None else abs(celsius - dark)
 
 
 def darks_hold_bias(instrument: Instrument, facts: FrameFacts) -> bool:

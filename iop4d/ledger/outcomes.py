@@ -365,7 +365,8 @@ class Outcomes:
             masters.update(tx, master.id, now, state=state, reason=reason)
         for frame in masters.calibration_frames_of(tx, master):
             if master.path is None:
-                frames.set_state(tx, frame.id, FrameState.WAITING, now, reason=reason)
+                if frame.state != FrameState.DONE:  # a dark at the edge may be part of another
+                    frames.set_state(tx, frame.id, FrameState.WAITING, now, reason=reason)
             elif frame.state in (FrameState.QUEUED, FrameState.WAITING):
                 frames.set_state(tx, frame.id, FrameState.FAILED, now,
                                  reason=f"the master was not built again: {reason}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -121,6 +121,9 @@ class FrameFacts:
 
 #: Degrees to which the temperature of darks is rounded: a dark current doubles in about six.
 WARMTH_STEP = 5.0
+#: Degrees by which the darks of a layout may lie beyond its rounding: those on either side of an
+#: edge are part of both, in whichever order they came.
+_BEYOND_EDGE = 1.0
 _WARMTH = "T"
 _ALIKE = 0.8  # of the pairs that differ upwards in either fingerprint: of other noise 1/3 would
 
@@ -150,6 +153,25 @@ def layout_of(facts: FrameFacts) -> str:
     behind = f"@{facts.beam_element}" if facts.kind is FrameKind.FLAT and facts.beam_element else ""
     return (f"{facts.binning}x {nx}x{ny}" + (f"+{x}+{y}" if (x, y) != (0, 0) else "")
             + (f" {settings}" if settings else "") + behind)
+
+
+def is_part_of(layout: str, facts: FrameFacts) -> bool:
+    """Whether a calibration frame is combined with those of a layout.
+
+    Darks near the edge of their layout's temperatures are part of the next one, too.
+    """
+    return layout in (layout_of(facts), *(layout_of(near) for near in near_darks(facts)))
+
+
+def near_darks(facts: FrameFacts) -> list[FrameFacts]:
+    """A dark as if its temperature were that of the layouts beside its own of which it is part."""
+    celsius = facts.detector.celsius
+    if facts.kind is not FrameKind.DARK or celsius is None:
+        return []
+    own = WARMTH_STEP * round(celsius / WARMTH_STEP)
+    return [replace(facts, detector=replace(facts.detector, celsius=other))
+            for other in (own - WARMTH_STEP, own + WARMTH_STEP)
+            if abs(celsius - other) <= WARMTH_STEP / 2.0 + _BEYOND_EDGE]
 
 
 def beam_element_of(layout: str) -> str:

@@ -22,7 +22,7 @@ from iop4d.fits.read import FitsFile, RawImage, open_fits, raw_image
 from iop4d.fits.write import write_image
 from iop4d.instruments.base import Instrument
 from iop4d.model.errors import FrameError, StageError
-from iop4d.model.frame import FrameFacts, FrameKind, layout_of
+from iop4d.model.frame import FrameFacts, FrameKind, is_part_of, layout_of
 from iop4d.model.messages import MasterBuilt, MasterRequest
 from iop4d.reduction.context import Stages
 from iop4d.reduction.masters import MasterCache, MasterSet
@@ -147,8 +147,9 @@ def _check_same(facts: FrameFacts, request: MasterRequest) -> None:
     wanted = request.facts
     if wanted.detector.celsius is None:  # nor was it of the others when they were looked at
         facts = replace(facts, detector=replace(facts.detector, celsius=None))
+    layout = layout_of(wanted) if is_part_of(layout_of(wanted), facts) else layout_of(facts)
     for name, is_, should in (("kind", facts.kind, request.kind),
-                              ("layout", layout_of(facts), layout_of(wanted)),
+                              ("layout", layout, layout_of(wanted)),
                               ("band", facts.band, wanted.band),
                               ("calibration", facts.detector.calibrated,
                                wanted.detector.calibrated)):

@@ -15,7 +15,10 @@ from iop4d.model.frame import (
     Detector,
     FrameFacts,
     FrameKind,
+    celsius_of,
+    is_part_of,
     layout_of,
+    near_darks,
     region_of,
     settings_of,
 )
@@ -63,6 +66,13 @@ def master_for(tx: Transaction, facts: FrameFacts, now: float, *,
         "exptime_s": facts.exptime_s, "changed_at": now, "node": tx.node})
 
 
+def beside(db: Connection, facts: FrameFacts, *, one_exposure: bool = False) -> list[Master]:
+    """The masters of the next temperatures that a dark near the edge of its own is part of."""
+    more = [_exposure(facts.exptime_s)] if one_exposure else []
+    found = (db.get(Master, Master.key == _key(db, near, *more)) for near in near_darks(facts))
+    return [master for master in found if master is not None]
+
+
 def find_for(db: Connection, facts: FrameFacts) -> Master | None:
     """The master that ``master_for`` gives for frames of any exposure time, if there is one."""
     return db.get(Master, Master.key == _key(db, facts))
@@ -103,8 +113,10 @@ def folders_of(db: Connection, master: Master) -> set[Path]:
 
 def facts_of(master: Master, frame: Frame) -> FrameFacts:
     """What is calibrated when a master is made of a frame and others like it."""
-    facts = frames_facts_of(frame)
-    return replace(facts, kind=FrameKind(master.kind), band=master.band)
+    facts = replace(frames_facts_of(frame), kind=FrameKind(master.kind), band=master.band)
+    if facts.kind is not FrameKind.DARK:
+        return facts
+    return replace(facts, detector=replace(facts.detector, celsius=celsius_of(master.layout)))
 
 
 def measured_like(db: Connection, facts: FrameFacts) -> int:
@@ -195,7 +207,7 @@ def calibration_frames_of(db: Connection, master: Master) -> list[Frame]:
         & (Frame.band == master.band if master.band else Frame.band.is_null())
     ).order_by(Frame.jd_start.asc(nulls="FIRST"), Frame.name)
     alone = is_of_one_exposure(master)
-    return [row for row in rows if layout_of(frames_facts_of(row)) == master.layout
+    return [row for row in rows if is_part_of(master.layout, frames_facts_of(row))
             and not (alone and _exposure(row.exptime_s) != _exposure(master.exptime_s))]
 
 

@@ -11,7 +11,15 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.ledger.master_choice import Choice, MasterChoices
 from iop4d.ledger.plan import Claim
 from iop4d.model.frame import Detector, FrameFacts, FrameKind
-from iop4d.model.messages import Classified, ClassifyRequest, Done, Outcome, ReduceRequest
+from iop4d.model.messages import (
+    Classified,
+    ClassifyRequest,
+    Done,
+    MasterRequest,
+    Outcome,
+    ReduceRequest,
+    Rejected,
+)
 from iop4d.store.database import Connection, Database
 from iop4d.store.schema import Master
 from tests.conftest import FakeClock, LedgerAlone
@@ -154,3 +162,40 @@ def test_frames_that_lack_a_dark_of_their_temperature_are_looked_at_by_masters_f
     camera.work()
     assert len(chosen) <= 3  # alike ones once: as it is built, and as they are claimed
     assert all(camera.requests[name].masters[0].celsius == -20.0 for name in science)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_darks_on_both_sides_of_a_rounding_edge_are_one_master_in_whichever_order_they_come(
+        site: Site, database: Database, clock: FakeClock, order: tuple[int, ...], *,
+        at_once: bool) -> None:
+    camera = Camera(site, database, clock, (FrameKind.DARK,))
+    names = ["dark-60s--0@-12.3.fit", "dark-60s--1@-12.4.fit", "dark-60s--2@-12.6.fit",
+             "dark-60s--3@-12.7.fit"]
+    for group in [[names[n] for n in order]] if at_once else [[names[n]] for n in order]:
+        camera.drop(*group)
+        camera.work()
+    camera.drop("science-60s--10@-12.5.fit", "science-60s--11@-14.fit")
+    camera.work()
+    assert sorted((m.layout, m.n_frames) for m in rows(database, Master)) == [
+        ("2x 1024x1024 T=-10", 4), ("2x 1024x1024 T=-15", 4)]
+    assert {camera.state(name) for name in names} == {"done"}
+    used = {name: request.masters[0].celsius for name, request in camera.requests.items()}
+    assert used == {"science-60s--10@-12.5.fit": -10.0, "science-60s--11@-14.fit": -15.0}
+
+
+def test_a_dark_by_itself_beyond_the_edge_is_done_with_those_of_the_other_side(
+        site: Site, database: Database, clock: FakeClock) -> None:
+    camera = Camera(site, database, clock, (FrameKind.DARK,))
+    camera.drop(*(f"dark-60s--{n}@-11.fit" for n in range(3)), "dark-60s--3@-12.7.fit",
+                *(f"dark-60s--{n}@-20.fit" for n in range(4, 7)))
+
+    def of_three(claim: Claim) -> Outcome:
+        if isinstance(claim.request, MasterRequest) and len(claim.request.inputs) < 3:
+            return Rejected(reason="too few")
+        return camera.answer(claim)
+
+    camera.work(of_three)
+    assert sorted((m.layout, m.state, m.n_frames) for m in rows(database, Master) if m.path) == [
+        ("2x 1024x1024 T=-10", "ready", 4), ("2x 1024x1024 T=-20", "ready", 3)]
+    assert camera.state("dark-60s--3@-12.7.fit") == "done"

@@ -110,3 +110,21 @@ def test_darks_whose_temperature_was_not_kept_are_still_those_of_their_master(
         assert isinstance(outcome.value, MasterBuilt)
         used.append(outcome.value.n_frames)
     assert used == [4, 3]
+
+
+def test_darks_on_both_sides_of_an_edge_of_temperature_are_combined(
+        bench: Workbench, masters: tuple[MasterRef, ...], tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    inputs = [write(tmp_path / f"dark{i}.fits", expose(rng, 60.0), "dark", second=i, exptime=60.0)
+              for i in range(5)]
+    for path, celsius in zip(inputs, (-12.4, -12.3, -12.6, -12.7, -14.0), strict=True):
+        fits.setval(path, "CCD-TEMP", value=celsius)
+    facts = facts_of(bench, inputs[0])
+    outcome = bench.perform(MasterRequest(
+        kind=FrameKind.DARK, masters=masters[:1], inputs=tuple(inputs),
+        facts=replace(facts, detector=replace(facts.detector, celsius=-10.0)),
+        output=tmp_path / "dark.fits"))
+    assert isinstance(outcome, Done), outcome
+    assert isinstance(outcome.value, MasterBuilt)
+    assert outcome.value.used == tuple(path.name for path in inputs[:4])
+    assert "its layout is" in outcome.value.left_out[0]
