@@ -43,6 +43,20 @@ _BY_LETTER = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}
 _BY_WORD = {"BIAS": FrameKind.BIAS, "DARK": FrameKind.DARK, "FLAT": FrameKind.FLAT}
 
 
+#: Words for the masters in HISTORY, as AstroImageJ, MaxIm DL, CCDSoft, PixInsight write it.
+_IN_HISTORY = {FrameKind.BIAS: r"(?:bias(?:es)?|zero)", FrameKind.DARK: r"darks?",
+               FrameKind.FLAT: r"flats?(?:[ -]?field(?:s|ed|ing)?)?"}
+_APPLIED = r"(?:corrected|subtracted|divided|removed|calibrated|applied)"
+_HISTORIES = {kind: re.compile(
+    rf"\b{word}\b[ -]*(?:frame|image|level|current|field)?[ -]*(?:was |is |been )*"
+    rf"(?:{_APPLIED}|correction|subtraction|division)\b"
+    rf"|\b{_APPLIED}(?: by| with| for| using)?(?: the| a| master)*[ -]*{word}\b"
+    rf"|imagecalibration\.master{word}\.enabled: true"
+    + (r"|^flat field(?:ing)? ?\(" if kind is FrameKind.FLAT else ""))
+    for kind, word in _IN_HISTORY.items()}
+_NO_STEP = re.compile(r"\b(no|not|without|skip\w*|false|failed|cosmetic|hot|bad|defect\w*)\b")
+
+
 def with_detector(header: Header, facts: FrameFacts, *, bayer: str,
                   rows_turned: bool = False) -> FrameFacts:
     """The facts of a frame with what its cards say of its pixels; raises FrameError.
@@ -181,12 +195,15 @@ def calibrated(header: Header, kind: FrameKind) -> tuple[FrameKind, ...]:
 
 
 def steps_done(header: Header) -> set[FrameKind]:
-    """The masters that were applied, by the cards of all programs; raises FrameError for a CALSTAT
-    that says that something was done, but not what.
+    """The masters that were applied, by the cards and HISTORY of all programs; raises FrameError
+    for a CALSTAT that says that something was done, but not what.
     """
     done = {master for master, names in _DONE_CARDS.items()
             if any(_is_done(_card(header, name)) for name in names)}
     done |= _of_calstat(_card(header, "CALSTAT").upper())
+    done |= {master for line in _card(header, "HISTORY").lower().splitlines()
+             if not _NO_STEP.search(line)
+             for master, words in _HISTORIES.items() if words.search(line.strip())}
     return done | {FrameKind.BIAS} if FrameKind.DARK in done else done
 
 

@@ -9,6 +9,7 @@ import re
 
 BLOCK = 2880  # bytes of a FITS block, FITS standard 3.1
 CARD = 80  # bytes of a header card
+MAX_HISTORY = 1 << 14  # letters of HISTORY that are kept
 MAX_HEADER = 1 << 20  # bytes; the longest headers of real cameras hold about 64 KiB
 
 Value = str | int | float | bool
@@ -35,9 +36,11 @@ def find_end(data: memoryview, start: int) -> int | None:
 def parse_cards(raw: bytes) -> dict[str, Value]:
     """Card names in capitals to values; of a card that stands twice, the first.
 
-    Values that the standard does not allow are kept as text; a card without a value is "".
+    HISTORY holds the lines of all such cards. Values that the standard does not allow are kept as
+    text; a card without a value is "".
     """
     header: dict[str, Value] = {}
+    history: list[str] = []
     text = raw.decode("latin-1")
     long_string = ""  # name of the card whose text continues in CONTINUE cards
     for at in range(0, len(text) - CARD + 1, CARD):
@@ -49,6 +52,7 @@ def parse_cards(raw: bytes) -> dict[str, Value]:
             continue
         long_string = ""
         if name in _NO_VALUE:
+            history += [card[8:].strip()] if name == "HISTORY" else []
             continue
         if card[8] == "=":
             body = card[9:]
@@ -63,7 +67,7 @@ def parse_cards(raw: bytes) -> dict[str, Value]:
         header[name] = value
         if isinstance(value, str) and value.endswith("&"):
             long_string = name
-    return header
+    return header | ({"HISTORY": "\n".join(history)[:MAX_HISTORY]} if history else {})
 
 
 def parse_comments(raw: bytes) -> dict[str, str]:

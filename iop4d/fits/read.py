@@ -282,6 +282,8 @@ def image_of(hdus: tuple[Hdu, ...]) -> tuple[Hdu, dict[str, Value]]:
                          "'iop4d instruments split FILE...' writes each as a file of its own")
     hdu, cards = found[0]
     header = {**hdus[0].header, **cards}
+    if hdu is not hdus[0] and "HISTORY" in hdus[0].header and "HISTORY" in cards:
+        header["HISTORY"] = f"{hdus[0].header['HISTORY']}\n{cards['HISTORY']}"
     if hdu is not hdus[0] and "NAXIS3" not in cards:
         header.pop("NAXIS3", None)
     axes = header.get("NAXIS")

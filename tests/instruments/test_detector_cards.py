@@ -41,6 +41,19 @@ def facts(**more: object) -> FrameFacts:
     ({"CALSTAT": "B,D,F"}, (B, D, F)), ({"CALSTAT": "BDFC"}, (B, D, F)),
     ({"CALSTAT": "BIAS, NOT FLAT"}, (B,)), ({"CALSTAT": "dark subtracted"}, (B, D)),
     ({"DARKCOR": 1}, (B, D)), ({"FLATCOR": "ON", "ZEROCOR": True}, (B, F)),
+    # AstroImageJ, PixInsight, MaxIm DL 4, CCDSoft.
+    ({"HISTORY": "Bias corrected with mb.fits\nDark corrected with md.fits\n"
+                 "Flat corrected with mf.fits"}, (B, D, F)),
+    ({"HISTORY": "ImageCalibration.masterDark.enabled: true\n"
+                 "ImageCalibration.masterFlat.enabled: false"}, (B, D)),
+    ({"HISTORY": "Dark Subtraction (Dark 1, 512 x 512)\nFlat Field (Flat V 1, 512 x 512)"},
+     (B, D, F)),
+    ({"HISTORY": "= 'Dark frame subtracted'"}, (B, D)),
+    ({"HISTORY": "subtracted master bias b.fits, divided by master flat"}, (B, F)),
+    *(({"HISTORY": said}, ()) for said in (
+        "exposed by ACP", "dark of sky 21.3", "Flat field not applied", "No dark subtraction",
+        "hot pixels removed with dark map", "flat panel at 20 %", "File was processed by PinPoint",
+        "Bias 300 V", "converted from raw by fpack")),
 ])
 def test_what_was_applied_already(cards: dict[str, object], done: tuple[FrameKind, ...]) -> None:
     assert calibrated(cards, FrameKind.SCIENCE) == done
