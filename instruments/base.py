@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from iop4d.instruments import moments
 from iop4d.instruments.detector_cards import with_detector
-from iop4d.instruments.other_images import as_taken
+from iop4d.instruments.other_images import as_taken, is_simulator
 from iop4d.instruments.telescopes import Telescope
 from iop4d.model.colours import PhotometricSystem
 from iop4d.model.errors import CardError, FrameError
@@ -75,7 +75,8 @@ class Instrument:
     def facts_of(self, header: Header, path: PurePath) -> FrameFacts:
         """The facts of a frame in a file; raises CardError or FrameError."""
         facts = self.read(header, path.as_posix() if self.reads_folder else path.name)
-        facts = as_taken(header, facts, path.name)
+        facts = as_taken(header, facts, path.name, simulated=any(
+            map(is_simulator, self.identity.values())))
         return with_detector(header, facts, bayer=self.bayer, rows_turned=self.rows_turned)
 
     def for_frame(self, facts: FrameFacts) -> Instrument:

@@ -78,6 +78,8 @@ def _read(header: Header, path: str, camera: Camera, telescope: Telescope) -> Fr
     kind = _kind(header, path, camera, exptime)
     if exptime is None and kind is not FrameKind.BIAS:
         raise CardError(camera.exptime_card, "is missing")
+    if kind is FrameKind.SCIENCE:
+        base.refuse_focus(header, path.rpartition("/")[2])
     start = _moment(header, camera) - _START_FRACTION[camera.time_is] * (exptime or 0.0) / 86400.0
     binning = _binning(header, camera)
     detector = _detector(header, camera, binning)

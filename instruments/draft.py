@@ -169,6 +169,11 @@ def _regions(frames: Sequence[Seen], section: Section) -> None:
             elif any(not draft_cards.is_inside(seen.header, name) for seen in there):
                 section.unknown.append(f"what {name} = {_said(there, name)} means, which is not "
                                        "inside the image: trim or overscan = ...")
+    if quarters := next((name for seen in frames for name in seen.header
+                         if re.fullmatch(r"BSEC\d\d|BIASSEC\d", name)), ""):
+        section.unknown.append(f"how the parts of the image are joined, each of which was read by "
+                               f"an amplifier of its own and has its overscan ({quarters}): give "
+                               "frames that are trimmed and joined")
     if "overscan_card" in section.keys and "trim_card" not in section.keys:
         name = _first(frames, ("DATASEC",))
         if name and all(draft_cards.is_region(seen.header, name) for seen in frames):
@@ -230,6 +235,10 @@ def _object(science: Sequence[Seen], section: Section) -> None:
 # What else is to be said.
 
 
+_PLATE = re.compile(r"polari[sz]|half-?wave|wave-?plate|retarder|wollaston|savart|"
+                    r"analy[sz]er (angle|position)", re.IGNORECASE)
+
+
 def _masters(frames: Sequence[Seen], section: Section) -> None:
     kinds = {kind_of(seen, section) for seen in frames}
     steps = ", ".join(value for value in values_of(frames, "CALSTAT") if _is_calibrated(value))
@@ -261,6 +270,11 @@ def _notices(frames: Sequence[Seen], section: Section) -> None:
     for name in ("STACKCNT", "NCOMBINE", "SNAPSHOT"):
         if (base.number_or_none(header, name) or 0.0) > 1:
             say(f"single exposures: {name} = {card(header, name)}, this is a stack")
+    if plate := next((name for name in header if _PLATE.search(
+            f"{name} {frames[0].comments.get(name, '')}") and not base.is_open(card(header, name))
+            and card(header, name).upper() not in ("F", "FALSE", "OUT", "NO")), ""):
+        say(f"whether a polariser or a plate stands in the beam ({plate} = {card(header, plate)}): "
+            "a polarimeter is described by analyser and angle_card")
     if second := _second_images(frames, section):
         say(f"why every star has a second image, {second}: a polarimeter of two beams is described "
             "by analyser, angle_card and pair_offset")

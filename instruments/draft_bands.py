@@ -67,9 +67,11 @@ def _filter_cards(headers: Sequence[Header]) -> tuple[str, ...]:
               for group in (*_WHEELS, *((name,) for name in _FILTERS))]
     groups = [names for names in groups if names]
     if not any(_is_known(headers, names) for names in groups):
-        groups += [(name,) for name in draft_names.filter_cards(headers)
-                   if _is_known(headers, (name,)) or (not groups and all(
-                       base.is_open(base.first_filter(header, (name,))) for header in headers))]
+        wheels = tuple(name for name in draft_names.filter_cards(headers) if all(
+            base.is_open(said) or known_band(name, said) in _BANDS
+            for said in (card(header, name) for header in headers)))
+        if wheels and (_is_known(headers, wheels) or not groups):
+            groups.append(wheels)
     if ("FILTER", "FILTER2") in groups and not any("FILTER1" in names for names in groups):
         return "FILTER", "FILTER2"
     # One card that sums up the wheels before the wheels; one that names a filter before others.

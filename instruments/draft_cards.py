@@ -41,7 +41,8 @@ _POINTINGS = (
     ("RA_OBS", "DEC_OBS"), ("RA_TEL", "DEC_TEL"), ("TELRA_D", "TELDEC_D"), ("RA_OBJ", "DEC_OBJ"),
     ("OBJRA", "OBJDEC"), ("RA_DEG", "DEC_DEG"), ("RA_TARG", "DEC_TARG"), ("CAT-RA", "CAT-DEC"),
     ("RA-D", "DEC-D"), ("RADEG", "DECDEG"), ("OBSRA", "OBSDEC"), ("ORIRA", "ORIDEC"),
-    ("RA2000", "DEC2000"), ("RA_PNT", "DEC_PNT"), ("MOUNTRA", "MOUNTDEC"), ("CENTRA", "CENTDEC"))
+    ("RA2000", "DEC2000"), ("RA_PNT", "DEC_PNT"), ("MOUNTRA", "MOUNTDEC"), ("CENTRA", "CENTDEC"),
+    ("ALPHA", "DELTA"))
 
 
 def put_pointing(frames: Sequence[Cards], section: Keys) -> None:

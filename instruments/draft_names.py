@@ -14,7 +14,7 @@ _KIND = re.compile(r"TYP|KIND")
 _SAYS_KIND = re.compile(r"\b(type|kind) of (the )?(image|frame|exposure|observation|data)|"
                         r"\b(image|frame|exposure|observation|picture) (type|kind)")
 _FILTER = re.compile(r"FILT|FLT")
-_OBJECT = re.compile(r"(OBJ|TARG?|SOURCE|SRC|STAR)[-_]?(ECT|ET)?[-_]?(NAME?|NA?M|N|ID|CAT)?")
+_OBJECT = re.compile(r"(OBJ|TARG?|SOURCE|SRC|STAR)[-_]?(ECT|ETO?)?[-_]?(NAME?|NA?M|N|ID|CAT)?")
 _SAYS_OBJECT = re.compile(r"\bname of (the )?(object|target|source|star|field)|"
                           r"\b(object|target|source)('s)? name")
 _EXPOSURE = re.compile(r"EXP[A-Z]*[-_]?T|T(IME)?[-_]?EXP|INT[A-Z]*[-_]?TIM?")
@@ -24,7 +24,9 @@ _NOISE = re.compile(r"(RD|READ)[A-Z]*[-_]?NO?I?S|RD?ON\d?|NOISE")
 _SAYS_NOISE = re.compile(r"read(-?out)?[ -]?noise")
 _SCALE = re.compile(r"SCAL|PIX|SECP")
 _OF_GAIN = re.compile(r"(e-?|electrons?) ?(/|per) ?(adu|dn|counts?)\b")
-_OF_EXPOSURE = re.compile(r"obs|expos|start|begin|beg\b|shutter|open", re.IGNORECASE)
+_OF_EXPOSURE = re.compile(r"obs|expos|start|begin|beg\b|shutter|open|fecha|datum", re.IGNORECASE)
+_JULIAN = re.compile(r"M?JD([-_].*|[A-Z]{2,4})?|[A-Z]*[-_]M?JD")
+_OF_SUN = re.compile(r"H(EL|C)?J?D|B(C|ARY)?JD|HELIO|BARY|TDB|SUN", re.IGNORECASE)
 _OF_OTHERS = re.compile(r"file|writ|creat|local|loc\b|\blt\b|night|end|stop|clos|calib|modif|temp",
                         re.IGNORECASE)
 _BEGINS = re.compile(r"start|begin|beg\b|open", re.IGNORECASE)
@@ -85,12 +87,14 @@ def gain_cards(header: Header, comments: Mapping[str, str]) -> Iterator[str]:
 
 
 def moment_cards(header: Header, comments: Mapping[str, str]) -> list[str]:
-    """Cards of text that may tell when an exposure began, those first that say so."""
+    """Cards that may tell when an exposure began, those first that say so: dates, and JD or MJD."""
     said = {name: f"{name} {comments.get(name, '')}" for name, value in header.items()
             if isinstance(value, str) and re.match(r"\s*\d{2,4}[-/.]\d\d[-/.]\d", value)}
     names = [name for name, text in said.items()
              if _OF_EXPOSURE.search(text) and not _OF_OTHERS.search(text)]
-    return sorted(names, key=lambda name: not _BEGINS.search(said[name]))
+    names += [name for name in header if _JULIAN.fullmatch(name) and not _OF_SUN.search(name)
+              and number_or_none(header, name) is not None]
+    return sorted(names, key=lambda name: not _BEGINS.search(said.get(name, "")))
 
 
 def places(header: Header) -> Iterator[tuple[str, str]]:

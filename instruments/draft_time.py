@@ -17,7 +17,7 @@ _FIRST_CCD_JD = 2444239.5  # 1980-01-01: earlier frames are doubtful unless the 
 _MOMENTS = ("DATE-OBS", "DATE_OBS", "DATEOBS", "DATE-BEG", "DATE-STA", "DATE-STR", "UT-OBS",
             "UTC-OBS", "DATE-UTC", "UTDATE", "UT-DATE", "OBS-DATE", "OBSDATE", "SHUTOPEN",
             "UTSHUT", "STARTOBS", "DATE-AVG", "JD", "JD-OBS", "OBSJD", "JD-BEG", "JD_START",
-            "JD_UTC", "MJD-OBS", "MJD", "OBSMJD", "MJD-BEG", "MJD-STR", "EXPSTART", "FRAME", "DATE")
+            "JD_UTC", "MJD-OBS", "MJD", "OBSMJD", "MJD-BEG", "MJD-STR", "EXPSTART", "FRAME")
 #: Those of the start by their name before those that may be of any moment.
 _CLOCKS = ("UTSTART", "UT-START", "UT-STR", "UTCSTART", "UTC-STR", "UT_START", "TIME-BEG",
            "TIME-STR", "OPENTIME", "UTSHUT", "UTOPEN", "TIME-OBS", "TIME_OBS", "UT", "UTC",
@@ -32,7 +32,7 @@ _LOCAL = (("DATE-LOC", ""), ("DATE-OBS", "LT"), ("DATE-OBS", "TIME-LOC"), ("DATE
 _UNITS = (("min", r"\bmin"), ("ms", r"\bmsec|\bms\b|milli"), ("us", r"\bus\b|micro|\busec"),
           ("h", r"\bhours?\b"), ("d", r"\[d\]|\bdays?\b"))
 _HOUR = re.compile(r"\d{1,2}:\d\d:\d\d(\.\d*)?")
-_STARTS = re.compile(r"start|begin|open", re.IGNORECASE)
+_STARTS = re.compile(r"start|begin|open|inici|debut|anfang", re.IGNORECASE)
 _NO_START = re.compile(r"sidereal|\bL?ST\b|local|\bRA\b|ascension|\bDEC\b|declination|hour angle|"
                        r"\bHA\b|sun|moon|twilight|night", re.IGNORECASE)
 _EXPOSURES = ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPTIM", "EXP-TIME", "ITIME", "TEXPTIME",
@@ -99,7 +99,7 @@ def _put_fraction(frames: Sequence[Cards], moment: str, clock: str, section: Key
         section.put("time_is", "end", f"CHANGE IT: DATE is when the file was written: {why}")
         section.unknown.append("when an exposure began: DATE may be long after it")
         return
-    fraction = "middle" if moment in ("DATE-AVG", "JD_UTC") else _is(why)
+    fraction = "middle" if moment == "JD_UTC" or re.search("MID|AVG", name) else _is(why)
     if fraction:
         section.put("time_is", fraction, f"{name}: {why}" if why else f"by {moment}")
     elif not why and (other := _fraction_by_others(frames, moment, clock)):
@@ -159,7 +159,7 @@ def _unit(name: str, frames: Sequence[Cards]) -> str:
 
 def _moment(frames: Sequence[Cards]) -> tuple[str, str]:
     """(card, clock card) that all frames can be read by; empty where there is none."""
-    for name in (*_MOMENTS, *draft_names.moment_cards(*frames[-1])):
+    for name in (*_MOMENTS, *draft_names.moment_cards(*frames[-1]), "DATE"):
         if not all(card(header, name) for header, _ in frames):
             continue
         for clock in ("", *_CLOCKS, *_other_clocks(frames)):

@@ -13,6 +13,7 @@ Header = Mapping[str, object]
 
 _KIND_CARDS = ("IMAGETYP", "IMAGETYPE", "OBSTYPE", "FRAME", "FRAMETYP", "PICTTYPE", "IMGTYPE",
                "EXPTYPE", "OBJECT")
+_CAMERA_CARDS = ("INSTRUME", "CAMERA", "CAMNAME", "DETECTOR")
 _MASTER = re.compile(r"\b(master|super|combined|mean|median)[ _-]?(bias|zero|dark|flat)|"
                      r"\b(bias|zero|dark|flat)[ _-]?(master|combined)\b|^master\b")
 _CALIBRATION = (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
@@ -28,11 +29,17 @@ _FLUX = re.compile(r"magg(y|ies)|\b[munpM]?Jy\b|\berg\b|\bmag\b|\bab\b", re.IGNO
 _ELECTRONS = re.compile(r"(photo-?)?(e-|electrons?)", re.IGNORECASE)
 
 
-def as_taken(header: Header, facts: FrameFacts, name: str) -> FrameFacts:
+def as_taken(header: Header, facts: FrameFacts, name: str, *,
+             simulated: bool = False) -> FrameFacts:
     """The facts of an image that a camera took; raises FrameError for one that was made of others.
 
-    ``name``: of the file. Pixels that are in electrons have a gain of 1.
+    ``name``: of the file; ``simulated``: whether images of a camera that is none are wanted.
+    Pixels that are in electrons have a gain of 1.
     """
+    for card in () if simulated else _CAMERA_CARDS:
+        if is_simulator(_card(header, card)):
+            raise FrameError(f"was made by a simulator ({card} = {_card(header, card)}), not by a "
+                             "camera: identify of a [[camera]] section that names it takes it")
     said = [_card(header, card).lower() for card in _KIND_CARDS]
     if facts.kind in _CALIBRATION:
         _refuse_master(header, facts.kind, [*said, name.lower()])
@@ -50,6 +57,11 @@ def as_taken(header: Header, facts: FrameFacts, name: str) -> FrameFacts:
     if _ELECTRONS.fullmatch(unit):
         return replace(facts, detector=replace(facts.detector, gain_e_adu=1.0))
     return facts
+
+
+def is_simulator(said: str) -> bool:
+    """Whether the name of a camera is that of a program's simulator."""
+    return re.search(r"simulat", said, re.IGNORECASE) is not None
 
 
 def stack_doubt(header: Header) -> str:

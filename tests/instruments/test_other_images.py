@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import pytest
 
 from iop4d.instruments.other_images import as_taken, stack_doubt
@@ -48,6 +50,25 @@ def test_a_single_frame_is_taken_as_it_is(kind: str, cards: dict[str, object], n
 def test_an_image_of_another_kind_is_refused(cards: dict[str, object], said: str) -> None:
     with pytest.raises(FrameError, match=said):
         as_taken(cards, facts(), "x.fits")
+
+
+@pytest.mark.parametrize("said", ["CCD Simulator", "N.I.N.A. Simulator Camera",
+                                  "Camera V2 simulator"])
+def test_an_image_of_a_simulator_is_taken_by_a_section_that_names_it_alone(said: str) -> None:
+    with pytest.raises(FrameError, match="was made by a simulator"):
+        as_taken({"INSTRUME": said}, facts(), "x.fits")
+    assert as_taken({"INSTRUME": said}, facts(), "x.fits", simulated=True) == facts()
+
+
+@pytest.mark.parametrize(("cards", "name"), [
+    ({"OBJECT": "focus run"}, "x.fits"), ({}, "Focus_001.fits"), ({}, "nights/focus-3.fits")])
+def test_a_frame_for_focusing_of_a_described_camera_is_refused(cards: dict[str, object],
+                                                               name: str) -> None:
+    plain = {"NAXIS": 2, "NAXIS1": 60, "NAXIS2": 50, "INSTRUME": "Cam", "FILTER": "R",
+             "DATE-OBS": "2024-01-01T20:00:00", "EXPTIME": 10.0, "IMAGETYP": "Light"}
+    with pytest.raises(FrameError, match="to focus the telescope"):
+        camera().facts_of({**plain, **cards}, PurePath(name))
+    assert camera().facts_of(plain, PurePath("focus/x.fits")).band == "R"
 
 
 @pytest.mark.parametrize("unit", ["electrons", "electron", "e-", "photoelectrons"])

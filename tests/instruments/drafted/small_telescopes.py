@@ -334,4 +334,124 @@ PXSCALE =                 4.12 / arcsec/pixel
         facts={"exptime": 10.5, "start": "2021-03-11T22:10:15.1", "band": "C",
                "binning": 2, "object": "S5 0716+714", "pointing": (110.473, 71.343),
                "scale": 4.12, "masters": ()}),
+
+    # Two wheels whose cards are in no list.
+    "La Silla, Danish 1.54 m, DFOSC": Case(
+        cards="""
+TELESCOP= 'Danish 1.54m'
+INSTRUME= 'DFOSC   '
+DATE-OBS= '2015-03-11T05:10:15.100'
+EXPTIME =                120.0
+GAIN    =                 0.24 / e-/ADU
+RDNOISE =                  4.5 / e-
+BIN     = '1x1     '
+TELRA   = '08:54:48.9'
+TELDEC  = '+20:06:31'
+""",
+        frames=(
+            Frame(name="d1.fits", cards="OBJECT  = 'OJ287   '\nIMAGETYP= 'LIGHT'\n"
+                  "FILTA   = 'EMPTY   '\nFILTB   = 'R Bessell'", facts={"band": "R"}),
+            Frame(name="d2.fits", cards="OBJECT  = 'OJ287   '\nIMAGETYP= 'LIGHT'\n"
+                  "FILTA   = 'Gunn i  '\nFILTB   = 'EMPTY   '", facts={"band": "i"}),),
+        facts={"exptime": 120.0, "start": "2015-03-11T05:10:15.1", "object": "OJ287",
+               "pointing": (133.704, 20.109), "gain": 0.24, "noise": 4.5, "masters": ()}),
+
+    # Decimal commas in text.
+    "Pico dos Dias, LNA": Case(
+        cards="""
+TELESCOP= 'PE160   '
+INSTRUME= 'Camara 1 com polarimetro'
+HEAD    = 'DU934P_BEX2-DD'
+DATE-OBS= '2014-05-12T22:10:15,123'
+DATE    = '2014-05-12T22:11:15'
+EXPTIME = '00060,00000'
+GAIN    = '0,92    '           / e-/ADU
+RDNOISE = '3,1     '           / electrons
+OBJECT  = 'PKS1510 '
+FILTER  = 'R       '
+HBIN    =                    1
+VBIN    =                    1
+""",
+        frames=(Frame(name="pks1510_0001.fits"),),
+        facts={"exptime": 60.0, "start": "2014-05-12T22:10:15.1", "object": "PKS1510",
+               "band": "R", "gain": 0.92, "noise": 3.1, "masters": ()}),
+
+    # DATE is of the file.
+    "a program in Spanish": Case(
+        cards="""
+TELESCOP= 'JS-0.84 '
+CAMARA  = 'SBIG STL-1001E'
+FECHA   = '2015-03-11'
+DATE    = '2015-03-12T00:10:15'
+HORA-UT = '22:10:15.1'         / hora de inicio (UT)
+TEXP    =                 90.0 / tiempo de exposicion (s)
+FILTRO  = 'R       '
+OBJETO  = '3C 273  '
+TIPO    = 'OBJETO  '
+""",
+        frames=(Frame(name="a.fits"),),
+        facts={"exptime": 90.0, "start": "2015-03-11T22:10:15.1", "object": "3C 273",
+               "band": "R", "masters": ()}),
+
+    "a middle in MJD": Case(
+        cards="""
+INSTRUME= 'Cam     '
+MJD_MID =     57090.9240000000
+EXP     =                100.0 / exposure time in sec
+FILTNAM1= 'r       '
+TARGET  = 'OJ 287  '
+
+""",
+        frames=(Frame(name="a.fits"),),
+        facts={"exptime": 100.0, "start": "2015-03-09T22:09:43.6", "object": "OJ 287",
+               "band": "r", "masters": ()}),
+
+    "one image of four amplifiers": Case(
+        cards="""
+OBSERVAT= 'CTIO    '           / observatory
+TELESCOP= 'CTIO 0.9 meter telescope'
+INSTRUME= 'cfccd   '
+DETECTOR= 'Tek2K_3 '
+OBJECT  = 'PKS2155 '
+IMAGETYP= 'OBJECT  '
+DATE-OBS= '2008-08-11T05:10:15.1' / date of observation start
+UTSHUT  = '2008-08-11T05:10:15.1' / UT of shutter open
+UT      = '05:10:14'           / UT of TCS coords
+EXPTIME =                60.00
+DARKTIME=               61.20
+RA      = '21:58:52.0'
+DEC     = '-30:13:32'
+FILTER1 = 'dia     '
+FILTER2 = 'ov      '
+FILTERS = 'dia ov  '
+CCDSUM  = '1 1     '
+NAMPSYX = '2 2     '
+AMPLIST = '11 12 21 22'
+ASEC11  = '[1:60,1:50]'
+BSEC11  = '[52:58,1:50]'
+TSEC11  = '[1:50,1:50]'
+GTGAIN11=                  3.1
+GTRON11 =                  4.8
+XPIXSIZE=                 24.0 / um
+PIXSCALE=                0.401 / arcsec
+""",
+        frames=(Frame(name="obj1.fits"),),
+        facts={"exptime": 60.0, "start": "2008-08-11T05:10:15.1", "object": "PKS2155",
+               "band": "dia ov", "pointing": (329.717, -30.226), "scale": 0.401,
+               "masters": ()},
+        says=("overscan (BSEC11)", "band of the filter dia ov")),
+
+    # OUT is no plate, the other one has an angle.
+    "a camera with a plate in the beam": Case(
+        cards="""
+INSTRUME= 'Cam     '
+DATE-OBS= '2015-03-11T05:10:15.1'
+EXPTIME =                 60.0
+FILTER  = 'R       '
+POLARIZE= 'OUT     '
+HWPPOS  =                 22.5 / half-wave plate
+""",
+        frames=(Frame(name="x.fits"),),
+        facts={"exptime": 60.0, "start": "2015-03-11T05:10:15.1", "band": "R", "masters": ()},
+        says=("whether a polariser or a plate stands in the beam (HWPPOS = 22.5)",)),
 }
