@@ -151,6 +151,9 @@ def _moment(header: Header, camera: Camera) -> float:
     name = camera.time_card
     jd = base.julian_date(header, name, clock=camera.clock_card, order=camera.date_order,
                           zone=moments.zone_of(camera.time_zone))
+    said_by = f"{name} {camera.clock_card}"
+    if "UT" not in said_by and not moments.names_zone(base.card(header, name)):
+        jd -= moments.ahead_of_utc(base.card(header, "TIMESYS"), jd) / 86400.0
     try:
         said = base.number(header, name)
     except CardError:

@@ -74,8 +74,9 @@ def put_time(frames: Sequence[Cards], section: Keys) -> Callable[[Header], float
     _put_order(frames, moment, section)
     scale = next((said for header, _ in frames if (said := card(header, "TIMESYS").upper())), "")
     if scale in ("TAI", "TT", "TDB", "TDT", "ET", "GPS") and not zone:
-        section.unknown.append(f"what to do with the time scale {scale} of TIMESYS: times are read "
-                               "as UTC, from which it differs by 18 to 70 s")
+        section.unknown.append(f"whether times are really of the time scale {scale} that TIMESYS "
+                               "names: they are brought to UTC, 18 to 70 s earlier, unless their "
+                               "card or text says UT")
     first = min(base.julian_date(header, moment, clock=clock, order=_order(frames, moment))
                 for header, _ in frames)
     if first < _FIRST_CCD_JD:

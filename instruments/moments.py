@@ -21,6 +21,34 @@ _CLOCK = re.compile(r"(\d{1,2})\s*[:hH\-.\s]\s*(\d{1,2})(?:\s*[:mM\-.\s]\s*(\d{1
 _BOTH = re.compile(r"(?:T|[\s,;_]+)(?=\d{1,2}\s*[:hH\-.\s]\s*\d)")
 
 
+#: First days on which TAI is one second further ahead of UTC, from 19 s on (IERS, Bulletin C).
+_LEAPS = ("1980-01-01", "1981-07-01", "1982-07-01", "1983-07-01", "1985-07-01", "1988-01-01",
+          "1990-01-01", "1991-01-01", "1992-07-01", "1993-07-01", "1994-07-01", "1996-01-01",
+          "1997-07-01", "1999-01-01", "2006-01-01", "2009-01-01", "2012-07-01", "2015-07-01",
+          "2017-01-01")
+#: Seconds that other time scales are ahead of TAI.
+_AHEAD_OF_TAI = {"TAI": 0.0, "IAT": 0.0, "GPS": -19.0, "TT": 32.184, "TDT": 32.184, "ET": 32.184,
+                 "TDB": 32.184}
+
+
+def ahead_of_utc(scale: str, jd: float) -> float:
+    """Seconds that a time scale of the FITS standard (TIMESYS) is ahead of UTC at a JD; 0 of UTC
+    and of what is no such scale.
+
+    TDB is within 2 ms of TT. Until 1980 TAI counts as 18 s ahead.
+    """
+    ahead = _AHEAD_OF_TAI.get(scale.strip().upper())
+    if ahead is None:
+        return 0.0
+    day = day_of_jd(jd)
+    return ahead + 18.0 + sum(first <= day for first in _LEAPS)
+
+
+def names_zone(said: str) -> bool:
+    """Whether the text of a time names its zone, such as Z."""
+    return _ZONE.search(said) is not None and ":" in said
+
+
 def zone_of(name: str) -> tzinfo:
     """A time zone by name or offset; raises ValueError for one that is unknown."""
     if name.strip().upper() in ("UTC", "UT", "Z"):

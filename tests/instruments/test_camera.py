@@ -174,6 +174,19 @@ def test_a_band_is_told_by_the_card_or_before_it_by_the_file_s_name() -> None:
     ({}, 'time_is = "middle"', "2024-03-14T21:29:30.0"),
     ({}, 'time_is = "end"', "2024-03-14T21:29:00.0"),
     ({"EXPTIME": 1.0}, 'time_is = "end"\nexptime_unit = "min"', "2024-03-14T21:29:00.0"),
+    # TAI was 37 s ahead of UTC from 2017 on, 36 s before, 33 s in 2008; TT 32.184 s more; GPS 19 s
+    # less. A text or a card that says UT is in UTC.
+    ({"TIMESYS": "TAI"}, "", "2024-03-14T21:29:23.0"),
+    ({"TIMESYS": "tt", "DATE-OBS": "2024-03-14T21:30:09.184"}, "", "2024-03-14T21:29:00.0"),
+    ({"TIMESYS": "TDB", "DATE-OBS": "2024-03-14T21:30:09.184"}, "", "2024-03-14T21:29:00.0"),
+    ({"TIMESYS": "GPS"}, "", "2024-03-14T21:29:42.0"),
+    ({"TIMESYS": "TAI", "DATE-OBS": "2016-12-31T12:00:36"}, "", "2016-12-31T12:00:00.0"),
+    ({"TIMESYS": "TAI", "DATE-OBS": "2008-07-04T12:00:33"}, "", "2008-07-04T12:00:00.0"),
+    ({"TIMESYS": "TAI", "MJD-OBS": 60383.75}, 'time_card = "MJD-OBS"', "2024-03-14T17:59:23.0"),
+    ({"TIMESYS": "TAI", "DATE-OBS": "2024-03-14T21:30:00Z"}, "", "2024-03-14T21:30:00.0"),
+    ({"TIMESYS": "TAI", "UT": "21:30:00"}, 'clock_card = "UT"', "2024-03-14T21:30:00.0"),
+    ({"TIMESYS": "UTC"}, "", "2024-03-14T21:30:00.0"),
+    ({"TIMESYS": "UTC approximate"}, "", "2024-03-14T21:30:00.0"),
 ])
 def test_a_time_is_read_as_old_and_new_programs_write_it(cards: dict[str, Any], keys: str,
                                                          start: str) -> None:

@@ -185,7 +185,7 @@ RA      = '08:54:48.87'
 DEC     = '+20:06:30.6'
 """,
         frames=(Frame(name="o7000g0001o.fits"),),
-        facts={"exptime": 45.0, "start": "2014-12-09T12:17:46.6", "band": "r",
+        facts={"exptime": 45.0, "start": "2014-12-09T12:17:11.6", "band": "r",
                "pointing": (133.704, 20.109), "object": "OJ287", "masters": ()},
         says=("the time scale TAI",)),
 }
