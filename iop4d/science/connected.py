@@ -5,7 +5,6 @@ Only those pixels are looked at further: they are a few percent of a frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from iop4d.science.smoothed import above
+
 FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.intp]
-
-_ROWS = 32  # rows that are smoothed at a time: what is in use then stays in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,51 +51,12 @@ def connected(image: FloatImage, *, level: float, profile: FloatImage, fewest: i
     pixels that count as 0, as does what lies beyond the edge. Raises ValueError as soon as more
     than ``most`` pixels stand above the level: each needs far more memory than in the image.
     """
-    nx, count = image.shape[1], 0
-    indices, smooths = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.float32)]
-    for row, rows in _smoothed(image, profile, bad):
-        above = np.flatnonzero(rows > np.float32(level))
-        count += above.size
-        if most is not None and count > most:
-            raise ValueError(f"more than {most} pixels stand above the sky")
-        indices.append(above + row * nx)
-        smooths.append(rows.ravel()[above])
-    index, smooth = np.concatenate(indices), np.concatenate(smooths)
+    index, smooth = above(image, level=level, profile=profile, bad=bad, most=most)
     value = image.ravel()[index]
     if bad is not None:
         value[bad.ravel()[index]] = 0.0
-    order, first = _grouped(index, nx, fewest)
+    order, first = _grouped(index, image.shape[1], fewest)
     return Connected(index=index[order], value=value[order], smooth=smooth[order], first=first)
-
-
-def _smoothed(image: FloatImage, profile: FloatImage,
-              bad: Mask | None) -> Iterator[tuple[int, FloatImage]]:
-    """(first row, some smoothed rows), one after the other."""
-    half = profile.size // 2
-    ny, nx = image.shape
-    room = np.zeros((_ROWS + 2 * half, nx + 2 * half), dtype=np.float32)
-    for first in range(0, ny, _ROWS):
-        last = min(first + _ROWS, ny)
-        low, high = max(first - half, 0), min(last + half, ny)
-        room[:half] = 0.0  # above the first row; other blocks have rows there
-        rows = room[low - first + half:high - first + half, half:half + nx]
-        rows[:] = image[low:high]
-        room[high - first + half:] = 0.0
-        if bad is not None:
-            rows[bad[low:high]] = 0.0
-        tall = _weighted(room, profile, last - first)
-        yield first, _weighted(tall.T, profile, nx).T
-
-
-def _weighted(rows: FloatImage, profile: FloatImage, count: int) -> FloatImage:
-    """The weighted sums of neighbouring rows, of which there are ``count``; symmetric weights."""
-    half = profile.size // 2
-    total: FloatImage = profile[half] * rows[half:half + count]
-    for k in range(1, half + 1):
-        pair = rows[half - k:half - k + count] + rows[half + k:half + k + count]
-        pair *= profile[half + k]
-        total += pair
-    return total
 
 
 def _grouped(index: Integers, nx: int, fewest: int) -> tuple[Integers, Integers]:

@@ -1,0 +1,151 @@
+"""The pixels of an image that stand above a level once it is smoothed.
+
+A weighted mean of pixels is above a level only where one of them is: where few pixels of the image
+itself are, only those about them are smoothed, which takes half as long or less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatImage = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Integers = NDArray[np.intp]
+
+_ROWS = 128  # rows that are looked at at a time: what is in use then stays in the processor's cache
+_ALL_ROWS = 32  # of them that are smoothed as a whole at a time
+_FEW = 0.4  # part of the pixels, over the number of weights, from which on all are smoothed
+_ROUNDED = 1e-5  # part by which rounding may put a weighted mean above all its pixels
+
+
+def above(image: FloatImage, *, level: float, profile: FloatImage, bad: Mask | None = None,
+          most: int | None = None) -> tuple[Integers, FloatImage]:
+    """(places in the flattened image, rising; smoothed values) of the pixels above ``level``.
+
+    ``image``: float32 [y, x]; smoothed along both axes with ``profile``, symmetric and positive,
+    whose sum is 1; ``bad``: pixels that count as 0, as does what lies beyond the edge. Raises
+    ValueError as soon as more than ``most`` pixels stand above the level.
+    """
+    strips, count = _Strips(image=np.ascontiguousarray(image), profile=profile, bad=bad), 0
+    indices, smooths = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.float32)]
+    for first in range(0, image.shape[0], _ROWS):
+        last = min(first + _ROWS, image.shape[0])
+        near = strips.near_bright(first, last, level * (1.0 - _ROUNDED))
+        few = level > 0 and np.count_nonzero(near) * profile.size < _FEW * near.size
+        index, smooth = strips.at(near, first) if few else strips.whole(first, last)
+        high = np.flatnonzero(smooth > np.float32(level))
+        count += high.size
+        if most is not None and count > most:
+            raise ValueError(f"more than {most} pixels stand above the sky")
+        indices.append(index[high] if few else high + first * image.shape[1])
+        smooths.append(smooth[high])
+    return np.concatenate(indices), np.concatenate(smooths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Strips:
+    """An image of which some rows at a time are smoothed."""
+
+    image: FloatImage
+    profile: FloatImage
+    bad: Mask | None
+
+    @property
+    def half(self) -> int:
+        """How far the profile reaches, in pixels."""
+        return self.profile.size // 2
+
+    def near_bright(self, first: int, last: int, level: float) -> Mask:
+        """Which pixels of some rows have one above the level within the profile's reach."""
+        half, (ny, nx) = self.half, self.image.shape
+        low, high = max(first - half, 0), min(last + half, ny)
+        bright = np.zeros((last - first + 2 * half, nx + 2 * half), dtype=bool)
+        np.greater(self.image[low:high], np.float32(level),
+                   out=bright[low - first + half:high - first + half, half:half + nx])
+        down = bright[:last - first].copy()
+        for k in range(1, 2 * half + 1):
+            down |= bright[k:k + last - first]
+        near = down[:, :nx].copy()
+        for k in range(1, 2 * half + 1):
+            near |= down[:, k:k + nx]
+        return near
+
+    def at(self, near: Mask, first: int) -> tuple[Integers, FloatImage]:
+        """(places, smoothed values) of marked pixels; ``first``: the row that ``near`` begins at.
+        """
+        half, (ny, nx) = self.half, self.image.shape
+        index = np.flatnonzero(near)
+        index += first * nx
+        smooth = self._smoothed(index)
+        rim = np.zeros_like(near)
+        rim[:, :half] = rim[:, nx - half:] = True
+        rim[:max(half - first, 0)] = rim[max(ny - half - first, 0):] = True
+        rim &= near
+        if rim.any():
+            at_rim = np.flatnonzero(rim)
+            at_rim += first * nx
+            smooth[np.searchsorted(index, at_rim)] = self._padded(at_rim)
+        return index, smooth
+
+    def _smoothed(self, index: Integers) -> FloatImage:
+        """The smoothed values at places that are nowhere near the edge."""
+        nx, steps = self.image.shape[1], range(-self.half, self.half + 1)
+        flat = self.image.ravel()
+        holes = None if self.bad is None else self.bad.ravel()
+
+        def values(step: int) -> FloatImage:
+            at = index + step
+            found = flat.take(at, mode="clip")  # what is beyond the edge is made up for
+            if holes is not None:
+                found[holes.take(at, mode="clip")] = 0.0
+            return found
+
+        return _sum([_sum([values(row * nx + column) for row in steps], self.profile)
+                     for column in steps], self.profile)
+
+    def _padded(self, index: Integers) -> FloatImage:
+        """The same near the edge."""
+        half, (ny, nx) = self.half, self.image.shape
+        row, column = np.divmod(index, nx)
+        rows, columns = (place[:, None] + np.arange(-half, half + 1) for place in (row, column))
+        inside = (((rows >= 0) & (rows < ny))[:, :, None]
+                  & ((columns >= 0) & (columns < nx))[:, None, :])
+        at = np.clip(rows, 0, ny - 1)[:, :, None], np.clip(columns, 0, nx - 1)[:, None, :]
+        if self.bad is not None:
+            inside &= ~self.bad[at]
+        squares = np.where(inside, self.image[at], np.float32(0.0))
+        tall = _sum(list(np.moveaxis(squares, 1, 0)), self.profile)
+        return _sum(list(np.moveaxis(tall, 1, 0)), self.profile)
+
+    def whole(self, first: int, last: int) -> tuple[Integers, FloatImage]:
+        """(nothing, smoothed values) of all pixels of some rows."""
+        half, (ny, nx) = self.half, self.image.shape
+        room = np.zeros((_ALL_ROWS + 2 * half, nx + 2 * half), dtype=np.float32)
+        smooth = np.empty((last - first, nx), dtype=np.float32)
+        for begin in range(first, last, _ALL_ROWS):
+            end = min(begin + _ALL_ROWS, last)
+            low, high = max(begin - half, 0), min(end + half, ny)
+            room[:half] = 0.0  # above the first row; other parts have rows there
+            rows = room[low - begin + half:high - begin + half, half:half + nx]
+            rows[:] = self.image[low:high]
+            room[high - begin + half:] = 0.0
+            if self.bad is not None:
+                rows[self.bad[low:high]] = 0.0
+            tall = _sum([room[k:k + end - begin] for k in range(2 * half + 1)], self.profile)
+            smooth[begin - first:end - first] = _sum(
+                [tall.T[k:k + nx] for k in range(2 * half + 1)], self.profile).T
+        return np.zeros(0, dtype=np.intp), smooth.ravel()
+
+
+def _sum(parts: list[FloatImage], profile: FloatImage) -> FloatImage:
+    """The sum of arrays by symmetric weights, always in the same order."""
+    half = profile.size // 2
+    total: FloatImage = profile[half] * parts[half]
+    for k in range(1, half + 1):
+        pair = parts[half - k] + parts[half + k]
+        pair *= profile[half + k]
+        total += pair
+    return total
