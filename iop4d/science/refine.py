@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,10 +14,11 @@ from iop4d.science.ordered import median
 from iop4d.science.tan import Wcs, sky_to_plane
 
 Floats = NDArray[np.float64]
-Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]  # indices (star, detection)
+Indices = NDArray[np.intp]
 
 _FEWEST_LINEAR = 4  # three stars fix the six numbers exactly, and say nothing of how well
 _FEWEST_CUBIC = 20  # two stars for each of ten coefficients of one axis
+_CUBIC_ROUNDS = 3
 _CUBIC_REACH = 4.0  # px: what a linear fit leaves of a distortion in the corners
 _CUBIC_GAIN = 0.7  # a distortion must shrink the residuals to this part: by chance 1 in 100 does
 # From round to round, how far from its place a star's detection may be: FWHM, and px at least and
@@ -40,8 +41,8 @@ class Refined:
     wcs: Wcs
     n_matched: int
     rms_px: float
-    star: NDArray[np.intp]  # for each matched star: its index in the list of positions
-    detection: NDArray[np.intp]  # and its detection
+    star: Indices  # for each matched star: its index in the list of positions
+    detection: Indices  # and its detection
     confirmed: bool = False
     guess: bool = False
 
@@ -57,17 +58,37 @@ def refine(start: Wcs, *, x: Floats, y: Floats, noise: Floats, ra: Floats, dec: 
     if x.size == 0 or ra.size == 0:
         return _unrefined(start)
     known = _Known(x=x, y=y, noise=noise, ra=ra, dec=dec, shape=shape)
-    best = _unrefined(start)
-    wcs = recentred(start, shape)
+    fits = _Fits(known=known, order=1, best=replace(_unrefined(start), wcs=recentred(start, shape)))
     for factor, least, most in _REACHES:
-        pairs = known.pairs(wcs, min(max(factor * fwhm, least), most))
-        if pairs[0].size < _FEWEST_LINEAR:
+        if not fits.improve(min(max(factor * fwhm, least), most), fewest=_FEWEST_LINEAR):
             break
-        best = _fit(wcs, 1, known, pairs)
-        wcs = best.wcs
-    if best.n_matched >= _FEWEST_CUBIC:
-        best = _with_distortion(best, known)
-    return best
+    if not fits.pairs:
+        return _unrefined(start)
+    return _with_distortion(fits.best, known) if fits.best.n_matched >= _FEWEST_CUBIC \
+        else fits.best
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pairs:
+    """Indices of ``star`` and ``detection`` that are less than ``reach`` pixels apart, and how far;
+    ``wcs``: where the stars were put."""
+
+    star: Indices
+    detection: Indices
+    distance: Floats
+    reach: float
+    wcs: Wcs
+
+    def within(self, reach: float) -> _Pairs:
+        """Those that are nearer to each other."""
+        near = self.distance < reach
+        return _Pairs(star=self.star[near], detection=self.detection[near],
+                      distance=self.distance[near], reach=reach, wcs=self.wcs)
+
+    def are_those_of(self, other: _Pairs) -> bool:
+        """Whether the same stars and detections are together."""
+        return np.array_equal(self.star, other.star) and np.array_equal(
+            self.detection, other.detection)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +107,8 @@ class _Known:
         """Of all detections."""
         return cKDTree(np.column_stack([self.x, self.y]))
 
-    def pairs(self, wcs: Wcs, reach: float) -> Pairs:
-        """Indices (star, detection) of nearest neighbours, each detection taken once."""
+    def pairs(self, wcs: Wcs, reach: float) -> _Pairs:
+        """Nearest neighbours, each detection taken once."""
         x, y = wcs.to_pixel(self.ra, self.dec)
         ny, nx = self.shape
         inside = np.flatnonzero((x > 0) & (x < nx - 1) & (y > 0) & (y < ny - 1))
@@ -101,16 +122,46 @@ class _Known:
         star, found, distance = inside[near], found[near], distance[near]
         order = np.argsort(distance, kind="stable")
         _, chosen = np.unique(found[order], return_index=True)
-        return star[order[chosen]], found[order[chosen]]
+        chosen = order[chosen]
+        return _Pairs(star=star[chosen], detection=found[chosen], distance=distance[chosen],
+                      reach=reach, wcs=wcs)
+
+
+@dataclass(kw_only=True)
+class _Fits:
+    """Fits of one order, of which each puts the stars nearer to their detections; the best is the
+    last one. ``pairs``: what each rests on."""
+
+    known: _Known
+    order: int
+    best: Refined
+    pairs: list[_Pairs] = field(default_factory=list)
+
+    def improve(self, reach: float, *, fewest: int) -> bool:
+        """Fit the pairs within ``reach`` pixels of the best so far; whether there are enough.
+
+        A third fit of the same pairs would move no star by 1e-9 px: it is left out.
+        """
+        last = self.pairs[-1] if self.pairs else None
+        known_already = last is not None and last.wcs is self.best.wcs and (
+            reach <= last.reach < _WIDE)
+        pairs = last.within(reach) if last is not None and known_already \
+            else self.known.pairs(self.best.wcs, reach)
+        if pairs.star.size < fewest:
+            return False
+        settled = len(self.pairs) > 1 and all(map(pairs.are_those_of, self.pairs[-2:]))
+        if not settled:
+            self.best = _fit(self.best.wcs, self.order, self.known, pairs)
+        self.pairs = [*self.pairs[-1:], pairs]
+        return True
 
 
 def _with_distortion(linear: Refined, known: _Known) -> Refined:
-    cubic = linear
-    for _ in range(3):
-        pairs = known.pairs(cubic.wcs, _CUBIC_REACH)
-        if pairs[0].size < _FEWEST_CUBIC:
+    fits = _Fits(known=known, order=3, best=linear)
+    for _ in range(_CUBIC_ROUNDS):
+        if not fits.improve(_CUBIC_REACH, fewest=_FEWEST_CUBIC):
             return linear
-        cubic = _fit(cubic.wcs, 3, known, pairs)
+    cubic = fits.best
     helps = cubic.rms_px < _CUBIC_GAIN * linear.rms_px or cubic.n_matched > 1.3 * linear.n_matched
     return cubic if helps and cubic.n_matched >= _FEWEST_CUBIC else linear
 
@@ -132,9 +183,9 @@ def _unrefined(wcs: Wcs) -> Refined:
     return Refined(wcs=wcs, n_matched=0, rms_px=float("nan"), star=none, detection=none)
 
 
-def _fit(wcs: Wcs, order: int, known: _Known, pairs: Pairs) -> Refined:
+def _fit(wcs: Wcs, order: int, known: _Known, pairs: _Pairs) -> Refined:
     """Least squares of standard coordinates on pixels, clipped; then the tangent point moves."""
-    star, found = pairs
+    star, found = pairs.star, pairs.detection
     u, v = known.x[found] - wcs.x0, known.y[found] - wcs.y0
     powers = [(p, n - p) for n in range(order + 1) for p in range(n, -1, -1)]
     basis, units = _monomials(u, v, order, powers)
@@ -200,7 +251,9 @@ def _wcs_of(solution: Floats, powers: list[tuple[int, int]], old: Wcs) -> Wcs:
     tangent = Wcs(ra0=old.ra0, dec0=old.dec0, x0=0.0, y0=0.0, cd=((1.0, 0.0), (0.0, 1.0)))
     ra0, dec0 = (float(value) for value in tangent.to_sky(shift[0], shift[1]))
     cd = np.column_stack([terms[1, 0], terms[0, 1]])
-    bent = {pq: np.linalg.solve(cd, value) for pq, value in terms.items() if sum(pq) > 1}
+    curved = [pq for pq in powers if sum(pq) > 1]
+    bent = dict(zip(curved, np.linalg.solve(cd, solution[[powers.index(pq) for pq in curved]].T).T,
+                    strict=True))
     return Wcs(ra0=ra0, dec0=dec0, x0=old.x0, y0=old.y0,
                cd=((float(cd[0, 0]), float(cd[0, 1])), (float(cd[1, 0]), float(cd[1, 1]))),
                sip_a={pq: float(value[0]) for pq, value in bent.items()},

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from iop4d.science import refine as module
 from iop4d.science.refine import recentred, refine
 from iop4d.science.solve import slices
 from iop4d.science.tan import Wcs
@@ -67,6 +68,26 @@ def test_a_distortion_is_found_where_there_is_one() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_is_no_distortion(seed: int) -> None:
     assert not refine(TRUE, **case(40, seed=seed), fwhm=3.0).wcs.sip_a
+
+
+@pytest.mark.parametrize("distortion", [0.0, 2e-8])
+def test_a_third_fit_of_the_same_pairs_is_left_out(monkeypatch: pytest.MonkeyPatch,
+                                                   distortion: float) -> None:
+    truth = dataclasses.replace(TRUE, sip_a={(3, 0): distortion, (1, 2): distortion},
+                                sip_b={(2, 1): distortion, (0, 3): distortion})
+    given = case(60, truth=truth, strangers=60)
+    fits, fit = [], module._fit
+    monkeypatch.setattr(module, "_fit", lambda *words: fits.append(fit(*words)) or fits[-1])
+    found = refine(stretched(1.0005), **given, fwhm=2.5)
+    fewer = len(fits)
+    assert fewer <= (7 if distortion else 5)
+    monkeypatch.setattr(module._Pairs, "are_those_of", lambda *_: False)
+    every = refine(stretched(1.0005), **given, fwhm=2.5)
+    assert len(fits) == fewer + 8
+    assert bool(found.wcs.sip_a) == (distortion > 0)
+    assert worst(found.wcs, every.wcs) < 1e-8
+    assert found.rms_px == pytest.approx(every.rms_px, rel=1e-9)
+    assert found.detection.tolist() == every.detection.tolist()
 
 
 def test_too_few_stars_leave_the_start() -> None:
