@@ -16,14 +16,13 @@ from iop4d.reduction.apertures import annulus_for, radii_for, with_flux
 from iop4d.reduction.field import Field
 from iop4d.reduction.host import aperture_of, find_table
 from iop4d.reduction.stars import OFF_CENTRE_FWHM, OFF_CENTRE_PX, Stars
-from iop4d.science.aperture_check import Checked, measure_checked
+from iop4d.science.aperture_check import Checked, measure_all_checked
 from iop4d.science.growth import Curves, measure_curves
 from iop4d.science.photometry import (
     NEIGHBOUR_ERR,
     Aperture,
     Pixels,
     mask_flags,
-    measure,
 )
 from iop4d.science.tan import Wcs
 
@@ -78,10 +77,11 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
         placed = [place_source(pixels, source.name, x, y) for source, x, y in here]
         many = sum(source.kind is SourceKind.CALIBRATOR for source, _, _ in here) >= ENOUGH
         closely = [not (many and source.kind is SourceKind.CALIBRATOR) for source, _, _ in here]
-        seen = [measure_source(
-            pixels, place, aperture, exptime_s=facts.exptime_s, sky_level=sky_level,
-            closely=close, extended=find_table((source.name, *source.other_names)) is not None)
-            for place, (source, _, _), close in zip(placed, here, closely, strict=True)]
+        seen = measure_places(
+            pixels, placed, aperture, exptime_s=facts.exptime_s, sky_level=sky_level,
+            closely=closely, extended=[
+                find_table((source.name, *source.other_names)) is not None
+                for source, _, _ in here])
         found = with_growth(pixels, placed, seen, circles, facts.exptime_s)
         by_profile = [
             not (close and pixels.empirical_psf.n_stars) and not (
@@ -192,15 +192,30 @@ class Seen:
 
 
 def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s: float,
-                   sky_level: float, closely: bool = True, extended: bool = False) -> Seen:
-    """Measure one source at its place, whether a star was found there or not.
+                   sky_level: float) -> Seen:
+    """Measure one source at its place, whether a star was found there or not."""
+    return measure_places(frame, [place], aperture, exptime_s=exptime_s, sky_level=sky_level,
+                          closely=[True], extended=[False])[0]
 
-    ``closely``: look at its pixels one by one; ``extended``: a galaxy with a table of its light
-    lies around it.
+
+def measure_places(frame: Pixels, places: Sequence[Place], aperture: Aperture, *,
+                   exptime_s: float, sky_level: float, closely: Sequence[bool],
+                   extended: Sequence[bool]) -> list[Seen]:
+    """Measure sources at their places, whether stars were found there or not.
+
+    ``closely``: those to look at pixel by pixel; ``extended``: those in a galaxy with a table of
+    its light.
     """
-    checked = measure_checked(frame, place.x, place.y, aperture, own=place.own,
-                              extended=extended) if closely else \
-        Checked(flux=measure(frame, place.x, place.y, aperture, own=place.own))
+    checked = measure_all_checked(
+        frame, [place.x for place in places], [place.y for place in places], aperture,
+        own=[place.own for place in places], closely=closely, extended=extended)
+    return [_seen(place, one, exptime_s=exptime_s, sky_level=sky_level,
+                  scintillation=frame.scintillation)
+            for place, one in zip(places, checked, strict=True)]
+
+
+def _seen(place: Place, checked: Checked, *, exptime_s: float, sky_level: float,
+          scintillation: float) -> Seen:
     measured, parted = checked.flux, math.isfinite(checked.psf_flux)
     return Seen(unseen=checked.unseen / exptime_s, measurement=with_flux(Measurement(
         source=place.source, x=place.x, y=place.y, flux=NAN, flux_err=NAN, mag_inst=NAN,
@@ -208,7 +223,7 @@ def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s
         flags=int(measured.flags | place.flags), photon_err=measured.photon_err / exptime_s,
         confusion_err=measured.confusion_err / exptime_s,
         neighbours=measured.neighbours, psf_flux=checked.psf_flux / exptime_s if parted else NAN,
-        psf_flux_err=math.hypot(checked.psf_flux_err, frame.scintillation * checked.psf_flux)
+        psf_flux_err=math.hypot(checked.psf_flux_err, scintillation * checked.psf_flux)
         / exptime_s if parted else NAN),
         measured.flux / exptime_s, measured.flux_err / exptime_s))
 

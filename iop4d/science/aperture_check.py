@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from iop4d.model.flags import Flag
 from iop4d.science.empirical_psf import cut_stamps
 from iop4d.science.overlap import circle_overlap
-from iop4d.science.photometry import LOW_SNR, Aperture, Flux, Pixels, measure
+from iop4d.science.photometry import LOW_SNR, Aperture, Flux, Pixels, measure_all
 from iop4d.science.psf_residual import UNSEEN, StarFit, fit_star
 from iop4d.science.saturation import has_hole
 
@@ -35,8 +36,26 @@ class Checked:
 def measure_checked(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int | None,
                     extended: bool = False) -> Checked:
     """Measure a source and look at it; the Moffat profile finds hits where the stars do not."""
-    psf_known = own is not None and frame.empirical_psf.n_stars > 0
-    flux = measure(frame, x, y, aperture, own=own, find_hits=not psf_known)
+    return measure_all_checked(frame, [x], [y], aperture, own=[own], closely=[True],
+                               extended=[extended])[0]
+
+
+def measure_all_checked(frame: Pixels, x: Sequence[float], y: Sequence[float],
+                        aperture: Aperture, *, own: Sequence[int | None],
+                        closely: Sequence[bool], extended: Sequence[bool]) -> list[Checked]:
+    """As ``measure_checked`` of each source; those that are not to be looked at ``closely`` have
+    their flux alone."""
+    by_profile = [not (close and star is not None and frame.empirical_psf.n_stars > 0)
+                  for close, star in zip(closely, own, strict=True)]
+    fluxes = measure_all(frame, x, y, aperture, own=own, find_hits=by_profile)
+    return [_checked(frame, *one, aperture, own=star, extended=wide) if close
+            else Checked(flux=one[0])
+            for one, star, close, wide in zip(zip(fluxes, x, y, strict=True), own, closely,
+                                              extended, strict=True)]
+
+
+def _checked(frame: Pixels, flux: Flux, x: float, y: float, aperture: Aperture, *,
+             own: int | None, extended: bool) -> Checked:
     if math.isfinite(flux.flux) and _is_doubtful(frame, x, y, aperture.radius, flux.sky):
         flux = replace(flux, flags=flux.flags | Flag.PIXELS_DOUBTFUL)
     return check_aperture(frame, flux, x, y, aperture, own=own, extended=extended)

@@ -139,9 +139,10 @@ def mean_square_radius(fwhm: float, beta: float) -> float:
     return float(_alpha2(np.float64(fwhm), beta)) / max(beta - 2.0, 0.5)
 
 
-def surface(r2: Floats | float, fwhm: float, beta: float) -> Floats:
+def surface(r2: Floats | float, fwhm: float | Floats, beta: float) -> Floats:
     """The part of a Moffat star's light in a pixel at squared distance ``r2`` (pixels squared)."""
-    alpha2 = float(_alpha2(np.float64(fwhm), beta))
+    alpha2 = float(_alpha2(np.float64(fwhm), beta)) if isinstance(fwhm, float) \
+        else _alpha2(fwhm, beta)
     return np.asarray((beta - 1.0) / (math.pi * alpha2) * (1.0 + r2 / alpha2) ** -beta)
 
 

@@ -58,3 +58,11 @@ def test_it_is_photutils_overlap_and_the_circle_s_area(seed: int) -> None:
         found = circle_overlap(dx, dy, radius)
         assert found == pytest.approx(by_photutils(dx, dy, radius), abs=2e-11)
         assert found.sum() == pytest.approx(math.pi * radius**2, rel=1e-13)
+
+
+def test_several_circles_at_once_have_each_its_own_overlap() -> None:
+    dx, dy = np.stack([centres(9, 0.3), centres(9, -0.5)]), np.stack([centres(8), centres(8, 0.1)])
+    found = circle_overlap(dx, dy, 4.2)
+    assert found.shape == (2, 17, 19)
+    for k in range(2):
+        assert found[k].tolist() == circle_overlap(dx[k], dy[k], 4.2).tolist()

@@ -17,6 +17,7 @@ from iop4d.science.photometry import (
     Pixels,
     aperture_for,
     measure,
+    measure_all,
     scintillation,
     total_fluxes,
 )
@@ -251,3 +252,29 @@ def test_hot_pixels_in_the_annulus_have_no_part_in_the_sky() -> None:
     rng = np.random.default_rng(7)
     image = rng.normal(0.0, 5.0, SHAPE) + 100.0 * (rng.random(SHAPE) < 0.04)
     assert abs(measure(frame(image, sigma=5.0), 40.3, 39.6, APERTURE).sky) < 1.0
+
+
+def test_many_sources_are_measured_as_each_by_itself() -> None:
+    places = [(40.3, 39.6, 1e5), (47.0, 42.0, 2e4), (3.2, 60.0, 5e4), (77.9, 78.2, 8e4),
+              (20.0, 20.0, 3e4)]
+    rng = np.random.default_rng(4)
+    image = sum((star(*place) for place in places), rng.normal(0.0, 5.0, SHAPE))
+    image[20, 22] += 5e3  # a cosmic ray
+    bad = rng.random(SHAPE) < 0.01
+    image[bad] = 0.0
+    found = detect(image.astype(np.float32), sigma=5.0, threshold=5.0)
+    pixels = dataclasses.replace(
+        frame(image, sigma=5.0, found=found), bad=bad, nonlinear=image > 5e3,
+        hidden=(np.array([44.0]), np.array([36.0]), np.array([9e3])))
+    x, y = ([*(place[k] for place in places), outside] for k, outside in ((0, -3.0), (1, 10.0)))
+    own = [*(int(np.argmin(np.hypot(found.x - a, found.y - b))) for a, b, _ in places), None]
+    find = [True, False, True, True, True, True]
+    together = measure_all(pixels, x, y, APERTURE, own=own, find_hits=find)
+    alone = [measure(pixels, *at, APERTURE, own=star, find_hits=look)
+             for *at, star, look in zip(x, y, own, find, strict=True)]
+    flags = Flag(0)
+    for one, other in zip(together, alone, strict=True):
+        assert repr(one) == repr(other)
+        flags |= one.flags
+    assert {Flag.EDGE, Flag.BLENDED, Flag.BAD_PIXELS, Flag.NONLINEAR} <= set(flags)
+    assert math.isnan(together[-1].flux)
