@@ -55,7 +55,7 @@ def put_place(frames: Sequence[Cards], science: Sequence[Cards], section: Keys,
             section.put("latitude", round(place[0], 5), f"{lat} says {card(header, lat)}")
             east, why = _east(header, lon, place[1], comments.get(lon, "").lower(), section,
                               moment_of(header))
-            if why.endswith("?") and _is_day(begun, place[0], east) \
+            if why.endswith("?") and east > 0.0 and _is_day(begun, place[0], east) \
                     and not _is_day(begun, place[0], -east):
                 section.unknown.append(f"whether the telescope stands east or west: {why}; the Sun "
                                        "is up there during the science frames, if their times are "

@@ -32,6 +32,7 @@ _LOCAL = (("DATE-LOC", ""), ("DATE-OBS", "LT"), ("DATE-OBS", "TIME-LOC"), ("DATE
 _UNITS = (("min", r"\bmin"), ("ms", r"\bmsec|\bms\b|milli"), ("us", r"\bus\b|micro|\busec"),
           ("h", r"\bhours?\b"), ("d", r"\[d\]|\bdays?\b"))
 _HOUR = re.compile(r"\d{1,2}:\d\d:\d\d(\.\d*)?")
+_HALF_DAY = re.compile(r"\d:\d\d(:\d\d)?(\.\d*)? ?[AP]\.?M\b", re.IGNORECASE)
 _STARTS = re.compile(r"start|begin|open|inici|debut|anfang", re.IGNORECASE)
 _NO_START = re.compile(r"sidereal|\bL?ST\b|local|\bRA\b|ascension|\bDEC\b|declination|hour angle|"
                        r"\bHA\b|sun|moon|twilight|night", re.IGNORECASE)
@@ -191,7 +192,10 @@ def _zone(frames: Sequence[Cards], moment: str, clock: str) -> tuple[str, str]:
             continue
         hours = 24.0 * (base.julian_date(header, moment, clock=clock,
                                          order=_order(frames, moment))
-                        - base.julian_date(header, name, clock=part))
+                        - base.julian_date(_date_of(header, name, part), name, clock=part,
+                                           order=_order(frames, moment)))
+        if part and not clock:  # the date beside a clock is that of the other time, maybe
+            hours = (hours + 12.0) % 24.0 - 12.0
         quarters = round(4.0 * hours)
         rest = abs(hours - quarters / 4.0) * 3600.0
         if quarters and abs(quarters) <= 56 and rest < (seconds(header, comments) or 0.0) + 60.0:
@@ -200,6 +204,13 @@ def _zone(frames: Sequence[Cards], moment: str, clock: str) -> tuple[str, str]:
         far = abs(hours) * 3600.0 > 120.0 + (seconds(header, comments) or 0.0)
         return "?" if far and not _is_coarse(header, name, part) else "", part or name
     return "", ""
+
+
+def _date_of(header: Header, name: str, clock: str) -> Header:
+    """The header with the date alone in a card, if a clock beside it tells the time of day."""
+    date = re.match(r"[^T\s]*", card(header, name))
+    is_hour = clock and re.fullmatch(r"\d{1,2}:\d\d(:\d\d(\.\d*)?)?", card(header, clock))
+    return {**header, name: date[0]} if is_hour and date else header
 
 
 def _is_coarse(header: Header, name: str, clock: str) -> bool:
@@ -242,8 +253,11 @@ def _is_local(name: str, comment: str) -> bool:
 def _order(frames: Sequence[Cards], moment: str) -> str:
     """The order of day, month and year: as a second number above 12 tells it, or what stands behind
     the /; else the old one."""
-    above_12 = max((part[1] for part in _day_parts(frames, moment)), default=0) > 12
-    return "mdy" if above_12 or _said_order(frames, moment) == "mdy" else "dmy"
+    parts, said = _day_parts(frames, moment), _said_order(frames, moment)
+    first, second = (max((part[n] for part in parts), default=0) for n in (0, 1))
+    american = first <= 12 and not said and any(
+        _HALF_DAY.search(str(value)) for header, _ in frames for value in header.values())
+    return "mdy" if second > 12 or said == "mdy" or american else "dmy"
 
 
 def _said_order(frames: Sequence[Cards], moment: str) -> str:
@@ -264,7 +278,8 @@ def _put_order(frames: Sequence[Cards], moment: str, section: Keys) -> None:
     if parts and _order(frames, moment) == "mdy":
         section.put("date_order", "mdy", f"{said_of(frames, moment)}: " + (
             comment_of(frames, moment) if _said_order(frames, moment) else
-            "no month has such a number"))
+            "no month has such a number" if max(second for _, second in parts) > 12 else
+            "CHANGE IT: as who writes AM and PM"))
     elif parts and max(first for first, _ in parts) <= 12 and not _said_order(frames, moment):
         section.unknown.append(f"whether {card(frames[0][0], moment)} is day/month/year, as the "
                                "FITS standard had it: else date_order")

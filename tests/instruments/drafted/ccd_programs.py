@@ -313,4 +313,37 @@ OBJECT  = '3C 66A  '
         facts={"exptime": 10.0, "start": "2016-05-11T22:01:53.0", "band": "B",
                "object": "3C 66A", "origin": (1024, 512), "calibrated": ("bias", "dark"),
                "masters": ()}),
+
+    "local time beside UT": Case(
+        cards="""
+INSTRUME= 'SBIG ST-10XME'
+TELESCOP= 'C14     '
+DATE-OBS= '2009-03-11T23:10:15' / Local time
+UT      = '22:10:15'
+EXPTIME =                120.0
+FILTER  = 'Red     '
+IMAGETYP= 'Light Frame'
+XBINNING=                    2
+YBINNING=                    2
+XPIXSZ  =                 13.6
+FOCALLEN=               2500.0
+""",
+        frames=(Frame(name="a.fit"),),
+        facts={"exptime": 120.0, "start": "2009-03-11T22:10:15.0", "band": "Red", "binning": 2,
+               "scale": 1.1221, "masters": ()},
+        says=('time_zone = "+01:00"',)),
+
+    "an American date with PM": Case(
+        cards="""
+INSTRUME= 'Meade DSI Pro'
+DATE-OBS= '3/11/2016'
+TIME-OBS= '10:10:15 PM'
+EXPTIME =                15.0
+PIXSIZE = '9.6x7.5 '
+OBJECT  = 'M67'
+""",
+        frames=(Frame(name="a.fit"),),
+        facts={"exptime": 15.0, "start": "2016-03-11T22:10:15.0", "band": "C", "object": "M67",
+               "masters": ()},
+        says=('date_order = "mdy"', "AM and PM")),
 }
