@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from iop4d.config import Site
     from iop4d.instruments.base import Header, Instrument
     from iop4d.instruments.draft_section import Seen
-    from iop4d.model.frame import FrameFacts
+    from iop4d.model.frame import FrameFacts, Region
     from iop4d.model.source import Source
     from iop4d.store.schema import Result
 
@@ -109,13 +109,16 @@ def _read(path: Path, found: tuple[Instrument, ...]) -> dict[str, Any]:
     """A frame as it is read, for programs."""
     from iop4d.fits.read import read_header
     from iop4d.instruments.discovery import instrument_for
+    from iop4d.instruments.start_cards import start_doubts
 
     try:
         header = read_header(path)
-        facts = instrument_for(header, found).facts_of(header, path)
+        instrument = instrument_for(header, found)
+        facts = instrument.facts_of(header, path)
     except FrameError as error:
         return {"file": path, "error": str(error)}
-    return {"file": path, **plain(facts), "jd_mid": facts.jd_mid}
+    return {"file": path, **plain(facts), "jd_mid": facts.jd_mid,
+            "doubts": start_doubts(header, instrument, facts)}
 
 
 @instruments.command("split")
@@ -183,6 +186,7 @@ def _readings(section: str, seen: list[Seen]) -> list[str]:
     from iop4d.config.load import parse_site
     from iop4d.instruments.camera import instrument_of
     from iop4d.instruments.discovery import find_instruments
+    from iop4d.instruments.start_cards import start_doubts
     from iop4d.model.units import utc_of_jd
 
     instrument = instrument_of(parse_site(section, root=Path("/"), name="this section").camera[0])
@@ -197,6 +201,8 @@ def _readings(section: str, seen: list[Seen]) -> list[str]:
             lines.append(f"{one.path.name}: {facts.kind.value} {facts.band or ''}, middle "
                          f"{utc_of_jd(facts.jd_mid)} UTC, {facts.exptime_s:g} s, "
                          f"{_binning(facts)}")
+            lines += [f"{one.path.name}: doubtful: {said}"
+                      for said in start_doubts(one.header, instrument, facts)]
         except FrameError as error:
             lines.append(f"{one.path.name}: cannot be read: {error}")
     return lines
@@ -205,6 +211,7 @@ def _readings(section: str, seen: list[Seen]) -> list[str]:
 def _explain(header: Header, path: Path,
              found: tuple[Instrument, ...]) -> list[str]:
     from iop4d.instruments.discovery import instrument_for
+    from iop4d.instruments.start_cards import start_doubts
     from iop4d.model.units import utc_of_jd
 
     instrument = instrument_for(header, found)
@@ -221,13 +228,41 @@ def _explain(header: Header, path: Path,
         f"object      {facts.object or 'none'}",
         f"start       {utc_of_jd(facts.jd_start)} UTC = JD {facts.jd_start:.6f}, "
         f"night {facts.night}",
-        f"exposure    {facts.exptime_s:g} s",
+        f"exposure    {facts.exptime_s:g} s, middle {utc_of_jd(facts.jd_mid)} UTC",
         f"pointing    {pointing}",
         f"image       {nx} x {ny} px, {_binning(facts)}, "
         f"{instrument.pixel_arcsec(facts.binning):.3f} arcsec/px",
         f"masters     {', '.join(kind.value for kind in instrument.masters) or 'none needed'}",
+        *_detector(facts, instrument),
         *_polarimetry(facts, instrument),
+        *(f"doubtful    {said}" for said in start_doubts(header, instrument, facts)),
     ]
+
+
+def _detector(facts: FrameFacts, instrument: Instrument) -> list[str]:
+    """What is known of the detector, and what is done with its pixels."""
+    said, (x, y) = facts.detector, facts.origin
+    noise = f"{instrument.read_noise_e:g} e-" if instrument.read_noise_e > 0 else "unknown"
+    lines = [f"detector    gain {instrument.gain_e_adu:g} e-/ADU, read noise {noise}, saturation "
+             f"{instrument.saturation_adu:g} ADU" + (
+                 f", {said.celsius:g} C" if said.celsius is not None else "")]
+    pixels = [
+        f"trimmed to {_region(said.trim)}" if said.trim else "",
+        f"overscan {_region(said.overscan)}" if said.overscan else "",
+        "rows turned over" if facts.flipped else "",
+        f"from pixel {x}, {y} of the detector" if (x, y) != (0, 0) else "",
+        f"settings {said.settings}" if said.settings else "",
+        f"{' and '.join(kind.value for kind in said.calibrated)} applied already"
+        if said.calibrated else ""]
+    if any(pixels):
+        lines.append(f"pixels      {', '.join(filter(None, pixels))}")
+    return lines
+
+
+def _region(region: Region) -> str:
+    """As FITS writes it: pixels count from 1, the last one is part of it."""
+    x0, x1, y0, y1 = region
+    return f"[{x0 + 1}:{x1},{y0 + 1}:{y1}]"
 
 
 def _missing(header: Header, site: Site, found: tuple[Instrument, ...]) -> list[str]:

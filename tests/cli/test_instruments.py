@@ -159,3 +159,25 @@ def test_the_cards_that_a_section_names_and_a_header_lacks_are_listed(tmp_path: 
     assert [line.strip() for line in printed.splitlines() if "missing" in line] == [
         "missing     card RAA, which ra_card of the site file names",
         "missing     card OBJEKT, which object_card of the site file names"]
+
+
+def test_what_a_frame_says_of_its_detector_and_what_is_doubtful_is_told(tmp_path: Path) -> None:
+    (tmp_path / "iop4d.toml").write_text(
+        SECTION + 'gain_card = "EGAIN"\nread_noise_card = "RON"\nsaturation = 60000\n'
+        'trim = "[11:630,1:480]"\noverscan = "[1:10,1:480]"\nflipped = { FLIP = "Y" }\n',
+        encoding="utf-8")
+    header = fits.Header()
+    header.update({name: value for name, value in PLAIN.items() if "NAXIS" not in name} | {
+        "EGAIN": 1.3, "RON": 4.5, "FLIP": "Y", "CCD-TEMP": -20.0, "OFFSET": 10, "CALSTAT": "B",
+        "NCOMBINE": 5})
+    fits.writeto(tmp_path / "x.fits", np.zeros((480, 640), np.uint16), header)
+    options = ["instruments", "check", str(tmp_path / "x.fits"), "--site", str(tmp_path)]
+    printed = " ".join(CliRunner().invoke(cli, options).output.split())
+    for said in ("exposure 60 s, middle 2024-03-14 21:30:30 UTC",
+                 "detector gain 1.3 e-/ADU, read noise 4.5 e-, saturation 60000 ADU, -20 C",
+                 "pixels trimmed to [11:630,1:480], overscan [1:10,1:480], rows turned over, "
+                 "settings OFFSET=10, bias applied already",
+                 "doubtful it is a stack of 5 exposures (NCOMBINE)"):
+        assert said in printed
+    (read,) = json.loads(CliRunner().invoke(cli, [*options, "--json"]).output)
+    assert read["doubts"][0].startswith("it is a stack of 5 exposures")
