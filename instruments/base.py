@@ -70,6 +70,7 @@ class Instrument:
     linear_to_adu: float = math.nan
     bayer: str = "refuse"
     rows_turned: bool = False
+    gain_known: bool = True  # else 1 is assumed
     of_two_pixels: bool = False  # whether the gain is that of the mean of two pixels
 
     def facts_of(self, header: Header, path: PurePath) -> FrameFacts:
@@ -90,6 +91,7 @@ class Instrument:
             self.gain_e_adu / (2.0 if self.of_two_pixels else 1.0))
         return replace(
             self, gain_e_adu=gain * (2.0 if averaged else 1.0), of_two_pixels=averaged,
+            gain_known=self.gain_known or bool(said.gain_e_adu),
             read_noise_e=said.read_noise_e or self.read_noise_e,
             saturation_adu=said.saturation_adu or self.saturation_adu,
             scale_arcsec=scale / facts.binning if scale else self.scale_arcsec)

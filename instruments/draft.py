@@ -15,6 +15,7 @@ from iop4d.instruments import base, draft_cards, draft_names, draft_place, draft
 from iop4d.instruments.base import card
 from iop4d.instruments.detector_cards import mosaic, steps_done
 from iop4d.instruments.draft_bands import put_band
+from iop4d.instruments.draft_gain import put_gain
 from iop4d.instruments.draft_kind import is_plate, is_science, kind_of, put_kind
 from iop4d.instruments.draft_section import Section, Seen, values_of
 from iop4d.model.errors import FrameError, Iop4dError
@@ -119,7 +120,7 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
     if name:
         said = [value for value in values_of(frames, name) if value]
         section.put("binning_card", name, f"says {', '.join(said)}")
-    _gain(frames, section)
+    put_gain(frames, section)
     others = draft_names.noise_cards(frames[0].header, frames[0].comments)
     noise = next((name for name in (*_NOISE, *others) if _first(frames, (name,)) and not re.search(
         r"\b(adu|dn|counts?)\b", _comment(frames, name))), "")
@@ -135,28 +136,6 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
     rows = [said for said in values_of(frames, "ROWORDER") if said]
     if len(rows) > 1:
         section.put("flipped", {"ROWORDER": "TOP-DOWN"}, "the frames are of both orders")
-
-
-def _gain(frames: Sequence[Seen], section: Section) -> None:
-    first = frames[0]
-    others = draft_names.gain_cards(first.header, first.comments)
-    gain = next((name for name in (*draft_cards.GAINS, *others)
-                 if draft_cards.is_gain(name, first.header, first.comments)), "")
-    inverse = next((name for name in ("GAIN", *draft_cards.GAINS)
-                    if draft_cards.is_inverse_gain(name, first.header, first.comments)), "")
-    if gain:
-        section.put("gain_card", gain, f"electrons per ADU: {card(first.header, gain)}")
-    elif inverse:
-        value = base.number(first.header, inverse)
-        section.put("gain", float(f"{1.0 / value:.5g}"), f"1 / {inverse}, which says {value:g} "
-                    f"{_comment(frames, inverse)}")
-    elif (number := draft_cards.leading_number(said := card(first.header, "GAIN"))) and re.search(
-            r"\d\s*e(l|-|lectrons?)?\s*(/|per)", said):
-        section.put("gain", number, f"GAIN says {said}")
-    else:
-        setting = card(first.header, "GAIN")
-        section.unknown.append("the gain in electrons per ADU" + (
-            f"; GAIN = {setting} is a setting" if setting else "") + ": gain = ...")
 
 
 def _regions(frames: Sequence[Seen], section: Section) -> None:

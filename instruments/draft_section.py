@@ -8,14 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+import numpy as np
+from numpy.typing import NDArray
+
 from iop4d.instruments.base import Header, card
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """A frame: its file, its cards, what stands behind the / in them, and of its pixels the level
-    at which many are clipped (ADU), the offset of a second image of every star (px), and the number
-    of stars; or None."""
+    at which many are clipped (ADU), the offset of a second image of every star (px), the number of
+    stars, and those in its middle (ADU); or None."""
 
     path: PurePath
     header: Header
@@ -23,6 +26,7 @@ class Seen:
     clipped_adu: float | None = None
     second_image_px: tuple[float, float] | None = None
     stars: int | None = None
+    middle: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
 
 _MOST_LINES = 12  # of a section, the one with its name among them

@@ -62,7 +62,8 @@ class Camera:
     scale_is: str = key(
         "Which pixels the cards of scale and size tell of: binned, as they were read out, or "
         "unbinned.", "binned", check=one_of("binned", "unbinned"))
-    gain: float = key("Electrons per ADU.", 1.0, check=above(0))
+    gain: float = key("Electrons per ADU; unset and without gain_card: 1, and results have the "
+                      "flag gain_assumed.", _NAN, check=above(0))
     gain_card: str = key(
         "Card with the electrons per ADU of each frame; empty: none. The setting of a camera, such "
         "as 120, is not that.", "")

@@ -35,6 +35,7 @@ class Flag(IntFlag):
     UPPER_LIMIT = 1 << 23
     OWN_BAND = 1 << 24
     PIXELS_DOUBTFUL = 1 << 25
+    GAIN_ASSUMED = 1 << 26
     CROWDED = 1 << 27
     OTHER_APERTURE = 1 << 28
     IMPORTED = 1 << 29
@@ -74,6 +75,8 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.PIXELS_DOUBTFUL: "pixel values that no detector gives (wrapped, or far below the sky), "
                           "that the file's own sums speak against, or with the dark of another "
                           "temperature",
+    Flag.GAIN_ASSUMED: "the camera's gain is not known: errors are those of 1 electron per ADU, "
+                       "too small where it is less",
     Flag.CROWDED: "unresolved faint stars make the sky uneven",
     Flag.OTHER_APERTURE: "measured in another aperture than the source asks for, or the other "
                          "frames of its group have",

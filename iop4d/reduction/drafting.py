@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iop4d.fits.cards import parse_comments
 from iop4d.fits.read import FitsFile, RawImage, open_fits, raw_image
@@ -18,6 +19,7 @@ from iop4d.science.doubled import second_image
 _HEADERS = 1 << 20  # bytes of a file in which its headers are
 _CLIPPED = 8  # pixels at the highest value of a frame: fewer are stars by chance
 _DETECTION_SIGMA = 5.0
+_MIDDLE = 400  # pixels of a side of the middle, by whose noise the gain shows
 _LONGEST_PX = 100.0  # between two images of a star
 
 
@@ -32,6 +34,7 @@ def look_at(path: Path) -> Seen:
     found = _detections(raw) if raw else None
     return Seen(path=path, header=file.header, comments=comments,
                 clipped_adu=clipped_level(raw) if raw else None,
+                middle=_middle(raw) if raw else None,
                 stars=None if raw is None else 0 if found is None else len(found.x),
                 second_image_px=None if found is None else second_image(
                     found.x, found.y, found.flux, longest=_LONGEST_PX))
@@ -42,6 +45,15 @@ def _plain(file: FitsFile) -> RawImage | None:
         return raw_image(file)
     except FrameError:
         return None
+
+
+def _middle(raw: RawImage) -> NDArray[np.float32]:
+    """The pixels in the middle of an image, half of each side and 400 px at most."""
+    pixels = raw.rows()
+    half = [min(_MIDDLE, n // 2) // 2 for n in pixels.shape]
+    ny, nx = pixels.shape
+    return np.array(pixels[ny // 2 - half[0]:ny // 2 + half[0],
+                           nx // 2 - half[1]:nx // 2 + half[1]], dtype=np.float32)
 
 
 def clipped_level(raw: RawImage) -> float | None:

@@ -270,6 +270,8 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         flags |= Flag.TIME_DOUBTFUL
     if any(pixel_doubts):
         flags |= Flag.PIXELS_DOUBTFUL
+    if not tools.instrument.gain_known:
+        flags |= Flag.GAIN_ASSUMED
     measured = MeasuredFrame(
         id=0, facts=facts, measurements=found.sources, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         airmass=airmass, bjd_tdb=bjd, flags=int(flags),

@@ -257,6 +257,11 @@ def test_the_figures_of_a_frame_s_own_header_are_those_of_its_instrument() -> No
     assert (own.gain_e_adu, own.read_noise_e, own.saturation_adu) == (0.25, 3.5, 4000.0)
     bare = one.for_frame(one.facts_of(PLAIN, PurePath("x.fits")))
     assert (bare.gain_e_adu, bare.read_noise_e, bare.saturation_adu) == (2.0, 0.0, 65535.0)
+    unsaid = camera(*keys[1:])  # the gain is the card's, where a frame has it
+    assert [unsaid.for_frame(unsaid.facts_of(cards, PurePath("x.fits"))).gain_known
+            for cards in (header, PLAIN)] == [True, False]
+    assert own.gain_known
+    assert bare.gain_known
     with pytest.raises(CardError, match="EGAIN: is 0, expected a number above 0"):
         read({"EGAIN": 0}, *keys)
     for nothing in (0, "0.0"):  # as programs write that do not know it

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 import pytest
 
 from iop4d.config.load import parse_site
@@ -272,6 +274,52 @@ def test_frames_that_their_calstat_calls_calibrated_need_no_masters(said: str,
 COMMON = ("INSTRUME= 'Cam'", "EXPTIME = 60", "DATE-OBS= '2020-01-02T03:04:05'")
 
 
+def photographed(path: str, level: float, seed: int, *cards: str, gain: float = 1.6,
+                 read_noise: float = 8.0) -> Seen:
+    """A frame whose middle has so many electrons a pixel, and a bias of 300 ADU."""
+    rng = np.random.default_rng(seed)
+    shade = 1.0 + 0.1 * np.linspace(-1.0, 1.0, 200)
+    electrons = rng.poisson(level * shade, (200, 200)) + rng.normal(0.0, read_noise, (200, 200))
+    return seen(path, *COMMON[:1], "EXPTIME = 3", "FILTER  = 'R'", COMMON[2], *cards,
+                middle=np.rint(300.0 + electrons / gain).astype(np.float32))
+
+
+def calibration(*cards: str, gain: float = 1.6) -> list[Seen]:
+    return [*(photographed(f"flat{k}.fits", 30000.0 * (1.0 + 0.2 * k), k, *cards, gain=gain)
+              for k in range(2)),
+            *(photographed(f"bias{k}.fits", 0.0, 10 + k, *cards, gain=gain) for k in range(2)),
+            photographed("m1.fits", 100.0, 20, *cards, gain=gain)]
+
+
+def test_the_gain_is_measured_on_two_flats_and_two_bias_frames() -> None:
+    """An old fault: it was 1, and the errors of all magnitudes were wrong without a word."""
+    text = draft(calibration())
+    (camera,) = parse_site(text, root=Path("/")).camera
+    assert camera.gain == pytest.approx(1.6, rel=0.03)
+    assert "measured by the noise of two flats and two bias frames" in text
+    for few in (calibration()[1:], [one for one in calibration() if "bias0" not in one.path.name]):
+        text = draft(few)
+        assert "not known: the gain" in text
+        assert "give two flats of one filter and two bias frames" in text
+
+
+def test_flats_of_two_filters_or_too_faint_ones_tell_no_gain() -> None:
+    for odd in (photographed("flat1.fits", 36000.0, 1, "CLEAR   = 'x'"),
+                photographed("flat1.fits", 300.0, 1)):
+        other = replace(odd, header={**odd.header, "FILTER": "B"}) if "CLEAR" in odd.header else odd
+        first, _, *rest = calibration()
+        assert "not known: the gain" in draft([first, other, *rest])
+
+
+def test_a_card_of_the_gain_is_doubted_where_flats_speak_against_it() -> None:
+    text = draft(calibration("EGAIN   = 0.4"))
+    assert "gain_card" in text
+    assert "whether the gain is 0.4, as EGAIN says: by the noise of two flats it is 1.6" in text
+    assert "whether the gain" not in draft(calibration("EGAIN   = 1.5"))
+
+
+
+
 @pytest.mark.parametrize(("cards", "key", "value"), [
     (("DATE-END= '2020-01-02T03:04:05.4'",), "time_is", "end"),
     (("DATE-AVG= '2020-01-02T03:04:05.4'",), "time_is", "middle"),
@@ -295,7 +343,7 @@ COMMON = ("INSTRUME= 'Cam'", "EXPTIME = 60", "DATE-OBS= '2020-01-02T03:04:05'")
     (("SATURATE= '60000 ADU'",), "saturation_card", ""),
     (("RDNOISE = '5.5 e-'",), "read_noise", 5.5),
     (("GAIN    = '2.3 e-/ADU'",), "gain", 2.3),
-    (("GAIN    = '2.3 dB'",), "gain", 1.0),
+    (("GAIN    = '2.3 dB'",), "gain_card", ""),
     (("XPIXSZ  = 10.0", "FOCALLEN= 2.062648 / m"), "pixel_scale", 1.0),
     (("RA      = 165352.2", "DEC     = 394536", "OBJRA   = 253.5", "OBJDEC  = 39.8"),
      "ra_card", "OBJRA"),

@@ -14,8 +14,9 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
+from iop4d.config.load import parse_site
 from iop4d.fits.read import read_image
-from iop4d.model.flags import Flag
+from iop4d.model.flags import NEVER_ALERTS, Flag
 from iop4d.model.frame import FrameKind
 from iop4d.model.messages import (
     CalibrateRequest,
@@ -27,6 +28,7 @@ from iop4d.model.messages import (
     ReduceRequest,
 )
 from iop4d.model.source import Catalogue, SourceKind
+from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.frame import seeing_flag
 from iop4d.reduction.workbench import Workbench
 from iop4d.store.frames import reduced_info
@@ -35,10 +37,12 @@ from tests.reduction.small import (
     EXPTIME,
     SEEN_SKY,
     SHAPE,
+    SITE,
     STARS,
     TARGET,
     ZERO_POINT,
     FakeSolver,
+    catalogue,
     expose,
     facts_of,
     reduce,
@@ -94,6 +98,18 @@ def check_product(path: Path) -> None:
     assert (header["CTYPE1"], header["ZPFOR"], header["ZPSTARS"]) == ("RA---TAN", "Target", 3)
     assert header["DATE-OBS"] == "2024-01-15T22:00:20.000"
     assert header["FWHM"] == pytest.approx(3.27, rel=0.03)
+
+
+def test_results_of_a_camera_whose_gain_nobody_gave_say_so(
+        night: dict[str, list[Path]], masters: tuple[MasterRef, ...], tmp_path: Path) -> None:
+    """An old fault: errors of 1 electron per ADU, without a word."""
+    bench = Workbench(WorkerContext(site=parse_site(SITE.replace("gain = 2.0\n", ""),
+                                                    root=tmp_path), catalogue=catalogue()))
+    bench._solver = FakeSolver()
+    outcome = reduce(bench, night["science"][0], masters)
+    assert isinstance(outcome, Done), outcome
+    assert [Flag(r.flags) for r in outcome.value.results] == [Flag.GAIN_ASSUMED]
+    assert not Flag.GAIN_ASSUMED & NEVER_ALERTS
 
 
 def test_the_same_frame_gives_the_same_answer(bench: Workbench, night: dict[str, list[Path]],
