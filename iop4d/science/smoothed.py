@@ -1,11 +1,13 @@
 """The pixels of an image that stand above a level once it is smoothed.
 
 A weighted mean of pixels is above a level only where one of them is: where few pixels of the image
-itself are, only those about them are smoothed, which takes half as long or less.
+itself are, only those about them are smoothed. From one in a hundred on it is faster to smooth all,
+row by row, than to fetch those.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +18,9 @@ Mask = NDArray[np.bool_]
 Integers = NDArray[np.intp]
 
 _ROWS = 128  # rows that are looked at at a time: what is in use then stays in the processor's cache
-_ALL_ROWS = 32  # of them that are smoothed as a whole at a time
-_FEW = 0.4  # part of the pixels, over the number of weights, from which on all are smoothed
+_ALL_ROWS = 32  # where all are smoothed
+_FEW = 0.02  # part of the pixels, over the number of weights, from which on all are smoothed
+_SAMPLED = 8  # each so-manyth row says how many are above the level
 _ROUNDED = 1e-5  # part by which rounding may put a weighted mean above all its pixels
 
 
@@ -31,17 +34,13 @@ def above(image: FloatImage, *, level: float, profile: FloatImage, bad: Mask | N
     """
     strips, count = _Strips(image=np.ascontiguousarray(image), profile=profile, bad=bad), 0
     indices, smooths = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.float32)]
-    for first in range(0, image.shape[0], _ROWS):
-        last = min(first + _ROWS, image.shape[0])
-        near = strips.near_bright(first, last, level * (1.0 - _ROUNDED))
-        few = level > 0 and np.count_nonzero(near) * profile.size < _FEW * near.size
-        index, smooth = strips.at(near, first) if few else strips.whole(first, last)
+    for index, smooth in strips.some(level) if strips.have_few(level) else strips.all():
         high = np.flatnonzero(smooth > np.float32(level))
         count += high.size
         if most is not None and count > most:
             raise ValueError(f"more than {most} pixels stand above the sky")
-        indices.append(index[high] if few else high + first * image.shape[1])
-        smooths.append(smooth[high])
+        indices.append(high + index if isinstance(index, int) else index[high])
+        smooths.append(smooth.ravel()[high])
     return np.concatenate(indices), np.concatenate(smooths)
 
 
@@ -58,7 +57,13 @@ class _Strips:
         """How far the profile reaches, in pixels."""
         return self.profile.size // 2
 
-    def near_bright(self, first: int, last: int, level: float) -> Mask:
+    def have_few(self, level: float) -> bool:
+        """Whether so few pixels are above the level that it is worth to find them."""
+        sample = self.image[::_SAMPLED]
+        bright = int(np.count_nonzero(sample > np.float32(level)))
+        return level > 0 and bright * self.profile.size < _FEW * sample.size
+
+    def _near_bright(self, first: int, last: int, level: float) -> Mask:
         """Which pixels of some rows have one above the level within the profile's reach."""
         half, (ny, nx) = self.half, self.image.shape
         low, high = max(first - half, 0), min(last + half, ny)
@@ -73,9 +78,15 @@ class _Strips:
             near |= down[:, k:k + nx]
         return near
 
-    def at(self, near: Mask, first: int) -> tuple[Integers, FloatImage]:
-        """(places, smoothed values) of marked pixels; ``first``: the row that ``near`` begins at.
-        """
+    def some(self, level: float) -> Iterator[tuple[Integers | int, FloatImage]]:
+        """(places, smoothed values) of the pixels that may be above the level, by some rows."""
+        for first in range(0, self.image.shape[0], _ROWS):
+            near = self._near_bright(first, min(first + _ROWS, self.image.shape[0]),
+                                     level * (1.0 - _ROUNDED))
+            yield self._at(near, first)
+
+    def _at(self, near: Mask, first: int) -> tuple[Integers, FloatImage]:
+        """The same of marked pixels; ``first``: the row that ``near`` begins at."""
         half, (ny, nx) = self.half, self.image.shape
         index = np.flatnonzero(near)
         index += first * nx
@@ -120,13 +131,12 @@ class _Strips:
         tall = _sum(list(np.moveaxis(squares, 1, 0)), self.profile)
         return _sum(list(np.moveaxis(tall, 1, 0)), self.profile)
 
-    def whole(self, first: int, last: int) -> tuple[Integers, FloatImage]:
-        """(nothing, smoothed values) of all pixels of some rows."""
+    def all(self) -> Iterator[tuple[Integers | int, FloatImage]]:
+        """(place of the first, smoothed values) of all pixels, by some rows."""
         half, (ny, nx) = self.half, self.image.shape
         room = np.zeros((_ALL_ROWS + 2 * half, nx + 2 * half), dtype=np.float32)
-        smooth = np.empty((last - first, nx), dtype=np.float32)
-        for begin in range(first, last, _ALL_ROWS):
-            end = min(begin + _ALL_ROWS, last)
+        for begin in range(0, ny, _ALL_ROWS):
+            end = min(begin + _ALL_ROWS, ny)
             low, high = max(begin - half, 0), min(end + half, ny)
             room[:half] = 0.0  # above the first row; other parts have rows there
             rows = room[low - begin + half:high - begin + half, half:half + nx]
@@ -135,9 +145,8 @@ class _Strips:
             if self.bad is not None:
                 rows[self.bad[low:high]] = 0.0
             tall = _sum([room[k:k + end - begin] for k in range(2 * half + 1)], self.profile)
-            smooth[begin - first:end - first] = _sum(
-                [tall.T[k:k + nx] for k in range(2 * half + 1)], self.profile).T
-        return np.zeros(0, dtype=np.intp), smooth.ravel()
+            yield begin * nx, _sum([tall.T[k:k + nx] for k in range(2 * half + 1)],
+                                   self.profile).T
 
 
 def _sum(parts: list[FloatImage], profile: FloatImage) -> FloatImage:
