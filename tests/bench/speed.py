@@ -31,6 +31,7 @@ from iop4d.model.units import SECONDS_A_DAY, isot_of_jd
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.schema import Frame, Result
+from tests.bench.fixed_work import speed_of_machine
 from tests.bench.instruments import instrument_speeds, speed_report
 from tests.support.postgresql import on_server
 from tests.support.rows import rows
@@ -279,11 +280,13 @@ def main() -> None:
     words = parser.parse_args()
     backlog, live, repeats = (100, 15, 0) if words.short else (
         words.frames, words.live, words.repeats)
+    _say(speed_of_machine())
     with ExitStack() as stack:
         if words.store == "postgresql":
             stack.enter_context(on_server())
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         Console().print(report(run(scratch, backlog=backlog, live=live, repeats=repeats)))
+    print(speed_of_machine())
     if words.store == "postgresql":
         return
     Console(width=100).print(speed_report(instrument_speeds()))

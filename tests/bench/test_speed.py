@@ -17,7 +17,7 @@ from iop4d.model.states import FrameState
 from iop4d.simulator.night import NightPlan
 from iop4d.store import frames
 from iop4d.store.database import Database
-from tests.bench import speed
+from tests.bench import fixed_work, speed
 from tests.support.lab import Lab
 from tests.support.sites import take_night
 
@@ -61,3 +61,14 @@ def test_benches_compute_on_one_core_in_each_process_as_workers_do() -> None:
     ran = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True,
                          check=True)
     assert ran.stdout == "1\n"
+
+
+def test_the_bench_says_how_fast_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixed_work, "_NUMBERS", 20_000)
+    few = fixed_work.fixed_work_ms()
+    monkeypatch.setattr(fixed_work, "_NUMBERS", 400_000)
+    assert fixed_work.fixed_work_ms() > 5.0 * few > 0.0
+    monkeypatch.setattr(fixed_work, "fixed_work_ms", lambda: 300.0)
+    assert fixed_work.speed_of_machine().startswith(
+        "this machine: fixed work took 300 ms, 2.0 times as long as on the machine of "
+        "docs/numbers.md (150 ms); load ")
