@@ -80,15 +80,17 @@ def of_alert(db: Connection, site: SiteInfo, compiled: CompiledRule, alert: Aler
     url = site.url.rstrip("/")
     value = _judged(compiled, band, last, points[-1])
     content = _common(site, compiled, alert)
-    source = clean(display_name(db, compiled.rule, str(alert.source)), 80)
+    name = display_name(db, compiled.rule, str(alert.source))
+    source = clean(name, 80)
     short, magnitude = subject_line.of_point(
         compiled, band, _magnitude(compiled, last), _quantity(compiled, last, points[-1]))
     if kind is MessageKind.WITHDRAWN:
         short = value = subject_line.of_withdrawal(
-            compiled, band, alert, list(rows.values()),
+            compiled, band, alert, [rows[point.id] for point in points],
             points[-1].value if is_remeasured else None)
         magnitude = f"{band} = {_magnitude(compiled, last)}" if is_remeasured else ""
-    said = subject_line.head(kind, f"{source} {short}", is_over=over_jd is not None)
+    said = subject_line.head(kind, f"{subject_line.short_name(name)} {short}",
+                             is_over=over_jd is not None)
     more = "; ".join(filter(None, (magnitude, str(compiled.condition))))
     return content | {
         "kind": kind, "source": source, "band": band, "head": said,

@@ -15,6 +15,7 @@ from iop4d.model.states import MessageKind
 from iop4d.model.units import decimal
 from iop4d.store.schema import Alert, Result
 
+_LONGEST_NAME = 21  # characters of a source, so that "Firing: ", it and R = 12.80 are 40
 #: The word with which a message of each kind begins.
 STATES = {
     MessageKind.PENDING: "Unconfirmed", MessageKind.ALERT: "Firing",
@@ -35,6 +36,16 @@ SYSTEM_PHRASES: dict[str, tuple[str, str]] = {
     "no_data": ("{of} no data tonight", "{of} has data"),
     "rule_error": ("rule {of} cannot be evaluated", "rule {of} is evaluated again"),
 }
+
+
+def short_name(name: str) -> str:
+    """A name of which so much is left that the number behind it is among the first 40 characters.
+
+    Its middle goes: names of surveys differ at both ends.
+    """
+    name = clean(name, 200)
+    half = (_LONGEST_NAME - 1) // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def head(kind: MessageKind, what: str, *, is_over: bool = False) -> str:
@@ -76,12 +87,14 @@ def of_withdrawal(compiled: CompiledRule, band: str, alert: Alert, fired: Sequen
                   now: float | None) -> str:
     """What became of the number that fired an alert.
 
-    ``fired``: the results that fired it; ``now``: the number of its last one, if it was measured
-    again.
+    ``fired``: the results that fired it, the last one last; ``now``: the number of its last one,
+    if it was measured again.
     """
     condition = compiled.condition
     marks = dict.fromkeys(str(mark["name"]) for row in fired for mark in row.human_flags)
     why = f"flagged {', '.join(marks)}" if marks else "does not count"
+    if marks and not fired[-1].human_flags:  # the number is that of the last one
+        why = f"other point {why}"
     if not condition.has_number:
         return f"{band} {why if now is None else 'condition no longer met'}"
     percent = condition.quantity == "p" and condition.unit != "sigma"

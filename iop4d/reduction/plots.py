@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SHORT = 2.0  # days: a shorter light curve has hours on its axis
 _COLOUR, _RED = "#1f4e79", "#c0392b"
 _WIDTH, _DPI = 5.2, 180  # inches, 936 px: its text is read on a phone and does not blur on a screen
+_TITLE = 40  # characters
 _HEIGHTS = (2.5, 1.4)  # inches of the magnitudes and of each further panel
 _LEAST = {"magnitude": 0.05, "p (%)": 0.5, "χ (°)": 5.0}  # spans of an axis: noise is no change
 _HOUR = 1 / 24
@@ -34,22 +35,27 @@ _COLOURS = {"ensemble": "#1f4e79", "plain": "#b07aa1", "fit-k": "#1f4e79", "fit"
 
 
 def plot_light_curve(request: PlotRequest) -> bytes:
-    """The picture as PNG bytes, 800 x 450 px; magnitudes grow downwards."""
+    """The picture as PNG bytes, 936 x 540 px; magnitudes grow downwards."""
     from matplotlib.figure import Figure  # a second to import; only messages need it
 
-    figure = Figure(figsize=(8.0, 4.5), dpi=100, layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 3.0), dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     days = [jd for jd, _, _ in request.points]
     span = max(days) - min(days) if days else 0.0
     shown = _hours(axes, days) if span < _SHORT else _days(axes, days)
     _draw(axes, request, dict(zip(days, shown, strict=True)))
-    axes.set_title(request.title)
+    axes.set_title(_cut(request.title))
     axes.set_ylabel(f"{request.band} (mag)")
     axes.invert_yaxis()
     axes.grid(alpha=0.25)
     out = BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
+
+
+def _cut(title: str) -> str:
+    """A title of no more characters than the picture is wide for; the band is at its end."""
+    return title if len(title) <= _TITLE else f"{title[:_TITLE // 2]}…{title[-_TITLE // 2:]}"
 
 
 def _draw(axes: Axes, request: PlotRequest, shown: dict[float, float]) -> None:
@@ -68,9 +74,14 @@ def _hours(axes: Axes, days: list[float]) -> list[float]:
 
     locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, tz=UTC, show_offset=False)  # the label below has the date
     axes.xaxis.set_major_formatter(formatter)
-    axes.set_xlabel(f"UTC, {_date(min(days))}" if days else "UTC")
+    if not days:
+        axes.set_xlabel("UTC")
+        return []
+    first, last = _date(min(days)), _date(max(days))
+    axes.set_xlabel(f"UTC, {first}" if first == last else f"UTC, {first} to {last}")
     return [day - JD_UNIX_EPOCH for day in days]
 
 

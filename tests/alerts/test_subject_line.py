@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from markupsafe import escape
 
 from iop4d.alerts import subject_line
+from iop4d.alerts.compose import notice_of
 from iop4d.alerts.conditions import SYSTEM
+from iop4d.model.source import Source, SourceKind
 from iop4d.model.states import MessageKind
+from iop4d.store import catalogue
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import Night, Start, changed, channel, rule
 from tests.support.rows import last
@@ -76,6 +80,42 @@ def test_an_alert_whose_point_is_flagged_says_the_flag(start: Start) -> None:
     said = last(night.database, Outbox).content
     assert "flagged trail" in said["subject"]
     assert said["points"][-1]["flags"] == ["trail"]
+
+
+def test_the_number_of_a_point_that_is_good_is_not_said_to_be_flagged(start: Start) -> None:
+    night = start(long_rule(rule()), channel())
+    bad = see(night, 12.9, 12.88)[0]
+    night.flag(bad, "trail")
+    night.tend()
+    said = last(night.database, Outbox).content
+    assert said["subject"].startswith(
+        "Withdrawn: PKS 1510-089 R 12.88 other point flagged trail; mag < 13.0")
+
+
+ENDLESS = "SDSS J2345-1234+Very_Long_Designation_of_A_Source_in_a_survey_that_has_no_end_of_them"
+
+
+def test_a_long_name_leaves_the_number_among_the_first_characters(start: Start) -> None:
+    night = start(rule(source=ENDLESS), channel())
+    with night.database.write() as tx:
+        catalogue.save(tx, [Source(name=ENDLESS, ra_deg=1.0, dec_deg=1.0, kind=SourceKind.TARGET)])
+    night.see_all([12.9, 12.88], source=ENDLESS)
+    assert "R = 12.88" in shown(night)
+    assert shown(night).startswith("Firing: SDSS J2345…")
+
+
+def test_what_is_long_may_break_in_a_narrow_mail(start: Start) -> None:
+    """An old fault: a condition of several parts made the page of a phone 502 px wide."""
+    condition = "mag < 13.0 and mag < 13.1 and mag < 13.2 and mag < 13.3"
+    night = start(long_rule(changed(condition)), channel())
+    night.flag(see(night, 12.9, 12.88)[0], "trail")
+    night.tend()
+    content = last(night.database, Outbox).content
+    html = notice_of(content, message_id="<1@x>", at=0.0).html
+    for text in (str(escape(content["condition"])), content["judged"]):
+        assert len(text) > 20
+        before = html[html.index(f">{text}<") - 60:html.index(f">{text}<")]
+        assert "nowrap" not in before.rpartition("<span")[2]
 
 
 def test_a_withdrawn_change_has_both_changes(start: Start) -> None:
