@@ -60,6 +60,7 @@ class Database:
                     self.kind.prepare()
             except BaseException:
                 self.close()
+                self.kind.discard()
                 raise
 
     @contextmanager

@@ -60,6 +60,9 @@ class Kind(Protocol):
     def prepare(self) -> None:
         """Make the tables, or bring those of an older schema to this one."""
 
+    def discard(self) -> None:
+        """Undo the making of a database that could not be prepared."""
+
     def version(self) -> int:
         """The schema's version; 0: there are no tables yet."""
 

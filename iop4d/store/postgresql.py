@@ -129,6 +129,9 @@ class Postgresql:
                 return bool(status == "committed")
             time.sleep(_LOOK_SECONDS)
 
+    def discard(self) -> None:
+        """Nothing: it was made in one transaction."""
+
     def prepare(self) -> None:
         """Make the schema and the tables, where they are not there as they should be."""
         if self.version() == SCHEMA_VERSION:

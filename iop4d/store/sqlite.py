@@ -44,6 +44,7 @@ class Sqlite:
         if read_only and not path.exists():
             raise StoreUnavailableError(f"no database at {path} yet: nothing has run on this site",
                                         absent=True)
+        self._is_new = create and not path.exists()
         if create:
             make_private(path, mode, create=True)
         pragmas: dict[str, Any] = {"foreign_keys": 1, "synchronous": "full",
@@ -100,6 +101,12 @@ class Sqlite:
             for statement in (*_ddl(), *_TRIGGERS):
                 self.db.execute_sql(statement)
             self.db.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def discard(self) -> None:
+        """Remove the file that this made, where a full disk let nothing be written into it."""
+        if self._is_new and is_empty(self._path) and _is_full(self._path.parent):
+            for end in ("-wal", "-shm", ""):
+                self._path.with_name(self._path.name + end).unlink(missing_ok=True)
 
     def version(self) -> int:
         """The schema's version; 0: there are no tables yet."""

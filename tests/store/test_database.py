@@ -12,8 +12,10 @@ import peewee as pw
 import pysqlite3
 import pytest
 
+from iop4d.store import sqlite
 from iop4d.store.database import GROUP_READS, Database, StoreUnavailableError
 from iop4d.store.schema import TABLES, Frame, Meta, User, WebSession
+from iop4d.store.sqlite import Sqlite
 
 
 @pytest.mark.sqlite
@@ -63,6 +65,22 @@ def test_a_database_of_0_bytes_is_said_to_be_empty_with_how_to_restore_it(tmp_pa
     assert not found.value.absent
     with pytest.raises(StoreUnavailableError, match=r"is empty \(0 bytes\)"):
         database.check_schema()
+
+
+@pytest.mark.sqlite
+def test_a_full_disk_leaves_no_empty_file_of_a_new_database(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(kind: Sqlite) -> None:
+        os.truncate(kind._path, 0)
+        raise pw.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Sqlite, "prepare", no_room)
+    monkeypatch.setattr(sqlite, "_is_full", lambda _: True)
+    (tmp_path / "old.db").touch()
+    for name, stays in (("new.db", False), ("old.db", True)):
+        with pytest.raises(StoreUnavailableError, match="the disk is full"):
+            Database(tmp_path / name)
+        assert (tmp_path / name).exists() == stays
 
 
 def test_no_table_is_bound_and_a_query_without_a_connection_is_refused(tmp_path: Path) -> None:
