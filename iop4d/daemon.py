@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -55,6 +54,7 @@ from iop4d.store import (
 )
 from iop4d.store.database import GROUP_READS, PRIVATE, Transaction
 from iop4d.store.thread import DatabaseThread
+from iop4d.system.disk import free_bytes
 from iop4d.system.heartbeat import BEAT, Heartbeat
 from iop4d.system.leading import Beats, Leading
 from iop4d.system.lock import SiteLock
@@ -365,7 +365,7 @@ class Daemon:
 
     async def _note_disk(self) -> None:
         """Once a day, and at the start: from these follows how the disk fills."""
-        free = (await asyncio.to_thread(shutil.disk_usage, self._site.root)).free
+        free = await asyncio.to_thread(free_bytes, self._site.root)
         await self.database.write(disk_history.note, self._clock(), free)
 
     async def _judge_left(self) -> None:

@@ -70,6 +70,9 @@ def place_of(folder: Path, section: str, key: str = "", item: int = 0) -> str:
     return _Where(str(path), _LineTable(text))(section, key, item)
 
 
+_MERGE = re.compile(r"(<{7}|={7}|>{7})( |$)")  # what git leaves between two versions
+
+
 def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
                overrides: Iterable[str] = (), has_indexes: bool = False,
                has_certificates: bool = False, skip_wrong_rules: bool = False) -> Site:
@@ -82,6 +85,10 @@ def parse_site(text: str, *, root: Path, name: str = SITE_FILE,
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
+        line = next((n for n, one in enumerate(text.splitlines(), 1) if _MERGE.match(one)), 0)
+        if line:
+            raise ConfigError(f"{name}, line {line}: a mark of a merge that is not resolved: keep "
+                              "one of the two versions, and remove the marks") from error
         raise ConfigError(f"{name}: not valid TOML: {error}") from error
     where = _Where(name, _LineTable(text))
     for override in overrides:

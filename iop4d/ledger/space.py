@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+from iop4d.system.disk import free_bytes
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ class Space:
     """The free space of a folder's disk, looked at now and then."""
 
     def __init__(self, folder: Path, *, minimum_gb: float,
-                 free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> None:
+                 free: Callable[[Path], int] = free_bytes) -> None:
         self._folder = folder
         self._minimum = minimum_gb * 1e9
         self._free = free

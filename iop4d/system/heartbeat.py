@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from iop4d.model.states import DaemonState
 from iop4d.store import health, status
 from iop4d.store.database import Transaction
 from iop4d.store.thread import DatabaseThread
+from iop4d.system.disk import free_bytes
 
 BEAT = 2.0  # seconds between heartbeats
 
@@ -38,7 +38,7 @@ class Heartbeat:
 
     async def beat(self, database: DatabaseThread, parts: Mapping[str, Any]) -> None:
         """Write a heartbeat."""
-        free = (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+        free = await asyncio.to_thread(free_bytes, self._root)
         self.last = {
             "pid": os.getpid(), "version": __version__, "state": self.state.value,
             "started_at": self._started_at, "beat_at": self._clock(),

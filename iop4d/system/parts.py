@@ -39,6 +39,8 @@ class Parts:
         if not self.stop.is_set():
             task = next(iter(done))
             error = task.exception()
+            if isinstance(error, Iop4dError):
+                raise error
             raise Iop4dError(f"the {task.get_name()} ended by itself: {error!r}") from error
 
     async def end(self) -> None:
@@ -47,7 +49,9 @@ class Parts:
         await asyncio.wait(self._tasks)
         for task in self._tasks:
             if not task.cancelled() and (error := task.exception()):
-                log.error("%s ended with an error", task.get_name(), exc_info=error)
+                known = isinstance(error, Iop4dError)
+                log.error("%s ended with an error%s", task.get_name(), f": {error}" * known,
+                          exc_info=None if known else error)
 
     @property
     def dead(self) -> list[str]:
@@ -60,6 +64,8 @@ class Parts:
             due = time.monotonic() + seconds
             try:
                 await act()
+            except Iop4dError as error:
+                log.error("%s", error)
             # A look that fails once (a locked database, say) must not end the cadence: it is
             # logged, and the next one comes.
             except Exception:

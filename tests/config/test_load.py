@@ -83,6 +83,8 @@ FTP = "[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\n"
     ("[web]\nthreads = 10\nmax_streams = 9", ["line 3", "half"]),
     ("[photometry]\nannulus_outer = 1.0", ["line 2", "annulus_inner"]),
     ("[site\n", ["not valid TOML"]),
+    ("[site]\n<<<<<<< HEAD\nname = \"a\"\n=======\nname = \"b\"\n>>>>>>> other\n",
+     ["line 2", "a mark of a merge that is not resolved"]),
 ])
 def test_a_wrong_key_or_value_is_told_with_its_line(text: str, words: list[str]) -> None:
     message = refusal(text)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from iop4d.model.errors import Iop4dError
+from iop4d.system.disk import free_bytes
 from iop4d.system.parts import Calendar, Parts
 
 
@@ -26,6 +28,26 @@ def test_a_part_that_ends_by_itself_stops_the_daemon_with_its_name() -> None:
 
     with pytest.raises(Iop4dError, match="the relay ended by itself: ValueError"):
         asyncio.run(run())
+
+
+def test_what_a_person_can_mend_ends_the_daemon_with_its_words_and_no_trace(
+        tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An old fault: a site's folder that was moved ended its daemon with three tracebacks."""
+    async def run() -> None:
+        async def looks() -> None:
+            free_bytes(tmp_path / "moved")
+
+        parts = Parts(asyncio.Event())
+        parts.start({"dispatcher": looks(), "heartbeat": parts.every(0.01, looks)})
+        try:
+            await parts.wait()
+        finally:
+            await parts.end()
+
+    with pytest.raises(Iop4dError, match="moved, is gone: was it moved, renamed or unmounted"):
+        asyncio.run(run())
+    assert len(caplog.records) >= 2
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_a_look_that_fails_does_not_end_the_cadence() -> None:
