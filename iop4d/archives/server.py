@@ -400,7 +400,7 @@ class PolledServer:
     async def _help(self, left: deque[WantedFile]) -> None:
         """Fetch on a session of its own, which is kept; that there is no second one is no fault."""
         try:
-            session = await self._spare_session()
+            session = await self._spare_session(left[0].remote if left else "")
         except RemoteError as error:
             log.info("archive %s: no second session: %s", self._archive.name, error)
             return
@@ -416,12 +416,18 @@ class PolledServer:
             else:
                 await session.close()
 
-    async def _spare_session(self) -> Session:
-        """One that was used before and is not old; else a new one."""
+    async def _spare_session(self, remote: str) -> Session:
+        """One that was used before, is not old and still answers about a file; else a new one.
+
+        A server ends those that were idle for it too long, which is no failure of a file.
+        """
         while self._spare:
             session, until = self._spare.pop()
             if time.monotonic() < until:
-                return session
+                with contextlib.suppress(RemoteError):
+                    with contextlib.suppress(PathError):  # the file went; the session is of use
+                        await session.stat(remote)
+                    return session
             await session.close()
         return await self._connect(self._archive)
 

@@ -134,6 +134,33 @@ def test_a_time_is_told_to_the_second_by_the_clock_of_the_listings(
 
 
 @pytest.mark.realserver
+@pytest.mark.parametrize(("name", "option"), [
+    ("vsftpd", "idle_session_timeout=3"), ("proftpd", "TimeoutIdle 3")])
+def test_a_server_that_ends_idle_sessions_soon_fails_no_file(
+        place: Path, night: Path, secret: Path, name: str, option: str,
+        caplog: pytest.LogCaptureFixture) -> None:
+    """An old fault: the first file on a second session that had ended waited for half a minute."""
+    def write(burst: int) -> None:
+        for number in range(6):
+            (night / f"{burst}-{number}.fit").write_bytes(os.urandom(_SIZE))
+
+    def write_later() -> None:
+        while len(watch.delivered) < 6:
+            time.sleep(0.05)
+        time.sleep(6.0)  # in which listings keep one session alone from being idle
+        write(1)
+
+    write(0)
+    with running(name, place / "server", night.parent, Wanted(options=(option,))) as server:
+        watch = Watch(server, place, secret)
+        with _meanwhile(write_later):
+            watch.run_until(lambda: len(watch.delivered) == 12)
+    assert len({name for name, _ in watch.delivered}) == 12
+    assert watch.logins > 2  # a second session was there, and ended
+    assert [record.message for record in caplog.records if "failed" in record.message] == []
+
+
+@pytest.mark.realserver
 @pytest.mark.parametrize("name", FTP)
 def test_links_and_folders_are_followed(place: Path, night: Path, secret: Path,
                                         name: str) -> None:
