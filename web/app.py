@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from flask import Flask, Response, jsonify, make_response, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import BadHost, HTTPException, NotFound
 from werkzeug.routing import IntegerConverter, Map
 
 from iop4d import __version__
@@ -160,6 +160,9 @@ def _http_error(error: HTTPException) -> Response:
         return cast(Response, error.response)
     if error.code is None or error.code < 400:
         return cast(Response, error.get_response())
+    if isinstance(error, BadHost):  # of which no page can have an address
+        return Response(f"{error.code}: the Host header is not a name\n", error.code,
+                        mimetype="text/plain")
     if _for_programs():
         answer = make_response(jsonify(error=error.description), error.code)
     else:

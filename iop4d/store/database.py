@@ -16,7 +16,7 @@ import peewee as pw
 
 from iop4d.config.store import Place, ServerPlace, as_place
 from iop4d.store.connection import Connection, Transaction
-from iop4d.store.kind import Kind, StoreUnavailableError
+from iop4d.store.kind import Kind, StoreUnavailableError, of_other_schema
 from iop4d.store.postgresql import Postgresql
 from iop4d.store.schema import SCHEMA_VERSION
 from iop4d.store.sqlite import (
@@ -99,11 +99,7 @@ class Database:
         if not version:
             raise StoreUnavailableError(f"{self.place} holds no tables of iop4d yet: nothing has "
                                         "run on this site", absent=True)
-        helps = ("install that version" if version > SCHEMA_VERSION else
-                 "start the daemon once, which brings it to this one and loses nothing")
-        raise StoreUnavailableError(
-            f"{self.place} was written by {'a newer' if version > SCHEMA_VERSION else 'an older'} "
-            f"iop4d (schema {version}, this one reads {SCHEMA_VERSION}): {helps}")
+        raise of_other_schema(str(self.place), version)
 
     def checkpoint(self) -> None:
         """The database's own upkeep, once a day."""

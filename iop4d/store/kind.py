@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import peewee as pw
 
 from iop4d.model.errors import Iop4dError
+from iop4d.store.schema import SCHEMA_VERSION
 
 
 class StoreUnavailableError(Iop4dError):
@@ -19,6 +20,16 @@ class StoreUnavailableError(Iop4dError):
         super().__init__(why)
         self.absent = absent
         self.lost = lost
+
+
+def of_other_schema(place: str, version: int) -> StoreUnavailableError:
+    """A database that another version of the program wrote, and what helps."""
+    is_newer = version > SCHEMA_VERSION
+    helps = ("install that version" if is_newer else
+             "start the daemon once, which brings it to this one and loses nothing")
+    return StoreUnavailableError(
+        f"{place} was written by {'a newer' if is_newer else 'an older'} iop4d (schema {version}, "
+        f"this one reads {SCHEMA_VERSION}): {helps}")
 
 
 class Kind(Protocol):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import peewee as pw
 
 from iop4d.model.errors import Iop4dError
-from iop4d.store.kind import StoreUnavailableError
+from iop4d.store.kind import StoreUnavailableError, of_other_schema
 from iop4d.store.migrate import migrate
 from iop4d.store.patterns import matches
 from iop4d.store.schema import SCHEMA_VERSION, TABLES
@@ -129,8 +129,8 @@ class Sqlite:
         while isinstance(first.__context__, pw.PeeweeException | pw.sqlite3.Error):
             first = first.__context__
         text = str(first)
-        if "no such table" in text:
-            return _without_tables(self._path)
+        if "no such table" in text or "no such column" in text:
+            return self._without_tables()
         if "locked" in text or "busy" in text:
             return StoreUnavailableError("the database is locked by another program")
         if "full" in text or ("I/O" in text and _is_full(self._path.parent)):
@@ -142,6 +142,17 @@ class Sqlite:
                 f"the database is damaged ({text}): stop the daemon, and restore the newest "
                 "backup that is sound: iop4d backup --list, iop4d restore")
         return StoreUnavailableError(f"the database cannot be read: {text}")
+
+    def _without_tables(self) -> StoreUnavailableError:
+        """Why there is no such table or column, which all of this schema have."""
+        if is_empty(self._path):
+            return StoreUnavailableError(
+                f"the database {self._path} is empty (0 bytes), so nothing is left of what it "
+                "held: restore a backup (iop4d backup --list, iop4d restore); where nothing ever "
+                "ran on this site, iop4d run fills it")
+        if (version := self.version()) not in (0, SCHEMA_VERSION):
+            return of_other_schema(f"the database {self._path}", version)
+        return StoreUnavailableError("the database is being prepared", absent=True)
 
     def tidy(self) -> None:
         """Bring what the write-ahead log holds into the database file, and empty the log."""
@@ -177,15 +188,6 @@ class Sqlite:
         return [text for text in found if text != "ok"] + [
             f"a row of {table} refers to one of {parent} that is not there"
             for table, _, parent, _ in lost]
-
-
-def _without_tables(path: Path) -> StoreUnavailableError:
-    if not is_empty(path):
-        return StoreUnavailableError("the database is being prepared", absent=True)
-    return StoreUnavailableError(
-        f"the database {path} is empty (0 bytes), so nothing is left of what it held: restore a "
-        "backup (iop4d backup --list, iop4d restore); where nothing ever ran on this site, "
-        "iop4d run fills it")
 
 
 def is_empty(path: Path) -> bool:

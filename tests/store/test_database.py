@@ -14,7 +14,7 @@ import pytest
 
 from iop4d.store import sqlite
 from iop4d.store.database import GROUP_READS, Database, StoreUnavailableError
-from iop4d.store.schema import TABLES, Frame, Meta, User, WebSession
+from iop4d.store.schema import SCHEMA_VERSION, TABLES, Frame, Meta, User, WebSession
 from iop4d.store.sqlite import Sqlite
 
 
@@ -65,6 +65,26 @@ def test_a_database_of_0_bytes_is_said_to_be_empty_with_how_to_restore_it(tmp_pa
     assert not found.value.absent
     with pytest.raises(StoreUnavailableError, match=r"is empty \(0 bytes\)"):
         database.check_schema()
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("damage", ["DROP TABLE frame", "ALTER TABLE frame DROP COLUMN archive"])
+def test_a_database_of_an_older_version_is_not_said_to_be_being_prepared(
+        damage: str, tmp_path: Path) -> None:
+    """A page of a new version beside a daemon that was not started again yet."""
+    Database(tmp_path / "iop4d.db").close()
+    other = pysqlite3.connect(tmp_path / "iop4d.db", isolation_level=None)
+    for (name,) in other.execute("SELECT name FROM sqlite_master WHERE tbl_name = 'frame' AND "
+                                 "type = 'index' AND sql IS NOT NULL").fetchall():
+        other.execute(f"DROP INDEX {name}")
+    other.execute(damage)
+    other.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    other.close()
+    database = Database(tmp_path / "iop4d.db", read_only=True)
+    with pytest.raises(StoreUnavailableError, match=r"an older iop4d .* start the daemon once") \
+            as found, database.read() as db:
+        list(db.select(Frame))
+    assert not found.value.absent
 
 
 @pytest.mark.sqlite

@@ -126,6 +126,16 @@ def test_open_inside_refuses_what_is_not_a_file_of_the_root(path: str, tmp_path:
         open_inside(path, [tmp_path, Path("/dev")])
 
 
+@pytest.mark.parametrize("host", ["x" * 300, "..", "a..b", "-", ""])
+def test_a_host_that_is_no_name_is_refused_without_a_trace(
+        host: str, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    """An old fault: status 500, and four tracebacks in the log for each."""
+    for path in ("/", "/api/status", "/nothing"):
+        answer = client.get(path, headers={"Host": host})
+        assert answer.status_code < 500
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_raw_frames_come_as_attachments(client: FlaskClient) -> None:
     with client.get("/frames/1/raw") as answer:
         assert answer.headers["Content-Disposition"].startswith("attachment; filename=BLLac-0000R")
