@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -47,7 +48,8 @@ def calibrators(chain: dict[str, Any], here: str) -> Markup | None:
         names = [str(number) for number in range(1, len(names) + 1)]
     points = [Point(
         x=float(number), y=use["zero_point"], err=use.get("zero_point_err"),
-        look="left" if use.get("why_not") else "used", href=f"{here}/stars/{use['source']}",
+        look="left" if use.get("why_not") else "used",
+        href=f"{here}/stars/{quote(use['source'])}",
         title=f"{use['source']}: {plus_minus(use['zero_point'], use.get('zero_point_err'))}, "
               f"off by {decimal(use.get('residual'), 3)}"
               + (f", left out: {use['why_not']}" if use.get("why_not")
