@@ -131,7 +131,8 @@ def _draw_panel(panel: PlotPanel, row: list[Axes], cameras: Sequence[str]) -> No
                          zorder=1)
     for axes in row:
         axes.grid(alpha=0.25)
-        _hours_axis(axes)
+        # Beside the night before, which is narrow, that of the picture has less room, too.
+        _hours_axis(axes, most=6 if len(row) == 1 else 5 if axes is row[-1] else 3)
     row[0].set_ylabel(panel.label)
     _span(row[-1], panel)
 
@@ -158,14 +159,14 @@ def _draw_series(axes: Axes, series: PlotSeries, camera: int) -> None:
                           alpha=1.0 if sound else 0.6)
 
 
-def _hours_axis(axes: Axes) -> None:
+def _hours_axis(axes: Axes, most: int) -> None:
     from matplotlib.dates import AutoDateLocator, DateFormatter
 
     left, right = axes.get_xlim()
     if right - left < _HOUR:
         axes.set_xlim((left + right - _HOUR) / 2, (left + right + _HOUR) / 2)
     axes.xaxis.set_major_locator(
-        AutoDateLocator(tz=UTC, minticks=2, maxticks=6))  # type: ignore[no-untyped-call]
+        AutoDateLocator(tz=UTC, minticks=min(2, most - 2), maxticks=most))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(
         DateFormatter("%H:%M", tz=UTC))  # type: ignore[no-untyped-call]
 
