@@ -10,7 +10,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
   const FLAGGED = 1, BY_HAND = 2, PROVISIONAL = 4, TOGETHER = 8, DAY = 86400e3, EPOCH = 2440587.5, MJD = 2400000.5;
-  const SETTLE_MS = 160, FETCH_MS = 350, NOTHING = -(2 ** 31);
+  const SETTLE_MS = 160, FETCH_MS = 350, FOLLOW_MS = 300, NOTHING = -(2 ** 31);
   const SHAPES = ["circle", "square", "triangle", "diamond", "hexagon", "cross"];
   const SIGNS = ["●", "■", "▲", "◆", "⬢", "✚"];
   const HEIGHTS = { y: 360, p: 170, chi: 170, q: 160, u: 160, c: 150 };
@@ -641,19 +641,45 @@
     place.dataset.saved = link.download;
   };
 
+  const ROWS = ["period", "from", "to", "bands", "instruments", "flagged"];
+  // On paper the light curve is the server's picture: dark ink, and as wide as the sheet.
+  addEventListener("beforeprint", () => {
+    if (!head || !x_range) return;
+    const asked = new XMLHttpRequest();
+    // A browser waits for nothing else before it prints.
+    asked.open("GET", root + "/curves.svg?" + query(show, [jdOf(x_range.start), jdOf(x_range.end)]), false);
+    try { asked.send(); } catch { return; }
+    if (asked.status !== 200) return;
+    const picture = document.importNode(new DOMParser().parseFromString(asked.responseText, "image/svg+xml").documentElement, true);
+    picture.setAttribute("class", "on-paper");
+    place.after(picture);
+  });
+  addEventListener("afterprint", () => { for (const old of document.querySelectorAll(".on-paper")) old.remove(); });
+
   // The form: a change is shown at once, and the address has it.
-  const address = () => {
-    const words = query(show), own = place.dataset.page;
+  const address = (name = "") => {
+    const words = query(show), own = place.dataset.page, before = new URLSearchParams(location.search);
     if (own) words.delete("source");
-    history.replaceState(null, "", (own || root + "/curves") + (String(words) ? "?" + words : ""));
+    // The page of the table that is open stays, unless other rows are chosen.
+    if (own && !ROWS.includes(name)) for (const at of ["before", "after"]) if (before.get(at)) words.set(at, before.get(at));
+    history.replaceState(null, "", (own || root + "/curves") + (String(words) ? "?" + words : "") + location.hash);
     for (const link of document.querySelectorAll("[data-svg]")) link.href = root + "/curves.svg?" + query(show) + "&download=1";
     for (const link of document.querySelectorAll("[data-share]")) link.href = root + "/curves?" + query(show);
+  };
+  // The table below has the results that are chosen here, from the newest on.
+  const follow = (name) => {
+    const table = document.getElementById("latest");
+    if (!table || !ROWS.includes(name)) return;
+    clearTimeout(follow.timer);
+    // Several boxes are ticked one after the other.
+    follow.timer = setTimeout(() => htmx.ajax("GET", location.pathname + location.search, { source: document.getElementById("latest") }), FOLLOW_MS);
   };
   const changed = async (name) => {
     const before = show;
     show = choice();
     if (name === "period") { form.elements.from.value = form.elements.to.value = ""; show = choice(); }
-    address();
+    address(name);
+    follow(name);
     if (["bands", "instruments", "bars", "lines", "flagged", "others", "points"].includes(name)) {
       for (const known of sources) for (const renderer of known.renderers) renderer.visible = isShown(known);
       for (const { span, band } of spans) span.visible = show.lines && (!band || !show.bands.length || show.bands.includes(band));
