@@ -10,6 +10,7 @@ from iop4d.model.units import jd_of_unix, unix_of_jd, utc_of_unix
 
 _HOUR, _DAY = 3600.0, 86400.0
 _YEAR = 365.0 * _DAY
+_LEAST_SPAN = 1e-12
 #: Seconds between ticks of time.
 _STEPS = (60.0, 300.0, _HOUR / 4, _HOUR, 2 * _HOUR, 6 * _HOUR,
           *(days * _DAY for days in (1, 2, 5, 10, 30, 60, 120, 365)))
@@ -17,15 +18,24 @@ _STEPS = (60.0, 300.0, _HOUR / 4, _HOUR, 2 * _HOUR, 6 * _HOUR,
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """From a value to a place."""
+    """From a value to a place; where there is but one value, it stands in the middle."""
 
     low: float
     high: float
     start: float
     end: float
 
+    @property
+    def slope(self) -> float:
+        """Places for one of the value; 0 where there is but one value."""
+        span = self.high - self.low
+        return (self.end - self.start) / span if span > _LEAST_SPAN else 0.0
+
     def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+        span = self.high - self.low
+        if span <= _LEAST_SPAN:
+            return (self.start + self.end) / 2.0
+        return self.start + (value - self.low) / span * (self.end - self.start)
 
     def inside(self, value: float) -> float:
         """The place of a value, at the edge if it lies beyond."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from iop4d.web.axes import Scale, scale_of
+
 EMPTY = Markup("")  # of what there is nothing to draw
 WIDTH, HEIGHT = 480, 104  # units; of a place a whole number is enough
 _EDGE = 8  # units around the points
 _HIDDEN = 4  # units of an error that a dot hides
 _MOST = 120  # points of a series that are drawn: two units apart
-_LEAST_SPAN = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,24 +26,6 @@ class Series:
     points: Sequence[tuple[float, float, float | None]]
     style: str = "now"
     line: bool = False
-
-
-@dataclass(frozen=True)
-class _Axis:
-    low: float
-    high: float
-    begin: float
-    end: float
-
-    @property
-    def scale(self) -> float:
-        """Units of the picture for one of the value; 0 where all values are the same."""
-        span = self.high - self.low
-        return (self.end - self.begin) / span if span > _LEAST_SPAN else 0.0
-
-    def __call__(self, value: float) -> float:
-        scale = self.scale
-        return self.begin + (value - self.low) * scale if scale else (self.begin + self.end) / 2.0
 
 
 def sparkline(series: Sequence[Series], label: str, *, inverted: bool = False,
@@ -58,14 +41,10 @@ def sparkline(series: Sequence[Series], label: str, *, inverted: bool = False,
     if not values:
         return EMPTY
     ys = [p[1] for p in values] + ([level] if level is not None else [])
-    low, high = min(ys), max(ys)
-    if high - low < least_span:
-        middle = (low + high) / 2.0
-        low, high = middle - least_span / 2.0, middle + least_span / 2.0
     top, bottom = (_EDGE, HEIGHT - _EDGE)
-    vertical = _Axis(low, high, top, bottom) if inverted else _Axis(low, high, bottom, top)
-    left, right = x_range or (min(p[0] for p in values), max(p[0] for p in values))
-    across = _Axis(left, right, _EDGE, WIDTH - _EDGE)
+    ends = (top, bottom) if inverted else (bottom, top)
+    vertical = scale_of(ys, *ends, least=least_span, edge=0.0)
+    across = scale_of(x_range or [p[0] for p in values], _EDGE, WIDTH - _EDGE, least=0.0, edge=0.0)
     parts = []
     if level is not None:
         y = _n(vertical(level))
@@ -75,15 +54,15 @@ def sparkline(series: Sequence[Series], label: str, *, inverted: bool = False,
     return _svg("spark", WIDTH, HEIGHT, label, parts, stretched=True)
 
 
-def _drawn(one: Series, points: list[tuple[float, float, float | None]], across: _Axis,
-           vertical: _Axis) -> str:
-    scale = vertical.scale
+def _drawn(one: Series, points: list[tuple[float, float, float | None]], across: Scale,
+           vertical: Scale) -> str:
+    slope = vertical.slope
     places = [(round(across(x)), round(vertical(y))) for x, y, _ in points]
     drawn = ""
     bars = []
     for (x, y), (_, _, error) in zip(places, points, strict=True):
         # An error that its dot hides is not drawn.
-        if error is not None and (half := abs(error * scale)) > _HIDDEN and half < math.inf:
+        if error is not None and (half := abs(error * slope)) > _HIDDEN and half < math.inf:
             bars.append(f"M{x} {max(round(y - half), 0)}V{min(round(y + half), HEIGHT)}")
     if bars:
         drawn = f'<path class="bars" d="{"".join(bars)}"/>'
@@ -132,7 +111,7 @@ _NARROWEST = 2.5  # units of a mark
 
 def timeline(marks: Iterable[Mark], label: str, begin: float, end: float) -> Markup:
     """Marks in a row; those in trouble are higher, so that colour alone tells none."""
-    across = _Axis(begin, end, 0.0, _LINE_WIDTH - _NARROWEST)
+    across = Scale(low=begin, high=end, start=0.0, end=_LINE_WIDTH - _NARROWEST)
     parts = [f'<line class="axis" x1="0" x2="{_n(_LINE_WIDTH)}" y1="{_n(_LINE_HEIGHT - 0.5)}" '
              f'y2="{_n(_LINE_HEIGHT - 0.5)}"/>']
     for mark in marks:
@@ -154,11 +133,12 @@ def bars(columns: Sequence[tuple[str, float | None, float | None]], label: str) 
     if not most:
         return EMPTY
     height, step = 90.0, 600.0 / len(columns)
+    place = Scale(low=0.0, high=most, start=height, end=0.0)
     parts = [f'<line class="axis" x1="0" x2="600" y1="{_n(height)}" y2="{_n(height)}"/>']
     for number, (title, low, high) in enumerate(columns):
         if low is None or high is None:
             continue
-        x, y, top = number * step + 1.5, height * (1 - low / most), height * (1 - high / most)
+        x, y, top = number * step + 1.5, place(low), place(high)
         parts.append(
             f'<g><title>{escape(title)}</title>'
             f'<rect class="whole" x="{_n(x)}" y="0" width="{_n(step - 3)}" height="{_n(height)}"/>'

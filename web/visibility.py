@@ -14,11 +14,13 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.instruments.telescopes import Telescope, night_of
 from iop4d.model.units import jd_of_unix, unix_of_jd, utc_of_jd
 from iop4d.science.visibility import HIGH_DEG, NightSky, night_sky
+from iop4d.web.axes import Scale
 
 _UNIX_EPOCH = date(1970, 1, 1)
 _WIDTH, _HEIGHT = 120.0, 30.0  # of the small picture
 _WIDE, _HIGH, _LEFT, _BOTTOM = 640.0, 240.0, 36.0, 26.0  # of the large one
 _TOP_DEG = 90.0
+_SMALL = Scale(low=0.0, high=_TOP_DEG, start=_HEIGHT, end=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,14 +124,14 @@ def _tracks(telescope: Telescope, night: str,
 def _line(altitudes: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
     """The points of a line of the small picture, each half hour, where it is above the horizon."""
     x = np.linspace(0.0, _WIDTH, altitudes.size)
-    return " ".join(f"{a:.0f},{_HEIGHT * (1 - max(h, -2.0) / _TOP_DEG):.0f}"
-                    for a, h in zip(x[::2], altitudes[::2], strict=True))
+    return " ".join(f"{a:.0f},{_SMALL(max(h, -2.0)):.0f}"
+                    for a, h in zip(x[::2].tolist(), altitudes[::2].tolist(), strict=True))
 
 
 def night_symbol(night: Night) -> Markup:
     """What all small pictures of a night share: the dark hours, 30 degrees, and the Moon."""
     first, last = _dark(night, _WIDTH)
-    high = _HEIGHT * (1 - HIGH_DEG / _TOP_DEG)
+    high = _SMALL(HIGH_DEG)
     return Markup(
         '<svg width="0" height="0" aria-hidden="true" class="symbols"><symbol id="night" '
         'viewBox="0 0 120 30"><rect class="dark" x="{:.0f}" y="0" width="{:.0f}" height="30"/>'
@@ -149,12 +151,8 @@ def large(night: Night, track: Tonight, now: float) -> Markup:
     """Altitude against UTC of a source and the Moon, with the dark hours and the present moment."""
     jd = night.sky.jd
     width = _WIDE - _LEFT
-
-    def x(at_jd: float) -> float:
-        return _LEFT + width * (at_jd - float(jd[0])) / float(jd[-1] - jd[0])
-
-    def y(deg: float) -> float:
-        return (_HIGH - _BOTTOM) * (1 - max(deg, 0.0) / _TOP_DEG) + 4.0
+    x = Scale(low=float(jd[0]), high=float(jd[-1]), start=_LEFT, end=_WIDE)
+    y = Scale(low=0.0, high=_TOP_DEG, start=_HIGH - _BOTTOM + 4.0, end=4.0).inside
 
     def line(altitudes: tuple[float, ...]) -> str:
         return " ".join(f"{x(float(t)):.1f},{y(h):.1f}"

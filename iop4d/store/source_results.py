@@ -72,7 +72,7 @@ def _chosen(db: Connection, which: Which) -> Any:
 
 
 def _beyond(place: Place, *, newer: bool) -> Any:
-    jd, id_ = place
+    at, last = place
     if newer:
-        return (Result.jd_mid >= jd) & ((Result.jd_mid > jd) | (Result.id > id_))
-    return (Result.jd_mid <= jd) & ((Result.jd_mid < jd) | (Result.id < id_))
+        return (Result.jd_mid >= at) & ((Result.jd_mid > at) | (Result.id > last))
+    return (Result.jd_mid <= at) & ((Result.jd_mid < at) | (Result.id < last))

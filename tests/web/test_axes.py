@@ -41,3 +41,8 @@ def test_moments_are_whole_hours_or_days(days: float, form: str) -> None:
         assert low <= jd <= low + days
         assert math.isclose(((jd - 2440587.5) * 86400.0 + 1e-3) % 60.0, 0.0, abs_tol=0.01)
     assert len({text for _, text in found}) == len(found)
+
+
+def test_one_value_alone_stands_in_the_middle() -> None:
+    scale = scale_of([2461000.5], 0.0, 100.0, least=0.0, edge=0.0)
+    assert (scale(2461000.5), scale.slope) == (50.0, 0.0)

@@ -29,10 +29,10 @@ from iop4d.store.database import Connection
 from iop4d.store.field_stars import StarsOfFrame, star_lists
 from iop4d.store.instrumental import Instrumental, instrumental
 from iop4d.web.auth import who
+from iop4d.web.calibrator_charts import residuals
 from iop4d.web.context import changing, parts, reading, render
 from iop4d.web.heavy import heavy
 from iop4d.web.remote import RemoteQuestions
-from iop4d.web.scatter import residuals
 from iop4d.web.views.sources.catalogue import can_undo, known, label_of
 from iop4d.web.views.sources.chart import chart_of, in_field, short_name
 
@@ -113,7 +113,8 @@ def history(db: Connection, key: str) -> str:
     star = known(db, request.args.get("star", ""))
     uses = uses_of(db, source.name, star.name)
     return render(
-        db, "calibrator.html", source=source, star=star, uses=uses, picture=residuals(uses),
+        db, "calibrator.html", source=source, star=star, uses=uses,
+        picture=residuals(uses, request.script_root),
         nights=_by_night(uses), changes=catalogue_changes.of_source(db, star.name),
         label_of=label_of, serves=source.name in star.calibrates)
 
