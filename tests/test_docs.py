@@ -259,3 +259,14 @@ def test_a_link_of_the_documentation_leads_somewhere(name: str) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", DOCS[name]):
         if "://" not in link:
             assert (place / link).exists(), link
+
+
+def test_what_iop4_s_pages_do_is_shown_by_tests_that_are_there() -> None:
+    text = DOCS["moving-from-iop4.md"].split("## Where IOP4's pages are")[1]
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    named = [re.search(r"`([\w/]+\.py)::(test_\w+)` \|$", row) for row in rows]
+    assert len(rows) == 43
+    for row, found in zip(rows, named, strict=True):
+        assert found is not None, row
+        code = (ROOT / "tests" / "web" / found[1]).read_text(encoding="utf-8")
+        assert f"def {found[2]}(" in code, row

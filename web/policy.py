@@ -324,9 +324,10 @@ _FOR = {Access.OBSERVE: "observers", Access.EDIT: "editors", Access.ADMINISTER: 
 
 
 def _is_for_programs() -> bool:
-    """Whether a program asks, or a page for a part of it."""
+    """Whether a program asks, or a page for a part of it, or a script of a page that reads JSON."""
     return bool(request.path.startswith(("/api/", "/fragments/", "/events", "/metrics"))
-                or request.headers.get("HX-Request"))
+                or request.headers.get("HX-Request")
+                or request.headers.get("Accept", "") == "application/json")
 
 
 def _without_rights(why: str, code: int) -> Response:

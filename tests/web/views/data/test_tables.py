@@ -161,3 +161,18 @@ def test_an_aavso_file_names_the_observer_of_the_site_or_of_the_address(own: Sit
     client = create_app(coded).test_client()
     assert "#OBSCODE=ABC" in client.get("/data/results?format=aavso").text
     assert "#OBSCODE=XYZ" in client.get("/data/results?format=aavso&observer=XYZ").text
+
+
+def test_frames_have_their_small_pictures_in_the_list(client: FlaskClient) -> None:
+    page = client.get("/data/frames").text
+    pictures = re.findall(r'<img[^>]*src="(/frames/\d+/[^"]*)"', page)
+    assert len(pictures) > 10
+    with client.get(pictures[-1].replace("&amp;", "&")) as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "image/jpeg")
+
+
+def test_a_raw_file_is_handed_out_as_it_came(client: FlaskClient, filled: Site) -> None:
+    with client.get("/frames/1/raw") as answer:
+        path = filled.archive[0].path / str(answer.headers["Content-Disposition"]).rpartition(
+            "filename=")[2].strip('"')
+        assert answer.data == path.read_bytes()

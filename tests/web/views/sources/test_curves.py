@@ -9,6 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from iop4d.config import Site
+from iop4d.store import catalogue
+from iop4d.store.database import Database
 from iop4d.web.app import create_app
 from iop4d.web.curves.packing import array_of, unpacked
 from tests.web import observatory
@@ -104,3 +106,11 @@ def test_hostile_names_stay_text(client: FlaskClient) -> None:
     for path in ("/curves", "/curves.svg", f"/sources/{observatory.HOSTILE}"):
         text = client.get(path, query_string={"source": observatory.HOSTILE}).text
         assert observatory.HOSTILE not in text, path
+
+
+def test_values_of_the_catalogue_are_lines_of_their_bands(own: Site) -> None:
+    with Database(own.database).write() as tx:
+        source = catalogue.find(tx, "BL Lac")
+        catalogue.save(tx, [replace(source, magnitudes={"R": (13.9, 0.05)}, p=0.08, chi_deg=30.0)])
+    header, _ = unpacked(create_app(own).test_client().get("/api/curves?source=BL%20Lac").data)
+    assert header["sources"][0]["lines"] == {"mag": {"R": 13.9}, "p": 8.0, "chi": 30.0}
