@@ -34,6 +34,8 @@ from rich.console import Console
 
 from iop4d.store import catalogue, catalogue_csv
 from iop4d.store.database import Database
+from tests.bench.panning import panned
+from tests.web.browser import CHROMIUM, Browser
 
 _NIGHTS = 500
 _LARGE = {"frames": 200_000, "results": 640_000, "more": 360_000, "nights": 4000}
@@ -378,6 +380,10 @@ def main() -> None:
                 said = f"{most or ''}{' OVER' * is_over}"
                 console.print(f"| {path} | {cpu:.0f} | {said} | {wall:.0f} | {size:.1f} |")
             console.print(f"{over} addresses cost more than they may")
+            if CHROMIUM.exists():
+                with Browser() as browser:
+                    for name in names:
+                        console.print("moving a light curve:", panned(browser, site.address, name))
             if not wanted.no_load:
                 console.print(f"page with 600 idle connections: {idle(site):.2f} s")
         if not wanted.no_load:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.bench.pages import beside_streams, costs, limit_of, make_site, served, storm
+from tests.bench.panning import panned
+from tests.web.browser import CHROMIUM, Browser
 
 
 def test_a_storm_of_heavy_requests_leaves_the_site_answering(tmp_path: Path) -> None:
@@ -21,6 +25,21 @@ def test_a_storm_of_heavy_requests_leaves_the_site_answering(tmp_path: Path) -> 
     assert streams["streams"] == 4
     assert streams["events"] > 0
     assert streams["rss_mb"] < 400
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine")
+def test_moving_a_light_curve_has_its_cost(tmp_path: Path) -> None:
+    source, longest = make_site(tmp_path, frames=300, results=2400, more=9000)
+    with served(tmp_path) as site, Browser() as browser:
+        few, many = (panned(browser, site.address, name, 10) for name in (source, longest))
+    assert (few.points, few.drawn) == (100, 100)
+    assert many.points == 9000
+    assert many.drawn < 7000  # thinned: more cannot be seen
+    for one in (few, many):
+        assert 5 < one.step_ms < 5000
+        assert one.slow_ms > 0
+        assert 0 < one.cpu_ms < 5000
 
 
 def test_each_address_has_its_limit_and_twice_that_on_a_larger_site() -> None:

@@ -45,6 +45,11 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self(f"{domain}.enable")
 
+    @property
+    def pid(self) -> int:
+        """The process of the browser, which starts others."""
+        return self._process.pid
+
     def __call__(self, method: str, **params: Any) -> dict[str, Any]:
         """Send a command and wait for its answer."""
         self._id += 1

@@ -137,6 +137,17 @@ def test_on_a_phone_magnitudes_come_first_and_no_table_is_cut(
             browser.look_like(1200, 900)
 
 
+@pytest.mark.parametrize("path", ["data/results", "frames/1", "masters/1", "results/1", "alerts"])
+def test_on_a_phone_the_pages_of_an_entry_are_one_row(
+        path: str, site: Site, serving: Serving, browser: Browser) -> None:
+    browser.look_like(375, 812)
+    with serving(site) as address:
+        browser.open(address + path)
+        browser.wait("document.querySelector('nav.pages') && document.readyState === 'complete'")
+        assert browser.js("document.querySelector('nav.pages').offsetHeight") < 70
+        browser.leave()
+
+
 def test_a_page_that_cannot_be_updated_says_so_until_it_can(
         tmp_path: Path, serving: Serving, browser: Browser) -> None:
     own = observatory.site(tmp_path / "site")
